@@ -1,0 +1,49 @@
+# Every target makes what it needs: a virtual environment from the hashed lock file and, on Debian with root rights,
+# the system packages that the tests use. `make help` lists the targets.
+PYTHON ?= python3
+RUN := .venv/run
+DEV := .venv/dev
+LOCK := .venv/lock
+
+.PHONY: help demo test check format lock clean
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F '\t' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+demo: $(RUN)/.stamp ## a server, a machine that asks, an approval, the configuration delivered (AUTO=1 approves by itself)
+	@$(RUN)/bin/bootgrant demo $(if $(filter 1,$(AUTO)),--auto)
+
+test: $(DEV)/.stamp ## every test
+	@tools/debian_packages.sh tests/debian-packages.txt
+	$(DEV)/bin/python -m pytest -n 2 --dist worksteal $(TESTS)
+
+check: $(DEV)/.stamp ## format, lint, types, import contracts, generated docs
+	$(DEV)/bin/ruff format --check .
+	$(DEV)/bin/ruff check .
+	$(DEV)/bin/mypy
+	$(DEV)/bin/lint-imports --no-cache
+	$(DEV)/bin/python tools/generate_docs.py --check
+
+format: $(DEV)/.stamp ## put the code and the generated docs in order
+	$(DEV)/bin/ruff format .
+	$(DEV)/bin/ruff check --fix --quiet . || true
+	$(DEV)/bin/python tools/generate_docs.py
+
+lock: $(LOCK)/.stamp ## write requirements/*.txt anew from pyproject.toml and requirements/*.in
+	tools/lock.sh $(LOCK)/bin/uv
+
+clean: ## remove the environments and what the tools left behind
+	rm -rf .venv dist build .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+
+$(RUN)/.stamp: requirements/run.txt pyproject.toml tools/make_venv.sh
+	@tools/make_venv.sh "$(PYTHON)" $(RUN) requirements/run.txt --with-project
+	@touch $@
+
+$(DEV)/.stamp: requirements/dev.txt pyproject.toml tools/make_venv.sh
+	@tools/make_venv.sh "$(PYTHON)" $(DEV) requirements/dev.txt --with-project
+	@touch $@
+
+$(LOCK)/.stamp: requirements/lock.txt tools/make_venv.sh
+	@tools/make_venv.sh "$(PYTHON)" $(LOCK) requirements/lock.txt
+	@touch $@

@@ -1,0 +1,11 @@
+#!/bin/sh
+# Writes the hashed lock files. Called by `make lock` with the `uv` of its own environment; no file names a host.
+set -eu
+uv=$1
+compile() {
+    "$uv" pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+        --no-header --quiet "$@"
+}
+compile -o requirements/run.txt pyproject.toml
+compile -o requirements/dev.txt -c requirements/run.txt pyproject.toml requirements/dev.in
+compile -o requirements/lock.txt requirements/lock.in
