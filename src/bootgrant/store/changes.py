@@ -1,0 +1,42 @@
+"""Who waits for which grant to change, within one process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class _Subscription:
+    future: asyncio.Future[None]
+
+    async def happened(self) -> None:
+        await asyncio.shield(self.future)
+
+
+class ChangeBoard:
+    """Subscriptions by grant id. Used from one event loop."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, set[asyncio.Future[None]]] = {}
+
+    @contextmanager
+    def watch(self, grant_id: str) -> Iterator[_Subscription]:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(grant_id, set()).add(future)
+        try:
+            yield _Subscription(future)
+        finally:
+            futures = self._waiting[grant_id]
+            futures.discard(future)
+            if not futures:
+                del self._waiting[grant_id]
+            future.cancel()
+
+    def announce(self, grant_id: str) -> None:
+        """Wake everybody who watches this grant."""
+        for future in self._waiting.get(grant_id, ()):
+            if not future.done():
+                future.set_result(None)

@@ -1,0 +1,50 @@
+-- Grants, operators and their sessions. Times are Unix seconds. Codes, tokens and sessions are digests only.
+
+CREATE TABLE grants (
+    grant_id           TEXT PRIMARY KEY,
+    client_id          TEXT NOT NULL,
+    uuid               TEXT NOT NULL,
+    serial             TEXT NOT NULL,
+    mac                TEXT NOT NULL,
+    hostname           TEXT NOT NULL,
+    source_address     TEXT NOT NULL,
+    user_code_digest   BLOB NOT NULL UNIQUE,
+    device_code_digest BLOB NOT NULL UNIQUE,
+    token_salt         BLOB NOT NULL,
+    opened_at          REAL NOT NULL,
+    expires_at         REAL NOT NULL,
+    state              TEXT NOT NULL,
+    decided_by         TEXT,
+    decided_at         REAL,
+    decision_reason    TEXT,
+    entry              TEXT NOT NULL,
+    token_digest       BLOB,
+    token_expires_at   REAL NOT NULL,
+    delivered_at       REAL,
+    deliveries         INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE UNIQUE INDEX grants_by_token ON grants (token_digest) WHERE token_digest IS NOT NULL;
+
+CREATE INDEX grants_pending ON grants (opened_at) WHERE state = 'pending';
+
+CREATE TABLE operators (
+    name          TEXT PRIMARY KEY,
+    password_hash TEXT NOT NULL,
+    created_at    REAL NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE sessions (
+    digest     BLOB PRIMARY KEY,
+    operator   TEXT NOT NULL REFERENCES operators (name) ON DELETE CASCADE,
+    csrf_salt  BLOB NOT NULL,
+    created_at REAL NOT NULL,
+    seen_at    REAL NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE write_check (
+    id      INTEGER PRIMARY KEY CHECK (id = 1),
+    checked INTEGER NOT NULL
+) STRICT;
+
+INSERT INTO write_check (id, checked) VALUES (1, 0);

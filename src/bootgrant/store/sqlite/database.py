@@ -1,0 +1,77 @@
+"""One SQLite file, opened: the two stores on it, and the lock that keeps a second server away."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from pathlib import Path
+from types import TracebackType
+
+from bootgrant.ports.grant_store import StoreUnavailable
+from bootgrant.store.sqlite.grants import SqliteGrantStore
+from bootgrant.store.sqlite.migrations import migrate
+from bootgrant.store.sqlite.operators import SqliteOperatorStore
+from bootgrant.store.sqlite.writer import Writer
+
+
+class SqliteDatabase:
+    """``data/bootgrant.sqlite3`` of a site, migrated and locked. A context manager; ``close`` ends the writer.
+
+    Raises StoreUnavailable when another process has it, or when it cannot be opened.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "bootgrant.sqlite3"
+        self._lock = _lock(folder / "lock")
+        try:
+            migrate(self._path)
+            self._reader = _connect(self._path)
+            self._writer = Writer(_connect(self._path))
+        except BaseException:
+            self._lock.close()
+            raise
+        self.grants = SqliteGrantStore(self._writer, self._reader)
+        self.operators = SqliteOperatorStore(self._writer, self._reader)
+
+    def close(self) -> None:
+        self._writer.close()
+        self._reader.close()
+        self._lock.close()
+
+    def __enter__(self) -> SqliteDatabase:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+
+def _lock(path: Path) -> _Lock:
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StoreUnavailable(f"{path} cannot be written ({error.strerror}); is the data folder there?") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        raise StoreUnavailable(f"{path.parent} is in use by another bootgrant; stop that one first") from error
+    return _Lock(descriptor)
+
+
+class _Lock:
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    # Used by one thread at a time: the writer's, or the event loop's.
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=64)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA busy_timeout = 5000")
+    return connection

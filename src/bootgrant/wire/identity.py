@@ -1,0 +1,121 @@
+"""Who a machine says it is: the variables of ``talos.config.oauth.extra_variable``, in one canonical form.
+
+They are claims, never proof. Firmware that was never given a value says so in a few well-known ways; such a value
+identifies nobody and counts as absent. Source of the variables: Talos ``platform/metal/url/variable.go``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+# Serial numbers that vendors leave in, compared lower-case with inner white space folded.
+_JUNK_SERIALS = frozenset(
+    {
+        "", "none", "null", "n/a", "na", "nil", "unknown", "undefined", "invalid", "empty", "default", "default string",
+        "not specified", "not applicable", "not available", "not provided", "no asset tag", "serial", "serial number",
+        "system serial number", "chassis serial number", "base board serial number", "system serial", "oem", "o.e.m.",
+        "to be filled by o.e.m.", "to be filled by o.e.m", "to be filled by oem", "to be filled by manufacturer",
+        "fill by oem", "123456789", "1234567890", "0123456789", "01234567890123456789", "0123456789abcdef",
+        "type1 - serial number",
+    }
+)  # fmt: skip
+_REPEATED = re.compile(r"([0fx.\-_ ])\1*", re.IGNORECASE)
+_HEX_UUID = re.compile(r"[0-9a-f]{32}")
+# All zeros, all F, and values that whole series of boards carry.
+_JUNK_UUIDS = frozenset(
+    {
+        "00000000-0000-0000-0000-000000000000",
+        "ffffffff-ffff-ffff-ffff-ffffffffffff",
+        "03000200-0400-0500-0006-000700080009",
+        "00020003-0004-0005-0006-000700080009",
+        "12345678-1234-5678-90ab-cddeefaabbcc",
+        "12345678-1234-1234-1234-123456789012",
+        "01234567-89ab-cdef-0123-456789abcdef",
+        "11111111-2222-3333-4444-555555555555",
+        "fefefefe-fefe-fefe-fefe-fefefefefefe",
+    }
+)
+_MAC_DIGITS = (12, 16, 40)  # Ethernet, EUI-64, InfiniBand
+
+
+def is_junk_serial(text: str) -> bool:
+    """Whether a serial number is what firmware says when nobody gave it one."""
+    folded = " ".join(text.split()).lower()
+    return folded in _JUNK_SERIALS or _REPEATED.fullmatch(folded) is not None
+
+
+def is_junk_uuid(text: str) -> bool:
+    """Whether a canonical UUID is one that identifies no single machine."""
+    return text in _JUNK_UUIDS
+
+
+def canonical_uuid(text: str) -> str:
+    """Lower-case ``8-4-4-4-12``; empty for what is no UUID, and for junk."""
+    digits = text.strip().lower().removeprefix("urn:uuid:").strip("{}").replace("-", "")
+    if not _HEX_UUID.fullmatch(digits):
+        return ""
+    uuid = f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+    return "" if is_junk_uuid(uuid) else uuid
+
+
+def swapped_uuid(uuid: str) -> str:
+    """A canonical UUID with its first three fields in the other byte order, as SMBIOS before 2.6 prints it."""
+    first, second, third, rest = uuid.split("-", 3)
+    swapped = [bytes.fromhex(field)[::-1].hex() for field in (first, second, third)]
+    return "-".join([*swapped, rest])
+
+
+def canonical_mac(text: str) -> str:
+    """Lower-case and colon separated, from any usual spelling; empty for what is no address, all zeros or all F."""
+    digits = re.sub(r"[:.\-\s]", "", text.strip()).lower()
+    if len(digits) not in _MAC_DIGITS or not re.fullmatch(r"[0-9a-f]+", digits) or set(digits) in ({"0"}, {"f"}):
+        return ""
+    return ":".join(digits[i : i + 2] for i in range(0, len(digits), 2))
+
+
+def canonical_serial(text: str) -> str:
+    """Without white space around it; empty for junk."""
+    serial = text.strip()
+    return "" if is_junk_serial(serial) else serial
+
+
+@dataclass(frozen=True, slots=True)
+class MachineIdentity:
+    """The claim of one machine, canonical; an empty text is a variable that it did not give."""
+
+    uuid: str = ""
+    serial: str = ""
+    mac: str = ""
+    hostname: str = ""
+
+    STRONG: ClassVar[tuple[str, ...]] = ("uuid", "serial", "mac")
+    NAMES: ClassVar[tuple[str, ...]] = ("uuid", "serial", "mac", "hostname")
+
+    @classmethod
+    def from_claim(cls, claim: Mapping[str, str]) -> MachineIdentity:
+        """The identity in request parameters; unknown names are ignored, junk is absent."""
+        return cls(
+            uuid=canonical_uuid(claim.get("uuid", "")),
+            serial=canonical_serial(claim.get("serial", "")),
+            mac=canonical_mac(claim.get("mac", "")),
+            hostname=claim.get("hostname", "").strip(),
+        )
+
+    def identifies(self) -> bool:
+        """Whether at least one strong variable (uuid, serial, mac) is there. A hostname alone is a wish."""
+        return any(getattr(self, name) for name in self.STRONG)
+
+    def contradicts(self, other: MachineIdentity) -> bool:
+        """Whether some variable is given on both sides with different values."""
+        pairs = ((getattr(self, name), getattr(other, name)) for name in self.NAMES)
+        return any(mine and theirs and mine != theirs for mine, theirs in pairs)
+
+    def given(self) -> dict[str, str]:
+        """The variables that are there, in the order of NAMES."""
+        return {name: value for name in self.NAMES if (value := getattr(self, name))}
+
+    def __str__(self) -> str:
+        return " ".join(f"{name}={value}" for name, value in self.given().items()) or "unidentified"

@@ -1,0 +1,16 @@
+"""Sizes that both sides keep to, in bytes unless the name says otherwise."""
+
+REQUEST_BODY = 16 * 1024
+"""A form posted to ``/device/code`` or ``/token``."""
+
+FORM_FIELDS = 64
+"""Parameters in one form."""
+
+VARIABLE = 256
+"""One machine variable (uuid, serial, mac, hostname) as text."""
+
+CONFIG = 16 * 1024 * 1024
+"""A machine configuration."""
+
+CONSOLE_REASON = 32
+"""What Talos prints of an error's body on the console (``pkg/download/download.go``)."""
