@@ -6,7 +6,8 @@ never both win. There is no "get, then update".
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -21,13 +22,6 @@ class UserCodeTaken(Exception):  # noqa: N818  (not an error of anybody: draw an
 
 class StoreUnavailable(Exception):  # noqa: N818  (named as the operator sees it)
     """The store cannot be read or written now; nothing was changed. The text says why, without secrets."""
-
-
-class Change(Protocol):
-    """A subscription to one grant, made before reading it, so that no change is missed."""
-
-    def happened(self) -> Awaitable[None]:
-        """Ends when the grant has changed since the subscription began."""
 
 
 class GrantStore(Protocol):
@@ -50,8 +44,8 @@ class GrantStore(Protocol):
     async def change_grant(self, grant_id: str, rule: GrantRule) -> DeviceGrant | Refusal:
         """Apply ``rule`` to the stored grant; its Refusal changes nothing. Unknown id: Refusal.UNKNOWN."""
 
-    def watch_grant(self, grant_id: str) -> AbstractContextManager[Change]:
-        """Subscribe to the changes of one grant, for the length of the context."""
+    def watch_grant(self, grant_id: str) -> AbstractContextManager[asyncio.Future[None]]:
+        """A future that ends when the grant changes. Taken before the grant is read, it misses no change."""
 
     async def check_writable(self) -> None:
         """Returns when a write was made durable."""

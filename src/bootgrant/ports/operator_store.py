@@ -17,11 +17,10 @@ class Operator:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One sign-in of one operator, known by its digest. ``csrf_salt`` makes the form tokens of this session."""
+    """One sign-in of one operator, known by its digest."""
 
     digest: bytes
     operator: str
-    csrf_salt: bytes
     created_at: float
     seen_at: float
 

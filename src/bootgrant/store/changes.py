@@ -5,15 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class _Subscription:
-    future: asyncio.Future[None]
-
-    async def happened(self) -> None:
-        await asyncio.shield(self.future)
 
 
 class ChangeBoard:
@@ -23,11 +14,12 @@ class ChangeBoard:
         self._waiting: dict[str, set[asyncio.Future[None]]] = {}
 
     @contextmanager
-    def watch(self, grant_id: str) -> Iterator[_Subscription]:
+    def watch(self, grant_id: str) -> Iterator[asyncio.Future[None]]:
+        """A future that ends at the next change of this grant."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(grant_id, set()).add(future)
         try:
-            yield _Subscription(future)
+            yield future
         finally:
             futures = self._waiting[grant_id]
             futures.discard(future)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
 from bootgrant.approval.grant import Decision, DeviceGrant, GrantState, Refusal
-from bootgrant.ports.grant_store import Change, GrantRule, StoreUnavailable, UserCodeTaken
+from bootgrant.ports.grant_store import GrantRule, StoreUnavailable, UserCodeTaken
 from bootgrant.store.changes import ChangeBoard
 from bootgrant.store.sqlite.writer import Writer
 from bootgrant.wire.identity import MachineIdentity
@@ -78,7 +79,7 @@ class SqliteGrantStore:
             self._board.announce(grant_id)
         return outcome
 
-    def watch_grant(self, grant_id: str) -> AbstractContextManager[Change]:
+    def watch_grant(self, grant_id: str) -> AbstractContextManager[asyncio.Future[None]]:
         return self._board.watch(grant_id)
 
     async def check_writable(self) -> None:

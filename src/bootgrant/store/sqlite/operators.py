@@ -30,14 +30,12 @@ class SqliteOperatorStore:
 
     async def open_session(self, session: Session) -> None:
         await self._write(
-            "INSERT INTO sessions (digest, operator, csrf_salt, created_at, seen_at) VALUES (?, ?, ?, ?, ?)",
-            (session.digest, session.operator, session.csrf_salt, session.created_at, session.seen_at),
+            "INSERT INTO sessions (digest, operator, created_at, seen_at) VALUES (?, ?, ?, ?)",
+            (session.digest, session.operator, session.created_at, session.seen_at),
         )
 
     async def find_session(self, digest: bytes) -> Session | None:
-        row = self._read_one(
-            "SELECT digest, operator, csrf_salt, created_at, seen_at FROM sessions WHERE digest = ?", (digest,)
-        )
+        row = self._read_one("SELECT digest, operator, created_at, seen_at FROM sessions WHERE digest = ?", (digest,))
         return Session(*row) if row else None
 
     async def touch_session(self, digest: bytes, seen_at: float) -> None:

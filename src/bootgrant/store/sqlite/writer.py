@@ -27,7 +27,7 @@ class _Job:
 
 
 class Writer:
-    """Owns the writing connection and its thread. ``run`` is for any event loop; ``close`` ends the thread after the queue."""
+    """Owns the writing connection and its thread. ``close`` ends the thread once the queue is done."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()

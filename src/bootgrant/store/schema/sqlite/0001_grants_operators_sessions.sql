@@ -37,7 +37,6 @@ CREATE TABLE operators (
 CREATE TABLE sessions (
     digest     BLOB PRIMARY KEY,
     operator   TEXT NOT NULL REFERENCES operators (name) ON DELETE CASCADE,
-    csrf_salt  BLOB NOT NULL,
     created_at REAL NOT NULL,
     seen_at    REAL NOT NULL
 ) STRICT, WITHOUT ROWID;

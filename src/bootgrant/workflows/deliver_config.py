@@ -1,0 +1,58 @@
+"""A machine fetches its configuration with its token: the one that was approved, for the identity that was bound."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from bootgrant.approval.codes import access_token_digest
+from bootgrant.approval.grant import DeviceGrant
+from bootgrant.ports.clock import Clock
+from bootgrant.ports.config_source import ConfigSource
+from bootgrant.ports.grant_store import GrantStore
+from bootgrant.wire.identity import MachineIdentity
+from bootgrant.wire.secret import Secret
+
+
+class DeliveryRefusal(Enum):
+    """Why no configuration leaves; the value is what the machine's console shows, at most 32 bytes of ASCII."""
+
+    INVALID_TOKEN = "token unknown: ask again"  # noqa: S105  (a message)
+    EXPIRED_TOKEN = "token expired: ask again"  # noqa: S105  (a message)
+    OTHER_IDENTITY = "not the machine approved"
+    NO_CONFIG = "no config for this machine yet"
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigReady:
+    """The configuration to send, never empty."""
+
+    grant: DeviceGrant
+    config: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverConfig:
+    store: GrantStore
+    source: ConfigSource
+    clock: Clock
+
+    async def __call__(self, token: Secret, claimed: MachineIdentity) -> ConfigReady | DeliveryRefusal:
+        """What this token is for. ``claimed`` (from the query) chooses nothing; it can only contradict.
+
+        Raises StoreUnavailable and ConfigUnavailable.
+        """
+        grant = await self.store.find_by_token(access_token_digest(token))
+        if grant is None:
+            return DeliveryRefusal.INVALID_TOKEN
+        if grant.token_expires_at <= self.clock.now():
+            return DeliveryRefusal.EXPIRED_TOKEN
+        if grant.identity.contradicts(claimed):
+            return DeliveryRefusal.OTHER_IDENTITY
+        config = await self.source.read_entry(grant.entry)
+        return DeliveryRefusal.NO_CONFIG if config is None else ConfigReady(grant, config)
+
+    async def record(self, ready: ConfigReady) -> None:
+        """Note that the whole configuration left. Raises StoreUnavailable."""
+        now = self.clock.now()
+        await self.store.change_grant(ready.grant.grant_id, lambda stored: stored.deliver(now))

@@ -1,0 +1,69 @@
+"""A machine asks (RFC 8628 section 3.1): a grant bound to the identity it claims, and the codes for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bootgrant.approval.codes import UserCodes, device_code, device_code_digest, display_user_code
+from bootgrant.approval.grant import DeviceGrant, GrantRules
+from bootgrant.ports.clock import Clock
+from bootgrant.ports.entropy import Entropy
+from bootgrant.ports.grant_store import GrantStore, UserCodeTaken
+from bootgrant.wire.identity import MachineIdentity
+from bootgrant.wire.secret import Secret
+
+_DRAWS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedGrant:
+    """What the machine is told. Times in seconds."""
+
+    device_code: Secret
+    user_code: str
+    letters: str
+    expires_in: int
+    interval: int
+
+
+@dataclass(frozen=True, slots=True)
+class OpenGrant:
+    store: GrantStore
+    clock: Clock
+    entropy: Entropy
+    codes: UserCodes
+    rules: GrantRules
+
+    async def __call__(self, client_id: str, identity: MachineIdentity, address: str) -> OpenedGrant:
+        """Keep a new grant for a machine that identifies itself. Raises StoreUnavailable."""
+        for _ in range(_DRAWS):
+            code = device_code(self.entropy.random_bytes(32))
+            grant = self._draw(client_id, identity, address, code)
+            try:
+                await self.store.open_grant(grant)
+            except UserCodeTaken:
+                continue
+            letters = self.codes.of_grant(grant.grant_id)
+            return OpenedGrant(
+                code,
+                display_user_code(letters),
+                letters,
+                round(self.rules.lifetime),
+                max(1, round(self.rules.interval)),
+            )
+        raise RuntimeError(f"{_DRAWS} user codes in a row were taken: the random source repeats itself")
+
+    def _draw(self, client_id: str, identity: MachineIdentity, address: str, code: Secret) -> DeviceGrant:
+        grant_id = self.entropy.random_bytes(16).hex()
+        now = self.clock.now()
+        return DeviceGrant(
+            grant_id=grant_id,
+            client_id=client_id,
+            identity=identity,
+            source_address=address,
+            user_code_digest=self.codes.digest(self.codes.of_grant(grant_id)),
+            device_code_digest=device_code_digest(code),
+            token_salt=self.entropy.random_bytes(16),
+            opened_at=now,
+            expires_at=now + self.rules.lifetime,
+        )

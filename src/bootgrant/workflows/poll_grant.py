@@ -1,0 +1,123 @@
+"""A machine asks whether it may have its token (RFC 8628 section 3.4), and may wait for the answer.
+
+The wait ends the moment the decision falls. Talos sends each poll twice; both halves are answered alike, and the
+token is the same however often it is asked for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import partial
+
+from bootgrant.approval.codes import access_token, access_token_digest, device_code_digest
+from bootgrant.approval.grant import DeviceGrant, GrantRules, GrantState, Refusal
+from bootgrant.approval.pace import PollPace
+from bootgrant.ports.clock import Clock
+from bootgrant.ports.grant_store import GrantStore
+from bootgrant.wire.secret import Secret
+from bootgrant.workflows.held_polls import HeldPolls
+
+_PACES = 200_000
+
+
+class PollRefusal(StrEnum):
+    """The error codes of RFC 8628 section 3.5 and RFC 6749 section 5.2."""
+
+    AUTHORIZATION_PENDING = "authorization_pending"
+    SLOW_DOWN = "slow_down"
+    ACCESS_DENIED = "access_denied"
+    EXPIRED_TOKEN = "expired_token"  # noqa: S105  (an error code)
+    INVALID_GRANT = "invalid_grant"
+
+
+@dataclass(frozen=True, slots=True)
+class PollRefused:
+    """The error code, and for a denial the reason that the person gave."""
+
+    code: PollRefusal
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenIssued:
+    """The access token; ``expires_in`` in whole seconds from now."""
+
+    token: Secret
+    expires_in: int
+
+
+@dataclass(frozen=True, slots=True)
+class PollGrant:
+    store: GrantStore
+    clock: Clock
+    rules: GrantRules
+    held: HeldPolls
+    _paces: OrderedDict[str, PollPace] = field(default_factory=OrderedDict)
+
+    async def __call__(self, client_id: str, code: Secret, gone: asyncio.Future[None]) -> TokenIssued | PollRefused:
+        """Answer one token request. ``gone`` ends when its connection does; a dead one consumes nothing.
+
+        Raises StoreUnavailable.
+        """
+        digest = device_code_digest(code)
+        grant = await self.store.find_by_device_code(digest)
+        if grant is None or grant.client_id != client_id:
+            return PollRefused(PollRefusal.INVALID_GRANT)
+        if not self._pace(grant.grant_id).arrive(self.clock.steady()):
+            return PollRefused(PollRefusal.SLOW_DOWN)
+        until = self.clock.steady() + self.rules.hold
+        while True:
+            with self.store.watch_grant(grant.grant_id) as wake:
+                outcome = await self._redeem(grant.grant_id, client_id, code)
+                if not isinstance(outcome, PollRefused) or outcome.code is not PollRefusal.AUTHORIZATION_PENDING:
+                    return outcome
+                gone.add_done_callback(partial(_wake, wake))
+                seconds = min(until - self.clock.steady(), grant.expires_at - self.clock.now())
+                if not await self.held.wait(wake, seconds) or gone.done():
+                    return outcome
+
+    def _pace(self, grant_id: str) -> PollPace:
+        pace = self._paces.get(grant_id)
+        if pace is None:
+            pace = self._paces[grant_id] = PollPace(self.rules.interval)
+            if len(self._paces) > _PACES:
+                self._paces.popitem(last=False)
+        return pace
+
+    async def _redeem(self, grant_id: str, client_id: str, code: Secret) -> TokenIssued | PollRefused:
+        grant = await self.store.find_grant(grant_id)
+        if grant is None:
+            return PollRefused(PollRefusal.INVALID_GRANT)
+        token = access_token(code, grant.token_salt)
+        now = self.clock.now()
+
+        def rule(stored: DeviceGrant) -> DeviceGrant | Refusal:
+            return stored.redeem(client_id, access_token_digest(token), self.rules, now)
+
+        outcome = rule(grant)
+        if isinstance(outcome, DeviceGrant) and outcome != grant:
+            outcome = await self.store.change_grant(grant_id, rule)
+        if isinstance(outcome, Refusal):
+            return _refused(outcome, grant)
+        return TokenIssued(token, int(outcome.token_expires_at - now))
+
+
+def _wake(wake: asyncio.Future[None], _gone: asyncio.Future[None]) -> None:
+    if not wake.done():
+        wake.set_result(None)
+
+
+def _refused(refusal: Refusal, grant: DeviceGrant) -> PollRefused:
+    match refusal:
+        case Refusal.PENDING:
+            return PollRefused(PollRefusal.AUTHORIZATION_PENDING)
+        case Refusal.DENIED:
+            reason = grant.decision.reason if grant.decision and grant.state is GrantState.DENIED else ""
+            return PollRefused(PollRefusal.ACCESS_DENIED, reason)
+        case Refusal.EXPIRED:
+            return PollRefused(PollRefusal.EXPIRED_TOKEN)
+        case Refusal.UNKNOWN | Refusal.WRONG_CLIENT | Refusal.ALREADY_DECIDED | Refusal.NO_ENTRY:
+            return PollRefused(PollRefusal.INVALID_GRANT)
