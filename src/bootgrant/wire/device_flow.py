@@ -1,0 +1,246 @@
+"""The messages of the device authorization grant (RFC 8628) and of the token endpoint (RFC 6749 sections 5.1, 5.2).
+
+Both sides use them: the client writes requests and reads answers, the server the other way round. Reading an answer is
+lenient where providers are known to be sloppy (``verification_url``, numbers as strings, errors as a form) and never
+raises anything but ``AnswerError``.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+from urllib.parse import parse_qsl
+
+from bootgrant.wire import limits
+from bootgrant.wire.secret import Secret
+
+GRANT_TYPE: Final = "urn:ietf:params:oauth:grant-type:device_code"
+FORM_TYPE: Final = "application/x-www-form-urlencoded"
+DEFAULT_INTERVAL: Final = 5
+"""Seconds between polls when the provider names none (RFC 8628 section 3.2)."""
+SLOW_DOWN_STEP: Final = 5
+"""Seconds that ``slow_down`` adds to the interval, for good (RFC 8628 section 3.5)."""
+
+_MAX_SECONDS: Final = 10 * 365 * 86400
+_MAX_SHOWN: Final = 2048
+_MAX_USER_CODE: Final = 256
+
+
+class ErrorCode(StrEnum):
+    """The codes that either side knows; an answer may carry others."""
+
+    AUTHORIZATION_PENDING = "authorization_pending"  # RFC 8628 section 3.5, as the next three
+    SLOW_DOWN = "slow_down"
+    ACCESS_DENIED = "access_denied"
+    EXPIRED_TOKEN = "expired_token"  # noqa: S105 - the code's name in the RFC
+    INVALID_REQUEST = "invalid_request"  # RFC 6749 section 5.2, as the next five
+    INVALID_CLIENT = "invalid_client"
+    INVALID_GRANT = "invalid_grant"
+    UNAUTHORIZED_CLIENT = "unauthorized_client"
+    UNSUPPORTED_GRANT_TYPE = "unsupported_grant_type"
+    INVALID_SCOPE = "invalid_scope"
+    SERVER_ERROR = "server_error"  # RFC 6749 section 4.1.2.1, used here by many providers
+    TEMPORARILY_UNAVAILABLE = "temporarily_unavailable"
+
+
+class AnswerError(ValueError):
+    """The other side did not answer as RFC 8628 and RFC 6749 say; the text says how. It quotes nothing secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class OAuthError:
+    """A refusal (RFC 6749 section 5.2). ``code`` is any text: compare it with ``ErrorCode``."""
+
+    code: str
+    description: str = ""
+
+    def as_json(self) -> dict[str, str]:
+        """The members of the JSON answer."""
+        described = {"error_description": self.description} if self.description else {}
+        return {"error": str(self.code), **described}
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.description}" if self.description else str(self.code)
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceAuthorization:
+    """The codes (RFC 8628 section 3.2). Times in seconds; ``expires_in`` is None when the provider sets no limit."""
+
+    device_code: Secret
+    user_code: str
+    verification_uri: str
+    verification_uri_complete: str = ""
+    expires_in: int | None = None
+    interval: int = DEFAULT_INTERVAL
+
+    def as_json(self) -> dict[str, str | int]:
+        """The members of the JSON answer, with the secret in it."""
+        answer: dict[str, str | int] = {
+            "device_code": self.device_code.reveal(),
+            "user_code": self.user_code,
+            "verification_uri": self.verification_uri,
+        }
+        if self.verification_uri_complete:
+            answer["verification_uri_complete"] = self.verification_uri_complete
+        if self.expires_in is not None:
+            answer["expires_in"] = self.expires_in
+        return answer | {"interval": self.interval}
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """A token (RFC 6749 section 5.1; ``id_token`` is OpenID Connect's). ``expires_in`` in seconds, None if not told."""
+
+    access_token: Secret
+    token_type: str = "Bearer"  # noqa: S105 - a type, not a token
+    expires_in: int | None = None
+    id_token: Secret | None = None
+    scope: str = ""
+
+    def as_json(self) -> dict[str, str | int]:
+        """The members of the JSON answer, with the secrets in it."""
+        answer: dict[str, str | int] = {"access_token": self.access_token.reveal(), "token_type": self.token_type}
+        if self.expires_in is not None:
+            answer["expires_in"] = self.expires_in
+        if self.id_token is not None:
+            answer["id_token"] = self.id_token.reveal()
+        return answer | ({"scope": self.scope} if self.scope else {})
+
+
+def device_form(client_id: str, scopes: tuple[str, ...], audience: str, variables: Mapping[str, str]) -> dict[str, str]:
+    """The parameters of a device authorization request (RFC 8628 section 3.1), without client authentication."""
+    form = dict(variables) | {"client_id": client_id}
+    if scopes:
+        form["scope"] = " ".join(scopes)
+    if audience:
+        form["audience"] = audience
+    return form
+
+
+def token_form(
+    client_id: str, device_code: Secret, scopes: tuple[str, ...], audience: str, variables: Mapping[str, str]
+) -> dict[str, str]:
+    """The parameters of a token request (RFC 8628 section 3.4), without client authentication."""
+    form = device_form(client_id, scopes, audience, variables)
+    return form | {"grant_type": GRANT_TYPE, "device_code": device_code.reveal()}
+
+
+def parse_form(content_type: str, body: bytes) -> dict[str, str] | OAuthError:
+    """What a server reads from a request: each parameter at most once (RFC 6749 section 3.2), UTF-8, within limits."""
+    if content_type.partition(";")[0].strip().lower() != FORM_TYPE:
+        return OAuthError(ErrorCode.INVALID_REQUEST, f"Content-Type must be {FORM_TYPE}")
+    if len(body) > limits.REQUEST_BODY:
+        return OAuthError(ErrorCode.INVALID_REQUEST, f"the body is larger than {limits.REQUEST_BODY} bytes")
+    try:
+        pairs = parse_qsl(
+            body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=limits.FORM_FIELDS
+        )
+    except ValueError:
+        return OAuthError(ErrorCode.INVALID_REQUEST, "the body is not a form in UTF-8 with a few parameters")
+    form = dict(pairs)
+    if len(form) != len(pairs):
+        return OAuthError(ErrorCode.INVALID_REQUEST, "a parameter is repeated")
+    return form
+
+
+def parse_device_authorization(body: bytes) -> DeviceAuthorization | OAuthError:
+    """Read the answer to a device authorization request, whatever its status was. Raises AnswerError."""
+    answer = _answer(body)
+    if isinstance(answer, OAuthError):
+        return answer
+    uri = _text(answer, "verification_uri") or _text(answer, "verification_url")
+    complete = _text(answer, "verification_uri_complete") or _text(answer, "verification_url_complete")
+    interval = _seconds(answer, "interval")
+    found = DeviceAuthorization(
+        device_code=Secret(_required(answer, "device_code")),
+        user_code=_required(answer, "user_code"),
+        verification_uri=uri,
+        verification_uri_complete=complete,
+        expires_in=_seconds(answer, "expires_in"),
+        interval=interval if interval is not None and interval > 0 else DEFAULT_INTERVAL,
+    )
+    if not uri:
+        raise AnswerError("the answer has no verification_uri")
+    if max(len(uri), len(complete)) > _MAX_SHOWN or len(found.user_code) > _MAX_USER_CODE:
+        raise AnswerError("the code or its URL is too long to show")
+    return found
+
+
+def parse_token(body: bytes) -> AccessToken | OAuthError:
+    """Read the answer of a token endpoint, whatever its status was. Raises AnswerError."""
+    answer = _answer(body)
+    if isinstance(answer, OAuthError):
+        return answer
+    id_token = _text(answer, "id_token")
+    return AccessToken(
+        access_token=Secret(_required(answer, "access_token")),
+        token_type=_text(answer, "token_type") or "Bearer",
+        expires_in=_seconds(answer, "expires_in"),
+        id_token=Secret(id_token) if id_token else None,
+        scope=_text(answer, "scope"),
+    )
+
+
+def _answer(body: bytes) -> dict[str, object] | OAuthError:
+    answer = _members(body)
+    if "error" not in answer:
+        return answer
+    code = _text(answer, "error")
+    if not code:
+        raise AnswerError("the answer has an error that is not a text")
+    return OAuthError(code[:_MAX_USER_CODE], _text(answer, "error_description")[:_MAX_SHOWN])
+
+
+def _members(body: bytes) -> dict[str, object]:
+    """The members of a JSON object; of a form where a provider answers with one (GitHub does)."""
+    try:
+        text = body.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise AnswerError("the answer is not UTF-8") from None
+    try:
+        answer = json.loads(text)
+    except (ValueError, RecursionError):
+        return _form_members(text)
+    if not isinstance(answer, dict):
+        raise AnswerError("the answer is JSON, and no object")
+    return answer
+
+
+def _form_members(text: str) -> dict[str, object]:
+    try:
+        members = dict(parse_qsl(text.strip(), errors="replace", max_num_fields=limits.FORM_FIELDS))
+    except ValueError:
+        members = {}
+    if not members.keys() & {"error", "access_token", "device_code"}:
+        raise AnswerError("the answer is not JSON" if text.strip() else "the answer is empty")
+    return {**members}
+
+
+def _text(answer: Mapping[str, object], name: str) -> str:
+    """A text member with lone surrogates made visible, so that it can be encoded; empty for anything else."""
+    value = answer.get(name)
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else ""
+
+
+def _required(answer: Mapping[str, object], name: str) -> str:
+    value = _text(answer, name)
+    if not value:
+        raise AnswerError(f"the answer has no {name}")
+    return value
+
+
+def _seconds(answer: Mapping[str, object], name: str) -> int | None:
+    """A number of seconds, also as a string or with a fraction (rounded up); None when absent or no number."""
+    value = answer.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return None if math.isnan(number) else math.ceil(max(-1.0, min(number, _MAX_SECONDS)))
