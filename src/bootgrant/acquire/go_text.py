@@ -1,0 +1,39 @@
+"""Text as Go prints and reads it: ``%q`` and ``strings.TrimSpace``, because Talos's messages and rules are Go's."""
+
+from __future__ import annotations
+
+from bootgrant.acquire.kernel_cmdline import WHITE_SPACE
+
+_NAMED = {"\a": "\\a", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v"}
+
+
+def trim_space(text: str) -> str:
+    """``strings.TrimSpace``: Unicode White_Space cut from both ends."""
+    return text.strip(WHITE_SPACE)
+
+
+def _quoted(char: str) -> str:
+    point = ord(char)
+    if char in {'"', "\\"}:
+        return "\\" + char
+    if char in _NAMED:
+        return _NAMED[char]
+    if 0xDC80 <= point <= 0xDCFF:
+        return f"\\x{point - 0xDC00:02x}"
+    if point < 0x20 or point == 0x7F:
+        return f"\\x{point:02x}"
+    if char.isprintable():
+        return char
+    return f"\\u{point:04x}" if point < 0x10000 else f"\\U{point:08x}"
+
+
+def quote(text: str) -> str:
+    """``strconv.Quote`` (``%q``): printable characters stay, the rest is escaped, so that a console shows no control
+    sequence. Surrogate escapes (bytes that were not UTF-8) come out as ``\\xNN``.
+    """
+    return '"' + "".join(map(_quoted, text)) + '"'
+
+
+def quote_list(texts: tuple[str, ...]) -> str:
+    """``%q`` of a slice of strings: ``["uuid" "mac"]``, ``[]`` when empty."""
+    return "[" + " ".join(map(quote, texts)) + "]"

@@ -1,0 +1,68 @@
+"""The kernel command line as Talos reads it (go-procfs ``cmdline.go``): no quotes, no escapes, repeats kept.
+
+The kernel's own rules differ (quotes, ``--``, ``-`` equal to ``_``); what matters here is that a parameter that works
+on a Talos node means the same to this program.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from bootgrant.acquire.errors import BadParameter
+
+# Unicode White_Space, which is what Go's strings.Fields and strings.TrimSpace use. Python's str.split() would also
+# split at U+001C to U+001F, which Go keeps.
+WHITE_SPACE = "\t\n\v\f\r \x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000"
+_WORD = re.compile(f"[^{WHITE_SPACE}]+")
+# The kernel's own limit is 2 KiB to 64 KiB by architecture; a file given by hand may be longer, not endless.
+MAX_CMDLINE = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class KernelCmdline:
+    """Each key once, in order of first appearance, with all its values in order. ``a`` and ``a=`` are the value ''."""
+
+    parameters: tuple[tuple[str, tuple[str, ...]], ...]
+
+    def first(self, key: str) -> str | None:
+        """The first value of ``key`` (it wins, even when empty), or None when the key is absent."""
+        values = self.all(key)
+        return values[0] if values else None
+
+    def all(self, key: str) -> tuple[str, ...]:
+        """All values of ``key`` in order; empty when the key is absent. Keys are case sensitive."""
+        return next((values for name, values in self.parameters if name == key), ())
+
+    def __str__(self) -> str:
+        """The command line as go-procfs prints it: repeats stand together, an empty value is the bare key."""
+        words = (f"{key}={value}" if value else key for key, values in self.parameters for value in values)
+        return " ".join(words)
+
+
+def parse_cmdline(text: str) -> KernelCmdline:
+    """Split at white space, and each word at its first ``=``. Every text is a command line: there is no error."""
+    found: dict[str, list[str]] = {}
+    for word in _WORD.findall(text):
+        key, _, value = word.partition("=")
+        found.setdefault(key, []).append(value)
+    return KernelCmdline(tuple((key, tuple(values)) for key, values in found.items()))
+
+
+def read_cmdline(path: Path) -> str:
+    """The text of ``path`` (usually ``/proc/cmdline``); bytes that are not UTF-8 survive as surrogate escapes.
+
+    Raises BadParameter when the file cannot be read, or is no command line by its size.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_CMDLINE + 1)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise BadParameter(
+            f"cannot read the kernel command line from {path}: {reason}", "name a readable file with --cmdline-file"
+        ) from error
+    if len(content) > MAX_CMDLINE:
+        raise BadParameter(f"{path} is larger than {MAX_CMDLINE} bytes", "it is not a kernel command line")
+    return content.decode("utf-8", "surrogateescape")
