@@ -1,0 +1,55 @@
+"""The ``bootgrant`` command: one module per command, imported when it is asked for.
+
+A command's module has ``add_arguments(parser)`` and ``run(args) -> exit status``, and its docstring is its help.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+COMMANDS: Final[dict[str, str]] = {
+    "acquire": "get this machine's configuration, as Talos does (RFC 8628 device flow)",
+    "init": "make a working folder for a server: settings, keys, an operator, an example",
+    "serve": "run the server: device authorization, approval pages, configurations",
+    "pending": "list the machines that wait for a decision",
+    "approve": "let a machine in, by the code on its screen",
+    "deny": "refuse a machine, by the code on its screen",
+    "demo": "see it all on this computer: a server, a machine, an approval, the configuration",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status (2: the command line is wrong)."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words or words[0] not in COMMANDS:
+        return _overview(words)
+    module = importlib.import_module(f"bootgrant.cli.{words[0]}")
+    parser = argparse.ArgumentParser(
+        prog=f"bootgrant {words[0]}",
+        description=module.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    module.add_arguments(parser)
+    status: int = module.run(parser.parse_args(words[1:]))
+    return status
+
+
+def _overview(words: list[str]) -> int:
+    from bootgrant import __version__
+
+    parser = argparse.ArgumentParser(
+        prog="bootgrant",
+        description="OAuth2-authenticated machine configuration for bare metal.",
+        epilog="bootgrant COMMAND --help tells more.",
+    )
+    parser.add_argument("--version", action="version", version=f"bootgrant {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for name, summary in COMMANDS.items():
+        commands.add_parser(name, help=summary, add_help=False)
+    parser.parse_args(words)
+    return 2

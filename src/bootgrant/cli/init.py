@@ -1,0 +1,37 @@
+"""Make a working folder for a server: settings, keys, one operator, an example of a machine configuration."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import sys
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", metavar="DIR", type=Path, help="made when it is not there")
+    parser.add_argument(
+        "--public-url",
+        default="http://127.0.0.1:8080",
+        metavar="URL",
+        help="where people and machines will reach the server (default: %(default)s, for a trial on this computer)",
+    )
+    parser.add_argument("--listen", default="127.0.0.1:8080", metavar="ADDRESS:PORT", help="default: %(default)s")
+    parser.add_argument("--operator", metavar="NAME", help="the first person who may decide (default: your user name)")
+
+
+def run(args: argparse.Namespace) -> int:
+    from bootgrant.ports.grant_store import StoreUnavailable
+    from bootgrant.service.init_site import init_site
+    from bootgrant.service.settings import SettingsError
+
+    try:
+        made = init_site(args.folder, args.public_url, args.listen, args.operator or getpass.getuser())
+    except (SettingsError, StoreUnavailable) as error:
+        print(f"bootgrant: {error}", file=sys.stderr)
+        return 1
+    print(f"made {made.config}")
+    print(f"sign in as {made.operator} with the password {made.password.reveal()} (shown once: keep it now)")
+    print(f"put machine configurations into {made.config.parent / 'machines'}, one file per machine; then:")
+    print(f"  bootgrant serve --config {made.config}")
+    return 0

@@ -1,0 +1,52 @@
+"""Run the server: device authorization and tokens for machines, approval pages for people, configurations."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    from bootgrant.service.settings_table import SETTINGS
+
+    parser.add_argument(
+        "--config",
+        type=Path,
+        default=Path(os.environ.get("BOOTGRANT_CONFIG", "bootgrant.toml")),
+        metavar="FILE",
+        help="the site's settings (default: %(default)s; BOOTGRANT_CONFIG)",
+    )
+    for setting in SETTINGS:
+        if setting.flag:
+            parser.add_argument(
+                setting.flag, dest=setting.key, metavar=setting.kind.value.upper(), help=f"overrules {setting.key}"
+            )
+
+
+def run(args: argparse.Namespace) -> int:
+    from bootgrant.ports.grant_store import StoreUnavailable
+    from bootgrant.service.run import serve
+    from bootgrant.service.settings import SettingsError, load_site
+    from bootgrant.service.settings_table import SETTINGS
+
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    given = vars(args)
+    flags = {setting.key: given[setting.key] for setting in SETTINGS if given.get(setting.key) is not None}
+    try:
+        site = load_site(args.config, os.environ, flags)
+        serve(site, lambda: _say_ready(site.public_url, site.listen))
+    except (SettingsError, StoreUnavailable) as error:
+        print(f"bootgrant: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _say_ready(public_url: str, listen: tuple[str, int]) -> None:
+    log = logging.getLogger("bootgrant")
+    log.info("serving %s on %s port %d", public_url, listen[0] or "every address", listen[1])
+    host = public_url.partition("://")[2].rsplit(":", 1)[0]
+    if public_url.startswith("http://") and host not in ("127.0.0.1", "localhost", "[::1]"):
+        log.warning("public_url is plain HTTP: whoever is on the way can read tokens and configurations; use HTTPS")

@@ -1,0 +1,98 @@
+"""``GET /config`` and below: the machine configuration, to the bearer of its token (RFC 6750).
+
+Talos retries every status but 200 and 204 for three hours and shows 32 bytes of the body, so each refusal is short,
+plain and never empty.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from urllib.parse import parse_qsl
+
+from bootgrant.asgi.answer import Answer, Headers, plain_answer
+from bootgrant.asgi.client_address import AllowedNetworks, client_address
+from bootgrant.asgi.types import Receive, Scope, Send
+from bootgrant.machine_plane.form import header
+from bootgrant.ports.config_source import ConfigUnavailable
+from bootgrant.ports.grant_store import StoreUnavailable
+from bootgrant.wire.identity import MachineIdentity
+from bootgrant.wire.secret import Secret
+from bootgrant.workflows.deliver_config import ConfigReady, DeliverConfig, DeliveryRefusal
+
+log = logging.getLogger("bootgrant.machines")
+
+_YAML: Headers = ((b"content-type", b"application/yaml"),)
+_RETRY: Headers = ((b"retry-after", b"5"),)
+_INVALID_TOKEN: Headers = ((b"www-authenticate", b'Bearer realm="bootgrant", error="invalid_token"'),)
+_NO_TOKEN: Headers = ((b"www-authenticate", b'Bearer realm="bootgrant"'),)
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigEndpoint:
+    deliver: DeliverConfig
+    networks: AllowedNetworks
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        outcome: Answer | ConfigReady
+        try:
+            outcome = await self._decide(scope)
+        except ConfigUnavailable as error:
+            log.error("a configuration cannot be served: %s", error)  # noqa: TRY400  (the reason is the message)
+            outcome = plain_answer(503, error.reason, _RETRY)
+        except StoreUnavailable as error:
+            log.error("/config: %s", error)  # noqa: TRY400  (the reason is the message)
+            outcome = plain_answer(503, "server store down, retrying", _RETRY)
+        except Exception:
+            log.exception("/config failed")
+            outcome = plain_answer(503, "server error, see its log", _RETRY)
+        if isinstance(outcome, Answer):
+            await outcome.send(send)
+            return
+        await Answer(200, outcome.config, _YAML).send(send)
+        await self._record(outcome, scope)
+
+    async def _decide(self, scope: Scope) -> Answer | ConfigReady:
+        if scope["method"] != "GET":
+            return plain_answer(405, "only GET is answered here", ((b"allow", b"GET"),))
+        if client_address(scope) not in self.networks:
+            return plain_answer(403, "not in networks.machines")
+        token = _bearer_token(scope)
+        if token is None:
+            return plain_answer(401, "no token: set talos.config.oauth", _NO_TOKEN)
+        outcome = await self.deliver(token, _claimed(scope))
+        if isinstance(outcome, ConfigReady):
+            return outcome
+        log.info("/config refused to %s: %s", client_address(scope), outcome.value)
+        return _refused(outcome)
+
+    async def _record(self, ready: ConfigReady, scope: Scope) -> None:
+        log.info("delivered %s to %s", ascii(ready.grant.entry), client_address(scope))
+        try:
+            await self.deliver.record(ready)
+        except StoreUnavailable as error:
+            log.error("a delivery was not recorded: %s", error)  # noqa: TRY400  (the reason is the message)
+
+
+def _bearer_token(scope: Scope) -> Secret | None:
+    scheme, _, token = (header(scope, b"authorization") or b"").partition(b" ")
+    if scheme.lower() != b"bearer" or not token.strip():
+        return None
+    return Secret(token.strip().decode("latin-1"))
+
+
+def _claimed(scope: Scope) -> MachineIdentity:
+    """The identity in the query, as far as it says anything; a placeholder that was never filled says nothing."""
+    query = scope["query_string"].decode("latin-1")
+    pairs = parse_qsl(query, errors="replace")
+    return MachineIdentity.from_claim({name: value for name, value in reversed(pairs) if "${" not in value})
+
+
+def _refused(refusal: DeliveryRefusal) -> Answer:
+    match refusal:
+        case DeliveryRefusal.INVALID_TOKEN | DeliveryRefusal.EXPIRED_TOKEN:
+            return plain_answer(401, refusal.value, _INVALID_TOKEN)
+        case DeliveryRefusal.OTHER_IDENTITY:
+            return plain_answer(403, refusal.value)
+        case DeliveryRefusal.NO_CONFIG:
+            return plain_answer(404, refusal.value, _RETRY)

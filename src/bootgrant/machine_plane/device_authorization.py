@@ -1,0 +1,62 @@
+"""``POST /device/code`` (RFC 8628 section 3.1).
+
+The identity comes from the body alone: the query is what Talos leaves there unexpanded (``?uuid=${uuid}``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bootgrant.asgi.answer import Answer, json_answer
+from bootgrant.machine_plane.endpoint import MachineRules, OAuthEndpoint, OAuthRequest, log, oauth_error
+from bootgrant.machine_plane.form import BadRequest
+from bootgrant.wire.identity import MachineIdentity
+from bootgrant.wire.limits import VARIABLE
+from bootgrant.workflows.open_grant import OpenedGrant, OpenGrant
+
+_UNAVAILABLE = oauth_error("temporarily_unavailable", "try again in a moment", 503, ((b"retry-after", b"2"),))
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceAuthorization:
+    open_grant: OpenGrant
+    public_url: str
+
+    async def __call__(self, request: OAuthRequest) -> Answer:
+        identity = _parse(request.form)
+        opened = await self.open_grant(request.client_id, identity, request.address)
+        log.info("asks: %s from %s", ascii(str(identity)), request.address)
+        return _write(opened, self.public_url)
+
+
+def device_authorization(open_grant: OpenGrant, public_url: str, rules: MachineRules) -> OAuthEndpoint:
+    """The endpoint, built from its parts."""
+    return OAuthEndpoint(rules, DeviceAuthorization(open_grant, public_url), _UNAVAILABLE)
+
+
+def _parse(form: dict[str, str]) -> MachineIdentity:
+    for name in MachineIdentity.NAMES:
+        if len(form.get(name, "").encode()) > VARIABLE:
+            raise BadRequest("invalid_request", f"{name} is longer than {VARIABLE} bytes")
+    identity = MachineIdentity.from_claim(form)
+    if not identity.identifies():
+        raise BadRequest(
+            "invalid_request",
+            "the machine does not say which one it is: set talos.config.oauth.extra_variable=uuid "
+            "(or serial, mac) on its kernel command line; placeholder values of firmware do not count",
+        )
+    return identity
+
+
+def _write(opened: OpenedGrant, public_url: str) -> Answer:
+    return json_answer(
+        200,
+        {
+            "device_code": opened.device_code.reveal(),
+            "user_code": opened.user_code,
+            "verification_uri": f"{public_url}/device",
+            "verification_uri_complete": f"{public_url}/d/{opened.letters}",
+            "expires_in": opened.expires_in,
+            "interval": opened.interval,
+        },
+    )

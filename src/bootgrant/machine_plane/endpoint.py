@@ -1,0 +1,85 @@
+"""What the machine endpoints have in common: the method, the network, the body's limit, and errors as JSON."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from bootgrant.asgi.answer import Answer, Headers, json_answer
+from bootgrant.asgi.body_limit import BodyTooLarge, ClientGone, read_body
+from bootgrant.asgi.client_address import AllowedNetworks, client_address
+from bootgrant.asgi.types import Receive, Scope, Send
+from bootgrant.machine_plane.form import BadRequest, identify_client, parse_form
+from bootgrant.ports.grant_store import StoreUnavailable
+from bootgrant.wire.limits import REQUEST_BODY
+
+log = logging.getLogger("bootgrant.machines")
+
+_BASIC_CHALLENGE: Headers = ((b"www-authenticate", b'Basic realm="bootgrant"'),)
+
+
+@dataclass(frozen=True, slots=True)
+class MachineRules:
+    """Who may call the machine endpoints."""
+
+    networks: AllowedNetworks
+    clients: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class OAuthRequest:
+    """A parsed request of a known client from a network that may ask."""
+
+    client_id: str
+    form: dict[str, str]
+    address: str
+    receive: Receive
+
+
+@dataclass(frozen=True, slots=True)
+class OAuthEndpoint:
+    """``POST`` of a form, answered with JSON whatever happens. ``on_fault`` is the answer to a fault of ours."""
+
+    rules: MachineRules
+    handle: Callable[[OAuthRequest], Awaitable[Answer | None]]
+    on_fault: Answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            answer = await self._answer(scope, receive)
+        except ClientGone:
+            return
+        except BadRequest as error:
+            log.info("%s refused: %s", scope["path"], error.description)
+            headers = _BASIC_CHALLENGE if error.status == 401 else ()
+            answer = oauth_error(error.error, error.description, error.status, headers)
+        except StoreUnavailable as error:
+            log.error("%s: %s", scope["path"], error)  # noqa: TRY400  (the reason is the message)
+            answer = self.on_fault
+        except Exception:
+            log.exception("%s failed", scope["path"])
+            answer = self.on_fault
+        if answer is not None:
+            await answer.send(send)
+
+    async def _answer(self, scope: Scope, receive: Receive) -> Answer | None:
+        if scope["method"] != "POST":
+            return oauth_error("invalid_request", "only POST is answered here", 405, ((b"allow", b"POST"),))
+        address = client_address(scope)
+        if address not in self.rules.networks:
+            raise BadRequest("access_denied", f"address {address} is not in networks.machines of bootgrant.toml", 403)
+        try:
+            body = await read_body(scope, receive, REQUEST_BODY)
+        except BodyTooLarge:
+            too_large = f"the body is larger than {REQUEST_BODY >> 10} KiB"
+            return oauth_error("invalid_request", too_large, 413, ((b"connection", b"close"),))
+        form = parse_form(scope, body)
+        client_id = identify_client(scope, form, self.rules.clients)
+        return await self.handle(OAuthRequest(client_id, form, str(address), receive))
+
+
+def oauth_error(error: str, description: str = "", status: int = 400, headers: Headers = ()) -> Answer:
+    """An error of RFC 6749 section 5.2."""
+    members = {"error": error} | ({"error_description": description} if description else {})
+    return json_answer(status, members, headers)

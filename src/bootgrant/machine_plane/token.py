@@ -1,0 +1,85 @@
+"""``POST /token`` (RFC 8628 sections 3.4 and 3.5). A request may be held until the decision falls.
+
+Talos ends its flow at anything that is not ``authorization_pending``, so a fault of ours is answered as that: the
+machine keeps its code and asks again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from bootgrant.asgi.answer import Answer, json_answer
+from bootgrant.asgi.types import Receive
+from bootgrant.machine_plane.endpoint import MachineRules, OAuthEndpoint, OAuthRequest, log, oauth_error
+from bootgrant.machine_plane.form import BadRequest
+from bootgrant.wire.secret import Secret
+from bootgrant.workflows.poll_grant import PollGrant, PollRefusal, PollRefused, TokenIssued
+
+_DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
+_PENDING = oauth_error(PollRefusal.AUTHORIZATION_PENDING)
+_DESCRIPTIONS = {
+    PollRefusal.AUTHORIZATION_PENDING: "",
+    PollRefusal.SLOW_DOWN: "polling faster than the interval allows",
+    PollRefusal.ACCESS_DENIED: "an operator refused this machine",
+    PollRefusal.EXPIRED_TOKEN: "the code has expired: ask for a new one",
+    PollRefusal.INVALID_GRANT: "unknown device_code: ask for a new one",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    poll_grant: PollGrant
+
+    async def __call__(self, request: OAuthRequest) -> Answer | None:
+        code = _parse(request.form)
+        async with _connection_end(request.receive) as gone:
+            outcome = await self.poll_grant(request.client_id, code, gone)
+            if gone.done():
+                return None
+        if isinstance(outcome, TokenIssued):
+            log.info("token issued to %s", request.address)
+        return _write(outcome)
+
+
+def token(poll_grant: PollGrant, rules: MachineRules) -> OAuthEndpoint:
+    """The endpoint, built from its parts."""
+    return OAuthEndpoint(rules, Token(poll_grant), _PENDING)
+
+
+def _parse(form: dict[str, str]) -> Secret:
+    grant_type = form.get("grant_type", "")
+    if not grant_type:
+        raise BadRequest("invalid_request", "grant_type is missing")
+    if grant_type != _DEVICE_GRANT:
+        raise BadRequest("unsupported_grant_type", f"only {_DEVICE_GRANT} is supported")
+    code = form.get("device_code", "")
+    if not code:
+        raise BadRequest("invalid_request", "device_code is missing")
+    return Secret(code)
+
+
+def _write(outcome: TokenIssued | PollRefused) -> Answer:
+    if isinstance(outcome, TokenIssued):
+        return json_answer(
+            200,
+            {"access_token": outcome.token.reveal(), "token_type": "Bearer", "expires_in": outcome.expires_in},
+        )
+    return oauth_error(outcome.code, outcome.reason or _DESCRIPTIONS[outcome.code])
+
+
+@asynccontextmanager
+async def _connection_end(receive: Receive) -> AsyncIterator[asyncio.Future[None]]:
+    """A future that ends when the client hangs up."""
+    watch = asyncio.ensure_future(_hung_up(receive))
+    try:
+        yield watch
+    finally:
+        watch.cancel()
+
+
+async def _hung_up(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,83 @@
+"""The server, put together: stores and sources behind the workflows, the two planes in front of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bootgrant.approval.codes import UserCodes
+from bootgrant.asgi.client_address import AllowedNetworks
+from bootgrant.asgi.types import App, Receive, Scope, Send
+from bootgrant.machine_plane.config import ConfigEndpoint
+from bootgrant.machine_plane.device_authorization import device_authorization
+from bootgrant.machine_plane.endpoint import MachineRules
+from bootgrant.machine_plane.health import Health
+from bootgrant.machine_plane.token import token
+from bootgrant.operator_plane.app import OperatorPlane, build_admin_api, build_pages
+from bootgrant.operator_plane.login.passwords import Argon2Hasher
+from bootgrant.ports.clock import Clock
+from bootgrant.ports.entropy import Entropy
+from bootgrant.service.settings import Site
+from bootgrant.sources.directory import DirectorySource
+from bootgrant.store.sqlite.database import SqliteDatabase
+from bootgrant.workflows.decide_grant import DecideGrant
+from bootgrant.workflows.deliver_config import DeliverConfig
+from bootgrant.workflows.held_polls import HeldPolls
+from bootgrant.workflows.open_grant import OpenGrant
+from bootgrant.workflows.poll_grant import PollGrant
+from bootgrant.workflows.sign_in import SignIn
+
+_CONFIG = "/config"
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """The two ASGI applications of a site, and what must be told when it stops."""
+
+    public: App
+    admin: App
+    held: HeldPolls
+
+
+@dataclass(frozen=True, slots=True)
+class Router:
+    """Machine endpoints by their path, ``/config`` and below, and the pages for everything else."""
+
+    endpoints: Mapping[str, App]
+    config: App
+    pages: App
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["path"]
+        endpoint = self.endpoints.get(path)
+        if endpoint is None:
+            endpoint = self.config if path == _CONFIG or path.startswith(_CONFIG + "/") else self.pages
+        await endpoint(scope, receive, send)
+
+
+def build(site: Site, database: SqliteDatabase, key: bytes, held_most: int, clock: Clock, entropy: Entropy) -> Built:
+    """Put the parts of a site together; ``held_most`` is how many token requests may wait at once."""
+    codes = UserCodes(key)
+    source = DirectorySource(site.machines)
+    held = HeldPolls(held_most)
+    rules = MachineRules(AllowedNetworks(site.machine_networks), site.clients)
+    decide = DecideGrant(database.grants, source, clock, codes)
+    plane = OperatorPlane(
+        decide=decide,
+        sign_in=SignIn(database.operators, Argon2Hasher(), clock, entropy),
+        clock=clock,
+        entropy=entropy,
+        public_url=site.public_url,
+    )
+    router = Router(
+        endpoints={
+            "/device/code": device_authorization(
+                OpenGrant(database.grants, clock, entropy, codes, site.rules), site.public_url, rules
+            ),
+            "/token": token(PollGrant(database.grants, clock, site.rules, held), rules),
+            "/healthz": Health(database.grants),
+        },
+        config=ConfigEndpoint(DeliverConfig(database.grants, source, clock), rules.networks),
+        pages=build_pages(plane),
+    )
+    return Built(router, build_admin_api(decide, clock), held)

@@ -1,0 +1,108 @@
+"""A new working folder: ``bootgrant.toml``, ``data/`` with the first operator, ``machines/`` with an example."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import string
+from dataclasses import dataclass
+from pathlib import Path
+
+from bootgrant.operator_plane.login.passwords import Argon2Hasher
+from bootgrant.ports.operator_store import Operator
+from bootgrant.service.data_folder import code_key, prepare_data_folder
+from bootgrant.service.settings import SettingsError, load_site
+from bootgrant.service.settings_table import SETTINGS, Kind, Setting
+from bootgrant.service.system import SystemClock
+from bootgrant.store.sqlite.database import SqliteDatabase
+from bootgrant.wire.secret import Secret
+
+_EXAMPLE_UUID = "40dcbd19-3b10-444e-bfff-aaee44a51fda"
+_EXAMPLE = """\
+# One file per machine: <uuid>.yaml, or <serial>.yaml, or <mac with dashes>.yaml, e.g. 52-2f-fd-df-fc-c0.yaml.
+# The uuid and the serial stand on the machine's label or in its BMC; the approval page shows them too.
+# This file is an example: give it the name of your machine and put its whole configuration here,
+# for example what `talosctl gen config` wrote (controlplane.yaml or worker.yaml).
+version: v1alpha1
+machine:
+  type: worker
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class NewSite:
+    """What `init` made; the password is shown once and kept nowhere."""
+
+    config: Path
+    operator: str
+    password: Secret
+
+
+def init_site(folder: Path, public_url: str, listen: str, operator: str) -> NewSite:
+    """Make the folder. Raises SettingsError when there is a site already, or a value cannot be used."""
+    config = folder / "bootgrant.toml"
+    if config.exists():
+        raise SettingsError(f"{config} is already there: nothing was changed")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        config.write_text(settings_file({"public_url": public_url, "listen": listen}), "utf-8")
+        site = load_site(config)
+        site.machines.mkdir(exist_ok=True)
+        (site.machines / f"{_EXAMPLE_UUID}.yaml.example").write_text(_EXAMPLE, "utf-8")
+    except OSError as error:
+        raise SettingsError(f"{folder} cannot be written: {error.strerror}") from error
+    except SettingsError:
+        config.unlink()
+        raise
+    prepare_data_folder(site.data)
+    code_key(site.data)
+    password = _password()
+    asyncio.run(_add_operator(site.data, operator, password))
+    return NewSite(config, operator, password)
+
+
+def _password() -> Secret:
+    """Four groups of five letters and digits: 103 bits, and it can be typed on a phone."""
+    letters = [c for c in string.ascii_lowercase + string.digits if c not in "il1o0"]
+    groups = ("".join(secrets.choice(letters) for _ in range(5)) for _ in range(4))
+    return Secret("-".join(groups))
+
+
+async def _add_operator(data: Path, name: str, password: Secret) -> None:
+    with SqliteDatabase(data) as database:
+        hashed = await Argon2Hasher().hash(password)
+        await database.operators.put_operator(Operator(name, hashed, SystemClock().now()))
+
+
+def settings_file(chosen: dict[str, str]) -> str:
+    """``bootgrant.toml`` with every setting: the chosen ones set, the others as comments with their defaults."""
+    lines = [
+        "# bootgrant's settings. Every key can also be set by the environment: grants.hold is BOOTGRANT_GRANTS_HOLD."
+    ]
+    section = ""
+    for setting in SETTINGS:
+        head, dot, name = setting.key.rpartition(".")
+        if setting.key == "clients":
+            lines += ["", f"# {setting.help}", "[[clients]]", 'id = "talos"']
+            continue
+        if head != section:
+            section = head
+            lines += ["", f"[{head}]"]
+        lines += ["", f"# {setting.help}", _line(name if dot else setting.key, setting, chosen.get(setting.key))]
+    return "\n".join(lines) + "\n"
+
+
+def _line(name: str, setting: Setting, chosen: str | None) -> str:
+    if chosen is not None:
+        return f"{name} = {_toml(chosen)}"
+    default = setting.default
+    assert default is not None, "a setting without a default is chosen at init"
+    if setting.kind is Kind.NETWORKS:
+        return f"{name} = [{', '.join(_toml(item) for item in default)}]"
+    return f"{name} = {_toml(str(default))}"
+
+
+def _toml(text: str) -> str:
+    """A basic string of TOML."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in escaped) + '"'

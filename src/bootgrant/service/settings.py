@@ -1,0 +1,189 @@
+"""Reading ``bootgrant.toml``: the file, overruled by ``BOOTGRANT_…``, overruled by flags. Unknown keys are errors."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from bootgrant.approval.grant import GrantRules
+from bootgrant.service.settings_table import SETTINGS, Kind, Setting
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+")
+_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+
+
+class SettingsError(Exception):
+    """A setting that cannot be used; the text names the file or variable, the key, and what to write."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The settings of one server. Paths are absolute, times are seconds."""
+
+    public_url: str
+    listen: tuple[str, int]
+    data: Path
+    machines: Path
+    rules: GrantRules
+    machine_networks: tuple[Network, ...]
+    clients: frozenset[str]
+
+
+def load_site(
+    config: Path, environment: Mapping[str, str] | None = None, flags: Mapping[str, str] | None = None
+) -> Site:
+    """The site that ``config`` describes. ``flags`` maps keys of the table to texts. Raises SettingsError."""
+    values = _read_file(config)
+    for setting in SETTINGS:
+        text = (environment or {}).get(setting.environment)
+        if text is not None:
+            values[setting.key] = (_split(setting, text), setting.environment)
+        if flags and setting.key in flags:
+            values[setting.key] = (_split(setting, flags[setting.key]), setting.flag)
+    return _build(values, config.absolute().parent)
+
+
+def _split(setting: Setting, text: str) -> object:
+    if setting.kind in (Kind.NETWORKS, Kind.NAMES):
+        return [part.strip() for part in text.split(",") if part.strip()]
+    return text
+
+
+def _read_file(config: Path) -> dict[str, tuple[object, str]]:
+    try:
+        table = tomllib.loads(config.read_text("utf-8"))
+    except FileNotFoundError:
+        raise SettingsError(
+            f"{config} is not there: make a site with `bootgrant init DIR`, or name it with --config"
+        ) from None
+    except OSError as error:
+        raise SettingsError(f"{config} cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{config} is not TOML: {error}") from error
+    found: dict[str, tuple[object, str]] = {}
+    for key, value in _flatten(table):
+        found[key] = (value, f"{config}: {key}")
+    known = {setting.key for setting in SETTINGS}
+    for key in found:
+        if key not in known:
+            near = ", ".join(sorted(known))
+            raise SettingsError(f"{config}: there is no setting {key!r}; the settings are: {near}")
+    return found
+
+
+def _flatten(table: Mapping[str, Any]) -> list[tuple[str, object]]:
+    rows: list[tuple[str, object]] = []
+    for key, value in table.items():
+        if key == "clients":
+            rows.append((key, _client_ids(value)))
+        elif isinstance(value, dict):
+            rows += [(f"{key}.{name}", inner) for name, inner in value.items()]
+        else:
+            rows.append((key, value))
+    return rows
+
+
+def _client_ids(value: object) -> object:
+    """``[[clients]]`` tables as the list of their ids; anything else is left for the check that names it."""
+    if isinstance(value, list) and all(isinstance(row, dict) and set(row) == {"id"} for row in value):
+        return [row["id"] for row in value]
+    return value
+
+
+def _build(values: Mapping[str, tuple[object, str]], base: Path) -> Site:
+    parsed: dict[str, Any] = {}
+    for setting in SETTINGS:
+        value, where = values.get(setting.key, (setting.default, setting.key))
+        if value is None:
+            raise SettingsError(f"{setting.key} is missing: {setting.help}")
+        try:
+            parsed[setting.key] = _parse(setting.kind, value, base)
+        except ValueError as error:
+            raise SettingsError(f"{where}: {error}") from None
+    rules = GrantRules(
+        parsed["grants.lifetime"], parsed["grants.interval"], parsed["grants.hold"], parsed["grants.token_lifetime"]
+    )
+    _check(rules)
+    return Site(
+        parsed["public_url"],
+        parsed["listen"],
+        parsed["data"],
+        parsed["machines"],
+        rules,
+        parsed["networks.machines"],
+        parsed["clients"],
+    )
+
+
+def _check(rules: GrantRules) -> None:
+    if rules.lifetime < 1:
+        raise SettingsError('grants.lifetime: a code must live at least "1s"')
+    if rules.interval < 1 or rules.interval != round(rules.interval):
+        raise SettingsError('grants.interval: whole seconds, at least "1s" (RFC 8628 section 3.2)')
+    if rules.token_lifetime < 60:
+        raise SettingsError('grants.token_lifetime: at least "60s", or a machine cannot use its token')
+
+
+def _parse(kind: Kind, value: object, base: Path) -> object:
+    match kind:
+        case Kind.NETWORKS:
+            return tuple(_network(text) for text in _texts(value))
+        case Kind.NAMES:
+            return frozenset(_texts(value))
+        case Kind.URL:
+            return _public_url(_text(value))
+        case Kind.LISTEN:
+            return _listen(_text(value))
+        case Kind.FOLDER:
+            return base / Path(_text(value)).expanduser()
+        case Kind.DURATION:
+            return _duration(_text(value))
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"expected a text, found {value!r}")
+    return value
+
+
+def _texts(value: object) -> list[str]:
+    if not isinstance(value, (list, tuple)) or not value or not all(isinstance(item, str) and item for item in value):
+        raise ValueError(f"expected a list of texts, found {value!r}")
+    return list(value)
+
+
+def _duration(text: str) -> float:
+    if not _DURATION.fullmatch(text):
+        raise ValueError(f'{text!r} is no duration; write "90s", "10m", "4h" or "1h30m"')
+    return sum(float(count) * _UNITS[unit] for count, unit in _DURATION_PART.findall(text))
+
+
+def _network(text: str) -> Network:
+    try:
+        return ipaddress.ip_network(text)
+    except ValueError as error:
+        raise ValueError(f"{text!r} is no network ({error}); write 10.20.0.0/16 or fd00::/8") from None
+
+
+def _listen(text: str) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdigit() or int(port) > 65535:
+        raise ValueError(f'{text!r} is no address and port; write "127.0.0.1:8080", "[::]:8080" or "0.0.0.0:8080"')
+    return host.strip("[]"), int(port)
+
+
+def _public_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f'{text!r} is no URL of a server; write "https://boot.example.org" (scheme and host)')
+    if parts.path not in ("", "/") or parts.query or parts.fragment or parts.username is not None:
+        raise ValueError(f"{text!r} must be a scheme, a host and perhaps a port, nothing behind it")
+    return f"{parts.scheme}://{parts.netloc}"

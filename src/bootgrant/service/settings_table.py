@@ -1,0 +1,70 @@
+"""Every setting of ``bootgrant.toml``, once. Help, ``docs/settings.md`` and the file of ``init`` are made from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+
+class Kind(Enum):
+    """The form of a value; the text says how the documentation names it."""
+
+    URL = "URL"
+    LISTEN = "address:port"
+    FOLDER = "folder"
+    DURATION = "duration"
+    NETWORKS = "list of networks"
+    NAMES = "list of names"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One row. ``key`` is the place in the file (``grants.hold``); ``default`` is as the file would say it."""
+
+    key: str
+    kind: Kind
+    default: str | tuple[str, ...] | None
+    help: str
+    flag: str = ""
+
+    @property
+    def environment(self) -> str:
+        """The variable that overrules the file; a list is comma separated."""
+        return "BOOTGRANT_" + self.key.replace(".", "_").upper()
+
+
+SETTINGS: Final = (
+    Setting(
+        "public_url",
+        Kind.URL,
+        None,
+        "Where people and machines reach this server. The verification URL and the QR code are made from it, never "
+        "from the Host header. Required.",
+        "--public-url",
+    ),
+    Setting("listen", Kind.LISTEN, "127.0.0.1:8080", "Address and port to listen on.", "--listen"),
+    Setting("data", Kind.FOLDER, "data", "Database, keys and admin.sock; readable by the server alone.", "--data"),
+    Setting("machines", Kind.FOLDER, "machines", "The machine configurations.", "--machines"),
+    Setting("grants.lifetime", Kind.DURATION, "10m", "How long a code waits for a person."),
+    Setting("grants.interval", Kind.DURATION, "1s", "How often a machine asks; whole seconds."),
+    Setting(
+        "grants.hold",
+        Kind.DURATION,
+        "25s",
+        'How long a token request may wait for the decision, so that the machine hears it at once; "0s": no wait.',
+    ),
+    Setting("grants.token_lifetime", Kind.DURATION, "4h", "How long a token is good; Talos tries for 3 h."),
+    Setting(
+        "networks.machines",
+        Kind.NETWORKS,
+        ("127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"),
+        "Who may ask: machines from other addresses are refused.",
+    ),
+    Setting(
+        "clients",
+        Kind.NAMES,
+        ("talos",),
+        "The OAuth client ids that machines may use, as [[clients]] with an id each; public clients, without a secret.",
+    ),
+)

@@ -1,0 +1,93 @@
+"""A folder of finished configurations, one file per machine: ``<uuid>.yaml``, ``<serial>.yaml``, ``<mac>.yaml``.
+
+A uuid is written in lower or upper case, a mac with dashes. The first that is there wins, in that order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from bootgrant.ports.config_source import ConfigUnavailable, MachineEntry
+from bootgrant.wire.identity import MachineIdentity, canonical_mac, canonical_uuid
+from bootgrant.wire.limits import CONFIG
+
+_SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+
+class DirectorySource:
+    """ports.config_source.ConfigSource on a folder. Every request reads the folder as it is at that moment."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    async def find_entry(self, identity: MachineIdentity) -> MachineEntry | None:
+        return await asyncio.to_thread(self._find, identity)
+
+    async def read_entry(self, name: str) -> bytes | None:
+        return await asyncio.to_thread(self._read, name)
+
+    def _find(self, identity: MachineIdentity) -> MachineEntry | None:
+        self._check_folder()
+        for variable, name in _candidates(identity):
+            if self._path(name) is not None:
+                return MachineEntry(name, variable)
+        return None
+
+    def _read(self, name: str) -> bytes | None:
+        self._check_folder()
+        path = self._path(name)
+        if path is None:
+            return None
+        try:
+            with path.open("rb") as file:
+                content = file.read(CONFIG + 1)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise ConfigUnavailable(
+                f"{path} cannot be read: {error.strerror}", "config unreadable, retrying"
+            ) from error
+        if not content.strip():
+            raise ConfigUnavailable(f"{path} is empty: write the configuration into it", "config empty, retrying")
+        if len(content) > CONFIG:
+            raise ConfigUnavailable(f"{path} is larger than {CONFIG >> 20} MiB", "config too large")
+        return content
+
+    def _check_folder(self) -> None:
+        try:
+            os.scandir(self._folder).close()
+        except OSError as error:
+            raise ConfigUnavailable(
+                f"the machines folder {self._folder} cannot be read: {error.strerror}", "no configs readable, retrying"
+            ) from error
+
+    def _path(self, name: str) -> Path | None:
+        """The file of this name, when it is a regular one inside the folder (links may not lead out)."""
+        path = self._folder / name
+        try:
+            real = path.resolve(strict=True)
+        except (OSError, RuntimeError):
+            return None
+        if not real.is_relative_to(self._folder.resolve()):
+            raise ConfigUnavailable(
+                f"{path} leads out of {self._folder}: put the file itself there", "config misplaced"
+            )
+        return real if real.is_file() else None
+
+
+def _candidates(identity: MachineIdentity) -> Iterator[tuple[str, str]]:
+    # A serial number that looks like a uuid or a mac would find the file of the machine that has these.
+    serial = "" if canonical_uuid(identity.serial) or canonical_mac(identity.serial) else identity.serial
+    for variable, stem in (
+        ("uuid", identity.uuid),
+        ("uuid", identity.uuid.upper()),
+        ("serial", serial),
+        ("mac", identity.mac.replace(":", "-")),
+        ("mac", identity.mac.replace(":", "-").upper()),
+    ):
+        if _SAFE_NAME.fullmatch(stem):
+            yield variable, f"{stem}.yaml"
