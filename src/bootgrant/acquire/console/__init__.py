@@ -1,9 +1,15 @@
-"""What the machine shows while it asks: the seam between the driver and the screen, the serial line or a log."""
+"""What the machine shows while it asks: the seam between the driver and the screen, the serial line or a log.
+
+``choose_console`` picks the medium; each medium is a module of its own and is imported only when it is used.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol, TextIO
+
+ConsoleKind = Literal["auto", "terminal", "plain", "kmsg", "json"]
+QrChoice = Literal["auto", "half", "full", "ascii", "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +46,31 @@ class Console(Protocol):
 
     def close(self) -> None:
         """Leave the medium as it was found."""
+
+
+def choose_console(kind: ConsoleKind, stream: TextIO, *, qr: QrChoice, compat: bool = False) -> Console:
+    """The console for ``stream`` (usually standard error); ``auto`` looks at what the stream is.
+
+    A screen or a terminal window gets a countdown and a QR code of its size; ``/dev/kmsg`` gets records with a
+    priority; anything else (a serial line, a pipe, a file) gets plain lines. ``compat`` writes plain lines exactly as
+    Talos does, unless JSON or kmsg is asked for. ``kmsg`` writes to ``/dev/kmsg`` itself; raises OutputFailed where
+    that cannot be opened.
+    """
+    from bootgrant.acquire.console import medium
+
+    chosen = medium.resolve(kind, stream, compat=compat)
+    if chosen == "json":
+        from bootgrant.acquire.console.json_log import JsonConsole
+
+        return JsonConsole(stream)
+    if chosen == "kmsg":
+        from bootgrant.acquire.console.kmsg import KmsgConsole
+
+        return KmsgConsole(medium.KMSG, qr=qr, compat=compat)
+    if chosen == "terminal":
+        from bootgrant.acquire.console.terminal import TerminalConsole
+
+        return TerminalConsole(stream, qr=qr)
+    from bootgrant.acquire.console.plain import PlainConsole
+
+    return PlainConsole(stream, qr=qr, compat=compat)

@@ -1,0 +1,136 @@
+"""A screen: a QR code of the window's size and a line below it that counts down while the code waits."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import TextIO
+
+from bootgrant.acquire.console import Prompt, QrChoice, medium, picture, wording
+from bootgrant.acquire.console.escaping import escape
+from bootgrant.acquire.console.plain import write_line
+
+SMALLEST = (80, 24)  # taken when the terminal does not tell its size
+LIGHT_ON_DARK = "\x1b[97;40m"  # the code reads as drawn, also in a window with a light background
+USUAL_COLOURS = "\x1b[0m"
+START_OF_LINE, REST_OF_LINE = "\r", "\x1b[K"
+
+
+class TerminalConsole:
+    """Lines as they come; between ``prompt`` and ``prompt_over`` the last line of the screen is the countdown.
+
+    A thread redraws that line once a second. ``now`` is Unix time, ``monotonic`` a clock that never jumps.
+    """
+
+    def __init__(
+        self,
+        stream: TextIO,
+        *,
+        qr: QrChoice,
+        now: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._stream = stream
+        self._qr = qr
+        self._now = now
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._waiting = ""  # the line that counts down; empty without a prompt
+        self._deadline: float | None = None
+        self._over = threading.Event()
+        self._ticker: threading.Thread | None = None
+
+    def info(self, line: str) -> None:
+        with self._lock:
+            self._print(wording.PREFIX + escape(line))
+            self._draw_countdown()
+
+    def warning(self, line: str) -> None:
+        self.info(line)
+
+    def error(self, line: str) -> None:
+        self.info(line)
+
+    def prompt(self, prompt: Prompt) -> None:
+        self.prompt_over()
+        with self._lock:
+            self._show_code(prompt)
+            self._waiting = wording.PREFIX + wording.waiting(prompt)
+            # The clock may be set while the code waits; what counts down is the time left when it was given.
+            left = None if prompt.expires_at is None else prompt.expires_at - self._now()
+            self._deadline = None if left is None else self._monotonic() + left
+            self._draw_countdown()
+        if self._deadline is not None:
+            self._start_ticking()
+
+    def prompt_over(self) -> None:
+        self._over.set()
+        if self._ticker is not None:
+            self._ticker.join()
+            self._ticker = None
+        with self._lock:
+            if self._waiting:
+                self._print(self._waiting)
+                self._waiting = ""
+
+    def close(self) -> None:
+        self.prompt_over()
+
+    def _show_code(self, prompt: Prompt) -> None:
+        columns, rows = medium.window_size(self._stream) or SMALLEST
+        visit = wording.PREFIX + wording.visit(prompt)
+        around = -(-len(visit) // columns) + 2  # the lines of the URL, the words above the code, the countdown
+        drawing = picture.draw(
+            prompt.verification_uri_complete,
+            self._qr,
+            blocks=picture.can_show_blocks(self._stream),
+            rooms=((columns, rows - around),),
+        )
+        self._print(visit)
+        if drawing.lines:
+            self._print(wording.PREFIX + wording.SCAN)
+            for line in drawing.lines:
+                self._print(LIGHT_ON_DARK + line + USUAL_COLOURS)
+        if drawing.notice:
+            self._print(wording.PREFIX + drawing.notice)
+
+    def _start_ticking(self) -> None:
+        self._over.clear()
+        self._ticker = threading.Thread(target=self._tick, name="countdown", daemon=True)
+        self._ticker.start()
+
+    def _tick(self) -> None:
+        while not self._over.wait(1.0):
+            with self._lock:
+                self._draw_countdown()
+
+    def _draw_countdown(self) -> None:
+        if not self._waiting:
+            return
+        columns, _ = medium.window_size(self._stream) or SMALLEST
+        left = None if self._deadline is None else self._deadline - self._monotonic()
+        line = countdown(self._waiting, left, columns - 1)
+        write_line(self._stream, START_OF_LINE + line + REST_OF_LINE, end="")
+
+    def _print(self, line: str) -> None:
+        start = START_OF_LINE + REST_OF_LINE if self._waiting else ""
+        write_line(self._stream, start + line)
+
+
+def countdown(waiting: str, seconds_left: float | None, columns: int) -> str:
+    """The waiting line with the time that is left, cut so that it never wraps (a wrapped line cannot be redrawn)."""
+    if seconds_left is None:
+        return waiting[:columns]
+    left = f" {time_left(seconds_left)}"
+    return waiting[: max(columns - len(left), 0)] + left[:columns]
+
+
+def time_left(seconds: float) -> str:
+    """``9:41 left``, ``1:02:03 left``, ``expired``."""
+    whole = int(seconds)
+    if whole <= 0:
+        return "expired"
+    minutes, second = divmod(whole, 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02d}:{second:02d} left" if hours else f"{minute}:{second:02d} left"
