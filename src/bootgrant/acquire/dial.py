@@ -1,0 +1,164 @@
+"""From a host name to a connected socket, within a deadline: DNS that cannot hang, addresses raced (RFC 8305)."""
+
+from __future__ import annotations
+
+import errno
+import os
+import selectors
+import socket
+import time
+from enum import Enum
+from typing import Final
+
+_NEXT_ATTEMPT: Final = 0.25
+"""Seconds before the next address is tried beside the one that has not answered (RFC 8305 section 5)."""
+_DNS_SLOT: Final = 0.05
+
+Address = tuple[socket.AddressFamily, tuple[object, ...]]
+
+
+class Trouble(Enum):
+    """How an exchange can fail before there is an answer to read."""
+
+    NAME = "name"
+    REFUSED = "refused"
+    UNREACHABLE = "unreachable"
+    TIMEOUT = "timeout"
+    HANDSHAKE_TIMEOUT = "handshake timeout"
+    RESET = "reset"
+    CLOSED = "closed"
+    TLS = "tls"
+    CERTIFICATE = "certificate"
+    PROTOCOL = "protocol"
+    TOO_LARGE = "too large"
+    PROXY = "proxy"
+
+
+class TransportError(Exception):
+    """An exchange failed. ``what`` is one clause in plain words; ``local`` and ``peer`` are ``address:port``."""
+
+    def __init__(self, trouble: Trouble, what: str, *, local: str = "", peer: str = "") -> None:
+        super().__init__(what)
+        self.trouble = trouble
+        self.what = what
+        self.local = local
+        self.peer = peer
+
+
+def resolve(host: str, port: int, deadline: float) -> list[Address]:
+    """The addresses of ``host``. Raises TransportError. ``deadline`` is on the monotonic clock, as everywhere here.
+
+    The C library's resolver cannot be told a limit, so it runs in a thread that is left behind when time is up; that
+    also keeps Ctrl-C working meanwhile.
+    """
+    if _is_address(host):
+        return _lookup(host, port)
+    import threading
+
+    found: list[Address] = []
+    errors: list[Exception] = []
+
+    def run() -> None:
+        try:
+            found.extend(_lookup(host, port))
+        except (TransportError, OSError) as error:
+            errors.append(error)
+
+    worker = threading.Thread(target=run, daemon=True)
+    worker.start()
+    while worker.is_alive() and time.monotonic() < deadline:
+        worker.join(_DNS_SLOT)
+    if errors:
+        raise errors[0]
+    if not found:
+        raise TransportError(Trouble.NAME, f"no answer from DNS about {host}")
+    return found
+
+
+def _is_address(host: str) -> bool:
+    return ":" in host or host.replace(".", "").isdigit()
+
+
+def _lookup(host: str, port: int) -> list[Address]:
+    try:
+        entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (socket.gaierror, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, socket.gaierror) else "it is no host name"
+        raise TransportError(Trouble.NAME, f"cannot find {host} in DNS ({reason})") from error
+    return [(family, address) for family, _, _, _, address in entries]
+
+
+def connect(addresses: list[Address], deadline: float) -> socket.socket:
+    """The first connection that is made. Raises TransportError with the last reason."""
+    waiting = list(addresses)
+    last: TransportError | None = None
+    with selectors.DefaultSelector() as selector:
+        try:
+            while waiting or selector.get_map():
+                if waiting:
+                    last = _start(selector, waiting.pop(0)) or last
+                pause = min(_NEXT_ATTEMPT, deadline - time.monotonic()) if waiting else deadline - time.monotonic()
+                for key, _ in selector.select(max(0.0, pause)):
+                    outcome = _finish(selector, key)
+                    if isinstance(outcome, socket.socket):
+                        return outcome
+                    last = outcome
+                if time.monotonic() >= deadline:
+                    break
+        finally:
+            for key in list((selector.get_map() or {}).values()):
+                selector.unregister(key.fileobj)
+                _socket(key).close()
+    raise last or TransportError(
+        Trouble.TIMEOUT, "no answer to the connection attempt", peer=shown_address(addresses[0][1])
+    )
+
+
+def _start(selector: selectors.BaseSelector, address: Address) -> TransportError | None:
+    try:
+        attempt = socket.socket(address[0], socket.SOCK_STREAM)
+    except OSError as error:
+        return _failed(error.errno or 0, address)
+    attempt.setblocking(False)
+    code = attempt.connect_ex(address[1])
+    if code not in {0, errno.EINPROGRESS}:
+        attempt.close()
+        return _failed(code, address)
+    selector.register(attempt, selectors.EVENT_WRITE, address)
+    return None
+
+
+def _finish(selector: selectors.BaseSelector, key: selectors.SelectorKey) -> socket.socket | TransportError:
+    attempt = _socket(key)
+    selector.unregister(attempt)
+    code = attempt.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if code:
+        attempt.close()
+        return _failed(code, key.data)
+    _keep_alive(attempt)
+    return attempt
+
+
+def _socket(key: selectors.SelectorKey) -> socket.socket:
+    assert isinstance(key.fileobj, socket.socket)  # noqa: S101 - only sockets are registered here
+    return key.fileobj
+
+
+def _failed(code: int, address: Address) -> TransportError:
+    trouble = Trouble.REFUSED if code == errno.ECONNREFUSED else Trouble.UNREACHABLE
+    return TransportError(trouble, os.strerror(code).lower(), peer=shown_address(address[1]))
+
+
+def shown_address(address: tuple[object, ...]) -> str:
+    """A socket's address as ``host:port``, with brackets around IPv6."""
+    host, port = str(address[0]), address[1]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _keep_alive(connection: socket.socket) -> None:
+    """A server that vanished while it held a request is noticed within half a minute, not at the request's limit."""
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3)):
+        if hasattr(socket, option):
+            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
