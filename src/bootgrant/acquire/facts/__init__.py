@@ -16,6 +16,7 @@ from bootgrant.acquire.facts import hostname, network, smbios
 from bootgrant.acquire.facts.fact import Absent, Fact
 from bootgrant.acquire.go_text import quote
 from bootgrant.acquire.kernel_cmdline import KernelCmdline
+from bootgrant.acquire.netlink import Events, Topic
 from bootgrant.acquire.url_template import VARIABLES
 
 __all__ = ["Absent", "Fact", "MachineFacts"]
@@ -96,23 +97,23 @@ class MachineFacts:
                 raise unsupported_variable(name)
         values: dict[str, str] = {}
         missing = tuple(dict.fromkeys(names))
-        with network.Changes() as changes:
+        with Events(Topic.NETWORK) as events:
             while missing:
                 on_waiting(missing)
-                new = self._next_values(missing, deadline, changes)
+                new = self._next_values(missing, deadline, events)
                 if not new:
                     break
                 values |= new
                 missing = tuple(name for name in missing if name not in values)
         return {name: values.get(name, "") for name in names}
 
-    def _next_values(self, missing: Sequence[str], deadline: float, changes: network.Changes) -> dict[str, str]:
+    def _next_values(self, missing: Sequence[str], deadline: float, events: Events) -> dict[str, str]:
         while True:
             found = self._first_found(missing)
             remaining = deadline - time.monotonic()
             if found or remaining <= 0:
                 return found
-            changes.wait(min(remaining, _LOOK_AGAIN))
+            events.wait(min(remaining, _LOOK_AGAIN))
 
     def _first_found(self, names: Iterable[str]) -> dict[str, str]:
         for name in names:
