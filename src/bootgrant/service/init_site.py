@@ -12,7 +12,7 @@ from bootgrant.operator_plane.login.passwords import Argon2Hasher
 from bootgrant.ports.operator_store import Operator
 from bootgrant.service.data_folder import code_key, prepare_data_folder
 from bootgrant.service.settings import SettingsError, load_site
-from bootgrant.service.settings_table import SETTINGS, Kind, Setting
+from bootgrant.service.settings_table import SETTINGS, Setting
 from bootgrant.service.system import SystemClock
 from bootgrant.store.sqlite.database import SqliteDatabase
 from bootgrant.wire.secret import Secret
@@ -75,7 +75,7 @@ async def _add_operator(data: Path, name: str, password: Secret) -> None:
 
 
 def settings_file(chosen: dict[str, str]) -> str:
-    """``bootgrant.toml`` with every setting: the chosen ones set, the others as comments with their defaults."""
+    """``bootgrant.toml`` with every setting: the chosen values, and for the others their defaults."""
     lines = [
         "# bootgrant's settings. Every key can also be set by the environment: grants.hold is BOOTGRANT_GRANTS_HOLD."
     ]
@@ -93,13 +93,10 @@ def settings_file(chosen: dict[str, str]) -> str:
 
 
 def _line(name: str, setting: Setting, chosen: str | None) -> str:
-    if chosen is not None:
-        return f"{name} = {_toml(chosen)}"
-    default = setting.default
-    assert default is not None, "a setting without a default is chosen at init"
-    if setting.kind is Kind.NETWORKS:
-        return f"{name} = [{', '.join(_toml(item) for item in default)}]"
-    return f"{name} = {_toml(str(default))}"
+    value = chosen if chosen is not None else setting.default
+    if isinstance(value, tuple):
+        return f"{name} = [{', '.join(_toml(item) for item in value)}]"
+    return f"{name} = {_toml(value or '')}"
 
 
 def _toml(text: str) -> str:

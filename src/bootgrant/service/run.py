@@ -27,6 +27,14 @@ log = logging.getLogger("bootgrant")
 class _Server(uvicorn.Server):
     """uvicorn without its signal handlers: the two servers stop together, after the held polls."""
 
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.answering = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.answering.set()
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
@@ -66,8 +74,8 @@ async def _serve(
     running = [
         asyncio.create_task(server.serve(sockets=[sock])) for server, sock in zip(servers, (public, admin), strict=True)
     ]
-    while not all(server.started for server in servers) and not any(task.done() for task in running):
-        await asyncio.sleep(0)
+    for server in servers:
+        await server.answering.wait()
     ready()
     await asyncio.gather(*running)
 
@@ -75,7 +83,7 @@ async def _serve(
 def _server(app: App) -> _Server:
     return _Server(
         uvicorn.Config(
-            app,  # type: ignore[arg-type]
+            app,
             http="httptools",
             ws="none",
             lifespan="off",
@@ -93,7 +101,7 @@ def _server(app: App) -> _Server:
 def _held_most() -> int:
     """Four fifths of the open files that this process may have; the rest is for those who decide."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard and hard != resource.RLIM_INFINITY:
+    if hard not in (soft, resource.RLIM_INFINITY):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         soft = hard
     return soft * 4 // 5

@@ -40,7 +40,9 @@ class SqliteGrantStore:
             try:
                 connection.execute(_INSERT, _to_row(grant))
             except sqlite3.IntegrityError as error:
-                raise UserCodeTaken from error
+                if error.sqlite_errorname == "SQLITE_CONSTRAINT_UNIQUE":
+                    raise UserCodeTaken from error
+                raise
 
         await self._writer.run(insert)
 

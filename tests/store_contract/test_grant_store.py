@@ -1,0 +1,113 @@
+"""What every grant store keeps to, with real concurrency."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bootgrant.approval.codes import access_token, access_token_digest
+from bootgrant.approval.grant import Decision, DeviceGrant, GrantRules, GrantState, Refusal
+from bootgrant.ports.grant_store import GrantStore, UserCodeTaken
+from bootgrant.store.sqlite.database import SqliteDatabase
+from support.grants import NOW, pending_grant
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[GrantStore]:
+    with SqliteDatabase(tmp_path) as database:
+        yield database.grants
+
+
+async def test_a_grant_is_found_as_it_was_kept(store: GrantStore) -> None:
+    grant, _ = pending_grant()
+    await store.open_grant(grant)
+    assert await store.find_grant(grant.grant_id) == grant
+    assert await store.find_by_user_code(grant.user_code_digest) == grant
+    assert await store.find_by_device_code(grant.device_code_digest) == grant
+
+
+async def test_every_field_that_a_step_changes_is_kept(store: GrantStore) -> None:
+    grant, code = pending_grant()
+    await store.open_grant(grant)
+    digest = access_token_digest(access_token(code, grant.token_salt))
+    for rule in (
+        lambda g: g.approve(Decision("ana", NOW + 1), "cp-1.yaml"),
+        lambda g: g.redeem("talos", digest, GrantRules(), NOW + 2),
+        lambda g: g.deliver(NOW + 3),
+    ):
+        changed = await store.change_grant(grant.grant_id, rule)
+        assert await store.find_grant(grant.grant_id) == changed
+    kept = await store.find_by_token(digest)
+    assert kept is not None
+    assert (kept.state, kept.delivered_at, kept.deliveries) == (GrantState.DELIVERED, NOW + 3, 1)
+
+
+async def test_two_live_grants_never_share_a_user_code(store: GrantStore) -> None:
+    first, _ = pending_grant()
+    second, _ = pending_grant(user_code_digest=first.user_code_digest)
+    await store.open_grant(first)
+    with pytest.raises(UserCodeTaken):
+        await store.open_grant(second)
+    assert await store.find_grant(second.grant_id) is None
+
+
+async def test_of_many_decisions_at_once_exactly_one_wins(store: GrantStore) -> None:
+    grant, _ = pending_grant()
+    await store.open_grant(grant)
+
+    def approve(name: str) -> asyncio.Task[DeviceGrant | Refusal]:
+        return asyncio.create_task(
+            store.change_grant(grant.grant_id, lambda g: g.approve(Decision(name, NOW), "cp-1.yaml"))
+        )
+
+    outcomes = await asyncio.gather(*(approve(f"operator-{n}") for n in range(50)))
+    winners = [outcome for outcome in outcomes if isinstance(outcome, DeviceGrant)]
+    assert len(winners) == 1
+    assert outcomes.count(Refusal.ALREADY_DECIDED) == 49
+    assert await store.find_grant(grant.grant_id) == winners[0]
+
+
+async def test_one_failing_step_undoes_nothing_of_its_neighbours(store: GrantStore) -> None:
+    grants = [pending_grant()[0] for _ in range(40)]
+    taken, _ = pending_grant(user_code_digest=grants[0].user_code_digest)
+    results = await asyncio.gather(*(store.open_grant(g) for g in [*grants, taken]), return_exceptions=True)
+    assert sum(isinstance(result, UserCodeTaken) for result in results) == 1
+    assert len(await store.pending_grants(NOW, 100)) == 40
+
+
+async def test_a_change_wakes_those_who_watch_that_grant_and_nobody_else(store: GrantStore) -> None:
+    grant, _ = pending_grant()
+    other, _ = pending_grant()
+    await store.open_grant(grant)
+    await store.open_grant(other)
+    with store.watch_grant(grant.grant_id) as watched, store.watch_grant(other.grant_id) as unrelated:
+        await store.change_grant(grant.grant_id, lambda g: g.deny(Decision("ana", NOW)))
+        await asyncio.wait_for(watched, 5)
+        assert not unrelated.done()
+
+
+async def test_pending_grants_are_the_newest_first_without_the_decided_and_the_expired(store: GrantStore) -> None:
+    waiting = [pending_grant(opened_at=NOW + n, expires_at=NOW + 600 + n)[0] for n in range(3)]
+    expired, _ = pending_grant(opened_at=NOW - 900, expires_at=NOW - 300)
+    for grant in [*waiting, expired]:
+        await store.open_grant(grant)
+    await store.change_grant(waiting[1].grant_id, lambda g: g.deny(Decision("ana", NOW)))
+    assert [g.grant_id for g in await store.pending_grants(NOW, 10)] == [waiting[2].grant_id, waiting[0].grant_id]
+    assert len(await store.pending_grants(NOW, 1)) == 1
+
+
+async def test_a_refusal_changes_nothing_and_an_unknown_grant_is_told(store: GrantStore) -> None:
+    grant, _ = pending_grant()
+    await store.open_grant(grant)
+    assert await store.change_grant(grant.grant_id, lambda g: Refusal.DENIED) is Refusal.DENIED
+    assert await store.find_grant(grant.grant_id) == grant
+    assert await store.change_grant("nobody", lambda g: g) is Refusal.UNKNOWN
+
+
+async def test_the_store_says_that_it_can_be_written(store: GrantStore) -> None:
+    await store.check_writable()

@@ -1,0 +1,36 @@
+"""Grants for tests."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from bootgrant.approval.codes import UserCodes, device_code, device_code_digest
+from bootgrant.approval.grant import DeviceGrant
+from bootgrant.wire.identity import MachineIdentity
+from bootgrant.wire.secret import Secret
+from support.fakes import CountedEntropy
+
+CODES = UserCodes(b"k" * 32)
+NOW = 1_800_000_000.0
+UUID = "40dcbd19-3b10-444e-bfff-aaee44a51fda"
+MAC = "52:2f:fd:df:fc:c0"
+_ENTROPY = CountedEntropy()
+
+
+def pending_grant(**changes: Any) -> tuple[DeviceGrant, Secret]:
+    """A new grant, and the device code that its machine holds."""
+    code = device_code(_ENTROPY.random_bytes(32))
+    grant_id = _ENTROPY.random_bytes(16).hex()
+    grant = DeviceGrant(
+        grant_id=grant_id,
+        client_id="talos",
+        identity=MachineIdentity(uuid=UUID, mac=MAC),
+        source_address="10.20.0.11",
+        user_code_digest=CODES.digest(CODES.of_grant(grant_id)),
+        device_code_digest=device_code_digest(code),
+        token_salt=_ENTROPY.random_bytes(16),
+        opened_at=NOW,
+        expires_at=NOW + 600,
+    )
+    return replace(grant, **changes), code
