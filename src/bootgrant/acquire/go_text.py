@@ -34,6 +34,11 @@ def quote(text: str) -> str:
     return '"' + "".join(map(_quoted, text)) + '"'
 
 
+def printable(text: str) -> str:
+    """``quote`` without quotes around and without escaping those inside: for text with a place of its own."""
+    return "".join(char if char in {'"', "\\"} else _quoted(char) for char in text)
+
+
 def quote_list(texts: tuple[str, ...]) -> str:
     """``%q`` of a slice of strings: ``["uuid" "mac"]``, ``[]`` when empty."""
     return "[" + " ".join(map(quote, texts)) + "]"

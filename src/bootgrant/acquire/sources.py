@@ -9,11 +9,14 @@ from __future__ import annotations
 import binascii
 import time
 from pathlib import Path
+from typing import assert_never
 
 from bootgrant.acquire.disks import DiskError, read_labelled
 from bootgrant.acquire.errors import BadConfig, BadParameter, DownloadFailed
+from bootgrant.acquire.go_text import quote
 from bootgrant.acquire.go_url import UrlError, parse_url
 from bootgrant.acquire.netlink import Events, Topic
+from bootgrant.acquire.settings import ConfigKind, Settings
 from bootgrant.acquire.unpacking import NotPackedError, unpack_zstd
 from bootgrant.wire.limits import CONFIG
 from bootgrant.wire.secret import Secret
@@ -70,11 +73,30 @@ def read_file_url(url: str, limit: int = CONFIG) -> bytes:
     return content
 
 
-def tftp_not_supported(url: str) -> BadParameter:
-    """Why ``tftp://`` ends here: no library of good standing for it in pure Python, and no way to protect it."""
-    return BadParameter(
-        f"talos.config={url}: tftp is not supported", "serve the configuration over https, http or on a medium"
-    )
+def source_error(settings: Settings) -> BadParameter | None:
+    """Why ``talos.config`` cannot be fetched at all, or None when it can."""
+    match settings.kind:
+        case ConfigKind.HTTP | ConfigKind.FILE | ConfigKind.METAL_ISO | ConfigKind.NONE:
+            return None
+        case ConfigKind.TFTP:
+            # There is no library of good standing for it in pure Python, and no way to protect what it carries.
+            return BadParameter(
+                f"talos.config={settings.config_url}: tftp is not supported",
+                "serve the configuration over https or http, or put it on a medium",
+            )
+        case ConfigKind.UNSUPPORTED:
+            return _unsupported(settings.config_url)
+        case _:
+            assert_never(settings.kind)
+
+
+def _unsupported(url: str) -> BadParameter:
+    next_step = "write talos.config=https://host/path, file:///path or metal-iso"
+    try:
+        scheme = parse_url(url).scheme
+    except UrlError as error:
+        return BadParameter(f"talos.config is no URL: {error}", next_step)
+    return BadParameter(f"talos.config={quote(url)}: unsupported protocol scheme {quote(scheme)}", next_step)
 
 
 def decode_inline(encoded: Secret, parameter: str, limit: int = CONFIG) -> bytes:

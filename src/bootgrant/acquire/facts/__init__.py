@@ -19,7 +19,7 @@ from bootgrant.acquire.kernel_cmdline import KernelCmdline
 from bootgrant.acquire.netlink import Events, Topic
 from bootgrant.acquire.url_template import VARIABLES
 
-__all__ = ["Absent", "Fact", "MachineFacts"]
+__all__ = ["Absent", "Fact", "MachineFacts", "check_names"]
 
 # Talos learns uuid and serial in one event, the others one by one; its messages show it.
 _TOGETHER = {"uuid": ("uuid", "serial"), "serial": ("uuid", "serial")}
@@ -41,9 +41,7 @@ class MachineFacts:
         *,
         compat: bool = False,
     ) -> None:
-        for name in given:
-            if name not in VARIABLES:
-                raise unsupported_variable(name)
+        check_names(given)
         self._root = root
         self._cmdline = cmdline
         self._given = dict(given)
@@ -72,7 +70,7 @@ class MachineFacts:
             case "code":
                 return self._read_code()
             case _:
-                raise unsupported_variable(name)
+                raise _unsupported(name)
 
     def _read_code(self) -> Fact | Absent:
         if self._code_file is None:
@@ -92,9 +90,7 @@ class MachineFacts:
         ``on_waiting`` gets what is still missing, first and after each change. A variable that never came is an empty
         text in the answer. Raises BadParameter for an unsupported name before it waits.
         """
-        for name in names:
-            if name not in VARIABLES:
-                raise unsupported_variable(name)
+        check_names(names)
         values: dict[str, str] = {}
         missing = tuple(dict.fromkeys(names))
         with Events(Topic.NETWORK) as events:
@@ -131,8 +127,14 @@ class MachineFacts:
         network.wait_for_address(deadline, hosts)
 
 
-def unsupported_variable(name: str) -> BadParameter:
-    """The error for a name that is none of VARIABLES; its ``what`` is Talos's text."""
+def check_names(names: Iterable[str]) -> None:
+    """Raise BadParameter for the first name that is none of VARIABLES; its ``what`` is Talos's text."""
+    for name in names:
+        if name not in VARIABLES:
+            raise _unsupported(name)
+
+
+def _unsupported(name: str) -> BadParameter:
     return BadParameter(
         f"unsupported variable name: {quote(name)}",
         "talos.config.oauth.extra_variable takes uuid, serial, mac, hostname or code, one per parameter",
