@@ -26,6 +26,13 @@ def program(name: str, package: str) -> Path:
     return Path(found)
 
 
+def installed_file(path: Path, package: str) -> Path:
+    """A file that the Debian package ``package`` brings (tests/debian-packages.txt)."""
+    if not path.exists():
+        _missing(f"{path} is not here (apt-get install {package})")
+    return path
+
+
 def shared_data(relative: str) -> Path:
     """Talos's own data, which is not part of this repository (a user's clone does without)."""
     path = SHARED / relative

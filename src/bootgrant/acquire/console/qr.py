@@ -15,6 +15,8 @@ Modules = tuple[bytes, ...]  # one row per entry, one byte per module, 1 = dark
 # ISO/IEC 18004 asks for four light modules around the symbol. Readers manage with one, and on a small screen a code
 # that is there beats one that is not.
 QUIET_ZONES = (4, 3, 2, 1)
+# The printable ASCII character with the most ink: a reader has to take it for a filled square.
+ASCII_LIGHT = "@@"
 _ALPHANUMERIC = frozenset(string.digits + string.ascii_uppercase + " $%*+-./:")
 
 
@@ -65,7 +67,7 @@ def render(modules: Modules, style: QrStyle, quiet_zone: int = 4) -> list[str]:
         case QrStyle.FULL:
             return ["".join("██" if module else "  " for module in row) for row in light]
         case QrStyle.ASCII:
-            return ["".join("##" if module else "  " for module in row) for row in light]
+            return ["".join(ASCII_LIGHT if module else "  " for module in row) for row in light]
         case _:
             assert_never(style)
 

@@ -10,10 +10,12 @@ from typing import TextIO
 from bootgrant.acquire.console import Prompt, QrChoice, medium, picture, wording
 from bootgrant.acquire.console.escaping import escape
 from bootgrant.acquire.console.plain import write_line
+from bootgrant.acquire.console.qr import ASCII_LIGHT
 
 SMALLEST = (80, 24)  # taken when the terminal does not tell its size
 LIGHT_ON_DARK = "\x1b[97;40m"  # the code reads as drawn, also in a window with a light background
 USUAL_COLOURS = "\x1b[0m"
+FILLED = "\x1b[7m  \x1b[27m"  # two blanks in reverse: solid where an ASCII character has holes
 START_OF_LINE, REST_OF_LINE = "\r", "\x1b[K"
 
 
@@ -79,8 +81,8 @@ class TerminalConsole:
 
     def _show_code(self, prompt: Prompt) -> None:
         columns, rows = medium.window_size(self._stream) or SMALLEST
-        visit = wording.PREFIX + wording.visit(prompt)
-        around = -(-len(visit) // columns) + 2  # the lines of the URL, the words above the code, the countdown
+        visit, scan = wording.PREFIX + wording.visit(prompt), wording.PREFIX + wording.SCAN
+        around = 1 + sum(-(-len(text) // columns) for text in (visit, scan))  # the countdown is one line, always
         drawing = picture.draw(
             prompt.verification_uri_complete,
             self._qr,
@@ -89,9 +91,9 @@ class TerminalConsole:
         )
         self._print(visit)
         if drawing.lines:
-            self._print(wording.PREFIX + wording.SCAN)
+            self._print(scan)
             for line in drawing.lines:
-                self._print(LIGHT_ON_DARK + line + USUAL_COLOURS)
+                self._print(LIGHT_ON_DARK + line.replace(ASCII_LIGHT, FILLED) + USUAL_COLOURS)
         if drawing.notice:
             self._print(wording.PREFIX + drawing.notice)
 
