@@ -5,11 +5,11 @@ from __future__ import annotations
 from bootgrant.asgi.types import Receive, Scope
 
 
-class BodyTooLarge(Exception):  # noqa: N818  (the caller answers it: 413)
+class BodyTooLarge(Exception):
     """The body is larger than the limit; what remains of it was not read."""
 
 
-class ClientGone(Exception):  # noqa: N818  (nobody is left to answer)
+class ClientGone(Exception):
     """The connection ended before the body did."""
 
 

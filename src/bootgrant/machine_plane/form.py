@@ -12,7 +12,7 @@ from bootgrant.wire.limits import FORM_FIELDS
 _FORM = b"application/x-www-form-urlencoded"
 
 
-class BadRequest(Exception):  # noqa: N818  (the caller answers it: RFC 6749 section 5.2)
+class BadRequest(Exception):
     """What is wrong with the request, as an OAuth error code and a description that echoes nothing of it."""
 
     def __init__(self, error: str, description: str, status: int = 400) -> None:

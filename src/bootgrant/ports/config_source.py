@@ -8,7 +8,7 @@ from typing import Protocol
 from bootgrant.wire.identity import MachineIdentity
 
 
-class ConfigUnavailable(Exception):  # noqa: N818  (named as the operator sees it)
+class ConfigUnavailable(Exception):
     """The configuration is there and cannot be served now, or the source cannot be read.
 
     ``reason`` is what the machine's console may show (ASCII, at most 32 bytes); the exception's text is for the

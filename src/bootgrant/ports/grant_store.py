@@ -16,11 +16,11 @@ from bootgrant.approval.grant import DeviceGrant, Refusal
 GrantRule = Callable[[DeviceGrant], DeviceGrant | Refusal]
 
 
-class UserCodeTaken(Exception):  # noqa: N818  (not an error of anybody: draw another grant id)
+class UserCodeTaken(Exception):
     """Another live grant has the same user code."""
 
 
-class StoreUnavailable(Exception):  # noqa: N818  (named as the operator sees it)
+class StoreUnavailable(Exception):
     """The store cannot be read or written now; nothing was changed. The text says why, without secrets."""
 
 

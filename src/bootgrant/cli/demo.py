@@ -1,0 +1,225 @@
+"""See it all on this computer: a server, a machine that asks, an approval, the configuration delivered.
+
+The server and the machine are the real commands, each a process of its own, in a temporary folder that is removed at
+the end. You approve in the browser or in another terminal; without a terminal, or with --auto, the demo approves by
+itself, through the admin socket, as `bootgrant approve` does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_UUID = "40dcbd19-3b10-444e-bfff-aaee44a51fda"
+_MAC = "52:2f:fd:df:fc:c0"
+_MACHINE = f"""\
+# What cp-1 gets. A real one holds the keys of a cluster: that is why it was not served to just anybody.
+version: v1alpha1
+machine:
+  type: controlplane
+  network:
+    hostname: cp-1
+cluster:
+  clusterName: demo
+# uuid {_UUID}
+"""
+_START_LIMIT = 20.0
+
+
+class DemoFailed(Exception):
+    """What went wrong; the text ends with what the failing program said."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--auto", action="store_true", help="approve by itself, also on a terminal")
+
+
+def run(args: argparse.Namespace) -> int:
+    from bootgrant.service.settings import SettingsError
+
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        with tempfile.TemporaryDirectory(prefix="bootgrant-demo-") as folder:
+            _demo(Path(folder), auto=args.auto or not sys.stdin.isatty())
+    except (DemoFailed, SettingsError) as error:
+        print(f"bootgrant demo: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nstopped; nothing is left running", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+@dataclass(frozen=True, slots=True)
+class _Demo:
+    """Where things are while the demo runs."""
+
+    folder: Path
+    config: Path
+    url: str
+
+    @property
+    def output(self) -> Path:
+        return self.folder / "machine" / "config.yaml"
+
+    def command(self, *words: str) -> list[str]:
+        return [sys.executable, "-m", "bootgrant", *words]
+
+
+def _demo(folder: Path, *, auto: bool) -> None:
+    from bootgrant.service.init_site import init_site
+
+    port = _free_port()
+    demo = _Demo(folder, folder / "bootgrant.toml", f"http://127.0.0.1:{port}")
+    _say(f"1  A working folder: bootgrant init {folder}")
+    made = init_site(folder, demo.url, f"127.0.0.1:{port}", "demo")
+    (folder / "machines" / f"{_UUID}.yaml").write_text(_MACHINE, "utf-8")
+    _say(f"2  The server: bootgrant serve --config {demo.config}")
+    with _server(demo):
+        kernel = _kernel_parameters(demo.url)
+        _say("3  A machine boots with these kernel parameters, and asks (bootgrant acquire is its half):")
+        print("   " + "\n   ".join(kernel.split()), flush=True)
+        _say("4  A person approves")
+        if auto:
+            print("   Nobody is at a terminal: the demo approves by itself, over the admin socket.", flush=True)
+        else:
+            _tell_person(demo, made.operator, made.password.reveal())
+        demo.output.parent.mkdir()
+        with _machine(demo, kernel) as machine:
+            code = _wait_for_code(demo, machine)
+            if auto:
+                _approve(demo, code)
+            if machine.wait() != 0:
+                raise DemoFailed("the machine got no configuration; its last line above says why")
+        _report(demo, code)
+
+
+def _kernel_parameters(url: str) -> str:
+    """As on a real machine; both endpoints are named, so that a path in front of them would not matter."""
+    return (
+        f"talos.platform=metal talos.config={url}/config?uuid=${{uuid}} talos.config.oauth.client_id=talos "
+        f"talos.config.oauth.device_auth_url={url}/device/code talos.config.oauth.token_url={url}/token "
+        "talos.config.oauth.extra_variable=uuid talos.config.oauth.extra_variable=mac"
+    )
+
+
+@contextlib.contextmanager
+def _server(demo: _Demo) -> Iterator[None]:
+    log = demo.folder / "serve.log"
+    with log.open("wb") as sink:
+        server = subprocess.Popen(
+            demo.command("serve", "--config", str(demo.config)), stdin=subprocess.DEVNULL, stderr=sink
+        )
+        with _ended(server):
+            _wait_until_healthy(demo, server, log)
+            yield
+
+
+@contextlib.contextmanager
+def _machine(demo: _Demo, kernel: str) -> Iterator[subprocess.Popen[bytes]]:
+    words = ("--cmdline", kernel, "--set", f"uuid={_UUID}", "--set", f"mac={_MAC}", "--output", str(demo.output))
+    machine = subprocess.Popen(demo.command("acquire", *words), stdin=subprocess.DEVNULL)
+    with _ended(machine):
+        yield machine
+
+
+@contextlib.contextmanager
+def _ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """However the block ends, the process has ended after it."""
+    try:
+        yield
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait_until_healthy(demo: _Demo, server: subprocess.Popen[bytes], log: Path) -> None:
+    import httpx
+
+    until = time.monotonic() + _START_LIMIT
+    while time.monotonic() < until and server.poll() is None:
+        with contextlib.suppress(httpx.TransportError):
+            if httpx.get(f"{demo.url}/healthz", trust_env=False).status_code == 200:
+                return
+        time.sleep(0.05)
+    raise DemoFailed(f"the server did not start; it said:\n{log.read_text(errors='replace')}")
+
+
+def _wait_for_code(demo: _Demo, machine: subprocess.Popen[bytes]) -> str:
+    until = time.monotonic() + _START_LIMIT
+    while time.monotonic() < until and machine.poll() is None:
+        waiting = _admin(demo, "pending")
+        if waiting:
+            code: str = waiting[0]["code"]
+            return code
+        time.sleep(0.1)
+    raise DemoFailed("the machine did not ask; its last line above says why")
+
+
+def _approve(demo: _Demo, code: str) -> None:
+    # The machine first shows its code, as a person would see it.
+    time.sleep(1)
+    words = ("approve", code, "--config", str(demo.config))
+    print(f"   $ bootgrant {shlex.join(words)}", flush=True)
+    done = subprocess.run(demo.command(*words), check=False, stdin=subprocess.DEVNULL)
+    if done.returncode != 0:
+        raise DemoFailed("the approval had no effect; the line above says why")
+
+
+def _admin(demo: _Demo, path: str) -> Any:
+    import httpx
+
+    with httpx.Client(transport=httpx.HTTPTransport(uds=str(demo.folder / "data" / "admin.sock"))) as client:
+        answer = client.get(f"http://admin/api/v1/{path}").raise_for_status().json()
+    return answer["pending"] if path == "pending" else answer
+
+
+def _tell_person(demo: _Demo, operator: str, password: str) -> None:
+    command = shlex.join([sys.argv[0] if Path(sys.argv[0]).name == "bootgrant" else "bootgrant"])
+    print(
+        f"   In the browser: {demo.url}/device (or scan the QR code below), and type the code that the machine shows;"
+    )
+    print(f"   sign in as {operator} with the password {password}")
+    print(f"   or in another terminal: {command} approve CODE --config {demo.config}", flush=True)
+
+
+def _report(demo: _Demo, code: str) -> None:
+    delivered_at = demo.output.stat().st_mtime
+    grant = _admin(demo, f"grants/{code}")
+    _say("5  Delivered: this is what the machine has now")
+    print("   " + "\n   ".join(demo.output.read_text("utf-8").splitlines()))
+    milliseconds = (delivered_at - grant["decided_at"]) * 1000
+    _say(f"From the approval to the configuration on the machine's disk: {milliseconds:.0f} ms")
+    print("How to go on: bootgrant init DIR makes a folder to keep; the README has the kernel parameters for Talos,")
+    print("docs/operators.md what people do, docs/acquire.md what the machine does.", flush=True)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def _say(text: str) -> None:
+    bold, plain = ("\033[1m", "\033[0m") if sys.stdout.isatty() and os.environ.get("TERM") != "dumb" else ("", "")
+    print(f"\n{bold}{text}{plain}", flush=True)

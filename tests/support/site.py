@@ -1,0 +1,191 @@
+"""A site for tests: its folder, and the whole application in process or `bootgrant serve` as a process."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from bootgrant.service.build import Built, build
+from bootgrant.service.init_site import NewSite, init_site
+from bootgrant.service.settings import Site, load_site
+from bootgrant.store.sqlite.database import SqliteDatabase
+from support.fakes import CountedEntropy, FakeClock
+from support.grants import MAC, UUID
+
+CONFIG = "version: v1alpha1\nmachine:\n  type: worker\n"
+KEY = b"k" * 32
+
+
+@dataclass(slots=True)
+class InProcess:
+    """The application on a real store, with a clock that tests move."""
+
+    built: Built
+    database: SqliteDatabase
+    machines: Path
+    clock: FakeClock
+    site: Site
+
+    def client(self, address: str = "10.20.0.11") -> httpx.AsyncClient:
+        """What a machine or a person at ``address`` sees."""
+        transport = httpx.ASGITransport(self.built.public, client=(address, 40000))
+        return httpx.AsyncClient(transport=transport, base_url=self.site.public_url)
+
+    def admin(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(transport=httpx.ASGITransport(self.built.admin), base_url="http://admin")
+
+
+@contextmanager
+def site_in_process(folder: Path, *settings: str) -> Iterator[InProcess]:
+    """``settings`` are lines of bootgrant.toml."""
+    config = folder / "bootgrant.toml"
+    config.write_text("\n".join(['public_url = "http://boot.example:8080"', *settings]))
+    site = load_site(config)
+    site.data.mkdir()
+    site.machines.mkdir()
+    clock = FakeClock()
+    with SqliteDatabase(site.data) as database:
+        built = build(site, database, KEY, 1000, clock, CountedEntropy())
+        yield InProcess(built, database, site.machines, clock, site)
+
+
+@dataclass(slots=True)
+class Served:
+    """`bootgrant serve` as a process of its own, which can be killed and started again."""
+
+    folder: Path
+    made: NewSite
+    process: subprocess.Popen[bytes] = field(init=False)
+    url: str = ""
+
+    @property
+    def machines(self) -> Path:
+        return self.folder / "machines"
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "serve.log").read_text()
+
+    def start(self) -> None:
+        """Start it and wait until it says that it serves."""
+        already = self.log.count(" serving ") if (self.folder / "serve.log").exists() else 0
+        with (self.folder / "serve.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                bootgrant("serve", "--config", str(self.made.config)),
+                stdin=subprocess.DEVNULL,
+                stderr=log,
+                env=clean_environment(),
+            )
+        wait_until(
+            lambda: self.log.count(" serving ") > already or self.process.poll() is not None, "the server serves"
+        )
+        assert self.process.poll() is None, self.log
+
+    def kill(self) -> None:
+        """As `kill -9` does: nothing is written any more."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self) -> int:
+        self.process.terminate()
+        return self.process.wait(20)
+
+    def command(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """A local command of this site, such as `approve CODE`."""
+        return subprocess.run(
+            bootgrant(*words, "--config", str(self.made.config)),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env=clean_environment(),
+        )
+
+
+@contextmanager
+def served(folder: Path, *, machine: str | None = CONFIG, settings: str = "") -> Iterator[Served]:
+    """A site made by `init`, served on a free port; ``machine`` is the configuration of the machine UUID."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    made = init_site(folder / "site", url, f"127.0.0.1:{port}", "ana")
+    if settings:
+        made.config.write_text(_with(made.config.read_text(), settings))
+    site = Served(folder / "site", made, url=url)
+    if machine is not None:
+        (site.machines / f"{UUID}.yaml").write_text(machine)
+    site.start()
+    try:
+        yield site
+    finally:
+        if site.process.poll() is None:
+            site.kill()
+
+
+def _with(text: str, settings: str) -> str:
+    """Replace the values of single lines: ``hold = "0s"``."""
+    for line in settings.splitlines():
+        name = line.partition("=")[0].strip()
+        text, count = re.subn(rf"(?m)^{re.escape(name)} =.*$", line, text)
+        assert count == 1, line
+    return text
+
+
+def kernel_parameters(url: str) -> str:
+    """What a machine of this site boots with."""
+    return (
+        f"talos.platform=metal talos.config={url}/config?uuid=${{uuid}} talos.config.oauth.client_id=talos "
+        "talos.config.oauth.extra_variable=uuid talos.config.oauth.extra_variable=mac"
+    )
+
+
+def acquire(url: str, output: Path, *words: str) -> subprocess.Popen[str]:
+    """`bootgrant acquire` as the machine UUID; its messages come on standard error."""
+    return subprocess.Popen(
+        bootgrant(
+            "acquire", "--cmdline", kernel_parameters(url), "--set", f"uuid={UUID}", "--set", f"mac={MAC}",
+            "--output", str(output), *words,
+        ),
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=clean_environment(),
+    )  # fmt: skip
+
+
+def bootgrant(*words: str) -> list[str]:
+    return [sys.executable, "-m", "bootgrant", *words]
+
+
+def clean_environment() -> dict[str, str]:
+    """This process's environment without proxies and without our own settings."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("BOOTGRANT_") and not name.lower().endswith("_proxy")
+    }
+
+
+def free_port() -> int:
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def wait_until(condition: object, what: str, seconds: float = 30.0) -> None:
+    """Look again and again until ``condition()`` holds; fail when it does not in time."""
+    assert callable(condition)
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, f"not in {seconds:.0f} s: {what}"
+        time.sleep(0.01)
