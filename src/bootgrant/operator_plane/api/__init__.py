@@ -1,0 +1,1 @@
+"""The same by program: JSON over ``data/admin.sock``."""

@@ -1,0 +1,74 @@
+"""Both faces of the operator plane as ASGI applications: the pages, and the admin API of ``data/admin.sock``."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from functools import partial
+from typing import Final
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from bootgrant.operator_plane import trouble
+from bootgrant.operator_plane.api.admin import build_admin_api
+from bootgrant.operator_plane.headers import PageHeaders
+from bootgrant.operator_plane.host import HostRule
+from bootgrant.operator_plane.pages import card, decision, device, login, queue, static
+from bootgrant.operator_plane.permissions import Permission, permission_of
+from bootgrant.operator_plane.plane import OperatorPlane
+from bootgrant.operator_plane.visit import Handler, guarded
+from bootgrant.ports.grant_store import StoreUnavailable
+
+__all__ = ["OperatorPlane", "build_admin_api", "build_pages"]
+
+log = logging.getLogger("bootgrant.operators")
+
+PageRoute = tuple[str, str, Handler]
+PAGES: Final[tuple[PageRoute, ...]] = (
+    ("GET", "/", queue.show),
+    ("GET", "/device", device.show),
+    ("POST", "/device", device.enter),
+    ("GET", "/d/{code}", device.scanned),
+    ("GET", "/requests/{grant_id}", card.show),
+    ("POST", "/requests/{grant_id}/approve", decision.approve),
+    ("POST", "/requests/{grant_id}/deny", decision.deny),
+    ("GET", "/login", login.show),
+    ("POST", "/login", login.sign_in),
+    ("POST", "/logout", login.sign_out),
+    ("GET", "/static/{name}", static.serve),
+)
+_OFFERED: Final = frozenset({Permission.PUBLIC, Permission.SIGNED_IN})
+_TROUBLES: Final = {404: trouble.NOT_FOUND, 405: trouble.WRONG_METHOD}
+
+
+def build_pages(plane: OperatorPlane, pages: Iterable[PageRoute] = PAGES) -> ASGIApp:
+    """Everything people open in a browser. Raises UndeclaredRoute for a page without a permission."""
+    routes = [
+        Route(path, guarded(plane, permission_of(method, path, _OFFERED), handler), methods=[method])
+        for method, path, handler in pages
+    ]
+    app = Starlette(
+        routes=routes,
+        exception_handlers={HTTPException: _http_trouble, StoreUnavailable: _store_trouble, Exception: _fault},
+    )
+    elsewhere = partial(trouble.page, trouble.misdirected(plane.public_url))
+    return PageHeaders(HostRule(app, plane.public_url, elsewhere))
+
+
+async def _http_trouble(_request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    return trouble.page(_TROUBLES.get(status, trouble.NOT_FOUND))
+
+
+async def _store_trouble(request: Request, error: Exception) -> Response:
+    log.error("%s %s: %s", request.method, request.url.path, error)
+    return trouble.page(trouble.STORE_DOWN, headers={"retry-after": "5"})
+
+
+async def _fault(_request: Request, _error: Exception) -> Response:
+    return trouble.page(trouble.FAULT)

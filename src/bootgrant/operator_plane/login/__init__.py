@@ -1,0 +1,1 @@
+"""Ways to prove who one is. So far: a password of a local operator."""

@@ -1,0 +1,53 @@
+"""``/device`` (type the code) and ``/d/<CODE>`` (scan it): both lead to the request that waits under this code.
+
+A code that nobody uses, an expired one and one that was decided get the same answer (RFC 8628 section 5.1).
+"""
+
+from __future__ import annotations
+
+import math
+
+from starlette.responses import RedirectResponse, Response
+
+from bootgrant.approval.codes import display_user_code, normalise_user_code
+from bootgrant.approval.grant import GrantState
+from bootgrant.operator_plane import trouble
+from bootgrant.operator_plane.visit import Visit
+from bootgrant.workflows.attempts import address_key, name_key
+
+_SHOWN = 64
+
+
+async def show(visit: Visit) -> Response:
+    """The form, with a code that was typed before a lost session."""
+    return _form(visit, visit.asked("code"))
+
+
+async def enter(visit: Visit) -> Response:
+    """The typed code."""
+    return await _look_up(visit, visit.form.get("code", ""))
+
+
+async def scanned(visit: Visit) -> Response:
+    """The code in the address that the machine's QR carries."""
+    return await _look_up(visit, visit.request.path_params["code"])
+
+
+async def _look_up(visit: Visit, typed: str) -> Response:
+    letters = normalise_user_code(typed)
+    if letters is None:
+        return _form(visit, typed, "A code has eight letters, like WDJB-MJHT. This one does not.", 400)
+    plane, now = visit.plane, visit.plane.clock.steady()
+    wait = plane.codes_by_operator.attempt(name_key(visit.operator or ""), now)
+    wait = wait or plane.codes_by_address.attempt(address_key(visit.address), now)
+    if wait:
+        return visit.trouble(trouble.too_many("codes", wait), {"retry-after": str(math.ceil(wait))})
+    card = await plane.decide.look_up(letters)
+    if card is None or card.state is not GrantState.PENDING:
+        code = display_user_code(letters)
+        return _form(visit, code, f"No machine waits with the code {code}.", 404)
+    return RedirectResponse(f"/requests/{card.grant.grant_id}", 303)
+
+
+def _form(visit: Visit, typed: str, problem: str = "", status: int = 200) -> Response:
+    return visit.page("device.html", status, typed=typed[:_SHOWN], problem=problem)

@@ -1,0 +1,48 @@
+"""Who may call what: one table. A route of this plane that is not in it keeps the server from starting."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import Final
+
+
+class Permission(Enum):
+    """What a caller must have shown before a route runs."""
+
+    PUBLIC = "anybody who can reach the server"
+    SIGNED_IN = "an operator with a session"
+    ADMIN_SOCKET = "whoever may open data/admin.sock (mode 0600): the server's user and root"
+
+
+PERMISSIONS: Final[Mapping[tuple[str, str], Permission]] = {
+    ("GET", "/login"): Permission.PUBLIC,
+    ("POST", "/login"): Permission.PUBLIC,
+    ("POST", "/logout"): Permission.SIGNED_IN,
+    ("GET", "/static/{name}"): Permission.PUBLIC,
+    ("GET", "/"): Permission.SIGNED_IN,
+    ("GET", "/device"): Permission.SIGNED_IN,
+    ("POST", "/device"): Permission.SIGNED_IN,
+    ("GET", "/d/{code}"): Permission.SIGNED_IN,
+    ("GET", "/requests/{grant_id}"): Permission.SIGNED_IN,
+    ("POST", "/requests/{grant_id}/approve"): Permission.SIGNED_IN,
+    ("POST", "/requests/{grant_id}/deny"): Permission.SIGNED_IN,
+    ("GET", "/api/v1/pending"): Permission.ADMIN_SOCKET,
+    ("GET", "/api/v1/grants/{code}"): Permission.ADMIN_SOCKET,
+    ("POST", "/api/v1/approve"): Permission.ADMIN_SOCKET,
+    ("POST", "/api/v1/deny"): Permission.ADMIN_SOCKET,
+}
+
+
+class UndeclaredRoute(Exception):
+    """A route without a permission, or one that its listener must not offer."""
+
+
+def permission_of(method: str, path: str, offered: frozenset[Permission]) -> Permission:
+    """The declared permission of a route, one of those that this listener ``offered``. Raises UndeclaredRoute."""
+    permission = PERMISSIONS.get((method, path))
+    if permission is None:
+        raise UndeclaredRoute(f"{method} {path} has no permission: declare it in operator_plane/permissions.py")
+    if permission not in offered:
+        raise UndeclaredRoute(f"{method} {path} is for {permission.value}, and this listener is not for them")
+    return permission

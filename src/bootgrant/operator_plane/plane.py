@@ -1,0 +1,39 @@
+"""What the pages are made of: the workflows they call and what they must know of the site."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from bootgrant.operator_plane.sessions import SessionCookie
+from bootgrant.ports.clock import Clock
+from bootgrant.workflows.attempts import AttemptLimit, WhenFull
+from bootgrant.workflows.decide_grant import DecideGrant
+from bootgrant.workflows.sign_in import SignIn
+
+
+def _by_operator() -> AttemptLimit:
+    return AttemptLimit(burst=20, every=6.0, when_full=WhenFull.REFUSE)
+
+
+def _by_address() -> AttemptLimit:
+    return AttemptLimit(burst=60, every=2.0, when_full=WhenFull.REFUSE)
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorPlane:
+    """``public_url`` is scheme, host and port; ``client_id`` is one that machines may use (for the kernel line).
+
+    The two limits are on codes that are typed or scanned (RFC 8628 section 5.1), per operator and per address.
+    """
+
+    decide: DecideGrant
+    sign_in: SignIn
+    clock: Clock
+    public_url: str
+    client_id: str
+    codes_by_operator: AttemptLimit = field(default_factory=_by_operator)
+    codes_by_address: AttemptLimit = field(default_factory=_by_address)
+
+    @property
+    def cookie(self) -> SessionCookie:
+        return SessionCookie(secure=self.public_url.startswith("https:"))

@@ -1,0 +1,117 @@
+"""Pages for when something is wrong: what happened, whether anything is lost, what to do now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from starlette.responses import Response
+
+from bootgrant.operator_plane.rendering import render
+from bootgrant.operator_plane.wording import spoken_span
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """``lost`` answers "is anything lost?", ``now`` "what do I do?". ``link`` is an address and its text."""
+
+    status: int
+    title: str
+    happened: str
+    lost: str
+    now: str
+    link: tuple[str, str] = ("/", "Machines that wait")
+
+
+_NOTHING: Final = "Nothing was changed."
+
+NOT_FOUND: Final = Trouble(
+    404, "There is no such page", "This address leads nowhere.", _NOTHING, "Go to the machines that wait."
+)
+NO_REQUEST: Final = Trouble(
+    404,
+    "There is no such request",
+    "The server knows no request at this address. It may be long over, or the address was cut off.",
+    _NOTHING,
+    "If the machine still shows a code, type that code.",
+    ("/device", "Type the code"),
+)
+WRONG_METHOD: Final = Trouble(
+    405, "This address is for a form", "It was opened like a page.", _NOTHING, "Go to the machines that wait."
+)
+BROKEN_FORM: Final = Trouble(
+    400,
+    "The form arrived damaged",
+    "What the browser sent could not be read as a form.",
+    _NOTHING,
+    "Go back, load the page anew and try again.",
+)
+TOO_LARGE: Final = Trouble(
+    413, "That is too much text", "The form is larger than the server reads.", _NOTHING, "Go back and shorten it."
+)
+STALE_FORM: Final = Trouble(
+    403,
+    "This page was from an earlier sign-in",
+    "You have signed in again since the page was loaded, so its buttons no longer count.",
+    _NOTHING,
+    "Open the request again and decide there.",
+)
+STORE_DOWN: Final = Trouble(
+    503,
+    "The server cannot reach its storage",
+    "Reading or writing failed. The server's log says why.",
+    "The decision was not made unless the request says so when it is back. Machines keep asking by themselves.",
+    "Wait a moment and load this page again. If it stays, look at the log and at the disk.",
+)
+FAULT: Final = Trouble(
+    500,
+    "Something went wrong in the server",
+    "This is a fault of bootgrant. The server's log has the details.",
+    "A decision that you just made may or may not count: the request shows it. Machines keep asking by themselves.",
+    "Go back to the machines that wait. You can also decide on the server with `bootgrant pending`.",
+)
+
+
+def foreign_form(public_url: str) -> Trouble:
+    """A form that did not come from our own pages."""
+    return Trouble(
+        403,
+        "This form did not come from here",
+        "The browser says that the form was sent by another site, or does not say who sent it.",
+        _NOTHING,
+        f"Open {public_url} yourself and do it there. If you did: a proxy changes the Host or Origin header.",
+        (f"{public_url}/", public_url),
+    )
+
+
+def misdirected(public_url: str) -> Trouble:
+    """A request under another name than the server's own."""
+    return Trouble(
+        421,
+        "This server goes by another name",
+        f"Its pages are at {public_url} alone (public_url in bootgrant.toml), so that nobody can lend them a name.",
+        _NOTHING,
+        f"Open {public_url} instead.",
+        (f"{public_url}/", public_url),
+    )
+
+
+def too_many(what: str, wait: float) -> Trouble:
+    """Somebody tries too fast; ``what`` is what they try."""
+    return Trouble(
+        429,
+        "Too many attempts",
+        f"There were many {what} from you or from your address in a short time.",
+        f"{_NOTHING} Machines that wait go on waiting.",
+        f"Try again in {spoken_span(wait)}.",
+    )
+
+
+def page(
+    trouble: Trouble, operator: str | None = None, csrf: str = "", headers: Mapping[str, str] | None = None
+) -> Response:
+    """The page that tells of it, with its status."""
+    return render(
+        "trouble.html", {"trouble": trouble}, operator=operator, csrf=csrf, status=trouble.status, headers=headers
+    )

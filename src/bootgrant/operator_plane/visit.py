@@ -1,0 +1,125 @@
+"""One request of one person, let through by the permission of its route."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from bootgrant.asgi.body_limit import BodyTooLarge, ClientGone, read_body
+from bootgrant.asgi.client_address import client_address
+from bootgrant.operator_plane import trouble
+from bootgrant.operator_plane.csrf import FIELD, csrf_token, is_from_here, is_right_token
+from bootgrant.operator_plane.permissions import Permission
+from bootgrant.operator_plane.plane import OperatorPlane
+from bootgrant.operator_plane.rendering import render
+from bootgrant.wire.device_flow import OAuthError, parse_form
+from bootgrant.wire.limits import REQUEST_BODY
+from bootgrant.wire.secret import Secret
+
+AUTO: Final = "auto"
+"""The query parameter of a page that loads itself anew: nobody is there, and the session may idle out."""
+
+_KEPT: Final = ("code", "reason")
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """``operator`` and ``session`` are None together: nobody is signed in. ``form`` is empty but for a POST."""
+
+    plane: OperatorPlane
+    request: Request
+    form: Mapping[str, str]
+    session: Secret | None
+    operator: str | None
+
+    @property
+    def address(self) -> str:
+        return str(client_address(self.request.scope) or "unknown")
+
+    @property
+    def csrf(self) -> str:
+        """The token for this person's forms; empty when nobody is signed in."""
+        return csrf_token(self.session) if self.session else ""
+
+    def page(self, template: str, status: int = 200, **values: object) -> Response:
+        """A template as this person sees it."""
+        return render(template, values, operator=self.operator, csrf=self.csrf, status=status)
+
+    def trouble(self, what: trouble.Trouble, headers: Mapping[str, str] | None = None) -> Response:
+        """A page of trouble as this person sees it."""
+        return trouble.page(what, self.operator, self.csrf, headers)
+
+    def asked(self, name: str) -> str:
+        """A query parameter."""
+        return self.request.query_params.get(name, "")
+
+
+Handler = Callable[[Visit], Awaitable[Response]]
+
+
+def guarded(plane: OperatorPlane, permission: Permission, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+    """``handler`` behind its permission and, for a form, behind the checks against forms of other sites."""
+
+    async def endpoint(request: Request) -> Response:
+        form = await _read_form(plane, request)
+        if isinstance(form, trouble.Trouble):
+            return trouble.page(form)
+        visit = await _recognise(plane, request, form)
+        match permission:
+            case Permission.PUBLIC:
+                return await handler(visit)
+            case Permission.SIGNED_IN:
+                return _not_yet(visit) or await handler(visit)
+            case Permission.ADMIN_SOCKET:
+                raise AssertionError("permission_of lets no such route in here")
+
+    return endpoint
+
+
+def _not_yet(visit: Visit) -> Response | None:
+    """Where somebody goes who is not signed in, or whose form is of another session; None for the others."""
+    if visit.session is None or visit.operator is None:
+        return RedirectResponse(f"/login?{urlencode({'next': way_back(visit)})}", 303)
+    if visit.request.method == "POST" and not is_right_token(visit.session, visit.form.get(FIELD, "")):
+        return visit.trouble(trouble.STALE_FORM)
+    return None
+
+
+def way_back(visit: Visit) -> str:
+    """The page to come back to after sign-in, with what was typed."""
+    path = visit.request.url.path
+    if visit.request.method != "POST":
+        query = visit.request.url.query
+        return f"{path}?{query}" if query else path
+    page = path.removesuffix("/approve").removesuffix("/deny").replace("/logout", "/")
+    typed = urlencode({name: visit.form[name] for name in _KEPT if visit.form.get(name)})
+    return f"{page}?{typed}" if typed else page
+
+
+async def _read_form(plane: OperatorPlane, request: Request) -> Mapping[str, str] | trouble.Trouble:
+    if request.method != "POST":
+        return {}
+    if not is_from_here(request, plane.public_url):
+        return trouble.foreign_form(plane.public_url)
+    try:
+        body = await read_body(request.scope, request.receive, REQUEST_BODY)
+    except BodyTooLarge:
+        return trouble.TOO_LARGE
+    except ClientGone:
+        return trouble.BROKEN_FORM
+    form = parse_form(request.headers.get("content-type", ""), body)
+    return trouble.BROKEN_FORM if isinstance(form, OAuthError) else form
+
+
+async def _recognise(plane: OperatorPlane, request: Request, form: Mapping[str, str]) -> Visit:
+    session = plane.cookie.read(request)
+    if session is not None:
+        operator = await plane.sign_in.who(session, present=AUTO not in request.query_params)
+        if operator is not None:
+            return Visit(plane, request, form, session, operator)
+    return Visit(plane, request, form, None, None)

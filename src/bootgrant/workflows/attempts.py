@@ -1,0 +1,68 @@
+"""How often someone may try something that can be guessed: a password, a code.
+
+In memory and per key; a restart forgets. A success gives nothing back, so an attacker who owns one right answer cannot
+buy tries with it. An attempt that is refused costs nothing: who is too fast is slowed to the rate, never locked out.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import unicodedata
+from enum import Enum
+from typing import Final
+
+_KEY_LENGTH: Final = 128
+
+
+class WhenFull(Enum):
+    """What a limit says to a new key when its table has no room left."""
+
+    ALLOW = "allow"
+    REFUSE = "refuse"
+
+
+class AttemptLimit:
+    """``burst`` attempts at once, then one ``every`` so many seconds, for each of at most ``most_keys`` keys."""
+
+    __slots__ = ("_burst", "_every", "_most_keys", "_paid_until", "_swept_at", "_when_full")
+
+    def __init__(self, burst: int, every: float, *, when_full: WhenFull, most_keys: int = 10_000) -> None:
+        self._burst = burst
+        self._every = every
+        self._when_full = when_full
+        self._most_keys = most_keys
+        self._paid_until: dict[str, float] = {}
+        self._swept_at = 0.0
+
+    def attempt(self, key: str, now: float) -> float:
+        """Count an attempt at ``now`` (a steady clock, seconds): 0.0, or the seconds to wait before the next."""
+        if key not in self._paid_until and not self._has_room(now):
+            return 0.0 if self._when_full is WhenFull.ALLOW else self._every
+        due = max(self._paid_until.get(key, now), now)
+        too_early = due - now - self._every * (self._burst - 1)
+        if too_early > 0:
+            return too_early
+        self._paid_until[key] = due + self._every
+        return 0.0
+
+    def _has_room(self, now: float) -> bool:
+        if len(self._paid_until) >= self._most_keys and now - self._swept_at >= self._every:
+            self._swept_at = now
+            self._paid_until = {key: until for key, until in self._paid_until.items() if until > now}
+        return len(self._paid_until) < self._most_keys
+
+
+def address_key(address: str) -> str:
+    """The key of an address: an IPv4 address itself, the /64 of an IPv6 one (one customer has as many as they like)."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address[:_KEY_LENGTH]
+    if isinstance(parsed, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((parsed, 64), strict=False))
+    return str(parsed)
+
+
+def name_key(name: str) -> str:
+    """The key of a name: the spellings that look the same are one."""
+    return unicodedata.normalize("NFKC", name.strip()[:_KEY_LENGTH]).casefold()
