@@ -66,8 +66,8 @@ def build(site: Site, database: SqliteDatabase, key: bytes, held_most: int, cloc
         decide=decide,
         sign_in=SignIn(database.operators, Argon2Hasher(), clock, entropy),
         clock=clock,
-        entropy=entropy,
         public_url=site.public_url,
+        client_id=min(site.clients),
     )
     router = Router(
         endpoints={

@@ -66,10 +66,10 @@ class AdminApi:
     clock: Clock
 
     async def pending(self, _request: Request) -> Response:
-        """``{"grants": […]}``, newest first."""
+        """``{"pending": […]}``, newest first."""
         cards = await self.decide.waiting()
         now = self.clock.now()
-        return JSONResponse({"grants": [grant_json(card, now) for card in cards]})
+        return JSONResponse({"pending": [grant_json(card, now) for card in cards]})
 
     async def show(self, request: Request) -> Response:
         """One request by its code, whatever its state."""

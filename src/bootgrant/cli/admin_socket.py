@@ -1,0 +1,114 @@
+"""Asking the running server over ``data/admin.sock``: no password, its file mode says who may."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+Json = dict[str, Any]
+
+_TIME_LIMIT = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why nothing happened. ``message`` is one line for a person; ``error`` is a stable name."""
+
+    error: str
+    message: str
+
+
+def add_socket_arguments(parser: argparse.ArgumentParser) -> None:
+    """``--config`` and ``--json``."""
+    parser.add_argument(
+        "--config",
+        type=Path,
+        default=Path(os.environ.get("BOOTGRANT_CONFIG", "bootgrant.toml")),
+        metavar="FILE",
+        help="the site's settings (default: %(default)s; BOOTGRANT_CONFIG)",
+    )
+    parser.add_argument("--json", action="store_true", help="print the server's answer as JSON")
+
+
+def ask(config: Path, method: str, path: str, members: Mapping[str, str] | None = None) -> Json | Refused:
+    """The server's answer to a request below ``/api/v1/``, or why there is none."""
+    import httpx
+
+    from bootgrant.service.settings import SettingsError, load_site
+
+    try:
+        place = load_site(config, os.environ).data / "admin.sock"
+    except SettingsError as error:
+        return Refused("no_site", str(error))
+    transport = httpx.HTTPTransport(uds=str(place))
+    with httpx.Client(transport=transport, base_url="http://admin", timeout=_TIME_LIMIT) as client:
+        try:
+            answer = client.request(method, f"/api/v1/{path}", json=None if members is None else dict(members))
+        except httpx.ConnectError:
+            return Refused("not_running", _why_no_connection(place, config))
+        except httpx.TransportError as error:
+            unknown = "; whether it took effect, `bootgrant pending` shows" if method == "POST" else ""
+            return Refused("no_answer", f"the server did not answer on {place} ({type(error).__name__}){unknown}")
+    return _read(answer.status_code, answer.content)
+
+
+def decide(args: argparse.Namespace, verb: str, done: str, **members: str) -> int:
+    """Ask for a decision on ``args.code`` and say how it went: the exit status is 0 only when it took effect."""
+    asked = {"code": args.code, "user": _user(), **members}
+    answer = ask(args.config, "POST", verb, asked)
+    if isinstance(answer, Refused):
+        return report(answer, as_json=args.json)
+    gets = f": it gets {printable(answer['entry']['name'])}" if answer["state"] == "approved" else ""
+    print(json.dumps(answer) if args.json else f"{done} {answer['code']} ({identity(answer)}){gets}")
+    return 0
+
+
+def report(refused: Refused, *, as_json: bool) -> int:
+    """Say why nothing happened: on standard error, or as JSON on standard output. The exit status is 1."""
+    if as_json:
+        print(json.dumps({"error": refused.error, "message": refused.message}))
+    else:
+        print(f"bootgrant: {printable(refused.message)}", file=sys.stderr)
+    return 1
+
+
+def identity(grant: Json) -> str:
+    """Who the machine says it is, safe for a terminal."""
+    return " ".join(f"{name}={printable(value)}" for name, value in grant["identity"].items())
+
+
+def printable(text: str) -> str:
+    """A stranger's text in plain ASCII: whatever else is in it is escaped, and no terminal obeys it."""
+    return "".join(c if " " <= c <= "~" else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def _read(status: int, body: bytes) -> Json | Refused:
+    try:
+        answer = json.loads(body)
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict):
+        return Refused("no_answer", f"what answers on admin.sock is no bootgrant (status {status})")
+    if status == 200:
+        return answer
+    return Refused(str(answer.get("error", "refused")), str(answer.get("message", f"refused with status {status}")))
+
+
+def _why_no_connection(place: Path, config: Path) -> str:
+    if not os.access(place.parent, os.X_OK) or (place.exists() and not os.access(place, os.W_OK)):
+        return f"{place} is for the server's user alone: run this as that user, or as root"
+    return f"the server does not run (nobody answers on {place}): start it with `bootgrant serve --config {config}`"
+
+
+def _user() -> str:
+    try:
+        return os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"

@@ -1,0 +1,46 @@
+"""List the machines that wait for a decision, newest first."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from bootgrant.cli.admin_socket import Json, Refused, add_socket_arguments, ask, identity, printable, report
+
+_HEAD = ("CODE", "ASKED", "LEFT", "FROM", "GETS", "SAYS IT IS")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_socket_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    answer = ask(args.config, "GET", "pending")
+    if isinstance(answer, Refused):
+        return report(answer, as_json=args.json)
+    if args.json:
+        print(json.dumps(answer))
+    elif answer["pending"]:
+        print("\n".join(table([row(grant) for grant in answer["pending"]])))
+    else:
+        print("no machine waits")
+    return 0
+
+
+def row(grant: Json) -> tuple[str, ...]:
+    """The cells of one machine. The identity comes last: it may be long, and nothing is pushed aside by it."""
+    entry = grant["entry"]
+    gets = f"{printable(entry['name'])} (by {entry['matched']})" if entry else "nothing yet: no configuration"
+    return grant["code"], _span(grant["age"]), _span(grant["left"]), printable(grant["address"]), gets, identity(grant)
+
+
+def table(rows: list[tuple[str, ...]]) -> list[str]:
+    """Lines with aligned columns under a head."""
+    lines = [_HEAD, *rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(_HEAD))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+
+
+def _span(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes}:{rest:02}"
