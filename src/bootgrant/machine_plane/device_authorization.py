@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from bootgrant.asgi.answer import Answer, json_answer
 from bootgrant.machine_plane.endpoint import MachineRules, OAuthEndpoint, OAuthRequest, log, oauth_error
 from bootgrant.machine_plane.form import BadRequest
+from bootgrant.wire import device_flow as wire
+from bootgrant.wire.device_flow import ErrorCode
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.wire.limits import VARIABLE
 from bootgrant.workflows.open_grant import OpenedGrant, OpenGrant
 
-_UNAVAILABLE = oauth_error("temporarily_unavailable", "try again in a moment", 503, ((b"retry-after", b"2"),))
+_UNAVAILABLE = oauth_error(ErrorCode.TEMPORARILY_UNAVAILABLE, "try again in a moment", 503, ((b"retry-after", b"2"),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +39,11 @@ def device_authorization(open_grant: OpenGrant, public_url: str, rules: MachineR
 def _parse(form: dict[str, str]) -> MachineIdentity:
     for name in MachineIdentity.NAMES:
         if len(form.get(name, "").encode()) > VARIABLE:
-            raise BadRequest("invalid_request", f"{name} is longer than {VARIABLE} bytes")
+            raise BadRequest(ErrorCode.INVALID_REQUEST, f"{name} is longer than {VARIABLE} bytes")
     identity = MachineIdentity.from_claim(form)
     if not identity.identifies():
         raise BadRequest(
-            "invalid_request",
+            ErrorCode.INVALID_REQUEST,
             "the machine does not say which one it is: set talos.config.oauth.extra_variable=uuid "
             "(or serial, mac) on its kernel command line; placeholder values of firmware do not count",
         )
@@ -49,14 +51,12 @@ def _parse(form: dict[str, str]) -> MachineIdentity:
 
 
 def _write(opened: OpenedGrant, public_url: str) -> Answer:
-    return json_answer(
-        200,
-        {
-            "device_code": opened.device_code.reveal(),
-            "user_code": opened.user_code,
-            "verification_uri": f"{public_url}/device",
-            "verification_uri_complete": f"{public_url}/d/{opened.letters}",
-            "expires_in": opened.expires_in,
-            "interval": opened.interval,
-        },
+    codes = wire.DeviceAuthorization(
+        device_code=opened.device_code,
+        user_code=opened.user_code,
+        verification_uri=f"{public_url}/device",
+        verification_uri_complete=f"{public_url}/d/{opened.letters}",
+        expires_in=opened.expires_in,
+        interval=opened.interval,
     )
+    return json_answer(200, codes.as_json())

@@ -10,8 +10,9 @@ from bootgrant.asgi.answer import Answer, Headers, json_answer
 from bootgrant.asgi.body_limit import BodyTooLarge, ClientGone, read_body
 from bootgrant.asgi.client_address import AllowedNetworks, client_address
 from bootgrant.asgi.types import Receive, Scope, Send
-from bootgrant.machine_plane.form import BadRequest, identify_client, parse_form
+from bootgrant.machine_plane.form import BadRequest, identify_client, read_form
 from bootgrant.ports.grant_store import StoreUnavailable
+from bootgrant.wire.device_flow import ErrorCode, OAuthError
 from bootgrant.wire.limits import REQUEST_BODY
 
 log = logging.getLogger("bootgrant.machines")
@@ -51,9 +52,9 @@ class OAuthEndpoint:
         except ClientGone:
             return
         except BadRequest as error:
-            log.info("%s refused: %s", scope["path"], error.description)
+            log.info("%s refused: %s", scope["path"], error)
             headers = _BASIC_CHALLENGE if error.status == 401 else ()
-            answer = oauth_error(error.error, error.description, error.status, headers)
+            answer = json_answer(error.status, error.error.as_json(), headers)
         except StoreUnavailable as error:
             log.error("%s: %s", scope["path"], error)  # noqa: TRY400  (the reason is the message)
             answer = self.on_fault
@@ -65,21 +66,22 @@ class OAuthEndpoint:
 
     async def _answer(self, scope: Scope, receive: Receive) -> Answer | None:
         if scope["method"] != "POST":
-            return oauth_error("invalid_request", "only POST is answered here", 405, ((b"allow", b"POST"),))
+            return oauth_error(ErrorCode.INVALID_REQUEST, "only POST is answered here", 405, ((b"allow", b"POST"),))
         address = client_address(scope)
         if address not in self.rules.networks:
-            raise BadRequest("access_denied", f"address {address} is not in networks.machines of bootgrant.toml", 403)
+            raise BadRequest(
+                ErrorCode.ACCESS_DENIED, f"address {address} is not in networks.machines of bootgrant.toml", 403
+            )
         try:
             body = await read_body(scope, receive, REQUEST_BODY)
         except BodyTooLarge:
             too_large = f"the body is larger than {REQUEST_BODY >> 10} KiB"
-            return oauth_error("invalid_request", too_large, 413, ((b"connection", b"close"),))
-        form = parse_form(scope, body)
+            return oauth_error(ErrorCode.INVALID_REQUEST, too_large, 413, ((b"connection", b"close"),))
+        form = read_form(scope, body)
         client_id = identify_client(scope, form, self.rules.clients)
         return await self.handle(OAuthRequest(client_id, form, str(address), receive))
 
 
-def oauth_error(error: str, description: str = "", status: int = 400, headers: Headers = ()) -> Answer:
+def oauth_error(code: ErrorCode, description: str = "", status: int = 400, headers: Headers = ()) -> Answer:
     """An error of RFC 6749 section 5.2."""
-    members = {"error": error} | ({"error_description": description} if description else {})
-    return json_answer(status, members, headers)
+    return json_answer(status, OAuthError(code, description).as_json(), headers)

@@ -4,40 +4,26 @@ from __future__ import annotations
 
 import base64
 import binascii
-from urllib.parse import parse_qsl, unquote_plus
+from urllib.parse import unquote_plus
 
 from bootgrant.asgi.types import Scope
-from bootgrant.wire.limits import FORM_FIELDS
-
-_FORM = b"application/x-www-form-urlencoded"
+from bootgrant.wire.device_flow import ErrorCode, OAuthError, parse_form
 
 
 class BadRequest(Exception):
     """What is wrong with the request, as an OAuth error code and a description that echoes nothing of it."""
 
-    def __init__(self, error: str, description: str, status: int = 400) -> None:
+    def __init__(self, code: ErrorCode, description: str, status: int = 400) -> None:
         super().__init__(description)
-        self.error = error
-        self.description = description
+        self.error = OAuthError(code, description)
         self.status = status
 
 
-def parse_form(scope: Scope, body: bytes) -> dict[str, str]:
+def read_form(scope: Scope, body: bytes) -> dict[str, str]:
     """The parameters, each at most once. Raises BadRequest (``invalid_request``)."""
-    content_type = header(scope, b"content-type") or b""
-    if content_type.partition(b";")[0].strip().lower() != _FORM:
-        raise BadRequest("invalid_request", "the body must be application/x-www-form-urlencoded")
-    try:
-        pairs = parse_qsl(
-            body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=FORM_FIELDS, separator="&"
-        )
-    except UnicodeError:
-        raise BadRequest("invalid_request", "the form is not percent-encoded UTF-8") from None
-    except ValueError:
-        raise BadRequest("invalid_request", f"more than {FORM_FIELDS} parameters") from None
-    form = dict(pairs)
-    if len(form) != len(pairs):
-        raise BadRequest("invalid_request", "a parameter is repeated (RFC 6749 section 3.2)")
+    form = parse_form((header(scope, b"content-type") or b"").decode("latin-1"), body)
+    if isinstance(form, OAuthError):
+        raise BadRequest(ErrorCode.INVALID_REQUEST, form.description)
     return form
 
 
@@ -49,9 +35,11 @@ def identify_client(scope: Scope, form: dict[str, str], clients: frozenset[str])
     """
     client_id = form.get("client_id") or _basic_user(scope)
     if client_id is None:
-        raise BadRequest("invalid_client", "client_id is missing (talos.config.oauth.client_id)", 401)
+        raise BadRequest(ErrorCode.INVALID_CLIENT, "client_id is missing (talos.config.oauth.client_id)", 401)
     if client_id not in clients:
-        raise BadRequest("invalid_client", "unknown client_id: bootgrant.toml names the known ones in [[clients]]", 401)
+        raise BadRequest(
+            ErrorCode.INVALID_CLIENT, "unknown client_id: bootgrant.toml names the known ones in [[clients]]", 401
+        )
     return client_id
 
 

@@ -15,17 +15,16 @@ from bootgrant.asgi.answer import Answer, json_answer
 from bootgrant.asgi.types import Receive
 from bootgrant.machine_plane.endpoint import MachineRules, OAuthEndpoint, OAuthRequest, log, oauth_error
 from bootgrant.machine_plane.form import BadRequest
+from bootgrant.wire.device_flow import GRANT_TYPE, AccessToken, ErrorCode
 from bootgrant.wire.secret import Secret
-from bootgrant.workflows.poll_grant import PollGrant, PollRefusal, PollRefused, TokenIssued
+from bootgrant.workflows.poll_grant import PollGrant, PollRefused, TokenIssued
 
-_DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
-_PENDING = oauth_error(PollRefusal.AUTHORIZATION_PENDING)
+_PENDING = oauth_error(ErrorCode.AUTHORIZATION_PENDING)
 _DESCRIPTIONS = {
-    PollRefusal.AUTHORIZATION_PENDING: "",
-    PollRefusal.SLOW_DOWN: "polling faster than the interval allows",
-    PollRefusal.ACCESS_DENIED: "an operator refused this machine",
-    PollRefusal.EXPIRED_TOKEN: "the code has expired: ask for a new one",
-    PollRefusal.INVALID_GRANT: "unknown device_code: ask for a new one",
+    ErrorCode.SLOW_DOWN: "polling faster than the interval allows",
+    ErrorCode.ACCESS_DENIED: "an operator refused this machine",
+    ErrorCode.EXPIRED_TOKEN: "the code has expired: ask for a new one",
+    ErrorCode.INVALID_GRANT: "unknown device_code: ask for a new one",
 }
 
 
@@ -52,22 +51,19 @@ def token(poll_grant: PollGrant, rules: MachineRules) -> OAuthEndpoint:
 def _parse(form: dict[str, str]) -> Secret:
     grant_type = form.get("grant_type", "")
     if not grant_type:
-        raise BadRequest("invalid_request", "grant_type is missing")
-    if grant_type != _DEVICE_GRANT:
-        raise BadRequest("unsupported_grant_type", f"only {_DEVICE_GRANT} is supported")
+        raise BadRequest(ErrorCode.INVALID_REQUEST, "grant_type is missing")
+    if grant_type != GRANT_TYPE:
+        raise BadRequest(ErrorCode.UNSUPPORTED_GRANT_TYPE, f"only {GRANT_TYPE} is supported")
     code = form.get("device_code", "")
     if not code:
-        raise BadRequest("invalid_request", "device_code is missing")
+        raise BadRequest(ErrorCode.INVALID_REQUEST, "device_code is missing")
     return Secret(code)
 
 
 def _write(outcome: TokenIssued | PollRefused) -> Answer:
     if isinstance(outcome, TokenIssued):
-        return json_answer(
-            200,
-            {"access_token": outcome.token.reveal(), "token_type": "Bearer", "expires_in": outcome.expires_in},
-        )
-    return oauth_error(outcome.code, outcome.reason or _DESCRIPTIONS[outcome.code])
+        return json_answer(200, AccessToken(outcome.token, expires_in=outcome.expires_in).as_json())
+    return oauth_error(outcome.code, outcome.reason or _DESCRIPTIONS.get(outcome.code, ""))
 
 
 @asynccontextmanager

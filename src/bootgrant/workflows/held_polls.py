@@ -17,15 +17,16 @@ class HeldPolls:
         return len(self._waiting)
 
     async def wait(self, wake: asyncio.Future[None], seconds: float) -> bool:
-        """Wait until ``wake`` ends, for at most ``seconds``; False at once where there is no room to wait."""
+        """Wait until ``wake`` ends, for at most ``seconds``; False when it did not, or there is no room to wait."""
         if self._draining or seconds <= 0 or len(self._waiting) >= self._most:
             return False
-        timer = asyncio.get_running_loop().call_later(seconds, _end, wake)
         self._waiting.add(wake)
         try:
-            await wake
+            async with asyncio.timeout(seconds):
+                await wake
+        except TimeoutError:
+            return False
         finally:
-            timer.cancel()
             self._waiting.discard(wake)
         return not self._draining
 

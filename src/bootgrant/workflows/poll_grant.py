@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from enum import StrEnum
 from functools import partial
 
 from bootgrant.approval.codes import access_token, access_token_digest, device_code_digest
@@ -17,27 +16,18 @@ from bootgrant.approval.grant import DeviceGrant, GrantRules, GrantState, Refusa
 from bootgrant.approval.pace import PollPace
 from bootgrant.ports.clock import Clock
 from bootgrant.ports.grant_store import GrantStore
+from bootgrant.wire.device_flow import ErrorCode
 from bootgrant.wire.secret import Secret
 from bootgrant.workflows.held_polls import HeldPolls
 
 _PACES = 200_000
 
 
-class PollRefusal(StrEnum):
-    """The error codes of RFC 8628 section 3.5 and RFC 6749 section 5.2."""
-
-    AUTHORIZATION_PENDING = "authorization_pending"
-    SLOW_DOWN = "slow_down"
-    ACCESS_DENIED = "access_denied"
-    EXPIRED_TOKEN = "expired_token"  # noqa: S105  (an error code)
-    INVALID_GRANT = "invalid_grant"
-
-
 @dataclass(frozen=True, slots=True)
 class PollRefused:
-    """The error code, and for a denial the reason that the person gave."""
+    """The error code (RFC 8628 section 3.5), and for a denial the reason that the person gave."""
 
-    code: PollRefusal
+    code: ErrorCode
     reason: str = ""
 
 
@@ -65,14 +55,14 @@ class PollGrant:
         digest = device_code_digest(code)
         grant = await self.store.find_by_device_code(digest)
         if grant is None or grant.client_id != client_id:
-            return PollRefused(PollRefusal.INVALID_GRANT)
+            return PollRefused(ErrorCode.INVALID_GRANT)
         if not self._pace(grant.grant_id).arrive(self.clock.steady()):
-            return PollRefused(PollRefusal.SLOW_DOWN)
+            return PollRefused(ErrorCode.SLOW_DOWN)
         until = self.clock.steady() + self.rules.hold
         while True:
             with self.store.watch_grant(grant.grant_id) as wake:
                 outcome = await self._redeem(grant.grant_id, client_id, code)
-                if not isinstance(outcome, PollRefused) or outcome.code is not PollRefusal.AUTHORIZATION_PENDING:
+                if not isinstance(outcome, PollRefused) or outcome.code is not ErrorCode.AUTHORIZATION_PENDING:
                     return outcome
                 gone.add_done_callback(partial(_wake, wake))
                 seconds = min(until - self.clock.steady(), grant.expires_at - self.clock.now())
@@ -90,7 +80,7 @@ class PollGrant:
     async def _redeem(self, grant_id: str, client_id: str, code: Secret) -> TokenIssued | PollRefused:
         grant = await self.store.find_grant(grant_id)
         if grant is None:
-            return PollRefused(PollRefusal.INVALID_GRANT)
+            return PollRefused(ErrorCode.INVALID_GRANT)
         token = access_token(code, grant.token_salt)
         now = self.clock.now()
 
@@ -113,11 +103,11 @@ def _wake(wake: asyncio.Future[None], _gone: asyncio.Future[None]) -> None:
 def _refused(refusal: Refusal, grant: DeviceGrant) -> PollRefused:
     match refusal:
         case Refusal.PENDING:
-            return PollRefused(PollRefusal.AUTHORIZATION_PENDING)
+            return PollRefused(ErrorCode.AUTHORIZATION_PENDING)
         case Refusal.DENIED:
             reason = grant.decision.reason if grant.decision and grant.state is GrantState.DENIED else ""
-            return PollRefused(PollRefusal.ACCESS_DENIED, reason)
+            return PollRefused(ErrorCode.ACCESS_DENIED, reason)
         case Refusal.EXPIRED:
-            return PollRefused(PollRefusal.EXPIRED_TOKEN)
+            return PollRefused(ErrorCode.EXPIRED_TOKEN)
         case Refusal.UNKNOWN | Refusal.WRONG_CLIENT | Refusal.ALREADY_DECIDED | Refusal.NO_ENTRY:
-            return PollRefused(PollRefusal.INVALID_GRANT)
+            return PollRefused(ErrorCode.INVALID_GRANT)
