@@ -5,7 +5,7 @@ RUN := .venv/run
 DEV := .venv/dev
 LOCK := .venv/lock
 
-.PHONY: help demo test check format lock clean
+.PHONY: help demo test check format lock clean zipapp
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -29,6 +29,10 @@ format: $(DEV)/.stamp ## put the code and the generated docs in order
 	$(DEV)/bin/ruff format .
 	$(DEV)/bin/ruff check --fix --quiet . || true
 	$(DEV)/bin/python tools/generate_docs.py
+
+zipapp: $(RUN)/.stamp ## dist/bootgrant-acquire.pyz: the machine's half in one file, for a bare python3
+	@$(RUN)/bin/python tools/build_zipapp.py dist/bootgrant-acquire.pyz
+	@ls -l dist/bootgrant-acquire.pyz
 
 lock: $(LOCK)/.stamp ## write requirements/*.txt anew from pyproject.toml and requirements/*.in
 	tools/lock.sh $(LOCK)/bin/uv

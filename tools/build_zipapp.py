@@ -1,0 +1,122 @@
+"""Builds ``bootgrant-acquire.pyz``: the machine's half in one file, for a bare ``python3`` with nothing installed.
+
+    python tools/build_zipapp.py OUT
+
+Inside are bootgrant's ``acquire``, ``wire`` and ``cli.acquire``, h11, segno and the pure-Python half of PyYAML, as
+they are importable here, each with its licence. Every module is there twice: compiled for the Python that runs this
+script (any other version passes it over and takes the source, which costs some 0.2 s per start). The same sources and
+the same Python give the same bytes: names are sorted, times and modes are fixed, no path of this computer is inside.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import py_compile
+import stat
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+SHEBANG = b"#!/usr/bin/env python3\n"
+LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the first moment that a zip file can name
+OURS = ("bootgrant/__init__.py", "bootgrant/cli/__init__.py", "bootgrant/cli/acquire.py")
+OUR_FOLDERS = ("bootgrant/acquire", "bootgrant/wire")
+MAIN = """\
+import sys
+
+from bootgrant.cli import main
+
+sys.exit(main(["acquire", *sys.argv[1:]]))
+"""
+# What a library has that the machine's half never imports: other commands, and what only speeds YAML up.
+LEFT_OUT = {"h11": (), "segno": ("cli.py", "helpers.py"), "yaml": ("cyaml.py",)}
+LICENCES = {"h11": "h11", "segno": "segno", "yaml": "PyYAML"}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path, metavar="OUT")
+    out: Path = parser.parse_args().out
+    if os.environ.get("PYTHONHASHSEED") != "0":
+        # The order of a set of names ends up in compiled code; every build starts from the same one.
+        environment = {**os.environ, "PYTHONHASHSEED": "0"}
+        sys.exit(subprocess.run([sys.executable, __file__, str(out)], env=environment, check=False).returncode)
+    build(out)
+
+
+def build(out: Path) -> None:
+    """Write the archive, whole or not at all, as an executable file."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    part = out.with_name(out.name + ".part")
+    with part.open("wb") as file:
+        file.write(SHEBANG)
+        with zipfile.ZipFile(file, "w") as archive:
+            for name, content in sorted(contents().items()):
+                add(archive, name, content)
+    part.chmod(part.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
+    part.replace(out)
+
+
+def contents() -> dict[str, bytes]:
+    """Every file of the archive, by its name there."""
+    sources = {"__main__.py": MAIN.encode(), **dict(our_modules())}
+    licences = {"licenses/bootgrant.txt": (ROOT / "LICENSE").read_bytes()}
+    for package, project in LICENCES.items():
+        sources.update(library_modules(package))
+        licences[f"licenses/{package}.txt"] = licence(project)
+    return sources | licences | {name + "c": compiled(name, source) for name, source in sources.items()}
+
+
+def our_modules() -> Iterator[tuple[str, bytes]]:
+    names = [Path(name) for name in OURS]
+    for folder in OUR_FOLDERS:
+        names += [path.relative_to(ROOT / "src") for path in (ROOT / "src" / folder).rglob("*.py")]
+    for name in names:
+        yield name.as_posix(), (ROOT / "src" / name).read_bytes()
+
+
+def library_modules(package: str) -> Iterator[tuple[str, bytes]]:
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        sys.exit(f"build_zipapp: {package} is not installed here; run it through `make zipapp`")
+    folder = Path(spec.origin).parent
+    for path in folder.glob("*.py"):
+        if path.name not in LEFT_OUT[package]:
+            yield f"{package}/{path.name}", path.read_bytes()
+
+
+def licence(project: str) -> bytes:
+    for file in metadata.files(project) or ():
+        if file.name.startswith("LICENSE"):
+            return Path(str(file.locate())).read_bytes()
+    sys.exit(f"build_zipapp: {project} came without its licence")
+
+
+def compiled(name: str, source: bytes) -> bytes:
+    """The module compiled, marked to be taken without a look at the source or its time."""
+    with tempfile.TemporaryDirectory() as folder:
+        file, target = Path(folder, "module.py"), Path(folder, "module.pyc")
+        file.write_bytes(source)
+        mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
+        py_compile.compile(str(file), str(target), dfile=name, doraise=True, invalidation_mode=mode)
+        return target.read_bytes()
+
+
+def add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
+    """Compiled code is stored as it is: it is read at every start, and need not be unpacked then."""
+    info = zipfile.ZipInfo(name, LONG_AGO)
+    info.external_attr = (stat.S_IFREG | 0o644) << 16
+    info.create_system = 3  # Unix
+    info.compress_type = zipfile.ZIP_STORED if name.endswith(".pyc") else zipfile.ZIP_DEFLATED
+    archive.writestr(info, content, compresslevel=9)
+
+
+if __name__ == "__main__":
+    main()
