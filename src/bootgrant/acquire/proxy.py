@@ -10,18 +10,13 @@ from collections.abc import Mapping
 
 from bootgrant.acquire.endpoint import Endpoint, EndpointError, parse_endpoint
 from bootgrant.acquire.errors import BadParameter
-
-
-def is_loopback(host: str) -> bool:
-    """Whether ``host`` is this machine itself by its name or address."""
-    host = host.lower()
-    return host == "localhost" or host.endswith(".localhost") or host == "::1" or host.startswith("127.")
+from bootgrant.acquire.facts.network import is_loopback
 
 
 def proxy_for(endpoint: Endpoint, environ: Mapping[str, str]) -> Endpoint | None:
     """The proxy to dial for ``endpoint``, None for a direct connection. Raises BadParameter for an unusable one."""
     name, value = _named(environ, f"{endpoint.scheme}_proxy", "all_proxy")
-    if not value or is_loopback(endpoint.name) or _exempt(endpoint, _named(environ, "no_proxy")[1]):
+    if not value or is_loopback(endpoint.host) or _exempt(endpoint, _named(environ, "no_proxy")[1]):
         return None
     try:
         proxy = parse_endpoint(value if "://" in value else f"http://{value}")
