@@ -33,6 +33,7 @@ def run(args: argparse.Namespace) -> int:
     from bootgrant.service.settings_table import SETTINGS
 
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
     given = vars(args)
     flags = {setting.key: given[setting.key] for setting in SETTINGS if given.get(setting.key) is not None}
     try:

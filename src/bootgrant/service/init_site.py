@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import string
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,7 +48,7 @@ def init_site(folder: Path, public_url: str, listen: str, operator: str) -> NewS
         folder.mkdir(parents=True, exist_ok=True)
         config.write_text(settings_file({"public_url": public_url, "listen": listen}), "utf-8")
         site = load_site(config)
-        site.machines.mkdir(exist_ok=True)
+        site.machines.mkdir(mode=0o700, exist_ok=True)
         (site.machines / f"{_EXAMPLE_UUID}.yaml.example").write_text(_EXAMPLE, "utf-8")
     except OSError as error:
         raise SettingsError(f"{folder} cannot be written: {error.strerror}") from error
@@ -83,13 +84,17 @@ def settings_file(chosen: dict[str, str]) -> str:
     for setting in SETTINGS:
         head, dot, name = setting.key.rpartition(".")
         if setting.key == "clients":
-            lines += ["", f"# {setting.help}", "[[clients]]", 'id = "talos"']
+            lines += ["", *_comment(setting.help), "[[clients]]", 'id = "talos"']
             continue
         if head != section:
             section = head
             lines += ["", f"[{head}]"]
-        lines += ["", f"# {setting.help}", _line(name if dot else setting.key, setting, chosen.get(setting.key))]
+        lines += ["", *_comment(setting.help), _line(name if dot else setting.key, setting, chosen.get(setting.key))]
     return "\n".join(lines) + "\n"
+
+
+def _comment(text: str) -> list[str]:
+    return textwrap.wrap(text, 100, initial_indent="# ", subsequent_indent="# ")
 
 
 def _line(name: str, setting: Setting, chosen: str | None) -> str:

@@ -91,11 +91,11 @@ def _flatten(table: Mapping[str, Any]) -> list[tuple[str, object]]:
     return rows
 
 
-def _client_ids(value: object) -> object:
-    """``[[clients]]`` tables as the list of their ids; anything else is left for the check that names it."""
+def _client_ids(value: object) -> list[object]:
+    """``[[clients]]`` tables as the list of their ids. What else stands there may be a secret: it is not repeated."""
     if isinstance(value, list) and all(isinstance(row, dict) and set(row) == {"id"} for row in value):
         return [row["id"] for row in value]
-    return value
+    raise SettingsError("clients: each [[clients]] has an id and nothing else (clients are public)")
 
 
 def _build(values: Mapping[str, tuple[object, str]], base: Path) -> Site:

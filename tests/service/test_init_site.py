@@ -1,0 +1,63 @@
+"""`bootgrant init`: a folder that works at once, and an existing one left alone."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from bootgrant.service.init_site import init_site
+from bootgrant.service.settings import SettingsError
+from support.site import bootgrant, clean_environment
+
+
+def run(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(bootgrant(*words), capture_output=True, text=True, env=clean_environment(), timeout=60)
+
+
+def test_the_password_is_shown_once_and_kept_nowhere_in_clear(tmp_path: Path) -> None:
+    done = run("init", str(tmp_path / "site"), "--operator", "ana")
+    assert done.returncode == 0, done.stderr
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("sign in as ana")]
+    password = line.split("password ")[1].split()[0]
+    assert len(password) == 23
+    for path in (tmp_path / "site").rglob("*"):
+        assert not path.is_file() or password.encode() not in path.read_bytes()
+
+
+def test_data_and_machines_are_for_their_owner_alone(tmp_path: Path) -> None:
+    init_site(tmp_path, "https://boot.example", "127.0.0.1:8080", "ana")
+    for path in (tmp_path / "data", tmp_path / "machines", *(tmp_path / "data").iterdir()):
+        assert path.stat().st_mode & 0o077 == 0, path
+
+
+def test_the_example_is_not_served_to_the_machine_it_names(tmp_path: Path) -> None:
+    init_site(tmp_path, "https://boot.example", "127.0.0.1:8080", "ana")
+    assert [path.suffix for path in (tmp_path / "machines").iterdir()] == [".example"]
+
+
+def test_an_existing_site_is_left_as_it_is(tmp_path: Path) -> None:
+    init_site(tmp_path, "https://boot.example", "127.0.0.1:8080", "ana")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(SettingsError, match="already there"):
+        init_site(tmp_path, "https://other.example", "127.0.0.1:8080", "ben")
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_a_wrong_url_leaves_no_half_made_site(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="no URL"):
+        init_site(tmp_path / "site", "boot.example", "127.0.0.1:8080", "ana")
+    assert not (tmp_path / "site" / "bootgrant.toml").exists()
+
+
+def test_every_command_has_its_help() -> None:
+    overview = run("--help")
+    assert overview.returncode == 0
+    for command in ("init", "serve", "demo", "pending", "approve", "deny", "acquire"):
+        assert command in overview.stdout
+        assert run(command, "--help").returncode == 0
+
+
+def test_an_unknown_command_is_a_usage_error() -> None:
+    assert run("frobnicate").returncode == 2

@@ -1,0 +1,77 @@
+"""A folder of finished configurations: which file is whose, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bootgrant.ports.config_source import ConfigUnavailable, MachineEntry
+from bootgrant.sources.directory import DirectorySource
+from bootgrant.wire.identity import MachineIdentity
+from support.grants import MAC, UUID
+
+pytestmark = pytest.mark.anyio
+DASHED = MAC.replace(":", "-")
+
+
+async def test_uuid_goes_before_serial_and_serial_before_mac(tmp_path: Path) -> None:
+    source = DirectorySource(tmp_path)
+    identity = MachineIdentity(UUID, "SN1", MAC)
+    for name, variable in ((f"{DASHED}.yaml", "mac"), ("SN1.yaml", "serial"), (f"{UUID}.yaml", "uuid")):
+        (tmp_path / name).write_text("x: 1\n")
+        assert await source.find_entry(identity) == MachineEntry(name, variable)
+
+
+async def test_a_machine_without_a_file_has_no_entry(tmp_path: Path) -> None:
+    (tmp_path / "other.yaml").write_text("x: 1\n")
+    assert await DirectorySource(tmp_path).find_entry(MachineIdentity(UUID)) is None
+
+
+@pytest.mark.parametrize(
+    "serial", ["../secret", "..", "a/b", "/etc/passwd", "a\0b", ".hidden", "a\nb", UUID, MAC, DASHED]
+)
+async def test_a_hostile_serial_finds_nothing(tmp_path: Path, serial: str) -> None:
+    folder = tmp_path / "machines"
+    folder.mkdir()
+    for path in (tmp_path / "secret.yaml", folder / f"{UUID}.yaml", folder / f"{DASHED}.yaml", folder / ".hidden.yaml"):
+        path.write_text("x: 1\n")
+    assert await DirectorySource(folder).find_entry(MachineIdentity(serial=serial)) is None
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)
+@given(serial=st.text(max_size=300))
+async def test_any_serial_finds_its_own_file_or_nothing(tmp_path: Path, serial: str) -> None:
+    folder = tmp_path / "machines"
+    folder.mkdir(exist_ok=True)
+    (tmp_path / "outside.yaml").write_text("x: 1\n")
+    assert await DirectorySource(folder).find_entry(MachineIdentity(serial=serial)) is None
+
+
+async def test_a_link_out_of_the_folder_is_refused_and_one_inside_is_not(tmp_path: Path) -> None:
+    folder = tmp_path / "machines"
+    folder.mkdir()
+    (tmp_path / "outside.yaml").write_text("x: 1\n")
+    (folder / f"{UUID}.yaml").symlink_to(tmp_path / "outside.yaml")
+    with pytest.raises(ConfigUnavailable, match="leads out of"):
+        await DirectorySource(folder).read_entry(f"{UUID}.yaml")
+    (folder / "real.yaml").write_text("y: 2\n")
+    (folder / "SN1.yaml").symlink_to("real.yaml")
+    assert await DirectorySource(folder).read_entry("SN1.yaml") == b"y: 2\n"
+
+
+async def test_an_empty_or_oversized_file_is_never_served(tmp_path: Path) -> None:
+    (tmp_path / "empty.yaml").write_text(" \n")
+    with (tmp_path / "large.yaml").open("wb") as file:
+        file.truncate((16 << 20) + 1)
+    for name, says in (("empty.yaml", "is empty"), ("large.yaml", "larger than")):
+        with pytest.raises(ConfigUnavailable, match=says) as caught:
+            await DirectorySource(tmp_path).read_entry(name)
+        assert len(caught.value.reason) <= 32
+
+
+async def test_an_unreadable_folder_is_a_fault_and_not_an_unknown_machine(tmp_path: Path) -> None:
+    with pytest.raises(ConfigUnavailable, match="cannot be read"):
+        await DirectorySource(tmp_path / "gone").find_entry(MachineIdentity(UUID))
