@@ -22,6 +22,8 @@ _EXTENT = struct.Struct("<IHHI")  # first block of the file, blocks, where (high
 _INDEX = struct.Struct("<IIH2x")  # first block of the file, where (low), where (high)
 _FOLDER_ENTRY = struct.Struct("<IHBB")  # inode, length, name length, type
 _UNWRITTEN = 0x8000
+# A file of 16 MiB in blocks of 1 KiB has at most some 200 nodes of extents; a tree made to hang its reader has more.
+_MOST_NODES = 4096
 _REGULAR, _TYPE = 0x8000, 0xF000
 
 
@@ -34,6 +36,7 @@ class Ext:
 
         self._image = image
         self.labels: tuple[str, ...] = (text(superblock[120:136]),)
+        self._nodes_left = _MOST_NODES
         self._block = 1024 << min(number(24), 6)
         self._first_data_block = number(20)
         self._inodes_per_group = number(40)
@@ -79,7 +82,11 @@ class Ext:
 
     def _content(self, inode: bytes, size: int) -> bytes:
         content = bytearray(size)
-        for position, block in self._blocks(inode, -(-size // self._block)):
+        count = -(-size // self._block)
+        self._nodes_left = _MOST_NODES
+        for seen, (position, block) in enumerate(self._blocks(inode, count)):
+            if seen >= count:
+                raise DiskError("a file's extents name a block twice")
             at = position * self._block
             content[at : at + self._block] = self._image.read(block * self._block, min(self._block, size - at))
         return bytes(content)
@@ -117,6 +124,9 @@ class Ext:
         for index in range(entries):
             at = 12 * (index + 1)
             if depth:
+                self._nodes_left -= 1
+                if self._nodes_left < 0:
+                    raise DiskError("a file has too many extents")
                 _, low, high = _INDEX.unpack_from(node, at)
                 lower = self._image.read((high << 32 | low) * self._block, self._block)
                 yield from self._extents(lower, count, depth - 1)
