@@ -35,15 +35,15 @@ class Shown:
         return self.cut > 0 or any(run.note for run in self.runs)
 
 
-def show(text: str) -> Shown:
+def show(text: str, most: int = MOST_SHOWN) -> Shown:
     """Plain ASCII as it is; of the rest each character marked, and as its number where it would not be seen."""
     runs: list[Run] = []
-    for plain, group in groupby(text[:MOST_SHOWN], key=_is_plain):
+    for plain, group in groupby(text[:most], key=_is_plain):
         if plain:
             runs.append(Run("".join(group)))
         else:
             runs += [Run(_seen_form(character), _name(character)) for character in group]
-    return Shown(tuple(runs), max(0, len(text) - MOST_SHOWN))
+    return Shown(tuple(runs), max(0, len(text) - most))
 
 
 def _is_plain(character: str) -> bool:

@@ -58,9 +58,9 @@ def outcome_of(grant: DeviceGrant, state: GrantState, now: float) -> Outcome:
     """What to tell of a request that no longer waits."""
     match state:
         case GrantState.APPROVED:
-            return _under_way(grant, "Approved", "The machine is told at its next question, usually at once.", now)
+            return _under_way(grant, "Approved", "The machine hears it within seconds.", now)
         case GrantState.REDEEMED:
-            return _under_way(grant, "Fetching its configuration", "The machine has its permission and fetches.", now)
+            return _under_way(grant, "Fetching its configuration", "The machine has heard it.", now)
         case GrantState.DELIVERED:
             again = f" It was fetched {grant.deliveries} times." if grant.deliveries > 1 else ""
             return Outcome("Delivered", f"The machine has its configuration.{again}", True, _steps(grant))
@@ -90,8 +90,8 @@ def _steps(grant: DeviceGrant) -> tuple[Step, ...]:
     approved = Step("Approved", "done", grant.decision.at if grant.decision else None)
     match grant.state:
         case GrantState.DELIVERED:
-            return approved, Step("Permission fetched", "done"), Step("Delivered", "done", grant.delivered_at)
+            return approved, Step("Machine told", "done"), Step("Delivered", "done", grant.delivered_at)
         case GrantState.REDEEMED:
-            return approved, Step("Permission fetched", "done"), Step("Fetching its configuration", "current")
+            return approved, Step("Machine told", "done"), Step("Fetching its configuration", "current")
         case _:
-            return approved, Step("Machine told", "current"), Step("Configuration delivered", "ahead")
+            return approved, Step("Telling the machine", "current"), Step("Delivered", "ahead")
