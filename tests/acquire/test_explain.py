@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bootgrant.acquire.errors import BadParameter, NoConfigSource
+from bootgrant.acquire.errors import BadParameter
 from bootgrant.acquire.explain import Explanation, explain
 from bootgrant.acquire.facts import MachineFacts
 from bootgrant.acquire.kernel_cmdline import parse_cmdline
@@ -112,10 +112,10 @@ def test_a_good_command_line_has_no_findings() -> None:
 @pytest.mark.parametrize(
     ("text", "code"),
     [
-        ("quiet", "cannot-no-config-source"),
-        ("talos.config=tftp://x/c", "cannot-bad-parameter"),
-        ("talos.config=https://${hostname}/", "cannot-bad-parameter"),
-        ("talos.config=none talos.config.inline=!", "cannot-bad-parameter"),
+        ("quiet", "no-config-source"),
+        ("talos.config=tftp://x/c", "bad-parameter"),
+        ("talos.config=https://${hostname}/", "bad-parameter"),
+        ("talos.config=none talos.config.inline=!", "bad-parameter"),
         (f"{_GOOD} talos.config.auth.scope=x", "auth-prefix"),
         (f"{_GOOD} {_OAUTH}scopes=x", "unknown-parameter"),
         (f"{_GOOD} {_OAUTH}client-id=x", "unknown-parameter"),
@@ -178,9 +178,14 @@ def test_findings_show_no_secret() -> None:
     assert "http://user:…@10.0.0.1/" in _explain(text).lines()[0]
 
 
-def test_the_error_that_would_end_the_run_is_given_for_the_exit_status() -> None:
-    assert isinstance(_explain("quiet").error, NoConfigSource)
-    assert isinstance(_explain(f"{_GOOD} {_OAUTH}extra_variable=bogus").error, BadParameter)
+@pytest.mark.parametrize("text", ["talos.config=http://[bad/", f"{_GOOD} {_OAUTH}extra_variable=bogus"])
+def test_what_cannot_be_understood_is_an_error(text: str) -> None:
+    assert isinstance(_explain(text).error, BadParameter)
+
+
+@pytest.mark.parametrize("text", ["quiet", "talos.config=none", "talos.config=tftp://x/", "talos.config=", _GOOD])
+def test_what_is_understood_is_no_error_even_when_it_cannot_work(text: str) -> None:
+    assert _explain(text).error is None
 
 
 def test_an_inline_configuration_alone_is_fine() -> None:

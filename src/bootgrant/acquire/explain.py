@@ -30,8 +30,8 @@ class Explanation:
     """What the parameters mean here and now.
 
     ``config_url`` is ``talos.config`` as written (None when absent), ``url`` what would be fetched (None when that
-    cannot be said). ``oauth`` is what ``talos.config.oauth.*`` says, also where it is not used. ``error`` is what would
-    end the real run before its first request, None when nothing would.
+    cannot be said). ``oauth`` is what ``talos.config.oauth.*`` says, also where it is not used. ``error`` is set when a
+    parameter cannot be understood at all; what cannot work although it is understood is a finding of level ERROR.
     """
 
     config_url: str | None
@@ -41,7 +41,7 @@ class Explanation:
     url: str | None
     findings: tuple[Finding, ...]
     parameters: KernelCmdline
-    error: AcquireError | None
+    error: BadParameter | None
 
     def as_json(self) -> dict[str, object]:
         """For ``json.dumps``. The keys and their order are part of the interface. No client secret is in it.
@@ -91,32 +91,32 @@ class Explanation:
 def explain(cmdline: KernelCmdline, facts: MachineFacts, *, compat: bool = False) -> Explanation:
     """Look at everything that a real run would look at before its first request. Never raises for what it finds."""
     config_url = cmdline.first(CONFIG)
-    error: AcquireError | None = None
-    try:
-        _check(cmdline)
-    except AcquireError as caught:
-        error = caught
+    error, unusable = _problems(cmdline)
     oauth = _oauth(cmdline, config_url)
     variables = tuple(map(facts.look, VARIABLES))
     values = {variable.name: variable.value for variable in variables if isinstance(variable, Fact)}
     in_url = _wanted_by_url(config_url, compat=compat)
     wanted = frozenset([*in_url, *(oauth.extra_variables if oauth else ())])
     url = _populated(config_url, values, compat=compat)
-    findings = find_all(Subject(cmdline, config_url, oauth, variables, wanted, error))
+    findings = find_all(Subject(cmdline, config_url, oauth, variables, wanted, error or unusable))
     return Explanation(config_url, oauth, variables, wanted, url, findings, cmdline, error)
 
 
-def _check(cmdline: KernelCmdline) -> None:
-    settings = read_settings(cmdline)
-    unfit = source_error(settings)
-    if unfit is not None:
-        raise unfit
-    wanted_variables(settings.config_url)
-    if settings.oauth is not None:
-        check_names(settings.oauth.extra_variables)
-    for encoded, parameter in ((settings.inline, INLINE), (settings.early, EARLY)):
-        if encoded is not None:
-            decode_inline(encoded, parameter)
+def _problems(cmdline: KernelCmdline) -> tuple[BadParameter | None, AcquireError | None]:
+    """What cannot be understood, and what is understood and cannot work."""
+    try:
+        settings = read_settings(cmdline)
+        wanted_variables(settings.config_url)
+        if settings.oauth is not None:
+            check_names(settings.oauth.extra_variables)
+        for encoded, parameter in ((settings.inline, INLINE), (settings.early, EARLY)):
+            if encoded is not None:
+                decode_inline(encoded, parameter)
+    except BadParameter as error:
+        return error, None
+    except AcquireError as error:
+        return None, error
+    return None, source_error(settings)
 
 
 def _oauth(cmdline: KernelCmdline, config_url: str | None) -> OAuthSettings | None:

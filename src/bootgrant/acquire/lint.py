@@ -62,7 +62,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """All that the rules look at. ``error`` is what would end the real run before its first request."""
+    """All that the rules look at. ``error`` is what would end the real run before its first request, if anything."""
 
     cmdline: KernelCmdline
     config_url: str | None
@@ -82,7 +82,7 @@ def find_all(subject: Subject) -> tuple[Finding, ...]:
 def _cannot_run(subject: Subject) -> Iterator[Finding]:
     # An unsupported variable has findings of its own, which say what to write instead.
     if subject.error is not None and not subject.error.what.startswith("unsupported variable"):
-        code = f"cannot-{subject.error.status.name.lower().replace('_', '-')}"
+        code = subject.error.status.name.lower().replace("_", "-")
         yield Finding(code, Level.ERROR, subject.error.what, subject.error.next_step)
 
 
