@@ -24,6 +24,7 @@ from support.grants import MAC, UUID
 
 CONFIG = "version: v1alpha1\nmachine:\n  type: worker\n"
 KEY = b"k" * 32
+_SHOWN_CODE = re.compile(r"enter the code ([A-Z]{4}-[A-Z]{4})")
 
 
 @dataclass(slots=True)
@@ -147,18 +148,49 @@ def kernel_parameters(url: str) -> str:
     )
 
 
-def acquire(url: str, output: Path, *words: str) -> subprocess.Popen[str]:
-    """`bootgrant acquire` as the machine UUID; its messages come on standard error."""
-    return subprocess.Popen(
-        bootgrant(
-            "acquire", "--cmdline", kernel_parameters(url), "--set", f"uuid={UUID}", "--set", f"mac={MAC}",
-            "--output", str(output), *words,
-        ),
-        stdin=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=clean_environment(),
-    )  # fmt: skip
+@dataclass(slots=True)
+class Machine:
+    """A running `bootgrant acquire` as the machine UUID, its output, and what it has said so far."""
+
+    process: subprocess.Popen[bytes]
+    output: Path
+    console: Path
+
+    @property
+    def said(self) -> str:
+        return self.console.read_text()
+
+    def codes(self) -> list[str]:
+        """The codes that it has shown, in order."""
+        return _SHOWN_CODE.findall(self.said)
+
+    def code(self) -> str:
+        wait_until(lambda: self.codes() or self.process.poll() is not None, "the machine shows its code")
+        assert self.codes(), self.said
+        return self.codes()[0]
+
+    def delivered(self) -> str:
+        assert self.process.wait(60) == 0, self.said
+        return self.output.read_text()
+
+
+@contextmanager
+def booting(url: str, folder: Path, *words: str) -> Iterator[Machine]:
+    """A machine of the site at ``url``; it has ended after the block."""
+    machine_words = ("--cmdline", kernel_parameters(url), "--set", f"uuid={UUID}", "--set", f"mac={MAC}")
+    output, console = folder / "machine-config.yaml", folder / "machine-console"
+    with console.open("wb") as screen:
+        process = subprocess.Popen(
+            bootgrant("acquire", *machine_words, "--output", str(output), *words),
+            stdin=subprocess.DEVNULL,
+            stderr=screen,
+            env=clean_environment(),
+        )
+    try:
+        yield Machine(process, output, console)
+    finally:
+        process.kill()
+        process.wait()
 
 
 def bootgrant(*words: str) -> list[str]:

@@ -84,6 +84,7 @@ class _Demo:
 
 def _demo(folder: Path, *, auto: bool) -> None:
     from bootgrant.service.init_site import init_site
+    from bootgrant.service.system import SystemClock
 
     port = _free_port()
     demo = _Demo(folder, folder / "bootgrant.toml", f"http://127.0.0.1:{port}")
@@ -107,7 +108,8 @@ def _demo(folder: Path, *, auto: bool) -> None:
                 _approve(demo, code)
             if machine.wait() != 0:
                 raise DemoFailed("the machine got no configuration; its last line above says why")
-        _report(demo, code)
+            ended_at = SystemClock().now()
+        _report(demo, code, ended_at)
 
 
 def _kernel_parameters(url: str) -> str:
@@ -203,13 +205,14 @@ def _tell_person(demo: _Demo, operator: str, password: str) -> None:
     print(f"   or in another terminal: {command} approve CODE --config {demo.config}", flush=True)
 
 
-def _report(demo: _Demo, code: str) -> None:
-    delivered_at = demo.output.stat().st_mtime
+def _report(demo: _Demo, code: str, ended_at: float) -> None:
     grant = _admin(demo, f"grants/{code}")
     _say("5  Delivered: this is what the machine has now")
     print("   " + "\n   ".join(demo.output.read_text("utf-8").splitlines()))
-    milliseconds = (delivered_at - grant["decided_at"]) * 1000
-    _say(f"From the approval to the configuration on the machine's disk: {milliseconds:.0f} ms")
+    sent, ended = ((at - grant["decided_at"]) * 1000 for at in (grant["delivered_at"], ended_at))
+    _say(
+        f"From the approval to the configuration: sent after {sent:.0f} ms, the machine's program done after {ended:.0f} ms"
+    )
     print("How to go on: bootgrant init DIR makes a folder to keep; the README has the kernel parameters for Talos,")
     print("docs/operators.md what people do, docs/acquire.md what the machine does.", flush=True)
 

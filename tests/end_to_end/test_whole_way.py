@@ -1,0 +1,134 @@
+"""The whole way as processes: `bootgrant serve`, `bootgrant acquire`, a decision, the configuration delivered."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.grants import MAC, UUID
+from support.site import CONFIG, Served, bootgrant, booting, clean_environment, served, wait_until
+
+SLOW_POLLS = 'interval = "4s"\nhold = "0s"'
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Served]:
+    with served(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def slow_site(tmp_path: Path) -> Iterator[Served]:
+    """The machine asks every four seconds only, so that there is time between the approval and its next request."""
+    with served(tmp_path, settings=SLOW_POLLS) as running:
+        yield running
+
+
+def test_a_machine_asks_a_person_approves_and_the_configuration_arrives(site: Served, tmp_path: Path) -> None:
+    with booting(site.url, tmp_path) as machine:
+        code = machine.code()
+        waiting = json.loads(site.command("pending", "--json").stdout)["pending"]
+        assert [(row["code"], row["identity"]) for row in waiting] == [(code, {"uuid": UUID, "mac": MAC})]
+        approved = site.command("approve", code.lower())
+        assert approved.returncode == 0, approved.stderr
+        assert machine.delivered() == CONFIG
+        assert machine.output.stat().st_mode & 0o777 == 0o600
+
+
+def test_an_approval_survives_kill_9_before_the_machine_has_its_token(slow_site: Served, tmp_path: Path) -> None:
+    with booting(slow_site.url, tmp_path) as machine:
+        assert slow_site.command("approve", machine.code()).returncode == 0
+        slow_site.kill()
+        assert "token issued" not in slow_site.log
+        slow_site.start()
+        assert machine.delivered() == CONFIG
+        assert len(machine.codes()) == 1
+
+
+def test_a_waiting_machine_keeps_its_code_over_kill_9(site: Served, tmp_path: Path) -> None:
+    with booting(site.url, tmp_path) as machine:
+        code = machine.code()
+        site.kill()
+        site.start()
+        assert site.command("approve", code).returncode == 0
+        assert machine.delivered() == CONFIG
+        assert machine.codes() == [code]
+
+
+def test_a_clean_stop_answers_the_held_machine_which_then_waits_for_the_next_server(
+    site: Served, tmp_path: Path
+) -> None:
+    with booting(site.url, tmp_path) as machine:
+        code = machine.code()
+        wait_until(lambda: "asks:" in site.log, "the request is logged")
+        assert site.stop() == 0
+        assert "Traceback" not in site.log
+        site.start()
+        assert site.command("approve", code).returncode == 0
+        assert machine.delivered() == CONFIG
+
+
+def test_a_denied_machine_shows_the_reason(site: Served, tmp_path: Path) -> None:
+    with booting(site.url, tmp_path, "--on-denial", "exit") as machine:
+        denied = site.command("deny", machine.code(), "--reason", "not in this rack")
+        assert denied.returncode == 0, denied.stderr
+        assert machine.process.wait(30) == 8
+        wait_until(lambda: "not in this rack" in machine.said, "the reason is on the console")
+        assert not machine.output.exists()
+
+
+def test_a_machine_that_has_its_configuration_asks_nobody(site: Served, tmp_path: Path) -> None:
+    (tmp_path / "machine-config.yaml").write_text(CONFIG)
+    with booting(site.url, tmp_path) as machine:
+        assert machine.process.wait(30) == 0
+        assert "asks:" not in site.log
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_machine_that_is_told_to_stop_stops_with_one_line(
+    site: Served, tmp_path: Path, number: signal.Signals, status: int
+) -> None:
+    with booting(site.url, tmp_path) as machine:
+        machine.code()
+        machine.process.send_signal(number)
+        assert machine.process.wait(20) == status
+        assert "Traceback" not in machine.said
+        assert not machine.output.exists()
+
+
+def test_a_decision_without_effect_says_why_and_fails(site: Served, tmp_path: Path) -> None:
+    with booting(site.url, tmp_path) as machine:
+        code = machine.code()
+        (site.machines / f"{UUID}.yaml").rename(site.machines / "away.yaml")
+        unknown, no_file = site.command("approve", "BBBB-BBBB"), site.command("approve", code)
+        assert (unknown.returncode, no_file.returncode) == (1, 1)
+        assert "no configuration for this machine" in no_file.stderr
+        (site.machines / "away.yaml").rename(site.machines / f"{UUID}.yaml")
+        assert site.command("approve", code).returncode == 0
+        again = site.command("deny", code, "--reason", "too late")
+        assert (again.returncode, len(again.stderr.splitlines())) == (1, 1)
+        assert "already approved by" in again.stderr
+        assert machine.delivered() == CONFIG
+
+
+def test_a_second_server_on_the_same_folder_or_port_says_so(site: Served) -> None:
+    second = site.command("serve")
+    assert (second.returncode, len(second.stderr.splitlines())) == (1, 1)
+    assert "in use by another bootgrant" in second.stderr
+
+
+def test_the_demo_delivers_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    environment = clean_environment() | {"TMPDIR": str(tmp_path)}
+    done = subprocess.run(
+        bootgrant("demo"), stdin=subprocess.DEVNULL, capture_output=True, text=True, env=environment, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert "type: controlplane" in done.stdout
+    assert re.search(r"sent after \d+ ms, the machine's program done after \d+ ms", done.stdout)
+    assert list(tmp_path.iterdir()) == []
