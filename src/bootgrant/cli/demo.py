@@ -211,7 +211,8 @@ def _report(demo: _Demo, code: str, ended_at: float) -> None:
     print("   " + "\n   ".join(demo.output.read_text("utf-8").splitlines()))
     sent, ended = ((at - grant["decided_at"]) * 1000 for at in (grant["delivered_at"], ended_at))
     _say(
-        f"From the approval to the configuration: sent after {sent:.0f} ms, the machine's program done after {ended:.0f} ms"
+        f"From the approval to the configuration: sent after {sent:.0f} ms, "
+        f"the machine's program done after {ended:.0f} ms"
     )
     print("How to go on: bootgrant init DIR makes a folder to keep; the README has the kernel parameters for Talos,")
     print("docs/operators.md what people do, docs/acquire.md what the machine does.", flush=True)
