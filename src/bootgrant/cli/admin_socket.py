@@ -52,7 +52,7 @@ def ask(config: Path, method: str, path: str, members: Mapping[str, str] | None 
         try:
             answer = client.request(method, f"/api/v1/{path}", json=None if members is None else dict(members))
         except httpx.ConnectError:
-            return Refused("not_running", _why_no_connection(place, config))
+            return _no_connection(place, config)
         except httpx.TransportError as error:
             unknown = "; whether it took effect, `bootgrant pending` shows" if method == "POST" else ""
             return Refused("no_answer", f"the server did not answer on {place} ({type(error).__name__}){unknown}")
@@ -101,10 +101,15 @@ def _read(status: int, body: bytes) -> Json | Refused:
     return Refused(str(answer.get("error", "refused")), str(answer.get("message", f"refused with status {status}")))
 
 
-def _why_no_connection(place: Path, config: Path) -> str:
-    if not os.access(place.parent, os.X_OK) or (place.exists() and not os.access(place, os.W_OK)):
-        return f"{place} is for the server's user alone: run this as that user, or as root"
-    return f"the server does not run (nobody answers on {place}): start it with `bootgrant serve --config {config}`"
+def _no_connection(place: Path, config: Path) -> Refused:
+    if _is_forbidden(place.parent, os.X_OK) or _is_forbidden(place, os.W_OK):
+        return Refused("not_allowed", f"{place} is for the server's user alone: run this as that user, or as root")
+    start = f"start it with `bootgrant serve --config {config}`"
+    return Refused("not_running", f"the server does not run (nobody answers on {place}): {start}")
+
+
+def _is_forbidden(path: Path, right: int) -> bool:
+    return os.access(path, os.F_OK) and not os.access(path, right)
 
 
 def _user() -> str:

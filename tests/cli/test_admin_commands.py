@@ -1,0 +1,119 @@
+"""`bootgrant pending`, `approve` and `deny` against a running server, as processes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from support.grants import MAC, UUID
+from support.site import Served, bootgrant, clean_environment, served
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with served(tmp_path_factory.mktemp("admin")) as running:
+        yield running
+
+
+def ask(site: Served, **identity: str) -> str:
+    """A machine asks; the code on its screen."""
+    form = {"client_id": "talos", **(identity or {"uuid": UUID, "mac": MAC})}
+    answer = httpx.post(f"{site.url}/device/code", data=form, trust_env=False)
+    code: str = answer.raise_for_status().json()["user_code"]
+    return code
+
+
+def test_pending_lists_what_waits_with_code_times_configuration_and_claim(site: Served) -> None:
+    code = ask(site)
+    done = site.command("pending")
+    head, *rows = done.stdout.splitlines()
+    assert head.split() == ["CODE", "ASKED", "LEFT", "FROM", "GETS", "SAYS", "IT", "IS"]
+    [row] = [row for row in rows if row.startswith(code)]
+    assert f"127.0.0.1  {UUID}.yaml (by uuid)  uuid={UUID} mac={MAC}" in row
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_pending_as_json_is_what_the_server_says(site: Served) -> None:
+    code = ask(site)
+    done = site.command("pending", "--json")
+    assert code in [grant["code"] for grant in json.loads(done.stdout)["pending"]]
+
+
+def test_approve_takes_effect_once_and_says_what_the_machine_gets(site: Served) -> None:
+    code = ask(site)
+    done = site.command("approve", code.lower().replace("-", " "))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"approved {code} (uuid={UUID} mac={MAC}): it gets {UUID}.yaml\n"
+    again = site.command("approve", code)
+    assert (again.returncode, again.stdout) == (1, "")
+    assert again.stderr.startswith("bootgrant: already approved by ")
+    assert again.stderr.endswith(" s ago\n")
+    assert again.stderr.count("\n") == 1
+
+
+def test_deny_takes_effect_and_needs_a_reason(site: Served) -> None:
+    code = ask(site)
+    assert site.command("deny", code).returncode == 2
+    done = site.command("deny", code, "--reason", "not today", "--json")
+    assert done.returncode == 0
+    told = json.loads(done.stdout)
+    assert (told["state"], told["reason"]) == ("denied", "not today")
+    assert told["decided_by"].endswith(" (admin.sock)")
+
+
+def test_an_unknown_code_is_one_line_and_status_1(site: Served) -> None:
+    done = site.command("approve", "BBBB-BBBB")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "bootgrant: no machine asks with this code: it may have asked again with a new one\n"
+    as_json = site.command("approve", "BBBB-BBBB", "--json")
+    assert (as_json.returncode, json.loads(as_json.stdout)["error"]) == (1, "unknown")
+
+
+def test_a_machine_without_a_file_is_not_approved_and_the_line_says_what_to_add(site: Served) -> None:
+    code = ask(site, serial="0OCZJ19N71")
+    done = site.command("approve", code)
+    assert done.returncode == 1
+    assert "add a file named after its uuid, serial or mac" in done.stderr
+
+
+def test_hostile_claims_do_not_reach_the_terminal(site: Served) -> None:
+    code = ask(site, serial="\x1b[2J\u202e\u00e9x")
+    [row] = [row for row in site.command("pending").stdout.splitlines() if row.startswith(code)]
+    assert r"serial=\x1b[2J\u202e\xe9x" in row
+    assert row.isascii()
+    assert row.isprintable()
+
+
+def test_without_a_server_the_line_says_how_to_start_it(site: Served, tmp_path: Path) -> None:
+    config = tmp_path / "bootgrant.toml"
+    config.write_text('public_url = "http://127.0.0.1:1"\n')
+    for words in (("pending",), ("approve", "BBBB-BBBB"), ("deny", "BBBB-BBBB", "--reason", "x")):
+        done = _run(*words, "--config", str(config))
+        assert (done.returncode, done.stdout) == (1, "")
+        assert f"start it with `bootgrant serve --config {config}`" in done.stderr
+
+
+def test_without_a_site_the_line_says_how_to_make_one(tmp_path: Path) -> None:
+    done = _run("pending", "--config", str(tmp_path / "nothing.toml"))
+    assert done.returncode == 1
+    assert "bootgrant init DIR" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_site_can_be_named_by_the_environment_or_stand_here(site: Served) -> None:
+    named = _run("pending", BOOTGRANT_CONFIG=str(site.made.config))
+    here = subprocess.run(
+        bootgrant("pending"), cwd=site.folder, env=clean_environment(), capture_output=True, text=True, timeout=60
+    )
+    assert (named.returncode, here.returncode) == (0, 0), (named.stderr, here.stderr)
+
+
+def _run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        bootgrant(*words), capture_output=True, text=True, timeout=60, env=clean_environment() | environment
+    )

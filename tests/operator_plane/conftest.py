@@ -1,0 +1,17 @@
+"""A site in process, and people with browsers in front of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.office import Office
+from support.site import site_in_process
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Iterator[Office]:
+    with site_in_process(tmp_path) as site:
+        yield Office(site)

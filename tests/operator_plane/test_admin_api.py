@@ -1,0 +1,87 @@
+"""The admin API, as the local commands use it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from bootgrant.wire.identity import MachineIdentity
+from support.grants import MAC, UUID
+from support.office import Office
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_what_waits_is_listed_with_all_that_a_card_shows(office: Office) -> None:
+    office.configure()
+    _, code = await office.machine()
+    office.site.clock.advance(42)
+    async with office.site.admin() as admin:
+        [found] = (await admin.get("/api/v1/pending")).json()["pending"]
+    assert found["code"] == code
+    assert found["identity"] == {"uuid": UUID, "mac": MAC}
+    assert found["entry"] == {"name": f"{UUID}.yaml", "matched": "uuid"}
+    assert (found["state"], found["age"], found["left"], found["address"]) == ("pending", 42.0, 558.0, "10.20.0.11")
+
+
+async def test_an_approval_takes_effect_and_names_the_unix_user(office: Office) -> None:
+    office.configure()
+    _, code = await office.machine()
+    async with office.site.admin() as admin:
+        answer = await admin.post("/api/v1/approve", json={"code": code.lower(), "user": "root"})
+        shown = (await admin.get(f"/api/v1/grants/{code}")).json()
+    assert (answer.status_code, answer.json()["state"]) == (200, "approved")
+    assert (shown["decided_by"], shown["decided_at"]) == ("root (admin.sock)", office.site.clock.now())
+    assert shown["delivered_at"] is None
+
+
+async def test_a_denial_keeps_its_reason(office: Office) -> None:
+    _, code = await office.machine()
+    async with office.site.admin() as admin:
+        answer = (await admin.post("/api/v1/deny", json={"code": code, "reason": "not today"})).json()
+    assert (answer["state"], answer["reason"], answer["decided_by"]) == ("denied", "not today", "admin.sock")
+
+
+@pytest.mark.parametrize("verb", ["approve", "deny"])
+async def test_an_unknown_code_is_refused(office: Office, verb: str) -> None:
+    async with office.site.admin() as admin:
+        answer = await admin.post(f"/api/v1/{verb}", json={"code": "BBBB-BBBB", "reason": "x"})
+    assert (answer.status_code, answer.json()["error"]) == (404, "unknown")
+    assert "no machine asks with this code" in answer.json()["message"]
+
+
+async def test_what_is_decided_over_or_without_configuration_is_refused_with_the_reason(office: Office) -> None:
+    office.configure()
+    _, without = await office.machine(identity=MachineIdentity(serial="0OCZJ19N71"))
+    _, decided = await office.machine()
+    _, over = await office.machine(expires_at=office.site.clock.now())
+    async with office.site.admin() as admin:
+        await admin.post("/api/v1/deny", json={"code": decided, "user": "ben"})
+        answers = [await admin.post("/api/v1/approve", json={"code": code}) for code in (without, decided, over)]
+    assert [answer.status_code for answer in answers] == [409, 409, 410]
+    assert [answer.json()["error"] for answer in answers] == ["no_entry", "already_decided", "expired"]
+    assert "already denied by ben (admin.sock), 0 s ago" in answers[1].json()["message"]
+
+
+@pytest.mark.parametrize("body", [b"", b"\xff", b"[]", b"3", b"[" * 5000, b'{"code": "' + b"B" * 20_000])
+async def test_a_body_that_is_no_object_is_refused_as_json(office: Office, body: bytes) -> None:
+    async with office.site.admin() as admin:
+        answer = await admin.post("/api/v1/approve", content=body)
+    assert answer.status_code in (400, 413)
+    assert json.loads(answer.content)["error"] == "bad_request"
+
+
+async def test_members_of_another_kind_are_ignored(office: Office) -> None:
+    async with office.site.admin() as admin:
+        answer = await admin.post("/api/v1/approve", json={"code": ["BBBB-BBBB"], "more": 1})
+    assert answer.status_code == 404
+
+
+async def test_a_user_name_is_one_short_line(office: Office) -> None:
+    office.configure()
+    _, code = await office.machine()
+    async with office.site.admin() as admin:
+        answer = (await admin.post("/api/v1/approve", json={"code": code, "user": "a\nb" + "x" * 500})).json()
+    assert answer["decided_by"].startswith("a bxxx")
+    assert len(answer["decided_by"]) < 90

@@ -1,0 +1,78 @@
+"""Typing or scanning the code of a machine."""
+
+from __future__ import annotations
+
+import pytest
+
+from support.office import Office, text_of
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_typed_code_leads_to_the_machine_that_shows_it(office: Office) -> None:
+    person = await office.person()
+    grant, code = await office.machine()
+    await person.open("/device")
+    page = await person.send("/device", code=code)
+    assert (page.status_code, page.headers["location"]) == (303, f"/requests/{grant.grant_id}")
+
+
+@pytest.mark.parametrize("spelling", ["{0}{1}", "{0} {1}", " {0}-{1} ", "{0}.{1}", "{0}\u2013{1}"])
+async def test_case_and_separators_of_a_typed_code_do_not_matter(office: Office, spelling: str) -> None:
+    person = await office.person()
+    grant, code = await office.machine()
+    await person.open("/device")
+    page = await person.send("/device", code=spelling.format(*code.lower().split("-")))
+    assert page.headers["location"] == f"/requests/{grant.grant_id}"
+
+
+async def test_a_scanned_code_leads_to_the_same_place(office: Office) -> None:
+    person = await office.person()
+    grant, code = await office.machine()
+    assert (await person.open(f"/d/{code}")).headers["location"] == f"/requests/{grant.grant_id}"
+
+
+async def test_unknown_expired_and_decided_codes_get_the_same_answer(office: Office) -> None:
+    person = await office.person()
+    office.configure()
+    decided, used = await office.machine()
+    await person.open(f"/requests/{decided.grant_id}")
+    await person.send(f"/requests/{decided.grant_id}/approve")
+    _, over = await office.machine(expires_at=office.site.clock.now())
+    answers = set()
+    for code in (used, over, "BBBB-BBBB"):
+        page = await person.open(f"/d/{code}")
+        answers.add((page.status_code, page.text.replace(code, "CODE")))
+    [(status, text)] = answers
+    assert status == 404
+    assert "No machine waits with the code CODE" in text
+
+
+async def test_what_cannot_be_a_code_is_said_to_be_none_and_stays_in_the_field(office: Office) -> None:
+    person = await office.person()
+    await person.open("/device")
+    page = await person.send("/device", code='"><b>AEIOU')
+    assert page.status_code == 400
+    assert "A code has eight letters" in text_of(page)
+    assert 'value="&#34;&gt;&lt;b&gt;AEIOU"' in page.text
+
+
+async def test_guessing_codes_is_slowed_to_a_rate_and_a_hit_gives_nothing_back(office: Office) -> None:
+    person = await office.person()
+    _, code = await office.machine()
+    statuses = [(await person.open(f"/d/{guess}")).status_code for guess in ["BBBB-BBBB"] * 19 + [code] * 2]
+    assert statuses == [404] * 19 + [303, 429]
+    office.site.clock.advance(6)
+    assert (await person.open(f"/d/{code}")).status_code == 303
+    assert (await person.open(f"/d/{code}")).status_code == 429
+
+
+async def test_a_limited_person_is_told_how_long_and_can_still_use_the_list(office: Office) -> None:
+    person = await office.person()
+    grant, code = await office.machine()
+    for _ in range(20):
+        await person.open("/d/BBBB-BBBB")
+    page = await person.open(f"/d/{code}")
+    assert page.headers["retry-after"] == "6"
+    assert "Try again in 6 s" in text_of(page)
+    assert (await person.open(f"/requests/{grant.grant_id}")).status_code == 200

@@ -1,0 +1,256 @@
+"""What protects the pages: origin and token of forms, host, headers, permissions, limits."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import httpx
+import pytest
+from starlette.responses import PlainTextResponse, Response
+
+from bootgrant.approval.grant import GrantState
+from bootgrant.operator_plane.app import PAGES, OperatorPlane, build_pages
+from bootgrant.operator_plane.login.passwords import Argon2Hasher
+from bootgrant.operator_plane.permissions import PERMISSIONS, Permission, UndeclaredRoute
+from bootgrant.operator_plane.visit import Visit
+from bootgrant.ports.grant_store import StoreUnavailable
+from bootgrant.ports.operator_store import Operator, Session
+from bootgrant.sources.directory import DirectorySource
+from bootgrant.wire.secret import Secret
+from bootgrant.workflows.decide_grant import DecideGrant
+from bootgrant.workflows.sign_in import SignIn
+from support.fakes import CountedEntropy
+from support.grants import CODES
+from support.office import Office, text_of
+
+pytestmark = pytest.mark.anyio
+
+
+def plane(office: Office, public_url: str = "http://boot.example:8080") -> OperatorPlane:
+    database, clock = office.site.database, office.site.clock
+    decide = DecideGrant(database.grants, DirectorySource(office.site.machines), clock, CODES)
+    sign_in = SignIn(database.operators, Argon2Hasher(), clock, CountedEntropy())
+    return OperatorPlane(decide, sign_in, clock, public_url, "talos")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"origin": "https://evil.example"},
+        {"origin": "null"},
+        {"origin": "http://boot.example"},
+        {"origin": "http://boot.example:8080.evil.example"},
+        {"origin": "http://boot.example:x"},
+        {"origin": "", "sec-fetch-site": "same-origin"},
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+        {},
+    ],
+)
+@pytest.mark.parametrize("form", ["approve", "login"])
+async def test_a_form_from_elsewhere_changes_nothing(office: Office, headers: dict[str, str], form: str) -> None:
+    office.configure()
+    person = await office.person()
+    grant, _ = await office.machine()
+    await person.open(f"/requests/{grant.grant_id}")
+    del person.client.headers["origin"]
+    person.client.headers.update(headers)
+    path = "/login" if form == "login" else f"/requests/{grant.grant_id}/approve"
+    page = await person.send(path, name="ana", password="x")
+    assert page.status_code == 403
+    assert "This form did not come from here" in text_of(page)
+    stored = await office.site.database.grants.find_grant(grant.grant_id)
+    assert stored is not None
+    assert stored.state is GrantState.PENDING
+
+
+@pytest.mark.parametrize("token", ["", "wrong", "é"])
+async def test_a_form_without_the_token_of_the_session_changes_nothing(office: Office, token: str) -> None:
+    office.configure()
+    person = await office.person()
+    grant, _ = await office.machine()
+    person.csrf = token
+    page = await person.send(f"/requests/{grant.grant_id}/approve")
+    assert page.status_code == 403
+    stored = await office.site.database.grants.find_grant(grant.grant_id)
+    assert stored is not None
+    assert stored.state is GrantState.PENDING
+
+
+async def test_the_token_of_another_session_does_not_count(office: Office) -> None:
+    ana, ben = await office.person("ana"), await office.person("ben")
+    await ben.open("/")
+    ana.csrf = ben.csrf
+    assert (await ana.send("/device", code="BBBB-BBBB")).status_code == 403
+
+
+@pytest.mark.parametrize("host", ["boot.example", "evil.example:8080", "boot.example:8081", "", "boot.example:8080:1"])
+async def test_another_host_is_told_the_right_address(office: Office, host: str) -> None:
+    page = await office.browser().open("/login", headers={"host": host})
+    assert page.status_code == 421
+    assert "Open http://boot.example:8080 instead." in text_of(page)
+
+
+async def test_the_host_is_compared_without_case_and_default_port(office: Office) -> None:
+    app = build_pages(plane(office, "https://boot.example"))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://boot.example") as client:
+        for host in ("BOOT.example", "boot.example:443"):
+            assert (await client.get("/login", headers={"host": host})).status_code == 200
+
+
+async def test_over_https_the_cookie_is_secure_and_of_this_host_alone(office: Office) -> None:
+    await office.site.database.operators.put_operator(Operator("ana", await Argon2Hasher().hash(Secret("pw")), 0))
+    app = build_pages(plane(office, "https://boot.example"))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://boot.example") as client:
+        form = {"name": "ana", "password": "pw", "next": "/"}
+        answer = await client.post("/login", data=form, headers={"origin": "https://boot.example"})
+        assert answer.headers["set-cookie"].startswith("__Host-bootgrant=")
+        assert "Secure" in answer.headers["set-cookie"]
+        assert (await client.get("/")).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/login", "/", "/nowhere", "/static/nothing.css"])
+async def test_no_page_can_be_framed_stored_or_given_scripts_of_others(office: Office, path: str) -> None:
+    headers = (await office.browser().open(path)).headers
+    policy = headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe" not in policy
+    assert headers["x-frame-options"] == "DENY"
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "same-origin"
+    assert headers["cache-control"] == "no-store"
+
+
+async def test_no_page_has_inline_script_or_style_or_an_address_of_another_host(office: Office) -> None:
+    office.configure()
+    person = await office.person()
+    grant, _ = await office.machine()
+    for path in ("/", "/device", f"/requests/{grant.grant_id}", "/nowhere"):
+        page = (await person.open(path)).text
+        assert " style=" not in page
+        assert "<style" not in page
+        assert "<script>" not in page
+        assert "//" not in page.replace("http://boot.example:8080", "").replace("<!doctype", "")
+
+
+async def test_the_files_beside_the_pages_may_be_kept_and_are_small(office: Office) -> None:
+    browser = office.browser()
+    page = await browser.open("/login")
+    total = len(page.content)
+    for address in {part.split('"')[0] for part in page.text.split('"/static/')[1:]}:
+        answer = await browser.open(f"/static/{address}")
+        assert answer.status_code == 200
+        assert "immutable" in answer.headers["cache-control"]
+        total += len(answer.content)
+    assert total < 60_000
+
+
+async def test_a_form_that_is_too_large_or_broken_is_refused_without_a_traceback(office: Office) -> None:
+    person = await office.person()
+    await person.open("/")
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    for body, status, headers in (
+        (b"a=" + b"x" * 20_000, 413, form),
+        (b"code=%ff", 400, form),
+        (b"code=A&code=B", 400, form),
+        (b"{}", 400, {"content-type": "application/json"}),
+    ):
+        page = await person.client.post("/device", content=body, headers=headers)
+        assert page.status_code == status
+        assert "Is anything lost?" in text_of(page)
+
+
+async def test_a_wrong_method_and_an_unknown_page_are_explained(office: Office) -> None:
+    person = await office.person()
+    assert (await person.open("/logout")).status_code == 405
+    page = await person.open("/nowhere")
+    assert page.status_code == 404
+    assert "What now?" in text_of(page)
+
+
+async def secret_page(_visit: Visit) -> Response:
+    return PlainTextResponse("everything")
+
+
+async def test_a_page_without_a_permission_keeps_the_server_from_starting(office: Office) -> None:
+    with pytest.raises(UndeclaredRoute, match="GET /secret has no permission"):
+        build_pages(plane(office), [*PAGES, ("GET", "/secret", secret_page)])
+
+
+async def test_a_page_of_the_admin_socket_cannot_be_offered_to_the_network(office: Office) -> None:
+    with pytest.raises(UndeclaredRoute):
+        build_pages(plane(office), [("POST", "/api/v1/approve", secret_page)])
+
+
+async def test_every_page_that_is_not_public_sends_a_stranger_to_sign_in(office: Office) -> None:
+    browser = office.browser()
+    for (method, path), permission in PERMISSIONS.items():
+        if permission is Permission.SIGNED_IN:
+            answer = await browser.client.request(
+                method,
+                path.format(code="BBBB-BBBB", grant_id="x"),
+                data={} or None,
+                headers={"content-type": "application/x-www-form-urlencoded"},
+            )
+            assert (answer.status_code, answer.headers["location"].partition("?")[0]) == (303, "/login"), path
+
+
+async def test_the_admin_api_is_not_on_the_public_listener(office: Office) -> None:
+    person = await office.person()
+    for (_, path), permission in PERMISSIONS.items():
+        if permission is Permission.ADMIN_SOCKET:
+            assert (await person.open(path.format(code="BBBB-BBBB"))).status_code == 404
+
+
+class BrokenOperators:
+    """ports.operator_store.OperatorStore on a full disk."""
+
+    async def put_operator(self, operator: Operator) -> None:
+        raise StoreUnavailable("disk full")
+
+    async def find_operator(self, name: str) -> Operator | None:
+        raise StoreUnavailable("disk full")
+
+    async def open_session(self, session: Session) -> None:
+        raise StoreUnavailable("disk full")
+
+    async def find_session(self, digest: bytes) -> Session | None:
+        raise StoreUnavailable("disk full")
+
+    async def touch_session(self, digest: bytes, seen_at: float) -> None:
+        raise StoreUnavailable("disk full")
+
+    async def end_session(self, digest: bytes) -> None:
+        raise StoreUnavailable("disk full")
+
+    async def end_sessions_before(self, created_at: float, seen_at: float) -> None:
+        raise StoreUnavailable("disk full")
+
+
+async def test_a_store_that_fails_gives_a_page_that_says_what_is_lost(office: Office) -> None:
+    whole = plane(office)
+    app = build_pages(replace(whole, sign_in=replace(whole.sign_in, operators=BrokenOperators())))
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url=whole.public_url) as client:
+        client.cookies.set("bootgrant", "x" * 43, domain="boot.example")
+        page = await client.get("/")
+    assert page.status_code == 503
+    assert page.headers["x-frame-options"] == "DENY"
+    assert "The server cannot reach its storage" in text_of(page)
+
+
+async def fails(_visit: Visit) -> Response:
+    raise LookupError("a fault of ours")
+
+
+async def test_a_fault_gives_a_page_without_a_traceback(office: Office) -> None:
+    whole = plane(office)
+    app = build_pages(whole, [("GET", "/login", fails)])
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url=whole.public_url) as client:
+        page = await client.get("/login")
+    assert page.status_code == 500
+    assert "Something went wrong in the server" in text_of(page)
+    assert "LookupError" not in page.text
+    assert page.headers["cache-control"] == "no-store"

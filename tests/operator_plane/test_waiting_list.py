@@ -1,0 +1,58 @@
+"""The list of machines that wait."""
+
+from __future__ import annotations
+
+import pytest
+
+from bootgrant.wire.identity import MachineIdentity
+from support.grants import UUID
+from support.office import Office, text_of
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_an_empty_list_says_how_to_make_a_machine_ask_and_looks_again(office: Office) -> None:
+    page = await (await office.person()).open("/")
+    assert "No machine waits" in text_of(page)
+    assert "talos.config=http://boot.example:8080/config talos.config.oauth.client_id=talos" in text_of(page)
+    assert '<meta http-equiv="refresh" content="5; url=/?auto=1">' in page.text
+
+
+async def test_each_machine_has_its_code_its_claim_and_what_it_would_get(office: Office) -> None:
+    office.configure()
+    person = await office.person()
+    grant, code = await office.machine()
+    await office.machine(identity=MachineIdentity(serial="0OCZJ19N71"))
+    page = await person.open("/")
+    assert f"{code} ✓ {UUID}.yaml uuid {UUID} mac 52:2f:fd:df:fc:c0 10.20.0.11" in text_of(page)
+    assert "▲ no configuration serial 0OCZJ19N71" in text_of(page)
+    assert f'href="/requests/{grant.grant_id}"' in page.text
+    assert "http-equiv" not in page.text
+
+
+async def test_what_is_decided_or_over_is_not_in_the_list(office: Office) -> None:
+    office.configure()
+    person = await office.person()
+    grant, _ = await office.machine()
+    await office.machine(expires_at=office.site.clock.now())
+    await person.open(f"/requests/{grant.grant_id}")
+    await person.send(f"/requests/{grant.grant_id}/approve")
+    assert "No machine waits" in text_of(await person.open("/"))
+
+
+async def test_a_list_that_reloads_itself_does_not_keep_a_session_alive(office: Office) -> None:
+    person = await office.person()
+    statuses = []
+    for _ in range(3):
+        office.site.clock.advance(5 * 3600)
+        statuses.append((await person.open("/?auto=1")).status_code)
+    assert statuses == [200, 200, 303]
+
+
+async def test_a_list_that_a_person_loads_does(office: Office) -> None:
+    person = await office.person()
+    statuses = []
+    for _ in range(3):
+        office.site.clock.advance(5 * 3600)
+        statuses.append((await person.open("/")).status_code)
+    assert statuses == [200, 200, 200]

@@ -1,0 +1,79 @@
+"""A site in process, and a person with a browser in front of it."""
+
+from __future__ import annotations
+
+import html
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from bootgrant.approval.codes import display_user_code, session_digest
+from bootgrant.approval.grant import DeviceGrant
+from bootgrant.ports.operator_store import Operator, Session
+from bootgrant.wire.secret import Secret
+from support.grants import CODES, NOW, UUID, pending_grant
+from support.site import CONFIG, InProcess
+
+
+@dataclass(slots=True)
+class Person:
+    """A browser with cookies; ``csrf`` is taken from the last page it saw."""
+
+    client: httpx.AsyncClient
+    csrf: str = ""
+
+    async def open(self, path: str, **more: Any) -> httpx.Response:
+        return self._seen(await self.client.get(path, **more))
+
+    async def send(self, path: str, **fields: str) -> httpx.Response:
+        """Send a form of the last page."""
+        return self._seen(await self.client.post(path, data={"csrf": self.csrf, **fields}))
+
+    def _seen(self, page: httpx.Response) -> httpx.Response:
+        found = re.search(r'name="csrf" value="([^"]+)"', page.text)
+        self.csrf = found.group(1) if found else self.csrf
+        return page
+
+
+@dataclass(slots=True)
+class Office:
+    """The site, its people and the machines that ask."""
+
+    site: InProcess
+    sessions: int = 0
+
+    def browser(self, address: str = "10.0.0.5") -> Person:
+        """A browser that nobody signed in with."""
+        client = self.site.client(address)
+        client.headers["origin"] = self.site.site.public_url
+        return Person(client)
+
+    async def person(self, name: str = "ana") -> Person:
+        """A browser with a session of this operator."""
+        self.sessions += 1
+        secret = Secret(f"{name}{self.sessions}".ljust(43, "x"))
+        now = self.site.clock.now()
+        operators = self.site.database.operators
+        if await operators.find_operator(name) is None:
+            await operators.put_operator(Operator(name, "no password", now))
+        await operators.open_session(Session(session_digest(secret), name, now, now))
+        browser = self.browser()
+        browser.client.cookies.set("bootgrant", secret.reveal(), domain="boot.example")
+        return browser
+
+    async def machine(self, **changes: Any) -> tuple[DeviceGrant, str]:
+        """A machine asks: its grant, and the code on its screen."""
+        grant, _ = pending_grant(opened_at=NOW, **changes)
+        await self.site.database.grants.open_grant(grant)
+        return grant, display_user_code(CODES.of_grant(grant.grant_id))
+
+    def configure(self, name: str = f"{UUID}.yaml") -> None:
+        (self.site.machines / name).write_text(CONFIG)
+
+
+def text_of(page: httpx.Response) -> str:
+    """What a person reads, in one line."""
+    body = re.sub(r"(?s)<head>.*?</head>|<script.*?</script>", " ", page.text)
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", body)).split())

@@ -1,0 +1,163 @@
+"""Signing in: sessions, their ends, and the limits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bootgrant.ports.operator_store import Operator
+from bootgrant.store.sqlite.database import SqliteDatabase
+from bootgrant.wire.secret import Secret
+from bootgrant.workflows.sign_in import NotSignedIn, SignIn, SignInRefused
+from support.fakes import CountedEntropy, FakeClock
+
+pytestmark = pytest.mark.anyio
+
+
+class CountingHasher:
+    """ports.password_hasher.PasswordHasher that hashes nothing, counts, and waits where it is told to."""
+
+    def __init__(self) -> None:
+        self.verified = 0
+        self.open = asyncio.Event()
+        self.open.set()
+
+    async def hash(self, password: Secret) -> str:
+        return f"hash of {password.reveal()}"
+
+    async def verify(self, password_hash: str, password: Secret) -> bool:
+        self.verified += 1
+        await self.open.wait()
+        return password_hash == f"hash of {password.reveal()}"
+
+
+class Desk:
+    """A sign-in with one operator, ana, whose password is pw."""
+
+    def __init__(self, database: SqliteDatabase) -> None:
+        self.operators = database.operators
+        self.clock = FakeClock()
+        self.hasher = CountingHasher()
+        self.work = SignIn(self.operators, self.hasher, self.clock, CountedEntropy())
+
+    async def hire(self, password: str = "pw") -> None:
+        await self.operators.put_operator(Operator("ana", f"hash of {password}", self.clock.now()))
+
+    async def enter(self, name: str = "ana", password: str = "pw", address: str = "10.0.0.5") -> Secret:
+        session = await self.work.sign_in(name, Secret(password), address)
+        assert isinstance(session, Secret)
+        return session
+
+    async def fail(self, name: str = "ana", password: str = "no", address: str = "10.0.0.5") -> NotSignedIn:
+        refused = await self.work.sign_in(name, Secret(password), address)
+        assert isinstance(refused, SignInRefused)
+        return refused.why
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    with SqliteDatabase(tmp_path) as database:
+        yield Desk(database)
+
+
+async def test_a_session_is_for_who_signed_in(desk: Desk) -> None:
+    await desk.hire()
+    session = await desk.enter(" ana ")
+    assert await desk.work.who(session) == "ana"
+    assert await desk.work.who(Secret("x" * 43)) is None
+
+
+async def test_two_sign_ins_are_two_sessions(desk: Desk) -> None:
+    await desk.hire()
+    assert (await desk.enter()).reveal() != (await desk.enter()).reveal()
+
+
+async def test_the_store_does_not_know_the_session_itself(desk: Desk, tmp_path: Path) -> None:
+    await desk.hire()
+    session = await desk.enter()
+    stored = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert session.reveal().encode() not in stored
+
+
+async def test_an_unknown_name_costs_a_look_at_a_password_too(desk: Desk) -> None:
+    await desk.hire()
+    assert await desk.fail("eve") is NotSignedIn.WRONG
+    assert await desk.fail("ana") is NotSignedIn.WRONG
+    assert desk.hasher.verified == 2
+
+
+async def test_a_session_ends_twelve_hours_after_its_last_use(desk: Desk) -> None:
+    await desk.hire()
+    session = await desk.enter()
+    desk.clock.advance(11 * 3600)
+    assert await desk.work.who(session) == "ana"
+    desk.clock.advance(11 * 3600)
+    assert await desk.work.who(session) == "ana"
+    desk.clock.advance(12 * 3600)
+    assert await desk.work.who(session) is None
+
+
+async def test_a_session_ends_after_seven_days_however_it_is_used(desk: Desk) -> None:
+    await desk.hire()
+    session = await desk.enter()
+    for _ in range(27):
+        desk.clock.advance(6 * 3600)
+        assert await desk.work.who(session) == "ana"
+    desk.clock.advance(6 * 3600)
+    assert await desk.work.who(session) is None
+
+
+async def test_signing_out_ends_this_session_and_no_other(desk: Desk) -> None:
+    await desk.hire()
+    first, second = await desk.enter(), await desk.enter()
+    await desk.work.sign_out(first)
+    assert await desk.work.who(first) is None
+    assert await desk.work.who(second) == "ana"
+
+
+async def test_a_new_password_ends_the_sessions_of_the_old_one(desk: Desk) -> None:
+    await desk.hire()
+    session = await desk.enter()
+    await desk.hire("new")
+    assert await desk.work.who(session) is None
+    assert await desk.fail(password="pw") is NotSignedIn.WRONG
+    assert await desk.work.who(await desk.enter(password="new")) == "ana"
+
+
+async def test_a_right_password_gives_no_tries_back(desk: Desk) -> None:
+    await desk.hire()
+    for _ in range(9):
+        await desk.fail()
+    await desk.enter()
+    assert await desk.fail() is NotSignedIn.TOO_MANY
+    desk.clock.advance(30)
+    assert await desk.fail() is NotSignedIn.WRONG
+
+
+async def test_spellings_of_one_name_are_counted_together_over_all_addresses(desk: Desk) -> None:
+    await desk.hire()
+    reasons = [await desk.fail(name, address=f"10.0.0.{i}") for i, name in enumerate(["ana", "ANA"] * 10 + ["Ana"])]
+    assert reasons == [NotSignedIn.WRONG] * 20 + [NotSignedIn.TOO_MANY]
+
+
+async def test_a_stranger_at_one_address_cannot_lock_a_person_out(desk: Desk) -> None:
+    await desk.hire()
+    for _ in range(600):
+        await desk.fail(address="192.0.2.1")
+        desk.clock.advance(1)
+    assert await desk.work.who(await desk.enter(address="10.0.0.5")) == "ana"
+
+
+async def test_too_many_at_the_same_moment_are_told_to_come_back(desk: Desk) -> None:
+    await desk.hire()
+    desk.hasher.open.clear()
+    running = [asyncio.ensure_future(desk.fail("eve", address=f"10.1.0.{i}")) for i in range(16)]
+    while desk.hasher.verified < 16:
+        await asyncio.sleep(0)
+    assert await desk.fail(address="10.1.1.1") is NotSignedIn.BUSY
+    desk.hasher.open.set()
+    assert set(await asyncio.gather(*running)) == {NotSignedIn.WRONG}
+    assert await desk.work.who(await desk.enter()) == "ana"
