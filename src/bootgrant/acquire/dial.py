@@ -12,7 +12,6 @@ from typing import Final
 
 _NEXT_ATTEMPT: Final = 0.25
 """Seconds before the next address is tried beside the one that has not answered (RFC 8305 section 5)."""
-_DNS_SLOT: Final = 0.05
 
 Address = tuple[socket.AddressFamily, tuple[object, ...]]
 
@@ -35,7 +34,10 @@ class Trouble(Enum):
 
 
 class TransportError(Exception):
-    """An exchange failed. ``what`` is one clause in plain words; ``local`` and ``peer`` are ``address:port``."""
+    """An exchange failed. ``what`` is one clause in plain words; ``local`` and ``peer`` are ``address:port``.
+
+    For Trouble.NAME ``peer`` is the name that was looked up.
+    """
 
     def __init__(self, trouble: Trouble, what: str, *, local: str = "", peer: str = "") -> None:
         super().__init__(what)
@@ -66,12 +68,11 @@ def resolve(host: str, port: int, deadline: float) -> list[Address]:
 
     worker = threading.Thread(target=run, daemon=True)
     worker.start()
-    while worker.is_alive() and time.monotonic() < deadline:
-        worker.join(_DNS_SLOT)
+    worker.join(max(0.0, deadline - time.monotonic()))
     if errors:
         raise errors[0]
     if not found:
-        raise TransportError(Trouble.NAME, f"no answer from DNS about {host}")
+        raise TransportError(Trouble.NAME, f"no answer from DNS about {host}", peer=host)
     return found
 
 
@@ -84,7 +85,7 @@ def _lookup(host: str, port: int) -> list[Address]:
         entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (socket.gaierror, UnicodeError) as error:
         reason = error.strerror if isinstance(error, socket.gaierror) else "it is no host name"
-        raise TransportError(Trouble.NAME, f"cannot find {host} in DNS ({reason})") from error
+        raise TransportError(Trouble.NAME, f"cannot find {host} in DNS ({reason})", peer=host) from error
     return [(family, address) for family, _, _, _, address in entries]
 
 

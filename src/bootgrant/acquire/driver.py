@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final, Protocol, assert_never
+from typing import Final, Protocol, Self, assert_never
 
 from bootgrant.acquire.clock import Clock
 from bootgrant.acquire.console import Console, Prompt
-from bootgrant.acquire.device_flow import DeviceFlow
 from bootgrant.acquire.flow_values import (
     NEVER,
+    Action,
     Event,
     Failed,
     Finished,
@@ -37,7 +37,18 @@ class Asks(Protocol):
         """Send a token request."""
 
 
-def authorize(flow: DeviceFlow, provider: Asks, console: Console, clock: Clock) -> AccessToken:
+class Conversation(Protocol):
+    """A flow in progress: ``DeviceFlow``, or another that asks for the same actions."""
+
+    @property
+    def action(self) -> Action:
+        """What to do now."""
+
+    def after(self, event: Event, now: float, chance: float) -> Self:
+        """The conversation once ``event`` has come of it."""
+
+
+def authorize(flow: Conversation, provider: Asks, console: Console, clock: Clock) -> AccessToken:
     """Run ``flow`` to its end. Returns the token or raises the AcquireError that the flow ends with."""
     tell = _Narrator(console, clock)
     try:

@@ -30,6 +30,7 @@ HANDSHAKE_TIMEOUT: Final = 10.0
 _CHUNK: Final = 64 * 1024
 _MAX_HEADER: Final = 64 * 1024
 _MAX_INTERIM: Final = 16
+_LONGEST_WAIT: Final = 7 * 86400.0
 
 _T = TypeVar("_T")
 Headers = tuple[tuple[str, str], ...]
@@ -209,7 +210,7 @@ class _Wire:
         left = self._deadline - time.monotonic()
         if left <= 0:
             raise self._trouble(Trouble.TIMEOUT, "no complete answer in time")
-        self._socket.settimeout(left)
+        self._socket.settimeout(min(left, _LONGEST_WAIT))
         try:
             return step()
         except TimeoutError as error:

@@ -1,0 +1,190 @@
+"""The ``metal`` platform's Configuration(): authorize, then download, each with the reference's own retries.
+
+Source: Talos ``platform/metal/metal.go``, ``platform/metal/oauth2/oauth2.go``, ``pkg/download/download.go``; go-retry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from bootgrant.acquire.clock import Clock, SystemClock
+from bootgrant.acquire.console import Console
+from bootgrant.acquire.dial import TransportError
+from bootgrant.acquire.driver import authorize
+from bootgrant.acquire.endpoint import EndpointError, parse_endpoint
+from bootgrant.acquire.errors import AcquireError, BadParameter, NoConfigSource
+from bootgrant.acquire.facts import MachineFacts
+from bootgrant.acquire.go_text import quote, quote_list
+from bootgrant.acquire.kernel_cmdline import KernelCmdline
+from bootgrant.acquire.options import Options
+from bootgrant.acquire.settings import ConfigKind, OAuthSettings, Settings, read_settings
+from bootgrant.acquire.sinks import Sink
+from bootgrant.acquire.sources import decode_inline, read_file_url, read_metal_iso
+from bootgrant.acquire.talos.flow import GoError, GoPanicError, TalosFlow
+from bootgrant.acquire.talos.go_http import Call, DeadlineError, send
+from bootgrant.acquire.talos.provider import TalosProvider, header_of
+from bootgrant.acquire.transport import Transport
+from bootgrant.acquire.url_template import populate, wanted_variables
+from bootgrant.wire.secret import Secret
+
+MAX_SIZE: Final = 128 << 20
+"""The reference has no limit; this machine's memory has one."""
+_FOR_EVER: Final = 365 * 86400.0
+_SHOWN_BODY: Final = 32
+_RC_FAILED: Final = 1
+_RC_PANIC: Final = 2
+
+
+def run_as_talos(cmdline: KernelCmdline, options: Options, console: Console, sink: Sink) -> int:
+    """Do what a node does. Exit status as its process: 0, 1 for an error (its last lines), 2 where it crashes."""
+    try:
+        sink.write(_Metal(cmdline, options, console, SystemClock()).configuration())
+    except NoConfigSource:
+        raise
+    except GoPanicError as error:
+        console.error(str(error))
+        return _RC_PANIC
+    except AcquireError as error:
+        said = str(error) if isinstance(error, GoError) else error.what
+        console.error(f"error acquiring via platform metal: {said}")
+        return _RC_FAILED
+    return 0
+
+
+class _Metal:
+    """One boot."""
+
+    def __init__(self, cmdline: KernelCmdline, options: Options, console: Console, clock: Clock) -> None:
+        self._cmdline = cmdline
+        self._options = options
+        self._console = console
+        self._clock = clock
+        self._facts = MachineFacts(options.root, cmdline, options.given, options.code_file, compat=True)
+        self._transport = Transport(ca=options.ca, environ=options.environ)
+
+    def configuration(self) -> bytes:
+        if self._cmdline.first("talos.config") in {None, "none"}:
+            return self._from_parameters(read_settings(self._cmdline))
+        self._console.info("waiting for network to be ready")
+        try:
+            settings = read_settings(self._cmdline)
+        except BadParameter as error:
+            raise GoError(f"failed to parse OAuth2 config: {error.what}") from error
+        if settings.kind is ConfigKind.METAL_ISO:
+            return read_metal_iso(self._options.root, self._clock.steady() + _FOR_EVER, MAX_SIZE)[0]
+        if settings.kind is ConfigKind.FILE:
+            return read_file_url(settings.config_url, MAX_SIZE)
+        self._facts.wait_for_network(self._clock.steady() + _FOR_EVER, _hosts(settings))
+        header = None if settings.oauth is None else self._authorize(settings.oauth)
+        return self._download(settings.config_url, header)
+
+    def _from_parameters(self, settings: Settings) -> bytes:
+        for encoded, name in ((settings.inline, "talos.config.inline"), (settings.early, "talos.config.early")):
+            if encoded is not None:
+                return decode_inline(encoded, name, MAX_SIZE)
+        raise NoConfigSource("the kernel command line has no configuration", "add talos.config")
+
+    def _authorize(self, oauth: OAuthSettings) -> Secret:
+        provider = TalosProvider(self._transport, oauth, lambda: self._prepare(oauth))
+        flow = TalosFlow.begin(self._options.timeout, self._options.retry_pause, self._clock.steady())
+        try:
+            token = authorize(flow, provider, self._console, self._clock)
+        except GoPanicError:
+            raise
+        except GoError as error:
+            raise GoError(f"OAuth2 device auth flow failed: {_error_set([str(error)])}") from error
+        self._console.info("[OAuth] device authorized successfully")
+        return Secret(header_of(token))
+
+    def _prepare(self, oauth: OAuthSettings) -> Mapping[str, str]:
+        """What stands before each request for codes: the announcement, and the variables (MapValues)."""
+        say = self._console.info
+        say("[OAuth] starting the authentication device flow with the following settings:")
+        say(f"[OAuth]  - client ID: {quote(oauth.client_id)}")
+        say(f"[OAuth]  - device auth URL: {quote(oauth.device_auth_url)}")
+        say(f"[OAuth]  - token URL: {quote(oauth.token_url)}")
+        say(f"[OAuth]  - extra variables: {quote_list(oauth.extra_variables)}")
+        deadline = self._clock.steady() + self._options.attempt_timeout / 2
+        try:
+            return self._facts.wait_for(
+                oauth.extra_variables,
+                deadline,
+                lambda missing: say(f"waiting for variables: [{' '.join(missing)}]"),
+            )
+        except BadParameter as error:
+            raise GoError(f"failed to get variable values: {error.what}") from error
+
+    def _download(self, config_url: str, header: Secret | None) -> bytes:
+        """Tried for the whole time, at growing distances: (2^n - 1) / 2 seconds and up to one more."""
+        ends_at = self._clock.steady() + self._options.timeout
+        errors: list[str] = []
+        attempts = 0
+        while True:
+            outcome = self._attempt(config_url, header, ends_at)
+            if isinstance(outcome, bytes):
+                return outcome
+            if outcome not in errors:
+                errors.append(outcome)
+                self._console.info(f"retrying error: {outcome}")
+            attempts += 1
+            pause = (2.0 ** min(attempts, 40) - 1) // 2 + self._clock.chance()
+            self._clock.sleep_until(min(self._clock.steady() + pause, ends_at))
+            if self._clock.steady() >= ends_at:
+                raise GoError(_error_set([*(e for e in errors if e != "timeout"), "timeout"]))
+
+    def _attempt(self, config_url: str, header: Secret | None, ends_at: float) -> bytes | str:
+        """The body, or the error's text."""
+        deadline = min(self._clock.steady() + self._options.attempt_timeout, ends_at)
+        url = self._populated(config_url)
+        self._console.info(f"fetching machine config from: {quote(url)}")
+        headers = () if header is None else (("Authorization", header.reveal()),)
+        try:
+            answer = send(self._transport, Call("GET", url, headers), deadline=deadline, max_body=MAX_SIZE)
+        except DeadlineError:
+            return "timeout"
+        except GoError as error:
+            return f"failed to download config from {quote(config_url)}: {error}"
+        except TransportError as error:
+            return f"failed to download config from {quote(config_url)}: {error.what}"
+        if answer.status in {200, 204}:
+            return answer.body
+        said = quote(answer.body[:_SHOWN_BODY].decode("utf-8", "surrogateescape"))
+        failed = f"failed to download config, status code {answer.status}, body {said}"
+        return f"failed to download config from {quote(config_url)}: {failed}"
+
+    def _populated(self, config_url: str) -> str:
+        """A URL that cannot be parsed becomes the empty one, as in the reference; missing variables stay in it."""
+        try:
+            names = wanted_variables(config_url, compat=True)
+            deadline = self._clock.steady() + self._options.attempt_timeout / 2
+            values = self._facts.wait_for(
+                names,
+                deadline,
+                lambda missing: self._console.info(f"waiting for URL variables: [{' '.join(missing)}]"),
+            )
+            url = populate(config_url, values, compat=True)
+        except BadParameter as error:
+            self._not_populated(config_url, error.what)
+            return ""
+        if not all(values.values()):
+            self._not_populated(config_url, "context deadline exceeded")
+        return url
+
+    def _not_populated(self, config_url: str, why: str) -> None:
+        self._console.info(f"failed to populate talos.config fetch URL {quote(config_url)}: {why}")
+
+
+def _error_set(errors: list[str]) -> str:
+    """go-retry ErrorSet.Error()."""
+    return f"{len(errors)} error(s) occurred:" + "".join(f"\n\t{error}" for error in errors)
+
+
+def _hosts(settings: Settings) -> list[str]:
+    hosts = []
+    for url in (settings.config_url, settings.oauth.device_auth_url if settings.oauth else ""):
+        try:
+            hosts.append(parse_endpoint(url).host)
+        except EndpointError:
+            continue
+    return hosts
