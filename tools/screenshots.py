@@ -139,7 +139,7 @@ def _fill(site: InProcess, served: ServedApp) -> dict[str, str]:
     denied = _one(pending_grant()[0].deny(Decision("ben", NOW + 30, "rack 4 is not expected today")))
     grants = {
         "unknown": unknown, "hostile": hostile, "expired": expired, "approved": approved,
-        "delivered": _one(fetched.deliver(NOW + 40)), "denied": denied, "known": known,
+        "delivered": _one(fetched.deliver(site.site.rules, NOW + 40)), "denied": denied, "known": known,
     }  # fmt: skip
 
     async def write() -> None:

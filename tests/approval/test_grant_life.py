@@ -89,9 +89,9 @@ def test_a_device_code_is_good_for_its_own_client_only() -> None:
 def test_a_delivery_repeats_until_the_token_ends() -> None:
     grant, code = pending_grant()
     redeemed = must(redeem(must(approve(grant)), code))
-    twice = must(must(redeemed.deliver(NOW + 1)).deliver(NOW + 2))
+    twice = must(must(redeemed.deliver(RULES, NOW + 1)).deliver(RULES, NOW + 2))
     assert (twice.delivered_at, twice.deliveries) == (NOW + 1, 2)
-    assert twice.deliver(twice.token_expires_at) is Refusal.EXPIRED
+    assert twice.deliver(RULES, twice.token_expires_at) is Refusal.EXPIRED
 
 
 @pytest.mark.parametrize("state", [GrantState.DENIED, GrantState.EXPIRED])
@@ -117,7 +117,7 @@ def test_no_sequence_gives_a_token_without_approval_or_two_tokens(steps: list[tu
             case "redeem":
                 outcome = redeem(grant, code, at)
             case _:
-                outcome = grant.deliver(at)
+                outcome = grant.deliver(RULES, at)
         if isinstance(outcome, DeviceGrant):
             assert not (denied and outcome.token_digest)
             grant = outcome

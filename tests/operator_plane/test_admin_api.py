@@ -55,7 +55,7 @@ async def test_what_is_decided_over_or_without_configuration_is_refused_with_the
     office.configure()
     _, without = await office.machine(identity=MachineIdentity(serial="0OCZJ19N71"))
     _, decided = await office.machine()
-    _, over = await office.machine(expires_at=office.site.clock.now())
+    _, over = await office.machine(identity=MachineIdentity(serial="0OCZJ19N72"), expires_at=office.site.clock.now())
     async with office.site.admin() as admin:
         await admin.post("/api/v1/deny", json={"code": decided, "user": "ben"})
         answers = [await admin.post("/api/v1/approve", json={"code": code}) for code in (without, decided, over)]

@@ -53,7 +53,7 @@ async def test_a_delivered_request_says_when_and_no_longer_reloads(office: Offic
     store, now = office.site.database.grants, office.site.clock.now()
     await store.change_grant(grant.grant_id, lambda g: g.redeem("talos", b"t" * 32, office.site.site.rules, now))
     assert "Fetching its configuration" in text_of(await person.open(f"/requests/{grant.grant_id}"))
-    await store.change_grant(grant.grant_id, lambda g: g.deliver(now + 2))
+    await store.change_grant(grant.grant_id, lambda g: g.deliver(office.site.site.rules, now + 2))
     page = await person.open(f"/requests/{grant.grant_id}")
     assert "Delivered 08:00:02 UTC" in text_of(page)
     assert "http-equiv" not in page.text

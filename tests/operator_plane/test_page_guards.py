@@ -17,6 +17,7 @@ from bootgrant.ports.grant_store import StoreUnavailable
 from bootgrant.ports.operator_store import Operator, Session
 from bootgrant.sources.directory import DirectorySource
 from bootgrant.wire.secret import Secret
+from bootgrant.workflows.admission import Admission
 from bootgrant.workflows.decide_grant import DecideGrant
 from bootgrant.workflows.sign_in import SignIn
 from support.fakes import CountedEntropy
@@ -28,7 +29,7 @@ pytestmark = pytest.mark.anyio
 
 def plane(office: Office, public_url: str = "http://boot.example:8080") -> OperatorPlane:
     database, clock = office.site.database, office.site.clock
-    decide = DecideGrant(database.grants, DirectorySource(office.site.machines), clock, CODES)
+    decide = DecideGrant(database.grants, DirectorySource(office.site.machines), clock, CODES, Admission(9, 9))
     sign_in = SignIn(database.operators, Argon2Hasher(), clock, CountedEntropy())
     return OperatorPlane(decide, sign_in, clock, public_url, "talos")
 

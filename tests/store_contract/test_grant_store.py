@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from bootgrant.approval.codes import access_token, access_token_digest
-from bootgrant.approval.grant import Decision, DeviceGrant, GrantRules, GrantState, Refusal
-from bootgrant.ports.grant_store import GrantStore, UserCodeTaken
+from bootgrant.approval.grant import Decision, Delivery, DeviceGrant, GrantRules, GrantState, Refusal
+from bootgrant.ports.grant_store import GrantRule, GrantStore, UserCodeTaken
 from bootgrant.store.sqlite.database import SqliteDatabase
-from support.grants import NOW, pending_grant
+from bootgrant.wire.identity import MachineIdentity
+from support.grants import MAC, NOW, UUID, other_machine, pending_grant
 
 pytestmark = pytest.mark.anyio
 
@@ -38,7 +40,7 @@ async def test_every_field_that_a_step_changes_is_kept(store: GrantStore) -> Non
     for rule in (
         lambda g: g.approve(Decision("ana", NOW + 1), "cp-1.yaml"),
         lambda g: g.redeem("talos", digest, GrantRules(), NOW + 2),
-        lambda g: g.deliver(NOW + 3),
+        lambda g: g.deliver(GrantRules(), NOW + 3),
     ):
         changed = await store.change_grant(grant.grant_id, rule)
         assert await store.find_grant(grant.grant_id) == changed
@@ -73,7 +75,7 @@ async def test_of_many_decisions_at_once_exactly_one_wins(store: GrantStore) -> 
 
 
 async def test_one_failing_step_undoes_nothing_of_its_neighbours(store: GrantStore) -> None:
-    grants = [pending_grant()[0] for _ in range(40)]
+    grants = [pending_grant(identity=other_machine(n))[0] for n in range(40)]
     taken, _ = pending_grant(user_code_digest=grants[0].user_code_digest)
     results = await asyncio.gather(*(store.open_grant(g) for g in [*grants, taken]), return_exceptions=True)
     assert sum(isinstance(result, UserCodeTaken) for result in results) == 1
@@ -82,7 +84,7 @@ async def test_one_failing_step_undoes_nothing_of_its_neighbours(store: GrantSto
 
 async def test_a_change_wakes_those_who_watch_that_grant_and_nobody_else(store: GrantStore) -> None:
     grant, _ = pending_grant()
-    other, _ = pending_grant()
+    other, _ = pending_grant(identity=other_machine(1))
     await store.open_grant(grant)
     await store.open_grant(other)
     with store.watch_grant(grant.grant_id) as watched, store.watch_grant(other.grant_id) as unrelated:
@@ -92,8 +94,10 @@ async def test_a_change_wakes_those_who_watch_that_grant_and_nobody_else(store: 
 
 
 async def test_pending_grants_are_the_newest_first_without_the_decided_and_the_expired(store: GrantStore) -> None:
-    waiting = [pending_grant(opened_at=NOW + n, expires_at=NOW + 600 + n)[0] for n in range(3)]
-    expired, _ = pending_grant(opened_at=NOW - 900, expires_at=NOW - 300)
+    waiting = [
+        pending_grant(identity=other_machine(n), opened_at=NOW + n, expires_at=NOW + 600 + n)[0] for n in range(3)
+    ]
+    expired, _ = pending_grant(identity=other_machine(9), opened_at=NOW - 900, expires_at=NOW - 300)
     for grant in [*waiting, expired]:
         await store.open_grant(grant)
     await store.change_grant(waiting[1].grant_id, lambda g: g.deny(Decision("ana", NOW)))
@@ -111,3 +115,70 @@ async def test_a_refusal_changes_nothing_and_an_unknown_grant_is_told(store: Gra
 
 async def test_the_store_says_that_it_can_be_written(store: GrantStore) -> None:
     await store.check_writable()
+
+
+async def test_a_machine_that_asks_again_replaces_its_own_request_and_wakes_who_waits_for_it(store: GrantStore) -> None:
+    first, _ = pending_grant()
+    second, _ = pending_grant()
+    assert await store.open_grant(first) == []
+    with store.watch_grant(first.grant_id) as watched:
+        assert await store.open_grant(second) == [first.grant_id]
+        await asyncio.wait_for(watched, 5)
+    replaced = await store.find_grant(first.grant_id)
+    assert replaced is not None
+    assert replaced.state is GrantState.REPLACED
+    assert [g.grant_id for g in await store.pending_grants(NOW, 10)] == [second.grant_id]
+
+
+async def test_the_same_identity_from_another_address_replaces_nothing_and_is_seen(store: GrantStore) -> None:
+    mine, _ = pending_grant()
+    rival, _ = pending_grant(source_address="10.66.6.6", identity=MachineIdentity(uuid=UUID, mac="02:00:00:00:00:01"))
+    stranger, _ = pending_grant(identity=other_machine(7))
+    for grant in (mine, rival, stranger):
+        assert await store.open_grant(grant) == []
+    assert {g.grant_id for g in await store.live_with(mine.identity, NOW)} == {mine.grant_id, rival.grant_id}
+    assert await store.live_with(MachineIdentity(hostname="x"), NOW) == []
+
+
+async def test_an_approved_request_is_never_replaced(store: GrantStore) -> None:
+    first, _ = pending_grant()
+    await store.open_grant(first)
+    approved = await store.change_grant(first.grant_id, lambda g: g.approve(Decision("ana", NOW), "cp-1.yaml"))
+    assert await store.open_grant(pending_grant()[0]) == []
+    assert await store.find_grant(first.grant_id) == approved
+
+
+async def test_the_newest_denial_of_a_machine_is_found(store: GrantStore) -> None:
+    for number in range(2):
+        grant, _ = pending_grant()
+        await store.open_grant(grant)
+        decision = Decision("ana", NOW + number, f"no {number}")
+        await store.change_grant(grant.grant_id, partial(DeviceGrant.deny, decision=decision))
+    found = await store.find_denial(MachineIdentity(uuid=UUID, mac=MAC), NOW)
+    assert found is not None
+    assert found.decision == Decision("ana", NOW + 1, "no 1")
+    assert await store.find_denial(MachineIdentity(uuid=UUID, mac=MAC), NOW + 1) is None
+    assert await store.find_denial(MachineIdentity(uuid=UUID), NOW - 1) is None
+
+
+async def test_deliveries_are_kept_only_when_the_step_is_allowed(store: GrantStore) -> None:
+    grant, code = pending_grant()
+    await store.open_grant(grant)
+    delivery = Delivery(NOW + 3, "10.20.0.11", "ab" * 32, 100)
+    rule: GrantRule = partial(DeviceGrant.deliver, rules=GrantRules(), now=NOW + 3)
+    assert await store.change_grant(grant.grant_id, rule, delivery) is Refusal.UNKNOWN
+    assert await store.deliveries(grant.grant_id) == []
+    digest = access_token_digest(access_token(code, grant.token_salt))
+    await store.change_grant(grant.grant_id, lambda g: g.approve(Decision("ana", NOW), "cp-1.yaml"))
+    await store.change_grant(grant.grant_id, lambda g: g.redeem("talos", digest, GrantRules(), NOW))
+    await store.change_grant(grant.grant_id, rule, delivery)
+    assert await store.deliveries(grant.grant_id) == [delivery]
+
+
+async def test_what_is_over_is_collected_in_steps_and_what_lives_is_not(store: GrantStore) -> None:
+    for number in range(5):
+        await store.open_grant(pending_grant(identity=other_machine(number), expires_at=NOW - 100)[0])
+    living, _ = pending_grant()
+    await store.open_grant(living)
+    assert [await store.collect_ended(NOW, NOW, 3) for _ in range(3)] == [3, 2, 0]
+    assert await store.find_grant(living.grant_id) == living

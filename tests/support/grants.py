@@ -19,7 +19,7 @@ _ENTROPY = CountedEntropy()
 
 
 def pending_grant(**changes: Any) -> tuple[DeviceGrant, Secret]:
-    """A new grant, and the device code that its machine holds."""
+    """A new grant of the machine UUID, and the device code that this machine holds."""
     code = device_code(_ENTROPY.random_bytes(32))
     grant_id = _ENTROPY.random_bytes(16).hex()
     grant = DeviceGrant(
@@ -34,3 +34,8 @@ def pending_grant(**changes: Any) -> tuple[DeviceGrant, Secret]:
         expires_at=NOW + 600,
     )
     return replace(grant, **changes), code
+
+
+def other_machine(number: int) -> MachineIdentity:
+    """The identity of one of many machines."""
+    return MachineIdentity(serial=f"SN{number:04}")

@@ -1,11 +1,15 @@
 """The life of one device authorization (RFC 8628), from the machine's request to the delivered configuration.
 
     PENDING ──approve──▶ APPROVED ──redeem──▶ REDEEMED ──deliver──▶ DELIVERED
-       │ └────deny─────▶ DENIED                └ redeem again         └ redeem, deliver again
+       │ ├────deny─────▶ DENIED     redeem again ┘     redeem, deliver again ┘
+       │ └────replace──▶ REPLACED   (the same machine asked anew)
        └──────expire───▶ EXPIRED ◀──expire── APPROVED (nobody came for the token)
 
+    APPROVED, REDEEMED, DELIVERED ──revoke──▶ REVOKED
+
 A person decides only what is PENDING and not past its time. The token's exchange and the delivery repeat, because
-an answer can be lost on the wire and Talos asks again with what it has. Nothing leaves DENIED or EXPIRED.
+an answer can be lost on the wire and Talos asks again with what it has. Nothing leaves DENIED, REPLACED, EXPIRED
+or REVOKED.
 """
 
 from __future__ import annotations
@@ -25,6 +29,8 @@ class GrantState(StrEnum):
     APPROVED = "approved"
     DENIED = "denied"
     EXPIRED = "expired"
+    REPLACED = "replaced"
+    REVOKED = "revoked"
     REDEEMED = "redeemed"
     DELIVERED = "delivered"
 
@@ -32,6 +38,8 @@ class GrantState(StrEnum):
 class GrantEvent(StrEnum):
     APPROVE = "approve"
     DENY = "deny"
+    REPLACE = "replace"
+    REVOKE = "revoke"
     EXPIRE = "expire"
     REDEEM = "redeem"
     DELIVER = "deliver"
@@ -40,6 +48,7 @@ class GrantEvent(StrEnum):
 TRANSITIONS: Final[dict[tuple[GrantState, GrantEvent], GrantState]] = {
     (GrantState.PENDING, GrantEvent.APPROVE): GrantState.APPROVED,
     (GrantState.PENDING, GrantEvent.DENY): GrantState.DENIED,
+    (GrantState.PENDING, GrantEvent.REPLACE): GrantState.REPLACED,
     (GrantState.PENDING, GrantEvent.EXPIRE): GrantState.EXPIRED,
     (GrantState.APPROVED, GrantEvent.EXPIRE): GrantState.EXPIRED,
     (GrantState.APPROVED, GrantEvent.REDEEM): GrantState.REDEEMED,
@@ -47,6 +56,9 @@ TRANSITIONS: Final[dict[tuple[GrantState, GrantEvent], GrantState]] = {
     (GrantState.REDEEMED, GrantEvent.DELIVER): GrantState.DELIVERED,
     (GrantState.DELIVERED, GrantEvent.REDEEM): GrantState.DELIVERED,
     (GrantState.DELIVERED, GrantEvent.DELIVER): GrantState.DELIVERED,
+    (GrantState.APPROVED, GrantEvent.REVOKE): GrantState.REVOKED,
+    (GrantState.REDEEMED, GrantEvent.REVOKE): GrantState.REVOKED,
+    (GrantState.DELIVERED, GrantEvent.REVOKE): GrantState.REVOKED,
 }
 
 
@@ -70,6 +82,8 @@ class GrantRules:
     interval: float = 1.0
     hold: float = 25.0
     token_lifetime: float = 4 * 3600.0
+    delivery_grace: float = 15 * 60.0
+    denial_cooldown: float = 10 * 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +118,7 @@ class DeviceGrant:
     token_expires_at: float = 0.0
     delivered_at: float | None = None
     deliveries: int = 0
+    revoked_at: float | None = None
 
     def state_at(self, now: float) -> GrantState:
         """The state with the clock taken into account: what nobody decided or fetched in time is expired."""
@@ -138,12 +153,12 @@ class DeviceGrant:
         match state:
             case GrantState.PENDING:
                 return Refusal.PENDING
-            case GrantState.DENIED:
+            case GrantState.DENIED | GrantState.REVOKED:
                 return Refusal.DENIED
-            case GrantState.EXPIRED:
+            case GrantState.EXPIRED | GrantState.REPLACED:
                 return Refusal.EXPIRED
             case GrantState.REDEEMED | GrantState.DELIVERED:
-                return self if now < self.token_expires_at else Refusal.EXPIRED
+                return self if now < self.token_ends_at(rules) else Refusal.EXPIRED
             case GrantState.APPROVED:
                 return replace(
                     self,
@@ -152,15 +167,45 @@ class DeviceGrant:
                     token_expires_at=now + rules.token_lifetime,
                 )
 
-    def deliver(self, now: float) -> DeviceGrant | Refusal:
+    def token_ends_at(self, rules: GrantRules) -> float:
+        """When the token serves no more: at its end, or a grace after the first complete delivery."""
+        if self.delivered_at is None:
+            return self.token_expires_at
+        return min(self.token_expires_at, self.delivered_at + rules.delivery_grace)
+
+    def deliver(self, rules: GrantRules, now: float) -> DeviceGrant | Refusal:
         """Record one complete delivery of the configuration."""
-        if self.token_expires_at <= now:
-            return Refusal.EXPIRED
         if (self.state, GrantEvent.DELIVER) not in TRANSITIONS:
             return Refusal.UNKNOWN
+        if self.token_ends_at(rules) <= now:
+            return Refusal.EXPIRED
         return replace(
             self,
             state=TRANSITIONS[self.state, GrantEvent.DELIVER],
             delivered_at=now if self.delivered_at is None else self.delivered_at,
             deliveries=self.deliveries + 1,
         )
+
+    def replaced(self) -> DeviceGrant | Refusal:
+        """Take it out of the queue, because the same machine asked anew."""
+        if (self.state, GrantEvent.REPLACE) not in TRANSITIONS:
+            return Refusal.ALREADY_DECIDED
+        return replace(self, state=TRANSITIONS[self.state, GrantEvent.REPLACE])
+
+    def revoke(self, now: float) -> DeviceGrant | Refusal:
+        """End the approval and its token (RFC 7009). A revoked one stays as it is."""
+        if self.state is GrantState.REVOKED:
+            return self
+        if (self.state, GrantEvent.REVOKE) not in TRANSITIONS:
+            return Refusal.UNKNOWN
+        return replace(self, state=TRANSITIONS[self.state, GrantEvent.REVOKE], revoked_at=now)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One complete delivery: when (Unix seconds), to which address, what (SHA-256 of the configuration, its bytes)."""
+
+    at: float
+    address: str
+    sha256: str
+    size: int

@@ -69,7 +69,7 @@ class ConfigEndpoint:
     async def _record(self, ready: ConfigReady, scope: Scope) -> None:
         log.info("delivered %s to %s", ascii(ready.grant.entry), client_address(scope))
         try:
-            await self.deliver.record(ready)
+            await self.deliver.record(ready, str(client_address(scope)))
         except StoreUnavailable as error:
             log.error("a delivery was not recorded: %s", error)  # noqa: TRY400  (the reason is the message)
 
@@ -90,7 +90,12 @@ def _claimed(scope: Scope) -> MachineIdentity:
 
 def _refused(refusal: DeliveryRefusal) -> Answer:
     match refusal:
-        case DeliveryRefusal.INVALID_TOKEN | DeliveryRefusal.EXPIRED_TOKEN:
+        case (
+            DeliveryRefusal.INVALID_TOKEN
+            | DeliveryRefusal.EXPIRED_TOKEN
+            | DeliveryRefusal.USED_TOKEN
+            | DeliveryRefusal.REVOKED_TOKEN
+        ):
             return plain_answer(401, refusal.value, _INVALID_TOKEN)
         case DeliveryRefusal.OTHER_IDENTITY:
             return plain_answer(403, refusal.value)

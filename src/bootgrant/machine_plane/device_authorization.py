@@ -14,7 +14,8 @@ from bootgrant.wire import device_flow as wire
 from bootgrant.wire.device_flow import ErrorCode
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.wire.limits import VARIABLE
-from bootgrant.workflows.open_grant import OpenedGrant, OpenGrant
+from bootgrant.workflows.admission import TooMany
+from bootgrant.workflows.open_grant import OpenedGrant, OpenGrant, RecentlyDenied
 
 _UNAVAILABLE = oauth_error(ErrorCode.TEMPORARILY_UNAVAILABLE, "try again in a moment", 503, ((b"retry-after", b"2"),))
 
@@ -26,9 +27,15 @@ class DeviceAuthorization:
 
     async def __call__(self, request: OAuthRequest) -> Answer:
         identity = _parse(request.form)
-        opened = await self.open_grant(request.client_id, identity, request.address)
+        outcome = await self.open_grant(request.client_id, identity, request.address)
+        if isinstance(outcome, RecentlyDenied):
+            log.info("asks again after a denial: %s from %s", ascii(str(identity)), request.address)
+            return _write_denial(outcome)
+        if isinstance(outcome, TooMany):
+            log.warning("refused: %s (%s)", outcome.value, request.address)
+            return oauth_error(ErrorCode.TEMPORARILY_UNAVAILABLE, outcome.value, 429, ((b"retry-after", b"30"),))
         log.info("asks: %s from %s", ascii(str(identity)), request.address)
-        return _write(opened, self.public_url)
+        return _write(outcome, self.public_url)
 
 
 def device_authorization(open_grant: OpenGrant, public_url: str, rules: MachineRules) -> OAuthEndpoint:
@@ -48,6 +55,11 @@ def _parse(form: dict[str, str]) -> MachineIdentity:
             "(or serial, mac) on its kernel command line; placeholder values of firmware do not count",
         )
     return identity
+
+
+def _write_denial(denied: RecentlyDenied) -> Answer:
+    again = f"ask again in {max(1, round(denied.left / 60))} min"
+    return oauth_error(ErrorCode.ACCESS_DENIED, f"{denied.reason or 'an operator refused this machine'}; {again}")
 
 
 def _write(opened: OpenedGrant, public_url: str) -> Answer:

@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from bootgrant.approval.grant import DeviceGrant, Refusal
+from bootgrant.approval.grant import Delivery, DeviceGrant, Refusal
+from bootgrant.wire.identity import MachineIdentity
 
 GrantRule = Callable[[DeviceGrant], DeviceGrant | Refusal]
 
@@ -27,8 +28,12 @@ class StoreUnavailable(Exception):
 class GrantStore(Protocol):
     """Every method may raise StoreUnavailable."""
 
-    async def open_grant(self, grant: DeviceGrant) -> None:
-        """Keep a new grant. Raises UserCodeTaken."""
+    async def open_grant(self, grant: DeviceGrant) -> Sequence[str]:
+        """Keep a new grant. Raises UserCodeTaken.
+
+        Pending grants with the same identity key from the same address are replaced by it in the same transaction;
+        their ids are returned, and those who watch them are woken.
+        """
 
     async def find_by_device_code(self, digest: bytes) -> DeviceGrant | None: ...
 
@@ -41,8 +46,29 @@ class GrantStore(Protocol):
     async def pending_grants(self, now: float, limit: int) -> Sequence[DeviceGrant]:
         """Those that wait for a person, newest first."""
 
-    async def change_grant(self, grant_id: str, rule: GrantRule) -> DeviceGrant | Refusal:
-        """Apply ``rule`` to the stored grant; its Refusal changes nothing. Unknown id: Refusal.UNKNOWN."""
+    async def find_denial(self, identity: MachineIdentity, since: float) -> DeviceGrant | None:
+        """The newest grant of this identity (by its key) that was denied after ``since``."""
+
+    async def live_with(self, identity: MachineIdentity, now: float) -> Sequence[DeviceGrant]:
+        """Pending grants, not expired, that share a strong variable (uuid, serial or mac) with ``identity``."""
+
+    async def change_grant(
+        self, grant_id: str, rule: GrantRule, delivery: Delivery | None = None
+    ) -> DeviceGrant | Refusal:
+        """Apply ``rule`` to the stored grant; its Refusal changes nothing. Unknown id: Refusal.UNKNOWN.
+
+        ``delivery`` is kept with the grant in the same transaction, when the rule allows the step.
+        """
+
+    async def deliveries(self, grant_id: str) -> Sequence[Delivery]:
+        """The complete deliveries of a grant, oldest first."""
+
+    async def collect_ended(self, unfetched_before: float, fetched_before: float, limit: int) -> int:
+        """Forget at most ``limit`` ended grants, with their deliveries; how many went.
+
+        Those that never had a token go when they expired before ``unfetched_before``, the others when their token
+        ended before ``fetched_before``.
+        """
 
     def watch_grant(self, grant_id: str) -> AbstractContextManager[asyncio.Future[None]]:
         """A future that ends when the grant changes. Taken before the grant is read, it misses no change."""

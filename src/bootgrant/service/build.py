@@ -20,6 +20,8 @@ from bootgrant.ports.entropy import Entropy
 from bootgrant.service.settings import Site
 from bootgrant.sources.directory import DirectorySource
 from bootgrant.store.sqlite.database import SqliteDatabase
+from bootgrant.workflows.admission import Admission
+from bootgrant.workflows.collect_ended import CollectEnded
 from bootgrant.workflows.decide_grant import DecideGrant
 from bootgrant.workflows.deliver_config import DeliverConfig
 from bootgrant.workflows.held_polls import HeldPolls
@@ -37,6 +39,8 @@ class Built:
     public: App
     admin: App
     held: HeldPolls
+    admission: Admission
+    collect: CollectEnded
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +64,9 @@ def build(site: Site, database: SqliteDatabase, key: bytes, held_most: int, cloc
     codes = UserCodes(key)
     source = DirectorySource(site.machines)
     held = HeldPolls(held_most)
+    admission = Admission(site.pending_per_address, site.pending_in_all)
     rules = MachineRules(AllowedNetworks(site.machine_networks), site.clients)
-    decide = DecideGrant(database.grants, source, clock, codes)
+    decide = DecideGrant(database.grants, source, clock, codes, admission)
     plane = OperatorPlane(
         decide=decide,
         sign_in=SignIn(database.operators, Argon2Hasher(), clock, entropy),
@@ -72,12 +77,13 @@ def build(site: Site, database: SqliteDatabase, key: bytes, held_most: int, cloc
     router = Router(
         endpoints={
             "/device/code": device_authorization(
-                OpenGrant(database.grants, clock, entropy, codes, site.rules), site.public_url, rules
+                OpenGrant(database.grants, clock, entropy, codes, site.rules, admission), site.public_url, rules
             ),
             "/token": token(PollGrant(database.grants, clock, site.rules, held), rules),
             "/healthz": Health(database.grants),
         },
-        config=ConfigEndpoint(DeliverConfig(database.grants, source, clock), rules.networks),
+        config=ConfigEndpoint(DeliverConfig(database.grants, source, clock, site.rules), rules.networks),
         pages=build_pages(plane),
     )
-    return Built(router, build_admin_api(decide, clock), held)
+    collect = CollectEnded(database.grants, clock, site.kept)
+    return Built(router, build_admin_api(decide, clock), held, admission, collect)

@@ -101,6 +101,8 @@ def _line(name: str, setting: Setting, chosen: str | None) -> str:
     value = chosen if chosen is not None else setting.default
     if isinstance(value, tuple):
         return f"{name} = [{', '.join(_toml(item) for item in value)}]"
+    if isinstance(value, int):
+        return f"{name} = {value}"
     return f"{name} = {_toml(value or '')}"
 
 

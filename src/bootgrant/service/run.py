@@ -14,12 +14,14 @@ import uvicorn
 import uvloop
 
 from bootgrant.asgi.types import App
+from bootgrant.ports.grant_store import StoreUnavailable
 from bootgrant.service.build import build
 from bootgrant.service.data_folder import admin_socket, code_key, prepare_data_folder
 from bootgrant.service.listening import listen_admin, listen_public
 from bootgrant.service.settings import Site
 from bootgrant.service.system import SystemClock, SystemEntropy
 from bootgrant.store.sqlite.database import SqliteDatabase
+from bootgrant.workflows.collect_ended import CollectEnded
 
 log = logging.getLogger("bootgrant")
 
@@ -60,6 +62,8 @@ async def _serve(
     site: Site, database: SqliteDatabase, public: socket.socket, admin: socket.socket, ready: Callable[[], None]
 ) -> None:
     built = build(site, database, code_key(site.data), _held_most(), SystemClock(), SystemEntropy())
+    now = SystemClock().now()
+    built.admission.add_all(await database.grants.pending_grants(now, site.pending_in_all))
     servers = [_server(built.public), _server(built.admin)]
 
     def stop() -> None:
@@ -77,7 +81,20 @@ async def _serve(
     for server in servers:
         await server.answering.wait()
     ready()
+    collecting = asyncio.create_task(_collect(built.collect))
     await asyncio.gather(*running)
+    collecting.cancel()
+
+
+async def _collect(collect: CollectEnded) -> None:
+    """Forget what is over, a few at a time, as long as the server runs."""
+    while True:
+        try:
+            more = await collect.step()
+        except StoreUnavailable as error:
+            log.error("old grants were not collected: %s", error)  # noqa: TRY400  (the reason is the message)
+            more = False
+        await asyncio.sleep(0.1 if more else 60)
 
 
 def _server(app: App) -> _Server:

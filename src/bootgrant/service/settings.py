@@ -6,7 +6,7 @@ import ipaddress
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -33,6 +33,9 @@ class Site:
     data: Path
     machines: Path
     rules: GrantRules
+    kept: float
+    pending_per_address: int
+    pending_in_all: int
     machine_networks: tuple[Network, ...]
     clients: frozenset[str]
 
@@ -108,18 +111,19 @@ def _build(values: Mapping[str, tuple[object, str]], base: Path) -> Site:
             parsed[setting.key] = _parse(setting.kind, value, base)
         except ValueError as error:
             raise SettingsError(f"{where}: {error}") from None
-    rules = GrantRules(
-        parsed["grants.lifetime"], parsed["grants.interval"], parsed["grants.hold"], parsed["grants.token_lifetime"]
-    )
+    rules = GrantRules(**{field.name: parsed[f"grants.{field.name}"] for field in fields(GrantRules)})
     _check(rules)
     return Site(
-        parsed["public_url"],
-        parsed["listen"],
-        parsed["data"],
-        parsed["machines"],
-        rules,
-        parsed["networks.machines"],
-        parsed["clients"],
+        public_url=parsed["public_url"],
+        listen=parsed["listen"],
+        data=parsed["data"],
+        machines=parsed["machines"],
+        rules=rules,
+        kept=parsed["grants.kept"],
+        pending_per_address=parsed["limits.pending_per_address"],
+        pending_in_all=parsed["limits.pending"],
+        machine_networks=parsed["networks.machines"],
+        clients=parsed["clients"],
     )
 
 
@@ -136,6 +140,8 @@ def _parse(kind: Kind, value: object, base: Path) -> object:
     match kind:
         case Kind.NETWORKS:
             return tuple(_network(text) for text in _texts(value))
+        case Kind.COUNT:
+            return _count(value)
         case Kind.NAMES:
             return frozenset(_texts(value))
         case Kind.URL:
@@ -151,6 +157,14 @@ def _parse(kind: Kind, value: object, base: Path) -> object:
 def _text(value: object) -> str:
     if not isinstance(value, str) or not value:
         raise ValueError(f"expected a text, found {value!r}")
+    return value
+
+
+def _count(value: object) -> int:
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"expected a whole number from 1, found {value!r}")
     return value
 
 

@@ -16,6 +16,7 @@ class Kind(Enum):
     DURATION = "duration"
     NETWORKS = "list of networks"
     NAMES = "list of names"
+    COUNT = "whole number"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Setting:
 
     key: str
     kind: Kind
-    default: str | tuple[str, ...] | None
+    default: str | int | tuple[str, ...] | None
     help: str
     flag: str = ""
 
@@ -55,6 +56,21 @@ SETTINGS: Final = (
         'How long a token request may wait for the decision, so that the machine hears it at once; "0s": no wait.',
     ),
     Setting("grants.token_lifetime", Kind.DURATION, "4h", "How long a token is good; Talos tries for 3 h."),
+    Setting(
+        "grants.delivery_grace",
+        Kind.DURATION,
+        "15m",
+        "How long the token serves the same machine again after the first complete delivery; then it is used up.",
+    ),
+    Setting(
+        "grants.denial_cooldown",
+        Kind.DURATION,
+        "10m",
+        "How long a denied machine that asks again is refused without asking a person.",
+    ),
+    Setting("grants.kept", Kind.DURATION, "90d", "How long delivered grants are kept, as the history of a machine."),
+    Setting("limits.pending_per_address", Kind.COUNT, 1000, "How many requests from one address may wait at once."),
+    Setting("limits.pending", Kind.COUNT, 100_000, "How many requests may wait at once in all."),
     Setting(
         "networks.machines",
         Kind.NETWORKS,

@@ -104,14 +104,19 @@ class MachineIdentity:
             hostname=claim.get("hostname", "").strip(),
         )
 
+    @property
+    def key(self) -> str:
+        """The strong variables as one text: two requests with the same key claim to be the same machine."""
+        return "|".join((self.uuid, self.serial, self.mac))
+
     def identifies(self) -> bool:
         """Whether at least one strong variable (uuid, serial, mac) is there. A hostname alone is a wish."""
         return any(getattr(self, name) for name in self.STRONG)
 
     def contradicts(self, other: MachineIdentity) -> bool:
         """Whether some variable is given on both sides with different values."""
-        pairs = ((getattr(self, name), getattr(other, name)) for name in self.NAMES)
-        return any(mine and theirs and mine != theirs for mine, theirs in pairs)
+        pairs = ((name, getattr(self, name), getattr(other, name)) for name in self.NAMES)
+        return any(mine and theirs and mine != theirs and not _same(name, mine, theirs) for name, mine, theirs in pairs)
 
     def given(self) -> dict[str, str]:
         """The variables that are there, in the order of NAMES."""
@@ -119,3 +124,8 @@ class MachineIdentity:
 
     def __str__(self) -> str:
         return " ".join(f"{name}={value}" for name, value in self.given().items()) or "unidentified"
+
+
+def _same(name: str, mine: str, theirs: str) -> bool:
+    """Whether two different spellings are one value: firmware disagrees about the byte order of a UUID."""
+    return name == "uuid" and swapped_uuid(mine) == theirs

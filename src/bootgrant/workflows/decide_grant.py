@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bootgrant.approval.codes import UserCodes, display_user_code, normalise_user_code
 from bootgrant.approval.grant import Decision, DeviceGrant, GrantState, Refusal
 from bootgrant.ports.clock import Clock
 from bootgrant.ports.config_source import ConfigSource, ConfigUnavailable, MachineEntry
 from bootgrant.ports.grant_store import GrantStore
+from bootgrant.workflows.admission import Admission
 
+_NO_ENTRY = "no configuration for this machine: add a file named after its uuid, serial or mac"
 REASON_LENGTH = 200
 """Characters of a denial's reason; the console shows it on one line."""
 
 
 @dataclass(frozen=True, slots=True)
 class GrantCard:
-    """A grant as a person sees it before deciding. ``problem`` says why there is no entry, and what to do."""
+    """A grant as a person sees it before deciding. ``problem`` says why there is no entry, and what to do.
+
+    ``rivals`` are the addresses from which other requests claim the same uuid, serial or mac at the same time.
+    """
 
     grant: DeviceGrant
     user_code: str
     state: GrantState
     entry: MachineEntry | None
     problem: str = ""
+    rivals: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +47,7 @@ class DecideGrant:
     source: ConfigSource
     clock: Clock
     codes: UserCodes
+    admission: Admission
 
     async def waiting(self, limit: int = 500) -> Sequence[GrantCard]:
         """What waits for a decision, newest first. Raises StoreUnavailable."""
@@ -76,21 +83,36 @@ class DecideGrant:
 
     async def _told(self, grant_id: str, outcome: DeviceGrant | Refusal, problem: str) -> DeviceGrant | NotDecided:
         if isinstance(outcome, DeviceGrant):
+            self.admission.release(grant_id)
             return outcome
         grant = await self.store.find_grant(grant_id)
         return NotDecided(outcome, problem if outcome is Refusal.NO_ENTRY else _why_not(grant, self.clock.now()), grant)
 
+    async def revoke(self, grant_id: str) -> DeviceGrant | NotDecided:
+        """End an approval and its token, also one that is in use."""
+        now = self.clock.now()
+        outcome = await self.store.change_grant(grant_id, lambda stored: stored.revoke(now))
+        if isinstance(outcome, DeviceGrant):
+            return outcome
+        grant = await self.store.find_grant(grant_id)
+        return NotDecided(outcome, "there is no approval to take back", grant)
+
     async def _card(self, grant: DeviceGrant) -> GrantCard:
-        code = display_user_code(self.codes.of_grant(grant.grant_id))
-        state = grant.state_at(self.clock.now())
+        now = self.clock.now()
+        card = GrantCard(grant, display_user_code(self.codes.of_grant(grant.grant_id)), grant.state_at(now), None)
         if grant.entry:
-            return GrantCard(grant, code, state, MachineEntry(grant.entry, "approved"))
+            return replace(card, entry=MachineEntry(grant.entry, "approved"))
+        if card.state is GrantState.PENDING:
+            card = replace(card, rivals=await self._rivals(grant, now))
         try:
             entry = await self.source.find_entry(grant.identity)
         except ConfigUnavailable as error:
-            return GrantCard(grant, code, state, None, str(error))
-        problem = "" if entry else "no configuration for this machine: add a file named after its uuid, serial or mac"
-        return GrantCard(grant, code, state, entry, problem)
+            return replace(card, problem=str(error))
+        return replace(card, entry=entry) if entry else replace(card, problem=_NO_ENTRY)
+
+    async def _rivals(self, grant: DeviceGrant, now: float) -> tuple[str, ...]:
+        others = await self.store.live_with(grant.identity, now)
+        return tuple(sorted({other.source_address for other in others} - {grant.source_address}))
 
 
 def one_line(text: str) -> str:
@@ -101,6 +123,8 @@ def one_line(text: str) -> str:
 def _why_not(grant: DeviceGrant | None, now: float) -> str:
     if grant is None:
         return "no machine asks with this code: it may have asked again with a new one"
+    if grant.state is GrantState.REPLACED:
+        return "the machine asked again and shows a new code: decide about that one"
     if grant.decision is None:
         ago = max(0, round((now - grant.expires_at) / 60))
         return f"this code expired {ago} min ago: the machine shows a new one"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from enum import Enum
 
 from bootgrant.approval.codes import access_token_digest
-from bootgrant.approval.grant import DeviceGrant
+from bootgrant.approval.grant import Delivery, DeviceGrant, GrantRules, GrantState
 from bootgrant.ports.clock import Clock
 from bootgrant.ports.config_source import ConfigSource
 from bootgrant.ports.grant_store import GrantStore
@@ -18,6 +19,8 @@ class DeliveryRefusal(Enum):
     """Why no configuration leaves; the value is what the machine's console shows, at most 32 bytes of ASCII."""
 
     INVALID_TOKEN = "token unknown: ask again"  # noqa: S105  (a message)
+    USED_TOKEN = "token used: ask again"  # noqa: S105  (a message)
+    REVOKED_TOKEN = "token revoked by an operator"  # noqa: S105  (a message)
     EXPIRED_TOKEN = "token expired: ask again"  # noqa: S105  (a message)
     OTHER_IDENTITY = "not the machine approved"
     NO_CONFIG = "no config for this machine yet"
@@ -36,6 +39,7 @@ class DeliverConfig:
     store: GrantStore
     source: ConfigSource
     clock: Clock
+    rules: GrantRules
 
     async def __call__(self, token: Secret, claimed: MachineIdentity) -> ConfigReady | DeliveryRefusal:
         """What this token is for. ``claimed`` (from the query) chooses nothing; it can only contradict.
@@ -45,14 +49,20 @@ class DeliverConfig:
         grant = await self.store.find_by_token(access_token_digest(token))
         if grant is None:
             return DeliveryRefusal.INVALID_TOKEN
-        if grant.token_expires_at <= self.clock.now():
+        now = self.clock.now()
+        if grant.state is GrantState.REVOKED:
+            return DeliveryRefusal.REVOKED_TOKEN
+        if grant.token_expires_at <= now:
             return DeliveryRefusal.EXPIRED_TOKEN
+        if grant.token_ends_at(self.rules) <= now:
+            return DeliveryRefusal.USED_TOKEN
         if grant.identity.contradicts(claimed):
             return DeliveryRefusal.OTHER_IDENTITY
         config = await self.source.read_entry(grant.entry)
         return DeliveryRefusal.NO_CONFIG if config is None else ConfigReady(grant, config)
 
-    async def record(self, ready: ConfigReady) -> None:
-        """Note that the whole configuration left. Raises StoreUnavailable."""
+    async def record(self, ready: ConfigReady, address: str) -> None:
+        """Note that the whole configuration left for ``address``. Raises StoreUnavailable."""
         now = self.clock.now()
-        await self.store.change_grant(ready.grant.grant_id, lambda stored: stored.deliver(now))
+        delivery = Delivery(now, address, hashlib.sha256(ready.config).hexdigest(), len(ready.config))
+        await self.store.change_grant(ready.grant.grant_id, lambda stored: stored.deliver(self.rules, now), delivery)

@@ -11,6 +11,7 @@ from bootgrant.ports.entropy import Entropy
 from bootgrant.ports.grant_store import GrantStore, UserCodeTaken
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.wire.secret import Secret
+from bootgrant.workflows.admission import Admission, TooMany
 
 _DRAWS = 8
 
@@ -27,22 +28,43 @@ class OpenedGrant:
 
 
 @dataclass(frozen=True, slots=True)
+class RecentlyDenied:
+    """A person refused this machine a moment ago: it is told again, and nobody is asked. ``left`` in seconds."""
+
+    reason: str
+    left: float
+
+
+@dataclass(frozen=True, slots=True)
 class OpenGrant:
     store: GrantStore
     clock: Clock
     entropy: Entropy
     codes: UserCodes
     rules: GrantRules
+    admission: Admission
 
-    async def __call__(self, client_id: str, identity: MachineIdentity, address: str) -> OpenedGrant:
+    async def __call__(
+        self, client_id: str, identity: MachineIdentity, address: str
+    ) -> OpenedGrant | RecentlyDenied | TooMany:
         """Keep a new grant for a machine that identifies itself. Raises StoreUnavailable."""
+        now = self.clock.now()
+        denial = await self.store.find_denial(identity, now - self.rules.denial_cooldown)
+        if denial is not None and denial.decision is not None:
+            return RecentlyDenied(denial.decision.reason, denial.decision.at + self.rules.denial_cooldown - now)
+        refusal = self.admission.check(address, now)
+        return refusal if refusal is not None else await self._open(client_id, identity, address)
+
+    async def _open(self, client_id: str, identity: MachineIdentity, address: str) -> OpenedGrant:
         for _ in range(_DRAWS):
             code = device_code(self.entropy.random_bytes(32))
             grant = self._draw(client_id, identity, address, code)
             try:
-                await self.store.open_grant(grant)
+                replaced = await self.store.open_grant(grant)
             except UserCodeTaken:
                 continue
+            self.admission.release(*replaced)
+            self.admission.add(grant.grant_id, address, grant.expires_at)
             letters = self.codes.of_grant(grant.grant_id)
             return OpenedGrant(
                 code,

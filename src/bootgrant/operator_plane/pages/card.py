@@ -65,7 +65,13 @@ def outcome_of(grant: DeviceGrant, state: GrantState, now: float) -> Outcome:
             again = f" It was fetched {grant.deliveries} times." if grant.deliveries > 1 else ""
             return Outcome("Delivered", f"The machine has its configuration.{again}", True, _steps(grant))
         case GrantState.DENIED:
-            return Outcome("Denied", "The machine gets nothing. Talos asks again by itself, with a new code.", False)
+            told = "The machine gets nothing. When it asks again soon, it is refused without asking anybody."
+            return Outcome("Denied", told, False)
+        case GrantState.REPLACED:
+            told = "The machine asked again and shows a new code: decide about that one."
+            return Outcome("Replaced", told, False)
+        case GrantState.REVOKED:
+            return Outcome("Taken back", "The approval was revoked: the machine's token is worth nothing now.", False)
         case GrantState.EXPIRED if grant.decision is None:
             told = "Nobody decided in time, so this code is over. Is the machine still on? Then it shows a new one."
             return Outcome("Expired", told, False)

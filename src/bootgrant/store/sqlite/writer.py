@@ -38,7 +38,8 @@ class Writer:
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Do ``work`` inside a transaction and return its value once that is durable.
 
-        ``work`` writes with at most one statement, so that its failure undoes nothing of the others' in the group.
+        A failure undoes nothing of the others in the group: what ``work`` did before it raised stays, so only its
+        last statement may fail.
         Raises what ``work`` raises, and StoreUnavailable for the store's own failures.
         """
         loop = asyncio.get_running_loop()

@@ -7,6 +7,7 @@ CREATE TABLE grants (
     serial             TEXT NOT NULL,
     mac                TEXT NOT NULL,
     hostname           TEXT NOT NULL,
+    identity_key       TEXT NOT NULL,
     source_address     TEXT NOT NULL,
     user_code_digest   BLOB NOT NULL UNIQUE,
     device_code_digest BLOB NOT NULL UNIQUE,
@@ -21,12 +22,37 @@ CREATE TABLE grants (
     token_digest       BLOB,
     token_expires_at   REAL NOT NULL,
     delivered_at       REAL,
-    deliveries         INTEGER NOT NULL
+    deliveries         INTEGER NOT NULL,
+    revoked_at         REAL
 ) STRICT, WITHOUT ROWID;
 
 CREATE UNIQUE INDEX grants_by_token ON grants (token_digest) WHERE token_digest IS NOT NULL;
 
 CREATE INDEX grants_pending ON grants (opened_at) WHERE state = 'pending';
+
+CREATE INDEX grants_asking ON grants (identity_key, source_address) WHERE state = 'pending';
+
+CREATE INDEX grants_asking_uuid ON grants (uuid) WHERE state = 'pending';
+
+CREATE INDEX grants_asking_serial ON grants (serial) WHERE state = 'pending';
+
+CREATE INDEX grants_asking_mac ON grants (mac) WHERE state = 'pending';
+
+CREATE INDEX grants_denied ON grants (identity_key, decided_at) WHERE state = 'denied';
+
+CREATE INDEX grants_unfetched ON grants (expires_at) WHERE token_digest IS NULL;
+
+CREATE INDEX grants_fetched ON grants (token_expires_at) WHERE token_digest IS NOT NULL;
+
+CREATE TABLE deliveries (
+    grant_id TEXT NOT NULL REFERENCES grants (grant_id) ON DELETE CASCADE,
+    at       REAL NOT NULL,
+    address  TEXT NOT NULL,
+    sha256   TEXT NOT NULL,
+    size     INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX deliveries_by_grant ON deliveries (grant_id, at);
 
 CREATE TABLE operators (
     name          TEXT PRIMARY KEY,

@@ -1,0 +1,52 @@
+"""The style sheet: every text can be read, in the light and in the dark (WCAG 2.2, 1.4.3 and 1.4.11)."""
+
+from __future__ import annotations
+
+import re
+from importlib import resources
+
+import pytest
+
+SHEET = (resources.files("bootgrant.operator_plane") / "static" / "pages.css").read_text("utf-8")
+TEXTS = [
+    ("text", "ground"), ("text", "panel"), ("soft", "ground"), ("soft", "panel"), ("accent", "panel"),
+    ("accent", "ground"), ("on-accent", "accent"), ("on-accent", "accent-strong"), ("amber", "amber-ground"),
+    ("amber", "panel"), ("red", "red-ground"), ("text", "mark"),
+]  # fmt: skip
+
+
+def palettes() -> dict[str, dict[str, str]]:
+    light, dark = (
+        dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", block))
+        for block in re.findall(r":root \{(.*?)\n *\}", SHEET, re.DOTALL)
+    )
+    return {"light": light, "dark": dark}
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: str, other: str) -> float:
+    high, low = sorted((luminance(one), luminance(other)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("text", "ground"), TEXTS)
+def test_text_stands_out_from_its_ground(scheme: str, text: str, ground: str) -> None:
+    colours = palettes()[scheme]
+    assert contrast(colours[text], colours[ground]) >= 4.5
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_edges_of_fields_and_buttons_can_be_seen(scheme: str) -> None:
+    colours = palettes()[scheme]
+    assert contrast(colours["edge"], colours["panel"]) >= 3
+
+
+def test_nothing_is_fetched_by_the_style_sheet() -> None:
+    assert "url(" not in SHEET
+    assert "@import" not in SHEET
