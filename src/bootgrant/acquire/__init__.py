@@ -1,5 +1,95 @@
 """The machine's half: kernel command line, device flow (RFC 8628), download, delivery to a file or a command.
 
 Standard library, ``bootgrant.wire`` and two pure-Python libraries (h11 for HTTP, segno for the QR code); nothing of
-the server. It runs in an initramfs and as a library.
+the server. It runs in an initramfs and as a library:
+
+    from bootgrant.acquire import Options, acquire
+    found = acquire("talos.config=https://boot.example/config talos.config.oauth.client_id=talos …", Options())
+
+``acquire`` blocks until the configuration is there or raises an ``AcquireError``. For a loop of one's own (asyncio, a
+simulation) ``DeviceFlow`` is the conversation without any I/O: a value that asks for actions and is told events.
+docs/acquire.md has both with examples. Importing this package costs nothing: each name is loaded when it is used.
 """
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from bootgrant.acquire.acquisition import Configuration, acquire
+    from bootgrant.acquire.console import Console, Prompt, choose_console
+    from bootgrant.acquire.device_flow import DeviceFlow, OutOfStepError, Rules
+    from bootgrant.acquire.errors import (
+        AcquireError,
+        BadConfig,
+        BadParameter,
+        Denied,
+        DownloadFailed,
+        ExitStatus,
+        MissingVariable,
+        NoConfigSource,
+        OutputFailed,
+        ProviderFailed,
+        TimedOut,
+        TlsFailed,
+        Unreachable,
+    )
+    from bootgrant.acquire.expect import Expect
+    from bootgrant.acquire.flow_values import (
+        NEVER,
+        Action,
+        Broken,
+        ClientAuth,
+        CodesArrived,
+        Event,
+        Failed,
+        Finished,
+        Hopeless,
+        PollToken,
+        Refused,
+        RequestCodes,
+        ShowCode,
+        Shown,
+        TokenArrived,
+        Wait,
+        Waited,
+        WhyCodes,
+        WhyWait,
+    )
+    from bootgrant.acquire.options import ClientAuthChoice, OnDenial, Options, PkceChoice, TokenChoice
+
+_FROM: Final = {
+    "acquisition": ("Configuration", "acquire"),
+    "console": ("Console", "Prompt", "choose_console"),
+    "device_flow": ("DeviceFlow", "OutOfStepError", "Rules"),
+    "errors": (
+        "AcquireError", "BadConfig", "BadParameter", "Denied", "DownloadFailed", "ExitStatus", "MissingVariable",
+        "NoConfigSource", "OutputFailed", "ProviderFailed", "TimedOut", "TlsFailed", "Unreachable",
+    ),
+    "expect": ("Expect",),
+    "flow_values": (
+        "NEVER", "Action", "Broken", "ClientAuth", "CodesArrived", "Event", "Failed", "Finished", "Hopeless",
+        "PollToken", "Refused", "RequestCodes", "ShowCode", "Shown", "TokenArrived", "Wait", "Waited", "WhyCodes",
+        "WhyWait",
+    ),
+    "options": ("ClientAuthChoice", "OnDenial", "Options", "PkceChoice", "TokenChoice"),
+}  # fmt: skip
+_MODULES: Final = {name: module for module, names in _FROM.items() for name in names}
+
+__all__ = [
+    "NEVER", "AcquireError", "Action", "BadConfig", "BadParameter", "Broken", "ClientAuth", "ClientAuthChoice",
+    "CodesArrived", "Configuration", "Console", "Denied", "DeviceFlow", "DownloadFailed", "Event", "ExitStatus",
+    "Expect", "Failed", "Finished", "Hopeless", "MissingVariable", "NoConfigSource", "OnDenial", "Options",
+    "OutOfStepError", "OutputFailed", "PkceChoice", "PollToken", "Prompt", "ProviderFailed", "Refused", "RequestCodes",
+    "Rules", "ShowCode", "Shown", "TimedOut", "TlsFailed", "TokenArrived", "TokenChoice", "Unreachable", "Wait",
+    "Waited", "WhyCodes", "WhyWait", "acquire", "choose_console",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+    globals()[name] = value
+    return value

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, assert_never
+from typing import TYPE_CHECKING, Final
 
 from bootgrant.acquire.clock import Clock, SystemClock
-from bootgrant.acquire.console import Console
+from bootgrant.acquire.console import Console, choose_console
 from bootgrant.acquire.endpoint import EndpointError, parse_endpoint, without_password
-from bootgrant.acquire.errors import NoConfigSource
 from bootgrant.acquire.expect import check_config
-from bootgrant.acquire.facts import MachineFacts
+from bootgrant.acquire.facts import MachineFacts, check_names
 from bootgrant.acquire.go_text import quote, quote_list
-from bootgrant.acquire.kernel_cmdline import KernelCmdline
+from bootgrant.acquire.kernel_cmdline import KernelCmdline, parse_cmdline
 from bootgrant.acquire.options import Options
 from bootgrant.acquire.settings import (
     DEVICE_AUTH_URL,
@@ -25,8 +24,6 @@ from bootgrant.acquire.settings import (
     Settings,
     read_settings,
 )
-from bootgrant.acquire.sources import decode_inline, read_file_url, read_metal_iso, source_error
-from bootgrant.acquire.unpacking import unpack_gzip
 from bootgrant.acquire.url_template import populate, wanted_variables
 from bootgrant.acquire.variables import Variables
 
@@ -47,6 +44,22 @@ class Configuration:
     source: str
 
 
+def acquire(cmdline: str, options: Options | None = None, console: Console | None = None) -> Configuration:
+    """Get the configuration that the kernel command line ``cmdline`` asks for; blocks until it is there.
+
+    Messages and the code go to ``console``, by default as plain lines to standard error. Raises the AcquireError that
+    ``bootgrant acquire`` would end with; nothing is written anywhere. Variables come from ``options.given`` and from
+    this machine, proxies only from ``options.environ``.
+    """
+    return Acquisition(parse_cmdline(cmdline), options or Options(), console or _plain_console()).run()
+
+
+def _plain_console() -> Console:
+    import sys
+
+    return choose_console("plain", sys.stderr, qr="auto")
+
+
 class Acquisition:
     """One machine that asks. Nothing happens before ``run``."""
 
@@ -62,38 +75,32 @@ class Acquisition:
         self._ends_at = self._clock.steady() + self._options.timeout
         self._console.info(f'downloading config {{{_CONTROLLER}, "platform": "metal"}}')
         settings = read_settings(self._cmdline)
-        if (unfit := source_error(settings)) is not None:
-            raise unfit
-        found = self._from(settings)
+        if settings.oauth is not None:
+            check_names(settings.oauth.extra_variables)
+        found = self._over_http(settings) if settings.kind is ConfigKind.HTTP else self._on_this_machine(settings)
         self._console.info(f'machine config loaded successfully {{{_CONTROLLER}, "sources": ["metal"]}}')
         return found
 
-    def _from(self, settings: Settings) -> Configuration:
-        limit = self._options.max_size
-        match settings.kind:
-            case ConfigKind.HTTP:
-                return self._over_http(settings)
-            case ConfigKind.FILE:
-                return Configuration(self._checked(read_file_url(settings.config_url, limit)), settings.config_url)
-            case ConfigKind.METAL_ISO:
-                content, device = read_metal_iso(self._options.root, self._ends_at, limit)
-                return Configuration(self._checked(content), device)
-            case ConfigKind.NONE:
-                return self._from_parameters(settings)
-            case ConfigKind.TFTP | ConfigKind.UNSUPPORTED:
-                raise NoConfigSource("talos.config names no source", "name one there")
-            case _:
-                assert_never(settings.kind)
+    def _on_this_machine(self, settings: Settings) -> Configuration:
+        from bootgrant.acquire import sources
 
-    def _from_parameters(self, settings: Settings) -> Configuration:
-        """What stands on the command line itself; early documents come before the inline ones, as Talos loads them."""
-        given = [(EARLY, settings.early), (INLINE, settings.inline)]
-        parts = [decode_inline(encoded, name, self._options.max_size) for name, encoded in given if encoded is not None]
-        names = " and ".join(name for name, encoded in given if encoded is not None)
-        return Configuration(self._checked(b"\n---\n".join(parts)), names)
+        if (unfit := sources.source_error(settings)) is not None:
+            raise unfit
+        limit = self._options.max_size
+        if settings.kind is ConfigKind.METAL_ISO:
+            content, device = sources.read_metal_iso(self._options.root, self._ends_at, limit)
+            return Configuration(self._checked(content), device)
+        if settings.kind is ConfigKind.FILE:
+            return Configuration(self._checked(sources.read_file_url(settings.config_url, limit)), settings.config_url)
+        # Early documents come before the inline ones, as Talos loads them.
+        given = {EARLY: settings.early, INLINE: settings.inline}
+        parts = {name: sources.decode_inline(text, name, limit) for name, text in given.items() if text is not None}
+        return Configuration(self._checked(b"\n---\n".join(parts.values())), " and ".join(parts))
 
     def _checked(self, content: bytes) -> bytes:
         """``content`` as it will be delivered: a gzip file unpacked, and of the kind that is expected."""
+        from bootgrant.acquire.unpacking import unpack_gzip
+
         config = unpack_gzip(content, self._options.max_size)
         check_config(config, self._options.expect)
         return config
@@ -145,12 +152,12 @@ class Acquisition:
 
     def _fetch(self, url: str, shown: str, authorizer: Authorizer | None, transport: Transport) -> bytes:
         """Download, and where the server refuses the token, authorize anew."""
-        from bootgrant.acquire.download import Download, TokenRefused, fetch
-
         options = self._options
         refusals = 0
         while True:
             header = None if authorizer is None else authorizer.header(self._ends_at)
+            from bootgrant.acquire.download import Download, TokenRefused, fetch
+
             self._console.info(f"fetching machine config from: {quote(shown)}")
             download = Download(url, header, self._ends_at, options.attempt_timeout, options.max_size)
             outcome = fetch(download, transport, self._console, self._clock, self._checked)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from bootgrant.acquire.clock import Clock
 from bootgrant.acquire.console import Console
 from bootgrant.acquire.device_flow import DeviceFlow, Rules
-from bootgrant.acquire.discovery import Metadata
 from bootgrant.acquire.driver import authorize
 from bootgrant.acquire.errors import ProviderFailed
 from bootgrant.acquire.flow_values import ClientAuth
@@ -21,7 +20,10 @@ from bootgrant.acquire.transport import Transport
 from bootgrant.wire.device_flow import AccessToken
 from bootgrant.wire.secret import Secret
 
-_SENDABLE: Final = re.compile(r"[\x21-\x7e\x80-\U0010ffff](?:[\x20-\x7e\x80-\U0010ffff]*[\x21-\x7e\x80-\U0010ffff])?")
+if TYPE_CHECKING:
+    from bootgrant.acquire.discovery import Metadata
+
+_CONTROL: Final = re.compile("[\x00-\x1f\x7f]")
 _WELL_KNOWN_TYPES: Final = {"bearer": "Bearer", "mac": "MAC", "basic": "Basic", "dpop": "DPoP"}
 
 
@@ -101,6 +103,6 @@ def authorization_header(token: AccessToken, choice: TokenChoice) -> Secret:
             raise ProviderFailed("the provider gave no id_token", "add talos.config.oauth.scope=openid")
         secret, kind = token.id_token, "Bearer"
     header = f"{_WELL_KNOWN_TYPES.get(kind.lower(), kind)} {secret.reveal()}"
-    if not _SENDABLE.fullmatch(header):
+    if _CONTROL.search(header) or header != header.strip():
         raise ProviderFailed("the provider's token has characters that no header can carry", "look at the provider")
     return Secret(header)

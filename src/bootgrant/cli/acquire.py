@@ -193,16 +193,16 @@ def _run(args: argparse.Namespace, console: Console) -> int:
         return _explain(args, cmdline, options)
     if args.json:
         raise BadParameter("--json goes with --explain", "for messages in JSON use --log json")
-    if args.compat is not None:
-        from bootgrant.acquire.talos.metal import run_as_talos
-
-        return run_as_talos(cmdline, options, console, _sink(args, options))
-    from bootgrant.acquire.acquisition import Acquisition
-
     sink = _sink(args, options)
     if (place := sink.already_there()) is not None and not args.force:
         console.info(f"this machine has its configuration already: {place} (--force asks anyway)")
         return ExitStatus.OK
+    if args.compat is not None:
+        from bootgrant.acquire.talos.metal import run_as_talos
+
+        return run_as_talos(cmdline, options, console, sink)
+    from bootgrant.acquire.acquisition import Acquisition
+
     found = Acquisition(cmdline, options, console).run()
     place = sink.write(found.content)
     console.info(f"delivered to {place}")
