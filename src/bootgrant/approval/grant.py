@@ -129,9 +129,8 @@ class DeviceGrant:
 
     def approve(self, decision: Decision, entry: str) -> DeviceGrant | Refusal:
         """Let the machine in, to the one configuration named ``entry``."""
-        if not entry:
-            return Refusal.NO_ENTRY
-        return self._decide(GrantEvent.APPROVE, decision, entry)
+        outcome = self._decide(GrantEvent.APPROVE, decision, entry)
+        return outcome if entry or isinstance(outcome, Refusal) else Refusal.NO_ENTRY
 
     def deny(self, decision: Decision) -> DeviceGrant | Refusal:
         """Refuse the machine; its console is told."""

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bootgrant.ports.config_source import ConfigUnavailable, MachineEntry
-from bootgrant.wire.identity import MachineIdentity, canonical_mac, canonical_uuid
+from bootgrant.wire.identity import MachineIdentity, canonical_mac, canonical_uuid, swapped_uuid
 from bootgrant.wire.limits import CONFIG
 
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -82,9 +82,13 @@ class DirectorySource:
 def _candidates(identity: MachineIdentity) -> Iterator[tuple[str, str]]:
     # A serial number that looks like a uuid or a mac would find the file of the machine that has these.
     serial = "" if canonical_uuid(identity.serial) or canonical_mac(identity.serial) else identity.serial
+    # Firmware disagrees about the byte order of the UUID, so what the label says may be its other form.
+    swapped = swapped_uuid(identity.uuid) if identity.uuid else ""
     for variable, stem in (
         ("uuid", identity.uuid),
         ("uuid", identity.uuid.upper()),
+        ("uuid", swapped),
+        ("uuid", swapped.upper()),
         ("serial", serial),
         ("mac", identity.mac.replace(":", "-")),
         ("mac", identity.mac.replace(":", "-").upper()),

@@ -1,0 +1,138 @@
+"""A machine that asks again, two that claim to be one, a flood: what is asked of people and what is not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.grants import MAC, UUID
+from support.machine import TALOS, approve, ask, deny, fetch, poll, token
+from support.site import CONFIG, InProcess, site_in_process
+
+pytestmark = pytest.mark.anyio
+
+
+async def queue(site: InProcess) -> list[dict[str, object]]:
+    answer = await site.admin().get("/api/v1/pending")
+    rows: list[dict[str, object]] = answer.json()["pending"]
+    return rows
+
+
+async def test_a_machine_that_asks_again_takes_its_own_place_in_the_queue(site: InProcess) -> None:
+    first = await ask(site.client())
+    second = await ask(site.client())
+    assert [row["code"] for row in await queue(site)] == [second["user_code"]]
+    assert (await poll(site.client(), first["device_code"])).json()["error"] == "expired_token"
+
+
+async def test_a_rival_from_another_address_takes_nobodys_place(site: InProcess) -> None:
+    mine = await ask(site.client("10.20.0.11"))
+    await ask(site.client("10.66.6.6"))
+    assert len(await queue(site)) == 2
+    await approve(site.admin(), mine)
+    assert (await poll(site.client("10.20.0.11"), mine["device_code"])).status_code == 200
+
+
+async def test_a_denied_machine_comes_back_quietly_until_the_cooldown_is_over(site: InProcess) -> None:
+    codes = await ask(site.client())
+    await deny(site.admin(), codes, "wrong rack")
+    site.clock.advance(60)
+    again = await site.client().post("/device/code", data=TALOS)
+    assert (again.status_code, again.json()["error"]) == (400, "access_denied")
+    assert again.json()["error_description"] == "wrong rack; ask again in 9 min"
+    assert await queue(site) == []
+    site.clock.advance(600)
+    await ask(site.client())
+    assert len(await queue(site)) == 1
+
+
+async def test_another_machine_is_not_denied_with_it(site: InProcess) -> None:
+    await deny(site.admin(), await ask(site.client()))
+    await ask(site.client(), serial="0OCZJ19N65")
+    assert len(await queue(site)) == 1
+
+
+async def test_a_token_is_used_up_a_grace_after_its_first_delivery(site: InProcess) -> None:
+    access_token = await token(site.client(), site.admin())
+    site.clock.advance(3600)
+    assert (await fetch(site.client(), access_token)).status_code == 200
+    site.clock.advance(14 * 60)
+    assert (await fetch(site.client(), access_token)).text == CONFIG
+    site.clock.advance(2 * 60)
+    answer = await fetch(site.client(), access_token)
+    assert (answer.status_code, answer.text) == (401, "token used: ask again\n")
+
+
+async def test_a_refused_fetch_uses_nothing_up(site: InProcess) -> None:
+    access_token = await token(site.client(), site.admin())
+    assert (await fetch(site.client("203.0.113.9"), access_token)).status_code == 403
+    assert (
+        await fetch(site.client(), access_token, "/config?uuid=7b2f3f60-52c1-4e0f-8a6d-0d5f1c3e9a11")
+    ).status_code == 403
+    site.clock.advance(3 * 3600)
+    assert (await fetch(site.client(), access_token)).text == CONFIG
+
+
+async def test_each_delivery_is_kept_with_its_address_and_digest(site: InProcess) -> None:
+    access_token = await token(site.client(), site.admin())
+    await fetch(site.client("10.20.0.11"), access_token)
+    await fetch(site.client("10.20.0.12"), access_token)
+    (grant_id,) = site.database._reader.execute("SELECT grant_id FROM grants").fetchone()
+    kept = await site.database.grants.deliveries(grant_id)
+    assert [delivery.address for delivery in kept] == ["10.20.0.11", "10.20.0.12"]
+    assert {(len(delivery.sha256), delivery.size) for delivery in kept} == {(64, len(CONFIG))}
+
+
+async def test_an_identity_of_the_other_byte_order_is_the_same_machine(site: InProcess) -> None:
+    swapped = "19bddc40-103b-4e44-bfff-aaee44a51fda"
+    access_token = await token(site.client(), site.admin(), uuid=swapped)
+    assert (await fetch(site.client(), access_token, f"/config?uuid={UUID}")).text == CONFIG
+
+
+@pytest.fixture
+def small_site(tmp_path: Path) -> Iterator[InProcess]:
+    with site_in_process(tmp_path, "[limits]", "pending_per_address = 3", "pending = 5") as site:
+        yield site
+
+
+async def test_a_flood_from_one_address_is_stopped_and_hurts_nobody_else(small_site: InProcess) -> None:
+    flood = [
+        (await small_site.client("10.66.6.6").post("/device/code", data={"client_id": "talos", "serial": f"X{n}"}))
+        for n in range(5)
+    ]
+    assert [answer.status_code for answer in flood] == [200, 200, 200, 429, 429]
+    assert flood[-1].json()["error"] == "temporarily_unavailable"
+    await ask(small_site.client("10.20.0.11"))
+    assert len(await queue(small_site)) == 4
+
+
+async def test_there_is_room_again_when_requests_are_decided_or_over(small_site: InProcess) -> None:
+    codes = [await ask(small_site.client(), serial=f"X{n}") for n in range(3)]
+    full = await small_site.client().post("/device/code", data=TALOS)
+    assert full.status_code == 429
+    await deny(small_site.admin(), codes[0])
+    await ask(small_site.client(), mac=MAC)
+    small_site.clock.advance(601)
+    for number in range(3):
+        await ask(small_site.client(), serial=f"Y{number}")
+
+
+async def test_a_machine_that_asks_again_and_again_does_not_use_up_its_address(small_site: InProcess) -> None:
+    for _ in range(20):
+        await ask(small_site.client())
+    assert len(await queue(small_site)) == 1
+
+
+async def test_ended_requests_are_forgotten_and_delivered_ones_kept_as_history(site: InProcess) -> None:
+    await fetch(site.client(), await token(site.client(), site.admin()))
+    await ask(site.client(), serial="0OCZJ19N65")
+    site.clock.advance(30 * 86400)
+    assert not await site.built.collect.step()
+    rows = site.database._reader.execute("SELECT state FROM grants").fetchall()
+    assert rows == [("delivered",)]
+    site.clock.advance(90 * 86400)
+    await site.built.collect.step()
+    assert site.database._reader.execute("SELECT count(*) FROM grants").fetchone() == (0,)
+    assert site.database._reader.execute("SELECT count(*) FROM deliveries").fetchone() == (0,)
