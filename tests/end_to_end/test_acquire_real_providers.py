@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from support.providers import OidcProvider, oidc_provider
+from support.providers import Glewlwyd, OidcProvider, glewlwyd, oidc_provider
 from support.site import bootgrant, clean_environment, wait_until
 
 _CONFIG = b"version: v1alpha1\nmachine:\n  type: worker\n"
@@ -163,3 +163,45 @@ def test_oidc_provider_says_that_a_person_refused(oidc: OidcProvider, tmp_path: 
         assert boot.process.wait(30) == 8
         assert "aborted" in boot.said()
         assert server.tokens == []
+
+
+def test_a_talos_node_with_a_secret_is_refused_because_it_shows_none_when_it_asks(
+    oidc: OidcProvider, tmp_path: Path
+) -> None:
+    with _serving(oidc.who_has) as server:
+        secret = f"{_OAUTH}client_secret={oidc.client_secret}"
+        cmdline = _oidc_cmdline(server, "machines-post", oidc.endpoints, secret)
+        with _booting(tmp_path, cmdline, "--compat", "talos") as boot:
+            assert boot.process.wait(30) != 0
+            assert "invalid_client" in boot.said()
+
+
+@pytest.fixture(scope="module")
+def debian(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Glewlwyd]:
+    with glewlwyd(tmp_path_factory.mktemp("glewlwyd")) as provider:
+        yield provider
+
+
+def _glewlwyd_cmdline(server: _ConfigServer, client: str, *parameters: str) -> str:
+    own = [f"talos.config={server.url}", f"{_OAUTH}client_id={client}", f"{_OAUTH}scope=machines"]
+    return " ".join([*own, f"{_OAUTH}extra_variable=uuid", *parameters])
+
+
+def test_glewlwyd_with_a_public_client(debian: Glewlwyd, tmp_path: Path) -> None:
+    with (
+        _serving(debian.who_has) as server,
+        _booting(tmp_path, _glewlwyd_cmdline(server, "machines", debian.endpoints)) as boot,
+    ):
+        url, code = boot.code()
+        debian.approve(f"{url}?code={code}")
+        assert boot.delivered() == _CONFIG
+
+
+def test_glewlwyd_found_by_its_issuer_with_a_secret(debian: Glewlwyd, tmp_path: Path) -> None:
+    with _serving(debian.who_has) as server:
+        cmdline = _glewlwyd_cmdline(server, "machines-secret", f"{_OAUTH}client_secret={debian.client_secret}")
+        # glewlwyd answers unauthorized_client, not invalid_client, to a secret in the body: it is told which way to go.
+        with _booting(tmp_path, cmdline, "--issuer", debian.issuer, "--client-auth", "basic") as boot:
+            url, code = boot.code()
+            debian.approve(f"{url}?code={code}")
+            assert boot.delivered() == _CONFIG

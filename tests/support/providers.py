@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 
-from support.parts import npm_packages
+from support.parts import installed_file, npm_packages, program
+from support.site import free_port, wait_until
 from support.web_forms import Browser
 
 _OIDC_PROVIDER = Path(__file__).resolve().parent / "oidc_provider"
@@ -80,3 +82,149 @@ def oidc_provider() -> Iterator[OidcProvider]:
             yield OidcProvider(json.loads(process.stdout.readline())["issuer"])
         finally:
             process.kill()
+
+
+_GLEWLWYD_SQL = Path("/usr/share/dbconfig-common/data/glewlwyd/install/sqlite3")
+_GLEWLWYD_FILES = Path("/usr/lib/glewlwyd")
+_GLEWLWYD_PAGES = Path("/usr/share/glewlwyd/webapp")
+
+
+@dataclass(frozen=True, slots=True)
+class Glewlwyd:
+    """Debian's glewlwyd with its OpenID plugin. Clients: machines (public), machines-secret (Basic)."""
+
+    url: str
+    # Letters and digits only: glewlwyd does not decode what RFC 6749 section 2.3.1 has a client encode.
+    client_secret: str = "s3cret"
+
+    @property
+    def issuer(self) -> str:
+        return f"{self.url}/api/oidc"
+
+    @property
+    def endpoints(self) -> str:
+        """The kernel parameters that name its endpoints."""
+        prefix = "talos.config.oauth."
+        return f"{prefix}device_auth_url={self.issuer}/device_authorization {prefix}token_url={self.issuer}/token"
+
+    def approve(self, verification_url: str) -> None:
+        """Open the page, sign in as ana, grant what is asked, continue: the requests that its page makes."""
+        with Browser() as browser:
+            browser.open(verification_url)
+            asked = browser.page.url.params
+            assert asked["client_id"], browser.page.url
+            browser.call("POST", f"{self.url}/api/auth", {"username": "ana", "password": "correct horse battery"})
+            browser.call("PUT", f"{self.url}/api/auth/grant/{asked['client_id']}", {"scope": asked["scope"]})
+            browser.open(f"{asked['callback_url']}&g_continue")
+            assert browser.page.url.params["prompt"] == "deviceComplete", browser.page.url
+
+    def who_has(self, token: str) -> str:
+        """The name of the user of a token that is valid now; empty for any other."""
+        headers = {"Authorization": f"Bearer {token}"}
+        answer = httpx.get(f"{self.issuer}/userinfo", headers=headers, trust_env=False)
+        return str(answer.json()["name"]) if answer.is_success else ""
+
+
+@contextmanager
+def glewlwyd(folder: Path) -> Iterator[Glewlwyd]:
+    """A new provider with its database in ``folder``, gone after the block."""
+    program_file = program("glewlwyd", "glewlwyd")
+    with closing(sqlite3.connect(folder / "glewlwyd.db")) as database:
+        database.executescript(installed_file(_GLEWLWYD_SQL, "glewlwyd").read_text())
+    provider = Glewlwyd(f"http://127.0.0.1:{free_port()}")
+    (folder / "glewlwyd.conf").write_text(_glewlwyd_settings(folder, provider.url))
+    with (
+        (folder / "glewlwyd.log").open("wb") as log,
+        subprocess.Popen([program_file, "-c", folder / "glewlwyd.conf"], stdout=log, stderr=log) as process,
+    ):
+        try:
+            wait_until(lambda: _answers(provider.url) or process.poll() is not None, "glewlwyd answers")
+            assert process.poll() is None, (folder / "glewlwyd.log").read_text()
+            _set_up(provider)
+            yield provider
+        finally:
+            process.kill()
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/config", trust_env=False).is_success
+    except httpx.TransportError:
+        return False
+
+
+def _glewlwyd_settings(folder: Path, url: str) -> str:
+    settings: dict[str, str | int] = {
+        "port": int(url.rpartition(":")[2]),
+        "bind_address": "127.0.0.1",
+        "external_url": url,
+        "login_url": "login.html",
+        "api_prefix": "api",
+        "static_files_path": f"{_GLEWLWYD_PAGES}/",
+        "log_mode": "console",
+        "log_level": "INFO",
+        "cookie_secure": 0,
+        "session_expiration": 3600,
+        "session_key": "GLEWLWYD2_SESSION_ID",
+        "admin_scope": "g_admin",
+        "profile_scope": "g_profile",
+        "user_module_path": f"{_GLEWLWYD_FILES}/user",
+        "client_module_path": f"{_GLEWLWYD_FILES}/client",
+        "user_auth_scheme_module_path": f"{_GLEWLWYD_FILES}/scheme",
+        "plugin_module_path": f"{_GLEWLWYD_FILES}/plugin",
+        "hash_algorithm": "SHA512",
+        # Asked for even when the connection is not secure; not opened then.
+        "secure_connection_key_file": "unused",
+        "secure_connection_pem_file": "unused",
+    }
+    lines = [f"{name}={json.dumps(value)}" for name, value in settings.items()]
+    mime_type = '{ extension=".html"; mime_type="text/html"; }'
+    lines += ["use_secure_connection=false", f"static_files_mime_types = ({mime_type})"]
+    return "\n".join([*lines, f'database = {{ type="sqlite3"; path="{folder}/glewlwyd.db"; }};', ""])
+
+
+def _set_up(provider: Glewlwyd) -> None:
+    """What an administrator does once: the plugin, a scope, a person, the clients."""
+    switches = ("code", "token", "password", "client", "refresh", "none")
+    plugin = {
+        "iss": provider.issuer,
+        "jwt-type": "sha",
+        "jwt-key-size": "256",
+        "key": "a shared secret for tests, long enough",
+        "access-token-duration": 3600,
+        "refresh-token-duration": 3600,
+        "code-duration": 600,
+        "refresh-token-rolling": False,
+        "allow-non-oidc": True,
+        "auth-type-id-token-enabled": True,
+        **{f"auth-type-{switch}-enabled": False for switch in switches},
+        "auth-type-device-enabled": True,
+        "device-authorization-expiration": 600,
+        "device-authorization-interval": 1,
+        "name-claim": "mandatory",
+    }
+    client = {
+        "redirect_uri": [],
+        "authorization_type": ["device_authorization"],
+        "enabled": True,
+        "scope": ["machines"],
+    }
+    public = {"client_id": "machines", "confidential": False, "token_endpoint_auth_method": ["none"]}
+    secret = {"client_id": "machines-secret", "confidential": True, "client_secret": provider.client_secret}
+    ana = {
+        "username": "ana",
+        "name": "ana",
+        "password": "correct horse battery",
+        "scope": ["machines"],
+        "enabled": True,
+    }
+    scope = {"name": "machines", "display_name": "Machine configurations", "password_required": True, "scheme": {}}
+    with Browser() as admin:
+        admin.call("POST", f"{provider.url}/api/auth", {"username": "admin", "password": "password"})
+        made = {"module": "oidc", "name": "oidc", "display_name": "OpenID", "parameters": plugin}
+        admin.call("POST", f"{provider.url}/api/mod/plugin", made)
+        admin.call("POST", f"{provider.url}/api/scope", scope)
+        admin.call("POST", f"{provider.url}/api/user", ana)
+        admin.call("POST", f"{provider.url}/api/client", client | public)
+        basic = {"token_endpoint_auth_method": ["client_secret_basic"]}
+        admin.call("POST", f"{provider.url}/api/client", client | secret | basic)

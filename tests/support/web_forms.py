@@ -60,3 +60,8 @@ class Browser:
         url = self.page.url.join(form.action)
         self.page = self._client.request(form.method, url, data=form.fields | fields)
         assert self.page.is_success, f"{url}: {self.page.status_code} {self.page.text[:500]}"
+
+    def call(self, method: str, url: str, content: object) -> None:
+        """A request that a script of the page would make."""
+        self.page = self._client.request(method, url, json=content)
+        assert self.page.is_success, f"{method} {url}: {self.page.status_code} {self.page.text[:500]}"
