@@ -64,5 +64,5 @@ def test_talos_cuts_instead() -> None:
 
 
 def test_a_log_that_cannot_be_opened_is_said_at_once(tmp_path: Path) -> None:
-    with pytest.raises(OutputFailed, match="--log plain"):
+    with pytest.raises(OutputFailed, match="--console plain"):
         KmsgConsole(tmp_path / "none" / "kmsg", qr="auto")

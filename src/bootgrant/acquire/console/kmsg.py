@@ -41,7 +41,7 @@ class KmsgConsole:
             self._fd = self._open()
         except OSError as error:
             reason = error.strerror or str(error)
-            raise OutputFailed(f"cannot write to {path} ({reason})", "run as root or use --log plain") from error
+            raise OutputFailed(f"cannot write to {path} ({reason})", "run as root or use --console plain") from error
 
     def info(self, line: str) -> None:
         self._write(Priority.INFO, wording.PREFIX + escape(line))
