@@ -31,7 +31,11 @@ from bootgrant.wire.secret import Secret
 
 _CHANCE = st.floats(0, 1, exclude_max=True)
 _LATE = st.sampled_from([0.0, 0.001, 0.2, 1.0, 4.9, 5.0, 6.0, 30.0, 95.0])
-_CODES = st.sampled_from([*(str(code) for code in ErrorCode), "authorization_declined", "org_internal", ""])
+# Refusals that go on come first and often, so that a conversation lives long enough to go wrong.
+_PENDING = st.sampled_from(["authorization_pending", "authorization_pending", "slow_down"])
+_REPLACED = st.sampled_from(["expired_token", "invalid_grant", "access_denied", "authorization_declined"])
+_BUSY = st.sampled_from(["server_error", "temporarily_unavailable", "slow_down"])
+_ANY = st.sampled_from([*(str(code) for code in ErrorCode), "org_internal", ""])
 _DENIED = {"access_denied", "authorization_declined"}
 _GONE = {"expired_token", "invalid_grant", *_DENIED}
 _OVER = (Finished, Failed)
@@ -44,10 +48,10 @@ class Conversation(RuleBasedStateMachine):
     now: float
 
     @initialize(
-        timeout=st.sampled_from([0.0, 1.0, 60.0, 900.0, 10800.0]),
+        timeout=st.sampled_from([10800.0, 900.0, 60.0, 0.0]),
         pause=st.sampled_from([0.0, 1.0, 30.0]),
         styles=st.sampled_from([(ClientAuth.NONE,), (ClientAuth.BODY, ClientAuth.BASIC)]),
-        again=st.booleans(),
+        again=st.sampled_from([True, True, False]),
     )
     def begin(self, timeout: float, pause: float, styles: tuple[ClientAuth, ...], again: bool) -> None:
         self.now = 1000.0
@@ -102,9 +106,22 @@ class Conversation(RuleBasedStateMachine):
         self.now = max(self.now, self.flow.action.until) + late
         self._tell(Waited())
 
-    @precondition(lambda self: self._is(PollToken, RequestCodes))
-    @rule(late=_LATE, code=_CODES)
+    @precondition(lambda self: self._is(PollToken))
+    @rule(late=_LATE, code=_PENDING | _REPLACED | _BUSY)
     def the_provider_refuses(self, late: float, code: str) -> None:
+        self._refused(late, code)
+
+    @precondition(lambda self: self._is(RequestCodes))
+    @rule(late=_LATE, code=_BUSY)
+    def the_provider_is_busy(self, late: float, code: str) -> None:
+        self._refused(late, code)
+
+    @precondition(lambda self: self._is(PollToken, RequestCodes) and self.codes > 2)
+    @rule(late=_LATE, code=_ANY)
+    def the_provider_says_anything(self, late: float, code: str) -> None:
+        self._refused(late, code)
+
+    def _refused(self, late: float, code: str) -> None:
         self.now += late
         self.ended_by = code if self._is(PollToken) else None
         self._tell(Refused(OAuthError(code, "because")))
@@ -116,14 +133,14 @@ class Conversation(RuleBasedStateMachine):
         self._tell(Broken(Unreachable("broken", "mend it"), answered, retry_after), chance)
         assert self._is(Wait), "a transient error is never the end by itself"
 
-    @precondition(lambda self: self._is(PollToken))
+    @precondition(lambda self: self._is(PollToken) and self.codes > 2)
     @rule(late=_LATE)
     def a_token_comes(self, late: float) -> None:
         self.now += late
         self._tell(TokenArrived(AccessToken(Secret("t"))))
         assert self._is(Finished)
 
-    @precondition(lambda self: self._is(PollToken, RequestCodes))
+    @precondition(lambda self: self._is(PollToken, RequestCodes) and self.codes > 2)
     @rule()
     def it_is_hopeless(self) -> None:
         self._tell(Hopeless(ProviderFailed("no", "never")))
