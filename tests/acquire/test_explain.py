@@ -178,13 +178,15 @@ def test_findings_show_no_secret() -> None:
     assert "http://user:…@10.0.0.1/" in _explain(text).lines()[0]
 
 
-@pytest.mark.parametrize("text", ["talos.config=http://[bad/", f"{_GOOD} {_OAUTH}extra_variable=bogus"])
-def test_what_cannot_be_understood_is_an_error(text: str) -> None:
+@pytest.mark.parametrize(
+    "text", [f"talos.config=http://[bad/ {_OAUTH}client_id=a", f"{_GOOD} {_OAUTH}extra_variable=bogus"]
+)
+def test_what_is_refused_at_once_is_an_error(text: str) -> None:
     assert isinstance(_explain(text).error, BadParameter)
 
 
-@pytest.mark.parametrize("text", ["quiet", "talos.config=none", "talos.config=tftp://x/", "talos.config=", _GOOD])
-def test_what_is_understood_is_no_error_even_when_it_cannot_work(text: str) -> None:
+@pytest.mark.parametrize("text", ["quiet", "talos.config=none", "talos.config=http://[bad/", "talos.config=", _GOOD])
+def test_what_would_be_tried_in_vain_is_a_finding_and_no_error(text: str) -> None:
     assert _explain(text).error is None
 
 

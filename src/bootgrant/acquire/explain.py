@@ -31,7 +31,7 @@ class Explanation:
 
     ``config_url`` is ``talos.config`` as written (None when absent), ``url`` what would be fetched (None when that
     cannot be said). ``oauth`` is what ``talos.config.oauth.*`` says, also where it is not used. ``error`` is set when a
-    parameter cannot be understood at all; what cannot work although it is understood is a finding of level ERROR.
+    parameter is refused before anybody is asked, as Talos does; what is tried in vain is a finding of level ERROR.
     """
 
     config_url: str | None
@@ -103,10 +103,9 @@ def explain(cmdline: KernelCmdline, facts: MachineFacts, *, compat: bool = False
 
 
 def _problems(cmdline: KernelCmdline) -> tuple[BadParameter | None, AcquireError | None]:
-    """What cannot be understood, and what is understood and cannot work."""
+    """What Talos would end with before it asks anybody, and what it would try in vain."""
     try:
         settings = read_settings(cmdline)
-        wanted_variables(settings.config_url)
         if settings.oauth is not None:
             check_names(settings.oauth.extra_variables)
         for encoded, parameter in ((settings.inline, INLINE), (settings.early, EARLY)):
