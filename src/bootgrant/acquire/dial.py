@@ -53,6 +53,9 @@ def resolve(host: str, port: int, deadline: float) -> list[Address]:
     The C library's resolver cannot be told a limit, so it runs in a thread that is left behind when time is up; that
     also keeps Ctrl-C working meanwhile.
     """
+    address, percent, zone = host.partition("%")
+    if percent:
+        return [(family, (*where[:3], _zone_index(zone))) for family, where in _lookup(address, port)]
     if _is_address(host):
         return _lookup(host, port)
     import threading
@@ -74,6 +77,14 @@ def resolve(host: str, port: int, deadline: float) -> list[Address]:
     if not found:
         raise TransportError(Trouble.NAME, f"no answer from DNS about {host}", peer=host)
     return found
+
+
+def _zone_index(zone: str) -> int:
+    """The interface that a zone id names (RFC 4007 section 11.2)."""
+    try:
+        return int(zone) if zone.isdigit() else socket.if_nametoindex(zone)
+    except (OSError, UnicodeError, ValueError) as error:
+        raise TransportError(Trouble.NAME, f"this machine has no interface {zone}", peer=zone) from error
 
 
 def _is_address(host: str) -> bool:
