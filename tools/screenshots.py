@@ -132,7 +132,7 @@ def _fill(site: InProcess, served: ServedApp) -> dict[str, str]:
         identity=MachineIdentity(serial="0OCZJ19N71", mac="52:2f:fd:00:17:9a"), opened_at=NOW - 140
     )
     hostile, _ = pending_grant(identity=HOSTILE, source_address="10.20.9.4", opened_at=NOW - 20)
-    expired, _ = pending_grant(opened_at=NOW - 700, expires_at=NOW - 100)
+    expired, _ = pending_grant(source_address="10.20.0.19", opened_at=NOW - 700, expires_at=NOW - 100)
     approved = _one(pending_grant()[0].approve(decided, f"{UUID}.yaml"))
     fetched = _one(pending_grant()[0].approve(decided, f"{UUID}.yaml"))
     fetched = _one(fetched.redeem("talos", b"t" * 32, site.site.rules, NOW + 39))

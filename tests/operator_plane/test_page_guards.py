@@ -9,6 +9,7 @@ import pytest
 from starlette.responses import PlainTextResponse, Response
 
 from bootgrant.approval.grant import GrantState
+from bootgrant.asgi.types import App, Message
 from bootgrant.operator_plane.app import PAGES, OperatorPlane, build_pages
 from bootgrant.operator_plane.login.passwords import Argon2Hasher
 from bootgrant.operator_plane.permissions import PERMISSIONS, Permission, UndeclaredRoute
@@ -31,7 +32,7 @@ def plane(office: Office, public_url: str = "http://boot.example:8080") -> Opera
     database, clock = office.site.database, office.site.clock
     decide = DecideGrant(database.grants, DirectorySource(office.site.machines), clock, CODES, Admission(9, 9))
     sign_in = SignIn(database.operators, Argon2Hasher(), clock, CountedEntropy())
-    return OperatorPlane(decide, sign_in, clock, public_url, "talos")
+    return OperatorPlane(decide, sign_in, clock, public_url, "talos", public_url)
 
 
 @pytest.mark.parametrize(
@@ -202,6 +203,42 @@ async def test_the_admin_api_is_not_on_the_public_listener(office: Office) -> No
     for (_, path), permission in PERMISSIONS.items():
         if permission is Permission.ADMIN_SOCKET:
             assert (await person.open(path.format(code="BBBB-BBBB"))).status_code == 404
+
+
+async def status_of(app: App, path: str, query: bytes, cookie: bytes) -> int:
+    """The status of a GET, for addresses that an HTTP library does not let one send."""
+    scope = {
+        "type": "http", "method": "GET", "path": path, "raw_path": b"", "query_string": query, "http_version": "1.1",
+        "scheme": "http", "server": ("10.0.0.1", 8080), "client": ("10.0.0.5", 40000), "root_path": "",
+        "headers": [(b"host", b"boot.example:8080"), (b"cookie", cookie)],
+    }  # fmt: skip
+    statuses: list[int] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            statuses.append(message["status"])
+            assert not [value for _, value in message["headers"] if b"\n" in value or b"\r" in value]
+
+    await app(scope, receive, send)
+    return statuses[0]
+
+
+@pytest.mark.parametrize("signed_in", [False, True])
+@pytest.mark.parametrize(
+    "path", ["/", "/login", "/device", "/device/", "/d/\ufffd\x00", "/requests/\U0001f984", "/static/../app.py"]
+)
+@pytest.mark.parametrize(
+    "query", [b"next=\xff", b"code=\xff\xfe", b"reason=%00%ff", b"next=%0d%0aset-cookie:x", b"a=1&" * 3000]
+)
+async def test_a_strange_address_is_never_a_fault_of_ours(
+    office: Office, path: str, query: bytes, signed_in: bool
+) -> None:
+    cookie = (await office.person()).client.cookies["bootgrant"] if signed_in else "\xff"
+    status = await status_of(office.site.built.public, path, query, f"bootgrant={cookie}".encode("latin-1"))
+    assert status < 500
 
 
 class BrokenOperators:

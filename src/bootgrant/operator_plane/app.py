@@ -56,6 +56,8 @@ def build_pages(plane: OperatorPlane, pages: Iterable[PageRoute] = PAGES) -> ASG
         routes=routes,
         exception_handlers={HTTPException: _http_trouble, StoreUnavailable: _store_trouble, Exception: _fault},
     )
+    # Starlette's redirect would fail on a query that is not UTF-8.
+    app.router.redirect_slashes = False
     elsewhere = partial(trouble.page, trouble.misdirected(plane.public_url))
     return PageHeaders(HostRule(app, plane.public_url, elsewhere))
 

@@ -92,9 +92,10 @@ def _not_yet(visit: Visit) -> Response | None:
 
 def way_back(visit: Visit) -> str:
     """The page to come back to after sign-in, with what was typed."""
-    path = visit.request.url.path
+    # Not request.url: it raises for a query that is not UTF-8.
+    path: str = visit.request.scope["path"]
     if visit.request.method != "POST":
-        query = visit.request.url.query
+        query: str = visit.request.scope["query_string"].decode("latin-1")
         return f"{path}?{query}" if query else path
     page = path.removesuffix("/approve").removesuffix("/deny").replace("/logout", "/")
     typed = urlencode({name: visit.form[name] for name in _KEPT if visit.form.get(name)})
