@@ -83,13 +83,15 @@ def parse_endpoint(url: str) -> Endpoint:
 
 def _host(written: str) -> str:
     """The name or address to dial: brackets and ``%25`` undone, a name beyond ASCII in its DNS form."""
-    host = written[1:-1].replace("%25", "%", 1) if written.startswith("[") else unquote(written)
+    bracketed = written.startswith("[")
+    host = written[1:-1].replace("%25", "%", 1) if bracketed else unquote(written)
     if not host.isascii():
         try:
             host = host.encode("idna").decode("ascii")
         except UnicodeError:
             raise EndpointError("its host is no name that DNS knows") from None
-    if not host or re.search(r"[\x00-\x20\x7f/?#@\\{}<>]", host):
+    strange = r"[\x00-\x20\x7f/?#@\\{}<>]" if bracketed else r"[\x00-\x20\x7f/?#@\\{}<>:%]"
+    if not host or re.search(strange, host) or (bracketed and ":" not in host):
         raise EndpointError("it names no host" if not host else "its host has characters that no host has")
     return host
 
