@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from bootgrant.asgi.types import Receive, Scope
 
 
@@ -11,6 +13,19 @@ class BodyTooLarge(Exception):
 
 class ClientGone(Exception):
     """The connection ended before the body did."""
+
+
+class BodyTooSlow(Exception):
+    """The body did not come in time."""
+
+
+async def read_body_in_time(scope: Scope, receive: Receive, limit: int, seconds: float) -> bytes:
+    """As read_body, and raises BodyTooSlow when it takes longer than ``seconds``."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await read_body(scope, receive, limit)
+    except TimeoutError:
+        raise BodyTooSlow from None
 
 
 async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:

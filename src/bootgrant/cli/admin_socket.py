@@ -41,21 +41,27 @@ def ask(config: Path, method: str, path: str, members: Mapping[str, str] | None 
     """The server's answer to a request below ``/api/v1/``, or why there is none."""
     import httpx
 
+    from bootgrant.service.data_folder import admin_socket, socket_address
     from bootgrant.service.settings import SettingsError, load_site
 
     try:
-        place = load_site(config, os.environ).data / "admin.sock"
+        place = admin_socket(load_site(config, os.environ).data)
     except SettingsError as error:
         return Refused("no_site", str(error))
-    transport = httpx.HTTPTransport(uds=str(place))
-    with httpx.Client(transport=transport, base_url="http://admin", timeout=_TIME_LIMIT) as client:
-        try:
-            answer = client.request(method, f"/api/v1/{path}", json=None if members is None else dict(members))
-        except httpx.ConnectError:
-            return _no_connection(place, config)
-        except httpx.TransportError as error:
-            unknown = "; whether it took effect, `bootgrant pending` shows" if method == "POST" else ""
-            return Refused("no_answer", f"the server did not answer on {place} ({type(error).__name__}){unknown}")
+    body = None if members is None else dict(members)
+    try:
+        with (
+            socket_address(place) as address,
+            httpx.Client(
+                transport=httpx.HTTPTransport(uds=address), base_url="http://admin", timeout=_TIME_LIMIT
+            ) as client,
+        ):
+            answer = client.request(method, f"/api/v1/{path}", json=body)
+    except (httpx.ConnectError, OSError):
+        return _no_connection(place, config)
+    except httpx.TransportError as error:
+        unknown = "; whether it took effect, `bootgrant pending` shows" if method == "POST" else ""
+        return Refused("no_answer", f"the server did not answer on {place} ({type(error).__name__}){unknown}")
     return _read(answer.status_code, answer.content)
 
 

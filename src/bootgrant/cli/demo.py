@@ -20,7 +20,10 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bootgrant.cli.admin_socket import Json
 
 _UUID = "40dcbd19-3b10-444e-bfff-aaee44a51fda"
 _MAC = "52:2f:fd:df:fc:c0"
@@ -170,8 +173,7 @@ def _wait_until_healthy(demo: _Demo, server: subprocess.Popen[bytes], log: Path)
 def _wait_for_code(demo: _Demo, machine: subprocess.Popen[bytes]) -> str:
     until = time.monotonic() + _START_LIMIT
     while time.monotonic() < until and machine.poll() is None:
-        waiting = _admin(demo, "pending")
-        if waiting:
+        if waiting := _admin(demo, "pending")["pending"]:
             code: str = waiting[0]["code"]
             return code
         time.sleep(0.1)
@@ -188,12 +190,13 @@ def _approve(demo: _Demo, code: str) -> None:
         raise DemoFailed("the approval had no effect; the line above says why")
 
 
-def _admin(demo: _Demo, path: str) -> Any:
-    import httpx
+def _admin(demo: _Demo, path: str) -> Json:
+    from bootgrant.cli.admin_socket import Refused, ask
 
-    with httpx.Client(transport=httpx.HTTPTransport(uds=str(demo.folder / "data" / "admin.sock"))) as client:
-        answer = client.get(f"http://admin/api/v1/{path}").raise_for_status().json()
-    return answer["pending"] if path == "pending" else answer
+    answer = ask(demo.config, "GET", path)
+    if isinstance(answer, Refused):
+        raise DemoFailed(answer.message)
+    return answer
 
 
 def _tell_person(demo: _Demo, operator: str, password: str) -> None:

@@ -19,6 +19,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="the site's settings (default: %(default)s; BOOTGRANT_CONFIG)",
     )
+    parser.add_argument(
+        "--fd",
+        type=int,
+        metavar="NUMBER",
+        help="take this listening socket instead of opening one (systemd's socket activation needs no flag)",
+    )
     for setting in SETTINGS:
         if setting.flag:
             parser.add_argument(
@@ -28,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from bootgrant.ports.grant_store import StoreUnavailable
+    from bootgrant.service.listening import activated
     from bootgrant.service.run import serve
     from bootgrant.service.settings import SettingsError, load_site
     from bootgrant.service.settings_table import SETTINGS
@@ -38,7 +45,8 @@ def run(args: argparse.Namespace) -> int:
     flags = {setting.key: given[setting.key] for setting in SETTINGS if given.get(setting.key) is not None}
     try:
         site = load_site(args.config, os.environ, flags)
-        serve(site, lambda: _say_ready(site.public_url, site.listen))
+        descriptor = args.fd if args.fd is not None else activated(os.environ)
+        serve(site, lambda: _say_ready(site.public_url, site.listen), descriptor)
     except (SettingsError, StoreUnavailable) as error:
         print(f"bootgrant: {error}", file=sys.stderr)
         return 1

@@ -1,5 +1,6 @@
 """``POST /device/code`` (RFC 8628 section 3.1).
 
+Talos shows no secret here, so none is asked for, not even of a client that has one; the token needs it.
 The identity comes from the body alone: the query is what Talos leaves there unexpanded (``?uuid=${uuid}``).
 """
 
@@ -8,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bootgrant.asgi.answer import Answer, json_answer
-from bootgrant.machine_plane.endpoint import MachineRules, OAuthEndpoint, OAuthRequest, log, oauth_error
+from bootgrant.machine_plane.clients import identify
+from bootgrant.machine_plane.endpoint import UNAVAILABLE, MachineRules, OAuthEndpoint, OAuthRequest, log, oauth_error
 from bootgrant.machine_plane.form import BadRequest
 from bootgrant.wire import device_flow as wire
 from bootgrant.wire.device_flow import ErrorCode
@@ -16,8 +18,6 @@ from bootgrant.wire.identity import MachineIdentity
 from bootgrant.wire.limits import VARIABLE
 from bootgrant.workflows.admission import TooMany
 from bootgrant.workflows.open_grant import OpenedGrant, OpenGrant, RecentlyDenied
-
-_UNAVAILABLE = oauth_error(ErrorCode.TEMPORARILY_UNAVAILABLE, "try again in a moment", 503, ((b"retry-after", b"2"),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class DeviceAuthorization:
 
     async def __call__(self, request: OAuthRequest) -> Answer:
         identity = _parse(request.form)
-        outcome = await self.open_grant(request.client_id, identity, request.address)
+        outcome = await self.open_grant(request.client.client_id, identity, request.address)
         if isinstance(outcome, RecentlyDenied):
             log.info("asks again after a denial: %s from %s", ascii(str(identity)), request.address)
             return _write_denial(outcome)
@@ -40,7 +40,7 @@ class DeviceAuthorization:
 
 def device_authorization(open_grant: OpenGrant, public_url: str, rules: MachineRules) -> OAuthEndpoint:
     """The endpoint, built from its parts."""
-    return OAuthEndpoint(rules, DeviceAuthorization(open_grant, public_url), _UNAVAILABLE)
+    return OAuthEndpoint(rules, identify, DeviceAuthorization(open_grant, public_url), UNAVAILABLE)
 
 
 def _parse(form: dict[str, str]) -> MachineIdentity:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from bootgrant.asgi.answer import Answer, Headers, json_answer
-from bootgrant.asgi.body_limit import BodyTooLarge, ClientGone, read_body
+from bootgrant.asgi.body_limit import BodyTooLarge, BodyTooSlow, ClientGone, read_body_in_time
 from bootgrant.asgi.client_address import AllowedNetworks, client_address
 from bootgrant.asgi.types import Receive, Scope, Send
-from bootgrant.machine_plane.form import BadRequest, identify_client, read_form
+from bootgrant.machine_plane.clients import Client
+from bootgrant.machine_plane.form import BadRequest, read_form
 from bootgrant.ports.grant_store import StoreUnavailable
 from bootgrant.wire.device_flow import ErrorCode, OAuthError
-from bootgrant.wire.limits import REQUEST_BODY
+from bootgrant.wire.limits import REQUEST_BODY, REQUEST_SECONDS
 
 log = logging.getLogger("bootgrant.machines")
 
@@ -25,14 +27,17 @@ class MachineRules:
     """Who may call the machine endpoints."""
 
     networks: AllowedNetworks
-    clients: frozenset[str]
+    clients: Mapping[str, Client]
+
+
+Authentication = Callable[[Scope, Mapping[str, str], Mapping[str, Client]], Client]
 
 
 @dataclass(frozen=True, slots=True)
 class OAuthRequest:
     """A parsed request of a known client from a network that may ask."""
 
-    client_id: str
+    client: Client
     form: dict[str, str]
     address: str
     receive: Receive
@@ -43,6 +48,7 @@ class OAuthEndpoint:
     """``POST`` of a form, answered with JSON whatever happens. ``on_fault`` is the answer to a fault of ours."""
 
     rules: MachineRules
+    authenticate: Authentication
     handle: Callable[[OAuthRequest], Awaitable[Answer | None]]
     on_fault: Answer
 
@@ -73,15 +79,23 @@ class OAuthEndpoint:
                 ErrorCode.ACCESS_DENIED, f"address {address} is not in networks.machines of bootgrant.toml", 403
             )
         try:
-            body = await read_body(scope, receive, REQUEST_BODY)
+            body = await read_body_in_time(scope, receive, REQUEST_BODY, REQUEST_SECONDS)
         except BodyTooLarge:
             too_large = f"the body is larger than {REQUEST_BODY >> 10} KiB"
             return oauth_error(ErrorCode.INVALID_REQUEST, too_large, 413, ((b"connection", b"close"),))
+        except BodyTooSlow:
+            too_slow = f"the body took longer than {REQUEST_SECONDS:.0f} s"
+            return oauth_error(ErrorCode.INVALID_REQUEST, too_slow, 408, ((b"connection", b"close"),))
         form = read_form(scope, body)
-        client_id = identify_client(scope, form, self.rules.clients)
-        return await self.handle(OAuthRequest(client_id, form, str(address), receive))
+        client = self.authenticate(scope, form, self.rules.clients)
+        return await self.handle(OAuthRequest(client, form, str(address), receive))
 
 
 def oauth_error(code: ErrorCode, description: str = "", status: int = 400, headers: Headers = ()) -> Answer:
     """An error of RFC 6749 section 5.2."""
     return json_answer(status, OAuthError(code, description).as_json(), headers)
+
+
+UNAVAILABLE: Final = oauth_error(
+    ErrorCode.TEMPORARILY_UNAVAILABLE, "try again in a moment", 503, ((b"retry-after", b"2"),)
+)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from bootgrant.asgi.answer import Answer, json_answer
 from bootgrant.asgi.types import Receive
+from bootgrant.machine_plane.clients import authenticate
 from bootgrant.machine_plane.endpoint import MachineRules, OAuthEndpoint, OAuthRequest, log, oauth_error
 from bootgrant.machine_plane.form import BadRequest
 from bootgrant.wire.device_flow import GRANT_TYPE, AccessToken, ErrorCode
@@ -35,7 +36,7 @@ class Token:
     async def __call__(self, request: OAuthRequest) -> Answer | None:
         code = _parse(request.form)
         async with _connection_end(request.receive) as gone:
-            outcome = await self.poll_grant(request.client_id, code, gone)
+            outcome = await self.poll_grant(request.client.client_id, code, gone)
             if gone.done():
                 return None
         if isinstance(outcome, TokenIssued):
@@ -45,7 +46,7 @@ class Token:
 
 def token(poll_grant: PollGrant, rules: MachineRules) -> OAuthEndpoint:
     """The endpoint, built from its parts."""
-    return OAuthEndpoint(rules, Token(poll_grant), _PENDING)
+    return OAuthEndpoint(rules, authenticate, Token(poll_grant), _PENDING)
 
 
 def _parse(form: dict[str, str]) -> Secret:

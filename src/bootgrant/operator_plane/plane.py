@@ -21,7 +21,8 @@ def _by_address() -> AttemptLimit:
 
 @dataclass(frozen=True, slots=True)
 class OperatorPlane:
-    """``public_url`` is scheme, host and port; ``client_id`` is one that machines may use (for the kernel line).
+    """``public_url`` is scheme, host and port; ``client_id`` and ``machine_url`` are
+    what machines use (for the kernel line); the URL is ``public_url`` unless the planes have one each.
 
     The two limits are on codes that are typed or scanned (RFC 8628 section 5.1), per operator and per address.
     """
@@ -31,6 +32,7 @@ class OperatorPlane:
     clock: Clock
     public_url: str
     client_id: str
+    machine_url: str
     codes_by_operator: AttemptLimit = field(default_factory=_by_operator)
     codes_by_address: AttemptLimit = field(default_factory=_by_address)
 

@@ -6,12 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bootgrant.approval.codes import UserCodes
+from bootgrant.asgi.answer import plain_answer
 from bootgrant.asgi.client_address import AllowedNetworks
+from bootgrant.asgi.strict_requests import StrictRequests
+from bootgrant.asgi.trusted_proxies import TrustedProxies
 from bootgrant.asgi.types import App, Receive, Scope, Send
 from bootgrant.machine_plane.config import ConfigEndpoint
 from bootgrant.machine_plane.device_authorization import device_authorization
 from bootgrant.machine_plane.endpoint import MachineRules
 from bootgrant.machine_plane.health import Health
+from bootgrant.machine_plane.introspection import introspection
+from bootgrant.machine_plane.metadata import Metadata
+from bootgrant.machine_plane.revocation import revocation
 from bootgrant.machine_plane.token import token
 from bootgrant.operator_plane.app import OperatorPlane, build_admin_api, build_pages
 from bootgrant.operator_plane.login.passwords import Argon2Hasher
@@ -25,6 +31,7 @@ from bootgrant.workflows.collect_ended import CollectEnded
 from bootgrant.workflows.decide_grant import DecideGrant
 from bootgrant.workflows.deliver_config import DeliverConfig
 from bootgrant.workflows.held_polls import HeldPolls
+from bootgrant.workflows.look_at_token import LookAtToken
 from bootgrant.workflows.open_grant import OpenGrant
 from bootgrant.workflows.poll_grant import PollGrant
 from bootgrant.workflows.sign_in import SignIn
@@ -34,9 +41,13 @@ _CONFIG = "/config"
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """The two ASGI applications of a site, and what must be told when it stops."""
+    """The ASGI applications of a site, and what must be told when it stops.
+
+    ``public`` answers machines, and people too unless they have ``pages`` on a listener of its own.
+    """
 
     public: App
+    pages: App
     admin: App
     held: HeldPolls
     admission: Admission
@@ -45,17 +56,17 @@ class Built:
 
 @dataclass(frozen=True, slots=True)
 class Router:
-    """Machine endpoints by their path, ``/config`` and below, and the pages for everything else."""
+    """Machine endpoints by their path, ``/config`` and below, and something else for everything else."""
 
     endpoints: Mapping[str, App]
     config: App
-    pages: App
+    otherwise: App
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]
         endpoint = self.endpoints.get(path)
         if endpoint is None:
-            endpoint = self.config if path == _CONFIG or path.startswith(_CONFIG + "/") else self.pages
+            endpoint = self.config if path == _CONFIG or path.startswith(_CONFIG + "/") else self.otherwise
         await endpoint(scope, receive, send)
 
 
@@ -71,19 +82,37 @@ def build(site: Site, database: SqliteDatabase, key: bytes, held_most: int, cloc
         decide=decide,
         sign_in=SignIn(database.operators, Argon2Hasher(), clock, entropy),
         clock=clock,
-        public_url=site.public_url,
-        client_id=min(site.clients),
+        public_url=site.operators_url,
+        client_id=_public_client(site),
+        machine_url=site.public_url,
     )
+    pages = build_pages(plane)
+    look = LookAtToken(database.grants, clock, site.rules)
     router = Router(
         endpoints={
             "/device/code": device_authorization(
-                OpenGrant(database.grants, clock, entropy, codes, site.rules, admission), site.public_url, rules
+                OpenGrant(database.grants, clock, entropy, codes, site.rules, admission), site.operators_url, rules
             ),
             "/token": token(PollGrant(database.grants, clock, site.rules, held), rules),
+            "/introspect": introspection(look, site.public_url, rules),
+            "/revoke": revocation(look, rules),
+            "/.well-known/oauth-authorization-server": Metadata(site.public_url),
             "/healthz": Health(database.grants),
         },
         config=ConfigEndpoint(DeliverConfig(database.grants, source, clock, site.rules), rules.networks),
-        pages=build_pages(plane),
+        otherwise=pages if site.operators_listen is None else _nothing_else,
     )
     collect = CollectEnded(database.grants, clock, site.kept)
-    return Built(router, build_admin_api(decide, clock), held, admission, collect)
+    public, people = (
+        TrustedProxies(StrictRequests(app), AllowedNetworks(site.trusted_proxies)) for app in (router, pages)
+    )
+    return Built(public, people, build_admin_api(decide, clock), held, admission, collect)
+
+
+async def _nothing_else(_scope: Scope, _receive: Receive, send: Send) -> None:
+    await plain_answer(404, "only machines are answered here").send(send)
+
+
+def _public_client(site: Site) -> str:
+    """The client id for kernel lines: one without a secret, when there is one."""
+    return min(site.clients.values(), key=lambda client: (client.secret is not None, client.client_id)).client_id

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from bootgrant.service.settings import SettingsError
@@ -54,3 +56,13 @@ def _make_key(path: Path) -> bytes:
 def admin_socket(folder: Path) -> Path:
     """Where the local commands reach the server."""
     return folder / "admin.sock"
+
+
+@contextmanager
+def socket_address(path: Path) -> Iterator[str]:
+    """A name for a Unix socket that fits into its 107 bytes however long the path is, good inside the context."""
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/{os.getpid()}/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)

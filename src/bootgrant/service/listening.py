@@ -5,11 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import socket
+from collections.abc import MutableMapping
 from pathlib import Path
 
+from bootgrant.service.data_folder import socket_address
 from bootgrant.service.settings import SettingsError
 
 _BACKLOG = 4096
+_FIRST_ACTIVATED = 3
 
 
 def listen_public(host: str, port: int) -> socket.socket:
@@ -26,6 +29,29 @@ def listen_public(host: str, port: int) -> socket.socket:
         raise SettingsError(f"cannot listen on {shown}: {error.strerror}") from error
 
 
+def inherited(number: int) -> socket.socket:
+    """A listening socket that another program opened (systemd's socket activation, or ``--fd``).
+
+    It outlives this process, so no connection is refused while one server follows another. Raises SettingsError.
+    """
+    try:
+        listener = socket.socket(fileno=number)
+        listening = listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+    except OSError as error:
+        raise SettingsError(f"file descriptor {number} is no socket: {error.strerror}") from error
+    if not listening:
+        raise SettingsError(f"file descriptor {number} is a socket that does not listen")
+    os.set_inheritable(number, False)
+    return listener
+
+
+def activated(environment: MutableMapping[str, str]) -> int | None:
+    """The first descriptor that systemd handed to this process (sd_listen_fds(3)); its variables are taken away."""
+    process, count = environment.pop("LISTEN_PID", ""), environment.pop("LISTEN_FDS", "")
+    environment.pop("LISTEN_FDNAMES", None)
+    return _FIRST_ACTIVATED if process == str(os.getpid()) and count.isdigit() and int(count) > 0 else None
+
+
 def listen_admin(path: Path) -> socket.socket:
     """A listening Unix socket for its owner alone; one that a killed server left is replaced. Raises SettingsError."""
     admin = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -33,12 +59,12 @@ def listen_admin(path: Path) -> socket.socket:
         path.unlink(missing_ok=True)
         before = os.umask(0o177)
         try:
-            admin.bind(str(path))
+            with socket_address(path) as address:
+                admin.bind(address)
         finally:
             os.umask(before)
         admin.listen(64)
     except OSError as error:
         admin.close()
-        why = "the path is too long for a socket; choose a shorter data folder" if "too long" in str(error) else error
-        raise SettingsError(f"{path} cannot be made: {why}") from error
+        raise SettingsError(f"{path} cannot be made: {error.strerror}") from error
     return admin

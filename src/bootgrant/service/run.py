@@ -9,6 +9,7 @@ import resource
 import signal
 import socket
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import uvicorn
 import uvloop
@@ -17,13 +18,16 @@ from bootgrant.asgi.types import App
 from bootgrant.ports.grant_store import StoreUnavailable
 from bootgrant.service.build import build
 from bootgrant.service.data_folder import admin_socket, code_key, prepare_data_folder
-from bootgrant.service.listening import listen_admin, listen_public
+from bootgrant.service.http_protocol import PatientProtocol
+from bootgrant.service.listening import inherited, listen_admin, listen_public
 from bootgrant.service.settings import Site
 from bootgrant.service.system import SystemClock, SystemEntropy
+from bootgrant.service.tls import ServerTls
 from bootgrant.store.sqlite.database import SqliteDatabase
 from bootgrant.workflows.collect_ended import CollectEnded
 
 log = logging.getLogger("bootgrant")
+_CERTIFICATE_LOOK = 5.0
 
 
 class _Server(uvicorn.Server):
@@ -42,48 +46,69 @@ class _Server(uvicorn.Server):
         yield
 
 
-def serve(site: Site, ready: Callable[[], None] = lambda: None) -> None:
-    """Serve until a signal. ``ready`` is called when both sockets answer.
+@dataclass(frozen=True, slots=True)
+class _Listeners:
+    """The sockets: for machines (and people), for people alone when set so, and the admin socket."""
+
+    public: socket.socket
+    pages: socket.socket | None
+    admin: socket.socket
+
+
+def serve(site: Site, ready: Callable[[], None] = lambda: None, descriptor: int | None = None) -> None:
+    """Serve until a signal. ``ready`` is called when every socket answers; ``descriptor`` is a listening socket
+    to use instead of ``listen``.
 
     Raises SettingsError and StoreUnavailable before anything is served.
     """
     prepare_data_folder(site.data)
+    tls = ServerTls(site.tls) if site.tls else None
     with contextlib.ExitStack() as stack:
         database = stack.enter_context(SqliteDatabase(site.data))
-        public = stack.enter_context(listen_public(*site.listen))
+        public = inherited(descriptor) if descriptor is not None else listen_public(*site.listen)
+        stack.enter_context(public)
+        pages = stack.enter_context(listen_public(*site.operators_listen)) if site.operators_listen else None
         path = admin_socket(site.data)
         admin = stack.enter_context(listen_admin(path))
         stack.callback(path.unlink, missing_ok=True)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(site, database, public, admin, ready))
+            runner.run(_serve(site, database, _Listeners(public, pages, admin), tls, ready))
 
 
 async def _serve(
-    site: Site, database: SqliteDatabase, public: socket.socket, admin: socket.socket, ready: Callable[[], None]
+    site: Site, database: SqliteDatabase, listeners: _Listeners, tls: ServerTls | None, ready: Callable[[], None]
 ) -> None:
     built = build(site, database, code_key(site.data), _held_most(), SystemClock(), SystemEntropy())
-    now = SystemClock().now()
-    built.admission.add_all(await database.grants.pending_grants(now, site.pending_in_all))
-    servers = [_server(built.public), _server(built.admin)]
+    built.admission.add_all(await database.grants.pending_grants(SystemClock().now(), site.pending_in_all))
+    served = [(_server(built.public, tls), listeners.public), (_server(built.admin, None), listeners.admin)]
+    if listeners.pages is not None:
+        served.append((_server(built.pages, tls), listeners.pages))
 
     def stop() -> None:
         log.info("stopping: %d waiting machines are told to ask again", len(built.held))
         built.held.drain()
-        for server in servers:
+        for server, _ in served:
             server.should_exit = True
 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop)
-    running = [
-        asyncio.create_task(server.serve(sockets=[sock])) for server, sock in zip(servers, (public, admin), strict=True)
-    ]
-    for server in servers:
+    chores = [asyncio.create_task(_collect(built.collect))]
+    if tls is not None:
+        chores.append(asyncio.create_task(_watch_certificate(tls)))
+    running = [asyncio.create_task(server.serve(sockets=[listener])) for server, listener in served]
+    for server, _ in served:
         await server.answering.wait()
     ready()
-    collecting = asyncio.create_task(_collect(built.collect))
     await asyncio.gather(*running)
-    collecting.cancel()
+    for chore in chores:
+        chore.cancel()
+
+
+async def _watch_certificate(tls: ServerTls) -> None:
+    while True:
+        await asyncio.sleep(_CERTIFICATE_LOOK)
+        tls.reload_when_changed()
 
 
 async def _collect(collect: CollectEnded) -> None:
@@ -97,22 +122,23 @@ async def _collect(collect: CollectEnded) -> None:
         await asyncio.sleep(0.1 if more else 60)
 
 
-def _server(app: App) -> _Server:
-    return _Server(
-        uvicorn.Config(
-            app,
-            http="httptools",
-            ws="none",
-            lifespan="off",
-            loop="none",
-            access_log=False,
-            log_config=None,
-            proxy_headers=False,
-            server_header=False,
-            timeout_keep_alive=15,
-            timeout_graceful_shutdown=5,
-        )
+def _server(app: App, tls: ServerTls | None) -> _Server:
+    config = uvicorn.Config(
+        app,
+        http=PatientProtocol,
+        ws="none",
+        lifespan="off",
+        loop="none",
+        access_log=False,
+        log_config=None,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=15,
+        timeout_graceful_shutdown=5,
     )
+    config.load()
+    config.ssl = tls.context if tls else None
+    return _Server(config)
 
 
 def _held_most() -> int:

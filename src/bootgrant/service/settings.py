@@ -12,9 +12,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from bootgrant.approval.grant import GrantRules
+from bootgrant.machine_plane.clients import Client
 from bootgrant.service.settings_table import SETTINGS, Kind, Setting
+from bootgrant.wire.secret import Secret
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+_SHORTEST_SECRET = 16
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+")
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
@@ -22,6 +25,14 @@ _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 
 class SettingsError(Exception):
     """A setting that cannot be used; the text names the file or variable, the key, and what to write."""
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """A certificate chain and its key, both PEM."""
+
+    certificate: Path
+    key: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +48,11 @@ class Site:
     pending_per_address: int
     pending_in_all: int
     machine_networks: tuple[Network, ...]
-    clients: frozenset[str]
+    trusted_proxies: tuple[Network, ...]
+    operators_url: str
+    operators_listen: tuple[str, int] | None
+    tls: TlsFiles | None
+    clients: Mapping[str, Client]
 
 
 def load_site(
@@ -55,9 +70,10 @@ def load_site(
 
 
 def _split(setting: Setting, text: str) -> object:
-    if setting.kind in (Kind.NETWORKS, Kind.NAMES):
-        return [part.strip() for part in text.split(",") if part.strip()]
-    return text
+    if setting.kind not in (Kind.NETWORKS, Kind.CLIENTS):
+        return text
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    return [{"id": part} for part in parts] if setting.kind is Kind.CLIENTS else parts
 
 
 def _read_file(config: Path) -> dict[str, tuple[object, str]]:
@@ -85,20 +101,11 @@ def _read_file(config: Path) -> dict[str, tuple[object, str]]:
 def _flatten(table: Mapping[str, Any]) -> list[tuple[str, object]]:
     rows: list[tuple[str, object]] = []
     for key, value in table.items():
-        if key == "clients":
-            rows.append((key, _client_ids(value)))
-        elif isinstance(value, dict):
+        if isinstance(value, dict):
             rows += [(f"{key}.{name}", inner) for name, inner in value.items()]
         else:
             rows.append((key, value))
     return rows
-
-
-def _client_ids(value: object) -> list[object]:
-    """``[[clients]]`` tables as the list of their ids. What else stands there may be a secret: it is not repeated."""
-    if isinstance(value, list) and all(isinstance(row, dict) and set(row) == {"id"} for row in value):
-        return [row["id"] for row in value]
-    raise SettingsError("clients: each [[clients]] has an id and nothing else (clients are public)")
 
 
 def _build(values: Mapping[str, tuple[object, str]], base: Path) -> Site:
@@ -123,6 +130,10 @@ def _build(values: Mapping[str, tuple[object, str]], base: Path) -> Site:
         pending_per_address=parsed["limits.pending_per_address"],
         pending_in_all=parsed["limits.pending"],
         machine_networks=parsed["networks.machines"],
+        trusted_proxies=parsed["networks.trusted_proxies"],
+        operators_url=parsed["operators.public_url"] or parsed["public_url"],
+        operators_listen=parsed["operators.listen"],
+        tls=_tls(parsed["tls.certificate"], parsed["tls.key"]),
         clients=parsed["clients"],
     )
 
@@ -142,8 +153,14 @@ def _parse(kind: Kind, value: object, base: Path) -> object:
             return tuple(_network(text) for text in _texts(value))
         case Kind.COUNT:
             return _count(value)
-        case Kind.NAMES:
-            return frozenset(_texts(value))
+        case Kind.CLIENTS:
+            return _clients(value, base)
+        case Kind.OPTIONAL_FILE:
+            return base / Path(_text(value)).expanduser() if value else None
+        case Kind.OPTIONAL_URL:
+            return _public_url(_text(value)) if value else None
+        case Kind.OPTIONAL_LISTEN:
+            return _listen(_text(value)) if value else None
         case Kind.URL:
             return _public_url(_text(value))
         case Kind.LISTEN:
@@ -160,6 +177,38 @@ def _text(value: object) -> str:
     return value
 
 
+def _clients(value: object, base: Path) -> Mapping[str, Client]:
+    """``[[clients]]``. What stands there beside the known keys may be a secret: it is not repeated."""
+    rows = [{"id": row} if isinstance(row, str) else row for row in value] if isinstance(value, (list, tuple)) else []
+    if not rows or not all(isinstance(row, dict) and "id" in row and set(row) <= {"id", "secret_file"} for row in rows):
+        raise ValueError("each of [[clients]] has an id, and perhaps a secret_file, and nothing else")
+    clients = [Client(_text(row["id"]), _secret(row.get("secret_file"), base)) for row in rows]
+    if len({client.client_id for client in clients}) != len(clients):
+        raise ValueError("two clients have the same id")
+    return {client.client_id: client for client in clients}
+
+
+def _secret(file: object, base: Path) -> Secret | None:
+    if file is None:
+        return None
+    path = base / Path(_text(file)).expanduser()
+    try:
+        secret = path.read_text("utf-8").partition("\n")[0].strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"the secret_file {path} cannot be read: {error}") from None
+    if len(secret) < _SHORTEST_SECRET:
+        raise ValueError(f"the secret in {path} is shorter than {_SHORTEST_SECRET} characters: `openssl rand -hex 32`")
+    return Secret(secret)
+
+
+def _tls(certificate: Path | None, key: Path | None) -> TlsFiles | None:
+    if certificate is None and key is None:
+        return None
+    if certificate is None or key is None:
+        raise SettingsError("tls.certificate and tls.key belong together: set both, or none")
+    return TlsFiles(certificate, key)
+
+
 def _count(value: object) -> int:
     if isinstance(value, str) and value.isascii() and value.isdigit():
         value = int(value)
@@ -169,7 +218,7 @@ def _count(value: object) -> int:
 
 
 def _texts(value: object) -> list[str]:
-    if not isinstance(value, (list, tuple)) or not value or not all(isinstance(item, str) and item for item in value):
+    if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) and item for item in value):
         raise ValueError(f"expected a list of texts, found {value!r}")
     return list(value)
 

@@ -15,8 +15,11 @@ class Kind(Enum):
     FOLDER = "folder"
     DURATION = "duration"
     NETWORKS = "list of networks"
-    NAMES = "list of names"
+    CLIENTS = "list of clients"
     COUNT = "whole number"
+    OPTIONAL_FILE = "file"
+    OPTIONAL_URL = "URL or nothing"
+    OPTIONAL_LISTEN = "address:port or nothing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,18 @@ SETTINGS: Final = (
     Setting("listen", Kind.LISTEN, "127.0.0.1:8080", "Address and port to listen on.", "--listen"),
     Setting("data", Kind.FOLDER, "data", "Database, keys and admin.sock; readable by the server alone.", "--data"),
     Setting("machines", Kind.FOLDER, "machines", "The machine configurations.", "--machines"),
+    Setting(
+        "operators.listen",
+        Kind.OPTIONAL_LISTEN,
+        "",
+        "An address and port for the pages; `listen` is then for machines alone. Empty: both are on `listen`.",
+    ),
+    Setting(
+        "operators.public_url",
+        Kind.OPTIONAL_URL,
+        "",
+        "Where people reach the pages, when that is not `public_url`; the QR code then leads there.",
+    ),
     Setting("grants.lifetime", Kind.DURATION, "10m", "How long a code waits for a person."),
     Setting("grants.interval", Kind.DURATION, "1s", "How often a machine asks; whole seconds."),
     Setting(
@@ -78,9 +93,23 @@ SETTINGS: Final = (
         "Who may ask: machines from other addresses are refused.",
     ),
     Setting(
+        "networks.trusted_proxies",
+        Kind.NETWORKS,
+        (),
+        "Proxies whose X-Forwarded-For or Forwarded header is believed (counted from the right); none by default.",
+    ),
+    Setting(
+        "tls.certificate",
+        Kind.OPTIONAL_FILE,
+        "",
+        "A certificate chain (PEM), to speak HTTPS without a proxy; read again when it changes.",
+    ),
+    Setting("tls.key", Kind.OPTIONAL_FILE, "", "The key of the certificate (PEM)."),
+    Setting(
         "clients",
-        Kind.NAMES,
+        Kind.CLIENTS,
         ("talos",),
-        "The OAuth client ids that machines may use, as [[clients]] with an id each; public clients, without a secret.",
+        "The OAuth clients, as [[clients]] with an id each. Machines need no secret; a client with a secret_file (its "
+        "first line is the secret) must show it at /token, and may ask /introspect and /revoke.",
     ),
 )

@@ -3,6 +3,9 @@
 REQUEST_BODY = 16 * 1024
 """A form posted to ``/device/code`` or ``/token``."""
 
+REQUEST_SECONDS = 15.0
+"""How long a request may take to arrive."""
+
 FORM_FIELDS = 64
 """Parameters in one form."""
 

@@ -17,12 +17,14 @@ async def show(visit: Visit) -> Response:
 
 def kernel_line(visit: Visit) -> str:
     """Kernel parameters with which a Talos machine asks this server."""
+    url = visit.plane.machine_url
     return " ".join(
         (
             "talos.platform=metal",
-            f"talos.config={visit.plane.public_url}/config",
+            f"talos.config={url}/config?uuid=${{uuid}}",
             f"talos.config.oauth.client_id={visit.plane.client_id}",
-            "talos.config.oauth.extra_variable=uuid",
-            "talos.config.oauth.extra_variable=mac",
+            f"talos.config.oauth.device_auth_url={url}/device/code",
+            f"talos.config.oauth.token_url={url}/token",
+            *(f"talos.config.oauth.extra_variable={name}" for name in ("uuid", "serial", "mac")),
         )
     )

@@ -1,0 +1,38 @@
+"""Requests whose shape two servers in a row could read differently are refused before anything looks at them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from bootgrant.asgi.answer import json_answer
+from bootgrant.asgi.types import App, Receive, Scope, Send
+
+_ONCE: Final = (b"host", b"content-length", b"transfer-encoding", b"authorization", b"content-type")
+
+
+@dataclass(frozen=True, slots=True)
+class StrictRequests:
+    """RFC 9112 sections 3.2 and 6.3: one Host, one length, and not a length and chunks at once."""
+
+    app: App
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        told = _ambiguous(scope) if scope["type"] == "http" else None
+        if told is None:
+            await self.app(scope, receive, send)
+            return
+        members = {"error": "invalid_request", "error_description": told}
+        await json_answer(400, members, ((b"connection", b"close"),)).send(send)
+
+
+def _ambiguous(scope: Scope) -> str | None:
+    names = [name for name, _ in scope["headers"]]
+    for name in _ONCE:
+        if names.count(name) > 1:
+            return f"the header {name.decode()} is repeated"
+    if b"host" not in names and scope.get("http_version") == "1.1":
+        return "the header host is missing"
+    if b"content-length" in names and b"transfer-encoding" in names:
+        return "the body has a length and chunks"
+    return None

@@ -1,0 +1,66 @@
+"""The address behind a trusted proxy: ``X-Forwarded-For``, or ``Forwarded`` (RFC 7239), counted from the right.
+
+Each trusted proxy appends the address it was called from. From the right, the first address that is not a trusted
+proxy is the client; what stands further left is the client's own invention. With no trusted proxy nothing is read.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+
+from bootgrant.asgi.client_address import AllowedNetworks, client_address
+from bootgrant.asgi.types import App, Receive, Scope, Send
+
+_FORWARDED_FOR = re.compile(r"""(?:^|[;,])\s*for\s*=\s*("(?:[^"\\]|\\.)*"|[^;,\s]+)""", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedProxies:
+    """Puts the client's address into the request before ``app`` sees it."""
+
+    app: App
+    proxies: AllowedNetworks
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if client_address(scope) in self.proxies:
+            scope = {**scope, "client": self._client(scope)}
+        await self.app(scope, receive, send)
+
+    def _client(self, scope: Scope) -> tuple[str, int] | None:
+        """The nearest address that is no trusted proxy; the last proxy's own when all are, or one is unreadable."""
+        nearest: tuple[str, int] | None = scope["client"]
+        for hop in reversed(_hops(scope)):
+            address = _address(hop)
+            if address is None:
+                return nearest
+            nearest = (address, 0)
+            if client_address({"client": nearest}) not in self.proxies:
+                return nearest
+        return nearest
+
+
+def _hops(scope: Scope) -> list[str]:
+    """Addresses in the order in which they were appended; ``X-Forwarded-For`` when both headers are there."""
+    chain = _joined(scope, b"x-forwarded-for")
+    if chain:
+        return chain.split(",")
+    return [value.strip('"') for value in _FORWARDED_FOR.findall(_joined(scope, b"forwarded"))]
+
+
+def _joined(scope: Scope, name: bytes) -> str:
+    return ",".join(value.decode("latin-1") for key, value in scope["headers"] if key == name)
+
+
+def _address(hop: str) -> str | None:
+    """An address in one of its usual forms: bare, with a port, or in brackets; None for anything else."""
+    text = hop.strip()
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        return None

@@ -1,0 +1,36 @@
+"""``GET /.well-known/oauth-authorization-server`` (RFC 8414): where the endpoints are and what they understand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bootgrant.asgi.answer import json_answer, plain_answer
+from bootgrant.asgi.types import Receive, Scope, Send
+from bootgrant.wire.device_flow import GRANT_TYPE
+
+_WITH_SECRET = ["client_secret_basic", "client_secret_post"]
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    public_url: str
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] not in ("GET", "HEAD"):
+            await plain_answer(405, "only GET is answered here", ((b"allow", b"GET, HEAD"),)).send(send)
+            return
+        await json_answer(200, self._members()).send(send)
+
+    def _members(self) -> dict[str, object]:
+        return {
+            "issuer": self.public_url,
+            "device_authorization_endpoint": f"{self.public_url}/device/code",
+            "token_endpoint": f"{self.public_url}/token",
+            "introspection_endpoint": f"{self.public_url}/introspect",
+            "revocation_endpoint": f"{self.public_url}/revoke",
+            "grant_types_supported": [GRANT_TYPE],
+            "response_types_supported": [],
+            "token_endpoint_auth_methods_supported": ["none", *_WITH_SECRET],
+            "introspection_endpoint_auth_methods_supported": _WITH_SECRET,
+            "revocation_endpoint_auth_methods_supported": _WITH_SECRET,
+        }

@@ -1,0 +1,26 @@
+"""``POST /revoke`` (RFC 7009): a client with a secret ends a token."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bootgrant.asgi.answer import Answer, json_answer
+from bootgrant.machine_plane.clients import authenticate_confidential
+from bootgrant.machine_plane.endpoint import UNAVAILABLE, MachineRules, OAuthEndpoint, OAuthRequest, log
+from bootgrant.machine_plane.form import required_token
+from bootgrant.workflows.look_at_token import LookAtToken
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    look: LookAtToken
+
+    async def __call__(self, request: OAuthRequest) -> Answer:
+        await self.look.revoke(required_token(request.form))
+        log.info("a token was revoked by the client %s", ascii(request.client.client_id))
+        return json_answer(200, {})
+
+
+def revocation(look: LookAtToken, rules: MachineRules) -> OAuthEndpoint:
+    """The endpoint, built from its parts."""
+    return OAuthEndpoint(rules, authenticate_confidential, Revocation(look), UNAVAILABLE)

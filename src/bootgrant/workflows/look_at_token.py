@@ -1,0 +1,34 @@
+"""Another service asks what a token is (RFC 7662), or ends it (RFC 7009)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bootgrant.approval.codes import access_token_digest
+from bootgrant.approval.grant import DeviceGrant, GrantRules, GrantState
+from bootgrant.ports.clock import Clock
+from bootgrant.ports.grant_store import GrantStore
+from bootgrant.wire.secret import Secret
+
+_SERVING = (GrantState.REDEEMED, GrantState.DELIVERED)
+
+
+@dataclass(frozen=True, slots=True)
+class LookAtToken:
+    store: GrantStore
+    clock: Clock
+    rules: GrantRules
+
+    async def active(self, token: Secret) -> DeviceGrant | None:
+        """The grant of a token that serves now; None for every other. Raises StoreUnavailable."""
+        grant = await self.store.find_by_token(access_token_digest(token))
+        if grant is None or grant.state not in _SERVING or grant.token_ends_at(self.rules) <= self.clock.now():
+            return None
+        return grant
+
+    async def revoke(self, token: Secret) -> None:
+        """End the token. An unknown one is as good as revoked. Raises StoreUnavailable."""
+        grant = await self.store.find_by_token(access_token_digest(token))
+        if grant is not None:
+            now = self.clock.now()
+            await self.store.change_grant(grant.grant_id, lambda stored: stored.revoke(now))

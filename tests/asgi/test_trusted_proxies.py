@@ -1,0 +1,83 @@
+"""Whose address counts behind proxies: the nearest that is not a trusted proxy, and never what a client invents."""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bootgrant.asgi.client_address import AllowedNetworks, client_address
+from bootgrant.asgi.trusted_proxies import TrustedProxies
+from bootgrant.asgi.types import Receive, Scope, Send
+
+pytestmark = pytest.mark.anyio
+PROXIES = AllowedNetworks([ip_network("10.0.0.0/24"), ip_network("fd00::/64")])
+
+
+async def seen(peer: str, *headers: tuple[bytes, bytes], proxies: AllowedNetworks = PROXIES) -> str:
+    addresses: list[str] = []
+
+    async def app(scope: Scope, _receive: Receive, _send: Send) -> None:
+        addresses.append(str(client_address(scope)))
+
+    async def receive() -> Scope:
+        raise AssertionError
+
+    async def send(_message: Scope) -> None:
+        raise AssertionError
+
+    await TrustedProxies(app, proxies)({"type": "http", "client": (peer, 1), "headers": headers}, receive, send)
+    return addresses[0]
+
+
+@pytest.mark.parametrize(
+    ("value", "address"),
+    [
+        (b"192.0.2.7", "192.0.2.7"),
+        (b"6.6.6.6, 192.0.2.7", "192.0.2.7"),
+        (b"6.6.6.6, 192.0.2.7, 10.0.0.9", "192.0.2.7"),
+        (b"10.0.0.8, 10.0.0.9", "10.0.0.8"),
+        (b"6.6.6.6, nonsense, 10.0.0.9", "10.0.0.9"),
+        (b"192.0.2.7:4711", "192.0.2.7"),
+        (b"[2001:db8::7]:4711", "2001:db8::7"),
+        (b"2001:db8::7", "2001:db8::7"),
+        (b"", "10.0.0.1"),
+        (b"unknown", "10.0.0.1"),
+    ],
+)
+async def test_x_forwarded_for_is_counted_from_the_right(value: bytes, address: str) -> None:
+    assert await seen("10.0.0.1", (b"x-forwarded-for", value)) == address
+
+
+@pytest.mark.parametrize(
+    ("value", "address"),
+    [
+        (b"for=192.0.2.7;proto=https;by=10.0.0.1", "192.0.2.7"),
+        (b'for=6.6.6.6, for="192.0.2.7:80"', "192.0.2.7"),
+        (b'For="[2001:db8::7]:4711"', "2001:db8::7"),
+        (b"for=_hidden", "10.0.0.1"),
+    ],
+)
+async def test_forwarded_is_understood_too(value: bytes, address: str) -> None:
+    assert await seen("10.0.0.1", (b"forwarded", value)) == address
+
+
+async def test_a_stranger_is_not_believed() -> None:
+    assert await seen("203.0.113.9", (b"x-forwarded-for", b"10.20.0.11")) == "203.0.113.9"
+
+
+async def test_without_trusted_proxies_nothing_is_read() -> None:
+    assert await seen("10.0.0.1", (b"x-forwarded-for", b"1.2.3.4"), proxies=AllowedNetworks([])) == "10.0.0.1"
+
+
+async def test_repeated_headers_are_one_chain() -> None:
+    headers = ((b"x-forwarded-for", b"6.6.6.6"), (b"x-forwarded-for", b"192.0.2.7"))
+    assert await seen("10.0.0.1", *headers) == "192.0.2.7"
+
+
+@given(value=st.binary(max_size=100))
+async def test_any_header_gives_an_address(value: bytes) -> None:
+    for name in (b"x-forwarded-for", b"forwarded"):
+        assert await seen("10.0.0.1", (name, value)) != "None"

@@ -1,0 +1,126 @@
+"""Clients with and without a secret, and what a client with one may ask: introspection, revocation, metadata."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.grants import MAC, UUID
+from support.machine import DEVICE_GRANT, TALOS, approve, ask, fetch, poll, token
+from support.site import CONFIG, InProcess, site_in_process
+
+pytestmark = pytest.mark.anyio
+SECRET = "0123456789abcdef0123456789abcdef"
+
+
+def basic(user: str, password: str) -> dict[str, str]:
+    return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
+
+
+@pytest.fixture
+def guarded(tmp_path: Path) -> Iterator[InProcess]:
+    """A site with the public client `talos` and the client `vault`, which has a secret."""
+    (tmp_path / "vault.secret").write_text(f"{SECRET}\n")
+    clients = "clients = [{id = 'talos'}, {id = 'vault', secret_file = 'vault.secret'}]"
+    with site_in_process(tmp_path, clients, "[grants]", 'hold = "0s"') as site:
+        (site.machines / f"{UUID}.yaml").write_text(CONFIG)
+        yield site
+
+
+async def vault_code(site: InProcess) -> str:
+    """A device code of the client with the secret; Talos never shows the secret at this endpoint."""
+    answer = await site.client().post("/device/code", data={**TALOS, "client_id": "vault"})
+    assert answer.status_code == 200
+    await approve(site.admin(), answer.json())
+    code: str = answer.json()["device_code"]
+    return code
+
+
+@pytest.mark.parametrize(
+    ("headers", "form", "status"),
+    [
+        (basic("vault", ""), {"client_secret": SECRET}, 200),
+        ({}, {"client_secret": SECRET}, 200),
+        (basic("vault", SECRET), {}, 200),
+        (basic("vault", ""), {}, 401),
+        ({}, {}, 401),
+        ({}, {"client_secret": "wrong-wrong-wrong"}, 401),
+        (basic("vault", "wrong-wrong-wrong"), {"client_secret": SECRET}, 401),
+        (basic("talos", SECRET), {}, 401),
+        ({"Authorization": "Basic ???"}, {"client_secret": SECRET}, 200),
+    ],
+    ids=["Talos, first half", "Talos, second half", "basic", "no proof", "nothing", "wrong", "two proofs, one wrong",
+         "another's proof", "unreadable header"],
+)  # fmt: skip
+async def test_a_client_with_a_secret_shows_it_at_the_token_endpoint(
+    guarded: InProcess, headers: dict[str, str], form: dict[str, str], status: int
+) -> None:
+    data = {"client_id": "vault", "grant_type": DEVICE_GRANT, "device_code": await vault_code(guarded), **form}
+    answer = await guarded.client().post("/token", data=data, headers=headers)
+    assert answer.status_code == status, answer.text
+    if status == 401:
+        assert answer.json()["error"] == "invalid_client"
+        assert answer.headers["www-authenticate"].startswith("Basic")
+
+
+async def test_a_public_client_may_name_itself_in_the_header_alone(guarded: InProcess) -> None:
+    codes = await ask(guarded.client())
+    form = {"grant_type": DEVICE_GRANT, "device_code": codes["device_code"]}
+    answer = await guarded.client().post("/token", data=form, headers=basic("talos", ""))
+    assert answer.json()["error"] == "authorization_pending"
+
+
+async def test_introspection_says_which_machine_a_token_is_for(guarded: InProcess) -> None:
+    access_token = await token(guarded.client(), guarded.admin())
+    answer = await guarded.client().post("/introspect", data={"token": access_token}, headers=basic("vault", SECRET))
+    said = answer.json()
+    assert (said["active"], said["sub"], said["client_id"]) == (True, UUID, "talos")
+    assert said["machine"] == {"uuid": UUID, "mac": MAC}
+    assert said["exp"] - said["iat"] == 4 * 3600
+
+
+async def test_a_revoked_token_serves_nobody(guarded: InProcess) -> None:
+    codes = await ask(guarded.client())
+    await approve(guarded.admin(), codes)
+    access_token = (await poll(guarded.client(), codes["device_code"])).json()["access_token"]
+    revoked = await guarded.client().post("/revoke", data={"token": access_token}, headers=basic("vault", SECRET))
+    assert revoked.status_code == 200
+    assert (await fetch(guarded.client(), access_token)).text == "token revoked by an operator\n"
+    assert (await poll(guarded.client(), codes["device_code"])).json()["error"] == "access_denied"
+    said = await guarded.client().post("/introspect", data={"token": access_token}, headers=basic("vault", SECRET))
+    assert said.json() == {"active": False}
+
+
+async def test_unknown_tokens_are_inactive_and_as_good_as_revoked(guarded: InProcess) -> None:
+    headers = basic("vault", SECRET)
+    assert (await guarded.client().post("/introspect", data={"token": "x"}, headers=headers)).json() == {
+        "active": False
+    }
+    assert (await guarded.client().post("/revoke", data={"token": "x"}, headers=headers)).status_code == 200
+    assert (await guarded.client().post("/revoke", data={}, headers=headers)).json()["error"] == "invalid_request"
+
+
+@pytest.mark.parametrize("endpoint", ["/introspect", "/revoke"])
+async def test_a_client_without_a_secret_may_not_ask_about_tokens(guarded: InProcess, endpoint: str) -> None:
+    access_token = await token(guarded.client(), guarded.admin())
+    answer = await guarded.client().post(endpoint, data={"token": access_token, "client_id": "talos"})
+    assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
+    assert (await fetch(guarded.client(), access_token)).text == CONFIG
+
+
+async def test_the_metadata_names_every_endpoint(site: InProcess) -> None:
+    said = (await site.client().get("/.well-known/oauth-authorization-server")).json()
+    assert said["issuer"] == "http://boot.example:8080"
+    assert said["grant_types_supported"] == [DEVICE_GRANT]
+    for name in ("device_authorization", "token", "introspection", "revocation"):
+        path = said[f"{name}_endpoint"].removeprefix("http://boot.example:8080")
+        assert (await site.client().post(path, data={"client_id": "nobody"})).json()["error"] == "invalid_client"
+
+
+async def test_no_page_of_another_origin_may_read_an_answer(site: InProcess) -> None:
+    for path in ("/device/code", "/token", "/config", "/.well-known/oauth-authorization-server"):
+        answer = await site.client().options(path, headers={"Origin": "https://evil.example"})
+        assert not [name for name in answer.headers if name.startswith("access-control")]

@@ -1,0 +1,195 @@
+"""The server at its sockets: ambiguous and slow requests, TLS, sockets of systemd, two listeners, the end."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from support.grants import UUID
+from support.machine import DEVICE_GRANT, TALOS
+from support.parts import program
+from support.site import CONFIG, Served, bootgrant, clean_environment, free_port, served, wait_until
+
+FORM = "Content-Type: application/x-www-form-urlencoded\r\n"
+BODY = f"client_id=talos&uuid={UUID}"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with served(tmp_path_factory.mktemp("served")) as running:
+        yield running
+
+
+def raw(site: Served, request: str, seconds: float = 10) -> str:
+    """What comes back for these bytes, until the server closes."""
+    port = int(site.url.rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port), timeout=seconds) as connection:
+        connection.sendall(request.encode("latin-1"))
+        answer = b""
+        with contextlib.suppress(ConnectionResetError):
+            while chunk := connection.recv(65536):
+                answer += chunk
+    return answer.decode()
+
+
+def test_the_unescaped_request_target_of_talos_is_understood(site: Served) -> None:
+    target = '/device/code?uuid=${uuid}&s=<"x">&m=\\^`|'
+    answer = raw(
+        site,
+        f"POST {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{FORM}Content-Length: {len(BODY)}\r\n\r\n{BODY}",
+    )
+    assert answer.startswith("HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        "Host: a\r\nHost: b\r\nContent-Length: 3\r\n",
+        "Content-Length: 3\r\n",
+        "Host: a\r\nContent-Length: 3\r\nContent-Length: 4\r\n",
+        "Host: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n",
+        "Host: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n",
+        "Host: a\r\nTransfer-Encoding: xchunked\r\n",
+        "Host: a\r\nContent-Length: -1\r\n",
+        "Host: a\r\nContent-Length: 3\r\nAuthorization: Basic YTo=\r\nAuthorization: Basic Yjo=\r\n",
+        "Host : a\r\nContent-Length: 3\r\n",
+        "Host: a\r\n X: folded\r\nContent-Length: 3\r\n",
+    ],
+)
+def test_a_request_that_two_servers_could_read_differently_is_refused(site: Served, headers: str) -> None:
+    answer = raw(site, f"POST /token HTTP/1.1\r\nConnection: close\r\n{FORM}{headers}\r\nabc")
+    assert answer.startswith("HTTP/1.1 400 ")
+    assert "<html" not in answer
+
+
+def test_a_request_that_does_not_get_on_is_ended(site: Served) -> None:
+    """The limit is 15 s; three kinds of stalling wait for it at once."""
+    port = int(site.url.rpartition(":")[2])
+    stalls = [b"", b"POST /token HT", f"POST /token HTTP/1.1\r\nHost: x\r\n{FORM}Content-Length: 9\r\n\r\nab".encode()]
+    with contextlib.ExitStack() as stack:
+        connections = [stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=40)) for _ in stalls]
+        for connection, stall in zip(connections, stalls, strict=True):
+            connection.sendall(stall)
+        answers = [connection.recv(65536) for connection in connections]
+    assert answers[:2] == [b"", b""]
+    assert answers[2].startswith(b"HTTP/1.1 408 ")
+
+
+def test_held_polls_are_answered_when_the_server_is_told_to_stop(tmp_path: Path) -> None:
+    with served(tmp_path) as site:
+        code = httpx.post(f"{site.url}/device/code", data=TALOS, trust_env=False).json()["device_code"]
+        form = f"client_id=talos&grant_type={DEVICE_GRANT}&device_code={code}"
+        port = int(site.url.rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as held:
+            held.sendall(f"POST /token HTTP/1.1\r\nHost: x\r\n{FORM}Content-Length: {len(form)}\r\n\r\n{form}".encode())
+            healthy = httpx.get(f"{site.url}/healthz", trust_env=False)
+            assert healthy.status_code == 200
+            assert site.stop() == 0
+            assert b"authorization_pending" in held.recv(65536)
+
+
+def certificate(folder: Path, name: str) -> tuple[Path, Path]:
+    cert, key = folder / f"{name}.pem", folder / f"{name}.key"
+    subprocess.run(
+        [
+            str(program("openssl", "openssl")), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+            "-nodes", "-days", "2", "-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1",
+            "-keyout", str(key), "-out", str(cert),
+        ],
+        check=True,
+        capture_output=True,
+    )  # fmt: skip
+    return cert, key
+
+
+def peer_name(port: int) -> str:
+    """The common name in the certificate that the server shows now."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=10) as plain,
+        context.wrap_socket(plain) as connection,
+    ):
+        der = connection.getpeercert(binary_form=True)
+    assert der is not None
+    names = subprocess.run(
+        [str(program("openssl", "openssl")), "x509", "-inform", "der", "-noout", "-subject"],
+        input=der, capture_output=True, check=True,
+    )  # fmt: skip
+    return names.stdout.decode().strip()
+
+
+def test_tls_takes_a_new_certificate_without_a_restart_and_survives_a_bad_one(tmp_path: Path) -> None:
+    first, second = certificate(tmp_path, "first"), certificate(tmp_path, "second")
+    live = (tmp_path / "live.pem", tmp_path / "live.key")
+    for source, target in zip(first, live, strict=True):
+        target.write_bytes(source.read_bytes())
+    with served(tmp_path, settings=f'certificate = "{live[0]}"\nkey = "{live[1]}"') as site:
+        port = int(site.url.rpartition(":")[2])
+        assert peer_name(port).endswith("first")
+        live[0].write_bytes(second[0].read_bytes())
+        wait_until(lambda: "the old one stays" in site.log, "the pair that does not fit is noticed")
+        assert peer_name(port).endswith("first")
+        live[1].write_bytes(second[1].read_bytes())
+        wait_until(lambda: "new certificate from" in site.log, "the new certificate is taken")
+        assert peer_name(port).endswith("second")
+
+
+def test_a_socket_of_systemd_is_used_and_connections_wait_for_the_next_server(tmp_path: Path) -> None:
+    with served(tmp_path) as site, socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        assert site.stop() == 0
+        # What systemd does: the socket as descriptor 3, and the two variables; the process id is known after exec.
+        launch = (
+            f"import os; os.dup2({listener.fileno()}, 3); os.set_inheritable(3, True); "
+            "os.environ['LISTEN_PID'] = str(os.getpid()); os.environ['LISTEN_FDS'] = '1'; "
+            f"os.execv({sys.executable!r}, {bootgrant('serve', '--config', str(site.made.config))!r})"
+        )
+        with socket.create_connection(("127.0.0.1", port), timeout=30) as early:
+            early.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            process = subprocess.Popen(
+                [sys.executable, "-c", launch],
+                pass_fds=[listener.fileno()],
+                env=clean_environment(),
+                stderr=subprocess.DEVNULL,
+            )
+            try:
+                assert early.recv(65536).startswith(b"HTTP/1.1 200 ")
+            finally:
+                process.terminate()
+                process.wait(20)
+
+
+def test_machines_and_people_can_have_a_listener_each(tmp_path: Path) -> None:
+    port = free_port()
+    settings = f'listen = "127.0.0.1:{port}"'
+    with served(tmp_path) as site:
+        assert site.stop() == 0
+        text = site.made.config.read_text()
+        head, _, tail = text.partition("[operators]")
+        changed = tail.replace('listen = ""', settings, 1).replace(
+            'public_url = ""', f'public_url = "http://127.0.0.1:{port}"', 1
+        )
+        site.made.config.write_text(f"{head}[operators]{changed}")
+        site.start()
+        people = f"http://127.0.0.1:{port}"
+        codes = httpx.post(f"{site.url}/device/code", data=TALOS, trust_env=False).json()
+        assert codes["verification_uri"] == f"{people}/device"
+        assert httpx.get(f"{people}/login", trust_env=False).status_code == 200
+        assert httpx.get(f"{site.url}/login", trust_env=False).status_code == 404
+        assert httpx.post(f"{people}/device/code", data=TALOS, trust_env=False).status_code in (404, 405)
+
+
+def test_a_data_folder_with_a_very_long_path_works(tmp_path: Path) -> None:
+    folder = tmp_path / ("long-" * 20) / ("name-" * 20)
+    folder.mkdir(parents=True)
+    with served(folder, machine=CONFIG) as site:
+        assert site.command("pending").returncode == 0
