@@ -111,9 +111,7 @@ def _zstd_program(content: bytes, limit: int) -> Iterator[bytes]:
         packed.seek(0)
         command = [program, "--decompress", "--stdout", "--quiet", f"--memory={1 << _WINDOW_LOG}"]
         # The program is named by its full path, and nothing in the command comes from outside.
-        with subprocess.Popen(  # noqa: S603
-            command, stdin=packed, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        ) as running:
+        with subprocess.Popen(command, stdin=packed, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
             unpacked = cast("IO[bytes]", running.stdout).read(limit + 1)
             if len(unpacked) > limit:
                 running.kill()
