@@ -5,7 +5,7 @@ RUN := .venv/run
 DEV := .venv/dev
 LOCK := .venv/lock
 
-.PHONY: help demo test check format lock clean zipapp
+.PHONY: help demo test check format lock clean zipapp test-boot
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -17,6 +17,10 @@ demo: $(RUN)/.stamp ## a server, a machine that asks, an approval, the configura
 test: $(DEV)/.stamp ## every test
 	@tools/debian_packages.sh tests/debian-packages.txt
 	$(DEV)/bin/python -m pytest -n 2 --dist worksteal $(TESTS)
+
+test-boot: $(DEV)/.stamp ## a real boot: Debian's kernel in qemu, an initramfs with our hook, an approval (1-2 minutes; root)
+	@tools/debian_packages.sh tests/boot/debian-packages.txt
+	BOOT_TEST=1 $(DEV)/bin/python -m pytest tests/boot --durations=0
 
 check: $(DEV)/.stamp ## format, lint, types, import contracts, generated docs
 	$(DEV)/bin/ruff format --check .

@@ -38,6 +38,12 @@ def installed_file(path: Path, package: str) -> Path:
     return path
 
 
+def root_rights(why: str) -> None:
+    """Skips without root rights, which are needed ``why``."""
+    if os.geteuid() != 0:
+        _missing(f"root rights are needed {why}")
+
+
 def shared_data(relative: str) -> Path:
     """Talos's own data, which is not part of this repository (a user's clone does without)."""
     path = SHARED / relative
