@@ -16,6 +16,8 @@ from bootgrant.acquire.errors import BadConfig
 
 _MAX_PURE_YAML: Final = 1 << 20
 """Bytes of YAML that the reader without a C library is given; more would take minutes on a small machine."""
+_MAX_DEPTH: Final = 256
+"""Collections within each other; the reader's time grows with the square of it."""
 _TALOS_MARK: Final = re.compile(r"^(?:version\s*:\s*[\"']?v1alpha1\b|apiVersion\s*:\s*\S)", re.MULTILINE)
 _CLOUD_MARK: Final = re.compile(r"\A(?:##\s*template:\s*jinja[^\n]*\n)?#cloud-config[ \t]*(?:\r?\n|\Z)")
 _TAB: Final = re.compile(r"^ *\t+ *\S", re.MULTILINE)
@@ -165,4 +167,6 @@ def _top_level(yaml: Any, events: Iterable[Any]) -> list[Document | None]:
                     key = None
             if isinstance(event, yaml.CollectionStartEvent):
                 depth += 1
+                if depth > _MAX_DEPTH:
+                    raise RecursionError
     return documents

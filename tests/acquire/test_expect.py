@@ -1,0 +1,95 @@
+"""What counts as a configuration of a kind."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bootgrant.acquire.errors import BadConfig
+from bootgrant.acquire.expect import Expect, check_config
+
+TALOS = b"version: v1alpha1\nmachine:\n  type: worker\n"
+LINK = b"apiVersion: v1alpha1\nkind: LinkConfig\nname: eth0\n"
+
+
+def reason(config: bytes, expect: Expect) -> str:
+    with pytest.raises(BadConfig) as caught:
+        check_config(config, expect)
+    return str(caught.value)
+
+
+@given(st.binary(), st.sampled_from(Expect))
+def test_any_bytes_are_taken_or_refused(config: bytes, expect: Expect) -> None:
+    with contextlib.suppress(BadConfig):
+        check_config(config, expect)
+
+
+@given(st.text(), st.sampled_from(Expect))
+def test_any_text_is_taken_or_refused(text: str, expect: Expect) -> None:
+    with contextlib.suppress(BadConfig):
+        check_config(text.encode("utf-8", "surrogatepass"), expect)
+
+
+@pytest.mark.parametrize("expect", list(Expect))
+@pytest.mark.parametrize("config", [b"", b" \n\t"])
+def test_nothing_is_never_a_configuration(config: bytes, expect: Expect) -> None:
+    assert "empty" in reason(config, expect)
+
+
+@pytest.mark.parametrize(
+    ("config", "expect"),
+    [
+        (b"\x00\xff anything", Expect.ANY),
+        (TALOS, Expect.TALOS),
+        (LINK, Expect.TALOS),
+        (TALOS + b"---\n" + LINK, Expect.TALOS),
+        (b"# only a comment before\n---\n" + TALOS, Expect.TALOS),
+        (b"\xef\xbb\xbfversion: v1alpha1\n", Expect.TALOS),
+        (b"a: [1, 2]\n--- \nb\n", Expect.YAML),
+        (b"{}", Expect.JSON),
+        (b"#cloud-config\nusers: []\n", Expect.CLOUD_CONFIG),
+        (b"#cloud-config\r\nusers: []\r\n", Expect.CLOUD_CONFIG),
+        (b"## template: jinja\n#cloud-config\nname: {{ v1.name }}\n", Expect.CLOUD_CONFIG),
+        (b'{"ignition": {"version": "3.4.0"}}', Expect.IGNITION),
+    ],
+)
+def test_what_is_of_the_kind_is_taken(config: bytes, expect: Expect) -> None:
+    check_config(config, expect)
+
+
+@pytest.mark.parametrize(
+    ("config", "expect", "why"),
+    [
+        (b"machine: {}\n", Expect.TALOS, "document 1 has neither"),
+        (TALOS + b"---\njust text\n", Expect.TALOS, "document 2 is not a mapping"),
+        (b"version: v1beta1\n", Expect.TALOS, "neither"),
+        (b"<html>login</html>", Expect.TALOS, "not a mapping"),
+        (b"a: b: c\n", Expect.YAML, "line 1"),
+        (b"a:\n\tb: 1\n", Expect.YAML, "line 2"),
+        (b"\xff\xfe", Expect.YAML, "byte 0 is not UTF-8"),
+        (b"a: \x00", Expect.YAML, "NUL"),
+        (b"{", Expect.JSON, "line 1"),
+        (b"[" * 100_000, Expect.JSON, "beyond reason"),
+        (b"users: []\n", Expect.CLOUD_CONFIG, "first line"),
+        (b"#cloud-configuration\n", Expect.CLOUD_CONFIG, "first line"),
+        (b"#cloud-config\na: b: c\n", Expect.CLOUD_CONFIG, "line 2"),
+        (b'{"ignition": {}}', Expect.IGNITION, "ignition.version"),
+        (b"[]", Expect.IGNITION, "ignition.version"),
+    ],
+)
+def test_what_is_not_is_refused_with_the_place(config: bytes, expect: Expect, why: str) -> None:
+    assert why in reason(config, expect)
+
+
+def test_aliases_that_would_fill_the_memory_are_not_expanded() -> None:
+    layers = [b"a: &a [x, x, x, x, x, x, x, x, x]"]
+    layers += [b"%c: &%c [%s]" % (98 + n, 98 + n, b", ".join([b"*%c" % (97 + n)] * 9)) for n in range(20)]
+    check_config(b"version: v1alpha1\n" + b"\n".join(layers), Expect.TALOS)
+
+
+def test_a_document_nested_without_end_is_refused() -> None:
+    with contextlib.suppress(BadConfig):
+        check_config(b"[" * 50_000 + b"]" * 50_000, Expect.YAML)
