@@ -5,7 +5,7 @@ RUN := .venv/run
 DEV := .venv/dev
 LOCK := .venv/lock
 
-.PHONY: help demo test check format lock clean zipapp test-boot
+.PHONY: help demo test check format lock clean zipapp test-boot bench bench-acquire
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -37,6 +37,11 @@ format: $(DEV)/.stamp ## put the code and the generated docs in order
 zipapp: $(RUN)/.stamp ## dist/bootgrant-acquire.pyz: the machine's half in one file, for a bare python3
 	@$(RUN)/bin/python tools/build_zipapp.py dist/bootgrant-acquire.pyz
 	@ls -l dist/bootgrant-acquire.pyz
+
+bench: bench-acquire ## every measurement that needs nothing but this computer
+
+bench-acquire: zipapp ## how soon the zipapp asks and what memory it takes, beside a bare Python
+	$(RUN)/bin/python bench/acquire_start.py
 
 lock: $(LOCK)/.stamp ## write requirements/*.txt anew from pyproject.toml and requirements/*.in
 	tools/lock.sh $(LOCK)/bin/uv
