@@ -21,7 +21,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[GrantStore]:
-    with SqliteDatabase(tmp_path) as database:
+    with SqliteDatabase(tmp_path, NOW) as database:
         yield database.grants
 
 

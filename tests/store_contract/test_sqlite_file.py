@@ -20,7 +20,7 @@ pytestmark = pytest.mark.anyio
 async def test_no_code_and_no_token_stands_in_the_file(tmp_path: Path) -> None:
     grant, code = pending_grant()
     token = access_token(code, grant.token_salt)
-    with SqliteDatabase(tmp_path) as database:
+    with SqliteDatabase(tmp_path, NOW) as database:
         await database.grants.open_grant(grant)
         await database.grants.change_grant(grant.grant_id, lambda g: g.approve(Decision("ana", NOW), "a.yaml"))
         await database.grants.change_grant(
@@ -34,38 +34,38 @@ async def test_no_code_and_no_token_stands_in_the_file(tmp_path: Path) -> None:
 
 async def test_a_grant_is_there_after_the_file_is_opened_again(tmp_path: Path) -> None:
     grant, _ = pending_grant()
-    with SqliteDatabase(tmp_path) as database:
+    with SqliteDatabase(tmp_path, NOW) as database:
         await database.grants.open_grant(grant)
-    with SqliteDatabase(tmp_path) as database:
+    with SqliteDatabase(tmp_path, NOW) as database:
         assert await database.grants.find_grant(grant.grant_id) == grant
 
 
 def test_a_second_server_on_the_same_folder_is_refused(tmp_path: Path) -> None:
-    with SqliteDatabase(tmp_path), pytest.raises(StoreUnavailable, match="in use by another bootgrant"):
-        SqliteDatabase(tmp_path)
+    with SqliteDatabase(tmp_path, NOW), pytest.raises(StoreUnavailable, match="in use by another bootgrant"):
+        SqliteDatabase(tmp_path, NOW)
 
 
 def test_the_file_keeps_a_write_ahead_log(tmp_path: Path) -> None:
-    with SqliteDatabase(tmp_path), closing(sqlite3.connect(tmp_path / "bootgrant.sqlite3")) as connection:
+    with SqliteDatabase(tmp_path, NOW), closing(sqlite3.connect(tmp_path / "bootgrant.sqlite3")) as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
 def test_a_file_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -> None:
-    SqliteDatabase(tmp_path).close()
+    SqliteDatabase(tmp_path, NOW).close()
     with closing(sqlite3.connect(tmp_path / "bootgrant.sqlite3")) as connection, connection:
         connection.execute("UPDATE _yoyo_migration SET migration_id = '9999_from_the_future'")
     with pytest.raises(StoreUnavailable, match="newer bootgrant"):
-        SqliteDatabase(tmp_path)
+        SqliteDatabase(tmp_path, NOW)
 
 
 def test_the_file_is_readable_by_the_server_alone(tmp_path: Path) -> None:
-    SqliteDatabase(tmp_path).close()
+    SqliteDatabase(tmp_path, NOW).close()
     assert (tmp_path / "bootgrant.sqlite3").stat().st_mode & 0o077 == 0
 
 
 async def test_a_write_that_the_disk_refuses_is_told_and_the_store_goes_on(tmp_path: Path) -> None:
     grant, _ = pending_grant()
-    with SqliteDatabase(tmp_path) as database:
+    with SqliteDatabase(tmp_path, NOW) as database:
         with closing(sqlite3.connect(tmp_path / "bootgrant.sqlite3")) as other:
             other.execute("CREATE TRIGGER full BEFORE INSERT ON grants BEGIN SELECT RAISE(ROLLBACK, 'disk full'); END")
             other.commit()

@@ -55,7 +55,7 @@ def site_in_process(folder: Path, *settings: str) -> Iterator[InProcess]:
     site.data.mkdir()
     site.machines.mkdir()
     clock = FakeClock()
-    with SqliteDatabase(site.data) as database:
+    with SqliteDatabase(site.data, clock.now()) as database:
         built = build(site, database, KEY, 1000, clock, CountedEntropy())
         yield InProcess(built, database, site.machines, clock, site)
 

@@ -13,6 +13,7 @@ from bootgrant.store.sqlite.database import SqliteDatabase
 from bootgrant.wire.secret import Secret
 from bootgrant.workflows.sign_in import NotSignedIn, SignIn, SignInRefused
 from support.fakes import CountedEntropy, FakeClock
+from support.grants import NOW
 
 pytestmark = pytest.mark.anyio
 
@@ -59,7 +60,7 @@ class Desk:
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
-    with SqliteDatabase(tmp_path) as database:
+    with SqliteDatabase(tmp_path, NOW) as database:
         yield Desk(database)
 
 

@@ -70,7 +70,7 @@ def _password() -> Secret:
 
 
 async def _add_operator(data: Path, name: str, password: Secret) -> None:
-    with SqliteDatabase(data) as database:
+    with SqliteDatabase(data, SystemClock().now()) as database:
         hashed = await Argon2Hasher().hash(password)
         await database.operators.put_operator(Operator(name, hashed, SystemClock().now()))
 

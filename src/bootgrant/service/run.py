@@ -64,7 +64,7 @@ def serve(site: Site, ready: Callable[[], None] = lambda: None, descriptor: int 
     prepare_data_folder(site.data)
     tls = ServerTls(site.tls) if site.tls else None
     with contextlib.ExitStack() as stack:
-        database = stack.enter_context(SqliteDatabase(site.data))
+        database = stack.enter_context(SqliteDatabase(site.data, SystemClock().now()))
         public = inherited(descriptor) if descriptor is not None else listen_public(*site.listen)
         stack.enter_context(public)
         pages = stack.enter_context(listen_public(*site.operators_listen)) if site.operators_listen else None

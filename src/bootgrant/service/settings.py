@@ -143,6 +143,8 @@ def _check(rules: GrantRules) -> None:
         raise SettingsError('grants.lifetime: a code must live at least "1s"')
     if rules.interval < 1 or rules.interval != round(rules.interval):
         raise SettingsError('grants.interval: whole seconds, at least "1s" (RFC 8628 section 3.2)')
+    if rules.denial_cooldown > 86400:
+        raise SettingsError('grants.denial_cooldown: at most "24h"')
     if rules.token_lifetime < 60:
         raise SettingsError('grants.token_lifetime: at least "60s", or a machine cannot use its token')
 

@@ -25,6 +25,6 @@ def kernel_line(visit: Visit) -> str:
             f"talos.config.oauth.client_id={visit.plane.client_id}",
             f"talos.config.oauth.device_auth_url={url}/device/code",
             f"talos.config.oauth.token_url={url}/token",
-            *(f"talos.config.oauth.extra_variable={name}" for name in ("uuid", "serial", "mac")),
+            *(f"talos.config.oauth.extra_variable={name}" for name in ("uuid", "mac")),
         )
     )

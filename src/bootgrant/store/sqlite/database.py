@@ -9,7 +9,9 @@ from pathlib import Path
 from types import TracebackType
 
 from bootgrant.ports.grant_store import StoreUnavailable
-from bootgrant.store.sqlite.grants import SqliteGrantStore
+from bootgrant.store.grant_book import GrantBook
+from bootgrant.store.grant_index import GrantIndex
+from bootgrant.store.sqlite.grants import SqliteJournal
 from bootgrant.store.sqlite.migrations import migrate
 from bootgrant.store.sqlite.operators import SqliteOperatorStore
 from bootgrant.store.sqlite.writer import Writer
@@ -17,11 +19,12 @@ from bootgrant.store.sqlite.writer import Writer
 
 class SqliteDatabase:
     """``data/bootgrant.sqlite3`` of a site, migrated and locked. A context manager; ``close`` ends the writer.
+    ``now`` (Unix seconds) says which grants may still be asked about.
 
     Raises StoreUnavailable when another process has it, or when it cannot be opened.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, now: float) -> None:
         self._path = folder / "bootgrant.sqlite3"
         self._lock = _lock(folder / "lock")
         try:
@@ -31,7 +34,11 @@ class SqliteDatabase:
         except BaseException:
             self._lock.close()
             raise
-        self.grants = SqliteGrantStore(self._writer, self._reader)
+        journal = SqliteJournal(self._writer, self._reader)
+        index = GrantIndex()
+        for grant in journal.live_grants(now):
+            index.put(grant)
+        self.grants = GrantBook(index, journal)
         self.operators = SqliteOperatorStore(self._writer, self._reader)
 
     def close(self) -> None:

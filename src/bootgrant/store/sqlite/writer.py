@@ -1,110 +1,108 @@
-"""The one writer: a thread that takes whatever waits, does it in one transaction, and commits once for all.
+"""The one writer: what waits is done in one transaction, and one commit makes all of it durable.
 
-An answer leaves only after the commit that holds its row (``synchronous=FULL``), and a hundred answers may share it.
+The statements run on the event loop's thread (they touch the page cache only); the commit, which waits for the disk
+(``synchronous=FULL``), runs in a thread of its own, and what arrives meanwhile is the next transaction.
 """
 
 from __future__ import annotations
 
 import asyncio
-import queue
 import sqlite3
-import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from bootgrant.ports.grant_store import StoreUnavailable
 
-_GROUP: Final = 512
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class _Job:
     work: Callable[[sqlite3.Connection], Any]
-    loop: asyncio.AbstractEventLoop
-    future: asyncio.Future[Any]
+    done: asyncio.Future[Any]
 
 
 class Writer:
-    """Owns the writing connection and its thread. ``close`` ends the thread once the queue is done."""
+    """Owns the writing connection. Used from one event loop at a time."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
-        self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._connection = connection
-        self._thread = threading.Thread(target=self._serve, name="sqlite-writer", daemon=True)
-        self._thread.start()
+        self._disk = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sqlite-commit")
+        self._jobs: list[_Job] = []
+        self._task: asyncio.Task[None] | None = None
 
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Do ``work`` inside a transaction and return its value once that is durable.
 
-        A failure undoes nothing of the others in the group: what ``work`` did before it raised stays, so only its
-        last statement may fail.
-        Raises what ``work`` raises, and StoreUnavailable for the store's own failures.
+        ``work`` leaves nothing behind when it raises; others in the same transaction are not touched by that.
+        Raises what ``work`` raises, and StoreUnavailable for the database's own failures.
         """
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[T] = loop.create_future()
-        self._queue.put(_Job(work, loop, future))
-        return await future
+        done: asyncio.Future[T] = loop.create_future()
+        self._jobs.append(_Job(work, done))
+        if self._task is None:
+            self._task = loop.create_task(self._serve())
+        return await done
 
     def close(self) -> None:
-        self._queue.put(None)
-        self._thread.join()
+        self._disk.shutdown()
+        self._connection.close()
 
-    def _serve(self) -> None:
-        connection = self._connection
+    async def _serve(self) -> None:
         try:
-            while (job := self._queue.get()) is not None:
-                group = [job]
-                ended = self._fill(group)
-                self._commit(connection, group)
-                if ended:
-                    return
+            while self._jobs:
+                jobs, self._jobs = self._jobs, []
+                await self._transaction(jobs)
         finally:
-            connection.close()
+            self._task = None
 
-    def _fill(self, group: list[_Job]) -> bool:
-        """Take what already waits; True when the end of the queue was among it."""
-        while len(group) < _GROUP:
-            try:
-                job = self._queue.get_nowait()
-            except queue.Empty:
-                return False
-            if job is None:
-                return True
-            group.append(job)
-        return False
-
-    def _commit(self, connection: sqlite3.Connection, group: list[_Job]) -> None:
-        results: list[tuple[_Job, Any, BaseException | None]] = []
+    async def _transaction(self, jobs: list[_Job]) -> None:
+        results: list[tuple[_Job, Any]] = []
         try:
-            connection.execute("BEGIN IMMEDIATE")
-            for job in group:
+            self._connection.execute("BEGIN IMMEDIATE")
+            for job in jobs:
                 try:
-                    results.append((job, job.work(connection), None))
+                    results.append((job, self._savepoint(job)))
                 except Exception as error:  # noqa: BLE001  (every failure goes to the one who asked)
-                    results.append((job, None, _named(error)))
-            connection.execute("COMMIT")
-        except sqlite3.Error as error:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            results = [(job, None, _named(error)) for job in group]
-        for job, value, failure in results:
-            job.loop.call_soon_threadsafe(_settle, job.future, value, failure)
+                    _tell(job.done, None, _named(error))
+            await asyncio.get_running_loop().run_in_executor(self._disk, self._connection.execute, "COMMIT")
+        except (sqlite3.Error, RuntimeError) as error:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            for job in jobs:
+                _tell(job.done, None, _named(error))
+            return
+        for job, value in results:
+            _tell(job.done, value, None)
+
+    def _savepoint(self, job: _Job) -> Any:
+        """A failed job undoes its own statements and no others."""
+        self._connection.execute("SAVEPOINT job")
+        try:
+            return job.work(self._connection)
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK TO job")
+            raise
+        finally:
+            if self._connection.in_transaction:
+                self._connection.execute("RELEASE job")
 
 
 def _named(error: Exception) -> Exception:
-    if isinstance(error, sqlite3.Error):
+    if isinstance(error, (sqlite3.Error, RuntimeError)):
         named = StoreUnavailable(f"the database cannot be written ({error})")
         named.__cause__ = error
         return named
     return error
 
 
-def _settle(future: asyncio.Future[Any], value: object, failure: BaseException | None) -> None:
-    if future.done():
+def _tell(done: asyncio.Future[Any], value: object, failure: BaseException | None) -> None:
+    if done.done():
         return
     if failure is None:
-        future.set_result(value)
+        done.set_result(value)
     else:
-        future.set_exception(failure)
+        done.set_exception(failure)

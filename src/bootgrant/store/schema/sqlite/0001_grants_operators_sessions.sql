@@ -1,4 +1,4 @@
--- Grants, operators and their sessions. Times are Unix seconds. Codes, tokens and sessions are digests only.
+-- Grants, operators and their sessions. A grant_id begins with its time, so rows are appended. Times are Unix seconds. Codes, tokens and sessions are digests only.
 
 CREATE TABLE grants (
     grant_id           TEXT PRIMARY KEY,
@@ -7,10 +7,9 @@ CREATE TABLE grants (
     serial             TEXT NOT NULL,
     mac                TEXT NOT NULL,
     hostname           TEXT NOT NULL,
-    identity_key       TEXT NOT NULL,
     source_address     TEXT NOT NULL,
-    user_code_digest   BLOB NOT NULL UNIQUE,
-    device_code_digest BLOB NOT NULL UNIQUE,
+    user_code_digest   BLOB NOT NULL,
+    device_code_digest BLOB NOT NULL,
     token_salt         BLOB NOT NULL,
     opened_at          REAL NOT NULL,
     expires_at         REAL NOT NULL,
@@ -26,20 +25,7 @@ CREATE TABLE grants (
     revoked_at         REAL
 ) STRICT, WITHOUT ROWID;
 
-CREATE UNIQUE INDEX grants_by_token ON grants (token_digest) WHERE token_digest IS NOT NULL;
-
-CREATE INDEX grants_pending ON grants (opened_at) WHERE state = 'pending';
-
-CREATE INDEX grants_asking ON grants (identity_key, source_address) WHERE state = 'pending';
-
-CREATE INDEX grants_asking_uuid ON grants (uuid) WHERE state = 'pending';
-
-CREATE INDEX grants_asking_serial ON grants (serial) WHERE state = 'pending';
-
-CREATE INDEX grants_asking_mac ON grants (mac) WHERE state = 'pending';
-
-CREATE INDEX grants_denied ON grants (identity_key, decided_at) WHERE state = 'denied';
-
+-- The server has the live grants in memory; what is asked of the file is what has ended.
 CREATE INDEX grants_unfetched ON grants (expires_at) WHERE token_digest IS NULL;
 
 CREATE INDEX grants_fetched ON grants (token_expires_at) WHERE token_digest IS NOT NULL;

@@ -1,0 +1,145 @@
+"""The grants that machines and people may still ask about, found in memory by everything they are asked by."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from bootgrant.approval.grant import DeviceGrant, GrantState
+from bootgrant.wire.identity import MachineIdentity
+
+UNASKED: Final = 600.0
+"""Seconds after its end in which a grant stays in memory, so that who asks late is told what happened."""
+
+DENIAL_KEPT: Final = 24 * 3600.0
+"""Seconds in which a denial stays in memory: the longest cool-down that a site may set."""
+
+
+def forgotten_at(grant: DeviceGrant) -> float:
+    """When nobody needs this grant in memory any more."""
+    over_at = max(grant.expires_at, grant.token_expires_at)
+    if grant.state is GrantState.DENIED and grant.decision is not None:
+        over_at = max(over_at, grant.decision.at + DENIAL_KEPT)
+    return over_at + UNASKED
+
+
+class GrantIndex:
+    """Grants by id, by the digests of their codes and token, by identity. About 1 KB each."""
+
+    def __init__(self) -> None:
+        self.by_id: dict[str, DeviceGrant] = {}
+        self._by_device: dict[bytes, str] = {}
+        self._by_user: dict[bytes, str] = {}
+        self._by_token: dict[bytes, str] = {}
+        # Pending grants by each strong variable, in the order in which they were opened.
+        self._asking: dict[tuple[str, str], dict[str, None]] = {}
+        self._pending: dict[str, None] = {}
+        self._denied: dict[str, str] = {}
+        self._ends: list[tuple[float, str]] = []
+
+    def __len__(self) -> int:
+        return len(self.by_id)
+
+    def has_code(self, grant: DeviceGrant) -> bool:
+        """Whether another grant has the same user code or device code."""
+        return grant.user_code_digest in self._by_user or grant.device_code_digest in self._by_device
+
+    def put(self, grant: DeviceGrant) -> None:
+        """Add a grant, or take its new state over."""
+        grant_id = grant.grant_id
+        known = grant_id in self.by_id
+        self.by_id[grant_id] = grant
+        if not known:
+            self._by_device[grant.device_code_digest] = grant_id
+            self._by_user[grant.user_code_digest] = grant_id
+            heapq.heappush(self._ends, (forgotten_at(grant), grant_id))
+        if grant.state is GrantState.PENDING:
+            self._pending[grant_id] = None
+            for key in _strong(grant.identity):
+                self._asking.setdefault(key, {})[grant_id] = None
+            return
+        self._no_longer_pending(grant)
+        if grant.state is GrantState.DENIED:
+            self._denied[grant.identity.key] = grant_id
+        elif grant.token_digest:
+            self._by_token[grant.token_digest] = grant_id
+
+    def drop(self, grant_id: str) -> None:
+        """Forget a grant; harmless when it is not here."""
+        grant = self.by_id.pop(grant_id, None)
+        if grant is None:
+            return
+        self._no_longer_pending(grant)
+        del self._by_device[grant.device_code_digest]
+        del self._by_user[grant.user_code_digest]
+        self._by_token.pop(grant.token_digest, None)
+        if self._denied.get(grant.identity.key) == grant_id:
+            del self._denied[grant.identity.key]
+
+    def forget_ended(self, now: float) -> None:
+        """Drop what nobody needs any more; a grant that lives longer than it once seemed is looked at again then."""
+        while self._ends and self._ends[0][0] <= now:
+            _, grant_id = heapq.heappop(self._ends)
+            grant = self.by_id.get(grant_id)
+            if grant is None:
+                continue
+            at = forgotten_at(grant)
+            if at > now:
+                heapq.heappush(self._ends, (at, grant_id))
+            else:
+                self.drop(grant_id)
+
+    def with_device_code(self, digest: bytes) -> DeviceGrant | None:
+        return self._of(self._by_device.get(digest))
+
+    def with_user_code(self, digest: bytes) -> DeviceGrant | None:
+        return self._of(self._by_user.get(digest))
+
+    def with_token(self, digest: bytes) -> DeviceGrant | None:
+        return self._of(self._by_token.get(digest))
+
+    def pending(self, now: float, limit: int) -> Sequence[DeviceGrant]:
+        """Those that wait for a person, newest first."""
+        waiting = (self.by_id[grant_id] for grant_id in self._pending)
+        live = (grant for grant in waiting if grant.expires_at > now)
+        return heapq.nlargest(limit, live, key=lambda grant: grant.opened_at)
+
+    def denial(self, identity: MachineIdentity, since: float) -> DeviceGrant | None:
+        """The newest denial of this identity (by its key) after ``since``."""
+        grant = self._of(self._denied.get(identity.key))
+        return grant if grant and grant.decision and grant.decision.at > since else None
+
+    def asking_with(self, identity: MachineIdentity, now: float) -> Iterator[DeviceGrant]:
+        """Pending, unexpired grants that share a strong variable with ``identity``, each once."""
+        ids: dict[str, None] = {}
+        for key in _strong(identity):
+            ids.update(self._asking.get(key, {}))
+        return (grant for grant_id in ids if (grant := self.by_id[grant_id]).expires_at > now)
+
+    def replaced_by(self, grant: DeviceGrant) -> list[DeviceGrant]:
+        """The pending grants of the same machine (identity key and address), which ``grant`` replaces."""
+        key = grant.identity.key
+        return [
+            other
+            for other in self.asking_with(grant.identity, float("-inf"))
+            if other.source_address == grant.source_address and other.identity.key == key
+        ]
+
+    def _of(self, grant_id: str | None) -> DeviceGrant | None:
+        return None if grant_id is None else self.by_id.get(grant_id)
+
+    def _no_longer_pending(self, grant: DeviceGrant) -> None:
+        if self._pending.pop(grant.grant_id, self) is self:
+            return
+        for key in _strong(grant.identity):
+            asking = self._asking[key]
+            del asking[grant.grant_id]
+            if not asking:
+                del self._asking[key]
+
+
+def _strong(identity: MachineIdentity) -> Iterator[tuple[str, str]]:
+    for name in MachineIdentity.STRONG:
+        if value := getattr(identity, name):
+            yield name, value

@@ -1,0 +1,71 @@
+"""A grant as a row: the columns that every SQL store has, in one order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from bootgrant.approval.grant import Decision, DeviceGrant, GrantState
+from bootgrant.wire.identity import MachineIdentity
+
+FIXED: Final = (
+    "grant_id", "client_id", "uuid", "serial", "mac", "hostname", "source_address", "user_code_digest",
+    "device_code_digest", "token_salt", "opened_at", "expires_at",
+)  # fmt: skip
+"""What is never changed."""
+
+CHANGING: Final = (
+    "state", "decided_by", "decided_at", "decision_reason", "entry", "token_digest", "token_expires_at",
+    "delivered_at", "deliveries", "revoked_at",
+)  # fmt: skip
+"""What a step may change."""
+
+COLUMNS: Final = (*FIXED, *CHANGING)
+
+
+def to_row(grant: DeviceGrant) -> tuple[object, ...]:
+    """The values of COLUMNS."""
+    who = grant.identity
+    return (
+        grant.grant_id, grant.client_id, who.uuid, who.serial, who.mac, who.hostname, grant.source_address,
+        grant.user_code_digest, grant.device_code_digest, grant.token_salt, grant.opened_at, grant.expires_at,
+        *changing_values(grant),
+    )  # fmt: skip
+
+
+def changing_values(grant: DeviceGrant) -> tuple[object, ...]:
+    """The values of CHANGING."""
+    decision = grant.decision
+    return (
+        grant.state.value, decision and decision.by, decision and decision.at, decision and decision.reason,
+        grant.entry, grant.token_digest or None, grant.token_expires_at, grant.delivered_at, grant.deliveries,
+        grant.revoked_at,
+    )  # fmt: skip
+
+
+def from_row(row: Sequence[Any]) -> DeviceGrant:
+    """The grant whose COLUMNS these are."""
+    (
+        grant_id, client_id, uuid, serial, mac, hostname, source_address, user_code_digest, device_code_digest,
+        token_salt, opened_at, expires_at, state, decided_by, decided_at, decision_reason, entry, token_digest,
+        token_expires_at, delivered_at, deliveries, revoked_at,
+    ) = row  # fmt: skip
+    return DeviceGrant(
+        grant_id=grant_id,
+        client_id=client_id,
+        identity=MachineIdentity(uuid, serial, mac, hostname),
+        source_address=source_address,
+        user_code_digest=user_code_digest,
+        device_code_digest=device_code_digest,
+        token_salt=token_salt,
+        opened_at=opened_at,
+        expires_at=expires_at,
+        state=GrantState(state),
+        decision=None if decided_at is None else Decision(decided_by, decided_at, decision_reason),
+        entry=entry,
+        token_digest=token_digest or b"",
+        token_expires_at=token_expires_at,
+        delivered_at=delivered_at,
+        deliveries=deliveries,
+        revoked_at=revoked_at,
+    )

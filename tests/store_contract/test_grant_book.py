@@ -1,0 +1,117 @@
+"""The grants in memory and their journal: nothing is seen before it is durable, nothing stays that was not kept."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+
+import pytest
+
+from bootgrant.approval.grant import Decision, DeviceGrant, GrantState, Refusal
+from bootgrant.ports.grant_store import StoreUnavailable, UserCodeTaken
+from bootgrant.store.grant_book import Batch, GrantBook
+from bootgrant.store.grant_index import DENIAL_KEPT, UNASKED, GrantIndex
+from bootgrant.store.memory import MemoryJournal
+from support.grants import NOW, other_machine, pending_grant
+
+pytestmark = pytest.mark.anyio
+APPROVE = partial(DeviceGrant.approve, decision=Decision("ana", NOW), entry="cp-1.yaml")
+
+
+class SlowDisk(MemoryJournal):
+    """A journal whose writes end when the test says so, well or badly."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun = asyncio.Event()
+        self.may_end = asyncio.Event()
+        self.broken = False
+
+    async def write(self, batch: Batch) -> None:
+        self.begun.set()
+        await self.may_end.wait()
+        if self.broken:
+            raise StoreUnavailable("disk full")
+        await super().write(batch)
+
+
+async def test_nobody_sees_a_grant_before_it_is_durable() -> None:
+    disk, (grant, _) = SlowDisk(), pending_grant()
+    book = GrantBook(GrantIndex(), disk)
+    opening = asyncio.create_task(book.open_grant(grant))
+    await disk.begun.wait()
+    assert await book.find_by_device_code(grant.device_code_digest) is None
+    disk.may_end.set()
+    await opening
+    assert await book.find_by_device_code(grant.device_code_digest) == grant
+
+
+async def test_two_decisions_while_the_disk_is_slow_are_still_one_after_the_other() -> None:
+    disk, (grant, _) = SlowDisk(), pending_grant()
+    index = GrantIndex()
+    index.put(grant)
+    book = GrantBook(index, disk)
+    first = asyncio.create_task(book.change_grant(grant.grant_id, APPROVE))
+    second = asyncio.create_task(book.change_grant(grant.grant_id, APPROVE))
+    await disk.begun.wait()
+    assert not first.done()
+    assert not second.done()
+    disk.may_end.set()
+    outcomes = await asyncio.gather(first, second)
+    assert isinstance(outcomes[0], DeviceGrant)
+    assert outcomes[1] is Refusal.ALREADY_DECIDED
+
+
+async def test_a_failed_write_is_told_to_all_who_waited_and_leaves_no_trace() -> None:
+    disk, (grant, _) = SlowDisk(), pending_grant()
+    index = GrantIndex()
+    index.put(grant)
+    book = GrantBook(index, disk)
+    other, _ = pending_grant(identity=other_machine(1))
+    disk.broken = True
+    waiting: list[asyncio.Task[object]] = [asyncio.create_task(book.change_grant(grant.grant_id, APPROVE))]
+    await disk.begun.wait()
+    waiting.append(asyncio.create_task(book.change_grant(grant.grant_id, APPROVE)))
+    waiting.append(asyncio.create_task(book.open_grant(other)))
+    await asyncio.sleep(0)
+    disk.may_end.set()
+    outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [StoreUnavailable] * 3
+    disk.broken = False
+    assert await book.find_grant(grant.grant_id) == grant
+    assert isinstance(await book.change_grant(grant.grant_id, APPROVE), DeviceGrant)
+    await book.open_grant(other)
+
+
+async def test_a_user_code_is_taken_from_the_moment_it_is_asked_for() -> None:
+    disk, (grant, _) = SlowDisk(), pending_grant()
+    book = GrantBook(GrantIndex(), disk)
+    opening = asyncio.create_task(book.open_grant(grant))
+    await disk.begun.wait()
+    same, _ = pending_grant(identity=other_machine(1), user_code_digest=grant.user_code_digest)
+    with pytest.raises(UserCodeTaken):
+        await book.open_grant(same)
+    disk.may_end.set()
+    await opening
+
+
+async def test_memory_forgets_what_nobody_needs_and_the_journal_does_not() -> None:
+    index, journal = GrantIndex(), MemoryJournal()
+    book = GrantBook(index, journal)
+    over, _ = pending_grant(identity=other_machine(1))
+    denied, _ = pending_grant(identity=other_machine(2))
+    for grant in (over, denied):
+        await book.open_grant(grant)
+    await book.change_grant(denied.grant_id, partial(DeviceGrant.deny, decision=Decision("ana", NOW)))
+    late = over.expires_at + UNASKED
+    await book.open_grant(pending_grant(identity=other_machine(3), opened_at=late, expires_at=late + 600)[0])
+    assert over.grant_id not in index.by_id
+    assert await book.find_grant(over.grant_id) == over
+    assert await book.find_denial(denied.identity, NOW - 1) is not None
+    late = NOW + DENIAL_KEPT + 2 * UNASKED
+    await book.open_grant(pending_grant(identity=other_machine(4), opened_at=late, expires_at=late + 600)[0])
+    assert denied.grant_id not in index.by_id
+    found = await book.find_grant(denied.grant_id)
+    assert found is not None
+    assert found.state is GrantState.DENIED
+    assert len(index) == 1
