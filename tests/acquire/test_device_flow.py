@@ -199,6 +199,14 @@ def test_nobody_approving_in_time_is_told_as_that() -> None:
     assert isinstance(flow.action.error, TimedOut)
 
 
+def test_a_poll_that_was_held_to_its_limit_is_no_trouble() -> None:
+    flow = polling().after(Broken(REFUSED), 15.0 + HOLD_LIMIT)
+    assert isinstance(flow.action, PollToken)
+    flow = polling(rules=Rules(timeout=30.0)).after(Broken(REFUSED), 30.0)
+    assert isinstance(flow.action, Failed)
+    assert isinstance(flow.action.error, TimedOut)
+
+
 def test_a_trouble_that_lasted_to_the_end_is_what_it_ends_with() -> None:
     flow = DeviceFlow.begin(Rules(timeout=20.0), 0.0).after(Broken(REFUSED), 19.9)
     assert after_wait(flow).action == Failed(REFUSED)

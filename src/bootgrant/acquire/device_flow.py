@@ -180,7 +180,12 @@ def _poll_refused(flow: DeviceFlow, event: Refused, now: float, chance: float) -
 
 
 def _broken(flow: DeviceFlow, event: Broken, now: float, chance: float) -> DeviceFlow:
-    """Back off, with the code kept. A lost connection is tried again soon; an answer counts as a poll."""
+    """Back off, with the code kept. A lost connection is tried again soon; an answer counts as a poll.
+
+    A poll that lasted to its limit was held, which is no trouble: nobody has decided yet.
+    """
+    if isinstance(flow.action, PollToken) and now >= flow.action.give_up_at and not event.answered:
+        return _pending(flow, now)
     pause = min(MAX_BACKOFF, FIRST_BACKOFF * 2.0 ** min(flow.troubles, 16)) * (0.5 + chance / 2)
     if event.answered and flow.code is not None:
         pause += flow.code.interval

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from bootgrant.acquire.console import Console, choose_console
-from bootgrant.acquire.errors import AcquireError, BadParameter, ExitStatus
+from bootgrant.acquire.errors import AcquireError, ExitStatus
 from bootgrant.acquire.expect import Expect
 from bootgrant.acquire.kernel_cmdline import KernelCmdline, parse_cmdline, read_cmdline
 from bootgrant.acquire.options import ClientAuthChoice, OnDenial, Options, PkceChoice, TokenChoice
@@ -151,6 +151,8 @@ def _add_screen(group: argparse._ArgumentGroup) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do it. Returns the exit status (docs/acquire.md)."""
+    for number in _STOP_STATUS:
+        signal.signal(number, _stop)
     try:
         console = choose_console(
             "json" if args.log == "json" else args.console, sys.stderr, qr=args.qr, compat=args.compat is not None
@@ -158,8 +160,6 @@ def run(args: argparse.Namespace) -> int:
     except AcquireError as error:
         print(error, file=sys.stderr)
         return error.status
-    for number in _STOP_STATUS:
-        signal.signal(number, _stop)
     try:
         return _run(args, console)
     except AcquireError as error:
@@ -192,8 +192,9 @@ def _run(args: argparse.Namespace, console: Console) -> int:
     if args.explain:
         return _explain(args, cmdline, options)
     if args.json:
-        raise BadParameter("--json goes with --explain", "for messages in JSON use --log json")
-    sink = _sink(args, options)
+        console.error("--json goes with --explain; for messages in JSON use --log json")
+        return ExitStatus.USAGE
+    sink = _sink(args, cmdline, options)
     if (place := sink.already_there()) is not None and not args.force:
         console.info(f"this machine has its configuration already: {place} (--force asks anyway)")
         return ExitStatus.OK
@@ -230,13 +231,16 @@ def _options(args: argparse.Namespace) -> Options:
     )
 
 
-def _sink(args: argparse.Namespace, options: Options) -> Sink:
+def _sink(args: argparse.Namespace, cmdline: KernelCmdline, options: Options) -> Sink:
     from bootgrant.acquire import sinks
 
     if args.output is not None:
         return sinks.file_sink(args.output)
     if args.nocloud is not None:
-        return sinks.nocloud_sink(args.nocloud, instance_id=options.given.get("uuid", ""))
+        from bootgrant.acquire.facts import MachineFacts
+
+        uuid = MachineFacts(options.root, cmdline, options.given).read("uuid")
+        return sinks.nocloud_sink(args.nocloud, instance_id=uuid.value if uuid is not None else "")
     if args.ignition is not None:
         return sinks.ignition_sink(args.ignition)
     if args.command is not None:
