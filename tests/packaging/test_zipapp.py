@@ -103,6 +103,17 @@ def test_another_python_version_takes_the_sources(pyz: Path, tmp_path: Path) -> 
     assert "u=u-1" in done.stdout
 
 
+def test_the_first_request_waits_for_nothing_heavy(pyz: Path) -> None:
+    """Start-up time is imports: these come when they are needed, or never."""
+    words = ["--cmdline", "talos.config=http://127.0.0.1:1/c talos.config.oauth.client_id=x", "--timeout", "100ms"]
+    command = [BARE, "-I", "-S", "-X", "importtime", str(pyz), *words]
+    done = subprocess.run(command, env={}, capture_output=True, text=True, timeout=60)
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+    assert "h11" in imported, done.stderr
+    heavy = {"asyncio", "email", "http.client", "logging", "segno", "subprocess", "tempfile", "urllib.request", "yaml"}
+    assert imported & heavy == set()
+
+
 @pytest.mark.parametrize("words", [("--help",), ("--explain", "--cmdline", "talos.config=http://127.0.0.1/c")])
 def test_it_starts_without_a_word_on_standard_error(pyz: Path, words: tuple[str, ...]) -> None:
     done = bare(pyz, *words)
