@@ -18,6 +18,7 @@ COMMANDS: Final[dict[str, str]] = {
     "pending": "list the machines that wait for a decision",
     "approve": "let a machine in, by the code on its screen",
     "deny": "refuse a machine, by the code on its screen",
+    "rehearse": "simulated machines, thousands of them: how this server will bear the next boot storm",
     "demo": "see it all on this computer: a server, a machine, an approval, the configuration",
 }
 

@@ -1,0 +1,221 @@
+"""Which server a rehearsal is for, who approves there, and the configurations that its machines get."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import getpass
+import ipaddress
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from bootgrant.fleet.exchange import Address, Answer, ExchangeFailed, exchange
+from bootgrant.fleet.identities import Run
+from bootgrant.fleet.people import ToApprove
+
+_START_LIMIT: Final = 30.0
+_AT_ONCE: Final = 32
+_TIME_LIMIT: Final = 60.0
+_LOOPBACK_SOURCES: Final = "127.64.0.0/10"
+
+
+class NoRehearsal(Exception):
+    """Why there is no rehearsal, in one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A server to rehearse on: where machines ask, and its admin socket, if approvals can be made from here."""
+
+    url: str
+    address: Address
+    admin: Path | None = None
+
+    @property
+    def host(self) -> str:
+        """For the Host header."""
+        return urlsplit(self.url).netloc
+
+    @property
+    def loopback(self) -> bool:
+        """Whether nobody but this computer can mean it."""
+        return ipaddress.ip_address(self.address.host).is_loopback
+
+
+def find_target(url: str, admin: Path | None = None) -> Target:
+    """The server at ``url``, its name looked up once. Raises NoRehearsal."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise NoRehearsal(f"{url!r} is no URL of a server: write http://host:port or https://host")
+    try:
+        port = parts.port or {"http": 80, "https": 443}[parts.scheme]
+        found = socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
+    except (OSError, ValueError) as error:
+        raise NoRehearsal(f"cannot find the server of {url}: {error}") from error
+    context = None
+    if parts.scheme == "https":
+        from bootgrant.acquire.tls import client_context
+
+        context = client_context(None)
+    return Target(
+        f"{parts.scheme}://{parts.netloc}", Address(str(found[0][4][0]), port, parts.hostname, context), admin
+    )
+
+
+def check_aim(target: Target, machines: int, *, entries: Path | None, sure: bool) -> None:
+    """Refuse what may be a mistake: machines in the queue of people who do real work. Raises NoRehearsal."""
+    if sure or target.loopback:
+        return
+    files = f", and {machines} files in {entries} while it runs" if entries else ""
+    raise NoRehearsal(
+        f"this would put {machines} simulated machines into the queue of {target.url}{files}; "
+        "say --yes if you mean it, or leave out --config and --url to rehearse on a server of its own"
+    )
+
+
+def sources_of(network: str | None, target: Target, machines: int) -> list[str]:
+    """The addresses that machines ask from, so that a server can tell them apart. Raises NoRehearsal."""
+    if network is None:
+        if not target.loopback or ":" in target.address.host:
+            return []
+        network = _LOOPBACK_SOURCES
+    try:
+        addresses = ipaddress.ip_network(network)
+    except ValueError as error:
+        raise NoRehearsal(f"--from {network}: {error}") from error
+    count = max(1, min(machines, addresses.num_addresses - 2))
+    return [str(addresses[index + 1 if addresses.num_addresses > 2 else index]) for index in range(count)]
+
+
+@contextlib.contextmanager
+def own_server(machines: int) -> Iterator[tuple[Target, Path]]:
+    """A server of its own in a temporary folder, on loopback; the target, and its folder of configurations.
+
+    Raises NoRehearsal and what ``init_site`` raises.
+    """
+    from bootgrant.service.init_site import init_site
+
+    with tempfile.TemporaryDirectory(prefix="bootgrant-rehearsal-") as place:
+        folder = Path(place)
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = listener.getsockname()[1]
+        url = f"http://127.0.0.1:{port}"
+        made = init_site(folder, url, f"127.0.0.1:{port}", "rehearsal")
+        log = folder / "serve.log"
+        environment = _clean_environment() | {"BOOTGRANT_LIMITS_PENDING": str(max(100_000, 2 * machines))}
+        with log.open("wb") as sink:
+            words = (sys.executable, "-m", "bootgrant", "serve", "--config", str(made.config))
+            server = subprocess.Popen(words, stdin=subprocess.DEVNULL, stderr=sink, env=environment)
+        try:
+            target = find_target(url, folder / "data" / "admin.sock")
+            _wait_until_it_answers(target, server, log)
+            yield target, folder / "machines"
+        finally:
+            server.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                server.wait(15)
+            server.kill()
+            server.wait()
+
+
+def _clean_environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("BOOTGRANT_")}
+
+
+def _wait_until_it_answers(target: Target, server: subprocess.Popen[bytes], log: Path) -> None:
+    until = time.monotonic() + _START_LIMIT
+    while time.monotonic() < until and server.poll() is None:
+        with contextlib.suppress(OSError), socket.create_connection((target.address.host, target.address.port), 1):
+            return
+        time.sleep(0.02)
+    raise NoRehearsal(f"the server did not start; it said:\n{log.read_text(errors='replace')}")
+
+
+@contextlib.contextmanager
+def entries(folder: Path, run: Run, machines: int) -> Iterator[None]:
+    """A configuration for each machine of the run, as long as the block runs. Raises NoRehearsal."""
+    paths = [folder / f"{run.identity(index).uuid}.yaml" for index in range(machines)]
+    try:
+        try:
+            for index, path in enumerate(paths):
+                path.write_text(_config(run, index), "utf-8")
+        except OSError as error:
+            raise NoRehearsal(
+                f"{folder} cannot be written ({error.strerror}): run this as the server's user"
+            ) from error
+        yield
+    finally:
+        for path in paths:
+            path.unlink(missing_ok=True)
+
+
+def _config(run: Run, index: int) -> str:
+    identity = run.identity(index)
+    return (
+        f"# Of a rehearsal, for no real machine: {identity.uuid}\nversion: v1alpha1\nmachine:\n  type: worker\n"
+        f"  network:\n    hostname: {identity.serial.lower()}\ncluster:\n  clusterName: rehearsal\n"
+    )
+
+
+class Approver:
+    """Approves over ``admin.sock``, as ``bootgrant approve`` does, and only machines of its own run."""
+
+    def __init__(self, admin: Path, run: Run) -> None:
+        self._admin = Address(str(admin), 0)
+        self._run = run
+        self._user = getpass.getuser()
+
+    async def __call__(self, machines: Sequence[ToApprove]) -> Mapping[str, str]:
+        """Approve all of them; by user code, why one was not."""
+        room = asyncio.Semaphore(_AT_ONCE)
+        refused: dict[str, str] = {}
+
+        async def one(machine: ToApprove) -> None:
+            async with room:
+                if why := await self._approve(machine):
+                    refused[machine.user_code] = why
+
+        await asyncio.gather(*(one(machine) for machine in machines))
+        return refused
+
+    async def _approve(self, machine: ToApprove) -> str:
+        try:
+            grant = await self._ask("GET", f"grants/{machine.user_code}")
+            if isinstance(grant, str):
+                return grant
+            uuid = grant.get("identity", {}).get("uuid", "")
+            if uuid != machine.uuid or not self._run.has(uuid):
+                return "the request with this code is not of this rehearsal"
+            told = await self._ask("POST", "approve", {"code": machine.user_code, "user": f"{self._user}, rehearsal"})
+        except ExchangeFailed as failure:
+            return f"admin.sock: {failure}"
+        return told if isinstance(told, str) else ""
+
+    async def _ask(
+        self, method: str, path: str, members: Mapping[str, str] | None = None
+    ) -> dict[str, dict[str, str]] | str:
+        body = json.dumps(members) if members is not None else ""
+        head = f"{method} /api/v1/{path} HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n"
+        typed = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n" if body else ""
+        answer = await exchange(self._admin, f"{head}{typed}\r\n{body}".encode(), time.monotonic() + _TIME_LIMIT)
+        return _read(answer)
+
+
+def _read(answer: Answer) -> dict[str, dict[str, str]] | str:
+    try:
+        members = json.loads(answer.body)
+    except ValueError:
+        return f"what answers on admin.sock is no bootgrant (status {answer.status})"
+    if answer.status == 200 and isinstance(members, dict):
+        return members
+    return str(members.get("message", f"refused with status {answer.status}"))

@@ -1,0 +1,201 @@
+"""One simulated machine: from boot to its configuration, through every failure, as the real one goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, assert_never
+
+from bootgrant.acquire.flow_values import (
+    Broken,
+    CodesArrived,
+    Event,
+    Failed,
+    Finished,
+    Hopeless,
+    PollToken,
+    Refused,
+    RequestCodes,
+    ShowCode,
+    Shown,
+    TokenArrived,
+    Wait,
+    Waited,
+)
+from bootgrant.fleet.behaviour import Behaviour, Conversation, Outcome
+from bootgrant.fleet.exchange import Address, Answer, ExchangeFailed, exchange
+from bootgrant.fleet.identities import SimulatedIdentity
+from bootgrant.fleet.observations import Observations, Step
+from bootgrant.wire.device_flow import AccessToken, ErrorCode
+
+_ATTEMPT: Final = 180.0
+"""Seconds for one attempt to download."""
+
+CheckConfig = Callable[[SimulatedIdentity, bytes], str]
+"""What is wrong with a configuration that a machine was given; empty when it is the right one."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What all machines of a rehearsal share. ``shown`` is told of every code; ``began`` is on the monotonic clock."""
+
+    address: Address
+    observations: Observations
+    shown: Callable[[int, str], None]
+    check: CheckConfig
+    dice: random.Random
+    began: float
+    limit: float
+
+    def since_start(self) -> float:
+        return time.monotonic() - self.began
+
+
+class SimulatedMachine:
+    """Machine ``identity.index`` of a rehearsal. ``source`` is the address that it asks from, empty for any."""
+
+    def __init__(self, world: World, identity: SimulatedIdentity, behaviour: Behaviour, source: str) -> None:
+        self._world = world
+        self._identity = identity
+        self._behaviour = behaviour
+        self._source = source
+        self._way = world.observations.ways[identity.index]
+
+    async def boot(self, arrives: float) -> None:
+        """Come up ``arrives`` seconds after the start, and return with the configuration."""
+        await _sleep_until(self._world.began + arrives)
+        self._way.booted_at = self._world.since_start()
+        failures = 0
+        while True:
+            token = await self._authorize()
+            if token is not None and await self._download(token):
+                self._way.config_at = self._world.since_start()
+                return
+            failures += 1
+            await asyncio.sleep(self._behaviour.restart_pause(failures, self._world.dice.random()))
+
+    async def _authorize(self) -> AccessToken | None:
+        now = time.monotonic()
+        flow = self._behaviour.begin(now, self._world.limit)
+        while True:
+            action = flow.action
+            match action:
+                case Finished():
+                    self._way.token_at = self._world.since_start()
+                    return action.token
+                case Failed():
+                    self._world.observations.trouble(f"a flow ended: {action.error.what}")
+                    return None
+                case _:
+                    flow = await self._step(flow)
+
+    async def _step(self, flow: Conversation) -> Conversation:
+        action = flow.action
+        event: Event
+        match action:
+            case RequestCodes():
+                request = self._behaviour.device_request()
+                event = await self._ask(Step.CODES, request, action.give_up_at, self._behaviour.codes_event)
+            case ShowCode():
+                self._show(action.codes.user_code)
+                event = Shown()
+            case Wait():
+                await _sleep_until(action.until)
+                event = Waited()
+            case PollToken():
+                self._way.polls += 1
+                request = self._behaviour.token_request(action)
+                event = await self._ask(Step.TOKEN, request, action.give_up_at, self._behaviour.token_event)
+            case Finished() | Failed():
+                return flow
+            case _:
+                assert_never(action)
+        return flow.after(event, time.monotonic(), self._world.dice.random())
+
+    def _show(self, user_code: str) -> None:
+        way = self._way
+        way.codes += 1
+        way.user_code = user_code
+        way.shown_at = self._world.since_start()
+        self._world.shown(self._identity.index, user_code)
+
+    async def _ask(self, step: Step, request: bytes, give_up_at: float, read: Callable[[Outcome], Event]) -> Event:
+        outcome, took = await self._send(request, give_up_at)
+        event = read(outcome)
+        self._note(step, took, _label(event))
+        return event
+
+    async def _send(self, request: bytes, give_up_at: float) -> tuple[Outcome, float]:
+        self._world.observations.begin()
+        began = time.monotonic()
+        outcome: Outcome
+        try:
+            outcome = await exchange(self._world.address, request, give_up_at, self._source)
+        except ExchangeFailed as failure:
+            outcome = failure
+        except asyncio.CancelledError:
+            self._world.observations.open -= 1
+            raise
+        return outcome, time.monotonic() - began
+
+    def _note(self, step: Step, took: float, label: str) -> None:
+        self._world.observations.end(step, self._world.since_start(), took, label)
+        if label not in EXPECTED:
+            self._world.observations.trouble(f"{step}: {label}")
+
+    async def _download(self, token: AccessToken) -> bool:
+        """Fetch the configuration, again and again; False when only a new authorization can help."""
+        request = self._behaviour.config_request(token)
+        failures = 0
+        while True:
+            outcome, took = await self._send(request, time.monotonic() + _ATTEMPT)
+            label = self._judge(outcome)
+            self._note(Step.CONFIG, took, label)
+            if label == CONFIG:
+                return True
+            if isinstance(outcome, Answer) and outcome.status == 401 and self._behaviour.asks_again_after_401:
+                return False
+            failures += 1
+            await asyncio.sleep(self._behaviour.download_pause(failures, self._world.dice.random()))
+
+    def _judge(self, outcome: Outcome) -> str:
+        if isinstance(outcome, ExchangeFailed):
+            return str(outcome)
+        if outcome.status != 200:
+            said = outcome.body[:32].decode("ascii", "replace").strip()
+            return f"status {outcome.status} ({said})"
+        return self._world.check(self._identity, outcome.body) or CONFIG
+
+
+CODES: Final = "codes"
+PENDING: Final = str(ErrorCode.AUTHORIZATION_PENDING)
+TOKEN: Final = "token"  # noqa: S105 - a word
+CONFIG: Final = "configuration"
+EXPECTED: Final = frozenset({CODES, PENDING, TOKEN, CONFIG})
+"""The outcomes of requests in a rehearsal in which nothing goes wrong."""
+
+
+def _label(event: Event) -> str:
+    """An outcome in few words, the same for the same thing."""
+    match event:
+        case CodesArrived():
+            return CODES
+        case TokenArrived():
+            return TOKEN
+        case Refused():
+            return str(event.error.code)
+        case Broken() | Hopeless():
+            return event.error.what
+        case Shown() | Waited():
+            return "nothing was asked"
+        case _:
+            assert_never(event)
+
+
+async def _sleep_until(moment: float) -> None:
+    """Not before ``moment``: timers are in whole milliseconds and may come a little early."""
+    while (left := moment - time.monotonic()) > 0:  # noqa: ASYNC110 - a clock has no event
+        await asyncio.sleep(left)

@@ -1,0 +1,119 @@
+"""Small rehearsals on the real server, and on servers that do what they should not."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from bootgrant.cli.rehearsal_sites import Approver, entries
+from bootgrant.fleet.arrivals import Curve
+from bootgrant.fleet.behaviour import Paths
+from bootgrant.fleet.exchange import Address, ExchangeFailed, exchange
+from bootgrant.fleet.identities import Run
+from bootgrant.fleet.observations import Step
+from bootgrant.fleet.people import Approve, ToApprove
+from bootgrant.fleet.rehearsal import Rehearsal, Rehearsed, Site, holds_identity
+from bootgrant.fleet.scenario import Decisions, Kind, Scenario
+from support.site import Served, served
+
+RUN = Run("0a1b2c3d")
+
+
+def rehearse(site: Served, machines: int, kind: Kind, approve: Approve, limit: float = 20.0) -> Rehearsed:
+    host = site.url.removeprefix("http://")
+    paths = Paths(host, "/device/code?uuid=${uuid}", "/token", "/config?uuid=${uuid}", "talos")
+    address = Address("127.0.0.1", int(host.rpartition(":")[2]))
+    scenario = Scenario(machines, 0.2, Curve.EVEN, Decisions(0.1, 0), kind, limit)
+    sources = [f"127.64.0.{index + 1}" for index in range(machines)]
+    rehearsal = Rehearsal(Site(address, paths, sources), scenario, RUN, holds_identity, approve)
+    with entries(site.machines, RUN, machines):
+        return asyncio.run(rehearsal.go())
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with served(tmp_path_factory.mktemp("rehearsal"), machine=None) as site:
+        yield site
+
+
+def approver(site: Served) -> Approver:
+    return Approver(site.folder / "data" / "admin.sock", RUN)
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_every_machine_gets_its_own_configuration(site: Served, kind: Kind) -> None:
+    seen = rehearse(site, 12, kind, approver(site)).observations
+    assert not seen.troubles
+    assert all(way.approved_at <= way.token_at <= way.config_at for way in seen.ways)
+    assert seen.requests[Step.CONFIG].outcomes == {"configuration": 12}
+
+
+def test_nothing_is_left_in_the_machines_folder(site: Served) -> None:
+    with entries(site.machines, RUN, 3):
+        assert len(list(site.machines.glob("b0075eed-*.yaml"))) == 3
+    assert not list(site.machines.glob("b0075eed-*.yaml"))
+
+
+def test_a_code_of_somebody_else_is_not_approved(site: Served) -> None:
+    """Another machine of the site asks; its code comes into the approver's hands by some mistake."""
+    refused: dict[str, str] = {}
+
+    async def mistaken(machines: Sequence[ToApprove]) -> Mapping[str, str]:
+        other = Approver(site.folder / "data" / "admin.sock", Run("ffffffff"))
+        refused.update(await other(machines))
+        return {}
+
+    seen = rehearse(site, 1, Kind.TALOS, mistaken, limit=1.0).observations
+    assert list(refused.values()) == ["the request with this code is not of this rehearsal"]
+    assert seen.requests[Step.CONFIG].outcomes == {}
+
+
+async def asked(answer: bytes, give_up_after: float = 5.0) -> int:
+    """The status that a server's whole answer is read as; a server without an answer stays silent."""
+    finished = asyncio.Event()
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        if not answer:
+            await reader.read()
+        writer.close()
+        await writer.wait_closed()
+        finished.set()
+
+    async with await asyncio.start_server(handle, "127.0.0.1", 0) as server:
+        address = Address("127.0.0.1", server.sockets[0].getsockname()[1])
+        try:
+            until = time.monotonic() + give_up_after
+            return (await exchange(address, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", until)).status
+        finally:
+            await finished.wait()
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf", "closed"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "not HTTP"),
+        (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\njunk", "not HTTP"),
+    ],
+)
+def test_half_an_answer_is_none(answer: bytes, why: str) -> None:
+    with pytest.raises(ExchangeFailed, match=why):
+        asyncio.run(asked(answer))
+
+
+def test_a_silent_server_is_given_up_at_the_deadline() -> None:
+    with pytest.raises(ExchangeFailed) as failed:
+        asyncio.run(asked(b"", give_up_after=0.1))
+    assert failed.value.timed_out
+
+
+def test_nobody_at_the_address_is_a_failure_and_no_crash(tmp_path: Path) -> None:
+    for address in (Address("127.0.0.1", 1), Address(str(tmp_path / "admin.sock"), 0)):
+        with pytest.raises(ExchangeFailed):
+            asyncio.run(exchange(address, b"GET / HTTP/1.1\r\n\r\n", float("inf")))
