@@ -15,10 +15,12 @@ from pathlib import Path
 
 import pytest
 
+from support.certificates import Authority
 from support.guest import HOST, Guest, booted, new_disk
 from support.initramfs import ROOT, Kernel, by_dracut, by_initramfs_tools, debian_kernel, installation
 from support.screenshot import read_qr, screenshot
 from support.site import Served, served
+from support.tls_front import tls_front
 
 UUID, SERIAL, MAC = "5d0a7b2e-8a4c-4b8e-9d4a-0123456789ab", "BG-0042", "52:54:00:12:34:56"
 CACHE = ROOT / "build" / "boot-test"
@@ -39,9 +41,10 @@ def site(tmp_path: Path) -> Iterator[Served]:
         yield running
 
 
-def kernel_parameters(site: Served) -> str:
+def kernel_parameters(site: Served, front: str = "") -> str:
+    """``front`` is the address of a proxy in front of the site, if there is one."""
     extra = " ".join(f"talos.config.oauth.extra_variable={name}" for name in ("uuid", "serial", "mac"))
-    url = f"http://{HOST}:{site.url.rpartition(':')[2]}"
+    url = front or f"http://{HOST}:{site.url.rpartition(':')[2]}"
     return f"talos.platform=metal talos.config={url}/config?uuid=${{uuid}} talos.config.oauth.client_id=talos {extra}"
 
 
@@ -90,13 +93,20 @@ def test_a_machine_with_initramfs_tools_asks_once_and_boots_with_its_configurati
         assert "IP-Config" not in guest.said
 
 
-def test_the_kernel_log_takes_the_whole_prompt(kernel: Kernel, site: Served, tmp_path: Path) -> None:
-    """A file that writes more than ten lines in five seconds is muted by the kernel; a QR code has twenty."""
-    initramfs = by_initramfs_tools(kernel, tmp_path, installation(tmp_path / "lib", flags="--console kmsg"))
-    with booted(kernel, initramfs, new_disk(tmp_path), kernel_parameters(site), UUID, SERIAL) as guest:
-        approve_what_it_shows(guest, site)
-        assert_it_found_its_configuration(guest, site)
-        assert re.search(r"^\[ *\d+\.\d+\] \[talos\] \[OAuth\] device authorized$", guest.said, re.MULTILINE)
+def test_https_with_a_private_authority_and_the_kernel_log_as_console(
+    kernel: Kernel, site: Served, tmp_path: Path
+) -> None:
+    """The kernel mutes whoever writes more than ten lines in five seconds to its log; a QR code has twenty."""
+    (tmp_path / "tls").mkdir()
+    authority = Authority(tmp_path / "tls")
+    lib = installation(tmp_path / "lib", flags=f"--console kmsg --ca {authority.certificate}")
+    initramfs, disk = by_initramfs_tools(kernel, tmp_path, lib), new_disk(tmp_path)
+    with tls_front(authority.server(f"IP:{HOST}"), int(site.url.rpartition(":")[2])) as port:
+        parameters = kernel_parameters(site, f"https://{HOST}:{port}")
+        with booted(kernel, initramfs, disk, parameters, UUID, SERIAL) as guest:
+            approve_what_it_shows(guest, site)
+            assert_it_found_its_configuration(guest, site)
+            assert re.search(r"^\[ *\d+\.\d+\] \[talos\] \[OAuth\] device authorized$", guest.said, re.MULTILINE)
 
 
 def test_a_machine_with_dracut_boots_with_its_configuration(kernel: Kernel, site: Served, tmp_path: Path) -> None:
