@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 import ssl
 import threading
@@ -30,20 +31,15 @@ def _take(listener: socket.socket, context: ssl.SSLContext, port: int) -> None:
 
 
 def _serve(connection: socket.socket, context: ssl.SSLContext, port: int) -> None:
-    """One request: the machine closes each connection, or the server does after its answer."""
+    """One connection, until either side ends it. One thread does both ways: TLS is one state for both."""
     with (
         contextlib.suppress(OSError),
         context.wrap_socket(connection, server_side=True) as outer,
         socket.create_connection(("127.0.0.1", port)) as inner,
     ):
-        back = threading.Thread(target=_copy, args=(inner, outer), daemon=True)
-        back.start()
-        _copy(outer, inner)
-        back.join()
-
-
-def _copy(source: socket.socket, target: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while some := source.recv(65536):
-            target.sendall(some)
-        target.shutdown(socket.SHUT_WR)
+        while True:
+            source = outer if outer.pending() else select.select([outer, inner], [], [])[0][0]
+            some = source.recv(65536)
+            if not some:
+                return
+            (inner if source is outer else outer).sendall(some)
