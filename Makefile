@@ -4,8 +4,9 @@ PYTHON ?= python3
 RUN := .venv/run
 DEV := .venv/dev
 LOCK := .venv/lock
+BENCH := .venv/bench
 
-.PHONY: help demo test check format lock clean zipapp test-boot bench bench-acquire
+.PHONY: help demo test check format lock clean zipapp test-boot bench bench-acquire bench-serve
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -38,10 +39,14 @@ zipapp: $(RUN)/.stamp ## dist/bootgrant-acquire.pyz: the machine's half in one f
 	@$(RUN)/bin/python tools/build_zipapp.py dist/bootgrant-acquire.pyz
 	@ls -l dist/bootgrant-acquire.pyz
 
-bench: bench-acquire ## every measurement that needs nothing but this computer
+bench: $(if $(ONLY),,bench-acquire) bench-serve ## every measurement, or one of the server's by name: make bench ONLY=device_code
 
 bench-acquire: zipapp ## how soon the zipapp asks and what memory it takes, beside a bare Python
 	$(RUN)/bin/python bench/acquire_start.py
+
+bench-serve: $(BENCH)/.stamp ## the server against its peers, about 15 minutes (ROUNDS=5, ONLY=NAME)
+	@tools/debian_packages.sh bench/debian-packages.txt
+	@$(BENCH)/bin/python -m bench $(ONLY) $(if $(ROUNDS),--rounds $(ROUNDS))
 
 lock: $(LOCK)/.stamp ## write requirements/*.txt anew from pyproject.toml and requirements/*.in
 	tools/lock.sh $(LOCK)/bin/uv
@@ -55,6 +60,10 @@ $(RUN)/.stamp: requirements/run.txt pyproject.toml tools/make_venv.sh
 
 $(DEV)/.stamp: requirements/dev.txt pyproject.toml tools/make_venv.sh
 	@tools/make_venv.sh "$(PYTHON)" $(DEV) requirements/dev.txt --with-project
+	@touch $@
+
+$(BENCH)/.stamp: requirements/bench.txt pyproject.toml tools/make_venv.sh
+	@tools/make_venv.sh "$(PYTHON)" $(BENCH) requirements/bench.txt --with-project
 	@touch $@
 
 $(LOCK)/.stamp: requirements/lock.txt tools/make_venv.sh

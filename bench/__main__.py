@@ -1,0 +1,46 @@
+"""Run measurements: all of them, or those that are named."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+
+from bench.measurements import Options
+from bench.processes import pin_to_load_core
+from bench.result import Bar
+
+MEASUREMENTS = (
+    "device_code",
+    "token_pending",
+    "token_scale",
+    "waiting_cpu",
+    "approval",
+    "held",
+    "boot_storm",
+)
+
+
+def main() -> int:
+    """0 when every bar is met, 1 when one is not."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(MEASUREMENTS)} (default: all)")
+    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="rounds of interleaved measuring")
+    parser.add_argument("--quick", action="store_true", help="small and short, to see that it runs; means nothing")
+    args = parser.parse_args()
+    if unknown := set(args.names) - set(MEASUREMENTS):
+        parser.error(f"no such measurement: {', '.join(sorted(unknown))}")
+    pin_to_load_core()
+    bars: list[Bar] = []
+    for name in args.names or MEASUREMENTS:
+        measurement = importlib.import_module(f"bench.measurements.{name}")
+        print(f"\n{name}: {measurement.TITLE}", flush=True)
+        result = measurement.run(Options(rounds=args.rounds, quick=args.quick))
+        result.keep()
+        print(f"\n{result.shown()}", flush=True)
+        bars += result.bars
+    missed = [bar for bar in bars if not bar.met]
+    print(f"{len(bars) - len(missed)} of {len(bars)} bars met")
+    return 1 if missed else 0
+
+
+raise SystemExit(main())

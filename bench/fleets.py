@@ -1,0 +1,66 @@
+"""Fleets for measurements: machines that behave like Talos nodes, against a server under test."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from urllib.parse import urlsplit
+
+import uvloop
+
+from bench.peers.server import Server
+from bootgrant.cli.rehearsal_sites import Approver, entries
+from bootgrant.fleet.behaviour import Paths
+from bootgrant.fleet.exchange import Address
+from bootgrant.fleet.identities import Run
+from bootgrant.fleet.people import Approve
+from bootgrant.fleet.rehearsal import Rehearsal, Rehearsed, Site, holds_identity
+from bootgrant.fleet.report import Report, build_report
+from bootgrant.fleet.scenario import Scenario
+
+Beside = Callable[[Rehearsal], Awaitable[None]]
+"""What goes on beside a rehearsal, for instance looking at the server's memory; it is cancelled at the end."""
+
+
+def rehearse(server: Server, scenario: Scenario, beside: Beside | None = None) -> Report:
+    """Rehearse on a bootgrant server whose machines folder is ours; approvals go over its admin socket."""
+    if server.folder is None:
+        raise ValueError(f"{server.name} cannot be approved on")
+    run = Run(secrets.token_hex(4))
+    approve = Approver(server.folder / "data" / "admin.sock", run, verify=False)
+    with entries(server.folder / "machines", run, scenario.machines):
+        rehearsed = _go({"": _rehearsal(server, scenario, run, approve)}, beside)[""]
+    return build_report(rehearsed, run.name, server.url)
+
+
+def wait_side_by_side(servers: Mapping[str, Server], scenario: Scenario) -> dict[str, Rehearsed]:
+    """A fleet on each server at once, and nobody decides."""
+    return _go(
+        {name: _rehearsal(server, scenario, Run(secrets.token_hex(4)), None) for name, server in servers.items()}
+    )
+
+
+def _rehearsal(server: Server, scenario: Scenario, run: Run, approve: Approve | None) -> Rehearsal:
+    where = urlsplit(server.url)
+    paths = Paths(
+        where.netloc, server.endpoints.device, server.endpoints.token, "/config?uuid=${uuid}", scenario.client_id
+    )
+    sources = [
+        f"127.{64 + (index >> 16)}.{index >> 8 & 255}.{index & 255}" for index in range(1, scenario.machines + 1)
+    ]
+    site = Site(Address(where.hostname or "", where.port or 80), paths, sources)
+    return Rehearsal(site, scenario, run, holds_identity, approve)
+
+
+def _go(rehearsals: Mapping[str, Rehearsal], beside: Beside | None = None) -> dict[str, Rehearsed]:
+    async def go() -> dict[str, Rehearsed]:
+        watching = [asyncio.create_task(beside(rehearsal)) for rehearsal in rehearsals.values()] if beside else []
+        try:
+            return dict(zip(rehearsals, await asyncio.gather(*(r.go() for r in rehearsals.values())), strict=True))
+        finally:
+            for task in watching:
+                task.cancel()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(go())

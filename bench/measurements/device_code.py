@@ -1,0 +1,52 @@
+"""``POST /device/code``: 10,000 grants from empty, durable on SQLite, against peers that keep theirs in memory."""
+
+from __future__ import annotations
+
+from bench.load import wrk
+from bench.measurements import Options
+from bench.peers.authlib_flask import authlib_flask
+from bench.peers.bootgrant import bootgrant
+from bench.peers.oidc_provider import oidc_provider
+from bench.peers.server import Start
+from bench.result import Bar, Result
+from bench.rounds import Spread, interleaved, ratio
+
+TITLE = "POST /device/code, 10,000 grants from empty, 64 keep-alive connections"
+_PEERS: dict[str, Start] = {"bootgrant": bootgrant, "oidc-provider": oidc_provider, "Authlib on Flask": authlib_flask}
+
+
+def run(options: Options) -> Result:
+    count = 1000 if options.quick else 10_000
+    found = interleaved(options.rounds, {name: _measure(start, count) for name, start in _PEERS.items()}, options.say)
+    rates, costs, memory = found["req/s"], found["CPU µs"], found["KB a grant"]
+    rows = [
+        [
+            name,
+            Spread.of(rates[name]).shown(),
+            ratio(rates, name, "oidc-provider").shown(2),
+            Spread.of(costs[name]).shown(),
+            Spread.of(memory[name]).shown(1),
+        ]
+        for name in _PEERS
+    ]
+    bars = [_bar(rates, "oidc-provider", 2.5), _bar(rates, "Authlib on Flask", 4.0)]
+    head = ("server", "req/s", "÷ oidc-provider", "CPU µs a request", "KB a grant")
+    return Result("device_code", TITLE, head, rows, bars, {"rounds": found})
+
+
+def _measure(start: Start, count: int):  # type: ignore[no-untyped-def]
+    def measure() -> dict[str, float]:
+        with start() as server:
+            wrk.open_grants(server, max(300, count // 20), 1)
+            before = server.running.usage()
+            rate = wrk.open_grants(server, count, 2)
+            after = server.running.usage()
+        cost = (after.cpu - before.cpu) / count * 1e6
+        return {"req/s": rate, "CPU µs": cost, "KB a grant": (after.rss - before.rss) / count / 1024}
+
+    return measure
+
+
+def _bar(rates: dict[str, list[float]], peer: str, bar: float) -> Bar:
+    times = ratio(rates, "bootgrant", peer)
+    return Bar(f"requests a second ÷ {peer}", times.shown(2), times.median, bar, at_least=True)

@@ -1,0 +1,57 @@
+"""5,000 machines whose polls are held: memory for each, and what the server does while nothing happens."""
+
+from __future__ import annotations
+
+import asyncio
+
+from bench.fleets import rehearse
+from bench.measurements import Options
+from bench.peers.bootgrant import bootgrant
+from bench.processes import Usage
+from bench.result import Bar, Result
+from bootgrant.fleet.arrivals import Curve
+from bootgrant.fleet.rehearsal import Rehearsal
+from bootgrant.fleet.scenario import Decisions, Scenario
+
+TITLE = "5,000 held polls: memory for each, and CPU while nothing happens"
+
+
+def run(options: Options) -> Result:
+    machines, arrive, idle = (200, 1.0, 3.0) if options.quick else (5000, 6.0, 14.0)
+    # A poll is held for 25 s. From two seconds after the last machine came until the first poll ends, nothing happens;
+    # then each is answered and asked again, which is what waiting costs in the long run.
+    settled, cycle = arrive + 3.0, 50.0 if not options.quick else 5.0
+    with bootgrant() as server:
+        seen: dict[str, Usage] = {"empty": server.running.usage()}
+
+        async def watch(rehearsal: Rehearsal) -> None:
+            await asyncio.sleep(settled)
+            seen["begin"] = server.running.usage()
+            options.say(f"  {rehearsal.observations.open} polls are held")
+            seen["held"] = Usage(rehearsal.observations.open, 0)
+            await asyncio.sleep(idle)
+            seen["end"] = server.running.usage()
+            await asyncio.sleep(cycle)
+            seen["cycle"] = server.running.usage()
+
+        scenario = Scenario(machines, arrive, Curve.EVEN, Decisions(10_000.0), limit=settled + idle + cycle + 1.0)
+        report = rehearse(server, scenario, watch)
+    held = seen["held"].cpu
+    each = (seen["begin"].rss - seen["empty"].rss) / held / 1024
+    share = (seen["end"].cpu - seen["begin"].cpu) / idle
+    long_run = (seen["cycle"].cpu - seen["end"].cpu) / cycle
+    rows = [
+        ["held polls", f"{held:,.0f}"],
+        ["server before any machine came, MB", f"{seen['empty'].rss / 1e6:.1f}"],
+        ["server with all of them, MB", f"{seen['begin'].rss / 1e6:.1f}"],
+        ["KiB for each (its grant, its connection and its held request)", f"{each:.1f}"],
+        ["CPU while nothing happens", f"{share:.2%} of a core"],
+        ["CPU in the long run, every poll asked again after 25 s", f"{long_run:.2%} of a core"],
+        ["troubles", str(sum(report.troubles.values()))],
+    ]
+    bars = [
+        Bar("KiB for each held machine", f"{each:.1f}", each, 20.0, at_least=False),
+        Bar("CPU while nothing happens, % of a core", f"{share:.2%}", share * 100, 1.0, at_least=False),
+    ]
+    figures = {"held": held, "kib": each, "idle": share, "long_run": long_run, "troubles": report.troubles}
+    return Result("held", TITLE, ("", ""), rows, bars, figures)

@@ -1,0 +1,65 @@
+"""``POST /token`` while 10,000 grants wait, answered at once (``hold = "0s"``), against peers in memory."""
+
+from __future__ import annotations
+
+from bench.load import wrk
+from bench.load.keep_alive import collect_codes
+from bench.measurements import Options
+from bench.peers.authlib_flask import authlib_flask
+from bench.peers.bootgrant import bootgrant
+from bench.peers.oidc_provider import oidc_provider
+from bench.peers.server import Server, Start
+from bench.processes import OUT
+from bench.result import Bar, Result
+from bench.rounds import Spread, interleaved, ratio
+
+TITLE = "POST /token while 10,000 grants wait, answered at once, 64 keep-alive connections"
+_PEERS: dict[str, Start] = {
+    "bootgrant": lambda: bootgrant({"hold": '"0s"'}),
+    "oidc-provider": oidc_provider,
+    "Authlib on Flask": authlib_flask,
+}
+
+
+def run(options: Options) -> Result:
+    pending = 1000 if options.quick else 10_000
+    found = interleaved(options.rounds, {name: _measure(start, pending) for name, start in _PEERS.items()}, options.say)
+    rates, costs = found["req/s"], found["CPU µs"]
+    rows = [
+        [
+            name,
+            Spread.of(rates[name]).shown(),
+            ratio(rates, name, "oidc-provider").shown(2),
+            Spread.of(costs[name]).shown(1),
+        ]
+        for name in _PEERS
+    ]
+    times = ratio(rates, "bootgrant", "oidc-provider")
+    bars = [Bar("requests a second ÷ oidc-provider", times.shown(2), times.median, 4.0, at_least=True)]
+    head = ("server", "req/s", "÷ oidc-provider", "CPU µs a request")
+    return Result("token_pending", TITLE, head, rows, bars, {"rounds": found})
+
+
+def _measure(start: Start, pending: int):  # type: ignore[no-untyped-def]
+    def measure() -> dict[str, float]:
+        with start() as server:
+            return polled(server, collect_codes(server, pending), 4 * pending, pending // 2)
+
+    return measure
+
+
+def polled(server: Server, codes: list[str], count: int, warm: int = 2000) -> dict[str, float]:
+    """Poll for each code in turn, ``warm`` times before it counts.
+
+    A code may be asked for six times at once and then twice a second, before any server calls it too fast.
+    """
+    file = OUT / f"codes-{server.running.process.pid}.txt"
+    file.write_text("".join(f"{code}\n" for code in codes))
+    try:
+        wrk.poll_tokens(server, file, warm)
+        before = server.running.usage()
+        rate = wrk.poll_tokens(server, file, count, warm)
+        cost = (server.running.usage().cpu - before.cpu) / count * 1e6
+    finally:
+        file.unlink()
+    return {"req/s": rate, "CPU µs": cost}

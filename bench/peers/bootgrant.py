@@ -1,0 +1,46 @@
+"""``bootgrant serve`` as it is installed: every check on, SQLite on disk."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from bench.peers.server import Endpoints, Server
+from bench.processes import OUT, ROOT, free_port, started
+
+_ONE_ADDRESS = {"pending_per_address": "1000000", "pending": "1000000"}
+"""The limits are on, and out of reach: the load comes from a few addresses of one computer."""
+
+
+@contextlib.contextmanager
+def bootgrant(settings: dict[str, str] | None = None) -> Iterator[Server]:
+    """A new site on an empty database. ``settings`` are values of bootgrant.toml by their last name, as in the file."""
+    port = free_port()
+    command = (sys.executable, "-m", "bootgrant")
+    # Not in /tmp: that may be memory, and the database must be on a disk.
+    OUT.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="site-", dir=OUT) as place:
+        folder = Path(place)
+        words = ("--public-url", f"http://127.0.0.1:{port}", "--listen", f"127.0.0.1:{port}", "--operator", "bench")
+        subprocess.run([*command, "init", folder, *words], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+        _set(folder / "bootgrant.toml", dict(_ONE_ADDRESS) | (settings or {}))
+        with started(
+            [*command, "serve", "--config", folder / "bootgrant.toml"],
+            f"http://127.0.0.1:{port}/healthz",
+            OUT / "bootgrant.log",
+        ) as running:
+            yield Server("bootgrant", running, Endpoints("/device/code", "/token", "talos"), folder)
+
+
+def _set(config: Path, settings: Mapping[str, str]) -> None:
+    text = config.read_text()
+    for name, value in settings.items():
+        text, count = re.subn(rf"(?m)^{re.escape(name)} =.*$", f"{name} = {value}", text)
+        if count != 1:
+            raise RuntimeError(f"bootgrant.toml has {count} lines for {name}")
+    config.write_text(text)

@@ -1,0 +1,134 @@
+"""Servers as processes on one core: started when they answer, measured from ``/proc``, always ended."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+OUT = ROOT / "bench" / "out"
+SERVER_CORE, LOAD_CORE = 0, 1
+_START_LIMIT = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a server has used so far. ``cpu`` in seconds of user and system time, ``rss`` in bytes."""
+
+    cpu: float
+    rss: int
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A server that answers, and all processes that belong to it."""
+
+    process: subprocess.Popen[bytes]
+    url: str
+    log: Path
+
+    def usage(self) -> Usage:
+        """Summed over the process and its children, as gunicorn has a worker."""
+        pids = _family(self.process.pid)
+        return Usage(sum(_cpu(pid) for pid in pids), sum(_rss(pid) for pid in pids))
+
+
+@contextlib.contextmanager
+def started(
+    command: Sequence[str | Path],
+    url: str,
+    log: Path,
+    *,
+    cwd: Path = ROOT,
+    environment: dict[str, str] | None = None,
+    standard_input: bytes | None = None,
+) -> Iterator[Running]:
+    """``command`` pinned to the server's core, once ``url`` answers anything; gone after the block."""
+    words = ["taskset", "--cpu-list", str(SERVER_CORE), *command]
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as sink:
+        process = subprocess.Popen(
+            words,
+            cwd=cwd,
+            stdin=subprocess.PIPE if standard_input is not None else subprocess.DEVNULL,
+            stdout=sink,
+            stderr=sink,
+            env=_environment(environment or {}),
+        )
+    try:
+        if process.stdin is not None:
+            process.stdin.write(standard_input or b"")
+            process.stdin.close()
+        _wait_for_answer(process, url, log)
+        yield Running(process, url, log)
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def pin_to_load_core() -> None:
+    """This process, and what it starts, generates the load."""
+    os.sched_setaffinity(0, {LOAD_CORE})
+
+
+def _environment(more: dict[str, str]) -> dict[str, str]:
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("BOOTGRANT_") and not k.lower().endswith("_proxy")}
+    return kept | more
+
+
+def _wait_for_answer(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+    until = time.monotonic() + _START_LIMIT
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    while time.monotonic() < until and process.poll() is None:
+        try:
+            opener.open(url, timeout=2).close()
+            return
+        except urllib.error.HTTPError:
+            return
+        except OSError:
+            time.sleep(0.02)
+    raise RuntimeError(f"{url} does not answer; its log:\n{log.read_text(errors='replace')[-2000:]}")
+
+
+def _family(pid: int) -> list[int]:
+    family = [pid]
+    for parent in family:
+        for task in Path(f"/proc/{parent}/task").glob("*/children"):
+            with contextlib.suppress(OSError):
+                family += [int(child) for child in task.read_text().split()]
+    return family
+
+
+def _cpu(pid: int) -> float:
+    """From the scheduler, in nanoseconds; a thread that has ended is missing, and no server here ends threads."""
+    total = 0
+    for task in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+        with contextlib.suppress(OSError):
+            total += int(task.read_text().split()[0])
+    return total / 1e9
+
+
+def _rss(pid: int) -> int:
+    try:
+        pages = Path(f"/proc/{pid}/statm").read_text().split()[1]
+    except OSError:
+        return 0
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")

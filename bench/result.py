@@ -1,0 +1,57 @@
+"""What a measurement found: its figures, and how they stand to the bars."""
+
+from __future__ import annotations
+
+import json
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+
+from bench.processes import OUT
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One promise: ``found`` in words and as a number, the bar, and whether it is reached."""
+
+    what: str
+    found: str
+    value: float
+    bar: float
+    at_least: bool
+
+    @property
+    def met(self) -> bool:
+        return self.value >= self.bar if self.at_least else self.value <= self.bar
+
+    def line(self) -> str:
+        sign = "at least" if self.at_least else "at most"
+        return f"{'met    ' if self.met else 'NOT MET'}  {self.what}: {self.found} ({sign} {self.bar:g})"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """``head`` and ``rows`` are a table; ``figures`` the same for programs."""
+
+    name: str
+    title: str
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    bars: Sequence[Bar]
+    figures: dict[str, object] = field(default_factory=dict)
+
+    def shown(self) -> str:
+        """As Markdown, for the terminal and for docs/performance.md."""
+        lines = [f"### {self.title}", "", _row(self.head), _row(["---"] * len(self.head)), *map(_row, self.rows), ""]
+        return "\n".join([*lines, *(f"- {bar.line()}" for bar in self.bars), ""])
+
+    def keep(self) -> None:
+        """Write it to bench/out/NAME.json."""
+        OUT.mkdir(parents=True, exist_ok=True)
+        members = asdict(self) | {"at": time.strftime("%Y-%m-%d %H:%M"), "python": platform.python_version()}
+        (OUT / f"{self.name}.json").write_text(json.dumps(members, indent=2) + "\n", "utf-8")
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"

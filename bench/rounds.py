@@ -1,0 +1,49 @@
+"""Rounds: every server is measured once in each, and what counts is the ratio within a round."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """The middle one, the lowest and the highest of some values."""
+
+    median: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Spread:
+        return cls(statistics.median(values), min(values), max(values))
+
+    def shown(self, digits: int = 0) -> str:
+        return f"{self.median:,.{digits}f} ({self.low:,.{digits}f} to {self.high:,.{digits}f})"
+
+
+Rounds = dict[str, list[float]]
+"""What was measured of each server, one value for each round."""
+
+
+def interleaved(
+    rounds: int, measure: Mapping[str, Callable[[], Mapping[str, float]]], say: Callable[[str], None]
+) -> dict[str, Rounds]:
+    """Measure every server once a round, another one first each time. By figure, then by server, the rounds' values."""
+    found: dict[str, Rounds] = {}
+    names = list(measure)
+    for number in range(rounds):
+        for name in names[number % len(names) :] + names[: number % len(names)]:
+            figures = measure[name]()
+            say(
+                f"  round {number + 1}: {name}: " + ", ".join(f"{what} {value:,.1f}" for what, value in figures.items())
+            )
+            for what, value in figures.items():
+                found.setdefault(what, {}).setdefault(name, []).append(value)
+    return found
+
+
+def ratio(values: Rounds, first: str, second: str) -> Spread:
+    """``first`` divided by ``second``, round by round."""
+    return Spread.of([one / other for one, other in zip(values[first], values[second], strict=True)])
