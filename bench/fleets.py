@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from urllib.parse import urlsplit
 
 import uvloop
@@ -19,7 +19,7 @@ from bootgrant.fleet.rehearsal import Rehearsal, Rehearsed, Site, holds_identity
 from bootgrant.fleet.report import Report, build_report
 from bootgrant.fleet.scenario import Scenario
 
-Beside = Callable[[Rehearsal], Awaitable[None]]
+Beside = Callable[[Rehearsal], Coroutine[None, None, None]]
 """What goes on beside a rehearsal, for instance looking at the server's memory; it is cancelled at the end."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from bench.peers.server import Server
@@ -25,10 +26,10 @@ async def _collect(server: Server, count: int) -> list[str]:
     return codes
 
 
-async def _ask(server: Server, numbers: object, codes: list[str]) -> None:
+async def _ask(server: Server, numbers: Iterator[int], codes: list[str]) -> None:
     where = urlsplit(server.url)
     reader, writer = await asyncio.open_connection(where.hostname, where.port)
-    for number in numbers:  # type: ignore[attr-defined]
+    for number in numbers:
         form = server.device_form(f"b0075eed-0000-8000-8000-{number:012x}").encode()
         head = (
             f"POST {server.endpoints.device} HTTP/1.1\r\nHost: {where.netloc}\r\n"

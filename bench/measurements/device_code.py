@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from bench.load import wrk
 from bench.measurements import Options
 from bench.peers.authlib_flask import authlib_flask
@@ -34,7 +36,7 @@ def run(options: Options) -> Result:
     return Result("device_code", TITLE, head, rows, bars, {"rounds": found})
 
 
-def _measure(start: Start, count: int):  # type: ignore[no-untyped-def]
+def _measure(start: Start, count: int) -> Callable[[], dict[str, float]]:
     def measure() -> dict[str, float]:
         with start() as server:
             wrk.open_grants(server, max(300, count // 20), 1)

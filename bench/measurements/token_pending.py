@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from bench.load import wrk
 from bench.load.keep_alive import collect_codes
 from bench.measurements import Options
@@ -40,7 +42,7 @@ def run(options: Options) -> Result:
     return Result("token_pending", TITLE, head, rows, bars, {"rounds": found})
 
 
-def _measure(start: Start, pending: int):  # type: ignore[no-untyped-def]
+def _measure(start: Start, pending: int) -> Callable[[], dict[str, float]]:
     def measure() -> dict[str, float]:
         with start() as server:
             return polled(server, collect_codes(server, pending), 4 * pending, pending // 2)

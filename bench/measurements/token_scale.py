@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Callable
 
 from bench.load.keep_alive import collect_codes
 from bench.measurements import Options
@@ -33,7 +34,7 @@ def run(options: Options) -> Result:
     return Result("token_scale", TITLE, ("grants that wait", "CPU µs a request"), rows, bars, {"rounds": found})
 
 
-def _measure(server: Server, codes: list[str]):  # type: ignore[no-untyped-def]
+def _measure(server: Server, codes: list[str]) -> Callable[[], dict[str, float]]:
     dice = random.Random(1)
 
     def measure() -> dict[str, float]:
