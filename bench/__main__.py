@@ -17,6 +17,7 @@ MEASUREMENTS = (
     "approval",
     "held",
     "boot_storm",
+    "capacity",
 )
 
 

@@ -18,23 +18,44 @@ _ONE_ADDRESS = {"pending_per_address": "1000000", "pending": "1000000"}
 
 
 @contextlib.contextmanager
-def bootgrant(settings: dict[str, str] | None = None) -> Iterator[Server]:
+def bootgrant(settings: Mapping[str, str] | None = None, scheme: str = "http") -> Iterator[Server]:
     """A new site on an empty database. ``settings`` are values of bootgrant.toml by their last name, as in the file."""
     port = free_port()
     command = (sys.executable, "-m", "bootgrant")
+    url = f"{scheme}://127.0.0.1:{port}"
     # Not in /tmp: that may be memory, and the database must be on a disk.
     OUT.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="site-", dir=OUT) as place:
         folder = Path(place)
-        words = ("--public-url", f"http://127.0.0.1:{port}", "--listen", f"127.0.0.1:{port}", "--operator", "bench")
+        words = ("--public-url", url, "--listen", f"127.0.0.1:{port}", "--operator", "bench")
         subprocess.run([*command, "init", folder, *words], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-        _set(folder / "bootgrant.toml", dict(_ONE_ADDRESS) | (settings or {}))
-        with started(
-            [*command, "serve", "--config", folder / "bootgrant.toml"],
-            f"http://127.0.0.1:{port}/healthz",
-            OUT / "bootgrant.log",
-        ) as running:
+        _set(folder / "bootgrant.toml", _ONE_ADDRESS | dict(settings or {}))
+        serve = (*command, "serve", "--config", folder / "bootgrant.toml")
+        with started(serve, f"{url}/healthz", OUT / "bootgrant.log") as running:
             yield Server("bootgrant", running, Endpoints("/device/code", "/token", "talos"), folder)
+
+
+@contextlib.contextmanager
+def bootgrant_over_tls() -> Iterator[Server]:
+    """The same, with TLS in the server itself and a key of the usual kind (ECDSA P-256)."""
+    OUT.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="tls-", dir=OUT) as place:
+        certificate, key = Path(place) / "certificate.pem", Path(place) / "key.pem"
+        words = (
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=127.0.0.1",
+        )
+        made = ["openssl", "req", "-x509", *words, "-out", str(certificate), "-keyout", str(key)]
+        subprocess.run(made, check=True, stderr=subprocess.DEVNULL)
+        with bootgrant({"certificate": f'"{certificate}"', "key": f'"{key}"'}, "https") as server:
+            yield server
 
 
 def _set(config: Path, settings: Mapping[str, str]) -> None:
