@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -31,6 +32,20 @@ def test_on_a_server_of_its_own_everybody_is_served_and_the_reports_are_written(
     assert done.stdout.startswith("5 of 5 machines have their configuration")
     assert json.loads(values.read_text())["delivered"] == 5
     assert "5 of 5 machines" in page.read_text()
+
+
+def test_interrupted_it_leaves_nothing_behind(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "bootgrant", "rehearse", "--machines", "2", "--decide-after", "60s"]
+    environment = clean_environment() | {"TMPDIR": str(tmp_path)}
+    with subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment
+    ) as run:
+        assert run.stderr is not None
+        assert run.stderr.readline().startswith("run ")
+        run.send_signal(signal.SIGINT)
+        assert "stopped" in run.stderr.read()
+    assert run.returncode == 130
+    assert not list(tmp_path.iterdir())
 
 
 def test_it_is_not_aimed_at_a_real_site_by_mistake() -> None:

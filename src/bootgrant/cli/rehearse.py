@@ -28,7 +28,7 @@ from bootgrant.fleet.scenario import Decisions, Kind, Scenario
 if TYPE_CHECKING:
     from bootgrant.cli.rehearsal_sites import Target
     from bootgrant.fleet.observations import Progress
-    from bootgrant.fleet.rehearsal import Rehearsal, Rehearsed
+    from bootgrant.fleet.rehearsal import Rehearsal
     from bootgrant.fleet.report import Report
 
 _LIVE: Final = 0.2
@@ -89,8 +89,6 @@ def _interrupt(_number: int, _frame: object) -> None:
 
 
 def _rehearse(args: argparse.Namespace) -> int:
-    import uvloop
-
     from bootgrant.cli.rehearsal_sites import Approver, entries, sources_of
     from bootgrant.fleet.behaviour import Paths
     from bootgrant.fleet.identities import Run
@@ -110,11 +108,25 @@ def _rehearse(args: argparse.Namespace) -> int:
         check = holds_identity if folder is not None else lambda _identity, config: "" if config else "empty"
         rehearsal = Rehearsal(site, _scenario(args), run, check, approve)
         _say(f"run {run.name}: {args.machines} machines ask {target.url}")
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            rehearsed = runner.run(_shown(rehearsal))
-    report = build_report(rehearsed, run.name, target.url)
+        stopped = _run_until_interrupted(rehearsal)
+        report = build_report(rehearsal.so_far(), run.name, target.url)
     _write(args, report)
+    if stopped:
+        return 130
     return 0 if report.complete else 1
+
+
+def _run_until_interrupted(rehearsal: Rehearsal) -> bool:
+    """Whether somebody ended it early; what was seen until then is worth a report."""
+    import uvloop
+
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_shown(rehearsal))
+    except KeyboardInterrupt:
+        _say("stopped; so far:")
+        return True
+    return False
 
 
 @contextlib.contextmanager
@@ -143,11 +155,11 @@ def _scenario(args: argparse.Namespace) -> Scenario:
     return Scenario(args.machines, args.arrive, args.curve, decisions, args.kind, limit, args.client_id)
 
 
-async def _shown(rehearsal: Rehearsal) -> Rehearsed:
+async def _shown(rehearsal: Rehearsal) -> None:
     """Run it, and show how far it is: one line that changes on a terminal, a line every few seconds elsewhere."""
     display = asyncio.create_task(_display(rehearsal))
     try:
-        return await rehearsal.go()
+        await rehearsal.go()
     finally:
         display.cancel()
         with contextlib.suppress(asyncio.CancelledError):

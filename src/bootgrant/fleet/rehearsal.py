@@ -58,18 +58,19 @@ class Rehearsal:
     check: CheckConfig
     approve: Approve | None
     observations: Observations = field(init=False)
+    _load: Load = field(default_factory=Load)
     _began: float = 0.0
+    _cpu: float = 0.0
 
     def __post_init__(self) -> None:
         self.observations = Observations(self.scenario.machines)
 
     async def go(self) -> Rehearsed:
         """Run until every machine has its configuration or the scenario's limit is reached."""
-        load = Load()
-        cpu = time.process_time()
+        self._cpu = time.process_time()
         self._began = time.monotonic()
         async with asyncio.TaskGroup() as group:
-            beside = [group.create_task(_watch_lag(load))]
+            beside = [group.create_task(_watch_lag(self._load))]
             people = self._people()
             if people is not None:
                 beside.append(group.create_task(people.decide(self._began)))
@@ -81,8 +82,12 @@ class Rehearsal:
             finally:
                 for task in beside:
                     task.cancel()
-        load.cpu = time.process_time() - cpu
-        return Rehearsed(self.scenario, self.observations, time.monotonic() - self._began, load)
+        return self.so_far()
+
+    def so_far(self) -> Rehearsed:
+        """What was seen until now; also after ``go`` was cancelled."""
+        self._load.cpu = time.process_time() - self._cpu
+        return Rehearsed(self.scenario, self.observations, time.monotonic() - self._began, self._load)
 
     def progress(self) -> Progress:
         """How far it is."""
