@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 
 import pytest
 
 from bootgrant.approval.codes import access_token, access_token_digest
 from bootgrant.approval.grant import Decision, Delivery, DeviceGrant, GrantRules, GrantState, Refusal
 from bootgrant.ports.grant_store import GrantRule, GrantStore, UserCodeTaken
-from bootgrant.store.sqlite.database import SqliteDatabase
 from bootgrant.wire.identity import MachineIdentity
 from support.grants import MAC, NOW, UUID, other_machine, pending_grant
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[GrantStore]:
-    with SqliteDatabase(tmp_path, NOW) as database:
-        yield database.grants
 
 
 async def test_a_grant_is_found_as_it_was_kept(store: GrantStore) -> None:

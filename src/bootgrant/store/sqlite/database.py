@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import sqlite3
 from pathlib import Path
 from types import TracebackType
 
-from bootgrant.ports.grant_store import StoreUnavailable
+from bootgrant.store.folder_lock import FolderLock
 from bootgrant.store.grant_book import GrantBook
 from bootgrant.store.grant_index import GrantIndex
 from bootgrant.store.sqlite.grants import SqliteJournal
@@ -26,7 +24,7 @@ class SqliteDatabase:
 
     def __init__(self, folder: Path, now: float) -> None:
         self._path = folder / "bootgrant.sqlite3"
-        self._lock = _lock(folder / "lock")
+        self._lock = FolderLock(folder)
         try:
             migrate(self._path)
             self._reader = _connect(self._path)
@@ -51,27 +49,6 @@ class SqliteDatabase:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
-
-
-def _lock(path: Path) -> _Lock:
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise StoreUnavailable(f"{path} cannot be written ({error.strerror}); is the data folder there?") from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(descriptor)
-        raise StoreUnavailable(f"{path.parent} is in use by another bootgrant; stop that one first") from error
-    return _Lock(descriptor)
-
-
-class _Lock:
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-
-    def close(self) -> None:
-        os.close(self._descriptor)
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
-from importlib import resources
 from pathlib import Path
 
-from yoyo import get_backend, read_migrations
+from yoyo import get_backend
 
 from bootgrant.ports.grant_store import StoreUnavailable
+from bootgrant.store.migrations import known_migrations, refuse_newer
 
 
-def migrate(database: Path) -> None:
-    """Bring the file to this version's schema, making it when it is not there.
+def migrate(database: Path) -> list[str]:
+    """Bring the file to this version's schema, making it when it is not there; the names of what was applied.
 
     Raises StoreUnavailable when it cannot be written or was written by a newer bootgrant.
     """
-    with resources.as_file(resources.files("bootgrant.store.schema") / "sqlite") as folder:
-        migrations = read_migrations(str(folder))
-        known = {migration.id for migration in migrations}
-        _prepare(database, known)
+    with known_migrations("sqlite") as migrations:
+        _prepare(database, {migration.id for migration in migrations})
         backend = get_backend(f"sqlite:///{database}")
         try:
             with backend.lock():
-                backend.apply_migrations(backend.to_apply(migrations))
+                missing = backend.to_apply(migrations)
+                backend.apply_migrations(missing)
+                return [migration.id for migration in missing]
         finally:
             backend.connection.close()
 
@@ -38,11 +38,7 @@ def _prepare(database: Path, known: set[str]) -> None:
             applied = _applied(connection)
     except (OSError, sqlite3.Error) as error:
         raise StoreUnavailable(f"{database} cannot be opened ({error}); is the folder there and writable?") from error
-    if newer := sorted(applied - known):
-        raise StoreUnavailable(
-            f"{database} was written by a newer bootgrant (it has {', '.join(newer)}); run that version, "
-            "or restore the copy made before the upgrade"
-        )
+    refuse_newer(str(database), applied, known)
 
 
 def _applied(connection: sqlite3.Connection) -> set[str]:

@@ -1,0 +1,28 @@
+"""One server per data folder: a lock that ends with the process that holds it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+from bootgrant.ports.grant_store import StoreUnavailable
+
+
+class FolderLock:
+    """Held from its making to ``close``. Raises StoreUnavailable when another process has the folder."""
+
+    def __init__(self, folder: Path) -> None:
+        path = folder / "lock"
+        try:
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise StoreUnavailable(f"{path} cannot be written ({error.strerror}); is the data folder there?") from error
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self.close()
+            raise StoreUnavailable(f"{folder} is in use by another bootgrant; stop that one first") from error
+
+    def close(self) -> None:
+        os.close(self._descriptor)

@@ -1,0 +1,134 @@
+"""Connections to PostgreSQL: a bounded pool, and what is tried again when one breaks or a transaction loses."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, TypeVar
+
+import psycopg
+from psycopg import AsyncConnection, errors
+from psycopg_pool import AsyncConnectionPool, PoolClosed
+
+from bootgrant.ports.grant_store import StoreUnavailable
+from bootgrant.store.postgres.address import PostgresAddress
+
+log = logging.getLogger("bootgrant.store")
+Connection = AsyncConnection[tuple[Any, ...]]
+T = TypeVar("T")
+
+PATIENCE: Final = 4.0
+"""Seconds that a request waits for a database that restarts, before it is told that there is none."""
+
+_ONE_TRY: Final = 1.0
+_PAUSE: Final = 0.1
+_WAITING_MOST: Final = 1000
+_LOST_RACE = (errors.SerializationFailure, errors.DeadlockDetected)
+_DURABLE = (
+    "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit', true) = 'off'"
+)
+
+
+class OutcomeUnknown(StoreUnavailable):
+    """The connection broke before the answer to a write came: it was made, or it was not."""
+
+
+class Connections:
+    """At most ``most`` connections. ``open`` raises StoreUnavailable when the database cannot be reached."""
+
+    def __init__(self, address: PostgresAddress, most: int) -> None:
+        self._address = address
+        self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
+            "",
+            kwargs=self._parameters,
+            min_size=1,
+            max_size=most,
+            open=False,
+            configure=_make_durable,
+            timeout=_ONE_TRY,
+            max_waiting=_WAITING_MOST,
+            # Whoever waits has a new connection made at once; the pool's own growing pauses are for idle times.
+            reconnect_timeout=_ONE_TRY,
+            name="bootgrant",
+        )
+
+    def _parameters(self) -> dict[str, Any]:
+        return {**self._address.parameters(), "autocommit": True}
+
+    async def open(self) -> None:
+        await self._pool.open()
+
+    async def close(self) -> None:
+        await self._pool.close()
+
+    async def run(self, work: Callable[[Connection], Awaitable[T]], *, look_first: bool = False) -> T:
+        """Do ``work`` on a connection in autocommit mode, again after a lost race, and again on another connection
+        when one breaks, for at most PATIENCE.
+
+        A write that must not be made twice says ``look_first``: then a broken connection raises OutcomeUnknown. Raises
+        StoreUnavailable for every other failure of the database; violated constraints are for ``work`` to handle.
+        """
+        until = asyncio.get_running_loop().time() + PATIENCE
+        while True:
+            try:
+                async with asyncio.timeout_at(until):
+                    outcome = await self._once(work, look_first=look_first)
+            except TimeoutError:
+                raise StoreUnavailable(f"the database does not answer in {PATIENCE:.0f} s") from None
+            except _Again as again:
+                if asyncio.get_running_loop().time() + again.pause >= until:
+                    raise StoreUnavailable(f"the database cannot be used: {again.reason}") from again
+                await asyncio.sleep(again.pause)
+            else:
+                return outcome
+
+    async def _once(self, work: Callable[[Connection], Awaitable[T]], *, look_first: bool) -> T:
+        connection: Connection | None = None
+        try:
+            async with self._pool.connection() as connection:
+                return await work(connection)
+        except (psycopg.IntegrityError, psycopg.DataError):
+            raise
+        except PoolClosed as error:
+            raise StoreUnavailable("the server stops") from error
+        except _LOST_RACE as error:
+            raise _Again(random.uniform(0, _PAUSE / 10), "other servers change the same rows") from error  # noqa: S311
+        except errors.ReadOnlySqlTransaction as error:
+            # A standby that was the primary a moment ago: the next connection finds the new one.
+            if connection is not None:
+                await connection.close()
+            raise _Again(_PAUSE, reason_of(error)) from error
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            if connection is None:
+                raise _Again(_PAUSE, reason_of(error)) from error
+            if not connection.closed and not isinstance(error, errors.StatementCompletionUnknown):
+                raise StoreUnavailable(f"the database refuses: {reason_of(error)}") from error
+            if look_first:
+                raise OutcomeUnknown(f"the database is gone: {reason_of(error)}; it may have taken effect") from error
+            raise _Again(_PAUSE, reason_of(error)) from error
+        except psycopg.Error as error:
+            raise StoreUnavailable(f"the database refuses: {reason_of(error)}") from error
+
+
+class _Again(Exception):
+    """Try once more after ``pause`` seconds."""
+
+    def __init__(self, pause: float, reason: str) -> None:
+        super().__init__(reason)
+        self.pause = pause
+        self.reason = reason
+
+
+async def _make_durable(connection: Connection) -> None:
+    """An answer leaves only after its row is on disk, also where the database's default is another."""
+    try:
+        await connection.execute(_DURABLE)
+    except psycopg.Error as error:
+        log.warning("synchronous_commit is not known to this database: %s", reason_of(error))
+
+
+def reason_of(error: psycopg.Error) -> str:
+    """One line; libpq's messages hold no password."""
+    return " ".join((error.diag.message_primary or str(error)).split()) or type(error).__name__

@@ -1,0 +1,68 @@
+"""One PostgreSQL database, opened by one of its servers: the two stores on it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import psycopg
+from psycopg import AsyncConnection
+
+from bootgrant.ports.grant_store import StoreUnavailable
+from bootgrant.store.postgres.address import PostgresAddress
+from bootgrant.store.postgres.connections import Connections, reason_of
+from bootgrant.store.postgres.grants import PostgresGrantStore
+from bootgrant.store.postgres.migrations import check_schema
+from bootgrant.store.postgres.news import News
+from bootgrant.store.postgres.operators import PostgresOperatorStore
+from bootgrant.store.postgres.watching import Watching
+
+log = logging.getLogger("bootgrant.store")
+
+
+class PostgresDatabase:
+    """ports.database.Database."""
+
+    def __init__(self, connections: Connections, watching: Watching, news: News) -> None:
+        self.news = news
+        self.grants = PostgresGrantStore(connections, watching, news)
+        self.operators = PostgresOperatorStore(connections)
+
+
+@asynccontextmanager
+async def open_postgres(
+    address: PostgresAddress, connections_most: int, patience: float = 0.0
+) -> AsyncIterator[PostgresDatabase]:
+    """The database with this version's schema; one more connection than ``connections_most`` listens.
+
+    ``patience`` is how many seconds to wait for a database that is not up yet. Raises StoreUnavailable.
+    """
+    await _check(address, asyncio.get_running_loop().time() + patience)
+    connections, watching = Connections(address, connections_most), Watching()
+    news = News(address, connections, watching)
+    await connections.open()
+    news.start()
+    try:
+        yield PostgresDatabase(connections, watching, news)
+    finally:
+        await news.stop()
+        await connections.close()
+
+
+async def _check(address: PostgresAddress, until: float) -> None:
+    told = False
+    while True:
+        try:
+            async with await AsyncConnection.connect(autocommit=True, **address.parameters()) as connection:
+                await check_schema(address, connection)
+                return
+        except psycopg.Error as error:
+            reason = reason_of(error)
+            if asyncio.get_running_loop().time() + 1 > until:
+                raise StoreUnavailable(f"{address} cannot be used: {reason}") from error
+            if not told:
+                log.warning("waiting for %s: %s", address, reason)
+                told = True
+        await asyncio.sleep(1)

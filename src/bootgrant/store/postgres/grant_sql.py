@@ -1,0 +1,77 @@
+"""The statements on grants, and grants as rows with a version. Plain SQL: one row, one condition, one index each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+from bootgrant.approval.grant import DeviceGrant
+from bootgrant.store.grant_rows import CHANGING, COLUMNS, changing_values, from_row, to_row
+from bootgrant.store.postgres.connections import Connection
+from bootgrant.store.postgres.texts import found, kept
+from bootgrant.wire.identity import MachineIdentity
+
+_NAMES = ", ".join(COLUMNS)
+_SELECT = f"SELECT {_NAMES}, version FROM grants"  # noqa: S608  (names of columns)
+
+PENDING: Final = f"{_SELECT} WHERE state = 'pending' AND expires_at > %s ORDER BY opened_at DESC LIMIT %s"
+DENIED: Final = f"{_SELECT} WHERE state = 'denied' AND identity_key = ANY(%s) AND decided_at > %s"
+LIVE_WITH: Final = " UNION ".join(
+    f"{_SELECT} WHERE state = 'pending' AND {variable} = %s AND expires_at > %s" for variable in MachineIdentity.STRONG
+)
+REPLACE: Final = (
+    "UPDATE grants SET state = 'replaced', version = version + 1 "
+    "WHERE state = 'pending' AND identity_key = %s AND source_address = %s RETURNING grant_id, version"
+)
+INSERT: Final = f"INSERT INTO grants (version, identity_key, {_NAMES}) VALUES (1, %s{', %s' * len(COLUMNS)})"  # noqa: S608  (names)
+UPDATE: Final = (
+    f"UPDATE grants SET version = version + 1, {', '.join(f'{name} = %s' for name in CHANGING)} "  # noqa: S608  (names)
+    "WHERE grant_id = %s AND version = %s RETURNING grant_id"
+)
+ADD_DELIVERY: Final = "INSERT INTO deliveries (grant_id, at, address, sha256, size) VALUES (%s, %s, %s, %s, %s)"
+DELIVERIES: Final = "SELECT at, address, sha256, size FROM deliveries WHERE grant_id = %s ORDER BY at"
+_ENDED = (
+    "(token_digest IS NULL AND expires_at < %(unfetched)s)",
+    "(token_digest IS NOT NULL AND token_expires_at < %(fetched)s)",
+)
+COLLECT: Final = (
+    f"DELETE FROM grants WHERE ({' OR '.join(_ENDED)}) AND grant_id IN ("  # noqa: S608  (constants of this file)
+    f"SELECT grant_id FROM grants WHERE {_ENDED[0]} UNION ALL SELECT grant_id FROM grants WHERE {_ENDED[1]} "
+    "LIMIT %(limit)s)"
+)
+CHECK: Final = "UPDATE write_check SET checked = checked + 1"
+
+
+class Stored(NamedTuple):
+    """A grant as it was read, and the version that a change of it must name."""
+
+    grant: DeviceGrant
+    version: int
+
+
+def stored(row: Sequence[Any]) -> Stored:
+    """A row of a grant and its version, as every SELECT here gives it."""
+    return Stored(from_row([found(value) for value in row[:-1]]), row[-1])
+
+
+async def find(column: str, keys: Sequence[object], connection: Connection) -> dict[object, Stored]:
+    """The grants whose unique ``column`` is one of ``keys``, by it."""
+    cursor = connection.cursor(binary=True)
+    await cursor.execute(f"{_SELECT} WHERE {column} = ANY(%s)", ([kept(key) for key in keys],))
+    place = COLUMNS.index(column)
+    return {found(row[place]): stored(row) for row in await cursor.fetchall()}
+
+
+def asking(grant: DeviceGrant) -> tuple[str, str]:
+    """What only one pending grant may have; the parameters of REPLACE."""
+    return kept(grant.identity.key), kept(grant.source_address)
+
+
+def inserted(grant: DeviceGrant) -> tuple[object, ...]:
+    """The parameters of INSERT."""
+    return (kept(grant.identity.key), *(kept(value) for value in to_row(grant)))
+
+
+def updated(after: DeviceGrant, version: int) -> tuple[object, ...]:
+    """The parameters of UPDATE."""
+    return (*(kept(value) for value in changing_values(after)), after.grant_id, version)

@@ -1,0 +1,116 @@
+"""Grants as rows of PostgreSQL. What many machines do at once goes in batches; the rest is one statement each."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import Any
+
+from bootgrant.approval.grant import Delivery, DeviceGrant, Refusal
+from bootgrant.ports.grant_store import GrantRule
+from bootgrant.store.postgres import grant_sql as sql
+from bootgrant.store.postgres.batches import Batches
+from bootgrant.store.postgres.changing import Change, Changing, Outcome
+from bootgrant.store.postgres.connections import Connection, Connections
+from bootgrant.store.postgres.news import News
+from bootgrant.store.postgres.opening import Opening
+from bootgrant.store.postgres.texts import kept
+from bootgrant.store.postgres.watching import Watching
+from bootgrant.wire.identity import MachineIdentity
+
+
+class PostgresGrantStore:
+    """ports.grant_store.GrantStore on a database that other servers use too."""
+
+    def __init__(self, connections: Connections, watching: Watching, news: News) -> None:
+        self._connections = connections
+        self._watching = watching
+        self._by_id = Batches(partial(self._find, "grant_id"))
+        self._by_device_code = Batches(partial(self._find, "device_code_digest"))
+        self._by_user_code = Batches(partial(self._find, "user_code_digest"))
+        self._by_token = Batches(partial(self._find, "token_digest"))
+        self._denials = Batches(self._find_denials)
+        self._openings: Batches[DeviceGrant, list[str]] = Batches(Opening(connections, news))
+        self._changes: Batches[Change, Outcome] = Batches(Changing(connections, news))
+
+    async def open_grant(self, grant: DeviceGrant) -> Sequence[str]:
+        return await self._openings.ask(grant)
+
+    async def find_by_device_code(self, digest: bytes) -> DeviceGrant | None:
+        return await self._by_device_code.ask(digest)
+
+    async def find_by_user_code(self, digest: bytes) -> DeviceGrant | None:
+        return await self._by_user_code.ask(digest)
+
+    async def find_by_token(self, digest: bytes) -> DeviceGrant | None:
+        return await self._by_token.ask(digest)
+
+    async def find_grant(self, grant_id: str) -> DeviceGrant | None:
+        return await self._by_id.ask(grant_id)
+
+    async def pending_grants(self, now: float, limit: int) -> Sequence[DeviceGrant]:
+        return [row.grant for row in await self._read(sql.PENDING, (now, limit))]
+
+    async def find_denial(self, identity: MachineIdentity, since: float) -> DeviceGrant | None:
+        return await self._denials.ask((identity.key, since))
+
+    async def live_with(self, identity: MachineIdentity, now: float) -> Sequence[DeviceGrant]:
+        # NULL equals nothing: an absent variable does not match the absent variables of others.
+        values = [kept(getattr(identity, name)) or None for name in identity.STRONG]
+        rows = await self._read(sql.LIVE_WITH, tuple(part for value in values for part in (value, now)))
+        return [row.grant for row in rows]
+
+    async def change_grant(
+        self, grant_id: str, rule: GrantRule, delivery: Delivery | None = None
+    ) -> DeviceGrant | Refusal:
+        outcome = await self._changes.ask(Change(grant_id, rule, delivery))
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    async def deliveries(self, grant_id: str) -> Sequence[Delivery]:
+        rows = await self._connections.run(partial(_rows, sql.DELIVERIES, (kept(grant_id),)))
+        return [Delivery(*row) for row in rows]
+
+    async def collect_ended(self, unfetched_before: float, fetched_before: float, limit: int) -> int:
+        values = {"unfetched": unfetched_before, "fetched": fetched_before, "limit": limit}
+
+        async def collect(connection: Connection) -> int:
+            return (await connection.execute(sql.COLLECT, values)).rowcount
+
+        return await self._connections.run(collect)
+
+    def watch_grant(self, grant_id: str) -> AbstractContextManager[asyncio.Future[None]]:
+        return self._watching.watch(grant_id)
+
+    async def check_writable(self) -> None:
+        await self._connections.run(lambda connection: connection.execute(sql.CHECK))
+
+    async def _find(self, column: str, keys: Sequence[object]) -> Sequence[DeviceGrant | None]:
+        """The grant of each key; a watched one that is newer than its watchers know wakes them."""
+        rows = await self._connections.run(partial(sql.find, column, list(dict.fromkeys(keys))))
+        for row in rows.values():
+            self._watching.read(row.grant.grant_id, row.version)
+        return [rows[key].grant if key in rows else None for key in keys]
+
+    async def _find_denials(self, asked: Sequence[tuple[str, float]]) -> Sequence[DeviceGrant | None]:
+        earliest = min(since for _, since in asked)
+        rows = await self._read(sql.DENIED, (list({kept(key) for key, _ in asked}), earliest))
+        newest: dict[str, tuple[float, DeviceGrant]] = {}
+        for row in rows:
+            at = row.grant.decision.at if row.grant.decision else 0.0
+            key = row.grant.identity.key
+            if key not in newest or at > newest[key][0]:
+                newest[key] = (at, row.grant)
+        return [newest[key][1] if key in newest and newest[key][0] > since else None for key, since in asked]
+
+    async def _read(self, statement: str, values: tuple[object, ...]) -> list[sql.Stored]:
+        return [sql.stored(row) for row in await self._connections.run(partial(_rows, statement, values))]
+
+
+async def _rows(statement: str, values: tuple[object, ...], connection: Connection) -> list[tuple[Any, ...]]:
+    cursor = connection.cursor(binary=True)
+    await cursor.execute(statement, values)
+    return await cursor.fetchall()

@@ -1,0 +1,147 @@
+"""A private PostgreSQL cluster in a temporary folder, from Debian's packages, that tests may stop and kill."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from bootgrant.store.postgres.address import PostgresAddress
+from bootgrant.store.postgres.migrations import migrate
+from bootgrant.wire.secret import Secret
+from support.parts import installed_file
+from support.site import free_port, wait_until
+
+PASSWORD = "only on loopback"
+_SETTINGS = {
+    # What a killed server has handed to the system is still there; power cuts are PostgreSQL's own tests.
+    "fsync": "off",
+    "full_page_writes": "off",
+    "max_connections": "200",
+    "shared_buffers": "32MB",
+    "log_min_messages": "fatal",
+}
+
+
+@dataclass(slots=True)
+class Cluster:
+    """One server on a port of loopback. Databases are made from a template, and all go with the folder."""
+
+    programs: Path
+    folder: Path
+    port: int
+    process: subprocess.Popen[bytes] | None = None
+    template: str = ""
+    _numbers: Iterator[int] = field(default_factory=lambda: count(1))
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        words = [f"--{name}={value}" for name, value in _SETTINGS.items()]
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                # It ends with the tests, also when they are killed.
+                [*_as_user(), "setpriv", "--pdeathsig", "QUIT", str(self.programs / "postgres"), "-D",
+                 str(self.folder / "data"), "-p", str(self.port), "-h", "127.0.0.1", "-k", "", *words],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder,
+            )  # fmt: skip
+        wait_until(self._answers, "PostgreSQL answers")
+
+    def stop(self) -> None:
+        """End it as an administrator does who is in a hurry: every connection is closed, what is committed stays."""
+        self._end(signal.SIGINT)
+
+    def crash(self) -> None:
+        """End every one of its processes at once, without a word to the clients."""
+        self._end(signal.SIGQUIT)
+
+    def _end(self, number: signal.Signals) -> None:
+        assert self.process is not None
+        self.process.send_signal(number)
+        self.process.wait(30)
+        self.process = None
+
+    def url(self, database: str, password: str = PASSWORD) -> str:
+        secret = f":{password.replace(' ', '%20')}" if password else ""
+        return f"postgresql://bootgrant{secret}@127.0.0.1:{self.port}/{database}"
+
+    def create(self, template: str = "template0") -> str:
+        """The name of a new database."""
+        name = f"test{next(self._numbers)}"
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
+        self.execute(statement)
+        return name
+
+    def drop(self, name: str) -> None:
+        self.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    def execute(self, statement: sql.Composed | sql.SQL, database: str = "postgres") -> list[tuple[object, ...]]:
+        """Do it as an administrator would, in a connection of its own."""
+        with psycopg.connect(self.url(database), autocommit=True) as connection:
+            cursor = connection.execute(statement)
+            return cursor.fetchall() if cursor.description else []
+
+    def _answers(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, (self.folder / "log").read_text()
+        try:
+            psycopg.connect(self.url("postgres")).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+
+@contextmanager
+def cluster() -> Iterator[Cluster]:
+    """A started cluster with the role ``bootgrant``; nothing of it is left after the block."""
+    versions = sorted(Path("/usr/lib/postgresql").glob("*"), key=lambda path: float(path.name))
+    initdb = installed_file((versions or [Path("/usr/lib/postgresql/none")])[-1] / "bin/initdb", "postgresql")
+    folder = Path(tempfile.mkdtemp(prefix="bootgrant-postgres-"))
+    try:
+        (folder / "password").write_text(PASSWORD)
+        if os.geteuid() == 0:
+            shutil.chown(folder, "postgres", "postgres")
+            shutil.chown(folder / "password", "postgres")
+        subprocess.run(
+            [*_as_user(), str(initdb), "-D", str(folder / "data"), "-U", "bootgrant", "--auth=scram-sha-256",
+             "--no-sync", f"--pwfile={folder / 'password'}", "--encoding=UTF8", "--locale=C"],
+            check=True, capture_output=True, cwd=folder,
+        )  # fmt: skip
+        made = Cluster(initdb.parent, folder, free_port())
+        made.start()
+        try:
+            yield made
+        finally:
+            if made.process is not None:
+                made.crash()
+    finally:
+        shutil.rmtree(folder)
+
+
+@contextmanager
+def migrated(cluster: Cluster) -> Iterator[PostgresAddress]:
+    """A new database with this version's schema, copied from one that was migrated once."""
+    if not cluster.template:
+        cluster.template = cluster.create()
+        migrate(PostgresAddress(Secret(cluster.url(cluster.template))))
+    name = cluster.create(cluster.template)
+    try:
+        yield PostgresAddress(Secret(cluster.url(name)))
+    finally:
+        if cluster.process is None:
+            cluster.start()
+        cluster.drop(name)
+
+
+def _as_user() -> list[str]:
+    """PostgreSQL refuses to run as root."""
+    return ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.geteuid() == 0 else []
