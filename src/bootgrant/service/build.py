@@ -22,10 +22,10 @@ from bootgrant.machine_plane.token import token
 from bootgrant.operator_plane.app import OperatorPlane, build_admin_api, build_pages
 from bootgrant.operator_plane.login.passwords import Argon2Hasher
 from bootgrant.ports.clock import Clock
+from bootgrant.ports.database import Database
 from bootgrant.ports.entropy import Entropy
 from bootgrant.service.settings import Site
 from bootgrant.sources.directory import DirectorySource
-from bootgrant.store.sqlite.database import SqliteDatabase
 from bootgrant.workflows.admission import Admission
 from bootgrant.workflows.collect_ended import CollectEnded
 from bootgrant.workflows.decide_grant import DecideGrant
@@ -70,7 +70,7 @@ class Router:
         await endpoint(scope, receive, send)
 
 
-def build(site: Site, database: SqliteDatabase, key: bytes, held_most: int, clock: Clock, entropy: Entropy) -> Built:
+def build(site: Site, database: Database, key: bytes, held_most: int, clock: Clock, entropy: Entropy) -> Built:
     """Put the parts of a site together; ``held_most`` is how many token requests may wait at once."""
     codes = UserCodes(key)
     source = DirectorySource(site.machines)

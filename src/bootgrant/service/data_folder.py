@@ -23,16 +23,20 @@ def prepare_data_folder(folder: Path) -> None:
         raise SettingsError(f"the data folder {folder} cannot be used: {error.strerror}") from error
 
 
-def code_key(folder: Path) -> bytes:
-    """The key that user codes are made with; made at the first call. Raises SettingsError.
+def code_key(path: Path, *, make: bool = True) -> bytes:
+    """The key that user codes are made with, made when it is not there. Raises SettingsError.
 
     Losing it costs the codes that wait at that moment, nothing else.
     """
-    path = folder / "code.key"
     try:
         key = path.read_bytes()
     except FileNotFoundError:
-        return _make_key(path)
+        if make:
+            return _make_key(path)
+        raise SettingsError(
+            f"{path} is not there: the servers of one database share one code key, so copy it from another server, "
+            "or name it with code_key_file"
+        ) from None
     except OSError as error:
         raise SettingsError(f"{path} cannot be read: {error.strerror}") from error
     if len(key) != _KEY_BYTES:

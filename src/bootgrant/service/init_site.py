@@ -56,7 +56,7 @@ def init_site(folder: Path, public_url: str, listen: str, operator: str) -> NewS
         config.unlink()
         raise
     prepare_data_folder(site.data)
-    code_key(site.data)
+    code_key(site.code_key_file)
     password = _password()
     asyncio.run(_add_operator(site.data, operator, password))
     return NewSite(config, operator, password)

@@ -15,19 +15,21 @@ import uvicorn
 import uvloop
 
 from bootgrant.asgi.types import App
+from bootgrant.ports.database import Database
 from bootgrant.ports.grant_store import StoreUnavailable
 from bootgrant.service.build import build
 from bootgrant.service.data_folder import admin_socket, code_key, prepare_data_folder
+from bootgrant.service.database import open_database
 from bootgrant.service.http_protocol import PatientProtocol
 from bootgrant.service.listening import inherited, listen_admin, listen_public
 from bootgrant.service.settings import Site
 from bootgrant.service.system import SystemClock, SystemEntropy
 from bootgrant.service.tls import ServerTls
-from bootgrant.store.sqlite.database import SqliteDatabase
 from bootgrant.workflows.collect_ended import CollectEnded
 
 log = logging.getLogger("bootgrant")
 _CERTIFICATE_LOOK = 5.0
+_DATABASE_PATIENCE = 20.0
 
 
 class _Server(uvicorn.Server):
@@ -63,22 +65,27 @@ def serve(site: Site, ready: Callable[[], None] = lambda: None, descriptor: int 
     """
     prepare_data_folder(site.data)
     tls = ServerTls(site.tls) if site.tls else None
-    with contextlib.ExitStack() as stack:
-        database = stack.enter_context(SqliteDatabase(site.data, SystemClock().now()))
-        public = inherited(descriptor) if descriptor is not None else listen_public(*site.listen)
-        stack.enter_context(public)
-        pages = stack.enter_context(listen_public(*site.operators_listen)) if site.operators_listen else None
-        path = admin_socket(site.data)
-        admin = stack.enter_context(listen_admin(path))
-        stack.callback(path.unlink, missing_ok=True)
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(site, database, _Listeners(public, pages, admin), tls, ready))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_open_and_serve(site, tls, ready, descriptor))
+
+
+async def _open_and_serve(site: Site, tls: ServerTls | None, ready: Callable[[], None], descriptor: int | None) -> None:
+    # The database first: its lock keeps a second server away from this one's sockets.
+    async with open_database(site, SystemClock().now(), patience=_DATABASE_PATIENCE) as database:
+        with contextlib.ExitStack() as stack:
+            public = inherited(descriptor) if descriptor is not None else listen_public(*site.listen)
+            stack.enter_context(public)
+            pages = stack.enter_context(listen_public(*site.operators_listen)) if site.operators_listen else None
+            path = admin_socket(site.data)
+            admin = stack.enter_context(listen_admin(path))
+            stack.callback(path.unlink, missing_ok=True)
+            await _serve(site, database, _Listeners(public, pages, admin), tls, ready)
 
 
 async def _serve(
-    site: Site, database: SqliteDatabase, listeners: _Listeners, tls: ServerTls | None, ready: Callable[[], None]
+    site: Site, database: Database, listeners: _Listeners, tls: ServerTls | None, ready: Callable[[], None]
 ) -> None:
-    built = build(site, database, code_key(site.data), _held_most(), SystemClock(), SystemEntropy())
+    built = build(site, database, code_key(site.code_key_file), _held_most(), SystemClock(), SystemEntropy())
     built.admission.add_all(await database.grants.pending_grants(SystemClock().now(), site.pending_in_all))
     served = [(_server(built.public, tls), listeners.public), (_server(built.admin, None), listeners.admin)]
     if listeners.pages is not None:

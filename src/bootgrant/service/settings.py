@@ -36,13 +36,24 @@ class TlsFiles:
 
 
 @dataclass(frozen=True, slots=True)
+class SharedDatabase:
+    """A PostgreSQL database, as ``database.url`` and its neighbours say."""
+
+    url: Secret
+    password_file: Path | None
+    connections: int
+
+
+@dataclass(frozen=True, slots=True)
 class Site:
-    """The settings of one server. Paths are absolute, times are seconds."""
+    """The settings of one server. Paths are absolute, times are seconds. Without ``database``: SQLite in ``data``."""
 
     public_url: str
     listen: tuple[str, int]
     data: Path
     machines: Path
+    code_key_file: Path
+    database: SharedDatabase | None
     rules: GrantRules
     kept: float
     pending_per_address: int
@@ -125,6 +136,8 @@ def _build(values: Mapping[str, tuple[object, str]], base: Path) -> Site:
         listen=parsed["listen"],
         data=parsed["data"],
         machines=parsed["machines"],
+        code_key_file=parsed["code_key_file"] or parsed["data"] / "code.key",
+        database=_database(parsed["database.url"], parsed["database.password_file"], parsed["database.connections"]),
         rules=rules,
         kept=parsed["grants.kept"],
         pending_per_address=parsed["limits.pending_per_address"],
@@ -163,6 +176,8 @@ def _parse(kind: Kind, value: object, base: Path) -> object:
             return _public_url(_text(value)) if value else None
         case Kind.OPTIONAL_LISTEN:
             return _listen(_text(value)) if value else None
+        case Kind.DATABASE:
+            return _database_url(value)
         case Kind.URL:
             return _public_url(_text(value))
         case Kind.LISTEN:
@@ -201,6 +216,19 @@ def _secret(file: object, base: Path) -> Secret | None:
     if len(secret) < _SHORTEST_SECRET:
         raise ValueError(f"the secret in {path} is shorter than {_SHORTEST_SECRET} characters: `openssl rand -hex 32`")
     return Secret(secret)
+
+
+def _database_url(value: object) -> Secret | None:
+    """There may be a password in it: no piece of it is repeated."""
+    if value == "sqlite":
+        return None
+    if not isinstance(value, str) or not value.startswith(("postgresql://", "postgres://")):
+        raise ValueError('neither "sqlite" nor a URL such as "postgresql://user@host:5432/database"')
+    return Secret(value)
+
+
+def _database(url: Secret | None, password_file: Path | None, connections: int) -> SharedDatabase | None:
+    return None if url is None else SharedDatabase(url, password_file, connections)
 
 
 def _tls(certificate: Path | None, key: Path | None) -> TlsFiles | None:

@@ -17,6 +17,7 @@ class Kind(Enum):
     NETWORKS = "list of networks"
     CLIENTS = "list of clients"
     COUNT = "whole number"
+    DATABASE = "sqlite or URL"
     OPTIONAL_FILE = "file"
     OPTIONAL_URL = "URL or nothing"
     OPTIONAL_LISTEN = "address:port or nothing"
@@ -50,6 +51,27 @@ SETTINGS: Final = (
     Setting("listen", Kind.LISTEN, "127.0.0.1:8080", "Address and port to listen on.", "--listen"),
     Setting("data", Kind.FOLDER, "data", "Database, keys and admin.sock; readable by the server alone.", "--data"),
     Setting("machines", Kind.FOLDER, "machines", "The machine configurations.", "--machines"),
+    Setting(
+        "code_key_file",
+        Kind.OPTIONAL_FILE,
+        "",
+        "The key of the user codes; empty: code.key in `data`, made when it is not there. Servers that share a "
+        "database share this key.",
+    ),
+    Setting(
+        "database.url",
+        Kind.DATABASE,
+        "sqlite",
+        "`sqlite`: a file in `data`, for one server. Or postgresql://user@host:5432/database, for one or several; they "
+        "share it (docs/server.md).",
+    ),
+    Setting(
+        "database.password_file",
+        Kind.OPTIONAL_FILE,
+        "",
+        "The first line of this file is the password of PostgreSQL; read at each new connection.",
+    ),
+    Setting("database.connections", Kind.COUNT, 8, "How many connections to PostgreSQL a server uses, and one more."),
     Setting(
         "operators.listen",
         Kind.OPTIONAL_LISTEN,

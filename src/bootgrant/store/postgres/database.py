@@ -12,7 +12,7 @@ from psycopg import AsyncConnection
 
 from bootgrant.ports.grant_store import StoreUnavailable
 from bootgrant.store.postgres.address import PostgresAddress
-from bootgrant.store.postgres.connections import Connections, reason_of
+from bootgrant.store.postgres.connections import Connection, Connections, reason_of
 from bootgrant.store.postgres.grants import PostgresGrantStore
 from bootgrant.store.postgres.migrations import check_schema
 from bootgrant.store.postgres.news import News
@@ -20,15 +20,26 @@ from bootgrant.store.postgres.operators import PostgresOperatorStore
 from bootgrant.store.postgres.watching import Watching
 
 log = logging.getLogger("bootgrant.store")
+_AGREE = "INSERT INTO agreed (name, fingerprint) VALUES (%s, %s) ON CONFLICT (name) DO NOTHING"
 
 
 class PostgresDatabase:
     """ports.database.Database."""
 
     def __init__(self, connections: Connections, watching: Watching, news: News) -> None:
-        self.news = news
+        self._connections = connections
         self.grants = PostgresGrantStore(connections, watching, news)
         self.operators = PostgresOperatorStore(connections)
+
+    async def agrees(self, name: str, fingerprint: str) -> bool:
+        """Whether every server of this database has the same ``name``; the first one that asks sets it."""
+
+        async def compare(connection: Connection) -> bool:
+            await connection.execute(_AGREE, (name, fingerprint))
+            cursor = await connection.execute("SELECT fingerprint FROM agreed WHERE name = %s", (name,))
+            return await cursor.fetchone() == (fingerprint,)
+
+        return await self._connections.run(compare)
 
 
 @asynccontextmanager

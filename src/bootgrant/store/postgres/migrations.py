@@ -18,10 +18,11 @@ _LOCK_SECONDS = 20
 _APPLIED = "SELECT migration_id FROM _yoyo_migration"
 
 
-def migrate(address: PostgresAddress, *, break_lock: bool = False) -> list[str]:
+def migrate(address: PostgresAddress, *, break_lock: bool = False, forget: str = "") -> list[str]:
     """Bring the database to this version's schema; the names of what was applied.
 
-    ``break_lock`` removes the lock of a migration that was killed. Raises StoreUnavailable when the database cannot be
+    ``break_lock`` removes the lock of a migration that was killed; ``forget`` names what the servers need no longer
+    agree on as it was (PostgresDatabase.agrees). Raises StoreUnavailable when the database cannot be
     used, was migrated by a newer bootgrant, or is being migrated by another process.
     """
     # No text of a URL is made: every parameter of libpq goes as it is.
@@ -37,6 +38,7 @@ def migrate(address: PostgresAddress, *, break_lock: bool = False) -> list[str]:
                 refuse_newer(str(address), applied, {migration.id for migration in migrations})
                 missing = backend.to_apply(migrations)
                 backend.apply_migrations(missing)
+                backend.execute("DELETE FROM agreed WHERE name = :name", {"name": forget})
                 return [migration.id for migration in missing]
     except LockTimeout as error:
         raise StoreUnavailable(

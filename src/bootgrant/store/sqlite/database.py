@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 from types import TracebackType
+from typing import Final
 
 from bootgrant.store.folder_lock import FolderLock
 from bootgrant.store.grant_book import GrantBook
@@ -13,6 +14,8 @@ from bootgrant.store.sqlite.grants import SqliteJournal
 from bootgrant.store.sqlite.migrations import migrate
 from bootgrant.store.sqlite.operators import SqliteOperatorStore
 from bootgrant.store.sqlite.writer import Writer
+
+DATABASE: Final = "bootgrant.sqlite3"
 
 
 class SqliteDatabase:
@@ -23,7 +26,7 @@ class SqliteDatabase:
     """
 
     def __init__(self, folder: Path, now: float) -> None:
-        self._path = folder / "bootgrant.sqlite3"
+        self._path = folder / DATABASE
         self._lock = FolderLock(folder)
         try:
             migrate(self._path)

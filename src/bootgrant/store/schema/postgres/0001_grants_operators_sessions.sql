@@ -70,6 +70,12 @@ CREATE TABLE sessions (
     seen_at    DOUBLE PRECISION NOT NULL
 );
 
+-- What every server of this database must have alike, as fingerprints.
+CREATE TABLE agreed (
+    name        TEXT PRIMARY KEY,
+    fingerprint TEXT NOT NULL
+);
+
 CREATE TABLE write_check (
     id      INTEGER PRIMARY KEY CHECK (id = 1),
     checked BIGINT NOT NULL
