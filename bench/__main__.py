@@ -18,6 +18,7 @@ MEASUREMENTS = (
     "held",
     "boot_storm",
     "capacity",
+    "replicas",
 )
 
 

@@ -12,7 +12,17 @@ from bench.processes import OUT, ROOT
 
 _BEGIN = "<!-- begin: made by `python -m bench.document` from bench/out -->"
 _END = "<!-- end -->"
-_ORDER = ("device_code", "token_pending", "token_scale", "waiting_cpu", "approval", "held", "boot_storm", "capacity")
+_ORDER = (
+    "device_code",
+    "token_pending",
+    "token_scale",
+    "waiting_cpu",
+    "approval",
+    "held",
+    "boot_storm",
+    "capacity",
+    "replicas",
+)
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ from bench.rounds import Spread, interleaved, ratio
 
 TITLE = "POST /token while 10,000 grants wait, answered at once, 64 keep-alive connections"
 _PEERS: dict[str, Start] = {
-    "bootgrant": lambda: bootgrant({"hold": '"0s"'}),
+    "bootgrant": lambda: bootgrant({"grants.hold": "0s"}),
     "oidc-provider": oidc_provider,
     "Authlib on Flask": authlib_flask,
 }

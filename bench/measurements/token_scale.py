@@ -21,7 +21,7 @@ _POLLED = 1000
 
 def run(options: Options) -> Result:
     few, many = (200, 2_000) if options.quick else (1_000, 100_000)
-    settings = {"hold": '"0s"', "lifetime": '"60m"'}
+    settings = {"grants.hold": "0s", "grants.lifetime": "60m"}
     with bootgrant(settings) as small, bootgrant(settings) as large:
         options.say(f"  opening {many:,} grants")
         codes = {str(few): (small, collect_codes(small, few)), str(many): (large, collect_codes(large, many))}

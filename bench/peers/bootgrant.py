@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import subprocess
 import sys
 import tempfile
@@ -13,13 +12,13 @@ from pathlib import Path
 from bench.peers.server import Endpoints, Server
 from bench.processes import OUT, ROOT, free_port, started
 
-_ONE_ADDRESS = {"pending_per_address": "1000000", "pending": "1000000"}
+ONE_ADDRESS = {"limits.pending_per_address": "1000000", "limits.pending": "1000000"}
 """The limits are on, and out of reach: the load comes from a few addresses of one computer."""
 
 
 @contextlib.contextmanager
 def bootgrant(settings: Mapping[str, str] | None = None, scheme: str = "http") -> Iterator[Server]:
-    """A new site on an empty database. ``settings`` are values of bootgrant.toml by their last name, as in the file."""
+    """A new site on an empty database. ``settings`` by their names in bootgrant.toml: ``grants.hold``."""
     port = free_port()
     command = (sys.executable, "-m", "bootgrant")
     url = f"{scheme}://127.0.0.1:{port}"
@@ -29,9 +28,9 @@ def bootgrant(settings: Mapping[str, str] | None = None, scheme: str = "http") -
         folder = Path(place)
         words = ("--public-url", url, "--listen", f"127.0.0.1:{port}", "--operator", "bench")
         subprocess.run([*command, "init", folder, *words], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-        _set(folder / "bootgrant.toml", _ONE_ADDRESS | dict(settings or {}))
         serve = (*command, "serve", "--config", folder / "bootgrant.toml")
-        with started(serve, f"{url}/healthz", OUT / "bootgrant.log") as running:
+        environment = variables(ONE_ADDRESS | dict(settings or {}))
+        with started(serve, f"{url}/healthz", OUT / "bootgrant.log", environment=environment) as running:
             yield Server("bootgrant", running, Endpoints("/device/code", "/token", "talos"), folder)
 
 
@@ -54,14 +53,10 @@ def bootgrant_over_tls() -> Iterator[Server]:
         )
         made = ["openssl", "req", "-x509", *words, "-out", str(certificate), "-keyout", str(key)]
         subprocess.run(made, check=True, stderr=subprocess.DEVNULL)
-        with bootgrant({"certificate": f'"{certificate}"', "key": f'"{key}"'}, "https") as server:
+        with bootgrant({"tls.certificate": str(certificate), "tls.key": str(key)}, "https") as server:
             yield server
 
 
-def _set(config: Path, settings: Mapping[str, str]) -> None:
-    text = config.read_text()
-    for name, value in settings.items():
-        text, count = re.subn(rf"(?m)^{re.escape(name)} =.*$", f"{name} = {value}", text)
-        if count != 1:
-            raise RuntimeError(f"bootgrant.toml has {count} lines for {name}")
-    config.write_text(text)
+def variables(settings: Mapping[str, str]) -> dict[str, str]:
+    """Settings, by their names in bootgrant.toml, as variables of the environment, which overrule the file."""
+    return {f"BOOTGRANT_{name.replace('.', '_').upper()}": value for name, value in settings.items()}

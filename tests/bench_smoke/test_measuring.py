@@ -28,7 +28,7 @@ from support.site import wait_until
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
     program("taskset", "util-linux")
-    with bootgrant({"hold": '"0s"'}) as server:
+    with bootgrant({"grants.hold": "0s"}) as server:
         yield server
 
 

@@ -1,0 +1,69 @@
+"""Two servers that share one PostgreSQL: what a machine costs there, and approvals made on the other server."""
+
+from __future__ import annotations
+
+import asyncio
+
+from bench.fleets import rehearse_on_all
+from bench.measurements import Options
+from bench.peers.postgres import Shared, sharing
+from bench.result import Bar, Result
+from bootgrant.fleet.arrivals import Curve
+from bootgrant.fleet.rehearsal import Rehearsal
+from bootgrant.fleet.report import Report, percentiles
+from bootgrant.fleet.scenario import Decisions, Scenario
+
+TITLE = "Two servers on one PostgreSQL, all machines approved on the first"
+_HOLD = 25.0
+_ARRIVALS = 100.0
+"""Machines a second on each server."""
+
+Cpu = tuple[float, float]
+"""Seconds of CPU: of the servers together, of PostgreSQL."""
+
+
+def run(options: Options) -> Result:
+    each = 50 if options.quick else 1000
+    arrive, waiting = each / _ARRIVALS, 2.0 if options.quick else 2 * _HOLD
+    settled = arrive + 4.0
+    seen: list[Cpu] = []
+    with sharing(2) as shared:
+        seen.append(_cpu(shared))
+
+        async def watch(_rehearsal: Rehearsal) -> None:
+            await asyncio.sleep(settled)
+            seen.append(_cpu(shared))
+            await asyncio.sleep(waiting)
+            seen.append(_cpu(shared))
+
+        decisions = Decisions(settled - arrive + waiting + 1.0, 1, rate=50.0)
+        scenario = Scenario(each, arrive, Curve.EVEN, decisions, limit=600.0)
+        here, there = rehearse_on_all(shared.servers, scenario, watch)
+        seen.append(_cpu(shared))
+    machines, polls = 2 * each, 2 * each * waiting / _HOLD
+    steps = [_spent(seen[0], seen[1], machines), _spent(seen[1], seen[2], polls), _spent(seen[2], seen[3], machines)]
+    names = ("ask, and the first poll", "a poll, held for 25 s", "approve and deliver")
+    rows = [[name, f"{server:,.0f}", f"{database:,.0f}"] for name, (server, database) in zip(names, steps, strict=True)]
+    bars = [*_bars(here, "the server that was asked"), *_bars(there, "the other server")]
+    figures: dict[str, object] = dict(zip(("ask", "poll", "deliver"), steps, strict=True))
+    head = ("what a machine does", "server, CPU µs", "PostgreSQL, CPU µs")
+    return Result("replicas", f"{TITLE} ({machines:,} machines)", head, rows, bars, figures)
+
+
+def _cpu(shared: Shared) -> Cpu:
+    return sum(server.running.usage().cpu for server in shared.servers), shared.database.usage().cpu
+
+
+def _spent(before: Cpu, after: Cpu, count: float) -> Cpu:
+    return (after[0] - before[0]) / count * 1e6, (after[1] - before[1]) / count * 1e6
+
+
+def _bars(report: Report, where: str) -> list[Bar]:
+    spans = report.approval_to_config or percentiles([600.0])
+    assert spans is not None
+    machines, troubles, p99 = report.scenario.machines, sum(report.troubles.values()), spans.p99 * 1000
+    return [
+        Bar(f"delivered, machines of {where}", str(report.delivered), report.delivered, machines, at_least=True),
+        Bar(f"troubles, machines of {where}", str(troubles), troubles, 0, at_least=False),
+        Bar(f"approval to configuration p99 ms, {where}", f"{p99:.1f}", p99, 100.0, at_least=False),
+    ]
