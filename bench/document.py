@@ -1,13 +1,19 @@
-"""Puts the last results into docs/performance.md, between its two marks: ``python -m bench.document``."""
+"""Puts the last results into docs/performance.md and docs/scaling.md: ``python -m bench.document``.
+
+Only what stands between the marks of a page is made.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import platform
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from bench.model import Cost, most_machines, need
 from bench.processes import OUT, ROOT
 
 _BEGIN = "<!-- begin: made by `python -m bench.document` from bench/out -->"
@@ -26,13 +32,93 @@ _ORDER = (
 
 
 def main() -> None:
-    """Write the page anew; what stands outside the marks stays."""
-    page = ROOT / "docs" / "performance.md"
-    text = page.read_text("utf-8")
-    head, _, rest = text.partition(_BEGIN)
-    tail = rest.partition(_END)[2]
-    results = [json.loads(file.read_text("utf-8")) for name in _ORDER if (file := OUT / f"{name}.json").exists()]
-    page.write_text(f"{head}{_BEGIN}\n{_measured(results)}{_END}{tail}", "utf-8")
+    """Write the pages anew; what stands outside the marks stays."""
+    results = {name: json.loads(file.read_text("utf-8")) for name in _ORDER if (file := OUT / f"{name}.json").exists()}
+    _put("performance.md", _measured(list(results.values())))
+    if {"capacity", "replicas"} <= set(results):
+        _put("scaling.md", _model(results["capacity"]["figures"]["costs"], results["replicas"]["figures"]))
+
+
+def _put(name: str, made: str) -> None:
+    page = ROOT / "docs" / name
+    head, _, rest = page.read_text("utf-8").partition(_BEGIN)
+    page.write_text(f"{head}{_BEGIN}\n{made}{_END}{rest.partition(_END)[2]}", "utf-8")
+
+
+def _model(costs: list[dict[str, float]], shared: dict[str, list[float]]) -> str:
+    plain = [cost for cost in costs if not cost.get("tls")]
+    over_tls = next(cost for cost in costs if cost.get("tls"))
+    largest = plain[-1]
+    one, tls = (Cost(*(c[name] for name in ("ask", "poll", "deliver", "kib", "wire"))) for c in (largest, over_tls))
+    server, database = (Cost(*(shared[name][which] for name in ("ask", "poll", "deliver"))) for which in (0, 1))
+    server = replace(server, kib=one.kib, wire=one.wire)
+    lines = ["### What one machine costs", "", *_costs(plain, over_tls, server, database)]
+    lines += ["", "### Is it the same at every size?", "", *_checked(plain)]
+    lines += ["", "### One server", "", *_one_server(one, tls)]
+    lines += ["", "### Several servers on PostgreSQL", "", *_several(server, database)]
+    return "\n".join(lines) + "\n"
+
+
+def _costs(plain: list[dict[str, float]], tls: dict[str, float], server: Cost, database: Cost) -> list[str]:
+    head = ["", "ask, µs", "a poll, µs", "approve and deliver, µs", "memory, KiB", "a poll on the wire, bytes"]
+    rows = [
+        [
+            f"SQLite, {cost['machines']:,.0f} machines",
+            *_cells(cost[n] for n in ("ask", "poll", "deliver", "kib", "wire")),
+        ]
+        for cost in plain
+    ]
+    rows.append(["SQLite, TLS in the server", *_cells(tls[n] for n in ("ask", "poll", "deliver", "kib", "wire"))])
+    rows.append(["PostgreSQL, the server", *_cells((server.ask, server.poll, server.deliver)), "", ""])
+    rows.append(["PostgreSQL, the database", *_cells((database.ask, database.poll, database.deliver)), "", ""])
+    return _table(head, rows)
+
+
+def _checked(plain: list[dict[str, float]]) -> list[str]:
+    first = plain[0]
+    head = ["machines", "CPU of a poll ÷ the model's", "memory ÷ the model's", "CPU to deliver ÷ the model's"]
+    names = ("poll", "kib", "deliver")
+    return _table(head, [[f"{c['machines']:,.0f}", *(f"{c[n] / first[n]:.2f}" for n in names)] for c in plain])
+
+
+def _one_server(one: Cost, tls: Cost) -> list[str]:
+    head = ["machines that wait", "polls a second", "of a core", "with TLS in it, of a core", "memory, MB", "Mbit/s"]
+    rows = []
+    for machines in (1_000, 10_000, 50_000, 100_000):
+        here, secure = need(one, machines), need(tls, machines)
+        shares = (f"{here.cores:.0%}", f"{secure.cores:.0%}")
+        rows.append([f"{machines:,}", f"{here.polls:,.0f}", *shares, f"{here.memory:,.0f}", f"{here.megabits:,.1f}"])
+    most = f"With half a core in use: about {_most(one)} machines; {_most(tls)} with TLS in the server."
+    return [*_table(head, rows), "", most]
+
+
+def _several(server: Cost, database: Cost) -> list[str]:
+    head = [
+        "machines that wait",
+        "polls a second",
+        "servers of one core",
+        "cores of PostgreSQL",
+        "rows a second",
+        "memory in all, GB",
+    ]
+    rows = []
+    for machines in (100_000, 300_000, 1_000_000):
+        here, there = need(server, machines), need(database, machines)
+        memory = f"{(here.memory + (here.servers - 1) * 42) / 1024:,.1f}"
+        figures = (f"{here.polls:,.0f}", f"{here.servers}", f"{there.cores:,.1f}", f"{here.rows:,.0f}", memory)
+        rows.append([f"{machines:,}", *figures])
+    return _table(head, rows)
+
+
+def _cells(values: Iterable[float]) -> list[str]:
+    return [f"{value:,.1f}" if value < 100 else f"{value:,.0f}" for value in values]
+
+
+def _most(cost: Cost) -> str:
+    """Two figures: the model knows no more."""
+    machines = most_machines(cost)
+    step: int = 10 ** (len(str(machines)) - 2)
+    return f"{machines // step * step:,}"
 
 
 def _measured(results: list[dict[str, Any]]) -> str:
