@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import pytest
-
 from bench.model import Cost, most_machines, need
 
 COST = Cost(ask=300.0, poll=250.0, deliver=700.0, kib=16.0, wire=1250.0)
