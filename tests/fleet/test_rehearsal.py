@@ -52,6 +52,12 @@ def test_every_machine_gets_its_own_configuration(site: Served, kind: Kind) -> N
     assert seen.requests[Step.CONFIG].outcomes == {"configuration": 12}
 
 
+def test_the_configuration_of_another_machine_is_a_trouble() -> None:
+    mine, other = RUN.identity(1), RUN.identity(2)
+    assert holds_identity(mine, f"# {mine.uuid}".encode()) == ""
+    assert holds_identity(mine, f"# {other.uuid}".encode()) == "the configuration of another machine"
+
+
 def test_nothing_is_left_in_the_machines_folder(site: Served) -> None:
     with entries(site.machines, RUN, 3):
         assert len(list(site.machines.glob("b0075eed-*.yaml"))) == 3

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
-from typing import Final, Protocol, Self
+from typing import Final, Protocol
 from urllib.parse import quote_plus, urlencode
 
 from bootgrant.acquire.device_flow import DeviceFlow, Rules
 from bootgrant.acquire.download import FIRST_PAUSE, MAX_PAUSE
+from bootgrant.acquire.driver import Conversation
 from bootgrant.acquire.errors import ProviderFailed
 from bootgrant.acquire.flow_values import (
-    Action,
     Broken,
     ClientAuth,
     CodesArrived,
@@ -45,17 +45,6 @@ from bootgrant.wire.device_flow import (
 
 Outcome = Answer | ExchangeFailed
 _GOES_ON: Final = frozenset({ErrorCode.AUTHORIZATION_PENDING, ErrorCode.SLOW_DOWN})
-
-
-class Conversation(Protocol):
-    """A flow in progress (``acquire.driver.Conversation``)."""
-
-    @property
-    def action(self) -> Action:
-        """What to do now."""
-
-    def after(self, event: Event, now: float, chance: float) -> Self:
-        """The conversation once ``event`` has come of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from bootgrant.acquire.flow_values import (
     Wait,
     Waited,
 )
-from bootgrant.fleet.behaviour import Behaviour, Conversation, Outcome
+from bootgrant.fleet.behaviour import Behaviour, Outcome
 from bootgrant.fleet.exchange import Address, Answer, ExchangeFailed, exchange
 from bootgrant.fleet.identities import SimulatedIdentity
 from bootgrant.fleet.observations import Observations, Step
@@ -33,6 +33,13 @@ from bootgrant.wire.device_flow import AccessToken, ErrorCode
 
 _ATTEMPT: Final = 180.0
 """Seconds for one attempt to download."""
+
+CODES: Final = "codes"
+PENDING: Final = str(ErrorCode.AUTHORIZATION_PENDING)
+TOKEN: Final = "token"  # noqa: S105 - a word
+CONFIG: Final = "configuration"
+EXPECTED: Final = frozenset({CODES, PENDING, TOKEN, CONFIG})
+"""The outcomes of requests in a rehearsal in which nothing goes wrong."""
 
 CheckConfig = Callable[[SimulatedIdentity, bytes], str]
 """What is wrong with a configuration that a machine was given; empty when it is the right one."""
@@ -78,42 +85,36 @@ class SimulatedMachine:
             await asyncio.sleep(self._behaviour.restart_pause(failures, self._world.dice.random()))
 
     async def _authorize(self) -> AccessToken | None:
-        now = time.monotonic()
-        flow = self._behaviour.begin(now, self._world.limit)
-        while True:
-            action = flow.action
-            match action:
-                case Finished():
-                    self._way.token_at = self._world.since_start()
-                    return action.token
-                case Failed():
-                    self._world.observations.trouble(f"a flow ended: {action.error.what}")
-                    return None
-                case _:
-                    flow = await self._step(flow)
-
-    async def _step(self, flow: Conversation) -> Conversation:
+        """Hold the conversation until a person has approved; None when it ended otherwise."""
+        flow = self._behaviour.begin(time.monotonic(), self._world.limit)
         action = flow.action
-        event: Event
+        while not isinstance(action, Finished | Failed):
+            event = await self._do(action)
+            flow = flow.after(event, time.monotonic(), self._world.dice.random())
+            action = flow.action
+        if isinstance(action, Failed):
+            self._world.observations.trouble(f"a flow ended: {action.error.what}")
+            return None
+        self._way.token_at = self._world.since_start()
+        return action.token
+
+    async def _do(self, action: RequestCodes | ShowCode | Wait | PollToken) -> Event:
         match action:
             case RequestCodes():
                 request = self._behaviour.device_request()
-                event = await self._ask(Step.CODES, request, action.give_up_at, self._behaviour.codes_event)
+                return await self._ask(Step.CODES, request, action.give_up_at, self._behaviour.codes_event)
             case ShowCode():
                 self._show(action.codes.user_code)
-                event = Shown()
+                return Shown()
             case Wait():
                 await _sleep_until(action.until)
-                event = Waited()
+                return Waited()
             case PollToken():
                 self._way.polls += 1
                 request = self._behaviour.token_request(action)
-                event = await self._ask(Step.TOKEN, request, action.give_up_at, self._behaviour.token_event)
-            case Finished() | Failed():
-                return flow
+                return await self._ask(Step.TOKEN, request, action.give_up_at, self._behaviour.token_event)
             case _:
                 assert_never(action)
-        return flow.after(event, time.monotonic(), self._world.dice.random())
 
     def _show(self, user_code: str) -> None:
         way = self._way
@@ -168,14 +169,6 @@ class SimulatedMachine:
             said = outcome.body[:32].decode("ascii", "replace").strip()
             return f"status {outcome.status} ({said})"
         return self._world.check(self._identity, outcome.body) or CONFIG
-
-
-CODES: Final = "codes"
-PENDING: Final = str(ErrorCode.AUTHORIZATION_PENDING)
-TOKEN: Final = "token"  # noqa: S105 - a word
-CONFIG: Final = "configuration"
-EXPECTED: Final = frozenset({CODES, PENDING, TOKEN, CONFIG})
-"""The outcomes of requests in a rehearsal in which nothing goes wrong."""
 
 
 def _label(event: Event) -> str:
