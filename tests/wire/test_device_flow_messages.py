@@ -79,6 +79,26 @@ def test_a_written_form_is_read_back(fields: dict[str, str]) -> None:
     assert parse_form(f"{FORM_TYPE}; charset=utf-8", urlencode(fields).encode()) == fields
 
 
+@given(
+    st.lists(st.sampled_from(["a", "=", "&", "%", "+", "4", "%3A", "%3a", "%C3%A9", "é", "\0"]), max_size=12).map(
+        "".join
+    )
+)
+def test_a_form_is_read_as_every_other_server_reads_it(text: str) -> None:
+    from urllib.parse import parse_qsl
+
+    body = text.encode()
+    found = parse_form(FORM_TYPE, body)
+    try:
+        pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, errors="strict")
+    except UnicodeError:
+        pairs = None
+    if pairs is None or len(dict(pairs)) != len(pairs):
+        assert isinstance(found, OAuthError)
+    else:
+        assert found == dict(pairs)
+
+
 def test_both_sides_agree_on_codes_and_tokens() -> None:
     sent = DeviceAuthorization(Secret("DC"), "AB-CD", "https://idp/d", "https://idp/d?c=AB-CD", 600, 1)
     assert parse_device_authorization(json.dumps(sent.as_json()).encode()) == sent

@@ -38,6 +38,9 @@ _JUNK_UUIDS = frozenset(
         "fefefefe-fefe-fefe-fefe-fefefefefefe",
     }
 )
+# What nearly every machine sends is canonical already.
+_CANONICAL_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_CANONICAL_MAC = re.compile(r"(?!00:00:00:00:00:00|ff:ff:ff:ff:ff:ff)[0-9a-f]{2}(?::[0-9a-f]{2}){5}")
 _MAC_DIGITS = (12, 16, 40)  # Ethernet, EUI-64, InfiniBand
 
 
@@ -54,6 +57,8 @@ def is_junk_uuid(text: str) -> bool:
 
 def canonical_uuid(text: str) -> str:
     """Lower-case ``8-4-4-4-12``; empty for what is no UUID, and for junk."""
+    if _CANONICAL_UUID.fullmatch(text):
+        return "" if is_junk_uuid(text) else text
     digits = text.strip().lower().removeprefix("urn:uuid:").strip("{}").replace("-", "")
     if not _HEX_UUID.fullmatch(digits):
         return ""
@@ -70,6 +75,8 @@ def swapped_uuid(uuid: str) -> str:
 
 def canonical_mac(text: str) -> str:
     """Lower-case and colon separated, from any usual spelling; empty for what is no address, all zeros or all F."""
+    if _CANONICAL_MAC.fullmatch(text):
+        return text
     digits = re.sub(r"[:.\-\s]", "", text.strip()).lower()
     if len(digits) not in _MAC_DIGITS or not re.fullmatch(r"[0-9a-f]+", digits) or set(digits) in ({"0"}, {"f"}):
         return ""
