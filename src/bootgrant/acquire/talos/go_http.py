@@ -138,7 +138,8 @@ def _without_user(url: GoUrl) -> GoUrl:
 
 
 def _without_password(url: GoUrl) -> str:
-    return str(url) if url.password is None else str(replace(url, password="***"))  # noqa: S106 - Go's mask
+    """``net/http``'s stripPassword."""
+    return str(url) if url.password is None else str(replace(url, password="xxxxx")).replace(":xxxxx@", ":***@", 1)  # noqa: S106
 
 
 def _words(error: TransportError) -> str:

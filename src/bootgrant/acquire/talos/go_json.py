@@ -12,8 +12,9 @@ from bootgrant.acquire.go_text import quote
 _SPACE: Final = b" \t\r\n"
 _LITERALS: Final = {ord("t"): b"true", ord("f"): b"false", ord("n"): b"null"}
 _KINDS: Final = {str: "string", bool: "bool", list: "array", dict: "object"}
-_INTEGER: Final = re.compile(r"-?\d+")
-_MAX_DEPTH: Final = 900
+_INTEGER: Final = re.compile(r"-?[0-9]{1,4000}")
+_MAX_DEPTH: Final = 200
+"""Go stops at 10,000; no provider nests its answer."""
 
 
 class GoJsonError(ValueError):
@@ -46,7 +47,7 @@ def string_field(members: Mapping[str, Any], struct: str, name: str) -> str:
     value = members.get(name, "")
     if not isinstance(value, str) or isinstance(value, Number):
         raise GoJsonError(f"json: cannot unmarshal {_kind(value)} into Go struct field {struct}.{name} of type string")
-    return value.encode("utf-8", "replace").decode()
+    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def integer_field(members: Mapping[str, Any], struct: str, name: str) -> int:
@@ -65,6 +66,8 @@ def number_field(members: Mapping[str, Any], name: str) -> int:
         raise GoJsonError(f"json: cannot unmarshal {_kind(value)} into Go value of type json.Number")
     if not _INTEGER.fullmatch(value):
         raise GoJsonError(f"strconv.ParseInt: parsing {quote(value)}: invalid syntax")
+    if not -(2**63) <= int(value) < 2**63:
+        raise GoJsonError(f"strconv.ParseInt: parsing {quote(value)}: value out of range")
     return int(value)
 
 

@@ -1,0 +1,103 @@
+"""``bootgrant.acquire`` as a library: the whole run, and the conversation for one's own loop."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+import bootgrant.acquire as library
+from bootgrant.acquire import (
+    AcquireError,
+    ClientAuth,
+    CodesArrived,
+    DeviceFlow,
+    Expect,
+    Finished,
+    Options,
+    PollToken,
+    RequestCodes,
+    Rules,
+    ShowCode,
+    Shown,
+    TokenArrived,
+    Wait,
+    Waited,
+    acquire,
+)
+from bootgrant.wire.device_flow import AccessToken, DeviceAuthorization
+from bootgrant.wire.secret import Secret
+from support.answering_server import http
+from support.booting_machine import CONFIG, SmallProvider, parameters, server_for
+from support.grants import UUID
+from support.screen import Screen
+
+
+def test_a_program_gets_the_configuration_with_one_call() -> None:
+    provider, screen = SmallProvider(), Screen()
+    provider.approved.set()
+    with server_for(provider) as server:
+        found = acquire(parameters(server.url), Options(given={"uuid": UUID}, expect=Expect.TALOS), screen)
+        assert found.content == CONFIG
+        assert found.source == f"{server.url}/config?uuid={UUID}"
+    assert [prompt.user_code for prompt in screen.prompts] == ["WDJB-MJHT"]
+
+
+def test_a_failure_is_an_exception_with_what_and_next_step() -> None:
+    provider = SmallProvider()
+    provider.approved.set()
+    provider.config = lambda _: http(410)
+    with server_for(provider) as server, pytest.raises(AcquireError) as caught:
+        acquire(parameters(server.url), Options(given={"uuid": UUID}), Screen())
+    assert isinstance(caught.value, library.DownloadFailed)
+    assert caught.value.status == library.ExitStatus.DOWNLOAD
+    assert caught.value.what
+    assert caught.value.next_step
+
+
+def test_the_code_given_by_a_person_is_not_in_the_source() -> None:
+    with server_for(SmallProvider()) as server:
+        cmdline = f"talos.config={server.url}/config?c=${{code}}"
+        found = acquire(cmdline, Options(given={"code": "hush"}), Screen())
+    assert server.asked[0].target == "/config?c=hush"
+    assert "hush" not in found.source
+
+
+def test_the_conversation_runs_in_a_loop_of_ones_own() -> None:
+    now, seen = 0.0, []
+    flow = DeviceFlow.begin(Rules(auth=(ClientAuth.NONE,)), now)
+    codes = DeviceAuthorization(Secret("DC"), "AB-CD", "https://idp/d", expires_in=600)
+    while not isinstance(flow.action, Finished):
+        match flow.action:
+            case RequestCodes():
+                flow = flow.after(CodesArrived(codes), now)
+            case ShowCode(codes=shown):
+                seen.append(shown.user_code)
+                flow = flow.after(Shown(), now)
+            case Wait(until=until):
+                now = until
+                flow = flow.after(Waited(), now)
+            case PollToken():
+                flow = flow.after(TokenArrived(AccessToken(Secret("t"))), now)
+            case action:
+                pytest.fail(f"unexpected {action}")
+    assert (seen, now) == (["AB-CD"], 5.0)
+
+
+def test_every_name_that_is_promised_is_there() -> None:
+    for name in library.__all__:
+        assert getattr(library, name) is not None
+    with pytest.raises(AttributeError):
+        library.__getattr__("nothing")
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    code = (
+        "import sys, bootgrant.acquire; print([m for m in ('ssl', 'h11', 'json', 'segno', 'yaml') if m in sys.modules])"
+    )
+    started = time.monotonic()
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == "[]"
+    assert time.monotonic() - started < 10.0
