@@ -1,17 +1,17 @@
 """What can go wrong while a machine asks for its configuration, and how the program ends then.
 
-    AcquireError
-    ├── NoConfigSource     the kernel command line names no configuration
-    ├── BadParameter       a parameter cannot be used as it stands
-    ├── MissingVariable    the machine does not have a value that the request needs
-    ├── Unreachable        a server cannot be reached: DNS, routing, refused, timeout
-    ├── TlsFailed          a server was reached and its certificate is not accepted
-    ├── Denied             a person refused
-    ├── TimedOut           nobody approved, or the download never came, in the time given
-    ├── ProviderFailed     the provider answered with an error, or not as RFC 8628 says
-    ├── DownloadFailed     the configuration server refuses or answers nonsense
-    ├── BadConfig          what arrived is not the configuration that was asked for
-    └── OutputFailed       the configuration arrived and could not be put where it belongs
+AcquireError
+├── NoConfigSource     the kernel command line names no configuration
+├── BadParameter       a parameter cannot be used as it stands
+├── MissingVariable    the machine does not have a value that the request needs
+├── Unreachable        a server cannot be reached: DNS, routing, refused, timeout
+├── TlsFailed          a server was reached and its certificate is not accepted
+├── Denied             a person refused
+├── TimedOut           nobody approved, or the download never came, in the time given
+├── ProviderFailed     the provider answered with an error, or not as RFC 8628 says
+├── DownloadFailed     the configuration server refuses or answers nonsense
+├── BadConfig          what arrived is not the configuration that was asked for
+└── OutputFailed       the configuration arrived and could not be put where it belongs
 """
 
 from __future__ import annotations
