@@ -212,9 +212,10 @@ def test_a_trouble_that_lasted_to_the_end_is_what_it_ends_with() -> None:
     assert after_wait(flow).action == Failed(REFUSED)
 
 
-def test_a_refused_client_tries_the_next_style_and_keeps_it() -> None:
+@pytest.mark.parametrize("code", ["invalid_client", "unauthorized_client"])
+def test_a_refused_client_tries_the_next_style_and_keeps_it(code: str) -> None:
     rules = Rules(auth=(ClientAuth.BODY, ClientAuth.BASIC))
-    flow = DeviceFlow.begin(rules, 0.0).after(error("invalid_client"), 1.0)
+    flow = DeviceFlow.begin(rules, 0.0).after(error(code), 1.0)
     assert flow.action == RequestCodes(ClientAuth.BASIC, WhyCodes.FIRST, 31.0)
     flow = after_wait(flow.after(CodesArrived(CODES), 2.0).after(Shown(), 2.0))
     assert isinstance(flow.action, PollToken)

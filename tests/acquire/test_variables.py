@@ -13,9 +13,11 @@ from bootgrant.acquire.variables import Variables
 from support.screen import QuickClock, Screen
 
 
-def variables(root: Path, screen: Screen | None = None, patience: float = 0.2, **given: str) -> Variables:
-    facts = MachineFacts(root, parse_cmdline(""), given)
-    return Variables(facts, root, screen or Screen(), QuickClock(), patience)
+def variables(
+    root: Path, screen: Screen | None = None, patience: float = 0.2, left: float = 60.0, **given: str
+) -> Variables:
+    facts, clock = MachineFacts(root, parse_cmdline(""), given), QuickClock()
+    return Variables(facts, root, screen or Screen(), clock, patience, clock.steady() + left)
 
 
 def test_what_is_there_is_not_waited_for(tmp_path: Path) -> None:
@@ -49,6 +51,11 @@ def test_a_variable_is_waited_for_once(tmp_path: Path) -> None:
     both.for_request(["uuid"])
     assert both.for_url(["uuid"]) == {"uuid": "U"}
     assert not any("URL" in line for line in screen.lines)
+
+
+def test_the_wait_ends_with_the_whole(tmp_path: Path) -> None:
+    with pytest.raises(MissingVariable):
+        variables(tmp_path, patience=3600.0, left=0.1).for_request(["mac"])
 
 
 def test_no_variables_are_no_wait(tmp_path: Path) -> None:

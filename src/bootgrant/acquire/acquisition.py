@@ -113,7 +113,8 @@ class Acquisition:
         wanted = wanted_variables(settings.config_url)
         self._console.info("waiting for network to be ready")
         facts.wait_for_network(self._ends_at, _hosts(settings, options.issuer))
-        variables = Variables(facts, options.root, self._console, self._clock, options.attempt_timeout / 2)
+        patience = options.attempt_timeout / 2
+        variables = Variables(facts, options.root, self._console, self._clock, patience, self._ends_at)
         transport = Transport(ca=options.ca, environ=options.environ)
         oauth = settings.oauth
         authorizer = None if oauth is None else self._authorizer(oauth, variables, transport)

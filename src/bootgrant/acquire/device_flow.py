@@ -60,6 +60,8 @@ _EXPIRED: Final = frozenset({ErrorCode.EXPIRED_TOKEN, "code_expired"})
 _LOST: Final = frozenset(
     {ErrorCode.INVALID_GRANT, "bad_verification_code", "incorrect_device_code", "invalid_device_code"}
 )
+# Some (glewlwyd) call a secret that came the wrong way unauthorized_client.
+_WRONG_STYLE: Final = frozenset({ErrorCode.INVALID_CLIENT, ErrorCode.UNAUTHORIZED_CLIENT})
 _BUSY: Final = frozenset({ErrorCode.SERVER_ERROR, ErrorCode.TEMPORARILY_UNAVAILABLE})
 
 
@@ -153,7 +155,7 @@ def _token_arrived(flow: DeviceFlow, event: TokenArrived, _now: float, _chance: 
 
 def _codes_refused(flow: DeviceFlow, event: Refused, now: float, chance: float) -> DeviceFlow:
     error = event.error
-    if error.code == ErrorCode.INVALID_CLIENT and flow.auth + 1 < len(flow.rules.auth):
+    if error.code in _WRONG_STYLE and flow.auth + 1 < len(flow.rules.auth):
         return _request_codes(replace(flow, auth=flow.auth + 1), now)
     if error.code in _BUSY or error.code == ErrorCode.SLOW_DOWN:
         return _broken(flow, Broken(_refusal(error), answered=True), now, chance)
@@ -172,7 +174,7 @@ def _poll_refused(flow: DeviceFlow, event: Refused, now: float, chance: float) -
         return _new_code(flow, WhyCodes.EXPIRED, now)
     if error.code in _LOST:
         return _new_code(flow, WhyCodes.LOST, now)
-    if error.code == ErrorCode.INVALID_CLIENT and flow.auth + 1 < len(flow.rules.auth):
+    if error.code in _WRONG_STYLE and flow.auth + 1 < len(flow.rules.auth):
         return _poll(replace(flow, auth=flow.auth + 1), now)
     if error.code in _BUSY:
         return _broken(flow, Broken(_refusal(error), answered=True), now, chance)

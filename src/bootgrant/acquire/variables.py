@@ -18,14 +18,17 @@ _IDENTIFYING: Final = ("uuid", "serial", "mac")
 
 
 class Variables:
-    """Collects variables from ``facts``; each is waited for once, ``patience`` seconds at most."""
+    """Collects variables from ``facts``; each is waited for once: ``patience`` seconds, but not past ``ends_at``."""
 
-    def __init__(self, facts: MachineFacts, root: Path, console: Console, clock: Clock, patience: float) -> None:
+    def __init__(
+        self, facts: MachineFacts, root: Path, console: Console, clock: Clock, patience: float, ends_at: float
+    ) -> None:
         self._facts = facts
         self._root = root
         self._console = console
         self._clock = clock
         self._patience = patience
+        self._ends_at = ends_at
         self._known: dict[str, str] = {}
 
     def for_request(self, names: Sequence[str]) -> dict[str, str]:
@@ -61,7 +64,7 @@ class Variables:
 
     def _ask(self, names: Sequence[str], deadline: float, line: str) -> Mapping[str, str]:
         return self._facts.wait_for(
-            names, deadline, lambda missing: self._console.info(f"{line}: [{' '.join(missing)}]")
+            names, min(deadline, self._ends_at), lambda missing: self._console.info(f"{line}: [{' '.join(missing)}]")
         )
 
     def _firmware_is_settled(self) -> bool:

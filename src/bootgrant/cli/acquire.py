@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION: Final = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[smh]))+")
+_YEAR: Final = 365 * 86400.0
 _SIZES: Final = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 _STOP_STATUS: Final = {signal.SIGINT: ExitStatus.INTERRUPTED, signal.SIGTERM: ExitStatus.TERMINATED}
 
@@ -39,12 +40,16 @@ class _Stopped(BaseException):
 
 
 def seconds(text: str) -> float:
-    """A duration such as 90s, 1h30m or 500ms; a bare number is seconds."""
+    """A duration such as 90s, 1h30m or 500ms; a bare number is seconds. At most a year."""
     if re.fullmatch(r"\d+(?:\.\d+)?", text):
-        return float(text)
-    if not _DURATION.fullmatch(text):
+        total = float(text)
+    elif _DURATION.fullmatch(text):
+        total = sum(float(number) * _UNITS[unit] for number, unit in re.findall(r"([\d.]+)(ms|[smh])", text))
+    else:
         raise argparse.ArgumentTypeError(f"{text!r} is no duration: write 30s, 3m or 1h30m")
-    return sum(float(number) * _UNITS[unit] for number, unit in re.findall(r"([\d.]+)(ms|[smh])", text))
+    if total > _YEAR:
+        raise argparse.ArgumentTypeError(f"{text!r} is more than a year")
+    return total
 
 
 def size(text: str) -> int:
@@ -76,13 +81,17 @@ def _add_input(group: argparse._ArgumentGroup) -> None:
     source = group.add_mutually_exclusive_group()
     source.add_argument("--cmdline", metavar="TEXT", help="use TEXT as the kernel command line")
     source.add_argument(
-        "--cmdline-file", metavar="FILE", type=Path, default=Path("/proc/cmdline"), help="(default: /proc/cmdline)"
+        "--cmdline-file",
+        metavar="FILE",
+        type=Path,
+        default=Path("/proc/cmdline"),
+        help="read it from FILE (default: /proc/cmdline)",
     )
     group.add_argument(
         "--set", metavar="NAME=VALUE", type=variable, action="append", default=[], dest="given",
         help="a variable by hand: uuid, serial, mac, hostname or code; repeat it for more",
     )  # fmt: skip
-    group.add_argument("--code-file", metavar="FILE", type=Path, help="where the variable code is")
+    group.add_argument("--code-file", metavar="FILE", type=Path, help="read the variable code from FILE")
     group.add_argument(
         "--root", metavar="DIR", type=Path, default=Path("/"), help="read /sys, /proc and /etc below DIR (default: /)"
     )
@@ -98,17 +107,22 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
         help="a NoCloud seed for cloud-init (default: /var/lib/cloud/seed/nocloud)",
     )  # fmt: skip
     place.add_argument("--ignition", metavar="FILE", type=Path, help="an Ignition file; implies --expect ignition")
-    place.add_argument("--exec", metavar="COMMAND", dest="command", help="a shell command's standard input")
+    place.add_argument(
+        "--exec", metavar="COMMAND", dest="command", help="give it to a shell command on its standard input"
+    )
     group.add_argument("--force", action="store_true", help="ask even when the configuration is there already")
     group.add_argument(
-        "--expect", choices=[kind.value for kind in Expect], help="what it must be to count (default: any)"
+        "--expect", choices=[kind.value for kind in Expect], help="deliver only what is of this kind (default: any)"
     )
 
 
 def _add_provider(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--issuer", metavar="URL", default="", help="find the endpoints there (RFC 8414, OpenID)")
     group.add_argument(
-        "--token", choices=[choice.value for choice in TokenChoice], default="access", help="which token to show"
+        "--token",
+        choices=[choice.value for choice in TokenChoice],
+        default="access",
+        help="which of the provider's tokens opens the configuration (default: access)",
     )
     group.add_argument(
         "--client-auth", choices=[choice.value for choice in ClientAuthChoice], default="auto",
@@ -122,20 +136,30 @@ def _add_provider(group: argparse._ArgumentGroup) -> None:
         "--on-denial", choices=[choice.value for choice in OnDenial], default="retry",
         help="after a denial: pause and ask again (default), or exit",
     )  # fmt: skip
-    group.add_argument("--ca", metavar="FILE", type=Path, help="more certificate authorities (PEM)")
+    group.add_argument(
+        "--ca", metavar="FILE", type=Path, help="certificate authorities to trust besides the system's (PEM)"
+    )
     group.add_argument("--compat", choices=["talos"], help="send, say and fail exactly as Talos does")
 
 
 def _add_limits(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--timeout", metavar="TIME", type=seconds, default=3 * 3600.0, help="all of it (default: 3h)")
     group.add_argument(
-        "--attempt-timeout", metavar="TIME", type=seconds, default=180.0, help="one download attempt (default: 3m)"
+        "--timeout", metavar="TIME", type=seconds, default=3 * 3600.0, help="give up after this long (default: 3h)"
+    )
+    group.add_argument(
+        "--attempt-timeout",
+        metavar="TIME",
+        type=seconds,
+        default=180.0,
+        help="one download attempt; variables are waited for half as long (default: 3m)",
     )
     group.add_argument(
         "--retry-pause", metavar="TIME", type=seconds, default=30.0,
-        help="before a new code after a denial (with --compat talos: after an expired one) (default: 30s)",
+        help="before a new code after a denial; with --compat talos after an expired code (default: 30s)",
     )  # fmt: skip
-    group.add_argument("--max-size", metavar="SIZE", type=size, help="of the configuration (default: 16M)")
+    group.add_argument(
+        "--max-size", metavar="SIZE", type=size, help="the largest configuration that is taken (default: 16M)"
+    )
 
 
 def _add_screen(group: argparse._ArgumentGroup) -> None:
@@ -143,9 +167,12 @@ def _add_screen(group: argparse._ArgumentGroup) -> None:
         "--console", choices=["auto", "terminal", "plain", "kmsg"], default="auto",
         help="what standard error is; kmsg writes to /dev/kmsg (default: auto)",
     )  # fmt: skip
-    group.add_argument("--log", choices=["text", "json"], default="text", help="one JSON object per message")
+    group.add_argument("--log", choices=["text", "json"], default="text", help="json: one object per message and line")
     group.add_argument(
-        "--qr", choices=["auto", "half", "full", "ascii", "none"], default="auto", help="the QR code's style"
+        "--qr",
+        choices=["auto", "half", "full", "ascii", "none"],
+        default="auto",
+        help="the QR code's style (default: auto, by the size of the screen)",
     )
 
 
