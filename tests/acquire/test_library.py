@@ -65,6 +65,13 @@ def test_the_code_given_by_a_person_is_not_in_the_source() -> None:
     assert "hush" not in found.source
 
 
+def test_a_second_source_that_is_not_used_is_told() -> None:
+    screen = Screen()
+    with server_for(SmallProvider()) as server:
+        acquire(f"talos.config={server.url}/config talos.config.inline=x talos.config.early=y", None, screen)
+    assert [line.partition(" ")[0] for line in screen.warnings] == ["talos.config.early", "talos.config.inline"]
+
+
 def test_the_conversation_runs_in_a_loop_of_ones_own() -> None:
     now, seen = 0.0, []
     flow = DeviceFlow.begin(Rules(auth=(ClientAuth.NONE,)), now)

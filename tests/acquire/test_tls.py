@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 import time
 from pathlib import Path
+from typing import Self
 
 import pytest
 
@@ -90,6 +92,53 @@ def test_a_port_that_speaks_no_tls_is_told_as_that() -> None:
     with pytest.raises(TransportError) as caught:
         exchange(f"https://127.0.0.1:{port}/", None)
     assert caught.value.trouble is Trouble.TLS
+
+
+def test_a_proxy_that_tunnels_sees_only_where_it_goes(authority: Authority) -> None:
+    tls = authority.server("DNS:boot.example")
+    with AnsweringServer(lambda _: http(200, b"through"), tls=tls) as server, Tunnel(server.port) as tunnel:
+        endpoint = parse_endpoint("https://boot.example/secret")
+        request = Request("GET", endpoint, (("Host", endpoint.host_header), ("Connection", "close")))
+        transport = Transport(ca=authority.certificate, environ={"https_proxy": f"http://127.0.0.1:{tunnel.port}"})
+        assert transport.exchange(request, time.monotonic() + 10, max_body=1000).body == b"through"
+    assert tunnel.asked.startswith(b"CONNECT boot.example:443 HTTP/1.1\r\nHost: boot.example:443\r\n")
+    assert b"secret" not in tunnel.asked
+
+
+class Tunnel:
+    """A proxy that connects everybody to one port of this machine, once."""
+
+    def __init__(self, to: int) -> None:
+        self._to = to
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self.asked = b""
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._run, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.close()
+
+    def _run(self) -> None:
+        client, _ = self._listener.accept()
+        server = socket.create_connection(("127.0.0.1", self._to))
+        with client, server:
+            while not self.asked.endswith(b"\r\n\r\n"):
+                self.asked += client.recv(1000)
+            client.sendall(b"HTTP/1.1 200 Connected\r\n\r\n")
+            back = threading.Thread(target=self._pass_on, args=(server, client), daemon=True)
+            back.start()
+            self._pass_on(client, server)
+            back.join(10)
+
+    @staticmethod
+    def _pass_on(source: socket.socket, target: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(4096):
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
 
 
 def test_a_file_that_holds_no_authority_is_refused(tmp_path: Path) -> None:

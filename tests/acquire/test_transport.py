@@ -8,6 +8,8 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bootgrant.acquire.dial import TransportError, Trouble
 from bootgrant.acquire.endpoint import parse_endpoint
@@ -29,6 +31,16 @@ def trouble(server: AnsweringServer, seconds: float = 10.0) -> TransportError:
     with pytest.raises(TransportError) as caught:
         exchange(f"{server.url}/", seconds)
     return caught.value
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.binary(max_size=200) | st.binary(max_size=100).map(lambda rest: b"HTTP/1.1 200 OK\r\n" + rest))
+def test_any_bytes_are_an_answer_or_a_named_trouble(answer: bytes) -> None:
+    with AnsweringServer(lambda _: [answer]) as server:
+        try:
+            assert exchange(f"{server.url}/").status
+        except TransportError as error:
+            assert error.trouble in {Trouble.CLOSED, Trouble.PROTOCOL, Trouble.TOO_LARGE}  # noqa: PT017
 
 
 def test_an_answer_comes_whole_with_status_headers_and_body() -> None:

@@ -109,6 +109,9 @@ class Acquisition:
         from bootgrant.acquire.transport import Transport
 
         options = self._options
+        for name, given in ((EARLY, settings.early), (INLINE, settings.inline)):
+            if given is not None:
+                self._console.warning(f"{name} is not used, because talos.config names another source")
         facts = MachineFacts(options.root, self._cmdline, options.given, options.code_file)
         wanted = wanted_variables(settings.config_url)
         self._console.info("waiting for network to be ready")
