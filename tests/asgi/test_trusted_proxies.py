@@ -28,7 +28,7 @@ async def seen(peer: str, *headers: tuple[bytes, bytes], proxies: AllowedNetwork
     async def send(_message: Scope) -> None:
         raise AssertionError
 
-    await TrustedProxies(app, proxies)({"type": "http", "client": (peer, 1), "headers": headers}, receive, send)
+    await TrustedProxies(proxies).before(app)({"type": "http", "client": (peer, 1), "headers": headers}, receive, send)
     return addresses[0]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from bootgrant.asgi.types import Send
 
@@ -16,23 +15,27 @@ _NEVER_STORED: Headers = (
 )
 
 
-@dataclass(frozen=True, slots=True)
 class Answer:
-    """Status, headers beside length and caching, and the whole body."""
+    """Status, headers beside length and caching, and the whole body. Not changed once made."""
 
-    status: int
-    body: bytes
-    headers: Headers = ()
+    __slots__ = ("_rest", "body", "headers", "status")
+
+    def __init__(self, status: int, body: bytes, headers: Headers = ()) -> None:
+        self.status = status
+        self.body = body
+        self.headers = (*headers, *_NEVER_STORED, (b"content-length", b"%d" % len(body)))
+        self._rest = b""
+
+    @property
+    def rest(self) -> bytes:
+        """Everything behind the status line, as it goes over the wire (RFC 9112); made once."""
+        if not self._rest:
+            lines = b"".join(b"%b: %b\r\n" % pair for pair in self.headers)
+            self._rest = b"%b\r\n%b" % (lines, self.body)
+        return self._rest
 
     async def send(self, send: Send) -> None:
-        length = (b"content-length", str(len(self.body)).encode())
-        await send(
-            {
-                "type": "http.response.start",
-                "status": self.status,
-                "headers": [*self.headers, *_NEVER_STORED, length],
-            }
-        )
+        await send({"type": "http.response.start", "status": self.status, "headers": list(self.headers)})
         await send({"type": "http.response.body", "body": self.body})
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from bootgrant.asgi.answer import json_answer
+from bootgrant.asgi.answer import Answer, json_answer
 from bootgrant.asgi.types import App, Receive, Scope, Send
 
 _ONCE: Final = (b"host", b"content-length", b"transfer-encoding", b"authorization", b"content-type")
@@ -18,21 +18,29 @@ class StrictRequests:
     app: App
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        told = _ambiguous(scope) if scope["type"] == "http" else None
-        if told is None:
+        refusal = refuse_ambiguous(scope) if scope["type"] == "http" else None
+        if refusal is None:
             await self.app(scope, receive, send)
-            return
-        members = {"error": "invalid_request", "error_description": told}
-        await json_answer(400, members, ((b"connection", b"close"),)).send(send)
+        else:
+            await refusal.send(send)
+
+
+def refuse_ambiguous(scope: Scope) -> Answer | None:
+    """The refusal of a request that has more than one reading; None for the others."""
+    told = _ambiguous(scope)
+    if told is None:
+        return None
+    return json_answer(400, {"error": "invalid_request", "error_description": told}, ((b"connection", b"close"),))
 
 
 def _ambiguous(scope: Scope) -> str | None:
     names = [name for name, _ in scope["headers"]]
-    for name in _ONCE:
-        if names.count(name) > 1:
-            return f"the header {name.decode()} is repeated"
+    if len(set(names)) != len(names):
+        for name in _ONCE:
+            if names.count(name) > 1:
+                return f"the header {name.decode()} is repeated"
     if b"host" not in names and scope.get("http_version") == "1.1":
         return "the header host is missing"
-    if b"content-length" in names and b"transfer-encoding" in names:
+    if b"transfer-encoding" in names and b"content-length" in names:
         return "the body has a length and chunks"
     return None

@@ -18,15 +18,27 @@ _FORWARDED_FOR = re.compile(r"""(?:^|[;,])\s*for\s*=\s*("(?:[^"\\]|\\.)*"|[^;,\s
 
 @dataclass(frozen=True, slots=True)
 class TrustedProxies:
-    """Puts the client's address into the request before ``app`` sees it."""
+    """The proxies of a site; none of them is believed more than the others."""
 
-    app: App
     proxies: AllowedNetworks
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if client_address(scope) in self.proxies:
-            scope = {**scope, "client": self._client(scope)}
-        await self.app(scope, receive, send)
+    @classmethod
+    def none(cls) -> TrustedProxies:
+        return cls(AllowedNetworks(()))
+
+    def before(self, app: App) -> App:
+        """``app``, which sees the client's address."""
+
+        async def resolved(scope: Scope, receive: Receive, send: Send) -> None:
+            await app(self.resolve(scope), receive, send)
+
+        return resolved
+
+    def resolve(self, scope: Scope) -> Scope:
+        """The request as the client's own, when a trusted proxy passed it on."""
+        if self.proxies and client_address(scope) in self.proxies:
+            return {**scope, "client": self._client(scope)}
+        return scope
 
     def _client(self, scope: Scope) -> tuple[str, int] | None:
         """The nearest address that is no trusted proxy; the last proxy's own when all are, or one is unreadable."""

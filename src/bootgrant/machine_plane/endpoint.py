@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -35,12 +36,12 @@ Authentication = Callable[[Scope, Mapping[str, str], Mapping[str, Client]], Clie
 
 @dataclass(frozen=True, slots=True)
 class OAuthRequest:
-    """A parsed request of a known client from a network that may ask."""
+    """A parsed request of a known client from a network that may ask. ``gone`` ends when its connection does."""
 
     client: Client
     form: dict[str, str]
     address: str
-    receive: Receive
+    gone: asyncio.Future[None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,46 +50,61 @@ class OAuthEndpoint:
 
     rules: MachineRules
     authenticate: Authentication
-    handle: Callable[[OAuthRequest], Awaitable[Answer | None]]
+    handle: Callable[[OAuthRequest], Awaitable[Answer]]
     on_fault: Answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The endpoint as ASGI."""
         try:
-            answer = await self._answer(scope, receive)
+            body = await read_body_in_time(scope, receive, REQUEST_BODY, REQUEST_SECONDS)
         except ClientGone:
             return
-        except BadRequest as error:
-            log.info("%s refused: %s", scope["path"], error)
-            headers = _BASIC_CHALLENGE if error.status == 401 else ()
-            answer = json_answer(error.status, error.error.as_json(), headers)
-        except StoreUnavailable as error:
-            log.error("%s: %s", scope["path"], error)  # noqa: TRY400  (the reason is the message)
-            answer = self.on_fault
-        except Exception:
-            log.exception("%s failed", scope["path"])
-            answer = self.on_fault
+        except BodyTooLarge:
+            await TOO_LARGE.send(send)
+            return
+        except BodyTooSlow:
+            await TOO_SLOW.send(send)
+            return
+        gone = asyncio.ensure_future(_hung_up(receive))
+        try:
+            answer = await self.respond(scope, body, gone)
+        finally:
+            gone.cancel()
         if answer is not None:
             await answer.send(send)
 
-    async def _answer(self, scope: Scope, receive: Receive) -> Answer | None:
+    async def respond(self, scope: Scope, body: bytes, gone: asyncio.Future[None]) -> Answer | None:
+        """The answer to a whole request; None when nobody is left to hear it. Raises nothing."""
+        try:
+            answer = await self.handle(self._parse(scope, body, gone))
+        except BadRequest as error:
+            log.info("%s refused: %s", scope["path"], error)
+            headers = (*error.headers, *(_BASIC_CHALLENGE if error.status == 401 else ()))
+            return json_answer(error.status, error.error.as_json(), headers)
+        except StoreUnavailable as error:
+            log.error("%s: %s", scope["path"], error)  # noqa: TRY400  (the reason is the message)
+            return self.on_fault
+        except Exception:
+            log.exception("%s failed", scope["path"])
+            return self.on_fault
+        return None if gone.done() else answer
+
+    def _parse(self, scope: Scope, body: bytes, gone: asyncio.Future[None]) -> OAuthRequest:
         if scope["method"] != "POST":
-            return oauth_error(ErrorCode.INVALID_REQUEST, "only POST is answered here", 405, ((b"allow", b"POST"),))
+            told = "only POST is answered here"
+            raise BadRequest(ErrorCode.INVALID_REQUEST, told, 405, ((b"allow", b"POST"),))
         address = client_address(scope)
         if address not in self.rules.networks:
-            raise BadRequest(
-                ErrorCode.ACCESS_DENIED, f"address {address} is not in networks.machines of bootgrant.toml", 403
-            )
-        try:
-            body = await read_body_in_time(scope, receive, REQUEST_BODY, REQUEST_SECONDS)
-        except BodyTooLarge:
-            too_large = f"the body is larger than {REQUEST_BODY >> 10} KiB"
-            return oauth_error(ErrorCode.INVALID_REQUEST, too_large, 413, ((b"connection", b"close"),))
-        except BodyTooSlow:
-            too_slow = f"the body took longer than {REQUEST_SECONDS:.0f} s"
-            return oauth_error(ErrorCode.INVALID_REQUEST, too_slow, 408, ((b"connection", b"close"),))
+            told = f"address {address} is not in networks.machines of bootgrant.toml"
+            raise BadRequest(ErrorCode.ACCESS_DENIED, told, 403)
         form = read_form(scope, body)
         client = self.authenticate(scope, form, self.rules.clients)
-        return await self.handle(OAuthRequest(client, form, str(address), receive))
+        return OAuthRequest(client, form, str(address), gone)
+
+
+async def _hung_up(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def oauth_error(code: ErrorCode, description: str = "", status: int = 400, headers: Headers = ()) -> Answer:
@@ -98,4 +114,11 @@ def oauth_error(code: ErrorCode, description: str = "", status: int = 400, heade
 
 UNAVAILABLE: Final = oauth_error(
     ErrorCode.TEMPORARILY_UNAVAILABLE, "try again in a moment", 503, ((b"retry-after", b"2"),)
+)
+
+TOO_LARGE: Final = oauth_error(
+    ErrorCode.INVALID_REQUEST, f"the body is larger than {REQUEST_BODY >> 10} KiB", 413, ((b"connection", b"close"),)
+)
+TOO_SLOW: Final = oauth_error(
+    ErrorCode.INVALID_REQUEST, f"the body took longer than {REQUEST_SECONDS:.0f} s", 408, ((b"connection", b"close"),)
 )

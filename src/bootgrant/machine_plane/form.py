@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bootgrant.asgi.answer import Headers
 from bootgrant.asgi.types import Scope
 from bootgrant.wire.device_flow import ErrorCode, OAuthError, parse_form
 from bootgrant.wire.secret import Secret
@@ -10,10 +11,11 @@ from bootgrant.wire.secret import Secret
 class BadRequest(Exception):
     """What is wrong with the request, as an OAuth error code and a description that echoes nothing of it."""
 
-    def __init__(self, code: ErrorCode, description: str, status: int = 400) -> None:
+    def __init__(self, code: ErrorCode, description: str, status: int = 400, headers: Headers = ()) -> None:
         super().__init__(description)
         self.error = OAuthError(code, description)
         self.status = status
+        self.headers = headers
 
 
 def read_form(scope: Scope, body: bytes) -> dict[str, str]:

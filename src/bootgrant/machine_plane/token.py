@@ -6,13 +6,9 @@ machine keeps its code and asks again.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from bootgrant.asgi.answer import Answer, json_answer
-from bootgrant.asgi.types import Receive
 from bootgrant.machine_plane.clients import authenticate
 from bootgrant.machine_plane.endpoint import MachineRules, OAuthEndpoint, OAuthRequest, log, oauth_error
 from bootgrant.machine_plane.form import BadRequest
@@ -33,12 +29,8 @@ _DESCRIPTIONS = {
 class Token:
     poll_grant: PollGrant
 
-    async def __call__(self, request: OAuthRequest) -> Answer | None:
-        code = _parse(request.form)
-        async with _connection_end(request.receive) as gone:
-            outcome = await self.poll_grant(request.client.client_id, code, gone)
-            if gone.done():
-                return None
+    async def __call__(self, request: OAuthRequest) -> Answer:
+        outcome = await self.poll_grant(request.client.client_id, _parse(request.form), request.gone)
         if isinstance(outcome, TokenIssued):
             log.info("token issued to %s", request.address)
         return _write(outcome)
@@ -64,19 +56,6 @@ def _parse(form: dict[str, str]) -> Secret:
 def _write(outcome: TokenIssued | PollRefused) -> Answer:
     if isinstance(outcome, TokenIssued):
         return json_answer(200, AccessToken(outcome.token, expires_in=outcome.expires_in).as_json())
+    if outcome.code is ErrorCode.AUTHORIZATION_PENDING:
+        return _PENDING
     return oauth_error(outcome.code, outcome.reason or _DESCRIPTIONS.get(outcome.code, ""))
-
-
-@asynccontextmanager
-async def _connection_end(receive: Receive) -> AsyncIterator[asyncio.Future[None]]:
-    """A future that ends when the client hangs up."""
-    watch = asyncio.ensure_future(_hung_up(receive))
-    try:
-        yield watch
-    finally:
-        watch.cancel()
-
-
-async def _hung_up(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass

@@ -24,6 +24,7 @@ from bootgrant.operator_plane.login.passwords import Argon2Hasher
 from bootgrant.ports.clock import Clock
 from bootgrant.ports.database import Database
 from bootgrant.ports.entropy import Entropy
+from bootgrant.service.http_protocol import ShortWay
 from bootgrant.service.settings import Site
 from bootgrant.sources.directory import DirectorySource
 from bootgrant.workflows.admission import Admission
@@ -49,6 +50,7 @@ class Built:
     public: App
     pages: App
     admin: App
+    short_way: ShortWay
     held: HeldPolls
     admission: Admission
     collect: CollectEnded
@@ -88,12 +90,15 @@ def build(site: Site, database: Database, key: bytes, held_most: int, clock: Clo
     )
     pages = build_pages(plane)
     look = LookAtToken(database.grants, clock, site.rules)
+    busiest = {
+        "/device/code": device_authorization(
+            OpenGrant(database.grants, clock, entropy, codes, site.rules, admission), site.operators_url, rules
+        ),
+        "/token": token(PollGrant(database.grants, clock, site.rules, held), rules),
+    }
     router = Router(
         endpoints={
-            "/device/code": device_authorization(
-                OpenGrant(database.grants, clock, entropy, codes, site.rules, admission), site.operators_url, rules
-            ),
-            "/token": token(PollGrant(database.grants, clock, site.rules, held), rules),
+            **busiest,
             "/introspect": introspection(look, site.public_url, rules),
             "/revoke": revocation(look, rules),
             "/.well-known/oauth-authorization-server": Metadata(site.public_url),
@@ -103,10 +108,10 @@ def build(site: Site, database: Database, key: bytes, held_most: int, clock: Clo
         otherwise=pages if site.operators_listen is None else _nothing_else,
     )
     collect = CollectEnded(database.grants, clock, site.kept)
-    public, people = (
-        TrustedProxies(StrictRequests(app), AllowedNetworks(site.trusted_proxies)) for app in (router, pages)
-    )
-    return Built(public, people, build_admin_api(decide, clock), held, admission, collect)
+    proxies = TrustedProxies(AllowedNetworks(site.trusted_proxies))
+    short_way = ShortWay({path.encode(): endpoint for path, endpoint in busiest.items()}, proxies)
+    public, people = (proxies.before(StrictRequests(app)) for app in (router, pages))
+    return Built(public, people, build_admin_api(decide, clock), short_way, held, admission, collect)
 
 
 async def _nothing_else(_scope: Scope, _receive: Receive, send: Send) -> None:

@@ -1,51 +1,188 @@
-"""uvicorn's HTTP protocol, with an end to connections that do not get on with their request.
+"""uvicorn's HTTP protocol, with two things of ours: limits on a slow request, and a short way for the busiest paths.
 
 uvicorn limits the pause between two requests of a connection and nothing else: a connection that sends a byte a
-second, or nothing at all, would stay. Here the head of a request has ``HEAD_SECONDS`` to arrive; the body's limit is
-the endpoint's (asgi/body_limit.py).
+second, or nothing at all, would stay. Here a request has ``REQUEST_SECONDS`` to arrive.
+
+Thousands of machines ask for codes and poll for tokens. Those requests go from the parser to their endpoint and back
+in one write, without the task, the event and the messages that ASGI needs; a task is made only for an answer that has
+to wait. Everything else goes uvicorn's way. Both ways end in the same endpoint (machine_plane/endpoint.py).
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import Final, cast
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-HEAD_SECONDS: Final = 15.0
+from bootgrant.asgi.answer import Answer
+from bootgrant.asgi.eager import Done, Rest, start
+from bootgrant.asgi.strict_requests import refuse_ambiguous
+from bootgrant.asgi.trusted_proxies import TrustedProxies
+from bootgrant.asgi.types import Scope
+from bootgrant.machine_plane.endpoint import TOO_LARGE, TOO_SLOW, OAuthEndpoint
+from bootgrant.wire.limits import REQUEST_BODY, REQUEST_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class ShortWay:
+    """The endpoints that are reached without ASGI, by their path, and what holds before each of them."""
+
+    endpoints: Mapping[bytes, OAuthEndpoint]
+    proxies: TrustedProxies
+
+    async def respond(self, path: bytes, scope: Scope, body: bytes, gone: asyncio.Future[None]) -> Answer | None:
+        refusal = refuse_ambiguous(scope)
+        if refusal is not None:
+            return refusal
+        return await self.endpoints[path].respond(self.proxies.resolve(scope), body, gone)
+
+
+NO_SHORT_WAY = ShortWay({}, TrustedProxies.none())
+
+
+def protocol_with(short_way: ShortWay) -> type[PatientProtocol]:
+    """The protocol class for one server."""
+
+    class WithShortWay(PatientProtocol):
+        way = short_way
+
+    return WithShortWay
 
 
 class PatientProtocol(HttpToolsProtocol):
-    """One connection. The clock runs from its start, or from the last answer, until a head is whole."""
+    """One connection. ``_path`` is set while a request of the short way arrives or is answered."""
 
-    _head_timer: asyncio.TimerHandle | None = None
+    way = NO_SHORT_WAY
+    _arrival: asyncio.TimerHandle | None = None
+    _path: bytes | None = None
+    _answering = False
+    _keep_alive = True
+    _gone: asyncio.Future[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(cast(asyncio.Transport, transport))
-        self._expect_head()
+        super().connection_made(cast("asyncio.Transport", transport))
+        self._await_request()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._head_is_here()
+        self._request_is_here()
+        if self._gone is not None and not self._gone.done():
+            self._gone.set_result(None)
         super().connection_lost(exc)
 
+    def shutdown(self) -> None:
+        if self._answering:
+            self._keep_alive = False
+        else:
+            super().shutdown()
+
     def on_message_begin(self) -> None:
-        super().on_message_begin()
-        if self._head_timer is None:
-            self._expect_head()
+        if self._answering:
+            # A pipelined request while another waits for its answer: it is not read, and the connection ends then.
+            self._keep_alive = False
+            return
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
+        self._path = None
+        if self._arrival is None:
+            self._await_request()
 
     def on_headers_complete(self) -> None:
-        self._head_is_here()
+        if self._answering:
+            return
+        path = self.url.partition(b"?")[0]
+        # uvicorn has no cycle before a connection's first request.
+        idle = getattr(self.cycle, "response_complete", True)
+        if idle and path in self.way.endpoints and not self.expect_100_continue:
+            self._path = path
+            self._body: list[bytes] = []
+            self._size = 0
+            return
+        self._request_is_here()
+        url, headers, expects = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.headers, self.expect_100_continue = url, headers, expects
+        self.scope["headers"] = headers
         super().on_headers_complete()
 
-    def _expect_head(self) -> None:
-        self._head_timer = self.loop.call_later(HEAD_SECONDS, self._give_up)
+    def on_body(self, body: bytes) -> None:
+        if self._path is None:
+            super().on_body(body)
+            return
+        self._size += len(body)
+        if not self._answering and self._size <= REQUEST_BODY:
+            self._body.append(body)
 
-    def _head_is_here(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
+    def on_message_complete(self) -> None:
+        if self._path is None:
+            super().on_message_complete()
+            return
+        if self._answering:
+            return
+        self._request_is_here()
+        self._keep_alive = self.parser.should_keep_alive()
+        self._answering = True
+        if self._size > REQUEST_BODY:
+            self._keep_alive = False
+            self._write(TOO_LARGE)
+        else:
+            self._respond(self._path)
+
+    def _respond(self, path: bytes) -> None:
+        scope: dict[str, Any] = {
+            "type": "http",
+            "http_version": self.parser.get_http_version(),
+            "method": self.parser.get_method().decode("ascii"),
+            "path": path.decode("ascii"),
+            "headers": self.headers,
+            "client": self.client,
+        }
+        self._gone = self.loop.create_future()
+        outcome = start(self.way.respond(path, scope, b"".join(self._body), self._gone))
+        if isinstance(outcome, Done):
+            self._write(outcome.value)
+            return
+        task = self.loop.create_task(self._wait(outcome))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    async def _wait(self, rest: Rest[Answer | None]) -> None:
+        self._write(await rest)
+
+    def _write(self, answer: Answer | None) -> None:
+        """Write the whole answer and be ready for the next request, or close."""
+        self._answering, self._path, self._gone = False, None, None
+        if answer is None or self.transport.is_closing():
+            return
+        lines = [STATUS_LINE[answer.status]]
+        for name, value in self.server_state.default_headers:
+            lines += (name, b": ", value, b"\r\n")
+        if not self._keep_alive:
+            lines.append(b"connection: close\r\n")
+        lines.append(answer.rest)
+        self.transport.write(b"".join(lines))
+        if self._keep_alive:
+            self.on_response_complete()
+        else:
+            self.transport.close()
+
+    def _await_request(self) -> None:
+        self._arrival = self.loop.call_later(REQUEST_SECONDS, self._give_up)
+
+    def _request_is_here(self) -> None:
+        if self._arrival is not None:
+            self._arrival.cancel()
+            self._arrival = None
 
     def _give_up(self) -> None:
-        self._head_timer = None
-        if not self.transport.is_closing():
+        self._arrival = None
+        if self.transport.is_closing():
+            return
+        if self._path is not None:
+            self._keep_alive = False
+            self._write(TOO_SLOW)
+        else:
             self.transport.close()

@@ -20,7 +20,7 @@ from bootgrant.ports.grant_store import StoreUnavailable
 from bootgrant.service.build import build
 from bootgrant.service.data_folder import admin_socket, code_key, prepare_data_folder
 from bootgrant.service.database import open_database
-from bootgrant.service.http_protocol import PatientProtocol
+from bootgrant.service.http_protocol import NO_SHORT_WAY, ShortWay, protocol_with
 from bootgrant.service.listening import inherited, listen_admin, listen_public
 from bootgrant.service.settings import Site
 from bootgrant.service.system import SystemClock, SystemEntropy
@@ -87,7 +87,10 @@ async def _serve(
 ) -> None:
     built = build(site, database, code_key(site.code_key_file), _held_most(), SystemClock(), SystemEntropy())
     built.admission.add_all(await database.grants.pending_grants(SystemClock().now(), site.pending_in_all))
-    served = [(_server(built.public, tls), listeners.public), (_server(built.admin, None), listeners.admin)]
+    served = [
+        (_server(built.public, tls, built.short_way), listeners.public),
+        (_server(built.admin, None), listeners.admin),
+    ]
     if listeners.pages is not None:
         served.append((_server(built.pages, tls), listeners.pages))
 
@@ -129,10 +132,10 @@ async def _collect(collect: CollectEnded) -> None:
         await asyncio.sleep(0.1 if more else 60)
 
 
-def _server(app: App, tls: ServerTls | None) -> _Server:
+def _server(app: App, tls: ServerTls | None, short_way: ShortWay = NO_SHORT_WAY) -> _Server:
     config = uvicorn.Config(
         app,
-        http=PatientProtocol,
+        http=protocol_with(short_way),
         ws="none",
         lifespan="off",
         loop="none",

@@ -20,15 +20,21 @@ class HeldPolls:
         """Wait until ``wake`` ends, for at most ``seconds``; False when it did not, or there is no room to wait."""
         if self._draining or seconds <= 0 or len(self._waiting) >= self._most:
             return False
+        late = False
+
+        def give_up() -> None:
+            nonlocal late
+            late = not wake.done()
+            _end(wake)
+
+        timer = asyncio.get_running_loop().call_later(seconds, give_up)
         self._waiting.add(wake)
         try:
-            async with asyncio.timeout(seconds):
-                await wake
-        except TimeoutError:
-            return False
+            await wake
         finally:
+            timer.cancel()
             self._waiting.discard(wake)
-        return not self._draining
+        return not late and not self._draining
 
     def drain(self) -> None:
         """Let every waiting request be answered now, and hold no more."""

@@ -10,6 +10,7 @@ import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Final
 
 from bootgrant.approval.codes import access_token, access_token_digest, device_code_digest
 from bootgrant.approval.grant import DeviceGrant, GrantRules, GrantState, Refusal
@@ -29,6 +30,9 @@ class PollRefused:
 
     code: ErrorCode
     reason: str = ""
+
+
+PENDING: Final = PollRefused(ErrorCode.AUTHORIZATION_PENDING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,7 @@ class PollGrant:
         while True:
             with self.store.watch_grant(grant.grant_id) as wake:
                 outcome = await self._redeem(grant.grant_id, client_id, code)
-                if not isinstance(outcome, PollRefused) or outcome.code is not ErrorCode.AUTHORIZATION_PENDING:
+                if outcome is not PENDING or self.rules.hold <= 0:
                     return outcome
                 gone.add_done_callback(partial(_wake, wake))
                 seconds = min(until - self.clock.steady(), grant.expires_at - self.clock.now())
@@ -81,11 +85,16 @@ class PollGrant:
         grant = await self.store.find_grant(grant_id)
         if grant is None:
             return PollRefused(ErrorCode.INVALID_GRANT)
-        token = access_token(code, grant.token_salt)
         now = self.clock.now()
+        # Nearly every poll finds a grant that still waits; the token is made only for one that does not.
+        state = grant.state_at(now)
+        if state is GrantState.PENDING:
+            return PENDING
+        token = access_token(code, grant.token_salt)
+        digest = access_token_digest(token)
 
         def rule(stored: DeviceGrant) -> DeviceGrant | Refusal:
-            return stored.redeem(client_id, access_token_digest(token), self.rules, now)
+            return stored.redeem(client_id, digest, self.rules, now)
 
         outcome = rule(grant)
         if isinstance(outcome, DeviceGrant) and outcome != grant:
@@ -103,7 +112,7 @@ def _wake(wake: asyncio.Future[None], _gone: asyncio.Future[None]) -> None:
 def _refused(refusal: Refusal, grant: DeviceGrant) -> PollRefused:
     match refusal:
         case Refusal.PENDING:
-            return PollRefused(ErrorCode.AUTHORIZATION_PENDING)
+            return PENDING
         case Refusal.DENIED:
             reason = grant.decision.reason if grant.decision and grant.state is GrantState.DENIED else ""
             return PollRefused(ErrorCode.ACCESS_DENIED, reason)

@@ -1,0 +1,149 @@
+"""The short way of the busiest requests: keep-alive, pieces, pipelines, hang-ups; the same answers as ASGI."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from support.grants import UUID
+from support.machine import DEVICE_GRANT, TALOS
+from support.site import CONFIG, Served, served
+
+FORM = "Content-Type: application/x-www-form-urlencoded\r\n"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with served(tmp_path_factory.mktemp("served")) as running:
+        yield running
+
+
+def connect(site: Served) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", int(site.url.rpartition(":")[2])), timeout=20)
+
+
+def request(path: str, body: str, *headers: str) -> bytes:
+    lines = [f"POST {path} HTTP/1.1", "Host: x", FORM.strip(), f"Content-Length: {len(body)}", *headers, "", body]
+    return "\r\n".join(lines).encode()
+
+
+def read_answer(connection: socket.socket) -> tuple[int, dict[str, str]]:
+    """One answer with a JSON body; nothing behind it is read."""
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        byte = connection.recv(1)
+        assert byte, head
+        head += byte
+    (length,) = [int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")]
+    body = b""
+    while len(body) < length:
+        body += connection.recv(length - len(body))
+    return int(head.split()[1]), json.loads(body)
+
+
+def poll_form(device_code: str) -> str:
+    return f"client_id=talos&grant_type={DEVICE_GRANT}&device_code={device_code}"
+
+
+def test_one_connection_serves_many_requests_of_both_ways(site: Served) -> None:
+    with connect(site) as connection:
+        for _ in range(3):
+            connection.sendall(request("/token", poll_form("x")))
+            assert read_answer(connection)[1]["error"] == "invalid_grant"
+            connection.sendall(request("/introspect", "client_id=talos&token=x"))
+            assert read_answer(connection)[1]["error"] == "invalid_client"
+
+
+def test_a_request_in_single_bytes_is_one_request(site: Served) -> None:
+    with connect(site) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for byte in request("/token", poll_form("x")):
+            connection.sendall(bytes([byte]))
+        assert read_answer(connection) == (
+            400,
+            {"error": "invalid_grant", "error_description": "unknown device_code: ask for a new one"},
+        )
+
+
+def test_pipelined_requests_are_answered_in_their_order(site: Served) -> None:
+    with connect(site) as connection:
+        asked = [
+            request("/token", poll_form("x")),
+            request("/token", "client_id=stranger"),
+            request("/token", "client_id=talos"),
+        ]
+        connection.sendall(b"".join(asked))
+        assert [read_answer(connection)[1]["error"] for _ in asked] == [
+            "invalid_grant",
+            "invalid_client",
+            "invalid_request",
+        ]
+
+
+def test_a_pipelined_request_behind_one_that_waits_ends_the_connection_and_loses_no_answer(site: Served) -> None:
+    with connect(site) as connection:
+        serial = "client_id=talos&serial=PIPELINED"
+        connection.sendall(request("/device/code", serial) + request("/token", poll_form("x")))
+        assert read_answer(connection)[0] == 200
+        assert connection.recv(1) == b""
+
+
+def test_a_large_body_is_refused_without_being_kept(site: Served) -> None:
+    with connect(site) as connection:
+        connection.sendall(request("/token", "x" * 200_000))
+        assert read_answer(connection)[0] == 413
+        assert connection.recv(1) == b""
+
+
+def test_a_chunked_request_is_understood(site: Served) -> None:
+    body = poll_form("x")
+    with connect(site) as connection:
+        head = f"POST /token HTTP/1.1\r\nHost: x\r\n{FORM}Transfer-Encoding: chunked\r\n\r\n"
+        connection.sendall(f"{head}{len(body):x}\r\n{body}\r\n0\r\n\r\n".encode())
+        assert read_answer(connection)[1]["error"] == "invalid_grant"
+
+
+def test_connection_close_and_http_1_0_are_respected(site: Served) -> None:
+    with connect(site) as connection:
+        connection.sendall(request("/token", poll_form("x"), "Connection: close"))
+        assert read_answer(connection)[0] == 400
+        assert connection.recv(1) == b""
+    with connect(site) as connection:
+        connection.sendall(request("/token", poll_form("x")).replace(b"HTTP/1.1", b"HTTP/1.0"))
+        assert read_answer(connection)[0] == 400
+        assert connection.recv(1) == b""
+
+
+def test_expect_100_continue_is_answered(site: Served) -> None:
+    body = poll_form("x")
+    with connect(site) as connection:
+        head = f"POST /token HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n{FORM}Content-Length: {len(body)}\r\n\r\n"
+        connection.sendall(head.encode())
+        assert connection.recv(100).startswith(b"HTTP/1.1 100 ")
+        connection.sendall(body.encode())
+        assert read_answer(connection)[1]["error"] == "invalid_grant"
+
+
+def test_a_machine_that_hangs_up_while_it_is_held_consumes_nothing(site: Served) -> None:
+    codes = httpx.post(f"{site.url}/device/code", data=TALOS, trust_env=False).json()
+    with connect(site) as connection:
+        connection.sendall(request("/token", poll_form(codes["device_code"])))
+    assert site.command("approve", codes["user_code"]).returncode == 0
+    assert "token issued" not in site.log
+    form = {"client_id": "talos", "grant_type": DEVICE_GRANT, "device_code": codes["device_code"]}
+    token = httpx.post(f"{site.url}/token", data=form, trust_env=False).json()["access_token"]
+    config = httpx.get(f"{site.url}/config?uuid={UUID}", headers={"Authorization": f"Bearer {token}"}, trust_env=False)
+    assert config.text == CONFIG
+
+
+def test_every_answer_carries_the_headers_that_keep_it_out_of_caches(site: Served) -> None:
+    for path in ("/token", "/device/code", "/introspect"):
+        answer = httpx.post(f"{site.url}{path}", data={"client_id": "talos"}, trust_env=False)
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["content-type"] == "application/json"
+        assert "date" in answer.headers
