@@ -61,7 +61,7 @@ def _time_faults(session: dict[str, Any], played: Played) -> list[str]:
         if abs(before - after) > tolerance:
             faults.append(f"gap {number}: recorded {before:.2f} s, now {after:.2f} s")
     elapsed = played.ended - played.started
-    if abs(elapsed - session["elapsed_s"]) > 2.5:
+    if abs(elapsed - session["elapsed_s"]) > 2.5 + sum(retried):
         faults.append(f"elapsed: recorded {session['elapsed_s']} s, now {elapsed:.2f} s")
     return faults
 
