@@ -121,6 +121,12 @@ def test_a_token_that_is_refused_comes_back_as_that() -> None:
     assert "401" in outcome.error.what
 
 
+def test_a_server_that_wants_a_token_where_there_is_none_ends_it() -> None:
+    with AnsweringServer(in_turn(http(401))) as server, pytest.raises(DownloadFailed, match="client_id"):
+        get(f"{server.url}/config", token=None)
+    assert len(server.asked) == 1
+
+
 def test_a_configuration_that_is_none_is_fetched_a_few_times_and_then_refused() -> None:
     for answer in (http(200), http(204), http(200, b"  \n")):
         with AnsweringServer(in_turn(answer)) as server, pytest.raises(BadConfig, match="empty"):

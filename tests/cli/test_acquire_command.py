@@ -195,6 +195,16 @@ def test_a_machine_without_the_variable_ends_before_anybody_is_asked(tmp_path: P
     assert server.asked == []
 
 
+@pytest.mark.parametrize("more", ["talos.config.oauth.token_url=idp/token", "talos.config.oauth.device_auth_url="])
+def test_a_url_that_cannot_be_used_ends_before_anybody_is_asked(more: str) -> None:
+    with server_for(approved_provider()) as server:
+        machine = run_machine("--cmdline", parameters(server.url, more), "--set", f"uuid={UUID}")
+        _ended(machine, 4, because=more.partition("=")[0])
+        machine = run_machine("--cmdline", parameters(f"{server.url}@${{hostname}}", more), "--set", f"uuid={UUID}")
+        assert machine.process.returncode == 4
+    assert server.asked == []
+
+
 def test_nobody_approving_ends_in_time() -> None:
     with server_for(SmallProvider(hold=30.0)) as server:
         started = time.monotonic()

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Final
 
 from bootgrant.acquire.clock import Clock, SystemClock
 from bootgrant.acquire.console import Console, choose_console
-from bootgrant.acquire.endpoint import EndpointError, parse_endpoint, without_password
+from bootgrant.acquire.endpoint import endpoint_of, without_password
 from bootgrant.acquire.expect import check_config
 from bootgrant.acquire.facts import MachineFacts, check_names
 from bootgrant.acquire.go_text import quote, quote_list
 from bootgrant.acquire.kernel_cmdline import KernelCmdline, parse_cmdline
 from bootgrant.acquire.options import Options
 from bootgrant.acquire.settings import (
+    CONFIG,
     DEVICE_AUTH_URL,
     EARLY,
     INLINE,
@@ -114,8 +115,9 @@ class Acquisition:
                 self._console.warning(f"{name} is not used, because talos.config names another source")
         facts = MachineFacts(options.root, self._cmdline, options.given, options.code_file)
         wanted = wanted_variables(settings.config_url)
+        hosts = _hosts(self._cmdline, settings, options.issuer)
         self._console.info("waiting for network to be ready")
-        facts.wait_for_network(self._ends_at, _hosts(settings, options.issuer))
+        facts.wait_for_network(self._ends_at, hosts)
         patience = options.attempt_timeout / 2
         variables = Variables(facts, options.root, self._console, self._clock, patience, self._ends_at)
         transport = Transport(ca=options.ca, environ=options.environ)
@@ -178,15 +180,11 @@ def _without_code(values: Mapping[str, str]) -> dict[str, str]:
     return {name: "xxxxx" if name == "code" and value else value for name, value in values.items()}
 
 
-def _hosts(settings: Settings, issuer: str) -> list[str]:
-    """The hosts that will be talked to, as far as the URLs can be read; what cannot is reported by who needs it."""
-    urls = [settings.config_url]
+def _hosts(cmdline: KernelCmdline, settings: Settings, issuer: str) -> list[str]:
+    """The hosts that will be talked to. Raises BadParameter for a URL that cannot be used, before anybody is asked."""
+    urls = {CONFIG: settings.config_url}
     if settings.oauth is not None:
-        urls += [issuer] if issuer else [settings.oauth.device_auth_url, settings.oauth.token_url]
-    hosts = []
-    for url in urls:
-        try:
-            hosts.append(parse_endpoint(url).host)
-        except EndpointError:
-            continue
-    return hosts
+        own = {DEVICE_AUTH_URL: settings.oauth.device_auth_url, TOKEN_URL: settings.oauth.token_url}
+        urls |= {name: url for name, url in own.items() if not issuer or cmdline.first(name) is not None}
+    hosts = [endpoint_of(url, name).host for name, url in urls.items()]
+    return [*hosts, endpoint_of(issuer, "--issuer").host] if issuer else hosts

@@ -15,9 +15,9 @@ from urllib.parse import urljoin
 from bootgrant.acquire.clock import Clock
 from bootgrant.acquire.console import Console
 from bootgrant.acquire.dial import TransportError, Trouble
-from bootgrant.acquire.endpoint import Endpoint, EndpointError, parse_endpoint
+from bootgrant.acquire.endpoint import Endpoint, EndpointError, endpoint_of, parse_endpoint
 from bootgrant.acquire.errors import AcquireError, BadConfig, DownloadFailed
-from bootgrant.acquire.provider import USER_AGENT, basic, endpoint_of, retry_after, unreachable
+from bootgrant.acquire.provider import USER_AGENT, basic, retry_after, unreachable
 from bootgrant.acquire.settings import CONFIG
 from bootgrant.acquire.transport import CertificateError, Headers, Request, Response, Transport
 from bootgrant.wire import limits
@@ -173,7 +173,7 @@ def _judge(
     refusal = _refusal(answer, endpoint)
     if answer.status == 401 and authorized:
         return TokenRefused(refusal)
-    if answer.status in _HOPELESS:
+    if answer.status in _HOPELESS or answer.status == 401:
         raise refusal
     return _Again(refusal, retry_after(answer))
 

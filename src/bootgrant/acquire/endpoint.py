@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote
 
+from bootgrant.acquire.errors import BadParameter
+
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*)://(?P<authority>[^/?#]*)(?P<target>[^#]*)")
 _AUTHORITY = re.compile(r"(?:(?P<userinfo>.*)@)?(?P<host>\[[^\]]*\]|[^:\[\]]*)(?::(?P<port>[0-9]{0,5}))?", re.DOTALL)
@@ -79,6 +81,14 @@ def parse_endpoint(url: str) -> Endpoint:
     if authority["userinfo"] is not None:
         user, _, password = (unquote(part) for part in authority["userinfo"].partition(":"))
     return Endpoint(scheme, host, port, target, user, password)
+
+
+def endpoint_of(url: str, parameter: str) -> Endpoint:
+    """The endpoint that ``parameter`` names. Raises BadParameter."""
+    try:
+        return parse_endpoint(url)
+    except EndpointError as error:
+        raise BadParameter(f"{parameter} cannot be used: {error}", "write https://host/path") from None
 
 
 def _host(written: str) -> str:

@@ -12,8 +12,8 @@ from urllib.parse import quote_plus, urlencode, urljoin
 
 from bootgrant import __version__
 from bootgrant.acquire.dial import TransportError, Trouble
-from bootgrant.acquire.endpoint import Endpoint, EndpointError, parse_endpoint
-from bootgrant.acquire.errors import AcquireError, BadParameter, ProviderFailed, Unreachable
+from bootgrant.acquire.endpoint import Endpoint, EndpointError, endpoint_of, parse_endpoint
+from bootgrant.acquire.errors import AcquireError, ProviderFailed, Unreachable
 from bootgrant.acquire.flow_values import (
     Broken,
     ClientAuth,
@@ -132,14 +132,6 @@ class Provider:
             ("Accept-Encoding", "gzip"),
             ("Connection", "close"),
         )
-
-
-def endpoint_of(url: str, parameter: str) -> Endpoint:
-    """The endpoint that ``parameter`` names. Raises BadParameter."""
-    try:
-        return parse_endpoint(url)
-    except EndpointError as error:
-        raise BadParameter(f"{parameter} cannot be used: {error}", "write https://host/path") from None
 
 
 def basic(user: str, password: str) -> str:
