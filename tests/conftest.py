@@ -2,9 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
 import pytest
+
+if TYPE_CHECKING:
+    from bootgrant.store.postgres.address import PostgresAddress
+    from support.postgres_cluster import Cluster
 
 
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Cluster]:
+    """A private PostgreSQL cluster for all tests of this process; each test has a database of its own in it."""
+    from support.postgres_cluster import cluster
+
+    with cluster() as started:
+        yield started
+
+
+@pytest.fixture
+def address(postgres: Cluster) -> Iterator[PostgresAddress]:
+    """A database with this version's schema, and nothing in it."""
+    from support.postgres_cluster import migrated
+
+    with migrated(postgres) as made:
+        yield made

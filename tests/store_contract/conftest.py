@@ -1,8 +1,8 @@
-"""The stores that the contract is held against, and a private PostgreSQL cluster for those who need one."""
+"""The stores that the contract is held against."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -13,25 +13,9 @@ from bootgrant.ports.database import Database
 from bootgrant.ports.grant_store import GrantStore
 from bootgrant.ports.operator_store import OperatorStore
 from bootgrant.store.memory import MemoryDatabase
-from bootgrant.store.postgres.address import PostgresAddress
 from bootgrant.store.postgres.database import open_postgres
 from bootgrant.store.sqlite.database import SqliteDatabase
 from support.grants import NOW
-from support.postgres_cluster import Cluster, cluster, migrated
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Cluster]:
-    """One cluster for all tests of this process; each test has a database of its own in it."""
-    with cluster() as started:
-        yield started
-
-
-@pytest.fixture
-def address(postgres: Cluster) -> Iterator[PostgresAddress]:
-    """An empty database with this version's schema."""
-    with migrated(postgres) as made:
-        yield made
 
 
 @pytest.fixture(params=["memory", "sqlite", "postgresql"])

@@ -44,17 +44,17 @@ class Cluster:
     template: str = ""
     _numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
-    def start(self) -> None:
-        """Start it, and wait until it answers."""
+    def start(self, *, wait: bool = True) -> None:
+        """Start it, in the main thread: it ends with the thread that starts it. Wait until it answers, or do not."""
         words = [f"--{name}={value}" for name, value in _SETTINGS.items()]
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                # It ends with the tests, also when they are killed.
                 [*_as_user(), "setpriv", "--pdeathsig", "QUIT", str(self.programs / "postgres"), "-D",
                  str(self.folder / "data"), "-p", str(self.port), "-h", "127.0.0.1", "-k", "", *words],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder,
             )  # fmt: skip
-        wait_until(self._answers, "PostgreSQL answers")
+        if wait:
+            wait_until(self._answers, "PostgreSQL answers")
 
     def stop(self) -> None:
         """End it as an administrator does who is in a hurry: every connection is closed, what is committed stays."""

@@ -15,6 +15,7 @@ COMMANDS: Final[dict[str, str]] = {
     "acquire": "get this machine's configuration, as Talos does (RFC 8628 device flow)",
     "init": "make a working folder for a server: settings, keys, an operator, an example",
     "serve": "run the server: device authorization, approval pages, configurations",
+    "migrate": "bring the database to this version's schema (PostgreSQL: before its servers start)",
     "pending": "list the machines that wait for a decision",
     "approve": "let a machine in, by the code on its screen",
     "deny": "refuse a machine, by the code on its screen",

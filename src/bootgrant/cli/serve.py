@@ -41,6 +41,9 @@ def run(args: argparse.Namespace) -> int:
 
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    # Every attempt of the pool to reach a lost database is a warning; the store says once that it is lost.
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+    logging.getLogger("yoyo").setLevel(logging.WARNING)
     given = vars(args)
     flags = {setting.key: given[setting.key] for setting in SETTINGS if given.get(setting.key) is not None}
     try:
@@ -50,6 +53,9 @@ def run(args: argparse.Namespace) -> int:
     except (SettingsError, StoreUnavailable) as error:
         print(f"bootgrant: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        # While it still waited for its database; from then on a signal ends it in order.
+        return 130
     return 0
 
 

@@ -6,16 +6,18 @@ import asyncio
 import secrets
 import string
 import textwrap
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from bootgrant.operator_plane.login.passwords import Argon2Hasher
+from bootgrant.ports.grant_store import StoreUnavailable
 from bootgrant.ports.operator_store import Operator
 from bootgrant.service.data_folder import code_key, prepare_data_folder
-from bootgrant.service.settings import SettingsError, load_site
+from bootgrant.service.database import migrate_database, open_database
+from bootgrant.service.settings import SettingsError, Site, load_site
 from bootgrant.service.settings_table import SETTINGS, Setting
 from bootgrant.service.system import SystemClock
-from bootgrant.store.sqlite.database import SqliteDatabase
 from bootgrant.wire.secret import Secret
 
 _EXAMPLE_UUID = "40dcbd19-3b10-444e-bfff-aaee44a51fda"
@@ -39,26 +41,32 @@ class NewSite:
     password: Secret
 
 
-def init_site(folder: Path, public_url: str, listen: str, operator: str) -> NewSite:
-    """Make the folder. Raises SettingsError when there is a site already, or a value cannot be used."""
+def init_site(
+    folder: Path, public_url: str, listen: str, operator: str, database: Mapping[str, str] | None = None
+) -> NewSite:
+    """Make the folder. ``database`` has settings of the table's database rows; PostgreSQL is migrated.
+
+    Raises SettingsError when there is a site already, or a value cannot be used, and StoreUnavailable.
+    """
     config = folder / "bootgrant.toml"
     if config.exists():
         raise SettingsError(f"{config} is already there: nothing was changed")
+    password = _password()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        config.write_text(settings_file({"public_url": public_url, "listen": listen}), "utf-8")
+        config.write_text(settings_file({"public_url": public_url, "listen": listen, **(database or {})}), "utf-8")
         site = load_site(config)
         site.machines.mkdir(mode=0o700, exist_ok=True)
         (site.machines / f"{_EXAMPLE_UUID}.yaml.example").write_text(_EXAMPLE, "utf-8")
+        prepare_data_folder(site.data)
+        code_key(site.code_key_file)
+        migrate_database(site)
+        asyncio.run(_add_operator(site, operator, password))
     except OSError as error:
         raise SettingsError(f"{folder} cannot be written: {error.strerror}") from error
-    except SettingsError:
+    except (SettingsError, StoreUnavailable):
         config.unlink()
         raise
-    prepare_data_folder(site.data)
-    code_key(site.code_key_file)
-    password = _password()
-    asyncio.run(_add_operator(site.data, operator, password))
     return NewSite(config, operator, password)
 
 
@@ -69,8 +77,13 @@ def _password() -> Secret:
     return Secret("-".join(groups))
 
 
-async def _add_operator(data: Path, name: str, password: Secret) -> None:
-    with SqliteDatabase(data, SystemClock().now()) as database:
+async def _add_operator(site: Site, name: str, password: Secret) -> None:
+    async with open_database(site, SystemClock().now()) as database:
+        if await database.operators.find_operator(name) is not None:
+            raise SettingsError(
+                f"{name} is an operator in this database already: for one more server copy the folder of the first "
+                "(docs/server.md), or name another --operator"
+            )
         hashed = await Argon2Hasher().hash(password)
         await database.operators.put_operator(Operator(name, hashed, SystemClock().now()))
 

@@ -10,7 +10,7 @@ from typing import Final
 from bootgrant.approval.grant import Delivery, DeviceGrant, Refusal
 from bootgrant.ports.grant_store import GrantRule, StoreUnavailable
 from bootgrant.store.postgres import grant_sql as sql
-from bootgrant.store.postgres.connections import Connection, Connections, OutcomeUnknown
+from bootgrant.store.postgres.connections import Connection, Connections, OutcomeUnknown, transaction
 from bootgrant.store.postgres.news import News
 
 _ROUNDS: Final = 100
@@ -116,7 +116,7 @@ async def _write(plans: Mapping[str, _Plan], connection: Connection) -> list[str
     """The ids whose rows were still as they were read; with them, their deliveries."""
     if not any(plan.deliveries for plan in plans.values()):
         return await _update(plans, connection)
-    async with connection.transaction():
+    async with transaction(connection):
         won = await _update(plans, connection)
         rows = [
             (grant_id, done.at, done.address, done.sha256, done.size)

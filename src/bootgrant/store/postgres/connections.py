@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar
 
 import psycopg
@@ -110,6 +111,18 @@ class Connections:
             raise _Again(_PAUSE, reason_of(error)) from error
         except psycopg.Error as error:
             raise StoreUnavailable(f"the database refuses: {reason_of(error)}") from error
+
+
+@asynccontextmanager
+async def transaction(connection: Connection) -> AsyncIterator[None]:
+    """One transaction that goes over the wire in one piece, but where its results are fetched. ``run`` rolls it back.
+
+    psycopg's own transaction() waits for an answer to each BEGIN and COMMIT.
+    """
+    async with connection.pipeline():
+        await connection.execute("BEGIN")
+        yield
+        await connection.execute("COMMIT")
 
 
 class _Again(Exception):

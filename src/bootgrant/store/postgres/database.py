@@ -28,8 +28,14 @@ class PostgresDatabase:
 
     def __init__(self, connections: Connections, watching: Watching, news: News) -> None:
         self._connections = connections
+        self._news = news
         self.grants = PostgresGrantStore(connections, watching, news)
         self.operators = PostgresOperatorStore(connections)
+
+    @property
+    def hears_others(self) -> bool:
+        """Whether other servers' changes arrive as they are made; if not, they are looked up within a second."""
+        return self._news.hearing
 
     async def agrees(self, name: str, fingerprint: str) -> bool:
         """Whether every server of this database has the same ``name``; the first one that asks sets it."""

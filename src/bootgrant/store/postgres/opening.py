@@ -12,7 +12,7 @@ from psycopg import errors
 from bootgrant.approval.grant import DeviceGrant, GrantState
 from bootgrant.ports.grant_store import StoreUnavailable, UserCodeTaken
 from bootgrant.store.postgres import grant_sql as sql
-from bootgrant.store.postgres.connections import Connection, Connections
+from bootgrant.store.postgres.connections import Connection, Connections, transaction
 from bootgrant.store.postgres.news import News
 
 _ROUNDS: Final = 20
@@ -67,7 +67,7 @@ class Opening:
 async def _keep(asking: Sequence[tuple[str, str]], rows: Sequence[DeviceGrant], connection: Connection) -> Replaced:
     """Two servers take the locks in one order, so that they do not wait for each other in a circle."""
     cursor = connection.cursor()
-    async with connection.pipeline(), connection.transaction():
+    async with transaction(connection):
         await cursor.executemany(sql.REPLACE, asking, returning=True)
         await connection.cursor(binary=True).executemany(
             sql.INSERT, [sql.inserted(grant) for grant in sorted(rows, key=sql.asking)]

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from bootgrant.ports.operator_store import Operator, Session
-from bootgrant.store.postgres.connections import Connection, Connections
+from bootgrant.store.postgres.connections import Connection, Connections, transaction
 from bootgrant.store.postgres.texts import found, kept
 
 _PUT = (
@@ -29,7 +29,7 @@ class PostgresOperatorStore:
         name = kept(operator.name)
 
         async def put(connection: Connection) -> None:
-            async with connection.transaction():
+            async with transaction(connection):
                 await connection.execute(_PUT, (name, operator.password_hash, operator.created_at))
                 await connection.execute("DELETE FROM sessions WHERE operator = %s", (name,))
 

@@ -1,0 +1,49 @@
+"""Bring the database to this version's schema, and say what was done.
+
+`bootgrant serve` does it by itself for SQLite. PostgreSQL is shared by several servers, so the step is yours: run this
+once from the new version, then restart the servers one after the other.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--config",
+        type=Path,
+        default=Path(os.environ.get("BOOTGRANT_CONFIG", "bootgrant.toml")),
+        metavar="FILE",
+        help="the site's settings (default: %(default)s; BOOTGRANT_CONFIG)",
+    )
+    parser.add_argument(
+        "--break-lock", action="store_true", help="remove the lock that a killed migration left in PostgreSQL"
+    )
+    parser.add_argument(
+        "--new-code-key",
+        action="store_true",
+        help="the servers of this PostgreSQL database get another code key: the next one that starts brings it",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    from bootgrant.ports.grant_store import StoreUnavailable
+    from bootgrant.service.data_folder import prepare_data_folder
+    from bootgrant.service.database import migrate_database
+    from bootgrant.service.settings import SettingsError, load_site
+
+    try:
+        site = load_site(args.config, os.environ)
+        prepare_data_folder(site.data)
+        applied = migrate_database(site, break_lock=args.break_lock, new_code_key=args.new_code_key)
+    except (SettingsError, StoreUnavailable) as error:
+        print(f"bootgrant: {error}", file=sys.stderr)
+        return 1
+    for name in applied:
+        print(f"applied {name}")
+    print("the database has this version's schema")
+    return 0

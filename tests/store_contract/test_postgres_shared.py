@@ -1,0 +1,137 @@
+"""Two servers on one PostgreSQL database: one truth, and each hears of the other's changes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+import pytest
+from psycopg import sql
+
+from bootgrant.approval.grant import Decision, DeviceGrant, GrantState, Refusal
+from bootgrant.ports.operator_store import Operator, Session
+from bootgrant.store.postgres.address import PostgresAddress
+from bootgrant.store.postgres.database import PostgresDatabase, open_postgres
+from support.grants import NOW, other_machine, pending_grant
+from support.postgres_cluster import Cluster
+
+pytestmark = pytest.mark.anyio
+DENY = partial(DeviceGrant.deny, decision=Decision("ana", NOW))
+Two = tuple[PostgresDatabase, PostgresDatabase]
+
+
+@pytest.fixture
+async def two(address: PostgresAddress) -> AsyncIterator[Two]:
+    async with both(address) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def both(address: PostgresAddress) -> AsyncIterator[Two]:
+    async with open_postgres(address, 4) as one, open_postgres(address, 4) as other:
+        yield one, other
+
+
+async def hearing(two: Two) -> None:
+    """Wait until both are told of changes."""
+    async with asyncio.timeout(10):
+        while not all(database.hears_others for database in two):
+            await asyncio.sleep(0.005)
+
+
+async def denied_elsewhere(two: Two, seconds: float) -> None:
+    """Somebody waits on one server, the other denies, and the wait ends within ``seconds``."""
+    grant, _ = pending_grant()
+    await two[0].grants.open_grant(grant)
+    with two[1].grants.watch_grant(grant.grant_id) as wake:
+        assert await two[1].grants.find_grant(grant.grant_id) == grant
+        await two[0].grants.change_grant(grant.grant_id, DENY)
+        await asyncio.wait_for(wake, seconds)
+    seen = await two[1].grants.find_grant(grant.grant_id)
+    assert seen is not None
+    assert seen.state is GrantState.DENIED
+
+
+def without_notices(postgres: Cluster, address: PostgresAddress, body: str) -> None:
+    """Put something else in the place of PostgreSQL's own NOTIFY."""
+    name = address.parameters()["dbname"]
+    made = f"CREATE FUNCTION pg_notify(text, text) RETURNS void LANGUAGE plpgsql AS '{body}'"
+    postgres.execute(sql.SQL(made), name)
+    postgres.execute(sql.SQL("ALTER DATABASE {} SET search_path = public, pg_catalog").format(sql.Identifier(name)))
+
+
+async def test_a_decision_on_one_server_wakes_who_waits_on_the_other_at_once(two: Two) -> None:
+    await hearing(two)
+    await denied_elsewhere(two, 0.5)
+
+
+async def test_where_notices_are_swallowed_a_look_at_the_table_wakes(
+    postgres: Cluster, address: PostgresAddress
+) -> None:
+    without_notices(postgres, address, "BEGIN END")
+    async with both(address) as two:
+        await denied_elsewhere(two, 5)
+        assert not two[1].hears_others
+
+
+async def test_a_database_without_notices_is_good_enough(postgres: Cluster, address: PostgresAddress) -> None:
+    without_notices(postgres, address, "BEGIN RAISE EXCEPTION USING ERRCODE = ''0A000''; END")
+    async with both(address) as two:
+        await denied_elsewhere(two, 5)
+        await denied_elsewhere(two, 5)
+
+
+async def test_a_listener_that_lost_its_connection_hears_again(two: Two, postgres: Cluster) -> None:
+    await hearing(two)
+    postgres.execute(
+        sql.SQL("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_notify%'")
+    )
+    await denied_elsewhere(two, 5)
+    await hearing(two)
+    await denied_elsewhere(two, 0.5)
+
+
+async def test_a_replaced_request_wakes_who_waits_for_it_on_the_other_server(two: Two) -> None:
+    first, _ = pending_grant()
+    await two[0].grants.open_grant(first)
+    with two[1].grants.watch_grant(first.grant_id) as wake:
+        await two[1].grants.find_grant(first.grant_id)
+        assert await two[0].grants.open_grant(pending_grant()[0]) == [first.grant_id]
+        await asyncio.wait_for(wake, 5)
+
+
+async def test_of_many_decisions_on_two_servers_one_wins_for_each_grant(two: Two) -> None:
+    grants = [pending_grant(identity=other_machine(n))[0] for n in range(20)]
+    await asyncio.gather(*(two[0].grants.open_grant(grant) for grant in grants))
+
+    async def decide(number: int, grant: DeviceGrant) -> DeviceGrant | Refusal:
+        decision = Decision(f"operator-{number}", NOW)
+        return await two[number % 2].grants.change_grant(grant.grant_id, lambda g: g.approve(decision, "a.yaml"))
+
+    outcomes = await asyncio.gather(*(decide(n, grant) for grant in grants for n in range(10)))
+    winners = {outcome.grant_id: outcome for outcome in outcomes if isinstance(outcome, DeviceGrant)}
+    assert len(winners) == sum(isinstance(outcome, DeviceGrant) for outcome in outcomes) == 20
+    for grant in grants:
+        assert await two[0].grants.find_grant(grant.grant_id) == winners[grant.grant_id]
+
+
+async def test_a_machine_that_asks_two_servers_at_once_waits_once(two: Two) -> None:
+    asked = [pending_grant()[0] for _ in range(40)]
+    replaced = await asyncio.gather(*(two[n % 2].grants.open_grant(grant) for n, grant in enumerate(asked)))
+    (left,) = await two[0].grants.pending_grants(NOW, 100)
+    assert sorted(id_ for ids in replaced for id_ in ids) == sorted({g.grant_id for g in asked} - {left.grant_id})
+
+
+async def test_a_session_of_one_server_is_good_on_the_other(two: Two) -> None:
+    await two[0].operators.put_operator(Operator("ana", "hash", NOW))
+    session = Session(b"s" * 32, "ana", NOW, NOW)
+    await two[0].operators.open_session(session)
+    assert await two[1].operators.find_session(session.digest) == session
+
+
+async def test_servers_must_agree_on_what_they_share(two: Two) -> None:
+    assert await two[0].agrees("code key", "one")
+    assert await two[1].agrees("code key", "one")
+    assert not await two[1].agrees("code key", "other")
