@@ -173,3 +173,83 @@ async def test_what_is_over_is_collected_in_steps_and_what_lives_is_not(store: G
     await store.open_grant(living)
     assert [await store.collect_ended(NOW, NOW, 3) for _ in range(3)] == [3, 2, 0]
     assert await store.find_grant(living.grant_id) == living
+
+
+async def test_what_a_machine_claims_is_kept_as_it_is(store: GrantStore) -> None:
+    odd = MachineIdentity(serial="A\0B\\0 'x'; -- %s $1 \u202e\U0001f5a5", hostname='\\\0\n\t"')
+    grant, _ = pending_grant(identity=odd)
+    await store.open_grant(grant)
+    assert await store.find_grant(grant.grant_id) == grant
+    assert [g.identity for g in await store.live_with(odd, NOW)] == [odd]
+    await store.change_grant(grant.grant_id, lambda g: g.deny(Decision("a\0na", NOW, "no\0pe\\")))
+    denied = await store.find_denial(odd, NOW - 1)
+    assert denied is not None
+    assert denied.decision == Decision("a\0na", NOW, "no\0pe\\")
+    assert await store.find_grant("\0") is None
+
+
+async def test_a_taken_code_does_not_cost_a_machine_its_older_request(store: GrantStore) -> None:
+    older, _ = pending_grant()
+    stranger, _ = pending_grant(identity=other_machine(1))
+    for grant in (older, stranger):
+        await store.open_grant(grant)
+    with pytest.raises(UserCodeTaken):
+        await store.open_grant(pending_grant(user_code_digest=stranger.user_code_digest)[0])
+    assert await store.find_grant(older.grant_id) == older
+    assert await store.open_grant(pending_grant()[0]) == [older.grant_id]
+
+
+async def test_a_rule_that_fails_fails_for_its_asker_alone(store: GrantStore) -> None:
+    grant, _ = pending_grant()
+    await store.open_grant(grant)
+
+    def broken(_grant: DeviceGrant) -> DeviceGrant:
+        raise ZeroDivisionError
+
+    rules: list[GrantRule] = [broken, lambda g: g.approve(Decision("ana", NOW), "cp-1.yaml"), broken]
+    outcomes = await asyncio.gather(*(store.change_grant(grant.grant_id, r) for r in rules), return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [ZeroDivisionError, DeviceGrant, ZeroDivisionError]
+    assert await store.find_grant(grant.grant_id) == outcomes[1]
+
+
+async def test_deliveries_at_once_are_all_kept(store: GrantStore) -> None:
+    grant, code = pending_grant()
+    await store.open_grant(grant)
+    digest = access_token_digest(access_token(code, grant.token_salt))
+    await store.change_grant(grant.grant_id, lambda g: g.approve(Decision("ana", NOW), "cp-1.yaml"))
+    await store.change_grant(grant.grant_id, lambda g: g.redeem("talos", digest, GrantRules(), NOW))
+    sent = [Delivery(NOW + n, "10.20.0.11", "ab" * 32, n) for n in range(10)]
+    steps = [
+        store.change_grant(grant.grant_id, partial(DeviceGrant.deliver, rules=GrantRules(), now=d.at), d) for d in sent
+    ]
+    assert all(isinstance(outcome, DeviceGrant) for outcome in await asyncio.gather(*steps))
+    assert await store.deliveries(grant.grant_id) == sent
+    kept = await store.find_grant(grant.grant_id)
+    assert kept is not None
+    assert (kept.deliveries, kept.delivered_at) == (10, NOW)
+
+
+async def test_many_machines_and_people_at_once_get_each_its_own(store: GrantStore) -> None:
+    asked = [pending_grant(identity=other_machine(n)) for n in range(100)]
+
+    async def one(number: int) -> None:
+        grant, code = asked[number]
+        await store.open_grant(grant)
+        digest = access_token_digest(access_token(code, grant.token_salt))
+        redeem: GrantRule = partial(
+            DeviceGrant.redeem, client_id="talos", token_digest=digest, rules=GrantRules(), now=NOW
+        )
+        with store.watch_grant(grant.grant_id) as wake:
+            assert await store.change_grant(grant.grant_id, redeem) is Refusal.PENDING
+            entry = f"{number}.yaml"
+            approving = asyncio.create_task(
+                store.change_grant(grant.grant_id, lambda g: g.approve(Decision("ana", NOW), entry))
+            )
+            await asyncio.wait_for(wake, 10)
+        polls = await asyncio.gather(*(store.change_grant(grant.grant_id, redeem) for _ in range(2)), approving)
+        assert all(isinstance(outcome, DeviceGrant) for outcome in polls)
+        found = await store.find_by_token(digest)
+        assert found is not None
+        assert (found.grant_id, found.entry, found.state) == (grant.grant_id, entry, GrantState.REDEEMED)
+
+    await asyncio.gather(*(one(number) for number in range(len(asked))))

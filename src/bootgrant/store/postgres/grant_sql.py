@@ -14,6 +14,10 @@ from bootgrant.wire.identity import MachineIdentity
 _NAMES = ", ".join(COLUMNS)
 _SELECT = f"SELECT {_NAMES}, version FROM grants"  # noqa: S608  (names of columns)
 
+BY: Final = {
+    column: f"{_SELECT} WHERE {column} = ANY(%s)"
+    for column in ("grant_id", "device_code_digest", "user_code_digest", "token_digest")
+}
 PENDING: Final = f"{_SELECT} WHERE state = 'pending' AND expires_at > %s ORDER BY opened_at DESC LIMIT %s"
 DENIED: Final = f"{_SELECT} WHERE state = 'denied' AND identity_key = ANY(%s) AND decided_at > %s"
 LIVE_WITH: Final = " UNION ".join(
@@ -57,7 +61,7 @@ def stored(row: Sequence[Any]) -> Stored:
 async def find(column: str, keys: Sequence[object], connection: Connection) -> dict[object, Stored]:
     """The grants whose unique ``column`` is one of ``keys``, by it."""
     cursor = connection.cursor(binary=True)
-    await cursor.execute(f"{_SELECT} WHERE {column} = ANY(%s)", ([kept(key) for key in keys],))
+    await cursor.execute(BY[column], ([kept(key) for key in keys],))
     place = COLUMNS.index(column)
     return {found(row[place]): stored(row) for row in await cursor.fetchall()}
 

@@ -14,16 +14,17 @@ from bootgrant.store.migrations import known_migrations, refuse_newer
 from bootgrant.store.postgres.address import PostgresAddress
 from bootgrant.store.postgres.connections import Connection, reason_of
 
-_LOCK_SECONDS = 20
 _APPLIED = "SELECT migration_id FROM _yoyo_migration"
 
 
-def migrate(address: PostgresAddress, *, break_lock: bool = False, forget: str = "") -> list[str]:
+def migrate(
+    address: PostgresAddress, *, break_lock: bool = False, forget: str = "", lock_seconds: float = 20.0
+) -> list[str]:
     """Bring the database to this version's schema; the names of what was applied.
 
     ``break_lock`` removes the lock of a migration that was killed; ``forget`` names what the servers need no longer
-    agree on as it was (PostgresDatabase.agrees). Raises StoreUnavailable when the database cannot be
-    used, was migrated by a newer bootgrant, or is being migrated by another process.
+    agree on as it was (PostgresDatabase.agrees). Another migration is waited for, ``lock_seconds`` long. Raises
+    StoreUnavailable when the database cannot be used, was migrated by a newer bootgrant, or stays locked.
     """
     # No text of a URL is made: every parameter of libpq goes as it is.
     place = DatabaseURI("postgresql+psycopg", None, None, None, None, None, address.parameters())
@@ -32,7 +33,7 @@ def migrate(address: PostgresAddress, *, break_lock: bool = False, forget: str =
             backend.init_database()
             if break_lock:
                 backend.break_lock()
-            with backend.lock(timeout=_LOCK_SECONDS), known_migrations("postgres") as migrations:
+            with backend.lock(timeout=lock_seconds), known_migrations("postgres") as migrations:
                 backend.ensure_internal_schema_updated()
                 applied = {row[0] for row in backend.execute(_APPLIED).fetchall()}
                 refuse_newer(str(address), applied, {migration.id for migration in migrations})
