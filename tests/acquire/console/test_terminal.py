@@ -127,3 +127,9 @@ def test_auto_takes_a_window_for_a_screen_and_a_serial_line_for_plain(monkeypatc
         assert medium.resolve("auto", stream, compat=False) == "terminal"
         assert medium.resolve("auto", stream, compat=True) == "plain"
         assert medium.resolve("auto", serial, compat=False) == "plain"
+
+
+def test_on_a_narrow_screen_the_time_of_day_gives_way_to_the_time_left() -> None:
+    line = countdown(WAITING, 597.0, 79)
+    assert line.endswith("authorized 9:57 left")
+    assert "expires" not in line

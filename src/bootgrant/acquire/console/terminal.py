@@ -125,7 +125,11 @@ def countdown(waiting: str, seconds_left: float | None, columns: int) -> str:
     if seconds_left is None:
         return waiting[:columns]
     left = f" {time_left(seconds_left)}"
-    return waiting[: max(columns - len(left), 0)] + left[:columns]
+    room = max(columns - len(left), 0)
+    if len(waiting) > room:
+        # The time of day says the same as what is left, so it is what goes first.
+        waiting = waiting.partition(" (expires at ")[0]
+    return waiting[:room] + left[:columns]
 
 
 def time_left(seconds: float) -> str:
