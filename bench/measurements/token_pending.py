@@ -33,12 +33,13 @@ def run(options: Options) -> Result:
             Spread.of(rates[name]).shown(),
             ratio(rates, name, "oidc-provider").shown(2),
             Spread.of(costs[name]).shown(1),
+            ratio(costs, "oidc-provider", name).shown(2),
         ]
         for name in _PEERS
     ]
     times = ratio(rates, "bootgrant", "oidc-provider")
     bars = [Bar("requests a second ÷ oidc-provider", times.shown(2), times.median, 4.0, at_least=True)]
-    head = ("server", "req/s", "÷ oidc-provider", "CPU µs a request")
+    head = ("server", "req/s", "÷ oidc-provider", "CPU µs a request", "times as cheap")
     return Result("token_pending", TITLE, head, rows, bars, {"rounds": found})
 
 
