@@ -34,6 +34,8 @@ class GrantIndex:
         self._by_token: dict[bytes, str] = {}
         # Pending grants by each strong variable, in the order in which they were opened.
         self._asking: dict[tuple[str, str], dict[str, None]] = {}
+        # The same by machine and address: whom a new request of this machine replaces.
+        self._asking_as: dict[tuple[str, str], dict[str, None]] = {}
         self._pending: dict[str, None] = {}
         self._denied: dict[str, str] = {}
         self._ends: list[tuple[float, str]] = []
@@ -58,6 +60,7 @@ class GrantIndex:
             self._pending[grant_id] = None
             for key in _strong(grant.identity):
                 self._asking.setdefault(key, {})[grant_id] = None
+            self._asking_as.setdefault(_as(grant), {})[grant_id] = None
             return
         self._no_longer_pending(grant)
         if grant.state is GrantState.DENIED:
@@ -119,12 +122,7 @@ class GrantIndex:
 
     def replaced_by(self, grant: DeviceGrant) -> list[DeviceGrant]:
         """The pending grants of the same machine (identity key and address), which ``grant`` replaces."""
-        key = grant.identity.key
-        return [
-            other
-            for other in self.asking_with(grant.identity, float("-inf"))
-            if other.source_address == grant.source_address and other.identity.key == key
-        ]
+        return [self.by_id[grant_id] for grant_id in self._asking_as.get(_as(grant), ())]
 
     def _of(self, grant_id: str | None) -> DeviceGrant | None:
         return None if grant_id is None else self.by_id.get(grant_id)
@@ -133,13 +131,21 @@ class GrantIndex:
         if self._pending.pop(grant.grant_id, self) is self:
             return
         for key in _strong(grant.identity):
-            asking = self._asking[key]
-            del asking[grant.grant_id]
-            if not asking:
-                del self._asking[key]
+            _leave(self._asking, key, grant.grant_id)
+        _leave(self._asking_as, _as(grant), grant.grant_id)
 
 
 def _strong(identity: MachineIdentity) -> Iterator[tuple[str, str]]:
     for name in MachineIdentity.STRONG:
         if value := getattr(identity, name):
             yield name, value
+
+
+def _as(grant: DeviceGrant) -> tuple[str, str]:
+    return grant.identity.key, grant.source_address
+
+
+def _leave(asking: dict[tuple[str, str], dict[str, None]], key: tuple[str, str], grant_id: str) -> None:
+    del asking[key][grant_id]
+    if not asking[key]:
+        del asking[key]
