@@ -19,12 +19,13 @@ async def test_news_of_a_newer_version_wakes_and_of_a_known_one_does_not() -> No
         assert wake.done()
 
 
-async def test_news_that_overtakes_the_read_wakes_when_the_older_read_arrives() -> None:
+async def test_news_that_overtakes_the_read_wakes() -> None:
     watching = Watching()
     with watching.watch("g") as wake:
         watching.changed("g", 2)
-        watching.read("g", 1)
         assert wake.done()
+        watching.read("g", 1)
+        assert watching.versions() == {"g": 2}
 
 
 async def test_one_watcher_reading_something_newer_wakes_the_other() -> None:

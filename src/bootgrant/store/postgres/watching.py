@@ -12,8 +12,7 @@ from bootgrant.store.changes import ChangeBoard
 class Watching:
     """A ChangeBoard for rows that other servers change too. Used from one event loop.
 
-    A watcher is woken when a version arrives that it has not read, by whatever way it arrives and in whatever order:
-    a read that was under way when the news came is older than the news, and wakes too.
+    A watcher is woken when a version arrives that it has not read, by whatever way it arrives and in whatever order.
     """
 
     def __init__(self) -> None:
@@ -34,16 +33,17 @@ class Watching:
                 self._versions.pop(grant_id, None)
 
     def read(self, grant_id: str, version: int) -> None:
-        """A row was read for somebody."""
-        if grant_id not in self._watchers:
-            return
-        newest = self._versions.setdefault(grant_id, version)
-        if version != newest:
-            self._versions[grant_id] = max(version, newest)
-            self._board.announce(grant_id)
+        """A row was read for somebody: from now on a newer version is news."""
+        if grant_id in self._watchers and grant_id not in self._versions:
+            self._versions[grant_id] = version
+        else:
+            self.changed(grant_id, version)
 
     def changed(self, grant_id: str, version: int) -> None:
-        """News of a version, from this server, another one, or a look at the table."""
+        """News of a version, from this server, another one, or a look at the table.
+
+        Before anything was read it wakes too: the read that is under way may be older than the news.
+        """
         if grant_id not in self._watchers:
             return
         newest = self._versions.get(grant_id)

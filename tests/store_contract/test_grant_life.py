@@ -1,0 +1,307 @@
+"""The life of grants against every store: any steps, in any order, one by one and at once, on one server and on two.
+
+Two things are held. Each answer is what the pure rules say, for some order of what happened at once. And, whatever the
+rules say: a grant gives at most one token, only after an approval, never after a denial or a replacement.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, ExitStack
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import permutations
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TypeVar
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import run_state_machine_as_test as run_machine
+
+from bootgrant.approval.grant import REDEEM_GRACE, Decision, Delivery, DeviceGrant, GrantRules, GrantState, Refusal
+from bootgrant.ports.grant_store import GrantRule, GrantStore
+from bootgrant.store.memory import MemoryDatabase
+from bootgrant.store.postgres.database import open_postgres
+from bootgrant.store.sqlite.database import SqliteDatabase
+from support.grants import NOW, other_machine, pending_grant
+from support.postgres_cluster import Cluster, migrated
+
+T = TypeVar("T")
+Servers = Callable[[AsyncExitStack, float], Awaitable[Sequence[GrantStore]]]
+"""Starts every server of one place, at a time: their stores."""
+
+Outcome = DeviceGrant | Refusal
+RULES = GrantRules(token_lifetime=3600, delivery_grace=120)
+MACHINES, ADDRESSES, STEPS = 3, 2, ("approve", "deny", "redeem", "deliver", "revoke")
+KEPT = 5000.0
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of one grant; ``number`` makes each unlike every other, so that no two can be mistaken."""
+
+    grant_id: str
+    name: str
+    number: int
+    now: float
+
+    @property
+    def rule(self) -> GrantRule:
+        decision = Decision(f"operator-{self.number}", self.now)
+        token = hashlib.sha256(f"{self.grant_id} {self.number}".encode()).digest()
+        steps: dict[str, GrantRule] = {
+            "approve": lambda g: g.approve(decision, f"{self.number}.yaml"),
+            "deny": lambda g: g.deny(decision),
+            "redeem": lambda g: g.redeem("talos", token, RULES, self.now),
+            "deliver": lambda g: g.deliver(RULES, self.now),
+            "revoke": lambda g: g.revoke(self.now),
+        }
+        return steps[self.name]
+
+    @property
+    def delivery(self) -> Delivery | None:
+        return Delivery(self.now, "10.0.0.1", "ab" * 32, self.number) if self.name == "deliver" else None
+
+
+@dataclass
+class Told:
+    """What the world was told about one grant."""
+
+    approved: bool = False
+    ended: bool = False
+    tokens: set[bytes] = field(default_factory=set)
+    delivered: set[int] = field(default_factory=set)
+
+
+class GrantLife(RuleBasedStateMachine):
+    """Each life has a new place, which its servers find again when they start anew."""
+
+    places: Callable[[ExitStack], Servers]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runner = asyncio.Runner()
+        self.place, self.stack = ExitStack(), AsyncExitStack()
+        self.servers: Servers
+        self.stores: Sequence[GrantStore] = []
+        self.now = NOW
+        self.numbers = 0
+        self.model: dict[str, DeviceGrant] = {}
+        self.told: dict[str, Told] = {}
+
+    def do(self, work: Awaitable[T]) -> T:
+        async def within_time() -> T:
+            async with asyncio.timeout(30):
+                return await work
+
+        return self.runner.run(within_time())
+
+    @initialize()
+    def servers_start(self) -> None:
+        self.servers = type(self).places(self.place)
+        self.stores = self.do(self.servers(self.stack, self.now))
+
+    @rule()
+    def servers_start_again(self) -> None:
+        self.do(self.stack.aclose())
+        self.stores = self.do(self.servers(self.stack, self.now))
+
+    def teardown(self) -> None:
+        self.do(self.stack.aclose())
+        self.runner.close()
+        self.place.close()
+
+    @rule(seconds=st.sampled_from([1.0, RULES.delivery_grace, RULES.lifetime - 1, REDEEM_GRACE, RULES.token_lifetime]))
+    def time_passes(self, seconds: float) -> None:
+        self.now += seconds
+
+    @rule(data=st.data(), machine=st.integers(0, MACHINES - 1), address=st.integers(0, ADDRESSES - 1))
+    def a_machine_asks(self, data: st.DataObject, machine: int, address: int) -> None:
+        self.happen(data, [self.ask(machine, address)], [])
+
+    @precondition(lambda self: self.model)
+    @rule(data=st.data(), name=st.sampled_from(STEPS))
+    def one_step(self, data: st.DataObject, name: str) -> None:
+        self.happen(data, [], [self.step(data, name)])
+
+    @precondition(lambda self: self.model)
+    @rule(data=st.data(), names=st.lists(st.sampled_from(STEPS), min_size=2, max_size=4))
+    def steps_of_one_grant_at_once(self, data: st.DataObject, names: list[str]) -> None:
+        first = self.step(data, names[0])
+        self.happen(data, [], [first, *(replace(self.step(data, name), grant_id=first.grant_id) for name in names[1:])])
+
+    @precondition(lambda self: self.model)
+    @rule(data=st.data(), name=st.sampled_from(STEPS), machine=st.integers(0, MACHINES - 1))
+    def a_machine_asks_again_while_somebody_decides(self, data: st.DataObject, name: str, machine: int) -> None:
+        self.happen(data, [self.ask(machine, 0)], [self.step(data, name)])
+
+    @rule(limit=st.integers(1, 3))
+    def what_is_over_is_collected(self, limit: int) -> None:
+        before = self.now - KEPT
+        count = self.do(self.stores[0].collect_ended(before, before, limit))
+        over = [
+            grant_id
+            for grant_id, grant in self.model.items()
+            if (grant.token_expires_at if grant.token_digest else grant.expires_at) < before
+        ]
+        gone = [grant_id for grant_id in over if self.do(self.stores[0].find_grant(grant_id)) is None]
+        assert count == len(gone) == min(limit, len(over))
+        for grant_id in gone:
+            del self.model[grant_id], self.told[grant_id]
+
+    @invariant()
+    def every_server_says_the_same(self) -> None:
+        for store in self.stores:
+            self.do(self.is_as_told(store))
+
+    async def is_as_told(self, store: GrantStore) -> None:
+        found = await asyncio.gather(*(store.find_grant(grant_id) for grant_id in self.model))
+        assert list(found) == list(self.model.values())
+        waiting = [g for g in self.model.values() if g.state is GrantState.PENDING and g.expires_at > self.now]
+        assert {g.grant_id for g in await store.pending_grants(self.now, 100)} == {g.grant_id for g in waiting}
+        for grant in self.model.values():
+            if grant.token_digest and grant.token_expires_at > self.now:
+                assert await store.find_by_token(grant.token_digest) == grant
+            deliveries = {delivery.size for delivery in await store.deliveries(grant.grant_id)}
+            assert deliveries == self.told[grant.grant_id].delivered
+
+    def ask(self, machine: int, address: int) -> DeviceGrant:
+        self.numbers += 1
+        # A millisecond apart: the queue's order is that of asking.
+        opened_at = self.now + self.numbers / 1000
+        return pending_grant(
+            identity=other_machine(machine),
+            source_address=f"10.0.0.{address}",
+            opened_at=opened_at,
+            expires_at=opened_at + RULES.lifetime,
+        )[0]
+
+    def step(self, data: st.DataObject, name: str) -> Step:
+        self.numbers += 1
+        return Step(data.draw(st.sampled_from(sorted(self.model))), name, self.numbers, self.now)
+
+    def happen(self, data: st.DataObject, asked: Sequence[DeviceGrant], steps: Sequence[Step]) -> None:
+        """Do all of it at once, each on some server, and find an order that explains every answer."""
+        where = data.draw(st.lists(st.sampled_from(range(len(self.stores))), min_size=5, max_size=5))
+
+        async def at_once() -> tuple[list[Sequence[str]], list[Outcome]]:
+            opening = [asyncio.ensure_future(self.stores[where[n]].open_grant(grant)) for n, grant in enumerate(asked)]
+            changing = [
+                asyncio.ensure_future(self.stores[where[n + 1]].change_grant(s.grant_id, s.rule, s.delivery))
+                for n, s in enumerate(steps)
+            ]
+            return [await task for task in opening], [await task for task in changing]
+
+        replaced, outcomes = self.do(at_once())
+        answers: dict[object, object] = dict(
+            zip([*(g.grant_id for g in asked), *steps], [*map(sorted, replaced), *outcomes], strict=True)
+        )
+        happened: list[DeviceGrant | Step] = [*asked, *steps]
+        for order in permutations(happened):
+            model = dict(self.model)
+            if all(self.explains(model, what, answers) for what in order):
+                self.model = model
+                break
+        else:
+            raise AssertionError(f"no order explains {answers}")
+        for grant in asked:
+            self.told[grant.grant_id] = Told()
+        for ids in replaced:
+            for grant_id in ids:
+                self.hear(grant_id, "replaced", self.model[grant_id], 0)
+        for step, outcome in zip(steps, outcomes, strict=True):
+            if isinstance(outcome, DeviceGrant):
+                self.hear(step.grant_id, step.name, outcome, step.number)
+
+    def explains(
+        self, model: dict[str, DeviceGrant], what: DeviceGrant | Step, answers: Mapping[object, object]
+    ) -> bool:
+        """Whether the pure rules, on ``model``, give the answer that was given; ``model`` is then as they leave it."""
+        if isinstance(what, Step):
+            outcome = what.rule(model[what.grant_id]) if what.grant_id in model else Refusal.UNKNOWN
+            if isinstance(outcome, DeviceGrant):
+                model[what.grant_id] = outcome
+            return outcome == answers[what]
+        answer = answers[what.grant_id]
+        assert isinstance(answer, list)
+        same = [g for g in model.values() if (g.identity, g.source_address) == (what.identity, what.source_address)]
+        # A request that nobody can decide any more may be left as it is.
+        live = [g for g in same if g.grant_id in answer or g.state_at(self.now) is not GrantState.EXPIRED]
+        replaced = [after for g in live if isinstance(after := g.replaced(), DeviceGrant)]
+        model.update((after.grant_id, after) for after in replaced)
+        model[what.grant_id] = what
+        return sorted(after.grant_id for after in replaced) == answer
+
+    def hear(self, grant_id: str, name: str, outcome: DeviceGrant, number: int) -> None:
+        """What must never be, whatever the rules say."""
+        told = self.told[grant_id]
+        match name:
+            case "approve":
+                assert not told.approved
+                assert not told.ended
+                told.approved = True
+            case "deny" | "replaced":
+                assert not told.approved
+                assert not told.tokens
+                told.ended = True
+            case "redeem":
+                assert not told.ended
+                told.tokens.add(outcome.token_digest)
+                assert len(told.tokens) == 1
+            case "deliver":
+                assert told.tokens
+                told.delivered.add(number)
+
+
+def in_memory(_place: ExitStack) -> Servers:
+    database = MemoryDatabase()
+
+    async def servers(_stack: AsyncExitStack, _now: float) -> Sequence[GrantStore]:
+        return [database.grants]
+
+    return servers
+
+
+def on_sqlite(place: ExitStack) -> Servers:
+    folder = Path(place.enter_context(TemporaryDirectory()))
+
+    async def servers(stack: AsyncExitStack, now: float) -> Sequence[GrantStore]:
+        return [stack.enter_context(SqliteDatabase(folder, now)).grants]
+
+    return servers
+
+
+def on_postgresql(cluster: Cluster, place: ExitStack) -> Servers:
+    address = place.enter_context(migrated(cluster))
+
+    async def servers(stack: AsyncExitStack, _now: float) -> Sequence[GrantStore]:
+        return [(await stack.enter_async_context(open_postgres(address, 3))).grants for _ in range(2)]
+
+    return servers
+
+
+def live(places: Callable[[ExitStack], Servers], examples: int) -> None:
+    life = type("Life", (GrantLife,), {"places": staticmethod(places)})
+    checks = list(HealthCheck)
+    run_machine(
+        life,
+        settings=settings(
+            max_examples=examples, stateful_step_count=25, deadline=None, database=None, suppress_health_check=checks
+        ),
+    )
+
+
+def test_in_memory() -> None:
+    live(in_memory, 100)
+
+
+def test_on_sqlite() -> None:
+    live(on_sqlite, 30)
+
+
+def test_on_two_servers_of_one_postgresql(postgres: Cluster) -> None:
+    live(partial(on_postgresql, postgres), 15)
