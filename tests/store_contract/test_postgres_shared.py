@@ -118,7 +118,8 @@ async def test_of_many_decisions_on_two_servers_one_wins_for_each_grant(two: Two
 
 
 async def test_a_machine_that_asks_two_servers_at_once_waits_once(two: Two) -> None:
-    asked, replaced = [], []
+    asked: list[DeviceGrant] = []
+    replaced: list[str] = []
     for _ in range(20):
         pair = [pending_grant()[0] for _ in two]
         asked += pair
@@ -126,7 +127,7 @@ async def test_a_machine_that_asks_two_servers_at_once_waits_once(two: Two) -> N
             replaced += ids
         (waiting,) = await two[0].grants.pending_grants(NOW, 10)
         assert waiting in pair
-    assert sorted([*replaced, waiting.grant_id]) == sorted(grant.grant_id for grant in asked)
+        assert sorted([*replaced, waiting.grant_id]) == sorted(grant.grant_id for grant in asked)
 
 
 async def test_a_session_of_one_server_is_good_on_the_other(two: Two) -> None:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -113,11 +113,13 @@ class Served:
 
 
 @contextmanager
-def served(folder: Path, *, machine: str | None = CONFIG, settings: str = "") -> Iterator[Served]:
+def served(
+    folder: Path, *, machine: str | None = CONFIG, settings: str = "", database: Mapping[str, str] | None = None
+) -> Iterator[Served]:
     """A site made by `init`, served on a free port; ``machine`` is the configuration of the machine UUID."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    made = init_site(folder / "site", url, f"127.0.0.1:{port}", "ana")
+    made = init_site(folder / "site", url, f"127.0.0.1:{port}", "ana", database)
     if settings:
         made.config.write_text(_with(made.config.read_text(), settings))
     site = Served(folder / "site", made, url=url)
