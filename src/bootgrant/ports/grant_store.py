@@ -22,7 +22,10 @@ class UserCodeTaken(Exception):
 
 
 class StoreUnavailable(Exception):
-    """The store cannot be read or written now; nothing was changed. The text says why, without secrets."""
+    """The store cannot be read or written now. The text says why, without secrets.
+
+    Nothing was changed, unless the text says that this is not known: the database went away at that moment.
+    """
 
 
 class GrantStore(Protocol):

@@ -10,7 +10,7 @@ from typing import Final
 from bootgrant.approval.grant import Delivery, DeviceGrant, Refusal
 from bootgrant.ports.grant_store import GrantRule, StoreUnavailable
 from bootgrant.store.postgres import grant_sql as sql
-from bootgrant.store.postgres.connections import Connection, Connections, OutcomeUnknown, transaction
+from bootgrant.store.postgres.connections import UNKNOWN, Connection, Connections, OutcomeUnknown, transaction
 from bootgrant.store.postgres.news import News
 
 _ROUNDS: Final = 100
@@ -73,7 +73,7 @@ class Changing:
             left.setdefault(change.grant_id, []).append(number)
         doubtful: Mapping[str, _Plan] = {}
         for _ in range(_ROUNDS):
-            read = await self._connections.run(partial(sql.find, "grant_id", list(left)))
+            read = await self._read(list(left), in_doubt=bool(doubtful))
             plans: dict[str, _Plan] = {}
             for grant_id, numbers in left.items():
                 now, doubt = read.get(grant_id), doubtful.get(grant_id)
@@ -93,6 +93,12 @@ class Changing:
             if not left:
                 return [outcomes[number] for number in range(len(changes))]
         raise StoreUnavailable("other servers change the same grants all the time")
+
+    async def _read(self, grant_ids: Sequence[str], *, in_doubt: bool) -> dict[object, sql.Stored]:
+        try:
+            return await self._connections.run(partial(sql.find, "grant_id", grant_ids))
+        except StoreUnavailable as error:
+            raise StoreUnavailable(f"{error}{UNKNOWN if in_doubt else ''}") from error
 
     async def _write(self, plans: Mapping[str, _Plan]) -> tuple[list[_Plan], Mapping[str, _Plan]]:
         """The plans that are done, and those of which nobody knows."""

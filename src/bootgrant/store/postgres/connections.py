@@ -27,9 +27,14 @@ _ONE_TRY: Final = 1.0
 _PAUSE: Final = 0.1
 _WAITING_MOST: Final = 1000
 _LOST_RACE = (errors.SerializationFailure, errors.DeadlockDetected)
-_DURABLE = (
-    "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit', true) = 'off'"
+_SESSION = (
+    # An answer leaves only after its row is on disk, also where the database's default is another.
+    "SELECT CASE WHEN current_setting('synchronous_commit', true) = 'off' "
+    "THEN set_config('synchronous_commit', 'on', false) END, "
+    # A server that freezes in the middle does not keep its rows from the others.
+    "set_config('idle_in_transaction_session_timeout', '10s', false)"
 )
+UNKNOWN: Final = "; whether the change was made is not known"
 
 
 class OutcomeUnknown(StoreUnavailable):
@@ -47,7 +52,7 @@ class Connections:
             min_size=1,
             max_size=most,
             open=False,
-            configure=_make_durable,
+            configure=_prepare,
             timeout=_ONE_TRY,
             max_waiting=_WAITING_MOST,
             # Whoever waits has a new connection made at once; the pool's own growing pauses are for idle times.
@@ -77,7 +82,8 @@ class Connections:
                 async with asyncio.timeout_at(until):
                     outcome = await self._once(work, look_first=look_first)
             except TimeoutError:
-                raise StoreUnavailable(f"the database does not answer in {PATIENCE:.0f} s") from None
+                doubt = UNKNOWN if look_first else ""
+                raise StoreUnavailable(f"the database does not answer in {PATIENCE:.0f} s{doubt}") from None
             except _Again as again:
                 if asyncio.get_running_loop().time() + again.pause >= until:
                     raise StoreUnavailable(f"the database cannot be used: {again.reason}") from again
@@ -107,7 +113,7 @@ class Connections:
             if not connection.closed and not isinstance(error, errors.StatementCompletionUnknown):
                 raise StoreUnavailable(f"the database refuses: {reason_of(error)}") from error
             if look_first:
-                raise OutcomeUnknown(f"the database is gone: {reason_of(error)}; it may have taken effect") from error
+                raise OutcomeUnknown(f"the database is gone: {reason_of(error)}{UNKNOWN}") from error
             raise _Again(_PAUSE, reason_of(error)) from error
         except psycopg.Error as error:
             raise StoreUnavailable(f"the database refuses: {reason_of(error)}") from error
@@ -134,12 +140,11 @@ class _Again(Exception):
         self.reason = reason
 
 
-async def _make_durable(connection: Connection) -> None:
-    """An answer leaves only after its row is on disk, also where the database's default is another."""
+async def _prepare(connection: Connection) -> None:
     try:
-        await connection.execute(_DURABLE)
+        await connection.execute(_SESSION)
     except psycopg.Error as error:
-        log.warning("synchronous_commit is not known to this database: %s", reason_of(error))
+        log.warning("this database has other session settings than PostgreSQL: %s", reason_of(error))
 
 
 def reason_of(error: psycopg.Error) -> str:

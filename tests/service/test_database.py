@@ -1,0 +1,65 @@
+"""Which database a site has: SQLite without a word, PostgreSQL by its URL, and never a password in a message."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bootgrant.service.database import migrate_database, open_database
+from bootgrant.service.settings import SettingsError, Site, load_site
+from bootgrant.wire.secret import Secret
+from support.grants import NOW
+
+pytestmark = pytest.mark.anyio
+
+
+def site(folder: Path, text: str = "", **environment: str) -> Site:
+    config = folder / "bootgrant.toml"
+    config.write_text('public_url = "https://boot.example"\n' + text)
+    return load_site(config, {f"BOOTGRANT_{name.upper()}": value for name, value in environment.items()})
+
+
+def test_a_site_is_on_sqlite_unless_it_says_otherwise(tmp_path: Path) -> None:
+    made = site(tmp_path)
+    assert made.database is None
+    assert made.code_key_file == tmp_path / "data/code.key"
+
+
+def test_the_url_may_come_from_the_environment_and_is_a_secret(tmp_path: Path) -> None:
+    made = site(tmp_path, "[database]\nconnections = 3", database_url="postgresql://ana:geheim@db/x")
+    assert made.database is not None
+    assert made.database.url == Secret("postgresql://ana:geheim@db/x")
+    assert made.database.connections == 3
+    assert "geheim" not in repr(made)
+
+
+def test_files_are_relative_to_the_settings(tmp_path: Path) -> None:
+    made = site(
+        tmp_path, 'code_key_file = "shared/code.key"\n[database]\nurl = "postgresql://db/x"\npassword_file = "pw"'
+    )
+    assert made.database is not None
+    assert made.database.password_file == tmp_path / "pw"
+    assert made.code_key_file == tmp_path / "shared/code.key"
+
+
+@pytest.mark.parametrize("url", ["mysql://ana:geheim@db/x", "geheim", "postgresql:geheim"])
+def test_what_is_no_url_is_named_without_repeating_it(tmp_path: Path, url: str) -> None:
+    with pytest.raises(SettingsError, match=r"database.url: neither") as failure:
+        site(tmp_path, f'[database]\nurl = "{url}"')
+    assert "geheim" not in str(failure.value)
+
+
+async def test_a_url_that_libpq_cannot_read_is_named_without_repeating_it(tmp_path: Path) -> None:
+    made = site(tmp_path, '[database]\nurl = "postgresql://ana:geheim@db/x?colour=geheim"')
+    with pytest.raises(SettingsError, match="no PostgreSQL URL") as failure:
+        migrate_database(made)
+    assert "geheim" not in str(failure.value)
+
+
+async def test_sqlite_is_migrated_by_opening_it(tmp_path: Path) -> None:
+    made = site(tmp_path)
+    made.data.mkdir()
+    async with open_database(made, NOW) as database:
+        await database.grants.check_writable()
+    assert migrate_database(made) == []
