@@ -51,7 +51,7 @@ async def test_who_waits_over_a_restart_is_woken_by_the_next_decision(
         with other.grants.watch_grant(grant.grant_id) as wake:
             await other.grants.find_grant(grant.grant_id)
             postgres.stop()
-            postgres.start(wait=False)
+            postgres.start()
             assert isinstance(await one.grants.change_grant(grant.grant_id, APPROVE), DeviceGrant)
             await asyncio.wait_for(wake, 10)
 
@@ -66,7 +66,7 @@ async def test_a_database_that_stays_away_is_told_in_seconds_and_without_its_pas
             await database.grants.open_grant(pending_grant()[0])
         assert asyncio.get_running_loop().time() - begun < PATIENCE + 2
         assert address.parameters()["password"] not in str(failure.value)
-        postgres.start(wait=False)
+        postgres.start()
         await database.grants.open_grant(pending_grant()[0])
 
 
