@@ -56,10 +56,29 @@ async def test_a_link_out_of_the_folder_is_refused_and_one_inside_is_not(tmp_pat
     (tmp_path / "outside.yaml").write_text("x: 1\n")
     (folder / f"{UUID}.yaml").symlink_to(tmp_path / "outside.yaml")
     with pytest.raises(ConfigUnavailable, match="leads out of"):
-        await DirectorySource(folder).read_entry(f"{UUID}.yaml")
+        await DirectorySource(folder).render(f"{UUID}.yaml", MachineIdentity(UUID))
     (folder / "real.yaml").write_text("y: 2\n")
     (folder / "SN1.yaml").symlink_to("real.yaml")
-    assert await DirectorySource(folder).read_entry("SN1.yaml") == b"y: 2\n"
+    rendered = await DirectorySource(folder).render("SN1.yaml", MachineIdentity(serial="SN1"))
+    assert rendered is not None
+    assert rendered.config == b"y: 2\n"
+
+
+async def test_every_file_is_listed_and_found_by_its_name(tmp_path: Path) -> None:
+    source = DirectorySource(tmp_path)
+    for name in ("b.yaml", "a.yaml", "note.txt", ".hidden.yaml"):
+        (tmp_path / name).write_text("x: 1\n")
+    assert [entry.name for entry in await source.entries()] == ["a.yaml", "b.yaml"]
+    assert await source.named_entry("a.yaml") == MachineEntry("a.yaml", "name")
+    for name in ("c.yaml", "../a.yaml", ".hidden.yaml", ""):
+        assert await source.named_entry(name) is None
+
+
+async def test_a_preview_of_a_finished_file_shows_nothing_of_it(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("secret: swordfish\n")
+    preview = await DirectorySource(tmp_path).preview("a.yaml", MachineIdentity(UUID))
+    assert preview is not None
+    assert "swordfish" not in preview
 
 
 async def test_an_empty_or_oversized_file_is_never_served(tmp_path: Path) -> None:
@@ -68,7 +87,7 @@ async def test_an_empty_or_oversized_file_is_never_served(tmp_path: Path) -> Non
         file.truncate((16 << 20) + 1)
     for name, says in (("empty.yaml", "is empty"), ("large.yaml", "larger than")):
         with pytest.raises(ConfigUnavailable, match=says) as caught:
-            await DirectorySource(tmp_path).read_entry(name)
+            await DirectorySource(tmp_path).render(name, MachineIdentity(UUID))
         assert len(caught.value.reason) <= 32
 
 

@@ -22,7 +22,6 @@ from bootgrant.workflows.deliver_config import ConfigReady, DeliverConfig, Deliv
 
 log = logging.getLogger("bootgrant.machines")
 
-_YAML: Headers = ((b"content-type", b"application/yaml"),)
 _RETRY: Headers = ((b"retry-after", b"5"),)
 _INVALID_TOKEN: Headers = ((b"www-authenticate", b'Bearer realm="bootgrant", error="invalid_token"'),)
 _NO_TOKEN: Headers = ((b"www-authenticate", b'Bearer realm="bootgrant"'),)
@@ -49,7 +48,8 @@ class ConfigEndpoint:
         if isinstance(outcome, Answer):
             await outcome.send(send)
             return
-        await Answer(200, outcome.config, _YAML).send(send)
+        kind = outcome.rendered.content_type.encode()
+        await Answer(200, outcome.rendered.config, ((b"content-type", kind),)).send(send)
         await self._record(outcome, scope)
 
     async def _decide(self, scope: Scope) -> Answer | ConfigReady:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Protocol
 
 from bootgrant.wire.identity import MachineIdentity
+
+CONTROL_PLANE: Final = frozenset({"controlplane", "init"})
+"""The values of ``machine.type`` whose configuration holds the keys of a cluster (Talos reads "init" as one)."""
 
 
 class ConfigUnavailable(Exception):
@@ -22,15 +28,65 @@ class ConfigUnavailable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class MachineEntry:
-    """One machine configuration. ``name`` is kept with the approval; ``matched`` is the variable that found it."""
+    """What one machine, or every machine of a pattern, gets. ``name`` is kept with the approval.
+
+    ``matched`` says what found it ("uuid", "mac 52:54:00:*"); ``exact`` is false when a pattern did. ``match`` is what
+    the entry says of its machine: the variable and the values that it may have. ``networks`` are CIDRs where it is
+    expected, none for anywhere. ``approvals`` is how many people it needs at least; ``machine_type`` is Talos's, empty
+    for other kinds of configuration or when it is not known. ``revision`` names the state of the source (a commit, or
+    a digest of the folder).
+    """
 
     name: str
     matched: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    layers: tuple[str, ...] = ()
+    match: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    exact: bool = True
+    networks: tuple[str, ...] = ()
+    approvals: int = 1
+    machine_type: str = ""
+    revision: str = ""
+
+    @property
+    def is_control_plane(self) -> bool:
+        return self.machine_type in CONTROL_PLANE
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with the name, the labels or the machine type: an approval is for this and nothing else."""
+        told = json.dumps([self.name, sorted(self.labels.items()), self.machine_type])
+        return hashlib.sha256(told.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Rendered:
+    """A finished configuration, never empty. ``composer`` is what put it together: "bootgrant", "talosctl", "file"."""
+
+    entry: MachineEntry
+    config: bytes
+    composer: str
+    content_type: str = "application/yaml"
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.config).hexdigest()
 
 
 class ConfigSource(Protocol):
-    async def find_entry(self, identity: MachineIdentity) -> MachineEntry | None:
-        """The entry that this machine gets; None when there is none. Raises ConfigUnavailable."""
+    """Every method may raise ConfigUnavailable."""
 
-    async def read_entry(self, name: str) -> bytes | None:
-        """The configuration of an entry, never empty; None when it is gone. Raises ConfigUnavailable."""
+    async def find_entry(self, identity: MachineIdentity) -> MachineEntry | None:
+        """The entry that this machine gets; None when there is none."""
+
+    async def named_entry(self, name: str) -> MachineEntry | None:
+        """The entry of this name, whoever it is for; None when there is none."""
+
+    async def entries(self) -> Sequence[MachineEntry]:
+        """All of them, by name."""
+
+    async def render(self, name: str, identity: MachineIdentity) -> Rendered | None:
+        """The configuration of an entry for the machine with this approved identity; None when the entry is gone."""
+
+    async def preview(self, name: str, identity: MachineIdentity) -> str | None:
+        """The same as text with every secret blacked out, for a person; None when the entry is gone."""

@@ -8,10 +8,10 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from bootgrant.ports.config_source import ConfigUnavailable, MachineEntry
+from bootgrant.ports.config_source import ConfigUnavailable, MachineEntry, Rendered
 from bootgrant.wire.identity import MachineIdentity, canonical_mac, canonical_uuid, swapped_uuid
 from bootgrant.wire.limits import CONFIG
 
@@ -27,8 +27,20 @@ class DirectorySource:
     async def find_entry(self, identity: MachineIdentity) -> MachineEntry | None:
         return await asyncio.to_thread(self._find, identity)
 
-    async def read_entry(self, name: str) -> bytes | None:
-        return await asyncio.to_thread(self._read, name)
+    async def named_entry(self, name: str) -> MachineEntry | None:
+        return await asyncio.to_thread(self._named, name)
+
+    async def entries(self) -> Sequence[MachineEntry]:
+        return await asyncio.to_thread(self._all)
+
+    async def render(self, name: str, identity: MachineIdentity) -> Rendered | None:
+        config = await asyncio.to_thread(self._read, name)
+        return None if config is None else Rendered(MachineEntry(name, "approved"), config, "file")
+
+    async def preview(self, name: str, identity: MachineIdentity) -> str | None:
+        # What is secret in a finished file is not known here, so nothing of it is shown.
+        config = await asyncio.to_thread(self._read, name)
+        return None if config is None else f"# {name}: a finished file of {len(config)} bytes, served as it is\n"
 
     def _find(self, identity: MachineIdentity) -> MachineEntry | None:
         self._check_folder()
@@ -36,6 +48,15 @@ class DirectorySource:
             if self._path(name) is not None:
                 return MachineEntry(name, variable)
         return None
+
+    def _named(self, name: str) -> MachineEntry | None:
+        self._check_folder()
+        return MachineEntry(name, "name") if _SAFE_NAME.fullmatch(name) and self._path(name) is not None else None
+
+    def _all(self) -> Sequence[MachineEntry]:
+        self._check_folder()
+        names = sorted(path.name for path in self._folder.glob("*.yaml") if _SAFE_NAME.fullmatch(path.name))
+        return [MachineEntry(name, "name") for name in names if self._path(name) is not None]
 
     def _read(self, name: str) -> bytes | None:
         self._check_folder()

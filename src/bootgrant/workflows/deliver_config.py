@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from enum import Enum
 
 from bootgrant.approval.codes import access_token_digest
 from bootgrant.approval.grant import Delivery, DeviceGrant, GrantRules, GrantState
 from bootgrant.ports.clock import Clock
-from bootgrant.ports.config_source import ConfigSource
+from bootgrant.ports.config_source import ConfigSource, Rendered
 from bootgrant.ports.grant_store import GrantStore
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.wire.secret import Secret
@@ -28,10 +27,10 @@ class DeliveryRefusal(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ConfigReady:
-    """The configuration to send, never empty."""
+    """The configuration to send."""
 
     grant: DeviceGrant
-    config: bytes
+    rendered: Rendered
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +57,11 @@ class DeliverConfig:
             return DeliveryRefusal.USED_TOKEN
         if grant.identity.contradicts(claimed):
             return DeliveryRefusal.OTHER_IDENTITY
-        config = await self.source.read_entry(grant.entry)
-        return DeliveryRefusal.NO_CONFIG if config is None else ConfigReady(grant, config)
+        rendered = await self.source.render(grant.entry, grant.identity)
+        return DeliveryRefusal.NO_CONFIG if rendered is None else ConfigReady(grant, rendered)
 
     async def record(self, ready: ConfigReady, address: str) -> None:
         """Note that the whole configuration left for ``address``. Raises StoreUnavailable."""
         now = self.clock.now()
-        delivery = Delivery(now, address, hashlib.sha256(ready.config).hexdigest(), len(ready.config))
+        delivery = Delivery(now, address, ready.rendered.sha256, len(ready.rendered.config))
         await self.store.change_grant(ready.grant.grant_id, lambda stored: stored.deliver(self.rules, now), delivery)
