@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from bootgrant.approval.codes import UserCodes, device_code, device_code_digest
@@ -33,7 +32,7 @@ def pending_grant(**changes: Any) -> tuple[DeviceGrant, Secret]:
         opened_at=NOW,
         expires_at=NOW + 600,
     )
-    return replace(grant, **changes), code
+    return grant._replace(**changes), code
 
 
 def other_machine(number: int) -> MachineIdentity:

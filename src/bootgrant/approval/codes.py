@@ -1,10 +1,10 @@
 """User codes, device codes and access tokens, and what a store may know of them.
 
 A user code is made from the site's key and the grant's id, so the page can show it and the store need not hold it:
-the store has an HMAC under the same key, because 34 bits alone are found again by trying. A device code is 256 random
-bits and known to the machine alone; its SHA-256 is enough. The access token is made from the device code and the
-grant's salt: whoever presents the device code gets the same token again (a lost answer costs nothing), and neither
-the device code nor the store alone gives it.
+the store has a digest under the same key (BLAKE2b, RFC 7693), because 34 bits alone are found again by trying. A device
+code is 256 random bits and known to the machine alone; its SHA-256 is enough. The access token is made from the device
+code and the grant's salt: whoever presents the device code gets the same token again (a lost answer costs nothing), and
+neither the device code nor the store alone gives it.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ ALPHABET = "BCDFGHJKLMNPQRSTVWXZ"
 """RFC 8628 section 6.1: no vowels, so no words, and nothing that looks like a digit."""
 
 USER_CODE_LETTERS = 8
+_PAIRS = tuple(first + second for first in ALPHABET for second in ALPHABET)
 _SEPARATORS = re.compile(r"[\W_]+")
 
 
@@ -71,13 +72,12 @@ class UserCodes:
 
     def of_grant(self, grant_id: str) -> str:
         """The eight letters of a grant: 34.6 bits, without a bias that could be measured."""
-        number = int.from_bytes(hmac.digest(self.key, f"user code of {grant_id}".encode(), "sha256"))
-        letters = []
-        for _ in range(USER_CODE_LETTERS):
-            number, index = divmod(number, len(ALPHABET))
-            letters.append(ALPHABET[index])
-        return "".join(letters)
+        made = hashlib.blake2b(grant_id.encode(), key=self.key, digest_size=32, person=b"user code of").digest()
+        number, first = divmod(int.from_bytes(made), len(_PAIRS))
+        number, second = divmod(number, len(_PAIRS))
+        number, third = divmod(number, len(_PAIRS))
+        return f"{_PAIRS[first]}{_PAIRS[second]}{_PAIRS[third]}{_PAIRS[number % len(_PAIRS)]}"
 
     def digest(self, letters: str) -> bytes:
         """What the store knows of a normalised user code."""
-        return hmac.digest(self.key, f"user code {letters}".encode(), "sha256")
+        return hashlib.blake2b(letters.encode(), key=self.key, digest_size=32, person=b"user code").digest()

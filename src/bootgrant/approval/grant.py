@@ -14,9 +14,9 @@ or REVOKED.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum, StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from bootgrant.wire.identity import MachineIdentity
 
@@ -95,8 +95,7 @@ class Decision:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeviceGrant:
+class DeviceGrant(NamedTuple):
     """One request of one machine. Times are Unix seconds; digests are all that is kept of codes and tokens.
 
     ``entry`` names the machine configuration that was approved; ``token_digest`` is empty until the first exchange.
@@ -142,7 +141,7 @@ class DeviceGrant:
             return Refusal.EXPIRED
         if (state, event) not in TRANSITIONS:
             return Refusal.ALREADY_DECIDED
-        return replace(self, state=TRANSITIONS[state, event], decision=decision, entry=entry)
+        return self._replace(state=TRANSITIONS[state, event], decision=decision, entry=entry)
 
     def redeem(self, client_id: str, token_digest: bytes, rules: GrantRules, now: float) -> DeviceGrant | Refusal:
         """Exchange the device code for the token (RFC 8628 section 3.4). Repeats give the same token and end."""
@@ -159,8 +158,7 @@ class DeviceGrant:
             case GrantState.REDEEMED | GrantState.DELIVERED:
                 return self if now < self.token_ends_at(rules) else Refusal.EXPIRED
             case GrantState.APPROVED:
-                return replace(
-                    self,
+                return self._replace(
                     state=TRANSITIONS[state, GrantEvent.REDEEM],
                     token_digest=token_digest,
                     token_expires_at=now + rules.token_lifetime,
@@ -178,8 +176,7 @@ class DeviceGrant:
             return Refusal.UNKNOWN
         if self.token_ends_at(rules) <= now:
             return Refusal.EXPIRED
-        return replace(
-            self,
+        return self._replace(
             state=TRANSITIONS[self.state, GrantEvent.DELIVER],
             delivered_at=now if self.delivered_at is None else self.delivered_at,
             deliveries=self.deliveries + 1,
@@ -189,7 +186,7 @@ class DeviceGrant:
         """Take it out of the queue, because the same machine asked anew."""
         if (self.state, GrantEvent.REPLACE) not in TRANSITIONS:
             return Refusal.ALREADY_DECIDED
-        return replace(self, state=TRANSITIONS[self.state, GrantEvent.REPLACE])
+        return self._replace(state=TRANSITIONS[self.state, GrantEvent.REPLACE])
 
     def revoke(self, now: float) -> DeviceGrant | Refusal:
         """End the approval and its token (RFC 7009). A revoked one stays as it is."""
@@ -197,7 +194,7 @@ class DeviceGrant:
             return self
         if (self.state, GrantEvent.REVOKE) not in TRANSITIONS:
             return Refusal.UNKNOWN
-        return replace(self, state=TRANSITIONS[self.state, GrantEvent.REVOKE], revoked_at=now)
+        return self._replace(state=TRANSITIONS[self.state, GrantEvent.REVOKE], revoked_at=now)
 
 
 @dataclass(frozen=True, slots=True)

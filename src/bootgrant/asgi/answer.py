@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 
 from bootgrant.asgi.types import Send
 
@@ -18,25 +19,35 @@ _NEVER_STORED: Headers = (
 class Answer:
     """Status, headers beside length and caching, and the whole body. Not changed once made."""
 
-    __slots__ = ("_rest", "body", "headers", "status")
+    __slots__ = ("_own", "_rest", "body", "status")
 
     def __init__(self, status: int, body: bytes, headers: Headers = ()) -> None:
         self.status = status
         self.body = body
-        self.headers = (*headers, *_NEVER_STORED, (b"content-length", b"%d" % len(body)))
+        self._own = headers
         self._rest = b""
+
+    @property
+    def headers(self) -> Headers:
+        """All of them."""
+        return (*self._own, *_NEVER_STORED, (b"content-length", b"%d" % len(self.body)))
 
     @property
     def rest(self) -> bytes:
         """Everything behind the status line, as it goes over the wire (RFC 9112); made once."""
         if not self._rest:
-            lines = b"".join(b"%b: %b\r\n" % pair for pair in self.headers)
-            self._rest = b"%b\r\n%b" % (lines, self.body)
+            self._rest = b"%bcontent-length: %d\r\n\r\n%b" % (_lines(self._own), len(self.body), self.body)
         return self._rest
 
     async def send(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status, "headers": list(self.headers)})
         await send({"type": "http.response.body", "body": self.body})
+
+
+@lru_cache(maxsize=64)
+def _lines(own: Headers) -> bytes:
+    """Header lines without the length; there are few different ones."""
+    return b"".join(b"%b: %b\r\n" % pair for pair in (*own, *_NEVER_STORED))
 
 
 def json_answer(status: int, members: Mapping[str, object], headers: Headers = ()) -> Answer:

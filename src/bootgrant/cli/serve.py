@@ -6,6 +6,7 @@ import argparse
 import logging
 import os
 import sys
+import time
 from pathlib import Path
 
 
@@ -39,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     from bootgrant.service.settings import SettingsError, load_site
     from bootgrant.service.settings_table import SETTINGS
 
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    _start_log()
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     # Every attempt of the pool to reach a lost database is a warning; the store says once that it is lost.
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
@@ -57,6 +58,27 @@ def run(args: argparse.Namespace) -> int:
         # While it still waited for its database; from then on a signal ends it in order.
         return 130
     return 0
+
+
+def _start_log() -> None:
+    """Lines on standard error. What no line shows is not looked up: thousands of machines are logged in a second."""
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Lines("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+
+
+class _Lines(logging.Formatter):
+    """The usual time in front of a line, written out once a second."""
+
+    _second = 0
+    _shown = ""
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802 - logging's name
+        second = int(record.created)
+        if second != self._second:
+            self._second, self._shown = second, time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(second))
+        return f"{self._shown},{int(record.msecs):03}"
 
 
 def _say_ready(public_url: str, listen: tuple[str, int]) -> None:

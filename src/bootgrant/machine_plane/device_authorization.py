@@ -6,24 +6,41 @@ The identity comes from the body alone: the query is what Talos leaves there une
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from typing import Final
 
-from bootgrant.asgi.answer import Answer, json_answer
+from bootgrant.asgi.answer import Answer, Headers
+from bootgrant.machine_plane.asking_log import AskingLog
 from bootgrant.machine_plane.clients import identify
 from bootgrant.machine_plane.endpoint import UNAVAILABLE, MachineRules, OAuthEndpoint, OAuthRequest, log, oauth_error
 from bootgrant.machine_plane.form import BadRequest
-from bootgrant.wire import device_flow as wire
 from bootgrant.wire.device_flow import ErrorCode
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.wire.limits import VARIABLE
 from bootgrant.workflows.admission import TooMany
 from bootgrant.workflows.open_grant import OpenedGrant, OpenGrant, RecentlyDenied
 
+_JSON: Final[Headers] = ((b"content-type", b"application/json"),)
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """The two addresses for people, as JSON; ``card`` is open at its end, where the letters of the code follow."""
+
+    page: str
+    card: str
+
+    @classmethod
+    def at(cls, public_url: str) -> Where:
+        return cls(json.dumps(f"{public_url}/device"), json.dumps(f"{public_url}/d/").removesuffix('"'))
+
 
 @dataclass(frozen=True, slots=True)
 class DeviceAuthorization:
     open_grant: OpenGrant
-    public_url: str
+    where: Where
+    asking: AskingLog
 
     async def __call__(self, request: OAuthRequest) -> Answer:
         identity = _parse(request.form)
@@ -34,13 +51,15 @@ class DeviceAuthorization:
         if isinstance(outcome, TooMany):
             log.warning("refused: %s (%s)", outcome.value, request.address)
             return oauth_error(ErrorCode.TEMPORARILY_UNAVAILABLE, outcome.value, 429, ((b"retry-after", b"30"),))
-        log.info("asks: %s from %s", ascii(str(identity)), request.address)
-        return _write(outcome, self.public_url)
+        self.asking.note(identity, request.address)
+        return _write(outcome, self.where)
 
 
 def device_authorization(open_grant: OpenGrant, public_url: str, rules: MachineRules) -> OAuthEndpoint:
     """The endpoint, built from its parts."""
-    return OAuthEndpoint(rules, identify, DeviceAuthorization(open_grant, public_url), UNAVAILABLE)
+    return OAuthEndpoint(
+        rules, identify, DeviceAuthorization(open_grant, Where.at(public_url), AskingLog()), UNAVAILABLE
+    )
 
 
 def _parse(form: dict[str, str]) -> MachineIdentity:
@@ -62,13 +81,11 @@ def _write_denial(denied: RecentlyDenied) -> Answer:
     return oauth_error(ErrorCode.ACCESS_DENIED, f"{denied.reason or 'an operator refused this machine'}; {again}")
 
 
-def _write(opened: OpenedGrant, public_url: str) -> Answer:
-    codes = wire.DeviceAuthorization(
-        device_code=opened.device_code,
-        user_code=opened.user_code,
-        verification_uri=f"{public_url}/device",
-        verification_uri_complete=f"{public_url}/d/{opened.letters}",
-        expires_in=opened.expires_in,
-        interval=opened.interval,
+def _write(opened: OpenedGrant, where: Where) -> Answer:
+    """The answer of RFC 8628 section 3.2 (``wire.DeviceAuthorization.as_json``), from letters and digits of our own."""
+    body = (
+        f'{{"device_code":"{opened.device_code.reveal()}","user_code":"{opened.user_code}",'
+        f'"verification_uri":{where.page},"verification_uri_complete":{where.card}{opened.letters}",'
+        f'"expires_in":{opened.expires_in},"interval":{opened.interval}}}'
     )
-    return json_answer(200, codes.as_json())
+    return Answer(200, body.encode(), _JSON)

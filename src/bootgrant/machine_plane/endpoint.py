@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from bootgrant.asgi.answer import Answer, Headers, json_answer
@@ -34,7 +35,7 @@ class MachineRules:
 Authentication = Callable[[Scope, Mapping[str, str], Mapping[str, Client]], Client]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class OAuthRequest:
     """A parsed request of a known client from a network that may ask. ``gone`` ends when its connection does."""
 
@@ -99,7 +100,11 @@ class OAuthEndpoint:
             raise BadRequest(ErrorCode.ACCESS_DENIED, told, 403)
         form = read_form(scope, body)
         client = self.authenticate(scope, form, self.rules.clients)
-        return OAuthRequest(client, form, str(address), gone)
+        return OAuthRequest(client, form, _shown(address), gone)
+
+
+_shown: Final = lru_cache(maxsize=8192)(str)
+"""An address as text."""
 
 
 async def _hung_up(receive: Receive) -> None:

@@ -13,7 +13,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from time import monotonic
+from typing import Any, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
@@ -24,6 +25,9 @@ from bootgrant.asgi.trusted_proxies import TrustedProxies
 from bootgrant.asgi.types import Scope
 from bootgrant.machine_plane.endpoint import TOO_LARGE, TOO_SLOW, OAuthEndpoint
 from bootgrant.wire.limits import REQUEST_BODY, REQUEST_SECONDS
+
+NEVER: Final = float("inf")
+_SOONEST: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +57,15 @@ def protocol_with(short_way: ShortWay) -> type[PatientProtocol]:
 
 
 class PatientProtocol(HttpToolsProtocol):
-    """One connection. ``_path`` is set while a request of the short way arrives or is answered."""
+    """One connection. ``_path`` is set while a request of the short way arrives or is answered.
+
+    ``_ends_at`` is when the connection has had its time, on the monotonic clock. One timer looks at it now and then:
+    a request moves the deadline, and making a timer for each would cost as much as answering it.
+    """
 
     way = NO_SHORT_WAY
-    _arrival: asyncio.TimerHandle | None = None
+    _ends_at = NEVER
+    _timer: asyncio.TimerHandle | None = None
     _path: bytes | None = None
     _answering = False
     _keep_alive = True
@@ -64,10 +73,11 @@ class PatientProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(cast("asyncio.Transport", transport))
-        self._await_request()
+        self._ends_at = monotonic() + REQUEST_SECONDS
+        self._look_again()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._request_is_here()
+        self._stop_looking()
         if self._gone is not None and not self._gone.done():
             self._gone.set_result(None)
         super().connection_lost(exc)
@@ -87,8 +97,9 @@ class PatientProtocol(HttpToolsProtocol):
         self.headers = []
         self.expect_100_continue = False
         self._path = None
-        if self._arrival is None:
-            self._await_request()
+        self._ends_at = monotonic() + REQUEST_SECONDS
+        if self._timer is None:
+            self._look_again()
 
     def on_headers_complete(self) -> None:
         if self._answering:
@@ -101,7 +112,7 @@ class PatientProtocol(HttpToolsProtocol):
             self._body: list[bytes] = []
             self._size = 0
             return
-        self._request_is_here()
+        self._ends_at = NEVER
         url, headers, expects = self.url, self.headers, self.expect_100_continue
         super().on_message_begin()
         self.url, self.headers, self.expect_100_continue = url, headers, expects
@@ -122,7 +133,7 @@ class PatientProtocol(HttpToolsProtocol):
             return
         if self._answering:
             return
-        self._request_is_here()
+        self._ends_at = NEVER
         self._keep_alive = self.parser.should_keep_alive()
         self._answering = True
         if self._size > REQUEST_BODY:
@@ -145,6 +156,7 @@ class PatientProtocol(HttpToolsProtocol):
         if isinstance(outcome, Done):
             self._write(outcome.value)
             return
+        self._stop_looking()
         task = self.loop.create_task(self._wait(outcome))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
@@ -164,21 +176,31 @@ class PatientProtocol(HttpToolsProtocol):
             lines.append(b"connection: close\r\n")
         lines.append(answer.rest)
         self.transport.write(b"".join(lines))
-        if self._keep_alive:
-            self.on_response_complete()
-        else:
+        if not self._keep_alive:
             self.transport.close()
+            return
+        self.server_state.total_requests += 1
+        self._ends_at = monotonic() + self.timeout_keep_alive
+        if self._timer is None:
+            self._look_again()
 
-    def _await_request(self) -> None:
-        self._arrival = self.loop.call_later(REQUEST_SECONDS, self._give_up)
+    def _look_again(self) -> None:
+        wait = min(self._ends_at - monotonic(), REQUEST_SECONDS)
+        self._timer = self.loop.call_later(max(wait, _SOONEST), self._look)
 
-    def _request_is_here(self) -> None:
-        if self._arrival is not None:
-            self._arrival.cancel()
-            self._arrival = None
+    def _look(self) -> None:
+        if self._ends_at > monotonic():
+            self._look_again()
+        else:
+            self._timer = None
+            self._give_up()
+
+    def _stop_looking(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _give_up(self) -> None:
-        self._arrival = None
         if self.transport.is_closing():
             return
         if self._path is not None:

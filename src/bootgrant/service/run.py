@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import resource
 import signal
@@ -109,10 +110,21 @@ async def _serve(
     running = [asyncio.create_task(server.serve(sockets=[listener])) for server, listener in served]
     for server, _ in served:
         await server.answering.wait()
+    _spare_the_collector()
     ready()
     await asyncio.gather(*running)
     for chore in chores:
         chore.cancel()
+
+
+def _spare_the_collector() -> None:
+    """Look through all objects rarely: the server stands still for it, the longer the more machines wait.
+
+    What a waiting machine keeps lives long and is freed without the collector; young garbage is still collected.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 1_000)
 
 
 async def _watch_certificate(tls: ServerTls) -> None:

@@ -17,7 +17,21 @@ class SystemClock:
 
 
 class SystemEntropy:
-    """ports.entropy.Entropy, from the kernel."""
+    """ports.entropy.Entropy, from the kernel, drawn in advance: each draw is a system call.
+
+    For one thread of a process that never forks.
+    """
+
+    _DRAWN = 4096
+
+    def __init__(self) -> None:
+        self._bytes = b""
+        self._used = 0
 
     def random_bytes(self, count: int) -> bytes:
-        return secrets.token_bytes(count)
+        if count > self._DRAWN:
+            return secrets.token_bytes(count)
+        if self._used + count > len(self._bytes):
+            self._bytes, self._used = secrets.token_bytes(self._DRAWN), 0
+        self._used += count
+        return self._bytes[self._used - count : self._used]

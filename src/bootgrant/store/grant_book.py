@@ -56,6 +56,7 @@ class GrantBook:
         self._batch = Batch()
         self._waiters: list[asyncio.Future[None]] = []
         self._writer: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop
 
     async def open_grant(self, grant: DeviceGrant) -> Sequence[str]:
         self._index.forget_ended(grant.opened_at)
@@ -131,10 +132,12 @@ class GrantBook:
 
     async def _durable(self) -> None:
         """Returns when everything that is staged now has been written. Raises StoreUnavailable."""
-        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiters.append(waiter)
         if self._writer is None:
-            self._writer = asyncio.get_running_loop().create_task(self._write())
+            # Once for a batch: asking for the loop costs a system call before Python 3.12.
+            self._loop = asyncio.get_running_loop()
+            self._writer = self._loop.create_task(self._write())
+        waiter: asyncio.Future[None] = self._loop.create_future()
+        self._waiters.append(waiter)
         await waiter
 
     async def _write(self) -> None:

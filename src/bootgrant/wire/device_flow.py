@@ -143,7 +143,7 @@ def parse_form(content_type: str, body: bytes) -> dict[str, str] | OAuthError:
     try:
         for piece in filter(None, pieces):
             name, _, value = piece.partition(b"=")
-            key = _form_text(name)
+            key = _NAMES.get(name) or _form_text(name)
             if key in form:
                 return OAuthError(ErrorCode.INVALID_REQUEST, "a parameter is repeated")
             form[key] = _form_text(value)
@@ -152,6 +152,7 @@ def parse_form(content_type: str, body: bytes) -> dict[str, str] | OAuthError:
     return form
 
 
+_NAMES: Final = {name.encode(): name for name in ("client_id", "device_code", "grant_type", "uuid", "serial", "mac")}
 _NO_FORM: Final = OAuthError(ErrorCode.INVALID_REQUEST, "the body is not a form in UTF-8 with a few parameters")
 
 

@@ -14,6 +14,8 @@ from bootgrant.wire.secret import Secret
 from bootgrant.workflows.admission import Admission, TooMany
 
 _DRAWS = 8
+_CODE, _SALT, _ID = 32, 16, 10
+"""Random bytes in a device code, in a token's salt, in a grant's id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +59,13 @@ class OpenGrant:
 
     async def _open(self, client_id: str, identity: MachineIdentity, address: str) -> OpenedGrant:
         for _ in range(_DRAWS):
-            code = device_code(self.entropy.random_bytes(32))
-            grant = self._draw(client_id, identity, address, code)
+            code, letters, grant = self._draw(client_id, identity, address)
             try:
                 replaced = await self.store.open_grant(grant)
             except UserCodeTaken:
                 continue
             self.admission.release(*replaced)
             self.admission.add(grant.grant_id, address, grant.expires_at)
-            letters = self.codes.of_grant(grant.grant_id)
             return OpenedGrant(
                 code,
                 display_user_code(letters),
@@ -75,18 +75,24 @@ class OpenGrant:
             )
         raise RuntimeError(f"{_DRAWS} user codes in a row were taken: the random source repeats itself")
 
-    def _draw(self, client_id: str, identity: MachineIdentity, address: str, code: Secret) -> DeviceGrant:
+    def _draw(self, client_id: str, identity: MachineIdentity, address: str) -> tuple[Secret, str, DeviceGrant]:
+        """A new grant, its device code and the letters of its user code."""
         now = self.clock.now()
+        # One draw for all: each costs a system call.
+        drawn = self.entropy.random_bytes(_CODE + _SALT + _ID)
+        code = device_code(drawn[:_CODE])
         # The time in front keeps the rows of a database in the order in which they are made.
-        grant_id = f"{int(now * 1000):012x}{self.entropy.random_bytes(10).hex()}"
-        return DeviceGrant(
+        grant_id = f"{int(now * 1000):012x}{drawn[_CODE + _SALT :].hex()}"
+        letters = self.codes.of_grant(grant_id)
+        grant = DeviceGrant(
             grant_id=grant_id,
             client_id=client_id,
             identity=identity,
             source_address=address,
-            user_code_digest=self.codes.digest(self.codes.of_grant(grant_id)),
+            user_code_digest=self.codes.digest(letters),
             device_code_digest=device_code_digest(code),
-            token_salt=self.entropy.random_bytes(16),
+            token_salt=drawn[_CODE : _CODE + _SALT],
             opened_at=now,
             expires_at=now + self.rules.lifetime,
         )
+        return code, letters, grant

@@ -62,6 +62,8 @@ class PollGrant:
             return PollRefused(ErrorCode.INVALID_GRANT)
         if not self._pace(grant.grant_id).arrive(self.clock.steady()):
             return PollRefused(ErrorCode.SLOW_DOWN)
+        if self.rules.hold <= 0 and grant.state_at(self.clock.now()) is GrantState.PENDING:
+            return PENDING
         until = self.clock.steady() + self.rules.hold
         while True:
             with self.store.watch_grant(grant.grant_id) as wake:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -53,7 +52,7 @@ class Opening:
             asking = sql.asking(grant)
             before = newest.get(asking)
             if before is not None:
-                rows[before.grant_id] = replace(before, state=GrantState.REPLACED)
+                rows[before.grant_id] = before._replace(state=GrantState.REPLACED)
             replaced.append([] if before is None else [before.grant_id])
             rows[grant.grant_id] = newest[asking] = grant
         older = await self._connections.run(partial(_keep, sorted(newest), list(rows.values())))
