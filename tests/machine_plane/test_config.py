@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 
 from support.grants import MAC, UUID
@@ -119,3 +121,22 @@ async def test_every_refusal_fits_the_console_and_is_never_empty(site: InProcess
 
 async def test_the_server_says_that_it_is_well(site: InProcess) -> None:
     assert (await site.client().get("/healthz")).text == "ok\n"
+
+
+async def test_gzip_is_for_those_who_ask_and_the_record_is_of_the_configuration_itself(site: InProcess) -> None:
+    access_token = await token(site.client(), site.admin())
+    bearer = {"Authorization": f"Bearer {access_token}"}
+    plain = await site.client().get("/config", headers={**bearer, "Accept-Encoding": "identity"})
+    packed = await site.client().get("/config", headers={**bearer, "Accept-Encoding": "gzip"})
+    assert "content-encoding" not in plain.headers
+    assert packed.headers["content-encoding"] == "gzip"
+    assert [answer.headers["vary"] for answer in (plain, packed)] == ["accept-encoding"] * 2
+    assert plain.text == packed.text == CONFIG
+    rows = site.database._reader.execute("SELECT sha256, size FROM deliveries").fetchall()
+    assert rows == [(hashlib.sha256(CONFIG.encode()).hexdigest(), len(CONFIG))] * 2
+
+
+async def test_a_refusal_is_never_packed(site: InProcess) -> None:
+    refused = await site.client().get("/config", headers={"Accept-Encoding": "gzip"})
+    assert refused.status_code == 401
+    assert "content-encoding" not in refused.headers

@@ -193,3 +193,22 @@ def test_a_data_folder_with_a_very_long_path_works(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     with served(folder, machine=CONFIG) as site:
         assert site.command("pending").returncode == 0
+
+
+def test_a_machine_that_dies_in_the_middle_of_its_configuration_is_not_said_to_have_it(tmp_path: Path) -> None:
+    large = "# filler\n" * 1_000_000
+    with served(tmp_path, machine=large) as site:
+        codes = httpx.post(f"{site.url}/device/code", data=TALOS, trust_env=False).json()
+        assert site.command("approve", codes["user_code"]).returncode == 0
+        form = {"client_id": "talos", "grant_type": DEVICE_GRANT, "device_code": codes["device_code"]}
+        token = httpx.post(f"{site.url}/token", data=form, trust_env=False).json()["access_token"]
+        bearer = {"Authorization": f"Bearer {token}", "Accept-Encoding": "identity"}
+        port = int(site.url.rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+            lines = "".join(f"{name}: {value}\r\n" for name, value in bearer.items())
+            connection.sendall(f"GET /config HTTP/1.1\r\nHost: x\r\n{lines}\r\n".encode())
+            assert connection.recv(100).startswith(b"HTTP/1.1 200 ")
+        wait_until(lambda: "hung up before it had all" in site.log, "the server notices")
+        assert "delivered" not in site.log
+        assert httpx.get(f"{site.url}/config", headers=bearer, trust_env=False).text == large
+        wait_until(lambda: "delivered" in site.log, "the whole configuration left")

@@ -43,6 +43,21 @@ class Answer:
         await send({"type": "http.response.start", "status": self.status, "headers": list(self.headers)})
         await send({"type": "http.response.body", "body": self.body})
 
+    async def send_most(self, send: Send) -> None:
+        """Send all of it, and return when the system has taken it, but for the last 64 KiB, or the connection ended.
+
+        ``finish`` ends the answer.
+        """
+        await send({"type": "http.response.start", "status": self.status, "headers": list(self.headers)})
+        await send({"type": "http.response.body", "body": self.body, "more_body": True})
+        # A server waits for room before it sends more, and this is no more than that.
+        await send({"type": "http.response.body", "body": b"", "more_body": True})
+
+    @staticmethod
+    async def finish(send: Send) -> None:
+        """The end of what ``send_most`` began."""
+        await send({"type": "http.response.body", "body": b""})
+
 
 @lru_cache(maxsize=64)
 def _lines(own: Headers) -> bytes:

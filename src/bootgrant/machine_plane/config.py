@@ -6,13 +6,16 @@ plain and never empty.
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
 from bootgrant.asgi.answer import Answer, Headers, plain_answer
 from bootgrant.asgi.client_address import AllowedNetworks, client_address
+from bootgrant.asgi.content_coding import Gzip, asks_for_gzip
 from bootgrant.asgi.types import Receive, Scope, Send
+from bootgrant.machine_plane.endpoint import hung_up
 from bootgrant.machine_plane.form import header
 from bootgrant.ports.config_source import ConfigUnavailable
 from bootgrant.ports.grant_store import StoreUnavailable
@@ -22,6 +25,8 @@ from bootgrant.workflows.deliver_config import ConfigReady, DeliverConfig, Deliv
 
 log = logging.getLogger("bootgrant.machines")
 
+_VARY: Headers = ((b"vary", b"accept-encoding"),)
+_GZIP: Headers = ((b"content-encoding", b"gzip"),)
 _RETRY: Headers = ((b"retry-after", b"5"),)
 _INVALID_TOKEN: Headers = ((b"www-authenticate", b'Bearer realm="bootgrant", error="invalid_token"'),)
 _NO_TOKEN: Headers = ((b"www-authenticate", b'Bearer realm="bootgrant"'),)
@@ -31,6 +36,7 @@ _NO_TOKEN: Headers = ((b"www-authenticate", b'Bearer realm="bootgrant"'),)
 class ConfigEndpoint:
     deliver: DeliverConfig
     networks: AllowedNetworks
+    gzip: Gzip = field(default_factory=Gzip)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         outcome: Answer | ConfigReady
@@ -48,9 +54,26 @@ class ConfigEndpoint:
         if isinstance(outcome, Answer):
             await outcome.send(send)
             return
-        kind = outcome.rendered.content_type.encode()
-        await Answer(200, outcome.rendered.config, ((b"content-type", kind),)).send(send)
-        await self._record(outcome, scope)
+        gone = asyncio.ensure_future(hung_up(receive))
+        try:
+            answer = await self._coded(outcome, scope)
+            await answer.send_most(send)
+            # A connection that just broke says so at the loop's next turn.
+            await asyncio.wait({gone}, timeout=0)
+            whole = not gone.done()
+            await Answer.finish(send)
+        finally:
+            gone.cancel()
+        if whole:
+            await self._record(outcome, scope)
+        else:
+            log.info("%s hung up before it had all of %s", client_address(scope), ascii(outcome.grant.entry))
+
+    async def _coded(self, ready: ConfigReady, scope: Scope) -> Answer:
+        headers = ((b"content-type", ready.rendered.content_type.encode()), *_VARY)
+        if not asks_for_gzip(scope):
+            return Answer(200, ready.rendered.config, headers)
+        return Answer(200, await self.gzip.compress(ready.rendered.config), (*headers, *_GZIP))
 
     async def _decide(self, scope: Scope) -> Answer | ConfigReady:
         if scope["method"] != "GET":

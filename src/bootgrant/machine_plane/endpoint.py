@@ -66,7 +66,7 @@ class OAuthEndpoint:
         except BodyTooSlow:
             await TOO_SLOW.send(send)
             return
-        gone = asyncio.ensure_future(_hung_up(receive))
+        gone = asyncio.ensure_future(hung_up(receive))
         try:
             answer = await self.respond(scope, body, gone)
         finally:
@@ -107,7 +107,8 @@ _shown: Final = lru_cache(maxsize=8192)(str)
 """An address as text."""
 
 
-async def _hung_up(receive: Receive) -> None:
+async def hung_up(receive: Receive) -> None:
+    """Returns when the connection has ended, or its request has been answered."""
     while (await receive())["type"] != "http.disconnect":
         pass
 

@@ -14,7 +14,7 @@ from bootgrant.asgi.types import App, Receive, Scope, Send
 from bootgrant.machine_plane.config import ConfigEndpoint
 from bootgrant.machine_plane.device_authorization import device_authorization
 from bootgrant.machine_plane.endpoint import MachineRules
-from bootgrant.machine_plane.health import Health
+from bootgrant.machine_plane.health import health, readiness
 from bootgrant.machine_plane.introspection import introspection
 from bootgrant.machine_plane.metadata import Metadata
 from bootgrant.machine_plane.revocation import revocation
@@ -102,7 +102,8 @@ def build(site: Site, database: Database, key: bytes, held_most: int, clock: Clo
             "/introspect": introspection(look, site.public_url, rules),
             "/revoke": revocation(look, rules),
             "/.well-known/oauth-authorization-server": Metadata(site.public_url),
-            "/healthz": Health(database.grants),
+            "/healthz": health(database.grants),
+            "/readyz": readiness(database.grants, source, held),
         },
         config=ConfigEndpoint(DeliverConfig(database.grants, source, clock, site.rules), rules.networks),
         otherwise=pages if site.operators_listen is None else _nothing_else,

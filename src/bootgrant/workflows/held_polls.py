@@ -16,6 +16,11 @@ class HeldPolls:
     def __len__(self) -> int:
         return len(self._waiting)
 
+    @property
+    def draining(self) -> bool:
+        """Whether the server is about to end."""
+        return self._draining
+
     async def wait(self, wake: asyncio.Future[None], seconds: float) -> bool:
         """Wait until ``wake`` ends, for at most ``seconds``; False when it did not, or there is no room to wait."""
         if self._draining or seconds <= 0 or len(self._waiting) >= self._most:

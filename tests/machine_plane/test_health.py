@@ -1,0 +1,38 @@
+"""``/healthz`` and ``/readyz``: what a supervisor and a load balancer are told."""
+
+from __future__ import annotations
+
+import pytest
+
+from support.site import InProcess
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_server_that_is_well_is_ready(site: InProcess) -> None:
+    assert (await site.client().get("/readyz")).text == "ready\n"
+    assert (await site.client().head("/readyz")).status_code == 200
+    assert (await site.client().post("/readyz")).status_code == 405
+
+
+async def test_a_server_that_stops_is_well_and_not_ready(site: InProcess) -> None:
+    site.built.held.drain()
+    answer = await site.client().get("/readyz")
+    assert (answer.status_code, answer.text) == (503, "not ready: the server is stopping\n")
+    assert (await site.client().get("/healthz")).status_code == 200
+
+
+async def test_without_its_configurations_a_server_is_not_ready(site: InProcess) -> None:
+    away = site.machines.rename(site.machines.with_name("away"))
+    answer = await site.client().get("/readyz")
+    assert answer.status_code == 503
+    assert str(site.machines) in answer.text
+    away.rename(site.machines)
+    assert (await site.client().get("/readyz")).status_code == 200
+
+
+async def test_a_store_that_cannot_write_makes_a_server_neither_well_nor_ready(site: InProcess) -> None:
+    site.database._writer._connection.execute("PRAGMA query_only = ON")
+    for path, word in (("/healthz", "not ok: "), ("/readyz", "not ready: ")):
+        answer = await site.client().get(path)
+        assert (answer.status_code, answer.text.startswith(word)) == (503, True)
