@@ -19,6 +19,7 @@ COMMANDS: Final[dict[str, str]] = {
     "pending": "list the machines that wait for a decision",
     "approve": "let a machine in, by the code on its screen",
     "deny": "refuse a machine, by the code on its screen",
+    "kernel-args": "print the kernel parameters for a server: as a line, for GRUB, iPXE, systemd-boot, Image Factory",
     "rehearse": "simulated machines, thousands of them: how this server will bear the next boot storm",
     "demo": "see it all on this computer: a server, a machine, an approval, the configuration",
 }
@@ -29,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     if not words or words[0] not in COMMANDS:
         return _overview(words)
-    module = importlib.import_module(f"bootgrant.cli.{words[0]}")
+    module = importlib.import_module(f"bootgrant.cli.{words[0].replace('-', '_')}")
     parser = argparse.ArgumentParser(
         prog=f"bootgrant {words[0]}",
         description=module.__doc__,

@@ -1,0 +1,191 @@
+"""Print the kernel parameters that bring a machine to a server, as its boot loader wants them written.
+
+The parameters go to standard output, warnings to standard error. docs/talos.md goes on from there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from bootgrant.acquire.url_template import VARIABLES
+from bootgrant.loaders.writing import BootFiles, Form
+
+if TYPE_CHECKING:
+    from bootgrant.loaders.parameters import BootParameters
+    from bootgrant.wire.secret import Secret
+
+_KERNELS: Final = {
+    Form.GRUB: BootFiles("/boot/vmlinuz", "/boot/initramfs.xz"),
+    Form.IPXE: BootFiles("kernel-amd64", "initramfs-amd64.xz"),
+}
+_OTHERWISE: Final = BootFiles("/vmlinuz", "/initramfs.xz")
+_LARGEST_CA: Final = 1 << 20
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    server = parser.add_argument_group("the server")
+    server.add_argument("--url", metavar="URL", help="where machines reach it: https://boot.example.org")
+    server.add_argument("--config", type=Path, metavar="FILE", help="take public_url from this bootgrant.toml")
+    server.add_argument(
+        "--config-url", metavar="URL", help="the configuration, when it is not at /config of the server"
+    )
+    server.add_argument("--device-auth-url", metavar="URL", help="of another provider (docs/providers.md)")
+    server.add_argument("--token-url", metavar="URL", help="of another provider")
+    server.add_argument("--client-id", default="talos", metavar="ID", help="default: %(default)s")
+    server.add_argument("--client-secret-file", type=Path, metavar="FILE", help="its first line is the secret")
+    server.add_argument("--scope", action="append", default=[], metavar="SCOPE", help="repeat it for more than one")
+    server.add_argument("--audience", default="", metavar="TEXT")
+    server.add_argument("--ca", type=Path, metavar="FILE", help="a private authority (PEM) that machines shall trust")
+    machine = parser.add_argument_group("the machine")
+    machine.add_argument(
+        "--variable", action="append", choices=VARIABLES, metavar="NAME", dest="variables",
+        help="what it tells about itself; repeat it (default: uuid and mac)",
+    )  # fmt: skip
+    machine.add_argument("--add", action="append", default=[], metavar="WORD", help="one more parameter: console=ttyS0")
+    machine.add_argument(
+        "--no-platform",
+        action="store_true",
+        help="for another Linux that runs bootgrant acquire: nothing of Talos's own",
+    )
+    out = parser.add_argument_group("the form")
+    out.add_argument(
+        "--as", dest="form", type=Form, choices=list(Form), default=Form.LINE, help="default: one kernel command line"
+    )
+    out.add_argument("--kernel", metavar="PATH", help="of the boot entry; for iPXE a URL")
+    out.add_argument("--initrd", metavar="PATH", help="of the boot entry; for iPXE a URL")
+    out.add_argument(
+        "--secret-in-schematic", action="store_true",
+        help="yes, put the secret into the schematic, which is uploaded and built into every image",
+    )  # fmt: skip
+
+
+def run(args: argparse.Namespace) -> int:
+    from bootgrant.loaders.parameters import CannotWrite
+    from bootgrant.loaders.writing import write
+    from bootgrant.service.settings import SettingsError
+
+    try:
+        parameters = _parameters(args)
+        _check(args, parameters)
+        words = parameters.words()
+        text = write(args.form, words, _files(args))
+    except (CannotWrite, SettingsError) as error:
+        print(f"bootgrant kernel-args: {error}", file=sys.stderr)
+        return 1
+    _warn(parameters)
+    print(text, end="")
+    return 0
+
+
+def _parameters(args: argparse.Namespace) -> BootParameters:
+    from bootgrant.loaders.parameters import PLATFORM, BootParameters, config_url, endpoints
+    from bootgrant.loaders.private_ca import early_value
+
+    variables = tuple(dict.fromkeys(args.variables or ("uuid", "mac")))
+    server = _server(args)
+    device, token = (args.device_auth_url, args.token_url)
+    if not (device and token):
+        own_device, own_token = endpoints(server)
+        device, token = device or own_device, token or own_token
+    platform = () if args.no_platform or args.form is Form.SCHEMATIC else PLATFORM
+    return BootParameters(
+        config_url=args.config_url or config_url(server, variables),
+        device_auth_url=device,
+        token_url=token,
+        client_id=args.client_id,
+        variables=variables,
+        client_secret=_secret(args.client_secret_file),
+        scopes=tuple(args.scope),
+        audience=args.audience,
+        early=early_value(_text_of(args.ca, "--ca")) if args.ca else "",
+        others=(*platform, *args.add),
+    )
+
+
+def _server(args: argparse.Namespace) -> str:
+    from bootgrant.loaders.parameters import CannotWrite
+    from bootgrant.service.settings import load_site
+
+    if args.url is not None:
+        return str(args.url)
+    if args.config is not None:
+        return load_site(args.config, os.environ).public_url
+    raise CannotWrite("which server? Give --url https://boot.example.org, or --config FILE of a site")
+
+
+def _secret(file: Path | None) -> Secret | None:
+    from bootgrant.loaders.parameters import CannotWrite
+    from bootgrant.wire.secret import Secret
+
+    if file is None:
+        return None
+    secret = _text_of(file, "--client-secret-file").partition("\n")[0].strip()
+    if not secret:
+        raise CannotWrite(f"{file} is empty: its first line must be the client secret")
+    return Secret(secret)
+
+
+def _text_of(file: Path, flag: str) -> str:
+    from bootgrant.loaders.parameters import CannotWrite
+
+    try:
+        with file.open("rb") as opened:
+            return opened.read(_LARGEST_CA).decode("utf-8")
+    except OSError as error:
+        raise CannotWrite(f"{flag}: {file} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise CannotWrite(
+            f"{flag}: {file} is not text; a certificate must be PEM (openssl x509 -inform der)"
+        ) from error
+
+
+def _check(args: argparse.Namespace, parameters: BootParameters) -> None:
+    from bootgrant.acquire.lint import Level
+    from bootgrant.loaders.parameters import CannotWrite
+
+    for found in parameters.findings():
+        if found.level is Level.ERROR:
+            raise CannotWrite(f"{found.message}: {found.fix}")
+    secrets = parameters.secrets()
+    if args.form is Form.SCHEMATIC and secrets and not args.secret_in_schematic:
+        raise CannotWrite(
+            f"these parameters hold a secret ({', '.join(secrets)}). A schematic is uploaded to an Image Factory; "
+            "whoever knows its ID can fetch its images, and the secret is in each of them. Use a public client, which "
+            "needs no secret; or say --secret-in-schematic"
+        )
+
+
+def _files(args: argparse.Namespace) -> BootFiles:
+    default = _KERNELS.get(args.form, _OTHERWISE)
+    return BootFiles(args.kernel or default.kernel, args.initrd or default.initrd)
+
+
+def _warn(parameters: BootParameters) -> None:
+    from bootgrant.loaders.parameters import CAREFUL_LIMIT, KERNEL_LIMIT
+
+    for found in parameters.findings():
+        _say(f"{found.level.value}: {found.message}: {found.fix}")
+    if parameters.client_secret is not None:
+        _say(
+            "warning: everybody on the machine can read the client secret in /proc/cmdline: a public client needs none"
+        )
+    if "serial" in parameters.variables:
+        _say("note: Talos waits 90 seconds for a serial number that the firmware left empty, and then sends none")
+    length = len(" ".join(parameters.words()).encode())
+    if length > CAREFUL_LIMIT:
+        advice = "drop what is not needed"
+        if parameters.early:
+            advice = (
+                "take an authority with an EC key, whose certificate is short, or build the certificate into the image"
+            )
+        _say(
+            f"warning: {length} bytes, and the kernel keeps {KERNEL_LIMIT} on x86 and arm64 and cuts the rest: {advice}"
+        )
+
+
+def _say(text: str) -> None:
+    print(f"bootgrant kernel-args: {text}", file=sys.stderr)

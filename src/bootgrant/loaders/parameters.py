@@ -1,0 +1,124 @@
+"""The kernel parameters that bring a machine to a server: always complete, never guessed by the machine.
+
+Both endpoint URLs are always named: a machine that makes them from ``talos.config`` drops the path and keeps the query
+with its variables unfilled (Talos ``platform/metal/oauth2/oauth2.go``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from bootgrant.acquire.endpoint import EndpointError, parse_endpoint
+from bootgrant.acquire.kernel_cmdline import WHITE_SPACE, parse_cmdline
+from bootgrant.acquire.lint import Finding, Subject, find_all
+from bootgrant.acquire.settings import (
+    AUDIENCE,
+    CLIENT_ID,
+    CLIENT_SECRET,
+    CONFIG,
+    DEVICE_AUTH_URL,
+    EARLY,
+    EXTRA_VARIABLE,
+    SCOPE,
+    TOKEN_URL,
+    read_oauth,
+)
+from bootgrant.wire.secret import Secret
+
+PLATFORM: Final = ("talos.platform=metal", "slab_nomerge", "pti=on")
+"""What Talos requires of every metal boot; images of the Image Factory have it already."""
+KERNEL_LIMIT: Final = 2048
+"""Bytes that the kernel keeps of its command line on x86 and arm64 (COMMAND_LINE_SIZE)."""
+CAREFUL_LIMIT: Final = 2000
+"""Bytes from which on there is a warning: the boot loader adds words of its own."""
+
+_IDENTIFYING: Final = ("uuid", "serial", "mac")
+# No kernel command line carries white space, and GRUB puts a backslash before quotes and backslashes (lib/cmdline.c).
+_UNWRITABLE: Final = re.compile(f"[\x00-\x20\x7f\"'\\\\{WHITE_SPACE}]")
+
+
+class CannotWrite(Exception):
+    """Parameters that cannot be written for a boot loader; the text says which, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class BootParameters:
+    """What goes onto the kernel command line. Empty texts are left out; ``early`` is ``talos.config.early``'s value.
+
+    ``variables`` are what the machine tells the server about itself; ``others`` are whole words for the kernel.
+    """
+
+    config_url: str
+    device_auth_url: str
+    token_url: str
+    client_id: str
+    variables: tuple[str, ...]
+    client_secret: Secret | None = None
+    scopes: tuple[str, ...] = ()
+    audience: str = ""
+    early: str = ""
+    others: tuple[str, ...] = ()
+
+    def words(self) -> tuple[str, ...]:
+        """The parameters in order, with the secret in clear. Raises CannotWrite for what no command line can carry."""
+        words = tuple(self._words())
+        for word in words:
+            if _UNWRITABLE.search(word):
+                name = word.partition("=")[0]
+                raise CannotWrite(
+                    f"{name} has a space, a quote or a backslash in it, which does not survive on a kernel command "
+                    "line: write it percent-encoded in a URL (%20, %22, %27, %5C), and repeat the flag for two values"
+                )
+        return words
+
+    def _words(self) -> Iterator[str]:
+        yield from self.others
+        yield f"{CONFIG}={self.config_url}"
+        if self.early:
+            yield f"{EARLY}={self.early}"
+        yield f"{CLIENT_ID}={self.client_id}"
+        if self.client_secret is not None:
+            yield f"{CLIENT_SECRET}={self.client_secret.reveal()}"
+        yield from (f"{SCOPE}={scope}" for scope in self.scopes)
+        if self.audience:
+            yield f"{AUDIENCE}={self.audience}"
+        yield f"{DEVICE_AUTH_URL}={self.device_auth_url}"
+        yield f"{TOKEN_URL}={self.token_url}"
+        yield from (f"{EXTRA_VARIABLE}={name}" for name in self.variables)
+
+    def findings(self) -> tuple[Finding, ...]:
+        """What a machine would make of them, and what will bite; without what is chosen here on purpose."""
+        cmdline = parse_cmdline(" ".join(self.words()))
+        return find_all(
+            Subject(cmdline, self.config_url, read_oauth(cmdline, self.config_url), (), frozenset(self.variables), None)
+        )
+
+    def secrets(self) -> tuple[str, ...]:
+        """The names of the parameters that hold a secret."""
+        named = [CLIENT_SECRET] if self.client_secret is not None else []
+        return (*named, *(found.message for found in self.findings() if found.code == "secret-in-url"))
+
+
+def endpoints(server: str) -> tuple[str, str]:
+    """The device authorization and token endpoints of a bootgrant server at ``server``. Raises CannotWrite."""
+    base = _base(server)
+    return f"{base}/device/code", f"{base}/token"
+
+
+def config_url(server: str, variables: tuple[str, ...]) -> str:
+    """Where a bootgrant server has configurations. Its query says which machine asks, so that a mix-up is noticed."""
+    name = next((name for name in _IDENTIFYING if name in variables), "")
+    return f"{_base(server)}/config" + (f"?{name}=${{{name}}}" if name else "")
+
+
+def _base(server: str) -> str:
+    try:
+        endpoint = parse_endpoint(server)
+    except EndpointError as error:
+        raise CannotWrite(f"the server's URL cannot be used: {error}; write https://boot.example.org") from None
+    if "?" in endpoint.target or "#" in server or endpoint.user is not None:
+        raise CannotWrite("the server's URL must be a scheme, a host and perhaps a path: no user, no query")
+    return server.rstrip("/")

@@ -1,0 +1,49 @@
+"""A private certificate authority on the kernel command line: ``talos.config.early`` with a TrustedRootsConfig.
+
+Talos 1.12 and newer apply it before they ask anybody (``controllers/config/acquire.go``, stateCmdlineEarly).
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from base64 import b64encode
+from typing import Final
+
+import yaml
+
+from bootgrant.loaders.parameters import CannotWrite
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+_CERTIFICATE: Final = re.compile(r"-----BEGIN CERTIFICATE-----\r?\n[A-Za-z0-9+/=\r\n]+-----END CERTIFICATE-----")
+_BEST: Final = 19
+
+
+def early_value(pem: str, name: str = "bootgrant") -> str:
+    """The parameter's value that makes a machine trust the certificates in ``pem``. Raises CannotWrite.
+
+    Only the certificates are taken: a key that stands beside them in the file must not travel.
+    """
+    certificates = _CERTIFICATE.findall(pem)
+    if not certificates:
+        raise CannotWrite("there is no certificate in that file: name the authority's certificate as PEM with --ca")
+    together = "\n".join(certificate.replace("\r", "") for certificate in certificates) + "\n"
+    document = {"apiVersion": "v1alpha1", "kind": "TrustedRootsConfig", "name": name, "certificates": together}
+    text: str = yaml.dump(document, Dumper=_Literal, sort_keys=False)
+    return b64encode(zstd.compress(text.encode(), level=_BEST)).decode()
+
+
+class _Literal(yaml.SafeDumper):
+    """Texts of several lines as they are, which is shorter and can be read."""
+
+
+def _literal(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Literal.add_representer(str, _literal)
