@@ -1,0 +1,194 @@
+"""bootgrant behind the proxies that packaging/proxies/ configures: the real nginx and the real Caddy of Debian."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import ssl
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+
+from support.machine import DEVICE_GRANT, TALOS
+from support.proxies import Proxied, proxied
+from support.site import CONFIG, booting, wait_until
+
+PENDING = {"error": "authorization_pending"}
+SHORT = {"nginx": {"proxy_read_timeout 60s": "proxy_read_timeout 1s"}, "caddy": {"timeout 60s": "timeout 1s"}}
+# The one thing that is changed in the configuration here: how long it waits for bootgrant, where a test says so.
+LARGE = "# filler\n" * 300_000
+
+
+@pytest.fixture(scope="module", params=["nginx", "caddy"])
+def proxy(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxied]:
+    with proxied(request.param, tmp_path_factory.mktemp(request.param), {}) as running:
+        yield running
+
+
+def client(proxy: Proxied, address: str = "127.0.0.1") -> httpx.Client:
+    """What comes from ``address`` to the machines' name."""
+    transport = httpx.HTTPTransport(verify=ssl.create_default_context(cafile=proxy.ca), local_address=address)
+    return httpx.Client(transport=transport, base_url=proxy.machines, timeout=30)
+
+
+def poll_form(codes: dict[str, str]) -> dict[str, str]:
+    return {**TALOS, "grant_type": DEVICE_GRANT, "device_code": codes["device_code"]}
+
+
+def approved(proxy: Proxied, machine: httpx.Client, **variables: str) -> str:
+    """The token of a machine that asked and was approved."""
+    codes = machine.post("/device/code", data={"client_id": "talos", **variables}).json()
+    assert proxy.site.command("approve", codes["user_code"]).returncode == 0
+    token: str = machine.post("/token", data=poll_form(codes)).json()["access_token"]
+    return token
+
+
+def raw(proxy: Proxied, request: bytes, *, version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3) -> bytes:
+    """What comes back for these bytes inside TLS, until the proxy closes."""
+    context = ssl.create_default_context(cafile=proxy.ca)
+    # Old versions of TLS are offered at this level only.
+    context.set_ciphers("DEFAULT@SECLEVEL=0")
+    context.minimum_version = context.maximum_version = version
+    plain = socket.create_connection(("127.0.0.1", proxy.port), timeout=20)
+    with plain, context.wrap_socket(plain, server_hostname="127.0.0.1") as connection:
+        connection.sendall(request)
+        answer = b""
+        with contextlib.suppress(OSError):
+            while chunk := connection.recv(65536):
+                answer += chunk
+    return answer
+
+
+def test_a_machine_gets_its_configuration_through_https(proxy: Proxied, tmp_path: Path) -> None:
+    with booting(proxy.machines, tmp_path, "--ca", str(proxy.ca)) as machine:
+        code = machine.code()
+        assert f"{proxy.people}/device and enter the code {code}" in machine.said
+        assert proxy.site.command("approve", code).returncode == 0
+        assert machine.delivered() == CONFIG
+
+
+def test_a_token_request_is_held_through_the_proxy_and_answered_when_the_decision_falls(proxy: Proxied) -> None:
+    with client(proxy) as machine, ThreadPoolExecutor() as pool:
+        codes = machine.post("/device/code", data=TALOS).json()
+        held = pool.submit(machine.post, "/token", data=poll_form(codes))
+        assert proxy.site.command("approve", codes["user_code"]).returncode == 0
+        assert held.result(10).elapsed.total_seconds() < 10
+        assert "access_token" in held.result().json()
+
+
+def test_a_configuration_is_packed_for_those_who_ask_and_for_nobody_else(proxy: Proxied) -> None:
+    with client(proxy) as machine:
+        token = approved(proxy, machine, **TALOS)
+        config = machine.get("/config", headers={"Authorization": f"Bearer {token}", "Accept-Encoding": "gzip"})
+        assert (config.text, config.headers["content-encoding"]) == (CONFIG, "gzip")
+        plain = machine.get("/config", headers={"Authorization": f"Bearer {token}", "Accept-Encoding": "identity"})
+        assert (plain.text, "content-encoding" in plain.headers) == (CONFIG, False)
+
+
+def test_the_address_of_the_machine_is_the_true_one_and_not_what_it_claims(proxy: Proxied) -> None:
+    lies = {"X-Forwarded-For": "203.0.113.9, 127.0.0.1", "Forwarded": "for=203.0.113.9"}
+    with client(proxy, "127.0.0.5") as machine:
+        codes = machine.post("/device/code", data={"client_id": "talos", "serial": "HONEST"}, headers=lies).json()
+    waiting = json.loads(proxy.site.command("pending", "--json").stdout)["pending"]
+    (row,) = [row for row in waiting if row["code"] == codes["user_code"]]
+    assert row["address"] == "127.0.0.5"
+
+
+def test_the_unescaped_request_target_of_talos_passes(proxy: Proxied) -> None:
+    body = b"client_id=talos&serial=UNESCAPED"
+    head = b"POST /device/code?uuid=${uuid} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
+    form = b"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n\r\n" % len(body)
+    assert raw(proxy, head + form + body).startswith(b"HTTP/1.1 200 ")
+    wait_until(lambda: "UNESCAPED" in proxy.site.log, "the server says who asks")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        b"Content-Length: 3\r\nContent-Length: 40\r\n",
+        b"Transfer-Encoding: xchunked\r\n",
+        b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n",
+        b"Content-Length : 3\r\n",
+        b"Content-Length: -3\r\n",
+        b"Host: other.example\r\nContent-Length: 3\r\n",
+    ],
+)
+def test_a_request_with_two_readings_is_refused_and_nothing_of_it_is_done(proxy: Proxied, headers: bytes) -> None:
+    inner = b"POST /device/code HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 33\r\n"
+    inner += b"Content-Type: application/x-www-form-urlencoded\r\n\r\nclient_id=talos&serial=SMUGGLED01"
+    answer = raw(proxy, b"POST /token HTTP/1.1\r\nHost: 127.0.0.1\r\n" + headers + b"\r\nabc" + inner)
+    assert answer[9:12] in (b"400", b"501")
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert "SMUGGLED01" not in proxy.site.log
+
+
+def test_a_length_and_chunks_at_once_do_not_hide_a_second_request(proxy: Proxied) -> None:
+    both = (
+        b"POST /token HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nG"
+    )
+    answer = raw(proxy, both + b"ET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+    # Either it is refused, or the second request is the client's own, and is answered as that.
+    assert answer[9:12] == b"400"
+
+
+def test_tls_is_1_2_or_later(proxy: Proxied) -> None:
+    request = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+    assert raw(proxy, request, version=ssl.TLSVersion.TLSv1_2).startswith(b"HTTP/1.1 200 ")
+    refused = pytest.raises(ssl.SSLError, match="PROTOCOL_VERSION")
+    with pytest.warns(DeprecationWarning, match="TLSv1_1"), refused:
+        raw(proxy, request, version=ssl.TLSVersion.TLSv1_1)
+
+
+def test_people_have_their_own_name_and_neither_name_answers_for_the_other(proxy: Proxied) -> None:
+    context = ssl.create_default_context(cafile=proxy.ca)
+    with httpx.Client(verify=context, base_url=proxy.people, follow_redirects=True) as person:
+        page = person.get("/device")
+        assert (page.status_code, page.url.path) == (200, "/login")
+        assert person.post("/token", data={}).status_code in (404, 405)
+    with client(proxy) as machine:
+        assert machine.get("/login").status_code == 404
+
+
+def test_a_request_that_is_too_large_is_refused_without_a_page(proxy: Proxied) -> None:
+    with client(proxy) as machine:
+        for size in (17_000, 2_000_000):
+            refused = machine.post("/token", content=b"x" * size, headers={"Content-Type": "text/plain"})
+            assert 400 <= refused.status_code < 500
+            assert "<html" not in refused.text
+
+
+def test_a_large_configuration_passes_whole(proxy: Proxied) -> None:
+    (proxy.site.machines / "LARGE.yaml").write_text(LARGE)
+    with client(proxy) as machine:
+        token = approved(proxy, machine, serial="LARGE")
+        answer = machine.get("/config", headers={"Authorization": f"Bearer {token}", "Accept-Encoding": "identity"})
+        assert answer.text == LARGE
+
+
+@pytest.mark.parametrize("kind", ["nginx", "caddy"])
+def test_a_timeout_below_the_hold_ends_no_flow(kind: str, tmp_path: Path) -> None:
+    """What bites behind other proxies: their 504 is an answer at which Talos gives up."""
+    with proxied(kind, tmp_path, SHORT[kind], 'hold = "20s"') as proxy, client(proxy) as machine:
+        codes = machine.post("/device/code", data=TALOS).json()
+        cut = machine.post("/token", data=poll_form(codes))
+        assert (cut.status_code, cut.json()) == (400, PENDING)
+        assert cut.elapsed.total_seconds() < 10
+
+
+@pytest.mark.parametrize("kind", ["nginx", "caddy"])
+def test_while_bootgrant_restarts_the_proxy_speaks_for_it(kind: str, tmp_path: Path) -> None:
+    with proxied(kind, tmp_path, {}) as proxy, booting(proxy.machines, tmp_path, "--ca", str(proxy.ca)) as booted:
+        code = booted.code()
+        assert proxy.site.stop() == 0
+        with client(proxy) as machine:
+            poll, ask, fetch = machine.post("/token"), machine.post("/device/code"), machine.get("/config")
+        assert (poll.status_code, poll.json()) == (400, PENDING)
+        assert (ask.status_code, ask.json()) == (503, {"error": "temporarily_unavailable"})
+        assert (fetch.status_code, fetch.text) == (503, "server away, retrying")
+        proxy.site.start()
+        assert proxy.site.command("approve", code).returncode == 0
+        assert booted.delivered() == CONFIG
