@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bootgrant.acquire.errors import AcquireError, ExitStatus
 from bootgrant.approval.grant import TRANSITIONS, GrantState
+from bootgrant.service.metrics.table import METRICS
 from bootgrant.service.settings_table import SETTINGS, Setting
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -90,9 +91,52 @@ def _meaning(status: ExitStatus, kinds: Mapping[int, str]) -> str:
     return next(lines).split(name, 1)[1].strip()
 
 
+def metrics_page() -> str:
+    rows = "\n".join(
+        f"| `{metric.name}` | {metric.kind.value} | {_named(metric.labels)} | {metric.help} |" for metric in METRICS
+    )
+    return f"""{NOTE.format(source="src/bootgrant/service/metrics/table.py")}
+# Metrics
+
+`GET /metrics` answers in the formats of Prometheus and OpenMetrics, on `listen`. The setting `networks.metrics` says
+who may read it: loopback and private networks, unless you name others. A request that a proxy passed on is refused
+unless `networks.trusted_proxies` names the proxy, because every reader would have the proxy's address. No machine,
+no code and no person is named in the answer.
+
+Counters belong to one server, and begin at 0 when it starts. The first three gauges below come from the database:
+servers of one PostgreSQL all tell the same, so take their `max`, not their `sum`. Durations are in seconds.
+
+| metric | kind | labels | what it is |
+| --- | --- | --- | --- |
+{rows}
+
+Beside these stand prometheus-client's own of every Python process: `process_*` (CPU, memory, open files),
+`python_info`, `python_gc_*`.
+
+## Prometheus and Grafana
+
+```yaml
+scrape_configs:
+  - job_name: bootgrant
+    static_configs:
+      - targets: ["127.0.0.1:8080"]
+```
+
+`packaging/grafana/bootgrant.json` is a dashboard of all of them: in Grafana, Dashboards, New, Import.
+
+Worth an alert: `bootgrant_store_up == 0`, `bootgrant_pending_oldest_seconds > 300` (codes live 10 minutes unless
+`grants.lifetime` says otherwise), `bootgrant_approved_unfetched > 0` for longer than a machine needs to boot.
+"""
+
+
+def _named(labels: tuple[str, ...]) -> str:
+    return ", ".join(f"`{label}`" for label in labels)
+
+
 PAGES: Mapping[str, Callable[[], str]] = {
     "docs/settings.md": settings_page,
     "docs/grant_states.md": states_page,
+    "docs/metrics.md": metrics_page,
     "docs/exit_statuses.md": exit_status_page,
 }
 

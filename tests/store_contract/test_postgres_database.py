@@ -14,6 +14,7 @@ from psycopg import sql
 from bootgrant.approval.codes import access_token, access_token_digest
 from bootgrant.approval.grant import Decision, GrantRules
 from bootgrant.ports.grant_store import StoreUnavailable
+from bootgrant.store.migrations import known_migrations
 from bootgrant.store.postgres import grant_sql
 from bootgrant.store.postgres.address import PostgresAddress
 from bootgrant.store.postgres.connections import Connection, Connections
@@ -47,7 +48,8 @@ def connect(address: PostgresAddress) -> psycopg.Connection[tuple[Any, ...]]:
 
 async def test_a_database_that_was_not_migrated_is_refused_and_says_how(empty: PostgresAddress) -> None:
     assert "run `bootgrant migrate` once" in await refusal(empty)
-    assert migrate(empty) == ["0001_grants_operators_sessions"]
+    with known_migrations("postgres") as migrations:
+        assert migrate(empty) == [migration.id for migration in migrations]
     assert migrate(empty) == []
     async with open_postgres(empty, 1) as database:
         await database.grants.check_writable()
@@ -137,6 +139,7 @@ def test_what_machines_ask_for_is_found_by_an_index(address: PostgresAddress) ->
         "by token": (grant_sql.BY["token_digest"], ([b"a"],)),
         "denials": (grant_sql.DENIED, (["a"], NOW)),
         "queue": (grant_sql.PENDING, (NOW, 10)),
+        "new ones": (grant_sql.PENDING_SINCE, (NOW, NOW, 10)),
         "rivals": (grant_sql.LIVE_WITH, ("a", NOW, "b", NOW, "c", NOW)),
         "replace": (grant_sql.REPLACE, ("a", "b")),
     }

@@ -15,6 +15,7 @@ from bootgrant.asgi.answer import Answer, Headers, plain_answer
 from bootgrant.asgi.client_address import AllowedNetworks, client_address
 from bootgrant.asgi.content_coding import Gzip, asks_for_gzip
 from bootgrant.asgi.types import Receive, Scope, Send
+from bootgrant.counting import RequestCounts
 from bootgrant.machine_plane.endpoint import hung_up
 from bootgrant.machine_plane.form import header
 from bootgrant.ports.config_source import ConfigUnavailable
@@ -36,6 +37,7 @@ _NO_TOKEN: Headers = ((b"www-authenticate", b'Bearer realm="bootgrant"'),)
 class ConfigEndpoint:
     deliver: DeliverConfig
     networks: AllowedNetworks
+    counts: RequestCounts
     gzip: Gzip = field(default_factory=Gzip)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -51,6 +53,7 @@ class ConfigEndpoint:
         except Exception:
             log.exception("/config failed")
             outcome = plain_answer(503, "server error, see its log", _RETRY)
+        self.counts.answered["/config", outcome.status if isinstance(outcome, Answer) else 200] += 1
         if isinstance(outcome, Answer):
             await outcome.send(send)
             return
@@ -79,13 +82,16 @@ class ConfigEndpoint:
         if scope["method"] != "GET":
             return plain_answer(405, "only GET is answered here", ((b"allow", b"GET"),))
         if client_address(scope) not in self.networks:
+            self.counts.refused["/config", "network"] += 1
             return plain_answer(403, "not in networks.machines")
         token = _bearer_token(scope)
         if token is None:
+            self.counts.refused["/config", "no_token"] += 1
             return plain_answer(401, "no token: set talos.config.oauth", _NO_TOKEN)
         outcome = await self.deliver(token, _claimed(scope))
         if isinstance(outcome, ConfigReady):
             return outcome
+        self.counts.refused["/config", outcome.name.lower()] += 1
         log.info("/config refused to %s: %s", client_address(scope), outcome.value)
         return _refused(outcome)
 

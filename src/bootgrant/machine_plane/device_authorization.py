@@ -21,6 +21,7 @@ from bootgrant.wire.limits import VARIABLE
 from bootgrant.workflows.admission import TooMany
 from bootgrant.workflows.open_grant import OpenedGrant, OpenGrant, RecentlyDenied
 
+_LIMITS: Final = {TooMany.FROM_ADDRESS: "too_many_from_address", TooMany.IN_ALL: "too_many"}
 _JSON: Final[Headers] = ((b"content-type", b"application/json"),)
 
 
@@ -46,9 +47,11 @@ class DeviceAuthorization:
         identity = _parse(request.form)
         outcome = await self.open_grant(request.client.client_id, identity, request.address)
         if isinstance(outcome, RecentlyDenied):
+            request.refused["/device/code", "denied_recently"] += 1
             log.info("asks again after a denial: %s from %s", ascii(str(identity)), request.address)
             return _write_denial(outcome)
         if isinstance(outcome, TooMany):
+            request.refused["/device/code", _LIMITS[outcome]] += 1
             log.warning("refused: %s (%s)", outcome.value, request.address)
             return oauth_error(ErrorCode.TEMPORARILY_UNAVAILABLE, outcome.value, 429, ((b"retry-after", b"30"),))
         self.asking.note(identity, request.address)

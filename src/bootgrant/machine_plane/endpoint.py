@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
@@ -13,6 +14,7 @@ from bootgrant.asgi.answer import Answer, Headers, json_answer
 from bootgrant.asgi.body_limit import BodyTooLarge, BodyTooSlow, ClientGone, read_body_in_time
 from bootgrant.asgi.client_address import AllowedNetworks, client_address
 from bootgrant.asgi.types import Receive, Scope, Send
+from bootgrant.counting import RequestCounts
 from bootgrant.machine_plane.clients import Client
 from bootgrant.machine_plane.form import BadRequest, read_form
 from bootgrant.ports.grant_store import StoreUnavailable
@@ -26,10 +28,11 @@ _BASIC_CHALLENGE: Headers = ((b"www-authenticate", b'Basic realm="bootgrant"'),)
 
 @dataclass(frozen=True, slots=True)
 class MachineRules:
-    """Who may call the machine endpoints."""
+    """Who may call the machine endpoints, and where it is counted what they are answered."""
 
     networks: AllowedNetworks
     clients: Mapping[str, Client]
+    counts: RequestCounts = field(default_factory=RequestCounts)
 
 
 Authentication = Callable[[Scope, Mapping[str, str], Mapping[str, Client]], Client]
@@ -37,12 +40,16 @@ Authentication = Callable[[Scope, Mapping[str, str], Mapping[str, Client]], Clie
 
 @dataclass(slots=True)
 class OAuthRequest:
-    """A parsed request of a known client from a network that may ask. ``gone`` ends when its connection does."""
+    """A parsed request of a known client from a network that may ask. ``gone`` ends when its connection does.
+
+    ``refused`` counts refusals by (endpoint, reason).
+    """
 
     client: Client
     form: dict[str, str]
     address: str
     gone: asyncio.Future[None]
+    refused: Counter[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +68,10 @@ class OAuthEndpoint:
         except ClientGone:
             return
         except BodyTooLarge:
-            await TOO_LARGE.send(send)
+            await self.cut_short(scope["path"], TOO_LARGE).send(send)
             return
         except BodyTooSlow:
-            await TOO_SLOW.send(send)
+            await self.cut_short(scope["path"], TOO_SLOW).send(send)
             return
         gone = asyncio.ensure_future(hung_up(receive))
         try:
@@ -80,15 +87,25 @@ class OAuthEndpoint:
             answer = await self.handle(self._parse(scope, body, gone))
         except BadRequest as error:
             log.info("%s refused: %s", scope["path"], error)
-            headers = (*error.headers, *(_BASIC_CHALLENGE if error.status == 401 else ()))
-            return json_answer(error.status, error.error.as_json(), headers)
+            answer = self._refused(scope["path"], error)
         except StoreUnavailable as error:
             log.error("%s: %s", scope["path"], error)  # noqa: TRY400  (the reason is the message)
-            return self.on_fault
+            answer = self.on_fault
         except Exception:
             log.exception("%s failed", scope["path"])
-            return self.on_fault
+            answer = self.on_fault
+        self.rules.counts.answered[scope["path"], answer.status] += 1
         return None if gone.done() else answer
+
+    def _refused(self, path: str, error: BadRequest) -> Answer:
+        self.rules.counts.refused[path, "network" if error.status == 403 else error.error.code] += 1
+        headers = (*error.headers, *(_BASIC_CHALLENGE if error.status == 401 else ()))
+        return json_answer(error.status, error.error.as_json(), headers)
+
+    def cut_short(self, path: str, answer: Answer) -> Answer:
+        """``answer``, counted: for a request that never became whole."""
+        self.rules.counts.answered[path, answer.status] += 1
+        return answer
 
     def _parse(self, scope: Scope, body: bytes, gone: asyncio.Future[None]) -> OAuthRequest:
         if scope["method"] != "POST":
@@ -100,7 +117,7 @@ class OAuthEndpoint:
             raise BadRequest(ErrorCode.ACCESS_DENIED, told, 403)
         form = read_form(scope, body)
         client = self.authenticate(scope, form, self.rules.clients)
-        return OAuthRequest(client, form, _shown(address), gone)
+        return OAuthRequest(client, form, _shown(address), gone, self.rules.counts.refused)
 
 
 _shown: Final = lru_cache(maxsize=8192)(str)

@@ -33,6 +33,8 @@ class Token:
         outcome = await self.poll_grant(request.client.client_id, _parse(request.form), request.gone)
         if isinstance(outcome, TokenIssued):
             log.info("token issued to %s", request.address)
+        elif outcome.code is not ErrorCode.AUTHORIZATION_PENDING:
+            request.refused["/token", outcome.code.value] += 1
         return _write(outcome)
 
 

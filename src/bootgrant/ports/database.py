@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from bootgrant.counting import StoreCounts
 from bootgrant.ports.grant_store import GrantStore
 from bootgrant.ports.operator_store import OperatorStore
 
@@ -16,3 +17,6 @@ class Database(Protocol):
 
     @property
     def operators(self) -> OperatorStore: ...
+
+    @property
+    def counts(self) -> StoreCounts: ...

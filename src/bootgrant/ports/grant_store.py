@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Protocol
 
 from bootgrant.approval.grant import Delivery, DeviceGrant, Refusal
@@ -26,6 +27,16 @@ class StoreUnavailable(Exception):
 
     Nothing was changed, unless the text says that this is not known: the database went away at that moment.
     """
+
+
+@dataclass(frozen=True, slots=True)
+class Census:
+    """How many wait for a person, when the oldest of them asked (Unix seconds), and how many are approved and have
+    not fetched their configuration yet."""
+
+    pending: int
+    oldest: float | None
+    unfetched: int
 
 
 class GrantStore(Protocol):
@@ -48,6 +59,12 @@ class GrantStore(Protocol):
 
     async def pending_grants(self, now: float, limit: int) -> Sequence[DeviceGrant]:
         """Those that wait for a person, newest first."""
+
+    async def pending_since(self, opened_after: float, now: float, limit: int) -> Sequence[DeviceGrant]:
+        """Those of them that asked after ``opened_after``, newest first. Cheap when these are few."""
+
+    async def census(self, now: float) -> Census:
+        """Counted for whoever watches the server; it holds up nobody."""
 
     async def find_denial(self, identity: MachineIdentity, since: float) -> DeviceGrant | None:
         """The newest grant of this identity (by its key) that was denied after ``since``."""

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from bootgrant.approval.codes import UserCodes
 from bootgrant.asgi.answer import plain_answer
 from bootgrant.asgi.client_address import AllowedNetworks
+from bootgrant.asgi.counted import Counted
 from bootgrant.asgi.strict_requests import StrictRequests
 from bootgrant.asgi.trusted_proxies import TrustedProxies
 from bootgrant.asgi.types import App, Receive, Scope, Send
+from bootgrant.counting import RequestCounts
 from bootgrant.machine_plane.config import ConfigEndpoint
 from bootgrant.machine_plane.device_authorization import device_authorization
 from bootgrant.machine_plane.endpoint import MachineRules
@@ -25,6 +27,8 @@ from bootgrant.ports.clock import Clock
 from bootgrant.ports.database import Database
 from bootgrant.ports.entropy import Entropy
 from bootgrant.service.http_protocol import ShortWay
+from bootgrant.service.metrics.collecting import ServerCollector, Watched, registry_of
+from bootgrant.service.metrics.endpoint import MetricsEndpoint
 from bootgrant.service.settings import Site
 from bootgrant.sources.directory import DirectorySource
 from bootgrant.workflows.admission import Admission
@@ -78,7 +82,8 @@ def build(site: Site, database: Database, key: bytes, held_most: int, clock: Clo
     source = DirectorySource(site.machines)
     held = HeldPolls(held_most)
     admission = Admission(site.pending_per_address, site.pending_in_all)
-    rules = MachineRules(AllowedNetworks(site.machine_networks), site.clients)
+    counts = RequestCounts()
+    rules = MachineRules(AllowedNetworks(site.machine_networks), site.clients, counts)
     decide = DecideGrant(database.grants, source, clock, codes, admission)
     plane = OperatorPlane(
         decide=decide,
@@ -88,7 +93,8 @@ def build(site: Site, database: Database, key: bytes, held_most: int, clock: Clo
         client_id=_public_client(site),
         machine_url=site.public_url,
     )
-    pages = build_pages(plane)
+    pages = Counted(build_pages(plane), counts)
+    metrics = _metrics(site, Watched(database, counts, held, clock))
     look = LookAtToken(database.grants, clock, site.rules)
     busiest = {
         "/device/code": device_authorization(
@@ -101,11 +107,17 @@ def build(site: Site, database: Database, key: bytes, held_most: int, clock: Clo
             **busiest,
             "/introspect": introspection(look, site.public_url, rules),
             "/revoke": revocation(look, rules),
-            "/.well-known/oauth-authorization-server": Metadata(site.public_url),
-            "/healthz": health(database.grants),
-            "/readyz": readiness(database.grants, source, held),
+            **_counted(
+                counts,
+                {
+                    "/.well-known/oauth-authorization-server": Metadata(site.public_url),
+                    "/healthz": health(database.grants),
+                    "/readyz": readiness(database.grants, source, held),
+                    "/metrics": metrics,
+                },
+            ),
         },
-        config=ConfigEndpoint(DeliverConfig(database.grants, source, clock, site.rules), rules.networks),
+        config=ConfigEndpoint(DeliverConfig(database.grants, source, clock, site.rules), rules.networks, counts),
         otherwise=pages if site.operators_listen is None else _nothing_else,
     )
     collect = CollectEnded(database.grants, clock, site.kept)
@@ -113,6 +125,16 @@ def build(site: Site, database: Database, key: bytes, held_most: int, clock: Clo
     short_way = ShortWay({path.encode(): endpoint for path, endpoint in busiest.items()}, proxies)
     public, people = (proxies.before(StrictRequests(app)) for app in (router, pages))
     return Built(public, people, build_admin_api(decide, clock), short_way, held, admission, collect)
+
+
+def _counted(counts: RequestCounts, apps: Mapping[str, App]) -> Mapping[str, App]:
+    return {path: Counted(app, counts, path) for path, app in apps.items()}
+
+
+def _metrics(site: Site, watched: Watched) -> MetricsEndpoint:
+    collector = ServerCollector(watched)
+    networks = AllowedNetworks(site.metrics_networks)
+    return MetricsEndpoint(collector, registry_of(collector), networks, bool(site.trusted_proxies))
 
 
 async def _nothing_else(_scope: Scope, _receive: Receive, send: Send) -> None:

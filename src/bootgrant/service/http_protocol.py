@@ -138,7 +138,7 @@ class PatientProtocol(HttpToolsProtocol):
         self._answering = True
         if self._size > REQUEST_BODY:
             self._keep_alive = False
-            self._write(TOO_LARGE)
+            self._write(self._cut_short(self._path, TOO_LARGE))
         else:
             self._respond(self._path)
 
@@ -163,6 +163,9 @@ class PatientProtocol(HttpToolsProtocol):
 
     async def _wait(self, rest: Rest[Answer | None]) -> None:
         self._write(await rest)
+
+    def _cut_short(self, path: bytes, answer: Answer) -> Answer:
+        return self.way.endpoints[path].cut_short(path.decode("ascii"), answer)
 
     def _write(self, answer: Answer | None) -> None:
         """Write the whole answer and be ready for the next request, or close."""
@@ -205,6 +208,6 @@ class PatientProtocol(HttpToolsProtocol):
             return
         if self._path is not None:
             self._keep_alive = False
-            self._write(TOO_SLOW)
+            self._write(self._cut_short(self._path, TOO_SLOW))
         else:
             self.transport.close()

@@ -59,6 +59,7 @@ class Site:
     pending_per_address: int
     pending_in_all: int
     machine_networks: tuple[Network, ...]
+    metrics_networks: tuple[Network, ...]
     trusted_proxies: tuple[Network, ...]
     operators_url: str
     operators_listen: tuple[str, int] | None
@@ -143,6 +144,7 @@ def _build(values: Mapping[str, tuple[object, str]], base: Path) -> Site:
         pending_per_address=parsed["limits.pending_per_address"],
         pending_in_all=parsed["limits.pending"],
         machine_networks=parsed["networks.machines"],
+        metrics_networks=parsed["networks.metrics"],
         trusted_proxies=parsed["networks.trusted_proxies"],
         operators_url=parsed["operators.public_url"] or parsed["public_url"],
         operators_listen=parsed["operators.listen"],

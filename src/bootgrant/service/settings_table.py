@@ -115,6 +115,12 @@ SETTINGS: Final = (
         "Who may ask: machines from other addresses are refused.",
     ),
     Setting(
+        "networks.metrics",
+        Kind.NETWORKS,
+        ("127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"),
+        "Who may read /metrics. No machine is named there.",
+    ),
+    Setting(
         "networks.trusted_proxies",
         Kind.NETWORKS,
         (),

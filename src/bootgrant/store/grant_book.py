@@ -11,13 +11,17 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from bootgrant.approval.grant import Delivery, DeviceGrant, Refusal
-from bootgrant.ports.grant_store import GrantRule, StoreUnavailable, UserCodeTaken
+from bootgrant.counting import StoreCounts
+from bootgrant.ports.grant_store import Census, GrantRule, StoreUnavailable, UserCodeTaken
 from bootgrant.store.changes import ChangeBoard
 from bootgrant.store.grant_index import GrantIndex
+from bootgrant.store.steps import count_step
 from bootgrant.wire.identity import MachineIdentity
+
+_AT_ONCE: Final = 5000
 
 
 @dataclass(slots=True)
@@ -47,9 +51,10 @@ class Journal(Protocol):
 class GrantBook:
     """ports.grant_store.GrantStore. ``index`` holds what the journal kept from before."""
 
-    def __init__(self, index: GrantIndex, journal: Journal) -> None:
+    def __init__(self, index: GrantIndex, journal: Journal, counts: StoreCounts | None = None) -> None:
         self._index = index
         self._journal = journal
+        self._counts = counts or StoreCounts()
         self._board = ChangeBoard()
         self._ahead: dict[str, DeviceGrant] = {}
         self._codes_ahead: set[bytes] = set()
@@ -88,6 +93,19 @@ class GrantBook:
     async def pending_grants(self, now: float, limit: int) -> Sequence[DeviceGrant]:
         return self._index.pending(now, limit)
 
+    async def pending_since(self, opened_after: float, now: float, limit: int) -> Sequence[DeviceGrant]:
+        return self._index.pending_since(opened_after, now, limit)
+
+    async def census(self, now: float) -> Census:
+        waiting, pending, oldest = self._index.waiting(), 0, None
+        for start in range(0, len(waiting), _AT_ONCE):
+            live = [grant.opened_at for grant in waiting[start : start + _AT_ONCE] if grant.expires_at > now]
+            pending += len(live)
+            oldest = min((*live, *([] if oldest is None else [oldest])), default=None)
+            # Machines are answered in between, however many wait.
+            await asyncio.sleep(0)
+        return Census(pending, oldest, self._index.unfetched(now))
+
     async def find_denial(self, identity: MachineIdentity, since: float) -> DeviceGrant | None:
         return self._index.denial(identity, since)
 
@@ -108,6 +126,7 @@ class GrantBook:
             if delivery is not None:
                 self._batch.deliveries.append((grant_id, delivery))
             await self._durable()
+            count_step(self._counts, before, after)
         elif grant_id in self._ahead:
             await self._durable()
         return after

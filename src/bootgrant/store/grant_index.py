@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -14,6 +15,9 @@ UNASKED: Final = 600.0
 
 DENIAL_KEPT: Final = 24 * 3600.0
 """Seconds in which a denial stays in memory: the longest cool-down that a site may set."""
+
+
+_UNFETCHED: Final = frozenset({GrantState.APPROVED, GrantState.REDEEMED})
 
 
 def forgotten_at(grant: DeviceGrant) -> float:
@@ -37,6 +41,8 @@ class GrantIndex:
         # The same by machine and address: whom a new request of this machine replaces.
         self._asking_as: dict[tuple[str, str], dict[str, None]] = {}
         self._pending: dict[str, None] = {}
+        # Approved, and nobody came for the configuration yet.
+        self._unfetched: dict[str, None] = {}
         self._denied: dict[str, str] = {}
         self._ends: list[tuple[float, str]] = []
 
@@ -63,6 +69,10 @@ class GrantIndex:
             self._asking_as.setdefault(_as(grant), {})[grant_id] = None
             return
         self._no_longer_pending(grant)
+        if grant.state in _UNFETCHED:
+            self._unfetched[grant_id] = None
+        else:
+            self._unfetched.pop(grant_id, None)
         if grant.state is GrantState.DENIED:
             self._denied[grant.identity.key] = grant_id
         elif grant.token_digest:
@@ -77,6 +87,7 @@ class GrantIndex:
         del self._by_device[grant.device_code_digest]
         del self._by_user[grant.user_code_digest]
         self._by_token.pop(grant.token_digest, None)
+        self._unfetched.pop(grant_id, None)
         if self._denied.get(grant.identity.key) == grant_id:
             del self._denied[grant.identity.key]
 
@@ -108,6 +119,21 @@ class GrantIndex:
         live = (grant for grant in waiting if grant.expires_at > now)
         return heapq.nlargest(limit, live, key=lambda grant: grant.opened_at)
 
+    def pending_since(self, opened_after: float, now: float, limit: int) -> list[DeviceGrant]:
+        """Those opened after ``opened_after``, newest first; it looks at no older one but the first that it meets."""
+        newest = (self.by_id[grant_id] for grant_id in reversed(self._pending))
+        fresh = itertools.takewhile(lambda grant: grant.opened_at > opened_after, newest)
+        return list(itertools.islice((grant for grant in fresh if grant.expires_at > now), limit))
+
+    def waiting(self) -> list[DeviceGrant]:
+        """A copy of what waits for a person, expired or not, in no order."""
+        return [self.by_id[grant_id] for grant_id in self._pending]
+
+    def unfetched(self, now: float) -> int:
+        """How many are approved, in time, and have not fetched their configuration."""
+        grants = (self.by_id[grant_id] for grant_id in self._unfetched)
+        return sum(1 for grant in grants if _may_fetch(grant, now))
+
     def denial(self, identity: MachineIdentity, since: float) -> DeviceGrant | None:
         """The newest denial of this identity (by its key) after ``since``."""
         grant = self._of(self._denied.get(identity.key))
@@ -133,6 +159,12 @@ class GrantIndex:
         for key in _strong(grant.identity):
             _leave(self._asking, key, grant.grant_id)
         _leave(self._asking_as, _as(grant), grant.grant_id)
+
+
+def _may_fetch(grant: DeviceGrant, now: float) -> bool:
+    if grant.state is GrantState.REDEEMED:
+        return grant.token_expires_at > now
+    return grant.state_at(now) is GrantState.APPROVED
 
 
 def _strong(identity: MachineIdentity) -> Iterator[tuple[str, str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bootgrant.approval.grant import Delivery, DeviceGrant
+from bootgrant.counting import StoreCounts
 from bootgrant.ports.operator_store import Operator, Session
 from bootgrant.store.grant_book import Batch, GrantBook
 from bootgrant.store.grant_index import GrantIndex
@@ -82,7 +83,8 @@ class MemoryDatabase:
     """Both stores of one process."""
 
     def __init__(self) -> None:
-        self.grants = GrantBook(GrantIndex(), MemoryJournal())
+        self.counts = StoreCounts()
+        self.grants = GrantBook(GrantIndex(), MemoryJournal(), self.counts)
         self.operators = MemoryOperatorStore()
 
     def close(self) -> None:

@@ -12,6 +12,7 @@ from bootgrant.ports.grant_store import GrantRule, StoreUnavailable
 from bootgrant.store.postgres import grant_sql as sql
 from bootgrant.store.postgres.connections import UNKNOWN, Connection, Connections, OutcomeUnknown, transaction
 from bootgrant.store.postgres.news import News
+from bootgrant.store.steps import count_step
 
 _ROUNDS: Final = 100
 Outcome = DeviceGrant | Refusal | Exception
@@ -115,6 +116,7 @@ class Changing:
     def _settle(self, plan: _Plan, outcomes: dict[int, Outcome]) -> None:
         outcomes.update(plan.outcomes)
         if plan.changes:
+            count_step(self._connections.counts, plan.read.grant, plan.after)
             self._news.tell(plan.after.grant_id, plan.read.version + 1)
 
 

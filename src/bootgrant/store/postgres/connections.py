@@ -13,6 +13,7 @@ import psycopg
 from psycopg import AsyncConnection, errors
 from psycopg_pool import AsyncConnectionPool, PoolClosed
 
+from bootgrant.counting import StoreCounts
 from bootgrant.ports.grant_store import StoreUnavailable
 from bootgrant.store.postgres.address import PostgresAddress
 
@@ -46,6 +47,7 @@ class Connections:
 
     def __init__(self, address: PostgresAddress, most: int) -> None:
         self._address = address
+        self.counts = StoreCounts()
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             "",
             kwargs=self._parameters,
@@ -76,7 +78,16 @@ class Connections:
         A write that must not be made twice says ``look_first``: then a broken connection raises OutcomeUnknown. Raises
         StoreUnavailable for every other failure of the database; violated constraints are for ``work`` to handle.
         """
-        until = asyncio.get_running_loop().time() + PATIENCE
+        began = asyncio.get_running_loop().time()
+        try:
+            outcome = await self._until(began + PATIENCE, work, look_first=look_first)
+        except StoreUnavailable:
+            self.counts.failures += 1
+            raise
+        self.counts.transactions.add(asyncio.get_running_loop().time() - began)
+        return outcome
+
+    async def _until(self, until: float, work: Callable[[Connection], Awaitable[T]], *, look_first: bool) -> T:
         while True:
             try:
                 async with asyncio.timeout_at(until):

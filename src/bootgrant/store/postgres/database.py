@@ -31,6 +31,7 @@ class PostgresDatabase:
         self._news = news
         self.grants = PostgresGrantStore(connections, watching, news)
         self.operators = PostgresOperatorStore(connections)
+        self.counts = connections.counts
 
     @property
     def hears_others(self) -> bool:

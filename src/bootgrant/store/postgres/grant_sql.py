@@ -18,6 +18,15 @@ BY: Final = {
     column: f"{_SELECT} WHERE {column} = ANY(%s)"
     for column in ("grant_id", "device_code_digest", "user_code_digest", "token_digest")
 }
+PENDING_SINCE: Final = (
+    f"{_SELECT} WHERE state = 'pending' AND opened_at > %s AND expires_at > %s ORDER BY opened_at DESC LIMIT %s"
+)
+CENSUS: Final = (
+    "SELECT (SELECT count(*) FROM grants WHERE state = 'pending' AND expires_at > %s), "
+    "(SELECT min(opened_at) FROM grants WHERE state = 'pending' AND expires_at > %s), "
+    "(SELECT count(*) FROM grants WHERE state = 'approved' AND expires_at > %s "
+    "OR state = 'redeemed' AND token_expires_at > %s)"
+)
 PENDING: Final = f"{_SELECT} WHERE state = 'pending' AND expires_at > %s ORDER BY opened_at DESC LIMIT %s"
 DENIED: Final = f"{_SELECT} WHERE state = 'denied' AND identity_key = ANY(%s) AND decided_at > %s"
 LIVE_WITH: Final = " UNION ".join(

@@ -8,8 +8,8 @@ from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
-from bootgrant.approval.grant import Delivery, DeviceGrant, Refusal
-from bootgrant.ports.grant_store import GrantRule
+from bootgrant.approval.grant import REDEEM_GRACE, Delivery, DeviceGrant, Refusal
+from bootgrant.ports.grant_store import Census, GrantRule
 from bootgrant.store.postgres import grant_sql as sql
 from bootgrant.store.postgres.batches import Batches
 from bootgrant.store.postgres.changing import Change, Changing, Outcome
@@ -52,6 +52,13 @@ class PostgresGrantStore:
 
     async def pending_grants(self, now: float, limit: int) -> Sequence[DeviceGrant]:
         return [row.grant for row in await self._read(sql.PENDING, (now, limit))]
+
+    async def pending_since(self, opened_after: float, now: float, limit: int) -> Sequence[DeviceGrant]:
+        return [row.grant for row in await self._read(sql.PENDING_SINCE, (opened_after, now, limit))]
+
+    async def census(self, now: float) -> Census:
+        [row] = await self._connections.run(partial(_rows, sql.CENSUS, (now, now, now - REDEEM_GRACE, now)))
+        return Census(*row)
 
     async def find_denial(self, identity: MachineIdentity, since: float) -> DeviceGrant | None:
         return await self._denials.ask((identity.key, since))

@@ -39,7 +39,8 @@ class SqliteDatabase:
         index = GrantIndex()
         for grant in journal.live_grants(now):
             index.put(grant)
-        self.grants = GrantBook(index, journal)
+        self.counts = self._writer.counts
+        self.grants = GrantBook(index, journal, self.counts)
         self.operators = SqliteOperatorStore(self._writer, self._reader)
 
     def close(self) -> None:

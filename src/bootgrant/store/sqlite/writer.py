@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from bootgrant.counting import StoreCounts
 from bootgrant.ports.grant_store import StoreUnavailable
 
 T = TypeVar("T")
@@ -32,6 +33,7 @@ class Writer:
         self._disk = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sqlite-commit")
         self._jobs: list[_Job] = []
         self._task: asyncio.Task[None] | None = None
+        self.counts = StoreCounts()
 
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Do ``work`` inside a transaction and return its value once that is durable.
@@ -60,6 +62,8 @@ class Writer:
 
     async def _transaction(self, jobs: list[_Job]) -> None:
         results: list[tuple[_Job, Any]] = []
+        loop = asyncio.get_running_loop()
+        began = loop.time()
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             for job in jobs:
@@ -67,13 +71,15 @@ class Writer:
                     results.append((job, self._savepoint(job)))
                 except Exception as error:  # noqa: BLE001  (every failure goes to the one who asked)
                     _tell(job.done, None, _named(error))
-            await asyncio.get_running_loop().run_in_executor(self._disk, self._connection.execute, "COMMIT")
+            await loop.run_in_executor(self._disk, self._connection.execute, "COMMIT")
         except (sqlite3.Error, RuntimeError) as error:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
+            self.counts.failures += 1
             for job in jobs:
                 _tell(job.done, None, _named(error))
             return
+        self.counts.transactions.add(loop.time() - began)
         for job, value in results:
             _tell(job.done, value, None)
 

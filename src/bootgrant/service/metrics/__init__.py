@@ -1,0 +1,1 @@
+"""What the server tells Prometheus: one table of metrics, read from plain counters when somebody asks."""

@@ -1,0 +1,110 @@
+"""The counters of a running server as metric families of prometheus-client."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.metrics_core import Metric as Family
+from prometheus_client.registry import Collector
+
+from bootgrant import __version__
+from bootgrant.counting import Durations, RequestCounts
+from bootgrant.ports.clock import Clock
+from bootgrant.ports.database import Database
+from bootgrant.ports.grant_store import Census, StoreUnavailable
+from bootgrant.service.metrics import table
+from bootgrant.workflows.held_polls import HeldPolls
+
+log = logging.getLogger("bootgrant")
+_LIMIT: Final = 5.0
+_NOBODY: Final = Census(0, None, 0)
+Rows = Mapping[tuple[str, ...], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What is read at each scrape."""
+
+    database: Database
+    requests: RequestCounts
+    held: HeldPolls
+    clock: Clock
+
+
+class ServerCollector(Collector):
+    """The counters of ``watched``; ``look`` is awaited before each scrape, because a database takes its time."""
+
+    def __init__(self, watched: Watched) -> None:
+        self._watched = watched
+        self._census: Census | None = None
+        self._read: Mapping[str, Callable[[], float | Rows | Durations]] = self._readings()
+
+    async def look(self) -> None:
+        """Ask the database how many wait, and write to it. One that does neither is a metric too."""
+        store = self._watched.database.grants
+        self._census = None
+        try:
+            async with asyncio.timeout(_LIMIT):
+                await store.check_writable()
+                self._census = await store.census(self._watched.clock.now())
+        except StoreUnavailable as error:
+            log.error("/metrics: %s", error)  # noqa: TRY400  (the reason is the message)
+        except TimeoutError:
+            log.error("/metrics: the database did not answer in %.0f s", _LIMIT)  # noqa: TRY400
+
+    def collect(self) -> Iterator[Family]:
+        unknown = (table.PENDING, table.OLDEST, table.UNFETCHED) if self._census is None else ()
+        for metric in table.METRICS:
+            if metric not in unknown:
+                yield _family(metric, self._read[metric.name]())
+
+    def _readings(self) -> Mapping[str, Callable[[], float | Rows | Durations]]:
+        database, requests = self._watched.database, self._watched.requests
+        counts = database.counts
+        return {
+            table.INFO.name: lambda: {(__version__,): 1},
+            table.PENDING.name: lambda: (self._census or _NOBODY).pending,
+            table.OLDEST.name: self._oldest,
+            table.UNFETCHED.name: lambda: (self._census or _NOBODY).unfetched,
+            table.STORE_UP.name: lambda: 0 if self._census is None else 1,
+            table.HELD.name: lambda: len(self._watched.held),
+            table.STEPS.name: lambda: {(state,): count for state, count in counts.steps.items()},
+            table.DECISION.name: lambda: counts.decision,
+            table.DELIVERY.name: lambda: counts.delivery,
+            table.ANSWERS.name: lambda: {(name, str(code)): count for (name, code), count in requests.answered.items()},
+            table.REFUSALS.name: lambda: {(name, str(why)): count for (name, why), count in requests.refused.items()},
+            table.STORE.name: lambda: counts.transactions,
+            table.STORE_FAILURES.name: lambda: counts.failures,
+        }
+
+    def _oldest(self) -> float:
+        oldest = (self._census or _NOBODY).oldest
+        return 0.0 if oldest is None else max(0.0, self._watched.clock.now() - oldest)
+
+
+def registry_of(collector: ServerCollector) -> CollectorRegistry:
+    """A registry of this server's own: nothing of prometheus-client's global one is in it."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(collector)
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    GCCollector(registry=registry)
+    return registry
+
+
+def _family(metric: table.Metric, reading: float | Rows | Durations) -> Family:
+    if isinstance(reading, Durations):
+        histogram = HistogramMetricFamily(metric.name, metric.help)
+        histogram.add_metric([], [(end, float(count)) for end, count in reading.cumulative()], reading.total)
+        return histogram
+    kind = CounterMetricFamily if metric.kind is table.Kind.COUNTER else GaugeMetricFamily
+    family = kind(metric.name, metric.help, labels=metric.labels)
+    for labels, value in reading.items() if isinstance(reading, Mapping) else [((), reading)]:
+        family.add_metric(list(labels), value)
+    return family

@@ -1,0 +1,25 @@
+-- Which waiting machines somebody was told of, by target (a notify entry's name), and the messages still to be sent.
+
+CREATE TABLE notified (
+    target   TEXT NOT NULL,
+    grant_id TEXT NOT NULL,
+    at       DOUBLE PRECISION NOT NULL,
+    PRIMARY KEY (target, grant_id)
+);
+
+CREATE INDEX notified_at ON notified (at);
+
+-- grant_ids: a JSON list of ids; the text is made when it is sent. next_at is also a lease: who takes a message moves it.
+CREATE TABLE outbox (
+    message_id TEXT PRIMARY KEY,
+    target     TEXT NOT NULL,
+    grant_ids  TEXT NOT NULL,
+    created_at DOUBLE PRECISION NOT NULL,
+    next_at    DOUBLE PRECISION NOT NULL,
+    attempts   BIGINT NOT NULL
+);
+
+CREATE INDEX outbox_next ON outbox (next_at);
+
+-- What metrics count: approved, and nobody came for the configuration yet.
+CREATE INDEX grants_awaited ON grants (state) WHERE state IN ('approved', 'redeemed');
