@@ -6,7 +6,7 @@ DEV := .venv/dev
 LOCK := .venv/lock
 BENCH := .venv/bench
 
-.PHONY: help demo test check format lock clean zipapp test-boot bench bench-acquire bench-serve
+.PHONY: help demo test test-faults check format lock clean zipapp test-boot bench bench-acquire bench-serve
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -22,6 +22,10 @@ test: $(DEV)/.stamp ## every test
 test-boot: $(DEV)/.stamp ## a real boot: Debian's kernel in qemu, an initramfs with our hook, an approval (1-2 minutes; root)
 	@tools/debian_packages.sh tests/boot/debian-packages.txt
 	BOOT_TEST=1 $(DEV)/bin/python -m pytest tests/boot --durations=0
+
+test-faults: $(DEV)/.stamp ## the fault suite in its long form: 100 kills, 5,000 connections (docs/faults.md; FAULT_SEED=N again)
+	@tools/debian_packages.sh tests/debian-packages.txt
+	FAULT_TEST=1 $(DEV)/bin/python -m pytest tests/faults -rP --durations=0
 
 check: $(DEV)/.stamp ## format, lint, types, import contracts, generated docs
 	$(DEV)/bin/ruff format --check .

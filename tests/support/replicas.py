@@ -13,14 +13,14 @@ from support.site import Served, free_port, served
 
 
 @contextmanager
-def two_servers(folder: Path, cluster: Cluster) -> Iterator[tuple[Served, Served]]:
+def two_servers(folder: Path, cluster: Cluster, settings: str = "") -> Iterator[tuple[Served, Served]]:
     """The first is made by `init`, the second by copying, as docs/server.md says."""
     password = folder / "database-password"
     password.write_text(PASSWORD)
     name = cluster.create()
     database = {"database.url": cluster.url(name, ""), "database.password_file": str(password)}
     try:
-        with served(folder, database=database) as first:
+        with served(folder, settings=settings, database=database) as first:
             second = copied(first, folder / "second")
             second.start()
             try:

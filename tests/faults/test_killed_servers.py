@@ -1,0 +1,66 @@
+"""Servers and databases that die under load: what was answered stays true, and every machine gets what is its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.faults import rounds
+from support.postgres_cluster import Cluster
+from support.replicas import two_servers
+from support.site import Served, served
+from support.storm import Storm
+
+pytestmark = pytest.mark.timeout(1800)
+SETTINGS = 'denial_cooldown = "0s"'
+
+
+@pytest.fixture
+def two(tmp_path: Path, postgres: Cluster) -> Iterator[tuple[Served, Served]]:
+    with two_servers(tmp_path, postgres, SETTINGS) as servers:
+        yield servers
+
+
+def test_kill_9_at_any_moment_loses_no_approval_and_gives_nothing_twice(tmp_path: Path, seed: int) -> None:
+    kills = rounds(8, 100)
+    with served(tmp_path, settings=SETTINGS) as site:
+        storm = Storm(seed, [site])
+        with storm.blowing() as ledger:
+            for _ in range(kills):
+                ledger.wait_for_more(storm.dice.randint(1, 120))
+                site.kill()
+                site.start()
+            ledger.wait_for_more(50)
+        print(f"{kills} kills: {ledger.check()}; {dict(ledger.answers)}")
+        assert "Traceback" not in site.log
+
+
+def test_one_of_two_servers_is_killed_again_and_again(two: tuple[Served, Served], seed: int) -> None:
+    kills = rounds(6, 100)
+    storm = Storm(seed, two)
+    with storm.blowing() as ledger:
+        for _ in range(kills):
+            ledger.wait_for_more(storm.dice.randint(1, 120))
+            victim = storm.dice.choice(two)
+            victim.kill()
+            ledger.wait_for_more(storm.dice.randint(1, 40))
+            victim.start()
+        ledger.wait_for_more(50)
+    print(f"{kills} kills: {ledger.check()}; {dict(ledger.answers)}")
+    assert "Traceback" not in two[0].log + two[1].log
+
+
+def test_postgresql_is_stopped_and_crashes_under_load(two: tuple[Served, Served], postgres: Cluster, seed: int) -> None:
+    restarts = rounds(3, 25)
+    storm = Storm(seed, two)
+    with storm.blowing() as ledger:
+        for _ in range(restarts):
+            ledger.wait_for_more(storm.dice.randint(1, 120))
+            storm.dice.choice([postgres.stop, postgres.crash])()
+            ledger.wait_for_more(storm.dice.randint(1, 20))
+            postgres.start()
+        ledger.wait_for_more(50)
+    print(f"{restarts} restarts of PostgreSQL: {ledger.check()}; {dict(ledger.answers)}")
+    assert "Traceback" not in two[0].log + two[1].log

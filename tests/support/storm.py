@@ -1,0 +1,179 @@
+"""Machines that ask, poll and fetch without end, and people who decide, while servers are killed under them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from urllib.parse import urlencode, urlsplit
+
+from bootgrant.fleet.exchange import Address, Answer, ExchangeFailed, exchange
+from support.ledger import Ledger, Life, config_of
+from support.machine import DEVICE_GRANT
+from support.site import Served
+
+_ATTEMPT = 40.0
+_PAUSE = 0.05
+"""Seconds between a failure and the next try: long enough to leave a core to the server that starts."""
+
+
+class Storm:
+    """``machines`` machines at the servers ``sites``, each request at a random one; repeatable by its ``seed``."""
+
+    def __init__(self, seed: int, sites: Sequence[Served], machines: int = 32) -> None:
+        self.dice = random.Random(seed)
+        self.ledger = Ledger()
+        self._machines = [f"{self.dice.getrandbits(128):032x}" for _ in range(machines)]
+        self._machines = ["-".join((u[:8], u[8:12], u[12:16], u[16:20], u[20:])) for u in self._machines]
+        self._doors = [_address(site.url) for site in sites]
+        self._offices = [Address(str(site.folder / "data/admin.sock"), 0) for site in sites]
+        self._waiting: asyncio.Queue[Life]
+        self._goes_on = True
+        for site in sites:
+            for uuid in self._machines:
+                (site.machines / f"{uuid}.yaml").write_bytes(config_of(uuid))
+
+    @contextmanager
+    def blowing(self, calm: float = 90.0) -> Iterator[Ledger]:
+        """Run it during the block. Then no machine boots again, and each goes to its end, in ``calm`` seconds."""
+        failed: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                asyncio.run(self._blow())
+            except BaseException as error:  # noqa: BLE001  (told in the main thread)
+                failed.append(error)
+                self.ledger.fail(f"the storm itself failed: {error!r}")
+
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        try:
+            yield self.ledger
+        finally:
+            self._goes_on = False
+            thread.join(1.0 if self.ledger.wrong else calm)
+        if failed:
+            raise failed[0]
+        assert not self.ledger.wrong, self.ledger.wrong[:5]
+        assert not thread.is_alive(), f"some machines have not ended in {calm:.0f} s: {self._unfinished()}"
+
+    def _unfinished(self) -> list[Life]:
+        return [life for life in self.ledger.lives if not life.ended and not life.configs][:5]
+
+    async def _blow(self) -> None:
+        self._waiting = asyncio.Queue()
+        people = [asyncio.create_task(self._decide()) for _ in range(4)]
+        try:
+            await asyncio.gather(*(self._machine(uuid) for uuid in self._machines))
+        finally:
+            for person in people:
+                person.cancel()
+
+    async def _machine(self, uuid: str) -> None:
+        while self._goes_on:
+            life, device_code = await self._ask(uuid)
+            self.ledger.began(life)
+            self._waiting.put_nowait(life)
+            token = await self._poll(life, device_code)
+            if token:
+                await self._fetch(life, token)
+
+    async def _ask(self, uuid: str) -> tuple[Life, str]:
+        while True:
+            answer = await self._send("ask", _post("/device/code", {"client_id": "talos", "uuid": uuid}))
+            if answer is not None and answer.status == 200:
+                codes = json.loads(answer.body)
+                return Life(uuid, codes["user_code"]), codes["device_code"]
+            if answer is not None and answer.status != 503:
+                self.ledger.fail(f"a machine that asks is told {answer.status}: {answer.body[:200]!r}")
+            await asyncio.sleep(_PAUSE)
+
+    async def _poll(self, life: Life, device_code: str) -> str:
+        """The token; empty for a machine that was refused. Half of the polls come in pairs, as Talos sends them."""
+        form = {"client_id": "talos", "grant_type": DEVICE_GRANT, "device_code": device_code}
+        while True:
+            twice = 1 + (self.dice.random() < 0.5)
+            answers = await asyncio.gather(*(self._send("token", _post("/token", form)) for _ in range(twice)))
+            for answer in answers:
+                if answer is not None:
+                    self._hear(life, answer)
+            if life.tokens or life.ended:
+                return next(iter(life.tokens), "")
+            await asyncio.sleep(_PAUSE)
+
+    def _hear(self, life: Life, answer: Answer) -> None:
+        try:
+            members = json.loads(answer.body)
+        except ValueError:
+            self.ledger.fail(f"/token answers {answer.status} without JSON: {answer.body[:100]!r}")
+            return
+        if "access_token" in members:
+            self.ledger.token(life, members["access_token"])
+        elif members["error"] not in ("authorization_pending", "slow_down"):
+            self.ledger.end(life, members["error"])
+
+    async def _fetch(self, life: Life, token: str) -> None:
+        head = f"GET /config?uuid={life.uuid} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {token}"
+        while True:
+            answer = await self._send("config", f"{head}\r\n\r\n".encode())
+            if answer is not None and answer.status == 200:
+                self.ledger.config(life, answer.body)
+                return
+            if answer is not None and answer.status != 503:
+                self.ledger.fail(f"{life.user_code} has a token and is told {answer.status}: {answer.body[:40]!r}")
+                return
+            await asyncio.sleep(_PAUSE)
+
+    async def _decide(self) -> None:
+        """A person: decides what waits, and tries again until it is known that the decision is kept."""
+        while True:
+            life = await self._waiting.get()
+            life.decided = "deny" if self.dice.random() < 0.1 else "approve"
+            request = _post_json(f"/api/v1/{life.decided}", {"code": life.user_code, "user": "storm"})
+            while not life.told:
+                answer = await self._send(life.decided, request, self.dice.choice(self._offices))
+                if answer is not None and answer.status in (200, 409):
+                    # 409: an answer was lost, and the decision before it was kept.
+                    life.told = True
+                elif answer is not None and answer.status != 503:
+                    self.ledger.fail(f"{life.user_code}: {life.decided} is told {answer.status}: {answer.body[:200]!r}")
+                    break
+                else:
+                    await asyncio.sleep(_PAUSE)
+
+    async def _send(self, what: str, request: bytes, to: Address | None = None) -> Answer | None:
+        """None when no whole answer came."""
+        address = to if to is not None else self.dice.choice(self._doors)
+        try:
+            answer = await exchange(address, request, time.monotonic() + _ATTEMPT)
+        except ExchangeFailed:
+            self.ledger.answered(f"{what} broken")
+            return None
+        self.ledger.answered(f"{what} {answer.status}")
+        return answer
+
+
+def _address(url: str) -> Address:
+    parts = urlsplit(url)
+    assert parts.hostname is not None
+    assert parts.port is not None
+    return Address(parts.hostname, parts.port)
+
+
+def _post(path: str, form: Mapping[str, str]) -> bytes:
+    return _request(path, "application/x-www-form-urlencoded", urlencode(form))
+
+
+def _post_json(path: str, members: Mapping[str, str]) -> bytes:
+    return _request(path, "application/json", json.dumps(members))
+
+
+def _request(path: str, kind: str, body: str) -> bytes:
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}"
+    )
+    return f"{head}\r\n\r\n{body}".encode()
