@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bootgrant.acquire.errors import BadParameter
-from bootgrant.acquire.go_url import parse_url
 from bootgrant.acquire.url_template import VARIABLES, populate, wanted_variables
+from bootgrant.wire.go_url import parse_url
 from support.vectors import vectors
 
 _MACHINE = {

@@ -11,7 +11,6 @@ from bootgrant.acquire.console import Console, choose_console
 from bootgrant.acquire.endpoint import endpoint_of, without_password
 from bootgrant.acquire.expect import check_config
 from bootgrant.acquire.facts import MachineFacts, check_names
-from bootgrant.acquire.go_text import quote, quote_list
 from bootgrant.acquire.kernel_cmdline import KernelCmdline, parse_cmdline
 from bootgrant.acquire.options import Options
 from bootgrant.acquire.settings import (
@@ -27,6 +26,7 @@ from bootgrant.acquire.settings import (
 )
 from bootgrant.acquire.url_template import populate, wanted_variables
 from bootgrant.acquire.variables import Variables
+from bootgrant.wire.go_text import quote, quote_list
 
 if TYPE_CHECKING:
     from bootgrant.acquire.authorization import Authorizer

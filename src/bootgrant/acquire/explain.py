@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from bootgrant.acquire.errors import AcquireError, BadParameter
 from bootgrant.acquire.facts import Absent, Fact, MachineFacts, check_names
-from bootgrant.acquire.go_text import printable
 from bootgrant.acquire.kernel_cmdline import KernelCmdline
 from bootgrant.acquire.lint import Finding, Subject, find_all
 from bootgrant.acquire.settings import (
@@ -21,6 +20,7 @@ from bootgrant.acquire.settings import (
 )
 from bootgrant.acquire.sources import decode_inline, source_error
 from bootgrant.acquire.url_template import VARIABLES, populate, wanted_variables
+from bootgrant.wire.go_text import printable
 
 _PASSWORD = re.compile(r"(//[^/?#@:]*:)[^/?#]*@")
 

@@ -11,10 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bootgrant.acquire.errors import BadParameter
+from bootgrant.wire.go_text import WHITE_SPACE
 
-# Unicode White_Space, which is what Go's strings.Fields and strings.TrimSpace use. Python's str.split() would also
-# split at U+001C to U+001F, which Go keeps.
-WHITE_SPACE = "\t\n\v\f\r \x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000"
 _WORD = re.compile(f"[^{WHITE_SPACE}]+")
 # The kernel's own limit is 2 KiB to 64 KiB by architecture; a file given by hand may be longer, not endless.
 MAX_CMDLINE = 1 << 20

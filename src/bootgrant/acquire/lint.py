@@ -13,8 +13,6 @@ from enum import StrEnum
 from bootgrant.acquire.errors import AcquireError
 from bootgrant.acquire.facts import Absent, Fact
 from bootgrant.acquire.facts.network import is_loopback
-from bootgrant.acquire.go_text import quote, trim_space
-from bootgrant.acquire.go_url import GoUrl, UrlError, parse_url
 from bootgrant.acquire.kernel_cmdline import KernelCmdline
 from bootgrant.acquire.settings import (
     AUDIENCE,
@@ -32,6 +30,8 @@ from bootgrant.acquire.settings import (
     OAuthSettings,
 )
 from bootgrant.acquire.url_template import VARIABLES
+from bootgrant.wire.go_text import quote, trim_space
+from bootgrant.wire.go_url import GoUrl, UrlError, parse_url
 
 _STRONG = ("uuid", "serial", "mac")
 _ONLY_ONE = (CONFIG, CLIENT_ID, CLIENT_SECRET, AUDIENCE, DEVICE_AUTH_URL, TOKEN_URL)

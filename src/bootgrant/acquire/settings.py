@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 from bootgrant.acquire.errors import BadParameter, NoConfigSource
-from bootgrant.acquire.go_url import UrlError, parse_url
 from bootgrant.acquire.kernel_cmdline import KernelCmdline
+from bootgrant.wire.go_url import UrlError, parse_url
 from bootgrant.wire.secret import Secret
 
 CONFIG = "talos.config"

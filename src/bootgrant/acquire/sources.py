@@ -13,11 +13,11 @@ from typing import assert_never
 
 from bootgrant.acquire.disks import DiskError, read_labelled
 from bootgrant.acquire.errors import BadConfig, BadParameter, DownloadFailed
-from bootgrant.acquire.go_text import quote
-from bootgrant.acquire.go_url import UrlError, parse_url
 from bootgrant.acquire.netlink import Events, Topic
 from bootgrant.acquire.settings import ConfigKind, Settings
 from bootgrant.acquire.unpacking import NotPackedError, unpack_zstd
+from bootgrant.wire.go_text import quote
+from bootgrant.wire.go_url import UrlError, parse_url
 from bootgrant.wire.limits import CONFIG
 from bootgrant.wire.secret import Secret
 

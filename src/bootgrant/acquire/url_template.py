@@ -12,8 +12,8 @@ import re
 from collections.abc import Callable, Mapping
 
 from bootgrant.acquire.errors import BadParameter
-from bootgrant.acquire.go_text import trim_space
-from bootgrant.acquire.go_url import (
+from bootgrant.wire.go_text import trim_space
+from bootgrant.wire.go_url import (
     ANYWHERE,
     GoUrl,
     UrlError,

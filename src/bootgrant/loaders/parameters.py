@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bootgrant.acquire.endpoint import EndpointError, parse_endpoint
-from bootgrant.acquire.kernel_cmdline import WHITE_SPACE, parse_cmdline
+from bootgrant.acquire.kernel_cmdline import parse_cmdline
 from bootgrant.acquire.lint import Finding, Subject, find_all
 from bootgrant.acquire.settings import (
     AUDIENCE,
@@ -26,6 +26,7 @@ from bootgrant.acquire.settings import (
     TOKEN_URL,
     read_oauth,
 )
+from bootgrant.wire.go_text import WHITE_SPACE
 from bootgrant.wire.secret import Secret
 
 PLATFORM: Final = ("talos.platform=metal", "slab_nomerge", "pti=on")

@@ -14,10 +14,10 @@ from pathlib import Path
 from bootgrant.acquire.errors import BadParameter
 from bootgrant.acquire.facts import hostname, network, smbios
 from bootgrant.acquire.facts.fact import Absent, Fact
-from bootgrant.acquire.go_text import quote
 from bootgrant.acquire.kernel_cmdline import KernelCmdline
 from bootgrant.acquire.netlink import Events, Topic
 from bootgrant.acquire.url_template import VARIABLES
+from bootgrant.wire.go_text import quote
 
 __all__ = ["Absent", "Fact", "MachineFacts", "check_names"]
 

@@ -10,11 +10,11 @@ from urllib.parse import urljoin
 from bootgrant.acquire.dial import TransportError, Trouble
 from bootgrant.acquire.endpoint import DEFAULT_PORTS, Endpoint
 from bootgrant.acquire.flow_values import NEVER
-from bootgrant.acquire.go_text import quote
-from bootgrant.acquire.go_url import GoUrl, UrlError, parse_url
 from bootgrant.acquire.provider import basic
 from bootgrant.acquire.talos.flow import GoError
 from bootgrant.acquire.transport import CertificateError, Headers, Request, Response, Transport
+from bootgrant.wire.go_text import quote
+from bootgrant.wire.go_url import GoUrl, UrlError, parse_url
 
 MAX_REDIRECTS: Final = 10
 _AGENT: Final = ("User-Agent", "Go-http-client/1.1")

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final, NoReturn
 
-from bootgrant.acquire.go_text import quote
+from bootgrant.wire.go_text import quote
 
 _SPACE: Final = b" \t\r\n"
 _LITERALS: Final = {ord("t"): b"true", ord("f"): b"false", ord("n"): b"null"}

@@ -15,7 +15,6 @@ from bootgrant.acquire.driver import authorize
 from bootgrant.acquire.endpoint import EndpointError, parse_endpoint
 from bootgrant.acquire.errors import AcquireError, BadParameter, NoConfigSource
 from bootgrant.acquire.facts import MachineFacts
-from bootgrant.acquire.go_text import quote, quote_list
 from bootgrant.acquire.kernel_cmdline import KernelCmdline
 from bootgrant.acquire.options import Options
 from bootgrant.acquire.settings import ConfigKind, OAuthSettings, Settings, read_settings
@@ -26,6 +25,7 @@ from bootgrant.acquire.talos.go_http import Call, DeadlineError, send
 from bootgrant.acquire.talos.provider import TalosProvider, header_of
 from bootgrant.acquire.transport import Transport
 from bootgrant.acquire.url_template import populate, wanted_variables
+from bootgrant.wire.go_text import quote, quote_list
 from bootgrant.wire.secret import Secret
 
 MAX_SIZE: Final = 128 << 20

@@ -20,8 +20,6 @@ from bootgrant.acquire.flow_values import (
     RequestCodes,
     TokenArrived,
 )
-from bootgrant.acquire.go_text import quote
-from bootgrant.acquire.go_url import GoUrl, encode_query, escape_query
 from bootgrant.acquire.provider import MAX_ANSWER, basic
 from bootgrant.acquire.settings import OAuthSettings
 from bootgrant.acquire.talos.flow import GoError
@@ -43,6 +41,8 @@ from bootgrant.wire.device_flow import (
     device_form,
     token_form,
 )
+from bootgrant.wire.go_text import quote
+from bootgrant.wire.go_url import GoUrl, encode_query, escape_query
 from bootgrant.wire.secret import Secret
 
 _GOES_ON: Final = frozenset({ErrorCode.AUTHORIZATION_PENDING, ErrorCode.SLOW_DOWN})

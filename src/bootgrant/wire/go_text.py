@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from bootgrant.acquire.kernel_cmdline import WHITE_SPACE
+# Unicode White_Space, which is what Go's strings.Fields and strings.TrimSpace use. Python's str.split() would also
+# split at U+001C to U+001F, which Go keeps.
+WHITE_SPACE = "\t\n\v\f\r \x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000"
 
 _NAMED = {"\a": "\\a", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v"}
 

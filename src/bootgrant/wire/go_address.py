@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from bootgrant.acquire.go_text import quote
+from bootgrant.wire.go_text import quote
 
 _GROUP = re.compile(r"[0-9a-fA-F]*")
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bootgrant.acquire.go_text import printable, quote, quote_list, trim_space
-from bootgrant.acquire.go_url import UrlError, encode_query, escape_query, parse_url, unescape_query
+from bootgrant.wire.go_text import printable, quote, quote_list, trim_space
+from bootgrant.wire.go_url import UrlError, encode_query, escape_query, parse_url, unescape_query
 from support.vectors import vectors
 
 

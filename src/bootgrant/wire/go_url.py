@@ -12,8 +12,8 @@ import string
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from bootgrant.acquire.go_address import AddressError, check_bracketed_host
-from bootgrant.acquire.go_text import quote
+from bootgrant.wire.go_address import AddressError, check_bracketed_host
+from bootgrant.wire.go_text import quote
 
 _UNRESERVED = frozenset((string.ascii_letters + string.digits + "-_.~").encode())
 _HOST_EXTRA = frozenset(b"!$&'()*+,;=:[]<>\"")
