@@ -22,6 +22,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from bootgrant.approval.codes import session_digest  # noqa: E402
 from bootgrant.approval.grant import Decision, DeviceGrant, Refusal  # noqa: E402
+from bootgrant.approval.operators import VIA_SESSION, Role  # noqa: E402
 from bootgrant.ports.operator_store import Operator, Session  # noqa: E402
 from bootgrant.wire.identity import MachineIdentity  # noqa: E402
 from bootgrant.wire.secret import Secret  # noqa: E402
@@ -143,8 +144,8 @@ def _fill(site: InProcess, served: ServedApp) -> dict[str, str]:
     }  # fmt: skip
 
     async def write() -> None:
-        await site.database.operators.put_operator(Operator("ana", "", NOW))
-        await site.database.operators.open_session(Session(session_digest(SESSION), "ana", NOW, NOW))
+        await site.database.operators.add_operator(Operator("ana", "", NOW, Role.ADMIN))
+        await site.database.operators.open_session(Session(session_digest(SESSION), "ana", NOW, NOW, NOW, VIA_SESSION))
         for grant in grants.values():
             await site.database.grants.open_grant(grant)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import httpx
@@ -9,18 +10,21 @@ import pytest
 from starlette.responses import PlainTextResponse, Response
 
 from bootgrant.approval.grant import GrantState
+from bootgrant.approval.operators import Role
 from bootgrant.asgi.types import App, Message
 from bootgrant.operator_plane.app import PAGES, OperatorPlane, build_pages
 from bootgrant.operator_plane.login.passwords import Argon2Hasher
 from bootgrant.operator_plane.permissions import PERMISSIONS, Permission, UndeclaredRoute
 from bootgrant.operator_plane.visit import Visit
 from bootgrant.ports.grant_store import StoreUnavailable
-from bootgrant.ports.operator_store import Operator, Session
+from bootgrant.ports.operator_store import Operator
+from bootgrant.service.people import people_plane
 from bootgrant.sources.directory import DirectorySource
+from bootgrant.store.people.operators import OperatorRows
+from bootgrant.store.people.rows import Row, Statement, Value
 from bootgrant.wire.secret import Secret
 from bootgrant.workflows.admission import Admission
 from bootgrant.workflows.decide_grant import DecideGrant
-from bootgrant.workflows.sign_in import SignIn
 from support.fakes import CountedEntropy
 from support.grants import CODES
 from support.office import Office, text_of
@@ -31,8 +35,8 @@ pytestmark = pytest.mark.anyio
 def plane(office: Office, public_url: str = "http://boot.example:8080") -> OperatorPlane:
     database, clock = office.site.database, office.site.clock
     decide = DecideGrant(database.grants, DirectorySource(office.site.machines), clock, CODES, Admission(9, 9))
-    sign_in = SignIn(database.operators, Argon2Hasher(), clock, CountedEntropy())
-    return OperatorPlane(decide, sign_in, clock, public_url, "talos", public_url)
+    site = replace(office.site.site, operators_url=public_url)
+    return people_plane(site, database, decide, clock, CountedEntropy())
 
 
 @pytest.mark.parametrize(
@@ -101,7 +105,9 @@ async def test_the_host_is_compared_without_case_and_default_port(office: Office
 
 
 async def test_over_https_the_cookie_is_secure_and_of_this_host_alone(office: Office) -> None:
-    await office.site.database.operators.put_operator(Operator("ana", await Argon2Hasher().hash(Secret("pw")), 0))
+    await office.site.database.operators.add_operator(
+        Operator("ana", await Argon2Hasher().hash(Secret("pw")), 0, Role.ADMIN)
+    )
     app = build_pages(plane(office, "https://boot.example"))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://boot.example") as client:
         form = {"name": "ana", "password": "pw", "next": "/"}
@@ -241,34 +247,20 @@ async def test_a_strange_address_is_never_a_fault_of_ours(
     assert status < 500
 
 
-class BrokenOperators:
-    """ports.operator_store.OperatorStore on a full disk."""
+class BrokenRows:
+    """store.people.rows.Rows on a full disk."""
 
-    async def put_operator(self, operator: Operator) -> None:
+    async def read(self, statement: str, *values: Value) -> Sequence[Row]:
         raise StoreUnavailable("disk full")
 
-    async def find_operator(self, name: str) -> Operator | None:
-        raise StoreUnavailable("disk full")
-
-    async def open_session(self, session: Session) -> None:
-        raise StoreUnavailable("disk full")
-
-    async def find_session(self, digest: bytes) -> Session | None:
-        raise StoreUnavailable("disk full")
-
-    async def touch_session(self, digest: bytes, seen_at: float) -> None:
-        raise StoreUnavailable("disk full")
-
-    async def end_session(self, digest: bytes) -> None:
-        raise StoreUnavailable("disk full")
-
-    async def end_sessions_before(self, created_at: float, seen_at: float) -> None:
+    async def write(self, *statements: Statement) -> Sequence[Row]:
         raise StoreUnavailable("disk full")
 
 
 async def test_a_store_that_fails_gives_a_page_that_says_what_is_lost(office: Office) -> None:
     whole = plane(office)
-    app = build_pages(replace(whole, sign_in=replace(whole.sign_in, operators=BrokenOperators())))
+    broken = replace(whole.sessions, store=OperatorRows(BrokenRows()))
+    app = build_pages(replace(whole, sessions=broken))
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url=whole.public_url) as client:
         client.cookies.set("bootgrant", "x" * 43, domain="boot.example")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bootgrant.approval.operators import Role
 from bootgrant.operator_plane.login.passwords import Argon2Hasher
 from bootgrant.operator_plane.pages.login import local_path
 from bootgrant.ports.operator_store import Operator
@@ -16,7 +17,7 @@ PASSWORD = "staple-horse-battery"
 
 async def hire(office: Office, name: str = "ana") -> None:
     hashed = await Argon2Hasher().hash(Secret(PASSWORD))
-    await office.site.database.operators.put_operator(Operator(name, hashed, office.site.clock.now()))
+    await office.site.database.operators.add_operator(Operator(name, hashed, office.site.clock.now(), Role.ADMIN))
 
 
 async def sign_in(browser: Person, goal: str = "/", password: str = PASSWORD) -> int:

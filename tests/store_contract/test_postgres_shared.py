@@ -11,6 +11,7 @@ import pytest
 from psycopg import sql
 
 from bootgrant.approval.grant import Decision, DeviceGrant, GrantState, Refusal
+from bootgrant.approval.operators import Role
 from bootgrant.ports.operator_store import Operator, Session
 from bootgrant.store.postgres.address import PostgresAddress
 from bootgrant.store.postgres.database import PostgresDatabase, open_postgres
@@ -131,10 +132,11 @@ async def test_a_machine_that_asks_two_servers_at_once_waits_once(two: Two) -> N
 
 
 async def test_a_session_of_one_server_is_good_on_the_other(two: Two) -> None:
-    await two[0].operators.put_operator(Operator("ana", "hash", NOW))
-    session = Session(b"s" * 32, "ana", NOW, NOW)
+    ana = Operator("ana", "hash", NOW, Role.ADMIN, seen_at=NOW)
+    await two[0].operators.add_operator(ana)
+    session = Session(b"s" * 32, "ana", NOW, NOW, NOW, "session")
     await two[0].operators.open_session(session)
-    assert await two[1].operators.find_session(session.digest) == session
+    assert await two[1].operators.find_session(session.digest) == (session, ana)
 
 
 async def test_servers_must_agree_on_what_they_share(two: Two) -> None:

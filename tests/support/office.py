@@ -11,7 +11,8 @@ import httpx
 
 from bootgrant.approval.codes import display_user_code, session_digest
 from bootgrant.approval.grant import DeviceGrant
-from bootgrant.ports.operator_store import Operator, Session
+from bootgrant.approval.operators import VIA_SESSION, Role
+from bootgrant.ports.operator_store import Operator, Session, Stage
 from bootgrant.wire.secret import Secret
 from support.grants import CODES, NOW, UUID, pending_grant
 from support.site import CONFIG, InProcess
@@ -50,15 +51,15 @@ class Office:
         client.headers["origin"] = self.site.site.public_url
         return Person(client)
 
-    async def person(self, name: str = "ana") -> Person:
+    async def person(self, name: str = "ana", role: Role = Role.ADMIN, *, stage: Stage = Stage.FULL) -> Person:
         """A browser with a session of this operator."""
         self.sessions += 1
         secret = Secret(f"{name}{self.sessions}".ljust(43, "x"))
         now = self.site.clock.now()
         operators = self.site.database.operators
         if await operators.find_operator(name) is None:
-            await operators.put_operator(Operator(name, "no password", now))
-        await operators.open_session(Session(session_digest(secret), name, now, now))
+            await operators.add_operator(Operator(name, "no password", now, role))
+        await operators.open_session(Session(session_digest(secret), name, now, now, now, VIA_SESSION, stage))
         browser = self.browser()
         browser.client.cookies.set("bootgrant", secret.reveal(), domain="boot.example")
         return browser

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from bootgrant.ports.operator_store import Operator
+from bootgrant.approval.operators import Actor, Kind, Role
+from bootgrant.ports.operator_store import Operator, Stage
+from bootgrant.ports.passkey_store import Passkey
 from bootgrant.store.sqlite.database import SqliteDatabase
 from bootgrant.wire.secret import Secret
-from bootgrant.workflows.sign_in import NotSignedIn, SignIn, SignInRefused
+from bootgrant.workflows.sessions import Client, Sessions
+from bootgrant.workflows.sign_in import Begun, NotSignedIn, SecondFactor, SignIn, SignInRefused
 from support.fakes import CountedEntropy, FakeClock
 from support.grants import NOW
 
@@ -42,18 +46,28 @@ class Desk:
         self.operators = database.operators
         self.clock = FakeClock()
         self.hasher = CountingHasher()
-        self.work = SignIn(self.operators, self.hasher, self.clock, CountedEntropy())
+        self.sessions = Sessions(self.operators, self.clock, CountedEntropy())
+        self.passkeys = database.passkeys
+        self.work = SignIn(self.operators, self.passkeys, self.sessions, self.hasher, CountedEntropy())
 
-    async def hire(self, password: str = "pw") -> None:
-        await self.operators.put_operator(Operator("ana", f"hash of {password}", self.clock.now()))
+    async def hire(self, password: str = "pw", kind: Kind = Kind.LOCAL) -> None:
+        ana = Operator("ana", f"hash of {password}", self.clock.now(), Role.APPROVER, kind=kind)
+        await self.operators.add_operator(ana)
 
     async def enter(self, name: str = "ana", password: str = "pw", address: str = "10.0.0.5") -> Secret:
-        session = await self.work.sign_in(name, Secret(password), address)
-        assert isinstance(session, Secret)
-        return session
+        return (await self.begin(name, password, address)).session
+
+    async def begin(self, name: str = "ana", password: str = "pw", address: str = "10.0.0.5") -> Begun:
+        begun = await self.work.sign_in(name, Secret(password), Client(address, "a browser"))
+        assert isinstance(begun, Begun)
+        return begun
+
+    async def who(self, session: Secret) -> str | None:
+        found = await self.sessions.who(session)
+        return found.actor.name if found else None
 
     async def fail(self, name: str = "ana", password: str = "no", address: str = "10.0.0.5") -> NotSignedIn:
-        refused = await self.work.sign_in(name, Secret(password), address)
+        refused = await self.work.sign_in(name, Secret(password), Client(address))
         assert isinstance(refused, SignInRefused)
         return refused.why
 
@@ -67,8 +81,8 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 async def test_a_session_is_for_who_signed_in(desk: Desk) -> None:
     await desk.hire()
     session = await desk.enter(" ana ")
-    assert await desk.work.who(session) == "ana"
-    assert await desk.work.who(Secret("x" * 43)) is None
+    assert await desk.who(session) == "ana"
+    assert await desk.who(Secret("x" * 43)) is None
 
 
 async def test_two_sign_ins_are_two_sessions(desk: Desk) -> None:
@@ -94,11 +108,11 @@ async def test_a_session_ends_twelve_hours_after_its_last_use(desk: Desk) -> Non
     await desk.hire()
     session = await desk.enter()
     desk.clock.advance(11 * 3600)
-    assert await desk.work.who(session) == "ana"
+    assert await desk.who(session) == "ana"
     desk.clock.advance(11 * 3600)
-    assert await desk.work.who(session) == "ana"
+    assert await desk.who(session) == "ana"
     desk.clock.advance(12 * 3600)
-    assert await desk.work.who(session) is None
+    assert await desk.who(session) is None
 
 
 async def test_a_session_ends_after_seven_days_however_it_is_used(desk: Desk) -> None:
@@ -106,26 +120,26 @@ async def test_a_session_ends_after_seven_days_however_it_is_used(desk: Desk) ->
     session = await desk.enter()
     for _ in range(27):
         desk.clock.advance(6 * 3600)
-        assert await desk.work.who(session) == "ana"
+        assert await desk.who(session) == "ana"
     desk.clock.advance(6 * 3600)
-    assert await desk.work.who(session) is None
+    assert await desk.who(session) is None
 
 
 async def test_signing_out_ends_this_session_and_no_other(desk: Desk) -> None:
     await desk.hire()
     first, second = await desk.enter(), await desk.enter()
-    await desk.work.sign_out(first)
-    assert await desk.work.who(first) is None
-    assert await desk.work.who(second) == "ana"
+    await desk.sessions.end(first)
+    assert await desk.who(first) is None
+    assert await desk.who(second) == "ana"
 
 
 async def test_a_new_password_ends_the_sessions_of_the_old_one(desk: Desk) -> None:
     await desk.hire()
     session = await desk.enter()
-    await desk.hire("new")
-    assert await desk.work.who(session) is None
+    await desk.operators.set_password("ana", "hash of new")
+    assert await desk.who(session) is None
     assert await desk.fail(password="pw") is NotSignedIn.WRONG
-    assert await desk.work.who(await desk.enter(password="new")) == "ana"
+    assert await desk.who(await desk.enter(password="new")) == "ana"
 
 
 async def test_a_right_password_gives_no_tries_back(desk: Desk) -> None:
@@ -149,7 +163,7 @@ async def test_a_stranger_at_one_address_cannot_lock_a_person_out(desk: Desk) ->
     for _ in range(600):
         await desk.fail(address="192.0.2.1")
         desk.clock.advance(1)
-    assert await desk.work.who(await desk.enter(address="10.0.0.5")) == "ana"
+    assert await desk.who(await desk.enter(address="10.0.0.5")) == "ana"
 
 
 async def test_too_many_at_the_same_moment_are_told_to_come_back(desk: Desk) -> None:
@@ -161,4 +175,100 @@ async def test_too_many_at_the_same_moment_are_told_to_come_back(desk: Desk) -> 
     assert await desk.fail(address="10.1.1.1") is NotSignedIn.BUSY
     desk.hasher.open.set()
     assert set(await asyncio.gather(*running)) == {NotSignedIn.WRONG}
-    assert await desk.work.who(await desk.enter()) == "ana"
+    assert await desk.who(await desk.enter()) == "ana"
+
+
+def require_two(desk: Desk) -> None:
+    desk.work = replace(desk.work, second_factor=SecondFactor.REQUIRED)
+
+
+async def test_the_session_says_who_may_what_and_how_they_came(desk: Desk) -> None:
+    await desk.hire()
+    signed_in = await desk.sessions.who(await desk.enter())
+    assert signed_in is not None
+    assert signed_in.actor == Actor("ana", Role.APPROVER, (), "session")
+    assert (signed_in.session.address, signed_in.session.browser) == ("10.0.0.5", "a browser")
+
+
+async def test_somebody_shut_out_is_told_what_a_stranger_is_told(desk: Desk) -> None:
+    await desk.hire()
+    session = await desk.enter()
+    await desk.operators.set_disabled("ana", desk.clock.now())
+    assert await desk.who(session) is None
+    assert await desk.fail(password="pw") is NotSignedIn.WRONG
+    await desk.operators.set_disabled("ana", None)
+    assert await desk.who(session) is None
+    assert await desk.who(await desk.enter()) == "ana"
+
+
+async def test_another_role_counts_from_the_next_request_on(desk: Desk) -> None:
+    await desk.hire()
+    session = await desk.enter()
+    await desk.operators.set_rights("ana", Role.VIEWER, ())
+    signed_in = await desk.sessions.who(session)
+    assert signed_in is not None
+    assert signed_in.actor.role is Role.VIEWER
+
+
+async def test_who_has_no_password_signs_in_with_none(desk: Desk) -> None:
+    await desk.operators.add_operator(Operator("corp:ana", "", NOW, Role.ADMIN, kind=Kind.OIDC))
+    assert await desk.fail("corp:ana", "") is NotSignedIn.WRONG
+    assert desk.hasher.verified == 1
+
+
+async def test_where_two_factors_are_needed_a_password_is_half_of_a_sign_in(desk: Desk) -> None:
+    await desk.hire()
+    require_two(desk)
+    assert (await desk.begin()).stage is Stage.ENROLMENT
+    await desk.passkeys.add_passkey(Passkey(b"id", "ana", b"handle", b"key", 0, "phone", NOW))
+    assert (await desk.begin()).stage is Stage.SECOND_FACTOR
+
+
+async def test_half_of_a_sign_in_ends_after_ten_minutes(desk: Desk) -> None:
+    await desk.hire()
+    require_two(desk)
+    session = await desk.enter()
+    desk.clock.advance(599)
+    assert await desk.who(session) == "ana"
+    desk.clock.advance(1)
+    assert await desk.who(session) is None
+
+
+async def test_a_break_glass_password_opens_when_nothing_else_is_at_hand(desk: Desk) -> None:
+    await desk.hire(kind=Kind.BREAK_GLASS)
+    require_two(desk)
+    signed_in = await desk.sessions.who(await desk.enter())
+    assert signed_in is not None
+    assert signed_in.session.stage is Stage.FULL
+    assert str(signed_in.actor) == "ana (break-glass)"
+
+
+async def test_a_sign_in_is_fresh_for_a_quarter_of_an_hour_however_it_is_used(desk: Desk) -> None:
+    await desk.hire()
+    session = await desk.enter()
+    desk.clock.advance(899)
+    signed_in = await desk.sessions.who(session)
+    assert signed_in is not None
+    assert desk.sessions.is_fresh(signed_in.session)
+    desk.clock.advance(1)
+    assert not desk.sessions.is_fresh(signed_in.session)
+
+
+async def test_one_sees_and_ends_ones_own_sessions_and_no_others(desk: Desk) -> None:
+    await desk.hire()
+    first = await desk.enter()
+    desk.clock.advance(1)
+    second = await desk.enter()
+    newest, oldest = await desk.sessions.of("ana")
+    assert newest.created_at > oldest.created_at
+    assert not await desk.sessions.end_one_of("ben", oldest.digest)
+    assert await desk.sessions.end_one_of("ana", oldest.digest)
+    assert await desk.who(first) is None
+    assert await desk.who(second) == "ana"
+
+
+async def test_the_list_of_sessions_has_those_that_can_be_used(desk: Desk) -> None:
+    await desk.hire()
+    await desk.enter()
+    desk.clock.advance(12 * 3600)
+    assert await desk.sessions.of("ana") == []

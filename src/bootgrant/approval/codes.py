@@ -51,6 +51,16 @@ def session_digest(session: Secret) -> bytes:
     return hashlib.sha256(b"bootgrant session\0" + session.reveal().encode()).digest()
 
 
+def api_token_digest(token: Secret) -> bytes:
+    """What the store knows of the token of a program."""
+    return hashlib.sha256(b"bootgrant API token\0" + token.reveal().encode()).digest()
+
+
+def challenge_digest(challenge: bytes) -> bytes:
+    """What the store knows of a challenge that waits for its answer."""
+    return hashlib.sha256(b"bootgrant challenge\0" + challenge).digest()
+
+
 def normalise_user_code(text: str) -> str | None:
     """A typed code without separators and in upper case; None for what cannot be one."""
     letters = _SEPARATORS.sub("", text[:64]).upper()

@@ -17,6 +17,11 @@ _KEY: Final = re.compile(r"[a-z0-9](?:[a-z0-9_.-]{0,61}[a-z0-9])?")
 _VALUE: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
 
 
+NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}")
+NAME_RULE: Final = 'letters, digits and ".", "_", "-", "@", "+", at most 64, a letter or digit first'
+"""Names of local operators and of tokens: ASCII, so that no two look alike in the audit. Those of OIDC have a colon."""
+
+
 class Role(Enum):
     """What a person is trusted with, lowest first."""
 
@@ -116,7 +121,7 @@ class Actor:
         return self.role.is_at_least(Role.APPROVER) and is_within(self.labels, labels)
 
     def __str__(self) -> str:
-        """As a log or the audit names it: ``ana``, ``ana (oidc:corp)``, ``ci (token:ci)``."""
+        """As a log or the audit names it: ``ana``, ``ana (break-glass)``, ``ci (token:ci)``."""
         return self.name if self.via == VIA_SESSION else f"{self.name} ({self.via})"
 
 

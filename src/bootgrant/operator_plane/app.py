@@ -42,7 +42,7 @@ PAGES: Final[tuple[PageRoute, ...]] = (
     ("POST", "/logout", login.sign_out),
     ("GET", "/static/{name}", static.serve),
 )
-_OFFERED: Final = frozenset({Permission.PUBLIC, Permission.SIGNED_IN})
+_OFFERED: Final = frozenset({Permission.PUBLIC, Permission.SIGNED_IN, Permission.APPROVER, Permission.ADMIN})
 _TROUBLES: Final = {404: trouble.NOT_FOUND, 405: trouble.WRONG_METHOD}
 
 

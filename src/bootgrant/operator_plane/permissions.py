@@ -6,12 +6,16 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Final
 
+from bootgrant.approval.operators import Role
+
 
 class Permission(Enum):
     """What a caller must have shown before a route runs."""
 
     PUBLIC = "anybody who can reach the server"
-    SIGNED_IN = "an operator with a session"
+    SIGNED_IN = "an operator with a session, whatever the role"
+    APPROVER = "an operator who may decide"
+    ADMIN = "an operator who may do everything"
     ADMIN_SOCKET = "whoever may open data/admin.sock (mode 0600): the server's user and root"
 
 
@@ -25,13 +29,21 @@ PERMISSIONS: Final[Mapping[tuple[str, str], Permission]] = {
     ("POST", "/device"): Permission.SIGNED_IN,
     ("GET", "/d/{code}"): Permission.SIGNED_IN,
     ("GET", "/requests/{grant_id}"): Permission.SIGNED_IN,
-    ("POST", "/requests/{grant_id}/approve"): Permission.SIGNED_IN,
-    ("POST", "/requests/{grant_id}/deny"): Permission.SIGNED_IN,
+    ("POST", "/requests/{grant_id}/approve"): Permission.APPROVER,
+    ("POST", "/requests/{grant_id}/deny"): Permission.APPROVER,
     ("GET", "/api/v1/pending"): Permission.ADMIN_SOCKET,
     ("GET", "/api/v1/grants/{code}"): Permission.ADMIN_SOCKET,
     ("POST", "/api/v1/approve"): Permission.ADMIN_SOCKET,
     ("POST", "/api/v1/deny"): Permission.ADMIN_SOCKET,
 }
+
+
+LEAST_ROLE: Final[Mapping[Permission, Role]] = {
+    Permission.SIGNED_IN: Role.VIEWER,
+    Permission.APPROVER: Role.APPROVER,
+    Permission.ADMIN: Role.ADMIN,
+}
+"""The lowest role that a route's permission is given to."""
 
 
 class UndeclaredRoute(Exception):

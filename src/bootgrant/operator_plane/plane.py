@@ -8,6 +8,7 @@ from bootgrant.operator_plane.sessions import SessionCookie
 from bootgrant.ports.clock import Clock
 from bootgrant.workflows.attempts import AttemptLimit, WhenFull
 from bootgrant.workflows.decide_grant import DecideGrant
+from bootgrant.workflows.sessions import Sessions
 from bootgrant.workflows.sign_in import SignIn
 
 
@@ -28,6 +29,7 @@ class OperatorPlane:
     """
 
     decide: DecideGrant
+    sessions: Sessions
     sign_in: SignIn
     clock: Clock
     public_url: str
@@ -38,4 +40,4 @@ class OperatorPlane:
 
     @property
     def cookie(self) -> SessionCookie:
-        return SessionCookie(secure=self.public_url.startswith("https:"))
+        return SessionCookie(self.public_url.startswith("https:"), self.sessions.rules.lifetime)

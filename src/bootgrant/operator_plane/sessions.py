@@ -10,16 +10,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from bootgrant.wire.secret import Secret
-from bootgrant.workflows.sign_in import SESSION_LIFETIME
 
 _SESSION: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 @dataclass(frozen=True, slots=True)
 class SessionCookie:
-    """``secure`` (public_url is https) adds Secure and the ``__Host-`` prefix: no other host can set or read it."""
+    """``secure`` (public_url is https) adds Secure and the ``__Host-`` prefix: no other host can set or read it.
+
+    ``lifetime`` is in seconds.
+    """
 
     secure: bool
+    lifetime: float
 
     @property
     def name(self) -> str:
@@ -34,7 +37,7 @@ class SessionCookie:
         response.set_cookie(
             self.name,
             session.reveal(),
-            max_age=round(SESSION_LIFETIME),
+            max_age=round(self.lifetime),
             path="/",
             secure=self.secure,
             httponly=True,

@@ -85,6 +85,17 @@ def foreign_form(public_url: str) -> Trouble:
     )
 
 
+def not_allowed(least: str) -> Trouble:
+    """Somebody is signed in, and their role is too low; ``least`` is the one that it takes."""
+    return Trouble(
+        403,
+        "Your role does not allow this",
+        f"This takes the role {least} at least.",
+        _NOTHING,
+        f"Ask somebody who is {least}, or an admin to give you that role (`bootgrant operators set`).",
+    )
+
+
 def misdirected(public_url: str) -> Trouble:
     """A request under another name than the server's own."""
     return Trouble(

@@ -10,16 +10,19 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from bootgrant.approval.operators import Actor
 from bootgrant.asgi.body_limit import BodyTooLarge, ClientGone, read_body
 from bootgrant.asgi.client_address import client_address
 from bootgrant.operator_plane import trouble
 from bootgrant.operator_plane.csrf import FIELD, csrf_token, is_from_here, is_right_token
-from bootgrant.operator_plane.permissions import Permission
+from bootgrant.operator_plane.permissions import LEAST_ROLE, Permission
 from bootgrant.operator_plane.plane import OperatorPlane
 from bootgrant.operator_plane.rendering import render
+from bootgrant.ports.operator_store import Stage
 from bootgrant.wire.device_flow import OAuthError, parse_form
 from bootgrant.wire.limits import REQUEST_BODY
 from bootgrant.wire.secret import Secret
+from bootgrant.workflows.sessions import Client, SignedIn
 
 AUTO: Final = "auto"
 """The query parameter of a page that loads itself anew: nobody is there, and the session may idle out."""
@@ -29,17 +32,32 @@ _KEPT: Final = ("code", "reason")
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """``operator`` and ``session`` are None together: nobody is signed in. ``form`` is empty but for a POST."""
+    """``session`` and ``who`` are None together: nobody is signed in. ``form`` is empty but for a POST."""
 
     plane: OperatorPlane
     request: Request
     form: Mapping[str, str]
     session: Secret | None
-    operator: str | None
+    who: SignedIn | None
+
+    @property
+    def actor(self) -> Actor | None:
+        """Who this is, as decisions and the audit name them; None until the sign-in is complete."""
+        return self.who.actor if self.who and self.who.session.stage is Stage.FULL else None
+
+    @property
+    def operator(self) -> str | None:
+        """The name of ``actor``."""
+        return self.actor.name if self.actor else None
 
     @property
     def address(self) -> str:
         return str(client_address(self.request.scope) or "unknown")
+
+    @property
+    def client(self) -> Client:
+        """Where this person sits, for the list of their sessions."""
+        return Client(self.address, self.request.headers.get("user-agent", ""))
 
     @property
     def csrf(self) -> str:
@@ -73,8 +91,8 @@ def guarded(plane: OperatorPlane, permission: Permission, handler: Handler) -> C
         match permission:
             case Permission.PUBLIC:
                 return await handler(visit)
-            case Permission.SIGNED_IN:
-                return _not_yet(visit) or await handler(visit)
+            case Permission.SIGNED_IN | Permission.APPROVER | Permission.ADMIN:
+                return _not_yet(visit) or _not_enough(visit, permission) or await handler(visit)
             case Permission.ADMIN_SOCKET:
                 raise AssertionError("permission_of lets no such route in here")
 
@@ -83,10 +101,18 @@ def guarded(plane: OperatorPlane, permission: Permission, handler: Handler) -> C
 
 def _not_yet(visit: Visit) -> Response | None:
     """Where somebody goes who is not signed in, or whose form is of another session; None for the others."""
-    if visit.session is None or visit.operator is None:
+    if visit.session is None or visit.who is None:
         return RedirectResponse(f"/login?{urlencode({'next': way_back(visit)})}", 303)
     if visit.request.method == "POST" and not is_right_token(visit.session, visit.form.get(FIELD, "")):
         return visit.trouble(trouble.STALE_FORM)
+    return None
+
+
+def _not_enough(visit: Visit, permission: Permission) -> Response | None:
+    """The page for somebody whose role is too low for this route; None for the others."""
+    least = LEAST_ROLE[permission]
+    if visit.actor is None or not visit.actor.role.is_at_least(least):
+        return visit.trouble(trouble.not_allowed(least.value))
     return None
 
 
@@ -120,7 +146,7 @@ async def _read_form(plane: OperatorPlane, request: Request) -> Mapping[str, str
 async def _recognise(plane: OperatorPlane, request: Request, form: Mapping[str, str]) -> Visit:
     session = plane.cookie.read(request)
     if session is not None:
-        operator = await plane.sign_in.who(session, present=AUTO not in request.query_params)
-        if operator is not None:
-            return Visit(plane, request, form, session, operator)
+        who = await plane.sessions.who(session, present=AUTO not in request.query_params)
+        if who is not None:
+            return Visit(plane, request, form, session, who)
     return Visit(plane, request, form, None, None)

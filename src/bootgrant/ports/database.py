@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Protocol
 
 from bootgrant.counting import StoreCounts
+from bootgrant.ports.api_token_store import ApiTokenStore
+from bootgrant.ports.challenge_store import ChallengeStore
 from bootgrant.ports.grant_store import GrantStore
 from bootgrant.ports.operator_store import OperatorStore
+from bootgrant.ports.passkey_store import PasskeyStore
 
 
 class Database(Protocol):
@@ -20,3 +23,12 @@ class Database(Protocol):
 
     @property
     def counts(self) -> StoreCounts: ...
+
+    @property
+    def passkeys(self) -> PasskeyStore: ...
+
+    @property
+    def challenges(self) -> ChallengeStore: ...
+
+    @property
+    def api_tokens(self) -> ApiTokenStore: ...

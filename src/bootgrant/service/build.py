@@ -21,14 +21,14 @@ from bootgrant.machine_plane.introspection import introspection
 from bootgrant.machine_plane.metadata import Metadata
 from bootgrant.machine_plane.revocation import revocation
 from bootgrant.machine_plane.token import token
-from bootgrant.operator_plane.app import OperatorPlane, build_admin_api, build_pages
-from bootgrant.operator_plane.login.passwords import Argon2Hasher
+from bootgrant.operator_plane.app import build_admin_api, build_pages
 from bootgrant.ports.clock import Clock
 from bootgrant.ports.database import Database
 from bootgrant.ports.entropy import Entropy
 from bootgrant.service.http_protocol import ShortWay
 from bootgrant.service.metrics.collecting import ServerCollector, Watched, registry_of
 from bootgrant.service.metrics.endpoint import MetricsEndpoint
+from bootgrant.service.people import people_plane
 from bootgrant.service.settings import Site
 from bootgrant.sources.directory import DirectorySource
 from bootgrant.workflows.admission import Admission
@@ -39,7 +39,6 @@ from bootgrant.workflows.held_polls import HeldPolls
 from bootgrant.workflows.look_at_token import LookAtToken
 from bootgrant.workflows.open_grant import OpenGrant
 from bootgrant.workflows.poll_grant import PollGrant
-from bootgrant.workflows.sign_in import SignIn
 
 _CONFIG = "/config"
 
@@ -85,14 +84,7 @@ def build(site: Site, database: Database, key: bytes, held_most: int, clock: Clo
     counts = RequestCounts()
     rules = MachineRules(AllowedNetworks(site.machine_networks), site.clients, counts)
     decide = DecideGrant(database.grants, source, clock, codes, admission)
-    plane = OperatorPlane(
-        decide=decide,
-        sign_in=SignIn(database.operators, Argon2Hasher(), clock, entropy),
-        clock=clock,
-        public_url=site.operators_url,
-        client_id=_public_client(site),
-        machine_url=site.public_url,
-    )
+    plane = people_plane(site, database, decide, clock, entropy)
     pages = Counted(build_pages(plane), counts)
     metrics = _metrics(site, Watched(database, counts, held, clock))
     look = LookAtToken(database.grants, clock, site.rules)
@@ -139,8 +131,3 @@ def _metrics(site: Site, watched: Watched) -> MetricsEndpoint:
 
 async def _nothing_else(_scope: Scope, _receive: Receive, send: Send) -> None:
     await plain_answer(404, "only machines are answered here").send(send)
-
-
-def _public_client(site: Site) -> str:
-    """The client id for kernel lines: one without a secret, when there is one."""
-    return min(site.clients.values(), key=lambda client: (client.secret is not None, client.client_id)).client_id

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
-import string
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from bootgrant.approval.operators import Role
 from bootgrant.operator_plane.login.passwords import Argon2Hasher
 from bootgrant.ports.grant_store import StoreUnavailable
 from bootgrant.ports.operator_store import Operator
@@ -17,8 +16,9 @@ from bootgrant.service.data_folder import code_key, prepare_data_folder
 from bootgrant.service.database import migrate_database, open_database
 from bootgrant.service.settings import SettingsError, Site, load_site
 from bootgrant.service.settings_table import SETTINGS, Setting
-from bootgrant.service.system import SystemClock
+from bootgrant.service.system import SystemClock, SystemEntropy
 from bootgrant.wire.secret import Secret
+from bootgrant.workflows.manage_operators import made_up_password
 
 _EXAMPLE_UUID = "40dcbd19-3b10-444e-bfff-aaee44a51fda"
 _EXAMPLE = """\
@@ -51,7 +51,7 @@ def init_site(
     config = folder / "bootgrant.toml"
     if config.exists():
         raise SettingsError(f"{config} is already there: nothing was changed")
-    password = _password()
+    password = made_up_password(SystemEntropy())
     try:
         folder.mkdir(parents=True, exist_ok=True)
         config.write_text(settings_file({"public_url": public_url, "listen": listen, **(database or {})}), "utf-8")
@@ -70,13 +70,6 @@ def init_site(
     return NewSite(config, operator, password)
 
 
-def _password() -> Secret:
-    """Four groups of five letters and digits: 103 bits, and it can be typed on a phone."""
-    letters = [c for c in string.ascii_lowercase + string.digits if c not in "il1o0"]
-    groups = ("".join(secrets.choice(letters) for _ in range(5)) for _ in range(4))
-    return Secret("-".join(groups))
-
-
 async def _add_operator(site: Site, name: str, password: Secret) -> None:
     async with open_database(site, SystemClock().now()) as database:
         if await database.operators.find_operator(name) is not None:
@@ -85,7 +78,7 @@ async def _add_operator(site: Site, name: str, password: Secret) -> None:
                 "(docs/server.md), or name another --operator"
             )
         hashed = await Argon2Hasher().hash(password)
-        await database.operators.put_operator(Operator(name, hashed, SystemClock().now()))
+        await database.operators.add_operator(Operator(name, hashed, SystemClock().now(), Role.ADMIN))
 
 
 def settings_file(chosen: dict[str, str]) -> str:

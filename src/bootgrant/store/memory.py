@@ -6,9 +6,14 @@ from collections.abc import Sequence
 
 from bootgrant.approval.grant import Delivery, DeviceGrant
 from bootgrant.counting import StoreCounts
-from bootgrant.ports.operator_store import Operator, Session
 from bootgrant.store.grant_book import Batch, GrantBook
 from bootgrant.store.grant_index import GrantIndex
+from bootgrant.store.memory_people import (
+    MemoryApiTokenStore,
+    MemoryChallengeStore,
+    MemoryOperatorStore,
+    MemoryPasskeyStore,
+)
 
 
 class MemoryJournal:
@@ -44,48 +49,16 @@ class MemoryJournal:
         return
 
 
-class MemoryOperatorStore:
-    """ports.operator_store.OperatorStore in dictionaries."""
-
-    def __init__(self) -> None:
-        self._operators: dict[str, Operator] = {}
-        self._sessions: dict[bytes, Session] = {}
-
-    async def put_operator(self, operator: Operator) -> None:
-        self._operators[operator.name] = operator
-        self._sessions = {d: session for d, session in self._sessions.items() if session.operator != operator.name}
-
-    async def find_operator(self, name: str) -> Operator | None:
-        return self._operators.get(name)
-
-    async def open_session(self, session: Session) -> None:
-        self._sessions[session.digest] = session
-
-    async def find_session(self, digest: bytes) -> Session | None:
-        return self._sessions.get(digest)
-
-    async def touch_session(self, digest: bytes, seen_at: float) -> None:
-        if session := self._sessions.get(digest):
-            self._sessions[digest] = Session(digest, session.operator, session.created_at, seen_at)
-
-    async def end_session(self, digest: bytes) -> None:
-        self._sessions.pop(digest, None)
-
-    async def end_sessions_before(self, created_at: float, seen_at: float) -> None:
-        self._sessions = {
-            digest: session
-            for digest, session in self._sessions.items()
-            if session.created_at >= created_at and session.seen_at >= seen_at
-        }
-
-
 class MemoryDatabase:
-    """Both stores of one process."""
+    """All stores of one process."""
 
     def __init__(self) -> None:
         self.counts = StoreCounts()
         self.grants = GrantBook(GrantIndex(), MemoryJournal(), self.counts)
         self.operators = MemoryOperatorStore()
+        self.passkeys = MemoryPasskeyStore(self.operators)
+        self.challenges = MemoryChallengeStore()
+        self.api_tokens = MemoryApiTokenStore()
 
     def close(self) -> None:
         return

@@ -1,34 +1,32 @@
-"""A person signs in, is recognised, and signs out.
-
-A session is 256 random bits in the browser's cookie; the store has its digest. It ends 12 hours after its last use and
-7 days after it began, whatever comes first.
-"""
+"""A person signs in with a password, and perhaps goes on to a passkey (workflows.passkeys)."""
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64encode
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
-from bootgrant.approval.codes import session_digest
-from bootgrant.ports.clock import Clock
+from bootgrant.approval.operators import VIA_BREAK_GLASS, VIA_SESSION, Kind
 from bootgrant.ports.entropy import Entropy
-from bootgrant.ports.operator_store import Operator, OperatorStore, Session
+from bootgrant.ports.operator_store import Operator, OperatorStore, Stage
+from bootgrant.ports.passkey_store import PasskeyStore
 from bootgrant.ports.password_hasher import PasswordHasher
 from bootgrant.wire.secret import Secret
 from bootgrant.workflows.attempts import AttemptLimit, WhenFull, address_key, name_key
+from bootgrant.workflows.sessions import Client, Sessions
 
-SESSION_IDLE: Final = 12 * 3600.0
-SESSION_LIFETIME: Final = 7 * 86400.0
-"""Seconds."""
-
-_SEEN_STEP: Final = 60.0
 _MOST_AT_ONCE: Final = 16
 
 
+class SecondFactor(Enum):
+    """Whether a password alone opens the pages (setting ``operators.second_factor``)."""
+
+    OFF = "off"
+    REQUIRED = "required"
+
+
 class NotSignedIn(Enum):
-    """Why there is no session. A wrong name and a wrong password are one answer."""
+    """Why there is no session. A wrong name, a wrong password and somebody shut out are one answer."""
 
     WRONG = "wrong name or password"
     TOO_MANY = "too many attempts"
@@ -41,6 +39,15 @@ class SignInRefused:
 
     why: NotSignedIn
     wait: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A new session; only stage FULL opens the pages."""
+
+    session: Secret
+    stage: Stage
+    operator: Operator
 
 
 def _by_address() -> AttemptLimit:
@@ -63,17 +70,23 @@ class _Work:
 @dataclass(frozen=True, slots=True)
 class SignIn:
     operators: OperatorStore
+    passkeys: PasskeyStore
+    sessions: Sessions
     hasher: PasswordHasher
-    clock: Clock
     entropy: Entropy
+    second_factor: SecondFactor = SecondFactor.OFF
     by_address: AttemptLimit = field(default_factory=_by_address)
     by_name: AttemptLimit = field(default_factory=_by_name)
     _work: _Work = field(default_factory=_Work)
 
-    async def sign_in(self, name: str, password: Secret, address: str) -> Secret | SignInRefused:
+    def wait_at(self, address: str) -> float:
+        """Count an attempt of this address that names nobody: 0.0, or the seconds to wait before the next."""
+        return self.by_address.attempt(address_key(address), self.sessions.clock.steady())
+
+    async def sign_in(self, name: str, password: Secret, client: Client) -> Begun | SignInRefused:
         """A new session for the operator of this name and password. Raises StoreUnavailable."""
-        now = self.clock.steady()
-        wait = self.by_address.attempt(address_key(address), now) or self.by_name.attempt(name_key(name), now)
+        steady = self.sessions.clock.steady()
+        wait = self.wait_at(client.address) or self.by_name.attempt(name_key(name), steady)
         if wait:
             return SignInRefused(NotSignedIn.TOO_MANY, wait)
         if self._work.running >= _MOST_AT_ONCE:
@@ -84,35 +97,24 @@ class SignIn:
             right = await self._is_right(operator, password)
         finally:
             self._work.running -= 1
-        return await self._open(operator) if operator and right else SignInRefused(NotSignedIn.WRONG)
-
-    async def who(self, session: Secret, *, present: bool = True) -> str | None:
-        """The operator of a session that has not ended. ``present`` False does not keep it from idling out."""
-        digest = session_digest(session)
-        found = await self.operators.find_session(digest)
-        now = self.clock.now()
-        if found is None or now >= found.created_at + SESSION_LIFETIME or now >= found.seen_at + SESSION_IDLE:
-            return None
-        if present and now - found.seen_at >= _SEEN_STEP:
-            await self.operators.touch_session(digest, now)
-        return found.operator
-
-    async def sign_out(self, session: Secret) -> None:
-        """End this session; an unknown one is no error."""
-        await self.operators.end_session(session_digest(session))
+        if operator is None or not right or operator.disabled_at is not None:
+            return SignInRefused(NotSignedIn.WRONG)
+        stage = await self._stage(operator)
+        via = VIA_BREAK_GLASS if operator.kind is Kind.BREAK_GLASS else VIA_SESSION
+        return Begun(await self.sessions.begin(operator, via, client, stage), stage, operator)
 
     async def _is_right(self, operator: Operator | None, password: Secret) -> bool:
-        """An unknown name costs the same time as a wrong password."""
-        if operator is not None:
+        """An unknown name, and one without a password, cost the same time as a wrong password."""
+        if operator is not None and operator.password_hash:
             return await self.hasher.verify(operator.password_hash, password)
         if not self._work.nobody:
             self._work.nobody = await self.hasher.hash(Secret(self.entropy.random_bytes(32).hex()))
         await self.hasher.verify(self._work.nobody, password)
         return False
 
-    async def _open(self, operator: Operator) -> Secret:
-        now = self.clock.now()
-        await self.operators.end_sessions_before(now - SESSION_LIFETIME, now - SESSION_IDLE)
-        session = Secret(urlsafe_b64encode(self.entropy.random_bytes(32)).rstrip(b"=").decode())
-        await self.operators.open_session(Session(session_digest(session), operator.name, now, now))
-        return session
+    async def _stage(self, operator: Operator) -> Stage:
+        """A break-glass password is long, random and kept in a safe: it must open when nothing else is at hand."""
+        if self.second_factor is SecondFactor.OFF or operator.kind is Kind.BREAK_GLASS:
+            return Stage.FULL
+        known = await self.passkeys.passkeys_of(operator.name)
+        return Stage.SECOND_FACTOR if known else Stage.ENROLMENT

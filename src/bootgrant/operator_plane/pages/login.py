@@ -31,22 +31,22 @@ async def show(visit: Visit) -> Response:
 async def sign_in(visit: Visit) -> Response:
     """Look at name and password, and begin a new session; the old one of this browser ends."""
     name, goal = visit.form.get("name", ""), local_path(visit.form.get("next", ""))
-    outcome = await visit.plane.sign_in.sign_in(name, Secret(visit.form.get("password", "")), visit.address)
+    outcome = await visit.plane.sign_in.sign_in(name, Secret(visit.form.get("password", "")), visit.client)
     if isinstance(outcome, SignInRefused):
         log.info("sign-in of %r from %s refused: %s", name[:64], visit.address, outcome.why.value)
         return _refused(visit, goal, name, outcome)
     if visit.session:
-        await visit.plane.sign_in.sign_out(visit.session)
+        await visit.plane.sessions.end(visit.session)
     log.info("%r signed in from %s", name, visit.address)
     response = RedirectResponse(goal, 303)
-    visit.plane.cookie.set(response, outcome)
+    visit.plane.cookie.set(response, outcome.session)
     return response
 
 
 async def sign_out(visit: Visit) -> Response:
     """End the session, here and in the store."""
     if visit.session:
-        await visit.plane.sign_in.sign_out(visit.session)
+        await visit.plane.sessions.end(visit.session)
     response = RedirectResponse("/login", 303)
     visit.plane.cookie.clear(response)
     return response

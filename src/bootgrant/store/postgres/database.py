@@ -11,12 +11,16 @@ import psycopg
 from psycopg import AsyncConnection
 
 from bootgrant.ports.grant_store import StoreUnavailable
+from bootgrant.store.people.api_tokens import ApiTokenRows
+from bootgrant.store.people.challenges import ChallengeRows
+from bootgrant.store.people.operators import OperatorRows
+from bootgrant.store.people.passkeys import PasskeyRows
 from bootgrant.store.postgres.address import PostgresAddress
 from bootgrant.store.postgres.connections import Connection, Connections, reason_of
 from bootgrant.store.postgres.grants import PostgresGrantStore
 from bootgrant.store.postgres.migrations import check_schema
 from bootgrant.store.postgres.news import News
-from bootgrant.store.postgres.operators import PostgresOperatorStore
+from bootgrant.store.postgres.rows import PostgresRows
 from bootgrant.store.postgres.watching import Watching
 
 log = logging.getLogger("bootgrant.store")
@@ -30,8 +34,12 @@ class PostgresDatabase:
         self._connections = connections
         self._news = news
         self.grants = PostgresGrantStore(connections, watching, news)
-        self.operators = PostgresOperatorStore(connections)
         self.counts = connections.counts
+        rows = PostgresRows(connections)
+        self.operators = OperatorRows(rows)
+        self.passkeys = PasskeyRows(rows)
+        self.challenges = ChallengeRows(rows)
+        self.api_tokens = ApiTokenRows(rows)
 
     @property
     def hears_others(self) -> bool:

@@ -10,9 +10,13 @@ from typing import Final
 from bootgrant.store.folder_lock import FolderLock
 from bootgrant.store.grant_book import GrantBook
 from bootgrant.store.grant_index import GrantIndex
+from bootgrant.store.people.api_tokens import ApiTokenRows
+from bootgrant.store.people.challenges import ChallengeRows
+from bootgrant.store.people.operators import OperatorRows
+from bootgrant.store.people.passkeys import PasskeyRows
 from bootgrant.store.sqlite.grants import SqliteJournal
 from bootgrant.store.sqlite.migrations import migrate
-from bootgrant.store.sqlite.operators import SqliteOperatorStore
+from bootgrant.store.sqlite.rows import SqliteRows
 from bootgrant.store.sqlite.writer import Writer
 
 DATABASE: Final = "bootgrant.sqlite3"
@@ -41,7 +45,11 @@ class SqliteDatabase:
             index.put(grant)
         self.counts = self._writer.counts
         self.grants = GrantBook(index, journal, self.counts)
-        self.operators = SqliteOperatorStore(self._writer, self._reader)
+        rows = SqliteRows(self._writer, self._reader)
+        self.operators = OperatorRows(rows)
+        self.passkeys = PasskeyRows(rows)
+        self.challenges = ChallengeRows(rows)
+        self.api_tokens = ApiTokenRows(rows)
 
     def close(self) -> None:
         self._writer.close()
