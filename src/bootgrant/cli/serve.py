@@ -7,7 +7,9 @@ import logging
 import os
 import sys
 import time
+from logging.handlers import QueueHandler, QueueListener
 from pathlib import Path
+from queue import SimpleQueue
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     from bootgrant.service.settings import SettingsError, load_site
     from bootgrant.service.settings_table import SETTINGS
 
-    _start_log()
+    listener = _start_log()
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     # Every attempt of the pool to reach a lost database is a warning; the store says once that it is lost.
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
@@ -57,15 +59,26 @@ def run(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         # While it still waited for its database; from then on a signal ends it in order.
         return 130
+    finally:
+        listener.stop()
     return 0
 
 
-def _start_log() -> None:
-    """Lines on standard error. What no line shows is not looked up: thousands of machines are logged in a second."""
+def _start_log() -> QueueListener:
+    """Lines on standard error, written by a thread of their own: a slow disk or a stopped terminal holds up no machine.
+
+    What no line shows is not looked up: many machines are logged in a second.
+    """
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Lines("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    lines: SimpleQueue[logging.LogRecord] = SimpleQueue()
+    root = logging.getLogger()
+    root.setLevel(logging.INFO)
+    root.addHandler(QueueHandler(lines))
+    listener = QueueListener(lines, handler)
+    listener.start()
+    return listener
 
 
 class _Lines(logging.Formatter):

@@ -31,6 +31,7 @@ from bootgrant.service.metrics.endpoint import MetricsEndpoint
 from bootgrant.service.people import people_plane
 from bootgrant.service.settings import Site
 from bootgrant.sources.directory import DirectorySource
+from bootgrant.store.sqlite.database import SqliteDatabase
 from bootgrant.workflows.admission import Admission
 from bootgrant.workflows.collect_ended import CollectEnded
 from bootgrant.workflows.decide_grant import DecideGrant
@@ -114,7 +115,8 @@ def build(site: Site, database: Database, key: bytes, held_most: int, clock: Clo
     )
     collect = CollectEnded(database.grants, clock, site.kept)
     proxies = TrustedProxies(AllowedNetworks(site.trusted_proxies))
-    short_way = ShortWay({path.encode(): endpoint for path, endpoint in busiest.items()}, proxies)
+    endpoints = {path.encode(): endpoint for path, endpoint in busiest.items()}
+    short_way = ShortWay(endpoints, proxies, in_tasks=not isinstance(database, SqliteDatabase))
     public, people = (proxies.before(StrictRequests(app)) for app in (router, pages))
     return Built(public, people, build_admin_api(decide, clock), short_way, held, admission, collect)
 

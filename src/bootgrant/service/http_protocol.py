@@ -4,8 +4,8 @@ uvicorn limits the pause between two requests of a connection and nothing else: 
 second, or nothing at all, would stay. Here a request has ``REQUEST_SECONDS`` to arrive.
 
 Thousands of machines ask for codes and poll for tokens. Those requests go from the parser to their endpoint and back
-in one write, without the task, the event and the messages that ASGI needs; a task is made only for an answer that has
-to wait. Everything else goes uvicorn's way. Both ways end in the same endpoint (machine_plane/endpoint.py).
+in one write, without the task, the event and the messages that ASGI needs. Everything else goes uvicorn's way. Both
+ways end in the same endpoint (machine_plane/endpoint.py).
 """
 
 from __future__ import annotations
@@ -32,10 +32,15 @@ _SOONEST: Final = 0.05
 
 @dataclass(frozen=True, slots=True)
 class ShortWay:
-    """The endpoints that are reached without ASGI, by their path, and what holds before each of them."""
+    """The endpoints that are reached without ASGI, by their path, and what holds before each of them.
+
+    ``in_tasks``: whether an answer that has to wait is worked on in a task, because a part behind the endpoints (a
+    connection pool) asks for one.
+    """
 
     endpoints: Mapping[bytes, OAuthEndpoint]
     proxies: TrustedProxies
+    in_tasks: bool
 
     async def respond(self, path: bytes, scope: Scope, body: bytes, gone: asyncio.Future[None]) -> Answer | None:
         refusal = refuse_ambiguous(scope)
@@ -44,7 +49,7 @@ class ShortWay:
         return await self.endpoints[path].respond(self.proxies.resolve(scope), body, gone)
 
 
-NO_SHORT_WAY = ShortWay({}, TrustedProxies.none())
+NO_SHORT_WAY = ShortWay({}, TrustedProxies.none(), in_tasks=True)
 
 
 def protocol_with(short_way: ShortWay) -> type[PatientProtocol]:
@@ -157,9 +162,18 @@ class PatientProtocol(HttpToolsProtocol):
             self._write(outcome.value)
             return
         self._stop_looking()
-        task = self.loop.create_task(self._wait(outcome))
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+        if self.way.in_tasks:
+            task = self.loop.create_task(self._wait(outcome))
+            self.tasks.add(task)
+            task.add_done_callback(self.tasks.discard)
+            return
+        # The server looks at what is in here when it stops: whether there is something, and to cancel it.
+        self.tasks.add(cast("asyncio.Task[None]", outcome))
+        outcome.then(self._waited)
+
+    def _waited(self, rest: Rest[Answer | None], answer: Answer | None) -> None:
+        self.tasks.discard(cast("asyncio.Task[None]", rest))
+        self._write(answer)
 
     async def _wait(self, rest: Rest[Answer | None]) -> None:
         self._write(await rest)

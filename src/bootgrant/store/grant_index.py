@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from bootgrant.approval.grant import DeviceGrant, GrantState
@@ -37,9 +37,9 @@ class GrantIndex:
         self._by_user: dict[bytes, str] = {}
         self._by_token: dict[bytes, str] = {}
         # Pending grants by each strong variable, in the order in which they were opened.
-        self._asking: dict[tuple[str, str], dict[str, None]] = {}
+        self._asking = _Groups()
         # The same by machine and address: whom a new request of this machine replaces.
-        self._asking_as: dict[tuple[str, str], dict[str, None]] = {}
+        self._asking_as = _Groups()
         self._pending: dict[str, None] = {}
         # Approved, and nobody came for the configuration yet.
         self._unfetched: dict[str, None] = {}
@@ -65,8 +65,8 @@ class GrantIndex:
         if grant.state is GrantState.PENDING:
             self._pending[grant_id] = None
             for key in _strong(grant.identity):
-                self._asking.setdefault(key, {})[grant_id] = None
-            self._asking_as.setdefault(_as(grant), {})[grant_id] = None
+                self._asking.join(key, grant_id)
+            self._asking_as.join(_as(grant), grant_id)
             return
         self._no_longer_pending(grant)
         if grant.state in _UNFETCHED:
@@ -143,12 +143,12 @@ class GrantIndex:
         """Pending, unexpired grants that share a strong variable with ``identity``, each once."""
         ids: dict[str, None] = {}
         for key in _strong(identity):
-            ids.update(self._asking.get(key, {}))
+            ids.update(dict.fromkeys(self._asking.of(key)))
         return (grant for grant_id in ids if (grant := self.by_id[grant_id]).expires_at > now)
 
     def replaced_by(self, grant: DeviceGrant) -> list[DeviceGrant]:
         """The pending grants of the same machine (identity key and address), which ``grant`` replaces."""
-        return [self.by_id[grant_id] for grant_id in self._asking_as.get(_as(grant), ())]
+        return [self.by_id[grant_id] for grant_id in self._asking_as.of(_as(grant))]
 
     def _of(self, grant_id: str | None) -> DeviceGrant | None:
         return None if grant_id is None else self.by_id.get(grant_id)
@@ -157,8 +157,8 @@ class GrantIndex:
         if self._pending.pop(grant.grant_id, self) is self:
             return
         for key in _strong(grant.identity):
-            _leave(self._asking, key, grant.grant_id)
-        _leave(self._asking_as, _as(grant), grant.grant_id)
+            self._asking.leave(key, grant.grant_id)
+        self._asking_as.leave(_as(grant), grant.grant_id)
 
 
 def _may_fetch(grant: DeviceGrant, now: float) -> bool:
@@ -168,16 +168,38 @@ def _may_fetch(grant: DeviceGrant, now: float) -> bool:
 
 
 def _strong(identity: MachineIdentity) -> Iterator[tuple[str, str]]:
-    for name in MachineIdentity.STRONG:
-        if value := getattr(identity, name):
-            yield name, value
+    if identity.uuid:
+        yield "uuid", identity.uuid
+    if identity.serial:
+        yield "serial", identity.serial
+    if identity.mac:
+        yield "mac", identity.mac
 
 
 def _as(grant: DeviceGrant) -> tuple[str, str]:
     return grant.identity.key, grant.source_address
 
 
-def _leave(asking: dict[tuple[str, str], dict[str, None]], key: tuple[str, str], grant_id: str) -> None:
-    del asking[key][grant_id]
-    if not asking[key]:
-        del asking[key]
+class _Groups:
+    """Ids by a key, in the order in which they joined. Nearly every group is of one, and has no dictionary then."""
+
+    def __init__(self) -> None:
+        self._groups: dict[tuple[str, str], str | dict[str, None]] = {}
+
+    def join(self, key: tuple[str, str], grant_id: str) -> None:
+        group = self._groups.setdefault(key, grant_id)
+        if isinstance(group, dict):
+            group[grant_id] = None
+        elif group != grant_id:
+            self._groups[key] = {group: None, grant_id: None}
+
+    def leave(self, key: tuple[str, str], grant_id: str) -> None:
+        group = self._groups[key]
+        if isinstance(group, dict):
+            del group[grant_id]
+        if not group or group == grant_id:
+            del self._groups[key]
+
+    def of(self, key: tuple[str, str]) -> Iterable[str]:
+        group = self._groups.get(key, ())
+        return (group,) if isinstance(group, str) else group

@@ -118,7 +118,7 @@ class MachineIdentity:
 
     def identifies(self) -> bool:
         """Whether at least one strong variable (uuid, serial, mac) is there. A hostname alone is a wish."""
-        return any(getattr(self, name) for name in self.STRONG)
+        return bool(self.uuid or self.serial or self.mac)
 
     def contradicts(self, other: MachineIdentity) -> bool:
         """Whether some variable is given on both sides with different values."""

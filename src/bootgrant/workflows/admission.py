@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from bootgrant.approval.grant import DeviceGrant
 
@@ -20,8 +20,7 @@ class TooMany(Enum):
     IN_ALL = "too many machines wait"
 
 
-@dataclass(frozen=True, slots=True)
-class _Waiting:
+class _Waiting(NamedTuple):
     address: str
     expires_at: float
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from bootgrant.approval.codes import UserCodes, device_code, device_code_digest, display_user_code
 from bootgrant.approval.grant import DeviceGrant, GrantRules
@@ -18,8 +19,7 @@ _CODE, _SALT, _ID = 32, 16, 10
 """Random bytes in a device code, in a token's salt, in a grant's id."""
 
 
-@dataclass(frozen=True, slots=True)
-class OpenedGrant:
+class OpenedGrant(NamedTuple):
     """What the machine is told. Times in seconds."""
 
     device_code: Secret
