@@ -18,13 +18,13 @@ from bootgrant.operator_plane.permissions import PERMISSIONS, Permission, Undecl
 from bootgrant.operator_plane.visit import Visit
 from bootgrant.ports.grant_store import StoreUnavailable
 from bootgrant.ports.operator_store import Operator
+from bootgrant.service.decisions import build_decisions
 from bootgrant.service.people import people_plane
 from bootgrant.sources.directory import DirectorySource
 from bootgrant.store.people.operators import OperatorRows
 from bootgrant.store.people.rows import Row, Statement, Value
 from bootgrant.wire.secret import Secret
 from bootgrant.workflows.admission import Admission
-from bootgrant.workflows.decide_grant import DecideGrant
 from support.fakes import CountedEntropy
 from support.grants import CODES
 from support.office import Office, text_of
@@ -34,7 +34,8 @@ pytestmark = pytest.mark.anyio
 
 def plane(office: Office, public_url: str = "http://boot.example:8080") -> OperatorPlane:
     database, clock = office.site.database, office.site.clock
-    decide = DecideGrant(database.grants, DirectorySource(office.site.machines), clock, CODES, Admission(9, 9))
+    source, admission = DirectorySource(office.site.machines), Admission(9, 9)
+    decide = build_decisions(office.site.site, database, source, clock, CODES, admission).decide
     site = replace(office.site.site, operators_url=public_url)
     return people_plane(site, database, decide, clock, CountedEntropy())
 

@@ -7,9 +7,9 @@
 
     APPROVED, REDEEMED, DELIVERED ──revoke──▶ REVOKED
 
-A person decides only what is PENDING and not past its time. The token's exchange and the delivery repeat, because
-an answer can be lost on the wire and Talos asks again with what it has. Nothing leaves DENIED, REPLACED, EXPIRED
-or REVOKED.
+A person decides only what is PENDING and not past its time. What needs two people stays PENDING after the first
+one's approval, with their vote. The token's exchange and the delivery repeat, because an answer can be lost on the wire
+and Talos asks again with what it has. Nothing leaves DENIED, REPLACED, EXPIRED or REVOKED.
 """
 
 from __future__ import annotations
@@ -17,11 +17,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Final, NamedTuple
+from unicodedata import normalize
 
+from bootgrant.approval.operators import VIA_ADMIN_SOCKET
 from bootgrant.wire.identity import MachineIdentity
 
 REDEEM_GRACE: Final = 60.0
 """Seconds past its end in which an approved code still gives its token: the answer may have crossed a restart."""
+
+VIA_RULE: Final = "rule"
+"""How a decision came that no person took."""
 
 
 class GrantState(StrEnum):
@@ -36,6 +41,7 @@ class GrantState(StrEnum):
 
 
 class GrantEvent(StrEnum):
+    VOTE = "vote"
     APPROVE = "approve"
     DENY = "deny"
     REPLACE = "replace"
@@ -46,6 +52,7 @@ class GrantEvent(StrEnum):
 
 
 TRANSITIONS: Final[dict[tuple[GrantState, GrantEvent], GrantState]] = {
+    (GrantState.PENDING, GrantEvent.VOTE): GrantState.PENDING,
     (GrantState.PENDING, GrantEvent.APPROVE): GrantState.APPROVED,
     (GrantState.PENDING, GrantEvent.DENY): GrantState.DENIED,
     (GrantState.PENDING, GrantEvent.REPLACE): GrantState.REPLACED,
@@ -72,6 +79,11 @@ class Refusal(Enum):
     ALREADY_DECIDED = "already decided"
     WRONG_CLIENT = "wrong client"
     NO_ENTRY = "no entry"
+    NO_CONFIG = "no config"
+    ENTRY_CHANGED = "entry changed"
+    SAME_PERSON = "same person"
+    NEEDS_PEOPLE = "needs people"
+    NOT_ALLOWED = "not allowed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,17 +100,55 @@ class GrantRules:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a person (or the admin socket) said, when, and with which reason."""
+    """What somebody said, when, and with which reason. ``by`` is for people to read: "root (admin.sock)", "rule spare".
+
+    ``name`` and ``via`` are the actor's (approval/operators.py): who it was, whichever way they came. A rule or an
+    armed window decides ``via`` VIA_RULE.
+    """
 
     by: str
     at: float
     reason: str = ""
+    name: str = ""
+    via: str = ""
+
+    @property
+    def is_automatic(self) -> bool:
+        return self.via == VIA_RULE
+
+    def is_by_same_person(self, other: Decision) -> bool:
+        """Whether two decisions may be one person's: names are compared without case, whatever way they came.
+
+        Who stands behind the admin socket is not known: all of its decisions count as one person's.
+        """
+        return self._person == other._person or self.via == other.via == VIA_ADMIN_SOCKET
+
+    @property
+    def _person(self) -> str:
+        return normalize("NFKC", normalize("NFKC", self.name or self.by).casefold()).strip()
+
+
+class Terms(NamedTuple):
+    """What an approval is for: how many people it needs, and the entry and configuration as they are now.
+
+    ``fingerprint`` and ``revision`` are the entry's (ports/config_source.py), ``sha256`` is the configuration's.
+    """
+
+    needed: int = 1
+    fingerprint: str = ""
+    sha256: str = ""
+    revision: str = ""
+
+
+ALONE: Final = Terms()
 
 
 class DeviceGrant(NamedTuple):
     """One request of one machine. Times are Unix seconds; digests are all that is kept of codes and tokens.
 
     ``entry`` names the machine configuration that was approved; ``token_digest`` is empty until the first exchange.
+    ``votes`` are the approvals before the last one, where more than one is needed; ``fingerprint`` says for which
+    entry they and the approval are, ``approved_sha256`` and ``revision`` which configuration that was then.
     """
 
     grant_id: str
@@ -118,6 +168,10 @@ class DeviceGrant(NamedTuple):
     delivered_at: float | None = None
     deliveries: int = 0
     revoked_at: float | None = None
+    votes: tuple[Decision, ...] = ()
+    fingerprint: str = ""
+    approved_sha256: str = ""
+    revision: str = ""
 
     def state_at(self, now: float) -> GrantState:
         """The state with the clock taken into account: what nobody decided or fetched in time is expired."""
@@ -126,10 +180,27 @@ class DeviceGrant(NamedTuple):
             return GrantState.EXPIRED
         return self.state
 
-    def approve(self, decision: Decision, entry: str) -> DeviceGrant | Refusal:
-        """Let the machine in, to the one configuration named ``entry``."""
+    def approve(self, decision: Decision, entry: str, terms: Terms = ALONE) -> DeviceGrant | Refusal:
+        """Let the machine in, to the one configuration named ``entry``; or note a vote, when ``terms`` need more.
+
+        Votes for an entry that has changed since do not count: they were for something else.
+        """
         outcome = self._decide(GrantEvent.APPROVE, decision, entry)
-        return outcome if entry or isinstance(outcome, Refusal) else Refusal.NO_ENTRY
+        if isinstance(outcome, Refusal):
+            return outcome
+        if not entry:
+            return Refusal.NO_ENTRY
+        if decision.is_automatic and (terms.needed > 1 or self.votes):
+            return Refusal.NEEDS_PEOPLE
+        votes = self.votes if self.fingerprint == terms.fingerprint else ()
+        if any(vote.is_by_same_person(decision) for vote in votes):
+            return Refusal.SAME_PERSON
+        if len(votes) + 1 < terms.needed:
+            state = TRANSITIONS[self.state, GrantEvent.VOTE]
+            return self._replace(state=state, votes=(*votes, decision), fingerprint=terms.fingerprint)
+        return outcome._replace(
+            votes=votes, fingerprint=terms.fingerprint, approved_sha256=terms.sha256, revision=terms.revision
+        )
 
     def deny(self, decision: Decision) -> DeviceGrant | Refusal:
         """Refuse the machine; its console is told."""

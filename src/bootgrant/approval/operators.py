@@ -92,6 +92,7 @@ VIA_SESSION: Final = "session"
 VIA_PASSKEY: Final = "passkey"
 VIA_BREAK_GLASS: Final = "break-glass"
 VIA_ADMIN_SOCKET: Final = "admin.sock"
+_TOKEN: Final = "token:"  # noqa: S105  (how a name begins)
 
 
 def via_oidc(provider_id: str) -> str:
@@ -101,20 +102,27 @@ def via_oidc(provider_id: str) -> str:
 
 def via_token(token_name: str) -> str:
     """How a program came that showed the API token of this name."""
-    return f"token:{token_name}"
+    return f"{_TOKEN}{token_name}"
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
     """Somebody who does something: a person or a program, what they may, and how they proved who they are.
 
-    ``via``: session (a password), passkey, oidc:ID, break-glass, admin.sock or token:NAME.
+    ``via``: session (a password), passkey, oidc:ID, break-glass, admin.sock or token:NAME. ``owner`` is the operator
+    who answers for a program: whoever made its token; a person answers for themselves.
     """
 
     name: str
     role: Role
     labels: tuple[Label, ...] = ()
     via: str = VIA_SESSION
+    owner: str = ""
+
+    @property
+    def person(self) -> str:
+        """The name of the person who answers; empty for a program of which nobody knows whose it is."""
+        return self.owner if self.via.startswith(_TOKEN) else self.name
 
     def may_decide_about(self, labels: Mapping[str, str]) -> bool:
         """Whether the role and the label limits allow a decision about a machine with these ``labels``."""
@@ -122,7 +130,7 @@ class Actor:
 
     def __str__(self) -> str:
         """As a log or the audit names it: ``ana``, ``ana (break-glass)``, ``ci (token:ci)``."""
-        return self.name if self.via == VIA_SESSION else f"{self.name} ({self.via})"
+        return self.name if self.via in (VIA_SESSION, self.name) else f"{self.name} ({self.via})"
 
 
 def socket_actor(user: str) -> Actor:

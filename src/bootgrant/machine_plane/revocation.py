@@ -16,7 +16,7 @@ class Revocation:
     look: LookAtToken
 
     async def __call__(self, request: OAuthRequest) -> Answer:
-        await self.look.revoke(required_token(request.form))
+        await self.look.revoke(required_token(request.form), request.client.client_id)
         log.info("a token was revoked by the client %s", ascii(request.client.client_id))
         return json_answer(200, {})
 

@@ -6,10 +6,13 @@ from typing import Protocol
 
 from bootgrant.counting import StoreCounts
 from bootgrant.ports.api_token_store import ApiTokenStore
+from bootgrant.ports.assignment_store import AssignmentStore
+from bootgrant.ports.audit_log import AuditLog
 from bootgrant.ports.challenge_store import ChallengeStore
 from bootgrant.ports.grant_store import GrantStore
 from bootgrant.ports.operator_store import OperatorStore
 from bootgrant.ports.passkey_store import PasskeyStore
+from bootgrant.ports.window_store import WindowStore
 
 
 class Database(Protocol):
@@ -32,3 +35,12 @@ class Database(Protocol):
 
     @property
     def api_tokens(self) -> ApiTokenStore: ...
+
+    @property
+    def audit(self) -> AuditLog: ...
+
+    @property
+    def assignments(self) -> AssignmentStore: ...
+
+    @property
+    def windows(self) -> WindowStore: ...

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bootgrant.approval.grant import Delivery, DeviceGrant, Refusal
+from bootgrant.ports.audit_log import AuditOf
 from bootgrant.wire.identity import MachineIdentity
 
 GrantRule = Callable[[DeviceGrant], DeviceGrant | Refusal]
@@ -73,11 +74,12 @@ class GrantStore(Protocol):
         """Pending grants, not expired, that share a strong variable (uuid, serial or mac) with ``identity``."""
 
     async def change_grant(
-        self, grant_id: str, rule: GrantRule, delivery: Delivery | None = None
+        self, grant_id: str, rule: GrantRule, delivery: Delivery | None = None, audit: AuditOf | None = None
     ) -> DeviceGrant | Refusal:
         """Apply ``rule`` to the stored grant; its Refusal changes nothing. Unknown id: Refusal.UNKNOWN.
 
-        ``delivery`` is kept with the grant in the same transaction, when the rule allows the step.
+        ``delivery`` is kept with the grant, and the event that ``audit`` makes of it stands in the audit, in the same
+        transaction, when the rule changed the grant.
         """
 
     async def deliveries(self, grant_id: str) -> Sequence[Delivery]:

@@ -25,6 +25,7 @@ from bootgrant.operator_plane.app import build_admin_api, build_pages
 from bootgrant.ports.clock import Clock
 from bootgrant.ports.database import Database
 from bootgrant.ports.entropy import Entropy
+from bootgrant.service.decisions import build_decisions
 from bootgrant.service.http_protocol import ShortWay
 from bootgrant.service.metrics.collecting import ServerCollector, Watched, registry_of
 from bootgrant.service.metrics.endpoint import MetricsEndpoint
@@ -34,7 +35,6 @@ from bootgrant.sources.directory import DirectorySource
 from bootgrant.store.sqlite.database import SqliteDatabase
 from bootgrant.workflows.admission import Admission
 from bootgrant.workflows.collect_ended import CollectEnded
-from bootgrant.workflows.decide_grant import DecideGrant
 from bootgrant.workflows.deliver_config import DeliverConfig
 from bootgrant.workflows.held_polls import HeldPolls
 from bootgrant.workflows.look_at_token import LookAtToken
@@ -84,7 +84,7 @@ def build(site: Site, database: Database, key: bytes, held_most: int, clock: Clo
     admission = Admission(site.pending_per_address, site.pending_in_all)
     counts = RequestCounts()
     rules = MachineRules(AllowedNetworks(site.machine_networks), site.clients, counts)
-    decide = DecideGrant(database.grants, source, clock, codes, admission)
+    decide = build_decisions(site, database, source, clock, codes, admission).decide
     plane = people_plane(site, database, decide, clock, entropy)
     pages = Counted(build_pages(plane), counts)
     metrics = _metrics(site, Watched(database, counts, held, clock))

@@ -13,8 +13,10 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from bootgrant.approval.audit import AuditEvent
 from bootgrant.approval.grant import Delivery, DeviceGrant, Refusal
 from bootgrant.counting import StoreCounts
+from bootgrant.ports.audit_log import AuditOf
 from bootgrant.ports.grant_store import Census, GrantRule, StoreUnavailable, UserCodeTaken
 from bootgrant.store.changes import ChangeBoard
 from bootgrant.store.grant_index import GrantIndex
@@ -26,10 +28,12 @@ _AT_ONCE: Final = 5000
 
 @dataclass(slots=True)
 class Batch:
-    """What becomes durable together: the newest state of each changed grant, and deliveries with their grant's id."""
+    """What becomes durable together: the newest state of each changed grant, deliveries with their grant's id, and
+    what the audit says of it."""
 
     grants: dict[str, DeviceGrant] = field(default_factory=dict)
     deliveries: list[tuple[str, Delivery]] = field(default_factory=list)
+    events: list[AuditEvent] = field(default_factory=list)
 
 
 class Journal(Protocol):
@@ -113,7 +117,7 @@ class GrantBook:
         return list(self._index.asking_with(identity, now))
 
     async def change_grant(
-        self, grant_id: str, rule: GrantRule, delivery: Delivery | None = None
+        self, grant_id: str, rule: GrantRule, delivery: Delivery | None = None, audit: AuditOf | None = None
     ) -> DeviceGrant | Refusal:
         before = self._ahead.get(grant_id) or await self.find_grant(grant_id)
         # While an old grant was read from the journal, another rule may have changed it.
@@ -125,6 +129,8 @@ class GrantBook:
             self._stage(after)
             if delivery is not None:
                 self._batch.deliveries.append((grant_id, delivery))
+            if audit is not None:
+                self._batch.events.append(audit(after))
             await self._durable()
             count_step(self._counts, before, after)
         elif grant_id in self._ahead:

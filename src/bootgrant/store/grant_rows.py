@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -16,7 +17,7 @@ FIXED: Final = (
 
 CHANGING: Final = (
     "state", "decided_by", "decided_at", "decision_reason", "entry", "token_digest", "token_expires_at",
-    "delivered_at", "deliveries", "revoked_at",
+    "delivered_at", "deliveries", "revoked_at", "approval",
 )  # fmt: skip
 """What a step may change."""
 
@@ -39,7 +40,7 @@ def changing_values(grant: DeviceGrant) -> tuple[object, ...]:
     return (
         grant.state.value, decision and decision.by, decision and decision.at, decision and decision.reason,
         grant.entry, grant.token_digest or None, grant.token_expires_at, grant.delivered_at, grant.deliveries,
-        grant.revoked_at,
+        grant.revoked_at, _approval(grant),
     )  # fmt: skip
 
 
@@ -48,8 +49,9 @@ def from_row(row: Sequence[Any]) -> DeviceGrant:
     (
         grant_id, client_id, uuid, serial, mac, hostname, source_address, user_code_digest, device_code_digest,
         token_salt, opened_at, expires_at, state, decided_by, decided_at, decision_reason, entry, token_digest,
-        token_expires_at, delivered_at, deliveries, revoked_at,
+        token_expires_at, delivered_at, deliveries, revoked_at, approval,
     ) = row  # fmt: skip
+    told: dict[str, Any] = json.loads(approval) if approval else {}
     return DeviceGrant(
         grant_id=grant_id,
         client_id=client_id,
@@ -61,11 +63,31 @@ def from_row(row: Sequence[Any]) -> DeviceGrant:
         opened_at=opened_at,
         expires_at=expires_at,
         state=GrantState(state),
-        decision=None if decided_at is None else Decision(decided_by, decided_at, decision_reason),
+        decision=None if decided_at is None else Decision(decided_by, decided_at, decision_reason, *told.get("by", ())),
         entry=entry,
         token_digest=token_digest or b"",
         token_expires_at=token_expires_at,
         delivered_at=delivered_at,
         deliveries=deliveries,
         revoked_at=revoked_at,
+        votes=tuple(Decision(*vote) for vote in told.get("votes", ())),
+        fingerprint=told.get("fingerprint", ""),
+        approved_sha256=told.get("sha256", ""),
+        revision=told.get("revision", ""),
     )
+
+
+def _approval(grant: DeviceGrant) -> str | None:
+    """What nobody searches for, as JSON; None where there is nothing."""
+    decision = grant.decision
+    if decision is None and not grant.votes:
+        return None
+    told = {
+        "by": [decision.name, decision.via] if decision and (decision.name or decision.via) else None,
+        "votes": [[vote.by, vote.at, vote.reason, vote.name, vote.via] for vote in grant.votes],
+        "fingerprint": grant.fingerprint,
+        "sha256": grant.approved_sha256,
+        "revision": grant.revision,
+    }
+    told = {name: value for name, value in told.items() if value}
+    return json.dumps(told, separators=(",", ":")) if told else None

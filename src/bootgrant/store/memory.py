@@ -8,6 +8,7 @@ from bootgrant.approval.grant import Delivery, DeviceGrant
 from bootgrant.counting import StoreCounts
 from bootgrant.store.grant_book import Batch, GrantBook
 from bootgrant.store.grant_index import GrantIndex
+from bootgrant.store.memory_decisions import MemoryAssignmentStore, MemoryAuditLog, MemoryWindowStore
 from bootgrant.store.memory_people import (
     MemoryApiTokenStore,
     MemoryChallengeStore,
@@ -19,7 +20,8 @@ from bootgrant.store.memory_people import (
 class MemoryJournal:
     """store.grant_book.Journal in dictionaries."""
 
-    def __init__(self) -> None:
+    def __init__(self, audit: MemoryAuditLog | None = None) -> None:
+        self._audit = audit or MemoryAuditLog()
         self._grants: dict[str, DeviceGrant] = {}
         self._deliveries: dict[str, list[Delivery]] = {}
 
@@ -27,6 +29,8 @@ class MemoryJournal:
         self._grants.update(batch.grants)
         for grant_id, delivery in batch.deliveries:
             self._deliveries.setdefault(grant_id, []).append(delivery)
+        if batch.events:
+            await self._audit.append(batch.events)
 
     async def read_grant(self, grant_id: str) -> DeviceGrant | None:
         return self._grants.get(grant_id)
@@ -54,7 +58,10 @@ class MemoryDatabase:
 
     def __init__(self) -> None:
         self.counts = StoreCounts()
-        self.grants = GrantBook(GrantIndex(), MemoryJournal(), self.counts)
+        self.audit = MemoryAuditLog()
+        self.assignments = MemoryAssignmentStore()
+        self.windows = MemoryWindowStore()
+        self.grants = GrantBook(GrantIndex(), MemoryJournal(self.audit), self.counts)
         self.operators = MemoryOperatorStore()
         self.passkeys = MemoryPasskeyStore(self.operators)
         self.challenges = MemoryChallengeStore()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bootgrant.approval.codes import api_token_digest
-from bootgrant.approval.operators import NAME, NAME_RULE, Actor, Label, Role, via_token
+from bootgrant.approval.operators import NAME, NAME_RULE, VIA_ADMIN_SOCKET, Actor, Label, Role, via_token
 from bootgrant.ports.api_token_store import ApiToken, ApiTokenStore
 from bootgrant.ports.clock import Clock
 from bootgrant.ports.entropy import Entropy
@@ -79,4 +79,10 @@ class ApiTokens:
             return None
         if token.used_at is None or now - token.used_at >= _SEEN_STEP:
             await self.store.touch_token(token.digest, now)
-        return Actor(token.name, token.role, token.labels, via_token(token.name))
+        return Actor(token.name, token.role, token.labels, via_token(token.name), _owner(token.created_by))
+
+
+def _owner(created_by: str) -> str:
+    """The operator who answers for a token; empty when it was made where nobody signs in (the admin socket)."""
+    name, _, via = created_by.partition(" (")
+    return "" if via.startswith((VIA_ADMIN_SOCKET, "token:")) else name

@@ -1,36 +1,25 @@
-"""A person decides: what waits, what a machine would get, approve, deny."""
+"""A person decides: approve, deny, take back. One of two wins; the other is told who decided, and when."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from bootgrant.approval.codes import UserCodes, display_user_code, normalise_user_code
-from bootgrant.approval.grant import Decision, DeviceGrant, GrantState, Refusal
+from bootgrant.approval.evidence import Check
+from bootgrant.approval.grant import Decision, DeviceGrant, GrantState, Refusal, Terms
+from bootgrant.approval.operators import Actor
 from bootgrant.ports.clock import Clock
 from bootgrant.ports.config_source import ConfigSource, ConfigUnavailable, MachineEntry
 from bootgrant.ports.grant_store import GrantStore
+from bootgrant.workflows import audit_events
 from bootgrant.workflows.admission import Admission
+from bootgrant.workflows.grant_cards import NO_ENTRY, GrantCard, GrantCards
 
-_NO_ENTRY = "no configuration for this machine: add a file named after its uuid, serial or mac"
 REASON_LENGTH = 200
 """Characters of a denial's reason; the console shows it on one line."""
 
-
-@dataclass(frozen=True, slots=True)
-class GrantCard:
-    """A grant as a person sees it before deciding. ``problem`` says why there is no entry, and what to do.
-
-    ``rivals`` are the addresses from which other requests claim the same uuid, serial or mac at the same time.
-    """
-
-    grant: DeviceGrant
-    user_code: str
-    state: GrantState
-    entry: MachineEntry | None
-    problem: str = ""
-    rivals: tuple[str, ...] = ()
+_UNKNOWN = "no machine asks with this code: it may have asked again with a new one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,77 +36,126 @@ class DecideGrant:
     store: GrantStore
     source: ConfigSource
     clock: Clock
-    codes: UserCodes
+    cards: GrantCards
     admission: Admission
 
     async def waiting(self, limit: int = 500) -> Sequence[GrantCard]:
         """What waits for a decision, newest first. Raises StoreUnavailable."""
-        return [await self._card(grant) for grant in await self.store.pending_grants(self.clock.now(), limit)]
+        return await self.cards.waiting(limit)
 
     async def look_up(self, typed: str) -> GrantCard | None:
         """The request behind a typed user code, whatever its state; None when there is none."""
-        letters = normalise_user_code(typed)
-        grant = await self.store.find_by_user_code(self.codes.digest(letters)) if letters else None
-        return await self._card(grant) if grant else None
+        return await self.cards.look_up(typed)
 
     async def show(self, grant_id: str) -> GrantCard | None:
         """The request with this id, whatever its state."""
-        grant = await self.store.find_grant(grant_id)
-        return await self._card(grant) if grant else None
+        return await self.cards.show(grant_id)
 
-    async def approve(self, grant_id: str, by: str) -> DeviceGrant | NotDecided:
-        """Let the machine in, to the entry that it would get now. Returns once the decision is durable."""
+    async def approve(self, grant_id: str, actor: Actor, seen: str = "") -> DeviceGrant | NotDecided:
+        """Let the machine in, to the entry that it would get now. Returns once the decision is durable.
+
+        ``seen`` is the fingerprint of the entry that the person saw: another one is not approved by it. Where several
+        people are needed, the grant that is returned still waits, with this vote in it.
+        """
         grant = await self.store.find_grant(grant_id)
         if grant is None:
-            return NotDecided(Refusal.UNKNOWN, "no machine asks with this code: it may have asked again with a new one")
-        card = await self._card(grant)
-        entry = card.entry.name if card.entry else ""
-        decision = Decision(by, self.clock.now())
-        outcome = await self.store.change_grant(grant_id, lambda stored: stored.approve(decision, entry))
-        return await self._told(grant_id, outcome, card.problem)
+            return NotDecided(Refusal.UNKNOWN, _UNKNOWN)
+        card = await self.cards.in_short(grant)
+        refused = _not_for(actor, card, seen) if card.state is GrantState.PENDING else None
+        if refused is not None:
+            return refused
+        return await self.approve_card(card, audit_events.decision_of(actor, self.clock.now()))
 
-    async def approve_many(self, grant_ids: Sequence[str], by: str) -> Sequence[DeviceGrant | NotDecided]:
+    async def approve_card(self, card: GrantCard, decision: Decision) -> DeviceGrant | NotDecided:
+        """Approve what the card shows. Who may do so was asked before."""
+        grant, entry = card.grant, card.entry
+        sha256 = ""
+        if entry is not None and card.state is GrantState.PENDING:
+            digest = await self._digest(card, entry)
+            if isinstance(digest, NotDecided):
+                return digest
+            sha256 = digest
+        name, fingerprint, revision = (entry.name, entry.fingerprint, entry.revision) if entry else ("", "", "")
+        terms = Terms(card.needed, fingerprint, sha256, revision)
+        outcome = await self.store.change_grant(
+            grant.grant_id,
+            lambda stored: stored.approve(decision, name, terms),
+            audit=audit_events.decided(decision, name, revision, sha256, card.evidence),
+        )
+        return await self._told(grant.grant_id, outcome, card.problem)
+
+    async def approve_many(self, grant_ids: Sequence[str], actor: Actor) -> Sequence[DeviceGrant | NotDecided]:
         """Each as by ``approve``, all at once: the store keeps them in few batches. Outcomes in the order asked."""
-        return await asyncio.gather(*(self.approve(grant_id, by) for grant_id in grant_ids))
+        return await asyncio.gather(*(self.approve(grant_id, actor) for grant_id in grant_ids))
 
-    async def deny(self, grant_id: str, by: str, reason: str) -> DeviceGrant | NotDecided:
+    async def deny(self, grant_id: str, actor: Actor, reason: str) -> DeviceGrant | NotDecided:
         """Refuse the machine. Returns once the decision is durable."""
-        decision = Decision(by, self.clock.now(), one_line(reason))
-        outcome = await self.store.change_grant(grant_id, lambda stored: stored.deny(decision))
+        grant = await self.store.find_grant(grant_id)
+        if grant is None:
+            return NotDecided(Refusal.UNKNOWN, _UNKNOWN)
+        card = await self.cards.in_short(grant)
+        if card.state is GrantState.PENDING and (refused := _not_for(actor, card)) is not None:
+            return refused
+        decision = audit_events.decision_of(actor, self.clock.now(), one_line(reason))
+        name, revision = (card.entry.name, card.entry.revision) if card.entry else ("", "")
+        evidence: tuple[Check, ...] = card.evidence
+        outcome = await self.store.change_grant(
+            grant_id,
+            lambda stored: stored.deny(decision),
+            audit=audit_events.decided(decision, name, revision, "", evidence),
+        )
         return await self._told(grant_id, outcome, "")
 
-    async def _told(self, grant_id: str, outcome: DeviceGrant | Refusal, problem: str) -> DeviceGrant | NotDecided:
-        if isinstance(outcome, DeviceGrant):
-            self.admission.release(grant_id)
-            return outcome
-        grant = await self.store.find_grant(grant_id)
-        return NotDecided(outcome, problem if outcome is Refusal.NO_ENTRY else _why_not(grant, self.clock.now()), grant)
-
-    async def revoke(self, grant_id: str) -> DeviceGrant | NotDecided:
+    async def revoke(self, grant_id: str, actor: Actor) -> DeviceGrant | NotDecided:
         """End an approval and its token, also one that is in use."""
         now = self.clock.now()
-        outcome = await self.store.change_grant(grant_id, lambda stored: stored.revoke(now))
+        outcome = await self.store.change_grant(
+            grant_id, lambda stored: stored.revoke(now), audit=audit_events.revoked(now, str(actor), actor.via)
+        )
         if isinstance(outcome, DeviceGrant):
             return outcome
         grant = await self.store.find_grant(grant_id)
         return NotDecided(outcome, "there is no approval to take back", grant)
 
-    async def _card(self, grant: DeviceGrant) -> GrantCard:
-        now = self.clock.now()
-        card = GrantCard(grant, display_user_code(self.codes.of_grant(grant.grant_id)), grant.state_at(now), None)
-        if grant.entry:
-            return replace(card, entry=MachineEntry(grant.entry, "approved"))
-        if card.state is GrantState.PENDING:
-            card = replace(card, rivals=await self._rivals(grant, now))
+    async def _digest(self, card: GrantCard, entry: MachineEntry) -> str | NotDecided:
+        """The SHA-256 of what the machine would get now: what cannot be made is not approved."""
         try:
-            entry = await self.source.find_entry(grant.identity)
+            rendered = await self.source.render(entry.name, card.grant.identity)
         except ConfigUnavailable as error:
-            return replace(card, problem=str(error))
-        return replace(card, entry=entry) if entry else replace(card, problem=_NO_ENTRY)
+            return NotDecided(Refusal.NO_CONFIG, f"its configuration cannot be made: {error}", card.grant)
+        if rendered is None:
+            return NotDecided(Refusal.NO_ENTRY, NO_ENTRY, card.grant)
+        return rendered.sha256
 
-    async def _rivals(self, grant: DeviceGrant, now: float) -> tuple[str, ...]:
-        others = await self.store.live_with(grant.identity, now)
-        return tuple(sorted({other.source_address for other in others} - {grant.source_address}))
+    async def _told(self, grant_id: str, outcome: DeviceGrant | Refusal, problem: str) -> DeviceGrant | NotDecided:
+        if isinstance(outcome, DeviceGrant):
+            if outcome.state is not GrantState.PENDING:
+                self.admission.release(grant_id)
+            return outcome
+        grant = await self.store.find_grant(grant_id)
+        told = _OWN_WORDS.get(outcome) or (problem if outcome is Refusal.NO_ENTRY else "")
+        return NotDecided(outcome, told or _why_not(grant, self.clock.now()), grant)
+
+
+_OWN_WORDS = {
+    Refusal.SAME_PERSON: "you have approved this machine already: now somebody else has to, too",
+    Refusal.NEEDS_PEOPLE: "this machine needs two people: no rule and no program can approve it",
+}
+
+
+def _not_for(actor: Actor, card: GrantCard, seen: str = "") -> NotDecided | None:
+    """Why this person's decision does not count here; None when it does."""
+    labels = card.entry.labels if card.entry else {}
+    if not actor.may_decide_about(labels):
+        limits = ", ".join(map(str, actor.labels))
+        told = f"you may decide about machines with {limits} only" if limits else "you may look, not decide"
+        return NotDecided(Refusal.NOT_ALLOWED, told, card.grant)
+    if seen and (card.entry is None or card.entry.fingerprint != seen):
+        told = "what this machine would get has changed since the page was shown: look at it again"
+        return NotDecided(Refusal.ENTRY_CHANGED, told, card.grant)
+    if card.needed > 1 and not actor.person:
+        return NotDecided(Refusal.NEEDS_PEOPLE, _OWN_WORDS[Refusal.NEEDS_PEOPLE], card.grant)
+    return None
 
 
 def one_line(text: str) -> str:
@@ -127,7 +165,7 @@ def one_line(text: str) -> str:
 
 def _why_not(grant: DeviceGrant | None, now: float) -> str:
     if grant is None:
-        return "no machine asks with this code: it may have asked again with a new one"
+        return _UNKNOWN
     if grant.state is GrantState.REPLACED:
         return "the machine asked again and shows a new code: decide about that one"
     if grant.decision is None:

@@ -12,6 +12,7 @@ from bootgrant.ports.config_source import ConfigSource, Rendered
 from bootgrant.ports.grant_store import GrantStore
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.wire.secret import Secret
+from bootgrant.workflows.audit_events import delivered
 
 
 class DeliveryRefusal(Enum):
@@ -64,4 +65,9 @@ class DeliverConfig:
         """Note that the whole configuration left for ``address``. Raises StoreUnavailable."""
         now = self.clock.now()
         delivery = Delivery(now, address, ready.rendered.sha256, len(ready.rendered.config))
-        await self.store.change_grant(ready.grant.grant_id, lambda stored: stored.deliver(self.rules, now), delivery)
+        await self.store.change_grant(
+            ready.grant.grant_id,
+            lambda stored: stored.deliver(self.rules, now),
+            delivery,
+            delivered(delivery, ready.rendered.entry.revision, ready.rendered.composer),
+        )

@@ -9,6 +9,7 @@ from bootgrant.approval.grant import DeviceGrant, GrantRules, GrantState
 from bootgrant.ports.clock import Clock
 from bootgrant.ports.grant_store import GrantStore
 from bootgrant.wire.secret import Secret
+from bootgrant.workflows.audit_events import revoked
 
 _SERVING = (GrantState.REDEEMED, GrantState.DELIVERED)
 
@@ -26,9 +27,11 @@ class LookAtToken:
             return None
         return grant
 
-    async def revoke(self, token: Secret) -> None:
-        """End the token. An unknown one is as good as revoked. Raises StoreUnavailable."""
+    async def revoke(self, token: Secret, client_id: str) -> None:
+        """End the token, as the client says. An unknown one is as good as revoked. Raises StoreUnavailable."""
         grant = await self.store.find_by_token(access_token_digest(token))
         if grant is not None:
             now = self.clock.now()
-            await self.store.change_grant(grant.grant_id, lambda stored: stored.revoke(now))
+            await self.store.change_grant(
+                grant.grant_id, lambda stored: stored.revoke(now), audit=revoked(now, client_id, "client")
+            )

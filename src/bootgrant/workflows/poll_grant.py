@@ -120,5 +120,5 @@ def _refused(refusal: Refusal, grant: DeviceGrant) -> PollRefused:
             return PollRefused(ErrorCode.ACCESS_DENIED, reason)
         case Refusal.EXPIRED:
             return PollRefused(ErrorCode.EXPIRED_TOKEN)
-        case Refusal.UNKNOWN | Refusal.WRONG_CLIENT | Refusal.ALREADY_DECIDED | Refusal.NO_ENTRY:
+        case _:
             return PollRefused(ErrorCode.INVALID_GRANT)

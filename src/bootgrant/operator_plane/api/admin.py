@@ -19,7 +19,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from bootgrant.approval.grant import DeviceGrant, Refusal
+from bootgrant.approval.grant import DeviceGrant, GrantState, Refusal
+from bootgrant.approval.operators import Actor, socket_actor
 from bootgrant.asgi.body_limit import BodyTooLarge, ClientGone, read_body
 from bootgrant.operator_plane.api.grants import grant_json
 from bootgrant.operator_plane.permissions import Permission, permission_of
@@ -40,6 +41,11 @@ _STATUS: Final = {
     Refusal.ALREADY_DECIDED: 409,
     Refusal.WRONG_CLIENT: 409,
     Refusal.NO_ENTRY: 409,
+    Refusal.NO_CONFIG: 409,
+    Refusal.ENTRY_CHANGED: 409,
+    Refusal.SAME_PERSON: 409,
+    Refusal.NEEDS_PEOPLE: 409,
+    Refusal.NOT_ALLOWED: 403,
 }
 _UNKNOWN: Final = NotDecided(Refusal.UNKNOWN, "no machine asks with this code: it may have asked again with a new one")
 
@@ -82,7 +88,7 @@ class AdminApi:
         card = await self.decide.look_up(members.get("code", ""))
         if card is None:
             return self._refused(_UNKNOWN)
-        return await self._told(await self.decide.approve(card.grant.grant_id, _by(members)))
+        return await self._told(await self.decide.approve(card.grant.grant_id, _actor(members)))
 
     async def deny(self, request: Request) -> Response:
         """``{"code": …, "reason": …, "user": …}``."""
@@ -90,14 +96,15 @@ class AdminApi:
         card = await self.decide.look_up(members.get("code", ""))
         if card is None:
             return self._refused(_UNKNOWN)
-        outcome = await self.decide.deny(card.grant.grant_id, _by(members), members.get("reason", ""))
+        outcome = await self.decide.deny(card.grant.grant_id, _actor(members), members.get("reason", ""))
         return await self._told(outcome)
 
     async def _told(self, outcome: DeviceGrant | NotDecided) -> Response:
         if isinstance(outcome, NotDecided):
             return self._refused(outcome)
-        decided_by = outcome.decision.by if outcome.decision else ""
-        log.info("%r %s the request %s", decided_by, outcome.state.value, outcome.grant_id)
+        said = outcome.decision or (outcome.votes[-1] if outcome.votes else None)
+        done = "voted for" if outcome.state is GrantState.PENDING else outcome.state.value
+        log.info("%r %s the request %s", said.by if said else "", done, outcome.grant_id)
         card = await self.decide.show(outcome.grant_id)
         return self._refused(_UNKNOWN) if card is None else JSONResponse(grant_json(card, self.clock.now()))
 
@@ -106,9 +113,8 @@ class AdminApi:
         return JSONResponse({"error": name, "message": refused.message}, _STATUS[refused.refusal])
 
 
-def _by(members: dict[str, str]) -> str:
-    user = one_line(members.get("user", ""))[:_USER_LENGTH]
-    return f"{user} (admin.sock)" if user else "admin.sock"
+def _actor(members: dict[str, str]) -> Actor:
+    return socket_actor(one_line(members.get("user", ""))[:_USER_LENGTH])
 
 
 async def _members(request: Request) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bootgrant.workflows.decide_grant import GrantCard
+from bootgrant.workflows.grant_cards import GrantCard
 
 Json = dict[str, object]
 

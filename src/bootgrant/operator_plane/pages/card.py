@@ -10,7 +10,7 @@ from starlette.responses import Response
 from bootgrant.approval.grant import DeviceGrant, GrantState
 from bootgrant.operator_plane import trouble
 from bootgrant.operator_plane.visit import Visit
-from bootgrant.workflows.decide_grant import GrantCard
+from bootgrant.workflows.grant_cards import GrantCard
 
 _WATCHED: Final = ((60.0, 2), (600.0, 10))
 """Until so many seconds after an approval the page loads itself anew, every so many seconds."""

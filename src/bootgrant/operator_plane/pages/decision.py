@@ -7,6 +7,7 @@ import logging
 from starlette.responses import RedirectResponse, Response
 
 from bootgrant.approval.grant import DeviceGrant, GrantState, Refusal
+from bootgrant.approval.operators import Actor
 from bootgrant.operator_plane import trouble
 from bootgrant.operator_plane.pages.card import card_page
 from bootgrant.operator_plane.visit import Visit
@@ -17,15 +18,21 @@ log = logging.getLogger("bootgrant.operators")
 
 async def approve(visit: Visit) -> Response:
     """Let the machine in."""
-    outcome = await visit.plane.decide.approve(_grant_id(visit), visit.operator or "")
+    outcome = await visit.plane.decide.approve(_grant_id(visit), _actor(visit))
     return await _told(visit, outcome, denied=False)
 
 
 async def deny(visit: Visit) -> Response:
     """Refuse the machine."""
     reason = visit.form.get("reason", "")
-    outcome = await visit.plane.decide.deny(_grant_id(visit), visit.operator or "", reason)
+    outcome = await visit.plane.decide.deny(_grant_id(visit), _actor(visit), reason)
     return await _told(visit, outcome, denied=True)
+
+
+def _actor(visit: Visit) -> Actor:
+    if visit.actor is None:
+        raise AssertionError("the permission of the route lets in only those who are signed in")
+    return visit.actor
 
 
 def _grant_id(visit: Visit) -> str:
@@ -50,6 +57,6 @@ async def _told(visit: Visit, outcome: DeviceGrant | NotDecided, *, denied: bool
 
 def _is_my_own(visit: Visit, grant: DeviceGrant, *, denied: bool) -> bool:
     """Whether this is the same decision of the same person once more: a double tap."""
-    if grant.decision is None or grant.decision.by != visit.operator:
+    if grant.decision is None or grant.decision.name != visit.operator:
         return False
     return (grant.state is GrantState.DENIED) is denied

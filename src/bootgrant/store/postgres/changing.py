@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
+from bootgrant.approval.audit import AuditEvent
 from bootgrant.approval.grant import Delivery, DeviceGrant, Refusal
+from bootgrant.ports.audit_log import AuditOf
 from bootgrant.ports.grant_store import GrantRule, StoreUnavailable
 from bootgrant.store.postgres import grant_sql as sql
+from bootgrant.store.postgres.audit import append_events
 from bootgrant.store.postgres.connections import UNKNOWN, Connection, Connections, OutcomeUnknown, transaction
 from bootgrant.store.postgres.news import News
 from bootgrant.store.steps import count_step
@@ -25,6 +28,7 @@ class Change:
     grant_id: str
     rule: GrantRule
     delivery: Delivery | None
+    audit: AuditOf | None = None
 
 
 @dataclass(slots=True)
@@ -35,6 +39,7 @@ class _Plan:
     after: DeviceGrant
     outcomes: dict[int, Outcome] = field(default_factory=dict)
     deliveries: list[Delivery] = field(default_factory=list)
+    events: list[AuditEvent] = field(default_factory=list)
 
     def take(self, number: int, change: Change) -> None:
         """Run one rule on the grant as the earlier ones of this round leave it."""
@@ -49,6 +54,8 @@ class _Plan:
         self.after = outcome
         if change.delivery is not None:
             self.deliveries.append(change.delivery)
+        if change.audit is not None:
+            self.events.append(change.audit(outcome))
 
     @property
     def changes(self) -> bool:
@@ -121,8 +128,8 @@ class Changing:
 
 
 async def _write(plans: Mapping[str, _Plan], connection: Connection) -> list[str]:
-    """The ids whose rows were still as they were read; with them, their deliveries."""
-    if not any(plan.deliveries for plan in plans.values()):
+    """The ids whose rows were still as they were read; with them, their deliveries and what the audit says."""
+    if not any(plan.deliveries or plan.events for plan in plans.values()):
         return await _update(plans, connection)
     async with transaction(connection):
         won = await _update(plans, connection)
@@ -131,7 +138,10 @@ async def _write(plans: Mapping[str, _Plan], connection: Connection) -> list[str
             for grant_id in won
             for done in plans[grant_id].deliveries
         ]
-        await connection.cursor().executemany(sql.ADD_DELIVERY, rows)
+        if rows:
+            await connection.cursor().executemany(sql.ADD_DELIVERY, rows)
+        if events := [event for grant_id in won for event in plans[grant_id].events]:
+            await append_events(connection, events)
     return won
 
 

@@ -1,4 +1,4 @@
-"""One PostgreSQL database, opened by one of its servers: the two stores on it."""
+"""One PostgreSQL database, opened by one of its servers: the stores on it."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ from bootgrant.store.people.challenges import ChallengeRows
 from bootgrant.store.people.operators import OperatorRows
 from bootgrant.store.people.passkeys import PasskeyRows
 from bootgrant.store.postgres.address import PostgresAddress
+from bootgrant.store.postgres.audit import PostgresAuditLog
 from bootgrant.store.postgres.connections import Connection, Connections, reason_of
 from bootgrant.store.postgres.grants import PostgresGrantStore
 from bootgrant.store.postgres.migrations import check_schema
 from bootgrant.store.postgres.news import News
+from bootgrant.store.postgres.policy import PostgresAssignmentStore, PostgresWindowStore
 from bootgrant.store.postgres.rows import PostgresRows
 from bootgrant.store.postgres.watching import Watching
 
@@ -40,6 +42,9 @@ class PostgresDatabase:
         self.passkeys = PasskeyRows(rows)
         self.challenges = ChallengeRows(rows)
         self.api_tokens = ApiTokenRows(rows)
+        self.audit = PostgresAuditLog(connections)
+        self.assignments = PostgresAssignmentStore(connections)
+        self.windows = PostgresWindowStore(connections)
 
     @property
     def hears_others(self) -> bool:

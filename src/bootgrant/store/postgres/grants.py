@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from bootgrant.approval.grant import REDEEM_GRACE, Delivery, DeviceGrant, Refusal
+from bootgrant.ports.audit_log import AuditOf
 from bootgrant.ports.grant_store import Census, GrantRule
 from bootgrant.store.postgres import grant_sql as sql
 from bootgrant.store.postgres.batches import Batches
@@ -70,9 +71,9 @@ class PostgresGrantStore:
         return [row.grant for row in rows]
 
     async def change_grant(
-        self, grant_id: str, rule: GrantRule, delivery: Delivery | None = None
+        self, grant_id: str, rule: GrantRule, delivery: Delivery | None = None, audit: AuditOf | None = None
     ) -> DeviceGrant | Refusal:
-        outcome = await self._changes.ask(Change(grant_id, rule, delivery))
+        outcome = await self._changes.ask(Change(grant_id, rule, delivery, audit))
         if isinstance(outcome, Exception):
             raise outcome
         return outcome

@@ -1,4 +1,4 @@
-"""One SQLite file, opened: the two stores on it, and the lock that keeps a second server away."""
+"""One SQLite file, opened: the stores on it, and the lock that keeps a second server away."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from bootgrant.store.people.api_tokens import ApiTokenRows
 from bootgrant.store.people.challenges import ChallengeRows
 from bootgrant.store.people.operators import OperatorRows
 from bootgrant.store.people.passkeys import PasskeyRows
+from bootgrant.store.sqlite.audit import SqliteAuditLog
 from bootgrant.store.sqlite.grants import SqliteJournal
 from bootgrant.store.sqlite.migrations import migrate
+from bootgrant.store.sqlite.policy import SqliteAssignmentStore, SqliteWindowStore
 from bootgrant.store.sqlite.rows import SqliteRows
 from bootgrant.store.sqlite.writer import Writer
 
@@ -50,6 +52,9 @@ class SqliteDatabase:
         self.passkeys = PasskeyRows(rows)
         self.challenges = ChallengeRows(rows)
         self.api_tokens = ApiTokenRows(rows)
+        self.audit = SqliteAuditLog(self._writer, self._reader)
+        self.assignments = SqliteAssignmentStore(self._writer, self._reader)
+        self.windows = SqliteWindowStore(self._writer, self._reader)
 
     def close(self) -> None:
         self._writer.close()

@@ -11,6 +11,7 @@ from bootgrant.ports.grant_store import StoreUnavailable
 from bootgrant.store.grant_book import Batch
 from bootgrant.store.grant_index import DENIAL_KEPT, UNASKED
 from bootgrant.store.grant_rows import CHANGING, COLUMNS, from_row, to_row
+from bootgrant.store.sqlite.audit import append_events
 from bootgrant.store.sqlite.writer import Writer
 
 _NAMES: Final = ", ".join(COLUMNS)
@@ -40,6 +41,8 @@ class SqliteJournal:
             connection.executemany(_UPSERT, map(to_row, batch.grants.values()))
             if batch.deliveries:
                 connection.executemany(_DELIVERY, map(_delivery_row, batch.deliveries))
+            if batch.events:
+                append_events(connection, batch.events)
 
         await self._writer.run(upsert)
 

@@ -1,0 +1,255 @@
+"""The audit: what happened, each event bound by SHA-256 to the one before it.
+
+An event's record is one line of JSON in one canonical form: keys sorted, no spaces, ASCII, no numbers but integers.
+It holds the digest of the record before (``previous``), and its own digest is SHA-256 over the line. Whoever changes,
+removes or inserts a record has to make every later digest anew; whoever cuts the end off is found by a digest that was
+noted elsewhere. No record holds a code, a token, a password or a configuration.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final
+
+from bootgrant.approval.evidence import Check, Verdict
+from bootgrant.wire.identity import MachineIdentity
+
+GENESIS: Final = "0" * 64
+"""What stands as ``previous`` in the first record."""
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_NOBODY: Final = MachineIdentity()
+
+
+class AuditKind(StrEnum):
+    """What happened; the text is what records, filters and the export say."""
+
+    OPENED = "opened"
+    STORM = "storm"
+    VOTED = "voted"
+    APPROVED = "approved"
+    DENIED = "denied"
+    REVOKED = "revoked"
+    DELIVERED = "delivered"
+    ASSIGNED = "assigned"
+    UNASSIGNED = "unassigned"
+    ARMED = "armed"
+    DISARMED = "disarmed"
+    SIGNED_IN = "signed-in"
+    SIGNED_OUT = "signed-out"
+    SIGN_IN_REFUSED = "sign-in-refused"
+    OPERATOR_CHANGED = "operator-changed"
+    TOKEN_CHANGED = "token-changed"  # noqa: S105  (a kind of event)
+    CONFIG_SNAPSHOT = "config-snapshot"
+    SEALED = "sealed"
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEvent:
+    """What happened at ``at`` (Unix seconds, kept to the millisecond), before it has its place in the chain.
+
+    ``actor`` is who did it ("ana", "rule spare"), empty for a machine; ``via`` how they came. ``address`` is where the
+    machine, or the person, was. ``digest`` is the SHA-256 of a configuration. ``details`` are what else is to be said.
+    """
+
+    at: float
+    kind: AuditKind
+    actor: str = ""
+    via: str = ""
+    grant_id: str = ""
+    identity: MachineIdentity = _NOBODY
+    address: str = ""
+    entry: str = ""
+    revision: str = ""
+    digest: str = ""
+    reason: str = ""
+    evidence: tuple[Check, ...] = ()
+    details: Mapping[str, str | int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ChainedEvent:
+    """An event in its place. ``line`` is the canonical record that ``digest`` is of; it begins at ``seq`` 1."""
+
+    seq: int
+    event: AuditEvent
+    line: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The end of the chain: the last record's number and digest."""
+
+    seq: int = 0
+    digest: str = GENESIS
+
+    def __str__(self) -> str:
+        return f"{self.seq}:{self.digest}"
+
+
+def chain(events: Iterable[AuditEvent], head: Head) -> Iterator[ChainedEvent]:
+    """The events in their places behind ``head``."""
+    for event in events:
+        line = _canonical({**_members(event), "seq": head.seq + 1, "previous": head.digest})
+        digest = hashlib.sha256(line.encode("ascii")).hexdigest()
+        head = Head(head.seq + 1, digest)
+        yield ChainedEvent(head.seq, event, line, digest)
+
+
+def read_record(line: str) -> ChainedEvent:
+    """The event of a canonical record as ``chain`` made it. Raises ValueError for anything else."""
+    members = json.loads(line)
+    if not isinstance(members, dict):
+        raise ValueError("a record is a JSON object")  # noqa: TRY004  (a file's content, not a programmer's type)
+    try:
+        event = AuditEvent(
+            at=_read_time(members["at"]),
+            kind=AuditKind(members["kind"]),
+            actor=members.get("actor", ""),
+            via=members.get("via", ""),
+            grant_id=members.get("grant", ""),
+            identity=MachineIdentity(**members.get("machine", {})),
+            address=members.get("address", ""),
+            entry=members.get("entry", ""),
+            revision=members.get("revision", ""),
+            digest=members.get("sha256", ""),
+            reason=members.get("reason", ""),
+            evidence=tuple(_read_check(check) for check in members.get("evidence", ())),
+            details=members.get("details", {}),
+        )
+        return ChainedEvent(members["seq"], event, line, hashlib.sha256(line.encode("ascii")).hexdigest())
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"no record of an audit: {error}") from error
+
+
+def exported(record: ChainedEvent) -> str:
+    """One line of an export: the canonical record with its digest as ``hash``."""
+    return _canonical({**json.loads(record.line), "hash": record.digest})
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """The first link that does not hold, and how."""
+
+    seq: int
+    problem: str
+
+
+class ChainCheck:
+    """Follows a chain record by record. ``broken`` is the first link that does not hold; nothing after it is judged.
+
+    A chain whose beginning was sealed away begins later: the ``sealed`` event inside it must name what was before.
+    ``noted`` is a head that somebody wrote down: the chain must go through it.
+    """
+
+    def __init__(self, noted: Head | None = None) -> None:
+        self._noted = noted
+        self.head = Head()
+        self.records = 0
+        self.broken: Broken | None = None
+        self._before: Head | None = None
+        self._sealed: set[Head] = set()
+
+    def take_exported(self, line: str) -> None:
+        """The next line of an exported file."""
+        try:
+            members = json.loads(line)
+            digest = members.pop("hash")
+            canonical = _canonical(members)
+            seq, previous, details = members["seq"], members["previous"], members.get("details", {})
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            self._break(self.head.seq + 1, "this line is no record of an audit")
+            return
+        self._take(seq, previous, canonical, digest, details if members.get("kind") == AuditKind.SEALED else {})
+
+    def take(self, line: str, digest: str) -> None:
+        """The next record as a store keeps it."""
+        try:
+            members = json.loads(line)
+            seq, previous, details = members["seq"], members["previous"], members.get("details", {})
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            self._break(self.head.seq + 1, "this row is no record of an audit")
+            return
+        self._take(seq, previous, line, digest, details if members.get("kind") == AuditKind.SEALED else {})
+
+    def finish(self) -> Broken | None:
+        """What is wrong with the whole, None when nothing is."""
+        if self.broken is None and self._before is not None and self._before not in self._sealed:
+            self._break(
+                self._before.seq + 1, f"the records up to {self._before.seq} are missing, and no seal names them"
+            )
+        if self._noted is not None and self._noted.seq > self.head.seq:
+            self._break(self.head.seq + 1, f"it ends at {self.head.seq}, and went on to {self._noted.seq} once")
+        return self.broken
+
+    def _take(self, seq: object, previous: object, canonical: str, digest: object, sealed: Mapping[str, Any]) -> None:
+        if self.broken is not None:
+            return
+        if not isinstance(seq, int) or not isinstance(previous, str):
+            self._break(self.head.seq + 1, "this record has no number or no link")
+            return
+        if self.records == 0 and seq > 1:
+            self._before = self.head = Head(seq - 1, previous)
+        if seq != self.head.seq + 1:
+            self._break(self.head.seq + 1, f"after {self.head.seq} comes {seq}: records are missing or out of order")
+        elif previous != self.head.digest:
+            self._break(seq, "its link does not fit the record before it: one of the two was changed")
+        elif hashlib.sha256(canonical.encode("ascii", "replace")).hexdigest() != digest:
+            self._break(seq, "its digest is not that of its content: it was changed")
+        elif self._noted is not None and seq == self._noted.seq and digest != self._noted.digest:
+            self._break(seq, "its digest is not the one that was noted: the chain was made anew")
+        else:
+            self.head = Head(seq, str(digest))
+            self.records += 1
+            if sealed:
+                self._sealed.add(Head(int(sealed.get("through", 0)), str(sealed.get("digest", ""))))
+
+    def _break(self, seq: int, problem: str) -> None:
+        if self.broken is None:
+            self.broken = Broken(seq, problem)
+
+
+def _members(event: AuditEvent) -> dict[str, Any]:
+    members: dict[str, Any] = {
+        "at": written_time(event.at),
+        "kind": event.kind.value,
+        "actor": event.actor,
+        "via": event.via,
+        "grant": event.grant_id,
+        "machine": event.identity.given(),
+        "address": event.address,
+        "entry": event.entry,
+        "revision": event.revision,
+        "sha256": event.digest,
+        "reason": event.reason,
+        "evidence": _evidence(event.evidence),
+        "details": dict(event.details),
+    }
+    return {name: value for name, value in members.items() if value}
+
+
+def _evidence(checks: Sequence[Check]) -> list[dict[str, str]]:
+    return [{"name": check.name, "verdict": check.verdict.value, "detail": check.detail} for check in checks]
+
+
+def _read_check(members: Mapping[str, str]) -> Check:
+    return Check(members["name"], Verdict(members["verdict"]), members["detail"])
+
+
+def _canonical(members: Mapping[str, Any]) -> str:
+    return json.dumps(members, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+
+def written_time(at: float) -> str:
+    """``2026-11-24T03:10:02.123Z``."""
+    return (_EPOCH + timedelta(milliseconds=round(at * 1000))).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _read_time(text: str) -> float:
+    return (datetime.fromisoformat(text) - _EPOCH) / timedelta(seconds=1)

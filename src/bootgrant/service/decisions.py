@@ -1,0 +1,42 @@
+"""The part of a site that decides: cards with their evidence, decisions, assignments, policy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bootgrant.approval.codes import UserCodes
+from bootgrant.approval.networks import NetworkNames
+from bootgrant.ports.clock import Clock
+from bootgrant.ports.config_source import ConfigSource
+from bootgrant.ports.database import Database
+from bootgrant.ports.evidence_source import EvidenceSource
+from bootgrant.service.settings import Site
+from bootgrant.workflows.admission import Admission
+from bootgrant.workflows.assign_machine import AssignMachine
+from bootgrant.workflows.decide_grant import DecideGrant
+from bootgrant.workflows.find_entry import FindEntry
+from bootgrant.workflows.gather_evidence import GatherEvidence
+from bootgrant.workflows.grant_cards import GrantCards
+
+
+@dataclass(frozen=True, slots=True)
+class Decisions:
+    """The workflows of those who decide."""
+
+    decide: DecideGrant
+    assign: AssignMachine
+
+
+def build_decisions(
+    site: Site, database: Database, source: ConfigSource, clock: Clock, codes: UserCodes, admission: Admission
+) -> Decisions:
+    """Put together what decides; ``admission`` is told of every decision."""
+    names = NetworkNames({})
+    find_entry = FindEntry(source, database.assignments)
+    sources: list[EvidenceSource] = []
+    evidence = GatherEvidence(sources, clock)
+    cards = GrantCards(database.grants, find_entry, evidence, database.audit, clock, codes, names)
+    return Decisions(
+        DecideGrant(database.grants, source, clock, cards, admission),
+        AssignMachine(database.grants, source, database.assignments, database.audit, clock, find_entry),
+    )

@@ -1,0 +1,65 @@
+-- What an approval was for and the votes before it, as JSON; NULL as long as nobody has voted.
+ALTER TABLE grants ADD COLUMN approval TEXT;
+
+-- The audit: `line` is the record whose SHA-256 is `digest`; the other columns are for finding it (NULL: not said).
+CREATE TABLE audit (
+    seq      BIGINT PRIMARY KEY,
+    at       DOUBLE PRECISION NOT NULL,
+    kind     TEXT NOT NULL,
+    actor    TEXT,
+    grant_id TEXT,
+    entry    TEXT,
+    uuid     TEXT,
+    serial   TEXT,
+    mac      TEXT,
+    line     TEXT NOT NULL,
+    digest   TEXT NOT NULL
+);
+
+CREATE INDEX audit_by_actor ON audit (actor, seq) WHERE actor IS NOT NULL;
+
+CREATE INDEX audit_by_grant ON audit (grant_id, seq) WHERE grant_id IS NOT NULL;
+
+CREATE INDEX audit_by_uuid ON audit (uuid, seq) WHERE uuid IS NOT NULL;
+
+CREATE INDEX audit_by_serial ON audit (serial, seq) WHERE serial IS NOT NULL;
+
+CREATE INDEX audit_by_mac ON audit (mac, seq) WHERE mac IS NOT NULL;
+
+-- The end of the chain. Who appends locks this row, so that several servers make one chain.
+CREATE TABLE audit_head (
+    id     INTEGER PRIMARY KEY CHECK (id = 1),
+    seq    BIGINT NOT NULL,
+    digest TEXT NOT NULL
+);
+
+INSERT INTO audit_head (id, seq, digest) VALUES (1, 0, '0000000000000000000000000000000000000000000000000000000000000000');
+
+-- Which entry a person gave to a machine that the configurations do not know.
+CREATE TABLE assignments (
+    identity_key TEXT PRIMARY KEY,
+    uuid         TEXT NOT NULL,
+    serial       TEXT NOT NULL,
+    mac          TEXT NOT NULL,
+    entry        TEXT NOT NULL,
+    assigned_by  TEXT NOT NULL,
+    at           DOUBLE PRECISION NOT NULL
+);
+
+CREATE INDEX assignments_by_uuid ON assignments (uuid);
+
+CREATE INDEX assignments_by_serial ON assignments (serial);
+
+CREATE INDEX assignments_by_mac ON assignments (mac);
+
+-- Armed windows; `conditions` is JSON.
+CREATE TABLE windows (
+    window_id  TEXT PRIMARY KEY,
+    name       TEXT NOT NULL,
+    conditions TEXT NOT NULL,
+    armed_by   TEXT NOT NULL,
+    armed_at   DOUBLE PRECISION NOT NULL,
+    until      DOUBLE PRECISION NOT NULL,
+    count      BIGINT NOT NULL,
+    used       BIGINT NOT NULL CHECK (used BETWEEN 0 AND count)
+);
