@@ -39,7 +39,7 @@ async def make(tokens: ApiTokens, name: str = "ci", lifetime: float = DAY) -> Se
 async def test_a_token_is_recognised_with_its_role_and_its_labels(tokens: ApiTokens) -> None:
     secret = await make(tokens)
     assert secret.reveal().startswith("bootgrant_")
-    assert await tokens.authenticate(secret) == Actor("ci", Role.APPROVER, (FRA,), "token:ci")
+    assert await tokens.authenticate(secret) == Actor("ci", Role.APPROVER, (FRA,), "token:ci", "ana")
 
 
 async def test_the_store_has_the_digest_and_not_the_token(tmp_path: Path) -> None:
