@@ -209,7 +209,7 @@ async def test_the_admin_api_is_not_on_the_public_listener(office: Office) -> No
     person = await office.person()
     for (_, path), permission in PERMISSIONS.items():
         if permission is Permission.ADMIN_SOCKET:
-            assert (await person.open(path.format(code="BBBB-BBBB"))).status_code == 404
+            assert (await person.open(path.format(code="BBBB-BBBB", verb="add"))).status_code == 404
 
 
 async def status_of(app: App, path: str, query: bytes, cookie: bytes) -> int:

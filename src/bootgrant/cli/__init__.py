@@ -19,6 +19,8 @@ COMMANDS: Final[dict[str, str]] = {
     "pending": "list the machines that wait for a decision",
     "approve": "let a machine in, by the code on its screen",
     "deny": "refuse a machine, by the code on its screen",
+    "operators": "who may sign in: add, list, set, disable, enable, reset",
+    "tokens": "tokens for programs: add, list, revoke",
     "kernel-args": "print the kernel parameters for a server: as a line, for GRUB, iPXE, systemd-boot, Image Factory",
     "rehearse": "simulated machines, thousands of them: how this server will bear the next boot storm",
     "demo": "see it all on this computer: a server, a machine, an approval, the configuration",

@@ -39,6 +39,11 @@ def add_socket_arguments(parser: argparse.ArgumentParser) -> None:
 
 def ask(config: Path, method: str, path: str, members: Mapping[str, str] | None = None) -> Json | Refused:
     """The server's answer to a request below ``/api/v1/``, or why there is none."""
+    return ask_at(config, method, f"/api/v1/{path}", members)
+
+
+def ask_at(config: Path, method: str, path: str, members: Mapping[str, str] | None = None) -> Json | Refused:
+    """The server's answer to a request on its admin socket, or why there is none."""
     import httpx
 
     from bootgrant.service.data_folder import admin_socket, socket_address
@@ -56,18 +61,18 @@ def ask(config: Path, method: str, path: str, members: Mapping[str, str] | None 
                 transport=httpx.HTTPTransport(uds=address), base_url="http://admin", timeout=_TIME_LIMIT
             ) as client,
         ):
-            answer = client.request(method, f"/api/v1/{path}", json=body)
+            answer = client.request(method, path, json=body)
     except (httpx.ConnectError, OSError):
         return _no_connection(place, config)
     except httpx.TransportError as error:
         unknown = "; whether it took effect, `bootgrant pending` shows" if method == "POST" else ""
         return Refused("no_answer", f"the server did not answer on {place} ({type(error).__name__}){unknown}")
-    return _read(answer.status_code, answer.content)
+    return read_answer(answer.status_code, answer.content)
 
 
 def decide(args: argparse.Namespace, verb: str, done: str, **members: str) -> int:
     """Ask for a decision on ``args.code`` and say how it went: the exit status is 0 only when it took effect."""
-    asked = {"code": args.code, "user": _user(), **members}
+    asked = {"code": args.code, "user": user_here(), **members}
     answer = ask(args.config, "POST", verb, asked)
     if isinstance(answer, Refused):
         return report(answer, as_json=args.json)
@@ -95,7 +100,8 @@ def printable(text: str) -> str:
     return "".join(c if " " <= c <= "~" else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
-def _read(status: int, body: bytes) -> Json | Refused:
+def read_answer(status: int, body: bytes) -> Json | Refused:
+    """An answer of the admin socket as what it says."""
     try:
         answer = json.loads(body)
     except ValueError:
@@ -118,7 +124,8 @@ def _is_forbidden(path: Path, right: int) -> bool:
     return os.access(path, os.F_OK) and not os.access(path, right)
 
 
-def _user() -> str:
+def user_here() -> str:
+    """Who runs this command."""
     try:
         return os.environ.get("SUDO_USER") or getpass.getuser()
     except (KeyError, OSError):

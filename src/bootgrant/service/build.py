@@ -21,6 +21,7 @@ from bootgrant.machine_plane.introspection import introspection
 from bootgrant.machine_plane.metadata import Metadata
 from bootgrant.machine_plane.revocation import revocation
 from bootgrant.machine_plane.token import token
+from bootgrant.operator_plane.api.people import PEOPLE
 from bootgrant.operator_plane.app import build_admin_api, build_pages
 from bootgrant.ports.clock import Clock
 from bootgrant.ports.database import Database
@@ -29,7 +30,7 @@ from bootgrant.service.decisions import build_decisions
 from bootgrant.service.http_protocol import ShortWay
 from bootgrant.service.metrics.collecting import ServerCollector, Watched, registry_of
 from bootgrant.service.metrics.endpoint import MetricsEndpoint
-from bootgrant.service.people import people_plane
+from bootgrant.service.people import people_api, people_plane
 from bootgrant.service.settings import Site
 from bootgrant.sources.directory import DirectorySource
 from bootgrant.store.sqlite.database import SqliteDatabase
@@ -76,6 +77,18 @@ class Router:
         await endpoint(scope, receive, send)
 
 
+@dataclass(frozen=True, slots=True)
+class _AdminRouter:
+    """What ``data/admin.sock`` serves: requests of machines, and people."""
+
+    requests: App
+    people: App
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_people = scope["type"] == "http" and scope["path"].startswith(PEOPLE)
+        await (self.people if is_people else self.requests)(scope, receive, send)
+
+
 def build(site: Site, database: Database, key: bytes, held_most: int, clock: Clock, entropy: Entropy) -> Built:
     """Put the parts of a site together; ``held_most`` is how many token requests may wait at once."""
     codes = UserCodes(key)
@@ -113,12 +126,13 @@ def build(site: Site, database: Database, key: bytes, held_most: int, clock: Clo
         config=ConfigEndpoint(DeliverConfig(database.grants, source, clock, site.rules), rules.networks, counts),
         otherwise=pages if site.operators_listen is None else _nothing_else,
     )
+    admin = _AdminRouter(build_admin_api(decide, clock), people_api(database, clock, entropy))
     collect = CollectEnded(database.grants, clock, site.kept)
     proxies = TrustedProxies(AllowedNetworks(site.trusted_proxies))
     endpoints = {path.encode(): endpoint for path, endpoint in busiest.items()}
     short_way = ShortWay(endpoints, proxies, in_tasks=not isinstance(database, SqliteDatabase))
     public, people = (proxies.before(StrictRequests(app)) for app in (router, pages))
-    return Built(public, people, build_admin_api(decide, clock), short_way, held, admission, collect)
+    return Built(public, people, admin, short_way, held, admission, collect)
 
 
 def _counted(counts: RequestCounts, apps: Mapping[str, App]) -> Mapping[str, App]:

@@ -71,12 +71,15 @@ class ManageOperators:
         """Everybody, by name."""
         return await self.operators.operators()
 
-    async def set_rights(self, name: str, role: Role, labels: tuple[Label, ...]) -> OperatorRefused | None:
-        """Another role and other limits, from the next request on; None when that was done."""
+    async def set_rights(self, name: str, role: Role, labels: tuple[Label, ...] | None) -> OperatorRefused | None:
+        """Another role and other limits (None: as they were), from the next request on; None when that was done."""
         operator = await self.operators.find_operator(name)
-        if operator is not None and operator.kind is Kind.OIDC:
+        if operator is None:
+            return _nobody(name)
+        if operator.kind is Kind.OIDC:
             return OperatorRefused(f"the provider's groups say what {name} may: change them, or [[oidc.roles]]")
-        return None if await self.operators.set_rights(name, role, labels) else _nobody(name)
+        limits = operator.labels if labels is None else labels
+        return None if await self.operators.set_rights(name, role, limits) else _nobody(name)
 
     async def disable(self, name: str) -> OperatorRefused | None:
         """Shut somebody out at once; None when that was done."""

@@ -1,0 +1,121 @@
+"""Who may sign in to the pages, and what they may do there.
+
+  bootgrant operators add ana --role approver --label site=fra    a new operator; the password is shown once
+  bootgrant operators list                                        everybody
+  bootgrant operators set ana --role admin                        another role; --label: other limits
+  bootgrant operators disable ana                                 shut out at once; enable lets in again
+  bootgrant operators reset ana                                   a new password; their passkeys are forgotten
+
+It works while the server runs and while it does not. People of a provider ([[oidc]]) come by themselves.
+"""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import os
+import sys
+from pathlib import Path
+
+from bootgrant.cli.admin_socket import Json, Refused, add_socket_arguments, report
+from bootgrant.cli.people import add_rights_arguments, ask_people, day, show, table
+
+_HEAD = ("NAME", "ROLE", "LABELS", "KIND", "STATE", "CREATED (UTC)", "LAST SEEN (UTC)")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    verbs = parser.add_subparsers(dest="verb", metavar="add|list|set|disable|enable|reset", required=True)
+    add = verbs.add_parser("add", help="somebody new", allow_abbrev=False)
+    _add_name(add)
+    add_rights_arguments(add, "approver")
+    add.add_argument(
+        "--break-glass",
+        action="store_true",
+        help="for emergencies: always signs in here, with a made-up password alone; named so in the audit",
+    )
+    _add_password(add)
+    add_socket_arguments(verbs.add_parser("list", help="everybody", allow_abbrev=False))
+    change = verbs.add_parser("set", help="another role, other labels", allow_abbrev=False)
+    _add_name(change)
+    add_rights_arguments(change, None)
+    change.add_argument("--every-machine", action="store_true", help="lift the limits that --label set")
+    add_socket_arguments(change)
+    for verb, meaning in (("disable", "shut out at once; sessions end"), ("enable", "let in again")):
+        one = verbs.add_parser(verb, help=meaning, allow_abbrev=False)
+        _add_name(one)
+        add_socket_arguments(one)
+    reset = verbs.add_parser("reset", help="a new password; passkeys are forgotten, sessions end", allow_abbrev=False)
+    _add_name(reset)
+    _add_password(reset)
+
+
+def _add_name(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME")
+
+
+def _add_password(parser: argparse.ArgumentParser) -> None:
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--ask-password", action="store_true", help="type the password, instead of having one made up")
+    how.add_argument("--password-file", type=Path, metavar="FILE", help="its first line is the password")
+    add_socket_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    if args.verb == "list":
+        return _list(args)
+    members: dict[str, str] = {"name": args.name}
+    if args.verb in ("add", "set"):
+        members["role"] = args.role
+    if args.verb == "add" or (args.verb == "set" and (args.label or args.every_machine)):
+        members["labels"] = " ".join(args.label)
+    if args.verb in ("add", "reset"):
+        try:
+            members |= _password(args)
+        except (OSError, ValueError) as error:
+            return report(Refused("no_password", str(error)), as_json=args.json)
+    if args.verb == "add" and args.break_glass:
+        members["kind"] = "break-glass"
+    answer = ask_people(args.config, "POST", f"operators/{args.verb}", members)
+    return show(answer, "" if isinstance(answer, Refused) else _told(args, answer), as_json=args.json)
+
+
+def _list(args: argparse.Namespace) -> int:
+    answer = ask_people(args.config, "GET", "operators")
+    if isinstance(answer, Refused):
+        return report(answer, as_json=args.json)
+    return show(answer, table(_HEAD, [_row(operator) for operator in answer["operators"]]), as_json=args.json)
+
+
+def _row(operator: Json) -> tuple[str, ...]:
+    state = "active" if operator["disabled_at"] is None else f"disabled {day(operator['disabled_at'])}"
+    labels = " ".join(operator["labels"]) or "every machine"
+    return (
+        operator["name"],
+        operator["role"],
+        labels,
+        operator["kind"],
+        state,
+        day(operator["created_at"]),
+        day(operator["seen_at"]),
+    )
+
+
+def _password(args: argparse.Namespace) -> dict[str, str]:
+    """The member with the password; none to have one made up. Raises OSError and ValueError."""
+    if args.password_file:
+        return {"password": args.password_file.read_text("utf-8").partition("\n")[0].rstrip("\r")}
+    if not args.ask_password:
+        return {}
+    if not os.isatty(sys.stdin.fileno()):
+        raise ValueError("--ask-password needs a terminal; in a script take --password-file, or have one made up")
+    first, second = getpass.getpass(f"Password for {args.name}: "), getpass.getpass("Once more: ")
+    if first != second:
+        raise ValueError("the two passwords differ: nothing was changed")
+    return {"password": first}
+
+
+def _told(args: argparse.Namespace, answer: Json) -> str:
+    done = {"add": "added", "set": "changed", "disable": "disabled", "enable": "enabled", "reset": "reset"}[args.verb]
+    if answer.get("password"):
+        return f"{done} {args.name}; the password is {answer['password']} (shown once: keep it now)"
+    return f"{done} {args.name}"

@@ -1,0 +1,75 @@
+"""Asking about people: the running server over ``data/admin.sock``, or the database itself while none runs."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bootgrant.cli.admin_socket import Json, Refused, ask_at, printable, read_answer, report, user_here
+
+
+def ask_people(config: Path, method: str, path: str, members: Mapping[str, str] | None = None) -> Json | Refused:
+    """The answer to a request below ``/people/``, or why there is none."""
+    if members is not None:
+        members = {**members, "user": user_here()}
+    answer = ask_at(config, method, f"/people/{path}", members)
+    if isinstance(answer, Refused) and answer.error == "not_running":
+        return _ask_database(config, method, f"/people/{path}", members)
+    return answer
+
+
+def show(answer: Json | Refused, text: str, *, as_json: bool) -> int:
+    """Print ``text``, or the answer as JSON, or why there is none; the exit status."""
+    if isinstance(answer, Refused):
+        return report(answer, as_json=as_json)
+    print(json.dumps(answer) if as_json else text)
+    return 0
+
+
+def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    """Lines with aligned columns under a head."""
+    lines = [head, *(tuple(printable(cell) for cell in row) for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+    )
+
+
+def day(at: float | None, never: str = "never") -> str:
+    """``2026-11-24 20:14``, in UTC."""
+    return never if at is None else datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M")
+
+
+def add_rights_arguments(parser: argparse.ArgumentParser, default_role: str | None) -> None:
+    """``--role`` (without ``default_role`` it must be given) and ``--label``."""
+    parser.add_argument(
+        "--role",
+        choices=("viewer", "approver", "admin"),
+        default=default_role,
+        required=default_role is None,
+        help="what they may do: look; decide as well; everything" + (" (default: %(default)s)" if default_role else ""),
+    )
+    parser.add_argument(
+        "--label",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="only machines with this label, such as site=fra; several: --label site=fra --label site=ams",
+    )
+
+
+def _ask_database(config: Path, method: str, path: str, members: Mapping[str, str] | None) -> Json | Refused:
+    from bootgrant.ports.grant_store import StoreUnavailable
+    from bootgrant.service.people import ask_database
+    from bootgrant.service.settings import SettingsError, load_site
+
+    try:
+        answer = asyncio.run(ask_database(load_site(config, os.environ), method, path, members))
+    except (SettingsError, StoreUnavailable) as error:
+        return Refused("no_database", str(error))
+    return read_answer(answer.status_code, answer.content)

@@ -1,0 +1,132 @@
+"""`bootgrant operators` and `bootgrant tokens`, with the server running and without."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from bootgrant.service.init_site import NewSite, init_site
+from support.site import Served, bootgrant, clean_environment, served
+
+ONCE = re.compile(r"the password is (\S+) \(shown once: keep it now\)")
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with served(tmp_path_factory.mktemp("people")) as site:
+        yield site
+
+
+@pytest.fixture
+def stopped(tmp_path: Path) -> NewSite:
+    return init_site(tmp_path / "site", "http://127.0.0.1:1", "127.0.0.1:1", "ana")
+
+
+def command(site: NewSite, *words: str, given: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        bootgrant(*words, "--config", str(site.config)),
+        input=given,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=clean_environment(),
+    )
+
+
+def signs_in(site: Served, name: str, password: str) -> bool:
+    form = {"name": name, "password": password, "next": "/"}
+    answer = httpx.post(f"{site.url}/login", data=form, headers={"origin": site.url}, trust_env=False)
+    return answer.status_code == 303
+
+
+def test_an_operator_is_added_shut_out_let_in_and_reset_while_the_server_runs(running: Served) -> None:
+    added = running.command("operators", "add", "ben", "--label", "site=fra")
+    assert (added.returncode, added.stderr) == (0, "")
+    [password] = ONCE.findall(added.stdout)
+    assert signs_in(running, "ben", password)
+    assert running.command("operators", "disable", "ben").stdout == "disabled ben\n"
+    assert not signs_in(running, "ben", password)
+    assert running.command("operators", "enable", "ben").stdout == "enabled ben\n"
+    [another] = ONCE.findall(running.command("operators", "reset", "ben").stdout)
+    assert not signs_in(running, "ben", password)
+    assert signs_in(running, "ben", another)
+
+
+def test_the_same_works_on_the_database_while_no_server_runs(stopped: NewSite) -> None:
+    assert ONCE.search(command(stopped, "operators", "add", "ben", "--role", "viewer", "--label", "site=fra").stdout)
+    assert ONCE.search(command(stopped, "operators", "add", "glass", "--role", "admin", "--break-glass").stdout)
+    command(stopped, "operators", "disable", "ben")
+    listed = json.loads(command(stopped, "operators", "list", "--json").stdout)["operators"]
+    told = [(one["name"], one["role"], one["labels"], one["kind"], bool(one["disabled_at"])) for one in listed]
+    assert told == [
+        ("ana", "admin", [], "local", False),
+        ("ben", "viewer", ["site=fra"], "local", True),
+        ("glass", "admin", [], "break-glass", False),
+    ]
+
+
+def test_another_role_leaves_the_limits_until_they_are_lifted(stopped: NewSite) -> None:
+    command(stopped, "operators", "add", "ben", "--label", "site=fra")
+    assert command(stopped, "operators", "set", "ben", "--role", "viewer").stdout == "changed ben\n"
+    assert "viewer  site=fra" in command(stopped, "operators", "list").stdout
+    command(stopped, "operators", "set", "ben", "--role", "approver", "--every-machine")
+    assert re.search(r"ben +approver +every machine", command(stopped, "operators", "list").stdout)
+
+
+def test_a_password_of_a_file_is_taken_and_not_shown(running: Served, tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_text("correct horse battery staple\nnot this\n")
+    added = running.command("operators", "add", "cyd", "--password-file", str(file))
+    assert added.stdout == "added cyd\n"
+    assert signs_in(running, "cyd", "correct horse battery staple")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["operators", "add", "ana"], "there is an operator 'ana' already"),
+        (["operators", "add", "a:b"], "cannot be the name of an operator"),
+        (["operators", "add", "ben", "--label", "fra"], 'write "site=fra"'),
+        (["operators", "add", "ben", "--password-file", "/dev/null"], "12 to 1024 characters"),
+        (["operators", "add", "ben", "--password-file", "/nowhere"], "No such file"),
+        (["operators", "add", "ben", "--break-glass", "--password-file", "/etc/hostname"], "is made up here"),
+        (["operators", "add", "ben", "--ask-password"], "--ask-password needs a terminal"),
+        (["operators", "disable", "eve"], "there is no operator 'eve'"),
+        (["operators", "reset", "eve"], "there is no operator 'eve'"),
+        (["operators", "set", "eve", "--role", "admin"], "there is no operator 'eve'"),
+        (["tokens", "revoke", "ci"], "there is no token 'ci'"),
+        (["tokens", "add", "ci", "--for", "400d"], "at most 366 days"),
+        (["tokens", "add", "c i"], "cannot be the name of a token"),
+    ],
+)
+def test_a_refusal_says_in_one_line_what_to_do(stopped: NewSite, words: list[str], told: str) -> None:
+    done = command(stopped, *words)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert told in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_token_is_shown_once_listed_without_itself_and_revoked(running: Served) -> None:
+    made = running.command("tokens", "add", "ci", "--role", "approver", "--for", "12h")
+    token, told = made.stdout.splitlines()
+    assert token.startswith("bootgrant_")
+    assert told.startswith("made ci, good until ")
+    listed = running.command("tokens", "list")
+    assert re.search(r"^ci +approver +every machine", listed.stdout, re.MULTILINE)
+    assert token not in listed.stdout
+    assert running.command("tokens", "revoke", "ci").stdout == "revoked ci\n"
+    assert running.command("tokens", "list").stdout == "there are no tokens\n"
+
+
+def test_neither_a_password_nor_a_token_gets_into_the_servers_log(running: Served) -> None:
+    [password] = ONCE.findall(running.command("operators", "add", "dan").stdout)
+    token = json.loads(running.command("tokens", "add", "log", "--json").stdout)["token"]
+    assert "'dan'" in running.log
+    assert password not in running.log
+    assert token not in running.log

@@ -1,0 +1,55 @@
+"""The table of permissions, walked: every route of the pages, asked for by nobody and by every role."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from bootgrant.approval.operators import Role
+from bootgrant.operator_plane.app import PAGES
+from bootgrant.operator_plane.permissions import LEAST_ROLE, PERMISSIONS, Permission
+from support.office import Office, Person, text_of
+
+pytestmark = pytest.mark.anyio
+ROUTES = [(method, path) for method, path, _ in PAGES]
+REFUSED = "Your role does not allow this"
+
+
+async def ask(person: Person, method: str, path: str) -> tuple[int, str, str]:
+    """Status, address that it leads to, and text."""
+    there = re.sub(r"\{[a-z_]+\}", "nothing", path)
+    if method == "POST":
+        await person.open("/device")
+    page = await (person.send(there) if method == "POST" else person.open(there))
+    return page.status_code, page.headers.get("location", ""), text_of(page)
+
+
+@pytest.mark.parametrize(("method", "path"), ROUTES)
+async def test_a_route_is_for_its_permission_and_no_less(office: Office, method: str, path: str) -> None:
+    permission = PERMISSIONS[method, path]
+    status, leads_to, _ = await ask(office.browser(), method, path)
+    sent_away = status == 303 and leads_to.startswith("/login?")
+    assert sent_away == (permission is not Permission.PUBLIC)
+    for role in Role:
+        person = await office.person(role.value, role)
+        status, leads_to, told = await ask(person, method, path)
+        may = permission is Permission.PUBLIC or role.is_at_least(LEAST_ROLE[permission])
+        assert (status == 403 and REFUSED in told) != may, (role, status)
+        assert not leads_to.startswith("/login?"), role
+
+
+def test_every_role_of_the_table_is_one_of_the_ladder() -> None:
+    open_to_pages = set(Permission) - {Permission.PUBLIC, Permission.ADMIN_SOCKET}
+    assert set(LEAST_ROLE) == open_to_pages
+
+
+async def test_a_viewer_sees_a_request_and_cannot_decide(office: Office) -> None:
+    office.configure()
+    grant, _ = await office.machine()
+    viewer = await office.person("vic", Role.VIEWER)
+    assert (await viewer.open(f"/requests/{grant.grant_id}")).status_code == 200
+    refused = await viewer.send(f"/requests/{grant.grant_id}/approve")
+    assert refused.status_code == 403
+    assert "This takes the role approver at least" in text_of(refused)
+    assert (await office.site.database.grants.find_grant(grant.grant_id)) == grant
