@@ -1,0 +1,132 @@
+"""Play a machine end to end, without a machine, and say what would go wrong: parameters, DNS, TLS, clock, codes, polls,
+token check, configuration. It approves nothing and fetches no configuration with a good token; one request stays behind
+and expires by itself. docs/doctor.md lists the findings.
+
+Exit status: 0 a machine gets through, 1 it does not (with --strict: or there is a warning), 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import secrets
+import socket
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from bootgrant.cli.acquire import seconds, variable
+
+if TYPE_CHECKING:
+    from bootgrant.doctor.examination import Examination
+    from bootgrant.doctor.findings import Finding
+    from bootgrant.doctor.report import Report
+
+_USAGE: Final = 2
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    what = parser.add_argument_group("what is looked at (one of them)")
+    one = what.add_mutually_exclusive_group(required=True)
+    one.add_argument("url", nargs="?", metavar="URL", help="a bootgrant server: https://boot.example.org")
+    one.add_argument("--cmdline", metavar="TEXT", help="a kernel command line")
+    one.add_argument("--cmdline-file", type=Path, metavar="FILE", help="a file with one, such as /proc/cmdline")
+    one.add_argument("--config", type=Path, metavar="FILE", help="the server of this bootgrant.toml")
+    machine = parser.add_argument_group("the machine")
+    machine.add_argument(
+        "--client-id", default="talos", metavar="ID", help="with URL and --config (default: %(default)s)"
+    )
+    machine.add_argument(
+        "--set", metavar="NAME=VALUE", type=variable, action="append", default=[], dest="given",
+        help="a variable: uuid, serial, mac, hostname or code (default: one that belongs to no machine)",
+    )  # fmt: skip
+    machine.add_argument("--ca", type=Path, metavar="FILE", help="a private authority (PEM)")
+    machine.add_argument("--issuer", default="", metavar="URL", help="where the provider's metadata is, if elsewhere")
+    machine.add_argument(
+        "--patience", type=seconds, default=65.0, metavar="TIME", help="for a request that is held (default: 65s)"
+    )
+    out = parser.add_argument_group("the result")
+    out.add_argument("--json", action="store_true", help="for programs")
+    out.add_argument("--strict", action="store_true", help="exit with 1 for warnings, too")
+
+
+def run(args: argparse.Namespace) -> int:
+    from bootgrant.acquire.errors import AcquireError
+    from bootgrant.doctor.report import Report
+    from bootgrant.loaders.parameters import CannotWrite
+    from bootgrant.service.settings import SettingsError
+
+    try:
+        about, cmdline, more = _subject(args)
+        examination = _examination(args)
+        examination.findings += more
+        examination.run(cmdline)
+    except (AcquireError, CannotWrite, SettingsError) as error:
+        print(f"bootgrant doctor: {error}", file=sys.stderr)
+        return _USAGE
+    except KeyboardInterrupt:
+        print("\nstopped", file=sys.stderr)
+        return 130
+    report = Report(about, examination.findings, examination.pending)
+    if args.json:
+        print(json.dumps(report.as_json(), indent=2))
+    else:
+        print("\n".join(report.lines()))
+    return _status(report, strict=args.strict)
+
+
+def _status(report: Report, *, strict: bool) -> int:
+    from bootgrant.doctor.findings import Level
+
+    return int(bool(report.count(Level.ERROR) or (strict and report.count(Level.WARNING))))
+
+
+def _subject(args: argparse.Namespace) -> tuple[str, str, list[Finding]]:
+    """What is looked at, its kernel command line, and what the settings of a site show."""
+    from bootgrant.acquire.kernel_cmdline import read_cmdline
+
+    if args.cmdline is not None:
+        return "this kernel command line", args.cmdline, []
+    if args.cmdline_file is not None:
+        return str(args.cmdline_file), read_cmdline(args.cmdline_file), []
+    if args.config is not None:
+        from bootgrant.doctor.site import examine_networks
+        from bootgrant.service.settings import load_site
+
+        site = load_site(args.config, os.environ)
+        return (
+            str(args.config),
+            _parameters(site.public_url, args.client_id),
+            list(examine_networks(site.machine_networks)),
+        )
+    return args.url, _parameters(args.url, args.client_id), []
+
+
+def _parameters(server: str, client_id: str) -> str:
+    """What `bootgrant kernel-args` prints for that server."""
+    from bootgrant.loaders.parameters import PLATFORM, BootParameters, config_url, endpoints
+
+    variables = ("uuid", "mac")
+    device, token = endpoints(server)
+    found = BootParameters(config_url(server, variables), device, token, client_id, variables, others=PLATFORM)
+    return " ".join(found.words())
+
+
+def _examination(args: argparse.Namespace) -> Examination:
+    from bootgrant.acquire.clock import SystemClock
+    from bootgrant.acquire.facts import check_names
+    from bootgrant.acquire.tls import client_context
+    from bootgrant.doctor.examination import Examination, Wishes
+    from bootgrant.doctor.subject import own_identity
+
+    given = dict(args.given)
+    check_names(given)
+    client_context(args.ca)
+    wrong_token = f"bootgrant-doctor-{secrets.token_urlsafe(24)}"
+    wishes = Wishes(own_identity(socket.gethostname()) | given, wrong_token, args.ca, args.issuer, args.patience)
+    return Examination(wishes, SystemClock(), _say if sys.stderr.isatty() else lambda _text: None)
+
+
+def _say(text: str) -> None:
+    print(f"… {text}", file=sys.stderr, flush=True)

@@ -1,0 +1,204 @@
+"""TLS as a machine does it: with Mozilla's authorities and those of its command line, not with this computer's.
+
+A node has the authorities of its image and nothing else; a computer of the office often knows a private one, and there
+everything seems to work.
+"""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import certifi
+import yaml
+from cryptography import x509
+
+from bootgrant.acquire import tls
+from bootgrant.acquire.dial import TransportError, Trouble, connect, resolve
+from bootgrant.acquire.endpoint import Endpoint
+from bootgrant.acquire.errors import BadParameter
+from bootgrant.acquire.settings import EARLY
+from bootgrant.acquire.sources import decode_inline
+from bootgrant.doctor.findings import Finding, Level, Step
+from bootgrant.wire.secret import Secret
+
+_LIMIT: Final = 10.0
+_SOON: Final = 14 * 86400.0
+_DAY: Final = "%Y-%m-%d"
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """The authorities: ``early`` is PEM from ``talos.config.early``, ``given`` the file of ``--ca``."""
+
+    early: str = ""
+    given: Path | None = None
+
+    def of_machine(self) -> ssl.SSLContext:
+        """What a Talos node with these parameters trusts."""
+        context = ssl.create_default_context(cafile=certifi.where())
+        if self.early:
+            context.load_verify_locations(cadata=self.early)
+        return context
+
+    def with_given(self) -> ssl.SSLContext:
+        """The same and ``--ca``: what ``bootgrant acquire --ca`` trusts at least."""
+        context = self.of_machine()
+        if self.given is not None:
+            context.load_verify_locations(cafile=str(self.given))
+        return context
+
+    def of_computer(self) -> ssl.SSLContext:
+        """What this computer trusts, and the same additions. Raises BadParameter for a file that is none."""
+        context = tls.client_context(self.given)
+        if self.early:
+            context.load_verify_locations(cadata=self.early)
+        return context
+
+
+def early_authorities(encoded: Secret) -> str:
+    """The certificates (PEM) of ``talos.config.early``'s TrustedRootsConfig documents. Raises AcquireError."""
+    content = decode_inline(encoded, EARLY)
+    try:
+        documents = list(yaml.safe_load_all(content))
+    except yaml.YAMLError as error:
+        raise BadParameter(f"{EARLY} is not YAML", "make it anew with `bootgrant kernel-args --ca FILE`") from error
+    kinds = [each for each in documents if isinstance(each, dict) and each.get("kind") == "TrustedRootsConfig"]
+    pem = "\n".join(str(each.get("certificates", "")) for each in kinds)
+    try:
+        if pem:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=pem)
+    except ssl.SSLError as error:
+        raise BadParameter(
+            f"{EARLY} holds a certificate that cannot be read", "make it anew with `bootgrant kernel-args --ca FILE`"
+        ) from error
+    return pem
+
+
+def examine_tls(what: str, endpoint: Endpoint, trust: Trust, now: float) -> Iterator[Finding]:
+    """Whether a machine accepts the certificate of ``endpoint``, and how long it will. ``now`` in Unix seconds."""
+    context = trust.of_machine()
+    outcome = _handshake(endpoint, context)
+    if isinstance(outcome, ssl.SSLCertVerificationError):
+        yield _only_here(what, endpoint, trust) or _refused(what, endpoint, outcome)
+        return
+    if not isinstance(outcome, dict):
+        yield _finding(Level.ERROR, "tls", f"{what}: {outcome.what}", "does this port speak TLS 1.2 or newer?")
+        return
+    starts, ends = (ssl.cert_time_to_seconds(str(outcome[name])) for name in ("notBefore", "notAfter"))
+    span = f"from {_day(starts)} to {_day(ends)}"
+    if ends - now < _SOON:
+        message = (
+            f"{what}: the certificate of {endpoint.shown()} ends on {_day(ends)}, in {int((ends - now) / 86400)} days"
+        )
+        yield _finding(Level.WARNING, "certificate-ends", message, "renew it now")
+    else:
+        message = f"{what}: the certificate of {endpoint.shown()} is good {span}; a machine's clock must be in between"
+        yield _finding(Level.OK, "certificate", message)
+
+
+def examine_clock(date_header: str, now: float) -> Finding | None:
+    """This computer's clock against a server's ``Date``; None when that says nothing."""
+    try:
+        said = datetime.strptime(date_header, "%a, %d %b %Y %H:%M:%S GMT").replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        return None
+    ahead = now - said
+    if abs(ahead) > 60:
+        which = "ahead of" if ahead > 0 else "behind"
+        message = f"this computer's clock is {abs(ahead):.0f} s {which} the server's"
+        return _finding(
+            Level.WARNING, "clock", message, "set the wrong one of the two: tokens and certificates have dates"
+        )
+    return _finding(Level.OK, "clock", "the server's clock agrees with this computer's")
+
+
+def _handshake(
+    endpoint: Endpoint, context: ssl.SSLContext
+) -> dict[str, object] | ssl.SSLCertVerificationError | TransportError:
+    """The certificate that was accepted, or why there is none."""
+    deadline = time.monotonic() + _LIMIT
+    try:
+        with closing(connect(resolve(endpoint.host, endpoint.port, deadline), deadline)) as plain:
+            plain.settimeout(_LIMIT)
+            with context.wrap_socket(plain, server_hostname=endpoint.name) as secured:
+                found: dict[str, object] = dict(secured.getpeercert() or {})
+                return found
+    except TransportError as error:
+        return error
+    except ssl.SSLCertVerificationError as error:
+        return error
+    except (OSError, EOFError) as error:
+        return TransportError(
+            Trouble.TLS, f"no TLS with {endpoint.shown()} ({getattr(error, 'reason', None) or error})"
+        )
+
+
+def _only_here(what: str, endpoint: Endpoint, trust: Trust) -> Finding | None:
+    """The authority is known to this computer or to ``--ca``, and not to a node."""
+    where = endpoint.shown()
+    if trust.given is not None and isinstance(_handshake(endpoint, trust.with_given()), dict):
+        message = (
+            f"{what}: the authority of {where} is in --ca only; a Talos node with these parameters does not know it"
+        )
+        fix = "add talos.config.early (`bootgrant kernel-args --ca FILE` makes it); for `bootgrant acquire`: --ca FILE"
+        return _finding(Level.WARNING, "authority-not-on-cmdline", message, fix)
+    if isinstance(_handshake(endpoint, trust.of_computer()), dict):
+        message = (
+            f"{what}: this computer knows the authority of {where}, a Talos node does not: it is none of Mozilla's"
+        )
+        fix = "bring it along: `bootgrant kernel-args --ca FILE`"
+        return _finding(Level.ERROR, "authority-known-here-only", message, fix)
+    return None
+
+
+def _refused(what: str, endpoint: Endpoint, error: ssl.SSLCertVerificationError) -> Finding:
+    explained = tls.explain_certificate(error, endpoint.shown())
+    fix = explained.next_step
+    if error.verify_code in {20, 21}:
+        fix = (
+            "if the authority is private: --ca FILE here, and `bootgrant kernel-args --ca FILE` for machines; if it is "
+            "a public one: the server must send the intermediate certificate too (the whole chain)"
+        )
+    described = _describe(endpoint)
+    return _finding(Level.ERROR, "certificate", f"{what}: {explained.what}{described}", fix)
+
+
+def _describe(endpoint: Endpoint) -> str:
+    """What stands in a certificate that was not accepted: whose, by whom, from when to when."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    deadline = time.monotonic() + _LIMIT
+    try:
+        with closing(connect(resolve(endpoint.host, endpoint.port, deadline), deadline)) as plain:
+            plain.settimeout(_LIMIT)
+            with context.wrap_socket(plain, server_hostname=endpoint.name) as secured:
+                found = x509.load_der_x509_certificate(secured.getpeercert(binary_form=True) or b"")
+    except (OSError, EOFError, ValueError, TransportError):
+        return ""
+    names = ", ".join(_names(found)) or found.subject.rfc4514_string() or "no name"
+    span = f"from {found.not_valid_before_utc:{_DAY}} to {found.not_valid_after_utc:{_DAY}}"
+    return f" (it is for {names}, signed by {found.issuer.rfc4514_string() or 'nobody'}, good {span})"
+
+
+def _names(certificate: x509.Certificate) -> list[str]:
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (x509.ExtensionNotFound, ValueError):
+        return []
+    return [str(name.value) for name in names][:8]
+
+
+def _day(moment: float) -> str:
+    return datetime.fromtimestamp(moment, UTC).strftime(_DAY)
+
+
+def _finding(level: Level, code: str, message: str, fix: str = "") -> Finding:
+    return Finding(Step.TLS, level, code, message, fix)

@@ -1,0 +1,89 @@
+"""`bootgrant doctor` as a command: text, JSON, exit statuses, and the real server."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bootgrant.cli import main
+from bootgrant.service.init_site import init_site
+from support.answering_server import AnsweringServer, http
+from support.examined import HealthyServer, line
+from support.site import free_port, served
+
+
+def doctor(server: HealthyServer, *words: str) -> int:
+    with AnsweringServer(server) as listening:
+        server.url = listening.url
+        return main(["doctor", listening.url, *words])
+
+
+def test_a_good_server_ends_with_0_and_says_what_stays_behind(capsys: pytest.CaptureFixture[str]) -> None:
+    assert doctor(HealthyServer(), "--strict") == 0
+    out = capsys.readouterr().out
+    assert "the code WDJB-MJHT: do not approve it, it expires by itself within 600 s" in out
+    assert out.endswith("nothing wrong: a machine gets through once a person approves\n")
+
+
+def test_an_error_ends_with_1_in_text_and_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert doctor(HealthyServer(config=http(200, b"a: b")), "--json") == 1
+    report = json.loads(capsys.readouterr().out)
+    assert report["errors"] == 2
+    assert report["pending"] == {"user_code": "WDJB-MJHT", "expires_in": 600}
+    wrong = [each for each in report["findings"] if each["level"] == "error"]
+    assert [each["code"] for each in wrong] == ["no-token-open", "wrong-token-open"]
+    assert all(each["message"] and each["fix"] and each["step"] for each in wrong)
+
+
+def test_a_warning_counts_with_strict_only(capsys: pytest.CaptureFixture[str]) -> None:
+    assert doctor(HealthyServer(codes={"expires_in": 60})) == 0
+    assert doctor(HealthyServer(codes={"expires_in": 60}), "--strict") == 1
+    assert "1 warning: a machine gets through, and something will bite" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--cmdline-file", "/nowhere/cmdline"],
+        ["--config", "/nowhere/bootgrant.toml"],
+        ["no-url-at-all"],
+        ["--cmdline", "quiet", "--ca", "/nowhere/ca.pem"],
+        ["--cmdline", "quiet", "--set", "shoe=42"],
+    ],
+)
+def test_what_it_cannot_look_at_is_wrong_usage(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", *words]) == 2
+    assert capsys.readouterr().err.startswith("bootgrant doctor: ")
+
+
+def test_a_kernel_command_line_is_read_from_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    server = HealthyServer()
+    with AnsweringServer(server) as listening:
+        server.url = listening.url
+        (tmp_path / "cmdline").write_text(line(listening.url) + "\n")
+        assert main(["doctor", "--cmdline-file", str(tmp_path / "cmdline"), "--set", "uuid=a", "--json"]) == 0
+    assert listening.asked[1].form["uuid"] == "a"
+    assert json.loads(capsys.readouterr().out)["about"] == str(tmp_path / "cmdline")
+
+
+def test_nothing_is_wrong_with_bootgrant_itself_and_it_approves_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with served(tmp_path, settings='hold = "1100ms"') as site:
+        for _ in range(2):
+            assert main(["doctor", "--config", str(site.made.config), "--strict"]) == 0
+            assert "a request is held for 1 s" in capsys.readouterr().out
+        listed = site.command("pending").stdout
+        assert listed.count("d0c70000-0000-4000-8000-") == 1
+        assert "delivered" not in site.log
+
+
+def test_a_site_that_lets_everybody_ask_is_warned_about(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = init_site(tmp_path / "site", f"http://127.0.0.1:{free_port()}", "127.0.0.1:8080", "ana")
+    monkeypatch.setenv("BOOTGRANT_NETWORKS_MACHINES", "10.0.0.0/8,0.0.0.0/0")
+    assert main(["doctor", "--config", str(made.config), "--strict"]) == 1
+    assert "networks.machines has 0.0.0.0/0" in capsys.readouterr().out
