@@ -8,6 +8,7 @@ it. When the journal fails, what stood there is forgotten, and everybody who wai
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -28,9 +29,13 @@ _AT_ONCE: Final = 5000
 
 @dataclass(slots=True)
 class Batch:
-    """What becomes durable together: the newest state of each changed grant, deliveries with their grant's id, and
-    what the audit says of it."""
+    """What becomes durable together: new grants, the newest state of changed ones, deliveries with their grant's id,
+    and what the audit says of it.
 
+    A grant that was opened and changed at once is in both.
+    """
+
+    opened: dict[str, DeviceGrant] = field(default_factory=dict)
     grants: dict[str, DeviceGrant] = field(default_factory=dict)
     deliveries: list[tuple[str, Delivery]] = field(default_factory=list)
     events: list[AuditEvent] = field(default_factory=list)
@@ -78,7 +83,7 @@ class GrantBook:
                 self._stage(after)
                 replaced.append(after.grant_id)
         self._codes_ahead.add(grant.user_code_digest)
-        self._stage(grant)
+        self._ahead[grant.grant_id] = self._batch.opened[grant.grant_id] = grant
         await self._durable()
         return replaced
 
@@ -172,7 +177,7 @@ class GrantBook:
                 batch, self._batch = self._batch, Batch()
                 waiters, self._waiters = self._waiters, []
                 try:
-                    if batch.grants:
+                    if batch.opened or batch.grants:
                         await self._journal.write(batch)
                 except StoreUnavailable as error:
                     self._fail(waiters, error)
@@ -185,7 +190,7 @@ class GrantBook:
             self._writer = None
 
     def _publish(self, batch: Batch) -> None:
-        for grant_id, grant in batch.grants.items():
+        for grant_id, grant in itertools.chain(batch.opened.items(), batch.grants.items()):
             self._index.put(grant)
             self._codes_ahead.discard(grant.user_code_digest)
             if self._ahead.get(grant_id) is grant:

@@ -26,11 +26,15 @@ COLUMNS: Final = (*FIXED, *CHANGING)
 
 def to_row(grant: DeviceGrant) -> tuple[object, ...]:
     """The values of COLUMNS."""
+    return (*to_fixed_values(grant), *changing_values(grant))
+
+
+def to_fixed_values(grant: DeviceGrant) -> tuple[object, ...]:
+    """The values of FIXED."""
     who = grant.identity
     return (
         grant.grant_id, grant.client_id, who.uuid, who.serial, who.mac, who.hostname, grant.source_address,
         grant.user_code_digest, grant.device_code_digest, grant.token_salt, grant.opened_at, grant.expires_at,
-        *changing_values(grant),
     )  # fmt: skip
 
 

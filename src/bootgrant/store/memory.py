@@ -26,7 +26,7 @@ class MemoryJournal:
         self._deliveries: dict[str, list[Delivery]] = {}
 
     async def write(self, batch: Batch) -> None:
-        self._grants.update(batch.grants)
+        self._grants.update(batch.opened | batch.grants)
         for grant_id, delivery in batch.deliveries:
             self._deliveries.setdefault(grant_id, []).append(delivery)
         if batch.events:

@@ -6,16 +6,21 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from bootgrant.approval.grant import Delivery, DeviceGrant
+from bootgrant.approval.grant import Delivery, DeviceGrant, GrantState
 from bootgrant.ports.grant_store import StoreUnavailable
 from bootgrant.store.grant_book import Batch
 from bootgrant.store.grant_index import DENIAL_KEPT, UNASKED
-from bootgrant.store.grant_rows import CHANGING, COLUMNS, from_row, to_row
+from bootgrant.store.grant_rows import CHANGING, COLUMNS, FIXED, from_row, to_fixed_values, to_row
 from bootgrant.store.sqlite.audit import append_events
 from bootgrant.store.sqlite.writer import Writer
 
 _NAMES: Final = ", ".join(COLUMNS)
 _SELECT: Final = f"SELECT {_NAMES} FROM grants"  # noqa: S608  (names of columns)
+# What a new grant does not have yet stands here and need not be handed over for each.
+_OPEN: Final = (
+    f"INSERT INTO grants ({', '.join(FIXED)}, state, entry, token_expires_at, deliveries) "  # noqa: S608  (names of columns)
+    f"VALUES ({', '.join('?' * len(FIXED))}, '{GrantState.PENDING}', '', 0, 0)"
+)
 _UPSERT: Final = (
     f"INSERT INTO grants ({_NAMES}) VALUES (?{', ?' * (len(COLUMNS) - 1)}) "  # noqa: S608  (names of columns)
     f"ON CONFLICT (grant_id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in CHANGING)}"
@@ -38,7 +43,9 @@ class SqliteJournal:
 
     async def write(self, batch: Batch) -> None:
         def upsert(connection: sqlite3.Connection) -> None:
-            connection.executemany(_UPSERT, map(to_row, batch.grants.values()))
+            connection.executemany(_OPEN, map(to_fixed_values, batch.opened.values()))
+            if batch.grants:
+                connection.executemany(_UPSERT, map(to_row, batch.grants.values()))
             if batch.deliveries:
                 connection.executemany(_DELIVERY, map(_delivery_row, batch.deliveries))
             if batch.events:
