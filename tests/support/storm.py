@@ -29,7 +29,7 @@ class Storm:
         self.ledger = Ledger()
         self._machines = [f"{self.dice.getrandbits(128):032x}" for _ in range(machines)]
         self._machines = ["-".join((u[:8], u[8:12], u[12:16], u[16:20], u[20:])) for u in self._machines]
-        self._doors = [_address(site.url) for site in sites]
+        self._doors = [address_of(site.url) for site in sites]
         self._offices = [Address(str(site.folder / "data/admin.sock"), 0) for site in sites]
         self._waiting: asyncio.Queue[Life]
         self._goes_on = True
@@ -84,7 +84,7 @@ class Storm:
 
     async def _ask(self, uuid: str) -> tuple[Life, str]:
         while True:
-            answer = await self._send("ask", _post("/device/code", {"client_id": "talos", "uuid": uuid}))
+            answer = await self._send("ask", post("/device/code", {"client_id": "talos", "uuid": uuid}))
             if answer is not None and answer.status == 200:
                 codes = json.loads(answer.body)
                 return Life(uuid, codes["user_code"]), codes["device_code"]
@@ -97,7 +97,7 @@ class Storm:
         form = {"client_id": "talos", "grant_type": DEVICE_GRANT, "device_code": device_code}
         while True:
             twice = 1 + (self.dice.random() < 0.5)
-            answers = await asyncio.gather(*(self._send("token", _post("/token", form)) for _ in range(twice)))
+            answers = await asyncio.gather(*(self._send("token", post("/token", form)) for _ in range(twice)))
             for answer in answers:
                 if answer is not None:
                     self._hear(life, answer)
@@ -157,14 +157,14 @@ class Storm:
         return answer
 
 
-def _address(url: str) -> Address:
+def address_of(url: str) -> Address:
     parts = urlsplit(url)
     assert parts.hostname is not None
     assert parts.port is not None
     return Address(parts.hostname, parts.port)
 
 
-def _post(path: str, form: Mapping[str, str]) -> bytes:
+def post(path: str, form: Mapping[str, str]) -> bytes:
     return _request(path, "application/x-www-form-urlencoded", urlencode(form))
 
 

@@ -1,0 +1,128 @@
+"""Connections that die, say nothing or say it slowly: nobody else notices, and nothing of them stays."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from bootgrant.wire.limits import REQUEST_SECONDS
+from support import crowd
+from support.faults import rounds
+from support.site import CONFIG, Served, booting, served
+
+pytestmark = pytest.mark.timeout(600)
+MANY = rounds(1000, 5000)
+ROOM = f"pending_per_address = {4 * MANY}"
+GROWTH = 8 * 1024 * 1024
+"""Bytes by which the server may be larger after the same thousands came and went once more."""
+
+
+def test_sigterm_answers_every_held_poll_within_two_seconds(tmp_path: Path) -> None:
+    crowd.allow_files(2 * MANY + 500)
+    with served(tmp_path, settings=ROOM) as site:
+        slowest = asyncio.run(stop_while_held(site, MANY))
+        assert site.process.wait(20) == 0
+        assert "Traceback" not in site.log
+    print(f"{MANY} held polls: the last was answered {slowest:.2f} s after SIGTERM")
+    assert slowest < 2
+
+
+async def stop_while_held(site: Served, count: int) -> float:
+    """Seconds from SIGTERM to the last answer."""
+    codes = await crowd.ask_many(site, count)
+    waiting = await crowd.connect(site, [crowd.poll_of(one) for one in codes])
+    await crowd.until(lambda: crowd.held(site) == count, "every poll is held")
+    told = time.monotonic()
+    site.process.send_signal(signal.SIGTERM)
+    await crowd.until(lambda: all(one.ended_at for one in waiting), "every connection is over")
+    heard = [(one.heard[:12], json.loads(one.heard.partition(b"\r\n\r\n")[2] or b"null")) for one in waiting]
+    assert heard == [(b"HTTP/1.1 400", {"error": "authorization_pending"})] * count
+    return max(one.heard_at for one in waiting) - told
+
+
+def test_thousands_of_dead_connections_leave_nothing_behind(tmp_path: Path) -> None:
+    crowd.allow_files(2 * MANY + 500)
+    with served(tmp_path, settings=ROOM) as site:
+        asyncio.run(come_and_go(site))
+        assert "Traceback" not in site.log
+
+
+async def come_and_go(site: Served) -> None:
+    codes = await crowd.ask_many(site, MANY)
+    files = crowd.open_files(site)
+    sizes = []
+    for _ in range(3):
+        waiting = await crowd.connect(site, [crowd.poll_of(one) for one in codes])
+        await crowd.until(lambda: crowd.held(site) == MANY, "every poll is held")
+        for number, one in enumerate(waiting):
+            die = (one.reset, one.transport.close, one.transport.write_eof)[number % 3]
+            die()
+        await crowd.until(lambda: crowd.held(site) == 0, "no poll is held any more")
+        await crowd.until(lambda: crowd.open_files(site) <= files, "every connection is closed")
+        assert not any(one.heard for one in waiting)
+        sizes.append(crowd.memory(site))
+    print(f"{MANY} dead connections, three times: {[f'{size / 1e6:.0f} MB' for size in sizes]} afterwards")
+    assert sizes[2] - sizes[0] < GROWTH
+    nobody = httpx.post(f"{site.url}/token", content=b"", trust_env=False)
+    assert nobody.status_code == 400
+
+
+def test_silent_and_slow_connections_end_in_time_and_delay_nobody(tmp_path: Path) -> None:
+    crowd.allow_files(2 * MANY + 500)
+    with served(tmp_path, settings=ROOM) as site:
+        asyncio.run(stall(site, tmp_path))
+        assert "Traceback" not in site.log
+
+
+async def stall(site: Served, folder: Path) -> None:
+    """Some say nothing, some begin and stop, some send a byte a second; meanwhile a machine boots as ever."""
+    files, size, began = crowd.open_files(site), crowd.memory(site), time.monotonic()
+    begun = [
+        b"",
+        b"P",
+        b"POST /token HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nab",
+        b"GET /config HTTP/1.1\r\nA: b",
+    ]
+    silent = await crowd.connect(site, [begun[number % len(begun)] for number in range(MANY - 60)])
+    slow = await crowd.connect(site, [b""] * 60)
+    dripping = asyncio.create_task(drip(slow))
+    took = await asyncio.to_thread(boot, site, folder)
+    assert took < 10, f"a machine needed {took:.1f} s beside {MANY} that stall"
+    await crowd.until(lambda: all(one.ended_at for one in (*silent, *slow)), "every connection was ended")
+    await dripping
+    last = max(one.ended_at for one in (*silent, *slow)) - began
+    print(f"{MANY} silent and slow connections: the last was ended after {last:.1f} s, a machine took {took:.1f} s")
+    assert last < REQUEST_SECONDS + 10
+    await crowd.until(lambda: crowd.open_files(site) <= files, "every connection is closed")
+    assert crowd.memory(site) - size < 40e6
+
+
+async def drip(connections: list[crowd.Connection]) -> None:
+    """A byte a second, of a request that would be in order: a third of them at each endpoint."""
+    requests = [
+        b"POST /token HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n\r\n",
+        b"POST /device/code HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\n\r\n" + b"x" * 500,
+        b"GET /config HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer x\r\n\r\n",
+    ]
+    for at in range(200):
+        for number, one in enumerate(connections):
+            if not one.ended_at:
+                one.transport.write(requests[number % 3][at : at + 1])
+        if all(one.ended_at for one in connections):
+            return
+        await asyncio.sleep(1)
+
+
+def boot(site: Served, folder: Path) -> float:
+    """Seconds that a machine takes, with its approval."""
+    began = time.monotonic()
+    with booting(site.url, folder) as machine:
+        assert site.command("approve", machine.code()).returncode == 0
+        assert machine.delivered() == CONFIG
+    return time.monotonic() - began
