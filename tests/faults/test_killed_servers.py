@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from support.site import Served, served
 from support.storm import Storm
 
 pytestmark = pytest.mark.timeout(1800)
+USUAL_START = 0.8
+"""Seconds."""
 SETTINGS = 'denial_cooldown = "0s"'
 
 
@@ -31,10 +34,19 @@ def test_kill_9_at_any_moment_loses_no_approval_and_gives_nothing_twice(tmp_path
             for _ in range(kills):
                 ledger.wait_for_more(storm.dice.randint(1, 120))
                 site.kill()
+                while storm.dice.random() < 0.2:
+                    kill_while_it_starts(site, storm.dice.uniform(0.0, 1.0))
                 site.start()
             ledger.wait_for_more(50)
         print(f"{kills} kills: {ledger.check()}; {dict(ledger.answers)}")
         assert "Traceback" not in site.log
+
+
+def kill_while_it_starts(site: Served, moment: float) -> None:
+    """``moment`` is the share of a start's usual time after which it is killed: nothing is waited for here."""
+    site.launch()
+    time.sleep(moment * USUAL_START)
+    site.kill()
 
 
 def test_one_of_two_servers_is_killed_again_and_again(two: tuple[Served, Served], seed: int) -> None:

@@ -76,3 +76,16 @@ async def test_a_write_that_the_disk_refuses_is_told_and_the_store_goes_on(tmp_p
             other.commit()
         await database.grants.open_grant(grant)
         assert await database.grants.find_grant(grant.grant_id) == grant
+
+
+def test_a_file_whose_migration_was_killed_is_opened_by_the_next_server(tmp_path: Path) -> None:
+    SqliteDatabase(tmp_path, NOW).close()
+    with closing(sqlite3.connect(tmp_path / "bootgrant.sqlite3")) as connection, connection:
+        connection.execute("INSERT INTO yoyo_lock (locked, ctime, pid) VALUES (1, '2026-01-01', 4711)")
+    SqliteDatabase(tmp_path, NOW).close()
+
+
+def test_a_file_that_is_damaged_is_refused_with_its_name(tmp_path: Path) -> None:
+    (tmp_path / "bootgrant.sqlite3").write_bytes(b"no database at all, but long enough to look at" * 100)
+    with pytest.raises(StoreUnavailable, match=r"bootgrant\.sqlite3"):
+        SqliteDatabase(tmp_path, NOW)

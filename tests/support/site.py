@@ -80,6 +80,14 @@ class Served:
     def start(self) -> None:
         """Start it and wait until it says that it serves."""
         already = self.log.count(" serving ") if (self.folder / "serve.log").exists() else 0
+        self.launch()
+        wait_until(
+            lambda: self.log.count(" serving ") > already or self.process.poll() is not None, "the server serves"
+        )
+        assert self.process.poll() is None, self.log
+
+    def launch(self) -> None:
+        """Start it, and do not wait."""
         with (self.folder / "serve.log").open("ab") as log:
             self.process = subprocess.Popen(
                 bootgrant("serve", "--config", str(self.made.config)),
@@ -87,10 +95,6 @@ class Served:
                 stderr=log,
                 env=clean_environment(),
             )
-        wait_until(
-            lambda: self.log.count(" serving ") > already or self.process.poll() is not None, "the server serves"
-        )
-        assert self.process.poll() is None, self.log
 
     def kill(self) -> None:
         """As `kill -9` does: nothing is written any more."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
+from bootgrant.ports.grant_store import StoreUnavailable
 from bootgrant.store.folder_lock import FolderLock
 from bootgrant.store.grant_book import GrantBook
 from bootgrant.store.grant_index import GrantIndex
@@ -38,6 +39,9 @@ class SqliteDatabase:
             migrate(self._path)
             self._reader = _connect(self._path)
             self._writer = Writer(_connect(self._path))
+        except sqlite3.Error as error:
+            self._lock.close()
+            raise StoreUnavailable(f"{self._path} cannot be opened ({error})") from error
         except BaseException:
             self._lock.close()
             raise

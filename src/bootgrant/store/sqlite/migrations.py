@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 from yoyo import get_backend
+from yoyo.migrations import MigrationList
 
 from bootgrant.ports.grant_store import StoreUnavailable
 from bootgrant.store.migrations import known_migrations, refuse_newer
@@ -15,18 +16,28 @@ from bootgrant.store.migrations import known_migrations, refuse_newer
 def migrate(database: Path) -> list[str]:
     """Bring the file to this version's schema, making it when it is not there; the names of what was applied.
 
-    Raises StoreUnavailable when it cannot be written or was written by a newer bootgrant.
+    The caller holds the folder's lock. Raises StoreUnavailable when it cannot be written or was written by a newer
+    bootgrant.
     """
     with known_migrations("sqlite") as migrations:
         _prepare(database, {migration.id for migration in migrations})
-        backend = get_backend(f"sqlite:///{database}")
         try:
-            with backend.lock():
-                missing = backend.to_apply(migrations)
-                backend.apply_migrations(missing)
-                return [migration.id for migration in missing]
-        finally:
-            backend.connection.close()
+            return _apply(database, migrations)
+        except sqlite3.Error as error:
+            raise StoreUnavailable(f"{database} cannot be written ({error})") from error
+
+
+def _apply(database: Path, migrations: MigrationList) -> list[str]:
+    backend = get_backend(f"sqlite:///{database}")
+    try:
+        # The folder's lock is held, so a lock in the file was left by a process that was killed while it migrated.
+        backend.break_lock()
+        with backend.lock():
+            missing = backend.to_apply(migrations)
+            backend.apply_migrations(missing)
+            return [migration.id for migration in missing]
+    finally:
+        backend.connection.close()
 
 
 def _prepare(database: Path, known: set[str]) -> None:

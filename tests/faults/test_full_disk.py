@@ -1,0 +1,134 @@
+"""The disk of the data folder is full: what is answered meanwhile, and that nothing but room is needed afterwards."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import RawIOBase
+from pathlib import Path
+
+import httpx
+import pytest
+
+from support.grants import UUID
+from support.machine import DEVICE_GRANT, TALOS
+from support.parts import program, root_rights
+from support.site import CONFIG, Served, booting, served, wait_until
+
+OTHER = {"client_id": "talos", "serial": "COMES-WHILE-FULL"}
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 4 MiB, for the data folder of a site."""
+    root_rights("to mount a small disk")
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount, umount = program("mount", "mount"), program("umount", "mount")
+    subprocess.run([str(mount), "-t", "tmpfs", "-o", "size=4m,mode=700", "tmpfs", str(folder)], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run([str(umount), "--lazy", str(folder)], check=True)
+
+
+def fill(file: RawIOBase, piece: bytes) -> int | None:
+    """Write until there is no room for another piece; what the system said then."""
+    while True:
+        try:
+            file.write(piece)
+        except OSError as error:
+            return error.errno
+
+
+@contextmanager
+def full(disk: Path) -> Iterator[None]:
+    """Until the end of the block there is no byte left."""
+    filler = disk / "filler"
+    with filler.open("wb", buffering=0) as file:
+        for size in (1 << 16, 1 << 12, 1):
+            assert fill(file, b"x" * size) == errno.ENOSPC
+    try:
+        yield
+    finally:
+        filler.unlink()
+
+
+@pytest.fixture
+def site(tmp_path: Path, disk: Path) -> Iterator[Served]:
+    """A site whose data folder is on the small disk."""
+    with served(tmp_path) as made:
+        assert made.stop() == 0
+        shutil.move(made.folder / "data", disk / "data")
+        (made.folder / "data").symlink_to(disk / "data")
+        made.start()
+        yield made
+
+
+def test_a_full_disk_ends_no_flow_loses_nothing_and_needs_nothing_but_room(
+    site: Served, disk: Path, tmp_path: Path
+) -> None:
+    with booting(site.url, tmp_path) as machine:
+        code = machine.code()
+        with full(disk):
+            undecided = site.command("approve", code)
+            assert (undecided.returncode, len(undecided.stderr.splitlines())) == (1, 1)
+            assert "disk is full" in undecided.stderr
+            assert machine.process.poll() is None
+        assert site.command("approve", code).returncode == 0
+        assert machine.delivered() == CONFIG
+        assert machine.codes() == [code]
+    assert "Traceback" not in site.log
+
+
+def test_every_endpoint_says_so_while_the_disk_is_full(site: Served, disk: Path) -> None:
+    codes = httpx.post(f"{site.url}/device/code", data=TALOS, trust_env=False).json()
+    poll = {"client_id": "talos", "grant_type": DEVICE_GRANT, "device_code": codes["device_code"]}
+    assert site.command("approve", codes["user_code"]).returncode == 0
+    with full(disk):
+        ask = httpx.post(f"{site.url}/device/code", data=OTHER, trust_env=False)
+        assert (ask.status_code, ask.json()["error"]) == (503, "temporarily_unavailable")
+        token = httpx.post(f"{site.url}/token", data=poll, trust_env=False)
+        assert (token.status_code, token.json()) == (400, {"error": "authorization_pending"})
+        for path, word in (("/healthz", "not ok: "), ("/readyz", "not ready: ")):
+            told = httpx.get(f"{site.url}{path}", trust_env=False)
+            assert told.status_code == 503
+            assert told.text.startswith(word)
+            assert "disk is full" in told.text
+    wait_until(lambda: httpx.get(f"{site.url}/readyz", trust_env=False).status_code == 200, "the server is ready")
+    issued = httpx.post(f"{site.url}/token", data=poll, trust_env=False).json()["access_token"]
+    bearer = {"Authorization": f"Bearer {issued}"}
+    assert httpx.get(f"{site.url}/config?uuid={UUID}", headers=bearer, trust_env=False).text == CONFIG
+
+
+def test_a_machine_that_has_its_token_is_served_while_the_disk_is_full(site: Served, disk: Path) -> None:
+    codes = httpx.post(f"{site.url}/device/code", data=TALOS, trust_env=False).json()
+    poll = {"client_id": "talos", "grant_type": DEVICE_GRANT, "device_code": codes["device_code"]}
+    assert site.command("approve", codes["user_code"]).returncode == 0
+    bearer = {
+        "Authorization": "Bearer " + httpx.post(f"{site.url}/token", data=poll, trust_env=False).json()["access_token"]
+    }
+    with full(disk):
+        assert httpx.get(f"{site.url}/config", headers=bearer, trust_env=False).text == CONFIG
+        wait_until(lambda: "a delivery was not recorded" in site.log, "the log says what is missing")
+
+
+def test_a_server_that_starts_on_a_full_disk_serves_or_says_why_not_and_goes_on_when_there_is_room(
+    site: Served, disk: Path
+) -> None:
+    codes = httpx.post(f"{site.url}/device/code", data=TALOS, trust_env=False).json()
+    with full(disk):
+        site.kill()
+        before = len(site.log)
+        site.launch()
+        # Whether SQLite needs more room to open depends on how far its log had come.
+        wait_until(lambda: " serving " in site.log[before:] or site.process.poll() is not None, "it serves or ends")
+        if site.process.poll() is not None:
+            assert "disk is full" in site.log[before:]
+    if site.process.poll() is not None:
+        site.start()
+    assert site.command("approve", codes["user_code"]).returncode == 0
+    assert "Traceback" not in site.log
