@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bootgrant.ports.config_source import ConfigUnavailable, MachineEntry
+from bootgrant.ports.config_source import ConfigUnavailable
 from bootgrant.sources.directory import DirectorySource
 from bootgrant.wire.identity import MachineIdentity
 from support.grants import MAC, UUID
@@ -22,7 +22,9 @@ async def test_uuid_goes_before_serial_and_serial_before_mac(tmp_path: Path) -> 
     identity = MachineIdentity(UUID, "SN1", MAC)
     for name, variable in ((f"{DASHED}.yaml", "mac"), ("SN1.yaml", "serial"), (f"{UUID}.yaml", "uuid")):
         (tmp_path / name).write_text("x: 1\n")
-        assert await source.find_entry(identity) == MachineEntry(name, variable)
+        entry = await source.find_entry(identity)
+        assert entry is not None
+        assert (entry.name, entry.matched) == (name, variable)
 
 
 async def test_a_machine_without_a_file_has_no_entry(tmp_path: Path) -> None:
@@ -69,7 +71,9 @@ async def test_every_file_is_listed_and_found_by_its_name(tmp_path: Path) -> Non
     for name in ("b.yaml", "a.yaml", "note.txt", ".hidden.yaml"):
         (tmp_path / name).write_text("x: 1\n")
     assert [entry.name for entry in await source.entries()] == ["a.yaml", "b.yaml"]
-    assert await source.named_entry("a.yaml") == MachineEntry("a.yaml", "name")
+    named = await source.named_entry("a.yaml")
+    assert named is not None
+    assert (named.name, named.matched) == ("a.yaml", "name")
     for name in ("c.yaml", "../a.yaml", ".hidden.yaml", ""):
         assert await source.named_entry(name) is None
 
@@ -94,3 +98,11 @@ async def test_an_empty_or_oversized_file_is_never_served(tmp_path: Path) -> Non
 async def test_an_unreadable_folder_is_a_fault_and_not_an_unknown_machine(tmp_path: Path) -> None:
     with pytest.raises(ConfigUnavailable, match="cannot be read"):
         await DirectorySource(tmp_path / "gone").find_entry(MachineIdentity(UUID))
+
+
+async def test_a_finished_control_plane_is_known_as_one(tmp_path: Path) -> None:
+    (tmp_path / f"{UUID}.yaml").write_text("machine:\n  type: controlplane\ncluster: {}\n")
+    entry = await DirectorySource(tmp_path).find_entry(MachineIdentity(UUID))
+    assert entry is not None
+    assert entry.is_control_plane
+    assert entry.match == {"uuid": (UUID,)}

@@ -61,16 +61,40 @@ class MachineEntry:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Rendered:
-    """A finished configuration, never empty. ``composer`` is what put it together: "bootgrant", "talosctl", "file"."""
+    """A finished configuration, never empty. ``composer`` is what put it together: "bootgrant", "talosctl", "file".
+
+    The digest is made once, because one rendering may be delivered many times.
+    """
 
     entry: MachineEntry
     config: bytes
     composer: str
     content_type: str = "application/yaml"
+    sha256: str = field(init=False)
 
-    @property
-    def sha256(self) -> str:
-        return hashlib.sha256(self.config).hexdigest()
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sha256", hashlib.sha256(self.config).hexdigest())
+
+
+@dataclass(frozen=True, slots=True)
+class SourceState:
+    """How the configurations stand. ``revision`` is what is served, empty before the first; ``taken_at`` is when it
+    was taken over (Unix seconds).
+
+    ``problem`` is why a newer state is not taken (the last good one is served on), empty when all is well; ``since``
+    is when that began.
+    """
+
+    revision: str = ""
+    taken_at: float = 0.0
+    problem: str = ""
+    since: float = 0.0
+
+
+class WatchedSource(Protocol):
+    """A source that takes over changes by itself, whole or not at all."""
+
+    def state(self) -> SourceState: ...
 
 
 class ConfigSource(Protocol):

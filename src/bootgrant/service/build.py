@@ -28,11 +28,12 @@ from bootgrant.ports.database import Database
 from bootgrant.ports.entropy import Entropy
 from bootgrant.service.decisions import build_decisions
 from bootgrant.service.http_protocol import ShortWay
+from bootgrant.service.machines import machine_source
 from bootgrant.service.metrics.collecting import ServerCollector, Watched, registry_of
 from bootgrant.service.metrics.endpoint import MetricsEndpoint
 from bootgrant.service.people import people_api, people_plane
 from bootgrant.service.settings import Site
-from bootgrant.sources.directory import DirectorySource
+from bootgrant.sources.layered import LayeredSource
 from bootgrant.store.sqlite.database import SqliteDatabase
 from bootgrant.workflows.admission import Admission
 from bootgrant.workflows.collect_ended import CollectEnded
@@ -59,6 +60,7 @@ class Built:
     held: HeldPolls
     admission: Admission
     collect: CollectEnded
+    source: LayeredSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ class _AdminRouter:
 def build(site: Site, database: Database, key: bytes, held_most: int, clock: Clock, entropy: Entropy) -> Built:
     """Put the parts of a site together; ``held_most`` is how many token requests may wait at once."""
     codes = UserCodes(key)
-    source = DirectorySource(site.machines)
+    source = machine_source(site, clock)
     held = HeldPolls(held_most)
     admission = Admission(site.pending_per_address, site.pending_in_all)
     counts = RequestCounts()
@@ -132,7 +134,7 @@ def build(site: Site, database: Database, key: bytes, held_most: int, clock: Clo
     endpoints = {path.encode(): endpoint for path, endpoint in busiest.items()}
     short_way = ShortWay(endpoints, proxies, in_tasks=not isinstance(database, SqliteDatabase))
     public, people = (proxies.before(StrictRequests(app)) for app in (router, pages))
-    return Built(public, people, admin, short_way, held, admission, collect)
+    return Built(public, people, admin, short_way, held, admission, collect, source)
 
 
 def _counted(counts: RequestCounts, apps: Mapping[str, App]) -> Mapping[str, App]:

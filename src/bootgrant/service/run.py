@@ -26,10 +26,12 @@ from bootgrant.service.listening import inherited, listen_admin, listen_public
 from bootgrant.service.settings import Site
 from bootgrant.service.system import SystemClock, SystemEntropy
 from bootgrant.service.tls import ServerTls
+from bootgrant.sources.layered import LayeredSource
 from bootgrant.workflows.collect_ended import CollectEnded
 
 log = logging.getLogger("bootgrant")
 _CERTIFICATE_LOOK = 5.0
+_MACHINES_LOOK = 1.0
 _DATABASE_PATIENCE = 20.0
 
 
@@ -104,7 +106,8 @@ async def _serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop)
-    chores = [asyncio.create_task(_collect(built.collect))]
+    await asyncio.to_thread(built.source.refresh)
+    chores = [asyncio.create_task(_collect(built.collect)), asyncio.create_task(_watch_machines(built.source))]
     if tls is not None:
         chores.append(asyncio.create_task(_watch_certificate(tls)))
     running = [asyncio.create_task(server.serve(sockets=[listener])) for server, listener in served]
@@ -125,6 +128,12 @@ def _spare_the_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 1_000)
+
+
+async def _watch_machines(source: LayeredSource) -> None:
+    while True:
+        await asyncio.sleep(_MACHINES_LOOK)
+        await asyncio.to_thread(source.refresh)
 
 
 async def _watch_certificate(tls: ServerTls) -> None:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from bootgrant.approval.grant import GrantRules
 from bootgrant.machine_plane.clients import Client
+from bootgrant.service.machine_settings import MachineSettings, machine_settings
 from bootgrant.service.settings_table import SETTINGS, Kind, Setting
 from bootgrant.wire.secret import Secret
 
@@ -52,6 +53,7 @@ class Site:
     listen: tuple[str, int]
     data: Path
     machines: Path
+    machine_settings: MachineSettings
     code_key_file: Path
     database: SharedDatabase | None
     rules: GrantRules
@@ -82,7 +84,7 @@ def load_site(
 
 
 def _split(setting: Setting, text: str) -> object:
-    if setting.kind not in (Kind.NETWORKS, Kind.CLIENTS):
+    if setting.kind not in (Kind.NETWORKS, Kind.CLIENTS, Kind.TEXTS):
         return text
     parts = [part.strip() for part in text.split(",") if part.strip()]
     return [{"id": part} for part in parts] if setting.kind is Kind.CLIENTS else parts
@@ -137,6 +139,7 @@ def _build(values: Mapping[str, tuple[object, str]], base: Path) -> Site:
         listen=parsed["listen"],
         data=parsed["data"],
         machines=parsed["machines"],
+        machine_settings=_machine_settings(parsed),
         code_key_file=parsed["code_key_file"] or parsed["data"] / "code.key",
         database=_database(parsed["database.url"], parsed["database.password_file"], parsed["database.connections"]),
         rules=rules,
@@ -153,6 +156,13 @@ def _build(values: Mapping[str, tuple[object, str]], base: Path) -> Site:
     )
 
 
+def _machine_settings(parsed: Mapping[str, Any]) -> MachineSettings:
+    try:
+        return machine_settings(parsed)
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
+
+
 def _check(rules: GrantRules) -> None:
     if rules.lifetime < 1:
         raise SettingsError('grants.lifetime: a code must live at least "1s"')
@@ -165,26 +175,26 @@ def _check(rules: GrantRules) -> None:
 
 
 def _parse(kind: Kind, value: object, base: Path) -> object:
+    if kind.value.endswith("or nothing") and not value:
+        return None
     match kind:
         case Kind.NETWORKS:
             return tuple(_network(text) for text in _texts(value))
+        case Kind.TEXTS:
+            return tuple(_texts(value))
         case Kind.COUNT:
             return _count(value)
         case Kind.CLIENTS:
             return _clients(value, base)
-        case Kind.OPTIONAL_FILE:
-            return base / Path(_text(value)).expanduser() if value else None
-        case Kind.OPTIONAL_URL:
-            return _public_url(_text(value)) if value else None
-        case Kind.OPTIONAL_LISTEN:
-            return _listen(_text(value)) if value else None
         case Kind.DATABASE:
             return _database_url(value)
-        case Kind.URL:
+        case Kind.OPTIONAL_TEXT:
+            return _text(value)
+        case Kind.URL | Kind.OPTIONAL_URL:
             return _public_url(_text(value))
-        case Kind.LISTEN:
+        case Kind.LISTEN | Kind.OPTIONAL_LISTEN:
             return _listen(_text(value))
-        case Kind.FOLDER:
+        case Kind.FOLDER | Kind.OPTIONAL_FILE:
             return base / Path(_text(value)).expanduser()
         case Kind.DURATION:
             return _duration(_text(value))

@@ -18,7 +18,9 @@ class Kind(Enum):
     CLIENTS = "list of clients"
     COUNT = "whole number"
     DATABASE = "sqlite or URL"
-    OPTIONAL_FILE = "file"
+    OPTIONAL_FILE = "file or nothing"
+    OPTIONAL_TEXT = "text or nothing"
+    TEXTS = "list of texts"
     OPTIONAL_URL = "URL or nothing"
     OPTIONAL_LISTEN = "address:port or nothing"
 
@@ -51,6 +53,19 @@ SETTINGS: Final = (
     Setting("listen", Kind.LISTEN, "127.0.0.1:8080", "Address and port to listen on.", "--listen"),
     Setting("data", Kind.FOLDER, "data", "Database, keys and admin.sock; readable by the server alone.", "--data"),
     Setting("machines", Kind.FOLDER, "machines", "The machine configurations.", "--machines"),
+    Setting(
+        "composer",
+        Kind.OPTIONAL_TEXT,
+        "bootgrant",
+        "What puts the layers of a Talos configuration together: `bootgrant`, or the installed `talosctl`.",
+    ),
+    Setting(
+        "schema_file",
+        Kind.OPTIONAL_FILE,
+        "",
+        "The JSON Schema of your Talos version (config.schema.json), which configurations are held to before they are "
+        "served.",
+    ),
     Setting(
         "code_key_file",
         Kind.OPTIONAL_FILE,
@@ -126,6 +141,47 @@ SETTINGS: Final = (
         (),
         "Proxies whose X-Forwarded-For or Forwarded header is believed (counted from the right); none by default.",
     ),
+    Setting(
+        "git.url",
+        Kind.OPTIONAL_TEXT,
+        "",
+        "A git repository with the machine configurations, instead of the folder `machines`; what `git fetch` takes.",
+    ),
+    Setting("git.branch", Kind.OPTIONAL_TEXT, "main", "The branch that is served."),
+    Setting("git.folder", Kind.OPTIONAL_TEXT, "", "The folder in the repository; empty: its top."),
+    Setting("git.interval", Kind.DURATION, "1m", "How often the repository is asked for something new."),
+    Setting(
+        "git.signers_file",
+        Kind.OPTIONAL_FILE,
+        "",
+        "Only commits signed by one of these SSH keys are served (a file of allowed signers, see ssh-keygen(1)).",
+    ),
+    Setting(
+        "git.webhook_secret_file",
+        Kind.OPTIONAL_FILE,
+        "",
+        "The first line of this file is the secret of a webhook (POST /hooks/git), which makes it look at once.",
+    ),
+    Setting(
+        "secrets.age_identity_file",
+        Kind.OPTIONAL_FILE,
+        "",
+        "The age identity, or the OpenSSH private key, that opens .age files. The environment variable "
+        "BOOTGRANT_AGE_IDENTITY may hold the identity itself instead.",
+    ),
+    Setting(
+        "secrets.age_identity_command",
+        Kind.TEXTS,
+        (),
+        "A program and its words, run once at the start, that prints the age identity.",
+    ),
+    Setting(
+        "secrets.exec_programs",
+        Kind.TEXTS,
+        (),
+        "Programs, with their whole paths, that `exec` values of machine configurations may run; none by default.",
+    ),
+    Setting("secrets.exec_time_limit", Kind.DURATION, "10s", "How long such a program may take."),
     Setting(
         "tls.certificate",
         Kind.OPTIONAL_FILE,

@@ -1,0 +1,55 @@
+"""What is wrong, or odd, in a site's machine configurations, with its place: file and line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Level(StrEnum):
+    """An ERROR keeps a configuration from being served; a WARNING is for a person to judge."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """``rule`` is a stable name; ``file`` is relative to the machines folder; ``line`` counts from 1, 0 for none."""
+
+    level: Level
+    rule: str
+    message: str
+    file: str = ""
+    line: int = 0
+    entry: str = ""
+
+    @property
+    def place(self) -> str:
+        return f"{self.file}:{self.line}" if self.line else self.file
+
+    def __str__(self) -> str:
+        where = self.place or self.entry
+        return f"{where}: {self.message}" if where else self.message
+
+
+def error(rule: str, message: str, file: str = "", line: int = 0, entry: str = "") -> Finding:
+    return Finding(Level.ERROR, rule, message, file, line, entry)
+
+
+def warning(rule: str, message: str, file: str = "", line: int = 0, entry: str = "") -> Finding:
+    return Finding(Level.WARNING, rule, message, file, line, entry)
+
+
+def errors(findings: Iterable[Finding]) -> list[Finding]:
+    return [finding for finding in findings if finding.level is Level.ERROR]
+
+
+class SiteBroken(Exception):
+    """Configurations that cannot be taken as a whole. ``findings`` are never none; the text is the first of them."""
+
+    def __init__(self, findings: Iterable[Finding]) -> None:
+        self.findings = tuple(findings)
+        more = f" (and {len(self.findings) - 1} more)" if len(self.findings) > 1 else ""
+        super().__init__(f"{self.findings[0]}{more}")

@@ -1,0 +1,163 @@
+"""One entry's configuration, from the contents of its layers to what is served: templates, composing, validation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bootgrant.machines.composing import Composed, ComposeError, Part, compose, compose_plain, machine_type
+from bootgrant.machines.findings import Finding, SiteBroken, error, warning
+from bootgrant.machines.layers import LayerFile
+from bootgrant.machines.marked import MarkedError, decoded
+from bootgrant.machines.pattern import Pattern, common
+from bootgrant.machines.redaction import NO_SECRETS, KnownSecrets
+from bootgrant.machines.site_model import Command, Entry, Schema
+from bootgrant.machines.templates import Template, TemplateRefused, compile_template
+from bootgrant.machines.validation import Rules, faults
+from bootgrant.wire.identity import MachineIdentity
+
+Compose = Callable[[Schema, Sequence[Part]], Composed]
+"""Puts parts together. Raises ComposeError."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Content:
+    """A file of a layer in clear, and what of it is secret because it was encrypted."""
+
+    text: bytes
+    secrets: KnownSecrets = NO_SECRETS
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Finished:
+    """A configuration that may be served. ``uses_machine``: another machine of this entry may get another one."""
+
+    config: bytes
+    machine_type: str
+    uses_machine: bool
+    secrets: KnownSecrets
+    origins: Mapping[str, str]
+    warnings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Recipe:
+    """What an entry is made of: its files and their contents, and the values of its variables."""
+
+    entry: Entry
+    files: Sequence[LayerFile]
+    contents: Mapping[str, Content]
+    variables: Mapping[str, Any]
+    secrets: KnownSecrets
+
+
+class Templates:
+    """Compiled templates by their text: entries share them."""
+
+    def __init__(self) -> None:
+        self._compiled: dict[str, Template] = {}
+
+    def compiled(self, source: str) -> Template:
+        """Raises TemplateRefused."""
+        found = self._compiled.get(source)
+        if found is None:
+            found = self._compiled[source] = compile_template(source)
+        return found
+
+
+def in_python(schema: Schema, parts: Sequence[Part]) -> Composed:
+    """The composer of this program."""
+    return compose(parts) if schema is Schema.TALOS else compose_plain(parts, schema.value)
+
+
+def parts_of(recipe: Recipe, identity: MachineIdentity, templates: Templates) -> tuple[list[Part], bool]:
+    """The parts in their order, and whether they depend on the machine. Raises SiteBroken."""
+    parts: list[Part] = []
+    uses_machine = False
+    for file in recipe.files:
+        content = recipe.contents[file.path].text
+        if file.is_template:
+            content, used = _from_template(recipe, file, content, identity, templates)
+            uses_machine = uses_machine or used
+        if recipe.entry.schema is Schema.TEXT or not _says_nothing(content):
+            parts.append(Part(file.path, content))
+    if not parts:
+        told = "all files of its layers are empty: put its configuration into one"
+        raise SiteBroken([error("empty", told, recipe.entry.file, recipe.entry.line, recipe.entry.name)])
+    return parts, uses_machine
+
+
+def _from_template(
+    recipe: Recipe, file: LayerFile, content: bytes, identity: MachineIdentity, templates: Templates
+) -> tuple[bytes, bool]:
+    entry = recipe.entry
+    try:
+        template = templates.compiled(decoded(content))
+        text = template.render(entry.name, entry.labels, recipe.variables, identity)
+    except MarkedError as broken:
+        raise SiteBroken([error("template", broken.message, file.path, broken.line, entry.name)]) from None
+    except TemplateRefused as refused:
+        raise SiteBroken([error("template", refused.message, file.path, refused.line, entry.name)]) from None
+    return text.encode(), template.uses_machine
+
+
+def _says_nothing(content: bytes) -> bool:
+    """Blank, or comments alone: as a patch Talos would refuse it, or reformat everything."""
+    lines = (line.strip() for line in content.splitlines())
+    return all(not line or line.startswith(b"#") or line in (b"---", b"...", b"{}", b"[]", b"null") for line in lines)
+
+
+def composed(entry: Entry, parts: Sequence[Part], compose_parts: Compose) -> Composed:
+    """Raises SiteBroken, with the part and the line that cannot be used."""
+    try:
+        return compose_parts(entry.schema, parts)
+    except ComposeError as wrong:
+        raise SiteBroken([error("compose", wrong.message, wrong.part, wrong.line or 0, entry.name)]) from None
+
+
+def finished(recipe: Recipe, made: Composed, rules: Rules, *, uses_machine: bool) -> Finished:
+    """The composed configuration, if it may be served. Raises SiteBroken."""
+    entry = recipe.entry
+    wrong = faults(made.config, entry.schema, rules)
+    if wrong:
+        raise SiteBroken(
+            error(
+                "invalid",
+                f"{fault.message} (line {fault.line} of the finished configuration)",
+                entry.file,
+                entry.line,
+                entry.name,
+            )
+            for fault in wrong
+        )
+    surprises = tuple(
+        warning("surprise", f"{surprise.path}: {surprise.message}", surprise.part, 0, entry.name)
+        for surprise in made.surprises
+    )
+    kind = machine_type(made.config) if entry.schema is Schema.TALOS else ""
+    secrets = recipe.secrets
+    for file in recipe.files:
+        secrets = secrets.joined(recipe.contents[file.path].secrets)
+    return Finished(made.config, kind, uses_machine, secrets, made.origins, surprises)
+
+
+def commands(entry: Entry) -> dict[str, Command]:
+    """The variables whose values programs of the site print."""
+    return {name: value for name, value in entry.variables.items() if isinstance(value, Command)}
+
+
+def sample_identity(entry: Entry) -> MachineIdentity:
+    """A machine that could get this entry, for trying out its configuration before one asks."""
+    plausible = {
+        "uuid": "5a3b1c00-0000-4000-8000-00000000000a",
+        "serial": "SAMPLE-1",
+        "mac": "52:54:00:00:00:0a",
+        "hostname": entry.name,
+    }
+    matching = {name: _sample(values[0]) for name, values in entry.match.items()}
+    return MachineIdentity(**(plausible | matching))
+
+
+def _sample(one: Pattern) -> str:
+    return one.text if one.is_exact else common(one, one) or one.text.replace("*", "x").replace("?", "x")

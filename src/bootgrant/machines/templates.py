@@ -1,0 +1,306 @@
+"""Templates: files ending in ``.j2``, rendered by Jinja2's sandbox with nothing of the host in reach.
+
+A template sees ``name``, ``labels``, ``variables`` and ``machine`` (the approved uuid, serial, mac, hostname), and
+nothing else; what is not defined is an error. Its steps, its texts and what it writes are counted, so that one that
+loops is refused with its line. What a machine says of itself is let in only as a plain word.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Final, TypeVar
+
+from jinja2 import StrictUndefined, TemplateError, nodes, pass_context
+from jinja2.exceptions import SecurityError
+from jinja2.meta import find_undeclared_variables
+from jinja2.runtime import Context, Undefined
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.visitor import NodeTransformer
+
+from bootgrant.wire.identity import MachineIdentity
+from bootgrant.wire.limits import CONFIG
+
+STEPS: Final = 100_000
+"""Rounds of loops and calls of one rendering."""
+TEXT: Final = 1 << 20
+"""Characters of one text inside a template."""
+SOURCE: Final = 1 << 20
+"""Bytes of a template."""
+
+_T = TypeVar("_T")
+_FILTERS: Final = (
+    "abs", "bool", "count", "d", "default", "dictsort", "first", "float", "groupby", "int", "items", "last", "length",
+    "list", "lower", "map", "max", "min", "reject", "rejectattr", "reverse", "round", "select", "selectattr", "sort",
+    "string", "sum", "title", "tojson", "trim", "unique", "upper",
+)  # fmt: skip
+_TEXT_METHODS: Final = frozenset(
+    {
+        "capitalize", "casefold", "count", "endswith", "find", "index", "isalnum", "isalpha", "isascii", "isdecimal",
+        "isdigit", "islower", "isnumeric", "isspace", "isupper", "lower", "lstrip", "partition", "removeprefix",
+        "removesuffix", "rfind", "rindex", "rpartition", "rsplit", "rstrip", "split", "splitlines", "startswith",
+        "strip", "swapcase", "title", "upper",
+    }
+)  # fmt: skip
+_NAMES: Final = ("name", "labels", "variables", "machine")
+_PLAIN_WORD = re.compile(r"[A-Za-z0-9._:/-]+")
+_UNTOLD = re.compile(r"'(?:\w+ object|dict object|bootgrant[\w.]* object)' has no attribute '(\w+)'")
+
+
+class TemplateRefused(Exception):
+    """A template that cannot be rendered. ``line`` counts from 1; the message says what to do."""
+
+    def __init__(self, message: str, line: int) -> None:
+        super().__init__(message)
+        self.message = message
+        self.line = line
+
+
+class _TooMuch(Exception):
+    """A bound was passed."""
+
+
+@dataclass(slots=True)
+class _Budget:
+    left: int = STEPS
+
+    def take(self) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise _TooMuch(f"takes more than {STEPS:,} steps: does it loop?")
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A compiled template. ``uses_machine``: what it writes may differ with the machine's identity."""
+
+    uses_machine: bool
+    _render: Callable[[Mapping[str, object]], str]
+
+    def render(
+        self, name: str, labels: Mapping[str, str], variables: Mapping[str, Any], machine: MachineIdentity
+    ) -> str:
+        """Raises TemplateRefused."""
+        context = {"name": name, "labels": dict(labels), "variables": dict(variables), "machine": _Machine(machine)}
+        return self._render(context)
+
+
+def compile_template(source: str) -> Template:
+    """Raises TemplateRefused for what is no template, or does what templates may not."""
+    if len(source) > SOURCE:
+        raise TemplateRefused(f"a template is at most {SOURCE >> 20} MiB", 1)
+    environment = _Environment()
+    with _told():
+        tree = environment.parse(source)
+        used = find_undeclared_variables(tree)
+        template = environment.from_string(tree)
+    if strange := sorted(used - {*_NAMES, "range"}):
+        line = source.count("\n", 0, max(0, source.find(strange[0]))) + 1
+        raise TemplateRefused(f"{strange[0]!r} is not defined: a template has {', '.join(_NAMES)}", line)
+
+    def render(context: Mapping[str, object]) -> str:
+        pieces: list[str] = []
+        size = 0
+        with _told():
+            for piece in template.generate(**context, **{_BUDGET: _Budget()}):
+                pieces.append(piece)
+                size += len(piece)
+                if size > CONFIG:
+                    raise _TooMuch(f"writes more than {CONFIG >> 20} MiB")
+        return "".join(pieces)
+
+    return Template("machine" in used, render)
+
+
+_BUDGET: Final = "_bootgrant_budget"
+
+
+class _Machine:
+    """What a template may know of the machine. Whoever asks wrote these texts: only plain words pass."""
+
+    def __init__(self, identity: MachineIdentity) -> None:
+        self._identity = identity
+
+    def __getitem__(self, name: str) -> str:
+        # Jinja asks for an attribute and then for an item; as items alone, nothing else of the object is in reach.
+        if name not in MachineIdentity.NAMES:
+            raise KeyError(name)
+        value = str(getattr(self._identity, name))
+        if not value:
+            raise _TooMuch(f"machine.{name} is wanted, and this machine does not say its {name}")
+        if not _PLAIN_WORD.fullmatch(value):
+            raise _TooMuch(f"machine.{name} is {value[:40]!r}: only letters, digits and . _ : / - go into a template")
+        return value
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Whatever goes wrong with a template becomes TemplateRefused, with the template's line."""
+    try:
+        yield
+    except TemplateRefused:
+        raise
+    except Exception as error:  # noqa: BLE001  (a template can raise anything, and all of it is its author's to mend)
+        line = getattr(error, "lineno", None) or _line(error.__traceback__)
+        raise TemplateRefused(_message(error), line) from None
+
+
+def _message(error: Exception) -> str:
+    match error:
+        case _TooMuch():
+            return str(error)
+        case SecurityError():
+            return f"does what a template may not: {error}"
+        case TemplateError():
+            text = " ".join(str(error.message or "cannot be read").split())
+            return _UNTOLD.sub(r"\1 is not defined", text)
+        case RecursionError():
+            return "calls itself too deeply"
+        case MemoryError():
+            return "needs too much memory"
+        case _:
+            return f"cannot be rendered: {type(error).__name__}: {str(error)[:120]}"
+
+
+def _line(trace: TracebackType | None) -> int:
+    """The line of the innermost frame that is the template's (Jinja rewrites them to the source's lines)."""
+    line = 1
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == "<template>":
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return line
+
+
+class _Counting(NodeTransformer):
+    """Every loop counts its rounds, and every joined text its length."""
+
+    def visit_For(self, node: nodes.For) -> nodes.Node:  # noqa: N802  (Jinja2 calls it by the node's name)
+        self.generic_visit(node)
+        node.iter = nodes.Filter(node.iter, "counted", [], [], None, None, lineno=node.lineno)
+        return node
+
+    def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802
+        self.generic_visit(node)
+        return nodes.Filter(
+            nodes.List(node.nodes, lineno=node.lineno), "joined", [], [], None, None, lineno=node.lineno
+        )
+
+
+class _Environment(ImmutableSandboxedEnvironment):
+    """Jinja2's sandbox, and less of it: named filters, few methods of texts, everything counted."""
+
+    intercepted_binops = frozenset({"*", "**", "%", "+", "//"})
+
+    def __init__(self) -> None:
+        super().__init__(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)
+        self.globals = {"range": _range}
+        known = self.filters
+        self.filters = {name: known[name] for name in _FILTERS if name in known}
+        self.filters |= {
+            "counted": _counted, "joined": _joined, "join": _join, "indent": _indent, "replace": _replace,
+            "b64encode": _b64encode,
+        }  # fmt: skip
+
+    def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
+        tree = super()._parse(source, name, filename)
+        for kind, told in _FORBIDDEN.items():
+            if found := tree.find(kind):
+                raise TemplateRefused(f"{told} is not for configurations", found.lineno)
+        counted: nodes.Template = _Counting().visit(tree)
+        return counted
+
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        if isinstance(obj, str):
+            return attr in _TEXT_METHODS
+        return super().is_safe_attribute(obj, attr, value)
+
+    def call(self, context: Context, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
+        _budget(context).take()
+        return super().call(context, obj, *args, **kwargs)
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        numbers = isinstance(left, (int, float)) and isinstance(right, (int, float))
+        if operator == "+" and not numbers:
+            return _bounded(super().call_binop(context, operator, left, right))
+        if not numbers or abs(left) > 1 << 64 or abs(right) > 1 << 64 or operator == "**":
+            raise _TooMuch(f"the operator {operator} takes numbers of a sensible size only")
+        return super().call_binop(context, operator, left, right)
+
+
+_FORBIDDEN: Final[dict[type[nodes.Node], str]] = {
+    nodes.Include: "include", nodes.Import: "import", nodes.FromImport: "import", nodes.Extends: "extends",
+}  # fmt: skip
+
+
+def _budget(context: Context) -> _Budget:
+    budget = context.get(_BUDGET)
+    return budget if isinstance(budget, _Budget) else _Budget()
+
+
+def _range(*bounds: int) -> range:
+    rounds = range(*bounds)
+    if len(rounds) > STEPS:
+        raise _TooMuch(f"range() over more than {STEPS:,} numbers")
+    return rounds
+
+
+@pass_context
+def _counted(context: Context, values: Iterable[Any]) -> Iterator[Any]:
+    budget = _budget(context)
+    for value in values:
+        budget.take()
+        yield value
+
+
+def _joined(parts: Sequence[Any]) -> str:
+    return _join(parts)
+
+
+def _join(values: Iterable[Any], separator: str = "") -> str:
+    pieces: list[str] = []
+    size = 0
+    for value in values:
+        _defined(value)
+        pieces.append(str(value))
+        size += len(pieces[-1]) + len(separator)
+        if size > TEXT:
+            raise _TooMuch(f"makes a text of more than {TEXT:,} characters")
+    return separator.join(pieces)
+
+
+def _indent(text: str, width: int = 4, first: bool = False) -> str:
+    """Lines moved to the right, the first one too when asked; empty lines stay empty."""
+    _defined(text)
+    if not 0 <= width <= 64:
+        raise _TooMuch("indent takes 0 to 64 spaces")
+    lines = _bounded(str(text)).split("\n")
+    moved = [" " * width + line if line and (number or first) else line for number, line in enumerate(lines)]
+    return _bounded("\n".join(moved))
+
+
+def _replace(text: str, old: str, new: str) -> str:
+    _defined(text)
+    if len(text) + text.count(old) * len(new) > TEXT:
+        raise _TooMuch(f"makes a text of more than {TEXT:,} characters")
+    return text.replace(old, new)
+
+
+def _b64encode(text: str) -> str:
+    _defined(text)
+    return base64.b64encode(_bounded(str(text)).encode()).decode("ascii")
+
+
+def _defined(value: object) -> None:
+    if isinstance(value, Undefined):
+        str(value)
+
+
+def _bounded(value: _T) -> _T:
+    if isinstance(value, (str, list, tuple)) and len(value) > TEXT:
+        raise _TooMuch(f"makes a text of more than {TEXT:,} characters")
+    return value

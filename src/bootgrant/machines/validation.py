@@ -1,0 +1,207 @@
+"""Whether a finished configuration may be served: what Talos refuses at once, found before a machine waits for it.
+
+A schema of the site's Talos version (``schema_file``) looks deeper. Nothing here repeats a value of the configuration,
+because it may be secret.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError, ValidationError
+
+from bootgrant.machines.marked import MarkedError, Node, Pairs, Scalar, Value, documents, value
+from bootgrant.machines.site_model import Schema
+from bootgrant.wire.limits import CONFIG
+
+_LEGACY: Final = ("machine", "cluster", "debug", "persist")
+_TYPES: Final = ("controlplane", "init", "worker")
+_YES_OR_NO: Final = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false"})
+_MOST_FAULTS: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong; ``line`` counts from 1 in the finished configuration."""
+
+    message: str
+    line: int
+
+
+class BadSchema(Exception):
+    """A schema file that cannot be used; the text says why."""
+
+
+class TalosSchema:
+    """The JSON Schema of a Talos version: one definition for each kind of document."""
+
+    def __init__(self, content: bytes) -> None:
+        """Raises BadSchema."""
+        try:
+            root = json.loads(content)
+            Draft202012Validator.check_schema(root)
+        except (ValueError, RecursionError) as error:
+            raise BadSchema(f"not JSON: {error}") from None
+        except SchemaError as error:
+            raise BadSchema(f"no JSON Schema: {error.message[:200]}") from None
+        self._by_kind = {kind: _validator(root, name) for name, kind in _kinds(root)}
+        if not self._by_kind:
+            raise BadSchema("it describes no document of Talos: take config.schema.json of your Talos version")
+
+    def faults(self, kind: tuple[str, str], document: Value) -> Iterator[str]:
+        """What a document of this (apiVersion, kind) has against the schema; legacy configurations are ("", "")."""
+        validator = self._by_kind.get(kind)
+        if validator is None:
+            yield f"the kind {kind[1]} ({kind[0]}) is not in the schema of this Talos version"
+            return
+        for error in validator.iter_errors(document):
+            if not _is_taken_by_talos(error):
+                yield _told(error)
+
+
+def _kinds(root: object) -> Iterator[tuple[str, tuple[str, str]]]:
+    definitions = root.get("$defs", {}) if isinstance(root, dict) else {}
+    listed = root.get("oneOf", root.get("anyOf", [])) if isinstance(root, dict) else []
+    for member in listed if isinstance(listed, list) else []:
+        name = str(member.get("$ref", "")).removeprefix("#/$defs/") if isinstance(member, dict) else ""
+        properties = definitions.get(name, {}).get("properties", {})
+        if not properties:
+            continue
+        version, kind = (properties.get(key, {}).get("enum", [""])[0] for key in ("apiVersion", "kind"))
+        yield name, (version, kind)
+
+
+def _validator(root: Mapping[str, Any], name: str) -> Draft202012Validator:
+    return Draft202012Validator({"$ref": f"#/$defs/{name}", "$defs": root["$defs"]})
+
+
+def _is_taken_by_talos(error: ValidationError) -> bool:
+    """Talos reads a number as the text that it is written as, and any old spelling of yes and no."""
+    if error.validator != "type":
+        return False
+    if error.validator_value == "string":
+        return isinstance(error.instance, (int, float))
+    return error.validator_value == "boolean" and str(error.instance).lower() in _YES_OR_NO
+
+
+def _told(error: ValidationError) -> str:
+    path = ".".join(str(step) for step in error.absolute_path) or "the document"
+    match error.validator:
+        case "additionalProperties":
+            known = error.schema.get("properties", {}) if isinstance(error.schema, dict) else {}
+            strange = sorted(set(error.instance) - set(known)) if isinstance(error.instance, dict) else []
+            return f"{path}: there is no {', '.join(map(repr, strange))} in this Talos version"
+        case "required":
+            return f"{path}: needs {json.dumps(error.validator_value)[:160]}"
+        case "type" | "enum" | "pattern" | "const" | "format" | "minimum" | "maximum":
+            return f"{path}: must be ({error.validator}) {json.dumps(error.validator_value)[:160]}"
+        case _:
+            return f"{path}: is not as the schema wants it ({error.validator})"
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What finished configurations are held to. ``kinds``: the documents that the tables know, none for any."""
+
+    schema: TalosSchema | None = None
+    kinds: frozenset[tuple[str, str]] = field(default_factory=frozenset)
+    talos_version: str = ""
+
+
+def faults(config: bytes, schema: Schema, rules: Rules) -> list[Fault]:
+    """Why this configuration is not served; none when it may be."""
+    if not config.strip():
+        return [Fault("it is empty: the machine would go on without a configuration", 1)]
+    if len(config) > CONFIG:
+        return [Fault(f"it is larger than {CONFIG >> 20} MiB", 1)]
+    if schema is Schema.TEXT:
+        return []
+    if schema in (Schema.JSON, Schema.IGNITION):
+        return _json_faults(config)
+    try:
+        roots = documents(config, CONFIG)
+    except MarkedError as broken:
+        return [Fault(broken.message, broken.line)]
+    return _talos_faults(roots, rules)[:_MOST_FAULTS] if schema is Schema.TALOS else []
+
+
+def _json_faults(config: bytes) -> list[Fault]:
+    try:
+        json.loads(config)
+    except RecursionError:
+        return [Fault("nested too deeply", 1)]
+    except json.JSONDecodeError as error:
+        return [Fault(f"not JSON: {error.msg}", error.lineno)]
+    except ValueError:
+        return [Fault("not JSON: it is not UTF-8", 1)]
+    return []
+
+
+def _talos_faults(roots: Sequence[Node], rules: Rules) -> list[Fault]:
+    found: list[Fault] = []
+    seen: dict[tuple[str, str, str], int] = {}
+    for root in roots:
+        if not isinstance(root, Pairs):
+            found.append(Fault("a document of Talos is a mapping", root.line))
+            continue
+        kind = _kind(root)
+        if isinstance(kind, Fault):
+            found.append(kind)
+            continue
+        key = (*kind, _text(root, "name"))
+        if key in seen:
+            what = " ".join(part for part in key if part) or "the document with machine and cluster"
+            found.append(Fault(f"{what} stands twice, first on line {seen[key]}", root.line))
+        seen[key] = root.line
+        found += _document_faults(root, kind, rules)
+    if not roots:
+        found.append(Fault("it holds no document", 1))
+    return found
+
+
+def _kind(root: Pairs) -> tuple[str, str] | Fault:
+    """(apiVersion, kind); ("", "") for the document with machine and cluster."""
+    version, kind = _text(root, "apiVersion"), _text(root, "kind")
+    if kind and version:
+        return version, kind
+    if kind:
+        return Fault(f"the document of the kind {kind} has no apiVersion", root.line)
+    if any(root.get(key) is not None for key in _LEGACY):
+        return "", ""
+    return Fault(
+        "a document is known by its apiVersion and kind, or by machine and cluster; this has neither", root.line
+    )
+
+
+def _document_faults(root: Pairs, kind: tuple[str, str], rules: Rules) -> list[Fault]:
+    found = []
+    if kind == ("", ""):
+        found += _machine_faults(root)
+    elif rules.kinds and kind not in rules.kinds:
+        told = f"Talos {rules.talos_version} has no document of the kind {kind[1]} ({kind[0]})".replace("  ", " ")
+        found.append(Fault(told, root.line))
+    if rules.schema is not None and not found:
+        found += [Fault(told, root.line) for told in rules.schema.faults(kind, value(root))]
+    return found
+
+
+def _machine_faults(root: Pairs) -> list[Fault]:
+    machine = root.get("machine")
+    if machine is None or (isinstance(machine, Scalar) and value(machine) is None):
+        return [Fault("there is no machine: a configuration says machine.type (controlplane or worker)", root.line)]
+    if not isinstance(machine, Pairs):
+        return [Fault("machine is a mapping", machine.line)]
+    kind = _text(machine, "type")
+    if kind not in _TYPES:
+        found = f"it is {kind[:40]!r}" if kind else "it is missing"
+        return [Fault(f"machine.type must be controlplane or worker; {found}", machine.line)]
+    return []
+
+
+def _text(root: Pairs, key: str) -> str:
+    node = root.get(key)
+    return node.text if isinstance(node, Scalar) else ""

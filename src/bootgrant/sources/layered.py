@@ -1,0 +1,260 @@
+"""The config source port over snapshots: changes are taken as a whole or not at all, and what is served is checked.
+
+A folder without ``machines.yaml`` is one of finished files, which DirectorySource reads for every request. Beside a
+``machines.yaml``, finished files are found by uuid and mac, after the entries.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, Protocol
+
+from bootgrant.machines.findings import SiteBroken, error
+from bootgrant.machines.redaction import redacted
+from bootgrant.machines.rendering import Finished
+from bootgrant.machines.selection import Match, Tie
+from bootgrant.machines.site_model import Entry
+from bootgrant.ports.clock import Clock
+from bootgrant.ports.config_source import ConfigUnavailable, MachineEntry, Rendered, SourceState
+from bootgrant.sources.directory import DirectorySource
+from bootgrant.sources.snapshot import Snapshot, Workshop
+from bootgrant.sources.tree import Tree
+from bootgrant.wire.identity import MachineIdentity
+
+log = logging.getLogger("bootgrant.machines")
+
+INVALID: Final = "config invalid, see server log"
+_TIE: Final = "two entries match this machine"
+_NOT_LOADED: Final = "configs broken, see server log"
+_LOOK: Final = 1.0
+_CACHED: Final = 64 << 20
+"""Bytes of finished configurations that are kept."""
+
+
+class Origin(Protocol):
+    """Where trees come from: a folder, or a git repository. Both methods may take long, and raise SiteBroken."""
+
+    def is_layered(self) -> bool:
+        """Whether there is a ``machines.yaml`` or anything else that makes it more than a folder of finished files."""
+
+    def changed(self) -> bool:
+        """Whether ``tree`` would now be another one than the last time that it was tried."""
+
+    def tree(self) -> Tree: ...
+
+
+class LayeredSource:
+    """ports.config_source.ConfigSource and WatchedSource. ``plain`` are the finished files, where it is a folder."""
+
+    def __init__(self, origin: Origin, workshop: Workshop, clock: Clock, plain: DirectorySource | None = None) -> None:
+        self._origin = origin
+        self._workshop = workshop
+        self._clock = clock
+        self._plain = plain
+        self._snapshot: Snapshot | None = None
+        self._state = SourceState()
+        self._failure: SiteBroken | None = None
+        self._is_layered = False
+        self._looked_at = float("-inf")
+        self._refreshing = threading.Lock()
+        self._cache = _Cache()
+        # One at a time: a hundred machines that come at once must not keep the server from answering others.
+        self._worker = ThreadPoolExecutor(1, "configurations")
+
+    def state(self) -> SourceState:
+        return self._state
+
+    def refresh(self) -> None:
+        """Take over what has changed, if it is sound. Blocks; may be called from any thread."""
+        with self._refreshing:
+            try:
+                self._is_layered = self._is_layered or self._origin.is_layered()
+                if self._is_layered and (self._origin.changed() or (self._snapshot is None and self._failure is None)):
+                    self._take(Snapshot(self._origin.tree(), self._workshop, self._snapshot))
+            except SiteBroken as broken:
+                self._refuse(broken)
+            finally:
+                self._looked_at = self._clock.steady()
+
+    def _take(self, new: Snapshot) -> None:
+        old = self._snapshot
+        problems = new.problems()
+        if old is not None and old.has_model and not new.has_model:
+            told = "machines.yaml is gone: put it back, or start the server anew for a folder of finished files"
+            raise SiteBroken([error("model-gone", told)])
+        # The first is taken with what is wrong in it, because the sound entries are better than nothing; afterwards
+        # only what is not worse than what is served.
+        if problems and (not new.entries if old is None else not new.troubles() <= old.troubles()):
+            raise SiteBroken(problems)
+        self._snapshot = new
+        self._failure = None
+        self._cache.clear()
+        now = self._clock.now()
+        told = str(SiteBroken(problems)) if problems else ""
+        self._state = SourceState(new.revision, now, told, now if told else 0.0)
+        log.info("machine configurations: %d entries, revision %s", len(new.entries), new.revision)
+        for problem in problems:
+            log.error("a configuration cannot be served: %s", problem)
+
+    def _refuse(self, broken: SiteBroken) -> None:
+        if self._failure is not None and self._failure.findings == broken.findings:
+            return
+        self._failure = broken
+        state = self._state
+        since = state.since if state.problem else self._clock.now()
+        self._state = SourceState(state.revision, state.taken_at, str(broken), since)
+        kept = f"revision {state.revision} is served on" if state.revision else "no configuration can be served"
+        for finding in broken.findings:
+            log.error("the machine configurations were not taken over (%s): %s", kept, finding)
+
+    async def find_entry(self, identity: MachineIdentity) -> MachineEntry | None:
+        snapshot = await self._current()
+        if snapshot is None:
+            return None if self._plain is None else await self._plain.find_entry(identity)
+        found = snapshot.selector.select(identity)
+        if found is None and await self._looked_again():
+            snapshot = self._snapshot or snapshot
+            found = snapshot.selector.select(identity)
+        match found:
+            case Tie():
+                raise ConfigUnavailable(found.message, _TIE)
+            case Match():
+                return _described(snapshot, found.entry, found.told, exact=found.is_exact)
+            case None:
+                return None if self._plain is None else await self._plain.find_entry(identity, beside=True)
+
+    async def named_entry(self, name: str) -> MachineEntry | None:
+        snapshot = await self._current()
+        if snapshot is not None and name in snapshot.entries:
+            return _described(snapshot, snapshot.entries[name], "name")
+        return None if self._plain is None else await self._plain.named_entry(name, beside=snapshot is not None)
+
+    async def entries(self) -> Sequence[MachineEntry]:
+        snapshot = await self._current()
+        if snapshot is None:
+            return [] if self._plain is None else await self._plain.entries()
+        return [_listed(snapshot, entry) for entry in snapshot.entries.values()]
+
+    async def render(self, name: str, identity: MachineIdentity) -> Rendered | None:
+        snapshot = self._snapshot or await self._current()
+        if snapshot is None or name not in snapshot.entries:
+            return None if self._plain is None else await self._plain.render(name, identity, snapshot is not None)
+        cached = self._cache.get(snapshot, name, identity)
+        if cached is not None:
+            return cached
+        return await asyncio.get_running_loop().run_in_executor(self._worker, self._rendered, snapshot, name, identity)
+
+    async def preview(self, name: str, identity: MachineIdentity) -> str | None:
+        snapshot = await self._current()
+        if snapshot is None or name not in snapshot.entries:
+            return None if self._plain is None else await self._plain.preview(name, identity, snapshot is not None)
+
+        def shown() -> str:
+            made = _finish(snapshot, name, identity)
+            return redacted(made.config, made.secrets)
+
+        return await asyncio.get_running_loop().run_in_executor(self._worker, shown)
+
+    def _rendered(self, snapshot: Snapshot, name: str, identity: MachineIdentity) -> Rendered:
+        cached = self._cache.get(snapshot, name, identity)
+        if cached is not None:
+            return cached
+        made = _finish(snapshot, name, identity)
+        entry = snapshot.entries[name]
+        described = _listed(snapshot, entry, made.machine_type)
+        rendered = Rendered(described, made.config, self._workshop.composer, entry.schema.content_type)
+        self._cache.put(snapshot, name, identity if made.uses_machine else None, rendered)
+        return rendered
+
+    async def _current(self) -> Snapshot | None:
+        """The snapshot in use; None for a folder of finished files. Raises ConfigUnavailable."""
+        if self._snapshot is None:
+            await self._looked_again()
+        if self._snapshot is None and self._failure is not None:
+            raise ConfigUnavailable(str(self._failure), _NOT_LOADED)
+        return self._snapshot
+
+    async def _looked_again(self) -> bool:
+        """Look whether something changed, at most once in a second: a file that was just written is found at once."""
+        if self._clock.steady() - self._looked_at < _LOOK or self._refreshing.locked():
+            return False
+        await asyncio.to_thread(self.refresh)
+        return True
+
+
+def _finish(snapshot: Snapshot, name: str, identity: MachineIdentity) -> Finished:
+    try:
+        return snapshot.finish(name, identity)
+    except SiteBroken as broken:
+        raise ConfigUnavailable(f"{name} cannot be served: {broken}", INVALID) from None
+
+
+def _described(snapshot: Snapshot, entry: Entry, matched: str, *, exact: bool = True) -> MachineEntry:
+    problem = snapshot.verdicts[entry.name].problem
+    if problem is not None:
+        raise ConfigUnavailable(f"{entry.name} cannot be served: {problem}", INVALID)
+    listed = _listed(snapshot, entry)
+    return MachineEntry(
+        name=listed.name,
+        matched=matched,
+        labels=listed.labels,
+        layers=listed.layers,
+        match=listed.match,
+        exact=exact,
+        networks=listed.networks,
+        approvals=listed.approvals,
+        machine_type=listed.machine_type,
+        revision=listed.revision,
+    )
+
+
+def _listed(snapshot: Snapshot, entry: Entry, machine_type: str | None = None) -> MachineEntry:
+    kind = snapshot.verdicts[entry.name].machine_type if machine_type is None else machine_type
+    return MachineEntry(
+        name=entry.name,
+        matched="name",
+        labels=entry.labels,
+        layers=tuple(layer.name for layer in entry.layers if snapshot.listing.files(layer.name) is not None),
+        match={name: tuple(value.text for value in values) for name, values in entry.match.items()},
+        exact=not entry.has_pattern,
+        networks=entry.networks,
+        approvals=entry.approvals,
+        machine_type=kind,
+        revision=snapshot.revision,
+    )
+
+
+class _Cache:
+    """Finished configurations of one snapshot, the least used ones dropped first."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[tuple[str, MachineIdentity | None], tuple[Snapshot, Rendered]] = OrderedDict()
+        self._size = 0
+        self._lock = threading.Lock()
+
+    def get(self, snapshot: Snapshot, name: str, identity: MachineIdentity) -> Rendered | None:
+        for key in ((name, None), (name, identity)):
+            found = self._kept.get(key)
+            if found is not None and found[0] is snapshot:
+                return found[1]
+        return None
+
+    def put(self, snapshot: Snapshot, name: str, identity: MachineIdentity | None, rendered: Rendered) -> None:
+        with self._lock:
+            before = self._kept.pop((name, identity), None)
+            self._size -= len(before[1].config) if before else 0
+            self._kept[name, identity] = (snapshot, rendered)
+            self._size += len(rendered.config)
+            while self._size > _CACHED and len(self._kept) > 1:
+                _, (_, dropped) = self._kept.popitem(last=False)
+                self._size -= len(dropped.config)
+
+    def clear(self) -> None:
+        with self._lock:
+            self._kept.clear()
+            self._size = 0

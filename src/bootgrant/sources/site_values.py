@@ -1,0 +1,40 @@
+"""Values that programs of the site print (``{exec: [program, word, …]}``), asked for once for each snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from bootgrant.machines.findings import SiteBroken, error
+from bootgrant.machines.site_model import Command, Entry
+from bootgrant.sources.programs import ProgramFailed, run_program
+
+_MOST = 1 << 20
+
+
+class SiteValues:
+    """``allowed`` are the programs that may run: who can write the machines folder must not run others here."""
+
+    def __init__(self, allowed: Sequence[Path] = (), seconds: float = 10.0) -> None:
+        self._allowed = {str(path) for path in allowed}
+        self._seconds = seconds
+
+    def value(self, entry: Entry, variable: str, command: Command) -> str:
+        """What the program prints, without the line's end. Raises SiteBroken."""
+        if command.words[0] not in self._allowed:
+            known = ", ".join(sorted(self._allowed)) or "none"
+            told = (
+                f"the variable {variable} runs {command.words[0]}, which secrets.exec_programs does not allow "
+                f"(allowed: {known}); name it there with its whole path"
+            )
+            raise SiteBroken([error("exec", told, entry.file, entry.line, entry.name)])
+        try:
+            printed = run_program(
+                command.words, seconds=self._seconds, environment={"BOOTGRANT_ENTRY": entry.name}, most=_MOST
+            )
+            return printed.decode("utf-8").rstrip("\r\n")
+        except ProgramFailed as failed:
+            told = f"the variable {variable} has no value: {failed}"
+        except UnicodeDecodeError:
+            told = f"the variable {variable} has no value: {command.words[0]} printed what is not UTF-8"
+        raise SiteBroken([error("exec", told, entry.file, entry.line, entry.name)])
