@@ -143,3 +143,40 @@ async def test_servers_must_agree_on_what_they_share(two: Two) -> None:
     assert await two[0].agrees("code key", "one")
     assert await two[1].agrees("code key", "one")
     assert not await two[1].agrees("code key", "other")
+
+
+async def test_polls_of_a_waiting_grant_ask_the_database_nothing_and_still_hear_the_decision(two: Two) -> None:
+    await hearing(two)
+    grant, _ = pending_grant()
+    await two[0].grants.open_grant(grant)
+    assert await two[1].grants.find_by_device_code(grant.device_code_digest) == grant
+    read = [transactions(database) for database in two]
+    for database in two:
+        for _ in range(10):
+            assert await database.grants.find_by_device_code(grant.device_code_digest) == grant
+            assert await database.grants.find_watched(grant.grant_id) == grant
+    assert [transactions(database) for database in two] == read
+    with two[1].grants.watch_grant(grant.grant_id) as wake:
+        assert await two[1].grants.find_watched(grant.grant_id) == grant
+        denied = await two[0].grants.change_grant(grant.grant_id, DENY)
+        await asyncio.wait_for(wake, 10)
+        assert await two[1].grants.find_watched(grant.grant_id) == denied
+    assert await two[1].grants.find_by_device_code(grant.device_code_digest) == denied
+
+
+async def test_a_server_that_hears_nothing_answers_no_poll_from_memory(
+    postgres: Cluster, address: PostgresAddress
+) -> None:
+    without_notices(postgres, address, "BEGIN END")
+    async with both(address) as two:
+        grant, _ = pending_grant()
+        await two[1].grants.open_grant(grant)
+        assert await two[1].grants.find_watched(grant.grant_id) == grant
+        denied = await two[0].grants.change_grant(grant.grant_id, DENY)
+        assert await two[1].grants.find_watched(grant.grant_id) == denied
+        assert await two[1].grants.find_by_device_code(grant.device_code_digest) == denied
+
+
+def transactions(database: PostgresDatabase) -> int:
+    """How many a server has made."""
+    return sum(count for bound, count in database.counts.transactions.cumulative() if bound == "+Inf")

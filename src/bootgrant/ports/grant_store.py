@@ -50,13 +50,18 @@ class GrantStore(Protocol):
         their ids are returned, and those who watch them are woken.
         """
 
-    async def find_by_device_code(self, digest: bytes) -> DeviceGrant | None: ...
+    async def find_by_device_code(self, digest: bytes) -> DeviceGrant | None:
+        """For polls: of a grant that waits, it may say what was true some seconds ago, as ``find_watched`` does."""
 
     async def find_by_user_code(self, digest: bytes) -> DeviceGrant | None: ...
 
     async def find_by_token(self, digest: bytes) -> DeviceGrant | None: ...
 
     async def find_grant(self, grant_id: str) -> DeviceGrant | None: ...
+
+    async def find_watched(self, grant_id: str) -> DeviceGrant | None:
+        """The grant, for somebody who watches it: it may be told as waiting a little longer than it is, and the watch
+        ends when that was so."""
 
     async def pending_grants(self, now: float, limit: int) -> Sequence[DeviceGrant]:
         """Those that wait for a person, newest first."""

@@ -99,6 +99,9 @@ class GrantBook:
     async def find_grant(self, grant_id: str) -> DeviceGrant | None:
         return self._index.by_id.get(grant_id) or await self._journal.read_grant(grant_id)
 
+    async def find_watched(self, grant_id: str) -> DeviceGrant | None:
+        return await self.find_grant(grant_id)
+
     async def pending_grants(self, now: float, limit: int) -> Sequence[DeviceGrant]:
         return self._index.pending(now, limit)
 

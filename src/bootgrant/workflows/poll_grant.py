@@ -84,7 +84,7 @@ class PollGrant:
         return pace
 
     async def _redeem(self, grant_id: str, client_id: str, code: Secret) -> TokenIssued | PollRefused:
-        grant = await self.store.find_grant(grant_id)
+        grant = await self.store.find_watched(grant_id)
         if grant is None:
             return PollRefused(ErrorCode.INVALID_GRANT)
         now = self.clock.now()

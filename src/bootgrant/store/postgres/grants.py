@@ -28,6 +28,7 @@ class PostgresGrantStore:
     def __init__(self, connections: Connections, watching: Watching, news: News) -> None:
         self._connections = connections
         self._watching = watching
+        self._news = news
         self._by_id = Batches(partial(self._find, "grant_id"))
         self._by_device_code = Batches(partial(self._find, "device_code_digest"))
         self._by_user_code = Batches(partial(self._find, "user_code_digest"))
@@ -37,10 +38,12 @@ class PostgresGrantStore:
         self._changes: Batches[Change, Outcome] = Batches(Changing(connections, news))
 
     async def open_grant(self, grant: DeviceGrant) -> Sequence[str]:
-        return await self._openings.ask(grant)
+        replaced = await self._openings.ask(grant)
+        self._watching.seen.put(grant, 1)
+        return replaced
 
     async def find_by_device_code(self, digest: bytes) -> DeviceGrant | None:
-        return await self._by_device_code.ask(digest)
+        return self._still_waiting(self._watching.seen.of_code(digest)) or await self._by_device_code.ask(digest)
 
     async def find_by_user_code(self, digest: bytes) -> DeviceGrant | None:
         return await self._by_user_code.ask(digest)
@@ -50,6 +53,9 @@ class PostgresGrantStore:
 
     async def find_grant(self, grant_id: str) -> DeviceGrant | None:
         return await self._by_id.ask(grant_id)
+
+    async def find_watched(self, grant_id: str) -> DeviceGrant | None:
+        return self._still_waiting(self._watching.seen.of(grant_id)) or await self.find_grant(grant_id)
 
     async def pending_grants(self, now: float, limit: int) -> Sequence[DeviceGrant]:
         return [row.grant for row in await self._read(sql.PENDING, (now, limit))]
@@ -96,11 +102,18 @@ class PostgresGrantStore:
     async def check_writable(self) -> None:
         await self._connections.run(lambda connection: connection.execute(sql.CHECK))
 
+    def _still_waiting(self, seen: tuple[DeviceGrant, int] | None) -> DeviceGrant | None:
+        """What was seen, while this server hears of changes; its watchers know then which version they know."""
+        if seen is None or not self._news.hearing:
+            return None
+        self._watching.read(*seen)
+        return seen[0]
+
     async def _find(self, column: str, keys: Sequence[object]) -> Sequence[DeviceGrant | None]:
         """The grant of each key; a watched one that is newer than its watchers know wakes them."""
         rows = await self._connections.run(partial(sql.find, column, list(dict.fromkeys(keys))))
         for row in rows.values():
-            self._watching.read(row.grant.grant_id, row.version)
+            self._watching.read(row.grant, row.version)
         return [rows[key].grant if key in rows else None for key in keys]
 
     async def _find_denials(self, asked: Sequence[tuple[str, float]]) -> Sequence[DeviceGrant | None]:

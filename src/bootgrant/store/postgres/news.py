@@ -126,6 +126,7 @@ class News:
             log.info("in touch with %s again", self._address)
         if not self._hearing:
             self._hearing = True
+            self._watching.seen.clear()
             await self._look_once()
 
     def _read(self, payload: str) -> None:

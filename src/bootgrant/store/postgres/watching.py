@@ -6,7 +6,9 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from bootgrant.approval.grant import DeviceGrant
 from bootgrant.store.changes import ChangeBoard
+from bootgrant.store.postgres.seen_waiting import SeenWaiting
 
 
 class Watching:
@@ -16,6 +18,7 @@ class Watching:
     """
 
     def __init__(self) -> None:
+        self.seen = SeenWaiting()
         self._board = ChangeBoard()
         self._watchers: dict[str, int] = {}
         self._versions: dict[str, int] = {}
@@ -32,8 +35,10 @@ class Watching:
                 del self._watchers[grant_id]
                 self._versions.pop(grant_id, None)
 
-    def read(self, grant_id: str, version: int) -> None:
+    def read(self, grant: DeviceGrant, version: int) -> None:
         """A row was read for somebody: from now on a newer version is news."""
+        grant_id = grant.grant_id
+        self.seen.put(grant, version)
         if grant_id in self._watchers and grant_id not in self._versions:
             self._versions[grant_id] = version
         else:
@@ -44,6 +49,7 @@ class Watching:
 
         Before anything was read it wakes too: the read that is under way may be older than the news.
         """
+        self.seen.changed(grant_id, version)
         if grant_id not in self._watchers:
             return
         newest = self._versions.get(grant_id)
@@ -53,6 +59,7 @@ class Watching:
 
     def gone(self, grant_id: str) -> None:
         """The row is there no more."""
+        self.seen.drop(grant_id)
         self._board.announce(grant_id)
 
     def versions(self) -> Mapping[str, int]:
