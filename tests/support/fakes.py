@@ -6,19 +6,24 @@ import hashlib
 
 
 class FakeClock:
-    """ports.clock.Clock; both of its clocks move together, by hand."""
+    """ports.clock.Clock; both of its clocks move together, by hand, until somebody sets the wall clock."""
 
     def __init__(self, at: float = 1_800_000_000.0) -> None:
         self.at = at
+        self.ahead = 0.0
 
     def now(self) -> float:
-        return self.at
+        return self.at + self.ahead
 
     def steady(self) -> float:
         return self.at
 
     def advance(self, seconds: float) -> None:
         self.at += seconds
+
+    def jump(self, seconds: float) -> None:
+        """The wall clock is set, as NTP does it; the steady one does not notice."""
+        self.ahead += seconds
 
 
 class CountedEntropy:

@@ -53,7 +53,10 @@ class OpenGrant:
         now = self.clock.now()
         denial = await self.store.find_denial(identity, now - self.rules.denial_cooldown)
         if denial is not None and denial.decision is not None:
-            return RecentlyDenied(denial.decision.reason, denial.decision.at + self.rules.denial_cooldown - now)
+            left = denial.decision.at + self.rules.denial_cooldown - now
+            # A denial from far ahead was made by a clock that was wrong: nobody is refused for a year because of it.
+            if left < 2 * self.rules.denial_cooldown:
+                return RecentlyDenied(denial.decision.reason, left)
         refusal = self.admission.check(address, now)
         return refusal if refusal is not None else await self._open(client_id, identity, address)
 
