@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import re
 import subprocess
@@ -15,8 +16,18 @@ from pathlib import Path
 
 import pytest
 
-from support.providers import Glewlwyd, OidcProvider, glewlwyd, oidc_provider
-from support.site import bootgrant, clean_environment, wait_until
+from bootgrant.acquire.clock import SystemClock
+from bootgrant.acquire.device_flow import DeviceFlow, Rules
+from bootgrant.acquire.driver import authorize
+from bootgrant.acquire.flow_values import Event, PollToken, Refused, RequestCodes
+from bootgrant.acquire.kernel_cmdline import parse_cmdline
+from bootgrant.acquire.provider import Provider
+from bootgrant.acquire.settings import OAuthSettings
+from bootgrant.acquire.transport import Transport
+from bootgrant.wire.device_flow import OAuthError
+from support.providers import Glewlwyd, OidcProvider, glewlwyd, glewlwyd_runs, oidc_provider
+from support.screen import Screen
+from support.site import bootgrant, clean_environment, free_port, wait_until
 
 _CONFIG = b"version: v1alpha1\nmachine:\n  type: worker\n"
 _UUID = "5d0a7b2e-8a4c-4b8e-9d4a-0123456789ab"
@@ -79,16 +90,24 @@ class _Boot:
     def said(self) -> str:
         return self.console.read_text()
 
-    def code(self) -> tuple[str, str]:
-        """The URL and the code on the console."""
-        wait_until(lambda: _VISIT.search(self.said()) or self.process.poll() is not None, "the code is shown")
-        shown = _VISIT.search(self.said())
-        assert shown is not None, self.said()
-        return shown[1], shown[2]
+    def code(self, number: int = 1) -> tuple[str, str]:
+        """The URL and the code on the console, the ``number``-th that was shown."""
+        wait_until(
+            lambda: len(_VISIT.findall(self.said())) >= number or self.process.poll() is not None, "the code is shown"
+        )
+        shown: list[tuple[str, str]] = _VISIT.findall(self.said())
+        assert len(shown) >= number, self.said()
+        return shown[number - 1]
 
     def delivered(self) -> bytes:
         assert self.process.wait(60) == 0, self.said()
         return self.output.read_bytes()
+
+
+def _claims(token: str) -> dict[str, object]:
+    payload = token.split(".")[1]
+    claims: dict[str, object] = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    return claims
 
 
 @contextmanager
@@ -142,8 +161,7 @@ def test_oidc_provider_found_by_its_issuer_with_a_secret_and_pkce(
 
 def test_oidc_provider_gives_an_id_token_for_the_configuration(oidc: OidcProvider, tmp_path: Path) -> None:
     def subject(token: str) -> str:
-        payload = token.split(".")[1]
-        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        claims = _claims(token)
         return str(claims["sub"]) if (claims["iss"], claims["aud"]) == (oidc.issuer, "machines") else ""
 
     with (
@@ -151,6 +169,51 @@ def test_oidc_provider_gives_an_id_token_for_the_configuration(oidc: OidcProvide
         _booting(tmp_path, _oidc_cmdline(server, "machines", oidc.endpoints), "--token", "id") as boot,
     ):
         oidc.approve(_complete(*boot.code()))
+        assert boot.delivered() == _CONFIG
+
+
+@pytest.mark.parametrize("compat", [[], ["--compat", "talos"]], ids=["default", "compat"])
+def test_oidc_provider_gives_a_token_for_the_audience_that_was_named(
+    compat: list[str], oidc: OidcProvider, tmp_path: Path
+) -> None:
+    def subject(token: str) -> str:
+        claims = _claims(token)
+        return str(claims["sub"]) if (claims["iss"], claims["aud"]) == (oidc.issuer, "https://config.example/") else ""
+
+    with _serving(subject) as server:
+        cmdline = _oidc_cmdline(server, "machines", oidc.endpoints, f"{_OAUTH}audience=https://config.example/")
+        with _booting(tmp_path, cmdline, *compat) as boot:
+            oidc.approve(_complete(*boot.code()))
+            assert boot.delivered() == _CONFIG
+
+
+@pytest.mark.parametrize(
+    "compat", [[], ["--compat", "talos", "--retry-pause", "500ms"]], ids=["default", "compat with a short pause"]
+)
+def test_oidc_provider_lets_a_code_expire_and_the_next_one_is_approved(compat: list[str], tmp_path: Path) -> None:
+    with (
+        oidc_provider(code_life=7) as oidc,
+        _serving(oidc.who_has) as server,
+        _booting(tmp_path, _oidc_cmdline(server, "machines", oidc.endpoints), *compat) as boot,
+    ):
+        first = boot.code()
+        second = boot.code(2)
+        assert second != first
+        oidc.approve(_complete(*second))
+        assert boot.delivered() == _CONFIG
+
+
+def test_oidc_provider_forgets_its_codes_when_it_restarts_and_a_new_one_is_shown(tmp_path: Path) -> None:
+    port = free_port()
+    with oidc_provider(port) as oidc, _serving(oidc.who_has) as server, contextlib.ExitStack() as later:
+        boot = later.enter_context(_booting(tmp_path, _oidc_cmdline(server, "machines", oidc.endpoints)))
+        first = boot.code()
+        oidc.stop()
+        again = later.enter_context(oidc_provider(port))
+        second = boot.code(2)
+        assert second != first
+        assert "no longer knows the code" in boot.said()
+        again.approve(_complete(*second))
         assert boot.delivered() == _CONFIG
 
 
@@ -187,10 +250,11 @@ def _glewlwyd_cmdline(server: _ConfigServer, client: str, *parameters: str) -> s
     return " ".join([*own, f"{_OAUTH}extra_variable=uuid", *parameters])
 
 
-def test_glewlwyd_with_a_public_client(debian: Glewlwyd, tmp_path: Path) -> None:
+@pytest.mark.parametrize("compat", [[], ["--compat", "talos"]], ids=["default", "compat"])
+def test_glewlwyd_with_a_public_client(compat: list[str], debian: Glewlwyd, tmp_path: Path) -> None:
     with (
         _serving(debian.who_has) as server,
-        _booting(tmp_path, _glewlwyd_cmdline(server, "machines", debian.endpoints)) as boot,
+        _booting(tmp_path, _glewlwyd_cmdline(server, "machines", debian.endpoints), *compat) as boot,
     ):
         url, code = boot.code()
         debian.approve(f"{url}?code={code}")
@@ -205,3 +269,76 @@ def test_glewlwyd_found_by_its_issuer_with_a_secret(debian: Glewlwyd, tmp_path: 
             url, code = boot.code()
             debian.approve(f"{url}?code={code}")
             assert boot.delivered() == _CONFIG
+
+
+def test_glewlwyd_gives_an_id_token_for_the_configuration(debian: Glewlwyd, tmp_path: Path) -> None:
+    def issued_to(token: str) -> str:
+        claims = _claims(token)
+        return str(claims["name"]) if (claims["iss"], claims["aud"]) == (debian.issuer, "machines") else ""
+
+    with _serving(issued_to) as server:
+        cmdline = _glewlwyd_cmdline(server, "machines", debian.endpoints, f"{_OAUTH}scope=openid")
+        with _booting(tmp_path, cmdline, "--token", "id") as boot:
+            url, code = boot.code()
+            debian.approve(f"{url}?code={code}")
+            assert boot.delivered() == _CONFIG
+
+
+def test_glewlwyd_lets_a_code_expire_and_the_next_one_is_approved(tmp_path: Path) -> None:
+    with (
+        glewlwyd(tmp_path, code_life=6) as debian,
+        _serving(debian.who_has) as server,
+        _booting(tmp_path, _glewlwyd_cmdline(server, "machines", debian.endpoints)) as boot,
+    ):
+        first = boot.code()
+        second = boot.code(2)
+        assert second != first
+        assert "the code has expired" in boot.said()
+        debian.approve("{}?code={}".format(*second))
+        assert boot.delivered() == _CONFIG
+
+
+def test_glewlwyd_keeps_a_code_over_a_restart(tmp_path: Path) -> None:
+    with glewlwyd(tmp_path) as debian, _serving(debian.who_has) as server, contextlib.ExitStack() as later:
+        boot = later.enter_context(_booting(tmp_path, _glewlwyd_cmdline(server, "machines", debian.endpoints)))
+        url, code = boot.code()
+        debian.stop()
+        later.enter_context(glewlwyd_runs(tmp_path, debian))
+        debian.approve(f"{url}?code={code}")
+        assert boot.delivered() == _CONFIG
+        assert len(_VISIT.findall(boot.said())) == 1
+
+
+class _Hasty:
+    """A provider that is asked out of turn, once."""
+
+    def __init__(self, provider: Provider, after: Callable[[], None]) -> None:
+        self._provider = provider
+        self._after = after
+        self.answers: list[Event] = []
+
+    def request_codes(self, action: RequestCodes) -> Event:
+        return self._provider.request_codes(action)
+
+    def poll(self, action: PollToken) -> Event:
+        self.answers.append(self._provider.poll(action))
+        if len(self.answers) == 1:
+            self.answers.append(self._provider.poll(action))
+            self._after()
+        return self.answers[-1]
+
+
+def test_glewlwyd_slows_a_hasty_machine_down_and_gives_the_token_all_the_same(debian: Glewlwyd) -> None:
+    endpoints = parse_cmdline(debian.endpoints)
+    device, token = (endpoints.first(f"{_OAUTH}{name}") or "" for name in ("device_auth_url", "token_url"))
+    settings = OAuthSettings("machines", None, ("machines",), "", device, token, ("uuid",))
+    screen, clock = Screen(), SystemClock()
+    hasty = _Hasty(
+        Provider(Transport(), settings, {"uuid": _UUID}),
+        lambda: debian.approve(screen.prompts[0].verification_uri_complete),
+    )
+    begun = clock.steady()
+    found = authorize(DeviceFlow.begin(Rules(), begun), hasty, screen, clock)
+    assert hasty.answers[1] == Refused(OAuthError("slow_down"))
+    assert clock.steady() - begun > 6
+    assert debian.who_has(found.access_token.reveal()) == "ana"

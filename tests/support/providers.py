@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
@@ -24,7 +24,13 @@ class OidcProvider:
     """node oidc-provider with its development pages. Clients: machines (public), machines-basic, machines-post."""
 
     issuer: str
+    process: subprocess.Popen[str]
     client_secret: str = "s3cr+t/&="
+
+    def stop(self) -> None:
+        """Stop it now; what it knew is gone."""
+        self.process.kill()
+        self.process.wait()
 
     @property
     def endpoints(self) -> str:
@@ -66,20 +72,21 @@ class OidcProvider:
 
 
 @contextmanager
-def oidc_provider() -> Iterator[OidcProvider]:
-    """A new provider, gone after the block."""
+def oidc_provider(port: int = 0, code_life: int = 600) -> Iterator[OidcProvider]:
+    """A new provider, gone after the block, with all that it knew. ``code_life`` in seconds."""
     node, folder = npm_packages(_OIDC_PROVIDER)
     script = (_OIDC_PROVIDER / "server.mjs").read_text()
     # The script comes on standard input so that its imports are looked for where the packages are.
     with subprocess.Popen(
-        [node, "--input-type=module", "-"], cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
+        [node, "--input-type=module", "-", json.dumps({"port": port, "codeLife": code_life})],
+        cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
         try:
             assert process.stdin is not None
             assert process.stdout is not None
             process.stdin.write(script)
             process.stdin.close()
-            yield OidcProvider(json.loads(process.stdout.readline())["issuer"])
+            yield OidcProvider(json.loads(process.stdout.readline())["issuer"], process)
         finally:
             process.kill()
 
@@ -96,6 +103,13 @@ class Glewlwyd:
     url: str
     # Letters and digits only: glewlwyd does not decode what RFC 6749 section 2.3.1 has a client encode.
     client_secret: str = "s3cret"
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list, compare=False)
+
+    def stop(self) -> None:
+        """Stop it now; what it knew is in its database."""
+        process = self.processes.pop()
+        process.kill()
+        process.wait()
 
     @property
     def issuer(self) -> str:
@@ -126,22 +140,30 @@ class Glewlwyd:
 
 
 @contextmanager
-def glewlwyd(folder: Path) -> Iterator[Glewlwyd]:
-    """A new provider with its database in ``folder``, gone after the block."""
-    program_file = program("glewlwyd", "glewlwyd")
+def glewlwyd(folder: Path, code_life: int = 600) -> Iterator[Glewlwyd]:
+    """A new provider with its database in ``folder``, gone after the block. ``code_life`` in seconds."""
     with closing(sqlite3.connect(folder / "glewlwyd.db")) as database:
         database.executescript(installed_file(_GLEWLWYD_SQL, "glewlwyd").read_text())
     provider = Glewlwyd(f"http://127.0.0.1:{free_port()}")
     (folder / "glewlwyd.conf").write_text(_glewlwyd_settings(folder, provider.url))
+    with glewlwyd_runs(folder, provider):
+        _set_up(provider, code_life)
+        yield provider
+
+
+@contextmanager
+def glewlwyd_runs(folder: Path, provider: Glewlwyd) -> Iterator[None]:
+    """The process, on a database that is there: started anew it knows what it knew."""
+    program_file = program("glewlwyd", "glewlwyd")
     with (
-        (folder / "glewlwyd.log").open("wb") as log,
+        (folder / "glewlwyd.log").open("ab") as log,
         subprocess.Popen([program_file, "-c", folder / "glewlwyd.conf"], stdout=log, stderr=log) as process,
     ):
         try:
             wait_until(lambda: _answers(provider.url) or process.poll() is not None, "glewlwyd answers")
             assert process.poll() is None, (folder / "glewlwyd.log").read_text()
-            _set_up(provider)
-            yield provider
+            provider.processes.append(process)
+            yield
         finally:
             process.kill()
 
@@ -183,7 +205,7 @@ def _glewlwyd_settings(folder: Path, url: str) -> str:
     return "\n".join([*lines, f'database = {{ type="sqlite3"; path="{folder}/glewlwyd.db"; }};', ""])
 
 
-def _set_up(provider: Glewlwyd) -> None:
+def _set_up(provider: Glewlwyd, code_life: int) -> None:
     """What an administrator does once: the plugin, a scope, a person, the clients."""
     switches = ("code", "token", "password", "client", "refresh", "none")
     plugin = {
@@ -199,7 +221,7 @@ def _set_up(provider: Glewlwyd) -> None:
         "auth-type-id-token-enabled": True,
         **{f"auth-type-{switch}-enabled": False for switch in switches},
         "auth-type-device-enabled": True,
-        "device-authorization-expiration": 600,
+        "device-authorization-expiration": code_life,
         "device-authorization-interval": 1,
         "name-claim": "mandatory",
     }
@@ -207,7 +229,7 @@ def _set_up(provider: Glewlwyd) -> None:
         "redirect_uri": [],
         "authorization_type": ["device_authorization"],
         "enabled": True,
-        "scope": ["machines"],
+        "scope": ["machines", "openid"],
     }
     public = {"client_id": "machines", "confidential": False, "token_endpoint_auth_method": ["none"]}
     secret = {"client_id": "machines-secret", "confidential": True, "client_secret": provider.client_secret}
@@ -215,7 +237,7 @@ def _set_up(provider: Glewlwyd) -> None:
         "username": "ana",
         "name": "ana",
         "password": "correct horse battery",
-        "scope": ["machines"],
+        "scope": ["machines", "openid"],
         "enabled": True,
     }
     scope = {"name": "machines", "display_name": "Machine configurations", "password_required": True, "scheme": {}}

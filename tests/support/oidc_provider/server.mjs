@@ -1,8 +1,10 @@
 // A real OpenID provider with the device flow on, for tests: in memory, on a free loopback port.
 // It prints one line of JSON with its issuer when it listens. Its own development pages are the sign-in and consent.
+// Its one argument is JSON: the port (0: a free one), and how many seconds a code lives.
 import { createServer } from 'node:http';
 import Provider from 'oidc-provider';
 
+const { port, codeLife } = JSON.parse(process.argv[2]);
 const DEVICE = 'urn:ietf:params:oauth:grant-type:device_code';
 const client = (clientId, method, secret) => ({
   client_id: clientId,
@@ -14,7 +16,7 @@ const client = (clientId, method, secret) => ({
 });
 
 const server = createServer();
-server.listen(0, '127.0.0.1', () => {
+server.listen(port, '127.0.0.1', () => {
   const issuer = `http://127.0.0.1:${server.address().port}`;
   const provider = new Provider(issuer, {
     clients: [
@@ -27,9 +29,17 @@ server.listen(0, '127.0.0.1', () => {
       deviceFlow: { enabled: true },
       devInteractions: { enabled: true },
       introspection: { enabled: true },
+      // An audience that the machine names makes the access token a JWT for it (RFC 9068).
+      resourceIndicators: {
+        enabled: true,
+        defaultResource: async (ctx) => ctx.oidc.params?.audience,
+        useGrantedResource: async () => true,
+        getResourceServerInfo: async (_ctx, audience) => ({ audience, scope: 'openid', accessTokenFormat: 'jwt' }),
+      },
     },
     // What the machine sends with its request is kept with the grant.
-    extraParams: ['uuid', 'mac', 'serial', 'hostname', 'code'],
+    extraParams: ['uuid', 'mac', 'serial', 'hostname', 'code', 'audience'],
+    ttl: { DeviceCode: codeLife },
     findAccount: async (_ctx, id) => ({ accountId: id, claims: async () => ({ sub: id }) }),
   });
   server.on('request', provider.callback());
