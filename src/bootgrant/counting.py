@@ -62,3 +62,10 @@ class StoreCounts:
     steps: Counter[str] = field(default_factory=Counter)
     decision: Durations = field(default_factory=lambda: Durations(WAITING))
     delivery: Durations = field(default_factory=lambda: Durations(WAITING))
+
+
+@dataclass(slots=True)
+class NoticeCounts:
+    """Attempts to tell people, by (target, outcome): sent, failed, needless (nobody waited any more)."""
+
+    outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)

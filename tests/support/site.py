@@ -24,6 +24,7 @@ from support.grants import MAC, UUID
 
 CONFIG = "version: v1alpha1\nmachine:\n  type: worker\n"
 KEY = b"k" * 32
+_SERVING = re.compile(r'[ "]serving http')
 _SHOWN_CODE = re.compile(r"enter the code ([A-Z]{4}-[A-Z]{4})")
 
 
@@ -79,10 +80,10 @@ class Served:
 
     def start(self) -> None:
         """Start it and wait until it says that it serves."""
-        already = self.log.count(" serving ") if (self.folder / "serve.log").exists() else 0
+        already = len(_SERVING.findall(self.log)) if (self.folder / "serve.log").exists() else 0
         self.launch()
         wait_until(
-            lambda: self.log.count(" serving ") > already or self.process.poll() is not None, "the server serves"
+            lambda: len(_SERVING.findall(self.log)) > already or self.process.poll() is not None, "the server serves"
         )
         assert self.process.poll() is None, self.log
 

@@ -23,6 +23,7 @@ COMMANDS: Final[dict[str, str]] = {
     "tokens": "tokens for programs: add, list, revoke",
     "kernel-args": "print the kernel parameters for a server: as a line, for GRUB, iPXE, systemd-boot, Image Factory",
     "doctor": "play a machine end to end, without a machine, and say what would go wrong",
+    "notify": "send a test to those who are told when machines wait",
     "rehearse": "simulated machines, thousands of them: how this server will bear the next boot storm",
     "demo": "see it all on this computer: a server, a machine, an approval, the configuration",
 }

@@ -6,10 +6,7 @@ import argparse
 import logging
 import os
 import sys
-import time
-from logging.handlers import QueueHandler, QueueListener
 from pathlib import Path
-from queue import SimpleQueue
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,19 +35,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from bootgrant.ports.grant_store import StoreUnavailable
     from bootgrant.service.listening import activated
+    from bootgrant.service.logs import start_log
     from bootgrant.service.run import serve
     from bootgrant.service.settings import SettingsError, load_site
     from bootgrant.service.settings_table import SETTINGS
 
-    listener = _start_log()
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    # Every attempt of the pool to reach a lost database is a warning; the store says once that it is lost.
-    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
-    logging.getLogger("yoyo").setLevel(logging.WARNING)
     given = vars(args)
     flags = {setting.key: given[setting.key] for setting in SETTINGS if given.get(setting.key) is not None}
     try:
         site = load_site(args.config, os.environ, flags)
+    except SettingsError as error:
+        print(f"bootgrant: {error}", file=sys.stderr)
+        return 1
+    listener = start_log(site.log_format)
+    try:
         descriptor = args.fd if args.fd is not None else activated(os.environ)
         serve(site, lambda: _say_ready(site.public_url, site.listen), descriptor)
     except (SettingsError, StoreUnavailable) as error:
@@ -62,36 +60,6 @@ def run(args: argparse.Namespace) -> int:
     finally:
         listener.stop()
     return 0
-
-
-def _start_log() -> QueueListener:
-    """Lines on standard error, written by a thread of their own: a slow disk or a stopped terminal holds up no machine.
-
-    What no line shows is not looked up: many machines are logged in a second.
-    """
-    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Lines("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    lines: SimpleQueue[logging.LogRecord] = SimpleQueue()
-    root = logging.getLogger()
-    root.setLevel(logging.INFO)
-    root.addHandler(QueueHandler(lines))
-    listener = QueueListener(lines, handler)
-    listener.start()
-    return listener
-
-
-class _Lines(logging.Formatter):
-    """The usual time in front of a line, written out once a second."""
-
-    _second = 0
-    _shown = ""
-
-    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802 - logging's name
-        second = int(record.created)
-        if second != self._second:
-            self._second, self._shown = second, time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(second))
-        return f"{self._shown},{int(record.msecs):03}"
 
 
 def _say_ready(public_url: str, listen: tuple[str, int]) -> None:

@@ -11,6 +11,7 @@ from bootgrant.ports.audit_log import AuditLog
 from bootgrant.ports.challenge_store import ChallengeStore
 from bootgrant.ports.grant_store import GrantStore
 from bootgrant.ports.operator_store import OperatorStore
+from bootgrant.ports.outbox import Outbox
 from bootgrant.ports.passkey_store import PasskeyStore
 from bootgrant.ports.window_store import WindowStore
 
@@ -23,6 +24,9 @@ class Database(Protocol):
 
     @property
     def operators(self) -> OperatorStore: ...
+
+    @property
+    def outbox(self) -> Outbox: ...
 
     @property
     def counts(self) -> StoreCounts: ...

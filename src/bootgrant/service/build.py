@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from bootgrant.approval.codes import UserCodes
 from bootgrant.asgi.answer import plain_answer
 from bootgrant.asgi.client_address import AllowedNetworks
 from bootgrant.asgi.counted import Counted
+from bootgrant.asgi.request_id import RequestIds
 from bootgrant.asgi.strict_requests import StrictRequests
 from bootgrant.asgi.trusted_proxies import TrustedProxies
 from bootgrant.asgi.types import App, Receive, Scope, Send
@@ -40,6 +42,7 @@ from bootgrant.workflows.collect_ended import CollectEnded
 from bootgrant.workflows.deliver_config import DeliverConfig
 from bootgrant.workflows.held_polls import HeldPolls
 from bootgrant.workflows.look_at_token import LookAtToken
+from bootgrant.workflows.notify_waiting import NotifyWaiting
 from bootgrant.workflows.open_grant import OpenGrant
 from bootgrant.workflows.poll_grant import PollGrant
 
@@ -61,6 +64,7 @@ class Built:
     admission: Admission
     collect: CollectEnded
     source: LayeredSource
+    notify: NotifyWaiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +105,10 @@ def build(site: Site, database: Database, key: bytes, held_most: int, clock: Clo
     rules = MachineRules(AllowedNetworks(site.machine_networks), site.clients, counts)
     decide = build_decisions(site, database, source, clock, codes, admission).decide
     plane = people_plane(site, database, decide, clock, entropy)
-    pages = Counted(build_pages(plane), counts)
-    metrics = _metrics(site, Watched(database, counts, held, clock))
+    request_id = partial(_request_id, entropy)
+    pages = RequestIds(Counted(build_pages(plane), counts), request_id)
+    notify = NotifyWaiting(database.grants, source, database.outbox, clock, entropy, site.operators_url, site.notify)
+    metrics = _metrics(site, Watched(database, counts, notify.counts, held, clock))
     look = LookAtToken(database.grants, clock, site.rules)
     busiest = {
         "/device/code": device_authorization(
@@ -128,13 +134,14 @@ def build(site: Site, database: Database, key: bytes, held_most: int, clock: Clo
         config=ConfigEndpoint(DeliverConfig(database.grants, source, clock, site.rules), rules.networks, counts),
         otherwise=pages if site.operators_listen is None else _nothing_else,
     )
-    admin = _AdminRouter(build_admin_api(decide, clock), people_api(database, clock, entropy))
+    local = _AdminRouter(build_admin_api(decide, clock), people_api(database, clock, entropy))
+    admin = RequestIds(Counted(local, counts), request_id)
     collect = CollectEnded(database.grants, clock, site.kept)
     proxies = TrustedProxies(AllowedNetworks(site.trusted_proxies))
     endpoints = {path.encode(): endpoint for path, endpoint in busiest.items()}
     short_way = ShortWay(endpoints, proxies, in_tasks=not isinstance(database, SqliteDatabase))
     public, people = (proxies.before(StrictRequests(app)) for app in (router, pages))
-    return Built(public, people, admin, short_way, held, admission, collect, source)
+    return Built(public, people, admin, short_way, held, admission, collect, source, notify)
 
 
 def _counted(counts: RequestCounts, apps: Mapping[str, App]) -> Mapping[str, App]:
@@ -145,6 +152,10 @@ def _metrics(site: Site, watched: Watched) -> MetricsEndpoint:
     collector = ServerCollector(watched)
     networks = AllowedNetworks(site.metrics_networks)
     return MetricsEndpoint(collector, registry_of(collector), networks, bool(site.trusted_proxies))
+
+
+def _request_id(entropy: Entropy) -> str:
+    return entropy.random_bytes(10).hex()
 
 
 async def _nothing_else(_scope: Scope, _receive: Receive, send: Send) -> None:

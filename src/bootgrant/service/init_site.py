@@ -15,7 +15,7 @@ from bootgrant.ports.operator_store import Operator
 from bootgrant.service.data_folder import code_key, prepare_data_folder
 from bootgrant.service.database import migrate_database, open_database
 from bootgrant.service.settings import SettingsError, Site, load_site
-from bootgrant.service.settings_table import SETTINGS, Setting
+from bootgrant.service.settings_table import SETTINGS, Kind, Setting
 from bootgrant.service.system import SystemClock, SystemEntropy
 from bootgrant.wire.secret import Secret
 from bootgrant.workflows.manage_operators import made_up_password
@@ -89,6 +89,8 @@ def settings_file(chosen: dict[str, str]) -> str:
     section = ""
     for setting in SETTINGS:
         head, dot, name = setting.key.rpartition(".")
+        if setting.kind is Kind.NOTIFY:
+            continue
         if setting.key == "clients":
             lines += ["", *_comment(setting.help), "[[clients]]", 'id = "talos"']
             continue

@@ -23,6 +23,7 @@ from bootgrant.service.data_folder import admin_socket, code_key, prepare_data_f
 from bootgrant.service.database import open_database
 from bootgrant.service.http_protocol import NO_SHORT_WAY, ShortWay, protocol_with
 from bootgrant.service.listening import inherited, listen_admin, listen_public
+from bootgrant.service.notifying import notify_forever
 from bootgrant.service.settings import Site
 from bootgrant.service.system import SystemClock, SystemEntropy
 from bootgrant.service.tls import ServerTls
@@ -108,6 +109,8 @@ async def _serve(
         loop.add_signal_handler(number, stop)
     await asyncio.to_thread(built.source.refresh)
     chores = [asyncio.create_task(_collect(built.collect)), asyncio.create_task(_watch_machines(built.source))]
+    if site.notify:
+        chores.append(asyncio.create_task(notify_forever(built.notify)))
     if tls is not None:
         chores.append(asyncio.create_task(_watch_certificate(tls)))
     running = [asyncio.create_task(server.serve(sockets=[listener])) for server, listener in served]

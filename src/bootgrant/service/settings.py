@@ -5,17 +5,21 @@ from __future__ import annotations
 import ipaddress
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from bootgrant.approval.grant import GrantRules
 from bootgrant.machine_plane.clients import Client
+from bootgrant.service.logs import LogFormat
 from bootgrant.service.machine_settings import MachineSettings, machine_settings
 from bootgrant.service.settings_table import SETTINGS, Kind, Setting
 from bootgrant.wire.secret import Secret
+
+if TYPE_CHECKING:
+    from bootgrant.workflows.notify_waiting import Target
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _SHORTEST_SECRET = 16
@@ -67,6 +71,8 @@ class Site:
     operators_listen: tuple[str, int] | None
     tls: TlsFiles | None
     clients: Mapping[str, Client]
+    notify: tuple[Target, ...]
+    log_format: LogFormat
 
 
 def load_site(
@@ -153,6 +159,8 @@ def _build(values: Mapping[str, tuple[object, str]], base: Path) -> Site:
         operators_listen=parsed["operators.listen"],
         tls=_tls(parsed["tls.certificate"], parsed["tls.key"]),
         clients=parsed["clients"],
+        notify=parsed["notify"],
+        log_format=parsed["log.format"],
     )
 
 
@@ -177,27 +185,23 @@ def _check(rules: GrantRules) -> None:
 def _parse(kind: Kind, value: object, base: Path) -> object:
     if kind.value.endswith("or nothing") and not value:
         return None
-    match kind:
-        case Kind.NETWORKS:
-            return tuple(_network(text) for text in _texts(value))
-        case Kind.TEXTS:
-            return tuple(_texts(value))
-        case Kind.COUNT:
-            return _count(value)
-        case Kind.CLIENTS:
-            return _clients(value, base)
-        case Kind.DATABASE:
-            return _database_url(value)
-        case Kind.OPTIONAL_TEXT:
-            return _text(value)
-        case Kind.URL | Kind.OPTIONAL_URL:
-            return _public_url(_text(value))
-        case Kind.LISTEN | Kind.OPTIONAL_LISTEN:
-            return _listen(_text(value))
-        case Kind.FOLDER | Kind.OPTIONAL_FILE:
-            return base / Path(_text(value)).expanduser()
-        case Kind.DURATION:
-            return _duration(_text(value))
+    return _PARSERS[kind](value, base)
+
+
+def _notify(value: object, base: Path) -> tuple[Target, ...]:
+    """What sends messages is imported where somebody is to be told: every command reads the settings."""
+    if value in ([], ()):
+        return ()
+    from bootgrant.service.notify_settings import parse_notify
+
+    return parse_notify(value, base)
+
+
+def _log_format(value: object) -> LogFormat:
+    try:
+        return LogFormat(value)
+    except ValueError:
+        raise ValueError(f'{value!r} is no form of the log; write "text" or "json"') from None
 
 
 def _text(value: object) -> str:
@@ -292,3 +296,26 @@ def _public_url(text: str) -> str:
     if parts.path not in ("", "/") or parts.query or parts.fragment or parts.username is not None:
         raise ValueError(f"{text!r} must be a scheme, a host and perhaps a port, nothing behind it")
     return f"{parts.scheme}://{parts.netloc}"
+
+
+def _file(value: object, base: Path) -> Path:
+    return base / Path(_text(value)).expanduser()
+
+
+_PARSERS: Final[Mapping[Kind, Callable[[object, Path], object]]] = {
+    Kind.NETWORKS: lambda value, _: tuple(_network(text) for text in _texts(value)),
+    Kind.TEXTS: lambda value, _: tuple(_texts(value)),
+    Kind.COUNT: lambda value, _: _count(value),
+    Kind.CLIENTS: _clients,
+    Kind.NOTIFY: _notify,
+    Kind.LOG_FORMAT: lambda value, _: _log_format(value),
+    Kind.DATABASE: lambda value, _: _database_url(value),
+    Kind.OPTIONAL_TEXT: lambda value, _: _text(value),
+    Kind.URL: lambda value, _: _public_url(_text(value)),
+    Kind.OPTIONAL_URL: lambda value, _: _public_url(_text(value)),
+    Kind.LISTEN: lambda value, _: _listen(_text(value)),
+    Kind.OPTIONAL_LISTEN: lambda value, _: _listen(_text(value)),
+    Kind.FOLDER: _file,
+    Kind.OPTIONAL_FILE: _file,
+    Kind.DURATION: lambda value, _: _duration(_text(value)),
+}

@@ -17,6 +17,8 @@ class Kind(Enum):
     NETWORKS = "list of networks"
     CLIENTS = "list of clients"
     COUNT = "whole number"
+    NOTIFY = "list of tables"
+    LOG_FORMAT = "text or json"
     DATABASE = "sqlite or URL"
     OPTIONAL_FILE = "file or nothing"
     OPTIONAL_TEXT = "text or nothing"
@@ -189,6 +191,19 @@ SETTINGS: Final = (
         "A certificate chain (PEM), to speak HTTPS without a proxy; read again when it changes.",
     ),
     Setting("tls.key", Kind.OPTIONAL_FILE, "", "The key of the certificate (PEM)."),
+    Setting(
+        "log.format",
+        Kind.LOG_FORMAT,
+        "text",
+        "The log on standard error: lines for people, or one JSON object a line for a collector.",
+    ),
+    Setting(
+        "notify",
+        Kind.NOTIFY,
+        (),
+        "Whom to tell that machines wait, as [[notify]] each: webhook, e-mail, Slack, Teams or ntfy "
+        "(docs/notifications.md). Only in the file.",
+    ),
     Setting(
         "clients",
         Kind.CLIENTS,

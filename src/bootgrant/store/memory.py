@@ -9,6 +9,7 @@ from bootgrant.counting import StoreCounts
 from bootgrant.store.grant_book import Batch, GrantBook
 from bootgrant.store.grant_index import GrantIndex
 from bootgrant.store.memory_decisions import MemoryAssignmentStore, MemoryAuditLog, MemoryWindowStore
+from bootgrant.store.memory_outbox import MemoryOutbox
 from bootgrant.store.memory_people import (
     MemoryApiTokenStore,
     MemoryChallengeStore,
@@ -63,6 +64,7 @@ class MemoryDatabase:
         self.windows = MemoryWindowStore()
         self.grants = GrantBook(GrantIndex(), MemoryJournal(self.audit), self.counts)
         self.operators = MemoryOperatorStore()
+        self.outbox = MemoryOutbox()
         self.passkeys = MemoryPasskeyStore(self.operators)
         self.challenges = MemoryChallengeStore()
         self.api_tokens = MemoryApiTokenStore()

@@ -14,7 +14,7 @@ from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 
 from bootgrant import __version__
-from bootgrant.counting import Durations, RequestCounts
+from bootgrant.counting import Durations, NoticeCounts, RequestCounts
 from bootgrant.ports.clock import Clock
 from bootgrant.ports.database import Database
 from bootgrant.ports.grant_store import Census, StoreUnavailable
@@ -33,6 +33,7 @@ class Watched:
 
     database: Database
     requests: RequestCounts
+    notices: NoticeCounts
     held: HeldPolls
     clock: Clock
 
@@ -80,6 +81,7 @@ class ServerCollector(Collector):
             table.ANSWERS.name: lambda: {(name, str(code)): count for (name, code), count in requests.answered.items()},
             table.REFUSALS.name: lambda: {(name, str(why)): count for (name, why), count in requests.refused.items()},
             table.STORE.name: lambda: counts.transactions,
+            table.NOTICES.name: lambda: dict(self._watched.notices.outcomes.items()),
             table.STORE_FAILURES.name: lambda: counts.failures,
         }
 

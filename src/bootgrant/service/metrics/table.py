@@ -63,6 +63,12 @@ STORE: Final = Metric(
 STORE_FAILURES: Final = Metric(
     "bootgrant_store_failures_total", Kind.COUNTER, "Pieces of work that the database did not do."
 )
+NOTICES: Final = Metric(
+    "bootgrant_notifications_total",
+    Kind.COUNTER,
+    "Notifications by the name of [[notify]] and outcome: sent, failed, needless (nobody waited any more).",
+    ("target", "outcome"),
+)
 
 METRICS: Final = (
     INFO,
@@ -78,4 +84,5 @@ METRICS: Final = (
     REFUSALS,
     STORE,
     STORE_FAILURES,
+    NOTICES,
 )

@@ -21,6 +21,7 @@ from bootgrant.store.postgres.connections import Connection, Connections, reason
 from bootgrant.store.postgres.grants import PostgresGrantStore
 from bootgrant.store.postgres.migrations import check_schema
 from bootgrant.store.postgres.news import News
+from bootgrant.store.postgres.outbox import PostgresOutbox
 from bootgrant.store.postgres.policy import PostgresAssignmentStore, PostgresWindowStore
 from bootgrant.store.postgres.rows import PostgresRows
 from bootgrant.store.postgres.watching import Watching
@@ -37,6 +38,7 @@ class PostgresDatabase:
         self._news = news
         self.grants = PostgresGrantStore(connections, watching, news)
         self.counts = connections.counts
+        self.outbox = PostgresOutbox(connections)
         rows = PostgresRows(connections)
         self.operators = OperatorRows(rows)
         self.passkeys = PasskeyRows(rows)

@@ -18,6 +18,7 @@ from bootgrant.store.people.passkeys import PasskeyRows
 from bootgrant.store.sqlite.audit import SqliteAuditLog
 from bootgrant.store.sqlite.grants import SqliteJournal
 from bootgrant.store.sqlite.migrations import migrate
+from bootgrant.store.sqlite.outbox import SqliteOutbox
 from bootgrant.store.sqlite.policy import SqliteAssignmentStore, SqliteWindowStore
 from bootgrant.store.sqlite.rows import SqliteRows
 from bootgrant.store.sqlite.writer import Writer
@@ -51,6 +52,7 @@ class SqliteDatabase:
             index.put(grant)
         self.counts = self._writer.counts
         self.grants = GrantBook(index, journal, self.counts)
+        self.outbox = SqliteOutbox(self._writer, self._reader)
         rows = SqliteRows(self._writer, self._reader)
         self.operators = OperatorRows(rows)
         self.passkeys = PasskeyRows(rows)

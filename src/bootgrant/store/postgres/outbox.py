@@ -1,0 +1,65 @@
+"""The outbox as rows of PostgreSQL: of several servers one keeps a message, and one at a time sends it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Final
+
+from bootgrant.ports.outbox import Outgoing
+from bootgrant.store.postgres.connections import Connection, Connections
+
+_TELL: Final = (
+    "INSERT INTO notified (target, grant_id, at) SELECT %s, told, %s FROM unnest(%s::text[]) AS told ORDER BY told "
+    "ON CONFLICT DO NOTHING RETURNING grant_id"
+)
+_KEEP: Final = (
+    "INSERT INTO outbox (message_id, target, grant_ids, created_at, next_at, attempts) VALUES (%s, %s, %s, %s, %s, 0)"
+)
+_TAKE: Final = (
+    "UPDATE outbox SET next_at = %s, attempts = attempts + 1 WHERE message_id IN ("
+    "SELECT message_id FROM outbox WHERE next_at <= %s AND target = ANY(%s) ORDER BY next_at LIMIT %s "
+    "FOR UPDATE SKIP LOCKED) RETURNING message_id, target, grant_ids, created_at, attempts"
+)
+
+
+class PostgresOutbox:
+    """ports.outbox.Outbox on a database that other servers use too."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    async def enqueue(self, message: Outgoing) -> int:
+        # Made twice after a broken connection, the second time finds what the first one kept.
+        async def keep(connection: Connection) -> int:
+            at = message.created_at
+            async with connection.transaction():
+                told = await connection.execute(_TELL, (message.target, at, list(message.grant_ids)))
+                new = {row[0] for row in await told.fetchall()}
+                if new:
+                    ids = json.dumps([grant_id for grant_id in message.grant_ids if grant_id in new])
+                    await connection.execute(_KEEP, (message.message_id, message.target, ids, at, at))
+            return len(new)
+
+        return await self._connections.run(keep)
+
+    async def take(self, targets: Sequence[str], now: float, until: float, limit: int) -> Sequence[Outgoing]:
+        async def take(connection: Connection) -> list[Outgoing]:
+            cursor = await connection.execute(_TAKE, (until, now, list(targets), limit))
+            rows = await cursor.fetchall()
+            return [Outgoing(row[0], row[1], tuple(json.loads(row[2])), row[3], row[4]) for row in rows]
+
+        return await self._connections.run(take)
+
+    async def postpone(self, message_id: str, at: float) -> None:
+        await self._write("UPDATE outbox SET next_at = %s WHERE message_id = %s", (at, message_id))
+
+    async def done(self, message_id: str) -> None:
+        await self._write("DELETE FROM outbox WHERE message_id = %s", (message_id,))
+
+    async def forget(self, before: float) -> None:
+        await self._write("DELETE FROM notified WHERE at < %s", (before,))
+        await self._write("DELETE FROM outbox WHERE created_at < %s", (before,))
+
+    async def _write(self, statement: str, values: tuple[object, ...]) -> None:
+        await self._connections.run(lambda connection: connection.execute(statement, values))

@@ -1,0 +1,71 @@
+"""The outbox as rows of SQLite."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from typing import Final
+
+from bootgrant.ports.grant_store import StoreUnavailable
+from bootgrant.ports.outbox import Outgoing
+from bootgrant.store.sqlite.writer import Writer
+
+_TELL: Final = "INSERT OR IGNORE INTO notified (target, grant_id, at) VALUES (?, ?, ?)"
+_KEEP: Final = (
+    "INSERT INTO outbox (message_id, target, grant_ids, created_at, next_at, attempts) VALUES (?, ?, ?, ?, ?, 0)"
+)
+_DUE: Final = (
+    "SELECT message_id FROM outbox WHERE next_at <= ? AND target IN (SELECT value FROM json_each(?)) "
+    "ORDER BY next_at LIMIT ?"
+)
+_TAKE: Final = (
+    f"UPDATE outbox SET next_at = ?, attempts = attempts + 1 WHERE message_id IN ({_DUE}) "  # noqa: S608  (our own)
+    "RETURNING message_id, target, grant_ids, created_at, attempts"
+)
+
+
+class SqliteOutbox:
+    """ports.outbox.Outbox on one SQLite file."""
+
+    def __init__(self, writer: Writer, reader: sqlite3.Connection) -> None:
+        self._writer = writer
+        self._reader = reader
+
+    async def enqueue(self, message: Outgoing) -> int:
+        def keep(connection: sqlite3.Connection) -> int:
+            at = message.created_at
+            new = [
+                grant_id
+                for grant_id in message.grant_ids
+                if connection.execute(_TELL, (message.target, grant_id, at)).rowcount
+            ]
+            if new:
+                connection.execute(_KEEP, (message.message_id, message.target, json.dumps(new), at, at))
+            return len(new)
+
+        return await self._writer.run(keep)
+
+    async def take(self, targets: Sequence[str], now: float, until: float, limit: int) -> Sequence[Outgoing]:
+        due = (now, json.dumps(list(targets)), limit)
+        # Looked up first: an empty outbox costs no write.
+        try:
+            if not self._reader.execute(_DUE, due).fetchone():
+                return []
+        except sqlite3.Error as error:
+            raise StoreUnavailable(f"the database cannot be read ({error})") from error
+        rows = await self._writer.run(lambda connection: connection.execute(_TAKE, (until, *due)).fetchall())
+        return [Outgoing(row[0], row[1], tuple(json.loads(row[2])), row[3], row[4]) for row in rows]
+
+    async def postpone(self, message_id: str, at: float) -> None:
+        await self._write("UPDATE outbox SET next_at = ? WHERE message_id = ?", (at, message_id))
+
+    async def done(self, message_id: str) -> None:
+        await self._write("DELETE FROM outbox WHERE message_id = ?", (message_id,))
+
+    async def forget(self, before: float) -> None:
+        await self._write("DELETE FROM notified WHERE at < ?", (before,))
+        await self._write("DELETE FROM outbox WHERE created_at < ?", (before,))
+
+    async def _write(self, statement: str, values: tuple[object, ...]) -> None:
+        await self._writer.run(lambda connection: connection.execute(statement, values))

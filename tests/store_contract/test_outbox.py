@@ -1,0 +1,75 @@
+"""Every store keeps messages until they are sent, each machine once for each target."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from bootgrant.ports.database import Database
+from bootgrant.ports.outbox import Outbox, Outgoing
+from support.grants import NOW
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def outbox(database: Database) -> Outbox:
+    return database.outbox
+
+
+def message(name: str, *grant_ids: str, target: str = "night") -> Outgoing:
+    return Outgoing(name, target, grant_ids, NOW)
+
+
+async def test_a_message_is_taken_once_until_its_time_is_over(outbox: Outbox) -> None:
+    assert await outbox.enqueue(message("m1", "a", "b")) == 2
+    [taken] = await outbox.take(["night"], NOW, NOW + 60, 10)
+    assert taken == Outgoing("m1", "night", ("a", "b"), NOW, 1)
+    assert list(await outbox.take(["night"], NOW + 59, NOW + 120, 10)) == []
+    [again] = await outbox.take(["night"], NOW + 60, NOW + 120, 10)
+    assert again.attempts == 2
+
+
+async def test_a_machine_is_told_of_once_for_each_target(outbox: Outbox) -> None:
+    await outbox.enqueue(message("m1", "a", "b"))
+    assert await outbox.enqueue(message("m2", "b", "c")) == 1
+    assert await outbox.enqueue(message("m3", "a", "b", "c")) == 0
+    assert await outbox.enqueue(message("m4", "a", target="chat")) == 1
+    taken = {one.message_id: one.grant_ids for one in await outbox.take(["night", "chat"], NOW, NOW + 60, 10)}
+    assert taken == {"m1": ("a", "b"), "m2": ("c",), "m4": ("a",)}
+
+
+async def test_of_many_who_say_the_same_at_once_one_is_heard(outbox: Outbox) -> None:
+    ids = [f"g{number}" for number in range(50)]
+    said = [outbox.enqueue(message(f"m{number}", *ids)) for number in range(8)]
+    assert sorted(await asyncio.gather(*said)) == [0] * 7 + [50]
+
+
+async def test_takers_at_the_same_time_share_the_messages(outbox: Outbox) -> None:
+    for number in range(20):
+        await outbox.enqueue(message(f"m{number}", f"g{number}"))
+    taken = await asyncio.gather(*(outbox.take(["night"], NOW, NOW + 60, 5) for _ in range(6)))
+    names = [one.message_id for some in taken for one in some]
+    assert len(names) == len(set(names))
+    rest = await outbox.take(["night"], NOW, NOW + 60, 100)
+    assert {*names, *(one.message_id for one in rest)} == {f"m{number}" for number in range(20)}
+
+
+async def test_a_message_that_is_done_or_postponed_is_not_due(outbox: Outbox) -> None:
+    await outbox.enqueue(message("m1", "a"))
+    await outbox.enqueue(message("m2", "b"))
+    await outbox.done("m1")
+    await outbox.postpone("m2", NOW + 30)
+    assert list(await outbox.take(["night"], NOW + 29, NOW + 60, 10)) == []
+    assert [one.message_id for one in await outbox.take(["night"], NOW + 30, NOW + 60, 10)] == ["m2"]
+
+
+async def test_messages_of_targets_that_nobody_serves_stay_until_they_are_old(outbox: Outbox) -> None:
+    await outbox.enqueue(message("m1", "a", target="gone"))
+    assert list(await outbox.take(["night"], NOW, NOW + 60, 10)) == []
+    await outbox.forget(NOW)
+    assert len(await outbox.take(["gone"], NOW, NOW, 10)) == 1
+    await outbox.forget(NOW + 1)
+    assert list(await outbox.take(["gone"], NOW + 5, NOW + 60, 10)) == []
+    assert await outbox.enqueue(message("m2", "a", target="gone")) == 1

@@ -1,0 +1,196 @@
+"""People are told that machines wait: once, gathered, again until it arrives, and never when nobody waits any more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from bootgrant.approval.operators import parse_labels
+from bootgrant.ports.config_source import MachineEntry, Rendered
+from bootgrant.ports.messenger import Notice, NotSent
+from bootgrant.store.memory import MemoryDatabase
+from bootgrant.wire.identity import MachineIdentity
+from bootgrant.workflows.notify_waiting import LONGEST, QUIET, SHOWN, NotifyWaiting, Target, in_words
+from support.fakes import CountedEntropy, FakeClock
+from support.grants import other_machine, pending_grant
+
+pytestmark = pytest.mark.anyio
+LINK = "https://boot.example"
+
+
+class Inbox:
+    """ports.messenger.Messenger; ``refuse`` is raised instead of taking a message."""
+
+    def __init__(self, *refuse: NotSent) -> None:
+        self.taken: list[tuple[Notice, str]] = []
+        self.refuse = list(refuse)
+
+    async def send(self, notice: Notice, text: str) -> None:
+        if self.refuse:
+            raise self.refuse.pop(0)
+        self.taken.append((notice, text))
+
+
+class Rack:
+    """ports.config_source.ConfigSource: the serial SN0004 is in site fra, SN0005 in ams, others are unknown."""
+
+    async def find_entry(self, identity: MachineIdentity) -> MachineEntry | None:
+        site = {"SN0004": "fra", "SN0005": "ams"}.get(identity.serial)
+        return MachineEntry(f"{site}-1", "serial", {"site": site}) if site else None
+
+    async def named_entry(self, name: str) -> MachineEntry | None:
+        return None
+
+    async def entries(self) -> Sequence[MachineEntry]:
+        return []
+
+    async def render(self, name: str, identity: MachineIdentity) -> Rendered | None:
+        return None
+
+    async def preview(self, name: str, identity: MachineIdentity) -> str | None:
+        return None
+
+
+class Site:
+    """The workflow on a store in memory, with a clock that tests move."""
+
+    def __init__(self, *targets: Target, database: MemoryDatabase | None = None) -> None:
+        self.clock = FakeClock()
+        self.database = database or MemoryDatabase()
+        store, outbox = self.database.grants, self.database.outbox
+        self.notify = NotifyWaiting(store, Rack(), outbox, self.clock, CountedEntropy(), LINK, targets)
+
+    async def machine(self, number: int = 1, identity: MachineIdentity | None = None) -> str:
+        now = self.clock.now()
+        grant, _ = pending_grant(identity=identity or other_machine(number), opened_at=now, expires_at=now + 600)
+        await self.database.grants.open_grant(grant)
+        return grant.grant_id
+
+    async def wait(self, seconds: float) -> None:
+        """The server's chore, once a second."""
+        for _ in range(round(seconds)):
+            await self.notify.step()
+            await self.notify.settle()
+            self.clock.advance(1)
+
+
+def target(inbox: Inbox, name: str = "night", *labels: str) -> Target:
+    return Target(name, inbox, in_words, parse_labels(labels))
+
+
+async def test_one_machine_is_told_of_with_a_link_to_its_card_and_once() -> None:
+    inbox = Inbox()
+    site = Site(target(inbox))
+    grant_id = await site.machine(4)
+    await site.wait(60)
+    [(notice, text)] = inbox.taken
+    assert (notice.title, notice.link) == ("bootgrant: a machine waits", f"{LINK}/requests/{grant_id}")
+    assert "- serial=SN0004 from 10.20.0.11, gets fra-1" in text
+    assert text.endswith(f"Sign in and look: {LINK}/requests/{grant_id}")
+
+
+async def test_two_hundred_at_once_are_one_message() -> None:
+    inbox = Inbox()
+    site = Site(target(inbox))
+    for burst in range(4):
+        for number in range(50):
+            await site.machine(burst * 50 + number)
+        await site.wait(2)
+    await site.wait(30)
+    [(notice, text)] = inbox.taken
+    assert (notice.count, len(notice.machines), notice.more, notice.link) == (200, SHOWN, 200 - SHOWN, f"{LINK}/")
+    assert f"- and {200 - SHOWN} more" in text
+
+
+async def test_an_endless_stream_of_machines_does_not_keep_the_first_waiting() -> None:
+    inbox = Inbox()
+    site = Site(target(inbox))
+    for number in range(round(LONGEST) + 3):
+        await site.machine(number)
+        await site.wait(1)
+    assert len(inbox.taken) == 1
+    assert QUIET < LONGEST <= inbox.taken[0][0].count <= LONGEST + 2
+
+
+async def test_who_was_decided_about_in_time_is_not_told_of() -> None:
+    inbox = Inbox()
+    site = Site(target(inbox))
+    grant_id = await site.machine()
+    await site.wait(2)
+    from bootgrant.approval.grant import Decision
+
+    await site.database.grants.change_grant(grant_id, lambda g: g.deny(Decision("ana", site.clock.now())))
+    await site.wait(20)
+    assert inbox.taken == []
+
+
+async def test_a_target_with_selectors_hears_of_its_machines_alone() -> None:
+    everywhere, fra = Inbox(), Inbox()
+    site = Site(target(everywhere, "all"), target(fra, "fra", "site=fra"))
+    for number in (3, 4, 5):
+        await site.machine(number)
+    await site.wait(20)
+    assert [notice.count for notice, _ in everywhere.taken] == [3]
+    assert [notice.machines[0].labels for notice, _ in fra.taken] == [{"site": "fra"}]
+
+
+async def test_a_message_that_fails_is_sent_again_later_and_later() -> None:
+    inbox = Inbox(NotSent("down"), NotSent("down"), NotSent("busy", after=40))
+    site = Site(target(inbox))
+    await site.machine()
+    await site.wait(QUIET + 1 + 5 + 10 + 30)
+    assert (len(inbox.refuse), inbox.taken) == (0, [])
+    await site.wait(30)
+    assert len(inbox.taken) == 1
+    assert site.notify.counts.outcomes == {("night", "failed"): 3, ("night", "sent"): 1}
+
+
+async def test_a_target_that_fails_keeps_nobody_else_from_hearing() -> None:
+    broken, well = Inbox(*(NotSent("down") for _ in range(99))), Inbox()
+    site = Site(target(broken, "broken"), target(well, "well"))
+    await site.machine()
+    await site.wait(20)
+    assert len(well.taken) == 1
+
+
+async def test_what_can_never_arrive_is_given_up() -> None:
+    inbox = Inbox(NotSent("answered 404", permanent=True))
+    site = Site(target(inbox))
+    await site.machine()
+    await site.wait(120)
+    assert inbox.taken == []
+    assert site.notify.counts.outcomes == {("night", "failed"): 1}
+
+
+async def test_a_restart_loses_no_message_and_sends_none_twice() -> None:
+    down, inbox = Inbox(*(NotSent("down") for _ in range(99))), Inbox()
+    before = Site(target(down))
+    await before.machine()
+    await before.wait(10)
+    after = Site(target(inbox), database=before.database)
+    after.clock.at = before.clock.at
+    await after.wait(120)
+    assert len(inbox.taken) == 1
+
+
+async def test_of_two_servers_on_one_store_one_sends() -> None:
+    inbox = Inbox()
+    one = Site(target(inbox))
+    other = Site(target(inbox), database=one.database)
+    await one.machine()
+    for _ in range(20):
+        await one.wait(1)
+        await other.wait(1)
+    assert len(inbox.taken) == 1
+
+
+async def test_what_a_machine_claims_arrives_as_short_plain_text() -> None:
+    inbox = Inbox()
+    site = Site(target(inbox))
+    await site.machine(identity=MachineIdentity(serial="\x1b[2J\u202e<!channel>" + "x" * 500))
+    await site.wait(20)
+    [(_, text)] = inbox.taken
+    assert text.replace("\n", "").isprintable()
+    assert text.isascii()
+    assert len(text) < 400
