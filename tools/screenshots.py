@@ -27,7 +27,7 @@ from bootgrant.ports.operator_store import Operator, Session  # noqa: E402
 from bootgrant.wire.identity import MachineIdentity  # noqa: E402
 from bootgrant.wire.secret import Secret  # noqa: E402
 from support.browser import ServedApp, chromium  # noqa: E402
-from support.grants import NOW, UUID, pending_grant  # noqa: E402
+from support.grants import NOW, UUID, other_machine, pending_grant  # noqa: E402
 from support.site import CONFIG, InProcess, site_in_process  # noqa: E402
 
 URL = "http://boot.example:8080"
@@ -47,6 +47,7 @@ class View:
     name: str
     path: str
     click: str = ""
+
     signed_in: bool = True
     fill: dict[str, str] = field(default_factory=dict)
 
@@ -83,6 +84,11 @@ def _all(browser: Browser, grants: dict[str, str], folder: Path) -> None:
         View("device-unknown", "/device", "text=Go on", fill={"code": "wdjb mjht"}),
         View("card", f"/requests/{grants['known']}"),
         View("card-deny", f"/requests/{grants['known']}", "text=Deny…"),
+        View("card-rivals", f"/requests/{grants['rival']}"),
+        View("card-wrong", f"/requests/{grants['known']}", "text=Approve >> nth=-1", fill={"suffix": "wxzq"}),
+        View("batch", "/batch"),
+        View("settings", "/settings"),
+        View("configuration", f"/requests/{grants['known']}/configuration"),
         View("card-menu", f"/requests/{grants['known']}", ".me summary"),
         View("card-unknown", f"/requests/{grants['unknown']}"),
         View("card-hostile", f"/requests/{grants['hostile']}"),
@@ -133,6 +139,9 @@ def _fill(site: InProcess, served: ServedApp) -> dict[str, str]:
         identity=MachineIdentity(serial="0OCZJ19N71", mac="52:2f:fd:00:17:9a"), opened_at=NOW - 140
     )
     hostile, _ = pending_grant(identity=HOSTILE, source_address="10.20.9.4", opened_at=NOW - 20)
+    rival, _ = pending_grant(identity=other_machine(7), opened_at=NOW - 61, source_address="10.20.0.31")
+    rival_2, _ = pending_grant(identity=other_machine(7), opened_at=NOW - 12, source_address="10.20.0.77")
+    (site.machines / "SN0007.yaml").write_text(CONFIG)
     expired, _ = pending_grant(source_address="10.20.0.19", opened_at=NOW - 700, expires_at=NOW - 100)
     approved = _one(pending_grant()[0].approve(decided, f"{UUID}.yaml"))
     fetched = _one(pending_grant()[0].approve(decided, f"{UUID}.yaml"))
@@ -141,6 +150,7 @@ def _fill(site: InProcess, served: ServedApp) -> dict[str, str]:
     grants = {
         "unknown": unknown, "hostile": hostile, "expired": expired, "approved": approved,
         "delivered": _one(fetched.deliver(site.site.rules, NOW + 40)), "denied": denied, "known": known,
+        "rival": rival, "rival_2": rival_2,
     }  # fmt: skip
 
     async def write() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from importlib import resources
 
@@ -48,5 +49,12 @@ def test_the_edges_of_fields_and_buttons_can_be_seen(scheme: str) -> None:
 
 
 def test_nothing_is_fetched_by_the_style_sheet() -> None:
-    assert "url(" not in SHEET
-    assert "@import" not in SHEET
+    base = (resources.files("bootgrant.operator_plane") / "static" / "modern-normalize.css").read_text("utf-8")
+    for sheet in (base, SHEET):
+        assert "url(" not in sheet
+        assert "@import" not in sheet
+
+
+def test_the_base_is_the_published_file() -> None:
+    base = (resources.files("bootgrant.operator_plane") / "static" / "modern-normalize.css").read_bytes()
+    assert hashlib.sha256(base).hexdigest() == "b4ad31da9b1b17de182a08e4c39159496574d90a82464c6d5afeda7133f0e110"

@@ -17,7 +17,7 @@ async def test_an_empty_list_says_how_to_make_a_machine_ask_and_looks_again(offi
     line = text_of(page).split()
     assert [word for word in line if word.startswith("talos.config=http://boot.example:8080/config")]
     assert "talos.config.oauth.client_id=talos" in line
-    assert '<meta http-equiv="refresh" content="5; url=/?auto=1">' in page.text
+    assert '<noscript><meta http-equiv="refresh" content="5; url=/?auto=1"></noscript>' in page.text
 
 
 async def test_each_machine_has_its_code_its_claim_and_what_it_would_get(office: Office) -> None:
@@ -26,8 +26,9 @@ async def test_each_machine_has_its_code_its_claim_and_what_it_would_get(office:
     grant, code = await office.machine()
     await office.machine(identity=MachineIdentity(serial="0OCZJ19N71"))
     page = await person.open("/")
-    assert f"{code} ✓ {UUID}.yaml uuid {UUID} mac 52:2f:fd:df:fc:c0 10.20.0.11" in text_of(page)
-    assert "▲ no configuration serial 0OCZJ19N71" in text_of(page)
+    assert f"✓ Expected: {UUID}.yaml worker 10.20.0.11 {code} 0:00 10:00 left" in text_of(page)
+    assert "? Unknown: 0OCZJ19N71 no entry 10.20.0.11" in text_of(page)
+    assert "All 2 Expected 1 Unknown 1" in text_of(page)
     assert f'href="/requests/{grant.grant_id}"' in page.text
     assert "http-equiv" not in page.text
 

@@ -45,6 +45,10 @@ class Office:
     site: InProcess
     sessions: int = 0
 
+    def __post_init__(self) -> None:
+        # Answers are read whole here: a page that is told of changes is told at once that there are none.
+        self.site.built.watching.drain()
+
     def browser(self, address: str = "10.0.0.5") -> Person:
         """A browser that nobody signed in with."""
         client = self.site.client(address)

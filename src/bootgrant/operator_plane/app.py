@@ -18,7 +18,18 @@ from bootgrant.operator_plane import trouble
 from bootgrant.operator_plane.api.admin import build_admin_api
 from bootgrant.operator_plane.headers import PageHeaders
 from bootgrant.operator_plane.host import HostRule
-from bootgrant.operator_plane.pages import card, decision, device, login, queue, static
+from bootgrant.operator_plane.pages import (
+    batch,
+    card,
+    configuration,
+    decision,
+    device,
+    events,
+    login,
+    queue,
+    settings,
+    static,
+)
 from bootgrant.operator_plane.permissions import Permission, permission_of
 from bootgrant.operator_plane.plane import OperatorPlane
 from bootgrant.operator_plane.visit import Handler, guarded
@@ -31,12 +42,19 @@ log = logging.getLogger("bootgrant.operators")
 PageRoute = tuple[str, str, Handler]
 PAGES: Final[tuple[PageRoute, ...]] = (
     ("GET", "/", queue.show),
+    ("GET", "/events", events.show),
+    ("GET", "/batch", batch.show),
+    ("POST", "/batch", batch.approve),
     ("GET", "/device", device.show),
     ("POST", "/device", device.enter),
     ("GET", "/d/{code}", device.scanned),
     ("GET", "/requests/{grant_id}", card.show),
+    ("GET", "/requests/{grant_id}/configuration", configuration.show),
     ("POST", "/requests/{grant_id}/approve", decision.approve),
     ("POST", "/requests/{grant_id}/deny", decision.deny),
+    ("POST", "/requests/{grant_id}/assign", decision.assign),
+    ("POST", "/requests/{grant_id}/unassign", decision.unassign),
+    ("GET", "/settings", settings.show),
     ("GET", "/login", login.show),
     ("POST", "/login", login.sign_in),
     ("POST", "/logout", login.sign_out),

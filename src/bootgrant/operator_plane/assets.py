@@ -9,8 +9,9 @@ from importlib import resources
 from typing import Final
 
 _TYPES: Final = {
+    "modern-normalize.css": "text/css; charset=utf-8",
     "pages.css": "text/css; charset=utf-8",
-    "clock.js": "text/javascript; charset=utf-8",
+    "pages.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from bootgrant.operator_plane.sessions import SessionCookie
+from bootgrant.operator_plane.shown_setting import ShownSetting
+from bootgrant.ports.audit_log import AuditLog
 from bootgrant.ports.clock import Clock
+from bootgrant.workflows.assign_machine import AssignMachine
 from bootgrant.workflows.attempts import AttemptLimit, WhenFull
 from bootgrant.workflows.decide_grant import DecideGrant
 from bootgrant.workflows.sessions import Sessions
 from bootgrant.workflows.sign_in import SignIn
+from bootgrant.workflows.watch_requests import WatchRequests
 
 
 def _by_operator() -> AttemptLimit:
@@ -25,16 +29,23 @@ class OperatorPlane:
     """``public_url`` is scheme, host and port; ``client_id`` and ``machine_url`` are
     what machines use (for the kernel line); the URL is ``public_url`` unless the planes have one each.
 
+    ``asks_suffix``: who approves types the last four characters of the code first. ``settings`` are shown as they are.
+
     The two limits are on codes that are typed or scanned (RFC 8628 section 5.1), per operator and per address.
     """
 
     decide: DecideGrant
+    assign: AssignMachine
+    audit: AuditLog
     sessions: Sessions
     sign_in: SignIn
     clock: Clock
     public_url: str
     client_id: str
     machine_url: str
+    watching: WatchRequests
+    asks_suffix: bool = True
+    settings: tuple[ShownSetting, ...] = ()
     codes_by_operator: AttemptLimit = field(default_factory=_by_operator)
     codes_by_address: AttemptLimit = field(default_factory=_by_address)
 

@@ -11,9 +11,15 @@ from starlette.responses import HTMLResponse
 
 from bootgrant.operator_plane.assets import address_of
 from bootgrant.operator_plane.visible import show
-from bootgrant.operator_plane.wording import clock_time, span, spoken_span
+from bootgrant.operator_plane.wording import clock_time, counted, day_time, span, spoken_span, text
 
-_FILTERS: Final = {"shown": show, "span": span, "spoken_span": spoken_span, "clock_time": clock_time}
+_FILTERS: Final = {
+    "shown": show,
+    "span": span,
+    "spoken_span": spoken_span,
+    "clock_time": clock_time,
+    "day_time": day_time,
+}
 
 
 @cache
@@ -26,7 +32,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(_FILTERS)
-    environment.globals["static"] = address_of
+    environment.globals.update(static=address_of, t=text, counted=counted)
     return environment
 
 
@@ -40,5 +46,5 @@ def render(
     headers: Mapping[str, str] | None = None,
 ) -> HTMLResponse:
     """The page of a template. ``operator`` and ``csrf`` (of their session) put the menu into its head."""
-    text = _environment().get_template(template).render(values, operator=operator, csrf=csrf)
-    return HTMLResponse(text, status, headers)
+    page = _environment().get_template(template).render(values, operator=operator, csrf=csrf)
+    return HTMLResponse(page, status, headers)

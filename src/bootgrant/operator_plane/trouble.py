@@ -108,6 +108,18 @@ def misdirected(public_url: str) -> Trouble:
     )
 
 
+def no_configuration(grant_id: str, why: str) -> Trouble:
+    """There is nothing to show of what a machine would get."""
+    return Trouble(
+        404,
+        "There is no configuration to show",
+        f"{why[:1].upper()}{why[1:]}.",
+        _NOTHING,
+        "Put the files right, or give the machine another entry.",
+        (f"/requests/{grant_id}", "Back to the machine"),
+    )
+
+
 def too_many(what: str, wait: float) -> Trouble:
     """Somebody tries too fast; ``what`` is what they try."""
     return Trouble(

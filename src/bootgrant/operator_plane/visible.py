@@ -34,6 +34,11 @@ class Shown:
         """Whether something is marked or cut: no hardware that we know names itself so."""
         return self.cut > 0 or any(run.note for run in self.runs)
 
+    @property
+    def plain(self) -> str:
+        """As one text that is safe to paste anywhere: what is not seen stands there as its number."""
+        return "".join(run.text for run in self.runs)
+
 
 def show(text: str, most: int = MOST_SHOWN) -> Shown:
     """Plain ASCII as it is; of the rest each character marked, and as its number where it would not be seen."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -15,19 +16,19 @@ from bootgrant.asgi.body_limit import BodyTooLarge, ClientGone, read_body
 from bootgrant.asgi.client_address import client_address
 from bootgrant.operator_plane import trouble
 from bootgrant.operator_plane.csrf import FIELD, csrf_token, is_from_here, is_right_token
+from bootgrant.operator_plane.forms import most_bytes, read_form
 from bootgrant.operator_plane.permissions import LEAST_ROLE, Permission
 from bootgrant.operator_plane.plane import OperatorPlane
 from bootgrant.operator_plane.rendering import render
 from bootgrant.ports.operator_store import Stage
-from bootgrant.wire.device_flow import OAuthError, parse_form
-from bootgrant.wire.limits import REQUEST_BODY
 from bootgrant.wire.secret import Secret
 from bootgrant.workflows.sessions import Client, SignedIn
 
 AUTO: Final = "auto"
 """The query parameter of a page that loads itself anew: nobody is there, and the session may idle out."""
 
-_KEPT: Final = ("code", "reason")
+_FORMS: Final = re.compile(r"/(approve|deny|assign|unassign)$")
+_KEPT: Final = ("code", "reason", "suffix", "entry")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +73,20 @@ class Visit:
         """A page of trouble as this person sees it."""
         return trouble.page(what, self.operator, self.csrf, headers)
 
+    async def is_still_signed_in(self) -> bool:
+        """Whether the session of a visit that takes long still counts; asking does not keep it from idling out."""
+        return self.session is not None and await self.plane.sessions.who(self.session, present=False) is not None
+
     def asked(self, name: str) -> str:
         """A query parameter."""
         return self.request.query_params.get(name, "")
+
+
+def signed_in(visit: Visit) -> Actor:
+    """Who this is, on a page that only they reach who are signed in."""
+    if visit.actor is None:
+        raise AssertionError("the permission of the route lets in only those who are signed in")
+    return visit.actor
 
 
 Handler = Callable[[Visit], Awaitable[Response]]
@@ -123,7 +135,7 @@ def way_back(visit: Visit) -> str:
     if visit.request.method != "POST":
         query: str = visit.request.scope["query_string"].decode("latin-1")
         return f"{path}?{query}" if query else path
-    page = path.removesuffix("/approve").removesuffix("/deny").replace("/logout", "/")
+    page = _FORMS.sub("", path).replace("/logout", "/")
     typed = urlencode({name: visit.form[name] for name in _KEPT if visit.form.get(name)})
     return f"{page}?{typed}" if typed else page
 
@@ -134,19 +146,24 @@ async def _read_form(plane: OperatorPlane, request: Request) -> Mapping[str, str
     if not is_from_here(request, plane.public_url):
         return trouble.foreign_form(plane.public_url)
     try:
-        body = await read_body(request.scope, request.receive, REQUEST_BODY)
+        body = await read_body(request.scope, request.receive, most_bytes(request.scope["path"]))
     except BodyTooLarge:
         return trouble.TOO_LARGE
     except ClientGone:
         return trouble.BROKEN_FORM
-    form = parse_form(request.headers.get("content-type", ""), body)
-    return trouble.BROKEN_FORM if isinstance(form, OAuthError) else form
+    form = read_form(request.scope["path"], request.headers.get("content-type", ""), body)
+    return trouble.BROKEN_FORM if form is None else form
+
+
+def _is_automatic(request: Request) -> bool:
+    """A page that looks at itself again, or listens for changes, is nobody's presence."""
+    return AUTO in request.query_params or request.scope["path"] == "/events"
 
 
 async def _recognise(plane: OperatorPlane, request: Request, form: Mapping[str, str]) -> Visit:
     session = plane.cookie.read(request)
     if session is not None:
-        who = await plane.sessions.who(session, present=AUTO not in request.query_params)
+        who = await plane.sessions.who(session, present=not _is_automatic(request))
         if who is not None:
             return Visit(plane, request, form, session, who)
     return Visit(plane, request, form, None, None)

@@ -1,8 +1,29 @@
-"""Times as a person reads them."""
+"""What the pages say, in one place (``texts/en.toml``), and times as a person reads them."""
 
 from __future__ import annotations
 
+import tomllib
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cache
+from importlib import resources
+
+
+@cache
+def texts() -> Mapping[str, str]:
+    """Every text by its name, ``queue.title``."""
+    source = (resources.files("bootgrant.operator_plane") / "texts" / "en.toml").read_text("utf-8")
+    return {f"{group}.{name}": words for group, names in tomllib.loads(source).items() for name, words in names.items()}
+
+
+def text(name: str, /, **values: object) -> str:
+    """The text of this name, with ``{placeholders}`` filled in. Raises KeyError for what is not there."""
+    return texts()[name].format(**values)
+
+
+def counted(name: str, count: int) -> str:
+    """The text ``name`` for this many: its form ``name_one`` for one of them."""
+    return text(f"{name}_one" if count == 1 else name, count=count)
 
 
 def span(seconds: float) -> str:
@@ -24,3 +45,8 @@ def spoken_span(seconds: float) -> str:
 def clock_time(at: float) -> str:
     """``20:14:07 UTC``, the zone of the machine's own console."""
     return datetime.fromtimestamp(at, UTC).strftime("%H:%M:%S UTC")
+
+
+def day_time(at: float) -> str:
+    """``2026-11-24 20:14:07 UTC``."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -45,6 +45,7 @@ from bootgrant.workflows.look_at_token import LookAtToken
 from bootgrant.workflows.notify_waiting import NotifyWaiting
 from bootgrant.workflows.open_grant import OpenGrant
 from bootgrant.workflows.poll_grant import PollGrant
+from bootgrant.workflows.watch_requests import WatchRequests
 
 _CONFIG = "/config"
 
@@ -65,6 +66,7 @@ class Built:
     collect: CollectEnded
     source: LayeredSource
     notify: NotifyWaiting
+    watching: WatchRequests
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +105,9 @@ def build(site: Site, database: Database, key: bytes, held_most: int, clock: Clo
     admission = Admission(site.pending_per_address, site.pending_in_all)
     counts = RequestCounts()
     rules = MachineRules(AllowedNetworks(site.machine_networks), site.clients, counts)
-    decide = build_decisions(site, database, source, clock, codes, admission).decide
-    plane = people_plane(site, database, decide, clock, entropy)
+    decisions = build_decisions(site, database, source, clock, codes, admission)
+    decide = decisions.decide
+    plane = people_plane(site, database, decisions, clock, entropy)
     request_id = partial(_request_id, entropy)
     pages = RequestIds(Counted(build_pages(plane), counts), request_id)
     notify = NotifyWaiting(database.grants, source, database.outbox, clock, entropy, site.operators_url, site.notify)
@@ -141,7 +144,7 @@ def build(site: Site, database: Database, key: bytes, held_most: int, clock: Clo
     endpoints = {path.encode(): endpoint for path, endpoint in busiest.items()}
     short_way = ShortWay(endpoints, proxies, in_tasks=not isinstance(database, SqliteDatabase))
     public, people = (proxies.before(StrictRequests(app)) for app in (router, pages))
-    return Built(public, people, admin, short_way, held, admission, collect, source, notify)
+    return Built(public, people, admin, short_way, held, admission, collect, source, notify, plane.watching)
 
 
 def _counted(counts: RequestCounts, apps: Mapping[str, App]) -> Mapping[str, App]:

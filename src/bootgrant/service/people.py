@@ -14,26 +14,32 @@ from bootgrant.ports.clock import Clock
 from bootgrant.ports.database import Database
 from bootgrant.ports.entropy import Entropy
 from bootgrant.service.database import open_database
+from bootgrant.service.decisions import Decisions
 from bootgrant.service.settings import Site
 from bootgrant.service.system import SystemClock, SystemEntropy
 from bootgrant.workflows.api_tokens import ApiTokens
-from bootgrant.workflows.decide_grant import DecideGrant
 from bootgrant.workflows.manage_operators import ManageOperators
 from bootgrant.workflows.sessions import Sessions
 from bootgrant.workflows.sign_in import SignIn
+from bootgrant.workflows.watch_requests import WatchRequests
 
 
-def people_plane(site: Site, database: Database, decide: DecideGrant, clock: Clock, entropy: Entropy) -> OperatorPlane:
+def people_plane(site: Site, database: Database, decisions: Decisions, clock: Clock, entropy: Entropy) -> OperatorPlane:
     """The plane of the pages."""
     sessions = Sessions(database.operators, clock, entropy)
     return OperatorPlane(
-        decide=decide,
+        decide=decisions.decide,
+        assign=decisions.assign,
+        audit=database.audit,
         sessions=sessions,
         sign_in=SignIn(database.operators, database.passkeys, sessions, Argon2Hasher(), entropy),
         clock=clock,
         public_url=site.operators_url,
         client_id=_public_client(site),
         machine_url=site.public_url,
+        watching=WatchRequests(database.grants, clock),
+        asks_suffix=site.confirm_suffix,
+        settings=site.shown,
     )
 
 

@@ -101,6 +101,7 @@ async def _serve(
     def stop() -> None:
         log.info("stopping: %d waiting machines are told to ask again", len(built.held))
         built.held.drain()
+        built.watching.drain()
         for server, _ in served:
             server.should_exit = True
 

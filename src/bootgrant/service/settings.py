@@ -6,16 +6,18 @@ import ipaddress
 import re
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from bootgrant.approval.grant import GrantRules
 from bootgrant.machine_plane.clients import Client
+from bootgrant.operator_plane.shown_setting import ShownSetting
 from bootgrant.service.logs import LogFormat
 from bootgrant.service.machine_settings import MachineSettings, machine_settings
 from bootgrant.service.settings_table import SETTINGS, Kind, Setting
+from bootgrant.service.shown_settings import shown_settings
 from bootgrant.wire.secret import Secret
 
 if TYPE_CHECKING:
@@ -69,10 +71,12 @@ class Site:
     trusted_proxies: tuple[Network, ...]
     operators_url: str
     operators_listen: tuple[str, int] | None
+    confirm_suffix: bool
     tls: TlsFiles | None
     clients: Mapping[str, Client]
     notify: tuple[Target, ...]
     log_format: LogFormat
+    shown: tuple[ShownSetting, ...] = field(default=(), compare=False)
 
 
 def load_site(
@@ -138,7 +142,7 @@ def _build(values: Mapping[str, tuple[object, str]], base: Path) -> Site:
             parsed[setting.key] = _parse(setting.kind, value, base)
         except ValueError as error:
             raise SettingsError(f"{where}: {error}") from None
-    rules = GrantRules(**{field.name: parsed[f"grants.{field.name}"] for field in fields(GrantRules)})
+    rules = GrantRules(**{rule.name: parsed[f"grants.{rule.name}"] for rule in fields(GrantRules)})
     _check(rules)
     return Site(
         public_url=parsed["public_url"],
@@ -157,10 +161,12 @@ def _build(values: Mapping[str, tuple[object, str]], base: Path) -> Site:
         trusted_proxies=parsed["networks.trusted_proxies"],
         operators_url=parsed["operators.public_url"] or parsed["public_url"],
         operators_listen=parsed["operators.listen"],
+        confirm_suffix=parsed["operators.confirm"],
         tls=_tls(parsed["tls.certificate"], parsed["tls.key"]),
         clients=parsed["clients"],
         notify=parsed["notify"],
         log_format=parsed["log.format"],
+        shown=shown_settings(values),
     )
 
 
@@ -255,6 +261,12 @@ def _tls(certificate: Path | None, key: Path | None) -> TlsFiles | None:
     return TlsFiles(certificate, key)
 
 
+def _confirm(value: object) -> bool:
+    if value not in ("suffix", "button"):
+        raise ValueError(f'expected "suffix" or "button", found {value!r}')
+    return value == "suffix"
+
+
 def _count(value: object) -> int:
     if isinstance(value, str) and value.isascii() and value.isdigit():
         value = int(value)
@@ -310,6 +322,7 @@ _PARSERS: Final[Mapping[Kind, Callable[[object, Path], object]]] = {
     Kind.NOTIFY: _notify,
     Kind.LOG_FORMAT: lambda value, _: _log_format(value),
     Kind.DATABASE: lambda value, _: _database_url(value),
+    Kind.CONFIRM: lambda value, _: _confirm(value),
     Kind.OPTIONAL_TEXT: lambda value, _: _text(value),
     Kind.URL: lambda value, _: _public_url(_text(value)),
     Kind.OPTIONAL_URL: lambda value, _: _public_url(_text(value)),

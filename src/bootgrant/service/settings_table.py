@@ -25,6 +25,7 @@ class Kind(Enum):
     TEXTS = "list of texts"
     OPTIONAL_URL = "URL or nothing"
     OPTIONAL_LISTEN = "address:port or nothing"
+    CONFIRM = "suffix or button"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,13 @@ SETTINGS: Final = (
         Kind.OPTIONAL_URL,
         "",
         "Where people reach the pages, when that is not `public_url`; the QR code then leads there.",
+    ),
+    Setting(
+        "operators.confirm",
+        Kind.CONFIRM,
+        "suffix",
+        "`suffix`: who approves types the last four characters that the machine's screen shows; `button`: only presses "
+        "Approve.",
     ),
     Setting("grants.lifetime", Kind.DURATION, "10m", "How long a code waits for a person."),
     Setting("grants.interval", Kind.DURATION, "1s", "How often a machine asks; whole seconds."),

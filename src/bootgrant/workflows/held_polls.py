@@ -17,6 +17,11 @@ class HeldPolls:
         return len(self._waiting)
 
     @property
+    def has_room(self) -> bool:
+        """Whether another request may wait now."""
+        return not self._draining and len(self._waiting) < self._most
+
+    @property
     def draining(self) -> bool:
         """Whether the server is about to end."""
         return self._draining

@@ -3,37 +3,75 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, assert_never
+from typing import Final
 
 from starlette.responses import Response
 
-from bootgrant.approval.grant import DeviceGrant, GrantState
+from bootgrant.approval.grant import GrantState
+from bootgrant.approval.operators import Role
 from bootgrant.operator_plane import trouble
-from bootgrant.operator_plane.visit import Visit
+from bootgrant.operator_plane.confirmation import is_typed_proof
+from bootgrant.operator_plane.pages.machine_view import (
+    CheckRow,
+    Standing,
+    checks_of,
+    hidden_code,
+    kind_of,
+    labels_of,
+    standing_of,
+)
+from bootgrant.operator_plane.pages.outcome import outcome_of
+from bootgrant.operator_plane.visit import Visit, signed_in
+from bootgrant.operator_plane.wording import text
+from bootgrant.ports.config_source import ConfigUnavailable
 from bootgrant.workflows.grant_cards import GrantCard
+from bootgrant.workflows.watch_requests import request_version
 
-_WATCHED: Final = ((60.0, 2), (600.0, 10))
-"""Until so many seconds after an approval the page loads itself anew, every so many seconds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One step of a delivery: ``mark`` is done, current or ahead."""
-
-    text: str
-    mark: str
-    at: float | None = None
+TYPED: Final = "typed"
+"""The query parameter with which a typed code leads to its card."""
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a request. ``reload`` is in seconds, None for a page that stays."""
+class Typed:
+    """What a person typed before, and what to say about it. ``notice`` says why their last attempt changed nothing."""
 
-    title: str
-    detail: str
-    is_good: bool
-    steps: tuple[Step, ...] = ()
-    reload: int | None = None
+    notice: str = ""
+    reason: str = ""
+    suffix: str = ""
+    entry: str = ""
+    wrong: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """One approval of several that are needed."""
+
+    by: str
+    at: float
+    is_mine: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CardView:
+    """What the card shows. ``name`` is empty for an unknown machine; ``known`` is the half of the code before the
+    one that is asked for. ``not_yours`` says why this person cannot decide; ``choices`` are entries to give it."""
+
+    card: GrantCard
+    name: str
+    kind: str
+    labels: tuple[str, ...]
+    code: str
+    known: str
+    standing: Standing
+    votes: tuple[Vote, ...]
+    checks: tuple[CheckRow, ...]
+    not_yours: str
+    has_voted: bool
+    choices: tuple[str, ...]
+
+    @property
+    def may_approve(self) -> bool:
+        return self.card.entry is not None and not self.not_yours and not self.has_voted
 
 
 async def show(visit: Visit) -> Response:
@@ -41,63 +79,80 @@ async def show(visit: Visit) -> Response:
     card = await visit.plane.decide.show(visit.request.path_params["grant_id"])
     if card is None:
         return visit.trouble(trouble.NO_REQUEST)
-    return card_page(visit, card, reason=visit.asked("reason"))
+    typed = Typed(reason=visit.asked("reason"), suffix=visit.asked("suffix")[:9], entry=visit.asked("entry"))
+    return await card_page(visit, card, typed)
 
 
-def card_page(visit: Visit, card: GrantCard, notice: str = "", reason: str = "", status: int = 200) -> Response:
-    """The card. ``notice`` says why the last attempt to decide changed nothing; ``reason`` is kept in its field."""
+async def card_page(visit: Visit, card: GrantCard, typed: Typed, status: int = 200) -> Response:
+    """The card while it waits, its outcome afterwards."""
     now = visit.plane.clock.now()
-    if card.state is GrantState.PENDING:
-        return visit.page("card.html", status, card=card, now=now, notice=notice, reason=reason)
+    version = request_version(card.grant, now)
+    if card.state is not GrantState.PENDING:
+        outcome = outcome_of(card.grant, card.state, now)
+        return visit.page(
+            "outcome.html", status, card=card, now=now, version=version, notice=typed.notice, outcome=outcome
+        )
     return visit.page(
-        "outcome.html", status, card=card, now=now, notice=notice, outcome=outcome_of(card.grant, card.state, now)
+        "card.html",
+        status,
+        view=await _view(visit, card),
+        now=now,
+        version=version,
+        typed=typed,
+        asks_suffix=_asks(visit, card),
+        proof=_proof(visit),
     )
 
 
-def outcome_of(grant: DeviceGrant, state: GrantState, now: float) -> Outcome:
-    """What to tell of a request that no longer waits."""
-    match state:
-        case GrantState.APPROVED:
-            return _under_way(grant, "Approved", "The machine hears it within seconds.", now)
-        case GrantState.REDEEMED:
-            return _under_way(grant, "Fetching its configuration", "The machine has heard it.", now)
-        case GrantState.DELIVERED:
-            again = f" It was fetched {grant.deliveries} times." if grant.deliveries > 1 else ""
-            return Outcome("Delivered", f"The machine has its configuration.{again}", True, _steps(grant))
-        case GrantState.DENIED:
-            told = "The machine gets nothing. When it asks again soon, it is refused without asking anybody."
-            return Outcome("Denied", told, False)
-        case GrantState.REPLACED:
-            told = "The machine asked again and shows a new code: decide about that one."
-            return Outcome("Replaced", told, False)
-        case GrantState.REVOKED:
-            return Outcome("Taken back", "The approval was revoked: the machine's token is worth nothing now.", False)
-        case GrantState.EXPIRED if grant.decision is None:
-            told = "Nobody decided in time, so this code is over. Is the machine still on? Then it shows a new one."
-            return Outcome("Expired", told, False)
-        case GrantState.EXPIRED:
-            told = "It was approved, and the machine never came back. Is it still on? Then it shows a new code."
-            return Outcome("Expired", told, False)
-        case GrantState.PENDING:
-            raise AssertionError("a request that waits has no outcome")
-        case _:
-            assert_never(state)
+async def _view(visit: Visit, card: GrantCard) -> CardView:
+    code = hidden_code(card.user_code) if visit.plane.asks_suffix else card.user_code
+    actor = signed_in(visit)
+    votes = tuple(Vote(vote.by, vote.at, vote.name == actor.name) for vote in card.grant.votes)
+    not_yours = _not_yours(visit, card)
+    return CardView(
+        card=card,
+        name=card.entry.name if card.entry else "",
+        kind=kind_of(card.entry),
+        labels=labels_of(card),
+        code=code,
+        known=code[:5],
+        standing=standing_of(card),
+        votes=votes,
+        checks=checks_of(card),
+        not_yours=not_yours,
+        has_voted=any(vote.is_mine for vote in votes),
+        choices=() if not_yours else await _choices(visit, card),
+    )
 
 
-def _under_way(grant: DeviceGrant, title: str, detail: str, now: float) -> Outcome:
-    since = now - (grant.decision.at if grant.decision else now)
-    reload = next((every for until, every in _WATCHED if since < until), None)
-    if since >= _WATCHED[0][0]:
-        detail = "The machine has not fetched it yet. Look at its screen: it says what it is doing."
-    return Outcome(title, detail, True, _steps(grant), reload)
+def _not_yours(visit: Visit, card: GrantCard) -> str:
+    """Why this person's decision would not count; empty when it would."""
+    actor = signed_in(visit)
+    if actor.may_decide_about(card.entry.labels if card.entry else {}):
+        return ""
+    if not actor.role.is_at_least(Role.APPROVER):
+        return text("card.viewer")
+    return text("card.limited", labels=", ".join(map(str, actor.labels)))
 
 
-def _steps(grant: DeviceGrant) -> tuple[Step, ...]:
-    approved = Step("Approved", "done", grant.decision.at if grant.decision else None)
-    match grant.state:
-        case GrantState.DELIVERED:
-            return approved, Step("Machine told", "done"), Step("Delivered", "done", grant.delivered_at)
-        case GrantState.REDEEMED:
-            return approved, Step("Machine told", "done"), Step("Fetching its configuration", "current")
-        case _:
-            return approved, Step("Telling the machine", "current"), Step("Delivered", "ahead")
+async def _choices(visit: Visit, card: GrantCard) -> tuple[str, ...]:
+    """The entries that may be given to a machine that the configurations do not know."""
+    if card.entry is not None and card.assignment is None:
+        return ()
+    try:
+        return tuple(entry.name for entry in await visit.plane.assign.choices(signed_in(visit)))
+    except ConfigUnavailable:
+        return ()
+
+
+def _proof(visit: Visit) -> str:
+    return visit.asked(TYPED) or visit.form.get(TYPED, "")
+
+
+def _asks(visit: Visit, card: GrantCard) -> str | None:
+    """``boxes`` for the last four characters, ``typed`` when the whole code was typed, None when nothing is asked."""
+    if not visit.plane.asks_suffix:
+        return None
+    if visit.session and is_typed_proof(visit.session, card.grant.grant_id, _proof(visit)):
+        return "typed"
+    return "boxes"

@@ -12,7 +12,10 @@ from starlette.responses import RedirectResponse, Response
 from bootgrant.approval.codes import display_user_code, normalise_user_code
 from bootgrant.approval.grant import GrantState
 from bootgrant.operator_plane import trouble
+from bootgrant.operator_plane.confirmation import typed_proof
+from bootgrant.operator_plane.pages.card import TYPED
 from bootgrant.operator_plane.visit import Visit
+from bootgrant.operator_plane.wording import text
 from bootgrant.workflows.attempts import address_key, name_key
 
 _SHOWN = 64
@@ -24,19 +27,19 @@ async def show(visit: Visit) -> Response:
 
 
 async def enter(visit: Visit) -> Response:
-    """The typed code."""
-    return await _look_up(visit, visit.form.get("code", ""))
+    """The typed code: who typed it all is not asked for its end again."""
+    return await _look_up(visit, visit.form.get("code", ""), was_typed=True)
 
 
 async def scanned(visit: Visit) -> Response:
     """The code in the address that the machine's QR carries."""
-    return await _look_up(visit, visit.request.path_params["code"])
+    return await _look_up(visit, visit.request.path_params["code"], was_typed=False)
 
 
-async def _look_up(visit: Visit, typed: str) -> Response:
+async def _look_up(visit: Visit, typed: str, *, was_typed: bool) -> Response:
     letters = normalise_user_code(typed)
     if letters is None:
-        return _form(visit, typed, "A code has eight letters, like WDJB-MJHT. This one does not.", 400)
+        return _form(visit, typed, text("device.no_code"), 400)
     plane, now = visit.plane, visit.plane.clock.steady()
     wait = plane.codes_by_operator.attempt(name_key(visit.operator or ""), now)
     wait = wait or plane.codes_by_address.attempt(address_key(visit.address), now)
@@ -45,8 +48,11 @@ async def _look_up(visit: Visit, typed: str) -> Response:
     card = await plane.decide.look_up(letters)
     if card is None or card.state is not GrantState.PENDING:
         code = display_user_code(letters)
-        return _form(visit, code, f"No machine waits with the code {code}.", 404)
-    return RedirectResponse(f"/requests/{card.grant.grant_id}", 303)
+        return _form(visit, code, text("device.nobody", code=code), 404)
+    address = f"/requests/{card.grant.grant_id}"
+    if was_typed and visit.session:
+        address += f"?{TYPED}={typed_proof(visit.session, card.grant.grant_id)}"
+    return RedirectResponse(address, 303)
 
 
 def _form(visit: Visit, typed: str, problem: str = "", status: int = 200) -> Response:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
+from bootgrant.operator_plane.pages.queue_view import Filter, read_filter, view_of
 from bootgrant.operator_plane.visit import Visit
+from bootgrant.workflows.watch_requests import queue_version
 
 MOST: int = 500
 
@@ -12,7 +14,20 @@ MOST: int = 500
 async def show(visit: Visit) -> Response:
     """The list; where it is empty, how to make a machine ask."""
     cards = await visit.plane.decide.waiting(MOST)
-    return visit.page("queue.html", cards=cards, now=visit.plane.clock.now(), most=MOST, kernel_line=kernel_line(visit))
+    return visit.page(
+        "queue.html",
+        view=view_of(cards, filter_of(visit), visit.plane.asks_suffix),
+        version=queue_version(card.grant for card in cards),
+        now=visit.plane.clock.now(),
+        most=MOST,
+        unfetched=(await visit.plane.decide.store.census(visit.plane.clock.now())).unfetched,
+        kernel_line=kernel_line(visit),
+    )
+
+
+def filter_of(visit: Visit) -> Filter:
+    """The filter in the address."""
+    return read_filter(*(visit.asked(name) for name in ("q", "label", "show", "rows")))
 
 
 def kernel_line(visit: Visit) -> str:

@@ -1,0 +1,66 @@
+"""``/batch``: the machines that are expected and clean, approved in one go."""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+from starlette.responses import Response
+
+from bootgrant.approval.grant import DeviceGrant
+from bootgrant.operator_plane.forms import MOST_CHOICES
+from bootgrant.operator_plane.pages.machine_view import name_of
+from bootgrant.operator_plane.pages.queue import MOST, filter_of
+from bootgrant.operator_plane.pages.queue_view import clean_rows
+from bootgrant.operator_plane.visit import Visit, signed_in
+from bootgrant.operator_plane.wording import text
+from bootgrant.workflows.grant_cards import GrantCard
+
+log = logging.getLogger("bootgrant.operators")
+
+_FIELD: Final = "m-"
+_SEEN: Final = 16
+"""Characters of the fingerprint: a form with many machines stays small."""
+
+
+async def show(visit: Visit) -> Response:
+    """Which machines they are, each with a box to take it out."""
+    return await _form(visit)
+
+
+async def approve(visit: Visit) -> Response:
+    """Approve the chosen ones; what changed since the page was shown is left for a look of its own."""
+    chosen = {name.removeprefix(_FIELD): seen for name, seen in visit.form.items() if name.startswith(_FIELD)}
+    if not chosen:
+        return await _form(visit, text("batch.nothing"), 400)
+    waiting = {card.grant.grant_id: card for card in await visit.plane.decide.waiting(MOST)}
+    ready = [card for grant_id, seen in chosen.items() if _is_ready(card := waiting.get(grant_id), seen) and card]
+    outcomes = await visit.plane.decide.approve_many([card.grant.grant_id for card in ready], signed_in(visit))
+    done, failed = [], []
+    for card, outcome in zip(ready, outcomes, strict=True):
+        if isinstance(outcome, DeviceGrant):
+            log.info("%r approved the request %s", visit.operator, outcome.grant_id)
+            done.append((outcome.grant_id, name_of(card)))
+        else:
+            failed.append((card.grant.grant_id, name_of(card), outcome.message))
+    for grant_id in chosen.keys() - {card.grant.grant_id for card in ready}:
+        stale = waiting.get(grant_id)
+        failed.append((grant_id, name_of(stale) if stale else grant_id, text("batch.stale")))
+    return visit.page("batch_done.html", 200 if done else 409, done=done, failed=failed)
+
+
+def _is_ready(card: GrantCard | None, seen: str) -> bool:
+    return (
+        card is not None
+        and card.entry is not None
+        and card.entry.fingerprint[:_SEEN] == seen
+        and card.may_be_approved_in_a_batch
+    )
+
+
+async def _form(visit: Visit, problem: str = "", status: int = 200) -> Response:
+    rows = clean_rows(await visit.plane.decide.waiting(MOST), filter_of(visit), visit.plane.asks_suffix)
+    left = max(0, len(rows) - MOST_CHOICES)
+    return visit.page(
+        "batch.html", status, rows=rows[:MOST_CHOICES], left=left, problem=problem, now=visit.plane.clock.now()
+    )

@@ -1,0 +1,73 @@
+"""What became of a request, told so that nobody has to ask what happens now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, assert_never
+
+from bootgrant.approval.grant import DeviceGrant, GrantState
+from bootgrant.operator_plane.wording import text
+
+_WATCHED: Final = ((60.0, 2), (600.0, 10))
+"""Until so many seconds after an approval the page loads itself anew, every so many seconds, where no script runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a delivery: ``mark`` is done, current or ahead."""
+
+    text: str
+    mark: str
+    at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a request. ``is_moving``: more will happen; ``reload`` is in seconds, None for never."""
+
+    title: str
+    detail: str
+    is_good: bool
+    steps: tuple[Step, ...] = ()
+    is_moving: bool = False
+    reload: int | None = None
+
+
+def outcome_of(grant: DeviceGrant, state: GrantState, now: float) -> Outcome:
+    """What to tell of a request that no longer waits."""
+    match state:
+        case GrantState.APPROVED | GrantState.REDEEMED:
+            return _under_way(grant, state, now)
+        case GrantState.DELIVERED:
+            name = "outcome.delivered_again" if grant.deliveries > 1 else "outcome.delivered_more"
+            told = text(name, count=grant.deliveries)
+            return Outcome(text("outcome.delivered"), told, True, _steps(grant), is_moving=True)
+        case GrantState.DENIED | GrantState.REPLACED | GrantState.REVOKED:
+            return Outcome(text(f"outcome.{state.value}"), text(f"outcome.{state.value}_more"), False)
+        case GrantState.EXPIRED:
+            why = "undecided" if grant.decision is None else "unfetched"
+            return Outcome(text("outcome.expired"), text(f"outcome.expired_{why}"), False)
+        case GrantState.PENDING:
+            raise AssertionError("a request that waits has no outcome")
+        case _:
+            assert_never(state)
+
+
+def _under_way(grant: DeviceGrant, state: GrantState, now: float) -> Outcome:
+    since = now - (grant.decision.at if grant.decision else now)
+    reload = next((every for until, every in _WATCHED if since < until), None)
+    detail = text("outcome.slow") if since >= _WATCHED[0][0] else text(f"outcome.{state.value}_more")
+    return Outcome(text(f"outcome.{state.value}"), detail, True, _steps(grant), is_moving=True, reload=reload)
+
+
+def _steps(grant: DeviceGrant) -> tuple[Step, ...]:
+    approved = Step(text("outcome.step_approved"), "done", grant.decision.at if grant.decision else None)
+    told = Step(text("outcome.step_told"), "done")
+    match grant.state:
+        case GrantState.DELIVERED:
+            return approved, told, Step(text("outcome.step_delivered"), "done", grant.delivered_at)
+        case GrantState.REDEEMED:
+            return approved, told, Step(text("outcome.step_fetching"), "current")
+        case _:
+            telling = Step(text("outcome.step_telling"), "current")
+            return approved, telling, Step(text("outcome.step_delivered"), "ahead")

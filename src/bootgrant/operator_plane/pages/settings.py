@@ -1,0 +1,21 @@
+"""``/settings``: what the server runs with, to read and not to change; nothing secret is in it."""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+from starlette.responses import Response
+
+from bootgrant.operator_plane.shown_setting import ShownSetting
+from bootgrant.operator_plane.visit import Visit
+
+
+async def show(visit: Visit) -> Response:
+    """The settings, in the groups of ``bootgrant.toml``."""
+    rows = visit.plane.settings
+    groups = [(name, list(found)) for name, found in groupby(sorted(rows, key=_group), key=_group)]
+    return visit.page("settings.html", groups=groups)
+
+
+def _group(row: ShownSetting) -> str:
+    return row.key.rpartition(".")[0] or "server"

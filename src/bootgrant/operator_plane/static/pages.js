@@ -1,0 +1,187 @@
+// What the pages do more where scripts run: clocks go on, changes arrive by themselves, four letters fit four boxes.
+// Without any of it the pages work by reload.
+"use strict";
+(() => {
+  const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+  const by = (selector) => document.querySelector(selector);
+  const said = by("#said");
+  const say = (words) => { said.textContent = words; };
+
+  // Clocks: data-seconds is what the server counted when it wrote the page.
+  const clocks = new WeakMap();
+  const two = (number) => String(number).padStart(2, "0");
+  const span = (seconds) => {
+    const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor((seconds % 3600) / 60)];
+    const rest = two(seconds % 60);
+    return hours ? `${hours}:${two(minutes)}:${rest}` : `${minutes}:${rest}`;
+  };
+  const tick = () => {
+    for (const clock of all("[data-clock]")) {
+      if (!clocks.has(clock)) clocks.set(clock, performance.now());
+      const passed = Math.floor((performance.now() - clocks.get(clock)) / 1000);
+      const start = Number(clock.dataset.seconds);
+      const shown = span(Math.max(0, clock.dataset.clock === "up" ? start + passed : start - passed));
+      if (clock.textContent !== shown) clock.textContent = shown;
+    }
+  };
+
+  // The four boxes: whatever is pasted or typed, its last four letters stay.
+  const fit = (event) => {
+    const field = event.target;
+    if (!field.matches("[data-suffix]")) return;
+    const letters = field.value.toUpperCase().replace(/[^A-Z]/g, "").slice(-8);
+    field.value = letters.length === 8 ? letters.slice(4) : letters.slice(0, 4);
+    field.parentElement.classList.remove("wrong");
+  };
+  document.addEventListener("input", fit);
+  document.addEventListener("paste", (event) => {
+    if (!event.target.matches("[data-suffix]")) return;
+    event.preventDefault();
+    event.target.value = event.clipboardData.getData("text").slice(0, 64);
+    fit(event);
+  });
+
+  // A form is sent once, however often its button is tapped.
+  document.addEventListener("submit", (event) => {
+    if (event.target.dataset.sent) return event.preventDefault();
+    if (event.target.method !== "post") return undefined;
+    event.target.dataset.sent = "1";
+    return event.submitter?.setAttribute("aria-busy", "true");
+  });
+  addEventListener("pageshow", () => {
+    for (const form of all("[data-sent]")) delete form.dataset.sent;
+    for (const button of all("[aria-busy]")) button.removeAttribute("aria-busy");
+  });
+
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest?.("[data-copy]");
+    if (!button) return;
+    await navigator.clipboard.writeText(button.dataset.copy);
+    button.textContent = button.dataset.copied;
+    say(button.dataset.copied);
+  });
+  const enhance = () => {
+    for (const button of all("[data-copy]")) button.hidden = !navigator.clipboard;
+    tick();
+  };
+
+  // Live: the server says that something changed, and the page looks at itself again.
+  const again = async () => {
+    const address = new URL(location.href);
+    address.searchParams.set("auto", "1");
+    const answer = await fetch(address, { headers: { accept: "text/html" } });
+    if (!answer.ok || answer.redirected) throw new Error(String(answer.status));
+    return new DOMParser().parseFromString(await answer.text(), "text/html");
+  };
+  const parts = (fresh, root = document) => {
+    for (const part of all("[data-part]", root)) {
+      const newer = fresh.querySelector(`[data-part="${part.dataset.part}"]`);
+      const opened = all("details", part).map((details) => details.open);
+      if (!newer || part.textContent === newer.textContent) continue;
+      part.replaceChildren(...newer.childNodes);
+      all("details", part).forEach((details, index) => { details.open = opened[index] ?? false; });
+    }
+  };
+  const whole = (fresh) => {
+    const main = by("main");
+    const kept = all("#live-lost, #said", main);
+    const newer = all("main > *", fresh).filter((child) => !["live-lost", "said"].includes(child.id));
+    main.replaceChildren(...kept, ...newer);
+    const heading = by("main h1");
+    say(heading ? heading.textContent.trim() : "");
+    follow();
+  };
+
+  // The queue: nothing moves under a thumb. What is over stays in its place, what is new waits for a tap
+  // unless the list stands at its top and nobody points at it.
+  const news = { rows: [], gone: [] };
+  const rest = () => scrollY < 8 && !by(".queue:hover, .queue:focus-within");
+  const insert = () => {
+    const list = by(".queue");
+    for (const row of news.gone) row.remove();
+    list.prepend(...news.rows);
+    Object.assign(news, { rows: [], gone: [] });
+    by(".news").hidden = true;
+    tick();
+  };
+  const queue = (fresh, live) => {
+    const list = by(".queue");
+    if (!list || !fresh.querySelector(".queue")) {
+      if (!list || rest()) return whole(fresh);
+    }
+    const newer = new Map(all(".row", fresh).map((row) => [row.dataset.id, row]));
+    for (const row of all(".row:not(.gone)", list)) {
+      const other = newer.get(row.dataset.id);
+      newer.delete(row.dataset.id);
+      if (other) {
+        for (const name of [".row-name", ".row-kind", ".row-votes", ".row-where"]) {
+          const [mine, theirs] = [row.querySelector(name), other.querySelector(name)];
+          if (mine.textContent !== theirs.textContent) mine.replaceChildren(...theirs.childNodes);
+        }
+      } else {
+        row.classList.add("gone");
+        row.querySelector(".row-left").textContent = live.dataset.gone;
+        news.gone.push(row);
+      }
+    }
+    const known = new Set(news.rows.map((row) => row.dataset.id));
+    const added = [...newer.values()].filter((row) => !known.has(row.dataset.id));
+    news.rows = [...newer.values()];
+    parts(fresh);
+    document.title = fresh.title;
+    if (added.length) {
+      say(added.length === 1 ? live.dataset.newsOne : live.dataset.newsMany.replace("#", added.length));
+    }
+    if (!news.rows.length) return undefined;
+    if (rest()) return insert();
+    const button = by(".news button");
+    button.textContent = live.dataset.news.replace("#", news.rows.length);
+    button.onclick = () => { insert(); scrollTo(0, 0); by(".queue a").focus(); };
+    by(".news").hidden = false;
+    return undefined;
+  };
+
+  let stream = null;
+  let busy = false;
+  let missed = false;
+  const changed = async (event) => {
+    const live = by("[data-live]");
+    if (!live || (event && event.data === live.dataset.version)) return;
+    if (busy) { missed = true; return; }
+    busy = true;
+    try {
+      const fresh = await again();
+      const newer = fresh.querySelector("[data-version]");
+      const kind = live.dataset.kind;
+      live.dataset.version = newer ? newer.dataset.version : "";
+      if (kind === "queue") queue(fresh, live);
+      else if (kind === "card" && newer && newer.dataset.kind === "card") parts(fresh);
+      else whole(fresh);
+    } catch {
+      lost("lost");
+    }
+    // At most one look a second, however much changes.
+    setTimeout(() => { busy = false; if (missed) { missed = false; changed(); } }, 1000);
+  };
+  const lost = (how) => {
+    const box = by("#live-lost");
+    box.hidden = how === "";
+    if (how) box.firstElementChild.textContent = box.dataset[how];
+  };
+  const follow = () => {
+    stream?.close();
+    stream = null;
+    enhance();
+    const live = by("[data-live]");
+    if (!live || document.hidden) return;
+    stream = new EventSource(live.dataset.live);
+    stream.addEventListener("changed", changed);
+    stream.addEventListener("open", () => lost(""));
+    stream.addEventListener("error", () => lost(stream?.readyState === EventSource.CLOSED ? "lost" : "again"));
+  };
+  // A page that nobody sees holds no connection: browsers have few for one server.
+  document.addEventListener("visibilitychange", follow);
+  addEventListener("pagehide", () => stream?.close());
+  follow();
+  setInterval(tick, 1000);
+})();

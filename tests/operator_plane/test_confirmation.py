@@ -1,0 +1,113 @@
+"""The last four characters of the machine's screen, typed before an approval."""
+
+from __future__ import annotations
+
+import pytest
+
+from bootgrant.approval.grant import DeviceGrant, GrantState
+from bootgrant.operator_plane.confirmation import is_suffix
+from bootgrant.wire.identity import MachineIdentity
+from support.office import Office, text_of
+
+
+async def state_of(office: Office, grant: DeviceGrant) -> GrantState:
+    found = await office.site.database.grants.find_grant(grant.grant_id)
+    assert found is not None
+    return found.state
+
+
+@pytest.mark.parametrize("typed", ["MJHT", "mjht", " m j-h t ", "WDJB-MJHT", "wdjbmjht"])
+def test_the_last_four_count_in_any_spelling_and_so_does_the_whole_code(typed: str) -> None:
+    assert is_suffix(typed, "WDJB-MJHT")
+
+
+@pytest.mark.parametrize("typed", ["", "WDJB", "MJH", "XMJHT", "MJHTX", "WDJX-MJHT", "\u041cJHT", "é"])
+def test_anything_else_does_not(typed: str) -> None:
+    assert not is_suffix(typed, "WDJB-MJHT")
+
+
+@pytest.mark.anyio
+async def test_the_card_and_the_list_keep_the_last_four_to_themselves(careful_office: Office) -> None:
+    careful_office.configure()
+    person = await careful_office.person()
+    grant, code = await careful_office.machine()
+    for path in ("/", f"/requests/{grant.grant_id}", "/batch"):
+        page = (await person.open(path)).text
+        assert code[:4] in page
+        assert code[-4:] not in page.replace(person.csrf, "")
+
+
+@pytest.mark.anyio
+async def test_who_types_them_lets_the_machine_in(careful_office: Office) -> None:
+    careful_office.configure()
+    person = await careful_office.person()
+    grant, code = await careful_office.machine()
+    await person.open(f"/requests/{grant.grant_id}")
+    assert (await person.send(f"/requests/{grant.grant_id}/approve", suffix=code[-4:].lower())).status_code == 303
+    assert await state_of(careful_office, grant) is GrantState.APPROVED
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("typed", ["", "BBBB", '"><b>'])
+async def test_who_does_not_is_asked_to_look_again_and_nothing_happens(careful_office: Office, typed: str) -> None:
+    careful_office.configure()
+    person = await careful_office.person()
+    grant, _ = await careful_office.machine()
+    await person.open(f"/requests/{grant.grant_id}")
+    page = await person.send(f"/requests/{grant.grant_id}/approve", suffix=typed)
+    assert page.status_code == 400
+    assert "screen shows" in text_of(page)
+    assert "<b>" not in page.text
+    assert await state_of(careful_office, grant) is GrantState.PENDING
+
+
+@pytest.mark.anyio
+async def test_guessing_them_is_slowed_to_a_rate(careful_office: Office) -> None:
+    careful_office.configure()
+    person = await careful_office.person()
+    grant, code = await careful_office.machine()
+    await person.open(f"/requests/{grant.grant_id}")
+    path = f"/requests/{grant.grant_id}/approve"
+    statuses = [(await person.send(path, suffix="BBBB")).status_code for _ in range(20)]
+    assert statuses == [400] * 20
+    assert (await person.send(path, suffix=code[-4:])).status_code == 429
+    assert await state_of(careful_office, grant) is GrantState.PENDING
+
+
+@pytest.mark.anyio
+async def test_who_typed_the_whole_code_is_not_asked_for_its_end_again(careful_office: Office) -> None:
+    careful_office.configure()
+    person = await careful_office.person()
+    grant, code = await careful_office.machine()
+    await person.open("/device")
+    card = await person.open((await person.send("/device", code=code)).headers["location"])
+    assert "Last four characters" not in text_of(card)
+    proof = card.text.partition('name="typed" value="')[2].partition('"')[0]
+    assert (await person.send(f"/requests/{grant.grant_id}/approve", typed=proof)).status_code == 303
+
+
+@pytest.mark.anyio
+async def test_the_proof_of_another_person_or_request_counts_for_nothing(careful_office: Office) -> None:
+    careful_office.configure()
+    ana, ben = await careful_office.person("ana"), await careful_office.person("ben")
+    _, code = await careful_office.machine(identity=MachineIdentity(serial="0OCZJ19N71"))
+    other, _ = await careful_office.machine()
+    await ana.open("/device")
+    address = (await ana.send("/device", code=code)).headers["location"]
+    proof = address.partition("typed=")[2]
+    await ben.open(f"/requests/{other.grant_id}")
+    for person in (ana, ben):
+        assert (await person.send(f"/requests/{other.grant_id}/approve", typed=proof)).status_code == 400
+    assert await state_of(careful_office, other) is GrantState.PENDING
+
+
+@pytest.mark.anyio
+async def test_what_was_approved_is_what_was_seen(office: Office) -> None:
+    office.configure()
+    person = await office.person()
+    grant, _ = await office.machine()
+    await person.open(f"/requests/{grant.grant_id}")
+    page = await person.send(f"/requests/{grant.grant_id}/approve", seen="another configuration")
+    assert page.status_code == 409
+    assert "what this machine would get has changed" in text_of(page)
+    assert await state_of(office, grant) is GrantState.PENDING

@@ -1,0 +1,128 @@
+"""Filter, counts and the approval of several at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bootgrant.approval.grant import GrantState
+from bootgrant.operator_plane.pages.queue_view import PAGE, Filter, clean_rows, read_filter, view_of
+from bootgrant.ports.config_source import MachineEntry
+from bootgrant.wire.identity import MachineIdentity
+from bootgrant.workflows.grant_cards import GrantCard
+from support.grants import other_machine, pending_grant
+from support.office import Office, text_of
+
+
+def card(number: int, entry: MachineEntry | None = None, **more: Any) -> GrantCard:
+    grant, _ = pending_grant(identity=other_machine(number), source_address=f"10.20.0.{number}")
+    return GrantCard(grant, f"WDJB-MJH{'BCDFGHJK'[number]}", GrantState.PENDING, entry, **more)
+
+
+WORKER = MachineEntry("worker-1", "serial", labels={"site": "fra"}, machine_type="worker")
+CONTROL = MachineEntry("cp-1", "serial", labels={"site": "ams"}, machine_type="controlplane")
+CARDS = [card(1, WORKER), card(2, CONTROL, needed=2), card(3), card(4, WORKER, rivals=("10.9.9.9",))]
+
+
+def names(chosen: Filter) -> list[str]:
+    return [row.name for row in view_of(CARDS, chosen, False).rows]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "found"),
+    [
+        (Filter(), ["worker-1", "cp-1", "SN0003", "worker-1"]),
+        (Filter(words="CP-1"), ["cp-1"]),
+        (Filter(words="sn0003"), ["SN0003"]),
+        (Filter(words="worker 10.20.0.4"), ["worker-1"]),
+        (Filter(words="wdjb-mjhc"), ["worker-1"]),
+        (Filter(label="site=ams"), ["cp-1"]),
+        (Filter(show="unknown"), ["SN0003"]),
+        (Filter(show="suspicious"), ["worker-1"]),
+        (Filter(words="nothing like this"), []),
+    ],
+)
+def test_a_filter_finds_by_all_that_a_row_tells(chosen: Filter, found: list[str]) -> None:
+    assert names(chosen) == found
+
+
+def test_the_hidden_half_of_a_code_cannot_be_searched_for() -> None:
+    assert view_of(CARDS, Filter(words="mjhc"), True).rows == ()
+
+
+def test_the_counts_say_how_many_of_each_kind_wait() -> None:
+    view = view_of(CARDS, Filter(), False)
+    assert [(show.name, show.count) for show in view.shows] == [
+        ("all", 4), ("expected", 2), ("suspicious", 1), ("unknown", 1),
+    ]  # fmt: skip
+    assert view.labels == ("site=ams", "site=fra")
+
+
+def test_only_what_is_expected_clean_and_needs_one_person_is_approved_with_others() -> None:
+    assert [row.name for row in clean_rows(CARDS, Filter(), False)] == ["worker-1"]
+    assert view_of(CARDS, Filter(), False).clean == 1
+
+
+def test_five_hundred_machines_are_shown_a_page_at_a_time() -> None:
+    many = [card(number % 8, WORKER) for number in range(500)]
+    view = view_of(many, Filter(), False)
+    assert (len(view.rows), view.more, view.more_link) == (PAGE, 100, "/?rows=150")
+    last = view_of(many, Filter(rows=500), False)
+    assert (len(last.rows), last.more) == (500, 0)
+
+
+def test_what_makes_no_sense_in_an_address_is_left_out() -> None:
+    assert read_filter("x" * 500, "\u202e", "everything", "-3") == Filter("x" * 100, "\u202e")
+    assert read_filter("", "", "expected", "99999").rows == PAGE
+
+
+@pytest.mark.anyio
+async def test_five_hundred_waiting_machines_weigh_less_than_sixty_kilobytes(office: Office) -> None:
+    person = await office.person()
+    for number in range(500):
+        await office.machine(identity=other_machine(number))
+    page = await person.open("/")
+    assert "500 waiting" in page.text
+    assert page.text.count('class="row"') == PAGE
+    assert len(page.content) < 45_000
+    assert "SN0007" in text_of(await person.open("/?q=sn0007"))
+
+
+@pytest.mark.anyio
+async def test_several_are_approved_in_one_go_and_what_was_taken_out_waits_on(office: Office) -> None:
+    person = await office.person()
+    grants = []
+    for number in range(3):
+        office.configure(f"SN000{number}.yaml")
+        grants.append((await office.machine(identity=other_machine(number)))[0])
+    page = await person.open("/batch")
+    seen = {field.partition('"')[0]: field for field in page.text.split('name="m-')[1:]}
+    chosen = {
+        f"m-{grant.grant_id}": seen[grant.grant_id].partition('value="')[2].partition('"')[0] for grant in grants[:2]
+    }
+    done = await person.send("/batch", **chosen)
+    assert "2 approved" in text_of(done)
+    states = [(await office.site.database.grants.find_grant(grant.grant_id)) for grant in grants]
+    assert [grant and grant.state for grant in states] == ["approved", "approved", "pending"]
+
+
+@pytest.mark.anyio
+async def test_of_several_the_ones_that_changed_meanwhile_are_left_and_named(office: Office) -> None:
+    person = await office.person()
+    office.configure("SN0001.yaml")
+    known, _ = await office.machine(identity=other_machine(1))
+    unknown, _ = await office.machine(identity=MachineIdentity(serial="0OCZJ19N71"))
+    await person.open("/batch")
+    page = await person.send("/batch", **{f"m-{known.grant_id}": "stale", f"m-{unknown.grant_id}": "stale"})
+    assert page.status_code == 409
+    assert "Not approved: 2" in text_of(page)
+    assert "it changed since you looked" in text_of(page)
+
+
+@pytest.mark.anyio
+async def test_nothing_chosen_changes_nothing(office: Office) -> None:
+    person = await office.person()
+    await person.open("/")
+    page = await person.send("/batch")
+    assert page.status_code == 400
