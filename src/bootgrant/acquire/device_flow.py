@@ -62,7 +62,7 @@ _LOST: Final = frozenset(
 )
 # Some (glewlwyd) call a secret that came the wrong way unauthorized_client.
 _WRONG_STYLE: Final = frozenset({ErrorCode.INVALID_CLIENT, ErrorCode.UNAUTHORIZED_CLIENT})
-_BUSY: Final = frozenset({ErrorCode.SERVER_ERROR, ErrorCode.TEMPORARILY_UNAVAILABLE})
+_BUSY: Final = frozenset({ErrorCode.SERVER_ERROR, ErrorCode.TEMPORARILY_UNAVAILABLE, "rate_limit_exceeded"})
 
 
 class OutOfStepError(RuntimeError):
@@ -172,13 +172,19 @@ def _poll_refused(flow: DeviceFlow, event: Refused, now: float, chance: float) -
         return _denied(flow, error, now)
     if error.code in _EXPIRED:
         return _new_code(flow, WhyCodes.EXPIRED, now)
-    if error.code in _LOST:
+    if _is_lost(error):
         return _new_code(flow, WhyCodes.LOST, now)
     if error.code in _WRONG_STYLE and flow.auth + 1 < len(flow.rules.auth):
         return _poll(replace(flow, auth=flow.auth + 1), now)
     if error.code in _BUSY:
         return _broken(flow, Broken(_refusal(error), answered=True), now, chance)
     return _fail(flow, _refusal(error))
+
+
+def _is_lost(error: OAuthError) -> bool:
+    """Whether the provider does not know the code any more. Dex calls that an invalid request, and says of what."""
+    of_code = error.code == ErrorCode.INVALID_REQUEST and "invalid device code" in error.description.lower()
+    return error.code in _LOST or of_code
 
 
 def _broken(flow: DeviceFlow, event: Broken, now: float, chance: float) -> DeviceFlow:

@@ -206,7 +206,9 @@ def parse_token(body: bytes) -> AccessToken | OAuthError:
 def _answer(body: bytes) -> dict[str, object] | OAuthError:
     answer = _members(body)
     if "error" not in answer:
-        return answer
+        # Google refuses a client that is over its quota with this member alone.
+        over_quota = _text(answer, "error_code") if not answer.keys() & {"device_code", "access_token"} else ""
+        return OAuthError(over_quota[:_MAX_USER_CODE]) if over_quota else answer
     code = _text(answer, "error")
     if not code:
         raise AnswerError("the answer has an error that is not a text")
