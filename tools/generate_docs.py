@@ -34,6 +34,8 @@ error.
 def _setting_row(setting: Setting) -> str:
     default = setting.default
     shown = "required" if default is None else f"`{', '.join(default) if isinstance(default, tuple) else default}`"
+    if default == ():
+        shown = "none"
     flag = f"`{setting.flag}`" if setting.flag else ""
     return (
         f"| `{setting.key}` | `{setting.environment}` | {flag} | {setting.kind.value} | {shown} | "

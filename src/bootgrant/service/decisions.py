@@ -6,6 +6,10 @@ from dataclasses import dataclass
 
 from bootgrant.approval.codes import UserCodes
 from bootgrant.approval.networks import NetworkNames
+from bootgrant.evidence.command import CommandEvidence
+from bootgrant.evidence.history import HistoryEvidence
+from bootgrant.evidence.inventory import InventoryEvidence
+from bootgrant.evidence.network import NetworkEvidence
 from bootgrant.ports.clock import Clock
 from bootgrant.ports.config_source import ConfigSource
 from bootgrant.ports.database import Database
@@ -31,9 +35,14 @@ def build_decisions(
     site: Site, database: Database, source: ConfigSource, clock: Clock, codes: UserCodes, admission: Admission
 ) -> Decisions:
     """Put together what decides; ``admission`` is told of every decision."""
-    names = NetworkNames({})
+    names = NetworkNames(site.policy.network_names)
     find_entry = FindEntry(source, database.assignments)
-    sources: list[EvidenceSource] = []
+    sources: list[EvidenceSource] = [
+        NetworkEvidence(names),
+        InventoryEvidence(source),
+        HistoryEvidence(database.audit, database.grants, clock),
+        *(CommandEvidence(each.name, each.command, each.limit, each.keeps) for each in site.policy.commands),
+    ]
     evidence = GatherEvidence(sources, clock)
     cards = GrantCards(database.grants, find_entry, evidence, database.audit, clock, codes, names)
     return Decisions(

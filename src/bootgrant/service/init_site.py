@@ -94,6 +94,9 @@ def settings_file(chosen: dict[str, str]) -> str:
         if setting.key == "clients":
             lines += ["", *_comment(setting.help), "[[clients]]", 'id = "talos"']
             continue
+        if setting.example:
+            lines += ["", *_comment(setting.help), *(f"# {line}" for line in setting.example)]
+            continue
         if head != section:
             section = head
             lines += ["", f"[{head}]"]

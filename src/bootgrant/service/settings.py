@@ -6,7 +6,7 @@ import ipaddress
 import re
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -16,6 +16,7 @@ from bootgrant.machine_plane.clients import Client
 from bootgrant.operator_plane.shown_setting import ShownSetting
 from bootgrant.service.logs import LogFormat
 from bootgrant.service.machine_settings import MachineSettings, machine_settings
+from bootgrant.service.policy_settings import PolicySettings, parse_commands, parse_names, parse_rules
 from bootgrant.service.settings_table import SETTINGS, Kind, Setting
 from bootgrant.service.shown_settings import shown_settings
 from bootgrant.wire.secret import Secret
@@ -76,6 +77,7 @@ class Site:
     clients: Mapping[str, Client]
     notify: tuple[Target, ...]
     log_format: LogFormat
+    policy: PolicySettings
     shown: tuple[ShownSetting, ...] = field(default=(), compare=False)
 
 
@@ -167,6 +169,7 @@ def _build(values: Mapping[str, tuple[object, str]], base: Path) -> Site:
         notify=parsed["notify"],
         log_format=parsed["log.format"],
         shown=shown_settings(values),
+        policy=_policy(parsed, values),
     )
 
 
@@ -175,6 +178,19 @@ def _machine_settings(parsed: Mapping[str, Any]) -> MachineSettings:
         return machine_settings(parsed)
     except ValueError as error:
         raise SettingsError(str(error)) from None
+
+
+def _policy(parsed: Mapping[str, Any], values: Mapping[str, tuple[object, str]]) -> PolicySettings:
+    """Rules name networks and evidence, so they are read last."""
+    key = "networks.names"
+    try:
+        policy = PolicySettings(parse_names(parsed[key]))
+        key = "evidence.exec"
+        policy = replace(policy, commands=parse_commands(parsed[key], lambda text: _duration(_text(text))))
+        key = "rules"
+        return replace(policy, rules=parse_rules(parsed[key], policy))
+    except ValueError as error:
+        raise SettingsError(f"{values[key][1]}: {error}") from None
 
 
 def _check(rules: GrantRules) -> None:
@@ -331,4 +347,7 @@ _PARSERS: Final[Mapping[Kind, Callable[[object, Path], object]]] = {
     Kind.FOLDER: _file,
     Kind.OPTIONAL_FILE: _file,
     Kind.DURATION: lambda value, _: _duration(_text(value)),
+    Kind.NAMED_NETWORKS: lambda value, _: value,
+    Kind.EVIDENCE_COMMANDS: lambda value, _: value,
+    Kind.RULES: lambda value, _: value,
 }

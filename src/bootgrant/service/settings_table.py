@@ -26,17 +26,24 @@ class Kind(Enum):
     OPTIONAL_URL = "URL or nothing"
     OPTIONAL_LISTEN = "address:port or nothing"
     CONFIRM = "suffix or button"
+    NAMED_NETWORKS = "table of networks"
+    EVIDENCE_COMMANDS = "list of commands"
+    RULES = "list of rules"
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One row. ``key`` is the place in the file (``grants.hold``); ``default`` is as the file would say it."""
+    """One row. ``key`` is the place in the file (``grants.hold``); ``default`` is as the file would say it.
+
+    ``example`` are lines for what is a table of its own: the file of ``init`` has them as a comment.
+    """
 
     key: str
     kind: Kind
     default: str | int | tuple[str, ...] | None
     help: str
     flag: str = ""
+    example: tuple[str, ...] = ()
 
     @property
     def environment(self) -> str:
@@ -218,5 +225,35 @@ SETTINGS: Final = (
         ("talos",),
         "The OAuth clients, as [[clients]] with an id each. Machines need no secret; a client with a secret_file (its "
         "first line is the secret) must show it at /token, and may ask /introspect and /revoke.",
+    ),
+    Setting(
+        "networks.names",
+        Kind.NAMED_NETWORKS,
+        (),
+        "Names for networks, shown beside addresses. An address has the name of the smallest network that it is in. "
+        "In the file only.",
+        example=("[networks.names]", 'fra-rack4 = "10.20.4.0/24"'),
+    ),
+    Setting(
+        "evidence.exec",
+        Kind.EVIDENCE_COMMANDS,
+        (),
+        "Commands that give evidence about a machine, as [[evidence.exec]] with a name and a command "
+        "(docs/decisions-and-audit.md). In the file only.",
+        example=("[[evidence.exec]]", 'name = "bmc"', 'command = ["/usr/local/bin/ask-bmc"]', 'limit = "5s"'),
+    ),
+    Setting(
+        "rules",
+        Kind.RULES,
+        (),
+        "Machines that are let in without a person, as [[rules]] (docs/decisions-and-audit.md); none by default. "
+        "In the file only.",
+        example=(
+            "[[rules]]",
+            'name = "fra-workers"',
+            'select = "role=worker,site=fra"',
+            'networks = ["fra-rack4"]',
+            'evidence = ["network", "inventory", "history"]',
+        ),
     ),
 )

@@ -11,6 +11,7 @@ from bootgrant.approval.audit import ChainedEvent, read_record
 from bootgrant.approval.policy import Conditions, Window, parse_selector
 from bootgrant.ports.assignment_store import Assignment
 from bootgrant.ports.audit_log import AuditFilter
+from bootgrant.store.people.rows import Value
 from bootgrant.wire.identity import MachineIdentity
 
 AUDIT: Final = ("seq", "at", "kind", "actor", "grant_id", "entry", "uuid", "serial", "mac", "line", "digest")
@@ -59,7 +60,7 @@ def audit_condition(which: AuditFilter, before: int | None, mark: str) -> tuple[
     return " AND ".join(parts) or "TRUE", values
 
 
-def assignment_row(assignment: Assignment) -> tuple[object, ...]:
+def assignment_row(assignment: Assignment) -> tuple[Value, ...]:
     """The values of ASSIGNMENT."""
     who = assignment.identity
     return (who.key, who.uuid, who.serial, who.mac, assignment.entry, assignment.by, assignment.at)
@@ -71,7 +72,7 @@ def assignment_from(row: Sequence[Any]) -> Assignment:
     return Assignment(MachineIdentity(uuid, serial, mac), entry, by, at)
 
 
-def window_row(window: Window) -> tuple[object, ...]:
+def window_row(window: Window) -> tuple[Value, ...]:
     """The values of WINDOW."""
     conditions = json.dumps(
         {

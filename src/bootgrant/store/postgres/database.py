@@ -15,6 +15,7 @@ from bootgrant.store.people.api_tokens import ApiTokenRows
 from bootgrant.store.people.challenges import ChallengeRows
 from bootgrant.store.people.operators import OperatorRows
 from bootgrant.store.people.passkeys import PasskeyRows
+from bootgrant.store.policy_rows import AssignmentRows, WindowRows
 from bootgrant.store.postgres.address import PostgresAddress
 from bootgrant.store.postgres.audit import PostgresAuditLog
 from bootgrant.store.postgres.connections import Connection, Connections, reason_of
@@ -22,7 +23,6 @@ from bootgrant.store.postgres.grants import PostgresGrantStore
 from bootgrant.store.postgres.migrations import check_schema
 from bootgrant.store.postgres.news import News
 from bootgrant.store.postgres.outbox import PostgresOutbox
-from bootgrant.store.postgres.policy import PostgresAssignmentStore, PostgresWindowStore
 from bootgrant.store.postgres.rows import PostgresRows
 from bootgrant.store.postgres.watching import Watching
 
@@ -45,8 +45,8 @@ class PostgresDatabase:
         self.challenges = ChallengeRows(rows)
         self.api_tokens = ApiTokenRows(rows)
         self.audit = PostgresAuditLog(connections)
-        self.assignments = PostgresAssignmentStore(connections)
-        self.windows = PostgresWindowStore(connections)
+        self.assignments = AssignmentRows(rows)
+        self.windows = WindowRows(rows)
 
     @property
     def hears_others(self) -> bool:

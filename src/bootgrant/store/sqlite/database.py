@@ -15,11 +15,11 @@ from bootgrant.store.people.api_tokens import ApiTokenRows
 from bootgrant.store.people.challenges import ChallengeRows
 from bootgrant.store.people.operators import OperatorRows
 from bootgrant.store.people.passkeys import PasskeyRows
+from bootgrant.store.policy_rows import AssignmentRows, WindowRows
 from bootgrant.store.sqlite.audit import SqliteAuditLog
 from bootgrant.store.sqlite.grants import SqliteJournal
 from bootgrant.store.sqlite.migrations import migrate
 from bootgrant.store.sqlite.outbox import SqliteOutbox
-from bootgrant.store.sqlite.policy import SqliteAssignmentStore, SqliteWindowStore
 from bootgrant.store.sqlite.rows import SqliteRows
 from bootgrant.store.sqlite.writer import Writer
 
@@ -59,8 +59,8 @@ class SqliteDatabase:
         self.challenges = ChallengeRows(rows)
         self.api_tokens = ApiTokenRows(rows)
         self.audit = SqliteAuditLog(self._writer, self._reader)
-        self.assignments = SqliteAssignmentStore(self._writer, self._reader)
-        self.windows = SqliteWindowStore(self._writer, self._reader)
+        self.assignments = AssignmentRows(rows)
+        self.windows = WindowRows(rows)
 
     def close(self) -> None:
         self._writer.close()

@@ -1,0 +1,146 @@
+"""Evidence by a command of the site: it gets the claim as JSON and answers with checks as JSON.
+
+The command is started without a shell, in its own process group, with little in its environment. Its time and its
+output are limited; whatever goes wrong with it is "unknown".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from bootgrant.approval.evidence import DETAIL_LENGTH, Check, Verdict
+from bootgrant.ports.evidence_source import Claim
+
+log = logging.getLogger("bootgrant.evidence")
+
+OUTPUT: Final = 64 * 1024
+"""Bytes that a command may answer."""
+
+_MOST_CHECKS: Final = 20
+_AT_ONCE: Final = 8
+_ENVIRONMENT: Final = ("PATH", "HOME", "LANG", "TZ")
+_WHILE_KILLED: Final = 2.0
+
+
+class _Unusable(Exception):
+    """The command gave no evidence; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommandEvidence:
+    """ports.evidence_source.EvidenceSource. ``command`` is the program and its arguments, ``limit`` in seconds."""
+
+    name: str
+    command: tuple[str, ...]
+    limit: float
+    keeps: float = 600.0
+    is_quick: bool = False
+    _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
+
+    async def check(self, claim: Claim) -> Sequence[Check]:
+        """What the command says; one unknown check when it says nothing that can be used."""
+        async with self._turns:
+            try:
+                return read_answer(self.name, await self._run(question(claim)))
+            except _Unusable as error:
+                log.warning("the evidence command %s %s", self.name, error)
+                return (Check(self.name, Verdict.UNKNOWN, _one_line(str(error))),)
+
+    async def _run(self, asked: bytes) -> bytes:
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *self.command,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
+                cwd="/",
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise _Unusable(f"cannot be started: {error.strerror}") from error
+        try:
+            async with asyncio.timeout(self.limit):
+                answer, said, _ = await asyncio.gather(
+                    _bounded(process.stdout), _bounded(process.stderr), _tell(process, asked)
+                )
+                status = await process.wait()
+        except TimeoutError:
+            raise _Unusable(f"did not answer in {self.limit:g} s") from None
+        finally:
+            await _end(process)
+        if status != 0:
+            last = said.decode("utf-8", "replace").strip().rpartition("\n")[2]
+            raise _Unusable(f"failed with status {status}{': ' + last if last else ''}")
+        return answer
+
+
+def question(claim: Claim) -> bytes:
+    """What the command reads on its standard input: the claim, and the entry it would get."""
+    grant, entry = claim.grant, claim.entry
+    members: Mapping[str, object] = {
+        "grant": grant.grant_id,
+        "machine": grant.identity.given(),
+        "address": grant.source_address,
+        "asked_at": grant.opened_at,
+        "entry": None
+        if entry is None
+        else {"name": entry.name, "labels": dict(entry.labels), "matched": entry.matched},
+    }
+    return json.dumps(members).encode() + b"\n"
+
+
+def read_answer(name: str, answer: bytes) -> tuple[Check, ...]:
+    """The checks in ``{"evidence": [{"verdict": "match", "detail": "…"}]}``. Raises _Unusable for anything else."""
+    try:
+        members = json.loads(answer)
+        rows = members["evidence"]
+        checks = tuple(Check(name, Verdict(row["verdict"]), _one_line(row["detail"])) for row in rows)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        told = 'answered something else than {"evidence": [{"verdict": "match|mismatch|unknown", "detail": "…"}]}'
+        raise _Unusable(told) from error
+    if not 1 <= len(checks) <= _MOST_CHECKS:
+        raise _Unusable(f"answered {len(checks)} checks; 1 to {_MOST_CHECKS} are read")
+    return checks
+
+
+async def _bounded(stream: asyncio.StreamReader | None) -> bytes:
+    """All of a stream. Raises _Unusable when that is too much."""
+    if stream is None:
+        return b""
+    parts, size = [], 0
+    while part := await stream.read(8192):
+        size += len(part)
+        if size > OUTPUT:
+            raise _Unusable(f"said more than {OUTPUT >> 10} KiB")
+        parts.append(part)
+    return b"".join(parts)
+
+
+async def _tell(process: asyncio.subprocess.Process, asked: bytes) -> None:
+    # A command that needs no question may have closed its standard input.
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        if process.stdin is not None:
+            process.stdin.write(asked)
+            await process.stdin.drain()
+            process.stdin.close()
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Nothing of it goes on: not the command, and not what it started."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(process.wait(), _WHILE_KILLED)
+
+
+def _one_line(text: str) -> str:
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:DETAIL_LENGTH]
