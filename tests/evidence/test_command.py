@@ -1,0 +1,116 @@
+"""Evidence by a command of the site, well behaved and not."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bootgrant.approval.evidence import Check, Verdict
+from bootgrant.evidence.command import CommandEvidence, _Unusable, read_answer
+from bootgrant.ports.config_source import MachineEntry
+from bootgrant.ports.evidence_source import Claim
+from support.grants import UUID, pending_grant
+
+pytestmark = pytest.mark.anyio
+
+
+def claim() -> Claim:
+    return Claim(pending_grant()[0], MachineEntry("cp-1", "uuid", {"site": "fra"}))
+
+
+async def said_by(program: str, limit: float = 20.0) -> Check:
+    command = (sys.executable, "-I", "-S", "-c", program)
+    (check,) = await CommandEvidence("bmc", command, limit).check(claim())
+    return check
+
+
+async def test_the_command_gets_the_claim_and_answers_with_evidence(tmp_path: Path) -> None:
+    heard = tmp_path / "heard.json"
+    check = await said_by(
+        f"import sys, json; asked = sys.stdin.read(); open({str(heard)!r}, 'w').write(asked); "
+        "print(json.dumps({'evidence': [{'verdict': 'match', 'detail': 'on since 2 min'}]}))"
+    )
+    assert check == Check("bmc", Verdict.MATCH, "on since 2 min")
+    asked = json.loads(heard.read_text())
+    assert asked["machine"]["uuid"] == UUID
+    assert asked["entry"] == {"name": "cp-1", "labels": {"site": "fra"}, "matched": "uuid"}
+
+
+@pytest.mark.parametrize(
+    ("program", "told"),
+    [
+        ("print('all fine')", "answered something else"),
+        ("print('{\"evidence\": []}')", "answered 0 checks"),
+        ("import sys; sys.exit('no such\\nhost bmc-7')", "failed with status 1: host bmc-7"),
+        ("print('x' * 1000000)", "said more than 64 KiB"),
+        ("import sys; sys.stderr.write('x' * 1000000)", "said more than 64 KiB"),
+        ('print(\'{"evidence": [{"verdict": "yes", "detail": ""}]}\')', "answered something else"),
+    ],
+)
+async def test_whatever_is_wrong_with_a_command_is_unknown(program: str, told: str) -> None:
+    check = await said_by(program)
+    assert check.verdict is Verdict.UNKNOWN
+    assert told in check.detail
+
+
+async def test_a_command_that_is_not_there_is_unknown() -> None:
+    (check,) = await CommandEvidence("bmc", ("/nowhere/bmc",), 1.0).check(claim())
+    assert (check.verdict, check.detail) == (Verdict.UNKNOWN, "cannot be started: No such file or directory")
+
+
+async def test_a_command_that_hangs_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    check = await said_by(
+        "import os, time, subprocess, sys; "
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(300)']); "
+        f"open({str(pids)!r}, 'w').write(str(child.pid)); time.sleep(300)",
+        limit=2.0,
+    )
+    assert check.detail == "did not answer in 2 s"
+    assert is_gone(int(pids.read_text()))
+
+
+async def test_the_command_sees_nothing_of_our_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BOOTGRANT_DATABASE_URL", "postgresql://secret")
+    program = (
+        "import os, json; "
+        "print(json.dumps({'evidence': [{'verdict': 'unknown', 'detail': ' '.join(sorted(os.environ))}]}))"
+    )
+    assert "BOOTGRANT" not in (await said_by(program)).detail
+
+
+async def test_what_a_command_says_is_one_bounded_line() -> None:
+    check = await said_by(
+        "import json; print(json.dumps({'evidence': [{'verdict': 'match', 'detail': 'a\\n\\x1b[31m' + 'b' * 9999}]}))"
+    )
+    assert check.detail.startswith("a [31mbbb")
+    assert len(check.detail) == 300
+
+
+@given(st.binary(max_size=200))
+def test_arbitrary_answers_are_checks_or_unusable(answer: bytes) -> None:
+    try:
+        assert read_answer("bmc", answer)
+    except _Unusable:
+        return
+
+
+def is_gone(pid: int) -> bool:
+    """Whether the process ends soon: it was killed, and its new parent has to notice."""
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        try:
+            os.kill(pid, 0)
+            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
+                return True
+        except (ProcessLookupError, FileNotFoundError):
+            return True
+        time.sleep(0.01)
+    return False

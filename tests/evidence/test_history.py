@@ -1,0 +1,74 @@
+"""What a machine's past says when it asks again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from bootgrant.approval.audit import AuditEvent, AuditKind
+from bootgrant.approval.evidence import Check, Verdict
+from bootgrant.approval.grant import DeviceGrant
+from bootgrant.evidence.history import HistoryEvidence
+from bootgrant.ports.evidence_source import Claim
+from bootgrant.store.memory import MemoryDatabase
+from bootgrant.wire.identity import MachineIdentity
+from support.fakes import FakeClock
+from support.grants import MAC, NOW, pending_grant
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def database() -> MemoryDatabase:
+    return MemoryDatabase()
+
+
+async def said(database: MemoryDatabase, grant: DeviceGrant) -> Sequence[Check]:
+    return await HistoryEvidence(database.audit, database.grants, FakeClock(NOW)).check(Claim(grant, None))
+
+
+def event(kind: AuditKind, at: float, address: str = "10.20.0.11", mac: str = MAC) -> AuditEvent:
+    identity = MachineIdentity(mac=mac)
+    return AuditEvent(at, kind, grant_id=f"earlier-{at}", identity=identity, address=address, entry="cp-1")
+
+
+async def test_nothing_speaks_against_a_machine_that_was_never_seen(database: MemoryDatabase) -> None:
+    (check,) = await said(database, pending_grant()[0])
+    assert (check.verdict, check.detail) == (Verdict.MATCH, "asks for the first time")
+
+
+async def test_a_machine_that_has_its_configuration_asks_again(database: MemoryDatabase) -> None:
+    await database.audit.append([event(AuditKind.DELIVERED, NOW - 90_000)])
+    (check,) = await said(database, pending_grant()[0])
+    assert check.verdict is Verdict.MISMATCH
+    assert "got cp-1 at 2027-01-14 07:00 UTC, to 10.20.0.11" in check.detail
+
+
+async def test_one_identity_that_asks_from_two_addresses_at_once(database: MemoryDatabase) -> None:
+    grant, _ = pending_grant()
+    rival, _ = pending_grant(source_address="10.66.0.6", identity=MachineIdentity(mac=MAC))
+    await database.grants.open_grant(grant)
+    await database.grants.open_grant(rival)
+    (check,) = await said(database, grant)
+    assert check.verdict is Verdict.MISMATCH
+    assert "the same mac asks from 10.66.0.6" in check.detail
+
+
+async def test_a_machine_that_asks_again_and_again_is_told(database: MemoryDatabase) -> None:
+    await database.audit.append([event(AuditKind.OPENED, NOW - 60 * number) for number in range(1, 6)])
+    (check,) = await said(database, pending_grant()[0])
+    assert check.verdict is Verdict.MISMATCH
+    assert "asked 6 times in ten minutes" in check.detail
+
+
+async def test_an_earlier_address_is_worth_knowing_and_no_mismatch(database: MemoryDatabase) -> None:
+    await database.audit.append([event(AuditKind.OPENED, NOW - 7200, address="10.9.9.9")])
+    (check,) = await said(database, pending_grant()[0])
+    assert check.verdict is Verdict.UNKNOWN
+    assert "10.9.9.9" in check.detail
+
+
+async def test_the_past_of_another_machine_says_nothing(database: MemoryDatabase) -> None:
+    await database.audit.append([event(AuditKind.DELIVERED, NOW - 90_000, mac="52:54:00:00:00:01")])
+    assert [check.verdict for check in await said(database, pending_grant()[0])] == [Verdict.MATCH]

@@ -1,0 +1,33 @@
+"""A configuration source over entries in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from bootgrant.ports.config_source import MachineEntry, Rendered
+from bootgrant.wire.identity import MachineIdentity
+
+
+@dataclass(slots=True)
+class Entries:
+    """ports.config_source.ConfigSource over entries that name one machine each."""
+
+    known: list[MachineEntry] = field(default_factory=list)
+
+    async def find_entry(self, identity: MachineIdentity) -> MachineEntry | None:
+        given = identity.given()
+        return next((e for e in self.known if any(given.get(name) in e.match.get(name, ()) for name in given)), None)
+
+    async def named_entry(self, name: str) -> MachineEntry | None:
+        return next((entry for entry in self.known if entry.name == name), None)
+
+    async def entries(self) -> Sequence[MachineEntry]:
+        return self.known
+
+    async def render(self, name: str, identity: MachineIdentity) -> Rendered | None:
+        entry = await self.named_entry(name)
+        return None if entry is None else Rendered(entry, b"version: v1alpha1\n", "file")
+
+    async def preview(self, name: str, identity: MachineIdentity) -> str | None:
+        return None
