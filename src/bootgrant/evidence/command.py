@@ -68,19 +68,21 @@ class CommandEvidence:
         except OSError as error:
             raise _Unusable(f"cannot be started: {error.strerror}") from error
         try:
-            async with asyncio.timeout(self.limit):
-                answer, said, _ = await asyncio.gather(
-                    _bounded(process.stdout), _bounded(process.stderr), _tell(process, asked)
-                )
+            async with asyncio.timeout(self.limit), asyncio.TaskGroup() as talk:
+                answer = talk.create_task(_bounded(process.stdout))
+                said = talk.create_task(_bounded(process.stderr))
+                talk.create_task(_tell(process, asked))
                 status = await process.wait()
         except TimeoutError:
             raise _Unusable(f"did not answer in {self.limit:g} s") from None
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from None
         finally:
             await _end(process)
         if status != 0:
-            last = said.decode("utf-8", "replace").strip().rpartition("\n")[2]
+            last = said.result().decode("utf-8", "replace").strip().rpartition("\n")[2]
             raise _Unusable(f"failed with status {status}{': ' + last if last else ''}")
-        return answer
+        return answer.result()
 
 
 def question(claim: Claim) -> bytes:
@@ -138,8 +140,17 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     """Nothing of it goes on: not the command, and not what it started."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
+    if process.stdin is not None:
+        process.stdin.close()
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(process.wait(), _WHILE_KILLED)
+        async with asyncio.timeout(_WHILE_KILLED):
+            # Its pipes are closed by reading them to their end.
+            await asyncio.gather(_drop(process.stdout), _drop(process.stderr), process.wait())
+
+
+async def _drop(stream: asyncio.StreamReader | None) -> None:
+    while stream is not None and await stream.read(65536):
+        continue
 
 
 def _one_line(text: str) -> str:
