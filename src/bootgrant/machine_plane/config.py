@@ -124,6 +124,7 @@ def _refused(refusal: DeliveryRefusal) -> Answer:
             | DeliveryRefusal.EXPIRED_TOKEN
             | DeliveryRefusal.USED_TOKEN
             | DeliveryRefusal.REVOKED_TOKEN
+            | DeliveryRefusal.CHANGED_ENTRY
         ):
             return plain_answer(401, refusal.value, _INVALID_TOKEN)
         case DeliveryRefusal.OTHER_IDENTITY:

@@ -23,8 +23,10 @@ NODES: Final = 2_000_000
 """Values in one file, those that aliases repeat included."""
 
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_NUMBER = re.compile(r"[-+]?(?:0|[1-9][0-9]*|0o[0-7]+|0x[0-9a-fA-F]+)")
+_NUMBER = re.compile(r"[-+]?[0-9]+")
+_NUMBER_WITH_BASE = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_LONGEST_NUMBER: Final = 64
 _WORDS: Final[dict[str, bool | None]] = {
     "": None, "~": None, "null": None, "Null": None, "NULL": None,
     "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
@@ -106,7 +108,7 @@ def documents(content: bytes, size: int = SIZE) -> list[Node]:
 
 def _problem(error: MarkedYAMLError) -> str:
     problem = " ".join(str(error.problem or error.context or "cannot be read").split())
-    return f"{problem} (indent with spaces)" if "\\t" in problem else problem
+    return f"{problem} (a tab? indent with spaces)" if "cannot start any token" in problem else problem
 
 
 class _Builder:
@@ -196,6 +198,12 @@ def value(node: Node) -> Value:
         return node.text
     if node.text in _WORDS:
         return _WORDS[node.text]
-    if len(node.text) <= 64 and _NUMBER.fullmatch(node.text):
-        return int(node.text, 0)
-    return float(node.text) if len(node.text) <= 64 and _FLOAT.fullmatch(node.text) else node.text
+    return _number(node.text) if len(node.text) <= _LONGEST_NUMBER else node.text
+
+
+def _number(text: str) -> int | float | str:
+    if _NUMBER.fullmatch(text):
+        return int(text)
+    if _NUMBER_WITH_BASE.fullmatch(text):
+        return int(text, 0)
+    return float(text) if _FLOAT.fullmatch(text) else text

@@ -219,6 +219,9 @@ class _Environment(ImmutableSandboxedEnvironment):
             return attr in _TEXT_METHODS
         return super().is_safe_attribute(obj, attr, value)
 
+    def wrap_str_format(self, value: Any) -> None:
+        """str.format can make a text of any size out of nothing, so that it is a method like others, and not named."""
+
     def call(self, context: Context, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
         _budget(context).take()
         return super().call(context, obj, *args, **kwargs)

@@ -23,6 +23,7 @@ class DeliveryRefusal(Enum):
     REVOKED_TOKEN = "token revoked by an operator"  # noqa: S105  (a message)
     EXPIRED_TOKEN = "token expired: ask again"  # noqa: S105  (a message)
     OTHER_IDENTITY = "not the machine approved"
+    CHANGED_ENTRY = "entry changed since: ask again"
     NO_CONFIG = "no config for this machine yet"
 
 
@@ -44,6 +45,9 @@ class DeliverConfig:
     async def __call__(self, token: Secret, claimed: MachineIdentity) -> ConfigReady | DeliveryRefusal:
         """What this token is for. ``claimed`` (from the query) chooses nothing; it can only contradict.
 
+        The configuration is made from what is valid now; an entry that has another name, other labels or another
+        ``machine.type`` than the one that was approved needs a new approval.
+
         Raises StoreUnavailable and ConfigUnavailable.
         """
         grant = await self.store.find_by_token(access_token_digest(token))
@@ -59,7 +63,11 @@ class DeliverConfig:
         if grant.identity.contradicts(claimed):
             return DeliveryRefusal.OTHER_IDENTITY
         rendered = await self.source.render(grant.entry, grant.identity)
-        return DeliveryRefusal.NO_CONFIG if rendered is None else ConfigReady(grant, rendered)
+        if rendered is None:
+            return DeliveryRefusal.NO_CONFIG
+        if grant.fingerprint and grant.fingerprint != rendered.entry.fingerprint:
+            return DeliveryRefusal.CHANGED_ENTRY
+        return ConfigReady(grant, rendered)
 
     async def record(self, ready: ConfigReady, address: str) -> None:
         """Note that the whole configuration left for ``address``. Raises StoreUnavailable."""
