@@ -48,7 +48,7 @@ def test_a_large_file_is_refused_unread() -> None:
         documents(b"#" * (9 << 20))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=200) | st.text("{}[]&*!|>'\"%@`-:?,#\n\t ab", max_size=80).map(str.encode))
 def test_any_bytes_are_read_or_refused_with_a_line(content: bytes) -> None:
     line = refused_at(content)

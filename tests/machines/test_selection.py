@@ -88,6 +88,7 @@ def test_every_entry_is_explained() -> None:
         ({"uuid": UUID}, {"uuid": swapped_uuid(UUID)}),
         ({"serial": ["A", "B"]}, {"serial": ["B", "C"]}),
         ({"mac": "52:54:*"}, {"mac": "52:5*:0*"}),
+        ({"uuid": "40dc*"}, {"uuid": "*51fd"}),
         ({"mac": "52:*:01"}, {"mac": "52:54:*"}),
         ({"mac": MAC, "serial": "S*"}, {"mac": [MAC], "serial": "*S"}),
     ],
@@ -118,7 +119,7 @@ def test_entries_between_which_something_decides_are_no_tie(one: dict[str, str],
 _WORDS = st.text("ab*?", min_size=1, max_size=5)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(one=_WORDS, other=_WORDS, text=st.text("ab", min_size=1, max_size=6))
 def test_two_patterns_that_take_the_same_text_are_known_to(one: str, other: str, text: str) -> None:
     left, right = pattern("serial", one), pattern("serial", other)
@@ -130,7 +131,7 @@ def test_two_patterns_that_take_the_same_text_are_known_to(one: str, other: str,
         assert not right.matches(text)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(one=_WORDS, other=_WORDS, text=st.text("ab", min_size=1, max_size=6))
 def test_whatever_check_passes_is_decided_for_every_machine(one: str, other: str, text: str) -> None:
     entries = [entry("one", serial=one), entry("other", serial=other)]
@@ -150,6 +151,8 @@ def test_no_pattern_takes_long(text: str) -> None:
         ("uuid", "0" * 32),
         ("mac", "zz:*"),
         ("mac", "52:54"),
+        ("mac", "52:*:5"),
+        ("uuid", "*x*"),
         ("serial", "none"),
         ("serial", "x" * 300),
     ],

@@ -24,6 +24,9 @@ COMMANDS: Final[dict[str, str]] = {
     "kernel-args": "print the kernel parameters for a server: as a line, for GRUB, iPXE, systemd-boot, Image Factory",
     "doctor": "play a machine end to end, without a machine, and say what would go wrong",
     "notify": "send a test to those who are told when machines wait",
+    "check": "render and check every machine configuration, before a machine waits for it",
+    "render": "print one machine configuration, with the layer that each value came from",
+    "machines": "list the entries; explain which one a machine gets, and why",
     "rehearse": "simulated machines, thousands of them: how this server will bear the next boot storm",
     "demo": "see it all on this computer: a server, a machine, an approval, the configuration",
 }

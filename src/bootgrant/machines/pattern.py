@@ -19,16 +19,23 @@ _ALLOWED = {
 }
 
 
+_SHAPES = {"mac": "hh:hh:hh:hh:hh:hh", "uuid": "hhhhhhhh-hhhh-hhhh-hhhh-hhhhhhhhhhhh"}
+
+
 class PatternError(ValueError):
     """A value that no machine can have; the text says why and what to write."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """``literals`` and ``singles`` count characters that are given and ``?``: how specific a pattern is."""
+    """``literals`` and ``singles`` count characters that are given and ``?``: how specific a pattern is.
+
+    ``text`` is as a machine would say it; ``key`` is the same for values that count as one.
+    """
 
     variable: str
     text: str
+    key: str
     is_exact: bool
     literals: int
     singles: int
@@ -37,7 +44,7 @@ class Pattern:
     def matches(self, value: str) -> bool:
         """Whether a machine's canonical value is one of these; an empty value is never."""
         if not value or self.is_exact:
-            return bool(value) and folded(self.variable, value) == self.text
+            return bool(value) and folded(self.variable, value) == self.key
         forms = (value, swapped_uuid(value)) if self.variable == "uuid" else (folded(self.variable, value),)
         return any(self._regex.fullmatch(form) is not None for form in forms)
 
@@ -58,13 +65,17 @@ def pattern(variable: str, written: str) -> Pattern:
     if len(text) > VARIABLE:
         raise PatternError(f"longer than {VARIABLE} characters")
     if "*" not in text and "?" not in text:
-        return Pattern(variable, folded(variable, _exact(variable, text)), True, len(text), 0, re.compile(""))
+        exact = _exact(variable, text)
+        return Pattern(variable, exact, folded(variable, exact), True, len(exact), 0, re.compile(""))
     text = text.lower() if variable in ("uuid", "mac", "hostname") else text
     text = text.replace("-", ":") if variable == "mac" else text
     if not _ALLOWED[variable].fullmatch(text):
-        raise PatternError(f"no {variable} is like {written!r}: it has hexadecimal digits, and * and ? beside them")
+        raise PatternError(f"no {variable} is like {written!r}: one has hexadecimal digits; * and ? stand for any")
     singles = text.count("?")
-    return Pattern(variable, text, False, len(text) - singles - text.count("*"), singles, _compiled(text))
+    made = Pattern(variable, text, text, False, len(text) - singles - text.count("*"), singles, _compiled(text))
+    if common(made, made) is None:
+        raise PatternError(f"no {variable} is like {written!r}: one has the form {_SHAPES[variable].replace('h', '0')}")
+    return made
 
 
 def _exact(variable: str, text: str) -> str:
@@ -95,28 +106,31 @@ def _escaped(piece: str) -> str:
 
 
 def common(one: Pattern, other: Pattern) -> str | None:
-    """A value that both take, None when there is none (an empty value is no value)."""
+    """A value that both take, None when no machine has one (an empty value is no value)."""
     if one.is_exact or other.is_exact:
         exact, free = (one, other) if one.is_exact else (other, one)
         return exact.text if free.matches(exact.text) else None
-    return _walk(one.text, other.text, "0" if one.variable in ("uuid", "mac") else "x")
+    return _walk(one.text, other.text, _SHAPES.get(one.variable))
 
 
-def _walk(one: str, other: str, filler: str) -> str | None:
-    """The shortest text of both patterns, found place by place over pairs of positions."""
+def _walk(one: str, other: str, shape: str | None) -> str | None:
+    """The shortest text of both patterns and of the shape, found place by place."""
     todo: list[tuple[int, int, str]] = [(0, 0, "")]
-    seen = {(0, 0)}
+    seen = {(0, 0, 0)}
     for left, right, text in todo:
-        if left == len(one) and right == len(other):
-            return text or filler
-        for step in _steps(one, other, left, right, filler):
-            if step[:2] not in seen:
-                seen.add(step[:2])
-                todo.append((step[0], step[1], text + step[2]))
+        if left == len(one) and right == len(other) and text and (shape is None or len(text) == len(shape)):
+            return text
+        for step in _steps(one, other, left, right):
+            after = (step[0], step[1], text + _filled(step[2], text, shape))
+            place = (step[0], step[1], len(after[2]) if shape else min(1, len(after[2])))
+            if place not in seen and _fits(after[2], shape):
+                seen.add(place)
+                todo.append(after)
     return None
 
 
-def _steps(one: str, other: str, left: int, right: int, filler: str) -> list[tuple[int, int, str]]:
+def _steps(one: str, other: str, left: int, right: int) -> list[tuple[int, int, str]]:
+    """The next positions, and the character that both take on the way; ``?`` is any."""
     here = one[left] if left < len(one) else ""
     there = other[right] if right < len(other) else ""
     steps = []
@@ -125,7 +139,26 @@ def _steps(one: str, other: str, left: int, right: int, filler: str) -> list[tup
     if there == "*":
         steps.append((left, right + 1, ""))
     if here and there:
-        taken = next((char for char in (here, there) if char not in "*?"), filler)
+        taken = next((char for char in (here, there) if char not in "*?"), "?")
         if all(char in ("*", "?", taken) for char in (here, there)):
             steps.append((left + (here != "*"), right + (there != "*"), taken))
     return steps
+
+
+def _filled(char: str, text: str, shape: str | None) -> str:
+    if char != "?":
+        return char
+    if shape is None:
+        return "x"
+    wanted = shape[len(text)] if len(text) < len(shape) else ""
+    return "0" if wanted == "h" else wanted
+
+
+def _fits(text: str, shape: str | None) -> bool:
+    """The last character stands where the shape has one like it: a hexadecimal digit for ``h``."""
+    if shape is None or not text:
+        return True
+    if len(text) > len(shape):
+        return False
+    wanted = shape[len(text) - 1]
+    return text[-1] in "0123456789abcdef" if wanted == "h" else text[-1] == wanted

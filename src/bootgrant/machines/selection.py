@@ -81,7 +81,7 @@ class Selector:
         for values in entry.match.values():
             if all(one.is_exact for one in values):
                 for one in set(values):
-                    self._by_value[one.variable, one.text].append(entry)
+                    self._by_value[one.variable, one.key].append(entry)
                 return
         if entry.match:
             self._by_pattern.append(entry)
@@ -195,7 +195,7 @@ def _groups(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
         variables = tuple(name for name in MachineIdentity.NAMES if name in entry.match)
         first = variables[0]
         for one in set(entry.match[first]):
-            found[variables, first, _weight(one), one.text if one.is_exact else None].append(entry)
+            found[variables, first, _weight(one), one.key if one.is_exact else None].append(entry)
     for key, group in found.items():
         yield from [group] if key[3] is not None else _by_beginning(group, str(key[1]))
 

@@ -4,30 +4,57 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 
+from bootgrant.machines.findings import SiteBroken, error
 from bootgrant.machines.validation import BadSchema, Rules, TalosSchema
 from bootgrant.ports.clock import Clock
 from bootgrant.service.machine_settings import MachineSettings
 from bootgrant.service.settings import SettingsError, Site
 from bootgrant.sources.directory import DirectorySource
+from bootgrant.sources.git import GitOrigin, repository_around
 from bootgrant.sources.layered import LayeredSource
 from bootgrant.sources.programs import ProgramFailed, run_program
 from bootgrant.sources.secret_files import BadIdentity, SecretFiles
 from bootgrant.sources.site_values import SiteValues
 from bootgrant.sources.snapshot import Workshop
-from bootgrant.sources.tree import FolderTree
+from bootgrant.sources.tree import FolderTree, Tree
 from bootgrant.wire.secret import Secret
 
 AGE_IDENTITY = "BOOTGRANT_AGE_IDENTITY"
 """The environment variable that may hold the age identity itself."""
 
+_REPOSITORY = "machines.git"
 _IDENTITY_SECONDS = 60.0
 
 
 def machine_source(site: Site, clock: Clock, environment: Mapping[str, str] | None = None) -> LayeredSource:
     """Raises SettingsError."""
-    made = workshop(site.machine_settings, environment)
-    return LayeredSource(FolderTree(site.machines), made, clock, DirectorySource(site.machines))
+    settings = site.machine_settings
+    plain = DirectorySource(site.machines) if settings.git is None else None
+    return LayeredSource(origin_of(site.machines, settings, site.data), workshop(settings, environment), clock, plain)
+
+
+def origin_of(folder: Path, settings: MachineSettings, data: Path | None) -> FolderTree | GitOrigin:
+    """Where the configurations of these settings come from."""
+    git = settings.git
+    if git is None or data is None:
+        return FolderTree(folder)
+    return GitOrigin(git.url, git.branch, git.folder, data / _REPOSITORY, git.interval, git.signers_file)
+
+
+def past_tree(origin: FolderTree | GitOrigin, revision: str) -> Tree:
+    """The configurations as they were at a commit. Raises SiteBroken."""
+    if isinstance(origin, GitOrigin):
+        return origin.tree_at(revision)
+    around = repository_around(origin.folder)
+    if around is None:
+        raise SiteBroken([error("git", f"{origin.folder} is in no git repository, so that it has no past")])
+    repository, prefix = around
+    commit = repository.commit(revision)
+    if not commit:
+        raise SiteBroken([error("git", f"there is no commit {revision} in the repository of {origin.folder}")])
+    return repository.tree(commit, prefix)
 
 
 def workshop(settings: MachineSettings, environment: Mapping[str, str] | None = None) -> Workshop:

@@ -12,6 +12,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Final, Protocol
 
 from bootgrant.machines.findings import SiteBroken, error
@@ -22,6 +23,7 @@ from bootgrant.machines.site_model import Entry
 from bootgrant.ports.clock import Clock
 from bootgrant.ports.config_source import ConfigUnavailable, MachineEntry, Rendered, SourceState
 from bootgrant.sources.directory import DirectorySource
+from bootgrant.sources.git import FETCH_FAILED
 from bootgrant.sources.snapshot import Snapshot, Workshop
 from bootgrant.sources.tree import Tree
 from bootgrant.wire.identity import MachineIdentity
@@ -46,6 +48,12 @@ class Origin(Protocol):
         """Whether ``tree`` would now be another one than the last time that it was tried."""
 
     def tree(self) -> Tree: ...
+
+    def taken(self, revision: str) -> None:
+        """This state is served now."""
+
+    def last_good(self) -> Tree | None:
+        """What was served before a restart, where that is kept."""
 
 
 class LayeredSource:
@@ -76,10 +84,26 @@ class LayeredSource:
                 self._is_layered = self._is_layered or self._origin.is_layered()
                 if self._is_layered and (self._origin.changed() or (self._snapshot is None and self._failure is None)):
                     self._take(Snapshot(self._origin.tree(), self._workshop, self._snapshot))
+                elif self._failure is not None and self._failure.findings[0].rule == FETCH_FAILED:
+                    self._recovered()
             except SiteBroken as broken:
                 self._refuse(broken)
+                self._fall_back()
             finally:
                 self._looked_at = self._clock.steady()
+
+    def _fall_back(self) -> None:
+        """After a restart, what was served before it is better than nothing."""
+        if self._snapshot is not None or (good := self._origin.last_good()) is None:
+            return
+        problem = self._state.problem
+        self._take(Snapshot(good, self._workshop))
+        self._state = replace(self._state, problem=problem, since=self._clock.now())
+
+    def _recovered(self) -> None:
+        self._failure = None
+        self._state = replace(self._state, problem="", since=0.0)
+        log.info("the machine configurations can be fetched again")
 
     def _take(self, new: Snapshot) -> None:
         old = self._snapshot
@@ -94,6 +118,8 @@ class LayeredSource:
         self._snapshot = new
         self._failure = None
         self._cache.clear()
+        if not problems:
+            self._origin.taken(new.revision)
         now = self._clock.now()
         told = str(SiteBroken(problems)) if problems else ""
         self._state = SourceState(new.revision, now, told, now if told else 0.0)
@@ -199,18 +225,7 @@ def _described(snapshot: Snapshot, entry: Entry, matched: str, *, exact: bool = 
     if problem is not None:
         raise ConfigUnavailable(f"{entry.name} cannot be served: {problem}", INVALID)
     listed = _listed(snapshot, entry)
-    return MachineEntry(
-        name=listed.name,
-        matched=matched,
-        labels=listed.labels,
-        layers=listed.layers,
-        match=listed.match,
-        exact=exact,
-        networks=listed.networks,
-        approvals=listed.approvals,
-        machine_type=listed.machine_type,
-        revision=listed.revision,
-    )
+    return replace(listed, matched=matched, exact=exact)
 
 
 def _listed(snapshot: Snapshot, entry: Entry, machine_type: str | None = None) -> MachineEntry:

@@ -34,21 +34,27 @@ class FolderTree:
     """A folder. ``stamps`` is quick and tells whether something changed; ``read`` reads what did."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self._read: dict[str, tuple[Stamp, bytes]] = {}
 
         self._tried: dict[str, Stamp] | None = None
 
     def __str__(self) -> str:
-        return str(self._folder)
+        return str(self.folder)
 
     def is_layered(self) -> bool:
         """Whether it says by ``machines.yaml`` or ``entries/`` which machines there are."""
-        return (self._folder / MODEL).is_file() or (self._folder / MODELS).is_dir()
+        return (self.folder / MODEL).is_file() or (self.folder / MODELS).is_dir()
 
     def changed(self) -> bool:
         """Whether something is not as it was when it was last tried to be read. Raises SiteBroken."""
         return self.stamps() != self._tried
+
+    def taken(self, revision: str) -> None:
+        """A folder keeps nothing of what was served."""
+
+    def last_good(self) -> Tree | None:
+        return None
 
     def stamps(self) -> dict[str, Stamp]:
         """Every file's path and stamp. Raises SiteBroken."""
@@ -75,7 +81,7 @@ class FolderTree:
         kept: dict[str, tuple[Stamp, bytes]] = {}
         for path, told in stamps.items():
             known = self._read.get(path)
-            content = known[1] if known and known[0] == told else _content(self._folder / path, path)
+            content = known[1] if known and known[0] == told else _content(self.folder / path, path)
             if content is None:
                 return None
             kept[path] = (told, content)
@@ -84,11 +90,11 @@ class FolderTree:
 
     def _root(self) -> Path:
         try:
-            return self._folder.resolve(strict=True)
+            return self.folder.resolve(strict=True)
         except (OSError, RuntimeError) as broken:
             why = broken.strerror if isinstance(broken, OSError) else "its links lead in a circle"
             raise SiteBroken(
-                [error("unreadable", f"the machines folder {self._folder} cannot be read: {why}")]
+                [error("unreadable", f"the machines folder {self.folder} cannot be read: {why}")]
             ) from None
 
 

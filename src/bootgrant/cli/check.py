@@ -1,0 +1,140 @@
+"""Render and check every machine configuration before a machine waits for it.
+
+Says what keeps an entry from being served (errors), and what a person should look at (warnings): ties, entries that
+nobody gets, layers that nobody uses, secrets in clear, control planes that a pattern leads to, patches that do what
+their author hardly meant. For CI: the exit status is 0 when there is no error, 1 when there is one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bootgrant.cli.machine_arguments import add_site_arguments, site_of
+
+if TYPE_CHECKING:
+    from bootgrant.machines.findings import Finding
+    from bootgrant.service.machine_commands import Checked
+
+_GITHUB = {"%": "%25", "\r": "%0D", "\n": "%0A", ":": "%3A", ",": "%2C"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_site_arguments(parser)
+    parser.add_argument(
+        "--format",
+        choices=("text", "json", "sarif", "github"),
+        default="text",
+        help="sarif: for code scanning; github: annotations of a GitHub workflow (default: %(default)s)",
+    )
+    parser.add_argument("--strict", action="store_true", help="warnings count as errors")
+
+
+def run(args: argparse.Namespace) -> int:
+    from bootgrant.machines.findings import Level
+    from bootgrant.service.machine_commands import check
+    from bootgrant.service.settings import SettingsError
+
+    try:
+        checked = check(site_of(args))
+    except SettingsError as error:
+        print(f"bootgrant: {error}", file=sys.stderr)
+        return 1
+    errors = [finding for finding in checked.findings if finding.level is Level.ERROR]
+    match args.format:
+        case "json":
+            print(json.dumps(as_json(checked, len(errors)), indent=2))
+        case "sarif":
+            print(json.dumps(as_sarif(checked), indent=2))
+        case "github":
+            print("\n".join(github_line(checked, finding) for finding in checked.findings))
+        case _:
+            print("\n".join(text_lines(checked, len(errors))))
+    return 1 if errors or (args.strict and checked.findings) else 0
+
+
+def text_lines(checked: Checked, errors: int) -> list[str]:
+    """One line for each finding, and how it went in all."""
+    lines = [f"{finding.level.value:7}  {told(finding)}" for finding in checked.findings]
+    warnings = len(checked.findings) - errors
+    outcome = f"{checked.entries} entries, {_count(errors, 'error')}, {_count(warnings, 'warning')}"
+    return [*lines, outcome + (f", {checked.revision}" if checked.revision else "")]
+
+
+def told(finding: Finding) -> str:
+    entry = f" [{finding.entry}]" if finding.entry else ""
+    return f"{finding}{entry}"
+
+
+def as_json(checked: Checked, errors: int) -> Mapping[str, Any]:
+    """Stable names, for programs."""
+    return {
+        "entries": checked.entries,
+        "revision": checked.revision,
+        "errors": errors,
+        "warnings": len(checked.findings) - errors,
+        "findings": [
+            {
+                "level": finding.level.value,
+                "rule": finding.rule,
+                "message": finding.message,
+                "file": finding.file,
+                "line": finding.line,
+                "entry": finding.entry,
+            }
+            for finding in checked.findings
+        ],
+    }
+
+
+def as_sarif(checked: Checked) -> Mapping[str, Any]:
+    """SARIF 2.1.0, as code scanning reads it."""
+    rules = sorted({finding.rule for finding in checked.findings})
+    driver = {"name": "bootgrant check", "rules": [{"id": rule} for rule in rules]}
+    results = [
+        {
+            "ruleId": finding.rule,
+            "level": finding.level.value,
+            "message": {"text": told(finding) if not finding.file else finding.message},
+            "locations": [_location(checked, finding)],
+        }
+        for finding in checked.findings
+    ]
+    return {
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [{"tool": {"driver": driver}, "results": results}],
+    }
+
+
+def _location(checked: Checked, finding: Finding) -> Mapping[str, Any]:
+    place: dict[str, Any] = {"artifactLocation": {"uri": _path(checked, finding)}}
+    if finding.line:
+        place["region"] = {"startLine": finding.line}
+    return {"physicalLocation": place}
+
+
+def github_line(checked: Checked, finding: Finding) -> str:
+    """A workflow command of GitHub Actions, which shows the finding beside its line."""
+    line = f",line={finding.line}" if finding.line else ""
+    where = _escaped(_path(checked, finding), _GITHUB)
+    message = _escaped(told(finding), {key: _GITHUB[key] for key in "%\r\n"})
+    return f"::{finding.level.value} file={where}{line},title=bootgrant {finding.rule}::{message}"
+
+
+def _path(checked: Checked, finding: Finding) -> str:
+    """From where the command runs, as programs that read the findings expect it."""
+    return Path(os.path.relpath(checked.place / finding.file)).as_posix()
+
+
+def _escaped(text: str, replaced: Mapping[str, str]) -> str:
+    return "".join(replaced.get(char, char) for char in text)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number or 'no'} {noun}s"

@@ -1,0 +1,63 @@
+"""What the commands about machine configurations have in common: which site, which machine, what is told of it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bootgrant.wire.identity import MachineIdentity
+
+if TYPE_CHECKING:
+    from bootgrant.machines.findings import SiteBroken
+    from bootgrant.service.machine_commands import MachinesOf
+
+
+def add_site_arguments(parser: argparse.ArgumentParser) -> None:
+    """``--config`` and ``--folder``."""
+    parser.add_argument(
+        "--config",
+        type=Path,
+        default=Path(os.environ.get("BOOTGRANT_CONFIG", "bootgrant.toml")),
+        metavar="FILE",
+        help="the site's settings (default: %(default)s; BOOTGRANT_CONFIG)",
+    )
+    parser.add_argument("--folder", type=Path, metavar="DIR", help="a machines folder alone, without settings")
+    parser.add_argument("--age-identity-file", type=Path, metavar="FILE", help="with --folder: opens .age files")
+    parser.add_argument("--schema-file", type=Path, metavar="FILE", help="with --folder: your Talos version's schema")
+
+
+def add_identity_arguments(parser: argparse.ArgumentParser) -> None:
+    """``--uuid`` and so on."""
+    for name in MachineIdentity.NAMES:
+        parser.add_argument(f"--{name}", metavar=name.upper(), help=f"the machine's {name}")
+
+
+def identity_of(args: argparse.Namespace) -> MachineIdentity | None:
+    """The machine that the arguments describe, None when they say nothing. Raises ValueError for what is no value."""
+    given = {name: getattr(args, name) for name in MachineIdentity.NAMES if getattr(args, name)}
+    identity = MachineIdentity.from_claim(given)
+    for name, value in given.items():
+        if not getattr(identity, name):
+            raise ValueError(f"--{name}: {value!r} identifies no machine (junk, or mistyped)")
+    return identity if given else None
+
+
+def site_of(args: argparse.Namespace) -> MachinesOf:
+    """Raises SettingsError."""
+    from bootgrant.service.machine_commands import MachinesOf, machines_of
+    from bootgrant.service.machine_settings import MachineSettings
+
+    if args.folder is None:
+        return machines_of(args.config, dict(os.environ))
+    settings = MachineSettings(age_identity_file=args.age_identity_file, schema_file=args.schema_file)
+    return MachinesOf(args.folder, settings)
+
+
+def say_broken(broken: SiteBroken) -> int:
+    """Every reason, on standard error; the exit status is 1."""
+    for finding in broken.findings:
+        print(f"bootgrant: {finding}", file=sys.stderr)
+    return 1
