@@ -1,0 +1,34 @@
+"""The kernel parameters that the documentation shows are ones that work."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from bootgrant.acquire.kernel_cmdline import parse_cmdline
+from bootgrant.acquire.lint import Level, Subject, find_all
+from bootgrant.acquire.settings import CONFIG, DEVICE_AUTH_URL, TOKEN_URL, read_oauth
+
+ROOT = Path(__file__).resolve().parents[2]
+_BLOCK = re.compile(r"```text\n((?: *talos\..+\n)+) *```")
+RECIPES = [
+    pytest.param(block, id=f"{page.name} {number}")
+    for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+    for number, block in enumerate(_BLOCK.findall(page.read_text("utf-8")), 1)
+]
+
+
+def test_there_are_recipes() -> None:
+    assert len(RECIPES) >= 9
+
+
+@pytest.mark.parametrize("block", RECIPES)
+def test_a_recipe_is_complete_and_right(block: str) -> None:
+    cmdline = parse_cmdline(re.sub("<[^>]*>", "x", block).replace("…", "x"))
+    url = cmdline.first(CONFIG)
+    assert cmdline.first(DEVICE_AUTH_URL)
+    assert cmdline.first(TOKEN_URL)
+    subject = Subject(cmdline, url, read_oauth(cmdline, url or ""), (), frozenset(), None)
+    assert [found for found in find_all(subject) if found.level is Level.ERROR] == []
