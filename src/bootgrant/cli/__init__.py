@@ -26,6 +26,7 @@ COMMANDS: Final[dict[str, str]] = {
     "notify": "send a test to those who are told when machines wait",
     "check": "render and check every machine configuration, before a machine waits for it",
     "render": "print one machine configuration, with the layer that each value came from",
+    "patch": "print a Talos configuration with patches applied, as talosctl does, and say what surprises",
     "machines": "list the entries; explain which one a machine gets, and why",
     "rehearse": "simulated machines, thousands of them: how this server will bear the next boot storm",
     "demo": "see it all on this computer: a server, a machine, an approval, the configuration",

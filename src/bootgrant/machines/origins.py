@@ -21,6 +21,7 @@ class Origin:
     part: str
 
 
+_LOOK_AHEAD = 64
 Traced = Any
 """Origin, or a list or dict of them, in the shape of the written value."""
 
@@ -82,7 +83,8 @@ def _trace_list(before: list[Traced], now: list[Written], part: str) -> list[Tra
     traced: list[Traced] = []
     at = 0
     for index, value in enumerate(now):
-        same = next((place for place in range(at, len(before)) if written(before[place]) == value), None)
+        ahead = range(at, min(at + _LOOK_AHEAD, len(before)))
+        same = next((place for place in ahead if written(before[place]) == value), None)
         if same is not None:
             traced.append(before[same])
             at = same + 1

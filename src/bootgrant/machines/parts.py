@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 
@@ -12,7 +12,7 @@ class Part:
     """One file of a layer, already decrypted and rendered; ``name`` is the path shown to people."""
 
     name: str
-    content: bytes
+    content: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Composed:
     element is ``path[0]``. Origins are worked out when they are first looked at.
     """
 
-    config: bytes
+    config: bytes = field(repr=False)
     surprises: tuple[Surprise, ...]
     origins: Mapping[str, str]
 

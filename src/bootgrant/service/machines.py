@@ -9,6 +9,7 @@ from pathlib import Path
 from bootgrant.machines.findings import SiteBroken, error
 from bootgrant.machines.validation import BadSchema, Rules, TalosSchema
 from bootgrant.ports.clock import Clock
+from bootgrant.service.composers import COMPOSERS
 from bootgrant.service.machine_settings import MachineSettings
 from bootgrant.service.settings import SettingsError, Site
 from bootgrant.sources.directory import DirectorySource
@@ -64,7 +65,7 @@ def workshop(settings: MachineSettings, environment: Mapping[str, str] | None = 
     except BadIdentity as bad:
         raise SettingsError(f"the age identity cannot be used: {bad}") from None
     values = SiteValues(settings.exec_programs, settings.exec_seconds)
-    return Workshop(files, values, Rules(_schema(settings)))
+    return Workshop(files, values, Rules(_schema(settings)), COMPOSERS[settings.composer], settings.composer)
 
 
 def _identities(settings: MachineSettings, environment: Mapping[str, str]) -> list[Secret]:

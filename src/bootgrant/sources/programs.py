@@ -25,8 +25,12 @@ def run_program(
     given: bytes = b"",
     environment: Mapping[str, str] | None = None,
     most: int = CONFIG,
+    open_files: Sequence[int] = (),
 ) -> bytes:
-    """What the program prints on standard output when it gets ``given`` on standard input. Raises ProgramFailed."""
+    """What the program prints on standard output when it gets ``given`` on standard input. Raises ProgramFailed.
+
+    ``open_files`` are descriptors that it gets too.
+    """
     merged = {**os.environ, **(environment or {})}
     try:
         process = subprocess.Popen(
@@ -36,6 +40,7 @@ def run_program(
             stderr=subprocess.PIPE,
             env=merged,
             start_new_session=True,
+            pass_fds=open_files,
         )
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else "its words cannot be passed on"

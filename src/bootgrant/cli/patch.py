@@ -1,0 +1,67 @@
+"""Print BASE with the patches applied, as `talosctl machineconfig patch` does.
+
+A patch is a part of a configuration (strategic merge, with $patch: delete) or a list of JSON6902 operations. What a
+patch does that its author hardly meant is said on the standard error; the configuration is printed all the same.
+docs/composer.md says how things are merged.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bootgrant.machines.composing import Part
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("base", metavar="BASE", help="the configuration; - reads the standard input")
+    parser.add_argument("patches", nargs="*", metavar="PATCH", help="files, applied in this order")
+    parser.add_argument(
+        "--composer",
+        choices=("bootgrant", "talosctl"),
+        default="bootgrant",
+        help="what applies the patches: this program, or the installed talosctl (default: %(default)s)",
+    )
+    parser.add_argument("--strict", action="store_true", help="a surprise is an error: status 3, nothing is printed")
+
+
+def run(args: argparse.Namespace) -> int:
+    from bootgrant.machines.composing import ComposeError
+    from bootgrant.machines.site_model import Schema
+    from bootgrant.service.composers import COMPOSERS
+
+    if args.patches.count("-") + (args.base == "-") > 1:
+        return _failed("only one of BASE and PATCH can be -, the standard input")
+    try:
+        parts = [_read(name) for name in (args.base, *args.patches)]
+        made = COMPOSERS[args.composer](Schema.TALOS, parts)
+    except OSError as error:
+        return _failed(f"{error.filename}: {error.strerror}")
+    except ComposeError as error:
+        return _failed(str(error))
+    for surprise in made.surprises:
+        what = f"{surprise.path} " if surprise.path else ""
+        print(f"bootgrant: {surprise.part}: {what}{surprise.message}", file=sys.stderr)
+    if args.strict and made.surprises:
+        return 3
+    sys.stdout.buffer.write(made.config)
+    sys.stdout.buffer.flush()
+    return 0
+
+
+def _read(name: str) -> Part:
+    from bootgrant.machines.composing import Part
+    from bootgrant.wire.limits import CONFIG
+
+    if name == "-":
+        return Part("standard input", sys.stdin.buffer.read(CONFIG + 1))
+    with Path(name).open("rb") as file:
+        return Part(name, file.read(CONFIG + 1))
+
+
+def _failed(message: str) -> int:
+    print(f"bootgrant: {message}", file=sys.stderr)
+    return 1
