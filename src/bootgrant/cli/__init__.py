@@ -28,6 +28,7 @@ COMMANDS: Final[dict[str, str]] = {
     "render": "print one machine configuration, with the layer that each value came from",
     "patch": "print a Talos configuration with patches applied, as talosctl does, and say what surprises",
     "machines": "list the entries; explain which one a machine gets, and why",
+    "export": "write finished configurations to a medium or a folder, for machines that reach no server",
     "rehearse": "simulated machines, thousands of them: how this server will bear the next boot storm",
     "demo": "see it all on this computer: a server, a machine, an approval, the configuration",
 }

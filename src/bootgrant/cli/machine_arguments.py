@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def add_site_arguments(parser: argparse.ArgumentParser) -> None:
-    """``--config`` and ``--folder``."""
+    """``--config`` and ``--machines``."""
     parser.add_argument(
         "--config",
         type=Path,
@@ -24,9 +24,9 @@ def add_site_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="the site's settings (default: %(default)s; BOOTGRANT_CONFIG)",
     )
-    parser.add_argument("--folder", type=Path, metavar="DIR", help="a machines folder alone, without settings")
-    parser.add_argument("--age-identity-file", type=Path, metavar="FILE", help="with --folder: opens .age files")
-    parser.add_argument("--schema-file", type=Path, metavar="FILE", help="with --folder: your Talos version's schema")
+    parser.add_argument("--machines", type=Path, metavar="DIR", help="a machines folder alone, without settings")
+    parser.add_argument("--age-identity-file", type=Path, metavar="FILE", help="with --machines: opens .age files")
+    parser.add_argument("--schema-file", type=Path, metavar="FILE", help="with --machines: your Talos version's schema")
 
 
 def add_identity_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,10 +50,10 @@ def site_of(args: argparse.Namespace) -> MachinesOf:
     from bootgrant.service.machine_commands import MachinesOf, machines_of
     from bootgrant.service.machine_settings import MachineSettings
 
-    if args.folder is None:
+    if args.machines is None:
         return machines_of(args.config, dict(os.environ))
     settings = MachineSettings(age_identity_file=args.age_identity_file, schema_file=args.schema_file)
-    return MachinesOf(args.folder, settings)
+    return MachinesOf(args.machines, settings)
 
 
 def say_broken(broken: SiteBroken) -> int:

@@ -18,6 +18,7 @@ from bootgrant.counting import RequestCounts
 from bootgrant.machine_plane.config import ConfigEndpoint
 from bootgrant.machine_plane.device_authorization import device_authorization
 from bootgrant.machine_plane.endpoint import MachineRules
+from bootgrant.machine_plane.git_webhook import GitWebhook
 from bootgrant.machine_plane.health import health, readiness
 from bootgrant.machine_plane.introspection import introspection
 from bootgrant.machine_plane.metadata import Metadata
@@ -30,7 +31,7 @@ from bootgrant.ports.database import Database
 from bootgrant.ports.entropy import Entropy
 from bootgrant.service.decisions import build_decisions
 from bootgrant.service.http_protocol import ShortWay
-from bootgrant.service.machines import machine_source
+from bootgrant.service.machines import machine_source, webhook_secret
 from bootgrant.service.metrics.collecting import ServerCollector, Watched, registry_of
 from bootgrant.service.metrics.endpoint import MetricsEndpoint
 from bootgrant.service.people import people_api, people_plane
@@ -131,6 +132,7 @@ def build(site: Site, database: Database, key: bytes, held_most: int, clock: Clo
                     "/healthz": health(database.grants),
                     "/readyz": readiness(database.grants, source, held),
                     "/metrics": metrics,
+                    **_hooks(site, source),
                 },
             ),
         },
@@ -145,6 +147,11 @@ def build(site: Site, database: Database, key: bytes, held_most: int, clock: Clo
     short_way = ShortWay(endpoints, proxies, in_tasks=not isinstance(database, SqliteDatabase))
     public, people = (proxies.before(StrictRequests(app)) for app in (router, pages))
     return Built(public, people, admin, short_way, held, admission, collect, source, notify, plane.watching)
+
+
+def _hooks(site: Site, source: LayeredSource) -> Mapping[str, App]:
+    secret = webhook_secret(site.machine_settings)
+    return {} if secret is None else {"/hooks/git": GitWebhook(secret, source.look_now)}
 
 
 def _counted(counts: RequestCounts, apps: Mapping[str, App]) -> Mapping[str, App]:

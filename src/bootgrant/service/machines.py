@@ -25,6 +25,7 @@ from bootgrant.wire.secret import Secret
 AGE_IDENTITY = "BOOTGRANT_AGE_IDENTITY"
 """The environment variable that may hold the age identity itself."""
 
+_SHORTEST_SECRET = 16
 _REPOSITORY = "machines.git"
 _IDENTITY_SECONDS = 60.0
 
@@ -66,6 +67,23 @@ def workshop(settings: MachineSettings, environment: Mapping[str, str] | None = 
         raise SettingsError(f"the age identity cannot be used: {bad}") from None
     values = SiteValues(settings.exec_programs, settings.exec_seconds)
     return Workshop(files, values, Rules(_schema(settings)), COMPOSERS[settings.composer], settings.composer)
+
+
+def webhook_secret(settings: MachineSettings) -> Secret | None:
+    """The secret of ``POST /hooks/git``, None when there is no such hook. Raises SettingsError."""
+    file = settings.git.webhook_secret_file if settings.git else None
+    if file is None:
+        return None
+    try:
+        secret = file.read_text("utf-8").partition("\n")[0].strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"git.webhook_secret_file: {file} cannot be read: {error}") from None
+    if len(secret) < _SHORTEST_SECRET:
+        raise SettingsError(
+            f"git.webhook_secret_file: the secret in {file} is shorter than {_SHORTEST_SECRET} characters: "
+            "`openssl rand -hex 32`"
+        )
+    return Secret(secret)
 
 
 def _identities(settings: MachineSettings, environment: Mapping[str, str]) -> list[Secret]:

@@ -47,6 +47,9 @@ class Origin(Protocol):
     def changed(self) -> bool:
         """Whether ``tree`` would now be another one than the last time that it was tried."""
 
+    def look_now(self) -> None:
+        """The next look does not spare itself a fetch."""
+
     def tree(self) -> Tree: ...
 
     def taken(self, revision: str) -> None:
@@ -76,6 +79,10 @@ class LayeredSource:
 
     def state(self) -> SourceState:
         return self._state
+
+    def look_now(self) -> None:
+        """Something may have changed: the next ``refresh`` finds out."""
+        self._origin.look_now()
 
     def refresh(self) -> None:
         """Take over what has changed, if it is sound. Blocks; may be called from any thread."""

@@ -50,6 +50,9 @@ class FolderTree:
         """Whether something is not as it was when it was last tried to be read. Raises SiteBroken."""
         return self.stamps() != self._tried
 
+    def look_now(self) -> None:
+        """Every look sees the folder as it is."""
+
     def taken(self, revision: str) -> None:
         """A folder keeps nothing of what was served."""
 
