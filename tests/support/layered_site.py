@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from support.grants import MAC, UUID
+from support.grants import UUID
 
 MODEL = f"""\
 defaults:
@@ -18,6 +18,7 @@ entries:
   - name: spare-worker
     match: {{mac: "52:2f:*"}}
     labels: {{role: worker}}
+    layers: [all, worker]
 """
 BASE = "version: v1alpha1\nmachine:\n  type: worker\n  token: s3cr3t-token\ncluster:\n  clusterName: demo\n"
 FILES: Mapping[str, str] = {
@@ -29,15 +30,12 @@ FILES: Mapping[str, str] = {
 }
 
 
-def write(folder: Path, files: Mapping[str, str] = FILES, **changed: str | None) -> Path:
-    """The folder with these files; ``changed`` by path, None leaves one out."""
+def write_machines(folder: Path, changed: Mapping[str, str | None] | None = None) -> Path:
+    """The folder with FILES; ``changed`` by path, None leaves one out."""
     folder.mkdir(exist_ok=True)
-    for path, text in {**files, **changed}.items():
+    for path, text in {**FILES, **(changed or {})}.items():
         if text is not None:
             place = folder / path
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_text(text)
     return folder
-
-
-__all__ = ["BASE", "FILES", "MAC", "MODEL", "UUID", "write"]

@@ -1,0 +1,135 @@
+"""Encrypted files: opened in memory, and what cannot be opened is told without a word of it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pyrage
+import pytest
+
+from bootgrant.machines.findings import SiteBroken
+from bootgrant.sources.secret_files import BadIdentity, SecretFiles
+from bootgrant.sources.site_values import SiteValues
+from bootgrant.sources.snapshot import Snapshot, Workshop
+from bootgrant.sources.tree import FolderTree
+from bootgrant.wire.identity import MachineIdentity
+from bootgrant.wire.secret import Secret
+from support.layered_site import write_machines
+
+IDENTITY = pyrage.x25519.Identity.generate()
+SOPS_FILE = b"machine:\n    token: ENC[AES256_GCM,data:abc]\nsops:\n    mac: ENC[x]\n    version: 3.9.0\n"
+
+
+def encrypted(text: str, *, armored: bool = False) -> bytes:
+    return bytes(pyrage.encrypt(text.encode(), [IDENTITY.to_public()], armored=armored))
+
+
+@pytest.mark.parametrize("armored", [False, True])
+def test_an_age_file_is_opened_with_the_sites_identity(armored: bool) -> None:
+    files = SecretFiles([Secret(f"# created: today\n{IDENTITY}\n")])
+    content = files.content("a.yaml.age", encrypted("token: swordfish\n", armored=armored))
+    assert content.text == b"token: swordfish\n"
+    assert "swordfish" in content.secrets.values
+
+
+def test_a_file_for_other_recipients_is_told_by_name() -> None:
+    other = Secret(str(pyrage.x25519.Identity.generate()))
+    with pytest.raises(SiteBroken, match=r"a\.yaml\.age: cannot be decrypted"):
+        SecretFiles([other]).content("a.yaml.age", encrypted("token: swordfish\n"))
+
+
+def test_without_an_identity_the_setting_is_named() -> None:
+    with pytest.raises(SiteBroken, match=r"secrets\.age_identity_file"):
+        SecretFiles().content("a.yaml.age", encrypted("x"))
+
+
+@pytest.mark.parametrize("text", ["", "AGE-SECRET-KEY-1NONSENSE", "# only a comment"])
+def test_an_identity_that_is_none_is_refused_and_not_repeated(text: str) -> None:
+    with pytest.raises(BadIdentity) as caught:
+        SecretFiles([Secret(text)])
+    assert "NONSENSE" not in str(caught.value)
+
+
+def program(folder: Path, name: str, script: str) -> Path:
+    folder.mkdir(exist_ok=True)
+    path = folder / name
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return path
+
+
+@pytest.fixture
+def sops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A stand-in for the program: it prints what it was called with, and decrypts by taking ENC[…] away."""
+    script = 'echo "# $*"; sed -e "s/ENC\\[[^]]*\\]/opened-value/" -e "/^sops:/,\\$d" /dev/stdin'
+    path = program(tmp_path / "bin", "sops", script)
+    monkeypatch.setenv("PATH", f"{path.parent}:{os.environ['PATH']}")
+    return path
+
+
+@pytest.mark.usefixtures("sops")
+def test_a_sops_file_is_opened_by_the_program_through_a_pipe() -> None:
+    content = SecretFiles().content("a.yaml", SOPS_FILE)
+    assert b"--decrypt --input-type yaml --output-type yaml /dev/stdin" in content.text
+    assert b"token: opened-value" in content.text
+    assert ("token", "opened-value") in content.secrets.pairs
+
+
+def test_without_the_program_a_sops_file_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    with pytest.raises(SiteBroken, match="sops is not installed"):
+        SecretFiles().content("a.yaml", SOPS_FILE)
+
+
+def test_a_sops_that_fails_or_hangs_is_told_with_its_last_line(sops: Path) -> None:
+    sops.write_text("#!/bin/sh\necho first >&2; echo no key found >&2; exit 128\n")
+    with pytest.raises(SiteBroken, match="status 128: no key found"):
+        SecretFiles().content("a.yaml", SOPS_FILE)
+    sops.write_text("#!/bin/sh\nsleep 60\n")
+    with pytest.raises(SiteBroken, match="took too long"):
+        SecretFiles(sops_seconds=0.2).content("a.yaml", SOPS_FILE)
+
+
+def snapshot_with(folder: Path, variable: str, values: SiteValues) -> Snapshot:
+    model = f"entries:\n  - name: cp-1\n    layers: [all]\n    variables: {{token: {variable}}}\n"
+    template = "machine:\n  token: {{ variables.token }}\n"
+    write_machines(folder, {"machines.yaml": model, "all/10-token.yaml.j2": template})
+    return Snapshot(FolderTree(folder).tree(), Workshop(values=values))
+
+
+def test_a_value_comes_from_a_program_that_the_site_allows_and_is_secret(tmp_path: Path) -> None:
+    path = program(tmp_path / "bin", "site-secret", 'echo "$1 for $BOOTGRANT_ENTRY"')
+    found = snapshot_with(tmp_path / "m", f"{{exec: [{path}, 'token-of-{{name}}']}}", SiteValues([path]))
+    made = found.finish("cp-1", MachineIdentity())
+    assert b"token: token-of-cp-1 for cp-1" in made.config
+    assert "token-of-cp-1 for cp-1" in made.secrets.values
+
+
+@pytest.mark.parametrize(
+    ("script", "says"),
+    [("exit 3", "status 3"), ("sleep 60", "took too long"), ("yes", "printed more than"), ("printf '\\377'", "UTF-8")],
+)
+def test_a_program_that_gives_no_value_keeps_its_entry_from_being_served(
+    tmp_path: Path, script: str, says: str
+) -> None:
+    path = program(tmp_path / "bin", "site-secret", script)
+    found = snapshot_with(tmp_path / "m", f"{{exec: [{path}]}}", SiteValues([path], seconds=0.5))
+    assert [problem.rule for problem in found.problems()] == ["exec"]
+    assert says in found.problems()[0].message
+
+
+def test_a_program_that_the_site_does_not_allow_is_not_run(tmp_path: Path) -> None:
+    path = program(tmp_path / "bin", "site-secret", f"touch {tmp_path}/ran")
+    found = snapshot_with(tmp_path / "m", f"{{exec: [{path}]}}", SiteValues())
+    assert "secrets.exec_programs" in found.problems()[0].message
+    assert not (tmp_path / "ran").exists()
+
+
+def test_what_was_opened_is_on_no_disk(tmp_path: Path) -> None:
+    folder = write_machines(tmp_path / "m")
+    (folder / "control-plane/20-keys.yaml.age").write_bytes(encrypted("machine:\n  token: swordfish-in-clear\n"))
+    found = Snapshot(FolderTree(folder).tree(), Workshop(SecretFiles([Secret(str(IDENTITY))])))
+    assert b"swordfish-in-clear" in found.finish("cp-1", MachineIdentity()).config
+    for path in tmp_path.rglob("*"):
+        assert not path.is_file() or b"swordfish-in-clear" not in path.read_bytes()

@@ -1,0 +1,72 @@
+"""Reading a machines folder: everything in it, and nothing outside of it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from bootgrant.machines.findings import SiteBroken
+from bootgrant.sources.tree import FolderTree
+
+
+def read(folder: Path) -> dict[str, bytes]:
+    return dict(FolderTree(folder).tree().files)
+
+
+def test_files_are_named_by_their_path_and_hidden_ones_are_left_out(tmp_path: Path) -> None:
+    (tmp_path / "all/sub").mkdir(parents=True)
+    (tmp_path / "all/sub/a.yaml").write_text("a")
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git/config").write_text("x")
+    (tmp_path / "all/.a.yaml.swp").write_text("x")
+    assert read(tmp_path) == {"all/sub/a.yaml": b"a"}
+
+
+def test_a_link_inside_the_folder_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real/a.yaml").write_text("a")
+    (tmp_path / "node").symlink_to("real")
+    assert read(tmp_path)["node/a.yaml"] == b"a"
+
+
+@pytest.mark.parametrize("target", ["/etc/passwd", "../outside.yaml", "loop", "."])
+def test_a_link_that_leads_out_or_in_a_circle_is_refused_by_name(tmp_path: Path, target: str) -> None:
+    folder = tmp_path / "machines"
+    folder.mkdir()
+    (tmp_path / "outside.yaml").write_text("x")
+    (folder / "loop").symlink_to(target)
+    with pytest.raises(SiteBroken, match="loop"):
+        read(folder)
+
+
+def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.yaml")
+    with pytest.raises(SiteBroken, match="neither a file nor a folder"):
+        read(tmp_path)
+
+
+def test_a_file_of_fifty_megabytes_is_refused_unread(tmp_path: Path) -> None:
+    with (tmp_path / "large.yaml").open("wb") as file:
+        file.truncate(50 << 20)
+    with pytest.raises(SiteBroken, match=r"large\.yaml: larger than 16 MiB"):
+        read(tmp_path)
+
+
+def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(SiteBroken, match="cannot be read"):
+        read(tmp_path / "gone")
+
+
+def test_a_change_is_seen_once_and_only_what_changed_is_read_again(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("a")
+    tree = FolderTree(tmp_path)
+    first = tree.tree()
+    assert not tree.changed()
+    (tmp_path / "b.yaml").write_text("b")
+    assert tree.changed()
+    second = tree.tree()
+    assert not tree.changed()
+    assert second.files["a.yaml"] is first.files["a.yaml"]
+    assert second.revision != first.revision
