@@ -1,7 +1,7 @@
 """The life of grants against every store: any steps, in any order, one by one and at once, on one server and on two.
 
 Two things are held. Each answer is what the pure rules say, for some order of what happened at once. And, whatever the
-rules say: a grant gives at most one token, only after an approval, never after a denial or a replacement.
+rules say: a grant gives at most one token, only after an approval, never after a denial, a replacement or a revocation.
 """
 
 from __future__ import annotations
@@ -73,6 +73,7 @@ class Told:
 
     approved: bool = False
     ended: bool = False
+    revoked: bool = False
     tokens: set[bytes] = field(default_factory=set)
     delivered: set[int] = field(default_factory=set)
 
@@ -213,7 +214,8 @@ class GrantLife(RuleBasedStateMachine):
         for ids in replaced:
             for grant_id in ids:
                 self.hear(grant_id, "replaced", self.model[grant_id], 0)
-        for step, outcome in zip(steps, outcomes, strict=True):
+        # What happened at once with a revocation may have come before it.
+        for step, outcome in sorted(zip(steps, outcomes, strict=True), key=lambda pair: pair[0].name == "revoke"):
             if isinstance(outcome, DeviceGrant):
                 self.hear(step.grant_id, step.name, outcome, step.number)
 
@@ -249,12 +251,18 @@ class GrantLife(RuleBasedStateMachine):
                 assert not told.tokens
                 told.ended = True
             case "redeem":
+                assert told.approved
                 assert not told.ended
+                assert not told.revoked
                 told.tokens.add(outcome.token_digest)
                 assert len(told.tokens) == 1
             case "deliver":
                 assert told.tokens
+                assert not told.revoked
                 told.delivered.add(number)
+            case "revoke":
+                assert told.approved
+                told.revoked = True
 
 
 def in_memory(_place: ExitStack) -> Servers:

@@ -1,0 +1,175 @@
+"""Whatever bytes come to a machine endpoint: an answer of the right form, and never a fault of ours."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Iterator, MutableMapping
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from support.grants import MAC, UUID
+from support.machine import DEVICE_GRANT
+from support.site import CONFIG, InProcess, site_in_process
+
+OAUTH = ("/device/code", "/token", "/introspect", "/revoke")
+CONFIGS = ("/config", "/config/", "/config/worker.yaml")
+OTHERS = ("/healthz", "/readyz", "/.well-known/oauth-authorization-server")
+SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
+# What stands in the log is looked at after each request, so that one log for all of them does.
+EXAMPLES = settings(
+    max_examples=150, deadline=None, database=None, suppress_health_check=[*SLOW, HealthCheck.function_scoped_fixture]
+)
+FORM = b"application/x-www-form-urlencoded"
+
+tokens = st.text("abcdefghijklmnopqrstuvwxyz-", min_size=1, max_size=12).map(str.encode)
+values = st.one_of(
+    st.binary(max_size=40),
+    st.sampled_from([FORM, FORM + b"; charset=utf-8", b"application/json", b"gzip;q=", b"Bearer x", b"Basic dGFsb3M6",
+                     b"Basic \xff", b"1.2.3.4, ::1", b"for=\"[::1", b"18446744073709551616", b"chunked", b"a:b@c"]),
+)  # fmt: skip
+names = st.one_of(
+    tokens,
+    st.sampled_from([b"content-type", b"authorization", b"accept-encoding", b"x-forwarded-for", b"forwarded", b"host",
+                     b"content-length", b"transfer-encoding", b"expect", b"cookie", b"range"]),
+)  # fmt: skip
+headers = st.lists(st.tuples(names, values), max_size=5)
+variables = st.sampled_from(
+    [
+        "client_id",
+        "client_secret",
+        "grant_type",
+        "device_code",
+        "uuid",
+        "serial",
+        "mac",
+        "hostname",
+        "code",
+        "token",
+        "scope",
+    ]
+)
+texts = st.one_of(st.text(max_size=30), st.sampled_from(["talos", DEVICE_GRANT, UUID, MAC, "${uuid}", "\0", "0" * 300]))
+bodies = st.one_of(
+    st.binary(max_size=200),
+    st.lists(st.tuples(variables, texts), max_size=8).map(lambda pairs: urlencode(pairs).encode()),
+)
+methods = st.one_of(
+    st.sampled_from(["POST", "GET", "HEAD", "OPTIONS", "PUT"]), st.text("ABCXYZ", min_size=1, max_size=9)
+)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InProcess]:
+    with site_in_process(tmp_path_factory.mktemp("site"), "[grants]", 'hold = "0s"') as made:
+        (made.machines / f"{UUID}.yaml").write_text(CONFIG)
+        yield made
+
+
+@pytest.fixture(scope="module")
+def runner() -> Iterator[asyncio.Runner]:
+    with asyncio.Runner() as made:
+        yield made
+
+
+class Answered:
+    """What an application answered to one request, of any bytes, in pieces."""
+
+    def __init__(self) -> None:
+        self.status = 0
+        self.headers: dict[bytes, bytes] = {}
+        self.body = b""
+        self.complete = False
+
+    async def send(self, message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            self.status, self.headers = message["status"], dict(message["headers"])
+        else:
+            self.body += message.get("body", b"")
+            self.complete = not message.get("more_body", False)
+
+
+async def request(
+    site: InProcess, method: str, path: str, query: bytes, sent: list[tuple[bytes, bytes]], pieces: list[bytes]
+) -> Answered:
+    answer, left = Answered(), list(pieces) or [b""]
+
+    async def receive() -> MutableMapping[str, Any]:
+        if not left:
+            # A server says so when the answer is out, or the other end hung up.
+            await asyncio.sleep(0)
+            return {"type": "http.disconnect"} if answer.complete else await asyncio.get_running_loop().create_future()
+        return {"type": "http.request", "body": left.pop(0), "more_body": bool(left)}
+
+    scope = {
+        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method, "scheme": "http",
+        "path": path, "raw_path": path.encode(), "query_string": query, "root_path": "",
+        "headers": sent, "client": ("10.20.0.11", 40000), "server": ("boot.example", 8080),
+    }  # fmt: skip
+    async with asyncio.timeout(20):
+        await site.built.public(scope, receive, answer.send)
+    return answer
+
+
+def pieces_of(body: bytes, cut: int) -> list[bytes]:
+    return [body[:cut], body[cut:]] if cut < len(body) else [body]
+
+
+@EXAMPLES
+@given(
+    path=st.sampled_from(OAUTH), method=methods, query=st.binary(max_size=30), sent=headers, body=bodies,
+    cut=st.integers(0, 300), usual=st.booleans(),
+)  # fmt: skip
+def test_an_oauth_endpoint_answers_json_and_never_fails(
+    site: InProcess, runner: asyncio.Runner, caplog: pytest.LogCaptureFixture, path: str, method: str, query: bytes,
+    sent: list[tuple[bytes, bytes]], body: bytes, cut: int, usual: bool,
+) -> None:  # fmt: skip
+    if usual:
+        method, sent = "POST", [(b"host", b"x"), (b"content-type", FORM), *sent]
+    answer = runner.run(request(site, method, path, query, sent, pieces_of(body, cut)))
+    assert 200 <= answer.status < 500
+    assert answer.headers[b"content-type"] == b"application/json"
+    assert answer.headers[b"cache-control"] == b"no-store"
+    members = json.loads(answer.body)
+    assert answer.status == 200 or members["error"]
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+@EXAMPLES
+@given(
+    path=st.sampled_from(CONFIGS), method=methods, query=st.binary(max_size=60), sent=headers,
+    bearer=st.one_of(st.none(), st.binary(max_size=60)), body=st.binary(max_size=30),
+)  # fmt: skip
+def test_config_answers_a_line_for_the_console_and_never_fails(
+    site: InProcess, runner: asyncio.Runner, caplog: pytest.LogCaptureFixture, path: str, method: str, query: bytes,
+    sent: list[tuple[bytes, bytes]], bearer: bytes | None, body: bytes,
+) -> None:  # fmt: skip
+    if bearer is not None:
+        sent = [(b"host", b"x"), (b"authorization", b"Bearer " + bearer), *sent]
+    answer = runner.run(request(site, method, path, query, sent, [body]))
+    assert 400 <= answer.status < 500
+    assert answer.body.strip()
+    assert answer.headers[b"content-type"].partition(b";")[0] in (b"text/plain", b"application/json")
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+@EXAMPLES
+@given(
+    path=st.sampled_from(OTHERS),
+    method=methods,
+    query=st.binary(max_size=60),
+    sent=headers,
+    body=st.binary(max_size=30),
+)
+def test_the_other_endpoints_never_fail_either(
+    site: InProcess, runner: asyncio.Runner, path: str, method: str, query: bytes,
+    sent: list[tuple[bytes, bytes]], body: bytes,
+) -> None:  # fmt: skip
+    answer = runner.run(request(site, method, path, query, sent, [body]))
+    assert 200 <= answer.status < 500
+    assert b"text/html" not in answer.headers[b"content-type"]
