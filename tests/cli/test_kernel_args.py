@@ -34,6 +34,18 @@ def test_the_server_of_a_site_is_found_in_its_settings(tmp_path: Path, capsys: p
     assert capsys.readouterr().out.startswith("talos.config=https://boot.site.example/config?uuid=${uuid} ")
 
 
+def test_a_site_names_the_client_that_needs_no_secret(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = init_site(tmp_path / "site", "https://boot.site.example", "127.0.0.1:8080", "ana")
+    (tmp_path / "site/secret").write_text("a secret of some length")
+    text = made.config.read_text().replace('id = "talos"', 'id = "talos"\nsecret_file = "secret"')
+    made.config.write_text(text)
+    assert main(["kernel-args", "--config", str(made.config)]) == 1
+    assert "every client of this site has a secret" in capsys.readouterr().err
+    made.config.write_text(f'{text}\n[[clients]]\nid = "machines"\n')
+    assert main(["kernel-args", "--config", str(made.config)]) == 0
+    assert "talos.config.oauth.client_id=machines " in capsys.readouterr().out
+
+
 def test_without_a_server_it_says_what_to_give(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["kernel-args"]) == 1
     assert "--url https://boot.example.org" in capsys.readouterr().err

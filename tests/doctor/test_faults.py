@@ -36,6 +36,7 @@ def found(server: HealthyServer, code: str) -> Level:
         ({"verification_uri_complete": f"https://h/{'x' * 120}"}, "large-qr", Level.WARNING),
         ({"verification_uri": "mailto:somebody"}, "page", Level.ERROR),
         ({"device_code": None}, "codes-nonsense", Level.ERROR),
+        ({"interval": 3600}, "slow-interval", Level.WARNING),
     ],
 )
 def test_codes_that_a_talos_node_or_a_person_cannot_use(codes: dict[str, object], code: str, level: Level) -> None:
@@ -111,6 +112,7 @@ def test_a_token_endpoint_at_which_a_machine_suffers(token: Given, code: str, le
 def test_a_person_who_refuses_the_doctor_is_no_fault() -> None:
     seen = examined(HealthyServer(token=reply(400, {"error": ErrorCode.ACCESS_DENIED})))
     assert seen.found("denied").level is Level.NOTE
+    assert seen.examination.pending is None
 
 
 def holding(seconds: float, answer: bytes) -> Callable[[Asked], bytes]:

@@ -35,7 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     one.add_argument("--config", type=Path, metavar="FILE", help="the server of this bootgrant.toml")
     machine = parser.add_argument_group("the machine")
     machine.add_argument(
-        "--client-id", default="talos", metavar="ID", help="with URL and --config (default: %(default)s)"
+        "--client-id",
+        metavar="ID",
+        help="with URL (default: talos) and --config (default: the first one without a secret)",
     )
     machine.add_argument(
         "--set", metavar="NAME=VALUE", type=variable, action="append", default=[], dest="given",
@@ -91,16 +93,15 @@ def _subject(args: argparse.Namespace) -> tuple[str, str, list[Finding]]:
     if args.cmdline_file is not None:
         return str(args.cmdline_file), read_cmdline(args.cmdline_file), []
     if args.config is not None:
+        from bootgrant.cli.kernel_args import public_client
         from bootgrant.doctor.site import examine_networks
         from bootgrant.service.settings import load_site
 
         site = load_site(args.config, os.environ)
-        return (
-            str(args.config),
-            _parameters(site.public_url, args.client_id),
-            list(examine_networks(site.machine_networks)),
-        )
-    return args.url, _parameters(args.url, args.client_id), []
+        client_id = public_client(site) if args.client_id is None else args.client_id
+        cmdline = _parameters(site.public_url, client_id)
+        return str(args.config), cmdline, list(examine_networks(site.machine_networks))
+    return args.url, _parameters(args.url, "talos" if args.client_id is None else args.client_id), []
 
 
 def _parameters(server: str, client_id: str) -> str:

@@ -16,6 +16,7 @@ from bootgrant.loaders.writing import BootFiles, Form
 
 if TYPE_CHECKING:
     from bootgrant.loaders.parameters import BootParameters
+    from bootgrant.service.settings import Site
     from bootgrant.wire.secret import Secret
 
 _KERNELS: Final = {
@@ -35,7 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     server.add_argument("--device-auth-url", metavar="URL", help="of another provider (docs/providers.md)")
     server.add_argument("--token-url", metavar="URL", help="of another provider")
-    server.add_argument("--client-id", default="talos", metavar="ID", help="default: %(default)s")
+    server.add_argument(
+        "--client-id", metavar="ID", help="default: talos; with --config the first one without a secret"
+    )
     server.add_argument("--client-secret-file", type=Path, metavar="FILE", help="its first line is the secret")
     server.add_argument("--scope", action="append", default=[], metavar="SCOPE", help="repeat it for more than one")
     server.add_argument("--audience", default="", metavar="TEXT")
@@ -86,7 +89,7 @@ def _parameters(args: argparse.Namespace) -> BootParameters:
     from bootgrant.loaders.private_ca import early_value
 
     variables = tuple(dict.fromkeys(args.variables or ("uuid", "mac")))
-    server = _server(args)
+    server, client_id = _server(args)
     device, token = (args.device_auth_url, args.token_url)
     if not (device and token):
         own_device, own_token = endpoints(server)
@@ -96,7 +99,7 @@ def _parameters(args: argparse.Namespace) -> BootParameters:
         config_url=args.config_url or config_url(server, variables),
         device_auth_url=device,
         token_url=token,
-        client_id=args.client_id,
+        client_id=client_id,
         variables=variables,
         client_secret=_secret(args.client_secret_file),
         scopes=tuple(args.scope),
@@ -106,15 +109,30 @@ def _parameters(args: argparse.Namespace) -> BootParameters:
     )
 
 
-def _server(args: argparse.Namespace) -> str:
+def _server(args: argparse.Namespace) -> tuple[str, str]:
+    """Its URL and the client that machines are there."""
     from bootgrant.loaders.parameters import CannotWrite
     from bootgrant.service.settings import load_site
 
-    if args.url is not None:
-        return str(args.url)
+    given: str | None = args.client_id
     if args.config is not None:
-        return load_site(args.config, os.environ).public_url
+        site = load_site(args.config, os.environ)
+        return str(args.url or site.public_url), public_client(site) if given is None else given
+    if args.url is not None:
+        return str(args.url), "talos" if given is None else given
     raise CannotWrite("which server? Give --url https://boot.example.org, or --config FILE of a site")
+
+
+def public_client(site: Site) -> str:
+    """The first client of a site that needs no secret; machines have none to show. Raises CannotWrite."""
+    from bootgrant.loaders.parameters import CannotWrite
+
+    for client in site.clients.values():
+        if client.secret is None:
+            return client.client_id
+    raise CannotWrite(
+        "every client of this site has a secret: add one without to [[clients]], or name one: --client-id"
+    )
 
 
 def _secret(file: Path | None) -> Secret | None:

@@ -19,7 +19,7 @@ from bootgrant.doctor.configuration import examine_configuration
 from bootgrant.doctor.discovery import examine_discovery
 from bootgrant.doctor.findings import Finding, Level, PendingRequest, Step
 from bootgrant.doctor.network import examine_network
-from bootgrant.doctor.polls import examine_polls
+from bootgrant.doctor.polls import DECIDED, examine_polls
 from bootgrant.doctor.subject import Subject, examine_parameters
 
 
@@ -96,7 +96,10 @@ class Examination:
         self.pending = PendingRequest(codes.user_code, codes.expires_in)
         self.findings += examine_page(codes, asker)
         if subject.token.origin in origins:
-            self.findings += examine_polls(subject, codes, asker, self.clock, self.wishes.patience, self.say)
+            polled = list(examine_polls(subject, codes, asker, self.clock, self.wishes.patience, self.say))
+            self.findings += polled
+            if any(each.code in DECIDED for each in polled):
+                self.pending = None
 
     def _clocks(self, heard: Heard | None) -> list[Finding]:
         if heard is None:
@@ -112,11 +115,11 @@ def _errors(found: list[Finding]) -> bool:
 @contextmanager
 def _authorities(trust: Trust) -> Iterator[Path | None]:
     """The additional authorities as one file, which is how the transport takes them. Raises BadParameter later on."""
-    given = trust.given.read_text("utf-8") if trust.given is not None else ""
+    given = trust.given.read_text("latin-1") if trust.given is not None else ""
     if not given and not trust.early:
         yield None
         return
     with tempfile.TemporaryDirectory(prefix="bootgrant-doctor-") as folder:
         file = Path(folder) / "authorities.pem"
-        file.write_text(f"{given}\n{trust.early}", "utf-8")
+        file.write_text(f"{given}\n{trust.early}", "latin-1")
         yield file

@@ -28,6 +28,9 @@ from bootgrant.wire.device_flow import (
 from bootgrant.wire.go_text import printable
 from bootgrant.wire.secret import Secret
 
+DECIDED: Final = ("approved", "denied")
+"""The findings after which no request waits any more."""
+_LONGEST_INTERVAL: Final = 60
 _HELD: Final = 1.0
 """Seconds from which on an answer was held back on purpose."""
 _SECOND_HALF: Final = 3.0
@@ -55,6 +58,12 @@ def examine_polls(
     say: Callable[[str], None],
 ) -> Iterator[Finding]:
     """Wait one interval, ask as a pair, then out of turn. ``patience``: seconds that one request may be held."""
+    if codes.interval > _LONGEST_INTERVAL:
+        message = f"a machine asks every {codes.interval} s, and notices an approval that much later"
+        yield _finding(
+            Level.WARNING, "slow-interval", message, "let it ask every 5 s; the rest of this step is left out"
+        )
+        return
     polls = _Polls(subject, asker)
     clock.sleep_until(clock.steady() + codes.interval)
     say(f"asking for the token; a server may hold that for up to {patience:.0f} s")

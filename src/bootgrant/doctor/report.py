@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bootgrant.doctor.findings import Finding, Level, PendingRequest, Step
+from bootgrant.wire.go_text import printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +49,10 @@ class Report:
             if here:
                 yield f"{step.value}"
                 for each in here:
-                    yield f"  {each.level.value:8}{each.message} [{each.code}]"
+                    # Servers and certificates have a say in these texts: none of it may steer a terminal.
+                    yield f"  {each.level.value:8}{printable(each.message)} [{each.code}]"
                     if each.fix:
-                        yield f"          -> {each.fix}"
+                        yield f"          -> {printable(each.fix)}"
                 yield ""
         if self.pending is not None:
             yield self._pending_line(self.pending)
@@ -71,7 +73,7 @@ class Report:
             if pending.expires_in is None
             else f"expires by itself within {pending.expires_in} s"
         )
-        return f"One request stays behind, with the code {pending.user_code}: do not approve it, it {life}."
+        return f"One request stays behind, with the code {printable(pending.user_code)}: do not approve it, it {life}."
 
 
 def _counted(number: int, what: str) -> str:
