@@ -62,7 +62,7 @@ class Office:
         now = self.site.clock.now()
         operators = self.site.database.operators
         if await operators.find_operator(name) is None:
-            await operators.add_operator(Operator(name, "no password", now, role))
+            await operators.add_operator(Operator(name, "", now, role))
         await operators.open_session(Session(session_digest(secret), name, now, now, now, VIA_SESSION, stage))
         browser = self.browser()
         browser.client.cookies.set("bootgrant", secret.reveal(), domain="boot.example")

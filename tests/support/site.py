@@ -119,14 +119,25 @@ class Served:
 
 @contextmanager
 def served(
-    folder: Path, *, machine: str | None = CONFIG, settings: str = "", database: Mapping[str, str] | None = None
+    folder: Path,
+    *,
+    machine: str | None = CONFIG,
+    settings: str = "",
+    database: Mapping[str, str] | None = None,
+    host: str = "127.0.0.1",
+    more: str = "",
 ) -> Iterator[Served]:
-    """A site made by `init`, served on a free port; ``machine`` is the configuration of the machine UUID."""
+    """A site made by `init`, served on a free port; ``machine`` is the configuration of the machine UUID.
+
+    ``settings`` replaces values of single lines, ``more`` stands at the end of the file; people come to ``host``.
+    """
     port = free_port()
-    url = f"http://127.0.0.1:{port}"
+    url = f"http://{host}:{port}"
     made = init_site(folder / "site", url, f"127.0.0.1:{port}", "ana", database)
     if settings:
         made.config.write_text(_with(made.config.read_text(), settings))
+    with made.config.open("a") as file:
+        file.write(more)
     site = Served(folder / "site", made, url=url)
     if machine is not None:
         (site.machines / f"{UUID}.yaml").write_text(machine)

@@ -19,6 +19,7 @@ from bootgrant.operator_plane.api.admin import build_admin_api
 from bootgrant.operator_plane.headers import PageHeaders
 from bootgrant.operator_plane.host import HostRule
 from bootgrant.operator_plane.pages import (
+    account,
     batch,
     card,
     configuration,
@@ -26,11 +27,12 @@ from bootgrant.operator_plane.pages import (
     device,
     events,
     login,
+    passkey,
     queue,
     settings,
     static,
 )
-from bootgrant.operator_plane.permissions import Permission, permission_of
+from bootgrant.operator_plane.permissions import LEAST_ROLE, Permission, permission_of
 from bootgrant.operator_plane.plane import OperatorPlane
 from bootgrant.operator_plane.visit import Handler, guarded
 from bootgrant.ports.grant_store import StoreUnavailable
@@ -58,9 +60,21 @@ PAGES: Final[tuple[PageRoute, ...]] = (
     ("GET", "/login", login.show),
     ("POST", "/login", login.sign_in),
     ("POST", "/logout", login.sign_out),
+    ("GET", "/login/passkey", passkey.show_alone),
+    ("POST", "/login/passkey", passkey.sign_in_alone),
+    ("GET", "/login/second", passkey.show_second),
+    ("POST", "/login/second", passkey.sign_in_second),
+    ("GET", "/login/again", login.show_again),
+    ("POST", "/login/again", login.sign_in_again),
+    ("POST", "/login/again/passkey", passkey.sign_in_again),
+    ("GET", "/account", account.show),
+    ("GET", "/account/passkeys/new", passkey.show_new),
+    ("POST", "/account/passkeys/new", passkey.register),
+    ("POST", "/account/passkeys/remove", passkey.remove),
+    ("POST", "/account/sessions/end", account.end_session),
     ("GET", "/static/{name}", static.serve),
 )
-_OFFERED: Final = frozenset({Permission.PUBLIC, Permission.SIGNED_IN, Permission.APPROVER, Permission.ADMIN})
+_OFFERED: Final = frozenset({Permission.PUBLIC, *LEAST_ROLE})
 _TROUBLES: Final = {404: trouble.NOT_FOUND, 405: trouble.WRONG_METHOD}
 
 

@@ -12,6 +12,8 @@ _TYPES: Final = {
     "modern-normalize.css": "text/css; charset=utf-8",
     "pages.css": "text/css; charset=utf-8",
     "pages.js": "text/javascript; charset=utf-8",
+    "account.css": "text/css; charset=utf-8",
+    "passkeys.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }
 

@@ -9,7 +9,7 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-_PORTS = {"http": 80, "https": 443}
+USUAL_PORTS = {"http": 80, "https": 443}
 Origin = tuple[str, str, int | None]
 
 
@@ -22,7 +22,15 @@ def origin_of(url: str) -> Origin | None:
         return None
     if not parts.scheme or not parts.hostname:
         return None
-    return parts.scheme, parts.hostname, port or _PORTS.get(parts.scheme)
+    return parts.scheme, parts.hostname, port or USUAL_PORTS.get(parts.scheme)
+
+
+def has_passkeys(public_url: str) -> bool:
+    """Whether browsers allow passkeys here: https with a name, or http://localhost (WebAuthn section 5.1)."""
+    parts = urlsplit(public_url)
+    host = parts.hostname or ""
+    is_name = any(letter.isalpha() for letter in host) and ":" not in host
+    return is_name and (parts.scheme == "https" or host == "localhost" or host.endswith(".localhost"))
 
 
 class HostRule:

@@ -14,6 +14,7 @@ class Permission(Enum):
 
     PUBLIC = "anybody who can reach the server"
     SIGNED_IN = "an operator with a session, whatever the role"
+    AFTER_PASSWORD = "an operator whose password was right, also when a passkey is still to come"  # noqa: S105  (no password)
     APPROVER = "an operator who may decide"
     ADMIN = "an operator who may do everything"
     ADMIN_SOCKET = "whoever may open data/admin.sock (mode 0600): the server's user and root"
@@ -22,7 +23,19 @@ class Permission(Enum):
 PERMISSIONS: Final[Mapping[tuple[str, str], Permission]] = {
     ("GET", "/login"): Permission.PUBLIC,
     ("POST", "/login"): Permission.PUBLIC,
-    ("POST", "/logout"): Permission.SIGNED_IN,
+    ("POST", "/logout"): Permission.AFTER_PASSWORD,
+    ("GET", "/login/passkey"): Permission.PUBLIC,
+    ("POST", "/login/passkey"): Permission.PUBLIC,
+    ("GET", "/login/second"): Permission.AFTER_PASSWORD,
+    ("POST", "/login/second"): Permission.AFTER_PASSWORD,
+    ("GET", "/login/again"): Permission.SIGNED_IN,
+    ("POST", "/login/again"): Permission.SIGNED_IN,
+    ("POST", "/login/again/passkey"): Permission.SIGNED_IN,
+    ("GET", "/account"): Permission.SIGNED_IN,
+    ("GET", "/account/passkeys/new"): Permission.AFTER_PASSWORD,
+    ("POST", "/account/passkeys/new"): Permission.AFTER_PASSWORD,
+    ("POST", "/account/passkeys/remove"): Permission.SIGNED_IN,
+    ("POST", "/account/sessions/end"): Permission.SIGNED_IN,
     ("GET", "/static/{name}"): Permission.PUBLIC,
     ("GET", "/"): Permission.SIGNED_IN,
     ("GET", "/events"): Permission.SIGNED_IN,
@@ -50,6 +63,7 @@ PERMISSIONS: Final[Mapping[tuple[str, str], Permission]] = {
 
 
 LEAST_ROLE: Final[Mapping[Permission, Role]] = {
+    Permission.AFTER_PASSWORD: Role.VIEWER,
     Permission.SIGNED_IN: Role.VIEWER,
     Permission.APPROVER: Role.APPROVER,
     Permission.ADMIN: Role.ADMIN,

@@ -9,8 +9,9 @@ from bootgrant.operator_plane.shown_setting import ShownSetting
 from bootgrant.ports.audit_log import AuditLog
 from bootgrant.ports.clock import Clock
 from bootgrant.workflows.assign_machine import AssignMachine
-from bootgrant.workflows.attempts import AttemptLimit, WhenFull
+from bootgrant.workflows.attempts import AttemptLimit, WhenFull, address_key
 from bootgrant.workflows.decide_grant import DecideGrant
+from bootgrant.workflows.passkeys import Passkeys
 from bootgrant.workflows.sessions import Sessions
 from bootgrant.workflows.sign_in import SignIn
 from bootgrant.workflows.watch_requests import WatchRequests
@@ -26,8 +27,8 @@ def _by_address() -> AttemptLimit:
 
 @dataclass(frozen=True, slots=True)
 class OperatorPlane:
-    """``public_url`` is scheme, host and port; ``client_id`` and ``machine_url`` are
-    what machines use (for the kernel line); the URL is ``public_url`` unless the planes have one each.
+    """``public_url`` is scheme, host and port; ``client_id`` and ``machine_url`` are what machines use (for the kernel
+    line); the URL is ``public_url`` unless the planes have one each. ``passkeys`` is None where browsers allow none.
 
     ``asks_suffix``: who approves types the last four characters of the code first. ``settings`` are shown as they are.
 
@@ -39,6 +40,7 @@ class OperatorPlane:
     audit: AuditLog
     sessions: Sessions
     sign_in: SignIn
+    passkeys: Passkeys | None
     clock: Clock
     public_url: str
     client_id: str
@@ -48,6 +50,11 @@ class OperatorPlane:
     settings: tuple[ShownSetting, ...] = ()
     codes_by_operator: AttemptLimit = field(default_factory=_by_operator)
     codes_by_address: AttemptLimit = field(default_factory=_by_address)
+    passkeys_by_address: AttemptLimit = field(default_factory=_by_address)
+
+    def passkey_pages(self, address: str) -> float:
+        """Count a page that asks anybody for a passkey, and so keeps a challenge: 0.0, or the seconds to wait."""
+        return self.passkeys_by_address.attempt(address_key(address), self.clock.steady())
 
     @property
     def cookie(self) -> SessionCookie:

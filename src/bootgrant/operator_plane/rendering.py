@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse
 
 from bootgrant.operator_plane.assets import address_of
 from bootgrant.operator_plane.visible import show
-from bootgrant.operator_plane.wording import clock_time, counted, day_time, span, spoken_span, text
+from bootgrant.operator_plane.wording import clock_time, counted, day, day_time, span, spoken_span, text
 
 _FILTERS: Final = {
     "shown": show,
@@ -19,6 +19,7 @@ _FILTERS: Final = {
     "spoken_span": spoken_span,
     "clock_time": clock_time,
     "day_time": day_time,
+    "day": day,
 }
 
 

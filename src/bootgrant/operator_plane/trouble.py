@@ -50,12 +50,21 @@ BROKEN_FORM: Final = Trouble(
 TOO_LARGE: Final = Trouble(
     413, "That is too much text", "The form is larger than the server reads.", _NOTHING, "Go back and shorten it."
 )
-STALE_FORM: Final = Trouble(
-    403,
-    "This page was from an earlier sign-in",
-    "You have signed in again since the page was loaded, so its buttons no longer count.",
+NO_PASSKEYS: Final = Trouble(
+    404,
+    "There are no passkeys here",
+    "Browsers allow passkeys only at an https address with a name, or at http://localhost.",
     _NOTHING,
-    "Open the request again and decide there.",
+    "Sign in with your password. An admin can give the server such a public_url (docs/sign-in.md).",
+    ("/login", "Sign in"),
+)
+NOT_YOUR_PASSKEYS: Final = Trouble(
+    403,
+    "You sign in elsewhere",
+    "Passkeys are for operators who sign in here with a password. You come from a provider, or for an emergency.",
+    _NOTHING,
+    "Go back to your account.",
+    ("/account", "Your account"),
 )
 STORE_DOWN: Final = Trouble(
     503,
@@ -71,6 +80,18 @@ FAULT: Final = Trouble(
     "A decision that you just made may or may not count: the request shows it. Machines keep asking by themselves.",
     "Go back to the machines that wait. You can also decide on the server with `bootgrant pending`.",
 )
+
+
+def stale_form(way_back: str) -> Trouble:
+    """A form of an earlier session; ``way_back`` is its page, with what was typed."""
+    return Trouble(
+        403,
+        "This page was from an earlier sign-in",
+        "You have signed in again since the page was loaded, so its buttons no longer count.",
+        f"{_NOTHING} What you typed is kept.",
+        "Open the page again and do it there.",
+        (way_back, "Open it again"),
+    )
 
 
 def foreign_form(public_url: str) -> Trouble:

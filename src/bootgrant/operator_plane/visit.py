@@ -28,7 +28,12 @@ AUTO: Final = "auto"
 """The query parameter of a page that loads itself anew: nobody is there, and the session may idle out."""
 
 _FORMS: Final = re.compile(r"/(approve|deny|assign|unassign)$")
-_KEPT: Final = ("code", "reason", "suffix", "entry")
+_NOT_KEPT: Final = frozenset({FIELD, "next", "password", "answer"})
+_KEPT_LENGTH: Final = 300
+_KEPT_FIELDS: Final = 8
+
+STAGE_PAGES: Final = {Stage.SECOND_FACTOR: "/login/second", Stage.ENROLMENT: "/account/passkeys/new"}
+"""Where a sign-in goes on that is not complete."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +82,10 @@ class Visit:
         """Whether the session of a visit that takes long still counts; asking does not keep it from idling out."""
         return self.session is not None and await self.plane.sessions.who(self.session, present=False) is not None
 
+    def goal_query(self, goal: str) -> str:
+        """``next=…`` for a page of the sign-in."""
+        return urlencode({"next": goal})
+
     def asked(self, name: str) -> str:
         """A query parameter."""
         return self.request.query_params.get(name, "")
@@ -103,8 +112,10 @@ def guarded(plane: OperatorPlane, permission: Permission, handler: Handler) -> C
         match permission:
             case Permission.PUBLIC:
                 return await handler(visit)
+            case Permission.AFTER_PASSWORD:
+                return _not_yet(visit) or await handler(visit)
             case Permission.SIGNED_IN | Permission.APPROVER | Permission.ADMIN:
-                return _not_yet(visit) or _not_enough(visit, permission) or await handler(visit)
+                return _not_yet(visit) or _half(visit) or _not_enough(visit, permission) or await handler(visit)
             case Permission.ADMIN_SOCKET:
                 raise AssertionError("permission_of lets no such route in here")
 
@@ -116,8 +127,14 @@ def _not_yet(visit: Visit) -> Response | None:
     if visit.session is None or visit.who is None:
         return RedirectResponse(f"/login?{urlencode({'next': way_back(visit)})}", 303)
     if visit.request.method == "POST" and not is_right_token(visit.session, visit.form.get(FIELD, "")):
-        return visit.trouble(trouble.STALE_FORM)
+        return visit.trouble(trouble.stale_form(way_back(visit)))
     return None
+
+
+def _half(visit: Visit) -> Response | None:
+    """The next step for somebody whose sign-in is not complete; None for the others."""
+    page = STAGE_PAGES.get(visit.who.session.stage) if visit.who else None
+    return RedirectResponse(f"{page}?{visit.goal_query(way_back(visit))}", 303) if page else None
 
 
 def _not_enough(visit: Visit, permission: Permission) -> Response | None:
@@ -136,8 +153,28 @@ def way_back(visit: Visit) -> str:
         query: str = visit.request.scope["query_string"].decode("latin-1")
         return f"{path}?{query}" if query else path
     page = _FORMS.sub("", path).replace("/logout", "/")
-    typed = urlencode({name: visit.form[name] for name in _KEPT if visit.form.get(name)})
+    if page.startswith("/account"):
+        return "/account"
+    kept = [(name, text[:_KEPT_LENGTH]) for name, text in visit.form.items() if text and name not in _NOT_KEPT]
+    typed = urlencode(kept[:_KEPT_FIELDS])
     return f"{page}?{typed}" if typed else page
+
+
+def sign_in_again_first(visit: Visit, goal: str = "") -> Response | None:
+    """Where somebody goes first whose sign-in is not fresh enough for what is precious; None when it is.
+
+    What they typed comes back with them, to ``goal`` or to the page that they are on (setting ``operators.fresh``).
+    """
+    if visit.who is not None and visit.plane.sessions.is_fresh(visit.who.session):
+        return None
+    return RedirectResponse(f"/login/again?{visit.goal_query(goal or way_back(visit))}", 303)
+
+
+def who_is(visit: Visit) -> SignedIn:
+    """Who this is, on a route whose permission lets in nobody else."""
+    if visit.who is None:
+        raise AssertionError("the permission of the route lets in only those with a session")
+    return visit.who
 
 
 async def _read_form(plane: OperatorPlane, request: Request) -> Mapping[str, str] | trouble.Trouble:

@@ -50,3 +50,8 @@ def clock_time(at: float) -> str:
 def day_time(at: float) -> str:
     """``2026-11-24 20:14:07 UTC``."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def day(at: float) -> str:
+    """``24 Nov 2026``, in UTC."""
+    return datetime.fromtimestamp(at, UTC).strftime("%-d %b %Y")

@@ -8,7 +8,9 @@ import httpx
 from starlette.types import ASGIApp
 
 from bootgrant.operator_plane.api.people import build_people_api
+from bootgrant.operator_plane.host import has_passkeys
 from bootgrant.operator_plane.login.passwords import Argon2Hasher
+from bootgrant.operator_plane.login.webauthn_ceremony import WebAuthnCeremony
 from bootgrant.operator_plane.plane import OperatorPlane
 from bootgrant.ports.clock import Clock
 from bootgrant.ports.database import Database
@@ -19,6 +21,7 @@ from bootgrant.service.settings import Site
 from bootgrant.service.system import SystemClock, SystemEntropy
 from bootgrant.workflows.api_tokens import ApiTokens
 from bootgrant.workflows.manage_operators import ManageOperators
+from bootgrant.workflows.passkeys import Passkeys
 from bootgrant.workflows.sessions import Sessions
 from bootgrant.workflows.sign_in import SignIn
 from bootgrant.workflows.watch_requests import WatchRequests
@@ -26,13 +29,18 @@ from bootgrant.workflows.watch_requests import WatchRequests
 
 def people_plane(site: Site, database: Database, decisions: Decisions, clock: Clock, entropy: Entropy) -> OperatorPlane:
     """The plane of the pages."""
-    sessions = Sessions(database.operators, clock, entropy)
+    sessions = Sessions(database.operators, clock, entropy, site.people.sessions)
+    ceremony = WebAuthnCeremony(site.operators_url) if has_passkeys(site.operators_url) else None
+    passkeys = Passkeys(database.passkeys, database.challenges, ceremony, sessions) if ceremony else None
     return OperatorPlane(
         decide=decisions.decide,
         assign=decisions.assign,
         audit=database.audit,
         sessions=sessions,
-        sign_in=SignIn(database.operators, database.passkeys, sessions, Argon2Hasher(), entropy),
+        sign_in=SignIn(
+            database.operators, database.passkeys, sessions, Argon2Hasher(), entropy, site.people.second_factor
+        ),
+        passkeys=passkeys,
         clock=clock,
         public_url=site.operators_url,
         client_id=_public_client(site),

@@ -16,7 +16,9 @@ from bootgrant.machine_plane.clients import Client
 from bootgrant.operator_plane.shown_setting import ShownSetting
 from bootgrant.service.logs import LogFormat
 from bootgrant.service.machine_settings import MachineSettings, machine_settings
+from bootgrant.service.people_settings import PeopleSettings, people_settings, second_factor
 from bootgrant.service.policy_settings import PolicySettings, parse_commands, parse_names, parse_rules
+from bootgrant.service.settings_error import SettingsError
 from bootgrant.service.settings_table import SETTINGS, Kind, Setting
 from bootgrant.service.shown_settings import shown_settings
 from bootgrant.wire.secret import Secret
@@ -24,15 +26,13 @@ from bootgrant.wire.secret import Secret
 if TYPE_CHECKING:
     from bootgrant.workflows.notify_waiting import Target
 
+__all__ = ["Network", "SettingsError", "SharedDatabase", "Site", "TlsFiles", "load_site"]
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _SHORTEST_SECRET = 16
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+")
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
-
-
-class SettingsError(Exception):
-    """A setting that cannot be used; the text names the file or variable, the key, and what to write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,7 @@ class Site:
     operators_url: str
     operators_listen: tuple[str, int] | None
     confirm_suffix: bool
+    people: PeopleSettings
     tls: TlsFiles | None
     clients: Mapping[str, Client]
     notify: tuple[Target, ...]
@@ -164,6 +165,7 @@ def _build(values: Mapping[str, tuple[object, str]], base: Path) -> Site:
         operators_url=parsed["operators.public_url"] or parsed["public_url"],
         operators_listen=parsed["operators.listen"],
         confirm_suffix=parsed["operators.confirm"],
+        people=people_settings(parsed, parsed["operators.public_url"] or parsed["public_url"]),
         tls=_tls(parsed["tls.certificate"], parsed["tls.key"]),
         clients=parsed["clients"],
         notify=parsed["notify"],
@@ -337,6 +339,7 @@ _PARSERS: Final[Mapping[Kind, Callable[[object, Path], object]]] = {
     Kind.CLIENTS: _clients,
     Kind.NOTIFY: _notify,
     Kind.LOG_FORMAT: lambda value, _: _log_format(value),
+    Kind.SECOND_FACTOR: lambda value, _: second_factor(value),
     Kind.DATABASE: lambda value, _: _database_url(value),
     Kind.CONFIRM: lambda value, _: _confirm(value),
     Kind.OPTIONAL_TEXT: lambda value, _: _text(value),

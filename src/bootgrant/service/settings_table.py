@@ -20,6 +20,7 @@ class Kind(Enum):
     NOTIFY = "list of tables"
     LOG_FORMAT = "text or json"
     DATABASE = "sqlite or URL"
+    SECOND_FACTOR = "off or required"
     OPTIONAL_FILE = "file or nothing"
     OPTIONAL_TEXT = "text or nothing"
     TEXTS = "list of texts"
@@ -115,6 +116,20 @@ SETTINGS: Final = (
         "suffix",
         "`suffix`: who approves types the last four characters that the machine's screen shows; `button`: only presses "
         "Approve.",
+    ),
+    Setting(
+        "operators.second_factor",
+        Kind.SECOND_FACTOR,
+        "off",
+        "`required`: after the password a passkey is asked for (docs/sign-in.md). Break-glass operators need none.",
+    ),
+    Setting("operators.session_idle", Kind.DURATION, "12h", "A session ends so long after its last use."),
+    Setting("operators.session_lifetime", Kind.DURATION, "7d", "A session ends so long after it began."),
+    Setting(
+        "operators.fresh",
+        Kind.DURATION,
+        "15m",
+        "How old a sign-in may be where the most precious things are decided; then one signs in once more.",
     ),
     Setting("grants.lifetime", Kind.DURATION, "10m", "How long a code waits for a person."),
     Setting("grants.interval", Kind.DURATION, "1s", "How often a machine asks; whole seconds."),

@@ -43,11 +43,12 @@ class SignInRefused:
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """A new session; only stage FULL opens the pages."""
+    """A new session; only stage FULL opens the pages. ``via`` is as in approval.operators.Actor."""
 
     session: Secret
     stage: Stage
     operator: Operator
+    via: str
 
 
 def _by_address() -> AttemptLimit:
@@ -101,7 +102,7 @@ class SignIn:
             return SignInRefused(NotSignedIn.WRONG)
         stage = await self._stage(operator)
         via = VIA_BREAK_GLASS if operator.kind is Kind.BREAK_GLASS else VIA_SESSION
-        return Begun(await self.sessions.begin(operator, via, client, stage), stage, operator)
+        return Begun(await self.sessions.begin(operator, via, client, stage), stage, operator, via)
 
     async def _is_right(self, operator: Operator | None, password: Secret) -> bool:
         """An unknown name, and one without a password, cost the same time as a wrong password."""

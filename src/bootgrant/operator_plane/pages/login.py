@@ -1,74 +1,81 @@
-"""``/login`` and ``/logout``. Whoever signs in arrives where they wanted to go."""
+"""``/login``, ``/login/again`` and ``/logout``. Whoever signs in arrives where they wanted to go."""
 
 from __future__ import annotations
 
 import logging
 import math
-import re
 from typing import Final
 from urllib.parse import urlsplit
 
 from starlette.responses import RedirectResponse, Response
 
+from bootgrant.approval.audit import AuditKind
+from bootgrant.approval.operators import Kind
 from bootgrant.operator_plane import trouble
-from bootgrant.operator_plane.visit import Visit
+from bootgrant.operator_plane.login.arrival import arrive, local_path, note
+from bootgrant.operator_plane.visit import Visit, who_is
+from bootgrant.ports.challenge_store import Purpose
+from bootgrant.ports.operator_store import Stage
 from bootgrant.wire.secret import Secret
-from bootgrant.workflows.sign_in import NotSignedIn, SignInRefused
+from bootgrant.workflows.sign_in import Begun, NotSignedIn, SignInRefused
 
 log = logging.getLogger("bootgrant.operators")
 
-_PATH: Final = re.compile(r"/(?![/\\])[!-~]*")
-_MOST: Final = 1024
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 
 
 async def show(visit: Visit) -> Response:
     """The form; somebody who is signed in goes on at once."""
     goal = local_path(visit.asked("next"))
-    return RedirectResponse(goal, 303) if visit.operator else _form(visit, goal)
+    return RedirectResponse(goal, 303) if visit.operator else form(visit, goal)
 
 
 async def sign_in(visit: Visit) -> Response:
-    """Look at name and password, and begin a new session; the old one of this browser ends."""
+    """Look at name and password, and begin a new session."""
     name, goal = visit.form.get("name", ""), local_path(visit.form.get("next", ""))
-    outcome = await visit.plane.sign_in.sign_in(name, Secret(visit.form.get("password", "")), visit.client)
+    outcome = await _look(visit, name)
     if isinstance(outcome, SignInRefused):
-        log.info("sign-in of %r from %s refused: %s", name[:64], visit.address, outcome.why.value)
-        return _refused(visit, goal, name, outcome)
-    if visit.session:
-        await visit.plane.sessions.end(visit.session)
-    log.info("%r signed in from %s", name, visit.address)
-    response = RedirectResponse(goal, 303)
-    visit.plane.cookie.set(response, outcome.session)
-    return response
+        if outcome.why is NotSignedIn.TOO_MANY:
+            return too_many(visit, outcome.wait)
+        return form(visit, goal, name, *_told(outcome.why))
+    return await arrive(visit, outcome, goal)
+
+
+async def show_again(visit: Visit) -> Response:
+    """The form for somebody who is signed in, and not lately enough for what comes next."""
+    return await _again(visit, local_path(visit.asked("next")))
+
+
+async def sign_in_again(visit: Visit) -> Response:
+    """Look at the password of who is signed in: a new session."""
+    goal = local_path(visit.form.get("next", ""))
+    outcome = await _look(visit, who_is(visit).operator.name)
+    if isinstance(outcome, SignInRefused):
+        if outcome.why is NotSignedIn.TOO_MANY:
+            return too_many(visit, outcome.wait)
+        problem, status = _told(outcome.why)
+        return await _again(visit, goal, problem, status)
+    return await arrive(visit, outcome, goal)
 
 
 async def sign_out(visit: Visit) -> Response:
     """End the session, here and in the store."""
     if visit.session:
         await visit.plane.sessions.end(visit.session)
-    response = RedirectResponse("/login", 303)
+    if visit.actor:
+        await note(visit, AuditKind.SIGNED_OUT, visit.actor.name, visit.actor.via)
+    response: Response = RedirectResponse("/login", 303)
     visit.plane.cookie.clear(response)
     return response
 
 
-def local_path(text: str) -> str:
-    """``text`` when it is a path of this server, else ``/``: a sign-in link must not lead elsewhere."""
-    return text if len(text) <= _MOST and _PATH.fullmatch(text) else "/"
+def too_many(visit: Visit, wait: float) -> Response:
+    """The page for who tries too fast."""
+    return visit.trouble(trouble.too_many("sign-ins", wait), {"retry-after": str(math.ceil(wait))})
 
 
-def _refused(visit: Visit, goal: str, name: str, refused: SignInRefused) -> Response:
-    match refused.why:
-        case NotSignedIn.WRONG:
-            return _form(visit, goal, name, "Wrong name or password.", status=403)
-        case NotSignedIn.BUSY:
-            return _form(visit, goal, name, "Many people sign in at this moment. Try again.", status=503)
-        case NotSignedIn.TOO_MANY:
-            wait = {"retry-after": str(math.ceil(refused.wait))}
-            return visit.trouble(trouble.too_many("sign-ins", refused.wait), wait)
-
-
-def _form(visit: Visit, goal: str, name: str = "", problem: str = "", status: int = 200) -> Response:
+def form(visit: Visit, goal: str, name: str = "", problem: str = "", status: int = 200) -> Response:
+    """The page with every way to sign in."""
     url = urlsplit(visit.plane.public_url)
     return visit.page(
         "login.html",
@@ -76,5 +83,35 @@ def _form(visit: Visit, goal: str, name: str = "", problem: str = "", status: in
         goal=goal,
         name=name,
         problem=problem,
+        passkeys=visit.plane.passkeys is not None,
         open_to_all=url.scheme == "http" and url.hostname not in _LOOPBACK,
+    )
+
+
+async def _look(visit: Visit, name: str) -> Begun | SignInRefused:
+    outcome = await visit.plane.sign_in.sign_in(name, Secret(visit.form.get("password", "")), visit.client)
+    if isinstance(outcome, SignInRefused):
+        log.info("sign-in of %r from %s refused: %s", name[:64], visit.address, outcome.why.value)
+    return outcome
+
+
+def _told(why: NotSignedIn) -> tuple[str, int]:
+    if why is NotSignedIn.BUSY:
+        return "Many people sign in at this moment. Try again.", 503
+    return "Wrong name or password.", 403
+
+
+async def _again(visit: Visit, goal: str, problem: str = "", status: int = 200) -> Response:
+    who, passkeys, options = who_is(visit), visit.plane.passkeys, ""
+    if passkeys is not None and who.operator.kind is Kind.LOCAL and await passkeys.of(who.operator.name):
+        options = await passkeys.ask(Purpose.AGAIN, who)
+    return visit.page(
+        "again.html",
+        status,
+        goal=goal,
+        name=who.operator.name,
+        password=bool(who.operator.password_hash),
+        options=options,
+        problem=problem,
+        is_full=who.session.stage is Stage.FULL,
     )

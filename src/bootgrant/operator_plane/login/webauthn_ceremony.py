@@ -1,0 +1,120 @@
+"""Passkeys through py_webauthn, bound to the host and the origin of the pages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from webauthn import (
+    generate_authentication_options,
+    generate_registration_options,
+    options_to_json,
+    verify_authentication_response,
+    verify_registration_response,
+)
+from webauthn.helpers import (
+    parse_authentication_credential_json,
+    parse_client_data_json,
+    parse_registration_credential_json,
+)
+from webauthn.helpers.exceptions import WebAuthnException
+from webauthn.helpers.structs import (
+    AuthenticatorSelectionCriteria,
+    PublicKeyCredentialDescriptor,
+    ResidentKeyRequirement,
+    UserVerificationRequirement,
+)
+
+from bootgrant.operator_plane.host import USUAL_PORTS, origin_of
+from bootgrant.ports.passkey_ceremony import MadePasskey, ShownPasskey
+from bootgrant.ports.passkey_store import Passkey
+
+_TIME_LIMIT: Final = 5 * 60 * 1000
+"""Milliseconds that the browser waits for the person; the challenge lives as long."""
+
+_BAD: Final = (WebAuthnException, ValueError, KeyError, TypeError, RecursionError)
+"""What py_webauthn raises for foreign bytes; some of its parsers let plain errors through."""
+
+
+class WebAuthnCeremony:
+    """ports.passkey_ceremony.PasskeyCeremony for the pages at ``public_url``; ``origin`` as browsers write it."""
+
+    def __init__(self, public_url: str) -> None:
+        scheme, host, port = origin_of(public_url) or ("https", "", None)
+        usual = port is None or port == USUAL_PORTS.get(scheme)
+        self._rp_id = host
+        self.origin = f"{scheme}://{host}" if usual else f"{scheme}://{host}:{port}"
+
+    def ask_to_make(self, challenge: bytes, handle: bytes, name: str, known: Sequence[bytes]) -> str:
+        options = generate_registration_options(
+            rp_id=self._rp_id,
+            rp_name="bootgrant",
+            user_name=name,
+            user_id=handle,
+            challenge=challenge,
+            timeout=_TIME_LIMIT,
+            authenticator_selection=AuthenticatorSelectionCriteria(
+                resident_key=ResidentKeyRequirement.PREFERRED,
+                user_verification=UserVerificationRequirement.PREFERRED,
+            ),
+            exclude_credentials=_descriptors(known),
+        )
+        return options_to_json(options)
+
+    def ask_to_show(self, challenge: bytes, known: Sequence[bytes], *, verified: bool) -> str:
+        wanted = UserVerificationRequirement.REQUIRED if verified else UserVerificationRequirement.PREFERRED
+        options = generate_authentication_options(
+            rp_id=self._rp_id,
+            challenge=challenge,
+            timeout=_TIME_LIMIT,
+            allow_credentials=_descriptors(known) or None,
+            user_verification=wanted,
+        )
+        return options_to_json(options)
+
+    def challenge_of(self, answer: str) -> bytes | None:
+        try:
+            return parse_client_data_json(
+                parse_registration_credential_json(answer).response.client_data_json
+            ).challenge
+        except _BAD:
+            return None
+
+    def made(self, answer: str, challenge: bytes) -> MadePasskey | None:
+        try:
+            checked = verify_registration_response(
+                credential=answer,
+                expected_challenge=challenge,
+                expected_rp_id=self._rp_id,
+                expected_origin=self.origin,
+            )
+        except _BAD:
+            return None
+        return MadePasskey(checked.credential_id, checked.credential_public_key, checked.sign_count)
+
+    def shown(self, answer: str) -> ShownPasskey | None:
+        try:
+            credential = parse_authentication_credential_json(answer)
+            challenge = parse_client_data_json(credential.response.client_data_json).challenge
+        except _BAD:
+            return None
+        return ShownPasskey(challenge, credential.raw_id, credential.response.user_handle or b"")
+
+    def check(self, answer: str, challenge: bytes, passkey: Passkey, *, verified: bool) -> int | None:
+        try:
+            checked = verify_authentication_response(
+                credential=answer,
+                expected_challenge=challenge,
+                expected_rp_id=self._rp_id,
+                expected_origin=self.origin,
+                credential_public_key=passkey.public_key,
+                credential_current_sign_count=passkey.sign_count,
+                require_user_verification=verified,
+            )
+        except _BAD:
+            return None
+        return checked.new_sign_count
+
+
+def _descriptors(known: Sequence[bytes]) -> list[PublicKeyCredentialDescriptor]:
+    return [PublicKeyCredentialDescriptor(id=credential_id) for credential_id in known]

@@ -1,0 +1,90 @@
+"""What comes back from a browser: where passkeys are offered, and answers that are none."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from webauthn.helpers import bytes_to_base64url
+
+from bootgrant.operator_plane.host import has_passkeys
+from bootgrant.operator_plane.login.webauthn_ceremony import WebAuthnCeremony
+from bootgrant.ports.passkey_store import Passkey
+from support.grants import NOW
+
+CEREMONY = WebAuthnCeremony("http://localhost:8080")
+PHONE = Passkey(b"id", "ana", b"handle", b"no COSE key", 0, "phone", NOW)
+MEMBERS = st.sampled_from(["id", "rawId", "type", "response", "clientDataJSON", "attestationObject", "signature"])
+ANSWERS = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(MEMBERS, inner, max_size=7),
+    max_leaves=12,
+)
+
+
+@given(ANSWERS.map(json.dumps) | st.text())
+def test_what_is_no_answer_is_refused_without_a_fault(answer: str) -> None:
+    assert CEREMONY.challenge_of(answer) is None
+    assert CEREMONY.shown(answer) is None
+    assert CEREMONY.made(answer, b"c" * 32) is None
+    assert CEREMONY.check(answer, b"c" * 32, PHONE, verified=True) is None
+
+
+def answer_with(**members: object) -> str:
+    told = {
+        "type": "webauthn.get",
+        "challenge": bytes_to_base64url(b"c" * 32),
+        "origin": "http://localhost:8080",
+        **members,
+    }
+    response = {
+        "clientDataJSON": bytes_to_base64url(json.dumps(told).encode()),
+        "authenticatorData": bytes_to_base64url(b"\0" * 37),
+        "attestationObject": bytes_to_base64url(b"\xa0"),
+        "signature": bytes_to_base64url(b"s"),
+    }
+    return json.dumps({"id": "aWQ", "rawId": "aWQ", "type": "public-key", "response": response})
+
+
+def test_an_answer_claims_its_challenge_and_is_checked_then() -> None:
+    shown = CEREMONY.shown(answer_with())
+    assert shown is not None
+    assert (shown.challenge, shown.credential_id, shown.handle) == (b"c" * 32, b"id", b"")
+    assert CEREMONY.check(answer_with(), b"c" * 32, PHONE, verified=True) is None
+    assert CEREMONY.made(answer_with(type="webauthn.create"), b"c" * 32) is None
+
+
+@pytest.mark.parametrize("nested", ["[" * 5000, '{"id":' * 5000])
+def test_a_deeply_nested_answer_is_refused_without_a_fault(nested: str) -> None:
+    assert CEREMONY.shown(nested) is None
+    assert CEREMONY.challenge_of(nested) is None
+
+
+@pytest.mark.parametrize(
+    ("url", "allowed"),
+    [
+        ("https://boot.example.org", True),
+        ("https://boot.example.org:8443", True),
+        ("http://localhost:8080", True),
+        ("http://boot.example.org", False),
+        ("https://10.0.0.1", False),
+        ("https://[fd00::1]", False),
+        ("http://127.0.0.1:8080", False),
+    ],
+)
+def test_passkeys_are_offered_where_browsers_allow_them(url: str, allowed: bool) -> None:
+    assert has_passkeys(url) is allowed
+
+
+@pytest.mark.parametrize(
+    ("url", "origin"),
+    [
+        ("https://boot.example.org", "https://boot.example.org"),
+        ("https://Boot.example.org:443", "https://boot.example.org"),
+        ("https://boot.example.org:8443", "https://boot.example.org:8443"),
+    ],
+)
+def test_the_origin_is_written_as_browsers_write_it(url: str, origin: str) -> None:
+    assert WebAuthnCeremony(url).origin == origin
