@@ -4,4 +4,4 @@ from __future__ import annotations
 
 import os
 
-collect_ignore = [] if os.environ.get("BOOT_TEST") == "1" else ["test_real_boot.py"]
+collect_ignore = [] if os.environ.get("BOOT_TEST") == "1" else ["test_ipxe_script.py", "test_real_boot.py"]
