@@ -27,7 +27,7 @@ def two(tmp_path: Path, postgres: Cluster) -> Iterator[tuple[Served, Served]]:
 
 
 def test_kill_9_at_any_moment_loses_no_approval_and_gives_nothing_twice(tmp_path: Path, seed: int) -> None:
-    kills = rounds(8, 100)
+    kills = rounds(6, 100)
     with served(tmp_path, settings=SETTINGS) as site:
         storm = Storm(seed, [site])
         with storm.blowing() as ledger:
@@ -50,7 +50,7 @@ def kill_while_it_starts(site: Served, moment: float) -> None:
 
 
 def test_one_of_two_servers_is_killed_again_and_again(two: tuple[Served, Served], seed: int) -> None:
-    kills = rounds(6, 100)
+    kills = rounds(5, 100)
     storm = Storm(seed, two)
     with storm.blowing() as ledger:
         for _ in range(kills):
@@ -65,7 +65,7 @@ def test_one_of_two_servers_is_killed_again_and_again(two: tuple[Served, Served]
 
 
 def test_postgresql_is_stopped_and_crashes_under_load(two: tuple[Served, Served], postgres: Cluster, seed: int) -> None:
-    restarts = rounds(3, 25)
+    restarts = rounds(2, 25)
     storm = Storm(seed, two)
     with storm.blowing() as ledger:
         for _ in range(restarts):

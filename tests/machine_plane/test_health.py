@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from support.layered_site import write_machines
 from support.site import InProcess
 
 pytestmark = pytest.mark.anyio
+BROKEN = "machines: [\n"
 
 
 async def test_a_server_that_is_well_is_ready(site: InProcess) -> None:
@@ -36,3 +38,20 @@ async def test_a_store_that_cannot_write_makes_a_server_neither_well_nor_ready(s
     for path, word in (("/healthz", "not ok: "), ("/readyz", "not ready: ")):
         answer = await site.client().get(path)
         assert (answer.status_code, answer.text.startswith(word)) == (503, True)
+
+
+async def test_configurations_that_break_later_are_served_on_and_the_server_stays_ready(site: InProcess) -> None:
+    model = write_machines(site.machines) / "machines.yaml"
+    site.clock.advance(2)
+    assert (await site.client().get("/readyz")).status_code == 200
+    model.write_text(BROKEN)
+    site.clock.advance(2)
+    assert (await site.client().get("/readyz")).status_code == 200
+
+
+async def test_configurations_that_were_never_sound_make_a_server_not_ready(site: InProcess) -> None:
+    (site.machines / "machines.yaml").write_text(BROKEN)
+    site.clock.advance(2)
+    answer = await site.client().get("/readyz")
+    assert (answer.status_code, answer.text.startswith("not ready: ")) == (503, True)
+    assert "machines.yaml" in answer.text
