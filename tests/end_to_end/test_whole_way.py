@@ -129,6 +129,6 @@ def test_the_demo_delivers_and_leaves_nothing_behind(tmp_path: Path) -> None:
         bootgrant("demo"), stdin=subprocess.DEVNULL, capture_output=True, text=True, env=environment, timeout=60
     )
     assert done.returncode == 0, done.stderr
-    assert "type: controlplane" in done.stdout
+    assert "hostname: node-1" in done.stdout
     assert re.search(r"sent after \d+ ms, the machine's program done after \d+ ms", done.stdout)
     assert list(tmp_path.iterdir()) == []

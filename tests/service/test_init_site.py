@@ -32,9 +32,25 @@ def test_data_and_machines_are_for_their_owner_alone(tmp_path: Path) -> None:
         assert path.stat().st_mode & 0o077 == 0, path
 
 
-def test_the_example_is_not_served_to_the_machine_it_names(tmp_path: Path) -> None:
+def test_the_examples_are_sound_and_served_to_nobody(tmp_path: Path) -> None:
     init_site(tmp_path, "https://boot.example", "127.0.0.1:8080", "ana")
-    assert [path.suffix for path in (tmp_path / "machines").iterdir()] == [".example"]
+    checked = run("check", "--config", str(tmp_path / "bootgrant.toml"))
+    assert (checked.returncode, checked.stdout.partition(",")[0]) == (0, "0 entries")
+    files = [path.name for path in (tmp_path / "machines").rglob("*") if path.is_file()]
+    assert [name for name in files if not name.endswith(".example")] == ["machines.yaml"]
+
+
+def test_the_examples_work_once_they_are_taken(tmp_path: Path) -> None:
+    init_site(tmp_path, "https://boot.example", "127.0.0.1:8080", "ana")
+    for path in list((tmp_path / "machines").rglob("*.example")):
+        path.rename(path.with_name(path.name.removesuffix(".example")))
+    model = tmp_path / "machines/machines.yaml"
+    model.write_text(
+        model.read_text().replace("entries: []\n", "entries:\n").replace("\n# - ", "\n- ").replace("\n#   ", "\n  ")
+    )
+    rendered = run("render", "node-1", "--config", str(tmp_path / "bootgrant.toml"), "--plain")
+    assert rendered.returncode == 0, rendered.stderr
+    assert "hostname: node-1" in rendered.stdout
 
 
 def test_an_existing_site_is_left_as_it_is(tmp_path: Path) -> None:

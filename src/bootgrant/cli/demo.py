@@ -27,17 +27,38 @@ if TYPE_CHECKING:
 
 _UUID = "40dcbd19-3b10-444e-bfff-aaee44a51fda"
 _MAC = "52:2f:fd:df:fc:c0"
-_MACHINE = f"""\
-# What cp-1 gets. A real one holds the keys of a cluster: that is why it was not served to just anybody.
+_LAYERS = {
+    "machines.yaml": f"""\
+entries:
+  - name: node-1
+    match: {{uuid: {_UUID}}}
+    labels: {{role: worker}}
+    variables: {{address: 10.20.0.11/24}}
+""",
+    "all/01-base.yaml": """\
 version: v1alpha1
 machine:
-  type: controlplane
-  network:
-    hostname: cp-1
+  type: worker
+  install:
+    disk: /dev/sda
 cluster:
   clusterName: demo
-# uuid {_UUID}
-"""
+  controlPlane:
+    endpoint: https://demo.example:6443
+""",
+    "worker/01-role.yaml": """\
+machine:
+  nodeLabels: {pool: general}
+""",
+    "node/node-1/01-network.yaml.j2": """\
+machine:
+  network:
+    hostname: {{ name }}
+    interfaces:
+      - interface: eth0
+        addresses: [{{ variables.address }}]
+""",
+}
 _START_LIMIT = 20.0
 
 
@@ -93,7 +114,7 @@ def _demo(folder: Path, *, auto: bool) -> None:
     demo = _Demo(folder, folder / "bootgrant.toml", f"http://127.0.0.1:{port}")
     _say(f"1  A working folder: bootgrant init {folder}")
     made = init_site(folder, demo.url, f"127.0.0.1:{port}", "demo")
-    (folder / "machines" / f"{_UUID}.yaml").write_text(_MACHINE, "utf-8")
+    _write_layers(folder / "machines")
     _say(f"2  The server: bootgrant serve --config {demo.config}")
     with _server(demo):
         kernel = _kernel_parameters(demo.url)
@@ -113,6 +134,14 @@ def _demo(folder: Path, *, auto: bool) -> None:
                 raise DemoFailed("the machine got no configuration; its last line above says why")
             ended_at = SystemClock().now()
         _report(demo, code, ended_at)
+
+
+def _write_layers(machines: Path) -> None:
+    for path, text in _LAYERS.items():
+        (machines / path).parent.mkdir(exist_ok=True, parents=True)
+        (machines / path).write_text(text, "utf-8")
+    print(f"   One machine in machines.yaml, its configuration from {len(_LAYERS) - 1} layers:", flush=True)
+    print("   " + "  ".join(path for path in _LAYERS if "/" in path), flush=True)
 
 
 def _kernel_parameters(url: str) -> str:

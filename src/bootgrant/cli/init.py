@@ -40,7 +40,8 @@ def run(args: argparse.Namespace) -> int:
         return 1
     print(f"made {made.config}")
     print(f"sign in as {made.operator} with the password {made.password.reveal()} (shown once: keep it now)")
-    print(f"put machine configurations into {made.config.parent / 'machines'}, one file per machine; then:")
+    print(f"say which machines there are in {made.config.parent / 'machines' / 'machines.yaml'} (it tells how); then:")
+    print(f"  bootgrant check --config {made.config}")
     print(f"  bootgrant serve --config {made.config}")
     return 0
 

@@ -1,4 +1,4 @@
-"""A new working folder: ``bootgrant.toml``, ``data/`` with the first operator, ``machines/`` with an example."""
+"""A new working folder: ``bootgrant.toml``, ``data/`` with the first operator, ``machines/`` with examples."""
 
 from __future__ import annotations
 
@@ -20,16 +20,49 @@ from bootgrant.service.system import SystemClock, SystemEntropy
 from bootgrant.wire.secret import Secret
 from bootgrant.workflows.manage_operators import made_up_password
 
-_EXAMPLE_UUID = "40dcbd19-3b10-444e-bfff-aaee44a51fda"
-_EXAMPLE = """\
-# One file per machine: <uuid>.yaml, or <serial>.yaml, or <mac with dashes>.yaml, e.g. 52-2f-fd-df-fc-c0.yaml.
-# The uuid and the serial stand on the machine's label or in its BMC; the approval page shows them too.
-# This file is an example: give it the name of your machine and put its whole configuration here,
-# for example what `talosctl gen config` wrote (controlplane.yaml or worker.yaml).
+_MODEL = """\
+# Which machines there are, and what each of them gets. `bootgrant check` says whether all of it holds; all that may
+# stand here is told in docs/machines.md. A machine that nobody has named yet may ask: the approval page shows its uuid,
+# serial number and mac.
+#
+# A configuration is put together from layers, which are folders beside this file: all/, then one with the name of the
+# role, then node/ with the name of the machine, as far as they are there. The first file is the base (for example what
+# `talosctl gen config` wrote), the others are patches to it. A machine may also have one finished file instead:
+# <uuid>.yaml, or <mac with dashes>.yaml, in this folder.
+entries: []
+# - name: node-1
+#   match: {uuid: 40dcbd19-3b10-444e-bfff-aaee44a51fda}
+#   labels: {role: worker}
+#   variables: {address: 10.20.0.21/24}
+"""
+_LAYERS = {
+    "all/01-base.yaml.example": """\
+# What all machines have: the base that the other files are patches to. Take .example from its name to use it.
 version: v1alpha1
 machine:
   type: worker
-"""
+  install:
+    disk: /dev/sda
+cluster:
+  clusterName: my-cluster
+  controlPlane:
+    endpoint: https://cluster.example.org:6443
+""",
+    "control-plane/01-role.yaml.example": """\
+# What machines with the label `role: control-plane` have beyond that.
+machine:
+  type: controlplane
+""",
+    "node/node-1/01-network.yaml.j2.example": """\
+# What the machine node-1 alone has. Its variables stand in machines.yaml.
+machine:
+  network:
+    hostname: {{ name }}
+    interfaces:
+      - interface: eth0
+        addresses: [{{ variables.address }}]
+""",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +90,7 @@ def init_site(
         config.write_text(settings_file({"public_url": public_url, "listen": listen, **(database or {})}), "utf-8")
         site = load_site(config)
         site.machines.mkdir(mode=0o700, exist_ok=True)
-        (site.machines / f"{_EXAMPLE_UUID}.yaml.example").write_text(_EXAMPLE, "utf-8")
+        _write_examples(site.machines)
         prepare_data_folder(site.data)
         code_key(site.code_key_file)
         migrate_database(site)
@@ -68,6 +101,13 @@ def init_site(
         config.unlink()
         raise
     return NewSite(config, operator, password)
+
+
+def _write_examples(machines: Path) -> None:
+    (machines / "machines.yaml").write_text(_MODEL, "utf-8")
+    for path, text in _LAYERS.items():
+        (machines / path).parent.mkdir(parents=True, exist_ok=True)
+        (machines / path).write_text(text, "utf-8")
 
 
 async def _add_operator(site: Site, name: str, password: Secret) -> None:

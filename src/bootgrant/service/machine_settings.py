@@ -65,7 +65,7 @@ def _git(parsed: Mapping[str, Any]) -> GitSettings | None:
         url=parsed["git.url"],
         branch=branch,
         folder=(parsed["git.folder"] or "").strip("/"),
-        interval=parsed["git.interval"],
+        interval=parsed["git.fetch_interval"],
         signers_file=parsed["git.signers_file"],
         webhook_secret_file=parsed["git.webhook_secret_file"],
     )

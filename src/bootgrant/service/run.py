@@ -32,7 +32,6 @@ from bootgrant.workflows.collect_ended import CollectEnded
 
 log = logging.getLogger("bootgrant")
 _CERTIFICATE_LOOK = 5.0
-_MACHINES_LOOK = 1.0
 _DATABASE_PATIENCE = 20.0
 
 
@@ -136,7 +135,7 @@ def _spare_the_collector() -> None:
 
 async def _watch_machines(source: LayeredSource) -> None:
     while True:
-        await asyncio.sleep(_MACHINES_LOOK)
+        await asyncio.sleep(source.pause)
         await asyncio.to_thread(source.refresh)
 
 

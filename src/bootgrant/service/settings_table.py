@@ -181,7 +181,7 @@ SETTINGS: Final = (
     ),
     Setting("git.branch", Kind.OPTIONAL_TEXT, "main", "The branch that is served."),
     Setting("git.folder", Kind.OPTIONAL_TEXT, "", "The folder in the repository; empty: its top."),
-    Setting("git.interval", Kind.DURATION, "1m", "How often the repository is asked for something new."),
+    Setting("git.fetch_interval", Kind.DURATION, "1m", "How often the repository is asked for something new."),
     Setting(
         "git.signers_file",
         Kind.OPTIONAL_FILE,

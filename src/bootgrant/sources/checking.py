@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from bootgrant.machines.checking import by_pattern, in_clear, out_of_reach, shadowed_files
 from bootgrant.machines.findings import Finding, Level
 from bootgrant.machines.layers import unused_layers
-from bootgrant.sources.finished_files import finished_entries, variable_of
+from bootgrant.sources.finished_files import finished_entries
 from bootgrant.sources.snapshot import Snapshot, is_model
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -18,12 +18,7 @@ def findings_of(snapshot: Snapshot, allowed: Sequence[Network] = ()) -> list[Fin
     """Errors first, then warnings, each kind by its place. ``allowed`` are the networks that machines may ask from."""
     entries = list(snapshot.entries.values())
     files = {path: raw for path, raw in snapshot.tree.files.items() if not is_model(path)}
-    beside = [
-        entry
-        for entry in (finished_entries(files) if snapshot.has_model else ())
-        if variable_of(entry.name.removesuffix(".yaml")) != "serial"
-    ]
-    taken = {entry.name for entry in beside}
+    beside = finished_entries(dict.fromkeys(snapshot.tree.beside, b""))
     types = {name: verdict.machine_type for name, verdict in snapshot.verdicts.items()}
     found = [
         *snapshot.problems(),
@@ -31,7 +26,7 @@ def findings_of(snapshot: Snapshot, allowed: Sequence[Network] = ()) -> list[Fin
         *by_pattern(entries, types),
         *(out_of_reach(entries, allowed) if allowed else ()),
         *shadowed_files(entries, beside),
-        *(one for one in unused_layers(entries, snapshot.listing) if one.file not in taken),
+        *unused_layers(entries, snapshot.listing),
         *in_clear(files),
     ]
     return sorted(_merged(found), key=lambda one: (one.level is not Level.ERROR, one.file, one.line, one.entry))

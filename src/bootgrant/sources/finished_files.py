@@ -30,6 +30,11 @@ def finished_entries(files: Mapping[str, bytes]) -> Sequence[Entry]:
     return found
 
 
+def is_of_one_machine(name: str) -> bool:
+    """Whether a file at the top of a folder is named after a uuid or a mac, so that it can be no layer."""
+    return name.endswith(".yaml") and variable_of(name.removesuffix(".yaml")) != "serial"
+
+
 def variable_of(stem: str) -> str:
     """What a file's name is: a uuid, a mac, or else a serial number."""
     return "uuid" if canonical_uuid(stem) else "mac" if canonical_mac(stem) else "serial"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -34,6 +35,7 @@ INVALID: Final = "config invalid, see server log"
 _TIE: Final = "two entries match this machine"
 _NOT_LOADED: Final = "configs broken, see server log"
 _LOOK: Final = 1.0
+_SHARE: Final = 20.0
 _CACHED: Final = 64 << 20
 """Bytes of finished configurations that are kept."""
 
@@ -72,6 +74,8 @@ class LayeredSource:
         self._failure: SiteBroken | None = None
         self._is_layered = False
         self._looked_at = float("-inf")
+        self.pause = _LOOK
+        """Seconds until the next look is due: a large folder is looked at less often."""
         self._refreshing = threading.Lock()
         self._cache = _Cache()
         # One at a time: a hundred machines that come at once must not keep the server from answering others.
@@ -87,6 +91,7 @@ class LayeredSource:
     def refresh(self) -> None:
         """Take over what has changed, if it is sound. Blocks; may be called from any thread."""
         with self._refreshing:
+            started = time.monotonic()
             try:
                 self._is_layered = self._is_layered or self._origin.is_layered()
                 if self._is_layered and (self._origin.changed() or (self._snapshot is None and self._failure is None)):
@@ -98,6 +103,7 @@ class LayeredSource:
                 self._fall_back()
             finally:
                 self._looked_at = self._clock.steady()
+                self.pause = max(_LOOK, _SHARE * (time.monotonic() - started))
 
     def _fall_back(self) -> None:
         """After a restart, what was served before it is better than nothing."""
@@ -214,7 +220,7 @@ class LayeredSource:
 
     async def _looked_again(self) -> bool:
         """Look whether something changed, at most once in a second: a file that was just written is found at once."""
-        if self._clock.steady() - self._looked_at < _LOOK or self._refreshing.locked():
+        if self._clock.steady() - self._looked_at < self.pause or self._refreshing.locked():
             return False
         await asyncio.to_thread(self.refresh)
         return True

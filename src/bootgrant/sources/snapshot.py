@@ -27,7 +27,7 @@ from bootgrant.machines.rendering import (
 from bootgrant.machines.selection import Selector, ties
 from bootgrant.machines.site_model import MODEL, MODELS, Entry, parse_site
 from bootgrant.machines.validation import Rules
-from bootgrant.sources.finished_files import finished_entries
+from bootgrant.sources.finished_files import finished_entries, is_of_one_machine
 from bootgrant.sources.secret_files import SecretFiles
 from bootgrant.sources.site_values import SiteValues
 from bootgrant.sources.tree import Tree
@@ -65,7 +65,8 @@ class Snapshot:
         self._workshop = workshop
         models = {path: raw for path, raw in tree.files.items() if is_model(path)}
         site = parse_site(models)
-        entries = site.entries if models else finished_entries(tree.files)
+        finished = {path: raw for path, raw in tree.files.items() if not models or is_of_one_machine(path)}
+        entries = (*site.entries, *finished_entries(finished))
         self.has_model = bool(models)
         self.entries: Mapping[str, Entry] = {entry.name: entry for entry in entries}
         self.selector = Selector(entries)

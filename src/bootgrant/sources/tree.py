@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bootgrant.machines.findings import Finding, SiteBroken, error
 from bootgrant.machines.site_model import MODEL, MODELS
+from bootgrant.sources.finished_files import is_of_one_machine
 from bootgrant.wire.limits import CONFIG
 
 _FILES = 50_000
@@ -24,10 +25,14 @@ Stamp = tuple[int, int, int, int]
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Tree:
-    """Contents by their path (``role/worker/10-net.yaml``); ``revision`` names this state."""
+    """Contents by their path (``role/worker/10-net.yaml``); ``revision`` names this state.
+
+    ``beside`` are finished files of single machines at the top of a folder, which are read when they are wanted.
+    """
 
     files: Mapping[str, bytes]
     revision: str
+    beside: tuple[str, ...] = ()
 
 
 class FolderTree:
@@ -38,6 +43,7 @@ class FolderTree:
         self._read: dict[str, tuple[Stamp, bytes]] = {}
 
         self._tried: dict[str, Stamp] | None = None
+        self._beside: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return str(self.folder)
@@ -63,10 +69,16 @@ class FolderTree:
         """Every file's path and stamp. Raises SiteBroken."""
         root = self._root()
         found: dict[str, Stamp] = {}
-        for path, told in _walk(root, root, "", ()):
+        beside: list[str] = []
+        apart = self.is_layered()
+        for path, told in _walk(root, root, "", (), apart=apart):
+            if told is None:
+                beside.append(path)
+                continue
             found[path] = told
             if len(found) > _FILES:
                 raise SiteBroken([error("too-many", f"more than {_FILES:,} files: is this the right folder?")])
+        self._beside = tuple(beside)
         return found
 
     def tree(self) -> Tree:
@@ -75,7 +87,7 @@ class FolderTree:
             before = self._tried = self.stamps()
             files = self._contents(before)
             if files is not None and self.stamps() == before:
-                return Tree(files, revision_of(files))
+                return Tree(files, revision_of(files), self._beside)
         raise SiteBroken([error("busy", "the machines folder changes all the time: it is read when it rests")])
 
     def _contents(self, stamps: Mapping[str, Stamp]) -> dict[str, bytes] | None:
@@ -109,7 +121,10 @@ def revision_of(files: Mapping[str, bytes]) -> str:
     return f"folder-{digest.hexdigest()[:12]}"
 
 
-def _walk(root: Path, folder: Path, below: str, inside: tuple[str, ...]) -> Iterator[tuple[str, Stamp]]:
+def _walk(
+    root: Path, folder: Path, below: str, inside: tuple[str, ...], *, apart: bool = False
+) -> Iterator[tuple[str, Stamp | None]]:
+    """Every file with its stamp; None for the finished files of single machines, where they stand ``apart``."""
     real = os.path.realpath(folder)
     if real in inside:
         raise _broken(below, "this link leads back to a folder around it: remove it")
@@ -124,10 +139,15 @@ def _walk(root: Path, folder: Path, below: str, inside: tuple[str, ...]) -> Iter
         path = f"{below}/{member.name}" if below else member.name
         if member.name.startswith("."):
             continue
+        if apart and is_of_one_machine(member.name):
+            yield path, None
+            continue
         yield from _member(root, member, path, (*inside, real))
 
 
-def _member(root: Path, member: os.DirEntry[str], path: str, inside: tuple[str, ...]) -> Iterator[tuple[str, Stamp]]:
+def _member(
+    root: Path, member: os.DirEntry[str], path: str, inside: tuple[str, ...]
+) -> Iterator[tuple[str, Stamp | None]]:
     if not path.isprintable():
         raise _broken(ascii(path), "a file's name has characters that cannot be shown: rename it")
     try:
