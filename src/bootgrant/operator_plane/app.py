@@ -20,6 +20,7 @@ from bootgrant.operator_plane.headers import PageHeaders
 from bootgrant.operator_plane.host import HostRule
 from bootgrant.operator_plane.pages import (
     account,
+    audit,
     batch,
     card,
     configuration,
@@ -56,6 +57,7 @@ PAGES: Final[tuple[PageRoute, ...]] = (
     ("POST", "/requests/{grant_id}/deny", decision.deny),
     ("POST", "/requests/{grant_id}/assign", decision.assign),
     ("POST", "/requests/{grant_id}/unassign", decision.unassign),
+    ("GET", "/audit", audit.show),
     ("GET", "/settings", settings.show),
     ("GET", "/login", login.show),
     ("POST", "/login", login.sign_in),

@@ -41,6 +41,7 @@ PERMISSIONS: Final[Mapping[tuple[str, str], Permission]] = {
     ("GET", "/events"): Permission.SIGNED_IN,
     ("GET", "/batch"): Permission.APPROVER,
     ("POST", "/batch"): Permission.APPROVER,
+    ("GET", "/audit"): Permission.SIGNED_IN,
     ("GET", "/settings"): Permission.SIGNED_IN,
     ("GET", "/device"): Permission.SIGNED_IN,
     ("POST", "/device"): Permission.SIGNED_IN,

@@ -11,7 +11,17 @@ from starlette.responses import HTMLResponse
 
 from bootgrant.operator_plane.assets import address_of
 from bootgrant.operator_plane.visible import show
-from bootgrant.operator_plane.wording import clock_time, counted, day, day_time, span, spoken_span, text
+from bootgrant.operator_plane.wording import (
+    clock_time,
+    counted,
+    day,
+    day_time,
+    machine_time,
+    sentence,
+    span,
+    spoken_span,
+    text,
+)
 
 _FILTERS: Final = {
     "shown": show,
@@ -20,6 +30,8 @@ _FILTERS: Final = {
     "clock_time": clock_time,
     "day_time": day_time,
     "day": day,
+    "sentence": sentence,
+    "machine_time": machine_time,
 }
 
 

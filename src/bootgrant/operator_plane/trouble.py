@@ -9,7 +9,7 @@ from typing import Final
 from starlette.responses import Response
 
 from bootgrant.operator_plane.rendering import render
-from bootgrant.operator_plane.wording import spoken_span
+from bootgrant.operator_plane.wording import sentence, spoken_span
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ def no_configuration(grant_id: str, why: str) -> Trouble:
     return Trouble(
         404,
         "There is no configuration to show",
-        f"{why[:1].upper()}{why[1:]}.",
+        sentence(why),
         _NOTHING,
         "Put the files right, or give the machine another entry.",
         (f"/requests/{grant_id}", "Back to the machine"),
@@ -157,5 +157,10 @@ def page(
 ) -> Response:
     """The page that tells of it, with its status."""
     return render(
-        "trouble.html", {"trouble": trouble}, operator=operator, csrf=csrf, status=trouble.status, headers=headers
+        "trouble.html",
+        {"trouble": trouble, "role": ""},
+        operator=operator,
+        csrf=csrf,
+        status=trouble.status,
+        headers=headers,
     )

@@ -72,7 +72,8 @@ class Visit:
 
     def page(self, template: str, status: int = 200, **values: object) -> Response:
         """A template as this person sees it."""
-        return render(template, values, operator=self.operator, csrf=self.csrf, status=status)
+        role = " ".join((self.actor.role.value, *map(str, self.actor.labels))) if self.actor else ""
+        return render(template, {"role": role, **values}, operator=self.operator, csrf=self.csrf, status=status)
 
     def trouble(self, what: trouble.Trouble, headers: Mapping[str, str] | None = None) -> Response:
         """A page of trouble as this person sees it."""

@@ -26,6 +26,13 @@ def counted(name: str, count: int) -> str:
     return text(f"{name}_one" if count == 1 else name, count=count)
 
 
+def sentence(words: str) -> str:
+    """With a capital letter and a full stop; a name at the beginning stays as it is written."""
+    first = words.partition(" ")[0]
+    begun = words[:1].upper() + words[1:] if first.isalpha() else words
+    return begun if begun.endswith((".", "?", "!")) else f"{begun}."
+
+
 def span(seconds: float) -> str:
     """``0:42``, ``9:18`` or ``1:02:03``; never negative."""
     whole = max(0, int(seconds))
@@ -45,6 +52,11 @@ def spoken_span(seconds: float) -> str:
 def clock_time(at: float) -> str:
     """``20:14:07 UTC``, the zone of the machine's own console."""
     return datetime.fromtimestamp(at, UTC).strftime("%H:%M:%S UTC")
+
+
+def machine_time(at: float) -> str:
+    """``2026-11-24T20:14:07Z``, for the attribute of a ``time`` element."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def day_time(at: float) -> str:

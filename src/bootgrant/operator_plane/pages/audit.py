@@ -1,0 +1,95 @@
+"""``/audit``: what happened, newest first, with filters. Nothing secret is in it, and nothing can be changed in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlencode
+
+from starlette.responses import Response
+
+from bootgrant.approval.audit import AuditEvent, AuditKind, ChainedEvent
+from bootgrant.approval.evidence import Verdict
+from bootgrant.operator_plane.pages.machine_view import claimed_name
+from bootgrant.operator_plane.visit import Visit
+from bootgrant.operator_plane.wording import text
+from bootgrant.ports.audit_log import AuditFilter
+
+_PAGE: Final = 50
+_LENGTH: Final = 100
+_GROUPS: Final[Mapping[str, tuple[AuditKind, ...]]] = {
+    "decisions": (AuditKind.VOTED, AuditKind.APPROVED, AuditKind.DENIED, AuditKind.REVOKED),
+    "deliveries": (AuditKind.DELIVERED,),
+    "requests": (AuditKind.OPENED, AuditKind.STORM),
+    "machines": (AuditKind.ASSIGNED, AuditKind.UNASSIGNED, AuditKind.ARMED, AuditKind.DISARMED),
+    "people": (
+        AuditKind.SIGNED_IN, AuditKind.SIGNED_OUT, AuditKind.SIGN_IN_REFUSED, AuditKind.OPERATOR_CHANGED,
+        AuditKind.TOKEN_CHANGED,
+    ),
+    "server": (AuditKind.CONFIG_SNAPSHOT, AuditKind.SEALED),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """One event. ``facts`` are pairs of a name and a text, which may be a stranger's."""
+
+    seq: int
+    at: float
+    what: str
+    machine: str
+    by: str
+    grant_id: str
+    facts: tuple[tuple[str, str], ...]
+
+
+async def show(visit: Visit) -> Response:
+    """``?what=decisions&who=ana&entry=cp-1&request=ID``; ``before=N`` goes on from an event."""
+    asked = {name: visit.asked(name)[:_LENGTH].strip() for name in ("what", "who", "entry", "request", "before")}
+    asked["what"] = asked["what"] if asked["what"] in _GROUPS else ""
+    before = int(asked["before"]) if asked["before"].isascii() and asked["before"].isdigit() else None
+    which = AuditFilter(
+        kinds=_GROUPS.get(asked["what"], ()), actor=asked["who"], grant_id=asked["request"], entry=asked["entry"]
+    )
+    found = await visit.plane.audit.newest(which, _PAGE + 1, before if before and before < 2**53 else None)
+    rows = [_row(event) for event in found[:_PAGE]]
+    return visit.page(
+        "audit.html",
+        rows=rows,
+        asked=asked,
+        groups=tuple(_GROUPS),
+        older=_link({**asked, "before": str(rows[-1].seq)}) if len(found) > _PAGE else "",
+        newest=_link({**asked, "before": ""}) if before else "",
+    )
+
+
+def _link(asked: Mapping[str, str]) -> str:
+    query = urlencode({name: value for name, value in asked.items() if value})
+    return f"/audit?{query}" if query else "/audit"
+
+
+def _row(chained: ChainedEvent) -> EventRow:
+    event = chained.event
+    return EventRow(
+        seq=chained.seq,
+        at=event.at,
+        what=text(f"audit.{event.kind.value.replace('-', '_')}"),
+        machine=claimed_name(event.identity),
+        by=event.actor,
+        grant_id=event.grant_id,
+        facts=tuple(_facts(event)),
+    )
+
+
+def _facts(event: AuditEvent) -> list[tuple[str, str]]:
+    named = {
+        "entry": f"{event.entry} @ {event.revision[:12]}" if event.revision else event.entry,
+        "address": event.address,
+        "via": event.via,
+        "reason": event.reason,
+        "sha256": event.digest[:16],
+        "against": "; ".join(check.detail for check in event.evidence if check.verdict is Verdict.MISMATCH),
+    }
+    told = [(text(f"audit.fact_{name}"), value) for name, value in named.items() if value]
+    return told + [(name.replace("_", " "), str(value)) for name, value in event.details.items()]

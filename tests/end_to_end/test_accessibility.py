@@ -1,0 +1,77 @@
+"""Every page of those who decide, light and dark, on a phone and at a desk: axe finds nothing, little is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext
+
+from support.axe import violations
+from support.browser import ServedApp, chromium
+from support.rack import PUBLIC_URL, SESSION, Rack, rack, views
+
+WEIGHT = """[...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")]
+  .reduce((sum, entry) => sum + entry.encodedBodySize, 0)"""
+SIZES = {"phone": (390, 844), "desk": (1280, 800)}
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Rack, ServedApp]]:
+    with rack(tmp_path_factory.mktemp("rack")) as made, ServedApp(made.site.built.public) as served:
+        served.run(made.fill)
+        yield made, served
+
+
+@pytest.fixture(scope="module")
+def browser(site: tuple[Rack, ServedApp]) -> Iterator[Browser]:
+    with chromium(f"MAP boot.example:8080 127.0.0.1:{site[1].port}") as running:
+        yield running
+
+
+def entered(browser: Browser, size: str, scheme: str, *, signed_in: bool = True) -> BrowserContext:
+    width, height = SIZES[size]
+    context = browser.new_context(
+        viewport={"width": width, "height": height}, color_scheme="dark" if scheme == "dark" else "light"
+    )
+    if signed_in:
+        context.add_cookies([{"name": "bootgrant", "value": SESSION.reveal(), "url": PUBLIC_URL}])
+    return context
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", ["phone", "desk"])
+def test_axe_finds_nothing(site: tuple[Rack, ServedApp], browser: Browser, size: str, scheme: str) -> None:
+    found = {}
+    for signed_in in (True, False):
+        with entered(browser, size, scheme, signed_in=signed_in) as context:
+            page = context.new_page()
+            for view in views(site[0]):
+                if view.signed_in is signed_in:
+                    view.open(page)
+                    found[view.name] = violations(page)
+    assert {name: broken for name, broken in found.items() if broken} == {}
+
+
+def test_axe_would_find_something(site: tuple[Rack, ServedApp], browser: Browser) -> None:
+    with entered(browser, "desk", "light") as context:
+        page = context.new_page()
+        page.goto(PUBLIC_URL)
+        page.evaluate("document.querySelector('input[name=q]').removeAttribute('aria-label')")
+        page.evaluate("document.querySelector('input[name=q]').removeAttribute('placeholder')")
+        page.evaluate("document.querySelector('h1').style.color = '#ccc'")
+        assert {rule.partition(":")[0] for rule in violations(page)} == {"label", "color-contrast"}
+
+
+def test_no_page_weighs_more_than_sixty_kilobytes_with_all_that_it_loads(
+    site: tuple[Rack, ServedApp], browser: Browser
+) -> None:
+    weights = {}
+    with entered(browser, "phone", "light") as context:
+        page = context.new_page()
+        for view in views(site[0]):
+            if view.signed_in:
+                view.open(page)
+                weights[view.name] = page.evaluate(WEIGHT)
+    assert max(weights.values()) < 60_000, weights
+    assert min(weights.values()) > 20_000, weights

@@ -1,0 +1,186 @@
+"""Pages that follow what happens, without reload: the list, a card, and what comes after a decision."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, BrowserContext, StorageState
+
+from support.browser import chromium
+from support.site import CONFIG, Served, served
+
+COUNT_HANDS = """addEventListener("click", (e) => { if (e.isTrusted) count("taps"); }, true);
+addEventListener("keydown", (e) => { if (e.isTrusted) count("keys"); }, true);
+function count(what) { sessionStorage[what] = Number(sessionStorage[what] || 0) + 1; }"""
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with served(tmp_path_factory.mktemp("live")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def session(site: Served, browser: Browser) -> StorageState:
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.goto(site.url)
+        page.get_by_label("Name").fill(site.made.operator)
+        page.get_by_label("Password", exact=True).fill(site.made.password.reveal())
+        page.get_by_role("button", name="Sign in").first.click()
+        page.get_by_role("heading", name="No machine waits").wait_for()
+        return context.storage_state()
+
+
+@pytest.fixture(params=["phone", "desk"])
+def context(browser: Browser, session: StorageState, request: pytest.FixtureRequest) -> Iterator[BrowserContext]:
+    width, height = {"phone": (390, 844), "desk": (1280, 800)}[request.param]
+    made = browser.new_context(
+        viewport={"width": width, "height": height}, has_touch=request.param == "phone", storage_state=session
+    )
+    made.set_default_timeout(20_000)
+    yield made
+    made.close()
+
+
+def asks(site: Served, *, expected: bool = True) -> dict[str, str]:
+    """A machine asks; the answer that it gets, and its uuid."""
+    name = str(uuid.uuid4())
+    if expected:
+        (site.machines / f"{name}.yaml").write_text(CONFIG)
+    form = {"client_id": "talos", "uuid": name}
+    told = httpx.post(f"{site.url}/device/code", data=form, trust_env=False).raise_for_status().json()
+    return {**told, "uuid": name}
+
+
+def decide(site: Served, machine: dict[str, str], verb: str) -> None:
+    done = site.command(verb, machine["user_code"], *(["--reason", "not today"] if verb == "deny" else []))
+    assert done.returncode == 0, done.stderr
+
+
+def test_two_taps_and_four_characters_from_the_link_to_the_approval(
+    site: Served, browser: Browser, session: StorageState
+) -> None:
+    machine = asks(site)
+    with browser.new_context(
+        viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True, storage_state=session
+    ) as phone:
+        phone.add_init_script(COUNT_HANDS)
+        page = phone.new_page()
+        page.goto(machine["verification_uri_complete"])
+        page.get_by_label("Last four characters").tap()
+        page.keyboard.type(machine["user_code"][-4:])
+        page.get_by_role("button", name="Approve").tap()
+        page.get_by_role("heading", name="Approved").wait_for()
+        hands = page.evaluate("({...sessionStorage})")
+    assert hands == {"taps": "2", "keys": "4"}
+
+
+def test_a_machine_that_asks_appears_in_the_list_and_is_announced(site: Served, context: BrowserContext) -> None:
+    first, page = asks(site), context.new_page()
+    page.goto(site.url)
+    page.get_by_role("link", name=first["uuid"]).wait_for()
+    second = asks(site)
+    page.get_by_role("link", name=second["uuid"]).wait_for()
+    assert "new machine waits" in page.locator("#said").inner_text()
+
+
+def test_nothing_moves_in_a_list_that_is_scrolled_until_it_is_asked_to(site: Served, context: BrowserContext) -> None:
+    for _ in range(20):
+        asks(site)
+    page = context.new_page()
+    page.goto(site.url)
+    page.evaluate("scrollTo(0, 400)")
+    before = page.locator(".queue .row").count()
+    late = asks(site)
+    page.get_by_role("button", name="1 new").wait_for()
+    assert page.locator(".queue .row").count() == before
+    page.get_by_role("button", name="1 new").click()
+    page.get_by_role("link", name=late["uuid"]).wait_for()
+    assert page.evaluate("scrollY") == 0
+
+
+def test_a_machine_that_somebody_else_decided_about_stays_in_its_place_and_says_so(
+    site: Served, context: BrowserContext
+) -> None:
+    machine, page = asks(site), context.new_page()
+    page.goto(site.url)
+    row = page.locator(".row", has=page.get_by_role("link", name=machine["uuid"]))
+    row.hover()
+    decide(site, machine, "deny")
+    row.get_by_text("no longer waits").wait_for()
+
+
+def test_a_card_says_at_once_that_somebody_was_faster(site: Served, context: BrowserContext) -> None:
+    machine, page = asks(site), context.new_page()
+    page.goto(machine["verification_uri_complete"])
+    page.get_by_label("Last four characters").fill("BB")
+    decide(site, machine, "deny")
+    page.get_by_role("heading", name="Denied").wait_for()
+    assert page.locator("#said").inner_text().endswith("Denied")
+    assert page.get_by_text("not today").is_visible()
+
+
+def test_after_the_approval_the_delivery_is_followed_to_its_end(site: Served, context: BrowserContext) -> None:
+    machine, page = asks(site), context.new_page()
+    page.goto(machine["verification_uri_complete"])
+    page.get_by_label("Last four characters").fill(machine["user_code"][-4:])
+    page.get_by_role("button", name="Approve").click()
+    page.get_by_role("heading", name="Approved").wait_for()
+    form = {
+        "client_id": "talos",
+        "grant_type": "urn:ietf:params:oauth:grant-type:device_code",
+        "device_code": machine["device_code"],
+    }
+    with httpx.Client(base_url=site.url, trust_env=False) as client:
+        token = client.post("/token", data=form).json()["access_token"]
+        page.get_by_role("heading", name="Fetching its configuration").wait_for()
+        client.get("/config", headers={"authorization": f"Bearer {token}"}).raise_for_status()
+    page.get_by_role("heading", name="Delivered").wait_for()
+
+
+def test_whatever_is_pasted_its_last_four_letters_fit_the_boxes(site: Served, context: BrowserContext) -> None:
+    machine, page = asks(site), context.new_page()
+    page.goto(machine["verification_uri_complete"])
+    boxes = page.get_by_label("Last four characters")
+    for pasted in ("wdjb-mjht", "mj ht", "  WDJBMJHT\n", "mjht"):
+        boxes.evaluate(
+            """(field, text) => {
+              const data = new DataTransfer();
+              data.setData("text", text);
+              field.value = "";
+              field.dispatchEvent(new ClipboardEvent("paste", {clipboardData: data, bubbles: true, cancelable: true}));
+            }""",
+            pasted,
+        )
+        assert boxes.input_value() == "MJHT"
+
+
+def test_several_expected_machines_are_let_in_together(site: Served, context: BrowserContext) -> None:
+    machines, page = [asks(site) for _ in range(3)], context.new_page()
+    page.goto(site.url)
+    page.get_by_role("link", name="expected…").click()
+    for box in page.get_by_role("checkbox").all():
+        box.uncheck()
+    for machine in machines:
+        page.get_by_label(machine["uuid"]).check()
+    page.get_by_role("button", name="Approve these machines").click()
+    page.get_by_role("heading", name="3 approved").wait_for()
+
+
+def test_a_page_whose_session_has_ended_says_that_it_hears_no_more(site: Served, context: BrowserContext) -> None:
+    machine, page = asks(site), context.new_page()
+    page.goto(site.url)
+    page.get_by_role("link", name=machine["uuid"]).wait_for()
+    context.clear_cookies()
+    asks(site)
+    page.get_by_text("no longer hears of changes").wait_for()

@@ -1,0 +1,206 @@
+"""A site with layered configurations and machines in every state, for pictures of the pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from playwright.sync_api import Page
+
+from bootgrant.approval.audit import AuditEvent, AuditKind
+from bootgrant.approval.codes import session_digest
+from bootgrant.approval.grant import Decision, DeviceGrant, Refusal
+from bootgrant.approval.operators import VIA_SESSION, Role
+from bootgrant.ports.operator_store import Operator, Session
+from bootgrant.wire.identity import MachineIdentity
+from bootgrant.wire.secret import Secret
+from support.grants import MAC, NOW, UUID, pending_grant
+from support.site import InProcess, site_in_process
+
+PUBLIC_URL = "http://boot.example:8080"
+SESSION = Secret("s" * 43)
+HOSTILE = MachineIdentity(
+    uuid="7c1f2a90-55aa-4a4b-9d0e-2f7b1c3d4e5f",
+    serial="<script>alert(1)</script>\u202e{{7*7}}" + "A" * 400,
+    hostname="w\u043erker-1\u200b7",
+)
+_CP = MachineIdentity(uuid=UUID, serial="0OCZJ19N65", mac=MAC)
+_MODEL = f"""
+defaults: {{schema: talos, layers: ["{{role}}"], networks: [10.20.0.0/24]}}
+entries:
+  - name: cp-1
+    match: {{uuid: {UUID}, serial: 0OCZJ19N65}}
+    labels: {{role: controlplane, site: fra}}
+  - name: worker-17
+    match: {{serial: 0OCZJ19N17}}
+    labels: {{role: worker, site: fra}}
+  - name: worker-18
+    match: {{serial: 0OCZJ19N18}}
+    labels: {{role: worker, site: fra}}
+  - name: spare
+    labels: {{role: worker}}
+"""
+_CLUSTER = """version: v1alpha1
+machine:
+  type: {role}
+  token: 0m2ynq.h2a9qjrr2v4exxxx
+cluster:
+  clusterName: fra
+  controlPlane:
+    endpoint: https://10.20.0.10:6443
+"""
+_LAYERS = {role: _CLUSTER.format(role=role) for role in ("controlplane", "worker")}
+
+
+@dataclass(slots=True)
+class Rack:
+    """``grants`` are the ids of its requests by name, once ``fill`` has been awaited where the store lives."""
+
+    site: InProcess
+    waiting: bool
+    grants: dict[str, str] = field(default_factory=dict)
+
+    async def fill(self) -> None:
+        """An operator who is signed in as ana, and machines in every state."""
+        operators = self.site.database.operators
+        now = self.site.clock.now()
+        await operators.add_operator(Operator("ana", "", NOW, role=Role.APPROVER))
+        await operators.open_session(Session(session_digest(SESSION), "ana", now, now, now, VIA_SESSION))
+        if self.waiting:
+            for name, grant in _requests(self.site).items():
+                await self.site.database.grants.open_grant(grant)
+                self.grants[name] = grant.grant_id
+            await self.site.database.audit.append(list(_events(self.grants)))
+        self.site.clock.advance(42)
+
+
+@contextmanager
+def rack(folder: Path, *, waiting: bool = True) -> Iterator[Rack]:
+    """The site; without ``waiting``, no machine has asked."""
+    with site_in_process(folder) as site:
+        _write(site.machines)
+        yield Rack(site, waiting)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One look at a page: which one, after which clicks."""
+
+    name: str
+    path: str
+    click: str = ""
+    signed_in: bool = True
+    fill: dict[str, str] = field(default_factory=dict)
+
+    def open(self, page: Page) -> None:
+        """Load it, fill its fields, click."""
+        page.goto(PUBLIC_URL + self.path)
+        for name, text in self.fill.items():
+            page.fill(f"#{name}", text)
+        if self.click:
+            page.click(self.click)
+            page.wait_for_load_state()
+
+
+def views(site: Rack) -> list[View]:
+    """Every page in every form."""
+    card = {name: f"/requests/{grant_id}" for name, grant_id in site.grants.items()}
+    return [
+        View("login", "/login?next=/d/WDJB-MJHT", signed_in=False),
+        View("login-wrong", "/login", "text=Sign in >> nth=-1", False, {"name": "eve", "password": "no"}),
+        View("queue", "/"),
+        View("queue-filtered", "/?show=expected&q=fra"),
+        View("queue-nothing", "/?q=nothing+like+this"),
+        View("batch", "/batch"),
+        View("device", "/device"),
+        View("device-unknown", "/device", "text=Go on", fill={"code": "wdjb mjht"}),
+        View("card", card["cp-1"]),
+        View("card-worker", card["worker-17"]),
+        View("card-wrong", card["worker-17"], "text=Approve >> nth=-1", fill={"suffix": "wxzq"}),
+        View("card-deny", card["worker-17"], "text=Deny…"),
+        View("card-assign", card["unknown"], "text=Assign…"),
+        View("card-rival", card["rival"], ".mismatch summary"),
+        View("card-menu", card["cp-1"], ".me summary"),
+        View("card-unknown", card["unknown"]),
+        View("card-hostile", card["hostile"]),
+        View("configuration", f"{card['cp-1']}/configuration"),
+        View("outcome-approved", f"{card['approved']}?auto=1"),
+        View("outcome-delivered", card["delivered"]),
+        View("outcome-denied", card["denied"]),
+        View("outcome-expired", card["expired"]),
+        View("audit", "/audit"),
+        View("settings", "/settings"),
+        View("trouble-404", "/nowhere"),
+    ]
+
+
+def _write(machines: Path) -> None:
+    (machines / "machines.yaml").write_text(_MODEL)
+    for name, text in _LAYERS.items():
+        (machines / name).mkdir()
+        (machines / name / "00-base.yaml").write_text(text)
+
+
+def _requests(site: InProcess) -> dict[str, DeviceGrant]:
+    """In the order in which they asked."""
+    rules = site.site.rules
+    decided = Decision("ana", NOW + 38, name="ana", via="session")
+    ben = Decision("ben", NOW + 12, name="ben", via="session")
+    fetched = _one(_grant(MachineIdentity(serial="0OCZJ19N18")).approve(decided, "worker-18"))
+    fetched = _one(fetched.redeem("talos", b"t" * 32, rules, NOW + 39))
+    approved = _grant(MachineIdentity(serial="0OCZJ19N18"), address="10.20.0.39")
+    return {
+        "expired": _grant(MachineIdentity(serial="0OCZJ19N80"), age=700),
+        "delivered": _one(fetched.deliver(rules, NOW + 40)),
+        "approved": _one(approved.approve(decided, "worker-18")),
+        "denied": _one(
+            _grant(MachineIdentity(serial="0OCZJ19N81")).deny(
+                Decision("ben", NOW + 30, "rack 4 is not expected today", "ben", "session")
+            )
+        ),
+        "unknown": _grant(MachineIdentity(serial="0OCZJ19N71", mac="52:2f:fd:00:17:9a"), age=140),
+        "rival": _grant(MachineIdentity(serial="0OCZJ19N17", mac="52:2f:fd:00:17:11"), age=61, address="10.20.9.4"),
+        "worker-17": _grant(
+            MachineIdentity(serial="0OCZJ19N17", mac="52:2f:fd:00:17:10"), age=28, address="10.20.0.37"
+        ),
+        "worker-18": _grant(
+            MachineIdentity(serial="0OCZJ19N18", mac="52:2f:fd:00:17:12"), age=24, address="10.20.0.38"
+        ),
+        "hostile": _grant(HOSTILE, age=20, address="10.20.9.5"),
+        "cp-1": _grant(_CP)._replace(votes=(ben,)),
+    }
+
+
+def _grant(identity: MachineIdentity, *, age: float = 0, address: str = "10.20.0.11") -> DeviceGrant:
+    grant, _ = pending_grant(identity=identity, source_address=address, opened_at=NOW - age)
+    return grant._replace(expires_at=NOW - age + 600)
+
+
+def _events(grants: dict[str, str]) -> Iterator[AuditEvent]:
+    week = 7 * 86400
+    worker = MachineIdentity(serial="0OCZJ19N17")
+    yield AuditEvent(NOW - week, AuditKind.SIGNED_IN, "ana", "session", address="10.20.1.4")
+    yield AuditEvent(NOW - week + 9, AuditKind.OPENED, identity=worker, address="10.20.0.37", grant_id="0" * 32)
+    yield AuditEvent(
+        NOW - week + 60, AuditKind.APPROVED, "ana", "session", "0" * 32, worker, "10.20.0.37", "worker-17", "4f2c9ab"
+    )
+    yield AuditEvent(
+        NOW - week + 61, AuditKind.DELIVERED, "", "", "0" * 32, worker, "10.20.0.37", "worker-17", "4f2c9ab",
+        "9b2e4c1f00aa51d7" * 4,
+    )  # fmt: skip
+    yield AuditEvent(NOW, AuditKind.OPENED, identity=_CP, address="10.20.0.11", grant_id=grants["cp-1"])
+    yield AuditEvent(
+        NOW + 12, AuditKind.VOTED, "ben", "session", grants["cp-1"], _CP, "10.20.0.11", "cp-1", details={"approval": 1}
+    )
+    denied = MachineIdentity(serial="0OCZJ19N81")
+    yield AuditEvent(
+        NOW + 30, AuditKind.DENIED, "ben", "session", grants["denied"], denied, "10.20.0.11",
+        reason="rack 4 is not expected today",
+    )  # fmt: skip
+
+
+def _one(step: DeviceGrant | Refusal) -> DeviceGrant:
+    assert isinstance(step, DeviceGrant), step
+    return step
