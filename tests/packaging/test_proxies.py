@@ -18,8 +18,9 @@ from support.proxies import Proxied, proxied
 from support.site import CONFIG, booting, wait_until
 
 PENDING = {"error": "authorization_pending"}
-SHORT = {"nginx": {"proxy_read_timeout 60s": "proxy_read_timeout 1s"}, "caddy": {"timeout 60s": "timeout 1s"}}
 # The one thing that is changed in the configuration here: how long it waits for bootgrant, where a test says so.
+SHORT = {"nginx": {"proxy_read_timeout 60s": "proxy_read_timeout 1s"}, "caddy": {"timeout 60s": "timeout 1s"}}
+ANOTHER = "7b2f3f60-52c1-4e0f-8a6d-0d5f1c3e9a11"
 LARGE = "# filler\n" * 300_000
 
 
@@ -162,9 +163,9 @@ def test_a_request_that_is_too_large_is_refused_without_a_page(proxy: Proxied) -
 
 
 def test_a_large_configuration_passes_whole(proxy: Proxied) -> None:
-    (proxy.site.machines / "LARGE.yaml").write_text(LARGE)
+    (proxy.site.machines / f"{ANOTHER}.yaml").write_text(LARGE)
     with client(proxy) as machine:
-        token = approved(proxy, machine, serial="LARGE")
+        token = approved(proxy, machine, uuid=ANOTHER)
         answer = machine.get("/config", headers={"Authorization": f"Bearer {token}", "Accept-Encoding": "identity"})
         assert answer.text == LARGE
 
