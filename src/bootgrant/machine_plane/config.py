@@ -20,9 +20,11 @@ from bootgrant.machine_plane.endpoint import hung_up
 from bootgrant.machine_plane.form import header
 from bootgrant.ports.config_source import ConfigUnavailable
 from bootgrant.ports.grant_store import StoreUnavailable
+from bootgrant.ports.token_verifier import ProviderUnavailable, TokenRefusal
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.wire.secret import Secret
-from bootgrant.workflows.deliver_config import ConfigReady, DeliverConfig, DeliveryRefusal
+from bootgrant.workflows.deliver_config import DeliveryRefusal
+from bootgrant.workflows.deliver_to_bearer import DeliverToBearer, Ready, Refused
 
 log = logging.getLogger("bootgrant.machines")
 
@@ -35,13 +37,13 @@ _NO_TOKEN: Headers = ((b"www-authenticate", b'Bearer realm="bootgrant"'),)
 
 @dataclass(frozen=True, slots=True)
 class ConfigEndpoint:
-    deliver: DeliverConfig
+    deliver: DeliverToBearer
     networks: AllowedNetworks
     counts: RequestCounts
     gzip: Gzip = field(default_factory=Gzip)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        outcome: Answer | ConfigReady
+        outcome: Answer | Ready
         try:
             outcome = await self._decide(scope)
         except ConfigUnavailable as error:
@@ -50,6 +52,9 @@ class ConfigEndpoint:
         except StoreUnavailable as error:
             log.error("/config: %s", error)  # noqa: TRY400  (the reason is the message)
             outcome = plain_answer(503, "server store down, retrying", _RETRY)
+        except ProviderUnavailable as error:
+            log.error("/config: %s", error)  # noqa: TRY400  (the reason is the message)
+            outcome = plain_answer(503, error.reason, _RETRY)
         except Exception:
             log.exception("/config failed")
             outcome = plain_answer(503, "server error, see its log", _RETRY)
@@ -70,15 +75,15 @@ class ConfigEndpoint:
         if whole:
             await self._record(outcome, scope)
         else:
-            log.info("%s hung up before it had all of %s", client_address(scope), ascii(outcome.grant.entry))
+            log.info("%s hung up before it had all of %s", client_address(scope), ascii(outcome.rendered.entry.name))
 
-    async def _coded(self, ready: ConfigReady, scope: Scope) -> Answer:
+    async def _coded(self, ready: Ready, scope: Scope) -> Answer:
         headers = ((b"content-type", ready.rendered.content_type.encode()), *_VARY)
         if not asks_for_gzip(scope):
             return Answer(200, ready.rendered.config, headers)
         return Answer(200, await self.gzip.compress(ready.rendered.config), (*headers, *_GZIP))
 
-    async def _decide(self, scope: Scope) -> Answer | ConfigReady:
+    async def _decide(self, scope: Scope) -> Answer | Ready:
         if scope["method"] != "GET":
             return plain_answer(405, "only GET is answered here", ((b"allow", b"GET"),))
         if client_address(scope) not in self.networks:
@@ -88,15 +93,15 @@ class ConfigEndpoint:
         if token is None:
             self.counts.refused["/config", "no_token"] += 1
             return plain_answer(401, "no token: set talos.config.oauth", _NO_TOKEN)
-        outcome = await self.deliver(token, _claimed(scope))
-        if isinstance(outcome, ConfigReady):
+        outcome = await self.deliver(token, _claimed(scope), str(client_address(scope)))
+        if not isinstance(outcome, Refused):
             return outcome
         self.counts.refused["/config", outcome.name.lower()] += 1
         log.info("/config refused to %s: %s", client_address(scope), outcome.value)
         return _refused(outcome)
 
-    async def _record(self, ready: ConfigReady, scope: Scope) -> None:
-        log.info("delivered %s to %s", ascii(ready.grant.entry), client_address(scope))
+    async def _record(self, ready: Ready, scope: Scope) -> None:
+        log.info("delivered %s to %s", ascii(ready.rendered.entry.name), client_address(scope))
         try:
             await self.deliver.record(ready, str(client_address(scope)))
         except StoreUnavailable as error:
@@ -117,7 +122,9 @@ def _claimed(scope: Scope) -> MachineIdentity:
     return MachineIdentity.from_claim({name: value for name, value in reversed(pairs) if "${" not in value})
 
 
-def _refused(refusal: DeliveryRefusal) -> Answer:
+def _refused(refusal: Refused) -> Answer:
+    if isinstance(refusal, TokenRefusal):
+        return plain_answer(401, refusal.value, _INVALID_TOKEN)
     match refusal:
         case (
             DeliveryRefusal.INVALID_TOKEN
@@ -127,7 +134,14 @@ def _refused(refusal: DeliveryRefusal) -> Answer:
             | DeliveryRefusal.CHANGED_ENTRY
         ):
             return plain_answer(401, refusal.value, _INVALID_TOKEN)
-        case DeliveryRefusal.OTHER_IDENTITY:
+        case (
+            DeliveryRefusal.OTHER_IDENTITY
+            | DeliveryRefusal.NO_IDENTITY
+            | DeliveryRefusal.NOT_ALLOWED
+            | DeliveryRefusal.CONTROL_PLANE
+            | DeliveryRefusal.OTHER_NETWORK
+            | DeliveryRefusal.OTHER_MACHINE
+        ):
             return plain_answer(403, refusal.value)
         case DeliveryRefusal.NO_CONFIG:
             return plain_answer(404, refusal.value, _RETRY)

@@ -8,6 +8,7 @@ from bootgrant.counting import StoreCounts
 from bootgrant.ports.api_token_store import ApiTokenStore
 from bootgrant.ports.assignment_store import AssignmentStore
 from bootgrant.ports.audit_log import AuditLog
+from bootgrant.ports.binding_store import BindingStore
 from bootgrant.ports.challenge_store import ChallengeStore
 from bootgrant.ports.grant_store import GrantStore
 from bootgrant.ports.operator_store import OperatorStore
@@ -45,6 +46,9 @@ class Database(Protocol):
 
     @property
     def assignments(self) -> AssignmentStore: ...
+
+    @property
+    def bindings(self) -> BindingStore: ...
 
     @property
     def windows(self) -> WindowStore: ...

@@ -29,6 +29,7 @@ from bootgrant.operator_plane.app import build_admin_api, build_pages
 from bootgrant.ports.clock import Clock
 from bootgrant.ports.database import Database
 from bootgrant.ports.entropy import Entropy
+from bootgrant.providers.verifier import Verifier
 from bootgrant.service.decisions import build_decisions
 from bootgrant.service.http_protocol import ShortWay
 from bootgrant.service.machines import machine_source, webhook_secret
@@ -41,6 +42,9 @@ from bootgrant.store.sqlite.database import SqliteDatabase
 from bootgrant.workflows.admission import Admission
 from bootgrant.workflows.collect_ended import CollectEnded
 from bootgrant.workflows.deliver_config import DeliverConfig
+from bootgrant.workflows.deliver_outside import DeliverOutside
+from bootgrant.workflows.deliver_to_bearer import DeliverToBearer
+from bootgrant.workflows.find_entry import FindEntry
 from bootgrant.workflows.held_polls import HeldPolls
 from bootgrant.workflows.look_at_token import LookAtToken
 from bootgrant.workflows.notify_waiting import NotifyWaiting
@@ -113,6 +117,7 @@ def build(site: Site, database: Database, key: bytes, held_most: int, clock: Clo
     pages = RequestIds(Counted(build_pages(plane), counts), request_id)
     notify = NotifyWaiting(database.grants, source, database.outbox, clock, entropy, site.operators_url, site.notify)
     metrics = _metrics(site, Watched(database, counts, notify.counts, held, clock))
+    verifier = Verifier(site.providers, clock)
     look = LookAtToken(database.grants, clock, site.rules)
     busiest = {
         "/device/code": device_authorization(
@@ -136,12 +141,12 @@ def build(site: Site, database: Database, key: bytes, held_most: int, clock: Clo
                 },
             ),
         },
-        config=ConfigEndpoint(DeliverConfig(database.grants, source, clock, site.rules), rules.networks, counts),
+        config=ConfigEndpoint(_deliver(site, database, source, verifier, clock), rules.networks, counts),
         otherwise=pages if site.operators_listen is None else _nothing_else,
     )
     local = _AdminRouter(build_admin_api(decide, clock), people_api(database, clock, entropy))
     admin = RequestIds(Counted(local, counts), request_id)
-    collect = CollectEnded(database.grants, clock, site.kept)
+    collect = CollectEnded(database.grants, database.bindings, clock, site.kept)
     proxies = TrustedProxies(AllowedNetworks(site.trusted_proxies))
     endpoints = {path.encode(): endpoint for path, endpoint in busiest.items()}
     short_way = ShortWay(endpoints, proxies, in_tasks=not isinstance(database, SqliteDatabase))
@@ -152,6 +157,18 @@ def build(site: Site, database: Database, key: bytes, held_most: int, clock: Clo
 def _hooks(site: Site, source: LayeredSource) -> Mapping[str, App]:
     secret = webhook_secret(site.machine_settings)
     return {} if secret is None else {"/hooks/git": GitWebhook(secret, source.look_now)}
+
+
+def _deliver(
+    site: Site, database: Database, source: LayeredSource, verifier: Verifier, clock: Clock
+) -> DeliverToBearer:
+    own = DeliverConfig(database.grants, source, clock, site.rules)
+    if not site.providers:
+        return DeliverToBearer(own)
+    find_entry = FindEntry(source, database.assignments)
+    return DeliverToBearer(
+        own, DeliverOutside(verifier, find_entry, source, database.bindings, database.audit, clock, site.rules)
+    )
 
 
 def _counted(counts: RequestCounts, apps: Mapping[str, App]) -> Mapping[str, App]:

@@ -24,6 +24,7 @@ from bootgrant.service.shown_settings import shown_settings
 from bootgrant.wire.secret import Secret
 
 if TYPE_CHECKING:
+    from bootgrant.providers.settings import ProviderSettings
     from bootgrant.workflows.notify_waiting import Target
 
 __all__ = ["Network", "SettingsError", "SharedDatabase", "Site", "TlsFiles", "load_site"]
@@ -77,6 +78,7 @@ class Site:
     tls: TlsFiles | None
     clients: Mapping[str, Client]
     notify: tuple[Target, ...]
+    providers: tuple[ProviderSettings, ...]
     log_format: LogFormat
     policy: PolicySettings
     shown: tuple[ShownSetting, ...] = field(default=(), compare=False)
@@ -169,6 +171,7 @@ def _build(values: Mapping[str, tuple[object, str]], base: Path) -> Site:
         tls=_tls(parsed["tls.certificate"], parsed["tls.key"]),
         clients=parsed["clients"],
         notify=parsed["notify"],
+        providers=parsed["providers"],
         log_format=parsed["log.format"],
         shown=shown_settings(values),
         policy=_policy(parsed, values),
@@ -219,6 +222,15 @@ def _notify(value: object, base: Path) -> tuple[Target, ...]:
     from bootgrant.service.notify_settings import parse_notify
 
     return parse_notify(value, base)
+
+
+def _providers(value: object, base: Path) -> tuple[ProviderSettings, ...]:
+    """Imported where there are providers, as above."""
+    if value in ([], ()):
+        return ()
+    from bootgrant.service.provider_settings import parse_providers
+
+    return parse_providers(value, base, _duration)
 
 
 def _log_format(value: object) -> LogFormat:
@@ -338,6 +350,7 @@ _PARSERS: Final[Mapping[Kind, Callable[[object, Path], object]]] = {
     Kind.COUNT: lambda value, _: _count(value),
     Kind.CLIENTS: _clients,
     Kind.NOTIFY: _notify,
+    Kind.PROVIDERS: _providers,
     Kind.LOG_FORMAT: lambda value, _: _log_format(value),
     Kind.SECOND_FACTOR: lambda value, _: second_factor(value),
     Kind.DATABASE: lambda value, _: _database_url(value),

@@ -18,6 +18,7 @@ class Kind(Enum):
     CLIENTS = "list of clients"
     COUNT = "whole number"
     NOTIFY = "list of tables"
+    PROVIDERS = "list of providers"
     LOG_FORMAT = "text or json"
     DATABASE = "sqlite or URL"
     SECOND_FACTOR = "off or required"
@@ -233,6 +234,13 @@ SETTINGS: Final = (
         (),
         "Whom to tell that machines wait, as [[notify]] each: webhook, e-mail, Slack, Teams or ntfy "
         "(docs/notifications.md). Only in the file.",
+    ),
+    Setting(
+        "providers",
+        Kind.PROVIDERS,
+        (),
+        "Outside providers whose tokens are accepted at /config, as [[providers]] each, with [[providers.rules]] that "
+        "say who may let in what (docs/providers.md). Only in the file.",
     ),
     Setting(
         "clients",

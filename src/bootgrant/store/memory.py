@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from bootgrant.approval.grant import Delivery, DeviceGrant
 from bootgrant.counting import StoreCounts
+from bootgrant.store.bindings import MemoryBindingStore
 from bootgrant.store.grant_book import Batch, GrantBook
 from bootgrant.store.grant_index import GrantIndex
 from bootgrant.store.memory_decisions import MemoryAssignmentStore, MemoryAuditLog, MemoryWindowStore
@@ -68,6 +69,7 @@ class MemoryDatabase:
         self.passkeys = MemoryPasskeyStore(self.operators)
         self.challenges = MemoryChallengeStore()
         self.api_tokens = MemoryApiTokenStore()
+        self.bindings = MemoryBindingStore()
 
     def close(self) -> None:
         return

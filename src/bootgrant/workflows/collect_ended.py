@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from bootgrant.ports.binding_store import BindingStore
 from bootgrant.ports.clock import Clock
 from bootgrant.ports.grant_store import GrantStore
 
@@ -19,10 +20,13 @@ class CollectEnded:
     """``kept`` is how long delivered grants stay, in seconds: they are the history of a machine."""
 
     store: GrantStore
+    bindings: BindingStore
     clock: Clock
     kept: float
 
     async def step(self) -> bool:
         """Forget a few; True when there may be more. Raises StoreUnavailable."""
         now = self.clock.now()
-        return await self.store.collect_ended(now - UNFETCHED_KEPT, now - self.kept, _STEP) == _STEP
+        grants = await self.store.collect_ended(now - UNFETCHED_KEPT, now - self.kept, _STEP)
+        bindings = await self.bindings.forget_bindings(now - UNFETCHED_KEPT, _STEP)
+        return _STEP in (grants, bindings)

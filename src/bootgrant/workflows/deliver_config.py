@@ -25,6 +25,11 @@ class DeliveryRefusal(Enum):
     OTHER_IDENTITY = "not the machine approved"
     CHANGED_ENTRY = "entry changed since: ask again"
     NO_CONFIG = "no config for this machine yet"
+    NO_IDENTITY = "no uuid, serial or mac in URL"
+    NOT_ALLOWED = "approver has no right to this"
+    CONTROL_PLANE = "control plane: not by this token"
+    OTHER_NETWORK = "not in its expected network"
+    OTHER_MACHINE = "token used by another machine"
 
 
 @dataclass(frozen=True, slots=True)

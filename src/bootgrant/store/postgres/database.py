@@ -11,6 +11,7 @@ import psycopg
 from psycopg import AsyncConnection
 
 from bootgrant.ports.grant_store import StoreUnavailable
+from bootgrant.store.bindings import BindingRows
 from bootgrant.store.people.api_tokens import ApiTokenRows
 from bootgrant.store.people.challenges import ChallengeRows
 from bootgrant.store.people.operators import OperatorRows
@@ -44,6 +45,7 @@ class PostgresDatabase:
         self.passkeys = PasskeyRows(rows)
         self.challenges = ChallengeRows(rows)
         self.api_tokens = ApiTokenRows(rows)
+        self.bindings = BindingRows(rows)
         self.audit = PostgresAuditLog(connections)
         self.assignments = AssignmentRows(rows)
         self.windows = WindowRows(rows)

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Final
 
 from bootgrant.ports.grant_store import StoreUnavailable
+from bootgrant.store.bindings import BindingRows
 from bootgrant.store.folder_lock import FolderLock
 from bootgrant.store.grant_book import GrantBook
 from bootgrant.store.grant_index import GrantIndex
@@ -58,6 +59,7 @@ class SqliteDatabase:
         self.passkeys = PasskeyRows(rows)
         self.challenges = ChallengeRows(rows)
         self.api_tokens = ApiTokenRows(rows)
+        self.bindings = BindingRows(rows)
         self.audit = SqliteAuditLog(self._writer, self._reader)
         self.assignments = AssignmentRows(rows)
         self.windows = WindowRows(rows)

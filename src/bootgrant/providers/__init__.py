@@ -1,0 +1,1 @@
+"""Outside providers: asking them whose token this is (ports.token_verifier)."""

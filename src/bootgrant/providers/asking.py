@@ -1,0 +1,123 @@
+"""Asking a provider over HTTP: bounded in time, in size and in number, and not at all for a while after it failed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import httpx
+
+from bootgrant.ports.clock import Clock
+from bootgrant.ports.token_verifier import ProviderUnavailable
+from bootgrant.providers.settings import ProviderSettings
+
+log = logging.getLogger("bootgrant.providers")
+
+_MOST_BYTES: Final = 512 * 1024
+_AT_ONCE: Final = 16
+_FAILURES: Final = 3
+_OPEN: Final = 10.0
+
+
+@dataclass(slots=True)
+class ProviderCounts:
+    """For metrics. ``open`` is 1 while the provider is not asked because it failed."""
+
+    asked: int = 0
+    failed: int = 0
+    open: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderAnswer:
+    """A status that is the provider's word (200, or 400 to 499), and the JSON object; empty when there is none."""
+
+    status: int
+    members: Mapping[str, Any]
+
+
+class Provider:
+    """One provider. After some failures in a row it is left alone for a while (a circuit breaker)."""
+
+    def __init__(self, settings: ProviderSettings, clock: Clock) -> None:
+        self.counts = ProviderCounts()
+        self._name = settings.name
+        self._timeout = settings.timeout
+        self._ca_file = settings.ca_file
+        self._clock = clock
+        self._failures = 0
+        self._open_until = 0.0
+        self._room = asyncio.Semaphore(_AT_ONCE)
+        self._client: httpx.AsyncClient | None = None
+
+    async def get(self, url: str, headers: Mapping[str, str] | None = None) -> ProviderAnswer:
+        """Raises ProviderUnavailable for anything that is not the provider's word."""
+        return await self._ask("GET", url, headers=dict(headers or {}))
+
+    async def post(self, url: str, form: Mapping[str, str], basic: tuple[str, str] | None) -> ProviderAnswer:
+        """The same for a form; ``basic`` are an id and a secret (RFC 6749 section 2.3.1)."""
+        return await self._ask("POST", url, data=dict(form), **({"auth": httpx.BasicAuth(*basic)} if basic else {}))
+
+    async def close(self) -> None:
+        if self._client is not None:
+            await self._client.aclose()
+
+    async def _ask(self, method: str, url: str, **what: Any) -> ProviderAnswer:
+        now = self._clock.steady()
+        if now < self._open_until:
+            raise ProviderUnavailable(f"provider {self._name} failed {_FAILURES} times; asked again in a moment")
+        self.counts.asked += 1
+        try:
+            async with asyncio.timeout(self._timeout), self._room:
+                answer = await self._read(method, url, what)
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, OSError, _BadAnswer) as error:
+            self._note_failure(now)
+            told = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+            raise ProviderUnavailable(f"provider {self._name} cannot be asked at {url}: {told}") from error
+        self._failures, self._open_until, self.counts.open = 0, 0.0, 0
+        return answer
+
+    async def _read(self, method: str, url: str, what: Mapping[str, Any]) -> ProviderAnswer:
+        if self._client is None:
+            verify = ssl.create_default_context(cafile=self._ca_file) if self._ca_file else True
+            # Questions are rare, and a connection that was kept may be closed by the other end just when it is used.
+            limits = httpx.Limits(max_keepalive_connections=0)
+            self._client = httpx.AsyncClient(verify=verify, timeout=self._timeout, limits=limits)
+        async with self._client.stream(method, url, **what) as answer:
+            body = b""
+            async for piece in answer.aiter_bytes():
+                body += piece
+                if len(body) > _MOST_BYTES:
+                    raise _BadAnswer(f"the answer is larger than {_MOST_BYTES >> 10} KiB")
+        if answer.status_code != 200 and not 400 <= answer.status_code < 500:
+            raise _BadAnswer(f"status {answer.status_code}")
+        if answer.status_code in (408, 429):
+            raise _BadAnswer(f"status {answer.status_code}")
+        return ProviderAnswer(answer.status_code, _object(body, answer.status_code))
+
+    def _note_failure(self, now: float) -> None:
+        self.counts.failed += 1
+        self._failures += 1
+        if self._failures >= _FAILURES:
+            self._open_until, self.counts.open = now + _OPEN, 1
+
+
+class _BadAnswer(Exception):
+    """An answer that is not the provider's word."""
+
+
+def _object(body: bytes, status: int) -> Mapping[str, Any]:
+    try:
+        members = json.loads(body)
+    except (ValueError, RecursionError):
+        members = None
+    if isinstance(members, dict):
+        return members
+    if status == 200:
+        raise _BadAnswer("the answer is no JSON object")
+    return {}

@@ -1,0 +1,109 @@
+"""Several providers as one: each token goes to the provider that gave it out, and to no other."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Protocol
+
+from bootgrant.approval.outside import Person
+from bootgrant.ports.clock import Clock
+from bootgrant.ports.token_verifier import TokenRefusal, Verified
+from bootgrant.providers.asked_checks import IntrospectionCheck, UserinfoCheck
+from bootgrant.providers.asking import Provider, ProviderCounts
+from bootgrant.providers.documents import Documents
+from bootgrant.providers.jwt_check import JwtCheck, read_unverified
+from bootgrant.providers.settings import Check, ProviderSettings
+from bootgrant.wire.secret import Secret
+
+log = logging.getLogger("bootgrant.providers")
+
+_REMEMBERED: Final = 4096
+_WORD_KEPT: Final = 20.0
+"""Seconds for which a provider's word about a token is not asked again."""
+_UNTOLD_LIFETIME: Final = 3600.0
+"""Seconds that a token is taken to live when the provider does not say."""
+_NAMES: Final = ("email", "preferred_username", "upn", "username", "name")
+
+
+class _Checking(Protocol):
+    async def check(self, token: Secret) -> Mapping[str, Any] | TokenRefusal: ...
+
+
+class OneProvider:
+    """A provider, its documents and the way in which its tokens are checked."""
+
+    def __init__(self, settings: ProviderSettings, clock: Clock) -> None:
+        self.settings = settings
+        self._clock = clock
+        self.provider = Provider(settings, clock)
+        documents = Documents(settings, self.provider, clock)
+        self._check: _Checking
+        match settings.check:
+            case Check.JWT:
+                self._check = JwtCheck(settings, documents, clock)
+            case Check.INTROSPECTION:
+                self._check = IntrospectionCheck(settings, self.provider, documents, clock)
+            case Check.USERINFO:
+                self._check = UserinfoCheck(settings, self.provider, documents)
+        self._words: OrderedDict[bytes, tuple[Verified | TokenRefusal, float]] = OrderedDict()
+
+    async def verify(self, token: Secret) -> Verified | TokenRefusal:
+        """Raises ProviderUnavailable."""
+        if self.settings.check is Check.JWT:
+            return self._said(await self._check.check(token))
+        digest = hashlib.sha256(token.reveal().encode()).digest()
+        known = self._words.get(digest)
+        if known is not None and known[1] > self._clock.steady():
+            return known[0]
+        word = self._said(await self._check.check(token))
+        self._words[digest] = (word, self._clock.steady() + _WORD_KEPT)
+        if len(self._words) > _REMEMBERED:
+            self._words.popitem(last=False)
+        return word
+
+    def _said(self, outcome: Mapping[str, Any] | TokenRefusal) -> Verified | TokenRefusal:
+        if isinstance(outcome, TokenRefusal):
+            return outcome
+        subject = outcome.get("sub")
+        if not isinstance(subject, str) or not subject:
+            return TokenRefusal.INVALID
+        ends = outcome.get("exp")
+        expires_at = float(ends) if isinstance(ends, (int, float)) else self._clock.now() + _UNTOLD_LIFETIME
+        name = next((value for key in _NAMES if isinstance(value := outcome.get(key), str) and value), "")
+        return Verified(Person(self.settings.name, subject, name, dict(outcome), expires_at), self.settings.rules)
+
+
+class Verifier:
+    """ports.token_verifier.TokenVerifier over all of a site's providers."""
+
+    def __init__(self, providers: Sequence[ProviderSettings], clock: Clock) -> None:
+        self._providers = [OneProvider(settings, clock) for settings in providers]
+
+    @property
+    def counts(self) -> Mapping[str, ProviderCounts]:
+        """By the provider's name."""
+        return {one.settings.name: one.provider.counts for one in self._providers}
+
+    async def verify(self, token: Secret) -> Verified | TokenRefusal:
+        """Raises ProviderUnavailable."""
+        read = read_unverified(token)
+        issuer = read[1].get("iss") if read else None
+        # A token that says who gave it out is shown to nobody else; one that is opaque to the one that takes such.
+        asked = [one for one in self._providers if issuer == one.settings.issuer]
+        if not asked and issuer is None:
+            asked = [one for one in self._providers if one.settings.check is not Check.JWT]
+        refusal = TokenRefusal.UNKNOWN
+        for one in asked:
+            word = await one.verify(token)
+            if isinstance(word, Verified):
+                return word
+            log.info("provider %s: %s", one.settings.name, word.value)
+            refusal = word
+        return refusal
+
+    async def close(self) -> None:
+        for one in self._providers:
+            await one.provider.close()

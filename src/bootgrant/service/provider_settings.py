@@ -1,0 +1,182 @@
+"""``[[providers]]`` of bootgrant.toml: whose tokens are accepted at /config, and what they let in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from bootgrant.approval.outside import OutsideRule
+from bootgrant.approval.policy import BadSelector, parse_selector
+from bootgrant.providers.settings import ALGORITHMS, Check, ProviderSettings
+from bootgrant.wire.secret import Secret
+
+_KEYS: Final = frozenset(
+    {
+        "name", "issuer", "check", "rules", "audiences", "scopes", "client_ids", "algorithms", "id_token", "jwks_url",
+        "introspection_url", "userinfo_url", "client_id", "client_secret_file", "ca_file", "leeway", "keys_kept",
+        "timeout",
+    }
+)  # fmt: skip
+_RULE_KEYS: Final = frozenset({"claims", "select", "control_plane"})
+_LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
+Row = Mapping[str, Any]
+
+
+def parse_providers(value: object, base: Path, seconds: Callable[[str], float]) -> tuple[ProviderSettings, ...]:
+    """The providers; files are below ``base`` unless absolute, ``seconds`` reads a duration. Raises ValueError."""
+    if not isinstance(value, (list, tuple)) or not all(isinstance(row, dict) for row in value):
+        raise ValueError("write each as [[providers]] with a name and an issuer")
+    providers = tuple(_provider(row, base, seconds) for row in value)
+    names = [provider.name for provider in providers]
+    if len(set(names)) != len(names):
+        raise ValueError("two of [[providers]] have the same name")
+    opaque = [provider.name for provider in providers if provider.check is not Check.JWT]
+    if len(opaque) > 1:
+        raise ValueError(
+            f"{' and '.join(opaque)}: only one provider may have its tokens checked by asking it; an opaque token does "
+            "not say whose it is, and would be shown to both"
+        )
+    return providers
+
+
+def _provider(row: Row, base: Path, seconds: Callable[[str], float]) -> ProviderSettings:
+    name = row.get("name")
+    if not isinstance(name, str) or not name:
+        raise ValueError("each of [[providers]] has a name")
+    try:
+        _refuse_unknown(row, _KEYS)
+        settings = ProviderSettings(
+            name=name,
+            issuer=_url(row, "issuer", required=True),
+            check=_check(row),
+            rules=_rules(row),
+            audiences=_texts(row, "audiences"),
+            scopes=_texts(row, "scopes"),
+            client_ids=_texts(row, "client_ids"),
+            algorithms=_algorithms(row),
+            id_token=_flag(row, "id_token"),
+            jwks_url=_url(row, "jwks_url"),
+            introspection_url=_url(row, "introspection_url"),
+            userinfo_url=_url(row, "userinfo_url"),
+            client_id=_text(row, "client_id"),
+            client_secret=_secret(row, base),
+            ca_file=base / Path(_text(row, "ca_file")).expanduser() if "ca_file" in row else None,
+            leeway=seconds(_text(row, "leeway") or "60s"),
+            keys_kept=seconds(_text(row, "keys_kept") or "24h"),
+            timeout=seconds(_text(row, "timeout") or "5s"),
+        )
+        _refuse_unsafe(settings)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+    return settings
+
+
+def _refuse_unsafe(settings: ProviderSettings) -> None:
+    """What would let in tokens that were given out for something else (the confused deputy)."""
+    if settings.check is Check.JWT and not settings.audiences and not settings.id_token:
+        raise ValueError(
+            "audiences is missing: without it every token of this provider, for whatever service, would be good here"
+        )
+    if settings.id_token and not settings.client_ids:
+        raise ValueError("id_token needs client_ids: an ID token is for one client (OpenID Connect Core 3.1.3.7)")
+    if settings.id_token and settings.check is not Check.JWT:
+        raise ValueError('an ID token is a JWT: write check = "jwt"')
+    if settings.check is Check.INTROSPECTION:
+        if not settings.audiences and not settings.client_ids:
+            raise ValueError("introspection needs audiences or client_ids: every token of the provider is active there")
+        if not settings.client_id:
+            raise ValueError("introspection needs a client_id of this server, and mostly a client_secret_file")
+    if settings.leeway > 600:
+        raise ValueError('leeway: at most "10m"; put the clocks right instead')
+
+
+def _rules(row: Row) -> tuple[OutsideRule, ...]:
+    rules = row.get("rules", [])
+    if not isinstance(rules, list) or not rules or not all(isinstance(rule, dict) for rule in rules):
+        raise ValueError("who may let in what is missing: write [[providers.rules]] with claims and select")
+    return tuple(_rule(rule) for rule in rules)
+
+
+def _rule(rule: Row) -> OutsideRule:
+    _refuse_unknown(rule, _RULE_KEYS)
+    claims = rule.get("claims")
+    if not isinstance(claims, dict) or not claims:
+        raise ValueError('a rule needs claims, such as {email = "*@example.org"}')
+    try:
+        select = tuple(parse_selector(text) for text in _texts(rule, "select"))
+    except BadSelector as error:
+        raise ValueError(str(error)) from None
+    if not select:
+        raise ValueError('a rule needs select, such as ["site=fra", "worker-*"], or ["*"] for every entry')
+    return OutsideRule(tuple((name, _texts(claims, name)) for name in claims), select, _flag(rule, "control_plane"))
+
+
+def _refuse_unknown(row: Row, known: frozenset[str]) -> None:
+    if unknown := sorted(set(row) - known):
+        raise ValueError(f"there is no {unknown[0]!r}; the keys are {', '.join(sorted(known))}")
+
+
+def _check(row: Row) -> Check:
+    try:
+        return Check(row.get("check", "jwt"))
+    except ValueError:
+        raise ValueError(f"check is one of {', '.join(check.value for check in Check)}") from None
+
+
+def _algorithms(row: Row) -> tuple[str, ...]:
+    algorithms = _texts(row, "algorithms") or ALGORITHMS
+    if wrong := [algorithm for algorithm in algorithms if algorithm not in ALGORITHMS]:
+        raise ValueError(f"algorithms: {wrong[0]!r} is none of {', '.join(ALGORITHMS)}")
+    return algorithms
+
+
+def _url(row: Row, key: str, *, required: bool = False) -> str:
+    text = _text(row, key)
+    if not text:
+        if required:
+            raise ValueError(f"{key} is missing")
+        return ""
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
+        raise ValueError(f"{key}: {text!r} is no https URL")
+    if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+        raise ValueError(f"{key}: whoever is on the way could forge keys and tokens over plain http: use https")
+    return text
+
+
+def _text(row: Row, key: str) -> str:
+    text = row.get(key, "")
+    if not isinstance(text, str):
+        raise ValueError(f"{key}: expected a text")  # noqa: TRY004  (a setting, not a programmer's type)
+    return text
+
+
+def _texts(row: Row, key: str) -> tuple[str, ...]:
+    """A list of texts; one text is a list of one."""
+    value = row.get(key, [])
+    values = [value] if isinstance(value, str) else value
+    if not isinstance(values, list) or not all(isinstance(text, str) and text for text in values):
+        raise ValueError(f"{key}: expected a list of texts")
+    return tuple(values)
+
+
+def _flag(row: Row, key: str) -> bool:
+    value = row.get(key, False)
+    if not isinstance(value, bool):
+        raise ValueError(f"{key} is true or false")  # noqa: TRY004  (a setting, not a programmer's type)
+    return value
+
+
+def _secret(row: Row, base: Path) -> Secret | None:
+    if "client_secret_file" not in row:
+        return None
+    path = base / Path(_text(row, "client_secret_file")).expanduser()
+    try:
+        secret = path.read_text("utf-8").partition("\n")[0].strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"the client_secret_file {path} cannot be read: {error}") from None
+    if not secret:
+        raise ValueError(f"the client_secret_file {path} is empty")
+    return Secret(secret)

@@ -1,0 +1,118 @@
+"""A machine fetches its configuration with the token of an outside provider: it says who approved, not which machine.
+
+So the machine's identity is what the query claims. What keeps one machine's keys from another is then: the person's
+rules, the networks where the entry is expected, and the token itself, which is good for the first machine and address
+that come with it and for no other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import logging
+from dataclasses import dataclass
+
+from bootgrant.approval.audit import AuditEvent, AuditKind
+from bootgrant.approval.grant import GrantRules
+from bootgrant.approval.outside import NotAllowed, Person, allowing_rule
+from bootgrant.approval.policy import is_in
+from bootgrant.ports.audit_log import AuditLog
+from bootgrant.ports.binding_store import Binding, BindingStore
+from bootgrant.ports.clock import Clock
+from bootgrant.ports.config_source import ConfigSource, MachineEntry, Rendered
+from bootgrant.ports.token_verifier import TokenRefusal, TokenVerifier
+from bootgrant.wire.identity import MachineIdentity
+from bootgrant.wire.secret import Secret
+from bootgrant.workflows.deliver_config import DeliveryRefusal
+from bootgrant.workflows.find_entry import FindEntry
+
+log = logging.getLogger("bootgrant.machines")
+
+
+@dataclass(frozen=True, slots=True)
+class OutsideReady:
+    """The configuration to send, who let the machine in, and the token's binding."""
+
+    person: Person
+    identity: MachineIdentity
+    binding: Binding
+    rendered: Rendered
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverOutside:
+    verifier: TokenVerifier
+    find_entry: FindEntry
+    source: ConfigSource
+    bindings: BindingStore
+    audit: AuditLog
+    clock: Clock
+    rules: GrantRules
+
+    async def __call__(
+        self, token: Secret, claimed: MachineIdentity, address: str
+    ) -> OutsideReady | DeliveryRefusal | TokenRefusal:
+        """What this token lets the claimed machine have. A refusal binds and burns nothing.
+
+        Raises ProviderUnavailable, StoreUnavailable and ConfigUnavailable.
+        """
+        word = await self.verifier.verify(token)
+        if isinstance(word, TokenRefusal):
+            return word
+        if not claimed.identifies():
+            return DeliveryRefusal.NO_IDENTITY
+        found = await self.find_entry(claimed)
+        if found is None:
+            return DeliveryRefusal.NO_CONFIG
+        try:
+            allowing_rule(word.rules, word.person, found.entry)
+        except NotAllowed as error:
+            log.warning("/config refused to %s with the token of %s: %s", address, word.person, error)
+            return DeliveryRefusal.CONTROL_PLANE if error.only_control_plane else DeliveryRefusal.NOT_ALLOWED
+        if not _expected_at(found.entry, address):
+            log.warning("/config refused to %s: %s is not expected there", address, found.entry.name)
+            return DeliveryRefusal.OTHER_NETWORK
+        rendered = await self.source.render(found.entry.name, claimed)
+        if rendered is None:
+            return DeliveryRefusal.NO_CONFIG
+        binding = await self._bind(token, claimed, address, found.entry.name, word.person)
+        return (
+            binding if isinstance(binding, DeliveryRefusal) else OutsideReady(word.person, claimed, binding, rendered)
+        )
+
+    async def _bind(
+        self, token: Secret, claimed: MachineIdentity, address: str, entry: str, person: Person
+    ) -> Binding | DeliveryRefusal:
+        now = self.clock.now()
+        digest = hashlib.sha256(b"bootgrant outside token\0" + token.reveal().encode()).digest()
+        binding = await self.bindings.bind(Binding(digest, claimed.key, address, entry, now, person.expires_at))
+        if (binding.identity_key, binding.address, binding.entry) != (claimed.key, address, entry):
+            log.warning("/config refused to %s: the token of %s is bound to another machine", address, person)
+            return DeliveryRefusal.OTHER_MACHINE
+        if binding.delivered_at is not None and binding.delivered_at + self.rules.delivery_grace <= now:
+            return DeliveryRefusal.USED_TOKEN
+        return binding
+
+    async def record(self, ready: OutsideReady, address: str) -> None:
+        """Note that the whole configuration left for ``address``. Raises StoreUnavailable."""
+        now, rendered = self.clock.now(), ready.rendered
+        await self.bindings.mark_delivered(ready.binding.digest, now)
+        event = AuditEvent(
+            at=now,
+            kind=AuditKind.DELIVERED,
+            actor=str(ready.person),
+            via=f"provider:{ready.person.provider}",
+            identity=ready.identity,
+            address=address,
+            entry=rendered.entry.name,
+            revision=rendered.entry.revision,
+            digest=rendered.sha256,
+            reason="the machine's identity is its own claim",
+            details={"size": len(rendered.config), "composer": rendered.composer, "subject": ready.person.subject},
+        )
+        await self.audit.append([event])
+
+
+def _expected_at(entry: MachineEntry, address: str) -> bool:
+    """Whether the address is in one of the entry's networks, when it names some."""
+    return not entry.networks or is_in(address, [ipaddress.ip_network(text) for text in entry.networks])

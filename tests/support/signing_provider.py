@@ -1,0 +1,80 @@
+"""A provider that signs: metadata and keys on a loopback port, tokens as a test wants them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from joserfc import jwt
+from joserfc.jwk import RSAKey
+
+from bootgrant.wire.secret import Secret
+from support.answering_server import AnsweringServer, Asked, http, reply
+from support.fakes import FakeClock
+
+AUDIENCE = "bootgrant"
+
+
+@dataclass(slots=True)
+class SigningProvider:
+    """``down`` makes it answer 503; ``said`` is what introspection and userinfo answer."""
+
+    clock: FakeClock
+    server: AnsweringServer = field(init=False)
+    key: RSAKey = field(default_factory=lambda: RSAKey.generate_key(2048, {"kid": "one"}))
+    down: bool = False
+    said: dict[str, Any] = field(default_factory=dict)
+    said_status: int = 200
+
+    @property
+    def issuer(self) -> str:
+        return self.server.url
+
+    def rotate(self, kid: str) -> None:
+        """A new key in place of the old one."""
+        self.key = RSAKey.generate_key(2048, {"kid": kid})
+
+    def token(self, header: Mapping[str, Any] | None = None, **changes: Any) -> Secret:
+        """An access token (RFC 9068) for ``changes`` of the usual claims; None leaves one out."""
+        now = int(self.clock.now())
+        claims = {
+            "iss": self.issuer, "sub": "ana-1", "aud": AUDIENCE, "exp": now + 300, "iat": now, "client_id": "machines",
+            "scope": "openid machines", "email": "ana@example.org",
+        } | changes  # fmt: skip
+        claims = {name: value for name, value in claims.items() if value is not None}
+        head = {"alg": "RS256", "kid": self.key.kid, "typ": "at+jwt"} | dict(header or {})
+        return Secret(jwt.encode(head, claims, self.key, algorithms=[head["alg"]]))
+
+    def answer(self, asked: Asked) -> bytes:
+        if self.down:
+            return http(503)
+        match asked.target:
+            case "/.well-known/openid-configuration":
+                return reply(
+                    200,
+                    {
+                        "issuer": self.issuer,
+                        "jwks_uri": f"{self.issuer}/keys",
+                        "introspection_endpoint": f"{self.issuer}/introspect",
+                        "userinfo_endpoint": f"{self.issuer}/userinfo",
+                    },
+                )
+            case "/keys":
+                return reply(200, {"keys": [self.key.as_dict(private=False)]})
+            case "/introspect" | "/userinfo":
+                return reply(self.said_status, self.said)
+            case _:
+                return http(404)
+
+    def asked_for(self, target: str) -> int:
+        return self.server.targets().count(target)
+
+
+@contextmanager
+def signing_provider(clock: FakeClock) -> Iterator[SigningProvider]:
+    provider = SigningProvider(clock)
+    with AnsweringServer(provider.answer) as server:
+        provider.server = server
+        yield provider
