@@ -36,7 +36,7 @@ class SigningProvider:
         """A new key in place of the old one."""
         self.key = RSAKey.generate_key(2048, {"kid": kid})
 
-    def token(self, header: Mapping[str, Any] | None = None, **changes: Any) -> Secret:
+    def token(self, header: Mapping[str, Any] | None = None, /, **changes: Any) -> Secret:
         """An access token (RFC 9068) for ``changes`` of the usual claims; None leaves one out."""
         now = int(self.clock.now())
         claims = {

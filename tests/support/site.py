@@ -48,14 +48,14 @@ class InProcess:
 
 
 @contextmanager
-def site_in_process(folder: Path, *settings: str) -> Iterator[InProcess]:
+def site_in_process(folder: Path, *settings: str, clock: FakeClock | None = None) -> Iterator[InProcess]:
     """``settings`` are lines of bootgrant.toml."""
     config = folder / "bootgrant.toml"
     config.write_text("\n".join(['public_url = "http://boot.example:8080"', *settings]))
     site = load_site(config)
     site.data.mkdir()
     site.machines.mkdir()
-    clock = FakeClock()
+    clock = clock or FakeClock()
     with SqliteDatabase(site.data, clock.now()) as database:
         built = build(site, database, KEY, 1000, clock, CountedEntropy())
         yield InProcess(built, database, site.machines, clock, site)

@@ -1,0 +1,160 @@
+"""``GET /config`` with the token of an outside provider: what such a token lets in, and to whom it is good."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from bootgrant.approval.audit import AuditKind
+from bootgrant.ports.audit_log import AuditFilter
+from support.fakes import FakeClock
+from support.grants import MAC, UUID
+from support.machine import token
+from support.signing_provider import SigningProvider, signing_provider
+from support.site import InProcess, site_in_process
+
+pytestmark = pytest.mark.anyio
+OTHER_UUID = "7b2f3f60-52c1-4e0f-8a6d-0d5f1c3e9a11"
+ENTRIES = f"""
+defaults: {{schema: talos}}
+entries:
+  - {{name: worker-1, match: {{uuid: {UUID}}}, labels: {{site: fra}}, networks: [10.20.0.0/24], layers: [worker]}}
+  - {{name: worker-2, match: {{uuid: {OTHER_UUID}}}, labels: {{site: fra}}, layers: [worker]}}
+  - {{name: cp-1, match: {{mac: "{MAC}"}}, labels: {{site: fra}}, layers: [cp]}}
+  - {{name: ber-1, match: {{serial: SN-BER}}, labels: {{site: ber}}, layers: [worker]}}
+"""
+WORKER = "version: v1alpha1\nmachine:\n  type: worker\n  token: swordfish\n"
+
+
+@dataclass(slots=True)
+class Outside:
+    site: InProcess
+    provider: SigningProvider
+
+    async def fetch(self, bearer: str, query: str = f"uuid={UUID}", address: str = "10.20.0.11") -> httpx.Response:
+        headers = {"authorization": f"Bearer {bearer}"}
+        return await self.site.client(address).get(f"/config?{query}", headers=headers)
+
+    async def refused(self, query: str, address: str = "10.20.0.11", /, **claims: object) -> tuple[int, str]:
+        answer = await self.fetch(self.provider.token(**claims).reveal(), query, address)
+        assert len(answer.text.rstrip("\n")) <= 32
+        return answer.status_code, answer.text.rstrip("\n")
+
+
+@pytest.fixture
+def outside(tmp_path: Path) -> Iterator[Outside]:
+    clock = FakeClock()
+    with signing_provider(clock) as provider:
+        settings = (
+            "[grants]", 'hold = "0s"', "[[providers]]", 'name = "corp"', f'issuer = "{provider.issuer}"',
+            'audiences = ["bootgrant"]',
+            "[[providers.rules]]", 'claims = {email = "*@example.org"}', 'select = ["site=fra"]',
+            "[[providers.rules]]", 'claims = {groups = "cluster-admins"}', 'select = ["cp-*"]', "control_plane = true",
+        )  # fmt: skip
+        with site_in_process(tmp_path, *settings, clock=clock) as site:
+            (site.machines / "machines.yaml").write_text(ENTRIES)
+            (site.machines / "worker").mkdir()
+            (site.machines / "worker" / "base.yaml").write_text(WORKER)
+            (site.machines / "cp").mkdir()
+            (site.machines / "cp" / "base.yaml").write_text("version: v1alpha1\nmachine:\n  type: controlplane\n")
+            yield Outside(site, provider)
+
+
+async def test_who_a_rule_is_about_lets_in_what_it_selects(outside: Outside) -> None:
+    answer = await outside.fetch(outside.provider.token().reveal())
+    assert (answer.status_code, answer.text) == (200, WORKER)
+    assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_the_audit_says_who_approved_and_that_the_machine_claimed_its_identity(outside: Outside) -> None:
+    await outside.fetch(outside.provider.token().reveal())
+    (record,) = await outside.site.database.audit.newest(AuditFilter(kinds=(AuditKind.DELIVERED,)), 10)
+    event = record.event
+    assert (event.actor, event.via, event.entry) == ("ana@example.org (corp)", "provider:corp", "worker-1")
+    assert (event.identity.uuid, event.address) == (UUID, "10.20.0.11")
+    assert "its own claim" in event.reason
+    assert len(event.digest) == 64
+
+
+@pytest.mark.parametrize(
+    ("query", "claims", "refusal"),
+    [
+        (f"uuid={UUID}", {"email": "eve@elsewhere.example"}, (403, "approver has no right to this")),
+        (f"uuid={UUID}", {"email": None}, (403, "approver has no right to this")),
+        ("serial=SN-BER", {}, (403, "approver has no right to this")),
+        (f"mac={MAC}", {}, (403, "control plane: not by this token")),
+        ("hostname=worker-1", {}, (403, "no uuid, serial or mac in URL")),
+        ("", {}, (403, "no uuid, serial or mac in URL")),
+        ("uuid=1c9d2a52-8f2e-4d9a-9a53-2d3d1f0c5c77", {}, (404, "no config for this machine yet")),
+        (f"uuid={UUID}", {"aud": "another"}, (401, "token is for another audience")),
+        (f"uuid={UUID}", {"exp": 1}, (401, "token expired: ask again")),
+    ],
+)
+async def test_everything_else_is_refused_with_a_reason_that_fits_the_console(
+    outside: Outside, query: str, claims: dict[str, object], refusal: tuple[int, str]
+) -> None:
+    assert await outside.refused(query, **claims) == refusal
+
+
+async def test_a_control_plane_takes_a_rule_that_says_so(outside: Outside) -> None:
+    admin = outside.provider.token(email="root@elsewhere.example", groups=["staff", "cluster-admins"])
+    answer = await outside.fetch(admin.reveal(), f"mac={MAC}")
+    assert answer.status_code == 200
+    assert "controlplane" in answer.text
+
+
+async def test_a_machine_is_served_only_where_its_entry_is_expected(outside: Outside) -> None:
+    assert await outside.refused(f"uuid={UUID}", "10.99.0.1") == (403, "not in its expected network")
+
+
+async def test_the_first_machine_that_comes_with_a_token_is_the_only_one_it_serves(outside: Outside) -> None:
+    bearer = outside.provider.token().reveal()
+    assert (await outside.fetch(bearer)).status_code == 200
+    for query, address in ((f"uuid={OTHER_UUID}", "10.20.0.11"), (f"uuid={UUID}", "10.20.0.12")):
+        stolen = await outside.fetch(bearer, query, address)
+        assert (stolen.status_code, stolen.text) == (403, "token used by another machine\n")
+    assert (await outside.fetch(bearer)).status_code == 200
+
+
+async def test_a_refused_request_binds_nothing(outside: Outside) -> None:
+    bearer = outside.provider.token().reveal()
+    assert (await outside.fetch(bearer, f"mac={MAC}")).status_code == 403
+    assert (await outside.fetch(bearer, f"uuid={UUID}", "10.99.0.1")).status_code == 403
+    assert (await outside.fetch(bearer)).status_code == 200
+
+
+async def test_after_a_delivery_and_its_grace_the_token_is_used_up(outside: Outside) -> None:
+    bearer = outside.provider.token(exp=int(outside.site.clock.now()) + 7200).reveal()
+    await outside.fetch(bearer)
+    outside.site.clock.advance(14 * 60)
+    assert (await outside.fetch(bearer)).status_code == 200
+    outside.site.clock.advance(2 * 60)
+    used = await outside.fetch(bearer)
+    assert (used.status_code, used.text) == (401, "token used: ask again\n")
+
+
+async def test_while_the_provider_is_down_a_machine_is_told_to_come_again(outside: Outside) -> None:
+    bearer = outside.provider.token().reveal()
+    outside.provider.down = True
+    answer = await outside.fetch(bearer)
+    assert (answer.status_code, answer.text) == (503, "provider down, retrying\n")
+    assert answer.headers["retry-after"]
+
+
+async def test_our_own_tokens_work_beside_and_need_no_provider(outside: Outside) -> None:
+    outside.provider.down = True
+    own = await token(outside.site.client(), outside.site.admin(), uuid=UUID)
+    assert (await outside.fetch(own)).text == WORKER
+    assert outside.provider.server.asked == []
+
+
+async def test_the_database_knows_no_token(outside: Outside) -> None:
+    bearer = outside.provider.token().reveal()
+    await outside.fetch(bearer)
+    kept = b"".join(path.read_bytes() for path in outside.site.site.data.glob("bootgrant.sqlite3*"))
+    assert bearer.encode() not in kept
+    assert bearer.rpartition(".")[2].encode() not in kept

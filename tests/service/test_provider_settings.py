@@ -1,0 +1,73 @@
+"""``[[providers]]``: what is read, and what is refused because it would let in too much."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bootgrant.providers.settings import Check
+from bootgrant.service.settings import SettingsError, Site, load_site
+
+GOOD = """
+name = "corp"
+issuer = "https://idp.example.org"
+audiences = ["bootgrant"]
+"""
+RULE = """
+[[providers.rules]]
+claims = {email = "*@example.org"}
+select = ["site=fra"]
+"""
+
+
+def load(folder: Path, *providers: str) -> Site:
+    tables = "".join(f"[[providers]]\n{provider}\n" for provider in providers)
+    (folder / "bootgrant.toml").write_text(f'public_url = "https://boot.example.org"\n{tables}')
+    return load_site(folder / "bootgrant.toml")
+
+
+def test_a_provider_is_read_with_its_rules_and_its_secret(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("swordfish\n")
+    more = 'check = "introspection"\nclient_id = "bootgrant"\nclient_secret_file = "secret"\nleeway = "30s"\n'
+    (provider,) = load(tmp_path, GOOD + more + RULE).providers
+    assert (provider.check, provider.leeway, provider.audiences) == (Check.INTROSPECTION, 30.0, ("bootgrant",))
+    assert provider.client_secret is not None
+    assert provider.client_secret.reveal() == "swordfish"
+    (rule,) = provider.rules
+    assert rule.claims == (("email", ("*@example.org",)),)
+    assert not rule.control_plane
+
+
+@pytest.mark.parametrize(
+    ("provider", "told"),
+    [
+        (GOOD, "who may let in what is missing"),
+        (GOOD.replace('audiences = ["bootgrant"]', "") + RULE, "audiences is missing"),
+        (GOOD.replace("https:", "http:") + RULE, "use https"),
+        (GOOD + 'algorithms = ["HS256"]\n' + RULE, "HS256"),
+        (GOOD + 'algorithms = ["none"]\n' + RULE, "none"),
+        (GOOD + "id_token = true\n" + RULE, "id_token needs client_ids"),
+        (GOOD + 'check = "guess"\n' + RULE, "check is one of"),
+        (GOOD + 'check = "introspection"\n' + RULE, "client_id"),
+        (GOOD + 'leeway = "1h"\n' + RULE, "leeway"),
+        (GOOD + 'audience = "typo"\n' + RULE, "there is no 'audience'"),
+        (GOOD + RULE.replace("claims", "claim"), "there is no 'claim'"),
+        (GOOD + RULE.replace('{email = "*@example.org"}', "{}"), "a rule needs claims"),
+        (GOOD + RULE.replace('["site=fra"]', "[]"), "a rule needs select"),
+        (GOOD + 'client_secret_file = "missing"\n' + RULE, "cannot be read"),
+        ('issuer = "https://idp.example.org"\n' + RULE, "has a name"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_and_says_what_to_write(tmp_path: Path, provider: str, told: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        load(tmp_path, provider)
+    assert told in str(refused.value)
+
+
+def test_two_providers_have_two_names_and_one_takes_opaque_tokens(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="same name"):
+        load(tmp_path, GOOD + RULE, GOOD + RULE)
+    userinfo = GOOD + 'check = "userinfo"\n'
+    with pytest.raises(SettingsError, match="only one provider"):
+        load(tmp_path, userinfo + RULE, userinfo.replace("corp", "other") + RULE)
