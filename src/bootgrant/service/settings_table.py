@@ -241,6 +241,15 @@ SETTINGS: Final = (
         (),
         "Outside providers whose tokens are accepted at /config, as [[providers]] each, with [[providers.rules]] that "
         "say who may let in what (docs/providers.md). Only in the file.",
+        example=(
+            "[[providers]]",
+            'name = "corp"',
+            'issuer = "https://idp.example.org"',
+            'audiences = ["bootgrant"]',
+            "[[providers.rules]]",
+            'claims = {groups = "platform"}',
+            'select = ["role=worker"]',
+        ),
     ),
     Setting(
         "clients",
