@@ -12,9 +12,10 @@ from starlette.responses import PlainTextResponse, Response
 from bootgrant.approval.grant import GrantState
 from bootgrant.approval.operators import Role
 from bootgrant.asgi.types import App, Message
-from bootgrant.operator_plane.app import PAGES, OperatorPlane, build_pages
+from bootgrant.operator_plane.app import PAGES, build_pages
 from bootgrant.operator_plane.login.passwords import Argon2Hasher
 from bootgrant.operator_plane.permissions import PERMISSIONS, Permission, UndeclaredRoute
+from bootgrant.operator_plane.plane import OperatorPlane
 from bootgrant.operator_plane.visit import Visit
 from bootgrant.ports.grant_store import StoreUnavailable
 from bootgrant.ports.operator_store import Operator
@@ -189,13 +190,13 @@ async def test_a_page_without_a_permission_keeps_the_server_from_starting(office
 
 async def test_a_page_of_the_admin_socket_cannot_be_offered_to_the_network(office: Office) -> None:
     with pytest.raises(UndeclaredRoute):
-        build_pages(plane(office), [("POST", "/api/v1/approve", secret_page)])
+        build_pages(plane(office), [("POST", "/people/tokens/{verb}", secret_page)])
 
 
 async def test_every_page_that_is_not_public_sends_a_stranger_to_sign_in(office: Office) -> None:
     browser = office.browser()
-    for (method, path), permission in PERMISSIONS.items():
-        if permission is Permission.SIGNED_IN:
+    for method, path, _ in PAGES:
+        if PERMISSIONS[method, path] is Permission.SIGNED_IN:
             answer = await browser.client.request(
                 method,
                 path.format(code="BBBB-BBBB", grant_id="x"),

@@ -1,4 +1,4 @@
-"""Both faces of the operator plane as ASGI applications: the pages, and the admin API of ``data/admin.sock``."""
+"""The pages as an ASGI application. Their twin for programs is api/app.py."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from bootgrant.operator_plane import trouble
-from bootgrant.operator_plane.api.admin import build_admin_api
 from bootgrant.operator_plane.headers import PageHeaders
 from bootgrant.operator_plane.host import HostRule
 from bootgrant.operator_plane.pages import (
@@ -37,8 +36,6 @@ from bootgrant.operator_plane.permissions import LEAST_ROLE, Permission, permiss
 from bootgrant.operator_plane.plane import OperatorPlane
 from bootgrant.operator_plane.visit import Handler, guarded
 from bootgrant.ports.grant_store import StoreUnavailable
-
-__all__ = ["OperatorPlane", "build_admin_api", "build_pages"]
 
 log = logging.getLogger("bootgrant.operators")
 

@@ -13,8 +13,8 @@ class Permission(Enum):
     """What a caller must have shown before a route runs."""
 
     PUBLIC = "anybody who can reach the server"
-    SIGNED_IN = "an operator with a session, whatever the role"
     AFTER_PASSWORD = "an operator whose password was right, also when a passkey is still to come"  # noqa: S105  (no password)
+    SIGNED_IN = "an operator or a token, whatever the role"
     APPROVER = "an operator who may decide"
     ADMIN = "an operator who may do everything"
     ADMIN_SOCKET = "whoever may open data/admin.sock (mode 0600): the server's user and root"
@@ -56,10 +56,30 @@ PERMISSIONS: Final[Mapping[tuple[str, str], Permission]] = {
     ("POST", "/people/operators/{verb}"): Permission.ADMIN_SOCKET,
     ("GET", "/people/tokens"): Permission.ADMIN_SOCKET,
     ("POST", "/people/tokens/{verb}"): Permission.ADMIN_SOCKET,
-    ("GET", "/api/v1/pending"): Permission.ADMIN_SOCKET,
-    ("GET", "/api/v1/grants/{code}"): Permission.ADMIN_SOCKET,
-    ("POST", "/api/v1/approve"): Permission.ADMIN_SOCKET,
-    ("POST", "/api/v1/deny"): Permission.ADMIN_SOCKET,
+    ("GET", "/api/v1/openapi.json"): Permission.PUBLIC,
+    ("GET", "/api/v1/whoami"): Permission.SIGNED_IN,
+    ("GET", "/api/v1/pending"): Permission.SIGNED_IN,
+    ("GET", "/api/v1/grants/{code}"): Permission.SIGNED_IN,
+    ("GET", "/api/v1/requests/{id}"): Permission.SIGNED_IN,
+    ("GET", "/api/v1/requests/{id}/configuration"): Permission.SIGNED_IN,
+    ("POST", "/api/v1/approve"): Permission.APPROVER,
+    ("POST", "/api/v1/deny"): Permission.APPROVER,
+    ("POST", "/api/v1/requests/{id}/revoke"): Permission.ADMIN,
+    ("GET", "/api/v1/machines"): Permission.SIGNED_IN,
+    ("POST", "/api/v1/machines/explain"): Permission.SIGNED_IN,
+    ("GET", "/api/v1/assignments"): Permission.SIGNED_IN,
+    ("POST", "/api/v1/assign"): Permission.APPROVER,
+    ("POST", "/api/v1/unassign"): Permission.APPROVER,
+    ("GET", "/api/v1/audit"): Permission.SIGNED_IN,
+    ("GET", "/api/v1/operators"): Permission.ADMIN,
+    ("POST", "/api/v1/operators"): Permission.ADMIN,
+    ("PATCH", "/api/v1/operators/{name}"): Permission.ADMIN,
+    ("POST", "/api/v1/operators/{name}/disable"): Permission.ADMIN,
+    ("POST", "/api/v1/operators/{name}/enable"): Permission.ADMIN,
+    ("POST", "/api/v1/operators/{name}/reset"): Permission.ADMIN,
+    ("GET", "/api/v1/tokens"): Permission.ADMIN,
+    ("POST", "/api/v1/tokens"): Permission.ADMIN,
+    ("DELETE", "/api/v1/tokens/{name}"): Permission.ADMIN,
 }
 
 

@@ -24,8 +24,9 @@ from bootgrant.machine_plane.introspection import introspection
 from bootgrant.machine_plane.metadata import Metadata
 from bootgrant.machine_plane.revocation import revocation
 from bootgrant.machine_plane.token import token
+from bootgrant.operator_plane.api.app import Listener, build_api
 from bootgrant.operator_plane.api.people import PEOPLE
-from bootgrant.operator_plane.app import build_admin_api, build_pages
+from bootgrant.operator_plane.app import build_pages
 from bootgrant.ports.clock import Clock
 from bootgrant.ports.database import Database
 from bootgrant.ports.entropy import Entropy
@@ -35,7 +36,7 @@ from bootgrant.service.http_protocol import ShortWay
 from bootgrant.service.machines import machine_source, webhook_secret
 from bootgrant.service.metrics.collecting import ServerCollector, Watched, registry_of
 from bootgrant.service.metrics.endpoint import MetricsEndpoint
-from bootgrant.service.people import people_api, people_plane
+from bootgrant.service.people import api_plane, people_api, people_plane
 from bootgrant.service.settings import Site
 from bootgrant.sources.layered import LayeredSource
 from bootgrant.store.sqlite.database import SqliteDatabase
@@ -53,6 +54,7 @@ from bootgrant.workflows.poll_grant import PollGrant
 from bootgrant.workflows.watch_requests import WatchRequests
 
 _CONFIG = "/config"
+_API = "/api/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +93,16 @@ class Router:
 
 
 @dataclass(frozen=True, slots=True)
-class _AdminRouter:
-    """What ``data/admin.sock`` serves: requests of machines, and people."""
+class _By:
+    """What is asked below ``start`` goes to ``app``, the rest elsewhere."""
 
-    requests: App
-    people: App
+    start: str
+    app: App
+    otherwise: App
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        is_people = scope["type"] == "http" and scope["path"].startswith(PEOPLE)
-        await (self.people if is_people else self.requests)(scope, receive, send)
+        below = scope["type"] == "http" and scope["path"].startswith(self.start)
+        await (self.app if below else self.otherwise)(scope, receive, send)
 
 
 def build(site: Site, database: Database, key: bytes, held_most: int, clock: Clock, entropy: Entropy) -> Built:
@@ -111,10 +114,10 @@ def build(site: Site, database: Database, key: bytes, held_most: int, clock: Clo
     counts = RequestCounts()
     rules = MachineRules(AllowedNetworks(site.machine_networks), site.clients, counts)
     decisions = build_decisions(site, database, source, clock, codes, admission)
-    decide = decisions.decide
     plane = people_plane(site, database, decisions, clock, entropy)
+    api = api_plane(site, database, decisions, source, clock, entropy)
     request_id = partial(_request_id, entropy)
-    pages = RequestIds(Counted(build_pages(plane), counts), request_id)
+    pages = RequestIds(Counted(_By(_API, build_api(api, Listener.PUBLIC), build_pages(plane)), counts), request_id)
     notify = NotifyWaiting(database.grants, source, database.outbox, clock, entropy, site.operators_url, site.notify)
     metrics = _metrics(site, Watched(database, counts, notify.counts, held, clock))
     verifier = Verifier(site.providers, clock)
@@ -144,7 +147,7 @@ def build(site: Site, database: Database, key: bytes, held_most: int, clock: Clo
         config=ConfigEndpoint(_deliver(site, database, source, verifier, clock), rules.networks, counts),
         otherwise=pages if site.operators_listen is None else _nothing_else,
     )
-    local = _AdminRouter(build_admin_api(decide, clock), people_api(database, clock, entropy))
+    local = _By(PEOPLE, people_api(database, clock, entropy), build_api(api, Listener.ADMIN_SOCKET))
     admin = RequestIds(Counted(local, counts), request_id)
     collect = CollectEnded(database.grants, database.bindings, clock, site.kept)
     proxies = TrustedProxies(AllowedNetworks(site.trusted_proxies))

@@ -7,12 +7,14 @@ from collections.abc import Mapping
 import httpx
 from starlette.types import ASGIApp
 
+from bootgrant.operator_plane.api.call import ApiPlane
 from bootgrant.operator_plane.api.people import build_people_api
 from bootgrant.operator_plane.host import has_passkeys
 from bootgrant.operator_plane.login.passwords import Argon2Hasher
 from bootgrant.operator_plane.login.webauthn_ceremony import WebAuthnCeremony
 from bootgrant.operator_plane.plane import OperatorPlane
 from bootgrant.ports.clock import Clock
+from bootgrant.ports.config_source import ConfigSource
 from bootgrant.ports.database import Database
 from bootgrant.ports.entropy import Entropy
 from bootgrant.service.database import open_database
@@ -48,6 +50,23 @@ def people_plane(site: Site, database: Database, decisions: Decisions, clock: Cl
         watching=WatchRequests(database.grants, clock),
         asks_suffix=site.confirm_suffix,
         settings=site.shown,
+    )
+
+
+def api_plane(
+    site: Site, database: Database, decisions: Decisions, source: ConfigSource, clock: Clock, entropy: Entropy
+) -> ApiPlane:
+    """What the API is made of."""
+    return ApiPlane(
+        decide=decisions.decide,
+        assign=decisions.assign,
+        manage=ManageOperators(database.operators, database.passkeys, Argon2Hasher(), clock, entropy),
+        tokens=ApiTokens(database.api_tokens, clock, entropy),
+        store=database.grants,
+        source=source,
+        audit=database.audit,
+        clock=clock,
+        public_url=site.operators_url,
     )
 
 

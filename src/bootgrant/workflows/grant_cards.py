@@ -81,10 +81,14 @@ class GrantCards:
             cards += await asyncio.gather(*(self.in_short(grant) for grant in grants[start : start + _AT_ONCE]))
         return cards
 
-    async def look_up(self, typed: str) -> GrantCard | None:
+    async def find(self, typed: str) -> DeviceGrant | None:
         """The request behind a typed user code, whatever its state; None when there is none."""
         letters = normalise_user_code(typed)
-        grant = await self.store.find_by_user_code(self.codes.digest(letters)) if letters else None
+        return await self.store.find_by_user_code(self.codes.digest(letters)) if letters else None
+
+    async def look_up(self, typed: str) -> GrantCard | None:
+        """The same as a card."""
+        grant = await self.find(typed)
         return await self.in_full(grant) if grant else None
 
     async def show(self, grant_id: str) -> GrantCard | None:

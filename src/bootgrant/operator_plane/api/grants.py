@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bootgrant.approval.history import Past
+from bootgrant.ports.config_source import MachineEntry
 from bootgrant.workflows.grant_cards import GrantCard
 
 Json = dict[str, object]
@@ -16,16 +18,52 @@ def grant_json(card: GrantCard, now: float) -> Json:
         "state": card.state.value,
         "identity": grant.identity.given(),
         "address": grant.source_address,
+        "network": card.network,
         "client_id": grant.client_id,
         "opened_at": grant.opened_at,
         "expires_at": grant.expires_at,
         "age": max(0.0, now - grant.opened_at),
         "left": max(0.0, grant.expires_at - now),
-        "entry": {"name": card.entry.name, "matched": card.entry.matched} if card.entry else None,
+        "entry": entry_json(card.entry) if card.entry else None,
         "problem": card.problem,
+        "assigned_by": card.assignment.by if card.assignment else None,
+        "rivals": list(card.rivals),
+        "needed": card.needed,
+        "votes": [{"by": vote.by, "at": vote.at} for vote in grant.votes],
+        "evidence": [
+            {"name": check.name, "verdict": check.verdict.value, "detail": check.detail} for check in card.evidence
+        ],
         "decided_by": decision.by if decision else None,
         "decided_at": decision.at if decision else None,
         "reason": decision.reason if decision else None,
         "delivered_at": grant.delivered_at,
         "deliveries": grant.deliveries,
+    }
+
+
+def entry_json(entry: MachineEntry) -> Json:
+    """What a machine would get, by name, without its content."""
+    return {
+        "name": entry.name,
+        "matched": entry.matched,
+        "labels": dict(entry.labels),
+        "layers": list(entry.layers),
+        "exact": entry.exact,
+        "networks": list(entry.networks),
+        "approvals": entry.approvals,
+        "machine_type": entry.machine_type,
+        "revision": entry.revision,
+        "fingerprint": entry.fingerprint,
+    }
+
+
+def past_json(past: Past) -> Json:
+    """What is known of a machine from before, newest first."""
+    return {
+        "requests": [{"at": at, "address": address} for at, address in past.requests],
+        "deliveries": [
+            {"at": done.at, "address": done.address, "entry": done.entry, "sha256": done.sha256}
+            for done in past.deliveries
+        ],
+        "denials": [{"at": at, "by": by, "reason": reason} for at, by, reason in past.denials],
     }

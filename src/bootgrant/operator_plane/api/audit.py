@@ -1,0 +1,32 @@
+"""The audit by program: newest first, with filters; each record as it is kept, so that its digest can be checked."""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+from bootgrant.approval.audit import AuditKind, exported
+from bootgrant.operator_plane.api.call import Call, Told
+from bootgrant.ports.audit_log import AuditFilter
+from bootgrant.wire.identity import MachineIdentity
+
+MOST_LISTED: Final = 500
+
+
+async def newest(call: Call) -> Told:
+    """What happened, newest first; ``next`` is the number to go on from."""
+    query = call.query
+    machine = MachineIdentity.from_claim({name: query.get(name, "") for name in MachineIdentity.STRONG})
+    which = AuditFilter(
+        kinds=tuple(AuditKind(kind) for kind in query.get("kind", ())),
+        actor=query.get("actor", ""),
+        grant_id=query.get("request", ""),
+        entry=query.get("entry", ""),
+        machine=machine if machine.identifies() else None,
+        since=query.get("since"),
+        until=query.get("until"),
+    )
+    limit = query.get("limit", 100)
+    records = await call.plane.audit.newest(which, limit + 1, query.get("before"))
+    more = records[limit - 1].seq if len(records) > limit else None
+    return Told({"events": [json.loads(exported(record)) for record in records[:limit]], "next": more})

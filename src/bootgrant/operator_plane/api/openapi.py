@@ -1,0 +1,85 @@
+"""The OpenAPI 3.1 document of the API, made from its table of routes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from bootgrant import __version__
+from bootgrant.operator_plane.api.call import Json
+from bootgrant.operator_plane.api.routes import ApiRoute
+from bootgrant.operator_plane.api.shapes import COMPONENTS, Schema
+from bootgrant.operator_plane.permissions import LEAST_ROLE
+
+PATH: Final = "/api/v1/openapi.json"
+
+_ABOUT: Final = (
+    "What the pages do, by program. Show an API token (`bootgrant tokens add`) as a Bearer token; on `data/admin.sock` "
+    "none is needed. Times are Unix seconds. Every error has a stable name and a line for a person."
+)
+_MEANING: Final = {
+    200: "It was done.",
+    201: "It was made.",
+    400: "The request is not as this document says.",
+    401: "There is no token, or one that opens nothing.",
+    403: "The token's role or labels do not allow it.",
+    404: "There is none.",
+    409: "It cannot be done now; the message says why.",
+    410: "It is too late.",
+    413: "The body is too large.",
+    503: "The database or the configurations cannot be used now; try again.",
+}
+_ALWAYS: Final = (400, 401, 403, 503)
+_PLACE: Final = re.compile(r"\{(\w+)\}")
+
+
+def document(routes: Iterable[ApiRoute], server: str) -> Json:
+    """``server`` is scheme, host and port."""
+    paths: dict[str, Json] = {}
+    for route in routes:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "bootgrant", "version": __version__, "description": _ABOUT},
+        "servers": [{"url": server}],
+        "security": [{"token": []}],
+        "paths": paths,
+        "components": {
+            "schemas": COMPONENTS,
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+def _operation(route: ApiRoute) -> Json:
+    places = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+        for name in _PLACE.findall(route.path)
+    ]
+    asked = [{"name": name, "in": "query", **_parameter(schema)} for name, schema in route.query.items()]
+    too_large = (413,) if route.body is not None else ()
+    statuses = sorted({*_ALWAYS, *too_large, *route.refusals})
+    made: Json = {
+        "operationId": route.operation,
+        "summary": route.summary,
+        "description": f"Least role: {LEAST_ROLE[route.permission].value}.",
+        "responses": {
+            str(route.status): _answer(route.status, route.told),
+            **{str(status): _answer(status, {"$ref": "#/components/schemas/Error"}) for status in statuses},
+        },
+    }
+    if places or asked:
+        made["parameters"] = [*places, *asked]
+    if route.body is not None:
+        made["requestBody"] = {"required": True, "content": {"application/json": {"schema": route.body}}}
+    return made
+
+
+def _parameter(schema: Schema) -> Json:
+    about = {"description": schema["description"]} if "description" in schema else {}
+    return {**about, "schema": {name: value for name, value in schema.items() if name != "description"}}
+
+
+def _answer(status: int, schema: Schema) -> Json:
+    return {"description": _MEANING[status], "content": {"application/json": {"schema": schema}}}

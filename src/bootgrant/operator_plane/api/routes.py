@@ -1,0 +1,270 @@
+"""Every route of the API, once: what is served, with which permission, and the OpenAPI document are made from it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from bootgrant.approval.audit import AuditKind
+from bootgrant.operator_plane.api import accounts, audit, machines, requests
+from bootgrant.operator_plane.api.call import Call, Told
+from bootgrant.operator_plane.api.shapes import (
+    CODE,
+    COUNT,
+    FLAG,
+    IDENTITY,
+    LABEL,
+    LABELS,
+    NAME,
+    ROLE,
+    TEXT,
+    TIME,
+    Schema,
+    asked,
+    listed,
+    named,
+    nullable,
+    ref,
+)  # fmt: skip
+from bootgrant.operator_plane.permissions import Permission
+
+Handler = Callable[[Call], Awaitable[Told]]
+
+_LOOK: Final = Permission.SIGNED_IN
+_DECIDE: Final = Permission.APPROVER
+_ADMIN: Final = Permission.ADMIN
+
+
+@dataclass(frozen=True, slots=True)
+class ApiRoute:
+    """``query`` are the parameters with their shapes; an array's parameter may be repeated. ``body`` is None for no
+    body. ``told`` is the shape of an answer with ``status``; ``refusals`` are statuses with an Error beside those that
+    every route may answer."""
+
+    method: str
+    path: str
+    permission: Permission
+    handler: Handler
+    told: Schema
+    query: Mapping[str, Schema] = field(default_factory=dict)
+    body: Schema | None = None
+    status: int = 200
+    refusals: tuple[int, ...] = ()
+
+    @property
+    def operation(self) -> str:
+        """``approve``, ``add_operator``: the name of the function that answers."""
+        name: str = self.handler.__name__
+        return name
+
+    @property
+    def summary(self) -> str:
+        """One line of what it does."""
+        return (self.handler.__doc__ or "").partition("\n")[0].rstrip(".")
+
+
+_LABEL: Final[Schema] = {
+    **listed(LABEL),
+    "maxItems": 32,
+    "description": 'Only machines whose entry has this label, such as "site=fra"; may be repeated.',
+}
+_LIMIT: Final[Schema] = {"type": "integer", "minimum": 1, "maximum": requests.MOST_LISTED}
+_SEEN: Final[Schema] = {
+    "type": "string",
+    "maxLength": 256,
+    "description": "The fingerprint of the entry that you saw: no other is approved by it.",
+}
+_SHORT: Final[Schema] = {"type": "string", "maxLength": 256}
+_CLAIM: Final = dict.fromkeys(("uuid", "serial", "mac", "hostname"), _SHORT)
+_NAMED: Final = named(name=TEXT)
+_PASSWORD: Final = named(name=TEXT, password={**nullable(TEXT), "description": "Shown once; null when none was made."})
+_RIGHTS: Final = {"role": ROLE, "labels": LABELS}
+
+ROUTES: Final[tuple[ApiRoute, ...]] = (
+    ApiRoute(
+        "GET",
+        "/api/v1/whoami",
+        _LOOK,
+        accounts.whoami,
+        named(name=TEXT, role=ROLE, labels=listed(TEXT), via=TEXT, person=nullable(TEXT)),
+    ),
+    ApiRoute(
+        "GET",
+        "/api/v1/pending",
+        _LOOK,
+        requests.pending,
+        named(pending=listed(ref("Request")), next={**nullable(TEXT), "description": "Send it as after for the rest."}),
+        query={
+            "label": _LABEL,
+            "text": {**_SHORT, "description": "Part of a variable, of the address or of the entry's name."},
+            "expected": {**FLAG, "description": "Only machines that the configurations know, or only others."},
+            "limit": _LIMIT,
+            "after": {"type": "string", "maxLength": 64, "description": "The next of the page before."},
+        },
+    ),
+    ApiRoute("GET", "/api/v1/grants/{code}", _LOOK, requests.show, ref("Request"), refusals=(404,)),
+    ApiRoute(
+        "GET",
+        "/api/v1/requests/{id}",
+        _LOOK,
+        requests.show_by_id,
+        named(request=ref("Request"), past=ref("Past")),
+        refusals=(404,),
+    ),
+    ApiRoute(
+        "GET",
+        "/api/v1/requests/{id}/configuration",
+        _LOOK,
+        requests.configuration,
+        named(entry=TEXT, text={**TEXT, "description": "With every secret blacked out."}),
+        refusals=(404, 409),
+    ),
+    ApiRoute(
+        "POST",
+        "/api/v1/approve",
+        _DECIDE,
+        requests.approve,
+        {
+            "anyOf": [
+                ref("Request"),
+                named(
+                    approved={**listed(TEXT), "description": "Codes, as they were sent."},
+                    refused={
+                        "type": "object",
+                        "description": "Why the others were not, by their code.",
+                        "additionalProperties": ref("Error"),
+                    },
+                ),
+            ]
+        },
+        body={
+            "oneOf": [
+                asked("code", code=CODE, seen=_SEEN),
+                asked("codes", codes={**listed(CODE), "minItems": 1, "maxItems": requests.MOST_AT_ONCE}),
+            ]
+        },
+        refusals=(404, 409, 410),
+    ),
+    ApiRoute(
+        "POST",
+        "/api/v1/deny",
+        _DECIDE,
+        requests.deny,
+        ref("Request"),
+        body=asked("code", code=CODE, reason={"type": "string", "maxLength": 1000}),
+        refusals=(404, 409, 410),
+    ),
+    ApiRoute(
+        "POST",
+        "/api/v1/requests/{id}/revoke",
+        _ADMIN,
+        requests.revoke,
+        ref("Request"),
+        refusals=(404, 409, 410),
+    ),
+    ApiRoute(
+        "GET",
+        "/api/v1/machines",
+        _LOOK,
+        machines.entries,
+        named(entries=listed(ref("Entry"))),
+        query={"label": _LABEL},
+    ),
+    ApiRoute(
+        "POST",
+        "/api/v1/machines/explain",
+        _LOOK,
+        machines.explain,
+        named(identity=IDENTITY, entry=nullable(ref("Entry")), assigned_by=nullable(TEXT)),
+        body=asked(**_CLAIM),
+        refusals=(409,),
+    ),
+    ApiRoute(
+        "GET",
+        "/api/v1/assignments",
+        _LOOK,
+        machines.assignments,
+        named(assignments=listed(ref("Assignment"))),
+    ),
+    ApiRoute(
+        "POST",
+        "/api/v1/assign",
+        _DECIDE,
+        machines.assign,
+        ref("Assignment"),
+        body=asked("code", "entry", code=CODE, entry={"type": "string", "minLength": 1, "maxLength": 256}),
+        refusals=(404, 409),
+    ),
+    ApiRoute(
+        "POST",
+        "/api/v1/unassign",
+        _DECIDE,
+        machines.unassign,
+        ref("Assignment"),
+        body=asked(**_CLAIM),
+        refusals=(409,),
+    ),
+    ApiRoute(
+        "GET",
+        "/api/v1/audit",
+        _LOOK,
+        audit.newest,
+        named(events=listed(ref("Event")), next={**nullable(COUNT), "description": "Send it as before for the rest."}),
+        query={
+            "kind": {**listed({"type": "string", "enum": [kind.value for kind in AuditKind]}), "maxItems": 32},
+            "actor": _SHORT,
+            "request": {"type": "string", "maxLength": 64},
+            "entry": _SHORT,
+            "uuid": _SHORT,
+            "serial": _SHORT,
+            "mac": _SHORT,
+            "since": TIME,
+            "until": TIME,
+            "limit": _LIMIT,
+            "before": {"type": "integer", "minimum": 1, "maximum": 2**53},
+        },
+    ),
+    ApiRoute("GET", "/api/v1/operators", _ADMIN, accounts.operators, named(operators=listed(ref("Operator")))),
+    ApiRoute(
+        "POST",
+        "/api/v1/operators",
+        _ADMIN,
+        accounts.add_operator,
+        _PASSWORD,
+        body=asked("name", "role", name=NAME, **_RIGHTS, break_glass=FLAG),
+        status=201,
+        refusals=(409,),
+    ),
+    ApiRoute(
+        "PATCH",
+        "/api/v1/operators/{name}",
+        _ADMIN,
+        accounts.change_operator,
+        _NAMED,
+        body=asked("role", **_RIGHTS),
+        refusals=(409,),
+    ),
+    ApiRoute("POST", "/api/v1/operators/{name}/disable", _ADMIN, accounts.disable_operator, _NAMED, refusals=(409,)),
+    ApiRoute("POST", "/api/v1/operators/{name}/enable", _ADMIN, accounts.enable_operator, _NAMED, refusals=(409,)),
+    ApiRoute("POST", "/api/v1/operators/{name}/reset", _ADMIN, accounts.reset_operator, _PASSWORD, refusals=(409,)),
+    ApiRoute("GET", "/api/v1/tokens", _ADMIN, accounts.tokens, named(tokens=listed(ref("Token")))),
+    ApiRoute(
+        "POST",
+        "/api/v1/tokens",
+        _ADMIN,
+        accounts.add_token,
+        named(token={**TEXT, "description": "Shown once."}, about=ref("Token")),
+        body=asked(
+            "name",
+            "role",
+            "seconds",
+            name=NAME,
+            **_RIGHTS,
+            seconds={"type": "number", "exclusiveMinimum": 0, "maximum": 366 * 86400},
+        ),
+        status=201,
+        refusals=(409,),
+    ),
+    ApiRoute("DELETE", "/api/v1/tokens/{name}", _ADMIN, accounts.revoke_token, _NAMED, refusals=(404,)),
+)

@@ -1,0 +1,244 @@
+"""The API for programs: tokens and roles, the list and its filters, many at once, assigning, operators, the audit."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import httpx
+import pytest
+
+from bootgrant.approval.operators import Role, parse_labels, socket_actor
+from bootgrant.operator_plane.api.openapi import document
+from bootgrant.operator_plane.api.routes import ROUTES
+from bootgrant.operator_plane.permissions import LEAST_ROLE, PERMISSIONS
+from bootgrant.wire.identity import MachineIdentity
+from bootgrant.workflows.api_tokens import ApiTokens, NewToken
+from support.fakes import CountedEntropy
+from support.grants import MAC, UUID, other_machine
+from support.office import Office
+from support.site import CONFIG
+
+pytestmark = pytest.mark.anyio
+_ENTROPY = CountedEntropy()
+
+
+async def program(office: Office, role: Role = Role.ADMIN, *labels: str, seconds: float = 3600) -> httpx.AsyncClient:
+    """A program at 10.0.0.5 with a token of this role."""
+    site = office.site
+    tokens = ApiTokens(site.database.api_tokens, site.clock, _ENTROPY)
+    name = f"ci-{_ENTROPY.random_bytes(4).hex()}"
+    made = await tokens.create(name, role, parse_labels(labels), seconds, socket_actor("root"))
+    assert isinstance(made, NewToken)
+    client = site.client("10.0.0.5")
+    client.headers["authorization"] = f"Bearer {made.secret.reveal()}"
+    return client
+
+
+async def told(answer: httpx.Response, status: int = 200) -> Any:
+    assert answer.status_code == status, answer.text
+    return answer.json()
+
+
+def test_routes_permissions_and_document_are_one_table() -> None:
+    routes = {(route.method, route.path) for route in ROUTES}
+    declared = {key for key in PERMISSIONS if key[1].startswith("/api/")} - {("GET", "/api/v1/openapi.json")}
+    paths = document(ROUTES, "https://boot.example")["paths"]
+    described = {(method.upper(), path) for path, methods in paths.items() for method in methods}
+    assert routes == declared == described
+    assert len({route.operation for route in ROUTES}) == len(ROUTES)
+    assert all(route.summary for route in ROUTES)
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.operation)
+async def test_a_route_is_for_its_role_and_for_nobody_without_a_token(office: Office, route: Any) -> None:
+    path = re.sub(r"\{\w+\}", "nothing", route.path)
+    async with office.site.client("10.0.0.5") as nobody:
+        assert (await told(await nobody.request(route.method, path), 401))["error"] == "no_token"
+    for role in Role:
+        async with await program(office, role) as client:
+            answer = await client.request(route.method, path, json={} if route.body is not None else None)
+        may = role.is_at_least(LEAST_ROLE[route.permission])
+        assert (answer.status_code == 403) is not may, (role, answer.text)
+
+
+async def test_a_token_that_is_over_or_made_up_opens_nothing(office: Office) -> None:
+    async with await program(office, seconds=60) as client:
+        assert (await told(await client.get("/api/v1/whoami")))["role"] == "admin"
+        office.site.clock.advance(60)
+        over = await client.get("/api/v1/whoami")
+        client.headers["authorization"] = f"Bearer bootgrant_{'A' * 43}"
+        made_up = await client.get("/api/v1/whoami")
+    assert over.headers["www-authenticate"].startswith("Bearer")
+    assert (await told(over, 401)) == (await told(made_up, 401))
+
+
+async def test_a_session_of_a_browser_opens_nothing_here(office: Office) -> None:
+    person = await office.person()
+    assert (await person.client.get("/api/v1/pending")).status_code == 401
+
+
+async def test_the_list_goes_on_where_its_page_ended(office: Office) -> None:
+    for number in range(7):
+        await office.machine(identity=other_machine(number), grant_id=f"{number:032x}")
+    seen: list[str] = []
+    async with await program(office, Role.VIEWER) as client:
+        after: dict[str, str] = {}
+        while True:
+            page = await told(await client.get("/api/v1/pending", params={"limit": 3, **after}))
+            seen += [one["identity"]["serial"] for one in page["pending"]]
+            if page["next"] is None:
+                break
+            after = {"after": page["next"]}
+    assert sorted(seen) == [f"SN{number:04}" for number in range(7)]
+    assert len(seen) == 7
+
+
+async def test_the_list_is_filtered_by_text_and_by_what_is_expected(office: Office) -> None:
+    office.configure()
+    await office.machine()
+    await office.machine(identity=MachineIdentity(serial="SPARE1"))
+    async with await program(office, Role.VIEWER) as client:
+        by_text = await told(await client.get("/api/v1/pending", params={"text": "spare"}))
+        expected = await told(await client.get("/api/v1/pending", params={"expected": "true"}))
+        typo = await told(await client.get("/api/v1/pending", params={"expcted": "true"}), 400)
+        wrong = await told(await client.get("/api/v1/pending", params={"limit": "many"}), 400)
+    assert [one["identity"] for one in by_text["pending"]] == [{"serial": "SPARE1"}]
+    assert [one["identity"] for one in expected["pending"]] == [{"uuid": UUID, "mac": MAC}]
+    assert "expcted" in typo["message"]
+    assert "limit" in wrong["message"]
+
+
+async def test_many_are_approved_at_once_and_each_refusal_is_told(office: Office) -> None:
+    codes = []
+    for number in range(20):
+        (office.site.machines / f"SN{number:04}.yaml").write_text(CONFIG)
+        codes.append((await office.machine(identity=other_machine(number)))[1])
+    _, unknown_machine = await office.machine(identity=MachineIdentity(serial="SPARE1"))
+    async with await program(office, Role.APPROVER) as client:
+        body = {"codes": [*codes, unknown_machine, "BBBB-BBBB"]}
+        first = await told(await client.post("/api/v1/approve", json=body))
+        again = await told(await client.post("/api/v1/approve", json=body))
+    assert first["approved"] == codes
+    assert {code: one["error"] for code, one in first["refused"].items()} == {
+        unknown_machine: "no_entry",
+        "BBBB-BBBB": "unknown",
+    }
+    assert again["approved"] == []
+    assert {one["error"] for one in again["refused"].values()} == {"already_decided", "no_entry", "unknown"}
+
+
+async def test_a_token_with_labels_decides_about_its_machines_alone(office: Office) -> None:
+    office.configure()
+    _, code = await office.machine()
+    async with await program(office, Role.APPROVER, "site=fra") as client:
+        refused = await told(await client.post("/api/v1/approve", json={"code": code}), 403)
+    assert (refused["error"], "site=fra" in refused["message"]) == ("not_allowed", True)
+
+
+async def test_a_decision_names_its_token_whatever_user_it_claims(office: Office) -> None:
+    _, code = await office.machine()
+    async with await program(office, Role.APPROVER) as client:
+        done = await told(await client.post("/api/v1/deny", json={"code": code, "reason": "no", "user": "root"}))
+    assert re.fullmatch(r"ci-\w+ \(token:ci-\w+\)", done["decided_by"])
+
+
+async def test_what_it_would_get_is_shown_and_what_was_seen_is_what_is_approved(office: Office) -> None:
+    office.configure()
+    grant, code = await office.machine()
+    async with await program(office, Role.APPROVER) as client:
+        shown = await told(await client.get(f"/api/v1/requests/{grant.grant_id}"))
+        preview = await told(await client.get(f"/api/v1/requests/{grant.grant_id}/configuration"))
+        other = await client.post("/api/v1/approve", json={"code": code, "seen": "another"})
+        seen = shown["request"]["entry"]["fingerprint"]
+        done = await told(await client.post("/api/v1/approve", json={"code": code, "seen": seen}))
+    assert (preview["entry"], UUID in preview["text"]) == (f"{UUID}.yaml", True)
+    assert (await told(other, 409))["error"] == "entry_changed"
+    assert (done["state"], shown["past"]["deliveries"]) == ("approved", [])
+
+
+async def test_an_approval_is_taken_back(office: Office) -> None:
+    office.configure()
+    grant, code = await office.machine()
+    async with await program(office) as client:
+        await client.post("/api/v1/approve", json={"code": code})
+        path = f"/api/v1/requests/{grant.grant_id}/revoke"
+        states = [(await told(await client.post(path)))["state"] for _ in range(2)]
+    assert states == ["revoked", "revoked"]
+
+
+async def test_a_machine_that_nobody_knows_is_given_an_entry_and_loses_it_again(office: Office) -> None:
+    office.configure()
+    _, code = await office.machine(identity=MachineIdentity(serial="SPARE1"))
+    machine = {"serial": "SPARE1"}
+    async with await program(office) as client:
+        before = await told(await client.post("/api/v1/machines/explain", json=machine))
+        given = await told(await client.post("/api/v1/assign", json={"code": code, "entry": f"{UUID}.yaml"}))
+        after = await told(await client.post("/api/v1/machines/explain", json=machine))
+        listed = await told(await client.get("/api/v1/assignments"))
+        await told(await client.post("/api/v1/unassign", json=machine))
+        twice = await told(await client.post("/api/v1/unassign", json=machine), 409)
+    assert (before["entry"], given["entry"], after["entry"]["name"]) == (None, f"{UUID}.yaml", f"{UUID}.yaml")
+    assert listed["assignments"] == [given]
+    assert "nothing was assigned" in twice["message"]
+
+
+async def test_operators_are_added_changed_and_shut_out(office: Office) -> None:
+    async with await program(office) as client:
+        new = {"name": "ben", "role": "approver", "labels": ["site=fra"]}
+        added = await told(await client.post("/api/v1/operators", json=new), 201)
+        await told(await client.post("/api/v1/operators", json=new), 409)
+        await told(await client.patch("/api/v1/operators/ben", json={"role": "viewer"}))
+        await told(await client.post("/api/v1/operators/ben/disable"))
+        [ben] = (await told(await client.get("/api/v1/operators")))["operators"]
+        await told(await client.post("/api/v1/operators/ben/enable"))
+        reset = await told(await client.post("/api/v1/operators/ben/reset"))
+    assert (ben["role"], ben["labels"], ben["disabled_at"] is None) == ("viewer", ["site=fra"], False)
+    assert added["password"]
+    assert reset["password"] not in ("", added["password"])
+
+
+async def test_a_token_makes_tokens_and_ends_them(office: Office) -> None:
+    async with await program(office) as client:
+        new = {"name": "grafana", "role": "viewer", "seconds": 60}
+        made = await told(await client.post("/api/v1/tokens", json=new), 201)
+        assert made["about"]["expires_at"] == office.site.clock.now() + 60
+        names = [one["name"] for one in (await told(await client.get("/api/v1/tokens")))["tokens"]]
+        assert "grafana" in names
+        await told(await client.delete("/api/v1/tokens/grafana"))
+        await told(await client.delete("/api/v1/tokens/grafana"), 404)
+        client.headers["authorization"] = f"Bearer {made['token']}"
+        await told(await client.get("/api/v1/whoami"), 401)
+
+
+async def test_the_audit_is_read_newest_first_with_filters(office: Office) -> None:
+    office.configure()
+    grant, code = await office.machine()
+    _, other = await office.machine(identity=MachineIdentity(serial="SPARE1"))
+    async with await program(office) as client:
+        await client.post("/api/v1/approve", json={"code": code})
+        await client.post("/api/v1/deny", json={"code": other, "reason": "not ours"})
+        everything = await told(await client.get("/api/v1/audit", params={"limit": 1}))
+        rest = await told(await client.get("/api/v1/audit", params={"before": everything["next"]}))
+        approved = await told(await client.get("/api/v1/audit", params={"kind": "approved", "uuid": UUID}))
+        bad = await client.get("/api/v1/audit", params={"kind": "nonsense"})
+    assert (everything["events"][0]["kind"], everything["events"][0]["reason"]) == ("denied", "not ours")
+    assert all(event["seq"] < everything["next"] for event in rest["events"])
+    assert [event["grant"] for event in approved["events"]] == [grant.grant_id]
+    assert bad.status_code == 400
+
+
+async def test_an_answer_is_never_kept_by_what_is_in_between(office: Office) -> None:
+    async with await program(office) as client:
+        answer = await client.get("/api/v1/pending")
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["x-request-id"]
+
+
+async def test_a_path_that_is_not_there_and_a_wrong_method_are_told_as_json(office: Office) -> None:
+    async with await program(office) as client:
+        missing = await told(await client.get("/api/v1/nothing"), 404)
+        wrong = await client.delete("/api/v1/pending")
+    assert missing["error"] == "not_found"
+    assert ((await told(wrong, 405))["error"], "GET" in wrong.headers["allow"]) == ("wrong_method", True)
