@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -15,8 +16,10 @@ from bootgrant.acquire.dial import TransportError, Trouble
 from bootgrant.acquire.endpoint import parse_endpoint
 from bootgrant.acquire.errors import AcquireError, BadParameter, TlsFailed
 from bootgrant.acquire.transport import CertificateError, Request, Response, Transport
+from bootgrant.loaders.private_ca import early_value
 from support.answering_server import AnsweringServer, http
 from support.certificates import Authority
+from support.site import bootgrant, clean_environment
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +45,20 @@ def test_a_private_authority_is_trusted_when_it_is_given(authority: Authority, n
     tls = authority.server("DNS:localhost,IP:127.0.0.1")
     with AnsweringServer(lambda _: http(200, b"private"), tls=tls) as server:
         assert exchange(f"https://{name}:{server.port}/", authority.certificate).body == b"private"
+
+
+@pytest.mark.parametrize("mode", [[], ["--compat", "talos"]], ids=["default", "compat"])
+def test_an_authority_on_the_kernel_command_line_is_trusted(
+    authority: Authority, tmp_path: Path, mode: list[str]
+) -> None:
+    early = early_value(authority.certificate.read_text())
+    output = tmp_path / "config"
+    with AnsweringServer(lambda _: http(200, b"private"), tls=authority.server("IP:127.0.0.1")) as server:
+        cmdline = f"talos.config={server.url}/ talos.config.early={early}"
+        words = ["--cmdline", cmdline, "--output", str(output), "--console", "plain", "--timeout", "20s", *mode]
+        done = subprocess.run(bootgrant("acquire", *words), capture_output=True, env=clean_environment(), timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert output.read_bytes() == b"private"
 
 
 def test_an_ipv6_server_with_a_zone_is_checked_by_its_address(authority: Authority) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from bootgrant.acquire.clock import Clock, SystemClock
 from bootgrant.acquire.console import Console, choose_console
 from bootgrant.acquire.endpoint import endpoint_of, without_password
+from bootgrant.acquire.errors import AcquireError
 from bootgrant.acquire.expect import check_config
 from bootgrant.acquire.facts import MachineFacts, check_names
 from bootgrant.acquire.kernel_cmdline import KernelCmdline, parse_cmdline
@@ -110,9 +111,9 @@ class Acquisition:
         from bootgrant.acquire.transport import Transport
 
         options = self._options
-        for name, given in ((EARLY, settings.early), (INLINE, settings.inline)):
-            if given is not None:
-                self._console.warning(f"{name} is not used, because talos.config names another source")
+        authorities = self._authorities(settings)
+        if settings.inline is not None:
+            self._console.warning(f"{INLINE} is not used, because talos.config names another source")
         facts = MachineFacts(options.root, self._cmdline, options.given, options.code_file)
         wanted = wanted_variables(settings.config_url)
         hosts = _hosts(self._cmdline, settings, options.issuer)
@@ -120,13 +121,30 @@ class Acquisition:
         facts.wait_for_network(self._ends_at, hosts)
         patience = options.attempt_timeout / 2
         variables = Variables(facts, options.root, self._console, self._clock, patience, self._ends_at)
-        transport = Transport(ca=options.ca, environ=options.environ)
+        transport = Transport(ca=options.ca, environ=options.environ, authorities=authorities)
         oauth = settings.oauth
         authorizer = None if oauth is None else self._authorizer(oauth, variables, transport)
         values = variables.for_url(wanted)
         shown = without_password(populate(settings.config_url, _without_code(values)))
         content = self._fetch(populate(settings.config_url, values), shown, authorizer, transport)
         return Configuration(content, shown)
+
+    def _authorities(self, settings: Settings) -> str:
+        """What ``talos.config.early`` adds to the authorities; a machine's configuration it is not."""
+        if settings.early is None:
+            return ""
+        from bootgrant.acquire.early_trust import trusted_roots
+
+        try:
+            found = trusted_roots(settings.early)
+        except AcquireError as error:
+            self._console.warning(f"{EARLY} is not used: {error}")
+            return ""
+        if not found:
+            self._console.warning(
+                f"{EARLY} is not used: it brings no certificate authority, and nothing else counts here"
+            )
+        return found
 
     def _authorizer(self, oauth: OAuthSettings, variables: Variables, transport: Transport) -> Authorizer:
         from bootgrant.acquire.authorization import Authorizer, with_metadata

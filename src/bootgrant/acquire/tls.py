@@ -16,8 +16,11 @@ _UNKNOWN_ISSUER: Final = frozenset({2, 18, 19, 20, 21})
 _WRONG_NAME: Final = frozenset({62, 64})
 
 
-def client_context(ca: Path | None) -> ssl.SSLContext:
-    """The system's authorities and those in ``ca`` (PEM); TLS 1.2 or newer. Raises BadParameter for a bad file."""
+def client_context(ca: Path | None, authorities: str = "") -> ssl.SSLContext:
+    """The system's authorities, those in the file ``ca`` and in ``authorities`` (PEM); TLS 1.2 or newer.
+
+    Raises BadParameter for what holds no certificate that can be read.
+    """
     context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
@@ -29,7 +32,20 @@ def client_context(ca: Path | None) -> ssl.SSLContext:
             raise BadParameter(
                 f"cannot use the certificate authorities in {ca}: {reason}", "name a PEM file with --ca"
             ) from error
+    if authorities:
+        add_authorities(context, authorities)
     return context
+
+
+def add_authorities(context: ssl.SSLContext, pem: str) -> None:
+    """Trust the certificates that ``talos.config.early`` brought. Raises BadParameter."""
+    try:
+        context.load_verify_locations(cadata=pem)
+    except ssl.SSLError as error:
+        raise BadParameter(
+            "talos.config.early holds a certificate that cannot be read",
+            "make it with `bootgrant kernel-args --ca FILE`",
+        ) from error
 
 
 def explain_certificate(error: ssl.SSLCertVerificationError, where: str) -> TlsFailed:

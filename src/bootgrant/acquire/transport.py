@@ -70,10 +70,14 @@ class Response:
 
 
 class Transport:
-    """Makes exchanges. ``ca`` is a PEM file of more authorities, ``environ`` where proxies are named."""
+    """Makes exchanges. ``ca`` is a PEM file of more authorities, ``authorities`` are still more of them, as PEM, and
+    ``environ`` is where proxies are named."""
 
-    def __init__(self, *, ca: Path | None = None, environ: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, *, ca: Path | None = None, environ: Mapping[str, str] | None = None, authorities: str = ""
+    ) -> None:
         self._ca = ca
+        self._authorities = authorities
         self._environ = environ or {}
         self._context: ssl.SSLContext | None = None
 
@@ -107,7 +111,7 @@ class Transport:
         from bootgrant.acquire import tls
 
         if self._context is None:
-            self._context = tls.client_context(self._ca)
+            self._context = tls.client_context(self._ca, self._authorities)
         connection.settimeout(max(0.001, min(HANDSHAKE_TIMEOUT, deadline - time.monotonic())))
         try:
             return self._context.wrap_socket(connection, server_hostname=endpoint.name)

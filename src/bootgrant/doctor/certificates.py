@@ -16,17 +16,12 @@ from pathlib import Path
 from typing import Final
 
 import certifi
-import yaml
 from cryptography import x509
 
 from bootgrant.acquire import tls
 from bootgrant.acquire.dial import TransportError, Trouble, connect, resolve
 from bootgrant.acquire.endpoint import Endpoint
-from bootgrant.acquire.errors import BadParameter
-from bootgrant.acquire.settings import EARLY
-from bootgrant.acquire.sources import decode_inline
 from bootgrant.doctor.findings import Finding, Level, Step
-from bootgrant.wire.secret import Secret
 
 _LIMIT: Final = 10.0
 _SOON: Final = 14 * 86400.0
@@ -44,7 +39,7 @@ class Trust:
         """What a Talos node with these parameters trusts."""
         context = ssl.create_default_context(cafile=certifi.where())
         if self.early:
-            context.load_verify_locations(cadata=self.early)
+            tls.add_authorities(context, self.early)
         return context
 
     def with_given(self) -> ssl.SSLContext:
@@ -55,30 +50,8 @@ class Trust:
         return context
 
     def of_computer(self) -> ssl.SSLContext:
-        """What this computer trusts, and the same additions. Raises BadParameter for a file that is none."""
-        context = tls.client_context(self.given)
-        if self.early:
-            context.load_verify_locations(cadata=self.early)
-        return context
-
-
-def early_authorities(encoded: Secret) -> str:
-    """The certificates (PEM) of ``talos.config.early``'s TrustedRootsConfig documents. Raises AcquireError."""
-    content = decode_inline(encoded, EARLY)
-    try:
-        documents = list(yaml.safe_load_all(content))
-    except yaml.YAMLError as error:
-        raise BadParameter(f"{EARLY} is not YAML", "make it anew with `bootgrant kernel-args --ca FILE`") from error
-    kinds = [each for each in documents if isinstance(each, dict) and each.get("kind") == "TrustedRootsConfig"]
-    pem = "\n".join(str(each.get("certificates", "")) for each in kinds)
-    try:
-        if pem:
-            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=pem)
-    except ssl.SSLError as error:
-        raise BadParameter(
-            f"{EARLY} holds a certificate that cannot be read", "make it anew with `bootgrant kernel-args --ca FILE`"
-        ) from error
-    return pem
+        """What this computer trusts, and the same additions."""
+        return tls.client_context(self.given, self.early)
 
 
 def examine_tls(what: str, endpoint: Endpoint, trust: Trust, now: float) -> Iterator[Finding]:
@@ -147,7 +120,7 @@ def _only_here(what: str, endpoint: Endpoint, trust: Trust) -> Finding | None:
         message = (
             f"{what}: the authority of {where} is in --ca only; a Talos node with these parameters does not know it"
         )
-        fix = "add talos.config.early (`bootgrant kernel-args --ca FILE` makes it); for `bootgrant acquire`: --ca FILE"
+        fix = "add talos.config.early (`bootgrant kernel-args --ca FILE` makes it); `bootgrant acquire` takes --ca, too"
         return _finding(Level.WARNING, "authority-not-on-cmdline", message, fix)
     if isinstance(_handshake(endpoint, trust.of_computer()), dict):
         message = (

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bootgrant.acquire.clock import Clock
+from bootgrant.acquire.early_trust import trusted_roots
 from bootgrant.acquire.endpoint import Endpoint
 from bootgrant.acquire.errors import AcquireError
 from bootgrant.acquire.transport import Transport
 from bootgrant.doctor.asking import Asker, Heard
-from bootgrant.doctor.certificates import Trust, early_authorities, examine_clock, examine_tls
+from bootgrant.doctor.certificates import Trust, examine_clock, examine_tls
 from bootgrant.doctor.codes import examine_codes, examine_page
 from bootgrant.doctor.configuration import examine_configuration
 from bootgrant.doctor.discovery import examine_discovery
@@ -58,19 +57,20 @@ class Examination:
             name: endpoint for name, endpoint in subject.endpoints().items() if self._reaches(name, endpoint, trust)
         }
         origins = {endpoint.origin for endpoint in reached.values()}
-        with _authorities(trust) as ca:
-            asker = Asker(Transport(ca=ca))
-            if subject.device.origin in origins:
-                self._ask_for_access(subject, asker, origins)
-            if subject.config.origin in origins:
-                self.say("asking for the configuration as a stranger")
-                self.findings += examine_configuration(subject, asker, self.wishes.wrong_token)
+        asker = Asker(Transport(ca=trust.given, authorities=trust.early))
+        if subject.device.origin in origins:
+            self._ask_for_access(subject, asker, origins)
+        if subject.config.origin in origins:
+            self.say("asking for the configuration as a stranger")
+            self.findings += examine_configuration(subject, asker, self.wishes.wrong_token)
 
     def _trust(self, subject: Subject) -> Trust:
         if subject.settings.early is None:
             return Trust(given=self.wishes.ca)
         try:
-            return Trust(early_authorities(subject.settings.early), self.wishes.ca)
+            trust = Trust(trusted_roots(subject.settings.early), self.wishes.ca)
+            trust.of_machine()
+            return trust
         except AcquireError as error:
             self.findings.append(Finding(Step.PARAMETERS, Level.ERROR, "early", error.what, error.next_step))
             return Trust(given=self.wishes.ca)
@@ -110,16 +110,3 @@ class Examination:
 
 def _errors(found: list[Finding]) -> bool:
     return any(each.level is Level.ERROR for each in found)
-
-
-@contextmanager
-def _authorities(trust: Trust) -> Iterator[Path | None]:
-    """The additional authorities as one file, which is how the transport takes them. Raises BadParameter later on."""
-    given = trust.given.read_text("latin-1") if trust.given is not None else ""
-    if not given and not trust.early:
-        yield None
-        return
-    with tempfile.TemporaryDirectory(prefix="bootgrant-doctor-") as folder:
-        file = Path(folder) / "authorities.pem"
-        file.write_text(f"{given}\n{trust.early}", "latin-1")
-        yield file

@@ -12,6 +12,7 @@ from bootgrant.acquire.clock import Clock, SystemClock
 from bootgrant.acquire.console import Console
 from bootgrant.acquire.dial import TransportError
 from bootgrant.acquire.driver import authorize
+from bootgrant.acquire.early_trust import trusted_roots
 from bootgrant.acquire.endpoint import EndpointError, parse_endpoint
 from bootgrant.acquire.errors import AcquireError, BadParameter, NoConfigSource
 from bootgrant.acquire.facts import MachineFacts
@@ -75,6 +76,9 @@ class _Metal:
             return read_metal_iso(self._options.root, self._clock.steady() + _FOR_EVER, MAX_SIZE)[0]
         if settings.kind is ConfigKind.FILE:
             return read_file_url(settings.config_url, MAX_SIZE)
+        if settings.early is not None:
+            authorities = trusted_roots(settings.early)
+            self._transport = Transport(ca=self._options.ca, environ=self._options.environ, authorities=authorities)
         self._facts.wait_for_network(self._clock.steady() + _FOR_EVER, _hosts(settings))
         header = None if settings.oauth is None else self._authorize(settings.oauth)
         return self._download(settings.config_url, header)
