@@ -1,7 +1,8 @@
 """uvicorn's HTTP protocol, with two things of ours: limits on a slow request, and a short way for the busiest paths.
 
 uvicorn limits the pause between two requests of a connection and nothing else: a connection that sends a byte a
-second, or nothing at all, would stay. Here a request has ``REQUEST_SECONDS`` to arrive.
+second, or nothing at all, would stay, and so would one that never reads its answer. Here a request has
+``REQUEST_SECONDS`` to arrive, and an answer that the system does not take has ``ANSWER_SECONDS`` to leave.
 
 Thousands of machines ask for codes and poll for tokens. Those requests go from the parser to their endpoint and back
 in one write, without the task, the event and the messages that ASGI needs. Everything else goes uvicorn's way. Both
@@ -24,7 +25,7 @@ from bootgrant.asgi.strict_requests import refuse_ambiguous
 from bootgrant.asgi.trusted_proxies import TrustedProxies
 from bootgrant.asgi.types import Scope
 from bootgrant.machine_plane.endpoint import TOO_LARGE, TOO_SLOW, OAuthEndpoint
-from bootgrant.wire.limits import REQUEST_BODY, REQUEST_SECONDS
+from bootgrant.wire.limits import ANSWER_SECONDS, REQUEST_BODY, REQUEST_SECONDS
 
 NEVER: Final = float("inf")
 _SOONEST: Final = 0.05
@@ -69,7 +70,9 @@ class PatientProtocol(HttpToolsProtocol):
     """
 
     way = NO_SHORT_WAY
+    answer_seconds = ANSWER_SECONDS
     _ends_at = NEVER
+    _full: asyncio.TimerHandle | None = None
     _timer: asyncio.TimerHandle | None = None
     _path: bytes | None = None
     _answering = False
@@ -83,9 +86,25 @@ class PatientProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_looking()
+        self._has_room()
         if self._gone is not None and not self._gone.done():
             self._gone.set_result(None)
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self._full is None:
+            # Closing would wait until the other end has read everything, which may be never.
+            self._full = self.loop.call_later(self.answer_seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        self._has_room()
+        super().resume_writing()
+
+    def _has_room(self) -> None:
+        if self._full is not None:
+            self._full.cancel()
+            self._full = None
 
     def shutdown(self) -> None:
         if self._answering:

@@ -6,6 +6,9 @@ REQUEST_BODY = 16 * 1024
 REQUEST_SECONDS = 15.0
 """How long a request may take to arrive."""
 
+ANSWER_SECONDS = 300.0
+"""How long an answer may take to leave, once the connection is full. Talos takes 180 s at most for one download."""
+
 FORM_FIELDS = 64
 """Parameters in one form."""
 
