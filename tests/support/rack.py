@@ -42,6 +42,7 @@ entries:
   - name: spare
     labels: {{role: worker}}
 """
+_SETTINGS = ("[networks.names]", 'fra-rack4 = ["10.20.0.0/24"]', 'fra-office = ["10.20.9.0/24"]')
 _CLUSTER = """version: v1alpha1
 machine:
   type: {role}
@@ -79,8 +80,9 @@ class Rack:
 @contextmanager
 def rack(folder: Path, *, waiting: bool = True) -> Iterator[Rack]:
     """The site; without ``waiting``, no machine has asked."""
-    with site_in_process(folder) as site:
-        _write(site.machines)
+    (folder / "machines").mkdir()
+    _write(folder / "machines")
+    with site_in_process(folder, *_SETTINGS) as site:
         yield Rack(site, waiting)
 
 

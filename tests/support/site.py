@@ -54,7 +54,7 @@ def site_in_process(folder: Path, *settings: str, clock: FakeClock | None = None
     config.write_text("\n".join(['public_url = "http://boot.example:8080"', *settings]))
     site = load_site(config)
     site.data.mkdir()
-    site.machines.mkdir()
+    site.machines.mkdir(exist_ok=True)
     clock = clock or FakeClock()
     with SqliteDatabase(site.data, clock.now()) as database:
         built = build(site, database, KEY, 1000, clock, CountedEntropy())

@@ -12,7 +12,7 @@ from bootgrant.operator_plane import trouble
 from bootgrant.operator_plane.confirmation import is_suffix, is_typed_proof
 from bootgrant.operator_plane.pages.card import Typed, card_page
 from bootgrant.operator_plane.pages.machine_view import hidden_code
-from bootgrant.operator_plane.visit import Visit, signed_in
+from bootgrant.operator_plane.visit import Visit, sign_in_again_first, signed_in
 from bootgrant.operator_plane.wording import text
 from bootgrant.workflows.assign_machine import NotAssigned
 from bootgrant.workflows.attempts import address_key, name_key
@@ -28,7 +28,7 @@ async def approve(visit: Visit) -> Response:
     if card is None:
         return visit.trouble(trouble.NO_REQUEST)
     if card.state is GrantState.PENDING:
-        refused = await _not_confirmed(visit, card)
+        refused = await _not_confirmed(visit, card) or _not_fresh(visit, card)
         if refused is not None:
             return refused
     outcome = await visit.plane.decide.approve(card.grant.grant_id, signed_in(visit), visit.form.get("seen", ""))
@@ -73,6 +73,12 @@ async def _not_assigned(visit: Visit, outcome: NotAssigned) -> Response:
 def _grant_id(visit: Visit) -> str:
     grant_id: str = visit.request.path_params["grant_id"]
     return grant_id
+
+
+def _not_fresh(visit: Visit, card: GrantCard) -> Response | None:
+    """Before something precious, whose sign-in was a while ago shows once more who they are."""
+    is_precious = card.needed > 1 or (card.entry is not None and card.entry.is_control_plane)
+    return sign_in_again_first(visit) if is_precious else None
 
 
 async def _not_confirmed(visit: Visit, card: GrantCard) -> Response | None:

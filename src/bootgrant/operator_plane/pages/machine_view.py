@@ -89,4 +89,4 @@ def why_of(card: GrantCard) -> str:
     against = [check.told for check in checks_of(card) if check.verdict == Verdict.MISMATCH.value]
     if len(against) < 2:
         return "".join(against)
-    return f"{against[0]} · {counted('evidence.more', len(against) - 1)}"
+    return f"{against[0]} {counted('evidence.more', len(against) - 1)}"
