@@ -36,7 +36,7 @@ pytestmark = pytest.mark.anyio
 def plane(office: Office, public_url: str = "http://boot.example:8080") -> OperatorPlane:
     database, clock = office.site.database, office.site.clock
     source, admission = DirectorySource(office.site.machines), Admission(9, 9)
-    decisions = build_decisions(office.site.site, database, source, clock, CODES, admission)
+    decisions = build_decisions(office.site.site, database, source, clock, CountedEntropy(), CODES, admission)
     site = replace(office.site.site, operators_url=public_url)
     return people_plane(site, database, decisions, clock, CountedEntropy())
 

@@ -128,9 +128,9 @@ def read_record(line: str) -> ChainedEvent:
         raise ValueError(f"no record of an audit: {error}") from error
 
 
-def exported(record: ChainedEvent) -> str:
+def exported(line: str, digest: str) -> str:
     """One line of an export: the canonical record with its digest as ``hash``."""
-    return _canonical({**json.loads(record.line), "hash": record.digest})
+    return _canonical({**json.loads(line), "hash": digest})
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,6 +95,36 @@ class Conditions:
         return next((f"{name} does not speak for it" for name in self.evidence if not speaks_for(name, checks)), "")
 
 
+BUILT_IN: Final = frozenset({"network", "inventory", "history"})
+"""The evidence that every site has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """The names that the conditions of a site may use: of its networks, and of its evidence beside BUILT_IN."""
+
+    networks: Mapping[str, tuple[Network, ...]]
+    evidence: frozenset[str]
+
+    def conditions(self, select: Sequence[str], networks: Sequence[str], evidence: Sequence[str]) -> Conditions:
+        """The conditions that were written. Raises ValueError that says what to write."""
+        if not select:
+            raise BadSelector("nothing is selected: write labels or names such as site=fra or rack4-*")
+        selectors = tuple(parse_selector(text) for text in select)
+        known = BUILT_IN | self.evidence
+        if unknown := sorted(set(evidence) - known):
+            raise ValueError(f"there is no evidence {unknown[0]!r}; there is {', '.join(sorted(known))}")
+        places = [place for text in networks for place in self.networks.get(text) or (_network(text),)]
+        return Conditions(selectors, tuple(places), tuple(evidence))
+
+
+def _network(text: str) -> Network:
+    try:
+        return ipaddress.ip_network(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is neither a network (10.20.0.0/16) nor one of networks.names") from None
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One of ``[[rules]]`` of the settings."""

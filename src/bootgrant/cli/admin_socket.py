@@ -37,12 +37,12 @@ def add_socket_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the server's answer as JSON")
 
 
-def ask(config: Path, method: str, path: str, members: Mapping[str, str] | None = None) -> Json | Refused:
+def ask(config: Path, method: str, path: str, members: Mapping[str, object] | None = None) -> Json | Refused:
     """The server's answer to a request below ``/api/v1/``, or why there is none."""
     return ask_at(config, method, f"/api/v1/{path}", members)
 
 
-def ask_at(config: Path, method: str, path: str, members: Mapping[str, str] | None = None) -> Json | Refused:
+def ask_at(config: Path, method: str, path: str, members: Mapping[str, object] | None = None) -> Json | Refused:
     """The server's answer to a request on its admin socket, or why there is none."""
     import httpx
 
@@ -77,6 +77,8 @@ def decide(args: argparse.Namespace, verb: str, done: str, **members: str) -> in
     if isinstance(answer, Refused):
         return report(answer, as_json=args.json)
     gets = f": it gets {printable(answer['entry']['name'])}" if answer["state"] == "approved" else ""
+    if answer["state"] == "pending":
+        done, gets = "your approval is noted for", f": {len(answer['votes'])} of {answer['needed']}, it still waits"
     print(json.dumps(answer) if args.json else f"{done} {answer['code']} ({identity(answer)}){gets}")
     return 0
 

@@ -7,7 +7,7 @@ import json
 
 from bootgrant.cli.admin_socket import Json, Refused, add_socket_arguments, ask, identity, printable, report
 
-_HEAD = ("CODE", "ASKED", "LEFT", "FROM", "GETS", "SAYS IT IS")
+_HEAD = ("CODE", "ASKED", "LEFT", "FROM", "EVIDENCE", "GETS", "SAYS IT IS")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,8 +30,14 @@ def run(args: argparse.Namespace) -> int:
 def row(grant: Json) -> tuple[str, ...]:
     """The cells of one machine. The identity comes last: it may be long, and nothing is pushed aside by it."""
     entry = grant["entry"]
-    gets = f"{printable(entry['name'])} (by {entry['matched']})" if entry else "nothing yet: no configuration"
-    return grant["code"], _span(grant["age"]), _span(grant["left"]), printable(grant["address"]), gets, identity(grant)
+    gets = (
+        f"{printable(entry['name'])} (by {printable(entry['matched'])})" if entry else "nothing yet: no configuration"
+    )
+    if grant["needed"] > 1:
+        gets += f", {len(grant['votes'])} of {grant['needed']} approvals"
+    where = printable(" ".join(part for part in (grant["address"], grant["network"]) if part))
+    times = (_span(grant["age"]), _span(grant["left"]))
+    return grant["code"], *times, where, _evidence(grant["evidence"]), gets, identity(grant)
 
 
 def table(rows: list[tuple[str, ...]]) -> list[str]:
@@ -39,6 +45,14 @@ def table(rows: list[tuple[str, ...]]) -> list[str]:
     lines = [_HEAD, *rows]
     widths = [max(len(line[column]) for line in lines) for column in range(len(_HEAD))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+
+
+def _evidence(checks: list[Json]) -> str:
+    """What speaks against the machine; else what speaks for it."""
+    against = [check["name"] for check in checks if check["verdict"] == "mismatch"]
+    named = against or [check["name"] for check in checks if check["verdict"] == "match"]
+    told = ", ".join(dict.fromkeys(printable(name) for name in named))
+    return f"AGAINST: {told}" if against else told or "unknown"
 
 
 def _span(seconds: float) -> str:

@@ -31,7 +31,7 @@ from bootgrant.ports.clock import Clock
 from bootgrant.ports.database import Database
 from bootgrant.ports.entropy import Entropy
 from bootgrant.providers.verifier import Verifier
-from bootgrant.service.decisions import build_decisions
+from bootgrant.service.decisions import Decisions, build_decisions
 from bootgrant.service.http_protocol import ShortWay
 from bootgrant.service.machines import machine_source, webhook_secret
 from bootgrant.service.metrics.collecting import ServerCollector, Watched, registry_of
@@ -74,6 +74,7 @@ class Built:
     source: LayeredSource
     notify: NotifyWaiting
     watching: WatchRequests
+    decisions: Decisions
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,7 @@ def build(site: Site, database: Database, key: bytes, held_most: int, clock: Clo
     admission = Admission(site.pending_per_address, site.pending_in_all)
     counts = RequestCounts()
     rules = MachineRules(AllowedNetworks(site.machine_networks), site.clients, counts)
-    decisions = build_decisions(site, database, source, clock, codes, admission)
+    decisions = build_decisions(site, database, source, clock, entropy, codes, admission)
     plane = people_plane(site, database, decisions, clock, entropy)
     api = api_plane(site, database, decisions, source, clock, entropy)
     request_id = partial(_request_id, entropy)
@@ -124,7 +125,9 @@ def build(site: Site, database: Database, key: bytes, held_most: int, clock: Clo
     look = LookAtToken(database.grants, clock, site.rules)
     busiest = {
         "/device/code": device_authorization(
-            OpenGrant(database.grants, clock, entropy, codes, site.rules, admission), site.operators_url, rules
+            OpenGrant(database.grants, clock, entropy, codes, site.rules, admission, decisions.arrived),
+            site.operators_url,
+            rules,
         ),
         "/token": token(PollGrant(database.grants, clock, site.rules, held), rules),
     }
@@ -154,7 +157,7 @@ def build(site: Site, database: Database, key: bytes, held_most: int, clock: Clo
     endpoints = {path.encode(): endpoint for path, endpoint in busiest.items()}
     short_way = ShortWay(endpoints, proxies, in_tasks=not isinstance(database, SqliteDatabase))
     public, people = (proxies.before(StrictRequests(app)) for app in (router, pages))
-    return Built(public, people, admin, short_way, held, admission, collect, source, notify, plane.watching)
+    return Built(public, people, admin, short_way, held, admission, collect, source, notify, plane.watching, decisions)
 
 
 def _hooks(site: Site, source: LayeredSource) -> Mapping[str, App]:

@@ -35,7 +35,7 @@ async def open_database(site: Site, now: float, *, patience: float = 0.0) -> Asy
 
     key = code_key(site.code_key_file, make=False)
     with closing(FolderLock(site.data)):
-        async with open_postgres(_address(site.database), site.database.connections, patience) as postgres:
+        async with open_postgres(postgres_address(site.database), site.database.connections, patience) as postgres:
             if not await postgres.agrees(CODE_KEY, hmac.digest(key, b"bootgrant code key", "sha256").hex()):
                 raise SettingsError(
                     f"{site.code_key_file} is not the code key of the other servers of this database: copy theirs; "
@@ -55,10 +55,10 @@ def migrate_database(site: Site, *, break_lock: bool = False, new_code_key: bool
             return migrate_sqlite(site.data / DATABASE)
     from bootgrant.store.postgres.migrations import migrate
 
-    return migrate(_address(site.database), break_lock=break_lock, forget=CODE_KEY if new_code_key else "")
+    return migrate(postgres_address(site.database), break_lock=break_lock, forget=CODE_KEY if new_code_key else "")
 
 
-def _address(database: SharedDatabase) -> PostgresAddress:
+def postgres_address(database: SharedDatabase) -> PostgresAddress:
     """psycopg is imported where it is used: every command reads the settings."""
     from bootgrant.store.postgres.address import PostgresAddress
 

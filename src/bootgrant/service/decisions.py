@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from bootgrant.approval.codes import UserCodes
+from bootgrant.approval.grant import DeviceGrant
 from bootgrant.approval.networks import NetworkNames
 from bootgrant.evidence.command import CommandEvidence
 from bootgrant.evidence.history import HistoryEvidence
@@ -13,14 +16,18 @@ from bootgrant.evidence.network import NetworkEvidence
 from bootgrant.ports.clock import Clock
 from bootgrant.ports.config_source import ConfigSource
 from bootgrant.ports.database import Database
+from bootgrant.ports.entropy import Entropy
 from bootgrant.ports.evidence_source import EvidenceSource
 from bootgrant.service.settings import Site
 from bootgrant.workflows.admission import Admission
+from bootgrant.workflows.arm_window import ArmWindow
 from bootgrant.workflows.assign_machine import AssignMachine
 from bootgrant.workflows.decide_grant import DecideGrant
 from bootgrant.workflows.find_entry import FindEntry
 from bootgrant.workflows.gather_evidence import GatherEvidence
 from bootgrant.workflows.grant_cards import GrantCards
+from bootgrant.workflows.let_in import LetIn
+from bootgrant.workflows.record_openings import RecordOpenings
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +36,29 @@ class Decisions:
 
     decide: DecideGrant
     assign: AssignMachine
+    arm: ArmWindow
+    let_in: LetIn
+    openings: RecordOpenings
+
+    @property
+    def chores(self) -> Sequence[Callable[[], Coroutine[Any, Any, None]]]:
+        """What goes on as long as the server runs."""
+        return self.openings.forever, self.let_in.forever
+
+    def arrived(self, grant: DeviceGrant) -> None:
+        """A machine has asked, and has its answer."""
+        self.openings.arrived(grant)
+        self.let_in.arrived(grant)
 
 
 def build_decisions(
-    site: Site, database: Database, source: ConfigSource, clock: Clock, codes: UserCodes, admission: Admission
+    site: Site,
+    database: Database,
+    source: ConfigSource,
+    clock: Clock,
+    entropy: Entropy,
+    codes: UserCodes,
+    admission: Admission,
 ) -> Decisions:
     """Put together what decides; ``admission`` is told of every decision."""
     names = NetworkNames(site.policy.network_names)
@@ -45,7 +71,12 @@ def build_decisions(
     ]
     evidence = GatherEvidence(sources, clock)
     cards = GrantCards(database.grants, find_entry, evidence, database.audit, clock, codes, names)
+    decide = DecideGrant(database.grants, source, clock, cards, admission)
+    let_in = LetIn(database.grants, database.windows, cards, decide, clock, site.policy.rules)
     return Decisions(
-        DecideGrant(database.grants, source, clock, cards, admission),
+        decide,
         AssignMachine(database.grants, source, database.assignments, database.audit, clock, find_entry),
+        ArmWindow(database.windows, database.audit, clock, entropy, site.policy.vocabulary, let_in.look_now),
+        let_in,
+        RecordOpenings(database.audit, clock),
     )

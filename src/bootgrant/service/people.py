@@ -60,6 +60,7 @@ def api_plane(
     return ApiPlane(
         decide=decisions.decide,
         assign=decisions.assign,
+        arm=decisions.arm,
         manage=ManageOperators(database.operators, database.passkeys, Argon2Hasher(), clock, entropy),
         tokens=ApiTokens(database.api_tokens, clock, entropy),
         store=database.grants,

@@ -8,10 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from bootgrant.approval.policy import BadSelector, Conditions, Network, Rule, parse_selector
+from bootgrant.approval.policy import BUILT_IN, Network, Rule, Vocabulary
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
-_BUILT_IN: Final = frozenset({"network", "inventory", "history"})
 _LIMIT: Final = "5s"
 _KEEPS: Final = "10m"
 _LONGEST: Final = 60.0
@@ -35,6 +34,11 @@ class PolicySettings:
     commands: tuple[EvidenceCommand, ...] = ()
     rules: tuple[Rule, ...] = ()
 
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The names that rules and windows may use."""
+        return Vocabulary(self.network_names, frozenset(command.name for command in self.commands))
+
 
 def parse_names(value: object) -> Mapping[str, tuple[Network, ...]]:
     """``[networks.names]``: a name and its network, or a list of them. Raises ValueError."""
@@ -52,7 +56,7 @@ def parse_commands(value: object, duration: Callable[[str], float]) -> tuple[Evi
     commands: list[EvidenceCommand] = []
     for row in _rows(value, "evidence.exec", {"name", "command"}, {"limit", "keeps"}):
         name = _name(row["name"])
-        if name in _BUILT_IN or any(name == other.name for other in commands):
+        if name in BUILT_IN or any(name == other.name for other in commands):
             raise ValueError(f"the name {name!r} is taken: give this command another one")
         command = _texts(row["command"])
         if isinstance(row["command"], str) or not command[0].startswith("/"):
@@ -71,24 +75,10 @@ def parse_rules(value: object, policy: PolicySettings) -> tuple[Rule, ...]:
         name = _name(row["name"])
         if any(name == other.name for other in rules):
             raise ValueError(f"two rules have the name {name!r}")
-        rules.append(Rule(name, conditions(_texts(row["select"]), row["networks"], row["evidence"], policy)))
+        places = _texts(row["networks"], may_be_empty=True)
+        evidence = _texts(row["evidence"], may_be_empty=True)
+        rules.append(Rule(name, policy.vocabulary.conditions(_texts(row["select"]), places, evidence)))
     return tuple(rules)
-
-
-def conditions(select: Sequence[str], networks: object, evidence: object, policy: PolicySettings) -> Conditions:
-    """The conditions of a rule or window as it was written. Raises ValueError that says what to write."""
-    try:
-        selectors = tuple(parse_selector(text) for text in select)
-    except BadSelector as error:
-        raise ValueError(str(error)) from None
-    names = tuple(_texts(evidence, may_be_empty=True))
-    known = _BUILT_IN | {command.name for command in policy.commands}
-    if unknown := sorted(set(names) - known):
-        raise ValueError(f"there is no evidence {unknown[0]!r}; there is {', '.join(sorted(known))}")
-    places: list[Network] = []
-    for text in _texts(networks, may_be_empty=True):
-        places += policy.network_names.get(text) or [_network(text)]
-    return Conditions(selectors, tuple(places), names)
 
 
 def _rows(value: object, what: str, needed: set[str], allowed: set[str]) -> Sequence[Mapping[str, Any]]:

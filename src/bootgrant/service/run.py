@@ -21,6 +21,7 @@ from bootgrant.ports.grant_store import StoreUnavailable
 from bootgrant.service.build import build
 from bootgrant.service.data_folder import admin_socket, code_key, prepare_data_folder
 from bootgrant.service.database import open_database
+from bootgrant.service.decisions import Decisions
 from bootgrant.service.http_protocol import NO_SHORT_WAY, ShortWay, protocol_with
 from bootgrant.service.listening import inherited, listen_admin, listen_public
 from bootgrant.service.notifying import notify_forever
@@ -109,6 +110,7 @@ async def _serve(
         loop.add_signal_handler(number, stop)
     await asyncio.to_thread(built.source.refresh)
     chores = [asyncio.create_task(_collect(built.collect)), asyncio.create_task(_watch_machines(built.source))]
+    chores += [asyncio.create_task(work()) for work in built.decisions.chores]
     if site.notify:
         chores.append(asyncio.create_task(notify_forever(built.notify)))
     if tls is not None:
@@ -121,6 +123,14 @@ async def _serve(
     await asyncio.gather(*running)
     for chore in chores:
         chore.cancel()
+    await _last_openings(built.decisions)
+
+
+async def _last_openings(decisions: Decisions) -> None:
+    try:
+        await decisions.openings.step()
+    except StoreUnavailable as error:
+        log.error("the last machines that asked are not in the audit: %s", error)  # noqa: TRY400  (the reason)
 
 
 def _spare_the_collector() -> None:

@@ -138,7 +138,8 @@ class DecideGrant:
 
 
 _OWN_WORDS = {
-    Refusal.SAME_PERSON: "you have approved this machine already: now somebody else has to, too",
+    Refusal.SAME_PERSON: "your approval counts already, and somebody else has to approve as well "
+    "(all who use the admin socket count as one person)",
     Refusal.NEEDS_PEOPLE: "this machine needs two people: no rule and no program can approve it",
 }
 

@@ -105,6 +105,11 @@ class GrantCards:
             return card
         return replace(card, evidence=await self.evidence.about(Claim(grant, card.entry)))
 
+    async def with_evidence(self, grant: DeviceGrant) -> GrantCard:
+        """With all evidence that comes within a few seconds: what a policy decides on."""
+        card = await self._card(grant)
+        return replace(card, evidence=await self.evidence.about(Claim(grant, card.entry)))
+
     async def in_short(self, grant: DeviceGrant) -> GrantCard:
         """With the evidence that is there at once."""
         card = await self._card(grant)

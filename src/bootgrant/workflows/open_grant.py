@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -45,6 +46,7 @@ class OpenGrant:
     codes: UserCodes
     rules: GrantRules
     admission: Admission
+    arrived: Callable[[DeviceGrant], None]
 
     async def __call__(
         self, client_id: str, identity: MachineIdentity, address: str
@@ -69,6 +71,7 @@ class OpenGrant:
                 continue
             self.admission.release(*replaced)
             self.admission.add(grant.grant_id, address, grant.expires_at)
+            self.arrived(grant)
             return OpenedGrant(
                 code,
                 display_user_code(letters),

@@ -29,4 +29,6 @@ async def newest(call: Call) -> Told:
     limit = query.get("limit", 100)
     records = await call.plane.audit.newest(which, limit + 1, query.get("before"))
     more = records[limit - 1].seq if len(records) > limit else None
-    return Told({"events": [json.loads(exported(record)) for record in records[:limit]], "next": more})
+    return Told(
+        {"events": [json.loads(exported(record.line, record.digest)) for record in records[:limit]], "next": more}
+    )

@@ -12,6 +12,7 @@ from bootgrant.ports.clock import Clock
 from bootgrant.ports.config_source import ConfigSource
 from bootgrant.ports.grant_store import GrantStore
 from bootgrant.workflows.api_tokens import ApiTokens
+from bootgrant.workflows.arm_window import ArmWindow
 from bootgrant.workflows.assign_machine import AssignMachine
 from bootgrant.workflows.decide_grant import DecideGrant
 from bootgrant.workflows.manage_operators import ManageOperators
@@ -25,6 +26,7 @@ class ApiPlane:
 
     decide: DecideGrant
     assign: AssignMachine
+    arm: ArmWindow
     manage: ManageOperators
     tokens: ApiTokens
     store: GrantStore

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from bootgrant.approval.audit import AuditKind
-from bootgrant.operator_plane.api import accounts, audit, machines, requests
+from bootgrant.operator_plane.api import accounts, audit, machines, requests, windows
 from bootgrant.operator_plane.api.call import Call, Told
 from bootgrant.operator_plane.api.shapes import (
     CODE,
@@ -28,6 +28,7 @@ from bootgrant.operator_plane.api.shapes import (
     ref,
 )  # fmt: skip
 from bootgrant.operator_plane.permissions import Permission
+from bootgrant.workflows.arm_window import LONGEST, MOST
 
 Handler = Callable[[Call], Awaitable[Told]]
 
@@ -204,6 +205,34 @@ ROUTES: Final[tuple[ApiRoute, ...]] = (
         ref("Assignment"),
         body=asked(**_CLAIM),
         refusals=(409,),
+    ),
+    ApiRoute("GET", "/api/v1/windows", _LOOK, windows.windows, named(windows=listed(ref("Window")))),
+    ApiRoute(
+        "POST",
+        "/api/v1/arm",
+        _DECIDE,
+        windows.arm,
+        ref("Window"),
+        body=asked(
+            "select",
+            "seconds",
+            "count",
+            select={
+                **listed(_SHORT),
+                "minItems": 1,
+                "maxItems": 16,
+                "description": 'Selectors such as "site=fra,worker-*", of which one must fit.',
+            },
+            seconds={"type": "number", "exclusiveMinimum": 0, "maximum": LONGEST},
+            count={"type": "integer", "minimum": 1, "maximum": MOST},
+            networks={**listed(_SHORT), "maxItems": 32, "description": "Networks or their names; none: anywhere."},
+            evidence={**listed(_SHORT), "maxItems": 16, "description": "What must speak for the machine."},
+            name={"type": "string", "maxLength": 63},
+        ),
+        refusals=(409,),
+    ),
+    ApiRoute(
+        "POST", "/api/v1/disarm", _DECIDE, windows.disarm, ref("Window"), body=asked("name", name=NAME), refusals=(409,)
     ),
     ApiRoute(
         "GET",

@@ -73,6 +73,18 @@ def ref(name: str) -> Schema:
 
 
 _CHECK: Final = named(name=TEXT, verdict={"type": "string", "enum": ["match", "mismatch", "unknown"]}, detail=TEXT)
+_WINDOW: Final = named(
+    id=TEXT,
+    name=TEXT,
+    select=listed(TEXT),
+    networks=listed(TEXT),
+    evidence=listed(TEXT),
+    by=TEXT,
+    armed_at=TIME,
+    until=TIME,
+    count=COUNT,
+    used=COUNT,
+)
 _ENTRY: Final = named(
     name=TEXT,
     matched=TEXT,
@@ -177,5 +189,6 @@ COMPONENTS: Final[dict[str, Schema]] = {
     "Operator": _OPERATOR,
     "Token": _TOKEN,
     "Assignment": _ASSIGNMENT,
+    "Window": _WINDOW,
     "Event": _EVENT,
 }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Final
@@ -74,6 +76,24 @@ class SqliteDatabase:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
+
+
+@contextmanager
+def open_audit_file(folder: Path) -> Iterator[SqliteAuditLog]:
+    """The audit of a site beside its server, if one runs. Raises StoreUnavailable when there is no database."""
+    path = folder / DATABASE
+    if not path.exists():
+        raise StoreUnavailable(f"{path} is not there: has this site's server run yet?")
+    try:
+        reader, writing = _connect(path), _connect(path)
+    except sqlite3.Error as error:
+        raise StoreUnavailable(f"{path} cannot be opened ({error})") from error
+    writer = Writer(writing)
+    try:
+        yield SqliteAuditLog(writer, reader)
+    finally:
+        writer.close()
+        reader.close()
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -1,0 +1,248 @@
+"""What happened, who did it, on which evidence: the audit of this site.
+
+  bootgrant audit                                 the newest events
+  bootgrant audit --kind approved --since 7d      filtered; --json for programs, one event a line
+  bootgrant audit export --out audit.jsonl        everything, oldest first, each line with its digest
+  bootgrant audit verify                          follow the chain; --head, with what it said last time, finds a cut
+  bootgrant audit verify old.jsonl audit.jsonl    the same with exported files, in their order
+  bootgrant audit seal --before 2026-01-01 --out 2025.jsonl   write the oldest events to a file, and keep a seal of them
+
+It reads the database itself, so it works while the server runs and while it does not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import re
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from bootgrant.cli.admin_socket import Refused, add_socket_arguments, printable, report, user_here
+from bootgrant.cli.people import table
+
+if TYPE_CHECKING:
+    from bootgrant.approval.audit import ChainCheck, ChainedEvent, Head
+    from bootgrant.ports.audit_log import AuditFilter, AuditLog
+
+_HEAD: Final = ("NO.", "WHEN (UTC)", "WHAT", "WHO", "ENTRY", "WHERE", "MACHINE", "MORE")
+_AGO: Final = re.compile(r"(\d{1,5})([mhd])")
+_SECONDS: Final = {"m": 60, "h": 3600, "d": 86400}
+_NOTED: Final = re.compile(r"(\d+):([0-9a-f]{64})")
+_MORE_LENGTH: Final = 80
+_UNSHOWN: Final = frozenset({"asked", "client", "size", "delivery"})
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("verb", nargs="?", choices=("list", "export", "verify", "seal"), default="list", metavar="VERB")
+    parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="verify: exported files, in their order")
+    parser.add_argument("--kind", action="append", default=[], metavar="KIND", help="approved, denied, delivered, …")
+    parser.add_argument("--actor", default="", metavar="NAME", help="who did it, as the list names them")
+    parser.add_argument("--grant", default="", metavar="ID", help="one request")
+    parser.add_argument("--entry", default="", metavar="NAME", help="one entry")
+    for name in ("uuid", "serial", "mac"):
+        parser.add_argument(f"--{name}", default="", metavar=name.upper(), help=f"machines that claimed this {name}")
+    parser.add_argument("--since", type=_moment, metavar="TIME", help="2h, 7d, 2026-11-24 or 2026-11-24T03:00 (UTC)")
+    parser.add_argument("--until", type=_moment, metavar="TIME", help="the same")
+    parser.add_argument("--limit", type=int, default=50, metavar="N", help="how many, newest first (default: 50)")
+    parser.add_argument("--head", type=_noted, metavar="NO:DIGEST", help="verify: what `verify` said an earlier time")
+    parser.add_argument("--before", type=_moment, metavar="TIME", help="seal: what is older goes into the file")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="export, seal: where to; it must not be there yet")
+    add_socket_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    if args.verb == "verify" and args.files:
+        return _verify_files(args)
+    if args.files:
+        return report(Refused("usage", "files are for `bootgrant audit verify`"), as_json=args.json)
+    verbs: dict[str, Callable[[argparse.Namespace, AuditLog], Awaitable[int]]] = {
+        "list": _list,
+        "export": _export,
+        "verify": _verify,
+        "seal": _seal,
+    }
+    from bootgrant.ports.grant_store import StoreUnavailable
+    from bootgrant.service.settings import SettingsError
+
+    try:
+        return asyncio.run(_with_audit(args, verbs[args.verb]))
+    except (SettingsError, StoreUnavailable) as error:
+        return report(Refused("no_database", str(error)), as_json=args.json)
+    except BrokenPipeError:
+        return 0
+    except OSError as error:
+        return report(Refused("no_file", f"{error.filename}: {error.strerror}"), as_json=args.json)
+
+
+async def _with_audit(args: argparse.Namespace, work: Callable[[argparse.Namespace, AuditLog], Awaitable[int]]) -> int:
+    from bootgrant.service.audit import open_audit
+    from bootgrant.service.settings import load_site
+
+    async with open_audit(load_site(args.config, os.environ)) as audit:
+        return await work(args, audit)
+
+
+async def _list(args: argparse.Namespace, audit: AuditLog) -> int:
+    from bootgrant.approval.audit import exported
+
+    which = _filter(args)
+    if isinstance(which, Refused):
+        return report(which, as_json=args.json)
+    records = await audit.newest(which, args.limit)
+    if args.json:
+        for record in reversed(records):
+            print(exported(record.line, record.digest))
+    else:
+        print(table(_HEAD, [_row(record) for record in records]) if records else "nothing of this happened")
+    return 0
+
+
+async def _export(args: argparse.Namespace, audit: AuditLog) -> int:
+    from bootgrant.workflows.audit_trail import export
+
+    count = 0
+    out = sys.stdout if args.out is None else args.out.open("x", encoding="ascii")
+    try:
+        async for line in export(audit):
+            out.write(line + "\n")
+            count += 1
+    finally:
+        if out is not sys.stdout:
+            out.close()
+    if args.out is not None:
+        print(f"{count} records are in {args.out}; bootgrant audit verify {args.out} looks whether they hold")
+    return 0
+
+
+async def _verify(args: argparse.Namespace, audit: AuditLog) -> int:
+    from bootgrant.workflows.audit_trail import verify
+
+    return _told(await verify(audit, args.head), as_json=args.json)
+
+
+def _verify_files(args: argparse.Namespace) -> int:
+    from bootgrant.approval.audit import ChainCheck
+
+    check = ChainCheck(args.head)
+    try:
+        for file in args.files:
+            with file.open(encoding="utf-8", errors="replace") as lines:
+                for line in lines:
+                    check.take_exported(line)
+    except OSError as error:
+        return report(Refused("no_file", f"{error.filename}: {error.strerror}"), as_json=args.json)
+    check.finish()
+    return _told(check, as_json=args.json)
+
+
+async def _seal(args: argparse.Namespace, audit: AuditLog) -> int:
+    from bootgrant.approval.audit import Broken
+    from bootgrant.approval.operators import socket_actor
+    from bootgrant.workflows.audit_trail import seal
+
+    if args.before is None or args.out is None:
+        told = "say what, and where to: bootgrant audit seal --before 2026-01-01 --out 2025.jsonl"
+        return report(Refused("incomplete", told), as_json=args.json)
+    with args.out.open("x", encoding="ascii") as file:
+
+        def keep() -> str:
+            file.flush()
+            os.fsync(file.fileno())
+            return str(args.out.name)
+
+        def write(line: str) -> None:
+            file.write(line)
+
+        outcome = await seal(audit, args.before, socket_actor(user_here()), time.time(), write, keep)
+    if outcome is None:
+        args.out.unlink()
+        return report(Refused("nothing", "nothing is so old"), as_json=args.json)
+    if isinstance(outcome, Broken):
+        args.out.unlink()
+        told = f"the audit is broken at record {outcome.seq}: {outcome.problem}. Nothing was sealed"
+        return report(Refused("broken", told), as_json=args.json)
+    print(f"{outcome.records} records, up to {outcome.through.seq}, are in {args.out} (SHA-256 {outcome.file_sha256})")
+    return 0
+
+
+def _told(check: ChainCheck, *, as_json: bool) -> int:
+    if check.broken is not None:
+        told = f"the audit is broken at record {check.broken.seq}: {check.broken.problem}"
+        return report(Refused("broken", told), as_json=as_json)
+    first = check.head.seq - check.records + 1
+    if as_json:
+        print(f'{{"records": {check.records}, "first": {first}, "head": "{check.head}"}}')
+    elif not check.records:
+        print("the audit is empty")
+    else:
+        print(f"{check.records} records hold, {first} to {check.head.seq}. Write its head down, somewhere else:")
+        print(f"  {check.head}")
+        print("`bootgrant audit verify --head …` with it will find whether the audit was cut or made anew since.")
+    return 0
+
+
+def _filter(args: argparse.Namespace) -> AuditFilter | Refused:
+    from bootgrant.approval.audit import AuditKind
+    from bootgrant.ports.audit_log import AuditFilter
+    from bootgrant.wire.identity import MachineIdentity
+
+    known = [kind.value for kind in AuditKind]
+    if unknown := [kind for kind in args.kind if kind not in known]:
+        return Refused("usage", f"there is no kind {unknown[0]!r}; there is {', '.join(known)}")
+    machine = MachineIdentity.from_claim({"uuid": args.uuid, "serial": args.serial, "mac": args.mac})
+    if (args.uuid or args.serial or args.mac) and not machine.identifies():
+        return Refused("usage", "this is no uuid, serial or mac that identifies a machine")
+    return AuditFilter(
+        kinds=tuple(AuditKind(kind) for kind in args.kind),
+        actor=args.actor,
+        grant_id=args.grant,
+        entry=args.entry,
+        machine=machine if machine.identifies() else None,
+        since=args.since,
+        until=args.until,
+    )
+
+
+def _row(record: ChainedEvent) -> tuple[str, ...]:
+    event = record.event
+    when = datetime.fromtimestamp(event.at, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    identity = " ".join(f"{name}={value}" for name, value in event.identity.given().items())
+    actor = event.actor or "-"
+    return (str(record.seq), when, event.kind.value, actor, event.entry, event.address, identity, _more(record))
+
+
+def _more(record: ChainedEvent) -> str:
+    event = record.event
+    worst: Iterable[str] = (f"{check.name}: {check.detail}" for check in event.evidence if check.verdict == "mismatch")
+    parts = [
+        event.reason,
+        *worst,
+        *(f"{name}={value}" for name, value in event.details.items() if name not in _UNSHOWN),
+    ]
+    told = printable("; ".join(part for part in parts if part))
+    return told if len(told) <= _MORE_LENGTH else told[: _MORE_LENGTH - 3] + "..."
+
+
+def _moment(text: str) -> float:
+    if found := _AGO.fullmatch(text):
+        return time.time() - int(found.group(1)) * _SECONDS[found.group(2)]
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time: write 2h, 7d, 2026-11-24 or 2026-11-24T03:00") from None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def _noted(text: str) -> Head:
+    from bootgrant.approval.audit import Head
+
+    found = _NOTED.fullmatch(text)
+    if not found:
+        raise argparse.ArgumentTypeError("write it as `bootgrant audit verify` said it: a number, a colon, 64 digits")
+    return Head(int(found.group(1)), found.group(2))
