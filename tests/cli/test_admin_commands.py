@@ -32,9 +32,9 @@ def test_pending_lists_what_waits_with_code_times_configuration_and_claim(site: 
     code = ask(site)
     done = site.command("pending")
     head, *rows = done.stdout.splitlines()
-    assert head.split() == ["CODE", "ASKED", "LEFT", "FROM", "GETS", "SAYS", "IT", "IS"]
+    assert head.split() == ["CODE", "ASKED", "LEFT", "FROM", "EVIDENCE", "GETS", "SAYS", "IT", "IS"]
     [row] = [row for row in rows if row.startswith(code)]
-    assert f"127.0.0.1  {UUID}.yaml (by uuid)  uuid={UUID} mac={MAC}" in row
+    assert f"127.0.0.1  inventory, history  {UUID}.yaml (by uuid)  uuid={UUID} mac={MAC}" in row
     assert (done.returncode, done.stderr) == (0, "")
 
 
