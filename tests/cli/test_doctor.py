@@ -49,6 +49,7 @@ def test_a_warning_counts_with_strict_only(capsys: pytest.CaptureFixture[str]) -
         ["--cmdline-file", "/nowhere/cmdline"],
         ["--config", "/nowhere/bootgrant.toml"],
         ["no-url-at-all"],
+        ["talos.config=https://boot.example/config talos.config.oauth.client_id=talos"],
         ["--cmdline", "quiet", "--ca", "/nowhere/ca.pem"],
         ["--cmdline", "quiet", "--set", "shoe=42"],
     ],

@@ -56,5 +56,11 @@ def test_good_parameters_are_called_good_and_name_what_is_asked() -> None:
     assert list(subject.endpoints()) == ["device endpoint, token endpoint, configuration"]
 
 
+def test_what_is_no_variable_is_not_sent() -> None:
+    seen = examined(cmdline=lambda url: line(url, f"{OAUTH}extra_variable=uuid,serial"))
+    assert seen.found("comma-list").level is Level.ERROR
+    assert sorted(seen.asked[1].form) == ["client_id", "mac", "uuid"]
+
+
 def test_an_authority_on_the_command_line_that_is_none_is_an_error() -> None:
     assert "bad-parameter" in examined(cmdline=lambda url: line(url, "talos.config.early=AAAA")).bad()

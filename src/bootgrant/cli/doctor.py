@@ -87,6 +87,7 @@ def _status(report: Report, *, strict: bool) -> int:
 def _subject(args: argparse.Namespace) -> tuple[str, str, list[Finding]]:
     """What is looked at, its kernel command line, and what the settings of a site show."""
     from bootgrant.acquire.kernel_cmdline import read_cmdline
+    from bootgrant.loaders.parameters import CannotWrite
 
     if args.cmdline is not None:
         return "this kernel command line", args.cmdline, []
@@ -101,6 +102,8 @@ def _subject(args: argparse.Namespace) -> tuple[str, str, list[Finding]]:
         client_id = public_client(site) if args.client_id is None else args.client_id
         cmdline = _parameters(site.public_url, client_id)
         return str(args.config), cmdline, list(examine_networks(site.machine_networks))
+    if "talos." in args.url:
+        raise CannotWrite("that is no URL of a server; a kernel command line goes behind --cmdline")
     return args.url, _parameters(args.url, "talos" if args.client_id is None else args.client_id), []
 
 

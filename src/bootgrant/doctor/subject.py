@@ -28,11 +28,12 @@ from bootgrant.acquire.settings import (
     Settings,
     read_settings,
 )
-from bootgrant.acquire.url_template import populate
+from bootgrant.acquire.url_template import VARIABLES, populate
 from bootgrant.doctor.findings import Finding, Level, Step
 
 _NO_MACHINE: Final = Path("/nonexistent")
 _CAREFUL_LENGTH: Final = 2000
+_TOLD_OTHERWISE: Final = ("missing-value", "copied-query")
 _LEVELS: Final = {
     lint.Level.ERROR: Level.ERROR,
     lint.Level.WARNING: Level.WARNING,
@@ -53,8 +54,12 @@ class Subject:
     config: Endpoint
 
     def told(self) -> dict[str, str]:
-        """The variables that go with both requests; what is missing goes empty, as Talos sends it after 90 s."""
-        return {name: self.values.get(name, "") for name in dict.fromkeys(self.oauth.extra_variables)}
+        """The variables that go with both requests; what is missing goes empty, as Talos sends it after 90 s.
+
+        What is no variable is left out: a machine would not ask at all, and that is a finding of its own.
+        """
+        names = (name for name in dict.fromkeys(self.oauth.extra_variables) if name in VARIABLES)
+        return {name: self.values.get(name, "") for name in names}
 
     def endpoints(self) -> dict[str, Endpoint]:
         """What each is called for people, and where it is; each server once."""
@@ -85,7 +90,7 @@ def examine_parameters(text: str, values: Mapping[str, str]) -> tuple[Subject | 
     found = [
         Finding(Step.PARAMETERS, _LEVELS[each.level], each.code, each.message, each.fix)
         for each in explanation.findings
-        if each.code != "missing-value"
+        if each.code not in _TOLD_OTHERWISE
     ]
     subject: Subject | None = None
     try:
