@@ -9,6 +9,7 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import quote_plus
 
 import httpx
 
@@ -60,8 +61,9 @@ class Provider:
         return await self._ask("GET", url, headers=dict(headers or {}))
 
     async def post(self, url: str, form: Mapping[str, str], basic: tuple[str, str] | None) -> ProviderAnswer:
-        """The same for a form; ``basic`` are an id and a secret (RFC 6749 section 2.3.1)."""
-        return await self._ask("POST", url, data=dict(form), **({"auth": httpx.BasicAuth(*basic)} if basic else {}))
+        """The same for a form; ``basic`` are an id and a secret, encoded as forms are (RFC 6749 section 2.3.1)."""
+        auth = {"auth": httpx.BasicAuth(*map(quote_plus, basic))} if basic else {}
+        return await self._ask("POST", url, data=dict(form), **auth)
 
     async def close(self) -> None:
         if self._client is not None:

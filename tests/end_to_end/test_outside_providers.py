@@ -1,0 +1,142 @@
+"""A machine is let in at a real provider, and bootgrant delivers its configuration for that provider's token."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from support.grants import MAC, UUID
+from support.providers import Glewlwyd, OidcProvider, glewlwyd, oidc_provider
+from support.site import CONFIG, bootgrant, clean_environment, served, wait_until
+
+_VISIT = re.compile(r"please visit the URL (\S+) and enter the code (\S+)")
+_OAUTH = "talos.config.oauth."
+_RULE = """
+[[providers.rules]]
+claims = {sub = "ana"}
+select = ["*"]
+"""
+
+
+def outside(issuer: str, *lines: str, rule: str = _RULE) -> str:
+    return "\n".join(["", "[[providers]]", 'name = "outside"', f'issuer = "{issuer}"', *lines, rule])
+
+
+@contextmanager
+def machine(folder: Path, url: str, endpoints: str, *words: str) -> Iterator[tuple[Path, subprocess.Popen[bytes]]]:
+    """`bootgrant acquire` as the machine UUID: authorized at ``endpoints``, configured from the site at ``url``."""
+    cmdline = (
+        f"talos.config={url}/config?uuid=${{uuid}} {_OAUTH}client_id=machines {_OAUTH}extra_variable=uuid {endpoints}"
+    )
+    command = bootgrant("acquire", "--cmdline", cmdline, "--set", f"uuid={UUID}", "--set", f"mac={MAC}", *words)
+    console = folder / "console"
+    with console.open("wb") as screen:
+        process = subprocess.Popen(
+            [*command, "--output", str(folder / "config.yaml")],
+            stdin=subprocess.DEVNULL,
+            stderr=screen,
+            env=clean_environment(),
+        )
+    try:
+        yield console, process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def where_to_approve(console: Path) -> tuple[str, str]:
+    wait_until(lambda: _VISIT.search(console.read_text()), "the code is shown")
+    found = _VISIT.search(console.read_text())
+    assert found
+    return found[1], found[2]
+
+
+def delivered(folder: Path, process: subprocess.Popen[bytes]) -> str:
+    assert process.wait(60) == 0, (folder / "console").read_text()
+    return (folder / "config.yaml").read_text()
+
+
+@pytest.fixture(scope="module")
+def oidc() -> Iterator[OidcProvider]:
+    with oidc_provider() as provider:
+        yield provider
+
+
+@pytest.fixture(scope="module")
+def glewl(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Glewlwyd]:
+    with glewlwyd(tmp_path_factory.mktemp("glewlwyd")) as provider:
+        yield provider
+
+
+@pytest.mark.parametrize(
+    ("check", "words", "more"),
+    [
+        ('audiences = ["https://config.example/"]', (), f" {_OAUTH}audience=https://config.example/"),
+        ('client_ids = ["machines"]\nid_token = true', ("--token", "id"), ""),
+        ('check = "introspection"\nclient_ids = ["machines"]\nclient_id = "machines-basic"', (), ""),
+        ('check = "userinfo"', (), ""),
+    ],
+    ids=["jwt for an audience", "id_token", "introspection", "userinfo"],
+)
+def test_oidc_provider_lets_in_and_bootgrant_delivers(
+    check: str, words: tuple[str, ...], more: str, oidc: OidcProvider, tmp_path: Path
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text(oidc.client_secret)
+    lines = [check, f'client_secret_file = "{secret}"'] if "introspection" in check else [check]
+    endpoints = f"{oidc.endpoints} {_OAUTH}scope=openid{more}"
+    with (
+        served(tmp_path, more=outside(oidc.issuer, *lines)) as site,
+        machine(tmp_path, site.url, endpoints, *words) as (console, process),
+    ):
+        url, code = where_to_approve(console)
+        oidc.approve(f"{url}?user_code={code}")
+        assert delivered(tmp_path, process) == CONFIG
+
+
+def test_glewlwyd_lets_in_and_bootgrant_delivers(glewl: Glewlwyd, tmp_path: Path) -> None:
+    rule = _RULE.replace("sub =", "name =")
+    with (
+        served(tmp_path, more=outside(glewl.issuer, 'check = "userinfo"', rule=rule)) as site,
+        machine(tmp_path, site.url, f"{glewl.endpoints} {_OAUTH}scope=machines") as (console, process),
+    ):
+        url, code = where_to_approve(console)
+        glewl.approve(f"{url}&code={code}" if "?" in url else f"{url}?code={code}")
+        assert delivered(tmp_path, process) == CONFIG
+
+
+def test_a_person_whom_no_rule_names_lets_nobody_in(oidc: OidcProvider, tmp_path: Path) -> None:
+    rule = _RULE.replace('"ana"', '"root"')
+    with (
+        served(tmp_path, more=outside(oidc.issuer, 'check = "userinfo"', rule=rule)) as site,
+        machine(tmp_path, site.url, f"{oidc.endpoints} {_OAUTH}scope=openid") as (console, _),
+    ):
+        url, code = where_to_approve(console)
+        oidc.approve(f"{url}?user_code={code}")
+        wait_until(lambda: "approver has no right to this" in console.read_text(), "the console tells why")
+        assert not (tmp_path / "config.yaml").exists()
+
+
+def test_a_provider_that_goes_away_and_comes_back_costs_the_machine_only_time(tmp_path: Path) -> None:
+    with oidc_provider() as oidc:
+        lines = ['audiences = ["https://config.example/"]']
+        endpoints = f"{oidc.endpoints} {_OAUTH}scope=openid {_OAUTH}audience=https://config.example/"
+        with (
+            served(tmp_path, more=outside(oidc.issuer, *lines)) as site,
+            machine(tmp_path, site.url, endpoints) as (console, process),
+        ):
+            url, code = where_to_approve(console)
+            site.kill()
+            oidc.approve(f"{url}?user_code={code}")
+            wait_until(lambda: "device authorized" in console.read_text(), "the machine has its token")
+            oidc.stop()
+            site.start()
+            wait_until(lambda: "provider down, retrying" in console.read_text(), "the console tells why")
+            port = int(oidc.issuer.rpartition(":")[2])
+            with oidc_provider(port=port):
+                assert delivered(tmp_path, process) == CONFIG
