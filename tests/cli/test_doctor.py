@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import threading
 from pathlib import Path
 
 import pytest
 
 from bootgrant.cli import main
 from bootgrant.service.init_site import init_site
-from support.answering_server import AnsweringServer, http
+from support.answering_server import AnsweringServer, Asked, http
 from support.examined import HealthyServer, line
-from support.site import free_port, served
+from support.site import bootgrant, clean_environment, free_port, served
 
 
 def doctor(server: HealthyServer, *words: str) -> int:
@@ -67,6 +70,28 @@ def test_a_kernel_command_line_is_read_from_a_file(tmp_path: Path, capsys: pytes
         assert main(["doctor", "--cmdline-file", str(tmp_path / "cmdline"), "--set", "uuid=a", "--json"]) == 0
     assert listening.asked[1].form["uuid"] == "a"
     assert json.loads(capsys.readouterr().out)["about"] == str(tmp_path / "cmdline")
+
+
+def test_somebody_who_stops_it_is_told_what_stays_behind() -> None:
+    stop = threading.Event()
+
+    def hold(_: Asked) -> bytes:
+        stop.wait(20)
+        return http(503)
+
+    server = HealthyServer(token=hold)
+    with AnsweringServer(server) as listening:
+        server.url = listening.url
+        command = bootgrant("doctor", listening.url)
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=clean_environment()) as process:
+            # Metadata, the code, the page, the token.
+            listening.came(4)
+            process.send_signal(signal.SIGINT)
+            said, _ = process.communicate(timeout=30)
+        stop.set()
+    assert process.returncode == 130
+    assert "One request stays behind, with the code WDJB-MJHT" in said
+    assert said.endswith("stopped before the end; 0 warnings so far\n")
 
 
 def test_nothing_is_wrong_with_bootgrant_itself_and_it_approves_nothing(

@@ -63,19 +63,26 @@ def run(args: argparse.Namespace) -> int:
         about, cmdline, more = _subject(args)
         examination = _examination(args)
         examination.findings += more
-        examination.run(cmdline)
+        stopped = _interrupted(examination, cmdline)
     except (AcquireError, CannotWrite, SettingsError) as error:
         print(f"bootgrant doctor: {error}", file=sys.stderr)
         return _USAGE
-    except KeyboardInterrupt:
-        print("\nstopped", file=sys.stderr)
-        return 130
-    report = Report(about, examination.findings, examination.pending)
+    report = Report(about, examination.findings, examination.pending, not stopped)
     if args.json:
         print(json.dumps(report.as_json(), indent=2))
     else:
         print("\n".join(report.lines()))
-    return _status(report, strict=args.strict)
+    return 130 if stopped else _status(report, strict=args.strict)
+
+
+def _interrupted(examination: Examination, cmdline: str) -> bool:
+    """Whether somebody ended it early; what was found until then, and the request that waits, are worth telling."""
+    try:
+        examination.run(cmdline)
+    except KeyboardInterrupt:
+        print("\nstopped; so far:", file=sys.stderr)
+        return True
+    return False
 
 
 def _status(report: Report, *, strict: bool) -> int:

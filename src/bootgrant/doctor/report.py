@@ -11,11 +11,12 @@ from bootgrant.wire.go_text import printable
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was found out about ``about``, which is a URL or a file without secrets."""
+    """What was found out about ``about``, a URL or a file; not ``complete`` when somebody stopped the doctor."""
 
     about: str
     findings: Sequence[Finding]
     pending: PendingRequest | None
+    complete: bool = True
 
     def count(self, level: Level) -> int:
         return sum(each.level is level for each in self.findings)
@@ -27,6 +28,7 @@ class Report:
             pending = {"user_code": self.pending.user_code, "expires_in": self.pending.expires_in}
         return {
             "about": self.about,
+            "complete": self.complete,
             "errors": self.count(Level.ERROR),
             "warnings": self.count(Level.WARNING),
             "pending": pending,
@@ -63,6 +65,8 @@ class Report:
         errors, warnings = self.count(Level.ERROR), self.count(Level.WARNING)
         if errors:
             return f"{_counted(errors, 'error')}, {_counted(warnings, 'warning')}: a machine does not get through"
+        if not self.complete:
+            return f"stopped before the end; {_counted(warnings, 'warning')} so far"
         if warnings:
             return f"{_counted(warnings, 'warning')}: a machine gets through, and something will bite"
         return "nothing wrong: a machine gets through once a person approves"
