@@ -145,6 +145,15 @@ async def test_while_the_provider_is_down_a_machine_is_told_to_come_again(outsid
     assert answer.headers["retry-after"]
 
 
+async def test_metrics_say_that_a_provider_fails(outside: Outside) -> None:
+    outside.provider.down = True
+    for _ in range(4):
+        await outside.fetch(outside.provider.token().reveal())
+    told = (await outside.site.client("127.0.0.1").get("/metrics")).text
+    assert 'bootgrant_provider_questions_total{outcome="failed",provider="corp"} 3.0' in told
+    assert 'bootgrant_provider_open{provider="corp"} 1.0' in told
+
+
 async def test_our_own_tokens_work_beside_and_need_no_provider(outside: Outside) -> None:
     outside.provider.down = True
     own = await token(outside.site.client(), outside.site.admin(), uuid=UUID)

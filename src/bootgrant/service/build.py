@@ -120,8 +120,8 @@ def build(site: Site, database: Database, key: bytes, held_most: int, clock: Clo
     request_id = partial(_request_id, entropy)
     pages = RequestIds(Counted(_By(_API, build_api(api, Listener.PUBLIC), build_pages(plane)), counts), request_id)
     notify = NotifyWaiting(database.grants, source, database.outbox, clock, entropy, site.operators_url, site.notify)
-    metrics = _metrics(site, Watched(database, counts, notify.counts, held, clock))
     verifier = Verifier(site.providers, clock)
+    metrics = _metrics(site, Watched(database, counts, notify.counts, held, verifier.counts, clock))
     look = LookAtToken(database.grants, clock, site.rules)
     busiest = {
         "/device/code": device_authorization(

@@ -18,6 +18,7 @@ from bootgrant.counting import Durations, NoticeCounts, RequestCounts
 from bootgrant.ports.clock import Clock
 from bootgrant.ports.database import Database
 from bootgrant.ports.grant_store import Census, StoreUnavailable
+from bootgrant.providers.asking import ProviderCounts
 from bootgrant.service.metrics import table
 from bootgrant.workflows.held_polls import HeldPolls
 
@@ -35,6 +36,7 @@ class Watched:
     requests: RequestCounts
     notices: NoticeCounts
     held: HeldPolls
+    providers: Mapping[str, ProviderCounts]
     clock: Clock
 
 
@@ -82,8 +84,16 @@ class ServerCollector(Collector):
             table.REFUSALS.name: lambda: {(name, str(why)): count for (name, why), count in requests.refused.items()},
             table.STORE.name: lambda: counts.transactions,
             table.NOTICES.name: lambda: dict(self._watched.notices.outcomes.items()),
+            table.PROVIDER_QUESTIONS.name: self._questions,
+            table.PROVIDER_OPEN.name: lambda: {(name,): one.open for name, one in self._watched.providers.items()},
             table.STORE_FAILURES.name: lambda: counts.failures,
         }
+
+    def _questions(self) -> Rows:
+        rows: dict[tuple[str, ...], float] = {}
+        for name, one in self._watched.providers.items():
+            rows[name, "answered"], rows[name, "failed"] = one.asked - one.failed, one.failed
+        return rows
 
     def _oldest(self) -> float:
         oldest = (self._census or _NOBODY).oldest

@@ -69,6 +69,18 @@ NOTICES: Final = Metric(
     "Notifications by the name of [[notify]] and outcome: sent, failed, needless (nobody waited any more).",
     ("target", "outcome"),
 )
+PROVIDER_QUESTIONS: Final = Metric(
+    "bootgrant_provider_questions_total",
+    Kind.COUNTER,
+    "Questions to outside providers ([[providers]]): keys, metadata, introspection; answered, or failed.",
+    ("provider", "outcome"),
+)
+PROVIDER_OPEN: Final = Metric(
+    "bootgrant_provider_open",
+    Kind.GAUGE,
+    "1 while a provider is left alone because it failed several times in a row; machines are told to come again.",
+    ("provider",),
+)
 
 METRICS: Final = (
     INFO,
@@ -85,4 +97,6 @@ METRICS: Final = (
     STORE,
     STORE_FAILURES,
     NOTICES,
+    PROVIDER_QUESTIONS,
+    PROVIDER_OPEN,
 )
