@@ -16,6 +16,8 @@ import pytest
 from bootgrant.acquire import AcquireError, Denied, OnDenial, Options, PkceChoice, ProviderFailed, TokenChoice
 from bootgrant.acquire.acquisition import Acquisition
 from bootgrant.acquire.kernel_cmdline import parse_cmdline
+from bootgrant.acquire.talos.flow import GoError
+from bootgrant.acquire.talos.metal import _Metal
 from support.answering_server import AnsweringServer, Asked, http, reply
 from support.grants import UUID
 from support.screen import QuickClock, Screen
@@ -249,6 +251,7 @@ def sloppy() -> Document:
 
 
 DOCUMENTS = [google, entra, entra_v1, okta, auth0, keycloak, dex, sloppy]
+FIT_FOR_TALOS = [google, entra, okta, auth0, keycloak, dex]
 DOCUMENTED = pytest.mark.parametrize(
     "document", [each() for each in DOCUMENTS], ids=[each.__name__ for each in DOCUMENTS]
 )
@@ -280,7 +283,7 @@ class Seen:
         return [each.headers["authorization"] for each in self.asked if each.target.startswith("/config")]
 
 
-def boot(provider: Provider, options: Options | None = None) -> Seen:
+def boot(provider: Provider, options: Options | None = None, *, compat: bool = False) -> Seen:
     screen, clock = Screen(), QuickClock()
     with AnsweringServer(provider) as server:
         words = (
@@ -288,8 +291,12 @@ def boot(provider: Provider, options: Options | None = None) -> Seen:
             f"{_OAUTH}token_url={server.url}/token {_OAUTH}extra_variable=uuid",
         )
         cmdline = parse_cmdline(" ".join([*words, *provider.document.more]))
-        found = Acquisition(cmdline, replace(options or Options(), given={"uuid": UUID}), screen, clock).run()
-    assert found.content == CONFIG
+        chosen = replace(options or Options(), given={"uuid": UUID})
+        if compat:
+            content = _Metal(cmdline, chosen, screen, clock).configuration()
+        else:
+            content = Acquisition(cmdline, chosen, screen, clock).run().content
+    assert content == CONFIG
     return Seen(screen, clock, server.asked)
 
 
@@ -302,6 +309,20 @@ def test_a_machine_waits_slows_down_and_gets_through(document: Document) -> None
     assert prompt.verification_uri_complete == document.codes.get("verification_uri_complete", "")
     assert [round(pause) for pause in seen.clock.slept] == [5, 5, 10, 10]
     assert seen.tokens() == [f"Bearer {document.token['access_token']}"]
+
+
+@pytest.mark.parametrize("document", [each() for each in FIT_FOR_TALOS], ids=[each.__name__ for each in FIT_FOR_TALOS])
+def test_a_talos_node_gets_through_too(document: Document) -> None:
+    pairs = [said for said in (document.pending, document.slow_down) for _ in range(2)]
+    seen = boot(Provider(document, pairs), compat=True)
+    assert [round(pause) for pause in seen.clock.slept] == [5, 5, 10]
+    assert seen.tokens() == [f"Bearer {document.token['access_token']}"]
+
+
+@pytest.mark.parametrize("document", [entra_v1(), sloppy()], ids=["numbers as texts", "numbers with a fraction"])
+def test_a_talos_node_cannot_read_numbers_that_are_no_whole_ones(document: Document) -> None:
+    with pytest.raises(GoError, match="json: cannot unmarshal"):
+        boot(Provider(document), compat=True)
 
 
 @DOCUMENTED
