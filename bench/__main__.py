@@ -19,6 +19,7 @@ MEASUREMENTS = (
     "boot_storm",
     "capacity",
     "replicas",
+    "configurations",
 )
 
 
