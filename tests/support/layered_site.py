@@ -32,7 +32,7 @@ FILES: Mapping[str, str] = {
 
 def write_machines(folder: Path, changed: Mapping[str, str | None] | None = None) -> Path:
     """The folder with FILES; ``changed`` by path, None leaves one out."""
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     for path, text in {**FILES, **(changed or {})}.items():
         if text is not None:
             place = folder / path

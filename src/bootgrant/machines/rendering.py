@@ -14,7 +14,7 @@ from bootgrant.machines.pattern import Pattern, common
 from bootgrant.machines.redaction import NO_SECRETS, KnownSecrets
 from bootgrant.machines.site_model import Command, Entry, Schema
 from bootgrant.machines.templates import Template, TemplateRefused, compile_template
-from bootgrant.machines.validation import Rules, faults
+from bootgrant.machines.validation import Fault, Rules, faults
 from bootgrant.wire.identity import MachineIdentity
 
 Compose = Callable[[Schema, Sequence[Part]], Composed]
@@ -119,18 +119,10 @@ def composed(entry: Entry, parts: Sequence[Part], compose_parts: Compose) -> Com
 def finished(recipe: Recipe, made: Composed, rules: Rules, *, uses_machine: bool) -> Finished:
     """The composed configuration, if it may be served. Raises SiteBroken."""
     entry = recipe.entry
-    wrong = faults(made.config, entry.schema, rules)
-    if wrong:
-        raise SiteBroken(
-            error(
-                "invalid",
-                f"{fault.message} (line {fault.line} of the finished configuration)",
-                entry.file,
-                entry.line,
-                entry.name,
-            )
-            for fault in wrong
-        )
+    found = faults(made.config, entry.schema, rules)
+    if wrong := [fault for fault in found if fault.is_fatal]:
+        raise SiteBroken(error("invalid", _told(fault), entry.file, entry.line, entry.name) for fault in wrong)
+    notes = tuple(warning("schema", _told(fault), entry.file, entry.line, entry.name) for fault in found)
     surprises = tuple(
         warning("surprise", f"{surprise.path}: {surprise.message}", surprise.part, 0, entry.name)
         for surprise in made.surprises
@@ -139,7 +131,11 @@ def finished(recipe: Recipe, made: Composed, rules: Rules, *, uses_machine: bool
     secrets = recipe.secrets
     for file in recipe.files:
         secrets = secrets.joined(recipe.contents[file.path].secrets)
-    return Finished(made.config, kind, uses_machine, secrets, made.origins, surprises)
+    return Finished(made.config, kind, uses_machine, secrets, made.origins, (*notes, *surprises))
+
+
+def _told(fault: Fault) -> str:
+    return f"{fault.message} (line {fault.line} of the finished configuration)"
 
 
 def commands(entry: Entry) -> dict[str, Command]:

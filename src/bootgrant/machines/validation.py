@@ -7,15 +7,18 @@ because it may be secret.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError, ValidationError
 
+from bootgrant.machines.documents import check_conflicts, read_configuration
 from bootgrant.machines.marked import MarkedError, Node, Pairs, Scalar, Value, documents, value
+from bootgrant.machines.parts import ComposeError, Part
 from bootgrant.machines.site_model import Schema
+from bootgrant.machines.talos_tables import NEWEST, talos_tables
 from bootgrant.wire.limits import CONFIG
 
 _LEGACY: Final = ("machine", "cluster", "debug", "persist")
@@ -26,10 +29,14 @@ _MOST_FAULTS: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that is wrong; ``line`` counts from 1 in the finished configuration."""
+    """One thing that is wrong; ``line`` counts from 1 in the finished configuration.
+
+    ``is_fatal`` is false for what a person should look at and a machine would take.
+    """
 
     message: str
     line: int
+    is_fatal: bool = True
 
 
 class BadSchema(Exception):
@@ -52,15 +59,19 @@ class TalosSchema:
         if not self._by_kind:
             raise BadSchema("it describes no document of Talos: take config.schema.json of your Talos version")
 
-    def faults(self, kind: tuple[str, str], document: Value) -> Iterator[str]:
-        """What a document of this (apiVersion, kind) has against the schema; legacy configurations are ("", "")."""
+    def faults(self, kind: tuple[str, str], document: Value, line: int) -> Iterator[Fault]:
+        """What a document of this (apiVersion, kind) has against the schema; legacy configurations are ("", "").
+
+        A key that the schema does not know is no reason to refuse: Talos leaves the deprecated ones out of its schema,
+        and reads them.
+        """
         validator = self._by_kind.get(kind)
         if validator is None:
-            yield f"the kind {kind[1]} ({kind[0]}) is not in the schema of this Talos version"
+            yield Fault(f"the kind {kind[1]} ({kind[0]}) is not in the schema of this Talos version", line)
             return
         for error in validator.iter_errors(document):
             if not _is_taken_by_talos(error):
-                yield _told(error)
+                yield Fault(_told(error), line, error.validator != "additionalProperties")
 
 
 def _kinds(root: object) -> Iterator[tuple[str, tuple[str, str]]]:
@@ -94,7 +105,7 @@ def _told(error: ValidationError) -> str:
         case "additionalProperties":
             known = error.schema.get("properties", {}) if isinstance(error.schema, dict) else {}
             strange = sorted(set(error.instance) - set(known)) if isinstance(error.instance, dict) else []
-            return f"{path}: there is no {', '.join(map(repr, strange))} in this Talos version"
+            return f"{path}: {', '.join(strange)} is not in the schema of this Talos version: deprecated, or unknown"
         case "required":
             return f"{path}: needs {json.dumps(error.validator_value)[:160]}"
         case "type" | "enum" | "pattern" | "const" | "format" | "minimum" | "maximum":
@@ -105,11 +116,15 @@ def _told(error: ValidationError) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What finished configurations are held to. ``kinds``: the documents that the tables know, none for any."""
+    """What finished configurations of Talos are held to, beside having a ``machine.type``.
+
+    ``tables``: to the types of this program's own tables (not when another composer knows other versions).
+    ``program``: what another program says against it, empty for nothing (``talosctl validate``).
+    """
 
     schema: TalosSchema | None = None
-    kinds: frozenset[tuple[str, str]] = field(default_factory=frozenset)
-    talos_version: str = ""
+    tables: bool = True
+    program: Callable[[bytes], str] | None = None
 
 
 def faults(config: bytes, schema: Schema, rules: Rules) -> list[Fault]:
@@ -118,15 +133,46 @@ def faults(config: bytes, schema: Schema, rules: Rules) -> list[Fault]:
         return [Fault("it is empty: the machine would go on without a configuration", 1)]
     if len(config) > CONFIG:
         return [Fault(f"it is larger than {CONFIG >> 20} MiB", 1)]
-    if schema is Schema.TEXT:
-        return []
-    if schema in (Schema.JSON, Schema.IGNITION):
-        return _json_faults(config)
+    match schema:
+        case Schema.TEXT:
+            return []
+        case Schema.JSON | Schema.IGNITION:
+            return _json_faults(config)
+        case Schema.TALOS:
+            return _talos_faults(config, rules)
+        case Schema.YAML | Schema.CLOUD_CONFIG:
+            return _yaml_faults(config)
+
+
+def _talos_faults(config: bytes, rules: Rules) -> list[Fault]:
+    if rules.tables and (refused := _refused_by_tables(config)) is not None:
+        return [refused]
     try:
         roots = documents(config, CONFIG)
     except MarkedError as broken:
         return [Fault(broken.message, broken.line)]
-    return _talos_faults(roots, rules)[:_MOST_FAULTS] if schema is Schema.TALOS else []
+    found = _documents_faults(roots, rules)[:_MOST_FAULTS]
+    if not found and rules.program is not None and (told := rules.program(config)):
+        found.append(Fault(told, 1))
+    return found
+
+
+def _refused_by_tables(config: bytes) -> Fault | None:
+    """What Talos's parser refuses: an unknown key or document, a wrong type, documents that exclude each other."""
+    try:
+        read = read_configuration(Part("", config), talos_tables(NEWEST))
+        check_conflicts(read, "")
+    except ComposeError as wrong:
+        return Fault(wrong.message, wrong.line or 1)
+    return None
+
+
+def _yaml_faults(config: bytes) -> list[Fault]:
+    try:
+        documents(config, CONFIG)
+    except MarkedError as broken:
+        return [Fault(broken.message, broken.line)]
+    return []
 
 
 def _json_faults(config: bytes) -> list[Fault]:
@@ -141,7 +187,7 @@ def _json_faults(config: bytes) -> list[Fault]:
     return []
 
 
-def _talos_faults(roots: Sequence[Node], rules: Rules) -> list[Fault]:
+def _documents_faults(roots: Sequence[Node], rules: Rules) -> list[Fault]:
     found: list[Fault] = []
     seen: dict[tuple[str, str, str], int] = {}
     for root in roots:
@@ -181,11 +227,8 @@ def _document_faults(root: Pairs, kind: tuple[str, str], rules: Rules) -> list[F
     found = []
     if kind == ("", ""):
         found += _machine_faults(root)
-    elif rules.kinds and kind not in rules.kinds:
-        told = f"Talos {rules.talos_version} has no document of the kind {kind[1]} ({kind[0]})".replace("  ", " ")
-        found.append(Fault(told, root.line))
     if rules.schema is not None and not found:
-        found += [Fault(told, root.line) for told in rules.schema.faults(kind, value(root))]
+        found += rules.schema.faults(kind, value(root), root.line)
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from bootgrant.sources.programs import ProgramFailed, run_program
 from bootgrant.sources.secret_files import BadIdentity, SecretFiles
 from bootgrant.sources.site_values import SiteValues
 from bootgrant.sources.snapshot import Workshop
+from bootgrant.sources.talosctl import TalosctlValidate
 from bootgrant.sources.tree import FolderTree, Tree
 from bootgrant.wire.secret import Secret
 
@@ -66,7 +68,11 @@ def workshop(settings: MachineSettings, environment: Mapping[str, str] | None = 
     except BadIdentity as bad:
         raise SettingsError(f"the age identity cannot be used: {bad}") from None
     values = SiteValues(settings.exec_programs, settings.exec_seconds)
-    return Workshop(files, values, Rules(_schema(settings)), COMPOSERS[settings.composer], settings.composer)
+    schema = _schema(settings)
+    # A schema is quicker; without one, the program of the cluster's version knows best, where it is installed.
+    program = TalosctlValidate() if schema is None and shutil.which("talosctl") else None
+    rules = Rules(schema, tables=settings.composer == "bootgrant", program=program)
+    return Workshop(files, values, rules, COMPOSERS[settings.composer], settings.composer)
 
 
 def webhook_secret(settings: MachineSettings) -> Secret | None:

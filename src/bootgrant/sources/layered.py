@@ -124,9 +124,9 @@ class LayeredSource:
         if old is not None and old.has_model and not new.has_model:
             told = "machines.yaml is gone: put it back, or start the server anew for a folder of finished files"
             raise SiteBroken([error("model-gone", told)])
-        # The first is taken with what is wrong in it, because the sound entries are better than nothing; afterwards
+        # The first is taken with what is wrong in it where there is nothing better: some entries are sound. Afterwards
         # only what is not worse than what is served.
-        if problems and (not new.entries if old is None else not new.troubles() <= old.troubles()):
+        if problems and (self._has_better(new) if old is None else not new.troubles() <= old.troubles()):
             raise SiteBroken(problems)
         self._snapshot = new
         self._failure = None
@@ -139,6 +139,11 @@ class LayeredSource:
         log.info("machine configurations: %d entries, revision %s", len(new.entries), new.revision)
         for problem in problems:
             log.error("a configuration cannot be served: %s", problem)
+
+    def _has_better(self, first: Snapshot) -> bool:
+        """Whether to wait with the first state: nothing in it can be served, or what was served last is kept."""
+        good = self._origin.last_good()
+        return not first.entries or (good is not None and good.revision != first.revision)
 
     def _refuse(self, broken: SiteBroken) -> None:
         if self._failure is not None and self._failure.findings == broken.findings:

@@ -55,6 +55,24 @@ class Talosctl:
         return config
 
 
+@dataclass(frozen=True, slots=True)
+class TalosctlValidate:
+    """``talosctl validate``: what it says against a configuration, empty when it takes it."""
+
+    program: str = "talosctl"
+    seconds: float = _SECONDS
+
+    def __call__(self, config: bytes) -> str:
+        with ExitStack() as stack:
+            opened = _in_memory(Part("", config), stack)
+            words = [self.program, "validate", "--mode", "metal", "--config", f"/dev/fd/{opened}"]
+            try:
+                run_program(words, seconds=self.seconds, open_files=[opened])
+            except ProgramFailed as failed:
+                return str(failed).replace(f"/dev/fd/{opened}", "the configuration")
+        return ""
+
+
 def _in_memory(part: Part, stack: ExitStack) -> int:
     descriptor = os.memfd_create("part", os.MFD_CLOEXEC)
     stack.callback(os.close, descriptor)

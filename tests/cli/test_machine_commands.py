@@ -1,0 +1,203 @@
+"""`bootgrant check`, `render`, `machines` and `export`, as a person or a CI runs them."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pyrage
+import pytest
+import yaml
+
+from bootgrant.acquire.disks.image import Image
+from bootgrant.acquire.disks.iso9660 import open_iso9660
+from support.grants import UUID
+from support.layered_site import MODEL, write_machines
+from support.parts import program
+from support.site import bootgrant, clean_environment
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples/fra"
+
+
+def run(*words: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        bootgrant(*map(str, words)),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=clean_environment() | environment,
+    )
+
+
+def test_the_example_is_checked_and_sound() -> None:
+    identity = EXAMPLE / "demo-identity.txt"
+    done = run("check", "--machines", EXAMPLE / "machines", "--age-identity-file", identity, "--strict")
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.startswith("3 entries, no errors, no warnings")
+
+
+def test_the_example_keeps_the_keys_of_the_cluster_from_workers() -> None:
+    words = ("--machines", EXAMPLE / "machines", "--age-identity-file", EXAMPLE / "demo-identity.txt")
+    shown = {name: run("render", name, *words, "--reveal", "--plain").stdout for name in ("cp-1", "worker-1")}
+    keys = {name: len(re.findall(r" key: \w{20}", text)) for name, text in shown.items()}
+    assert keys == {"cp-1": 4, "worker-1": 0}
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> Path:
+    model = MODEL + f"  - name: twin\n    match: {{uuid: {UUID}}}\n    layers: [nope]\n"
+    return write_machines(tmp_path / "m", {"machines.yaml": model, "extra/a.yaml": "machine: {}\n"})
+
+
+def test_check_says_what_is_wrong_where_and_ends_with_one(broken: Path) -> None:
+    done = run("check", "--machines", broken)
+    assert done.returncode == 1
+    errors = [line for line in done.stdout.splitlines() if line.startswith("error")]
+    assert any("machines.yaml:12: a tie with cp-1" in line for line in errors)
+    assert any("the layer nope is neither" in line for line in errors)
+    for warning in ("extra/a.yaml: no entry uses it", "all/00-base.yaml:4: token is a secret in clear"):
+        assert f"warning  {warning}" in done.stdout
+    assert "s3cr3t" not in done.stdout
+
+
+def test_check_warns_of_control_planes_that_a_pattern_leads_to(tmp_path: Path) -> None:
+    model = MODEL.replace(f"uuid: {UUID}", "uuid: '40dcbd19-*'")
+    done = run("check", "--machines", write_machines(tmp_path / "m", {"machines.yaml": model}))
+    assert done.returncode == 0
+    assert "a pattern leads to a control plane" in done.stdout
+    assert run("check", "--machines", tmp_path / "m", "--strict").returncode == 1
+
+
+def test_check_speaks_json_sarif_and_github(broken: Path) -> None:
+    found = json.loads(run("check", "--machines", broken, "--format", "json").stdout)
+    assert (found["entries"], found["errors"]) == (3, 2)
+    assert {"level", "rule", "message", "file", "line", "entry"} == set(found["findings"][0])
+    sarif = json.loads(run("check", "--machines", broken, "--format", "sarif").stdout)
+    result = sarif["runs"][0]["results"][0]
+    place = result["locations"][0]["physicalLocation"]
+    assert (sarif["version"], result["ruleId"], place["region"]["startLine"]) == ("2.1.0", "tie", 12)
+    assert place["artifactLocation"]["uri"].endswith("m/machines.yaml")
+    lines = run("check", "--machines", broken, "--format", "github").stdout.splitlines()
+    assert any(line.startswith("::error file=") and ",line=12,title=bootgrant tie::" in line for line in lines)
+
+
+def test_check_reads_a_site_by_its_settings(tmp_path: Path) -> None:
+    write_machines(tmp_path / "machines")
+    (tmp_path / "bootgrant.toml").write_text('public_url = "http://x"\nnetworks.machines = ["192.168.0.0/16"]\n')
+    done = run("check", "--config", tmp_path / "bootgrant.toml")
+    assert done.returncode == 0
+    assert "no machine gets it: networks.machines lets nobody ask" in done.stdout
+
+
+def test_an_age_identity_may_come_from_the_environment_or_a_command(tmp_path: Path) -> None:
+    identity = pyrage.x25519.Identity.generate()
+    folder = write_machines(tmp_path / "machines")
+    secret = pyrage.encrypt(b"cluster: {id: sw0rdfish}\n", [identity.to_public()])
+    (folder / "all/10-id.yaml.age").write_bytes(bytes(secret))
+    config = tmp_path / "bootgrant.toml"
+    config.write_text('public_url = "http://x"\n')
+    assert run("check", "--config", config).returncode == 1
+    assert run("check", "--config", config, BOOTGRANT_AGE_IDENTITY=str(identity)).returncode == 0
+    config.write_text(f'public_url = "http://x"\nsecrets.age_identity_command = ["echo", "{identity}"]\n')
+    done = run("render", "cp-1", "--config", config)
+    assert "id: <redacted>" in done.stdout
+    assert "sw0rdfish" not in done.stdout + done.stderr
+
+
+def test_render_tells_the_layer_behind_each_value_and_hides_secrets(tmp_path: Path) -> None:
+    done = run("render", "cp-1", "--machines", write_machines(tmp_path / "m"))
+    lines = {line.split("#")[0].strip(): line.partition("#")[2].strip() for line in done.stdout.splitlines()}
+    assert lines["type: controlplane"] == "control-plane/10-role.yaml"
+    assert lines["hostname: cp-1"] == "node/cp-1/50-name.yaml.j2"
+    assert lines["token: <redacted>"] == "all/00-base.yaml"
+
+
+def test_render_reveals_exactly_what_is_served(tmp_path: Path) -> None:
+    done = run("render", "cp-1", "--machines", write_machines(tmp_path / "m"), "--reveal", "--plain")
+    config = yaml.safe_load(done.stdout)
+    assert config["machine"]["token"] == "s3cr3t-token"
+    assert "#" not in done.stdout
+
+
+def test_render_warns_of_what_surprises(tmp_path: Path) -> None:
+    patch = "machine:\n  ca: {crt: LS0tLS1CRUdJTg==}\n"
+    base = "version: v1alpha1\nmachine:\n  type: worker\n  ca: {crt: YQ==, key: Yg==}\ncluster: {}\n"
+    folder = write_machines(tmp_path / "m", {"all/00-base.yaml": base, "all/10-ca.yaml": patch})
+    assert "all/10-ca.yaml" in run("render", "cp-1", "--machines", folder).stderr
+
+
+def test_render_of_a_name_that_nobody_has_names_the_others(tmp_path: Path) -> None:
+    done = run("render", "cp-2", "--machines", write_machines(tmp_path / "m"))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "bootgrant: there is no entry cp-2; there are: cp-1, spare-worker\n"
+
+
+def test_render_shows_what_has_changed_since_a_commit_and_no_secret(tmp_path: Path) -> None:
+    git = program("git", "git")
+    folder = write_machines(tmp_path / "repository/machines")
+    who = ("-c", "user.name=t", "-c", "user.email=t@example", "-c", "commit.gpgsign=false")
+    for words in (("init", "-q"), ("add", "."), (*who, "commit", "-qm", "x")):
+        subprocess.run([git, "-C", folder.parent, *words], check=True)
+    base = folder / "all/00-base.yaml"
+    base.write_text(base.read_text().replace("s3cr3t-token", "0ther-token").replace("demo", "other"))
+    done = run("render", "cp-1", "--machines", folder, "--diff", "HEAD")
+    assert "+    clusterName: other" in done.stdout
+    assert len([line for line in done.stdout.splitlines() if "token: <redacted" in line]) == 2
+    assert "token" not in done.stdout.replace("token: <redacted", "")
+    gone = run("render", "cp-1", "--machines", folder, "--diff", "nope")
+    assert (gone.returncode, "no commit nope" in gone.stderr) == (1, True)
+
+
+def test_machines_explain_says_which_why_and_why_not_the_others(tmp_path: Path) -> None:
+    folder = write_machines(tmp_path / "m")
+    done = run("machines", "explain", "--uuid", UUID.upper(), "--mac", "52-2F-FD-DF-FC-C0", "--machines", folder)
+    assert done.returncode == 0
+    assert done.stdout.splitlines() == [
+        "it gets cp-1 (machines.yaml, line 4): it matches by uuid",
+        "  not spare-worker: it matches by mac 52:2f:*, and cp-1 is more specific: uuid",
+    ]
+    nothing = run("machines", "explain", "--serial", "SN9", "--machines", folder, "--json")
+    assert (nothing.returncode, json.loads(nothing.stdout)["entry"]) == (1, None)
+    assert run("machines", "explain", "--uuid", "0" * 32, "--machines", folder).returncode == 1
+    assert "--uuid" in run("machines", "explain", "--machines", folder).stderr
+
+
+def test_machines_list_shows_every_entry(tmp_path: Path) -> None:
+    done = run("machines", "list", "--machines", write_machines(tmp_path / "m"))
+    assert [line.split()[:2] for line in done.stdout.splitlines()] == [
+        ["NAME", "IS"], ["cp-1", "controlplane"], ["spare-worker", "worker"],
+    ]  # fmt: skip
+
+
+def test_export_writes_a_medium_that_a_machine_reads(tmp_path: Path) -> None:
+    folder, out = write_machines(tmp_path / "m"), tmp_path / "cp-1.iso"
+    done = run("export", "--metal-iso", "cp-1", out, "--machines", folder)
+    assert done.returncode == 0, done.stderr
+    assert out.stat().st_mode & 0o077 == 0
+    with out.open("rb") as file:
+        volume = open_iso9660(Image(file.fileno()))
+        assert volume is not None
+        assert "metal-iso" in volume.labels
+        config = volume.read("config.yaml", 1 << 20)
+    assert config == run("render", "cp-1", "--machines", folder, "--reveal", "--plain").stdout.encode()
+    again = run("export", "--metal-iso", "cp-1", out, "--machines", folder)
+    assert (again.returncode, "nothing was overwritten" in again.stderr) == (1, True)
+
+
+def test_export_writes_every_configuration_for_its_owner_alone(tmp_path: Path) -> None:
+    template = "machine: {network: {hostname: '{{ machine.mac }}'}}\n"
+    folder = write_machines(tmp_path / "m", {"worker/20-name.yaml.j2": template})
+    done = run("export", "--folder", tmp_path / "out", "--machines", folder)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["cp-1.yaml"]
+    assert (tmp_path / "out/cp-1.yaml").stat().st_mode & 0o077 == 0
+    assert done.returncode == 1
+    assert "spare-worker was not written: each machine of it gets another one" in done.stderr
+
+
+def test_a_folder_of_finished_files_is_checked_as_well(tmp_path: Path) -> None:
+    (tmp_path / f"{UUID}.yaml").write_text("machine:\n  type: boss\ncluster: {}\n")
+    done = run("check", "--machines", tmp_path)
+    assert done.returncode == 1
+    assert "machine.type" in done.stdout
