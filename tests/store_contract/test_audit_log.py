@@ -1,0 +1,190 @@
+"""What every store's audit keeps to: one chain, whoever appends, and nothing in it is ever changed."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+
+import pytest
+
+from bootgrant.approval.audit import GENESIS, AuditEvent, AuditKind, ChainCheck, Head
+from bootgrant.approval.evidence import Check, Verdict
+from bootgrant.approval.grant import Decision, Delivery, DeviceGrant, GrantRules, Refusal
+from bootgrant.ports.audit_log import AuditFilter, AuditLog
+from bootgrant.ports.database import Database
+from bootgrant.store.postgres.address import PostgresAddress
+from bootgrant.store.postgres.database import open_postgres
+from bootgrant.wire.identity import MachineIdentity
+from bootgrant.workflows.audit_events import decided, delivered
+from support.grants import MAC, NOW, UUID, other_machine, pending_grant
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def audit(database: Database) -> AuditLog:
+    return database.audit
+
+
+def event(number: int = 0, kind: AuditKind = AuditKind.OPENED, actor: str = "", entry: str = "") -> AuditEvent:
+    who = other_machine(number)
+    return AuditEvent(NOW + number, kind, actor, grant_id=f"grant-{number}", identity=who, entry=entry)
+
+
+async def checked(audit: AuditLog) -> ChainCheck:
+    check = ChainCheck()
+    async for page in audit.from_oldest():
+        for line, digest in page:
+            check.take(line, digest)
+    check.finish()
+    return check
+
+
+async def test_an_audit_begins_empty(audit: AuditLog) -> None:
+    assert await audit.head() == Head(0, GENESIS)
+    assert await audit.newest(AuditFilter(), 10) == []
+    assert (await checked(audit)).records == 0
+
+
+async def test_an_event_is_found_as_it_was_appended(audit: AuditLog) -> None:
+    kept = AuditEvent(
+        at=NOW + 0.125,
+        kind=AuditKind.APPROVED,
+        actor="a\0na \\ <b>",
+        via="session",
+        grant_id="grant",
+        identity=MachineIdentity(UUID, "SN\0\\1", MAC, "näme\udcff"),
+        address="10.20.0.11",
+        entry="cp-1",
+        revision="4f2c9ab",
+        digest="ab" * 32,
+        reason="it is\nthe right one",
+        evidence=(Check("network", Verdict.MATCH, "as expected"), Check("bmc", Verdict.UNKNOWN, "no answer")),
+        details={"votes": 1, "size": 12},
+    )
+    head = await audit.append([kept])
+    (record,) = await audit.newest(AuditFilter(), 10)
+    assert (record.seq, record.event, record.digest) == (1, kept, head.digest)
+    assert await audit.newest(AuditFilter(actor="a\0na \\ <b>", machine=MachineIdentity(serial="SN\0\\1")), 1) == [
+        record
+    ]
+
+
+async def test_many_who_append_at_once_make_one_chain(audit: AuditLog) -> None:
+    await asyncio.gather(*(audit.append([event(2 * n), event(2 * n + 1)]) for n in range(40)))
+    check = await checked(audit)
+    assert (check.broken, check.records, check.head) == (None, 80, await audit.head())
+    assert len({record.event.grant_id for record in await audit.newest(AuditFilter(), 100)}) == 80
+
+
+@pytest.mark.parametrize(
+    ("which", "found"),
+    [
+        (AuditFilter(), [4, 3, 2, 1]),
+        (AuditFilter(kinds=(AuditKind.DENIED, AuditKind.ARMED)), [4, 2]),
+        (AuditFilter(actor="ana"), [2]),
+        (AuditFilter(grant_id="grant-3"), [3]),
+        (AuditFilter(entry="cp-1"), [3, 2]),
+        (AuditFilter(machine=MachineIdentity(UUID, "SN0003")), [3]),
+        (AuditFilter(machine=MachineIdentity(hostname="x")), []),
+        (AuditFilter(since=NOW + 2, until=NOW + 4), [3, 2]),
+        (AuditFilter(entry="cp-1", actor="ana"), [2]),
+    ],
+)
+async def test_events_are_found_by_all_that_a_filter_says(
+    audit: AuditLog, which: AuditFilter, found: list[int]
+) -> None:
+    await audit.append(
+        [
+            event(1),
+            event(2, AuditKind.DENIED, actor="ana", entry="cp-1"),
+            event(3, entry="cp-1"),
+            event(4, AuditKind.ARMED),
+        ]
+    )
+    assert [record.seq for record in await audit.newest(which, 10)] == found
+
+
+async def test_a_long_list_is_read_page_by_page(audit: AuditLog) -> None:
+    await audit.append([event(number) for number in range(1, 8)])
+    first = await audit.newest(AuditFilter(), 3)
+    second = await audit.newest(AuditFilter(), 3, before=first[-1].seq)
+    assert [record.seq for record in (*first, *second)] == [7, 6, 5, 4, 3, 2]
+
+
+async def test_a_step_and_its_event_are_kept_together(database: Database) -> None:
+    grant, _ = pending_grant()
+    await database.grants.open_grant(grant)
+    decision = Decision("ana", NOW + 1)
+    await database.grants.change_grant(
+        grant.grant_id, lambda g: g.approve(decision, "cp-1"), audit=decided(decision, "cp-1", "4f2c9ab", "ab", ())
+    )
+    (record,) = await database.audit.newest(AuditFilter(), 10)
+    assert (record.event.kind, record.event.grant_id, record.event.entry) == (
+        AuditKind.APPROVED,
+        grant.grant_id,
+        "cp-1",
+    )
+    assert record.event.identity == grant.identity
+
+
+async def test_a_step_that_was_refused_leaves_no_event(database: Database) -> None:
+    grant, _ = pending_grant()
+    await database.grants.open_grant(grant)
+    decisions = [Decision(f"operator-{number}", NOW) for number in range(20)]
+
+    async def decide(decision: Decision) -> DeviceGrant | Refusal:
+        return await database.grants.change_grant(
+            grant.grant_id, lambda g: g.approve(decision, "cp-1"), audit=decided(decision, "cp-1", "", "", ())
+        )
+
+    outcomes = await asyncio.gather(*map(decide, decisions))
+    (winner,) = [outcome for outcome in outcomes if isinstance(outcome, DeviceGrant)]
+    (record,) = await database.audit.newest(AuditFilter(), 30)
+    assert winner.decision is not None
+    assert record.event.actor == winner.decision.by
+
+
+async def test_each_delivery_stands_in_the_audit(database: Database) -> None:
+    grant, _ = pending_grant()
+    await database.grants.open_grant(grant)
+    for rule in (
+        lambda g: g.approve(Decision("ana", NOW), "cp-1"),
+        lambda g: g.redeem("talos", b"t" * 32, GrantRules(), NOW),
+    ):
+        await database.grants.change_grant(grant.grant_id, rule)
+    for number in (1, 2):
+        delivery = Delivery(NOW + number, "10.20.0.11", "ab" * 32, 12)
+        await database.grants.change_grant(
+            grant.grant_id, lambda g: g.deliver(GrantRules(), NOW + 1), delivery, delivered(delivery, "r", "file")
+        )
+    records = await database.audit.newest(AuditFilter(kinds=(AuditKind.DELIVERED,)), 10)
+    assert [record.event.details["delivery"] for record in records] == [2, 1]
+
+
+async def test_what_was_sealed_is_gone_and_the_chain_goes_on(audit: AuditLog) -> None:
+    await audit.append([event(number) for number in range(1, 6)])
+    third = (await audit.newest(AuditFilter(grant_id="grant-3"), 1))[0]
+    seal = AuditEvent(NOW + 9, AuditKind.SEALED, details={"through": 3, "digest": third.digest})
+    await audit.drop_sealed(3, seal)
+    await audit.append([event(7)])
+    assert [record.seq for record in await audit.newest(AuditFilter(), 10)] == [7, 6, 5, 4]
+    check = await checked(audit)
+    assert (check.broken, check.records) == (None, 4)
+
+
+async def test_two_servers_append_to_one_chain(address: PostgresAddress) -> None:
+    async with AsyncExitStack() as stack:
+        servers = [await stack.enter_async_context(open_postgres(address, 4)) for _ in range(2)]
+
+        async def decide(number: int) -> None:
+            grant, _ = pending_grant(identity=other_machine(number))
+            server, decision = servers[number % 2], Decision("ana", NOW)
+            await server.grants.open_grant(grant)
+            await server.grants.change_grant(
+                grant.grant_id, lambda g: g.approve(decision, "cp-1"), audit=decided(decision, "cp-1", "", "", ())
+            )
+
+        await asyncio.gather(*(decide(number) for number in range(60)))
+        check = await checked(servers[0].audit)
+    assert (check.broken, check.records) == (None, 60)
