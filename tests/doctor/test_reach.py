@@ -44,6 +44,13 @@ def test_nothing_is_asked_of_a_server_whose_certificate_no_machine_accepts(tmp_p
     assert seen.asked == []
 
 
+def test_a_server_that_sends_no_intermediate_certificate_is_told_apart(tmp_path: Path) -> None:
+    offered = "authorityInfoAccess=caIssuers;URI:http://ca.example/intermediate.der"
+    seen = examined(tls=Authority(tmp_path).server("IP:127.0.0.1", extension=offered))
+    assert "does not send the intermediate certificate" in seen.found("chain").message
+    assert "whole chain" in seen.found("chain").fix
+
+
 def test_an_authority_of_the_command_line_is_trusted(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     early = early_value(authority.certificate.read_text())

@@ -37,9 +37,15 @@ class Authority:
         (folder / "ca.cnf").write_text(_CONFIG.format(folder=folder))
         self._run("req", "-x509", *_NEW_KEY, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=Test", "-days", "9")
 
-    def server(self, names: str, start: str = "20200101000000Z", end: str = "20990101000000Z") -> ssl.SSLContext:
-        """A server's context for ``names`` (``DNS:a,IP:127.0.0.1``), valid from ``start`` to ``end``."""
-        subject = ("-subj", "/CN=server", "-addext", f"subjectAltName={names}")
+    def server(
+        self, names: str, start: str = "20200101000000Z", end: str = "20990101000000Z", extension: str = ""
+    ) -> ssl.SSLContext:
+        """A server's context for ``names`` (``DNS:a,IP:127.0.0.1``), valid from ``start`` to ``end``.
+
+        ``extension`` is one more, as openssl writes them: ``authorityInfoAccess=caIssuers;URI:http://ca/ca.der``.
+        """
+        subject: tuple[str, ...] = ("-subj", "/CN=server", "-addext", f"subjectAltName={names}")
+        subject += ("-addext", extension) if extension else ()
         self._run("req", *_NEW_KEY, "-keyout", "s.key", "-out", "s.csr", *subject)
         signer = ("-config", "ca.cnf", "-cert", "ca.pem", "-keyfile", "ca.key")
         self._run(

@@ -17,6 +17,7 @@ from typing import Final
 
 import certifi
 from cryptography import x509
+from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from bootgrant.acquire import tls
 from bootgrant.acquire.dial import TransportError, Trouble, connect, resolve
@@ -26,6 +27,7 @@ from bootgrant.doctor.findings import Finding, Level, Step
 _LIMIT: Final = 10.0
 _SOON: Final = 14 * 86400.0
 _DAY: Final = "%Y-%m-%d"
+_UNKNOWN_ISSUER: Final = frozenset({20, 21})  # X509_V_ERR_* of OpenSSL
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,18 +135,32 @@ def _only_here(what: str, endpoint: Endpoint, trust: Trust) -> Finding | None:
 
 def _refused(what: str, endpoint: Endpoint, error: ssl.SSLCertVerificationError) -> Finding:
     explained = tls.explain_certificate(error, endpoint.shown())
-    fix = explained.next_step
-    if error.verify_code in {20, 21}:
+    certificate = _unaccepted(endpoint)
+    described = "" if certificate is None else _describe(certificate)
+    if error.verify_code not in _UNKNOWN_ISSUER:
+        return _finding(Level.ERROR, "certificate", f"{what}: {explained.what}{described}", explained.next_step)
+    if certificate is not None and _offers_its_issuer(certificate):
+        message = f"{what}: {endpoint.shown()} does not send the intermediate certificate{described}"
         fix = (
-            "if the authority is private: --ca FILE here, and `bootgrant kernel-args --ca FILE` for machines; if it is "
-            "a public one: the server must send the intermediate certificate too (the whole chain)"
+            "let the server send the whole chain (fullchain.pem): a browser fetches what is missing, a machine does not"
         )
-    described = _describe(endpoint)
+        return _finding(Level.ERROR, "chain", message, fix)
+    fix = "bring the private authority: --ca FILE here, and `bootgrant kernel-args --ca FILE` for machines"
     return _finding(Level.ERROR, "certificate", f"{what}: {explained.what}{described}", fix)
 
 
-def _describe(endpoint: Endpoint) -> str:
-    """What stands in a certificate that was not accepted: whose, by whom, from when to when."""
+def _offers_its_issuer(certificate: x509.Certificate) -> bool:
+    """Whether it says where its issuer's certificate is, as public authorities' do (RFC 5280 section 4.2.2.1)."""
+    try:
+        access = certificate.extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
+    except (x509.ExtensionNotFound, ValueError):
+        return False
+    offered = any(each.access_method == AuthorityInformationAccessOID.CA_ISSUERS for each in access)
+    return offered and certificate.issuer != certificate.subject
+
+
+def _unaccepted(endpoint: Endpoint) -> x509.Certificate | None:
+    """The server's certificate without any check; None when there is none to be had."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -153,9 +169,13 @@ def _describe(endpoint: Endpoint) -> str:
         with closing(connect(resolve(endpoint.host, endpoint.port, deadline), deadline)) as plain:
             plain.settimeout(_LIMIT)
             with context.wrap_socket(plain, server_hostname=endpoint.name) as secured:
-                found = x509.load_der_x509_certificate(secured.getpeercert(binary_form=True) or b"")
+                return x509.load_der_x509_certificate(secured.getpeercert(binary_form=True) or b"")
     except (OSError, EOFError, ValueError, TransportError):
-        return ""
+        return None
+
+
+def _describe(found: x509.Certificate) -> str:
+    """Whose it is, by whom, from when to when."""
     names = ", ".join(_names(found)) or found.subject.rfc4514_string() or "no name"
     span = f"from {found.not_valid_before_utc:{_DAY}} to {found.not_valid_after_utc:{_DAY}}"
     return f" (it is for {names}, signed by {found.issuer.rfc4514_string() or 'nobody'}, good {span})"
