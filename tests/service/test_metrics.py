@@ -81,10 +81,24 @@ async def test_answers_and_refusals_are_counted_by_endpoint(site: InProcess) -> 
 
 
 async def test_every_metric_of_the_table_is_told_and_none_besides(site: InProcess) -> None:
+    (site.machines / "machines.yaml").write_text("entries: []\n")
+    site.built.source.refresh()
     page = (await scrape(site)).text
     told = {(family.name, family.type) for family in prometheus(page) if family.name.startswith("bootgrant")}
     assert told == {(metric.name.removesuffix("_total"), metric.kind.value) for metric in METRICS}
     assert all(metric.name.endswith("_total") is (metric.kind is Kind.COUNTER) for metric in METRICS)
+
+
+async def test_configurations_that_cannot_be_used_are_seen(site: InProcess) -> None:
+    (site.machines / "machines.yaml").write_text("entries: []\n")
+    site.built.source.refresh()
+    site.clock.advance(90)
+    well = await values(site)
+    (site.machines / "machines.yaml").write_text("entries: {\n")
+    site.built.source.refresh()
+    broken = await values(site)
+    assert (well["bootgrant_configurations_age_seconds", ()], well["bootgrant_configurations_failed", ()]) == (90, 0)
+    assert broken["bootgrant_configurations_failed", ()] == 1
 
 
 async def test_who_asks_for_openmetrics_gets_it(site: InProcess) -> None:

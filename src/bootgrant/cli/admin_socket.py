@@ -7,7 +7,7 @@ import getpass
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,12 +37,24 @@ def add_socket_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the server's answer as JSON")
 
 
-def ask(config: Path, method: str, path: str, members: Mapping[str, object] | None = None) -> Json | Refused:
+def ask(
+    config: Path,
+    method: str,
+    path: str,
+    members: Mapping[str, Any] | None = None,
+    query: Sequence[tuple[str, str]] = (),
+) -> Json | Refused:
     """The server's answer to a request below ``/api/v1/``, or why there is none."""
-    return ask_at(config, method, f"/api/v1/{path}", members)
+    return ask_at(config, method, f"/api/v1/{path}", members, query)
 
 
-def ask_at(config: Path, method: str, path: str, members: Mapping[str, object] | None = None) -> Json | Refused:
+def ask_at(
+    config: Path,
+    method: str,
+    path: str,
+    members: Mapping[str, Any] | None = None,
+    query: Sequence[tuple[str, str]] = (),
+) -> Json | Refused:
     """The server's answer to a request on its admin socket, or why there is none."""
     import httpx
 
@@ -61,26 +73,13 @@ def ask_at(config: Path, method: str, path: str, members: Mapping[str, object] |
                 transport=httpx.HTTPTransport(uds=address), base_url="http://admin", timeout=_TIME_LIMIT
             ) as client,
         ):
-            answer = client.request(method, path, json=body)
+            answer = client.request(method, path, json=body, params=list(query))
     except (httpx.ConnectError, OSError):
         return _no_connection(place, config)
     except httpx.TransportError as error:
         unknown = "; whether it took effect, `bootgrant pending` shows" if method == "POST" else ""
         return Refused("no_answer", f"the server did not answer on {place} ({type(error).__name__}){unknown}")
     return read_answer(answer.status_code, answer.content)
-
-
-def decide(args: argparse.Namespace, verb: str, done: str, **members: str) -> int:
-    """Ask for a decision on ``args.code`` and say how it went: the exit status is 0 only when it took effect."""
-    asked = {"code": args.code, "user": user_here(), **members}
-    answer = ask(args.config, "POST", verb, asked)
-    if isinstance(answer, Refused):
-        return report(answer, as_json=args.json)
-    gets = f": it gets {printable(answer['entry']['name'])}" if answer["state"] == "approved" else ""
-    if answer["state"] == "pending":
-        done, gets = "your approval is noted for", f": {len(answer['votes'])} of {answer['needed']}, it still waits"
-    print(json.dumps(answer) if args.json else f"{done} {answer['code']} ({identity(answer)}){gets}")
-    return 0
 
 
 def report(refused: Refused, *, as_json: bool) -> int:
@@ -102,15 +101,15 @@ def printable(text: str) -> str:
     return "".join(c if " " <= c <= "~" else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
-def read_answer(status: int, body: bytes) -> Json | Refused:
-    """An answer of the admin socket as what it says."""
+def read_answer(status: int, body: bytes, place: str = "admin.sock") -> Json | Refused:
+    """An answer of the server at ``place`` as what it says."""
     try:
         answer = json.loads(body)
     except ValueError:
         answer = None
     if not isinstance(answer, dict):
-        return Refused("no_answer", f"what answers on admin.sock is no bootgrant (status {status})")
-    if status == 200:
+        return Refused("no_answer", f"what answers on {place} is no bootgrant (status {status})")
+    if 200 <= status < 300:
         return answer
     return Refused(str(answer.get("error", "refused")), str(answer.get("message", f"refused with status {status}")))
 

@@ -14,8 +14,9 @@ import argparse
 import re
 import time
 
-from bootgrant.cli.admin_socket import Json, Refused, add_socket_arguments, ask, printable, report, user_here
+from bootgrant.cli.admin_socket import Json, Refused, printable, report
 from bootgrant.cli.people import day, show, table
+from bootgrant.cli.remote import add_server_arguments, ask_api
 
 _HEAD = ("NAME", "SELECTS", "NETWORKS", "EVIDENCE", "LET IN", "OPEN UNTIL (UTC)", "BY")
 _FOR = re.compile(r"(\d{1,5})([mhd])")
@@ -38,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--name", default="", metavar="NAME", help="what the audit calls it (default: a short number)")
     parser.add_argument("--list", action="store_true", help="show the windows that are open")
-    add_socket_arguments(parser)
+    add_server_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -54,9 +55,8 @@ def run(args: argparse.Namespace) -> int:
         "networks": _words(args.network),
         "evidence": _words(args.evidence),
         "name": args.name,
-        "user": user_here(),
     }
-    answer = ask(args.config, "POST", "arm", members)
+    answer = ask_api(args, "POST", "arm", members)
     if isinstance(answer, Refused):
         return report(answer, as_json=args.json)
     told = (
@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _list(args: argparse.Namespace) -> int:
-    answer = ask(args.config, "GET", "windows")
+    answer = ask_api(args, "GET", "windows")
     if isinstance(answer, Refused):
         return report(answer, as_json=args.json)
     rows = [_row(window) for window in answer["windows"]]

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import os
 import re
 import sys
@@ -23,8 +24,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from bootgrant.cli.admin_socket import Refused, add_socket_arguments, printable, report, user_here
+from bootgrant.cli.admin_socket import Refused, printable, report, user_here
 from bootgrant.cli.people import table
+from bootgrant.cli.remote import add_server_arguments, ask_api
 
 if TYPE_CHECKING:
     from bootgrant.approval.audit import ChainCheck, ChainedEvent, Head
@@ -53,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--head", type=_noted, metavar="NO:DIGEST", help="verify: what `verify` said an earlier time")
     parser.add_argument("--before", type=_moment, metavar="TIME", help="seal: what is older goes into the file")
     parser.add_argument("--out", type=Path, metavar="FILE", help="export, seal: where to; it must not be there yet")
-    add_socket_arguments(parser)
+    add_server_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -61,6 +63,8 @@ def run(args: argparse.Namespace) -> int:
         return _verify_files(args)
     if args.files:
         return report(Refused("usage", "files are for `bootgrant audit verify`"), as_json=args.json)
+    if args.server is not None:
+        return _list_there(args)
     verbs: dict[str, Callable[[argparse.Namespace, AuditLog], Awaitable[int]]] = {
         "list": _list,
         "export": _export,
@@ -100,6 +104,30 @@ async def _list(args: argparse.Namespace, audit: AuditLog) -> int:
             print(exported(record.line, record.digest))
     else:
         print(table(_HEAD, [_row(record) for record in records]) if records else "nothing of this happened")
+    return 0
+
+
+def _list_there(args: argparse.Namespace) -> int:
+    """The list of a server elsewhere; the other verbs need the whole audit, and are for the server itself."""
+    from bootgrant.approval.audit import read_record
+
+    if args.verb != "list":
+        told = f"`bootgrant audit {args.verb}` works on the server itself; --server is for the list"
+        return report(Refused("usage", told), as_json=args.json)
+    named = {"actor": args.actor, "request": args.grant, "entry": args.entry, "since": args.since, "until": args.until}
+    named |= {"uuid": args.uuid, "serial": args.serial, "mac": args.mac, "limit": args.limit}
+    query = [("kind", kind) for kind in args.kind]
+    query += [(name, str(value)) for name, value in named.items() if value not in ("", None)]
+    answer = ask_api(args, "GET", "audit", query=query)
+    if isinstance(answer, Refused):
+        return report(answer, as_json=args.json)
+    events = answer["events"]
+    if args.json:
+        for event in reversed(events):
+            print(json.dumps(event, sort_keys=True, separators=(",", ":")))
+        return 0
+    rows = [_row(read_record(json.dumps({key: event[key] for key in event if key != "hash"}))) for event in events]
+    print(table(_HEAD, rows) if rows else "nothing of this happened")
     return 0
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import argparse
 
-from bootgrant.cli.admin_socket import add_socket_arguments, decide
+from bootgrant.cli.deciding import decide
+from bootgrant.cli.remote import add_server_arguments
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("code", metavar="CODE", help="as the machine shows it; case and dashes do not matter")
     parser.add_argument("--reason", required=True, metavar="TEXT", help="one line; the machine's console shows it")
-    add_socket_arguments(parser)
+    add_server_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    return decide(args, "deny", "denied", reason=args.reason)
+    return decide(args, args.code, "deny", "denied", reason=args.reason)

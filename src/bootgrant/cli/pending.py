@@ -5,17 +5,25 @@ from __future__ import annotations
 import argparse
 import json
 
-from bootgrant.cli.admin_socket import Json, Refused, add_socket_arguments, ask, identity, printable, report
+from bootgrant.cli.admin_socket import Json, Refused, identity, printable, report
+from bootgrant.cli.remote import add_server_arguments, ask_api
 
 _HEAD = ("CODE", "ASKED", "LEFT", "FROM", "EVIDENCE", "GETS", "SAYS IT IS")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_socket_arguments(parser)
+    parser.add_argument(
+        "--label", action="append", default=[], metavar="KEY=VALUE", help="only machines whose entry has this label"
+    )
+    parser.add_argument("--text", metavar="TEXT", help="only machines with this in a variable, the address or entry")
+    add_server_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    answer = ask(args.config, "GET", "pending")
+    query = [("label", label) for label in args.label]
+    if args.text:
+        query.append(("text", args.text))
+    answer = ask_api(args, "GET", "pending", query=query)
     if isinstance(answer, Refused):
         return report(answer, as_json=args.json)
     if args.json:

@@ -16,6 +16,7 @@ from prometheus_client.registry import Collector
 from bootgrant import __version__
 from bootgrant.counting import Durations, NoticeCounts, RequestCounts
 from bootgrant.ports.clock import Clock
+from bootgrant.ports.config_source import WatchedSource
 from bootgrant.ports.database import Database
 from bootgrant.ports.grant_store import Census, StoreUnavailable
 from bootgrant.providers.asking import ProviderCounts
@@ -24,6 +25,7 @@ from bootgrant.workflows.held_polls import HeldPolls
 
 log = logging.getLogger("bootgrant")
 _LIMIT: Final = 5.0
+_COUNTED: Final = (table.PENDING, table.OLDEST, table.UNFETCHED)
 _NOBODY: Final = Census(0, None, 0)
 Rows = Mapping[tuple[str, ...], float]
 
@@ -38,6 +40,7 @@ class Watched:
     held: HeldPolls
     providers: Mapping[str, ProviderCounts]
     clock: Clock
+    source: WatchedSource
 
 
 class ServerCollector(Collector):
@@ -62,7 +65,9 @@ class ServerCollector(Collector):
             log.error("/metrics: the database did not answer in %.0f s", _LIMIT)  # noqa: TRY400
 
     def collect(self) -> Iterator[Family]:
-        unknown = (table.PENDING, table.OLDEST, table.UNFETCHED) if self._census is None else ()
+        unknown = {*(_COUNTED if self._census is None else ())}
+        if not self._watched.source.state().taken_at:
+            unknown.add(table.CONFIGURATIONS_AGE)
         for metric in table.METRICS:
             if metric not in unknown:
                 yield _family(metric, self._read[metric.name]())
@@ -83,6 +88,8 @@ class ServerCollector(Collector):
             table.ANSWERS.name: lambda: {(name, str(code)): count for (name, code), count in requests.answered.items()},
             table.REFUSALS.name: lambda: {(name, str(why)): count for (name, why), count in requests.refused.items()},
             table.STORE.name: lambda: counts.transactions,
+            table.CONFIGURATIONS_AGE.name: lambda: self._watched.clock.now() - self._watched.source.state().taken_at,
+            table.CONFIGURATIONS_FAILED.name: lambda: 1 if self._watched.source.state().problem else 0,
             table.NOTICES.name: lambda: dict(self._watched.notices.outcomes.items()),
             table.PROVIDER_QUESTIONS.name: self._questions,
             table.PROVIDER_OPEN.name: lambda: {(name,): one.open for name, one in self._watched.providers.items()},

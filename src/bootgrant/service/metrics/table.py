@@ -63,6 +63,16 @@ STORE: Final = Metric(
 STORE_FAILURES: Final = Metric(
     "bootgrant_store_failures_total", Kind.COUNTER, "Pieces of work that the database did not do."
 )
+CONFIGURATIONS_AGE: Final = Metric(
+    "bootgrant_configurations_age_seconds",
+    Kind.GAUGE,
+    "How long the configurations have been served as they are; absent for a folder of finished files alone.",
+)
+CONFIGURATIONS_FAILED: Final = Metric(
+    "bootgrant_configurations_failed",
+    Kind.GAUGE,
+    "1 when a newer state of the configurations cannot be used and the last good one is served, else 0.",
+)
 NOTICES: Final = Metric(
     "bootgrant_notifications_total",
     Kind.COUNTER,
@@ -96,6 +106,8 @@ METRICS: Final = (
     REFUSALS,
     STORE,
     STORE_FAILURES,
+    CONFIGURATIONS_AGE,
+    CONFIGURATIONS_FAILED,
     NOTICES,
     PROVIDER_QUESTIONS,
     PROVIDER_OPEN,

@@ -1,0 +1,112 @@
+"""`bootgrant pending`, `approve` and `deny` with --server and --token-file, as processes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from support.site import Served, bootgrant, clean_environment, served
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with served(tmp_path_factory.mktemp("remote")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def token(site: Served, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = site.command("tokens", "add", "ci", "--role", "approver", "--for", "1h", "--json")
+    file = tmp_path_factory.mktemp("token") / "ci.token"
+    file.write_text(json.loads(made.stdout)["token"] + "\n")
+    return file
+
+
+def asks(site: Served, number: int) -> str:
+    """A machine that has a configuration asks; the code on its screen."""
+    (site.machines / f"{mac(number).replace(':', '-')}.yaml").write_text(
+        "version: v1alpha1\nmachine:\n  type: worker\n"
+    )
+    form = {"client_id": "talos", "mac": mac(number)}
+    answer = httpx.post(f"{site.url}/device/code", data=form, trust_env=False)
+    code: str = answer.raise_for_status().json()["user_code"]
+    return code
+
+
+def mac(number: int) -> str:
+    return f"52:54:00:00:00:{number:02x}"
+
+
+def elsewhere(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """A command on a computer that has nothing of the site."""
+    return subprocess.run(
+        bootgrant(*words), capture_output=True, text=True, timeout=60, env=clean_environment() | environment
+    )
+
+
+def test_machines_are_listed_filtered_and_approved_from_elsewhere(site: Served, token: Path) -> None:
+    code, _ = asks(site, 1), asks(site, 2)
+    there = ("--server", site.url, "--token-file", str(token))
+    listed = elsewhere("pending", *there, "--text", mac(1).upper())
+    done = elsewhere("approve", code, *there)
+    shown = elsewhere("approve", code, BOOTGRANT_SERVER=site.url, BOOTGRANT_TOKEN_FILE=str(token))
+    assert [row.split()[0] for row in listed.stdout.splitlines()[1:]] == [code]
+    assert done.stdout == f"approved {code} (mac={mac(1)}): it gets 52-54-00-00-00-01.yaml\n"
+    assert "already approved by ci (token:ci)" in shown.stderr
+
+
+def test_several_are_approved_by_one_command(site: Served, token: Path) -> None:
+    codes = [asks(site, 10 + number) for number in range(3)]
+    done = elsewhere("approve", *codes, "BBBB-BBBB", "--server", site.url, "--token-file", str(token))
+    assert (done.returncode, done.stdout.splitlines()) == (1, [f"approved {code}" for code in codes])
+    assert done.stderr.startswith("bootgrant: BBBB-BBBB: no machine asks with this code")
+
+
+def test_a_denial_from_elsewhere_names_its_token(site: Served, token: Path) -> None:
+    code = asks(site, 20)
+    words = ("deny", code, "--reason", "not today", "--server", site.url, "--token-file", str(token), "--json")
+    told = json.loads(elsewhere(*words).stdout)
+    assert (told["state"], told["decided_by"]) == ("denied", "ci (token:ci)")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--server", "https://boot.example.org"), "--server needs --token-file"),
+        (("--server", "http://boot.example.org", "--token-file", "TOKEN"), "use https"),
+        (("--server", "boot.example.org", "--token-file", "TOKEN"), "is no address of a server"),
+        (("--server", "http://[::1", "--token-file", "TOKEN"), "is no address of a server"),
+        (("--server", "http://127.0.0.1:1", "--token-file", "TOKEN"), "http://127.0.0.1:1 cannot be reached"),
+        (("--server", "http://127.0.0.1:1", "--token-file", "/nothing"), "cannot be read"),
+    ],
+)
+def test_what_is_missing_is_said_in_one_line(token: Path, words: tuple[str, ...], told: str) -> None:
+    done = elsewhere("pending", *(str(token) if word == "TOKEN" else word for word in words))
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert told in done.stderr
+
+
+def test_a_token_that_opens_nothing_is_told_so(site: Served, tmp_path: Path) -> None:
+    (tmp_path / "old").write_text(f"bootgrant_{'A' * 43}\n")
+    done = elsewhere("pending", "--server", site.url, "--token-file", str(tmp_path / "old"))
+    assert done.returncode == 1
+    assert "unknown, revoked or expired" in done.stderr
+
+
+def test_windows_and_the_audit_are_reached_from_elsewhere(site: Served, token: Path) -> None:
+    there = ("--server", site.url, "--token-file", str(token))
+    armed = elsewhere("arm", "role=spare", "--for", "1h", "--count", "2", "--name", "spares", *there)
+    listed = elsewhere("arm", "--list", *there)
+    closed = elsewhere("disarm", "spares", *there)
+    audit = elsewhere("audit", "--kind", "armed", *there)
+    export = elsewhere("audit", "export", *there)
+    assert armed.returncode == 0, armed.stderr
+    assert "spares" in listed.stdout
+    assert closed.returncode == 0, closed.stderr
+    assert "ci (token:ci)" in audit.stdout
+    assert (export.returncode, "works on the server itself" in export.stderr) == (1, True)
