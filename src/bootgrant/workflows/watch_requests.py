@@ -7,6 +7,7 @@ store serves all of them, on every kind of store and however many servers share 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import logging
 from collections.abc import Iterable
@@ -56,6 +57,7 @@ class WatchRequests:
         self._at_queue: dict[asyncio.Future[None], str] = {}
         self._queue = ""
         self._looking: asyncio.Task[None] | None = None
+        self._nobody = asyncio.Event()
 
     async def queue(self, seen: str, patience: float) -> str | Watch:
         """The version of the queue once it is not ``seen``; waits for at most ``patience`` seconds."""
@@ -63,12 +65,15 @@ class WatchRequests:
             return Watch.OVER
         wake = asyncio.get_running_loop().create_future()
         self._at_queue[wake] = seen
+        self._nobody.clear()
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look())
         try:
             changed = await self._held.wait(wake, patience)
         finally:
             del self._at_queue[wake]
+            if not self._at_queue:
+                self._nobody.set()
         return self._queue if changed else self._quiet()
 
     async def request(self, grant_id: str, seen: str, patience: float) -> str | Watch:
@@ -103,4 +108,6 @@ class WatchRequests:
             for wake, seen in self._at_queue.items():
                 if seen != self._queue and not wake.done():
                     wake.set_result(None)
-            await asyncio.sleep(_LOOK)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK):
+                    await self._nobody.wait()
