@@ -1,0 +1,85 @@
+"""Somebody who looks at a page is told when it has changed."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from bootgrant.approval.grant import Decision, DeviceGrant
+from bootgrant.store.memory import MemoryDatabase
+from bootgrant.workflows.watch_requests import Watch, WatchRequests, queue_version, request_version
+from support.fakes import FakeClock
+from support.grants import NOW, other_machine, pending_grant
+
+pytestmark = pytest.mark.anyio
+PATIENCE = 10.0
+
+
+@pytest.fixture
+async def database() -> MemoryDatabase:
+    return MemoryDatabase()
+
+
+def grant(number: int = 1) -> DeviceGrant:
+    return pending_grant(identity=other_machine(number))[0]
+
+
+def test_a_version_changes_with_what_a_page_tells_and_with_nothing_else() -> None:
+    one, two = grant(1), grant(2)
+    assert queue_version([one, two]) == queue_version([two, one]) != queue_version([one])
+    voted = one._replace(votes=(Decision("ana", NOW),))
+    assert queue_version([voted]) != queue_version([one])
+    assert request_version(one, NOW) == request_version(one, NOW + 599) != request_version(one, NOW + 600)
+
+
+async def test_who_looks_at_the_queue_hears_of_a_new_machine(database: MemoryDatabase) -> None:
+    watching = WatchRequests(database.grants, FakeClock(NOW))
+    empty = queue_version([])
+    waiting = asyncio.create_task(watching.queue(empty, PATIENCE))
+    new = grant()
+    await database.grants.open_grant(new)
+    assert await waiting == queue_version([new])
+
+
+async def test_who_comes_late_hears_at_once_what_they_missed(database: MemoryDatabase) -> None:
+    watching = WatchRequests(database.grants, FakeClock(NOW))
+    new = grant()
+    await database.grants.open_grant(new)
+    heard = await asyncio.gather(*(watching.queue("something old", PATIENCE) for _ in range(50)))
+    assert set(heard) == {queue_version([new])}
+
+
+async def test_who_looks_at_a_request_hears_of_its_decision(database: MemoryDatabase) -> None:
+    watching = WatchRequests(database.grants, FakeClock(NOW))
+    new = grant()
+    await database.grants.open_grant(new)
+    seen = await watching.request(new.grant_id, "", PATIENCE)
+    assert isinstance(seen, str)
+    waiting = asyncio.create_task(watching.request(new.grant_id, seen, PATIENCE))
+    await database.grants.change_grant(new.grant_id, lambda stored: stored.deny(Decision("ana", NOW)))
+    assert await waiting not in (seen, Watch.QUIET, Watch.OVER)
+
+
+async def test_without_news_the_wait_ends_with_its_patience(database: MemoryDatabase) -> None:
+    watching = WatchRequests(database.grants, FakeClock(NOW))
+    assert await watching.queue(queue_version([]), 0.05) is Watch.QUIET
+    assert await watching.request("nobody", "", 0.05) is Watch.QUIET
+
+
+async def test_more_than_it_can_hold_are_sent_away(database: MemoryDatabase) -> None:
+    watching = WatchRequests(database.grants, FakeClock(NOW), most=1)
+    first = asyncio.create_task(watching.queue(queue_version([]), PATIENCE))
+    await asyncio.sleep(0)
+    assert await watching.queue(queue_version([]), PATIENCE) is Watch.OVER
+    watching.drain()
+    assert await first is Watch.OVER
+
+
+async def test_a_server_that_stops_lets_everybody_go(database: MemoryDatabase) -> None:
+    watching = WatchRequests(database.grants, FakeClock(NOW))
+    waiting = asyncio.create_task(watching.queue(queue_version([]), PATIENCE))
+    await asyncio.sleep(0)
+    watching.drain()
+    assert await waiting is Watch.OVER
+    assert await watching.request("nobody", "", PATIENCE) is Watch.OVER
