@@ -78,7 +78,7 @@ def test_a_machine_without_a_file_is_not_approved_and_the_line_says_what_to_add(
     code = ask(site, serial="0OCZJ19N71")
     done = site.command("approve", code)
     assert done.returncode == 1
-    assert "add a file named after its uuid, serial or mac" in done.stderr
+    assert "assign it an entry, or add one that matches it" in done.stderr
 
 
 def test_hostile_claims_do_not_reach_the_terminal(site: Served) -> None:

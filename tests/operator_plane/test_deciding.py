@@ -90,7 +90,7 @@ async def test_a_machine_without_a_configuration_cannot_be_approved_and_the_page
     grant, _ = await office.machine()
     page = await person.open(f"/requests/{grant.grant_id}")
     assert "Unknown machine" in text_of(page)
-    assert "add a file" in text_of(page)
+    assert "assign it an entry" in text_of(page)
     assert f"/requests/{grant.grant_id}/approve" not in page.text
     forced = await person.send(f"/requests/{grant.grant_id}/approve")
     assert forced.status_code == 409

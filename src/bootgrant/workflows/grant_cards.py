@@ -21,7 +21,7 @@ from bootgrant.ports.grant_store import GrantStore
 from bootgrant.workflows.find_entry import FindEntry
 from bootgrant.workflows.gather_evidence import GatherEvidence
 
-NO_ENTRY = "no configuration for this machine: add a file named after its uuid, serial or mac"
+NO_ENTRY = "no configuration for this machine: assign it an entry, or add one that matches it (docs/machines.md)"
 _AT_ONCE = 50
 _PAST_EVENTS = 200
 
