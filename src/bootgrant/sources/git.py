@@ -134,7 +134,9 @@ class GitOrigin:
         self._signers = signers
         self._repository = Repository(place)
         self._next = float("-inf")
+        self._fetched = ""
         self._tried = ""
+        self._failure: SiteBroken | None = None
 
     def look_now(self) -> None:
         self._next = float("-inf")
@@ -147,15 +149,15 @@ class GitOrigin:
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + self._interval
             self._fetch()
-        return self._repository.commit(_FETCHED) != self._tried
+        if self._failure is not None:
+            raise self._failure
+        return self._fetched != self._tried
 
     def tree(self) -> Tree:
         """The newest commit, if it may be served. Raises SiteBroken."""
         if self._next == float("-inf"):
             self.changed()
-        commit = self._tried = self._repository.commit(_FETCHED)
-        if not commit:
-            raise SiteBroken([error("git", f"{self._url}: nothing was fetched yet")])
+        commit = self._tried = self._fetched
         self._verify(commit)
         return self._repository.tree(commit, self._folder)
 
@@ -186,7 +188,10 @@ class GitOrigin:
             self._repository.run("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--", self._url, wanted)
         except ProgramFailed as failed:
             told = f"the branch {self._branch} of {_without_password(self._url)} cannot be fetched: {failed}"
-            raise SiteBroken([error(FETCH_FAILED, told)]) from None
+            self._failure = SiteBroken([error(FETCH_FAILED, told)])
+        else:
+            self._failure = None
+            self._fetched = self._repository.commit(_FETCHED)
 
     def _verify(self, commit: str) -> None:
         if self._signers is None:
