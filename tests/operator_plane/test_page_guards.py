@@ -38,7 +38,7 @@ def plane(office: Office, public_url: str = "http://boot.example:8080") -> Opera
     source, admission = DirectorySource(office.site.machines), Admission(9, 9)
     decisions = build_decisions(office.site.site, database, source, clock, CountedEntropy(), CODES, admission)
     site = replace(office.site.site, operators_url=public_url)
-    return people_plane(site, database, decisions, clock, CountedEntropy())
+    return people_plane(site, database, decisions, office.site.built.source, clock, CountedEntropy())
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import pytest
 
 from bootgrant.wire.identity import MachineIdentity
 from support.grants import UUID
+from support.layered_site import write_machines
 from support.office import Office, text_of
 
 pytestmark = pytest.mark.anyio
@@ -59,3 +60,16 @@ async def test_a_list_that_a_person_loads_does(office: Office) -> None:
         office.site.clock.advance(5 * 3600)
         statuses.append((await person.open("/")).status_code)
     assert statuses == [200, 200, 200]
+
+
+async def test_broken_configurations_are_said_above_the_list(office: Office) -> None:
+    person = await office.person()
+    write_machines(office.site.machines)
+    office.site.built.source.refresh()
+    assert "broken" not in text_of(await person.client.get("/"))
+    (office.site.machines / "all/00-base.yaml").write_text("machine: [\n")
+    office.site.built.source.refresh()
+    told = text_of(await person.client.get("/"))
+    assert "The machine configurations are broken" in told
+    assert "all/00-base.yaml" in told
+    assert "What was sound last is served on (folder-" in told

@@ -8,6 +8,7 @@ from bootgrant.operator_plane.sessions import SessionCookie
 from bootgrant.operator_plane.shown_setting import ShownSetting
 from bootgrant.ports.audit_log import AuditLog
 from bootgrant.ports.clock import Clock
+from bootgrant.ports.config_source import WatchedSource
 from bootgrant.workflows.assign_machine import AssignMachine
 from bootgrant.workflows.attempts import AttemptLimit, WhenFull, address_key
 from bootgrant.workflows.decide_grant import DecideGrant
@@ -37,6 +38,7 @@ class OperatorPlane:
 
     decide: DecideGrant
     assign: AssignMachine
+    configurations: WatchedSource
     audit: AuditLog
     sessions: Sessions
     sign_in: SignIn

@@ -115,7 +115,7 @@ def build(site: Site, database: Database, key: bytes, held_most: int, clock: Clo
     counts = RequestCounts()
     rules = MachineRules(AllowedNetworks(site.machine_networks), site.clients, counts)
     decisions = build_decisions(site, database, source, clock, entropy, codes, admission)
-    plane = people_plane(site, database, decisions, clock, entropy)
+    plane = people_plane(site, database, decisions, source, clock, entropy)
     api = api_plane(site, database, decisions, source, clock, entropy)
     request_id = partial(_request_id, entropy)
     pages = RequestIds(Counted(_By(_API, build_api(api, Listener.PUBLIC), build_pages(plane)), counts), request_id)

@@ -14,7 +14,7 @@ from bootgrant.operator_plane.login.passwords import Argon2Hasher
 from bootgrant.operator_plane.login.webauthn_ceremony import WebAuthnCeremony
 from bootgrant.operator_plane.plane import OperatorPlane
 from bootgrant.ports.clock import Clock
-from bootgrant.ports.config_source import ConfigSource
+from bootgrant.ports.config_source import ConfigSource, WatchedSource
 from bootgrant.ports.database import Database
 from bootgrant.ports.entropy import Entropy
 from bootgrant.service.database import open_database
@@ -29,7 +29,9 @@ from bootgrant.workflows.sign_in import SignIn
 from bootgrant.workflows.watch_requests import WatchRequests
 
 
-def people_plane(site: Site, database: Database, decisions: Decisions, clock: Clock, entropy: Entropy) -> OperatorPlane:
+def people_plane(
+    site: Site, database: Database, decisions: Decisions, source: WatchedSource, clock: Clock, entropy: Entropy
+) -> OperatorPlane:
     """The plane of the pages."""
     sessions = Sessions(database.operators, clock, entropy, site.people.sessions)
     ceremony = WebAuthnCeremony(site.operators_url) if has_passkeys(site.operators_url) else None
@@ -37,6 +39,7 @@ def people_plane(site: Site, database: Database, decisions: Decisions, clock: Cl
     return OperatorPlane(
         decide=decisions.decide,
         assign=decisions.assign,
+        configurations=source,
         audit=database.audit,
         sessions=sessions,
         sign_in=SignIn(

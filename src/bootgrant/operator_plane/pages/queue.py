@@ -19,6 +19,7 @@ async def show(visit: Visit) -> Response:
         view=view_of(cards, filter_of(visit), visit.plane.asks_suffix),
         version=queue_version(card.grant for card in cards),
         now=visit.plane.clock.now(),
+        configurations=visit.plane.configurations.state(),
         most=MOST,
         unfetched=(await visit.plane.decide.store.census(visit.plane.clock.now())).unfetched,
         kernel_line=kernel_line(visit),
