@@ -72,13 +72,16 @@ class OidcProvider:
 
 
 @contextmanager
-def oidc_provider(port: int = 0, code_life: int = 600) -> Iterator[OidcProvider]:
-    """A new provider, gone after the block, with all that it knew. ``code_life`` in seconds."""
+def oidc_provider(port: int = 0, code_life: int = 600, pages_url: str = "") -> Iterator[OidcProvider]:
+    """A new provider, gone after the block, with all that it knew. ``code_life`` in seconds.
+
+    People sign in to the pages at ``pages_url`` with its client "pages".
+    """
     node, folder = npm_packages(_OIDC_PROVIDER)
     script = (_OIDC_PROVIDER / "server.mjs").read_text()
     # The script comes on standard input so that its imports are looked for where the packages are.
     with subprocess.Popen(
-        [node, "--input-type=module", "-", json.dumps({"port": port, "codeLife": code_life})],
+        [node, "--input-type=module", "-", json.dumps({"port": port, "codeLife": code_life, "pagesUrl": pages_url})],
         cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip
         try:

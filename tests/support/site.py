@@ -125,13 +125,14 @@ def served(
     settings: str = "",
     database: Mapping[str, str] | None = None,
     host: str = "127.0.0.1",
+    port: int | None = None,
     more: str = "",
 ) -> Iterator[Served]:
     """A site made by `init`, served on a free port; ``machine`` is the configuration of the machine UUID.
 
     ``settings`` replaces values of single lines, ``more`` stands at the end of the file; people come to ``host``.
     """
-    port = free_port()
+    port = port or free_port()
     url = f"http://{host}:{port}"
     made = init_site(folder / "site", url, f"127.0.0.1:{port}", "ana", database)
     if settings:

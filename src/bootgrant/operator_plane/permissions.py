@@ -26,6 +26,8 @@ PERMISSIONS: Final[Mapping[tuple[str, str], Permission]] = {
     ("POST", "/logout"): Permission.AFTER_PASSWORD,
     ("GET", "/login/passkey"): Permission.PUBLIC,
     ("POST", "/login/passkey"): Permission.PUBLIC,
+    ("GET", "/login/oidc/{provider}"): Permission.PUBLIC,
+    ("GET", "/login/oidc/{provider}/callback"): Permission.PUBLIC,
     ("GET", "/login/second"): Permission.AFTER_PASSWORD,
     ("POST", "/login/second"): Permission.AFTER_PASSWORD,
     ("GET", "/login/again"): Permission.SIGNED_IN,

@@ -12,6 +12,7 @@ from bootgrant.ports.config_source import WatchedSource
 from bootgrant.workflows.assign_machine import AssignMachine
 from bootgrant.workflows.attempts import AttemptLimit, WhenFull, address_key
 from bootgrant.workflows.decide_grant import DecideGrant
+from bootgrant.workflows.oidc_sign_in import WAY_LIFETIME, OidcSignIn
 from bootgrant.workflows.passkeys import Passkeys
 from bootgrant.workflows.sessions import Sessions
 from bootgrant.workflows.sign_in import SignIn
@@ -43,6 +44,7 @@ class OperatorPlane:
     sessions: Sessions
     sign_in: SignIn
     passkeys: Passkeys | None
+    oidc: OidcSignIn
     clock: Clock
     public_url: str
     client_id: str
@@ -52,12 +54,17 @@ class OperatorPlane:
     settings: tuple[ShownSetting, ...] = ()
     codes_by_operator: AttemptLimit = field(default_factory=_by_operator)
     codes_by_address: AttemptLimit = field(default_factory=_by_address)
-    passkeys_by_address: AttemptLimit = field(default_factory=_by_address)
+    challenges_by_address: AttemptLimit = field(default_factory=_by_address)
 
-    def passkey_pages(self, address: str) -> float:
-        """Count a page that asks anybody for a passkey, and so keeps a challenge: 0.0, or the seconds to wait."""
-        return self.passkeys_by_address.attempt(address_key(address), self.clock.steady())
+    def sign_in_pages(self, address: str) -> float:
+        """Count a page that anybody may open and that keeps a challenge: 0.0, or the seconds to wait."""
+        return self.challenges_by_address.attempt(address_key(address), self.clock.steady())
 
     @property
     def cookie(self) -> SessionCookie:
         return SessionCookie(self.public_url.startswith("https:"), self.sessions.rules.lifetime)
+
+    @property
+    def way_cookie(self) -> SessionCookie:
+        """What a browser keeps on its way to a provider and back."""
+        return SessionCookie(self.public_url.startswith("https:"), WAY_LIFETIME, "bootgrant-oidc")

@@ -23,10 +23,11 @@ class SessionCookie:
 
     secure: bool
     lifetime: float
+    plain_name: str = "bootgrant"
 
     @property
     def name(self) -> str:
-        return "__Host-bootgrant" if self.secure else "bootgrant"
+        return f"__Host-{self.plain_name}" if self.secure else self.plain_name
 
     def read(self, request: Request) -> Secret | None:
         """The session that the browser sent; None without one, or with what cannot be one."""

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from bootgrant.operator_plane.rendering import render
 from bootgrant.operator_plane.wording import sentence, spoken_span
+from bootgrant.workflows.oidc_sign_in import OidcRefused
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +140,46 @@ def no_configuration(grant_id: str, why: str) -> Trouble:
         "Put the files right, or give the machine another entry.",
         (f"/requests/{grant_id}", "Back to the machine"),
     )
+
+
+def not_signed_in(label: str, why: OidcRefused) -> Trouble:
+    """Somebody tried to sign in at the provider ``label``, and is not signed in."""
+    status, happened, now = _OIDC[why]
+    link = ("/login", "Sign in")
+    return Trouble(status, f"Not signed in at {label}", happened, _NOTHING, now, link)
+
+
+_ASK_ADMIN: Final = "Ask an admin; the server's log says more. Local operators can sign in with a password."
+_LOCALLY: Final = (
+    "Try again in a minute. Until it is back, local operators sign in with a password, and on the server "
+    "`bootgrant pending` and `bootgrant approve CODE` need no sign-in."
+)
+_OIDC: Final[Mapping[OidcRefused, tuple[int, str, str]]] = {
+    OidcRefused.UNKNOWN: (404, "There is no such provider here.", "Choose one on the sign-in page."),
+    OidcRefused.DOWN: (
+        503,
+        "The provider does not answer this server now.",
+        _LOCALLY,
+    ),
+    OidcRefused.LATE: (
+        400,
+        "This way back was used already, took longer than 10 minutes, or began in another browser.",
+        "Start again from the sign-in page.",
+    ),
+    OidcRefused.DECLINED: (403, "The provider did not sign you in, or you stopped it there.", "Start again."),
+    OidcRefused.WRONG: (502, "What the provider answered cannot be trusted, so it counts for nothing.", _ASK_ADMIN),
+    OidcRefused.NO_ROLE: (
+        403,
+        "You are known there, but none of your groups has a role here.",
+        "Ask an admin for a group that has one ([[oidc.roles]] in bootgrant.toml).",
+    ),
+    OidcRefused.DISABLED: (403, "Your access here was ended.", "Ask an admin (`bootgrant operators enable`)."),
+    OidcRefused.SOMEBODY_ELSE: (
+        403,
+        "You came back as somebody else, or the provider did not ask you anew who you are.",
+        "Sign out, and sign in again.",
+    ),
+}
 
 
 def too_many(what: str, wait: float) -> Trouble:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import urlencode
 
@@ -82,6 +82,10 @@ class Visit:
     async def is_still_signed_in(self) -> bool:
         """Whether the session of a visit that takes long still counts; asking does not keep it from idling out."""
         return self.session is not None and await self.plane.sessions.who(self.session, present=False) is not None
+
+    def nobody(self) -> Visit:
+        """The same visit, of somebody who has just signed out."""
+        return replace(self, session=None, who=None)
 
     def goal_query(self, goal: str) -> str:
         """``next=…`` for a page of the sign-in."""

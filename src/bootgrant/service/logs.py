@@ -23,6 +23,7 @@ _MORE: Final = ("request_id", "grant_id")
 _QUIET: Final = {
     "uvicorn": logging.WARNING,
     "httpx": logging.WARNING,
+    "httpx2": logging.WARNING,
     # Every attempt of the pool to reach a lost database is a warning; the store says once that it is lost.
     "psycopg.pool": logging.ERROR,
     "yoyo": logging.WARNING,

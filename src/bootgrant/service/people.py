@@ -10,7 +10,9 @@ from starlette.types import ASGIApp
 from bootgrant.operator_plane.api.call import ApiPlane
 from bootgrant.operator_plane.api.people import build_people_api
 from bootgrant.operator_plane.host import has_passkeys
+from bootgrant.operator_plane.login.oidc import OidcProvider
 from bootgrant.operator_plane.login.passwords import Argon2Hasher
+from bootgrant.operator_plane.login.sealing import seal
 from bootgrant.operator_plane.login.webauthn_ceremony import WebAuthnCeremony
 from bootgrant.operator_plane.plane import OperatorPlane
 from bootgrant.ports.clock import Clock
@@ -23,6 +25,7 @@ from bootgrant.service.settings import Site
 from bootgrant.service.system import SystemClock, SystemEntropy
 from bootgrant.workflows.api_tokens import ApiTokens
 from bootgrant.workflows.manage_operators import ManageOperators
+from bootgrant.workflows.oidc_sign_in import OidcSignIn
 from bootgrant.workflows.passkeys import Passkeys
 from bootgrant.workflows.sessions import Sessions
 from bootgrant.workflows.sign_in import SignIn
@@ -41,6 +44,14 @@ def people_plane(
         assign=decisions.assign,
         configurations=source,
         audit=database.audit,
+        oidc=OidcSignIn(
+            {one.provider_id: OidcProvider(one, clock.now, clock.steady) for one in site.people.providers},
+            database.operators,
+            database.challenges,
+            sessions,
+            site.operators_url,
+            seal,
+        ),
         sessions=sessions,
         sign_in=SignIn(
             database.operators, database.passkeys, sessions, Argon2Hasher(), entropy, site.people.second_factor

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from bootgrant.operator_plane.host import has_passkeys
 from bootgrant.service.settings_error import SettingsError
 from bootgrant.workflows.sessions import SessionRules
 from bootgrant.workflows.sign_in import SecondFactor
 
+if TYPE_CHECKING:
+    from bootgrant.ports.identity_provider import ProviderSettings
+
 
 @dataclass(frozen=True, slots=True)
 class PeopleSettings:
     sessions: SessionRules
     second_factor: SecondFactor
+    providers: tuple[ProviderSettings, ...] = ()
 
 
 def people_settings(parsed: Mapping[str, Any], url: str) -> PeopleSettings:
@@ -30,7 +35,16 @@ def people_settings(parsed: Mapping[str, Any], url: str) -> PeopleSettings:
             'operators.second_factor = "required" needs passkeys, and browsers allow them only at an https address '
             f"with a name, or at http://localhost: {url} is neither"
         )
-    return PeopleSettings(sessions, wanted)
+    return PeopleSettings(sessions, wanted, parsed["oidc"])
+
+
+def oidc(value: object, base: Path) -> tuple[ProviderSettings, ...]:
+    """``[[oidc]]``, which most sites and commands do without. Raises ValueError."""
+    if value in ([], ()):
+        return ()
+    from bootgrant.service.oidc_settings import parse_oidc
+
+    return parse_oidc(value, base)
 
 
 def second_factor(value: object) -> SecondFactor:

@@ -16,7 +16,7 @@ from bootgrant.machine_plane.clients import Client
 from bootgrant.operator_plane.shown_setting import ShownSetting
 from bootgrant.service.logs import LogFormat
 from bootgrant.service.machine_settings import MachineSettings, machine_settings
-from bootgrant.service.people_settings import PeopleSettings, people_settings, second_factor
+from bootgrant.service.people_settings import PeopleSettings, oidc, people_settings, second_factor
 from bootgrant.service.policy_settings import PolicySettings, parse_commands, parse_names, parse_rules
 from bootgrant.service.settings_error import SettingsError
 from bootgrant.service.settings_table import SETTINGS, Kind, Setting
@@ -352,6 +352,7 @@ _PARSERS: Final[Mapping[Kind, Callable[[object, Path], object]]] = {
     Kind.NOTIFY: _notify,
     Kind.PROVIDERS: _providers,
     Kind.LOG_FORMAT: lambda value, _: _log_format(value),
+    Kind.OIDC: oidc,
     Kind.SECOND_FACTOR: lambda value, _: second_factor(value),
     Kind.DATABASE: lambda value, _: _database_url(value),
     Kind.CONFIRM: lambda value, _: _confirm(value),

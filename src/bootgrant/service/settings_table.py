@@ -21,6 +21,7 @@ class Kind(Enum):
     PROVIDERS = "list of providers"
     LOG_FORMAT = "text or json"
     DATABASE = "sqlite or URL"
+    OIDC = "list of providers"
     SECOND_FACTOR = "off or required"
     OPTIONAL_FILE = "file or nothing"
     OPTIONAL_TEXT = "text or nothing"
@@ -131,6 +132,24 @@ SETTINGS: Final = (
         Kind.DURATION,
         "15m",
         "How old a sign-in may be where the most precious things are decided; then one signs in once more.",
+    ),
+    Setting(
+        "oidc",
+        Kind.OIDC,
+        (),
+        "OpenID providers whose people may sign in, as [[oidc]] each, several side by side (docs/sign-in.md). In the "
+        "file only.",
+        example=(
+            "[[oidc]]",
+            'id = "corp"',
+            'label = "Corp SSO"',
+            'issuer = "https://sso.example.org"',
+            'client_id = "bootgrant"',
+            'client_secret_file = "corp.secret"',
+            "[[oidc.roles]]",
+            'group = "boot-admins"',
+            'role = "admin"',
+        ),
     ),
     Setting("grants.lifetime", Kind.DURATION, "10m", "How long a code waits for a person."),
     Setting("grants.interval", Kind.DURATION, "1s", "How often a machine asks; whole seconds."),

@@ -1,10 +1,10 @@
 // A real OpenID provider with the device flow on, for tests: in memory, on a free loopback port.
 // It prints one line of JSON with its issuer when it listens. Its own development pages are the sign-in and consent.
-// Its one argument is JSON: the port (0: a free one), and how many seconds a code lives.
+// Its one argument is JSON: the port (0: a free one), and how many seconds a code lives, where pages are whose people sign in.
 import { createServer } from 'node:http';
 import Provider from 'oidc-provider';
 
-const { port, codeLife } = JSON.parse(process.argv[2]);
+const { port, codeLife, pagesUrl } = JSON.parse(process.argv[2]);
 const DEVICE = 'urn:ietf:params:oauth:grant-type:device_code';
 const client = (clientId, method, secret) => ({
   client_id: clientId,
@@ -15,6 +15,18 @@ const client = (clientId, method, secret) => ({
   response_types: [],
 });
 
+// With a pagesUrl, a client for people too: the pages of a server there sign in with it as the provider "corp".
+const pages = pagesUrl ? [{
+  client_id: 'pages',
+  client_secret: 's3cr+t/&=',
+  grant_types: ['authorization_code'],
+  response_types: ['code'],
+  redirect_uris: [`${pagesUrl}/login/oidc/corp/callback`],
+  post_logout_redirect_uris: [`${pagesUrl}/login`],
+}] : [];
+// Who signs in as ana.boot-admins.fra is in the groups boot-admins and fra.
+const person = (id) => ({ sub: id, preferred_username: id.split('.')[0], groups: id.split('.').slice(1) });
+
 const server = createServer();
 server.listen(port, '127.0.0.1', () => {
   const issuer = `http://127.0.0.1:${server.address().port}`;
@@ -23,6 +35,7 @@ server.listen(port, '127.0.0.1', () => {
       client('machines', 'none'),
       client('machines-basic', 'client_secret_basic', 's3cr+t/&='),
       client('machines-post', 'client_secret_post', 's3cr+t/&='),
+      ...pages,
     ],
     cookies: { keys: ['a key for tests'] },
     features: {
@@ -40,7 +53,8 @@ server.listen(port, '127.0.0.1', () => {
     // What the machine sends with its request is kept with the grant.
     extraParams: ['uuid', 'mac', 'serial', 'hostname', 'code', 'audience'],
     ttl: { DeviceCode: codeLife },
-    findAccount: async (_ctx, id) => ({ accountId: id, claims: async () => ({ sub: id }) }),
+    findAccount: async (_ctx, id) => ({ accountId: id, claims: async () => person(id) }),
+    claims: { openid: ['sub'], profile: ['preferred_username', 'groups'] },
   });
   server.on('request', provider.callback());
   console.log(JSON.stringify({ issuer }));

@@ -13,9 +13,9 @@ from bootgrant.approval.audit import AuditKind
 from bootgrant.approval.operators import Kind
 from bootgrant.operator_plane import trouble
 from bootgrant.operator_plane.login.arrival import arrive, local_path, note
+from bootgrant.operator_plane.login.provider_pages import provider_of, signed_out_page
 from bootgrant.operator_plane.visit import Visit, who_is
 from bootgrant.ports.challenge_store import Purpose
-from bootgrant.ports.operator_store import Stage
 from bootgrant.wire.secret import Secret
 from bootgrant.workflows.sign_in import Begun, NotSignedIn, SignInRefused
 
@@ -64,7 +64,7 @@ async def sign_out(visit: Visit) -> Response:
         await visit.plane.sessions.end(visit.session)
     if visit.actor:
         await note(visit, AuditKind.SIGNED_OUT, visit.actor.name, visit.actor.via)
-    response: Response = RedirectResponse("/login", 303)
+    response = await signed_out_page(visit) or RedirectResponse("/login", 303)
     visit.plane.cookie.clear(response)
     return response
 
@@ -84,6 +84,7 @@ def form(visit: Visit, goal: str, name: str = "", problem: str = "", status: int
         name=name,
         problem=problem,
         passkeys=visit.plane.passkeys is not None,
+        providers=tuple(visit.plane.oidc.providers.values()),
         open_to_all=url.scheme == "http" and url.hostname not in _LOOPBACK,
     )
 
@@ -113,5 +114,5 @@ async def _again(visit: Visit, goal: str, problem: str = "", status: int = 200) 
         password=bool(who.operator.password_hash),
         options=options,
         problem=problem,
-        is_full=who.session.stage is Stage.FULL,
+        provider=provider_of(visit),
     )

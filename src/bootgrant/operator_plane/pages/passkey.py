@@ -118,7 +118,7 @@ def _not_now(visit: Visit) -> Response | None:
 async def _ask(visit: Visit, purpose: Purpose, goal: str, problem: str = "", status: int = 200) -> Response:
     if visit.plane.passkeys is None:
         return visit.trouble(trouble.NO_PASSKEYS)
-    if purpose is Purpose.SIGN_IN and (wait := visit.plane.passkey_pages(visit.address)):
+    if purpose is Purpose.SIGN_IN and (wait := visit.plane.sign_in_pages(visit.address)):
         return too_many(visit, wait)
     options = await visit.plane.passkeys.ask(purpose, visit.who)
     title, action = _TEXTS[purpose]

@@ -1,0 +1,206 @@
+"""People of a real OpenID provider sign in, in Chromium: there and back, roles, sign-out, a provider that is down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext, Page
+
+from support.browser import chromium
+from support.providers import OidcProvider, oidc_provider
+from support.site import Served, free_port, served
+
+ROLES = """
+[[oidc.roles]]
+group = "boot-admins"
+role = "admin"
+
+[[oidc.roles]]
+group = "fra"
+role = "approver"
+labels = ["site=fra"]
+"""
+
+
+def provider_settings(issuer: str, secret: Path, more: str = "") -> str:
+    return f"""
+[[oidc]]
+id = "corp"
+label = "Corp SSO"
+issuer = "{issuer}"
+client_id = "pages"
+client_secret_file = "{secret}"
+scopes = ["openid", "profile"]
+{more}
+{ROLES}"""
+
+
+@dataclass(slots=True)
+class Company:
+    """A site whose people come from a provider; ``close_provider`` takes the provider away."""
+
+    site: Served
+    provider: OidcProvider
+    shut: ExitStack
+
+    def close_provider(self) -> None:
+        self.shut.close()
+
+
+@pytest.fixture
+def company(tmp_path: Path) -> Iterator[Company]:
+    port = free_port()
+    with ExitStack() as stack:
+        shut = stack.enter_context(ExitStack())
+        provider = shut.enter_context(oidc_provider(pages_url=f"http://localhost:{port}"))
+        secret = tmp_path / "corp.secret"
+        secret.write_text(provider.client_secret + "\n")
+        lost = '[[oidc]]\nid = "lost"\nlabel = "Lost SSO"\nissuer = "https://127.0.0.1:1"\nclient_id = "x"\n'
+        settings = provider_settings(provider.issuer, secret) + lost + ROLES
+        site = stack.enter_context(served(tmp_path, host="localhost", port=port, more=settings))
+        yield Company(site, provider, shut)
+
+
+@pytest.fixture
+def context() -> Iterator[BrowserContext]:
+    """Asked for after the site: a site is made in an event loop, and Chromium's driver runs in one."""
+    with chromium() as browser:
+        made = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
+        made.set_default_timeout(20_000)
+        yield made
+
+
+def go_to_provider(page: Page, company: Company, path: str = "/account") -> None:
+    page.goto(f"{company.site.url}{path}")
+    page.get_by_role("link", name="Sign in with Corp SSO").click()
+
+
+def sign_in_there(page: Page, name: str) -> None:
+    """On the provider's own pages: sign in, consent."""
+    page.get_by_placeholder("Enter any login").fill(name)
+    page.get_by_placeholder("and password").fill("any password will do")
+    page.get_by_role("button", name="Sign-in").click()
+    page.get_by_role("button", name="Continue").click()
+
+
+def arrives_at_the_code(page: Page) -> None:
+    page.get_by_role("heading", name="Enter the code").wait_for()
+
+
+def test_one_signs_in_there_and_arrives_where_one_wanted_to_go(company: Company, context: BrowserContext) -> None:
+    page = context.new_page()
+    go_to_provider(page, company, "/device")
+    sign_in_there(page, "ana.boot-admins")
+    arrives_at_the_code(page)
+    page.goto(f"{company.site.url}/account")
+    page.get_by_role("heading", name="corp:ana").wait_for()
+    assert page.get_by_text("by oidc:corp").is_visible()
+    [cookie] = [one for one in context.cookies(company.site.url) if one["name"] == "bootgrant"]
+    assert (cookie["httpOnly"], cookie["sameSite"]) == (True, "Lax")
+
+
+def test_groups_give_the_role_and_its_labels_and_change_with_the_next_sign_in(
+    company: Company, context: BrowserContext
+) -> None:
+    page = context.new_page()
+    go_to_provider(page, company)
+    sign_in_there(page, "ben.fra")
+    page.get_by_text("only those with site=fra").wait_for()
+    assert page.get_by_text("approver").is_visible()
+    listed = company.site.command("operators", "list").stdout
+    assert "corp:ben  approver  site=fra       oidc" in listed
+    refused = company.site.command("operators", "set", "corp:ben", "--role", "admin")
+    assert "the provider's groups say what corp:ben may" in refused.stderr
+
+
+def test_who_is_in_no_group_of_ours_is_told_so(company: Company, context: BrowserContext) -> None:
+    page = context.new_page()
+    go_to_provider(page, company)
+    sign_in_there(page, "eve.others")
+    page.get_by_role("heading", name="Not signed in at Corp SSO").wait_for()
+    assert page.get_by_text("none of your groups has a role here").is_visible()
+    assert "corp:" not in company.site.command("operators", "list").stdout
+
+
+def test_who_was_shut_out_here_stays_out(company: Company, context: BrowserContext) -> None:
+    page = context.new_page()
+    go_to_provider(page, company)
+    sign_in_there(page, "ana.boot-admins")
+    page.get_by_role("heading", name="corp:ana").wait_for()
+    company.site.command("operators", "disable", "corp:ana")
+    go_to_provider(page, company)
+    page.get_by_text("Your access here was ended").wait_for()
+
+
+def test_signing_out_ends_the_session_there_too_when_one_wants(company: Company, context: BrowserContext) -> None:
+    page = context.new_page()
+    go_to_provider(page, company)
+    sign_in_there(page, "ana.boot-admins")
+    page.get_by_role("main").get_by_role("button", name="Sign out").click()
+    page.get_by_role("heading", name="Signed out here").wait_for()
+    page.get_by_role("link", name="Sign out at Corp SSO too").click()
+    page.get_by_role("button", name="Yes, sign me out").click()
+    page.get_by_role("heading", name="Sign in").wait_for()
+    assert page.url == f"{company.site.url}/login"
+    go_to_provider(page, company)
+    page.get_by_placeholder("Enter any login").wait_for()
+
+
+def test_one_shows_once_more_at_the_provider_who_one_is(company: Company, context: BrowserContext) -> None:
+    page = context.new_page()
+    go_to_provider(page, company)
+    sign_in_there(page, "ana.boot-admins")
+    page.get_by_role("heading", name="corp:ana").wait_for()
+    page.goto(f"{company.site.url}/login/again?next=/device")
+    page.get_by_role("link", name="Go on with Corp SSO").click()
+    page.get_by_placeholder("Enter any login").fill("ana.boot-admins")
+    page.get_by_placeholder("and password").fill("again")
+    page.get_by_role("button", name="Sign-in").click()
+    arrives_at_the_code(page)
+
+
+def test_a_provider_that_is_down_leaves_the_local_ways(company: Company, context: BrowserContext) -> None:
+    page = context.new_page()
+    company.close_provider()
+    go_to_provider(page, company, "/device")
+    page.get_by_text("The provider does not answer this server now").wait_for()
+    page.get_by_role("link", name="Sign in", exact=True).click()
+    page.get_by_label("Name").fill("ana")
+    page.get_by_label("Password").fill(company.site.made.password.reveal())
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    page.get_by_role("navigation").first.wait_for()
+    assert "ConnectError" in company.site.log
+
+
+def test_a_provider_that_never_answered_does_not_keep_the_others_away(
+    company: Company, context: BrowserContext
+) -> None:
+    page = context.new_page()
+    page.goto(f"{company.site.url}/login/oidc/lost")
+    page.get_by_role("heading", name="Not signed in at Lost SSO").wait_for()
+    go_to_provider(page, company, "/device")
+    sign_in_there(page, "ana.boot-admins")
+    arrives_at_the_code(page)
+
+
+def test_a_way_back_is_good_once_and_in_its_own_browser(company: Company, context: BrowserContext) -> None:
+    page = context.new_page()
+    ways: list[str] = []
+    page.on("request", lambda request: ways.append(request.url) if "/callback?" in request.url else None)
+    go_to_provider(page, company, "/device")
+    sign_in_there(page, "ana.boot-admins")
+    arrives_at_the_code(page)
+    context.clear_cookies(name="bootgrant")
+    page.goto(ways[0])
+    page.get_by_text("This way back was used already").wait_for()
+
+
+def test_who_gives_up_at_the_provider_is_not_signed_in(company: Company, context: BrowserContext) -> None:
+    page = context.new_page()
+    go_to_provider(page, company)
+    page.get_by_role("link", name="Cancel").click()
+    page.get_by_text("you stopped it there").wait_for()
