@@ -110,7 +110,7 @@ def test_groups_give_the_role_and_its_labels_and_change_with_the_next_sign_in(
     go_to_provider(page, company)
     sign_in_there(page, "ben.fra")
     page.get_by_text("only those with site=fra").wait_for()
-    assert page.get_by_text("approver").is_visible()
+    assert page.get_by_role("main").get_by_text("approver", exact=True).is_visible()
     listed = company.site.command("operators", "list").stdout
     assert "corp:ben  approver  site=fra       oidc" in listed
     refused = company.site.command("operators", "set", "corp:ben", "--role", "admin")

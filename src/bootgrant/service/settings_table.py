@@ -21,7 +21,7 @@ class Kind(Enum):
     PROVIDERS = "list of providers"
     LOG_FORMAT = "text or json"
     DATABASE = "sqlite or URL"
-    OIDC = "list of providers"
+    OIDC = "list of sign-in providers"
     SECOND_FACTOR = "off or required"
     OPTIONAL_FILE = "file or nothing"
     OPTIONAL_TEXT = "text or nothing"
