@@ -1,0 +1,89 @@
+"""Everything that decides, on a store in memory: requests of machines, entries, people, a clock that stands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from bootgrant.approval.audit import AuditEvent
+from bootgrant.approval.grant import DeviceGrant
+from bootgrant.approval.networks import NO_NAMES
+from bootgrant.approval.operators import Actor, Role
+from bootgrant.approval.policy import Rule, Vocabulary
+from bootgrant.evidence.history import HistoryEvidence
+from bootgrant.evidence.inventory import InventoryEvidence
+from bootgrant.evidence.network import NetworkEvidence
+from bootgrant.ports.audit_log import AuditFilter
+from bootgrant.ports.config_source import MachineEntry
+from bootgrant.store.memory import MemoryDatabase
+from bootgrant.wire.identity import MachineIdentity
+from bootgrant.workflows.admission import Admission
+from bootgrant.workflows.arm_window import ArmWindow
+from bootgrant.workflows.assign_machine import AssignMachine
+from bootgrant.workflows.decide_grant import DecideGrant
+from bootgrant.workflows.find_entry import FindEntry
+from bootgrant.workflows.gather_evidence import GatherEvidence
+from bootgrant.workflows.grant_cards import GrantCards
+from bootgrant.workflows.let_in import LetIn
+from support.entries import Entries
+from support.fakes import CountedEntropy, FakeClock
+from support.grants import CODES, NOW, UUID, pending_grant
+
+ANA = Actor("ana", Role.APPROVER)
+BEN = Actor("ben", Role.APPROVER)
+WORDS = Vocabulary({}, frozenset())
+
+
+def worker(number: int) -> MachineEntry:
+    """The entry of one of many workers, by its serial."""
+    serial = f"SN{number:04}"
+    labels = {"role": "worker", "site": "fra"}
+    return MachineEntry(f"worker-{number}", "serial", labels, match={"serial": (serial,)}, networks=("10.20.0.0/16",))
+
+
+CP = MachineEntry(
+    "cp-1", "uuid", {"role": "controlplane"}, match={"uuid": (UUID,)}, machine_type="controlplane", revision="4f2c9ab"
+)
+
+
+@dataclass(slots=True)
+class Deciders:
+    """The parts, as a site builds them; rules are given when it is made."""
+
+    rules: Sequence[Rule] = ()
+    database: MemoryDatabase = field(default_factory=MemoryDatabase)
+    entries: Entries = field(default_factory=Entries)
+    clock: FakeClock = field(default_factory=lambda: FakeClock(NOW))
+    cards: GrantCards = field(init=False)
+    decide: DecideGrant = field(init=False)
+    assign: AssignMachine = field(init=False)
+    let_in: LetIn = field(init=False)
+    arm: ArmWindow = field(init=False)
+
+    def __post_init__(self) -> None:
+        base, source, clock = self.database, self.entries, self.clock
+        find = FindEntry(source, base.assignments)
+        history = HistoryEvidence(base.audit, base.grants, clock)
+        evidence = GatherEvidence([NetworkEvidence(NO_NAMES), InventoryEvidence(source), history], clock)
+        self.cards = GrantCards(base.grants, find, evidence, base.audit, clock, CODES, NO_NAMES)
+        self.decide = DecideGrant(base.grants, source, clock, self.cards, Admission(99, 999))
+        self.assign = AssignMachine(base.grants, source, base.assignments, base.audit, clock, find)
+        self.let_in = LetIn(base.grants, base.windows, self.cards, self.decide, clock, self.rules)
+        self.arm = ArmWindow(base.windows, base.audit, clock, CountedEntropy(), WORDS, self.let_in.look_now)
+
+    async def asks(self, identity: MachineIdentity, address: str = "10.20.0.11") -> DeviceGrant:
+        """A machine asks, and waits."""
+        grant, _ = pending_grant(identity=identity, source_address=address)
+        await self.database.grants.open_grant(grant)
+        self.let_in.arrived(grant)
+        return grant
+
+    async def now(self, grant: DeviceGrant) -> DeviceGrant:
+        """The request as it is now."""
+        found = await self.database.grants.find_grant(grant.grant_id)
+        assert found is not None
+        return found
+
+    async def noted(self) -> list[AuditEvent]:
+        """What the audit says, oldest first."""
+        return [record.event for record in reversed(await self.database.audit.newest(AuditFilter(), 1000))]

@@ -1,0 +1,142 @@
+"""People decide: who may, how many it takes, what the audit says of it."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from bootgrant.approval.audit import AuditKind
+from bootgrant.approval.evidence import Verdict
+from bootgrant.approval.grant import DeviceGrant, GrantState, Refusal
+from bootgrant.approval.operators import Actor, Label, Role, socket_actor, via_token
+from bootgrant.ports.config_source import ConfigUnavailable, MachineEntry, Rendered
+from bootgrant.wire.identity import MachineIdentity
+from bootgrant.workflows.decide_grant import NotDecided
+from support.deciding import ANA, BEN, CP, Deciders, worker
+from support.entries import Entries
+from support.grants import NOW, UUID, other_machine
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def site() -> Deciders:
+    made = Deciders()
+    made.entries.known += [CP, worker(1), worker(2)]
+    return made
+
+
+def refusal(outcome: DeviceGrant | NotDecided) -> Refusal:
+    assert isinstance(outcome, NotDecided)
+    return outcome.refusal
+
+
+async def test_an_approval_says_what_it_was_for_in_grant_and_audit(site: Deciders) -> None:
+    grant = await site.asks(other_machine(1))
+    outcome = await site.decide.approve(grant.grant_id, ANA)
+    assert isinstance(outcome, DeviceGrant)
+    assert (outcome.entry, outcome.fingerprint) == ("worker-1", worker(1).fingerprint)
+    (event,) = await site.noted()
+    assert (event.kind, event.actor, event.via, event.entry) == (AuditKind.APPROVED, "ana", "session", "worker-1")
+    assert event.digest == outcome.approved_sha256 != ""
+    assert {check.name: check.verdict for check in event.evidence} == {
+        "network": Verdict.MATCH,
+        "inventory": Verdict.MATCH,
+        "history": Verdict.MATCH,
+    }
+
+
+async def test_a_control_plane_waits_for_a_second_person(site: Deciders) -> None:
+    grant = await site.asks(MachineIdentity(uuid=UUID))
+    card = await site.decide.show(grant.grant_id)
+    assert card is not None
+    assert (card.needed, card.may_be_approved_in_a_batch) == (2, False)
+    await site.decide.approve(grant.grant_id, ANA)
+    assert refusal(await site.decide.approve(grant.grant_id, Actor("Ana", Role.ADMIN, via="oidc:corp"))) is (
+        Refusal.SAME_PERSON
+    )
+    assert (await site.now(grant)).state is GrantState.PENDING
+    await site.decide.approve(grant.grant_id, BEN)
+    assert (await site.now(grant)).state is GrantState.APPROVED
+    assert [(event.kind, event.actor) for event in await site.noted()] == [
+        (AuditKind.VOTED, "ana"),
+        (AuditKind.APPROVED, "ben"),
+    ]
+
+
+async def test_a_program_that_belongs_to_nobody_cannot_vote(site: Deciders) -> None:
+    grant = await site.asks(MachineIdentity(uuid=UUID))
+    program = Actor("ci", Role.ADMIN, via=via_token("ci"))
+    assert refusal(await site.decide.approve(grant.grant_id, program)) is Refusal.NEEDS_PEOPLE
+    one = await site.asks(other_machine(1))
+    assert isinstance(await site.decide.approve(one.grant_id, program), DeviceGrant)
+
+
+async def test_whoever_decides_at_the_same_moment_one_wins_and_the_others_are_told_who(site: Deciders) -> None:
+    grant = await site.asks(other_machine(1))
+    actors = [Actor(f"operator-{number}", Role.APPROVER) for number in range(10)]
+    outcomes = await asyncio.gather(*(site.decide.approve(grant.grant_id, actor) for actor in actors))
+    winner = next(outcome for outcome in outcomes if isinstance(outcome, DeviceGrant))
+    assert winner.decision is not None
+    told = {outcome.message for outcome in outcomes if isinstance(outcome, NotDecided)}
+    assert told == {f"already approved by {winner.decision.by}, 0 s ago"}
+
+
+async def test_labels_limit_who_decides_about_what(site: Deciders) -> None:
+    limited = Actor("cleo", Role.APPROVER, (Label("site", "ams"),))
+    viewer = Actor("vic", Role.VIEWER)
+    known, unknown = await site.asks(other_machine(1)), await site.asks(other_machine(77))
+    for grant, actor in ((known, limited), (unknown, limited), (known, viewer)):
+        assert refusal(await site.decide.approve(grant.grant_id, actor)) is Refusal.NOT_ALLOWED
+        assert refusal(await site.decide.deny(grant.grant_id, actor, "no")) is Refusal.NOT_ALLOWED
+    assert await site.noted() == []
+
+
+async def test_an_entry_that_changed_since_the_page_was_shown_is_not_approved(site: Deciders) -> None:
+    grant = await site.asks(other_machine(1))
+    card = await site.decide.show(grant.grant_id)
+    assert card is not None
+    assert card.entry is not None
+    site.entries.known[1] = MachineEntry("worker-1", "serial", {"role": "storage"}, match=worker(1).match)
+    outcome = await site.decide.approve(grant.grant_id, ANA, card.entry.fingerprint)
+    assert refusal(outcome) is Refusal.ENTRY_CHANGED
+    assert isinstance(await site.decide.approve(grant.grant_id, ANA), DeviceGrant)
+
+
+async def test_a_configuration_that_cannot_be_made_is_not_approved(site: Deciders) -> None:
+    class Broken(Entries):
+        async def render(self, name: str, identity: MachineIdentity) -> Rendered | None:
+            raise ConfigUnavailable("role/worker/10-net.yaml line 3: no such key", "config broken, retrying")
+
+    broken = Deciders(entries=Broken([worker(1)]))
+    grant = await broken.asks(other_machine(1))
+    outcome = await broken.decide.approve(grant.grant_id, ANA)
+    assert refusal(outcome) is Refusal.NO_CONFIG
+    assert isinstance(outcome, NotDecided)
+    assert "10-net.yaml line 3" in outcome.message
+
+
+async def test_a_denial_and_a_revocation_stand_in_the_audit(site: Deciders) -> None:
+    denied, approved = await site.asks(other_machine(1)), await site.asks(other_machine(2))
+    await site.decide.deny(denied.grant_id, ANA, "not\n today")
+    await site.decide.approve(approved.grant_id, socket_actor("root"))
+    await site.decide.revoke(approved.grant_id, BEN)
+    told = [(event.kind, event.actor, event.reason, event.entry) for event in await site.noted()]
+    assert told == [
+        (AuditKind.DENIED, "ana", "not today", "worker-1"),
+        (AuditKind.APPROVED, "root (admin.sock)", "", "worker-2"),
+        (AuditKind.REVOKED, "ben", "", "worker-2"),
+    ]
+
+
+async def test_the_card_tells_the_machines_past(site: Deciders) -> None:
+    first = await site.asks(other_machine(1))
+    await site.decide.deny(first.grant_id, ANA, "not today")
+    second = await site.asks(other_machine(1), "10.66.0.6")
+    card = await site.decide.show(second.grant_id)
+    assert card is not None
+    assert card.past is not None
+    assert card.past.denials == ((NOW, "ana", "not today"),)
+    assert not card.is_clean
+    assert card.evidence[0].detail == "asks from 10.66.0.6, and worker-1 is expected in 10.20.0.0/16"

@@ -1,0 +1,73 @@
+"""Machines that ask are in the audit, and a flood of them does not fill it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from bootgrant.approval.audit import AuditEvent, AuditKind, Head
+from bootgrant.ports.audit_log import AuditFilter
+from bootgrant.ports.grant_store import StoreUnavailable
+from bootgrant.store.memory_decisions import MemoryAuditLog
+from bootgrant.workflows.record_openings import EVERY, RecordOpenings
+from support.fakes import FakeClock
+from support.grants import MAC, NOW, UUID, pending_grant
+
+pytestmark = pytest.mark.anyio
+
+
+class BrokenNow(MemoryAuditLog):
+    """An audit that cannot be written while ``broken``."""
+
+    broken = True
+
+    async def append(self, events: Sequence[AuditEvent]) -> Head:
+        if self.broken:
+            raise StoreUnavailable("disk full")
+        return await super().append(events)
+
+
+async def kinds(audit: MemoryAuditLog) -> list[AuditKind]:
+    return [record.event.kind for record in reversed(await audit.newest(AuditFilter(), 10_000))]
+
+
+async def test_each_machine_that_asks_is_recorded_with_its_claim() -> None:
+    audit = MemoryAuditLog()
+    openings = RecordOpenings(audit, FakeClock(NOW))
+    grant, _ = pending_grant()
+    openings.arrived(grant)
+    assert await kinds(audit) == []
+    await openings.step()
+    (record,) = await audit.newest(AuditFilter(), 10)
+    event = record.event
+    assert (event.at, event.grant_id, event.address) == (NOW, grant.grant_id, "10.20.0.11")
+    assert event.identity.given() == {"uuid": UUID, "mac": MAC}
+
+
+async def test_beyond_a_burst_only_their_number_is_recorded() -> None:
+    audit, clock = MemoryAuditLog(), FakeClock(NOW)
+    openings = RecordOpenings(audit, clock, burst=10)
+    for number in range(500):
+        openings.arrived(pending_grant(source_address=f"10.66.0.{number % 3}")[0])
+    await openings.step()
+    assert await kinds(audit) == [AuditKind.OPENED] * 10 + [AuditKind.STORM]
+    (storm,) = await audit.newest(AuditFilter(kinds=(AuditKind.STORM,)), 1)
+    assert storm.event.details == {"requests": 490, "from": "10.66.0.0, 10.66.0.1, 10.66.0.2"}
+    clock.advance(3.5 * EVERY)
+    await openings.step()
+    for _ in range(5):
+        openings.arrived(pending_grant()[0])
+    await openings.step()
+    assert (await kinds(audit))[11:] == [AuditKind.OPENED] * 3 + [AuditKind.STORM]
+
+
+async def test_what_could_not_be_written_is_written_later() -> None:
+    audit = BrokenNow()
+    openings = RecordOpenings(audit, FakeClock(NOW))
+    openings.arrived(pending_grant()[0])
+    with pytest.raises(StoreUnavailable):
+        await openings.step()
+    audit.broken = False
+    await openings.step()
+    assert await kinds(audit) == [AuditKind.OPENED]
