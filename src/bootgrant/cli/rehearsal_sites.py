@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from bootgrant.fleet.exchange import Address, Answer, ExchangeFailed, exchange
@@ -25,6 +25,9 @@ from bootgrant.fleet.people import ToApprove
 
 _START_LIMIT: Final = 30.0
 _AT_ONCE: Final = 32
+"""Looks at once."""
+_TOGETHER: Final = 2000
+"""Codes in one approval (the API takes no more)."""
 _TIME_LIMIT: Final = 60.0
 _LOOPBACK_SOURCES: Final = "127.64.0.0/10"
 
@@ -184,25 +187,32 @@ class Approver:
         room = asyncio.Semaphore(_AT_ONCE)
         refused: dict[str, str] = {}
 
-        async def one(machine: ToApprove) -> None:
+        async def look(machine: ToApprove) -> None:
             async with room:
-                if why := await self._approve(machine):
+                if why := await self._why_not_ours(machine):
                     refused[machine.user_code] = why
 
-        await asyncio.gather(*(one(machine) for machine in machines))
+        if self._verify:
+            await asyncio.gather(*(look(machine) for machine in machines))
+        codes = [machine.user_code for machine in machines if machine.user_code not in refused]
+        for start in range(0, len(codes), _TOGETHER):
+            refused.update(await self._approve(codes[start : start + _TOGETHER]))
         return refused
 
-    async def _approve(self, machine: ToApprove) -> str:
+    async def _approve(self, codes: Sequence[str]) -> Mapping[str, str]:
         try:
-            if self._verify and (why := await self._why_not_ours(machine)):
-                return why
-            told = await self._ask("POST", "approve", {"code": machine.user_code, "user": f"{self._user}, rehearsal"})
+            told = await self._ask("POST", "approve", {"codes": codes, "user": f"{self._user}, rehearsal"})
         except ExchangeFailed as failure:
-            return f"admin.sock: {failure}"
-        return told if isinstance(told, str) else ""
+            told = f"admin.sock: {failure}"
+        if isinstance(told, str):
+            return dict.fromkeys(codes, told)
+        return {code: str(why.get("message")) for code, why in told["refused"].items()}
 
     async def _why_not_ours(self, machine: ToApprove) -> str:
-        grant = await self._ask("GET", f"grants/{machine.user_code}")
+        try:
+            grant = await self._ask("GET", f"grants/{machine.user_code}")
+        except ExchangeFailed as failure:
+            return f"admin.sock: {failure}"
         if isinstance(grant, str):
             return grant
         uuid = grant.get("identity", {}).get("uuid", "")
@@ -210,9 +220,7 @@ class Approver:
             return "the request with this code is not of this rehearsal"
         return ""
 
-    async def _ask(
-        self, method: str, path: str, members: Mapping[str, str] | None = None
-    ) -> dict[str, dict[str, str]] | str:
+    async def _ask(self, method: str, path: str, members: Mapping[str, object] | None = None) -> dict[str, Any] | str:
         body = json.dumps(members) if members is not None else ""
         head = f"{method} /api/v1/{path} HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n"
         typed = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n" if body else ""
@@ -220,7 +228,7 @@ class Approver:
         return _read(answer)
 
 
-def _read(answer: Answer) -> dict[str, dict[str, str]] | str:
+def _read(answer: Answer) -> dict[str, Any] | str:
     try:
         members = json.loads(answer.body)
     except ValueError:
