@@ -38,7 +38,7 @@ def test_each_kind_is_understood(tmp_path: Path) -> None:
     ]
     targets = parse_notify(rows, tmp_path)
     assert [target.name for target in targets] == ["webhook", "slack", "night", "ntfy", "smtp"]
-    assert [str(label) for label in targets[0].labels] == ["site=fra"]
+    assert [str(selector) for selector in targets[0].selectors] == ["site=fra"]
     ntfy, email = targets[3].messenger, targets[4].messenger
     assert isinstance(ntfy, Ntfy)
     assert isinstance(email, Email)
@@ -66,7 +66,7 @@ def test_each_kind_is_understood(tmp_path: Path) -> None:
             | {"security": "none"},
             "in clear",
         ),
-        ({"kind": "slack", "url": "https://x", "selectors": ["fra"]}, "is no label"),
+        ({"kind": "slack", "url": "https://x", "selectors": ["site="]}, "a label without name or value"),
         ({"kind": "slack", "url": "https://x", "template": "broken"}, "cannot be used"),
         ({"kind": "slack", "url": "https://x", "template": "unknown"}, "cannot be used"),
     ],

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from bootgrant.approval.operators import parse_labels
+from bootgrant.approval.policy import parse_selector
 from bootgrant.ports.config_source import MachineEntry, Rendered
 from bootgrant.ports.messenger import Notice, NotSent
 from bootgrant.store.memory import MemoryDatabase
@@ -75,8 +75,8 @@ class Site:
             self.clock.advance(1)
 
 
-def target(inbox: Inbox, name: str = "night", *labels: str) -> Target:
-    return Target(name, inbox, in_words, parse_labels(labels))
+def target(inbox: Inbox, name: str = "night", *selectors: str) -> Target:
+    return Target(name, inbox, in_words, tuple(parse_selector(text) for text in selectors))
 
 
 async def test_one_machine_is_told_of_with_a_link_to_its_card_and_once() -> None:
@@ -127,7 +127,7 @@ async def test_who_was_decided_about_in_time_is_not_told_of() -> None:
 
 async def test_a_target_with_selectors_hears_of_its_machines_alone() -> None:
     everywhere, fra = Inbox(), Inbox()
-    site = Site(target(everywhere, "all"), target(fra, "fra", "site=fra"))
+    site = Site(target(everywhere, "all"), target(fra, "fra", "site=fra,fra-*", "site=nowhere"))
     for number in (3, 4, 5):
         await site.machine(number)
     await site.wait(20)

@@ -25,14 +25,14 @@ class AskingLog:
     def __init__(self) -> None:
         self._asked = 0
 
-    def note(self, identity: MachineIdentity, address: str) -> None:
+    def note(self, grant_id: str, identity: MachineIdentity, address: str) -> None:
         """A machine asked and waits for a person."""
         self._asked += 1
         if self._asked > LINES:
             return
         if self._asked == 1:
             asyncio.get_running_loop().call_later(SPAN, self._end_span)
-        log.info("asks: %s from %s", ascii(str(identity)), address)
+        log.info("asks: %s from %s", ascii(str(identity)), address, extra={"grant_id": grant_id})
 
     def _end_span(self) -> None:
         more, self._asked = self._asked - LINES, 0

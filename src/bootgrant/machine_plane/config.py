@@ -23,7 +23,7 @@ from bootgrant.ports.grant_store import StoreUnavailable
 from bootgrant.ports.token_verifier import ProviderUnavailable, TokenRefusal
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.wire.secret import Secret
-from bootgrant.workflows.deliver_config import DeliveryRefusal
+from bootgrant.workflows.deliver_config import ConfigReady, DeliveryRefusal
 from bootgrant.workflows.deliver_to_bearer import DeliverToBearer, Ready, Refused
 
 log = logging.getLogger("bootgrant.machines")
@@ -101,7 +101,9 @@ class ConfigEndpoint:
         return _refused(outcome)
 
     async def _record(self, ready: Ready, scope: Scope) -> None:
-        log.info("delivered %s to %s", ascii(ready.rendered.entry.name), client_address(scope))
+        grant_id = ready.grant.grant_id if isinstance(ready, ConfigReady) else ""
+        name = ascii(ready.rendered.entry.name)
+        log.info("delivered %s to %s", name, client_address(scope), extra={"grant_id": grant_id})
         try:
             await self.deliver.record(ready, str(client_address(scope)))
         except StoreUnavailable as error:

@@ -54,7 +54,7 @@ class DeviceAuthorization:
             request.refused["/device/code", _LIMITS[outcome]] += 1
             log.warning("refused: %s (%s)", outcome.value, request.address)
             return oauth_error(ErrorCode.TEMPORARILY_UNAVAILABLE, outcome.value, 429, ((b"retry-after", b"30"),))
-        self.asking.note(identity, request.address)
+        self.asking.note(outcome.grant_id, identity, request.address)
         return _write(outcome, self.where)
 
 

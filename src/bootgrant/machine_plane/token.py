@@ -32,7 +32,7 @@ class Token:
     async def __call__(self, request: OAuthRequest) -> Answer:
         outcome = await self.poll_grant(request.client.client_id, _parse(request.form), request.gone)
         if isinstance(outcome, TokenIssued):
-            log.info("token issued to %s", request.address)
+            log.info("token issued to %s", request.address, extra={"grant_id": outcome.grant_id})
         elif outcome.code is not ErrorCode.AUTHORIZATION_PENDING:
             request.refused["/token", outcome.code.value] += 1
         return _write(outcome)

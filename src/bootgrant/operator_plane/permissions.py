@@ -68,6 +68,8 @@ PERMISSIONS: Final[Mapping[tuple[str, str], Permission]] = {
     ("POST", "/api/v1/deny"): Permission.APPROVER,
     ("POST", "/api/v1/requests/{id}/revoke"): Permission.ADMIN,
     ("GET", "/api/v1/machines"): Permission.SIGNED_IN,
+    ("GET", "/api/v1/configurations"): Permission.SIGNED_IN,
+    ("GET", "/api/v1/settings"): Permission.SIGNED_IN,
     ("POST", "/api/v1/machines/explain"): Permission.SIGNED_IN,
     ("GET", "/api/v1/assignments"): Permission.SIGNED_IN,
     ("POST", "/api/v1/assign"): Permission.APPROVER,

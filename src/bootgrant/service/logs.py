@@ -69,7 +69,8 @@ class _Handing(QueueHandler):
 
 
 class TextLines(logging.Formatter):
-    """``2026-11-24 02:40:11,123 INFO bootgrant.operators: … [7f3a…]``; the time is written out once a second."""
+    """``2026-11-24 02:40:11,123 INFO bootgrant.operators: … [7f3a…]``: in brackets the request of a person, or for a
+    machine its grant. The time is written out once a second."""
 
     _second = 0
     _shown = ""
@@ -84,9 +85,9 @@ class TextLines(logging.Formatter):
         return f"{self._shown},{int(record.msecs):03}"
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
-        request_id = getattr(record, "request_id", "")
+        named = getattr(record, "request_id", "") or getattr(record, "grant_id", "")
         line = super().formatMessage(record)
-        return f"{line} [{request_id}]" if request_id else line
+        return f"{line} [{named}]" if named else line
 
 
 class JsonLines(logging.Formatter):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from bootgrant.approval.operators import BadLabel, parse_labels
+from bootgrant.approval.policy import BadSelector, parse_selector
 from bootgrant.messengers.email import Email, Security
 from bootgrant.messengers.ntfy import Ntfy
 from bootgrant.messengers.posting import Address
@@ -54,9 +54,9 @@ def _target(row: Row, base: Path) -> Target:
         known = ", ".join(sorted(_EVERYWHERE | _KEYS[kind]))
         raise ValueError(f"{name}: a {kind} has no {unknown[0]!r}; it has {known}")
     try:
-        labels = parse_labels(_texts(row, "selectors"))
-        return Target(name, _messenger(kind, row, base), _wording(row, base), labels)
-    except (ValueError, BadLabel) as error:
+        selectors = tuple(parse_selector(text) for text in _texts(row, "selectors"))
+        return Target(name, _messenger(kind, row, base), _wording(row, base), selectors)
+    except (ValueError, BadSelector) as error:
         raise ValueError(f"{name}: {error}") from None
 
 

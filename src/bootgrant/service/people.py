@@ -16,13 +16,14 @@ from bootgrant.operator_plane.login.sealing import seal
 from bootgrant.operator_plane.login.webauthn_ceremony import WebAuthnCeremony
 from bootgrant.operator_plane.plane import OperatorPlane
 from bootgrant.ports.clock import Clock
-from bootgrant.ports.config_source import ConfigSource, WatchedSource
+from bootgrant.ports.config_source import WatchedSource
 from bootgrant.ports.database import Database
 from bootgrant.ports.entropy import Entropy
 from bootgrant.service.database import open_database
 from bootgrant.service.decisions import Decisions
 from bootgrant.service.settings import Site
 from bootgrant.service.system import SystemClock, SystemEntropy
+from bootgrant.sources.layered import LayeredSource
 from bootgrant.workflows.api_tokens import ApiTokens
 from bootgrant.workflows.manage_operators import ManageOperators
 from bootgrant.workflows.oidc_sign_in import OidcSignIn
@@ -68,7 +69,7 @@ def people_plane(
 
 
 def api_plane(
-    site: Site, database: Database, decisions: Decisions, source: ConfigSource, clock: Clock, entropy: Entropy
+    site: Site, database: Database, decisions: Decisions, source: LayeredSource, clock: Clock, entropy: Entropy
 ) -> ApiPlane:
     """What the API is made of."""
     return ApiPlane(
@@ -82,6 +83,8 @@ def api_plane(
         audit=database.audit,
         clock=clock,
         public_url=site.operators_url,
+        settings=site.shown,
+        configurations=source,
     )
 
 

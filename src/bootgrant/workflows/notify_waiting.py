@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from bootgrant.approval.grant import DeviceGrant, GrantState
-from bootgrant.approval.operators import Label, is_within
+from bootgrant.approval.policy import Selector
 from bootgrant.counting import NoticeCounts
 from bootgrant.ports.clock import Clock
 from bootgrant.ports.config_source import ConfigSource, ConfigUnavailable, MachineEntry
@@ -47,12 +47,12 @@ _TEXT: Final = 80
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Whom to tell, of which machines: those whose entry has the ``labels``; without labels, all of them."""
+    """Whom to tell, of which machines: those whose entry is one of the ``selectors``; without any, all of them."""
 
     name: str
     messenger: Messenger
     wording: Callable[[Notice], str]
-    labels: tuple[Label, ...] = ()
+    selectors: tuple[Selector, ...] = ()
 
 
 @dataclass(slots=True)
@@ -227,7 +227,7 @@ def in_words(notice: Notice) -> str:
 
 
 def _concerns(target: Target, entry: MachineEntry | None) -> bool:
-    return not target.labels or (entry is not None and is_within(target.labels, entry.labels))
+    return not target.selectors or (entry is not None and any(one.matches(entry) for one in target.selectors))
 
 
 async def tell_test(target: Target, link: str, now: float, message_id: str) -> None:

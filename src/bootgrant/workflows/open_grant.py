@@ -28,6 +28,7 @@ class OpenedGrant(NamedTuple):
     letters: str
     expires_in: int
     interval: int
+    grant_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,7 @@ class OpenGrant:
                 letters,
                 round(self.rules.lifetime),
                 max(1, round(self.rules.interval)),
+                grant.grant_id,
             )
         raise RuntimeError(f"{_DRAWS} user codes in a row were taken: the random source repeats itself")
 

@@ -41,6 +41,7 @@ class TokenIssued:
 
     token: Secret
     expires_in: int
+    grant_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ class PollGrant:
             outcome = await self.store.change_grant(grant_id, rule)
         if isinstance(outcome, Refusal):
             return _refused(outcome, grant)
-        return TokenIssued(token, int(outcome.token_expires_at - now))
+        return TokenIssued(token, int(outcome.token_expires_at - now), grant_id)
 
 
 def _wake(wake: asyncio.Future[None], _gone: asyncio.Future[None]) -> None:

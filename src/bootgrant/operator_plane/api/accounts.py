@@ -28,6 +28,19 @@ async def whoami(call: Call) -> Told:
     )
 
 
+async def settings(call: Call) -> Told:
+    """What the server runs with; what may hold a secret is hidden."""
+    rows = call.plane.settings
+    return Told(
+        {
+            "settings": [
+                {"key": row.key, "value": row.value, "is_default": row.is_default, "is_hidden": row.is_hidden}
+                for row in rows
+            ]
+        }
+    )
+
+
 async def operators(call: Call) -> Told:
     """Everybody who may sign in, by name."""
     return Told({"operators": [operator_json(operator) for operator in await call.plane.manage.list()]})

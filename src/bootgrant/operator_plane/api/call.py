@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from bootgrant.approval.operators import Actor
+from bootgrant.operator_plane.shown_setting import ShownSetting
 from bootgrant.ports.audit_log import AuditLog
 from bootgrant.ports.clock import Clock
-from bootgrant.ports.config_source import ConfigSource
+from bootgrant.ports.config_source import ConfigSource, WatchedSource
 from bootgrant.ports.grant_store import GrantStore
 from bootgrant.workflows.api_tokens import ApiTokens
 from bootgrant.workflows.arm_window import ArmWindow
@@ -34,6 +35,8 @@ class ApiPlane:
     audit: AuditLog
     clock: Clock
     public_url: str
+    settings: tuple[ShownSetting, ...]
+    configurations: WatchedSource
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,19 @@ async def entries(call: Call) -> Told:
     return Told({"entries": [entry_json(entry) for entry in found if is_within(labels, entry.labels)]})
 
 
+async def configurations(call: Call) -> Told:
+    """Which state of the configurations is served, since when, and why a newer one is not."""
+    state = call.plane.configurations.state()
+    return Told(
+        {
+            "revision": state.revision,
+            "taken_at": state.taken_at or None,
+            "problem": state.problem,
+            "since": state.since or None,
+        }
+    )
+
+
 async def explain(call: Call) -> Told:
     """Which entry a machine with this identity would get, and what found it."""
     identity = MachineIdentity.from_claim(call.members)

@@ -173,6 +173,25 @@ ROUTES: Final[tuple[ApiRoute, ...]] = (
         query={"label": _LABEL},
     ),
     ApiRoute(
+        "GET",
+        "/api/v1/configurations",
+        _LOOK,
+        machines.configurations,
+        named(
+            revision={**TEXT, "description": "Empty for a folder of finished files alone."},
+            taken_at=nullable(TIME),
+            problem={**TEXT, "description": "Empty when all is well."},
+            since={**nullable(TIME), "description": "Since when there has been the problem."},
+        ),
+    ),
+    ApiRoute(
+        "GET",
+        "/api/v1/settings",
+        _LOOK,
+        accounts.settings,
+        named(settings=listed(named(key=TEXT, value=TEXT, is_default=FLAG, is_hidden=FLAG))),
+    ),
+    ApiRoute(
         "POST",
         "/api/v1/machines/explain",
         _LOOK,
