@@ -51,6 +51,7 @@ from bootgrant.workflows.look_at_token import LookAtToken
 from bootgrant.workflows.notify_waiting import NotifyWaiting
 from bootgrant.workflows.open_grant import OpenGrant
 from bootgrant.workflows.poll_grant import PollGrant
+from bootgrant.workflows.record_snapshots import RecordSnapshots
 from bootgrant.workflows.watch_requests import WatchRequests
 
 _CONFIG = "/config"
@@ -75,6 +76,7 @@ class Built:
     notify: NotifyWaiting
     watching: WatchRequests
     decisions: Decisions
+    snapshots: RecordSnapshots
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +159,10 @@ def build(site: Site, database: Database, key: bytes, held_most: int, clock: Clo
     endpoints = {path.encode(): endpoint for path, endpoint in busiest.items()}
     short_way = ShortWay(endpoints, proxies, in_tasks=not isinstance(database, SqliteDatabase))
     public, people = (proxies.before(StrictRequests(app)) for app in (router, pages))
-    return Built(public, people, admin, short_way, held, admission, collect, source, notify, plane.watching, decisions)
+    snapshots = RecordSnapshots(database.audit, source, clock)
+    return Built(
+        public, people, admin, short_way, held, admission, collect, source, notify, plane.watching, decisions, snapshots
+    )
 
 
 def _hooks(site: Site, source: LayeredSource) -> Mapping[str, App]:

@@ -96,7 +96,7 @@ def _public_client(site: Site) -> str:
 def people_api(database: Database, clock: Clock, entropy: Entropy) -> ASGIApp:
     """Operators and tokens, for the commands of this computer."""
     manage = ManageOperators(database.operators, database.passkeys, Argon2Hasher(), clock, entropy)
-    return build_people_api(manage, ApiTokens(database.api_tokens, clock, entropy))
+    return build_people_api(manage, ApiTokens(database.api_tokens, clock, entropy), database.audit)
 
 
 async def ask_database(site: Site, method: str, path: str, members: Mapping[str, str] | None) -> httpx.Response:

@@ -30,6 +30,7 @@ from bootgrant.service.system import SystemClock, SystemEntropy
 from bootgrant.service.tls import ServerTls
 from bootgrant.sources.layered import LayeredSource
 from bootgrant.workflows.collect_ended import CollectEnded
+from bootgrant.workflows.record_snapshots import RecordSnapshots
 
 log = logging.getLogger("bootgrant")
 _CERTIFICATE_LOOK = 5.0
@@ -109,7 +110,10 @@ async def _serve(
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop)
     await asyncio.to_thread(built.source.refresh)
-    chores = [asyncio.create_task(_collect(built.collect)), asyncio.create_task(_watch_machines(built.source))]
+    chores = [
+        asyncio.create_task(_collect(built.collect)),
+        asyncio.create_task(_watch_machines(built.source, built.snapshots)),
+    ]
     chores += [asyncio.create_task(work()) for work in built.decisions.chores]
     if site.notify:
         chores.append(asyncio.create_task(notify_forever(built.notify)))
@@ -143,8 +147,12 @@ def _spare_the_collector() -> None:
     gc.set_threshold(50_000, 20, 1_000)
 
 
-async def _watch_machines(source: LayeredSource) -> None:
+async def _watch_machines(source: LayeredSource, snapshots: RecordSnapshots) -> None:
     while True:
+        try:
+            await snapshots.step()
+        except StoreUnavailable as error:
+            log.error("the state of the configurations is not in the audit yet: %s", error)  # noqa: TRY400
         await asyncio.sleep(source.pause)
         await asyncio.to_thread(source.refresh)
 

@@ -94,3 +94,17 @@ def delivered(delivery: Delivery, revision: str, composer: str) -> AuditOf:
 def decision_of(actor: Actor, at: float, reason: str = "") -> Decision:
     """What this person or program says now."""
     return Decision(str(actor), at, reason, actor.person, actor.via)
+
+
+def operator_changed(at: float, actor: Actor, name: str, done: str) -> AuditEvent:
+    """Somebody ``done`` ("added", "disabled", …) the operator ``name``."""
+    return _changed(AuditKind.OPERATOR_CHANGED, at, actor, {"operator": name, "done": done})
+
+
+def token_changed(at: float, actor: Actor, name: str, done: str) -> AuditEvent:
+    """Somebody ``done`` ("made", "revoked") the API token ``name``."""
+    return _changed(AuditKind.TOKEN_CHANGED, at, actor, {"token": name, "done": done})
+
+
+def _changed(kind: AuditKind, at: float, actor: Actor, details: dict[str, str | int]) -> AuditEvent:
+    return AuditEvent(at=at, kind=kind, actor=str(actor), via=actor.via, details=details)

@@ -9,6 +9,7 @@ from bootgrant.operator_plane.api.call import Call, Json, Told, refused
 from bootgrant.ports.api_token_store import ApiToken
 from bootgrant.ports.operator_store import Operator
 from bootgrant.workflows.api_tokens import TokenRefused
+from bootgrant.workflows.audit_events import operator_changed, token_changed
 from bootgrant.workflows.manage_operators import NewPassword, OperatorRefused
 
 log = logging.getLogger("bootgrant.operators")
@@ -55,7 +56,7 @@ async def add_operator(call: Call) -> Told:
         return refused(400, "bad_request", str(error))
     kind = Kind.BREAK_GLASS if members.get("break_glass") else Kind.LOCAL
     outcome = await call.plane.manage.add(members["name"], Role(members["role"]), labels, kind, None)
-    return _password(call, members["name"], outcome, "added")
+    return await _password(call, members["name"], outcome, "added")
 
 
 async def change_operator(call: Call) -> Told:
@@ -68,25 +69,25 @@ async def change_operator(call: Call) -> Told:
     except BadLabel as error:
         return refused(400, "bad_request", str(error))
     problem = await call.plane.manage.set_rights(name, Role(call.members["role"]), labels)
-    return _done(call, name, problem, "changed")
+    return await _done(call, name, problem, "changed")
 
 
 async def disable_operator(call: Call) -> Told:
     """Shut somebody out: their sessions end at once."""
     name = call.path["name"]
-    return _done(call, name, await call.plane.manage.disable(name), "disabled")
+    return await _done(call, name, await call.plane.manage.disable(name), "disabled")
 
 
 async def enable_operator(call: Call) -> Told:
     """Let somebody in again."""
     name = call.path["name"]
-    return _done(call, name, await call.plane.manage.enable(name), "enabled")
+    return await _done(call, name, await call.plane.manage.enable(name), "enabled")
 
 
 async def reset_operator(call: Call) -> Told:
     """A new password, shown once; passkeys are forgotten, sessions end."""
     name = call.path["name"]
-    return _password(call, name, await call.plane.manage.reset(name, None), "reset")
+    return await _password(call, name, await call.plane.manage.reset(name, None), "reset")
 
 
 async def tokens(call: Call) -> Told:
@@ -109,6 +110,8 @@ async def add_token(call: Call) -> Told:
         return refused(409, "refused", made.message)
     log.info("%s made the token %s with the role %s", call.actor, ascii(members["name"]), members["role"])
     now = call.plane.clock.now()
+    done = f"made with the role {members['role']}"
+    await call.plane.audit.append([token_changed(now, call.actor, members["name"], done)])
     return Told({"token": made.secret.reveal(), "about": token_json(made.token, now)}, 201)
 
 
@@ -118,20 +121,23 @@ async def revoke_token(call: Call) -> Told:
     if not await call.plane.tokens.revoke(name):
         return refused(404, "unknown", f"there is no token {name!r}: GET /api/v1/tokens shows which there are")
     log.info("%s revoked the token %s", call.actor, ascii(name))
+    await call.plane.audit.append([token_changed(call.plane.clock.now(), call.actor, name, "revoked")])
     return Told({"name": name})
 
 
-def _done(call: Call, name: str, problem: OperatorRefused | None, done: str) -> Told:
+async def _done(call: Call, name: str, problem: OperatorRefused | None, done: str) -> Told:
     if problem is not None:
         return refused(409, "refused", problem.message)
     log.info("%s %s the operator %s", call.actor, done, ascii(name))
+    await call.plane.audit.append([operator_changed(call.plane.clock.now(), call.actor, name, done)])
     return Told({"name": name})
 
 
-def _password(call: Call, name: str, outcome: NewPassword | OperatorRefused, done: str) -> Told:
+async def _password(call: Call, name: str, outcome: NewPassword | OperatorRefused, done: str) -> Told:
     if isinstance(outcome, OperatorRefused):
         return refused(409, "refused", outcome.message)
     log.info("%s %s the operator %s", call.actor, done, ascii(name))
+    await call.plane.audit.append([operator_changed(call.plane.clock.now(), call.actor, name, done)])
     made = outcome.generated.reveal() if outcome.generated else None
     return Told({"name": name, "password": made}, 201 if done == "added" else 200)
 

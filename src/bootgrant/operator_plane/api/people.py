@@ -23,11 +23,13 @@ from bootgrant.approval.operators import BadLabel, Kind, Label, Role, parse_labe
 from bootgrant.asgi.body_limit import BodyTooLarge, ClientGone, read_body
 from bootgrant.operator_plane.permissions import Permission, permission_of
 from bootgrant.ports.api_token_store import ApiToken
+from bootgrant.ports.audit_log import AuditLog
 from bootgrant.ports.grant_store import StoreUnavailable
 from bootgrant.ports.operator_store import Operator
 from bootgrant.wire.limits import REQUEST_BODY
 from bootgrant.wire.secret import Secret
 from bootgrant.workflows.api_tokens import ApiTokens, TokenRefused
+from bootgrant.workflows.audit_events import operator_changed, token_changed
 from bootgrant.workflows.manage_operators import ManageOperators, NewPassword, OperatorRefused
 
 log = logging.getLogger("bootgrant.operators")
@@ -35,14 +37,21 @@ log = logging.getLogger("bootgrant.operators")
 PEOPLE: Final = "/people/"
 """Every path of this API begins so."""
 
+_DONE: Final = {
+    "add": "added",
+    "set": "given other rights",
+    "disable": "disabled",
+    "enable": "enabled",
+    "reset": "reset",
+}
 _OFFERED: Final = frozenset({Permission.ADMIN_SOCKET})
 Json = dict[str, object]
 Members = dict[str, str]
 
 
-def build_people_api(manage: ManageOperators, tokens: ApiTokens) -> ASGIApp:
+def build_people_api(manage: ManageOperators, tokens: ApiTokens, audit: AuditLog) -> ASGIApp:
     """The API for ``data/admin.sock`` alone. Raises UndeclaredRoute for a route without a permission."""
-    api = PeopleApi(manage, tokens)
+    api = PeopleApi(manage, tokens, audit)
     served: tuple[tuple[str, str, Callable[[Request], Awaitable[Response]]], ...] = (
         ("GET", "/people/operators", api.operators),
         ("POST", "/people/operators/{verb}", api.change_operator),
@@ -59,6 +68,7 @@ def build_people_api(manage: ManageOperators, tokens: ApiTokens) -> ASGIApp:
 class PeopleApi:
     manage: ManageOperators
     tokens: ApiTokens
+    audit: AuditLog
 
     async def operators(self, _request: Request) -> Response:
         """``{"operators": […]}``, by name."""
@@ -74,7 +84,9 @@ class PeopleApi:
             return _refused(str(error))
         if isinstance(outcome, OperatorRefused):
             return _refused(outcome.message)
-        log.info("%s: %s the operator %r", socket_actor(members.get("user", "")), verb, name)
+        actor = socket_actor(members.get("user", ""))
+        log.info("%s: %s the operator %r", actor, verb, name)
+        await self.audit.append([operator_changed(self.tokens.clock.now(), actor, name, _DONE[verb])])
         shown = outcome.generated if isinstance(outcome, NewPassword) else None
         return JSONResponse({"name": name, "password": shown.reveal() if shown else None})
 
@@ -110,6 +122,7 @@ class PeopleApi:
             if not await self.tokens.revoke(name):
                 return _refused(f"there is no token {name!r}: `bootgrant tokens list` shows which there are")
             log.info("%s: revoked the token %r", actor, name)
+            await self.audit.append([token_changed(self.tokens.clock.now(), actor, name, "revoked")])
             return JSONResponse({"name": name})
         if verb != "add":
             raise HTTPException(404, "there is nothing of this name to do to a token")
@@ -121,6 +134,8 @@ class PeopleApi:
         if isinstance(made, TokenRefused):
             return _refused(made.message)
         log.info("%s: made the token %r with the role %s", actor, name, role.value)
+        done = f"made with the role {role.value}"
+        await self.audit.append([token_changed(self.tokens.clock.now(), actor, name, done)])
         return JSONResponse({"name": name, "token": made.secret.reveal(), "expires_at": made.token.expires_at})
 
 

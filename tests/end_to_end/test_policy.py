@@ -1,0 +1,108 @@
+"""From bootgrant.toml to the machine's console: a rule lets a machine in, and a second person a control plane."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import httpx
+import pytest
+
+from bootgrant.approval.audit import AuditKind, ChainCheck
+from bootgrant.ports.audit_log import AuditFilter
+from support.grants import MAC, UUID
+from support.site import InProcess, site_in_process
+
+pytestmark = pytest.mark.anyio
+ENTRIES = f"""
+entries:
+  - name: worker-1
+    match: {{mac: "{MAC}"}}
+    labels: {{role: worker}}
+    networks: [10.20.0.0/16]
+    layers: [worker]
+  - name: cp-1
+    match: {{uuid: {UUID}}}
+    layers: [cp]
+"""
+RULES = """
+[[evidence.exec]]
+name = "bmc"
+command = ["{program}"]
+
+[[rules]]
+name = "workers"
+select = "role=worker"
+networks = ["10.20.0.0/16"]
+evidence = ["network", "inventory", "bmc"]
+"""
+
+
+def fill(site: InProcess) -> None:
+    (site.machines / "machines.yaml").write_text(ENTRIES)
+    for name, kind in (("worker", "worker"), ("cp", "controlplane")):
+        (site.machines / f"{name}.yaml").write_text(f"version: v1alpha1\nmachine:\n  type: {kind}\n")
+    site.built.source.refresh()
+
+
+def says(folder: Path, verdict: str) -> Path:
+    program = folder / "ask-bmc"
+    answer = f'{{"evidence": [{{"verdict": "{verdict}", "detail": "power is on"}}]}}'
+    program.write_text(f"#!/bin/sh\ncat > /dev/null\necho '{answer}'\n")
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    return program
+
+
+async def ask(machine: httpx.AsyncClient, **identity: str) -> dict[str, str]:
+    answer = await machine.post("/device/code", data={"client_id": "talos", **identity})
+    told: dict[str, str] = answer.raise_for_status().json()
+    return told
+
+
+async def fetched(machine: httpx.AsyncClient, codes: dict[str, str]) -> str:
+    """The configuration, or the error that the machine is told instead."""
+    form = {
+        "client_id": "talos",
+        "device_code": codes["device_code"],
+        "grant_type": "urn:ietf:params:oauth:grant-type:device_code",
+    }
+    answer = (await machine.post("/token", data=form)).json()
+    if "error" in answer:
+        error: str = answer["error"]
+        return error
+    bearer = {"authorization": f"Bearer {answer['access_token']}"}
+    return (await machine.get("/config", headers=bearer)).raise_for_status().text
+
+
+@pytest.mark.parametrize(("verdict", "told"), [("match", "type: worker"), ("unknown", "authorization_pending")])
+async def test_a_rule_lets_in_whom_all_of_its_evidence_speaks_for(tmp_path: Path, verdict: str, told: str) -> None:
+    rules = RULES.format(program=says(tmp_path, verdict))
+    with site_in_process(tmp_path, "[grants]", 'hold = "0s"', rules) as site:
+        fill(site)
+        async with site.client() as machine:
+            codes = await ask(machine, mac=MAC)
+            await site.built.decisions.let_in.step()
+            assert told in await fetched(machine, codes)
+
+
+async def test_everything_that_happened_to_a_control_plane_is_in_one_chain(tmp_path: Path) -> None:
+    with site_in_process(tmp_path, "[grants]", 'hold = "0s"', RULES.format(program=says(tmp_path, "match"))) as site:
+        fill(site)
+        async with site.client() as machine, site.admin() as admin:
+            codes = await ask(machine, uuid=UUID)
+            await site.built.decisions.let_in.step()
+            voted = await admin.post("/api/v1/approve", json={"code": codes["user_code"], "user": "ana"})
+            assert (voted.json()["state"], len(voted.json()["votes"])) == ("pending", 1)
+            assert await fetched(machine, codes) == "authorization_pending"
+            again = await admin.post("/api/v1/approve", json={"code": codes["user_code"], "user": "ben"})
+            assert again.json()["error"] == "same_person"
+            await admin.post("/api/v1/deny", json={"code": codes["user_code"], "reason": "not today"})
+            assert await fetched(machine, codes) == "access_denied"
+        await site.built.decisions.openings.step()
+        records = await site.database.audit.newest(AuditFilter(grant_id=""), 10)
+        assert {record.event.kind for record in records} >= {AuditKind.OPENED, AuditKind.VOTED, AuditKind.DENIED}
+        check = ChainCheck()
+        async for page in site.database.audit.from_oldest():
+            for line, digest in page:
+                check.take(line, digest)
+        assert check.finish() is None

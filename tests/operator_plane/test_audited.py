@@ -1,0 +1,37 @@
+"""Whoever changes operators, tokens and windows stands in the audit, and no secret does."""
+
+from __future__ import annotations
+
+import pytest
+
+from bootgrant.ports.audit_log import AuditFilter
+from support.office import Office
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_changes_of_people_tokens_and_windows_are_in_the_audit(office: Office) -> None:
+    secrets: list[str] = []
+    async with office.site.admin() as admin:
+        for path, members in (
+            ("/people/operators/add", {"name": "ben", "role": "approver"}),
+            ("/people/operators/disable", {"name": "ben"}),
+            ("/people/tokens/add", {"name": "ci", "role": "viewer", "seconds": "3600"}),
+            ("/people/tokens/revoke", {"name": "ci"}),
+            ("/api/v1/arm", {"select": ["site=fra"], "seconds": 60, "count": 2, "name": "rack4"}),
+            ("/api/v1/disarm", {"name": "rack4"}),
+        ):
+            answer = await admin.post(path, json={**members, "user": "root"})
+            answer.raise_for_status()
+            secrets += [answer.json()[name] for name in ("password", "token") if answer.json().get(name)]
+    records = await office.site.database.audit.newest(AuditFilter(actor="root (admin.sock)"), 20)
+    assert [(record.event.kind.value, record.event.details.get("done")) for record in reversed(records)] == [
+        ("operator-changed", "added"),
+        ("operator-changed", "disabled"),
+        ("token-changed", "made with the role viewer"),
+        ("token-changed", "revoked"),
+        ("armed", None),
+        ("disarmed", None),
+    ]
+    assert len(secrets) == 2
+    assert not any(secret in record.line for secret in secrets for record in records)

@@ -1,0 +1,77 @@
+"""Names of networks, commands that give evidence, rules: read from the file, or refused with what to write."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bootgrant.service.policy_settings import PolicySettings
+from bootgrant.service.settings import SettingsError, load_site
+
+GOOD = """
+[networks.names]
+fra-rack4 = "10.20.4.0/24"
+lab = ["10.30.0.0/16", "fd00:30::/32"]
+
+[[evidence.exec]]
+name = "bmc"
+command = ["/usr/local/bin/ask-bmc", "--fast"]
+limit = "2s"
+
+[[rules]]
+name = "fra-workers"
+select = ["role=worker,site=fra", "rack4-*"]
+networks = ["fra-rack4", "10.40.0.0/16"]
+evidence = ["network", "bmc"]
+"""
+
+
+def read(folder: Path, text: str) -> PolicySettings:
+    config = folder / "bootgrant.toml"
+    config.write_text('public_url = "http://boot.example:8080"\n' + text)
+    return load_site(config).policy
+
+
+def test_nothing_is_let_in_by_itself_unless_it_is_written(tmp_path: Path) -> None:
+    assert read(tmp_path, "") == PolicySettings()
+
+
+def test_a_rule_uses_the_names_of_networks_and_of_evidence(tmp_path: Path) -> None:
+    policy = read(tmp_path, GOOD)
+    (rule,) = policy.rules
+    assert [str(network) for network in rule.conditions.networks] == ["10.20.4.0/24", "10.40.0.0/16"]
+    assert [str(selector) for selector in rule.conditions.select] == ["role=worker,site=fra", "rack4-*"]
+    (command,) = policy.commands
+    assert (command.command, command.limit, command.keeps) == (("/usr/local/bin/ask-bmc", "--fast"), 2.0, 600.0)
+    assert [str(network) for network in policy.network_names["lab"]] == ["10.30.0.0/16", "fd00:30::/32"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ('"fra-rack4", "10.40', '"fra-rack5", "10.40', "'fra-rack5' is neither a network"),
+        ('"network", "bmc"', '"network", "ipmi"', "there is no evidence 'ipmi'; there is bmc, history"),
+        ('name = "bmc"', 'name = "network"', "the name 'network' is taken"),
+        ('"2s"', '"2m"', 'limit is at most "60s"'),
+        ('["/usr/local/bin/ask-bmc", "--fast"]', '"ask-bmc --fast"', "begins with a full path"),
+        ('evidence = ["network", "bmc"]', "", "evidence is missing"),
+        ('name = "fra-workers"', 'name = "fra workers"', "'fra workers' is no name"),
+        ('"rack4-*"]', '"rack4-*", "site="]', "label without name or value"),
+        ('select = ["role=worker,site=fra", "rack4-*"]', "select = []", "at least one text"),
+        ('name = "fra-workers"', 'name = "fra-workers"\ncount = 3', "[[rules]] has no 'count'"),
+        ('"10.30.0.0/16"', '"10.30.0.1/16"', "'10.30.0.1/16' is neither a network"),
+        ("[networks.names]", "[networks]\nnames = 3\n[other]", "there is no setting"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_with_what_to_write(tmp_path: Path, old: str, new: str, told: str) -> None:
+    assert old in GOOD
+    with pytest.raises(SettingsError) as refused:
+        read(tmp_path, GOOD.replace(old, new))
+    assert told in str(refused.value)
+    assert "bootgrant.toml: " in str(refused.value)
+
+
+def test_names_that_are_no_table_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"networks\.names: expected a table"):
+        read(tmp_path, "[networks]\nnames = 3\n")

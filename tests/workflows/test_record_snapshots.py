@@ -1,0 +1,41 @@
+"""States of the configurations in the audit: each once, whoever restarts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from bootgrant.ports.audit_log import AuditFilter
+from bootgrant.ports.config_source import SourceState
+from bootgrant.store.memory_decisions import MemoryAuditLog
+from bootgrant.workflows.record_snapshots import RecordSnapshots
+from support.fakes import FakeClock
+
+pytestmark = pytest.mark.anyio
+
+
+@dataclass(slots=True)
+class Source:
+    """ports.config_source.WatchedSource."""
+
+    now: SourceState = field(default_factory=SourceState)
+
+    def state(self) -> SourceState:
+        return self.now
+
+
+async def test_each_state_is_noted_once_by_all_servers_together() -> None:
+    audit, source = MemoryAuditLog(), Source()
+    servers = [RecordSnapshots(audit, source, FakeClock()) for _ in range(2)]
+    for state in (
+        SourceState(),
+        SourceState("4f2c9ab"),
+        SourceState("4f2c9ab", problem="worker.yaml line 3: no such key"),
+        SourceState("4f2c9ab"),
+    ):
+        source.now = state
+        for server in (*servers, RecordSnapshots(audit, source, FakeClock())):
+            await server.step()
+    noted = [(record.event.revision, record.event.reason) for record in await audit.newest(AuditFilter(), 10)]
+    assert noted == [("4f2c9ab", ""), ("4f2c9ab", "worker.yaml line 3: no such key"), ("4f2c9ab", "")]
