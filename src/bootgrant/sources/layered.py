@@ -153,8 +153,8 @@ class LayeredSource:
         since = state.since if state.problem else self._clock.now()
         self._state = SourceState(state.revision, state.taken_at, str(broken), since)
         kept = f"revision {state.revision} is served on" if state.revision else "no configuration can be served"
-        for finding in broken.findings:
-            log.error("the machine configurations were not taken over (%s): %s", kept, finding)
+        for told in dict.fromkeys(str(finding) for finding in broken.findings):
+            log.error("the machine configurations were not taken over (%s): %s", kept, told)
 
     async def find_entry(self, identity: MachineIdentity) -> MachineEntry | None:
         snapshot = await self._current()
