@@ -24,7 +24,7 @@ from bootgrant.store.grant_index import GrantIndex
 from bootgrant.store.steps import count_step
 from bootgrant.wire.identity import MachineIdentity
 
-_AT_ONCE: Final = 5000
+_AT_ONCE: Final = 2000
 
 
 @dataclass(slots=True)
@@ -111,7 +111,8 @@ class GrantBook:
     async def census(self, now: float) -> Census:
         waiting, pending, oldest = self._index.waiting(), 0, None
         for start in range(0, len(waiting), _AT_ONCE):
-            live = [grant.opened_at for grant in waiting[start : start + _AT_ONCE] if grant.expires_at > now]
+            found = (self._index.by_id.get(grant_id) for grant_id in waiting[start : start + _AT_ONCE])
+            live = [grant.opened_at for grant in found if grant is not None and grant.expires_at > now]
             pending += len(live)
             oldest = min((*live, *([] if oldest is None else [oldest])), default=None)
             # Machines are answered in between, however many wait.

@@ -125,9 +125,9 @@ class GrantIndex:
         fresh = itertools.takewhile(lambda grant: grant.opened_at > opened_after, newest)
         return list(itertools.islice((grant for grant in fresh if grant.expires_at > now), limit))
 
-    def waiting(self) -> list[DeviceGrant]:
-        """A copy of what waits for a person, expired or not, in no order."""
-        return [self.by_id[grant_id] for grant_id in self._pending]
+    def waiting(self) -> list[str]:
+        """A copy of the ids of what waits for a person, expired or not."""
+        return list(self._pending)
 
     def unfetched(self, now: float) -> int:
         """How many are approved, in time, and have not fetched their configuration."""

@@ -156,6 +156,12 @@ def _no_constant(name: str) -> None:
 
 
 def _not_as_described(what: str, problem: ValidationError) -> Told:
+    if problem.validator == "additionalProperties":
+        schema, sent = problem.schema, problem.instance
+        known = set(schema.get("properties", ())) if isinstance(schema, Mapping) else set()
+        odd = sorted(set(sent) - known) if isinstance(sent, Mapping) else []
+        told = f"{what} has no {', '.join(map(repr, odd))}; it may have {', '.join(sorted(known)) or 'nothing'}"
+        return refused(400, "bad_request", one_line(told))
     where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in problem.absolute_path)
     told = one_line(f"{what}{where}: {problem.message}")
     return refused(400, "bad_request", f"{told}; {PATH} says what is taken")
