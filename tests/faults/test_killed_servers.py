@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from support.faults import rounds
+from support.ledger import Ledger
 from support.postgres_cluster import Cluster
 from support.replicas import two_servers
 from support.site import Served, served
@@ -40,6 +42,18 @@ def test_kill_9_at_any_moment_loses_no_approval_and_gives_nothing_twice(tmp_path
             ledger.wait_for_more(50)
         print(f"{kills} kills: {ledger.check()}; {dict(ledger.answers)}")
         assert "Traceback" not in site.log
+        audited(site, ledger)
+
+
+def audited(site: Served, ledger: Ledger) -> None:
+    """The audit's chain holds, and it has every decision that was told, once."""
+    verified = site.command("audit", "verify")
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    for kind, what in (("approved", "approve"), ("denied", "deny")):
+        events = site.command("audit", "--json", "--kind", kind, "--limit", "1000000").stdout.splitlines()
+        grants = [json.loads(event)["grant"] for event in events]
+        assert len(set(grants)) == len(grants)
+        assert len(grants) == sum(life.decided == what and life.told for life in ledger.lives)
 
 
 def kill_while_it_starts(site: Served, moment: float) -> None:
@@ -62,6 +76,7 @@ def test_one_of_two_servers_is_killed_again_and_again(two: tuple[Served, Served]
         ledger.wait_for_more(50)
     print(f"{kills} kills: {ledger.check()}; {dict(ledger.answers)}")
     assert "Traceback" not in two[0].log + two[1].log
+    audited(two[0], ledger)
 
 
 def test_postgresql_is_stopped_and_crashes_under_load(two: tuple[Served, Served], postgres: Cluster, seed: int) -> None:
@@ -76,3 +91,4 @@ def test_postgresql_is_stopped_and_crashes_under_load(two: tuple[Served, Served]
         ledger.wait_for_more(50)
     print(f"{restarts} restarts of PostgreSQL: {ledger.check()}; {dict(ledger.answers)}")
     assert "Traceback" not in two[0].log + two[1].log
+    audited(two[0], ledger)

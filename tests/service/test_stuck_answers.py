@@ -12,12 +12,12 @@ from bootgrant.asgi.types import Receive, Scope, Send
 from bootgrant.service.http_protocol import PatientProtocol
 
 pytestmark = pytest.mark.anyio
-SIZE = 32 * 1024 * 1024
+SIZE = 16 * 1024 * 1024
 REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
 
 class Hasty(PatientProtocol):
-    answer_seconds = 1.0
+    answer_seconds = 4.0
 
     def __init__(self, lost: asyncio.Queue[None]) -> None:
         super().__init__(config=CONFIG, server_state=ServerState(), app_state={})

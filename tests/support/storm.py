@@ -17,7 +17,7 @@ from support.machine import DEVICE_GRANT
 from support.site import Served
 
 _ATTEMPT = 40.0
-_PAUSE = 0.05
+_PAUSE = 0.2
 """Seconds between a failure and the next try: long enough to leave a core to the server that starts."""
 
 
