@@ -28,6 +28,7 @@ _ORDER = (
     "boot_storm",
     "capacity",
     "replicas",
+    "configurations",
 )
 
 

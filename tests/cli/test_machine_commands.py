@@ -201,3 +201,20 @@ def test_a_folder_of_finished_files_is_checked_as_well(tmp_path: Path) -> None:
     done = run("check", "--machines", tmp_path)
     assert done.returncode == 1
     assert "machine.type" in done.stdout
+
+
+def test_a_variable_without_value_is_told_and_never_written_as_none(tmp_path: Path) -> None:
+    model = MODEL.replace("site: fra}", "site: fra}\n    variables: {address: }", 1)
+    folder = write_machines(tmp_path / "m", {"machines.yaml": model})
+    assert "the variable address has no value" in run("check", "--machines", folder).stdout
+    write_machines(
+        folder, {"machines.yaml": model, "node/cp-1/50-name.yaml.j2": "machine: {token: {{ variables.address }}}\n"}
+    )
+    done = run("check", "--machines", folder)
+    assert done.returncode == 1
+    assert "node/cp-1/50-name.yaml.j2:1: address is not defined" in done.stdout
+
+
+def test_finished_files_beside_entries_that_nobody_would_get_are_told(tmp_path: Path) -> None:
+    done = run("check", "--machines", write_machines(tmp_path / "m", {f"{UUID}.yaml": "machine: {}\n"}))
+    assert f"warning  {UUID}.yaml: no machine gets it: the entry cp-1 names the same uuid" in done.stdout

@@ -119,6 +119,16 @@ def test_a_program_that_gives_no_value_keeps_its_entry_from_being_served(
     assert says in found.problems()[0].message
 
 
+def test_no_complaint_repeats_a_secret(tmp_path: Path) -> None:
+    folder = write_machines(tmp_path)
+    wrong = "machine:\n  time: {bootTimeout: sw0rdfish}\n  certSANs: t0psecret\n"
+    (folder / "control-plane/20-keys.yaml.age").write_bytes(encrypted(wrong))
+    found = Snapshot(FolderTree(folder).tree(), Workshop(SecretFiles([Secret(str(IDENTITY))])))
+    (problem,) = found.problems()
+    assert problem.message.startswith("machine.time.bootTimeout: '<redacted>' is no duration")
+    assert "t0psecret" not in problem.message
+
+
 def test_a_program_that_the_site_does_not_allow_is_not_run(tmp_path: Path) -> None:
     path = program(tmp_path / "bin", "site-secret", f"touch {tmp_path}/ran")
     found = snapshot_with(tmp_path / "m", f"{{exec: [{path}]}}", SiteValues())

@@ -26,6 +26,17 @@ def by_pattern(entries: Iterable[Entry], machine_types: Mapping[str, str]) -> li
     ]
 
 
+def without_value(entries: Iterable[Entry]) -> list[Finding]:
+    """Variables that are named and have nothing behind the colon."""
+    return [
+        warning("no-value", f"the variable {name} has no value: a template that wants it is refused", entry.file,
+                entry.line, entry.name)
+        for entry in entries
+        for name, value in entry.variables.items()
+        if value is None
+    ]  # fmt: skip
+
+
 def out_of_reach(
     entries: Iterable[Entry], allowed: Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network]
 ) -> list[Finding]:

@@ -51,5 +51,6 @@ class SiteBroken(Exception):
 
     def __init__(self, findings: Iterable[Finding]) -> None:
         self.findings = tuple(findings)
-        more = f" (and {len(self.findings) - 1} more)" if len(self.findings) > 1 else ""
+        told = dict.fromkeys(str(finding) for finding in self.findings)
+        more = f" (and {len(told) - 1} more)" if len(told) > 1 else ""
         super().__init__(f"{self.findings[0]}{more}")

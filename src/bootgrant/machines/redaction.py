@@ -17,6 +17,8 @@ from bootgrant.wire.limits import CONFIG
 REDACTED: Final = "<redacted>"
 _SHORTEST = 8
 """Characters from which on a secret is looked for anywhere, not only under its own name."""
+_SHORTEST_TOLD = 4
+"""Characters from which on a value of an encrypted file is taken out of messages: ``true`` and ``yes`` tell nothing."""
 _NAMES: Final = frozenset(
     {
         "key", "token", "secret", "password", "passwd", "passphrase", "psk", "auth", "credentials", "hash",
@@ -70,6 +72,14 @@ def secrets_of(content: bytes) -> KnownSecrets:
 def secret_value(text: str) -> KnownSecrets:
     """What a command of the site printed."""
     return KnownSecrets(frozenset({text.strip()} - {""}))
+
+
+def told_without(known: KnownSecrets, message: str) -> str:
+    """A message without any secret that it may repeat."""
+    texts = known.values | {text for _, text in known.pairs if len(text) >= _SHORTEST_TOLD}
+    for text in sorted(texts, key=len, reverse=True):
+        message = message.replace(text, REDACTED)
+    return message
 
 
 def is_secret_name(name: str) -> bool:

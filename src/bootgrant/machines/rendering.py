@@ -51,6 +51,13 @@ class Recipe:
     variables: Mapping[str, Any]
     secrets: KnownSecrets
 
+    def known(self) -> KnownSecrets:
+        """What of it is secret: values of programs, and everything in encrypted files."""
+        known = self.secrets
+        for file in self.files:
+            known = known.joined(self.contents[file.path].secrets)
+        return known
+
 
 class Templates:
     """Compiled templates by their text: entries share them."""
@@ -128,10 +135,7 @@ def finished(recipe: Recipe, made: Composed, rules: Rules, *, uses_machine: bool
         for surprise in made.surprises
     )
     kind = machine_type(made.config) if entry.schema is Schema.TALOS else ""
-    secrets = recipe.secrets
-    for file in recipe.files:
-        secrets = secrets.joined(recipe.contents[file.path].secrets)
-    return Finished(made.config, kind, uses_machine, secrets, made.origins, (*notes, *surprises))
+    return Finished(made.config, kind, uses_machine, recipe.known(), made.origins, (*notes, *surprises))
 
 
 def _told(fault: Fault) -> str:

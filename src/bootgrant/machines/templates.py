@@ -163,7 +163,8 @@ def _message(error: Exception) -> str:
         case MemoryError():
             return "needs too much memory"
         case _:
-            return f"cannot be rendered: {type(error).__name__}: {str(error)[:120]}"
+            # What Python says about it may repeat a value, and that may be secret.
+            return f"cannot be rendered ({type(error).__name__}): is every value of the kind that it is used as?"
 
 
 def _line(trace: TracebackType | None) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Sequence
 
-from bootgrant.machines.checking import by_pattern, in_clear, out_of_reach, shadowed_files
+from bootgrant.machines.checking import by_pattern, in_clear, out_of_reach, shadowed_files, without_value
 from bootgrant.machines.findings import Finding, Level
 from bootgrant.machines.layers import unused_layers
 from bootgrant.sources.finished_files import finished_entries
@@ -24,6 +24,7 @@ def findings_of(snapshot: Snapshot, allowed: Sequence[Network] = ()) -> list[Fin
         *snapshot.problems(),
         *(surprise for verdict in snapshot.verdicts.values() for surprise in verdict.warnings),
         *by_pattern(entries, types),
+        *without_value(entries),
         *(out_of_reach(entries, allowed) if allowed else ()),
         *shadowed_files(entries, beside),
         *unused_layers(entries, snapshot.listing),

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bootgrant.machines.findings import Finding, SiteBroken, errors
 from bootgrant.machines.layers import LayerFile, Listing, layer_files
-from bootgrant.machines.redaction import NO_SECRETS, KnownSecrets, secret_value
+from bootgrant.machines.redaction import NO_SECRETS, KnownSecrets, secret_value, told_without
 from bootgrant.machines.rendering import (
     Compose,
     Content,
@@ -123,7 +123,8 @@ class Snapshot:
         if findings:
             raise SiteBroken(findings)
         contents = {file.path: self._content(file) for file in files}
-        variables: dict[str, Any] = dict(entry.variables)
+        # A variable without a value is not defined: a template that wants it is refused, and does not write "None".
+        variables: dict[str, Any] = {name: value for name, value in entry.variables.items() if value is not None}
         secrets: KnownSecrets = NO_SECRETS
         for name, command in commands(entry).items():
             variables[name] = self._workshop.values.value(entry, name, command)
@@ -138,9 +139,20 @@ class Snapshot:
         return found
 
     def _finished(self, recipe: Recipe, identity: MachineIdentity) -> Finished:
-        parts, uses_machine = parts_of(recipe, identity, self._workshop.templates)
-        made = composed(recipe.entry, parts, self._workshop.compose)
-        return finished(recipe, made, self._workshop.rules, uses_machine=uses_machine)
+        try:
+            parts, uses_machine = parts_of(recipe, identity, self._workshop.templates)
+            made = composed(recipe.entry, parts, self._workshop.compose)
+            done = finished(recipe, made, self._workshop.rules, uses_machine=uses_machine)
+        except SiteBroken as broken:
+            known = recipe.known()
+            raise SiteBroken(_without_secrets(known, finding) for finding in broken.findings) from None
+        if not done.warnings:
+            return done
+        return replace(done, warnings=tuple(_without_secrets(done.secrets, finding) for finding in done.warnings))
+
+
+def _without_secrets(known: KnownSecrets, finding: Finding) -> Finding:
+    return replace(finding, message=told_without(known, finding.message))
 
 
 def is_model(path: str) -> bool:
