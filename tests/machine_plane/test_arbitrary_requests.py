@@ -19,7 +19,7 @@ from support.site import CONFIG, InProcess, site_in_process
 
 OAUTH = ("/device/code", "/token", "/introspect", "/revoke")
 CONFIGS = ("/config", "/config/", "/config/worker.yaml")
-OTHERS = ("/healthz", "/readyz", "/.well-known/oauth-authorization-server")
+OTHERS = ("/healthz", "/readyz", "/metrics", "/.well-known/oauth-authorization-server")
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
 # What stands in the log is looked at after each request, so that one log for all of them does.
 EXAMPLES = settings(

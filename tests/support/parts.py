@@ -44,6 +44,12 @@ def root_rights(why: str) -> None:
         _missing(f"root rights are needed {why}")
 
 
+def allowed(done: subprocess.CompletedProcess[str], why: str) -> None:
+    """Skips when the system refused a program that needs more than root rights, as in some containers."""
+    if done.returncode:
+        _missing(f"the system does not allow {why}: {done.stderr.strip()}")
+
+
 def shared_data(relative: str) -> Path:
     """Talos's own data, which is not part of this repository (a user's clone does without)."""
     path = SHARED / relative
