@@ -127,6 +127,7 @@ async def _serve(
     await asyncio.gather(*running)
     for chore in chores:
         chore.cancel()
+    await built.notify.stop()
     await _last_openings(built.decisions)
 
 

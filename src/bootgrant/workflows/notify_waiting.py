@@ -42,6 +42,7 @@ _LONGEST_PAUSE: Final = 300.0
 _LOOK_BACK: Final = 120.0
 _KEPT: Final = 86400.0
 _FORGET_EVERY: Final = 600.0
+_PRUNE_EVERY: Final = 60.0
 _TEXT: Final = 80
 
 
@@ -92,6 +93,7 @@ class NotifyWaiting:
         self._sending: set[asyncio.Task[None]] = set()
         self._looked_since = 0.0
         self._forget_at = 0.0
+        self._prune_at = 0.0
         self.counts = NoticeCounts()
 
     async def step(self) -> None:
@@ -116,13 +118,23 @@ class NotifyWaiting:
         while self._sending:
             await asyncio.wait(self._sending)
 
+    async def stop(self) -> None:
+        """Send no more: what was on its way is sent by whoever takes it after its lease."""
+        for task in self._sending:
+            task.cancel()
+        await asyncio.gather(*self._sending, return_exceptions=True)
+
     async def _look(self) -> None:
         now, steady = self._clock.now(), self._clock.steady()
-        self._seen = {grant_id: ends for grant_id, ends in self._seen.items() if ends > now}
+        if steady >= self._prune_at:
+            self._seen = {grant_id: ends for grant_id, ends in self._seen.items() if ends > now}
+            self._prune_at = steady + _PRUNE_EVERY
         # Other servers' clocks are not ours, and their rows appear when they are committed: look back a little.
         found = await self._store.pending_since(self._looked_since, now, _MOST)
         self._looked_since = now - _LOOK_BACK
-        new = [grant for grant in found if grant.grant_id not in self._seen]
+        # In a flood the others are found again once these have been told of.
+        room = _MOST - len(self._gathering.grants)
+        new = [grant for grant in found if grant.grant_id not in self._seen][:room]
         if not new:
             return
         if not self._gathering.grants:
