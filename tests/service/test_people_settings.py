@@ -1,0 +1,101 @@
+"""The settings of people: providers, sessions, the second factor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bootgrant.approval.claims import RoleRule
+from bootgrant.approval.operators import Label, Role
+from bootgrant.service.settings import SettingsError, Site, load_site
+from bootgrant.wire.secret import Secret
+from bootgrant.workflows.sessions import SessionRules
+from bootgrant.workflows.sign_in import SecondFactor
+
+CORP = """
+[[oidc]]
+id = "corp"
+label = "Corp SSO"
+issuer = "https://sso.example.org"
+client_id = "bootgrant"
+client_secret_file = "corp.secret"
+groups_claim = "realm_access.roles"
+[[oidc.roles]]
+group = "fra"
+role = "approver"
+labels = ["site=fra"]
+[[oidc.roles]]
+claim = "email"
+value = "ana@example.org"
+role = "admin"
+"""
+
+
+def site_of(folder: Path, text: str, url: str = "https://boot.example") -> Site:
+    (folder / "corp.secret").write_text("s3cret\n")
+    (folder / "bootgrant.toml").write_text(f'public_url = "{url}"\n{text}')
+    return load_site(folder / "bootgrant.toml")
+
+
+def problem(folder: Path, text: str, url: str = "https://boot.example") -> str:
+    with pytest.raises(SettingsError) as failure:
+        site_of(folder, text, url)
+    return str(failure.value)
+
+
+def test_a_provider_is_read_with_its_rules_and_its_secret(tmp_path: Path) -> None:
+    (corp,) = site_of(tmp_path, CORP).people.providers
+    assert (corp.provider_id, corp.label, corp.issuer) == ("corp", "Corp SSO", "https://sso.example.org")
+    assert (corp.secret, corp.scopes) == (Secret("s3cret"), ("openid", "profile", "email"))
+    assert corp.rules == (
+        RoleRule("realm_access.roles", "fra", Role.APPROVER, (Label("site", "fra"),)),
+        RoleRule("email", "ana@example.org", Role.ADMIN),
+    )
+    assert "s3cret" not in repr(corp)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ('id = "corp"', 'id = "Corp!"', "small letters"),
+        ("https://sso", "http://sso", "not https"),
+        ("https://sso.example.org", "sso", "is no issuer"),
+        ('client_id = "bootgrant"', "", "client_id: expected a text"),
+        ("corp.secret", "nowhere", "cannot be read"),
+        ("groups_claim", "group_claim", "has no 'group_claim'"),
+        ('group = "fra"', "", "a group, or a claim and a value"),
+        ('role = "approver"', 'role = "boss"', "none of viewer, approver, admin"),
+        ("site=fra", "site", "is no label"),
+        ('label = "Corp SSO"', 'scopes = ["profile"]', '"openid" must be one'),
+    ],
+)
+def test_what_is_wrong_with_a_provider_is_said_with_its_name(
+    tmp_path: Path, before: str, after: str, told: str
+) -> None:
+    assert before in CORP
+    said = problem(tmp_path, CORP.replace(before, after, 1))
+    assert told in said
+    assert "oidc" in said
+
+
+def test_a_provider_that_gives_nobody_a_role_is_refused(tmp_path: Path) -> None:
+    assert "nobody could do anything" in problem(tmp_path, CORP.partition("[[oidc.roles]]")[0])
+
+
+def test_two_providers_have_two_names(tmp_path: Path) -> None:
+    assert "the same id" in problem(tmp_path, CORP + CORP)
+    assert len(site_of(tmp_path, CORP + CORP.replace('"corp"', '"lab"')).people.providers) == 2
+
+
+def test_sessions_have_the_limits_of_the_file(tmp_path: Path) -> None:
+    text = '[operators]\nsession_idle = "1h"\nsession_lifetime = "8h"\nfresh = "5m"\n'
+    assert site_of(tmp_path, text).people.sessions == SessionRules(3600.0, 8 * 3600.0, 300.0)
+    assert 'at least "1m"' in problem(tmp_path, '[operators]\nfresh = "0s"\n')
+
+
+def test_a_second_factor_is_required_only_where_browsers_have_passkeys(tmp_path: Path) -> None:
+    text = '[operators]\nsecond_factor = "required"\n'
+    assert site_of(tmp_path, text).people.second_factor is SecondFactor.REQUIRED
+    assert "is neither" in problem(tmp_path, text, "http://10.0.0.1:8080")
+    assert 'neither "off" nor "required"' in problem(tmp_path, '[operators]\nsecond_factor = "yes"\n')

@@ -1,0 +1,196 @@
+"""There and back: the same browser, once, in time; who comes, with which rights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pytest
+
+from bootgrant.approval.claims import RoleRule
+from bootgrant.approval.operators import Kind, Label, Role
+from bootgrant.ports.identity_provider import Person, ProviderDown, Request
+from bootgrant.ports.operator_store import Operator
+from bootgrant.store.memory import MemoryDatabase
+from bootgrant.wire.secret import Secret
+from bootgrant.workflows.oidc_sign_in import Away, Back, OidcRefused, OidcSignIn
+from bootgrant.workflows.sessions import Client, Sessions, SignedIn
+from support.fakes import CountedEntropy, FakeClock
+from support.grants import NOW
+
+pytestmark = pytest.mark.anyio
+FRA = Label("site", "fra")
+DESK = Client("10.0.0.5")
+
+
+@dataclass(slots=True)
+class Provider:
+    """ports.identity_provider.IdentityProvider that lets in whoever ``claims`` describe."""
+
+    provider_id: str = "corp"
+    label: str = "Corp SSO"
+    rules: tuple[RoleRule, ...] = (
+        RoleRule("groups", "admins", Role.ADMIN),
+        RoleRule("groups", "fra", Role.APPROVER, (FRA,)),
+    )
+    subject: str = "8f1"
+    claims: Mapping[str, object] = field(default_factory=lambda: {"preferred_username": "ana", "groups": ["fra"]})
+    authenticated_at: float | None = NOW
+    is_down: bool = False
+    asked: list[Request] = field(default_factory=list)
+
+    async def ask(self, request: Request) -> str:
+        if self.is_down:
+            raise ProviderDown("nobody there")
+        self.asked.append(request)
+        return f"https://sso.example/auth?state={request.state}"
+
+    async def person(self, request: Request, code: str, issuer: str) -> Person:
+        assert request.nonce == self.asked[-1].nonce
+        assert request.verifier == self.asked[-1].verifier
+        return Person("https://sso.example", self.subject, self.claims, Secret(f"token {code}"), self.authenticated_at)
+
+    async def sign_out_url(self, id_token: Secret | None, back: str) -> str | None:
+        return None
+
+
+class Desk:
+    def __init__(self) -> None:
+        self.database = MemoryDatabase()
+        self.clock = FakeClock(NOW)
+        self.provider = Provider()
+        self.sessions = Sessions(self.database.operators, self.clock, CountedEntropy())
+        self.work = OidcSignIn(
+            {"corp": self.provider, "lab": Provider("lab")},
+            self.database.operators,
+            self.database.challenges,
+            self.sessions,
+            "https://boot.example",
+            lambda session, text: f"sealed {text}",
+        )
+
+    async def leave(self, who: SignedIn | None = None) -> Away:
+        away = await self.work.leave("corp", "/device", who)
+        assert isinstance(away, Away)
+        return away
+
+    async def back(self, away: Away, **answer: str) -> Back | OidcRefused:
+        told = {"state": self.provider.asked[-1].state, "code": "c", **answer}
+        return await self.work.come_back("corp", away.kept, told, DESK)
+
+    async def arrive(self) -> SignedIn:
+        back = await self.back(await self.leave())
+        assert isinstance(back, Back), back
+        who = await self.sessions.who(back.begun.session)
+        assert who is not None
+        return who
+
+    async def refused(self) -> OidcRefused:
+        outcome = await self.back(await self.leave())
+        assert isinstance(outcome, OidcRefused)
+        return outcome
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+async def test_who_comes_the_first_time_is_added_with_the_rights_of_their_groups(desk: Desk) -> None:
+    who = await desk.arrive()
+    actor = who.actor
+    assert (actor.name, actor.role, actor.labels, actor.via) == ("corp:ana", Role.APPROVER, (FRA,), "oidc:corp")
+    assert (who.operator.kind, who.operator.password_hash, who.session.sealed) == (Kind.OIDC, "", "sealed token c")
+    assert desk.provider.asked[0].redirect_uri == "https://boot.example/login/oidc/corp/callback"
+
+
+async def test_rights_follow_the_groups_at_the_next_sign_in(desk: Desk) -> None:
+    await desk.arrive()
+    desk.provider.claims = {"preferred_username": "ana maria", "groups": ["fra", "admins"]}
+    actor = (await desk.arrive()).actor
+    assert (actor.name, actor.role, actor.labels) == ("corp:ana", Role.ADMIN, ())
+
+
+@pytest.mark.parametrize("claims", [{}, {"groups": []}, {"groups": ["others"]}, {"groups": {"fra": 1}}, {"groups": 7}])
+async def test_who_has_no_role_is_not_let_in_and_not_added(desk: Desk, claims: dict[str, object]) -> None:
+    desk.provider.claims = claims
+    assert await desk.refused() is OidcRefused.NO_ROLE
+    assert await desk.database.operators.operators() == []
+
+
+async def test_a_name_that_another_subject_has_is_not_given_twice(desk: Desk) -> None:
+    first = await desk.arrive()
+    desk.provider.subject = "another person"
+    second = await desk.arrive()
+    assert first.operator.name == "corp:ana"
+    assert second.operator.name.startswith("corp:ana#")
+    assert {first.operator.subject, second.operator.subject} == {"8f1", "another person"}
+
+
+async def test_a_local_operator_of_the_same_name_is_somebody_else(desk: Desk) -> None:
+    await desk.database.operators.add_operator(Operator("ana", "hash", NOW, Role.ADMIN))
+    assert (await desk.arrive()).operator.name == "corp:ana"
+
+
+@pytest.mark.parametrize("name", ["", "\u202e", "///", 7, ["x"]])
+async def test_a_name_that_is_none_still_gives_one(desk: Desk, name: object) -> None:
+    desk.provider.claims = {"preferred_username": name, "groups": ["fra"]}
+    assert (await desk.arrive()).operator.name.isascii()
+
+
+async def test_who_was_shut_out_stays_out_whatever_their_groups(desk: Desk) -> None:
+    await desk.arrive()
+    await desk.database.operators.set_disabled("corp:ana", NOW)
+    assert await desk.refused() is OidcRefused.DISABLED
+
+
+async def test_a_way_back_is_good_once(desk: Desk) -> None:
+    away = await desk.leave()
+    assert isinstance(await desk.back(away), Back)
+    assert await desk.back(away) is OidcRefused.LATE
+
+
+async def test_a_way_back_ends_after_ten_minutes(desk: Desk) -> None:
+    away = await desk.leave()
+    desk.clock.advance(600)
+    assert await desk.back(away) is OidcRefused.LATE
+
+
+async def test_a_way_back_is_for_the_browser_that_left(desk: Desk) -> None:
+    mine = await desk.leave()
+    state = desk.provider.asked[-1].state
+    await desk.leave()
+    for kept in (None, Secret("x" * 43)):
+        told = {"state": state, "code": "c"}
+        assert await desk.work.come_back("corp", kept, told, DESK) is OidcRefused.LATE
+    assert await desk.back(mine, state="") is OidcRefused.LATE
+
+
+async def test_the_answer_of_one_provider_is_none_of_another(desk: Desk) -> None:
+    away = await desk.leave()
+    told = {"state": desk.provider.asked[-1].state, "code": "c"}
+    assert await desk.work.come_back("lab", away.kept, told, DESK) is OidcRefused.LATE
+    assert await desk.work.come_back("nowhere", away.kept, told, DESK) is OidcRefused.UNKNOWN
+
+
+async def test_a_provider_that_is_down_or_declines_signs_nobody_in(desk: Desk) -> None:
+    away = await desk.leave()
+    answer = {"state": desk.provider.asked[-1].state, "error": "access_denied"}
+    assert await desk.work.come_back("corp", away.kept, answer, DESK) is OidcRefused.DECLINED
+    desk.provider.is_down = True
+    assert await desk.work.leave("corp", "/") is OidcRefused.DOWN
+
+
+@pytest.mark.parametrize(
+    ("subject", "authenticated_at", "taken"),
+    [("8f1", NOW + 10, True), ("8f1", NOW - 3600, False), ("8f1", None, False), ("another", NOW + 10, False)],
+)
+async def test_showing_once_more_is_for_the_same_person_asked_anew(
+    desk: Desk, subject: str, authenticated_at: float | None, taken: bool
+) -> None:
+    who = await desk.arrive()
+    away = await desk.leave(who)
+    assert desk.provider.asked[-1].again
+    desk.provider.subject, desk.provider.authenticated_at = subject, authenticated_at
+    outcome = await desk.back(away)
+    assert isinstance(outcome, Back) if taken else outcome is OidcRefused.SOMEBODY_ELSE
