@@ -33,10 +33,13 @@ _PORTS: Final = re.compile(r"([0-9]{1,5})-([0-9]{1,5})")
 _PORT: Final = re.compile(r"[0-9]{1,5}")
 _BITS: Final = re.compile(r"0|[1-9][0-9]{0,2}")
 _LARGEST: Final = 2**63
+_LONGEST: Final = 200
 
 
 def duration(text: str) -> int:
     """Nanoseconds of ``1h30m``, ``-1.5s`` or ``0`` (``time.ParseDuration``)."""
+    if len(text) > _LONGEST:
+        raise ValueError("this is no duration: write a number with a unit, such as 90s, 5m or 1h30m")
     sign, rest = (-1, text[1:]) if text.startswith("-") else (1, text.removeprefix("+"))
     if rest == "0":
         return 0
@@ -138,6 +141,8 @@ def _strict_hex(text: str) -> str:
 
 def byte_size(text: str) -> int:
     """Bytes of ``10GB``, ``1.5 GiB`` or ``1073741824`` (humanize.ParseBytes); negative with ``-`` in front."""
+    if len(text) > _LONGEST:
+        raise ValueError("this is no size: write a number and a unit, such as 10GB or 100GiB")
     negative = text.startswith("-")
     match = _SIZE.fullmatch(text[1:] if negative else text)
     unit = _SIZE_UNITS.get(match[2].lower()) if match else None

@@ -6,7 +6,6 @@ is missing adds it, a negative index counts from the end, an absent value is nul
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Callable
@@ -16,6 +15,7 @@ import jsonpatch
 import jsonpointer
 import yaml
 
+from bootgrant.machines.json_reading import read_json
 from bootgrant.machines.natural_order import natural_order
 from bootgrant.machines.parts import ComposeError, Part, Reason
 from bootgrant.machines.surprising import Notes
@@ -32,6 +32,13 @@ from bootgrant.machines.yaml_scalars import (
 )
 
 Operation = dict[str, Any]
+_FAILURES: Final = (
+    jsonpatch.JsonPatchException,
+    jsonpointer.JsonPointerException,
+    TypeError,
+    LookupError,
+    ValueError,
+)
 _NEGATIVE: Final = re.compile("-[0-9]{1,9}")
 _INDEX: Final = re.compile("[0-9]{1,9}")
 
@@ -51,24 +58,10 @@ def read_operations(part: Part) -> list[Operation] | None:
 
 
 def _from_json(part: Part) -> list[Operation] | None:
-    try:
-        operations = json.loads(part.content, parse_constant=_refuse_constant)
-        json.dumps(operations, ensure_ascii=False).encode("utf-8")
-    except json.JSONDecodeError as error:
-        message = f"this JSON patch is no JSON: {error.msg}; correct it here or just before"
-        raise ComposeError(message, part.name, error.lineno, Reason.JSON_PATCH) from None
-    except (ValueError, RecursionError):
-        message = (
-            "this JSON patch is nested too deep, or has a number or text that no configuration can hold: correct it"
-        )
-        raise ComposeError(message, part.name, None, Reason.JSON_PATCH) from None
+    operations = read_json(part, Reason.JSON_PATCH)
     if not isinstance(operations, list) or not all(isinstance(item, dict) for item in operations):
         return None
     return operations
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(name)
 
 
 def apply_operations(config: Part, operations: list[Operation], part: str, notes: Notes) -> bytes:
@@ -86,7 +79,12 @@ def apply_operations(config: Part, operations: list[Operation], part: str, notes
     _note_old_booleans(documents[0], "", notes)
     for number, operation in enumerate(operations, 1):
         target = _applied(target, operation, number, part)
-    return yaml.serialize(_to_yaml(target), Dumper=yaml.CBaseDumper, allow_unicode=True, encoding="utf-8", width=80)
+    try:
+        nodes = _to_yaml(target)
+    except RecursionError:
+        message = "this JSON patch nests values too deep: make it flatter"
+        raise ComposeError(message, part, None, Reason.TOO_LARGE) from None
+    return yaml.serialize(nodes, Dumper=yaml.CBaseDumper, allow_unicode=True, encoding="utf-8", width=80)
 
 
 def _applied(target: Any, operation: Operation, number: int, part: str) -> Any:
@@ -94,9 +92,24 @@ def _applied(target: Any, operation: Operation, number: int, part: str) -> Any:
         return jsonpatch.JsonPatch([_translated(target, operation)]).apply(target, in_place=True)
     except _Passes:
         return target
-    except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, TypeError, KeyError, ValueError) as error:
-        what = f"operation {number} ({operation.get('op')} {operation.get('path')}) of this JSON patch fails: {error}"
-        raise ComposeError(f"{what}. Correct the path or the operation", part, None, Reason.JSON_PATCH) from None
+    except _FAILURES as error:
+        # The library's own words repeat what is in the configuration, which may be secret.
+        what = f"operation {number} of this JSON patch fails ({operation.get('op')} {operation.get('path')})"
+        raise ComposeError(f"{what}: {_why(error)}", part, None, Reason.JSON_PATCH) from None
+
+
+def _why(error: Exception) -> str:
+    match error:
+        case jsonpatch.JsonPatchTestFailed():
+            return "the value there is another one than the test wants"
+        case jsonpatch.InvalidJsonPatch():
+            return (
+                "an operation has op (add, remove, replace, move, copy or test), path, and from or value: complete it"
+            )
+        case _:
+            return (
+                "there is no such place in the configuration, or it is neither a list nor a mapping: correct the path"
+            )
 
 
 class _Passes(Exception):

@@ -6,6 +6,7 @@ people hardly mean is noted on the way (``surprising``), because only here both 
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Any, assert_never
 
@@ -39,10 +40,11 @@ class Place:
 
 @dataclass(slots=True)
 class Merge:
-    """One document of one patch (``part``) over one document of the configuration."""
+    """One document of one patch (``part``, from ``line`` on) over one document of the configuration."""
 
     kind: Kind
     part: str
+    line: int
     notes: Notes = field(default_factory=Notes)
 
     def documents(self, left: Value, right: Value) -> Value:
@@ -146,7 +148,7 @@ class Merge:
                 message = (
                     f"Talos cannot replace {place.shown}: delete it in an earlier patch ($patch: delete), then set it"
                 )
-                raise ComposeError(message, self.part, None, Reason.MERGE)
+                raise ComposeError(message, self.part, self.line, Reason.MERGE)
             case Strategy.KEYED_MERGE | Strategy.KEYED_REPLACE:
                 raise TypeError(f"the tables have a rule for lists at {place.rule_path}, which is no list")
             case _:
@@ -154,25 +156,28 @@ class Merge:
 
     def _keyed_merge(self, type_: ListOf, left: Value, right: Value, place: Place, rule: Rule) -> Value:
         """An element goes into the first one with the same key, else to the end."""
+        places: dict[Hashable, int] = {}
+        for at, value in enumerate(left):
+            _remember_first(places, value, at, rule)
         for value in right:
             self._check_element(value, place)
             key = _key_of(value, rule)
-            found = next((at for at, old in enumerate(left) if key is not None and _has_key(old, key)), None)
-            if found is None:
-                left.append(value)
+            if key is not None and key in places:
+                at = places[key]
+                left[at] = self._field(type_.element, left[at], value, place.element(at))
             else:
-                left[found] = self._field(type_.element, left[found], value, place.element(found))
+                _remember_first(places, value, len(left), rule)
+                left.append(value)
         return left
 
     def _keyed_replace(self, left: Value, right: Value, place: Place, rule: Rule) -> Value:
         """An element replaces the last one with the same key; what this patch appended is not replaced again."""
-        old_length = len(left)
+        places = {_key_of(value, rule): at for at, value in enumerate(left) if value is not None}
         for value in right:
             self._check_element(value, place)
             key = _key_of(value, rule)
-            same = [at for at in range(old_length) if key is not None and _has_key(left[at], key)]
-            if same:
-                left[same[-1]] = value
+            if key is not None and key in places:
+                left[places[key]] = value
             else:
                 left.append(value)
         return left
@@ -180,7 +185,7 @@ class Merge:
     def _check_element(self, value: Value, place: Place) -> None:
         if value is None:
             message = f"a list element of {place.shown} is null, on which Talos fails: remove it"
-            raise ComposeError(message, self.part, None, Reason.MERGE)
+            raise ComposeError(message, self.part, self.line, Reason.MERGE)
 
     def _sizes(self, left: Value, right: Value, place: Place) -> Value:
         merged = tuple(new or old for old, new in zip(left, right, strict=True))
@@ -194,7 +199,7 @@ class Merge:
             return left if right is None else right
         if left.user is not None and right.user is not None:
             message = f"{place.shown} has a user name already, and Talos cannot replace one: delete the URL first"
-            raise ComposeError(message, self.part, None, Reason.MERGE)
+            raise ComposeError(message, self.part, self.line, Reason.MERGE)
         named = left if right.user is None else right
         merged = GoUrl(
             scheme=right.scheme or left.scheme,
@@ -226,13 +231,13 @@ class Merge:
             message = (
                 f"{place.shown} is null in the patch, on which Talos fails: write $patch: delete below it to remove it"
             )
-            raise ComposeError(message, self.part, None, Reason.MERGE)
+            raise ComposeError(message, self.part, self.line, Reason.MERGE)
         if _free_type(left) != _free_type(right):
             message = (
                 f"{place.shown} is {_free_type(left)} in the configuration and {_free_type(right)} in the patch: "
                 "write the same type, or delete the old value first"
             )
-            raise ComposeError(message, self.part, None, Reason.MERGE)
+            raise ComposeError(message, self.part, self.line, Reason.MERGE)
         match right:
             case dict():
                 return self._free(left, right, place)
@@ -262,19 +267,28 @@ def _free_type(value: Value) -> str:
             return "a mapping"
 
 
-def _key_of(value: dict[str, Any], rule: Rule) -> tuple[str, Any] | None:
+def _key_of(value: dict[str, Any], rule: Rule) -> Hashable | None:
     """The first of the rule's fields that the element gives; a single field counts also when it is missing."""
     if len(rule.keys) == 1:
-        return rule.keys[0], value.get(rule.keys[0])
-    return next(((name, value[name]) for name in rule.keys if value.get(name)), None)
+        return rule.keys[0], value.get(rule.keys[0]) or None
+    return next((key for name in rule.keys if (key := _field_key(value, name)) is not None), None)
 
 
-def _has_key(value: dict[str, Any] | None, key: tuple[str, Any]) -> bool:
-    if value is None:
-        return False
-    name, wanted = key
+def _field_key(value: dict[str, Any], name: str) -> Hashable | None:
     held = value.get(name)
-    if isinstance(wanted, dict):
+    if not held:
+        return None
+    if isinstance(held, dict):
         # Talos compares such a selector by the address of its booleans: with one, no two are equal.
-        return held == wanted and not any(isinstance(item, bool) for item in wanted.values())
-    return (held or None) == (wanted or None)
+        return None if any(isinstance(item, bool) for item in held.values()) else (name, frozenset(held.items()))
+    return name, held
+
+
+def _remember_first(places: dict[Hashable, int], value: dict[str, Any] | None, at: int, rule: Rule) -> None:
+    """An element is found by each of its keys, the first one with a key wins."""
+    if value is None:
+        return
+    keys = [_key_of(value, rule)] if len(rule.keys) == 1 else [_field_key(value, name) for name in rule.keys]
+    for key in keys:
+        if key is not None:
+            places.setdefault(key, at)

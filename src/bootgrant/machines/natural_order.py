@@ -30,11 +30,11 @@ def compare_keys(left: str, right: str) -> int:
 
 def _compare_digits(left: str, right: str, at: int) -> int:
     """Both differ from ``at`` on, and neither has a letter there: numbers by value, then by length, then characters."""
-    floor = 1 if "0" in (left[at], right[at]) and _has_a_digit_before(left, at) else 0
-    one, one_end = _number(left, at, floor)
-    other, other_end = _number(right, at, floor)
+    goes_on = "0" in (left[at], right[at]) and _has_a_digit_before(left, at)
+    one, one_end = _digits(left, at, goes_on)
+    other, other_end = _digits(right, at, goes_on)
     if one != other:
-        return -1 if one < other else 1
+        return -1 if (len(one), one) < (len(other), other) else 1
     if one_end != other_end:
         return -1 if one_end < other_end else 1
     return -1 if left[at] < right[at] else 1
@@ -42,16 +42,16 @@ def _compare_digits(left: str, right: str, at: int) -> int:
 
 def _has_a_digit_before(text: str, at: int) -> bool:
     """Whether the number that goes on at ``at`` began with something else than zeros."""
-    while at > 0 and text[at - 1].isdigit():
+    while at > 0 and text[at - 1].isdecimal():
         at -= 1
         if text[at] != "0":
             return True
     return False
 
 
-def _number(text: str, at: int, value: int) -> tuple[int, int]:
+def _digits(text: str, at: int, goes_on: bool) -> tuple[str, int]:
+    """The number from ``at`` on, as digits that compare by length and then as text, and where it ends."""
     end = at
     while end < len(text) and text[end].isdecimal():
-        value = value * 10 + int(text[end])
         end += 1
-    return value, end
+    return text[at:end] if goes_on else text[at:end].lstrip("0"), end

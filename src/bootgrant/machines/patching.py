@@ -192,7 +192,7 @@ class Patching:
 
     def _merge(self, patched: PatchDocument, right: Document, part: str) -> None:
         left = self._find(*right.identity)
-        merge = Merge(right.kind, part)
+        merge = Merge(right.kind, part, right.line)
         if left is not None:
             left.value = merge.documents(left.value, right.value)
             self._keep(part, left.label, merge.notes)

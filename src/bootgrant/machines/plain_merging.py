@@ -13,9 +13,9 @@ from typing import Any, assert_never
 
 import yaml
 
+from bootgrant.machines.json_reading import read_json
 from bootgrant.machines.parts import Composed, ComposeError, Part, Reason
 from bootgrant.machines.yaml_reading import (
-    MAX_BYTES,
     Mapping,
     Node,
     Scalar,
@@ -80,39 +80,10 @@ def _merge_json(parts: Listed[Part]) -> bytes:
 
 
 def _read_json(part: Part) -> dict[str, Any]:
-    if len(part.content) > MAX_BYTES:
-        message = (
-            f"{len(part.content) >> 20} MiB are too much, {MAX_BYTES >> 20} MiB is the limit: is it the right file?"
-        )
-        raise ComposeError(message, part.name, None, Reason.TOO_LARGE)
-    try:
-        value = json.loads(part.content, object_pairs_hook=_distinct, parse_constant=_refuse_constant)
-        json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8")
-    except json.JSONDecodeError as error:
-        message = f"this is no JSON: {error.msg}; correct it here or just before"
-        raise ComposeError(message, part.name, error.lineno) from None
-    except UnicodeError:
-        raise ComposeError("this is not UTF-8, or has half of a surrogate pair: save it as UTF-8", part.name) from None
-    except RecursionError:
-        raise ComposeError("this JSON is nested too deep: make it flatter", part.name, None, Reason.TOO_LARGE) from None
-    except ValueError as error:
-        raise ComposeError(f"this JSON cannot be read: {error}. Correct it", part.name) from None
+    value = read_json(part)
     if not isinstance(value, dict):
         raise ComposeError("a mapping {…} is expected here", part.name, 1, Reason.WRONG_TYPE)
     return value
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is no number of JSON")
-
-
-def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in found:
-            raise ValueError(f"the key {key!r} is in it twice")
-        found[key] = value
-    return found
 
 
 def _merge_values(left: Any, right: Any) -> Any:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import re
 from abc import abstractmethod
 from collections.abc import Callable
 from collections.abc import Mapping as Mapped
 from dataclasses import dataclass
+from typing import Final
 
 from bootgrant.machines import go_values
 from bootgrant.machines.go_types import ABSENT, GoType, Reading, Value, scalar_value
@@ -14,6 +16,8 @@ from bootgrant.machines.yaml_reading import Node, Scalar, is_null, kind_of_node
 from bootgrant.machines.yaml_scalars import OLD_BOOLEANS, Timestamp
 from bootgrant.machines.yaml_writing import Plain, Written
 from bootgrant.wire.go_url import GoUrl, UrlError, parse_url
+
+_QUOTED: Final = re.compile(r' "[^"]*"')
 
 
 class ScalarType(GoType):
@@ -159,7 +163,7 @@ class Choice(ScalarType):
         for number, name in self.names.items():
             if name.lower() == node.text.lower():
                 return number
-        if self.numbers and node.text.isascii() and node.text.isdigit() and int(node.text) < 2**32:
+        if self.numbers and node.text.isascii() and node.text.isdigit() and len(node.text) <= 10:
             return int(node.text)
         allowed = ", ".join(self.names.values())
         raise ValueError(f"{kind_of_node(node)} is none of {allowed}{', and no number' if self.numbers else ''}")
@@ -199,7 +203,9 @@ class Url(ScalarType):
         try:
             return parse_url(node.text)
         except UrlError as error:
-            raise ValueError(f"this is no URL to Talos: {error}") from None
+            # Without what Go quotes: a URL may hold a password.
+            reason = _QUOTED.sub("", str(error).rpartition('": ')[2])
+            raise ValueError(f"this is no URL to Talos ({reason}): correct it") from None
 
     def zero(self) -> Value:
         return GoUrl()

@@ -8,6 +8,8 @@ from typing import Any, Final
 from bootgrant.machines.yaml_writing import Written
 from bootgrant.wire.go_url import GoUrl
 
+_COMPARISONS: Final = 10_000
+
 
 @dataclass(slots=True)
 class Notes:
@@ -46,8 +48,10 @@ class Notes:
         """A list that is appended to: nothing is replaced, and what is there already is there twice."""
         if left and not right:
             self.say(path, f"keeps its {len(left)} elements: lists are appended to, [] adds nothing. {_DELETE}")
+        held = {value for value in left if isinstance(value, str)}
+        few = len(left) * len(right) <= _COMPARISONS
         for index, value in enumerate(right):
-            if value in left:
+            if value in held if isinstance(value, str) else few and value in left:
                 # The value itself is not shown: it may be a secret.
                 self.say(f"{path}[{len(left) + index}]", "is in the list twice now: lists are appended to. Remove one")
 

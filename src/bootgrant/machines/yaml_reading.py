@@ -8,9 +8,9 @@ later, by the type of the field they stand in.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import yaml
 
@@ -21,7 +21,9 @@ MAX_BYTES: Final = 8 * 1024 * 1024
 MAX_DEPTH: Final = 100
 """Levels of nesting."""
 MAX_NODES: Final = 250_000
-"""Values in one part, each alias counted with all that it stands for."""
+"""Values in one part, each alias counted with all that it stands for; 64 characters of a text count as one more."""
+MAX_DOCUMENTS: Final = 1_000
+_TEXT_WEIGHT: Final = 64
 
 
 @dataclass(slots=True)
@@ -98,16 +100,18 @@ class _Composition:
     def __init__(self, part: Part) -> None:
         self._part = part
         self._text = _checked_text(part)
-        self._parser = yaml.CLoader(self._text)
+        # PyYAML's types say that every event may be missing; before the end of the stream none is.
+        self._next_event: Callable[[], Any] = yaml.CLoader(self._text).get_event
         self._anchors: dict[str, Node] = {}
         self._open: list[_Open] = []
         self._weight = 0
+        self._documents = 0
 
     def documents(self) -> Iterator[Node | None]:
         try:
-            while not isinstance(event := self._next(), yaml.StreamEndEvent):
+            while not isinstance(event := self._next_event(), yaml.StreamEndEvent):
                 if isinstance(event, yaml.DocumentStartEvent):
-                    self._check_version(event)
+                    self._check_start(event)
                     self._anchors = {}
                     root = self._root()
                     yield None if is_null(root) else root
@@ -116,17 +120,11 @@ class _Composition:
         except yaml.YAMLError as error:
             raise ComposeError(f"this is no YAML: {error}".splitlines()[0], self._part.name) from None
 
-    def _next(self) -> yaml.Event:
-        event = self._parser.get_event()
-        if event is None:
-            raise ComposeError("this is no YAML: it ends too early", self._part.name)
-        return event
-
     def _root(self) -> Node:
         """Everything up to the end of the document that has just begun."""
-        root = self._value(self._next())
+        root = self._value(self._next_event())
         while self._open:
-            event = self._next()
+            event = self._next_event()
             if isinstance(event, (yaml.SequenceEndEvent, yaml.MappingEndEvent)):
                 self._close()
             else:
@@ -134,13 +132,19 @@ class _Composition:
         return root
 
     def _value(self, event: yaml.Event) -> Node:
-        """The node that begins with ``event``, put into the list or mapping around it."""
+        """The node that begins with ``event``, put into the list or mapping around it and counted."""
         line = _line(event)
         node = self._node(event, line)
+        weight = 1 + len(node.text) // _TEXT_WEIGHT if isinstance(node, Scalar) else node.weight
+        self._weight += weight
+        if self._weight > MAX_NODES:
+            message = f"more than {MAX_NODES} values, aliases written out: take them apart or write fewer aliases"
+            raise self._refusal(message, line, Reason.TOO_LARGE)
         if self._open:
-            self._attach(self._open[-1], node, line)
-        self._weigh(node, line)
-        if isinstance(event, yaml.CollectionStartEvent) and isinstance(node, (Sequence, Mapping)):
+            parent = self._open[-1]
+            parent.node.weight += weight
+            self._attach(parent, node, line)
+        if isinstance(event, yaml.CollectionStartEvent) and not isinstance(node, Scalar):
             self._open.append(_Open(node))
             if len(self._open) > MAX_DEPTH:
                 message = f"more than {MAX_DEPTH} levels of nesting: make it flatter"
@@ -175,17 +179,8 @@ class _Composition:
     def _close(self) -> None:
         done = self._open.pop().node
         if self._open:
-            self._open[-1].node.weight += done.weight
-
-    def _weigh(self, node: Node, line: int) -> None:
-        """Count what this text stands for: an alias as much as all that it repeats."""
-        weight = 1 if isinstance(node, Scalar) else node.weight
-        self._weight += weight
-        if self._weight > MAX_NODES:
-            message = f"more than {MAX_NODES} values, aliases written out: take them apart or write fewer aliases"
-            raise self._refusal(message, line, Reason.TOO_LARGE)
-        if self._open and (weight > 1 or isinstance(node, Scalar)):
-            self._open[-1].node.weight += weight
+            # The node itself was counted when it began.
+            self._open[-1].node.weight += done.weight - 1
 
     def _attach(self, parent: _Open, node: Node, line: int) -> None:
         if isinstance(parent.node, Sequence):
@@ -202,10 +197,13 @@ class _Composition:
             parent.node.pairs.append((parent.key, node))
             parent.key = None
 
-    def _check_version(self, event: yaml.DocumentStartEvent) -> None:
+    def _check_start(self, event: yaml.DocumentStartEvent) -> None:
+        self._documents += 1
+        if self._documents > MAX_DOCUMENTS:
+            message = f"more than {MAX_DOCUMENTS} documents: take the file apart"
+            raise self._refusal(message, _line(event), Reason.TOO_LARGE)
         if event.version and event.version != (1, 1):
-            line = _line(event)
-            raise self._refusal("Talos refuses the line %YAML here: remove it", line)
+            raise self._refusal("Talos refuses the line %YAML here: remove it", _line(event))
 
     def _refusal(self, message: str, line: int, reason: Reason = Reason.UNREADABLE) -> ComposeError:
         return ComposeError(message, self._part.name, line, reason)
@@ -227,12 +225,16 @@ def _line(event: yaml.Event) -> int:
     return event.start_mark.line + 1 if event.start_mark else 1
 
 
+def too_large(part: Part) -> ComposeError:
+    """The refusal of a part that is more than MAX_BYTES."""
+    size = len(part.content) >> 20
+    message = f"{size} MiB are too much, {MAX_BYTES >> 20} MiB is the limit: is it the right file?"
+    return ComposeError(message, part.name, None, Reason.TOO_LARGE)
+
+
 def _checked_text(part: Part) -> str:
     if len(part.content) > MAX_BYTES:
-        message = (
-            f"{len(part.content) >> 20} MiB are too much, {MAX_BYTES >> 20} MiB is the limit: is it the right file?"
-        )
-        raise ComposeError(message, part.name, None, Reason.TOO_LARGE)
+        raise too_large(part)
     try:
         text = part.content.decode("utf-8")
     except UnicodeDecodeError as error:
