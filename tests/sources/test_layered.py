@@ -132,6 +132,18 @@ async def test_a_broken_change_is_not_taken_and_said_loudly(
     assert source.state().problem == ""
 
 
+async def test_a_folder_that_could_not_be_read_for_a_while_is_well_again_as_it_was(tmp_path: Path) -> None:
+    source = source_of(write_machines(tmp_path))
+    before = await rendered(source, "cp-1")
+    (tmp_path / "all/link.yaml").symlink_to("/etc/passwd")
+    source.refresh()
+    assert "all/link.yaml: this link leads out" in source.state().problem
+    (tmp_path / "all/link.yaml").unlink()
+    source.refresh()
+    assert source.state().problem == ""
+    assert await rendered(source, "cp-1") is before
+
+
 async def test_at_the_start_sound_entries_are_served_and_broken_ones_are_not(tmp_path: Path) -> None:
     source = source_of(write_machines(tmp_path, {"worker/10-role.yaml": "machine: {nope: 1}\n"}))
     assert (await rendered(source, "cp-1")).config

@@ -34,6 +34,7 @@ from bootgrant.workflows.record_snapshots import RecordSnapshots
 
 log = logging.getLogger("bootgrant")
 _CERTIFICATE_LOOK = 5.0
+_FIRST_READ = 20.0
 _DATABASE_PATIENCE = 20.0
 
 
@@ -109,7 +110,9 @@ async def _serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop)
-    await asyncio.to_thread(built.source.refresh)
+    reading = asyncio.create_task(asyncio.to_thread(built.source.refresh))
+    # A repository that does not answer must not keep machines from asking.
+    await asyncio.wait({reading}, timeout=_FIRST_READ)
     chores = [
         asyncio.create_task(_collect(built.collect)),
         asyncio.create_task(_watch_machines(built.source, built.snapshots)),
@@ -155,7 +158,10 @@ async def _watch_machines(source: LayeredSource, snapshots: RecordSnapshots) -> 
         except StoreUnavailable as error:
             log.error("the state of the configurations is not in the audit yet: %s", error)  # noqa: TRY400
         await asyncio.sleep(source.pause)
-        await asyncio.to_thread(source.refresh)
+        try:
+            await asyncio.to_thread(source.refresh)
+        except Exception:
+            log.exception("the machine configurations were not looked at")
 
 
 async def _watch_certificate(tls: ServerTls) -> None:

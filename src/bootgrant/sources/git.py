@@ -19,8 +19,6 @@ from bootgrant.sources.programs import ProgramFailed, run_program
 from bootgrant.sources.tree import Tree
 from bootgrant.wire.limits import CONFIG
 
-FETCH_FAILED: Final = "git-fetch"
-"""The rule of a finding that ends as soon as a fetch succeeds."""
 _FETCHED: Final = "refs/bootgrant/fetched"
 _GOOD: Final = "refs/bootgrant/good"
 _SECONDS: Final = 60.0
@@ -188,7 +186,7 @@ class GitOrigin:
             self._repository.run("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--", self._url, wanted)
         except ProgramFailed as failed:
             told = f"the branch {self._branch} of {_without_password(self._url)} cannot be fetched: {failed}"
-            self._failure = SiteBroken([error(FETCH_FAILED, told)])
+            self._failure = SiteBroken([error("git-fetch", told)])
         else:
             self._failure = None
             self._fetched = self._repository.commit(_FETCHED)

@@ -24,7 +24,6 @@ from bootgrant.machines.site_model import Entry
 from bootgrant.ports.clock import Clock
 from bootgrant.ports.config_source import ConfigUnavailable, MachineEntry, Rendered, SourceState
 from bootgrant.sources.directory import DirectorySource
-from bootgrant.sources.git import FETCH_FAILED
 from bootgrant.sources.snapshot import Snapshot, Workshop
 from bootgrant.sources.tree import Tree
 from bootgrant.wire.identity import MachineIdentity
@@ -34,6 +33,7 @@ log = logging.getLogger("bootgrant.machines")
 INVALID: Final = "config invalid, see server log"
 _TIE: Final = "two entries match this machine"
 _NOT_LOADED: Final = "configs broken, see server log"
+_READING: Final = "configs being read, retrying"
 _LOOK: Final = 1.0
 _SHARE: Final = 20.0
 _CACHED: Final = 64 << 20
@@ -73,6 +73,7 @@ class LayeredSource:
         self._state = SourceState()
         self._failure: SiteBroken | None = None
         self._is_layered = False
+        self._is_blind = False
         self._looked_at = float("-inf")
         self.pause = _LOOK
         """Seconds until the next look is due: a large folder is looked at less often."""
@@ -91,19 +92,29 @@ class LayeredSource:
     def refresh(self) -> None:
         """Take over what has changed, if it is sound. Blocks; may be called from any thread."""
         with self._refreshing:
-            started = time.monotonic()
             try:
                 self._is_layered = self._is_layered or self._origin.is_layered()
-                if self._is_layered and (self._origin.changed() or (self._snapshot is None and self._failure is None)):
+                if self._is_layered and self._has_changed():
                     self._take(Snapshot(self._origin.tree(), self._workshop, self._snapshot))
-                elif self._failure is not None and self._failure.findings[0].rule == FETCH_FAILED:
-                    self._recovered()
             except SiteBroken as broken:
                 self._refuse(broken)
                 self._fall_back()
             finally:
                 self._looked_at = self._clock.steady()
-                self.pause = max(_LOOK, _SHARE * (time.monotonic() - started))
+
+    def _has_changed(self) -> bool:
+        """Whether there is something that was not tried yet. Raises SiteBroken."""
+        was_blind, self._is_blind = self._is_blind, True
+        # What looking costs is this thread's time on a CPU; to wait for a fetch costs nothing.
+        began = time.thread_time()
+        changed = self._origin.changed()
+        self.pause = max(_LOOK, _SHARE * (time.thread_time() - began))
+        self._is_blind = False
+        if was_blind and not changed and self._snapshot is not None:
+            self._failure = None
+            self._state = replace(self._state, problem="", since=0.0)
+            log.info("the machine configurations can be read again; they are as they were")
+        return changed or (self._snapshot is None and self._failure is None)
 
     def _fall_back(self) -> None:
         """After a restart, what was served before it is better than nothing."""
@@ -112,11 +123,6 @@ class LayeredSource:
         problem = self._state.problem
         self._take(Snapshot(good, self._workshop))
         self._state = replace(self._state, problem=problem, since=self._clock.now())
-
-    def _recovered(self) -> None:
-        self._failure = None
-        self._state = replace(self._state, problem="", since=0.0)
-        log.info("the machine configurations can be fetched again")
 
     def _take(self, new: Snapshot) -> None:
         old = self._snapshot
@@ -221,6 +227,8 @@ class LayeredSource:
             await self._looked_again()
         if self._snapshot is None and self._failure is not None:
             raise ConfigUnavailable(str(self._failure), _NOT_LOADED)
+        if self._snapshot is None and (self._is_layered or self._plain is None):
+            raise ConfigUnavailable("the machine configurations are being read: look again in a moment", _READING)
         return self._snapshot
 
     async def _looked_again(self) -> bool:
