@@ -37,7 +37,8 @@ def _surprises(base: str, *patches: str) -> list[Surprise]:
         (ACTION, "apiVersion: v1alpha1\nkind: WatchdogTimerConfig\ntimeout: {$patch: delete}\n",
          "WatchdogTimerConfig", "adds an empty WatchdogTimerConfig"),
         ("machine: {type: worker}\n", "# nothing\n", "", "only reformats"),
-        ("machine: {env: {a: yes}}\n", '[{"op": "add", "path": "/debug", "value": 1}]', "machine.env.a", "becomes true"),
+        ("machine: {env: {a: yes}}\n", '[{"op": "add", "path": "/debug", "value": 1}]',
+         "machine.env.a", "becomes true"),
     ],
 )  # fmt: skip
 def test_it_is_said(base: str, patch: str, path: str, words: str) -> None:

@@ -242,3 +242,18 @@ async def test_a_path_that_is_not_there_and_a_wrong_method_are_told_as_json(offi
         wrong = await client.delete("/api/v1/pending")
     assert missing["error"] == "not_found"
     assert ((await told(wrong, 405))["error"], "GET" in wrong.headers["allow"]) == ("wrong_method", True)
+
+
+async def test_a_database_that_is_away_is_told_and_the_log_has_no_code(
+    office: Office, caplog: pytest.LogCaptureFixture
+) -> None:
+    office.configure()
+    _, code = await office.machine()
+    async with await program(office) as client:
+        await client.get("/api/v1/whoami")
+        office.site.database._writer._disk.shutdown()
+        answer = await client.post("/api/v1/approve", json={"code": code})
+    assert (await told(answer, 503))["error"] == "store_unavailable"
+    assert answer.headers["retry-after"] == "5"
+    assert "POST /api/v1/approve: " in caplog.text
+    assert code not in caplog.text

@@ -102,7 +102,8 @@ async def _http_trouble(_request: Request, error: Exception) -> Response:
 
 
 async def _store_trouble(request: Request, error: Exception) -> Response:
-    log.error("%s %s: %s", request.method, request.url.path, error)
+    # The route, not the path: a code may stand in that.
+    log.error("%s %s: %s", request.method, request.scope["route"].path, error)
     return trouble.page(trouble.STORE_DOWN, headers={"retry-after": "5"})
 
 

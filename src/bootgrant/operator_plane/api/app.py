@@ -210,7 +210,8 @@ async def _http_error(_request: Request, error: Exception) -> Response:
 
 
 async def _store_down(request: Request, error: Exception) -> Response:
-    log.error("%s %s: %s", request.method, request.url.path, error)
+    # The route, not the path: a code may stand in that.
+    log.error("%s %s: %s", request.method, request.scope["route"].path, error)
     return _written(refused(503, "store_unavailable", str(error)), {"retry-after": "5"})
 
 
