@@ -135,6 +135,8 @@ def views(site: Rack) -> list[View]:
         View("outcome-expired", card["expired"]),
         View("audit", "/audit"),
         View("settings", "/settings"),
+        View("account", "/account"),
+        View("again", "/login/again?next=/"),
         View("trouble-404", "/nowhere"),
     ]
 

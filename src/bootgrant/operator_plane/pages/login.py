@@ -15,6 +15,7 @@ from bootgrant.operator_plane import trouble
 from bootgrant.operator_plane.login.arrival import arrive, local_path, note
 from bootgrant.operator_plane.login.provider_pages import provider_of, signed_out_page
 from bootgrant.operator_plane.visit import Visit, who_is
+from bootgrant.operator_plane.wording import text
 from bootgrant.ports.challenge_store import Purpose
 from bootgrant.wire.secret import Secret
 from bootgrant.workflows.sign_in import Begun, NotSignedIn, SignInRefused
@@ -98,8 +99,8 @@ async def _look(visit: Visit, name: str) -> Begun | SignInRefused:
 
 def _told(why: NotSignedIn) -> tuple[str, int]:
     if why is NotSignedIn.BUSY:
-        return "Many people sign in at this moment. Try again.", 503
-    return "Wrong name or password.", 403
+        return text("login.busy"), 503
+    return text("login.wrong"), 403
 
 
 async def _again(visit: Visit, goal: str, problem: str = "", status: int = 200) -> Response:

@@ -12,6 +12,7 @@ from bootgrant.operator_plane import trouble
 from bootgrant.operator_plane.login.arrival import arrive, local_path
 from bootgrant.operator_plane.pages.login import too_many
 from bootgrant.operator_plane.visit import Visit, sign_in_again_first, who_is
+from bootgrant.operator_plane.wording import text
 from bootgrant.ports.challenge_store import Purpose
 from bootgrant.ports.operator_store import Stage
 from bootgrant.ports.passkey_store import Passkey
@@ -21,8 +22,8 @@ from bootgrant.workflows.sign_in import Begun
 log = logging.getLogger("bootgrant.operators")
 
 _TEXTS: Final = {
-    Purpose.SIGN_IN: ("Sign in with a passkey", "/login/passkey"),
-    Purpose.SECOND_FACTOR: ("Now your passkey", "/login/second"),
+    Purpose.SIGN_IN: (text("passkey.alone_title"), "/login/passkey"),
+    Purpose.SECOND_FACTOR: (text("passkey.second_title"), "/login/second"),
 }
 
 

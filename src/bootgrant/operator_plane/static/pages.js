@@ -43,6 +43,7 @@
 
   // A form is sent once, however often its button is tapped.
   document.addEventListener("submit", (event) => {
+    if (event.defaultPrevented) return undefined;
     if (event.target.dataset.sent) return event.preventDefault();
     if (event.target.method !== "post") return undefined;
     event.target.dataset.sent = "1";
