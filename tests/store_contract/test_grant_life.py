@@ -22,7 +22,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from hypothesis.stateful import run_state_machine_as_test as run_machine
 
-from bootgrant.approval.grant import REDEEM_GRACE, Decision, Delivery, DeviceGrant, GrantRules, GrantState, Refusal
+from bootgrant.approval.grant import (
+    REDEEM_GRACE,
+    Decision,
+    Delivery,
+    DeviceGrant,
+    GrantRules,
+    GrantState,
+    Refusal,
+    Terms,
+)
 from bootgrant.ports.grant_store import GrantRule, GrantStore
 from bootgrant.store.memory import MemoryDatabase
 from bootgrant.store.postgres.database import open_postgres
@@ -36,7 +45,8 @@ Servers = Callable[[AsyncExitStack, float], Awaitable[Sequence[GrantStore]]]
 
 Outcome = DeviceGrant | Refusal
 RULES = GrantRules(token_lifetime=3600, delivery_grace=120)
-MACHINES, ADDRESSES, STEPS = 3, 2, ("approve", "deny", "redeem", "deliver", "revoke")
+MACHINES, ADDRESSES, STEPS = 3, 2, ("approve", "vote", "deny", "redeem", "deliver", "revoke")
+TWO = Terms(needed=2, fingerprint="precious", sha256="ab", revision="4f2c9ab")
 KEPT = 5000.0
 
 
@@ -52,9 +62,11 @@ class Step:
     @property
     def rule(self) -> GrantRule:
         decision = Decision(f"operator-{self.number}", self.now)
+        one_of_few = Decision(f"vote {self.number}", self.now, name=f"operator-{self.number % 3}", via="session")
         token = hashlib.sha256(f"{self.grant_id} {self.number}".encode()).digest()
         steps: dict[str, GrantRule] = {
             "approve": lambda g: g.approve(decision, f"{self.number}.yaml"),
+            "vote": lambda g: g.approve(one_of_few, f"{self.number}.yaml", TWO),
             "deny": lambda g: g.deny(decision),
             "redeem": lambda g: g.redeem("talos", token, RULES, self.now),
             "deliver": lambda g: g.deliver(RULES, self.now),
@@ -246,6 +258,12 @@ class GrantLife(RuleBasedStateMachine):
                 assert not told.approved
                 assert not told.ended
                 told.approved = True
+            case "vote":
+                assert not told.approved
+                assert not told.ended
+                told.approved = outcome.state is not GrantState.PENDING
+                said = [*outcome.votes, *([outcome.decision] if outcome.decision else [])]
+                assert len({vote.name for vote in said}) == len(said) == (2 if told.approved else 1)
             case "deny" | "replaced":
                 assert not told.approved
                 assert not told.tokens
