@@ -9,17 +9,29 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bootgrant.machines.site_model import Schema
-from bootgrant.machines.validation import BadSchema, Rules, TalosSchema, faults
+from bootgrant.machines.validation import BadSchema, Fault, Rules, TalosSchema, judged
 from support.parts import shared_data
 
 GOOD = b"version: v1alpha1\nmachine:\n  type: worker\ncluster: {}\n"
 LINK = b"---\napiVersion: v1alpha1\nkind: SideroLinkConfig\napiUrl: https://omni.example/\n"
 
 
+def faults(config: bytes, schema: Schema, rules: Rules) -> list[Fault]:
+    return judged(config, schema, rules).faults
+
+
 def told(config: bytes, schema: Schema = Schema.TALOS, rules: Rules | None = None) -> str:
     return "; ".join(
         f"{fault.line}: {fault.message}" for fault in faults(config, schema, rules or Rules()) if fault.is_fatal
     )
+
+
+@pytest.mark.parametrize("tables", [True, False])
+def test_the_machine_type_is_known_whoever_judges(tables: bool) -> None:
+    for written, known in ((b"worker", "worker"), (b"controlplane", "controlplane"), (b"init", "controlplane")):
+        config = LINK + b"---\n" + GOOD.replace(b"worker", written)
+        assert judged(config, Schema.TALOS, Rules(tables=tables)).machine_type == known
+    assert judged(LINK, Schema.TALOS, Rules(tables=tables)).machine_type == ""
 
 
 @pytest.mark.parametrize("config", [GOOD, GOOD + LINK, LINK, GOOD.replace(b"worker", b"init")])
@@ -32,7 +44,7 @@ def test_what_talos_takes_is_served(config: bytes) -> None:
     [
         (b"", "1: it is empty"),
         (b" \n# nothing\n", "no document"),
-        (GOOD.replace(b"  type: worker\n", b"  token: x\n"), "3: machine.type must be"),
+        (GOOD.replace(b"  type: worker\n", b"  token: x\n"), "1: machine.type must be"),
         (GOOD.replace(b"worker", b"boss"), "machine.type must be controlplane or worker; it is 'boss'"),
         (b"version: v1alpha1\ncluster: {}\n", "there is no machine"),
         (GOOD + b"---\n" + GOOD, "second time"),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bootgrant.machines.composing import Composed, ComposeError, Part, compose, compose_plain, machine_type
+from bootgrant.machines.composing import Composed, ComposeError, Part, compose, compose_plain
 from bootgrant.machines.findings import Finding, SiteBroken, error, warning
 from bootgrant.machines.layers import LayerFile
 from bootgrant.machines.marked import MarkedError, decoded
@@ -14,7 +14,7 @@ from bootgrant.machines.pattern import Pattern, common
 from bootgrant.machines.redaction import NO_SECRETS, KnownSecrets
 from bootgrant.machines.site_model import Command, Entry, Schema
 from bootgrant.machines.templates import Template, TemplateRefused, compile_template
-from bootgrant.machines.validation import Fault, Rules, faults
+from bootgrant.machines.validation import Fault, Rules, judged
 from bootgrant.wire.identity import MachineIdentity
 
 Compose = Callable[[Schema, Sequence[Part]], Composed]
@@ -126,7 +126,8 @@ def composed(entry: Entry, parts: Sequence[Part], compose_parts: Compose) -> Com
 def finished(recipe: Recipe, made: Composed, rules: Rules, *, uses_machine: bool) -> Finished:
     """The composed configuration, if it may be served. Raises SiteBroken."""
     entry = recipe.entry
-    found = faults(made.config, entry.schema, rules)
+    judgement = judged(made.config, entry.schema, rules)
+    found = judgement.faults
     if wrong := [fault for fault in found if fault.is_fatal]:
         raise SiteBroken(error("invalid", _told(fault), entry.file, entry.line, entry.name) for fault in wrong)
     notes = tuple(warning("schema", _told(fault), entry.file, entry.line, entry.name) for fault in found)
@@ -134,8 +135,9 @@ def finished(recipe: Recipe, made: Composed, rules: Rules, *, uses_machine: bool
         warning("surprise", f"{surprise.path}: {surprise.message}", surprise.part, 0, entry.name)
         for surprise in made.surprises
     )
-    kind = machine_type(made.config) if entry.schema is Schema.TALOS else ""
-    return Finished(made.config, kind, uses_machine, recipe.known(), made.origins, (*notes, *surprises))
+    return Finished(
+        made.config, judgement.machine_type, uses_machine, recipe.known(), made.origins, (*notes, *surprises)
+    )
 
 
 def _told(fault: Fault) -> str:

@@ -18,11 +18,11 @@ from bootgrant.machines.documents import check_conflicts, read_configuration
 from bootgrant.machines.marked import MarkedError, Node, Pairs, Scalar, Value, documents, value
 from bootgrant.machines.parts import ComposeError, Part
 from bootgrant.machines.site_model import Schema
-from bootgrant.machines.talos_tables import NEWEST, talos_tables
+from bootgrant.machines.talos_tables import LEGACY, NEWEST, talos_tables
 from bootgrant.wire.limits import CONFIG
 
 _LEGACY: Final = ("machine", "cluster", "debug", "persist")
-_TYPES: Final = ("controlplane", "init", "worker")
+_MACHINE_TYPES: Final = {"controlplane": "controlplane", "init": "controlplane", "worker": "worker"}
 _YES_OR_NO: Final = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false"})
 _MOST_FAULTS: Final = 20
 
@@ -127,44 +127,73 @@ class Rules:
     program: Callable[[bytes], str] | None = None
 
 
-def faults(config: bytes, schema: Schema, rules: Rules) -> list[Fault]:
-    """Why this configuration is not served; none when it may be."""
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """``faults`` are why a configuration is not served, none when it may be; ``machine_type`` is Talos's."""
+
+    faults: list[Fault]
+    machine_type: str = ""
+
+
+def judged(config: bytes, schema: Schema, rules: Rules) -> Judgement:
+    """A finished configuration, held to what it is."""
     if not config.strip():
-        return [Fault("it is empty: the machine would go on without a configuration", 1)]
+        return Judgement([Fault("it is empty: the machine would go on without a configuration", 1)])
     if len(config) > CONFIG:
-        return [Fault(f"it is larger than {CONFIG >> 20} MiB", 1)]
+        return Judgement([Fault(f"it is larger than {CONFIG >> 20} MiB", 1)])
     match schema:
         case Schema.TEXT:
-            return []
+            return Judgement([])
         case Schema.JSON | Schema.IGNITION:
-            return _json_faults(config)
+            return Judgement(_json_faults(config))
         case Schema.TALOS:
-            return _talos_faults(config, rules)
+            return _talos(config, rules)
         case Schema.YAML | Schema.CLOUD_CONFIG:
-            return _yaml_faults(config)
+            return Judgement(_yaml_faults(config))
 
 
-def _talos_faults(config: bytes, rules: Rules) -> list[Fault]:
-    if rules.tables and (refused := _refused_by_tables(config)) is not None:
-        return [refused]
-    try:
-        roots = documents(config, CONFIG)
-    except MarkedError as broken:
-        return [Fault(broken.message, broken.line)]
-    found = _documents_faults(roots, rules)[:_MOST_FAULTS]
+def _talos(config: bytes, rules: Rules) -> Judgement:
+    """By the tables, then by the schema, then by another program, as far as the site has them."""
+    found, kind = _by_tables(config) if rules.tables else _by_names(config, rules)
+    if rules.tables and rules.schema is not None and not found:
+        found, _ = _by_names(config, rules)
     if not found and rules.program is not None and (told := rules.program(config)):
-        found.append(Fault(told, 1))
-    return found
+        found = [Fault(told, 1)]
+    return Judgement(found, _MACHINE_TYPES.get(kind, ""))
 
 
-def _refused_by_tables(config: bytes) -> Fault | None:
+def _by_tables(config: bytes) -> tuple[list[Fault], str]:
     """What Talos's parser refuses: an unknown key or document, a wrong type, documents that exclude each other."""
     try:
         read = read_configuration(Part("", config), talos_tables(NEWEST))
         check_conflicts(read, "")
     except ComposeError as wrong:
-        return Fault(wrong.message, wrong.line or 1)
-    return None
+        return [Fault(wrong.message, wrong.line or 1)], ""
+    legacy = next((document for document in read if document.kind.name == LEGACY), None)
+    if legacy is None:
+        return [], ""
+    machine = legacy.value.get("machine")
+    kind = str(machine.get("type", "")) if isinstance(machine, dict) else ""
+    return _type_faults(kind, legacy.line, has_machine=isinstance(machine, dict)), kind
+
+
+def _by_names(config: bytes, rules: Rules) -> tuple[list[Fault], str]:
+    """What can be seen without knowing the types, and what the schema says."""
+    try:
+        roots = documents(config, CONFIG)
+    except MarkedError as broken:
+        return [Fault(broken.message, broken.line)], ""
+    kinds = [_text(machine, "type") for root in roots if isinstance(machine := _member(root, "machine"), Pairs)]
+    return _documents_faults(roots, rules)[:_MOST_FAULTS], next(iter(kinds), "")
+
+
+def _type_faults(kind: str, line: int, *, has_machine: bool) -> list[Fault]:
+    if not has_machine:
+        return [Fault("there is no machine: a configuration says machine.type (controlplane or worker)", line)]
+    if kind not in _MACHINE_TYPES:
+        found = f"it is {kind[:40]!r}" if kind else "it is missing"
+        return [Fault(f"machine.type must be controlplane or worker; {found}", line)]
+    return []
 
 
 def _yaml_faults(config: bytes) -> list[Fault]:
@@ -234,15 +263,12 @@ def _document_faults(root: Pairs, kind: tuple[str, str], rules: Rules) -> list[F
 
 def _machine_faults(root: Pairs) -> list[Fault]:
     machine = root.get("machine")
-    if machine is None or (isinstance(machine, Scalar) and value(machine) is None):
-        return [Fault("there is no machine: a configuration says machine.type (controlplane or worker)", root.line)]
-    if not isinstance(machine, Pairs):
-        return [Fault("machine is a mapping", machine.line)]
-    kind = _text(machine, "type")
-    if kind not in _TYPES:
-        found = f"it is {kind[:40]!r}" if kind else "it is missing"
-        return [Fault(f"machine.type must be controlplane or worker; {found}", machine.line)]
-    return []
+    kind = _text(machine, "type") if isinstance(machine, Pairs) else ""
+    return _type_faults(kind, machine.line if machine else root.line, has_machine=isinstance(machine, Pairs))
+
+
+def _member(root: Node, key: str) -> Node | None:
+    return root.get(key) if isinstance(root, Pairs) else None
 
 
 def _text(root: Pairs, key: str) -> str:
