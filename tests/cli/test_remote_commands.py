@@ -110,3 +110,13 @@ def test_windows_and_the_audit_are_reached_from_elsewhere(site: Served, token: P
     assert closed.returncode == 0, closed.stderr
     assert "ci (token:ci)" in audit.stdout
     assert (export.returncode, "works on the server itself" in export.stderr) == (1, True)
+
+
+def test_a_list_that_goes_on_says_so(site: Served, token: Path) -> None:
+    with httpx.Client(trust_env=False) as machines:
+        for number in range(501):
+            form = {"client_id": "talos", "serial": f"MANY{number:04}"}
+            machines.post(f"{site.url}/device/code", data=form).raise_for_status()
+    there = ("--server", site.url, "--token-file", str(token))
+    assert elsewhere("pending", *there).stdout.splitlines()[-1].startswith("and more: these are the newest 500")
+    assert "and more" not in elsewhere("pending", "--text", "many0001", *there).stdout

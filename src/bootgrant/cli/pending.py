@@ -30,6 +30,8 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps(answer))
     elif answer["pending"]:
         print("\n".join(table([row(grant) for grant in answer["pending"]])))
+        if answer["next"]:
+            print(f"and more: these are the newest {len(answer['pending'])}; choose with --label or --text")
     else:
         print("no machine waits")
     return 0
