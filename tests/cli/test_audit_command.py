@@ -12,9 +12,13 @@ import pytest
 from bootgrant.approval.audit import AuditEvent, AuditKind
 from bootgrant.approval.evidence import Check, Verdict
 from bootgrant.cli import main
+from bootgrant.service.audit import open_audit
+from bootgrant.service.database import migrate_database
+from bootgrant.service.settings import load_site
 from bootgrant.store.sqlite.database import SqliteDatabase
 from bootgrant.wire.identity import MachineIdentity
 from support.grants import MAC, NOW, UUID
+from support.postgres_cluster import PASSWORD, Cluster
 
 CP = MachineIdentity(UUID, mac=MAC)
 EVENTS = (
@@ -141,3 +145,27 @@ def test_a_site_without_a_database_says_so(tmp_path: Path, capsys: pytest.Captur
     config.write_text('public_url = "http://boot.example:8080"')
     status, said = ran(config, capsys)
     assert (status, "has this site's server run yet?" in said) == (1, True)
+
+
+def test_the_audit_of_servers_that_share_postgresql(
+    postgres: Cluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = postgres.create()
+    (tmp_path / "password").write_text(PASSWORD)
+    config = tmp_path / "bootgrant.toml"
+    database = f'[database]\nurl = "{postgres.url(name, "")}"\npassword_file = "password"'
+    config.write_text(f'public_url = "http://boot.example:8080"\n{database}')
+    try:
+        migrate_database(load_site(config))
+        asyncio.run(append_to(config))
+        status, said = ran(config, capsys, "seal", "--before", "2027-01-16", "--out", str(tmp_path / "old.jsonl"))
+        assert (status, said.startswith("3 records, up to 3, are in")) == (0, True)
+        assert json.loads(ran(config, capsys, "verify", "--json")[1])["records"] == 2
+        assert [row.split()[3] for row in ran(config, capsys)[1].splitlines()[1:]] == ["sealed", "denied"]
+    finally:
+        postgres.drop(name)
+
+
+async def append_to(config: Path) -> None:
+    async with open_audit(load_site(config)) as audit:
+        await audit.append(EVENTS)
