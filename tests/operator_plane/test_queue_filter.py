@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 
@@ -118,6 +119,22 @@ async def test_of_several_the_ones_that_changed_meanwhile_are_left_and_named(off
     assert page.status_code == 409
     assert "Not approved: 2" in text_of(page)
     assert "it changed since you looked" in text_of(page)
+
+
+@pytest.mark.anyio
+async def test_what_was_taken_out_before_a_lost_session_stays_out(office: Office) -> None:
+    person = await office.person()
+    for number in (1, 2):
+        office.configure(f"SN000{number}.yaml")
+    first, _ = await office.machine(identity=other_machine(1))
+    await office.machine(identity=other_machine(2))
+    page = await person.open("/batch")
+    assert page.text.count(" checked>") == 2
+    person.client.cookies.clear()
+    answer = await person.send("/batch", **{f"m-{first.grant_id}": "seen"})
+    goal = parse_qs(answer.headers["location"].partition("?")[2])["next"][0]
+    back = await (await office.person()).open(goal)
+    assert back.text.count(" checked>") == 1
 
 
 @pytest.mark.anyio

@@ -21,6 +21,17 @@ async def test_an_empty_list_says_how_to_make_a_machine_ask_and_looks_again(offi
     assert '<noscript><meta http-equiv="refresh" content="5; url=/?auto=1"></noscript>' in page.text
 
 
+async def test_an_empty_list_says_when_the_last_machine_was_let_in(office: Office) -> None:
+    office.configure()
+    person = await office.person()
+    grant, _ = await office.machine()
+    await person.open(f"/requests/{grant.grant_id}")
+    await person.send(f"/requests/{grant.grant_id}/approve")
+    told = text_of(await person.open("/"))
+    assert "The last one was let in at 2027-01-15 08:00:00 UTC." in told
+    assert "Approved, not fetched yet: 1" in told
+
+
 async def test_each_machine_has_its_code_its_claim_and_what_it_would_get(office: Office) -> None:
     office.configure()
     person = await office.person()

@@ -25,14 +25,15 @@ _SEEN: Final = 16
 
 async def show(visit: Visit) -> Response:
     """Which machines they are, each with a box to take it out."""
-    return await _form(visit)
+    kept = {name.removeprefix(_FIELD) for name in visit.request.query_params if name.startswith(_FIELD)}
+    return await _form(visit, kept)
 
 
 async def approve(visit: Visit) -> Response:
     """Approve the chosen ones; what changed since the page was shown is left for a look of its own."""
     chosen = {name.removeprefix(_FIELD): seen for name, seen in visit.form.items() if name.startswith(_FIELD)}
     if not chosen:
-        return await _form(visit, text("batch.nothing"), 400)
+        return await _form(visit, set(), text("batch.nothing"), 400)
     waiting = {card.grant.grant_id: card for card in await visit.plane.decide.waiting(MOST)}
     ready = [card for grant_id, seen in chosen.items() if _is_ready(card := waiting.get(grant_id), seen) and card]
     outcomes = await visit.plane.decide.approve_many([card.grant.grant_id for card in ready], signed_in(visit))
@@ -58,9 +59,16 @@ def _is_ready(card: GrantCard | None, seen: str) -> bool:
     )
 
 
-async def _form(visit: Visit, problem: str = "", status: int = 200) -> Response:
+async def _form(visit: Visit, kept: set[str], problem: str = "", status: int = 200) -> Response:
+    """``kept`` are those that were chosen before a lost session: what was taken out then stays out."""
     rows = clean_rows(await visit.plane.decide.waiting(MOST), filter_of(visit), visit.plane.asks_suffix)
     left = max(0, len(rows) - MOST_CHOICES)
     return visit.page(
-        "batch.html", status, rows=rows[:MOST_CHOICES], left=left, problem=problem, now=visit.plane.clock.now()
+        "batch.html",
+        status,
+        rows=rows[:MOST_CHOICES],
+        left=left,
+        kept=kept,
+        problem=problem,
+        now=visit.plane.clock.now(),
     )

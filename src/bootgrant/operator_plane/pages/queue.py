@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
+from bootgrant.approval.audit import AuditKind
 from bootgrant.operator_plane.pages.queue_view import Filter, read_filter, view_of
 from bootgrant.operator_plane.visit import Visit
+from bootgrant.ports.audit_log import AuditFilter
 from bootgrant.workflows.watch_requests import queue_version
 
 MOST: int = 500
@@ -22,8 +24,15 @@ async def show(visit: Visit) -> Response:
         configurations=visit.plane.configurations.state(),
         most=MOST,
         unfetched=(await visit.plane.decide.store.census(visit.plane.clock.now())).unfetched,
+        last=None if cards else await _last_let_in(visit),
         kernel_line=kernel_line(visit),
     )
+
+
+async def _last_let_in(visit: Visit) -> float | None:
+    """When a machine was approved last; None when the audit knows of none."""
+    found = await visit.plane.audit.newest(AuditFilter(kinds=(AuditKind.APPROVED,)), 1)
+    return found[0].event.at if found else None
 
 
 def filter_of(visit: Visit) -> Filter:
