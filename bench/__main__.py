@@ -20,6 +20,7 @@ MEASUREMENTS = (
     "capacity",
     "replicas",
     "configurations",
+    "composing",
 )
 
 

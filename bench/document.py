@@ -29,6 +29,7 @@ _ORDER = (
     "capacity",
     "replicas",
     "configurations",
+    "composing",
 )
 
 
