@@ -69,6 +69,9 @@ class Storm:
         people = [asyncio.create_task(self._decide()) for _ in range(4)]
         try:
             await asyncio.gather(*(self._machine(uuid) for uuid in self._machines))
+            # A machine may have what was decided before the person has heard that it is kept.
+            while any(life.decided and not life.told for life in self.ledger.lives) and not self.ledger.wrong:
+                await asyncio.sleep(_PAUSE)
         finally:
             for person in people:
                 person.cancel()
