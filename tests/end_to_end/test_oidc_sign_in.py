@@ -172,7 +172,7 @@ def test_a_provider_that_is_down_leaves_the_local_ways(company: Company, context
     page.get_by_label("Name").fill("ana")
     page.get_by_label("Password").fill(company.site.made.password.reveal())
     page.get_by_role("button", name="Sign in", exact=True).click()
-    page.get_by_role("navigation").first.wait_for()
+    arrives_at_the_code(page)
     assert "ConnectError" in company.site.log
 
 

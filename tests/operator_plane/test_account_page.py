@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from bootgrant.approval.operators import Role
+from bootgrant.approval.operators import Kind, Role
 from bootgrant.operator_plane.login.passwords import Argon2Hasher
 from bootgrant.operator_plane.pages.account import place_of
 from bootgrant.operator_plane.visit import Visit, sign_in_again_first
@@ -91,6 +91,17 @@ async def test_sign_in_and_sign_out_are_in_the_audit_with_way_and_address(office
     events = [chained.event for chained in await office.site.database.audit.newest(AuditFilter(actor="ana"), 9)]
     told = [(event.kind.value, event.via, event.address) for event in events]
     assert told == [("signed-out", "session", "10.0.0.5"), ("signed-in", "session", "10.0.0.5")]
+
+
+async def test_a_break_glass_sign_in_is_named_so_in_the_audit(office: Office) -> None:
+    hashed = await Argon2Hasher().hash(Secret(PASSWORD))
+    glass = Operator("glass", hashed, office.site.clock.now(), Role.ADMIN, kind=Kind.BREAK_GLASS)
+    await office.site.database.operators.add_operator(glass)
+    browser = office.browser()
+    await browser.send("/login", name="glass", password=PASSWORD, next="/")
+    assert "password, for an emergency" in text_of(await browser.open("/account"))
+    (event,) = [chained.event for chained in await office.site.database.audit.newest(AuditFilter(actor="glass"), 9)]
+    assert (event.kind.value, event.via) == ("signed-in", "break-glass")
 
 
 async def test_half_of_a_sign_in_opens_nothing_but_its_next_step(office: Office) -> None:

@@ -76,3 +76,12 @@ async def test_a_limited_person_is_told_how_long_and_can_still_use_the_list(offi
     assert page.headers["retry-after"] == "6"
     assert "Try again in 6 s" in text_of(page)
     assert (await person.open(f"/requests/{grant.grant_id}")).status_code == 200
+
+
+async def test_guesses_of_many_people_at_one_address_are_counted_together(office: Office) -> None:
+    statuses = []
+    for number in range(4):
+        person = await office.person(f"person{number}")
+        await person.open("/device")
+        statuses += [(await person.send("/device", code="BBBB-BBBB")).status_code for _ in range(16)]
+    assert statuses == [404] * 60 + [429] * 4

@@ -78,9 +78,9 @@ def no_configuration(grant_id: str, why: str) -> Trouble:
     return _trouble("no_configuration", 404, f"/requests/{grant_id}", why=sentence(why))
 
 
-def not_signed_in(label: str, why: OidcRefused) -> Trouble:
-    """Somebody tried to sign in at the provider ``label``, and is not signed in."""
-    return _trouble(f"oidc_{why.name.lower()}", _OIDC_STATUS[why], "/login", text("trouble.oidc_link"), label=label)
+def not_signed_in(label: str, why: OidcRefused, sign_in: str) -> Trouble:
+    """Somebody tried to sign in at the provider ``label``, and is not; ``sign_in`` is the page to try again on."""
+    return _trouble(f"oidc_{why.name.lower()}", _OIDC_STATUS[why], sign_in, text("trouble.oidc_link"), label=label)
 
 
 _OIDC_STATUS: Final[Mapping[OidcRefused, int]] = {

@@ -19,7 +19,7 @@ async def leave(visit: Visit) -> Response:
     who = visit.who if visit.asked("again") else None
     away = await visit.plane.oidc.leave(provider_id, goal, who)
     if isinstance(away, OidcRefused):
-        return _refused(visit, provider_id, away)
+        return _refused(visit, provider_id, away, f"/login?{visit.goal_query(goal)}")
     response = RedirectResponse(away.url, 303)
     visit.plane.way_cookie.set(response, away.kept)
     return response
@@ -40,8 +40,8 @@ async def come_back(visit: Visit) -> Response:
     return response
 
 
-def _refused(visit: Visit, provider_id: str, why: OidcRefused) -> Response:
+def _refused(visit: Visit, provider_id: str, why: OidcRefused, sign_in: str = "/login") -> Response:
     provider = visit.plane.oidc.providers.get(provider_id)
     if provider is None:
         return visit.trouble(trouble.NOT_FOUND)
-    return visit.trouble(trouble.not_signed_in(provider.label, why))
+    return visit.trouble(trouble.not_signed_in(provider.label, why, sign_in))
