@@ -218,3 +218,11 @@ def test_a_variable_without_value_is_told_and_never_written_as_none(tmp_path: Pa
 def test_finished_files_beside_entries_that_nobody_would_get_are_told(tmp_path: Path) -> None:
     done = run("check", "--machines", write_machines(tmp_path / "m", {f"{UUID}.yaml": "machine: {}\n"}))
     assert f"warning  {UUID}.yaml: no machine gets it: the entry cp-1 names the same uuid" in done.stdout
+
+
+def test_explain_knows_finished_files_too(tmp_path: Path) -> None:
+    other = "7b2f3f60-52c1-4e0f-8a6d-0d5f1c3e9a11"
+    folder = write_machines(tmp_path / "m", {f"{other}.yaml": "machine: {type: worker}\n"})
+    done = run("machines", "explain", "--uuid", other, "--machines", folder)
+    assert done.returncode == 0
+    assert done.stdout.startswith(f"it gets {other}.yaml")

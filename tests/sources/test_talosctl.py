@@ -8,7 +8,7 @@ import pytest
 
 from bootgrant.machines.composing import ComposeError, Part
 from bootgrant.machines.site_model import Schema
-from bootgrant.sources.talosctl import Talosctl
+from bootgrant.sources.talosctl import Talosctl, TalosctlValidate
 
 BASE = Part("all.yaml", b"machine: {type: worker}\n")
 PATCH = Part("role/net.yaml", b"machine: {token: abc}\n")
@@ -66,3 +66,13 @@ def test_a_base_alone_and_other_schemas_do_not_need_it(tmp_path: Path) -> None:
     absent = Talosctl(str(tmp_path / "talosctl"))
     assert absent(Schema.TALOS, [BASE]).config == BASE.content
     assert absent(Schema.TEXT, [BASE]).config == BASE.content
+
+
+def test_validate_reads_the_configuration_from_memory_and_says_why_not(tmp_path: Path) -> None:
+    _stand_in(
+        tmp_path,
+        'test "$1 $2 $3 $4" = "validate --mode metal --config" && grep -q disk "$5" || { echo "no disk" >&2; exit 1; }',
+    )
+    validate = TalosctlValidate(str(tmp_path / "talosctl"), seconds=20)
+    assert validate(b"machine: {install: {disk: /dev/sda}}\n") == ""
+    assert "no disk" in validate(b"machine: {}\n")

@@ -89,7 +89,8 @@ def _told(snapshot: Snapshot, verdicts: list[Verdict], chosen: Verdict | None) -
         lines = ["it gets nothing: no entry matches, or none of them more than another"]
     else:
         lines = [f"it gets {chosen.entry.name} ({chosen.entry.file}, line {chosen.entry.line}): {chosen.why}"]
-        problem = snapshot.verdicts[chosen.entry.name].problem
+        verdict = snapshot.verdicts.get(chosen.entry.name)
+        problem = verdict.problem if verdict else None
         if problem is not None:
             lines.append(f"  which cannot be served now: {problem}")
     lines += [f"  not {verdict.entry.name}: {verdict.why}" for verdict in verdicts if not verdict.is_chosen]

@@ -113,4 +113,6 @@ class ConfigSource(Protocol):
         """The configuration of an entry for the machine with this approved identity; None when the entry is gone."""
 
     async def preview(self, name: str, identity: MachineIdentity) -> str | None:
-        """The same as text with every secret blacked out, for a person; None when the entry is gone."""
+        """The same as text for a person: every secret blacked out, and behind each value the layer that it came from,
+        as a comment. None when the entry is gone.
+        """

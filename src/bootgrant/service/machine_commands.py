@@ -13,12 +13,13 @@ from bootgrant.machines.annotation import annotated
 from bootgrant.machines.findings import Finding, SiteBroken
 from bootgrant.machines.redaction import Label, redacted
 from bootgrant.machines.rendering import Finished, sample_identity
-from bootgrant.machines.selection import Verdict
+from bootgrant.machines.selection import Selector, Verdict
 from bootgrant.machines.site_model import Entry
 from bootgrant.service.machine_settings import MachineSettings
 from bootgrant.service.machines import origin_of, past_tree, workshop
 from bootgrant.service.settings import Network, load_site
 from bootgrant.sources.checking import findings_of
+from bootgrant.sources.finished_files import finished_entries
 from bootgrant.sources.snapshot import Snapshot
 from bootgrant.wire.identity import MachineIdentity
 
@@ -118,4 +119,9 @@ def secret_labels() -> Label:
 
 
 def explain(snapshot: Snapshot, identity: MachineIdentity) -> list[Verdict]:
-    return snapshot.selector.explain(identity)
+    """Every entry with what it is to this machine; where none fits, a finished file may."""
+    verdicts = snapshot.selector.explain(identity)
+    if any(verdict.is_chosen for verdict in verdicts):
+        return verdicts
+    beside = Selector(finished_entries(dict.fromkeys(snapshot.tree.beside, b"")))
+    return [*(verdict for verdict in beside.explain(identity) if verdict.is_chosen), *verdicts]

@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Final, Protocol
 
+from bootgrant.machines.annotation import annotated
 from bootgrant.machines.findings import SiteBroken, error
 from bootgrant.machines.redaction import redacted
 from bootgrant.machines.rendering import Finished
@@ -206,7 +207,7 @@ class LayeredSource:
 
         def shown() -> str:
             made = _finish(snapshot, name, identity)
-            return redacted(made.config, made.secrets)
+            return annotated(redacted(made.config, made.secrets), made.origins)
 
         return await asyncio.get_running_loop().run_in_executor(self._worker, shown)
 
