@@ -62,6 +62,23 @@ async def test_a_machine_that_asks_again_and_again_is_told(database: MemoryDatab
     assert "asked 6 times in ten minutes" in check.detail
 
 
+@pytest.mark.parametrize(
+    ("kind", "ago", "told"),
+    [
+        (AuditKind.DENIED, 3600, "was refused by ana at 2027-01-15 07:00 UTC: not today"),
+        (AuditKind.REVOKED, 3600, "was refused by ana at 2027-01-15 07:00 UTC: the approval was taken back"),
+        (AuditKind.DENIED, 90_000, "has asked before, from here, and got nothing yet"),
+    ],
+)
+async def test_what_a_person_refused_is_no_match_for_a_day(
+    database: MemoryDatabase, kind: AuditKind, ago: float, told: str
+) -> None:
+    who = MachineIdentity(mac=MAC)
+    await database.audit.append([AuditEvent(NOW - ago, kind, "ana", grant_id="old", identity=who, reason="not today")])
+    (check,) = await said(database, pending_grant()[0])
+    assert (check.verdict is Verdict.MISMATCH, check.detail) == (ago < 86400, told)
+
+
 async def test_an_earlier_address_is_worth_knowing_and_no_mismatch(database: MemoryDatabase) -> None:
     await database.audit.append([event(AuditKind.OPENED, NOW - 7200, address="10.9.9.9")])
     (check,) = await said(database, pending_grant()[0])

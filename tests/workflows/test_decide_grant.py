@@ -130,6 +130,14 @@ async def test_a_denial_and_a_revocation_stand_in_the_audit(site: Deciders) -> N
     ]
 
 
+async def test_only_who_may_decide_about_a_machine_takes_its_approval_back(site: Deciders) -> None:
+    grant = await site.asks(other_machine(1))
+    await site.decide.approve(grant.grant_id, ANA)
+    for labels, allowed in (((Label("site", "ams"),), False), ((Label("site", "fra"),), True)):
+        outcome = await site.decide.revoke(grant.grant_id, Actor("cleo", Role.ADMIN, labels))
+        assert isinstance(outcome, DeviceGrant) is allowed
+
+
 async def test_the_card_tells_the_machines_past(site: Deciders) -> None:
     first = await site.asks(other_machine(1))
     await site.decide.deny(first.grant_id, ANA, "not today")

@@ -20,7 +20,8 @@ class PastDelivery:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """A machine's earlier requests, newest first: times with addresses, deliveries, and denials as (time, by, reason).
+    """A machine's earlier requests, newest first: times with addresses, deliveries, and denials as (time, by, reason);
+    an approval that was taken back is one.
 
     As far as the audit goes back; another machine that claims one of its variables counts too.
     """
@@ -48,4 +49,6 @@ def past_of(events: Iterable[AuditEvent], apart_from: str) -> Past:
             deliveries.append(PastDelivery(event.at, event.address, event.entry, event.digest))
         elif event.kind is AuditKind.DENIED:
             denials.append((event.at, event.actor, event.reason))
+        elif event.kind is AuditKind.REVOKED:
+            denials.append((event.at, event.actor, "the approval was taken back"))
     return Past(tuple(requests), tuple(deliveries), tuple(denials))

@@ -40,6 +40,7 @@ class HistoryEvidence:
         past = past_of((record.event for record in records), grant.grant_id)
         checks = [
             *_delivered(past),
+            *_denied(past, now),
             *await self._rivals(claim, now),
             *_burst(past, now),
             *_elsewhere(past, grant.source_address, now),
@@ -71,6 +72,15 @@ def _delivered(past: Past) -> list[Check]:
         f"got {last.entry} at {_shown(last.at)}, to {last.address}, and asks again: "
         "a machine that is installed does not. Was it reset?"
     )
+    return [Check(_NAME, Verdict.MISMATCH, told)]
+
+
+def _denied(past: Past, now: float) -> list[Check]:
+    """A person said no: no rule says yes behind their back."""
+    if not past.denials or now - past.denials[0][0] >= _DAY:
+        return []
+    at, by, reason = past.denials[0]
+    told = f"was refused by {by} at {_shown(at)}" + (f": {reason}" if reason else "")
     return [Check(_NAME, Verdict.MISMATCH, told)]
 
 

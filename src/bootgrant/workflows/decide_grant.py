@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bootgrant.approval.evidence import Check
@@ -108,6 +108,9 @@ class DecideGrant:
 
     async def revoke(self, grant_id: str, actor: Actor) -> DeviceGrant | NotDecided:
         """End an approval and its token, also one that is in use."""
+        grant = await self.store.find_grant(grant_id)
+        if grant is not None and not actor.may_decide_about(await self._labels(grant.entry)):
+            return _not_allowed(actor, grant)
         now = self.clock.now()
         outcome = await self.store.change_grant(
             grant_id, lambda stored: stored.revoke(now), audit=audit_events.revoked(now, str(actor), actor.via)
@@ -116,6 +119,14 @@ class DecideGrant:
             return outcome
         grant = await self.store.find_grant(grant_id)
         return NotDecided(outcome, "there is no approval to take back", grant)
+
+    async def _labels(self, entry_name: str) -> Mapping[str, str]:
+        """The labels of an entry, none when it cannot be read: whoever has no limits may act also then."""
+        try:
+            entry = await self.source.named_entry(entry_name) if entry_name else None
+        except ConfigUnavailable:
+            return {}
+        return entry.labels if entry else {}
 
     async def _digest(self, card: GrantCard, entry: MachineEntry) -> str | NotDecided:
         """The SHA-256 of what the machine would get now: what cannot be made is not approved."""
@@ -148,15 +159,19 @@ def _not_for(actor: Actor, card: GrantCard, seen: str = "") -> NotDecided | None
     """Why this person's decision does not count here; None when it does."""
     labels = card.entry.labels if card.entry else {}
     if not actor.may_decide_about(labels):
-        limits = ", ".join(map(str, actor.labels))
-        told = f"you may decide about machines with {limits} only" if limits else "you may look, not decide"
-        return NotDecided(Refusal.NOT_ALLOWED, told, card.grant)
+        return _not_allowed(actor, card.grant)
     if seen and (card.entry is None or card.entry.fingerprint != seen):
         told = "what this machine would get has changed since the page was shown: look at it again"
         return NotDecided(Refusal.ENTRY_CHANGED, told, card.grant)
     if card.needed > 1 and not actor.person:
         return NotDecided(Refusal.NEEDS_PEOPLE, _OWN_WORDS[Refusal.NEEDS_PEOPLE], card.grant)
     return None
+
+
+def _not_allowed(actor: Actor, grant: DeviceGrant) -> NotDecided:
+    limits = ", ".join(map(str, actor.labels))
+    told = f"you may decide about machines with {limits} only" if limits else "you may look, not decide"
+    return NotDecided(Refusal.NOT_ALLOWED, told, grant)
 
 
 def one_line(text: str) -> str:
