@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bootgrant.machines.composing import Part, compose
@@ -14,6 +14,8 @@ from bootgrant.machines.yaml_scalars import float_text, plain_value
 from bootgrant.machines.yaml_writing import write_documents
 from support.go_yaml_form import compared
 
+# A busy machine is no fault of the code.
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 _KEYS = st.text(alphabet="abz019.-_/ ~:#\n\té'\"", max_size=8)
 _TEXTS = st.text(max_size=30) | st.text(alphabet=" \n\ta-:#'\"\\|>1e.~yno\u2028\x85\ufeff", max_size=20)
 _SCALARS = st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | _TEXTS | st.floats(allow_nan=False, width=32)
@@ -25,13 +27,13 @@ _FREE = st.recursive(
 _BASE = b"version: v1alpha1\nmachine:\n  type: worker\n  token: t\n  kubelet: {extraConfig: {}}\n  sysctls: {x: '0'}\n"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(PATIENT, max_examples=200)
 @given(st.binary(max_size=200))
 def test_no_patch_changes_nothing_byte_for_byte(content: bytes) -> None:
     assert compose([Part("base", content)]).config == content
 
 
-@settings(max_examples=150, deadline=None)
+@settings(PATIENT, max_examples=150)
 @given(st.dictionaries(_KEYS.filter(lambda key: key != "$patch"), _FREE, min_size=1, max_size=4))
 def test_what_a_patch_says_is_read_back_whole(extra: dict[str, Any]) -> None:
     patch = write_documents([{"machine": {"kubelet": {"extraConfig": extra}}}])
@@ -51,7 +53,7 @@ _PATCHES = {
 }
 
 
-@settings(max_examples=60, deadline=None)
+@settings(PATIENT, max_examples=60)
 @given(st.permutations(sorted(_PATCHES)))
 def test_patches_that_touch_different_things_commute(order: list[str]) -> None:
     def composed(names: list[str]) -> bytes:
@@ -60,14 +62,14 @@ def test_patches_that_touch_different_things_commute(order: list[str]) -> None:
     assert compared(composed(order)) == compared(composed(sorted(_PATCHES)))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(PATIENT, max_examples=60)
 @given(st.lists(st.sampled_from(sorted(_PATCHES)), unique=True, min_size=1))
 def test_writing_what_was_written_changes_nothing(names: list[str]) -> None:
     once = compose([Part("base", _BASE), *(Part(name, _PATCHES[name].encode()) for name in names)]).config
     assert compose([Part("base", once), Part("nothing", b"machine: {}\n")]).config == once
 
 
-@settings(max_examples=300, deadline=None)
+@settings(PATIENT, max_examples=300)
 @given(_TEXTS)
 def test_every_text_is_read_back_as_it_was_written(text: str) -> None:
     (back,) = compared(write_documents([{text: [{"list": [text, [text]], "map": {"deep": text}}]}]))
@@ -76,6 +78,7 @@ def test_every_text_is_read_back_as_it_was_written(text: str) -> None:
     assert back == {str(shown): [inner]}
 
 
+@settings(PATIENT)
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_a_float_is_read_back_as_it_was_written(value: float) -> None:
     back = plain_value(float_text(value))
@@ -83,7 +86,7 @@ def test_a_float_is_read_back_as_it_was_written(value: float) -> None:
     assert math.isclose(back, value, rel_tol=0)
 
 
-@settings(max_examples=300)
+@settings(PATIENT, max_examples=300)
 @given(st.text(alphabet="a019.-Z", max_size=6), st.text(alphabet="a019.-Z", max_size=6))
 def test_the_order_of_keys_does_not_depend_on_which_is_asked_first(one: str, other: str) -> None:
     assert (compare_keys(one, other) > 0) == (compare_keys(other, one) < 0)

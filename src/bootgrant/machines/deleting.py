@@ -39,7 +39,8 @@ class Deletion:
 
     @property
     def shown(self) -> str:
-        return ".".join(step if isinstance(step, str) else f"[{step.key}={step.value}]" for step in self.steps)
+        words = (f".{step}" if isinstance(step, str) else f"[{step.key}={step.value}]" for step in self.steps)
+        return "".join(words).removeprefix(".")
 
 
 @dataclass(slots=True)
