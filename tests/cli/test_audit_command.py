@@ -125,6 +125,21 @@ def test_a_changed_row_of_the_database_is_found(config: Path, capsys: pytest.Cap
     assert (status, "broken at record 4" in said) == (1, True)
 
 
+def test_a_row_that_is_no_record_any_more_is_said_and_not_sealed(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import sqlite3
+
+    with sqlite3.connect(config.parent / "data" / "bootgrant.sqlite3") as connection:
+        connection.execute("UPDATE audit SET line = 'gone' WHERE seq = 2")
+    connection.close()
+    assert "cannot be read; `bootgrant audit verify` says which" in ran(config, capsys)[1]
+    assert "broken at record 2: this row is no record" in ran(config, capsys, "verify")[1]
+    out = tmp_path / "old.jsonl"
+    assert "Nothing was sealed" in ran(config, capsys, "seal", "--before", "2028-01-01", "--out", str(out))[1]
+    assert not out.exists()
+
+
 def test_the_oldest_are_sealed_into_a_file_and_both_parts_hold(
     config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

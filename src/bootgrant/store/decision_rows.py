@@ -11,6 +11,7 @@ from bootgrant.approval.audit import ChainedEvent, read_record
 from bootgrant.approval.policy import Conditions, Window, parse_selector
 from bootgrant.ports.assignment_store import Assignment
 from bootgrant.ports.audit_log import AuditFilter
+from bootgrant.ports.grant_store import StoreUnavailable
 from bootgrant.store.people.rows import Value
 from bootgrant.wire.identity import MachineIdentity
 
@@ -29,8 +30,14 @@ def audit_row(record: ChainedEvent) -> tuple[object, ...]:
 
 
 def audit_record(line: str, digest: str) -> ChainedEvent:
-    """A record as it was kept; its digest is the one of the row, whether it fits or not."""
-    record = read_record(line)
+    """A record as it was kept; its digest is the one of the row, whether it fits or not.
+
+    Raises StoreUnavailable when it is none: somebody has changed it, or a newer version wrote it.
+    """
+    try:
+        record = read_record(line)
+    except ValueError as error:
+        raise StoreUnavailable("a record of the audit cannot be read; `bootgrant audit verify` says which") from error
     return ChainedEvent(record.seq, record.event, line, digest)
 
 

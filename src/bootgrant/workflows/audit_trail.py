@@ -61,18 +61,19 @@ async def seal(
     check, digest, is_over = ChainCheck(), hashlib.sha256(), False
     async for page in audit.from_oldest():
         for line, told in page:
-            record = read_record(line)
-            is_over = is_over or record.event.at >= before
+            is_over = _is_newer(line, before)
             if is_over:
                 break
             check.take(line, told)
+            if check.broken is not None:
+                return check.broken
             written = exported(line, told) + "\n"
             digest.update(written.encode())
             write(written)
         if is_over:
             break
-    if check.broken is not None or check.records == 0:
-        return check.broken
+    if check.records == 0:
+        return None
     sealed = Sealed(check.head, check.records, digest.hexdigest())
     details: dict[str, str | int] = {
         "through": sealed.through.seq,
@@ -84,3 +85,11 @@ async def seal(
     event = AuditEvent(at=now, kind=AuditKind.SEALED, actor=str(actor), via=actor.via, details=details)
     await audit.drop_sealed(sealed.through.seq, event)
     return sealed
+
+
+def _is_newer(line: str, before: float) -> bool:
+    """Whether a record is of ``before`` or later. What is no record is not: the check of the chain will say so."""
+    try:
+        return read_record(line).event.at >= before
+    except ValueError:
+        return False
