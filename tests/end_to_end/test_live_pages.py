@@ -184,3 +184,14 @@ def test_a_page_whose_session_has_ended_says_that_it_hears_no_more(site: Served,
     context.clear_cookies()
     asks(site)
     page.get_by_text("no longer hears of changes").wait_for()
+
+
+def test_of_many_that_ask_at_once_none_is_missed(site: Served, context: BrowserContext) -> None:
+    asks(site)
+    page, other = context.new_page(), context.new_page()
+    for each in (page, other):
+        each.goto(site.url)
+    page.bring_to_front()
+    machines = [asks(site) for _ in range(12)]
+    for machine in machines:
+        page.get_by_role("link", name=machine["uuid"]).wait_for()

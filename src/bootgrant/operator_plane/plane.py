@@ -16,6 +16,7 @@ from bootgrant.workflows.oidc_sign_in import WAY_LIFETIME, OidcSignIn
 from bootgrant.workflows.passkeys import Passkeys
 from bootgrant.workflows.sessions import Sessions
 from bootgrant.workflows.sign_in import SignIn
+from bootgrant.workflows.waiting_cards import WaitingCards
 from bootgrant.workflows.watch_requests import WatchRequests
 
 
@@ -50,6 +51,7 @@ class OperatorPlane:
     client_id: str
     machine_url: str
     watching: WatchRequests
+    waiting: WaitingCards
     asks_suffix: bool = True
     settings: tuple[ShownSetting, ...] = ()
     codes_by_operator: AttemptLimit = field(default_factory=_by_operator)

@@ -91,6 +91,11 @@ class Visit:
         """``next=…`` for a page of the sign-in."""
         return urlencode({"next": goal})
 
+    @property
+    def is_automatic(self) -> bool:
+        """Whether a page asks by itself: nobody has to be there."""
+        return _is_automatic(self.request)
+
     def asked(self, name: str) -> str:
         """A query parameter."""
         return self.request.query_params.get(name, "")

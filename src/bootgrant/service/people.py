@@ -30,6 +30,7 @@ from bootgrant.workflows.oidc_sign_in import OidcSignIn
 from bootgrant.workflows.passkeys import Passkeys
 from bootgrant.workflows.sessions import Sessions
 from bootgrant.workflows.sign_in import SignIn
+from bootgrant.workflows.waiting_cards import WaitingCards
 from bootgrant.workflows.watch_requests import WatchRequests
 
 
@@ -63,6 +64,7 @@ def people_plane(
         client_id=_public_client(site),
         machine_url=site.public_url,
         watching=WatchRequests(database.grants, clock),
+        waiting=WaitingCards(decisions.decide, clock),
         asks_suffix=site.confirm_suffix,
         settings=site.shown,
     )

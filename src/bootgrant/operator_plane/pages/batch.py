@@ -10,7 +10,7 @@ from starlette.responses import Response
 from bootgrant.approval.grant import DeviceGrant
 from bootgrant.operator_plane.forms import MOST_CHOICES
 from bootgrant.operator_plane.pages.machine_view import name_of
-from bootgrant.operator_plane.pages.queue import MOST, filter_of
+from bootgrant.operator_plane.pages.queue import filter_of
 from bootgrant.operator_plane.pages.queue_view import clean_rows
 from bootgrant.operator_plane.visit import Visit, signed_in
 from bootgrant.operator_plane.wording import text
@@ -34,7 +34,7 @@ async def approve(visit: Visit) -> Response:
     chosen = {name.removeprefix(_FIELD): seen for name, seen in visit.form.items() if name.startswith(_FIELD)}
     if not chosen:
         return await _form(visit, set(), text("batch.nothing"), 400)
-    waiting = {card.grant.grant_id: card for card in await visit.plane.decide.waiting(MOST)}
+    waiting = {card.grant.grant_id: card for card in await visit.plane.waiting.now()}
     ready = [card for grant_id, seen in chosen.items() if _is_ready(card := waiting.get(grant_id), seen) and card]
     outcomes = await visit.plane.decide.approve_many([card.grant.grant_id for card in ready], signed_in(visit))
     done, failed = [], []
@@ -61,7 +61,7 @@ def _is_ready(card: GrantCard | None, seen: str) -> bool:
 
 async def _form(visit: Visit, kept: set[str], problem: str = "", status: int = 200) -> Response:
     """``kept`` are those that were chosen before a lost session: what was taken out then stays out."""
-    rows = clean_rows(await visit.plane.decide.waiting(MOST), filter_of(visit), visit.plane.asks_suffix)
+    rows = clean_rows(await visit.plane.waiting.now(), filter_of(visit), visit.plane.asks_suffix)
     left = max(0, len(rows) - MOST_CHOICES)
     return visit.page(
         "batch.html",

@@ -10,19 +10,18 @@ from bootgrant.operator_plane.visit import Visit
 from bootgrant.ports.audit_log import AuditFilter
 from bootgrant.workflows.watch_requests import queue_version
 
-MOST: int = 500
-
 
 async def show(visit: Visit) -> Response:
     """The list; where it is empty, how to make a machine ask."""
-    cards = await visit.plane.decide.waiting(MOST)
+    waiting = visit.plane.waiting
+    cards = await (waiting.lately() if visit.is_automatic else waiting.now())
     return visit.page(
         "queue.html",
         view=view_of(cards, filter_of(visit), visit.plane.asks_suffix),
         version=queue_version(card.grant for card in cards),
         now=visit.plane.clock.now(),
         configurations=visit.plane.configurations.state(),
-        most=MOST,
+        most=waiting.most,
         unfetched=(await visit.plane.decide.store.census(visit.plane.clock.now())).unfetched,
         last=None if cards else await _last_let_in(visit),
         kernel_line=kernel_line(visit),

@@ -145,9 +145,11 @@
   let stream = null;
   let busy = false;
   let missed = false;
+  let told = "";
   const changed = async (event) => {
+    if (event) told = event.data;
     const live = by("[data-live]");
-    if (!live || (event && event.data === live.dataset.version)) return;
+    if (!live || told === live.dataset.version) return;
     if (busy) { missed = true; return; }
     busy = true;
     try {
@@ -158,6 +160,8 @@
       if (kind === "queue") queue(fresh, live);
       else if (kind === "card" && newer && newer.dataset.kind === "card") parts(fresh);
       else whole(fresh);
+      // In a storm the server shows what was a moment ago: then there is more to come.
+      missed = missed || (by("[data-live]")?.dataset.version ?? told) !== told;
     } catch {
       lost("lost");
     }
