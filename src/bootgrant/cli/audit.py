@@ -249,6 +249,7 @@ def _more(record: ChainedEvent) -> str:
     event = record.event
     worst: Iterable[str] = (f"{check.name}: {check.detail}" for check in event.evidence if check.verdict == "mismatch")
     parts = [
+        f"revision {event.revision}" if event.kind == "config-snapshot" else "",
         event.reason,
         *worst,
         *(f"{name}={value}" for name, value in event.details.items() if name not in _UNSHOWN),
