@@ -22,9 +22,10 @@ def basic(user: str, password: str) -> dict[str, str]:
 
 @pytest.fixture
 def guarded(tmp_path: Path) -> Iterator[InProcess]:
-    """A site with the public client `talos` and the client `vault`, which has a secret."""
+    """A site with the public client `talos`, and `vault` and `guard`, with a secret; `guard` may end any token."""
     (tmp_path / "vault.secret").write_text(f"{SECRET}\n")
-    clients = "clients = [{id = 'talos'}, {id = 'vault', secret_file = 'vault.secret'}]"
+    guard = "{id = 'guard', secret_file = 'vault.secret', any_token = true}"
+    clients = f"clients = [{{id = 'talos'}}, {{id = 'vault', secret_file = 'vault.secret'}}, {guard}]"
     with site_in_process(tmp_path, clients, "[grants]", 'hold = "0s"') as site:
         (site.machines / f"{UUID}.yaml").write_text(CONFIG)
         yield site
@@ -86,12 +87,24 @@ async def test_a_revoked_token_serves_nobody(guarded: InProcess) -> None:
     codes = await ask(guarded.client())
     await approve(guarded.admin(), codes)
     access_token = (await poll(guarded.client(), codes["device_code"])).json()["access_token"]
-    revoked = await guarded.client().post("/revoke", data={"token": access_token}, headers=basic("vault", SECRET))
+    revoked = await guarded.client().post("/revoke", data={"token": access_token}, headers=basic("guard", SECRET))
     assert revoked.status_code == 200
     assert (await fetch(guarded.client(), access_token)).text == "token revoked by an operator\n"
     assert (await poll(guarded.client(), codes["device_code"])).json()["error"] == "access_denied"
     said = await guarded.client().post("/introspect", data={"token": access_token}, headers=basic("vault", SECRET))
     assert said.json() == {"active": False}
+
+
+async def test_a_client_ends_its_own_tokens_and_no_others(guarded: InProcess) -> None:
+    theirs = await token(guarded.client(), guarded.admin())
+    headers = basic("vault", SECRET)
+    refused = await guarded.client().post("/revoke", data={"token": theirs}, headers=headers)
+    assert (refused.status_code, refused.json()["error"]) == (400, "unauthorized_client")
+    assert (await fetch(guarded.client(), theirs)).status_code == 200
+    form = {"client_id": "vault", "grant_type": DEVICE_GRANT, "device_code": await vault_code(guarded)}
+    own = (await guarded.client().post("/token", data=form, headers=headers)).json()["access_token"]
+    assert (await guarded.client().post("/revoke", data={"token": own}, headers=headers)).status_code == 200
+    assert (await fetch(guarded.client(), own)).status_code == 401
 
 
 async def test_unknown_tokens_are_inactive_and_as_good_as_revoked(guarded: InProcess) -> None:

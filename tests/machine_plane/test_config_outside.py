@@ -148,6 +148,7 @@ async def test_while_the_provider_is_down_a_machine_is_told_to_come_again(outsid
 async def test_metrics_say_that_a_provider_fails(outside: Outside) -> None:
     outside.provider.down = True
     for _ in range(4):
+        outside.site.clock.advance(3)
         await outside.fetch(outside.provider.token().reveal())
     told = (await outside.site.client("127.0.0.1").get("/metrics")).text
     assert 'bootgrant_provider_questions_total{outcome="failed",provider="corp"} 3.0' in told

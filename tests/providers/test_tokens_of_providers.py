@@ -182,15 +182,63 @@ async def test_while_the_provider_is_down_its_last_keys_serve_for_a_bounded_time
 async def test_a_provider_that_fails_is_left_alone_for_a_while(provider: SigningProvider) -> None:
     provider.down = True
     async with verifier(provider) as verify:
-        for _ in range(20):
+        for pause in (0, 0, 3, 0, 3, 0, 3, 3, 0):
+            provider.clock.advance(pause)
             with pytest.raises(ProviderUnavailable):
                 await verify.verify(provider.token())
-        assert verify.counts["corp"].asked == 3
-        assert verify.counts["corp"].open == 1
+        corp = verify.providers["corp"]
+        assert (corp.counts.asked, corp.counts.failed, corp.is_left_alone) == (3, 3, True)
         provider.down = False
         provider.clock.advance(11)
         assert isinstance(await verify.verify(provider.token()), Verified)
-        assert verify.counts["corp"].open == 0
+        assert not corp.is_left_alone
+
+
+async def test_a_new_key_that_cannot_be_fetched_now_makes_the_machine_ask_again(provider: SigningProvider) -> None:
+    async with verifier(provider) as verify:
+        await verify.verify(provider.token())
+        provider.rotate("two")
+        provider.clock.advance(61)
+        provider.down = True
+        with pytest.raises(ProviderUnavailable):
+            await verify.verify(provider.token())
+        provider.down = False
+        provider.clock.advance(3)
+        assert isinstance(await verify.verify(provider.token()), Verified)
+
+
+async def test_an_invented_key_does_not_get_the_tokens_of_a_new_one_refused(provider: SigningProvider) -> None:
+    async with verifier(provider) as verify:
+        await verify.verify(provider.token({"kid": "invented"}))
+        provider.rotate("two")
+        provider.clock.advance(30)
+        with pytest.raises(ProviderUnavailable):
+            await verify.verify(provider.token())
+        provider.clock.advance(31)
+        assert isinstance(await verify.verify(provider.token()), Verified)
+
+
+async def test_the_word_of_introspection_ends_with_the_token(provider: SigningProvider) -> None:
+    provider.said = {"active": True, "sub": "ana", "client_id": "machines", "exp": provider.clock.now() + 5}
+    how = {"check": Check.INTROSPECTION, "audiences": (), "client_ids": ("machines",), "client_id": "bootgrant"}
+    async with verifier(provider, **how, leeway=0.0) as verify:
+        assert isinstance(await verify.verify(Secret("opaque")), Verified)
+        provider.clock.advance(6)
+        assert await verify.verify(Secret("opaque")) is TokenRefusal.EXPIRED
+
+
+async def test_keys_are_not_fetched_over_plain_http_from_elsewhere(provider: SigningProvider) -> None:
+    provider.keys_url = "http://idp.example/keys"
+    async with verifier(provider) as verify:
+        with pytest.raises(ProviderUnavailable, match="no https jwks_uri"):
+            await verify.verify(provider.token())
+
+
+async def test_an_issuer_with_a_path_is_found_where_rfc_8414_has_its_metadata(provider: SigningProvider) -> None:
+    provider.path = "/tenant"
+    async with verifier(provider) as verify:
+        assert isinstance(await verify.verify(provider.token()), Verified)
+    assert provider.asked_for("/.well-known/oauth-authorization-server/tenant") == 1
 
 
 async def test_metadata_of_another_issuer_is_refused(provider: SigningProvider) -> None:

@@ -44,12 +44,14 @@ def test_a_provider_is_read_with_its_rules_and_its_secret(tmp_path: Path) -> Non
     [
         (GOOD, "who may let in what is missing"),
         (GOOD.replace('audiences = ["bootgrant"]', "") + RULE, "audiences is missing"),
-        (GOOD.replace("https:", "http:") + RULE, "use https"),
+        (GOOD.replace("https:", "http:") + RULE, "over plain http"),
         (GOOD + 'algorithms = ["HS256"]\n' + RULE, "HS256"),
         (GOOD + 'algorithms = ["none"]\n' + RULE, "none"),
         (GOOD + "id_token = true\n" + RULE, "id_token needs client_ids"),
         (GOOD + 'check = "guess"\n' + RULE, "check is one of"),
         (GOOD + 'check = "introspection"\n' + RULE, "client_id"),
+        (GOOD + 'check = "userinfo"\n' + RULE, "leave them out"),
+        (GOOD + 'introspection_url = "https://idp.example.org/i"\n' + RULE, "means nothing with"),
         (GOOD + 'leeway = "1h"\n' + RULE, "leeway"),
         (GOOD + 'audience = "typo"\n' + RULE, "there is no 'audience'"),
         (GOOD + RULE.replace("claims", "claim"), "there is no 'claim'"),
@@ -68,6 +70,6 @@ def test_what_cannot_be_meant_is_refused_and_says_what_to_write(tmp_path: Path, 
 def test_two_providers_have_two_names_and_one_takes_opaque_tokens(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="same name"):
         load(tmp_path, GOOD + RULE, GOOD + RULE)
-    userinfo = GOOD + 'check = "userinfo"\n'
+    userinfo = GOOD.replace('audiences = ["bootgrant"]', 'check = "userinfo"')
     with pytest.raises(SettingsError, match="only one provider"):
         load(tmp_path, userinfo + RULE, userinfo.replace("corp", "other") + RULE)

@@ -19,7 +19,7 @@ AUDIENCE = "bootgrant"
 
 @dataclass(slots=True)
 class SigningProvider:
-    """``down`` makes it answer 503; ``said`` is what introspection and userinfo answer."""
+    """``down`` makes it answer 503; ``said`` is what introspection and userinfo answer; ``path`` is the issuer's."""
 
     clock: FakeClock
     server: AnsweringServer = field(init=False)
@@ -27,10 +27,12 @@ class SigningProvider:
     down: bool = False
     said: dict[str, Any] = field(default_factory=dict)
     said_status: int = 200
+    path: str = ""
+    keys_url: str = ""
 
     @property
     def issuer(self) -> str:
-        return self.server.url
+        return f"{self.server.url}{self.path}"
 
     def rotate(self, kid: str) -> None:
         """A new key in place of the old one."""
@@ -47,18 +49,25 @@ class SigningProvider:
         head = {"alg": "RS256", "kid": self.key.kid, "typ": "at+jwt"} | dict(header or {})
         return Secret(jwt.encode(head, claims, self.key, algorithms=[head["alg"]]))
 
+    @property
+    def _metadata(self) -> str:
+        """Where it is: OpenID's place, or that of RFC 8414 when the issuer has a path."""
+        return (
+            f"/.well-known/oauth-authorization-server{self.path}" if self.path else "/.well-known/openid-configuration"
+        )
+
     def answer(self, asked: Asked) -> bytes:
         if self.down:
             return http(503)
         match asked.target:
-            case "/.well-known/openid-configuration":
+            case target if target == self._metadata:
                 return reply(
                     200,
                     {
                         "issuer": self.issuer,
-                        "jwks_uri": f"{self.issuer}/keys",
-                        "introspection_endpoint": f"{self.issuer}/introspect",
-                        "userinfo_endpoint": f"{self.issuer}/userinfo",
+                        "jwks_uri": self.keys_url or f"{self.server.url}/keys",
+                        "introspection_endpoint": f"{self.server.url}/introspect",
+                        "userinfo_endpoint": f"{self.server.url}/userinfo",
                     },
                 )
             case "/keys":

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from bootgrant.approval.claims import Claims, values_of
 from bootgrant.approval.policy import Entry, Selector, needed_approvals
-
-Claims = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who approved, as a provider says. ``name`` is for people; ``expires_at`` (Unix seconds) is the token's end."""
+    """Who approved, as a provider says. ``name`` is for people; ``expires_at`` (Unix seconds) is the token's end, None
+    when the provider does not tell it."""
 
     provider: str
     subject: str
     name: str
     claims: Claims
-    expires_at: float
+    expires_at: float | None
 
     def __str__(self) -> str:
         return f"{self.name or self.subject} ({self.provider})"
@@ -29,8 +29,9 @@ class Person:
 class OutsideRule:
     """One of ``[[providers.rules]]``: whose claims are these may let in the entries of ``select``.
 
-    ``claims`` must all hold: one of the patterns fits the claim, or one item of a claim that is a list. A control
-    plane, or what needs several people, takes a rule that says so (``control_plane``).
+    ``claims`` must all hold: one of the patterns fits the claim, or one item of a claim that is a list
+    (``realm_access.roles`` is looked for inside). A control plane, or what needs several people, takes a rule that
+    says so (``control_plane``).
     """
 
     claims: tuple[tuple[str, tuple[str, ...]], ...]
@@ -38,7 +39,7 @@ class OutsideRule:
     control_plane: bool = False
 
     def is_about(self, person: Person) -> bool:
-        return all(_holds(person.claims.get(name), patterns) for name, patterns in self.claims)
+        return all(_holds(person.claims, name, patterns) for name, patterns in self.claims)
 
     def selects(self, entry: Entry) -> bool:
         return any(selector.matches(entry) for selector in self.select)
@@ -71,13 +72,8 @@ def allowing_rule(rules: Sequence[OutsideRule], person: Person, entry: Entry) ->
     )
 
 
-def _holds(value: object, patterns: Sequence[str]) -> bool:
-    values = value if isinstance(value, list) else [value]
-    return any(fnmatchcase(text, pattern) for item in values if (text := _text(item)) for pattern in patterns)
-
-
-def _text(value: object) -> str:
-    """A claim as patterns see it: a text, or true and false as JSON writes them; anything else is nothing."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return value if isinstance(value, str) else ""
+def _holds(claims: Claims, name: str, patterns: Sequence[str]) -> bool:
+    """A claim that is true or false is compared as JSON writes it."""
+    plain = claims.get(name)
+    values = [str(plain).lower()] if isinstance(plain, bool) else values_of(claims, name)
+    return any(fnmatchcase(text, pattern) for text in values for pattern in patterns)

@@ -20,10 +20,14 @@ from bootgrant.wire.secret import Secret
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """An OAuth client. Without a secret it is public: its id is a name and no proof."""
+    """An OAuth client. Without a secret it is public: its id is a name and no proof.
+
+    ``any_token``: it may end tokens of other clients too (RFC 7009 section 2.1 gives it its own).
+    """
 
     client_id: str
     secret: Secret | None = None
+    any_token: bool = False
 
 
 @dataclass(frozen=True, slots=True)

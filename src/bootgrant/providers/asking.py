@@ -27,11 +27,10 @@ _OPEN: Final = 10.0
 
 @dataclass(slots=True)
 class ProviderCounts:
-    """For metrics. ``open`` is 1 while the provider is not asked because it failed."""
+    """For metrics."""
 
     asked: int = 0
     failed: int = 0
-    open: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,18 +69,17 @@ class Provider:
             await self._client.aclose()
 
     async def _ask(self, method: str, url: str, **what: Any) -> ProviderAnswer:
-        now = self._clock.steady()
-        if now < self._open_until:
+        if self.is_left_alone:
             raise ProviderUnavailable(f"provider {self._name} failed {_FAILURES} times; asked again in a moment")
         self.counts.asked += 1
         try:
             async with asyncio.timeout(self._timeout), self._room:
                 answer = await self._read(method, url, what)
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, OSError, _BadAnswer) as error:
-            self._note_failure(now)
-            told = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+            self._note_failure()
+            told = str(error) if isinstance(error, _BadAnswer) else f"{type(error).__name__}: {error}".rstrip(": ")
             raise ProviderUnavailable(f"provider {self._name} cannot be asked at {url}: {told}") from error
-        self._failures, self._open_until, self.counts.open = 0, 0.0, 0
+        self._failures, self._open_until = 0, 0.0
         return answer
 
     async def _read(self, method: str, url: str, what: Mapping[str, Any]) -> ProviderAnswer:
@@ -102,11 +100,17 @@ class Provider:
             raise _BadAnswer(f"status {answer.status_code}")
         return ProviderAnswer(answer.status_code, _object(body, answer.status_code))
 
-    def _note_failure(self, now: float) -> None:
+    def _note_failure(self) -> None:
         self.counts.failed += 1
         self._failures += 1
         if self._failures >= _FAILURES:
-            self._open_until, self.counts.open = now + _OPEN, 1
+            # From the end of the question: a slow provider is left alone as long as a dead one.
+            self._open_until = self._clock.steady() + _OPEN
+
+    @property
+    def is_left_alone(self) -> bool:
+        """Whether it is not asked now, because it failed several times in a row."""
+        return self._clock.steady() < self._open_until
 
 
 class _BadAnswer(Exception):

@@ -6,12 +6,20 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from bootgrant.approval.outside import OutsideRule
 from bootgrant.wire.secret import Secret
 
 ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 """Signatures with a public key (RFC 7518, RFC 8037). ``none`` and shared secrets (HS256) are never accepted."""
+
+
+def is_safe_url(text: str) -> bool:
+    """Whether keys and tokens may go over this URL: https, or http to this computer itself."""
+    parts = urlsplit(text)
+    local = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1")
+    return bool(parts.hostname) and parts.username is None and (parts.scheme == "https" or local)
 
 
 class Check(Enum):

@@ -12,7 +12,7 @@ from bootgrant.approval.outside import Person
 from bootgrant.ports.clock import Clock
 from bootgrant.ports.token_verifier import TokenRefusal, Verified
 from bootgrant.providers.asked_checks import IntrospectionCheck, UserinfoCheck
-from bootgrant.providers.asking import Provider, ProviderCounts
+from bootgrant.providers.asking import Provider
 from bootgrant.providers.documents import Documents
 from bootgrant.providers.jwt_check import JwtCheck, read_unverified
 from bootgrant.providers.settings import Check, ProviderSettings
@@ -22,9 +22,8 @@ log = logging.getLogger("bootgrant.providers")
 
 _REMEMBERED: Final = 4096
 _WORD_KEPT: Final = 20.0
-"""Seconds for which a provider's word about a token is not asked again."""
-_UNTOLD_LIFETIME: Final = 3600.0
-"""Seconds that a token is taken to live when the provider does not say."""
+_NO_KEPT: Final = 2.0
+"""Seconds for which a provider's word about a token is not asked again; the second for a refusal."""
 _NAMES: Final = ("email", "preferred_username", "upn", "username", "name")
 
 
@@ -59,10 +58,17 @@ class OneProvider:
         if known is not None and known[1] > self._clock.steady():
             return known[0]
         word = self._said(await self._check.check(token))
-        self._words[digest] = (word, self._clock.steady() + _WORD_KEPT)
+        self._words[digest] = (word, self._clock.steady() + self._good_for(word))
         if len(self._words) > _REMEMBERED:
             self._words.popitem(last=False)
         return word
+
+    def _good_for(self, word: Verified | TokenRefusal) -> float:
+        """Seconds for which the provider is not asked about this token again: never beyond the token's end."""
+        if isinstance(word, TokenRefusal):
+            return _NO_KEPT
+        ends = word.person.expires_at
+        return _WORD_KEPT if ends is None else max(0.0, min(_WORD_KEPT, ends - self._clock.now()))
 
     def _said(self, outcome: Mapping[str, Any] | TokenRefusal) -> Verified | TokenRefusal:
         if isinstance(outcome, TokenRefusal):
@@ -71,7 +77,7 @@ class OneProvider:
         if not isinstance(subject, str) or not subject:
             return TokenRefusal.INVALID
         ends = outcome.get("exp")
-        expires_at = float(ends) if isinstance(ends, (int, float)) else self._clock.now() + _UNTOLD_LIFETIME
+        expires_at = float(ends) if isinstance(ends, (int, float)) else None
         name = next((value for key in _NAMES if isinstance(value := outcome.get(key), str) and value), "")
         return Verified(Person(self.settings.name, subject, name, dict(outcome), expires_at), self.settings.rules)
 
@@ -83,9 +89,9 @@ class Verifier:
         self._providers = [OneProvider(settings, clock) for settings in providers]
 
     @property
-    def counts(self) -> Mapping[str, ProviderCounts]:
-        """By the provider's name."""
-        return {one.settings.name: one.provider.counts for one in self._providers}
+    def providers(self) -> Mapping[str, Provider]:
+        """By their names, for metrics."""
+        return {one.settings.name: one.provider for one in self._providers}
 
     async def verify(self, token: Secret) -> Verified | TokenRefusal:
         """Raises ProviderUnavailable."""

@@ -123,7 +123,7 @@ def build(site: Site, database: Database, key: bytes, held_most: int, clock: Clo
     pages = RequestIds(Counted(_By(_API, build_api(api, Listener.PUBLIC), build_pages(plane)), counts), request_id)
     notify = NotifyWaiting(database.grants, source, database.outbox, clock, entropy, site.operators_url, site.notify)
     verifier = Verifier(site.providers, clock)
-    metrics = _metrics(site, Watched(database, counts, notify.counts, held, verifier.counts, clock, source))
+    metrics = _metrics(site, Watched(database, counts, notify.counts, held, verifier.providers, clock, source))
     look = LookAtToken(database.grants, clock, site.rules)
     busiest = {
         "/device/code": device_authorization(
@@ -178,7 +178,8 @@ def _deliver(
         return DeliverToBearer(own)
     find_entry = FindEntry(source, database.assignments)
     return DeliverToBearer(
-        own, DeliverOutside(verifier, find_entry, source, database.bindings, database.audit, clock, site.rules)
+        own,
+        DeliverOutside(verifier, find_entry, source, database.bindings, database.audit, clock, site.rules, site.kept),
     )
 
 

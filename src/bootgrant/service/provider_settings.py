@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from bootgrant.approval.outside import OutsideRule
 from bootgrant.approval.policy import BadSelector, parse_selector
-from bootgrant.providers.settings import ALGORITHMS, Check, ProviderSettings
+from bootgrant.providers.settings import ALGORITHMS, Check, ProviderSettings, is_safe_url
 from bootgrant.wire.secret import Secret
 
 _KEYS: Final = frozenset(
@@ -20,7 +19,6 @@ _KEYS: Final = frozenset(
     }
 )  # fmt: skip
 _RULE_KEYS: Final = frozenset({"claims", "select", "control_plane"})
-_LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 Row = Mapping[str, Any]
 
 
@@ -68,6 +66,7 @@ def _provider(row: Row, base: Path, seconds: Callable[[str], float]) -> Provider
             timeout=seconds(_text(row, "timeout") or "5s"),
         )
         _refuse_unsafe(settings)
+        _refuse_unused(row, settings.check)
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
     return settings
@@ -88,8 +87,32 @@ def _refuse_unsafe(settings: ProviderSettings) -> None:
             raise ValueError("introspection needs audiences or client_ids: every token of the provider is active there")
         if not settings.client_id:
             raise ValueError("introspection needs a client_id of this server, and mostly a client_secret_file")
+    if settings.check is Check.USERINFO and (settings.audiences or settings.client_ids or settings.scopes):
+        raise ValueError(
+            "userinfo does not say whom a token was given out for, so audiences, client_ids and scopes cannot be "
+            'looked at: use check = "jwt" or "introspection", or leave them out'
+        )
     if settings.leeway > 600:
         raise ValueError('leeway: at most "10m"; put the clocks right instead')
+
+
+def _refuse_unused(row: Row, check: Check) -> None:
+    """What another way of checking would need says that something else was meant."""
+    for key in sorted(set(row) & _ONLY_FOR.keys()):
+        if check not in _ONLY_FOR[key]:
+            raise ValueError(f'{key} means nothing with check = "{check.value}": leave it out, or write another check')
+
+
+_ONLY_FOR: Final = {
+    "algorithms": (Check.JWT,),
+    "jwks_url": (Check.JWT,),
+    "keys_kept": (Check.JWT,),
+    "id_token": (Check.JWT,),
+    "introspection_url": (Check.INTROSPECTION,),
+    "client_id": (Check.INTROSPECTION,),
+    "client_secret_file": (Check.INTROSPECTION,),
+    "userinfo_url": (Check.USERINFO,),
+}
 
 
 def _rules(row: Row) -> tuple[OutsideRule, ...]:
@@ -138,11 +161,10 @@ def _url(row: Row, key: str, *, required: bool = False) -> str:
         if required:
             raise ValueError(f"{key} is missing")
         return ""
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
-        raise ValueError(f"{key}: {text!r} is no https URL")
-    if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
-        raise ValueError(f"{key}: whoever is on the way could forge keys and tokens over plain http: use https")
+    if not is_safe_url(text):
+        raise ValueError(
+            f"{key}: {text!r} is no https URL; whoever is on the way could forge keys and tokens over plain http"
+        )
     return text
 
 

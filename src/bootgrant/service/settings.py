@@ -31,6 +31,7 @@ __all__ = ["Network", "SettingsError", "SharedDatabase", "Site", "TlsFiles", "lo
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _SHORTEST_SECRET = 16
+_CLIENT_KEYS = frozenset({"id", "secret_file", "any_token"})
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+")
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
@@ -249,9 +250,13 @@ def _text(value: object) -> str:
 def _clients(value: object, base: Path) -> Mapping[str, Client]:
     """``[[clients]]``. What stands there beside the known keys may be a secret: it is not repeated."""
     rows = [{"id": row} if isinstance(row, str) else row for row in value] if isinstance(value, (list, tuple)) else []
-    if not rows or not all(isinstance(row, dict) and "id" in row and set(row) <= {"id", "secret_file"} for row in rows):
-        raise ValueError("each of [[clients]] has an id, and perhaps a secret_file, and nothing else")
-    clients = [Client(_text(row["id"]), _secret(row.get("secret_file"), base)) for row in rows]
+    if not rows or not all(isinstance(row, dict) and "id" in row and set(row) <= _CLIENT_KEYS for row in rows):
+        raise ValueError("each of [[clients]] has an id, perhaps a secret_file and any_token, and nothing else")
+    if not all(isinstance(row.get("any_token", False), bool) for row in rows):
+        raise ValueError("any_token of [[clients]] is true or false")
+    clients = [
+        Client(_text(row["id"]), _secret(row.get("secret_file"), base), row.get("any_token", False)) for row in rows
+    ]
     if len({client.client_id for client in clients}) != len(clients):
         raise ValueError("two clients have the same id")
     return {client.client_id: client for client in clients}

@@ -275,7 +275,8 @@ SETTINGS: Final = (
         Kind.CLIENTS,
         ("talos",),
         "The OAuth clients, as [[clients]] with an id each. Machines need no secret; a client with a secret_file (its "
-        "first line is the secret) must show it at /token, and may ask /introspect and /revoke.",
+        "first line is the secret) must show it at /token, and may ask /introspect, and /revoke its own tokens; with "
+        "any_token = true those of every client.",
     ),
     Setting(
         "networks.names",

@@ -41,6 +41,8 @@ class OutsideReady:
 
 @dataclass(frozen=True, slots=True)
 class DeliverOutside:
+    """``kept`` is how long the binding of a token is kept whose end nobody tells, in seconds."""
+
     verifier: TokenVerifier
     find_entry: FindEntry
     source: ConfigSource
@@ -48,6 +50,7 @@ class DeliverOutside:
     audit: AuditLog
     clock: Clock
     rules: GrantRules
+    kept: float
 
     async def __call__(
         self, token: Secret, claimed: MachineIdentity, address: str
@@ -85,7 +88,8 @@ class DeliverOutside:
     ) -> Binding | DeliveryRefusal:
         now = self.clock.now()
         digest = hashlib.sha256(b"bootgrant outside token\0" + token.reveal().encode()).digest()
-        binding = await self.bindings.bind(Binding(digest, claimed.key, address, entry, now, person.expires_at))
+        ends = now + self.kept if person.expires_at is None else person.expires_at
+        binding = await self.bindings.bind(Binding(digest, claimed.key, address, entry, now, ends))
         if (binding.identity_key, binding.address, binding.entry) != (claimed.key, address, entry):
             log.warning("/config refused to %s: the token of %s is bound to another machine", address, person)
             return DeliveryRefusal.OTHER_MACHINE

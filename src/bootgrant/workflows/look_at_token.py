@@ -27,11 +27,18 @@ class LookAtToken:
             return None
         return grant
 
-    async def revoke(self, token: Secret, client_id: str) -> None:
-        """End the token, as the client says. An unknown one is as good as revoked. Raises StoreUnavailable."""
+    async def revoke(self, token: Secret, client_id: str, *, any_token: bool) -> bool:
+        """End the token, as the client says; False when it is another client's. An unknown one is as good as revoked.
+
+        Raises StoreUnavailable.
+        """
         grant = await self.store.find_by_token(access_token_digest(token))
-        if grant is not None:
-            now = self.clock.now()
-            await self.store.change_grant(
-                grant.grant_id, lambda stored: stored.revoke(now), audit=revoked(now, client_id, "client")
-            )
+        if grant is None:
+            return True
+        if grant.client_id != client_id and not any_token:
+            return False
+        now = self.clock.now()
+        await self.store.change_grant(
+            grant.grant_id, lambda stored: stored.revoke(now), audit=revoked(now, client_id, "client")
+        )
+        return True

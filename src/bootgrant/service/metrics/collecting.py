@@ -19,7 +19,7 @@ from bootgrant.ports.clock import Clock
 from bootgrant.ports.config_source import WatchedSource
 from bootgrant.ports.database import Database
 from bootgrant.ports.grant_store import Census, StoreUnavailable
-from bootgrant.providers.asking import ProviderCounts
+from bootgrant.providers.asking import Provider
 from bootgrant.service.metrics import table
 from bootgrant.workflows.held_polls import HeldPolls
 
@@ -38,7 +38,7 @@ class Watched:
     requests: RequestCounts
     notices: NoticeCounts
     held: HeldPolls
-    providers: Mapping[str, ProviderCounts]
+    providers: Mapping[str, Provider]
     clock: Clock
     source: WatchedSource
 
@@ -92,14 +92,17 @@ class ServerCollector(Collector):
             table.CONFIGURATIONS_FAILED.name: lambda: 1 if self._watched.source.state().problem else 0,
             table.NOTICES.name: lambda: dict(self._watched.notices.outcomes.items()),
             table.PROVIDER_QUESTIONS.name: self._questions,
-            table.PROVIDER_OPEN.name: lambda: {(name,): one.open for name, one in self._watched.providers.items()},
+            table.PROVIDER_OPEN.name: lambda: {
+                (name,): int(one.is_left_alone) for name, one in self._watched.providers.items()
+            },
             table.STORE_FAILURES.name: lambda: counts.failures,
         }
 
     def _questions(self) -> Rows:
         rows: dict[tuple[str, ...], float] = {}
         for name, one in self._watched.providers.items():
-            rows[name, "answered"], rows[name, "failed"] = one.asked - one.failed, one.failed
+            rows[name, "answered"] = one.counts.asked - one.counts.failed
+            rows[name, "failed"] = one.counts.failed
         return rows
 
     def _oldest(self) -> float:
