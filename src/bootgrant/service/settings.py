@@ -255,7 +255,7 @@ def _clients(value: object, base: Path) -> Mapping[str, Client]:
     if not all(isinstance(row.get("any_token", False), bool) for row in rows):
         raise ValueError("any_token of [[clients]] is true or false")
     clients = [
-        Client(_text(row["id"]), _secret(row.get("secret_file"), base), row.get("any_token", False)) for row in rows
+        Client(_text(row["id"]), _secret(row.get("secret_file"), base), row.get("any_token") is True) for row in rows
     ]
     if len({client.client_id for client in clients}) != len(clients):
         raise ValueError("two clients have the same id")
