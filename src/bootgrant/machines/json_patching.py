@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final
 
 import jsonpatch
@@ -54,7 +55,7 @@ def read_operations(part: Part) -> list[Operation] | None:
         return []
     if not isinstance(root, Sequence) or not all(isinstance(item, Mapping) for item in root.items):
         return None
-    return [_to_json(item, plain_value) for item in root.items]
+    return [_ToJson(part.name, plain_value).value(item) for item in root.items]
 
 
 def _from_json(part: Part) -> list[Operation] | None:
@@ -75,7 +76,7 @@ def apply_operations(config: Part, operations: list[Operation], part: str, notes
         raise ComposeError(message, part, None, Reason.JSON_PATCH)
     if not operations:
         notes.empty_patch()
-    target = _to_json(documents[0], old_plain_value)
+    target = _ToJson(config.name, old_plain_value).value(documents[0])
     _note_old_booleans(documents[0], "", notes)
     for number, operation in enumerate(operations, 1):
         target = _applied(target, operation, number, part)
@@ -158,50 +159,58 @@ def _is_missing_key(target: Any, path: Any) -> bool:
     return isinstance(parent, dict) and pointer.parts[-1] not in parent
 
 
-def _to_json(node: Node, read: Callable[[str], PlainValue]) -> Any:
-    match node:
-        case Sequence():
-            return [_to_json(item, read) for item in node.items]
-        case Mapping():
-            return _mapping_to_json(node, read)
-        case Scalar():
-            value = read(node.text) if node.plain else node.text
-            if isinstance(value, Timestamp):
-                return value.text
-            if isinstance(value, float) and not math.isfinite(value):
-                message = f"{node.text} is no number that JSON has: a JSON patch cannot work here"
-                raise ComposeError(message, "", node.line, Reason.JSON_PATCH)
-            if isinstance(value, float) and value.is_integer() and abs(value) < 2 * INT64_MAX:
-                return int(value)
-            return value
+@dataclass(frozen=True, slots=True)
+class _ToJson:
+    """Nodes of ``part`` as JSON; ``read`` says what a plain scalar is."""
 
+    part: str
+    read: Callable[[str], PlainValue]
 
-def _mapping_to_json(node: Mapping, read: Callable[[str], PlainValue]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    brought: dict[str, Any] = {}
-    for key, value in node.pairs:
-        if isinstance(key, Scalar) and key.plain and key.text == "<<":
-            for source in value.items if isinstance(value, Sequence) else [value]:
-                if isinstance(source, Mapping):
-                    brought = _mapping_to_json(source, read) | brought
-            continue
-        found[_key_to_json(key, read)] = _to_json(value, read)
-    return brought | found
+    def value(self, node: Node) -> Any:
+        match node:
+            case Sequence():
+                return [self.value(item) for item in node.items]
+            case Mapping():
+                return self.mapping(node)
+            case Scalar():
+                return self._scalar(node)
 
+    def mapping(self, node: Mapping) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        brought: dict[str, Any] = {}
+        for key, value in node.pairs:
+            if isinstance(key, Scalar) and key.plain and key.text == "<<":
+                for source in value.items if isinstance(value, Sequence) else [value]:
+                    if isinstance(source, Mapping):
+                        brought = self.mapping(source) | brought
+                continue
+            found[self._key(key)] = self.value(value)
+        return brought | found
 
-def _key_to_json(key: Node, read: Callable[[str], PlainValue]) -> str:
-    value = read(key.text) if isinstance(key, Scalar) and key.plain else key_text(key)
-    match value:
-        case bool():
-            return "true" if value else "false"
-        case None:
-            return "null"
-        case Timestamp():
+    def _scalar(self, node: Scalar) -> Any:
+        value = self.read(node.text) if node.plain else node.text
+        if isinstance(value, Timestamp):
             return value.text
-        case float():
-            return float_text(value)
-        case _:
-            return str(value)
+        if isinstance(value, float) and not math.isfinite(value):
+            message = f"{node.text} is no number that JSON has, so a JSON patch cannot work here: patch by merging"
+            raise ComposeError(message, self.part, node.line, Reason.JSON_PATCH)
+        if isinstance(value, float) and value.is_integer() and abs(value) < 2 * INT64_MAX:
+            return int(value)
+        return value
+
+    def _key(self, key: Node) -> str:
+        value = self.read(key.text) if isinstance(key, Scalar) and key.plain else key_text(key)
+        match value:
+            case bool():
+                return "true" if value else "false"
+            case None:
+                return "null"
+            case Timestamp():
+                return value.text
+            case float():
+                return float_text(value)
+            case _:
+                return str(value)
 
 
 def _note_old_booleans(node: Node, path: str, notes: Notes) -> None:
