@@ -65,7 +65,7 @@ def add_rights_arguments(parser: argparse.ArgumentParser, default_role: str | No
 
 def _ask_database(config: Path, method: str, path: str, members: Mapping[str, str] | None) -> Json | Refused:
     from bootgrant.ports.grant_store import StoreUnavailable
-    from bootgrant.service.people import ask_database
+    from bootgrant.service.people_api import ask_database
     from bootgrant.service.settings import SettingsError, load_site
 
     try:

@@ -36,7 +36,8 @@ from bootgrant.service.http_protocol import ShortWay
 from bootgrant.service.machines import machine_source, webhook_secret
 from bootgrant.service.metrics.collecting import ServerCollector, Watched, registry_of
 from bootgrant.service.metrics.endpoint import MetricsEndpoint
-from bootgrant.service.people import api_plane, people_api, people_plane
+from bootgrant.service.people import api_plane, people_plane
+from bootgrant.service.people_api import people_api
 from bootgrant.service.settings import Site
 from bootgrant.sources.layered import LayeredSource
 from bootgrant.store.sqlite.database import SqliteDatabase

@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-import httpx
-from starlette.types import ASGIApp
-
 from bootgrant.operator_plane.api.call import ApiPlane
-from bootgrant.operator_plane.api.people import build_people_api
 from bootgrant.operator_plane.host import has_passkeys
 from bootgrant.operator_plane.login.oidc import OidcProvider
 from bootgrant.operator_plane.login.passwords import Argon2Hasher
@@ -19,10 +13,8 @@ from bootgrant.ports.clock import Clock
 from bootgrant.ports.config_source import WatchedSource
 from bootgrant.ports.database import Database
 from bootgrant.ports.entropy import Entropy
-from bootgrant.service.database import open_database
 from bootgrant.service.decisions import Decisions
 from bootgrant.service.settings import Site
-from bootgrant.service.system import SystemClock, SystemEntropy
 from bootgrant.sources.layered import LayeredSource
 from bootgrant.workflows.api_tokens import ApiTokens
 from bootgrant.workflows.manage_operators import ManageOperators
@@ -93,17 +85,3 @@ def api_plane(
 def _public_client(site: Site) -> str:
     """The client id for kernel lines: one without a secret, when there is one."""
     return min(site.clients.values(), key=lambda client: (client.secret is not None, client.client_id)).client_id
-
-
-def people_api(database: Database, clock: Clock, entropy: Entropy) -> ASGIApp:
-    """Operators and tokens, for the commands of this computer."""
-    manage = ManageOperators(database.operators, database.passkeys, Argon2Hasher(), clock, entropy)
-    return build_people_api(manage, ApiTokens(database.api_tokens, clock, entropy), database.audit)
-
-
-async def ask_database(site: Site, method: str, path: str, members: Mapping[str, str] | None) -> httpx.Response:
-    """The answer of ``people_api`` while no server has the database. Raises SettingsError and StoreUnavailable."""
-    async with open_database(site, SystemClock().now()) as database:
-        app = people_api(database, SystemClock(), SystemEntropy())
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://people") as client:
-            return await client.request(method, path, json=dict(members) if members is not None else None)

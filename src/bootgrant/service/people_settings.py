@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bootgrant.operator_plane.host import has_passkeys
 from bootgrant.service.settings_error import SettingsError
 from bootgrant.workflows.sessions import SessionRules
 from bootgrant.workflows.sign_in import SecondFactor
@@ -30,12 +29,19 @@ def people_settings(parsed: Mapping[str, Any], url: str) -> PeopleSettings:
     if min(sessions.idle, sessions.lifetime, sessions.fresh) < 60:
         raise SettingsError('operators.session_idle, session_lifetime and fresh: at least "1m" each')
     wanted: SecondFactor = parsed["operators.second_factor"]
-    if wanted is SecondFactor.REQUIRED and not has_passkeys(url):
+    if wanted is SecondFactor.REQUIRED and not _has_passkeys(url):
         raise SettingsError(
             'operators.second_factor = "required" needs passkeys, and browsers allow them only at an https address '
             f"with a name, or at http://localhost: {url} is neither"
         )
     return PeopleSettings(sessions, wanted, parsed["oidc"])
+
+
+def _has_passkeys(url: str) -> bool:
+    """The web framework is imported where it is asked: every command reads the settings."""
+    from bootgrant.operator_plane.host import has_passkeys
+
+    return has_passkeys(url)
 
 
 def oidc(value: object, base: Path) -> tuple[ProviderSettings, ...]:
