@@ -120,3 +120,30 @@ def test_a_list_that_goes_on_says_so(site: Served, token: Path) -> None:
     there = ("--server", site.url, "--token-file", str(token))
     assert elsewhere("pending", *there).stdout.splitlines()[-1].startswith("and more: these are the newest 500")
     assert "and more" not in elsewhere("pending", "--text", "many0001", *there).stdout
+
+
+def test_operators_and_tokens_are_reached_from_elsewhere(site: Served, tmp_path: Path) -> None:
+    made = site.command("tokens", "add", "boss", "--role", "admin", "--for", "1h", "--json")
+    (tmp_path / "boss").write_text(json.loads(made.stdout)["token"] + "\n")
+    there = ("--server", site.url, "--token-file", str(tmp_path / "boss"))
+    added = elsewhere("operators", "add", "zoe", "--role", "viewer", "--label", "site=fra", *there)
+    changed = elsewhere("operators", "set", "zoe", "--role", "approver", "--every-machine", *there)
+    closed = elsewhere("operators", "disable", "zoe", *there)
+    [zoe] = [row.split() for row in elsewhere("operators", "list", *there).stdout.splitlines() if row.startswith("zoe")]
+    assert "the password is " in added.stdout
+    assert (changed.stdout, closed.stdout) == ("changed zoe\n", "disabled zoe\n")
+    assert zoe[1:4] == ["approver", "every", "machine"]
+    new = elsewhere("tokens", "add", "grafana", "--for", "1h", *there)
+    listed = elsewhere("tokens", "list", *there)
+    ended = elsewhere("tokens", "revoke", "grafana", *there)
+    again = elsewhere("tokens", "revoke", "grafana", *there)
+    assert new.stdout.startswith("bootgrant_")
+    assert "grafana" in listed.stdout
+    assert (ended.stdout, again.returncode) == ("revoked grafana\n", 1)
+
+
+def test_a_password_does_not_travel(site: Served, token: Path, tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("a password of somebody\n")
+    words = ("operators", "reset", "ana", "--password-file", str(tmp_path / "password"))
+    done = elsewhere(*words, "--server", site.url, "--token-file", str(token))
+    assert (done.returncode, "chosen on the server itself" in done.stderr) == (1, True)

@@ -17,8 +17,9 @@ import os
 import sys
 from pathlib import Path
 
-from bootgrant.cli.admin_socket import Json, Refused, add_socket_arguments, report
+from bootgrant.cli.admin_socket import Json, Refused, report
 from bootgrant.cli.people import add_rights_arguments, ask_people, day, show, table
+from bootgrant.cli.remote import add_server_arguments
 
 _HEAD = ("NAME", "ROLE", "LABELS", "KIND", "STATE", "CREATED (UTC)", "LAST SEEN (UTC)")
 
@@ -34,16 +35,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="for emergencies: always signs in here, with a made-up password alone; named so in the audit",
     )
     _add_password(add)
-    add_socket_arguments(verbs.add_parser("list", help="everybody", allow_abbrev=False))
+    add_server_arguments(verbs.add_parser("list", help="everybody", allow_abbrev=False))
     change = verbs.add_parser("set", help="another role, other labels", allow_abbrev=False)
     _add_name(change)
     add_rights_arguments(change, None)
     change.add_argument("--every-machine", action="store_true", help="lift the limits that --label set")
-    add_socket_arguments(change)
+    add_server_arguments(change)
     for verb, meaning in (("disable", "shut out at once; sessions end"), ("enable", "let in again")):
         one = verbs.add_parser(verb, help=meaning, allow_abbrev=False)
         _add_name(one)
-        add_socket_arguments(one)
+        add_server_arguments(one)
     reset = verbs.add_parser("reset", help="a new password; passkeys are forgotten, sessions end", allow_abbrev=False)
     _add_name(reset)
     _add_password(reset)
@@ -57,7 +58,7 @@ def _add_password(parser: argparse.ArgumentParser) -> None:
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--ask-password", action="store_true", help="type the password, instead of having one made up")
     how.add_argument("--password-file", type=Path, metavar="FILE", help="its first line is the password")
-    add_socket_arguments(parser)
+    add_server_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -75,12 +76,12 @@ def run(args: argparse.Namespace) -> int:
             return report(Refused("no_password", str(error)), as_json=args.json)
     if args.verb == "add" and args.break_glass:
         members["kind"] = "break-glass"
-    answer = ask_people(args.config, "POST", f"operators/{args.verb}", members)
+    answer = ask_people(args, "POST", f"operators/{args.verb}", members)
     return show(answer, "" if isinstance(answer, Refused) else _told(args, answer), as_json=args.json)
 
 
 def _list(args: argparse.Namespace) -> int:
-    answer = ask_people(args.config, "GET", "operators")
+    answer = ask_people(args, "GET", "operators")
     if isinstance(answer, Refused):
         return report(answer, as_json=args.json)
     return show(answer, table(_HEAD, [_row(operator) for operator in answer["operators"]]), as_json=args.json)

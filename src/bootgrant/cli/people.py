@@ -11,15 +11,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bootgrant.cli.admin_socket import Json, Refused, ask_at, printable, read_answer, report, user_here
+from bootgrant.cli.people_there import ask_people_there
 
 
-def ask_people(config: Path, method: str, path: str, members: Mapping[str, str] | None = None) -> Json | Refused:
-    """The answer to a request below ``/people/``, or why there is none."""
+def ask_people(
+    args: argparse.Namespace, method: str, path: str, members: Mapping[str, str] | None = None
+) -> Json | Refused:
+    """The answer to a request below ``/people/`` of the server that ``args`` names, or why there is none."""
+    if args.server is not None:
+        return ask_people_there(args, path, members)
     if members is not None:
         members = {**members, "user": user_here()}
-    answer = ask_at(config, method, f"/people/{path}", members)
+    answer = ask_at(args.config, method, f"/people/{path}", members)
     if isinstance(answer, Refused) and answer.error == "not_running":
-        return _ask_database(config, method, f"/people/{path}", members)
+        return _ask_database(args.config, method, f"/people/{path}", members)
     return answer
 
 

@@ -12,8 +12,9 @@ from __future__ import annotations
 import argparse
 import re
 
-from bootgrant.cli.admin_socket import Json, Refused, add_socket_arguments, report
+from bootgrant.cli.admin_socket import Json, Refused, report
 from bootgrant.cli.people import add_rights_arguments, ask_people, day, show, table
+from bootgrant.cli.remote import add_server_arguments
 
 _HEAD = ("NAME", "ROLE", "LABELS", "MADE BY", "MADE (UTC)", "GOOD UNTIL (UTC)", "LAST USED (UTC)")
 _FOR = re.compile(r"(\d{1,5})([hd])")
@@ -33,16 +34,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TIME",
         help="how long it is good, such as 12h or 90d; at most 366d (default: %(default)s)",
     )
-    add_socket_arguments(add)
-    add_socket_arguments(verbs.add_parser("list", help="which there are", allow_abbrev=False))
+    add_server_arguments(add)
+    add_server_arguments(verbs.add_parser("list", help="which there are", allow_abbrev=False))
     revoke = verbs.add_parser("revoke", help="end a token at once", allow_abbrev=False)
     revoke.add_argument("name", metavar="NAME")
-    add_socket_arguments(revoke)
+    add_server_arguments(revoke)
 
 
 def run(args: argparse.Namespace) -> int:
     if args.verb == "list":
-        answer = ask_people(args.config, "GET", "tokens")
+        answer = ask_people(args, "GET", "tokens")
         if isinstance(answer, Refused):
             return report(answer, as_json=args.json)
         rows = [_row(token) for token in answer["tokens"]]
@@ -50,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     members = {"name": args.name}
     if args.verb == "add":
         members |= {"role": args.role, "labels": " ".join(args.label), "seconds": str(args.seconds)}
-    answer = ask_people(args.config, "POST", f"tokens/{args.verb}", members)
+    answer = ask_people(args, "POST", f"tokens/{args.verb}", members)
     return show(answer, "" if isinstance(answer, Refused) else _told(args, answer), as_json=args.json)
 
 
