@@ -28,11 +28,12 @@ def outside(issuer: str, *lines: str, rule: str = _RULE) -> str:
 
 
 @contextmanager
-def machine(folder: Path, url: str, endpoints: str, *words: str) -> Iterator[tuple[Path, subprocess.Popen[bytes]]]:
-    """`bootgrant acquire` as the machine UUID: authorized at ``endpoints``, configured from the site at ``url``."""
-    cmdline = (
-        f"talos.config={url}/config?uuid=${{uuid}} {_OAUTH}client_id=machines {_OAUTH}extra_variable=uuid {endpoints}"
-    )
+def machine(
+    folder: Path, url: str, parameters: str, *words: str, client: str = "machines"
+) -> Iterator[tuple[Path, subprocess.Popen[bytes]]]:
+    """`bootgrant acquire` as the machine UUID: authorized by ``parameters``, configured from ``url``."""
+    own = f"{_OAUTH}client_id={client} {_OAUTH}extra_variable=uuid"
+    cmdline = f"talos.config={url}/config?uuid=${{uuid}} {own} {parameters}"
     command = bootgrant("acquire", "--cmdline", cmdline, "--set", f"uuid={UUID}", "--set", f"mac={MAC}", *words)
     console = folder / "console"
     with console.open("wb") as screen:
@@ -93,6 +94,20 @@ def test_oidc_provider_lets_in_and_bootgrant_delivers(
     with (
         served(tmp_path, more=outside(oidc.issuer, *lines)) as site,
         machine(tmp_path, site.url, endpoints, *words) as (console, process),
+    ):
+        url, code = where_to_approve(console)
+        oidc.approve(f"{url}?user_code={code}")
+        assert delivered(tmp_path, process) == CONFIG
+
+
+def test_a_client_with_a_secret_and_pkce_finds_the_provider_by_its_issuer(oidc: OidcProvider, tmp_path: Path) -> None:
+    checks = 'audiences = ["https://config.example/"]\nclient_ids = ["machines-basic"]'
+    parameters = (
+        f"{_OAUTH}client_secret={oidc.client_secret} {_OAUTH}scope=openid {_OAUTH}audience=https://config.example/"
+    )
+    with (
+        served(tmp_path, more=outside(oidc.issuer, checks)) as site,
+        machine(tmp_path, site.url, parameters, "--issuer", oidc.issuer, client="machines-basic") as (console, process),
     ):
         url, code = where_to_approve(console)
         oidc.approve(f"{url}?user_code={code}")
