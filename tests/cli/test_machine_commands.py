@@ -226,3 +226,12 @@ def test_explain_knows_finished_files_too(tmp_path: Path) -> None:
     done = run("machines", "explain", "--uuid", other, "--machines", folder)
     assert done.returncode == 0
     assert done.stdout.startswith(f"it gets {other}.yaml")
+
+
+def test_what_is_wrong_with_all_is_not_said_for_each(tmp_path: Path) -> None:
+    model = "entries:\n" + "".join(f"  - name: n{number}\n    layers: [all]\n" for number in range(20))
+    broken = "version: v1alpha1\nmachine: {}\ncluster: {}\n"
+    folder = write_machines(tmp_path / "m", {"machines.yaml": model, "all/00-base.yaml": broken})
+    lines = [line for line in run("check", "--machines", folder).stdout.splitlines() if "machine.type" in line]
+    assert len(lines) == 3
+    assert lines[-1].endswith("(and 17 more of the same)")

@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from bootgrant.machines.findings import Finding
     from bootgrant.service.machine_commands import Checked
 
+_ALIKE = 3
 _GITHUB = {"%": "%25", "\r": "%0D", "\n": "%0A", ":": "%3A", ",": "%2C"}
 
 
@@ -59,8 +61,16 @@ def run(args: argparse.Namespace) -> int:
 
 
 def text_lines(checked: Checked, errors: int) -> list[str]:
-    """One line for each finding, and how it went in all."""
-    lines = [f"{finding.level.value:7}  {told(finding)}" for finding in checked.findings]
+    """One line for each finding, the first few of those that say the same, and how it went in all."""
+    alike = Counter((finding.rule, finding.message) for finding in checked.findings)
+    shown: Counter[tuple[str, str]] = Counter()
+    lines = []
+    for finding in checked.findings:
+        key = (finding.rule, finding.message)
+        shown[key] += 1
+        if shown[key] <= _ALIKE:
+            more = f" (and {alike[key] - _ALIKE} more of the same)" if shown[key] == _ALIKE < alike[key] else ""
+            lines.append(f"{finding.level.value:7}  {told(finding)}{more}")
     warnings = len(checked.findings) - errors
     outcome = f"{checked.entries} entries, {_count(errors, 'error')}, {_count(warnings, 'warning')}"
     return [*lines, outcome + (f", {checked.revision}" if checked.revision else "")]

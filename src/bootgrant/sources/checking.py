@@ -15,7 +15,10 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def findings_of(snapshot: Snapshot, allowed: Sequence[Network] = ()) -> list[Finding]:
-    """Errors first, then warnings, each kind by its place. ``allowed`` are the networks that machines may ask from."""
+    """Errors first, then warnings, each kind by its place. ``allowed`` are the networks that machines may ask from.
+
+    That finished files hold secrets in clear is what they are for, and is not told.
+    """
     entries = list(snapshot.entries.values())
     files = {path: raw for path, raw in snapshot.tree.files.items() if not is_model(path)}
     beside = finished_entries(dict.fromkeys(snapshot.tree.beside, b""))
@@ -28,7 +31,7 @@ def findings_of(snapshot: Snapshot, allowed: Sequence[Network] = ()) -> list[Fin
         *(out_of_reach(entries, allowed) if allowed else ()),
         *shadowed_files(entries, beside),
         *unused_layers(entries, snapshot.listing),
-        *in_clear(files),
+        *(in_clear(files) if snapshot.has_model else ()),
     ]
     return sorted(_merged(found), key=lambda one: (one.level is not Level.ERROR, one.file, one.line, one.entry))
 
