@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from starlette.responses import RedirectResponse, Response
 
 from bootgrant.approval.audit import AuditEvent, AuditKind
-from bootgrant.approval.operators import VIA_BREAK_GLASS
+from bootgrant.approval.operators import VIA_BREAK_GLASS, Actor
 from bootgrant.operator_plane.visit import STAGE_PAGES, Visit
 from bootgrant.ports.operator_store import Stage
 from bootgrant.workflows.sign_in import Begun
@@ -29,7 +29,9 @@ async def arrive(visit: Visit, begun: Begun, goal: str) -> Response:
     if begun.stage is Stage.FULL:
         level = logging.WARNING if begun.via == VIA_BREAK_GLASS else logging.INFO
         log.log(level, "%r signed in from %s (%s)", name, visit.address, begun.via)
-        await note(visit, AuditKind.SIGNED_IN, name, begun.via)
+        operator = begun.operator
+        actor = Actor(operator.name, operator.role, operator.labels, begun.via)
+        await note(visit, AuditKind.SIGNED_IN, actor)
         response = RedirectResponse(goal, 303)
     else:
         response = RedirectResponse(f"{STAGE_PAGES[begun.stage]}?{urlencode({'next': goal})}", 303)
@@ -37,9 +39,10 @@ async def arrive(visit: Visit, begun: Begun, goal: str) -> Response:
     return response
 
 
-async def note(visit: Visit, kind: AuditKind, name: str, via: str) -> None:
+async def note(visit: Visit, kind: AuditKind, actor: Actor) -> None:
     """Put a sign-in or its end into the audit."""
-    await visit.plane.audit.append([AuditEvent(visit.plane.clock.now(), kind, name, via, address=visit.address)])
+    now = visit.plane.clock.now()
+    await visit.plane.audit.append([AuditEvent(now, kind, str(actor), actor.via, address=visit.address)])
 
 
 def local_path(text: str) -> str:

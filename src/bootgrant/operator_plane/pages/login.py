@@ -64,7 +64,7 @@ async def sign_out(visit: Visit) -> Response:
     if visit.session:
         await visit.plane.sessions.end(visit.session)
     if visit.actor:
-        await note(visit, AuditKind.SIGNED_OUT, visit.actor.name, visit.actor.via)
+        await note(visit, AuditKind.SIGNED_OUT, visit.actor)
     response = await signed_out_page(visit) or RedirectResponse("/login", 303)
     visit.plane.cookie.clear(response)
     return response
