@@ -143,3 +143,13 @@ def test_what_was_opened_is_on_no_disk(tmp_path: Path) -> None:
     assert b"swordfish-in-clear" in found.finish("cp-1", MachineIdentity()).config
     for path in tmp_path.rglob("*"):
         assert not path.is_file() or b"swordfish-in-clear" not in path.read_bytes()
+
+
+def test_a_program_that_hangs_is_not_waited_for_by_every_entry(tmp_path: Path) -> None:
+    path = program(tmp_path / "bin", "site-secret", f"echo x >> {tmp_path}/runs; sleep 60")
+    entry = "  - name: n{}\n    layers: [all]\n    variables: {{token: {{exec: [{}]}}}}\n"
+    model = "entries:\n" + "".join(entry.format(number, path) for number in range(5))
+    write_machines(tmp_path / "m", {"machines.yaml": model})
+    found = Snapshot(FolderTree(tmp_path / "m").tree(), Workshop(values=SiteValues([path], seconds=0.3)))
+    assert len(found.problems()) == 5
+    assert (tmp_path / "runs").read_text() == "x\n"

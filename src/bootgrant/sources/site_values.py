@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from bootgrant.machines.site_model import Command, Entry
 from bootgrant.sources.programs import ProgramFailed, run_program
 
 _MOST = 1 << 20
+_SPARED = 60.0
 
 
 class SiteValues:
@@ -18,6 +20,7 @@ class SiteValues:
     def __init__(self, allowed: Sequence[Path] = (), seconds: float = 10.0) -> None:
         self._allowed = {str(path) for path in allowed}
         self._seconds = seconds
+        self._hung_at: dict[str, float] = {}
 
     def value(self, entry: Entry, variable: str, command: Command) -> str:
         """What the program prints, without the line's end. Raises SiteBroken."""
@@ -29,12 +32,23 @@ class SiteValues:
             )
             raise SiteBroken([error("exec", told, entry.file, entry.line, entry.name)])
         try:
-            printed = run_program(
-                command.words, seconds=self._seconds, environment={"BOOTGRANT_ENTRY": entry.name}, most=_MOST
-            )
-            return printed.decode("utf-8").rstrip("\r\n")
+            return self._printed(entry, command).decode("utf-8").rstrip("\r\n")
         except ProgramFailed as failed:
             told = f"the variable {variable} has no value: {failed}"
         except UnicodeDecodeError:
             told = f"the variable {variable} has no value: {command.words[0]} printed what is not UTF-8"
         raise SiteBroken([error("exec", told, entry.file, entry.line, entry.name)])
+
+    def _printed(self, entry: Entry, command: Command) -> bytes:
+        """Raises ProgramFailed. A program that hangs is not waited for by every entry in turn."""
+        began = time.monotonic()
+        if began < self._hung_at.get(command.words[0], -_SPARED) + _SPARED:
+            raise ProgramFailed(f"{command.words[0]} took too long for another entry just now")
+        try:
+            return run_program(
+                command.words, seconds=self._seconds, environment={"BOOTGRANT_ENTRY": entry.name}, most=_MOST
+            )
+        except ProgramFailed:
+            if time.monotonic() - began >= self._seconds:
+                self._hung_at[command.words[0]] = time.monotonic()
+            raise
