@@ -14,6 +14,8 @@ from bootgrant.cli import main
 from bootgrant.service.init_site import init_site
 from support.answering_server import AnsweringServer, Asked, http
 from support.examined import HealthyServer, line
+from support.fakes import FakeClock
+from support.signing_provider import signing_provider
 from support.site import bootgrant, clean_environment, free_port, served
 
 
@@ -113,3 +115,20 @@ def test_a_site_that_lets_everybody_ask_is_warned_about(
     monkeypatch.setenv("BOOTGRANT_NETWORKS_MACHINES", "10.0.0.0/8,0.0.0.0/0")
     assert main(["doctor", "--config", str(made.config), "--strict"]) == 1
     assert "networks.machines has 0.0.0.0/0" in capsys.readouterr().out
+
+
+def test_the_outside_providers_of_a_site_are_asked_for_what_is_needed_of_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = init_site(tmp_path / "site", f"http://127.0.0.1:{free_port()}", "127.0.0.1:8080", "ana")
+    rule = '[[providers.rules]]\nclaims = {email = "*"}\nselect = ["*"]\n'
+    with signing_provider(FakeClock()) as provider, made.config.open("a") as file:
+        for name, issuer in (("good", provider.issuer), ("gone", f"http://127.0.0.1:{free_port()}")):
+            file.write(f'[[providers]]\nname = "{name}"\nissuer = "{issuer}"\naudiences = ["x"]\n{rule}')
+        file.flush()
+        assert main(["doctor", "--config", str(made.config), "--json"]) == 1
+    found = {each["message"]: each for each in json.loads(capsys.readouterr().out)["findings"]}
+    assert found["the provider good gives what is needed"]["level"] == "ok"
+    (gone,) = [each for message, each in found.items() if message.startswith("the provider gone")]
+    assert (gone["level"], gone["code"]) == ("error", "outside-provider-unusable")
+    assert "[[providers]]" in gone["fix"]

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from bootgrant.doctor.examination import Examination
     from bootgrant.doctor.findings import Finding
     from bootgrant.doctor.report import Report
+    from bootgrant.service.settings import Site
 
 _USAGE: Final = 2
 
@@ -108,10 +109,21 @@ def _subject(args: argparse.Namespace) -> tuple[str, str, list[Finding]]:
         site = load_site(args.config, os.environ)
         client_id = public_client(site) if args.client_id is None else args.client_id
         cmdline = _parameters(site.public_url, client_id)
-        return str(args.config), cmdline, list(examine_networks(site.machine_networks))
+        return str(args.config), cmdline, [*examine_networks(site.machine_networks), *_providers(site)]
     if "talos." in args.url:
         raise CannotWrite("that is no URL of a server; a kernel command line goes behind --cmdline")
     return args.url, _parameters(args.url, "talos" if args.client_id is None else args.client_id), []
+
+
+def _providers(site: Site) -> list[Finding]:
+    """Whether each of [[providers]] gives what its tokens are checked with."""
+    import asyncio
+
+    from bootgrant.doctor.site import examine_provider
+    from bootgrant.service.provider_check import look_at_providers
+    from bootgrant.service.system import SystemClock
+
+    return [examine_provider(look.name, look.problem) for look in asyncio.run(look_at_providers(site, SystemClock()))]
 
 
 def _parameters(server: str, client_id: str) -> str:

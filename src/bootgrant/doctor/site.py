@@ -15,3 +15,11 @@ def examine_networks(networks: Sequence[IPv4Network | IPv6Network]) -> Iterator[
             message = f"networks.machines has {network}: everybody may ask for a code and send it to an operator"
             fix = "name the networks where machines boot"
             yield Finding(Step.PARAMETERS, Level.WARNING, "open-networks", message, fix)
+
+
+def examine_provider(name: str, problem: str) -> Finding:
+    """One of ``[[providers]]``; ``problem`` is what kept it from being asked, empty when nothing did."""
+    if not problem:
+        return Finding(Step.DISCOVERY, Level.OK, "outside-provider", f"the provider {name} gives what is needed")
+    fix = "put it right in [[providers]] of bootgrant.toml, or at the provider; until then its tokens get 503"
+    return Finding(Step.DISCOVERY, Level.ERROR, "outside-provider-unusable", f"the provider {name}: {problem}", fix)

@@ -38,7 +38,7 @@ class OneProvider:
         self.settings = settings
         self._clock = clock
         self.provider = Provider(settings, clock)
-        documents = Documents(settings, self.provider, clock)
+        documents = self._documents = Documents(settings, self.provider, clock)
         self._check: _Checking
         match settings.check:
             case Check.JWT:
@@ -48,6 +48,12 @@ class OneProvider:
             case Check.USERINFO:
                 self._check = UserinfoCheck(settings, self.provider, documents)
         self._words: OrderedDict[bytes, tuple[Verified | TokenRefusal, float]] = OrderedDict()
+
+    async def probe(self, made_up: Secret) -> Verified | TokenRefusal:
+        """What is said of a token that nobody gave out; keys are fetched for it. Raises ProviderUnavailable."""
+        if self.settings.check is Check.JWT:
+            await self._documents.keys(None)
+        return await self.verify(made_up)
 
     async def verify(self, token: Secret) -> Verified | TokenRefusal:
         """Raises ProviderUnavailable."""
