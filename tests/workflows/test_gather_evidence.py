@@ -11,7 +11,7 @@ import pytest
 from bootgrant.approval.evidence import Check, Verdict
 from bootgrant.ports.evidence_source import Claim
 from bootgrant.ports.grant_store import StoreUnavailable
-from bootgrant.workflows.gather_evidence import GatherEvidence
+from bootgrant.workflows.gather_evidence import IN_LISTS, GatherEvidence
 from support.fakes import FakeClock
 from support.grants import pending_grant
 
@@ -80,6 +80,18 @@ async def test_one_that_fails_is_unknown(failure: Exception, told: str) -> None:
     (check,) = await gather.about(claim())
     assert check.verdict is Verdict.UNKNOWN
     assert told in check.detail
+
+
+async def test_a_list_shows_for_a_while_what_was_said_and_a_card_asks_again() -> None:
+    source, clock, asked = Source(is_quick=True, keeps=0.0), FakeClock(), claim()
+    gather = GatherEvidence([source], clock)
+    for seconds in (0, IN_LISTS, 0.5):
+        clock.advance(seconds)
+        await gather.known(asked)
+    assert source.asked == 2
+    clock.advance(0.5)
+    await gather.about(asked)
+    assert source.asked == 3
 
 
 async def test_an_answer_is_asked_for_anew_when_it_is_old() -> None:

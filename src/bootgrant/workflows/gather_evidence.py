@@ -23,6 +23,9 @@ log = logging.getLogger("bootgrant.evidence")
 PATIENCE: Final = 5.0
 """Seconds that a card waits for its evidence; what comes later is there the next time."""
 
+IN_LISTS: Final = 10.0
+"""Seconds for which lists show what was said: they are looked at once a second, by many, with hundreds of machines."""
+
 _LONGEST: Final = 120.0
 _KEPT: Final = 20_000
 Key = tuple[str, str, str]
@@ -45,14 +48,14 @@ class GatherEvidence:
 
     async def about(self, claim: Claim) -> tuple[Check, ...]:
         """What every source says, worst first; one that does not answer in time is unknown."""
-        return await self._gather(claim, self._patience)
+        return await self._gather(claim, self._patience, 0.0)
 
     async def known(self, claim: Claim) -> tuple[Check, ...]:
         """The same without waiting for those who ask outside: they are asked, and what they said already is told."""
-        return await self._gather(claim, 0.0)
+        return await self._gather(claim, 0.0, IN_LISTS)
 
-    async def _gather(self, claim: Claim, patience: float) -> tuple[Check, ...]:
-        asked = [(source, self._ask(source, claim)) for source in self._sources]
+    async def _gather(self, claim: Claim, patience: float, good_for: float) -> tuple[Check, ...]:
+        asked = [(source, self._ask(source, claim, max(good_for, source.keeps))) for source in self._sources]
         await asyncio.gather(*(answer for source, answer in asked if source.is_quick))
         slow = {answer for source, answer in asked if not source.is_quick and not answer.done()}
         if slow and patience > 0:
@@ -60,11 +63,11 @@ class GatherEvidence:
         checks = [check for source, answer in asked for check in _said(source, answer)]
         return worst_first(checks)
 
-    def _ask(self, source: EvidenceSource, claim: Claim) -> asyncio.Task[tuple[Check, ...]]:
+    def _ask(self, source: EvidenceSource, claim: Claim, good_for: float) -> asyncio.Task[tuple[Check, ...]]:
         key = (claim.grant.grant_id, source.name, claim.entry.fingerprint if claim.entry else "")
         now = self._clock.steady()
         asked = self._asked.get(key)
-        if asked is None or (asked.answer.done() and now - asked.at > source.keeps):
+        if asked is None or (asked.answer.done() and now - asked.at > good_for):
             asked = self._asked[key] = _Asked(asyncio.create_task(_answer(source, claim)), now)
             self._asked.move_to_end(key)
             while len(self._asked) > _KEPT:
