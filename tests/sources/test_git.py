@@ -178,3 +178,16 @@ def test_a_password_in_the_address_is_in_no_message(tmp_path: Path) -> None:
     with pytest.raises(SiteBroken) as caught:
         git.changed()
     assert "sw0rdfish" not in str(caught.value)
+
+
+async def test_the_lock_of_a_git_that_was_killed_long_ago_stops_nobody(upstream: Upstream, tmp_path: Path) -> None:
+    source = source_of(origin(upstream, tmp_path))
+    await rendered(source)
+    upstream.change("demo", "pushed")
+    pushed = upstream.commit()
+    lock = tmp_path / "machines.git" / "refs" / "bootgrant" / "fetched.lock"
+    lock.touch()
+    os.utime(lock, (1_000_000_000, 1_000_000_000))
+    source.look_now()
+    source.refresh()
+    assert (await rendered(source)).entry.revision == pushed

@@ -6,6 +6,7 @@ broken branch, or without the network, serves it on.
 
 from __future__ import annotations
 
+import contextlib
 import posixpath
 import shutil
 import time
@@ -182,6 +183,7 @@ class GitOrigin:
         try:
             if not (self._place / "HEAD").exists():
                 self._repository.run("init", "--quiet", "--bare", str(self._place))
+            self._forget_locks()
             wanted = f"+refs/heads/{self._branch}:{_FETCHED}"
             self._repository.run("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--", self._url, wanted)
         except ProgramFailed as failed:
@@ -190,6 +192,13 @@ class GitOrigin:
         else:
             self._failure = None
             self._fetched = self._repository.commit(_FETCHED)
+
+    def _forget_locks(self) -> None:
+        """Remove the locks of a git that was killed: none of ours may run longer than _SECONDS."""
+        for lock in self._place.rglob("*.lock"):
+            with contextlib.suppress(FileNotFoundError):
+                if time.time() - lock.stat().st_mtime > _SECONDS:
+                    lock.unlink()
 
     def _verify(self, commit: str) -> None:
         if self._signers is None:
