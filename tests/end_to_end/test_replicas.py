@@ -54,7 +54,8 @@ def test_a_decision_on_one_server_answers_the_machine_that_waits_on_the_other(tw
         assert there.command("approve", codes["user_code"]).returncode == 0
         decided = time.monotonic()
         token = held.result(30)
-        assert time.monotonic() - decided < 1
+        # Far sooner than the look at the table, which is the net under notices that do not come.
+        assert time.monotonic() - decided < 5
     assert poll(there, codes)["access_token"] == token["access_token"]
     assert [fetch(site, token).text for site in two] == [CONFIG, CONFIG]
 
