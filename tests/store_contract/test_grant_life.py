@@ -322,12 +322,12 @@ def live(places: Callable[[ExitStack], Servers], examples: int) -> None:
 
 
 def test_in_memory() -> None:
-    live(in_memory, 100)
+    live(in_memory, 60)
 
 
 def test_on_sqlite() -> None:
-    live(on_sqlite, 30)
+    live(on_sqlite, 15)
 
 
 def test_on_two_servers_of_one_postgresql(postgres: Cluster) -> None:
-    live(partial(on_postgresql, postgres), 15)
+    live(partial(on_postgresql, postgres), 8)

@@ -195,5 +195,6 @@ async def _http_error(_request: Request, error: Exception) -> Response:
 
 
 async def _store_down(request: Request, error: Exception) -> Response:
-    log.error("%s %s: %s", request.method, request.url.path, error)
+    # The route, not the path: somebody's name may stand in that.
+    log.error("%s %s: %s", request.method, request.scope["route"].path, error)
     return JSONResponse({"error": "store_unavailable", "message": str(error)}, 503)
