@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from bootgrant.wire.limits import REQUEST_HEAD
 from support.grants import UUID
 from support.machine import DEVICE_GRANT, TALOS
 from support.site import CONFIG, Served, served
@@ -147,3 +148,53 @@ def test_every_answer_carries_the_headers_that_keep_it_out_of_caches(site: Serve
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert answer.headers["content-type"] == "application/json"
         assert "date" in answer.headers
+
+
+@pytest.mark.parametrize("path", ["/token", "/introspect"])
+@pytest.mark.parametrize("head", ["long target", "long header", "many headers"])
+def test_a_head_without_end_is_refused_before_it_fills_the_memory(site: Served, path: str, head: str) -> None:
+    begins = {
+        "long target": f"POST {path}?",
+        "long header": f"POST {path} HTTP/1.1\r\nHost: x\r\nX: ",
+        "many headers": f"POST {path} HTTP/1.1\r\nHost: x\r\n",
+    }[head].encode()
+    more = (b"A: b\r\n" if head == "many headers" else b"x") * REQUEST_HEAD
+    with connect(site) as connection:
+        connection.sendall(begins)
+        # One byte more than it may have, and no unread one: the answer is not lost to a reset.
+        connection.sendall(more[: REQUEST_HEAD + 1 - len(begins)])
+        status, told = read_answer(connection)
+        assert (status, told["error_description"]) == (431, "the address and the headers are larger than 32 KiB")
+        assert connection.recv(1) == b""
+
+
+@pytest.mark.parametrize("path", ["/token", "/introspect"])
+def test_trailers_without_end_end_the_connection(site: Served, path: str) -> None:
+    with connect(site) as connection:
+        head = f"POST {path} HTTP/1.1\r\nHost: x\r\n{FORM}Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n"
+        connection.sendall(head.encode())
+        connection.sendall((b"A: b\r\n" * REQUEST_HEAD)[: REQUEST_HEAD + 1])
+        while connection.recv(4096):
+            pass
+
+
+@pytest.mark.parametrize("path", ["/token", "/introspect"])
+def test_a_large_head_is_refused_also_when_it_comes_at_once(site: Served, path: str) -> None:
+    with connect(site) as connection:
+        connection.sendall(request(path, "", f"X: {'x' * REQUEST_HEAD}"))
+        assert read_answer(connection)[0] == 431
+
+
+def test_a_head_behind_a_request_that_waits_is_limited_too(site: Served) -> None:
+    codes = httpx.post(f"{site.url}/device/code", data=TALOS, trust_env=False).json()
+    with connect(site) as connection:
+        connection.sendall(request("/token", poll_form(codes["device_code"])))
+        connection.sendall(b"POST /token HTTP/1.1\r\nX: " + b"x" * REQUEST_HEAD)
+        # It ends without an answer: one here would be taken for the answer to the poll.
+        assert connection.recv(1) == b""
+
+
+def test_a_large_body_behind_a_small_head_is_not_taken_for_a_large_head(site: Served) -> None:
+    with connect(site) as connection:
+        connection.sendall(request("/introspect", "x" * 10 * REQUEST_HEAD))
+        assert read_answer(connection)[0] == 413

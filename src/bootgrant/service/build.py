@@ -158,7 +158,7 @@ def build(site: Site, database: Database, key: bytes, held_most: int, clock: Clo
     collect = CollectEnded(database.grants, database.bindings, clock, site.kept)
     proxies = TrustedProxies(AllowedNetworks(site.trusted_proxies))
     endpoints = {path.encode(): endpoint for path, endpoint in busiest.items()}
-    short_way = ShortWay(endpoints, proxies, in_tasks=not isinstance(database, SqliteDatabase))
+    short_way = ShortWay(endpoints, proxies, in_tasks=not isinstance(database, SqliteDatabase), counts=counts)
     public, people = (proxies.before(StrictRequests(app)) for app in (router, pages))
     snapshots = RecordSnapshots(database.audit, source, clock)
     return Built(

@@ -1,8 +1,9 @@
-"""uvicorn's HTTP protocol, with two things of ours: limits on a slow request, and a short way for the busiest paths.
+"""uvicorn's HTTP protocol, with two things of ours: limits on a request, and a short way for the busiest paths.
 
 uvicorn limits the pause between two requests of a connection and nothing else: a connection that sends a byte a
-second, or nothing at all, would stay, and so would one that never reads its answer. Here a request has
-``REQUEST_SECONDS`` to arrive, and an answer that the system does not take has ``ANSWER_SECONDS`` to leave.
+second, or nothing at all, would stay, so would one that never reads its answer, and one that sends header lines for
+ever would fill the memory. Here a request has ``REQUEST_SECONDS`` to arrive and ``REQUEST_HEAD`` bytes for its head,
+and an answer that the system does not take has ``ANSWER_SECONDS`` to leave.
 
 Thousands of machines ask for codes and poll for tokens. Those requests go from the parser to their endpoint and back
 in one write, without the task, the event and the messages that ASGI needs. Everything else goes uvicorn's way. Both
@@ -13,10 +14,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, Final, cast
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from bootgrant.asgi.answer import Answer
@@ -24,11 +26,18 @@ from bootgrant.asgi.eager import Done, Rest, start
 from bootgrant.asgi.strict_requests import refuse_ambiguous
 from bootgrant.asgi.trusted_proxies import TrustedProxies
 from bootgrant.asgi.types import Scope
-from bootgrant.machine_plane.endpoint import TOO_LARGE, TOO_SLOW, OAuthEndpoint
-from bootgrant.wire.limits import ANSWER_SECONDS, REQUEST_BODY, REQUEST_SECONDS
+from bootgrant.counting import RequestCounts
+from bootgrant.machine_plane.endpoint import TOO_LARGE, TOO_SLOW, OAuthEndpoint, oauth_error
+from bootgrant.wire.device_flow import ErrorCode
+from bootgrant.wire.limits import ANSWER_SECONDS, REQUEST_BODY, REQUEST_HEAD, REQUEST_SECONDS
 
 NEVER: Final = float("inf")
 _SOONEST: Final = 0.05
+_CLOSE: Final = ((b"connection", b"close"),)
+_LONG_HEAD: Final = oauth_error(
+    ErrorCode.INVALID_REQUEST, f"the address and the headers are larger than {REQUEST_HEAD >> 10} KiB", 431, _CLOSE
+)
+_UNREADABLE: Final = oauth_error(ErrorCode.INVALID_REQUEST, "this is not HTTP/1.1", 400, _CLOSE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +51,7 @@ class ShortWay:
     endpoints: Mapping[bytes, OAuthEndpoint]
     proxies: TrustedProxies
     in_tasks: bool
+    counts: RequestCounts = field(default_factory=RequestCounts)
 
     async def respond(self, path: bytes, scope: Scope, body: bytes, gone: asyncio.Future[None]) -> Answer | None:
         refusal = refuse_ambiguous(scope)
@@ -67,6 +77,9 @@ class PatientProtocol(HttpToolsProtocol):
 
     ``_ends_at`` is when the connection has had its time, on the monotonic clock. One timer looks at it now and then:
     a request moves the deadline, and making a timer for each would cost as much as answering it.
+
+    ``_unread`` counts the bytes since the parser last handed over a whole head or a piece of a body: what it keeps
+    for itself, be it a target, headers, a chunk's extension or trailers.
     """
 
     way = NO_SHORT_WAY
@@ -78,6 +91,7 @@ class PatientProtocol(HttpToolsProtocol):
     _answering = False
     _keep_alive = True
     _gone: asyncio.Future[None] | None = None
+    _unread = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(cast("asyncio.Transport", transport))
@@ -90,6 +104,37 @@ class PatientProtocol(HttpToolsProtocol):
         if self._gone is not None and not self._gone.done():
             self._gone.set_result(None)
         super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self.timeout_keep_alive_task is not None:
+            self._unset_keepalive_if_required()
+        self._unread += len(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            # No other protocol is spoken here, and a server may ignore the offer (RFC 9110 section 7.8).
+            return
+        except httptools.HttpParserError as error:
+            # Counted only: a line in the log for each would let a stranger fill the disk.
+            self._refuse(_LONG_HEAD if isinstance(error.__context__, _HeadTooLong) else _UNREADABLE)
+            return
+        if self._unread > REQUEST_HEAD:
+            self._refuse(_LONG_HEAD)
+
+    def _refuse(self, answer: Answer) -> None:
+        """End the connection; with ``answer`` where it cannot be taken for the answer to the request before."""
+        if self.transport.is_closing():
+            return
+        self.way.counts.answered["unreadable", answer.status] += 1
+        if self._answering or not self._is_answered():
+            self.transport.close()
+            return
+        self._keep_alive = False
+        self._write(answer)
+
+    def _is_answered(self) -> bool:
+        """Whether no request of ASGI's way waits for its answer. uvicorn has no cycle before the first of them."""
+        return bool(getattr(self.cycle, "response_complete", True))
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -116,6 +161,7 @@ class PatientProtocol(HttpToolsProtocol):
         if self._answering:
             # A pipelined request while another waits for its answer: it is not read, and the connection ends then.
             self._keep_alive = False
+            self.url, self.headers = b"", []
             return
         self.url = b""
         self.headers = []
@@ -126,12 +172,13 @@ class PatientProtocol(HttpToolsProtocol):
             self._look_again()
 
     def on_headers_complete(self) -> None:
+        if self._unread > REQUEST_HEAD and _size(self.url, self.headers) > REQUEST_HEAD:
+            raise _HeadTooLong
+        self._unread = 0
         if self._answering:
             return
         path = self.url.partition(b"?")[0]
-        # uvicorn has no cycle before a connection's first request.
-        idle = getattr(self.cycle, "response_complete", True)
-        if idle and path in self.way.endpoints and not self.expect_100_continue:
+        if self._is_answered() and path in self.way.endpoints and not self.expect_100_continue:
             self._path = path
             self._body: list[bytes] = []
             self._size = 0
@@ -144,6 +191,7 @@ class PatientProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
+        self._unread = 0
         if self._path is None:
             super().on_body(body)
             return
@@ -152,6 +200,7 @@ class PatientProtocol(HttpToolsProtocol):
             self._body.append(body)
 
     def on_message_complete(self) -> None:
+        self._unread = 0
         if self._path is None:
             super().on_message_complete()
             return
@@ -244,3 +293,12 @@ class PatientProtocol(HttpToolsProtocol):
             self._write(self._cut_short(self._path, TOO_SLOW))
         else:
             self.transport.close()
+
+
+class _HeadTooLong(Exception):
+    """Ends the parser's work."""
+
+
+def _size(url: bytes, headers: list[tuple[bytes, bytes]]) -> int:
+    """About how many bytes a head was that arrived in one piece with what follows it."""
+    return len(url) + sum(len(name) + len(value) + 4 for name, value in headers)

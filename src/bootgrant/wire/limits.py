@@ -3,6 +3,9 @@
 REQUEST_BODY = 16 * 1024
 """A form posted to ``/device/code`` or ``/token``."""
 
+REQUEST_HEAD = 32 * 1024
+"""The target and the header lines of one request."""
+
 REQUEST_SECONDS = 15.0
 """How long a request may take to arrive."""
 
