@@ -198,3 +198,39 @@ def test_a_large_body_behind_a_small_head_is_not_taken_for_a_large_head(site: Se
     with connect(site) as connection:
         connection.sendall(request("/introspect", "x" * 10 * REQUEST_HEAD))
         assert read_answer(connection)[0] == 413
+
+
+@pytest.mark.parametrize(
+    "sent", [b"\x16\x03\x01\x02\x00", b"GET / HTTP/9\r\n\r\n", b"POST /token HTTP/1.1\r\nHost : x\r\n\r\n"]
+)
+def test_what_is_no_http_is_told_so_in_json_and_counted_but_not_logged(site: Served, sent: bytes) -> None:
+    counted = 'bootgrant_answers_total{endpoint="unreadable",status="400"}'
+    before = metric(site, counted)
+    with connect(site) as connection:
+        connection.sendall(sent)
+        head, _, body = b"".join(iter(lambda: connection.recv(4096), b"")).partition(b"\r\n\r\n")
+    assert json.loads(body) == {"error": "invalid_request", "error_description": "this is not HTTP/1.1"}
+    assert b"400 Bad Request" in head
+    assert b"cache-control: no-store" in head
+    assert metric(site, counted) == before + 1
+    assert "Invalid HTTP" not in site.log
+
+
+def test_an_offered_upgrade_is_ignored_without_a_word_in_the_log(site: Served) -> None:
+    upgrade = {"Connection": "Upgrade", "Upgrade": "websocket"}
+    assert httpx.get(f"{site.url}/healthz", headers=upgrade, trust_env=False).status_code == 200
+    assert "pgrade" not in site.log
+
+
+@pytest.mark.parametrize("path", ["/token", "/introspect"])
+@pytest.mark.parametrize("host", ["", "a,b", "a b", "a/b", "a@b"])
+def test_a_host_that_can_be_read_in_two_ways_is_refused(site: Served, path: str, host: str) -> None:
+    with connect(site) as connection:
+        connection.sendall(request(path, poll_form("x")).replace(b"Host: x", f"Host: {host}".encode()))
+        status, told = read_answer(connection)
+        assert (status, told["error_description"]) == (400, "the header host is not a name with an optional port")
+
+
+def metric(site: Served, name: str) -> float:
+    lines = httpx.get(f"{site.url}/metrics", trust_env=False).text.splitlines()
+    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from bootgrant.asgi.answer import Answer, json_answer
 from bootgrant.asgi.types import App, Receive, Scope, Send
 
 _ONCE: Final = (b"host", b"content-length", b"transfer-encoding", b"authorization", b"content-type")
+_HOST: Final = re.compile(rb"[A-Za-z0-9._~%:\[\]-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +42,17 @@ def _ambiguous(scope: Scope) -> str | None:
         for name in _ONCE:
             if names.count(name) > 1:
                 return f"the header {name.decode()} is repeated"
-    if b"host" not in names and scope.get("http_version") == "1.1":
-        return "the header host is missing"
+    if b"host" not in names:
+        if scope.get("http_version") == "1.1":
+            return "the header host is missing"
+    elif not _is_host(scope["headers"][names.index(b"host")][1]):
+        return "the header host is not a name with an optional port"
     if b"transfer-encoding" in names and b"content-length" in names:
         return "the body has a length and chunks"
     return None
+
+
+@lru_cache(maxsize=256)
+def _is_host(value: bytes) -> bool:
+    """Whether it is one host (RFC 9112 section 3.2); kept, because nearly every request has the same."""
+    return _HOST.fullmatch(value) is not None
