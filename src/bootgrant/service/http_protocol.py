@@ -33,6 +33,8 @@ from bootgrant.wire.limits import ANSWER_SECONDS, REQUEST_BODY, REQUEST_HEAD, RE
 
 NEVER: Final = float("inf")
 _SOONEST: Final = 0.05
+_FIRST_WORD: Final = 2.0
+"""Seconds that a connection has for its first request when the server stops."""
 _CLOSE: Final = ((b"connection", b"close"),)
 _LONG_HEAD: Final = oauth_error(
     ErrorCode.INVALID_REQUEST, f"the address and the headers are larger than {REQUEST_HEAD >> 10} KiB", 431, _CLOSE
@@ -79,7 +81,8 @@ class PatientProtocol(HttpToolsProtocol):
     a request moves the deadline, and making a timer for each would cost as much as answering it.
 
     ``_unread`` counts the bytes since the parser last handed over a whole head or a piece of a body: what it keeps
-    for itself, be it a target, headers, a chunk's extension or trailers.
+    for itself, be it a target, headers, a chunk's extension or trailers. ``_idle`` holds between the answer to one
+    request and the first byte of the next, and not before the first request.
     """
 
     way = NO_SHORT_WAY
@@ -92,6 +95,7 @@ class PatientProtocol(HttpToolsProtocol):
     _keep_alive = True
     _gone: asyncio.Future[None] | None = None
     _unread = 0
+    _idle = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(cast("asyncio.Transport", transport))
@@ -152,10 +156,25 @@ class PatientProtocol(HttpToolsProtocol):
             self._full = None
 
     def shutdown(self) -> None:
+        """The server stops: every request is answered that was asked, or is asked now, and it is the last one here.
+
+        Who has just connected is about to ask, and would take the end of the connection for a failure.
+        """
+        self._keep_alive = False
         if self._answering:
-            self._keep_alive = False
-        else:
-            super().shutdown()
+            return
+        if not self._is_answered():
+            self.cycle.keep_alive = False
+        elif self._idle and not self._unread:
+            self.transport.close()
+        elif not self._unread and self._path is None:
+            self._stop_looking()
+            self._ends_at = min(self._ends_at, monotonic() + _FIRST_WORD)
+            self._look_again()
+
+    def on_response_complete(self) -> None:
+        self._idle = not self.pipeline
+        super().on_response_complete()
 
     def on_message_begin(self) -> None:
         if self._answering:
@@ -163,6 +182,7 @@ class PatientProtocol(HttpToolsProtocol):
             self._keep_alive = False
             self.url, self.headers = b"", []
             return
+        self._idle = False
         self.url = b""
         self.headers = []
         self.expect_100_continue = False
@@ -189,6 +209,8 @@ class PatientProtocol(HttpToolsProtocol):
         self.url, self.headers, self.expect_100_continue = url, headers, expects
         self.scope["headers"] = headers
         super().on_headers_complete()
+        if not self._keep_alive:
+            self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         self._unread = 0
@@ -207,7 +229,7 @@ class PatientProtocol(HttpToolsProtocol):
         if self._answering:
             return
         self._ends_at = NEVER
-        self._keep_alive = self.parser.should_keep_alive()
+        self._keep_alive = self._keep_alive and self.parser.should_keep_alive()
         self._answering = True
         if self._size > REQUEST_BODY:
             self._keep_alive = False
@@ -265,6 +287,7 @@ class PatientProtocol(HttpToolsProtocol):
             self.transport.close()
             return
         self.server_state.total_requests += 1
+        self._idle = True
         self._ends_at = monotonic() + self.timeout_keep_alive
         if self._timer is None:
             self._look_again()

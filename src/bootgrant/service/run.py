@@ -36,6 +36,8 @@ log = logging.getLogger("bootgrant")
 _CERTIFICATE_LOOK = 5.0
 _FIRST_READ = 20.0
 _DATABASE_PATIENCE = 20.0
+_HANDSHAKES = 0.5
+"""Seconds for TLS handshakes that are under way when the server stops: until then uvicorn does not know of them."""
 
 
 class _Server(uvicorn.Server):
@@ -48,6 +50,13 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.answering.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """No connection is taken any more; those that were taken show themselves before they are told to end."""
+        for server in self.servers:
+            server.close()
+        await asyncio.sleep(_HANDSHAKES if self.config.ssl else 0)
+        await super().shutdown(sockets)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
