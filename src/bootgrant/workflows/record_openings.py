@@ -1,7 +1,7 @@
 """Machines that ask are put into the audit beside their requests, never in their way.
 
 The request itself is durable before its answer leaves; the audit has it within a second. Anybody on the network can
-ask, as often as they like, so a flood must not fill the disk: a few thousand requests are recorded one by one, beyond
+ask, as often as they like, so a flood must not fill the disk: a thousand requests are recorded one by one, beyond
 that their number is, as one event. Decisions and deliveries are recorded one by one always, with the claim in them.
 """
 
@@ -20,7 +20,7 @@ from bootgrant.workflows.audit_events import opened
 
 log = logging.getLogger("bootgrant.audit")
 
-BURST: Final = 3000
+BURST: Final = 1000
 """Requests that are recorded one by one however fast they come."""
 
 EVERY: Final = 0.1
