@@ -103,3 +103,20 @@ def test_systemd_takes_the_unit_before_cloud_inits_local_stage(checkout: Path) -
     done = subprocess.run([str(analyze), "verify", f"--root={system}", *names], capture_output=True, text=True)
     said = [line for line in done.stderr.splitlines() if not line.startswith("systemd-")]  # its programs are not here
     assert said == []
+
+
+@pytest.mark.parametrize("sockets", [("bootgrant.socket",), ("bootgrant.socket", "bootgrant-people.socket")])
+def test_systemd_takes_the_servers_units(tmp_path: Path, sockets: tuple[str, ...]) -> None:
+    analyze = parts.program("systemd-analyze", "systemd")
+    units = tmp_path / "usr/lib/systemd/system"
+    shutil.copytree("/usr/lib/systemd/system", units, symlinks=True)
+    (tmp_path / "lib").symlink_to("usr/lib")
+    for name in ("bootgrant.service", *sockets):
+        shutil.copy(ROOT / "packaging" / "systemd" / name, units)
+    program = tmp_path / "opt/bootgrant/bin/bootgrant"
+    program.parent.mkdir(parents=True)
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    command = [str(analyze), "verify", f"--root={tmp_path}", "bootgrant.service", *sockets]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert [line for line in done.stderr.splitlines() if "bootgrant" in line] == []

@@ -25,6 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NUMBER",
         help="take this listening socket instead of opening one (systemd's socket activation needs no flag)",
     )
+    parser.add_argument(
+        "--people-fd", type=int, metavar="NUMBER", help="the same for the pages, where operators.listen is set"
+    )
     for setting in SETTINGS:
         if setting.flag:
             parser.add_argument(
@@ -34,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from bootgrant.ports.grant_store import StoreUnavailable
-    from bootgrant.service.listening import activated
+    from bootgrant.service.listening import Inherited, activated
     from bootgrant.service.logs import start_log
     from bootgrant.service.run import serve
     from bootgrant.service.settings import SettingsError, load_site
@@ -49,8 +52,10 @@ def run(args: argparse.Namespace) -> int:
         return 1
     listener = start_log(site.log_format)
     try:
-        descriptor = args.fd if args.fd is not None else activated(os.environ)
-        serve(site, lambda: _say_ready(site.public_url, site.listen), descriptor)
+        taken = activated(os.environ)
+        if args.fd is not None or args.people_fd is not None:
+            taken = Inherited(args.fd, args.people_fd)
+        serve(site, lambda: _say_ready(site.public_url, site.listen), taken)
     except (SettingsError, StoreUnavailable) as error:
         print(f"bootgrant: {error}", file=sys.stderr)
         return 1

@@ -6,13 +6,25 @@ import errno
 import os
 import socket
 from collections.abc import MutableMapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from bootgrant.service.data_folder import socket_address
 from bootgrant.service.settings import SettingsError
 
 _BACKLOG = 4096
 _FIRST_ACTIVATED = 3
+PEOPLE: Final = "people"
+"""The name of the socket unit's descriptor for ``operators.listen`` (``FileDescriptorName=``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inherited:
+    """File descriptors of listening sockets that another program opened; None: this server opens its own."""
+
+    public: int | None = None
+    pages: int | None = None
 
 
 def listen_public(host: str, port: int) -> socket.socket:
@@ -45,11 +57,22 @@ def inherited(number: int) -> socket.socket:
     return listener
 
 
-def activated(environment: MutableMapping[str, str]) -> int | None:
-    """The first descriptor that systemd handed to this process (sd_listen_fds(3)); its variables are taken away."""
+def activated(environment: MutableMapping[str, str]) -> Inherited:
+    """The descriptors that systemd handed to this process (sd_listen_fds(3)); its variables are taken away.
+
+    The one named ``people`` is for the pages, the one with any other name for machines. Raises SettingsError.
+    """
     process, count = environment.pop("LISTEN_PID", ""), environment.pop("LISTEN_FDS", "")
-    environment.pop("LISTEN_FDNAMES", None)
-    return _FIRST_ACTIVATED if process == str(os.getpid()) and count.isdigit() and int(count) > 0 else None
+    names = environment.pop("LISTEN_FDNAMES", "").split(":")
+    if process != str(os.getpid()) or not count.isdigit():
+        return Inherited()
+    named = {number: names[number] if number < len(names) else "" for number in range(int(count))}
+    pages = [_FIRST_ACTIVATED + number for number, name in named.items() if name == PEOPLE]
+    public = [_FIRST_ACTIVATED + number for number, name in named.items() if name != PEOPLE]
+    if len(pages) > 1 or len(public) > 1:
+        told = f"FileDescriptorName={PEOPLE} names the one for the pages, any other name the one for machines"
+        raise SettingsError(f"systemd handed over {count} sockets, and at most two can be told apart: {told}")
+    return Inherited(public[0] if public else None, pages[0] if pages else None)
 
 
 def listen_admin(path: Path) -> socket.socket:

@@ -23,9 +23,9 @@ from bootgrant.service.data_folder import admin_socket, code_key, prepare_data_f
 from bootgrant.service.database import open_database
 from bootgrant.service.decisions import Decisions
 from bootgrant.service.http_protocol import NO_SHORT_WAY, ShortWay, protocol_with
-from bootgrant.service.listening import inherited, listen_admin, listen_public
+from bootgrant.service.listening import Inherited, inherited, listen_admin, listen_public
 from bootgrant.service.notifying import notify_forever
-from bootgrant.service.settings import Site
+from bootgrant.service.settings import SettingsError, Site
 from bootgrant.service.system import SystemClock, SystemEntropy
 from bootgrant.service.tls import ServerTls
 from bootgrant.sources.layered import LayeredSource
@@ -38,6 +38,10 @@ _FIRST_READ = 20.0
 _DATABASE_PATIENCE = 20.0
 _HANDSHAKES = 0.5
 """Seconds for TLS handshakes that are under way when the server stops: until then uvicorn does not know of them."""
+_NO_PAGES = (
+    "a socket for the pages was handed over, but operators.listen is empty: set it, or take the socket away "
+    "(systemctl disable --now bootgrant-people.socket)"
+)
 
 
 class _Server(uvicorn.Server):
@@ -72,29 +76,36 @@ class _Listeners:
     admin: socket.socket
 
 
-def serve(site: Site, ready: Callable[[], None] = lambda: None, descriptor: int | None = None) -> None:
-    """Serve until a signal. ``ready`` is called when every socket answers; ``descriptor`` is a listening socket
-    to use instead of ``listen``.
+def serve(site: Site, ready: Callable[[], None] = lambda: None, taken: Inherited | None = None) -> None:
+    """Serve until a signal. ``ready`` is called when every socket answers; ``taken`` are listening sockets
+    to use instead of ``listen`` and ``operators.listen``.
 
     Raises SettingsError and StoreUnavailable before anything is served.
     """
     prepare_data_folder(site.data)
     tls = ServerTls(site.tls) if site.tls else None
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_open_and_serve(site, tls, ready, descriptor))
+        runner.run(_open_and_serve(site, tls, ready, taken or Inherited()))
 
 
-async def _open_and_serve(site: Site, tls: ServerTls | None, ready: Callable[[], None], descriptor: int | None) -> None:
+async def _open_and_serve(site: Site, tls: ServerTls | None, ready: Callable[[], None], taken: Inherited) -> None:
     # The database first: its lock keeps a second server away from this one's sockets.
     async with open_database(site, SystemClock().now(), patience=_DATABASE_PATIENCE) as database:
         with contextlib.ExitStack() as stack:
-            public = inherited(descriptor) if descriptor is not None else listen_public(*site.listen)
-            stack.enter_context(public)
-            pages = stack.enter_context(listen_public(*site.operators_listen)) if site.operators_listen else None
+            public = stack.enter_context(_listener(taken.public, site.listen))
+            pages = None
+            if site.operators_listen:
+                pages = stack.enter_context(_listener(taken.pages, site.operators_listen))
+            elif taken.pages is not None:
+                raise SettingsError(_NO_PAGES)
             path = admin_socket(site.data)
             admin = stack.enter_context(listen_admin(path))
             stack.callback(path.unlink, missing_ok=True)
             await _serve(site, database, _Listeners(public, pages, admin), tls, ready)
+
+
+def _listener(descriptor: int | None, place: tuple[str, int]) -> socket.socket:
+    return listen_public(*place) if descriptor is None else inherited(descriptor)
 
 
 async def _serve(

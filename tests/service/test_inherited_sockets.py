@@ -1,0 +1,107 @@
+"""Sockets that outlive the server: one for machines, one for people, told apart by their names."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from bootgrant.service.listening import Inherited, activated
+from bootgrant.service.settings import SettingsError
+from support.site import Served, bootgrant, clean_environment, free_port, served
+
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+
+
+def of_systemd(count: int, names: str) -> dict[str, str]:
+    return {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": str(count), "LISTEN_FDNAMES": names, "HOME": "/root"}
+
+
+@pytest.mark.parametrize(
+    ("count", "names", "taken"),
+    [
+        (1, "machines", Inherited(3, None)),
+        (1, "", Inherited(3, None)),
+        (1, "site.socket", Inherited(3, None)),
+        (1, "people", Inherited(None, 3)),
+        (2, "machines:people", Inherited(3, 4)),
+        (2, "people:site.socket", Inherited(4, 3)),
+        (0, "", Inherited()),
+    ],
+)
+def test_the_name_says_whom_a_socket_is_for(count: int, names: str, taken: Inherited) -> None:
+    environment = of_systemd(count, names)
+    assert activated(environment) == taken
+    assert environment == {"HOME": "/root"}
+
+
+@pytest.mark.parametrize("names", ["a:b", "people:people", "machines:people:more"])
+def test_sockets_that_cannot_be_told_apart_are_refused(names: str) -> None:
+    environment = of_systemd(names.count(":") + 1, names)
+    with pytest.raises(SettingsError, match="FileDescriptorName=people"):
+        activated(environment)
+
+
+def test_variables_for_another_process_are_nothing_to_us() -> None:
+    assert activated({**of_systemd(1, "machines"), "LISTEN_PID": "1"}) == Inherited()
+
+
+@contextlib.contextmanager
+def next_server(site: Served, listeners: Mapping[str, socket.socket]) -> Iterator[subprocess.Popen[bytes]]:
+    """`bootgrant serve` with these sockets, handed over as systemd does: from descriptor 3 on, and three variables."""
+    numbers = [listener.fileno() for listener in listeners.values()]
+    launch = (
+        "import os; "
+        f"above = [os.dup2(number, 100 + place) for place, number in enumerate({numbers})]; "
+        "[os.dup2(number, 3 + place) for place, number in enumerate(above)]; "
+        f"os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='{len(numbers)}', "
+        f"LISTEN_FDNAMES={':'.join(listeners)!r}); "
+        f"os.execv({sys.executable!r}, {bootgrant('serve', '--config', str(site.made.config))!r})"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", launch], pass_fds=numbers, env=clean_environment(), stderr=subprocess.PIPE
+    )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.communicate(timeout=20)
+
+
+def asked(stack: contextlib.ExitStack, listener: socket.socket, request: bytes) -> socket.socket:
+    connection = stack.enter_context(socket.create_connection(listener.getsockname(), timeout=30))
+    connection.sendall(request)
+    return connection
+
+
+def test_machines_and_people_wait_while_one_server_follows_another(tmp_path: Path) -> None:
+    with contextlib.ExitStack() as stack:
+        site = stack.enter_context(served(tmp_path))
+        assert site.stop() == 0
+        place = f"127.0.0.1:{free_port()}"
+        head, _, tail = site.made.config.read_text().partition("[operators]")
+        tail = tail.replace('listen = ""', f'listen = "{place}"', 1)
+        tail = tail.replace('public_url = ""', f'public_url = "http://{place}"', 1)
+        site.made.config.write_text(f"{head}[operators]{tail}")
+        login = f"GET /login HTTP/1.1\r\nHost: {place}\r\nConnection: close\r\n\r\n".encode()
+        machines, people = (stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(2))
+        for _ in range(2):
+            early = asked(stack, machines, HEALTH), asked(stack, people, login)
+            with next_server(site, {"people": people, "machines": machines}):
+                for connection in early:
+                    assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_socket_for_people_without_a_listener_of_their_own_is_refused(tmp_path: Path) -> None:
+    with served(tmp_path) as site, socket.create_server(("127.0.0.1", 0)) as people:
+        assert site.stop() == 0
+        with next_server(site, {"people": people}) as process:
+            assert process.wait(30) == 1
+            assert process.stderr is not None
+            assert b"operators.listen is empty" in process.stderr.read()
