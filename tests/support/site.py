@@ -142,8 +142,8 @@ def served(
     site = Served(folder / "site", made, url=url)
     if machine is not None:
         (site.machines / f"{UUID}.yaml").write_text(machine)
-    site.start()
     try:
+        site.start()
         yield site
     finally:
         if site.process.poll() is None:
