@@ -202,3 +202,15 @@ def test_the_request_for_codes_has_what_was_asked_for_and_nothing_else() -> None
 def test_the_token_request_repeats_it_with_the_code() -> None:
     form = token_form("cid", Secret("DC"), (), "", {"uuid": "U"})
     assert form == {"client_id": "cid", "uuid": "U", "grant_type": GRANT_TYPE, "device_code": "DC"}
+
+
+@given(st.text(min_size=1))
+def test_a_description_leaves_in_the_characters_of_the_rfc(text: str) -> None:
+    told = OAuthError("access_denied", text).as_json()["error_description"]
+    assert all(letter in "\x20\x21" or "\x23" <= letter <= "\x5b" or "\x5d" <= letter <= "\x7e" for letter in told)
+    assert len(told) <= 300
+
+
+def test_a_description_stays_readable() -> None:
+    told = OAuthError("access_denied", 'not yours: "r\u00e4um" \\ ok').as_json()["error_description"]
+    assert told == "not yours: 'raum' / ok"

@@ -21,6 +21,8 @@ from bootgrant.wire.limits import VARIABLE
 from bootgrant.workflows.admission import TooMany
 from bootgrant.workflows.open_grant import OpenedGrant, OpenGrant, RecentlyDenied
 
+_REASON: Final = 200
+"""Characters of a denial's reason: what follows it is told too."""
 _LIMITS: Final = {TooMany.FROM_ADDRESS: "too_many_from_address", TooMany.IN_ALL: "too_many"}
 _JSON: Final[Headers] = ((b"content-type", b"application/json"),)
 
@@ -81,7 +83,8 @@ def _parse(form: dict[str, str]) -> MachineIdentity:
 
 def _write_denial(denied: RecentlyDenied) -> Answer:
     again = f"ask again in {max(1, round(denied.left / 60))} min"
-    return oauth_error(ErrorCode.ACCESS_DENIED, f"{denied.reason or 'an operator refused this machine'}; {again}")
+    told = denied.reason[:_REASON] or "an operator refused this machine"
+    return oauth_error(ErrorCode.ACCESS_DENIED, f"{told}; {again}")
 
 
 def _write(opened: OpenedGrant, where: Where) -> Answer:

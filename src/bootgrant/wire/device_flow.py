@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -28,6 +29,8 @@ SLOW_DOWN_STEP: Final = 5
 _MAX_SECONDS: Final = 10 * 365 * 86400
 _MAX_SHOWN: Final = 2048
 _MAX_USER_CODE: Final = 256
+_MAX_DESCRIPTION: Final = 300
+_INSTEAD: Final = {'"': "'", "\\": "/", "\n": " ", "\t": " "}
 
 
 class ErrorCode(StrEnum):
@@ -60,11 +63,19 @@ class OAuthError:
 
     def as_json(self) -> dict[str, str]:
         """The members of the JSON answer."""
-        described = {"error_description": self.description} if self.description else {}
+        described = {"error_description": _described(self.description)} if self.description else {}
         return {"error": str(self.code), **described}
 
     def __str__(self) -> str:
         return f"{self.code}: {self.description}" if self.description else str(self.code)
+
+
+def _described(text: str) -> str:
+    """``text`` in the characters that RFC 6749 section 5.2 allows (%x20-21, 23-5B, 5D-7E), within a limit."""
+    if not (text.isascii() and text.isprintable()) or '"' in text or "\\" in text:
+        plain = (letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
+        text = "".join(_INSTEAD.get(letter) or (letter if " " <= letter <= "~" else "?") for letter in plain)
+    return text if len(text) <= _MAX_DESCRIPTION else f"{text[: _MAX_DESCRIPTION - 3]}..."
 
 
 @dataclass(frozen=True, slots=True)
