@@ -119,10 +119,25 @@ async def test_there_is_room_again_when_requests_are_decided_or_over(small_site:
         await ask(small_site.client(), serial=f"Y{number}")
 
 
-async def test_a_machine_that_asks_again_and_again_does_not_use_up_its_address(small_site: InProcess) -> None:
-    for _ in range(20):
+async def test_a_machine_that_asks_again_and_again_is_stopped_for_a_while_and_stops_nobody_else(
+    small_site: InProcess,
+) -> None:
+    for _ in range(12):
         await ask(small_site.client())
+    answer = await small_site.client().post("/device/code", data=TALOS)
+    assert (answer.status_code, answer.json()["error"]) == (429, "temporarily_unavailable")
     assert len(await queue(small_site)) == 1
+    await ask(small_site.client("10.20.0.99"), serial="0OCZJ19N65")
+    small_site.clock.advance(601)
+    await ask(small_site.client())
+
+
+async def test_a_network_of_64_bits_is_one_address(small_site: InProcess) -> None:
+    for number in range(3):
+        await ask(small_site.client(f"fd00::{number}:1"), serial=f"X{number}")
+    form = {"client_id": "talos", "serial": "X3"}
+    assert (await small_site.client("fd00::4:1").post("/device/code", data=form)).status_code == 429
+    assert (await small_site.client("fd00:0:0:1::1").post("/device/code", data=form)).status_code == 200
 
 
 async def test_ended_requests_are_forgotten_and_delivered_ones_kept_as_history(site: InProcess) -> None:

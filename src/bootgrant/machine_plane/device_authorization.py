@@ -23,7 +23,7 @@ from bootgrant.workflows.open_grant import OpenedGrant, OpenGrant, RecentlyDenie
 
 _REASON: Final = 200
 """Characters of a denial's reason: what follows it is told too."""
-_LIMITS: Final = {TooMany.FROM_ADDRESS: "too_many_from_address", TooMany.IN_ALL: "too_many"}
+_LIMITS: Final = {TooMany.FROM_ADDRESS: "too_many_from_address", TooMany.OFTEN: "too_often", TooMany.IN_ALL: "too_many"}
 _JSON: Final[Headers] = ((b"content-type", b"application/json"),)
 
 

@@ -114,7 +114,7 @@ def build(site: Site, database: Database, key: bytes, held_most: int, clock: Clo
     codes = UserCodes(key)
     source = machine_source(site, clock)
     held = HeldPolls(held_most)
-    admission = Admission(site.pending_per_address, site.pending_in_all)
+    admission = Admission(site.pending_per_address, site.pending_in_all, site.rules.lifetime)
     counts = RequestCounts()
     rules = MachineRules(AllowedNetworks(site.machine_networks), site.clients, counts)
     decisions = build_decisions(site, database, source, clock, entropy, codes, admission)

@@ -173,7 +173,13 @@ SETTINGS: Final = (
         "How long a denied machine that asks again is refused without asking a person.",
     ),
     Setting("grants.kept", Kind.DURATION, "90d", "How long delivered grants are kept, as the history of a machine."),
-    Setting("limits.pending_per_address", Kind.COUNT, 1000, "How many requests from one address may wait at once."),
+    Setting(
+        "limits.pending_per_address",
+        Kind.COUNT,
+        1000,
+        "How many requests from one address may wait at once; it may ask four times as often within grants.lifetime. "
+        "An IPv6 network of 64 bits counts as one address.",
+    ),
     Setting("limits.pending", Kind.COUNT, 100_000, "How many requests may wait at once in all."),
     Setting(
         "networks.machines",

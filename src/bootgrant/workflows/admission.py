@@ -1,6 +1,7 @@
 """How many requests may wait for a person at once: per address, so that a flood from one hurts only itself, and in all.
 
-Counted in memory, per process. It fails closed: who is over the limit is refused until requests end.
+A machine that asks again takes its own place in the queue, and still costs memory and disk: how often one address asks
+is limited too. Counted in memory, per process. It fails closed: who is over a limit is refused until requests end.
 """
 
 from __future__ import annotations
@@ -8,15 +9,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from enum import Enum
-from typing import NamedTuple
+from functools import lru_cache
+from ipaddress import IPv6Address
+from typing import Final, NamedTuple
 
 from bootgrant.approval.grant import DeviceGrant
+
+_OFTEN: Final = 4
+"""How often the places of an address may be asked for in one window."""
 
 
 class TooMany(Enum):
     """Which limit is reached."""
 
     FROM_ADDRESS = "too many machines wait at this address"
+    OFTEN = "this address asks too often"
     IN_ALL = "too many machines wait"
 
 
@@ -25,26 +32,51 @@ class _Waiting(NamedTuple):
     expires_at: float
 
 
-class Admission:
-    """``per_address`` and ``in_all`` are how many may wait. Requests end by ``release`` or when they expire."""
+class _Asked:
+    """How often an address has asked since a moment."""
 
-    def __init__(self, per_address: int, in_all: int) -> None:
+    __slots__ = ("since", "times")
+
+    def __init__(self, since: float) -> None:
+        self.since = since
+        self.times = 0
+
+
+class Admission:
+    """``per_address`` and ``in_all`` are how many may wait. Requests end by ``release`` or when they expire.
+
+    In ``window`` seconds an address may ask four times ``per_address``, whatever became of it. An IPv6 network of 64
+    bits is one address: whoever has one of its addresses can have them all.
+    """
+
+    def __init__(self, per_address: int, in_all: int, window: float = 600.0) -> None:
         self._per_address = per_address
         self._in_all = in_all
         # In the order of their end, because every request lives equally long.
         self._waiting: dict[str, _Waiting] = {}
         self._at: Counter[str] = Counter()
+        self._window = window
+        # In the order in which their windows began.
+        self._asked: dict[str, _Asked] = {}
 
     def check(self, address: str, now: float) -> TooMany | None:
         """The limit that one more request from ``address`` would pass, None when there is room."""
         self._forget_expired(now)
-        if self._at[address] >= self._per_address:
+        network = _network(address)
+        if self._at[network] >= self._per_address:
             return TooMany.FROM_ADDRESS
+        asked = self._asked.get(network)
+        if asked is None:
+            asked = self._asked[network] = _Asked(now)
+        if asked.times >= _OFTEN * self._per_address:
+            return TooMany.OFTEN
+        asked.times += 1
         return TooMany.IN_ALL if len(self._waiting) >= self._in_all else None
 
     def add(self, grant_id: str, address: str, expires_at: float) -> None:
-        self._waiting[grant_id] = _Waiting(address, expires_at)
-        self._at[address] += 1
+        network = _network(address)
+        self._waiting[grant_id] = _Waiting(network, expires_at)
+        self._at[network] += 1
 
     def add_all(self, grants: Iterable[DeviceGrant]) -> None:
         """Count what waited when this process began."""
@@ -58,6 +90,12 @@ class Admission:
                 self._leave(ended.address)
 
     def _forget_expired(self, now: float) -> None:
+        while self._asked:
+            network, asked = next(iter(self._asked.items()))
+            # A clock that was set back begins a new window, instead of refusing for as long as it was wrong.
+            if 0 <= now - asked.since < self._window:
+                break
+            del self._asked[network]
         while self._waiting:
             grant_id, waiting = next(iter(self._waiting.items()))
             if waiting.expires_at > now:
@@ -68,3 +106,11 @@ class Admission:
         self._at[address] -= 1
         if self._at[address] <= 0:
             del self._at[address]
+
+
+@lru_cache(maxsize=8192)
+def _network(address: str) -> str:
+    """What an address is counted as: an IPv6 address as its /64, others as themselves."""
+    if ":" not in address:
+        return address
+    return str(IPv6Address(int(IPv6Address(address)) >> 64 << 64))
