@@ -74,6 +74,25 @@ def test_a_denial_from_elsewhere_names_its_token(site: Served, token: Path) -> N
     assert (told["state"], told["decided_by"]) == ("denied", "ci (token:ci)")
 
 
+def test_an_approval_is_taken_back_here_and_from_elsewhere(site: Served, token: Path, tmp_path: Path) -> None:
+    made = site.command("tokens", "add", "chief", "--role", "admin", "--for", "1h", "--json")
+    boss = tmp_path / "boss.token"
+    boss.write_text(json.loads(made.stdout)["token"] + "\n")
+    code = ""
+    for number, words in ((30, ("--server", site.url, "--token-file", str(boss))), (31, ())):
+        code = asks(site, number)
+        early = site.command("revoke", code)
+        assert (early.returncode, "there is no approval to take back: the request is pending" in early.stderr) == (
+            1,
+            True,
+        )
+        assert site.command("approve", code).returncode == 0
+        done = elsewhere("revoke", code, *words) if words else site.command("revoke", code)
+        assert (done.returncode, done.stdout) == (0, f"took back the approval of {code} (mac={mac(number)})\n")
+    refused = elsewhere("revoke", code, "--server", site.url, "--token-file", str(token))
+    assert (refused.returncode, "this needs the role admin" in refused.stderr) == (1, True)
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

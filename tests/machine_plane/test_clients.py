@@ -116,6 +116,55 @@ async def test_unknown_tokens_are_inactive_and_as_good_as_revoked(guarded: InPro
     assert (await guarded.client().post("/revoke", data={}, headers=headers)).json()["error"] == "invalid_request"
 
 
+async def program(site: InProcess, role: str, *labels: str) -> dict[str, str]:
+    """The header of a program with an API token of this role."""
+    more = {"name": role, "role": role, "labels": " ".join(labels), "seconds": "3600"}
+    made = await site.admin().post("/people/tokens/add", json=more)
+    return {"Authorization": f"Bearer {made.raise_for_status().json()['token']}"}
+
+
+async def test_an_operators_program_looks_at_a_token_whatever_its_role(guarded: InProcess) -> None:
+    access_token = await token(guarded.client(), guarded.admin())
+    headers = await program(guarded, "viewer")
+    said = (await guarded.client().post("/introspect", data={"token": access_token}, headers=headers)).json()
+    assert (said["active"], said["sub"]) == (True, UUID)
+
+
+async def test_a_program_of_an_admin_revokes_a_token_and_the_audit_names_it(guarded: InProcess) -> None:
+    access_token = await token(guarded.client(), guarded.admin())
+    headers = await program(guarded, "admin")
+    for shown in (access_token, access_token, "x"):
+        assert (await guarded.client().post("/revoke", data={"token": shown}, headers=headers)).status_code == 200
+    assert (await fetch(guarded.client(), access_token)).status_code == 401
+    events = (await guarded.admin().get("/api/v1/audit", params={"kind": "revoked"})).text
+    assert "admin (token:admin)" in events
+
+
+@pytest.mark.parametrize(("role", "labels"), [("viewer", ()), ("approver", ()), ("admin", ("site=fra",))])
+async def test_a_program_that_may_not_decide_so_revokes_nothing(
+    guarded: InProcess, role: str, labels: tuple[str, ...]
+) -> None:
+    access_token = await token(guarded.client(), guarded.admin())
+    headers = await program(guarded, role, *labels)
+    refused = await guarded.client().post("/revoke", data={"token": access_token}, headers=headers)
+    assert refused.json()["error"] == ("unauthorized_client" if labels else "invalid_client")
+    assert (refused.status_code, "insufficient_scope" in refused.headers.get("www-authenticate", "")) == (
+        (400, False) if labels else (401, True)
+    )
+    assert (await fetch(guarded.client(), access_token)).text == CONFIG
+
+
+@pytest.mark.parametrize("endpoint", ["/introspect", "/revoke"])
+@pytest.mark.parametrize("shown", ["", "x", "bootgrant_" + "x" * 43, "\u00e9"])
+async def test_what_is_no_api_token_opens_nothing(guarded: InProcess, endpoint: str, shown: str) -> None:
+    headers = {b"Authorization": f"Bearer {shown}".encode()}
+    access_token = await token(guarded.client(), guarded.admin())
+    answer = await guarded.client().post(endpoint, data={"token": access_token}, headers=headers)
+    assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
+    assert 'error="invalid_token"' in answer.headers["www-authenticate"]
+    assert (await fetch(guarded.client(), access_token)).text == CONFIG
+
+
 @pytest.mark.parametrize("endpoint", ["/introspect", "/revoke"])
 async def test_a_client_without_a_secret_may_not_ask_about_tokens(guarded: InProcess, endpoint: str) -> None:
     access_token = await token(guarded.client(), guarded.admin())

@@ -164,7 +164,16 @@ async def test_an_approval_is_taken_back(office: Office) -> None:
         await client.post("/api/v1/approve", json={"code": code})
         path = f"/api/v1/requests/{grant.grant_id}/revoke"
         states = [(await told(await client.post(path)))["state"] for _ in range(2)]
-    assert states == ["revoked", "revoked"]
+        by_code = await told(await client.post("/api/v1/revoke", json={"code": code}))
+    assert (states, by_code["state"]) == (["revoked", "revoked"], "revoked")
+
+
+async def test_what_was_not_approved_is_not_taken_back(office: Office) -> None:
+    _, code = await office.machine()
+    async with await program(office) as client:
+        waits = await told(await client.post("/api/v1/revoke", json={"code": code}), 404)
+        await told(await client.post("/api/v1/revoke", json={"code": "BBBB-BBBB"}), 404)
+    assert waits["message"] == "there is no approval to take back: the request is pending"
 
 
 async def test_a_machine_that_nobody_knows_is_given_an_entry_and_loses_it_again(office: Office) -> None:

@@ -92,7 +92,7 @@ async def test_the_token_of_another_session_does_not_count(office: Office) -> No
     assert (await ana.send("/device", code="BBBB-BBBB")).status_code == 403
 
 
-@pytest.mark.parametrize("host", ["boot.example", "evil.example:8080", "boot.example:8081", "", "boot.example:8080:1"])
+@pytest.mark.parametrize("host", ["boot.example", "evil.example:8080", "boot.example:8081", "boot.example:8080:1"])
 async def test_another_host_is_told_the_right_address(office: Office, host: str) -> None:
     page = await office.browser().open("/login", headers={"host": host})
     assert page.status_code == 421

@@ -19,6 +19,7 @@ COMMANDS: Final[dict[str, str]] = {
     "pending": "list the machines that wait for a decision",
     "approve": "let a machine in, by the code on its screen",
     "deny": "refuse a machine, by the code on its screen",
+    "revoke": "take an approval back, by the code: the machine's token is worth nothing from then on",
     "assign": "give a machine that the configurations do not know an entry",
     "unassign": "forget which entry was given to a machine",
     "arm": "expect machines: let so many of them in without a person, for a while",

@@ -31,6 +31,11 @@ class Client:
 
 
 @dataclass(frozen=True, slots=True)
+class Program(Client):
+    """Whoever shows an API token, which is the ``secret``. Whose it is, and what it allows, is still to be asked."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Basic:
     user: str
     password: Secret
@@ -72,6 +77,14 @@ def authenticate_confidential(scope: Scope, form: Mapping[str, str], clients: Ma
     if client.secret is None:
         raise BadRequest(ErrorCode.INVALID_CLIENT, "only a client with a secret may ask this", 401)
     return client
+
+
+def authenticate_asker(scope: Scope, form: Mapping[str, str], clients: Mapping[str, Client]) -> Client:
+    """A client that has a secret and shows it, or a Program. Raises BadRequest (``invalid_client``)."""
+    scheme, _, shown = (header(scope, b"authorization") or b"").partition(b" ")
+    if scheme.lower() != b"bearer":
+        return authenticate_confidential(scope, form, clients)
+    return Program("", Secret(shown.strip().decode("latin-1")))
 
 
 def _basic(scope: Scope) -> _Basic | None:

@@ -1,23 +1,29 @@
-"""``POST /introspect`` (RFC 7662): a client with a secret asks whether a token serves, and for which machine."""
+"""``POST /introspect`` (RFC 7662): a client with a secret, or a program, asks whether a token serves, and for whom."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from bootgrant.approval.grant import DeviceGrant
+from bootgrant.approval.operators import Role
 from bootgrant.asgi.answer import Answer, json_answer
-from bootgrant.machine_plane.clients import authenticate_confidential
+from bootgrant.machine_plane.clients import Program, authenticate_asker
 from bootgrant.machine_plane.endpoint import UNAVAILABLE, MachineRules, OAuthEndpoint, OAuthRequest
 from bootgrant.machine_plane.form import required_token
+from bootgrant.machine_plane.programs import actor_of
+from bootgrant.workflows.api_tokens import ApiTokens
 from bootgrant.workflows.look_at_token import LookAtToken
 
 
 @dataclass(frozen=True, slots=True)
 class Introspection:
     look: LookAtToken
+    tokens: ApiTokens
     issuer: str
 
     async def __call__(self, request: OAuthRequest) -> Answer:
+        if isinstance(request.client, Program):
+            await actor_of(request.client, self.tokens, Role.VIEWER)
         grant = await self.look.active(required_token(request.form))
         return json_answer(200, {"active": False} if grant is None else self._members(grant))
 
@@ -35,6 +41,6 @@ class Introspection:
         }
 
 
-def introspection(look: LookAtToken, issuer: str, rules: MachineRules) -> OAuthEndpoint:
+def introspection(look: LookAtToken, tokens: ApiTokens, issuer: str, rules: MachineRules) -> OAuthEndpoint:
     """The endpoint, built from its parts."""
-    return OAuthEndpoint(rules, authenticate_confidential, Introspection(look, issuer), UNAVAILABLE)
+    return OAuthEndpoint(rules, authenticate_asker, Introspection(look, tokens, issuer), UNAVAILABLE)

@@ -31,6 +31,6 @@ class Metadata:
             "grant_types_supported": [GRANT_TYPE],
             "response_types_supported": [],
             "token_endpoint_auth_methods_supported": ["none", *_WITH_SECRET],
-            "introspection_endpoint_auth_methods_supported": _WITH_SECRET,
+            "introspection_endpoint_auth_methods_supported": [*_WITH_SECRET, "Bearer"],
             "revocation_endpoint_auth_methods_supported": _WITH_SECRET,
         }

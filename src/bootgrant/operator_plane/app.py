@@ -53,6 +53,7 @@ PAGES: Final[tuple[PageRoute, ...]] = (
     ("GET", "/requests/{grant_id}/configuration", configuration.show),
     ("POST", "/requests/{grant_id}/approve", decision.approve),
     ("POST", "/requests/{grant_id}/deny", decision.deny),
+    ("POST", "/requests/{grant_id}/revoke", decision.take_back),
     ("POST", "/requests/{grant_id}/assign", decision.assign),
     ("POST", "/requests/{grant_id}/unassign", decision.unassign),
     ("GET", "/audit", audit.show),

@@ -27,7 +27,7 @@ from bootgrant.workflows.sessions import Client, SignedIn
 AUTO: Final = "auto"
 """The query parameter of a page that loads itself anew: nobody is there, and the session may idle out."""
 
-_FORMS: Final = re.compile(r"/(approve|deny|assign|unassign)$")
+_FORMS: Final = re.compile(r"/(approve|deny|revoke|assign|unassign)$")
 _NOT_KEPT: Final = frozenset({FIELD, "next", "password", "answer"})
 _KEPT_LENGTH: Final = 300
 _KEPT_FIELDS: Final = 8

@@ -137,8 +137,8 @@ def build(site: Site, database: Database, key: bytes, held_most: int, clock: Clo
     router = Router(
         endpoints={
             **busiest,
-            "/introspect": introspection(look, site.public_url, rules),
-            "/revoke": revocation(look, rules),
+            "/introspect": introspection(look, api.tokens, site.public_url, rules),
+            "/revoke": revocation(look, api.tokens, decisions.decide, rules),
             **_counted(
                 counts,
                 {

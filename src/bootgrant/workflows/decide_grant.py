@@ -19,6 +19,9 @@ from bootgrant.workflows.grant_cards import NO_ENTRY, GrantCard, GrantCards
 REASON_LENGTH = 200
 """Characters of a denial's reason; the console shows it on one line."""
 
+APPROVED = frozenset({GrantState.APPROVED, GrantState.REDEEMED, GrantState.DELIVERED})
+"""What an approval that can be taken back becomes."""
+
 _UNKNOWN = "no machine asks with this code: it may have asked again with a new one"
 
 
@@ -118,7 +121,12 @@ class DecideGrant:
         if isinstance(outcome, DeviceGrant):
             return outcome
         grant = await self.store.find_grant(grant_id)
-        return NotDecided(outcome, "there is no approval to take back", grant)
+        state = f": the request is {grant.state.value}" if grant else ""
+        return NotDecided(outcome, f"there is no approval to take back{state}", grant)
+
+    async def may_take_back(self, card: GrantCard, actor: Actor) -> bool:
+        """Whether there is an approval to take back, of a machine that ``actor`` may decide about."""
+        return card.state in APPROVED and actor.may_decide_about(await self._labels(card.grant.entry))
 
     async def _labels(self, entry_name: str) -> Mapping[str, str]:
         """The labels of an entry, none when it cannot be read: whoever has no limits may act also then."""

@@ -20,9 +20,13 @@ class LookAtToken:
     clock: Clock
     rules: GrantRules
 
+    async def find(self, token: Secret) -> DeviceGrant | None:
+        """The grant of a token, whether it serves or not. Raises StoreUnavailable."""
+        return await self.store.find_by_token(access_token_digest(token))
+
     async def active(self, token: Secret) -> DeviceGrant | None:
         """The grant of a token that serves now; None for every other. Raises StoreUnavailable."""
-        grant = await self.store.find_by_token(access_token_digest(token))
+        grant = await self.find(token)
         if grant is None or grant.state not in _SERVING or grant.token_ends_at(self.rules) <= self.clock.now():
             return None
         return grant
@@ -32,7 +36,7 @@ class LookAtToken:
 
         Raises StoreUnavailable.
         """
-        grant = await self.store.find_by_token(access_token_digest(token))
+        grant = await self.find(token)
         if grant is None:
             return True
         if grant.client_id != client_id and not any_token:

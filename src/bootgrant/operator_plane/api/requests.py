@@ -144,7 +144,22 @@ async def deny(call: Call) -> Told:
 
 async def revoke(call: Call) -> Told:
     """Take an approval back, and end its token."""
-    return await _told(call, await call.plane.decide.revoke(call.path["id"], call.actor))
+    return await _taken_back(call, call.path["id"])
+
+
+async def revoke_by_code(call: Call) -> Told:
+    """Take an approval back, by the code that the machine showed."""
+    grant = await call.plane.decide.cards.find(call.members["code"])
+    return UNKNOWN if grant is None else await _taken_back(call, grant.grant_id)
+
+
+async def _taken_back(call: Call, grant_id: str) -> Told:
+    outcome = await call.plane.decide.revoke(grant_id, call.actor)
+    if not isinstance(outcome, NotDecided):
+        log.info("%s took back the approval of the request %s", call.actor, grant_id, extra={"grant_id": grant_id})
+        card = await call.plane.decide.show(grant_id)
+        return UNKNOWN if card is None else Told(grant_json(card, call.plane.clock.now()))
+    return refused(_STATUS.get(outcome.refusal, 409), _name(outcome), outcome.message)
 
 
 async def _told(call: Call, outcome: DeviceGrant | NotDecided) -> Told:

@@ -158,6 +158,15 @@ ROUTES: Final[tuple[ApiRoute, ...]] = (
     ),
     ApiRoute(
         "POST",
+        "/api/v1/revoke",
+        _ADMIN,
+        requests.revoke_by_code,
+        ref("Request"),
+        body=asked("code", code=CODE),
+        refusals=(404, 409, 410),
+    ),
+    ApiRoute(
+        "POST",
         "/api/v1/requests/{id}/revoke",
         _ADMIN,
         requests.revoke,

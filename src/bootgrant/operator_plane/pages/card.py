@@ -88,9 +88,15 @@ async def card_page(visit: Visit, card: GrantCard, typed: Typed, status: int = 2
     now = visit.plane.clock.now()
     version = request_version(card.grant, now)
     if card.state is not GrantState.PENDING:
-        outcome = outcome_of(card.grant, card.state, now)
         return visit.page(
-            "outcome.html", status, card=card, now=now, version=version, notice=typed.notice, outcome=outcome
+            "outcome.html",
+            status,
+            card=card,
+            now=now,
+            version=version,
+            notice=typed.notice,
+            outcome=outcome_of(card.grant, card.state, now),
+            may_take_back=await _may_take_back(visit, card),
         )
     return visit.page(
         "card.html",
@@ -102,6 +108,11 @@ async def card_page(visit: Visit, card: GrantCard, typed: Typed, status: int = 2
         asks_suffix=_asks(visit, card),
         proof=_proof(visit),
     )
+
+
+async def _may_take_back(visit: Visit, card: GrantCard) -> bool:
+    actor = signed_in(visit)
+    return actor.role.is_at_least(Role.ADMIN) and await visit.plane.decide.may_take_back(card, actor)
 
 
 async def _view(visit: Visit, card: GrantCard) -> CardView:

@@ -1,4 +1,4 @@
-"""Approve, deny, assign. One of two people wins; the other is told who decided, and when."""
+"""Approve, deny, take back, assign. One of two people wins; the other is told who decided, and when."""
 
 from __future__ import annotations
 
@@ -40,6 +40,18 @@ async def deny(visit: Visit) -> Response:
     reason = visit.form.get("reason", "")
     outcome = await visit.plane.decide.deny(_grant_id(visit), signed_in(visit), reason)
     return await _told(visit, outcome, denied=True)
+
+
+async def take_back(visit: Visit) -> Response:
+    """End an approval and its token."""
+    outcome = await visit.plane.decide.revoke(_grant_id(visit), signed_in(visit))
+    if isinstance(outcome, DeviceGrant):
+        log.info("%r took back the approval of the request %s", visit.operator, outcome.grant_id)
+        return RedirectResponse(f"/requests/{outcome.grant_id}", 303)
+    card = await visit.plane.decide.show(_grant_id(visit))
+    if card is None:
+        return visit.trouble(trouble.NO_REQUEST)
+    return await card_page(visit, card, Typed(notice=text("card.your_decision", why=outcome.message)), status=409)
 
 
 async def assign(visit: Visit) -> Response:
