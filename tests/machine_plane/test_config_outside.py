@@ -25,7 +25,12 @@ entries:
   - {{name: worker-1, match: {{uuid: {UUID}}}, labels: {{site: fra}}, networks: [10.20.0.0/24], layers: [worker]}}
   - {{name: worker-2, match: {{uuid: {OTHER_UUID}}}, labels: {{site: fra}}, layers: [worker]}}
   - {{name: cp-1, match: {{mac: "{MAC}"}}, labels: {{site: fra}}, layers: [cp]}}
+  - {{name: shape, match: {{mac: "52:54:00:00:00:*"}}, labels: {{site: fra}}, layers: [shape]}}
   - {{name: ber-1, match: {{serial: SN-BER}}, labels: {{site: ber}}, layers: [worker]}}
+"""
+SHAPE = """version: v1alpha1
+machine:
+  type: {{ "controlplane" if machine.mac.endswith("01") else "worker" }}
 """
 WORKER = "version: v1alpha1\nmachine:\n  type: worker\n  token: swordfish\n"
 
@@ -61,6 +66,8 @@ def outside(tmp_path: Path) -> Iterator[Outside]:
             (site.machines / "worker" / "base.yaml").write_text(WORKER)
             (site.machines / "cp").mkdir()
             (site.machines / "cp" / "base.yaml").write_text("version: v1alpha1\nmachine:\n  type: controlplane\n")
+            (site.machines / "shape").mkdir()
+            (site.machines / "shape" / "base.yaml.j2").write_text(SHAPE)
             yield Outside(site, provider)
 
 
@@ -105,6 +112,11 @@ async def test_a_control_plane_takes_a_rule_that_says_so(outside: Outside) -> No
     answer = await outside.fetch(admin.reveal(), f"mac={MAC}")
     assert answer.status_code == 200
     assert "controlplane" in answer.text
+
+
+async def test_a_template_that_makes_a_control_plane_of_this_very_machine_counts_as_one(outside: Outside) -> None:
+    assert (await outside.fetch(outside.provider.token().reveal(), "mac=52:54:00:00:00:02")).status_code == 200
+    assert await outside.refused("mac=52:54:00:00:00:01") == (403, "control plane: not by this token")
 
 
 async def test_a_machine_is_served_only_where_its_entry_is_expected(outside: Outside) -> None:

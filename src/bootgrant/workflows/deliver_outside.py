@@ -20,7 +20,7 @@ from bootgrant.ports.audit_log import AuditLog
 from bootgrant.ports.binding_store import Binding, BindingStore
 from bootgrant.ports.clock import Clock
 from bootgrant.ports.config_source import ConfigSource, MachineEntry, Rendered
-from bootgrant.ports.token_verifier import TokenRefusal, TokenVerifier
+from bootgrant.ports.token_verifier import TokenRefusal, TokenVerifier, Verified
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.wire.secret import Secret
 from bootgrant.workflows.deliver_config import DeliveryRefusal
@@ -67,17 +67,17 @@ class DeliverOutside:
         found = await self.find_entry(claimed)
         if found is None:
             return DeliveryRefusal.NO_CONFIG
-        try:
-            allowing_rule(word.rules, word.person, found.entry)
-        except NotAllowed as error:
-            log.warning("/config refused to %s with the token of %s: %s", address, word.person, error)
-            return DeliveryRefusal.CONTROL_PLANE if error.only_control_plane else DeliveryRefusal.NOT_ALLOWED
+        if (refused := _not_allowed(word, found.entry, address)) is not None:
+            return refused
         if not _expected_at(found.entry, address):
             log.warning("/config refused to %s: %s is not expected there", address, found.entry.name)
             return DeliveryRefusal.OTHER_NETWORK
         rendered = await self.source.render(found.entry.name, claimed)
         if rendered is None:
             return DeliveryRefusal.NO_CONFIG
+        # A template may make a control plane of this very machine: what counts is what would leave.
+        if (refused := _not_allowed(word, rendered.entry, address)) is not None:
+            return refused
         binding = await self._bind(token, claimed, address, found.entry.name, word.person)
         return (
             binding if isinstance(binding, DeliveryRefusal) else OutsideReady(word.person, claimed, binding, rendered)
@@ -115,6 +115,16 @@ class DeliverOutside:
             details={"size": len(rendered.config), "composer": rendered.composer, "subject": ready.person.subject},
         )
         await self.audit.append([event])
+
+
+def _not_allowed(word: Verified, entry: MachineEntry, address: str) -> DeliveryRefusal | None:
+    """Why the person may not let this entry in; None when a rule says so."""
+    try:
+        allowing_rule(word.rules, word.person, entry)
+    except NotAllowed as error:
+        log.warning("/config refused to %s with the token of %s: %s", address, word.person, error)
+        return DeliveryRefusal.CONTROL_PLANE if error.only_control_plane else DeliveryRefusal.NOT_ALLOWED
+    return None
 
 
 def _expected_at(entry: MachineEntry, address: str) -> bool:
