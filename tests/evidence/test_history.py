@@ -79,6 +79,17 @@ async def test_what_a_person_refused_is_no_match_for_a_day(
     assert (check.verdict is Verdict.MISMATCH, check.detail) == (ago < 86400, told)
 
 
+@pytest.mark.parametrize(("kind", "told"), [(AuditKind.DELIVERED, "got cp-1 at"), (AuditKind.DENIED, "was refused by")])
+async def test_a_flood_of_requests_hides_neither_a_delivery_nor_a_denial(
+    database: MemoryDatabase, kind: AuditKind, told: str
+) -> None:
+    await database.audit.append([event(kind, NOW - 3600)])
+    await database.audit.append([event(AuditKind.OPENED, NOW - 3000 + number) for number in range(300)])
+    (check,) = await said(database, pending_grant()[0])
+    assert check.verdict is Verdict.MISMATCH
+    assert told in check.detail
+
+
 async def test_an_earlier_address_is_worth_knowing_and_no_mismatch(database: MemoryDatabase) -> None:
     await database.audit.append([event(AuditKind.OPENED, NOW - 7200, address="10.9.9.9")])
     (check,) = await said(database, pending_grant()[0])

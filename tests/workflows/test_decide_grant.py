@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from bootgrant.approval.audit import AuditKind
+from bootgrant.approval.audit import AuditEvent, AuditKind
 from bootgrant.approval.evidence import Verdict
 from bootgrant.approval.grant import DeviceGrant, GrantState, Refusal
 from bootgrant.approval.operators import Actor, Label, Role, socket_actor, via_token
@@ -148,3 +148,14 @@ async def test_the_card_tells_the_machines_past(site: Deciders) -> None:
     assert card.past.denials == ((NOW, "ana", "not today"),)
     assert not card.is_clean
     assert card.evidence[0].detail == "asks from 10.66.0.6, and worker-1 is expected in 10.20.0.0/16"
+
+
+async def test_a_flood_of_requests_does_not_push_a_denial_off_the_card(site: Deciders) -> None:
+    first = await site.asks(other_machine(1))
+    await site.decide.deny(first.grant_id, ANA, "not today")
+    flood = [AuditEvent(NOW, AuditKind.OPENED, grant_id=str(n), identity=other_machine(1)) for n in range(300)]
+    await site.database.audit.append(flood)
+    card = await site.decide.show((await site.asks(other_machine(1))).grant_id)
+    assert card is not None
+    assert card.past is not None
+    assert card.past.denials == ((NOW, "ana", "not today"),)

@@ -36,7 +36,7 @@ class Past:
 
 
 def past_of(events: Iterable[AuditEvent], apart_from: str) -> Past:
-    """The past in ``events`` (newest first), without the request with the id ``apart_from``."""
+    """The past in ``events`` (each kind newest first), without the request with the id ``apart_from``."""
     requests: list[tuple[float, str]] = []
     deliveries: list[PastDelivery] = []
     denials: list[tuple[float, str, str]] = []

@@ -8,15 +8,15 @@ from typing import Final
 
 from bootgrant.approval.audit import written_time
 from bootgrant.approval.evidence import Check, Verdict
-from bootgrant.approval.history import Past, past_of
-from bootgrant.ports.audit_log import AuditFilter, AuditLog
+from bootgrant.approval.history import Past
+from bootgrant.ports.audit_log import AuditLog
 from bootgrant.ports.clock import Clock
 from bootgrant.ports.evidence_source import Claim
 from bootgrant.ports.grant_store import GrantStore
+from bootgrant.ports.machine_past import past_in
 from bootgrant.wire.identity import MachineIdentity
 
 _NAME: Final = "history"
-_LOOKED_AT: Final = 100
 _BURST: Final = 5
 _BURST_SECONDS: Final = 600.0
 _DAY: Final = 86400.0
@@ -36,8 +36,7 @@ class HistoryEvidence:
     async def check(self, claim: Claim) -> Sequence[Check]:
         """What speaks against the machine; a match when nothing does."""
         grant, now = claim.grant, self.clock.now()
-        records = await self.audit.newest(AuditFilter(machine=grant.identity), _LOOKED_AT)
-        past = past_of((record.event for record in records), grant.grant_id)
+        past = await past_in(self.audit, grant.identity, grant.grant_id)
         checks = [
             *_delivered(past),
             *_denied(past, now),

@@ -9,21 +9,21 @@ from dataclasses import dataclass, replace
 from bootgrant.approval.codes import UserCodes, display_user_code, normalise_user_code
 from bootgrant.approval.evidence import Check, is_clean
 from bootgrant.approval.grant import DeviceGrant, GrantState
-from bootgrant.approval.history import Past, past_of
+from bootgrant.approval.history import Past
 from bootgrant.approval.networks import NetworkNames
 from bootgrant.approval.policy import needed_approvals
 from bootgrant.ports.assignment_store import Assignment
-from bootgrant.ports.audit_log import AuditFilter, AuditLog
+from bootgrant.ports.audit_log import AuditLog
 from bootgrant.ports.clock import Clock
 from bootgrant.ports.config_source import ConfigUnavailable, MachineEntry
 from bootgrant.ports.evidence_source import Claim
 from bootgrant.ports.grant_store import GrantStore
+from bootgrant.ports.machine_past import past_in
 from bootgrant.workflows.find_entry import FindEntry
 from bootgrant.workflows.gather_evidence import GatherEvidence
 
 NO_ENTRY = "no configuration for this machine: assign it an entry, or add one that matches it (docs/machines.md)"
 _AT_ONCE = 50
-_PAST_EVENTS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +99,7 @@ class GrantCards:
     async def in_full(self, grant: DeviceGrant) -> GrantCard:
         """With everything that is to be known; waits a few seconds for evidence."""
         card = await self._card(grant)
-        records = await self.audit.newest(AuditFilter(machine=grant.identity), _PAST_EVENTS)
-        card = replace(card, past=past_of((record.event for record in records), grant.grant_id))
+        card = replace(card, past=await past_in(self.audit, grant.identity, grant.grant_id))
         if card.state is not GrantState.PENDING:
             return card
         return replace(card, evidence=await self.evidence.about(Claim(grant, card.entry)))
