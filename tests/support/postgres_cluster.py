@@ -27,6 +27,8 @@ _SETTINGS = {
     # What a killed server has handed to the system is still there; power cuts are PostgreSQL's own tests.
     "fsync": "off",
     "full_page_writes": "off",
+    # Its launcher sleeps for a minute, and dropping a database may wait until it wakes.
+    "autovacuum": "off",
     "max_connections": "200",
     "shared_buffers": "32MB",
     "log_min_messages": "fatal",
