@@ -8,8 +8,10 @@ from bootgrant.approval.audit import AuditKind
 from bootgrant.approval.grant import DeviceGrant
 from bootgrant.approval.operators import Actor, Label, Role
 from bootgrant.ports.assignment_store import Assignment
+from bootgrant.ports.config_source import MachineEntry
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.workflows.assign_machine import NotAssigned
+from bootgrant.workflows.decide_grant import NotDecided
 from support.deciding import ANA, CP, Deciders, worker
 from support.grants import MAC, NOW, UUID, other_machine
 
@@ -60,6 +62,7 @@ async def test_what_cannot_be_assigned_says_why(site: Deciders) -> None:
         await site.assign.assign(unknown.grant_id, "worker-99", ANA),
         await site.assign.assign(known.grant_id, "cp-1", ANA),
         await site.assign.assign(unknown.grant_id, "worker-1", limited),
+        await site.assign.assign(unknown.grant_id, "worker-1", Actor("vic", Role.VIEWER)),
         await site.assign.assign("no such request", "worker-1", ANA),
         await site.assign.unassign(MachineIdentity(mac=MAC), ANA),
     ]
@@ -67,7 +70,8 @@ async def test_what_cannot_be_assigned_says_why(site: Deciders) -> None:
     assert [text.split(":")[0] for text in told] == [
         "there is no entry 'worker-99'",
         "the configurations give this machine worker-1",
-        "you may not give away worker-1",
+        "you may not decide about this machine (no configuration knows it)",
+        "you may not decide about this machine (no configuration knows it)",
         "this request does not wait any more",
         "nothing was assigned to this machine",
     ]
@@ -87,3 +91,25 @@ async def test_only_entries_within_ones_labels_are_offered(site: Deciders) -> No
     limited = Actor("cleo", Role.APPROVER, (Label("site", "fra"),))
     assert [entry.name for entry in await site.assign.choices(limited)] == ["worker-1"]
     assert len(await site.assign.choices(ANA)) == 2
+
+
+async def test_what_a_machine_was_given_beyond_ones_labels_stays(site: Deciders) -> None:
+    site.entries.known.append(MachineEntry("ams-spare", "", {"site": "ams"}))
+    limited = Actor("cleo", Role.APPROVER, (Label("site", "fra"),))
+    grant = await site.asks(MachineIdentity(mac=MAC))
+    await site.assign.assign(grant.grant_id, "ams-spare", ANA)
+    outcome = await site.assign.assign(grant.grant_id, "worker-1", limited)
+    assert isinstance(outcome, NotAssigned)
+    assert "you may not decide about this machine (it was given ams-spare)" in outcome.message
+    assert isinstance(await site.decide.approve(grant.grant_id, limited), NotDecided)
+    (assignment,) = await site.assign.assigned()
+    assert assignment.entry == "ams-spare"
+
+
+async def test_what_a_machine_was_given_within_ones_labels_can_be_changed_for_another_of_them(site: Deciders) -> None:
+    site.entries.known.append(worker(2))
+    limited = Actor("cleo", Role.APPROVER, (Label("site", "fra"),))
+    grant = await site.asks(MachineIdentity(mac=MAC))
+    await site.assign.assign(grant.grant_id, "worker-1", ANA)
+    assert isinstance(await site.assign.assign(grant.grant_id, "worker-2", limited), Assignment)
+    assert isinstance(await site.assign.assign(grant.grant_id, "cp-1", limited), NotAssigned)

@@ -55,6 +55,9 @@ class AssignMachine:
             return NotAssigned(f"there is no entry {entry_name!r}: `bootgrant machines list` names them")
         if found is not None and found.assignment is None:
             return NotAssigned(f"the configurations give this machine {found.entry.name}: change it there")
+        if not actor.may_decide_about(found.entry.labels if found else {}):
+            what = f"it was given {found.entry.name}" if found else "no configuration knows it"
+            return NotAssigned(f"you may not decide about this machine ({what}): ask somebody who may")
         if not actor.may_decide_about(entry.labels):
             return NotAssigned(f"you may not give away {entry.name}: it is not among your machines")
         who = MachineIdentity(grant.identity.uuid, grant.identity.serial, grant.identity.mac)
