@@ -118,6 +118,26 @@ async def test_who_has_no_role_is_not_let_in_and_not_added(desk: Desk, claims: d
     assert await desk.database.operators.operators() == []
 
 
+async def test_who_has_lost_their_groups_keeps_nothing_of_the_old_role(desk: Desk) -> None:
+    desk.provider.claims = {"preferred_username": "ana", "groups": ["admins"]}
+    await desk.arrive()
+    await desk.arrive()
+    desk.provider.claims = {"preferred_username": "ana", "groups": []}
+    assert await desk.refused() is OidcRefused.NO_ROLE
+    assert await desk.database.operators.sessions_of("corp:ana") == []
+    (operator,) = await desk.database.operators.operators()
+    assert (operator.role, operator.labels, operator.disabled_at) == (Role.VIEWER, (), None)
+
+
+async def test_who_gets_a_group_again_comes_in_again(desk: Desk) -> None:
+    await desk.arrive()
+    desk.provider.claims = {"groups": []}
+    await desk.refused()
+    desk.provider.claims = {"groups": ["fra"]}
+    actor = (await desk.arrive()).actor
+    assert (actor.name, actor.role, actor.labels) == ("corp:ana", Role.APPROVER, (FRA,))
+
+
 async def test_a_name_that_another_subject_has_is_not_given_twice(desk: Desk) -> None:
     first = await desk.arrive()
     desk.provider.subject = "another person"

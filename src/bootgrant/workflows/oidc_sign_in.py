@@ -19,7 +19,7 @@ from typing import Final
 
 from bootgrant.approval.claims import Rights, rights_of, values_of
 from bootgrant.approval.codes import challenge_digest
-from bootgrant.approval.operators import Kind, via_oidc
+from bootgrant.approval.operators import Kind, Role, via_oidc
 from bootgrant.ports.challenge_store import Challenge, ChallengeStore, Purpose
 from bootgrant.ports.identity_provider import IdentityProvider, Person, ProviderDown, ProviderWrong, Request
 from bootgrant.ports.operator_store import Operator, OperatorStore, Stage
@@ -145,6 +145,7 @@ class OidcSignIn:
         rights = rights_of(person.claims, provider.rules)
         if rights is None:
             log.info("%s: %r has no role here", provider.provider_id, person.subject[:64])
+            await self._take_rights(person)
             return OidcRefused.NO_ROLE
         operator = await self._operator(provider.provider_id, person, rights)
         if operator is None or operator.disabled_at is not None:
@@ -153,6 +154,16 @@ class OidcSignIn:
         token = person.id_token.reveal()
         session = await self.sessions.begin(operator, via, client, seal=lambda secret: self.seal(secret, token))
         return Begun(session, Stage.FULL, operator, via)
+
+    async def _take_rights(self, person: Person) -> None:
+        """Who came with a role before and comes without one now: nothing of the old role is left, nowhere."""
+        known = await self.operators.find_subject(person.issuer, person.subject)
+        if known is None:
+            return
+        await self.operators.set_rights(known.name, Role.VIEWER, ())
+        for session in await self.operators.sessions_of(known.name):
+            await self.operators.end_session(session.digest)
+        log.warning("%s has lost their role at the provider: a viewer from now on, sessions ended", known.name)
 
     async def _operator(self, provider_id: str, person: Person, rights: Rights) -> Operator | None:
         """Who the provider's subject is here, with the rights of now; somebody new is added."""
