@@ -121,6 +121,18 @@ async def test_a_machine_that_asks_again_replaces_its_own_request_and_wakes_who_
     assert [g.grant_id for g in await store.pending_grants(NOW, 10)] == [second.grant_id]
 
 
+async def test_of_many_requests_of_one_machine_at_once_one_waits(store: GrantStore) -> None:
+    grants = [pending_grant()[0] for _ in range(16)]
+    replaced = await asyncio.gather(*(store.open_grant(grant) for grant in grants))
+    (waiting,) = await store.pending_grants(NOW, 100)
+    gone = [grant_id for ids in replaced for grant_id in ids]
+    assert sorted([*gone, waiting.grant_id]) == sorted(grant.grant_id for grant in grants)
+    for grant_id in gone:
+        kept = await store.find_grant(grant_id)
+        assert kept is not None
+        assert kept.state is GrantState.REPLACED
+
+
 async def test_the_same_identity_from_another_address_replaces_nothing_and_is_seen(store: GrantStore) -> None:
     mine, _ = pending_grant()
     rival, _ = pending_grant(source_address="10.66.6.6", identity=MachineIdentity(uuid=UUID, mac="02:00:00:00:00:01"))

@@ -67,6 +67,8 @@ class GrantBook:
         self._board = ChangeBoard()
         self._ahead: dict[str, DeviceGrant] = {}
         self._codes_ahead: set[bytes] = set()
+        # The newest request of each machine at each address that is not durable yet.
+        self._opening: dict[tuple[str, str], DeviceGrant] = {}
         self._batch = Batch()
         self._waiters: list[asyncio.Future[None]] = []
         self._writer: asyncio.Task[None] | None = None
@@ -77,11 +79,14 @@ class GrantBook:
         if grant.user_code_digest in self._codes_ahead or self._index.has_code(grant):
             raise UserCodeTaken
         replaced = []
-        for other in self._index.replaced_by(grant):
+        asking = (grant.identity.key, grant.source_address)
+        opening = self._opening.get(asking)
+        for other in [*self._index.replaced_by(grant), *([] if opening is None else [opening])]:
             after = self._ahead.get(other.grant_id, other).replaced()
             if isinstance(after, DeviceGrant):
                 self._stage(after)
                 replaced.append(after.grant_id)
+        self._opening[asking] = grant
         self._codes_ahead.add(grant.user_code_digest)
         self._ahead[grant.grant_id] = self._batch.opened[grant.grant_id] = grant
         await self._durable()
@@ -194,6 +199,10 @@ class GrantBook:
             self._writer = None
 
     def _publish(self, batch: Batch) -> None:
+        for grant in batch.opened.values():
+            asking = (grant.identity.key, grant.source_address)
+            if self._opening.get(asking) is grant:
+                del self._opening[asking]
         for grant_id, grant in itertools.chain(batch.opened.items(), batch.grants.items()):
             self._index.put(grant)
             self._codes_ahead.discard(grant.user_code_digest)
@@ -206,6 +215,7 @@ class GrantBook:
         failed = [*waiters, *self._waiters]
         self._ahead.clear()
         self._codes_ahead.clear()
+        self._opening.clear()
         self._batch, self._waiters = Batch(), []
         for waiter in failed:
             if not waiter.done():
