@@ -48,6 +48,15 @@ async def test_a_denied_machine_comes_back_quietly_until_the_cooldown_is_over(si
     assert len(await queue(site)) == 1
 
 
+async def test_a_denied_machine_that_lost_a_variable_comes_back_quietly_too(site: InProcess) -> None:
+    await deny(site.admin(), await ask(site.client()))
+    again = await site.client().post("/device/code", data={"client_id": "talos", "uuid": UUID})
+    assert again.json()["error"] == "access_denied"
+    assert await queue(site) == []
+    await ask(site.client("10.66.6.6"), uuid=UUID)
+    assert len(await queue(site)) == 1
+
+
 async def test_another_machine_is_not_denied_with_it(site: InProcess) -> None:
     await deny(site.admin(), await ask(site.client()))
     await ask(site.client(), serial="0OCZJ19N65")

@@ -107,7 +107,7 @@ async def test_memory_forgets_what_nobody_needs_and_the_journal_does_not() -> No
     await book.open_grant(pending_grant(identity=other_machine(3), opened_at=late, expires_at=late + 600)[0])
     assert over.grant_id not in index.by_id
     assert await book.find_grant(over.grant_id) == over
-    assert await book.find_denial(denied.identity, NOW - 1) is not None
+    assert await book.find_denial(denied.identity, denied.source_address, NOW - 1) is not None
     late = NOW + DENIAL_KEPT + 2 * UNASKED
     await book.open_grant(pending_grant(identity=other_machine(4), opened_at=late, expires_at=late + 600)[0])
     assert denied.grant_id not in index.by_id

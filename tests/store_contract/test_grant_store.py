@@ -10,7 +10,7 @@ import pytest
 from bootgrant.approval.codes import access_token, access_token_digest
 from bootgrant.approval.grant import Decision, Delivery, DeviceGrant, GrantRules, GrantState, Refusal
 from bootgrant.ports.grant_store import GrantRule, GrantStore, UserCodeTaken
-from bootgrant.wire.identity import MachineIdentity
+from bootgrant.wire.identity import MachineIdentity, swapped_uuid
 from support.grants import MAC, NOW, UUID, other_machine, pending_grant
 
 pytestmark = pytest.mark.anyio
@@ -157,11 +157,41 @@ async def test_the_newest_denial_of_a_machine_is_found(store: GrantStore) -> Non
         await store.open_grant(grant)
         decision = Decision("ana", NOW + number, f"no {number}")
         await store.change_grant(grant.grant_id, partial(DeviceGrant.deny, decision=decision))
-    found = await store.find_denial(MachineIdentity(uuid=UUID, mac=MAC), NOW)
+    found = await store.find_denial(MachineIdentity(uuid=UUID, mac=MAC), "10.66.6.6", NOW)
     assert found is not None
     assert found.decision == Decision("ana", NOW + 1, "no 1")
-    assert await store.find_denial(MachineIdentity(uuid=UUID, mac=MAC), NOW + 1) is None
-    assert await store.find_denial(MachineIdentity(uuid=UUID), NOW - 1) is None
+    assert await store.find_denial(MachineIdentity(uuid=UUID, mac=MAC), "10.66.6.6", NOW + 1) is None
+
+
+async def test_a_denial_holds_for_its_machine_and_for_parts_of_it_at_its_address(store: GrantStore) -> None:
+    here, elsewhere = "10.20.0.11", "10.66.6.6"
+    grant, _ = pending_grant()
+    await store.open_grant(grant)
+    denied = await store.change_grant(grant.grant_id, partial(DeviceGrant.deny, decision=Decision("ana", NOW, "no")))
+    held = [
+        (MachineIdentity(uuid=UUID), here),
+        (MachineIdentity(uuid=swapped_uuid(UUID), mac=MAC), elsewhere),
+        (MachineIdentity(uuid=swapped_uuid(UUID), hostname="other"), here),
+        (MachineIdentity(mac=MAC, serial="SN0001"), here),
+    ]
+    free = [
+        (MachineIdentity(uuid=UUID), elsewhere),
+        (MachineIdentity(uuid=UUID, mac="02:00:00:00:00:01"), here),
+        (MachineIdentity(serial="SN0001"), here),
+    ]
+    for asks in (held, free):
+        found = await asyncio.gather(*(store.find_denial(*who, NOW - 1) for who in asks))
+        assert found == [denied if asks is held else None] * len(asks)
+
+
+async def test_a_uuid_in_the_other_byte_order_is_the_same_machine(store: GrantStore) -> None:
+    mine, _ = pending_grant()
+    swapped = MachineIdentity(uuid=swapped_uuid(UUID), mac=MAC)
+    rival, _ = pending_grant(identity=swapped, source_address="10.66.6.6")
+    assert await store.open_grant(mine) == []
+    assert await store.open_grant(rival) == []
+    assert {g.grant_id for g in await store.live_with(mine.identity, NOW)} == {mine.grant_id, rival.grant_id}
+    assert await store.open_grant(pending_grant(identity=swapped)[0]) == [mine.grant_id]
 
 
 async def test_deliveries_are_kept_only_when_the_step_is_allowed(store: GrantStore) -> None:
@@ -194,7 +224,7 @@ async def test_what_a_machine_claims_is_kept_as_it_is(store: GrantStore) -> None
     assert await store.find_grant(grant.grant_id) == grant
     assert [g.identity for g in await store.live_with(odd, NOW)] == [odd]
     await store.change_grant(grant.grant_id, lambda g: g.deny(Decision("a\0na", NOW, "no\0pe\\")))
-    denied = await store.find_denial(odd, NOW - 1)
+    denied = await store.find_denial(odd, "10.20.0.11", NOW - 1)
     assert denied is not None
     assert denied.decision == Decision("a\0na", NOW, "no\0pe\\")
     assert await store.find_grant("\0") is None

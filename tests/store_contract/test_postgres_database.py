@@ -137,10 +137,10 @@ def test_what_machines_ask_for_is_found_by_an_index(address: PostgresAddress) ->
         "by device code": (grant_sql.BY["device_code_digest"], ([b"a"],)),
         "by user code": (grant_sql.BY["user_code_digest"], ([b"a"],)),
         "by token": (grant_sql.BY["token_digest"], ([b"a"],)),
-        "denials": (grant_sql.DENIED, (["a"], NOW)),
+        "denials": (grant_sql.DENIED, (["a"], NOW, ["b"], NOW, ["c"], NOW)),
         "queue": (grant_sql.PENDING, (NOW, 10)),
         "new ones": (grant_sql.PENDING_SINCE, (NOW, NOW, 10)),
-        "rivals": (grant_sql.LIVE_WITH, ("a", NOW, "b", NOW, "c", NOW)),
+        "rivals": (grant_sql.LIVE_WITH, (["a"], NOW, ["b"], NOW, ["c"], NOW)),
         "replace": (grant_sql.REPLACE, ("a", "b")),
     }
     with connect(address) as connection:

@@ -72,8 +72,12 @@ class GrantStore(Protocol):
     async def census(self, now: float) -> Census:
         """Counted for whoever watches the server; it holds up nobody."""
 
-    async def find_denial(self, identity: MachineIdentity, since: float) -> DeviceGrant | None:
-        """The newest grant of this identity (by its key) that was denied after ``since``."""
+    async def find_denial(self, identity: MachineIdentity, address: str, since: float) -> DeviceGrant | None:
+        """The newest grant that was denied after ``since`` and holds for this machine: one with the same identity key
+        from any address, or one from ``address`` that shares a strong variable and contradicts none.
+
+        From another address a part of the identity is not enough: a claim is no proof, and nobody may silence others.
+        """
 
     async def live_with(self, identity: MachineIdentity, now: float) -> Sequence[DeviceGrant]:
         """Pending grants, not expired, that share a strong variable (uuid, serial or mac) with ``identity``."""

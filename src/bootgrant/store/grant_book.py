@@ -124,8 +124,8 @@ class GrantBook:
             await asyncio.sleep(0)
         return Census(pending, oldest, self._index.unfetched(now))
 
-    async def find_denial(self, identity: MachineIdentity, since: float) -> DeviceGrant | None:
-        return self._index.denial(identity, since)
+    async def find_denial(self, identity: MachineIdentity, address: str, since: float) -> DeviceGrant | None:
+        return self._index.denial(identity, address, since)
 
     async def live_with(self, identity: MachineIdentity, now: float) -> Sequence[DeviceGrant]:
         return list(self._index.asking_with(identity, now))

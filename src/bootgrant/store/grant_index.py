@@ -43,7 +43,8 @@ class GrantIndex:
         self._pending: dict[str, None] = {}
         # Approved, and nobody came for the configuration yet.
         self._unfetched: dict[str, None] = {}
-        self._denied: dict[str, str] = {}
+        # Denied grants by each strong variable.
+        self._denied = _Groups()
         self._ends: list[tuple[float, str]] = []
 
     def __len__(self) -> int:
@@ -64,7 +65,7 @@ class GrantIndex:
             heapq.heappush(self._ends, (forgotten_at(grant), grant_id))
         if grant.state is GrantState.PENDING:
             self._pending[grant_id] = None
-            for key in _strong(grant.identity):
+            for key in grant.identity.strong():
                 self._asking.join(key, grant_id)
             self._asking_as.join(_as(grant), grant_id)
             return
@@ -74,7 +75,8 @@ class GrantIndex:
         else:
             self._unfetched.pop(grant_id, None)
         if grant.state is GrantState.DENIED:
-            self._denied[grant.identity.key] = grant_id
+            for key in grant.identity.strong():
+                self._denied.join(key, grant_id)
         elif grant.token_digest:
             self._by_token[grant.token_digest] = grant_id
 
@@ -88,8 +90,9 @@ class GrantIndex:
         del self._by_user[grant.user_code_digest]
         self._by_token.pop(grant.token_digest, None)
         self._unfetched.pop(grant_id, None)
-        if self._denied.get(grant.identity.key) == grant_id:
-            del self._denied[grant.identity.key]
+        if grant.state is GrantState.DENIED:
+            for key in grant.identity.strong():
+                self._denied.leave(key, grant_id)
 
     def forget_ended(self, now: float) -> None:
         """Drop what nobody needs any more; a grant that lives longer than it once seemed is looked at again then."""
@@ -134,15 +137,15 @@ class GrantIndex:
         grants = (self.by_id[grant_id] for grant_id in self._unfetched)
         return sum(1 for grant in grants if _may_fetch(grant, now))
 
-    def denial(self, identity: MachineIdentity, since: float) -> DeviceGrant | None:
-        """The newest denial of this identity (by its key) after ``since``."""
-        grant = self._of(self._denied.get(identity.key))
-        return grant if grant and grant.decision and grant.decision.at > since else None
+    def denial(self, identity: MachineIdentity, address: str, since: float) -> DeviceGrant | None:
+        """The newest denial after ``since`` that holds for this machine (ports.grant_store.find_denial)."""
+        ids = dict.fromkeys(grant_id for key in identity.strong() for grant_id in self._denied.of(key))
+        return newest_denial((self.by_id[grant_id] for grant_id in ids), identity, address, since)
 
     def asking_with(self, identity: MachineIdentity, now: float) -> Iterator[DeviceGrant]:
         """Pending, unexpired grants that share a strong variable with ``identity``, each once."""
         ids: dict[str, None] = {}
-        for key in _strong(identity):
+        for key in identity.strong():
             ids.update(dict.fromkeys(self._asking.of(key)))
         return (grant for grant_id in ids if (grant := self.by_id[grant_id]).expires_at > now)
 
@@ -156,7 +159,7 @@ class GrantIndex:
     def _no_longer_pending(self, grant: DeviceGrant) -> None:
         if self._pending.pop(grant.grant_id, self) is self:
             return
-        for key in _strong(grant.identity):
+        for key in grant.identity.strong():
             self._asking.leave(key, grant.grant_id)
         self._asking_as.leave(_as(grant), grant.grant_id)
 
@@ -167,13 +170,20 @@ def _may_fetch(grant: DeviceGrant, now: float) -> bool:
     return grant.state_at(now) is GrantState.APPROVED
 
 
-def _strong(identity: MachineIdentity) -> Iterator[tuple[str, str]]:
-    if identity.uuid:
-        yield "uuid", identity.uuid
-    if identity.serial:
-        yield "serial", identity.serial
-    if identity.mac:
-        yield "mac", identity.mac
+def newest_denial(
+    denied: Iterable[DeviceGrant], identity: MachineIdentity, address: str, since: float
+) -> DeviceGrant | None:
+    """The newest of ``denied`` after ``since`` that holds for ``identity`` at ``address``."""
+    holding = [
+        (grant.decision.at, grant)
+        for grant in denied
+        if grant.decision is not None
+        and grant.decision.at > since
+        and (
+            grant.identity.key == identity.key or (grant.source_address == address and grant.identity.may_be(identity))
+        )
+    ]
+    return max(holding, key=lambda held: held[0])[1] if holding else None
 
 
 def _as(grant: DeviceGrant) -> tuple[str, str]:

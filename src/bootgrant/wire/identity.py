@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar
 
 # Serial numbers that vendors leave in, compared lower-case with inner white space folded.
@@ -73,6 +74,12 @@ def swapped_uuid(uuid: str) -> str:
     return "-".join([*swapped, rest])
 
 
+@lru_cache(maxsize=4096)
+def one_order(uuid: str) -> str:
+    """The same text for both byte orders of a canonical UUID (the smaller of the two); empty for none."""
+    return min(uuid, swapped_uuid(uuid)) if uuid else ""
+
+
 def canonical_mac(text: str) -> str:
     """Lower-case and colon separated, from any usual spelling; empty for what is no address, all zeros or all F."""
     if _CANONICAL_MAC.fullmatch(text):
@@ -113,8 +120,22 @@ class MachineIdentity:
 
     @property
     def key(self) -> str:
-        """The strong variables as one text: two requests with the same key claim to be the same machine."""
-        return "|".join((self.uuid, self.serial, self.mac))
+        """The strong variables as one text: two requests with the same key claim to be the same machine.
+
+        A UUID in the other byte order makes the same key.
+        """
+        return f"{one_order(self.uuid)}|{self.serial}|{self.mac}"
+
+    def strong(self) -> tuple[tuple[str, str], ...]:
+        """The strong variables that are there, a UUID in one order: what two claims of one machine share."""
+        given = (("uuid", one_order(self.uuid)), ("serial", self.serial), ("mac", self.mac))
+        return tuple(pair for pair in given if pair[1])
+
+    def may_be(self, other: MachineIdentity) -> bool:
+        """Whether both share a strong variable, and no strong variable is given on both sides with two values."""
+        theirs = dict(other.strong())
+        same = [theirs[name] == value for name, value in self.strong() if name in theirs]
+        return bool(same) and all(same)
 
     def identifies(self) -> bool:
         """Whether at least one strong variable (uuid, serial, mac) is there. A hostname alone is a wish."""

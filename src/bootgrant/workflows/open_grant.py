@@ -54,7 +54,7 @@ class OpenGrant:
     ) -> OpenedGrant | RecentlyDenied | TooMany:
         """Keep a new grant for a machine that identifies itself. Raises StoreUnavailable."""
         now = self.clock.now()
-        denial = await self.store.find_denial(identity, now - self.rules.denial_cooldown)
+        denial = await self.store.find_denial(identity, address, now - self.rules.denial_cooldown)
         if denial is not None and denial.decision is not None:
             left = denial.decision.at + self.rules.denial_cooldown - now
             # A denial from far ahead was made by a clock that was wrong: nobody is refused for a year because of it.

@@ -9,7 +9,7 @@ from bootgrant.approval.grant import DeviceGrant
 from bootgrant.store.grant_rows import CHANGING, COLUMNS, changing_values, from_row, to_row
 from bootgrant.store.postgres.connections import Connection
 from bootgrant.store.postgres.texts import found, kept
-from bootgrant.wire.identity import MachineIdentity
+from bootgrant.wire.identity import MachineIdentity, swapped_uuid
 
 _NAMES = ", ".join(COLUMNS)
 _SELECT = f"SELECT {_NAMES}, version FROM grants"  # noqa: S608  (names of columns)
@@ -28,9 +28,13 @@ CENSUS: Final = (
     "OR state = 'redeemed' AND token_expires_at > %s)"
 )
 PENDING: Final = f"{_SELECT} WHERE state = 'pending' AND expires_at > %s ORDER BY opened_at DESC LIMIT %s"
-DENIED: Final = f"{_SELECT} WHERE state = 'denied' AND identity_key = ANY(%s) AND decided_at > %s"
+DENIED: Final = " UNION ".join(
+    f"{_SELECT} WHERE state = 'denied' AND {variable} = ANY(%s) AND decided_at > %s"
+    for variable in MachineIdentity.STRONG
+)
 LIVE_WITH: Final = " UNION ".join(
-    f"{_SELECT} WHERE state = 'pending' AND {variable} = %s AND expires_at > %s" for variable in MachineIdentity.STRONG
+    f"{_SELECT} WHERE state = 'pending' AND {variable} = ANY(%s) AND expires_at > %s"
+    for variable in MachineIdentity.STRONG
 )
 REPLACE: Final = (
     "UPDATE grants SET state = 'replaced', version = version + 1 "
@@ -73,6 +77,14 @@ async def find(column: str, keys: Sequence[object], connection: Connection) -> d
     await cursor.execute(BY[column], ([kept(key) for key in keys],))
     place = COLUMNS.index(column)
     return {found(row[place]): stored(row) for row in await cursor.fetchall()}
+
+
+def spellings(identity: MachineIdentity, variable: str) -> list[str]:
+    """How a row of this machine may have ``variable``, for DENIED and LIVE_WITH: a UUID in both byte orders."""
+    value: str = getattr(identity, variable)
+    if not value:
+        return []
+    return [kept(value), swapped_uuid(value)] if variable == "uuid" else [kept(value)]
 
 
 def asking(grant: DeviceGrant) -> tuple[str, str]:

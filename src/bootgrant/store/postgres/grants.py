@@ -11,6 +11,7 @@ from typing import Any
 from bootgrant.approval.grant import REDEEM_GRACE, Delivery, DeviceGrant, Refusal
 from bootgrant.ports.audit_log import AuditOf
 from bootgrant.ports.grant_store import Census, GrantRule
+from bootgrant.store.grant_index import newest_denial
 from bootgrant.store.postgres import grant_sql as sql
 from bootgrant.store.postgres.batches import Batches
 from bootgrant.store.postgres.changing import Change, Changing, Outcome
@@ -67,12 +68,11 @@ class PostgresGrantStore:
         [row] = await self._connections.run(partial(_rows, sql.CENSUS, (now, now, now - REDEEM_GRACE, now)))
         return Census(*row)
 
-    async def find_denial(self, identity: MachineIdentity, since: float) -> DeviceGrant | None:
-        return await self._denials.ask((identity.key, since))
+    async def find_denial(self, identity: MachineIdentity, address: str, since: float) -> DeviceGrant | None:
+        return await self._denials.ask((identity, address, since))
 
     async def live_with(self, identity: MachineIdentity, now: float) -> Sequence[DeviceGrant]:
-        # NULL equals nothing: an absent variable does not match the absent variables of others.
-        values = [kept(getattr(identity, name)) or None for name in identity.STRONG]
+        values = [sql.spellings(identity, name) for name in identity.STRONG]
         rows = await self._read(sql.LIVE_WITH, tuple(part for value in values for part in (value, now)))
         return [row.grant for row in rows]
 
@@ -116,16 +116,23 @@ class PostgresGrantStore:
             self._watching.read(row.grant, row.version)
         return [rows[key].grant if key in rows else None for key in keys]
 
-    async def _find_denials(self, asked: Sequence[tuple[str, float]]) -> Sequence[DeviceGrant | None]:
-        earliest = min(since for _, since in asked)
-        rows = await self._read(sql.DENIED, (list({kept(key) for key, _ in asked}), earliest))
-        newest: dict[str, tuple[float, DeviceGrant]] = {}
+    async def _find_denials(self, asked: Sequence[tuple[MachineIdentity, str, float]]) -> Sequence[DeviceGrant | None]:
+        earliest = min(since for _, _, since in asked)
+        values = [
+            list({value for identity, _, _ in asked for value in sql.spellings(identity, name)})
+            for name in MachineIdentity.STRONG
+        ]
+        rows = await self._read(sql.DENIED, tuple(part for value in values for part in (value, earliest)))
+        by_value: dict[tuple[str, str], list[DeviceGrant]] = {}
         for row in rows:
-            at = row.grant.decision.at if row.grant.decision else 0.0
-            key = row.grant.identity.key
-            if key not in newest or at > newest[key][0]:
-                newest[key] = (at, row.grant)
-        return [newest[key][1] if key in newest and newest[key][0] > since else None for key, since in asked]
+            for key in row.grant.identity.strong():
+                by_value.setdefault(key, []).append(row.grant)
+        return [
+            newest_denial(
+                (grant for key in identity.strong() for grant in by_value.get(key, ())), identity, address, since
+            )
+            for identity, address, since in asked
+        ]
 
     async def _read(self, statement: str, values: tuple[object, ...]) -> list[sql.Stored]:
         return [sql.stored(row) for row in await self._connections.run(partial(_rows, statement, values))]

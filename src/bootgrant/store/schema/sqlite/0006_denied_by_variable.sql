@@ -1,0 +1,2 @@
+-- Denials are looked up in memory: nothing changes here.
+SELECT 1;
