@@ -69,9 +69,9 @@ def canonical_uuid(text: str) -> str:
 
 def swapped_uuid(uuid: str) -> str:
     """A canonical UUID with its first three fields in the other byte order, as SMBIOS before 2.6 prints it."""
-    first, second, third, rest = uuid.split("-", 3)
-    swapped = [bytes.fromhex(field)[::-1].hex() for field in (first, second, third)]
-    return "-".join([*swapped, rest])
+    # Slices, because every machine that asks is looked at so.
+    first = f"{uuid[6:8]}{uuid[4:6]}{uuid[2:4]}{uuid[:2]}"
+    return f"{first}-{uuid[11:13]}{uuid[9:11]}-{uuid[16:18]}{uuid[14:16]}{uuid[18:]}"
 
 
 @lru_cache(maxsize=4096)
