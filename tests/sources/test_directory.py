@@ -14,6 +14,7 @@ from bootgrant.wire.identity import MachineIdentity
 from support.grants import MAC, UUID
 
 pytestmark = pytest.mark.anyio
+CP = MachineIdentity(UUID)
 DASHED = MAC.replace(":", "-")
 
 
@@ -106,3 +107,45 @@ async def test_a_finished_control_plane_is_known_as_one(tmp_path: Path) -> None:
     assert entry is not None
     assert entry.is_control_plane
     assert entry.match == {"uuid": (UUID,)}
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("machine: {<<: {type: controlplane}, bad: 'x", "line 1: this is no YAML"),
+        ("machine: {<<: {type: controlplane}}\n", "knows no machine.<<"),
+        ("machine:\n  type: boss\n", "machine.type must be"),
+        ('"machine": {type: worker, tpye: 1}\n', "knows no machine.tpye"),
+    ],
+)
+async def test_a_finished_file_that_talos_would_refuse_is_neither_approved_nor_served(
+    tmp_path: Path, text: str, says: str
+) -> None:
+    source = DirectorySource(tmp_path)
+    name = f"{UUID}.yaml"
+    (tmp_path / name).write_text(text)
+    for asked in (source.find_entry(MachineIdentity(UUID)), source.named_entry(name), source.render(name, CP)):
+        with pytest.raises(ConfigUnavailable, match=says) as caught:
+            await asked
+        assert len(caught.value.reason) <= 32
+    assert [entry.name for entry in await source.entries()] == [name]
+    (tmp_path / name).write_text("machine:\n  type: worker\n")
+    assert await source.find_entry(MachineIdentity(UUID)) is not None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"machine": {"type": "init"}}\n',
+        "  machine :\n    type: controlplane\n",
+        "\ufeffmachine:\n  type: !!binary Y29udHJvbHBsYW5l\n",
+    ],
+)
+async def test_no_spelling_makes_a_control_plane_pass_for_something_else(tmp_path: Path, text: str) -> None:
+    source = DirectorySource(tmp_path)
+    (tmp_path / f"{UUID}.yaml").write_text(text)
+    entry, rendered = await source.find_entry(CP), await source.render(f"{UUID}.yaml", CP)
+    assert entry is not None
+    assert rendered is not None
+    assert entry.is_control_plane
+    assert entry.fingerprint == rendered.entry.fingerprint

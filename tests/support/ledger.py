@@ -88,4 +88,4 @@ class Ledger:
 
 def config_of(uuid: str) -> bytes:
     """The configuration of one machine, unlike every other."""
-    return f"version: v1alpha1\nmachine:\n  uuid: {uuid}\n".encode()
+    return f"version: v1alpha1\nmachine:\n  type: worker\n  token: {uuid}\n".encode()

@@ -8,6 +8,7 @@ plain YAML or JSON.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from bootgrant.machines.origins import Origins
 from bootgrant.machines.parts import Composed, ComposeError, Part, Reason, Surprise
@@ -17,8 +18,19 @@ from bootgrant.machines.talos_tables import NEWEST, talos_tables
 from bootgrant.machines.yaml_reading import Mapping as MappingNode
 from bootgrant.machines.yaml_reading import Scalar, key_text, read_documents
 
-__all__ = ["ComposeError", "Composed", "Part", "Reason", "Surprise", "compose", "compose_plain", "machine_type"]
+__all__ = [
+    "ComposeError",
+    "Composed",
+    "Part",
+    "Reason",
+    "Surprise",
+    "compose",
+    "compose_plain",
+    "is_talos",
+    "machine_type",
+]
 
+_TALOS_KEYS: Final = frozenset({"machine", "cluster", "apiVersion", "<<"})
 _MACHINE_TYPES: Mapping[str, str] = {"controlplane": "controlplane", "init": "controlplane", "worker": "worker"}
 
 
@@ -40,6 +52,15 @@ def compose(parts: Sequence[Part], tables: str = NEWEST) -> Composed:
 def compose_plain(parts: Sequence[Part], kind: str) -> Composed:
     """Other kinds (``yaml``, ``json``, ``cloud-config``, ``ignition``, ``text``). Raises ComposeError."""
     return merge_plain(parts, kind)
+
+
+def is_talos(config: bytes) -> bool:
+    """Whether ``config`` has to be held to what Talos takes. What cannot be read has to be: nobody knows what it is."""
+    try:
+        roots = read_documents(Part("", config))
+    except ComposeError:
+        return True
+    return any(key_text(key) in _TALOS_KEYS for root in roots if isinstance(root, MappingNode) for key, _ in root.pairs)
 
 
 def machine_type(config: bytes) -> str:

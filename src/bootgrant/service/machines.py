@@ -35,8 +35,9 @@ _IDENTITY_SECONDS = 60.0
 def machine_source(site: Site, clock: Clock, environment: Mapping[str, str] | None = None) -> LayeredSource:
     """Raises SettingsError."""
     settings = site.machine_settings
-    plain = DirectorySource(site.machines) if settings.git is None else None
-    return LayeredSource(origin_of(site.machines, settings, site.data), workshop(settings, environment), clock, plain)
+    made = workshop(settings, environment)
+    plain = DirectorySource(site.machines, made.rules) if settings.git is None else None
+    return LayeredSource(origin_of(site.machines, settings, site.data), made, clock, plain)
 
 
 def origin_of(folder: Path, settings: MachineSettings, data: Path | None) -> FolderTree | GitOrigin:

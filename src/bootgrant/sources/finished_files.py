@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from bootgrant.machines.composing import is_talos
 from bootgrant.machines.pattern import PatternError, pattern
 from bootgrant.machines.site_model import Entry, Layer, Schema
 from bootgrant.wire.identity import canonical_mac, canonical_uuid
 
-_TALOS = re.compile(rb"(?m)^(?:machine|cluster|apiVersion):")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
@@ -21,13 +21,18 @@ def finished_entries(files: Mapping[str, bytes]) -> Sequence[Entry]:
         if stem == path or not _NAME.fullmatch(path):
             continue
         variable = variable_of(stem)
-        schema = Schema.TALOS if _TALOS.search(files[path]) else Schema.YAML
+        schema = schema_of(files[path])
         try:
             match = {variable: (pattern(variable, stem),)}
         except PatternError:
             continue
         found.append(Entry(path, match, layers=(Layer(path),), schema=schema, file=path, line=1))
     return found
+
+
+def schema_of(content: bytes) -> Schema:
+    """What a finished file is held to: to what Talos takes, unless it is surely something else."""
+    return Schema.TALOS if is_talos(content) else Schema.YAML
 
 
 def is_of_one_machine(name: str) -> bool:

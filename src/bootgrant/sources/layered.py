@@ -24,14 +24,13 @@ from bootgrant.machines.selection import Match, Tie
 from bootgrant.machines.site_model import Entry
 from bootgrant.ports.clock import Clock
 from bootgrant.ports.config_source import ConfigUnavailable, MachineEntry, Rendered, SourceState
-from bootgrant.sources.directory import DirectorySource
+from bootgrant.sources.directory import INVALID, DirectorySource
 from bootgrant.sources.snapshot import Snapshot, Workshop
 from bootgrant.sources.tree import Tree
 from bootgrant.wire.identity import MachineIdentity
 
 log = logging.getLogger("bootgrant.machines")
 
-INVALID: Final = "config invalid, see server log"
 _TIE: Final = "two entries match this machine"
 _NOT_LOADED: Final = "configs broken, see server log"
 _READING: Final = "configs being read, retrying"
