@@ -10,10 +10,12 @@ from functools import partial
 import pytest
 from psycopg import sql
 
-from bootgrant.approval.grant import Decision, DeviceGrant, GrantState, Refusal
+from bootgrant.approval.codes import access_token, access_token_digest
+from bootgrant.approval.grant import Decision, DeviceGrant, GrantRules, GrantState, Refusal
 from bootgrant.approval.operators import Role
 from bootgrant.ports.operator_store import Operator, Session
 from bootgrant.store.postgres.address import PostgresAddress
+from bootgrant.store.postgres.connections import Connection, Connections
 from bootgrant.store.postgres.database import PostgresDatabase, open_postgres
 from support.grants import NOW, other_machine, pending_grant
 from support.postgres_cluster import Cluster
@@ -23,10 +25,19 @@ DENY = partial(DeviceGrant.deny, decision=Decision("ana", NOW))
 Two = tuple[PostgresDatabase, PostgresDatabase]
 
 
-@pytest.fixture
-async def two(address: PostgresAddress) -> AsyncIterator[Two]:
+@pytest.fixture(params=["read committed", "serializable"])
+async def two(request: pytest.FixtureRequest, postgres: Cluster, address: PostgresAddress) -> AsyncIterator[Two]:
+    """PostgreSQL as it comes, and as the databases are that know no other level (CockroachDB): races are lost there."""
+    isolate(postgres, address, request.param)
     async with both(address) as opened:
         yield opened
+
+
+def isolate(postgres: Cluster, address: PostgresAddress, level: str) -> None:
+    """The isolation of every transaction that does not name another."""
+    name = sql.Identifier(address.parameters()["dbname"])
+    change = sql.SQL("ALTER DATABASE {} SET default_transaction_isolation = {}").format(name, sql.Literal(level))
+    postgres.execute(change)
 
 
 @asynccontextmanager
@@ -129,6 +140,55 @@ async def test_a_machine_that_asks_two_servers_at_once_waits_once(two: Two) -> N
         (waiting,) = await two[0].grants.pending_grants(NOW, 10)
         assert waiting in pair
         assert sorted([*replaced, waiting.grant_id]) == sorted(grant.grant_id for grant in asked)
+
+
+async def test_many_machines_and_people_on_two_servers_get_each_its_own(two: Two) -> None:
+    asked = [pending_grant(identity=other_machine(n)) for n in range(60)]
+
+    async def one(number: int) -> None:
+        grant, code = asked[number]
+        here, there = two[number % 2].grants, two[(number + 1) % 2].grants
+        await here.open_grant(grant)
+        digest = access_token_digest(access_token(code, grant.token_salt))
+        redeem = partial(DeviceGrant.redeem, client_id="talos", token_digest=digest, rules=GrantRules(), now=NOW)
+        entry, people = f"{number}.yaml", [Decision(name, NOW) for name in ("ana", "ben")]
+        approvals = [partial(DeviceGrant.approve, decision=person, entry=entry) for person in people]
+        deciding = zip((here, there), approvals, strict=True)
+        decided = await asyncio.gather(*(store.change_grant(grant.grant_id, rule) for store, rule in deciding))
+        assert sum(isinstance(outcome, DeviceGrant) for outcome in decided) == 1
+        polls = await asyncio.gather(*(store.change_grant(grant.grant_id, redeem) for store in (here, there)))
+        assert all(isinstance(outcome, DeviceGrant) for outcome in polls)
+        found = await there.find_by_token(digest)
+        assert found is not None
+        assert (found.grant_id, found.entry, found.state) == (grant.grant_id, entry, GrantState.REDEEMED)
+
+    await asyncio.gather(*(one(number) for number in range(len(asked))))
+    assert await two[0].grants.pending_grants(NOW, 100) == []
+
+
+async def test_a_transaction_that_loses_a_race_is_done_again(postgres: Cluster, address: PostgresAddress) -> None:
+    isolate(postgres, address, "serializable")
+    connections = Connections(address, 2)
+    await connections.open()
+    seen: list[int] = []
+
+    async def count_up(connection: Connection) -> None:
+        async with connection.transaction():
+            row = await (await connection.execute("SELECT number FROM counted")).fetchone()
+            assert row is not None
+            seen.append(row[0])
+            if len(seen) == 1:
+                # Somebody else is faster, between our look and our change.
+                await connections.run(lambda other: other.execute("UPDATE counted SET number = 10"))
+            await connection.execute("UPDATE counted SET number = %s", (row[0] + 1,))
+
+    try:
+        await connections.run(lambda connection: connection.execute("CREATE TABLE counted AS SELECT 0 AS number"))
+        await connections.run(count_up, look_first=True)
+        row = await connections.run(lambda c: c.execute("SELECT number FROM counted"))
+        assert (seen, await row.fetchone()) == ([0, 10], (11,))
+    finally:
+        await connections.close()
 
 
 async def test_a_session_of_one_server_is_good_on_the_other(two: Two) -> None:
