@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 from collections.abc import Iterator, MutableMapping
 from typing import Any
 from urllib.parse import urlencode
@@ -13,19 +14,30 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bootgrant.machine_plane.git_webhook import GitWebhook
+from bootgrant.operator_plane.api.routes import ROUTES
+from bootgrant.operator_plane.app import PAGES
+from bootgrant.wire.secret import Secret
 from support.grants import MAC, UUID
 from support.machine import DEVICE_GRANT
 from support.site import CONFIG, InProcess, site_in_process
 
 OAUTH = ("/device/code", "/token", "/introspect", "/revoke")
 CONFIGS = ("/config", "/config/", "/config/worker.yaml")
+_PLACES = re.compile(r"\{\w+\}")
 OTHERS = ("/healthz", "/readyz", "/metrics", "/.well-known/oauth-authorization-server")
+PAGE_ROUTES = [(method, _PLACES.sub("x", path)) for method, path, _ in PAGES]
+ODD = st.sampled_from(["", "", "", "", "/x", "/", "\0", "\u00e9"])
+"""What may stand behind a path."""
+API_ROUTES = [(route.method, _PLACES.sub("x", route.path)) for route in ROUTES]
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
 # What stands in the log is looked at after each request, so that one log for all of them does.
 EXAMPLES = settings(
     max_examples=150, deadline=None, database=None, suppress_health_check=[*SLOW, HealthCheck.function_scoped_fixture]
 )
+FEWER = settings(EXAMPLES, max_examples=60)
 FORM = b"application/x-www-form-urlencoded"
+ORIGIN = b"http://boot.example:8080"
 
 tokens = st.text("abcdefghijklmnopqrstuvwxyz-", min_size=1, max_size=12).map(str.encode)
 values = st.one_of(
@@ -77,6 +89,19 @@ def runner() -> Iterator[asyncio.Runner]:
         yield made
 
 
+@pytest.fixture(scope="module")
+def shown(site: InProcess, runner: asyncio.Runner) -> bytes:
+    """The header of a program that may do everything."""
+
+    async def add() -> str:
+        form = {"name": "all", "role": "admin", "seconds": "86400"}
+        made = await site.admin().post("/people/tokens/add", json=form)
+        token: str = made.raise_for_status().json()["token"]
+        return token
+
+    return b"Bearer " + runner.run(add()).encode()
+
+
 class Answered:
     """What an application answered to one request, of any bytes, in pieces."""
 
@@ -95,7 +120,12 @@ class Answered:
 
 
 async def request(
-    site: InProcess, method: str, path: str, query: bytes, sent: list[tuple[bytes, bytes]], pieces: list[bytes]
+    site: InProcess | GitWebhook,
+    method: str,
+    path: str,
+    query: bytes,
+    sent: list[tuple[bytes, bytes]],
+    pieces: list[bytes],
 ) -> Answered:
     answer, left = Answered(), list(pieces) or [b""]
 
@@ -112,7 +142,8 @@ async def request(
         "headers": sent, "client": ("10.20.0.11", 40000), "server": ("boot.example", 8080),
     }  # fmt: skip
     async with asyncio.timeout(20):
-        await site.built.public(scope, receive, answer.send)
+        app = site.built.public if isinstance(site, InProcess) else site
+        await app(scope, receive, answer.send)
     return answer
 
 
@@ -173,3 +204,67 @@ def test_the_other_endpoints_never_fail_either(
     answer = runner.run(request(site, method, path, query, sent, [body]))
     assert 200 <= answer.status < 500
     assert b"text/html" not in answer.headers[b"content-type"]
+
+
+harmless = st.lists(
+    st.tuples(st.sampled_from([b"accept", b"cookie", b"range", b"user-agent", b"x-y"]), values), max_size=3
+)
+
+
+@FEWER
+@given(
+    route=st.sampled_from(PAGE_ROUTES), odd=ODD, query=st.binary(max_size=60),
+    sent=harmless, body=bodies,
+)  # fmt: skip
+def test_the_pages_answer_a_stranger_and_never_fail(
+    site: InProcess, runner: asyncio.Runner, caplog: pytest.LogCaptureFixture, route: tuple[str, str],
+    odd: str, query: bytes, sent: list[tuple[bytes, bytes]], body: bytes,
+) -> None:  # fmt: skip
+    method, path = route[0], route[1] + odd
+    sent = [(b"host", ORIGIN[7:]), (b"origin", ORIGIN), (b"content-type", FORM), *sent]
+    answer = runner.run(request(site, method, path, query, sent, [body]))
+    assert 200 <= answer.status < 500
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+documents = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=20)),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=8), inner, max_size=3)),
+    max_leaves=6,
+)
+members = st.dictionaries(
+    st.sampled_from(["code", "codes", "entry", "name", "role", "labels", "seconds", "uuid", "reason", "user", "seen"]),
+    st.one_of(documents, texts),
+    max_size=4,
+)
+jsons = st.one_of(members, documents).map(lambda value: json.dumps(value).encode())
+
+
+@FEWER
+@given(
+    route=st.sampled_from(API_ROUTES), odd=ODD, known=st.booleans(),
+    query=st.one_of(st.just(b""), st.binary(max_size=60)), sent=harmless,
+    body=st.one_of(st.binary(max_size=100), jsons),
+)  # fmt: skip
+def test_the_api_answers_json_whoever_asks_and_never_fails(
+    site: InProcess, runner: asyncio.Runner, caplog: pytest.LogCaptureFixture, shown: bytes, route: tuple[str, str],
+    odd: str, known: bool, query: bytes, sent: list[tuple[bytes, bytes]], body: bytes,
+) -> None:  # fmt: skip
+    method, path = route[0], route[1] + odd
+    sent = [(b"host", b"x"), *([(b"authorization", shown)] if known else []), *sent]
+    answer = runner.run(request(site, method, path, query, sent, [body]))
+    assert 200 <= answer.status < 500
+    assert answer.headers[b"content-type"] == b"application/json"
+    assert answer.status < 400 or json.loads(answer.body)["error"]
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+@FEWER
+@given(method=methods, query=st.binary(max_size=30), sent=headers, body=bodies)
+def test_the_hook_of_git_believes_nobody_and_never_fails(
+    runner: asyncio.Runner, method: str, query: bytes, sent: list[tuple[bytes, bytes]], body: bytes
+) -> None:
+    looks: list[str] = []
+    hook = GitWebhook(Secret("0123456789abcdef0123456789abcdef"), lambda: looks.append("look"))
+    answer = runner.run(request(hook, method, "/hooks/git", query, sent, [body]))
+    assert (400 <= answer.status < 500, looks) == (True, [])
