@@ -14,6 +14,7 @@ from bootgrant.operator_plane.api.routes import ROUTES
 from bootgrant.operator_plane.permissions import LEAST_ROLE, PERMISSIONS
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.workflows.api_tokens import ApiTokens, NewToken
+from bootgrant.workflows.close_windows import CloseWindows
 from support.fakes import CountedEntropy
 from support.grants import MAC, UUID, other_machine
 from support.office import Office
@@ -26,7 +27,8 @@ _ENTROPY = CountedEntropy()
 async def program(office: Office, role: Role = Role.ADMIN, *labels: str, seconds: float = 3600) -> httpx.AsyncClient:
     """A program at 10.0.0.5 with a token of this role."""
     site = office.site
-    tokens = ApiTokens(site.database.api_tokens, site.clock, _ENTROPY)
+    windows = CloseWindows(site.database.windows, site.database.audit, site.clock)
+    tokens = ApiTokens(site.database.api_tokens, site.clock, _ENTROPY, windows)
     name = f"ci-{_ENTROPY.random_bytes(4).hex()}"
     made = await tokens.create(name, role, parse_labels(labels), seconds, socket_actor("root"))
     assert isinstance(made, NewToken)

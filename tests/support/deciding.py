@@ -20,6 +20,7 @@ from bootgrant.wire.identity import MachineIdentity
 from bootgrant.workflows.admission import Admission
 from bootgrant.workflows.arm_window import ArmWindow
 from bootgrant.workflows.assign_machine import AssignMachine
+from bootgrant.workflows.counting_votes import CountingVotes
 from bootgrant.workflows.decide_grant import DecideGrant
 from bootgrant.workflows.find_entry import FindEntry
 from bootgrant.workflows.gather_evidence import GatherEvidence
@@ -65,7 +66,9 @@ class Deciders:
         find = FindEntry(source, base.assignments)
         history = HistoryEvidence(base.audit, base.grants, clock)
         evidence = GatherEvidence([NetworkEvidence(NO_NAMES), InventoryEvidence(source), history], clock)
-        self.cards = GrantCards(base.grants, find, evidence, base.audit, clock, CODES, NO_NAMES)
+        self.cards = GrantCards(
+            base.grants, find, evidence, base.audit, clock, CODES, NO_NAMES, CountingVotes(base.operators)
+        )
         self.decide = DecideGrant(base.grants, source, clock, self.cards, Admission(99, 999))
         self.assign = AssignMachine(base.grants, source, base.assignments, base.audit, clock, find)
         self.let_in = LetIn(base.grants, base.windows, self.cards, self.decide, clock, self.rules)

@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from bootgrant.approval.operators import Actor, Label, Role
+from bootgrant.ports.database import Database
 from bootgrant.store.memory import MemoryDatabase
 from bootgrant.store.sqlite.database import SqliteDatabase
 from bootgrant.wire.secret import Secret
 from bootgrant.workflows.api_tokens import ApiTokens, NewToken, TokenRefused
+from bootgrant.workflows.close_windows import CloseWindows
 from support.fakes import CountedEntropy, FakeClock
 from support.grants import NOW
 
@@ -20,6 +22,11 @@ FRA = Label("site", "fra")
 DAY = 86400.0
 
 
+def tokens_of(database: Database, clock: FakeClock) -> ApiTokens:
+    windows = CloseWindows(database.windows, database.audit, clock)
+    return ApiTokens(database.api_tokens, clock, CountedEntropy(), windows)
+
+
 @pytest.fixture
 def clock() -> FakeClock:
     return FakeClock(NOW)
@@ -27,7 +34,7 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 def tokens(clock: FakeClock) -> ApiTokens:
-    return ApiTokens(MemoryDatabase().api_tokens, clock, CountedEntropy())
+    return tokens_of(MemoryDatabase(), clock)
 
 
 async def make(tokens: ApiTokens, name: str = "ci", lifetime: float = DAY) -> Secret:
@@ -44,7 +51,7 @@ async def test_a_token_is_recognised_with_its_role_and_its_labels(tokens: ApiTok
 
 async def test_the_store_has_the_digest_and_not_the_token(tmp_path: Path) -> None:
     with SqliteDatabase(tmp_path, NOW) as database:
-        secret = await make(ApiTokens(database.api_tokens, FakeClock(NOW), CountedEntropy()))
+        secret = await make(tokens_of(database, FakeClock(NOW)))
         stored = b"".join(path.read_bytes() for path in tmp_path.iterdir())
     assert secret.reveal().removeprefix("bootgrant_").encode() not in stored
     assert "bootgrant_" not in repr(secret)

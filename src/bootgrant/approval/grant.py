@@ -14,6 +14,7 @@ and Talos asks again with what it has. Nothing leaves DENIED, REPLACED, EXPIRED 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Final, NamedTuple
@@ -201,6 +202,10 @@ class DeviceGrant(NamedTuple):
         return outcome._replace(
             votes=votes, fingerprint=terms.fingerprint, approved_sha256=terms.sha256, revision=terms.revision
         )
+
+    def with_votes_that(self, counts: Callable[[Decision], bool]) -> DeviceGrant:
+        """The grant without the votes that do not count any more."""
+        return self._replace(votes=tuple(vote for vote in self.votes if counts(vote)))
 
     def deny(self, decision: Decision) -> DeviceGrant | Refusal:
         """Refuse the machine; its console is told."""

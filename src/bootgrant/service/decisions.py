@@ -22,6 +22,7 @@ from bootgrant.service.settings import Site
 from bootgrant.workflows.admission import Admission
 from bootgrant.workflows.arm_window import ArmWindow
 from bootgrant.workflows.assign_machine import AssignMachine
+from bootgrant.workflows.counting_votes import CountingVotes
 from bootgrant.workflows.decide_grant import DecideGrant
 from bootgrant.workflows.find_entry import FindEntry
 from bootgrant.workflows.gather_evidence import GatherEvidence
@@ -70,7 +71,9 @@ def build_decisions(
         *(CommandEvidence(each.name, each.command, each.limit, each.keeps) for each in site.policy.commands),
     ]
     evidence = GatherEvidence(sources, clock)
-    cards = GrantCards(database.grants, find_entry, evidence, database.audit, clock, codes, names)
+    cards = GrantCards(
+        database.grants, find_entry, evidence, database.audit, clock, codes, names, CountingVotes(database.operators)
+    )
     decide = DecideGrant(database.grants, source, clock, cards, admission)
     let_in = LetIn(database.grants, database.windows, cards, decide, clock, site.policy.rules)
     return Decisions(

@@ -17,6 +17,7 @@ from bootgrant.service.decisions import Decisions
 from bootgrant.service.settings import Site
 from bootgrant.sources.layered import LayeredSource
 from bootgrant.workflows.api_tokens import ApiTokens
+from bootgrant.workflows.close_windows import CloseWindows
 from bootgrant.workflows.manage_operators import ManageOperators
 from bootgrant.workflows.oidc_sign_in import OidcSignIn
 from bootgrant.workflows.passkeys import Passkeys
@@ -66,12 +67,13 @@ def api_plane(
     site: Site, database: Database, decisions: Decisions, source: LayeredSource, clock: Clock, entropy: Entropy
 ) -> ApiPlane:
     """What the API is made of."""
+    windows = CloseWindows(database.windows, database.audit, clock)
     return ApiPlane(
         decide=decisions.decide,
         assign=decisions.assign,
         arm=decisions.arm,
-        manage=ManageOperators(database.operators, database.passkeys, Argon2Hasher(), clock, entropy),
-        tokens=ApiTokens(database.api_tokens, clock, entropy),
+        manage=ManageOperators(database.operators, database.passkeys, Argon2Hasher(), clock, entropy, windows),
+        tokens=ApiTokens(database.api_tokens, clock, entropy, windows),
         store=database.grants,
         source=source,
         audit=database.audit,

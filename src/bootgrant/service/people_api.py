@@ -16,13 +16,15 @@ from bootgrant.service.database import open_database
 from bootgrant.service.settings import Site
 from bootgrant.service.system import SystemClock, SystemEntropy
 from bootgrant.workflows.api_tokens import ApiTokens
+from bootgrant.workflows.close_windows import CloseWindows
 from bootgrant.workflows.manage_operators import ManageOperators
 
 
 def people_api(database: Database, clock: Clock, entropy: Entropy) -> ASGIApp:
     """Operators and tokens, for the commands of this computer."""
-    manage = ManageOperators(database.operators, database.passkeys, Argon2Hasher(), clock, entropy)
-    return build_people_api(manage, ApiTokens(database.api_tokens, clock, entropy), database.audit)
+    windows = CloseWindows(database.windows, database.audit, clock)
+    manage = ManageOperators(database.operators, database.passkeys, Argon2Hasher(), clock, entropy, windows)
+    return build_people_api(manage, ApiTokens(database.api_tokens, clock, entropy, windows), database.audit)
 
 
 async def ask_database(site: Site, method: str, path: str, members: Mapping[str, str] | None) -> httpx.Response:

@@ -17,6 +17,7 @@ from bootgrant.ports.api_token_store import ApiToken, ApiTokenStore
 from bootgrant.ports.clock import Clock
 from bootgrant.ports.entropy import Entropy
 from bootgrant.wire.secret import Secret
+from bootgrant.workflows.close_windows import CloseWindows
 
 PREFIX: Final = "bootgrant_"
 LONGEST: Final = 366 * 86400.0
@@ -46,6 +47,7 @@ class ApiTokens:
     store: ApiTokenStore
     clock: Clock
     entropy: Entropy
+    windows: CloseWindows
 
     async def create(
         self, name: str, role: Role, labels: tuple[Label, ...], lifetime: float, by: Actor
@@ -67,8 +69,11 @@ class ApiTokens:
         return await self.store.tokens()
 
     async def revoke(self, name: str) -> bool:
-        """End a token at once. False when there is none of this name."""
-        return await self.store.remove_token(name)
+        """End a token at once, with the windows that it armed. False when there is none of this name."""
+        removed = await self.store.remove_token(name)
+        if removed:
+            await self.windows.of_token(name)
+        return removed
 
     async def authenticate(self, shown: Secret) -> Actor | None:
         """Who shows this token; None for one that is unknown, revoked or expired."""

@@ -79,10 +79,11 @@ class DecideGrant:
                 return digest
             sha256 = digest
         name, fingerprint, revision = (entry.name, entry.fingerprint, entry.revision) if entry else ("", "", "")
+        counts = await self.cards.voters.of(entry.labels) if entry and card.needed > 1 else None
         terms = Terms(card.needed, fingerprint, sha256, revision)
         outcome = await self.store.change_grant(
             grant.grant_id,
-            lambda stored: stored.approve(decision, name, terms),
+            lambda stored: (stored.with_votes_that(counts) if counts else stored).approve(decision, name, terms),
             audit=audit_events.decided(decision, name, revision, sha256, card.evidence),
         )
         return await self._told(grant.grant_id, outcome, card.problem)

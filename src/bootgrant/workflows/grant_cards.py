@@ -19,6 +19,7 @@ from bootgrant.ports.config_source import ConfigUnavailable, MachineEntry
 from bootgrant.ports.evidence_source import Claim
 from bootgrant.ports.grant_store import GrantStore
 from bootgrant.ports.machine_past import past_in
+from bootgrant.workflows.counting_votes import CountingVotes
 from bootgrant.workflows.find_entry import FindEntry
 from bootgrant.workflows.gather_evidence import GatherEvidence
 
@@ -72,6 +73,7 @@ class GrantCards:
     clock: Clock
     codes: UserCodes
     networks: NetworkNames
+    voters: CountingVotes
 
     async def waiting(self, limit: int = 500) -> Sequence[GrantCard]:
         """What waits for a decision, newest first, with the evidence that is there. Raises StoreUnavailable."""
@@ -136,6 +138,8 @@ class GrantCards:
             return replace(card, problem=str(error))
         if found is None:
             return replace(card, problem=NO_ENTRY)
+        if grant.votes:
+            card = replace(card, grant=grant.with_votes_that(await self.voters.of(found.entry.labels)))
         return replace(card, entry=found.entry, assignment=found.assignment, needed=needed_approvals(found.entry))
 
     async def _rivals(self, grant: DeviceGrant, now: float) -> tuple[str, ...]:

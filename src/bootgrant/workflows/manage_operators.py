@@ -13,6 +13,7 @@ from bootgrant.ports.operator_store import Operator, OperatorStore
 from bootgrant.ports.passkey_store import PasskeyStore
 from bootgrant.ports.password_hasher import PasswordHasher
 from bootgrant.wire.secret import Secret
+from bootgrant.workflows.close_windows import CloseWindows
 
 SHORTEST_PASSWORD: Final = 12
 LONGEST_PASSWORD: Final = 1024
@@ -47,6 +48,7 @@ class ManageOperators:
     hasher: PasswordHasher
     clock: Clock
     entropy: Entropy
+    windows: CloseWindows
 
     async def add(
         self, name: str, role: Role, labels: tuple[Label, ...], kind: Kind, password: Secret | None
@@ -82,8 +84,14 @@ class ManageOperators:
         return None if await self.operators.set_rights(name, role, limits) else _nobody(name)
 
     async def disable(self, name: str) -> OperatorRefused | None:
-        """Shut somebody out at once; None when that was done."""
-        return None if await self.operators.set_disabled(name, self.clock.now()) else _nobody(name)
+        """Shut somebody out at once, with their sessions and armed windows; None when that was done.
+
+        Their votes stop counting by themselves (workflows/counting_votes.py).
+        """
+        if not await self.operators.set_disabled(name, self.clock.now()):
+            return _nobody(name)
+        await self.windows.of_operator(name)
+        return None
 
     async def enable(self, name: str) -> OperatorRefused | None:
         """Let somebody in again; None when that was done."""

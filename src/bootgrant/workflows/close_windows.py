@@ -1,0 +1,40 @@
+"""Whoever is shut out leaves no armed window behind, and a token that is revoked neither."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bootgrant.approval.audit import AuditEvent, AuditKind
+from bootgrant.approval.operators import via_token
+from bootgrant.ports.audit_log import AuditLog
+from bootgrant.ports.clock import Clock
+from bootgrant.ports.window_store import WindowStore
+
+
+@dataclass(frozen=True, slots=True)
+class CloseWindows:
+    """Every method may raise StoreUnavailable. What the windows let in stays let in."""
+
+    store: WindowStore
+    audit: AuditLog
+    clock: Clock
+
+    async def of_operator(self, name: str) -> None:
+        """Close what a person of this name armed, whichever way they came."""
+        await self._close(name, None, f"the operator {name} was disabled")
+
+    async def of_token(self, name: str) -> None:
+        """Close what was armed with this API token."""
+        await self._close(name, via_token(name), f"the token {name} was revoked")
+
+    async def _close(self, name: str, via: str | None, why: str) -> None:
+        now = self.clock.now()
+        for window in await self.store.windows():
+            who, _, how = window.by.partition(" (")
+            how = how.removesuffix(")")
+            is_theirs = how == via if via else not how.startswith(via_token(""))
+            if not is_theirs or who.casefold() != name.casefold() or not await self.store.disarm(window.window_id):
+                continue
+            if window.is_open(now):
+                details: dict[str, str | int] = {"window": window.window_id, "name": window.name, "by": window.by}
+                await self.audit.append([AuditEvent(now, AuditKind.DISARMED, reason=why, details=details)])
