@@ -79,6 +79,16 @@ def test_other_kinds_are_held_to_what_they_are(config: bytes, schema: Schema, sa
     assert found == "" if says == "" else says in found
 
 
+@pytest.mark.parametrize("schema", [Schema.YAML, Schema.TEXT, Schema.JSON, Schema.CLOUD_CONFIG, Schema.IGNITION])
+def test_a_control_plane_is_one_whatever_kind_its_entry_says_it_is(schema: Schema) -> None:
+    judgement = judged(b'{"machine": {"type": "controlplane"}}', schema, Rules())
+    assert judgement.machine_type == "controlplane"
+    (fault,) = judgement.faults
+    assert not fault.is_fatal
+    assert "write schema: talos" in fault.message
+    assert judged(b'{"machine": {"size": "small"}}', schema, Rules()).faults == []
+
+
 @pytest.fixture(scope="module")
 def talos() -> Rules:
     return Rules(TalosSchema(shared_data("vectors/talos-config.schema.json").read_bytes()), tables=False)

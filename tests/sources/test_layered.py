@@ -240,3 +240,11 @@ async def test_a_text_is_served_as_it_is(tmp_path: Path) -> None:
     source = source_of(write_machines(tmp_path, {"machines.yaml": model, "run.sh": "#!/bin/sh\n# only this\n"}))
     made = await rendered(source, "x")
     assert (made.config, made.content_type) == (b"#!/bin/sh\n# only this\n", "text/plain; charset=utf-8")
+
+
+async def test_a_control_plane_under_another_schema_is_shown_as_one_to_whoever_decides(tmp_path: Path) -> None:
+    model = f"entries: [{{name: x, schema: text, match: {{uuid: {UUID}}}, layers: [run.yaml]}}]\n"
+    config = "machine:\n  type: controlplane\n"
+    source = source_of(write_machines(tmp_path, {"machines.yaml": model, "run.yaml": config}))
+    assert (await entry_of(source, CP)).is_control_plane
+    assert (await rendered(source, "x")).entry.is_control_plane

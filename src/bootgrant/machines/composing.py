@@ -7,16 +7,18 @@ plain YAML or JSON.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from bootgrant.machines.go_types import scalar_value
 from bootgrant.machines.origins import Origins
 from bootgrant.machines.parts import Composed, ComposeError, Part, Reason, Surprise
 from bootgrant.machines.patching import Patching, read_patch
 from bootgrant.machines.plain_merging import merge_plain
 from bootgrant.machines.talos_tables import NEWEST, talos_tables
 from bootgrant.machines.yaml_reading import Mapping as MappingNode
-from bootgrant.machines.yaml_reading import Scalar, key_text, read_documents
+from bootgrant.machines.yaml_reading import Node, Scalar, key_text, read_documents
+from bootgrant.machines.yaml_reading import Sequence as SequenceNode
 
 __all__ = [
     "ComposeError",
@@ -64,20 +66,33 @@ def is_talos(config: bytes) -> bool:
 
 
 def machine_type(config: bytes) -> str:
-    """``controlplane``, ``worker``, or empty when ``config`` names none; Talos reads ``init`` as a control plane."""
+    """``controlplane``, ``worker``, or empty when ``config`` names none; Talos reads ``init`` as a control plane.
+
+    Merge keys are followed. What could be read as a control plane is one, whatever goes first in Talos.
+    """
     try:
         roots = read_documents(Part("", config))
     except ComposeError:
         return ""
-    for root in roots:
-        machine = _value(root, "machine")
-        found = _value(machine, "type")
-        if isinstance(found, Scalar) and found.text in _MACHINE_TYPES:
-            return _MACHINE_TYPES[found.text]
-    return ""
+    machines = (machine for root in roots for machine in _values(root, "machine"))
+    found = {_MACHINE_TYPES.get(_word(node), "") for machine in machines for node in _values(machine, "type")}
+    return "controlplane" if "controlplane" in found else "worker" if "worker" in found else ""
 
 
-def _value(node: object, key: str) -> object:
-    if not isinstance(node, MappingNode):
-        return None
-    return next((value for name, value in node.pairs if key_text(name) == key), None)
+def _values(node: Node | None, key: str) -> Iterator[Node]:
+    """What stands behind ``key``, here or in what is merged."""
+    for name, value in node.pairs if isinstance(node, MappingNode) else ():
+        word = _word(name)
+        if word == key:
+            yield value
+        elif word == "<<":
+            for merged in value.items if isinstance(value, SequenceNode) else (value,):
+                yield from _values(merged, key)
+
+
+def _word(node: Node) -> str:
+    """The text of a scalar as Talos decodes it, also of a ``!!binary``."""
+    try:
+        return str(scalar_value(node)) if isinstance(node, Scalar) else ""
+    except ValueError:
+        return ""

@@ -14,6 +14,7 @@ from typing import Any, Final
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError, ValidationError
 
+from bootgrant.machines.composing import machine_type
 from bootgrant.machines.documents import check_conflicts, read_configuration
 from bootgrant.machines.marked import MarkedError, Node, Pairs, Scalar, Value, documents, value
 from bootgrant.machines.parts import ComposeError, Part
@@ -129,7 +130,10 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """``faults`` are why a configuration is not served, none when it may be; ``machine_type`` is Talos's."""
+    """``faults`` are why a configuration is not served, none when it may be.
+
+    ``machine_type`` is Talos's, also where the configuration is said to be of another kind.
+    """
 
     faults: list[Fault]
     machine_type: str = ""
@@ -143,13 +147,22 @@ def judged(config: bytes, schema: Schema, rules: Rules) -> Judgement:
         return Judgement([Fault(f"it is larger than {CONFIG >> 20} MiB", 1)])
     match schema:
         case Schema.TEXT:
-            return Judgement([])
+            return _no_talos(config, [])
         case Schema.JSON | Schema.IGNITION:
-            return Judgement(_json_faults(config))
+            return _no_talos(config, _json_faults(config))
         case Schema.TALOS:
             return _talos(config, rules)
         case Schema.YAML | Schema.CLOUD_CONFIG:
-            return Judgement(_yaml_faults(config))
+            return _no_talos(config, _yaml_faults(config))
+
+
+def _no_talos(config: bytes, found: list[Fault]) -> Judgement:
+    """What is said to be another kind of configuration: a control plane is one whatever its entry says."""
+    kind = machine_type(config)
+    if not kind:
+        return Judgement(found)
+    told = "it looks like a configuration of Talos, and is not checked as one: write schema: talos, or leave it away"
+    return Judgement([*found, Fault(told, 1, is_fatal=False)], kind)
 
 
 def _talos(config: bytes, rules: Rules) -> Judgement:
