@@ -64,6 +64,27 @@ def test_what_a_program_printed_is_secret_however_short() -> None:
     assert redacted(b"a: xyz\nb: [1, xyz]\n", secret_value("xyz\n")) == "a: <redacted>\nb: [1, <redacted>]\n"
 
 
+def test_comments_of_what_was_encrypted_are_gone_wherever_they_stand() -> None:
+    secret = b"#cloud-config\n# old key: hunter2\na: 1 # was hunter2\nb: |- # hunter2\n  x\nc: 'y # z'\n# end hunter2\n"
+    known = secrets_of(b"# hunter2\nb: x\n")
+    assert redacted(secret, known) == "#cloud-config\n\na: 1 \nb: <redacted>\nc: 'y # z'\n\n"
+    block = b"a: | # hunter2\n  one # stays\n  two\n# hunter2\nb: [1, # hunter2\n  2]\n"
+    assert redacted(block, known) == "a: | \n  one # stays\n  two\n\nb: [1, \n  2]\n"
+
+
+def test_a_key_that_repeats_a_secret_is_gone_too() -> None:
+    assert "hunter2hunter2" not in redacted(b"hunter2hunter2: 1\n", secret_value("hunter2hunter2"))
+
+
+def test_an_encrypted_json_patch_is_secret_under_the_key_that_it_patches() -> None:
+    known = secrets_of(b"- {op: add, path: /machine/pin, value: '4711'}\n- {op: add, path: /pins/-, value: 4712}\n")
+    assert redacted(b"pin: 4711\npins: [4712]\n", known) == "pin: <redacted>\npins: [<redacted>]\n"
+
+
+def test_short_lines_of_an_encrypted_text_are_gone() -> None:
+    assert redacted(b"pin 47\n\tx: {\n", secrets_of(b"pin 47\n\tx: {\n")).count("<redacted>") == 2
+
+
 def test_other_texts_are_redacted_by_their_lines() -> None:
     text = redacted(b"[net]\nwifi_password = hunter22\nssid=home\n\tx\x01: {\n", NO_SECRETS)
     assert "hunter22" not in text

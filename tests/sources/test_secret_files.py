@@ -9,6 +9,7 @@ import pyrage
 import pytest
 
 from bootgrant.machines.findings import SiteBroken
+from bootgrant.machines.redaction import redacted
 from bootgrant.sources.secret_files import BadIdentity, SecretFiles
 from bootgrant.sources.site_values import SiteValues
 from bootgrant.sources.snapshot import Snapshot, Workshop
@@ -104,6 +105,66 @@ def test_a_value_comes_from_a_program_that_the_site_allows_and_is_secret(tmp_pat
     made = found.finish("cp-1", MachineIdentity())
     assert b"token: token-of-cp-1 for cp-1" in made.config
     assert "token-of-cp-1 for cp-1" in made.secrets.values
+
+
+def preview_of(found: Snapshot) -> str:
+    made = found.finish("cp-1", MachineIdentity())
+    return redacted(made.config, made.secrets)
+
+
+@pytest.mark.parametrize("script", ["printf superSecret99", "printf 'super\\nSecret99'", "printf 'superSecret99 #\"'"])
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ variables.token | b64encode }}",
+        "{{ variables.token | upper | tojson }}",
+        "{{ variables['token'] | replace('S', 'Z') | tojson }}",
+        "{% for x in variables.token %}{{ x | tojson }}, {% endfor %}",
+        "{% set v = variables %}{{ v.token | b64encode }}",
+        "{% set v %}{{ variables.token }}{% endset %}{{ v | b64encode }}",
+        "{% macro f(v) %}{{ v | lower | b64encode }}{% endmacro %}{{ f(variables.token) }}",
+        "{{ variables.items() | list | tojson | tojson }}",
+        "{{ variables.token | tojson }}] # {{ variables.token | b64encode }}\n#",
+    ],
+)
+def test_a_programs_value_is_in_no_preview_whatever_a_template_makes_of_it(
+    tmp_path: Path, template: str, script: str
+) -> None:
+    path = program(tmp_path / "bin", "site-secret", script)
+    model = f"entries:\n  - {{name: cp-1, layers: [x], schema: yaml, variables: {{token: {{exec: [{path}]}}}}}}\n"
+    write_machines(tmp_path / "m", {"machines.yaml": model, "x/1.yaml.j2": f"a: [{template}]\n", "x/2.yaml": "b: 1\n"})
+    found = Snapshot(FolderTree(tmp_path / "m").tree(), Workshop(values=SiteValues([path])))
+    preview = preview_of(found)
+    assert "b: 1" in preview
+    assert not {letter for letter in "SsuperZct9MN" if letter in preview.replace("<redacted>", "")}
+
+
+def test_a_value_that_is_only_written_down_leaves_the_rest_of_its_template_readable(tmp_path: Path) -> None:
+    path = program(tmp_path / "bin", "site-secret", "printf superSecret99")
+    found = snapshot_with(tmp_path / "m", f"{{exec: [{path}]}}", SiteValues([path]))
+    preview = preview_of(found)
+    assert "clusterName: demo" in preview
+    assert "superSecret99" not in preview
+
+
+def test_what_an_encrypted_template_writes_is_in_no_preview(tmp_path: Path) -> None:
+    model = "entries:\n  - {name: cp-1, layers: [x], schema: yaml}\n"
+    write_machines(tmp_path, {"machines.yaml": model, "x/2.yaml": "plain: yes\n"})
+    (tmp_path / "x/1.yaml.j2.age").write_bytes(encrypted("note: hunter2hunter2-{{ name }}\nlist: [{{ 40 + 2 }}]\n"))
+    files = SecretFiles([Secret(str(IDENTITY))])
+    found = Snapshot(FolderTree(tmp_path).tree(), Workshop(secret_files=files))
+    preview = preview_of(found)
+    assert "plain: yes" in preview
+    assert "hunter2" not in preview
+    assert "42" not in preview
+
+
+def test_comments_of_an_encrypted_file_that_is_served_as_it_is_are_in_no_preview(tmp_path: Path) -> None:
+    write_machines(tmp_path, {"machines.yaml": "entries:\n  - {name: cp-1, layers: [x], schema: yaml}\n"})
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x/1.yaml.age").write_bytes(encrypted("# old key: hunter2hunter2\nkey: new # hunter2\n"))
+    found = Snapshot(FolderTree(tmp_path).tree(), Workshop(secret_files=SecretFiles([Secret(str(IDENTITY))])))
+    assert "hunter2" not in preview_of(found)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ Secret is what came from an encrypted file or a command of the site, what stands
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -33,6 +33,9 @@ _ENDS: Final = (
 _PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----|AGE-SECRET-KEY-1|\bLS0tLS1CRUdJTi(?!BDRVJU)")
 _KUBERNETES_SECRET = re.compile(r"^\s*kind:\s*[\"']?Secret\b", re.MULTILINE)
 _URL = re.compile(r"://[^/\s]*:[^/\s]*@|[?&][\w.-]*(?:token|secret|password|key)=|^data:", re.IGNORECASE)
+_ONE_WORD = re.compile(r"[^\s\\\"'#]+")
+_COMMENT = re.compile(r"(?m)(^|(?<=\s))#.*$")
+_CLOUD_CONFIG: Final = "#cloud-config"
 _LINE = re.compile(r"(?m)^(\s*(?:-\s+)?(?:export\s+)?[\"']?([\w.-]+)[\"']?\s*[:=]\s*)(\S.*?)\s*$")
 
 Label = Callable[[str], str]
@@ -41,13 +44,18 @@ Label = Callable[[str], str]
 
 @dataclass(frozen=True, slots=True, repr=False)
 class KnownSecrets:
-    """What is secret because of where it came from: ``values`` anywhere, ``pairs`` under the same key only."""
+    """What is secret because of where it came from: ``values`` anywhere, ``pairs`` under the same key only.
+
+    ``hides_comments``: a comment may repeat what is secret in any words, so that none of them is shown.
+    """
 
     values: frozenset[str] = frozenset()
     pairs: frozenset[tuple[str, str]] = frozenset()
+    hides_comments: bool = False
 
     def joined(self, other: KnownSecrets) -> KnownSecrets:
-        return KnownSecrets(self.values | other.values, self.pairs | other.pairs)
+        hides_comments = self.hides_comments or other.hides_comments
+        return KnownSecrets(self.values | other.values, self.pairs | other.pairs, hides_comments)
 
     def is_in(self, key: str, text: str) -> bool:
         stripped = text.strip()
@@ -58,20 +66,39 @@ NO_SECRETS: Final = KnownSecrets()
 
 
 def secrets_of(content: bytes) -> KnownSecrets:
-    """Every value of a file that was encrypted."""
+    """Every value of a file that was encrypted, and its comments."""
     try:
-        pairs = [(key, scalar.text.strip()) for root in documents(content, CONFIG) for key, scalar in _scalars(root)]
+        roots = documents(content, CONFIG)
+        pairs = [(key, scalar.text.strip()) for root in roots for key, scalar in (*_scalars(root), *_patched(root))]
     except MarkedError:
         lines = (line.strip() for line in content.decode("utf-8", "replace").splitlines())
         pairs = [("", line) for line in lines if line]
     return KnownSecrets(
-        frozenset(text for _, text in pairs if len(text) >= _SHORTEST), frozenset(pair for pair in pairs if pair[1])
+        frozenset(text for _, text in pairs if len(text) >= _SHORTEST),
+        frozenset(pair for pair in pairs if pair[1]),
+        hides_comments=True,
     )
+
+
+def _patched(root: Node) -> Iterator[tuple[str, Scalar]]:
+    """Values of a JSON patch (RFC 6902) under the key that they get: the last name in ``path``."""
+    for operation in root.nodes if isinstance(root, Items) else ():
+        path, value = (operation.get(key) if isinstance(operation, Pairs) else None for key in ("path", "value"))
+        if isinstance(path, Scalar) and value is not None:
+            names = [name for name in path.text.split("/") if name and name != "-" and not name.isdigit()]
+            last = names[-1].replace("~1", "/").replace("~0", "~") if names else ""
+            yield from ((key or last, scalar) for key, scalar in _scalars(value))
 
 
 def secret_value(text: str) -> KnownSecrets:
     """What a command of the site printed."""
-    return KnownSecrets(frozenset({text.strip()} - {""}))
+    return KnownSecrets(frozenset({text.strip()} - {""}), hides_comments=True)
+
+
+def is_found_as_it_is(text: str) -> bool:
+    """Whether a value that a template writes down stands in the configuration letter by letter, however it is quoted
+    there: it has no spaces, line ends, quotes or backslashes."""
+    return _ONE_WORD.fullmatch(text.strip()) is not None
 
 
 def told_without(known: KnownSecrets, message: str) -> str:
@@ -113,6 +140,9 @@ def redacted(config: bytes, known: KnownSecrets, label: Label = lambda _: REDACT
     for root in roots:
         for key, scalar in _scalars(root):
             spans += _hidden(text, key, scalar, known, label)
+        spans += [(key.start, key.end, label(key.text)) for key in _keys(root) if known.is_in("", key.text)]
+    if known.hides_comments:
+        spans += _comments(text, roots)
     pieces, at = [], 0
     for start, end, put in sorted(set(spans)):
         if start >= at:
@@ -128,8 +158,24 @@ def _hidden(text: str, key: str, scalar: Scalar, known: KnownSecrets, label: Lab
     elif "\n" in scalar.text:
         raw = text[start:end]
         clean = _redacted_lines(raw, known, label)
+        if known.hides_comments and raw.startswith(("|", ">")):
+            heading, end_of_line, lines = clean.partition("\n")
+            clean = _COMMENT.sub("", heading) + end_of_line + lines
         if clean != raw:
             yield start, end, clean
+
+
+def _comments(text: str, roots: Sequence[Node]) -> Iterator[tuple[int, int, str]]:
+    """Everything that is neither key nor value and begins with #, with what becomes of it."""
+    told = [scalar for root in roots for _, scalar in _scalars(root)] + [key for root in roots for key in _keys(root)]
+    at = len(_CLOUD_CONFIG) if text.startswith(_CLOUD_CONFIG) else 0
+    for start, end in [*sorted({(scalar.start, scalar.end) for scalar in told}), (len(text), len(text))]:
+        yield from ((at + hit.start(), at + hit.end(), "") for hit in _COMMENT.finditer(text[at:start]))
+        if text[start : start + 1] in ("|", ">"):
+            # The line that a text of several lines begins with may end in a comment.
+            heading = text[start:end].split("\n", 1)[0]
+            yield from ((start + hit.start(), start + hit.end(), "") for hit in _COMMENT.finditer(heading))
+        at = max(at, end)
 
 
 def _is_secret(key: str, scalar: Scalar) -> bool:
@@ -148,7 +194,10 @@ def _redacted_lines(text: str, known: KnownSecrets, label: Label) -> str:
     def put(line: re.Match[str]) -> str:
         return line[1] + label(line[3]) if is_secret_name(line[2]) or known.is_in(line[2], line[3]) else line[0]
 
-    clean = _LINE.sub(put, text)
+    def whole(line: str) -> str:
+        return label(line) if ("", line.strip()) in known.pairs else line
+
+    clean = _LINE.sub(put, "\n".join(whole(line) for line in text.split("\n")))
     for value in sorted(known.values, key=len, reverse=True):
         clean = clean.replace(value, label(value))
     return clean
@@ -166,3 +215,16 @@ def _scalars(root: Node) -> Iterator[tuple[str, Scalar]]:
                 todo += [(key, inner) for inner in reversed(node.nodes)]
             case Pairs():
                 todo += [(name.text, inner) for name, inner in reversed(node.nodes)]
+
+
+def _keys(root: Node) -> Iterator[Scalar]:
+    todo = [root]
+    while todo:
+        match todo.pop():
+            case Items(nodes):
+                todo += nodes
+            case Pairs(pairs):
+                yield from (key for key, _ in pairs)
+                todo += (inner for _, inner in pairs)
+            case Scalar():
+                pass

@@ -11,7 +11,7 @@ from bootgrant.machines.findings import Finding, SiteBroken, error, warning
 from bootgrant.machines.layers import LayerFile
 from bootgrant.machines.marked import MarkedError, decoded
 from bootgrant.machines.pattern import Pattern, common
-from bootgrant.machines.redaction import NO_SECRETS, KnownSecrets
+from bootgrant.machines.redaction import NO_SECRETS, KnownSecrets, is_found_as_it_is, secrets_of
 from bootgrant.machines.site_model import Command, Entry, Schema
 from bootgrant.machines.templates import Template, TemplateRefused, compile_template
 from bootgrant.machines.validation import Fault, Rules, judged
@@ -59,6 +59,15 @@ class Recipe:
         return known
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class Parts:
+    """What the files of a recipe are for one machine. ``secrets``: what in them is secret, templates' texts too."""
+
+    parts: Sequence[Part]
+    uses_machine: bool
+    secrets: KnownSecrets
+
+
 class Templates:
     """Compiled templates by their text: entries share them."""
 
@@ -78,26 +87,39 @@ def in_python(schema: Schema, parts: Sequence[Part]) -> Composed:
     return compose(parts) if schema is Schema.TALOS else compose_plain(parts, schema.value)
 
 
-def parts_of(recipe: Recipe, identity: MachineIdentity, templates: Templates) -> tuple[list[Part], bool]:
-    """The parts in their order, and whether they depend on the machine. Raises SiteBroken."""
+def parts_of(recipe: Recipe, identity: MachineIdentity, templates: Templates) -> Parts:
+    """The parts in their order, whether they depend on the machine, and what is secret. Raises SiteBroken."""
     parts: list[Part] = []
     uses_machine = False
+    secrets = recipe.known()
     for file in recipe.files:
         content = recipe.contents[file.path].text
         if file.is_template:
-            content, used = _from_template(recipe, file, content, identity, templates)
-            uses_machine = uses_machine or used
+            content, template = _from_template(recipe, file, content, identity, templates)
+            uses_machine = uses_machine or template.uses_machine
+            if _hides_secrets(recipe, file, template):
+                secrets = secrets.joined(secrets_of(content))
         if recipe.entry.schema is Schema.TEXT or not _says_nothing(content):
             parts.append(Part(file.path, content))
     if not parts:
         told = "all files of its layers are empty: put its configuration into one"
         raise SiteBroken([error("empty", told, recipe.entry.file, recipe.entry.line, recipe.entry.name)])
-    return parts, uses_machine
+    return Parts(parts, uses_machine, secrets)
+
+
+def _hides_secrets(recipe: Recipe, file: LayerFile, template: Template) -> bool:
+    """Whether secrets are in a template's text in another form than that in which they are known."""
+    if recipe.contents[file.path].secrets != NO_SECRETS:
+        return True
+    return any(
+        template.may_change(name) or (template.names(name) and not is_found_as_it_is(recipe.variables[name]))
+        for name in commands(recipe.entry)
+    )
 
 
 def _from_template(
     recipe: Recipe, file: LayerFile, content: bytes, identity: MachineIdentity, templates: Templates
-) -> tuple[bytes, bool]:
+) -> tuple[bytes, Template]:
     entry = recipe.entry
     try:
         template = templates.compiled(decoded(content))
@@ -106,7 +128,7 @@ def _from_template(
         raise SiteBroken([error("template", broken.message, file.path, broken.line, entry.name)]) from None
     except TemplateRefused as refused:
         raise SiteBroken([error("template", refused.message, file.path, refused.line, entry.name)]) from None
-    return text.encode(), template.uses_machine
+    return text.encode(), template
 
 
 def _says_nothing(content: bytes) -> bool:
@@ -123,7 +145,7 @@ def composed(entry: Entry, parts: Sequence[Part], compose_parts: Compose) -> Com
         raise SiteBroken([error("compose", wrong.message, wrong.part, wrong.line or 0, entry.name)]) from None
 
 
-def finished(recipe: Recipe, made: Composed, rules: Rules, *, uses_machine: bool) -> Finished:
+def finished(recipe: Recipe, parts: Parts, made: Composed, rules: Rules) -> Finished:
     """The composed configuration, if it may be served. Raises SiteBroken."""
     entry = recipe.entry
     judgement = judged(made.config, entry.schema, rules)
@@ -136,7 +158,7 @@ def finished(recipe: Recipe, made: Composed, rules: Rules, *, uses_machine: bool
         for surprise in made.surprises
     )
     return Finished(
-        made.config, judgement.machine_type, uses_machine, recipe.known(), made.origins, (*notes, *surprises)
+        made.config, judgement.machine_type, parts.uses_machine, parts.secrets, made.origins, (*notes, *surprises)
     )
 
 

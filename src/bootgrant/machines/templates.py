@@ -79,6 +79,7 @@ class Template:
     """A compiled template. ``uses_machine``: what it writes may differ with the machine's identity."""
 
     uses_machine: bool
+    _variables: Mapping[str, bool] | None
     _render: Callable[[Mapping[str, object]], str]
 
     def render(
@@ -87,6 +88,14 @@ class Template:
         """Raises TemplateRefused."""
         context = {"name": name, "labels": dict(labels), "variables": dict(variables), "machine": _Machine(machine)}
         return self._render(context)
+
+    def may_change(self, variable: str) -> bool:
+        """Whether a value may come out as another text, by a filter or in any other way than ``{{ variables.x }}``."""
+        return self._variables is None or not self._variables.get(variable, True)
+
+    def names(self, variable: str) -> bool:
+        """Whether a value may be in what it writes."""
+        return self._variables is None or variable in self._variables
 
 
 def compile_template(source: str) -> Template:
@@ -97,6 +106,7 @@ def compile_template(source: str) -> Template:
     with _told():
         tree = environment.parse(source)
         used = find_undeclared_variables(tree)
+        variables = _variables_of(tree)
         template = environment.from_string(tree)
     if strange := sorted(used - {*_NAMES, "range"}):
         line = source.count("\n", 0, max(0, source.find(strange[0]))) + 1
@@ -113,7 +123,39 @@ def compile_template(source: str) -> Template:
                     raise _TooMuch(f"writes more than {CONFIG >> 20} MiB")
         return "".join(pieces)
 
-    return Template("machine" in used, render)
+    return Template("machine" in used, variables, render)
+
+
+_KEPT: Final = (nodes.AssignBlock, nodes.Macro, nodes.CallBlock, nodes.FilterBlock)
+"""What is written inside of these may be used again, and changed then."""
+
+
+def _variables_of(tree: nodes.Template) -> dict[str, bool] | None:
+    """The site's variables in a template, and whether they are only written as they are; None: it may be any."""
+    mentioned = sum(_is_variables(name) for name in tree.find_all(nodes.Name))
+    reached: list[nodes.Getattr | nodes.Getitem] = [
+        *(node for node in tree.find_all(nodes.Getattr) if _is_variables(node.node)),
+        *(node for node in tree.find_all(nodes.Getitem) if _is_variables(node.node)),
+    ]
+    written = {id(node) for output in tree.find_all(nodes.Output) for node in output.nodes}
+    is_kept = next(iter(tree.find_all(_KEPT)), None) is not None
+    found: dict[str, bool] = {}
+    for node in reached:
+        name = _variable(node)
+        if name is None:
+            return None
+        found[name] = found.get(name, True) and id(node) in written and not is_kept
+    return found if len(reached) == mentioned else None
+
+
+def _is_variables(node: nodes.Node) -> bool:
+    return isinstance(node, nodes.Name) and node.name == "variables"
+
+
+def _variable(node: nodes.Getattr | nodes.Getitem) -> str | None:
+    if isinstance(node, nodes.Getattr):
+        return None if hasattr(dict, node.attr) else node.attr
+    return node.arg.value if isinstance(node.arg, nodes.Const) and isinstance(node.arg.value, str) else None
 
 
 _BUDGET: Final = "_bootgrant_budget"

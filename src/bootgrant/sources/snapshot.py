@@ -139,12 +139,13 @@ class Snapshot:
         return found
 
     def _finished(self, recipe: Recipe, identity: MachineIdentity) -> Finished:
+        known = recipe.known()
         try:
-            parts, uses_machine = parts_of(recipe, identity, self._workshop.templates)
-            made = composed(recipe.entry, parts, self._workshop.compose)
-            done = finished(recipe, made, self._workshop.rules, uses_machine=uses_machine)
+            parts = parts_of(recipe, identity, self._workshop.templates)
+            known = parts.secrets
+            made = composed(recipe.entry, parts.parts, self._workshop.compose)
+            done = finished(recipe, parts, made, self._workshop.rules)
         except SiteBroken as broken:
-            known = recipe.known()
             raise SiteBroken(_without_secrets(known, finding) for finding in broken.findings) from None
         if not done.warnings:
             return done
