@@ -268,3 +268,17 @@ async def test_a_database_that_is_away_is_told_and_the_log_has_no_code(
     assert answer.headers["retry-after"] == "5"
     assert "POST /api/v1/approve: " in caplog.text
     assert code not in caplog.text
+
+
+async def test_an_approved_request_tells_what_it_was_approved_for_and_makes_nothing_up(office: Office) -> None:
+    office.configure()
+    _, code = await office.machine()
+    async with await program(office) as client:
+        waiting = (await told(await client.get(f"/api/v1/grants/{code}")))["entry"]
+        approved = (await told(await client.post("/api/v1/approve", json={"code": code})))["entry"]
+    known = {name: approved[name] for name in ("name", "revision", "fingerprint")}
+    assert known == {name: waiting[name] for name in known}
+    assert waiting["labels"] is not None
+    assert [name for name, value in approved.items() if value is None] == [
+        "labels", "layers", "exact", "networks", "approvals", "machine_type",
+    ]  # fmt: skip

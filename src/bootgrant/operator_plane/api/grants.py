@@ -24,7 +24,7 @@ def grant_json(card: GrantCard, now: float) -> Json:
         "expires_at": grant.expires_at,
         "age": max(0.0, now - grant.opened_at),
         "left": max(0.0, grant.expires_at - now),
-        "entry": entry_json(card.entry) if card.entry else None,
+        "entry": _entry_of(card),
         "problem": card.problem,
         "assigned_by": card.assignment.by if card.assignment else None,
         "rivals": list(card.rivals),
@@ -39,6 +39,17 @@ def grant_json(card: GrantCard, now: float) -> Json:
         "delivered_at": grant.delivered_at,
         "deliveries": grant.deliveries,
     }
+
+
+def _entry_of(card: GrantCard) -> Json | None:
+    """What it would get; of an approved request what it was approved for: the rest was not kept, so it is null."""
+    if card.entry is None:
+        return None
+    entry, grant = entry_json(card.entry), card.grant
+    if not grant.entry:
+        return entry
+    kept = {"name": grant.entry, "matched": card.entry.matched, "revision": grant.revision}
+    return dict.fromkeys(entry) | kept | {"fingerprint": grant.fingerprint}
 
 
 def entry_json(entry: MachineEntry) -> Json:

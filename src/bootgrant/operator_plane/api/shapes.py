@@ -97,6 +97,21 @@ _ENTRY: Final = named(
     revision=TEXT,
     fingerprint=TEXT,
 )
+_APPROVED_ENTRY: Final = {
+    **named(
+        name=TEXT,
+        matched=TEXT,
+        labels={"type": "null"},
+        layers={"type": "null"},
+        exact={"type": "null"},
+        networks={"type": "null"},
+        approvals={"type": "null"},
+        machine_type={"type": "null"},
+        revision=TEXT,
+        fingerprint=TEXT,
+    ),
+    "description": "What a request was approved for, as it was then. What is null was not kept.",
+}
 _REQUEST: Final = named(
     id=TEXT,
     code=TEXT,
@@ -112,7 +127,7 @@ _REQUEST: Final = named(
     expires_at=TIME,
     age=SECONDS,
     left=SECONDS,
-    entry=nullable(ref("Entry")),
+    entry={"anyOf": [ref("Entry"), ref("ApprovedEntry"), {"type": "null"}]},
     problem={**TEXT, "description": "Why there is no entry, and what to do; empty when there is one."},
     assigned_by=nullable(TEXT),
     rivals={**listed(TEXT), "description": "Addresses that claim the same machine at the same time."},
@@ -184,6 +199,7 @@ COMPONENTS: Final[dict[str, Schema]] = {
     "Error": _ERROR,
     "Check": _CHECK,
     "Entry": _ENTRY,
+    "ApprovedEntry": _APPROVED_ENTRY,
     "Request": _REQUEST,
     "Past": _PAST,
     "Operator": _OPERATOR,
