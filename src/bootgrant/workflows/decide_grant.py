@@ -22,6 +22,7 @@ REASON_LENGTH = 200
 APPROVED = frozenset({GrantState.APPROVED, GrantState.REDEEMED, GrantState.DELIVERED})
 """What an approval that can be taken back becomes."""
 
+_NOT_CLEAN = "something about this machine has changed since the list was shown: look at it by itself"
 _UNKNOWN = "no machine asks with this code: it may have asked again with a new one"
 
 
@@ -54,11 +55,14 @@ class DecideGrant:
         """The request with this id, whatever its state."""
         return await self.cards.show(grant_id)
 
-    async def approve(self, grant_id: str, actor: Actor, seen: str = "") -> DeviceGrant | NotDecided:
+    async def approve(
+        self, grant_id: str, actor: Actor, seen: str = "", *, only_clean: bool = False
+    ) -> DeviceGrant | NotDecided:
         """Let the machine in, to the entry that it would get now. Returns once the decision is durable.
 
-        ``seen`` is the fingerprint of the entry that the person saw: another one is not approved by it. Where several
-        people are needed, the grant that is returned still waits, with this vote in it.
+        ``seen`` is the fingerprint of the entry that the person saw: another one is not approved by it. ``only_clean``
+        leaves what needs a look of its own (GrantCard.may_be_approved_in_a_batch). Where several people are needed,
+        the grant that is returned still waits, with this vote in it.
         """
         grant = await self.store.find_grant(grant_id)
         if grant is None:
@@ -67,6 +71,8 @@ class DecideGrant:
         refused = _not_for(actor, card, seen) if card.state is GrantState.PENDING else None
         if refused is not None:
             return refused
+        if only_clean and card.state is GrantState.PENDING and not card.may_be_approved_in_a_batch:
+            return NotDecided(Refusal.ENTRY_CHANGED, _NOT_CLEAN, grant)
         return await self.approve_card(card, audit_events.decision_of(actor, self.clock.now()))
 
     async def approve_card(self, card: GrantCard, decision: Decision) -> DeviceGrant | NotDecided:
@@ -88,9 +94,16 @@ class DecideGrant:
         )
         return await self._told(grant.grant_id, outcome, card.problem)
 
-    async def approve_many(self, grant_ids: Sequence[str], actor: Actor) -> Sequence[DeviceGrant | NotDecided]:
-        """Each as by ``approve``, all at once: the store keeps them in few batches. Outcomes in the order asked."""
-        return await asyncio.gather(*(self.approve(grant_id, actor) for grant_id in grant_ids))
+    async def approve_many(
+        self, chosen: Sequence[tuple[str, str]], actor: Actor, *, only_clean: bool = False
+    ) -> Sequence[DeviceGrant | NotDecided]:
+        """Each pair of id and ``seen`` as by ``approve``, all at once: the store keeps them in few batches.
+
+        Outcomes in the order asked.
+        """
+        return await asyncio.gather(
+            *(self.approve(grant_id, actor, seen, only_clean=only_clean) for grant_id, seen in chosen)
+        )
 
     async def deny(self, grant_id: str, actor: Actor, reason: str) -> DeviceGrant | NotDecided:
         """Refuse the machine. Returns once the decision is durable."""

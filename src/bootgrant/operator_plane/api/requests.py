@@ -121,7 +121,7 @@ async def _approve_many(call: Call, codes: Sequence[str]) -> Told:
     """Each by itself: what is refused keeps none of the others from being let in."""
     grants = await asyncio.gather(*(call.plane.decide.cards.find(code) for code in codes))
     known = {code: grant.grant_id for code, grant in zip(codes, grants, strict=True) if grant is not None}
-    outcomes = await call.plane.decide.approve_many(list(known.values()), call.actor)
+    outcomes = await call.plane.decide.approve_many([(grant_id, "") for grant_id in known.values()], call.actor)
     approved: list[str] = []
     refusals = {code: dict(UNKNOWN.body) for code in codes if code not in known}
     for code, outcome in zip(known, outcomes, strict=True):

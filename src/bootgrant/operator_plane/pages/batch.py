@@ -36,7 +36,8 @@ async def approve(visit: Visit) -> Response:
         return await _form(visit, set(), text("batch.nothing"), 400)
     waiting = {card.grant.grant_id: card for card in await visit.plane.waiting.now()}
     ready = [card for grant_id, seen in chosen.items() if _is_ready(card := waiting.get(grant_id), seen) and card]
-    outcomes = await visit.plane.decide.approve_many([card.grant.grant_id for card in ready], signed_in(visit))
+    seen = [(card.grant.grant_id, card.entry.fingerprint if card.entry else "") for card in ready]
+    outcomes = await visit.plane.decide.approve_many(seen, signed_in(visit), only_clean=True)
     done, failed = [], []
     for card, outcome in zip(ready, outcomes, strict=True):
         if isinstance(outcome, DeviceGrant):
