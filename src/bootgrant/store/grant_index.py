@@ -139,6 +139,8 @@ class GrantIndex:
 
     def denial(self, identity: MachineIdentity, address: str, since: float) -> DeviceGrant | None:
         """The newest denial after ``since`` that holds for this machine (ports.grant_store.find_denial)."""
+        if not self._denied:
+            return None
         ids = dict.fromkeys(grant_id for key in identity.strong() for grant_id in self._denied.of(key))
         return newest_denial((self.by_id[grant_id] for grant_id in ids), identity, address, since)
 
@@ -195,6 +197,9 @@ class _Groups:
 
     def __init__(self) -> None:
         self._groups: dict[tuple[str, str], str | dict[str, None]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._groups)
 
     def join(self, key: tuple[str, str], grant_id: str) -> None:
         group = self._groups.setdefault(key, grant_id)

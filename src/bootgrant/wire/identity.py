@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import ClassVar
 
@@ -98,12 +98,17 @@ def canonical_serial(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class MachineIdentity:
-    """The claim of one machine, canonical; an empty text is a variable that it did not give."""
+    """The claim of one machine, canonical; an empty text is a variable that it did not give.
+
+    ``key`` is the strong variables as one text: two requests with the same key claim to be the same machine. A UUID in
+    the other byte order makes the same key.
+    """
 
     uuid: str = ""
     serial: str = ""
     mac: str = ""
     hostname: str = ""
+    key: str = field(init=False, repr=False, compare=False)
 
     STRONG: ClassVar[tuple[str, ...]] = ("uuid", "serial", "mac")
     NAMES: ClassVar[tuple[str, ...]] = ("uuid", "serial", "mac", "hostname")
@@ -118,18 +123,16 @@ class MachineIdentity:
             hostname=claim.get("hostname", "").strip(),
         )
 
-    @property
-    def key(self) -> str:
-        """The strong variables as one text: two requests with the same key claim to be the same machine.
-
-        A UUID in the other byte order makes the same key.
-        """
-        return f"{one_order(self.uuid)}|{self.serial}|{self.mac}"
+    def __post_init__(self) -> None:
+        # Asked for several times for every machine that asks.
+        object.__setattr__(self, "key", f"{one_order(self.uuid)}|{self.serial}|{self.mac}")
 
     def strong(self) -> tuple[tuple[str, str], ...]:
         """The strong variables that are there, a UUID in one order: what two claims of one machine share."""
-        given = (("uuid", one_order(self.uuid)), ("serial", self.serial), ("mac", self.mac))
-        return tuple(pair for pair in given if pair[1])
+        uuid, serial, mac = self.key.split("|", 1)[0], self.serial, self.mac
+        if uuid and serial and mac:
+            return (("uuid", uuid), ("serial", serial), ("mac", mac))
+        return tuple(pair for pair in (("uuid", uuid), ("serial", serial), ("mac", mac)) if pair[1])
 
     def may_be(self, other: MachineIdentity) -> bool:
         """Whether both share a strong variable, and no strong variable is given on both sides with two values."""
