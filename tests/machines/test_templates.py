@@ -15,6 +15,9 @@ from support.grants import MAC, UUID
 MACHINE = MachineIdentity(UUID, "SN-1", MAC, "node-7")
 
 
+DOUBLED = "{% set a=[1] %}" + "{% set a=[a,a] %}" * 30
+
+
 def rendered(source: str, machine: MachineIdentity = MACHINE, **variables: object) -> str:
     return compile_template(source).render("cp-1", {"role": "worker"}, variables, machine)
 
@@ -73,6 +76,24 @@ def test_what_is_wrong_is_told_with_its_line(source: str, line: int, says: str) 
         "{{ 'aaaa' | replace('a', 'b' | indent(9999)) }}",
         "{{ range(99999) | map('string') | join('x') | replace('x', range(99999) | join) }}",
         "{% for a in range(400) recursive %}{{ loop(range(400)) }}{% endfor %}",
+        DOUBLED + "{{ a }}",
+        DOUBLED + "{{ a | tojson }}",
+        DOUBLED + "{{ a | string }}",
+        DOUBLED + "{{ a | join }}",
+        DOUBLED + "{{ a ~ a }}",
+        DOUBLED + "{{ a | upper }}",
+        "{% set a=[1] %}{% set b=[1] %}" + "{% set a=[a,a] %}{% set b=[b,b] %}" * 30 + "{% if a == b %}x{% endif %}",
+        "{% set a={'k': 1} %}" + "{% set a={'k': a, 'l': a} %}" * 30 + "{{ a | tojson }}",
+        "{% set a=(1, 2) %}" + "{% set a=(a, a) %}" * 30 + "{{ a | tojson }}",
+        "{% set a=[1] %}" + "{% set a=a + [a] %}" * 40 + "{{ a | tojson }}",
+        "{% set a=range(99999) | list %}{{ [a, a, a] | sum(start=[]) | length }}",
+        "{% for i in range(9999) %}{% if range(99999) | map('string') | list %}{% endif %}{% endfor %}",
+        "{% set x %}{% for i in range(99999) %}" + "y" * 9999 + "{% endfor %}{% endset %}{{ x | length }}",
+        "{% set s %}"
+        + "y" * 99999
+        + "{% endset %}{% set x %}{% for i in range(99999) %}{{ s }}{% endfor %}{% endset %}",
+        "{% set s = '" + "y" * 99999 + "' %}{% for i in range(99999) %}{% set t = s | upper %}{% endfor %}",
+        "{{ {'a': [1]} | tojson(indent=999999999) }}",
     ],
 )
 def test_a_template_that_loops_or_grows_ends_soon(source: str) -> None:
@@ -112,3 +133,26 @@ def refused_at(source: str) -> int:
     except TemplateRefused as refused:
         return refused.line
     return 0
+
+
+@pytest.mark.parametrize("source", ["{{ [1] }}", "{{ {'a': 1} }}", "{{ variables.x }}", "{{ ['a', ['b']] | join }}"])
+def test_a_list_or_a_mapping_is_not_written_as_python_writes_it(source: str) -> None:
+    with pytest.raises(TemplateRefused, match="use `tojson`, or `join`"):
+        rendered(source, x=["a"])
+
+
+def test_null_is_not_written_as_a_word() -> None:
+    with pytest.raises(TemplateRefused, match="null"):
+        rendered("{{ variables.x.y }}", x={"y": None})
+
+
+def test_what_a_large_site_needs_is_no_loop() -> None:
+    hosts = [{"name": f"node-{number}", "ip": f"10.0.0.{number}"} for number in range(1000)]
+    source = "{% for h in variables.hosts | sort(attribute='name') %}{{ h.ip }} {{ h.name | upper }}\n{% endfor %}"
+    assert rendered(source, hosts=hosts).count("\n") == 1000
+    source = "{% for h in variables.hosts %}{{ h.name in variables.some }}{% endfor %}"
+    assert rendered(source, hosts=hosts, some=["node-x"] * 1000) == "False" * 1000
+    assert len(rendered("{{ variables.hosts | tojson }}" + "#" * 500_000, hosts=hosts)) > 500_000
+    assert (
+        rendered("{{ variables.n | sum }} {{ 1.5 }} {{ true }} {{ variables.n | length }}", n=[1, 2]) == "3 1.5 True 2"
+    )

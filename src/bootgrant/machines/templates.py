@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, TypeVar
 
-from jinja2 import StrictUndefined, TemplateError, nodes, pass_context
+from jinja2 import StrictUndefined, TemplateError, nodes, pass_context, pass_eval_context
 from jinja2.exceptions import SecurityError
+from jinja2.filters import do_tojson
 from jinja2.meta import find_undeclared_variables
 from jinja2.runtime import Context, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -26,7 +27,10 @@ from bootgrant.wire.identity import MachineIdentity
 from bootgrant.wire.limits import CONFIG
 
 STEPS: Final = 100_000
-"""Rounds of loops and calls of one rendering."""
+"""Rounds of loops, calls, values that are written or put together, and each WEIGHT characters of them."""
+WEIGHT: Final = 256
+VALUES: Final = 2_000_000
+"""Values in the lists and mappings that are made, compared and given to filters in one rendering."""
 TEXT: Final = 1 << 20
 """Characters of one text inside a template."""
 SOURCE: Final = 1 << 20
@@ -67,11 +71,17 @@ class _TooMuch(Exception):
 @dataclass(slots=True)
 class _Budget:
     left: int = STEPS
+    values: int = VALUES
 
-    def take(self) -> None:
-        self.left -= 1
+    def take(self, steps: int = 1) -> None:
+        self.left -= steps
         if self.left < 0:
             raise _TooMuch(f"takes more than {STEPS:,} steps: does it loop?")
+
+    def weigh(self, values: int) -> None:
+        self.values -= values
+        if self.values < 0:
+            raise _TooMuch("makes or compares lists or mappings that are too large: does it put them into themselves?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +230,43 @@ def _line(trace: TracebackType | None) -> int:
 
 
 class _Counting(NodeTransformer):
-    """Every loop counts its rounds, and every joined text its length."""
+    """Every loop counts its rounds, every joined text its length, and every list and mapping what is in it."""
+
+    def visit_TemplateData(self, node: nodes.TemplateData) -> nodes.Node:  # noqa: N802
+        # As a value it is counted each time that a loop writes it; short ones cost no more than their round does.
+        return node if len(node.data) <= WEIGHT else nodes.Const(node.data, lineno=node.lineno)
+
+    def visit_Filter(self, node: nodes.Filter) -> nodes.Node:  # noqa: N802
+        self.generic_visit(node)
+        if node.node is not None:
+            node.node = _weighed_node(node.node)
+        return node
+
+    def visit_Test(self, node: nodes.Test) -> nodes.Node:  # noqa: N802
+        self.generic_visit(node)
+        if node.name not in ("defined", "undefined"):
+            node.node = _weighed_node(node.node)
+            node.args = [_weighed_node(argument) for argument in node.args]
+        return node
+
+    def visit_Compare(self, node: nodes.Compare) -> nodes.Node:  # noqa: N802
+        self.generic_visit(node)
+        node.expr = _weighed_node(node.expr)
+        for operand in node.ops:
+            operand.expr = _weighed_node(operand.expr)
+        return node
+
+    def visit_List(self, node: nodes.List) -> nodes.Node:  # noqa: N802
+        self.generic_visit(node)
+        return _weighed_node(node)
+
+    def visit_Dict(self, node: nodes.Dict) -> nodes.Node:  # noqa: N802
+        self.generic_visit(node)
+        return _weighed_node(node)
+
+    def visit_Tuple(self, node: nodes.Tuple) -> nodes.Node:  # noqa: N802
+        self.generic_visit(node)
+        return _weighed_node(node) if node.ctx == "load" else node
 
     def visit_For(self, node: nodes.For) -> nodes.Node:  # noqa: N802  (Jinja2 calls it by the node's name)
         self.generic_visit(node)
@@ -234,19 +280,23 @@ class _Counting(NodeTransformer):
         )
 
 
+def _weighed_node(node: nodes.Expr) -> nodes.Expr:
+    return nodes.Filter(node, "weighed", [], [], None, None, lineno=node.lineno)
+
+
 class _Environment(ImmutableSandboxedEnvironment):
     """Jinja2's sandbox, and less of it: named filters, few methods of texts, everything counted."""
 
     intercepted_binops = frozenset({"*", "**", "%", "+", "//"})
 
     def __init__(self) -> None:
-        super().__init__(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)
+        super().__init__(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False, finalize=_written)
         self.globals = {"range": _range}
         known = self.filters
         self.filters = {name: known[name] for name in _FILTERS if name in known}
         self.filters |= {
             "counted": _counted, "joined": _joined, "join": _join, "indent": _indent, "replace": _replace,
-            "b64encode": _b64encode,
+            "b64encode": _b64encode, "weighed": _weighed, "sum": _sum, "string": _text, "tojson": _tojson,
         }  # fmt: skip
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
@@ -272,7 +322,7 @@ class _Environment(ImmutableSandboxedEnvironment):
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         numbers = isinstance(left, (int, float)) and isinstance(right, (int, float))
         if operator == "+" and not numbers:
-            return _bounded(super().call_binop(context, operator, left, right))
+            return _weighed(context, _bounded(super().call_binop(context, operator, left, right)))
         if not numbers or abs(left) > 1 << 64 or abs(right) > 1 << 64 or operator == "**":
             raise _TooMuch(f"the operator {operator} takes numbers of a sensible size only")
         return super().call_binop(context, operator, left, right)
@@ -303,6 +353,78 @@ def _counted(context: Context, values: Iterable[Any]) -> Iterator[Any]:
         yield value
 
 
+@pass_context
+def _weighed(context: Context, value: Any) -> Any:
+    """The value; all that is in it is counted, as often as it is in it."""
+    budget = _budget(context)
+    if isinstance(value, (str, list, tuple, dict, range)):
+        _weigh(value, budget)
+        return value
+    return _weighed_one_by_one(value, budget) if isinstance(value, Iterator) else value
+
+
+def _weighed_one_by_one(values: Iterator[Any], budget: _Budget) -> Iterator[Any]:
+    for value in values:
+        budget.weigh(1)
+        _weigh(value, budget)
+        yield value
+
+
+def _weigh(whole: Any, budget: _Budget) -> None:
+    todo = [whole]
+    while todo:
+        value = todo.pop()
+        if not isinstance(value, (str, range, list, tuple, dict)):
+            continue
+        if isinstance(value, str):
+            budget.take(len(value) // WEIGHT)
+            continue
+        # Counted before it is gone through: what is still to do never grows larger than what may be.
+        budget.weigh(1 + len(value))
+        if isinstance(value, dict):
+            todo += [*value, *value.values()]
+        elif not isinstance(value, range):
+            todo += value
+
+
+@pass_context
+def _written(context: Context, value: Any) -> str:
+    """What ``{{ … }}`` writes."""
+    text = _text(value)
+    _budget(context).take(1 + len(text) // WEIGHT)
+    return text
+
+
+def _text(value: Any) -> str:
+    """Texts and numbers as a text. Lists and mappings would be written as Python writes them, which nobody wants."""
+    _defined(value)
+    if value is None:
+        raise _TooMuch("writes a value that is null: give it another one, or `default('…', true)`")
+    if not isinstance(value, (str, int, float)):
+        raise _TooMuch("a list or a mapping is to be written as a text: use `tojson`, or `join` for a list of texts")
+    return str(_bounded(value))
+
+
+def _sum(values: Iterable[Any], attribute: str | int | None = None, start: float = 0) -> float:
+    """The sum of numbers, or of one attribute of mappings."""
+    total = start
+    for value in values:
+        number = value if attribute is None else value[attribute]
+        _defined(number)
+        if not isinstance(number, (int, float)) or not isinstance(total, (int, float)):
+            raise _TooMuch("sum takes numbers only: use + or join")
+        total += number
+    return total
+
+
+@pass_eval_context
+def _tojson(context: nodes.EvalContext, value: Any, indent: int | None = None) -> str:
+    if indent is not None and not 0 <= indent <= 16:
+        raise _TooMuch("tojson takes an indent of 0 to 16 spaces")
+    _weigh(value, _Budget(values=STEPS))
+    return _bounded(str(do_tojson(context, value, indent)))
+
+
 def _joined(parts: Sequence[Any]) -> str:
     return _join(parts)
 
@@ -311,8 +433,7 @@ def _join(values: Iterable[Any], separator: str = "") -> str:
     pieces: list[str] = []
     size = 0
     for value in values:
-        _defined(value)
-        pieces.append(str(value))
+        pieces.append(_text(value))
         size += len(pieces[-1]) + len(separator)
         if size > TEXT:
             raise _TooMuch(f"makes a text of more than {TEXT:,} characters")
@@ -321,24 +442,22 @@ def _join(values: Iterable[Any], separator: str = "") -> str:
 
 def _indent(text: str, width: int = 4, first: bool = False) -> str:
     """Lines moved to the right, the first one too when asked; empty lines stay empty."""
-    _defined(text)
     if not 0 <= width <= 64:
         raise _TooMuch("indent takes 0 to 64 spaces")
-    lines = _bounded(str(text)).split("\n")
+    lines = _text(text).split("\n")
     moved = [" " * width + line if line and (number or first) else line for number, line in enumerate(lines)]
     return _bounded("\n".join(moved))
 
 
 def _replace(text: str, old: str, new: str) -> str:
-    _defined(text)
+    text = _text(text)
     if len(text) + text.count(old) * len(new) > TEXT:
         raise _TooMuch(f"makes a text of more than {TEXT:,} characters")
     return text.replace(old, new)
 
 
 def _b64encode(text: str) -> str:
-    _defined(text)
-    return base64.b64encode(_bounded(str(text)).encode()).decode("ascii")
+    return base64.b64encode(_text(text).encode()).decode("ascii")
 
 
 def _defined(value: object) -> None:
