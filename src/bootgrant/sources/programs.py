@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from bootgrant.wire.limits import CONFIG
 
 _CHUNK = 65536
+_OURS = "BOOTGRANT_"
 
 
 class ProgramFailed(Exception):
@@ -29,9 +30,11 @@ def run_program(
 ) -> bytes:
     """What the program prints on standard output when it gets ``given`` on standard input. Raises ProgramFailed.
 
-    ``open_files`` are descriptors that it gets too.
+    ``open_files`` are descriptors that it gets too. It has the server's environment without the variables of this
+    program, because secrets are among them, and with ``environment``.
     """
-    merged = {**os.environ, **(environment or {})}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
+    merged = {**inherited, **(environment or {})}
     try:
         process = subprocess.Popen(
             list(words),
