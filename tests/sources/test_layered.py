@@ -248,3 +248,15 @@ async def test_a_control_plane_under_another_schema_is_shown_as_one_to_whoever_d
     source = source_of(write_machines(tmp_path, {"machines.yaml": model, "run.yaml": config}))
     assert (await entry_of(source, CP)).is_control_plane
     assert (await rendered(source, "x")).entry.is_control_plane
+
+
+async def test_an_entry_whose_template_uses_the_machine_says_so_until_it_is_rendered(tmp_path: Path) -> None:
+    kind = '{{ "controlplane" if machine.mac.endswith("01") else "worker" }}'
+    template = f"machine:\n  type: {kind}\n"
+    source = source_of(write_machines(tmp_path, {"worker/20-kind.yaml.j2": template}))
+    for last, is_control_plane in (("01", True), ("02", False)):
+        machine = MachineIdentity(mac=f"52:2f:00:00:00:{last}")
+        entry, made = await entry_of(source, machine), await rendered(source, "spare-worker", machine)
+        assert (entry.varies, made.entry.varies) == (True, False)
+        assert made.entry.is_control_plane is is_control_plane
+    assert not (await entry_of(source, CP)).varies

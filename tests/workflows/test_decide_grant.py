@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -115,6 +116,57 @@ async def test_a_configuration_that_cannot_be_made_is_not_approved(site: Decider
     assert refusal(outcome) is Refusal.NO_CONFIG
     assert isinstance(outcome, NotDecided)
     assert "10-net.yaml line 3" in outcome.message
+
+
+class ByTemplate(Entries):
+    """Whoever asks with SN0001 gets a control plane, by a template that uses the serial."""
+
+    async def render(self, name: str, identity: MachineIdentity) -> Rendered | None:
+        entry = await self.named_entry(name)
+        kind = "controlplane" if identity.serial == "SN0001" else "worker"
+        if entry is None:
+            return None
+        return Rendered(replace(entry, machine_type=kind, varies=False), kind.encode(), "bootgrant")
+
+
+async def test_a_control_plane_by_template_waits_for_two_people_and_is_approved_as_what_it_gets() -> None:
+    templated = replace(worker(1), match={"serial": ("SN0001", "SN0002")}, machine_type="worker", varies=True)
+    site = Deciders(entries=ByTemplate([templated]))
+    precious, usual = await site.asks(other_machine(1)), await site.asks(other_machine(2))
+    card = await site.decide.show(precious.grant_id)
+    assert card is not None
+    assert card.entry is not None
+    assert (card.needed, card.entry.is_control_plane) == (2, True)
+    for actor, then in ((ANA, GrantState.PENDING), (BEN, GrantState.APPROVED)):
+        await site.decide.approve(precious.grant_id, actor)
+        assert (await site.now(precious)).state is then
+    approved, made = await site.now(precious), await site.entries.render("worker-1", precious.identity)
+    assert made is not None
+    assert approved.fingerprint == made.entry.fingerprint
+    assert isinstance(await site.decide.approve(usual.grant_id, ANA), DeviceGrant)
+    assert (await site.now(usual)).state is GrantState.APPROVED
+
+
+async def test_an_assigned_control_plane_by_template_waits_for_two_people_too() -> None:
+    templated = replace(worker(1), match={}, machine_type="worker", varies=True)
+    site = Deciders(entries=ByTemplate([templated]))
+    grant = await site.asks(other_machine(1))
+    await site.assign.assign(grant.grant_id, "worker-1", Actor("root", Role.ADMIN))
+    card = await site.decide.show(grant.grant_id)
+    assert card is not None
+    assert card.assignment is not None
+    assert card.needed == 2
+
+
+async def test_what_changes_between_the_card_and_the_rendering_is_not_approved() -> None:
+    class Hasty(Entries):
+        async def render(self, name: str, identity: MachineIdentity) -> Rendered | None:
+            return Rendered(replace(worker(1), machine_type="controlplane"), b"x", "file")
+
+    site = Deciders(entries=Hasty([worker(1)]))
+    grant = await site.asks(other_machine(1))
+    assert refusal(await site.decide.approve(grant.grant_id, ANA)) is Refusal.ENTRY_CHANGED
+    assert (await site.now(grant)).state is GrantState.PENDING
 
 
 async def test_a_denial_and_a_revocation_stand_in_the_audit(site: Deciders) -> None:

@@ -33,7 +33,8 @@ class MachineEntry:
     ``matched`` says what found it ("uuid", "mac 52:54:00:*"); ``exact`` is false when a pattern did. ``match`` is what
     the entry says of its machine: the variable and the values that it may have. ``networks`` are CIDRs where it is
     expected, none for anywhere. ``approvals`` is how many people it needs at least; ``machine_type`` is Talos's, empty
-    for other kinds of configuration or when it is not known. ``revision`` names the state of the source (a commit, or
+    for other kinds of configuration or when it is not known. ``varies``: its configuration depends on the machine, and
+    ``machine_type`` is that of a sample. ``revision`` names the state of the source (a commit, or
     a digest of the folder).
     """
 
@@ -47,6 +48,7 @@ class MachineEntry:
     approvals: int = 1
     machine_type: str = ""
     revision: str = ""
+    varies: bool = False
 
     @property
     def is_control_plane(self) -> bool:

@@ -267,6 +267,7 @@ def _listed(snapshot: Snapshot, entry: Entry, machine_type: str | None = None) -
         approvals=entry.approvals,
         machine_type=kind,
         revision=snapshot.revision,
+        varies=machine_type is None and snapshot.verdicts[entry.name].uses_machine,
     )
 
 

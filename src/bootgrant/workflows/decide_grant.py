@@ -158,6 +158,9 @@ class DecideGrant:
             return NotDecided(Refusal.NO_CONFIG, f"its configuration cannot be made: {error}", card.grant)
         if rendered is None:
             return NotDecided(Refusal.NO_ENTRY, NO_ENTRY, card.grant)
+        if rendered.entry.fingerprint != entry.fingerprint:
+            told = "what this machine would get has changed just now: look at it again"
+            return NotDecided(Refusal.ENTRY_CHANGED, told, card.grant)
         return rendered.sha256
 
     async def _told(self, grant_id: str, outcome: DeviceGrant | Refusal, problem: str) -> DeviceGrant | NotDecided:

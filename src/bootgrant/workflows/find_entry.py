@@ -23,15 +23,23 @@ class FindEntry:
     assignments: AssignmentStore
 
     async def __call__(self, identity: MachineIdentity) -> Found | None:
-        """Raises ConfigUnavailable and StoreUnavailable."""
+        """The entry as this machine would get it. Raises ConfigUnavailable and StoreUnavailable."""
         entry = await self.source.find_entry(identity)
         if entry is not None:
-            return Found(entry)
+            return Found(await self._as_for(entry, identity))
         assignment = await self.assignment_of(identity)
         given = await self.source.named_entry(assignment.entry) if assignment else None
         if given is None or assignment is None:
             return None
+        given = await self._as_for(given, identity)
         return Found(replace(given, matched=f"assigned by {assignment.by}", exact=False), assignment)
+
+    async def _as_for(self, entry: MachineEntry, identity: MachineIdentity) -> MachineEntry:
+        """With the ``machine_type`` that a template gives to this machine: people decide about that one."""
+        if not entry.varies:
+            return entry
+        rendered = await self.source.render(entry.name, identity)
+        return entry if rendered is None else replace(entry, machine_type=rendered.entry.machine_type, varies=False)
 
     async def assignment_of(self, identity: MachineIdentity) -> Assignment | None:
         """What a person gave to this machine: nothing that it says may contradict what it said then."""
