@@ -196,7 +196,7 @@ def test_a_data_folder_with_a_very_long_path_works(tmp_path: Path) -> None:
 
 
 def test_a_machine_that_dies_in_the_middle_of_its_configuration_is_not_said_to_have_it(tmp_path: Path) -> None:
-    large = "# filler\n" * 1_000_000
+    large = CONFIG + "# filler\n" * 700_000
     with served(tmp_path, machine=large) as site:
         codes = httpx.post(f"{site.url}/device/code", data=TALOS, trust_env=False).json()
         assert site.command("approve", codes["user_code"]).returncode == 0
