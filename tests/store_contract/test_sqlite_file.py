@@ -89,3 +89,10 @@ def test_a_file_that_is_damaged_is_refused_with_its_name(tmp_path: Path) -> None
     (tmp_path / "bootgrant.sqlite3").write_bytes(b"no database at all, but long enough to look at" * 100)
     with pytest.raises(StoreUnavailable, match=r"bootgrant\.sqlite3"):
         SqliteDatabase(tmp_path, NOW)
+
+
+def test_a_new_file_is_made_without_a_word_on_standard_output(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with SqliteDatabase(tmp_path, NOW):
+        assert capfd.readouterr().out == ""
