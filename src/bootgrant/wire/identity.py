@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import ClassVar
 
 # Serial numbers that vendors leave in, compared lower-case with inner white space folded.
@@ -74,10 +73,10 @@ def swapped_uuid(uuid: str) -> str:
     return f"{first}-{uuid[11:13]}{uuid[9:11]}-{uuid[16:18]}{uuid[14:16]}{uuid[18:]}"
 
 
-@lru_cache(maxsize=4096)
 def one_order(uuid: str) -> str:
     """The same text for both byte orders of a canonical UUID (the smaller of the two); empty for none."""
-    return min(uuid, swapped_uuid(uuid)) if uuid else ""
+    # Nearly always the first byte decides, and the other order begins with the fourth.
+    return uuid if uuid[:2] < uuid[6:8] else min(uuid, swapped_uuid(uuid))
 
 
 def canonical_mac(text: str) -> str:
@@ -125,7 +124,7 @@ class MachineIdentity:
 
     def __post_init__(self) -> None:
         # Asked for several times for every machine that asks.
-        object.__setattr__(self, "key", f"{one_order(self.uuid)}|{self.serial}|{self.mac}")
+        object.__setattr__(self, "key", f"{one_order(self.uuid) if self.uuid else ''}|{self.serial}|{self.mac}")
 
     def strong(self) -> tuple[tuple[str, str], ...]:
         """The strong variables that are there, a UUID in one order: what two claims of one machine share."""
