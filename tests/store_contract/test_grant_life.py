@@ -218,18 +218,21 @@ class GrantLife(RuleBasedStateMachine):
             model = dict(self.model)
             if all(self.explains(model, what, answers) for what in order):
                 self.model = model
+                in_order = order
                 break
         else:
             raise AssertionError(f"no order explains {answers}")
         for grant in asked:
             self.told[grant.grant_id] = Told()
-        for ids in replaced:
-            for grant_id in ids:
-                self.hear(grant_id, "replaced", self.model[grant_id], 0)
-        # What happened at once with a revocation may have come before it.
-        for step, outcome in sorted(zip(steps, outcomes, strict=True), key=lambda pair: pair[0].name == "revoke"):
-            if isinstance(outcome, DeviceGrant):
-                self.hear(step.grant_id, step.name, outcome, step.number)
+        told_of = dict(zip(steps, outcomes, strict=True))
+        replaced_by = {g.grant_id: ids for g, ids in zip(asked, replaced, strict=True)}
+        # Of two votes at once the second one given may have come first: told in the order that explains the answers.
+        for what in in_order:
+            if isinstance(what, DeviceGrant):
+                for grant_id in replaced_by[what.grant_id]:
+                    self.hear(grant_id, "replaced", self.model[grant_id], 0)
+            elif isinstance(outcome := told_of[what], DeviceGrant):
+                self.hear(what.grant_id, what.name, outcome, what.number)
 
     def explains(
         self, model: dict[str, DeviceGrant], what: DeviceGrant | Step, answers: Mapping[object, object]
