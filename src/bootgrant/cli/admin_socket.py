@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bootgrant.cli.config_argument import add_config_argument
+
 Json = dict[str, Any]
 
 _TIME_LIMIT = 15.0
@@ -27,13 +29,7 @@ class Refused:
 
 def add_socket_arguments(parser: argparse.ArgumentParser) -> None:
     """``--config`` and ``--json``."""
-    parser.add_argument(
-        "--config",
-        type=Path,
-        default=Path(os.environ.get("BOOTGRANT_CONFIG", "bootgrant.toml")),
-        metavar="FILE",
-        help="the site's settings (default: %(default)s; BOOTGRANT_CONFIG)",
-    )
+    add_config_argument(parser)
     parser.add_argument("--json", action="store_true", help="print the server's answer as JSON")
 
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bootgrant.cli.config_argument import add_config_argument
 from bootgrant.wire.identity import MachineIdentity
 
 if TYPE_CHECKING:
@@ -17,13 +18,7 @@ if TYPE_CHECKING:
 
 def add_site_arguments(parser: argparse.ArgumentParser) -> None:
     """``--config`` and ``--machines``."""
-    parser.add_argument(
-        "--config",
-        type=Path,
-        default=Path(os.environ.get("BOOTGRANT_CONFIG", "bootgrant.toml")),
-        metavar="FILE",
-        help="the site's settings (default: %(default)s; BOOTGRANT_CONFIG)",
-    )
+    add_config_argument(parser)
     parser.add_argument("--machines", type=Path, metavar="DIR", help="a machines folder alone, without settings")
     parser.add_argument("--age-identity-file", type=Path, metavar="FILE", help="with --machines: opens .age files")
     parser.add_argument("--schema-file", type=Path, metavar="FILE", help="with --machines: your Talos version's schema")

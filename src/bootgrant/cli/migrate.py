@@ -9,17 +9,12 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from pathlib import Path
+
+from bootgrant.cli.config_argument import add_config_argument
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--config",
-        type=Path,
-        default=Path(os.environ.get("BOOTGRANT_CONFIG", "bootgrant.toml")),
-        metavar="FILE",
-        help="the site's settings (default: %(default)s; BOOTGRANT_CONFIG)",
-    )
+    add_config_argument(parser)
     parser.add_argument(
         "--break-lock", action="store_true", help="remove the lock that a killed migration left in PostgreSQL"
     )

@@ -10,19 +10,14 @@ import argparse
 import asyncio
 import os
 import sys
-from pathlib import Path
+
+from bootgrant.cli.config_argument import add_config_argument
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", choices=("test",), help="send a test; no machine waits and no server is needed")
     parser.add_argument("name", nargs="?", metavar="NAME", help="the name, or the kind, of one of [[notify]]")
-    parser.add_argument(
-        "--config",
-        type=Path,
-        default=Path(os.environ.get("BOOTGRANT_CONFIG", "bootgrant.toml")),
-        metavar="FILE",
-        help="the site's settings (default: %(default)s; BOOTGRANT_CONFIG)",
-    )
+    add_config_argument(parser)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -6,19 +6,14 @@ import argparse
 import logging
 import os
 import sys
-from pathlib import Path
+
+from bootgrant.cli.config_argument import add_config_argument
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     from bootgrant.service.settings_table import SETTINGS
 
-    parser.add_argument(
-        "--config",
-        type=Path,
-        default=Path(os.environ.get("BOOTGRANT_CONFIG", "bootgrant.toml")),
-        metavar="FILE",
-        help="the site's settings (default: %(default)s; BOOTGRANT_CONFIG)",
-    )
+    add_config_argument(parser)
     parser.add_argument(
         "--fd",
         type=int,
