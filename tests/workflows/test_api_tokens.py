@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from bootgrant.approval.operators import Actor, Label, Role
+from bootgrant.approval.operators import Actor, Kind, Label, Role
 from bootgrant.ports.database import Database
+from bootgrant.ports.operator_store import Operator
 from bootgrant.store.memory import MemoryDatabase
 from bootgrant.store.sqlite.database import SqliteDatabase
 from bootgrant.wire.secret import Secret
@@ -23,8 +24,8 @@ DAY = 86400.0
 
 
 def tokens_of(database: Database, clock: FakeClock) -> ApiTokens:
-    windows = CloseWindows(database.windows, database.audit, clock)
-    return ApiTokens(database.api_tokens, clock, CountedEntropy(), windows)
+    windows = CloseWindows(database.windows, database.api_tokens, database.audit, clock)
+    return ApiTokens(database.api_tokens, database.operators, clock, CountedEntropy(), windows)
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ async def make(tokens: ApiTokens, name: str = "ci", lifetime: float = DAY) -> Se
 async def test_a_token_is_recognised_with_its_role_and_its_labels(tokens: ApiTokens) -> None:
     secret = await make(tokens)
     assert secret.reveal().startswith("bootgrant_")
-    assert await tokens.authenticate(secret) == Actor("ci", Role.APPROVER, (FRA,), "token:ci", "ana")
+    assert await tokens.authenticate(secret) == Actor("ci", Role.APPROVER, (FRA,), "token:ci", "")
 
 
 async def test_the_store_has_the_digest_and_not_the_token(tmp_path: Path) -> None:
@@ -101,3 +102,87 @@ async def test_one_name_is_one_token(tokens: ApiTokens) -> None:
 async def test_a_bad_name_or_lifetime_makes_no_token(tokens: ApiTokens, name: str, lifetime: float) -> None:
     assert isinstance(await tokens.create(name, Role.VIEWER, (), lifetime, ANA), TokenRefused)
     assert await tokens.list() == []
+
+
+AMS = Label("site", "ams")
+RACK = Label("rack", "4")
+
+
+class OfBen:
+    """Tokens that ben makes for himself, an approver for site=fra and site=ams."""
+
+    def __init__(self) -> None:
+        self.database = MemoryDatabase()
+        self.tokens = tokens_of(self.database, FakeClock(NOW))
+        self.ben = Operator("ben", "hash", NOW, Role.APPROVER, (AMS, FRA))
+
+    async def make(self, role: Role = Role.APPROVER, labels: tuple[Label, ...] = ()) -> NewToken | TokenRefused:
+        await self.database.operators.add_operator(self.ben)
+        return await self.tokens.create_own("laptop", role, labels, DAY, self.ben)
+
+    async def secret(self, labels: tuple[Label, ...] = ()) -> Secret:
+        made = await self.make(labels=labels)
+        assert isinstance(made, NewToken)
+        return made.secret
+
+
+async def test_a_token_of_ones_own_speaks_for_its_person_within_their_limits() -> None:
+    of_ben = OfBen()
+    actor = await of_ben.tokens.authenticate(await of_ben.secret((FRA, RACK)))
+    assert actor == Actor("laptop", Role.APPROVER, (RACK, FRA), "token:laptop", "ben")
+    assert actor.person == "ben"
+
+
+async def test_a_token_without_labels_has_those_of_its_person() -> None:
+    of_ben = OfBen()
+    actor = await of_ben.tokens.authenticate(await of_ben.secret())
+    assert actor is not None
+    assert actor.labels == (AMS, FRA)
+
+
+@pytest.mark.parametrize(
+    ("role", "labels"),
+    [(Role.ADMIN, ()), (Role.VIEWER, (Label("site", "sto"),)), (Role.VIEWER, (FRA, Label("site", "sto")))],
+)
+async def test_nobody_makes_a_token_that_may_more_than_they_may(role: Role, labels: tuple[Label, ...]) -> None:
+    of_ben = OfBen()
+    refused = await of_ben.make(role, labels)
+    assert isinstance(refused, TokenRefused)
+    assert refused.message.startswith("you ")
+    assert await of_ben.tokens.list() == []
+
+
+async def test_who_signs_in_for_an_emergency_makes_no_token() -> None:
+    of_ben = OfBen()
+    of_ben.ben = Operator("ben", "hash", NOW, Role.ADMIN, kind=Kind.BREAK_GLASS)
+    assert isinstance(await of_ben.make(), TokenRefused)
+
+
+async def test_a_token_loses_what_its_person_loses() -> None:
+    of_ben = OfBen()
+    secret, operators = await of_ben.secret(), of_ben.database.operators
+    await operators.set_rights("ben", Role.VIEWER, (FRA,))
+    actor = await of_ben.tokens.authenticate(secret)
+    assert actor is not None
+    assert (actor.role, actor.labels) == (Role.VIEWER, (FRA,))
+    await operators.set_disabled("ben", NOW)
+    assert await of_ben.tokens.authenticate(secret) is None
+    await operators.set_disabled("ben", None)
+    assert await of_ben.tokens.authenticate(secret) is not None
+
+
+async def test_a_token_whose_limits_and_its_persons_have_nothing_in_common_opens_nothing() -> None:
+    of_ben = OfBen()
+    secret = await of_ben.secret((FRA,))
+    await of_ben.database.operators.set_rights("ben", Role.ADMIN, (AMS,))
+    assert await of_ben.tokens.authenticate(secret) is None
+
+
+async def test_one_ends_ones_own_tokens_alone() -> None:
+    of_ben = OfBen()
+    await of_ben.secret()
+    await make(of_ben.tokens)
+    assert not await of_ben.tokens.revoke_own("ben", "ci")
+    assert not await of_ben.tokens.revoke_own("ana", "laptop")
+    assert await of_ben.tokens.revoke_own("ben", "laptop")
+    assert [token.name for token in await of_ben.tokens.list()] == ["ci"]

@@ -29,13 +29,17 @@ class Site(Deciders):
     async def people(self) -> ManageOperators:
         for name in ("ana", "ben", "cleo"):
             await self.database.operators.add_operator(Operator(name, "hash", NOW, Role.APPROVER, (), Kind.LOCAL))
-        base = self.database
+        base, windows, entropy = self.database, self.windows(), CountedEntropy()
         return ManageOperators(
-            base.operators, base.passkeys, Argon2Hasher(), self.clock, CountedEntropy(), self.windows()
+            base.operators, base.passkeys, Argon2Hasher(), self.clock, entropy, windows, self.tokens()
         )
 
+    def tokens(self) -> ApiTokens:
+        base = self.database
+        return ApiTokens(base.api_tokens, base.operators, self.clock, CountedEntropy(), self.windows())
+
     def windows(self) -> CloseWindows:
-        return CloseWindows(self.database.windows, self.database.audit, self.clock)
+        return CloseWindows(self.database.windows, self.database.api_tokens, self.database.audit, self.clock)
 
     async def window(self, by: Actor, name: str) -> None:
         assert isinstance(await self.arm.arm(Wish(("site=fra",), 3600, 5, name=name), by), Window)
@@ -109,8 +113,7 @@ async def test_the_windows_of_who_is_shut_out_are_closed_and_let_nobody_in(site:
         ("the operator ana was disabled", "passkey"),
     ]
     await manage.disable("ben")
-    base = site.database
-    assert await ApiTokens(base.api_tokens, site.clock, CountedEntropy(), site.windows()).revoke("ana") is False
+    assert await site.tokens().revoke("ana") is False
     await site.windows().of_token("ana")
     grant = await site.asks(other_machine(1))
     await site.let_in.step()
@@ -118,7 +121,7 @@ async def test_the_windows_of_who_is_shut_out_are_closed_and_let_nobody_in(site:
 
 
 async def test_a_revoked_token_leaves_no_window_behind(site: Site) -> None:
-    tokens = ApiTokens(site.database.api_tokens, site.clock, CountedEntropy(), site.windows())
+    tokens = site.tokens()
     await tokens.create("ci", Role.APPROVER, (), 3600, socket_actor("root"))
     await site.window(Actor("ci", Role.APPROVER, via=via_token("ci")), "rack-4")
     await site.window(socket_actor("ci"), "by-hand")

@@ -88,6 +88,23 @@ def is_within(limits: Iterable[Label], labels: Mapping[str, str]) -> bool:
     return all(labels.get(key) in values for key, values in allowed.items())
 
 
+def lower_role(one: Role, other: Role) -> Role:
+    """The one of two roles that may do less."""
+    return other if one.is_at_least(other) else one
+
+
+def narrowed(limits: tuple[Label, ...], others: tuple[Label, ...]) -> tuple[Label, ...] | None:
+    """Limits that allow what both allow (``is_within``); None when no machine can be within both."""
+    kept: list[Label] = []
+    for key in {limit.key for limit in (*limits, *others)}:
+        ours, theirs = ({limit for limit in side if limit.key == key} for side in (limits, others))
+        both = ours & theirs if ours and theirs else ours | theirs
+        if not both:
+            return None
+        kept += both
+    return tuple(sorted(kept))
+
+
 VIA_SESSION: Final = "session"
 VIA_PASSKEY: Final = "passkey"
 VIA_BREAK_GLASS: Final = "break-glass"

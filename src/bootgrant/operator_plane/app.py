@@ -29,9 +29,11 @@ from bootgrant.operator_plane.pages import (
     login,
     oidc,
     passkey,
+    password,
     queue,
     settings,
     static,
+    tokens,
 )
 from bootgrant.operator_plane.permissions import LEAST_ROLE, Permission, permission_of
 from bootgrant.operator_plane.plane import OperatorPlane
@@ -75,6 +77,11 @@ PAGES: Final[tuple[PageRoute, ...]] = (
     ("POST", "/account/passkeys/new", passkey.register),
     ("POST", "/account/passkeys/remove", passkey.remove),
     ("POST", "/account/sessions/end", account.end_session),
+    ("GET", "/account/tokens/new", tokens.show_new),
+    ("POST", "/account/tokens/new", tokens.make),
+    ("POST", "/account/tokens/end", tokens.end),
+    ("GET", "/account/password", password.show),
+    ("POST", "/account/password", password.change),
     ("GET", "/static/{name}", static.serve),
 )
 _OFFERED: Final = frozenset({Permission.PUBLIC, *LEAST_ROLE})

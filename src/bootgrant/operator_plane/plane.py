@@ -9,11 +9,13 @@ from bootgrant.operator_plane.shown_setting import ShownSetting
 from bootgrant.ports.audit_log import AuditLog
 from bootgrant.ports.clock import Clock
 from bootgrant.ports.config_source import WatchedSource
+from bootgrant.workflows.api_tokens import ApiTokens
 from bootgrant.workflows.assign_machine import AssignMachine
 from bootgrant.workflows.attempts import AttemptLimit, WhenFull, address_key
 from bootgrant.workflows.decide_grant import DecideGrant
 from bootgrant.workflows.oidc_sign_in import WAY_LIFETIME, OidcSignIn
 from bootgrant.workflows.passkeys import Passkeys
+from bootgrant.workflows.record_often import RecordRefusals
 from bootgrant.workflows.sessions import Sessions
 from bootgrant.workflows.sign_in import SignIn
 from bootgrant.workflows.waiting_cards import WaitingCards
@@ -52,6 +54,8 @@ class OperatorPlane:
     machine_url: str
     watching: WatchRequests
     waiting: WaitingCards
+    tokens: ApiTokens
+    refusals: RecordRefusals
     asks_suffix: bool = True
     settings: tuple[ShownSetting, ...] = ()
     codes_by_operator: AttemptLimit = field(default_factory=_by_operator)

@@ -49,6 +49,8 @@ BROKEN_FORM: Final = _trouble("broken_form", 400)
 TOO_LARGE: Final = _trouble("too_large", 413)
 NO_PASSKEYS: Final = _trouble("no_passkeys", 404, "/login")
 NOT_YOUR_PASSKEYS: Final = _trouble("not_your_passkeys", 403, "/account")
+NOT_YOUR_TOKENS: Final = _trouble("not_your_tokens", 403, "/account")
+NOT_YOUR_PASSWORD: Final = _trouble("not_your_password", 403, "/account")
 STORE_DOWN: Final = _trouble("store_down", 503)
 FAULT: Final = _trouble("fault", 500)
 

@@ -11,7 +11,10 @@ from bootgrant.approval.operators import Label, Role
 
 @dataclass(frozen=True, slots=True)
 class ApiToken:
-    """What is known of a token. Times are Unix seconds; ``created_by`` is an Actor as a text."""
+    """What is known of a token. Times are Unix seconds; ``created_by`` is an Actor as a text.
+
+    ``owner`` is the operator whose it is; empty for a program's that belongs to nobody.
+    """
 
     name: str
     digest: bytes
@@ -21,6 +24,7 @@ class ApiToken:
     created_by: str
     expires_at: float
     used_at: float | None = None
+    owner: str = ""
 
 
 class ApiTokenStore(Protocol):

@@ -28,7 +28,7 @@ from bootgrant.workflows.find_entry import FindEntry
 from bootgrant.workflows.gather_evidence import GatherEvidence
 from bootgrant.workflows.grant_cards import GrantCards
 from bootgrant.workflows.let_in import LetIn
-from bootgrant.workflows.record_openings import RecordOpenings
+from bootgrant.workflows.record_often import RecordOpenings, RecordRefusals
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +40,12 @@ class Decisions:
     arm: ArmWindow
     let_in: LetIn
     openings: RecordOpenings
+    refusals: RecordRefusals
 
     @property
     def chores(self) -> Sequence[Callable[[], Coroutine[Any, Any, None]]]:
         """What goes on as long as the server runs."""
-        return self.openings.forever, self.let_in.forever
+        return self.openings.forever, self.refusals.forever, self.let_in.forever
 
     def arrived(self, grant: DeviceGrant) -> None:
         """A machine has asked, and has its answer."""
@@ -82,4 +83,5 @@ def build_decisions(
         ArmWindow(database.windows, database.audit, clock, entropy, site.policy.vocabulary, let_in.look_now),
         let_in,
         RecordOpenings(database.audit, clock),
+        RecordRefusals(database.audit, clock),
     )

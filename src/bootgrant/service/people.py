@@ -58,6 +58,8 @@ def people_plane(
         machine_url=site.public_url,
         watching=WatchRequests(database.grants, clock),
         waiting=WaitingCards(decisions.decide, clock),
+        tokens=_tokens(database, clock, entropy),
+        refusals=decisions.refusals,
         asks_suffix=site.confirm_suffix,
         settings=site.shown,
     )
@@ -67,13 +69,15 @@ def api_plane(
     site: Site, database: Database, decisions: Decisions, source: LayeredSource, clock: Clock, entropy: Entropy
 ) -> ApiPlane:
     """What the API is made of."""
-    windows = CloseWindows(database.windows, database.audit, clock)
+    tokens = _tokens(database, clock, entropy)
     return ApiPlane(
         decide=decisions.decide,
         assign=decisions.assign,
         arm=decisions.arm,
-        manage=ManageOperators(database.operators, database.passkeys, Argon2Hasher(), clock, entropy, windows),
-        tokens=ApiTokens(database.api_tokens, clock, entropy, windows),
+        manage=ManageOperators(
+            database.operators, database.passkeys, Argon2Hasher(), clock, entropy, tokens.windows, tokens
+        ),
+        tokens=tokens,
         store=database.grants,
         source=source,
         audit=database.audit,
@@ -82,6 +86,11 @@ def api_plane(
         settings=site.shown,
         configurations=source,
     )
+
+
+def _tokens(database: Database, clock: Clock, entropy: Entropy) -> ApiTokens:
+    windows = CloseWindows(database.windows, database.api_tokens, database.audit, clock)
+    return ApiTokens(database.api_tokens, database.operators, clock, entropy, windows)
 
 
 def _public_client(site: Site) -> str:

@@ -22,9 +22,10 @@ from bootgrant.workflows.manage_operators import ManageOperators
 
 def people_api(database: Database, clock: Clock, entropy: Entropy) -> ASGIApp:
     """Operators and tokens, for the commands of this computer."""
-    windows = CloseWindows(database.windows, database.audit, clock)
-    manage = ManageOperators(database.operators, database.passkeys, Argon2Hasher(), clock, entropy, windows)
-    return build_people_api(manage, ApiTokens(database.api_tokens, clock, entropy, windows), database.audit)
+    windows = CloseWindows(database.windows, database.api_tokens, database.audit, clock)
+    tokens = ApiTokens(database.api_tokens, database.operators, clock, entropy, windows)
+    manage = ManageOperators(database.operators, database.passkeys, Argon2Hasher(), clock, entropy, windows, tokens)
+    return build_people_api(manage, tokens, database.audit)
 
 
 async def ask_database(site: Site, method: str, path: str, members: Mapping[str, str] | None) -> httpx.Response:

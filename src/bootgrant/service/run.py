@@ -151,14 +151,15 @@ async def _serve(
     for chore in chores:
         chore.cancel()
     await built.notify.stop()
-    await _last_openings(built.decisions)
+    await _last_records(built.decisions)
 
 
-async def _last_openings(decisions: Decisions) -> None:
+async def _last_records(decisions: Decisions) -> None:
     try:
         await decisions.openings.step()
+        await decisions.refusals.step()
     except StoreUnavailable as error:
-        log.error("the last machines that asked are not in the audit: %s", error)  # noqa: TRY400  (the reason)
+        log.error("the last machines that asked, or sign-ins, are not in the audit: %s", error)  # noqa: TRY400
 
 
 def _spare_the_collector() -> None:

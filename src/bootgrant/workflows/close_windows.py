@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from bootgrant.approval.audit import AuditEvent, AuditKind
 from bootgrant.approval.operators import via_token
+from bootgrant.ports.api_token_store import ApiTokenStore
 from bootgrant.ports.audit_log import AuditLog
 from bootgrant.ports.clock import Clock
 from bootgrant.ports.window_store import WindowStore
@@ -16,12 +17,17 @@ class CloseWindows:
     """Every method may raise StoreUnavailable. What the windows let in stays let in."""
 
     store: WindowStore
+    tokens: ApiTokenStore
     audit: AuditLog
     clock: Clock
 
     async def of_operator(self, name: str) -> None:
-        """Close what a person of this name armed, whichever way they came."""
-        await self._close(name, None, f"the operator {name} was disabled")
+        """Close what a person of this name armed, whichever way they came, with their own tokens too."""
+        why = f"the operator {name} was disabled"
+        await self._close(name, None, why)
+        for token in await self.tokens.tokens():
+            if token.owner == name:
+                await self._close(token.name, via_token(token.name), why)
 
     async def of_token(self, name: str) -> None:
         """Close what was armed with this API token."""

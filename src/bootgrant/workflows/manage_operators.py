@@ -13,6 +13,7 @@ from bootgrant.ports.operator_store import Operator, OperatorStore
 from bootgrant.ports.passkey_store import PasskeyStore
 from bootgrant.ports.password_hasher import PasswordHasher
 from bootgrant.wire.secret import Secret
+from bootgrant.workflows.api_tokens import ApiTokens
 from bootgrant.workflows.close_windows import CloseWindows
 
 SHORTEST_PASSWORD: Final = 12
@@ -49,6 +50,7 @@ class ManageOperators:
     clock: Clock
     entropy: Entropy
     windows: CloseWindows
+    tokens: ApiTokens
 
     async def add(
         self, name: str, role: Role, labels: tuple[Label, ...], kind: Kind, password: Secret | None
@@ -58,7 +60,7 @@ class ManageOperators:
             return OperatorRefused(f"{name!r} cannot be the name of an operator: {NAME_RULE}")
         if kind is Kind.OIDC:
             return OperatorRefused("who signs in at a provider is added by doing so: see [[oidc]] in docs/sign-in.md")
-        if problem := _problem(password, kind):
+        if problem := password_problem(password, kind):
             return OperatorRefused(problem)
         given = password or made_up_password(self.entropy)
         hashed = await self.hasher.hash(given)
@@ -98,16 +100,18 @@ class ManageOperators:
         return None if await self.operators.set_disabled(name, None) else _nobody(name)
 
     async def reset(self, name: str, password: Secret | None) -> NewPassword | OperatorRefused:
-        """A new password, for who lost theirs: their passkeys are forgotten and their sessions end."""
+        """A new password, for who lost theirs: their passkeys are forgotten, their sessions and own tokens end."""
         operator = await self.operators.find_operator(name)
         if operator is None:
             return _nobody(name)
         if operator.kind is Kind.OIDC:
             return OperatorRefused(f"{name} signs in at a provider and has no password here")
-        if problem := _problem(password, operator.kind):
+        if problem := password_problem(password, operator.kind):
             return OperatorRefused(problem)
         given = password or made_up_password(self.entropy)
         await self.passkeys.remove_passkeys(name)
+        for token in await self.tokens.of(name):
+            await self.tokens.revoke(token.name)
         if not await self.operators.set_password(name, await self.hasher.hash(given)):
             return _nobody(name)
         return NewPassword(name, None if password else given)
@@ -123,7 +127,8 @@ def made_up_password(entropy: Entropy) -> Secret:
     return Secret("-".join(text[start : start + _GROUP] for start in range(0, _GROUPS * _GROUP, _GROUP)))
 
 
-def _problem(password: Secret | None, kind: Kind) -> str:
+def password_problem(password: Secret | None, kind: Kind = Kind.LOCAL) -> str:
+    """Why this password cannot be an operator's, and what to do; empty when it can."""
     if password is None:
         return ""
     if kind is Kind.BREAK_GLASS:

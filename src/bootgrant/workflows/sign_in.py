@@ -35,10 +35,14 @@ class NotSignedIn(Enum):
 
 @dataclass(frozen=True, slots=True)
 class SignInRefused:
-    """``wait`` is the seconds before another attempt is looked at."""
+    """``wait`` is the seconds before another attempt is looked at.
+
+    ``name`` is the operator's whose name was given; empty when there is none of it, or nobody looked.
+    """
 
     why: NotSignedIn
     wait: float = 0.0
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,15 @@ class SignIn:
 
     async def sign_in(self, name: str, password: Secret, client: Client) -> Begun | SignInRefused:
         """A new session for the operator of this name and password. Raises StoreUnavailable."""
+        operator = await self.look(name, password, client)
+        if isinstance(operator, SignInRefused):
+            return operator
+        stage = await self._stage(operator)
+        via = VIA_BREAK_GLASS if operator.kind is Kind.BREAK_GLASS else VIA_SESSION
+        return Begun(await self.sessions.begin(operator, via, client, stage), stage, operator, via)
+
+    async def look(self, name: str, password: Secret, client: Client) -> Operator | SignInRefused:
+        """The operator of this name and password; every look counts as an attempt. Raises StoreUnavailable."""
         steady = self.sessions.clock.steady()
         wait = self.wait_at(client.address) or self.by_name.attempt(name_key(name), steady)
         if wait:
@@ -99,10 +112,8 @@ class SignIn:
         finally:
             self._work.running -= 1
         if operator is None or not right or operator.disabled_at is not None:
-            return SignInRefused(NotSignedIn.WRONG)
-        stage = await self._stage(operator)
-        via = VIA_BREAK_GLASS if operator.kind is Kind.BREAK_GLASS else VIA_SESSION
-        return Begun(await self.sessions.begin(operator, via, client, stage), stage, operator, via)
+            return SignInRefused(NotSignedIn.WRONG, name=operator.name if operator else "")
+        return operator
 
     async def _is_right(self, operator: Operator | None, password: Secret) -> bool:
         """An unknown name, and one without a password, cost the same time as a wrong password."""

@@ -45,6 +45,12 @@ async def note(visit: Visit, kind: AuditKind, actor: Actor) -> None:
     await visit.plane.audit.append([AuditEvent(now, kind, str(actor), actor.via, address=visit.address)])
 
 
+def note_refused(visit: Visit, why: str, via: str, name: str = "") -> None:
+    """Somebody was not let in: for the audit, within bounds. ``name`` is an operator's, never what was typed."""
+    now, kind = visit.plane.clock.now(), AuditKind.SIGN_IN_REFUSED
+    visit.plane.refusals.arrived(AuditEvent(now, kind, name, via, address=visit.address, reason=why))
+
+
 def local_path(text: str) -> str:
     """``text`` when it is a path of this server, else ``/``: a sign-in link must not lead elsewhere."""
     return text if len(text) <= _MOST and _PATH.fullmatch(text) else "/"

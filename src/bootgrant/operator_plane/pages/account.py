@@ -10,9 +10,10 @@ from typing import Final
 from starlette.responses import RedirectResponse, Response
 
 from bootgrant.approval.operators import Kind
-from bootgrant.operator_plane.pages import passkey
-from bootgrant.operator_plane.visit import Visit, who_is
+from bootgrant.operator_plane.pages import passkey, tokens
+from bootgrant.operator_plane.visit import Visit, signed_in, who_is
 from bootgrant.ports.operator_store import Session
+from bootgrant.workflows.audit_events import operator_changed
 
 log = logging.getLogger("bootgrant.operators")
 
@@ -51,7 +52,10 @@ async def show(visit: Visit) -> Response:
         who=who,
         sessions=rows,
         passkeys=await passkey.known_to(visit),
+        tokens=await tokens.known_to(visit),
         takes_passkeys=visit.plane.passkeys is not None and who.operator.kind is Kind.LOCAL,
+        takes_tokens=who.operator.kind is not Kind.BREAK_GLASS,
+        has_password=who.operator.kind is Kind.LOCAL,
         now=now,
     )
 
@@ -62,6 +66,8 @@ async def end_session(visit: Visit) -> Response:
     digest = bytes.fromhex(key) if re.fullmatch(r"[0-9a-f]{64}", key) else b""
     if await visit.plane.sessions.end_one_of(who.operator.name, digest):
         log.info("%r ended one of their sessions from %s", who.operator.name, visit.address)
+        event = operator_changed(visit.plane.clock.now(), signed_in(visit), who.operator.name, "ended a session")
+        await visit.plane.audit.append([event])
     return RedirectResponse("/account", 303)
 
 

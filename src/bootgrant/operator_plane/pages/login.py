@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 from starlette.responses import RedirectResponse, Response
 
 from bootgrant.approval.audit import AuditKind
-from bootgrant.approval.operators import Kind
+from bootgrant.approval.operators import VIA_SESSION, Kind
 from bootgrant.operator_plane import trouble
-from bootgrant.operator_plane.login.arrival import arrive, local_path, note
+from bootgrant.operator_plane.login.arrival import arrive, local_path, note, note_refused
 from bootgrant.operator_plane.login.provider_pages import provider_of, signed_out_page
 from bootgrant.operator_plane.visit import Visit, who_is
 from bootgrant.operator_plane.wording import text
@@ -38,7 +38,7 @@ async def sign_in(visit: Visit) -> Response:
     if isinstance(outcome, SignInRefused):
         if outcome.why is NotSignedIn.TOO_MANY:
             return too_many(visit, outcome.wait)
-        return form(visit, goal, name, *_told(outcome.why))
+        return form(visit, goal, name, *told(outcome.why))
     return await arrive(visit, outcome, goal)
 
 
@@ -54,7 +54,7 @@ async def sign_in_again(visit: Visit) -> Response:
     if isinstance(outcome, SignInRefused):
         if outcome.why is NotSignedIn.TOO_MANY:
             return too_many(visit, outcome.wait)
-        problem, status = _told(outcome.why)
+        problem, status = told(outcome.why)
         return await _again(visit, goal, problem, status)
     return await arrive(visit, outcome, goal)
 
@@ -94,10 +94,12 @@ async def _look(visit: Visit, name: str) -> Begun | SignInRefused:
     outcome = await visit.plane.sign_in.sign_in(name, Secret(visit.form.get("password", "")), visit.client)
     if isinstance(outcome, SignInRefused):
         log.info("sign-in of %r from %s refused: %s", name[:64], visit.address, outcome.why.value)
+        note_refused(visit, outcome.why.value, VIA_SESSION, outcome.name)
     return outcome
 
 
-def _told(why: NotSignedIn) -> tuple[str, int]:
+def told(why: NotSignedIn) -> tuple[str, int]:
+    """What the form says of a refusal, and its status."""
     if why is NotSignedIn.BUSY:
         return text("login.busy"), 503
     return text("login.wrong"), 403

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from starlette.responses import RedirectResponse, Response
 
+from bootgrant.approval.operators import via_oidc
 from bootgrant.operator_plane import trouble
-from bootgrant.operator_plane.login.arrival import arrive, local_path
+from bootgrant.operator_plane.login.arrival import arrive, local_path, note_refused
 from bootgrant.operator_plane.pages.login import too_many
 from bootgrant.operator_plane.visit import Visit
 from bootgrant.workflows.oidc_sign_in import Back, OidcRefused
+
+_OF_PEOPLE: Final = frozenset(OidcRefused) - {OidcRefused.UNKNOWN, OidcRefused.DOWN, OidcRefused.LATE}
+"""Refusals of somebody; the others are troubles on the way."""
 
 
 async def leave(visit: Visit) -> Response:
@@ -35,6 +41,8 @@ async def come_back(visit: Visit) -> Response:
     if isinstance(outcome, Back):
         response = await arrive(visit, outcome.begun, outcome.goal)
     else:
+        if outcome in _OF_PEOPLE:
+            note_refused(visit, outcome.value, via_oidc(provider_id))
         response = _refused(visit, provider_id, outcome)
     visit.plane.way_cookie.clear(response)
     return response

@@ -7,17 +7,18 @@ from typing import Final
 
 from starlette.responses import RedirectResponse, Response
 
-from bootgrant.approval.operators import VIA_PASSKEY, Kind
+from bootgrant.approval.operators import VIA_PASSKEY, Actor, Kind
 from bootgrant.operator_plane import trouble
-from bootgrant.operator_plane.login.arrival import arrive, local_path
+from bootgrant.operator_plane.login.arrival import arrive, local_path, note_refused
 from bootgrant.operator_plane.pages.login import too_many
 from bootgrant.operator_plane.visit import Visit, sign_in_again_first, who_is
 from bootgrant.operator_plane.wording import text
 from bootgrant.ports.challenge_store import Purpose
 from bootgrant.ports.operator_store import Stage
 from bootgrant.ports.passkey_store import Passkey
+from bootgrant.workflows.audit_events import operator_changed
 from bootgrant.workflows.passkeys import PasskeyRefused, Passkeys
-from bootgrant.workflows.sign_in import Begun
+from bootgrant.workflows.sign_in import Begun, NotSignedIn
 
 log = logging.getLogger("bootgrant.operators")
 
@@ -71,6 +72,7 @@ async def register(visit: Visit) -> Response:
     if isinstance(outcome, PasskeyRefused):
         return await _ask_new(visit, goal, outcome.value, 403)
     log.info("%r registered the passkey %r from %s", who.operator.name, outcome.name, visit.address)
+    await _note(visit, f"registered the passkey {outcome.name}")
     if who.session.stage is Stage.FULL:
         return RedirectResponse(goal, 303)
     session = await visit.plane.sessions.begin(who.operator, VIA_PASSKEY, visit.client)
@@ -90,12 +92,19 @@ async def remove(visit: Visit) -> Response:
         credential_id = b""
     if await visit.plane.passkeys.remove(name, credential_id):
         log.info("%r removed a passkey from %s", name, visit.address)
+        await _note(visit, "removed a passkey")
     return RedirectResponse("/account", 303)
 
 
 async def known_to(visit: Visit) -> tuple[Passkey, ...]:
     """The passkeys of who is signed in, for the account page."""
     return tuple(await visit.plane.passkeys.of(who_is(visit).operator.name)) if visit.plane.passkeys else ()
+
+
+async def _note(visit: Visit, done: str) -> None:
+    operator, via = who_is(visit).operator, who_is(visit).session.via
+    actor = Actor(operator.name, operator.role, operator.labels, via)
+    await visit.plane.audit.append([operator_changed(visit.plane.clock.now(), actor, operator.name, done)])
 
 
 def _passkeys(visit: Visit) -> Passkeys:
@@ -148,12 +157,14 @@ async def _shown(visit: Visit, purpose: Purpose) -> Response:
         return visit.trouble(trouble.NO_PASSKEYS)
     wait = visit.plane.sign_in.wait_at(visit.address)
     if wait:
+        note_refused(visit, NotSignedIn.TOO_MANY.value, VIA_PASSKEY)
         return too_many(visit, wait)
     who = visit.who if purpose is not Purpose.SIGN_IN else None
     outcome = await visit.plane.passkeys.show(purpose, visit.form.get("answer", ""), visit.client, who)
     if isinstance(outcome, Begun):
         return await arrive(visit, outcome, goal)
     log.info("a passkey from %s was refused: %s", visit.address, outcome.name.lower())
+    note_refused(visit, f"passkey: {outcome.name.lower()}", VIA_PASSKEY, who.operator.name if who else "")
     if purpose is Purpose.AGAIN:
         return RedirectResponse(f"/login/again?{visit.goal_query(goal)}", 303)
     return await _ask(visit, purpose, goal, outcome.value, 403)

@@ -10,9 +10,9 @@ from bootgrant.ports.api_token_store import ApiToken
 from bootgrant.store.people.operators import labels_of, labels_text
 from bootgrant.store.people.rows import Row, Rows
 
-_COLUMNS: Final = "name, digest, role, labels, created_at, created_by, expires_at, used_at"
+_COLUMNS: Final = "name, digest, role, labels, created_at, created_by, expires_at, used_at, owner"
 _ADD: Final = (
-    f"INSERT INTO api_tokens ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING name"
+    f"INSERT INTO api_tokens ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING name"
 )
 
 
@@ -32,6 +32,7 @@ class ApiTokenRows:
             token.created_by,
             token.expires_at,
             token.used_at,
+            token.owner,
         )
         return bool(await self._rows.write((_ADD, values)))
 
@@ -50,5 +51,5 @@ class ApiTokenRows:
 
 
 def _token(row: Row) -> ApiToken:
-    name, digest, role, labels, created_at, created_by, expires_at, used_at = row
-    return ApiToken(name, digest, Role(role), labels_of(labels), created_at, created_by, expires_at, used_at)
+    name, digest, role, labels, *rest = row
+    return ApiToken(name, digest, Role(role), labels_of(labels), *rest)

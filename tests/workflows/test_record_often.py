@@ -10,7 +10,7 @@ from bootgrant.approval.audit import AuditEvent, AuditKind, Head
 from bootgrant.ports.audit_log import AuditFilter
 from bootgrant.ports.grant_store import StoreUnavailable
 from bootgrant.store.memory_decisions import MemoryAuditLog
-from bootgrant.workflows.record_openings import EVERY, RecordOpenings
+from bootgrant.workflows.record_often import OPENING_EVERY, RecordOpenings
 from support.fakes import FakeClock
 from support.grants import MAC, NOW, UUID, pending_grant
 
@@ -54,7 +54,7 @@ async def test_beyond_a_burst_only_their_number_is_recorded() -> None:
     assert await kinds(audit) == [AuditKind.OPENED] * 10 + [AuditKind.STORM]
     (storm,) = await audit.newest(AuditFilter(kinds=(AuditKind.STORM,)), 1)
     assert storm.event.details == {"requests": 490, "from": "10.66.0.0, 10.66.0.1, 10.66.0.2"}
-    clock.advance(3.5 * EVERY)
+    clock.advance(3.5 * OPENING_EVERY)
     await openings.step()
     for _ in range(5):
         openings.arrived(pending_grant()[0])

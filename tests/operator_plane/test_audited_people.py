@@ -1,0 +1,64 @@
+"""What people do with their own sign-in, and who was not let in, stands in the audit."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from bootgrant.approval.audit import AuditEvent, AuditKind
+from bootgrant.approval.operators import Role
+from bootgrant.operator_plane.login.passwords import Argon2Hasher
+from bootgrant.ports.audit_log import AuditFilter
+from bootgrant.ports.operator_store import Operator
+from bootgrant.wire.secret import Secret
+from support.office import Office, text_of
+
+pytestmark = pytest.mark.anyio
+REFUSED = AuditFilter(kinds=(AuditKind.SIGN_IN_REFUSED,))
+TYPED = "hunter2-hunter2"
+
+
+async def refusals(office: Office) -> list[AuditEvent]:
+    await office.site.built.decisions.refusals.step()
+    return [record.event for record in reversed(await office.site.database.audit.newest(REFUSED, 50))]
+
+
+async def tries(office: Office, name: str, times: int = 1, address: str = "10.0.0.5") -> None:
+    stranger = office.browser(address)
+    for _ in range(times):
+        await stranger.send("/login", name=name, password=TYPED, next="/")
+
+
+async def test_a_refused_sign_in_names_an_operator_and_never_what_was_typed(office: Office) -> None:
+    now = office.site.clock.now()
+    hashed = await Argon2Hasher().hash(Secret("staple-horse-battery"))
+    await office.site.database.operators.add_operator(Operator("ana", hashed, now, Role.ADMIN))
+    await tries(office, "ana")
+    await tries(office, TYPED)
+    told = [(event.actor, event.address, event.via, event.reason) for event in await refusals(office)]
+    assert told == [
+        ("ana", "10.0.0.5", "session", "wrong name or password"),
+        ("", "10.0.0.5", "session", "wrong name or password"),
+    ]
+    for record in await office.site.database.audit.newest(REFUSED, 50):
+        assert TYPED not in record.line
+
+
+async def test_a_flood_of_sign_ins_is_counted(office: Office) -> None:
+    for number in range(4):
+        await tries(office, "ana", 10, f"10.0.1.{number}")
+    told = await refusals(office)
+    assert len(told) == 11
+    assert told[-1].details == {"refused": 30, "from": "10.0.1.1, 10.0.1.2, 10.0.1.3"}
+    page = await (await office.person("ben")).open("/audit?what=people")
+    assert "Sign-in refused" in text_of(page)
+
+
+async def test_a_session_that_somebody_ends_is_in_the_audit(office: Office) -> None:
+    await office.person("ana")
+    ana = await office.person("ana")
+    keys = re.findall(r'name="session" value="([0-9a-f]+)"', (await ana.open("/account")).text)
+    await ana.send("/account/sessions/end", session=keys[0])
+    (record,) = await office.site.database.audit.newest(AuditFilter(), 1)
+    assert (record.event.actor, record.event.details) == ("ana", {"operator": "ana", "done": "ended a session"})
