@@ -11,7 +11,7 @@ import pytest
 from bootgrant.approval.audit import AuditKind, ChainCheck
 from bootgrant.ports.audit_log import AuditFilter
 from support.grants import MAC, UUID
-from support.site import InProcess, site_in_process
+from support.site import InProcess, as_user, site_in_process
 
 pytestmark = pytest.mark.anyio
 ENTRIES = f"""
@@ -91,10 +91,10 @@ async def test_everything_that_happened_to_a_control_plane_is_in_one_chain(tmp_p
         async with site.client() as machine, site.admin() as admin:
             codes = await ask(machine, uuid=UUID)
             await site.built.decisions.let_in.step()
-            voted = await admin.post("/api/v1/approve", json={"code": codes["user_code"], "user": "ana"})
+            voted = await admin.post("/api/v1/approve", json={"code": codes["user_code"]}, headers=as_user("ana"))
             assert (voted.json()["state"], len(voted.json()["votes"])) == ("pending", 1)
             assert await fetched(machine, codes) == "authorization_pending"
-            again = await admin.post("/api/v1/approve", json={"code": codes["user_code"], "user": "ben"})
+            again = await admin.post("/api/v1/approve", json={"code": codes["user_code"]}, headers=as_user("ben"))
             assert again.json()["error"] == "same_person"
             await admin.post("/api/v1/deny", json={"code": codes["user_code"], "reason": "not today"})
             assert await fetched(machine, codes) == "access_denied"

@@ -94,8 +94,8 @@ def shown(site: InProcess, runner: asyncio.Runner) -> bytes:
     """The header of a program that may do everything."""
 
     async def add() -> str:
-        form = {"name": "all", "role": "admin", "seconds": "86400"}
-        made = await site.admin().post("/people/tokens/add", json=form)
+        about = {"name": "all", "role": "admin", "seconds": 86400}
+        made = await site.admin().post("/api/v1/tokens", json=about)
         token: str = made.raise_for_status().json()["token"]
         return token
 
@@ -233,7 +233,9 @@ documents = st.recursive(
     max_leaves=6,
 )
 members = st.dictionaries(
-    st.sampled_from(["code", "codes", "entry", "name", "role", "labels", "seconds", "uuid", "reason", "user", "seen"]),
+    st.sampled_from(
+        ["code", "codes", "entry", "name", "role", "labels", "seconds", "uuid", "reason", "password", "seen"]
+    ),
     st.one_of(documents, texts),
     max_size=4,
 )

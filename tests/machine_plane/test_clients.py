@@ -118,8 +118,8 @@ async def test_unknown_tokens_are_inactive_and_as_good_as_revoked(guarded: InPro
 
 async def program(site: InProcess, role: str, *labels: str) -> dict[str, str]:
     """The header of a program with an API token of this role."""
-    more = {"name": role, "role": role, "labels": " ".join(labels), "seconds": "3600"}
-    made = await site.admin().post("/people/tokens/add", json=more)
+    more = {"name": role, "role": role, "labels": labels, "seconds": 3600}
+    made = await site.admin().post("/api/v1/tokens", json=more)
     return {"Authorization": f"Bearer {made.raise_for_status().json()['token']}"}
 
 

@@ -9,6 +9,7 @@ import pytest
 from bootgrant.wire.identity import MachineIdentity
 from support.grants import MAC, UUID
 from support.office import Office
+from support.site import as_user
 
 pytestmark = pytest.mark.anyio
 
@@ -29,7 +30,7 @@ async def test_an_approval_takes_effect_and_names_the_unix_user(office: Office) 
     office.configure()
     _, code = await office.machine()
     async with office.site.admin() as admin:
-        answer = await admin.post("/api/v1/approve", json={"code": code.lower(), "user": "root"})
+        answer = await admin.post("/api/v1/approve", json={"code": code.lower()}, headers=as_user("root"))
         shown = (await admin.get(f"/api/v1/grants/{code}")).json()
     assert (answer.status_code, answer.json()["state"]) == (200, "approved")
     assert (shown["decided_by"], shown["decided_at"]) == ("root (admin.sock)", office.site.clock.now())
@@ -57,7 +58,7 @@ async def test_what_is_decided_over_or_without_configuration_is_refused_with_the
     _, decided = await office.machine()
     _, over = await office.machine(identity=MachineIdentity(serial="0OCZJ19N72"), expires_at=office.site.clock.now())
     async with office.site.admin() as admin:
-        await admin.post("/api/v1/deny", json={"code": decided, "user": "ben"})
+        await admin.post("/api/v1/deny", json={"code": decided}, headers=as_user("ben"))
         answers = [await admin.post("/api/v1/approve", json={"code": code}) for code in (without, decided, over)]
     assert [answer.status_code for answer in answers] == [409, 409, 410]
     assert [answer.json()["error"] for answer in answers] == ["no_entry", "already_decided", "expired"]
@@ -86,6 +87,7 @@ async def test_a_user_name_is_one_short_line(office: Office) -> None:
     office.configure()
     _, code = await office.machine()
     async with office.site.admin() as admin:
-        answer = (await admin.post("/api/v1/approve", json={"code": code, "user": "a\nb" + "x" * 500})).json()
+        user = as_user("a\tb" + "x" * 500)
+        answer = (await admin.post("/api/v1/approve", json={"code": code}, headers=user)).json()
     assert answer["decided_by"].startswith("a bxxx")
     assert len(answer["decided_by"]) < 90

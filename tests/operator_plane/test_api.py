@@ -18,7 +18,7 @@ from bootgrant.workflows.close_windows import CloseWindows
 from support.fakes import CountedEntropy
 from support.grants import MAC, UUID, other_machine
 from support.office import Office
-from support.site import CONFIG
+from support.site import CONFIG, as_user
 
 pytestmark = pytest.mark.anyio
 _ENTROPY = CountedEntropy()
@@ -141,7 +141,9 @@ async def test_a_token_with_labels_decides_about_its_machines_alone(office: Offi
 async def test_a_decision_names_its_token_whatever_user_it_claims(office: Office) -> None:
     _, code = await office.machine()
     async with await program(office, Role.APPROVER) as client:
-        done = await told(await client.post("/api/v1/deny", json={"code": code, "reason": "no", "user": "root"}))
+        done = await told(
+            await client.post("/api/v1/deny", json={"code": code, "reason": "no"}, headers=as_user("root"))
+        )
     assert re.fullmatch(r"ci-\w+ \(token:ci-\w+\)", done["decided_by"])
 
 
@@ -207,6 +209,32 @@ async def test_operators_are_added_changed_and_shut_out(office: Office) -> None:
     assert (ben["role"], ben["labels"], ben["disabled_at"] is None) == ("viewer", ["site=fra"], False)
     assert added["password"]
     assert reset["password"] not in ("", added["password"])
+
+
+async def test_a_chosen_password_is_taken_on_the_admin_socket_alone(office: Office) -> None:
+    await office.person("ben")
+    chosen = {"password": "correct horse battery staple"}
+    async with await program(office) as client:
+        refused = await told(await client.post("/api/v1/operators/ben/reset", json=chosen), 403)
+    async with office.site.admin("root") as admin:
+        taken = await told(await admin.post("/api/v1/operators/ben/reset", json=chosen))
+        short = await told(await admin.post("/api/v1/operators/ben/reset", json={"password": "short"}), 409)
+    assert "chosen on the server itself" in refused["message"]
+    assert taken["password"] is None
+    assert "12 to 1024 characters" in short["message"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "what_to_do"),
+    [({"labels": ["fra"]}, 'write "site=fra"'), ({"seconds": 400 * 86400}, "at most 366 days")],
+)
+async def test_a_value_of_the_wrong_form_is_told_the_right_one(
+    office: Office, sent: dict[str, object], what_to_do: str
+) -> None:
+    async with await program(office) as client:
+        new = {"name": "grafana", "role": "viewer", "seconds": 60, **sent}
+        refused = await told(await client.post("/api/v1/tokens", json=new), 400)
+    assert what_to_do in refused["message"]
 
 
 async def test_a_token_makes_tokens_and_ends_them(office: Office) -> None:

@@ -188,11 +188,6 @@ async def test_a_page_without_a_permission_keeps_the_server_from_starting(office
         build_pages(plane(office), [*PAGES, ("GET", "/secret", secret_page)])
 
 
-async def test_a_page_of_the_admin_socket_cannot_be_offered_to_the_network(office: Office) -> None:
-    with pytest.raises(UndeclaredRoute):
-        build_pages(plane(office), [("POST", "/people/tokens/{verb}", secret_page)])
-
-
 async def test_every_page_that_is_not_public_sends_a_stranger_to_sign_in(office: Office) -> None:
     browser = office.browser()
     for method, path, _ in PAGES:
@@ -204,13 +199,6 @@ async def test_every_page_that_is_not_public_sends_a_stranger_to_sign_in(office:
                 headers={"content-type": "application/x-www-form-urlencoded"},
             )
             assert (answer.status_code, answer.headers["location"].partition("?")[0]) == (303, "/login"), path
-
-
-async def test_the_admin_api_is_not_on_the_public_listener(office: Office) -> None:
-    person = await office.person()
-    for (_, path), permission in PERMISSIONS.items():
-        if permission is Permission.ADMIN_SOCKET:
-            assert (await person.open(path.format(code="BBBB-BBBB", verb="add"))).status_code == 404
 
 
 async def status_of(app: App, path: str, query: bytes, cookie: bytes) -> int:

@@ -40,7 +40,7 @@ async def test_a_route_is_for_its_permission_and_no_less(office: Office, method:
 
 
 def test_every_role_of_the_table_is_one_of_the_ladder() -> None:
-    open_to_pages = set(Permission) - {Permission.PUBLIC, Permission.ADMIN_SOCKET}
+    open_to_pages = set(Permission) - {Permission.PUBLIC}
     assert set(LEAST_ROLE) == open_to_pages
 
 

@@ -19,6 +19,7 @@ from bootgrant.service.build import Built, build
 from bootgrant.service.init_site import NewSite, init_site
 from bootgrant.service.settings import Site, load_site
 from bootgrant.store.sqlite.database import SqliteDatabase
+from bootgrant.wire.admin_socket import USER_HEADER
 from support.fakes import CountedEntropy, FakeClock
 from support.grants import MAC, UUID
 
@@ -26,6 +27,11 @@ CONFIG = "version: v1alpha1\nmachine:\n  type: worker\n"
 KEY = b"k" * 32
 _SERVING = re.compile(r'[ "]serving http')
 _SHOWN_CODE = re.compile(r"enter the code ([A-Z]{4}-[A-Z]{4})")
+
+
+def as_user(name: str) -> dict[str, str]:
+    """What a command says of who runs it."""
+    return {USER_HEADER: name}
 
 
 @dataclass(slots=True)
@@ -43,8 +49,10 @@ class InProcess:
         transport = httpx.ASGITransport(self.built.public, client=(address, 40000))
         return httpx.AsyncClient(transport=transport, base_url=self.site.public_url)
 
-    def admin(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(transport=httpx.ASGITransport(self.built.admin), base_url="http://admin")
+    def admin(self, user: str = "") -> httpx.AsyncClient:
+        """What a command of ``user`` reaches on the admin socket."""
+        transport = httpx.ASGITransport(self.built.admin)
+        return httpx.AsyncClient(transport=transport, base_url="http://admin", headers=as_user(user) if user else None)
 
 
 @contextmanager

@@ -136,7 +136,7 @@ class Storm:
         while True:
             life = await self._waiting.get()
             life.decided = "deny" if self.dice.random() < 0.1 else "approve"
-            request = _post_json(f"/api/v1/{life.decided}", {"code": life.user_code, "user": "storm"})
+            request = _post_json(f"/api/v1/{life.decided}", {"code": life.user_code})
             while not life.told:
                 answer = await self._send(life.decided, request, self.dice.choice(self._offices))
                 if answer is not None and answer.status in (200, 409):

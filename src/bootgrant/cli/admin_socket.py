@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bootgrant.cli.config_argument import add_config_argument
+from bootgrant.wire.admin_socket import USER_HEADER
 
 Json = dict[str, Any]
 
@@ -40,18 +41,7 @@ def ask(
     members: Mapping[str, Any] | None = None,
     query: Sequence[tuple[str, str]] = (),
 ) -> Json | Refused:
-    """The server's answer to a request below ``/api/v1/``, or why there is none."""
-    return ask_at(config, method, f"/api/v1/{path}", members, query)
-
-
-def ask_at(
-    config: Path,
-    method: str,
-    path: str,
-    members: Mapping[str, Any] | None = None,
-    query: Sequence[tuple[str, str]] = (),
-) -> Json | Refused:
-    """The server's answer to a request on its admin socket, or why there is none."""
+    """The answer on the server's admin socket to a request below ``/api/v1/``, or why there is none."""
     import httpx
 
     from bootgrant.service.data_folder import admin_socket, socket_address
@@ -66,10 +56,13 @@ def ask_at(
         with (
             socket_address(place) as address,
             httpx.Client(
-                transport=httpx.HTTPTransport(uds=address), base_url="http://admin", timeout=_TIME_LIMIT
+                transport=httpx.HTTPTransport(uds=address),
+                base_url="http://admin",
+                timeout=_TIME_LIMIT,
+                headers=user_header(),
             ) as client,
         ):
-            answer = client.request(method, path, json=body, params=list(query))
+            answer = client.request(method, f"/api/v1/{path}", json=body, params=list(query))
     except (httpx.ConnectError, OSError):
         return _no_connection(place, config)
     except httpx.TransportError as error:
@@ -119,6 +112,11 @@ def _no_connection(place: Path, config: Path) -> Refused:
 
 def _is_forbidden(path: Path, right: int) -> bool:
     return os.access(path, os.F_OK) and not os.access(path, right)
+
+
+def user_header(doing: str = "") -> dict[str, str]:
+    """Who runs this command, as the admin socket is told."""
+    return {USER_HEADER: printable(user_here() + doing)}
 
 
 def user_here() -> str:

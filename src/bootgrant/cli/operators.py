@@ -16,6 +16,8 @@ import getpass
 import os
 import sys
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 from bootgrant.cli.admin_socket import Json, Refused, report
 from bootgrant.cli.people import add_rights_arguments, ask_people, day, show, table
@@ -64,20 +66,33 @@ def _add_password(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     if args.verb == "list":
         return _list(args)
-    members: dict[str, str] = {"name": args.name}
+    try:
+        members = _members(args)
+    except (OSError, ValueError) as error:
+        return report(Refused("no_password", str(error)), as_json=args.json)
+    there = f"operators/{quote(args.name, safe='')}"
+    match args.verb:
+        case "add":
+            answer = ask_people(args, "POST", "operators", {**members, "name": args.name})
+        case "set":
+            answer = ask_people(args, "PATCH", there, members)
+        case verb:
+            answer = ask_people(args, "POST", f"{there}/{verb}", members or None)
+    return show(answer, "" if isinstance(answer, Refused) else _told(args, answer), as_json=args.json)
+
+
+def _members(args: argparse.Namespace) -> dict[str, Any]:
+    """What the request says beside the name. Raises OSError and ValueError for a password that cannot be had."""
+    members: dict[str, Any] = {}
     if args.verb in ("add", "set"):
         members["role"] = args.role
-    if args.verb == "add" or (args.verb == "set" and (args.label or args.every_machine)):
-        members["labels"] = " ".join(args.label)
+        if args.label or (args.verb == "set" and args.every_machine):
+            members["labels"] = args.label
     if args.verb in ("add", "reset"):
-        try:
-            members |= _password(args)
-        except (OSError, ValueError) as error:
-            return report(Refused("no_password", str(error)), as_json=args.json)
+        members |= _password(args)
     if args.verb == "add" and args.break_glass:
-        members["kind"] = "break-glass"
-    answer = ask_people(args, "POST", f"operators/{args.verb}", members)
-    return show(answer, "" if isinstance(answer, Refused) else _told(args, answer), as_json=args.json)
+        members["break_glass"] = True
+    return members
 
 
 def _list(args: argparse.Namespace) -> int:

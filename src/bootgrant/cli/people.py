@@ -1,4 +1,4 @@
-"""Asking about people: the running server over ``data/admin.sock``, or the database itself while none runs."""
+"""Asking about people: the running server, or the database itself while none runs."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from bootgrant.cli.admin_socket import Json, Refused, ask_at, printable, read_answer, report, user_here
-from bootgrant.cli.people_there import ask_people_there
+from bootgrant.cli.admin_socket import Json, Refused, printable, read_answer, report, user_header
+from bootgrant.cli.remote import ask_api
 
 
 def ask_people(
-    args: argparse.Namespace, method: str, path: str, members: Mapping[str, str] | None = None
+    args: argparse.Namespace, method: str, path: str, members: Mapping[str, Any] | None = None
 ) -> Json | Refused:
-    """The answer to a request below ``/people/`` of the server that ``args`` names, or why there is none."""
-    if args.server is not None:
-        return ask_people_there(args, path, members)
-    if members is not None:
-        members = {**members, "user": user_here()}
-    answer = ask_at(args.config, method, f"/people/{path}", members)
+    """The answer to a request about operators or tokens below ``/api/v1/``, or why there is none."""
+    if args.server is not None and members and "password" in members:
+        told = "a password is chosen on the server itself; from elsewhere one is made up and shown once"
+        return Refused("usage", told)
+    answer = ask_api(args, method, path, members)
     if isinstance(answer, Refused) and answer.error == "not_running":
-        return _ask_database(args.config, method, f"/people/{path}", members)
+        return _ask_database(args.config, method, path, members)
     return answer
 
 
@@ -68,13 +68,14 @@ def add_rights_arguments(parser: argparse.ArgumentParser, default_role: str | No
     )
 
 
-def _ask_database(config: Path, method: str, path: str, members: Mapping[str, str] | None) -> Json | Refused:
+def _ask_database(config: Path, method: str, path: str, members: Mapping[str, Any] | None) -> Json | Refused:
     from bootgrant.ports.grant_store import StoreUnavailable
-    from bootgrant.service.people_api import ask_database
+    from bootgrant.service.accounts import ask_database
     from bootgrant.service.settings import SettingsError, load_site
 
     try:
-        answer = asyncio.run(ask_database(load_site(config, os.environ), method, path, members))
+        site = load_site(config, os.environ)
+        answer = asyncio.run(ask_database(site, method, f"/api/v1/{path}", members, user_header()))
     except (SettingsError, StoreUnavailable) as error:
         return Refused("no_database", str(error))
     return read_answer(answer.status_code, answer.content)

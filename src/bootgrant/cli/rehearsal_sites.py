@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import getpass
 import ipaddress
 import json
 import os
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from bootgrant.cli.admin_socket import user_header
 from bootgrant.fleet.exchange import Address, Answer, ExchangeFailed, exchange
 from bootgrant.fleet.identities import Run
 from bootgrant.fleet.people import ToApprove
@@ -180,7 +180,7 @@ class Approver:
         self._admin = Address(str(admin), 0)
         self._run = run
         self._verify = verify
-        self._user = getpass.getuser()
+        self._said = "".join(f"{name}: {value}\r\n" for name, value in user_header(", rehearsal").items())
 
     async def __call__(self, machines: Sequence[ToApprove]) -> Mapping[str, str]:
         """Approve all of them; by user code, why one was not."""
@@ -201,7 +201,7 @@ class Approver:
 
     async def _approve(self, codes: Sequence[str]) -> Mapping[str, str]:
         try:
-            told = await self._ask("POST", "approve", {"codes": codes, "user": f"{self._user}, rehearsal"})
+            told = await self._ask("POST", "approve", {"codes": codes})
         except ExchangeFailed as failure:
             told = f"admin.sock: {failure}"
         if isinstance(told, str):
@@ -222,7 +222,7 @@ class Approver:
 
     async def _ask(self, method: str, path: str, members: Mapping[str, object] | None = None) -> dict[str, Any] | str:
         body = json.dumps(members) if members is not None else ""
-        head = f"{method} /api/v1/{path} HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n"
+        head = f"{method} /api/v1/{path} HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n{self._said}"
         typed = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n" if body else ""
         answer = await exchange(self._admin, f"{head}{typed}\r\n{body}".encode(), time.monotonic() + _TIME_LIMIT)
         return _read(answer)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from bootgrant.cli.admin_socket import Json, Refused, add_socket_arguments, ask, read_answer, user_here
+from bootgrant.cli.admin_socket import Json, Refused, add_socket_arguments, ask, read_answer
 
 _TIME_LIMIT = 30.0
 Query = Sequence[tuple[str, str]]
@@ -41,8 +41,6 @@ def ask_api(
 ) -> Json | Refused:
     """The answer of the server that ``args`` names to a request below ``/api/v1/``, or why there is none."""
     if args.server is None:
-        if members is not None:
-            members = {**members, "user": user_here()}
         return ask(args.config, method, path, members, query)
     if problem := _problem(args.server):
         return Refused("bad_server", problem)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from urllib.parse import quote
 
 from bootgrant.cli.admin_socket import Json, Refused, report
 from bootgrant.cli.people import add_rights_arguments, ask_people, day, show, table
@@ -48,10 +49,11 @@ def run(args: argparse.Namespace) -> int:
             return report(answer, as_json=args.json)
         rows = [_row(token) for token in answer["tokens"]]
         return show(answer, table(_HEAD, rows) if rows else "there are no tokens", as_json=args.json)
-    members = {"name": args.name}
     if args.verb == "add":
-        members |= {"role": args.role, "labels": " ".join(args.label), "seconds": str(args.seconds)}
-    answer = ask_people(args, "POST", f"tokens/{args.verb}", members)
+        members = {"name": args.name, "role": args.role, "labels": args.label, "seconds": args.seconds}
+        answer = ask_people(args, "POST", "tokens", members)
+    else:
+        answer = ask_people(args, "DELETE", f"tokens/{quote(args.name, safe='')}")
     return show(answer, "" if isinstance(answer, Refused) else _told(args, answer), as_json=args.json)
 
 
@@ -79,4 +81,5 @@ def _row(token: Json) -> tuple[str, ...]:
 def _told(args: argparse.Namespace, answer: Json) -> str:
     if args.verb == "revoke":
         return f"revoked {args.name}"
-    return f"{answer['token']}\nmade {args.name}, good until {day(answer['expires_at'])} UTC (shown once: keep it now)"
+    until = day(answer["about"]["expires_at"])
+    return f"{answer['token']}\nmade {args.name}, good until {until} UTC (shown once: keep it now)"

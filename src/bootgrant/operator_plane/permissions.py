@@ -17,7 +17,6 @@ class Permission(Enum):
     SIGNED_IN = "an operator or a token, whatever the role"
     APPROVER = "an operator who may decide"
     ADMIN = "an operator who may do everything"
-    ADMIN_SOCKET = "whoever may open data/admin.sock (mode 0600): the server's user and root"
 
 
 PERMISSIONS: Final[Mapping[tuple[str, str], Permission]] = {
@@ -60,10 +59,6 @@ PERMISSIONS: Final[Mapping[tuple[str, str], Permission]] = {
     ("POST", "/requests/{grant_id}/revoke"): Permission.ADMIN,
     ("POST", "/requests/{grant_id}/assign"): Permission.APPROVER,
     ("POST", "/requests/{grant_id}/unassign"): Permission.APPROVER,
-    ("GET", "/people/operators"): Permission.ADMIN_SOCKET,
-    ("POST", "/people/operators/{verb}"): Permission.ADMIN_SOCKET,
-    ("GET", "/people/tokens"): Permission.ADMIN_SOCKET,
-    ("POST", "/people/tokens/{verb}"): Permission.ADMIN_SOCKET,
     ("GET", "/api/v1/openapi.json"): Permission.PUBLIC,
     ("GET", "/api/v1/whoami"): Permission.SIGNED_IN,
     ("GET", "/api/v1/pending"): Permission.SIGNED_IN,

@@ -25,7 +25,7 @@ from bootgrant.machine_plane.metadata import Metadata
 from bootgrant.machine_plane.revocation import revocation
 from bootgrant.machine_plane.token import token
 from bootgrant.operator_plane.api.app import Listener, build_api
-from bootgrant.operator_plane.api.people import PEOPLE
+from bootgrant.operator_plane.api.routes import ROUTES
 from bootgrant.operator_plane.app import build_pages
 from bootgrant.ports.clock import Clock
 from bootgrant.ports.database import Database
@@ -37,7 +37,6 @@ from bootgrant.service.machines import machine_source, webhook_secret
 from bootgrant.service.metrics.collecting import ServerCollector, Watched, registry_of
 from bootgrant.service.metrics.endpoint import MetricsEndpoint
 from bootgrant.service.people import api_plane, people_plane
-from bootgrant.service.people_api import people_api
 from bootgrant.service.settings import Site
 from bootgrant.sources.layered import LayeredSource
 from bootgrant.store.sqlite.database import SqliteDatabase
@@ -121,7 +120,9 @@ def build(site: Site, database: Database, key: bytes, held_most: int, clock: Clo
     plane = people_plane(site, database, decisions, source, clock, entropy)
     api = api_plane(site, database, decisions, source, clock, entropy)
     request_id = partial(_request_id, entropy)
-    pages = RequestIds(Counted(_By(_API, build_api(api, Listener.PUBLIC), build_pages(plane)), counts), request_id)
+    pages = RequestIds(
+        Counted(_By(_API, build_api(api, Listener.PUBLIC, ROUTES), build_pages(plane)), counts), request_id
+    )
     notify = NotifyWaiting(database.grants, source, database.outbox, clock, entropy, site.operators_url, site.notify)
     verifier = Verifier(site.providers, clock)
     metrics = _metrics(site, Watched(database, counts, notify.counts, held, verifier.providers, clock, source))
@@ -153,8 +154,7 @@ def build(site: Site, database: Database, key: bytes, held_most: int, clock: Clo
         config=ConfigEndpoint(_deliver(site, database, source, verifier, clock), rules.networks, counts),
         otherwise=pages if site.operators_listen is None else _nothing_else,
     )
-    local = _By(PEOPLE, people_api(database, clock, entropy), build_api(api, Listener.ADMIN_SOCKET))
-    admin = RequestIds(Counted(local, counts), request_id)
+    admin = RequestIds(Counted(build_api(api, Listener.ADMIN_SOCKET, ROUTES), counts), request_id)
     collect = CollectEnded(database.grants, database.bindings, clock, site.kept)
     proxies = TrustedProxies(AllowedNetworks(site.trusted_proxies))
     endpoints = {path.encode(): endpoint for path, endpoint in busiest.items()}

@@ -13,12 +13,10 @@ from bootgrant.ports.clock import Clock
 from bootgrant.ports.config_source import WatchedSource
 from bootgrant.ports.database import Database
 from bootgrant.ports.entropy import Entropy
+from bootgrant.service.accounts import accounts_plane, api_tokens
 from bootgrant.service.decisions import Decisions
 from bootgrant.service.settings import Site
 from bootgrant.sources.layered import LayeredSource
-from bootgrant.workflows.api_tokens import ApiTokens
-from bootgrant.workflows.close_windows import CloseWindows
-from bootgrant.workflows.manage_operators import ManageOperators
 from bootgrant.workflows.oidc_sign_in import OidcSignIn
 from bootgrant.workflows.passkeys import Passkeys
 from bootgrant.workflows.sessions import Sessions
@@ -58,7 +56,7 @@ def people_plane(
         machine_url=site.public_url,
         watching=WatchRequests(database.grants, clock),
         waiting=WaitingCards(decisions.decide, clock),
-        tokens=_tokens(database, clock, entropy),
+        tokens=api_tokens(database, clock, entropy),
         refusals=decisions.refusals,
         asks_suffix=site.confirm_suffix,
         settings=site.shown,
@@ -69,28 +67,21 @@ def api_plane(
     site: Site, database: Database, decisions: Decisions, source: LayeredSource, clock: Clock, entropy: Entropy
 ) -> ApiPlane:
     """What the API is made of."""
-    tokens = _tokens(database, clock, entropy)
+    accounts = accounts_plane(site, database, clock, entropy)
     return ApiPlane(
+        manage=accounts.manage,
+        tokens=accounts.tokens,
+        audit=accounts.audit,
+        clock=accounts.clock,
+        public_url=accounts.public_url,
         decide=decisions.decide,
         assign=decisions.assign,
         arm=decisions.arm,
-        manage=ManageOperators(
-            database.operators, database.passkeys, Argon2Hasher(), clock, entropy, tokens.windows, tokens
-        ),
-        tokens=tokens,
         store=database.grants,
         source=source,
-        audit=database.audit,
-        clock=clock,
-        public_url=site.operators_url,
         settings=site.shown,
         configurations=source,
     )
-
-
-def _tokens(database: Database, clock: Clock, entropy: Entropy) -> ApiTokens:
-    windows = CloseWindows(database.windows, database.api_tokens, database.audit, clock)
-    return ApiTokens(database.api_tokens, database.operators, clock, entropy, windows)
 
 
 def _public_client(site: Site) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 
-from bootgrant.approval.operators import BadLabel, Kind, Label, Role, parse_labels
-from bootgrant.operator_plane.api.call import Call, Json, Told, refused
+from bootgrant.approval.operators import VIA_ADMIN_SOCKET, BadLabel, Kind, Label, Role, parse_labels
+from bootgrant.operator_plane.api.call import AccountsCall, Call, Json, Told, refused
 from bootgrant.ports.api_token_store import ApiToken
 from bootgrant.ports.operator_store import Operator
+from bootgrant.wire.secret import Secret
 from bootgrant.workflows.api_tokens import TokenRefused
 from bootgrant.workflows.audit_events import operator_changed, token_changed
 from bootgrant.workflows.manage_operators import NewPassword, OperatorRefused
@@ -42,24 +43,27 @@ async def settings(call: Call) -> Told:
     )
 
 
-async def operators(call: Call) -> Told:
+async def operators(call: AccountsCall) -> Told:
     """Everybody who may sign in, by name."""
     return Told({"operators": [operator_json(operator) for operator in await call.plane.manage.list()]})
 
 
-async def add_operator(call: Call) -> Told:
-    """Somebody new. The password is made up and shown once."""
+async def add_operator(call: AccountsCall) -> Told:
+    """Somebody new. The password is the one that is sent, or made up and shown once."""
     members = call.members
     try:
         labels = parse_labels(members.get("labels", ()))
     except BadLabel as error:
         return refused(400, "bad_request", str(error))
     kind = Kind.BREAK_GLASS if members.get("break_glass") else Kind.LOCAL
-    outcome = await call.plane.manage.add(members["name"], Role(members["role"]), labels, kind, None)
+    chosen = _chosen(call)
+    if isinstance(chosen, Told):
+        return chosen
+    outcome = await call.plane.manage.add(members["name"], Role(members["role"]), labels, kind, chosen)
     return await _password(call, members["name"], outcome, "added")
 
 
-async def change_operator(call: Call) -> Told:
+async def change_operator(call: AccountsCall) -> Told:
     """Another role, and other labels when they are sent (an empty list lifts the limits)."""
     name = call.path["name"]
     labels: tuple[Label, ...] | None = None
@@ -72,31 +76,33 @@ async def change_operator(call: Call) -> Told:
     return await _done(call, name, problem, "changed")
 
 
-async def disable_operator(call: Call) -> Told:
+async def disable_operator(call: AccountsCall) -> Told:
     """Shut somebody out: their sessions end at once."""
     name = call.path["name"]
     return await _done(call, name, await call.plane.manage.disable(name), "disabled")
 
 
-async def enable_operator(call: Call) -> Told:
+async def enable_operator(call: AccountsCall) -> Told:
     """Let somebody in again."""
     name = call.path["name"]
     return await _done(call, name, await call.plane.manage.enable(name), "enabled")
 
 
-async def reset_operator(call: Call) -> Told:
-    """A new password, shown once; passkeys are forgotten, sessions end."""
-    name = call.path["name"]
-    return await _password(call, name, await call.plane.manage.reset(name, None), "reset")
+async def reset_operator(call: AccountsCall) -> Told:
+    """A new password, sent or made up and shown once; passkeys are forgotten, sessions end."""
+    name, chosen = call.path["name"], _chosen(call)
+    if isinstance(chosen, Told):
+        return chosen
+    return await _password(call, name, await call.plane.manage.reset(name, chosen), "reset")
 
 
-async def tokens(call: Call) -> Told:
+async def tokens(call: AccountsCall) -> Told:
     """Which tokens there are, by name; the tokens themselves are known to nobody."""
     now = call.plane.clock.now()
     return Told({"tokens": [token_json(token, now) for token in await call.plane.tokens.list()]})
 
 
-async def add_token(call: Call) -> Told:
+async def add_token(call: AccountsCall) -> Told:
     """A token for a program, shown once."""
     members = call.members
     try:
@@ -115,17 +121,26 @@ async def add_token(call: Call) -> Told:
     return Told({"token": made.secret.reveal(), "about": token_json(made.token, now)}, 201)
 
 
-async def revoke_token(call: Call) -> Told:
+async def revoke_token(call: AccountsCall) -> Told:
     """End a token at once."""
     name = call.path["name"]
     if not await call.plane.tokens.revoke(name):
-        return refused(404, "unknown", f"there is no token {name!r}: GET /api/v1/tokens shows which there are")
+        return refused(404, "unknown", f"there is no token {name!r}: `bootgrant tokens list` shows which there are")
     log.info("%s revoked the token %s", call.actor, ascii(name))
     await call.plane.audit.append([token_changed(call.plane.clock.now(), call.actor, name, "revoked")])
     return Told({"name": name})
 
 
-async def _done(call: Call, name: str, problem: OperatorRefused | None, done: str) -> Told:
+def _chosen(call: AccountsCall) -> Secret | Told | None:
+    """The password that is sent; None to have one made up."""
+    if "password" not in call.members:
+        return None
+    if call.actor.via != VIA_ADMIN_SOCKET:
+        return refused(403, "not_allowed", "a password is chosen on the server itself; without one it is made up")
+    return Secret(call.members["password"])
+
+
+async def _done(call: AccountsCall, name: str, problem: OperatorRefused | None, done: str) -> Told:
     if problem is not None:
         return refused(409, "refused", problem.message)
     log.info("%s %s the operator %s", call.actor, done, ascii(name))
@@ -133,7 +148,7 @@ async def _done(call: Call, name: str, problem: OperatorRefused | None, done: st
     return Told({"name": name})
 
 
-async def _password(call: Call, name: str, outcome: NewPassword | OperatorRefused, done: str) -> Told:
+async def _password(call: AccountsCall, name: str, outcome: NewPassword | OperatorRefused, done: str) -> Told:
     if isinstance(outcome, OperatorRefused):
         return refused(409, "refused", outcome.message)
     log.info("%s %s the operator %s", call.actor, done, ascii(name))

@@ -11,7 +11,7 @@ import json
 import logging
 from collections.abc import Iterable, Mapping
 from enum import Enum
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
@@ -24,12 +24,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bootgrant.approval.operators import Actor, socket_actor
 from bootgrant.asgi.body_limit import BodyTooLarge, ClientGone, read_body
-from bootgrant.operator_plane.api.call import ApiPlane, Call, Told, refused
+from bootgrant.operator_plane.api.call import AccountsPlane, CallOf, Told, refused
 from bootgrant.operator_plane.api.openapi import PATH, document
-from bootgrant.operator_plane.api.routes import ROUTES, ApiRoute
+from bootgrant.operator_plane.api.route import ApiRoute
 from bootgrant.operator_plane.api.shapes import Schema
 from bootgrant.operator_plane.permissions import LEAST_ROLE, Permission, UndeclaredRoute, permission_of
 from bootgrant.ports.grant_store import StoreUnavailable
+from bootgrant.wire.admin_socket import USER_HEADER
 from bootgrant.wire.secret import Secret
 from bootgrant.workflows.decide_grant import one_line
 
@@ -37,7 +38,10 @@ log = logging.getLogger("bootgrant.operators")
 
 _OFFERED: Final = frozenset({Permission.PUBLIC, Permission.SIGNED_IN, Permission.APPROVER, Permission.ADMIN})
 _BODY: Final = 1 << 20
+_NO_MEMBERS: Final = b"{}"
 _USER_LENGTH: Final = 64
+
+P = TypeVar("P", bound=AccountsPlane)
 _NEVER_STORED: Final = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 _CHALLENGE: Final = {"www-authenticate": 'Bearer realm="bootgrant"'}
 
@@ -49,7 +53,7 @@ class Listener(Enum):
     ADMIN_SOCKET = "the file's mode says who may"
 
 
-def build_api(plane: ApiPlane, listener: Listener, routes: Iterable[ApiRoute] = ROUTES) -> ASGIApp:
+def build_api(plane: P, listener: Listener, routes: Iterable[ApiRoute[P]]) -> ASGIApp:
     """Raises UndeclaredRoute for a route without a permission, or with another one than its declared."""
     served = tuple(routes)
     described = document(served, plane.public_url)
@@ -69,8 +73,8 @@ def build_api(plane: ApiPlane, listener: Listener, routes: Iterable[ApiRoute] = 
     return app
 
 
-def _by_path(plane: ApiPlane, listener: Listener, routes: Iterable[ApiRoute]) -> Mapping[str, Mapping[str, _Endpoint]]:
-    found: dict[str, dict[str, _Endpoint]] = {}
+def _by_path(plane: P, listener: Listener, routes: Iterable[ApiRoute[P]]) -> Mapping[str, Mapping[str, _Endpoint[P]]]:
+    found: dict[str, dict[str, _Endpoint[P]]] = {}
     for route in routes:
         found.setdefault(route.path, {})[route.method] = _Endpoint(plane, listener, route)
     return found
@@ -79,7 +83,7 @@ def _by_path(plane: ApiPlane, listener: Listener, routes: Iterable[ApiRoute]) ->
 class _Path:
     """The endpoints of one path by their methods; other methods hear which there are (RFC 9110 section 15.5.6)."""
 
-    def __init__(self, endpoints: Mapping[str, _Endpoint]) -> None:
+    def __init__(self, endpoints: Mapping[str, _Endpoint[Any]]) -> None:
         self._endpoints = endpoints
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -90,10 +94,10 @@ class _Path:
         await (await endpoint.answer(request))(scope, receive, send)
 
 
-class _Endpoint:
+class _Endpoint(Generic[P]):
     """One route: who calls, may they, what do they send, then its handler."""
 
-    def __init__(self, plane: ApiPlane, listener: Listener, route: ApiRoute) -> None:
+    def __init__(self, plane: P, listener: Listener, route: ApiRoute[P]) -> None:
         self._plane = plane
         self._listener = listener
         self._route = route
@@ -101,6 +105,7 @@ class _Endpoint:
             raise UndeclaredRoute(f"{route.method} {route.path} has one permission here and another in permissions.py")
         self._least = LEAST_ROLE[route.permission]
         self._body = Draft202012Validator(route.body) if route.body is not None else None
+        self._may_be_empty = route.body is not None and route.body.get("required") == []
         query = {"type": "object", "properties": dict(route.query), "additionalProperties": False}
         self._query = Draft202012Validator(query)
 
@@ -117,14 +122,11 @@ class _Endpoint:
         members = await self._members(request)
         if isinstance(members, Told):
             return _written(members)
-        if self._listener is Listener.ADMIN_SOCKET and isinstance(user := members.get("user"), str):
-            actor = socket_actor(one_line(user)[:_USER_LENGTH])
-        call = Call(self._plane, actor, request.path_params, query, members)
-        return _written(await self._route.handler(call))
+        return _written(await self._route.handler(CallOf(self._plane, actor, request.path_params, query, members)))
 
     async def _actor(self, request: Request) -> Actor | Told:
         if self._listener is Listener.ADMIN_SOCKET:
-            return socket_actor("")
+            return socket_actor(one_line(request.headers.get(USER_HEADER, ""))[:_USER_LENGTH])
         scheme, _, shown = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not shown.strip():
             told = "show an API token: Authorization: Bearer bootgrant_…; `bootgrant tokens add` makes one"
@@ -140,7 +142,9 @@ class _Endpoint:
         if self._body is None:
             return {}
         try:
-            members = json.loads(await read_body(request.scope, request.receive, _BODY), parse_constant=_no_constant)
+            sent = await read_body(request.scope, request.receive, _BODY)
+            # Where no member must be there, nothing is as good as an empty object.
+            members = json.loads(sent or (_NO_MEMBERS if self._may_be_empty else sent), parse_constant=_no_constant)
         except BodyTooLarge:
             return refused(413, "bad_request", f"the body is larger than {_BODY >> 10} KiB")
         except (ClientGone, ValueError, RecursionError):
@@ -163,7 +167,10 @@ def _not_as_described(what: str, problem: ValidationError) -> Told:
         told = f"{what} has no {', '.join(map(repr, odd))}; it may have {', '.join(sorted(known)) or 'nothing'}"
         return refused(400, "bad_request", one_line(told))
     where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in problem.absolute_path)
-    told = one_line(f"{what}{where}: {problem.message}")
+    shape = problem.schema if isinstance(problem.schema, Mapping) else {}
+    wrong = f"{problem.instance!r} is not of this form" if problem.validator == "pattern" else problem.message
+    wanted = f" ({shape['description']})" if "description" in shape else ""
+    told = one_line(f"{what}{where}: {wrong}{wanted}")
     return refused(400, "bad_request", f"{told}; {PATH} says what is taken")
 
 

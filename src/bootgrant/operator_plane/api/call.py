@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from bootgrant.approval.operators import Actor
 from bootgrant.operator_plane.shown_setting import ShownSetting
@@ -22,32 +22,45 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class ApiPlane:
-    """What the API is made of; ``public_url`` is where people and programs reach it."""
+class AccountsPlane:
+    """What operators and tokens are managed with; ``public_url`` is where people and programs reach the server."""
+
+    manage: ManageOperators
+    tokens: ApiTokens
+    audit: AuditLog
+    clock: Clock
+    public_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApiPlane(AccountsPlane):
+    """What the whole API is made of."""
 
     decide: DecideGrant
     assign: AssignMachine
     arm: ArmWindow
-    manage: ManageOperators
-    tokens: ApiTokens
     store: GrantStore
     source: ConfigSource
-    audit: AuditLog
-    clock: Clock
-    public_url: str
     settings: tuple[ShownSetting, ...]
     configurations: WatchedSource
 
 
+P_co = TypeVar("P_co", bound=AccountsPlane, covariant=True)
+
+
 @dataclass(frozen=True, slots=True)
-class Call:
+class CallOf(Generic[P_co]):
     """``query`` and ``members`` have the types that the table gives them; what was not sent is not in them."""
 
-    plane: ApiPlane
+    plane: P_co
     actor: Actor
     path: Mapping[str, str]
     query: Mapping[str, Any]
     members: Mapping[str, Any]
+
+
+Call = CallOf[ApiPlane]
+AccountsCall = CallOf[AccountsPlane]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 from bootgrant import __version__
 from bootgrant.operator_plane.api.call import Json
-from bootgrant.operator_plane.api.routes import ApiRoute
+from bootgrant.operator_plane.api.route import ApiRoute
 from bootgrant.operator_plane.api.shapes import COMPONENTS, Schema
 from bootgrant.operator_plane.permissions import LEAST_ROLE
 
@@ -34,7 +34,7 @@ _ALWAYS: Final = (400, 401, 403, 503)
 _PLACE: Final = re.compile(r"\{(\w+)\}")
 
 
-def document(routes: Iterable[ApiRoute], server: str) -> Json:
+def document(routes: Iterable[ApiRoute[Any]], server: str) -> Json:
     """``server`` is scheme, host and port."""
     paths: dict[str, Json] = {}
     for route in routes:
@@ -52,7 +52,7 @@ def document(routes: Iterable[ApiRoute], server: str) -> Json:
     }
 
 
-def _operation(route: ApiRoute) -> Json:
+def _operation(route: ApiRoute[Any]) -> Json:
     places = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
         for name in _PLACE.findall(route.path)
@@ -72,7 +72,8 @@ def _operation(route: ApiRoute) -> Json:
     if places or asked:
         made["parameters"] = [*places, *asked]
     if route.body is not None:
-        made["requestBody"] = {"required": True, "content": {"application/json": {"schema": route.body}}}
+        required = route.body.get("required") != []
+        made["requestBody"] = {"required": required, "content": {"application/json": {"schema": route.body}}}
     return made
 
 

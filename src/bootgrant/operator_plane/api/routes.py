@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Final
 
 from bootgrant.approval.audit import AuditKind
 from bootgrant.operator_plane.api import accounts, audit, machines, requests, windows
-from bootgrant.operator_plane.api.call import Call, Told
+from bootgrant.operator_plane.api.account_routes import ACCOUNT_ROUTES
+from bootgrant.operator_plane.api.call import ApiPlane
+from bootgrant.operator_plane.api.route import ApiRoute
 from bootgrant.operator_plane.api.shapes import (
     CODE,
     COUNT,
     FLAG,
     IDENTITY,
     LABEL,
-    LABELS,
     NAME,
     ROLE,
     TEXT,
@@ -30,39 +29,9 @@ from bootgrant.operator_plane.api.shapes import (
 from bootgrant.operator_plane.permissions import Permission
 from bootgrant.workflows.arm_window import LONGEST, MOST
 
-Handler = Callable[[Call], Awaitable[Told]]
-
 _LOOK: Final = Permission.SIGNED_IN
 _DECIDE: Final = Permission.APPROVER
 _ADMIN: Final = Permission.ADMIN
-
-
-@dataclass(frozen=True, slots=True)
-class ApiRoute:
-    """``query`` are the parameters with their shapes; an array's parameter may be repeated. ``body`` is None for no
-    body. ``told`` is the shape of an answer with ``status``; ``refusals`` are statuses with an Error beside those that
-    every route may answer."""
-
-    method: str
-    path: str
-    permission: Permission
-    handler: Handler
-    told: Schema
-    query: Mapping[str, Schema] = field(default_factory=dict)
-    body: Schema | None = None
-    status: int = 200
-    refusals: tuple[int, ...] = ()
-
-    @property
-    def operation(self) -> str:
-        """``approve``, ``add_operator``: the name of the function that answers."""
-        name: str = self.handler.__name__
-        return name
-
-    @property
-    def summary(self) -> str:
-        """One line of what it does."""
-        return (self.handler.__doc__ or "").partition("\n")[0].rstrip(".")
 
 
 _LABEL: Final[Schema] = {
@@ -78,11 +47,8 @@ _SEEN: Final[Schema] = {
 }
 _SHORT: Final[Schema] = {"type": "string", "maxLength": 256}
 _CLAIM: Final = dict.fromkeys(("uuid", "serial", "mac", "hostname"), _SHORT)
-_NAMED: Final = named(name=TEXT)
-_PASSWORD: Final = named(name=TEXT, password={**nullable(TEXT), "description": "Shown once; null when none was made."})
-_RIGHTS: Final = {"role": ROLE, "labels": LABELS}
 
-ROUTES: Final[tuple[ApiRoute, ...]] = (
+ROUTES: Final[tuple[ApiRoute[ApiPlane], ...]] = (
     ApiRoute(
         "GET",
         "/api/v1/whoami",
@@ -282,46 +248,5 @@ ROUTES: Final[tuple[ApiRoute, ...]] = (
             "before": {"type": "integer", "minimum": 1, "maximum": 2**53},
         },
     ),
-    ApiRoute("GET", "/api/v1/operators", _ADMIN, accounts.operators, named(operators=listed(ref("Operator")))),
-    ApiRoute(
-        "POST",
-        "/api/v1/operators",
-        _ADMIN,
-        accounts.add_operator,
-        _PASSWORD,
-        body=asked("name", "role", name=NAME, **_RIGHTS, break_glass=FLAG),
-        status=201,
-        refusals=(409,),
-    ),
-    ApiRoute(
-        "PATCH",
-        "/api/v1/operators/{name}",
-        _ADMIN,
-        accounts.change_operator,
-        _NAMED,
-        body=asked("role", **_RIGHTS),
-        refusals=(409,),
-    ),
-    ApiRoute("POST", "/api/v1/operators/{name}/disable", _ADMIN, accounts.disable_operator, _NAMED, refusals=(409,)),
-    ApiRoute("POST", "/api/v1/operators/{name}/enable", _ADMIN, accounts.enable_operator, _NAMED, refusals=(409,)),
-    ApiRoute("POST", "/api/v1/operators/{name}/reset", _ADMIN, accounts.reset_operator, _PASSWORD, refusals=(409,)),
-    ApiRoute("GET", "/api/v1/tokens", _ADMIN, accounts.tokens, named(tokens=listed(ref("Token")))),
-    ApiRoute(
-        "POST",
-        "/api/v1/tokens",
-        _ADMIN,
-        accounts.add_token,
-        named(token={**TEXT, "description": "Shown once."}, about=ref("Token")),
-        body=asked(
-            "name",
-            "role",
-            "seconds",
-            name=NAME,
-            **_RIGHTS,
-            seconds={"type": "number", "exclusiveMinimum": 0, "maximum": 366 * 86400},
-        ),
-        status=201,
-        refusals=(409,),
-    ),
-    ApiRoute("DELETE", "/api/v1/tokens/{name}", _ADMIN, accounts.revoke_token, _NAMED, refusals=(404,)),
+    *ACCOUNT_ROUTES,
 )

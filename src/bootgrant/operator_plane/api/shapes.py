@@ -15,6 +15,7 @@ NAME: Final[Schema] = {"type": "string", "minLength": 1, "maxLength": 64}
 LABEL: Final[Schema] = {
     "type": "string",
     "maxLength": 127,
+    "description": 'A label: write "site=fra".',
     "pattern": "^[a-z0-9]([a-z0-9_.-]{0,61}[a-z0-9])?=[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$",
 }
 LABELS: Final[Schema] = {
@@ -58,11 +59,10 @@ def named(**properties: Schema) -> Schema:
 
 
 def asked(*required: str, **properties: Schema) -> Schema:
-    """The body of a request: ``required`` members and optional ones, and no others. ``user`` is for admin.sock."""
-    user = {"type": "string", "maxLength": 1000, "description": "On admin.sock: the Unix user who runs the command."}
+    """The body of a request: ``required`` members and optional ones, and no others."""
     return {
         "type": "object",
-        "properties": {**properties, "user": user},
+        "properties": properties,
         "required": sorted(required),
         "additionalProperties": False,
     }
