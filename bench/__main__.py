@@ -5,23 +5,9 @@ from __future__ import annotations
 import argparse
 import importlib
 
-from bench.measurements import Options
+from bench.measurements import MEASUREMENTS, Options
 from bench.processes import pin_to_load_core
 from bench.result import Bar
-
-MEASUREMENTS = (
-    "device_code",
-    "token_pending",
-    "token_scale",
-    "waiting_cpu",
-    "approval",
-    "held",
-    "boot_storm",
-    "capacity",
-    "replicas",
-    "configurations",
-    "composing",
-)
 
 
 def main() -> int:

@@ -13,29 +13,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from bench.measurements import MEASUREMENTS
 from bench.model import Cost, most_machines, need
 from bench.processes import OUT, ROOT
 
 _BEGIN = "<!-- begin: made by `python -m bench.document` from bench/out -->"
 _END = "<!-- end -->"
-_ORDER = (
-    "device_code",
-    "token_pending",
-    "token_scale",
-    "waiting_cpu",
-    "approval",
-    "held",
-    "boot_storm",
-    "capacity",
-    "replicas",
-    "configurations",
-    "composing",
-)
 
 
 def main() -> None:
     """Write the pages anew; what stands outside the marks stays."""
-    results = {name: json.loads(file.read_text("utf-8")) for name in _ORDER if (file := OUT / f"{name}.json").exists()}
+    results = {
+        name: json.loads(file.read_text("utf-8")) for name in MEASUREMENTS if (file := OUT / f"{name}.json").exists()
+    }
     _put("performance.md", _measured(list(results.values())))
     if {"capacity", "replicas"} <= set(results):
         _put("scaling.md", _model(results["capacity"]["figures"]["costs"], results["replicas"]["figures"]))

@@ -3,6 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+MEASUREMENTS: Final = (
+    "device_code",
+    "token_pending",
+    "token_scale",
+    "waiting_cpu",
+    "approval",
+    "held",
+    "boot_storm",
+    "capacity",
+    "replicas",
+    "configurations",
+    "composing",
+)
+"""Their names, in the order in which they are made and shown."""
 
 
 @dataclass(frozen=True, slots=True)
