@@ -1,0 +1,312 @@
+"""Jinja2's sandbox for configurations, and less of it: named filters, few methods of texts, and everything counted.
+
+A template that would loop, or make a text or a list that fills the memory, ends with TooMuch.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+from jinja2 import StrictUndefined, nodes, pass_context, pass_eval_context
+from jinja2.filters import do_tojson
+from jinja2.runtime import Context, Undefined
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.visitor import NodeTransformer
+
+STEPS: Final = 100_000
+"""Rounds of loops, calls, values that are written or put together, and each WEIGHT characters of them."""
+WEIGHT: Final = 256
+VALUES: Final = 2_000_000
+"""Values in the lists and mappings that are made, compared and given to filters in one rendering."""
+TEXT: Final = 1 << 20
+"""Characters of one text inside a template."""
+_T = TypeVar("_T")
+_FILTERS: Final = (
+    "abs", "bool", "count", "d", "default", "dictsort", "first", "float", "groupby", "int", "items", "last", "length",
+    "list", "lower", "map", "max", "min", "reject", "rejectattr", "reverse", "round", "select", "selectattr", "sort",
+    "string", "sum", "title", "tojson", "trim", "unique", "upper",
+)  # fmt: skip
+_TEXT_METHODS: Final = frozenset(
+    {
+        "capitalize", "casefold", "count", "endswith", "find", "index", "isalnum", "isalpha", "isascii", "isdecimal",
+        "isdigit", "islower", "isnumeric", "isspace", "isupper", "lower", "lstrip", "partition", "removeprefix",
+        "removesuffix", "rfind", "rindex", "rpartition", "rsplit", "rstrip", "split", "splitlines", "startswith",
+        "strip", "swapcase", "title", "upper",
+    }
+)  # fmt: skip
+
+BUDGET: Final = "_bootgrant_budget"
+"""The name in a template's context under which its Budget is."""
+
+
+class TooMuch(Exception):
+    """A bound was passed."""
+
+
+@dataclass(slots=True)
+class Budget:
+    left: int = STEPS
+    values: int = VALUES
+
+    def take(self, steps: int = 1) -> None:
+        self.left -= steps
+        if self.left < 0:
+            raise TooMuch(f"takes more than {STEPS:,} steps: does it loop?")
+
+    def weigh(self, values: int) -> None:
+        self.values -= values
+        if self.values < 0:
+            raise TooMuch("makes or compares lists or mappings that are too large: does it put them into themselves?")
+
+
+class ForbiddenStatement(Exception):
+    """A statement that is not for configurations, in this line."""
+
+    def __init__(self, message: str, line: int) -> None:
+        super().__init__(message)
+        self.lineno = line
+
+
+class _Counting(NodeTransformer):
+    """Every loop counts its rounds, every joined text its length, and every list and mapping what is in it."""
+
+    def visit_TemplateData(self, node: nodes.TemplateData) -> nodes.Node:  # noqa: N802
+        # As a value it is counted each time that a loop writes it; short ones cost no more than their round does.
+        return node if len(node.data) <= WEIGHT else nodes.Const(node.data, lineno=node.lineno)
+
+    def visit_Filter(self, node: nodes.Filter) -> nodes.Node:  # noqa: N802
+        self.generic_visit(node)
+        if node.node is not None:
+            node.node = _weighed_node(node.node)
+        return node
+
+    def visit_Test(self, node: nodes.Test) -> nodes.Node:  # noqa: N802
+        self.generic_visit(node)
+        if node.name not in ("defined", "undefined"):
+            node.node = _weighed_node(node.node)
+            node.args = [_weighed_node(argument) for argument in node.args]
+        return node
+
+    def visit_Compare(self, node: nodes.Compare) -> nodes.Node:  # noqa: N802
+        self.generic_visit(node)
+        node.expr = _weighed_node(node.expr)
+        for operand in node.ops:
+            operand.expr = _weighed_node(operand.expr)
+        return node
+
+    def visit_List(self, node: nodes.List) -> nodes.Node:  # noqa: N802
+        self.generic_visit(node)
+        return _weighed_node(node)
+
+    def visit_Dict(self, node: nodes.Dict) -> nodes.Node:  # noqa: N802
+        self.generic_visit(node)
+        return _weighed_node(node)
+
+    def visit_Tuple(self, node: nodes.Tuple) -> nodes.Node:  # noqa: N802
+        self.generic_visit(node)
+        return _weighed_node(node) if node.ctx == "load" else node
+
+    def visit_For(self, node: nodes.For) -> nodes.Node:  # noqa: N802  (Jinja2 calls it by the node's name)
+        self.generic_visit(node)
+        node.iter = nodes.Filter(node.iter, "counted", [], [], None, None, lineno=node.lineno)
+        return node
+
+    def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802
+        self.generic_visit(node)
+        return nodes.Filter(
+            nodes.List(node.nodes, lineno=node.lineno), "joined", [], [], None, None, lineno=node.lineno
+        )
+
+
+def _weighed_node(node: nodes.Expr) -> nodes.Expr:
+    return nodes.Filter(node, "weighed", [], [], None, None, lineno=node.lineno)
+
+
+class Sandbox(ImmutableSandboxedEnvironment):
+    """Jinja2's sandbox, and less of it: named filters, few methods of texts, everything counted."""
+
+    intercepted_binops = frozenset({"*", "**", "%", "+", "//"})
+
+    def __init__(self) -> None:
+        super().__init__(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False, finalize=_written)
+        self.globals = {"range": _range}
+        known = self.filters
+        self.filters = {name: known[name] for name in _FILTERS if name in known}
+        self.filters |= {
+            "counted": _counted, "joined": _joined, "join": _join, "indent": _indent, "replace": _replace,
+            "b64encode": _b64encode, "weighed": _weighed, "sum": _sum, "string": _text, "tojson": _tojson,
+        }  # fmt: skip
+
+    def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
+        tree = super()._parse(source, name, filename)
+        for kind, told in _FORBIDDEN.items():
+            if found := tree.find(kind):
+                raise ForbiddenStatement(f"{told} is not for configurations", found.lineno)
+        counted: nodes.Template = _Counting().visit(tree)
+        return counted
+
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        if isinstance(obj, str):
+            return attr in _TEXT_METHODS
+        return super().is_safe_attribute(obj, attr, value)
+
+    def wrap_str_format(self, value: Any) -> None:
+        """str.format can make a text of any size out of nothing, so that it is a method like others, and not named."""
+
+    def call(self, context: Context, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
+        _budget(context).take()
+        return super().call(context, obj, *args, **kwargs)
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        numbers = isinstance(left, (int, float)) and isinstance(right, (int, float))
+        if operator == "+" and not numbers:
+            return _weighed(context, _bounded(super().call_binop(context, operator, left, right)))
+        if not numbers or abs(left) > 1 << 64 or abs(right) > 1 << 64 or operator == "**":
+            raise TooMuch(f"the operator {operator} takes numbers of a sensible size only")
+        return super().call_binop(context, operator, left, right)
+
+
+_FORBIDDEN: Final[dict[type[nodes.Node], str]] = {
+    nodes.Include: "include", nodes.Import: "import", nodes.FromImport: "import", nodes.Extends: "extends",
+}  # fmt: skip
+
+
+def _budget(context: Context) -> Budget:
+    budget = context.get(BUDGET)
+    return budget if isinstance(budget, Budget) else Budget()
+
+
+def _range(*bounds: int) -> range:
+    rounds = range(*bounds)
+    if len(rounds) > STEPS:
+        raise TooMuch(f"range() over more than {STEPS:,} numbers")
+    return rounds
+
+
+@pass_context
+def _counted(context: Context, values: Iterable[Any]) -> Iterator[Any]:
+    budget = _budget(context)
+    for value in values:
+        budget.take()
+        yield value
+
+
+@pass_context
+def _weighed(context: Context, value: Any) -> Any:
+    """The value; all that is in it is counted, as often as it is in it."""
+    budget = _budget(context)
+    if isinstance(value, (str, list, tuple, dict, range)):
+        _weigh(value, budget)
+        return value
+    return _weighed_one_by_one(value, budget) if isinstance(value, Iterator) else value
+
+
+def _weighed_one_by_one(values: Iterator[Any], budget: Budget) -> Iterator[Any]:
+    for value in values:
+        budget.weigh(1)
+        _weigh(value, budget)
+        yield value
+
+
+def _weigh(whole: Any, budget: Budget) -> None:
+    todo = [whole]
+    while todo:
+        value = todo.pop()
+        if not isinstance(value, (str, range, list, tuple, dict)):
+            continue
+        if isinstance(value, str):
+            budget.take(len(value) // WEIGHT)
+            continue
+        # Counted before it is gone through: what is still to do never grows larger than what may be.
+        budget.weigh(1 + len(value))
+        if isinstance(value, dict):
+            todo += [*value, *value.values()]
+        elif not isinstance(value, range):
+            todo += value
+
+
+@pass_context
+def _written(context: Context, value: Any) -> str:
+    """What ``{{ … }}`` writes."""
+    text = _text(value)
+    _budget(context).take(1 + len(text) // WEIGHT)
+    return text
+
+
+def _text(value: Any) -> str:
+    """Texts and numbers as a text. Lists and mappings would be written as Python writes them, which nobody wants."""
+    _defined(value)
+    if value is None:
+        raise TooMuch("writes a value that is null: give it another one, or `default('…', true)`")
+    if not isinstance(value, (str, int, float)):
+        raise TooMuch("a list or a mapping is to be written as a text: use `tojson`, or `join` for a list of texts")
+    return str(_bounded(value))
+
+
+def _sum(values: Iterable[Any], attribute: str | int | None = None, start: float = 0) -> float:
+    """The sum of numbers, or of one attribute of mappings."""
+    total = start
+    for value in values:
+        number = value if attribute is None else value[attribute]
+        _defined(number)
+        if not isinstance(number, (int, float)) or not isinstance(total, (int, float)):
+            raise TooMuch("sum takes numbers only: use + or join")
+        total += number
+    return total
+
+
+@pass_eval_context
+def _tojson(context: nodes.EvalContext, value: Any, indent: int | None = None) -> str:
+    if indent is not None and not 0 <= indent <= 16:
+        raise TooMuch("tojson takes an indent of 0 to 16 spaces")
+    _weigh(value, Budget(values=STEPS))
+    return _bounded(str(do_tojson(context, value, indent)))
+
+
+def _joined(parts: Sequence[Any]) -> str:
+    return _join(parts)
+
+
+def _join(values: Iterable[Any], separator: str = "") -> str:
+    pieces: list[str] = []
+    size = 0
+    for value in values:
+        pieces.append(_text(value))
+        size += len(pieces[-1]) + len(separator)
+        if size > TEXT:
+            raise TooMuch(f"makes a text of more than {TEXT:,} characters")
+    return separator.join(pieces)
+
+
+def _indent(text: str, width: int = 4, first: bool = False) -> str:
+    """Lines moved to the right, the first one too when asked; empty lines stay empty."""
+    if not 0 <= width <= 64:
+        raise TooMuch("indent takes 0 to 64 spaces")
+    lines = _text(text).split("\n")
+    moved = [" " * width + line if line and (number or first) else line for number, line in enumerate(lines)]
+    return _bounded("\n".join(moved))
+
+
+def _replace(text: str, old: str, new: str) -> str:
+    text = _text(text)
+    if len(text) + text.count(old) * len(new) > TEXT:
+        raise TooMuch(f"makes a text of more than {TEXT:,} characters")
+    return text.replace(old, new)
+
+
+def _b64encode(text: str) -> str:
+    return base64.b64encode(_text(text).encode()).decode("ascii")
+
+
+def _defined(value: object) -> None:
+    if isinstance(value, Undefined):
+        str(value)
+
+
+def _bounded(value: _T) -> _T:
+    if isinstance(value, (str, list, tuple)) and len(value) > TEXT:
+        raise TooMuch(f"makes a text of more than {TEXT:,} characters")
+    return value
