@@ -48,6 +48,8 @@ class TooMuch(Exception):
 
 @dataclass(slots=True)
 class Budget:
+    """What is left for one rendering."""
+
     left: int = STEPS
     values: int = VALUES
 
