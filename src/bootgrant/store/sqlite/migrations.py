@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 
 from yoyo import get_backend
@@ -28,6 +29,8 @@ def migrate(database: Path) -> list[str]:
 
 
 def _apply(database: Path, migrations: MigrationList) -> list[str]:
+    # yoyo notes in its own tables when it did what; Python's adapter for that is deprecated from 3.12 on.
+    sqlite3.register_adapter(datetime, lambda moment: moment.isoformat(" "))
     backend = get_backend(f"sqlite:///{database}")
     try:
         # The folder's lock is held, so a lock in the file was left by a process that was killed while it migrated.
