@@ -67,7 +67,7 @@ class BreakingProxy:
     async def end(self) -> None:
         for task in self._open:
             task.cancel()
-        await asyncio.gather(*self._open)
+        await asyncio.gather(*self._open, return_exceptions=True)
 
 
 @asynccontextmanager
