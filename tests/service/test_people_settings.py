@@ -61,7 +61,7 @@ def test_a_provider_is_read_with_its_rules_and_its_secret(tmp_path: Path) -> Non
         ('id = "corp"', 'id = "Corp!"', "small letters"),
         ("https://sso", "http://sso", "not https"),
         ("https://sso.example.org", "sso", "is no issuer"),
-        ('client_id = "bootgrant"', "", "client_id: expected a text"),
+        ('client_id = "bootgrant"', "", "client_id is missing"),
         ("corp.secret", "nowhere", "cannot be read"),
         ("groups_claim", "group_claim", "has no 'group_claim'"),
         ('group = "fra"', "", "a group, or a claim and a value"),

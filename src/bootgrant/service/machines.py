@@ -12,6 +12,7 @@ from bootgrant.machines.validation import BadSchema, Rules, TalosSchema
 from bootgrant.ports.clock import Clock
 from bootgrant.service.composers import COMPOSERS
 from bootgrant.service.machine_settings import MachineSettings
+from bootgrant.service.setting_rows import SHORTEST_SECRET, first_line
 from bootgrant.service.settings import SettingsError, Site
 from bootgrant.sources.directory import DirectorySource
 from bootgrant.sources.git import GitOrigin, repository_around
@@ -27,7 +28,6 @@ from bootgrant.wire.secret import Secret
 AGE_IDENTITY = "BOOTGRANT_AGE_IDENTITY"
 """The environment variable that may hold the age identity itself."""
 
-_SHORTEST_SECRET = 16
 _REPOSITORY = "machines.git"
 _IDENTITY_SECONDS = 60.0
 
@@ -82,15 +82,9 @@ def webhook_secret(settings: MachineSettings) -> Secret | None:
     if file is None:
         return None
     try:
-        secret = file.read_text("utf-8").partition("\n")[0].strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"git.webhook_secret_file: {file} cannot be read: {error}") from None
-    if len(secret) < _SHORTEST_SECRET:
-        raise SettingsError(
-            f"git.webhook_secret_file: the secret in {file} is shorter than {_SHORTEST_SECRET} characters: "
-            "`openssl rand -hex 32`"
-        )
-    return Secret(secret)
+        return first_line("file", file, SHORTEST_SECRET)
+    except ValueError as error:
+        raise SettingsError(f"git.webhook_secret_file: {error}") from None
 
 
 def _identities(settings: MachineSettings, environment: Mapping[str, str]) -> list[Secret]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 from bootgrant.approval.policy import BadSelector, parse_selector
@@ -15,6 +15,7 @@ from bootgrant.messengers.slack import Slack
 from bootgrant.messengers.teams import Teams
 from bootgrant.messengers.webhook import Webhook
 from bootgrant.ports.messenger import Messenger, Notice
+from bootgrant.service.setting_rows import SHORTEST_SECRET, Row, refuse_unknown, rows_of, secret, text, texts
 from bootgrant.service.system import SystemClock
 from bootgrant.wire.secret import Secret
 from bootgrant.workflows.notify_waiting import Target, in_words
@@ -29,15 +30,11 @@ _KEYS: Final[Mapping[str, frozenset[str]]] = {
     "smtp": frozenset({"host", "port", "security", "from", "to", "user", "password_file"}),
 }
 _PORTS: Final = {Security.STARTTLS: 587, Security.TLS: 465, Security.NONE: 25}
-_SHORTEST_SECRET: Final = 16
-Row = Mapping[str, Any]
 
 
 def parse_notify(value: object, base: Path) -> tuple[Target, ...]:
     """The targets; files are below ``base`` unless absolute. Raises ValueError; no secret is repeated in it."""
-    if not isinstance(value, (list, tuple)) or not all(isinstance(row, dict) for row in value):
-        raise ValueError("write each as [[notify]] with a kind")
-    targets = [_target(row, base) for row in value]
+    targets = [_target(row, base) for row in rows_of(value, "write each as [[notify]] with a kind")]
     names = [target.name for target in targets]
     for name in names:
         if names.count(name) > 1:
@@ -49,12 +46,10 @@ def _target(row: Row, base: Path) -> Target:
     kind = str(row.get("kind", ""))
     if kind not in _KEYS:
         raise ValueError(f"each of [[notify]] has a kind: {', '.join(_KEYS)}")
-    name = _text(row, "name", kind)
-    if unknown := sorted(set(row) - _EVERYWHERE - _KEYS[kind]):
-        known = ", ".join(sorted(_EVERYWHERE | _KEYS[kind]))
-        raise ValueError(f"{name}: a {kind} has no {unknown[0]!r}; it has {known}")
+    name = text(row, "name", kind)
     try:
-        selectors = tuple(parse_selector(text) for text in _texts(row, "selectors"))
+        refuse_unknown(row, _EVERYWHERE | _KEYS[kind], f"a {kind}")
+        selectors = tuple(parse_selector(one) for one in texts(row, "selectors"))
         return Target(name, _messenger(kind, row, base), _wording(row, base), selectors)
     except (ValueError, BadSelector) as error:
         raise ValueError(f"{name}: {error}") from None
@@ -63,7 +58,9 @@ def _target(row: Row, base: Path) -> Target:
 def _messenger(kind: str, row: Row, base: Path) -> Messenger:
     match kind:
         case "webhook":
-            return Webhook(_address(row, base), _secret(row, "secret_file", base), SystemClock().now)
+            return Webhook(
+                _address(row, base), secret(row, "secret_file", base, shortest=SHORTEST_SECRET), SystemClock().now
+            )
         case "slack":
             return Slack(_address(row, base))
         case "teams":
@@ -80,7 +77,7 @@ def _ntfy(row: Row, base: Path) -> Ntfy:
     head, _, topic = parts.path.rpartition("/")
     if not topic:
         raise ValueError('the url ends in the topic: "https://ntfy.example.org/bootgrant"')
-    token = _secret(row, "token_file", base, shortest=1) if "token_file" in row else None
+    token = secret(row, "token_file", base) if "token_file" in row else None
     return Ntfy(Address(Secret(f"{parts.scheme}://{parts.netloc}{head}/")), topic, token)
 
 
@@ -92,25 +89,25 @@ def _email(row: Row, base: Path) -> Email:
     port = row.get("port", _PORTS[security])
     if not isinstance(port, int) or not 0 < port < 65536:
         raise ValueError("port is a number from 1 to 65535")
-    to = _texts(row, "to")
+    to = texts(row, "to")
     if not to:
         raise ValueError('to is missing: ["night@example.org"]')
-    for address in (*to, sender := _text(row, "from")):
+    for address in (*to, sender := text(row, "from")):
         if "@" not in address or any(c in address for c in "\r\n,"):
             raise ValueError(f"{address!r} is no mail address")
-    user = _text(row, "user", "") if "user" in row else ""
-    password = _secret(row, "password_file", base, shortest=1) if "password_file" in row else None
+    user = text(row, "user", "") if "user" in row else ""
+    password = secret(row, "password_file", base) if "password_file" in row else None
     if bool(user) is not bool(password):
         raise ValueError("user and password_file belong together: set both, or none")
     if user and security is Security.NONE:
         raise ValueError('a password would go over the wire in clear: security = "starttls" or "tls"')
-    return Email(_text(row, "host"), port, security, sender, tuple(to), user, password)
+    return Email(text(row, "host"), port, security, sender, to, user, password)
 
 
 def _address(row: Row, base: Path) -> Address:
     if ("url" in row) is ("url_file" in row):
         raise ValueError("set url, or url_file (its first line is the URL) where the URL is a secret; one of them")
-    url = _secret(row, "url_file", base, shortest=1) if "url_file" in row else Secret(_text(row, "url"))
+    url = secret(row, "url_file", base) if "url_file" in row else Secret(text(row, "url"))
     parts = urlsplit(url.reveal())
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("the url is no http or https URL")
@@ -124,7 +121,7 @@ def _wording(row: Row, base: Path) -> Callable[[Notice], str]:
     from jinja2 import StrictUndefined, TemplateError
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-    path = base / Path(_text(row, "template")).expanduser()
+    path = base / Path(text(row, "template")).expanduser()
     example = Notice("msg_example", 0.0, "https://boot.example.org/", 0, is_test=True)
     try:
         environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
@@ -135,32 +132,3 @@ def _wording(row: Row, base: Path) -> Callable[[Notice], str]:
     except TemplateError as error:
         raise ValueError(f"the template {path} cannot be used: {error}") from None
     return lambda notice: template.render(notice=notice)
-
-
-def _text(row: Row, key: str, default: str | None = None) -> str:
-    value = row.get(key, default)
-    if value is None:
-        raise ValueError(f"{key} is missing")
-    if not isinstance(value, str) or not value:
-        raise ValueError(f"{key} is a text")
-    return value
-
-
-def _texts(row: Row, key: str) -> list[str]:
-    value = row.get(key, [])
-    if isinstance(value, str):
-        value = [value]
-    if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
-        raise ValueError(f"{key} is a list of texts")
-    return value
-
-
-def _secret(row: Row, key: str, base: Path, *, shortest: int = _SHORTEST_SECRET) -> Secret:
-    path = base / Path(_text(row, key)).expanduser()
-    try:
-        secret = path.read_text("utf-8").partition("\n")[0].strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"the {key} {path} cannot be read: {error}") from None
-    if len(secret) < shortest:
-        raise ValueError(f"the secret in {path} is shorter than {shortest} characters: `openssl rand -hex 32`")
-    return Secret(secret)

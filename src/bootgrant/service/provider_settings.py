@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from bootgrant.approval.outside import OutsideRule
 from bootgrant.approval.policy import BadSelector, parse_selector
 from bootgrant.providers.settings import ALGORITHMS, Check, ProviderSettings, is_safe_url
-from bootgrant.wire.secret import Secret
+from bootgrant.service.setting_rows import Row, flag, refuse_unknown, rows_of, secret, text, texts
 
 _KEYS: Final = frozenset(
     {
@@ -19,14 +19,12 @@ _KEYS: Final = frozenset(
     }
 )  # fmt: skip
 _RULE_KEYS: Final = frozenset({"claims", "select", "control_plane"})
-Row = Mapping[str, Any]
 
 
 def parse_providers(value: object, base: Path, seconds: Callable[[str], float]) -> tuple[ProviderSettings, ...]:
     """The providers; files are below ``base`` unless absolute, ``seconds`` reads a duration. Raises ValueError."""
-    if not isinstance(value, (list, tuple)) or not all(isinstance(row, dict) for row in value):
-        raise ValueError("write each as [[providers]] with a name and an issuer")
-    providers = tuple(_provider(row, base, seconds) for row in value)
+    rows = rows_of(value, "write each as [[providers]] with a name and an issuer")
+    providers = tuple(_provider(row, base, seconds) for row in rows)
     names = [provider.name for provider in providers]
     if len(set(names)) != len(names):
         raise ValueError("two of [[providers]] have the same name")
@@ -44,26 +42,26 @@ def _provider(row: Row, base: Path, seconds: Callable[[str], float]) -> Provider
     if not isinstance(name, str) or not name:
         raise ValueError("each of [[providers]] has a name")
     try:
-        _refuse_unknown(row, _KEYS)
+        refuse_unknown(row, _KEYS, "[[providers]]")
         settings = ProviderSettings(
             name=name,
             issuer=_url(row, "issuer", required=True),
             check=_check(row),
             rules=_rules(row),
-            audiences=_texts(row, "audiences"),
-            scopes=_texts(row, "scopes"),
-            client_ids=_texts(row, "client_ids"),
+            audiences=texts(row, "audiences"),
+            scopes=texts(row, "scopes"),
+            client_ids=texts(row, "client_ids"),
             algorithms=_algorithms(row),
-            id_token=_flag(row, "id_token"),
+            id_token=flag(row, "id_token"),
             jwks_url=_url(row, "jwks_url"),
             introspection_url=_url(row, "introspection_url"),
             userinfo_url=_url(row, "userinfo_url"),
-            client_id=_text(row, "client_id"),
-            client_secret=_secret(row, base),
-            ca_file=base / Path(_text(row, "ca_file")).expanduser() if "ca_file" in row else None,
-            leeway=seconds(_text(row, "leeway") or "60s"),
-            keys_kept=seconds(_text(row, "keys_kept") or "24h"),
-            timeout=seconds(_text(row, "timeout") or "5s"),
+            client_id=text(row, "client_id", ""),
+            client_secret=secret(row, "client_secret_file", base) if "client_secret_file" in row else None,
+            ca_file=base / Path(text(row, "ca_file")).expanduser() if "ca_file" in row else None,
+            leeway=seconds(text(row, "leeway", "60s")),
+            keys_kept=seconds(text(row, "keys_kept", "24h")),
+            timeout=seconds(text(row, "timeout", "5s")),
         )
         _refuse_unsafe(settings)
         _refuse_unused(row, settings.check)
@@ -123,22 +121,17 @@ def _rules(row: Row) -> tuple[OutsideRule, ...]:
 
 
 def _rule(rule: Row) -> OutsideRule:
-    _refuse_unknown(rule, _RULE_KEYS)
+    refuse_unknown(rule, _RULE_KEYS, "[[providers.rules]]")
     claims = rule.get("claims")
     if not isinstance(claims, dict) or not claims:
         raise ValueError('a rule needs claims, such as {email = "*@example.org"}')
     try:
-        select = tuple(parse_selector(text) for text in _texts(rule, "select"))
+        select = tuple(parse_selector(one) for one in texts(rule, "select"))
     except BadSelector as error:
         raise ValueError(str(error)) from None
     if not select:
         raise ValueError('a rule needs select, such as ["site=fra", "worker-*"], or ["*"] for every entry')
-    return OutsideRule(tuple((name, _texts(claims, name)) for name in claims), select, _flag(rule, "control_plane"))
-
-
-def _refuse_unknown(row: Row, known: frozenset[str]) -> None:
-    if unknown := sorted(set(row) - known):
-        raise ValueError(f"there is no {unknown[0]!r}; the keys are {', '.join(sorted(known))}")
+    return OutsideRule(tuple((name, texts(claims, name)) for name in claims), select, flag(rule, "control_plane"))
 
 
 def _check(row: Row) -> Check:
@@ -149,56 +142,16 @@ def _check(row: Row) -> Check:
 
 
 def _algorithms(row: Row) -> tuple[str, ...]:
-    algorithms = _texts(row, "algorithms") or ALGORITHMS
+    algorithms = texts(row, "algorithms") or ALGORITHMS
     if wrong := [algorithm for algorithm in algorithms if algorithm not in ALGORITHMS]:
         raise ValueError(f"algorithms: {wrong[0]!r} is none of {', '.join(ALGORITHMS)}")
     return algorithms
 
 
 def _url(row: Row, key: str, *, required: bool = False) -> str:
-    text = _text(row, key)
-    if not text:
-        if required:
-            raise ValueError(f"{key} is missing")
-        return ""
-    if not is_safe_url(text):
+    url = text(row, key, None if required else "")
+    if url and not is_safe_url(url):
         raise ValueError(
-            f"{key}: {text!r} is no https URL; whoever is on the way could forge keys and tokens over plain http"
+            f"{key}: {url!r} is no https URL; whoever is on the way could forge keys and tokens over plain http"
         )
-    return text
-
-
-def _text(row: Row, key: str) -> str:
-    text = row.get(key, "")
-    if not isinstance(text, str):
-        raise ValueError(f"{key}: expected a text")  # noqa: TRY004  (a setting, not a programmer's type)
-    return text
-
-
-def _texts(row: Row, key: str) -> tuple[str, ...]:
-    """A list of texts; one text is a list of one."""
-    value = row.get(key, [])
-    values = [value] if isinstance(value, str) else value
-    if not isinstance(values, list) or not all(isinstance(text, str) and text for text in values):
-        raise ValueError(f"{key}: expected a list of texts")
-    return tuple(values)
-
-
-def _flag(row: Row, key: str) -> bool:
-    value = row.get(key, False)
-    if not isinstance(value, bool):
-        raise ValueError(f"{key} is true or false")  # noqa: TRY004  (a setting, not a programmer's type)
-    return value
-
-
-def _secret(row: Row, base: Path) -> Secret | None:
-    if "client_secret_file" not in row:
-        return None
-    path = base / Path(_text(row, "client_secret_file")).expanduser()
-    try:
-        secret = path.read_text("utf-8").partition("\n")[0].strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"the client_secret_file {path} cannot be read: {error}") from None
-    if not secret:
-        raise ValueError(f"the client_secret_file {path} is empty")
-    return Secret(secret)
+    return url

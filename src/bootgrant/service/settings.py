@@ -18,6 +18,7 @@ from bootgrant.service.logs import LogFormat
 from bootgrant.service.machine_settings import MachineSettings, machine_settings
 from bootgrant.service.people_settings import PeopleSettings, oidc, people_settings, second_factor
 from bootgrant.service.policy_settings import PolicySettings, parse_commands, parse_names, parse_rules
+from bootgrant.service.setting_rows import SHORTEST_SECRET, Row, flag, secret, text
 from bootgrant.service.settings_error import SettingsError
 from bootgrant.service.settings_table import SETTINGS, Kind, Setting
 from bootgrant.service.shown_settings import shown_settings
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["Network", "SettingsError", "SharedDatabase", "Site", "TlsFiles", "load_site"]
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-_SHORTEST_SECRET = 16
 _CLIENT_KEYS = frozenset({"id", "secret_file", "any_token"})
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+")
@@ -252,27 +252,15 @@ def _clients(value: object, base: Path) -> Mapping[str, Client]:
     rows = [{"id": row} if isinstance(row, str) else row for row in value] if isinstance(value, (list, tuple)) else []
     if not rows or not all(isinstance(row, dict) and "id" in row and set(row) <= _CLIENT_KEYS for row in rows):
         raise ValueError("each of [[clients]] has an id, perhaps a secret_file and any_token, and nothing else")
-    if not all(isinstance(row.get("any_token", False), bool) for row in rows):
-        raise ValueError("any_token of [[clients]] is true or false")
-    clients = [
-        Client(_text(row["id"]), _secret(row.get("secret_file"), base), row.get("any_token") is True) for row in rows
-    ]
+    clients = [_client(row, base) for row in rows]
     if len({client.client_id for client in clients}) != len(clients):
         raise ValueError("two clients have the same id")
     return {client.client_id: client for client in clients}
 
 
-def _secret(file: object, base: Path) -> Secret | None:
-    if file is None:
-        return None
-    path = base / Path(_text(file)).expanduser()
-    try:
-        secret = path.read_text("utf-8").partition("\n")[0].strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"the secret_file {path} cannot be read: {error}") from None
-    if len(secret) < _SHORTEST_SECRET:
-        raise ValueError(f"the secret in {path} is shorter than {_SHORTEST_SECRET} characters: `openssl rand -hex 32`")
-    return Secret(secret)
+def _client(row: Row, base: Path) -> Client:
+    shared = secret(row, "secret_file", base, shortest=SHORTEST_SECRET) if "secret_file" in row else None
+    return Client(text(row, "id"), shared, flag(row, "any_token"))
 
 
 def _database_url(value: object) -> Secret | None:
