@@ -2,10 +2,11 @@
 
     python tools/build_zipapp.py OUT
 
-Inside are bootgrant's ``acquire``, ``wire`` and ``cli.acquire``, h11, segno and the pure-Python half of PyYAML, as
-they are importable here, each with its licence. Every module is there twice: compiled for the Python that runs this
-script (any other version passes it over and takes the source, which costs some 0.2 s per start). The same sources and
-the same Python give the same bytes: names are sorted, times and modes are fixed, no path of this computer is inside.
+Inside are bootgrant's ``acquire``, ``wire``, ``trust`` and ``cli.acquire``, h11, segno and the pure-Python half of
+PyYAML, as they are importable here, each with its licence. Every module is there twice: compiled for the Python that
+runs this script (any other version passes it over and takes the source, which costs some 0.2 s per start). The same
+sources and the same Python give the same bytes: names are sorted, times and modes are fixed, no path of this computer
+is inside.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 SHEBANG = b"#!/usr/bin/env python3\n"
 LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the first moment that a zip file can name
-OURS = ("bootgrant/__init__.py", "bootgrant/cli/__init__.py", "bootgrant/cli/acquire.py")
+OURS = ("bootgrant/__init__.py", "bootgrant/cli/__init__.py", "bootgrant/cli/acquire.py", "bootgrant/trust.py")
 OUR_FOLDERS = ("bootgrant/acquire", "bootgrant/wire")
 MAIN = """\
 import sys

@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from bootgrant.trust import client_context
 from support.machine import DEVICE_GRANT, TALOS
 from support.proxies import Proxied, proxied
 from support.site import CONFIG, booting, wait_until
@@ -32,7 +33,7 @@ def proxy(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 def client(proxy: Proxied, address: str = "127.0.0.1") -> httpx.Client:
     """What comes from ``address`` to the machines' name."""
-    transport = httpx.HTTPTransport(verify=ssl.create_default_context(cafile=proxy.ca), local_address=address)
+    transport = httpx.HTTPTransport(verify=client_context(proxy.ca), local_address=address)
     return httpx.Client(transport=transport, base_url=proxy.machines, timeout=30)
 
 
@@ -50,7 +51,7 @@ def approved(proxy: Proxied, machine: httpx.Client, **variables: str) -> str:
 
 def raw(proxy: Proxied, request: bytes, *, version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3) -> bytes:
     """What comes back for these bytes inside TLS, until the proxy closes."""
-    context = ssl.create_default_context(cafile=proxy.ca)
+    context = client_context(proxy.ca)
     # Old versions of TLS are offered at this level only.
     context.set_ciphers("DEFAULT@SECLEVEL=0")
     context.minimum_version = context.maximum_version = version
@@ -145,7 +146,7 @@ def test_tls_is_1_2_or_later(proxy: Proxied) -> None:
 
 
 def test_people_have_their_own_name_and_neither_name_answers_for_the_other(proxy: Proxied) -> None:
-    context = ssl.create_default_context(cafile=proxy.ca)
+    context = client_context(proxy.ca)
     with httpx.Client(verify=context, base_url=proxy.people, follow_redirects=True) as person:
         page = person.get("/device")
         assert (page.status_code, page.url.path) == (200, "/login")

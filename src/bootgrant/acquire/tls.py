@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from bootgrant import trust
 from bootgrant.acquire.errors import BadParameter, TlsFailed
 
 _NOT_YET_VALID: Final = 9  # X509_V_ERR_* of OpenSSL
@@ -21,10 +22,8 @@ def client_context(ca: Path | None, authorities: str = "") -> ssl.SSLContext:
 
     Raises BadParameter for what holds no certificate that can be read.
     """
-    context = ssl.create_default_context()
+    context = trust.client_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    # Python 3.13 and newer refuse authorities without extensions that Go, and so Talos, does not ask for.
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     context.set_alpn_protocols(["http/1.1"])
     if ca is not None:
         try:

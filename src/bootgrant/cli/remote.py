@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import ssl
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -58,10 +57,12 @@ def ask_api(
 def _ask(server: str, token: str, asked: tuple[str, str, Mapping[str, Any] | None, Query]) -> Json | Refused:
     import httpx
 
+    from bootgrant.trust import client_context
+
     method, path, members, query = asked
     headers = {"authorization": f"Bearer {token}"}
     try:
-        with httpx.Client(timeout=_TIME_LIMIT, verify=ssl.create_default_context(), headers=headers) as client:
+        with httpx.Client(timeout=_TIME_LIMIT, verify=client_context(), headers=headers) as client:
             answer = client.request(method, f"{server}/api/v1/{path}", json=members, params=list(query))
     except httpx.ConnectError as error:
         return Refused("no_connection", f"{server} cannot be reached: {error}")

@@ -23,6 +23,7 @@ from bootgrant.acquire import tls
 from bootgrant.acquire.dial import TransportError, Trouble, connect, resolve
 from bootgrant.acquire.endpoint import Endpoint
 from bootgrant.doctor.findings import Finding, Level, Step
+from bootgrant.trust import client_context
 
 _LIMIT: Final = 10.0
 _SOON: Final = 14 * 86400.0
@@ -39,7 +40,7 @@ class Trust:
 
     def of_machine(self) -> ssl.SSLContext:
         """What a Talos node with these parameters trusts."""
-        context = ssl.create_default_context(cafile=certifi.where())
+        context = client_context(certifi.where())
         if self.early:
             tls.add_authorities(context, self.early)
         return context

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import smtplib
-import ssl
 from dataclasses import dataclass
 from email.message import EmailMessage
 from email.utils import formatdate
@@ -12,6 +11,7 @@ from enum import Enum
 from typing import Final
 
 from bootgrant.ports.messenger import Notice, NotSent
+from bootgrant.trust import client_context
 from bootgrant.wire.secret import Secret
 
 _SECONDS: Final = 15.0
@@ -44,7 +44,7 @@ class Email:
         try:
             with self._connect() as server:
                 if self.security is Security.STARTTLS:
-                    server.starttls(context=ssl.create_default_context())
+                    server.starttls(context=client_context())
                 if self.user and self.password:
                     server.login(self.user, self.password.reveal())
                 server.send_message(mail)
@@ -60,7 +60,7 @@ class Email:
 
     def _connect(self) -> smtplib.SMTP:
         if self.security is Security.TLS:
-            return smtplib.SMTP_SSL(self.host, self.port, timeout=_SECONDS, context=ssl.create_default_context())
+            return smtplib.SMTP_SSL(self.host, self.port, timeout=_SECONDS, context=client_context())
         return smtplib.SMTP(self.host, self.port, timeout=_SECONDS)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -10,6 +9,7 @@ from typing import Final
 import httpx
 
 from bootgrant.ports.messenger import NotSent
+from bootgrant.trust import client_context
 from bootgrant.wire.secret import Secret
 
 _SECONDS: Final = 10.0
@@ -32,9 +32,7 @@ class Address:
 async def post(address: Address, body: bytes, headers: Mapping[str, str]) -> None:
     """Send ``body``; redirects are not followed. Raises NotSent."""
     try:
-        async with httpx.AsyncClient(
-            timeout=_SECONDS, follow_redirects=False, verify=ssl.create_default_context()
-        ) as client:
+        async with httpx.AsyncClient(timeout=_SECONDS, follow_redirects=False, verify=client_context()) as client:
             answer = await client.post(
                 address.url.reveal(), content=body, headers={"content-type": "application/json", **headers}
             )

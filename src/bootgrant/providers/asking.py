@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -16,6 +15,7 @@ import httpx
 from bootgrant.ports.clock import Clock
 from bootgrant.ports.token_verifier import ProviderUnavailable
 from bootgrant.providers.settings import ProviderSettings
+from bootgrant.trust import client_context
 
 log = logging.getLogger("bootgrant.providers")
 
@@ -84,7 +84,7 @@ class Provider:
 
     async def _read(self, method: str, url: str, what: Mapping[str, Any]) -> ProviderAnswer:
         if self._client is None:
-            verify = ssl.create_default_context(cafile=self._ca_file) if self._ca_file else True
+            verify = client_context(self._ca_file) if self._ca_file else True
             # Questions are rare, and a connection that was kept may be closed by the other end just when it is used.
             limits = httpx.Limits(max_keepalive_connections=0)
             self._client = httpx.AsyncClient(verify=verify, timeout=self._timeout, limits=limits)

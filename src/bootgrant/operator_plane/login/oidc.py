@@ -5,7 +5,6 @@ OpenID Connect Core sections 3.1.2 and 3.1.3, Discovery section 4, RP-Initiated 
 
 from __future__ import annotations
 
-import ssl
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from joserfc.jwk import KeySet
 
 from bootgrant.approval.claims import Claims, RoleRule, values_of
 from bootgrant.ports.identity_provider import Person, ProviderDown, ProviderSettings, ProviderWrong, Request
+from bootgrant.trust import client_context
 from bootgrant.wire.secret import Secret
 
 _TIME_LIMIT: Final = 10.0
@@ -67,7 +67,7 @@ class OidcProvider:
         self._now = now
         self._steady = steady
         self._known = _Known()
-        self._trusted = ssl.create_default_context()
+        self._trusted = client_context()
 
     @property
     def provider_id(self) -> str:
