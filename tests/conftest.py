@@ -7,6 +7,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How long an example takes is a matter of the computer and of what else runs on it, not of right and wrong.
+settings.register_profile("bootgrant", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("bootgrant")
 
 # A CI that runs in the background may have SIGINT ignored, and every program that a test starts would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
