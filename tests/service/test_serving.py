@@ -70,6 +70,58 @@ def test_a_request_that_two_servers_could_read_differently_is_refused(site: Serv
     assert "<html" not in answer
 
 
+BOTH_WAYS = ["/token", "/introspect"]
+TWO_HOSTS = f"Host: a\r\nHost: b\r\n{FORM}"
+
+
+@pytest.mark.parametrize("path", BOTH_WAYS)
+@pytest.mark.parametrize(
+    ("version", "headers"),
+    [
+        ("HTTP/1.1", "Transfer-Encoding: gzip, chunked\r\n"),
+        ("HTTP/1.0", "Connection: keep-alive\r\nTransfer-Encoding: chunked\r\n"),
+        ("HTTP/2.0", "Content-Length: 0\r\n"),
+    ],
+)
+def test_a_body_or_version_that_only_some_servers_understand_ends_the_connection(
+    site: Served, path: str, version: str, headers: str
+) -> None:
+    answer = raw(site, f"POST {path} {version}\r\nHost: x\r\n{FORM}{headers}\r\n0\r\n\r\n")
+    assert answer.startswith("HTTP/1.1 400 ")
+    assert '"invalid_request"' in answer
+
+
+@pytest.mark.parametrize("path", BOTH_WAYS)
+def test_what_stands_behind_a_refused_request_is_no_request(site: Served, path: str) -> None:
+    smuggled = f"POST /device/code HTTP/1.1\r\nHost: x\r\n{FORM}Content-Length: {len(BODY)}\r\n\r\n{BODY}"
+    before = site.log.count("asks:")
+    answer = raw(site, f"POST {path} HTTP/1.1\r\n{TWO_HOSTS}Content-Length: 0\r\n\r\n{smuggled}")
+    assert answer.startswith("HTTP/1.1 400 ")
+    assert answer.lower().count("connection: close") == answer.count("HTTP/1.1") == 1
+    assert httpx.post(f"{site.url}/device/code", data=TALOS, trust_env=False).status_code == 200
+    assert site.log.count("asks:") == before + 1
+
+
+@pytest.mark.parametrize("path", ["/token", "/device/code", "/config", "/healthz"])
+def test_the_answer_to_head_has_no_body(site: Served, path: str) -> None:
+    answer = raw(site, f"HEAD {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    assert answer.startswith(("HTTP/1.1 405 ", "HTTP/1.1 200 "))
+    assert answer.endswith("\r\n\r\n")
+
+
+@pytest.mark.parametrize("path", ["/device/code", "/%64evice/code"])
+def test_a_trailer_behind_the_body_is_no_header(tmp_path: Path, path: str) -> None:
+    """A proxy puts its headers in front, and some hand on what a client puts behind."""
+    with served(tmp_path, settings='trusted_proxies = ["127.0.0.1/32"]') as site:
+        answer = raw(
+            site,
+            f"POST {path} HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 192.0.2.7\r\nConnection: close\r\n{FORM}"
+            f"Transfer-Encoding: chunked\r\n\r\n{len(BODY):x}\r\n{BODY}\r\n0\r\nX-Forwarded-For: 10.1.2.3\r\n\r\n",
+        )
+    assert answer.startswith("HTTP/1.1 403 ")
+    assert "192.0.2.7" in answer
+
+
 def test_a_request_that_does_not_get_on_is_ended(site: Served) -> None:
     """The limit is 15 s; three kinds of stalling wait for it at once."""
     port = int(site.url.rpartition(":")[2])

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import Final
 
 from bootgrant.asgi.types import Send
 
 Headers = tuple[tuple[bytes, bytes], ...]
+CLOSE: Final = (b"connection", b"close")
 _NEVER_STORED: Headers = (
     (b"cache-control", b"no-store"),
     (b"pragma", b"no-cache"),
@@ -31,6 +33,11 @@ class Answer:
     def headers(self) -> Headers:
         """All of them."""
         return (*self._own, *_NEVER_STORED, (b"content-length", b"%d" % len(self.body)))
+
+    @property
+    def closes(self) -> bool:
+        """Whether the connection is to end with it."""
+        return CLOSE in self._own
 
     @property
     def rest(self) -> bytes:

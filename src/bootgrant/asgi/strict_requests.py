@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from bootgrant.asgi.answer import Answer, json_answer
+from bootgrant.asgi.answer import CLOSE, Answer, json_answer
 from bootgrant.asgi.types import App, Receive, Scope, Send
 
 _ONCE: Final = (b"host", b"content-length", b"transfer-encoding", b"authorization", b"content-type")
+_VERSIONS: Final = ("1.1", "1.0")
 _HOST: Final = re.compile(rb"[A-Za-z0-9._~%:\[\]-]+")
 
 
 @dataclass(frozen=True, slots=True)
 class StrictRequests:
-    """RFC 9112 sections 3.2 and 6.3: one Host, one length, and not a length and chunks at once."""
+    """RFC 9112 sections 3.2, 6.1 and 6.3: one Host, one length, or chunks and nothing else."""
 
     app: App
 
@@ -33,7 +34,7 @@ def refuse_ambiguous(scope: Scope) -> Answer | None:
     told = _ambiguous(scope)
     if told is None:
         return None
-    return json_answer(400, {"error": "invalid_request", "error_description": told}, ((b"connection", b"close"),))
+    return json_answer(400, {"error": "invalid_request", "error_description": told}, (CLOSE,))
 
 
 def _ambiguous(scope: Scope) -> str | None:
@@ -47,8 +48,18 @@ def _ambiguous(scope: Scope) -> str | None:
             return "the header host is missing"
     elif not _is_host(scope["headers"][names.index(b"host")][1]):
         return "the header host is not a name with an optional port"
-    if b"transfer-encoding" in names and b"content-length" in names:
+    if scope.get("http_version", "1.1") not in _VERSIONS:
+        return "this is not HTTP/1.1"
+    return _ambiguous_body(scope, names) if b"transfer-encoding" in names else None
+
+
+def _ambiguous_body(scope: Scope, names: list[bytes]) -> str | None:
+    if b"content-length" in names:
         return "the body has a length and chunks"
+    if scope.get("http_version") == "1.0":
+        return "the body has chunks, which HTTP/1.0 does not know"
+    if scope["headers"][names.index(b"transfer-encoding")][1].strip().lower() != b"chunked":
+        return "the body has another transfer coding than chunked"
     return None
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
-from bootgrant.asgi.answer import Answer, Headers, json_answer
+from bootgrant.asgi.answer import CLOSE, Answer, Headers, json_answer
 from bootgrant.asgi.body_limit import BodyTooLarge, BodyTooSlow, ClientGone, read_body_in_time
 from bootgrant.asgi.client_address import AllowedNetworks, client_address
 from bootgrant.asgi.types import Receive, Scope, Send
@@ -140,8 +140,8 @@ UNAVAILABLE: Final = oauth_error(
 )
 
 TOO_LARGE: Final = oauth_error(
-    ErrorCode.INVALID_REQUEST, f"the body is larger than {REQUEST_BODY >> 10} KiB", 413, ((b"connection", b"close"),)
+    ErrorCode.INVALID_REQUEST, f"the body is larger than {REQUEST_BODY >> 10} KiB", 413, (CLOSE,)
 )
 TOO_SLOW: Final = oauth_error(
-    ErrorCode.INVALID_REQUEST, f"the body took longer than {REQUEST_SECONDS:.0f} s", 408, ((b"connection", b"close"),)
+    ErrorCode.INVALID_REQUEST, f"the body took longer than {REQUEST_SECONDS:.0f} s", 408, (CLOSE,)
 )

@@ -21,7 +21,7 @@ from typing import Any, Final, cast
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from bootgrant.asgi.answer import Answer
+from bootgrant.asgi.answer import CLOSE, Answer
 from bootgrant.asgi.eager import Done, Rest, start
 from bootgrant.asgi.strict_requests import refuse_ambiguous
 from bootgrant.asgi.trusted_proxies import TrustedProxies
@@ -35,11 +35,10 @@ NEVER: Final = float("inf")
 _SOONEST: Final = 0.05
 _FIRST_WORD: Final = 2.0
 """Seconds that a connection has for its first request when the server stops."""
-_CLOSE: Final = ((b"connection", b"close"),)
 _LONG_HEAD: Final = oauth_error(
-    ErrorCode.INVALID_REQUEST, f"the address and the headers are larger than {REQUEST_HEAD >> 10} KiB", 431, _CLOSE
+    ErrorCode.INVALID_REQUEST, f"the address and the headers are larger than {REQUEST_HEAD >> 10} KiB", 431, (CLOSE,)
 )
-_UNREADABLE: Final = oauth_error(ErrorCode.INVALID_REQUEST, "this is not HTTP/1.1", 400, _CLOSE)
+_UNREADABLE: Final = oauth_error(ErrorCode.INVALID_REQUEST, "this is not HTTP/1.1", 400, (CLOSE,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,19 +197,25 @@ class PatientProtocol(HttpToolsProtocol):
         if self._answering:
             return
         path = self.url.partition(b"?")[0]
-        if self._is_answered() and path in self.way.endpoints and not self.expect_100_continue:
-            self._path = path
+        # What the parser appends from here on are trailers, which are nobody's headers (RFC 9110 section 6.5.1).
+        head, self.headers = self.headers, []
+        if self._is_answered() and path in self.way.endpoints and self._is_plain_post():
+            self._path, self._head = path, head
             self._body: list[bytes] = []
             self._size = 0
             return
         self._ends_at = NEVER
-        url, headers, expects = self.url, self.headers, self.expect_100_continue
+        url, expects = self.url, self.expect_100_continue
         super().on_message_begin()
-        self.url, self.headers, self.expect_100_continue = url, headers, expects
-        self.scope["headers"] = headers
+        self.url, self.expect_100_continue = url, expects
+        self.scope["headers"] = head
         super().on_headers_complete()
         if not self._keep_alive:
             self.cycle.keep_alive = False
+
+    def _is_plain_post(self) -> bool:
+        # The answer to HEAD has no body, and uvicorn knows that.
+        return self.parser.get_method() == b"POST" and not self.expect_100_continue
 
     def on_body(self, body: bytes) -> None:
         self._unread = 0
@@ -243,7 +248,7 @@ class PatientProtocol(HttpToolsProtocol):
             "http_version": self.parser.get_http_version(),
             "method": self.parser.get_method().decode("ascii"),
             "path": path.decode("ascii"),
-            "headers": self.headers,
+            "headers": self._head,
             "client": self.client,
         }
         self._gone = self.loop.create_future()
@@ -272,20 +277,23 @@ class PatientProtocol(HttpToolsProtocol):
         return self.way.endpoints[path].cut_short(path.decode("ascii"), answer)
 
     def _write(self, answer: Answer | None) -> None:
-        """Write the whole answer and be ready for the next request, or close."""
-        self._answering, self._path, self._gone = False, None, None
+        """Write the whole answer and be ready for the next request, or close: then nothing more is read here."""
+        self._gone = None
         if answer is None or self.transport.is_closing():
             return
         lines = [STATUS_LINE[answer.status]]
         for name, value in self.server_state.default_headers:
             lines += (name, b": ", value, b"\r\n")
-        if not self._keep_alive:
+        if answer.closes:
+            self._keep_alive = False
+        elif not self._keep_alive:
             lines.append(b"connection: close\r\n")
         lines.append(answer.rest)
         self.transport.write(b"".join(lines))
         if not self._keep_alive:
             self.transport.close()
             return
+        self._answering, self._path = False, None
         self.server_state.total_requests += 1
         self._idle = True
         self._ends_at = monotonic() + self.timeout_keep_alive
