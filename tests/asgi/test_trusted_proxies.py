@@ -58,6 +58,16 @@ async def test_x_forwarded_for_is_counted_from_the_right(value: bytes, address: 
         (b'for=6.6.6.6, for="192.0.2.7:80"', "192.0.2.7"),
         (b'For="[2001:db8::7]:4711"', "2001:db8::7"),
         (b"for=_hidden", "10.0.0.1"),
+        (b"for=6.6.6.6;host=a;proto=http , for=10.0.0.9 ; proto=https", "6.6.6.6"),
+        (b'for=192.0.2.7;host="a,for=6.6.6.6"', "192.0.2.7"),
+        (b'for=192.0.2.7;host="a;for=6.6.6.6"', "192.0.2.7"),
+        (b"for=192.0.2.7;host=a;for=6.6.6.6", "10.0.0.1"),
+        (b"for=6.6.6.6, proto=https", "10.0.0.1"),
+        (b'for=6.6.6.6;x=", for=192.0.2.7;host="boot"', "10.0.0.1"),
+        (b'for=6.6.6.6;x="', "10.0.0.1"),
+        (b"for=6.6.6.6,", "10.0.0.1"),
+        (b"for=6.6.6.6;", "10.0.0.1"),
+        (b"6.6.6.6", "10.0.0.1"),
     ],
 )
 async def test_forwarded_is_understood_too(value: bytes, address: str) -> None:
@@ -74,6 +84,11 @@ async def test_without_trusted_proxies_nothing_is_read() -> None:
 
 async def test_repeated_headers_are_one_chain() -> None:
     headers = ((b"x-forwarded-for", b"6.6.6.6"), (b"x-forwarded-for", b"192.0.2.7"))
+    assert await seen("10.0.0.1", *headers) == "192.0.2.7"
+
+
+async def test_a_quote_left_open_in_one_header_swallows_no_other() -> None:
+    headers = ((b"forwarded", b'for=6.6.6.6;x="'), (b"forwarded", b'for=192.0.2.7;host="boot"'))
     assert await seen("10.0.0.1", *headers) == "192.0.2.7"
 
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from bootgrant.asgi.client_address import AllowedNetworks, client_address
 from bootgrant.asgi.types import App, Receive, Scope, Send
 
-_FORWARDED_FOR = re.compile(r"""(?:^|[;,])\s*for\s*=\s*("(?:[^"\\]|\\.)*"|[^;,\s]+)""", re.IGNORECASE)
+# One parameter of an element, and what ends it; a value in quotes may hold commas, and be a client's invention.
+_PARAMETER = re.compile(r"""\s*([^\s=;,"]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;,\s"]+)\s*([;,]|$)""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +56,34 @@ class TrustedProxies:
 
 def _hops(scope: Scope) -> list[str]:
     """Addresses in the order in which they were appended; ``X-Forwarded-For`` when both headers are there."""
-    chain = _joined(scope, b"x-forwarded-for")
+    chain = ",".join(_lines(scope, b"x-forwarded-for"))
     if chain:
         return chain.split(",")
-    return [value.strip('"') for value in _FORWARDED_FOR.findall(_joined(scope, b"forwarded"))]
+    return [hop for line in _lines(scope, b"forwarded") for hop in _forwarded(line)]
 
 
-def _joined(scope: Scope, name: bytes) -> str:
-    return ",".join(value.decode("latin-1") for key, value in scope["headers"] if key == name)
+def _lines(scope: Scope, name: bytes) -> list[str]:
+    return [value.decode("latin-1") for key, value in scope["headers"] if key == name]
+
+
+def _forwarded(line: str) -> list[str]:
+    """The ``for`` of each element, empty for one that has none; one empty hop for a line that is not well formed."""
+    hops: list[str] = []
+    at, hop = 0, ""
+    while at < len(line):
+        parameter = _PARAMETER.match(line, at)
+        if parameter is None:
+            return [""]
+        name, value, end = parameter.groups()
+        if name.lower() == "for":
+            if hop:
+                return [""]
+            hop = value.strip('"')
+        if end != ";":
+            hops.append(hop)
+            hop = ""
+        at = parameter.end()
+    return [*hops, ""] if line.endswith((";", ",")) else hops
 
 
 def _address(hop: str) -> str | None:
