@@ -71,6 +71,17 @@ def test_a_killed_migration_leaves_a_lock_that_can_be_broken(address: PostgresAd
     assert migrate(address, break_lock=True) == []
 
 
+def test_a_migration_that_is_killed_before_it_is_noted_leaves_nothing_behind(address: PostgresAddress) -> None:
+    with connect(address) as connection:
+        connection.execute("ALTER TABLE api_tokens DROP COLUMN owner")
+        connection.execute("DELETE FROM _yoyo_migration WHERE migration_id LIKE '0007%'")
+        connection.execute("ALTER TABLE _yoyo_migration ADD CONSTRAINT killed CHECK (migration_id NOT LIKE '0007%')")
+        with pytest.raises(StoreUnavailable, match="killed"):
+            migrate(address)
+        connection.execute("ALTER TABLE _yoyo_migration DROP CONSTRAINT killed")
+        assert len(migrate(address)) == 1
+
+
 @pytest.mark.parametrize(
     "url",
     [

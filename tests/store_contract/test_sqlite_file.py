@@ -85,6 +85,20 @@ def test_a_file_whose_migration_was_killed_is_opened_by_the_next_server(tmp_path
     SqliteDatabase(tmp_path, NOW).close()
 
 
+def test_a_migration_that_is_killed_before_it_is_noted_leaves_nothing_behind(tmp_path: Path) -> None:
+    SqliteDatabase(tmp_path, NOW).close()
+    with closing(sqlite3.connect(tmp_path / "bootgrant.sqlite3")) as older:
+        older.executescript(
+            "ALTER TABLE api_tokens DROP COLUMN owner; DELETE FROM _yoyo_migration WHERE migration_id LIKE '0007%';"
+            "CREATE TRIGGER killed BEFORE INSERT ON _yoyo_migration BEGIN SELECT RAISE(ABORT, 'killed'); END;"
+        )
+    with pytest.raises(StoreUnavailable, match="killed"):
+        SqliteDatabase(tmp_path, NOW)
+    with closing(sqlite3.connect(tmp_path / "bootgrant.sqlite3")) as next_time:
+        next_time.execute("DROP TRIGGER killed")
+    SqliteDatabase(tmp_path, NOW).close()
+
+
 def test_a_file_that_is_damaged_is_refused_with_its_name(tmp_path: Path) -> None:
     (tmp_path / "bootgrant.sqlite3").write_bytes(b"no database at all, but long enough to look at" * 100)
     with pytest.raises(StoreUnavailable, match=r"bootgrant\.sqlite3"):

@@ -10,7 +10,7 @@ from yoyo.exceptions import LockTimeout
 from yoyo.migrations import default_migration_table
 
 from bootgrant.ports.grant_store import StoreUnavailable
-from bootgrant.store.migrations import known_migrations, refuse_newer
+from bootgrant.store.migrations import apply_missing, known_migrations, refuse_newer
 from bootgrant.store.postgres.address import PostgresAddress
 from bootgrant.store.postgres.connections import Connection, reason_of
 
@@ -37,10 +37,9 @@ def migrate(
                 backend.ensure_internal_schema_updated()
                 applied = {row[0] for row in backend.execute(_APPLIED).fetchall()}
                 refuse_newer(str(address), applied, {migration.id for migration in migrations})
-                missing = backend.to_apply(migrations)
-                backend.apply_migrations(missing)
+                made = apply_missing(backend, migrations)
                 backend.execute("DELETE FROM agreed WHERE name = :name", {"name": forget})
-                return [migration.id for migration in missing]
+                return made
     except LockTimeout as error:
         raise StoreUnavailable(
             f"{address} is being migrated by another process; if that one was killed: bootgrant migrate --break-lock"

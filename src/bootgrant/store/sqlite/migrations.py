@@ -11,7 +11,7 @@ from yoyo import get_backend
 from yoyo.migrations import MigrationList
 
 from bootgrant.ports.grant_store import StoreUnavailable
-from bootgrant.store.migrations import known_migrations, refuse_newer
+from bootgrant.store.migrations import apply_missing, known_migrations, refuse_newer
 
 
 def migrate(database: Path) -> list[str]:
@@ -36,9 +36,7 @@ def _apply(database: Path, migrations: MigrationList) -> list[str]:
         # The folder's lock is held, so a lock in the file was left by a process that was killed while it migrated.
         backend.break_lock()
         with backend.lock():
-            missing = backend.to_apply(migrations)
-            backend.apply_migrations(missing)
-            return [migration.id for migration in missing]
+            return apply_missing(backend, migrations)
     finally:
         backend.connection.close()
 
