@@ -14,25 +14,8 @@ ALTER TABLE operators ADD COLUMN issuer TEXT NOT NULL DEFAULT '';
 
 ALTER TABLE operators ADD COLUMN subject TEXT NOT NULL DEFAULT '';
 
-CREATE UNIQUE INDEX operators_by_subject ON operators (issuer, subject) WHERE issuer <> '';
-
--- Sessions of the version before do not say when and how they began: people sign in again.
+-- Sessions of the version before do not say when and how they began: people sign in again. 0008 makes the table anew.
 DROP TABLE sessions;
-
-CREATE TABLE sessions (
-    digest           BYTEA PRIMARY KEY,
-    operator         TEXT NOT NULL REFERENCES operators (name) ON DELETE CASCADE,
-    created_at       DOUBLE PRECISION NOT NULL,
-    seen_at          DOUBLE PRECISION NOT NULL,
-    authenticated_at DOUBLE PRECISION NOT NULL,
-    via              TEXT NOT NULL,
-    stage            TEXT NOT NULL,
-    address          TEXT NOT NULL,
-    browser          TEXT NOT NULL,
-    sealed           TEXT NOT NULL
-);
-
-CREATE INDEX sessions_by_operator ON sessions (operator);
 
 CREATE TABLE passkeys (
     credential_id BYTEA PRIMARY KEY,
