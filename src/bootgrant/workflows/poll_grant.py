@@ -57,11 +57,13 @@ class PollGrant:
 
         Raises StoreUnavailable.
         """
+        # Before anything is waited for: a store that stands still makes no patient machine a hasty one.
+        arrived = self.clock.steady()
         digest = device_code_digest(code)
         grant = await self.store.find_by_device_code(digest)
         if grant is None or grant.client_id != client_id:
             return PollRefused(ErrorCode.INVALID_GRANT)
-        if not self._pace(grant.grant_id).arrive(self.clock.steady()):
+        if not self._pace(grant.grant_id).arrive(arrived):
             return PollRefused(ErrorCode.SLOW_DOWN)
         if self.rules.hold <= 0 and grant.state_at(self.clock.now()) is GrantState.PENDING:
             return PENDING
