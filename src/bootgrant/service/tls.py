@@ -30,10 +30,14 @@ class ServerTls:
             raise SettingsError(named) from error
 
     def reload_when_changed(self) -> None:
-        """Look whether the files changed, and take them over when they fit together; else keep what there is."""
+        """Look whether the files changed, and take them over when they fit together; else keep what there is.
+
+        What cannot be used is told once, and tried again when one of the files changes again.
+        """
         seen = _state(self._files)
         if seen == self._seen:
             return
+        self._seen = seen
         try:
             # A pair that does not fit would damage the context in use, so it is tried on another one first.
             self._load(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
@@ -41,20 +45,25 @@ class ServerTls:
         except (OSError, ssl.SSLError) as error:
             log.error("the new certificate cannot be used, the old one stays: %s", error)  # noqa: TRY400
             return
-        self._seen = seen
         log.info("new certificate from %s", self._files.certificate)
 
     def _load(self, context: ssl.SSLContext) -> None:
-        context.load_cert_chain(self._files.certificate, self._files.key)
+        # Without an answer of ours, OpenSSL asks for a passphrase on the terminal, and everything stands still.
+        context.load_cert_chain(self._files.certificate, self._files.key, password=_no_passphrase)
 
 
-def _state(files: TlsFiles) -> tuple[tuple[int, int, int], ...]:
+def _no_passphrase() -> str:
+    raise ssl.SSLError("the key is protected by a passphrase; write it without one, readable by the server alone")
+
+
+def _state(files: TlsFiles) -> tuple[tuple[int, ...], ...]:
     return tuple(_file_state(path) for path in (files.certificate, files.key))
 
 
-def _file_state(path: Path) -> tuple[int, int, int]:
+def _file_state(path: Path) -> tuple[int, ...]:
     try:
         status = path.stat()
     except OSError:
-        return (0, 0, 0)
-    return (status.st_ino, status.st_mtime_ns, status.st_size)
+        return ()
+    # The time of the last change includes that of the permissions.
+    return (status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size)

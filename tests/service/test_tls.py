@@ -1,0 +1,50 @@
+"""The server's certificate: what cannot be used is told once and in words, and what can be is taken over."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from bootgrant.service.settings import SettingsError, TlsFiles
+from bootgrant.service.tls import ServerTls
+from support.parts import program
+
+
+def make(folder: Path, *protection: str) -> TlsFiles:
+    """A new pair under the same two names; ``protection`` are words for openssl."""
+    files = TlsFiles(folder / "cert.pem", folder / "cert.key")
+    subprocess.run(
+        [
+            str(program("openssl", "openssl")), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+            *(protection or ("-nodes",)), "-days", "2", "-subj", "/CN=boot", "-keyout", str(files.key),
+            "-out", str(files.certificate),
+        ],
+        check=True,
+        capture_output=True,
+    )  # fmt: skip
+    return files
+
+
+def test_a_key_with_a_passphrase_is_refused_and_nobody_is_asked_for_it(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="protected by a passphrase"):
+        ServerTls(make(tmp_path, "-passout", "pass:geheim"))
+
+
+def test_a_certificate_that_cannot_be_used_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    files = make(tmp_path)
+    tls = ServerTls(files)
+    files.certificate.write_text("half of a certificate")
+    for _ in range(3):
+        tls.reload_when_changed()
+    assert caplog.text.count("the old one stays") == 1
+    files.certificate.unlink()
+    for _ in range(3):
+        tls.reload_when_changed()
+    assert caplog.text.count("the old one stays") == 2
+    make(tmp_path)
+    tls.reload_when_changed()
+    assert caplog.text.count("new certificate from") == 1
