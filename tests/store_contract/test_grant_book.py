@@ -7,6 +7,7 @@ from functools import partial
 
 import pytest
 
+from bootgrant.approval.audit import AuditEvent
 from bootgrant.approval.grant import Decision, DeviceGrant, GrantState, Refusal
 from bootgrant.ports.grant_store import StoreUnavailable, UserCodeTaken
 from bootgrant.store.grant_book import Batch, GrantBook
@@ -25,13 +26,13 @@ class SlowDisk(MemoryJournal):
         super().__init__()
         self.begun = asyncio.Event()
         self.may_end = asyncio.Event()
-        self.broken = False
+        self.broken: Exception | None = None
 
     async def write(self, batch: Batch) -> None:
         self.begun.set()
         await self.may_end.wait()
-        if self.broken:
-            raise StoreUnavailable("disk full")
+        if self.broken is not None:
+            raise self.broken
         await super().write(batch)
 
 
@@ -62,25 +63,40 @@ async def test_two_decisions_while_the_disk_is_slow_are_still_one_after_the_othe
     assert outcomes[1] is Refusal.ALREADY_DECIDED
 
 
-async def test_a_failed_write_is_told_to_all_who_waited_and_leaves_no_trace() -> None:
+@pytest.mark.parametrize("failure", [StoreUnavailable("disk full"), OverflowError("a number that no column takes")])
+async def test_a_failed_write_is_told_to_all_who_waited_and_leaves_no_trace(failure: Exception) -> None:
     disk, (grant, _) = SlowDisk(), pending_grant()
     index = GrantIndex()
     index.put(grant)
     book = GrantBook(index, disk)
     other, _ = pending_grant(identity=other_machine(1))
-    disk.broken = True
+    disk.broken = failure
     waiting: list[asyncio.Task[object]] = [asyncio.create_task(book.change_grant(grant.grant_id, APPROVE))]
     await disk.begun.wait()
     waiting.append(asyncio.create_task(book.change_grant(grant.grant_id, APPROVE)))
     waiting.append(asyncio.create_task(book.open_grant(other)))
     await asyncio.sleep(0)
     disk.may_end.set()
-    outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+    async with asyncio.timeout(10):
+        outcomes = await asyncio.gather(*waiting, return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [StoreUnavailable] * 3
-    disk.broken = False
+    disk.broken = None
     assert await book.find_grant(grant.grant_id) == grant
     assert isinstance(await book.change_grant(grant.grant_id, APPROVE), DeviceGrant)
     await book.open_grant(other)
+
+
+async def test_a_step_whose_event_cannot_be_made_is_not_taken() -> None:
+    (grant, _), book = pending_grant(), GrantBook(GrantIndex(), MemoryJournal())
+    await book.open_grant(grant)
+
+    def fails(_grant: DeviceGrant) -> AuditEvent:
+        raise ValueError("no event")
+
+    with pytest.raises(ValueError, match="no event"):
+        await book.change_grant(grant.grant_id, APPROVE, audit=fails)
+    await book.open_grant(pending_grant(identity=other_machine(1))[0])
+    assert await book.find_grant(grant.grant_id) == grant
 
 
 async def test_a_user_code_is_taken_from_the_moment_it_is_asked_for() -> None:

@@ -140,11 +140,11 @@ class GrantBook:
             return Refusal.UNKNOWN
         after = rule(before)
         if isinstance(after, DeviceGrant) and after != before:
+            events = [] if audit is None else [audit(after)]
             self._stage(after)
             if delivery is not None:
                 self._batch.deliveries.append((grant_id, delivery))
-            if audit is not None:
-                self._batch.events.append(audit(after))
+            self._batch.events += events
             await self._durable()
             count_step(self._counts, before, after)
         elif grant_id in self._ahead:
@@ -188,7 +188,7 @@ class GrantBook:
                 try:
                     if batch.opened or batch.grants:
                         await self._journal.write(batch)
-                except StoreUnavailable as error:
+                except Exception as error:  # noqa: BLE001  (whatever it was, nobody may wait for ever)
                     self._fail(waiters, error)
                 else:
                     self._publish(batch)
@@ -210,7 +210,7 @@ class GrantBook:
                 del self._ahead[grant_id]
             self._board.announce(grant_id)
 
-    def _fail(self, waiters: list[asyncio.Future[None]], error: StoreUnavailable) -> None:
+    def _fail(self, waiters: list[asyncio.Future[None]], error: Exception) -> None:
         """Nothing of what is ahead was kept; what was staged meanwhile may rest on it, so it goes too."""
         failed = [*waiters, *self._waiters]
         self._ahead.clear()
@@ -219,4 +219,4 @@ class GrantBook:
         self._batch, self._waiters = Batch(), []
         for waiter in failed:
             if not waiter.done():
-                waiter.set_exception(StoreUnavailable(str(error)))
+                waiter.set_exception(StoreUnavailable(str(error) or type(error).__name__))
