@@ -31,7 +31,8 @@ def test_a_mac_in_any_spelling_is_one_mac(spelling: str) -> None:
 @pytest.mark.parametrize(
     "junk",
     ["", "00000000-0000-0000-0000-000000000000", "FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF", "${uuid}", "Not Settable",
-     "03000200-0400-0500-0006-000700080009"],
+     "03000200-0400-0500-0006-000700080009", "00020003-0004-0005-0006-000700080009",
+     "78563412-3412-7856-90ab-cddeefaabbcc"],
 )  # fmt: skip
 def test_a_uuid_that_firmware_never_got_identifies_nobody(junk: str) -> None:
     assert canonical_uuid(junk) == ""

@@ -25,12 +25,11 @@ _JUNK_SERIALS = frozenset(
 _REPEATED = re.compile(r"([0fx.\-_ ])\1*", re.IGNORECASE)
 _HEX_UUID = re.compile(r"[0-9a-f]{32}")
 # All zeros, all F, and values that whole series of boards carry.
-_JUNK_UUIDS = frozenset(
+_KNOWN_JUNK = frozenset(
     {
         "00000000-0000-0000-0000-000000000000",
         "ffffffff-ffff-ffff-ffff-ffffffffffff",
         "03000200-0400-0500-0006-000700080009",
-        "00020003-0004-0005-0006-000700080009",
         "12345678-1234-5678-90ab-cddeefaabbcc",
         "12345678-1234-1234-1234-123456789012",
         "01234567-89ab-cdef-0123-456789abcdef",
@@ -71,6 +70,10 @@ def swapped_uuid(uuid: str) -> str:
     # Slices, because every machine that asks is looked at so.
     first = f"{uuid[6:8]}{uuid[4:6]}{uuid[2:4]}{uuid[:2]}"
     return f"{first}-{uuid[11:13]}{uuid[9:11]}-{uuid[16:18]}{uuid[14:16]}{uuid[18:]}"
+
+
+# Firmware of either kind has them.
+_JUNK_UUIDS = _KNOWN_JUNK | {swapped_uuid(uuid) for uuid in _KNOWN_JUNK}
 
 
 def one_order(uuid: str) -> str:
