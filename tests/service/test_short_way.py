@@ -226,6 +226,24 @@ def test_an_offered_upgrade_is_ignored_without_a_word_in_the_log(site: Served) -
 
 
 @pytest.mark.parametrize("path", ["/token", "/introspect"])
+def test_a_body_behind_an_offered_upgrade_is_not_taken_for_an_empty_one(site: Served, path: str) -> None:
+    with connect(site) as connection:
+        connection.sendall(request(path, poll_form("x"), "Connection: Upgrade", "Upgrade: h2c"))
+        status, told = read_answer(connection)
+        assert (status, told["error"]) == (400, "invalid_request")
+        assert "upgrade" in told["error_description"]
+        assert connection.recv(1) == b""
+
+
+def test_a_connection_on_which_an_upgrade_was_offered_ends_with_the_answer(site: Served) -> None:
+    with connect(site) as connection:
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+        answer = b"".join(iter(lambda: connection.recv(4096), b""))
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert b"connection: close" in answer
+
+
+@pytest.mark.parametrize("path", ["/token", "/introspect"])
 @pytest.mark.parametrize("host", ["", "a,b", "a b", "a/b", "a@b"])
 def test_a_host_that_can_be_read_in_two_ways_is_refused(site: Served, path: str, host: str) -> None:
     with connect(site) as connection:

@@ -12,6 +12,7 @@ from bootgrant.asgi.types import App, Receive, Scope, Send
 
 _ONCE: Final = (b"host", b"content-length", b"transfer-encoding", b"authorization", b"content-type")
 _VERSIONS: Final = ("1.1", "1.0")
+_LOST: Final = "a body behind an offered upgrade is not read: send it without the header upgrade"
 _HOST: Final = re.compile(rb"[A-Za-z0-9._~%:\[\]-]+")
 
 
@@ -50,7 +51,9 @@ def _ambiguous(scope: Scope) -> str | None:
         return "the header host is not a name with an optional port"
     if scope.get("http_version", "1.1") not in _VERSIONS:
         return "this is not HTTP/1.1"
-    return _ambiguous_body(scope, names) if b"transfer-encoding" in names else None
+    if b"transfer-encoding" in names:
+        return _ambiguous_body(scope, names)
+    return _LOST if b"upgrade" in names and b"content-length" in names else None
 
 
 def _ambiguous_body(scope: Scope, names: list[bytes]) -> str | None:
@@ -60,7 +63,7 @@ def _ambiguous_body(scope: Scope, names: list[bytes]) -> str | None:
         return "the body has chunks, which HTTP/1.0 does not know"
     if scope["headers"][names.index(b"transfer-encoding")][1].strip().lower() != b"chunked":
         return "the body has another transfer coding than chunked"
-    return None
+    return _LOST if b"upgrade" in names else None
 
 
 @lru_cache(maxsize=256)

@@ -199,6 +199,9 @@ class PatientProtocol(HttpToolsProtocol):
         path = self.url.partition(b"?")[0]
         # What the parser appends from here on are trailers, which are nobody's headers (RFC 9110 section 6.5.1).
         head, self.headers = self.headers, []
+        if self.parser.should_upgrade():
+            # It reads nothing more than this head.
+            self._keep_alive = False
         if self._is_answered() and path in self.way.endpoints and self._is_plain_post():
             self._path, self._head = path, head
             self._body: list[bytes] = []
