@@ -202,6 +202,16 @@ def test_tls_takes_a_new_certificate_without_a_restart_and_survives_a_bad_one(tm
         assert peer_name(port).endswith("second")
 
 
+def test_a_handshake_that_does_not_get_on_is_ended_as_soon_as_a_request(tmp_path: Path) -> None:
+    cert, key = certificate(tmp_path, "boot")
+    with served(tmp_path, settings=f'certificate = "{cert}"\nkey = "{key}"') as site:
+        port = int(site.url.rpartition(":")[2])
+        # Shorter than the minute that a handshake has elsewhere.
+        with socket.create_connection(("127.0.0.1", port), timeout=40) as connection:
+            connection.sendall(b"\x16\x03\x01\x02\x00\x01\x00")
+            assert connection.recv(1) == b""
+
+
 def test_a_socket_of_systemd_is_used_and_connections_wait_for_the_next_server(tmp_path: Path) -> None:
     with served(tmp_path) as site, socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]

@@ -11,6 +11,7 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import uvicorn
 import uvloop
@@ -29,6 +30,7 @@ from bootgrant.service.settings import SettingsError, Site
 from bootgrant.service.system import SystemClock, SystemEntropy
 from bootgrant.service.tls import ServerTls
 from bootgrant.sources.layered import LayeredSource
+from bootgrant.wire.limits import REQUEST_SECONDS
 from bootgrant.workflows.collect_ended import CollectEnded
 from bootgrant.workflows.record_snapshots import RecordSnapshots
 
@@ -42,6 +44,15 @@ _NO_PAGES = (
     "a socket for the pages was handed over, but operators.listen is empty: set it, or take the socket away "
     "(systemctl disable --now bootgrant-people.socket)"
 )
+
+
+class _Loop(uvloop.Loop):
+    """uvloop, which gives a TLS handshake 60 s and its end 30 s, with our patience for both."""
+
+    async def create_server(self, *args: Any, **options: Any) -> Any:
+        if options.get("ssl") is not None:
+            options |= {"ssl_handshake_timeout": REQUEST_SECONDS, "ssl_shutdown_timeout": REQUEST_SECONDS}
+        return await super().create_server(*args, **options)
 
 
 class _Server(uvicorn.Server):
@@ -84,7 +95,7 @@ def serve(site: Site, ready: Callable[[], None] = lambda: None, taken: Inherited
     """
     prepare_data_folder(site.data)
     tls = ServerTls(site.tls) if site.tls else None
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=_Loop) as runner:
         runner.run(_open_and_serve(site, tls, ready, taken or Inherited()))
 
 
