@@ -7,6 +7,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -140,6 +141,39 @@ def test_a_request_that_does_not_get_on_is_ended(site: Served) -> None:
         answers = [connection.recv(65536) for connection in connections]
     assert answers[:2] == [b"", b""]
     assert answers[2].startswith(b"HTTP/1.1 408 ")
+
+
+def test_a_connection_is_not_kept_by_a_byte_now_and_then(site: Served) -> None:
+    """Bodies that never end, of requests that are answered before and of one that waits for its body; empty lines."""
+    port = int(site.url.rpartition(":")[2])
+    head = f"HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
+    heads = [
+        f"GET /healthz {head}\r\n",
+        f"GET /config {head}Content-Length: 9999\r\n\r\n",
+        f"POST /login {head}Origin: {site.url}\r\n{FORM}Content-Length: 9999\r\n\r\n",
+    ]
+    until = time.monotonic() + 40
+    with contextlib.ExitStack() as stack:
+        open_ones = [stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=0.2)) for _ in heads]
+        for connection, begun in zip(open_ones, heads, strict=True):
+            connection.sendall(begun.encode())
+        while open_ones and time.monotonic() < until:
+            open_ones = [connection for connection in open_ones if not ended_by_server(connection)]
+        assert open_ones == []
+
+
+def ended_by_server(connection: socket.socket) -> bool:
+    """Whether it has ended; if not, it gets two bytes more."""
+    try:
+        if not connection.recv(65536):
+            return True
+        connection.sendall(b"\r\n")
+    except TimeoutError:
+        with contextlib.suppress(OSError):
+            connection.sendall(b"\r\n")
+    except OSError:
+        return True
+    return False
 
 
 def test_held_polls_are_answered_when_the_server_is_told_to_stop(tmp_path: Path) -> None:

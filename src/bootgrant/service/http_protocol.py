@@ -33,6 +33,8 @@ from bootgrant.wire.limits import ANSWER_SECONDS, REQUEST_BODY, REQUEST_HEAD, RE
 
 NEVER: Final = float("inf")
 _SOONEST: Final = 0.05
+_TELLING: Final = 1.0
+"""Seconds in which an endpoint may answer that a body was too slow."""
 _FIRST_WORD: Final = 2.0
 """Seconds that a connection has for its first request when the server stops."""
 _LONG_HEAD: Final = oauth_error(
@@ -173,6 +175,9 @@ class PatientProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         self._idle = not self.pipeline
+        if self._idle:
+            # uvicorn's own limit begins anew with every byte, and a byte need not begin a request.
+            self._ends_at = min(self._ends_at, self._next_begins_by())
         super().on_response_complete()
 
     def on_message_begin(self) -> None:
@@ -207,7 +212,8 @@ class PatientProtocol(HttpToolsProtocol):
             self._body: list[bytes] = []
             self._size = 0
             return
-        self._ends_at = NEVER
+        # The body has its own time, which an endpoint that reads it may tell the client of first.
+        self._ends_at = monotonic() + REQUEST_SECONDS + _TELLING
         url, expects = self.url, self.expect_100_continue
         super().on_message_begin()
         self.url, self.expect_100_continue = url, expects
@@ -232,6 +238,7 @@ class PatientProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         self._unread = 0
         if self._path is None:
+            self._ends_at = self._next_begins_by() if self._is_answered() else NEVER
             super().on_message_complete()
             return
         if self._answering:
@@ -299,9 +306,12 @@ class PatientProtocol(HttpToolsProtocol):
         self._answering, self._path = False, None
         self.server_state.total_requests += 1
         self._idle = True
-        self._ends_at = monotonic() + self.timeout_keep_alive
+        self._ends_at = self._next_begins_by()
         if self._timer is None:
             self._look_again()
+
+    def _next_begins_by(self) -> float:
+        return monotonic() + self.timeout_keep_alive
 
     def _look_again(self) -> None:
         wait = min(self._ends_at - monotonic(), REQUEST_SECONDS)
