@@ -61,6 +61,8 @@ def test_lists_come_from_the_environment_too(tmp_path: Path) -> None:
         (MINIMAL + "[networks]\nmachines = ['10.0.0.1/8']", "is no network"),
         (MINIMAL + "[[clients]]\nid = 'a'\nsecret = 'b'", "has an id, perhaps a secret_file"),
         ("public_url = 'boot.example'", "is no URL of a server"),
+        ("public_url = 'https://boot example'", "is no URL of a server"),
+        ("public_url = 'https://boot.example:84430'", "is no URL of a server"),
         ("public_url = 'https://boot.example/path'", "nothing behind it"),
         (MINIMAL + "listen = '8080'", "no address and port"),
         ("public_url = ", "is not TOML"),

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from bootgrant.approval.grant import GrantRules
 from bootgrant.machine_plane.clients import Client
@@ -326,11 +326,19 @@ def _listen(text: str) -> tuple[str, int]:
 
 def _public_url(text: str) -> str:
     parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if parts.scheme not in ("http", "https") or not parts.hostname or " " in parts.netloc or not _has_port(parts):
         raise ValueError(f'{text!r} is no URL of a server; write "https://boot.example.org" (scheme and host)')
     if parts.path not in ("", "/") or parts.query or parts.fragment or parts.username is not None:
         raise ValueError(f"{text!r} must be a scheme, a host and perhaps a port, nothing behind it")
     return f"{parts.scheme}://{parts.netloc}"
+
+
+def _has_port(parts: SplitResult) -> bool:
+    """Whether its port is none or a possible one."""
+    try:
+        return parts.port != 0
+    except ValueError:
+        return False
 
 
 def _file(value: object, base: Path) -> Path:
