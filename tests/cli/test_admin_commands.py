@@ -66,6 +66,15 @@ def test_deny_takes_effect_and_needs_a_reason(site: Served) -> None:
     assert told["decided_by"].endswith(" (admin.sock)")
 
 
+@pytest.mark.parametrize(
+    "words", [("deny", "BBBB-BBBB", "--reason", "a\udcffb"), ("approve", "\udcff"), ("operators", "disable", "\udcff")]
+)
+def test_bytes_that_are_no_text_are_refused_in_one_line(site: Served, words: tuple[str, ...]) -> None:
+    done = site.command(*words)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert "Traceback" not in done.stderr
+
+
 def test_an_unknown_code_is_one_line_and_status_1(site: Served) -> None:
     done = site.command("approve", "BBBB-BBBB")
     assert (done.returncode, done.stdout) == (1, "")

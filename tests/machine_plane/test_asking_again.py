@@ -128,6 +128,18 @@ async def test_there_is_room_again_when_requests_are_decided_or_over(small_site:
         await ask(small_site.client(), serial=f"Y{number}")
 
 
+async def test_where_no_room_is_left_a_machine_that_waits_can_still_ask_again(small_site: InProcess) -> None:
+    codes = [await ask(small_site.client(), serial=f"X{n}") for n in range(3)]
+    again = await ask(small_site.client(), serial="X1")
+    assert again["user_code"] != codes[1]["user_code"]
+    full = await small_site.client().post("/device/code", data=TALOS)
+    assert (full.status_code, len(await queue(small_site))) == (429, 3)
+    await ask(small_site.client("10.20.0.98"), serial="Y1")
+    await ask(small_site.client("10.20.0.99"), serial="Y2")
+    await ask(small_site.client("10.20.0.99"), serial="Y2")
+    assert (await small_site.client("10.20.0.97").post("/device/code", data=TALOS)).status_code == 429
+
+
 async def test_a_machine_that_asks_again_and_again_is_stopped_for_a_while_and_stops_nobody_else(
     small_site: InProcess,
 ) -> None:

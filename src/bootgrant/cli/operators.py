@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
         members = _members(args)
     except (OSError, ValueError) as error:
         return report(Refused("no_password", str(error)), as_json=args.json)
-    there = f"operators/{quote(args.name, safe='')}"
+    there = f"operators/{quote(args.name, safe='', errors='surrogateescape')}"
     match args.verb:
         case "add":
             answer = ask_people(args, "POST", "operators", {**members, "name": args.name})

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -39,6 +40,8 @@ def ask_api(
     args: argparse.Namespace, method: str, path: str, members: Mapping[str, Any] | None = None, query: Query = ()
 ) -> Json | Refused:
     """The answer of the server that ``args`` names to a request below ``/api/v1/``, or why there is none."""
+    if not _is_unicode([path, members, query]):
+        return Refused("usage", "a word of the command is no text in this terminal's encoding: write it anew")
     if args.server is None:
         return ask(args.config, method, path, members, query)
     if problem := _problem(args.server):
@@ -70,6 +73,15 @@ def _ask(server: str, token: str, asked: tuple[str, str, Mapping[str, Any] | Non
         unknown = "; whether it took effect, `bootgrant pending` shows" if method == "POST" else ""
         return Refused("no_answer", f"{server} did not answer ({type(error).__name__}){unknown}")
     return read_answer(answer.status_code, answer.content, server)
+
+
+def _is_unicode(said: object) -> bool:
+    """Whether it can be sent: bytes that are no text come from the shell as lone surrogates (PEP 383)."""
+    try:
+        json.dumps(said, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _problem(server: str) -> str:

@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
         members = {"name": args.name, "role": args.role, "labels": args.label, "seconds": args.seconds}
         answer = ask_people(args, "POST", "tokens", members)
     else:
-        answer = ask_people(args, "DELETE", f"tokens/{quote(args.name, safe='')}")
+        answer = ask_people(args, "DELETE", f"tokens/{quote(args.name, safe='', errors='surrogateescape')}")
     return show(answer, "" if isinstance(answer, Refused) else _told(args, answer), as_json=args.json)
 
 

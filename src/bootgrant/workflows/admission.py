@@ -14,6 +14,7 @@ from ipaddress import IPv6Address
 from typing import Final, NamedTuple
 
 from bootgrant.approval.grant import DeviceGrant
+from bootgrant.wire.identity import MachineIdentity
 
 _OFTEN: Final = 4
 """How often the places of an address may be asked for in one window."""
@@ -28,7 +29,8 @@ class TooMany(Enum):
 
 
 class _Waiting(NamedTuple):
-    address: str
+    network: str
+    machine: tuple[str, str]
     expires_at: float
 
 
@@ -55,15 +57,20 @@ class Admission:
         # In the order of their end, because every request lives equally long.
         self._waiting: dict[str, _Waiting] = {}
         self._at: Counter[str] = Counter()
+        self._machines: set[tuple[str, str]] = set()
         self._window = window
         # In the order in which their windows began.
         self._asked: dict[str, _Asked] = {}
 
-    def check(self, address: str, now: float) -> TooMany | None:
-        """The limit that one more request from ``address`` would pass, None when there is room."""
+    def check(self, identity: MachineIdentity, address: str, now: float) -> TooMany | None:
+        """The limit that one more request from ``address`` would pass, None when there is room.
+
+        There is room for a machine that waits already: it takes its own place.
+        """
         self._forget_expired(now)
         network = _network(address)
-        if self._at[network] >= self._per_address:
+        is_new = (address, identity.key) not in self._machines
+        if is_new and self._at[network] >= self._per_address:
             return TooMany.FROM_ADDRESS
         asked = self._asked.get(network)
         if asked is None:
@@ -71,23 +78,26 @@ class Admission:
         if asked.times >= _OFTEN * self._per_address:
             return TooMany.OFTEN
         asked.times += 1
-        return TooMany.IN_ALL if len(self._waiting) >= self._in_all else None
+        return TooMany.IN_ALL if is_new and len(self._waiting) >= self._in_all else None
 
-    def add(self, grant_id: str, address: str, expires_at: float) -> None:
-        network = _network(address)
-        self._waiting[grant_id] = _Waiting(network, expires_at)
+    def add(self, grant: DeviceGrant) -> None:
+        """This one waits."""
+        network, machine = _network(grant.source_address), (grant.source_address, grant.identity.key)
+        self._waiting[grant.grant_id] = _Waiting(network, machine, grant.expires_at)
+        self._machines.add(machine)
         self._at[network] += 1
 
     def add_all(self, grants: Iterable[DeviceGrant]) -> None:
         """Count what waited when this process began."""
         for grant in sorted(grants, key=lambda grant: grant.expires_at):
-            self.add(grant.grant_id, grant.source_address, grant.expires_at)
+            self.add(grant)
 
     def release(self, *grant_ids: str) -> None:
         """These wait no longer. Unknown ids are ignored: another process may have counted them."""
         for grant_id in grant_ids:
             if (ended := self._waiting.pop(grant_id, None)) is not None:
-                self._leave(ended.address)
+                self._machines.discard(ended.machine)
+                self._leave(ended.network)
 
     def _forget_expired(self, now: float) -> None:
         while self._asked:
@@ -102,10 +112,10 @@ class Admission:
                 return
             self.release(grant_id)
 
-    def _leave(self, address: str) -> None:
-        self._at[address] -= 1
-        if self._at[address] <= 0:
-            del self._at[address]
+    def _leave(self, network: str) -> None:
+        self._at[network] -= 1
+        if self._at[network] <= 0:
+            del self._at[network]
 
 
 @lru_cache(maxsize=8192)

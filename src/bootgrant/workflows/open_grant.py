@@ -60,7 +60,7 @@ class OpenGrant:
             # A denial from far ahead was made by a clock that was wrong: nobody is refused for a year because of it.
             if left < 2 * self.rules.denial_cooldown:
                 return RecentlyDenied(denial.decision.reason, left)
-        refusal = self.admission.check(address, now)
+        refusal = self.admission.check(identity, address, now)
         return refusal if refusal is not None else await self._open(client_id, identity, address)
 
     async def _open(self, client_id: str, identity: MachineIdentity, address: str) -> OpenedGrant:
@@ -71,7 +71,7 @@ class OpenGrant:
             except UserCodeTaken:
                 continue
             self.admission.release(*replaced)
-            self.admission.add(grant.grant_id, address, grant.expires_at)
+            self.admission.add(grant)
             self.arrived(grant)
             return OpenedGrant(
                 code,
