@@ -74,6 +74,22 @@ async def test_a_body_that_is_no_object_is_refused_as_json(office: Office, body:
 
 
 @pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("approve", r'{"codes": ["\ud800"]}'),
+        ("unassign", r'{"serial": "a\ud800"}'),
+        ("machines/explain", r'{"uuid": "\ud800"}'),
+        ("operators", r'{"name": "mal", "role": "viewer", "password": "\ud800 and more of it"}'),
+    ],
+)
+async def test_half_a_character_is_refused_before_anything_happens(office: Office, path: str, body: str) -> None:
+    async with office.site.admin() as admin:
+        answer = await admin.post(f"/api/v1/{path}", content=body)
+    assert (answer.status_code, answer.json()["error"]) == (400, "bad_request")
+    assert await office.site.database.operators.operators() == []
+
+
+@pytest.mark.parametrize(
     "members",
     [{"code": ["BBBB-BBBB"]}, {"code": "BBBB-BBBB", "more": 1}, {"code": ""}, {}, {"code": "A", "codes": ["A"]}],
 )

@@ -145,6 +145,8 @@ class _Endpoint(Generic[P]):
             sent = await read_body(request.scope, request.receive, _BODY)
             # Where no member must be there, nothing is as good as an empty object.
             members = json.loads(sent or (_NO_MEMBERS if self._may_be_empty else sent), parse_constant=_no_constant)
+            # Half a surrogate pair ("\ud800") is JSON and no text: it could neither be stored nor told again.
+            json.dumps(members, ensure_ascii=False).encode()
         except BodyTooLarge:
             return refused(413, "bad_request", f"the body is larger than {_BODY >> 10} KiB")
         except (ClientGone, ValueError, RecursionError):
