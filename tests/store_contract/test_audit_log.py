@@ -105,6 +105,28 @@ async def test_events_are_found_by_all_that_a_filter_says(
     assert [record.seq for record in await audit.newest(which, 10)] == found
 
 
+async def test_a_person_is_found_whichever_way_they_came(audit: AuditLog) -> None:
+    who = (
+        "ana",
+        "ana (passkey)",
+        "ana (token:laptop)",
+        "anatol",
+        "ana b",
+        "corp:ana (oidc:corp)",
+        "ana (",
+        "Ana",
+        "ana)",
+    )
+    await audit.append([event(number, actor=name) for number, name in enumerate(who, 1)])
+
+    async def found(name: str) -> list[str]:
+        return [record.event.actor for record in await audit.newest(AuditFilter(actor=name), 20)]
+
+    assert await found("ana") == ["ana (", "ana (token:laptop)", "ana (passkey)", "ana"]
+    assert await found("ana (passkey)") == ["ana (passkey)"]
+    assert await found("corp:ana") == ["corp:ana (oidc:corp)"]
+
+
 async def test_a_long_list_is_read_page_by_page(audit: AuditLog) -> None:
     await audit.append([event(number) for number in range(1, 8)])
     first = await audit.newest(AuditFilter(), 3)

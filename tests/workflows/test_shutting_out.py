@@ -11,7 +11,7 @@ from bootgrant.approval.policy import Window
 from bootgrant.operator_plane.login.passwords import Argon2Hasher
 from bootgrant.ports.operator_store import Operator
 from bootgrant.wire.identity import MachineIdentity
-from bootgrant.workflows.api_tokens import ApiTokens
+from bootgrant.workflows.api_tokens import ApiTokens, NewToken
 from bootgrant.workflows.arm_window import Wish
 from bootgrant.workflows.close_windows import CloseWindows
 from bootgrant.workflows.manage_operators import ManageOperators
@@ -127,3 +127,22 @@ async def test_a_revoked_token_leaves_no_window_behind(site: Site) -> None:
     await site.window(socket_actor("ci"), "by-hand")
     assert await tokens.revoke("ci")
     assert await site.open_windows() == ["by-hand"]
+
+
+async def test_the_windows_of_ones_own_token_name_their_person_and_close_with_them(site: Site) -> None:
+    manage = await site.people()
+    ana = await site.database.operators.find_operator("ana")
+    assert ana is not None
+    tokens = site.tokens()
+    for name in ("laptop", "ben"):
+        made = await tokens.create_own(name, Role.APPROVER, (), 3600, ana)
+        assert isinstance(made, NewToken)
+        actor = await tokens.authenticate(made.secret)
+        assert actor is not None
+        await site.window(actor, f"by-{name}")
+    assert [window.by for window in await site.arm.windows()] == ["ana (token:laptop)", "ana (token:ben)"]
+    await manage.disable("ben")
+    assert await tokens.revoke("laptop")
+    assert await site.open_windows() == ["by-ben"]
+    await manage.disable("ana")
+    assert await site.open_windows() == []

@@ -146,8 +146,9 @@ class Actor:
         return self.role.is_at_least(Role.APPROVER) and is_within(self.labels, labels)
 
     def __str__(self) -> str:
-        """As a log or the audit names it: ``ana``, ``ana (break-glass)``, ``ci (token:ci)``."""
-        return self.name if self.via in (VIA_SESSION, self.name) else f"{self.name} ({self.via})"
+        """As a log or the audit names it: ``ana``, ``ana (break-glass)``, ``ana (token:laptop)``, ``ci (token:ci)``."""
+        name = self.person or self.name
+        return name if self.via in (VIA_SESSION, name) else f"{name} ({self.via})"
 
 
 def socket_actor(user: str) -> Actor:

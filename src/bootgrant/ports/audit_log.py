@@ -16,7 +16,10 @@ AuditOf = Callable[[DeviceGrant], AuditEvent]
 
 @dataclass(frozen=True, slots=True)
 class AuditFilter:
-    """Which events: all that is given must hold. Times are Unix seconds, ``machine`` shares a uuid, serial or mac."""
+    """Which events: all that is given must hold. Times are Unix seconds, ``machine`` shares a uuid, serial or mac.
+
+    ``actor`` is a name, whichever way they came ("ana" finds "ana (passkey)" too), or a name with one way.
+    """
 
     kinds: tuple[AuditKind, ...] = ()
     actor: str = ""

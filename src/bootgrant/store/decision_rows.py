@@ -41,8 +41,9 @@ def audit_record(line: str, digest: str) -> ChainedEvent:
     return ChainedEvent(record.seq, record.event, line, digest)
 
 
-def audit_condition(which: AuditFilter, before: int | None, mark: str) -> tuple[str, list[object]]:
-    """The WHERE of a filter and its values; ``mark`` is how the database writes a parameter."""
+def audit_condition(which: AuditFilter, before: int | None, mark: str, collation: str = "") -> tuple[str, list[object]]:
+    """The WHERE of a filter and its values; ``mark`` is how the database writes a parameter, ``collation`` how it is
+    told to compare texts by their bytes."""
     parts: list[str] = []
     values: list[object] = []
 
@@ -52,7 +53,11 @@ def audit_condition(which: AuditFilter, before: int | None, mark: str) -> tuple[
 
     if which.kinds:
         hold(f"kind IN ({', '.join('?' * len(which.kinds))})", *(kind.value for kind in which.kinds))
-    for column, text in (("actor", which.actor), ("grant_id", which.grant_id), ("entry", which.entry)):
+    if which.actor:
+        # "ana (passkey)": what begins with "ana (" is behind that, and before the same text with the next sign.
+        begins = f"(actor{collation} >= ? AND actor{collation} < ?)"
+        hold(f"(actor = ? OR {begins})", which.actor, f"{which.actor} (", f"{which.actor} )")
+    for column, text in (("grant_id", which.grant_id), ("entry", which.entry)):
         if text:
             hold(f"{column} = ?", text)
     if which.machine is not None:

@@ -45,7 +45,7 @@ class MemoryAuditLog:
 def _passes(event: AuditEvent, which: AuditFilter) -> bool:
     return (
         (not which.kinds or event.kind in which.kinds)
-        and which.actor in ("", event.actor)
+        and (which.actor in ("", event.actor) or event.actor.startswith(f"{which.actor} ("))
         and which.grant_id in ("", event.grant_id)
         and which.entry in ("", event.entry)
         and (which.machine is None or _share(which.machine, event.identity))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass
 
 from bootgrant.approval.audit import AuditEvent, AuditKind
@@ -23,23 +24,21 @@ class CloseWindows:
 
     async def of_operator(self, name: str) -> None:
         """Close what a person of this name armed, whichever way they came, with their own tokens too."""
-        why = f"the operator {name} was disabled"
-        await self._close(name, None, why)
-        for token in await self.tokens.tokens():
-            if token.owner == name:
-                await self._close(token.name, via_token(token.name), why)
+        own = {via_token(token.name) for token in await self.tokens.tokens() if token.owner == name}
+        await self._close(f"the operator {name} was disabled", name, own)
 
     async def of_token(self, name: str) -> None:
         """Close what was armed with this API token."""
-        await self._close(name, via_token(name), f"the token {name} was revoked")
+        await self._close(f"the token {name} was revoked", None, {via_token(name)})
 
-    async def _close(self, name: str, via: str | None, why: str) -> None:
+    async def _close(self, why: str, name: str | None, tokens: Set[str]) -> None:
+        """Close the windows of these ``tokens``, and those that who has this ``name`` armed without a token."""
         now = self.clock.now()
         for window in await self.store.windows():
             who, _, how = window.by.partition(" (")
             how = how.removesuffix(")")
-            is_theirs = how == via if via else not how.startswith(via_token(""))
-            if not is_theirs or who.casefold() != name.casefold() or not await self.store.disarm(window.window_id):
+            is_named = name is not None and who.casefold() == name.casefold() and not how.startswith(via_token(""))
+            if not (is_named or how in tokens) or not await self.store.disarm(window.window_id):
                 continue
             if window.is_open(now):
                 details: dict[str, str | int] = {"window": window.window_id, "name": window.name, "by": window.by}

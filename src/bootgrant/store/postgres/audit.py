@@ -55,7 +55,7 @@ class PostgresAuditLog:
         return Head(*(await self._read(_HEAD, ()))[0])
 
     async def newest(self, which: AuditFilter, limit: int, before: int | None = None) -> Sequence[ChainedEvent]:
-        where, values = audit_condition(which, before, "%s")
+        where, values = audit_condition(which, before, "%s", ' COLLATE "C"')
         statement = f"SELECT line, digest FROM audit WHERE {where} ORDER BY seq DESC LIMIT %s"  # noqa: S608  (no texts)
         rows = await self._read(statement, (*map(kept, values), limit))
         return [audit_record(*row) for row in rows]
