@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from support.office import Office, text_of
+from support.site import site_in_process
 
 pytestmark = pytest.mark.anyio
 
@@ -85,3 +88,24 @@ async def test_guesses_of_many_people_at_one_address_are_counted_together(office
         await person.open("/device")
         statuses += [(await person.send("/device", code="BBBB-BBBB")).status_code for _ in range(16)]
     assert statuses == [404] * 60 + [429] * 4
+
+
+@pytest.mark.parametrize("path", ["/d/{0}", "/device"])
+async def test_looking_for_a_code_waits_for_no_evidence(tmp_path: Path, path: str) -> None:
+    asked = tmp_path / "asked"
+    program = tmp_path / "evidence.sh"
+    program.write_text(f"#!/bin/sh\ntouch {asked}\necho '{{\"evidence\": []}}'\n")
+    program.chmod(0o755)
+    with site_in_process(tmp_path, "[[evidence.exec]]", 'name = "bmc"', f'command = ["{program}"]') as site:
+        office = Office(site)
+        person = await office.person()
+        grant, code = await office.machine()
+        await person.open("/device")
+        if path == "/device":
+            page = await person.send(path, code=code)
+        else:
+            page = await person.open(path.format(code))
+        assert page.headers["location"].startswith(f"/requests/{grant.grant_id}")
+        assert not asked.exists()
+        await person.open(page.headers["location"])
+        assert asked.exists()

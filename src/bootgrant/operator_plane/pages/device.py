@@ -45,13 +45,14 @@ async def _look_up(visit: Visit, typed: str, *, was_typed: bool) -> Response:
     wait = wait or plane.codes_by_address.attempt(address_key(visit.address), now)
     if wait:
         return visit.trouble(trouble.too_many("codes", wait), {"retry-after": str(math.ceil(wait))})
-    card = await plane.decide.look_up(letters)
-    if card is None or card.state is not GrantState.PENDING:
+    # Not the card: how long its evidence takes would tell a code that was used from one that never was.
+    grant = await plane.decide.cards.find(letters)
+    if grant is None or grant.state_at(plane.clock.now()) is not GrantState.PENDING:
         code = display_user_code(letters)
         return _form(visit, code, text("device.nobody", code=code), 404)
-    address = f"/requests/{card.grant.grant_id}"
+    address = f"/requests/{grant.grant_id}"
     if was_typed and visit.session:
-        address += f"?{TYPED}={typed_proof(visit.session, card.grant.grant_id)}"
+        address += f"?{TYPED}={typed_proof(visit.session, grant.grant_id)}"
     return RedirectResponse(address, 303)
 
 
