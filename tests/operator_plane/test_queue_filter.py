@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import html
 from typing import Any
-from urllib.parse import parse_qs
 
+import httpx
 import pytest
 
 from bootgrant.approval.grant import GrantState
+from bootgrant.approval.operators import Actor, Label, Role
 from bootgrant.operator_plane.pages.queue_view import PAGE, Filter, clean_rows, read_filter, view_of
 from bootgrant.ports.config_source import MachineEntry
+from bootgrant.ports.operator_store import Operator
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.workflows.grant_cards import GrantCard
-from support.grants import other_machine, pending_grant
-from support.office import Office, text_of
+from support.grants import NOW, other_machine, pending_grant
+from support.layered_site import write_machines
+from support.office import Office, Person, text_of
+
+ANA = Actor("ana", Role.APPROVER)
 
 
 def card(number: int, entry: MachineEntry | None = None, **more: Any) -> GrantCard:
@@ -27,7 +33,7 @@ CARDS = [card(1, WORKER), card(2, CONTROL, needed=2), card(3), card(4, WORKER, r
 
 
 def names(chosen: Filter) -> list[str]:
-    return [row.name for row in view_of(CARDS, chosen, False).rows]
+    return [row.name for row in view_of(CARDS, chosen, ANA, False).rows]
 
 
 @pytest.mark.parametrize(
@@ -49,11 +55,11 @@ def test_a_filter_finds_by_all_that_a_row_tells(chosen: Filter, found: list[str]
 
 
 def test_the_hidden_half_of_a_code_cannot_be_searched_for() -> None:
-    assert view_of(CARDS, Filter(words="mjhc"), True).rows == ()
+    assert view_of(CARDS, Filter(words="mjhc"), ANA, True).rows == ()
 
 
 def test_the_counts_say_how_many_of_each_kind_wait() -> None:
-    view = view_of(CARDS, Filter(), False)
+    view = view_of(CARDS, Filter(), ANA, False)
     assert [(show.name, show.count) for show in view.shows] == [
         ("all", 4), ("expected", 2), ("suspicious", 1), ("unknown", 1),
     ]  # fmt: skip
@@ -61,15 +67,17 @@ def test_the_counts_say_how_many_of_each_kind_wait() -> None:
 
 
 def test_only_what_is_expected_clean_and_needs_one_person_is_approved_with_others() -> None:
-    assert [row.name for row in clean_rows(CARDS, Filter(), False)] == ["worker-1"]
-    assert view_of(CARDS, Filter(), False).clean == 1
+    assert [row.name for row in clean_rows(CARDS, Filter(), ANA, False)] == ["worker-1"]
+    assert view_of(CARDS, Filter(), ANA, False).clean == 1
+    others = Actor("ben", Role.APPROVER, (Label("site", "ams"),))
+    assert (clean_rows(CARDS, Filter(), others, False), view_of(CARDS, Filter(), others, False).clean) == ((), 0)
 
 
 def test_five_hundred_machines_are_shown_a_page_at_a_time() -> None:
     many = [card(number % 8, WORKER) for number in range(500)]
-    view = view_of(many, Filter(), False)
+    view = view_of(many, Filter(), ANA, False)
     assert (len(view.rows), view.more, view.more_link) == (PAGE, 100, "/?rows=150")
-    last = view_of(many, Filter(rows=500), False)
+    last = view_of(many, Filter(rows=500), ANA, False)
     assert (len(last.rows), last.more) == (500, 0)
 
 
@@ -88,6 +96,23 @@ async def test_five_hundred_waiting_machines_weigh_less_than_sixty_kilobytes(off
     assert page.text.count('class="row"') == PAGE
     assert len(page.content) < 45_000
     assert "SN0007" in text_of(await person.open("/?q=sn0007"))
+
+
+@pytest.mark.anyio
+async def test_only_ones_own_machines_are_offered_to_be_approved_together(office: Office) -> None:
+    write_machines(office.site.machines)
+    await office.machine(identity=MachineIdentity(mac="52:2f:fd:df:fc:c1"))
+    told = []
+    for name, role, labels in (
+        ("ana", Role.APPROVER, ()),
+        ("ben", Role.APPROVER, (Label("site", "ams"),)),
+        ("cleo", Role.VIEWER, ()),
+    ):
+        await office.site.database.operators.add_operator(Operator(name, "", NOW, role, labels))
+        person = await office.person(name)
+        batch = text_of(await person.open("/batch"))
+        told.append(("Approve 1 expected" in text_of(await person.open("/")), "Approve these machines" in batch))
+    assert told == [(True, True), (False, False), (False, False)]
 
 
 @pytest.mark.anyio
@@ -130,11 +155,32 @@ async def test_what_was_taken_out_before_a_lost_session_stays_out(office: Office
     await office.machine(identity=other_machine(2))
     page = await person.open("/batch")
     assert page.text.count(" checked>") == 2
-    person.client.cookies.clear()
-    answer = await person.send("/batch", **{f"m-{first.grant_id}": "seen"})
-    goal = parse_qs(answer.headers["location"].partition("?")[2])["next"][0]
-    back = await (await office.person()).open(goal)
+    back = await after_a_lost_session(office, person, [first.grant_id])
     assert back.text.count(" checked>") == 1
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("chosen", "kept"), [(50, 50), (250, 75)])
+async def test_of_many_that_were_chosen_before_a_lost_session_none_is_added(
+    office: Office, chosen: int, kept: int
+) -> None:
+    person = await office.person()
+    waiting = []
+    for number in range(chosen + 3):
+        office.configure(f"SN{number:04}.yaml")
+        waiting.append((await office.machine(identity=other_machine(number)))[0].grant_id)
+    await person.open("/batch")
+    back = await after_a_lost_session(office, person, waiting[:chosen])
+    assert back.text.count(" checked>") == kept
+
+
+async def after_a_lost_session(office: Office, person: Person, chosen: list[str]) -> httpx.Response:
+    """The list as it comes back after signing in, where these were chosen before."""
+    person.client.cookies.clear()
+    answer = await person.send("/batch", **{f"m-{grant_id}": "0123456789abcdef" for grant_id in chosen})
+    sign_in = await office.browser().open(answer.headers["location"])
+    goal = html.unescape(sign_in.text.partition('name="next" value="')[2].partition('"')[0])
+    return await (await office.person()).open(goal)
 
 
 @pytest.mark.anyio

@@ -30,7 +30,8 @@ AUTO: Final = "auto"
 _FORMS: Final = re.compile(r"/(approve|deny|revoke|assign|unassign)$")
 _NOT_KEPT: Final = frozenset({FIELD, "next", "password", "answer"})
 _KEPT_LENGTH: Final = 300
-_KEPT_FIELDS: Final = 8
+_KEPT_QUERY: Final = 3900
+"""Characters: what comes back has to fit into an address (login/arrival.py)."""
 
 STAGE_PAGES: Final = {Stage.SECOND_FACTOR: "/login/second", Stage.ENROLMENT: "/account/passkeys/new"}
 """Where a sign-in goes on that is not complete."""
@@ -163,8 +164,11 @@ def way_back(visit: Visit) -> str:
     page = _FORMS.sub("", path).replace("/logout", "/")
     if page.startswith("/account"):
         return "/account"
-    kept = [(name, text[:_KEPT_LENGTH]) for name, text in visit.form.items() if text and name not in _NOT_KEPT]
-    typed = urlencode(kept[:_KEPT_FIELDS])
+    typed = ""
+    for name, text in visit.form.items():
+        more = "&" * bool(typed) + urlencode({name: text[:_KEPT_LENGTH]})
+        if text and name not in _NOT_KEPT and len(typed) + len(more) <= _KEPT_QUERY:
+            typed += more
     return f"{page}?{typed}" if typed else page
 
 

@@ -62,7 +62,7 @@ def _is_ready(card: GrantCard | None, seen: str) -> bool:
 
 async def _form(visit: Visit, kept: set[str], problem: str = "", status: int = 200) -> Response:
     """``kept`` are those that were chosen before a lost session: what was taken out then stays out."""
-    rows = clean_rows(await visit.plane.waiting.now(), filter_of(visit), visit.plane.asks_suffix)
+    rows = clean_rows(await visit.plane.waiting.now(), filter_of(visit), signed_in(visit), visit.plane.asks_suffix)
     left = max(0, len(rows) - MOST_CHOICES)
     return visit.page(
         "batch.html",

@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from bootgrant.approval.audit import AuditKind
 from bootgrant.operator_plane.pages.queue_view import Filter, read_filter, view_of
-from bootgrant.operator_plane.visit import Visit
+from bootgrant.operator_plane.visit import Visit, signed_in
 from bootgrant.ports.audit_log import AuditFilter
 from bootgrant.workflows.watch_requests import queue_version
 
@@ -17,7 +17,7 @@ async def show(visit: Visit) -> Response:
     cards = await (waiting.lately() if visit.is_automatic else waiting.now())
     return visit.page(
         "queue.html",
-        view=view_of(cards, filter_of(visit), visit.plane.asks_suffix),
+        view=view_of(cards, filter_of(visit), signed_in(visit), visit.plane.asks_suffix),
         version=queue_version(card.grant for card in cards),
         now=visit.plane.clock.now(),
         configurations=visit.plane.configurations.state(),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlencode
 
+from bootgrant.approval.operators import Actor
 from bootgrant.operator_plane.pages.machine_view import (
     Standing,
     hidden_code,
@@ -67,7 +68,8 @@ class Show:
 
 @dataclass(frozen=True, slots=True)
 class QueueView:
-    """``total`` wait, ``fitting`` of them fit the filter, ``rows`` are shown; ``clean`` can be approved together."""
+    """``total`` wait, ``fitting`` of them fit the filter, ``rows`` are shown; ``clean`` can be approved together by
+    whoever looks."""
 
     filter: Filter
     total: int
@@ -98,8 +100,9 @@ def read_filter(words: str, label: str, show: str, rows: str) -> Filter:
     return Filter(words[:_WORDS].strip(), label[:200], show if show in known else "", max(PAGE, most))
 
 
-def view_of(cards: Sequence[GrantCard], chosen: Filter, hides_code: bool) -> QueueView:
-    """The queue through a filter. ``hides_code``: the last letters are for those who see the machine's screen."""
+def view_of(cards: Sequence[GrantCard], chosen: Filter, actor: Actor, hides_code: bool) -> QueueView:
+    """The queue through a filter, as ``actor`` sees it. ``hides_code``: the last letters are for those who see the
+    machine's screen."""
     every = [_row(card, hides_code) for card in cards]
     fitting = [row for row in every if _fits(row, chosen)]
     shown = [row for row in fitting if chosen.show in ("", row.standing.value)]
@@ -113,19 +116,22 @@ def view_of(cards: Sequence[GrantCard], chosen: Filter, hides_code: bool) -> Que
         filter=chosen,
         total=len(cards),
         fitting=len(shown),
-        clean=sum(row.card.may_be_approved_in_a_batch for row in shown),
+        clean=sum(_may_approve_with_others(actor, row.card) for row in shown),
         rows=tuple(shown[: chosen.rows]),
         shows=tuple(shows),
         labels=tuple(sorted({label for card in cards for label in labels_of(card)})),
     )
 
 
-def clean_rows(cards: Sequence[GrantCard], chosen: Filter, hides_code: bool) -> tuple[Row, ...]:
-    """Those that can be approved together, of the ones that the filter shows."""
-    shown = (row for row in (_row(card, hides_code) for card in cards) if _fits(row, chosen))
-    return tuple(
-        row for row in shown if row.card.may_be_approved_in_a_batch and chosen.show in ("", row.standing.value)
-    )
+def clean_rows(cards: Sequence[GrantCard], chosen: Filter, actor: Actor, hides_code: bool) -> tuple[Row, ...]:
+    """Those that ``actor`` can approve together, of the ones that the filter shows."""
+    clean = (_row(card, hides_code) for card in cards if _may_approve_with_others(actor, card))
+    return tuple(row for row in clean if _fits(row, chosen) and chosen.show in ("", row.standing.value))
+
+
+def _may_approve_with_others(actor: Actor, card: GrantCard) -> bool:
+    labels = card.entry.labels if card.entry else {}
+    return card.may_be_approved_in_a_batch and actor.may_decide_about(labels)
 
 
 def _row(card: GrantCard, hides_code: bool) -> Row:
