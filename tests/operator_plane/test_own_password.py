@@ -42,6 +42,14 @@ async def test_the_new_password_opens_the_old_one_does_not_and_other_sessions_en
     assert NEW not in record.line
 
 
+async def test_a_changed_password_makes_no_sign_in_fresh(office: Office) -> None:
+    desk = await signed_in(office)
+    office.site.clock.advance(16 * 60)
+    answer = await desk.send("/account/password", password=OLD, new=NEW, again=NEW)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/account")
+    assert (await desk.open("/account/tokens/new")).headers["location"].startswith("/login/again?")
+
+
 @pytest.mark.parametrize(
     ("old", "new", "again", "status", "told"),
     [

@@ -28,7 +28,8 @@ class OwnPassword:
     ) -> Begun | SignInRefused | PasswordRefused:
         """Take ``new`` when ``old`` is right; all sessions of this person end, and a new one begins here.
 
-        Looking at ``old`` counts as an attempt to sign in. Raises StoreUnavailable.
+        Looking at ``old`` counts as an attempt to sign in, and makes no session fresher: a passkey may belong to that.
+        Raises StoreUnavailable.
         """
         operator = who.operator
         if operator.kind is not Kind.LOCAL:
@@ -40,4 +41,5 @@ class OwnPassword:
             return looked
         sessions, via = self.sign_in.sessions, who.session.via
         await self.sign_in.operators.set_password(operator.name, await self.sign_in.hasher.hash(new))
-        return Begun(await sessions.begin(operator, via, client), Stage.FULL, operator, via)
+        session = await sessions.begin(operator, via, client, proven_at=who.session.authenticated_at)
+        return Begun(session, Stage.FULL, operator, via)

@@ -74,14 +74,19 @@ class Sessions:
         client: Client,
         stage: Stage = Stage.FULL,
         seal: Callable[[Secret], str] = _not_sealed,
+        proven_at: float | None = None,
     ) -> Secret:
-        """A new session. ``seal`` makes what is kept encrypted with it (ports.operator_store.Session.sealed)."""
+        """A new session. ``seal`` makes what is kept encrypted with it (ports.operator_store.Session.sealed).
+
+        ``proven_at`` is when the person showed all that a sign-in takes, for a session that takes the place of another.
+        """
         now = self.clock.now()
         await self.store.end_sessions_before(now - self.rules.lifetime, now - self.rules.idle)
         secret = Secret(urlsafe_b64encode(self.entropy.random_bytes(32)).rstrip(b"=").decode())
         place = client.address[:_MOST_TEXT], client.browser[:_MOST_TEXT]
         digest = session_digest(secret)
-        await self.store.open_session(Session(digest, operator.name, now, now, now, via, stage, *place, seal(secret)))
+        since = now if proven_at is None else proven_at
+        await self.store.open_session(Session(digest, operator.name, now, now, since, via, stage, *place, seal(secret)))
         return secret
 
     async def who(self, session: Secret, *, present: bool = True) -> SignedIn | None:
