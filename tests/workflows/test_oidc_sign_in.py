@@ -9,10 +9,12 @@ import pytest
 
 from bootgrant.approval.claims import RoleRule
 from bootgrant.approval.operators import Kind, Label, Role
+from bootgrant.approval.policy import Conditions, Window, parse_selector
 from bootgrant.ports.identity_provider import Person, ProviderDown, Request
 from bootgrant.ports.operator_store import Operator
 from bootgrant.store.memory import MemoryDatabase
 from bootgrant.wire.secret import Secret
+from bootgrant.workflows.close_windows import CloseWindows
 from bootgrant.workflows.oidc_sign_in import Away, Back, OidcRefused, OidcSignIn
 from bootgrant.workflows.sessions import Client, Sessions, SignedIn
 from support.fakes import CountedEntropy, FakeClock
@@ -67,6 +69,7 @@ class Desk:
             self.sessions,
             "https://boot.example",
             lambda session, text: f"sealed {text}",
+            CloseWindows(self.database.windows, self.database.api_tokens, self.database.audit, self.clock),
         )
 
     async def leave(self, who: SignedIn | None = None) -> Away:
@@ -127,6 +130,21 @@ async def test_who_has_lost_their_groups_keeps_nothing_of_the_old_role(desk: Des
     assert await desk.database.operators.sessions_of("corp:ana") == []
     (operator,) = await desk.database.operators.operators()
     assert (operator.role, operator.labels, operator.disabled_at) == (Role.VIEWER, (), None)
+
+
+async def test_armed_windows_close_with_the_groups_that_they_took(desk: Desk) -> None:
+    desk.provider.claims = {"preferred_username": "ana", "groups": ["admins"]}
+    await desk.arrive()
+    for name, select in (("fra", "site=fra"), ("all", "*")):
+        conditions = Conditions((parse_selector(select),))
+        window = Window(name, name, conditions, "corp:ana (oidc:corp)", NOW, NOW + 3600, 5)
+        await desk.database.windows.arm(window)
+    desk.provider.claims = {"groups": ["fra"]}
+    await desk.arrive()
+    assert [window.name for window in await desk.database.windows.windows() if window.is_open(NOW)] == ["fra"]
+    desk.provider.claims = {"groups": []}
+    await desk.refused()
+    assert not any(window.is_open(NOW) for window in await desk.database.windows.windows())
 
 
 async def test_who_gets_a_group_again_comes_in_again(desk: Desk) -> None:

@@ -21,6 +21,7 @@ from support.grants import NOW, UUID, other_machine
 
 pytestmark = pytest.mark.anyio
 AMS = (Label("site", "ams"),)
+FRA = (Label("site", "fra"),)
 
 
 class Site(Deciders):
@@ -118,6 +119,22 @@ async def test_the_windows_of_who_is_shut_out_are_closed_and_let_nobody_in(site:
     grant = await site.asks(other_machine(1))
     await site.let_in.step()
     assert (await site.now(grant)).state is GrantState.PENDING
+
+
+@pytest.mark.parametrize(
+    ("role", "labels", "left"),
+    [(Role.VIEWER, None, ["ben"]), (Role.APPROVER, AMS, ["ben"]), (Role.APPROVER, FRA, ["ana", "ben"])],
+)
+async def test_windows_that_their_operator_could_not_arm_any_more_are_closed(
+    site: Site, role: Role, labels: tuple[Label, ...] | None, left: list[str]
+) -> None:
+    manage = await site.people()
+    await site.window(ANA, "ana")
+    await site.window(BEN, "ben")
+    await manage.set_rights("ana", role, labels)
+    assert await site.open_windows() == left
+    reasons = [event.reason for event in await site.noted() if event.kind is AuditKind.DISARMED]
+    assert reasons == ["the operator ana may not arm it any more"] * ("ana" not in left)
 
 
 async def test_a_revoked_token_leaves_no_window_behind(site: Site) -> None:

@@ -32,6 +32,7 @@ def people_plane(
     sessions = Sessions(database.operators, clock, entropy, site.people.sessions)
     ceremony = WebAuthnCeremony(site.operators_url) if has_passkeys(site.operators_url) else None
     passkeys = Passkeys(database.passkeys, database.challenges, ceremony, sessions) if ceremony else None
+    tokens = api_tokens(database, clock, entropy)
     return OperatorPlane(
         decide=decisions.decide,
         assign=decisions.assign,
@@ -44,6 +45,7 @@ def people_plane(
             sessions,
             site.operators_url,
             seal,
+            tokens.windows,
         ),
         sessions=sessions,
         sign_in=SignIn(
@@ -56,7 +58,7 @@ def people_plane(
         machine_url=site.public_url,
         watching=WatchRequests(database.grants, clock),
         waiting=WaitingCards(decisions.decide, clock),
-        tokens=api_tokens(database, clock, entropy),
+        tokens=tokens,
         refusals=decisions.refusals,
         asks_suffix=site.confirm_suffix,
         settings=site.shown,

@@ -69,7 +69,7 @@ class ArmWindow:
             conditions = self.vocabulary.conditions(wish.select, wish.networks, wish.evidence)
         except ValueError as error:
             return NotArmed(str(error))
-        if missing := _beyond(conditions.select, actor.labels):
+        if missing := beyond_limits(conditions.select, actor.labels):
             return NotArmed(f"you may decide about machines with {missing} only: put that into the selector")
         now = self.clock.now()
         window_id = self.entropy.random_bytes(4).hex()
@@ -90,7 +90,7 @@ class ArmWindow:
         window = next((each for each in await self.windows() if name in (each.window_id, each.name)), None)
         if window is None:
             return NotArmed(f"no window {name!r} is open: `bootgrant arm --list` shows them")
-        if missing := _beyond(window.conditions.select, actor.labels):
+        if missing := beyond_limits(window.conditions.select, actor.labels):
             return NotArmed(f"you may decide about machines with {missing} only")
         await self.store.disarm(window.window_id)
         await self.audit.append([_event(AuditKind.DISARMED, window, actor, self.clock.now())])
@@ -103,7 +103,7 @@ class ArmWindow:
         return [window for window in await self.store.windows() if window.is_open(now)]
 
 
-def _beyond(select: Sequence[Selector], limits: Sequence[Label]) -> str:
+def beyond_limits(select: Sequence[Selector], limits: Sequence[Label]) -> str:
     """The limits of a person that a selector leaves; empty when it keeps to them."""
     keys = {limit.key for limit in limits}
     for selector in select:

@@ -1,16 +1,18 @@
-"""Whoever is shut out leaves no armed window behind, and a token that is revoked neither."""
+"""Whoever is shut out, or may less than before, leaves no armed window behind, and a token that is revoked neither."""
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 
 from bootgrant.approval.audit import AuditEvent, AuditKind
-from bootgrant.approval.operators import via_token
+from bootgrant.approval.operators import Label, Role, via_token
+from bootgrant.approval.policy import Window
 from bootgrant.ports.api_token_store import ApiTokenStore
 from bootgrant.ports.audit_log import AuditLog
 from bootgrant.ports.clock import Clock
 from bootgrant.ports.window_store import WindowStore
+from bootgrant.workflows.arm_window import beyond_limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,21 +26,36 @@ class CloseWindows:
 
     async def of_operator(self, name: str) -> None:
         """Close what a person of this name armed, whichever way they came, with their own tokens too."""
-        own = {via_token(token.name) for token in await self.tokens.tokens() if token.owner == name}
-        await self._close(f"the operator {name} was disabled", name, own)
+        await self._close(f"the operator {name} was disabled", name, await self._own_tokens(name))
+
+    async def beyond(self, name: str, role: Role, labels: tuple[Label, ...]) -> None:
+        """Of what a person of this name armed, close what they could not arm with this role and these limits."""
+
+        def is_beyond(window: Window) -> bool:
+            return not role.is_at_least(Role.APPROVER) or bool(beyond_limits(window.conditions.select, labels))
+
+        why = f"the operator {name} may not arm it any more"
+        await self._close(why, name, await self._own_tokens(name), is_beyond)
 
     async def of_token(self, name: str) -> None:
         """Close what was armed with this API token."""
         await self._close(f"the token {name} was revoked", None, {via_token(name)})
 
-    async def _close(self, why: str, name: str | None, tokens: Set[str]) -> None:
+    async def _own_tokens(self, name: str) -> Set[str]:
+        return {via_token(token.name) for token in await self.tokens.tokens() if token.owner == name}
+
+    async def _close(
+        self, why: str, name: str | None, tokens: Set[str], which: Callable[[Window], bool] = lambda _: True
+    ) -> None:
         """Close the windows of these ``tokens``, and those that who has this ``name`` armed without a token."""
         now = self.clock.now()
         for window in await self.store.windows():
             who, _, how = window.by.partition(" (")
             how = how.removesuffix(")")
             is_named = name is not None and who.casefold() == name.casefold() and not how.startswith(via_token(""))
-            if not (is_named or how in tokens) or not await self.store.disarm(window.window_id):
+            if not (is_named or how in tokens) or not which(window):
+                continue
+            if not await self.store.disarm(window.window_id):
                 continue
             if window.is_open(now):
                 details: dict[str, str | int] = {"window": window.window_id, "name": window.name, "by": window.by}

@@ -76,14 +76,20 @@ class ManageOperators:
         return await self.operators.operators()
 
     async def set_rights(self, name: str, role: Role, labels: tuple[Label, ...] | None) -> OperatorRefused | None:
-        """Another role and other limits (None: as they were), from the next request on; None when that was done."""
+        """Another role and other limits (None: as they were), from the next request on; None when that was done.
+
+        Armed windows that go beyond them close.
+        """
         operator = await self.operators.find_operator(name)
         if operator is None:
             return _nobody(name)
         if operator.kind is Kind.OIDC:
             return OperatorRefused(f"the provider's groups say what {name} may: change them, or [[oidc.roles]]")
         limits = operator.labels if labels is None else labels
-        return None if await self.operators.set_rights(name, role, limits) else _nobody(name)
+        if not await self.operators.set_rights(name, role, limits):
+            return _nobody(name)
+        await self.windows.beyond(name, role, limits)
+        return None
 
     async def disable(self, name: str) -> OperatorRefused | None:
         """Shut somebody out at once, with their sessions and armed windows; None when that was done.

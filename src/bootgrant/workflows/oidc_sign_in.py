@@ -24,6 +24,7 @@ from bootgrant.ports.challenge_store import Challenge, ChallengeStore, Purpose
 from bootgrant.ports.identity_provider import IdentityProvider, Person, ProviderDown, ProviderWrong, Request
 from bootgrant.ports.operator_store import Operator, OperatorStore, Stage
 from bootgrant.wire.secret import Secret
+from bootgrant.workflows.close_windows import CloseWindows
 from bootgrant.workflows.sessions import Client, Sessions, SignedIn
 from bootgrant.workflows.sign_in import Begun
 
@@ -76,6 +77,7 @@ class OidcSignIn:
     sessions: Sessions
     base_url: str
     seal: Callable[[Secret, str], str]
+    windows: CloseWindows
 
     async def leave(self, provider_id: str, goal: str, who: SignedIn | None = None) -> Away | OidcRefused:
         """Begin a sign-in; ``who`` is signed in already and shows once more who they are."""
@@ -160,17 +162,21 @@ class OidcSignIn:
         known = await self.operators.find_subject(person.issuer, person.subject)
         if known is None:
             return
-        await self.operators.set_rights(known.name, Role.VIEWER, ())
+        await self._set_rights(known.name, Rights(Role.VIEWER, ()))
         for session in await self.operators.sessions_of(known.name):
             await self.operators.end_session(session.digest)
         log.warning("%s has lost their role at the provider: a viewer from now on, sessions ended", known.name)
+
+    async def _set_rights(self, name: str, rights: Rights) -> None:
+        await self.operators.set_rights(name, rights.role, rights.labels)
+        await self.windows.beyond(name, rights.role, rights.labels)
 
     async def _operator(self, provider_id: str, person: Person, rights: Rights) -> Operator | None:
         """Who the provider's subject is here, with the rights of now; somebody new is added."""
         known = await self.operators.find_subject(person.issuer, person.subject)
         if known is not None:
             if (known.role, known.labels) != (rights.role, rights.labels):
-                await self.operators.set_rights(known.name, rights.role, rights.labels)
+                await self._set_rights(known.name, rights)
             return known
         for name in _names(provider_id, person):
             new = Operator(
