@@ -63,6 +63,20 @@ async def test_the_second_of_two_lets_it_in(office: Office) -> None:
         await person.send(f"{path}/approve")
     assert "ana approved at 08:00:00 UTC" not in text_of(await ben.open("/"))
     assert (await state_of(office, grant)).state is GrantState.APPROVED
+    told = text_of(await ana.open(path))
+    assert f"Approved {UUID}.yaml The machine hears it" in told
+    assert "approved by ana, 08:00:00 UTC decided by ben, 08:00:00 UTC" in told
+
+
+async def test_who_voted_as_another_spelling_of_themselves_is_told_so(office: Office) -> None:
+    control_plane(office)
+    ana = await office.person("ana")
+    grant, code = await office.machine()
+    async with office.site.admin("Ana") as admin:
+        assert (await admin.post("/api/v1/approve", json={"code": code})).status_code == 200
+    page = await ana.open(f"/requests/{grant.grant_id}")
+    assert "You approved at 08:00:00 UTC" in text_of(page)
+    assert f"/requests/{grant.grant_id}/approve" not in page.text
 
 
 async def test_before_a_control_plane_an_old_sign_in_is_renewed_and_what_was_typed_is_kept(

@@ -18,12 +18,14 @@ from bootgrant.operator_plane.pages.machine_view import (
     hidden_code,
     kind_of,
     labels_of,
+    name_of,
     standing_of,
 )
 from bootgrant.operator_plane.pages.outcome import outcome_of
 from bootgrant.operator_plane.visit import Visit, signed_in
 from bootgrant.operator_plane.wording import text
 from bootgrant.ports.config_source import ConfigUnavailable
+from bootgrant.workflows.audit_events import decision_of
 from bootgrant.workflows.grant_cards import GrantCard
 from bootgrant.workflows.watch_requests import request_version
 
@@ -92,6 +94,7 @@ async def card_page(visit: Visit, card: GrantCard, typed: Typed, status: int = 2
             "outcome.html",
             status,
             card=card,
+            name=name_of(card),
             now=now,
             version=version,
             notice=typed.notice,
@@ -118,7 +121,8 @@ async def _may_take_back(visit: Visit, card: GrantCard) -> bool:
 async def _view(visit: Visit, card: GrantCard) -> CardView:
     code = hidden_code(card.user_code) if visit.plane.asks_suffix else card.user_code
     actor = signed_in(visit)
-    votes = tuple(Vote(vote.by, vote.at, vote.name == actor.name) for vote in card.grant.votes)
+    mine = decision_of(actor, visit.plane.clock.now())
+    votes = tuple(Vote(vote.by, vote.at, vote.is_by_same_person(mine)) for vote in card.grant.votes)
     not_yours = _not_yours(visit, card)
     return CardView(
         card=card,
