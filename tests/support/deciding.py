@@ -66,9 +66,8 @@ class Deciders:
         find = FindEntry(source, base.assignments)
         history = HistoryEvidence(base.audit, base.grants, clock)
         evidence = GatherEvidence([NetworkEvidence(NO_NAMES), InventoryEvidence(source), history], clock)
-        self.cards = GrantCards(
-            base.grants, find, evidence, base.audit, clock, CODES, NO_NAMES, CountingVotes(base.operators)
-        )
+        voters = CountingVotes(base.operators, base.api_tokens)
+        self.cards = GrantCards(base.grants, find, evidence, base.audit, clock, CODES, NO_NAMES, voters)
         self.decide = DecideGrant(base.grants, source, clock, self.cards, Admission(99, 999))
         self.assign = AssignMachine(base.grants, source, base.assignments, base.audit, clock, find)
         self.let_in = LetIn(base.grants, base.windows, self.cards, self.decide, clock, self.rules)

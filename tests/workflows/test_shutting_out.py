@@ -137,6 +137,25 @@ async def test_windows_that_their_operator_could_not_arm_any_more_are_closed(
     assert reasons == ["the operator ana may not arm it any more"] * ("ana" not in left)
 
 
+async def test_the_vote_of_a_token_that_was_revoked_does_not_count(site: Site) -> None:
+    await site.people()
+    ana, tokens = await site.database.operators.find_operator("ana"), site.tokens()
+    assert ana is not None
+    made = await tokens.create_own("laptop", Role.APPROVER, (), 3600, ana)
+    assert isinstance(made, NewToken)
+    actor = await tokens.authenticate(made.secret)
+    assert actor is not None
+    grant = await site.asks(MachineIdentity(uuid=UUID))
+    voted = await site.decide.approve(grant.grant_id, actor)
+    assert isinstance(voted, DeviceGrant)
+    assert [vote.by for vote in voted.votes] == ["ana (token:laptop)"]
+    assert await tokens.revoke_own("ana", "laptop")
+    await site.decide.approve(grant.grant_id, BEN)
+    assert (await site.now(grant)).state is GrantState.PENDING
+    await site.decide.approve(grant.grant_id, ANA)
+    assert (await site.now(grant)).state is GrantState.APPROVED
+
+
 async def test_a_revoked_token_leaves_no_window_behind(site: Site) -> None:
     tokens = site.tokens()
     await tokens.create("ci", Role.APPROVER, (), 3600, socket_actor("root"))

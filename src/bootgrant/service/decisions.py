@@ -72,9 +72,8 @@ def build_decisions(
         *(CommandEvidence(each.name, each.command, each.limit, each.keeps) for each in site.policy.commands),
     ]
     evidence = GatherEvidence(sources, clock)
-    cards = GrantCards(
-        database.grants, find_entry, evidence, database.audit, clock, codes, names, CountingVotes(database.operators)
-    )
+    voters = CountingVotes(database.operators, database.api_tokens)
+    cards = GrantCards(database.grants, find_entry, evidence, database.audit, clock, codes, names, voters)
     decide = DecideGrant(database.grants, source, clock, cards, admission)
     let_in = LetIn(database.grants, database.windows, cards, decide, clock, site.policy.rules)
     return Decisions(

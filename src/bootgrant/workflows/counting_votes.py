@@ -1,4 +1,5 @@
-"""Which votes count: who was shut out since, or may no longer decide about this machine, has no vote any more."""
+"""Which votes count: who was shut out since, or may no longer decide about this machine, has no vote any more, and
+neither has a token that was revoked."""
 
 from __future__ import annotations
 
@@ -6,13 +7,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from bootgrant.approval.grant import Decision
-from bootgrant.approval.operators import VIA_ADMIN_SOCKET, Role, is_within
+from bootgrant.approval.operators import VIA_ADMIN_SOCKET, Role, is_within, via_token
+from bootgrant.ports.api_token_store import ApiTokenStore
 from bootgrant.ports.operator_store import OperatorStore
 
 
 @dataclass(frozen=True, slots=True)
 class CountingVotes:
     operators: OperatorStore
+    tokens: ApiTokenStore
 
     async def of(self, labels: Mapping[str, str]) -> Callable[[Decision], bool]:
         """Tells of a vote about a machine with these ``labels`` whether it counts now. Raises StoreUnavailable.
@@ -21,8 +24,11 @@ class CountingVotes:
         because names that are the same are one person.
         """
         known = {operator.name.casefold(): operator for operator in await self.operators.operators()}
+        tokens = {via_token(token.name) for token in await self.tokens.tokens()}
 
         def counts(vote: Decision) -> bool:
+            if vote.via.startswith(via_token("")) and vote.via not in tokens:
+                return False
             operator = known.get(vote.name.casefold())
             if operator is None:
                 return True
