@@ -176,7 +176,8 @@ class DecideGrant:
 _OWN_WORDS = {
     Refusal.SAME_PERSON: "your approval counts already, and somebody else has to approve as well "
     "(all who use the admin socket count as one person)",
-    Refusal.NEEDS_PEOPLE: "this machine needs two people: no rule and no program can approve it",
+    Refusal.NEEDS_PEOPLE: "this machine needs two people: no rule and no token of `bootgrant tokens` can approve it, "
+    "only people and the tokens that they make for themselves",
 }
 
 
