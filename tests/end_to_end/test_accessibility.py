@@ -53,6 +53,24 @@ def test_axe_finds_nothing(site: tuple[Rack, ServedApp], browser: Browser, size:
     assert {name: broken for name, broken in found.items() if broken} == {}
 
 
+OVER = """[...document.querySelectorAll(".panel *")]
+  .filter((element) => element.checkVisibility() && !element.closest(".unseen, .line.tall *"))
+  .filter((element) => element.getBoundingClientRect().right > element.closest(".panel").getBoundingClientRect().right + 1)
+  .map((element) => element.outerHTML.slice(0, 80))"""
+
+
+@pytest.mark.parametrize("size", ["phone", "desk"])
+def test_nothing_runs_over_its_edge(site: tuple[Rack, ServedApp], browser: Browser, size: str) -> None:
+    found = {}
+    with entered(browser, size, "light") as context:
+        page = context.new_page()
+        for view in (view for view in views(site[0]) if view.signed_in):
+            view.open(page)
+            wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            found[view.name] = [*page.evaluate(OVER), *(["the page"] if wide > 0 else [])]
+    assert {name: over for name, over in found.items() if over} == {}
+
+
 def test_axe_would_find_something(site: tuple[Rack, ServedApp], browser: Browser) -> None:
     with entered(browser, "desk", "light") as context:
         page = context.new_page()

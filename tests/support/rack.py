@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 from playwright.sync_api import Page
@@ -53,6 +54,10 @@ cluster:
     endpoint: https://10.20.0.10:6443
 """
 _LAYERS = {role: _CLUSTER.format(role=role) for role in ("controlplane", "worker")}
+
+_NOT_THE_SAME = {"password": "what-it-was-before", "new": "some-words-in-a-row", "again": "some-words-in-a-raw"}
+_TOKENS = count(1)
+"""A name is one token's, and every look at the page makes one."""
 
 
 @dataclass(slots=True)
@@ -136,6 +141,11 @@ def views(site: Rack) -> list[View]:
         View("audit", "/audit"),
         View("settings", "/settings"),
         View("account", "/account"),
+        View("password", "/account/password"),
+        View("password-wrong", "/account/password", "text=Change it", fill=_NOT_THE_SAME),
+        View("token-new", "/account/tokens/new"),
+        View("token-wrong", "/account/tokens/new", "text=Make the token", fill={"name": "my laptop"}),
+        View("token-made", "/account/tokens/new", "text=Make the token", fill={"name": f"laptop-{next(_TOKENS)}"}),
         View("again", "/login/again?next=/"),
         View("trouble-404", "/nowhere"),
     ]

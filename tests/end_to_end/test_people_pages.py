@@ -1,0 +1,142 @@
+"""What people do beside the one approval, in Chromium: two of them, an assignment, one's own password and tokens."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page
+
+from support.browser import chromium
+from support.site import CONFIG, Served, bootgrant, clean_environment, served
+
+SIZES = {"phone": (390, 844), "desk": (1280, 800)}
+MODEL = "entries:\n  - name: spare\n    labels: {role: worker}\n    layers: [all]\n"
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Served]:
+    with served(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def browser(site: Served) -> Iterator[Browser]:
+    assert site.url, "a site is made before the browser's loop runs"
+    with chromium() as running:
+        yield running
+
+
+@contextmanager
+def signed_in(browser: Browser, site: Served, size: str, name: str = "", password: str = "") -> Iterator[Page]:
+    """The page of somebody who has just signed in; by default the first operator."""
+    width, height = SIZES[size]
+    with browser.new_context(viewport={"width": width, "height": height}, has_touch=size == "phone") as context:
+        context.set_default_timeout(20_000)
+        page = context.new_page()
+        page.goto(f"{site.url}/account")
+        page.get_by_label("Name").fill(name or site.made.operator)
+        page.get_by_label("Password").fill(password or site.made.password.reveal())
+        page.get_by_role("button", name="Sign in").click()
+        page.get_by_role("heading", name="Where you are signed in").wait_for()
+        yield page
+
+
+def added(site: Served, name: str) -> str:
+    """The password of somebody new who may approve."""
+    told = site.command("operators", "add", name, "--role", "approver", "--json")
+    return str(json.loads(told.stdout)["password"])
+
+
+def asks(site: Served, config: str = "") -> dict[str, str]:
+    """A machine asks: its codes, its link and its uuid; with ``config`` it is known."""
+    name = str(uuid.uuid4())
+    if config:
+        (site.machines / f"{name}.yaml").write_text(config)
+    form = {"client_id": "talos", "uuid": name}
+    told = httpx.post(f"{site.url}/device/code", data=form, trust_env=False).raise_for_status().json()
+    return {**told, "uuid": name}
+
+
+def elsewhere(*words: str) -> subprocess.CompletedProcess[str]:
+    """A command on another computer."""
+    return subprocess.run(bootgrant(*words), capture_output=True, text=True, timeout=60, env=clean_environment())
+
+
+def approve(page: Page, machine: dict[str, str]) -> None:
+    page.goto(machine["verification_uri_complete"])
+    page.get_by_label("Last four characters").fill(machine["user_code"][-4:])
+    page.get_by_role("button", name="Approve").click()
+
+
+@pytest.mark.parametrize("size", ["phone", "desk"])
+def test_two_people_let_a_control_plane_in(site: Served, browser: Browser, size: str) -> None:
+    machine = asks(site, CONFIG.replace("worker", "controlplane"))
+    with signed_in(browser, site, size) as first, signed_in(browser, site, size, "ben", added(site, "ben")) as second:
+        approve(first, machine)
+        first.get_by_text("Your approval counts.").wait_for()
+        assert first.get_by_role("button", name="Approve").count() == 0
+        approve(second, machine)
+        for page in (first, second):
+            page.get_by_role("heading", name="Approved").wait_for()
+            page.get_by_text("approved by", exact=True).wait_for()
+
+
+@pytest.mark.parametrize("size", ["phone", "desk"])
+def test_an_unknown_machine_is_given_an_entry_and_approved(site: Served, browser: Browser, size: str) -> None:
+    (site.machines / "all").mkdir(exist_ok=True)
+    (site.machines / "all" / "00.yaml").write_text(CONFIG)
+    (site.machines / "machines.yaml").write_text(MODEL)
+    machine = asks(site)
+    with signed_in(browser, site, size) as page:
+        page.goto(machine["verification_uri_complete"])
+        page.get_by_text("Assign…").click()
+        page.get_by_label("Give it the configuration of").select_option("spare")
+        page.get_by_role("button", name="Remember and show").click()
+        page.get_by_role("heading", name="spare").wait_for()
+        approve(page, machine)
+        page.get_by_role("heading", name="Approved").wait_for()
+
+
+@pytest.mark.parametrize("size", ["phone", "desk"])
+def test_a_token_of_ones_own_is_made_works_from_elsewhere_and_ends(
+    site: Served, browser: Browser, size: str, tmp_path: Path
+) -> None:
+    machine, token = asks(site, CONFIG), tmp_path / "token"
+    there = ("--server", site.url, "--token-file", str(token))
+    with signed_in(browser, site, size) as page:
+        page.get_by_role("link", name="New API token").click()
+        page.get_by_label("What to call it").fill("laptop")
+        page.get_by_role("button", name="Make the token").click()
+        token.write_text(page.get_by_label("The token laptop").input_value())
+        done = elsewhere("approve", machine["user_code"], *there)
+        assert done.returncode == 0, done.stderr
+        page.goto(f"{site.url}/audit?who={site.made.operator}")
+        page.get_by_text(f"by {site.made.operator} (token:laptop)").first.wait_for()
+        page.goto(f"{site.url}/account")
+        page.get_by_role("button", name="End the token laptop").click()
+        page.get_by_text("You have none").wait_for()
+    assert "unknown, revoked or expired" in elsewhere("pending", *there).stderr
+
+
+@pytest.mark.parametrize("size", ["phone", "desk"])
+def test_a_new_password_signs_out_the_other_browser(site: Served, browser: Browser, size: str) -> None:
+    new = "some-words-in-a-row"
+    with signed_in(browser, site, size) as page, signed_in(browser, site, size) as other:
+        page.get_by_role("link", name="Change your password").click()
+        page.get_by_label("Your password now").fill(site.made.password.reveal())
+        page.get_by_label("New password", exact=True).fill(new)
+        page.get_by_label("New password, once more").fill(new)
+        page.get_by_role("button", name="Change it").click()
+        page.get_by_role("heading", name="Where you are signed in").wait_for()
+        other.goto(site.url)
+        other.get_by_role("heading", name="Sign in").wait_for()
+    with signed_in(browser, site, size, password=new) as again:
+        again.get_by_role("button", name="End the session").first.click()
+        again.get_by_text("this one").wait_for()
