@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from bootgrant.approval.operators import Role, parse_labels, socket_actor
+from bootgrant.operator_plane.api.account_routes import ACCOUNT_ROUTES
 from bootgrant.operator_plane.api.openapi import document
 from bootgrant.operator_plane.api.routes import ROUTES
 from bootgrant.operator_plane.permissions import LEAST_ROLE, PERMISSIONS
@@ -136,6 +137,15 @@ async def test_a_token_with_labels_decides_about_its_machines_alone(office: Offi
     async with await program(office, Role.APPROVER, "site=fra") as client:
         refused = await told(await client.post("/api/v1/approve", json={"code": code}), 403)
     assert (refused["error"], "site=fra" in refused["message"]) == ("not_allowed", True)
+
+
+@pytest.mark.parametrize("route", ACCOUNT_ROUTES, ids=lambda route: route.operation)
+async def test_an_admin_with_limits_can_neither_lift_them_nor_become_somebody_else(office: Office, route: Any) -> None:
+    path = re.sub(r"\{\w+\}", "nothing", route.path)
+    async with await program(office, Role.ADMIN, "site=fra") as client:
+        answer = await client.request(route.method, path, json={} if route.body is not None else None)
+    refused = await told(answer, 403)
+    assert (refused["error"], "is limited to site=fra" in refused["message"]) == ("not_allowed", True)
 
 
 async def test_a_decision_names_its_token_whatever_user_it_claims(office: Office) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Final
 
-from bootgrant.approval.operators import Role
+from bootgrant.approval.operators import Actor, Role
 
 
 class Permission(Enum):
@@ -17,6 +17,7 @@ class Permission(Enum):
     SIGNED_IN = "an operator or a token, whatever the role"
     APPROVER = "an operator who may decide"
     ADMIN = "an operator who may do everything"
+    ADMIN_OF_ALL = "an operator who may do everything, with every machine: who makes operators and tokens has no limits"
 
 
 PERMISSIONS: Final[Mapping[tuple[str, str], Permission]] = {
@@ -80,15 +81,15 @@ PERMISSIONS: Final[Mapping[tuple[str, str], Permission]] = {
     ("POST", "/api/v1/arm"): Permission.APPROVER,
     ("POST", "/api/v1/disarm"): Permission.APPROVER,
     ("GET", "/api/v1/audit"): Permission.SIGNED_IN,
-    ("GET", "/api/v1/operators"): Permission.ADMIN,
-    ("POST", "/api/v1/operators"): Permission.ADMIN,
-    ("PATCH", "/api/v1/operators/{name}"): Permission.ADMIN,
-    ("POST", "/api/v1/operators/{name}/disable"): Permission.ADMIN,
-    ("POST", "/api/v1/operators/{name}/enable"): Permission.ADMIN,
-    ("POST", "/api/v1/operators/{name}/reset"): Permission.ADMIN,
-    ("GET", "/api/v1/tokens"): Permission.ADMIN,
-    ("POST", "/api/v1/tokens"): Permission.ADMIN,
-    ("DELETE", "/api/v1/tokens/{name}"): Permission.ADMIN,
+    ("GET", "/api/v1/operators"): Permission.ADMIN_OF_ALL,
+    ("POST", "/api/v1/operators"): Permission.ADMIN_OF_ALL,
+    ("PATCH", "/api/v1/operators/{name}"): Permission.ADMIN_OF_ALL,
+    ("POST", "/api/v1/operators/{name}/disable"): Permission.ADMIN_OF_ALL,
+    ("POST", "/api/v1/operators/{name}/enable"): Permission.ADMIN_OF_ALL,
+    ("POST", "/api/v1/operators/{name}/reset"): Permission.ADMIN_OF_ALL,
+    ("GET", "/api/v1/tokens"): Permission.ADMIN_OF_ALL,
+    ("POST", "/api/v1/tokens"): Permission.ADMIN_OF_ALL,
+    ("DELETE", "/api/v1/tokens/{name}"): Permission.ADMIN_OF_ALL,
 }
 
 
@@ -97,8 +98,16 @@ LEAST_ROLE: Final[Mapping[Permission, Role]] = {
     Permission.SIGNED_IN: Role.VIEWER,
     Permission.APPROVER: Role.APPROVER,
     Permission.ADMIN: Role.ADMIN,
+    Permission.ADMIN_OF_ALL: Role.ADMIN,
 }
 """The lowest role that a route's permission is given to."""
+
+
+def is_allowed(actor: Actor, permission: Permission) -> bool:
+    """Whether ``actor`` may call a route with this permission."""
+    least = LEAST_ROLE.get(permission)
+    is_limited = permission is Permission.ADMIN_OF_ALL and bool(actor.labels)
+    return least is None or (actor.role.is_at_least(least) and not is_limited)
 
 
 class UndeclaredRoute(Exception):

@@ -17,7 +17,7 @@ from bootgrant.asgi.client_address import client_address
 from bootgrant.operator_plane import trouble
 from bootgrant.operator_plane.csrf import FIELD, csrf_token, is_from_here, is_right_token
 from bootgrant.operator_plane.forms import most_bytes, read_form
-from bootgrant.operator_plane.permissions import LEAST_ROLE, Permission
+from bootgrant.operator_plane.permissions import LEAST_ROLE, Permission, is_allowed
 from bootgrant.operator_plane.plane import OperatorPlane
 from bootgrant.operator_plane.rendering import render
 from bootgrant.ports.operator_store import Stage
@@ -125,7 +125,7 @@ def guarded(plane: OperatorPlane, permission: Permission, handler: Handler) -> C
                 return await handler(visit)
             case Permission.AFTER_PASSWORD:
                 return _not_yet(visit) or await handler(visit)
-            case Permission.SIGNED_IN | Permission.APPROVER | Permission.ADMIN:
+            case Permission.SIGNED_IN | Permission.APPROVER | Permission.ADMIN | Permission.ADMIN_OF_ALL:
                 return _not_yet(visit) or _half(visit) or _not_enough(visit, permission) or await handler(visit)
 
     return endpoint
@@ -148,9 +148,8 @@ def _half(visit: Visit) -> Response | None:
 
 def _not_enough(visit: Visit, permission: Permission) -> Response | None:
     """The page for somebody whose role is too low for this route; None for the others."""
-    least = LEAST_ROLE[permission]
-    if visit.actor is None or not visit.actor.role.is_at_least(least):
-        return visit.trouble(trouble.not_allowed(least.value))
+    if visit.actor is None or not is_allowed(visit.actor, permission):
+        return visit.trouble(trouble.not_allowed(LEAST_ROLE[permission].value))
     return None
 
 

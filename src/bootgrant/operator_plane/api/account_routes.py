@@ -22,7 +22,7 @@ from bootgrant.operator_plane.api.shapes import (
 )
 from bootgrant.operator_plane.permissions import Permission
 
-_ADMIN: Final = Permission.ADMIN
+_ADMIN: Final = Permission.ADMIN_OF_ALL
 _CHOSEN: Final[Schema] = {
     **TEXT,
     "writeOnly": True,

@@ -22,13 +22,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from bootgrant.approval.operators import Actor, socket_actor
+from bootgrant.approval.operators import Actor, Role, socket_actor
 from bootgrant.asgi.body_limit import BodyTooLarge, ClientGone, read_body
 from bootgrant.operator_plane.api.call import AccountsPlane, CallOf, Told, refused
 from bootgrant.operator_plane.api.openapi import PATH, document
 from bootgrant.operator_plane.api.route import ApiRoute
 from bootgrant.operator_plane.api.shapes import Schema
-from bootgrant.operator_plane.permissions import LEAST_ROLE, Permission, UndeclaredRoute, permission_of
+from bootgrant.operator_plane.permissions import LEAST_ROLE, Permission, UndeclaredRoute, is_allowed, permission_of
 from bootgrant.ports.grant_store import StoreUnavailable
 from bootgrant.wire.admin_socket import USER_HEADER
 from bootgrant.wire.secret import Secret
@@ -36,7 +36,7 @@ from bootgrant.workflows.decide_grant import one_line
 
 log = logging.getLogger("bootgrant.operators")
 
-_OFFERED: Final = frozenset({Permission.PUBLIC, Permission.SIGNED_IN, Permission.APPROVER, Permission.ADMIN})
+_OFFERED: Final = frozenset(Permission) - {Permission.AFTER_PASSWORD}
 _BODY: Final = 1 << 20
 _NO_MEMBERS: Final = b"{}"
 _USER_LENGTH: Final = 64
@@ -103,7 +103,6 @@ class _Endpoint(Generic[P]):
         self._route = route
         if permission_of(route.method, route.path, _OFFERED) is not route.permission:
             raise UndeclaredRoute(f"{route.method} {route.path} has one permission here and another in permissions.py")
-        self._least = LEAST_ROLE[route.permission]
         self._body = Draft202012Validator(route.body) if route.body is not None else None
         self._may_be_empty = route.body is not None and route.body.get("required") == []
         query = {"type": "object", "properties": dict(route.query), "additionalProperties": False}
@@ -113,9 +112,8 @@ class _Endpoint(Generic[P]):
         actor = await self._actor(request)
         if isinstance(actor, Told):
             return _written(actor, _CHALLENGE)
-        if not actor.role.is_at_least(self._least):
-            told = f"this needs the role {self._least.value}; {actor} has the role {actor.role.value}"
-            return _written(refused(403, "not_allowed", told))
+        if not is_allowed(actor, self._route.permission):
+            return _written(refused(403, "not_allowed", _not_enough(actor, LEAST_ROLE[self._route.permission])))
         query = _typed(request, self._route.query)
         if problem := best_match(self._query.iter_errors(query)):
             return _written(_not_as_described("the query", problem))
@@ -155,6 +153,13 @@ class _Endpoint(Generic[P]):
             return _not_as_described("the body", problem)
         checked: Mapping[str, Any] = members
         return checked
+
+
+def _not_enough(actor: Actor, least: Role) -> str:
+    if not actor.role.is_at_least(least):
+        return f"this needs the role {least.value}; {actor} has the role {actor.role.value}"
+    limits = ", ".join(map(str, actor.labels))
+    return f"this needs the role {least.value} for every machine; {actor} is limited to {limits}"
 
 
 def _no_constant(name: str) -> None:

@@ -10,7 +10,7 @@ from bootgrant import __version__
 from bootgrant.operator_plane.api.call import Json
 from bootgrant.operator_plane.api.route import ApiRoute
 from bootgrant.operator_plane.api.shapes import COMPONENTS, Schema
-from bootgrant.operator_plane.permissions import LEAST_ROLE
+from bootgrant.operator_plane.permissions import LEAST_ROLE, Permission
 
 PATH: Final = "/api/v1/openapi.json"
 
@@ -31,6 +31,7 @@ _MEANING: Final = {
     503: "The database or the configurations cannot be used now; try again.",
 }
 _ALWAYS: Final = (400, 401, 403, 503)
+_UNLIMITED: Final = {Permission.ADMIN_OF_ALL: ", without limits to labels"}
 _PLACE: Final = re.compile(r"\{(\w+)\}")
 
 
@@ -63,7 +64,7 @@ def _operation(route: ApiRoute[Any]) -> Json:
     made: Json = {
         "operationId": route.operation,
         "summary": route.summary,
-        "description": f"Least role: {LEAST_ROLE[route.permission].value}.",
+        "description": f"Least role: {LEAST_ROLE[route.permission].value}{_UNLIMITED.get(route.permission, '')}.",
         "responses": {
             str(route.status): _answer(route.status, route.told),
             **{str(status): _answer(status, {"$ref": "#/components/schemas/Error"}) for status in statuses},
