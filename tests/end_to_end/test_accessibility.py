@@ -53,9 +53,10 @@ def test_axe_finds_nothing(site: tuple[Rack, ServedApp], browser: Browser, size:
     assert {name: broken for name, broken in found.items() if broken} == {}
 
 
-OVER = """[...document.querySelectorAll(".panel *")]
+OVER = """const right = (element) => element.getBoundingClientRect().right;
+[...document.querySelectorAll(".panel *")]
   .filter((element) => element.checkVisibility() && !element.closest(".unseen, .line.tall *"))
-  .filter((element) => element.getBoundingClientRect().right > element.closest(".panel").getBoundingClientRect().right + 1)
+  .filter((element) => right(element) > right(element.closest(".panel")) + 1)
   .map((element) => element.outerHTML.slice(0, 80))"""
 
 

@@ -61,7 +61,8 @@ def run(args: argparse.Namespace) -> int:
         return report(answer, as_json=args.json)
     told = (
         f"armed {printable(answer['name'])}: up to {answer['count']} machines with {_select(answer)} "
-        f"get in until {day(answer['until'])} UTC. Close it with: bootgrant disarm {printable(answer['name'])}"
+        f"get in until {day(answer['until'])} UTC; a control plane, and what needs two people, still waits for people. "
+        f"Close it with: bootgrant disarm {printable(answer['name'])}"
     )
     return show(answer, told, as_json=args.json)
 
