@@ -8,6 +8,7 @@ from bootgrant.approval.grant import DeviceGrant, GrantState
 from bootgrant.approval.operators import Label, Role
 from bootgrant.ports.operator_store import Operator
 from bootgrant.wire.identity import MachineIdentity
+from bootgrant.workflows.watch_requests import request_version
 from support.grants import NOW, UUID
 from support.office import Office, text_of
 
@@ -66,6 +67,28 @@ async def test_the_second_of_two_lets_it_in(office: Office) -> None:
     told = text_of(await ana.open(path))
     assert f"Approved {UUID}.yaml The machine hears it" in told
     assert "approved by ana, 08:00:00 UTC decided by ben, 08:00:00 UTC" in told
+
+
+async def test_a_vote_for_what_has_changed_is_asked_for_again_and_the_page_comes_to_rest(office: Office) -> None:
+    spare(office)
+    layers = office.site.machines / "all" / "00.yaml"
+    layers.write_text(CONTROL_PLANE)
+    model = office.site.machines / "machines.yaml"
+    model.write_text(MODEL.replace("labels", f"match: {{uuid: {UUID}}}\n    labels"))
+    ana = await office.person("ana")
+    grant, _ = await office.machine()
+    path = f"/requests/{grant.grant_id}"
+    await ana.open(path)
+    await ana.send(f"{path}/approve")
+    model.write_text(model.read_text().replace("site: ams", "site: fra"))
+    office.site.built.source.refresh()
+    page = await ana.open(path)
+    assert "You approved" not in text_of(page)
+    assert f"{path}/approve" in page.text
+    assert "0 of 2" in text_of(await ana.open("/"))
+    assert f'data-version="{request_version(await state_of(office, grant), NOW)}"' in page.text
+    await ana.send(f"{path}/approve")
+    assert "1 of 2 approvals ✓ You approved" in text_of(await ana.open(path))
 
 
 async def test_who_voted_as_another_spelling_of_themselves_is_told_so(office: Office) -> None:

@@ -193,7 +193,7 @@ class DeviceGrant(NamedTuple):
             return Refusal.NO_ENTRY
         if decision.is_automatic and (terms.needed > 1 or self.votes):
             return Refusal.NEEDS_PEOPLE
-        votes = self.votes if self.fingerprint == terms.fingerprint else ()
+        votes = self.votes_for(terms.fingerprint)
         if any(vote.is_by_same_person(decision) for vote in votes):
             return Refusal.SAME_PERSON
         if len(votes) + 1 < terms.needed:
@@ -202,6 +202,10 @@ class DeviceGrant(NamedTuple):
         return outcome._replace(
             votes=votes, fingerprint=terms.fingerprint, approved_sha256=terms.sha256, revision=terms.revision
         )
+
+    def votes_for(self, fingerprint: str) -> tuple[Decision, ...]:
+        """The votes for the entry with this fingerprint: those for what it was before do not count."""
+        return self.votes if self.fingerprint == fingerprint else ()
 
     def with_votes_that(self, counts: Callable[[Decision], bool]) -> DeviceGrant:
         """The grant without the votes that do not count any more."""

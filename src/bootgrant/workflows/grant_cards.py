@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from bootgrant.approval.codes import UserCodes, display_user_code, normalise_user_code
 from bootgrant.approval.evidence import Check, is_clean
-from bootgrant.approval.grant import DeviceGrant, GrantState
+from bootgrant.approval.grant import Decision, DeviceGrant, GrantState
 from bootgrant.approval.history import Past
 from bootgrant.approval.networks import NetworkNames
 from bootgrant.approval.policy import needed_approvals
@@ -33,7 +33,7 @@ class GrantCard:
 
     ``rivals`` are the addresses from which other requests claim the same uuid, serial or mac at the same time.
     ``network`` is the site's name for where the request came from. ``needed`` is how many people must approve, and
-    ``grant.votes`` who did already. ``evidence`` is worst first. ``assignment`` is set when a person gave the entry.
+    ``votes`` are those that count. ``evidence`` is worst first. ``assignment`` is set when a person gave the entry.
     ``past`` is None in lists.
     """
 
@@ -45,6 +45,7 @@ class GrantCard:
     rivals: tuple[str, ...] = ()
     network: str = ""
     needed: int = 1
+    votes: tuple[Decision, ...] = ()
     evidence: tuple[Check, ...] = ()
     assignment: Assignment | None = None
     past: Past | None = None
@@ -126,6 +127,7 @@ class GrantCards:
             grant.state_at(now),
             None,
             network=self.networks.name_of(grant.source_address),
+            votes=grant.votes,
         )
         if grant.entry:
             entry = MachineEntry(grant.entry, "approved", revision=grant.revision)
@@ -137,9 +139,10 @@ class GrantCards:
         except ConfigUnavailable as error:
             return replace(card, problem=str(error))
         if found is None:
-            return replace(card, problem=NO_ENTRY)
+            return replace(card, problem=NO_ENTRY, votes=())
         if grant.votes:
-            card = replace(card, grant=grant.with_votes_that(await self.voters.of(found.entry.labels)))
+            counts = await self.voters.of(found.entry.labels)
+            card = replace(card, votes=tuple(filter(counts, grant.votes_for(found.entry.fingerprint))))
         return replace(card, entry=found.entry, assignment=found.assignment, needed=needed_approvals(found.entry))
 
     async def _rivals(self, grant: DeviceGrant, now: float) -> tuple[str, ...]:

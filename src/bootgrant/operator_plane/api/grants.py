@@ -29,7 +29,7 @@ def grant_json(card: GrantCard, now: float) -> Json:
         "assigned_by": card.assignment.by if card.assignment else None,
         "rivals": list(card.rivals),
         "needed": card.needed,
-        "votes": [{"by": vote.by, "at": vote.at} for vote in grant.votes],
+        "votes": [{"by": vote.by, "at": vote.at} for vote in card.votes],
         "evidence": [
             {"name": check.name, "verdict": check.verdict.value, "detail": check.detail} for check in card.evidence
         ],

@@ -122,7 +122,7 @@ async def _view(visit: Visit, card: GrantCard) -> CardView:
     code = hidden_code(card.user_code) if visit.plane.asks_suffix else card.user_code
     actor = signed_in(visit)
     mine = decision_of(actor, visit.plane.clock.now())
-    votes = tuple(Vote(vote.by, vote.at, vote.is_by_same_person(mine)) for vote in card.grant.votes)
+    votes = tuple(Vote(vote.by, vote.at, vote.is_by_same_person(mine)) for vote in card.votes)
     not_yours = _not_yours(visit, card)
     return CardView(
         card=card,

@@ -143,7 +143,7 @@ def _row(card: GrantCard, hides_code: bool) -> Row:
         code=hidden_code(card.user_code) if hides_code else card.user_code,
         network=card.network,
         needed=card.needed,
-        given=len(card.grant.votes),
+        given=len(card.votes),
         why=why_of(card),
     )
 
