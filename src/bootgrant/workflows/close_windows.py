@@ -6,7 +6,7 @@ from collections.abc import Callable, Set
 from dataclasses import dataclass
 
 from bootgrant.approval.audit import AuditEvent, AuditKind
-from bootgrant.approval.operators import Label, Role, via_token
+from bootgrant.approval.operators import VIA_ADMIN_SOCKET, Label, Role, via_token
 from bootgrant.approval.policy import Window
 from bootgrant.ports.api_token_store import ApiTokenStore
 from bootgrant.ports.audit_log import AuditLog
@@ -29,9 +29,14 @@ class CloseWindows:
         await self._close(f"the operator {name} was disabled", name, await self._own_tokens(name))
 
     async def beyond(self, name: str, role: Role, labels: tuple[Label, ...]) -> None:
-        """Of what a person of this name armed, close what they could not arm with this role and these limits."""
+        """Of what a person of this name armed, close what they could not arm with this role and these limits.
+
+        What was armed over the admin socket needed no operator, so it stays.
+        """
 
         def is_beyond(window: Window) -> bool:
+            if window.by.endswith(f"({VIA_ADMIN_SOCKET})"):
+                return False
             return not role.is_at_least(Role.APPROVER) or bool(beyond_limits(window.conditions.select, labels))
 
         why = f"the operator {name} may not arm it any more"
