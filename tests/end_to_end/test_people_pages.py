@@ -114,7 +114,7 @@ def test_a_token_of_ones_own_is_made_works_from_elsewhere_and_ends(
         page.get_by_role("link", name="New API token").click()
         page.get_by_label("What to call it").fill("laptop")
         page.get_by_role("button", name="Make the token").click()
-        token.write_text(page.get_by_label("The token laptop").input_value())
+        token.write_text(page.get_by_label("The token laptop", exact=True).input_value())
         done = elsewhere("approve", machine["user_code"], *there)
         assert done.returncode == 0, done.stderr
         page.goto(f"{site.url}/audit?who={site.made.operator}")
