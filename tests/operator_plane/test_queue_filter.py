@@ -160,7 +160,7 @@ async def test_what_was_taken_out_before_a_lost_session_stays_out(office: Office
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize(("chosen", "kept"), [(50, 50), (250, 75)])
+@pytest.mark.parametrize(("chosen", "kept"), [(50, 50), (125, 75)])
 async def test_of_many_that_were_chosen_before_a_lost_session_none_is_added(
     office: Office, chosen: int, kept: int
 ) -> None:

@@ -65,6 +65,7 @@ def test_lists_come_from_the_environment_too(tmp_path: Path) -> None:
         ("public_url = 'https://boot.example:84430'", "is no URL of a server"),
         ("public_url = 'https://boot.example/path'", "nothing behind it"),
         (MINIMAL + "listen = '8080'", "no address and port"),
+        (MINIMAL + "listen = '[::]:80'\noperators.listen = '[::]:80'", "operators.listen is the same as listen"),
         ("public_url = ", "is not TOML"),
     ],
 )

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 from bootgrant.wire.device_flow import FORM_TYPE, OAuthError, parse_form
 from bootgrant.wire.limits import REQUEST_BODY
 
-MOST_CHOICES: Final = 250
+MOST_CHOICES: Final = 125
 """Machines that one form can name."""
 
 _LARGE: Final = {"/batch": 32 * 1024}

@@ -150,6 +150,8 @@ def _build(values: Mapping[str, tuple[object, str]], base: Path) -> Site:
             raise SettingsError(f"{where}: {error}") from None
     rules = GrantRules(**{rule.name: parsed[f"grants.{rule.name}"] for rule in fields(GrantRules)})
     _check(rules)
+    if parsed["operators.listen"] == parsed["listen"]:
+        raise SettingsError("operators.listen is the same as listen: leave it out, or name another port")
     return Site(
         public_url=parsed["public_url"],
         listen=parsed["listen"],
