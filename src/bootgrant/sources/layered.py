@@ -10,7 +10,6 @@ import asyncio
 import logging
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -25,6 +24,7 @@ from bootgrant.machines.site_model import Entry
 from bootgrant.ports.clock import Clock
 from bootgrant.ports.config_source import ConfigUnavailable, MachineEntry, Rendered, SourceState
 from bootgrant.sources.directory import INVALID, DirectorySource
+from bootgrant.sources.kept import KeptConfigurations
 from bootgrant.sources.snapshot import Snapshot, Workshop
 from bootgrant.sources.tree import Tree
 from bootgrant.wire.identity import MachineIdentity
@@ -36,8 +36,6 @@ _NOT_LOADED: Final = "configs broken, see server log"
 _READING: Final = "configs being read, retrying"
 _LOOK: Final = 1.0
 _SHARE: Final = 20.0
-_CACHED: Final = 64 << 20
-"""Bytes of finished configurations that are kept."""
 
 
 class Origin(Protocol):
@@ -78,7 +76,7 @@ class LayeredSource:
         self.pause = _LOOK
         """Seconds until the next look is due: a large folder is looked at less often."""
         self._refreshing = threading.Lock()
-        self._cache = _Cache()
+        self._cache = KeptConfigurations()
         # One at a time: a hundred machines that come at once must not keep the server from answering others.
         self._worker = ThreadPoolExecutor(1, "configurations")
 
@@ -269,34 +267,3 @@ def _listed(snapshot: Snapshot, entry: Entry, machine_type: str | None = None) -
         revision=snapshot.revision,
         varies=machine_type is None and snapshot.verdicts[entry.name].uses_machine,
     )
-
-
-class _Cache:
-    """Finished configurations of one snapshot, the least used ones dropped first."""
-
-    def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[str, MachineIdentity | None], tuple[Snapshot, Rendered]] = OrderedDict()
-        self._size = 0
-        self._lock = threading.Lock()
-
-    def get(self, snapshot: Snapshot, name: str, identity: MachineIdentity) -> Rendered | None:
-        for key in ((name, None), (name, identity)):
-            found = self._kept.get(key)
-            if found is not None and found[0] is snapshot:
-                return found[1]
-        return None
-
-    def put(self, snapshot: Snapshot, name: str, identity: MachineIdentity | None, rendered: Rendered) -> None:
-        with self._lock:
-            before = self._kept.pop((name, identity), None)
-            self._size -= len(before[1].config) if before else 0
-            self._kept[name, identity] = (snapshot, rendered)
-            self._size += len(rendered.config)
-            while self._size > _CACHED and len(self._kept) > 1:
-                _, (_, dropped) = self._kept.popitem(last=False)
-                self._size -= len(dropped.config)
-
-    def clear(self) -> None:
-        with self._lock:
-            self._kept.clear()
-            self._size = 0
