@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bootgrant.sources.programs import run_program
+from bootgrant.sources.programs import ProgramFailed, run_program
 
 
 def test_a_program_sees_no_setting_of_the_server_and_no_secret_among_them(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -14,3 +14,17 @@ def test_a_program_sees_no_setting_of_the_server_and_no_secret_among_them(monkey
     assert [line for line in seen if line.startswith("BOOTGRANT_")] == ["BOOTGRANT_ENTRY=cp-1"]
     assert "SOPS_AGE_KEY_FILE=/etc/sops.key" in seen
     assert any(line.startswith("PATH=") for line in seen)
+
+
+@pytest.mark.parametrize(
+    ("printed", "told"),
+    [
+        ("", "/bin/sh ended with status 3"),
+        ("vault is sealed\n", "/bin/sh ended with status 3: vault is sealed"),
+        ("fatal: no such host\n\nmake sure\nthat it exists.\n", "status 3: fatal: no such host … that it exists."),
+    ],
+)
+def test_what_a_program_says_first_and_last_is_told(printed: str, told: str) -> None:
+    with pytest.raises(ProgramFailed) as failed:
+        run_program(["/bin/sh", "-c", f"printf '{printed}' >&2; exit 3"], seconds=10)
+    assert str(failed.value).endswith(told)

@@ -83,9 +83,9 @@ def test_without_the_program_a_sops_file_says_what_to_install(monkeypatch: pytes
         SecretFiles().content("a.yaml", SOPS_FILE)
 
 
-def test_a_sops_that_fails_or_hangs_is_told_with_its_last_line(sops: Path) -> None:
+def test_a_sops_that_fails_or_hangs_is_told_with_what_it_says(sops: Path) -> None:
     sops.write_text("#!/bin/sh\necho first >&2; echo no key found >&2; exit 128\n")
-    with pytest.raises(SiteBroken, match="status 128: no key found"):
+    with pytest.raises(SiteBroken, match="status 128: first … no key found"):
         SecretFiles().content("a.yaml", SOPS_FILE)
     sops.write_text("#!/bin/sh\nsleep 60\n")
     with pytest.raises(SiteBroken, match="took too long"):

@@ -16,7 +16,7 @@ _OURS = "BOOTGRANT_"
 
 class ProgramFailed(Exception):
     """It is not there, ended badly, took too long or printed too much. What it printed is not repeated: it may be
-    secret; its last line of errors is."""
+    secret; the first and the last line of its errors are."""
 
 
 def run_program(
@@ -58,7 +58,7 @@ def run_program(
             if process.poll() is None:
                 os.killpg(process.pid, 9)
     if process.returncode != 0:
-        raise ProgramFailed(f"{words[0]} ended with status {process.returncode}{_last_line(err)}")
+        raise ProgramFailed(f"{words[0]} ended with status {process.returncode}{_ends_of(err)}")
     return out
 
 
@@ -105,7 +105,9 @@ def _taken(descriptor: int, into: bytearray, most: int) -> bool:
     return bool(data)
 
 
-def _last_line(err: bytes) -> str:
-    lines = err.decode("utf-8", "replace").strip().splitlines()
-    told = "".join(char if char.isprintable() else " " for char in lines[-1])[:200] if lines else ""
+def _ends_of(err: bytes) -> str:
+    """The first and the last line: git and sops say first what is wrong, a Python program last."""
+    lines = [line for line in map(str.strip, err.decode("utf-8", "replace").splitlines()) if line]
+    ends = lines if len(lines) < 2 else (lines[0], lines[-1])
+    told = " … ".join("".join(char if char.isprintable() else " " for char in line)[:200] for line in ends)
     return f": {told}" if told else ""
