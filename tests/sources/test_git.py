@@ -115,6 +115,34 @@ async def test_without_the_network_the_last_good_commit_is_served_and_it_is_said
     assert restarted.state().problem == ""
 
 
+async def test_a_broken_commit_is_told_on_after_the_network_was_away(upstream: Upstream, tmp_path: Path) -> None:
+    source = source_of(origin(upstream, tmp_path))
+    await rendered(source)
+    upstream.change("type: worker", "typ: worker")
+    upstream.commit()
+
+    def look() -> str:
+        source.look_now()
+        source.refresh()
+        return source.state().problem
+
+    broken = look()
+    assert "all/00-base.yaml" in broken
+    away = upstream.folder.rename(tmp_path / "away")
+    assert "does not appear to be a git repository" in look()
+    away.rename(upstream.folder)
+    assert look() == broken
+
+
+async def test_a_folder_that_the_commits_do_not_have_is_told_and_no_crash(upstream: Upstream, tmp_path: Path) -> None:
+    await rendered(source_of(origin(upstream, tmp_path)))
+    restarted = source_of(GitOrigin(str(upstream.folder), "main", "sites", tmp_path / "machines.git", 3600.0))
+    for _ in range(2):
+        with pytest.raises(ConfigUnavailable, match="there is no folder sites"):
+            await restarted.find_entry(CP)
+    assert "there is no folder sites" in restarted.state().problem
+
+
 async def test_a_repository_that_was_never_reached_serves_nothing(tmp_path: Path) -> None:
     program("git", "git")
     source = source_of(GitOrigin(str(tmp_path / "gone"), "main", "", tmp_path / "machines.git", 60.0))

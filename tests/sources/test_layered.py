@@ -11,8 +11,9 @@ import yaml
 from bootgrant.ports.config_source import ConfigUnavailable, MachineEntry, Rendered
 from bootgrant.sources.directory import DirectorySource
 from bootgrant.sources.layered import LayeredSource
+from bootgrant.sources.site_values import SiteValues
 from bootgrant.sources.snapshot import Workshop
-from bootgrant.sources.tree import FolderTree
+from bootgrant.sources.tree import FolderTree, Tree
 from bootgrant.wire.identity import MachineIdentity
 from support.fakes import FakeClock
 from support.grants import MAC, UUID
@@ -143,6 +144,107 @@ async def test_a_folder_that_could_not_be_read_for_a_while_is_well_again_as_it_w
     source.refresh()
     assert source.state().problem == ""
     assert await rendered(source, "cp-1") is before
+
+
+async def test_what_is_broken_stays_so_when_the_folder_could_not_be_read_in_between(tmp_path: Path) -> None:
+    source = source_of(write_machines(tmp_path))
+    before = await rendered(source, "cp-1")
+    (tmp_path / "control-plane/10-role.yaml").write_text("machine: {typ: controlplane}\n")
+    source.refresh()
+    broken = source.state()
+    assert "typ" in broken.problem
+    (tmp_path / "all/link.yaml").symlink_to("/etc/passwd")
+    source.refresh()
+    assert "leads out" in source.state().problem
+    (tmp_path / "all/link.yaml").unlink()
+    source.refresh()
+    assert source.state() == broken
+    assert await rendered(source, "cp-1") is before
+
+
+def vault(folder: Path) -> tuple[Path, Path]:
+    """A program of the site, and the file without which it has no value."""
+    program, value = folder / "vault", folder / "value"
+    program.write_text(f"#!/bin/sh\necho asked >> {folder}/asked\nexec cat {value}\n")
+    program.chmod(0o755)
+    return program, value
+
+
+SECRET_NAME = {"node/cp-1/60-secret.yaml.j2": "machine: {token: '{{ variables.token }}'}\n"}
+
+
+def with_program(folder: Path, program: Path, clock: FakeClock) -> LayeredSource:
+    workshop = Workshop(values=SiteValues([program]))
+    return LayeredSource(FolderTree(folder), workshop, clock, DirectorySource(folder))
+
+
+async def test_a_program_that_was_away_at_the_start_is_asked_again_each_minute(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    program, value = vault(tmp_path)
+    model = MODEL.replace("    networks:", f"    variables: {{token: {{exec: [{program}]}}}}\n    networks:")
+    clock = FakeClock()
+    folder = write_machines(tmp_path / "machines", {**SECRET_NAME, "machines.yaml": model})
+    source = with_program(folder, program, clock)
+    with pytest.raises(ConfigUnavailable):
+        await source.render("cp-1", CP)
+    for _ in range(3):
+        clock.advance(61)
+        source.refresh()
+    assert len((tmp_path / "asked").read_text().splitlines()) == 4
+    assert len([record for record in caplog.records if "cannot be served" in record.getMessage()]) == 1
+    value.write_text("s3cr3t-of-the-vault\n")
+    source.refresh()
+    assert "variable token has no value" in source.state().problem
+    clock.advance(61)
+    source.refresh()
+    assert source.state().problem == ""
+    assert b"s3cr3t-of-the-vault" in (await rendered(source, "cp-1")).config
+    clock.advance(600)
+    source.refresh()
+    assert len((tmp_path / "asked").read_text().splitlines()) == 5
+
+
+async def test_a_change_that_a_program_kept_back_is_taken_when_it_answers_again(tmp_path: Path) -> None:
+    program, value = vault(tmp_path)
+    clock = FakeClock()
+    folder = write_machines(tmp_path / "machines")
+    source = with_program(folder, program, clock)
+    before = await rendered(source, "cp-1")
+    model = MODEL.replace("    networks:", f"    variables: {{token: {{exec: [{program}]}}}}\n    networks:")
+    write_machines(folder, {**SECRET_NAME, "machines.yaml": model})
+    source.refresh()
+    assert await rendered(source, "cp-1") is before
+    value.write_text("s3cr3t-of-the-vault\n")
+    clock.advance(61)
+    source.refresh()
+    assert b"s3cr3t-of-the-vault" in (await rendered(source, "cp-1")).config
+    assert source.state().problem == ""
+
+
+class Faulty(FolderTree):
+    """A folder that meets a fault of ours."""
+
+    is_faulty = False
+
+    def tree(self) -> Tree:
+        if self.is_faulty:
+            raise RecursionError("deep inside")
+        return super().tree()
+
+
+async def test_a_fault_of_ours_is_told_on_the_page_and_no_machine_waits_for_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = Faulty(write_machines(tmp_path))
+    source = LayeredSource(folder, Workshop(), FakeClock())
+    before = await rendered(source, "cp-1")
+    folder.is_faulty = True
+    (tmp_path / "all/00-base.yaml").write_text(BASE.replace("demo", "other"))
+    source.refresh()
+    assert await rendered(source, "cp-1") is before
+    assert "a fault of bootgrant" in source.state().problem
+    assert "deep inside" in caplog.text
 
 
 async def test_at_the_start_sound_entries_are_served_and_broken_ones_are_not(tmp_path: Path) -> None:

@@ -65,6 +65,8 @@ class Repository:
             listed = list(self._listed(commit, folder))
             contents = self._contents([found.object_id for found in listed])
         except ProgramFailed as failed:
+            if "Not a valid object name" in str(failed) and self.commit(commit):
+                failed = ProgramFailed(f"there is no folder {folder} in the commit {commit[:12]}: correct git.folder")
             raise SiteBroken([error("git", str(failed))]) from None
         files = {found.path: content for found, content in zip(listed, contents, strict=True)}
         links = {found.path for found in listed if found.is_link}

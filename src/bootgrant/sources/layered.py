@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import Final, Protocol
 
 from bootgrant.machines.annotation import annotated
-from bootgrant.machines.findings import SiteBroken, error
+from bootgrant.machines.findings import Finding, SiteBroken, error
 from bootgrant.machines.redaction import redacted
 from bootgrant.machines.rendering import Finished
 from bootgrant.machines.selection import Match, Tie
@@ -36,6 +36,10 @@ _NOT_LOADED: Final = "configs broken, see server log"
 _READING: Final = "configs being read, retrying"
 _LOOK: Final = 1.0
 _SHARE: Final = 20.0
+_AGAIN: Final = 60.0
+"""Seconds after which what failed is tried again, although nothing in the configurations has changed."""
+_PASSING: Final = frozenset({"exec", "sops", "git"})
+"""Rules of errors that may pass by themselves: a program of the site, or what it asks, was away."""
 
 
 class Origin(Protocol):
@@ -70,6 +74,9 @@ class LayeredSource:
         self._snapshot: Snapshot | None = None
         self._state = SourceState()
         self._failure: SiteBroken | None = None
+        # How that stands which was read last, whatever became of looking since.
+        self._settled: tuple[SiteBroken | None, SourceState] = (None, self._state)
+        self._again_at = float("inf")
         self._is_layered = False
         self._is_blind = False
         self._looked_at = float("-inf")
@@ -96,7 +103,11 @@ class LayeredSource:
                     self._take(Snapshot(self._origin.tree(), self._workshop, self._snapshot))
             except SiteBroken as broken:
                 self._refuse(broken)
-                self._fall_back()
+            except Exception:
+                # Machines are answered from the last good state meanwhile, and the page says that something is wrong.
+                log.exception("the machine configurations could not be read")
+                told = "they could not be read because of a fault of bootgrant: the server's log says which, report it"
+                self._refuse(SiteBroken([error("internal", told)]))
             finally:
                 self._looked_at = self._clock.steady()
 
@@ -108,19 +119,35 @@ class LayeredSource:
         changed = self._origin.changed()
         self.pause = max(_LOOK, _SHARE * (time.thread_time() - began))
         self._is_blind = False
-        if was_blind and not changed and self._snapshot is not None:
-            self._failure = None
-            self._state = replace(self._state, problem="", since=0.0)
-            log.info("the machine configurations can be read again; they are as they were")
-        return changed or (self._snapshot is None and self._failure is None)
+        if was_blind and not changed:
+            self._failure, self._state = self._settled
+            still = f"what is wrong in them still is: {self._state.problem}" if self._state.problem else ""
+            log.info("the machine configurations can be read again; %s", still or "they are as they were")
+        is_due = self._clock.steady() >= self._again_at
+        return changed or is_due or (self._snapshot is None and self._failure is None)
 
     def _fall_back(self) -> None:
         """After a restart, what was served before it is better than nothing."""
-        if self._snapshot is not None or (good := self._origin.last_good()) is None:
+        if self._snapshot is not None or (good := self._last_good()) is None:
             return
-        problem = self._state.problem
-        self._take(Snapshot(good, self._workshop))
-        self._state = replace(self._state, problem=problem, since=self._clock.now())
+        refused, failure, again_at = self._state, self._failure, self._again_at
+        try:
+            self._take(Snapshot(good, self._workshop))
+        except SiteBroken as broken:
+            log.error("what was served before the restart cannot be served either: %s", broken)  # noqa: TRY400
+            return
+        self._again_at = min(self._again_at, again_at)
+        self._failure = failure
+        self._state = replace(self._state, problem=refused.problem, since=refused.since)
+        if not self._is_blind:
+            self._settled = (failure, self._state)
+
+    def _last_good(self) -> Tree | None:
+        try:
+            return self._origin.last_good()
+        except SiteBroken as broken:
+            log.error("what was served before the restart cannot be read: %s", broken)  # noqa: TRY400
+            return None
 
     def _take(self, new: Snapshot) -> None:
         old = self._snapshot
@@ -137,22 +164,37 @@ class LayeredSource:
         self._cache.clear()
         if not problems:
             self._origin.taken(new.revision)
-        now = self._clock.now()
         told = str(SiteBroken(problems)) if problems else ""
-        self._state = SourceState(new.revision, now, told, now if told else 0.0)
-        log.info("machine configurations: %d entries, revision %s", len(new.entries), new.revision)
-        for problem in problems:
-            log.error("a configuration cannot be served: %s", problem)
+        if (new.revision, told) != (self._state.revision, self._state.problem):
+            now = self._clock.now()
+            self._state = SourceState(new.revision, now, told, now if told else 0.0)
+            log.info("machine configurations: %d entries, revision %s", len(new.entries), new.revision)
+            for problem in problems:
+                log.error("a configuration cannot be served: %s", problem)
+        self._settle(problems)
 
     def _has_better(self, first: Snapshot) -> bool:
         """Whether to wait with the first state: nothing in it can be served, or what was served last is kept."""
-        good = self._origin.last_good()
+        good = self._last_good()
         return not first.entries or (good is not None and good.revision != first.revision)
 
+    def _settle(self, problems: Sequence[Finding]) -> None:
+        """What was read last stands like this now."""
+        self._settled = (self._failure, self._state)
+        may_pass = any(finding.rule in _PASSING for finding in problems)
+        self._again_at = self._clock.steady() + _AGAIN if may_pass else float("inf")
+
     def _refuse(self, broken: SiteBroken) -> None:
-        if self._failure is not None and self._failure.findings == broken.findings:
-            return
-        self._failure = broken
+        is_news = self._failure is None or self._failure.findings != broken.findings
+        if is_news:
+            self._failure = broken
+            self._tell(broken)
+        if not self._is_blind:
+            self._settle(broken.findings)
+        if is_news:
+            self._fall_back()
+
+    def _tell(self, broken: SiteBroken) -> None:
         state = self._state
         since = state.since if state.problem else self._clock.now()
         self._state = SourceState(state.revision, state.taken_at, str(broken), since)

@@ -71,13 +71,13 @@ class SecretFiles:
         program = shutil.which("sops")
         if program is None:
             told = "encrypted with SOPS, and the program sops is not installed here: install it, or use age (NAME.age)"
-            raise SiteBroken([_told(path, told)])
+            raise SiteBroken([error("sops", told, path)])
         kind = "json" if path.endswith(".json") else "yaml"
         words = [program, "--decrypt", "--input-type", kind, "--output-type", kind, "/dev/stdin"]
         try:
             return run_program(words, seconds=self._seconds, given=raw)
         except ProgramFailed as failed:
-            raise SiteBroken([_told(path, f"SOPS does not open it: {failed}")]) from None
+            raise SiteBroken([error("sops", f"SOPS does not open it: {failed}", path)]) from None
 
 
 def _told(path: str, message: str) -> Finding:
