@@ -9,6 +9,7 @@ from bootgrant.machines.site_model import Entry, Layer, Schema
 
 PATHS = [
     "all/02-b.yaml", "all/01-a.yaml.j2", "all/10-c.yaml.age", "all/README.md", "all/sub/x.yaml", "all/old.yaml.bak",
+    "all/02-b.yaml~", "all/#02-b.yaml#", "all/02-b.yaml.swp",
     "worker.yaml", "node/n/x.json", "odd/a.toml", "tpl/a.yaml.tpl", "both/a.yaml.j2.age", "wrong/a.yaml.age.j2",
     "machines.yaml", "entries/a.yaml",
 ]  # fmt: skip

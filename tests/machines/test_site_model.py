@@ -88,6 +88,8 @@ def test_entries_may_stand_in_files_of_their_own() -> None:
         ("entries: [5]\n", 1, "a mapping"),
         ("defaults: {colour: red}\n", 1, "no 'colour'"),
         ("a: [\n", 2, "not YAML"),
+        ("", 1, "nothing is in it"),
+        ("\n \n", 1, "nothing is in it"),
     ],
 )
 def test_a_mistake_is_named_with_its_line_and_what_would_be_right(text: str, line: int, says: str) -> None:

@@ -59,6 +59,59 @@ def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
         read(tmp_path / "gone")
 
 
+def test_a_change_that_is_being_written_is_waited_for(tmp_path: Path) -> None:
+    written = tmp_path / "a.yaml"
+    written.write_text("old")
+    rests = iter(["machine: {}\ncluster", "machine: {}\ncluster: {}\n"])
+
+    def write_on(seconds: float) -> None:
+        if (text := next(rests, None)) is not None:
+            written.write_text(text)
+
+    tree = FolderTree(tmp_path, write_on)
+    assert tree.tree().files["a.yaml"] == b"old"
+    written.write_text("mach")
+    assert tree.tree().files["a.yaml"] == b"machine: {}\ncluster: {}\n"
+
+
+def test_a_folder_that_never_rests_is_told(tmp_path: Path) -> None:
+    written = tmp_path / "a.yaml"
+    written.write_text("a")
+
+    def write_on(seconds: float) -> None:
+        written.write_text(written.read_text() + "a")
+
+    tree = FolderTree(tmp_path, write_on)
+    tree.tree()
+    written.write_text("aa")
+    with pytest.raises(SiteBroken, match="changes all the time"):
+        tree.tree()
+    assert tree.changed()
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe"])
+def test_nothing_else_is_read_when_a_file_becomes_a_link_or_a_pipe_in_between(tmp_path: Path, kind: str) -> None:
+    folder, outside = tmp_path / "machines", tmp_path / "identity"
+    folder.mkdir()
+    outside.write_text("secret")
+    (folder / "a.yaml").write_text("first")
+    kept = tmp_path / "kept"
+    (folder / "b.yaml").write_text("b")
+
+    def swap(seconds: float) -> None:
+        (folder / "b.yaml").rename(kept)
+        if kind == "link":
+            (folder / "b.yaml").symlink_to(outside)
+        else:
+            os.mkfifo(folder / "b.yaml")
+
+    tree = FolderTree(folder, swap)
+    tree.tree()
+    (folder / "b.yaml").write_text("changed")
+    with pytest.raises(SiteBroken, match=r"b\.yaml: (this link leads out|neither a file)"):
+        tree.tree()
+
+
 def test_a_change_is_seen_once_and_only_what_changed_is_read_again(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("a")
     tree = FolderTree(tmp_path)

@@ -23,7 +23,7 @@ _KINDS: Final[Mapping[Schema, tuple[str, ...]]] = {
     Schema.IGNITION: (*_STRUCTURED, ".ign"),
     Schema.TEXT: (),
 }
-_NOT_READ: Final = (".md", ".example", ".bak", ".orig", ".swp", ".tmp", "~")
+_NOT_READ: Final = (".md", ".example", ".bak", ".orig", ".swp", ".tmp", "~", "#")
 
 
 @dataclass(frozen=True, slots=True)

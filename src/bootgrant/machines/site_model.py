@@ -145,6 +145,10 @@ class _Reader:
         self.findings: list[Finding] = []
 
     def roots(self, path: str, content: bytes) -> Iterator[tuple[str, Node]]:
+        if not content.strip():
+            # This is how a file looks that is being written, and no machine is to lose its entry by that.
+            self.findings.append(error("empty", "nothing is in it: write `entries:` into it, or remove it", path, 1))
+            return
         try:
             for node in documents(content):
                 yield path, node

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,9 @@ from bootgrant.wire.limits import CONFIG
 _FILES = 50_000
 _IN_ALL = 256 << 20
 _DEPTH = 16
-_ATTEMPTS = 5
+_ATTEMPTS = 10
+_REST = 0.25
+"""Seconds for which nothing may change before a change is read: somebody may be writing it."""
 
 Stamp = tuple[int, int, int, int]
 """Modification and change times (ns), size, inode."""
@@ -38,10 +41,10 @@ class Tree:
 class FolderTree:
     """A folder. ``stamps`` is quick and tells whether something changed; ``read`` reads what did."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, sleep: Callable[[float], None] = time.sleep) -> None:
         self.folder = folder
+        self._sleep = sleep
         self._read: dict[str, tuple[Stamp, bytes]] = {}
-
         self._tried: dict[str, Stamp] | None = None
         self._beside: tuple[str, ...] = ()
 
@@ -82,9 +85,15 @@ class FolderTree:
         return found
 
     def tree(self) -> Tree:
-        """The folder as it is at one moment: what changes while it is read is read again. Raises SiteBroken."""
+        """The folder as it is at one moment: what changes while it is read is read again. Raises SiteBroken.
+
+        The first time it is taken as it is; a change is read when the folder rests, so that none is taken half written.
+        """
+        is_first = self._tried is None
         for _ in range(_ATTEMPTS):
             before = self._tried = self.stamps()
+            if not is_first:
+                self._sleep(_REST)
             files = self._contents(before)
             if files is not None and self.stamps() == before:
                 return Tree(files, revision_of(files), self._beside)
@@ -96,7 +105,7 @@ class FolderTree:
         kept: dict[str, tuple[Stamp, bytes]] = {}
         for path, told in stamps.items():
             known = self._read.get(path)
-            content = known[1] if known and known[0] == told else _content(self.folder / path, path)
+            content = known[1] if known and known[0] == told else _content(self.folder / path, path, told)
             if content is None:
                 return None
             kept[path] = (told, content)
@@ -164,19 +173,22 @@ def _member(
         raise _broken(path, "neither a file nor a folder: remove it")
     if told.st_size > CONFIG:
         raise _broken(path, f"larger than {CONFIG >> 20} MiB: a configuration is never that large")
-    yield path, (told.st_mtime_ns, told.st_ctime_ns, told.st_size, told.st_ino)
+    yield path, _stamp(told)
 
 
-def _content(place: Path, path: str) -> bytes | None:
-    """The file's bytes; None when it is gone again."""
+def _stamp(told: os.stat_result) -> Stamp:
+    return told.st_mtime_ns, told.st_ctime_ns, told.st_size, told.st_ino
+
+
+def _content(place: Path, path: str, told: Stamp) -> bytes | None:
+    """The file's bytes; None when it is gone again, or another one: a link may lead out of the folder by now."""
     try:
-        with place.open("rb") as file:
-            content = file.read(CONFIG + 1)
+        with os.fdopen(os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            return file.read(CONFIG) if _stamp(os.fstat(file.fileno())) == told else None
     except FileNotFoundError:
         return None
     except OSError as failed:
         raise _broken(path, f"cannot be read: {failed.strerror}") from None
-    return content if len(content) <= CONFIG else None
 
 
 def _broken(path: str, message: str) -> SiteBroken:
