@@ -49,6 +49,8 @@ def test_it_is_known_whether_a_template_depends_on_the_machine() -> None:
         ("\n{{ range(10 ** 9) }}", 2, "operator"),
         ("{{ config }}", 1, "config"),
         ("{{ cycler }}", 1, "cycler"),
+        ('a\n{{ "\\ud800" }}', 2, "surrogate"),
+        ('a\n{% set a = "\\udfff" %}{{ a ~ name }}', 2, "surrogate"),
         ("{{ " + "(" * 300 + "1" + ")" * 300 + " }}", 1, "."),
     ],
 )

@@ -26,6 +26,7 @@ SOURCE: Final = 1 << 20
 
 _NAMES: Final = ("name", "labels", "variables", "machine")
 _PLAIN_WORD = re.compile(r"[A-Za-z0-9._:/-]+")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _UNTOLD = re.compile(r"'(?:\w+ object|dict object|bootgrant[\w.]* object)' has no attribute '(\w+)'")
 
 
@@ -85,7 +86,11 @@ def compile_template(source: str) -> Template:
                 size += len(piece)
                 if size > CONFIG:
                     raise TooMuch(f"writes more than {CONFIG >> 20} MiB")
-        return "".join(pieces)
+        text = "".join(pieces)
+        if _SURROGATE.search(text):
+            line = source.count("\n", 0, max(0, source.find("\\ud"))) + 1
+            raise TemplateRefused("writes half of a surrogate pair (\\ud800 to \\udfff): write the character", line)
+        return text
 
     return Template("machine" in used, variables, render)
 
