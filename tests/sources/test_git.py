@@ -219,3 +219,21 @@ async def test_the_lock_of_a_git_that_was_killed_long_ago_stops_nobody(upstream:
     source.look_now()
     source.refresh()
     assert (await rendered(source)).entry.revision == pushed
+
+
+@pytest.mark.parametrize("revision", ["HEAD~1", "main~1", "origin/main^", "COMMIT", "SHORT"])
+def test_a_past_state_is_found_as_people_name_it(upstream: Upstream, tmp_path: Path, revision: str) -> None:
+    past = upstream.git("rev-parse", "HEAD")
+    upstream.change("demo", "newer")
+    upstream.commit()
+    git = origin(upstream, tmp_path)
+    assert b"newer" in git.tree().files["all/00-base.yaml"]
+    tree = git.tree_at(revision.replace("COMMIT", past).replace("SHORT", past[:8]))
+    assert (tree.revision, b"demo" in tree.files["all/00-base.yaml"]) == (past, True)
+
+
+def test_a_past_state_that_is_none_is_told(upstream: Upstream, tmp_path: Path) -> None:
+    git = origin(upstream, tmp_path)
+    git.tree()
+    with pytest.raises(SiteBroken, match="no commit maintenance in the branch main"):
+        git.tree_at("maintenance")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import posixpath
+import re
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -163,10 +164,12 @@ class GitOrigin:
         return self._repository.tree(commit, self._folder)
 
     def tree_at(self, revision: str) -> Tree:
-        """The tree of a commit, a tag or a branch's name. Raises SiteBroken."""
-        commit = self._repository.commit(revision)
+        """The tree of a commit; ``HEAD`` and the branch's name are the newest that was fetched. Raises SiteBroken."""
+        name = re.match(r"[^~^@:]*", revision)
+        is_newest = name is not None and name[0] in ("HEAD", self._branch, f"origin/{self._branch}")
+        commit = self._repository.commit(_FETCHED + revision[name.end() :] if name and is_newest else revision)
         if not commit:
-            raise SiteBroken([error("git", f"there is no commit {revision}")])
+            raise SiteBroken([error("git", f"there is no commit {revision} in the branch {self._branch}")])
         return self._repository.tree(commit, self._folder)
 
     def taken(self, revision: str) -> None:
