@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from bootgrant.machines.findings import SiteBroken, error
 from bootgrant.ports.config_source import ConfigUnavailable, MachineEntry, Rendered
 from bootgrant.sources.directory import DirectorySource
 from bootgrant.sources.layered import LayeredSource
@@ -245,6 +246,36 @@ async def test_a_fault_of_ours_is_told_on_the_page_and_no_machine_waits_for_it(
     assert await rendered(source, "cp-1") is before
     assert "a fault of bootgrant" in source.state().problem
     assert "deep inside" in caplog.text
+
+
+class Shut(FolderTree):
+    """A folder that nobody may look into for a while."""
+
+    is_shut = True
+
+    def is_layered(self) -> bool:
+        if self.is_shut:
+            raise SiteBroken([error("unreadable", "Permission denied")])
+        return super().is_layered()
+
+
+async def test_finished_files_are_served_when_their_folder_may_be_looked_into_again(tmp_path: Path) -> None:
+    (tmp_path / f"{UUID}.yaml").write_text(BASE)
+    folder, clock = Shut(tmp_path), FakeClock()
+    source = LayeredSource(folder, Workshop(), clock, DirectorySource(tmp_path))
+    with pytest.raises(ConfigUnavailable, match="Permission denied"):
+        await source.find_entry(CP)
+    folder.is_shut = False
+    source.refresh()
+    assert (await entry_of(source, CP)).name == f"{UUID}.yaml"
+    assert source.state().problem == ""
+
+
+async def test_a_folder_that_may_not_be_looked_into_is_told(tmp_path: Path) -> None:
+    folder = tmp_path / ("x" * 300)
+    for _ in range(2):
+        with pytest.raises(ConfigUnavailable, match="cannot be read: File name too long"):
+            await source_of(folder).find_entry(CP)
 
 
 async def test_at_the_start_sound_entries_are_served_and_broken_ones_are_not(tmp_path: Path) -> None:

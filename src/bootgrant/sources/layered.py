@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Final, Protocol
+from typing import Final
 
 from bootgrant.machines.annotation import annotated
 from bootgrant.machines.findings import Finding, SiteBroken, error
@@ -25,6 +25,7 @@ from bootgrant.ports.clock import Clock
 from bootgrant.ports.config_source import ConfigUnavailable, MachineEntry, Rendered, SourceState
 from bootgrant.sources.directory import INVALID, DirectorySource
 from bootgrant.sources.kept import KeptConfigurations
+from bootgrant.sources.origin import Origin
 from bootgrant.sources.snapshot import Snapshot, Workshop
 from bootgrant.sources.tree import Tree
 from bootgrant.wire.identity import MachineIdentity
@@ -40,27 +41,6 @@ _AGAIN: Final = 60.0
 """Seconds after which what failed is tried again, although nothing in the configurations has changed."""
 _PASSING: Final = frozenset({"exec", "sops", "git"})
 """Rules of errors that may pass by themselves: a program of the site, or what it asks, was away."""
-
-
-class Origin(Protocol):
-    """Where trees come from: a folder, or a git repository. Both methods may take long, and raise SiteBroken."""
-
-    def is_layered(self) -> bool:
-        """Whether there is a ``machines.yaml`` or anything else that makes it more than a folder of finished files."""
-
-    def changed(self) -> bool:
-        """Whether ``tree`` would now be another one than the last time that it was tried."""
-
-    def look_now(self) -> None:
-        """The next look does not spare itself a fetch."""
-
-    def tree(self) -> Tree: ...
-
-    def taken(self, revision: str) -> None:
-        """This state is served now."""
-
-    def last_good(self) -> Tree | None:
-        """What was served before a restart, where that is kept."""
 
 
 class LayeredSource:
@@ -99,7 +79,9 @@ class LayeredSource:
         with self._refreshing:
             try:
                 self._is_layered = self._is_layered or self._origin.is_layered()
-                if self._is_layered and self._has_changed():
+                if not self._is_layered:
+                    self._leave_plain()
+                elif self._has_changed():
                     self._take(Snapshot(self._origin.tree(), self._workshop, self._snapshot))
             except SiteBroken as broken:
                 self._refuse(broken)
@@ -110,6 +92,12 @@ class LayeredSource:
                 self._refuse(SiteBroken([error("internal", told)]))
             finally:
                 self._looked_at = self._clock.steady()
+
+    def _leave_plain(self) -> None:
+        """A folder of finished files, which ``plain`` reads: that it was shut for a while is over."""
+        if self._failure is not None:
+            self._failure, self._state = None, SourceState()
+            self._settle(())
 
     def _has_changed(self) -> bool:
         """Whether there is something that was not tried yet. Raises SiteBroken."""

@@ -52,8 +52,11 @@ class FolderTree:
         return str(self.folder)
 
     def is_layered(self) -> bool:
-        """Whether it says by ``machines.yaml`` or ``entries/`` which machines there are."""
-        return (self.folder / MODEL).is_file() or (self.folder / MODELS).is_dir()
+        """Whether it says by ``machines.yaml`` or ``entries/`` which machines there are. Raises SiteBroken."""
+        try:
+            return (self.folder / MODEL).is_file() or (self.folder / MODELS).is_dir()
+        except OSError as failed:
+            raise self._unreadable(failed) from None
 
     def changed(self) -> bool:
         """Whether something is not as it was when it was last tried to be read. Raises SiteBroken."""
@@ -116,10 +119,11 @@ class FolderTree:
         try:
             return self.folder.resolve(strict=True)
         except (OSError, RuntimeError) as broken:
-            why = broken.strerror if isinstance(broken, OSError) else "its links lead in a circle"
-            raise SiteBroken(
-                [error("unreadable", f"the machines folder {self.folder} cannot be read: {why}")]
-            ) from None
+            raise self._unreadable(broken) from None
+
+    def _unreadable(self, broken: OSError | RuntimeError) -> SiteBroken:
+        why = broken.strerror if isinstance(broken, OSError) else "its links lead in a circle"
+        return SiteBroken([error("unreadable", f"the machines folder {self.folder} cannot be read: {why}")])
 
 
 def revision_of(files: Mapping[str, bytes]) -> str:
