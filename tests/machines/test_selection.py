@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -137,6 +139,43 @@ def test_whatever_check_passes_is_decided_for_every_machine(one: str, other: str
     entries = [entry("one", serial=one), entry("other", serial=other)]
     if not ties(entries):
         assert chosen(entries, MachineIdentity(serial=text)) != "tie"
+
+
+_MATCHES = st.fixed_dictionaries(
+    {"serial": st.lists(_WORDS, min_size=1, max_size=2)},
+    optional={"hostname": st.lists(_WORDS, min_size=1, max_size=2)},
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    matches=st.lists(_MATCHES, max_size=5),
+    serial=st.text("ab", min_size=1, max_size=4),
+    hostname=st.text("ab", min_size=1, max_size=4),
+)
+def test_whatever_check_passes_is_decided_with_many_entries_too(
+    matches: list[dict[str, list[str]]], serial: str, hostname: str
+) -> None:
+    entries = [entry(f"e{at}", **match) for at, match in enumerate(matches)]
+    if not ties(entries):
+        assert chosen(entries, MachineIdentity(serial=serial, hostname=hostname)) != "tie"
+
+
+@pytest.mark.parametrize(
+    ("match", "tied"),
+    [
+        ({"mac": "52:54:*", "hostname": "node-{:04d}"}, 0),
+        ({"mac": "52:54:*", "hostname": "node-{:04d}*"}, 0),
+        ({"hostname": "*-{:04d}"}, 0),
+        ({"hostname": "*-{:04d}-*"}, 1999),
+        ({"mac": "52:54:*"}, 1999),
+    ],
+)
+def test_ties_among_two_thousand_entries_are_found_soon(match: dict[str, str], tied: int) -> None:
+    entries = [entry(f"e{at}", **{name: text.format(at) for name, text in match.items()}) for at in range(2000)]
+    before = time.process_time()
+    assert len(ties(entries)) == tied
+    assert time.process_time() - before < 5
 
 
 @pytest.mark.parametrize("text", ["*" * 50 + "b", "a*" * 60 + "b", "?*" * 60 + "b"])

@@ -41,6 +41,16 @@ class Pattern:
     singles: int
     _regex: re.Pattern[str] = field(repr=False, compare=False)
 
+    @property
+    def beginning(self) -> str:
+        """What its values all begin with."""
+        return self.text[: min((self.text.find(char) for char in "*?" if char in self.text), default=len(self.text))]
+
+    @property
+    def ending(self) -> str:
+        """What its values all end with."""
+        return self.text[1 + max(self.text.rfind("*"), self.text.rfind("?")) :]
+
     def matches(self, value: str) -> bool:
         """Whether a machine's canonical value is one of these; an empty value is never."""
         if not value or self.is_exact:
@@ -110,6 +120,9 @@ def common(one: Pattern, other: Pattern) -> str | None:
     if one.is_exact or other.is_exact:
         exact, free = (one, other) if one.is_exact else (other, one)
         return exact.text if free.matches(exact.text) else None
+    (begins, begun), (ends, ended) = (one.beginning, other.beginning), (one.ending, other.ending)
+    if not (begins.startswith(begun) or begun.startswith(begins)) or not (ends.endswith(ended) or ended.endswith(ends)):
+        return None
     return _walk(one.text, other.text, _SHAPES.get(one.variable))
 
 

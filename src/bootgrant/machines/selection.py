@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import combinations, islice, product
 
 from bootgrant.machines.findings import Finding, error
 from bootgrant.machines.pattern import Pattern, common, folded
@@ -161,63 +161,63 @@ def _verdict(match: Match, found: Sequence[Match]) -> Verdict:
 
 
 def ties(entries: Sequence[Entry]) -> list[Finding]:
-    """Pairs of entries for which there can be a machine that nothing decides about, each with an example."""
-    findings = []
+    """Entries that tie with one before them: there can be a machine that nothing decides about, here is an example."""
+    found: dict[str, Finding] = {}
     for one, other in _pairs_alike(entries):
-        example = _example(one, other)
+        example = None if other.name in found else _example(one, other)
         if example is not None:
             says = ", ".join(f"{name} {value}" for name, value in example.items())
             told = (
                 f"a tie with {one.name} ({one.file}, line {one.line}): a machine with {says} matches both alike; "
                 "make one of them more specific"
             )
-            findings.append(error("tie", told, other.file, other.line, other.name))
-    return findings
+            found[other.name] = error("tie", told, other.file, other.line, other.name)
+    return list(found.values())
 
 
 def _pairs_alike(entries: Sequence[Entry]) -> Iterator[tuple[Entry, Entry]]:
-    """Pairs that may tie: the same variables, by values of the same weight, and one of them begins alike."""
-    seen: set[tuple[str, str]] = set()
-    for group in _groups(entries):
-        for index, one in enumerate(group):
-            for other in group[index + 1 :]:
-                if one is not other and (one.name, other.name) not in seen:
-                    seen.add((one.name, other.name))
-                    yield one, other
-
-
-def _groups(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
-    """Entries under each exact value that they share, or under the same fixed beginning of a pattern."""
-    found: dict[tuple[object, ...], list[Entry]] = defaultdict(list)
+    """Pairs that may tie: the same variables, and in one of them values that may meet."""
+    groups: dict[tuple[str, ...], list[Entry]] = defaultdict(list)
     for entry in entries:
-        if not entry.match:
-            continue
-        variables = tuple(name for name in MachineIdentity.NAMES if name in entry.match)
-        first = variables[0]
-        for one in set(entry.match[first]):
-            found[variables, first, _weight(one), one.key if one.is_exact else None].append(entry)
-    for key, group in found.items():
-        yield from [group] if key[3] is not None else _by_beginning(group, str(key[1]))
+        if entry.match:
+            groups[tuple(name for name in MachineIdentity.NAMES if name in entry.match)].append(entry)
+    for variables, group in groups.items():
+        # Entries that tie meet in each variable: that one is gone by which tells most of them apart.
+        best, fewest = variables[0], None
+        for name in variables if len(variables) > 1 else ():
+            count = sum(1 for _ in islice(_meeting(group, name), fewest))
+            if fewest is None or count < fewest:
+                best, fewest = name, count
+        yield from _meeting(group, best)
 
 
-def _by_beginning(group: list[Entry], variable: str) -> Iterator[list[Entry]]:
-    """Patterns can only meet when the fixed beginning of one begins that of the other."""
-    begun = sorted(
-        ((_beginning(one.text), entry) for entry in group for one in entry.match[variable] if not one.is_exact),
-        key=lambda pair: pair[0],
-    )
+def _meeting(entries: Sequence[Entry], variable: str) -> Iterator[tuple[Entry, Entry]]:
+    """Pairs that have an exact value in common, or patterns of the same weight that may begin alike."""
+    exact: dict[str, list[Entry]] = defaultdict(list)
+    patterns: dict[object, list[tuple[Pattern, Entry]]] = defaultdict(list)
+    for entry in entries:
+        for one in dict.fromkeys(entry.match[variable]):
+            if one.is_exact:
+                exact[one.key].append(entry)
+            else:
+                patterns[_weight(one)].append((one, entry))
+    for group in exact.values():
+        yield from ((one, other) for one, other in combinations(group, 2) if one is not other)
+    for found in patterns.values():
+        yield from ((one, other) for one, other in _fitting(found) if one is not other)
+
+
+def _fitting(patterns: Sequence[tuple[Pattern, Entry]]) -> Iterator[tuple[Entry, Entry]]:
+    """Patterns can only meet when the fixed beginning of one begins that of the other, and so with their ends."""
+    begun = [(one.beginning, entry) for one, entry in patterns]
+    ended = [(one.ending[::-1], entry) for one, entry in patterns]
+    told_apart = max(begun, ended, key=lambda texts: len({text for text, _ in texts}))
     open_ones: list[tuple[str, Entry]] = []
-    for text, entry in begun:
+    for text, entry in sorted(told_apart, key=lambda pair: pair[0]):
         while open_ones and not text.startswith(open_ones[-1][0]):
             open_ones.pop()
-        for _, earlier in open_ones:
-            yield [earlier, entry]
+        yield from ((earlier, entry) for _, earlier in open_ones)
         open_ones.append((text, entry))
-
-
-def _beginning(text: str) -> str:
-    """What a pattern's values all begin with."""
-    return text[: min((text.find(char) for char in "*?" if char in text), default=len(text))]
 
 
 def _example(one: Entry, other: Entry) -> dict[str, str] | None:
