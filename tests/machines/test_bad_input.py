@@ -82,6 +82,13 @@ def test_a_kind_that_the_tables_do_not_know_names_the_talos_version_of_the_table
         pytest.param(b"machine: " + b"x" * 50_000_000, id="50 MB"),
         pytest.param(b'[{"op": "add", "path": "/machine", "value": ' + b"[" * 100_000, id="json"),
         pytest.param(
+            b'[{"op": "add", "path": "/x", "value": {'
+            + b", ".join(b'"%d": 1' % at for at in range(400_000))
+            + b', "399999": 1}}]',
+            id="a key twice among many",
+        ),
+        pytest.param(b'[{"op": "add", "path": "/x", "value": ' + b"9" * 100_000 + b"}]", id="a number without end"),
+        pytest.param(
             b'[{"op": "add", "path": "/x", "value": ' + b'{"a":' * 500 + b"1" + b"}" * 500 + b"}]", id="deep json"
         ),
     ],

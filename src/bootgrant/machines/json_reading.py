@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,7 +25,9 @@ def read_json(part: Part, reason: Reason = Reason.UNREADABLE) -> Any:
     except RecursionError:
         raise _too_deep(part) from None
     except ValueError as error:
-        raise ComposeError(f"this JSON cannot be used: {error}", part.name, None, reason) from None
+        # Python's words about a number of thousands of digits are for those who write Python.
+        told = "a number in it is too long: shorten it" if "integer string" in str(error) else str(error)
+        raise ComposeError(f"this JSON cannot be used: {told}", part.name, None, reason) from None
     _check(value, part, reason)
     return value
 
@@ -74,7 +77,6 @@ def _refuse_constant(name: str) -> float:
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = dict(pairs)
     if len(found) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for at, key in enumerate(keys) if key in keys[:at])
+        twice, _ = Counter(key for key, _ in pairs).most_common(1)[0]
         raise ValueError(f"the key {twice!r} is there twice; keep one of them")
     return found
