@@ -231,7 +231,16 @@ def test_explain_knows_finished_files_too(tmp_path: Path) -> None:
 def test_what_is_wrong_with_all_is_not_said_for_each(tmp_path: Path) -> None:
     model = "entries:\n" + "".join(f"  - name: n{number}\n    layers: [all]\n" for number in range(20))
     broken = "version: v1alpha1\nmachine: {}\ncluster: {}\n"
-    folder = write_machines(tmp_path / "m", {"machines.yaml": model, "all/00-base.yaml": broken})
+    layers = {"machines.yaml": model, "all/00-base.yaml": broken, "all/10-more.yaml": "machine: {env: {A: b}}\n"}
+    folder = write_machines(tmp_path / "m", layers)
     lines = [line for line in run("check", "--machines", folder).stdout.splitlines() if "machine.type" in line]
     assert len(lines) == 3
     assert lines[-1].endswith("(and 17 more of the same)")
+
+
+def test_what_is_wrong_with_a_file_that_is_served_as_it_is_is_said_at_its_line(tmp_path: Path) -> None:
+    model = "entries:\n" + "".join(f"  - name: n{number}\n    layers: [all]\n" for number in range(20))
+    broken = "version: v1alpha1\nmachine:\n  typ: worker\n"
+    folder = write_machines(tmp_path / "m", {"machines.yaml": model, "all/00-base.yaml": broken})
+    (line,) = [line for line in run("check", "--machines", folder).stdout.splitlines() if "machine.typ" in line]
+    assert line.startswith("error    all/00-base.yaml:3: ")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bootgrant.machines.composing import Composed, ComposeError, Part, compose, compose_plain
-from bootgrant.machines.findings import Finding, SiteBroken, error, warning
+from bootgrant.machines.findings import Finding, SiteBroken, error, errors, warning
 from bootgrant.machines.layers import LayerFile
 from bootgrant.machines.marked import MarkedError, decoded
 from bootgrant.machines.pattern import Pattern, common
@@ -149,21 +149,27 @@ def finished(recipe: Recipe, parts: Parts, made: Composed, rules: Rules) -> Fini
     """The composed configuration, if it may be served. Raises SiteBroken."""
     entry = recipe.entry
     judgement = judged(made.config, entry.schema, rules)
-    found = judgement.faults
-    if wrong := [fault for fault in found if fault.is_fatal]:
-        raise SiteBroken(error("invalid", _told(fault), entry.file, entry.line, entry.name) for fault in wrong)
-    notes = tuple(warning("schema", _told(fault), entry.file, entry.line, entry.name) for fault in found)
+    found = [_finding(recipe, parts, made, fault) for fault in judgement.faults]
+    if wrong := errors(found):
+        raise SiteBroken(wrong)
     surprises = tuple(
         warning("surprise", f"{surprise.path}: {surprise.message}", surprise.part, 0, entry.name)
         for surprise in made.surprises
     )
     return Finished(
-        made.config, judgement.machine_type, parts.uses_machine, parts.secrets, made.origins, (*notes, *surprises)
+        made.config, judgement.machine_type, parts.uses_machine, parts.secrets, made.origins, (*found, *surprises)
     )
 
 
-def _told(fault: Fault) -> str:
-    return f"{fault.message} (line {fault.line} of the finished configuration)"
+def _finding(recipe: Recipe, parts: Parts, made: Composed, fault: Fault) -> Finding:
+    """What is wrong with the whole, at its entry; where one file is served as it is, in that file's line."""
+    entry, only = recipe.entry, parts.parts[0]
+    say, rule = (error, "invalid") if fault.is_fatal else (warning, "schema")
+    templates = {file.path for file in recipe.files if file.is_template}
+    if made.config == only.content and only.name not in templates:
+        return say(rule, fault.message, only.name, fault.line, entry.name)
+    told = f"{fault.message} (line {fault.line} of the finished configuration)"
+    return say(rule, told, entry.file, entry.line, entry.name)
 
 
 def commands(entry: Entry) -> dict[str, Command]:
