@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import select
+from pathlib import Path
+
 import pytest
 
 from bootgrant.sources.programs import ProgramFailed, run_program
@@ -28,3 +32,17 @@ def test_what_a_program_says_first_and_last_is_told(printed: str, told: str) -> 
     with pytest.raises(ProgramFailed) as failed:
         run_program(["/bin/sh", "-c", f"printf '{printed}' >&2; exit 3"], seconds=10)
     assert str(failed.value).endswith(told)
+
+
+def test_what_a_program_leaves_running_is_ended_with_it(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "alive")
+    alive = os.open(tmp_path / "alive", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        with pytest.raises(ProgramFailed, match="took too long"):
+            run_program(["/bin/sh", "-c", f"exec 9> {tmp_path}/alive; echo x >&9; sleep 60 & exit 0"], seconds=0.5)
+        assert os.read(alive, 10) == b"x\n"
+        # Nobody holds the other end any more.
+        assert select.select([alive], [], [], 30)[0]
+        assert os.read(alive, 10) == b""
+    finally:
+        os.close(alive)

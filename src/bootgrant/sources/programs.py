@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import selectors
+import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -53,10 +55,13 @@ def run_program(
             out, err = _talk(process, given, time.monotonic() + seconds, most)
             process.wait(1)
         except (ProgramFailed, subprocess.TimeoutExpired) as error:
+            # What it started goes too, also when it has ended itself: it was not waited for, so the group is still its.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
             raise ProgramFailed(f"{words[0]} {error if isinstance(error, ProgramFailed) else 'did not end'}") from None
         finally:
             if process.poll() is None:
-                os.killpg(process.pid, 9)
+                os.killpg(process.pid, signal.SIGKILL)
     if process.returncode != 0:
         raise ProgramFailed(f"{words[0]} ended with status {process.returncode}{_ends_of(err)}")
     return out
