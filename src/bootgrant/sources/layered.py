@@ -38,7 +38,7 @@ _READING: Final = "configs being read, retrying"
 _LOOK: Final = 1.0
 _SHARE: Final = 20.0
 _AGAIN: Final = 60.0
-"""Seconds after which what failed is tried again, although nothing in the configurations has changed."""
+"""Seconds, or more where reading takes long, until what failed is tried again without any change."""
 _PASSING: Final = frozenset({"exec", "sops", "git"})
 """Rules of errors that may pass by themselves: a program of the site, or what it asks, was away."""
 
@@ -56,7 +56,7 @@ class LayeredSource:
         self._failure: SiteBroken | None = None
         # How that stands which was read last, whatever became of looking since.
         self._settled: tuple[SiteBroken | None, SourceState] = (None, self._state)
-        self._again_at = float("inf")
+        self._began = self._again_at = float("inf")
         self._is_layered = False
         self._is_blind = False
         self._looked_at = float("-inf")
@@ -77,6 +77,7 @@ class LayeredSource:
     def refresh(self) -> None:
         """Take over what has changed, if it is sound. Blocks; may be called from any thread."""
         with self._refreshing:
+            self._began = self._clock.steady()
             try:
                 self._is_layered = self._is_layered or self._origin.is_layered()
                 if not self._is_layered:
@@ -170,7 +171,8 @@ class LayeredSource:
         """What was read last stands like this now."""
         self._settled = (self._failure, self._state)
         may_pass = any(finding.rule in _PASSING for finding in problems)
-        self._again_at = self._clock.steady() + _AGAIN if may_pass else float("inf")
+        now = self._clock.steady()
+        self._again_at = now + max(_AGAIN, _SHARE * (now - self._began)) if may_pass else float("inf")
 
     def _refuse(self, broken: SiteBroken) -> None:
         is_news = self._failure is None or self._failure.findings != broken.findings
