@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
+from joserfc.jwk import ECKey
 
 from bootgrant.approval.audit import AuditKind
 from bootgrant.ports.audit_log import AuditFilter
@@ -18,6 +20,7 @@ from support.signing_provider import SigningProvider, signing_provider
 from support.site import InProcess, site_in_process
 
 pytestmark = pytest.mark.anyio
+P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 OTHER_UUID = "7b2f3f60-52c1-4e0f-8a6d-0d5f1c3e9a11"
 ENTRIES = f"""
 defaults: {{schema: talos}}
@@ -130,6 +133,22 @@ async def test_the_first_machine_that_comes_with_a_token_is_the_only_one_it_serv
         stolen = await outside.fetch(bearer, query, address)
         assert (stolen.status_code, stolen.text) == (403, "token used by another machine\n")
     assert (await outside.fetch(bearer)).status_code == 200
+
+
+async def test_a_second_signature_made_from_the_first_does_not_make_a_second_token(outside: Outside) -> None:
+    outside.provider.key = ECKey.generate_key("P-256", {"kid": "curve"})
+    bearer = outside.provider.token({"alg": "ES256"}).reveal()
+    assert (await outside.fetch(bearer)).status_code == 200
+    twin = await outside.fetch(with_twin_signature(bearer), f"uuid={OTHER_UUID}", "10.20.0.12")
+    assert (twin.status_code, twin.text) == (403, "token used by another machine\n")
+
+
+def with_twin_signature(bearer: str) -> str:
+    """The same token with the other signature that ECDSA accepts: (r, n - s) beside (r, s)."""
+    signed, _, signature = bearer.rpartition(".")
+    raw = base64.urlsafe_b64decode(signature + "==")
+    other = P256_ORDER - int.from_bytes(raw[32:], "big")
+    return f"{signed}.{base64.urlsafe_b64encode(raw[:32] + other.to_bytes(32, 'big')).rstrip(b'=').decode()}"
 
 
 async def test_a_refused_request_binds_nothing(outside: Outside) -> None:

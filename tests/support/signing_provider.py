@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from joserfc import jwt
-from joserfc.jwk import RSAKey
+from joserfc.jwk import ECKey, RSAKey
 
 from bootgrant.wire.secret import Secret
 from support.answering_server import AnsweringServer, Asked, http, reply
@@ -23,7 +23,7 @@ class SigningProvider:
 
     clock: FakeClock
     server: AnsweringServer = field(init=False)
-    key: RSAKey = field(default_factory=lambda: RSAKey.generate_key(2048, {"kid": "one"}))
+    key: RSAKey | ECKey = field(default_factory=lambda: RSAKey.generate_key(2048, {"kid": "one"}))
     down: bool = False
     said: dict[str, Any] = field(default_factory=dict)
     said_status: int = 200
