@@ -142,8 +142,10 @@ async def test_an_id_token_is_good_only_where_that_is_configured_and_for_our_cli
         assert isinstance(await verify.verify(id_token), Verified)
         other = provider.token({"typ": "JWT"}, aud="their-app", nonce="n", scope=None, client_id=None)
         assert await verify.verify(other) is TokenRefusal.CLIENT
-        lent = provider.token({"typ": "JWT"}, aud=["machines", "x"], azp="x", nonce="n", scope=None, client_id=None)
-        assert await verify.verify(lent) is TokenRefusal.CLIENT
+        for claims, good in (({"azp": "x"}, False), ({}, False), ({"azp": "machines"}, True)):
+            shared = {"aud": ["machines", "x"], "nonce": "n", "scope": None, "client_id": None} | claims
+            word = await verify.verify(provider.token({"typ": "JWT"}, **shared))
+            assert isinstance(word, Verified) if good else word is TokenRefusal.CLIENT
 
 
 async def test_a_new_key_is_fetched_once_when_a_token_names_it(provider: SigningProvider) -> None:
@@ -227,8 +229,9 @@ async def test_the_word_of_introspection_ends_with_the_token(provider: SigningPr
         assert await verify.verify(Secret("opaque")) is TokenRefusal.EXPIRED
 
 
-async def test_keys_are_not_fetched_over_plain_http_from_elsewhere(provider: SigningProvider) -> None:
-    provider.keys_url = "http://idp.example/keys"
+@pytest.mark.parametrize("url", ["http://idp.example/keys", "https://[idp.example/keys", "https:///keys"])
+async def test_keys_are_not_fetched_over_plain_http_from_elsewhere(provider: SigningProvider, url: str) -> None:
+    provider.keys_url = url
     async with verifier(provider) as verify:
         with pytest.raises(ProviderUnavailable, match="no https jwks_uri"):
             await verify.verify(provider.token())
@@ -299,6 +302,37 @@ async def test_userinfo_says_who_and_refuses(provider: SigningProvider) -> None:
         assert provider.server.asked[-1].headers["authorization"] == "Bearer opaque"
         provider.said_status, provider.said = 401, {"error": "invalid_token"}
         assert await verify.verify(Secret("another")) is TokenRefusal.UNKNOWN
+
+
+@pytest.mark.parametrize("text", ["caf\xe9", "a\x01b", "a b", "", "a" * 20_000])
+async def test_what_cannot_be_a_token_is_shown_to_nobody(provider: SigningProvider, text: str) -> None:
+    async with verifier(provider, check=Check.USERINFO, audiences=()) as verify:
+        assert await verify.verify(Secret(text)) is TokenRefusal.UNKNOWN
+    assert provider.server.asked == []
+
+
+@pytest.mark.parametrize(
+    ("header", "claims", "reason"),
+    [
+        ({}, {"exp": None}, "exp, nbf and iat must be numbers"),
+        ({"typ": "logout+jwt"}, {}, "typ 'logout+jwt' is not that of an access token"),
+        ({"typ": "JWT"}, {"nonce": "n"}, "id_token is not set"),
+        ({"typ": "JWT"}, {"scope": None, "client_id": None}, "id_token is not set"),
+        ({"alg": "RS384"}, {}, "algorithm 'RS384' is none of 'RS256'"),
+        ({}, {"sub": None}, "no sub says whose it is"),
+    ],
+)
+async def test_the_log_says_what_the_console_has_no_room_for(
+    provider: SigningProvider,
+    caplog: pytest.LogCaptureFixture,
+    header: dict[str, Any],
+    claims: dict[str, Any],
+    reason: str,
+) -> None:
+    caplog.set_level("INFO")
+    async with verifier(provider, algorithms=("RS256",)) as verify:
+        assert await verify.verify(provider.token(header, **claims)) is TokenRefusal.INVALID
+    assert reason in caplog.text
 
 
 async def test_a_token_is_shown_to_no_provider_but_the_one_that_gave_it_out(provider: SigningProvider) -> None:

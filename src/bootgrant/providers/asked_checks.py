@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,8 @@ from bootgrant.providers.documents import Documents
 from bootgrant.providers.jwt_check import meant_for_us
 from bootgrant.providers.settings import ProviderSettings
 from bootgrant.wire.secret import Secret
+
+log = logging.getLogger("bootgrant.providers")
 
 
 class IntrospectionCheck:
@@ -42,6 +45,9 @@ class IntrospectionCheck:
         if claims.get("active") is not True:
             return TokenRefusal.UNKNOWN
         if "iss" in claims and claims["iss"] != settings.issuer:
+            log.info(
+                "provider %s: a token is not accepted: it is of the issuer %.200s", settings.name, ascii(claims["iss"])
+            )
             return TokenRefusal.INVALID
         now = self._clock.now()
         if _number(claims.get("exp"), now + 1) + settings.leeway <= now:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -15,6 +16,8 @@ from bootgrant.ports.token_verifier import TokenRefusal
 from bootgrant.providers.documents import Documents
 from bootgrant.providers.settings import ProviderSettings
 from bootgrant.wire.secret import Secret
+
+log = logging.getLogger("bootgrant.providers")
 
 _MOST: Final = 16 * 1024
 _ACCESS_TOKEN_TYPES: Final = frozenset({"at+jwt", "application/at+jwt", "jwt", ""})
@@ -46,24 +49,24 @@ class JwtCheck:
         if read is None:
             return TokenRefusal.UNKNOWN
         key_id = read[0].get("kid")
-        if read[0].get("alg") not in self._settings.algorithms:
-            return TokenRefusal.INVALID
+        if (algorithm := read[0].get("alg")) not in self._settings.algorithms:
+            return self._invalid("its algorithm %s is none of %s", algorithm, ", ".join(self._settings.algorithms))
         keys = await self._documents.keys(key_id if isinstance(key_id, str) else None)
         try:
             decoded = jwt.decode(token.reveal(), keys, algorithms=list(self._settings.algorithms))
         except BadSignatureError:
-            return TokenRefusal.INVALID
-        except (JoseError, ValueError, KeyError, TypeError):
-            return TokenRefusal.INVALID
+            return self._invalid("its signature is by none of the provider's keys (kid %s)", key_id)
+        except (JoseError, ValueError, KeyError, TypeError) as error:
+            return self._invalid("it cannot be read with the provider's keys (kid %s): %s", key_id, error)
         return self._claims(decoded.header, decoded.claims)
 
     def _claims(self, header: Mapping[str, Any], claims: Mapping[str, Any]) -> Mapping[str, Any] | TokenRefusal:
         settings, now = self._settings, self._clock.now()
         if claims.get("iss") != settings.issuer:
-            return TokenRefusal.INVALID
+            return self._invalid("its issuer is %s", claims.get("iss"))
         times = [claims.get("exp"), claims.get("nbf", 0), claims.get("iat", 0)]
         if not all(isinstance(at, (int, float)) and not isinstance(at, bool) for at in times):
-            return TokenRefusal.INVALID
+            return self._invalid("exp, nbf and iat must be numbers, and exp be there: %s", times)
         ends, begins, issued = (float(at or 0) for at in times)
         if ends + settings.leeway <= now:
             return TokenRefusal.EXPIRED
@@ -73,19 +76,26 @@ class JwtCheck:
         if _is_id_token(kind, claims):
             return self._id_token(kind, claims)
         if kind not in _ACCESS_TOKEN_TYPES:
-            return TokenRefusal.INVALID
+            return self._invalid("its typ %s is not that of an access token", kind)
         return meant_for_us(settings, claims) or claims
 
     def _id_token(self, kind: str, claims: Mapping[str, Any]) -> Mapping[str, Any] | TokenRefusal:
         """OpenID Connect Core section 3.1.3.7: the audience is one of our clients, and so is ``azp``."""
         settings = self._settings
-        if not settings.id_token or kind not in _ID_TOKEN_TYPES:
-            return TokenRefusal.INVALID
-        if not set(listed(claims.get("aud"))) & set(settings.client_ids):
-            return TokenRefusal.CLIENT
-        if "azp" in claims and claims["azp"] not in settings.client_ids:
-            return TokenRefusal.CLIENT
-        return claims
+        if not settings.id_token:
+            return self._invalid("it looks like an ID token (no scope, no client), and id_token is not set")
+        if kind not in _ID_TOKEN_TYPES:
+            return self._invalid("its typ %s is not that of an ID token", kind)
+        audiences, ours = set(listed(claims.get("aud"))), set(settings.client_ids)
+        # One that is also for others may have been given out to them: then it must say that it was not.
+        meant = claims["azp"] in ours if "azp" in claims else audiences <= ours
+        return claims if meant and audiences & ours else TokenRefusal.CLIENT
+
+    def _invalid(self, why: str, *shown: object) -> TokenRefusal:
+        """What the console has no room for. What the token says is shown as text, and not all of it."""
+        told = why % tuple(map(ascii, shown))
+        log.info("provider %s: a token is not accepted: %.300s", self._settings.name, told)
+        return TokenRefusal.INVALID
 
 
 def _is_id_token(kind: str, claims: Mapping[str, Any]) -> bool:

@@ -17,7 +17,10 @@ ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES25
 
 def is_safe_url(text: str) -> bool:
     """Whether keys and tokens may go over this URL: https, or http to this computer itself."""
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
     local = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1")
     return bool(parts.hostname) and parts.username is None and (parts.scheme == "https" or local)
 

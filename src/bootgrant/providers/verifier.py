@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol
@@ -20,6 +21,8 @@ from bootgrant.wire.secret import Secret
 
 log = logging.getLogger("bootgrant.providers")
 
+_A_TOKEN: Final = re.compile(r"[\x21-\x7e]{1,16384}")
+"""No token has anything else in it, and no question to a provider could carry it (RFC 6749 appendix A.12)."""
 _REMEMBERED: Final = 4096
 _WORD_KEPT: Final = 20.0
 _NO_KEPT: Final = 2.0
@@ -81,6 +84,7 @@ class OneProvider:
             return outcome
         subject = outcome.get("sub")
         if not isinstance(subject, str) or not subject:
+            log.info("provider %s: a token is not accepted: no sub says whose it is", self.settings.name)
             return TokenRefusal.INVALID
         ends = outcome.get("exp")
         expires_at = float(ends) if isinstance(ends, (int, float)) else None
@@ -101,6 +105,8 @@ class Verifier:
 
     async def verify(self, token: Secret) -> Verified | TokenRefusal:
         """Raises ProviderUnavailable."""
+        if not _A_TOKEN.fullmatch(token.reveal()):
+            return TokenRefusal.UNKNOWN
         read = read_unverified(token)
         issuer = read[1].get("iss") if read else None
         # A token that says who gave it out is shown to nobody else; one that is opaque to the one that takes such.
