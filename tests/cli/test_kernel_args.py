@@ -80,6 +80,16 @@ def test_a_secret_goes_into_no_schematic_by_accident(tmp_path: Path, capsys: pyt
     assert "/proc/cmdline" in err
 
 
+def test_a_secret_that_is_added_by_hand_is_one_too(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["kernel-args", *URL, "--add", "talos.config.oauth.client_secret=hunter2"]
+    assert main([*words, "--as", "schematic"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "hunter2" not in err
+    assert main(words) == 0
+    assert "can read the client secret" in capsys.readouterr().err
+
+
 def test_a_secret_in_a_url_is_one_too(capsys: pytest.CaptureFixture[str]) -> None:
     words = ["kernel-args", *URL, "--config-url", "https://boot.example/c?token=abc", "--as", "schematic"]
     assert main(words) == 1

@@ -183,11 +183,12 @@ def _files(args: argparse.Namespace) -> BootFiles:
 
 
 def _warn(parameters: BootParameters) -> None:
+    from bootgrant.acquire.settings import CLIENT_SECRET
     from bootgrant.loaders.parameters import CAREFUL_LIMIT, KERNEL_LIMIT
 
     for found in parameters.findings():
         _say(f"{found.level.value}: {found.message}: {found.fix}")
-    if parameters.client_secret is not None:
+    if CLIENT_SECRET in parameters.secrets():
         _say(
             "warning: everybody on the machine can read the client secret in /proc/cmdline: a public client needs none"
         )

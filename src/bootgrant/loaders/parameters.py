@@ -99,7 +99,8 @@ class BootParameters:
 
     def secrets(self) -> tuple[str, ...]:
         """The names of the parameters that hold a secret."""
-        named = [CLIENT_SECRET] if self.client_secret is not None else []
+        by_hand = any(word.startswith(f"{CLIENT_SECRET}=") for word in self.others)
+        named = [CLIENT_SECRET] if self.client_secret is not None or by_hand else []
         return (*named, *(found.message for found in self.findings() if found.code == "secret-in-url"))
 
 
