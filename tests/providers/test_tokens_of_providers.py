@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from joserfc import jwt
 from joserfc.jwk import RSAKey
 
 from bootgrant.approval.outside import OutsideRule
@@ -165,6 +166,30 @@ async def test_tokens_that_name_invented_keys_make_nobody_fetch_more_than_once_a
         for number in range(20):
             await verify.verify(provider.token({"kid": f"invented-{number}"}))
         assert provider.asked_for("/keys") == 1
+
+
+async def test_a_new_key_of_an_old_name_is_fetched_when_the_one_we_have_does_not_fit(
+    provider: SigningProvider,
+) -> None:
+    async with verifier(provider) as verify:
+        await verify.verify(provider.token())
+        provider.rotate("one")
+        provider.clock.advance(61)
+        assert isinstance(await verify.verify(provider.token()), Verified)
+        forger = RSAKey.generate_key(2048, {"kid": "one"})
+        for _ in range(5):
+            forged = jwt.encode({"alg": "RS256", "kid": "one"}, {"iss": provider.issuer}, forger)
+            assert await verify.verify(Secret(forged)) is TokenRefusal.INVALID
+        assert provider.asked_for("/keys") == 2
+
+
+async def test_a_token_that_names_no_key_is_tried_with_each(provider: SigningProvider) -> None:
+    older = RSAKey.generate_key(2048)
+    provider.older_keys = [older.as_dict(private=False, kid=None)]
+    async with verifier(provider) as verify:
+        assert isinstance(await verify.verify(provider.token({"kid": None})), Verified)
+        provider.key = RSAKey.generate_key(2048)
+        assert await verify.verify(provider.token({"kid": None})) is TokenRefusal.INVALID
 
 
 async def test_while_the_provider_is_down_its_last_keys_serve_for_a_bounded_time(provider: SigningProvider) -> None:

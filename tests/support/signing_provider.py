@@ -29,6 +29,7 @@ class SigningProvider:
     said_status: int = 200
     path: str = ""
     keys_url: str = ""
+    older_keys: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def issuer(self) -> str:
@@ -47,6 +48,7 @@ class SigningProvider:
         } | changes  # fmt: skip
         claims = {name: value for name, value in claims.items() if value is not None}
         head = {"alg": "RS256", "kid": self.key.kid, "typ": "at+jwt"} | dict(header or {})
+        head = {name: value for name, value in head.items() if value is not None}
         return Secret(jwt.encode(head, claims, self.key, algorithms=[head["alg"]]))
 
     @property
@@ -71,7 +73,7 @@ class SigningProvider:
                     },
                 )
             case "/keys":
-                return reply(200, {"keys": [self.key.as_dict(private=False)]})
+                return reply(200, {"keys": [*self.older_keys, self.key.as_dict(private=False)]})
             case "/introspect" | "/userinfo":
                 return reply(self.said_status, self.said)
             case _:

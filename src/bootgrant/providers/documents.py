@@ -108,6 +108,10 @@ class Documents:
             raise ProviderUnavailable(f"provider {self._settings.name} has no key of the name a token says; asked soon")
         return keys
 
+    async def keys_anew(self) -> KeySet:
+        """The keys, fetched once a minute at most. Raises ProviderUnavailable."""
+        return await self._keys.get(_UNKNOWN_KEY_PAUSE)
+
     async def _fetch_metadata(self) -> dict[str, Any]:
         for url in _metadata_urls(self._settings.issuer):
             answer = await self._provider.get(url)

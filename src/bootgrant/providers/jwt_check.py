@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import logging
 from collections.abc import Mapping
 from typing import Any, Final
 
 from joserfc import jwt
-from joserfc.errors import BadSignatureError, JoseError
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
 
 from bootgrant.ports.clock import Clock
 from bootgrant.ports.token_verifier import TokenRefusal
@@ -52,13 +54,20 @@ class JwtCheck:
         if (algorithm := read[0].get("alg")) not in self._settings.algorithms:
             return self._invalid("its algorithm %s is none of %s", algorithm, ", ".join(self._settings.algorithms))
         keys = await self._documents.keys(key_id if isinstance(key_id, str) else None)
-        try:
-            decoded = jwt.decode(token.reveal(), keys, algorithms=list(self._settings.algorithms))
-        except BadSignatureError:
-            return self._invalid("its signature is by none of the provider's keys (kid %s)", key_id)
-        except (JoseError, ValueError, KeyError, TypeError) as error:
-            return self._invalid("it cannot be read with the provider's keys (kid %s): %s", key_id, error)
+        decoded = self._decoded(token, keys, key_id)
+        if decoded is None:
+            # A provider that names no keys, or gives a new one an old name.
+            decoded = self._decoded(token, await self._documents.keys_anew(), key_id)
+        if decoded is None:
+            return self._invalid("its signature is by none of the provider's keys (kid %s), or it is damaged", key_id)
         return self._claims(decoded.header, decoded.claims)
+
+    def _decoded(self, token: Secret, keys: KeySet, key_id: object) -> jwt.Token | None:
+        """The token when one of the keys signed it: the one that it names, or any when it names none."""
+        for key in [keys] if key_id is not None else keys.keys:
+            with contextlib.suppress(JoseError, ValueError, KeyError, TypeError):
+                return jwt.decode(token.reveal(), key, algorithms=list(self._settings.algorithms))
+        return None
 
     def _claims(self, header: Mapping[str, Any], claims: Mapping[str, Any]) -> Mapping[str, Any] | TokenRefusal:
         settings, now = self._settings, self._clock.now()
