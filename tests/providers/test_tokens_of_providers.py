@@ -70,6 +70,9 @@ async def test_a_good_access_token_says_who_approved(provider: SigningProvider) 
         ({"exp": 1}, TokenRefusal.EXPIRED),
         ({"exp": None}, TokenRefusal.INVALID),
         ({"exp": "tomorrow"}, TokenRefusal.INVALID),
+        ({"exp": 10**400}, TokenRefusal.INVALID),
+        ({"exp": float("nan")}, TokenRefusal.INVALID),
+        ({"nbf": float("inf")}, TokenRefusal.INVALID),
         ({"nbf": 4_000_000_000, "exp": 4_000_000_300}, TokenRefusal.EARLY),
         ({"sub": None}, TokenRefusal.INVALID),
         ({"sub": 7}, TokenRefusal.INVALID),
@@ -252,6 +255,16 @@ async def test_the_word_of_introspection_ends_with_the_token(provider: SigningPr
         assert isinstance(await verify.verify(Secret("opaque")), Verified)
         provider.clock.advance(6)
         assert await verify.verify(Secret("opaque")) is TokenRefusal.EXPIRED
+
+
+@pytest.mark.parametrize("ends", [10**400, float("nan"), float("inf"), True, "5"])
+async def test_an_end_that_is_no_time_is_one_that_is_not_told(provider: SigningProvider, ends: object) -> None:
+    provider.said = {"active": True, "sub": "ana", "client_id": "machines", "exp": ends}
+    how = {"check": Check.INTROSPECTION, "audiences": (), "client_ids": ("machines",), "client_id": "bootgrant"}
+    async with verifier(provider, **how) as verify:
+        word = await verify.verify(Secret("opaque"))
+        assert isinstance(word, Verified)
+        assert word.person.expires_at is None
 
 
 @pytest.mark.parametrize("url", ["http://idp.example/keys", "https://[idp.example/keys", "https:///keys"])

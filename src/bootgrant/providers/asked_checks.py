@@ -10,7 +10,7 @@ from bootgrant.ports.clock import Clock
 from bootgrant.ports.token_verifier import ProviderUnavailable, TokenRefusal
 from bootgrant.providers.asking import Provider
 from bootgrant.providers.documents import Documents
-from bootgrant.providers.jwt_check import meant_for_us
+from bootgrant.providers.jwt_check import meant_for_us, moment
 from bootgrant.providers.settings import ProviderSettings
 from bootgrant.wire.secret import Secret
 
@@ -50,9 +50,10 @@ class IntrospectionCheck:
             )
             return TokenRefusal.INVALID
         now = self._clock.now()
-        if _number(claims.get("exp"), now + 1) + settings.leeway <= now:
+        ends, begins = moment(claims.get("exp")), moment(claims.get("nbf"))
+        if ends is not None and ends + settings.leeway <= now:
             return TokenRefusal.EXPIRED
-        if _number(claims.get("nbf"), 0) > now + settings.leeway:
+        if begins is not None and begins > now + settings.leeway:
             return TokenRefusal.EARLY
         return meant_for_us(settings, claims) or claims
 
@@ -74,7 +75,3 @@ class UserinfoCheck:
         if answer.status != 200:
             raise ProviderUnavailable(f"provider {self._settings.name} answers {answer.status} at {url}")
         return answer.members
-
-
-def _number(value: object, otherwise: float) -> float:
-    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else otherwise

@@ -6,6 +6,7 @@ import base64
 import contextlib
 import json
 import logging
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -73,10 +74,9 @@ class JwtCheck:
         settings, now = self._settings, self._clock.now()
         if claims.get("iss") != settings.issuer:
             return self._invalid("its issuer is %s", claims.get("iss"))
-        times = [claims.get("exp"), claims.get("nbf", 0), claims.get("iat", 0)]
-        if not all(isinstance(at, (int, float)) and not isinstance(at, bool) for at in times):
-            return self._invalid("exp, nbf and iat must be numbers, and exp be there: %s", times)
-        ends, begins, issued = (float(at or 0) for at in times)
+        ends, begins, issued = moment(claims.get("exp")), moment(claims.get("nbf", 0)), moment(claims.get("iat", 0))
+        if ends is None or begins is None or issued is None:
+            return self._invalid("exp, nbf and iat must be numbers, and exp be there")
         if ends + settings.leeway <= now:
             return TokenRefusal.EXPIRED
         if max(begins, issued) > now + settings.leeway:
@@ -125,6 +125,17 @@ def meant_for_us(settings: ProviderSettings, claims: Mapping[str, Any]) -> Token
         return TokenRefusal.CLIENT
     scopes = {scope for name in ("scope", "scp") for text in listed(claims.get(name)) for scope in text.split()}
     return None if set(settings.scopes) <= scopes else TokenRefusal.SCOPE
+
+
+def moment(value: object) -> float | None:
+    """A NumericDate (RFC 7519 section 2); None for what is no point in time, as JSON's NaN and endless numbers."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    try:
+        seconds = float(value)
+    except OverflowError:
+        return None
+    return seconds if math.isfinite(seconds) else None
 
 
 def listed(value: object) -> list[str]:

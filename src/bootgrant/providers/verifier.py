@@ -15,7 +15,7 @@ from bootgrant.ports.token_verifier import TokenRefusal, Verified
 from bootgrant.providers.asked_checks import IntrospectionCheck, UserinfoCheck
 from bootgrant.providers.asking import Provider
 from bootgrant.providers.documents import Documents
-from bootgrant.providers.jwt_check import JwtCheck, read_unverified
+from bootgrant.providers.jwt_check import JwtCheck, moment, read_unverified
 from bootgrant.providers.settings import Check, ProviderSettings
 from bootgrant.wire.secret import Secret
 
@@ -86,10 +86,10 @@ class OneProvider:
         if not isinstance(subject, str) or not subject:
             log.info("provider %s: a token is not accepted: no sub says whose it is", self.settings.name)
             return TokenRefusal.INVALID
-        ends = outcome.get("exp")
-        expires_at = float(ends) if isinstance(ends, (int, float)) else None
         name = next((value for key in _NAMES if isinstance(value := outcome.get(key), str) and value), "")
-        return Verified(Person(self.settings.name, subject, name, dict(outcome), expires_at), self.settings.rules)
+        return Verified(
+            Person(self.settings.name, subject, name, dict(outcome), moment(outcome.get("exp"))), self.settings.rules
+        )
 
 
 class Verifier:
