@@ -13,6 +13,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.hashes import SHA256
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from joserfc import jwt
@@ -187,12 +189,16 @@ async def test_a_new_key_of_an_old_name_is_fetched_when_the_one_we_have_does_not
 
 
 async def test_a_token_that_names_no_key_is_tried_with_each(provider: SigningProvider) -> None:
-    older = RSAKey.generate_key(2048)
-    provider.older_keys = [older.as_dict(private=False, kid=None)]
+    provider.older_keys = [RSAKey.generate_key(2048, {"kid": "older"}).as_dict(private=False)]
+    provider.key = key = RSAKey.generate_key(2048, {"kid": "one"})
+    header, claims, _ = provider.token({"kid": None}).reveal().split(".")
+    signed = f"{encoded({'alg': 'RS256', 'typ': 'at+jwt'})}.{claims}"
+    assert key.private_key is not None
+    raw = key.private_key.sign(signed.encode(), PKCS1v15(), SHA256())
     async with verifier(provider) as verify:
-        assert isinstance(await verify.verify(provider.token({"kid": None})), Verified)
-        provider.key = RSAKey.generate_key(2048)
-        assert await verify.verify(provider.token({"kid": None})) is TokenRefusal.INVALID
+        good = Secret(f"{signed}.{base64.urlsafe_b64encode(raw).rstrip(b'=').decode()}")
+        assert isinstance(await verify.verify(good), Verified)
+        assert await verify.verify(Secret(f"{header}.{claims}.{good.reveal()[-342:]}")) is TokenRefusal.INVALID
 
 
 async def test_while_the_provider_is_down_its_last_keys_serve_for_a_bounded_time(provider: SigningProvider) -> None:
