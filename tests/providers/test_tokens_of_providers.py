@@ -7,6 +7,7 @@ import base64
 import hashlib
 import hmac
 import json
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -228,6 +229,57 @@ async def test_a_provider_that_fails_is_left_alone_for_a_while(provider: Signing
         provider.clock.advance(11)
         assert isinstance(await verify.verify(provider.token()), Verified)
         assert not corp.is_left_alone
+
+
+USERINFO = {"check": Check.USERINFO, "audiences": ()}
+
+
+async def test_no_cookie_of_one_question_goes_with_the_next(provider: SigningProvider) -> None:
+    provider.said, provider.headers = {"sub": "ana"}, {"Set_Cookie": "session=ana; Path=/"}
+    async with verifier(provider, **USERINFO) as verify:
+        await verify.verify(Secret("ana"))
+        await verify.verify(Secret("bob"))
+    assert [asked for asked in provider.server.asked if "cookie" in asked.headers] == []
+
+
+async def test_a_provider_that_was_left_alone_is_tried_with_one_question(provider: SigningProvider) -> None:
+    answered = threading.Event()
+    async with verifier(provider, **USERINFO, userinfo_url=f"{provider.server.url}/userinfo") as verify:
+        provider.down = True
+        for pause in (0, 3, 3):
+            provider.clock.advance(pause)
+            with pytest.raises(ProviderUnavailable):
+                await verify.verify(Secret("opaque"))
+        provider.down, provider.said, provider.wait = False, {"sub": "ana"}, answered
+        provider.clock.advance(11)
+        before = len(provider.server.asked)
+        first = asyncio.ensure_future(verify.verify(Secret("first")))
+        await asyncio.to_thread(provider.server.came, before + 1)
+        for number in range(20):
+            with pytest.raises(ProviderUnavailable):
+                await verify.verify(Secret(f"other-{number}"))
+        answered.set()
+        assert isinstance(await first, Verified)
+        assert isinstance(await verify.verify(Secret("later")), Verified)
+
+
+async def test_machines_that_wait_for_others_are_no_failure_of_the_provider(provider: SigningProvider) -> None:
+    provider.said = {"sub": "ana"}
+    async with verifier(provider, **USERINFO, timeout=0.2) as verify:
+        await verify.verify(Secret("warm"))
+        provider.wait = threading.Event()
+        asked = [asyncio.ensure_future(verify.verify(Secret(f"t{number}"))) for number in range(60)]
+        words = await asyncio.gather(*asked, return_exceptions=True)
+        provider.wait.set()
+        assert all(isinstance(word, ProviderUnavailable) for word in words)
+        assert verify.providers["corp"].counts.failed <= 16
+
+
+async def test_a_name_that_no_resolver_takes_is_a_provider_that_cannot_be_asked(provider: SigningProvider) -> None:
+    provider.keys_url = "https://xn--/keys"
+    async with verifier(provider) as verify:
+        with pytest.raises(ProviderUnavailable, match="cannot be asked"):
+            await verify.verify(provider.token())
 
 
 async def test_a_new_key_that_cannot_be_fetched_now_makes_the_machine_ask_again(provider: SigningProvider) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,7 +20,9 @@ AUDIENCE = "bootgrant"
 
 @dataclass(slots=True)
 class SigningProvider:
-    """``down`` makes it answer 503; ``said`` is what introspection and userinfo answer; ``path`` is the issuer's."""
+    """``down`` makes it answer 503; ``said`` is what introspection and userinfo answer, with ``headers`` and not before
+    ``wait``; ``path`` is the issuer's, and ``named`` the URL that the provider says it has.
+    """
 
     clock: FakeClock
     server: AnsweringServer = field(init=False)
@@ -27,13 +30,16 @@ class SigningProvider:
     down: bool = False
     said: dict[str, Any] = field(default_factory=dict)
     said_status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    wait: threading.Event | None = None
     path: str = ""
     keys_url: str = ""
+    named: str = ""
     older_keys: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def issuer(self) -> str:
-        return f"{self.server.url}{self.path}"
+        return f"{self.named or self.server.url}{self.path}"
 
     def rotate(self, kid: str) -> None:
         """A new key in place of the old one."""
@@ -75,7 +81,9 @@ class SigningProvider:
             case "/keys":
                 return reply(200, {"keys": [*self.older_keys, self.key.as_dict(private=False)]})
             case "/introspect" | "/userinfo":
-                return reply(self.said_status, self.said)
+                if self.wait is not None:
+                    self.wait.wait(20)
+                return reply(self.said_status, self.said, **self.headers)
             case _:
                 return http(404)
 

@@ -7,6 +7,7 @@ import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final
 from urllib.parse import quote_plus
 
@@ -69,13 +70,32 @@ class Provider:
             await self._client.aclose()
 
     async def _ask(self, method: str, url: str, **what: Any) -> ProviderAnswer:
+        self._refuse_while_left_alone()
+        try:
+            await asyncio.wait_for(self._room.acquire(), self._timeout)
+        except TimeoutError:
+            # Many machines at once are no failure of the provider's.
+            raise ProviderUnavailable(f"provider {self._name}: {_AT_ONCE} questions wait for its answer") from None
+        try:
+            # It may have failed while this question waited.
+            self._refuse_while_left_alone()
+            if self._failures >= _FAILURES:
+                # One question finds out whether it is back.
+                self._open_until = self._clock.steady() + self._timeout
+            return await self._answered(method, url, what)
+        finally:
+            self._room.release()
+
+    def _refuse_while_left_alone(self) -> None:
         if self.is_left_alone:
             raise ProviderUnavailable(f"provider {self._name} failed {_FAILURES} times; asked again in a moment")
+
+    async def _answered(self, method: str, url: str, what: Mapping[str, Any]) -> ProviderAnswer:
         self.counts.asked += 1
         try:
-            async with asyncio.timeout(self._timeout), self._room:
+            async with asyncio.timeout(self._timeout):
                 answer = await self._read(method, url, what)
-        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, OSError, _BadAnswer) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, TimeoutError, OSError, _BadAnswer) as error:
             self._note_failure()
             told = str(error) if isinstance(error, _BadAnswer) else f"{type(error).__name__}: {error}".rstrip(": ")
             raise ProviderUnavailable(f"provider {self._name} cannot be asked at {url}: {told}") from error
@@ -87,7 +107,9 @@ class Provider:
             verify = client_context(self._ca_file) if self._ca_file else True
             # Questions are rare, and a connection that was kept may be closed by the other end just when it is used.
             limits = httpx.Limits(max_keepalive_connections=0)
-            self._client = httpx.AsyncClient(verify=verify, timeout=self._timeout, limits=limits)
+            # A cookie for one person's token would be shown with the token of the next.
+            no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
+            self._client = httpx.AsyncClient(verify=verify, timeout=self._timeout, limits=limits, cookies=no_cookies)
         async with self._client.stream(method, url, **what) as answer:
             body = b""
             async for piece in answer.aiter_bytes():
