@@ -92,6 +92,8 @@ def _refuse_unsafe(settings: ProviderSettings) -> None:
         )
     if settings.leeway > 600:
         raise ValueError('leeway: at most "10m"; put the clocks right instead')
+    if not 0 < settings.timeout <= 60:
+        raise ValueError('timeout: more than "0s" and at most "1m"; a machine waits for the answer')
 
 
 def _refuse_unused(row: Row, check: Check) -> None:
@@ -123,7 +125,7 @@ def _rules(row: Row) -> tuple[OutsideRule, ...]:
 def _rule(rule: Row) -> OutsideRule:
     refuse_unknown(rule, _RULE_KEYS, "[[providers.rules]]")
     claims = rule.get("claims")
-    if not isinstance(claims, dict) or not claims:
+    if not isinstance(claims, dict) or not claims or [] in claims.values():
         raise ValueError('a rule needs claims, such as {email = "*@example.org"}')
     try:
         select = tuple(parse_selector(one) for one in texts(rule, "select"))
