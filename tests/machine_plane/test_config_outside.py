@@ -151,6 +151,21 @@ def with_twin_signature(bearer: str) -> str:
     return f"{signed}.{base64.urlsafe_b64encode(raw[:32] + other.to_bytes(32, 'big')).rstrip(b'=').decode()}"
 
 
+async def test_opaque_tokens_with_two_dots_are_different_tokens(tmp_path: Path) -> None:
+    clock = FakeClock()
+    with signing_provider(clock) as provider:
+        provider.said = {"sub": "ana", "email": "ana@example.org"}
+        corp = ("[[providers]]", 'name = "corp"', f'issuer = "{provider.issuer}"', 'check = "userinfo"')
+        rule = ("[[providers.rules]]", 'claims = {sub = "ana"}', 'select = ["*"]')
+        with site_in_process(tmp_path, *corp, *rule, clock=clock) as site:
+            for uuid in (UUID, OTHER_UUID):
+                (site.machines / f"{uuid}.yaml").write_text(WORKER)
+            outside = Outside(site, provider)
+            assert (await outside.fetch("v4.local.one")).status_code == 200
+            assert (await outside.fetch("v4.local.two", f"uuid={OTHER_UUID}")).status_code == 200
+            assert (await outside.fetch("v4.local.one", f"uuid={OTHER_UUID}")).status_code == 403
+
+
 async def test_a_refused_request_binds_nothing(outside: Outside) -> None:
     bearer = outside.provider.token().reveal()
     assert (await outside.fetch(bearer, f"mac={MAC}")).status_code == 403

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import json
 import logging
 import math
 from collections.abc import Mapping
@@ -19,25 +17,13 @@ from bootgrant.ports.token_verifier import TokenRefusal
 from bootgrant.providers.documents import Documents
 from bootgrant.providers.settings import ProviderSettings
 from bootgrant.wire.secret import Secret
+from bootgrant.wire.unverified_jwt import read_unverified
 
 log = logging.getLogger("bootgrant.providers")
 
-_MOST: Final = 16 * 1024
 _ACCESS_TOKEN_TYPES: Final = frozenset({"at+jwt", "application/at+jwt", "jwt", ""})
 _ID_TOKEN_TYPES: Final = frozenset({"jwt", ""})
 _ONLY_IN_ID_TOKENS: Final = ("nonce", "at_hash", "c_hash")
-
-
-def read_unverified(token: Secret) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None:
-    """Header and claims of something that looks like a JWT, believed by nobody; None for anything else."""
-    parts = token.reveal().split(".")
-    if len(parts) != 3 or len(token.reveal()) > _MOST:
-        return None
-    try:
-        header, claims = (json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))) for part in parts[:2])
-    except (ValueError, RecursionError):
-        return None
-    return (header, claims) if isinstance(header, dict) and isinstance(claims, dict) else None
 
 
 class JwtCheck:

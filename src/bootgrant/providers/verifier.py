@@ -15,9 +15,10 @@ from bootgrant.ports.token_verifier import TokenRefusal, Verified
 from bootgrant.providers.asked_checks import IntrospectionCheck, UserinfoCheck
 from bootgrant.providers.asking import Provider
 from bootgrant.providers.documents import Documents
-from bootgrant.providers.jwt_check import JwtCheck, moment, read_unverified
+from bootgrant.providers.jwt_check import JwtCheck, moment
 from bootgrant.providers.settings import Check, ProviderSettings
 from bootgrant.wire.secret import Secret
+from bootgrant.wire.unverified_jwt import read_unverified
 
 log = logging.getLogger("bootgrant.providers")
 

@@ -23,6 +23,7 @@ from bootgrant.ports.config_source import ConfigSource, MachineEntry, Rendered
 from bootgrant.ports.token_verifier import TokenRefusal, TokenVerifier, Verified
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.wire.secret import Secret
+from bootgrant.wire.unverified_jwt import read_unverified
 from bootgrant.workflows.deliver_config import DeliveryRefusal
 from bootgrant.workflows.find_entry import FindEntry
 
@@ -123,7 +124,7 @@ def _lasting_part(token: Secret) -> str:
     Whoever has one ECDSA signature can write a second that is as good (s and n - s), and so make of one token two.
     """
     text = token.reveal()
-    return text.rpartition(".")[0] if text.count(".") == 2 else text
+    return text.rpartition(".")[0] if read_unverified(token) else text
 
 
 def _not_allowed(word: Verified, entry: MachineEntry, address: str) -> DeliveryRefusal | None:
