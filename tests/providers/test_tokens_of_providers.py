@@ -11,6 +11,7 @@ import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,6 +28,8 @@ from bootgrant.ports.token_verifier import ProviderUnavailable, TokenRefusal, Ve
 from bootgrant.providers.settings import Check, ProviderSettings
 from bootgrant.providers.verifier import Verifier
 from bootgrant.wire.secret import Secret
+from support.answering_server import AnsweringServer
+from support.certificates import Authority
 from support.fakes import FakeClock
 from support.signing_provider import AUDIENCE, SigningProvider, signing_provider
 
@@ -191,15 +194,20 @@ async def test_a_new_key_of_an_old_name_is_fetched_when_the_one_we_have_does_not
 
 async def test_a_token_that_names_no_key_is_tried_with_each(provider: SigningProvider) -> None:
     provider.older_keys = [RSAKey.generate_key(2048, {"kid": "older"}).as_dict(private=False)]
-    provider.key = key = RSAKey.generate_key(2048, {"kid": "one"})
-    header, claims, _ = provider.token({"kid": None}).reveal().split(".")
-    signed = f"{encoded({'alg': 'RS256', 'typ': 'at+jwt'})}.{claims}"
-    assert key.private_key is not None
-    raw = key.private_key.sign(signed.encode(), PKCS1v15(), SHA256())
+    good = without_kid(provider)
     async with verifier(provider) as verify:
-        good = Secret(f"{signed}.{base64.urlsafe_b64encode(raw).rstrip(b'=').decode()}")
         assert isinstance(await verify.verify(good), Verified)
+        header, claims, _ = provider.token().reveal().split(".")
         assert await verify.verify(Secret(f"{header}.{claims}.{good.reveal()[-342:]}")) is TokenRefusal.INVALID
+
+
+def without_kid(provider: SigningProvider) -> Secret:
+    """Signed by hand, because the library writes a key's name into the header."""
+    assert isinstance(provider.key, RSAKey)
+    assert provider.key.private_key is not None
+    signed = f"{encoded({'alg': 'RS256', 'typ': 'at+jwt'})}.{claims_of(provider.token())}"
+    raw = provider.key.private_key.sign(signed.encode(), PKCS1v15(), SHA256())
+    return Secret(f"{signed}.{base64.urlsafe_b64encode(raw).rstrip(b'=').decode()}")
 
 
 async def test_while_the_provider_is_down_its_last_keys_serve_for_a_bounded_time(provider: SigningProvider) -> None:
@@ -280,6 +288,40 @@ async def test_a_name_that_no_resolver_takes_is_a_provider_that_cannot_be_asked(
     async with verifier(provider) as verify:
         with pytest.raises(ProviderUnavailable, match="cannot be asked"):
             await verify.verify(provider.token())
+
+
+async def test_a_shorter_time_for_kept_keys_holds(provider: SigningProvider) -> None:
+    async with verifier(provider, keys_kept=30.0) as verify:
+        await verify.verify(provider.token())
+        provider.down = True
+        provider.clock.advance(31)
+        with pytest.raises(ProviderUnavailable):
+            await verify.verify(provider.token())
+
+
+async def test_a_provider_elsewhere_sends_us_to_no_port_of_this_computer(
+    provider: SigningProvider, tmp_path: Path
+) -> None:
+    authority = Authority(tmp_path)
+    provider.keys_url = f"{provider.server.url}/keys"
+    with AnsweringServer(provider.answer, tls=authority.server("IP:127.0.0.1")) as elsewhere:
+        provider.named = elsewhere.url
+        async with verifier(provider, issuer=elsewhere.url, ca_file=authority.certificate) as verify:
+            with pytest.raises(ProviderUnavailable, match="no https jwks_uri"):
+                await verify.verify(provider.token())
+    assert provider.server.asked == []
+
+
+async def test_a_token_without_a_key_s_name_waits_for_the_next_fetch_of_keys(provider: SigningProvider) -> None:
+    async with verifier(provider) as verify:
+        await verify.verify(provider.token())
+        provider.rotate("two")
+        provider.clock.advance(30)
+        nameless = without_kid(provider)
+        with pytest.raises(ProviderUnavailable):
+            await verify.verify(nameless)
+        provider.clock.advance(31)
+        assert isinstance(await verify.verify(nameless), Verified)
 
 
 async def test_a_new_key_that_cannot_be_fetched_now_makes_the_machine_ask_again(provider: SigningProvider) -> None:

@@ -42,6 +42,7 @@ class Kept(Generic[T]):
 
     async def get(self, fresh: float = _FRESH) -> T:
         """The document, at most ``fresh`` seconds old when the provider can be asked. Raises ProviderUnavailable."""
+        fresh = min(fresh, self._kept)
         if self._age() <= fresh and self._have is not None:
             return self._have[0]
         async with self._one:
@@ -86,11 +87,10 @@ class Documents:
         """A URL of the provider: as configured, or from its metadata. Raises ProviderUnavailable."""
         if configured:
             return configured
-        url = (await self._metadata.get()).get(name)
-        if not isinstance(url, str) or not is_safe_url(url):
-            raise ProviderUnavailable(
-                f"the metadata of {self._settings.issuer} has no https {name}: set it in [[providers]]"
-            )
+        url, issuer = (await self._metadata.get()).get(name), self._settings.issuer
+        # Only a provider on this computer may send us to another port of it.
+        if not isinstance(url, str) or not is_safe_url(url) or (_is_https(issuer) and not _is_https(url)):
+            raise ProviderUnavailable(f"the metadata of {issuer} has no https {name}: set it in [[providers]]")
         return url
 
     async def keys(self, key_id: str | None) -> KeySet:
@@ -108,9 +108,16 @@ class Documents:
             raise ProviderUnavailable(f"provider {self._settings.name} has no key of the name a token says; asked soon")
         return keys
 
-    async def keys_anew(self) -> KeySet:
-        """The keys, fetched once a minute at most. Raises ProviderUnavailable."""
-        return await self._keys.get(_UNKNOWN_KEY_PAUSE)
+    async def keys_anew(self, key_id: object) -> KeySet:
+        """The keys, fetched once a minute at most.
+
+        Raises ProviderUnavailable, also when none could be fetched now and a token names no key: it may be a new one.
+        """
+        came = self._clock.steady()
+        keys = await self._keys.get(_UNKNOWN_KEY_PAUSE)
+        if key_id is None and self._keys.fetched_at < came:
+            raise ProviderUnavailable(f"provider {self._settings.name}: a token is signed by no known key; asked soon")
+        return keys
 
     async def _fetch_metadata(self) -> dict[str, Any]:
         for url in _metadata_urls(self._settings.issuer):
@@ -134,6 +141,10 @@ class Documents:
         if not keys:
             raise ProviderUnavailable(f"none of the keys at {url} can be used")
         return KeySet(keys)
+
+
+def _is_https(url: str) -> bool:
+    return urlsplit(url).scheme == "https"
 
 
 def _metadata_urls(issuer: str) -> tuple[str, ...]:

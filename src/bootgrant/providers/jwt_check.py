@@ -44,7 +44,7 @@ class JwtCheck:
         decoded = self._decoded(token, keys, key_id)
         if decoded is None:
             # A provider that names no keys, or gives a new one an old name.
-            decoded = self._decoded(token, await self._documents.keys_anew(), key_id)
+            decoded = self._decoded(token, await self._documents.keys_anew(key_id), key_id)
         if decoded is None:
             return self._invalid("its signature is by none of the provider's keys (kid %s), or it is damaged", key_id)
         return self._claims(decoded.header, decoded.claims)
