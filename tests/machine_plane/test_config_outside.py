@@ -214,3 +214,13 @@ async def test_the_database_knows_no_token(outside: Outside) -> None:
     kept = b"".join(path.read_bytes() for path in outside.site.site.data.glob("bootgrant.sqlite3*"))
     assert bearer.encode() not in kept
     assert bearer.rpartition(".")[2].encode() not in kept
+
+
+async def test_made_up_tokens_end_in_a_pause_for_their_address_alone(outside: Outside) -> None:
+    answers = [await outside.fetch(outside.provider.token(exp=1).reveal(), address="10.66.6.6") for _ in range(301)]
+    assert {answer.status_code for answer in answers[:300]} == {401}
+    assert (answers[300].status_code, answers[300].text) == (429, "too many bad tokens: wait\n")
+    good = outside.provider.token().reveal()
+    assert (await outside.fetch(good)).status_code == 200
+    outside.site.clock.advance(1)
+    assert (await outside.fetch(outside.provider.token(exp=1).reveal(), address="10.66.6.6")).status_code == 401

@@ -147,3 +147,5 @@ def _refused(refusal: Refused) -> Answer:
             return plain_answer(403, refusal.value)
         case DeliveryRefusal.NO_CONFIG:
             return plain_answer(404, refusal.value, _RETRY)
+        case DeliveryRefusal.BAD_TOKENS:
+            return plain_answer(429, refusal.value, _RETRY)

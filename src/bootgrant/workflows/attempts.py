@@ -38,12 +38,14 @@ class AttemptLimit:
         """Count an attempt at ``now`` (a steady clock, seconds): 0.0, or the seconds to wait before the next."""
         if key not in self._paid_until and not self._has_room(now):
             return 0.0 if self._when_full is WhenFull.ALLOW else self._every
-        due = max(self._paid_until.get(key, now), now)
-        too_early = due - now - self._every * (self._burst - 1)
-        if too_early > 0:
-            return too_early
-        self._paid_until[key] = due + self._every
-        return 0.0
+        too_early = self.wait(key, now)
+        if too_early <= 0.0:
+            self._paid_until[key] = max(self._paid_until.get(key, now), now) + self._every
+        return too_early
+
+    def wait(self, key: str, now: float) -> float:
+        """The seconds until an attempt of a known key would be taken, which is not one itself; 0.0 for at once."""
+        return max(0.0, self._paid_until.get(key, now) - now - self._every * (self._burst - 1))
 
     def _has_room(self, now: float) -> bool:
         if len(self._paid_until) >= self._most_keys and now - self._swept_at >= self._every:

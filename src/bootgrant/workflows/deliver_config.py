@@ -30,6 +30,7 @@ class DeliveryRefusal(Enum):
     CONTROL_PLANE = "control plane: not by this token"
     OTHER_NETWORK = "not in its expected network"
     OTHER_MACHINE = "token used by another machine"
+    BAD_TOKENS = "too many bad tokens: wait"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bootgrant.approval.audit import AuditEvent, AuditKind
 from bootgrant.approval.grant import GrantRules
@@ -24,6 +24,7 @@ from bootgrant.ports.token_verifier import TokenRefusal, TokenVerifier, Verified
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.wire.secret import Secret
 from bootgrant.wire.unverified_jwt import read_unverified
+from bootgrant.workflows.attempts import AttemptLimit, WhenFull, address_key
 from bootgrant.workflows.deliver_config import DeliveryRefusal
 from bootgrant.workflows.find_entry import FindEntry
 
@@ -40,6 +41,12 @@ class OutsideReady:
     rendered: Rendered
 
 
+def _bad_tokens() -> AttemptLimit:
+    """By address: each made-up token is a question to the provider, which would refuse good machines, too, if it were
+    asked without end. Machines behind one address that come back with tokens that have ended are far from it."""
+    return AttemptLimit(burst=300, every=0.25, when_full=WhenFull.ALLOW)
+
+
 @dataclass(frozen=True, slots=True)
 class DeliverOutside:
     """``kept`` is how long the binding of a token is kept whose end nobody tells, in seconds."""
@@ -52,6 +59,7 @@ class DeliverOutside:
     clock: Clock
     rules: GrantRules
     kept: float
+    bad_tokens: AttemptLimit = field(default_factory=_bad_tokens)
 
     async def __call__(
         self, token: Secret, claimed: MachineIdentity, address: str
@@ -60,8 +68,12 @@ class DeliverOutside:
 
         Raises ProviderUnavailable, StoreUnavailable and ConfigUnavailable.
         """
+        asker = address_key(address)
+        if self.bad_tokens.wait(asker, self.clock.steady()) > 0:
+            return DeliveryRefusal.BAD_TOKENS
         word = await self.verifier.verify(token)
         if isinstance(word, TokenRefusal):
+            self.bad_tokens.attempt(asker, self.clock.steady())
             return word
         if not claimed.identifies():
             return DeliveryRefusal.NO_IDENTITY
