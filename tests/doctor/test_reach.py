@@ -63,6 +63,31 @@ def test_an_authority_that_only_the_doctor_was_given_is_missed_by_a_node(tmp_pat
     authority = Authority(tmp_path)
     seen = examined(tls=authority.server("IP:127.0.0.1"), ca=authority.certificate)
     assert seen.bad() == ["authority-not-on-cmdline"]
+    assert "2099-01-01" in seen.found("certificate").message
+
+
+@pytest.mark.parametrize(
+    ("names", "end", "says"),
+    [
+        ("DNS:other.example", "20990101000000Z", "is for another name"),
+        ("IP:127.0.0.1", "20210101000000Z", "is no longer valid"),
+    ],
+)
+def test_what_else_is_wrong_is_told_to_somebody_who_gave_the_authority(
+    tmp_path: Path, names: str, end: str, says: str
+) -> None:
+    authority = Authority(tmp_path)
+    seen = examined(tls=authority.server(names, end=end), ca=authority.certificate)
+    assert seen.bad() == ["authority-not-on-cmdline", "certificate"]
+    assert says in seen.found("certificate").message
+    assert "--ca FILE" not in seen.found("certificate").fix
+    assert seen.asked == []
+
+
+def test_an_authority_that_the_server_sends_itself_is_as_unknown_as_any_other(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    context = authority.server("IP:127.0.0.1", with_authority=True)
+    assert "kernel-args --ca" in examined(tls=context).found("certificate").fix
 
 
 @pytest.mark.parametrize(
@@ -96,6 +121,7 @@ def test_a_port_that_speaks_no_tls_is_an_error() -> None:
         seen = examined(cmdline=lambda _: line(f"https://127.0.0.1:{listener.getsockname()[1]}"))
         listener.shutdown(socket.SHUT_RDWR)
     assert seen.found("tls").level is Level.ERROR
+    assert "plain HTTP" in seen.found("tls").fix
 
 
 def _speak_plainly(listener: socket.socket) -> None:

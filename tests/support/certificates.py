@@ -38,11 +38,13 @@ class Authority:
         self._run("req", "-x509", *_NEW_KEY, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=Test", "-days", "9")
 
     def server(
-        self, names: str, start: str = "20200101000000Z", end: str = "20990101000000Z", extension: str = ""
-    ) -> ssl.SSLContext:
+        self, names: str, start: str = "20200101000000Z", end: str = "20990101000000Z", extension: str = "", *,
+        with_authority: bool = False,
+    ) -> ssl.SSLContext:  # fmt: skip
         """A server's context for ``names`` (``DNS:a,IP:127.0.0.1``), valid from ``start`` to ``end``.
 
         ``extension`` is one more, as openssl writes them: ``authorityInfoAccess=caIssuers;URI:http://ca/ca.der``.
+        With ``with_authority`` the authority's own certificate is sent, too.
         """
         subject: tuple[str, ...] = ("-subj", "/CN=server", "-addext", f"subjectAltName={names}")
         subject += ("-addext", extension) if extension else ()
@@ -52,7 +54,10 @@ class Authority:
             "ca", "-batch", "-notext", *signer, "-in", "s.csr", "-out", "s.pem", "-startdate", start, "-enddate", end
         )
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.load_cert_chain(self._folder / "s.pem", self._folder / "s.key")
+        chain = self._folder / "s.pem"
+        if with_authority:
+            chain.write_text(chain.read_text() + self.certificate.read_text())
+        context.load_cert_chain(chain, self._folder / "s.key")
         return context
 
     def _run(self, *words: str) -> None:

@@ -28,7 +28,8 @@ from bootgrant.trust import client_context
 _LIMIT: Final = 10.0
 _SOON: Final = 14 * 86400.0
 _DAY: Final = "%Y-%m-%d"
-_UNKNOWN_ISSUER: Final = frozenset({20, 21})  # X509_V_ERR_* of OpenSSL
+_ISSUER_MISSING: Final = frozenset({20, 21})  # X509_V_ERR_* of OpenSSL
+_UNKNOWN_ISSUER: Final = _ISSUER_MISSING | {2, 18, 19}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,24 +60,26 @@ class Trust:
 
 def examine_tls(what: str, endpoint: Endpoint, trust: Trust, now: float) -> Iterator[Finding]:
     """Whether a machine accepts the certificate of ``endpoint``, and how long it will. ``now`` in Unix seconds."""
-    context = trust.of_machine()
-    outcome = _handshake(endpoint, context)
+    outcome = _handshake(endpoint, trust.of_machine())
     if isinstance(outcome, ssl.SSLCertVerificationError):
-        yield _only_here(what, endpoint, trust) or _refused(what, endpoint, outcome)
-        return
-    if not isinstance(outcome, dict):
-        yield _finding(Level.ERROR, "tls", f"{what}: {outcome.what}", "does this port speak TLS 1.2 or newer?")
-        return
-    starts, ends = (ssl.cert_time_to_seconds(str(outcome[name])) for name in ("notBefore", "notAfter"))
-    span = f"from {_day(starts)} to {_day(ends)}"
+        yield from _judge_refusal(what, endpoint, trust, outcome, now)
+    elif isinstance(outcome, TransportError):
+        fix = "does this port speak TLS 1.2 or newer, and not plain HTTP?"
+        yield _finding(Level.ERROR, "tls", f"{what}: {outcome.what}", fix)
+    else:
+        yield _judge_span(what, endpoint, outcome, now)
+
+
+def _judge_span(what: str, endpoint: Endpoint, accepted: dict[str, object], now: float) -> Finding:
+    starts, ends = (ssl.cert_time_to_seconds(str(accepted[name])) for name in ("notBefore", "notAfter"))
     if ends - now < _SOON:
         message = (
             f"{what}: the certificate of {endpoint.shown()} ends on {_day(ends)}, in {int((ends - now) / 86400)} days"
         )
-        yield _finding(Level.WARNING, "certificate-ends", message, "renew it now")
-    else:
-        message = f"{what}: the certificate of {endpoint.shown()} is good {span}; a machine's clock must be in between"
-        yield _finding(Level.OK, "certificate", message)
+        return _finding(Level.WARNING, "certificate-ends", message, "renew it now")
+    span = f"from {_day(starts)} to {_day(ends)}"
+    message = f"{what}: the certificate of {endpoint.shown()} is good {span}; a machine's clock must be in between"
+    return _finding(Level.OK, "certificate", message)
 
 
 def examine_clock(date_header: str, now: float) -> Finding | None:
@@ -116,22 +119,36 @@ def _handshake(
         )
 
 
-def _only_here(what: str, endpoint: Endpoint, trust: Trust) -> Finding | None:
-    """The authority is known to this computer or to ``--ca``, and not to a node."""
+def _judge_refusal(
+    what: str, endpoint: Endpoint, trust: Trust, error: ssl.SSLCertVerificationError, now: float
+) -> Iterator[Finding]:
+    """An authority that only ``--ca`` or this computer knows is told, and then what else there is to say."""
+    contexts = _wider(what, endpoint, trust) if error.verify_code in _UNKNOWN_ISSUER else ()
+    for context, authority in contexts:
+        outcome = _handshake(endpoint, context)
+        if isinstance(outcome, dict):
+            yield authority
+            yield _judge_span(what, endpoint, outcome, now)
+            return
+        if isinstance(outcome, ssl.SSLCertVerificationError) and outcome.verify_code not in _UNKNOWN_ISSUER:
+            yield authority
+            yield _refused(what, endpoint, outcome)
+            return
+    yield _refused(what, endpoint, error)
+
+
+def _wider(what: str, endpoint: Endpoint, trust: Trust) -> Iterator[tuple[ssl.SSLContext, Finding]]:
+    """What trusts more than a node does, and what it means when the authority is known there."""
     where = endpoint.shown()
-    if trust.given is not None and isinstance(_handshake(endpoint, trust.with_given()), dict):
+    if trust.given is not None:
         message = (
             f"{what}: the authority of {where} is in --ca only; a Talos node with these parameters does not know it"
         )
         fix = "add talos.config.early (`bootgrant kernel-args --ca FILE` makes it); `bootgrant acquire` takes --ca, too"
-        return _finding(Level.WARNING, "authority-not-on-cmdline", message, fix)
-    if isinstance(_handshake(endpoint, trust.of_computer()), dict):
-        message = (
-            f"{what}: this computer knows the authority of {where}, a Talos node does not: it is none of Mozilla's"
-        )
-        fix = "bring it along: `bootgrant kernel-args --ca FILE`"
-        return _finding(Level.ERROR, "authority-known-here-only", message, fix)
-    return None
+        yield trust.with_given(), _finding(Level.WARNING, "authority-not-on-cmdline", message, fix)
+    message = f"{what}: this computer knows the authority of {where}, a Talos node does not: it is none of Mozilla's"
+    fix = "bring it along: `bootgrant kernel-args --ca FILE`"
+    yield trust.of_computer(), _finding(Level.ERROR, "authority-known-here-only", message, fix)
 
 
 def _refused(what: str, endpoint: Endpoint, error: ssl.SSLCertVerificationError) -> Finding:
@@ -140,7 +157,7 @@ def _refused(what: str, endpoint: Endpoint, error: ssl.SSLCertVerificationError)
     described = "" if certificate is None else _describe(certificate)
     if error.verify_code not in _UNKNOWN_ISSUER:
         return _finding(Level.ERROR, "certificate", f"{what}: {explained.what}{described}", explained.next_step)
-    if certificate is not None and _offers_its_issuer(certificate):
+    if error.verify_code in _ISSUER_MISSING and certificate is not None and _offers_its_issuer(certificate):
         message = f"{what}: {endpoint.shown()} does not send the intermediate certificate{described}"
         fix = (
             "let the server send the whole chain (fullchain.pem): a browser fetches what is missing, a machine does not"
