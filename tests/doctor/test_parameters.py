@@ -56,6 +56,13 @@ def test_good_parameters_are_called_good_and_name_what_is_asked() -> None:
     assert list(subject.endpoints()) == ["device endpoint, token endpoint, configuration"]
 
 
+def test_only_the_endpoint_that_is_missing_is_called_guessed() -> None:
+    oauth = f"{OAUTH}client_id=talos {OAUTH}extra_variable=uuid {OAUTH}device_auth_url=https://boot.example.org/codes"
+    _, found = examine_parameters(f"talos.config=https://boot.example.org/x?uuid=${{uuid}} {oauth}", ME)
+    (guessed,) = [each for each in found if each.code == "guessed-endpoints"]
+    assert guessed.message == "talos.config.oauth.token_url not given: guessed as /token?uuid=${uuid} there"
+
+
 def test_what_is_no_variable_is_not_sent() -> None:
     seen = examined(cmdline=lambda url: line(url, f"{OAUTH}extra_variable=uuid,serial"))
     assert seen.found("comma-list").level is Level.ERROR

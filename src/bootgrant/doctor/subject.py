@@ -134,11 +134,10 @@ def _nothing_to_ask(oauth: bool) -> Finding:
 def _traps(subject: Subject, text: str) -> Iterator[Finding]:
     """What the parameters mean on a Talos node and no one would guess (design facts of the reference client)."""
     first, told = subject.cmdline.first, subject.told()
-    guessed = [name for name in (DEVICE_AUTH_URL, TOKEN_URL) if first(name) is None]
+    targets = {DEVICE_AUTH_URL: subject.device.target, TOKEN_URL: subject.token.target}
+    guessed = {name: target for name, target in targets.items() if first(name) is None}
     if guessed:
-        message = (
-            f"{' and '.join(guessed)} not given: guessed as {subject.device.target} and {subject.token.target} there"
-        )
+        message = f"{' and '.join(guessed)} not given: guessed as {' and '.join(guessed.values())} there"
         yield _note("guessed-endpoints", message, "name both: the path of talos.config is dropped, its query is kept")
     if "serial" in told:
         message = "a Talos node waits 90 s for a serial number that its firmware left empty, and then sends none"
