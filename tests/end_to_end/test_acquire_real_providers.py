@@ -262,7 +262,7 @@ def test_glewlwyd_with_a_public_client(compat: list[str], debian: Glewlwyd, tmp_
         assert boot.delivered() == _CONFIG
 
 
-def test_glewlwyd_found_by_its_issuer_with_a_secret(debian: Glewlwyd, tmp_path: Path) -> None:
+def test_glewlwyd_found_by_its_issuer_with_a_secret_and_pkce(debian: Glewlwyd, tmp_path: Path) -> None:
     with _serving(debian.who_has) as server:
         cmdline = _glewlwyd_cmdline(server, "machines-secret", f"{_OAUTH}client_secret={debian.client_secret}")
         # glewlwyd answers unauthorized_client, not invalid_client, to a secret in the body: it is told which way to go.
@@ -270,6 +270,18 @@ def test_glewlwyd_found_by_its_issuer_with_a_secret(debian: Glewlwyd, tmp_path: 
             url, code = boot.code()
             debian.approve(f"{url}?code={code}")
             assert boot.delivered() == _CONFIG
+
+
+def test_glewlwyd_takes_an_audience_and_gives_a_token_for_the_scopes_all_the_same(
+    debian: Glewlwyd, tmp_path: Path
+) -> None:
+    with _serving(debian.who_has) as server:
+        cmdline = _glewlwyd_cmdline(server, "machines", debian.endpoints, f"{_OAUTH}audience=https://config.example/")
+        with _booting(tmp_path, cmdline, "--pkce", "always") as boot:
+            url, code = boot.code()
+            debian.approve(f"{url}?code={code}")
+            assert boot.delivered() == _CONFIG
+    assert [_claims(token)["aud"] for token in server.tokens] == ["machines"]
 
 
 def test_glewlwyd_gives_an_id_token_for_the_configuration(debian: Glewlwyd, tmp_path: Path) -> None:

@@ -227,6 +227,7 @@ def _set_up(provider: Glewlwyd, code_life: int) -> None:
         "device-authorization-expiration": code_life,
         "device-authorization-interval": 1,
         "name-claim": "mandatory",
+        "pkce-allowed": True,
     }
     client = {
         "redirect_uri": [],
