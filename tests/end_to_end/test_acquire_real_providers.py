@@ -262,11 +262,13 @@ def test_glewlwyd_with_a_public_client(compat: list[str], debian: Glewlwyd, tmp_
         assert boot.delivered() == _CONFIG
 
 
-def test_glewlwyd_found_by_its_issuer_with_a_secret_and_pkce(debian: Glewlwyd, tmp_path: Path) -> None:
+@pytest.mark.parametrize("words", [[], ["--client-auth", "basic"]], ids=["refused in the body first", "told"])
+def test_glewlwyd_found_by_its_issuer_with_a_secret_and_pkce(
+    words: list[str], debian: Glewlwyd, tmp_path: Path
+) -> None:
     with _serving(debian.who_has) as server:
         cmdline = _glewlwyd_cmdline(server, "machines-secret", f"{_OAUTH}client_secret={debian.client_secret}")
-        # glewlwyd answers unauthorized_client, not invalid_client, to a secret in the body: it is told which way to go.
-        with _booting(tmp_path, cmdline, "--issuer", debian.issuer, "--client-auth", "basic") as boot:
+        with _booting(tmp_path, cmdline, "--issuer", debian.issuer, *words) as boot:
             url, code = boot.code()
             debian.approve(f"{url}?code={code}")
             assert boot.delivered() == _CONFIG
