@@ -36,6 +36,8 @@ _TIE: Final = "two entries match this machine"
 _NOT_LOADED: Final = "configs broken, see server log"
 _READING: Final = "configs being read, retrying"
 _LOOK: Final = 1.0
+_SPARED: Final = 200.0
+"""Looking takes at most this part of a core: a folder of 10,000 files is looked at every few seconds."""
 _SHARE: Final = 20.0
 _AGAIN: Final = 60.0
 """Seconds, or more where reading takes long, until what failed is tried again without any change."""
@@ -106,7 +108,7 @@ class LayeredSource:
         # What looking costs is this thread's time on a CPU; to wait for a fetch costs nothing.
         began = time.thread_time()
         changed = self._origin.changed()
-        self.pause = max(_LOOK, _SHARE * (time.thread_time() - began))
+        self.pause = max(_LOOK, _SPARED * (time.thread_time() - began))
         self._is_blind = False
         if was_blind and not changed:
             self._failure, self._state = self._settled
