@@ -33,6 +33,8 @@ from bootgrant.wire.limits import ANSWER_SECONDS, REQUEST_BODY, REQUEST_HEAD, RE
 
 NEVER: Final = float("inf")
 _SOONEST: Final = 0.05
+_LATE: Final = 0.2
+"""Seconds by which a timer comes late where the server has too much to do."""
 _TELLING: Final = 1.0
 """Seconds in which an endpoint may answer that a body was too slow."""
 _FIRST_WORD: Final = 2.0
@@ -87,8 +89,10 @@ class PatientProtocol(HttpToolsProtocol):
     """
 
     way = NO_SHORT_WAY
+    request_seconds = REQUEST_SECONDS
     answer_seconds = ANSWER_SECONDS
     _ends_at = NEVER
+    _look_at = NEVER
     _full: asyncio.TimerHandle | None = None
     _timer: asyncio.TimerHandle | None = None
     _path: bytes | None = None
@@ -100,7 +104,7 @@ class PatientProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(cast("asyncio.Transport", transport))
-        self._ends_at = monotonic() + REQUEST_SECONDS
+        self._ends_at = monotonic() + self.request_seconds
         self._look_again()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -191,7 +195,7 @@ class PatientProtocol(HttpToolsProtocol):
         self.headers = []
         self.expect_100_continue = False
         self._path = None
-        self._ends_at = monotonic() + REQUEST_SECONDS
+        self._ends_at = monotonic() + self.request_seconds
         if self._timer is None:
             self._look_again()
 
@@ -213,7 +217,7 @@ class PatientProtocol(HttpToolsProtocol):
             self._size = 0
             return
         # The body has its own time, which an endpoint that reads it may tell the client of first.
-        self._ends_at = monotonic() + REQUEST_SECONDS + _TELLING
+        self._ends_at = monotonic() + self.request_seconds + _TELLING
         url, expects = self.url, self.expect_100_continue
         super().on_message_begin()
         self.url, self.expect_100_continue = url, expects
@@ -314,11 +318,17 @@ class PatientProtocol(HttpToolsProtocol):
         return monotonic() + self.timeout_keep_alive
 
     def _look_again(self) -> None:
-        wait = min(self._ends_at - monotonic(), REQUEST_SECONDS)
-        self._timer = self.loop.call_later(max(wait, _SOONEST), self._look)
+        now = monotonic()
+        self._look_at = now + max(min(self._ends_at - now, self.request_seconds), _SOONEST)
+        self._timer = self.loop.call_later(self._look_at - now, self._look)
 
     def _look(self) -> None:
-        if self._ends_at > monotonic():
+        now = monotonic()
+        late = now - self._look_at
+        if late > _LATE:
+            # Time that the server needed for others does not count; what came meanwhile is read before the next look.
+            self._ends_at = max(self._ends_at + late, now + _SOONEST)
+        if self._ends_at > now:
             self._look_again()
         else:
             self._timer = None
