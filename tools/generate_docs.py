@@ -9,7 +9,7 @@ from pathlib import Path
 from bootgrant.acquire.errors import AcquireError, ExitStatus
 from bootgrant.approval.grant import TRANSITIONS, GrantState
 from bootgrant.service.metrics.table import METRICS
-from bootgrant.service.settings_table import SETTINGS, Setting
+from bootgrant.service.settings.table import SETTINGS, Setting
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTE = "<!-- Made by `make format` from {source}; changes belong there. -->\n"
@@ -17,7 +17,7 @@ NOTE = "<!-- Made by `make format` from {source}; changes belong there. -->\n"
 
 def settings_page() -> str:
     rows = "\n".join(_setting_row(setting) for setting in SETTINGS)
-    return f"""{NOTE.format(source="src/bootgrant/service/settings_table.py")}
+    return f"""{NOTE.format(source="src/bootgrant/service/settings/table.py")}
 # Settings
 
 `bootgrant.toml` in the working folder; `bootgrant init DIR` writes one with every setting. A variable of the

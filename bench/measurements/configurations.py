@@ -21,8 +21,8 @@ from bench.peers.server import GRANT_TYPE, Server
 from bench.processes import LOAD_CORE, OUT, ROOT
 from bench.result import Bar, Result
 from bench.rounds import Spread
-from bootgrant.service.machines import machine_source
-from bootgrant.service.settings import load_site
+from bootgrant.service.parts.machines import machine_source
+from bootgrant.service.settings.reading import load_site
 from bootgrant.service.system import SystemClock
 from bootgrant.wire.identity import MachineIdentity
 

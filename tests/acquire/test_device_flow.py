@@ -6,9 +6,9 @@ import itertools
 
 import pytest
 
-from bootgrant.acquire.device_flow import CODE_SPACING, HOLD_LIMIT, DeviceFlow, OutOfStepError, Rules
 from bootgrant.acquire.errors import Denied, ProviderFailed, TimedOut, TlsFailed, Unreachable
-from bootgrant.acquire.flow_values import (
+from bootgrant.acquire.flow.device_flow import CODE_SPACING, HOLD_LIMIT, DeviceFlow, OutOfStepError, Rules
+from bootgrant.acquire.flow.values import (
     NEVER,
     Broken,
     ClientAuth,

@@ -6,9 +6,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from bootgrant.acquire.device_flow import CODE_SPACING, EXPIRY_GRACE, DeviceFlow, Rules
 from bootgrant.acquire.errors import ProviderFailed, Unreachable
-from bootgrant.acquire.flow_values import (
+from bootgrant.acquire.flow.device_flow import CODE_SPACING, EXPIRY_GRACE, DeviceFlow, Rules
+from bootgrant.acquire.flow.values import (
     NEVER,
     Broken,
     ClientAuth,

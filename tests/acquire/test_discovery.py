@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bootgrant.acquire.discovery import Metadata, discover, parse_metadata, well_known
 from bootgrant.acquire.errors import BadParameter, ProviderFailed, Unreachable
-from bootgrant.acquire.transport import Transport
+from bootgrant.acquire.flow.discovery import Metadata, discover, parse_metadata, well_known
+from bootgrant.acquire.http.transport import Transport
 from support.answering_server import Answer, AnsweringServer, Asked, http, reply
 from support.screen import QuickClock, Screen
 

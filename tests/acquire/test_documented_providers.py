@@ -15,7 +15,7 @@ import pytest
 
 from bootgrant.acquire import AcquireError, Denied, OnDenial, Options, PkceChoice, ProviderFailed, TokenChoice
 from bootgrant.acquire.acquisition import Acquisition
-from bootgrant.acquire.kernel_cmdline import parse_cmdline
+from bootgrant.acquire.cmdline.kernel_cmdline import parse_cmdline
 from bootgrant.acquire.talos.flow import GoError
 from bootgrant.acquire.talos.metal import _Metal
 from support.answering_server import AnsweringServer, Asked, http, reply

@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 import pytest
 
-from bootgrant.acquire.download import BAD_CONFIG_ATTEMPTS, MAX_REDIRECTS, Download, TokenRefused, fetch
 from bootgrant.acquire.errors import BadConfig, BadParameter, DownloadFailed, Unreachable
 from bootgrant.acquire.expect import Expect, check_config
-from bootgrant.acquire.transport import Transport
+from bootgrant.acquire.http.download import BAD_CONFIG_ATTEMPTS, MAX_REDIRECTS, Download, TokenRefused, fetch
+from bootgrant.acquire.http.transport import Transport
 from bootgrant.wire.secret import Secret
 from support.answering_server import RESET, AnsweringServer, Asked, drip, http, reply
 from support.screen import QuickClock, Screen

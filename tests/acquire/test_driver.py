@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from bootgrant.acquire.device_flow import DeviceFlow, Rules
-from bootgrant.acquire.driver import authorize
 from bootgrant.acquire.errors import Denied, Unreachable
-from bootgrant.acquire.flow_values import Broken, CodesArrived, Event, PollToken, Refused, RequestCodes, TokenArrived
+from bootgrant.acquire.flow.device_flow import DeviceFlow, Rules
+from bootgrant.acquire.flow.driver import authorize
+from bootgrant.acquire.flow.values import Broken, CodesArrived, Event, PollToken, Refused, RequestCodes, TokenArrived
 from bootgrant.wire.device_flow import AccessToken, DeviceAuthorization, OAuthError
 from bootgrant.wire.secret import Secret
 from support.screen import QuickClock, Screen

@@ -11,8 +11,8 @@ from backports import zstd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bootgrant.acquire.early_trust import trusted_roots
 from bootgrant.acquire.errors import AcquireError
+from bootgrant.acquire.http.early_trust import trusted_roots
 from bootgrant.loaders.private_ca import early_value
 from bootgrant.wire.secret import Secret
 from support.certificates import Authority

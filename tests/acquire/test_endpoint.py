@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bootgrant.acquire.endpoint import EndpointError, parse_endpoint, without_password
+from bootgrant.acquire.http.endpoint import EndpointError, parse_endpoint, without_password
 
 
 @given(st.text() | st.text().map(lambda rest: f"http://{rest}") | st.text().map(lambda rest: f"https://host:1/{rest}"))

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bootgrant.acquire.cmdline.explain import Explanation, explain
+from bootgrant.acquire.cmdline.kernel_cmdline import parse_cmdline
 from bootgrant.acquire.errors import BadParameter
-from bootgrant.acquire.explain import Explanation, explain
 from bootgrant.acquire.facts import MachineFacts
-from bootgrant.acquire.kernel_cmdline import parse_cmdline
 from support.machines import FakeMachine
 from support.vectors import vectors
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bootgrant.acquire.cmdline.kernel_cmdline import MAX_CMDLINE, parse_cmdline, read_cmdline
 from bootgrant.acquire.errors import BadParameter
-from bootgrant.acquire.kernel_cmdline import MAX_CMDLINE, parse_cmdline, read_cmdline
 from support.vectors import vectors
 
 

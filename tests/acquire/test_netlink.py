@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bootgrant.acquire.facts.netlink import addresses, parse_address, parse_messages
 from bootgrant.acquire.facts.network import wait_for_address
-from bootgrant.acquire.netlink import addresses, parse_address, parse_messages
 from support.parts import program
 
 
@@ -90,7 +90,7 @@ def test_an_address_that_comes_up_ends_the_wait() -> None:
 def test_the_kernel_wakes_who_waits_for_a_change() -> None:
     program("ip", "iproute2")
     shown = _in_own_network(
-        "from bootgrant.acquire.netlink import Events, Topic\n"
+        "from bootgrant.acquire.facts.netlink import Events, Topic\n"
         "with Events(Topic.NETWORK) as events:\n"
         "    print(events.wait(0))\n    "
         + _ADD.format(address="10.0.0.1/32")

@@ -8,8 +8,10 @@ from hashlib import sha256
 
 import pytest
 
+from bootgrant.acquire.cmdline.settings import OAuthSettings
 from bootgrant.acquire.errors import BadParameter, ProviderFailed, Unreachable
-from bootgrant.acquire.flow_values import (
+from bootgrant.acquire.flow.provider import Provider
+from bootgrant.acquire.flow.values import (
     Broken,
     ClientAuth,
     CodesArrived,
@@ -21,9 +23,7 @@ from bootgrant.acquire.flow_values import (
     TokenArrived,
     WhyCodes,
 )
-from bootgrant.acquire.provider import Provider
-from bootgrant.acquire.settings import OAuthSettings
-from bootgrant.acquire.transport import Transport
+from bootgrant.acquire.http.transport import Transport
 from bootgrant.wire.device_flow import GRANT_TYPE, OAuthError
 from bootgrant.wire.secret import Secret
 from support.answering_server import Answer, AnsweringServer, http, reply

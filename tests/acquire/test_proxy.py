@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from bootgrant.acquire.endpoint import parse_endpoint
 from bootgrant.acquire.errors import BadParameter
-from bootgrant.acquire.proxy import proxy_for
+from bootgrant.acquire.http.endpoint import parse_endpoint
+from bootgrant.acquire.http.proxy import proxy_for
 
 PROXY = "http://proxy:3128"
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bootgrant.acquire.cmdline.kernel_cmdline import KernelCmdline, parse_cmdline
+from bootgrant.acquire.cmdline.settings import ConfigKind, read_oauth, read_settings
 from bootgrant.acquire.errors import BadParameter, NoConfigSource
-from bootgrant.acquire.kernel_cmdline import KernelCmdline, parse_cmdline
-from bootgrant.acquire.settings import ConfigKind, read_oauth, read_settings
 from support.vectors import vectors
 
 _URL = "http://127.0.0.1:8080/config"

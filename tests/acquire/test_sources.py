@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bootgrant.acquire.cmdline.kernel_cmdline import parse_cmdline
+from bootgrant.acquire.cmdline.settings import INLINE, read_settings
 from bootgrant.acquire.errors import BadConfig, BadParameter, DownloadFailed
-from bootgrant.acquire.kernel_cmdline import parse_cmdline
-from bootgrant.acquire.settings import INLINE, read_settings
 from bootgrant.acquire.sources import decode_inline, read_file_url, read_metal_iso, source_error
 from bootgrant.acquire.unpacking import unpack_gzip
 from bootgrant.wire.secret import Secret

@@ -12,10 +12,10 @@ from typing import Self
 
 import pytest
 
-from bootgrant.acquire.dial import TransportError, Trouble
-from bootgrant.acquire.endpoint import parse_endpoint
 from bootgrant.acquire.errors import AcquireError, BadParameter, TlsFailed
-from bootgrant.acquire.transport import CertificateError, Request, Response, Transport
+from bootgrant.acquire.http.dial import TransportError, Trouble
+from bootgrant.acquire.http.endpoint import parse_endpoint
+from bootgrant.acquire.http.transport import CertificateError, Request, Response, Transport
 from bootgrant.loaders.private_ca import early_value
 from support.answering_server import AnsweringServer, http
 from support.certificates import Authority

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bootgrant.acquire.dial import TransportError, Trouble
-from bootgrant.acquire.endpoint import parse_endpoint
-from bootgrant.acquire.transport import Request, Response, Transport
+from bootgrant.acquire.http.dial import TransportError, Trouble
+from bootgrant.acquire.http.endpoint import parse_endpoint
+from bootgrant.acquire.http.transport import Request, Response, Transport
 from support.answering_server import RESET, AnsweringServer, Asked, drip, http
 
 LIMIT = 1 << 16

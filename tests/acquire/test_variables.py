@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from bootgrant.acquire.cmdline.kernel_cmdline import parse_cmdline
 from bootgrant.acquire.errors import BadParameter, MissingVariable
 from bootgrant.acquire.facts import MachineFacts
-from bootgrant.acquire.kernel_cmdline import parse_cmdline
-from bootgrant.acquire.variables import Variables
+from bootgrant.acquire.facts.variables import Variables
 from support.screen import QuickClock, Screen
 
 

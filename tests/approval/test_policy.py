@@ -17,7 +17,7 @@ from bootgrant.approval.policy import (
     parse_selector,
     people_needed,
 )
-from bootgrant.ports.config_source import MachineEntry
+from bootgrant.ports.configurations import MachineEntry
 
 WORKER = MachineEntry("rack4-worker-7", "mac", {"role": "worker", "site": "fra"}, machine_type="worker")
 GOOD = Check("network", Verdict.MATCH, "as expected")

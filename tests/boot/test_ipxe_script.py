@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from bootgrant.acquire.kernel_cmdline import parse_cmdline
-from bootgrant.acquire.settings import CONFIG
-from bootgrant.acquire.url_template import populate
+from bootgrant.acquire.cmdline.kernel_cmdline import parse_cmdline
+from bootgrant.acquire.cmdline.settings import CONFIG
+from bootgrant.acquire.cmdline.url_template import populate
 from bootgrant.cli import main
 from support.guest import Guest
 from support.parts import installed_file, program

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from bootgrant.acquire.cmdline.settings import OAUTH_PARAMETERS
 from bootgrant.acquire.errors import ExitStatus
-from bootgrant.acquire.settings import OAUTH_PARAMETERS
 from bootgrant.cli import acquire
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs/acquire.md").read_text(encoding="utf-8")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bootgrant.cli import main
-from bootgrant.service.init_site import init_site
+from bootgrant.service.commands.init_site import init_site
 from support.answering_server import AnsweringServer, Asked, http
 from support.examined import HealthyServer, line
 from support.fakes import FakeClock

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bootgrant.acquire.kernel_cmdline import parse_cmdline
-from bootgrant.acquire.settings import EARLY, read_settings
+from bootgrant.acquire.cmdline.kernel_cmdline import parse_cmdline
+from bootgrant.acquire.cmdline.settings import EARLY, read_settings
 from bootgrant.cli import main
-from bootgrant.service.init_site import init_site
+from bootgrant.service.commands.init_site import init_site
 from support.certificates import Authority
 
 URL = ("--url", "https://boot.example")

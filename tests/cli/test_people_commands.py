@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bootgrant.service.init_site import NewSite, init_site
+from bootgrant.service.commands.init_site import NewSite, init_site
 from support.site import Served, bootgrant, clean_environment, served
 
 ONCE = re.compile(r"the password is (\S+) \(shown once: keep it now\)")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bootgrant.acquire.endpoint import parse_endpoint
+from bootgrant.acquire.http.endpoint import parse_endpoint
 from bootgrant.doctor.findings import Level
 from bootgrant.doctor.network import examine_network
 from bootgrant.loaders.private_ca import early_value

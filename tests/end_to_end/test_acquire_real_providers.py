@@ -17,13 +17,13 @@ from pathlib import Path
 import pytest
 
 from bootgrant.acquire.clock import SystemClock
-from bootgrant.acquire.device_flow import DeviceFlow, Rules
-from bootgrant.acquire.driver import authorize
-from bootgrant.acquire.flow_values import Event, PollToken, Refused, RequestCodes
-from bootgrant.acquire.kernel_cmdline import parse_cmdline
-from bootgrant.acquire.provider import Provider
-from bootgrant.acquire.settings import OAuthSettings
-from bootgrant.acquire.transport import Transport
+from bootgrant.acquire.cmdline.kernel_cmdline import parse_cmdline
+from bootgrant.acquire.cmdline.settings import OAuthSettings
+from bootgrant.acquire.flow.device_flow import DeviceFlow, Rules
+from bootgrant.acquire.flow.driver import authorize
+from bootgrant.acquire.flow.provider import Provider
+from bootgrant.acquire.flow.values import Event, PollToken, Refused, RequestCodes
+from bootgrant.acquire.http.transport import Transport
 from bootgrant.wire.device_flow import OAuthError
 from support.providers import Glewlwyd, OidcProvider, glewlwyd, glewlwyd_runs, oidc_provider
 from support.screen import Screen

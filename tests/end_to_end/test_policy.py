@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from bootgrant.approval.audit import AuditKind, ChainCheck
-from bootgrant.ports.audit_log import AuditFilter
+from bootgrant.ports.audit import AuditFilter
 from support.grants import MAC, UUID
 from support.site import InProcess, as_user, site_in_process
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from bootgrant.approval.evidence import Check, Verdict
 from bootgrant.evidence.command import CommandEvidence, _Unusable, read_answer
-from bootgrant.ports.config_source import MachineEntry
-from bootgrant.ports.evidence_source import Claim
+from bootgrant.ports.configurations import MachineEntry
+from bootgrant.ports.evidence import Claim
 from support.grants import UUID, pending_grant
 
 pytestmark = pytest.mark.anyio

@@ -10,11 +10,11 @@ from bootgrant.approval.audit import AuditEvent, AuditKind
 from bootgrant.approval.evidence import Check, Verdict
 from bootgrant.approval.grant import DeviceGrant
 from bootgrant.evidence.history import HistoryEvidence
-from bootgrant.ports.evidence_source import Claim
-from bootgrant.store.memory import MemoryDatabase
+from bootgrant.ports.evidence import Claim
 from bootgrant.wire.identity import MachineIdentity
 from support.fakes import FakeClock
 from support.grants import MAC, NOW, pending_grant
+from support.memory.database import MemoryDatabase
 
 pytestmark = pytest.mark.anyio
 

@@ -8,8 +8,8 @@ import pytest
 
 from bootgrant.approval.evidence import Check, Verdict
 from bootgrant.evidence.inventory import InventoryEvidence
-from bootgrant.ports.config_source import MachineEntry
-from bootgrant.ports.evidence_source import Claim
+from bootgrant.ports.configurations import MachineEntry
+from bootgrant.ports.evidence import Claim
 from bootgrant.wire.identity import MachineIdentity, swapped_uuid
 from support.entries import Entries
 from support.grants import MAC, UUID, pending_grant

@@ -9,8 +9,8 @@ import pytest
 from bootgrant.approval.evidence import Verdict
 from bootgrant.approval.networks import NetworkNames
 from bootgrant.evidence.network import NetworkEvidence
-from bootgrant.ports.config_source import MachineEntry
-from bootgrant.ports.evidence_source import Claim
+from bootgrant.ports.configurations import MachineEntry
+from bootgrant.ports.evidence import Claim
 from support.grants import pending_grant
 
 pytestmark = pytest.mark.anyio

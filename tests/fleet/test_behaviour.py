@@ -4,7 +4,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from bootgrant.acquire.flow_values import Broken, ClientAuth, CodesArrived, Hopeless, PollToken, Refused, TokenArrived
+from bootgrant.acquire.flow.values import Broken, ClientAuth, CodesArrived, Hopeless, PollToken, Refused, TokenArrived
 from bootgrant.fleet.behaviour import AcquireProgram, Paths, TalosNode
 from bootgrant.fleet.exchange import Answer, ExchangeFailed
 from bootgrant.fleet.identities import Run

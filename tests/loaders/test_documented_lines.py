@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bootgrant.acquire.kernel_cmdline import parse_cmdline
-from bootgrant.acquire.lint import Level, Subject, find_all
-from bootgrant.acquire.settings import CONFIG, DEVICE_AUTH_URL, TOKEN_URL, read_oauth
+from bootgrant.acquire.cmdline.kernel_cmdline import parse_cmdline
+from bootgrant.acquire.cmdline.lint import Level, Subject, find_all
+from bootgrant.acquire.cmdline.settings import CONFIG, DEVICE_AUTH_URL, TOKEN_URL, read_oauth
 
 ROOT = Path(__file__).resolve().parents[2]
 _BLOCK = re.compile(r"```text\n((?: *talos\..+\n)+) *```")

@@ -14,9 +14,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bootgrant.acquire.kernel_cmdline import parse_cmdline
-from bootgrant.acquire.settings import Settings, read_settings
-from bootgrant.acquire.url_template import populate
+from bootgrant.acquire.cmdline.kernel_cmdline import parse_cmdline
+from bootgrant.acquire.cmdline.settings import Settings, read_settings
+from bootgrant.acquire.cmdline.url_template import populate
 from bootgrant.loaders.parameters import BootParameters, CannotWrite, config_url, endpoints
 from bootgrant.loaders.writing import BootFiles, Form, write
 from bootgrant.wire.secret import Secret

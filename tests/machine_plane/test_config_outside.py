@@ -12,7 +12,7 @@ import pytest
 from joserfc.jwk import ECKey
 
 from bootgrant.approval.audit import AuditKind
-from bootgrant.ports.audit_log import AuditFilter
+from bootgrant.ports.audit import AuditFilter
 from support.fakes import FakeClock
 from support.grants import MAC, UUID
 from support.machine import token

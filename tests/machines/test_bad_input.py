@@ -10,7 +10,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bootgrant.machines.composing import Composed, ComposeError, Part, Reason, compose, compose_plain, machine_type
+from bootgrant.machines.talos.composing import (
+    Composed,
+    ComposeError,
+    Part,
+    Reason,
+    compose,
+    compose_plain,
+    machine_type,
+)
 
 # A busy machine is no fault of the code.
 PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

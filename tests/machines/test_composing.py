@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bootgrant.machines.composing import ComposeError, Part, compose, machine_type
+from bootgrant.machines.talos.composing import ComposeError, Part, compose, machine_type
 
 BASE = Part(
     "all.yaml", b"version: v1alpha1\nmachine:\n  type: worker\n  certSANs: [a, b]\n  sysctls: {x: '1', y: '1'}\n"

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from bootgrant.machines import go_values
-from bootgrant.machines.natural_order import natural_order
-from bootgrant.machines.yaml_scalars import Timestamp, float_text, old_plain_value, plain_value
+from bootgrant.machines.talos import go_values
+from bootgrant.machines.yaml.natural_order import natural_order
+from bootgrant.machines.yaml.scalars import Timestamp, float_text, old_plain_value, plain_value
 
 
 @pytest.mark.parametrize(

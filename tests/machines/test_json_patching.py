@@ -10,8 +10,8 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bootgrant.machines.composing import ComposeError, Part, Reason, compose
-from bootgrant.machines.yaml_writing import write_documents
+from bootgrant.machines.talos.composing import ComposeError, Part, Reason, compose
+from bootgrant.machines.yaml.writing import write_documents
 from support.go_yaml_form import compared
 
 BASE = Part("base", b"version: v1alpha1\nmachine: {type: worker, certSANs: [a, b, c], env: {x: '1'}}\n")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bootgrant.machines.layers import Listing, layer_files, unused_layers
-from bootgrant.machines.site_model import Entry, Layer, Schema
+from bootgrant.machines.site.layers import Listing, layer_files, unused_layers
+from bootgrant.machines.site.model import Entry, Layer, Schema
 
 PATHS = [
     "all/02-b.yaml", "all/01-a.yaml.j2", "all/10-c.yaml.age", "all/README.md", "all/sub/x.yaml", "all/old.yaml.bak",

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bootgrant.machines.marked import MarkedError, documents, value
+from bootgrant.machines.yaml.marked import MarkedError, documents, value
 
 
 def test_plain_words_are_read_as_yaml_1_2_reads_them() -> None:

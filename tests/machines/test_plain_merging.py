@@ -7,7 +7,7 @@ import json
 import pytest
 import yaml
 
-from bootgrant.machines.composing import ComposeError, Part, compose_plain
+from bootgrant.machines.talos.composing import ComposeError, Part, compose_plain
 
 
 def _merged(kind: str, *texts: str) -> str:

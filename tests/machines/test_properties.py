@@ -8,10 +8,10 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bootgrant.machines.composing import Part, compose
-from bootgrant.machines.natural_order import compare_keys
-from bootgrant.machines.yaml_scalars import float_text, plain_value
-from bootgrant.machines.yaml_writing import write_documents
+from bootgrant.machines.talos.composing import Part, compose
+from bootgrant.machines.yaml.natural_order import compare_keys
+from bootgrant.machines.yaml.scalars import float_text, plain_value
+from bootgrant.machines.yaml.writing import write_documents
 from support.go_yaml_form import compared
 
 # A busy machine is no fault of the code.

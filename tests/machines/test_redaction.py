@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bootgrant.machines.redaction import NO_SECRETS, clear_secrets, is_secret_name, redacted, secret_value, secrets_of
+from bootgrant.machines.finish.redaction import (
+    NO_SECRETS,
+    clear_secrets,
+    is_secret_name,
+    redacted,
+    secret_value,
+    secrets_of,
+)
 
 CONFIG = """\
 version: v1alpha1

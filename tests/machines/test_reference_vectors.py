@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bootgrant.machines.composing import ComposeError, Part, Reason, compose
+from bootgrant.machines.talos.composing import ComposeError, Part, Reason, compose
 from support.go_yaml_form import compared
 
 _FILE = json.loads((Path(__file__).resolve().parents[1] / "vectors/patching.json").read_text("utf-8"))

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bootgrant.machines.pattern import PatternError, common, pattern
-from bootgrant.machines.selection import Match, Selector, Tie, ties
-from bootgrant.machines.site_model import Entry
+from bootgrant.machines.site.model import Entry
+from bootgrant.machines.site.pattern import PatternError, common, pattern
+from bootgrant.machines.site.selection import Match, Selector, Tie, ties
 from bootgrant.wire.identity import MachineIdentity, swapped_uuid
 from support.grants import MAC, UUID
 

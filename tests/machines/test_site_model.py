@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bootgrant.machines.site_model import Command, Schema, SiteModel, parse_site
+from bootgrant.machines.site.model import Command, Schema, SiteModel, parse_site
 
 SITE = b"""\
 defaults:

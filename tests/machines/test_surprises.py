@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bootgrant.machines.composing import Part, Surprise, compose
+from bootgrant.machines.talos.composing import Part, Surprise, compose
 
 PAIR = "machine: {ca: {crt: YQ==, key: Yg==}}\n"
 VOLUME = """apiVersion: v1alpha1

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bootgrant.machines.composing import ComposeError, Part, Reason, compose
+from bootgrant.machines.talos.composing import ComposeError, Part, Reason, compose
 from support.go_yaml_form import compared
 from support.parts import shared_data
 

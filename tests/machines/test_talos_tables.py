@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from bootgrant.machines.container_types import ListOf, MapOf, Pointer, Struct
-from bootgrant.machines.go_types import GoType
-from bootgrant.machines.scalar_types import Bytes
-from bootgrant.machines.talos_tables import Kind, talos_tables
-from bootgrant.machines.yaml_writing import write_documents
+from bootgrant.machines.talos.container_types import ListOf, MapOf, Pointer, Struct
+from bootgrant.machines.talos.go_types import GoType
+from bootgrant.machines.talos.scalar_types import Bytes
+from bootgrant.machines.talos.tables import Kind, talos_tables
+from bootgrant.machines.yaml.writing import write_documents
 from support.go_yaml_form import compared
 
 KINDS = [pytest.param(kind, id=kind.name) for kind in talos_tables().kinds.values()]

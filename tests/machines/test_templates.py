@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bootgrant.machines.templates import TemplateRefused, compile_template
+from bootgrant.machines.finish.templates import TemplateRefused, compile_template
 from bootgrant.wire.identity import MachineIdentity
 from support.grants import MAC, UUID
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bootgrant.machines.site_model import Schema
-from bootgrant.machines.validation import BadSchema, Fault, Rules, TalosSchema, judged
+from bootgrant.machines.finish.validation import BadSchema, Fault, Rules, TalosSchema, judged
+from bootgrant.machines.site.model import Schema
 from support.parts import shared_data
 
 GOOD = b"version: v1alpha1\nmachine:\n  type: worker\ncluster: {}\n"

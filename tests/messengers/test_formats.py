@@ -11,9 +11,9 @@ import pytest
 
 from bootgrant.messengers import ntfy, slack, teams, webhook
 from bootgrant.messengers.email import Email, Security, compose
-from bootgrant.ports.messenger import Notice, NoticeMachine
+from bootgrant.ports.notifications import Notice, NoticeMachine
 from bootgrant.wire.secret import Secret
-from bootgrant.workflows.notify_waiting import in_words
+from bootgrant.workflows.record.notify_waiting import in_words
 
 HOSTILE = "<!channel> [click](https://evil.example) *x* &amp;"
 LINK = "https://boot.example/requests/1"

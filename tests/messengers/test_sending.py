@@ -19,7 +19,7 @@ from bootgrant.messengers.email import Email, Security
 from bootgrant.messengers.ntfy import Ntfy
 from bootgrant.messengers.posting import Address
 from bootgrant.messengers.webhook import Webhook, signature
-from bootgrant.ports.messenger import Notice, NotSent
+from bootgrant.ports.notifications import Notice, NotSent
 from bootgrant.wire.secret import Secret
 from support.answering_server import AnsweringServer, Asked, http
 from support.certificates import Authority

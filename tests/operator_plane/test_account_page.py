@@ -11,8 +11,8 @@ from bootgrant.approval.operators import Kind, Role
 from bootgrant.operator_plane.login.passwords import Argon2Hasher
 from bootgrant.operator_plane.pages.account import place_of
 from bootgrant.operator_plane.visit import Visit, sign_in_again_first
-from bootgrant.ports.audit_log import AuditFilter
-from bootgrant.ports.operator_store import Operator, Stage
+from bootgrant.ports.audit import AuditFilter
+from bootgrant.ports.people import Operator, Stage
 from bootgrant.wire.secret import Secret
 from support.office import Office, Person, text_of
 

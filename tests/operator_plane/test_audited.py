@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bootgrant.ports.audit_log import AuditFilter
+from bootgrant.ports.audit import AuditFilter
 from support.office import Office
 
 pytestmark = pytest.mark.anyio

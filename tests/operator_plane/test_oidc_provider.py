@@ -15,7 +15,7 @@ from joserfc.jwk import OctKey, RSAKey
 from bootgrant.approval.claims import RoleRule
 from bootgrant.approval.operators import Role
 from bootgrant.operator_plane.login.oidc import OidcProvider
-from bootgrant.ports.identity_provider import Person, ProviderDown, ProviderSettings, ProviderWrong, Request
+from bootgrant.ports.providers import ProviderDown, ProviderPerson, ProviderSettings, ProviderWrong, Request
 from bootgrant.wire.secret import Secret
 from support.crooked_provider import CrookedProvider, crooked_provider
 from support.site import free_port
@@ -41,7 +41,7 @@ def asked_by(crooked: CrookedProvider, **changes: Any) -> OidcProvider:
     return OidcProvider(settings(crooked, **changes), time.time, time.monotonic)
 
 
-async def person(crooked: CrookedProvider, issuer: str = "") -> Person:
+async def person(crooked: CrookedProvider, issuer: str = "") -> ProviderPerson:
     return await asked_by(crooked).person(REQUEST, "the code", issuer)
 
 

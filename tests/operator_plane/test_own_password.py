@@ -7,8 +7,8 @@ import pytest
 from bootgrant.approval.audit import AuditKind
 from bootgrant.approval.operators import Kind, Role
 from bootgrant.operator_plane.login.passwords import Argon2Hasher
-from bootgrant.ports.audit_log import AuditFilter
-from bootgrant.ports.operator_store import Operator
+from bootgrant.ports.audit import AuditFilter
+from bootgrant.ports.people import Operator
 from bootgrant.wire.secret import Secret
 from support.office import Office, Person, text_of
 

@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from bootgrant.approval.operators import Kind, Role
-from bootgrant.ports.audit_log import AuditFilter
-from bootgrant.ports.operator_store import Operator
+from bootgrant.ports.audit import AuditFilter
+from bootgrant.ports.people import Operator
 from support.grants import UUID
 from support.office import Office, Person, text_of
 from support.site import CONFIG

@@ -17,15 +17,15 @@ from bootgrant.operator_plane.login.passwords import Argon2Hasher
 from bootgrant.operator_plane.permissions import PERMISSIONS, Permission, UndeclaredRoute
 from bootgrant.operator_plane.plane import OperatorPlane
 from bootgrant.operator_plane.visit import Visit
-from bootgrant.ports.grant_store import StoreUnavailable
-from bootgrant.ports.operator_store import Operator
-from bootgrant.service.decisions import build_decisions
-from bootgrant.service.people import people_plane
+from bootgrant.ports.grants import StoreUnavailable
+from bootgrant.ports.people import Operator
+from bootgrant.service.parts.decisions import build_decisions
+from bootgrant.service.parts.people import people_plane
 from bootgrant.sources.directory import DirectorySource
 from bootgrant.store.people.operators import OperatorRows
 from bootgrant.store.people.rows import Row, Statement, Value
 from bootgrant.wire.secret import Secret
-from bootgrant.workflows.admission import Admission
+from bootgrant.workflows.limits.admission import Admission
 from support.fakes import CountedEntropy
 from support.grants import CODES
 from support.office import Office, text_of

@@ -11,10 +11,10 @@ import pytest
 from bootgrant.approval.grant import GrantState
 from bootgrant.approval.operators import Actor, Label, Role
 from bootgrant.operator_plane.pages.queue_view import PAGE, Filter, clean_rows, read_filter, view_of
-from bootgrant.ports.config_source import MachineEntry
-from bootgrant.ports.operator_store import Operator
+from bootgrant.ports.configurations import MachineEntry
+from bootgrant.ports.people import Operator
 from bootgrant.wire.identity import MachineIdentity
-from bootgrant.workflows.grant_cards import GrantCard
+from bootgrant.workflows.decide.grant_cards import GrantCard
 from support.grants import NOW, other_machine, pending_grant
 from support.layered_site import write_machines
 from support.office import Office, Person, text_of

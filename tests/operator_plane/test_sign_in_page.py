@@ -7,7 +7,7 @@ import pytest
 from bootgrant.approval.operators import Role
 from bootgrant.operator_plane.login.arrival import local_path
 from bootgrant.operator_plane.login.passwords import Argon2Hasher
-from bootgrant.ports.operator_store import Operator
+from bootgrant.ports.people import Operator
 from bootgrant.wire.secret import Secret
 from support.office import Office, Person, text_of
 

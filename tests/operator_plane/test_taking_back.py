@@ -6,7 +6,7 @@ import pytest
 
 from bootgrant.approval.grant import GrantState
 from bootgrant.approval.operators import Label, Role
-from bootgrant.ports.operator_store import Operator
+from bootgrant.ports.people import Operator
 from support.grants import NOW
 from support.office import Office, text_of
 

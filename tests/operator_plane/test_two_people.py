@@ -6,9 +6,9 @@ import pytest
 
 from bootgrant.approval.grant import DeviceGrant, GrantState
 from bootgrant.approval.operators import Label, Role
-from bootgrant.ports.operator_store import Operator
+from bootgrant.ports.people import Operator
 from bootgrant.wire.identity import MachineIdentity
-from bootgrant.workflows.watch_requests import request_version
+from bootgrant.workflows.decide.watch_requests import request_version
 from support.grants import NOW, UUID
 from support.office import Office, text_of
 

@@ -11,7 +11,7 @@ from webauthn.helpers import bytes_to_base64url
 
 from bootgrant.operator_plane.host import has_passkeys
 from bootgrant.operator_plane.login.webauthn_ceremony import WebAuthnCeremony
-from bootgrant.ports.passkey_store import Passkey
+from bootgrant.ports.people import Passkey
 from support.grants import NOW
 
 CEREMONY = WebAuthnCeremony("http://localhost:8080")

@@ -24,7 +24,7 @@ from joserfc.jwk import RSAKey
 
 from bootgrant.approval.outside import OutsideRule
 from bootgrant.approval.policy import parse_selector
-from bootgrant.ports.token_verifier import ProviderUnavailable, TokenRefusal, Verified
+from bootgrant.ports.providers import ProviderUnavailable, TokenRefusal, Verified
 from bootgrant.providers.settings import Check, ProviderSettings
 from bootgrant.providers.verifier import Verifier
 from bootgrant.wire.secret import Secret

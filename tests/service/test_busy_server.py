@@ -11,7 +11,7 @@ import uvloop
 from uvicorn.server import ServerState
 
 from bootgrant.asgi.types import Receive, Scope, Send
-from bootgrant.service.http_protocol import PatientProtocol
+from bootgrant.service.parts.http_protocol import PatientProtocol
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bootgrant.service.database import migrate_database, open_database
-from bootgrant.service.settings import SettingsError, Site, load_site
+from bootgrant.service.parts.database import migrate_database, open_database
+from bootgrant.service.settings.reading import SettingsError, Site, load_site
 from bootgrant.wire.secret import Secret
 from support.grants import NOW
 

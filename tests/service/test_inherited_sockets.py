@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from bootgrant.service.listening import Inherited, activated
-from bootgrant.service.settings import SettingsError
+from bootgrant.service.server.listening import Inherited, activated
+from bootgrant.service.settings.reading import SettingsError
 from support.site import Served, bootgrant, clean_environment, free_port, served
 
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"

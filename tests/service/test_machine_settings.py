@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bootgrant.service.machines import webhook_secret, workshop
-from bootgrant.service.settings import SettingsError, Site, load_site
+from bootgrant.service.parts.machines import webhook_secret, workshop
+from bootgrant.service.settings.reading import SettingsError, Site, load_site
 from bootgrant.sources.talosctl import Talosctl, TalosctlValidate
 
 

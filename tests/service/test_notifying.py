@@ -11,8 +11,8 @@ import pytest
 from bootgrant.messengers.email import Email, Security
 from bootgrant.messengers.ntfy import Ntfy
 from bootgrant.messengers.webhook import signature
-from bootgrant.service.notify_settings import parse_notify
-from bootgrant.service.settings import SettingsError, load_site
+from bootgrant.service.settings.notify import parse_notify
+from bootgrant.service.settings.reading import SettingsError, load_site
 from bootgrant.wire.secret import Secret
 from support.answering_server import AnsweringServer, http
 from support.grants import MAC, UUID
@@ -92,7 +92,7 @@ def test_two_of_one_name_are_refused(tmp_path: Path) -> None:
 def test_a_template_of_the_site_says_it_in_its_words(tmp_path: Path) -> None:
     _written(tmp_path / "words", "{{ notice.count }} am {{ notice.link }}")
     [target] = parse_notify([{"kind": "slack", "url": "https://x", "template": "words"}], tmp_path)
-    from bootgrant.ports.messenger import Notice
+    from bootgrant.ports.notifications import Notice
 
     assert target.wording(Notice("m", 0.0, "https://boot/", 3)) == "3 am https://boot/"
 

@@ -8,10 +8,10 @@ import pytest
 
 from bootgrant.approval.claims import RoleRule
 from bootgrant.approval.operators import Label, Role
-from bootgrant.service.settings import SettingsError, Site, load_site
+from bootgrant.service.settings.reading import SettingsError, Site, load_site
 from bootgrant.wire.secret import Secret
-from bootgrant.workflows.sessions import SessionRules
-from bootgrant.workflows.sign_in import SecondFactor
+from bootgrant.workflows.people.sessions import SessionRules
+from bootgrant.workflows.people.sign_in import SecondFactor
 
 CORP = """
 [[oidc]]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bootgrant.service.policy_settings import PolicySettings
-from bootgrant.service.settings import SettingsError, load_site
+from bootgrant.service.settings.policy import PolicySettings
+from bootgrant.service.settings.reading import SettingsError, load_site
 
 GOOD = """
 [networks.names]

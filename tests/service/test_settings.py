@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bootgrant.service.init_site import settings_file
-from bootgrant.service.settings import SettingsError, load_site
+from bootgrant.service.commands.init_site import settings_file
+from bootgrant.service.settings.reading import SettingsError, load_site
 
 MINIMAL = 'public_url = "https://boot.example"\n'
 

@@ -9,7 +9,7 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from bootgrant.asgi.types import Receive, Scope, Send
-from bootgrant.service.http_protocol import PatientProtocol
+from bootgrant.service.parts.http_protocol import PatientProtocol
 
 pytestmark = pytest.mark.anyio
 SIZE = 16 * 1024 * 1024

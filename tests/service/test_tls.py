@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bootgrant.service.settings import SettingsError, TlsFiles
-from bootgrant.service.tls import ServerTls
+from bootgrant.service.server.tls import ServerTls
+from bootgrant.service.settings.reading import SettingsError, TlsFiles
 from support.parts import program
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bootgrant.ports.config_source import ConfigUnavailable
+from bootgrant.ports.configurations import ConfigUnavailable
 from bootgrant.sources.directory import DirectorySource
 from bootgrant.wire.identity import MachineIdentity
 from support.grants import MAC, UUID

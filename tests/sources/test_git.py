@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bootgrant.machines.findings import SiteBroken
-from bootgrant.ports.config_source import ConfigUnavailable, Rendered
+from bootgrant.machines.site.findings import SiteBroken
+from bootgrant.ports.configurations import ConfigUnavailable, Rendered
 from bootgrant.sources.git import GitOrigin
 from bootgrant.sources.layered import LayeredSource
 from bootgrant.sources.snapshot import Workshop

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bootgrant.machines.findings import SiteBroken, error
-from bootgrant.ports.config_source import ConfigUnavailable, MachineEntry, Rendered
+from bootgrant.machines.site.findings import SiteBroken, error
+from bootgrant.ports.configurations import ConfigUnavailable, MachineEntry, Rendered
 from bootgrant.sources.directory import DirectorySource
 from bootgrant.sources.layered import LayeredSource
 from bootgrant.sources.site_values import SiteValues

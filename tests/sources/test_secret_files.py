@@ -8,8 +8,8 @@ from pathlib import Path
 import pyrage
 import pytest
 
-from bootgrant.machines.findings import SiteBroken
-from bootgrant.machines.redaction import redacted
+from bootgrant.machines.finish.redaction import redacted
+from bootgrant.machines.site.findings import SiteBroken
 from bootgrant.sources.secret_files import BadIdentity, SecretFiles
 from bootgrant.sources.site_values import SiteValues
 from bootgrant.sources.snapshot import Snapshot, Workshop

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bootgrant.machines.composing import ComposeError, Part
-from bootgrant.machines.site_model import Schema
+from bootgrant.machines.site.model import Schema
+from bootgrant.machines.talos.composing import ComposeError, Part
 from bootgrant.sources.talosctl import Talosctl, TalosctlValidate
 
 BASE = Part("all.yaml", b"machine: {type: worker}\n")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bootgrant.machines.findings import SiteBroken
+from bootgrant.machines.site.findings import SiteBroken
 from bootgrant.sources.tree import FolderTree
 
 

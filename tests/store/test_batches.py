@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from bootgrant.ports.grant_store import StoreUnavailable
+from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.store.postgres.batches import Batches
 
 pytestmark = pytest.mark.anyio

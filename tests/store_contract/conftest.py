@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from bootgrant.ports.database import Database
-from bootgrant.ports.grant_store import GrantStore
-from bootgrant.ports.operator_store import OperatorStore
-from bootgrant.store.memory import MemoryDatabase
+from bootgrant.ports.grants import GrantStore
+from bootgrant.ports.people import OperatorStore
 from bootgrant.store.postgres.database import open_postgres
 from bootgrant.store.sqlite.database import SqliteDatabase
 from support.grants import NOW
+from support.memory.database import MemoryDatabase
 
 
 @pytest.fixture(params=["memory", "sqlite", "postgresql"])

@@ -10,12 +10,12 @@ import pytest
 from bootgrant.approval.audit import GENESIS, AuditEvent, AuditKind, ChainCheck, Head
 from bootgrant.approval.evidence import Check, Verdict
 from bootgrant.approval.grant import Decision, Delivery, DeviceGrant, GrantRules, Refusal
-from bootgrant.ports.audit_log import AuditFilter, AuditLog
+from bootgrant.ports.audit import AuditFilter, AuditLog
 from bootgrant.ports.database import Database
 from bootgrant.store.postgres.address import PostgresAddress
 from bootgrant.store.postgres.database import open_postgres
 from bootgrant.wire.identity import MachineIdentity
-from bootgrant.workflows.audit_events import decided, delivered
+from bootgrant.workflows.record.audit_events import decided, delivered
 from support.grants import MAC, NOW, UUID, other_machine, pending_grant
 
 pytestmark = pytest.mark.anyio

@@ -6,7 +6,7 @@ import pytest
 
 from bootgrant.approval.grant import REDEEM_GRACE, Decision, DeviceGrant, GrantRules
 from bootgrant.ports.database import Database
-from bootgrant.ports.grant_store import Census, GrantStore
+from bootgrant.ports.grants import Census, GrantStore
 from support.grants import NOW, other_machine, pending_grant
 
 pytestmark = pytest.mark.anyio

@@ -9,11 +9,11 @@ import pytest
 
 from bootgrant.approval.audit import AuditEvent
 from bootgrant.approval.grant import Decision, DeviceGrant, GrantState, Refusal
-from bootgrant.ports.grant_store import StoreUnavailable, UserCodeTaken
+from bootgrant.ports.grants import StoreUnavailable, UserCodeTaken
 from bootgrant.store.grant_book import Batch, GrantBook
 from bootgrant.store.grant_index import DENIAL_KEPT, UNASKED, GrantIndex
-from bootgrant.store.memory import MemoryJournal
 from support.grants import NOW, other_machine, pending_grant
+from support.memory.database import MemoryJournal
 
 pytestmark = pytest.mark.anyio
 APPROVE = partial(DeviceGrant.approve, decision=Decision("ana", NOW), entry="cp-1.yaml")

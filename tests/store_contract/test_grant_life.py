@@ -32,11 +32,11 @@ from bootgrant.approval.grant import (
     Refusal,
     Terms,
 )
-from bootgrant.ports.grant_store import GrantRule, GrantStore
-from bootgrant.store.memory import MemoryDatabase
+from bootgrant.ports.grants import GrantRule, GrantStore
 from bootgrant.store.postgres.database import open_postgres
 from bootgrant.store.sqlite.database import SqliteDatabase
 from support.grants import NOW, other_machine, pending_grant
+from support.memory.database import MemoryDatabase
 from support.postgres_cluster import Cluster, migrated
 
 T = TypeVar("T")

@@ -9,7 +9,7 @@ import pytest
 
 from bootgrant.approval.codes import access_token, access_token_digest
 from bootgrant.approval.grant import Decision, Delivery, DeviceGrant, GrantRules, GrantState, Refusal
-from bootgrant.ports.grant_store import GrantRule, GrantStore, UserCodeTaken
+from bootgrant.ports.grants import GrantRule, GrantStore, UserCodeTaken
 from bootgrant.wire.identity import MachineIdentity, swapped_uuid
 from support.grants import MAC, NOW, UUID, other_machine, pending_grant
 

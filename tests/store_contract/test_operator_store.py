@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from bootgrant.approval.operators import Kind, Label, Role
-from bootgrant.ports.operator_store import Operator, OperatorStore, Session, Stage
+from bootgrant.ports.people import Operator, OperatorStore, Session, Stage
 from support.grants import NOW
 
 pytestmark = pytest.mark.anyio

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from bootgrant.ports.database import Database
-from bootgrant.ports.outbox import Outbox, Outgoing
+from bootgrant.ports.notifications import Outbox, Outgoing
 from support.grants import NOW
 
 pytestmark = pytest.mark.anyio

@@ -9,8 +9,8 @@ from contextlib import AsyncExitStack
 import pytest
 
 from bootgrant.approval.policy import Conditions, Window, parse_selector
-from bootgrant.ports.assignment_store import Assignment
 from bootgrant.ports.database import Database
+from bootgrant.ports.decisions import Assignment
 from bootgrant.store.postgres.address import PostgresAddress
 from bootgrant.store.postgres.database import open_postgres
 from bootgrant.wire.identity import MachineIdentity

@@ -13,7 +13,7 @@ from psycopg import sql
 
 from bootgrant.approval.codes import access_token, access_token_digest
 from bootgrant.approval.grant import Decision, GrantRules
-from bootgrant.ports.grant_store import StoreUnavailable
+from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.store.migrations import known_migrations
 from bootgrant.store.postgres import grant_sql
 from bootgrant.store.postgres.address import PostgresAddress

@@ -10,7 +10,7 @@ import pytest
 from psycopg import sql
 
 from bootgrant.approval.grant import Decision, DeviceGrant, GrantState
-from bootgrant.ports.grant_store import StoreUnavailable
+from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.store.postgres.address import PostgresAddress
 from bootgrant.store.postgres.connections import PATIENCE
 from bootgrant.store.postgres.database import PostgresDatabase, open_postgres

@@ -13,7 +13,7 @@ from psycopg import sql
 from bootgrant.approval.codes import access_token, access_token_digest
 from bootgrant.approval.grant import Decision, DeviceGrant, GrantRules, GrantState, Refusal
 from bootgrant.approval.operators import Role
-from bootgrant.ports.operator_store import Operator, Session
+from bootgrant.ports.people import Operator, Session
 from bootgrant.store.postgres.address import PostgresAddress
 from bootgrant.store.postgres.connections import Connection, Connections
 from bootgrant.store.postgres.database import PostgresDatabase, open_postgres

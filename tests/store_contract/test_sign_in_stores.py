@@ -8,11 +8,8 @@ from dataclasses import replace
 import pytest
 
 from bootgrant.approval.operators import Label, Role
-from bootgrant.ports.api_token_store import ApiToken
-from bootgrant.ports.challenge_store import Challenge, Purpose
 from bootgrant.ports.database import Database
-from bootgrant.ports.operator_store import Operator
-from bootgrant.ports.passkey_store import Passkey
+from bootgrant.ports.people import ApiToken, Challenge, Operator, Passkey, Purpose
 from support.grants import NOW
 
 pytestmark = pytest.mark.anyio

@@ -10,7 +10,7 @@ import pytest
 
 from bootgrant.approval.codes import access_token, access_token_digest
 from bootgrant.approval.grant import Decision, GrantRules
-from bootgrant.ports.grant_store import StoreUnavailable
+from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.store.sqlite.database import SqliteDatabase
 from support.grants import CODES, NOW, pending_grant
 

@@ -13,22 +13,22 @@ from bootgrant.approval.policy import Rule, Vocabulary
 from bootgrant.evidence.history import HistoryEvidence
 from bootgrant.evidence.inventory import InventoryEvidence
 from bootgrant.evidence.network import NetworkEvidence
-from bootgrant.ports.audit_log import AuditFilter
-from bootgrant.ports.config_source import MachineEntry
-from bootgrant.store.memory import MemoryDatabase
+from bootgrant.ports.audit import AuditFilter
+from bootgrant.ports.configurations import MachineEntry
 from bootgrant.wire.identity import MachineIdentity
-from bootgrant.workflows.admission import Admission
-from bootgrant.workflows.arm_window import ArmWindow
-from bootgrant.workflows.assign_machine import AssignMachine
-from bootgrant.workflows.counting_votes import CountingVotes
-from bootgrant.workflows.decide_grant import DecideGrant
-from bootgrant.workflows.find_entry import FindEntry
-from bootgrant.workflows.gather_evidence import GatherEvidence
-from bootgrant.workflows.grant_cards import GrantCards
-from bootgrant.workflows.let_in import LetIn
+from bootgrant.workflows.decide.arm_window import ArmWindow
+from bootgrant.workflows.decide.assign_machine import AssignMachine
+from bootgrant.workflows.decide.counting_votes import CountingVotes
+from bootgrant.workflows.decide.decide_grant import DecideGrant
+from bootgrant.workflows.decide.gather_evidence import GatherEvidence
+from bootgrant.workflows.decide.grant_cards import GrantCards
+from bootgrant.workflows.decide.let_in import LetIn
+from bootgrant.workflows.limits.admission import Admission
+from bootgrant.workflows.machine.find_entry import FindEntry
 from support.entries import Entries
 from support.fakes import CountedEntropy, FakeClock
 from support.grants import CODES, NOW, UUID, pending_grant
+from support.memory.database import MemoryDatabase
 
 ANA = Actor("ana", Role.APPROVER)
 BEN = Actor("ben", Role.APPROVER)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from bootgrant.ports.config_source import MachineEntry, Rendered
+from bootgrant.ports.configurations import MachineEntry, Rendered
 from bootgrant.wire.identity import MachineIdentity
 
 
 @dataclass(slots=True)
 class Entries:
-    """ports.config_source.ConfigSource over entries that name one machine each."""
+    """ports.configurations.ConfigSource over entries that name one machine each."""
 
     known: list[MachineEntry] = field(default_factory=list)
 

@@ -6,7 +6,7 @@ import hashlib
 
 
 class FakeClock:
-    """ports.clock.Clock; both of its clocks move together, by hand, until somebody sets the wall clock."""
+    """ports.time.Clock; both of its clocks move together, by hand, until somebody sets the wall clock."""
 
     def __init__(self, at: float = 1_800_000_000.0) -> None:
         self.at = at
@@ -27,7 +27,7 @@ class FakeClock:
 
 
 class CountedEntropy:
-    """ports.entropy.Entropy: different bytes at every call, the same in every run."""
+    """ports.time.Entropy: different bytes at every call, the same in every run."""
 
     def __init__(self) -> None:
         self._calls = 0

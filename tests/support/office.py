@@ -12,7 +12,7 @@ import httpx
 from bootgrant.approval.codes import display_user_code, session_digest
 from bootgrant.approval.grant import DeviceGrant
 from bootgrant.approval.operators import VIA_SESSION, Role
-from bootgrant.ports.operator_store import Operator, Session, Stage
+from bootgrant.ports.people import Operator, Session, Stage
 from bootgrant.wire.secret import Secret
 from support.grants import CODES, NOW, UUID, pending_grant
 from support.site import CONFIG, InProcess

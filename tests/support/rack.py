@@ -14,7 +14,7 @@ from bootgrant.approval.audit import AuditEvent, AuditKind
 from bootgrant.approval.codes import session_digest
 from bootgrant.approval.grant import Decision, DeviceGrant, Refusal
 from bootgrant.approval.operators import VIA_SESSION, Role
-from bootgrant.ports.operator_store import Operator, Session
+from bootgrant.ports.people import Operator, Session
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.wire.secret import Secret
 from support.grants import MAC, NOW, UUID, pending_grant

@@ -8,14 +8,14 @@ import pytest
 
 from bootgrant.approval.operators import Actor, Kind, Label, Role
 from bootgrant.ports.database import Database
-from bootgrant.ports.operator_store import Operator
-from bootgrant.store.memory import MemoryDatabase
+from bootgrant.ports.people import Operator
 from bootgrant.store.sqlite.database import SqliteDatabase
 from bootgrant.wire.secret import Secret
-from bootgrant.workflows.api_tokens import ApiTokens, NewToken, TokenRefused
-from bootgrant.workflows.close_windows import CloseWindows
+from bootgrant.workflows.decide.close_windows import CloseWindows
+from bootgrant.workflows.people.api_tokens import ApiTokens, NewToken, TokenRefused
 from support.fakes import CountedEntropy, FakeClock
 from support.grants import NOW
+from support.memory.database import MemoryDatabase
 
 pytestmark = pytest.mark.anyio
 ANA = Actor("ana", Role.ADMIN)

@@ -7,11 +7,11 @@ import pytest
 from bootgrant.approval.audit import AuditKind
 from bootgrant.approval.grant import DeviceGrant
 from bootgrant.approval.operators import Actor, Label, Role
-from bootgrant.ports.assignment_store import Assignment
-from bootgrant.ports.config_source import MachineEntry
+from bootgrant.ports.configurations import MachineEntry
+from bootgrant.ports.decisions import Assignment
 from bootgrant.wire.identity import MachineIdentity
-from bootgrant.workflows.assign_machine import NotAssigned
-from bootgrant.workflows.decide_grant import NotDecided
+from bootgrant.workflows.decide.assign_machine import NotAssigned
+from bootgrant.workflows.decide.decide_grant import NotDecided
 from support.deciding import ANA, CP, Deciders, worker
 from support.grants import MAC, NOW, UUID, other_machine
 

@@ -11,9 +11,9 @@ from bootgrant.approval.audit import AuditEvent, AuditKind
 from bootgrant.approval.evidence import Verdict
 from bootgrant.approval.grant import DeviceGrant, GrantState, Refusal
 from bootgrant.approval.operators import Actor, Label, Role, socket_actor, via_token
-from bootgrant.ports.config_source import ConfigUnavailable, MachineEntry, Rendered
+from bootgrant.ports.configurations import ConfigUnavailable, MachineEntry, Rendered
 from bootgrant.wire.identity import MachineIdentity
-from bootgrant.workflows.decide_grant import NotDecided
+from bootgrant.workflows.decide.decide_grant import NotDecided
 from support.deciding import ANA, BEN, CP, Deciders, worker
 from support.entries import Entries
 from support.grants import NOW, UUID, other_machine

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 import pytest
 
 from bootgrant.approval.evidence import Check, Verdict
-from bootgrant.ports.evidence_source import Claim
-from bootgrant.ports.grant_store import StoreUnavailable
-from bootgrant.workflows.gather_evidence import IN_LISTS, GatherEvidence
+from bootgrant.ports.evidence import Claim
+from bootgrant.ports.grants import StoreUnavailable
+from bootgrant.workflows.decide.gather_evidence import IN_LISTS, GatherEvidence
 from support.fakes import FakeClock
 from support.grants import pending_grant
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.anyio
 
 @dataclass(slots=True)
 class Source:
-    """ports.evidence_source.EvidenceSource that answers when the test says so."""
+    """ports.evidence.EvidenceSource that answers when the test says so."""
 
     name: str = "bmc"
     keeps: float = 60.0

@@ -7,20 +7,20 @@ from collections.abc import Sequence
 import pytest
 
 from bootgrant.approval.policy import parse_selector
-from bootgrant.ports.config_source import MachineEntry, Rendered
-from bootgrant.ports.messenger import Notice, NotSent
-from bootgrant.store.memory import MemoryDatabase
+from bootgrant.ports.configurations import MachineEntry, Rendered
+from bootgrant.ports.notifications import Notice, NotSent
 from bootgrant.wire.identity import MachineIdentity
-from bootgrant.workflows.notify_waiting import LONGEST, QUIET, SHOWN, NotifyWaiting, Target, in_words
+from bootgrant.workflows.record.notify_waiting import LONGEST, QUIET, SHOWN, NotifyWaiting, Target, in_words
 from support.fakes import CountedEntropy, FakeClock
 from support.grants import other_machine, pending_grant
+from support.memory.database import MemoryDatabase
 
 pytestmark = pytest.mark.anyio
 LINK = "https://boot.example"
 
 
 class Inbox:
-    """ports.messenger.Messenger; ``refuse`` is raised instead of taking a message."""
+    """ports.notifications.Messenger; ``refuse`` is raised instead of taking a message."""
 
     def __init__(self, *refuse: NotSent) -> None:
         self.taken: list[tuple[Notice, str]] = []
@@ -33,7 +33,7 @@ class Inbox:
 
 
 class Rack:
-    """ports.config_source.ConfigSource: the serial SN0004 is in site fra, SN0005 in ams, others are unknown."""
+    """ports.configurations.ConfigSource: the serial SN0004 is in site fra, SN0005 in ams, others are unknown."""
 
     async def find_entry(self, identity: MachineIdentity) -> MachineEntry | None:
         site = {"SN0004": "fra", "SN0005": "ams"}.get(identity.serial)

@@ -10,15 +10,15 @@ import pytest
 from bootgrant.approval.claims import RoleRule
 from bootgrant.approval.operators import Kind, Label, Role
 from bootgrant.approval.policy import Conditions, Window, parse_selector
-from bootgrant.ports.identity_provider import Person, ProviderDown, Request
-from bootgrant.ports.operator_store import Operator
-from bootgrant.store.memory import MemoryDatabase
+from bootgrant.ports.people import Operator
+from bootgrant.ports.providers import ProviderDown, ProviderPerson, Request
 from bootgrant.wire.secret import Secret
-from bootgrant.workflows.close_windows import CloseWindows
-from bootgrant.workflows.oidc_sign_in import Away, Back, OidcRefused, OidcSignIn
-from bootgrant.workflows.sessions import Client, Sessions, SignedIn
+from bootgrant.workflows.decide.close_windows import CloseWindows
+from bootgrant.workflows.people.oidc_sign_in import Away, Back, OidcRefused, OidcSignIn
+from bootgrant.workflows.people.sessions import Client, Sessions, SignedIn
 from support.fakes import CountedEntropy, FakeClock
 from support.grants import NOW
+from support.memory.database import MemoryDatabase
 
 pytestmark = pytest.mark.anyio
 FRA = Label("site", "fra")
@@ -27,7 +27,7 @@ DESK = Client("10.0.0.5")
 
 @dataclass(slots=True)
 class Provider:
-    """ports.identity_provider.IdentityProvider that lets in whoever ``claims`` describe."""
+    """ports.providers.IdentityProvider that lets in whoever ``claims`` describe."""
 
     provider_id: str = "corp"
     label: str = "Corp SSO"
@@ -47,10 +47,12 @@ class Provider:
         self.asked.append(request)
         return f"https://sso.example/auth?state={request.state}"
 
-    async def person(self, request: Request, code: str, issuer: str) -> Person:
+    async def person(self, request: Request, code: str, issuer: str) -> ProviderPerson:
         assert request.nonce == self.asked[-1].nonce
         assert request.verifier == self.asked[-1].verifier
-        return Person("https://sso.example", self.subject, self.claims, Secret(f"token {code}"), self.authenticated_at)
+        return ProviderPerson(
+            "https://sso.example", self.subject, self.claims, Secret(f"token {code}"), self.authenticated_at
+        )
 
     async def sign_out_url(self, id_token: Secret | None, back: str) -> str | None:
         return None

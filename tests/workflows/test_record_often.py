@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import pytest
 
 from bootgrant.approval.audit import AuditEvent, AuditKind, Head
-from bootgrant.ports.audit_log import AuditFilter
-from bootgrant.ports.grant_store import StoreUnavailable
-from bootgrant.store.memory_decisions import MemoryAuditLog
-from bootgrant.workflows.record_often import OPENING_EVERY, RecordOpenings
+from bootgrant.ports.audit import AuditFilter
+from bootgrant.ports.grants import StoreUnavailable
+from bootgrant.workflows.record.record_often import OPENING_EVERY, RecordOpenings
 from support.fakes import FakeClock
 from support.grants import MAC, NOW, UUID, pending_grant
+from support.memory.decisions import MemoryAuditLog
 
 pytestmark = pytest.mark.anyio
 

@@ -6,18 +6,18 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from bootgrant.ports.audit_log import AuditFilter
-from bootgrant.ports.config_source import SourceState
-from bootgrant.store.memory_decisions import MemoryAuditLog
-from bootgrant.workflows.record_snapshots import RecordSnapshots
+from bootgrant.ports.audit import AuditFilter
+from bootgrant.ports.configurations import SourceState
+from bootgrant.workflows.record.record_snapshots import RecordSnapshots
 from support.fakes import FakeClock
+from support.memory.decisions import MemoryAuditLog
 
 pytestmark = pytest.mark.anyio
 
 
 @dataclass(slots=True)
 class Source:
-    """ports.config_source.WatchedSource."""
+    """ports.configurations.WatchedSource."""
 
     now: SourceState = field(default_factory=SourceState)
 

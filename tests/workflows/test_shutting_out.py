@@ -9,12 +9,12 @@ from bootgrant.approval.grant import DeviceGrant, GrantState
 from bootgrant.approval.operators import Actor, Kind, Label, Role, socket_actor, via_token
 from bootgrant.approval.policy import Window
 from bootgrant.operator_plane.login.passwords import Argon2Hasher
-from bootgrant.ports.operator_store import Operator
+from bootgrant.ports.people import Operator
 from bootgrant.wire.identity import MachineIdentity
-from bootgrant.workflows.api_tokens import ApiTokens, NewToken
-from bootgrant.workflows.arm_window import Wish
-from bootgrant.workflows.close_windows import CloseWindows
-from bootgrant.workflows.manage_operators import ManageOperators
+from bootgrant.workflows.decide.arm_window import Wish
+from bootgrant.workflows.decide.close_windows import CloseWindows
+from bootgrant.workflows.people.api_tokens import ApiTokens, NewToken
+from bootgrant.workflows.people.manage_operators import ManageOperators
 from support.deciding import ANA, BEN, CP, Deciders, worker
 from support.fakes import CountedEntropy
 from support.grants import NOW, UUID, other_machine

@@ -10,12 +10,11 @@ from pathlib import Path
 import pytest
 
 from bootgrant.approval.operators import Actor, Kind, Role
-from bootgrant.ports.operator_store import Operator, Stage
-from bootgrant.ports.passkey_store import Passkey
+from bootgrant.ports.people import Operator, Passkey, Stage
 from bootgrant.store.sqlite.database import SqliteDatabase
 from bootgrant.wire.secret import Secret
-from bootgrant.workflows.sessions import Client, Sessions
-from bootgrant.workflows.sign_in import Begun, NotSignedIn, SecondFactor, SignIn, SignInRefused
+from bootgrant.workflows.people.sessions import Client, Sessions
+from bootgrant.workflows.people.sign_in import Begun, NotSignedIn, SecondFactor, SignIn, SignInRefused
 from support.fakes import CountedEntropy, FakeClock
 from support.grants import NOW
 
@@ -23,7 +22,7 @@ pytestmark = pytest.mark.anyio
 
 
 class CountingHasher:
-    """ports.password_hasher.PasswordHasher that hashes nothing, counts, and waits where it is told to."""
+    """ports.people.PasswordHasher that hashes nothing, counts, and waits where it is told to."""
 
     def __init__(self) -> None:
         self.verified = 0

@@ -7,10 +7,10 @@ import asyncio
 import pytest
 
 from bootgrant.approval.grant import Decision, DeviceGrant
-from bootgrant.store.memory import MemoryDatabase
-from bootgrant.workflows.watch_requests import Watch, WatchRequests, queue_version, request_version
+from bootgrant.workflows.decide.watch_requests import Watch, WatchRequests, queue_version, request_version
 from support.fakes import FakeClock
 from support.grants import NOW, other_machine, pending_grant
+from support.memory.database import MemoryDatabase
 
 pytestmark = pytest.mark.anyio
 PATIENCE = 10.0

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from bootgrant.acquire.acquisition import Configuration, acquire
     from bootgrant.acquire.console import Console, Prompt, choose_console
-    from bootgrant.acquire.device_flow import DeviceFlow, OutOfStepError, Rules
     from bootgrant.acquire.errors import (
         AcquireError,
         BadConfig,
@@ -36,7 +35,8 @@ if TYPE_CHECKING:
         Unreachable,
     )
     from bootgrant.acquire.expect import Expect
-    from bootgrant.acquire.flow_values import (
+    from bootgrant.acquire.flow.device_flow import DeviceFlow, OutOfStepError, Rules
+    from bootgrant.acquire.flow.values import (
         NEVER,
         Action,
         Broken,
@@ -62,13 +62,13 @@ if TYPE_CHECKING:
 _FROM: Final = {
     "acquisition": ("Configuration", "acquire"),
     "console": ("Console", "Prompt", "choose_console"),
-    "device_flow": ("DeviceFlow", "OutOfStepError", "Rules"),
+    "flow.device_flow": ("DeviceFlow", "OutOfStepError", "Rules"),
     "errors": (
         "AcquireError", "BadConfig", "BadParameter", "Denied", "DownloadFailed", "ExitStatus", "MissingVariable",
         "NoConfigSource", "OutputFailed", "ProviderFailed", "TimedOut", "TlsFailed", "Unreachable",
     ),
     "expect": ("Expect",),
-    "flow_values": (
+    "flow.values": (
         "NEVER", "Action", "Broken", "ClientAuth", "CodesArrived", "Event", "Failed", "Finished", "Hopeless",
         "PollToken", "Refused", "RequestCodes", "ShowCode", "Shown", "TokenArrived", "Wait", "Waited", "WhyCodes",
         "WhyWait",

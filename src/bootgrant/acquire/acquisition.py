@@ -7,14 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from bootgrant.acquire.clock import Clock, SystemClock
-from bootgrant.acquire.console import Console, choose_console
-from bootgrant.acquire.endpoint import endpoint_of, without_password
-from bootgrant.acquire.errors import AcquireError
-from bootgrant.acquire.expect import check_config
-from bootgrant.acquire.facts import MachineFacts, check_names
-from bootgrant.acquire.kernel_cmdline import KernelCmdline, parse_cmdline
-from bootgrant.acquire.options import Options
-from bootgrant.acquire.settings import (
+from bootgrant.acquire.cmdline.kernel_cmdline import KernelCmdline, parse_cmdline
+from bootgrant.acquire.cmdline.settings import (
     CONFIG,
     DEVICE_AUTH_URL,
     EARLY,
@@ -25,13 +19,19 @@ from bootgrant.acquire.settings import (
     Settings,
     read_settings,
 )
-from bootgrant.acquire.url_template import populate, wanted_variables
-from bootgrant.acquire.variables import Variables
+from bootgrant.acquire.cmdline.url_template import populate, wanted_variables
+from bootgrant.acquire.console import Console, choose_console
+from bootgrant.acquire.errors import AcquireError
+from bootgrant.acquire.expect import check_config
+from bootgrant.acquire.facts import MachineFacts, check_names
+from bootgrant.acquire.facts.variables import Variables
+from bootgrant.acquire.http.endpoint import endpoint_of, without_password
+from bootgrant.acquire.options import Options
 from bootgrant.wire.go_text import quote, quote_list
 
 if TYPE_CHECKING:
-    from bootgrant.acquire.authorization import Authorizer
-    from bootgrant.acquire.transport import Transport
+    from bootgrant.acquire.flow.authorization import Authorizer
+    from bootgrant.acquire.http.transport import Transport
 
 MAX_REFUSED_TOKENS: Final = 3
 """Fresh tokens that the configuration server may refuse in a row before more approvals are asked for in vain."""
@@ -108,7 +108,7 @@ class Acquisition:
         return config
 
     def _over_http(self, settings: Settings) -> Configuration:
-        from bootgrant.acquire.transport import Transport
+        from bootgrant.acquire.http.transport import Transport
 
         options = self._options
         authorities = self._authorities(settings)
@@ -133,7 +133,7 @@ class Acquisition:
         """What ``talos.config.early`` adds to the authorities; a machine's configuration it is not."""
         if settings.early is None:
             return ""
-        from bootgrant.acquire.early_trust import trusted_roots
+        from bootgrant.acquire.http.early_trust import trusted_roots
 
         try:
             found = trusted_roots(settings.early)
@@ -147,11 +147,11 @@ class Acquisition:
         return found
 
     def _authorizer(self, oauth: OAuthSettings, variables: Variables, transport: Transport) -> Authorizer:
-        from bootgrant.acquire.authorization import Authorizer, with_metadata
+        from bootgrant.acquire.flow.authorization import Authorizer, with_metadata
 
         metadata = None
         if self._options.issuer:
-            from bootgrant.acquire.discovery import discover
+            from bootgrant.acquire.flow.discovery import discover
 
             metadata = discover(self._options.issuer, transport, self._console, self._clock, self._ends_at)
             oauth = with_metadata(
@@ -180,7 +180,7 @@ class Acquisition:
         refusals = 0
         while True:
             header = None if authorizer is None else authorizer.header(self._ends_at)
-            from bootgrant.acquire.download import Download, TokenRefused, fetch
+            from bootgrant.acquire.http.download import Download, TokenRefused, fetch
 
             self._console.info(f"fetching machine config from: {quote(shown)}")
             download = Download(url, header, self._ends_at, options.attempt_timeout, options.max_size)

@@ -11,10 +11,10 @@ import time
 from pathlib import Path
 from typing import assert_never
 
+from bootgrant.acquire.cmdline.settings import ConfigKind, Settings
 from bootgrant.acquire.disks import DiskError, read_labelled
 from bootgrant.acquire.errors import BadConfig, BadParameter, DownloadFailed
-from bootgrant.acquire.netlink import Events, Topic
-from bootgrant.acquire.settings import ConfigKind, Settings
+from bootgrant.acquire.facts.netlink import Events, Topic
 from bootgrant.acquire.unpacking import NotPackedError, unpack_zstd
 from bootgrant.wire.go_text import quote
 from bootgrant.wire.go_url import UrlError, parse_url

@@ -132,7 +132,7 @@ class Decision:
 class Terms(NamedTuple):
     """What an approval is for: how many people it needs, and the entry and configuration as they are now.
 
-    ``fingerprint`` and ``revision`` are the entry's (ports/config_source.py), ``sha256`` is the configuration's.
+    ``fingerprint`` and ``revision`` are the entry's (ports/configurations.py), ``sha256`` is the configuration's.
     """
 
     needed: int = 1

@@ -19,7 +19,7 @@ _MOST_TERMS: Final = 16
 
 
 class Entry(Protocol):
-    """What the policy asks of an entry (ports.config_source.MachineEntry)."""
+    """What the policy asks of an entry (ports.configurations.MachineEntry)."""
 
     @property
     def name(self) -> str: ...

@@ -15,10 +15,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
+from bootgrant.acquire.cmdline.kernel_cmdline import KernelCmdline, parse_cmdline, read_cmdline
 from bootgrant.acquire.console import Console, choose_console
 from bootgrant.acquire.errors import AcquireError, ExitStatus
 from bootgrant.acquire.expect import Expect
-from bootgrant.acquire.kernel_cmdline import KernelCmdline, parse_cmdline, read_cmdline
 from bootgrant.acquire.options import ClientAuthChoice, OnDenial, Options, PkceChoice, TokenChoice
 
 if TYPE_CHECKING:
@@ -276,7 +276,7 @@ def _sink(args: argparse.Namespace, cmdline: KernelCmdline, options: Options) ->
 
 
 def _explain(args: argparse.Namespace, cmdline: KernelCmdline, options: Options) -> int:
-    from bootgrant.acquire.explain import explain
+    from bootgrant.acquire.cmdline.explain import explain
     from bootgrant.acquire.facts import MachineFacts
 
     compat = args.compat is not None

@@ -30,7 +30,7 @@ from bootgrant.cli.remote import add_server_arguments, ask_api
 
 if TYPE_CHECKING:
     from bootgrant.approval.audit import ChainCheck, ChainedEvent, Head
-    from bootgrant.ports.audit_log import AuditFilter, AuditLog
+    from bootgrant.ports.audit import AuditFilter, AuditLog
 
 _HEAD: Final = ("NO.", "WHEN (UTC)", "WHAT", "WHO", "ENTRY", "WHERE", "MACHINE", "MORE")
 _AGO: Final = re.compile(r"(\d{1,5})([mhd])")
@@ -71,8 +71,8 @@ def run(args: argparse.Namespace) -> int:
         "verify": _verify,
         "seal": _seal,
     }
-    from bootgrant.ports.grant_store import StoreUnavailable
-    from bootgrant.service.settings import SettingsError
+    from bootgrant.ports.grants import StoreUnavailable
+    from bootgrant.service.settings.reading import SettingsError
 
     try:
         return asyncio.run(_with_audit(args, verbs[args.verb]))
@@ -85,8 +85,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _with_audit(args: argparse.Namespace, work: Callable[[argparse.Namespace, AuditLog], Awaitable[int]]) -> int:
-    from bootgrant.service.audit import open_audit
-    from bootgrant.service.settings import load_site
+    from bootgrant.service.parts.audit import open_audit
+    from bootgrant.service.settings.reading import load_site
 
     async with open_audit(load_site(args.config, os.environ)) as audit:
         return await work(args, audit)
@@ -132,7 +132,7 @@ def _list_there(args: argparse.Namespace) -> int:
 
 
 async def _export(args: argparse.Namespace, audit: AuditLog) -> int:
-    from bootgrant.workflows.audit_trail import export
+    from bootgrant.workflows.record.audit_trail import export
 
     count = 0
     out = sys.stdout if args.out is None else args.out.open("x", encoding="ascii")
@@ -149,7 +149,7 @@ async def _export(args: argparse.Namespace, audit: AuditLog) -> int:
 
 
 async def _verify(args: argparse.Namespace, audit: AuditLog) -> int:
-    from bootgrant.workflows.audit_trail import verify
+    from bootgrant.workflows.record.audit_trail import verify
 
     return _told(await verify(audit, args.head), as_json=args.json)
 
@@ -172,7 +172,7 @@ def _verify_files(args: argparse.Namespace) -> int:
 async def _seal(args: argparse.Namespace, audit: AuditLog) -> int:
     from bootgrant.approval.audit import Broken
     from bootgrant.approval.operators import socket_actor
-    from bootgrant.workflows.audit_trail import seal
+    from bootgrant.workflows.record.audit_trail import seal
 
     if args.before is None or args.out is None:
         told = "say what, and where to: bootgrant audit seal --before 2026-01-01 --out 2025.jsonl"
@@ -217,7 +217,7 @@ def _told(check: ChainCheck, *, as_json: bool) -> int:
 
 def _filter(args: argparse.Namespace) -> AuditFilter | Refused:
     from bootgrant.approval.audit import AuditKind
-    from bootgrant.ports.audit_log import AuditFilter
+    from bootgrant.ports.audit import AuditFilter
     from bootgrant.wire.identity import MachineIdentity
 
     known = [kind.value for kind in AuditKind]

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 from bootgrant.cli.machine_arguments import add_site_arguments, site_of
 
 if TYPE_CHECKING:
-    from bootgrant.machines.findings import Finding
-    from bootgrant.service.machine_commands import Checked
+    from bootgrant.machines.site.findings import Finding
+    from bootgrant.service.commands.machines import Checked
 
 _ALIKE = 3
 _GITHUB = {"%": "%25", "\r": "%0D", "\n": "%0A", ":": "%3A", ",": "%2C"}
@@ -38,9 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from bootgrant.machines.findings import Level
-    from bootgrant.service.machine_commands import check
-    from bootgrant.service.settings import SettingsError
+    from bootgrant.machines.site.findings import Level
+    from bootgrant.service.commands.machines import check
+    from bootgrant.service.settings.reading import SettingsError
 
     try:
         checked = check(site_of(args))

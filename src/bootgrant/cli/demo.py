@@ -71,7 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from bootgrant.service.settings import SettingsError
+    from bootgrant.service.settings.reading import SettingsError
 
     signal.signal(signal.SIGTERM, _interrupt)
     try:
@@ -107,7 +107,7 @@ class _Demo:
 
 
 def _demo(folder: Path, *, auto: bool) -> None:
-    from bootgrant.service.init_site import init_site
+    from bootgrant.service.commands.init_site import init_site
     from bootgrant.service.system import SystemClock
 
     port = _free_port()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from bootgrant.doctor.examination import Examination
     from bootgrant.doctor.findings import Finding
     from bootgrant.doctor.report import Report
-    from bootgrant.service.settings import Site
+    from bootgrant.service.settings.reading import Site
 
 _USAGE: Final = 2
 
@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     from bootgrant.acquire.errors import AcquireError
     from bootgrant.doctor.report import Report
     from bootgrant.loaders.parameters import CannotWrite
-    from bootgrant.service.settings import SettingsError
+    from bootgrant.service.settings.reading import SettingsError
 
     try:
         about, cmdline, more = _subject(args)
@@ -94,7 +94,7 @@ def _status(report: Report, *, strict: bool) -> int:
 
 def _subject(args: argparse.Namespace) -> tuple[str, str, list[Finding]]:
     """What is looked at, its kernel command line, and what the settings of a site show."""
-    from bootgrant.acquire.kernel_cmdline import read_cmdline
+    from bootgrant.acquire.cmdline.kernel_cmdline import read_cmdline
     from bootgrant.loaders.parameters import CannotWrite
 
     if args.cmdline is not None:
@@ -104,7 +104,7 @@ def _subject(args: argparse.Namespace) -> tuple[str, str, list[Finding]]:
     if args.config is not None:
         from bootgrant.cli.kernel_args import public_client
         from bootgrant.doctor.site import examine_networks
-        from bootgrant.service.settings import load_site
+        from bootgrant.service.settings.reading import load_site
 
         site = load_site(args.config, os.environ)
         client_id = public_client(site) if args.client_id is None else args.client_id
@@ -120,7 +120,7 @@ def _providers(site: Site) -> list[Finding]:
     import asyncio
 
     from bootgrant.doctor.site import examine_provider
-    from bootgrant.service.provider_check import look_at_providers
+    from bootgrant.service.parts.provider_check import look_at_providers
     from bootgrant.service.system import SystemClock
 
     return [examine_provider(look.name, look.problem) for look in asyncio.run(look_at_providers(site, SystemClock()))]
@@ -139,7 +139,7 @@ def _parameters(server: str, client_id: str) -> str:
 def _examination(args: argparse.Namespace) -> Examination:
     from bootgrant.acquire.clock import SystemClock
     from bootgrant.acquire.facts import check_names
-    from bootgrant.acquire.tls import client_context
+    from bootgrant.acquire.http.tls import client_context
     from bootgrant.doctor.examination import Examination, Wishes
     from bootgrant.doctor.subject import own_identity
 

@@ -24,9 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from bootgrant.machines.findings import SiteBroken
-    from bootgrant.service.machine_commands import NoSuchEntry
-    from bootgrant.service.settings import SettingsError
+    from bootgrant.machines.site.findings import SiteBroken
+    from bootgrant.service.commands.machines import NoSuchEntry
+    from bootgrant.service.settings.reading import SettingsError
 
     try:
         return _folder(args) if args.folder else _iso(args)
@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _iso(args: argparse.Namespace) -> int:
-    from bootgrant.service.exporting import export_iso
+    from bootgrant.service.commands.exporting import export_iso
 
     name, out = args.metal_iso[0], Path(args.metal_iso[1])
     export_iso(site_of(args).snapshot(), name, identity_of(args), out)
@@ -50,7 +50,7 @@ def _iso(args: argparse.Namespace) -> int:
 
 
 def _folder(args: argparse.Namespace) -> int:
-    from bootgrant.service.exporting import export_folder
+    from bootgrant.service.commands.exporting import export_folder
 
     written, left = export_folder(site_of(args).snapshot(), args.folder)
     print(f"wrote {len(written)} configurations into {args.folder}: they hold their secrets in clear")

@@ -11,12 +11,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from bootgrant.acquire.url_template import VARIABLES
+from bootgrant.acquire.cmdline.url_template import VARIABLES
 from bootgrant.loaders.writing import BootFiles, Form
 
 if TYPE_CHECKING:
     from bootgrant.loaders.parameters import BootParameters
-    from bootgrant.service.settings import Site
+    from bootgrant.service.settings.reading import Site
     from bootgrant.wire.secret import Secret
 
 _KERNELS: Final = {
@@ -69,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from bootgrant.loaders.parameters import CannotWrite
     from bootgrant.loaders.writing import write
-    from bootgrant.service.settings import SettingsError
+    from bootgrant.service.settings.reading import SettingsError
 
     try:
         parameters = _parameters(args)
@@ -112,7 +112,7 @@ def _parameters(args: argparse.Namespace) -> BootParameters:
 def _server(args: argparse.Namespace) -> tuple[str, str]:
     """Its URL and the client that machines are there."""
     from bootgrant.loaders.parameters import CannotWrite
-    from bootgrant.service.settings import load_site
+    from bootgrant.service.settings.reading import load_site
 
     given: str | None = args.client_id
     if args.config is not None:
@@ -162,7 +162,7 @@ def _text_of(file: Path, flag: str) -> str:
 
 
 def _check(args: argparse.Namespace, parameters: BootParameters) -> None:
-    from bootgrant.acquire.lint import Level
+    from bootgrant.acquire.cmdline.lint import Level
     from bootgrant.loaders.parameters import CannotWrite
 
     for found in parameters.findings():
@@ -183,7 +183,7 @@ def _files(args: argparse.Namespace) -> BootFiles:
 
 
 def _warn(parameters: BootParameters) -> None:
-    from bootgrant.acquire.settings import CLIENT_SECRET
+    from bootgrant.acquire.cmdline.settings import CLIENT_SECRET
     from bootgrant.loaders.parameters import CAREFUL_LIMIT, KERNEL_LIMIT
 
     for found in parameters.findings():

@@ -12,8 +12,8 @@ from bootgrant.cli.config_argument import add_config_argument
 from bootgrant.wire.identity import MachineIdentity
 
 if TYPE_CHECKING:
-    from bootgrant.machines.findings import SiteBroken
-    from bootgrant.service.machine_commands import MachinesOf
+    from bootgrant.machines.site.findings import SiteBroken
+    from bootgrant.service.commands.machines import MachinesOf
 
 
 def add_site_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,8 +42,8 @@ def identity_of(args: argparse.Namespace) -> MachineIdentity | None:
 
 def site_of(args: argparse.Namespace) -> MachinesOf:
     """Raises SettingsError."""
-    from bootgrant.service.machine_commands import MachinesOf, machines_of
-    from bootgrant.service.machine_settings import MachineSettings
+    from bootgrant.service.commands.machines import MachinesOf, machines_of
+    from bootgrant.service.settings.machines import MachineSettings
 
     if args.machines is None:
         return machines_of(args.config, dict(os.environ))

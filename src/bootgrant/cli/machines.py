@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from bootgrant.cli.machine_arguments import add_identity_arguments, add_site_arguments, identity_of, say_broken, site_of
 
 if TYPE_CHECKING:
-    from bootgrant.machines.selection import Verdict
-    from bootgrant.service.machine_commands import Snapshot
+    from bootgrant.machines.site.selection import Verdict
+    from bootgrant.service.commands.machines import Snapshot
 
 _HEAD = ("NAME", "IS", "MATCHES", "LABELS", "LAYERS")
 
@@ -29,8 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from bootgrant.machines.findings import SiteBroken
-    from bootgrant.service.settings import SettingsError
+    from bootgrant.machines.site.findings import SiteBroken
+    from bootgrant.service.settings.reading import SettingsError
 
     try:
         return _explain(args) if args.what == "explain" else _list(args)
@@ -68,7 +68,7 @@ def _row(snapshot: Snapshot, name: str) -> tuple[str, ...]:
 
 def _explain(args: argparse.Namespace) -> int:
     """The exit status is 0 when the machine gets an entry."""
-    from bootgrant.service.machine_commands import explain
+    from bootgrant.service.commands.machines import explain
 
     identity = identity_of(args)
     if identity is None:

@@ -26,10 +26,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from bootgrant.ports.grant_store import StoreUnavailable
+    from bootgrant.ports.grants import StoreUnavailable
     from bootgrant.service.data_folder import prepare_data_folder
-    from bootgrant.service.database import migrate_database
-    from bootgrant.service.settings import SettingsError, load_site
+    from bootgrant.service.parts.database import migrate_database
+    from bootgrant.service.settings.reading import SettingsError, load_site
 
     try:
         site = load_site(args.config, os.environ)

@@ -67,7 +67,7 @@ def find_target(url: str, admin: Path | None = None) -> Target:
         raise NoRehearsal(f"cannot find the server of {url}: {error}") from error
     context = None
     if parts.scheme == "https":
-        from bootgrant.acquire.tls import client_context
+        from bootgrant.acquire.http.tls import client_context
 
         context = client_context(None)
     return Target(
@@ -106,7 +106,7 @@ def own_server(machines: int) -> Iterator[tuple[Target, Path]]:
 
     Raises NoRehearsal and what ``init_site`` raises.
     """
-    from bootgrant.service.init_site import init_site
+    from bootgrant.service.commands.init_site import init_site
 
     with tempfile.TemporaryDirectory(prefix="bootgrant-rehearsal-") as place:
         folder = Path(place)

@@ -23,9 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from bootgrant.machines.findings import SiteBroken
-    from bootgrant.service.machine_commands import NoSuchEntry
-    from bootgrant.service.settings import SettingsError
+    from bootgrant.machines.site.findings import SiteBroken
+    from bootgrant.service.commands.machines import NoSuchEntry
+    from bootgrant.service.settings.reading import SettingsError
 
     try:
         return _difference(args) if args.diff else _print(args)
@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _print(args: argparse.Namespace) -> int:
-    from bootgrant.service.machine_commands import finish, shown
+    from bootgrant.service.commands.machines import finish, shown
 
     made = finish(site_of(args).snapshot(), args.name, identity_of(args))
     if args.reveal and args.plain:
@@ -53,7 +53,7 @@ def _print(args: argparse.Namespace) -> int:
 
 def _difference(args: argparse.Namespace) -> int:
     """The exit status is 0 also when something differs: whether it may, a person decides."""
-    from bootgrant.service.machine_commands import finish, secret_labels, shown
+    from bootgrant.service.commands.machines import finish, secret_labels, shown
 
     site = site_of(args)
     label = secret_labels()

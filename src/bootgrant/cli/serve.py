@@ -11,7 +11,7 @@ from bootgrant.cli.config_argument import add_config_argument
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    from bootgrant.service.settings_table import SETTINGS
+    from bootgrant.service.settings.table import SETTINGS
 
     add_config_argument(parser)
     parser.add_argument(
@@ -31,12 +31,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from bootgrant.ports.grant_store import StoreUnavailable
-    from bootgrant.service.listening import Inherited, activated
+    from bootgrant.ports.grants import StoreUnavailable
     from bootgrant.service.logs import start_log
-    from bootgrant.service.run import serve
-    from bootgrant.service.settings import SettingsError, load_site
-    from bootgrant.service.settings_table import SETTINGS
+    from bootgrant.service.server.listening import Inherited, activated
+    from bootgrant.service.server.run import serve
+    from bootgrant.service.settings.reading import SettingsError, load_site
+    from bootgrant.service.settings.table import SETTINGS
 
     given = vars(args)
     flags = {setting.key: given[setting.key] for setting in SETTINGS if given.get(setting.key) is not None}

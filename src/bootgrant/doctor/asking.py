@@ -10,9 +10,9 @@ from typing import Final
 from urllib.parse import urlencode, urljoin
 
 from bootgrant import __version__
-from bootgrant.acquire.dial import TransportError, Trouble
-from bootgrant.acquire.endpoint import Endpoint, EndpointError, parse_endpoint
-from bootgrant.acquire.transport import Request, Response, Transport
+from bootgrant.acquire.http.dial import TransportError, Trouble
+from bootgrant.acquire.http.endpoint import Endpoint, EndpointError, parse_endpoint
+from bootgrant.acquire.http.transport import Request, Response, Transport
 from bootgrant.wire.device_flow import FORM_TYPE
 from bootgrant.wire.go_text import printable
 from bootgrant.wire.limits import CONSOLE_REASON

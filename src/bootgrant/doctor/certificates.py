@@ -19,9 +19,9 @@ import certifi
 from cryptography import x509
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
-from bootgrant.acquire import tls
-from bootgrant.acquire.dial import TransportError, Trouble, connect, resolve
-from bootgrant.acquire.endpoint import Endpoint
+from bootgrant.acquire.http import tls
+from bootgrant.acquire.http.dial import TransportError, Trouble, connect, resolve
+from bootgrant.acquire.http.endpoint import Endpoint
 from bootgrant.doctor.findings import Finding, Level, Step
 from bootgrant.trust import client_context
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from bootgrant.acquire.dial import TransportError
-from bootgrant.acquire.endpoint import EndpointError, parse_endpoint
 from bootgrant.acquire.facts.network import is_loopback
-from bootgrant.acquire.provider import unreachable
+from bootgrant.acquire.flow.provider import unreachable
+from bootgrant.acquire.http.dial import TransportError
+from bootgrant.acquire.http.endpoint import EndpointError, parse_endpoint
 from bootgrant.doctor.asking import Asker, Heard
 from bootgrant.doctor.findings import Finding, Level, Step
 from bootgrant.doctor.subject import Subject

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bootgrant.acquire.dial import TransportError, Trouble
-from bootgrant.acquire.provider import unreachable
+from bootgrant.acquire.flow.provider import unreachable
+from bootgrant.acquire.http.dial import TransportError, Trouble
 from bootgrant.doctor.asking import Asker, Heard
 from bootgrant.doctor.findings import Finding, Level, Step
 from bootgrant.doctor.subject import Subject

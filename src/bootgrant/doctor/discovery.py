@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bootgrant.acquire.dial import TransportError
-from bootgrant.acquire.discovery import well_known
-from bootgrant.acquire.endpoint import parse_endpoint
 from bootgrant.acquire.errors import BadParameter
+from bootgrant.acquire.flow.discovery import well_known
+from bootgrant.acquire.http.dial import TransportError
+from bootgrant.acquire.http.endpoint import parse_endpoint
 from bootgrant.doctor.asking import Asker, Heard
 from bootgrant.doctor.findings import Finding, Level, Step
 from bootgrant.doctor.subject import Subject

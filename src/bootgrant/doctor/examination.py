@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bootgrant.acquire.clock import Clock
-from bootgrant.acquire.early_trust import trusted_roots
-from bootgrant.acquire.endpoint import Endpoint
 from bootgrant.acquire.errors import AcquireError
-from bootgrant.acquire.transport import Transport
+from bootgrant.acquire.http.early_trust import trusted_roots
+from bootgrant.acquire.http.endpoint import Endpoint
+from bootgrant.acquire.http.transport import Transport
 from bootgrant.doctor.asking import Asker, Heard
 from bootgrant.doctor.certificates import Trust, examine_clock, examine_tls
 from bootgrant.doctor.codes import examine_codes, examine_page

@@ -6,10 +6,10 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 
-from bootgrant.acquire.dial import Address, TransportError, connect, resolve, shown_address
-from bootgrant.acquire.endpoint import Endpoint
 from bootgrant.acquire.facts.network import is_loopback
-from bootgrant.acquire.provider import unreachable
+from bootgrant.acquire.flow.provider import unreachable
+from bootgrant.acquire.http.dial import Address, TransportError, connect, resolve, shown_address
+from bootgrant.acquire.http.endpoint import Endpoint
 from bootgrant.doctor.findings import Finding, Level, Step
 
 _DNS_LIMIT = 10.0

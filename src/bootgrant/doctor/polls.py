@@ -12,8 +12,8 @@ from typing import Final
 from urllib.parse import quote_plus
 
 from bootgrant.acquire.clock import Clock
-from bootgrant.acquire.dial import TransportError
-from bootgrant.acquire.provider import basic, unreachable
+from bootgrant.acquire.flow.provider import basic, unreachable
+from bootgrant.acquire.http.dial import TransportError
 from bootgrant.doctor.asking import Asker, Heard, timed_out
 from bootgrant.doctor.findings import Finding, Level, Step
 from bootgrant.doctor.subject import Subject

@@ -11,13 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bootgrant.acquire import lint
-from bootgrant.acquire.endpoint import Endpoint, EndpointError, parse_endpoint
-from bootgrant.acquire.errors import AcquireError
-from bootgrant.acquire.explain import explain
-from bootgrant.acquire.facts import MachineFacts
-from bootgrant.acquire.kernel_cmdline import KernelCmdline, parse_cmdline
-from bootgrant.acquire.settings import (
+from bootgrant.acquire.cmdline import lint
+from bootgrant.acquire.cmdline.explain import explain
+from bootgrant.acquire.cmdline.kernel_cmdline import KernelCmdline, parse_cmdline
+from bootgrant.acquire.cmdline.settings import (
     CLIENT_SECRET,
     CONFIG,
     DEVICE_AUTH_URL,
@@ -28,7 +25,10 @@ from bootgrant.acquire.settings import (
     Settings,
     read_settings,
 )
-from bootgrant.acquire.url_template import VARIABLES, populate
+from bootgrant.acquire.cmdline.url_template import VARIABLES, populate
+from bootgrant.acquire.errors import AcquireError
+from bootgrant.acquire.facts import MachineFacts
+from bootgrant.acquire.http.endpoint import Endpoint, EndpointError, parse_endpoint
 from bootgrant.doctor.findings import Finding, Level, Step
 
 _NO_MACHINE: Final = Path("/nonexistent")

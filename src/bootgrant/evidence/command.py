@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from bootgrant.approval.evidence import DETAIL_LENGTH, Check, Verdict
-from bootgrant.ports.evidence_source import Claim
+from bootgrant.ports.evidence import Claim
 
 log = logging.getLogger("bootgrant.evidence")
 
@@ -36,7 +36,7 @@ class _Unusable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class CommandEvidence:
-    """ports.evidence_source.EvidenceSource. ``command`` is the program and its arguments, ``limit`` in seconds."""
+    """ports.evidence.EvidenceSource. ``command`` is the program and its arguments, ``limit`` in seconds."""
 
     name: str
     command: tuple[str, ...]

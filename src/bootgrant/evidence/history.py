@@ -9,11 +9,10 @@ from typing import Final
 from bootgrant.approval.audit import written_time
 from bootgrant.approval.evidence import Check, Verdict
 from bootgrant.approval.history import Past
-from bootgrant.ports.audit_log import AuditLog
-from bootgrant.ports.clock import Clock
-from bootgrant.ports.evidence_source import Claim
-from bootgrant.ports.grant_store import GrantStore
-from bootgrant.ports.machine_past import past_in
+from bootgrant.ports.audit import AuditLog
+from bootgrant.ports.evidence import Claim, past_in
+from bootgrant.ports.grants import GrantStore
+from bootgrant.ports.time import Clock
 from bootgrant.wire.identity import MachineIdentity
 
 _NAME: Final = "history"
@@ -24,7 +23,7 @@ _DAY: Final = 86400.0
 
 @dataclass(frozen=True, slots=True)
 class HistoryEvidence:
-    """ports.evidence_source.EvidenceSource, on the audit and on who else waits."""
+    """ports.evidence.EvidenceSource, on the audit and on who else waits."""
 
     audit: AuditLog
     store: GrantStore

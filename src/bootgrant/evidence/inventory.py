@@ -8,8 +8,8 @@ from fnmatch import fnmatchcase
 from typing import Final
 
 from bootgrant.approval.evidence import Check, Verdict
-from bootgrant.ports.config_source import ConfigSource, MachineEntry
-from bootgrant.ports.evidence_source import Claim
+from bootgrant.ports.configurations import ConfigSource, MachineEntry
+from bootgrant.ports.evidence import Claim
 from bootgrant.wire.identity import MachineIdentity, canonical_mac, canonical_uuid, swapped_uuid
 
 _NAME: Final = "inventory"
@@ -18,7 +18,7 @@ _PATTERN: Final = frozenset("*?[")
 
 @dataclass(frozen=True, slots=True)
 class InventoryEvidence:
-    """ports.evidence_source.EvidenceSource, on the entries themselves."""
+    """ports.evidence.EvidenceSource, on the entries themselves."""
 
     source: ConfigSource
     name: str = _NAME

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from bootgrant.approval.evidence import Check, Verdict
 from bootgrant.approval.networks import NetworkNames
 from bootgrant.approval.policy import is_in
-from bootgrant.ports.evidence_source import Claim
+from bootgrant.ports.evidence import Claim
 
 _NAME = "network"
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkEvidence:
-    """ports.evidence_source.EvidenceSource. ``names`` are the site's names of its networks."""
+    """ports.evidence.EvidenceSource. ``names`` are the site's names of its networks."""
 
     names: NetworkNames
     name: str = _NAME

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 from urllib.parse import quote_plus, urlencode
 
-from bootgrant.acquire.device_flow import DeviceFlow, Rules
-from bootgrant.acquire.download import FIRST_PAUSE, MAX_PAUSE
-from bootgrant.acquire.driver import Conversation
 from bootgrant.acquire.errors import ProviderFailed
-from bootgrant.acquire.flow_values import (
+from bootgrant.acquire.flow.device_flow import DeviceFlow, Rules
+from bootgrant.acquire.flow.driver import Conversation
+from bootgrant.acquire.flow.provider import USER_AGENT
+from bootgrant.acquire.flow.values import (
     Broken,
     ClientAuth,
     CodesArrived,
@@ -25,7 +25,7 @@ from bootgrant.acquire.flow_values import (
     Refused,
     TokenArrived,
 )
-from bootgrant.acquire.provider import USER_AGENT
+from bootgrant.acquire.http.download import FIRST_PAUSE, MAX_PAUSE
 from bootgrant.acquire.talos.flow import GoError, TalosFlow
 from bootgrant.fleet.exchange import Answer, ExchangeFailed
 from bootgrant.fleet.identities import SimulatedIdentity

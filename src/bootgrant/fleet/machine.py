@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, assert_never
 
-from bootgrant.acquire.flow_values import (
+from bootgrant.acquire.flow.values import (
     Broken,
     CodesArrived,
     Event,

@@ -11,10 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from bootgrant.acquire.endpoint import EndpointError, parse_endpoint
-from bootgrant.acquire.kernel_cmdline import parse_cmdline
-from bootgrant.acquire.lint import Finding, Subject, find_all
-from bootgrant.acquire.settings import (
+from bootgrant.acquire.cmdline.kernel_cmdline import parse_cmdline
+from bootgrant.acquire.cmdline.lint import Finding, Subject, find_all
+from bootgrant.acquire.cmdline.settings import (
     AUDIENCE,
     CLIENT_ID,
     CLIENT_SECRET,
@@ -26,6 +25,7 @@ from bootgrant.acquire.settings import (
     TOKEN_URL,
     read_oauth,
 )
+from bootgrant.acquire.http.endpoint import EndpointError, parse_endpoint
 from bootgrant.wire.go_text import WHITE_SPACE
 from bootgrant.wire.secret import Secret
 

@@ -18,13 +18,13 @@ from bootgrant.asgi.types import Receive, Scope, Send
 from bootgrant.counting import RequestCounts
 from bootgrant.machine_plane.endpoint import hung_up
 from bootgrant.machine_plane.form import header
-from bootgrant.ports.config_source import ConfigUnavailable
-from bootgrant.ports.grant_store import StoreUnavailable
-from bootgrant.ports.token_verifier import ProviderUnavailable, TokenRefusal
+from bootgrant.ports.configurations import ConfigUnavailable
+from bootgrant.ports.grants import StoreUnavailable
+from bootgrant.ports.providers import ProviderUnavailable, TokenRefusal
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.wire.secret import Secret
-from bootgrant.workflows.deliver_config import ConfigReady, DeliveryRefusal
-from bootgrant.workflows.deliver_to_bearer import DeliverToBearer, Ready, Refused
+from bootgrant.workflows.machine.deliver_config import ConfigReady, DeliveryRefusal
+from bootgrant.workflows.machine.deliver_to_bearer import DeliverToBearer, Ready, Refused
 
 log = logging.getLogger("bootgrant.machines")
 

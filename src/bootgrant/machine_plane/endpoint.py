@@ -17,7 +17,7 @@ from bootgrant.asgi.types import Receive, Scope, Send
 from bootgrant.counting import RequestCounts
 from bootgrant.machine_plane.clients import Client
 from bootgrant.machine_plane.form import BadRequest, read_form
-from bootgrant.ports.grant_store import StoreUnavailable
+from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.wire.device_flow import ErrorCode, OAuthError
 from bootgrant.wire.limits import REQUEST_BODY, REQUEST_SECONDS
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 from bootgrant.asgi.answer import Answer, plain_answer
 from bootgrant.asgi.types import Receive, Scope, Send
-from bootgrant.ports.config_source import ConfigSource, ConfigUnavailable
-from bootgrant.ports.grant_store import GrantStore, StoreUnavailable
+from bootgrant.ports.configurations import ConfigSource, ConfigUnavailable
+from bootgrant.ports.grants import GrantStore, StoreUnavailable
 from bootgrant.wire.identity import MachineIdentity
-from bootgrant.workflows.held_polls import HeldPolls
+from bootgrant.workflows.limits.held_polls import HeldPolls
 
 _LIMIT = 5.0
 

@@ -10,7 +10,7 @@ from bootgrant.machine_plane.clients import Program
 from bootgrant.machine_plane.form import BadRequest
 from bootgrant.wire.device_flow import ErrorCode
 from bootgrant.wire.secret import Secret
-from bootgrant.workflows.api_tokens import ApiTokens
+from bootgrant.workflows.people.api_tokens import ApiTokens
 
 # RFC 7662 section 2.3: 401 as in RFC 6750 for a token that is no good, and for one that allows too little.
 _UNKNOWN: Final[Headers] = ((b"www-authenticate", b'Bearer realm="bootgrant", error="invalid_token"'),)

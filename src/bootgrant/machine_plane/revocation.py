@@ -16,9 +16,9 @@ from bootgrant.machine_plane.form import BadRequest, required_token
 from bootgrant.machine_plane.programs import actor_of
 from bootgrant.wire.device_flow import ErrorCode
 from bootgrant.wire.secret import Secret
-from bootgrant.workflows.api_tokens import ApiTokens
-from bootgrant.workflows.decide_grant import DecideGrant, NotDecided
-from bootgrant.workflows.look_at_token import LookAtToken
+from bootgrant.workflows.decide.decide_grant import DecideGrant, NotDecided
+from bootgrant.workflows.machine.look_at_token import LookAtToken
+from bootgrant.workflows.people.api_tokens import ApiTokens
 
 
 @dataclass(frozen=True, slots=True)

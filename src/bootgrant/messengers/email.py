@@ -10,7 +10,7 @@ from email.utils import formatdate
 from enum import Enum
 from typing import Final
 
-from bootgrant.ports.messenger import Notice, NotSent
+from bootgrant.ports.notifications import Notice, NotSent
 from bootgrant.trust import client_context
 from bootgrant.wire.secret import Secret
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bootgrant.messengers.posting import Address, post
-from bootgrant.ports.messenger import Notice
+from bootgrant.ports.notifications import Notice
 from bootgrant.wire.secret import Secret
 
 _MOST_BYTES: Final = 4000

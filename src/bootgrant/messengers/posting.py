@@ -8,7 +8,7 @@ from typing import Final
 
 import httpx
 
-from bootgrant.ports.messenger import NotSent
+from bootgrant.ports.notifications import NotSent
 from bootgrant.trust import client_context
 from bootgrant.wire.secret import Secret
 

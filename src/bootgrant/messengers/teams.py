@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bootgrant.messengers.posting import Address, post
-from bootgrant.ports.messenger import Notice
+from bootgrant.ports.notifications import Notice
 
 _MOST_BYTES: Final = 12_000
 _MOST_LINES: Final = 60

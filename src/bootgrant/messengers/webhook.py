@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bootgrant.messengers.posting import Address, post
-from bootgrant.ports.messenger import Notice
+from bootgrant.ports.notifications import Notice
 from bootgrant.wire.secret import Secret
 
 _PREFIX: Final = "whsec_"

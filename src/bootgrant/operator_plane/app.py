@@ -38,7 +38,7 @@ from bootgrant.operator_plane.pages import (
 from bootgrant.operator_plane.permissions import LEAST_ROLE, Permission, permission_of
 from bootgrant.operator_plane.plane import OperatorPlane
 from bootgrant.operator_plane.visit import Handler, guarded
-from bootgrant.ports.grant_store import StoreUnavailable
+from bootgrant.ports.grants import StoreUnavailable
 
 log = logging.getLogger("bootgrant.operators")
 

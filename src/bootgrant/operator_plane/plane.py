@@ -6,20 +6,20 @@ from dataclasses import dataclass, field
 
 from bootgrant.operator_plane.sessions import SessionCookie
 from bootgrant.operator_plane.shown_setting import ShownSetting
-from bootgrant.ports.audit_log import AuditLog
-from bootgrant.ports.clock import Clock
-from bootgrant.ports.config_source import WatchedSource
-from bootgrant.workflows.api_tokens import ApiTokens
-from bootgrant.workflows.assign_machine import AssignMachine
-from bootgrant.workflows.attempts import AttemptLimit, WhenFull, address_key
-from bootgrant.workflows.decide_grant import DecideGrant
-from bootgrant.workflows.oidc_sign_in import WAY_LIFETIME, OidcSignIn
-from bootgrant.workflows.passkeys import Passkeys
-from bootgrant.workflows.record_often import RecordRefusals
-from bootgrant.workflows.sessions import Sessions
-from bootgrant.workflows.sign_in import SignIn
-from bootgrant.workflows.waiting_cards import WaitingCards
-from bootgrant.workflows.watch_requests import WatchRequests
+from bootgrant.ports.audit import AuditLog
+from bootgrant.ports.configurations import WatchedSource
+from bootgrant.ports.time import Clock
+from bootgrant.workflows.decide.assign_machine import AssignMachine
+from bootgrant.workflows.decide.decide_grant import DecideGrant
+from bootgrant.workflows.decide.waiting_cards import WaitingCards
+from bootgrant.workflows.decide.watch_requests import WatchRequests
+from bootgrant.workflows.limits.attempts import AttemptLimit, WhenFull, address_key
+from bootgrant.workflows.people.api_tokens import ApiTokens
+from bootgrant.workflows.people.oidc_sign_in import WAY_LIFETIME, OidcSignIn
+from bootgrant.workflows.people.passkeys import Passkeys
+from bootgrant.workflows.people.sessions import Sessions
+from bootgrant.workflows.people.sign_in import SignIn
+from bootgrant.workflows.record.record_often import RecordRefusals
 
 
 def _by_operator() -> AttemptLimit:

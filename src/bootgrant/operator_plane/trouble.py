@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from bootgrant.operator_plane.rendering import render
 from bootgrant.operator_plane.wording import sentence, spoken_span, text, texts
-from bootgrant.workflows.oidc_sign_in import OidcRefused
+from bootgrant.workflows.people.oidc_sign_in import OidcRefused
 
 
 @dataclass(frozen=True, slots=True)

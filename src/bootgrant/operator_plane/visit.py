@@ -20,9 +20,9 @@ from bootgrant.operator_plane.forms import most_bytes, read_form
 from bootgrant.operator_plane.permissions import LEAST_ROLE, Permission, is_allowed
 from bootgrant.operator_plane.plane import OperatorPlane
 from bootgrant.operator_plane.rendering import render
-from bootgrant.ports.operator_store import Stage
+from bootgrant.ports.people import Stage
 from bootgrant.wire.secret import Secret
-from bootgrant.workflows.sessions import Client, SignedIn
+from bootgrant.workflows.people.sessions import Client, SignedIn
 
 AUTO: Final = "auto"
 """The query parameter of a page that loads itself anew: nobody is there, and the session may idle out."""

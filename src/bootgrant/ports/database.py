@@ -5,16 +5,11 @@ from __future__ import annotations
 from typing import Protocol
 
 from bootgrant.counting import StoreCounts
-from bootgrant.ports.api_token_store import ApiTokenStore
-from bootgrant.ports.assignment_store import AssignmentStore
-from bootgrant.ports.audit_log import AuditLog
-from bootgrant.ports.binding_store import BindingStore
-from bootgrant.ports.challenge_store import ChallengeStore
-from bootgrant.ports.grant_store import GrantStore
-from bootgrant.ports.operator_store import OperatorStore
-from bootgrant.ports.outbox import Outbox
-from bootgrant.ports.passkey_store import PasskeyStore
-from bootgrant.ports.window_store import WindowStore
+from bootgrant.ports.audit import AuditLog
+from bootgrant.ports.decisions import AssignmentStore, WindowStore
+from bootgrant.ports.grants import BindingStore, GrantStore
+from bootgrant.ports.notifications import Outbox
+from bootgrant.ports.people import ApiTokenStore, ChallengeStore, OperatorStore, PasskeyStore
 
 
 class Database(Protocol):

@@ -6,8 +6,8 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from bootgrant.ports.clock import Clock
-from bootgrant.ports.token_verifier import ProviderUnavailable, TokenRefusal
+from bootgrant.ports.providers import ProviderUnavailable, TokenRefusal
+from bootgrant.ports.time import Clock
 from bootgrant.providers.asking import Provider
 from bootgrant.providers.documents import Documents
 from bootgrant.providers.jwt_check import meant_for_us, moment

@@ -13,8 +13,8 @@ from urllib.parse import quote_plus
 
 import httpx
 
-from bootgrant.ports.clock import Clock
-from bootgrant.ports.token_verifier import ProviderUnavailable
+from bootgrant.ports.providers import ProviderUnavailable
+from bootgrant.ports.time import Clock
 from bootgrant.providers.settings import ProviderSettings
 from bootgrant.trust import client_context
 

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
-from bootgrant.ports.clock import Clock
-from bootgrant.ports.token_verifier import ProviderUnavailable
+from bootgrant.ports.providers import ProviderUnavailable
+from bootgrant.ports.time import Clock
 from bootgrant.providers.asking import Provider
 from bootgrant.providers.settings import ProviderSettings, is_safe_url
 

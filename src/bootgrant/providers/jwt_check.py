@@ -12,8 +12,8 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
-from bootgrant.ports.clock import Clock
-from bootgrant.ports.token_verifier import TokenRefusal
+from bootgrant.ports.providers import TokenRefusal
+from bootgrant.ports.time import Clock
 from bootgrant.providers.documents import Documents
 from bootgrant.providers.settings import ProviderSettings
 from bootgrant.wire.secret import Secret

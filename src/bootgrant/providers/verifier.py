@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol
 
 from bootgrant.approval.outside import Person
-from bootgrant.ports.clock import Clock
-from bootgrant.ports.token_verifier import TokenRefusal, Verified
+from bootgrant.ports.providers import TokenRefusal, Verified
+from bootgrant.ports.time import Clock
 from bootgrant.providers.asked_checks import IntrospectionCheck, UserinfoCheck
 from bootgrant.providers.asking import Provider
 from bootgrant.providers.documents import Documents
@@ -94,7 +94,7 @@ class OneProvider:
 
 
 class Verifier:
-    """ports.token_verifier.TokenVerifier over all of a site's providers."""
+    """ports.providers.TokenVerifier over all of a site's providers."""
 
     def __init__(self, providers: Sequence[ProviderSettings], clock: Clock) -> None:
         self._providers = [OneProvider(settings, clock) for settings in providers]

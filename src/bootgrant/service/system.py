@@ -7,7 +7,7 @@ import time
 
 
 class SystemClock:
-    """ports.clock.Clock."""
+    """ports.time.Clock."""
 
     def now(self) -> float:
         return time.time()
@@ -17,7 +17,7 @@ class SystemClock:
 
 
 class SystemEntropy:
-    """ports.entropy.Entropy, from the kernel, drawn in advance: each draw is a system call.
+    """ports.time.Entropy, from the kernel, drawn in advance: each draw is a system call.
 
     For one thread of a process that never forks.
     """

@@ -5,9 +5,9 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Sequence
 
-from bootgrant.machines.checking import by_pattern, in_clear, out_of_reach, shadowed_files, without_value
-from bootgrant.machines.findings import Finding, Level
-from bootgrant.machines.layers import unused_layers
+from bootgrant.machines.finish.checking import by_pattern, in_clear, out_of_reach, shadowed_files, without_value
+from bootgrant.machines.site.findings import Finding, Level
+from bootgrant.machines.site.layers import unused_layers
 from bootgrant.sources.finished_files import finished_entries
 from bootgrant.sources.snapshot import Snapshot, is_model
 

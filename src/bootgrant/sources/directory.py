@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bootgrant.machines.validation import Judgement, Rules, judged
-from bootgrant.ports.config_source import ConfigUnavailable, MachineEntry, Rendered
+from bootgrant.machines.finish.validation import Judgement, Rules, judged
+from bootgrant.ports.configurations import ConfigUnavailable, MachineEntry, Rendered
 from bootgrant.sources.finished_files import schema_of, variable_of
 from bootgrant.wire.identity import MachineIdentity, canonical_mac, canonical_uuid, swapped_uuid
 from bootgrant.wire.limits import CONFIG
@@ -41,7 +41,7 @@ class _Known:
 
 
 class DirectorySource:
-    """ports.config_source.ConfigSource on a folder. Every request reads the folder as it is at that moment.
+    """ports.configurations.ConfigSource on a folder. Every request reads the folder as it is at that moment.
 
     ``rules`` are what a configuration of Talos is held to. ``beside`` leaves out the files that are named after a
     serial number.

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from bootgrant.machines.composing import is_talos
-from bootgrant.machines.pattern import PatternError, pattern
-from bootgrant.machines.site_model import Entry, Layer, Schema
+from bootgrant.machines.site.model import Entry, Layer, Schema
+from bootgrant.machines.site.pattern import PatternError, pattern
+from bootgrant.machines.talos.composing import is_talos
 from bootgrant.wire.identity import canonical_mac, canonical_uuid
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")

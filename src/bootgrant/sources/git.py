@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bootgrant.machines.findings import SiteBroken, error
+from bootgrant.machines.site.findings import SiteBroken, error
 from bootgrant.sources.programs import ProgramFailed, run_program
 from bootgrant.sources.tree import Tree
 from bootgrant.wire.limits import CONFIG

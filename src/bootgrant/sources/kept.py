@@ -6,7 +6,7 @@ import threading
 from collections import OrderedDict
 from typing import Final
 
-from bootgrant.ports.config_source import Rendered
+from bootgrant.ports.configurations import Rendered
 from bootgrant.sources.snapshot import Snapshot
 from bootgrant.wire.identity import MachineIdentity
 

@@ -15,14 +15,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Final
 
-from bootgrant.machines.annotation import annotated
-from bootgrant.machines.findings import Finding, SiteBroken, error
-from bootgrant.machines.redaction import redacted
-from bootgrant.machines.rendering import Finished
-from bootgrant.machines.selection import Match, Tie
-from bootgrant.machines.site_model import Entry
-from bootgrant.ports.clock import Clock
-from bootgrant.ports.config_source import ConfigUnavailable, MachineEntry, Rendered, SourceState
+from bootgrant.machines.finish.annotation import annotated
+from bootgrant.machines.finish.redaction import redacted
+from bootgrant.machines.finish.rendering import Finished
+from bootgrant.machines.site.findings import Finding, SiteBroken, error
+from bootgrant.machines.site.model import Entry
+from bootgrant.machines.site.selection import Match, Tie
+from bootgrant.ports.configurations import ConfigUnavailable, MachineEntry, Rendered, SourceState
+from bootgrant.ports.time import Clock
 from bootgrant.sources.directory import INVALID, DirectorySource
 from bootgrant.sources.kept import KeptConfigurations
 from bootgrant.sources.origin import Origin
@@ -46,7 +46,7 @@ _PASSING: Final = frozenset({"exec", "sops", "git"})
 
 
 class LayeredSource:
-    """ports.config_source.ConfigSource and WatchedSource. ``plain`` are the finished files, where it is a folder."""
+    """ports.configurations.ConfigSource and WatchedSource. ``plain`` are the finished files, where it is a folder."""
 
     def __init__(self, origin: Origin, workshop: Workshop, clock: Clock, plain: DirectorySource | None = None) -> None:
         self._origin = origin

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 import pyrage
 
-from bootgrant.machines.findings import Finding, SiteBroken, error
-from bootgrant.machines.redaction import secrets_of
-from bootgrant.machines.rendering import Content
+from bootgrant.machines.finish.redaction import secrets_of
+from bootgrant.machines.finish.rendering import Content
+from bootgrant.machines.site.findings import Finding, SiteBroken, error
 from bootgrant.sources.programs import ProgramFailed, run_program
 from bootgrant.wire.secret import Secret
 

@@ -6,8 +6,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from bootgrant.machines.findings import SiteBroken, error
-from bootgrant.machines.site_model import Command, Entry
+from bootgrant.machines.site.findings import SiteBroken, error
+from bootgrant.machines.site.model import Command, Entry
 from bootgrant.sources.programs import ProgramFailed, run_program
 
 _MOST = 1 << 20

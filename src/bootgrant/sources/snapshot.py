@@ -8,10 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from bootgrant.machines.findings import Finding, SiteBroken, errors
-from bootgrant.machines.layers import LayerFile, Listing, layer_files
-from bootgrant.machines.redaction import NO_SECRETS, KnownSecrets, secret_value, told_without
-from bootgrant.machines.rendering import (
+from bootgrant.machines.finish.redaction import NO_SECRETS, KnownSecrets, secret_value, told_without
+from bootgrant.machines.finish.rendering import (
     Compose,
     Content,
     Finished,
@@ -24,9 +22,11 @@ from bootgrant.machines.rendering import (
     parts_of,
     sample_identity,
 )
-from bootgrant.machines.selection import Selector, ties
-from bootgrant.machines.site_model import MODEL, MODELS, Entry, parse_site
-from bootgrant.machines.validation import Rules
+from bootgrant.machines.finish.validation import Rules
+from bootgrant.machines.site.findings import Finding, SiteBroken, errors
+from bootgrant.machines.site.layers import LayerFile, Listing, layer_files
+from bootgrant.machines.site.model import MODEL, MODELS, Entry, parse_site
+from bootgrant.machines.site.selection import Selector, ties
 from bootgrant.sources.finished_files import finished_entries, is_of_one_machine
 from bootgrant.sources.secret_files import SecretFiles
 from bootgrant.sources.site_values import SiteValues

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from bootgrant.machines.composing import Composed, ComposeError, Part, Reason, compose_plain
-from bootgrant.machines.site_model import Schema
+from bootgrant.machines.site.model import Schema
+from bootgrant.machines.talos.composing import Composed, ComposeError, Part, Reason, compose_plain
 from bootgrant.sources.programs import ProgramFailed, run_program
 
 _SECONDS = 30.0
@@ -20,7 +20,7 @@ _SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Talosctl:
-    """``talosctl machineconfig patch`` as ``machines.rendering.Compose``. ``program`` is its name or path."""
+    """``talosctl machineconfig patch`` as ``machines.finish.rendering.Compose``. ``program`` is its name or path."""
 
     program: str = "talosctl"
     seconds: float = _SECONDS

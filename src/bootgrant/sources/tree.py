@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bootgrant.machines.findings import Finding, SiteBroken, error
-from bootgrant.machines.site_model import MODEL, MODELS
+from bootgrant.machines.site.findings import Finding, SiteBroken, error
+from bootgrant.machines.site.model import MODEL, MODELS
 from bootgrant.sources.finished_files import is_of_one_machine
 from bootgrant.wire.limits import CONFIG
 

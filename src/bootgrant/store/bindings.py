@@ -1,11 +1,11 @@
-"""ports.binding_store.BindingStore as rows."""
+"""ports.grants.BindingStore as rows."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import Final
 
-from bootgrant.ports.binding_store import Binding
+from bootgrant.ports.grants import Binding
 from bootgrant.store.people.rows import Rows
 
 _COLUMNS: Final = "digest, identity_key, address, entry, bound_at, expires_at, delivered_at"

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from bootgrant.approval.audit import ChainedEvent, read_record
 from bootgrant.approval.policy import Conditions, Window, parse_selector
-from bootgrant.ports.assignment_store import Assignment
-from bootgrant.ports.audit_log import AuditFilter
-from bootgrant.ports.grant_store import StoreUnavailable
+from bootgrant.ports.audit import AuditFilter
+from bootgrant.ports.decisions import Assignment
+from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.store.people.rows import Value
 from bootgrant.wire.identity import MachineIdentity
 

@@ -6,7 +6,7 @@ import fcntl
 import os
 from pathlib import Path
 
-from bootgrant.ports.grant_store import StoreUnavailable
+from bootgrant.ports.grants import StoreUnavailable
 
 
 class FolderLock:

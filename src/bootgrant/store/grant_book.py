@@ -17,8 +17,8 @@ from typing import Final, Protocol
 from bootgrant.approval.audit import AuditEvent
 from bootgrant.approval.grant import Delivery, DeviceGrant, Refusal
 from bootgrant.counting import StoreCounts
-from bootgrant.ports.audit_log import AuditOf
-from bootgrant.ports.grant_store import Census, GrantRule, StoreUnavailable, UserCodeTaken
+from bootgrant.ports.audit import AuditOf
+from bootgrant.ports.grants import Census, GrantRule, StoreUnavailable, UserCodeTaken
 from bootgrant.store.changes import ChangeBoard
 from bootgrant.store.grant_index import GrantIndex
 from bootgrant.store.steps import count_step
@@ -58,7 +58,7 @@ class Journal(Protocol):
 
 
 class GrantBook:
-    """ports.grant_store.GrantStore. ``index`` holds what the journal kept from before."""
+    """ports.grants.GrantStore. ``index`` holds what the journal kept from before."""
 
     def __init__(self, index: GrantIndex, journal: Journal, counts: StoreCounts | None = None) -> None:
         self._index = index

@@ -10,7 +10,7 @@ from typing import Any
 from yoyo import read_migrations
 from yoyo.migrations import MigrationList
 
-from bootgrant.ports.grant_store import StoreUnavailable
+from bootgrant.ports.grants import StoreUnavailable
 
 
 @contextmanager

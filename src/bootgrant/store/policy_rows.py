@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from bootgrant.approval.policy import Window
-from bootgrant.ports.assignment_store import Assignment
+from bootgrant.ports.decisions import Assignment
 from bootgrant.store.decision_rows import ASSIGNMENT, WINDOW, assignment_from, assignment_row, window_from, window_row
 from bootgrant.store.people.rows import Rows
 from bootgrant.wire.identity import MachineIdentity
@@ -29,7 +29,7 @@ _GIVE_BACK: Final = "UPDATE windows SET used = used - 1 WHERE window_id = ? AND 
 
 
 class AssignmentRows:
-    """ports.assignment_store.AssignmentStore."""
+    """ports.decisions.AssignmentStore."""
 
     def __init__(self, rows: Rows) -> None:
         self._rows = rows
@@ -50,7 +50,7 @@ class AssignmentRows:
 
 
 class WindowRows:
-    """ports.window_store.WindowStore. A place is taken by one conditional statement, so servers share the count."""
+    """ports.decisions.WindowStore. A place is taken by one conditional statement, so servers share the count."""
 
     def __init__(self, rows: Rows) -> None:
         self._rows = rows

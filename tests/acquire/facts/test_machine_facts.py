@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bootgrant.acquire.cmdline.kernel_cmdline import parse_cmdline
+from bootgrant.acquire.cmdline.url_template import VARIABLES
 from bootgrant.acquire.errors import BadParameter
 from bootgrant.acquire.facts import Absent, Fact, MachineFacts
-from bootgrant.acquire.kernel_cmdline import parse_cmdline
-from bootgrant.acquire.url_template import VARIABLES
 from support.machines import FakeMachine
 from support.vectors import vectors
 

@@ -6,9 +6,9 @@ import time
 
 import pytest
 
+from bootgrant.acquire.http.transport import Response, Transport
 from bootgrant.acquire.talos.flow import GoError
 from bootgrant.acquire.talos.go_http import Call, DeadlineError, send
-from bootgrant.acquire.transport import Response, Transport
 from support.answering_server import AnsweringServer, Asked, http
 
 TOKEN = ("Authorization", "Bearer s3cret")

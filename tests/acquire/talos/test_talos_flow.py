@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from bootgrant.acquire.device_flow import OutOfStepError
-from bootgrant.acquire.flow_values import (
+from bootgrant.acquire.flow.device_flow import OutOfStepError
+from bootgrant.acquire.flow.values import (
     NEVER,
     Broken,
     ClientAuth,

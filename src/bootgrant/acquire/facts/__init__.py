@@ -11,12 +11,12 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from bootgrant.acquire.cmdline.kernel_cmdline import KernelCmdline
+from bootgrant.acquire.cmdline.url_template import VARIABLES
 from bootgrant.acquire.errors import BadParameter
 from bootgrant.acquire.facts import hostname, network, smbios
 from bootgrant.acquire.facts.fact import Absent, Fact
-from bootgrant.acquire.kernel_cmdline import KernelCmdline
-from bootgrant.acquire.netlink import Events, Topic
-from bootgrant.acquire.url_template import VARIABLES
+from bootgrant.acquire.facts.netlink import Events, Topic
 from bootgrant.wire.go_text import quote
 
 __all__ = ["Absent", "Fact", "MachineFacts", "check_names"]

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from bootgrant.acquire.cmdline.kernel_cmdline import KernelCmdline
 from bootgrant.acquire.facts.fact import Absent, Fact, read_small
-from bootgrant.acquire.kernel_cmdline import KernelCmdline
 
 # Where DHCP clients leave the name they were given: systemd-networkd, initramfs-tools (ipconfig), dhclient, udhcpc.
 _LEASES = (

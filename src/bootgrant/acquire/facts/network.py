@@ -10,8 +10,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from bootgrant.acquire import netlink
 from bootgrant.acquire.errors import TimedOut
+from bootgrant.acquire.facts import netlink
 from bootgrant.acquire.facts.fact import Absent, Fact, read_small
 from bootgrant.wire.identity import canonical_mac
 

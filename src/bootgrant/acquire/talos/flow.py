@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from bootgrant.acquire.device_flow import OutOfStepError
 from bootgrant.acquire.errors import AcquireError, ExitStatus
-from bootgrant.acquire.flow_values import (
+from bootgrant.acquire.flow.device_flow import OutOfStepError
+from bootgrant.acquire.flow.values import (
     NEVER,
     Action,
     Broken,

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import urljoin
 
-from bootgrant.acquire.dial import TransportError, Trouble
-from bootgrant.acquire.endpoint import DEFAULT_PORTS, Endpoint
-from bootgrant.acquire.flow_values import NEVER
-from bootgrant.acquire.provider import basic
+from bootgrant.acquire.flow.provider import basic
+from bootgrant.acquire.flow.values import NEVER
+from bootgrant.acquire.http.dial import TransportError, Trouble
+from bootgrant.acquire.http.endpoint import DEFAULT_PORTS, Endpoint
+from bootgrant.acquire.http.transport import CertificateError, Headers, Request, Response, Transport
 from bootgrant.acquire.talos.flow import GoError
-from bootgrant.acquire.transport import CertificateError, Headers, Request, Response, Transport
 from bootgrant.wire.go_text import quote
 from bootgrant.wire.go_url import GoUrl, UrlError, parse_url
 

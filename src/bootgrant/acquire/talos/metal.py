@@ -9,23 +9,23 @@ from collections.abc import Mapping
 from typing import Final
 
 from bootgrant.acquire.clock import Clock, SystemClock
+from bootgrant.acquire.cmdline.kernel_cmdline import KernelCmdline
+from bootgrant.acquire.cmdline.settings import ConfigKind, OAuthSettings, Settings, read_settings
+from bootgrant.acquire.cmdline.url_template import populate, wanted_variables
 from bootgrant.acquire.console import Console
-from bootgrant.acquire.dial import TransportError
-from bootgrant.acquire.driver import authorize
-from bootgrant.acquire.early_trust import trusted_roots
-from bootgrant.acquire.endpoint import EndpointError, parse_endpoint
 from bootgrant.acquire.errors import AcquireError, BadParameter, NoConfigSource
 from bootgrant.acquire.facts import MachineFacts
-from bootgrant.acquire.kernel_cmdline import KernelCmdline
+from bootgrant.acquire.flow.driver import authorize
+from bootgrant.acquire.http.dial import TransportError
+from bootgrant.acquire.http.early_trust import trusted_roots
+from bootgrant.acquire.http.endpoint import EndpointError, parse_endpoint
+from bootgrant.acquire.http.transport import Transport
 from bootgrant.acquire.options import Options
-from bootgrant.acquire.settings import ConfigKind, OAuthSettings, Settings, read_settings
 from bootgrant.acquire.sinks import Sink
 from bootgrant.acquire.sources import decode_inline, read_file_url, read_metal_iso
 from bootgrant.acquire.talos.flow import GoError, GoPanicError, TalosFlow
 from bootgrant.acquire.talos.go_http import Call, DeadlineError, send
 from bootgrant.acquire.talos.provider import TalosProvider, header_of
-from bootgrant.acquire.transport import Transport
-from bootgrant.acquire.url_template import populate, wanted_variables
 from bootgrant.wire.go_text import quote, quote_list
 from bootgrant.wire.secret import Secret
 

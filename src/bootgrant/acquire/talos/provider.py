@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from bootgrant.acquire.dial import TransportError
-from bootgrant.acquire.flow_values import (
+from bootgrant.acquire.cmdline.settings import OAuthSettings
+from bootgrant.acquire.flow.provider import MAX_ANSWER, basic
+from bootgrant.acquire.flow.values import (
     Broken,
     ClientAuth,
     CodesArrived,
@@ -20,8 +21,8 @@ from bootgrant.acquire.flow_values import (
     RequestCodes,
     TokenArrived,
 )
-from bootgrant.acquire.provider import MAX_ANSWER, basic
-from bootgrant.acquire.settings import OAuthSettings
+from bootgrant.acquire.http.dial import TransportError
+from bootgrant.acquire.http.transport import Response, Transport
 from bootgrant.acquire.talos.flow import GoError
 from bootgrant.acquire.talos.go_http import Call, DeadlineError, send
 from bootgrant.acquire.talos.go_json import (
@@ -31,7 +32,6 @@ from bootgrant.acquire.talos.go_json import (
     string_field,
     unmarshal_object,
 )
-from bootgrant.acquire.transport import Response, Transport
 from bootgrant.wire.device_flow import (
     FORM_TYPE,
     AccessToken,

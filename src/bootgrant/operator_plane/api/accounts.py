@@ -6,12 +6,11 @@ import logging
 
 from bootgrant.approval.operators import VIA_ADMIN_SOCKET, BadLabel, Kind, Label, Role, parse_labels
 from bootgrant.operator_plane.api.call import AccountsCall, Call, Json, Told, refused
-from bootgrant.ports.api_token_store import ApiToken
-from bootgrant.ports.operator_store import Operator
+from bootgrant.ports.people import ApiToken, Operator
 from bootgrant.wire.secret import Secret
-from bootgrant.workflows.api_tokens import TokenRefused
-from bootgrant.workflows.audit_events import operator_changed, token_changed
-from bootgrant.workflows.manage_operators import NewPassword, OperatorRefused
+from bootgrant.workflows.people.api_tokens import TokenRefused
+from bootgrant.workflows.people.manage_operators import NewPassword, OperatorRefused
+from bootgrant.workflows.record.audit_events import operator_changed, token_changed
 
 log = logging.getLogger("bootgrant.operators")
 

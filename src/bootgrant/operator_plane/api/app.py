@@ -29,10 +29,10 @@ from bootgrant.operator_plane.api.openapi import PATH, document
 from bootgrant.operator_plane.api.route import ApiRoute
 from bootgrant.operator_plane.api.shapes import Schema
 from bootgrant.operator_plane.permissions import LEAST_ROLE, Permission, UndeclaredRoute, is_allowed, permission_of
-from bootgrant.ports.grant_store import StoreUnavailable
+from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.wire.admin_socket import USER_HEADER
 from bootgrant.wire.secret import Secret
-from bootgrant.workflows.decide_grant import one_line
+from bootgrant.workflows.decide.decide_grant import one_line
 
 log = logging.getLogger("bootgrant.operators")
 

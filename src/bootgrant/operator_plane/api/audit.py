@@ -7,7 +7,7 @@ from typing import Final
 
 from bootgrant.approval.audit import AuditKind, exported
 from bootgrant.operator_plane.api.call import Call, Told
-from bootgrant.ports.audit_log import AuditFilter
+from bootgrant.ports.audit import AuditFilter
 from bootgrant.wire.identity import MachineIdentity
 
 MOST_LISTED: Final = 500

@@ -8,15 +8,15 @@ from typing import Any, Generic, TypeVar
 
 from bootgrant.approval.operators import Actor
 from bootgrant.operator_plane.shown_setting import ShownSetting
-from bootgrant.ports.audit_log import AuditLog
-from bootgrant.ports.clock import Clock
-from bootgrant.ports.config_source import ConfigSource, WatchedSource
-from bootgrant.ports.grant_store import GrantStore
-from bootgrant.workflows.api_tokens import ApiTokens
-from bootgrant.workflows.arm_window import ArmWindow
-from bootgrant.workflows.assign_machine import AssignMachine
-from bootgrant.workflows.decide_grant import DecideGrant
-from bootgrant.workflows.manage_operators import ManageOperators
+from bootgrant.ports.audit import AuditLog
+from bootgrant.ports.configurations import ConfigSource, WatchedSource
+from bootgrant.ports.grants import GrantStore
+from bootgrant.ports.time import Clock
+from bootgrant.workflows.decide.arm_window import ArmWindow
+from bootgrant.workflows.decide.assign_machine import AssignMachine
+from bootgrant.workflows.decide.decide_grant import DecideGrant
+from bootgrant.workflows.people.api_tokens import ApiTokens
+from bootgrant.workflows.people.manage_operators import ManageOperators
 
 Json = dict[str, Any]
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bootgrant.approval.history import Past
-from bootgrant.ports.config_source import MachineEntry
-from bootgrant.workflows.grant_cards import GrantCard
+from bootgrant.ports.configurations import MachineEntry
+from bootgrant.workflows.decide.grant_cards import GrantCard
 
 Json = dict[str, object]
 

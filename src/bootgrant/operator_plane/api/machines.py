@@ -8,10 +8,10 @@ from bootgrant.approval.operators import BadLabel, is_within, parse_labels
 from bootgrant.operator_plane.api.call import Call, Json, Told, refused
 from bootgrant.operator_plane.api.grants import entry_json
 from bootgrant.operator_plane.api.requests import UNKNOWN
-from bootgrant.ports.assignment_store import Assignment
-from bootgrant.ports.config_source import ConfigUnavailable
+from bootgrant.ports.configurations import ConfigUnavailable
+from bootgrant.ports.decisions import Assignment
 from bootgrant.wire.identity import MachineIdentity
-from bootgrant.workflows.assign_machine import NotAssigned
+from bootgrant.workflows.decide.assign_machine import NotAssigned
 
 log = logging.getLogger("bootgrant.operators")
 

@@ -11,9 +11,9 @@ from bootgrant.approval.grant import DeviceGrant, GrantState, Refusal
 from bootgrant.approval.operators import BadLabel, is_within, parse_labels
 from bootgrant.operator_plane.api.call import Call, Told, refused
 from bootgrant.operator_plane.api.grants import grant_json, past_json
-from bootgrant.ports.config_source import ConfigUnavailable
-from bootgrant.workflows.decide_grant import NotDecided
-from bootgrant.workflows.grant_cards import GrantCard
+from bootgrant.ports.configurations import ConfigUnavailable
+from bootgrant.workflows.decide.decide_grant import NotDecided
+from bootgrant.workflows.decide.grant_cards import GrantCard
 
 log = logging.getLogger("bootgrant.operators")
 

@@ -12,8 +12,8 @@ from starlette.responses import RedirectResponse, Response
 from bootgrant.approval.audit import AuditEvent, AuditKind
 from bootgrant.approval.operators import VIA_BREAK_GLASS, Actor
 from bootgrant.operator_plane.visit import STAGE_PAGES, Visit
-from bootgrant.ports.operator_store import Stage
-from bootgrant.workflows.sign_in import Begun
+from bootgrant.ports.people import Stage
+from bootgrant.workflows.people.sign_in import Begun
 
 log = logging.getLogger("bootgrant.operators")
 

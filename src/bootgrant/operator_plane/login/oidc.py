@@ -19,7 +19,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from bootgrant.approval.claims import Claims, RoleRule, values_of
-from bootgrant.ports.identity_provider import Person, ProviderDown, ProviderSettings, ProviderWrong, Request
+from bootgrant.ports.providers import ProviderDown, ProviderPerson, ProviderSettings, ProviderWrong, Request
 from bootgrant.trust import client_context
 from bootgrant.wire.secret import Secret
 
@@ -60,7 +60,7 @@ class _Known:
 
 
 class OidcProvider:
-    """ports.identity_provider.IdentityProvider. ``now`` is Unix time, ``steady`` never jumps; both in seconds."""
+    """ports.providers.IdentityProvider. ``now`` is Unix time, ``steady`` never jumps; both in seconds."""
 
     def __init__(self, settings: ProviderSettings, now: Callable[[], float], steady: Callable[[], float]) -> None:
         self._settings = settings
@@ -94,7 +94,7 @@ class OidcProvider:
             )
         return str(url)
 
-    async def person(self, request: Request, code: str, issuer: str) -> Person:
+    async def person(self, request: Request, code: str, issuer: str) -> ProviderPerson:
         metadata = await self._metadata()
         tells_issuer = metadata.get("authorization_response_iss_parameter_supported") is True
         if (issuer or tells_issuer) and issuer != self._settings.issuer:
@@ -119,7 +119,7 @@ class OidcProvider:
             claims = await self._checked(metadata, id_token, request)
             claims = await self._with_userinfo(metadata, client, claims)
         when = claims.get("auth_time")
-        return Person(
+        return ProviderPerson(
             self._settings.issuer,
             str(claims["sub"]),
             claims,

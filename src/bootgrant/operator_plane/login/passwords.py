@@ -16,7 +16,7 @@ _AT_ONCE: Final = 2
 
 
 class Argon2Hasher:
-    """ports.password_hasher.PasswordHasher. Hashes run in threads, two at once; the others wait their turn."""
+    """ports.people.PasswordHasher. Hashes run in threads, two at once; the others wait their turn."""
 
     def __init__(self) -> None:
         self._argon2 = PasswordHasher()

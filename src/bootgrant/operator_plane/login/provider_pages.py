@@ -7,7 +7,7 @@ from starlette.responses import Response
 from bootgrant.approval.operators import via_oidc
 from bootgrant.operator_plane.login.sealing import unseal
 from bootgrant.operator_plane.visit import Visit
-from bootgrant.ports.identity_provider import IdentityProvider, ProviderDown, ProviderWrong
+from bootgrant.ports.providers import IdentityProvider, ProviderDown, ProviderWrong
 
 
 async def signed_out_page(visit: Visit) -> Response | None:

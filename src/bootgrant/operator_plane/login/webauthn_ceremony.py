@@ -26,8 +26,7 @@ from webauthn.helpers.structs import (
 )
 
 from bootgrant.operator_plane.host import USUAL_PORTS, origin_of
-from bootgrant.ports.passkey_ceremony import MadePasskey, ShownPasskey
-from bootgrant.ports.passkey_store import Passkey
+from bootgrant.ports.people import MadePasskey, Passkey, ShownPasskey
 
 _TIME_LIMIT: Final = 5 * 60 * 1000
 """Milliseconds that the browser waits for the person; the challenge lives as long."""
@@ -37,7 +36,7 @@ _BAD: Final = (WebAuthnException, ValueError, KeyError, TypeError, RecursionErro
 
 
 class WebAuthnCeremony:
-    """ports.passkey_ceremony.PasskeyCeremony for the pages at ``public_url``; ``origin`` as browsers write it."""
+    """ports.people.PasskeyCeremony for the pages at ``public_url``; ``origin`` as browsers write it."""
 
     def __init__(self, public_url: str) -> None:
         scheme, host, port = origin_of(public_url) or ("https", "", None)

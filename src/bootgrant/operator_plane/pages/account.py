@@ -12,8 +12,8 @@ from starlette.responses import RedirectResponse, Response
 from bootgrant.approval.operators import Kind
 from bootgrant.operator_plane.pages import passkey, tokens
 from bootgrant.operator_plane.visit import Visit, signed_in, who_is
-from bootgrant.ports.operator_store import Session
-from bootgrant.workflows.audit_events import operator_changed
+from bootgrant.ports.people import Session
+from bootgrant.workflows.record.audit_events import operator_changed
 
 log = logging.getLogger("bootgrant.operators")
 

@@ -14,7 +14,7 @@ from bootgrant.approval.evidence import Verdict
 from bootgrant.operator_plane.pages.machine_view import claimed_name
 from bootgrant.operator_plane.visit import Visit
 from bootgrant.operator_plane.wording import text
-from bootgrant.ports.audit_log import AuditFilter
+from bootgrant.ports.audit import AuditFilter
 
 _PAGE: Final = 50
 _LENGTH: Final = 100

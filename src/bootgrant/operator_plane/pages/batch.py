@@ -14,7 +14,7 @@ from bootgrant.operator_plane.pages.queue import filter_of
 from bootgrant.operator_plane.pages.queue_view import clean_rows
 from bootgrant.operator_plane.visit import Visit, signed_in
 from bootgrant.operator_plane.wording import text
-from bootgrant.workflows.grant_cards import GrantCard
+from bootgrant.workflows.decide.grant_cards import GrantCard
 
 log = logging.getLogger("bootgrant.operators")
 

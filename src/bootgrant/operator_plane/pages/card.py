@@ -24,10 +24,10 @@ from bootgrant.operator_plane.pages.machine_view import (
 from bootgrant.operator_plane.pages.outcome import outcome_of
 from bootgrant.operator_plane.visit import Visit, signed_in
 from bootgrant.operator_plane.wording import text
-from bootgrant.ports.config_source import ConfigUnavailable
-from bootgrant.workflows.audit_events import decision_of
-from bootgrant.workflows.grant_cards import GrantCard
-from bootgrant.workflows.watch_requests import request_version
+from bootgrant.ports.configurations import ConfigUnavailable
+from bootgrant.workflows.decide.grant_cards import GrantCard
+from bootgrant.workflows.decide.watch_requests import request_version
+from bootgrant.workflows.record.audit_events import decision_of
 
 TYPED: Final = "typed"
 """The query parameter with which a typed code leads to its card."""

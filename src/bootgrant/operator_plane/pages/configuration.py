@@ -7,7 +7,7 @@ from starlette.responses import Response
 from bootgrant.operator_plane import trouble
 from bootgrant.operator_plane.visit import Visit
 from bootgrant.operator_plane.wording import text
-from bootgrant.ports.config_source import ConfigUnavailable
+from bootgrant.ports.configurations import ConfigUnavailable
 
 
 async def show(visit: Visit) -> Response:

@@ -14,10 +14,10 @@ from bootgrant.operator_plane.pages.card import Typed, card_page
 from bootgrant.operator_plane.pages.machine_view import hidden_code
 from bootgrant.operator_plane.visit import Visit, sign_in_again_first, signed_in
 from bootgrant.operator_plane.wording import text
-from bootgrant.workflows.assign_machine import NotAssigned
-from bootgrant.workflows.attempts import address_key, name_key
-from bootgrant.workflows.decide_grant import NotDecided
-from bootgrant.workflows.grant_cards import GrantCard
+from bootgrant.workflows.decide.assign_machine import NotAssigned
+from bootgrant.workflows.decide.decide_grant import NotDecided
+from bootgrant.workflows.decide.grant_cards import GrantCard
+from bootgrant.workflows.limits.attempts import address_key, name_key
 
 log = logging.getLogger("bootgrant.operators")
 

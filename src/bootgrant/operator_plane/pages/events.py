@@ -11,8 +11,8 @@ from typing import Final
 from starlette.responses import Response, StreamingResponse
 
 from bootgrant.operator_plane.visit import Visit
-from bootgrant.ports.grant_store import StoreUnavailable
-from bootgrant.workflows.watch_requests import Watch
+from bootgrant.ports.grants import StoreUnavailable
+from bootgrant.workflows.decide.watch_requests import Watch
 
 _PATIENCE: Final = 15.0
 """Seconds without news after which a comment is sent: proxies and browsers give up on silence, and a session may

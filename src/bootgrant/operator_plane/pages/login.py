@@ -16,9 +16,9 @@ from bootgrant.operator_plane.login.arrival import arrive, local_path, note, not
 from bootgrant.operator_plane.login.provider_pages import provider_of, signed_out_page
 from bootgrant.operator_plane.visit import Visit, who_is
 from bootgrant.operator_plane.wording import text
-from bootgrant.ports.challenge_store import Purpose
+from bootgrant.ports.people import Purpose
 from bootgrant.wire.secret import Secret
-from bootgrant.workflows.sign_in import Begun, NotSignedIn, SignInRefused
+from bootgrant.workflows.people.sign_in import Begun, NotSignedIn, SignInRefused
 
 log = logging.getLogger("bootgrant.operators")
 

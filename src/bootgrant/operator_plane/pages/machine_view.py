@@ -8,9 +8,9 @@ from typing import Final
 
 from bootgrant.approval.evidence import Verdict
 from bootgrant.operator_plane.wording import counted, text, texts
-from bootgrant.ports.config_source import MachineEntry
+from bootgrant.ports.configurations import MachineEntry
 from bootgrant.wire.identity import MachineIdentity
-from bootgrant.workflows.grant_cards import GrantCard
+from bootgrant.workflows.decide.grant_cards import GrantCard
 
 _NAMED_BY: Final = ("serial", "hostname", "mac", "uuid")
 _HIDDEN: Final = "····"

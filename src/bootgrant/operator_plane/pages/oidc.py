@@ -11,7 +11,7 @@ from bootgrant.operator_plane import trouble
 from bootgrant.operator_plane.login.arrival import arrive, local_path, note_refused
 from bootgrant.operator_plane.pages.login import too_many
 from bootgrant.operator_plane.visit import Visit
-from bootgrant.workflows.oidc_sign_in import Back, OidcRefused
+from bootgrant.workflows.people.oidc_sign_in import Back, OidcRefused
 
 _OF_PEOPLE: Final = frozenset(OidcRefused) - {OidcRefused.UNKNOWN, OidcRefused.DOWN, OidcRefused.LATE}
 """Refusals of somebody; the others are troubles on the way."""

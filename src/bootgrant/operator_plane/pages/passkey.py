@@ -13,12 +13,10 @@ from bootgrant.operator_plane.login.arrival import arrive, local_path, note_refu
 from bootgrant.operator_plane.pages.login import too_many
 from bootgrant.operator_plane.visit import Visit, sign_in_again_first, who_is
 from bootgrant.operator_plane.wording import text
-from bootgrant.ports.challenge_store import Purpose
-from bootgrant.ports.operator_store import Stage
-from bootgrant.ports.passkey_store import Passkey
-from bootgrant.workflows.audit_events import operator_changed
-from bootgrant.workflows.passkeys import PasskeyRefused, Passkeys
-from bootgrant.workflows.sign_in import Begun, NotSignedIn
+from bootgrant.ports.people import Passkey, Purpose, Stage
+from bootgrant.workflows.people.passkeys import PasskeyRefused, Passkeys
+from bootgrant.workflows.people.sign_in import Begun, NotSignedIn
+from bootgrant.workflows.record.audit_events import operator_changed
 
 log = logging.getLogger("bootgrant.operators")
 

@@ -7,8 +7,8 @@ from starlette.responses import Response
 from bootgrant.approval.audit import AuditKind
 from bootgrant.operator_plane.pages.queue_view import Filter, read_filter, view_of
 from bootgrant.operator_plane.visit import Visit, signed_in
-from bootgrant.ports.audit_log import AuditFilter
-from bootgrant.workflows.watch_requests import queue_version
+from bootgrant.ports.audit import AuditFilter
+from bootgrant.workflows.decide.watch_requests import queue_version
 
 
 async def show(visit: Visit) -> Response:

@@ -18,7 +18,7 @@ from bootgrant.operator_plane.pages.machine_view import (
     why_of,
 )
 from bootgrant.operator_plane.wording import text
-from bootgrant.workflows.grant_cards import GrantCard
+from bootgrant.workflows.decide.grant_cards import GrantCard
 
 PAGE: Final = 50
 _WORDS: Final = 100

@@ -11,9 +11,9 @@ from bootgrant.approval.operators import BadLabel, Kind, Role, parse_labels
 from bootgrant.operator_plane import trouble
 from bootgrant.operator_plane.visit import Visit, sign_in_again_first, signed_in, who_is
 from bootgrant.operator_plane.wording import sentence
-from bootgrant.ports.api_token_store import ApiToken
-from bootgrant.workflows.api_tokens import NewToken, TokenRefused
-from bootgrant.workflows.audit_events import token_changed
+from bootgrant.ports.people import ApiToken
+from bootgrant.workflows.people.api_tokens import NewToken, TokenRefused
+from bootgrant.workflows.record.audit_events import token_changed
 
 log = logging.getLogger("bootgrant.operators")
 

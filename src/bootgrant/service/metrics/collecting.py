@@ -15,13 +15,13 @@ from prometheus_client.registry import Collector
 
 from bootgrant import __version__
 from bootgrant.counting import Durations, NoticeCounts, RequestCounts
-from bootgrant.ports.clock import Clock
-from bootgrant.ports.config_source import WatchedSource
+from bootgrant.ports.configurations import WatchedSource
 from bootgrant.ports.database import Database
-from bootgrant.ports.grant_store import Census, StoreUnavailable
+from bootgrant.ports.grants import Census, StoreUnavailable
+from bootgrant.ports.time import Clock
 from bootgrant.providers.asking import Provider
 from bootgrant.service.metrics import table
-from bootgrant.workflows.held_polls import HeldPolls
+from bootgrant.workflows.limits.held_polls import HeldPolls
 
 log = logging.getLogger("bootgrant")
 _LIMIT: Final = 5.0

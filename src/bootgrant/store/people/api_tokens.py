@@ -1,4 +1,4 @@
-"""ports.api_token_store.ApiTokenStore as rows."""
+"""ports.people.ApiTokenStore as rows."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from bootgrant.approval.operators import Role
-from bootgrant.ports.api_token_store import ApiToken
+from bootgrant.ports.people import ApiToken
 from bootgrant.store.people.operators import labels_of, labels_text
 from bootgrant.store.people.rows import Row, Rows
 
@@ -17,7 +17,7 @@ _ADD: Final = (
 
 
 class ApiTokenRows:
-    """ports.api_token_store.ApiTokenStore."""
+    """ports.people.ApiTokenStore."""
 
     def __init__(self, rows: Rows) -> None:
         self._rows = rows

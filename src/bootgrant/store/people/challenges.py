@@ -1,10 +1,10 @@
-"""ports.challenge_store.ChallengeStore as rows."""
+"""ports.people.ChallengeStore as rows."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from bootgrant.ports.challenge_store import Challenge, Purpose
+from bootgrant.ports.people import Challenge, Purpose
 from bootgrant.store.people.rows import Rows
 
 _PUT: Final = "INSERT INTO challenges (digest, purpose, about, expires_at) VALUES (?, ?, ?, ?)"
@@ -13,7 +13,7 @@ _TAKE: Final = "DELETE FROM challenges WHERE digest = ? AND purpose = ? AND expi
 
 
 class ChallengeRows:
-    """ports.challenge_store.ChallengeStore."""
+    """ports.people.ChallengeStore."""
 
     def __init__(self, rows: Rows) -> None:
         self._rows = rows

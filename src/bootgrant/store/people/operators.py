@@ -1,4 +1,4 @@
-"""ports.operator_store.OperatorStore as rows."""
+"""ports.people.OperatorStore as rows."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from bootgrant.approval.operators import Kind, Label, Role, parse_labels
-from bootgrant.ports.operator_store import Operator, Session, Stage
+from bootgrant.ports.people import Operator, Session, Stage
 from bootgrant.store.people.rows import Row, Rows, Value
 
 OPERATOR_COLUMNS: Final = (
@@ -35,7 +35,7 @@ _END_ALL: Final = "DELETE FROM sessions WHERE operator = ?"
 
 
 class OperatorRows:
-    """ports.operator_store.OperatorStore."""
+    """ports.people.OperatorStore."""
 
     def __init__(self, rows: Rows) -> None:
         self._rows = rows

@@ -1,12 +1,11 @@
-"""ports.passkey_store.PasskeyStore as rows."""
+"""ports.people.PasskeyStore as rows."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Final
 
-from bootgrant.ports.operator_store import Operator
-from bootgrant.ports.passkey_store import Passkey
+from bootgrant.ports.people import Operator, Passkey
 from bootgrant.store.people.operators import OPERATOR_COLUMNS, operator_of
 from bootgrant.store.people.rows import Rows
 
@@ -27,7 +26,7 @@ _REMOVE: Final = "DELETE FROM passkeys WHERE operator = ? AND credential_id = ? 
 
 
 class PasskeyRows:
-    """ports.passkey_store.PasskeyStore."""
+    """ports.people.PasskeyStore."""
 
     def __init__(self, rows: Rows) -> None:
         self._rows = rows

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Final
 
 from bootgrant.approval.audit import AuditEvent, ChainedEvent, Head, chain
-from bootgrant.ports.audit_log import AuditFilter
+from bootgrant.ports.audit import AuditFilter
 from bootgrant.store.decision_rows import AUDIT, PAGE, audit_condition, audit_record, audit_row
 from bootgrant.store.postgres.connections import Connection, Connections, transaction
 from bootgrant.store.postgres.texts import kept
@@ -38,7 +38,7 @@ async def append_events(connection: Connection, events: Iterable[AuditEvent]) ->
 
 
 class PostgresAuditLog:
-    """ports.audit_log.AuditLog on a database that other servers use too."""
+    """ports.audit.AuditLog on a database that other servers use too."""
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections

@@ -9,8 +9,8 @@ from typing import Final
 
 from bootgrant.approval.audit import AuditEvent
 from bootgrant.approval.grant import Delivery, DeviceGrant, Refusal
-from bootgrant.ports.audit_log import AuditOf
-from bootgrant.ports.grant_store import GrantRule, StoreUnavailable
+from bootgrant.ports.audit import AuditOf
+from bootgrant.ports.grants import GrantRule, StoreUnavailable
 from bootgrant.store.postgres import grant_sql as sql
 from bootgrant.store.postgres.audit import append_events
 from bootgrant.store.postgres.connections import UNKNOWN, Connection, Connections, OutcomeUnknown, transaction

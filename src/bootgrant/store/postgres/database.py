@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import psycopg
 from psycopg import AsyncConnection
 
-from bootgrant.ports.grant_store import StoreUnavailable
+from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.store.bindings import BindingRows
 from bootgrant.store.people.api_tokens import ApiTokenRows
 from bootgrant.store.people.challenges import ChallengeRows

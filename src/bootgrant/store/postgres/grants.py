@@ -9,8 +9,8 @@ from functools import partial
 from typing import Any
 
 from bootgrant.approval.grant import REDEEM_GRACE, Delivery, DeviceGrant, Refusal
-from bootgrant.ports.audit_log import AuditOf
-from bootgrant.ports.grant_store import Census, GrantRule
+from bootgrant.ports.audit import AuditOf
+from bootgrant.ports.grants import Census, GrantRule
 from bootgrant.store.grant_index import newest_denial
 from bootgrant.store.postgres import grant_sql as sql
 from bootgrant.store.postgres.batches import Batches
@@ -24,7 +24,7 @@ from bootgrant.wire.identity import MachineIdentity
 
 
 class PostgresGrantStore:
-    """ports.grant_store.GrantStore on a database that other servers use too."""
+    """ports.grants.GrantStore on a database that other servers use too."""
 
     def __init__(self, connections: Connections, watching: Watching, news: News) -> None:
         self._connections = connections

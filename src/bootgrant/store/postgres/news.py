@@ -16,7 +16,7 @@ from typing import Final
 import psycopg
 from psycopg import AsyncConnection, errors
 
-from bootgrant.ports.grant_store import StoreUnavailable
+from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.store.postgres.address import PostgresAddress
 from bootgrant.store.postgres.connections import Connection, Connections, reason_of
 from bootgrant.store.postgres.watching import Watching

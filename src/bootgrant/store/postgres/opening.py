@@ -9,7 +9,7 @@ from typing import Final
 from psycopg import errors
 
 from bootgrant.approval.grant import DeviceGrant, GrantState
-from bootgrant.ports.grant_store import StoreUnavailable, UserCodeTaken
+from bootgrant.ports.grants import StoreUnavailable, UserCodeTaken
 from bootgrant.store.postgres import grant_sql as sql
 from bootgrant.store.postgres.connections import Connection, Connections, transaction
 from bootgrant.store.postgres.news import News

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Final
 
-from bootgrant.ports.outbox import Outgoing
+from bootgrant.ports.notifications import Outgoing
 from bootgrant.store.postgres.connections import Connection, Connections
 
 _TELL: Final = (
@@ -24,7 +24,7 @@ _TAKE: Final = (
 
 
 class PostgresOutbox:
-    """ports.outbox.Outbox on a database that other servers use too."""
+    """ports.notifications.Outbox on a database that other servers use too."""
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any, Final
 
 from bootgrant.approval.audit import AuditEvent, ChainedEvent, Head, chain
-from bootgrant.ports.audit_log import AuditFilter
-from bootgrant.ports.grant_store import StoreUnavailable
+from bootgrant.ports.audit import AuditFilter
+from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.store.decision_rows import AUDIT, PAGE, audit_condition, audit_record, audit_row
 from bootgrant.store.sqlite.writer import Writer
 
@@ -31,7 +31,7 @@ def _head(connection: sqlite3.Connection) -> Head:
 
 
 class SqliteAuditReader:
-    """The reading half of ports.audit_log.AuditLog, on a connection of its own."""
+    """The reading half of ports.audit.AuditLog, on a connection of its own."""
 
     def __init__(self, reader: sqlite3.Connection) -> None:
         self._reader = reader
@@ -58,7 +58,7 @@ class SqliteAuditReader:
 
 
 class SqliteAuditLog(SqliteAuditReader):
-    """ports.audit_log.AuditLog on one SQLite file."""
+    """ports.audit.AuditLog on one SQLite file."""
 
     def __init__(self, writer: Writer, reader: sqlite3.Connection) -> None:
         super().__init__(reader)

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
-from bootgrant.ports.grant_store import StoreUnavailable
+from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.store.bindings import BindingRows
 from bootgrant.store.folder_lock import FolderLock
 from bootgrant.store.grant_book import GrantBook

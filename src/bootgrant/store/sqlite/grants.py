@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from bootgrant.approval.grant import Delivery, DeviceGrant, GrantState
-from bootgrant.ports.grant_store import StoreUnavailable
+from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.store.grant_book import Batch
 from bootgrant.store.grant_index import DENIAL_KEPT, UNASKED
 from bootgrant.store.grant_rows import CHANGING, COLUMNS, FIXED, from_row, to_fixed_values, to_row

@@ -10,7 +10,7 @@ from pathlib import Path
 from yoyo import get_backend
 from yoyo.migrations import MigrationList
 
-from bootgrant.ports.grant_store import StoreUnavailable
+from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.store.migrations import apply_missing, known_migrations, refuse_newer
 
 

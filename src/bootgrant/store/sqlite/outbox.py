@@ -7,8 +7,8 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Final
 
-from bootgrant.ports.grant_store import StoreUnavailable
-from bootgrant.ports.outbox import Outgoing
+from bootgrant.ports.grants import StoreUnavailable
+from bootgrant.ports.notifications import Outgoing
 from bootgrant.store.sqlite.writer import Writer
 
 _TELL: Final = "INSERT OR IGNORE INTO notified (target, grant_id, at) VALUES (?, ?, ?)"
@@ -26,7 +26,7 @@ _TAKE: Final = (
 
 
 class SqliteOutbox:
-    """ports.outbox.Outbox on one SQLite file."""
+    """ports.notifications.Outbox on one SQLite file."""
 
     def __init__(self, writer: Writer, reader: sqlite3.Connection) -> None:
         self._writer = writer

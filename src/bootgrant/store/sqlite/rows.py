@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from bootgrant.ports.grant_store import StoreUnavailable
+from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.store.people.rows import Row, Statement, Value
 from bootgrant.store.sqlite.writer import Writer
 

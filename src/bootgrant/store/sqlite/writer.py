@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from bootgrant.counting import StoreCounts
-from bootgrant.ports.grant_store import StoreUnavailable
+from bootgrant.ports.grants import StoreUnavailable
 
 T = TypeVar("T")
 

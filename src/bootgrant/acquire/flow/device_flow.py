@@ -1,0 +1,301 @@
+"""The conversation with the provider (RFC 8628) as a value that asks for actions; no I/O, no clock, no entropy.
+
+    flow = DeviceFlow.begin(rules, now)
+    while not isinstance(flow.action, Finished | Failed):
+        flow = flow.after(what_happened(flow.action), now, chance)
+
+Each action has few possible events, listed in TRANSITIONS; any other pair is a mistake of the caller. What the flow
+promises: one token request per poll; a code that a person may be typing is kept through every transient error; a code
+that is expired or lost is replaced at once, but not faster than a person could use it; a denial pauses first.
+Times are seconds on one steady clock; ``chance`` is a number in [0, 1) that spreads machines which broke together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from bootgrant.acquire.errors import AcquireError, Denied, ProviderFailed, TimedOut
+from bootgrant.acquire.flow.values import (
+    NEVER,
+    Action,
+    Broken,
+    ClientAuth,
+    CodesArrived,
+    Event,
+    Failed,
+    Finished,
+    Hopeless,
+    PollToken,
+    Refused,
+    RequestCodes,
+    ShowCode,
+    Shown,
+    TokenArrived,
+    Wait,
+    Waited,
+    WhyCodes,
+    WhyWait,
+)
+from bootgrant.wire.device_flow import SLOW_DOWN_STEP, DeviceAuthorization, ErrorCode, OAuthError
+
+REQUEST_LIMIT: Final = 30.0
+"""Seconds for a request that nobody holds."""
+HOLD_LIMIT: Final = 90.0
+"""Seconds that a provider may hold a token request before it answers (bootgrant's own server holds up to 25)."""
+EXPIRY_GRACE: Final = 5.0
+"""Seconds for the last poll, sent when the code expires here: the provider's clock counts, not ours."""
+FIRST_BACKOFF: Final = 0.25
+MAX_BACKOFF: Final = 5.0
+CODE_SPACING: Final = 5.0
+"""Seconds between two requests for codes, doubled while codes keep dying young."""
+MAX_CODE_SPACING: Final = 300.0
+MAX_DENIAL_PAUSE: Final = 600.0
+MAX_RETRY_AFTER: Final = 300.0
+
+# What other providers call the same things.
+_DENIED: Final = frozenset({ErrorCode.ACCESS_DENIED, "authorization_declined"})
+_EXPIRED: Final = frozenset({ErrorCode.EXPIRED_TOKEN, "code_expired"})
+_LOST: Final = frozenset(
+    {ErrorCode.INVALID_GRANT, "bad_verification_code", "incorrect_device_code", "invalid_device_code"}
+)
+# Some (glewlwyd) call a secret that came the wrong way unauthorized_client.
+_WRONG_STYLE: Final = frozenset({ErrorCode.INVALID_CLIENT, ErrorCode.UNAUTHORIZED_CLIENT})
+_BUSY: Final = frozenset({ErrorCode.SERVER_ERROR, ErrorCode.TEMPORARILY_UNAVAILABLE, "rate_limit_exceeded"})
+
+
+class OutOfStepError(RuntimeError):
+    """An event that the action at hand cannot have: a mistake of the caller."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the operator decides. Times in seconds; ``auth`` are the styles to try, in order, one after the other."""
+
+    timeout: float = 3 * 3600.0
+    retry_pause: float = 30.0
+    ask_again_after_denial: bool = True
+    auth: tuple[ClientAuth, ...] = (ClientAuth.NONE,)
+
+
+@dataclass(frozen=True, slots=True)
+class LiveCode:
+    """The code that is out: what it is, when it ends, how often it may be asked about (seconds)."""
+
+    codes: DeviceAuthorization
+    expires_at: float
+    interval: float
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceFlow:
+    """One authorization, from the first request for codes to a token or an error. Make it with ``begin``."""
+
+    rules: Rules
+    ends_at: float
+    action: Action
+    asked_at: float
+    why: WhyCodes = WhyCodes.FIRST
+    code: LiveCode | None = None
+    auth: int = 0
+    polled_at: float = 0.0
+    troubles: int = 0
+    denials: int = 0
+    short_lives: int = 0
+    trouble: AcquireError | None = None
+
+    @classmethod
+    def begin(cls, rules: Rules, now: float) -> DeviceFlow:
+        """A flow whose first action is to ask for codes."""
+        ends_at = now + rules.timeout
+        first = RequestCodes(rules.auth[0], WhyCodes.FIRST, min(now + REQUEST_LIMIT, ends_at))
+        return cls(rules, ends_at, first, asked_at=now)
+
+    def after(self, event: Event, now: float, chance: float = 0.5) -> DeviceFlow:
+        """The flow once ``event`` has come of its action. Raises OutOfStepError for an impossible pair."""
+        step = TRANSITIONS.get((type(self.action), type(event)))
+        if step is None:
+            raise OutOfStepError(f"{type(event).__name__} after {type(self.action).__name__}")
+        return step(self, event, now, chance)
+
+    @property
+    def live(self) -> LiveCode:
+        """The code that is out. Raises OutOfStepError when there is none."""
+        if self.code is None:
+            raise OutOfStepError("no code is out")
+        return self.code
+
+
+def _codes_arrived(flow: DeviceFlow, event: CodesArrived, now: float, _chance: float) -> DeviceFlow:
+    codes = event.codes
+    expires_at = NEVER if codes.expires_in is None else now + codes.expires_in
+    code = LiveCode(codes, expires_at, float(codes.interval))
+    return replace(flow, code=code, troubles=0, trouble=None, action=ShowCode(codes, expires_at))
+
+
+def _shown(flow: DeviceFlow, _event: Shown, now: float, _chance: float) -> DeviceFlow:
+    return _wait(flow, now, flow.live.interval, WhyWait.INTERVAL)
+
+
+def _waited(flow: DeviceFlow, _event: Waited, now: float, _chance: float) -> DeviceFlow:
+    if now >= flow.ends_at:
+        return _fail(flow, _out_of_time(flow))
+    if flow.code is None:
+        return _request_codes(flow, now)
+    ends = flow.code.expires_at
+    if now >= ends + EXPIRY_GRACE or (now >= ends and flow.polled_at >= ends):
+        return _new_code(flow, WhyCodes.EXPIRED, now)
+    return _poll(flow, now)
+
+
+def _token_arrived(flow: DeviceFlow, event: TokenArrived, _now: float, _chance: float) -> DeviceFlow:
+    return replace(flow, action=Finished(event.token))
+
+
+def _codes_refused(flow: DeviceFlow, event: Refused, now: float, chance: float) -> DeviceFlow:
+    error = event.error
+    if error.code in _WRONG_STYLE and flow.auth + 1 < len(flow.rules.auth):
+        return _request_codes(replace(flow, auth=flow.auth + 1), now)
+    if error.code in _BUSY or error.code == ErrorCode.SLOW_DOWN:
+        return _broken(flow, Broken(_refusal(error), answered=True), now, chance)
+    return _fail(flow, _refusal(error))
+
+
+def _poll_refused(flow: DeviceFlow, event: Refused, now: float, chance: float) -> DeviceFlow:
+    error = event.error
+    if error.code == ErrorCode.AUTHORIZATION_PENDING:
+        return _pending(flow, now)
+    if error.code == ErrorCode.SLOW_DOWN:
+        return _slow_down(flow, now)
+    if error.code in _DENIED:
+        return _denied(flow, error, now)
+    if error.code in _EXPIRED:
+        return _new_code(flow, WhyCodes.EXPIRED, now)
+    if _is_lost(error):
+        return _new_code(flow, WhyCodes.LOST, now)
+    if error.code in _WRONG_STYLE and flow.auth + 1 < len(flow.rules.auth):
+        return _poll(replace(flow, auth=flow.auth + 1), now)
+    if error.code in _BUSY:
+        return _broken(flow, Broken(_refusal(error), answered=True), now, chance)
+    return _fail(flow, _refusal(error))
+
+
+def _is_lost(error: OAuthError) -> bool:
+    """Whether the provider does not know the code any more. Dex calls that an invalid request, and says of what."""
+    of_code = error.code == ErrorCode.INVALID_REQUEST and "invalid device code" in error.description.lower()
+    return error.code in _LOST or of_code
+
+
+def _broken(flow: DeviceFlow, event: Broken, now: float, chance: float) -> DeviceFlow:
+    """Back off, with the code kept. A lost connection is tried again soon; an answer counts as a poll.
+
+    A poll that lasted to its limit was held, which is no trouble: nobody has decided yet.
+    """
+    if isinstance(flow.action, PollToken) and now >= flow.action.give_up_at and not event.answered:
+        return _pending(flow, now)
+    pause = min(MAX_BACKOFF, FIRST_BACKOFF * 2.0 ** min(flow.troubles, 16)) * (0.5 + chance / 2)
+    if event.answered and flow.code is not None:
+        pause += flow.code.interval
+    pause = max(pause, min(event.retry_after, MAX_RETRY_AFTER))
+    why = flow.why if flow.code is not None else WhyCodes.AGAIN
+    troubled = replace(flow, troubles=flow.troubles + 1, trouble=event.error, why=why)
+    return _wait(troubled, now, pause, WhyWait.TROUBLE, event.error)
+
+
+def _hopeless(flow: DeviceFlow, event: Hopeless, _now: float, _chance: float) -> DeviceFlow:
+    return _fail(flow, event.error)
+
+
+def _pending(flow: DeviceFlow, now: float) -> DeviceFlow:
+    """A provider that held the request for an interval may be asked again at once."""
+    calm = replace(flow, troubles=0, trouble=None)
+    if now - flow.polled_at >= flow.live.interval or now >= flow.live.expires_at:
+        return _waited(calm, Waited(), now, 0.0)
+    return _wait(calm, now, flow.live.interval, WhyWait.INTERVAL)
+
+
+def _slow_down(flow: DeviceFlow, now: float) -> DeviceFlow:
+    slower = replace(flow.live, interval=flow.live.interval + SLOW_DOWN_STEP)
+    return _wait(replace(flow, code=slower, troubles=0, trouble=None), now, slower.interval, WhyWait.INTERVAL)
+
+
+def _poll(flow: DeviceFlow, now: float) -> DeviceFlow:
+    code = flow.live
+    limit = min(now + HOLD_LIMIT, max(now, code.expires_at) + EXPIRY_GRACE, flow.ends_at)
+    action = PollToken(code.codes.device_code, flow.rules.auth[flow.auth], limit)
+    return replace(flow, action=action, polled_at=now)
+
+
+def _request_codes(flow: DeviceFlow, now: float) -> DeviceFlow:
+    limit = min(now + REQUEST_LIMIT, flow.ends_at)
+    return replace(flow, action=RequestCodes(flow.rules.auth[flow.auth], flow.why, limit), asked_at=now)
+
+
+def _new_code(flow: DeviceFlow, why: WhyCodes, now: float) -> DeviceFlow:
+    """Ask for another code: at once, unless the last one died before anybody could have typed it."""
+    died_young = now - flow.asked_at < CODE_SPACING
+    spacing = min(MAX_CODE_SPACING, CODE_SPACING * 2.0 ** min(flow.short_lives, 16))
+    short_lives = flow.short_lives + 1 if died_young else 0
+    fresh = replace(flow, code=None, why=why, short_lives=short_lives, troubles=0, trouble=None)
+    if not died_young:
+        return _request_codes(fresh, now)
+    return _wait(fresh, now, flow.asked_at + spacing - now, WhyWait.SPACING)
+
+
+def _denied(flow: DeviceFlow, refusal: OAuthError, now: float) -> DeviceFlow:
+    said = f" ({refusal.description})" if refusal.description else ""
+    where = flow.live.codes.verification_uri
+    error = Denied(f"a person denied this machine{said}", f"ask whoever approves machines at {where}")
+    pause = min(MAX_DENIAL_PAUSE, flow.rules.retry_pause * 2.0 ** min(flow.denials, 16))
+    if not flow.rules.ask_again_after_denial or now + pause >= flow.ends_at:
+        return _fail(flow, error)
+    pausing = replace(flow, code=None, why=WhyCodes.DENIED, denials=flow.denials + 1, trouble=error)
+    return _wait(pausing, now, pause, WhyWait.DENIED, error)
+
+
+def _wait(flow: DeviceFlow, now: float, pause: float, why: WhyWait, error: AcquireError | None = None) -> DeviceFlow:
+    """Pause, but not past the end of the flow, nor past the moment of the last poll of a code."""
+    until = min(now + pause, flow.ends_at)
+    if flow.code is not None and now < flow.code.expires_at:
+        until = min(until, flow.code.expires_at)
+    return replace(flow, action=Wait(until, why, error))
+
+
+def _fail(flow: DeviceFlow, error: AcquireError) -> DeviceFlow:
+    return replace(flow, action=Failed(error))
+
+
+def _out_of_time(flow: DeviceFlow) -> AcquireError:
+    if flow.trouble is not None:
+        return flow.trouble
+    return TimedOut("nobody approved this machine in time", "start again, and approve the code while it is shown")
+
+
+def _refusal(error: OAuthError) -> ProviderFailed:
+    advice: Mapping[str, str] = {
+        ErrorCode.INVALID_CLIENT: "check talos.config.oauth.client_id and client_secret against the provider",
+        ErrorCode.UNAUTHORIZED_CLIENT: "allow the device flow for this client at the provider",
+        ErrorCode.UNSUPPORTED_GRANT_TYPE: "turn the device flow on at the provider",
+        ErrorCode.INVALID_SCOPE: "check talos.config.oauth.scope against the provider",
+        ErrorCode.INVALID_REQUEST: "check the talos.config.oauth parameters: the provider misses or dislikes one",
+    }
+    return ProviderFailed(
+        f"the provider refuses ({error})", advice.get(error.code, "look at the provider's log for this request")
+    )
+
+
+_Step = Callable[[DeviceFlow, Any, float, float], DeviceFlow]
+
+TRANSITIONS: Final[Mapping[tuple[type[Action], type[Event]], _Step]] = {
+    (RequestCodes, CodesArrived): _codes_arrived,
+    (RequestCodes, Refused): _codes_refused,
+    (RequestCodes, Broken): _broken,
+    (RequestCodes, Hopeless): _hopeless,
+    (ShowCode, Shown): _shown,
+    (Wait, Waited): _waited,
+    (PollToken, TokenArrived): _token_arrived,
+    (PollToken, Refused): _poll_refused,
+    (PollToken, Broken): _broken,
+    (PollToken, Hopeless): _hopeless,
+}

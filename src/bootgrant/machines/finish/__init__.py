@@ -1,0 +1,1 @@
+"""From layers to bytes: templates, rendering, validation, redaction, annotation."""

@@ -1,0 +1,1 @@
+"""`machines.yaml`: entries, patterns, selection, and which files the layers of an entry are."""

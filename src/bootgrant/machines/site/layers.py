@@ -1,0 +1,152 @@
+"""Which files the layers of an entry are, in which order, in the tree of files that a source holds.
+
+A layer is a file, or a folder whose files are taken in the order of their names (folders in it are layers of their
+own). What a file is stands in the end of its name: ``10-net.yaml``, ``10-net.yaml.j2`` (a template),
+``secrets.yaml.age`` (encrypted), ``secrets.yaml.j2.age`` (both).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from bootgrant.machines.site.findings import Finding, error, warning
+from bootgrant.machines.site.model import MODEL, MODELS, Entry, Schema
+
+_STRUCTURED: Final = (".yaml", ".yml", ".json")
+_KINDS: Final[Mapping[Schema, tuple[str, ...]]] = {
+    Schema.TALOS: _STRUCTURED,
+    Schema.YAML: _STRUCTURED,
+    Schema.JSON: _STRUCTURED,
+    Schema.CLOUD_CONFIG: (*_STRUCTURED, ".cfg"),
+    Schema.IGNITION: (*_STRUCTURED, ".ign"),
+    Schema.TEXT: (),
+}
+_NOT_READ: Final = (".md", ".example", ".bak", ".orig", ".swp", ".tmp", "~", "#")
+
+
+@dataclass(frozen=True, slots=True)
+class LayerFile:
+    """A file of a layer; ``path`` as in the tree."""
+
+    path: str
+
+    @property
+    def is_encrypted(self) -> bool:
+        return self.path.endswith(".age")
+
+    @property
+    def is_template(self) -> bool:
+        return self.path.removesuffix(".age").endswith(".j2")
+
+    @property
+    def plain_name(self) -> str:
+        """What the name would be without encryption and template."""
+        return self.path.removesuffix(".age").removesuffix(".j2")
+
+
+class Listing:
+    """The paths of a tree, by folder."""
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        self._folders: dict[str, list[str]] = {}
+        self.paths = frozenset(paths)
+        for path in sorted(self.paths):
+            self._folders.setdefault(path.rpartition("/")[0], []).append(path)
+
+    def files(self, layer: str) -> list[str] | None:
+        """The files that a layer's name means, None when there is neither such a file nor such a folder."""
+        if layer in self.paths:
+            return [layer]
+        if layer in self._folders:
+            return self._folders[layer]
+        folder, _, name = layer.rpartition("/")
+        near = [path for path in self._folders.get(folder, ()) if _stem(path) == name]
+        return near if len(near) == 1 else None
+
+    def folders(self) -> list[str]:
+        return sorted(folder for folder in self._folders if folder)
+
+
+def _stem(path: str) -> str:
+    name = LayerFile(path.rpartition("/")[2]).plain_name
+    return next((name.removesuffix(end) for end in _STRUCTURED if name.endswith(end)), name)
+
+
+def layer_files(entry: Entry, listing: Listing) -> tuple[list[LayerFile], list[Finding]]:
+    """The files of an entry in the order in which they are put together, and what is wrong with its layers."""
+    files: list[LayerFile] = []
+    findings: list[Finding] = []
+    for layer in entry.layers:
+        paths = listing.files(layer.name)
+        if paths is None:
+            if not layer.is_optional:
+                findings.append(_missing(entry, layer.name))
+            continue
+        for path in paths:
+            trouble = _trouble(entry, path, named=path == layer.name)
+            if trouble is not None:
+                findings.append(trouble)
+            elif not path.endswith(_NOT_READ):
+                files.append(LayerFile(path))
+    if not files and not findings:
+        tried = ", ".join(layer.name for layer in entry.layers) or "no layers"
+        told = f"{entry.name} has no file in its layers ({tried}): name them, or put its configuration into one"
+        findings.append(error("no-layers", told, entry.file, entry.line, entry.name))
+    return files, findings
+
+
+def _missing(entry: Entry, layer: str) -> Finding:
+    told = f"the layer {layer} is neither a file nor a folder with files in the machines folder"
+    return error("missing-layer", told, entry.file, entry.line, entry.name)
+
+
+def _trouble(entry: Entry, path: str, *, named: bool) -> Finding | None:
+    file = LayerFile(path)
+    if path.endswith(_NOT_READ):
+        return None
+    if file.plain_name.endswith(".age"):
+        return error(
+            "odd-name", "first encrypted, then a template is not possible: name it .j2.age", path, 0, entry.name
+        )
+    if path.endswith(".tpl"):
+        told = "Go templates are not read: write it for Jinja2, and let its name end in .j2"
+        return error("go-template", told, path, 0, entry.name)
+    kinds = _KINDS[entry.schema]
+    if named or not kinds or file.plain_name.endswith(kinds):
+        return None
+    return error(
+        "odd-name",
+        f"a layer of the kind {entry.schema.value} takes files that end in {', '.join(kinds)} (or .j2, .age behind "
+        "it): rename it, or move it out of the layer",
+        path,
+        0,
+        entry.name,
+    )
+
+
+def unused_layers(entries: Sequence[Entry], listing: Listing) -> list[Finding]:
+    """Files that no entry uses."""
+    used = {path for entry in entries for layer in entry.layers for path in listing.files(layer.name) or ()}
+    left = [path for path in listing.paths - used if not _is_beside(path)]
+    folders: dict[str, list[str]] = {}
+    for path in sorted(left):
+        folders.setdefault(path.rpartition("/")[0], []).append(path)
+    findings = []
+    for folder, paths in folders.items():
+        # A layer that nobody names is told once, not for each of its files.
+        place = paths[0] if len(paths) == 1 or not folder else folder
+        findings.append(warning("unused-layer", "no entry uses it: name it in the layers of one, or remove it", place))
+    return findings
+
+
+def _is_beside(path: str) -> bool:
+    """What may stand in the folder without being a layer."""
+    name = path.rpartition("/")[2]
+    return (
+        path == MODEL
+        or path.startswith(f"{MODELS}/")
+        or name.endswith(_NOT_READ)
+        or name.startswith(("LICENSE", "README"))
+    )

@@ -1,0 +1,294 @@
+"""Strategic merge: a patch's document over the same document of the configuration, by types and rules.
+
+The left value is the configuration's and may be changed in place; the right one is the patch's and is used up. What
+people hardly mean is noted on the way (``surprising``), because only here both sides are known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import Any, assert_never
+
+from bootgrant.machines.talos.container_types import Free, ListOf, MapOf, Pointer, Struct
+from bootgrant.machines.talos.go_types import GoType, Value
+from bootgrant.machines.talos.parts import ComposeError, Reason
+from bootgrant.machines.talos.scalar_types import Choice, Url
+from bootgrant.machines.talos.surprising import Notes
+from bootgrant.machines.talos.tables import Kind, Rule, Strategy
+from bootgrant.machines.yaml.scalars import INT64_MAX
+from bootgrant.wire.go_url import GoUrl
+
+
+@dataclass(slots=True)
+class Place:
+    """Where a merge is: ``rule_path`` as the tables write it, ``shown`` as people read it."""
+
+    rule_path: str = ""
+    shown: str = ""
+
+    def field(self, name: str) -> Place:
+        dot = "." if self.rule_path else ""
+        return Place(f"{self.rule_path}{dot}{name}", f"{self.shown}{dot}{name}")
+
+    def element(self, index: int) -> Place:
+        return Place(self.rule_path + "[]", f"{self.shown}[{index}]")
+
+    def value(self, key: str) -> Place:
+        return Place(self.rule_path + "{}", f"{self.shown}.{key}")
+
+
+@dataclass(slots=True)
+class Merge:
+    """One document of one patch (``part``, from ``line`` on) over one document of the configuration."""
+
+    kind: Kind
+    part: str
+    line: int
+    notes: Notes = field(default_factory=Notes)
+
+    def documents(self, left: Value, right: Value) -> Value:
+        """The merged document. Raises ComposeError (MERGE)."""
+        return self._structs(self.kind.type, left, right, Place())
+
+    def _structs(self, struct: Struct, left: Value, right: Value, place: Place) -> Value:
+        for name, value in right.items():
+            known = struct.fields[name]
+            below = place.field(name)
+            if name in left:
+                left[name] = self._field(known.type, left[name], value, below)
+            else:
+                # Nothing to merge with, but Talos still asks the elements of a keyed list about each other.
+                left[name] = self._into_nothing(known.type, value, below)
+        if place.rule_path in self.kind.cleared_below or not place.rule_path:
+            self._clear(struct, left, right, place)
+        return left
+
+    def _clear(self, struct: Struct, left: Value, right: Value, place: Place) -> None:
+        """Fields whose merge always copies are emptied where the patch does not repeat them."""
+        for name in [name for name in left if name not in right]:
+            known = struct.fields[name]
+            below = place.field(name)
+            rule = self.kind.rules.get(below.rule_path)
+            if rule is not None and rule.strategy is Strategy.OPAQUE_ALWAYS:
+                self.notes.cleared(below.shown, left.pop(name))
+            elif isinstance(known.type, Struct) and below.rule_path in self.kind.cleared_below:
+                self._structs(known.type, left[name], {}, below)
+
+    def _into_nothing(self, type_: GoType, right: Value, place: Place) -> Value:
+        rule = self.kind.rules.get(place.rule_path)
+        if rule is not None and rule.strategy is Strategy.KEYED_MERGE and isinstance(type_, ListOf):
+            return self._keyed_merge(type_, [], right, place, rule)
+        if isinstance(type_, Struct):
+            return self._structs(type_, {}, right, place)
+        return right
+
+    def _field(self, type_: GoType, left: Value, right: Value, place: Place) -> Value:
+        rule = self.kind.rules.get(place.rule_path)
+        if rule is not None:
+            return self._by_rule(rule, type_, left, right, place)
+        match type_:
+            case Pointer():
+                return self._pointers(type_, left, right, place)
+            case Struct():
+                return self._structs(type_, left, right, place)
+            case ListOf():
+                self.notes.appended(place.shown, left, right)
+                return [*left, *right]
+            case MapOf():
+                return self._maps(type_, left, right, place)
+            case Free():
+                return self._free(left, right, place)
+            case Url():
+                return self._urls(left, right, place)
+            case _:
+                return self._scalars(type_, left, right, place)
+
+    def _scalars(self, type_: GoType, left: Value, right: Value, place: Place) -> Value:
+        if not type_.is_zero(right):
+            return right
+        if not type_.is_zero(left):
+            self.notes.zero_keeps(place.shown, type_.written(right), type_.written(left), isinstance(type_, Choice))
+        return left
+
+    def _pointers(self, type_: Pointer, left: Value, right: Value, place: Place) -> Value:
+        if right is None or left is None:
+            return left if right is None else right
+        if isinstance(type_.target, Struct):
+            return self._structs(type_.target, left, right, place)
+        return self._urls(left, right, place) if isinstance(type_.target, Url) else right
+
+    def _maps(self, type_: MapOf, left: Value, right: Value, place: Place) -> Value:
+        for key, value in right.items():
+            left[key] = self._field(type_.element, left[key], value, place.value(key)) if key in left else value
+        return left
+
+    def _by_rule(self, rule: Rule, type_: GoType, left: Value, right: Value, place: Place) -> Value:
+        match rule.strategy:
+            case Strategy.REPLACE:
+                return left if right == {} else right
+            case Strategy.KEYED_MERGE if isinstance(type_, ListOf):
+                return self._keyed_merge(type_, left, right, place, rule)
+            case Strategy.KEYED_REPLACE if isinstance(type_, ListOf):
+                return self._keyed_replace(left, right, place, rule)
+            case Strategy.MAP_OVERWRITE:
+                return left | right
+            case Strategy.OPAQUE_NONZERO:
+                return self._scalars(type_, left, right, place)
+            case Strategy.OPAQUE_ALWAYS | Strategy.BYTES_REPLACE:
+                return right
+            case Strategy.SIZE_EITHER:
+                return self._sizes(left, right, place)
+            case Strategy.URL_FIELDWISE:
+                return self._urls(left, right, place)
+            case Strategy.PEM_WHOLE:
+                self.notes.emptied(place.shown, left or {}, right)
+                return right
+            case Strategy.UNSETTABLE_ERROR:
+                message = (
+                    f"Talos cannot replace {place.shown}: delete it in an earlier patch ($patch: delete), then set it"
+                )
+                raise ComposeError(message, self.part, self.line, Reason.MERGE)
+            case Strategy.KEYED_MERGE | Strategy.KEYED_REPLACE:
+                raise TypeError(f"the tables have a rule for lists at {place.rule_path}, which is no list")
+            case _:
+                assert_never(rule.strategy)
+
+    def _keyed_merge(self, type_: ListOf, left: Value, right: Value, place: Place, rule: Rule) -> Value:
+        """An element goes into the first one with the same key, else to the end."""
+        places: dict[Hashable, int] = {}
+        for at, value in enumerate(left):
+            _remember_first(places, value, at, rule)
+        for value in right:
+            self._check_element(value, place)
+            key = _key_of(value, rule)
+            if key is not None and key in places:
+                at = places[key]
+                left[at] = self._field(type_.element, left[at], value, place.element(at))
+            else:
+                _remember_first(places, value, len(left), rule)
+                left.append(value)
+        return left
+
+    def _keyed_replace(self, left: Value, right: Value, place: Place, rule: Rule) -> Value:
+        """An element replaces the last one with the same key; what this patch appended is not replaced again."""
+        places = {_key_of(value, rule): at for at, value in enumerate(left) if value is not None}
+        for value in right:
+            self._check_element(value, place)
+            key = _key_of(value, rule)
+            if key is not None and key in places:
+                left[places[key]] = value
+            else:
+                left.append(value)
+        return left
+
+    def _check_element(self, value: Value, place: Place) -> None:
+        if value is None:
+            message = f"a list element of {place.shown} is null, on which Talos fails: remove it"
+            raise ComposeError(message, self.part, self.line, Reason.MERGE)
+
+    def _sizes(self, left: Value, right: Value, place: Place) -> Value:
+        merged = tuple(new or old for old, new in zip(left, right, strict=True))
+        if right[0] and left[1]:
+            self.notes.percentage_hidden(place.shown, right[0], left[1])
+        return merged
+
+    def _urls(self, left: GoUrl | None, right: GoUrl | None, place: Place) -> Value:
+        """Each part of the right URL that is not empty; two user names cannot be merged."""
+        if left is None or right is None:
+            return left if right is None else right
+        if left.user is not None and right.user is not None:
+            message = f"{place.shown} has a user name already, and Talos cannot replace one: delete the URL first"
+            raise ComposeError(message, self.part, self.line, Reason.MERGE)
+        named = left if right.user is None else right
+        merged = GoUrl(
+            scheme=right.scheme or left.scheme,
+            opaque=right.opaque or left.opaque,
+            user=named.user,
+            password=named.password,
+            host=right.host or left.host,
+            path=right.path or left.path,
+            raw_path=right.raw_path or left.raw_path,
+            raw_query=right.raw_query or left.raw_query,
+            force_query=right.force_query,
+            omit_host=right.omit_host,
+            fragment=right.fragment or left.fragment,
+            raw_fragment=right.raw_fragment or left.raw_fragment,
+        )
+        self.notes.url_survives(place.shown, left, right, merged)
+        return merged
+
+    def _free(self, left: Value, right: Value, place: Place) -> Value:
+        """Free YAML: mappings by key, lists appended, scalars of the same type."""
+        for key, value in right.items():
+            left[key] = self._free_values(left[key], value, place.value(key)) if key in left else value
+        return left
+
+    def _free_values(self, left: Value, right: Value, place: Place) -> Value:
+        if left is None:
+            return right
+        if right is None:
+            message = (
+                f"{place.shown} is null in the patch, on which Talos fails: write $patch: delete below it to remove it"
+            )
+            raise ComposeError(message, self.part, self.line, Reason.MERGE)
+        if _free_type(left) != _free_type(right):
+            message = (
+                f"{place.shown} is {_free_type(left)} in the configuration and {_free_type(right)} in the patch: "
+                "write the same type, or delete the old value first"
+            )
+            raise ComposeError(message, self.part, self.line, Reason.MERGE)
+        match right:
+            case dict():
+                return self._free(left, right, place)
+            case list():
+                return left + right
+            case bool():
+                return right
+            case _:
+                if not right and left:
+                    self.notes.zero_keeps(place.shown, right, left, False)
+                return right or left
+
+
+def _free_type(value: Value) -> str:
+    match value:
+        case bool():
+            return "a boolean"
+        case int():
+            return "a whole number" if value <= INT64_MAX else "a whole number of more than 63 bits"
+        case float():
+            return "a number with a fraction"
+        case str():
+            return "a text"
+        case list():
+            return "a list"
+        case _:
+            return "a mapping"
+
+
+def _key_of(value: dict[str, Any], rule: Rule) -> Hashable | None:
+    """The first of the rule's fields that the element gives; a single field counts also when it is missing."""
+    if len(rule.keys) == 1:
+        return rule.keys[0], value.get(rule.keys[0]) or None
+    return next((key for name in rule.keys if (key := _field_key(value, name)) is not None), None)
+
+
+def _field_key(value: dict[str, Any], name: str) -> Hashable | None:
+    held = value.get(name)
+    if not held:
+        return None
+    if isinstance(held, dict):
+        # Talos compares such a selector by the address of its booleans: with one, no two are equal.
+        return None if any(isinstance(item, bool) for item in held.values()) else (name, frozenset(held.items()))
+    return name, held
+
+
+def _remember_first(places: dict[Hashable, int], value: dict[str, Any] | None, at: int, rule: Rule) -> None:
+    """An element is found by each of its keys, the first one with a key wins."""
+    if value is None:
+        return
+    keys = [_key_of(value, rule)] if len(rule.keys) == 1 else [_field_key(value, name) for name in rule.keys]
+    for key in keys:
+        if key is not None:
+            places.setdefault(key, at)

@@ -1,0 +1,213 @@
+"""What one Talos version knows: its kinds of document, their types, and which fields are merged by another rule.
+
+Read from ``versions/<version>/``: ``schema.json`` (types and the order of their fields) and ``rules.json`` (per
+kind: whether documents have names, which kinds exclude each other, which paths have a strategy of their own). They were
+taken from Talos itself; a new Talos version is a new folder.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final
+
+from bootgrant.machines.talos import go_values
+from bootgrant.machines.talos.container_types import Argument, Field, Free, ListOf, MapOf, Pointer, Struct
+from bootgrant.machines.talos.go_types import GoType
+from bootgrant.machines.talos.scalar_types import (
+    Boolean,
+    Bytes,
+    Choice,
+    Duration,
+    FileMode,
+    Integer,
+    MaxSize,
+    PartitionSize,
+    PortRange,
+    Text,
+    TextForm,
+    TrimmedText,
+    Url,
+)
+
+NEWEST: Final = "2026-08"
+"""The tables in use: Talos's development branch of August 2026, commit ad8823176."""
+LEGACY: Final = "v1alpha1"
+"""The kind of the document without ``kind``: ``machine``, ``cluster``, ``debug``, ``persist``."""
+
+
+class Strategy(Enum):
+    """How a field is merged where it is not merged by its type (``strategies`` of rules.json says more)."""
+
+    REPLACE = "replace"
+    KEYED_MERGE = "keyed-merge"
+    KEYED_REPLACE = "keyed-replace"
+    MAP_OVERWRITE = "map-overwrite"
+    OPAQUE_NONZERO = "opaque-nonzero"
+    OPAQUE_ALWAYS = "opaque-always"
+    SIZE_EITHER = "size-either"
+    URL_FIELDWISE = "url-fieldwise"
+    PEM_WHOLE = "pem-whole"
+    BYTES_REPLACE = "bytes-replace"
+    UNSETTABLE_ERROR = "unsettable-error"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """``keys``: the fields that tell list elements apart, the first that is given."""
+
+    strategy: Strategy
+    keys: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Kind:
+    """One kind of document. ``rules`` by path (``a.b``, ``[]`` a list's element, ``{}`` a map's value)."""
+
+    name: str
+    api_version: str
+    type: Struct
+    named: bool
+    conflicts_with: frozenset[str]
+    claims_link_name: bool
+    rules: Mapping[str, Rule]
+    always: Mapping[str, str]
+    cleared_below: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        ends = [path for path, rule in self.rules.items() if rule.strategy is Strategy.OPAQUE_ALWAYS]
+        parents = {path[:at] for path in ends for at, char in enumerate(path) if char == "."}
+        object.__setattr__(self, "cleared_below", frozenset(parents))
+
+
+@dataclass(frozen=True, eq=False)
+class TalosTables:
+    """``kinds`` by ``(apiVersion, kind)``; the legacy document is ``("", "v1alpha1")``. ``version`` is for people."""
+
+    version: str
+    kinds: Mapping[tuple[str, str], Kind]
+
+
+@cache
+def talos_tables(version: str = NEWEST) -> TalosTables:
+    """The tables of one version: a folder of ``versions``."""
+    folder = files("bootgrant.machines.talos") / "versions" / version
+    schema = json.loads((folder / "schema.json").read_text("utf-8"))
+    rules = json.loads((folder / "rules.json").read_text("utf-8"))
+    types = _Types(schema["types"])
+    kinds = {}
+    for root, type_name in schema["roots"].items():
+        api_version, _, name = root.partition("/")
+        described = rules["kinds"][root if api_version else name]
+        kinds[api_version, name] = _kind(name, api_version, types.struct(type_name), described)
+    commit = str(rules["source"]).split()[1][:9]
+    return TalosTables(f"Talos of {version} ({commit})", kinds)
+
+
+def _kind(name: str, api_version: str, struct: Struct, described: Mapping[str, Any]) -> Kind:
+    return Kind(
+        name,
+        api_version,
+        struct,
+        named=described["named"],
+        conflicts_with=frozenset(described.get("conflictsWith", ())),
+        claims_link_name=described.get("claimsLinkName", False),
+        rules={path: Rule(Strategy(strategy), tuple(*keys)) for path, strategy, *keys in described.get("rules", ())},
+        always=described.get("always", {}),
+    )
+
+
+_INT64: Final = Integer(-(2**63), 2**63 - 1)
+_UINT64: Final = Integer(0, 2**64 - 1)
+# Types whose YAML is a text form of their own; all others follow from the tables.
+_OWN_FORMS: Final[dict[str, GoType]] = {
+    "string": Text(),
+    "bool": Boolean(),
+    "int": _INT64,
+    "int64": _INT64,
+    "int32": Integer(-(2**31), 2**31 - 1),
+    "uint": _UINT64,
+    "uint64": _UINT64,
+    "uint32": Integer(0, 2**32 - 1),
+    "uint16": Integer(0, 2**16 - 1),
+    "uint8": Integer(0, 2**8 - 1),
+    "[]uint8": Bytes(),
+    "time.Duration": Duration(),
+    "netip.Addr": TextForm(go_values.address),
+    "netip.Prefix": TextForm(go_values.prefix),
+    "netip.AddrPort": TextForm(go_values.address_port),
+    "meta.Addr": TextForm(go_values.address),
+    "meta.Prefix": TextForm(go_values.prefix),
+    "meta.AddrPort": TextForm(go_values.address_port),
+    "meta.URL": Url(),
+    "meta.ArgValue": Argument(),
+    "meta.Unstructured": Free(),
+    "v1alpha1.Endpoint": Url(),
+    "v1alpha1.Base64Bytes": Bytes(),
+    "v1alpha1.DiskSize": PartitionSize(),
+    "v1alpha1.FileMode": FileMode(0, 2**32 - 1),
+    "v1alpha1.InstallDiskSizeMatcher": TextForm(go_values.size_condition),
+    "runtime.EtcFileMode": FileMode(0, 2**32 - 1),
+    "nethelpers.HardwareAddr": TextForm(go_values.hardware_address),
+    "network.PortRange": PortRange(),
+    "block.ByteSize": TextForm(go_values.checked_byte_size),
+    "block.Size": MaxSize(),
+    "cel.Expression": TextForm(str),
+}
+# Fields that Talos reads in a way of their own, by type and name.
+_OWN_FIELDS: Final[dict[tuple[str, str], GoType]] = {("v1alpha1.ClusterInlineManifest", "contents"): TrimmedText()}
+_NUMBERED_CHOICES: Final = frozenset(("nethelpers.RoutingTable",))
+
+
+class _Types:
+    """Go's type names to types, each built once."""
+
+    def __init__(self, described: Mapping[str, Any]) -> None:
+        self._described = described
+        self._built: dict[str, GoType] = dict(_OWN_FORMS)
+
+    def struct(self, name: str) -> Struct:
+        built = self.get(name)
+        if not isinstance(built, Struct):
+            raise TypeError(f"the tables say that {name} is no struct")
+        return built
+
+    def get(self, name: str) -> GoType:
+        if name not in self._built:
+            self._built[name] = self._build(name)
+        return self._built[name]
+
+    def _build(self, name: str) -> GoType:
+        if name.startswith("*"):
+            return Pointer(self.get(name[1:]))
+        if name.startswith("[]"):
+            return ListOf(self.get(name[2:]))
+        if name.startswith("map[string]"):
+            return MapOf(self.get(name.removeprefix("map[string]")))
+        described = self._described[name]
+        match described["kind"]:
+            case "struct":
+                return Struct(name, {known.name: known for known in self._fields(name, described)})
+            case "slice":
+                return ListOf(self.get(described["elem"]))
+            case "map":
+                return MapOf(self.get(described["elem"]))
+            case "string":
+                return Text()
+            case _:
+                names = {int(number): text for number, text in described["enum"].items()}
+                return Choice(name, names, numbers=name in _NUMBERED_CHOICES)
+
+    def _fields(self, owner: str, described: Mapping[str, Any]) -> list[Field]:
+        found: list[Field] = []
+        for name, type_name, flags in described["fields"]:
+            if "i" in flags:
+                found += self._fields(type_name, self._described[type_name])
+            elif "u" not in flags:
+                type_ = _OWN_FIELDS.get((owner, name)) or self.get(type_name)
+                found.append(Field(name, type_, omitted="o" in flags))
+        return found

@@ -1,0 +1,1 @@
+"""What commands do with a site while no server needs to run."""

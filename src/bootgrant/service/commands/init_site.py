@@ -1,0 +1,163 @@
+"""A new working folder: ``bootgrant.toml``, ``data/`` with the first operator, ``machines/`` with examples."""
+
+from __future__ import annotations
+
+import asyncio
+import textwrap
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bootgrant.approval.operators import Role
+from bootgrant.operator_plane.login.passwords import Argon2Hasher
+from bootgrant.ports.grants import StoreUnavailable
+from bootgrant.ports.people import Operator
+from bootgrant.service.data_folder import code_key, prepare_data_folder
+from bootgrant.service.parts.database import migrate_database, open_database
+from bootgrant.service.settings.reading import SettingsError, Site, load_site
+from bootgrant.service.settings.table import SETTINGS, Kind, Setting
+from bootgrant.service.system import SystemClock, SystemEntropy
+from bootgrant.wire.secret import Secret
+from bootgrant.workflows.people.manage_operators import made_up_password
+
+_MODEL = """\
+# Which machines there are, and what each of them gets. `bootgrant check` says whether all of it holds; all that may
+# stand here is told in docs/machines.md. A machine that nobody has named yet may ask: the approval page shows its uuid,
+# serial number and mac.
+#
+# A configuration is put together from layers, which are folders beside this file: all/, then one with the name of the
+# role, then node/ with the name of the machine, as far as they are there. The first file is the base (for example what
+# `talosctl gen config` wrote), the others are patches to it. A machine may also have one finished file instead:
+# <uuid>.yaml, or <mac with dashes>.yaml, in this folder.
+entries: []
+# - name: node-1
+#   match: {uuid: 40dcbd19-3b10-444e-bfff-aaee44a51fda}
+#   labels: {role: worker}
+#   variables: {address: 10.20.0.21/24}
+"""
+_LAYERS = {
+    "all/01-base.yaml.example": """\
+# What all machines have: the base that the other files are patches to. Take .example from its name to use it.
+version: v1alpha1
+machine:
+  type: worker
+  install:
+    disk: /dev/sda
+cluster:
+  clusterName: my-cluster
+  controlPlane:
+    endpoint: https://cluster.example.org:6443
+""",
+    "control-plane/01-role.yaml.example": """\
+# What machines with the label `role: control-plane` have beyond that.
+machine:
+  type: controlplane
+""",
+    "node/node-1/01-network.yaml.j2.example": """\
+# What the machine node-1 alone has. Its variables stand in machines.yaml.
+machine:
+  network:
+    hostname: {{ name }}
+    interfaces:
+      - interface: eth0
+        addresses: [{{ variables.address }}]
+""",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class NewSite:
+    """What `init` made; the password is shown once and kept nowhere."""
+
+    config: Path
+    operator: str
+    password: Secret
+
+
+def init_site(
+    folder: Path, public_url: str, listen: str, operator: str, database: Mapping[str, str] | None = None
+) -> NewSite:
+    """Make the folder. ``database`` has settings of the table's database rows; PostgreSQL is migrated.
+
+    Raises SettingsError when there is a site already, or a value cannot be used, and StoreUnavailable.
+    """
+    config = folder / "bootgrant.toml"
+    if config.exists():
+        raise SettingsError(f"{config} is already there: nothing was changed")
+    password = made_up_password(SystemEntropy())
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        config.write_text(settings_file({"public_url": public_url, "listen": listen, **(database or {})}), "utf-8")
+        site = load_site(config)
+        site.machines.mkdir(mode=0o700, exist_ok=True)
+        _write_examples(site.machines)
+        prepare_data_folder(site.data)
+        code_key(site.code_key_file)
+        migrate_database(site)
+        asyncio.run(_add_operator(site, operator, password))
+    except OSError as error:
+        raise SettingsError(f"{folder} cannot be written: {error.strerror}") from error
+    except (SettingsError, StoreUnavailable):
+        config.unlink()
+        raise
+    return NewSite(config, operator, password)
+
+
+def _write_examples(machines: Path) -> None:
+    (machines / "machines.yaml").write_text(_MODEL, "utf-8")
+    for path, text in _LAYERS.items():
+        (machines / path).parent.mkdir(parents=True, exist_ok=True)
+        (machines / path).write_text(text, "utf-8")
+
+
+async def _add_operator(site: Site, name: str, password: Secret) -> None:
+    async with open_database(site, SystemClock().now()) as database:
+        if await database.operators.find_operator(name) is not None:
+            raise SettingsError(
+                f"{name} is an operator in this database already: for one more server copy the folder of the first "
+                "(docs/server.md), or name another --operator"
+            )
+        hashed = await Argon2Hasher().hash(password)
+        await database.operators.add_operator(Operator(name, hashed, SystemClock().now(), Role.ADMIN))
+
+
+def settings_file(chosen: dict[str, str]) -> str:
+    """``bootgrant.toml`` with every setting: the chosen values, and for the others their defaults."""
+    lines = [
+        "# bootgrant's settings. Every key can also be set by the environment: grants.hold is BOOTGRANT_GRANTS_HOLD."
+    ]
+    section = ""
+    for setting in SETTINGS:
+        head, dot, name = setting.key.rpartition(".")
+        if setting.kind is Kind.NOTIFY:
+            continue
+        if setting.key == "clients":
+            lines += ["", *_comment(setting.help), "[[clients]]", 'id = "talos"']
+            continue
+        if setting.example:
+            lines += ["", *_comment(setting.help), *(f"# {line}" for line in setting.example)]
+            continue
+        if head != section:
+            section = head
+            lines += ["", f"[{head}]"]
+        lines += ["", *_comment(setting.help), _line(name if dot else setting.key, setting, chosen.get(setting.key))]
+    return "\n".join(lines) + "\n"
+
+
+def _comment(text: str) -> list[str]:
+    return textwrap.wrap(text, 100, initial_indent="# ", subsequent_indent="# ")
+
+
+def _line(name: str, setting: Setting, chosen: str | None) -> str:
+    value = chosen if chosen is not None else setting.default
+    if isinstance(value, tuple):
+        return f"{name} = [{', '.join(_toml(item) for item in value)}]"
+    if isinstance(value, int):
+        return f"{name} = {value}"
+    return f"{name} = {_toml(value or '')}"
+
+
+def _toml(text: str) -> str:
+    """A basic string of TOML."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in escaped) + '"'

@@ -1,0 +1,1 @@
+"""The parts of a server, built from its settings."""

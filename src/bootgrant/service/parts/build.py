@@ -1,0 +1,201 @@
+"""The server, put together: stores and sources behind the workflows, the two planes in front of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from bootgrant.approval.codes import UserCodes
+from bootgrant.asgi.answer import plain_answer
+from bootgrant.asgi.client_address import AllowedNetworks
+from bootgrant.asgi.counted import Counted
+from bootgrant.asgi.request_id import RequestIds
+from bootgrant.asgi.strict_requests import StrictRequests
+from bootgrant.asgi.trusted_proxies import TrustedProxies
+from bootgrant.asgi.types import App, Receive, Scope, Send
+from bootgrant.counting import RequestCounts
+from bootgrant.machine_plane.config import ConfigEndpoint
+from bootgrant.machine_plane.device_authorization import device_authorization
+from bootgrant.machine_plane.endpoint import MachineRules
+from bootgrant.machine_plane.git_webhook import GitWebhook
+from bootgrant.machine_plane.health import health, readiness
+from bootgrant.machine_plane.introspection import introspection
+from bootgrant.machine_plane.metadata import Metadata
+from bootgrant.machine_plane.revocation import revocation
+from bootgrant.machine_plane.token import token
+from bootgrant.operator_plane.api.app import Listener, build_api
+from bootgrant.operator_plane.api.routes import ROUTES
+from bootgrant.operator_plane.app import build_pages
+from bootgrant.ports.database import Database
+from bootgrant.ports.time import Clock, Entropy
+from bootgrant.providers.verifier import Verifier
+from bootgrant.service.metrics.collecting import ServerCollector, Watched, registry_of
+from bootgrant.service.metrics.endpoint import MetricsEndpoint
+from bootgrant.service.parts.decisions import Decisions, build_decisions
+from bootgrant.service.parts.http_protocol import ShortWay
+from bootgrant.service.parts.machines import machine_source, webhook_secret
+from bootgrant.service.parts.people import api_plane, people_plane
+from bootgrant.service.settings.reading import Site
+from bootgrant.sources.layered import LayeredSource
+from bootgrant.store.sqlite.database import SqliteDatabase
+from bootgrant.workflows.decide.watch_requests import WatchRequests
+from bootgrant.workflows.limits.admission import Admission
+from bootgrant.workflows.limits.held_polls import HeldPolls
+from bootgrant.workflows.machine.collect_ended import CollectEnded
+from bootgrant.workflows.machine.deliver_config import DeliverConfig
+from bootgrant.workflows.machine.deliver_outside import DeliverOutside
+from bootgrant.workflows.machine.deliver_to_bearer import DeliverToBearer
+from bootgrant.workflows.machine.find_entry import FindEntry
+from bootgrant.workflows.machine.look_at_token import LookAtToken
+from bootgrant.workflows.machine.open_grant import OpenGrant
+from bootgrant.workflows.machine.poll_grant import PollGrant
+from bootgrant.workflows.record.notify_waiting import NotifyWaiting
+from bootgrant.workflows.record.record_snapshots import RecordSnapshots
+
+_CONFIG = "/config"
+_API = "/api/"
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """The ASGI applications of a site, and what must be told when it stops.
+
+    ``public`` answers machines, and people too unless they have ``pages`` on a listener of its own.
+    """
+
+    public: App
+    pages: App
+    admin: App
+    short_way: ShortWay
+    held: HeldPolls
+    admission: Admission
+    collect: CollectEnded
+    source: LayeredSource
+    notify: NotifyWaiting
+    watching: WatchRequests
+    decisions: Decisions
+    snapshots: RecordSnapshots
+
+
+@dataclass(frozen=True, slots=True)
+class Router:
+    """Machine endpoints by their path, ``/config`` and below, and something else for everything else."""
+
+    endpoints: Mapping[str, App]
+    config: App
+    otherwise: App
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["path"]
+        endpoint = self.endpoints.get(path)
+        if endpoint is None:
+            endpoint = self.config if path == _CONFIG or path.startswith(_CONFIG + "/") else self.otherwise
+        await endpoint(scope, receive, send)
+
+
+@dataclass(frozen=True, slots=True)
+class _By:
+    """What is asked below ``start`` goes to ``app``, the rest elsewhere."""
+
+    start: str
+    app: App
+    otherwise: App
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        below = scope["type"] == "http" and scope["path"].startswith(self.start)
+        await (self.app if below else self.otherwise)(scope, receive, send)
+
+
+def build(site: Site, database: Database, key: bytes, held_most: int, clock: Clock, entropy: Entropy) -> Built:
+    """Put the parts of a site together; ``held_most`` is how many token requests may wait at once."""
+    codes = UserCodes(key)
+    source = machine_source(site, clock)
+    held = HeldPolls(held_most)
+    admission = Admission(site.pending_per_address, site.pending_in_all, site.rules.lifetime)
+    counts = RequestCounts()
+    rules = MachineRules(AllowedNetworks(site.machine_networks), site.clients, counts)
+    decisions = build_decisions(site, database, source, clock, entropy, codes, admission)
+    plane = people_plane(site, database, decisions, source, clock, entropy)
+    api = api_plane(site, database, decisions, source, clock, entropy)
+    request_id = partial(_request_id, entropy)
+    pages = RequestIds(
+        Counted(_By(_API, build_api(api, Listener.PUBLIC, ROUTES), build_pages(plane)), counts), request_id
+    )
+    notify = NotifyWaiting(database.grants, source, database.outbox, clock, entropy, site.operators_url, site.notify)
+    verifier = Verifier(site.providers, clock)
+    metrics = _metrics(site, Watched(database, counts, notify.counts, held, verifier.providers, clock, source))
+    look = LookAtToken(database.grants, clock, site.rules)
+    busiest = {
+        "/device/code": device_authorization(
+            OpenGrant(database.grants, clock, entropy, codes, site.rules, admission, decisions.arrived),
+            site.operators_url,
+            rules,
+        ),
+        "/token": token(PollGrant(database.grants, clock, site.rules, held), rules),
+    }
+    router = Router(
+        endpoints={
+            **busiest,
+            "/introspect": introspection(look, api.tokens, site.public_url, rules),
+            "/revoke": revocation(look, api.tokens, decisions.decide, rules),
+            **_counted(
+                counts,
+                {
+                    "/.well-known/oauth-authorization-server": Metadata(site.public_url),
+                    "/healthz": health(database.grants),
+                    "/readyz": readiness(database.grants, source, held),
+                    "/metrics": metrics,
+                    **_hooks(site, source),
+                },
+            ),
+        },
+        config=ConfigEndpoint(_deliver(site, database, source, verifier, clock), rules.networks, counts),
+        otherwise=pages if site.operators_listen is None else _nothing_else,
+    )
+    admin = RequestIds(Counted(build_api(api, Listener.ADMIN_SOCKET, ROUTES), counts), request_id)
+    collect = CollectEnded(database.grants, database.bindings, clock, site.kept)
+    proxies = TrustedProxies(AllowedNetworks(site.trusted_proxies))
+    endpoints = {path.encode(): endpoint for path, endpoint in busiest.items()}
+    short_way = ShortWay(endpoints, proxies, in_tasks=not isinstance(database, SqliteDatabase), counts=counts)
+    public, people = (proxies.before(StrictRequests(app)) for app in (router, pages))
+    snapshots = RecordSnapshots(database.audit, source, clock)
+    return Built(
+        public, people, admin, short_way, held, admission, collect, source, notify, plane.watching, decisions, snapshots
+    )
+
+
+def _hooks(site: Site, source: LayeredSource) -> Mapping[str, App]:
+    secret = webhook_secret(site.machine_settings)
+    return {} if secret is None else {"/hooks/git": GitWebhook(secret, source.look_now)}
+
+
+def _deliver(
+    site: Site, database: Database, source: LayeredSource, verifier: Verifier, clock: Clock
+) -> DeliverToBearer:
+    own = DeliverConfig(database.grants, source, clock, site.rules)
+    if not site.providers:
+        return DeliverToBearer(own)
+    find_entry = FindEntry(source, database.assignments)
+    return DeliverToBearer(
+        own,
+        DeliverOutside(verifier, find_entry, source, database.bindings, database.audit, clock, site.rules, site.kept),
+    )
+
+
+def _counted(counts: RequestCounts, apps: Mapping[str, App]) -> Mapping[str, App]:
+    return {path: Counted(app, counts, path) for path, app in apps.items()}
+
+
+def _metrics(site: Site, watched: Watched) -> MetricsEndpoint:
+    collector = ServerCollector(watched)
+    networks = AllowedNetworks(site.metrics_networks)
+    return MetricsEndpoint(collector, registry_of(collector), networks, bool(site.trusted_proxies))
+
+
+def _request_id(entropy: Entropy) -> str:
+    return entropy.random_bytes(10).hex()
+
+
+async def _nothing_else(_scope: Scope, _receive: Receive, send: Send) -> None:
+    await plain_answer(404, "only machines are answered here").send(send)

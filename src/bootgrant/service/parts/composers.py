@@ -1,0 +1,10 @@
+"""What puts layers together, by its name in the settings."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bootgrant.machines.finish.rendering import Compose, in_python
+from bootgrant.sources.talosctl import Talosctl
+
+COMPOSERS: Final[dict[str, Compose]] = {"bootgrant": in_python, "talosctl": Talosctl()}

@@ -1,0 +1,85 @@
+"""The part of a site that decides: cards with their evidence, decisions, assignments, policy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bootgrant.approval.codes import UserCodes
+from bootgrant.approval.grant import DeviceGrant
+from bootgrant.approval.networks import NetworkNames
+from bootgrant.evidence.command import CommandEvidence
+from bootgrant.evidence.history import HistoryEvidence
+from bootgrant.evidence.inventory import InventoryEvidence
+from bootgrant.evidence.network import NetworkEvidence
+from bootgrant.ports.configurations import ConfigSource
+from bootgrant.ports.database import Database
+from bootgrant.ports.evidence import EvidenceSource
+from bootgrant.ports.time import Clock, Entropy
+from bootgrant.service.settings.reading import Site
+from bootgrant.workflows.decide.arm_window import ArmWindow
+from bootgrant.workflows.decide.assign_machine import AssignMachine
+from bootgrant.workflows.decide.counting_votes import CountingVotes
+from bootgrant.workflows.decide.decide_grant import DecideGrant
+from bootgrant.workflows.decide.gather_evidence import GatherEvidence
+from bootgrant.workflows.decide.grant_cards import GrantCards
+from bootgrant.workflows.decide.let_in import LetIn
+from bootgrant.workflows.limits.admission import Admission
+from bootgrant.workflows.machine.find_entry import FindEntry
+from bootgrant.workflows.record.record_often import RecordOpenings, RecordRefusals
+
+
+@dataclass(frozen=True, slots=True)
+class Decisions:
+    """The workflows of those who decide."""
+
+    decide: DecideGrant
+    assign: AssignMachine
+    arm: ArmWindow
+    let_in: LetIn
+    openings: RecordOpenings
+    refusals: RecordRefusals
+
+    @property
+    def chores(self) -> Sequence[Callable[[], Coroutine[Any, Any, None]]]:
+        """What goes on as long as the server runs."""
+        return self.openings.forever, self.refusals.forever, self.let_in.forever
+
+    def arrived(self, grant: DeviceGrant) -> None:
+        """A machine has asked, and has its answer."""
+        self.openings.arrived(grant)
+        self.let_in.arrived(grant)
+
+
+def build_decisions(
+    site: Site,
+    database: Database,
+    source: ConfigSource,
+    clock: Clock,
+    entropy: Entropy,
+    codes: UserCodes,
+    admission: Admission,
+) -> Decisions:
+    """Put together what decides; ``admission`` is told of every decision."""
+    names = NetworkNames(site.policy.network_names)
+    find_entry = FindEntry(source, database.assignments)
+    sources: list[EvidenceSource] = [
+        NetworkEvidence(names),
+        InventoryEvidence(source),
+        HistoryEvidence(database.audit, database.grants, clock),
+        *(CommandEvidence(each.name, each.command, each.limit, each.keeps) for each in site.policy.commands),
+    ]
+    evidence = GatherEvidence(sources, clock)
+    voters = CountingVotes(database.operators, database.api_tokens)
+    cards = GrantCards(database.grants, find_entry, evidence, database.audit, clock, codes, names, voters)
+    decide = DecideGrant(database.grants, source, clock, cards, admission)
+    let_in = LetIn(database.grants, database.windows, cards, decide, clock, site.policy.rules)
+    return Decisions(
+        decide,
+        AssignMachine(database.grants, source, database.assignments, database.audit, clock, find_entry),
+        ArmWindow(database.windows, database.audit, clock, entropy, site.policy.vocabulary, let_in.look_now),
+        let_in,
+        RecordOpenings(database.audit, clock),
+        RecordRefusals(database.audit, clock),
+    )

@@ -1,0 +1,90 @@
+"""What people meet, put together from a site's settings: sessions, the ways to sign in, the pages' plane."""
+
+from __future__ import annotations
+
+from bootgrant.operator_plane.api.call import ApiPlane
+from bootgrant.operator_plane.host import has_passkeys
+from bootgrant.operator_plane.login.oidc import OidcProvider
+from bootgrant.operator_plane.login.passwords import Argon2Hasher
+from bootgrant.operator_plane.login.sealing import seal
+from bootgrant.operator_plane.login.webauthn_ceremony import WebAuthnCeremony
+from bootgrant.operator_plane.plane import OperatorPlane
+from bootgrant.ports.configurations import WatchedSource
+from bootgrant.ports.database import Database
+from bootgrant.ports.time import Clock, Entropy
+from bootgrant.service.parts.accounts import accounts_plane, api_tokens
+from bootgrant.service.parts.decisions import Decisions
+from bootgrant.service.settings.reading import Site
+from bootgrant.sources.layered import LayeredSource
+from bootgrant.workflows.decide.waiting_cards import WaitingCards
+from bootgrant.workflows.decide.watch_requests import WatchRequests
+from bootgrant.workflows.people.oidc_sign_in import OidcSignIn
+from bootgrant.workflows.people.passkeys import Passkeys
+from bootgrant.workflows.people.sessions import Sessions
+from bootgrant.workflows.people.sign_in import SignIn
+
+
+def people_plane(
+    site: Site, database: Database, decisions: Decisions, source: WatchedSource, clock: Clock, entropy: Entropy
+) -> OperatorPlane:
+    """The plane of the pages."""
+    sessions = Sessions(database.operators, clock, entropy, site.people.sessions)
+    ceremony = WebAuthnCeremony(site.operators_url) if has_passkeys(site.operators_url) else None
+    passkeys = Passkeys(database.passkeys, database.challenges, ceremony, sessions) if ceremony else None
+    tokens = api_tokens(database, clock, entropy)
+    return OperatorPlane(
+        decide=decisions.decide,
+        assign=decisions.assign,
+        configurations=source,
+        audit=database.audit,
+        oidc=OidcSignIn(
+            {one.provider_id: OidcProvider(one, clock.now, clock.steady) for one in site.people.providers},
+            database.operators,
+            database.challenges,
+            sessions,
+            site.operators_url,
+            seal,
+            tokens.windows,
+        ),
+        sessions=sessions,
+        sign_in=SignIn(
+            database.operators, database.passkeys, sessions, Argon2Hasher(), entropy, site.people.second_factor
+        ),
+        passkeys=passkeys,
+        clock=clock,
+        public_url=site.operators_url,
+        client_id=_public_client(site),
+        machine_url=site.public_url,
+        watching=WatchRequests(database.grants, clock),
+        waiting=WaitingCards(decisions.decide, clock),
+        tokens=tokens,
+        refusals=decisions.refusals,
+        asks_suffix=site.confirm_suffix,
+        settings=site.shown,
+    )
+
+
+def api_plane(
+    site: Site, database: Database, decisions: Decisions, source: LayeredSource, clock: Clock, entropy: Entropy
+) -> ApiPlane:
+    """What the API is made of."""
+    accounts = accounts_plane(site, database, clock, entropy)
+    return ApiPlane(
+        manage=accounts.manage,
+        tokens=accounts.tokens,
+        audit=accounts.audit,
+        clock=accounts.clock,
+        public_url=accounts.public_url,
+        decide=decisions.decide,
+        assign=decisions.assign,
+        arm=decisions.arm,
+        store=database.grants,
+        source=source,
+        settings=site.shown,
+        configurations=source,
+    )
+
+
+def _public_client(site: Site) -> str:
+    """The client id for kernel lines: one without a secret, when there is one."""
+    return min(site.clients.values(), key=lambda client: (client.secret is not None, client.client_id)).client_id

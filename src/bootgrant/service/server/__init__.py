@@ -1,0 +1,1 @@
+"""The running server: its sockets, certificates and chores."""

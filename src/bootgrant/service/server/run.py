@@ -1,0 +1,241 @@
+"""Running the built server until SIGINT or SIGTERM: every held poll is answered, then the sockets close."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import resource
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import uvicorn
+import uvloop
+
+from bootgrant.asgi.types import App
+from bootgrant.ports.database import Database
+from bootgrant.ports.grants import StoreUnavailable
+from bootgrant.service.data_folder import admin_socket, code_key, prepare_data_folder
+from bootgrant.service.parts.build import build
+from bootgrant.service.parts.database import open_database
+from bootgrant.service.parts.decisions import Decisions
+from bootgrant.service.parts.http_protocol import NO_SHORT_WAY, ShortWay, protocol_with
+from bootgrant.service.parts.notifying import notify_forever
+from bootgrant.service.server.listening import Inherited, inherited, listen_admin, listen_public
+from bootgrant.service.server.tls import ServerTls
+from bootgrant.service.settings.reading import SettingsError, Site
+from bootgrant.service.system import SystemClock, SystemEntropy
+from bootgrant.sources.layered import LayeredSource
+from bootgrant.wire.limits import REQUEST_SECONDS
+from bootgrant.workflows.machine.collect_ended import CollectEnded
+from bootgrant.workflows.record.record_snapshots import RecordSnapshots
+
+log = logging.getLogger("bootgrant")
+_CERTIFICATE_LOOK = 5.0
+_FIRST_READ = 20.0
+_DATABASE_PATIENCE = 20.0
+_HANDSHAKES = 0.5
+"""Seconds for TLS handshakes that are under way when the server stops: until then uvicorn does not know of them."""
+_NO_PAGES = (
+    "a socket for the pages was handed over, but operators.listen is empty: set it, or take the socket away "
+    "(systemctl disable --now bootgrant-people.socket)"
+)
+
+
+class _Loop(uvloop.Loop):
+    """uvloop, which gives a TLS handshake 60 s and its end 30 s, with our patience for both."""
+
+    async def create_server(self, *args: Any, **options: Any) -> Any:
+        if options.get("ssl") is not None:
+            options |= {"ssl_handshake_timeout": REQUEST_SECONDS, "ssl_shutdown_timeout": REQUEST_SECONDS}
+        return await super().create_server(*args, **options)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers: the two servers stop together, after the held polls."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.answering = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.answering.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """No connection is taken any more; those that were taken show themselves before they are told to end."""
+        for server in self.servers:
+            server.close()
+        await asyncio.sleep(_HANDSHAKES if self.config.ssl else 0)
+        await super().shutdown(sockets)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@dataclass(frozen=True, slots=True)
+class _Listeners:
+    """The sockets: for machines (and people), for people alone when set so, and the admin socket."""
+
+    public: socket.socket
+    pages: socket.socket | None
+    admin: socket.socket
+
+
+def serve(site: Site, ready: Callable[[], None] = lambda: None, taken: Inherited | None = None) -> None:
+    """Serve until a signal. ``ready`` is called when every socket answers; ``taken`` are listening sockets
+    to use instead of ``listen`` and ``operators.listen``.
+
+    Raises SettingsError and StoreUnavailable before anything is served.
+    """
+    prepare_data_folder(site.data)
+    tls = ServerTls(site.tls) if site.tls else None
+    with asyncio.Runner(loop_factory=_Loop) as runner:
+        runner.run(_open_and_serve(site, tls, ready, taken or Inherited()))
+
+
+async def _open_and_serve(site: Site, tls: ServerTls | None, ready: Callable[[], None], taken: Inherited) -> None:
+    # The database first: its lock keeps a second server away from this one's sockets.
+    async with open_database(site, SystemClock().now(), patience=_DATABASE_PATIENCE) as database:
+        with contextlib.ExitStack() as stack:
+            public = stack.enter_context(_listener(taken.public, site.listen))
+            pages = None
+            if site.operators_listen:
+                pages = stack.enter_context(_listener(taken.pages, site.operators_listen))
+            elif taken.pages is not None:
+                raise SettingsError(_NO_PAGES)
+            path = admin_socket(site.data)
+            admin = stack.enter_context(listen_admin(path))
+            stack.callback(path.unlink, missing_ok=True)
+            await _serve(site, database, _Listeners(public, pages, admin), tls, ready)
+
+
+def _listener(descriptor: int | None, place: tuple[str, int]) -> socket.socket:
+    return listen_public(*place) if descriptor is None else inherited(descriptor)
+
+
+async def _serve(
+    site: Site, database: Database, listeners: _Listeners, tls: ServerTls | None, ready: Callable[[], None]
+) -> None:
+    built = build(site, database, code_key(site.code_key_file), _held_most(), SystemClock(), SystemEntropy())
+    built.admission.add_all(await database.grants.pending_grants(SystemClock().now(), site.pending_in_all))
+    served = [
+        (_server(built.public, tls, built.short_way), listeners.public),
+        (_server(built.admin, None), listeners.admin),
+    ]
+    if listeners.pages is not None:
+        served.append((_server(built.pages, tls), listeners.pages))
+
+    def stop() -> None:
+        log.info("stopping: %d waiting machines are told to ask again", len(built.held))
+        built.held.drain()
+        built.watching.drain()
+        for server, _ in served:
+            server.should_exit = True
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)
+    reading = asyncio.create_task(asyncio.to_thread(built.source.refresh))
+    # A repository that does not answer must not keep machines from asking.
+    await asyncio.wait({reading}, timeout=_FIRST_READ)
+    chores = [
+        asyncio.create_task(_collect(built.collect)),
+        asyncio.create_task(_watch_machines(built.source, built.snapshots)),
+    ]
+    chores += [asyncio.create_task(work()) for work in built.decisions.chores]
+    if site.notify:
+        chores.append(asyncio.create_task(notify_forever(built.notify)))
+    if tls is not None:
+        chores.append(asyncio.create_task(_watch_certificate(tls)))
+    running = [asyncio.create_task(server.serve(sockets=[listener])) for server, listener in served]
+    for server, _ in served:
+        await server.answering.wait()
+    _spare_the_collector()
+    ready()
+    await asyncio.gather(*running)
+    for chore in chores:
+        chore.cancel()
+    await built.notify.stop()
+    await _last_records(built.decisions)
+
+
+async def _last_records(decisions: Decisions) -> None:
+    try:
+        await decisions.openings.step()
+        await decisions.refusals.step()
+    except StoreUnavailable as error:
+        log.error("the last machines that asked, or sign-ins, are not in the audit: %s", error)  # noqa: TRY400
+
+
+def _spare_the_collector() -> None:
+    """Look through all objects rarely: the server stands still for it, the longer the more machines wait.
+
+    What a waiting machine keeps lives long and is freed without the collector; young garbage is still collected.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 1_000)
+
+
+async def _watch_machines(source: LayeredSource, snapshots: RecordSnapshots) -> None:
+    while True:
+        try:
+            await snapshots.step()
+        except StoreUnavailable as error:
+            log.error("the state of the configurations is not in the audit yet: %s", error)  # noqa: TRY400
+        await asyncio.sleep(source.pause)
+        try:
+            await asyncio.to_thread(source.refresh)
+        except Exception:
+            log.exception("the machine configurations were not looked at")
+
+
+async def _watch_certificate(tls: ServerTls) -> None:
+    while True:
+        await asyncio.sleep(_CERTIFICATE_LOOK)
+        tls.reload_when_changed()
+
+
+async def _collect(collect: CollectEnded) -> None:
+    """Forget what is over, a few at a time, as long as the server runs."""
+    while True:
+        try:
+            more = await collect.step()
+        except StoreUnavailable as error:
+            log.error("old grants were not collected: %s", error)  # noqa: TRY400  (the reason is the message)
+            more = False
+        await asyncio.sleep(0.1 if more else 60)
+
+
+def _server(app: App, tls: ServerTls | None, short_way: ShortWay = NO_SHORT_WAY) -> _Server:
+    config = uvicorn.Config(
+        app,
+        http=protocol_with(short_way),
+        ws="none",
+        lifespan="off",
+        loop="none",
+        access_log=False,
+        log_config=None,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=15,
+        timeout_graceful_shutdown=5,
+    )
+    config.load()
+    config.ssl = tls.context if tls else None
+    return _Server(config)
+
+
+def _held_most() -> int:
+    """Four fifths of the open files that this process may have; the rest is for those who decide."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard not in (soft, resource.RLIM_INFINITY):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        soft = hard
+    return soft * 4 // 5

@@ -1,0 +1,113 @@
+"""Somebody looks at a page: they are told when the queue, or the one request that they look at, has changed.
+
+A version is a short text that changes with what is seen. While anybody looks at the queue, one look a second at the
+store serves all of them, on every kind of store and however many servers share it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import logging
+from collections.abc import Iterable
+from enum import Enum
+from typing import Final
+
+from bootgrant.approval.grant import DeviceGrant
+from bootgrant.ports.grants import GrantStore, StoreUnavailable
+from bootgrant.ports.time import Clock
+from bootgrant.workflows.limits.held_polls import HeldPolls
+
+log = logging.getLogger("bootgrant.operators")
+
+_LOOK: Final = 1.0
+_QUEUE: Final = 500
+
+
+class Watch(Enum):
+    """Why somebody who waits hears nothing new."""
+
+    QUIET = "nothing changed"
+    OVER = "no more waiting: too many look, or the server stops"
+
+
+def queue_version(grants: Iterable[DeviceGrant]) -> str:
+    """Changes when a request comes or goes, or one of them changes. In any order."""
+    told = sorted(f"{grant.grant_id} {_told(grant)}" for grant in grants)
+    return hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]
+
+
+def request_version(grant: DeviceGrant, now: float) -> str:
+    """Changes with what a page tells of a request."""
+    return hashlib.sha256(f"{grant.state_at(now)} {_told(grant)}".encode()).hexdigest()[:16]
+
+
+def _told(grant: DeviceGrant) -> str:
+    return f"{grant.decision} {grant.votes} {grant.deliveries} {grant.entry}"
+
+
+class WatchRequests:
+    """``most`` people may wait at once. Used from one event loop; ``drain`` lets all of them go."""
+
+    def __init__(self, store: GrantStore, clock: Clock, most: int = 1000) -> None:
+        self._store = store
+        self._clock = clock
+        self._held = HeldPolls(most)
+        self._at_queue: dict[asyncio.Future[None], str] = {}
+        self._queue = ""
+        self._looking: asyncio.Task[None] | None = None
+        self._nobody = asyncio.Event()
+
+    async def queue(self, seen: str, patience: float) -> str | Watch:
+        """The version of the queue once it is not ``seen``; waits for at most ``patience`` seconds."""
+        if not self._held.has_room:
+            return Watch.OVER
+        wake = asyncio.get_running_loop().create_future()
+        self._at_queue[wake] = seen
+        self._nobody.clear()
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look())
+        try:
+            changed = await self._held.wait(wake, patience)
+        finally:
+            del self._at_queue[wake]
+            if not self._at_queue:
+                self._nobody.set()
+        return self._queue if changed else self._quiet()
+
+    async def request(self, grant_id: str, seen: str, patience: float) -> str | Watch:
+        """The same for one request. Raises StoreUnavailable."""
+        with self._store.watch_grant(grant_id) as wake:
+            version = await self._version(grant_id)
+            if version != seen:
+                return version
+            if not self._held.has_room:
+                return Watch.OVER
+            await self._held.wait(wake, patience)
+        version = await self._version(grant_id)
+        return version if version != seen else self._quiet()
+
+    def drain(self) -> None:
+        """The server stops: everybody who waits is told, and nobody waits any more."""
+        self._held.drain()
+
+    def _quiet(self) -> Watch:
+        return Watch.QUIET if self._held.has_room else Watch.OVER
+
+    async def _version(self, grant_id: str) -> str:
+        grant = await self._store.find_grant(grant_id)
+        return "" if grant is None else request_version(grant, self._clock.now())
+
+    async def _look(self) -> None:
+        while self._at_queue:
+            try:
+                self._queue = queue_version(await self._store.pending_grants(self._clock.now(), _QUEUE))
+            except StoreUnavailable as error:
+                log.warning("the queue could not be looked at for the people who watch it: %s", error)
+            for wake, seen in self._at_queue.items():
+                if seen != self._queue and not wake.done():
+                    wake.set_result(None)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK):
+                    await self._nobody.wait()

@@ -1,0 +1,1 @@
+"""How much of something is allowed at once: attempts, pending requests, held polls."""

@@ -1,0 +1,1 @@
+"""What happens to the request of a machine: opened, polled, delivered, collected."""

@@ -1,0 +1,105 @@
+"""A machine asks (RFC 8628 section 3.1): a grant bound to the identity it claims, and the codes for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from bootgrant.approval.codes import UserCodes, device_code, device_code_digest, display_user_code
+from bootgrant.approval.grant import DeviceGrant, GrantRules
+from bootgrant.ports.grants import GrantStore, UserCodeTaken
+from bootgrant.ports.time import Clock, Entropy
+from bootgrant.wire.identity import MachineIdentity
+from bootgrant.wire.secret import Secret
+from bootgrant.workflows.limits.admission import Admission, TooMany
+
+_DRAWS = 8
+_CODE, _SALT, _ID = 32, 16, 10
+"""Random bytes in a device code, in a token's salt, in a grant's id."""
+
+
+class OpenedGrant(NamedTuple):
+    """What the machine is told. Times in seconds."""
+
+    device_code: Secret
+    user_code: str
+    letters: str
+    expires_in: int
+    interval: int
+    grant_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecentlyDenied:
+    """A person refused this machine a moment ago: it is told again, and nobody is asked. ``left`` in seconds."""
+
+    reason: str
+    left: float
+
+
+@dataclass(frozen=True, slots=True)
+class OpenGrant:
+    store: GrantStore
+    clock: Clock
+    entropy: Entropy
+    codes: UserCodes
+    rules: GrantRules
+    admission: Admission
+    arrived: Callable[[DeviceGrant], None]
+
+    async def __call__(
+        self, client_id: str, identity: MachineIdentity, address: str
+    ) -> OpenedGrant | RecentlyDenied | TooMany:
+        """Keep a new grant for a machine that identifies itself. Raises StoreUnavailable."""
+        now = self.clock.now()
+        denial = await self.store.find_denial(identity, address, now - self.rules.denial_cooldown)
+        if denial is not None and denial.decision is not None:
+            left = denial.decision.at + self.rules.denial_cooldown - now
+            # A denial from far ahead was made by a clock that was wrong: nobody is refused for a year because of it.
+            if left < 2 * self.rules.denial_cooldown:
+                return RecentlyDenied(denial.decision.reason, left)
+        refusal = self.admission.check(identity, address, now)
+        return refusal if refusal is not None else await self._open(client_id, identity, address)
+
+    async def _open(self, client_id: str, identity: MachineIdentity, address: str) -> OpenedGrant:
+        for _ in range(_DRAWS):
+            code, letters, grant = self._draw(client_id, identity, address)
+            try:
+                replaced = await self.store.open_grant(grant)
+            except UserCodeTaken:
+                continue
+            self.admission.release(*replaced)
+            self.admission.add(grant)
+            self.arrived(grant)
+            return OpenedGrant(
+                code,
+                display_user_code(letters),
+                letters,
+                round(self.rules.lifetime),
+                max(1, round(self.rules.interval)),
+                grant.grant_id,
+            )
+        raise RuntimeError(f"{_DRAWS} user codes in a row were taken: the random source repeats itself")
+
+    def _draw(self, client_id: str, identity: MachineIdentity, address: str) -> tuple[Secret, str, DeviceGrant]:
+        """A new grant, its device code and the letters of its user code."""
+        now = self.clock.now()
+        # One draw for all: each costs a system call.
+        drawn = self.entropy.random_bytes(_CODE + _SALT + _ID)
+        code = device_code(drawn[:_CODE])
+        # The time in front keeps the rows of a database in the order in which they are made.
+        grant_id = f"{int(now * 1000):012x}{drawn[_CODE + _SALT :].hex()}"
+        letters = self.codes.of_grant(grant_id)
+        grant = DeviceGrant(
+            grant_id=grant_id,
+            client_id=client_id,
+            identity=identity,
+            source_address=address,
+            user_code_digest=self.codes.digest(letters),
+            device_code_digest=device_code_digest(code),
+            token_salt=drawn[_CODE : _CODE + _SALT],
+            opened_at=now,
+            expires_at=now + self.rules.lifetime,
+        )
+        return code, letters, grant

@@ -1,0 +1,127 @@
+"""A machine asks whether it may have its token (RFC 8628 section 3.4), and may wait for the answer.
+
+The wait ends the moment the decision falls. Talos sends each poll twice; both halves are answered alike, and the
+token is the same however often it is asked for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final
+
+from bootgrant.approval.codes import access_token, access_token_digest, device_code_digest
+from bootgrant.approval.grant import DeviceGrant, GrantRules, GrantState, Refusal
+from bootgrant.approval.pace import PollPace
+from bootgrant.ports.grants import GrantStore
+from bootgrant.ports.time import Clock
+from bootgrant.wire.device_flow import ErrorCode
+from bootgrant.wire.secret import Secret
+from bootgrant.workflows.limits.held_polls import HeldPolls
+
+_PACES = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class PollRefused:
+    """The error code (RFC 8628 section 3.5), and for a denial the reason that the person gave."""
+
+    code: ErrorCode
+    reason: str = ""
+
+
+PENDING: Final = PollRefused(ErrorCode.AUTHORIZATION_PENDING)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenIssued:
+    """The access token; ``expires_in`` in whole seconds from now."""
+
+    token: Secret
+    expires_in: int
+    grant_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class PollGrant:
+    store: GrantStore
+    clock: Clock
+    rules: GrantRules
+    held: HeldPolls
+    _paces: OrderedDict[str, PollPace] = field(default_factory=OrderedDict)
+
+    async def __call__(self, client_id: str, code: Secret, gone: asyncio.Future[None]) -> TokenIssued | PollRefused:
+        """Answer one token request. ``gone`` ends when its connection does; a dead one consumes nothing.
+
+        Raises StoreUnavailable.
+        """
+        # Before anything is waited for: a store that stands still makes no patient machine a hasty one.
+        arrived = self.clock.steady()
+        digest = device_code_digest(code)
+        grant = await self.store.find_by_device_code(digest)
+        if grant is None or grant.client_id != client_id:
+            return PollRefused(ErrorCode.INVALID_GRANT)
+        if not self._pace(grant.grant_id).arrive(arrived):
+            return PollRefused(ErrorCode.SLOW_DOWN)
+        if self.rules.hold <= 0 and grant.state_at(self.clock.now()) is GrantState.PENDING:
+            return PENDING
+        until = self.clock.steady() + self.rules.hold
+        while True:
+            with self.store.watch_grant(grant.grant_id) as wake:
+                outcome = await self._redeem(grant.grant_id, client_id, code)
+                if outcome is not PENDING or self.rules.hold <= 0:
+                    return outcome
+                gone.add_done_callback(partial(_wake, wake))
+                seconds = min(until - self.clock.steady(), grant.expires_at - self.clock.now())
+                if not await self.held.wait(wake, seconds) or gone.done():
+                    return outcome
+
+    def _pace(self, grant_id: str) -> PollPace:
+        pace = self._paces.get(grant_id)
+        if pace is None:
+            pace = self._paces[grant_id] = PollPace(self.rules.interval)
+            if len(self._paces) > _PACES:
+                self._paces.popitem(last=False)
+        return pace
+
+    async def _redeem(self, grant_id: str, client_id: str, code: Secret) -> TokenIssued | PollRefused:
+        grant = await self.store.find_watched(grant_id)
+        if grant is None:
+            return PollRefused(ErrorCode.INVALID_GRANT)
+        now = self.clock.now()
+        # Nearly every poll finds a grant that still waits; the token is made only for one that does not.
+        state = grant.state_at(now)
+        if state is GrantState.PENDING:
+            return PENDING
+        token = access_token(code, grant.token_salt)
+        digest = access_token_digest(token)
+
+        def rule(stored: DeviceGrant) -> DeviceGrant | Refusal:
+            return stored.redeem(client_id, digest, self.rules, now)
+
+        outcome = rule(grant)
+        if isinstance(outcome, DeviceGrant) and outcome != grant:
+            outcome = await self.store.change_grant(grant_id, rule)
+        if isinstance(outcome, Refusal):
+            return _refused(outcome, grant)
+        return TokenIssued(token, int(outcome.token_expires_at - now), grant_id)
+
+
+def _wake(wake: asyncio.Future[None], _gone: asyncio.Future[None]) -> None:
+    if not wake.done():
+        wake.set_result(None)
+
+
+def _refused(refusal: Refusal, grant: DeviceGrant) -> PollRefused:
+    match refusal:
+        case Refusal.PENDING:
+            return PENDING
+        case Refusal.DENIED:
+            reason = grant.decision.reason if grant.decision and grant.state is GrantState.DENIED else ""
+            return PollRefused(ErrorCode.ACCESS_DENIED, reason)
+        case Refusal.EXPIRED:
+            return PollRefused(ErrorCode.EXPIRED_TOKEN)
+        case _:
+            return PollRefused(ErrorCode.INVALID_GRANT)

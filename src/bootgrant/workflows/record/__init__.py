@@ -1,0 +1,1 @@
+"""What is kept for later readers: the audit, and notifications."""

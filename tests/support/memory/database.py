@@ -1,0 +1,75 @@
+"""A store that forgets everything with its process: for tests, and as the plainest reading of the ports."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bootgrant.approval.grant import Delivery, DeviceGrant
+from bootgrant.counting import StoreCounts
+from bootgrant.store.bindings import MemoryBindingStore
+from bootgrant.store.grant_book import Batch, GrantBook
+from bootgrant.store.grant_index import GrantIndex
+from support.memory.decisions import MemoryAssignmentStore, MemoryAuditLog, MemoryWindowStore
+from support.memory.outbox import MemoryOutbox
+from support.memory.people import (
+    MemoryApiTokenStore,
+    MemoryChallengeStore,
+    MemoryOperatorStore,
+    MemoryPasskeyStore,
+)
+
+
+class MemoryJournal:
+    """store.grant_book.Journal in dictionaries."""
+
+    def __init__(self, audit: MemoryAuditLog | None = None) -> None:
+        self._audit = audit or MemoryAuditLog()
+        self._grants: dict[str, DeviceGrant] = {}
+        self._deliveries: dict[str, list[Delivery]] = {}
+
+    async def write(self, batch: Batch) -> None:
+        self._grants.update(batch.opened | batch.grants)
+        for grant_id, delivery in batch.deliveries:
+            self._deliveries.setdefault(grant_id, []).append(delivery)
+        if batch.events:
+            await self._audit.append(batch.events)
+
+    async def read_grant(self, grant_id: str) -> DeviceGrant | None:
+        return self._grants.get(grant_id)
+
+    async def read_deliveries(self, grant_id: str) -> Sequence[Delivery]:
+        return list(self._deliveries.get(grant_id, ()))
+
+    async def collect(self, unfetched_before: float, fetched_before: float, limit: int) -> Sequence[str]:
+        over = [
+            grant.grant_id
+            for grant in self._grants.values()
+            if (grant.token_expires_at < fetched_before if grant.token_digest else grant.expires_at < unfetched_before)
+        ][:limit]
+        for grant_id in over:
+            del self._grants[grant_id]
+            self._deliveries.pop(grant_id, None)
+        return over
+
+    async def check_writable(self) -> None:
+        return
+
+
+class MemoryDatabase:
+    """All stores of one process."""
+
+    def __init__(self) -> None:
+        self.counts = StoreCounts()
+        self.audit = MemoryAuditLog()
+        self.assignments = MemoryAssignmentStore()
+        self.windows = MemoryWindowStore()
+        self.grants = GrantBook(GrantIndex(), MemoryJournal(self.audit), self.counts)
+        self.operators = MemoryOperatorStore()
+        self.outbox = MemoryOutbox()
+        self.passkeys = MemoryPasskeyStore(self.operators)
+        self.challenges = MemoryChallengeStore()
+        self.api_tokens = MemoryApiTokenStore()
+        self.bindings = MemoryBindingStore()
+
+    def close(self) -> None:
+        return

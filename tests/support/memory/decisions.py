@@ -1,0 +1,107 @@
+"""The audit, assignments and armed windows of one process: for tests, and as the plainest reading of their ports."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+
+from bootgrant.approval.audit import AuditEvent, ChainedEvent, Head, chain
+from bootgrant.approval.policy import Window
+from bootgrant.ports.audit import AuditFilter
+from bootgrant.ports.decisions import Assignment
+from bootgrant.wire.identity import MachineIdentity
+
+
+class MemoryAuditLog:
+    """ports.audit.AuditLog in a list."""
+
+    def __init__(self) -> None:
+        self._records: list[ChainedEvent] = []
+        self._head = Head()
+
+    async def append(self, events: Sequence[AuditEvent]) -> Head:
+        for record in chain(events, self._head):
+            self._records.append(record)
+            self._head = Head(record.seq, record.digest)
+        return self._head
+
+    async def head(self) -> Head:
+        return self._head
+
+    async def newest(self, which: AuditFilter, limit: int, before: int | None = None) -> Sequence[ChainedEvent]:
+        found = (r for r in reversed(self._records) if (before is None or r.seq < before) and _passes(r.event, which))
+        return [record for record, _ in zip(found, range(limit), strict=False)]
+
+    async def from_oldest(self, first: int = 1) -> AsyncIterator[Sequence[tuple[str, str]]]:
+        if page := [(record.line, record.digest) for record in self._records if record.seq >= first]:
+            yield page
+
+    async def drop_sealed(self, through: int, seal: AuditEvent) -> Head:
+        head = await self.append([seal])
+        self._records = [record for record in self._records if record.seq > through]
+        return head
+
+
+def _passes(event: AuditEvent, which: AuditFilter) -> bool:
+    return (
+        (not which.kinds or event.kind in which.kinds)
+        and (which.actor in ("", event.actor) or event.actor.startswith(f"{which.actor} ("))
+        and which.grant_id in ("", event.grant_id)
+        and which.entry in ("", event.entry)
+        and (which.machine is None or _share(which.machine, event.identity))
+        and (which.since is None or event.at >= which.since)
+        and (which.until is None or event.at < which.until)
+    )
+
+
+def _share(one: MachineIdentity, other: MachineIdentity) -> bool:
+    return any(getattr(one, name) and getattr(one, name) == getattr(other, name) for name in MachineIdentity.STRONG)
+
+
+class MemoryAssignmentStore:
+    """ports.decisions.AssignmentStore in a dictionary."""
+
+    def __init__(self) -> None:
+        self._by_key: dict[str, Assignment] = {}
+
+    async def put(self, assignment: Assignment) -> None:
+        self._by_key[assignment.identity.key] = assignment
+
+    async def sharing(self, identity: MachineIdentity) -> Sequence[Assignment]:
+        return [found for found in await self.assignments() if _share(found.identity, identity)]
+
+    async def remove(self, identity_key: str) -> bool:
+        return self._by_key.pop(identity_key, None) is not None
+
+    async def assignments(self) -> Sequence[Assignment]:
+        return sorted(self._by_key.values(), key=lambda assignment: assignment.at, reverse=True)
+
+
+class MemoryWindowStore:
+    """ports.decisions.WindowStore in a dictionary."""
+
+    def __init__(self) -> None:
+        self._by_id: dict[str, Window] = {}
+
+    async def arm(self, window: Window) -> None:
+        self._by_id[window.window_id] = window
+
+    async def disarm(self, window_id: str) -> bool:
+        return self._by_id.pop(window_id, None) is not None
+
+    async def windows(self) -> Sequence[Window]:
+        return sorted(self._by_id.values(), key=lambda window: window.armed_at)
+
+    async def take_place(self, window_id: str, now: float) -> bool:
+        window = self._by_id.get(window_id)
+        if window is None or not window.is_open(now):
+            return False
+        self._by_id[window_id] = replace(window, used=window.used + 1)
+        return True
+
+    async def give_back(self, window_id: str) -> None:
+        if (window := self._by_id.get(window_id)) is not None:
+            self._by_id[window_id] = replace(window, used=max(0, window.used - 1))
+
+    async def forget_before(self, until: float) -> None:
+        self._by_id = {window_id: window for window_id, window in self._by_id.items() if window.until >= until}

@@ -1,0 +1,161 @@
+"""People, their sessions, passkeys and tokens in dictionaries: the plainest reading of their ports."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from bootgrant.approval.operators import Label, Role
+from bootgrant.ports.people import ApiToken, Challenge, Operator, Passkey, Purpose, Session
+
+
+class MemoryOperatorStore:
+    """ports.people.OperatorStore."""
+
+    def __init__(self) -> None:
+        self._operators: dict[str, Operator] = {}
+        self._sessions: dict[bytes, Session] = {}
+
+    async def add_operator(self, operator: Operator) -> bool:
+        if operator.name in self._operators or await self.find_subject(operator.issuer, operator.subject):
+            return False
+        self._operators[operator.name] = operator
+        return True
+
+    async def operators(self) -> Sequence[Operator]:
+        return sorted(self._operators.values(), key=lambda operator: operator.name)
+
+    async def find_operator(self, name: str) -> Operator | None:
+        return self._operators.get(name)
+
+    async def find_subject(self, issuer: str, subject: str) -> Operator | None:
+        same = (o for o in self._operators.values() if issuer and (o.issuer, o.subject) == (issuer, subject))
+        return next(same, None)
+
+    async def set_rights(self, name: str, role: Role, labels: tuple[Label, ...]) -> bool:
+        if operator := self._operators.get(name):
+            self._operators[name] = replace(operator, role=role, labels=labels)
+        return operator is not None
+
+    async def set_disabled(self, name: str, at: float | None) -> bool:
+        if operator := self._operators.get(name):
+            self._operators[name] = replace(operator, disabled_at=at)
+            self._end_all(name)
+        return operator is not None
+
+    async def set_password(self, name: str, password_hash: str) -> bool:
+        if operator := self._operators.get(name):
+            self._operators[name] = replace(operator, password_hash=password_hash)
+            self._end_all(name)
+        return operator is not None
+
+    async def open_session(self, session: Session) -> None:
+        self._sessions.setdefault(session.digest, session)
+        self._saw(session.operator, session.seen_at)
+
+    async def find_session(self, digest: bytes) -> tuple[Session, Operator] | None:
+        session = self._sessions.get(digest)
+        return (session, self._operators[session.operator]) if session else None
+
+    async def sessions_of(self, name: str) -> Sequence[Session]:
+        own = [session for session in self._sessions.values() if session.operator == name]
+        return sorted(own, key=lambda session: -session.created_at)
+
+    async def touch_session(self, digest: bytes, seen_at: float) -> None:
+        if session := self._sessions.get(digest):
+            self._sessions[digest] = replace(session, seen_at=seen_at)
+            self._saw(session.operator, seen_at)
+
+    async def end_session(self, digest: bytes) -> None:
+        self._sessions.pop(digest, None)
+
+    async def end_sessions_before(self, created_at: float, seen_at: float) -> None:
+        self._sessions = {
+            digest: session
+            for digest, session in self._sessions.items()
+            if session.created_at >= created_at and session.seen_at >= seen_at
+        }
+
+    def _end_all(self, name: str) -> None:
+        self._sessions = {d: session for d, session in self._sessions.items() if session.operator != name}
+
+    def _saw(self, name: str, at: float) -> None:
+        self._operators[name] = replace(self._operators[name], seen_at=at)
+
+
+class MemoryPasskeyStore:
+    """ports.people.PasskeyStore."""
+
+    def __init__(self, operators: MemoryOperatorStore) -> None:
+        self._operators = operators
+        self._passkeys: dict[bytes, Passkey] = {}
+
+    async def add_passkey(self, passkey: Passkey) -> bool:
+        return self._passkeys.setdefault(passkey.credential_id, passkey) is passkey
+
+    async def passkeys_of(self, operator: str) -> Sequence[Passkey]:
+        own = [passkey for passkey in self._passkeys.values() if passkey.operator == operator]
+        return sorted(own, key=lambda passkey: (passkey.created_at, passkey.credential_id))
+
+    async def find_passkey(self, credential_id: bytes) -> tuple[Passkey, Operator] | None:
+        passkey = self._passkeys.get(credential_id)
+        operator = await self._operators.find_operator(passkey.operator) if passkey else None
+        return (passkey, operator) if passkey and operator else None
+
+    async def use_passkey(self, passkey: Passkey, sign_count: int, used_at: float) -> bool:
+        stored = self._passkeys.get(passkey.credential_id)
+        if stored is None or stored.sign_count != passkey.sign_count:
+            return False
+        self._passkeys[passkey.credential_id] = replace(stored, sign_count=sign_count, used_at=used_at)
+        return True
+
+    async def remove_passkey(self, operator: str, credential_id: bytes) -> bool:
+        stored = self._passkeys.get(credential_id)
+        if stored is None or stored.operator != operator:
+            return False
+        del self._passkeys[credential_id]
+        return True
+
+    async def remove_passkeys(self, operator: str) -> None:
+        self._passkeys = {key: passkey for key, passkey in self._passkeys.items() if passkey.operator != operator}
+
+
+class MemoryChallengeStore:
+    """ports.people.ChallengeStore."""
+
+    def __init__(self) -> None:
+        self._challenges: dict[bytes, Challenge] = {}
+
+    async def put_challenge(self, challenge: Challenge, now: float) -> None:
+        self._challenges = {digest: kept for digest, kept in self._challenges.items() if kept.expires_at > now}
+        self._challenges[challenge.digest] = challenge
+
+    async def take_challenge(self, digest: bytes, purpose: Purpose, now: float) -> str | None:
+        waiting = self._challenges.get(digest)
+        if waiting is None or waiting.purpose is not purpose or waiting.expires_at <= now:
+            return None
+        del self._challenges[digest]
+        return waiting.about
+
+
+class MemoryApiTokenStore:
+    """ports.people.ApiTokenStore."""
+
+    def __init__(self) -> None:
+        self._tokens: dict[str, ApiToken] = {}
+
+    async def add_token(self, token: ApiToken) -> bool:
+        return self._tokens.setdefault(token.name, token) is token
+
+    async def tokens(self) -> Sequence[ApiToken]:
+        return sorted(self._tokens.values(), key=lambda token: token.name)
+
+    async def find_token(self, digest: bytes) -> ApiToken | None:
+        return next((token for token in self._tokens.values() if token.digest == digest), None)
+
+    async def touch_token(self, digest: bytes, used_at: float) -> None:
+        if token := await self.find_token(digest):
+            self._tokens[token.name] = replace(token, used_at=used_at)
+
+    async def remove_token(self, name: str) -> bool:
+        return self._tokens.pop(name, None) is not None
