@@ -27,12 +27,13 @@ test-faults: $(DEV)/.stamp ## the fault suite in its long form: 100 kills, 5,000
 	@tools/debian_packages.sh tests/debian-packages.txt
 	FAULT_TEST=1 $(DEV)/bin/python -m pytest tests/faults -rP --durations=0
 
-check: $(DEV)/.stamp ## format, lint, types, import contracts, generated docs
+check: $(DEV)/.stamp ## format, lint, types, import contracts, generated docs, wording
 	$(DEV)/bin/ruff format --check .
 	$(DEV)/bin/ruff check .
 	$(DEV)/bin/mypy
 	$(DEV)/bin/lint-imports --no-cache
 	$(DEV)/bin/python tools/generate_docs.py --check
+	$(DEV)/bin/python tools/check_texts.py
 
 format: $(DEV)/.stamp ## put the code and the generated docs in order
 	$(DEV)/bin/ruff format .
