@@ -12,12 +12,12 @@ from typing import Final
 
 from bootgrant.machines.talos.go_types import scalar_value
 from bootgrant.machines.talos.origins import Origins
-from bootgrant.machines.talos.parts import Composed, ComposeError, Part, Reason, Surprise
+from bootgrant.machines.talos.parts import Composed, ComposeError, Part, Reason, Surprise, read_documents
 from bootgrant.machines.talos.patching import Patching, read_patch
 from bootgrant.machines.talos.plain_merging import merge_plain
 from bootgrant.machines.talos.tables import NEWEST, talos_tables
 from bootgrant.machines.yaml.reading import Mapping as MappingNode
-from bootgrant.machines.yaml.reading import Node, Scalar, key_text, read_documents
+from bootgrant.machines.yaml.reading import Node, Scalar, key_text
 from bootgrant.machines.yaml.reading import Sequence as SequenceNode
 
 __all__ = [

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bootgrant.machines.talos.go_types import Reading, Value
-from bootgrant.machines.talos.parts import ComposeError, Part, Reason
+from bootgrant.machines.talos.parts import ComposeError, Part, Reason, read_documents
 from bootgrant.machines.talos.tables import LEGACY, Kind, TalosTables
-from bootgrant.machines.yaml.reading import Mapping, Node, Scalar, is_null, kind_of_node, read_documents
+from bootgrant.machines.yaml.reading import Mapping, Node, Scalar, is_null, kind_of_node
 from bootgrant.machines.yaml.writing import Written, write_documents
 
 _LEGACY_KEYS = frozenset(("machine", "cluster", "debug", "persist"))

@@ -17,10 +17,10 @@ import jsonpointer
 import yaml
 
 from bootgrant.machines.talos.json_reading import read_json
-from bootgrant.machines.talos.parts import ComposeError, Part, Reason
+from bootgrant.machines.talos.parts import ComposeError, Part, Reason, read_documents
 from bootgrant.machines.talos.surprising import Notes
 from bootgrant.machines.yaml.natural_order import natural_order
-from bootgrant.machines.yaml.reading import Mapping, Node, Scalar, Sequence, key_text, read_documents
+from bootgrant.machines.yaml.reading import Mapping, Node, Scalar, Sequence, key_text
 from bootgrant.machines.yaml.scalars import (
     INT64_MAX,
     OLD_BOOLEANS,

@@ -7,14 +7,14 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from bootgrant.machines.talos.parts import ComposeError, Part, Reason
+from bootgrant.machines.talos.parts import ComposeError, Part, Reason, unreadable
 from bootgrant.machines.yaml.reading import MAX_BYTES, MAX_DEPTH, too_large
 
 
 def read_json(part: Part, reason: Reason = Reason.UNREADABLE) -> Any:
     """The value of ``part``. Raises ComposeError with ``reason``, or TOO_LARGE."""
     if len(part.content) > MAX_BYTES:
-        raise too_large(part)
+        raise unreadable(part, too_large(part.content))
     try:
         value = json.loads(part.content, object_pairs_hook=_distinct, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:

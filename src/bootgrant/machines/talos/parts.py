@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from bootgrant.machines.yaml.reading import Node, YamlError, read_yaml
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -66,3 +68,17 @@ class ComposeError(Exception):
         self.part = part
         self.line = line
         self.reason = reason
+
+
+def read_documents(part: Part) -> list[Node | None]:
+    """Return the YAML documents of a part, None for each one that is null. Raises ComposeError."""
+    try:
+        return read_yaml(part.content)
+    except YamlError as error:
+        raise unreadable(part, error) from None
+
+
+def unreadable(part: Part, error: YamlError) -> ComposeError:
+    """Return the ComposeError for a part that is not YAML or is too large."""
+    reason = Reason.TOO_LARGE if error.is_too_large else Reason.UNREADABLE
+    return ComposeError(error.message, part.name, error.line, reason)

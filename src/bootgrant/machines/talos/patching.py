@@ -21,10 +21,10 @@ from bootgrant.machines.talos.documents import (
 )
 from bootgrant.machines.talos.json_patching import Operation, apply_operations, read_operations
 from bootgrant.machines.talos.merging import Merge
-from bootgrant.machines.talos.parts import ComposeError, Part, Reason, Surprise
+from bootgrant.machines.talos.parts import ComposeError, Part, Reason, Surprise, read_documents
 from bootgrant.machines.talos.surprising import Notes
 from bootgrant.machines.talos.tables import LEGACY, TalosTables
-from bootgrant.machines.yaml.reading import Mapping, Node, Scalar, key_text, kind_of_node, read_documents
+from bootgrant.machines.yaml.reading import Mapping, Node, Scalar, key_text, kind_of_node
 
 _HEADER_KEYS = frozenset(("version", "kind", "name"))
 

@@ -14,7 +14,7 @@ from typing import Any, assert_never
 import yaml
 
 from bootgrant.machines.talos.json_reading import read_json
-from bootgrant.machines.talos.parts import Composed, ComposeError, Part, Reason
+from bootgrant.machines.talos.parts import Composed, ComposeError, Part, Reason, read_documents
 from bootgrant.machines.yaml.reading import (
     Mapping,
     Node,
@@ -22,7 +22,6 @@ from bootgrant.machines.yaml.reading import (
     Sequence,
     is_null,
     key_text,
-    read_documents,
 )
 
 _CLOUD_CONFIG = b"#cloud-config\n"

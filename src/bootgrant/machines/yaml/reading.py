@@ -14,8 +14,6 @@ from typing import Any, Final
 
 import yaml
 
-from bootgrant.machines.talos.parts import ComposeError, Part, Reason
-
 MAX_BYTES: Final = 8 * 1024 * 1024
 """One part as text. Talos itself takes configurations of 4 MiB over its API."""
 MAX_DEPTH: Final = 100
@@ -24,6 +22,16 @@ MAX_NODES: Final = 250_000
 """Values in one part, each alias counted with all that it stands for; 64 characters of a text count as one more."""
 MAX_DOCUMENTS: Final = 1_000
 _TEXT_WEIGHT: Final = 64
+
+
+class YamlError(Exception):
+    """Bytes that are not YAML that can be read here, or more of it than the limits allow. ``line`` counts from 1."""
+
+    def __init__(self, message: str, line: int | None = None, *, is_too_large: bool = False) -> None:
+        super().__init__(message)
+        self.message = message
+        self.line = line
+        self.is_too_large = is_too_large
 
 
 @dataclass(slots=True)
@@ -57,9 +65,9 @@ class Mapping:
 Node = Scalar | Sequence | Mapping
 
 
-def read_documents(part: Part) -> list[Node | None]:
-    """The documents of ``part``, None for one that is null. Raises ComposeError, at the line."""
-    return list(_Composition(part).documents())
+def read_yaml(content: bytes) -> list[Node | None]:
+    """The documents of ``content``, None for one that is null. Raises YamlError."""
+    return list(_Composition(content).documents())
 
 
 def is_null(node: Node) -> bool:
@@ -97,9 +105,8 @@ class _Open:
 
 
 class _Composition:
-    def __init__(self, part: Part) -> None:
-        self._part = part
-        self._text = _checked_text(part)
+    def __init__(self, content: bytes) -> None:
+        self._text = _checked_text(content)
         # PyYAML's types say that every event may be missing; before the end of the stream none is.
         self._next_event: Callable[[], Any] = yaml.CLoader(self._text).get_event
         self._anchors: dict[str, Node] = {}
@@ -118,7 +125,7 @@ class _Composition:
         except yaml.MarkedYAMLError as error:
             raise self._unreadable(error) from None
         except yaml.YAMLError as error:
-            raise ComposeError(f"this is no YAML: {error}".splitlines()[0], self._part.name) from None
+            raise YamlError(f"not YAML: {error}".splitlines()[0]) from None
 
     def _root(self) -> Node:
         """Everything up to the end of the document that has just begun."""
@@ -139,7 +146,7 @@ class _Composition:
         self._weight += weight
         if self._weight > MAX_NODES:
             message = f"more than {MAX_NODES} values, aliases written out: take them apart or write fewer aliases"
-            raise self._refusal(message, line, Reason.TOO_LARGE)
+            raise YamlError(message, line, is_too_large=True)
         if self._open:
             parent = self._open[-1]
             parent.node.weight += weight
@@ -148,7 +155,7 @@ class _Composition:
             self._open.append(_Open(node))
             if len(self._open) > MAX_DEPTH:
                 message = f"more than {MAX_DEPTH} levels of nesting: make it flatter"
-                raise self._refusal(message, line, Reason.TOO_LARGE)
+                raise YamlError(message, line, is_too_large=True)
         return node
 
     def _node(self, event: yaml.Event, line: int) -> Node:
@@ -163,7 +170,7 @@ class _Composition:
         elif isinstance(event, yaml.AliasEvent):
             return self._aliased(str(event.anchor), line)
         else:
-            raise self._refusal("this is no YAML that a configuration may have", line)
+            raise YamlError("this is no YAML that a configuration may have", line)
         if event.anchor:
             self._anchors[event.anchor] = node
         return node
@@ -171,9 +178,9 @@ class _Composition:
     def _aliased(self, anchor: str, line: int) -> Node:
         node = self._anchors.get(anchor)
         if node is None:
-            raise self._refusal(f"*{anchor} points to nothing: write &{anchor} where the value is, before this", line)
+            raise YamlError(f"*{anchor} points to nothing: write &{anchor} where the value is, before this", line)
         if any(node is outer.node for outer in self._open):
-            raise self._refusal(f"*{anchor} stands inside of the value that it points to: write the value out", line)
+            raise YamlError(f"*{anchor} stands inside of the value that it points to: write the value out", line)
         return node
 
     def _close(self) -> None:
@@ -190,7 +197,7 @@ class _Composition:
                 if node.text in parent.keys:
                     first = parent.keys[node.text]
                     message = f"the key {node.text!r} is here a second time (first in line {first}): keep one of them"
-                    raise self._refusal(message, line)
+                    raise YamlError(message, line)
                 parent.keys[node.text] = line
             parent.key = node
         else:
@@ -201,49 +208,43 @@ class _Composition:
         self._documents += 1
         if self._documents > MAX_DOCUMENTS:
             message = f"more than {MAX_DOCUMENTS} documents: take the file apart"
-            raise self._refusal(message, _line(event), Reason.TOO_LARGE)
+            raise YamlError(message, _line(event), is_too_large=True)
         if event.version and event.version != (1, 1):
-            raise self._refusal("Talos refuses the line %YAML here: remove it", _line(event))
+            raise YamlError("Talos refuses the line %YAML here: remove it", _line(event))
 
-    def _refusal(self, message: str, line: int, reason: Reason = Reason.UNREADABLE) -> ComposeError:
-        return ComposeError(message, self._part.name, line, reason)
-
-    def _unreadable(self, error: yaml.MarkedYAMLError) -> ComposeError:
+    def _unreadable(self, error: yaml.MarkedYAMLError) -> YamlError:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else None
         written = self._text.splitlines()[line - 1] if line and line <= len(self._text.splitlines()) else ""
         if re.match(r" *\t", written):
-            return ComposeError("a tab indents this line: write spaces", self._part.name, line)
+            return YamlError("a tab indents this line: write spaces", line)
         problem = error.problem or error.context or "it ends too early"
         context = f" ({error.context})" if error.context and error.context != problem else ""
-        return ComposeError(
-            f"this is no YAML: {problem}{context}; correct it here or just before", self._part.name, line
-        )
+        return YamlError(f"not YAML: {problem}{context}; correct it here or just before", line)
 
 
 def _line(event: yaml.Event) -> int:
     return event.start_mark.line + 1 if event.start_mark else 1
 
 
-def too_large(part: Part) -> ComposeError:
-    """The refusal of a part that is more than MAX_BYTES."""
-    size = len(part.content) >> 20
-    message = f"{size} MiB are too much, {MAX_BYTES >> 20} MiB is the limit: is it the right file?"
-    return ComposeError(message, part.name, None, Reason.TOO_LARGE)
-
-
-def _checked_text(part: Part) -> str:
-    if len(part.content) > MAX_BYTES:
-        raise too_large(part)
+def _checked_text(content: bytes) -> str:
+    if len(content) > MAX_BYTES:
+        raise too_large(content)
     try:
-        text = part.content.decode("utf-8")
+        text = content.decode("utf-8")
     except UnicodeDecodeError as error:
-        line = part.content.count(b"\n", 0, error.start) + 1
-        raise ComposeError("this line is not UTF-8: save the file as UTF-8", part.name, line) from None
+        line = content.count(b"\n", 0, error.start) + 1
+        raise YamlError("this line is not UTF-8: save the file as UTF-8", line) from None
     if match := _CONTROL.search(text):
         line = text.count("\n", 0, match.start()) + 1
-        raise ComposeError(f"the control character {match[0]!r} may not stand here: remove it", part.name, line)
+        raise YamlError(f"the control character {match[0]!r} is not allowed here: remove it", line)
     return text
+
+
+def too_large(content: bytes) -> YamlError:
+    """The error for content over MAX_BYTES."""
+    size, limit = len(content) >> 20, MAX_BYTES >> 20
+    return YamlError(f"{size} MiB are too much, the limit is {limit} MiB: is it the right file?", is_too_large=True)
 
 
 _CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x84\x86-\x9f\ufffe\uffff\ud800-\udfff]")
