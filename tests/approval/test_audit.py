@@ -8,9 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bootgrant.approval.audit import AuditEvent, AuditKind, ChainCheck, ChainedEvent, Head, chain, exported, read_record
+from bootgrant.approval.audit import (
+    AuditEvent,
+    AuditKind,
+    ChainCheck,
+    ChainedEvent,
+    Head,
+    chain,
+    exported,
+    past_of,
+    read_record,
+)
 from bootgrant.approval.evidence import Check, Verdict
-from bootgrant.approval.history import past_of
 from bootgrant.wire.identity import MachineIdentity
 from support.grants import NOW, other_machine
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bootgrant.approval.pace import PollPace
+from bootgrant.workflows.limits.rates import PollPace
 
 
 def test_a_pair_every_interval_is_never_too_fast() -> None:

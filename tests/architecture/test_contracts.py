@@ -41,7 +41,7 @@ def test_a_new_top_folder_that_has_no_place_is_noticed(copy: Path) -> None:
         ("approval/grant.py", "import time"),
         ("wire/identity.py", "import bootgrant.approval.grant"),
         ("acquire/errors.py", "import httpx"),
-        ("workflows/machine/open_grant.py", "import bootgrant.store.sqlite.grants"),
+        ("workflows/machine/requests.py", "import bootgrant.store.sqlite.grants"),
         ("machine_plane/health.py", "import bootgrant.operator_plane.app"),
         ("asgi/answer.py", "import bootgrant.approval.grant"),
     ],

@@ -7,7 +7,7 @@ import ipaddress
 import pytest
 
 from bootgrant.approval.evidence import Verdict
-from bootgrant.approval.networks import NetworkNames
+from bootgrant.approval.policy import NetworkNames
 from bootgrant.evidence.network import NetworkEvidence
 from bootgrant.ports.configurations import MachineEntry
 from bootgrant.ports.evidence import Claim

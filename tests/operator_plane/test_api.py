@@ -14,7 +14,7 @@ from bootgrant.operator_plane.api.openapi import document
 from bootgrant.operator_plane.api.routes import ROUTES
 from bootgrant.operator_plane.permissions import LEAST_ROLE, PERMISSIONS
 from bootgrant.wire.identity import MachineIdentity
-from bootgrant.workflows.decide.close_windows import CloseWindows
+from bootgrant.workflows.decide.windows import CloseWindows
 from bootgrant.workflows.people.api_tokens import ApiTokens, NewToken
 from support.fakes import CountedEntropy
 from support.grants import MAC, UUID, other_machine

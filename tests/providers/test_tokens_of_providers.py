@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
-from bootgrant.approval.outside import OutsideRule
+from bootgrant.approval.claims import OutsideRule
 from bootgrant.approval.policy import parse_selector
 from bootgrant.ports.providers import ProviderUnavailable, TokenRefusal, Verified
 from bootgrant.providers.settings import Check, ProviderSettings

@@ -10,8 +10,7 @@ from bootgrant.approval.claims import RoleRule
 from bootgrant.approval.operators import Label, Role
 from bootgrant.service.settings.reading import SettingsError, Site, load_site
 from bootgrant.wire.secret import Secret
-from bootgrant.workflows.people.sessions import SessionRules
-from bootgrant.workflows.people.sign_in import SecondFactor
+from bootgrant.workflows.people.sign_in import SecondFactor, SessionRules
 
 CORP = """
 [[oidc]]

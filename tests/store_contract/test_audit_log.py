@@ -15,7 +15,7 @@ from bootgrant.ports.database import Database
 from bootgrant.store.postgres.address import PostgresAddress
 from bootgrant.store.postgres.database import open_postgres
 from bootgrant.wire.identity import MachineIdentity
-from bootgrant.workflows.record.audit_events import decided, delivered
+from bootgrant.workflows.record.audit import decided, delivered
 from support.grants import MAC, NOW, UUID, other_machine, pending_grant
 
 pytestmark = pytest.mark.anyio

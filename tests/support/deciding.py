@@ -7,24 +7,21 @@ from dataclasses import dataclass, field
 
 from bootgrant.approval.audit import AuditEvent
 from bootgrant.approval.grant import DeviceGrant
-from bootgrant.approval.networks import NO_NAMES
 from bootgrant.approval.operators import Actor, Role
-from bootgrant.approval.policy import Rule, Vocabulary
+from bootgrant.approval.policy import NO_NAMES, Rule, Vocabulary
 from bootgrant.evidence.history import HistoryEvidence
 from bootgrant.evidence.inventory import InventoryEvidence
 from bootgrant.evidence.network import NetworkEvidence
 from bootgrant.ports.audit import AuditFilter
 from bootgrant.ports.configurations import MachineEntry
 from bootgrant.wire.identity import MachineIdentity
-from bootgrant.workflows.decide.arm_window import ArmWindow
 from bootgrant.workflows.decide.assign_machine import AssignMachine
-from bootgrant.workflows.decide.counting_votes import CountingVotes
+from bootgrant.workflows.decide.auto_approve import LetIn
 from bootgrant.workflows.decide.decide_grant import DecideGrant
-from bootgrant.workflows.decide.gather_evidence import GatherEvidence
-from bootgrant.workflows.decide.grant_cards import GrantCards
-from bootgrant.workflows.decide.let_in import LetIn
+from bootgrant.workflows.decide.grant_cards import CountingVotes, GatherEvidence, GrantCards
+from bootgrant.workflows.decide.windows import ArmWindow
 from bootgrant.workflows.limits.admission import Admission
-from bootgrant.workflows.machine.find_entry import FindEntry
+from bootgrant.workflows.machine.deliver import FindEntry
 from support.entries import Entries
 from support.fakes import CountedEntropy, FakeClock
 from support.grants import CODES, NOW, UUID, pending_grant

@@ -11,7 +11,7 @@ from bootgrant.ports.database import Database
 from bootgrant.ports.people import Operator
 from bootgrant.store.sqlite.database import SqliteDatabase
 from bootgrant.wire.secret import Secret
-from bootgrant.workflows.decide.close_windows import CloseWindows
+from bootgrant.workflows.decide.windows import CloseWindows
 from bootgrant.workflows.people.api_tokens import ApiTokens, NewToken, TokenRefused
 from support.fakes import CountedEntropy, FakeClock
 from support.grants import NOW

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bootgrant.workflows.limits.attempts import AttemptLimit, WhenFull, address_key, name_key
+from bootgrant.workflows.limits.rates import AttemptLimit, WhenFull, address_key, name_key
 
 
 def test_a_burst_is_let_through_and_then_one_in_each_interval() -> None:

@@ -11,7 +11,7 @@ import pytest
 from bootgrant.approval.evidence import Check, Verdict
 from bootgrant.ports.evidence import Claim
 from bootgrant.ports.grants import StoreUnavailable
-from bootgrant.workflows.decide.gather_evidence import IN_LISTS, GatherEvidence
+from bootgrant.workflows.decide.grant_cards import IN_LISTS, GatherEvidence
 from support.fakes import FakeClock
 from support.grants import pending_grant
 

@@ -12,7 +12,7 @@ from bootgrant.approval.grant import DeviceGrant, GrantState
 from bootgrant.approval.operators import Actor, Label, Role
 from bootgrant.approval.policy import Conditions, Rule, Window, parse_selector
 from bootgrant.wire.identity import MachineIdentity
-from bootgrant.workflows.decide.arm_window import NotArmed, Wish
+from bootgrant.workflows.decide.windows import NotArmed, Wish
 from support.deciding import ANA, CP, Deciders, worker
 from support.grants import NOW, UUID, other_machine
 

@@ -13,9 +13,9 @@ from bootgrant.approval.policy import Conditions, Window, parse_selector
 from bootgrant.ports.people import Operator
 from bootgrant.ports.providers import ProviderDown, ProviderPerson, Request
 from bootgrant.wire.secret import Secret
-from bootgrant.workflows.decide.close_windows import CloseWindows
+from bootgrant.workflows.decide.windows import CloseWindows
 from bootgrant.workflows.people.oidc_sign_in import Away, Back, OidcRefused, OidcSignIn
-from bootgrant.workflows.people.sessions import Client, Sessions, SignedIn
+from bootgrant.workflows.people.sign_in import Client, Sessions, SignedIn
 from support.fakes import CountedEntropy, FakeClock
 from support.grants import NOW
 from support.memory.database import MemoryDatabase

@@ -8,8 +8,8 @@ import pytest
 
 from bootgrant.approval.grant import DeviceGrant, GrantRules
 from bootgrant.store.grant_book import GrantBook
-from bootgrant.workflows.limits.held_polls import HeldPolls
-from bootgrant.workflows.machine.poll_grant import PENDING, PollGrant
+from bootgrant.workflows.limits.admission import HeldPolls
+from bootgrant.workflows.machine.tokens import PENDING, PollGrant
 from support.fakes import FakeClock
 from support.grants import NOW, pending_grant
 from support.memory.database import MemoryDatabase

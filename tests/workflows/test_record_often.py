@@ -9,7 +9,7 @@ import pytest
 from bootgrant.approval.audit import AuditEvent, AuditKind, Head
 from bootgrant.ports.audit import AuditFilter
 from bootgrant.ports.grants import StoreUnavailable
-from bootgrant.workflows.record.record_often import OPENING_EVERY, RecordOpenings
+from bootgrant.workflows.record.recording import OPENING_EVERY, RecordOpenings
 from support.fakes import FakeClock
 from support.grants import MAC, NOW, UUID, pending_grant
 from support.memory.decisions import MemoryAuditLog

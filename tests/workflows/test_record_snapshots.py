@@ -8,7 +8,7 @@ import pytest
 
 from bootgrant.ports.audit import AuditFilter
 from bootgrant.ports.configurations import SourceState
-from bootgrant.workflows.record.record_snapshots import RecordSnapshots
+from bootgrant.workflows.record.recording import RecordSnapshots
 from support.fakes import FakeClock
 from support.memory.decisions import MemoryAuditLog
 

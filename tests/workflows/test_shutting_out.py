@@ -11,8 +11,7 @@ from bootgrant.approval.policy import Window
 from bootgrant.operator_plane.login.passwords import Argon2Hasher
 from bootgrant.ports.people import Operator
 from bootgrant.wire.identity import MachineIdentity
-from bootgrant.workflows.decide.arm_window import Wish
-from bootgrant.workflows.decide.close_windows import CloseWindows
+from bootgrant.workflows.decide.windows import CloseWindows, Wish
 from bootgrant.workflows.people.api_tokens import ApiTokens, NewToken
 from bootgrant.workflows.people.manage_operators import ManageOperators
 from support.deciding import ANA, BEN, CP, Deciders, worker

@@ -13,8 +13,7 @@ from bootgrant.approval.operators import Actor, Kind, Role
 from bootgrant.ports.people import Operator, Passkey, Stage
 from bootgrant.store.sqlite.database import SqliteDatabase
 from bootgrant.wire.secret import Secret
-from bootgrant.workflows.people.sessions import Client, Sessions
-from bootgrant.workflows.people.sign_in import Begun, NotSignedIn, SecondFactor, SignIn, SignInRefused
+from bootgrant.workflows.people.sign_in import Begun, Client, NotSignedIn, SecondFactor, Sessions, SignIn, SignInRefused
 from support.fakes import CountedEntropy, FakeClock
 from support.grants import NOW
 

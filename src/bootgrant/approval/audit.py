@@ -1,9 +1,9 @@
-"""The audit: what happened, each event bound by SHA-256 to the one before it.
+"""The audit trail: each event is bound by SHA-256 to the one before it.
 
-An event's record is one line of JSON in one canonical form: keys sorted, no spaces, ASCII, no numbers but integers.
-It holds the digest of the record before (``previous``), and its own digest is SHA-256 over the line. Whoever changes,
-removes or inserts a record has to make every later digest anew; whoever cuts the end off is found by a digest that was
-noted elsewhere. No record holds a code, a token, a password or a configuration.
+A record is one line of canonical JSON: keys sorted, no spaces, ASCII, no numbers but integers. It holds the digest of
+the previous record (``previous``); its own digest is the SHA-256 of the line. Changing, removing or inserting a record
+means recomputing every later digest; truncation is found by comparing with a digest that was noted elsewhere. No record
+holds a code, a token, a password or a configuration.
 """
 
 from __future__ import annotations
@@ -253,3 +253,49 @@ def written_time(at: float) -> str:
 
 def _read_time(text: str) -> float:
     return (datetime.fromisoformat(text) - _EPOCH) / timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class PastDelivery:
+    """A configuration that went to somebody with this identity: when (Unix seconds), where, which."""
+
+    at: float
+    address: str
+    entry: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A machine's earlier requests, newest first: times with addresses, deliveries, and denials as (time, by, reason);
+    an approval that was taken back is one.
+
+    As far as the audit goes back; another machine that claims one of its variables counts too.
+    """
+
+    requests: tuple[tuple[float, str], ...] = ()
+    deliveries: tuple[PastDelivery, ...] = ()
+    denials: tuple[tuple[float, str, str], ...] = ()
+
+    @property
+    def is_new(self) -> bool:
+        return not self.requests and not self.deliveries and not self.denials
+
+
+def past_of(events: Iterable[AuditEvent], apart_from: str) -> Past:
+    """The past in ``events`` (each kind newest first), without the request with the id ``apart_from``."""
+    requests: list[tuple[float, str]] = []
+    deliveries: list[PastDelivery] = []
+    denials: list[tuple[float, str, str]] = []
+    for event in events:
+        if event.grant_id == apart_from:
+            continue
+        if event.kind is AuditKind.OPENED:
+            requests.append((event.at, event.address))
+        elif event.kind is AuditKind.DELIVERED:
+            deliveries.append(PastDelivery(event.at, event.address, event.entry, event.digest))
+        elif event.kind is AuditKind.DENIED:
+            denials.append((event.at, event.actor, event.reason))
+        elif event.kind is AuditKind.REVOKED:
+            denials.append((event.at, event.actor, "the approval was taken back"))
+    return Past(tuple(requests), tuple(deliveries), tuple(denials))

@@ -1,7 +1,7 @@
-"""What a decision needs: how many people, and when no person at all.
+"""What a decision needs: how many people, or a rule or armed window instead of a person.
 
-A machine is let in without a person only by a rule of ``bootgrant.toml`` or an armed window, only when nothing of the
-evidence speaks against it, and never to a control plane or to what needs two people.
+A machine is approved without a person only by a rule of ``bootgrant.toml`` or an armed window, only when no evidence
+contradicts its claim, and never when it is a control plane or needs two people.
 """
 
 from __future__ import annotations
@@ -168,3 +168,22 @@ def is_in(address: str, networks: Sequence[Network]) -> bool:
     if isinstance(place, ipaddress.IPv6Address) and place.ipv4_mapped is not None:
         place = place.ipv4_mapped
     return any(place in network for network in networks)
+
+
+class NetworkNames:
+    """``named`` maps a name to its networks. An address has the name of the smallest network that it is in."""
+
+    def __init__(self, named: Mapping[str, Sequence[Network]]) -> None:
+        pairs = [(network, name) for name, networks in named.items() for network in networks]
+        self._smallest_first = sorted(pairs, key=lambda pair: (-pair[0].prefixlen, pair[1]))
+
+    def name_of(self, address: str) -> str:
+        """The name of the network that the address is in; empty when it is in none that has a name."""
+        try:
+            place = ipaddress.ip_address(address)
+        except ValueError:
+            return ""
+        return next((name for network, name in self._smallest_first if place in network), "")
+
+
+NO_NAMES = NetworkNames({})

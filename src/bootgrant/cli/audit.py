@@ -132,7 +132,7 @@ def _list_there(args: argparse.Namespace) -> int:
 
 
 async def _export(args: argparse.Namespace, audit: AuditLog) -> int:
-    from bootgrant.workflows.record.audit_trail import export
+    from bootgrant.workflows.record.audit import export
 
     count = 0
     out = sys.stdout if args.out is None else args.out.open("x", encoding="ascii")
@@ -149,7 +149,7 @@ async def _export(args: argparse.Namespace, audit: AuditLog) -> int:
 
 
 async def _verify(args: argparse.Namespace, audit: AuditLog) -> int:
-    from bootgrant.workflows.record.audit_trail import verify
+    from bootgrant.workflows.record.audit import verify
 
     return _told(await verify(audit, args.head), as_json=args.json)
 
@@ -172,7 +172,7 @@ def _verify_files(args: argparse.Namespace) -> int:
 async def _seal(args: argparse.Namespace, audit: AuditLog) -> int:
     from bootgrant.approval.audit import Broken
     from bootgrant.approval.operators import socket_actor
-    from bootgrant.workflows.record.audit_trail import seal
+    from bootgrant.workflows.record.audit import seal
 
     if args.before is None or args.out is None:
         told = "say what, and where to: bootgrant audit seal --before 2026-01-01 --out 2025.jsonl"

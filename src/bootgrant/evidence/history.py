@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from bootgrant.approval.audit import written_time
+from bootgrant.approval.audit import Past, written_time
 from bootgrant.approval.evidence import Check, Verdict
-from bootgrant.approval.history import Past
 from bootgrant.ports.audit import AuditLog
 from bootgrant.ports.evidence import Claim, past_in
 from bootgrant.ports.grants import GrantStore

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bootgrant.approval.evidence import Check, Verdict
-from bootgrant.approval.networks import NetworkNames
-from bootgrant.approval.policy import is_in
+from bootgrant.approval.policy import NetworkNames, is_in
 from bootgrant.ports.evidence import Claim
 
 _NAME = "network"

@@ -23,8 +23,7 @@ from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.ports.providers import ProviderUnavailable, TokenRefusal
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.wire.secret import Secret
-from bootgrant.workflows.machine.deliver_config import ConfigReady, DeliveryRefusal
-from bootgrant.workflows.machine.deliver_to_bearer import DeliverToBearer, Ready, Refused
+from bootgrant.workflows.machine.deliver import ConfigReady, DeliverToBearer, DeliveryRefusal, Ready, Refused
 
 log = logging.getLogger("bootgrant.machines")
 

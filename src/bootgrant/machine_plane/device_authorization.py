@@ -19,7 +19,7 @@ from bootgrant.wire.device_flow import ErrorCode
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.wire.limits import VARIABLE
 from bootgrant.workflows.limits.admission import TooMany
-from bootgrant.workflows.machine.open_grant import OpenedGrant, OpenGrant, RecentlyDenied
+from bootgrant.workflows.machine.requests import OpenedGrant, OpenGrant, RecentlyDenied
 
 _REASON: Final = 200
 """Characters of a denial's reason: what follows it is told too."""

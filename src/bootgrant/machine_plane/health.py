@@ -14,7 +14,7 @@ from bootgrant.asgi.types import Receive, Scope, Send
 from bootgrant.ports.configurations import ConfigSource, ConfigUnavailable
 from bootgrant.ports.grants import GrantStore, StoreUnavailable
 from bootgrant.wire.identity import MachineIdentity
-from bootgrant.workflows.limits.held_polls import HeldPolls
+from bootgrant.workflows.limits.admission import HeldPolls
 
 _LIMIT = 5.0
 

@@ -11,7 +11,7 @@ from bootgrant.machine_plane.clients import Program, authenticate_asker
 from bootgrant.machine_plane.endpoint import UNAVAILABLE, MachineRules, OAuthEndpoint, OAuthRequest
 from bootgrant.machine_plane.form import required_token
 from bootgrant.machine_plane.programs import actor_of
-from bootgrant.workflows.machine.look_at_token import LookAtToken
+from bootgrant.workflows.machine.tokens import LookAtToken
 from bootgrant.workflows.people.api_tokens import ApiTokens
 
 

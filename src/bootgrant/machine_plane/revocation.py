@@ -17,7 +17,7 @@ from bootgrant.machine_plane.programs import actor_of
 from bootgrant.wire.device_flow import ErrorCode
 from bootgrant.wire.secret import Secret
 from bootgrant.workflows.decide.decide_grant import DecideGrant, NotDecided
-from bootgrant.workflows.machine.look_at_token import LookAtToken
+from bootgrant.workflows.machine.tokens import LookAtToken
 from bootgrant.workflows.people.api_tokens import ApiTokens
 
 

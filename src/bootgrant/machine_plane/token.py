@@ -14,7 +14,7 @@ from bootgrant.machine_plane.endpoint import MachineRules, OAuthEndpoint, OAuthR
 from bootgrant.machine_plane.form import BadRequest
 from bootgrant.wire.device_flow import GRANT_TYPE, AccessToken, ErrorCode
 from bootgrant.wire.secret import Secret
-from bootgrant.workflows.machine.poll_grant import PollGrant, PollRefused, TokenIssued
+from bootgrant.workflows.machine.tokens import PollGrant, PollRefused, TokenIssued
 
 _PENDING = oauth_error(ErrorCode.AUTHORIZATION_PENDING)
 _DESCRIPTIONS = {

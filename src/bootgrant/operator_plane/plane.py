@@ -11,15 +11,13 @@ from bootgrant.ports.configurations import WatchedSource
 from bootgrant.ports.time import Clock
 from bootgrant.workflows.decide.assign_machine import AssignMachine
 from bootgrant.workflows.decide.decide_grant import DecideGrant
-from bootgrant.workflows.decide.waiting_cards import WaitingCards
-from bootgrant.workflows.decide.watch_requests import WatchRequests
-from bootgrant.workflows.limits.attempts import AttemptLimit, WhenFull, address_key
+from bootgrant.workflows.decide.watch_requests import WaitingCards, WatchRequests
+from bootgrant.workflows.limits.rates import AttemptLimit, WhenFull, address_key
 from bootgrant.workflows.people.api_tokens import ApiTokens
 from bootgrant.workflows.people.oidc_sign_in import WAY_LIFETIME, OidcSignIn
 from bootgrant.workflows.people.passkeys import Passkeys
-from bootgrant.workflows.people.sessions import Sessions
-from bootgrant.workflows.people.sign_in import SignIn
-from bootgrant.workflows.record.record_often import RecordRefusals
+from bootgrant.workflows.people.sign_in import Sessions, SignIn
+from bootgrant.workflows.record.recording import RecordRefusals
 
 
 def _by_operator() -> AttemptLimit:

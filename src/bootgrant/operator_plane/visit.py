@@ -22,7 +22,7 @@ from bootgrant.operator_plane.plane import OperatorPlane
 from bootgrant.operator_plane.rendering import render
 from bootgrant.ports.people import Stage
 from bootgrant.wire.secret import Secret
-from bootgrant.workflows.people.sessions import Client, SignedIn
+from bootgrant.workflows.people.sign_in import Client, SignedIn
 
 AUTO: Final = "auto"
 """The query parameter of a page that loads itself anew: nobody is there, and the session may idle out."""

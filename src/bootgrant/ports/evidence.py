@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from bootgrant.approval.audit import AuditKind
+from bootgrant.approval.audit import AuditKind, Past, past_of
 from bootgrant.approval.evidence import Check
 from bootgrant.approval.grant import DeviceGrant
-from bootgrant.approval.history import Past, past_of
 from bootgrant.ports.audit import AuditFilter, AuditLog
 from bootgrant.ports.configurations import MachineEntry
 from bootgrant.wire.identity import MachineIdentity

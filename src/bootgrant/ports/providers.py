@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from bootgrant.approval.claims import Claims, RoleRule
-from bootgrant.approval.outside import OutsideRule, Person
+from bootgrant.approval.claims import Claims, OutsideRule, Person, RoleRule
 from bootgrant.wire.secret import Secret
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from bootgrant.approval.outside import OutsideRule
+from bootgrant.approval.claims import OutsideRule
 from bootgrant.wire.secret import Secret
 
 ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")

@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol
 
-from bootgrant.approval.outside import Person
+from bootgrant.approval.claims import Person
 from bootgrant.ports.providers import TokenRefusal, Verified
 from bootgrant.ports.time import Clock
 from bootgrant.providers.asked_checks import IntrospectionCheck, UserinfoCheck

@@ -10,7 +10,7 @@ from bootgrant.ports.people import ApiToken, Operator
 from bootgrant.wire.secret import Secret
 from bootgrant.workflows.people.api_tokens import TokenRefused
 from bootgrant.workflows.people.manage_operators import NewPassword, OperatorRefused
-from bootgrant.workflows.record.audit_events import operator_changed, token_changed
+from bootgrant.workflows.record.audit import operator_changed, token_changed
 
 log = logging.getLogger("bootgrant.operators")
 

@@ -12,9 +12,9 @@ from bootgrant.ports.audit import AuditLog
 from bootgrant.ports.configurations import ConfigSource, WatchedSource
 from bootgrant.ports.grants import GrantStore
 from bootgrant.ports.time import Clock
-from bootgrant.workflows.decide.arm_window import ArmWindow
 from bootgrant.workflows.decide.assign_machine import AssignMachine
 from bootgrant.workflows.decide.decide_grant import DecideGrant
+from bootgrant.workflows.decide.windows import ArmWindow
 from bootgrant.workflows.people.api_tokens import ApiTokens
 from bootgrant.workflows.people.manage_operators import ManageOperators
 

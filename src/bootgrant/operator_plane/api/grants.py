@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bootgrant.approval.history import Past
+from bootgrant.approval.audit import Past
 from bootgrant.ports.configurations import MachineEntry
 from bootgrant.workflows.decide.grant_cards import GrantCard
 

@@ -27,7 +27,7 @@ from bootgrant.operator_plane.api.shapes import (
     ref,
 )  # fmt: skip
 from bootgrant.operator_plane.permissions import Permission
-from bootgrant.workflows.decide.arm_window import LONGEST, MOST
+from bootgrant.workflows.decide.windows import LONGEST, MOST
 
 _LOOK: Final = Permission.SIGNED_IN
 _DECIDE: Final = Permission.APPROVER

@@ -6,7 +6,7 @@ import logging
 
 from bootgrant.approval.policy import Window
 from bootgrant.operator_plane.api.call import Call, Json, Told, refused
-from bootgrant.workflows.decide.arm_window import NotArmed, Wish
+from bootgrant.workflows.decide.windows import NotArmed, Wish
 
 log = logging.getLogger("bootgrant.operators")
 

@@ -13,7 +13,7 @@ from bootgrant.approval.operators import Kind
 from bootgrant.operator_plane.pages import passkey, tokens
 from bootgrant.operator_plane.visit import Visit, signed_in, who_is
 from bootgrant.ports.people import Session
-from bootgrant.workflows.record.audit_events import operator_changed
+from bootgrant.workflows.record.audit import operator_changed
 
 log = logging.getLogger("bootgrant.operators")
 

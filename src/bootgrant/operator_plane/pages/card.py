@@ -27,7 +27,7 @@ from bootgrant.operator_plane.wording import text
 from bootgrant.ports.configurations import ConfigUnavailable
 from bootgrant.workflows.decide.grant_cards import GrantCard
 from bootgrant.workflows.decide.watch_requests import request_version
-from bootgrant.workflows.record.audit_events import decision_of
+from bootgrant.workflows.record.audit import decision_of
 
 TYPED: Final = "typed"
 """The query parameter with which a typed code leads to its card."""

@@ -17,7 +17,7 @@ from bootgrant.operator_plane.wording import text
 from bootgrant.workflows.decide.assign_machine import NotAssigned
 from bootgrant.workflows.decide.decide_grant import NotDecided
 from bootgrant.workflows.decide.grant_cards import GrantCard
-from bootgrant.workflows.limits.attempts import address_key, name_key
+from bootgrant.workflows.limits.rates import address_key, name_key
 
 log = logging.getLogger("bootgrant.operators")
 

@@ -16,7 +16,7 @@ from bootgrant.operator_plane.confirmation import typed_proof
 from bootgrant.operator_plane.pages.card import TYPED
 from bootgrant.operator_plane.visit import Visit
 from bootgrant.operator_plane.wording import text
-from bootgrant.workflows.limits.attempts import address_key, name_key
+from bootgrant.workflows.limits.rates import address_key, name_key
 
 _SHOWN = 64
 

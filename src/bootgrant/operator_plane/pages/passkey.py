@@ -16,7 +16,7 @@ from bootgrant.operator_plane.wording import text
 from bootgrant.ports.people import Passkey, Purpose, Stage
 from bootgrant.workflows.people.passkeys import PasskeyRefused, Passkeys
 from bootgrant.workflows.people.sign_in import Begun, NotSignedIn
-from bootgrant.workflows.record.audit_events import operator_changed
+from bootgrant.workflows.record.audit import operator_changed
 
 log = logging.getLogger("bootgrant.operators")
 

@@ -13,9 +13,8 @@ from bootgrant.operator_plane.pages.login import told, too_many
 from bootgrant.operator_plane.visit import Visit, signed_in, who_is
 from bootgrant.operator_plane.wording import sentence, text
 from bootgrant.wire.secret import Secret
-from bootgrant.workflows.people.own_password import OwnPassword, PasswordRefused
-from bootgrant.workflows.people.sign_in import NotSignedIn, SignInRefused
-from bootgrant.workflows.record.audit_events import operator_changed
+from bootgrant.workflows.people.sign_in import NotSignedIn, OwnPassword, PasswordRefused, SignInRefused
+from bootgrant.workflows.record.audit import operator_changed
 
 log = logging.getLogger("bootgrant.operators")
 

@@ -13,7 +13,7 @@ from bootgrant.operator_plane.visit import Visit, sign_in_again_first, signed_in
 from bootgrant.operator_plane.wording import sentence
 from bootgrant.ports.people import ApiToken
 from bootgrant.workflows.people.api_tokens import NewToken, TokenRefused
-from bootgrant.workflows.record.audit_events import token_changed
+from bootgrant.workflows.record.audit import token_changed
 
 log = logging.getLogger("bootgrant.operators")
 

@@ -21,7 +21,7 @@ from bootgrant.ports.grants import Census, StoreUnavailable
 from bootgrant.ports.time import Clock
 from bootgrant.providers.asking import Provider
 from bootgrant.service.metrics import table
-from bootgrant.workflows.limits.held_polls import HeldPolls
+from bootgrant.workflows.limits.admission import HeldPolls
 
 log = logging.getLogger("bootgrant")
 _LIMIT: Final = 5.0

@@ -16,7 +16,7 @@ from bootgrant.ports.time import Clock, Entropy
 from bootgrant.service.parts.database import open_database
 from bootgrant.service.settings.reading import Site
 from bootgrant.service.system import SystemClock, SystemEntropy
-from bootgrant.workflows.decide.close_windows import CloseWindows
+from bootgrant.workflows.decide.windows import CloseWindows
 from bootgrant.workflows.people.api_tokens import ApiTokens
 from bootgrant.workflows.people.manage_operators import ManageOperators
 

@@ -40,18 +40,12 @@ from bootgrant.service.settings.reading import Site
 from bootgrant.sources.layered import LayeredSource
 from bootgrant.store.sqlite.database import SqliteDatabase
 from bootgrant.workflows.decide.watch_requests import WatchRequests
-from bootgrant.workflows.limits.admission import Admission
-from bootgrant.workflows.limits.held_polls import HeldPolls
-from bootgrant.workflows.machine.collect_ended import CollectEnded
-from bootgrant.workflows.machine.deliver_config import DeliverConfig
-from bootgrant.workflows.machine.deliver_outside import DeliverOutside
-from bootgrant.workflows.machine.deliver_to_bearer import DeliverToBearer
-from bootgrant.workflows.machine.find_entry import FindEntry
-from bootgrant.workflows.machine.look_at_token import LookAtToken
-from bootgrant.workflows.machine.open_grant import OpenGrant
-from bootgrant.workflows.machine.poll_grant import PollGrant
+from bootgrant.workflows.limits.admission import Admission, HeldPolls
+from bootgrant.workflows.machine.deliver import DeliverConfig, DeliverOutside, DeliverToBearer, FindEntry
+from bootgrant.workflows.machine.requests import CollectEnded, OpenGrant
+from bootgrant.workflows.machine.tokens import LookAtToken, PollGrant
 from bootgrant.workflows.record.notify_waiting import NotifyWaiting
-from bootgrant.workflows.record.record_snapshots import RecordSnapshots
+from bootgrant.workflows.record.recording import RecordSnapshots
 
 _CONFIG = "/config"
 _API = "/api/"

@@ -8,7 +8,7 @@ from typing import Any
 
 from bootgrant.approval.codes import UserCodes
 from bootgrant.approval.grant import DeviceGrant
-from bootgrant.approval.networks import NetworkNames
+from bootgrant.approval.policy import NetworkNames
 from bootgrant.evidence.command import CommandEvidence
 from bootgrant.evidence.history import HistoryEvidence
 from bootgrant.evidence.inventory import InventoryEvidence
@@ -18,16 +18,14 @@ from bootgrant.ports.database import Database
 from bootgrant.ports.evidence import EvidenceSource
 from bootgrant.ports.time import Clock, Entropy
 from bootgrant.service.settings.reading import Site
-from bootgrant.workflows.decide.arm_window import ArmWindow
 from bootgrant.workflows.decide.assign_machine import AssignMachine
-from bootgrant.workflows.decide.counting_votes import CountingVotes
+from bootgrant.workflows.decide.auto_approve import LetIn
 from bootgrant.workflows.decide.decide_grant import DecideGrant
-from bootgrant.workflows.decide.gather_evidence import GatherEvidence
-from bootgrant.workflows.decide.grant_cards import GrantCards
-from bootgrant.workflows.decide.let_in import LetIn
+from bootgrant.workflows.decide.grant_cards import CountingVotes, GatherEvidence, GrantCards
+from bootgrant.workflows.decide.windows import ArmWindow
 from bootgrant.workflows.limits.admission import Admission
-from bootgrant.workflows.machine.find_entry import FindEntry
-from bootgrant.workflows.record.record_often import RecordOpenings, RecordRefusals
+from bootgrant.workflows.machine.deliver import FindEntry
+from bootgrant.workflows.record.recording import RecordOpenings, RecordRefusals
 
 
 @dataclass(frozen=True, slots=True)

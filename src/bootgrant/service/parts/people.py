@@ -16,12 +16,10 @@ from bootgrant.service.parts.accounts import accounts_plane, api_tokens
 from bootgrant.service.parts.decisions import Decisions
 from bootgrant.service.settings.reading import Site
 from bootgrant.sources.layered import LayeredSource
-from bootgrant.workflows.decide.waiting_cards import WaitingCards
-from bootgrant.workflows.decide.watch_requests import WatchRequests
+from bootgrant.workflows.decide.watch_requests import WaitingCards, WatchRequests
 from bootgrant.workflows.people.oidc_sign_in import OidcSignIn
 from bootgrant.workflows.people.passkeys import Passkeys
-from bootgrant.workflows.people.sessions import Sessions
-from bootgrant.workflows.people.sign_in import SignIn
+from bootgrant.workflows.people.sign_in import Sessions, SignIn
 
 
 def people_plane(

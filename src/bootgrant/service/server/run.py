@@ -31,8 +31,8 @@ from bootgrant.service.settings.reading import SettingsError, Site
 from bootgrant.service.system import SystemClock, SystemEntropy
 from bootgrant.sources.layered import LayeredSource
 from bootgrant.wire.limits import REQUEST_SECONDS
-from bootgrant.workflows.machine.collect_ended import CollectEnded
-from bootgrant.workflows.record.record_snapshots import RecordSnapshots
+from bootgrant.workflows.machine.requests import CollectEnded
+from bootgrant.workflows.record.recording import RecordSnapshots
 
 log = logging.getLogger("bootgrant")
 _CERTIFICATE_LOOK = 5.0

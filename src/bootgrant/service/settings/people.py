@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bootgrant.service.settings.error import SettingsError
-from bootgrant.workflows.people.sessions import SessionRules
-from bootgrant.workflows.people.sign_in import SecondFactor
+from bootgrant.workflows.people.sign_in import SecondFactor, SessionRules
 
 if TYPE_CHECKING:
     from bootgrant.ports.providers import ProviderSettings

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from bootgrant.approval.outside import OutsideRule
+from bootgrant.approval.claims import OutsideRule
 from bootgrant.approval.policy import BadSelector, parse_selector
 from bootgrant.providers.settings import ALGORITHMS, Check, ProviderSettings, is_safe_url
 from bootgrant.service.settings.rows import Row, flag, refuse_unknown, rows_of, secret, text, texts

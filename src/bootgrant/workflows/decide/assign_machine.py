@@ -14,7 +14,7 @@ from bootgrant.ports.decisions import Assignment, AssignmentStore
 from bootgrant.ports.grants import GrantStore
 from bootgrant.ports.time import Clock
 from bootgrant.wire.identity import MachineIdentity
-from bootgrant.workflows.machine.find_entry import FindEntry
+from bootgrant.workflows.machine.deliver import FindEntry
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from bootgrant.ports.grants import GrantStore
 from bootgrant.ports.time import Clock
 from bootgrant.workflows.decide.grant_cards import NO_ENTRY, GrantCard, GrantCards
 from bootgrant.workflows.limits.admission import Admission
-from bootgrant.workflows.record import audit_events
+from bootgrant.workflows.record import audit as audit_events
 
 REASON_LENGTH = 200
 """Characters of a denial's reason; the console shows it on one line."""

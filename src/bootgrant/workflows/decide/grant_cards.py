@@ -1,26 +1,136 @@
-"""A request as a person sees it before deciding: who asks, what it would get, what speaks for and against it."""
+"""A request as a person sees it before deciding: its entry, the evidence, the votes that count."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
+from bootgrant.approval.audit import Past
 from bootgrant.approval.codes import UserCodes, display_user_code, normalise_user_code
-from bootgrant.approval.evidence import Check, is_clean
+from bootgrant.approval.evidence import Check, Verdict, is_clean, worst_first
 from bootgrant.approval.grant import Decision, DeviceGrant, GrantState
-from bootgrant.approval.history import Past
-from bootgrant.approval.networks import NetworkNames
-from bootgrant.approval.policy import needed_approvals
+from bootgrant.approval.operators import VIA_ADMIN_SOCKET, Role, is_within, via_token
+from bootgrant.approval.policy import NetworkNames, needed_approvals
 from bootgrant.ports.audit import AuditLog
 from bootgrant.ports.configurations import ConfigUnavailable, MachineEntry
 from bootgrant.ports.decisions import Assignment
-from bootgrant.ports.evidence import Claim, past_in
-from bootgrant.ports.grants import GrantStore
+from bootgrant.ports.evidence import Claim, EvidenceSource, past_in
+from bootgrant.ports.grants import GrantStore, StoreUnavailable
+from bootgrant.ports.people import ApiTokenStore, OperatorStore
 from bootgrant.ports.time import Clock
-from bootgrant.workflows.decide.counting_votes import CountingVotes
-from bootgrant.workflows.decide.gather_evidence import GatherEvidence
-from bootgrant.workflows.machine.find_entry import FindEntry
+from bootgrant.workflows.machine.deliver import FindEntry
+
+
+@dataclass(frozen=True, slots=True)
+class CountingVotes:
+    operators: OperatorStore
+    tokens: ApiTokenStore
+
+    async def of(self, labels: Mapping[str, str]) -> Callable[[Decision], bool]:
+        """Tells of a vote about a machine with these ``labels`` whether it counts now. Raises StoreUnavailable.
+
+        A vote over the admin socket needs no operator; it falls only with an operator of that name who is shut out,
+        because names that are the same are one person.
+        """
+        known = {operator.name.casefold(): operator for operator in await self.operators.operators()}
+        tokens = {via_token(token.name) for token in await self.tokens.tokens()}
+
+        def counts(vote: Decision) -> bool:
+            if vote.via.startswith(via_token("")) and vote.via not in tokens:
+                return False
+            operator = known.get(vote.name.casefold())
+            if operator is None:
+                return True
+            if operator.disabled_at is not None:
+                return False
+            may = operator.role.is_at_least(Role.APPROVER) and is_within(operator.labels, labels)
+            return may or vote.via == VIA_ADMIN_SOCKET
+
+        return counts
+
+
+log = logging.getLogger("bootgrant.evidence")
+
+PATIENCE: Final = 5.0
+"""Seconds that a card waits for its evidence; what comes later is there the next time."""
+
+IN_LISTS: Final = 10.0
+"""Seconds for which lists show what was said: they are looked at once a second, by many, with hundreds of machines."""
+
+_LONGEST: Final = 120.0
+_KEPT: Final = 20_000
+Key = tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    answer: asyncio.Task[tuple[Check, ...]]
+    at: float
+
+
+class GatherEvidence:
+    """``patience`` is how many seconds ``about`` waits. Used from one event loop."""
+
+    def __init__(self, sources: Sequence[EvidenceSource], clock: Clock, patience: float = PATIENCE) -> None:
+        self._sources = tuple(sources)
+        self._clock = clock
+        self._patience = patience
+        self._asked: OrderedDict[Key, _Asked] = OrderedDict()
+
+    async def about(self, claim: Claim) -> tuple[Check, ...]:
+        """What every source says, worst first; one that does not answer in time is unknown."""
+        return await self._gather(claim, self._patience, 0.0)
+
+    async def known(self, claim: Claim) -> tuple[Check, ...]:
+        """The same without waiting for those who ask outside: they are asked, and what they said already is told."""
+        return await self._gather(claim, 0.0, IN_LISTS)
+
+    async def _gather(self, claim: Claim, patience: float, good_for: float) -> tuple[Check, ...]:
+        asked = [(source, self._ask(source, claim, max(good_for, source.keeps))) for source in self._sources]
+        await asyncio.gather(*(answer for source, answer in asked if source.is_quick))
+        slow = {answer for source, answer in asked if not source.is_quick and not answer.done()}
+        if slow and patience > 0:
+            await asyncio.wait(slow, timeout=patience)
+        checks = [check for source, answer in asked for check in _said(source, answer)]
+        return worst_first(checks)
+
+    def _ask(self, source: EvidenceSource, claim: Claim, good_for: float) -> asyncio.Task[tuple[Check, ...]]:
+        key = (claim.grant.grant_id, source.name, claim.entry.fingerprint if claim.entry else "")
+        now = self._clock.steady()
+        asked = self._asked.get(key)
+        if asked is None or (asked.answer.done() and now - asked.at > good_for):
+            asked = self._asked[key] = _Asked(asyncio.create_task(_answer(source, claim)), now)
+            self._asked.move_to_end(key)
+            while len(self._asked) > _KEPT:
+                self._asked.popitem(last=False)
+        return asked.answer
+
+
+def _said(source: EvidenceSource, answer: asyncio.Task[tuple[Check, ...]]) -> tuple[Check, ...]:
+    if not answer.done():
+        return (Check(source.name, Verdict.UNKNOWN, "is being asked; look again in a moment"),)
+    if answer.cancelled():
+        return (Check(source.name, Verdict.UNKNOWN, "was not asked to the end"),)
+    return answer.result()
+
+
+async def _answer(source: EvidenceSource, claim: Claim) -> tuple[Check, ...]:
+    try:
+        async with asyncio.timeout(_LONGEST):
+            return tuple(await source.check(claim))
+    except TimeoutError:
+        problem = f"no answer in {_LONGEST:.0f} s"
+    except (StoreUnavailable, ConfigUnavailable) as error:
+        problem = f"could not be asked: {error}"
+    except Exception:
+        log.exception("the evidence %s failed", source.name)
+        problem = "failed; the server's log says how"
+    return (Check(source.name, Verdict.UNKNOWN, problem),)
+
 
 NO_ENTRY = "no configuration for this machine: assign it an entry, or add one that matches it (docs/machines.md)"
 _AT_ONCE = 50

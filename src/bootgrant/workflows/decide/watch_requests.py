@@ -1,7 +1,7 @@
-"""Somebody looks at a page: they are told when the queue, or the one request that they look at, has changed.
+"""Open pages are notified when the queue, or the request that they show, changes.
 
-A version is a short text that changes with what is seen. While anybody looks at the queue, one look a second at the
-store serves all of them, on every kind of store and however many servers share it.
+A version is a short text that changes with what a page shows. While anybody watches the queue, one read of the store
+per second serves all of them, on every kind of store and with any number of servers.
 """
 
 from __future__ import annotations
@@ -10,14 +10,16 @@ import asyncio
 import contextlib
 import hashlib
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import Enum
 from typing import Final
 
 from bootgrant.approval.grant import DeviceGrant
 from bootgrant.ports.grants import GrantStore, StoreUnavailable
 from bootgrant.ports.time import Clock
-from bootgrant.workflows.limits.held_polls import HeldPolls
+from bootgrant.workflows.decide.decide_grant import DecideGrant
+from bootgrant.workflows.decide.grant_cards import GrantCard
+from bootgrant.workflows.limits.admission import HeldPolls
 
 log = logging.getLogger("bootgrant.operators")
 
@@ -111,3 +113,31 @@ class WatchRequests:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_LOOK):
                     await self._nobody.wait()
+
+
+_KEPT: Final = 1.0
+
+
+class WaitingCards:
+    """Used from one event loop."""
+
+    def __init__(self, decide: DecideGrant, clock: Clock, most: int = 500) -> None:
+        self.most = most
+        self._decide = decide
+        self._clock = clock
+        self._lock = asyncio.Lock()
+        self._cards: Sequence[GrantCard] = ()
+        self._at = float("-inf")
+
+    async def now(self) -> Sequence[GrantCard]:
+        """As they are, for a person who asks. Raises StoreUnavailable."""
+        return await self._decide.waiting(self.most)
+
+    async def lately(self) -> Sequence[GrantCard]:
+        """As they were at most a second ago. A page that shows them hears of what came since. Raises
+        StoreUnavailable."""
+        async with self._lock:
+            if self._clock.steady() - self._at >= _KEPT:
+                self._cards = await self.now()
+                self._at = self._clock.steady()
+            return self._cards

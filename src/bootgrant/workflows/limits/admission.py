@@ -1,11 +1,11 @@
-"""How many requests may wait for a person at once: per address, so that a flood from one hurts only itself, and in all.
+"""How many requests may wait at once: for a person's decision, and as open polls.
 
-A machine that asks again takes its own place in the queue, and still costs memory and disk: how often one address asks
-is limited too. Counted in memory, per process. It fails closed: who is over a limit is refused until requests end.
+Counted in memory, per process.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterable
 from enum import Enum
@@ -124,3 +124,56 @@ def _network(address: str) -> str:
     if ":" not in address:
         return address
     return str(IPv6Address(int(IPv6Address(address)) >> 64 << 64))
+
+
+class HeldPolls:
+    """At most ``most`` requests wait at once; over that, and after ``drain``, none does. Used from one event loop."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._waiting: set[asyncio.Future[None]] = set()
+        self._draining = False
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another request may wait now."""
+        return not self._draining and len(self._waiting) < self._most
+
+    @property
+    def draining(self) -> bool:
+        """Whether the server is about to end."""
+        return self._draining
+
+    async def wait(self, wake: asyncio.Future[None], seconds: float) -> bool:
+        """Wait until ``wake`` ends, for at most ``seconds``; False when it did not, or there is no room to wait."""
+        if self._draining or seconds <= 0 or len(self._waiting) >= self._most:
+            return False
+        late = False
+
+        def give_up() -> None:
+            nonlocal late
+            late = not wake.done()
+            _end(wake)
+
+        timer = asyncio.get_running_loop().call_later(seconds, give_up)
+        self._waiting.add(wake)
+        try:
+            await wake
+        finally:
+            timer.cancel()
+            self._waiting.discard(wake)
+        return not late and not self._draining
+
+    def drain(self) -> None:
+        """Let every waiting request be answered now, and hold no more."""
+        self._draining = True
+        for wake in self._waiting:
+            _end(wake)
+
+
+def _end(wake: asyncio.Future[None]) -> None:
+    if not wake.done():
+        wake.set_result(None)

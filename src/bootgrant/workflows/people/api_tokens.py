@@ -27,7 +27,7 @@ from bootgrant.approval.operators import (
 from bootgrant.ports.people import ApiToken, ApiTokenStore, Operator, OperatorStore
 from bootgrant.ports.time import Clock, Entropy
 from bootgrant.wire.secret import Secret
-from bootgrant.workflows.decide.close_windows import CloseWindows
+from bootgrant.workflows.decide.windows import CloseWindows
 
 PREFIX: Final = "bootgrant_"
 LONGEST: Final = 366 * 86400.0

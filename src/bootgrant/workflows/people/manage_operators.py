@@ -10,7 +10,7 @@ from bootgrant.approval.operators import NAME, NAME_RULE, Kind, Label, Role
 from bootgrant.ports.people import Operator, OperatorStore, PasskeyStore, PasswordHasher
 from bootgrant.ports.time import Clock, Entropy
 from bootgrant.wire.secret import Secret
-from bootgrant.workflows.decide.close_windows import CloseWindows
+from bootgrant.workflows.decide.windows import CloseWindows
 from bootgrant.workflows.people.api_tokens import ApiTokens
 
 SHORTEST_PASSWORD: Final = 12
@@ -91,7 +91,7 @@ class ManageOperators:
     async def disable(self, name: str) -> OperatorRefused | None:
         """Shut somebody out at once, with their sessions and armed windows; None when that was done.
 
-        Their votes stop counting by themselves (workflows/decide/counting_votes.py).
+        Their votes stop counting by themselves (workflows/decide/grant_cards.py).
         """
         if not await self.operators.set_disabled(name, self.clock.now()):
             return _nobody(name)

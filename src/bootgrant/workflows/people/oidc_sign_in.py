@@ -23,9 +23,8 @@ from bootgrant.approval.operators import Kind, Role, via_oidc
 from bootgrant.ports.people import Challenge, ChallengeStore, Operator, OperatorStore, Purpose, Stage
 from bootgrant.ports.providers import IdentityProvider, ProviderDown, ProviderPerson, ProviderWrong, Request
 from bootgrant.wire.secret import Secret
-from bootgrant.workflows.decide.close_windows import CloseWindows
-from bootgrant.workflows.people.sessions import Client, Sessions, SignedIn
-from bootgrant.workflows.people.sign_in import Begun
+from bootgrant.workflows.decide.windows import CloseWindows
+from bootgrant.workflows.people.sign_in import Begun, Client, Sessions, SignedIn
 
 log = logging.getLogger("bootgrant.operators")
 

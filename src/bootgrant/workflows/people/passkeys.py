@@ -25,8 +25,7 @@ from bootgrant.ports.people import (
     ShownPasskey,
     Stage,
 )
-from bootgrant.workflows.people.sessions import Client, Sessions, SignedIn
-from bootgrant.workflows.people.sign_in import Begun
+from bootgrant.workflows.people.sign_in import Begun, Client, Sessions, SignedIn
 
 CHALLENGE_LIFETIME: Final = 300.0
 """Seconds."""

@@ -1,8 +1,7 @@
-"""What strangers can cause as often as they like is put into the audit within bounds, and never in anybody's way.
+"""Audit records that are written in the background: machines that ask, refused sign-ins, configuration revisions.
 
-The request of a machine is durable before its answer leaves; the audit has it within a second. Anybody on the network
-can ask, or try to sign in, without end, and a flood must not fill the disk: so many are recorded one by one, beyond
-that their number is, as one event. Decisions and deliveries are recorded one by one always.
+Anybody on the network can ask or try to sign in without end, and a flood must not fill the disk: up to a rate each one
+is recorded, beyond it only their number. Decisions and deliveries are always recorded one by one.
 """
 
 from __future__ import annotations
@@ -10,14 +9,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
 from bootgrant.approval.audit import AuditEvent, AuditKind
 from bootgrant.approval.grant import DeviceGrant
-from bootgrant.ports.audit import AuditLog
+from bootgrant.ports.audit import AuditFilter, AuditLog
+from bootgrant.ports.configurations import WatchedSource
 from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.ports.time import Clock
-from bootgrant.workflows.record.audit_events import opened
+from bootgrant.workflows.record.audit import opened
 
 log = logging.getLogger("bootgrant.audit")
 
@@ -143,3 +144,29 @@ class RecordRefusals(RecordOften[AuditEvent]):
 
     def event_of_more(self, now: float, more: int, addresses: str) -> AuditEvent:
         return AuditEvent(at=now, kind=AuditKind.SIGN_IN_REFUSED, details={"refused": more, "from": addresses})
+
+
+_KINDS: Final = (AuditKind.CONFIG_SNAPSHOT,)
+_PROBLEM: Final = 500
+
+
+@dataclass(slots=True)
+class RecordSnapshots:
+    """Several servers of one site, and restarts, note a state once: what the audit says last is not said again."""
+
+    audit: AuditLog
+    source: WatchedSource
+    clock: Clock
+    _noted: tuple[str, str] | None = None
+
+    async def step(self) -> None:
+        """Note the state if it is news. Raises StoreUnavailable."""
+        state = self.source.state()
+        now = (state.revision, state.problem[:_PROBLEM])
+        if now in (self._noted, ("", "")):
+            return
+        last = await self.audit.newest(AuditFilter(kinds=_KINDS), 1)
+        if not last or (last[0].event.revision, last[0].event.reason) != now:
+            event = AuditEvent(at=self.clock.now(), kind=AuditKind.CONFIG_SNAPSHOT, revision=now[0], reason=now[1])
+            await self.audit.append([event])
+        self._noted = now

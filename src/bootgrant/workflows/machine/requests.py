@@ -1,14 +1,14 @@
-"""A machine asks (RFC 8628 section 3.1): a grant bound to the identity it claims, and the codes for it."""
+"""Requests of machines: opened (RFC 8628 section 3.1), and forgotten some time after their end."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from bootgrant.approval.codes import UserCodes, device_code, device_code_digest, display_user_code
 from bootgrant.approval.grant import DeviceGrant, GrantRules
-from bootgrant.ports.grants import GrantStore, UserCodeTaken
+from bootgrant.ports.grants import BindingStore, GrantStore, UserCodeTaken
 from bootgrant.ports.time import Clock, Entropy
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.wire.secret import Secret
@@ -103,3 +103,26 @@ class OpenGrant:
             expires_at=now + self.rules.lifetime,
         )
         return code, letters, grant
+
+
+UNFETCHED_KEPT: Final = 24 * 3600.0
+"""Seconds that a request without a token is kept after its end: for the answer "this code expired"."""
+
+_STEP: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class CollectEnded:
+    """``kept`` is how long delivered grants stay, in seconds: they are the history of a machine."""
+
+    store: GrantStore
+    bindings: BindingStore
+    clock: Clock
+    kept: float
+
+    async def step(self) -> bool:
+        """Forget a few; True when there may be more. Raises StoreUnavailable."""
+        now = self.clock.now()
+        grants = await self.store.collect_ended(now - UNFETCHED_KEPT, now - self.kept, _STEP)
+        bindings = await self.bindings.forget_bindings(now - UNFETCHED_KEPT, _STEP)
+        return _STEP in (grants, bindings)

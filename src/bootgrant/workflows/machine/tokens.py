@@ -1,8 +1,4 @@
-"""A machine asks whether it may have its token (RFC 8628 section 3.4), and may wait for the answer.
-
-The wait ends the moment the decision falls. Talos sends each poll twice; both halves are answered alike, and the
-token is the same however often it is asked for.
-"""
+"""Access tokens of machines: polled for (RFC 8628 section 3.4), introspected (RFC 7662) and revoked (RFC 7009)."""
 
 from __future__ import annotations
 
@@ -14,12 +10,13 @@ from typing import Final
 
 from bootgrant.approval.codes import access_token, access_token_digest, device_code_digest
 from bootgrant.approval.grant import DeviceGrant, GrantRules, GrantState, Refusal
-from bootgrant.approval.pace import PollPace
 from bootgrant.ports.grants import GrantStore
 from bootgrant.ports.time import Clock
 from bootgrant.wire.device_flow import ErrorCode
 from bootgrant.wire.secret import Secret
-from bootgrant.workflows.limits.held_polls import HeldPolls
+from bootgrant.workflows.limits.admission import HeldPolls
+from bootgrant.workflows.limits.rates import PollPace
+from bootgrant.workflows.record.audit import revoked
 
 _PACES = 200_000
 
@@ -125,3 +122,40 @@ def _refused(refusal: Refusal, grant: DeviceGrant) -> PollRefused:
             return PollRefused(ErrorCode.EXPIRED_TOKEN)
         case _:
             return PollRefused(ErrorCode.INVALID_GRANT)
+
+
+_SERVING = (GrantState.REDEEMED, GrantState.DELIVERED)
+
+
+@dataclass(frozen=True, slots=True)
+class LookAtToken:
+    store: GrantStore
+    clock: Clock
+    rules: GrantRules
+
+    async def find(self, token: Secret) -> DeviceGrant | None:
+        """The grant of a token, whether it serves or not. Raises StoreUnavailable."""
+        return await self.store.find_by_token(access_token_digest(token))
+
+    async def active(self, token: Secret) -> DeviceGrant | None:
+        """The grant of a token that serves now; None for every other. Raises StoreUnavailable."""
+        grant = await self.find(token)
+        if grant is None or grant.state not in _SERVING or grant.token_ends_at(self.rules) <= self.clock.now():
+            return None
+        return grant
+
+    async def revoke(self, token: Secret, client_id: str, *, any_token: bool) -> bool:
+        """End the token, as the client says; False when it is another client's. An unknown one is as good as revoked.
+
+        Raises StoreUnavailable.
+        """
+        grant = await self.find(token)
+        if grant is None:
+            return True
+        if grant.client_id != client_id and not any_token:
+            return False
+        now = self.clock.now()
+        await self.store.change_grant(
+            grant.grant_id, lambda stored: stored.revoke(now), audit=revoked(now, client_id, "client")
+        )
+        return True

@@ -1,7 +1,7 @@
-"""How often someone may try something that can be guessed: a password, a code.
+"""How often something may happen: attempts at what can be guessed, and polls.
 
-In memory and per key; a restart forgets. A success gives nothing back, so an attacker who owns one right answer cannot
-buy tries with it. An attempt that is refused costs nothing: who is too fast is slowed to the rate, never locked out.
+Kept in memory. A refused attempt costs nothing, so a client that is too fast is slowed down to the rate and never
+locked out.
 """
 
 from __future__ import annotations
@@ -10,6 +10,28 @@ import ipaddress
 import unicodedata
 from enum import Enum
 from typing import Final
+
+_BURST: Final = 6
+"""Requests beyond the rate that may come at once: a pair, the pair after a lost answer, and the one after a restart."""
+
+
+class PollPace:
+    """The pace of one device code. ``interval`` in seconds; times in seconds of any steady clock."""
+
+    __slots__ = ("_cost", "_free_at")
+
+    def __init__(self, interval: float) -> None:
+        self._cost = interval / 2
+        self._free_at = 0.0
+
+    def arrive(self, now: float) -> bool:
+        """Note one request at ``now``; False when it came too early and deserves ``slow_down``."""
+        due = max(self._free_at, now)
+        if due - now > self._cost * _BURST:
+            return False
+        self._free_at = due + self._cost
+        return True
+
 
 _KEY_LENGTH: Final = 128
 

@@ -1,0 +1,301 @@
+"""A machine fetches its configuration with a bearer token: one of ours, or one of an outside provider.
+
+Our token names the request, so the configuration is the one that was approved, for the identity that was bound. A
+provider's token says which person approved, not which machine: the identity is what the query claims. Three things keep
+machines apart then: the rules for that person, the networks where the entry is expected, and the token itself, which
+works only for the first machine and address that present it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import logging
+from dataclasses import dataclass, field, replace
+from enum import Enum
+
+from bootgrant.approval.audit import AuditEvent, AuditKind
+from bootgrant.approval.claims import NotAllowed, Person, allowing_rule
+from bootgrant.approval.codes import access_token_digest
+from bootgrant.approval.grant import Delivery, DeviceGrant, GrantRules, GrantState
+from bootgrant.approval.policy import is_in
+from bootgrant.ports.audit import AuditLog
+from bootgrant.ports.configurations import ConfigSource, MachineEntry, Rendered
+from bootgrant.ports.decisions import Assignment, AssignmentStore
+from bootgrant.ports.grants import Binding, BindingStore, GrantStore
+from bootgrant.ports.providers import TokenRefusal, TokenVerifier, Verified
+from bootgrant.ports.time import Clock
+from bootgrant.wire.identity import MachineIdentity
+from bootgrant.wire.secret import Secret
+from bootgrant.wire.unverified_jwt import read_unverified
+from bootgrant.workflows.limits.rates import AttemptLimit, WhenFull, address_key
+from bootgrant.workflows.record.audit import delivered
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """``assignment`` is None when the configurations themselves know the machine."""
+
+    entry: MachineEntry
+    assignment: Assignment | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FindEntry:
+    source: ConfigSource
+    assignments: AssignmentStore
+
+    async def __call__(self, identity: MachineIdentity) -> Found | None:
+        """The entry as this machine would get it. Raises ConfigUnavailable and StoreUnavailable."""
+        entry = await self.source.find_entry(identity)
+        if entry is not None:
+            return Found(await self._as_for(entry, identity))
+        assignment = await self.assignment_of(identity)
+        given = await self.source.named_entry(assignment.entry) if assignment else None
+        if given is None or assignment is None:
+            return None
+        given = await self._as_for(given, identity)
+        return Found(replace(given, matched=f"assigned by {assignment.by}", exact=False), assignment)
+
+    async def _as_for(self, entry: MachineEntry, identity: MachineIdentity) -> MachineEntry:
+        """With the ``machine_type`` that a template gives to this machine: people decide about that one."""
+        if not entry.varies:
+            return entry
+        rendered = await self.source.render(entry.name, identity)
+        return entry if rendered is None else replace(entry, machine_type=rendered.entry.machine_type, varies=False)
+
+    async def assignment_of(self, identity: MachineIdentity) -> Assignment | None:
+        """What a person gave to this machine: nothing that it says may contradict what it said then."""
+        sharing = await self.assignments.sharing(identity)
+        return next((found for found in sharing if not found.identity.contradicts(_strong(identity))), None)
+
+
+def _strong(identity: MachineIdentity) -> MachineIdentity:
+    return MachineIdentity(identity.uuid, identity.serial, identity.mac)
+
+
+class DeliveryRefusal(Enum):
+    """Why no configuration leaves; the value is what the machine's console shows, at most 32 bytes of ASCII."""
+
+    INVALID_TOKEN = "token unknown: ask again"  # noqa: S105  (a message)
+    USED_TOKEN = "token used: ask again"  # noqa: S105  (a message)
+    REVOKED_TOKEN = "token revoked by an operator"  # noqa: S105  (a message)
+    EXPIRED_TOKEN = "token expired: ask again"  # noqa: S105  (a message)
+    OTHER_IDENTITY = "not the machine approved"
+    CHANGED_ENTRY = "entry changed since: ask again"
+    NO_CONFIG = "no config for this machine yet"
+    NO_IDENTITY = "no uuid, serial or mac in URL"
+    NOT_ALLOWED = "approver has no right to this"
+    CONTROL_PLANE = "control plane: not by this token"
+    OTHER_NETWORK = "not in its expected network"
+    OTHER_MACHINE = "token used by another machine"
+    BAD_TOKENS = "too many bad tokens: wait"
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigReady:
+    """The configuration to send."""
+
+    grant: DeviceGrant
+    rendered: Rendered
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverConfig:
+    store: GrantStore
+    source: ConfigSource
+    clock: Clock
+    rules: GrantRules
+
+    async def __call__(self, token: Secret, claimed: MachineIdentity) -> ConfigReady | DeliveryRefusal:
+        """What this token is for. ``claimed`` (from the query) chooses nothing; it can only contradict.
+
+        The configuration is made from what is valid now; an entry that has another name, other labels or another
+        ``machine.type`` than the one that was approved needs a new approval.
+
+        Raises StoreUnavailable and ConfigUnavailable.
+        """
+        grant = await self.store.find_by_token(access_token_digest(token))
+        if grant is None:
+            return DeliveryRefusal.INVALID_TOKEN
+        now = self.clock.now()
+        if grant.state is GrantState.REVOKED:
+            return DeliveryRefusal.REVOKED_TOKEN
+        if grant.token_expires_at <= now:
+            return DeliveryRefusal.EXPIRED_TOKEN
+        if grant.token_ends_at(self.rules) <= now:
+            return DeliveryRefusal.USED_TOKEN
+        if grant.identity.contradicts(claimed):
+            return DeliveryRefusal.OTHER_IDENTITY
+        rendered = await self.source.render(grant.entry, grant.identity)
+        if rendered is None:
+            return DeliveryRefusal.NO_CONFIG
+        if grant.fingerprint and grant.fingerprint != rendered.entry.fingerprint:
+            return DeliveryRefusal.CHANGED_ENTRY
+        return ConfigReady(grant, rendered)
+
+    async def record(self, ready: ConfigReady, address: str) -> None:
+        """Note that the whole configuration left for ``address``. Raises StoreUnavailable."""
+        now = self.clock.now()
+        delivery = Delivery(now, address, ready.rendered.sha256, len(ready.rendered.config))
+        await self.store.change_grant(
+            ready.grant.grant_id,
+            lambda stored: stored.deliver(self.rules, now),
+            delivery,
+            delivered(delivery, ready.rendered.entry.revision, ready.rendered.composer),
+        )
+
+
+log = logging.getLogger("bootgrant.machines")
+
+
+@dataclass(frozen=True, slots=True)
+class OutsideReady:
+    """The configuration to send, who let the machine in, and the token's binding."""
+
+    person: Person
+    identity: MachineIdentity
+    binding: Binding
+    rendered: Rendered
+
+
+def _bad_tokens() -> AttemptLimit:
+    """By address: each made-up token is a question to the provider, which would refuse good machines, too, if it were
+    asked without end. Machines behind one address that come back with tokens that have ended are far from it."""
+    return AttemptLimit(burst=300, every=0.25, when_full=WhenFull.ALLOW)
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverOutside:
+    """``kept`` is how long the binding of a token is kept whose end nobody tells, in seconds."""
+
+    verifier: TokenVerifier
+    find_entry: FindEntry
+    source: ConfigSource
+    bindings: BindingStore
+    audit: AuditLog
+    clock: Clock
+    rules: GrantRules
+    kept: float
+    bad_tokens: AttemptLimit = field(default_factory=_bad_tokens)
+
+    async def __call__(
+        self, token: Secret, claimed: MachineIdentity, address: str
+    ) -> OutsideReady | DeliveryRefusal | TokenRefusal:
+        """What this token lets the claimed machine have. A refusal binds and burns nothing.
+
+        Raises ProviderUnavailable, StoreUnavailable and ConfigUnavailable.
+        """
+        asker = address_key(address)
+        if self.bad_tokens.wait(asker, self.clock.steady()) > 0:
+            return DeliveryRefusal.BAD_TOKENS
+        word = await self.verifier.verify(token)
+        if isinstance(word, TokenRefusal):
+            self.bad_tokens.attempt(asker, self.clock.steady())
+            return word
+        if not claimed.identifies():
+            return DeliveryRefusal.NO_IDENTITY
+        found = await self.find_entry(claimed)
+        if found is None:
+            return DeliveryRefusal.NO_CONFIG
+        if (refused := _not_allowed(word, found.entry, address)) is not None:
+            return refused
+        if not _expected_at(found.entry, address):
+            log.warning("/config refused to %s: %s is not expected there", address, found.entry.name)
+            return DeliveryRefusal.OTHER_NETWORK
+        rendered = await self.source.render(found.entry.name, claimed)
+        if rendered is None:
+            return DeliveryRefusal.NO_CONFIG
+        # A template may make a control plane of this very machine: what counts is what would leave.
+        if (refused := _not_allowed(word, rendered.entry, address)) is not None:
+            return refused
+        binding = await self._bind(token, claimed, address, found.entry.name, word.person)
+        return (
+            binding if isinstance(binding, DeliveryRefusal) else OutsideReady(word.person, claimed, binding, rendered)
+        )
+
+    async def _bind(
+        self, token: Secret, claimed: MachineIdentity, address: str, entry: str, person: Person
+    ) -> Binding | DeliveryRefusal:
+        now = self.clock.now()
+        digest = hashlib.sha256(b"bootgrant outside token\0" + _lasting_part(token).encode()).digest()
+        ends = now + self.kept if person.expires_at is None else person.expires_at
+        binding = await self.bindings.bind(Binding(digest, claimed.key, address, entry, now, ends))
+        if (binding.identity_key, binding.address, binding.entry) != (claimed.key, address, entry):
+            log.warning("/config refused to %s: the token of %s is bound to another machine", address, person)
+            return DeliveryRefusal.OTHER_MACHINE
+        if binding.delivered_at is not None and binding.delivered_at + self.rules.delivery_grace <= now:
+            return DeliveryRefusal.USED_TOKEN
+        return binding
+
+    async def record(self, ready: OutsideReady, address: str) -> None:
+        """Note that the whole configuration left for ``address``. Raises StoreUnavailable."""
+        now, rendered = self.clock.now(), ready.rendered
+        await self.bindings.mark_delivered(ready.binding.digest, now)
+        event = AuditEvent(
+            at=now,
+            kind=AuditKind.DELIVERED,
+            actor=str(ready.person),
+            via=f"provider:{ready.person.provider}",
+            identity=ready.identity,
+            address=address,
+            entry=rendered.entry.name,
+            revision=rendered.entry.revision,
+            digest=rendered.sha256,
+            reason="the machine's identity is its own claim",
+            details={"size": len(rendered.config), "composer": rendered.composer, "subject": ready.person.subject},
+        )
+        await self.audit.append([event])
+
+
+def _lasting_part(token: Secret) -> str:
+    """What makes it this token: of a JWT what was signed, without the signature.
+
+    Whoever has one ECDSA signature can write a second that is as good (s and n - s), and so make of one token two.
+    """
+    text = token.reveal()
+    return text.rpartition(".")[0] if read_unverified(token) else text
+
+
+def _not_allowed(word: Verified, entry: MachineEntry, address: str) -> DeliveryRefusal | None:
+    """Why the person may not let this entry in; None when a rule says so."""
+    try:
+        allowing_rule(word.rules, word.person, entry)
+    except NotAllowed as error:
+        log.warning("/config refused to %s with the token of %s: %s", address, word.person, error)
+        return DeliveryRefusal.CONTROL_PLANE if error.only_control_plane else DeliveryRefusal.NOT_ALLOWED
+    return None
+
+
+def _expected_at(entry: MachineEntry, address: str) -> bool:
+    """Whether the address is in one of the entry's networks, when it names some."""
+    return not entry.networks or is_in(address, [ipaddress.ip_network(text) for text in entry.networks])
+
+
+Ready = ConfigReady | OutsideReady
+Refused = DeliveryRefusal | TokenRefusal
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverToBearer:
+    """``outside`` is None for a site without ``[[providers]]``."""
+
+    own: DeliverConfig
+    outside: DeliverOutside | None = None
+
+    async def __call__(self, token: Secret, claimed: MachineIdentity, address: str) -> Ready | Refused:
+        """The configuration for who bears this token, from ``address``.
+
+        Raises StoreUnavailable, ConfigUnavailable and ProviderUnavailable.
+        """
+        outcome = await self.own(token, claimed)
+        if outcome is DeliveryRefusal.INVALID_TOKEN and self.outside is not None:
+            return await self.outside(token, claimed, address)
+        return outcome
+
+    async def record(self, ready: Ready, address: str) -> None:
+        """Note that the whole configuration left for ``address``. Raises StoreUnavailable."""
+        if isinstance(ready, ConfigReady):
+            await self.own.record(ready, address)
+        elif self.outside is not None:
+            await self.outside.record(ready, address)
