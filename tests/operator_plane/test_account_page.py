@@ -8,7 +8,7 @@ from urllib.parse import unquote
 import pytest
 
 from bootgrant.approval.operators import Kind, Role
-from bootgrant.operator_plane.login.passwords import Argon2Hasher
+from bootgrant.credentials.passwords import Argon2Hasher
 from bootgrant.operator_plane.pages.account import place_of
 from bootgrant.operator_plane.visit import Visit, sign_in_again_first
 from bootgrant.ports.audit import AuditFilter

@@ -8,7 +8,7 @@ import pytest
 
 from bootgrant.approval.audit import AuditEvent, AuditKind
 from bootgrant.approval.operators import Role
-from bootgrant.operator_plane.login.passwords import Argon2Hasher
+from bootgrant.credentials.passwords import Argon2Hasher
 from bootgrant.ports.audit import AuditFilter
 from bootgrant.ports.people import Operator
 from bootgrant.wire.secret import Secret

@@ -6,7 +6,7 @@ import pytest
 
 from bootgrant.approval.audit import AuditKind
 from bootgrant.approval.operators import Kind, Role
-from bootgrant.operator_plane.login.passwords import Argon2Hasher
+from bootgrant.credentials.passwords import Argon2Hasher
 from bootgrant.ports.audit import AuditFilter
 from bootgrant.ports.people import Operator
 from bootgrant.wire.secret import Secret

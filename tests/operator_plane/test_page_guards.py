@@ -12,8 +12,8 @@ from starlette.responses import PlainTextResponse, Response
 from bootgrant.approval.grant import GrantState
 from bootgrant.approval.operators import Role
 from bootgrant.asgi.types import App, Message
+from bootgrant.credentials.passwords import Argon2Hasher
 from bootgrant.operator_plane.app import PAGES, build_pages
-from bootgrant.operator_plane.login.passwords import Argon2Hasher
 from bootgrant.operator_plane.permissions import PERMISSIONS, Permission, UndeclaredRoute
 from bootgrant.operator_plane.plane import OperatorPlane
 from bootgrant.operator_plane.visit import Visit

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bootgrant.approval.operators import Role
-from bootgrant.operator_plane.login.arrival import local_path
-from bootgrant.operator_plane.login.passwords import Argon2Hasher
+from bootgrant.credentials.passwords import Argon2Hasher
+from bootgrant.operator_plane.arrival import local_path
 from bootgrant.ports.people import Operator
 from bootgrant.wire.secret import Secret
 from support.office import Office, Person, text_of

@@ -58,6 +58,16 @@ class Provider:
         return None
 
 
+class Labelled:
+    """ports.providers.Sealing that only marks what it seals."""
+
+    def seal(self, session: Secret, text: str) -> str:
+        return f"sealed {text}"
+
+    def unseal(self, session: Secret, sealed: str) -> Secret | None:
+        return Secret(sealed.removeprefix("sealed ")) if sealed else None
+
+
 class Desk:
     def __init__(self) -> None:
         self.database = MemoryDatabase()
@@ -70,7 +80,7 @@ class Desk:
             self.database.challenges,
             self.sessions,
             "https://boot.example",
-            lambda session, text: f"sealed {text}",
+            Labelled(),
             CloseWindows(self.database.windows, self.database.api_tokens, self.database.audit, self.clock),
         )
 

@@ -8,7 +8,7 @@ from bootgrant.approval.audit import AuditKind
 from bootgrant.approval.grant import DeviceGrant, GrantState
 from bootgrant.approval.operators import Actor, Kind, Label, Role, socket_actor, via_token
 from bootgrant.approval.policy import Window
-from bootgrant.operator_plane.login.passwords import Argon2Hasher
+from bootgrant.credentials.passwords import Argon2Hasher
 from bootgrant.ports.people import Operator
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.workflows.decide.windows import CloseWindows, Wish

@@ -31,7 +31,7 @@ _FORMS: Final = re.compile(r"/(approve|deny|revoke|assign|unassign)$")
 _NOT_KEPT: Final = frozenset({FIELD, "next", "password", "answer"})
 _KEPT_LENGTH: Final = 300
 _KEPT_QUERY: Final = 3900
-"""Characters: what comes back has to fit into an address (login/arrival.py)."""
+"""Characters: what comes back has to fit into an address (arrival.py)."""
 
 STAGE_PAGES: Final = {Stage.SECOND_FACTOR: "/login/second", Stage.ENROLMENT: "/account/passkeys/new"}
 """Where a sign-in goes on that is not complete."""

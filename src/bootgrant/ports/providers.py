@@ -77,6 +77,16 @@ class IdentityProvider(Protocol):
         """Where the browser ends its session at the provider (RP-Initiated Logout); None where it cannot."""
 
 
+class Sealing(Protocol):
+    """Encryption with a key that only the cookie of a session yields."""
+
+    def seal(self, session: Secret, text: str) -> str:
+        """Encrypt ``text`` for the database."""
+
+    def unseal(self, session: Secret, sealed: str) -> Secret | None:
+        """Return the text, or None if ``sealed`` is empty or was sealed with another session."""
+
+
 class TokenRefusal(Enum):
     """Why a token is not accepted; the value is what the machine's console shows, at most 32 bytes of ASCII."""
 

@@ -12,8 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from bootgrant.approval.audit import AuditKind
 from bootgrant.approval.operators import VIA_SESSION, Kind
 from bootgrant.operator_plane import trouble
-from bootgrant.operator_plane.login.arrival import arrive, local_path, note, note_refused
-from bootgrant.operator_plane.login.provider_pages import provider_of, signed_out_page
+from bootgrant.operator_plane.arrival import arrive, local_path, note, note_refused
 from bootgrant.operator_plane.visit import Visit, who_is
 from bootgrant.operator_plane.wording import text
 from bootgrant.ports.people import Purpose
@@ -65,9 +64,20 @@ async def sign_out(visit: Visit) -> Response:
         await visit.plane.sessions.end(visit.session)
     if visit.actor:
         await note(visit, AuditKind.SIGNED_OUT, visit.actor)
-    response = await signed_out_page(visit) or RedirectResponse("/login", 303)
+    response = await _signed_out(visit)
     visit.plane.cookie.clear(response)
     return response
+
+
+async def _signed_out(visit: Visit) -> Response:
+    """Offer to end the session at the provider too, or return to the sign-in form."""
+    oidc, who, url = visit.plane.oidc, visit.who, None
+    provider = oidc.provider_of(who) if who else None
+    if provider is not None and visit.session is not None and who is not None:
+        url = await oidc.sign_out_url(visit.session, who)
+    if provider is None or not url:
+        return RedirectResponse("/login", 303)
+    return visit.nobody().page("signed_out.html", label=provider.label, url=url)
 
 
 def too_many(visit: Visit, wait: float) -> Response:
@@ -117,5 +127,5 @@ async def _again(visit: Visit, goal: str, problem: str = "", status: int = 200) 
         password=bool(who.operator.password_hash),
         options=options,
         problem=problem,
-        provider=provider_of(visit),
+        provider=visit.plane.oidc.provider_of(who),
     )

@@ -8,7 +8,7 @@ from starlette.responses import RedirectResponse, Response
 
 from bootgrant.approval.operators import via_oidc
 from bootgrant.operator_plane import trouble
-from bootgrant.operator_plane.login.arrival import arrive, local_path, note_refused
+from bootgrant.operator_plane.arrival import arrive, local_path, note_refused
 from bootgrant.operator_plane.pages.login import too_many
 from bootgrant.operator_plane.visit import Visit
 from bootgrant.workflows.people.oidc_sign_in import Back, OidcRefused

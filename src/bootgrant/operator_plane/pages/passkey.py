@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 
 from bootgrant.approval.operators import VIA_PASSKEY, Actor, Kind
 from bootgrant.operator_plane import trouble
-from bootgrant.operator_plane.login.arrival import arrive, local_path, note_refused
+from bootgrant.operator_plane.arrival import arrive, local_path, note_refused
 from bootgrant.operator_plane.pages.login import too_many
 from bootgrant.operator_plane.visit import Visit, sign_in_again_first, who_is
 from bootgrant.operator_plane.wording import text

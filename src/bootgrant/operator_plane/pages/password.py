@@ -8,7 +8,7 @@ from starlette.responses import RedirectResponse, Response
 
 from bootgrant.approval.operators import Kind
 from bootgrant.operator_plane import trouble
-from bootgrant.operator_plane.login.arrival import note_refused
+from bootgrant.operator_plane.arrival import note_refused
 from bootgrant.operator_plane.pages.login import told, too_many
 from bootgrant.operator_plane.visit import Visit, signed_in, who_is
 from bootgrant.operator_plane.wording import sentence, text

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bootgrant.approval.operators import Role
-from bootgrant.operator_plane.login.passwords import Argon2Hasher
+from bootgrant.credentials.passwords import Argon2Hasher
 from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.ports.people import Operator
 from bootgrant.service.data_folder import code_key, prepare_data_folder

@@ -7,10 +7,10 @@ from typing import Any
 
 import httpx
 
+from bootgrant.credentials.passwords import Argon2Hasher
 from bootgrant.operator_plane.api.account_routes import ACCOUNT_ROUTES
 from bootgrant.operator_plane.api.app import Listener, build_api
 from bootgrant.operator_plane.api.call import AccountsPlane
-from bootgrant.operator_plane.login.passwords import Argon2Hasher
 from bootgrant.ports.database import Database
 from bootgrant.ports.time import Clock, Entropy
 from bootgrant.service.parts.database import open_database

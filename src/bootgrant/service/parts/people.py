@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from bootgrant.credentials.passkeys import WebAuthnCeremony
+from bootgrant.credentials.passwords import Argon2Hasher
+from bootgrant.credentials.sealing import SessionSealing
 from bootgrant.operator_plane.api.call import ApiPlane
 from bootgrant.operator_plane.host import has_passkeys
-from bootgrant.operator_plane.login.oidc import OidcProvider
-from bootgrant.operator_plane.login.passwords import Argon2Hasher
-from bootgrant.operator_plane.login.sealing import seal
-from bootgrant.operator_plane.login.webauthn_ceremony import WebAuthnCeremony
 from bootgrant.operator_plane.plane import OperatorPlane
 from bootgrant.ports.configurations import WatchedSource
 from bootgrant.ports.database import Database
 from bootgrant.ports.time import Clock, Entropy
+from bootgrant.providers.sign_in import OidcProvider
 from bootgrant.service.parts.accounts import accounts_plane, api_tokens
 from bootgrant.service.parts.decisions import Decisions
 from bootgrant.service.settings.reading import Site
@@ -41,7 +41,7 @@ def people_plane(
             database.challenges,
             sessions,
             site.operators_url,
-            seal,
+            SessionSealing(),
             tokens.windows,
         ),
         sessions=sessions,

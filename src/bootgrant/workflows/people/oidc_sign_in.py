@@ -12,7 +12,7 @@ import json
 import logging
 import re
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
@@ -21,7 +21,7 @@ from bootgrant.approval.claims import Rights, rights_of, values_of
 from bootgrant.approval.codes import challenge_digest
 from bootgrant.approval.operators import Kind, Role, via_oidc
 from bootgrant.ports.people import Challenge, ChallengeStore, Operator, OperatorStore, Purpose, Stage
-from bootgrant.ports.providers import IdentityProvider, ProviderDown, ProviderPerson, ProviderWrong, Request
+from bootgrant.ports.providers import IdentityProvider, ProviderDown, ProviderPerson, ProviderWrong, Request, Sealing
 from bootgrant.wire.secret import Secret
 from bootgrant.workflows.decide.windows import CloseWindows
 from bootgrant.workflows.people.sign_in import Begun, Client, Sessions, SignedIn
@@ -67,14 +67,14 @@ class Back:
 
 @dataclass(frozen=True, slots=True)
 class OidcSignIn:
-    """``base_url`` is where the pages are; ``seal`` encrypts an ID token with a session. Raises StoreUnavailable."""
+    """``base_url`` is the address of the pages; ``sealing`` encrypts ID tokens. Raises StoreUnavailable."""
 
     providers: Mapping[str, IdentityProvider]
     operators: OperatorStore
     challenges: ChallengeStore
     sessions: Sessions
     base_url: str
-    seal: Callable[[Secret, str], str]
+    sealing: Sealing
     windows: CloseWindows
 
     async def leave(self, provider_id: str, goal: str, who: SignedIn | None = None) -> Away | OidcRefused:
@@ -118,6 +118,21 @@ class OidcSignIn:
         begun = await self._begin(provider, person, client)
         return Back(begun, str(about["goal"])) if isinstance(begun, Begun) else begun
 
+    def provider_of(self, who: SignedIn) -> IdentityProvider | None:
+        """Return the provider that a person signed in through, or None."""
+        return next((one for one in self.providers.values() if via_oidc(one.provider_id) == who.session.via), None)
+
+    async def sign_out_url(self, session: Secret, who: SignedIn) -> str | None:
+        """Return where the browser can end its session at the provider, or None if it cannot."""
+        provider = self.provider_of(who)
+        if provider is None:
+            return None
+        id_token = self.sealing.unseal(session, who.session.sealed)
+        try:
+            return await provider.sign_out_url(id_token, f"{self.base_url}/login")
+        except (ProviderDown, ProviderWrong):
+            return None
+
     def _request(self, provider_id: str, kept: Secret, *, again: bool) -> Request:
         def made(what: str) -> str:
             digest = hmac.digest(kept.reveal().encode(), f"bootgrant {what}".encode(), "sha256")
@@ -152,7 +167,7 @@ class OidcSignIn:
             return OidcRefused.DISABLED
         via = via_oidc(provider.provider_id)
         token = person.id_token.reveal()
-        session = await self.sessions.begin(operator, via, client, seal=lambda secret: self.seal(secret, token))
+        session = await self.sessions.begin(operator, via, client, seal=lambda secret: self.sealing.seal(secret, token))
         return Begun(session, Stage.FULL, operator, via)
 
     async def _take_rights(self, person: ProviderPerson) -> None:

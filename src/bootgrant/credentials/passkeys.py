@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Final
+from urllib.parse import urlsplit
 
 from webauthn import (
     generate_authentication_options,
@@ -25,11 +26,12 @@ from webauthn.helpers.structs import (
     UserVerificationRequirement,
 )
 
-from bootgrant.operator_plane.host import USUAL_PORTS, origin_of
 from bootgrant.ports.people import MadePasskey, Passkey, ShownPasskey
 
 _TIME_LIMIT: Final = 5 * 60 * 1000
 """Milliseconds that the browser waits for the person; the challenge lives as long."""
+
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 _BAD: Final = (WebAuthnException, ValueError, KeyError, TypeError, RecursionError)
 """What py_webauthn raises for foreign bytes; some of its parsers let plain errors through."""
@@ -39,10 +41,11 @@ class WebAuthnCeremony:
     """ports.people.PasskeyCeremony for the pages at ``public_url``; ``origin`` as browsers write it."""
 
     def __init__(self, public_url: str) -> None:
-        scheme, host, port = origin_of(public_url) or ("https", "", None)
-        usual = port is None or port == USUAL_PORTS.get(scheme)
-        self._rp_id = host
-        self.origin = f"{scheme}://{host}" if usual else f"{scheme}://{host}:{port}"
+        parts = urlsplit(public_url)
+        self._rp_id = parts.hostname or ""
+        self.origin = f"{parts.scheme}://{self._rp_id}"
+        if parts.port not in (None, _DEFAULT_PORTS.get(parts.scheme)):
+            self.origin += f":{parts.port}"
 
     def ask_to_make(self, challenge: bytes, handle: bytes, name: str, known: Sequence[bytes]) -> str:
         options = generate_registration_options(

@@ -14,8 +14,8 @@ from joserfc.jwk import OctKey, RSAKey
 
 from bootgrant.approval.claims import RoleRule
 from bootgrant.approval.operators import Role
-from bootgrant.operator_plane.login.oidc import OidcProvider
 from bootgrant.ports.providers import ProviderDown, ProviderPerson, ProviderSettings, ProviderWrong, Request
+from bootgrant.providers.sign_in import OidcProvider
 from bootgrant.wire.secret import Secret
 from support.crooked_provider import CrookedProvider, crooked_provider
 from support.site import free_port

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from bootgrant.operator_plane.login.passwords import Argon2Hasher
+from bootgrant.credentials.passwords import Argon2Hasher
 from bootgrant.wire.secret import Secret
 
 pytestmark = pytest.mark.anyio

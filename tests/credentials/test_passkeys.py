@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from webauthn.helpers import bytes_to_base64url
 
-from bootgrant.operator_plane.host import has_passkeys
-from bootgrant.operator_plane.login.webauthn_ceremony import WebAuthnCeremony
+from bootgrant.credentials.passkeys import WebAuthnCeremony
 from bootgrant.ports.people import Passkey
 from support.grants import NOW
 
@@ -60,22 +59,6 @@ def test_an_answer_claims_its_challenge_and_is_checked_then() -> None:
 def test_a_deeply_nested_answer_is_refused_without_a_fault(nested: str) -> None:
     assert CEREMONY.shown(nested) is None
     assert CEREMONY.challenge_of(nested) is None
-
-
-@pytest.mark.parametrize(
-    ("url", "allowed"),
-    [
-        ("https://boot.example.org", True),
-        ("https://boot.example.org:8443", True),
-        ("http://localhost:8080", True),
-        ("http://boot.example.org", False),
-        ("https://10.0.0.1", False),
-        ("https://[fd00::1]", False),
-        ("http://127.0.0.1:8080", False),
-    ],
-)
-def test_passkeys_are_offered_where_browsers_allow_them(url: str, allowed: bool) -> None:
-    assert has_passkeys(url) is allowed
 
 
 @pytest.mark.parametrize(

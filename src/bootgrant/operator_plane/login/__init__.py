@@ -1,1 +1,0 @@
-"""Ways to prove who one is. So far: a password of a local operator."""
