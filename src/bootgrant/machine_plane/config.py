@@ -14,8 +14,8 @@ from urllib.parse import parse_qsl
 from bootgrant.asgi.answer import Answer, Headers, plain_answer
 from bootgrant.asgi.client_address import AllowedNetworks, client_address
 from bootgrant.asgi.content_coding import Gzip, asks_for_gzip
+from bootgrant.asgi.counted import RequestCounts
 from bootgrant.asgi.types import Receive, Scope, Send
-from bootgrant.counting import RequestCounts
 from bootgrant.machine_plane.endpoint import hung_up
 from bootgrant.machine_plane.form import header
 from bootgrant.ports.configurations import ConfigUnavailable

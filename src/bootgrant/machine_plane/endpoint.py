@@ -13,8 +13,8 @@ from typing import Final
 from bootgrant.asgi.answer import CLOSE, Answer, Headers, json_answer
 from bootgrant.asgi.body_limit import BodyTooLarge, BodyTooSlow, ClientGone, read_body_in_time
 from bootgrant.asgi.client_address import AllowedNetworks, client_address
+from bootgrant.asgi.counted import RequestCounts
 from bootgrant.asgi.types import Receive, Scope, Send
-from bootgrant.counting import RequestCounts
 from bootgrant.machine_plane.clients import Client
 from bootgrant.machine_plane.form import BadRequest, read_form
 from bootgrant.ports.grants import StoreUnavailable

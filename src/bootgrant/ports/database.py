@@ -1,19 +1,69 @@
-"""The stores of one site, opened together."""
+"""All stores of one site, opened together, and what they count for the metrics."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from bisect import bisect_left
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Final, Protocol
 
-from bootgrant.counting import StoreCounts
 from bootgrant.ports.audit import AuditLog
 from bootgrant.ports.decisions import AssignmentStore, WindowStore
 from bootgrant.ports.grants import BindingStore, GrantStore
 from bootgrant.ports.notifications import Outbox
 from bootgrant.ports.people import ApiTokenStore, ChallengeStore, OperatorStore, PasskeyStore
 
+WRITING: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+"""Bucket bounds in seconds for disk and database operations."""
+
+WAITING: Final = (1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0)
+"""Bucket bounds in seconds for people and booting machines."""
+
+
+class Durations:
+    """A histogram of durations. ``bounds`` are the upper ends of its buckets in seconds, ascending."""
+
+    __slots__ = ("_bounds", "_counts", "total")
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self._bounds = bounds
+        self._counts = [0] * (len(bounds) + 1)
+        self.total = 0.0
+
+    def add(self, seconds: float) -> None:
+        """Count one duration. A negative one (the clock was set back) counts as zero."""
+        seconds = max(0.0, seconds)
+        self._counts[bisect_left(self._bounds, seconds)] += 1
+        self.total += seconds
+
+    def cumulative(self) -> list[tuple[str, int]]:
+        """Return each upper bound with the number of durations up to it, as Prometheus wants them, ending at +Inf."""
+        buckets: list[tuple[str, int]] = []
+        count = 0
+        for bound, here in zip((*map(str, self._bounds), "+Inf"), self._counts, strict=True):
+            count += here
+            buckets.append((bound, count))
+        return buckets
+
+
+@dataclass(slots=True)
+class StoreCounts:
+    """What a store counts; each object belongs to one event loop.
+
+    ``transactions`` took this long until they were durable; ``failures`` is how many failed. ``steps`` counts the
+    transitions of grants by the state they led to. ``decision`` is the time from request to decision, ``delivery`` from
+    decision to delivery.
+    """
+
+    transactions: Durations = field(default_factory=lambda: Durations(WRITING))
+    failures: int = 0
+    steps: Counter[str] = field(default_factory=Counter)
+    decision: Durations = field(default_factory=lambda: Durations(WAITING))
+    delivery: Durations = field(default_factory=lambda: Durations(WAITING))
+
 
 class Database(Protocol):
-    """What ``service`` opens and closes, and everything else is built on."""
+    """The stores of a site. ``service`` opens and closes them."""
 
     @property
     def grants(self) -> GrantStore: ...

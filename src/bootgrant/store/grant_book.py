@@ -16,8 +16,8 @@ from typing import Final, Protocol
 
 from bootgrant.approval.audit import AuditEvent
 from bootgrant.approval.grant import Delivery, DeviceGrant, Refusal
-from bootgrant.counting import StoreCounts
 from bootgrant.ports.audit import AuditOf
+from bootgrant.ports.database import StoreCounts
 from bootgrant.ports.grants import Census, GrantRule, StoreUnavailable, UserCodeTaken
 from bootgrant.store.changes import ChangeBoard
 from bootgrant.store.grant_index import GrantIndex

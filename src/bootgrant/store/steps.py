@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bootgrant.approval.grant import DeviceGrant, GrantState
-from bootgrant.counting import StoreCounts
+from bootgrant.ports.database import StoreCounts
 
 
 def count_step(counts: StoreCounts, before: DeviceGrant, after: DeviceGrant) -> None:

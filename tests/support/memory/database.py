@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bootgrant.approval.grant import Delivery, DeviceGrant
-from bootgrant.counting import StoreCounts
+from bootgrant.ports.database import StoreCounts
 from bootgrant.store.bindings import MemoryBindingStore
 from bootgrant.store.grant_book import Batch, GrantBook
 from bootgrant.store.grant_index import GrantIndex

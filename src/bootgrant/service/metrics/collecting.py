@@ -14,14 +14,15 @@ from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 
 from bootgrant import __version__
-from bootgrant.counting import Durations, NoticeCounts, RequestCounts
+from bootgrant.asgi.counted import RequestCounts
 from bootgrant.ports.configurations import WatchedSource
-from bootgrant.ports.database import Database
+from bootgrant.ports.database import Database, Durations
 from bootgrant.ports.grants import Census, StoreUnavailable
 from bootgrant.ports.time import Clock
 from bootgrant.providers.asking import Provider
 from bootgrant.service.metrics import table
 from bootgrant.workflows.limits.admission import HeldPolls
+from bootgrant.workflows.record.notify_waiting import NoticeCounts
 
 log = logging.getLogger("bootgrant")
 _LIMIT: Final = 5.0

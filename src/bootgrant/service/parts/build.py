@@ -9,12 +9,11 @@ from functools import partial
 from bootgrant.approval.codes import UserCodes
 from bootgrant.asgi.answer import plain_answer
 from bootgrant.asgi.client_address import AllowedNetworks
-from bootgrant.asgi.counted import Counted
+from bootgrant.asgi.counted import Counted, RequestCounts
 from bootgrant.asgi.request_id import RequestIds
 from bootgrant.asgi.strict_requests import StrictRequests
 from bootgrant.asgi.trusted_proxies import TrustedProxies
 from bootgrant.asgi.types import App, Receive, Scope, Send
-from bootgrant.counting import RequestCounts
 from bootgrant.machine_plane.config import ConfigEndpoint
 from bootgrant.machine_plane.device_authorization import device_authorization
 from bootgrant.machine_plane.endpoint import MachineRules

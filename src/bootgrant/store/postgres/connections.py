@@ -13,7 +13,7 @@ import psycopg
 from psycopg import AsyncConnection, errors
 from psycopg_pool import AsyncConnectionPool, PoolClosed
 
-from bootgrant.counting import StoreCounts
+from bootgrant.ports.database import StoreCounts
 from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.store.postgres.address import PostgresAddress
 

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from bootgrant.counting import StoreCounts
+from bootgrant.ports.database import StoreCounts
 from bootgrant.ports.grants import StoreUnavailable
 
 T = TypeVar("T")

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from bootgrant.approval.grant import DeviceGrant, GrantState
 from bootgrant.approval.policy import Selector
-from bootgrant.counting import NoticeCounts
 from bootgrant.ports.configurations import ConfigSource, ConfigUnavailable, MachineEntry
 from bootgrant.ports.grants import GrantStore
 from bootgrant.ports.notifications import Messenger, Notice, NoticeMachine, NotSent, Outbox, Outgoing
@@ -52,6 +52,13 @@ class Target:
     messenger: Messenger
     wording: Callable[[Notice], str]
     selectors: tuple[Selector, ...] = ()
+
+
+@dataclass(slots=True)
+class NoticeCounts:
+    """Attempts to send by (target, outcome): sent, failed, needless (no machine was waiting any more)."""
+
+    outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
 
 
 @dataclass(slots=True)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from bootgrant.counting import Durations
+from bootgrant.ports.database import Durations
 
 
-def test_a_duration_counts_in_its_bucket_and_in_all_above() -> None:
+def test_a_duration_counts_in_its_bucket_and_in_all_larger_ones() -> None:
     durations = Durations((1.0, 5.0))
     for seconds in (0.5, 1.0, 4.0, 60.0):
         durations.add(seconds)
@@ -13,7 +13,7 @@ def test_a_duration_counts_in_its_bucket_and_in_all_above() -> None:
     assert durations.total == 65.5
 
 
-def test_a_clock_that_was_set_back_takes_nothing_away() -> None:
+def test_a_clock_that_was_set_back_subtracts_nothing() -> None:
     durations = Durations((1.0,))
     durations.add(-3.0)
     assert (durations.cumulative()[0], durations.total) == (("1.0", 1), 0.0)
