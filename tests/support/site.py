@@ -35,11 +35,10 @@ def as_user(name: str) -> dict[str, str]:
 
 
 @dataclass(slots=True)
-class InProcess:
-    """The application on a real store, with a clock that tests move."""
+class Running:
+    """The application in process, with a clock that tests move."""
 
     built: Built
-    database: SqliteDatabase
     machines: Path
     clock: FakeClock
     site: Site
@@ -55,6 +54,13 @@ class InProcess:
         return httpx.AsyncClient(transport=transport, base_url="http://admin", headers=as_user(user) if user else None)
 
 
+@dataclass(slots=True)
+class InProcess(Running):
+    """The application on a new SQLite database."""
+
+    database: SqliteDatabase
+
+
 @contextmanager
 def site_in_process(folder: Path, *settings: str, clock: FakeClock | None = None) -> Iterator[InProcess]:
     """``settings`` are lines of bootgrant.toml."""
@@ -66,7 +72,7 @@ def site_in_process(folder: Path, *settings: str, clock: FakeClock | None = None
     clock = clock or FakeClock()
     with SqliteDatabase(site.data, clock.now()) as database:
         built = build(site, database, KEY, 1000, clock, CountedEntropy())
-        yield InProcess(built, database, site.machines, clock, site)
+        yield InProcess(built, site.machines, clock, site, database)
 
 
 @dataclass(slots=True)
