@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bootgrant.asgi.client_address import AllowedNetworks, client_address
-from bootgrant.asgi.trusted_proxies import TrustedProxies
-from bootgrant.asgi.types import Receive, Scope, Send
+from bootgrant.asgi import Receive, Scope, Send
+from bootgrant.asgi.client_address import AllowedNetworks, TrustedProxies, client_address
 
 pytestmark = pytest.mark.anyio
 PROXIES = AllowedNetworks([ip_network("10.0.0.0/24"), ip_network("fd00::/64")])

@@ -11,7 +11,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from bootgrant.approval.grant import GrantState
 from bootgrant.approval.operators import Role
-from bootgrant.asgi.types import App, Message
+from bootgrant.asgi import App, Message
 from bootgrant.credentials.passwords import Argon2Hasher
 from bootgrant.operator_plane.app import PAGES, build_pages
 from bootgrant.operator_plane.permissions import PERMISSIONS, Permission, UndeclaredRoute

@@ -10,7 +10,7 @@ import uvicorn
 import uvloop
 from uvicorn.server import ServerState
 
-from bootgrant.asgi.types import Receive, Scope, Send
+from bootgrant.asgi import Receive, Scope, Send
 from bootgrant.service.parts.http_protocol import PatientProtocol
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"

@@ -30,7 +30,7 @@ def test_as_json_each_line_is_an_object_with_its_request(tmp_path: Path) -> None
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["time"]) for line in lines)
     [decided] = [line for line in lines if "approved" in line["message"]]
     assert re.fullmatch(r"[0-9a-f]{20}", decided["request_id"])
-    [asked] = [line for line in lines if line["message"].startswith("asks: ")]
+    [asked] = [line for line in lines if line["message"].startswith("new request: ")]
     assert (asked["grant_id"], decided["grant_id"]) == (decided["message"].split()[-1],) * 2
     assert "request_id" not in asked
     assert "request_id" not in next(line for line in lines if line["message"].startswith("serving"))
@@ -41,7 +41,7 @@ def test_as_text_a_line_of_a_person_ends_in_the_request(tmp_path: Path) -> None:
         answer = _traffic(site)
     [decided] = [line for line in site.log.splitlines() if "approved" in line]
     assert re.search(r" \[[0-9a-f]{20}\]$", decided)
-    [asked] = [line for line in site.log.splitlines() if "asks: " in line]
+    [asked] = [line for line in site.log.splitlines() if "new request: " in line]
     grant_id = decided.partition("the request ")[2].split()[0]
     assert asked.endswith(f"from 127.0.0.1 [{grant_id}]")
     assert answer.headers["x-request-id"] == "from-the-proxy.1"

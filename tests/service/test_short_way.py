@@ -249,7 +249,7 @@ def test_a_host_that_can_be_read_in_two_ways_is_refused(site: Served, path: str,
     with connect(site) as connection:
         connection.sendall(request(path, poll_form("x")).replace(b"Host: x", f"Host: {host}".encode()))
         status, told = read_answer(connection)
-        assert (status, told["error_description"]) == (400, "the header host is not a name with an optional port")
+        assert (status, told["error_description"]) == (400, "the header host must be a name with an optional port")
 
 
 def metric(site: Served, name: str) -> float:

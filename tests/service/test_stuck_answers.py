@@ -8,7 +8,7 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
-from bootgrant.asgi.types import Receive, Scope, Send
+from bootgrant.asgi import Receive, Scope, Send
 from bootgrant.service.parts.http_protocol import PatientProtocol
 
 pytestmark = pytest.mark.anyio

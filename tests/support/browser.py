@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import uvicorn
 from playwright.sync_api import Browser, sync_playwright
 
-from bootgrant.asgi.types import App
+from bootgrant.asgi import App
 from support.parts import program
 from support.site import free_port, wait_until
 

@@ -1,26 +1,26 @@
-"""A request's body, read whole and never beyond its limit."""
+"""Reading a request body completely, up to a limit of size and time."""
 
 from __future__ import annotations
 
 import asyncio
 
-from bootgrant.asgi.types import Receive, Scope
+from bootgrant.asgi import Receive, Scope
 
 
 class BodyTooLarge(Exception):
-    """The body is larger than the limit; what remains of it was not read."""
+    """The body exceeds the limit. The remainder was not read."""
 
 
 class ClientGone(Exception):
-    """The connection ended before the body did."""
+    """The connection ended before the body was complete."""
 
 
 class BodyTooSlow(Exception):
-    """The body did not come in time."""
+    """The body did not arrive in time."""
 
 
 async def read_body_in_time(scope: Scope, receive: Receive, limit: int, seconds: float) -> bytes:
-    """As read_body, and raises BodyTooSlow when it takes longer than ``seconds``."""
+    """Like ``read_body``, but raise BodyTooSlow after ``seconds``."""
     try:
         async with asyncio.timeout(seconds):
             return await read_body(scope, receive, limit)
@@ -29,7 +29,7 @@ async def read_body_in_time(scope: Scope, receive: Receive, limit: int, seconds:
 
 
 async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
-    """At most ``limit`` bytes. Raises BodyTooLarge and ClientGone."""
+    """Return the body, at most ``limit`` bytes. Raises BodyTooLarge and ClientGone."""
     for name, value in scope["headers"]:
         if name == b"content-length" and value.isdigit() and int(value) > limit:
             raise BodyTooLarge

@@ -1,4 +1,4 @@
-"""gzip for a body, when its reader asks for it (RFC 9110 section 12.5.3)."""
+"""gzip for response bodies, if the client accepts it (RFC 9110 section 12.5.3)."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ import hashlib
 from collections import OrderedDict
 from typing import Final
 
-from bootgrant.asgi.types import Scope
+from bootgrant.asgi import Scope
 
 _LEVEL: Final = 6
 _LARGE: Final = 8 * 1024
-"""From this size in bytes on, compressing takes longer than handing it to a thread does."""
+"""Bytes from which compressing takes longer than handing the work to a thread."""
 
 _KEPT: Final = 16 * 1024 * 1024
-"""Bytes of compressed bodies that are kept in all."""
+"""Total bytes of compressed bodies in the cache."""
 
 
 def asks_for_gzip(scope: Scope) -> bool:
-    """Whether the reader wants gzip at least as much as the body itself; without the header it does not."""
+    """Return whether the client prefers gzip, or likes it as much as an uncoded body. No header means no."""
     weights = _weights(scope)
     rest = weights.get("*", 0.0)
     offered = max(weights.get("gzip", 0.0), weights.get("x-gzip", 0.0))
     if {"gzip", "x-gzip"} & weights.keys():
         return offered > 0 and offered >= weights.get("identity", 0.0)
-    # "*" means whatever the server likes, which is the body as it is, unless that is refused.
+    # "*" leaves the choice to the server, which prefers an uncoded body unless the client ranks that lower.
     return rest > 0 and weights.get("identity", rest) < rest
 
 
 def _weights(scope: Scope) -> dict[str, float]:
-    """The codings of ``Accept-Encoding`` in lower case, with their weights; what cannot be read weighs nothing."""
+    """Return the codings of ``Accept-Encoding`` in lower case with their weights. An unreadable weight is 0."""
     fields = (value.decode("latin-1") for name, value in scope["headers"] if name == b"accept-encoding")
     weights: dict[str, float] = {}
     for part in ",".join(fields).split(","):
@@ -57,7 +57,7 @@ def _number(text: str) -> float:
 
 
 class Gzip:
-    """Compresses, large bodies outside the event loop and each content once while it is remembered."""
+    """Compresses bodies: large ones in a thread, with a cache by content."""
 
     def __init__(self, kept: int = _KEPT) -> None:
         self._kept = kept
@@ -65,7 +65,7 @@ class Gzip:
         self._remembered: OrderedDict[bytes, bytes] = OrderedDict()
 
     async def compress(self, body: bytes) -> bytes:
-        """``body`` as gzip (RFC 1952), without a time in it: the same body gives the same bytes."""
+        """Return ``body`` as gzip (RFC 1952) without a timestamp, so the same body always gives the same bytes."""
         if len(body) < _LARGE:
             return _compressed(body)
         digest = hashlib.sha256(body).digest()

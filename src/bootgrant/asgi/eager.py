@@ -1,5 +1,7 @@
-"""Running a coroutine without a task, as far as that goes: a task for each of thousands of requests costs as much as a
-good part of their answers. What is answered without waiting needs none, and what only waits for futures neither.
+"""Run a coroutine without a task where possible.
+
+Creating a task for each of thousands of requests costs as much as a good part of answering them. A coroutine that never
+waits needs no task, and neither does one that waits only for futures.
 """
 
 from __future__ import annotations
@@ -14,36 +16,36 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Done(Generic[T]):
-    """The coroutine is over; this is its value."""
+    """The coroutine has finished with this value."""
 
     value: T
 
 
 class Rest(Generic[T]):
-    """What is left of a coroutine that began to wait: to be awaited inside a task, or to go on by ``then``; once."""
+    """The remainder of a coroutine that started to wait. Use it once: await it inside a task, or call ``then``."""
 
     __slots__ = ("_coroutine", "_ended", "_waits_for")
 
     def __init__(self, coroutine: Coroutine[Any, Any, T], waits_for: asyncio.Future[Any]) -> None:
         self._coroutine = coroutine
         self._waits_for = waits_for
-        self._ended: Callable[[Rest[T], T], None] = _nobody_asked
+        self._ended: Callable[[Rest[T], T], None] = _discard
 
     def then(self, ended: Callable[[Rest[T], T], None]) -> None:
-        """Go on without a task whenever what it waits for has come, and hand the value over at the end.
+        """Resume the coroutine without a task as its futures complete, and call ``ended`` with its value at the end.
 
-        The coroutine must not ask for the current task (``asyncio.timeout``, ``asyncio.wait_for``). Its errors go to
-        the loop's exception handler.
+        The coroutine must not use the current task (``asyncio.timeout``, ``asyncio.wait_for``). Its errors go to the
+        loop's exception handler.
         """
         self._ended = ended
-        self._waits_for.add_done_callback(self._go_on)
+        self._waits_for.add_done_callback(self._resume)
 
     def cancel(self, msg: object = None) -> bool:
-        """As of a task: what the coroutine waits for is cancelled, and the coroutine is told."""
+        """Cancel the awaited future, which raises CancelledError in the coroutine, as ``Task.cancel`` does."""
         return self._waits_for.cancel(msg)
 
-    def _go_on(self, _came: asyncio.Future[Any]) -> None:
-        # An awaited future hands over its own value or error when it is resumed (Future.__await__).
+    def _resume(self, _done: asyncio.Future[Any]) -> None:
+        # Future.__await__ returns the value or raises the error itself when it is resumed.
         try:
             self._waits_for = self._coroutine.send(None)
         except StopIteration as end:
@@ -51,16 +53,16 @@ class Rest(Generic[T]):
         except asyncio.CancelledError:
             return
         else:
-            self._waits_for.add_done_callback(self._go_on)
+            self._waits_for.add_done_callback(self._resume)
 
     def __await__(self) -> Generator[Any, Any, T]:
-        """Hand what the coroutine waits for to the task that awaits this, and the outcome back to the coroutine."""
+        """Pass the coroutine's futures up to the awaiting task, and their outcomes back to the coroutine."""
         waits_for: Any = self._waits_for
         try:
             while True:
                 try:
                     outcome = yield waits_for
-                except BaseException as error:  # noqa: BLE001  (a cancellation belongs to the coroutine)
+                except BaseException as error:  # noqa: BLE001  (the coroutine must see a cancellation)
                     waits_for = self._coroutine.throw(error)
                 else:
                     waits_for = self._coroutine.send(outcome)
@@ -70,12 +72,12 @@ class Rest(Generic[T]):
 
 
 def start(coroutine: Coroutine[Any, Any, T]) -> Done[T] | Rest[T]:
-    """Run ``coroutine`` until it ends or waits. Up to there it must not ask for the current task."""
+    """Run ``coroutine`` until it ends or waits. Until then it must not use the current task."""
     try:
         return Rest(coroutine, coroutine.send(None))
     except StopIteration as end:
         return Done(end.value)
 
 
-def _nobody_asked(_rest: object, _value: object) -> None:
-    """For a rest that was never told who gets its value."""
+def _discard(_rest: object, _value: object) -> None:
+    """The default of ``Rest`` before ``then`` was called."""

@@ -1,4 +1,5 @@
-"""What machines call: device authorization, token, configuration, health. Plain ASGI, no page and no person.
+"""The endpoints that machines call: device authorization, token, configuration, health. Plain ASGI, without pages.
 
-It owns the form of requests and answers (RFC 6749, 6750, 8628, and Talos as it is); what happens is in workflows.
+The room owns the format of requests and responses (RFC 6749, 6750, 8628, and what Talos really sends). The decisions
+are in workflows.
 """

@@ -1,7 +1,7 @@
-"""Which client sends a request, and whether it proves it (RFC 6749 section 2.3).
+"""The OAuth client or API token that a request names, and its authentication (RFC 6749 section 2.3).
 
-Talos sends each poll first with Basic and an empty password, then without; both name the client in the body too. An
-empty password proves nothing and offends nobody: the body counts.
+Talos sends each poll twice: first with Basic and an empty password, then without. Both name the client in the body as
+well. An empty password proves nothing and is ignored: the body counts.
 """
 
 from __future__ import annotations
@@ -10,19 +10,27 @@ import base64
 import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 from urllib.parse import unquote_plus
 
-from bootgrant.asgi.types import Scope
+from bootgrant.approval.operators import Actor, Role
+from bootgrant.asgi import Scope
+from bootgrant.asgi.answer import Headers
 from bootgrant.machine_plane.form import BadRequest, header
 from bootgrant.wire.device_flow import ErrorCode
 from bootgrant.wire.secret import Secret
+from bootgrant.workflows.people.api_tokens import ApiTokens
+
+# RFC 7662 section 2.3 wants a 401 as in RFC 6750, both for an invalid token and for one with too few rights.
+_UNKNOWN: Final[Headers] = ((b"www-authenticate", b'Bearer realm="bootgrant", error="invalid_token"'),)
+_TOO_LITTLE: Final[Headers] = ((b"www-authenticate", b'Bearer realm="bootgrant", error="insufficient_scope"'),)
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """An OAuth client. Without a secret it is public: its id is a name and no proof.
+    """An OAuth client. Without a secret it is public: its id is only a name.
 
-    ``any_token``: it may end tokens of other clients too (RFC 7009 section 2.1 gives it its own).
+    With ``any_token`` it may also revoke tokens of other clients (RFC 7009 section 2.1 only gives it its own).
     """
 
     client_id: str
@@ -32,7 +40,7 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class Program(Client):
-    """Whoever shows an API token, which is the ``secret``. Whose it is, and what it allows, is still to be asked."""
+    """A program that sent an API token, kept in ``secret``. The token has not been checked yet: see ``actor_of``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +50,20 @@ class _Basic:
 
 
 def identify(scope: Scope, form: Mapping[str, str], clients: Mapping[str, Client]) -> Client:
-    """The known client that the request names; no proof is asked for. Raises BadRequest (``invalid_client``)."""
+    """Return the known client that the request names, unauthenticated. Raises BadRequest (``invalid_client``)."""
     basic = _basic(scope)
     client_id = form.get("client_id") or (basic.user if basic else "")
     if not client_id:
         raise BadRequest(ErrorCode.INVALID_CLIENT, "client_id is missing (talos.config.oauth.client_id)", 401)
     client = clients.get(client_id)
     if client is None:
-        told = "unknown client_id: bootgrant.toml names the known ones in [[clients]]"
-        raise BadRequest(ErrorCode.INVALID_CLIENT, told, 401)
+        problem = "unknown client_id: add it to [[clients]] in bootgrant.toml"
+        raise BadRequest(ErrorCode.INVALID_CLIENT, problem, 401)
     return client
 
 
 def authenticate(scope: Scope, form: Mapping[str, str], clients: Mapping[str, Client]) -> Client:
-    """The client, and for one with a secret its proof: ``client_secret_basic`` or ``client_secret_post``.
+    """Return the client, authenticated by ``client_secret_basic`` or ``client_secret_post`` if it has a secret.
 
     Raises BadRequest (``invalid_client``).
     """
@@ -67,28 +75,40 @@ def authenticate(scope: Scope, form: Mapping[str, str], clients: Mapping[str, Cl
     if basic is not None and basic.user == client.client_id and basic.password:
         offered.append(basic.password)
     if not offered or not all(secret == client.secret for secret in offered):
-        raise BadRequest(ErrorCode.INVALID_CLIENT, "this client has a secret, and the request does not show it", 401)
+        raise BadRequest(ErrorCode.INVALID_CLIENT, "the client secret is missing or wrong", 401)
     return client
 
 
 def authenticate_confidential(scope: Scope, form: Mapping[str, str], clients: Mapping[str, Client]) -> Client:
-    """A client that has a secret and shows it. Raises BadRequest (``invalid_client``)."""
+    """Return a client that has a secret and sent it. Raises BadRequest (``invalid_client``)."""
     client = authenticate(scope, form, clients)
     if client.secret is None:
-        raise BadRequest(ErrorCode.INVALID_CLIENT, "only a client with a secret may ask this", 401)
+        raise BadRequest(ErrorCode.INVALID_CLIENT, "this endpoint requires a client with a secret", 401)
     return client
 
 
-def authenticate_asker(scope: Scope, form: Mapping[str, str], clients: Mapping[str, Client]) -> Client:
-    """A client that has a secret and shows it, or a Program. Raises BadRequest (``invalid_client``)."""
-    scheme, _, shown = (header(scope, b"authorization") or b"").partition(b" ")
+def authenticate_token_client(scope: Scope, form: Mapping[str, str], clients: Mapping[str, Client]) -> Client:
+    """Return a client that has a secret and sent it, or a Program. Raises BadRequest (``invalid_client``)."""
+    scheme, _, credentials = (header(scope, b"authorization") or b"").partition(b" ")
     if scheme.lower() != b"bearer":
         return authenticate_confidential(scope, form, clients)
-    return Program("", Secret(shown.strip().decode("latin-1")))
+    return Program("", Secret(credentials.strip().decode("latin-1")))
+
+
+async def actor_of(program: Program, tokens: ApiTokens, least: Role) -> Actor:
+    """Return the owner of the program's API token. Raises BadRequest (``invalid_client``) and StoreUnavailable."""
+    actor = await tokens.authenticate(program.secret or Secret(""))
+    if actor is None:
+        problem = "this API token is unknown, revoked or expired: create one with bootgrant tokens add"
+        raise BadRequest(ErrorCode.INVALID_CLIENT, problem, 401, _UNKNOWN)
+    if not actor.role.is_at_least(least):
+        problem = f"this needs an API token with the role {least.value}; this one has {actor.role.value}"
+        raise BadRequest(ErrorCode.INVALID_CLIENT, problem, 401, _TOO_LITTLE)
+    return actor
 
 
 def _basic(scope: Scope) -> _Basic | None:
-    """A Basic header (RFC 6749 section 2.3.1), None without one or with one that cannot be read."""
+    """Parse a Basic header (RFC 6749 section 2.3.1). Return None if it is absent or malformed."""
     scheme, _, encoded = (header(scope, b"authorization") or b"").partition(b" ")
     if scheme.lower() != b"basic":
         return None

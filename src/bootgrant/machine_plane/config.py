@@ -1,7 +1,7 @@
-"""``GET /config`` and below: the machine configuration, to the bearer of its token (RFC 6750).
+"""``GET /config`` and below: the machine configuration, for the bearer of its token (RFC 6750).
 
-Talos retries every status but 200 and 204 for three hours and shows 32 bytes of the body, so each refusal is short,
-plain and never empty.
+Talos retries for three hours on every status except 200 and 204, and shows 32 bytes of the body. So each refusal is
+short, plain and never empty.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import logging
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
+from bootgrant.asgi import Receive, Scope, Send
 from bootgrant.asgi.answer import Answer, Headers, plain_answer
 from bootgrant.asgi.client_address import AllowedNetworks, client_address
 from bootgrant.asgi.content_coding import Gzip, asks_for_gzip
-from bootgrant.asgi.counted import RequestCounts
-from bootgrant.asgi.types import Receive, Scope, Send
+from bootgrant.asgi.observing import RequestCounts
 from bootgrant.machine_plane.endpoint import hung_up
 from bootgrant.machine_plane.form import header
 from bootgrant.ports.configurations import ConfigUnavailable
@@ -34,7 +34,7 @@ _INVALID_TOKEN: Headers = ((b"www-authenticate", b'Bearer realm="bootgrant", err
 _NO_TOKEN: Headers = ((b"www-authenticate", b'Bearer realm="bootgrant"'),)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class ConfigEndpoint:
     deliver: DeliverToBearer
     networks: AllowedNetworks
@@ -46,7 +46,7 @@ class ConfigEndpoint:
         try:
             outcome = await self._decide(scope)
         except ConfigUnavailable as error:
-            log.error("a configuration cannot be served: %s", error)  # noqa: TRY400  (the reason is the message)
+            log.error("cannot serve a configuration: %s", error)  # noqa: TRY400  (the reason is the message)
             outcome = plain_answer(503, error.reason, _RETRY)
         except StoreUnavailable as error:
             log.error("/config: %s", error)  # noqa: TRY400  (the reason is the message)
@@ -65,13 +65,13 @@ class ConfigEndpoint:
         try:
             answer = await self._coded(outcome, scope)
             await answer.send_most(send)
-            # A connection that just broke says so at the loop's next turn.
+            # A connection that has just broken reports it in the next turn of the event loop.
             await asyncio.wait({gone}, timeout=0)
-            whole = not gone.done()
+            is_complete = not gone.done()
             await Answer.finish(send)
         finally:
             gone.cancel()
-        if whole:
+        if is_complete:
             await self._record(outcome, scope)
         else:
             log.info("%s hung up before it had all of %s", client_address(scope), ascii(outcome.rendered.entry.name))
@@ -84,7 +84,7 @@ class ConfigEndpoint:
 
     async def _decide(self, scope: Scope) -> Answer | Ready:
         if scope["method"] != "GET":
-            return plain_answer(405, "only GET is answered here", ((b"allow", b"GET"),))
+            return plain_answer(405, "this endpoint only accepts GET", ((b"allow", b"GET"),))
         if client_address(scope) not in self.networks:
             self.counts.refused["/config", "network"] += 1
             return plain_answer(403, "not in networks.machines")
@@ -106,7 +106,7 @@ class ConfigEndpoint:
         try:
             await self.deliver.record(ready, str(client_address(scope)))
         except StoreUnavailable as error:
-            log.error("a delivery was not recorded: %s", error)  # noqa: TRY400  (the reason is the message)
+            log.error("cannot record a delivery: %s", error)  # noqa: TRY400  (the reason is the message)
 
 
 def _bearer_token(scope: Scope) -> Secret | None:
@@ -117,7 +117,7 @@ def _bearer_token(scope: Scope) -> Secret | None:
 
 
 def _claimed(scope: Scope) -> MachineIdentity:
-    """The identity in the query, as far as it says anything; a placeholder that was never filled says nothing."""
+    """Return the identity in the query. A placeholder that was never filled in (``${uuid}``) is ignored."""
     query = scope["query_string"].decode("latin-1")
     pairs = parse_qsl(query, errors="replace")
     return MachineIdentity.from_claim({name: value for name, value in reversed(pairs) if "${" not in value})

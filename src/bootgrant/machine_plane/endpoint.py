@@ -1,4 +1,4 @@
-"""What the machine endpoints have in common: the method, the network, the body's limit, and errors as JSON."""
+"""The frame of the OAuth endpoints: method, network, body limit, client, and errors as JSON."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
+from bootgrant.asgi import Receive, Scope, Send
 from bootgrant.asgi.answer import CLOSE, Answer, Headers, json_answer
 from bootgrant.asgi.body_limit import BodyTooLarge, BodyTooSlow, ClientGone, read_body_in_time
 from bootgrant.asgi.client_address import AllowedNetworks, client_address
-from bootgrant.asgi.counted import RequestCounts
-from bootgrant.asgi.types import Receive, Scope, Send
+from bootgrant.asgi.observing import RequestCounts
 from bootgrant.machine_plane.clients import Client
 from bootgrant.machine_plane.form import BadRequest, read_form
 from bootgrant.ports.grants import StoreUnavailable
@@ -26,9 +26,9 @@ log = logging.getLogger("bootgrant.machines")
 _BASIC_CHALLENGE: Headers = ((b"www-authenticate", b'Basic realm="bootgrant"'),)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class MachineRules:
-    """Who may call the machine endpoints, and where it is counted what they are answered."""
+    """The networks and clients that may call the machine endpoints, and the counters of their answers."""
 
     networks: AllowedNetworks
     clients: Mapping[str, Client]
@@ -40,9 +40,9 @@ Authentication = Callable[[Scope, Mapping[str, str], Mapping[str, Client]], Clie
 
 @dataclass(slots=True)
 class OAuthRequest:
-    """A parsed request of a known client from a network that may ask. ``gone`` ends when its connection does.
+    """A parsed request of a known client from an allowed network.
 
-    ``refused`` counts refusals by (endpoint, reason).
+    ``gone`` completes when the connection ends. ``refused`` counts refusals by (endpoint, reason).
     """
 
     client: Client
@@ -52,9 +52,9 @@ class OAuthRequest:
     refused: Counter[tuple[str, str]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class OAuthEndpoint:
-    """``POST`` of a form, answered with JSON whatever happens. ``on_fault`` is the answer to a fault of ours."""
+    """A ``POST`` of a form that is always answered with JSON. ``on_fault`` is the answer if the server fails."""
 
     rules: MachineRules
     authenticate: Authentication
@@ -62,7 +62,6 @@ class OAuthEndpoint:
     on_fault: Answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The endpoint as ASGI."""
         try:
             body = await read_body_in_time(scope, receive, REQUEST_BODY, REQUEST_SECONDS)
         except ClientGone:
@@ -82,7 +81,7 @@ class OAuthEndpoint:
             await answer.send(send)
 
     async def respond(self, scope: Scope, body: bytes, gone: asyncio.Future[None]) -> Answer | None:
-        """The answer to a whole request; None when nobody is left to hear it. Raises nothing."""
+        """Return the answer to a complete request, or None if the client has gone. Never raises."""
         try:
             answer = await self.handle(self._parse(scope, body, gone))
         except BadRequest as error:
@@ -103,35 +102,34 @@ class OAuthEndpoint:
         return json_answer(error.status, error.error.as_json(), headers)
 
     def cut_short(self, path: str, answer: Answer) -> Answer:
-        """``answer``, counted: for a request that never became whole."""
+        """Count and return ``answer``, for a request that never became complete."""
         self.rules.counts.answered[path, answer.status] += 1
         return answer
 
     def _parse(self, scope: Scope, body: bytes, gone: asyncio.Future[None]) -> OAuthRequest:
         if scope["method"] != "POST":
-            told = "only POST is answered here"
-            raise BadRequest(ErrorCode.INVALID_REQUEST, told, 405, ((b"allow", b"POST"),))
+            problem = "this endpoint only accepts POST"
+            raise BadRequest(ErrorCode.INVALID_REQUEST, problem, 405, ((b"allow", b"POST"),))
         address = client_address(scope)
         if address not in self.rules.networks:
-            told = f"address {address} is not in networks.machines of bootgrant.toml"
-            raise BadRequest(ErrorCode.ACCESS_DENIED, told, 403)
+            problem = f"the address {address} is not in networks.machines of bootgrant.toml"
+            raise BadRequest(ErrorCode.ACCESS_DENIED, problem, 403)
         form = read_form(scope, body)
         client = self.authenticate(scope, form, self.rules.clients)
-        return OAuthRequest(client, form, _shown(address), gone, self.rules.counts.refused)
+        return OAuthRequest(client, form, _as_text(address), gone, self.rules.counts.refused)
 
 
-_shown: Final = lru_cache(maxsize=8192)(str)
-"""An address as text."""
+_as_text: Final = lru_cache(maxsize=8192)(str)
 
 
 async def hung_up(receive: Receive) -> None:
-    """Returns when the connection has ended, or its request has been answered."""
+    """Return once the connection has ended or the request has been answered."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
 def oauth_error(code: ErrorCode, description: str = "", status: int = 400, headers: Headers = ()) -> Answer:
-    """An error of RFC 6749 section 5.2."""
+    """Return an error of RFC 6749 section 5.2."""
     return json_answer(status, OAuthError(code, description).as_json(), headers)
 
 

@@ -1,6 +1,6 @@
-"""``GET /healthz``: 200 when the store can be written. ``GET /readyz``: 200 when machines should be sent here.
+"""``GET /healthz``: 200 if the store is writable. ``GET /readyz``: 200 if machines should be sent here.
 
-A server that is well may still not be ready: it is about to end, or its configurations cannot be read.
+A healthy server may still not be ready: it may be stopping, or unable to read its configurations.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from bootgrant.asgi import Receive, Scope, Send
 from bootgrant.asgi.answer import Answer, plain_answer
-from bootgrant.asgi.types import Receive, Scope, Send
 from bootgrant.ports.configurations import ConfigSource, ConfigUnavailable
 from bootgrant.ports.grants import GrantStore, StoreUnavailable
 from bootgrant.wire.identity import MachineIdentity
@@ -21,7 +21,7 @@ _LIMIT = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """``GET`` of a question whose answer is empty when all is well, or one line that says what is not."""
+    """An endpoint that answers 200 if ``look`` returns "", or 503 with the problem that it returns, on one line."""
 
     look: Callable[[], Awaitable[str]]
     well: str
@@ -32,7 +32,7 @@ class Probe:
 
     async def _answer(self, scope: Scope) -> Answer:
         if scope["method"] not in ("GET", "HEAD"):
-            return plain_answer(405, "only GET is answered here", ((b"allow", b"GET, HEAD"),))
+            return plain_answer(405, "this endpoint only accepts GET", ((b"allow", b"GET, HEAD"),))
         problem = await self.look()
         return plain_answer(503, f"{self.ill}: {problem}") if problem else plain_answer(200, self.well)
 
@@ -71,7 +71,7 @@ async def _store_problem(store: GrantStore) -> str:
 async def _source_problem(source: ConfigSource) -> str:
     try:
         async with asyncio.timeout(_LIMIT):
-            # No machine has no variable at all, so this finds nothing, and fails when nothing can be found.
+            # An empty identity matches no entry, but looking for it fails if the configurations are unusable.
             await source.find_entry(MachineIdentity())
     except ConfigUnavailable as error:
         return str(error)

@@ -1,11 +1,11 @@
-"""``GET /.well-known/oauth-authorization-server`` (RFC 8414): where the endpoints are and what they understand."""
+"""``GET /.well-known/oauth-authorization-server`` (RFC 8414): the endpoints and what they support."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bootgrant.asgi import Receive, Scope, Send
 from bootgrant.asgi.answer import json_answer, plain_answer
-from bootgrant.asgi.types import Receive, Scope, Send
 from bootgrant.wire.device_flow import GRANT_TYPE
 
 _WITH_SECRET = ["client_secret_basic", "client_secret_post"]
@@ -17,7 +17,7 @@ class Metadata:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] not in ("GET", "HEAD"):
-            await plain_answer(405, "only GET is answered here", ((b"allow", b"GET, HEAD"),)).send(send)
+            await plain_answer(405, "this endpoint only accepts GET", ((b"allow", b"GET, HEAD"),)).send(send)
             return
         await json_answer(200, self._members()).send(send)
 

@@ -1,7 +1,7 @@
-"""``POST /token`` (RFC 8628 sections 3.4 and 3.5). A request may be held until the decision falls.
+"""``POST /token`` (RFC 8628 sections 3.4 and 3.5). A request may be held until the decision is made.
 
-Talos ends its flow at anything that is not ``authorization_pending``, so a fault of ours is answered as that: the
-machine keeps its code and asks again.
+Talos ends its flow at any error other than ``authorization_pending``. So a server fault is answered with that code, and
+the machine keeps its code and polls again.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from bootgrant.workflows.machine.tokens import PollGrant, PollRefused, TokenIssu
 _PENDING = oauth_error(ErrorCode.AUTHORIZATION_PENDING)
 _DESCRIPTIONS = {
     ErrorCode.SLOW_DOWN: "polling faster than the interval allows",
-    ErrorCode.ACCESS_DENIED: "an operator refused this machine",
+    ErrorCode.ACCESS_DENIED: "an operator denied this machine",
     ErrorCode.EXPIRED_TOKEN: "the code has expired: ask for a new one",
     ErrorCode.INVALID_GRANT: "unknown device_code: ask for a new one",
 }
@@ -39,7 +39,6 @@ class Token:
 
 
 def token(poll_grant: PollGrant, rules: MachineRules) -> OAuthEndpoint:
-    """The endpoint, built from its parts."""
     return OAuthEndpoint(rules, authenticate, Token(poll_grant), _PENDING)
 
 

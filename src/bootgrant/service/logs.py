@@ -16,7 +16,7 @@ from logging.handlers import QueueHandler, QueueListener
 from queue import SimpleQueue
 from typing import Final
 
-from bootgrant.asgi.request_id import current_request_id
+from bootgrant.asgi.observing import current_request_id
 
 _FORM: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _MORE: Final = ("request_id", "grant_id")

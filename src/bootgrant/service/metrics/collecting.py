@@ -14,7 +14,7 @@ from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 
 from bootgrant import __version__
-from bootgrant.asgi.counted import RequestCounts
+from bootgrant.asgi.observing import RequestCounts
 from bootgrant.ports.configurations import WatchedSource
 from bootgrant.ports.database import Database, Durations
 from bootgrant.ports.grants import Census, StoreUnavailable

@@ -8,9 +8,9 @@ from typing import Final
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
+from bootgrant.asgi import Receive, Scope, Send
 from bootgrant.asgi.answer import Answer, plain_answer
 from bootgrant.asgi.client_address import AllowedNetworks, client_address
-from bootgrant.asgi.types import Receive, Scope, Send
 from bootgrant.service.metrics.collecting import ServerCollector
 
 _PASSED_ON: Final = (b"x-forwarded-for", b"forwarded", b"via")

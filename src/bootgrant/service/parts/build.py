@@ -7,21 +7,18 @@ from dataclasses import dataclass
 from functools import partial
 
 from bootgrant.approval.codes import UserCodes
+from bootgrant.asgi import App, Receive, Scope, Send
 from bootgrant.asgi.answer import plain_answer
-from bootgrant.asgi.client_address import AllowedNetworks
-from bootgrant.asgi.counted import Counted, RequestCounts
-from bootgrant.asgi.request_id import RequestIds
+from bootgrant.asgi.client_address import AllowedNetworks, TrustedProxies
+from bootgrant.asgi.observing import Counted, RequestCounts, RequestIds
 from bootgrant.asgi.strict_requests import StrictRequests
-from bootgrant.asgi.trusted_proxies import TrustedProxies
-from bootgrant.asgi.types import App, Receive, Scope, Send
 from bootgrant.machine_plane.config import ConfigEndpoint
 from bootgrant.machine_plane.device_authorization import device_authorization
 from bootgrant.machine_plane.endpoint import MachineRules
 from bootgrant.machine_plane.git_webhook import GitWebhook
 from bootgrant.machine_plane.health import health, readiness
-from bootgrant.machine_plane.introspection import introspection
+from bootgrant.machine_plane.issued_tokens import introspection, revocation
 from bootgrant.machine_plane.metadata import Metadata
-from bootgrant.machine_plane.revocation import revocation
 from bootgrant.machine_plane.token import token
 from bootgrant.operator_plane.api.app import Listener, build_api
 from bootgrant.operator_plane.api.routes import ROUTES

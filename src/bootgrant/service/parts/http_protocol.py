@@ -21,12 +21,12 @@ from typing import Any, Final, cast
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from bootgrant.asgi import Scope
 from bootgrant.asgi.answer import CLOSE, Answer
-from bootgrant.asgi.counted import RequestCounts
+from bootgrant.asgi.client_address import TrustedProxies
 from bootgrant.asgi.eager import Done, Rest, start
+from bootgrant.asgi.observing import RequestCounts
 from bootgrant.asgi.strict_requests import refuse_ambiguous
-from bootgrant.asgi.trusted_proxies import TrustedProxies
-from bootgrant.asgi.types import Scope
 from bootgrant.machine_plane.endpoint import TOO_LARGE, TOO_SLOW, OAuthEndpoint, oauth_error
 from bootgrant.wire.device_flow import ErrorCode
 from bootgrant.wire.limits import ANSWER_SECONDS, REQUEST_BODY, REQUEST_HEAD, REQUEST_SECONDS

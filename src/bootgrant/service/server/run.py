@@ -16,7 +16,7 @@ from typing import Any
 import uvicorn
 import uvloop
 
-from bootgrant.asgi.types import App
+from bootgrant.asgi import App
 from bootgrant.ports.database import Database
 from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.service.data_folder import admin_socket, code_key, prepare_data_folder
