@@ -21,7 +21,7 @@ from bench.peers.server import GRANT_TYPE, Server
 from bench.processes import LOAD_CORE, OUT, ROOT
 from bench.result import Bar, Result
 from bench.rounds import Spread
-from bootgrant.service.parts.machines import machine_source
+from bootgrant.service.parts.machines import site_configurations
 from bootgrant.service.settings.reading import load_site
 from bootgrant.service.system import SystemClock
 from bootgrant.wire.identity import MachineIdentity
@@ -106,7 +106,7 @@ def _from_cache(folder: Path) -> float:
     config.write_text('public_url = "http://127.0.0.1:1"\n')
 
     async def measured() -> float:
-        source = machine_source(load_site(config), SystemClock())
+        source = site_configurations(load_site(config), SystemClock())
         machine = MachineIdentity(_uuid(0))
         await source.render("node-0", machine)
         began = time.perf_counter()

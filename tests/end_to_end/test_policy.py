@@ -42,7 +42,7 @@ def fill(site: InProcess) -> None:
     (site.machines / "machines.yaml").write_text(ENTRIES)
     for name, kind in (("worker", "worker"), ("cp", "controlplane")):
         (site.machines / f"{name}.yaml").write_text(f"version: v1alpha1\nmachine:\n  type: {kind}\n")
-    site.built.source.refresh()
+    site.built.source.current.refresh()
 
 
 def says(folder: Path, verdict: str) -> Path:

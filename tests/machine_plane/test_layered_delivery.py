@@ -30,7 +30,7 @@ def site(tmp_path: Path) -> Iterator[InProcess]:
 
 def change(site: InProcess, path: str, text: str) -> None:
     (site.machines / path).write_text(text)
-    site.built.source.refresh()
+    site.built.source.current.refresh()
 
 
 async def test_a_machine_gets_its_layers_put_together(site: InProcess) -> None:

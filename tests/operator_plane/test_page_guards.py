@@ -21,7 +21,6 @@ from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.ports.people import Operator
 from bootgrant.service.parts.decisions import build_decisions
 from bootgrant.service.parts.people import people_plane
-from bootgrant.sources.directory import DirectorySource
 from bootgrant.store.people.operators import OperatorRows
 from bootgrant.store.people.rows import Row, Statement, Value
 from bootgrant.wire.secret import Secret
@@ -35,10 +34,10 @@ pytestmark = pytest.mark.anyio
 
 def plane(office: Office, public_url: str = "http://boot.example:8080") -> OperatorPlane:
     database, clock = office.site.database, office.site.clock
-    source, admission = DirectorySource(office.site.machines), Admission(9, 9)
+    source, admission = office.site.built.source, Admission(9, 9)
     decisions = build_decisions(office.site.site, database, source, clock, CountedEntropy(), CODES, admission)
     site = replace(office.site.site, operators_url=public_url)
-    return people_plane(site, database, decisions, office.site.built.source, clock, CountedEntropy())
+    return people_plane(site, database, decisions, source.current, clock, CountedEntropy())
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,7 @@ async def test_a_vote_for_what_has_changed_is_asked_for_again_and_the_page_comes
     await ana.open(path)
     await ana.send(f"{path}/approve")
     model.write_text(model.read_text().replace("site: ams", "site: fra"))
-    office.site.built.source.refresh()
+    office.site.built.source.current.refresh()
     page = await ana.open(path)
     assert "You approved" not in text_of(page)
     assert f"{path}/approve" in page.text

@@ -76,10 +76,10 @@ async def test_a_list_that_a_person_loads_does(office: Office) -> None:
 async def test_broken_configurations_are_said_above_the_list(office: Office) -> None:
     person = await office.person()
     write_machines(office.site.machines)
-    office.site.built.source.refresh()
+    office.site.built.source.current.refresh()
     assert "broken" not in text_of(await person.client.get("/"))
     (office.site.machines / "all/00-base.yaml").write_text("machine: [\n")
-    office.site.built.source.refresh()
+    office.site.built.source.current.refresh()
     told = text_of(await person.client.get("/"))
     assert "The machine configurations are broken" in told
     assert "all/00-base.yaml" in told

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from bootgrant.service.parts.machines import webhook_secret, workshop
+from bootgrant.service.parts.composers import COMPOSERS
+from bootgrant.service.parts.machines import toolbox, webhook_secret
 from bootgrant.service.settings.reading import SettingsError, Site, load_site
-from bootgrant.sources.talosctl import Talosctl, TalosctlValidate
 
 
 def site(folder: Path, *lines: str) -> Site:
@@ -38,14 +38,14 @@ def test_a_setting_that_cannot_be_is_named(tmp_path: Path, line: str, says: str)
         ('schema_file = "gone.json"', r"schema_file: .*gone\.json cannot be read"),
         ('schema_file = "bootgrant.toml"', "schema_file: .* not JSON"),
         ('secrets.age_identity_file = "gone"', "age_identity_file: .*gone cannot be read"),
-        ('secrets.age_identity_file = "bootgrant.toml"', "no line AGE-SECRET-KEY"),
+        ('secrets.age_identity_file = "bootgrant.toml"', "neither a line AGE-SECRET-KEY"),
         ('secrets.age_identity_command = ["/nonexistent/key"]', "age_identity_command: .*cannot be run"),
     ],
 )
 def test_a_file_or_program_that_cannot_be_used_is_named(tmp_path: Path, line: str, says: str) -> None:
     settings = site(tmp_path, line).machine_settings
     with pytest.raises(SettingsError, match=says):
-        workshop(settings, {})
+        toolbox(settings, {})
 
 
 def test_talosctl_composes_when_the_site_says_so_and_validates_when_it_is_there(
@@ -53,12 +53,12 @@ def test_talosctl_composes_when_the_site_says_so_and_validates_when_it_is_there(
 ) -> None:
     settings = site(tmp_path, 'composer = "talosctl"').machine_settings
     monkeypatch.setenv("PATH", str(tmp_path))
-    without = workshop(settings, {})
-    assert isinstance(without.compose, Talosctl)
+    without = toolbox(settings, {})
+    assert without.compose is COMPOSERS["talosctl"]
     assert (without.composer, without.rules.tables, without.rules.program) == ("talosctl", False, None)
     (tmp_path / "talosctl").write_text("#!/bin/sh\n")
     (tmp_path / "talosctl").chmod(0o755)
-    assert isinstance(workshop(settings, {}).rules.program, TalosctlValidate)
+    assert toolbox(settings, {}).rules.program is not None
 
 
 def test_a_webhook_needs_a_secret_that_cannot_be_guessed(tmp_path: Path) -> None:

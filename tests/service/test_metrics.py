@@ -82,7 +82,7 @@ async def test_answers_and_refusals_are_counted_by_endpoint(site: InProcess) -> 
 
 async def test_every_metric_of_the_table_is_told_and_none_besides(site: InProcess) -> None:
     (site.machines / "machines.yaml").write_text("entries: []\n")
-    site.built.source.refresh()
+    site.built.source.current.refresh()
     page = (await scrape(site)).text
     told = {(family.name, family.type) for family in prometheus(page) if family.name.startswith("bootgrant")}
     assert told == {(metric.name.removesuffix("_total"), metric.kind.value) for metric in METRICS}
@@ -91,11 +91,11 @@ async def test_every_metric_of_the_table_is_told_and_none_besides(site: InProces
 
 async def test_configurations_that_cannot_be_used_are_seen(site: InProcess) -> None:
     (site.machines / "machines.yaml").write_text("entries: []\n")
-    site.built.source.refresh()
+    site.built.source.current.refresh()
     site.clock.advance(90)
     well = await values(site)
     (site.machines / "machines.yaml").write_text("entries: {\n")
-    site.built.source.refresh()
+    site.built.source.current.refresh()
     broken = await values(site)
     assert (well["bootgrant_configurations_age_seconds", ()], well["bootgrant_configurations_failed", ()]) == (90, 0)
     assert broken["bootgrant_configurations_failed", ()] == 1

@@ -9,15 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from bootgrant.configurations.site_configurations import SiteConfigurations
 from bootgrant.machines.site.findings import SiteBroken
 from bootgrant.ports.configurations import ConfigUnavailable, Rendered
 from bootgrant.sources.git import GitOrigin
-from bootgrant.sources.layered import LayeredSource
-from bootgrant.sources.snapshot import Workshop
 from bootgrant.wire.identity import MachineIdentity
-from support.fakes import FakeClock
 from support.grants import UUID
-from support.layered_site import BASE, write_machines
+from support.layered_site import BASE, site_configurations, write_machines
 from support.parts import program
 
 pytestmark = pytest.mark.anyio
@@ -61,18 +59,14 @@ def origin(upstream: Upstream, place: Path, signers: Path | None = None) -> GitO
     return GitOrigin(str(upstream.folder), "main", "site", place / "machines.git", 3600.0, signers)
 
 
-def source_of(git: GitOrigin) -> LayeredSource:
-    return LayeredSource(git, Workshop(), FakeClock())
-
-
-async def rendered(source: LayeredSource) -> Rendered:
+async def rendered(source: SiteConfigurations) -> Rendered:
     made = await source.render("cp-1", CP)
     assert made is not None
     return made
 
 
 async def test_the_commit_is_the_revision_and_nothing_is_checked_out(upstream: Upstream, tmp_path: Path) -> None:
-    made = await rendered(source_of(origin(upstream, tmp_path)))
+    made = await rendered(site_configurations(origin(upstream, tmp_path)))
     assert made.entry.revision == upstream.git("rev-parse", "HEAD")
     assert [path.name for path in tmp_path.iterdir()] == ["machines.git", "upstream"] or not (
         tmp_path / "machines.git/site"
@@ -80,51 +74,51 @@ async def test_the_commit_is_the_revision_and_nothing_is_checked_out(upstream: U
 
 
 async def test_a_push_is_taken_over_when_it_is_time_or_a_webhook_says_so(upstream: Upstream, tmp_path: Path) -> None:
-    source = source_of(origin(upstream, tmp_path))
+    source = site_configurations(origin(upstream, tmp_path))
     await rendered(source)
     upstream.change("demo", "pushed")
     pushed = upstream.commit()
-    source.refresh()
+    source.current.refresh()
     assert (await rendered(source)).entry.revision != pushed
-    source.look_now()
-    source.refresh()
+    source.current.origin.fetch_soon()
+    source.current.refresh()
     made = await rendered(source)
     assert (made.entry.revision, b"clusterName: pushed" in made.config) == (pushed, True)
 
 
 async def test_a_broken_push_keeps_the_last_good_commit_also_over_a_restart(upstream: Upstream, tmp_path: Path) -> None:
-    good = (await rendered(source_of(origin(upstream, tmp_path)))).entry.revision
+    good = (await rendered(site_configurations(origin(upstream, tmp_path)))).entry.revision
     upstream.change("type: worker", "typ: worker")
     upstream.commit()
-    restarted = source_of(origin(upstream, tmp_path))
+    restarted = site_configurations(origin(upstream, tmp_path))
     assert (await rendered(restarted)).entry.revision == good
-    assert "all/00-base.yaml" in restarted.state().problem
+    assert "all/00-base.yaml" in restarted.current.state().problem
 
 
 async def test_without_the_network_the_last_good_commit_is_served_and_it_is_said(
     upstream: Upstream, tmp_path: Path
 ) -> None:
-    good = (await rendered(source_of(origin(upstream, tmp_path)))).entry.revision
+    good = (await rendered(site_configurations(origin(upstream, tmp_path)))).entry.revision
     away = upstream.folder.rename(tmp_path / "away")
-    restarted = source_of(origin(upstream, tmp_path))
+    restarted = site_configurations(origin(upstream, tmp_path))
     assert (await rendered(restarted)).entry.revision == good
-    assert "cannot be fetched" in restarted.state().problem
+    assert "cannot be fetched" in restarted.current.state().problem
     away.rename(upstream.folder)
-    restarted.look_now()
-    restarted.refresh()
-    assert restarted.state().problem == ""
+    restarted.current.origin.fetch_soon()
+    restarted.current.refresh()
+    assert restarted.current.state().problem == ""
 
 
 async def test_a_broken_commit_is_told_on_after_the_network_was_away(upstream: Upstream, tmp_path: Path) -> None:
-    source = source_of(origin(upstream, tmp_path))
+    source = site_configurations(origin(upstream, tmp_path))
     await rendered(source)
     upstream.change("type: worker", "typ: worker")
     upstream.commit()
 
     def look() -> str:
-        source.look_now()
-        source.refresh()
-        return source.state().problem
+        source.current.origin.fetch_soon()
+        source.current.refresh()
+        return source.current.state().problem
 
     broken = look()
     assert "all/00-base.yaml" in broken
@@ -135,17 +129,17 @@ async def test_a_broken_commit_is_told_on_after_the_network_was_away(upstream: U
 
 
 async def test_a_folder_that_the_commits_do_not_have_is_told_and_no_crash(upstream: Upstream, tmp_path: Path) -> None:
-    await rendered(source_of(origin(upstream, tmp_path)))
-    restarted = source_of(GitOrigin(str(upstream.folder), "main", "sites", tmp_path / "machines.git", 3600.0))
+    await rendered(site_configurations(origin(upstream, tmp_path)))
+    restarted = site_configurations(GitOrigin(str(upstream.folder), "main", "sites", tmp_path / "machines.git", 3600.0))
     for _ in range(2):
-        with pytest.raises(ConfigUnavailable, match="there is no folder sites"):
+        with pytest.raises(ConfigUnavailable, match="has no folder sites"):
             await restarted.find_entry(CP)
-    assert "there is no folder sites" in restarted.state().problem
+    assert "has no folder sites" in restarted.current.state().problem
 
 
 async def test_a_repository_that_was_never_reached_serves_nothing(tmp_path: Path) -> None:
     program("git", "git")
-    source = source_of(GitOrigin(str(tmp_path / "gone"), "main", "", tmp_path / "machines.git", 60.0))
+    source = site_configurations(GitOrigin(str(tmp_path / "gone"), "main", "", tmp_path / "machines.git", 60.0))
     with pytest.raises(ConfigUnavailable, match="cannot be fetched"):
         await source.find_entry(CP)
 
@@ -156,7 +150,7 @@ async def test_only_signed_commits_are_served_when_signers_are_named(upstream: U
         subprocess.run([keygen, "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / name], check=True)
     signers = tmp_path / "signers"
     signers.write_text(f"ana@example {(tmp_path / 'ana.pub').read_text()}")
-    source = source_of(origin(upstream, tmp_path, signers))
+    source = site_configurations(origin(upstream, tmp_path, signers))
     with pytest.raises(ConfigUnavailable, match="is not signed by a key"):
         await source.find_entry(CP)
 
@@ -166,14 +160,14 @@ async def test_only_signed_commits_are_served_when_signers_are_named(upstream: U
         )
 
     trusted = signed_by("ana")
-    source.look_now()
-    source.refresh()
+    source.current.origin.fetch_soon()
+    source.current.refresh()
     assert (await rendered(source)).entry.revision == trusted
     signed_by("mallory")
-    source.look_now()
-    source.refresh()
+    source.current.origin.fetch_soon()
+    source.current.refresh()
     assert (await rendered(source)).entry.revision == trusted
-    assert "is not signed" in source.state().problem
+    assert "is not signed" in source.current.state().problem
 
 
 @pytest.mark.parametrize("target", ["/etc/passwd", "../../outside.yaml", "all/nope"])
@@ -181,7 +175,7 @@ def test_a_link_that_leads_out_of_the_folder_is_refused(upstream: Upstream, tmp_
     (upstream.folder / "outside.yaml").write_text("x: 1\n")
     (upstream.folder / "site/all/20-link.yaml").symlink_to(target)
     upstream.commit()
-    with pytest.raises(SiteBroken, match=r"20-link\.yaml: this link leads"):
+    with pytest.raises(SiteBroken, match=r"20-link\.yaml: this link points"):
         origin(upstream, tmp_path).tree()
 
 
@@ -196,7 +190,7 @@ async def test_a_repository_of_finished_files_needs_no_machines_yaml(upstream: U
     (upstream.folder / "site").mkdir(exist_ok=True)
     (upstream.folder / f"site/{UUID}.yaml").write_text(BASE)
     upstream.commit()
-    made = await source_of(origin(upstream, tmp_path)).render(f"{UUID}.yaml", CP)
+    made = await site_configurations(origin(upstream, tmp_path)).render(f"{UUID}.yaml", CP)
     assert made is not None
     assert made.config == BASE.encode()
 
@@ -209,15 +203,15 @@ def test_a_password_in_the_address_is_in_no_message(tmp_path: Path) -> None:
 
 
 async def test_the_lock_of_a_git_that_was_killed_long_ago_stops_nobody(upstream: Upstream, tmp_path: Path) -> None:
-    source = source_of(origin(upstream, tmp_path))
+    source = site_configurations(origin(upstream, tmp_path))
     await rendered(source)
     upstream.change("demo", "pushed")
     pushed = upstream.commit()
     lock = tmp_path / "machines.git" / "refs" / "bootgrant" / "fetched.lock"
     lock.touch()
     os.utime(lock, (1_000_000_000, 1_000_000_000))
-    source.look_now()
-    source.refresh()
+    source.current.origin.fetch_soon()
+    source.current.refresh()
     assert (await rendered(source)).entry.revision == pushed
 
 
@@ -235,5 +229,5 @@ def test_a_past_state_is_found_as_people_name_it(upstream: Upstream, tmp_path: P
 def test_a_past_state_that_is_none_is_told(upstream: Upstream, tmp_path: Path) -> None:
     git = origin(upstream, tmp_path)
     git.tree()
-    with pytest.raises(SiteBroken, match="no commit maintenance in the branch main"):
+    with pytest.raises(SiteBroken, match="the branch main has no commit maintenance"):
         git.tree_at("maintenance")

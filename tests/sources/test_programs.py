@@ -23,8 +23,8 @@ def test_a_program_sees_no_setting_of_the_server_and_no_secret_among_them(monkey
 @pytest.mark.parametrize(
     ("printed", "told"),
     [
-        ("", "/bin/sh ended with status 3"),
-        ("vault is sealed\n", "/bin/sh ended with status 3: vault is sealed"),
+        ("", "/bin/sh exited with status 3"),
+        ("vault is sealed\n", "/bin/sh exited with status 3: vault is sealed"),
         ("fatal: no such host\n\nmake sure\nthat it exists.\n", "status 3: fatal: no such host … that it exists."),
     ],
 )

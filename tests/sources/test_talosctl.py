@@ -8,7 +8,7 @@ import pytest
 
 from bootgrant.machines.site.model import Schema
 from bootgrant.machines.talos.composing import ComposeError, Part
-from bootgrant.sources.talosctl import Talosctl, TalosctlValidate
+from bootgrant.sources.talosctl import Talosctl
 
 BASE = Part("all.yaml", b"machine: {type: worker}\n")
 PATCH = Part("role/net.yaml", b"machine: {token: abc}\n")
@@ -24,7 +24,7 @@ def _stand_in(folder: Path, script: str) -> Talosctl:
 def test_base_and_patches_reach_the_program_in_order(tmp_path: Path) -> None:
     talosctl = _stand_in(tmp_path, 'echo "# $1 $2 $4 $6"; cat "$3" "${5#@}" "${7#@}"')
     last = Part("last.yaml", b"cluster: {}\n")
-    made = talosctl(Schema.TALOS, [BASE, PATCH, last])
+    made = talosctl.compose(Schema.TALOS, [BASE, PATCH, last])
     heading, rest = made.config.split(b"\n", 1)
     assert heading == b"# machineconfig patch --patch --patch"
     assert rest == BASE.content + PATCH.content + last.content
@@ -32,7 +32,7 @@ def test_base_and_patches_reach_the_program_in_order(tmp_path: Path) -> None:
 
 def test_what_is_in_the_parts_is_in_no_argument_and_on_no_disk(tmp_path: Path) -> None:
     talosctl = _stand_in(tmp_path, 'echo "$@"; readlink "$3"')
-    told = talosctl(Schema.TALOS, [BASE, PATCH]).config
+    told = talosctl.compose(Schema.TALOS, [BASE, PATCH]).config
     assert b"token" not in told
     assert b"memfd:" in told
 
@@ -40,7 +40,7 @@ def test_what_is_in_the_parts_is_in_no_argument_and_on_no_disk(tmp_path: Path) -
 def test_its_error_names_the_part_by_its_own_name(tmp_path: Path) -> None:
     talosctl = _stand_in(tmp_path, 'echo "cannot read ${5#@}: unknown keys" >&2; exit 1')
     with pytest.raises(ComposeError) as refused:
-        talosctl(Schema.TALOS, [BASE, PATCH])
+        talosctl.compose(Schema.TALOS, [BASE, PATCH])
     assert refused.value.part == "role/net.yaml"
     assert "role/net.yaml: unknown keys" in refused.value.message
     assert "/dev/fd" not in refused.value.message
@@ -48,24 +48,24 @@ def test_its_error_names_the_part_by_its_own_name(tmp_path: Path) -> None:
 
 def test_a_program_that_prints_nothing_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ComposeError, match="printed nothing"):
-        _stand_in(tmp_path, "exit 0")(Schema.TALOS, [BASE, PATCH])
+        _stand_in(tmp_path, "exit 0").compose(Schema.TALOS, [BASE, PATCH])
 
 
 def test_a_program_that_never_ends_is_ended(tmp_path: Path) -> None:
     endless = Talosctl(_stand_in(tmp_path, "exec sleep 1000").program, seconds=0.3)
     with pytest.raises(ComposeError, match="took too long"):
-        endless(Schema.TALOS, [BASE, PATCH])
+        endless.compose(Schema.TALOS, [BASE, PATCH])
 
 
 def test_without_the_program_the_message_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(ComposeError, match=r'is not installed here.*composer = "bootgrant"'):
-        Talosctl(str(tmp_path / "talosctl"))(Schema.TALOS, [BASE, PATCH])
+        Talosctl(str(tmp_path / "talosctl")).compose(Schema.TALOS, [BASE, PATCH])
 
 
 def test_a_base_alone_and_other_schemas_do_not_need_it(tmp_path: Path) -> None:
     absent = Talosctl(str(tmp_path / "talosctl"))
-    assert absent(Schema.TALOS, [BASE]).config == BASE.content
-    assert absent(Schema.TEXT, [BASE]).config == BASE.content
+    assert absent.compose(Schema.TALOS, [BASE]).config == BASE.content
+    assert absent.compose(Schema.TEXT, [BASE]).config == BASE.content
 
 
 def test_validate_reads_the_configuration_from_memory_and_says_why_not(tmp_path: Path) -> None:
@@ -73,6 +73,6 @@ def test_validate_reads_the_configuration_from_memory_and_says_why_not(tmp_path:
         tmp_path,
         'test "$1 $2 $3 $4" = "validate --mode metal --config" && grep -q disk "$5" || { echo "no disk" >&2; exit 1; }',
     )
-    validate = TalosctlValidate(str(tmp_path / "talosctl"), seconds=20)
+    validate = Talosctl(str(tmp_path / "talosctl"), seconds=20).validate
     assert validate(b"machine: {install: {disk: /dev/sda}}\n") == ""
     assert "no disk" in validate(b"machine: {}\n")

@@ -1,10 +1,18 @@
-"""A machines folder with layers, as a site keeps it."""
+"""A machines folder with layers, and the parts that make configurations from it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
 
+from bootgrant.configurations.current_revision import CurrentRevision
+from bootgrant.configurations.site_configurations import SiteConfigurations
+from bootgrant.configurations.snapshot import Toolbox
+from bootgrant.ports.origins import Origin
+from bootgrant.sources.encrypted_files import EncryptedFiles
+from bootgrant.sources.folder import Folder
+from bootgrant.sources.programs import SitePrograms
+from support.fakes import FakeClock
 from support.grants import UUID
 
 MODEL = f"""\
@@ -39,3 +47,16 @@ def write_machines(folder: Path, changed: Mapping[str, str | None] | None = None
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_text(text)
     return folder
+
+
+def toolbox(decrypter: EncryptedFiles | None = None, programs: SitePrograms | None = None) -> Toolbox:
+    """The tools of a site; without arguments it has no age identity and allows no program."""
+    return Toolbox(decrypter or EncryptedFiles(), programs or SitePrograms())
+
+
+def site_configurations(
+    origin: Origin, clock: FakeClock | None = None, tools: Toolbox | None = None
+) -> SiteConfigurations:
+    """The configurations of an origin, with its finished files if it is a folder."""
+    current = CurrentRevision(origin, tools or toolbox(), clock or FakeClock())
+    return SiteConfigurations(current, origin if isinstance(origin, Folder) else None)

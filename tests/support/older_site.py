@@ -53,7 +53,7 @@ class OlderSite:
         async with open_database(site, clock.now()) as database:
             key = site.code_key_file.read_bytes()
             built = build(site, database, key, 1000, clock, CountedEntropy())
-            built.source.refresh()
+            built.source.current.refresh()
             yield Continued(built, site.machines, clock, site, database)
 
     async def poll(self, client: httpx.AsyncClient, name: str) -> dict[str, Any]:

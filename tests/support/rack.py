@@ -88,7 +88,7 @@ def rack(folder: Path, *, waiting: bool = True) -> Iterator[Rack]:
     (folder / "machines").mkdir()
     _write(folder / "machines")
     with site_in_process(folder, *_SETTINGS) as site:
-        site.built.source.refresh()
+        site.built.source.current.refresh()
         yield Rack(site, waiting)
 
 

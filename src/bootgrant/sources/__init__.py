@@ -1,1 +1,1 @@
-"""The config source port, implemented. It owns how configurations are found and read, not who may have them."""
+"""Where configurations come from: a folder, a git repository, encrypted files, the site's programs (ports.origins)."""

@@ -1,4 +1,7 @@
-"""Running a program of the site: no shell, a time limit, bounded output, nothing of it in a message but its name."""
+"""The programs of a site: no shell, a time limit, limited output.
+
+A program's output never appears in a message, because it may be secret. Of its errors, the first and the last line do.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +12,59 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
+from bootgrant.machines.site.findings import SiteBroken, error
+from bootgrant.machines.site.model import Command, Entry
 from bootgrant.wire.limits import CONFIG
 
 _CHUNK = 65536
 _OURS = "BOOTGRANT_"
+_LONGEST_VALUE = 1 << 20
+_AFTER_HANGING = 60.0
 
 
 class ProgramFailed(Exception):
-    """It is not there, ended badly, took too long or printed too much. What it printed is not repeated: it may be
-    secret; the first and the last line of its errors are."""
+    """A program is missing, failed, took too long or printed too much. The message starts with its name."""
+
+
+class SitePrograms:
+    """ports.origins.Programs. Only ``allowed`` programs run: an author of configurations must not run others here."""
+
+    def __init__(self, allowed: Sequence[Path] = (), seconds: float = 10.0) -> None:
+        self._allowed = {str(path) for path in allowed}
+        self._seconds = seconds
+        self._hung_at: dict[str, float] = {}
+
+    def value(self, entry: Entry, variable: str, command: Command) -> str:
+        """Return what a program prints, without the final line break. Raises SiteBroken."""
+        program = command.words[0]
+        if program not in self._allowed:
+            known = ", ".join(sorted(self._allowed)) or "none"
+            reason = f"runs {program}, which secrets.exec_programs does not list: add its full path (listed: {known})"
+            raise SiteBroken([error("exec", f"the variable {variable} {reason}", entry.file, entry.line, entry.name)])
+        try:
+            return self._printed(entry, command).decode("utf-8").rstrip("\r\n")
+        except ProgramFailed as failed:
+            reason = str(failed)
+        except UnicodeDecodeError:
+            reason = f"{program} printed something that is not UTF-8"
+        message = f"the variable {variable} has no value: {reason}"
+        raise SiteBroken([error("exec", message, entry.file, entry.line, entry.name)])
+
+    def _printed(self, entry: Entry, command: Command) -> bytes:
+        """Run the program, unless it just took too long: not every entry waits for it in turn. Raises ProgramFailed."""
+        program, began = command.words[0], time.monotonic()
+        if began < self._hung_at.get(program, -_AFTER_HANGING) + _AFTER_HANGING:
+            raise ProgramFailed(f"{program} took too long for another entry a moment ago")
+        try:
+            return run_program(
+                command.words, seconds=self._seconds, environment={"BOOTGRANT_ENTRY": entry.name}, most=_LONGEST_VALUE
+            )
+        except ProgramFailed:
+            if time.monotonic() - began >= self._seconds:
+                self._hung_at[program] = time.monotonic()
+            raise
 
 
 def run_program(
@@ -30,10 +76,11 @@ def run_program(
     most: int = CONFIG,
     open_files: Sequence[int] = (),
 ) -> bytes:
-    """What the program prints on standard output when it gets ``given`` on standard input. Raises ProgramFailed.
+    """Run a program and return its standard output. Raises ProgramFailed.
 
-    ``open_files`` are descriptors that it gets too. It has the server's environment without the variables of this
-    program, because secrets are among them, and with ``environment``.
+    ``given`` is its standard input, ``open_files`` are descriptors it inherits, and ``most`` limits its output in
+    bytes. Its environment is the server's, without the settings of bootgrant, some of which are secret, and with
+    ``environment``.
     """
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
     merged = {**inherited, **(environment or {})}
@@ -48,22 +95,22 @@ def run_program(
             pass_fds=open_files,
         )
     except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else "its words cannot be passed on"
+        why = error.strerror if isinstance(error, OSError) else "one of its arguments has a NUL byte"
         raise ProgramFailed(f"{words[0]} cannot be run: {why}") from None
     with process:
         try:
             out, err = _talk(process, given, time.monotonic() + seconds, most)
             process.wait(1)
         except (ProgramFailed, subprocess.TimeoutExpired) as error:
-            # What it started goes too, also when it has ended itself: it was not waited for, so the group is still its.
+            # This ends its children too, even if it has exited: nobody else has its process group before it is reaped.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            raise ProgramFailed(f"{words[0]} {error if isinstance(error, ProgramFailed) else 'did not end'}") from None
+            raise ProgramFailed(f"{words[0]} {error if isinstance(error, ProgramFailed) else 'did not exit'}") from None
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
     if process.returncode != 0:
-        raise ProgramFailed(f"{words[0]} ended with status {process.returncode}{_ends_of(err)}")
+        raise ProgramFailed(f"{words[0]} exited with status {process.returncode}{_first_and_last_line(err)}")
     return out
 
 
@@ -85,24 +132,24 @@ def _talk(process: subprocess.Popen[bytes], given: bytes, until: float, most: in
                 raise ProgramFailed("took too long")
             for key, _ in ready:
                 if key.fileobj is stdin:
-                    rest = _written(key.fd, rest)
+                    rest = _write(key.fd, rest)
                     if not rest:
                         selector.unregister(stdin)
                         stdin.close()
-                elif not _taken(key.fd, got[key.fd], most):
+                elif not _read(key.fd, got[key.fd], most):
                     selector.unregister(key.fd)
     return bytes(got[stdout.fileno()]), bytes(got[stderr.fileno()])
 
 
-def _written(descriptor: int, rest: memoryview) -> memoryview:
+def _write(descriptor: int, rest: memoryview) -> memoryview:
     try:
         return rest[os.write(descriptor, rest[:_CHUNK]) :] if rest else rest
     except BrokenPipeError:
-        # It does not want to read more; whether that is well, its exit status says.
+        # It stopped reading. Its exit status says whether that is a failure.
         return rest[:0]
 
 
-def _taken(descriptor: int, into: bytearray, most: int) -> bool:
+def _read(descriptor: int, into: bytearray, most: int) -> bool:
     data = os.read(descriptor, _CHUNK)
     into += data
     if len(into) > most:
@@ -110,9 +157,9 @@ def _taken(descriptor: int, into: bytearray, most: int) -> bool:
     return bool(data)
 
 
-def _ends_of(err: bytes) -> str:
-    """The first and the last line: git and sops say first what is wrong, a Python program last."""
+def _first_and_last_line(err: bytes) -> str:
+    """Quote standard error: git and sops say what is wrong on the first line, a Python program on the last."""
     lines = [line for line in map(str.strip, err.decode("utf-8", "replace").splitlines()) if line]
     ends = lines if len(lines) < 2 else (lines[0], lines[-1])
-    told = " … ".join("".join(char if char.isprintable() else " " for char in line)[:200] for line in ends)
-    return f": {told}" if told else ""
+    quoted = " … ".join("".join(char if char.isprintable() else " " for char in line)[:200] for line in ends)
+    return f": {quoted}" if quoted else ""

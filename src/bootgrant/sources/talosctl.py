@@ -1,6 +1,6 @@
-"""The installed ``talosctl`` as the composer: the authority itself, for its own Talos version.
+"""The installed ``talosctl``, which composes and validates for its own Talos version.
 
-It gets the parts as files in memory: what was decrypted touches no disk and no argument list.
+It reads the parts from files in memory: decrypted text reaches no disk and no argument list.
 """
 
 from __future__ import annotations
@@ -15,18 +15,23 @@ from bootgrant.machines.site.model import Schema
 from bootgrant.machines.talos.composing import Composed, ComposeError, Part, Reason, compose_plain
 from bootgrant.sources.programs import ProgramFailed, run_program
 
-_SECONDS = 30.0
-
 
 @dataclass(frozen=True, slots=True)
 class Talosctl:
-    """``talosctl machineconfig patch`` as ``machines.finish.rendering.Compose``. ``program`` is its name or path."""
+    """``program`` is its name or path; ``seconds`` is how long one run may take."""
 
     program: str = "talosctl"
-    seconds: float = _SECONDS
+    seconds: float = 30.0
 
-    def __call__(self, schema: Schema, parts: Sequence[Part]) -> Composed:
-        """Raises ComposeError. What surprises and where values came from, only the composer of this program says."""
+    @property
+    def is_installed(self) -> bool:
+        return shutil.which(self.program) is not None
+
+    def compose(self, schema: Schema, parts: Sequence[Part]) -> Composed:
+        """Compose as ``talosctl machineconfig patch`` does. Raises ComposeError.
+
+        Surprises and the origins of values are known only to bootgrant's own composer.
+        """
         if schema is not Schema.TALOS:
             return compose_plain(parts, schema.value)
         if not parts:
@@ -35,45 +40,45 @@ class Talosctl:
             return Composed(parts[0].content, (), {})
         return Composed(self._patched(parts), (), {})
 
-    def _patched(self, parts: Sequence[Part]) -> bytes:
-        if shutil.which(self.program) is None:
-            told = f"{self.program} is not installed here: install that of your Talos version, or set"
-            raise ComposeError(f'{told} composer = "bootgrant"')
+    def validate(self, config: bytes) -> str:
+        """Return why ``talosctl validate`` refuses a configuration; empty if it does not."""
         with ExitStack() as stack:
-            opened = [_in_memory(part, stack) for part in parts]
-            paths = [f"/dev/fd/{descriptor}" for descriptor in opened]
-            words = [self.program, "machineconfig", "patch", paths[0]]
-            for path in paths[1:]:
+            descriptor = _in_memory(Part("", config), stack)
+            words = [self.program, "validate", "--mode", "metal", "--config", f"/dev/fd/{descriptor}"]
+            try:
+                run_program(words, seconds=self.seconds, open_files=[descriptor])
+            except ProgramFailed as failed:
+                return str(failed).replace(f"/dev/fd/{descriptor}", "the configuration")
+        return ""
+
+    def _patched(self, parts: Sequence[Part]) -> bytes:
+        if not self.is_installed:
+            advice = 'install the one for your Talos version, or set composer = "bootgrant"'
+            raise ComposeError(f"{self.program} is not installed here: {advice}")
+        with ExitStack() as stack:
+            descriptors = [_in_memory(part, stack) for part in parts]
+            names = {f"/dev/fd/{descriptor}": part.name for descriptor, part in zip(descriptors, parts, strict=True)}
+            base, *patches = names
+            words = [self.program, "machineconfig", "patch", base]
+            for path in patches:
                 words += ["--patch", f"@{path}"]
             try:
-                config = run_program(words, seconds=self.seconds, open_files=opened)
+                config = run_program(words, seconds=self.seconds, open_files=descriptors)
             except ProgramFailed as failed:
-                raise ComposeError(_named(str(failed), paths, parts), _guilty(str(failed), paths, parts)) from None
+                message = str(failed)
+                guilty = [name for path, name in names.items() if path in message]
+                for path in sorted(names, key=len, reverse=True):
+                    message = message.replace(path, names[path])
+                message += '. Correct the part; composer = "bootgrant" would name the line'
+                raise ComposeError(message, guilty[0] if len(guilty) == 1 else "") from None
         if not config.strip():
-            message = f"{self.program} printed nothing: run `{self.program} machineconfig patch` by hand"
+            message = f"{self.program} printed nothing: run `{self.program} machineconfig patch` by hand to see why"
             raise ComposeError(message, parts[0].name, None, Reason.EMPTY)
         return config
 
 
-@dataclass(frozen=True, slots=True)
-class TalosctlValidate:
-    """``talosctl validate``: what it says against a configuration, empty when it takes it."""
-
-    program: str = "talosctl"
-    seconds: float = _SECONDS
-
-    def __call__(self, config: bytes) -> str:
-        with ExitStack() as stack:
-            opened = _in_memory(Part("", config), stack)
-            words = [self.program, "validate", "--mode", "metal", "--config", f"/dev/fd/{opened}"]
-            try:
-                run_program(words, seconds=self.seconds, open_files=[opened])
-            except ProgramFailed as failed:
-                return str(failed).replace(f"/dev/fd/{opened}", "the configuration")
-        return ""
-
-
 def _in_memory(part: Part, stack: ExitStack) -> int:
+    """Write a part to a file in memory that lives as long as ``stack``; return its descriptor."""
     descriptor = os.memfd_create("part", os.MFD_CLOEXEC)
     stack.callback(os.close, descriptor)
     view = memoryview(part.content)
@@ -81,15 +86,3 @@ def _in_memory(part: Part, stack: ExitStack) -> int:
         view = view[os.write(descriptor, view) :]
     os.lseek(descriptor, 0, os.SEEK_SET)
     return descriptor
-
-
-def _named(told: str, paths: Sequence[str], parts: Sequence[Part]) -> str:
-    """The program's words with the parts' own names."""
-    for path, part in sorted(zip(paths, parts, strict=True), key=lambda pair: -len(pair[0])):
-        told = told.replace(path, part.name)
-    return f'{told}. Correct the part, or compose with bootgrant (composer = "bootgrant"), which says the line'
-
-
-def _guilty(told: str, paths: Sequence[str], parts: Sequence[Part]) -> str:
-    named = [part.name for path, part in zip(paths, parts, strict=True) if path in told]
-    return named[0] if len(named) == 1 else ""

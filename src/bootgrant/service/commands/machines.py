@@ -9,18 +9,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bootgrant.configurations.checking import findings_of
+from bootgrant.configurations.snapshot import Snapshot
 from bootgrant.machines.finish.annotation import annotated
 from bootgrant.machines.finish.redaction import Label, redacted
 from bootgrant.machines.finish.rendering import Finished, sample_identity
 from bootgrant.machines.site.findings import Finding, SiteBroken
+from bootgrant.machines.site.finished_files import finished_entries
 from bootgrant.machines.site.model import Entry
 from bootgrant.machines.site.selection import Selector, Verdict
-from bootgrant.service.parts.machines import origin_of, past_tree, workshop
+from bootgrant.service.parts.machines import origin_of, past_tree, toolbox
 from bootgrant.service.settings.machines import MachineSettings
 from bootgrant.service.settings.reading import Network, load_site
-from bootgrant.sources.checking import findings_of
-from bootgrant.sources.finished_files import finished_entries
-from bootgrant.sources.snapshot import Snapshot
 from bootgrant.wire.identity import MachineIdentity
 
 __all__ = [
@@ -48,9 +48,9 @@ class MachinesOf:
 
     def snapshot(self, revision: str = "") -> Snapshot:
         """As they are now, or as they were at a commit. Raises SettingsError and SiteBroken."""
-        made = workshop(self.settings)
+        tools = toolbox(self.settings)
         origin = origin_of(self.folder, self.settings, self.data)
-        return Snapshot(past_tree(origin, revision) if revision else origin.tree(), made)
+        return Snapshot(past_tree(origin, revision) if revision else origin.tree(), tools)
 
 
 def machines_of(config: Path, environment: dict[str, str]) -> MachinesOf:
@@ -123,5 +123,5 @@ def explain(snapshot: Snapshot, identity: MachineIdentity) -> list[Verdict]:
     verdicts = snapshot.selector.explain(identity)
     if any(verdict.is_chosen for verdict in verdicts):
         return verdicts
-    beside = Selector(finished_entries(dict.fromkeys(snapshot.tree.beside, b"")))
+    beside = Selector(finished_entries(snapshot.tree.finished))
     return [*(verdict for verdict in beside.explain(identity) if verdict.is_chosen), *verdicts]

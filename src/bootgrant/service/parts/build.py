@@ -12,6 +12,7 @@ from bootgrant.asgi.answer import plain_answer
 from bootgrant.asgi.client_address import AllowedNetworks, TrustedProxies
 from bootgrant.asgi.observing import Counted, RequestCounts, RequestIds
 from bootgrant.asgi.strict_requests import StrictRequests
+from bootgrant.configurations.site_configurations import SiteConfigurations
 from bootgrant.machine_plane.config import ConfigEndpoint
 from bootgrant.machine_plane.device_authorization import device_authorization
 from bootgrant.machine_plane.endpoint import MachineRules
@@ -30,10 +31,9 @@ from bootgrant.service.metrics.collecting import ServerCollector, Watched, regis
 from bootgrant.service.metrics.endpoint import MetricsEndpoint
 from bootgrant.service.parts.decisions import Decisions, build_decisions
 from bootgrant.service.parts.http_protocol import ShortWay
-from bootgrant.service.parts.machines import machine_source, webhook_secret
+from bootgrant.service.parts.machines import site_configurations, webhook_secret
 from bootgrant.service.parts.people import api_plane, people_plane
 from bootgrant.service.settings.reading import Site
-from bootgrant.sources.layered import LayeredSource
 from bootgrant.store.sqlite.database import SqliteDatabase
 from bootgrant.workflows.decide.watch_requests import WatchRequests
 from bootgrant.workflows.limits.admission import Admission, HeldPolls
@@ -61,7 +61,7 @@ class Built:
     held: HeldPolls
     admission: Admission
     collect: CollectEnded
-    source: LayeredSource
+    source: SiteConfigurations
     notify: NotifyWaiting
     watching: WatchRequests
     decisions: Decisions
@@ -100,13 +100,13 @@ class _By:
 def build(site: Site, database: Database, key: bytes, held_most: int, clock: Clock, entropy: Entropy) -> Built:
     """Put the parts of a site together; ``held_most`` is how many token requests may wait at once."""
     codes = UserCodes(key)
-    source = machine_source(site, clock)
+    source = site_configurations(site, clock)
     held = HeldPolls(held_most)
     admission = Admission(site.pending_per_address, site.pending_in_all, site.rules.lifetime)
     counts = RequestCounts()
     rules = MachineRules(AllowedNetworks(site.machine_networks), site.clients, counts)
     decisions = build_decisions(site, database, source, clock, entropy, codes, admission)
-    plane = people_plane(site, database, decisions, source, clock, entropy)
+    plane = people_plane(site, database, decisions, source.current, clock, entropy)
     api = api_plane(site, database, decisions, source, clock, entropy)
     request_id = partial(_request_id, entropy)
     pages = RequestIds(
@@ -114,7 +114,7 @@ def build(site: Site, database: Database, key: bytes, held_most: int, clock: Clo
     )
     notify = NotifyWaiting(database.grants, source, database.outbox, clock, entropy, site.operators_url, site.notify)
     verifier = Verifier(site.providers, clock)
-    metrics = _metrics(site, Watched(database, counts, notify.counts, held, verifier.providers, clock, source))
+    metrics = _metrics(site, Watched(database, counts, notify.counts, held, verifier.providers, clock, source.current))
     look = LookAtToken(database.grants, clock, site.rules)
     busiest = {
         "/device/code": device_authorization(
@@ -149,19 +149,19 @@ def build(site: Site, database: Database, key: bytes, held_most: int, clock: Clo
     endpoints = {path.encode(): endpoint for path, endpoint in busiest.items()}
     short_way = ShortWay(endpoints, proxies, in_tasks=not isinstance(database, SqliteDatabase), counts=counts)
     public, people = (proxies.before(StrictRequests(app)) for app in (router, pages))
-    snapshots = RecordSnapshots(database.audit, source, clock)
+    snapshots = RecordSnapshots(database.audit, source.current, clock)
     return Built(
         public, people, admin, short_way, held, admission, collect, source, notify, plane.watching, decisions, snapshots
     )
 
 
-def _hooks(site: Site, source: LayeredSource) -> Mapping[str, App]:
+def _hooks(site: Site, source: SiteConfigurations) -> Mapping[str, App]:
     secret = webhook_secret(site.machine_settings)
-    return {} if secret is None else {"/hooks/git": GitWebhook(secret, source.look_now)}
+    return {} if secret is None else {"/hooks/git": GitWebhook(secret, source.current.origin.fetch_soon)}
 
 
 def _deliver(
-    site: Site, database: Database, source: LayeredSource, verifier: Verifier, clock: Clock
+    site: Site, database: Database, source: SiteConfigurations, verifier: Verifier, clock: Clock
 ) -> DeliverToBearer:
     own = DeliverConfig(database.grants, source, clock, site.rules)
     if not site.providers:

@@ -1,28 +1,27 @@
-"""The source of machine configurations, put together from the settings."""
+"""The machine configurations of a site, built from its settings."""
 
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from bootgrant.configurations.current_revision import CurrentRevision
+from bootgrant.configurations.site_configurations import SiteConfigurations
+from bootgrant.configurations.snapshot import Toolbox
 from bootgrant.machines.finish.validation import BadSchema, Rules, TalosSchema
 from bootgrant.machines.site.findings import SiteBroken, error
+from bootgrant.ports.origins import Tree
 from bootgrant.ports.time import Clock
 from bootgrant.service.parts.composers import COMPOSERS
 from bootgrant.service.settings.machines import MachineSettings
 from bootgrant.service.settings.reading import SettingsError, Site
 from bootgrant.service.settings.rows import SHORTEST_SECRET, first_line
-from bootgrant.sources.directory import DirectorySource
+from bootgrant.sources.encrypted_files import BadIdentity, EncryptedFiles
+from bootgrant.sources.folder import Folder
 from bootgrant.sources.git import GitOrigin, repository_around
-from bootgrant.sources.layered import LayeredSource
-from bootgrant.sources.programs import ProgramFailed, run_program
-from bootgrant.sources.secret_files import BadIdentity, SecretFiles
-from bootgrant.sources.site_values import SiteValues
-from bootgrant.sources.snapshot import Workshop
-from bootgrant.sources.talosctl import TalosctlValidate
-from bootgrant.sources.tree import FolderTree, Tree
+from bootgrant.sources.programs import ProgramFailed, SitePrograms, run_program
+from bootgrant.sources.talosctl import Talosctl
 from bootgrant.wire.secret import Secret
 
 AGE_IDENTITY = "BOOTGRANT_AGE_IDENTITY"
@@ -32,52 +31,53 @@ _REPOSITORY = "machines.git"
 _IDENTITY_SECONDS = 60.0
 
 
-def machine_source(site: Site, clock: Clock, environment: Mapping[str, str] | None = None) -> LayeredSource:
+def site_configurations(site: Site, clock: Clock) -> SiteConfigurations:
     """Raises SettingsError."""
     settings = site.machine_settings
-    made = workshop(settings, environment)
-    plain = DirectorySource(site.machines, made.rules) if settings.git is None else None
-    return LayeredSource(origin_of(site.machines, settings, site.data), made, clock, plain)
+    origin = origin_of(site.machines, settings, site.data)
+    current = CurrentRevision(origin, toolbox(settings), clock)
+    return SiteConfigurations(current, origin if isinstance(origin, Folder) else None)
 
 
-def origin_of(folder: Path, settings: MachineSettings, data: Path | None) -> FolderTree | GitOrigin:
-    """Where the configurations of these settings come from."""
+def origin_of(folder: Path, settings: MachineSettings, data: Path | None) -> Folder | GitOrigin:
+    """Return where the configurations come from; a git repository needs a data folder to be fetched into."""
     git = settings.git
     if git is None or data is None:
-        return FolderTree(folder)
+        return Folder(folder)
     return GitOrigin(git.url, git.branch, git.folder, data / _REPOSITORY, git.interval, git.signers_file)
 
 
-def past_tree(origin: FolderTree | GitOrigin, revision: str) -> Tree:
-    """The configurations as they were at a commit. Raises SiteBroken."""
+def past_tree(origin: Folder | GitOrigin, revision: str) -> Tree:
+    """Return the configurations of a past commit. Raises SiteBroken."""
     if isinstance(origin, GitOrigin):
         return origin.tree_at(revision)
-    around = repository_around(origin.folder)
+    around = repository_around(origin.path)
     if around is None:
-        raise SiteBroken([error("git", f"{origin.folder} is in no git repository, so that it has no past")])
+        raise SiteBroken([error("git", f"{origin.path} is not in a git repository, so it has no past revisions")])
     repository, prefix = around
     commit = repository.commit(revision)
     if not commit:
-        raise SiteBroken([error("git", f"there is no commit {revision} in the repository of {origin.folder}")])
+        raise SiteBroken([error("git", f"the repository of {origin.path} has no commit {revision}")])
     return repository.tree(commit, prefix)
 
 
-def workshop(settings: MachineSettings, environment: Mapping[str, str] | None = None) -> Workshop:
-    """How configurations are made at this site. Raises SettingsError."""
+def toolbox(settings: MachineSettings, environment: Mapping[str, str] | None = None) -> Toolbox:
+    """Return what this site makes configurations with. Raises SettingsError."""
     try:
-        files = SecretFiles(_identities(settings, os.environ if environment is None else environment))
+        decrypter = EncryptedFiles(_identities(settings, os.environ if environment is None else environment))
     except BadIdentity as bad:
         raise SettingsError(f"the age identity cannot be used: {bad}") from None
-    values = SiteValues(settings.exec_programs, settings.exec_seconds)
+    programs = SitePrograms(settings.exec_programs, settings.exec_seconds)
     schema = _schema(settings)
-    # A schema is quicker; without one, the program of the cluster's version knows best, where it is installed.
-    program = TalosctlValidate() if schema is None and shutil.which("talosctl") else None
+    talosctl = Talosctl()
+    # A schema is faster. Without one, the talosctl of the cluster's version knows best, if it is installed.
+    program = talosctl.validate if schema is None and talosctl.is_installed else None
     rules = Rules(schema, tables=settings.composer == "bootgrant", program=program)
-    return Workshop(files, values, rules, COMPOSERS[settings.composer], settings.composer)
+    return Toolbox(decrypter, programs, rules, COMPOSERS[settings.composer], settings.composer)
 
 
 def webhook_secret(settings: MachineSettings) -> Secret | None:
-    """The secret of ``POST /hooks/git``, None when there is no such hook. Raises SettingsError."""
+    """Return the secret of ``POST /hooks/git``, None if the site has no such hook. Raises SettingsError."""
     file = settings.git.webhook_secret_file if settings.git else None
     if file is None:
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bootgrant.configurations.site_configurations import SiteConfigurations
 from bootgrant.credentials.passkeys import WebAuthnCeremony
 from bootgrant.credentials.passwords import Argon2Hasher
 from bootgrant.credentials.sealing import SessionSealing
@@ -15,7 +16,6 @@ from bootgrant.providers.sign_in import OidcProvider
 from bootgrant.service.parts.accounts import accounts_plane, api_tokens
 from bootgrant.service.parts.decisions import Decisions
 from bootgrant.service.settings.reading import Site
-from bootgrant.sources.layered import LayeredSource
 from bootgrant.workflows.decide.watch_requests import WaitingCards, WatchRequests
 from bootgrant.workflows.people.oidc_sign_in import OidcSignIn
 from bootgrant.workflows.people.passkeys import Passkeys
@@ -63,7 +63,7 @@ def people_plane(
 
 
 def api_plane(
-    site: Site, database: Database, decisions: Decisions, source: LayeredSource, clock: Clock, entropy: Entropy
+    site: Site, database: Database, decisions: Decisions, source: SiteConfigurations, clock: Clock, entropy: Entropy
 ) -> ApiPlane:
     """What the API is made of."""
     accounts = accounts_plane(site, database, clock, entropy)
@@ -79,7 +79,7 @@ def api_plane(
         store=database.grants,
         source=source,
         settings=site.shown,
-        configurations=source,
+        configurations=source.current,
     )
 
 

@@ -17,6 +17,7 @@ import uvicorn
 import uvloop
 
 from bootgrant.asgi import App
+from bootgrant.configurations.current_revision import CurrentRevision
 from bootgrant.ports.database import Database
 from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.service.data_folder import admin_socket, code_key, prepare_data_folder
@@ -29,7 +30,6 @@ from bootgrant.service.server.listening import Inherited, inherited, listen_admi
 from bootgrant.service.server.tls import ServerTls
 from bootgrant.service.settings.reading import SettingsError, Site
 from bootgrant.service.system import SystemClock, SystemEntropy
-from bootgrant.sources.layered import LayeredSource
 from bootgrant.wire.limits import REQUEST_SECONDS
 from bootgrant.workflows.machine.requests import CollectEnded
 from bootgrant.workflows.record.recording import RecordSnapshots
@@ -141,12 +141,12 @@ async def _serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop)
-    reading = asyncio.create_task(asyncio.to_thread(built.source.refresh))
+    reading = asyncio.create_task(_refresh(built.source.current))
     # A repository that does not answer must not keep machines from asking.
     await asyncio.wait({reading}, timeout=_FIRST_READ)
     chores = [
         asyncio.create_task(_collect(built.collect)),
-        asyncio.create_task(_watch_machines(built.source, built.snapshots)),
+        asyncio.create_task(_watch_machines(built.source.current, built.snapshots)),
     ]
     chores += [asyncio.create_task(work()) for work in built.decisions.chores]
     if site.notify:
@@ -183,17 +183,21 @@ def _spare_the_collector() -> None:
     gc.set_threshold(50_000, 20, 1_000)
 
 
-async def _watch_machines(source: LayeredSource, snapshots: RecordSnapshots) -> None:
+async def _watch_machines(current: CurrentRevision, snapshots: RecordSnapshots) -> None:
     while True:
         try:
             await snapshots.step()
         except StoreUnavailable as error:
             log.error("the state of the configurations is not in the audit yet: %s", error)  # noqa: TRY400
-        await asyncio.sleep(source.pause)
-        try:
-            await asyncio.to_thread(source.refresh)
-        except Exception:
-            log.exception("the machine configurations were not looked at")
+        await asyncio.sleep(current.pause)
+        await _refresh(current)
+
+
+async def _refresh(current: CurrentRevision) -> None:
+    try:
+        await asyncio.to_thread(current.refresh)
+    except Exception:
+        log.exception("machine configurations could not be refreshed")
 
 
 async def _watch_certificate(tls: ServerTls) -> None:

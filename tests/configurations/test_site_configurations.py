@@ -8,34 +8,33 @@ from pathlib import Path
 import pytest
 import yaml
 
+from bootgrant.configurations.site_configurations import SiteConfigurations
 from bootgrant.machines.site.findings import SiteBroken, error
 from bootgrant.ports.configurations import ConfigUnavailable, MachineEntry, Rendered
-from bootgrant.sources.directory import DirectorySource
-from bootgrant.sources.layered import LayeredSource
-from bootgrant.sources.site_values import SiteValues
-from bootgrant.sources.snapshot import Workshop
-from bootgrant.sources.tree import FolderTree, Tree
+from bootgrant.ports.origins import Tree
+from bootgrant.sources.folder import Folder
+from bootgrant.sources.programs import SitePrograms
 from bootgrant.wire.identity import MachineIdentity
 from support.fakes import FakeClock
 from support.grants import MAC, UUID
-from support.layered_site import BASE, MODEL, write_machines
+from support.layered_site import BASE, MODEL, site_configurations, toolbox, write_machines
 
 pytestmark = pytest.mark.anyio
 CP = MachineIdentity(UUID)
 SPARE = MachineIdentity(mac=MAC)
 
 
-def source_of(folder: Path, clock: FakeClock | None = None) -> LayeredSource:
-    return LayeredSource(FolderTree(folder), Workshop(), clock or FakeClock(), DirectorySource(folder))
+def source_of(folder: Path, clock: FakeClock | None = None) -> SiteConfigurations:
+    return site_configurations(Folder(folder), clock)
 
 
-async def entry_of(source: LayeredSource, identity: MachineIdentity) -> MachineEntry:
+async def entry_of(source: SiteConfigurations, identity: MachineIdentity) -> MachineEntry:
     entry = await source.find_entry(identity)
     assert entry is not None
     return entry
 
 
-async def rendered(source: LayeredSource, name: str, identity: MachineIdentity = CP) -> Rendered:
+async def rendered(source: SiteConfigurations, name: str, identity: MachineIdentity = CP) -> Rendered:
     made = await source.render(name, identity)
     assert made is not None
     return made
@@ -95,7 +94,7 @@ async def test_a_change_is_taken_over_when_it_is_sound(tmp_path: Path) -> None:
     source = source_of(write_machines(tmp_path))
     before = await rendered(source, "cp-1")
     (tmp_path / "all/00-base.yaml").write_text(BASE.replace("demo", "other"))
-    source.refresh()
+    source.current.refresh()
     after = await rendered(source, "cp-1")
     assert b"clusterName: other" in after.config
     assert after.entry.revision != before.entry.revision
@@ -122,28 +121,28 @@ async def test_a_broken_change_is_not_taken_and_said_loudly(
     (tmp_path / path).write_text(text)
     clock.advance(60)
     with caplog.at_level(logging.ERROR):
-        source.refresh()
-        source.refresh()
+        source.current.refresh()
+        source.current.refresh()
     assert await rendered(source, "cp-1") is before
-    state = source.state()
+    state = source.current.state()
     assert (state.revision, state.since) == (before.entry.revision, clock.now())
     assert path in state.problem
     assert len([record for record in caplog.records if path in record.getMessage()]) == 1
     write_machines(tmp_path, {path: None} if path.endswith(".age") else None)
     (tmp_path / "node/cp-1/60-more.yaml.age").unlink(missing_ok=True)
-    source.refresh()
-    assert source.state().problem == ""
+    source.current.refresh()
+    assert source.current.state().problem == ""
 
 
 async def test_a_folder_that_could_not_be_read_for_a_while_is_well_again_as_it_was(tmp_path: Path) -> None:
     source = source_of(write_machines(tmp_path))
     before = await rendered(source, "cp-1")
     (tmp_path / "all/link.yaml").symlink_to("/etc/passwd")
-    source.refresh()
-    assert "all/link.yaml: this link leads out" in source.state().problem
+    source.current.refresh()
+    assert "all/link.yaml: this link points outside" in source.current.state().problem
     (tmp_path / "all/link.yaml").unlink()
-    source.refresh()
-    assert source.state().problem == ""
+    source.current.refresh()
+    assert source.current.state().problem == ""
     assert await rendered(source, "cp-1") is before
 
 
@@ -151,15 +150,15 @@ async def test_what_is_broken_stays_so_when_the_folder_could_not_be_read_in_betw
     source = source_of(write_machines(tmp_path))
     before = await rendered(source, "cp-1")
     (tmp_path / "control-plane/10-role.yaml").write_text("machine: {typ: controlplane}\n")
-    source.refresh()
-    broken = source.state()
+    source.current.refresh()
+    broken = source.current.state()
     assert "typ" in broken.problem
     (tmp_path / "all/link.yaml").symlink_to("/etc/passwd")
-    source.refresh()
-    assert "leads out" in source.state().problem
+    source.current.refresh()
+    assert "points outside" in source.current.state().problem
     (tmp_path / "all/link.yaml").unlink()
-    source.refresh()
-    assert source.state() == broken
+    source.current.refresh()
+    assert source.current.state() == broken
     assert await rendered(source, "cp-1") is before
 
 
@@ -174,9 +173,8 @@ def vault(folder: Path) -> tuple[Path, Path]:
 SECRET_NAME = {"node/cp-1/60-secret.yaml.j2": "machine: {token: '{{ variables.token }}'}\n"}
 
 
-def with_program(folder: Path, program: Path, clock: FakeClock) -> LayeredSource:
-    workshop = Workshop(values=SiteValues([program]))
-    return LayeredSource(FolderTree(folder), workshop, clock, DirectorySource(folder))
+def with_program(folder: Path, program: Path, clock: FakeClock) -> SiteConfigurations:
+    return site_configurations(Folder(folder), clock, toolbox(programs=SitePrograms([program])))
 
 
 async def test_a_program_that_was_away_at_the_start_is_asked_again_each_minute(
@@ -191,18 +189,18 @@ async def test_a_program_that_was_away_at_the_start_is_asked_again_each_minute(
         await source.render("cp-1", CP)
     for _ in range(3):
         clock.advance(61)
-        source.refresh()
+        source.current.refresh()
     assert len((tmp_path / "asked").read_text().splitlines()) == 4
     assert len([record for record in caplog.records if "cannot be served" in record.getMessage()]) == 1
     value.write_text("s3cr3t-of-the-vault\n")
-    source.refresh()
-    assert "variable token has no value" in source.state().problem
+    source.current.refresh()
+    assert "variable token has no value" in source.current.state().problem
     clock.advance(61)
-    source.refresh()
-    assert source.state().problem == ""
+    source.current.refresh()
+    assert source.current.state().problem == ""
     assert b"s3cr3t-of-the-vault" in (await rendered(source, "cp-1")).config
     clock.advance(600)
-    source.refresh()
+    source.current.refresh()
     assert len((tmp_path / "asked").read_text().splitlines()) == 5
 
 
@@ -214,17 +212,17 @@ async def test_a_change_that_a_program_kept_back_is_taken_when_it_answers_again(
     before = await rendered(source, "cp-1")
     model = MODEL.replace("    networks:", f"    variables: {{token: {{exec: [{program}]}}}}\n    networks:")
     write_machines(folder, {**SECRET_NAME, "machines.yaml": model})
-    source.refresh()
+    source.current.refresh()
     assert await rendered(source, "cp-1") is before
     value.write_text("s3cr3t-of-the-vault\n")
     clock.advance(61)
-    source.refresh()
+    source.current.refresh()
     assert b"s3cr3t-of-the-vault" in (await rendered(source, "cp-1")).config
-    assert source.state().problem == ""
+    assert source.current.state().problem == ""
 
 
-class Faulty(FolderTree):
-    """A folder that meets a fault of ours."""
+class Faulty(Folder):
+    """A folder whose reading fails as if by a bug."""
 
     is_faulty = False
 
@@ -234,21 +232,38 @@ class Faulty(FolderTree):
         return super().tree()
 
 
-async def test_a_fault_of_ours_is_told_on_the_page_and_no_machine_waits_for_it(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_an_unforeseen_error_is_raised_and_shown_and_machines_are_still_answered(tmp_path: Path) -> None:
     folder = Faulty(write_machines(tmp_path))
-    source = LayeredSource(folder, Workshop(), FakeClock())
+    clock = FakeClock()
+    source = site_configurations(folder, clock)
     before = await rendered(source, "cp-1")
     folder.is_faulty = True
     (tmp_path / "all/00-base.yaml").write_text(BASE.replace("demo", "other"))
-    source.refresh()
+    with pytest.raises(RecursionError, match="deep inside"):
+        source.current.refresh()
     assert await rendered(source, "cp-1") is before
-    assert "a fault of bootgrant" in source.state().problem
+    assert "bootgrant itself failed" in source.current.state().problem
+    folder.is_faulty = False
+    (tmp_path / "all/00-base.yaml").write_text(BASE.replace("demo", "another"))
+    source.current.refresh()
+    assert source.current.state().problem == ""
+
+
+async def test_an_unforeseen_error_while_a_machine_asks_is_logged_and_the_machine_is_answered(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = Faulty(write_machines(tmp_path))
+    clock = FakeClock()
+    source = site_configurations(folder, clock)
+    assert await source.find_entry(CP)
+    folder.is_faulty = True
+    (tmp_path / "all/00-base.yaml").write_text(BASE.replace("demo", "other"))
+    clock.advance(60)
+    assert await source.find_entry(MachineIdentity(serial="SN-UNKNOWN")) is None
     assert "deep inside" in caplog.text
 
 
-class Shut(FolderTree):
+class Shut(Folder):
     """A folder that nobody may look into for a while."""
 
     is_shut = True
@@ -261,14 +276,14 @@ class Shut(FolderTree):
 
 async def test_finished_files_are_served_when_their_folder_may_be_looked_into_again(tmp_path: Path) -> None:
     (tmp_path / f"{UUID}.yaml").write_text(BASE)
-    folder, clock = Shut(tmp_path), FakeClock()
-    source = LayeredSource(folder, Workshop(), clock, DirectorySource(tmp_path))
+    folder = Shut(tmp_path)
+    source = site_configurations(folder)
     with pytest.raises(ConfigUnavailable, match="Permission denied"):
         await source.find_entry(CP)
     folder.is_shut = False
-    source.refresh()
+    source.current.refresh()
     assert (await entry_of(source, CP)).name == f"{UUID}.yaml"
-    assert source.state().problem == ""
+    assert source.current.state().problem == ""
 
 
 async def test_a_folder_that_may_not_be_looked_into_is_told(tmp_path: Path) -> None:
@@ -339,8 +354,8 @@ async def test_a_machines_yaml_that_vanishes_takes_nothing_away(tmp_path: Path) 
     source = source_of(write_machines(tmp_path))
     await rendered(source, "cp-1")
     (tmp_path / "machines.yaml").unlink()
-    source.refresh()
-    assert "machines.yaml is gone" in source.state().problem
+    source.current.refresh()
+    assert "machines.yaml is gone" in source.current.state().problem
     assert (await entry_of(source, CP)).name == "cp-1"
 
 

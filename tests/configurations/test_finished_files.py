@@ -8,8 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bootgrant.configurations.finished_files import FinishedFiles
+from bootgrant.machines.finish.validation import Rules
 from bootgrant.ports.configurations import ConfigUnavailable
-from bootgrant.sources.directory import DirectorySource
+from bootgrant.sources.folder import Folder
 from bootgrant.wire.identity import MachineIdentity
 from support.grants import MAC, UUID
 
@@ -18,8 +20,12 @@ CP = MachineIdentity(UUID)
 DASHED = MAC.replace(":", "-")
 
 
+def files(folder: Path) -> FinishedFiles:
+    return FinishedFiles(Folder(folder), Rules())
+
+
 async def test_uuid_goes_before_serial_and_serial_before_mac(tmp_path: Path) -> None:
-    source = DirectorySource(tmp_path)
+    source = files(tmp_path)
     identity = MachineIdentity(UUID, "SN1", MAC)
     for name, variable in ((f"{DASHED}.yaml", "mac"), ("SN1.yaml", "serial"), (f"{UUID}.yaml", "uuid")):
         (tmp_path / name).write_text("x: 1\n")
@@ -30,7 +36,7 @@ async def test_uuid_goes_before_serial_and_serial_before_mac(tmp_path: Path) -> 
 
 async def test_a_machine_without_a_file_has_no_entry(tmp_path: Path) -> None:
     (tmp_path / "other.yaml").write_text("x: 1\n")
-    assert await DirectorySource(tmp_path).find_entry(MachineIdentity(UUID)) is None
+    assert await files(tmp_path).find_entry(MachineIdentity(UUID)) is None
 
 
 @pytest.mark.parametrize(
@@ -41,7 +47,7 @@ async def test_a_hostile_serial_finds_nothing(tmp_path: Path, serial: str) -> No
     folder.mkdir()
     for path in (tmp_path / "secret.yaml", folder / f"{UUID}.yaml", folder / f"{DASHED}.yaml", folder / ".hidden.yaml"):
         path.write_text("x: 1\n")
-    assert await DirectorySource(folder).find_entry(MachineIdentity(serial=serial)) is None
+    assert await files(folder).find_entry(MachineIdentity(serial=serial)) is None
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)
@@ -50,7 +56,7 @@ async def test_any_serial_finds_its_own_file_or_nothing(tmp_path: Path, serial: 
     folder = tmp_path / "machines"
     folder.mkdir(exist_ok=True)
     (tmp_path / "outside.yaml").write_text("x: 1\n")
-    assert await DirectorySource(folder).find_entry(MachineIdentity(serial=serial)) is None
+    assert await files(folder).find_entry(MachineIdentity(serial=serial)) is None
 
 
 async def test_a_link_out_of_the_folder_is_refused_and_one_inside_is_not(tmp_path: Path) -> None:
@@ -58,17 +64,17 @@ async def test_a_link_out_of_the_folder_is_refused_and_one_inside_is_not(tmp_pat
     folder.mkdir()
     (tmp_path / "outside.yaml").write_text("x: 1\n")
     (folder / f"{UUID}.yaml").symlink_to(tmp_path / "outside.yaml")
-    with pytest.raises(ConfigUnavailable, match="leads out of"):
-        await DirectorySource(folder).render(f"{UUID}.yaml", MachineIdentity(UUID))
+    with pytest.raises(ConfigUnavailable, match="points outside"):
+        await files(folder).render(f"{UUID}.yaml", MachineIdentity(UUID))
     (folder / "real.yaml").write_text("y: 2\n")
     (folder / "SN1.yaml").symlink_to("real.yaml")
-    rendered = await DirectorySource(folder).render("SN1.yaml", MachineIdentity(serial="SN1"))
+    rendered = await files(folder).render("SN1.yaml", MachineIdentity(serial="SN1"))
     assert rendered is not None
     assert rendered.config == b"y: 2\n"
 
 
 async def test_every_file_is_listed_and_found_by_its_name(tmp_path: Path) -> None:
-    source = DirectorySource(tmp_path)
+    source = files(tmp_path)
     for name in ("b.yaml", "a.yaml", "note.txt", ".hidden.yaml"):
         (tmp_path / name).write_text("x: 1\n")
     assert [entry.name for entry in await source.entries()] == ["a.yaml", "b.yaml"]
@@ -81,7 +87,7 @@ async def test_every_file_is_listed_and_found_by_its_name(tmp_path: Path) -> Non
 
 async def test_a_preview_of_a_finished_file_shows_nothing_of_it(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("secret: swordfish\n")
-    preview = await DirectorySource(tmp_path).preview("a.yaml", MachineIdentity(UUID))
+    preview = await files(tmp_path).preview("a.yaml", MachineIdentity(UUID))
     assert preview is not None
     assert "swordfish" not in preview
 
@@ -92,18 +98,18 @@ async def test_an_empty_or_oversized_file_is_never_served(tmp_path: Path) -> Non
         file.truncate((16 << 20) + 1)
     for name, says in (("empty.yaml", "is empty"), ("large.yaml", "larger than")):
         with pytest.raises(ConfigUnavailable, match=says) as caught:
-            await DirectorySource(tmp_path).render(name, MachineIdentity(UUID))
+            await files(tmp_path).render(name, MachineIdentity(UUID))
         assert len(caught.value.reason) <= 32
 
 
 async def test_an_unreadable_folder_is_a_fault_and_not_an_unknown_machine(tmp_path: Path) -> None:
     with pytest.raises(ConfigUnavailable, match="cannot be read"):
-        await DirectorySource(tmp_path / "gone").find_entry(MachineIdentity(UUID))
+        await files(tmp_path / "gone").find_entry(MachineIdentity(UUID))
 
 
 async def test_a_finished_control_plane_is_known_as_one(tmp_path: Path) -> None:
     (tmp_path / f"{UUID}.yaml").write_text("machine:\n  type: controlplane\ncluster: {}\n")
-    entry = await DirectorySource(tmp_path).find_entry(MachineIdentity(UUID))
+    entry = await files(tmp_path).find_entry(MachineIdentity(UUID))
     assert entry is not None
     assert entry.is_control_plane
     assert entry.match == {"uuid": (UUID,)}
@@ -112,7 +118,7 @@ async def test_a_finished_control_plane_is_known_as_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("machine: {<<: {type: controlplane}, bad: 'x", "line 1: this is no YAML"),
+        ("machine: {<<: {type: controlplane}, bad: 'x", "line 1: this is not YAML"),
         ("machine: {<<: {type: controlplane}}\n", "knows no machine.<<"),
         ("machine:\n  type: boss\n", "machine.type must be"),
         ('"machine": {type: worker, tpye: 1}\n', "knows no machine.tpye"),
@@ -121,7 +127,7 @@ async def test_a_finished_control_plane_is_known_as_one(tmp_path: Path) -> None:
 async def test_a_finished_file_that_talos_would_refuse_is_neither_approved_nor_served(
     tmp_path: Path, text: str, says: str
 ) -> None:
-    source = DirectorySource(tmp_path)
+    source = files(tmp_path)
     name = f"{UUID}.yaml"
     (tmp_path / name).write_text(text)
     for asked in (source.find_entry(MachineIdentity(UUID)), source.named_entry(name), source.render(name, CP)):
@@ -142,7 +148,7 @@ async def test_a_finished_file_that_talos_would_refuse_is_neither_approved_nor_s
     ],
 )
 async def test_no_spelling_makes_a_control_plane_pass_for_something_else(tmp_path: Path, text: str) -> None:
-    source = DirectorySource(tmp_path)
+    source = files(tmp_path)
     (tmp_path / f"{UUID}.yaml").write_text(text)
     entry, rendered = await source.find_entry(CP), await source.render(f"{UUID}.yaml", CP)
     assert entry is not None

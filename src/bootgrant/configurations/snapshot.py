@@ -1,4 +1,7 @@
-"""One state of a machines folder, checked: its entries, what each is made of, and which of them can be served."""
+"""One revision of the configurations, checked: its entries, what each is made of, and which can be served.
+
+``Snapshot.finish`` is the way of one configuration: entry, layers, rendered parts, composed document, finished bytes.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from bootgrant.configurations.cache import RenderedCache
+from bootgrant.configurations.finished_files import schema_of
 from bootgrant.machines.finish.redaction import NO_SECRETS, KnownSecrets, secret_value, told_without
 from bootgrant.machines.finish.rendering import (
     Compose,
@@ -24,22 +29,20 @@ from bootgrant.machines.finish.rendering import (
 )
 from bootgrant.machines.finish.validation import Rules
 from bootgrant.machines.site.findings import Finding, SiteBroken, errors
+from bootgrant.machines.site.finished_files import finished_entries, names_one_machine
 from bootgrant.machines.site.layers import LayerFile, Listing, layer_files
 from bootgrant.machines.site.model import MODEL, MODELS, Entry, parse_site
 from bootgrant.machines.site.selection import Selector, ties
-from bootgrant.sources.finished_files import finished_entries, is_of_one_machine
-from bootgrant.sources.secret_files import SecretFiles
-from bootgrant.sources.site_values import SiteValues
-from bootgrant.sources.tree import Tree
+from bootgrant.ports.origins import Decrypter, Programs, Tree
 from bootgrant.wire.identity import MachineIdentity
 
 
 @dataclass(frozen=True, slots=True)
-class Workshop:
-    """How configurations are made at this site. ``composer`` is its name for the audit."""
+class Toolbox:
+    """What a site makes configurations with; ``composer`` is the name of ``compose`` in the audit."""
 
-    secret_files: SecretFiles = field(default_factory=SecretFiles)
-    values: SiteValues = field(default_factory=SiteValues)
+    decrypter: Decrypter
+    programs: Programs
     rules: Rules = field(default_factory=Rules)
     compose: Compose = in_python
     composer: str = "bootgrant"
@@ -48,7 +51,7 @@ class Workshop:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What trying out an entry showed. ``problem`` is why it cannot be served; None when it can."""
+    """The outcome of trying an entry; ``problem`` is why it cannot be served, None if it can."""
 
     machine_type: str = ""
     uses_machine: bool = False
@@ -57,16 +60,20 @@ class Verdict:
 
 
 class Snapshot:
-    """A state that does not change any more. Making one raises nothing: what is wrong is in it."""
+    """A revision that no longer changes. Building one never raises: ``problems`` returns what is wrong.
 
-    def __init__(self, tree: Tree, workshop: Workshop, before: Snapshot | None = None) -> None:
+    ``before`` is the snapshot in use: what it decrypted and tried is not done again for files that are the same.
+    """
+
+    def __init__(self, tree: Tree, toolbox: Toolbox, before: Snapshot | None = None) -> None:
         self.revision = tree.revision
         self.tree = tree
-        self._workshop = workshop
+        self.toolbox = toolbox
+        self.cache = RenderedCache()
         models = {path: raw for path, raw in tree.files.items() if is_model(path)}
         site = parse_site(models)
-        finished = {path: raw for path, raw in tree.files.items() if not models or is_of_one_machine(path)}
-        entries = (*site.entries, *finished_entries(finished))
+        names = (path for path in tree.files if not models or names_one_machine(path))
+        entries = (*site.entries, *finished_entries(names, lambda name: schema_of(tree.files[name])))
         self.has_model = bool(models)
         self.entries: Mapping[str, Entry] = {entry.name: entry for entry in entries}
         self.selector = Selector(entries)
@@ -77,19 +84,18 @@ class Snapshot:
         self.keys: dict[str, str] = {}
         self.verdicts: dict[str, Verdict] = {}
         if before is not None:
-            # What is opened already need not be opened again, and a program need not run again for it.
             same = (path for path in before.contents if tree.files.get(path) == before.tree.files[path])
             self.contents |= {path: before.contents[path] for path in same}
         for entry in entries:
-            self.verdicts[entry.name] = self._judge(entry, before)
+            self.verdicts[entry.name] = self._try(entry, before)
 
     @property
     def broken(self) -> set[str]:
-        """Entries that cannot be served."""
+        """The names of entries that cannot be served."""
         return {name for name, verdict in self.verdicts.items() if verdict.problem is not None}
 
     def troubles(self) -> set[str]:
-        """Each thing that is wrong, by a name that stays the same until it is mended."""
+        """A name for everything that is wrong, the same in each revision until it is fixed."""
         return self.broken | {f"{finding.rule} {finding.file} {finding.entry}" for finding in errors(self.findings)}
 
     def problems(self) -> list[Finding]:
@@ -100,13 +106,14 @@ class Snapshot:
         return list(dict.fromkeys(found))
 
     def finish(self, name: str, identity: MachineIdentity) -> Finished:
-        """The configuration of an entry for this machine. Raises SiteBroken; KeyError for an unknown entry."""
+        """Return an entry's configuration for a machine. Raises SiteBroken; KeyError for an unknown entry."""
         verdict = self.verdicts[name]
         if verdict.problem is not None:
             raise verdict.problem
         return self._finished(self._recipes[name], identity)
 
-    def _judge(self, entry: Entry, before: Snapshot | None) -> Verdict:
+    def _try(self, entry: Entry, before: Snapshot | None) -> Verdict:
+        """Make the configuration of a sample machine, unless ``before`` made the same one."""
         try:
             recipe = self._recipe(entry)
             key = self.keys[entry.name] = _key(recipe)
@@ -119,32 +126,34 @@ class Snapshot:
         return Verdict(made.machine_type, made.uses_machine, made.warnings)
 
     def _recipe(self, entry: Entry) -> Recipe:
+        """Gather the files of an entry's layers and the values of its variables. Raises SiteBroken."""
         files, findings = layer_files(entry, self.listing)
         if findings:
             raise SiteBroken(findings)
         contents = {file.path: self._content(file) for file in files}
-        # A variable without a value is not defined: a template that wants it is refused, and does not write "None".
+        # A variable without a value is undefined, so that a template that uses it is refused and does not say "None".
         variables: dict[str, Any] = {name: value for name, value in entry.variables.items() if value is not None}
         secrets: KnownSecrets = NO_SECRETS
         for name, command in commands(entry).items():
-            variables[name] = self._workshop.values.value(entry, name, command)
+            variables[name] = self.toolbox.programs.value(entry, name, command)
             secrets = secrets.joined(secret_value(variables[name]))
         return Recipe(entry, files, contents, variables, secrets)
 
     def _content(self, file: LayerFile) -> Content:
         found = self.contents.get(file.path)
         if found is None:
-            found = self._workshop.secret_files.content(file.path, self.tree.files[file.path])
+            found = self.toolbox.decrypter.decrypted(file.path, self.tree.files[file.path])
             self.contents[file.path] = found
         return found
 
     def _finished(self, recipe: Recipe, identity: MachineIdentity) -> Finished:
+        """Render the layers, compose the parts, validate the result. Raises SiteBroken, without any secret in it."""
         known = recipe.known()
         try:
-            parts = parts_of(recipe, identity, self._workshop.templates)
+            parts = parts_of(recipe, identity, self.toolbox.templates)
             known = parts.secrets
-            made = composed(recipe.entry, parts.parts, self._workshop.compose)
-            done = finished(recipe, parts, made, self._workshop.rules)
+            made = composed(recipe.entry, parts.parts, self.toolbox.compose)
+            done = finished(recipe, parts, made, self.toolbox.rules)
         except SiteBroken as broken:
             raise SiteBroken(_without_secrets(known, finding) for finding in broken.findings) from None
         if not done.warnings:
@@ -157,14 +166,14 @@ def _without_secrets(known: KnownSecrets, finding: Finding) -> Finding:
 
 
 def is_model(path: str) -> bool:
-    """Whether a file says which machines there are."""
+    """Whether a file lists machines: ``machines.yaml``, or a file of ``entries/``."""
     return path == MODEL or (path.startswith(f"{MODELS}/") and path.endswith((".yaml", ".yml")))
 
 
 def _key(recipe: Recipe) -> str:
-    """Changes whenever what the recipe makes may change."""
+    """A digest of everything that the configuration depends on."""
     entry = recipe.entry
-    told: Sequence[object] = (
+    inputs: Sequence[object] = (
         entry.name,
         entry.schema,
         sorted(entry.labels.items()),
@@ -172,7 +181,7 @@ def _key(recipe: Recipe) -> str:
         recipe.variables,
         [file.path for file in recipe.files],
     )
-    digest = hashlib.sha256(json.dumps(told, default=str, sort_keys=True).encode("utf-8", "surrogatepass"))
+    digest = hashlib.sha256(json.dumps(inputs, default=str, sort_keys=True).encode("utf-8", "surrogatepass"))
     for file in recipe.files:
         digest.update(hashlib.sha256(recipe.contents[file.path].text).digest())
     return digest.hexdigest()

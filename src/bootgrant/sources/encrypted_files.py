@@ -1,4 +1,4 @@
-"""Opening encrypted files: age by pyrage, SOPS by the site's ``sops`` program. What comes out stays in memory."""
+"""Encrypted files: age is decrypted by pyrage, SOPS by the site's ``sops`` program. The clear text stays in memory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pyrage
 
 from bootgrant.machines.finish.redaction import secrets_of
 from bootgrant.machines.finish.rendering import Content
-from bootgrant.machines.site.findings import Finding, SiteBroken, error
+from bootgrant.machines.site.findings import SiteBroken, error
 from bootgrant.sources.programs import ProgramFailed, run_program
 from bootgrant.wire.secret import Secret
 
@@ -21,11 +21,11 @@ _ENCRYPTED = b"ENC["
 
 
 class BadIdentity(ValueError):
-    """A text in which there is no age identity; the text itself is not repeated."""
+    """A text without a usable age identity. The message does not quote it."""
 
 
 def age_identities(text: Secret) -> list[pyrage.x25519.Identity | pyrage.ssh.Identity]:
-    """The identities in an identity file (``age-keygen``) or an OpenSSH private key. Raises BadIdentity."""
+    """Return the identities in a file of ``age-keygen`` or an OpenSSH private key. Raises BadIdentity."""
     revealed = text.reveal()
     try:
         found: list[pyrage.x25519.Identity | pyrage.ssh.Identity] = [
@@ -33,22 +33,21 @@ def age_identities(text: Secret) -> list[pyrage.x25519.Identity | pyrage.ssh.Ide
         ]
         found += [pyrage.ssh.Identity.from_buffer(key.encode()) for key in _SSH_KEY.findall(revealed)]
     except (pyrage.IdentityError, ValueError):
-        raise BadIdentity("an age identity in it is damaged") from None
+        raise BadIdentity("it contains a damaged age identity") from None
     if not found:
-        raise BadIdentity("there is no line AGE-SECRET-KEY-1… and no OpenSSH private key in it")
+        raise BadIdentity("it has neither a line AGE-SECRET-KEY-1… nor an OpenSSH private key")
     return found
 
 
-class SecretFiles:
-    """Files in clear. Raises SiteBroken, which names the file and what to do, and repeats nothing of it."""
+class EncryptedFiles:
+    """ports.origins.Decrypter. Its errors name the file and what to do, and quote nothing from the file."""
 
     def __init__(self, identities: Sequence[Secret] = (), sops_seconds: float = 10.0) -> None:
         """Raises BadIdentity."""
         self._identities = [identity for text in identities for identity in age_identities(text)]
         self._seconds = sops_seconds
 
-    def content(self, path: str, raw: bytes) -> Content:
-        """A file of the tree as its layer has it."""
+    def decrypted(self, path: str, raw: bytes) -> Content:
         if path.endswith(".age"):
             clear = self._age(path, raw)
         elif _SOPS.search(raw) and _ENCRYPTED in raw:
@@ -59,26 +58,22 @@ class SecretFiles:
 
     def _age(self, path: str, raw: bytes) -> bytes:
         if not self._identities:
-            raise SiteBroken([_told(path, "encrypted with age, and no identity is set: secrets.age_identity_file")])
+            message = "encrypted with age, but this server has no age identity: set secrets.age_identity_file"
+            raise SiteBroken([error("secret", message, path)])
         try:
-            clear = pyrage.decrypt(raw, self._identities)
+            return bytes(pyrage.decrypt(raw, self._identities))
         except pyrage.DecryptError:
-            told = "cannot be decrypted: it is damaged, or encrypted for other recipients than this site's age identity"
-            raise SiteBroken([_told(path, told)]) from None
-        return bytes(clear)
+            message = "cannot be decrypted: it is damaged, or not encrypted for the age identity of this server"
+            raise SiteBroken([error("secret", message, path)]) from None
 
     def _sops(self, path: str, raw: bytes) -> bytes:
         program = shutil.which("sops")
         if program is None:
-            told = "encrypted with SOPS, and the program sops is not installed here: install it, or use age (NAME.age)"
-            raise SiteBroken([error("sops", told, path)])
+            message = "encrypted with SOPS, but sops is not installed here: install it, or use age (NAME.age)"
+            raise SiteBroken([error("sops", message, path)])
         kind = "json" if path.endswith(".json") else "yaml"
         words = [program, "--decrypt", "--input-type", kind, "--output-type", kind, "/dev/stdin"]
         try:
             return run_program(words, seconds=self._seconds, given=raw)
         except ProgramFailed as failed:
-            raise SiteBroken([error("sops", f"SOPS does not open it: {failed}", path)]) from None
-
-
-def _told(path: str, message: str) -> Finding:
-    return error("secret", message, path)
+            raise SiteBroken([error("sops", f"SOPS cannot decrypt it: {failed}", path)]) from None

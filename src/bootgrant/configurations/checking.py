@@ -1,35 +1,34 @@
-"""Everything that can be said about a snapshot before a machine waits for it."""
+"""Everything that `bootgrant check` reports about a snapshot."""
 
 from __future__ import annotations
 
 import ipaddress
 from collections.abc import Sequence
 
+from bootgrant.configurations.snapshot import Snapshot, is_model
 from bootgrant.machines.finish.checking import by_pattern, in_clear, out_of_reach, shadowed_files, without_value
 from bootgrant.machines.site.findings import Finding, Level
+from bootgrant.machines.site.finished_files import finished_entries
 from bootgrant.machines.site.layers import unused_layers
-from bootgrant.sources.finished_files import finished_entries
-from bootgrant.sources.snapshot import Snapshot, is_model
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def findings_of(snapshot: Snapshot, allowed: Sequence[Network] = ()) -> list[Finding]:
-    """Errors first, then warnings, each kind by its place. ``allowed`` are the networks that machines may ask from.
+    """Return the errors, then the warnings, each sorted by place. ``allowed`` are the networks of the machines.
 
-    That finished files hold secrets in clear is what they are for, and is not told.
+    Secrets in clear are reported only next to a ``machines.yaml``: finished configurations always have them.
     """
     entries = list(snapshot.entries.values())
     files = {path: raw for path, raw in snapshot.tree.files.items() if not is_model(path)}
-    beside = finished_entries(dict.fromkeys(snapshot.tree.beside, b""))
     types = {name: verdict.machine_type for name, verdict in snapshot.verdicts.items()}
     found = [
         *snapshot.problems(),
-        *(surprise for verdict in snapshot.verdicts.values() for surprise in verdict.warnings),
+        *(warning for verdict in snapshot.verdicts.values() for warning in verdict.warnings),
         *by_pattern(entries, types),
         *without_value(entries),
         *(out_of_reach(entries, allowed) if allowed else ()),
-        *shadowed_files(entries, beside),
+        *shadowed_files(entries, finished_entries(snapshot.tree.finished)),
         *unused_layers(entries, snapshot.listing),
         *(in_clear(files) if snapshot.has_model else ()),
     ]
@@ -37,7 +36,7 @@ def findings_of(snapshot: Snapshot, allowed: Sequence[Network] = ()) -> list[Fin
 
 
 def _merged(found: Sequence[Finding]) -> list[Finding]:
-    """What the same file does to many entries is said once."""
+    """Keep one of the findings that a file causes in several entries."""
     kept: dict[tuple[str, str, str, int], Finding] = {}
     for one in found:
         kept.setdefault((one.rule, one.message, one.file, one.line), one)

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from bootgrant.machines.site.findings import SiteBroken
-from bootgrant.sources.tree import FolderTree
+from bootgrant.sources.folder import Folder
 
 
 def read(folder: Path) -> dict[str, bytes]:
-    return dict(FolderTree(folder).tree().files)
+    return dict(Folder(folder).tree().files)
 
 
 def test_files_are_named_by_their_path_and_hidden_ones_are_left_out(tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_a_change_that_is_being_written_is_waited_for(tmp_path: Path) -> None:
         if (text := next(rests, None)) is not None:
             written.write_text(text)
 
-    tree = FolderTree(tmp_path, write_on)
+    tree = Folder(tmp_path, write_on)
     assert tree.tree().files["a.yaml"] == b"old"
     written.write_text("mach")
     assert tree.tree().files["a.yaml"] == b"machine: {}\ncluster: {}\n"
@@ -81,10 +81,10 @@ def test_a_folder_that_never_rests_is_told(tmp_path: Path) -> None:
     def write_on(seconds: float) -> None:
         written.write_text(written.read_text() + "a")
 
-    tree = FolderTree(tmp_path, write_on)
+    tree = Folder(tmp_path, write_on)
     tree.tree()
     written.write_text("aa")
-    with pytest.raises(SiteBroken, match="changes all the time"):
+    with pytest.raises(SiteBroken, match="keeps changing"):
         tree.tree()
     assert tree.changed()
 
@@ -105,16 +105,16 @@ def test_nothing_else_is_read_when_a_file_becomes_a_link_or_a_pipe_in_between(tm
         else:
             os.mkfifo(folder / "b.yaml")
 
-    tree = FolderTree(folder, swap)
+    tree = Folder(folder, swap)
     tree.tree()
     (folder / "b.yaml").write_text("changed")
-    with pytest.raises(SiteBroken, match=r"b\.yaml: (this link leads out|neither a file)"):
+    with pytest.raises(SiteBroken, match=r"b\.yaml: (this link points outside|neither a file)"):
         tree.tree()
 
 
 def test_a_change_is_seen_once_and_only_what_changed_is_read_again(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("a")
-    tree = FolderTree(tmp_path)
+    tree = Folder(tmp_path)
     first = tree.tree()
     assert not tree.changed()
     (tmp_path / "b.yaml").write_text("b")

@@ -1,0 +1,141 @@
+"""Finished configurations, one file for each machine, behind ports.configurations.ConfigSource.
+
+Nothing is merged or rendered: a file is checked and served unchanged. Every request sees the folder at that moment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from bootgrant.machines.finish.validation import Judgement, Rules, judged
+from bootgrant.machines.site.finished_files import file_names, is_valid_name, variable_of
+from bootgrant.machines.site.model import Schema
+from bootgrant.machines.talos.composing import is_talos
+from bootgrant.ports.configurations import ConfigUnavailable, MachineEntry, Rendered
+from bootgrant.ports.origins import FinishedFolder, Stamp
+from bootgrant.wire.identity import MachineIdentity, canonical_mac, canonical_uuid
+
+INVALID: Final = "config invalid, see server log"
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """The outcome of a check; ``digest`` is the SHA-256 of the content at ``stamp``."""
+
+    stamp: Stamp
+    digest: bytes
+    judgement: Judgement
+
+
+class FinishedFiles:
+    """``rules`` apply to Talos configurations; ``by_serial`` is false if no file is named after a serial number."""
+
+    def __init__(self, folder: FinishedFolder, rules: Rules, *, by_serial: bool = True) -> None:
+        self._folder = folder
+        self._rules = rules
+        self._by_serial = by_serial
+        self._checked: dict[str, _Checked] = {}
+
+    async def find_entry(self, identity: MachineIdentity) -> MachineEntry | None:
+        return await asyncio.to_thread(self._find, identity)
+
+    async def named_entry(self, name: str) -> MachineEntry | None:
+        return await asyncio.to_thread(self._named, name)
+
+    async def entries(self) -> Sequence[MachineEntry]:
+        return await asyncio.to_thread(self._all)
+
+    async def render(self, name: str, identity: MachineIdentity) -> Rendered | None:
+        return await asyncio.to_thread(self._rendered, name)
+
+    async def preview(self, name: str, identity: MachineIdentity) -> str | None:
+        # It is not known which values of a finished file are secret, so none is shown.
+        made = await asyncio.to_thread(self._rendered, name)
+        return None if made is None else f"# {name}: a finished file of {len(made.config)} bytes, served unchanged\n"
+
+    def _find(self, identity: MachineIdentity) -> MachineEntry | None:
+        self._folder.check()
+        for variable, name in file_names(identity):
+            if (stamp := self._stamp(name)) is not None:
+                return self._entry(name, variable, stamp)
+        return None
+
+    def _named(self, name: str) -> MachineEntry | None:
+        self._folder.check()
+        stamp = self._stamp(name)
+        return None if stamp is None else self._entry(name, "name", stamp)
+
+    def _all(self) -> Sequence[MachineEntry]:
+        """List every file; one that cannot be served has no machine type."""
+        self._folder.check()
+        stamps = ((name, self._stamp(name)) for name in self._folder.finished_names())
+        return [_described(name, "name", self._listed_type(name, stamp)) for name, stamp in stamps if stamp is not None]
+
+    def _listed_type(self, name: str, stamp: Stamp) -> str:
+        try:
+            judgement = self._judgement(name, stamp)
+        except ConfigUnavailable:
+            return ""
+        return judgement.machine_type if judgement else ""
+
+    def _rendered(self, name: str) -> Rendered | None:
+        self._folder.check()
+        read = self._folder.finished_content(name) if self._is_allowed(name) else None
+        if read is None:
+            return None
+        content, stamp = read
+        judgement = self._valid(name, self._judged(name, content, stamp))
+        return Rendered(_described(name, "approved", judgement.machine_type), content, "file")
+
+    def _is_allowed(self, name: str) -> bool:
+        return is_valid_name(name) and (self._by_serial or variable_of(name) != "serial")
+
+    def _stamp(self, name: str) -> Stamp | None:
+        return self._folder.finished_stamp(name) if self._is_allowed(name) else None
+
+    def _entry(self, name: str, matched: str, stamp: Stamp) -> MachineEntry | None:
+        judgement = self._judgement(name, stamp)
+        return None if judgement is None else _described(name, matched, self._valid(name, judgement).machine_type)
+
+    def _valid(self, name: str, judgement: Judgement) -> Judgement:
+        """Return the judgement if the file may be served. Raises ConfigUnavailable, with the first wrong line."""
+        wrong = [fault for fault in judgement.faults if fault.is_fatal]
+        if wrong:
+            path = self._folder.path / name
+            more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
+            reason = f"line {wrong[0].line}: {wrong[0].message}{more}"
+            raise ConfigUnavailable(f"{path} cannot be served: {reason}", INVALID)
+        return judgement
+
+    def _judgement(self, name: str, stamp: Stamp) -> Judgement | None:
+        """Check a file, reading it only if it has changed. None if it is gone. Raises ConfigUnavailable."""
+        known = self._checked.get(name)
+        if known is not None and known.stamp == stamp:
+            return known.judgement
+        read = self._folder.finished_content(name)
+        return None if read is None else self._judged(name, *read)
+
+    def _judged(self, name: str, content: bytes, stamp: Stamp) -> Judgement:
+        digest = hashlib.sha256(content).digest()
+        known = self._checked.get(name)
+        if known is not None and known.digest == digest:
+            judgement = known.judgement
+        else:
+            judgement = judged(content, schema_of(content), self._rules)
+        self._checked[name] = _Checked(stamp, digest, judgement)
+        return judgement
+
+
+def schema_of(content: bytes) -> Schema:
+    """The rules for a finished file: those of Talos, unless it is certainly something else."""
+    return Schema.TALOS if is_talos(content) else Schema.YAML
+
+
+def _described(name: str, matched: str, machine_type: str) -> MachineEntry:
+    stem = name.removesuffix(".yaml")
+    match = {variable_of(name): (canonical_uuid(stem) or canonical_mac(stem) or stem,)}
+    return MachineEntry(name, matched, layers=(name,), match=match, machine_type=machine_type)

@@ -1,0 +1,168 @@
+"""The configurations of a site, behind ports.configurations.ConfigSource.
+
+A folder without ``machines.yaml`` has only finished configurations, which are read for every request. Next to a
+``machines.yaml``, a finished configuration is found by uuid or mac if no entry matches.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Final
+
+from bootgrant.configurations.current_revision import CurrentRevision
+from bootgrant.configurations.finished_files import INVALID, FinishedFiles
+from bootgrant.configurations.snapshot import Snapshot
+from bootgrant.machines.finish.annotation import annotated
+from bootgrant.machines.finish.redaction import redacted
+from bootgrant.machines.finish.rendering import Finished
+from bootgrant.machines.site.findings import SiteBroken
+from bootgrant.machines.site.model import Entry
+from bootgrant.machines.site.selection import Match, Tie
+from bootgrant.ports.configurations import ConfigSource, ConfigUnavailable, MachineEntry, Rendered
+from bootgrant.ports.origins import FinishedFolder
+from bootgrant.wire.identity import MachineIdentity
+
+log = logging.getLogger("bootgrant.machines")
+
+_TIE: Final = "two entries match this machine"
+_NOT_LOADED: Final = "configs broken, see server log"
+_READING: Final = "configs being read, retrying"
+
+
+class SiteConfigurations:
+    """Answers from the current revision, and from finished configurations where the origin is a folder."""
+
+    def __init__(self, current: CurrentRevision, finished: FinishedFolder | None = None) -> None:
+        self.current = current
+        self._finished: ConfigSource | None = None
+        self._finished_next_to_entries: ConfigSource | None = None
+        if finished is not None:
+            rules = current.toolbox.rules
+            self._finished = FinishedFiles(finished, rules)
+            self._finished_next_to_entries = FinishedFiles(finished, rules, by_serial=False)
+        # One at a time: rendering for a hundred machines at once must not keep the server from answering others.
+        self._worker = ThreadPoolExecutor(1, "configurations")
+
+    async def find_entry(self, identity: MachineIdentity) -> MachineEntry | None:
+        snapshot = await self._snapshot()
+        finished = self._other(snapshot)
+        if snapshot is not None:
+            found = snapshot.selector.select(identity)
+            if found is None and await self._refreshed():
+                snapshot = self.current.snapshot or snapshot
+                found = snapshot.selector.select(identity)
+            match found:
+                case Tie():
+                    raise ConfigUnavailable(found.message, _TIE)
+                case Match():
+                    return replace(_valid(snapshot, found.entry), matched=found.told, exact=found.is_exact)
+        return None if finished is None else await finished.find_entry(identity)
+
+    async def named_entry(self, name: str) -> MachineEntry | None:
+        snapshot = await self._snapshot()
+        if snapshot is not None and name in snapshot.entries:
+            return replace(_valid(snapshot, snapshot.entries[name]), exact=True)
+        finished = self._other(snapshot)
+        return None if finished is None else await finished.named_entry(name)
+
+    async def entries(self) -> Sequence[MachineEntry]:
+        snapshot = await self._snapshot()
+        if snapshot is not None:
+            return [_described(snapshot, entry) for entry in snapshot.entries.values()]
+        return [] if self._finished is None else await self._finished.entries()
+
+    async def render(self, name: str, identity: MachineIdentity) -> Rendered | None:
+        snapshot = self.current.snapshot or await self._snapshot()
+        if snapshot is None or name not in snapshot.entries:
+            finished = self._other(snapshot)
+            return None if finished is None else await finished.render(name, identity)
+        cached = snapshot.cache.get(name, identity)
+        if cached is not None:
+            return cached
+        return await asyncio.get_running_loop().run_in_executor(self._worker, _rendered, snapshot, name, identity)
+
+    async def preview(self, name: str, identity: MachineIdentity) -> str | None:
+        snapshot = await self._snapshot()
+        if snapshot is None or name not in snapshot.entries:
+            finished = self._other(snapshot)
+            return None if finished is None else await finished.preview(name, identity)
+        return await asyncio.get_running_loop().run_in_executor(self._worker, _preview, snapshot, name, identity)
+
+    def _other(self, snapshot: Snapshot | None) -> ConfigSource | None:
+        """The finished configurations that may answer for what is not in the snapshot."""
+        return self._finished if snapshot is None else self._finished_next_to_entries
+
+    async def _snapshot(self) -> Snapshot | None:
+        """The snapshot in use; None for a folder of finished configurations. Raises ConfigUnavailable."""
+        current = self.current
+        if current.snapshot is None:
+            await self._refreshed()
+        if current.snapshot is None and current.failure is not None:
+            raise ConfigUnavailable(str(current.failure), _NOT_LOADED)
+        if current.snapshot is None and (current.is_layered or self._finished is None):
+            raise ConfigUnavailable("the machine configurations are still being read: try again in a moment", _READING)
+        return current.snapshot
+
+    async def _refreshed(self) -> bool:
+        """Look for a change unless that just happened, so that an entry written a second ago is found."""
+        if not self.current.is_due:
+            return False
+        try:
+            await asyncio.to_thread(self.current.refresh)
+        except Exception:
+            log.exception("machine configurations could not be refreshed")
+        return True
+
+
+def _rendered(snapshot: Snapshot, name: str, identity: MachineIdentity) -> Rendered:
+    cached = snapshot.cache.get(name, identity)
+    if cached is not None:
+        return cached
+    made = _finished(snapshot, name, identity)
+    entry = snapshot.entries[name]
+    described = _described(snapshot, entry, made.machine_type)
+    rendered = Rendered(described, made.config, snapshot.toolbox.composer, entry.schema.content_type)
+    snapshot.cache.put(name, identity if made.uses_machine else None, rendered)
+    return rendered
+
+
+def _preview(snapshot: Snapshot, name: str, identity: MachineIdentity) -> str:
+    made = _finished(snapshot, name, identity)
+    return annotated(redacted(made.config, made.secrets), made.origins)
+
+
+def _finished(snapshot: Snapshot, name: str, identity: MachineIdentity) -> Finished:
+    try:
+        return snapshot.finish(name, identity)
+    except SiteBroken as broken:
+        raise ConfigUnavailable(f"{name} cannot be served: {broken}", INVALID) from None
+
+
+def _valid(snapshot: Snapshot, entry: Entry) -> MachineEntry:
+    """Describe an entry; raise ConfigUnavailable if it cannot be served."""
+    problem = snapshot.verdicts[entry.name].problem
+    if problem is not None:
+        raise ConfigUnavailable(f"{entry.name} cannot be served: {problem}", INVALID)
+    return _described(snapshot, entry)
+
+
+def _described(snapshot: Snapshot, entry: Entry, machine_type: str | None = None) -> MachineEntry:
+    """Describe an entry for people; ``machine_type`` is that of a finished rendering, None if there is none yet."""
+    verdict = snapshot.verdicts[entry.name]
+    return MachineEntry(
+        name=entry.name,
+        matched="name",
+        labels=entry.labels,
+        layers=tuple(layer.name for layer in entry.layers if snapshot.listing.files(layer.name) is not None),
+        match={name: tuple(value.text for value in values) for name, values in entry.match.items()},
+        exact=not entry.has_pattern,
+        networks=entry.networks,
+        approvals=entry.approvals,
+        machine_type=verdict.machine_type if machine_type is None else machine_type,
+        revision=snapshot.revision,
+        varies=machine_type is None and verdict.uses_machine,
+    )

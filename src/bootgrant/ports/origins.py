@@ -1,0 +1,86 @@
+"""Where the files of machine configurations come from: a folder or a git repository, and the site's own programs.
+
+The room ``sources`` implements these ports, and ``configurations`` uses them. A composer of the site (``talosctl``) is
+a ``machines.finish.rendering.Compose``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from bootgrant.machines.finish.rendering import Content
+from bootgrant.machines.site.model import Command, Entry
+
+Stamp = tuple[int, int, int, int]
+"""Modification and change times (ns), size, inode: a file with the same stamp has the same content."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Tree:
+    """All files of one revision: ``files`` maps a path (``role/worker/10-net.yaml``) to its content.
+
+    ``finished`` are the names of finished configurations next to ``machines.yaml``. A folder only lists them, and reads
+    each when its machine asks.
+    """
+
+    files: Mapping[str, bytes]
+    revision: str
+    finished: tuple[str, ...] = ()
+
+
+class Origin(Protocol):
+    """A place that trees come from. Every method may take long; all but ``fetch_soon`` raise SiteBroken."""
+
+    def is_layered(self) -> bool:
+        """Return whether there is a ``machines.yaml`` or ``entries/``, or else only finished configurations."""
+
+    def changed(self) -> bool:
+        """Return whether there is something that ``tree`` has not yet tried to read."""
+
+    def tree(self) -> Tree:
+        """Read the newest revision."""
+
+    def fetch_soon(self) -> None:
+        """Let the next call of ``changed`` fetch, even if the last fetch was a moment ago."""
+
+    def keep(self, revision: str) -> None:
+        """Remember a revision that is now served."""
+
+    def last_good(self) -> Tree | None:
+        """Return the revision that was served before a restart; None if the origin does not keep it."""
+
+
+class FinishedFolder(Protocol):
+    """The finished configurations at the top of a folder, read at the moment of the call. Raises ConfigUnavailable."""
+
+    @property
+    def path(self) -> Path: ...
+
+    def check(self) -> None:
+        """Raise ConfigUnavailable if the folder cannot be read."""
+
+    def finished_names(self) -> Sequence[str]:
+        """Return the names of all ``.yaml`` files in order."""
+
+    def finished_stamp(self, name: str) -> Stamp | None:
+        """Return the stamp of a file; None if there is no such file."""
+
+    def finished_content(self, name: str) -> tuple[bytes, Stamp] | None:
+        """Read a file; None if there is no such file."""
+
+
+class Decrypter(Protocol):
+    """Opens encrypted files in memory."""
+
+    def decrypted(self, path: str, raw: bytes) -> Content:
+        """Return a file of the tree in clear; a file that is not encrypted is returned unchanged. Raises SiteBroken."""
+
+
+class Programs(Protocol):
+    """The site's own programs that print values (``{exec: [program, word, …]}``)."""
+
+    def value(self, entry: Entry, variable: str, command: Command) -> str:
+        """Return what a program prints for a variable of an entry. Raises SiteBroken."""
