@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
+import httpx2
 
 from bench.load.config import deliveries
 from bench.measurements import Options
@@ -132,7 +132,7 @@ def _delivered(folder: Path, seconds: int, rounds: int) -> tuple[list[float], li
 
 def _token(server: Server) -> str:
     """The token of one machine, approved over the admin socket."""
-    with httpx.Client(base_url=server.url, trust_env=False, timeout=60) as machine:
+    with httpx2.Client(base_url=server.url, trust_env=False, timeout=60) as machine:
         codes = machine.post("/device/code", data={"client_id": "talos", "uuid": _uuid(0)}).json()
         if server.folder is None:
             raise RuntimeError("this server has no folder")

@@ -40,7 +40,7 @@ def test_a_new_top_folder_that_has_no_place_is_noticed(copy: Path) -> None:
     [
         ("approval/grant.py", "import time"),
         ("wire/identity.py", "import bootgrant.approval.grant"),
-        ("acquire/errors.py", "import httpx"),
+        ("acquire/errors.py", "import httpx2"),
         ("workflows/machine/requests.py", "import bootgrant.store.sqlite.grants"),
         ("machine_plane/health.py", "import bootgrant.operator_plane.app"),
         ("asgi/answer.py", "import bootgrant.approval.grant"),

@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from support.grants import MAC, UUID
@@ -23,7 +23,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 def ask(site: Served, **identity: str) -> str:
     """A machine asks; the code on its screen."""
     form = {"client_id": "talos", **(identity or {"uuid": UUID, "mac": MAC})}
-    answer = httpx.post(f"{site.url}/device/code", data=form, trust_env=False)
+    answer = httpx2.post(f"{site.url}/device/code", data=form, trust_env=False)
     code: str = answer.raise_for_status().json()["user_code"]
     return code
 

@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from bootgrant.service.commands.init_site import NewSite, init_site
@@ -41,7 +41,7 @@ def command(site: NewSite, *words: str, given: str = "") -> subprocess.Completed
 
 def signs_in(site: Served, name: str, password: str) -> bool:
     form = {"name": name, "password": password, "next": "/"}
-    answer = httpx.post(f"{site.url}/login", data=form, headers={"origin": site.url}, trust_env=False)
+    answer = httpx2.post(f"{site.url}/login", data=form, headers={"origin": site.url}, trust_env=False)
     return answer.status_code == 303
 
 

@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from support.site import Served, bootgrant, clean_environment, served
@@ -33,7 +33,7 @@ def asks(site: Served, number: int) -> str:
         "version: v1alpha1\nmachine:\n  type: worker\n"
     )
     form = {"client_id": "talos", "mac": mac(number)}
-    answer = httpx.post(f"{site.url}/device/code", data=form, trust_env=False)
+    answer = httpx2.post(f"{site.url}/device/code", data=form, trust_env=False)
     code: str = answer.raise_for_status().json()["user_code"]
     return code
 
@@ -132,7 +132,7 @@ def test_windows_and_the_audit_are_reached_from_elsewhere(site: Served, token: P
 
 
 def test_a_list_that_goes_on_says_so(site: Served, token: Path) -> None:
-    with httpx.Client(trust_env=False) as machines:
+    with httpx2.Client(trust_env=False) as machines:
         for number in range(501):
             form = {"client_id": "talos", "serial": f"MANY{number:04}"}
             machines.post(f"{site.url}/device/code", data=form).raise_for_status()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 
-import httpx
+import httpx2
 import pytest
 from playwright.sync_api import Browser, BrowserContext, StorageState
 
@@ -58,7 +58,7 @@ def asks(site: Served, *, expected: bool = True) -> dict[str, str]:
     if expected:
         (site.machines / f"{name}.yaml").write_text(CONFIG)
     form = {"client_id": "talos", "uuid": name}
-    told = httpx.post(f"{site.url}/device/code", data=form, trust_env=False).raise_for_status().json()
+    told = httpx2.post(f"{site.url}/device/code", data=form, trust_env=False).raise_for_status().json()
     return {**told, "uuid": name}
 
 
@@ -141,7 +141,7 @@ def test_after_the_approval_the_delivery_is_followed_to_its_end(site: Served, co
         "grant_type": "urn:ietf:params:oauth:grant-type:device_code",
         "device_code": machine["device_code"],
     }
-    with httpx.Client(base_url=site.url, trust_env=False) as client:
+    with httpx2.Client(base_url=site.url, trust_env=False) as client:
         token = client.post("/token", data=form).json()["access_token"]
         page.get_by_role("heading", name="Fetching its configuration").wait_for()
         client.get("/config", headers={"authorization": f"Bearer {token}"}).raise_for_status()

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from bootgrant.approval.audit import ChainCheck
@@ -176,7 +176,7 @@ async def test_an_outside_token_stays_bound_to_its_first_machine(old: OlderSite)
             assert (refused.status_code, refused.text) == (403, "token used by another machine\n")
 
 
-def browser(site: Running, session: str = "") -> httpx.AsyncClient:
+def browser(site: Running, session: str = "") -> httpx2.AsyncClient:
     client = site.client(MACHINE)
     client.headers["origin"] = site.site.public_url
     if session:
@@ -184,5 +184,5 @@ def browser(site: Running, session: str = "") -> httpx.AsyncClient:
     return client
 
 
-async def open_windows(admin: httpx.AsyncClient) -> dict[str, dict[str, Any]]:
+async def open_windows(admin: httpx2.AsyncClient) -> dict[str, dict[str, Any]]:
     return {window["name"]: window for window in (await admin.get("/api/v1/windows")).json()["windows"]}

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import httpx
+import httpx2
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, StorageState
 
@@ -27,14 +27,14 @@ class Machine:
     link: str
     uuid: str = ""
 
-    def fetch(self) -> httpx.Response:
+    def fetch(self) -> httpx2.Response:
         """Exchange the device code and download with the token, as a machine does after its approval."""
         form = {
             "client_id": "talos",
             "grant_type": "urn:ietf:params:oauth:grant-type:device_code",
             "device_code": self.device_code,
         }
-        with httpx.Client(base_url=self.site.url, trust_env=False, timeout=30) as client:
+        with httpx2.Client(base_url=self.site.url, trust_env=False, timeout=30) as client:
             told = client.post("/token", data=form).json()
             bearer = {"authorization": f"Bearer {told.get('access_token', '')}"}
             return client.get("/config", headers=bearer)
@@ -46,7 +46,7 @@ class Machine:
             "grant_type": "urn:ietf:params:oauth:grant-type:device_code",
             "device_code": self.device_code,
         }
-        answer: dict[str, str] = httpx.post(f"{self.site.url}/token", data=form, trust_env=False, timeout=30).json()
+        answer: dict[str, str] = httpx2.post(f"{self.site.url}/token", data=form, trust_env=False, timeout=30).json()
         return answer
 
 
@@ -102,7 +102,7 @@ def asks(site: Served, **identity: str) -> Machine:
         identity = {"uuid": str(uuid.uuid4())}
         (site.machines / f"{identity['uuid']}.yaml").write_text(CONFIG)
     form = {"client_id": "talos", **identity}
-    told = httpx.post(f"{site.url}/device/code", data=form, trust_env=False).raise_for_status().json()
+    told = httpx2.post(f"{site.url}/device/code", data=form, trust_env=False).raise_for_status().json()
     return Machine(
         site, told["device_code"], told["user_code"], told["verification_uri_complete"], identity.get("uuid", "")
     )

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from playwright.sync_api import Browser, Page
 
@@ -60,7 +60,7 @@ def asks(site: Served, config: str = "") -> dict[str, str]:
     if config:
         (site.machines / f"{name}.yaml").write_text(config)
     form = {"client_id": "talos", "uuid": name}
-    told = httpx.post(f"{site.url}/device/code", data=form, trust_env=False).raise_for_status().json()
+    told = httpx2.post(f"{site.url}/device/code", data=form, trust_env=False).raise_for_status().json()
     return {**told, "uuid": name}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from bootgrant.approval.audit import AuditKind, ChainCheck
@@ -53,13 +53,13 @@ def says(folder: Path, verdict: str) -> Path:
     return program
 
 
-async def ask(machine: httpx.AsyncClient, **identity: str) -> dict[str, str]:
+async def ask(machine: httpx2.AsyncClient, **identity: str) -> dict[str, str]:
     answer = await machine.post("/device/code", data={"client_id": "talos", **identity})
     told: dict[str, str] = answer.raise_for_status().json()
     return told
 
 
-async def fetched(machine: httpx.AsyncClient, codes: dict[str, str]) -> str:
+async def fetched(machine: httpx2.AsyncClient, codes: dict[str, str]) -> str:
     """The configuration, or the error that the machine is told instead."""
     form = {
         "client_id": "talos",

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from support.grants import MAC, UUID
@@ -28,7 +28,7 @@ def two(tmp_path: Path, postgres: Cluster) -> Iterator[Two]:
 
 
 def ask(site: Served) -> dict[str, Any]:
-    answer = httpx.post(f"{site.url}/device/code", data=TALOS)
+    answer = httpx2.post(f"{site.url}/device/code", data=TALOS)
     assert answer.status_code == 200, answer.text
     codes: dict[str, Any] = answer.json()
     return codes
@@ -36,12 +36,12 @@ def ask(site: Served) -> dict[str, Any]:
 
 def poll(site: Served, codes: dict[str, Any]) -> dict[str, Any]:
     form = {**TALOS, "grant_type": DEVICE_GRANT, "device_code": codes["device_code"]}
-    answer: dict[str, Any] = httpx.post(f"{site.url}/token", data=form, timeout=60).json()
+    answer: dict[str, Any] = httpx2.post(f"{site.url}/token", data=form, timeout=60).json()
     return answer
 
 
-def fetch(site: Served, token: dict[str, Any]) -> httpx.Response:
-    return httpx.get(f"{site.url}/config", headers={"Authorization": f"Bearer {token['access_token']}"}, timeout=60)
+def fetch(site: Served, token: dict[str, Any]) -> httpx2.Response:
+    return httpx2.get(f"{site.url}/config", headers={"Authorization": f"Bearer {token['access_token']}"}, timeout=60)
 
 
 def test_a_decision_on_one_server_answers_the_machine_that_waits_on_the_other(two: Two) -> None:
@@ -88,12 +88,12 @@ def test_a_restart_of_postgresql_loses_nothing_and_ends_no_flow(two: Two, tmp_pa
     with booting(here.url, tmp_path) as machine:
         code = machine.code()
         postgres.crash()
-        down = httpx.post(f"{there.url}/device/code", data={**TALOS, "uuid": UUID[::-1]}, timeout=60)
+        down = httpx2.post(f"{there.url}/device/code", data={**TALOS, "uuid": UUID[::-1]}, timeout=60)
         assert (down.status_code, down.json()["error"]) == (503, "temporarily_unavailable")
         asked = poll(there, {"device_code": "whatever"})
         assert asked["error"] == "authorization_pending"
         postgres.start()
-        wait_until(lambda: httpx.get(f"{there.url}/healthz", timeout=60).status_code == 200, "the server is healthy")
+        wait_until(lambda: httpx2.get(f"{there.url}/healthz", timeout=60).status_code == 200, "the server is healthy")
         assert there.command("approve", code).returncode == 0
         assert machine.delivered() == CONFIG
         assert machine.codes() == [code]

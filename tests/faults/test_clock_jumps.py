@@ -8,7 +8,7 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from support.faults import rounds
@@ -150,7 +150,7 @@ class Walk:
             await self.fetch(life, issued)
 
     async def fetch(self, life: Life, issued: str) -> None:
-        answer: httpx.Response = await fetch(self.machine, issued)
+        answer: httpx2.Response = await fetch(self.machine, issued)
         if answer.status_code == 200:
             self.ledger.config(life, answer.content)
         else:

@@ -8,7 +8,7 @@ import signal
 import time
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from bootgrant.wire.limits import REQUEST_SECONDS
@@ -69,7 +69,7 @@ async def come_and_go(site: Served) -> None:
         sizes.append(crowd.memory(site))
     print(f"{MANY} dead connections, three times: {[f'{size / 1e6:.0f} MB' for size in sizes]} afterwards")
     assert sizes[2] - sizes[0] < GROWTH
-    nobody = httpx.post(f"{site.url}/token", content=b"", trust_env=False)
+    nobody = httpx2.post(f"{site.url}/token", content=b"", trust_env=False)
     assert nobody.status_code == 400
 
 

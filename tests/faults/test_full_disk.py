@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from io import RawIOBase
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from support.grants import UUID
@@ -86,41 +86,41 @@ def test_a_full_disk_ends_no_flow_loses_nothing_and_needs_nothing_but_room(
 
 
 def test_every_endpoint_says_so_while_the_disk_is_full(site: Served, disk: Path) -> None:
-    codes = httpx.post(f"{site.url}/device/code", data=TALOS, trust_env=False).json()
+    codes = httpx2.post(f"{site.url}/device/code", data=TALOS, trust_env=False).json()
     poll = {"client_id": "talos", "grant_type": DEVICE_GRANT, "device_code": codes["device_code"]}
     assert site.command("approve", codes["user_code"]).returncode == 0
     with full(disk):
-        ask = httpx.post(f"{site.url}/device/code", data=OTHER, trust_env=False)
+        ask = httpx2.post(f"{site.url}/device/code", data=OTHER, trust_env=False)
         assert (ask.status_code, ask.json()["error"]) == (503, "temporarily_unavailable")
-        token = httpx.post(f"{site.url}/token", data=poll, trust_env=False)
+        token = httpx2.post(f"{site.url}/token", data=poll, trust_env=False)
         assert (token.status_code, token.json()) == (400, {"error": "authorization_pending"})
         for path, word in (("/healthz", "not ok: "), ("/readyz", "not ready: ")):
-            told = httpx.get(f"{site.url}{path}", trust_env=False)
+            told = httpx2.get(f"{site.url}{path}", trust_env=False)
             assert told.status_code == 503
             assert told.text.startswith(word)
             assert "disk is full" in told.text
-    wait_until(lambda: httpx.get(f"{site.url}/readyz", trust_env=False).status_code == 200, "the server is ready")
-    issued = httpx.post(f"{site.url}/token", data=poll, trust_env=False).json()["access_token"]
+    wait_until(lambda: httpx2.get(f"{site.url}/readyz", trust_env=False).status_code == 200, "the server is ready")
+    issued = httpx2.post(f"{site.url}/token", data=poll, trust_env=False).json()["access_token"]
     bearer = {"Authorization": f"Bearer {issued}"}
-    assert httpx.get(f"{site.url}/config?uuid={UUID}", headers=bearer, trust_env=False).text == CONFIG
+    assert httpx2.get(f"{site.url}/config?uuid={UUID}", headers=bearer, trust_env=False).text == CONFIG
 
 
 def test_a_machine_that_has_its_token_is_served_while_the_disk_is_full(site: Served, disk: Path) -> None:
-    codes = httpx.post(f"{site.url}/device/code", data=TALOS, trust_env=False).json()
+    codes = httpx2.post(f"{site.url}/device/code", data=TALOS, trust_env=False).json()
     poll = {"client_id": "talos", "grant_type": DEVICE_GRANT, "device_code": codes["device_code"]}
     assert site.command("approve", codes["user_code"]).returncode == 0
     bearer = {
-        "Authorization": "Bearer " + httpx.post(f"{site.url}/token", data=poll, trust_env=False).json()["access_token"]
+        "Authorization": "Bearer " + httpx2.post(f"{site.url}/token", data=poll, trust_env=False).json()["access_token"]
     }
     with full(disk):
-        assert httpx.get(f"{site.url}/config", headers=bearer, trust_env=False).text == CONFIG
+        assert httpx2.get(f"{site.url}/config", headers=bearer, trust_env=False).text == CONFIG
         wait_until(lambda: "a delivery was not recorded" in site.log, "the log says what is missing")
 
 
 def test_a_server_that_starts_on_a_full_disk_serves_or_says_why_not_and_goes_on_when_there_is_room(
     site: Served, disk: Path
 ) -> None:
-    codes = httpx.post(f"{site.url}/device/code", data=TALOS, trust_env=False).json()
+    codes = httpx2.post(f"{site.url}/device/code", data=TALOS, trust_env=False).json()
     with full(disk):
         site.kill()
         before = len(site.log)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from joserfc.jwk import ECKey
 
@@ -43,7 +43,7 @@ class Outside:
     site: InProcess
     provider: SigningProvider
 
-    async def fetch(self, bearer: str, query: str = f"uuid={UUID}", address: str = "10.20.0.11") -> httpx.Response:
+    async def fetch(self, bearer: str, query: str = f"uuid={UUID}", address: str = "10.20.0.11") -> httpx2.Response:
         headers = {"authorization": f"Bearer {bearer}"}
         return await self.site.client(address).get(f"/config?{query}", headers=headers)
 

@@ -7,7 +7,7 @@ import hmac
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from bootgrant.machine_plane.git_webhook import GitWebhook
@@ -76,9 +76,9 @@ async def test_a_broken_change_takes_no_configuration_from_anybody(site: InProce
     assert (await fetch(site.client(), access_token)).status_code == 200
 
 
-def webhook(asked: list[str]) -> httpx.AsyncClient:
+def webhook(asked: list[str]) -> httpx2.AsyncClient:
     app = GitWebhook(Secret("0123456789abcdef"), lambda: asked.append("look"))
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://boot.example")
+    return httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://boot.example")
 
 
 def signed(body: bytes, key: bytes = b"0123456789abcdef") -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from bootgrant.approval.operators import Role, parse_labels, socket_actor
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.anyio
 _ENTROPY = CountedEntropy()
 
 
-async def program(office: Office, role: Role = Role.ADMIN, *labels: str, seconds: float = 3600) -> httpx.AsyncClient:
+async def program(office: Office, role: Role = Role.ADMIN, *labels: str, seconds: float = 3600) -> httpx2.AsyncClient:
     """A program at 10.0.0.5 with a token of this role."""
     site = office.site
     windows = CloseWindows(site.database.windows, site.database.api_tokens, site.database.audit, site.clock)
@@ -38,7 +38,7 @@ async def program(office: Office, role: Role = Role.ADMIN, *labels: str, seconds
     return client
 
 
-async def told(answer: httpx.Response, status: int = 200) -> Any:
+async def told(answer: httpx2.Response, status: int = 200) -> Any:
     assert answer.status_code == status, answer.text
     return answer.json()
 

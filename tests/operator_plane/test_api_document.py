@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from bootgrant.operator_plane.api.openapi import PATH
@@ -23,7 +23,7 @@ def test_schemathesis_finds_no_failure(tmp_path: Path) -> None:
     with served(tmp_path) as site:
         for number in range(MACHINES):
             claim = {"client_id": "talos", "serial": f"SN{number:04}"}
-            httpx.post(f"{site.url}/device/code", data=claim, trust_env=False).raise_for_status()
+            httpx2.post(f"{site.url}/device/code", data=claim, trust_env=False).raise_for_status()
         made = site.command("tokens", "add", "tester", "--role", "admin", "--for", "1h", "--json")
         token = json.loads(made.stdout)["token"]
         done = subprocess.run(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-import httpx
+import httpx2
 import pytest
 
 from bootgrant.approval.operators import Kind, Role
@@ -17,17 +17,17 @@ from support.site import CONFIG
 pytestmark = pytest.mark.anyio
 
 
-async def made(person: Person, name: str = "laptop", role: str = "approver", **more: str) -> httpx.Response:
+async def made(person: Person, name: str = "laptop", role: str = "approver", **more: str) -> httpx2.Response:
     await person.open("/account/tokens/new")
     return await person.send("/account/tokens/new", name=name, role=role, days="30", **more)
 
 
-def shown_in(page: httpx.Response) -> str:
+def shown_in(page: httpx2.Response) -> str:
     [token] = re.findall(r'value="(bootgrant_[A-Za-z0-9_-]{43})"', page.text)
     return str(token)
 
 
-async def asks(office: Office, token: str, path: str = "whoami") -> httpx.Response:
+async def asks(office: Office, token: str, path: str = "whoami") -> httpx2.Response:
     headers = {"authorization": f"Bearer {token}"}
     async with office.site.client("10.0.0.9") as client:
         return await client.get(f"/api/v1/{path}", headers=headers)

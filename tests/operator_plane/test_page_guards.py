@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import httpx
+import httpx2
 import pytest
 from starlette.responses import PlainTextResponse, Response
 
@@ -100,7 +100,7 @@ async def test_another_host_is_told_the_right_address(office: Office, host: str)
 
 async def test_the_host_is_compared_without_case_and_default_port(office: Office) -> None:
     app = build_pages(plane(office, "https://boot.example"))
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://boot.example") as client:
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="https://boot.example") as client:
         for host in ("BOOT.example", "boot.example:443"):
             assert (await client.get("/login", headers={"host": host})).status_code == 200
 
@@ -110,7 +110,7 @@ async def test_over_https_the_cookie_is_secure_and_of_this_host_alone(office: Of
         Operator("ana", await Argon2Hasher().hash(Secret("pw")), 0, Role.ADMIN)
     )
     app = build_pages(plane(office, "https://boot.example"))
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://boot.example") as client:
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="https://boot.example") as client:
         form = {"name": "ana", "password": "pw", "next": "/"}
         answer = await client.post("/login", data=form, headers={"origin": "https://boot.example"})
         assert answer.headers["set-cookie"].startswith("__Host-bootgrant=")
@@ -250,8 +250,8 @@ async def test_a_store_that_fails_gives_a_page_that_says_what_is_lost(office: Of
     whole = plane(office)
     broken = replace(whole.sessions, store=OperatorRows(BrokenRows()))
     app = build_pages(replace(whole, sessions=broken))
-    transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url=whole.public_url) as client:
+    transport = httpx2.ASGITransport(app)
+    async with httpx2.AsyncClient(transport=transport, base_url=whole.public_url) as client:
         client.cookies.set("bootgrant", "x" * 43, domain="boot.example")
         page = await client.get("/")
     assert page.status_code == 503
@@ -266,8 +266,8 @@ async def fails(_visit: Visit) -> Response:
 async def test_a_fault_gives_a_page_without_a_traceback(office: Office) -> None:
     whole = plane(office)
     app = build_pages(whole, [("GET", "/login", fails)])
-    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url=whole.public_url) as client:
+    transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx2.AsyncClient(transport=transport, base_url=whole.public_url) as client:
         page = await client.get("/login")
     assert page.status_code == 500
     assert "Something went wrong in the server" in text_of(page)

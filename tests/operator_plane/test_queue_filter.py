@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from bootgrant.approval.grant import GrantState
@@ -174,7 +174,7 @@ async def test_of_many_that_were_chosen_before_a_lost_session_none_is_added(
     assert back.text.count(" checked>") == kept
 
 
-async def after_a_lost_session(office: Office, person: Person, chosen: list[str]) -> httpx.Response:
+async def after_a_lost_session(office: Office, person: Person, chosen: list[str]) -> httpx2.Response:
     """The list as it comes back after signing in, where these were chosen before."""
     person.client.cookies.clear()
     answer = await person.send("/batch", **{f"m-{grant_id}": "0123456789abcdef" for grant_id in chosen})

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from bootgrant.trust import client_context
@@ -31,17 +31,17 @@ def proxy(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         yield running
 
 
-def client(proxy: Proxied, address: str = "127.0.0.1") -> httpx.Client:
+def client(proxy: Proxied, address: str = "127.0.0.1") -> httpx2.Client:
     """What comes from ``address`` to the machines' name."""
-    transport = httpx.HTTPTransport(verify=client_context(proxy.ca), local_address=address)
-    return httpx.Client(transport=transport, base_url=proxy.machines, timeout=30)
+    transport = httpx2.HTTPTransport(verify=client_context(proxy.ca), local_address=address)
+    return httpx2.Client(transport=transport, base_url=proxy.machines, timeout=30)
 
 
 def poll_form(codes: dict[str, str]) -> dict[str, str]:
     return {**TALOS, "grant_type": DEVICE_GRANT, "device_code": codes["device_code"]}
 
 
-def approved(proxy: Proxied, machine: httpx.Client, **variables: str) -> str:
+def approved(proxy: Proxied, machine: httpx2.Client, **variables: str) -> str:
     """The token of a machine that asked and was approved."""
     codes = machine.post("/device/code", data={"client_id": "talos", **variables}).json()
     assert proxy.site.command("approve", codes["user_code"]).returncode == 0
@@ -147,7 +147,7 @@ def test_tls_is_1_2_or_later(proxy: Proxied) -> None:
 
 def test_people_have_their_own_name_and_neither_name_answers_for_the_other(proxy: Proxied) -> None:
     context = client_context(proxy.ca)
-    with httpx.Client(verify=context, base_url=proxy.people, follow_redirects=True) as person:
+    with httpx2.Client(verify=context, base_url=proxy.people, follow_redirects=True) as person:
         page = person.get("/device")
         assert (page.status_code, page.url.path) == (200, "/login")
         assert person.post("/token", data={}).status_code in (404, 405)

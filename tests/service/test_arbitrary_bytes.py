@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 
-import httpx
+import httpx2
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -100,5 +100,5 @@ def test_any_bytes_are_answered_or_ended_and_the_server_goes_on(site: Served, re
         assert b"HTTP/1.1 5" not in answer, (request, answer)
         assert b"<html" not in answer.lower(), (request, answer)
     assert site.process.poll() is None
-    good = httpx.post(f"{site.url}/device/code", data=TALOS, trust_env=False)
+    good = httpx2.post(f"{site.url}/device/code", data=TALOS, trust_env=False)
     assert good.status_code == 200

@@ -6,18 +6,18 @@ import json
 import re
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from support.grants import MAC, UUID
 from support.site import Served, served, site_in_process
 
 
-def _traffic(site: Served) -> httpx.Response:
+def _traffic(site: Served) -> httpx2.Response:
     form = {"client_id": "talos", "uuid": UUID, "mac": MAC}
-    code = httpx.post(f"{site.url}/device/code", data=form, trust_env=False).raise_for_status().json()["user_code"]
+    code = httpx2.post(f"{site.url}/device/code", data=form, trust_env=False).raise_for_status().json()["user_code"]
     assert site.command("approve", code).returncode == 0
-    answer = httpx.get(f"{site.url}/login", headers={"x-request-id": "from-the-proxy.1"}, trust_env=False)
+    answer = httpx2.get(f"{site.url}/login", headers={"x-request-id": "from-the-proxy.1"}, trust_env=False)
     site.stop()
     return answer
 

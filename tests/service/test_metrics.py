@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from prometheus_client.parser import text_string_to_metric_families as prometheus
 
@@ -28,7 +28,7 @@ def site(tmp_path: Path) -> Iterator[InProcess]:
         yield made
 
 
-async def scrape(site: InProcess, address: str = "10.0.0.9", **headers: str) -> httpx.Response:
+async def scrape(site: InProcess, address: str = "10.0.0.9", **headers: str) -> httpx2.Response:
     async with site.client(address) as client:
         return await client.get("/metrics", headers=headers)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from bootgrant.messengers.email import Email, Security
@@ -102,7 +102,7 @@ def test_a_running_server_tells_a_webhook_and_after_a_restart_what_did_not_arriv
     with AnsweringServer(lambda _asked: http(next(statuses, 204))) as hook, served(tmp_path) as site:
         _with_webhook(site, hook.url)
         form = {"client_id": "talos", "uuid": UUID, "mac": MAC}
-        httpx.post(f"{site.url}/device/code", data=form, trust_env=False).raise_for_status()
+        httpx2.post(f"{site.url}/device/code", data=form, trust_env=False).raise_for_status()
         refused = hook.came(1, 40)
         assert site.stop() == 0
         site.start()

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from support.grants import UUID
@@ -94,7 +94,7 @@ def test_a_body_or_version_that_only_some_servers_understand_ends_the_connection
 
 def asked(site: Served) -> float:
     """How many requests for a code were answered."""
-    lines = httpx.get(f"{site.url}/metrics", trust_env=False).text.splitlines()
+    lines = httpx2.get(f"{site.url}/metrics", trust_env=False).text.splitlines()
     name = 'bootgrant_answers_total{endpoint="/device/code"'
     return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name))
 
@@ -106,7 +106,7 @@ def test_what_stands_behind_a_refused_request_is_no_request(site: Served, path: 
     answer = raw(site, f"POST {path} HTTP/1.1\r\n{TWO_HOSTS}Content-Length: 0\r\n\r\n{smuggled}")
     assert answer.startswith("HTTP/1.1 400 ")
     assert answer.lower().count("connection: close") == answer.count("HTTP/1.1") == 1
-    assert httpx.post(f"{site.url}/device/code", data=TALOS, trust_env=False).status_code == 200
+    assert httpx2.post(f"{site.url}/device/code", data=TALOS, trust_env=False).status_code == 200
     assert asked(site) == before + 1
 
 
@@ -178,12 +178,12 @@ def ended_by_server(connection: socket.socket) -> bool:
 
 def test_held_polls_are_answered_when_the_server_is_told_to_stop(tmp_path: Path) -> None:
     with served(tmp_path) as site:
-        code = httpx.post(f"{site.url}/device/code", data=TALOS, trust_env=False).json()["device_code"]
+        code = httpx2.post(f"{site.url}/device/code", data=TALOS, trust_env=False).json()["device_code"]
         form = f"client_id=talos&grant_type={DEVICE_GRANT}&device_code={code}"
         port = int(site.url.rpartition(":")[2])
         with socket.create_connection(("127.0.0.1", port), timeout=20) as held:
             held.sendall(f"POST /token HTTP/1.1\r\nHost: x\r\n{FORM}Content-Length: {len(form)}\r\n\r\n{form}".encode())
-            healthy = httpx.get(f"{site.url}/healthz", trust_env=False)
+            healthy = httpx2.get(f"{site.url}/healthz", trust_env=False)
             assert healthy.status_code == 200
             assert site.stop() == 0
             assert b"authorization_pending" in held.recv(65536)
@@ -284,11 +284,11 @@ def test_machines_and_people_can_have_a_listener_each(tmp_path: Path) -> None:
         site.made.config.write_text(f"{head}[operators]{changed}")
         site.start()
         people = f"http://127.0.0.1:{port}"
-        codes = httpx.post(f"{site.url}/device/code", data=TALOS, trust_env=False).json()
+        codes = httpx2.post(f"{site.url}/device/code", data=TALOS, trust_env=False).json()
         assert codes["verification_uri"] == f"{people}/device"
-        assert httpx.get(f"{people}/login", trust_env=False).status_code == 200
-        assert httpx.get(f"{site.url}/login", trust_env=False).status_code == 404
-        assert httpx.post(f"{people}/device/code", data=TALOS, trust_env=False).status_code in (404, 405)
+        assert httpx2.get(f"{people}/login", trust_env=False).status_code == 200
+        assert httpx2.get(f"{site.url}/login", trust_env=False).status_code == 404
+        assert httpx2.post(f"{people}/device/code", data=TALOS, trust_env=False).status_code in (404, 405)
 
 
 def test_a_data_folder_with_a_very_long_path_works(tmp_path: Path) -> None:
@@ -301,10 +301,10 @@ def test_a_data_folder_with_a_very_long_path_works(tmp_path: Path) -> None:
 def test_a_machine_that_dies_in_the_middle_of_its_configuration_is_not_said_to_have_it(tmp_path: Path) -> None:
     large = CONFIG + "# filler\n" * 700_000
     with served(tmp_path, machine=large) as site:
-        codes = httpx.post(f"{site.url}/device/code", data=TALOS, trust_env=False).json()
+        codes = httpx2.post(f"{site.url}/device/code", data=TALOS, trust_env=False).json()
         assert site.command("approve", codes["user_code"]).returncode == 0
         form = {"client_id": "talos", "grant_type": DEVICE_GRANT, "device_code": codes["device_code"]}
-        token = httpx.post(f"{site.url}/token", data=form, trust_env=False).json()["access_token"]
+        token = httpx2.post(f"{site.url}/token", data=form, trust_env=False).json()["access_token"]
         bearer = {"Authorization": f"Bearer {token}", "Accept-Encoding": "identity"}
         port = int(site.url.rpartition(":")[2])
         with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
@@ -313,5 +313,5 @@ def test_a_machine_that_dies_in_the_middle_of_its_configuration_is_not_said_to_h
             assert connection.recv(100).startswith(b"HTTP/1.1 200 ")
         wait_until(lambda: "hung up before it had all" in site.log, "the server notices")
         assert "delivered" not in site.log
-        assert httpx.get(f"{site.url}/config", headers=bearer, trust_env=False).text == large
+        assert httpx2.get(f"{site.url}/config", headers=bearer, trust_env=False).text == large
         wait_until(lambda: "delivered" in site.log, "the whole configuration left")

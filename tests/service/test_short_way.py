@@ -7,7 +7,7 @@ import json
 import socket
 from collections.abc import Iterator
 
-import httpx
+import httpx2
 import pytest
 
 from bootgrant.wire.limits import REQUEST_HEAD
@@ -131,20 +131,20 @@ def test_expect_100_continue_is_answered(site: Served) -> None:
 
 
 def test_a_machine_that_hangs_up_while_it_is_held_consumes_nothing(site: Served) -> None:
-    codes = httpx.post(f"{site.url}/device/code", data=TALOS, trust_env=False).json()
+    codes = httpx2.post(f"{site.url}/device/code", data=TALOS, trust_env=False).json()
     with connect(site) as connection:
         connection.sendall(request("/token", poll_form(codes["device_code"])))
     assert site.command("approve", codes["user_code"]).returncode == 0
     assert "token issued" not in site.log
     form = {"client_id": "talos", "grant_type": DEVICE_GRANT, "device_code": codes["device_code"]}
-    token = httpx.post(f"{site.url}/token", data=form, trust_env=False).json()["access_token"]
-    config = httpx.get(f"{site.url}/config?uuid={UUID}", headers={"Authorization": f"Bearer {token}"}, trust_env=False)
+    token = httpx2.post(f"{site.url}/token", data=form, trust_env=False).json()["access_token"]
+    config = httpx2.get(f"{site.url}/config?uuid={UUID}", headers={"Authorization": f"Bearer {token}"}, trust_env=False)
     assert config.text == CONFIG
 
 
 def test_every_answer_carries_the_headers_that_keep_it_out_of_caches(site: Served) -> None:
     for path in ("/token", "/device/code", "/introspect"):
-        answer = httpx.post(f"{site.url}{path}", data={"client_id": "talos"}, trust_env=False)
+        answer = httpx2.post(f"{site.url}{path}", data={"client_id": "talos"}, trust_env=False)
         assert answer.headers["cache-control"] == "no-store"
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert answer.headers["content-type"] == "application/json"
@@ -187,7 +187,7 @@ def test_a_large_head_is_refused_also_when_it_comes_at_once(site: Served, path: 
 
 
 def test_a_head_behind_a_request_that_waits_is_limited_too(site: Served) -> None:
-    codes = httpx.post(f"{site.url}/device/code", data=TALOS, trust_env=False).json()
+    codes = httpx2.post(f"{site.url}/device/code", data=TALOS, trust_env=False).json()
     with connect(site) as connection:
         connection.sendall(request("/token", poll_form(codes["device_code"])))
         with contextlib.suppress(ConnectionError):
@@ -221,7 +221,7 @@ def test_what_is_no_http_is_told_so_in_json_and_counted_but_not_logged(site: Ser
 
 def test_an_offered_upgrade_is_ignored_without_a_word_in_the_log(site: Served) -> None:
     upgrade = {"Connection": "Upgrade", "Upgrade": "websocket"}
-    assert httpx.get(f"{site.url}/healthz", headers=upgrade, trust_env=False).status_code == 200
+    assert httpx2.get(f"{site.url}/healthz", headers=upgrade, trust_env=False).status_code == 200
     assert "pgrade" not in site.log
 
 
@@ -253,5 +253,5 @@ def test_a_host_that_can_be_read_in_two_ways_is_refused(site: Served, path: str,
 
 
 def metric(site: Served, name: str) -> float:
-    lines = httpx.get(f"{site.url}/metrics", trust_env=False).text.splitlines()
+    lines = httpx2.get(f"{site.url}/metrics", trust_env=False).text.splitlines()
     return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name))

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
-import httpx
+import httpx2
 
 from bootgrant.fleet.exchange import exchange
 from support.machine import DEVICE_GRANT
@@ -104,7 +104,7 @@ async def until(condition: object, what: str, seconds: float = 60.0) -> None:
 
 def held(site: Served) -> int:
     """How many token requests wait, as the server says it."""
-    for line in httpx.get(f"{site.url}/metrics", trust_env=False, timeout=30).text.splitlines():
+    for line in httpx2.get(f"{site.url}/metrics", trust_env=False, timeout=30).text.splitlines():
         if line.startswith("bootgrant_held_polls "):
             return int(float(line.split()[1]))
     raise AssertionError("no bootgrant_held_polls in /metrics")

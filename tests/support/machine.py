@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import httpx
+import httpx2
 
 from support.grants import MAC, UUID
 
@@ -12,7 +12,7 @@ DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 TALOS = {"client_id": "talos", "uuid": UUID, "mac": MAC}
 
 
-async def ask(client: httpx.AsyncClient, **variables: str) -> dict[str, Any]:
+async def ask(client: httpx2.AsyncClient, **variables: str) -> dict[str, Any]:
     """Ask for a code, as the machine UUID unless other variables are given."""
     answer = await client.post("/device/code", data={"client_id": "talos", **(variables or {"uuid": UUID, "mac": MAC})})
     assert answer.status_code == 200, answer.text
@@ -20,23 +20,23 @@ async def ask(client: httpx.AsyncClient, **variables: str) -> dict[str, Any]:
     return codes
 
 
-async def poll(client: httpx.AsyncClient, device_code: str, **changes: Any) -> httpx.Response:
+async def poll(client: httpx2.AsyncClient, device_code: str, **changes: Any) -> httpx2.Response:
     """The half of a poll that goes without a Basic header."""
     form = {**TALOS, "grant_type": DEVICE_GRANT, "device_code": device_code}
     return await client.post("/token", data=form, **changes)
 
 
-async def approve(admin: httpx.AsyncClient, codes: dict[str, Any]) -> None:
+async def approve(admin: httpx2.AsyncClient, codes: dict[str, Any]) -> None:
     answer = await admin.post("/api/v1/approve", json={"code": codes["user_code"]})
     assert answer.status_code == 200, answer.text
 
 
-async def deny(admin: httpx.AsyncClient, codes: dict[str, Any], reason: str = "") -> None:
+async def deny(admin: httpx2.AsyncClient, codes: dict[str, Any], reason: str = "") -> None:
     answer = await admin.post("/api/v1/deny", json={"code": codes["user_code"], "reason": reason})
     assert answer.status_code == 200, answer.text
 
 
-async def token(client: httpx.AsyncClient, admin: httpx.AsyncClient, **variables: str) -> str:
+async def token(client: httpx2.AsyncClient, admin: httpx2.AsyncClient, **variables: str) -> str:
     """The access token of a machine that asked and was approved."""
     codes = await ask(client, **variables)
     await approve(admin, codes)
@@ -46,5 +46,5 @@ async def token(client: httpx.AsyncClient, admin: httpx.AsyncClient, **variables
     return issued
 
 
-async def fetch(client: httpx.AsyncClient, access_token: str, path: str = "/config") -> httpx.Response:
+async def fetch(client: httpx2.AsyncClient, access_token: str, path: str = "/config") -> httpx2.Response:
     return await client.get(path, headers={"Authorization": f"Bearer {access_token}"})

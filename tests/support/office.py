@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
+import httpx2
 
 from bootgrant.approval.codes import display_user_code, session_digest
 from bootgrant.approval.grant import DeviceGrant
@@ -22,17 +22,17 @@ from support.site import CONFIG, InProcess
 class Person:
     """A browser with cookies; ``csrf`` is taken from the last page it saw."""
 
-    client: httpx.AsyncClient
+    client: httpx2.AsyncClient
     csrf: str = ""
 
-    async def open(self, path: str, **more: Any) -> httpx.Response:
+    async def open(self, path: str, **more: Any) -> httpx2.Response:
         return self._seen(await self.client.get(path, **more))
 
-    async def send(self, path: str, **fields: str) -> httpx.Response:
+    async def send(self, path: str, **fields: str) -> httpx2.Response:
         """Send a form of the last page."""
         return self._seen(await self.client.post(path, data={"csrf": self.csrf, **fields}))
 
-    def _seen(self, page: httpx.Response) -> httpx.Response:
+    def _seen(self, page: httpx2.Response) -> httpx2.Response:
         found = re.search(r'name="csrf" value="([^"]+)"', page.text)
         self.csrf = found.group(1) if found else self.csrf
         return page
@@ -78,7 +78,7 @@ class Office:
         (self.site.machines / name).write_text(CONFIG)
 
 
-def text_of(page: httpx.Response) -> str:
+def text_of(page: httpx2.Response) -> str:
     """What a person reads, in one line."""
     body = re.sub(r"(?s)<head>.*?</head>|<script.*?</script>", " ", page.text)
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", body)).split())

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import psycopg
 
 from bootgrant.ports.database import Database
@@ -56,7 +56,7 @@ class OlderSite:
             built.source.current.refresh()
             yield Continued(built, site.machines, clock, site, database)
 
-    async def poll(self, client: httpx.AsyncClient, name: str) -> dict[str, Any]:
+    async def poll(self, client: httpx2.AsyncClient, name: str) -> dict[str, Any]:
         """Poll for the token with the device code that the machine got from the older version."""
         code = self.known["machines"][name]["device_code"]
         form = {"client_id": "talos", "grant_type": DEVICE_GRANT, "device_code": code}

@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import httpx
+import httpx2
 
 from support.parts import installed_file, npm_packages, program
 from support.site import free_port, wait_until
@@ -66,7 +66,7 @@ class OidcProvider:
 
     def _introspected(self, token: str) -> dict[str, object]:
         form = {"token": token, "client_id": "machines-post", "client_secret": self.client_secret}
-        answer = httpx.post(f"{self.issuer}/token/introspection", data=form, trust_env=False)
+        answer = httpx2.post(f"{self.issuer}/token/introspection", data=form, trust_env=False)
         found: dict[str, object] = answer.raise_for_status().json()
         return found
 
@@ -138,7 +138,7 @@ class Glewlwyd:
     def who_has(self, token: str) -> str:
         """The name of the user of a token that is valid now; empty for any other."""
         headers = {"Authorization": f"Bearer {token}"}
-        answer = httpx.get(f"{self.issuer}/userinfo", headers=headers, trust_env=False)
+        answer = httpx2.get(f"{self.issuer}/userinfo", headers=headers, trust_env=False)
         return str(answer.json()["name"]) if answer.is_success else ""
 
 
@@ -173,8 +173,8 @@ def glewlwyd_runs(folder: Path, provider: Glewlwyd) -> Iterator[None]:
 
 def _answers(url: str) -> bool:
     try:
-        return httpx.get(f"{url}/config", trust_env=False).is_success
-    except httpx.TransportError:
+        return httpx2.get(f"{url}/config", trust_env=False).is_success
+    except httpx2.TransportError:
         return False
 
 

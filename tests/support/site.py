@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import httpx
+import httpx2
 
 from bootgrant.service.commands.init_site import NewSite, init_site
 from bootgrant.service.parts.build import Built, build
@@ -43,15 +43,15 @@ class Running:
     clock: FakeClock
     site: Site
 
-    def client(self, address: str = "10.20.0.11") -> httpx.AsyncClient:
+    def client(self, address: str = "10.20.0.11") -> httpx2.AsyncClient:
         """What a machine or a person at ``address`` sees."""
-        transport = httpx.ASGITransport(self.built.public, client=(address, 40000))
-        return httpx.AsyncClient(transport=transport, base_url=self.site.public_url)
+        transport = httpx2.ASGITransport(self.built.public, client=(address, 40000))
+        return httpx2.AsyncClient(transport=transport, base_url=self.site.public_url)
 
-    def admin(self, user: str = "") -> httpx.AsyncClient:
+    def admin(self, user: str = "") -> httpx2.AsyncClient:
         """What a command of ``user`` reaches on the admin socket."""
-        transport = httpx.ASGITransport(self.built.admin)
-        return httpx.AsyncClient(transport=transport, base_url="http://admin", headers=as_user(user) if user else None)
+        transport = httpx2.ASGITransport(self.built.admin)
+        return httpx2.AsyncClient(transport=transport, base_url="http://admin", headers=as_user(user) if user else None)
 
 
 @dataclass(slots=True)

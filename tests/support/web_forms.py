@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
-import httpx
+import httpx2
 
 
 @dataclass(slots=True)
@@ -34,8 +34,8 @@ class Browser:
     """Keeps cookies and follows redirects; ``page`` is what it shows."""
 
     def __init__(self) -> None:
-        self._client = httpx.Client(follow_redirects=True, timeout=20, trust_env=False)
-        self.page = httpx.Response(200)
+        self._client = httpx2.Client(follow_redirects=True, timeout=20, trust_env=False)
+        self.page = httpx2.Response(200)
 
     def __enter__(self) -> Browser:
         return self

@@ -42,7 +42,7 @@ def ask(
     query: Sequence[tuple[str, str]] = (),
 ) -> Json | Refused:
     """The answer on the server's admin socket to a request below ``/api/v1/``, or why there is none."""
-    import httpx
+    import httpx2
 
     from bootgrant.service.data_folder import admin_socket, socket_address
     from bootgrant.service.settings.reading import SettingsError, load_site
@@ -55,17 +55,17 @@ def ask(
     try:
         with (
             socket_address(place) as address,
-            httpx.Client(
-                transport=httpx.HTTPTransport(uds=address),
+            httpx2.Client(
+                transport=httpx2.HTTPTransport(uds=address),
                 base_url="http://admin",
                 timeout=_TIME_LIMIT,
                 headers=user_header(),
             ) as client,
         ):
             answer = client.request(method, f"/api/v1/{path}", json=body, params=list(query))
-    except (httpx.ConnectError, OSError):
+    except (httpx2.ConnectError, OSError):
         return _no_connection(place, config)
-    except httpx.TransportError as error:
+    except httpx2.TransportError as error:
         unknown = "; whether it took effect, `bootgrant pending` shows" if method == "POST" else ""
         return Refused("no_answer", f"the server did not answer on {place} ({type(error).__name__}){unknown}")
     return read_answer(answer.status_code, answer.content)

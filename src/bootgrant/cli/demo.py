@@ -188,12 +188,12 @@ def _ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
 
 
 def _wait_until_healthy(demo: _Demo, server: subprocess.Popen[bytes], log: Path) -> None:
-    import httpx
+    import httpx2
 
     until = time.monotonic() + _START_LIMIT
     while time.monotonic() < until and server.poll() is None:
-        with contextlib.suppress(httpx.TransportError):
-            if httpx.get(f"{demo.url}/healthz", trust_env=False).status_code == 200:
+        with contextlib.suppress(httpx2.TransportError):
+            if httpx2.get(f"{demo.url}/healthz", trust_env=False).status_code == 200:
                 return
         time.sleep(0.05)
     raise DemoFailed(f"the server did not start; it said:\n{log.read_text(errors='replace')}")

@@ -58,18 +58,18 @@ def ask_api(
 
 
 def _ask(server: str, token: str, asked: tuple[str, str, Mapping[str, Any] | None, Query]) -> Json | Refused:
-    import httpx
+    import httpx2
 
     from bootgrant.trust import client_context
 
     method, path, members, query = asked
     headers = {"authorization": f"Bearer {token}"}
     try:
-        with httpx.Client(timeout=_TIME_LIMIT, verify=client_context(), headers=headers) as client:
+        with httpx2.Client(timeout=_TIME_LIMIT, verify=client_context(), headers=headers) as client:
             answer = client.request(method, f"{server}/api/v1/{path}", json=members, params=list(query))
-    except httpx.ConnectError as error:
+    except httpx2.ConnectError as error:
         return Refused("no_connection", f"{server} cannot be reached: {error}")
-    except (httpx.HTTPError, OSError) as error:
+    except (httpx2.HTTPError, OSError) as error:
         unknown = "; whether it took effect, `bootgrant pending` shows" if method == "POST" else ""
         return Refused("no_answer", f"{server} did not answer ({type(error).__name__}){unknown}")
     return read_answer(answer.status_code, answer.content, server)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-import httpx
+import httpx2
 
 from bootgrant.ports.notifications import NotSent
 from bootgrant.trust import client_context
@@ -25,20 +25,20 @@ class Address:
 
     @property
     def shown(self) -> str:
-        parts = httpx.URL(self.url.reveal())
+        parts = httpx2.URL(self.url.reveal())
         return f"{parts.scheme}://{parts.netloc.decode('ascii')}"
 
 
 async def post(address: Address, body: bytes, headers: Mapping[str, str]) -> None:
     """Send ``body``; redirects are not followed. Raises NotSent."""
     try:
-        async with httpx.AsyncClient(timeout=_SECONDS, follow_redirects=False, verify=client_context()) as client:
+        async with httpx2.AsyncClient(timeout=_SECONDS, follow_redirects=False, verify=client_context()) as client:
             answer = await client.post(
                 address.url.reveal(), content=body, headers={"content-type": "application/json", **headers}
             )
-    except httpx.TimeoutException:
+    except httpx2.TimeoutException:
         raise NotSent(f"{address.shown} did not answer in {_SECONDS:.0f} s") from None
-    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
+    except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
         # The text of some errors has the URL in it.
         raise NotSent(f"{address.shown} cannot be reached ({type(error).__name__})") from None
     if not answer.is_success:
@@ -46,7 +46,7 @@ async def post(address: Address, body: bytes, headers: Mapping[str, str]) -> Non
         raise NotSent(f"{address.shown} answered {status}", permanent=status in _POINTLESS, after=_after(answer))
 
 
-def _after(answer: httpx.Response) -> float:
+def _after(answer: httpx2.Response) -> float:
     """``Retry-After`` in seconds (RFC 9110 section 10.2.3); a date counts as none."""
     text = answer.headers.get("retry-after", "")
     return min(float(text), _MOST_WAIT) if text.isascii() and text.isdigit() else 0.0

@@ -11,7 +11,7 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final
 from urllib.parse import quote_plus
 
-import httpx
+import httpx2
 
 from bootgrant.ports.providers import ProviderUnavailable
 from bootgrant.ports.time import Clock
@@ -54,7 +54,7 @@ class Provider:
         self._failures = 0
         self._open_until = 0.0
         self._room = asyncio.Semaphore(_AT_ONCE)
-        self._client: httpx.AsyncClient | None = None
+        self._client: httpx2.AsyncClient | None = None
 
     async def get(self, url: str, headers: Mapping[str, str] | None = None) -> ProviderAnswer:
         """Raises ProviderUnavailable for anything that is not the provider's word."""
@@ -62,7 +62,7 @@ class Provider:
 
     async def post(self, url: str, form: Mapping[str, str], basic: tuple[str, str] | None) -> ProviderAnswer:
         """The same for a form; ``basic`` are an id and a secret, encoded as forms are (RFC 6749 section 2.3.1)."""
-        auth = {"auth": httpx.BasicAuth(*map(quote_plus, basic))} if basic else {}
+        auth = {"auth": httpx2.BasicAuth(*map(quote_plus, basic))} if basic else {}
         return await self._ask("POST", url, data=dict(form), **auth)
 
     async def close(self) -> None:
@@ -95,7 +95,7 @@ class Provider:
         try:
             async with asyncio.timeout(self._timeout):
                 answer = await self._read(method, url, what)
-        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, TimeoutError, OSError, _BadAnswer) as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeError, TimeoutError, OSError, _BadAnswer) as error:
             self._note_failure()
             told = str(error) if isinstance(error, _BadAnswer) else f"{type(error).__name__}: {error}".rstrip(": ")
             raise ProviderUnavailable(f"provider {self._name} cannot be asked at {url}: {told}") from error
@@ -106,10 +106,10 @@ class Provider:
         if self._client is None:
             verify = client_context(self._ca_file) if self._ca_file else True
             # Questions are rare, and a connection that was kept may be closed by the other end just when it is used.
-            limits = httpx.Limits(max_keepalive_connections=0)
+            limits = httpx2.Limits(max_keepalive_connections=0)
             # A cookie for one person's token would be shown with the token of the next.
             no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
-            self._client = httpx.AsyncClient(verify=verify, timeout=self._timeout, limits=limits, cookies=no_cookies)
+            self._client = httpx2.AsyncClient(verify=verify, timeout=self._timeout, limits=limits, cookies=no_cookies)
         async with self._client.stream(method, url, **what) as answer:
             body = b""
             async for piece in answer.aiter_bytes():

@@ -22,7 +22,6 @@ _FORM: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _MORE: Final = ("request_id", "grant_id")
 _QUIET: Final = {
     "uvicorn": logging.WARNING,
-    "httpx": logging.WARNING,
     "httpx2": logging.WARNING,
     # Every attempt of the pool to reach a lost database is a warning; the store says once that it is lost.
     "psycopg.pool": logging.ERROR,

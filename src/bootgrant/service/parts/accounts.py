@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import httpx
+import httpx2
 
 from bootgrant.credentials.passwords import Argon2Hasher
 from bootgrant.operator_plane.api.account_routes import ACCOUNT_ROUTES
@@ -43,13 +43,13 @@ def api_tokens(database: Database, clock: Clock, entropy: Entropy) -> ApiTokens:
 
 async def ask_database(
     site: Site, method: str, path: str, members: Mapping[str, Any] | None, headers: Mapping[str, str]
-) -> httpx.Response:
+) -> httpx2.Response:
     """The answer of the admin socket's API about operators and tokens while no server has the database.
 
     Raises SettingsError and StoreUnavailable.
     """
     async with open_database(site, SystemClock().now()) as database:
         plane = accounts_plane(site, database, SystemClock(), SystemEntropy())
-        transport = httpx.ASGITransport(build_api(plane, Listener.ADMIN_SOCKET, ACCOUNT_ROUTES))
-        async with httpx.AsyncClient(transport=transport, base_url="http://admin", headers=headers) as client:
+        transport = httpx2.ASGITransport(build_api(plane, Listener.ADMIN_SOCKET, ACCOUNT_ROUTES))
+        async with httpx2.AsyncClient(transport=transport, base_url="http://admin", headers=headers) as client:
             return await client.request(method, path, json=dict(members) if members is not None else None)
