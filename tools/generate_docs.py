@@ -9,7 +9,8 @@ from pathlib import Path
 from bootgrant.acquire.errors import AcquireError, ExitStatus
 from bootgrant.approval.grant import TRANSITIONS, GrantState
 from bootgrant.service.metrics.table import METRICS
-from bootgrant.service.settings.table import SETTINGS, Setting
+from bootgrant.service.settings.setting import Setting
+from bootgrant.service.settings.site import SETTINGS
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTE = "<!-- Made by `make format` from {source}; changes belong there. -->\n"
@@ -17,30 +18,36 @@ NOTE = "<!-- Made by `make format` from {source}; changes belong there. -->\n"
 
 def settings_page() -> str:
     rows = "\n".join(_setting_row(setting) for setting in SETTINGS)
-    return f"""{NOTE.format(source="src/bootgrant/service/settings/table.py")}
+    return f"""{NOTE.format(source="src/bootgrant/service/settings/site.py")}
 # Settings
 
-`bootgrant.toml` in the working folder; `bootgrant init DIR` writes one with every setting. A variable of the
-environment overrules the file, a flag of `bootgrant serve` overrules both. Lists in the environment are separated by
-commas. Durations are `250ms`, `90s`, `10m`, `4h`, `1h30m`. Folders are relative to the file. An unknown key is an
-error.
+The settings of a site are in `bootgrant.toml`; `bootgrant init DIR` writes one with every setting. An environment
+variable overrides the file, and a flag of `bootgrant serve` overrides both. Settings without a variable are tables,
+which only the file can hold.
 
-| key | environment | flag | form | default | what it is |
+Lists in the environment are separated by commas. Durations are written `250ms`, `90s`, `10m`, `4h` or `1h30m`.
+Relative paths start from the folder of the file. An unknown key is an error.
+
+| key | environment | flag | form | default | meaning |
 | --- | --- | --- | --- | --- | --- |
 {rows}
 """
 
 
 def _setting_row(setting: Setting) -> str:
-    default = setting.default
-    shown = "required" if default is None else f"`{', '.join(default) if isinstance(default, tuple) else default}`"
-    if default == ():
-        shown = "none"
+    match setting.default:
+        case None:
+            default = "required"
+        case "" | ():
+            default = "none"
+        case (*items,):
+            default = f"`{', '.join(items)}`"
+        case value:
+            default = f"`{value}`"
+    environment = "" if setting.form.file_only else f"`{setting.environment}`"
     flag = f"`{setting.flag}`" if setting.flag else ""
-    return (
-        f"| `{setting.key}` | `{setting.environment}` | {flag} | {setting.kind.value} | {shown} | "
-        f"{setting.help.replace('|', chr(92) + '|')} |"
-    )
+    help_text = setting.help.replace("|", "\\|")
+    return f"| `{setting.key}` | {environment} | {flag} | {setting.form.name} | {default} | {help_text} |"
 
 
 def states_page() -> str:

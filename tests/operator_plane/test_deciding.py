@@ -50,10 +50,10 @@ async def test_a_delivered_request_says_when_and_no_longer_reloads(office: Offic
     grant, _ = await office.machine()
     await person.open(f"/requests/{grant.grant_id}")
     await person.send(f"/requests/{grant.grant_id}/approve")
-    store, now, rules = office.site.database.grants, office.site.clock.now(), office.site.site.rules
+    store, now, rules = office.site.database.grants, office.site.clock.now(), office.site.site.grants
     await store.change_grant(grant.grant_id, lambda g: g.redeem("talos", b"t" * 32, rules, now))
     assert "Fetching its configuration" in text_of(await person.open(f"/requests/{grant.grant_id}"))
-    await store.change_grant(grant.grant_id, lambda g: g.deliver(office.site.site.rules, now + 2))
+    await store.change_grant(grant.grant_id, lambda g: g.deliver(office.site.site.grants, now + 2))
     page = await person.open(f"/requests/{grant.grant_id}")
     assert "Delivered 08:00:02 UTC" in text_of(page)
     assert "http-equiv" not in page.text

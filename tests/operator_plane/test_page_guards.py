@@ -36,7 +36,8 @@ def plane(office: Office, public_url: str = "http://boot.example:8080") -> Opera
     database, clock = office.site.database, office.site.clock
     source, admission = office.site.built.source, Admission(9, 9)
     decisions = build_decisions(office.site.site, database, source, clock, CountedEntropy(), CODES, admission)
-    site = replace(office.site.site, operators_url=public_url)
+    site = office.site.site
+    site = replace(site, operators=replace(site.operators, public_url=public_url))
     return people_plane(site, database, decisions, source.current, clock, CountedEntropy())
 
 

@@ -22,13 +22,12 @@ def site(folder: Path, text: str = "", **environment: str) -> Site:
 
 def test_a_site_is_on_sqlite_unless_it_says_otherwise(tmp_path: Path) -> None:
     made = site(tmp_path)
-    assert made.database is None
-    assert made.code_key_file == tmp_path / "data/code.key"
+    assert made.database.url is None
+    assert made.code_key_path == tmp_path / "data/code.key"
 
 
 def test_the_url_may_come_from_the_environment_and_is_a_secret(tmp_path: Path) -> None:
     made = site(tmp_path, "[database]\nconnections = 3", database_url="postgresql://ana:geheim@db/x")
-    assert made.database is not None
     assert made.database.url == Secret("postgresql://ana:geheim@db/x")
     assert made.database.connections == 3
     assert "geheim" not in repr(made)
@@ -38,9 +37,8 @@ def test_files_are_relative_to_the_settings(tmp_path: Path) -> None:
     made = site(
         tmp_path, 'code_key_file = "shared/code.key"\n[database]\nurl = "postgresql://db/x"\npassword_file = "pw"'
     )
-    assert made.database is not None
     assert made.database.password_file == tmp_path / "pw"
-    assert made.code_key_file == tmp_path / "shared/code.key"
+    assert made.code_key_path == tmp_path / "shared/code.key"
 
 
 @pytest.mark.parametrize("url", ["mysql://ana:geheim@db/x", "geheim", "postgresql:geheim"])

@@ -62,7 +62,7 @@ def test_an_existing_site_is_left_as_it_is(tmp_path: Path) -> None:
 
 
 def test_a_wrong_url_leaves_no_half_made_site(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="no URL"):
+    with pytest.raises(SettingsError, match="not the URL"):
         init_site(tmp_path / "site", "boot.example", "127.0.0.1:8080", "ana")
     assert not (tmp_path / "site" / "bootgrant.toml").exists()
 

@@ -20,11 +20,11 @@ def site(folder: Path, *lines: str) -> Site:
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ('composer = "helm"', "neither of bootgrant, talosctl"),
-        ('secrets.exec_programs = ["site-secret"]', "no whole path"),
-        ('secrets = {age_identity_file = "a", age_identity_command = ["b"]}', "set one of them"),
-        ('git = {url = "--upload-pack=x"}', "do not begin with a dash"),
-        ('git = {url = "x", fetch_interval = "soon"}', "no duration"),
+        ('composer = "helm"', "composer: 'helm' is not one of bootgrant, talosctl"),
+        ('secrets.exec_programs = ["site-secret"]', "not a full path"),
+        ('secrets = {age_identity_file = "a", age_identity_command = ["b"]}', "set only one of them"),
+        ('git = {url = "--upload-pack=x"}', "must not begin with a dash"),
+        ('git = {url = "x", fetch_interval = "soon"}', "not a duration"),
     ],
 )
 def test_a_setting_that_cannot_be_is_named(tmp_path: Path, line: str, says: str) -> None:

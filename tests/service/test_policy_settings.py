@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bootgrant.service.settings.policy import PolicySettings
-from bootgrant.service.settings.reading import SettingsError, load_site
+from bootgrant.service.settings.reading import SettingsError, Site, load_site
 
 GOOD = """
 [networks.names]
@@ -27,24 +26,25 @@ evidence = ["network", "bmc"]
 """
 
 
-def read(folder: Path, text: str) -> PolicySettings:
+def read(folder: Path, text: str) -> Site:
     config = folder / "bootgrant.toml"
     config.write_text('public_url = "http://boot.example:8080"\n' + text)
-    return load_site(config).policy
+    return load_site(config)
 
 
 def test_nothing_is_let_in_by_itself_unless_it_is_written(tmp_path: Path) -> None:
-    assert read(tmp_path, "") == PolicySettings()
+    site = read(tmp_path, "")
+    assert (site.rules, site.evidence.exec, site.networks.names) == ((), (), {})
 
 
 def test_a_rule_uses_the_names_of_networks_and_of_evidence(tmp_path: Path) -> None:
-    policy = read(tmp_path, GOOD)
-    (rule,) = policy.rules
+    site = read(tmp_path, GOOD)
+    (rule,) = site.approval_rules()
     assert [str(network) for network in rule.conditions.networks] == ["10.20.4.0/24", "10.40.0.0/16"]
     assert [str(selector) for selector in rule.conditions.select] == ["role=worker,site=fra", "rack4-*"]
-    (command,) = policy.commands
+    (command,) = site.evidence.exec
     assert (command.command, command.limit, command.keeps) == (("/usr/local/bin/ask-bmc", "--fast"), 2.0, 600.0)
-    assert [str(network) for network in policy.network_names["lab"]] == ["10.30.0.0/16", "fd00:30::/32"]
+    assert [str(network) for network in site.networks.names["lab"]] == ["10.30.0.0/16", "fd00:30::/32"]
 
 
 @pytest.mark.parametrize(
@@ -53,14 +53,14 @@ def test_a_rule_uses_the_names_of_networks_and_of_evidence(tmp_path: Path) -> No
         ('"fra-rack4", "10.40', '"fra-rack5", "10.40', "'fra-rack5' is neither a network"),
         ('"network", "bmc"', '"network", "ipmi"', "there is no evidence 'ipmi'; there is bmc, history"),
         ('name = "bmc"', 'name = "network"', "the name 'network' is taken"),
-        ('"2s"', '"2m"', 'limit is at most "60s"'),
+        ('"2s"', '"2m"', 'at most "60s"'),
         ('["/usr/local/bin/ask-bmc", "--fast"]', '"ask-bmc --fast"', "begins with a full path"),
         ('evidence = ["network", "bmc"]', "", "evidence is missing"),
-        ('name = "fra-workers"', 'name = "fra workers"', "'fra workers' is no name"),
+        ('name = "fra-workers"', 'name = "fra workers"', "'fra workers' is not a name"),
         ('"rack4-*"]', '"rack4-*", "site="]', "label without name or value"),
-        ('select = ["role=worker,site=fra", "rack4-*"]', "select = []", "at least one text"),
-        ('name = "fra-workers"', 'name = "fra-workers"\ncount = 3', "[[rules]] has no 'count'"),
-        ('"10.30.0.0/16"', '"10.30.0.1/16"', "'10.30.0.1/16' is neither a network"),
+        ('select = ["role=worker,site=fra", "rack4-*"]', "select = []", "select is empty"),
+        ('name = "fra-workers"', 'name = "fra-workers"\ncount = 3', "[[rules]] has no key 'count'"),
+        ('"10.30.0.0/16"', '"10.30.0.1/16"', "'10.30.0.1/16' is not a network"),
         ("[networks.names]", "[networks]\nnames = 3\n[other]", "there is no setting"),
     ],
 )

@@ -24,9 +24,9 @@ def site_file(folder: Path, text: str) -> Path:
 def test_defaults_are_those_of_the_table(tmp_path: Path) -> None:
     site = load_site(site_file(tmp_path, MINIMAL))
     assert site.public_url == "https://boot.example"
-    assert (site.rules.lifetime, site.rules.interval, site.rules.hold) == (600, 1, 25)
+    assert (site.grants.lifetime, site.grants.interval, site.grants.hold) == (600, 1, 25)
     assert site.data == tmp_path / "data"
-    assert ipaddress.ip_network("10.0.0.0/8") in site.machine_networks
+    assert ipaddress.ip_network("10.0.0.0/8") in site.networks.machines
     assert set(site.clients) == {"talos"}
 
 
@@ -39,13 +39,13 @@ def test_a_flag_overrules_the_environment_and_that_the_file(tmp_path: Path) -> N
     config = site_file(tmp_path, MINIMAL + 'listen = "127.0.0.1:1"\n[grants]\nhold = "1s"\n')
     environment = {"BOOTGRANT_LISTEN": "127.0.0.1:2", "BOOTGRANT_GRANTS_HOLD": "2s"}
     site = load_site(config, environment, {"listen": "127.0.0.1:3"})
-    assert (site.listen, site.rules.hold) == (("127.0.0.1", 3), 2)
+    assert (site.listen, site.grants.hold) == (("127.0.0.1", 3), 2)
 
 
 def test_lists_come_from_the_environment_too(tmp_path: Path) -> None:
     environment = {"BOOTGRANT_NETWORKS_MACHINES": "10.20.0.0/16, fd00::/8", "BOOTGRANT_CLIENTS": "talos,other"}
     site = load_site(site_file(tmp_path, MINIMAL), environment)
-    assert [str(network) for network in site.machine_networks] == ["10.20.0.0/16", "fd00::/8"]
+    assert [str(network) for network in site.networks.machines] == ["10.20.0.0/16", "fd00::/8"]
     assert set(site.clients) == {"talos", "other"}
 
 
@@ -55,17 +55,17 @@ def test_lists_come_from_the_environment_too(tmp_path: Path) -> None:
         ("", "public_url is missing"),
         (MINIMAL + "colour = 1", "there is no setting 'colour'"),
         (MINIMAL + "[grants]\nlifespan = '1m'", "there is no setting 'grants.lifespan'"),
-        (MINIMAL + "[grants]\nhold = 25", "expected a text, found 25"),
-        (MINIMAL + "[grants]\nhold = '25'", "no duration"),
+        (MINIMAL + "[grants]\nhold = 25", "expected a string, found 25"),
+        (MINIMAL + "[grants]\nhold = '25'", "not a duration"),
         (MINIMAL + "[grants]\ninterval = '1500ms'", "whole seconds"),
-        (MINIMAL + "[networks]\nmachines = ['10.0.0.1/8']", "is no network"),
-        (MINIMAL + "[[clients]]\nid = 'a'\nsecret = 'b'", "has an id, perhaps a secret_file"),
-        ("public_url = 'boot.example'", "is no URL of a server"),
-        ("public_url = 'https://boot example'", "is no URL of a server"),
-        ("public_url = 'https://boot.example:84430'", "is no URL of a server"),
-        ("public_url = 'https://boot.example/path'", "nothing behind it"),
-        (MINIMAL + "listen = '8080'", "no address and port"),
-        (MINIMAL + "listen = '[::]:80'\noperators.listen = '[::]:80'", "operators.listen is the same as listen"),
+        (MINIMAL + "[networks]\nmachines = ['10.0.0.1/8']", "is not a network"),
+        (MINIMAL + "[[clients]]\nid = 'a'\nsecret = 'b'", "no key 'secret'; did you mean secret_file"),
+        ("public_url = 'boot.example'", "is not the URL of a server"),
+        ("public_url = 'https://boot example'", "is not the URL of a server"),
+        ("public_url = 'https://boot.example:84430'", "is not the URL of a server"),
+        ("public_url = 'https://boot.example/path'", "must have only a scheme"),
+        (MINIMAL + "listen = '8080'", "not an address and port"),
+        (MINIMAL + "listen = '[::]:80'\noperators.listen = '[::]:80'", "operators.listen: it is the same as listen"),
         ("public_url = ", "is not TOML"),
     ],
 )

@@ -51,7 +51,7 @@ class OlderSite:
         migrate_database(site)
         clock = FakeClock(self.made_at + 60)
         async with open_database(site, clock.now()) as database:
-            key = site.code_key_file.read_bytes()
+            key = site.code_key_path.read_bytes()
             built = build(site, database, key, 1000, clock, CountedEntropy())
             built.source.current.refresh()
             yield Continued(built, site.machines, clock, site, database)

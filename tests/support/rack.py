@@ -160,7 +160,7 @@ def _write(machines: Path) -> None:
 
 def _requests(site: InProcess) -> dict[str, DeviceGrant]:
     """In the order in which they asked."""
-    rules = site.site.rules
+    rules = site.site.grants
     decided = Decision("ana", NOW + 38, name="ana", via="session")
     ben = Decision("ben", NOW + 12, name="ben", via="session")
     fetched = _one(_grant(MachineIdentity(serial="0OCZJ19N18")).approve(decided, "worker-18"))

@@ -85,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _with_audit(args: argparse.Namespace, work: Callable[[argparse.Namespace, AuditLog], Awaitable[int]]) -> int:
-    from bootgrant.service.parts.audit import open_audit
+    from bootgrant.service.parts.database import open_audit
     from bootgrant.service.settings.reading import load_site
 
     async with open_audit(load_site(args.config, os.environ)) as audit:

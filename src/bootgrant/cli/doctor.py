@@ -109,7 +109,7 @@ def _subject(args: argparse.Namespace) -> tuple[str, str, list[Finding]]:
         site = load_site(args.config, os.environ)
         client_id = public_client(site) if args.client_id is None else args.client_id
         cmdline = _parameters(site.public_url, client_id)
-        return str(args.config), cmdline, [*examine_networks(site.machine_networks), *_providers(site)]
+        return str(args.config), cmdline, [*examine_networks(site.networks.machines), *_providers(site)]
     if "talos." in args.url:
         raise CannotWrite("that is no URL of a server; a kernel command line goes behind --cmdline")
     return args.url, _parameters(args.url, "talos" if args.client_id is None else args.client_id), []

@@ -43,11 +43,11 @@ def identity_of(args: argparse.Namespace) -> MachineIdentity | None:
 def site_of(args: argparse.Namespace) -> MachinesOf:
     """Raises SettingsError."""
     from bootgrant.service.commands.machines import MachinesOf, machines_of
-    from bootgrant.service.settings.machines import MachineSettings
+    from bootgrant.service.settings.sections import MachineSettings, Secrets
 
     if args.machines is None:
         return machines_of(args.config, dict(os.environ))
-    settings = MachineSettings(age_identity_file=args.age_identity_file, schema_file=args.schema_file)
+    settings = MachineSettings(schema_file=args.schema_file, secrets=Secrets(age_identity_file=args.age_identity_file))
     return MachinesOf(args.machines, settings)
 
 

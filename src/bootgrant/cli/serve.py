@@ -11,7 +11,7 @@ from bootgrant.cli.config_argument import add_config_argument
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    from bootgrant.service.settings.table import SETTINGS
+    from bootgrant.service.settings.site import SETTINGS
 
     add_config_argument(parser)
     parser.add_argument(
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for setting in SETTINGS:
         if setting.flag:
             parser.add_argument(
-                setting.flag, dest=setting.key, metavar=setting.kind.value.upper(), help=f"overrules {setting.key}"
+                setting.flag, dest=setting.key, metavar=setting.form.name.upper(), help=f"overrules {setting.key}"
             )
 
 
@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     from bootgrant.service.server.listening import Inherited, activated
     from bootgrant.service.server.run import serve
     from bootgrant.service.settings.reading import SettingsError, load_site
-    from bootgrant.service.settings.table import SETTINGS
+    from bootgrant.service.settings.site import SETTINGS
 
     given = vars(args)
     flags = {setting.key: given[setting.key] for setting in SETTINGS if given.get(setting.key) is not None}
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     except SettingsError as error:
         print(f"bootgrant: {error}", file=sys.stderr)
         return 1
-    listener = start_log(site.log_format)
+    listener = start_log(site.log.format)
     try:
         taken = activated(os.environ)
         if args.fd is not None or args.people_fd is not None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bootgrant.service.settings.reading import SettingsError
+from bootgrant.service.settings.forms import SettingsError
 
 _KEY_BYTES = 32
 

@@ -14,8 +14,10 @@ from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.ports.people import Operator
 from bootgrant.service.data_folder import code_key, prepare_data_folder
 from bootgrant.service.parts.database import migrate_database, open_database
-from bootgrant.service.settings.reading import SettingsError, Site, load_site
-from bootgrant.service.settings.table import SETTINGS, Kind, Setting
+from bootgrant.service.settings.forms import SettingsError
+from bootgrant.service.settings.reading import load_site
+from bootgrant.service.settings.setting import Setting
+from bootgrant.service.settings.site import SETTINGS, Site
 from bootgrant.service.system import SystemClock, SystemEntropy
 from bootgrant.wire.secret import Secret
 from bootgrant.workflows.people.manage_operators import made_up_password
@@ -92,7 +94,7 @@ def init_site(
         site.machines.mkdir(mode=0o700, exist_ok=True)
         _write_examples(site.machines)
         prepare_data_folder(site.data)
-        code_key(site.code_key_file)
+        code_key(site.code_key_path)
         migrate_database(site)
         asyncio.run(_add_operator(site, operator, password))
     except OSError as error:
@@ -123,24 +125,20 @@ async def _add_operator(site: Site, name: str, password: Secret) -> None:
 
 def settings_file(chosen: dict[str, str]) -> str:
     """``bootgrant.toml`` with every setting: the chosen values, and for the others their defaults."""
-    lines = [
-        "# bootgrant's settings. Every key can also be set by the environment: grants.hold is BOOTGRANT_GRANTS_HOLD."
-    ]
+    lines = _comment(
+        "bootgrant's settings. The environment can set every key that is not a table: grants.hold is "
+        "BOOTGRANT_GRANTS_HOLD."
+    )
     section = ""
     for setting in SETTINGS:
-        head, dot, name = setting.key.rpartition(".")
-        if setting.kind is Kind.NOTIFY:
-            continue
-        if setting.key == "clients":
-            lines += ["", *_comment(setting.help), "[[clients]]", 'id = "talos"']
-            continue
+        lines += [] if setting.example or setting.section == section else ["", f"[{setting.section}]"]
+        lines += ["", *_comment(setting.help)]
         if setting.example:
-            lines += ["", *_comment(setting.help), *(f"# {line}" for line in setting.example)]
-            continue
-        if head != section:
-            section = head
-            lines += ["", f"[{head}]"]
-        lines += ["", *_comment(setting.help), _line(name if dot else setting.key, setting, chosen.get(setting.key))]
+            # A table with a default is written out; the others are examples to uncomment.
+            lines += setting.example if setting.default else [f"# {line}" for line in setting.example]
+        else:
+            section = setting.section
+            lines.append(_line(setting, chosen.get(setting.key)))
     return "\n".join(lines) + "\n"
 
 
@@ -148,13 +146,13 @@ def _comment(text: str) -> list[str]:
     return textwrap.wrap(text, 100, initial_indent="# ", subsequent_indent="# ")
 
 
-def _line(name: str, setting: Setting, chosen: str | None) -> str:
+def _line(setting: Setting, chosen: str | None) -> str:
     value = chosen if chosen is not None else setting.default
     if isinstance(value, tuple):
-        return f"{name} = [{', '.join(_toml(item) for item in value)}]"
+        return f"{setting.name} = [{', '.join(_toml(item) for item in value)}]"
     if isinstance(value, int):
-        return f"{name} = {value}"
-    return f"{name} = {_toml(value or '')}"
+        return f"{setting.name} = {value}"
+    return f"{setting.name} = {_toml(value or '')}"
 
 
 def _toml(text: str) -> str:

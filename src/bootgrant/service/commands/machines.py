@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bootgrant.approval.policy import Network
 from bootgrant.configurations.checking import findings_of
 from bootgrant.configurations.snapshot import Snapshot
 from bootgrant.machines.finish.annotation import annotated
@@ -19,8 +20,8 @@ from bootgrant.machines.site.finished_files import finished_entries
 from bootgrant.machines.site.model import Entry
 from bootgrant.machines.site.selection import Selector, Verdict
 from bootgrant.service.parts.machines import origin_of, past_tree, toolbox
-from bootgrant.service.settings.machines import MachineSettings
-from bootgrant.service.settings.reading import Network, load_site
+from bootgrant.service.settings.reading import load_site
+from bootgrant.service.settings.sections import MachineSettings
 from bootgrant.wire.identity import MachineIdentity
 
 __all__ = [
@@ -56,7 +57,7 @@ class MachinesOf:
 def machines_of(config: Path, environment: dict[str, str]) -> MachinesOf:
     """Raises SettingsError."""
     site = load_site(config, environment)
-    return MachinesOf(site.machines, site.machine_settings, site.data, site.machine_networks)
+    return MachinesOf(site.machines, site.machine_settings, site.data, site.networks.machines)
 
 
 @dataclass(frozen=True, slots=True)

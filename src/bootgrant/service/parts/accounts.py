@@ -14,7 +14,7 @@ from bootgrant.operator_plane.api.call import AccountsPlane
 from bootgrant.ports.database import Database
 from bootgrant.ports.time import Clock, Entropy
 from bootgrant.service.parts.database import open_database
-from bootgrant.service.settings.reading import Site
+from bootgrant.service.settings.site import Site
 from bootgrant.service.system import SystemClock, SystemEntropy
 from bootgrant.workflows.decide.windows import CloseWindows
 from bootgrant.workflows.people.api_tokens import ApiTokens

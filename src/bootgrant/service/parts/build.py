@@ -33,7 +33,7 @@ from bootgrant.service.parts.decisions import Decisions, build_decisions
 from bootgrant.service.parts.http_protocol import ShortWay
 from bootgrant.service.parts.machines import site_configurations, webhook_secret
 from bootgrant.service.parts.people import api_plane, people_plane
-from bootgrant.service.settings.reading import Site
+from bootgrant.service.settings.site import Site
 from bootgrant.store.sqlite.database import SqliteDatabase
 from bootgrant.workflows.decide.watch_requests import WatchRequests
 from bootgrant.workflows.limits.admission import Admission, HeldPolls
@@ -102,9 +102,9 @@ def build(site: Site, database: Database, key: bytes, held_most: int, clock: Clo
     codes = UserCodes(key)
     source = site_configurations(site, clock)
     held = HeldPolls(held_most)
-    admission = Admission(site.pending_per_address, site.pending_in_all, site.rules.lifetime)
+    admission = Admission(site.limits.pending_per_address, site.limits.pending, site.grants.lifetime)
     counts = RequestCounts()
-    rules = MachineRules(AllowedNetworks(site.machine_networks), site.clients, counts)
+    rules = MachineRules(AllowedNetworks(site.networks.machines), site.clients, counts)
     decisions = build_decisions(site, database, source, clock, entropy, codes, admission)
     plane = people_plane(site, database, decisions, source.current, clock, entropy)
     api = api_plane(site, database, decisions, source, clock, entropy)
@@ -115,14 +115,14 @@ def build(site: Site, database: Database, key: bytes, held_most: int, clock: Clo
     notify = NotifyWaiting(database.grants, source, database.outbox, clock, entropy, site.operators_url, site.notify)
     verifier = Verifier(site.providers, clock)
     metrics = _metrics(site, Watched(database, counts, notify.counts, held, verifier.providers, clock, source.current))
-    look = LookAtToken(database.grants, clock, site.rules)
+    look = LookAtToken(database.grants, clock, site.grants)
     busiest = {
         "/device/code": device_authorization(
-            OpenGrant(database.grants, clock, entropy, codes, site.rules, admission, decisions.arrived),
+            OpenGrant(database.grants, clock, entropy, codes, site.grants, admission, decisions.arrived),
             site.operators_url,
             rules,
         ),
-        "/token": token(PollGrant(database.grants, clock, site.rules, held), rules),
+        "/token": token(PollGrant(database.grants, clock, site.grants, held), rules),
     }
     router = Router(
         endpoints={
@@ -141,11 +141,11 @@ def build(site: Site, database: Database, key: bytes, held_most: int, clock: Clo
             ),
         },
         config=ConfigEndpoint(_deliver(site, database, source, verifier, clock), rules.networks, counts),
-        otherwise=pages if site.operators_listen is None else _nothing_else,
+        otherwise=pages if site.operators.listen is None else _nothing_else,
     )
     admin = RequestIds(Counted(build_api(api, Listener.ADMIN_SOCKET, ROUTES), counts), request_id)
-    collect = CollectEnded(database.grants, database.bindings, clock, site.kept)
-    proxies = TrustedProxies(AllowedNetworks(site.trusted_proxies))
+    collect = CollectEnded(database.grants, database.bindings, clock, site.grants.kept)
+    proxies = TrustedProxies(AllowedNetworks(site.networks.trusted_proxies))
     endpoints = {path.encode(): endpoint for path, endpoint in busiest.items()}
     short_way = ShortWay(endpoints, proxies, in_tasks=not isinstance(database, SqliteDatabase), counts=counts)
     public, people = (proxies.before(StrictRequests(app)) for app in (router, pages))
@@ -163,14 +163,13 @@ def _hooks(site: Site, source: SiteConfigurations) -> Mapping[str, App]:
 def _deliver(
     site: Site, database: Database, source: SiteConfigurations, verifier: Verifier, clock: Clock
 ) -> DeliverToBearer:
-    own = DeliverConfig(database.grants, source, clock, site.rules)
+    own = DeliverConfig(database.grants, source, clock, site.grants)
     if not site.providers:
         return DeliverToBearer(own)
     find_entry = FindEntry(source, database.assignments)
-    return DeliverToBearer(
-        own,
-        DeliverOutside(verifier, find_entry, source, database.bindings, database.audit, clock, site.rules, site.kept),
-    )
+    kept = site.grants.kept
+    outside = DeliverOutside(verifier, find_entry, source, database.bindings, database.audit, clock, site.grants, kept)
+    return DeliverToBearer(own, outside)
 
 
 def _counted(counts: RequestCounts, apps: Mapping[str, App]) -> Mapping[str, App]:
@@ -179,8 +178,8 @@ def _counted(counts: RequestCounts, apps: Mapping[str, App]) -> Mapping[str, App
 
 def _metrics(site: Site, watched: Watched) -> MetricsEndpoint:
     collector = ServerCollector(watched)
-    networks = AllowedNetworks(site.metrics_networks)
-    return MetricsEndpoint(collector, registry_of(collector), networks, bool(site.trusted_proxies))
+    networks = AllowedNetworks(site.networks.metrics)
+    return MetricsEndpoint(collector, registry_of(collector), networks, bool(site.networks.trusted_proxies))
 
 
 def _request_id(entropy: Entropy) -> str:

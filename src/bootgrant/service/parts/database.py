@@ -5,14 +5,18 @@ from __future__ import annotations
 import hmac
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from bootgrant.ports.audit import AuditLog
 from bootgrant.ports.database import Database
 from bootgrant.service.data_folder import code_key
-from bootgrant.service.settings.reading import SettingsError, SharedDatabase, Site
+from bootgrant.service.settings.forms import SettingsError
+from bootgrant.service.settings.site import Site
 from bootgrant.store.folder_lock import FolderLock
-from bootgrant.store.sqlite.database import DATABASE, SqliteDatabase
+from bootgrant.store.sqlite.database import DATABASE, SqliteDatabase, open_audit_file
 from bootgrant.store.sqlite.migrations import migrate as migrate_sqlite
+from bootgrant.wire.secret import Secret
 
 if TYPE_CHECKING:
     from bootgrant.store.postgres.address import PostgresAddress
@@ -22,47 +26,63 @@ CODE_KEY: Final = "code key"
 
 @asynccontextmanager
 async def open_database(site: Site, now: float, *, patience: float = 0.0) -> AsyncIterator[Database]:
-    """The stores of a site, until the block ends; one process at a time has a data folder. ``now`` in Unix seconds.
+    """Open the stores of a site until the block ends. ``now`` is in Unix seconds.
 
-    SQLite is migrated. PostgreSQL is not (``migrate_database``), and is waited for, for ``patience`` seconds. Raises
-    SettingsError and StoreUnavailable.
+    Only one process at a time can have a data folder. SQLite is migrated; PostgreSQL is not (``migrate_database``), and
+    is waited for, for ``patience`` seconds. Raises SettingsError and StoreUnavailable.
     """
-    if site.database is None:
+    if site.database.url is None:
         with SqliteDatabase(site.data, now) as sqlite:
             yield sqlite
         return
     from bootgrant.store.postgres.database import open_postgres
 
-    key = code_key(site.code_key_file, make=False)
+    key = code_key(site.code_key_path, make=False)
+    address = postgres_address(site.database.url, site.database.password_file)
     with closing(FolderLock(site.data)):
-        async with open_postgres(postgres_address(site.database), site.database.connections, patience) as postgres:
+        async with open_postgres(address, site.database.connections, patience) as postgres:
             if not await postgres.agrees(CODE_KEY, hmac.digest(key, b"bootgrant code key", "sha256").hex()):
                 raise SettingsError(
-                    f"{site.code_key_file} is not the code key of the other servers of this database: copy theirs; "
-                    "if theirs is lost: bootgrant migrate --new-code-key"
+                    f"{site.code_key_path} is not the code key of the other servers of this database: copy theirs, "
+                    "or if it is lost, run `bootgrant migrate --new-code-key`"
                 )
             yield postgres
 
 
-def migrate_database(site: Site, *, break_lock: bool = False, new_code_key: bool = False) -> list[str]:
-    """Bring the site's database to this version's schema; the names of the migrations that were applied.
+@asynccontextmanager
+async def open_audit(site: Site) -> AsyncIterator[AuditLog]:
+    """Open the audit log, also while a server runs. Raises SettingsError and StoreUnavailable."""
+    if site.database.url is None:
+        with open_audit_file(site.data) as audit:
+            yield audit
+        return
+    from bootgrant.store.postgres.database import open_postgres
 
-    ``new_code_key``: the next server that starts says which code key the servers share. Raises SettingsError and
+    async with open_postgres(postgres_address(site.database.url, site.database.password_file), 1) as database:
+        yield database.audit
+
+
+def migrate_database(site: Site, *, break_lock: bool = False, new_code_key: bool = False) -> list[str]:
+    """Bring the site's database to this version's schema, and return the names of the migrations that were applied.
+
+    With ``new_code_key``, the code key of the next server that starts becomes the shared one. Raises SettingsError and
     StoreUnavailable.
     """
-    if site.database is None:
+    if site.database.url is None:
         with closing(FolderLock(site.data)):
             return migrate_sqlite(site.data / DATABASE)
     from bootgrant.store.postgres.migrations import migrate
 
-    return migrate(postgres_address(site.database), break_lock=break_lock, forget=CODE_KEY if new_code_key else "")
+    address = postgres_address(site.database.url, site.database.password_file)
+    return migrate(address, break_lock=break_lock, forget=CODE_KEY if new_code_key else "")
 
 
-def postgres_address(database: SharedDatabase) -> PostgresAddress:
-    """psycopg is imported where it is used: every command reads the settings."""
+def postgres_address(url: Secret, password_file: Path | None) -> PostgresAddress:
+    """Return the address of a PostgreSQL database. Raises SettingsError."""
+    # psycopg is imported only where it is used: most commands do without it.
     from bootgrant.store.postgres.address import PostgresAddress
 
-    address = PostgresAddress(database.url, database.password_file)
+    address = PostgresAddress(url, password_file)
     if problem := address.problem():
         raise SettingsError(f"database.url: {problem}")
     return address

@@ -17,7 +17,7 @@ from bootgrant.ports.configurations import ConfigSource
 from bootgrant.ports.database import Database
 from bootgrant.ports.evidence import EvidenceSource
 from bootgrant.ports.time import Clock, Entropy
-from bootgrant.service.settings.reading import Site
+from bootgrant.service.settings.site import Site
 from bootgrant.workflows.decide.assign_machine import AssignMachine
 from bootgrant.workflows.decide.auto_approve import LetIn
 from bootgrant.workflows.decide.decide_grant import DecideGrant
@@ -60,23 +60,23 @@ def build_decisions(
     admission: Admission,
 ) -> Decisions:
     """Put together what decides; ``admission`` is told of every decision."""
-    names = NetworkNames(site.policy.network_names)
+    names = NetworkNames(site.networks.names)
     find_entry = FindEntry(source, database.assignments)
     sources: list[EvidenceSource] = [
         NetworkEvidence(names),
         InventoryEvidence(source),
         HistoryEvidence(database.audit, database.grants, clock),
-        *(CommandEvidence(each.name, each.command, each.limit, each.keeps) for each in site.policy.commands),
+        *(CommandEvidence(each.name, each.command, each.limit, each.keeps) for each in site.evidence.exec),
     ]
     evidence = GatherEvidence(sources, clock)
     voters = CountingVotes(database.operators, database.api_tokens)
     cards = GrantCards(database.grants, find_entry, evidence, database.audit, clock, codes, names, voters)
     decide = DecideGrant(database.grants, source, clock, cards, admission)
-    let_in = LetIn(database.grants, database.windows, cards, decide, clock, site.policy.rules)
+    let_in = LetIn(database.grants, database.windows, cards, decide, clock, site.approval_rules())
     return Decisions(
         decide,
         AssignMachine(database.grants, source, database.assignments, database.audit, clock, find_entry),
-        ArmWindow(database.windows, database.audit, clock, entropy, site.policy.vocabulary, let_in.look_now),
+        ArmWindow(database.windows, database.audit, clock, entropy, site.vocabulary, let_in.look_now),
         let_in,
         RecordOpenings(database.audit, clock),
         RecordRefusals(database.audit, clock),

@@ -14,9 +14,10 @@ from bootgrant.machines.site.findings import SiteBroken, error
 from bootgrant.ports.origins import Tree
 from bootgrant.ports.time import Clock
 from bootgrant.service.parts.composers import COMPOSERS
-from bootgrant.service.settings.machines import MachineSettings
-from bootgrant.service.settings.reading import SettingsError, Site
-from bootgrant.service.settings.rows import SHORTEST_SECRET, first_line
+from bootgrant.service.settings.forms import SettingsError
+from bootgrant.service.settings.sections import Composer, MachineSettings, Secrets
+from bootgrant.service.settings.site import Site
+from bootgrant.service.settings.tables import SHORTEST_SECRET, first_line
 from bootgrant.sources.encrypted_files import BadIdentity, EncryptedFiles
 from bootgrant.sources.folder import Folder
 from bootgrant.sources.git import GitOrigin, repository_around
@@ -42,9 +43,9 @@ def site_configurations(site: Site, clock: Clock) -> SiteConfigurations:
 def origin_of(folder: Path, settings: MachineSettings, data: Path | None) -> Folder | GitOrigin:
     """Return where the configurations come from; a git repository needs a data folder to be fetched into."""
     git = settings.git
-    if git is None or data is None:
+    if git.url is None or data is None:
         return Folder(folder)
-    return GitOrigin(git.url, git.branch, git.folder, data / _REPOSITORY, git.interval, git.signers_file)
+    return GitOrigin(git.url, git.branch, git.folder, data / _REPOSITORY, git.fetch_interval, git.signers_file)
 
 
 def past_tree(origin: Folder | GitOrigin, revision: str) -> Tree:
@@ -64,21 +65,21 @@ def past_tree(origin: Folder | GitOrigin, revision: str) -> Tree:
 def toolbox(settings: MachineSettings, environment: Mapping[str, str] | None = None) -> Toolbox:
     """Return what this site makes configurations with. Raises SettingsError."""
     try:
-        decrypter = EncryptedFiles(_identities(settings, os.environ if environment is None else environment))
+        decrypter = EncryptedFiles(_identities(settings.secrets, os.environ if environment is None else environment))
     except BadIdentity as bad:
         raise SettingsError(f"the age identity cannot be used: {bad}") from None
-    programs = SitePrograms(settings.exec_programs, settings.exec_seconds)
+    programs = SitePrograms(settings.secrets.exec_programs, settings.secrets.exec_time_limit)
     schema = _schema(settings)
     talosctl = Talosctl()
     # A schema is faster. Without one, the talosctl of the cluster's version knows best, if it is installed.
     program = talosctl.validate if schema is None and talosctl.is_installed else None
-    rules = Rules(schema, tables=settings.composer == "bootgrant", program=program)
+    rules = Rules(schema, tables=settings.composer is Composer.BOOTGRANT, program=program)
     return Toolbox(decrypter, programs, rules, COMPOSERS[settings.composer], settings.composer)
 
 
 def webhook_secret(settings: MachineSettings) -> Secret | None:
     """Return the secret of ``POST /hooks/git``, None if the site has no such hook. Raises SettingsError."""
-    file = settings.git.webhook_secret_file if settings.git else None
+    file = settings.git.webhook_secret_file if settings.git.url else None
     if file is None:
         return None
     try:
@@ -87,7 +88,7 @@ def webhook_secret(settings: MachineSettings) -> Secret | None:
         raise SettingsError(f"git.webhook_secret_file: {error}") from None
 
 
-def _identities(settings: MachineSettings, environment: Mapping[str, str]) -> list[Secret]:
+def _identities(settings: Secrets, environment: Mapping[str, str]) -> list[Secret]:
     found = []
     if text := environment.get(AGE_IDENTITY):
         found.append(Secret(text))

@@ -7,7 +7,7 @@ import logging
 
 from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.ports.notifications import NotSent
-from bootgrant.service.settings.reading import Site
+from bootgrant.service.settings.site import Site
 from bootgrant.service.system import SystemClock, SystemEntropy
 from bootgrant.workflows.record.notify_waiting import NotifyWaiting, tell_test
 

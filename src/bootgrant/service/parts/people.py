@@ -15,7 +15,8 @@ from bootgrant.ports.time import Clock, Entropy
 from bootgrant.providers.sign_in import OidcProvider
 from bootgrant.service.parts.accounts import accounts_plane, api_tokens
 from bootgrant.service.parts.decisions import Decisions
-from bootgrant.service.settings.reading import Site
+from bootgrant.service.settings.sections import Confirmation
+from bootgrant.service.settings.site import Site
 from bootgrant.workflows.decide.watch_requests import WaitingCards, WatchRequests
 from bootgrant.workflows.people.oidc_sign_in import OidcSignIn
 from bootgrant.workflows.people.passkeys import Passkeys
@@ -26,7 +27,7 @@ def people_plane(
     site: Site, database: Database, decisions: Decisions, source: WatchedSource, clock: Clock, entropy: Entropy
 ) -> OperatorPlane:
     """The plane of the pages."""
-    sessions = Sessions(database.operators, clock, entropy, site.people.sessions)
+    sessions = Sessions(database.operators, clock, entropy, site.operators.sessions)
     ceremony = WebAuthnCeremony(site.operators_url) if has_passkeys(site.operators_url) else None
     passkeys = Passkeys(database.passkeys, database.challenges, ceremony, sessions) if ceremony else None
     tokens = api_tokens(database, clock, entropy)
@@ -36,7 +37,7 @@ def people_plane(
         configurations=source,
         audit=database.audit,
         oidc=OidcSignIn(
-            {one.provider_id: OidcProvider(one, clock.now, clock.steady) for one in site.people.providers},
+            {one.provider_id: OidcProvider(one, clock.now, clock.steady) for one in site.oidc},
             database.operators,
             database.challenges,
             sessions,
@@ -46,7 +47,7 @@ def people_plane(
         ),
         sessions=sessions,
         sign_in=SignIn(
-            database.operators, database.passkeys, sessions, Argon2Hasher(), entropy, site.people.second_factor
+            database.operators, database.passkeys, sessions, Argon2Hasher(), entropy, site.operators.second_factor
         ),
         passkeys=passkeys,
         clock=clock,
@@ -57,7 +58,7 @@ def people_plane(
         waiting=WaitingCards(decisions.decide, clock),
         tokens=tokens,
         refusals=decisions.refusals,
-        asks_suffix=site.confirm_suffix,
+        asks_suffix=site.operators.confirm is Confirmation.SUFFIX,
         settings=site.shown,
     )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from bootgrant.ports.providers import ProviderUnavailable, TokenRefusal
 from bootgrant.ports.time import Clock
 from bootgrant.providers.verifier import OneProvider
-from bootgrant.service.settings.reading import Site
+from bootgrant.service.settings.site import Site
 from bootgrant.wire.secret import Secret
 
 

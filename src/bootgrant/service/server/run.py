@@ -28,7 +28,8 @@ from bootgrant.service.parts.http_protocol import NO_SHORT_WAY, ShortWay, protoc
 from bootgrant.service.parts.notifying import notify_forever
 from bootgrant.service.server.listening import Inherited, inherited, listen_admin, listen_public
 from bootgrant.service.server.tls import ServerTls
-from bootgrant.service.settings.reading import SettingsError, Site
+from bootgrant.service.settings.forms import SettingsError
+from bootgrant.service.settings.site import Site
 from bootgrant.service.system import SystemClock, SystemEntropy
 from bootgrant.wire.limits import REQUEST_SECONDS
 from bootgrant.workflows.machine.requests import CollectEnded
@@ -94,7 +95,7 @@ def serve(site: Site, ready: Callable[[], None] = lambda: None, taken: Inherited
     Raises SettingsError and StoreUnavailable before anything is served.
     """
     prepare_data_folder(site.data)
-    tls = ServerTls(site.tls) if site.tls else None
+    tls = ServerTls(files) if (files := site.tls.files) else None
     with asyncio.Runner(loop_factory=_Loop) as runner:
         runner.run(_open_and_serve(site, tls, ready, taken or Inherited()))
 
@@ -105,8 +106,8 @@ async def _open_and_serve(site: Site, tls: ServerTls | None, ready: Callable[[],
         with contextlib.ExitStack() as stack:
             public = stack.enter_context(_listener(taken.public, site.listen))
             pages = None
-            if site.operators_listen:
-                pages = stack.enter_context(_listener(taken.pages, site.operators_listen))
+            if site.operators.listen:
+                pages = stack.enter_context(_listener(taken.pages, site.operators.listen))
             elif taken.pages is not None:
                 raise SettingsError(_NO_PAGES)
             path = admin_socket(site.data)
@@ -122,8 +123,8 @@ def _listener(descriptor: int | None, place: tuple[str, int]) -> socket.socket:
 async def _serve(
     site: Site, database: Database, listeners: _Listeners, tls: ServerTls | None, ready: Callable[[], None]
 ) -> None:
-    built = build(site, database, code_key(site.code_key_file), _held_most(), SystemClock(), SystemEntropy())
-    built.admission.add_all(await database.grants.pending_grants(SystemClock().now(), site.pending_in_all))
+    built = build(site, database, code_key(site.code_key_path), _held_most(), SystemClock(), SystemEntropy())
+    built.admission.add_all(await database.grants.pending_grants(SystemClock().now(), site.limits.pending))
     served = [
         (_server(built.public, tls, built.short_way), listeners.public),
         (_server(built.admin, None), listeners.admin),

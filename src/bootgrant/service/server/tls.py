@@ -6,7 +6,8 @@ import logging
 import ssl
 from pathlib import Path
 
-from bootgrant.service.settings.reading import SettingsError, TlsFiles
+from bootgrant.service.settings.forms import SettingsError
+from bootgrant.service.settings.sections import TlsFiles
 
 log = logging.getLogger("bootgrant")
 

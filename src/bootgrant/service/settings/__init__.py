@@ -1,1 +1,1 @@
-"""`bootgrant.toml`, the environment and flags, read into one checked value."""
+"""``bootgrant.toml``, the environment and flags, read into one checked value."""

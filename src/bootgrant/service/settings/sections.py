@@ -1,0 +1,260 @@
+"""The sections of ``bootgrant.toml``: a dataclass for each, a field for each key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum, StrEnum
+from pathlib import Path
+from typing import Final
+
+from bootgrant.approval.grant import GrantRules
+from bootgrant.approval.policy import Network
+from bootgrant.service.logs import LogFormat
+from bootgrant.service.settings import forms, tables
+from bootgrant.service.settings.forms import duration, one_of, optional
+from bootgrant.service.settings.setting import setting
+from bootgrant.wire.secret import Secret
+from bootgrant.workflows.people.sign_in import SecondFactor, SessionRules
+
+_PRIVATE: Final = ("127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
+
+
+class Composer(StrEnum):
+    """What merges the layers of a Talos configuration."""
+
+    BOOTGRANT = "bootgrant"
+    TALOSCTL = "talosctl"
+
+
+class Confirmation(Enum):
+    """What an operator does to confirm an approval."""
+
+    SUFFIX = "suffix"
+    BUTTON = "button"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Database:
+    """``[database]``. Without ``url`` it is SQLite in the data folder."""
+
+    url: Secret | None = setting(
+        forms.DATABASE_URL,
+        "sqlite",
+        "`sqlite`: a file in `data`, for a single server. Or postgresql://user@host:5432/database, which several "
+        "servers can share (docs/server.md).",
+    )
+    password_file: Path | None = setting(
+        optional(forms.FILE),
+        "",
+        "A file whose first line is the password of PostgreSQL. It is read for each new connection.",
+    )
+    connections: int = setting(
+        forms.COUNT, 8, "Connections from each server to PostgreSQL; the server opens one more to listen for changes."
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operators:
+    """``[operators]``: the pages, and how people sign in to them."""
+
+    listen: tuple[str, int] | None = setting(
+        optional(forms.LISTEN),
+        "",
+        "A separate address and port for the pages; `listen` then answers only machines. Empty: both use `listen`.",
+    )
+    public_url: str | None = setting(
+        optional(forms.SERVER_URL),
+        "",
+        "Where people reach the pages if that is not `public_url`. The QR code then leads there.",
+    )
+    confirm: Confirmation = setting(
+        one_of(Confirmation),
+        "suffix",
+        "`suffix`: to approve, an operator types the last four characters of the code on the machine's screen. "
+        "`button`: pressing Approve is enough.",
+    )
+    second_factor: SecondFactor = setting(
+        one_of(SecondFactor),
+        "off",
+        "`required`: after the password, operators also need a passkey (docs/sign-in.md). Break-glass operators are "
+        "exempt.",
+    )
+    session_idle: float = setting(duration("1m"), "12h", "A session ends this long after its last use.")
+    session_lifetime: float = setting(duration("1m"), "7d", "A session ends this long after sign-in.")
+    fresh: float = setting(
+        duration("1m"), "15m", "The most sensitive decisions need a sign-in that is no older than this."
+    )
+
+    @property
+    def sessions(self) -> SessionRules:
+        """The lifetime of sessions."""
+        return SessionRules(self.session_idle, self.session_lifetime, self.fresh)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grants(GrantRules):
+    """``[grants]``: the rules of a request, and how long it is kept; times in seconds."""
+
+    lifetime: float = setting(duration("1s"), "10m", "How long a code is valid while it waits for a decision.")
+    interval: float = setting(forms.WHOLE_SECONDS, "1s", "How often a machine polls; whole seconds.")
+    hold: float = setting(
+        forms.DURATION,
+        "25s",
+        'How long the server holds a poll open, so that the machine learns of the decision at once; "0s" to answer '
+        "immediately.",
+    )
+    token_lifetime: float = setting(duration("60s"), "4h", "How long a token is valid. Talos keeps trying for 3 hours.")
+    delivery_grace: float = setting(
+        forms.DURATION,
+        "15m",
+        "How long the same machine can use its token again after the first complete delivery. Then the token is spent.",
+    )
+    denial_cooldown: float = setting(
+        duration(most="24h"),
+        "10m",
+        "How long after a denial new requests of that machine are refused without asking an operator.",
+    )
+    kept: float = setting(forms.DURATION, "90d", "How long delivered requests are kept as the history of a machine.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """``[limits]``."""
+
+    pending_per_address: int = setting(
+        forms.COUNT,
+        1000,
+        "How many pending requests one address may have. Within grants.lifetime it may open four times as many. An "
+        "IPv6 /64 network counts as one address.",
+    )
+    pending: int = setting(forms.COUNT, 100_000, "How many pending requests the server accepts in total.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Networks:
+    """``[networks]``."""
+
+    machines: tuple[Network, ...] = setting(
+        forms.NETWORKS, _PRIVATE, "Networks that machines may connect from. Machines at other addresses are refused."
+    )
+    metrics: tuple[Network, ...] = setting(
+        forms.NETWORKS, _PRIVATE, "Networks that may read /metrics. The metrics do not name machines."
+    )
+    trusted_proxies: tuple[Network, ...] = setting(
+        forms.NETWORKS,
+        (),
+        "Proxies whose X-Forwarded-For or Forwarded header is trusted, counted from the right; none by default.",
+    )
+    names: Mapping[str, tuple[Network, ...]] = setting(
+        forms.tables("table of networks", tables.parse_network_names),
+        (),
+        "Names for networks, shown next to addresses. An address gets the name of the smallest network that contains "
+        "it.",
+        example=("[networks.names]", 'fra-rack4 = "10.20.4.0/24"'),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Git:
+    """``[git]``: a repository instead of the folder ``machines``, if ``url`` is set; ``folder`` is a path in it."""
+
+    url: str | None = setting(
+        forms.GIT_URL,
+        "",
+        "A git repository with the machine configurations, used instead of the folder `machines`; any URL that "
+        "`git fetch` accepts.",
+    )
+    branch: str = setting(forms.GIT_BRANCH, "main", "The branch to serve.")
+    folder: str = setting(forms.GIT_FOLDER, "", "The folder in the repository. Empty: its top.")
+    fetch_interval: float = setting(forms.DURATION, "1m", "How often to fetch the repository.")
+    signers_file: Path | None = setting(
+        optional(forms.FILE),
+        "",
+        "Serve only commits signed by one of these SSH keys (an allowed signers file, see ssh-keygen(1)).",
+    )
+    webhook_secret_file: Path | None = setting(
+        optional(forms.FILE),
+        "",
+        "A file whose first line is the secret of the webhook POST /hooks/git, which triggers a fetch at once.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secrets:
+    """``[secrets]``: how secret values of machine configurations are obtained."""
+
+    age_identity_file: Path | None = setting(
+        optional(forms.FILE),
+        "",
+        "The age identity or OpenSSH private key that decrypts .age files. The environment variable "
+        "BOOTGRANT_AGE_IDENTITY may hold the identity itself instead.",
+    )
+    age_identity_command: tuple[str, ...] = setting(
+        forms.WORDS, (), "A program and its arguments that prints the age identity; run once at the start."
+    )
+    exec_programs: tuple[Path, ...] = setting(
+        forms.PROGRAMS,
+        (),
+        "Full paths of the programs that `exec` values in machine configurations may run; none by default.",
+    )
+    exec_time_limit: float = setting(forms.DURATION, "10s", "How long such a program may run.")
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """A certificate chain and its key, both PEM."""
+
+    certificate: Path
+    key: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tls:
+    """``[tls]``: to serve HTTPS without a proxy."""
+
+    certificate: Path | None = setting(
+        optional(forms.FILE),
+        "",
+        "A certificate chain (PEM), to serve HTTPS without a proxy. It is read again when it changes.",
+    )
+    key: Path | None = setting(optional(forms.FILE), "", "The private key of the certificate (PEM).")
+
+    @property
+    def files(self) -> TlsFiles | None:
+        """Both files, or None for plain HTTP."""
+        return TlsFiles(self.certificate, self.key) if self.certificate and self.key else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Log:
+    """``[log]``."""
+
+    format: LogFormat = setting(
+        one_of(LogFormat),
+        "text",
+        "The log on standard error: lines for people, or one JSON object a line for a log collector.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """``[evidence]``."""
+
+    exec: tuple[tables.EvidenceCommand, ...] = setting(
+        forms.tables("list of commands", tables.parse_commands),
+        (),
+        "Commands that give evidence about a machine, each as [[evidence.exec]] with a name and a command "
+        "(docs/decisions-and-audit.md).",
+        example=("[[evidence.exec]]", 'name = "bmc"', 'command = ["/usr/local/bin/ask-bmc"]', 'limit = "5s"'),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class MachineSettings:
+    """How machine configurations are made; the defaults are for a folder without settings."""
+
+    composer: Composer = Composer.BOOTGRANT
+    schema_file: Path | None = None
+    git: Git = field(default_factory=Git)
+    secrets: Secrets = field(default_factory=Secrets)

@@ -1,0 +1,223 @@
+"""The settings of a site: the sections of ``bootgrant.toml``, and the keys that are in no section.
+
+Nothing but a field of ``Site`` or of a section names a setting. Errors, environment variables, flags of ``serve``,
+``docs/settings.md``, the file that ``bootgrant init`` writes and the settings page all follow from these fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from bootgrant.approval.policy import Rule, Vocabulary
+from bootgrant.machine_plane.clients import Client
+from bootgrant.operator_plane.shown_setting import ShownSetting
+from bootgrant.service.settings import forms, tables
+from bootgrant.service.settings.forms import one_of, optional
+from bootgrant.service.settings.sections import (
+    Composer,
+    Database,
+    Evidence,
+    Git,
+    Grants,
+    Limits,
+    Log,
+    MachineSettings,
+    Networks,
+    Operators,
+    Secrets,
+    Tls,
+)
+from bootgrant.service.settings.setting import all_settings, setting
+from bootgrant.workflows.people.sign_in import SecondFactor
+
+if TYPE_CHECKING:
+    from bootgrant.ports.providers import ProviderSettings as SignInProvider
+    from bootgrant.providers.settings import ProviderSettings as TokenProvider
+    from bootgrant.workflows.record.notify_waiting import Target
+
+
+def _oidc(value: object, base: Path) -> tuple[SignInProvider, ...]:
+    # Every command reads the settings, so what only some sites need is imported only there; the same below.
+    if value in ([], ()):
+        return ()
+    from bootgrant.service.settings.providers import parse_oidc
+
+    return parse_oidc(value, base)
+
+
+def _providers(value: object, base: Path) -> tuple[TokenProvider, ...]:
+    if value in ([], ()):
+        return ()
+    from bootgrant.service.settings.providers import parse_providers
+
+    return parse_providers(value, base)
+
+
+def _notify(value: object, base: Path) -> tuple[Target, ...]:
+    if value in ([], ()):
+        return ()
+    from bootgrant.service.settings.notify import parse_notify
+
+    return parse_notify(value, base)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """The settings of one server. Paths are absolute, times are seconds."""
+
+    public_url: str = setting(
+        forms.SERVER_URL,
+        None,
+        "Where machines and people reach this server. The verification URL and the QR code are built from it, never "
+        "from the Host header. Required.",
+        flag="--public-url",
+    )
+    listen: tuple[str, int] = setting(forms.LISTEN, "127.0.0.1:8080", "Address and port to listen on.", flag="--listen")
+    data: Path = setting(
+        forms.FOLDER, "data", "Database, keys and admin.sock; only the server can read it.", flag="--data"
+    )
+    machines: Path = setting(forms.FOLDER, "machines", "The machine configurations.", flag="--machines")
+    composer: Composer = setting(
+        one_of(Composer),
+        "bootgrant",
+        "What merges the layers of a Talos configuration: `bootgrant` itself, or the installed `talosctl`.",
+    )
+    schema_file: Path | None = setting(
+        optional(forms.FILE),
+        "",
+        "The JSON Schema of your Talos version (config.schema.json). Configurations are validated against it before "
+        "they are served.",
+    )
+    code_key_file: Path | None = setting(
+        optional(forms.FILE),
+        "",
+        "The key that user codes are made with. Empty: code.key in `data`, created if it is missing. Servers that "
+        "share a database share this key.",
+    )
+    database: Database = field(default_factory=Database)
+    operators: Operators = field(default_factory=Operators)
+    oidc: tuple[SignInProvider, ...] = setting(
+        forms.tables("list of sign-in providers", _oidc),
+        (),
+        "OpenID providers whose people may sign in, each as [[oidc]] (docs/sign-in.md).",
+        example=(
+            "[[oidc]]",
+            'id = "corp"',
+            'label = "Corp SSO"',
+            'issuer = "https://sso.example.org"',
+            'client_id = "bootgrant"',
+            'client_secret_file = "corp.secret"',
+            "[[oidc.roles]]",
+            'group = "boot-admins"',
+            'role = "admin"',
+        ),
+    )
+    grants: Grants = field(default_factory=Grants)
+    limits: Limits = field(default_factory=Limits)
+    networks: Networks = field(default_factory=Networks)
+    git: Git = field(default_factory=Git)
+    secrets: Secrets = field(default_factory=Secrets)
+    tls: Tls = field(default_factory=Tls)
+    log: Log = field(default_factory=Log)
+    notify: tuple[Target, ...] = setting(
+        forms.tables("list of targets", _notify),
+        (),
+        "Where to send a notification when machines are waiting, each as [[notify]]: webhook, e-mail, Slack, Teams or "
+        "ntfy (docs/notifications.md).",
+        example=("[[notify]]", 'kind = "ntfy"', 'url = "https://ntfy.example.org/bootgrant"'),
+    )
+    providers: tuple[TokenProvider, ...] = setting(
+        forms.tables("list of providers", _providers),
+        (),
+        "Outside identity providers whose tokens are accepted at /config, each as [[providers]] with "
+        "[[providers.rules]] that say which entries a token may fetch (docs/providers.md).",
+        example=(
+            "[[providers]]",
+            'name = "corp"',
+            'issuer = "https://idp.example.org"',
+            'audiences = ["bootgrant"]',
+            "[[providers.rules]]",
+            'claims = {groups = "platform"}',
+            'select = ["role=worker"]',
+        ),
+    )
+    clients: Mapping[str, Client] = setting(
+        forms.Form("list of clients", tables.parse_clients, tables.show_clients, is_list=True),
+        ("talos",),
+        "The OAuth clients, each as [[clients]] with an id. Machines need no secret. A client with a secret_file (its "
+        "first line is the secret) must authenticate at /token, and may call /introspect, and /revoke for its own "
+        "tokens; with any_token = true for the tokens of every client.",
+        example=("[[clients]]", 'id = "talos"'),
+    )
+    evidence: Evidence = field(default_factory=Evidence)
+    rules: tuple[tables.WrittenRule, ...] = setting(
+        forms.tables("list of rules", tables.parse_rules),
+        (),
+        "Machines that are approved without an operator, each as [[rules]] (docs/decisions-and-audit.md); none by "
+        "default.",
+        example=(
+            "[[rules]]",
+            'name = "fra-workers"',
+            'select = "role=worker,site=fra"',
+            'networks = ["fra-rack4"]',
+            'evidence = ["network", "inventory", "history"]',
+        ),
+    )
+    shown: tuple[ShownSetting, ...] = field(default=(), compare=False)
+
+    @property
+    def operators_url(self) -> str:
+        """Where people reach the pages."""
+        return self.operators.public_url or self.public_url
+
+    @property
+    def code_key_path(self) -> Path:
+        """The file of the key that user codes are made with."""
+        return self.code_key_file or self.data / "code.key"
+
+    @property
+    def machine_settings(self) -> MachineSettings:
+        """How the machine configurations are made."""
+        return MachineSettings(self.composer, self.schema_file, self.git, self.secrets)
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The names that rules and armed windows may use."""
+        return Vocabulary(self.networks.names, frozenset(command.name for command in self.evidence.exec))
+
+    def approval_rules(self) -> tuple[Rule, ...]:
+        """``rules`` with their names resolved. Raises ValueError for a name that is not defined."""
+        return tuple(rule.rule(self.vocabulary) for rule in self.rules)
+
+    def conflicts(self) -> Iterator[tuple[str, str]]:
+        """Settings that do not fit together: the key of one of them, and what is wrong."""
+        if self.operators.listen == self.listen:
+            yield "operators.listen", "it is the same as listen; leave it empty, or use another port"
+        if (self.tls.certificate is None) is not (self.tls.key is None):
+            key = "tls.certificate" if self.tls.certificate else "tls.key"
+            yield key, "set tls.certificate and tls.key, or neither"
+        if self.secrets.age_identity_file and self.secrets.age_identity_command:
+            yield "secrets.age_identity_command", "secrets.age_identity_file is also set; set only one of them"
+        if self.operators.second_factor is SecondFactor.REQUIRED and not _has_passkeys(self.operators_url):
+            problem = (
+                '"required" needs passkeys, which browsers support only at an https address with a host name, or at '
+                f"http://localhost; {self.operators_url} is neither"
+            )
+            yield "operators.second_factor", problem
+        try:
+            self.approval_rules()
+        except ValueError as error:
+            yield "rules", str(error)
+
+
+def _has_passkeys(url: str) -> bool:
+    # It imports the web framework.
+    from bootgrant.operator_plane.host import has_passkeys
+
+    return has_passkeys(url)
+
+
+SETTINGS: Final = tuple(all_settings(Site))
