@@ -10,7 +10,6 @@ from bootgrant.approval.codes import access_token, access_token_digest
 from bootgrant.approval.grant import (
     REDEEM_GRACE,
     TRANSITIONS,
-    Decision,
     DeviceGrant,
     GrantEvent,
     GrantRules,
@@ -18,13 +17,13 @@ from bootgrant.approval.grant import (
     Refusal,
 )
 from bootgrant.wire.secret import Secret
-from support.grants import NOW, pending_grant
+from support.grants import NOW, decision_by, pending_grant
 
 RULES = GrantRules()
 
 
 def approve(grant: DeviceGrant, at: float = NOW) -> DeviceGrant | Refusal:
-    return grant.approve(Decision("ana", at), "cp-1.yaml")
+    return grant.approve(decision_by("ana", at), "cp-1.yaml")
 
 
 def redeem(grant: DeviceGrant, code: Secret, at: float = NOW) -> DeviceGrant | Refusal:
@@ -51,15 +50,15 @@ def test_an_approved_grant_gives_its_token_and_gives_the_same_one_again() -> Non
 
 def test_a_denial_is_told_every_time_it_is_asked_for() -> None:
     grant, code = pending_grant()
-    denied = must(grant.deny(Decision("ana", NOW, "not ours")))
+    denied = must(grant.deny(decision_by("ana", NOW, "not ours")))
     assert [redeem(denied, code, NOW + t) for t in (0, 1, 10_000)] == [Refusal.DENIED] * 3
 
 
 def test_the_first_decision_stands() -> None:
     grant, _ = pending_grant()
     approved = must(approve(grant))
-    assert approved.deny(Decision("ben", NOW)) is Refusal.ALREADY_DECIDED
-    assert approve(must(grant.deny(Decision("ben", NOW)))) is Refusal.ALREADY_DECIDED
+    assert approved.deny(decision_by("ben", NOW)) is Refusal.ALREADY_DECIDED
+    assert approve(must(grant.deny(decision_by("ben", NOW)))) is Refusal.ALREADY_DECIDED
 
 
 def test_nobody_decides_after_the_code_has_expired() -> None:
@@ -77,7 +76,7 @@ def test_an_approval_in_the_last_second_still_reaches_the_machine() -> None:
 
 def test_an_approval_names_the_configuration_it_is_for() -> None:
     grant, _ = pending_grant()
-    assert grant.approve(Decision("ana", NOW), "") is Refusal.NO_ENTRY
+    assert grant.approve(decision_by("ana", NOW), "") is Refusal.NO_ENTRY
 
 
 def test_a_device_code_is_good_for_its_own_client_only() -> None:
@@ -113,7 +112,7 @@ def test_no_sequence_gives_a_token_without_approval_or_two_tokens(steps: list[tu
             case "approve":
                 outcome = approve(grant, at)
             case "deny":
-                outcome = grant.deny(Decision("ana", at))
+                outcome = grant.deny(decision_by("ana", at))
             case "redeem":
                 outcome = redeem(grant, code, at)
             case _:

@@ -62,7 +62,7 @@ async def test_a_sign_in_of_a_while_ago_makes_no_token(office: Office) -> None:
     [
         ({"role": "admin"}, "You have the role approver"),
         ({"role": "viewer", "name": "no name"}, "cannot be the name of a token"),
-        ({"role": "viewer", "labels": "fra"}, "is no label"),
+        ({"role": "viewer", "labels": "fra"}, "is not a label"),
         ({"role": "owner"}, "Choose a role"),
     ],
 )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from bootgrant.approval.grant import Decision, GrantState
+from bootgrant.approval.grant import GrantState
 from bootgrant.store.postgres.seen_waiting import SeenWaiting
-from support.grants import NOW, pending_grant
+from support.grants import NOW, decision_by, pending_grant
 
 GRANT, _ = pending_grant()
-DENIED = GRANT._replace(state=GrantState.DENIED, decision=Decision("ana", NOW))
+DENIED = GRANT._replace(state=GrantState.DENIED, decision=decision_by("ana", NOW))
 
 
 def test_what_was_read_waiting_is_found_by_id_and_by_code() -> None:

@@ -16,7 +16,7 @@ from bootgrant.store.postgres.address import PostgresAddress
 from bootgrant.store.postgres.database import open_postgres
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.workflows.record.audit import decided, delivered
-from support.grants import MAC, NOW, UUID, other_machine, pending_grant
+from support.grants import MAC, NOW, UUID, decision_by, other_machine, pending_grant
 
 pytestmark = pytest.mark.anyio
 
@@ -137,7 +137,7 @@ async def test_a_long_list_is_read_page_by_page(audit: AuditLog) -> None:
 async def test_a_step_and_its_event_are_kept_together(database: Database) -> None:
     grant, _ = pending_grant()
     await database.grants.open_grant(grant)
-    decision = Decision("ana", NOW + 1)
+    decision = decision_by("ana", NOW + 1)
     await database.grants.change_grant(
         grant.grant_id, lambda g: g.approve(decision, "cp-1"), audit=decided(decision, "cp-1", "4f2c9ab", "ab", ())
     )
@@ -153,7 +153,7 @@ async def test_a_step_and_its_event_are_kept_together(database: Database) -> Non
 async def test_a_step_that_was_refused_leaves_no_event(database: Database) -> None:
     grant, _ = pending_grant()
     await database.grants.open_grant(grant)
-    decisions = [Decision(f"operator-{number}", NOW) for number in range(20)]
+    decisions = [decision_by(f"operator-{number}", NOW) for number in range(20)]
 
     async def decide(decision: Decision) -> DeviceGrant | Refusal:
         return await database.grants.change_grant(
@@ -171,7 +171,7 @@ async def test_each_delivery_stands_in_the_audit(database: Database) -> None:
     grant, _ = pending_grant()
     await database.grants.open_grant(grant)
     for rule in (
-        lambda g: g.approve(Decision("ana", NOW), "cp-1"),
+        lambda g: g.approve(decision_by("ana", NOW), "cp-1"),
         lambda g: g.redeem("talos", b"t" * 32, GrantRules(), NOW),
     ):
         await database.grants.change_grant(grant.grant_id, rule)
@@ -201,7 +201,7 @@ async def test_two_servers_append_to_one_chain(address: PostgresAddress) -> None
 
         async def decide(number: int) -> None:
             grant, _ = pending_grant(identity=other_machine(number))
-            server, decision = servers[number % 2], Decision("ana", NOW)
+            server, decision = servers[number % 2], decision_by("ana", NOW)
             await server.grants.open_grant(grant)
             await server.grants.change_grant(
                 grant.grant_id, lambda g: g.approve(decision, "cp-1"), audit=decided(decision, "cp-1", "", "", ())

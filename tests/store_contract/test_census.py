@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from bootgrant.approval.grant import REDEEM_GRACE, Decision, DeviceGrant, GrantRules
+from bootgrant.approval.grant import REDEEM_GRACE, DeviceGrant, GrantRules
 from bootgrant.ports.database import Database
 from bootgrant.ports.grants import Census, GrantStore
-from support.grants import NOW, other_machine, pending_grant
+from support.grants import NOW, decision_by, other_machine, pending_grant
 
 pytestmark = pytest.mark.anyio
 RULES = GrantRules()
@@ -32,7 +32,7 @@ async def test_those_who_wait_are_counted_and_the_oldest_is_known(store: GrantSt
 
 async def test_the_approved_count_until_they_have_their_configuration(store: GrantStore) -> None:
     grant = await _asked(store, 1, NOW)
-    await store.change_grant(grant.grant_id, lambda g: g.approve(Decision("ana", NOW), "a.yaml"))
+    await store.change_grant(grant.grant_id, lambda g: g.approve(decision_by("ana", NOW), "a.yaml"))
     assert await store.census(NOW) == Census(0, None, 1)
     assert await store.census(NOW + 600 + REDEEM_GRACE) == Census(0, None, 0)
     await store.change_grant(grant.grant_id, lambda g: g.redeem("talos", b"d" * 32, RULES, NOW))
@@ -45,7 +45,7 @@ async def test_the_approved_count_until_they_have_their_configuration(store: Gra
 async def test_the_new_ones_are_found_newest_first_and_at_most_so_many(store: GrantStore) -> None:
     grants = [await _asked(store, number, NOW + number) for number in range(5)]
     decided = grants[3]
-    await store.change_grant(decided.grant_id, lambda g: g.deny(Decision("ana", NOW + 6)))
+    await store.change_grant(decided.grant_id, lambda g: g.deny(decision_by("ana", NOW + 6)))
     found = await store.pending_since(NOW + 1, NOW + 10, 10)
     assert [grant.grant_id for grant in found] == [grants[4].grant_id, grants[2].grant_id]
     assert [grant.grant_id for grant in await store.pending_since(NOW - 1, NOW + 10, 1)] == [grants[4].grant_id]
@@ -56,7 +56,7 @@ async def test_steps_and_their_times_are_counted_once_each(database: Database) -
     grant = await _asked(database.grants, 1, NOW)
     counts = database.counts
     for _ in range(2):
-        await database.grants.change_grant(grant.grant_id, lambda g: g.approve(Decision("ana", NOW + 40), "a.yaml"))
+        await database.grants.change_grant(grant.grant_id, lambda g: g.approve(decision_by("ana", NOW + 40), "a.yaml"))
     await database.grants.change_grant(grant.grant_id, lambda g: g.redeem("talos", b"d" * 32, RULES, NOW + 41))
     await database.grants.change_grant(grant.grant_id, lambda g: g.deliver(RULES, NOW + 50))
     await database.grants.change_grant(grant.grant_id, lambda g: g.deliver(RULES, NOW + 55))

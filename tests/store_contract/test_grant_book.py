@@ -8,15 +8,15 @@ from functools import partial
 import pytest
 
 from bootgrant.approval.audit import AuditEvent
-from bootgrant.approval.grant import Decision, DeviceGrant, GrantState, Refusal
+from bootgrant.approval.grant import DeviceGrant, GrantState, Refusal
 from bootgrant.ports.grants import StoreUnavailable, UserCodeTaken
 from bootgrant.store.grant_book import Batch, GrantBook
 from bootgrant.store.grant_index import DENIAL_KEPT, UNASKED, GrantIndex
-from support.grants import NOW, other_machine, pending_grant
+from support.grants import NOW, decision_by, other_machine, pending_grant
 from support.memory.database import MemoryJournal
 
 pytestmark = pytest.mark.anyio
-APPROVE = partial(DeviceGrant.approve, decision=Decision("ana", NOW), entry="cp-1.yaml")
+APPROVE = partial(DeviceGrant.approve, decision=decision_by("ana", NOW), entry="cp-1.yaml")
 
 
 class SlowDisk(MemoryJournal):
@@ -118,7 +118,7 @@ async def test_memory_forgets_what_nobody_needs_and_the_journal_does_not() -> No
     denied, _ = pending_grant(identity=other_machine(2))
     for grant in (over, denied):
         await book.open_grant(grant)
-    await book.change_grant(denied.grant_id, partial(DeviceGrant.deny, decision=Decision("ana", NOW)))
+    await book.change_grant(denied.grant_id, partial(DeviceGrant.deny, decision=decision_by("ana", NOW)))
     late = over.expires_at + UNASKED
     await book.open_grant(pending_grant(identity=other_machine(3), opened_at=late, expires_at=late + 600)[0])
     assert over.grant_id not in index.by_id

@@ -24,7 +24,6 @@ from hypothesis.stateful import run_state_machine_as_test as run_machine
 
 from bootgrant.approval.grant import (
     REDEEM_GRACE,
-    Decision,
     Delivery,
     DeviceGrant,
     GrantRules,
@@ -35,7 +34,7 @@ from bootgrant.approval.grant import (
 from bootgrant.ports.grants import GrantRule, GrantStore
 from bootgrant.store.postgres.database import open_postgres
 from bootgrant.store.sqlite.database import SqliteDatabase
-from support.grants import NOW, other_machine, pending_grant
+from support.grants import NOW, decision_by, other_machine, pending_grant
 from support.memory.database import MemoryDatabase
 from support.postgres_cluster import Cluster, migrated
 
@@ -61,8 +60,8 @@ class Step:
 
     @property
     def rule(self) -> GrantRule:
-        decision = Decision(f"operator-{self.number}", self.now)
-        one_of_few = Decision(f"vote {self.number}", self.now, name=f"operator-{self.number % 3}", via="session")
+        decision = decision_by(f"operator-{self.number}", self.now)
+        one_of_few = decision_by(f"operator-{self.number % 3}", self.now)
         token = hashlib.sha256(f"{self.grant_id} {self.number}".encode()).digest()
         steps: dict[str, GrantRule] = {
             "approve": lambda g: g.approve(decision, f"{self.number}.yaml"),
@@ -266,7 +265,7 @@ class GrantLife(RuleBasedStateMachine):
                 assert not told.ended
                 told.approved = outcome.state is not GrantState.PENDING
                 said = [*outcome.votes, *([outcome.decision] if outcome.decision else [])]
-                assert len({vote.name for vote in said}) == len(said) == (2 if told.approved else 1)
+                assert len({vote.author.name for vote in said}) == len(said) == (2 if told.approved else 1)
             case "deny" | "replaced":
                 assert not told.approved
                 assert not told.tokens

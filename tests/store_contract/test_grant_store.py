@@ -8,10 +8,10 @@ from functools import partial
 import pytest
 
 from bootgrant.approval.codes import access_token, access_token_digest
-from bootgrant.approval.grant import Decision, Delivery, DeviceGrant, GrantRules, GrantState, Refusal
+from bootgrant.approval.grant import Delivery, DeviceGrant, GrantRules, GrantState, Refusal
 from bootgrant.ports.grants import GrantRule, GrantStore, UserCodeTaken
 from bootgrant.wire.identity import MachineIdentity, swapped_uuid
-from support.grants import MAC, NOW, UUID, other_machine, pending_grant
+from support.grants import MAC, NOW, UUID, decision_by, other_machine, pending_grant
 
 pytestmark = pytest.mark.anyio
 
@@ -29,7 +29,7 @@ async def test_every_field_that_a_step_changes_is_kept(store: GrantStore) -> Non
     await store.open_grant(grant)
     digest = access_token_digest(access_token(code, grant.token_salt))
     for rule in (
-        lambda g: g.approve(Decision("ana", NOW + 1), "cp-1.yaml"),
+        lambda g: g.approve(decision_by("ana", NOW + 1), "cp-1.yaml"),
         lambda g: g.redeem("talos", digest, GrantRules(), NOW + 2),
         lambda g: g.deliver(GrantRules(), NOW + 3),
     ):
@@ -55,7 +55,7 @@ async def test_of_many_decisions_at_once_exactly_one_wins(store: GrantStore) -> 
 
     def approve(name: str) -> asyncio.Task[DeviceGrant | Refusal]:
         return asyncio.create_task(
-            store.change_grant(grant.grant_id, lambda g: g.approve(Decision(name, NOW), "cp-1.yaml"))
+            store.change_grant(grant.grant_id, lambda g: g.approve(decision_by(name, NOW), "cp-1.yaml"))
         )
 
     outcomes = await asyncio.gather(*(approve(f"operator-{n}") for n in range(50)))
@@ -79,7 +79,7 @@ async def test_a_change_wakes_those_who_watch_that_grant_and_nobody_else(store: 
     await store.open_grant(grant)
     await store.open_grant(other)
     with store.watch_grant(grant.grant_id) as watched, store.watch_grant(other.grant_id) as unrelated:
-        await store.change_grant(grant.grant_id, lambda g: g.deny(Decision("ana", NOW)))
+        await store.change_grant(grant.grant_id, lambda g: g.deny(decision_by("ana", NOW)))
         await asyncio.wait_for(watched, 5)
         assert not unrelated.done()
 
@@ -91,7 +91,7 @@ async def test_pending_grants_are_the_newest_first_without_the_decided_and_the_e
     expired, _ = pending_grant(identity=other_machine(9), opened_at=NOW - 900, expires_at=NOW - 300)
     for grant in [*waiting, expired]:
         await store.open_grant(grant)
-    await store.change_grant(waiting[1].grant_id, lambda g: g.deny(Decision("ana", NOW)))
+    await store.change_grant(waiting[1].grant_id, lambda g: g.deny(decision_by("ana", NOW)))
     assert [g.grant_id for g in await store.pending_grants(NOW, 10)] == [waiting[2].grant_id, waiting[0].grant_id]
     assert len(await store.pending_grants(NOW, 1)) == 1
 
@@ -146,7 +146,7 @@ async def test_the_same_identity_from_another_address_replaces_nothing_and_is_se
 async def test_an_approved_request_is_never_replaced(store: GrantStore) -> None:
     first, _ = pending_grant()
     await store.open_grant(first)
-    approved = await store.change_grant(first.grant_id, lambda g: g.approve(Decision("ana", NOW), "cp-1.yaml"))
+    approved = await store.change_grant(first.grant_id, lambda g: g.approve(decision_by("ana", NOW), "cp-1.yaml"))
     assert await store.open_grant(pending_grant()[0]) == []
     assert await store.find_grant(first.grant_id) == approved
 
@@ -155,11 +155,11 @@ async def test_the_newest_denial_of_a_machine_is_found(store: GrantStore) -> Non
     for number in range(2):
         grant, _ = pending_grant()
         await store.open_grant(grant)
-        decision = Decision("ana", NOW + number, f"no {number}")
+        decision = decision_by("ana", NOW + number, f"no {number}")
         await store.change_grant(grant.grant_id, partial(DeviceGrant.deny, decision=decision))
     found = await store.find_denial(MachineIdentity(uuid=UUID, mac=MAC), "10.66.6.6", NOW)
     assert found is not None
-    assert found.decision == Decision("ana", NOW + 1, "no 1")
+    assert found.decision == decision_by("ana", NOW + 1, "no 1")
     assert await store.find_denial(MachineIdentity(uuid=UUID, mac=MAC), "10.66.6.6", NOW + 1) is None
 
 
@@ -167,7 +167,7 @@ async def test_a_denial_holds_for_its_machine_and_for_parts_of_it_at_its_address
     here, elsewhere = "10.20.0.11", "10.66.6.6"
     grant, _ = pending_grant()
     await store.open_grant(grant)
-    denied = await store.change_grant(grant.grant_id, partial(DeviceGrant.deny, decision=Decision("ana", NOW, "no")))
+    denied = await store.change_grant(grant.grant_id, partial(DeviceGrant.deny, decision=decision_by("ana", NOW, "no")))
     held = [
         (MachineIdentity(uuid=UUID), here),
         (MachineIdentity(uuid=swapped_uuid(UUID), mac=MAC), elsewhere),
@@ -202,7 +202,7 @@ async def test_deliveries_are_kept_only_when_the_step_is_allowed(store: GrantSto
     assert await store.change_grant(grant.grant_id, rule, delivery) is Refusal.UNKNOWN
     assert await store.deliveries(grant.grant_id) == []
     digest = access_token_digest(access_token(code, grant.token_salt))
-    await store.change_grant(grant.grant_id, lambda g: g.approve(Decision("ana", NOW), "cp-1.yaml"))
+    await store.change_grant(grant.grant_id, lambda g: g.approve(decision_by("ana", NOW), "cp-1.yaml"))
     await store.change_grant(grant.grant_id, lambda g: g.redeem("talos", digest, GrantRules(), NOW))
     await store.change_grant(grant.grant_id, rule, delivery)
     assert await store.deliveries(grant.grant_id) == [delivery]
@@ -223,10 +223,10 @@ async def test_what_a_machine_claims_is_kept_as_it_is(store: GrantStore) -> None
     await store.open_grant(grant)
     assert await store.find_grant(grant.grant_id) == grant
     assert [g.identity for g in await store.live_with(odd, NOW)] == [odd]
-    await store.change_grant(grant.grant_id, lambda g: g.deny(Decision("a\0na", NOW, "no\0pe\\")))
+    await store.change_grant(grant.grant_id, lambda g: g.deny(decision_by("a\0na", NOW, "no\0pe\\")))
     denied = await store.find_denial(odd, "10.20.0.11", NOW - 1)
     assert denied is not None
-    assert denied.decision == Decision("a\0na", NOW, "no\0pe\\")
+    assert denied.decision == decision_by("a\0na", NOW, "no\0pe\\")
     assert await store.find_grant("\0") is None
 
 
@@ -248,7 +248,7 @@ async def test_a_rule_that_fails_fails_for_its_asker_alone(store: GrantStore) ->
     def broken(_grant: DeviceGrant) -> DeviceGrant:
         raise ZeroDivisionError
 
-    rules: list[GrantRule] = [broken, lambda g: g.approve(Decision("ana", NOW), "cp-1.yaml"), broken]
+    rules: list[GrantRule] = [broken, lambda g: g.approve(decision_by("ana", NOW), "cp-1.yaml"), broken]
     outcomes = await asyncio.gather(*(store.change_grant(grant.grant_id, r) for r in rules), return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [ZeroDivisionError, DeviceGrant, ZeroDivisionError]
     assert await store.find_grant(grant.grant_id) == outcomes[1]
@@ -258,7 +258,7 @@ async def test_deliveries_at_once_are_all_kept(store: GrantStore) -> None:
     grant, code = pending_grant()
     await store.open_grant(grant)
     digest = access_token_digest(access_token(code, grant.token_salt))
-    await store.change_grant(grant.grant_id, lambda g: g.approve(Decision("ana", NOW), "cp-1.yaml"))
+    await store.change_grant(grant.grant_id, lambda g: g.approve(decision_by("ana", NOW), "cp-1.yaml"))
     await store.change_grant(grant.grant_id, lambda g: g.redeem("talos", digest, GrantRules(), NOW))
     sent = [Delivery(NOW + n, "10.20.0.11", "ab" * 32, n) for n in range(10)]
     steps = [
@@ -285,7 +285,7 @@ async def test_many_machines_and_people_at_once_get_each_its_own(store: GrantSto
             assert await store.change_grant(grant.grant_id, redeem) is Refusal.PENDING
             entry = f"{number}.yaml"
             approving = asyncio.create_task(
-                store.change_grant(grant.grant_id, lambda g: g.approve(Decision("ana", NOW), entry))
+                store.change_grant(grant.grant_id, lambda g: g.approve(decision_by("ana", NOW), entry))
             )
             await asyncio.wait_for(wake, 10)
         polls = await asyncio.gather(*(store.change_grant(grant.grant_id, redeem) for _ in range(2)), approving)

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
+from bootgrant.approval.operators import Author
 from bootgrant.approval.policy import Conditions, Window, parse_selector
 from bootgrant.ports.database import Database
 from bootgrant.ports.decisions import Assignment
@@ -26,7 +27,7 @@ def window(window_id: str = "w1", count: int = 3, until: float = NOW + 60) -> Wi
         (ipaddress.ip_network("10.20.0.0/16"), ipaddress.ip_network("fd00::/8")),
         ("network", "bmc"),
     )
-    return Window(window_id, "rack4", conditions, "ana", NOW, until, count)
+    return Window(window_id, "rack4", conditions, Author("ana", "token:laptop"), NOW, until, count)
 
 
 async def test_an_assignment_is_found_by_any_of_its_variables(database: Database) -> None:

@@ -12,7 +12,7 @@ import pytest
 from psycopg import sql
 
 from bootgrant.approval.codes import access_token, access_token_digest
-from bootgrant.approval.grant import Decision, GrantRules
+from bootgrant.approval.grant import GrantRules
 from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.store.migrations import known_migrations
 from bootgrant.store.postgres import grant_sql
@@ -21,7 +21,7 @@ from bootgrant.store.postgres.connections import Connection, Connections
 from bootgrant.store.postgres.database import open_postgres
 from bootgrant.store.postgres.migrations import migrate
 from bootgrant.wire.secret import Secret
-from support.grants import CODES, NOW, other_machine, pending_grant
+from support.grants import CODES, NOW, decision_by, other_machine, pending_grant
 from support.postgres_cluster import Cluster
 
 pytestmark = pytest.mark.anyio
@@ -120,7 +120,7 @@ async def test_no_code_and_no_token_stands_in_the_tables(address: PostgresAddres
     token = access_token(code, grant.token_salt)
     async with open_postgres(address, 2) as database:
         await database.grants.open_grant(grant)
-        await database.grants.change_grant(grant.grant_id, lambda g: g.approve(Decision("ana", NOW), "a.yaml"))
+        await database.grants.change_grant(grant.grant_id, lambda g: g.approve(decision_by("ana", NOW), "a.yaml"))
         digest = access_token_digest(token)
         await database.grants.change_grant(grant.grant_id, lambda g: g.redeem("talos", digest, GrantRules(), NOW))
     with connect(address) as connection:

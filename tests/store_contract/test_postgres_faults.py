@@ -9,20 +9,20 @@ from functools import partial
 import pytest
 from psycopg import sql
 
-from bootgrant.approval.grant import Decision, DeviceGrant, GrantState
+from bootgrant.approval.grant import DeviceGrant, GrantState
 from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.store.postgres.address import PostgresAddress
 from bootgrant.store.postgres.connections import PATIENCE
 from bootgrant.store.postgres.database import PostgresDatabase, open_postgres
 from bootgrant.wire.secret import Secret
-from support.grants import NOW, other_machine, pending_grant
+from support.grants import NOW, decision_by, other_machine, pending_grant
 from support.postgres_cluster import Cluster
 from support.tcp_proxy import breaking_proxy
 
 pytestmark = pytest.mark.anyio
 
 
-APPROVE = partial(DeviceGrant.approve, decision=Decision("ana", NOW), entry="a.yaml")
+APPROVE = partial(DeviceGrant.approve, decision=decision_by("ana", NOW), entry="a.yaml")
 
 
 async def test_a_restart_makes_requests_wait_and_loses_nothing(postgres: Cluster, address: PostgresAddress) -> None:

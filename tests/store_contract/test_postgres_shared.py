@@ -11,17 +11,17 @@ import pytest
 from psycopg import sql
 
 from bootgrant.approval.codes import access_token, access_token_digest
-from bootgrant.approval.grant import Decision, DeviceGrant, GrantRules, GrantState, Refusal
+from bootgrant.approval.grant import DeviceGrant, GrantRules, GrantState, Refusal
 from bootgrant.approval.operators import Role
 from bootgrant.ports.people import Operator, Session
 from bootgrant.store.postgres.address import PostgresAddress
 from bootgrant.store.postgres.connections import Connection, Connections
 from bootgrant.store.postgres.database import PostgresDatabase, open_postgres
-from support.grants import NOW, other_machine, pending_grant
+from support.grants import NOW, decision_by, other_machine, pending_grant
 from support.postgres_cluster import Cluster
 
 pytestmark = pytest.mark.anyio
-DENY = partial(DeviceGrant.deny, decision=Decision("ana", NOW))
+DENY = partial(DeviceGrant.deny, decision=decision_by("ana", NOW))
 Two = tuple[PostgresDatabase, PostgresDatabase]
 
 
@@ -119,7 +119,7 @@ async def test_of_many_decisions_on_two_servers_one_wins_for_each_grant(two: Two
     await asyncio.gather(*(two[0].grants.open_grant(grant) for grant in grants))
 
     async def decide(number: int, grant: DeviceGrant) -> DeviceGrant | Refusal:
-        decision = Decision(f"operator-{number}", NOW)
+        decision = decision_by(f"operator-{number}", NOW)
         return await two[number % 2].grants.change_grant(grant.grant_id, lambda g: g.approve(decision, "a.yaml"))
 
     outcomes = await asyncio.gather(*(decide(n, grant) for grant in grants for n in range(10)))
@@ -151,7 +151,7 @@ async def test_many_machines_and_people_on_two_servers_get_each_its_own(two: Two
         await here.open_grant(grant)
         digest = access_token_digest(access_token(code, grant.token_salt))
         redeem = partial(DeviceGrant.redeem, client_id="talos", token_digest=digest, rules=GrantRules(), now=NOW)
-        entry, people = f"{number}.yaml", [Decision(name, NOW) for name in ("ana", "ben")]
+        entry, people = f"{number}.yaml", [decision_by(name, NOW) for name in ("ana", "ben")]
         approvals = [partial(DeviceGrant.approve, decision=person, entry=entry) for person in people]
         deciding = zip((here, there), approvals, strict=True)
         decided = await asyncio.gather(*(store.change_grant(grant.grant_id, rule) for store, rule in deciding))

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from bootgrant.approval.codes import access_token, access_token_digest
-from bootgrant.approval.grant import Decision, GrantRules
+from bootgrant.approval.grant import GrantRules
 from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.store.sqlite.database import SqliteDatabase
-from support.grants import CODES, NOW, pending_grant
+from support.grants import CODES, NOW, decision_by, pending_grant
 
 pytestmark = pytest.mark.anyio
 
@@ -22,7 +22,7 @@ async def test_no_code_and_no_token_stands_in_the_file(tmp_path: Path) -> None:
     token = access_token(code, grant.token_salt)
     with SqliteDatabase(tmp_path, NOW) as database:
         await database.grants.open_grant(grant)
-        await database.grants.change_grant(grant.grant_id, lambda g: g.approve(Decision("ana", NOW), "a.yaml"))
+        await database.grants.change_grant(grant.grant_id, lambda g: g.approve(decision_by("ana", NOW), "a.yaml"))
         await database.grants.change_grant(
             grant.grant_id, lambda g: g.redeem("talos", access_token_digest(token), GrantRules(), NOW)
         )

@@ -18,7 +18,7 @@ from bootgrant.wire.identity import MachineIdentity
 from bootgrant.workflows.decide.assign_machine import AssignMachine
 from bootgrant.workflows.decide.auto_approve import LetIn
 from bootgrant.workflows.decide.decide_grant import DecideGrant
-from bootgrant.workflows.decide.grant_cards import CountingVotes, GatherEvidence, GrantCards
+from bootgrant.workflows.decide.grant_cards import GatherEvidence, GrantCards, VoteFilter
 from bootgrant.workflows.decide.windows import ArmWindow
 from bootgrant.workflows.limits.admission import Admission
 from bootgrant.workflows.machine.deliver import FindEntry
@@ -63,7 +63,7 @@ class Deciders:
         find = FindEntry(source, base.assignments)
         history = HistoryEvidence(base.audit, base.grants, clock)
         evidence = GatherEvidence([NetworkEvidence(NO_NAMES), InventoryEvidence(source), history], clock)
-        voters = CountingVotes(base.operators, base.api_tokens)
+        voters = VoteFilter(base.operators, base.api_tokens)
         self.cards = GrantCards(base.grants, find, evidence, base.audit, clock, CODES, NO_NAMES, voters)
         self.decide = DecideGrant(base.grants, source, clock, self.cards, Admission(99, 999))
         self.assign = AssignMachine(base.grants, source, base.assignments, base.audit, clock, find)

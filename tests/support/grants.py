@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from bootgrant.approval.codes import UserCodes, device_code, device_code_digest
-from bootgrant.approval.grant import DeviceGrant
+from bootgrant.approval.grant import Decision, DeviceGrant
+from bootgrant.approval.operators import VIA_SESSION, Author
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.wire.secret import Secret
 from support.fakes import CountedEntropy
@@ -38,3 +39,8 @@ def pending_grant(**changes: Any) -> tuple[DeviceGrant, Secret]:
 def other_machine(number: int) -> MachineIdentity:
     """The identity of one of many machines."""
     return MachineIdentity(serial=f"SN{number:04}")
+
+
+def decision_by(name: str, at: float, reason: str = "", via: str = VIA_SESSION) -> Decision:
+    """What this operator decided, signed in with a password."""
+    return Decision(Author(name, via), at, reason)

@@ -12,12 +12,12 @@ from playwright.sync_api import Page
 
 from bootgrant.approval.audit import AuditEvent, AuditKind
 from bootgrant.approval.codes import session_digest
-from bootgrant.approval.grant import Decision, DeviceGrant, Refusal
+from bootgrant.approval.grant import DeviceGrant, Refusal
 from bootgrant.approval.operators import VIA_SESSION, Role
 from bootgrant.ports.people import Operator, Session
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.wire.secret import Secret
-from support.grants import MAC, NOW, UUID, pending_grant
+from support.grants import MAC, NOW, UUID, decision_by, pending_grant
 from support.site import InProcess, site_in_process
 
 PUBLIC_URL = "http://boot.example:8080"
@@ -161,8 +161,8 @@ def _write(machines: Path) -> None:
 def _requests(site: InProcess) -> dict[str, DeviceGrant]:
     """In the order in which they asked."""
     rules = site.site.grants
-    decided = Decision("ana", NOW + 38, name="ana", via="session")
-    ben = Decision("ben", NOW + 12, name="ben", via="session")
+    decided = decision_by("ana", NOW + 38)
+    ben = decision_by("ben", NOW + 12)
     fetched = _one(_grant(MachineIdentity(serial="0OCZJ19N18")).approve(decided, "worker-18"))
     fetched = _one(fetched.redeem("talos", b"t" * 32, rules, NOW + 39))
     approved = _grant(MachineIdentity(serial="0OCZJ19N18"), address="10.20.0.39")
@@ -172,7 +172,7 @@ def _requests(site: InProcess) -> dict[str, DeviceGrant]:
         "approved": _one(approved.approve(decided, "worker-18")),
         "denied": _one(
             _grant(MachineIdentity(serial="0OCZJ19N81")).deny(
-                Decision("ben", NOW + 30, "rack 4 is not expected today", "ben", "session")
+                decision_by("ben", NOW + 30, "rack 4 is not expected today")
             )
         ),
         "unknown": _grant(MachineIdentity(serial="0OCZJ19N71", mac="52:2f:fd:00:17:9a"), age=140),

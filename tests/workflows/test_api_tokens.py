@@ -24,7 +24,7 @@ DAY = 86400.0
 
 
 def tokens_of(database: Database, clock: FakeClock) -> ApiTokens:
-    windows = CloseWindows(database.windows, database.api_tokens, database.audit, clock)
+    windows = CloseWindows(database.windows, database.audit, clock)
     return ApiTokens(database.api_tokens, database.operators, clock, CountedEntropy(), windows)
 
 
@@ -130,7 +130,7 @@ async def test_a_token_of_ones_own_speaks_for_its_person_within_their_limits() -
     of_ben = OfBen()
     actor = await of_ben.tokens.authenticate(await of_ben.secret((FRA, RACK)))
     assert actor == Actor("laptop", Role.APPROVER, (RACK, FRA), "token:laptop", "ben")
-    assert actor.person == "ben"
+    assert actor.author.name == "ben"
 
 
 async def test_a_token_without_labels_has_those_of_its_person() -> None:

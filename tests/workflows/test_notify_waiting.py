@@ -12,7 +12,7 @@ from bootgrant.ports.notifications import Notice, NotSent
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.workflows.record.notify_waiting import LONGEST, QUIET, SHOWN, NotifyWaiting, Target, in_words
 from support.fakes import CountedEntropy, FakeClock
-from support.grants import other_machine, pending_grant
+from support.grants import decision_by, other_machine, pending_grant
 from support.memory.database import MemoryDatabase
 
 pytestmark = pytest.mark.anyio
@@ -118,9 +118,8 @@ async def test_who_was_decided_about_in_time_is_not_told_of() -> None:
     site = Site(target(inbox))
     grant_id = await site.machine()
     await site.wait(2)
-    from bootgrant.approval.grant import Decision
 
-    await site.database.grants.change_grant(grant_id, lambda g: g.deny(Decision("ana", site.clock.now())))
+    await site.database.grants.change_grant(grant_id, lambda g: g.deny(decision_by("ana", site.clock.now())))
     await site.wait(20)
     assert inbox.taken == []
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from bootgrant.approval.claims import RoleRule
-from bootgrant.approval.operators import Kind, Label, Role
+from bootgrant.approval.operators import Author, Kind, Label, Role
 from bootgrant.approval.policy import Conditions, Window, parse_selector
 from bootgrant.ports.people import Operator
 from bootgrant.ports.providers import ProviderDown, ProviderPerson, Request
@@ -81,7 +81,7 @@ class Desk:
             self.sessions,
             "https://boot.example",
             Labelled(),
-            CloseWindows(self.database.windows, self.database.api_tokens, self.database.audit, self.clock),
+            CloseWindows(self.database.windows, self.database.audit, self.clock),
         )
 
     async def leave(self, who: SignedIn | None = None) -> Away:
@@ -149,7 +149,7 @@ async def test_armed_windows_close_with_the_groups_that_they_took(desk: Desk) ->
     await desk.arrive()
     for name, select in (("fra", "site=fra"), ("all", "*")):
         conditions = Conditions((parse_selector(select),))
-        window = Window(name, name, conditions, "corp:ana (oidc:corp)", NOW, NOW + 3600, 5)
+        window = Window(name, name, conditions, Author("corp:ana", "oidc:corp"), NOW, NOW + 3600, 5)
         await desk.database.windows.arm(window)
     desk.provider.claims = {"groups": ["fra"]}
     await desk.arrive()

@@ -39,7 +39,7 @@ class Site(Deciders):
         return ApiTokens(base.api_tokens, base.operators, self.clock, CountedEntropy(), self.windows())
 
     def windows(self) -> CloseWindows:
-        return CloseWindows(self.database.windows, self.database.api_tokens, self.database.audit, self.clock)
+        return CloseWindows(self.database.windows, self.database.audit, self.clock)
 
     async def window(self, by: Actor, name: str) -> None:
         assert isinstance(await self.arm.arm(Wish(("site=fra",), 3600, 5, name=name), by), Window)
@@ -69,7 +69,7 @@ async def test_the_vote_of_who_may_no_longer_decide_does_not_count(site: Site, w
     assert card.votes == ()
     outcome = await site.decide.approve(grant.grant_id, BEN)
     assert isinstance(outcome, DeviceGrant)
-    assert (outcome.state, [vote.name for vote in outcome.votes]) == (GrantState.PENDING, ["ben"])
+    assert (outcome.state, [vote.author.name for vote in outcome.votes]) == (GrantState.PENDING, ["ben"])
     await site.decide.approve(grant.grant_id, Actor("cleo", Role.APPROVER))
     assert (await site.now(grant)).state is GrantState.APPROVED
 

@@ -6,10 +6,10 @@ import asyncio
 
 import pytest
 
-from bootgrant.approval.grant import Decision, DeviceGrant
+from bootgrant.approval.grant import DeviceGrant
 from bootgrant.workflows.decide.watch_requests import Watch, WatchRequests, queue_version, request_version
 from support.fakes import FakeClock
-from support.grants import NOW, other_machine, pending_grant
+from support.grants import NOW, decision_by, other_machine, pending_grant
 from support.memory.database import MemoryDatabase
 
 pytestmark = pytest.mark.anyio
@@ -28,7 +28,7 @@ def grant(number: int = 1) -> DeviceGrant:
 def test_a_version_changes_with_what_a_page_tells_and_with_nothing_else() -> None:
     one, two = grant(1), grant(2)
     assert queue_version([one, two]) == queue_version([two, one]) != queue_version([one])
-    voted = one._replace(votes=(Decision("ana", NOW),))
+    voted = one._replace(votes=(decision_by("ana", NOW),))
     assert queue_version([voted]) != queue_version([one])
     assert request_version(one, NOW) == request_version(one, NOW + 599) != request_version(one, NOW + 600)
 
@@ -57,7 +57,7 @@ async def test_who_looks_at_a_request_hears_of_its_decision(database: MemoryData
     seen = await watching.request(new.grant_id, "", PATIENCE)
     assert isinstance(seen, str)
     waiting = asyncio.create_task(watching.request(new.grant_id, seen, PATIENCE))
-    await database.grants.change_grant(new.grant_id, lambda stored: stored.deny(Decision("ana", NOW)))
+    await database.grants.change_grant(new.grant_id, lambda stored: stored.deny(decision_by("ana", NOW)))
     assert await waiting not in (seen, Watch.QUIET, Watch.OVER)
 
 

@@ -2,14 +2,14 @@
 
     PENDING ──approve──▶ APPROVED ──redeem──▶ REDEEMED ──deliver──▶ DELIVERED
        │ ├────deny─────▶ DENIED     redeem again ┘     redeem, deliver again ┘
-       │ └────replace──▶ REPLACED   (the same machine asked anew)
-       └──────expire───▶ EXPIRED ◀──expire── APPROVED (nobody came for the token)
+       │ └────replace──▶ REPLACED   (the same machine asked again)
+       └──────expire───▶ EXPIRED ◀──expire── APPROVED (the token was not fetched in time)
 
     APPROVED, REDEEMED, DELIVERED ──revoke──▶ REVOKED
 
-A person decides only what is PENDING and not past its time. What needs two people stays PENDING after the first
-one's approval, with their vote. The token's exchange and the delivery repeat, because an answer can be lost on the wire
-and Talos asks again with what it has. Nothing leaves DENIED, REPLACED, EXPIRED or REVOKED.
+A person decides only about a PENDING grant that has not expired. One that needs two people stays PENDING after the
+first approval and keeps it as a vote. The token exchange and the delivery may be repeated, because an answer can be
+lost and Talos then asks again with what it has. No transition leaves DENIED, REPLACED, EXPIRED or REVOKED.
 """
 
 from __future__ import annotations
@@ -18,16 +18,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Final, NamedTuple
-from unicodedata import normalize
 
-from bootgrant.approval.operators import VIA_ADMIN_SOCKET
+from bootgrant.approval.operators import Author
 from bootgrant.wire.identity import MachineIdentity
 
 REDEEM_GRACE: Final = 60.0
-"""Seconds past its end in which an approved code still gives its token: the answer may have crossed a restart."""
-
-VIA_RULE: Final = "rule"
-"""How a decision came that no person took."""
+"""Seconds after expiry in which an approved code still yields its token: a restart may have delayed the answer."""
 
 
 class GrantState(StrEnum):
@@ -71,7 +67,7 @@ TRANSITIONS: Final[dict[tuple[GrantState, GrantEvent], GrantState]] = {
 
 
 class Refusal(Enum):
-    """Why a step was not taken. A value, not a fault: the caller answers it to whoever asked."""
+    """Why a step was not taken: a value, which the caller turns into an answer."""
 
     UNKNOWN = "unknown"
     EXPIRED = "expired"
@@ -89,7 +85,7 @@ class Refusal(Enum):
 
 @dataclass(frozen=True, slots=True)
 class GrantRules:
-    """The site's times for a grant, in seconds (``[grants]`` of ``bootgrant.toml``)."""
+    """The site's durations for a grant, in seconds (``[grants]`` of ``bootgrant.toml``)."""
 
     lifetime: float = 600.0
     interval: float = 1.0
@@ -101,38 +97,23 @@ class GrantRules:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What somebody said, when, and with which reason. ``by`` is for people to read: "root (admin.sock)", "rule spare".
+    """An approval, a vote or a denial: by whom, when (Unix seconds), and the reason given for a denial."""
 
-    ``name`` and ``via`` are the actor's (approval/operators.py): who it was, whichever way they came. A rule or an
-    armed window decides ``via`` VIA_RULE.
-    """
-
-    by: str
+    author: Author
     at: float
     reason: str = ""
-    name: str = ""
-    via: str = ""
 
     @property
-    def is_automatic(self) -> bool:
-        return self.via == VIA_RULE
-
-    def is_by_same_person(self, other: Decision) -> bool:
-        """Whether two decisions may be one person's: names are compared without case, whatever way they came.
-
-        Who stands behind the admin socket is not known: all of its decisions count as one person's.
-        """
-        return self._person == other._person or self.via == other.via == VIA_ADMIN_SOCKET
-
-    @property
-    def _person(self) -> str:
-        return normalize("NFKC", normalize("NFKC", self.name or self.by).casefold()).strip()
+    def by(self) -> str:
+        """The author as people read it: "root (admin.sock)", "rule spare"."""
+        return str(self.author)
 
 
 class Terms(NamedTuple):
-    """What an approval is for: how many people it needs, and the entry and configuration as they are now.
+    """What an approval is for: the number of people it needs, and the entry and configuration as they are now.
 
-    ``fingerprint`` and ``revision`` are the entry's (ports/configurations.py), ``sha256`` is the configuration's.
+    ``fingerprint`` and ``revision`` are those of the entry (ports/configurations.py), ``sha256`` that of the
+    configuration.
     """
 
     needed: int = 1
@@ -145,11 +126,11 @@ ALONE: Final = Terms()
 
 
 class DeviceGrant(NamedTuple):
-    """One request of one machine. Times are Unix seconds; digests are all that is kept of codes and tokens.
+    """One request of one machine. Times are Unix seconds; of codes and tokens only digests are kept.
 
-    ``entry`` names the machine configuration that was approved; ``token_digest`` is empty until the first exchange.
-    ``votes`` are the approvals before the last one, where more than one is needed; ``fingerprint`` says for which
-    entry they and the approval are, ``approved_sha256`` and ``revision`` which configuration that was then.
+    ``entry`` names the approved machine configuration; ``token_digest`` is empty until the first exchange. ``votes``
+    are the approvals before the last one, where more than one is needed. ``fingerprint`` identifies the entry that
+    votes and approval are for, ``approved_sha256`` and ``revision`` its configuration at that moment.
     """
 
     grant_id: str
@@ -175,14 +156,14 @@ class DeviceGrant(NamedTuple):
     revision: str = ""
 
     def state_at(self, now: float) -> GrantState:
-        """The state with the clock taken into account: what nobody decided or fetched in time is expired."""
+        """Return the state at ``now``: a grant that was not decided or fetched in time is expired."""
         end = self.expires_at + (REDEEM_GRACE if self.state is GrantState.APPROVED else 0.0)
         if now >= end and (self.state, GrantEvent.EXPIRE) in TRANSITIONS:
             return GrantState.EXPIRED
         return self.state
 
     def approve(self, decision: Decision, entry: str, terms: Terms = ALONE) -> DeviceGrant | Refusal:
-        """Let the machine in, to the one configuration named ``entry``; or note a vote, when ``terms`` need more.
+        """Approve the machine for the configuration named ``entry``, or keep a vote when ``terms`` need more people.
 
         Votes for an entry that has changed since do not count: they were for something else.
         """
@@ -191,10 +172,10 @@ class DeviceGrant(NamedTuple):
             return outcome
         if not entry:
             return Refusal.NO_ENTRY
-        if decision.is_automatic and (terms.needed > 1 or self.votes):
+        if decision.author.is_automatic and (terms.needed > 1 or self.votes):
             return Refusal.NEEDS_PEOPLE
         votes = self.votes_for(terms.fingerprint)
-        if any(vote.is_by_same_person(decision) for vote in votes):
+        if any(vote.author.is_same_person(decision.author) for vote in votes):
             return Refusal.SAME_PERSON
         if len(votes) + 1 < terms.needed:
             state = TRANSITIONS[self.state, GrantEvent.VOTE]
@@ -204,15 +185,15 @@ class DeviceGrant(NamedTuple):
         )
 
     def votes_for(self, fingerprint: str) -> tuple[Decision, ...]:
-        """The votes for the entry with this fingerprint: those for what it was before do not count."""
+        """Return the votes for the entry with this fingerprint; votes for an earlier version of it do not count."""
         return self.votes if self.fingerprint == fingerprint else ()
 
     def with_votes_that(self, counts: Callable[[Decision], bool]) -> DeviceGrant:
-        """The grant without the votes that do not count any more."""
+        """Return the grant without the votes that no longer count."""
         return self._replace(votes=tuple(vote for vote in self.votes if counts(vote)))
 
     def deny(self, decision: Decision) -> DeviceGrant | Refusal:
-        """Refuse the machine; its console is told."""
+        """Deny the machine; its console shows the reason."""
         return self._decide(GrantEvent.DENY, decision, "")
 
     def _decide(self, event: GrantEvent, decision: Decision, entry: str) -> DeviceGrant | Refusal:
@@ -224,28 +205,19 @@ class DeviceGrant(NamedTuple):
         return self._replace(state=TRANSITIONS[state, event], decision=decision, entry=entry)
 
     def redeem(self, client_id: str, token_digest: bytes, rules: GrantRules, now: float) -> DeviceGrant | Refusal:
-        """Exchange the device code for the token (RFC 8628 section 3.4). Repeats give the same token and end."""
+        """Exchange the device code for the token (RFC 8628 section 3.4). A repeat yields the same token and expiry."""
         if client_id != self.client_id:
             return Refusal.WRONG_CLIENT
         state = self.state_at(now)
-        match state:
-            case GrantState.PENDING:
-                return Refusal.PENDING
-            case GrantState.DENIED | GrantState.REVOKED:
-                return Refusal.DENIED
-            case GrantState.EXPIRED | GrantState.REPLACED:
-                return Refusal.EXPIRED
-            case GrantState.REDEEMED | GrantState.DELIVERED:
-                return self if now < self.token_ends_at(rules) else Refusal.EXPIRED
-            case GrantState.APPROVED:
-                return self._replace(
-                    state=TRANSITIONS[state, GrantEvent.REDEEM],
-                    token_digest=token_digest,
-                    token_expires_at=now + rules.token_lifetime,
-                )
+        after = TRANSITIONS.get((state, GrantEvent.REDEEM))
+        if after is None:
+            return _NO_TOKEN[state]
+        if state is not GrantState.APPROVED:
+            return self if now < self.token_ends_at(rules) else Refusal.EXPIRED
+        return self._replace(state=after, token_digest=token_digest, token_expires_at=now + rules.token_lifetime)
 
     def token_ends_at(self, rules: GrantRules) -> float:
-        """When the token serves no more: at its end, or a grace after the first complete delivery."""
+        """Return when the token stops working: when it expires, or a grace period after the first full delivery."""
         if self.delivered_at is None:
             return self.token_expires_at
         return min(self.token_expires_at, self.delivered_at + rules.delivery_grace)
@@ -263,13 +235,13 @@ class DeviceGrant(NamedTuple):
         )
 
     def replaced(self) -> DeviceGrant | Refusal:
-        """Take it out of the queue, because the same machine asked anew."""
+        """Remove it from the queue, because the same machine has asked again."""
         if (self.state, GrantEvent.REPLACE) not in TRANSITIONS:
             return Refusal.ALREADY_DECIDED
         return self._replace(state=TRANSITIONS[self.state, GrantEvent.REPLACE])
 
     def revoke(self, now: float) -> DeviceGrant | Refusal:
-        """End the approval and its token (RFC 7009). A revoked one stays as it is."""
+        """Revoke the approval and its token (RFC 7009). A revoked grant stays as it is."""
         if self.state is GrantState.REVOKED:
             return self
         if (self.state, GrantEvent.REVOKE) not in TRANSITIONS:
@@ -277,9 +249,19 @@ class DeviceGrant(NamedTuple):
         return self._replace(state=TRANSITIONS[self.state, GrantEvent.REVOKE], revoked_at=now)
 
 
+_NO_TOKEN: Final = {
+    GrantState.PENDING: Refusal.PENDING,
+    GrantState.DENIED: Refusal.DENIED,
+    GrantState.REVOKED: Refusal.DENIED,
+    GrantState.EXPIRED: Refusal.EXPIRED,
+    GrantState.REPLACED: Refusal.EXPIRED,
+}
+"""Why a grant in a state without the event REDEEM yields no token."""
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One complete delivery: when (Unix seconds), to which address, what (SHA-256 of the configuration, its bytes)."""
+    """One complete delivery: when (Unix seconds), to which address, the configuration's SHA-256 and size in bytes."""
 
     at: float
     address: str

@@ -1,7 +1,7 @@
-"""Who decides: roles, the labels a person is limited to, and the actor that decisions and the audit name.
+"""Who acts: roles, the labels that limit a person, and the author that decisions, windows and the audit name.
 
-Roles are a ladder: each one may do all that the ones below it may. What a route needs is declared in
-operator_plane/permissions.py; which machines a person may decide about is told by labels.
+Roles are a ladder: each one may do everything that the ones below it may do. operator_plane/permissions.py declares
+which role a route needs; labels limit the machines that a person may decide about.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
+from unicodedata import normalize
 
 MOST_LABELS: Final = 32
 _KEY: Final = re.compile(r"[a-z0-9](?:[a-z0-9_.-]{0,61}[a-z0-9])?")
 _VALUE: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
 
-
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}")
 NAME_RULE: Final = 'letters, digits and ".", "_", "-", "@", "+", at most 64, a letter or digit first'
-"""Names of local operators and of tokens: ASCII, so that no two look alike in the audit. Those of OIDC have a colon."""
+"""Names of local operators and of tokens: ASCII, so that no two look alike in the audit. OIDC names have a colon."""
 
 
 class Role(Enum):
@@ -30,7 +30,7 @@ class Role(Enum):
     ADMIN = "admin"
 
     def is_at_least(self, least: Role) -> bool:
-        """Whether this role may do what ``least`` may."""
+        """Return whether this role may do everything that ``least`` may do."""
         return _LADDER.index(self) >= _LADDER.index(least)
 
 
@@ -38,7 +38,7 @@ _LADDER: Final = tuple(Role)
 
 
 class Kind(Enum):
-    """Where an operator comes from, and so how they sign in."""
+    """Where an operator account comes from, and so how its person signs in."""
 
     LOCAL = "local"
     OIDC = "oidc"
@@ -47,7 +47,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Label:
-    """``site=fra``: a fact about a machine's entry, and a limit of an operator. Made by ``parse_label``."""
+    """``site=fra``: a property of a machine's entry, and a limit of an operator. Made by ``parse_label``."""
 
     key: str
     value: str
@@ -57,19 +57,21 @@ class Label:
 
 
 class BadLabel(ValueError):
-    """A text that is no label; the message says what one looks like."""
+    """The text is not a label; the message shows what one looks like."""
 
 
 def parse_label(text: str) -> Label:
-    """The label that ``text`` writes, as Kubernetes would take it. Raises BadLabel."""
+    """Parse a label; keys and values have the form of Kubernetes labels. Raises BadLabel."""
     key, sign, value = text.strip().partition("=")
     if not sign or not _KEY.fullmatch(key) or not _VALUE.fullmatch(value):
-        raise BadLabel(f'{text!r} is no label; write "site=fra" (letters, digits, "-", "_", "."; at most 63 of them)')
+        raise BadLabel(
+            f'{text!r} is not a label; write "site=fra" (letters, digits, "-", "_" and ".", at most 63 characters)'
+        )
     return Label(key, value)
 
 
 def parse_labels(texts: Iterable[str]) -> tuple[Label, ...]:
-    """Labels in order, each once. Raises BadLabel, also for more than MOST_LABELS."""
+    """Return the labels sorted and without duplicates. Raises BadLabel, also for more than MOST_LABELS."""
     labels = tuple(sorted({parse_label(text) for text in texts}))
     if len(labels) > MOST_LABELS:
         raise BadLabel(f"more than {MOST_LABELS} labels")
@@ -77,10 +79,10 @@ def parse_labels(texts: Iterable[str]) -> tuple[Label, ...]:
 
 
 def is_within(limits: Iterable[Label], labels: Mapping[str, str]) -> bool:
-    """Whether a machine with these ``labels`` is one that somebody with these ``limits`` may decide about.
+    """Return whether somebody with these ``limits`` may decide about a machine with these ``labels``.
 
-    No limits: every machine. Else each key of the limits must be on the machine with one of its allowed values
-    (``site=fra`` and ``site=ams``: either; ``site=fra`` and ``rack=4``: both). A machine without that label is not.
+    Without limits: every machine. Otherwise the machine must have, for each key of the limits, one of the allowed
+    values (``site=fra`` and ``site=ams``: either; ``site=fra`` and ``rack=4``: both).
     """
     allowed: dict[str, set[str]] = {}
     for limit in limits:
@@ -89,12 +91,12 @@ def is_within(limits: Iterable[Label], labels: Mapping[str, str]) -> bool:
 
 
 def lower_role(one: Role, other: Role) -> Role:
-    """The one of two roles that may do less."""
+    """Return the role that may do less."""
     return other if one.is_at_least(other) else one
 
 
 def narrowed(limits: tuple[Label, ...], others: tuple[Label, ...]) -> tuple[Label, ...] | None:
-    """Limits that allow what both allow (``is_within``); None when no machine can be within both."""
+    """Return limits that allow what both allow (``is_within``); None when no machine can be within both."""
     kept: list[Label] = []
     for key in {limit.key for limit in (*limits, *others)}:
         ours, theirs = ({limit for limit in side if limit.key == key} for side in (limits, others))
@@ -109,25 +111,71 @@ VIA_SESSION: Final = "session"
 VIA_PASSKEY: Final = "passkey"
 VIA_BREAK_GLASS: Final = "break-glass"
 VIA_ADMIN_SOCKET: Final = "admin.sock"
-_TOKEN: Final = "token:"  # noqa: S105  (how a name begins)
+VIA_RULE: Final = "rule"
+"""A rule or an armed window decided, not a person."""
+
+_TOKEN: Final = "token:"  # noqa: S105  (a prefix)
 
 
 def via_oidc(provider_id: str) -> str:
-    """How somebody came who signed in at the provider ``[[oidc]] id``."""
+    """Return the way of a person who signed in at the provider ``[[oidc]] id``."""
     return f"oidc:{provider_id}"
 
 
 def via_token(token_name: str) -> str:
-    """How a program came that showed the API token of this name."""
+    """Return the way of a program that presented the API token of this name."""
     return f"{_TOKEN}{token_name}"
+
+
+def person_key(name: str) -> str:
+    """Return what two names of the same person have in common: names are compared without case."""
+    return normalize("NFKC", normalize("NFKC", name).casefold()).strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who decided, voted or armed a window, and how they signed in. Stored with what they did; gives no rights.
+
+    ``name`` is the person who answers for it: an operator, the owner of an API token, or the user of the admin socket.
+    It is empty for a token without owner, and names the rule or window for VIA_RULE. ``via`` is session (a password),
+    passkey, oidc:ID, break-glass, admin.sock, token:NAME or rule; empty when an early version did not store it.
+    """
+
+    name: str
+    via: str = VIA_SESSION
+
+    @property
+    def token(self) -> str:
+        """The name of the API token that was used; empty for none."""
+        return self.via.removeprefix(_TOKEN) if self.via.startswith(_TOKEN) else ""
+
+    @property
+    def is_automatic(self) -> bool:
+        return self.via == VIA_RULE
+
+    def is_same_person(self, other: Author) -> bool:
+        """Return whether both may be one person, whichever way they came.
+
+        Nobody knows who is behind the admin socket, so everybody who uses it counts as one person; so do all tokens
+        without an owner.
+        """
+        return person_key(self.name) == person_key(other.name) or self.via == other.via == VIA_ADMIN_SOCKET
+
+    def is_operator(self, name: str) -> bool:
+        """Return whether the operator of this name answers for it."""
+        return not self.is_automatic and person_key(self.name) == person_key(name)
+
+    def __str__(self) -> str:
+        """As logs, pages and the audit show it: ``ana``, ``ana (passkey)``, ``ana (token:laptop)``, ``rule spare``."""
+        name = self.name or self.token
+        return name if self.via in ("", VIA_SESSION, VIA_RULE, name) else f"{name} ({self.via})"
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Somebody who does something: a person or a program, what they may, and how they proved who they are.
+    """A person or program that calls: what it may do, and how it authenticated.
 
-    ``via``: session (a password), passkey, oidc:ID, break-glass, admin.sock or token:NAME. ``owner`` is the operator
-    who answers for a program: whoever made its token; a person answers for themselves.
+    ``via`` is as in Author. ``owner`` is the operator who made a program's token and answers for it.
     """
 
     name: str
@@ -137,20 +185,18 @@ class Actor:
     owner: str = ""
 
     @property
-    def person(self) -> str:
-        """The name of the person who answers; empty for a program of which nobody knows whose it is."""
-        return self.owner if self.via.startswith(_TOKEN) else self.name
+    def author(self) -> Author:
+        """Who answers for what this actor does."""
+        return Author(self.owner if self.via.startswith(_TOKEN) else self.name, self.via)
 
     def may_decide_about(self, labels: Mapping[str, str]) -> bool:
-        """Whether the role and the label limits allow a decision about a machine with these ``labels``."""
+        """Return whether role and limits allow a decision about a machine with these ``labels``."""
         return self.role.is_at_least(Role.APPROVER) and is_within(self.labels, labels)
 
     def __str__(self) -> str:
-        """As a log or the audit names it: ``ana``, ``ana (break-glass)``, ``ana (token:laptop)``, ``ci (token:ci)``."""
-        name = self.person or self.name
-        return name if self.via in (VIA_SESSION, name) else f"{name} ({self.via})"
+        return str(self.author)
 
 
 def socket_actor(user: str) -> Actor:
-    """Whoever may open data/admin.sock: they own the database, so nothing is kept from them."""
-    return Actor(user or "admin.sock", Role.ADMIN, via=VIA_ADMIN_SOCKET)
+    """Return the actor of a call on data/admin.sock, who may do everything: they own the database file."""
+    return Actor(user or VIA_ADMIN_SOCKET, Role.ADMIN, via=VIA_ADMIN_SOCKET)

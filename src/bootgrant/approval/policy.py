@@ -13,6 +13,7 @@ from fnmatch import fnmatchcase
 from typing import Final, Protocol
 
 from bootgrant.approval.evidence import Check, Verdict, speaks_for
+from bootgrant.approval.operators import Author
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _MOST_TERMS: Final = 16
@@ -135,16 +136,21 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Machines that somebody expects for a while: ``count`` of them until ``until`` (Unix seconds), ``used`` so far."""
+    """An armed window: until ``until`` (Unix seconds), ``count`` machines may be approved; ``used`` have been."""
 
     window_id: str
     name: str
     conditions: Conditions
-    by: str
+    author: Author
     armed_at: float
     until: float
     count: int
     used: int = 0
+
+    @property
+    def by(self) -> str:
+        """The author as people read it."""
+        return str(self.author)
 
     def is_open(self, now: float) -> bool:
         return now < self.until and self.used < self.count

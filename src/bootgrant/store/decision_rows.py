@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from bootgrant.approval.audit import ChainedEvent, read_record
+from bootgrant.approval.operators import Author
 from bootgrant.approval.policy import Conditions, Window, parse_selector
 from bootgrant.ports.audit import AuditFilter
 from bootgrant.ports.decisions import Assignment
@@ -17,7 +18,18 @@ from bootgrant.wire.identity import MachineIdentity
 
 AUDIT: Final = ("seq", "at", "kind", "actor", "grant_id", "entry", "uuid", "serial", "mac", "line", "digest")
 ASSIGNMENT: Final = ("identity_key", "uuid", "serial", "mac", "entry", "assigned_by", "at")
-WINDOW: Final = ("window_id", "name", "conditions", "armed_by", "armed_at", "until", "count", "used")
+WINDOW: Final = (
+    "window_id",
+    "name",
+    "conditions",
+    "armed_by",
+    "author",
+    "author_via",
+    "armed_at",
+    "until",
+    "count",
+    "used",
+)
 PAGE: Final = 1000
 """Records that are read at once when the whole chain is."""
 
@@ -94,17 +106,18 @@ def window_row(window: Window) -> tuple[Value, ...]:
         }
     )
     return (
-        window.window_id, window.name, conditions, window.by, window.armed_at, window.until, window.count, window.used,
+        window.window_id, window.name, conditions, window.by, window.author.name, window.author.via, window.armed_at,
+        window.until, window.count, window.used,
     )  # fmt: skip
 
 
 def window_from(row: Sequence[Any]) -> Window:
     """The window whose WINDOW columns these are."""
-    window_id, name, told, by, armed_at, until, count, used = row
+    window_id, name, told, _, author, via, armed_at, until, count, used = row
     members = json.loads(told)
     conditions = Conditions(
         tuple(parse_selector(text) for text in members["select"]),
         tuple(ipaddress.ip_network(text) for text in members["networks"]),
         tuple(members["evidence"]),
     )
-    return Window(window_id, name, conditions, by, armed_at, until, count, used)
+    return Window(window_id, name, conditions, Author(author, via), armed_at, until, count, used)

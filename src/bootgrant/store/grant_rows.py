@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from bootgrant.approval.grant import Decision, DeviceGrant, GrantState
+from bootgrant.approval.operators import Author
 from bootgrant.wire.identity import MachineIdentity
 
 FIXED: Final = (
@@ -56,6 +57,7 @@ def from_row(row: Sequence[Any]) -> DeviceGrant:
         token_expires_at, delivered_at, deliveries, revoked_at, approval,
     ) = row  # fmt: skip
     told: dict[str, Any] = json.loads(approval) if approval else {}
+    decided = None if decided_at is None else (decided_by, decided_at, decision_reason, *told.get("by", ()))
     return DeviceGrant(
         grant_id=grant_id,
         client_id=client_id,
@@ -67,18 +69,24 @@ def from_row(row: Sequence[Any]) -> DeviceGrant:
         opened_at=opened_at,
         expires_at=expires_at,
         state=GrantState(state),
-        decision=None if decided_at is None else Decision(decided_by, decided_at, decision_reason, *told.get("by", ())),
+        decision=_decision(*decided) if decided else None,
         entry=entry,
         token_digest=token_digest or b"",
         token_expires_at=token_expires_at,
         delivered_at=delivered_at,
         deliveries=deliveries,
         revoked_at=revoked_at,
-        votes=tuple(Decision(*vote) for vote in told.get("votes", ())),
+        votes=tuple(_decision(*vote) for vote in told.get("votes", ())),
         fingerprint=told.get("fingerprint", ""),
         approved_sha256=told.get("sha256", ""),
         revision=told.get("revision", ""),
     )
+
+
+def _decision(by: str, at: float, reason: str, name: str = "", via: str = "") -> Decision:
+    """Return a stored decision. Early versions stored no name of a rule, or only the text ``by``."""
+    author = Author(name, via)
+    return Decision(author if name or author.token else Author(by, via), at, reason)
 
 
 def _approval(grant: DeviceGrant) -> str | None:
@@ -87,8 +95,8 @@ def _approval(grant: DeviceGrant) -> str | None:
     if decision is None and not grant.votes:
         return None
     told = {
-        "by": [decision.name, decision.via] if decision and (decision.name or decision.via) else None,
-        "votes": [[vote.by, vote.at, vote.reason, vote.name, vote.via] for vote in grant.votes],
+        "by": [decision.author.name, decision.author.via] if decision else None,
+        "votes": [[vote.by, vote.at, vote.reason, vote.author.name, vote.author.via] for vote in grant.votes],
         "fingerprint": grant.fingerprint,
         "sha256": grant.approved_sha256,
         "revision": grant.revision,

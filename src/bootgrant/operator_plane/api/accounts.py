@@ -24,7 +24,7 @@ async def whoami(call: Call) -> Told:
             "role": actor.role.value,
             "labels": [str(label) for label in actor.labels],
             "via": actor.via,
-            "person": actor.person or None,
+            "person": actor.author.name or None,
         }
     )
 

@@ -27,7 +27,6 @@ from bootgrant.operator_plane.wording import text
 from bootgrant.ports.configurations import ConfigUnavailable
 from bootgrant.workflows.decide.grant_cards import GrantCard
 from bootgrant.workflows.decide.watch_requests import request_version
-from bootgrant.workflows.record.audit import decision_of
 
 TYPED: Final = "typed"
 """The query parameter with which a typed code leads to its card."""
@@ -121,8 +120,7 @@ async def _may_take_back(visit: Visit, card: GrantCard) -> bool:
 async def _view(visit: Visit, card: GrantCard) -> CardView:
     code = hidden_code(card.user_code) if visit.plane.asks_suffix else card.user_code
     actor = signed_in(visit)
-    mine = decision_of(actor, visit.plane.clock.now())
-    votes = tuple(Vote(vote.by, vote.at, vote.is_by_same_person(mine)) for vote in card.votes)
+    votes = tuple(Vote(vote.by, vote.at, vote.author.is_same_person(actor.author)) for vote in card.votes)
     not_yours = _not_yours(visit, card)
     return CardView(
         card=card,

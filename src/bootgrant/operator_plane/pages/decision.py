@@ -137,6 +137,6 @@ async def _told(visit: Visit, outcome: DeviceGrant | NotDecided, *, denied: bool
 
 def _is_my_own(visit: Visit, grant: DeviceGrant, *, denied: bool) -> bool:
     """Whether this is the same decision of the same person once more: a double tap."""
-    if grant.decision is None or grant.decision.name != visit.operator:
+    if grant.decision is None or grant.decision.author.name != visit.operator:
         return False
     return (grant.state is GrantState.DENIED) is denied

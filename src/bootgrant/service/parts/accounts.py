@@ -37,7 +37,7 @@ def accounts_plane(site: Site, database: Database, clock: Clock, entropy: Entrop
 
 def api_tokens(database: Database, clock: Clock, entropy: Entropy) -> ApiTokens:
     """The tokens of programs."""
-    windows = CloseWindows(database.windows, database.api_tokens, database.audit, clock)
+    windows = CloseWindows(database.windows, database.audit, clock)
     return ApiTokens(database.api_tokens, database.operators, clock, entropy, windows)
 
 

@@ -21,7 +21,7 @@ from bootgrant.service.settings.site import Site
 from bootgrant.workflows.decide.assign_machine import AssignMachine
 from bootgrant.workflows.decide.auto_approve import LetIn
 from bootgrant.workflows.decide.decide_grant import DecideGrant
-from bootgrant.workflows.decide.grant_cards import CountingVotes, GatherEvidence, GrantCards
+from bootgrant.workflows.decide.grant_cards import GatherEvidence, GrantCards, VoteFilter
 from bootgrant.workflows.decide.windows import ArmWindow
 from bootgrant.workflows.limits.admission import Admission
 from bootgrant.workflows.machine.deliver import FindEntry
@@ -69,7 +69,7 @@ def build_decisions(
         *(CommandEvidence(each.name, each.command, each.limit, each.keeps) for each in site.evidence.exec),
     ]
     evidence = GatherEvidence(sources, clock)
-    voters = CountingVotes(database.operators, database.api_tokens)
+    voters = VoteFilter(database.operators, database.api_tokens)
     cards = GrantCards(database.grants, find_entry, evidence, database.audit, clock, codes, names, voters)
     decide = DecideGrant(database.grants, source, clock, cards, admission)
     let_in = LetIn(database.grants, database.windows, cards, decide, clock, site.approval_rules())

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
-from bootgrant.approval.grant import VIA_RULE, Decision, DeviceGrant, GrantState
+from bootgrant.approval.grant import Decision, DeviceGrant, GrantState
+from bootgrant.approval.operators import VIA_RULE, Author
 from bootgrant.approval.policy import Rule, Window, people_needed
 from bootgrant.ports.configurations import MachineEntry
 from bootgrant.ports.decisions import WindowStore
@@ -130,7 +131,7 @@ class LetIn:
         return True
 
     async def _approve(self, card: GrantCard, by: str) -> bool:
-        decision = Decision(by, self._clock.now(), via=VIA_RULE)
+        decision = Decision(Author(by, VIA_RULE), self._clock.now())
         outcome = await self._decide.approve_card(card, decision)
         if isinstance(outcome, DeviceGrant):
             log.info("%r approved the request %s", by, outcome.grant_id)

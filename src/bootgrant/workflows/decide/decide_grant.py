@@ -85,7 +85,7 @@ class DecideGrant:
                 return digest
             sha256 = digest
         name, fingerprint, revision = (entry.name, entry.fingerprint, entry.revision) if entry else ("", "", "")
-        counts = await self.cards.voters.of(entry.labels) if entry and card.needed > 1 else None
+        counts = await self.cards.voters.for_labels(entry.labels) if entry and card.needed > 1 else None
         terms = Terms(card.needed, fingerprint, sha256, revision)
         outcome = await self.store.change_grant(
             grant.grant_id,
@@ -189,7 +189,7 @@ def _not_for(actor: Actor, card: GrantCard, seen: str = "") -> NotDecided | None
     if seen and (card.entry is None or card.entry.fingerprint != seen):
         told = "what this machine would get has changed since the page was shown: look at it again"
         return NotDecided(Refusal.ENTRY_CHANGED, told, card.grant)
-    if card.needed > 1 and not actor.person:
+    if card.needed > 1 and not actor.author.name:
         return NotDecided(Refusal.NEEDS_PEOPLE, _OWN_WORDS[Refusal.NEEDS_PEOPLE], card.grant)
     return None
 

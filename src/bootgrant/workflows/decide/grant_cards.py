@@ -13,44 +13,54 @@ from bootgrant.approval.audit import Past
 from bootgrant.approval.codes import UserCodes, display_user_code, normalise_user_code
 from bootgrant.approval.evidence import Check, Verdict, is_clean, worst_first
 from bootgrant.approval.grant import Decision, DeviceGrant, GrantState
-from bootgrant.approval.operators import VIA_ADMIN_SOCKET, Role, is_within, via_token
+from bootgrant.approval.operators import VIA_ADMIN_SOCKET, Role, is_within, person_key
 from bootgrant.approval.policy import NetworkNames, needed_approvals
 from bootgrant.ports.audit import AuditLog
 from bootgrant.ports.configurations import ConfigUnavailable, MachineEntry
 from bootgrant.ports.decisions import Assignment
 from bootgrant.ports.evidence import Claim, EvidenceSource, past_in
 from bootgrant.ports.grants import GrantStore, StoreUnavailable
-from bootgrant.ports.people import ApiTokenStore, OperatorStore
+from bootgrant.ports.people import ApiTokenStore, Operator, OperatorStore
 from bootgrant.ports.time import Clock
 from bootgrant.workflows.machine.deliver import FindEntry
 
 
 @dataclass(frozen=True, slots=True)
-class CountingVotes:
+class VoteFilter:
+    """Which votes count. A vote stops counting when its operator is disabled or may no longer decide about the machine,
+    and when its API token was revoked."""
+
     operators: OperatorStore
     tokens: ApiTokenStore
 
-    async def of(self, labels: Mapping[str, str]) -> Callable[[Decision], bool]:
-        """Tells of a vote about a machine with these ``labels`` whether it counts now. Raises StoreUnavailable.
+    async def for_labels(self, labels: Mapping[str, str]) -> Callable[[Decision], bool]:
+        """Return a function that says of a vote about a machine with these ``labels`` whether it counts now.
 
-        A vote over the admin socket needs no operator; it falls only with an operator of that name who is shut out,
-        because names that are the same are one person.
+        A vote over the admin socket needs no operator, but falls with a disabled operator of that name: the same name
+        is the same person. Raises StoreUnavailable.
         """
-        known = {operator.name.casefold(): operator for operator in await self.operators.operators()}
-        tokens = {via_token(token.name) for token in await self.tokens.tokens()}
+        operators = await self.operators.operators()
+        by_name = {operator.name: [operator] for operator in operators}
+        by_person: dict[str, list[Operator]] = {}
+        for operator in operators:
+            by_person.setdefault(person_key(operator.name), []).append(operator)
+        tokens = {token.name for token in await self.tokens.tokens()}
 
         def counts(vote: Decision) -> bool:
-            if vote.via.startswith(via_token("")) and vote.via not in tokens:
+            author = vote.author
+            if author.token and author.token not in tokens:
                 return False
-            operator = known.get(vote.name.casefold())
-            if operator is None:
-                return True
-            if operator.disabled_at is not None:
-                return False
-            may = operator.role.is_at_least(Role.APPROVER) and is_within(operator.labels, labels)
-            return may or vote.via == VIA_ADMIN_SOCKET
+            same = by_name.get(author.name) or by_person.get(person_key(author.name), [])
+            return all(
+                operator.disabled_at is None and (author.via == VIA_ADMIN_SOCKET or _may_decide(operator, labels))
+                for operator in same
+            )
 
         return counts
+
+
+def _may_decide(operator: Operator, labels: Mapping[str, str]) -> bool:
+    return operator.role.is_at_least(Role.APPROVER) and is_within(operator.labels, labels)
 
 
 log = logging.getLogger("bootgrant.evidence")
@@ -183,7 +193,7 @@ class GrantCards:
     clock: Clock
     codes: UserCodes
     networks: NetworkNames
-    voters: CountingVotes
+    voters: VoteFilter
 
     async def waiting(self, limit: int = 500) -> Sequence[GrantCard]:
         """What waits for a decision, newest first, with the evidence that is there. Raises StoreUnavailable."""
@@ -250,7 +260,7 @@ class GrantCards:
         if found is None:
             return replace(card, problem=NO_ENTRY, votes=())
         if grant.votes:
-            counts = await self.voters.of(found.entry.labels)
+            counts = await self.voters.for_labels(found.entry.labels)
             card = replace(card, votes=tuple(filter(counts, grant.votes_for(found.entry.fingerprint))))
         return replace(card, entry=found.entry, assignment=found.assignment, needed=needed_approvals(found.entry))
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from bootgrant.approval.audit import AuditEvent, AuditKind
-from bootgrant.approval.operators import VIA_ADMIN_SOCKET, Actor, Label, Role, via_token
+from bootgrant.approval.operators import VIA_ADMIN_SOCKET, Actor, Label, Role
 from bootgrant.approval.policy import Selector, Vocabulary, Window
 from bootgrant.ports.audit import AuditLog
 from bootgrant.ports.decisions import WindowStore
-from bootgrant.ports.people import ApiTokenStore
 from bootgrant.ports.time import Clock, Entropy
 
 LONGEST: Final = 7 * 86400.0
@@ -76,7 +75,7 @@ class ArmWindow:
         name = wish.name or window_id
         if not _NAME.fullmatch(name) or any(name == each.name for each in await self.windows()):
             return NotArmed(f"{name!r} is no name for a window, or one that is open has it: take another one")
-        window = Window(window_id, name, conditions, str(actor), now, now + seconds, count)
+        window = Window(window_id, name, conditions, actor.author, now, now + seconds, count)
         await self.store.forget_before(now - _KEPT)
         await self.store.arm(window)
         await self.audit.append([_event(AuditKind.ARMED, window, actor, now)])
@@ -131,51 +130,36 @@ def _event(kind: AuditKind, window: Window, actor: Actor, at: float) -> AuditEve
 
 @dataclass(frozen=True, slots=True)
 class CloseWindows:
-    """Every method may raise StoreUnavailable. What the windows let in stays let in."""
+    """Closes the windows of somebody who loses rights; their approvals stay. All may raise StoreUnavailable."""
 
     store: WindowStore
-    tokens: ApiTokenStore
     audit: AuditLog
     clock: Clock
 
     async def of_operator(self, name: str) -> None:
-        """Close what a person of this name armed, whichever way they came, with their own tokens too."""
-        await self._close(f"the operator {name} was disabled", name, await self._own_tokens(name))
+        """Close the windows that this person armed, whichever way they came, also with their own tokens."""
+        await self._close(f"the operator {name} was disabled", lambda window: window.author.is_operator(name))
 
     async def beyond(self, name: str, role: Role, labels: tuple[Label, ...]) -> None:
-        """Of what a person of this name armed, close what they could not arm with this role and these limits.
+        """Close the windows of this person that they could not arm with this role and these limits.
 
-        What was armed over the admin socket needed no operator, so it stays.
+        Windows armed over the admin socket stay: they needed no operator.
         """
 
         def is_beyond(window: Window) -> bool:
-            if window.by.endswith(f"({VIA_ADMIN_SOCKET})"):
+            if not window.author.is_operator(name) or window.author.via == VIA_ADMIN_SOCKET:
                 return False
             return not role.is_at_least(Role.APPROVER) or bool(beyond_limits(window.conditions.select, labels))
 
-        why = f"the operator {name} may not arm it any more"
-        await self._close(why, name, await self._own_tokens(name), is_beyond)
+        await self._close(f"the operator {name} may not arm it any more", is_beyond)
 
     async def of_token(self, name: str) -> None:
-        """Close what was armed with this API token."""
-        await self._close(f"the token {name} was revoked", None, {via_token(name)})
+        """Close the windows that were armed with this API token."""
+        await self._close(f"the token {name} was revoked", lambda window: window.author.token == name)
 
-    async def _own_tokens(self, name: str) -> Set[str]:
-        return {via_token(token.name) for token in await self.tokens.tokens() if token.owner == name}
-
-    async def _close(
-        self, why: str, name: str | None, tokens: Set[str], which: Callable[[Window], bool] = lambda _: True
-    ) -> None:
-        """Close the windows of these ``tokens``, and those that who has this ``name`` armed without a token."""
+    async def _close(self, why: str, affected: Callable[[Window], bool]) -> None:
         now = self.clock.now()
         for window in await self.store.windows():
-            who, _, how = window.by.partition(" (")
-            how = how.removesuffix(")")
-            is_named = name is not None and who.casefold() == name.casefold() and not how.startswith(via_token(""))
-            if not (is_named or how in tokens) or not which(window):
-                continue
-            if not await self.store.disarm(window.window_id):
-                continue
-            if window.is_open(now):
+            if affected(window) and await self.store.disarm(window.window_id) and window.is_open(now):
                 details: dict[str, str | int] = {"window": window.window_id, "name": window.name, "by": window.by}
                 await self.audit.append([AuditEvent(now, AuditKind.DISARMED, reason=why, details=details)])

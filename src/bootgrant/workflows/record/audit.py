@@ -45,7 +45,7 @@ def decided(decision: Decision, entry: str, revision: str, digest: str, evidence
             at=decision.at,
             kind=_KINDS.get(after.state, AuditKind.APPROVED),
             actor=decision.by,
-            via=decision.via,
+            via=decision.author.via,
             grant_id=after.grant_id,
             identity=after.identity,
             address=after.source_address,
@@ -103,7 +103,7 @@ def delivered(delivery: Delivery, revision: str, composer: str) -> AuditOf:
 
 def decision_of(actor: Actor, at: float, reason: str = "") -> Decision:
     """What this person or program says now."""
-    return Decision(str(actor), at, reason, actor.person, actor.via)
+    return Decision(actor.author, at, reason)
 
 
 def operator_changed(at: float, actor: Actor, name: str, done: str) -> AuditEvent:

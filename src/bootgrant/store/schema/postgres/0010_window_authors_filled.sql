@@ -1,0 +1,18 @@
+-- The columns of 0009 are taken once from armed_by, which is a text for people: "ana", "ana (passkey)",
+-- "root (admin.sock)", "ana (token:laptop)" with the owner of the token, or "ci (token:ci)" for a token without an owner,
+-- where author stays empty. Nothing reads armed_by any more.
+UPDATE windows SET author = armed_by, author_via = 'session';
+
+UPDATE windows SET author_via = 'admin.sock' WHERE armed_by = 'admin.sock';
+
+UPDATE windows SET
+    author = substr(armed_by, 1, strpos(armed_by, ' (') - 1),
+    author_via = substr(armed_by, strpos(armed_by, ' (') + 2, length(armed_by) - strpos(armed_by, ' (') - 2)
+    WHERE strpos(armed_by, ' (') > 0;
+
+UPDATE windows SET author = substr(armed_by, 1, length(armed_by) - 13), author_via = 'admin.sock'
+    WHERE right(armed_by, 13) = ' (admin.sock)';
+
+UPDATE windows SET
+    author = COALESCE((SELECT owner FROM api_tokens WHERE 'token:' || api_tokens.name = windows.author_via), '')
+    WHERE author_via = 'token:' || author;
