@@ -81,7 +81,7 @@ async def test_a_rule_lets_in_whom_all_of_its_evidence_speaks_for(tmp_path: Path
         fill(site)
         async with site.client() as machine:
             codes = await ask(machine, mac=MAC)
-            await site.built.decisions.let_in.step()
+            await site.built.decisions.auto_approve.step()
             assert told in await fetched(machine, codes)
 
 
@@ -90,7 +90,7 @@ async def test_everything_that_happened_to_a_control_plane_is_in_one_chain(tmp_p
         fill(site)
         async with site.client() as machine, site.admin() as admin:
             codes = await ask(machine, uuid=UUID)
-            await site.built.decisions.let_in.step()
+            await site.built.decisions.auto_approve.step()
             voted = await admin.post("/api/v1/approve", json={"code": codes["user_code"]}, headers=as_user("ana"))
             assert (voted.json()["state"], len(voted.json()["votes"])) == ("pending", 1)
             assert await fetched(machine, codes) == "authorization_pending"

@@ -16,7 +16,7 @@ from bootgrant.ports.audit import AuditFilter
 from bootgrant.ports.configurations import MachineEntry
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.workflows.decide.assign_machine import AssignMachine
-from bootgrant.workflows.decide.auto_approve import LetIn
+from bootgrant.workflows.decide.auto_approve import AutoApprove
 from bootgrant.workflows.decide.decide_grant import DecideGrant
 from bootgrant.workflows.decide.grant_cards import GatherEvidence, GrantCards, VoteFilter
 from bootgrant.workflows.decide.windows import ArmWindow
@@ -55,7 +55,7 @@ class Deciders:
     cards: GrantCards = field(init=False)
     decide: DecideGrant = field(init=False)
     assign: AssignMachine = field(init=False)
-    let_in: LetIn = field(init=False)
+    auto_approve: AutoApprove = field(init=False)
     arm: ArmWindow = field(init=False)
 
     def __post_init__(self) -> None:
@@ -67,14 +67,14 @@ class Deciders:
         self.cards = GrantCards(base.grants, find, evidence, base.audit, clock, CODES, NO_NAMES, voters)
         self.decide = DecideGrant(base.grants, source, clock, self.cards, Admission(99, 999))
         self.assign = AssignMachine(base.grants, source, base.assignments, base.audit, clock, find)
-        self.let_in = LetIn(base.grants, base.windows, self.cards, self.decide, clock, self.rules)
-        self.arm = ArmWindow(base.windows, base.audit, clock, CountedEntropy(), WORDS, self.let_in.look_now)
+        self.auto_approve = AutoApprove(base.grants, base.windows, self.cards, self.decide, clock, self.rules)
+        self.arm = ArmWindow(base.windows, base.audit, clock, CountedEntropy(), WORDS, self.auto_approve.check_all)
 
     async def asks(self, identity: MachineIdentity, address: str = "10.20.0.11") -> DeviceGrant:
         """A machine asks, and waits."""
         grant, _ = pending_grant(identity=identity, source_address=address)
         await self.database.grants.open_grant(grant)
-        self.let_in.arrived(grant)
+        self.auto_approve.arrived(grant)
         return grant
 
     async def now(self, grant: DeviceGrant) -> DeviceGrant:

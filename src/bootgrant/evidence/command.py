@@ -34,7 +34,7 @@ class _Unusable(Exception):
     """The command gave no evidence; the text says why."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class CommandEvidence:
     """ports.evidence.EvidenceSource. ``command`` is the program and its arguments, ``limit`` in seconds."""
 

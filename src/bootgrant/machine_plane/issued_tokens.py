@@ -17,13 +17,13 @@ from bootgrant.machine_plane.form import BadRequest, required_token
 from bootgrant.wire.device_flow import ErrorCode
 from bootgrant.wire.secret import Secret
 from bootgrant.workflows.decide.decide_grant import DecideGrant, NotDecided
-from bootgrant.workflows.machine.tokens import LookAtToken
+from bootgrant.workflows.machine.tokens import MachineTokens
 from bootgrant.workflows.people.api_tokens import ApiTokens
 
 
 @dataclass(frozen=True, slots=True)
 class Introspection:
-    look: LookAtToken
+    look: MachineTokens
     tokens: ApiTokens
     issuer: str
 
@@ -49,7 +49,7 @@ class Introspection:
 
 @dataclass(frozen=True, slots=True)
 class Revocation:
-    look: LookAtToken
+    look: MachineTokens
     tokens: ApiTokens
     decide: DecideGrant
 
@@ -73,9 +73,9 @@ class Revocation:
         return json_answer(200, {})
 
 
-def introspection(look: LookAtToken, tokens: ApiTokens, issuer: str, rules: MachineRules) -> OAuthEndpoint:
+def introspection(look: MachineTokens, tokens: ApiTokens, issuer: str, rules: MachineRules) -> OAuthEndpoint:
     return OAuthEndpoint(rules, authenticate_token_client, Introspection(look, tokens, issuer), UNAVAILABLE)
 
 
-def revocation(look: LookAtToken, tokens: ApiTokens, decide: DecideGrant, rules: MachineRules) -> OAuthEndpoint:
+def revocation(look: MachineTokens, tokens: ApiTokens, decide: DecideGrant, rules: MachineRules) -> OAuthEndpoint:
     return OAuthEndpoint(rules, authenticate_token_client, Revocation(look, tokens, decide), UNAVAILABLE)

@@ -48,7 +48,7 @@ async def note(visit: Visit, kind: AuditKind, actor: Actor) -> None:
 def note_refused(visit: Visit, why: str, via: str, name: str = "") -> None:
     """Somebody was not let in: for the audit, within bounds. ``name`` is an operator's, never what was typed."""
     now, kind = visit.plane.clock.now(), AuditKind.SIGN_IN_REFUSED
-    visit.plane.refusals.arrived(AuditEvent(now, kind, name, via, address=visit.address, reason=why))
+    visit.plane.refusals.note(AuditEvent(now, kind, name, via, address=visit.address, reason=why))
 
 
 def local_path(text: str) -> str:

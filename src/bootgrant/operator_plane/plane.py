@@ -28,7 +28,7 @@ def _by_address() -> AttemptLimit:
     return AttemptLimit(burst=60, every=2.0, when_full=WhenFull.REFUSE)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class OperatorPlane:
     """``public_url`` is scheme, host and port; ``client_id`` and ``machine_url`` are what machines use (for the kernel
     line); the URL is ``public_url`` unless the planes have one each. ``passkeys`` is None where browsers allow none.

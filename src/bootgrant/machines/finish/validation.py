@@ -128,7 +128,7 @@ class Rules:
     program: Callable[[bytes], str] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Judgement:
     """``faults`` are why a configuration is not served, none when it may be.
 

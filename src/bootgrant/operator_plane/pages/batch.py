@@ -34,7 +34,7 @@ async def approve(visit: Visit) -> Response:
     chosen = {name.removeprefix(_FIELD): seen for name, seen in visit.form.items() if name.startswith(_FIELD)}
     if not chosen:
         return await _form(visit, set(), text("batch.nothing"), 400)
-    waiting = {card.grant.grant_id: card for card in await visit.plane.waiting.now()}
+    waiting = {card.grant.grant_id: card for card in await visit.plane.waiting.current()}
     ready = [card for grant_id, seen in chosen.items() if _is_ready(card := waiting.get(grant_id), seen) and card]
     seen = [(card.grant.grant_id, card.entry.fingerprint if card.entry else "") for card in ready]
     outcomes = await visit.plane.decide.approve_many(seen, signed_in(visit), only_clean=True)
@@ -62,7 +62,7 @@ def _is_ready(card: GrantCard | None, seen: str) -> bool:
 
 async def _form(visit: Visit, kept: set[str], problem: str = "", status: int = 200) -> Response:
     """``kept`` are those that were chosen before a lost session: what was taken out then stays out."""
-    rows = clean_rows(await visit.plane.waiting.now(), filter_of(visit), signed_in(visit), visit.plane.asks_suffix)
+    rows = clean_rows(await visit.plane.waiting.current(), filter_of(visit), signed_in(visit), visit.plane.asks_suffix)
     left = max(0, len(rows) - MOST_CHOICES)
     return visit.page(
         "batch.html",

@@ -14,7 +14,7 @@ from bootgrant.workflows.decide.watch_requests import queue_version
 async def show(visit: Visit) -> Response:
     """The list; where it is empty, how to make a machine ask."""
     waiting = visit.plane.waiting
-    cards = await (waiting.lately() if visit.is_automatic else waiting.now())
+    cards = await (waiting.recent() if visit.is_automatic else waiting.current())
     return visit.page(
         "queue.html",
         view=view_of(cards, filter_of(visit), signed_in(visit), visit.plane.asks_suffix),

@@ -39,7 +39,7 @@ from bootgrant.workflows.decide.watch_requests import WatchRequests
 from bootgrant.workflows.limits.admission import Admission, HeldPolls
 from bootgrant.workflows.machine.deliver import DeliverConfig, DeliverOutside, DeliverToBearer, FindEntry
 from bootgrant.workflows.machine.requests import CollectEnded, OpenGrant
-from bootgrant.workflows.machine.tokens import LookAtToken, PollGrant
+from bootgrant.workflows.machine.tokens import MachineTokens, PollGrant
 from bootgrant.workflows.record.notify_waiting import NotifyWaiting
 from bootgrant.workflows.record.recording import RecordSnapshots
 
@@ -115,7 +115,7 @@ def build(site: Site, database: Database, key: bytes, held_most: int, clock: Clo
     notify = NotifyWaiting(database.grants, source, database.outbox, clock, entropy, site.operators_url, site.notify)
     verifier = Verifier(site.providers, clock)
     metrics = _metrics(site, Watched(database, counts, notify.counts, held, verifier.providers, clock, source.current))
-    look = LookAtToken(database.grants, clock, site.grants)
+    look = MachineTokens(database.grants, clock, site.grants)
     busiest = {
         "/device/code": device_authorization(
             OpenGrant(database.grants, clock, entropy, codes, site.grants, admission, decisions.arrived),

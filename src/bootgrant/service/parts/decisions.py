@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
 from bootgrant.approval.codes import UserCodes
 from bootgrant.approval.grant import DeviceGrant
@@ -16,16 +19,20 @@ from bootgrant.evidence.network import NetworkEvidence
 from bootgrant.ports.configurations import ConfigSource
 from bootgrant.ports.database import Database
 from bootgrant.ports.evidence import EvidenceSource
+from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.ports.time import Clock, Entropy
 from bootgrant.service.settings.site import Site
 from bootgrant.workflows.decide.assign_machine import AssignMachine
-from bootgrant.workflows.decide.auto_approve import LetIn
+from bootgrant.workflows.decide.auto_approve import AutoApprove
 from bootgrant.workflows.decide.decide_grant import DecideGrant
 from bootgrant.workflows.decide.grant_cards import GatherEvidence, GrantCards, VoteFilter
 from bootgrant.workflows.decide.windows import ArmWindow
 from bootgrant.workflows.limits.admission import Admission
 from bootgrant.workflows.machine.deliver import FindEntry
-from bootgrant.workflows.record.recording import RecordOpenings, RecordRefusals
+from bootgrant.workflows.record.recording import BoundedRecorder, RecordOpenings, RecordRefusals
+
+log = logging.getLogger("bootgrant.chores")
+_PAUSE: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,19 +42,30 @@ class Decisions:
     decide: DecideGrant
     assign: AssignMachine
     arm: ArmWindow
-    let_in: LetIn
+    auto_approve: AutoApprove
     openings: RecordOpenings
     refusals: RecordRefusals
 
     @property
     def chores(self) -> Sequence[Callable[[], Coroutine[Any, Any, None]]]:
         """What goes on as long as the server runs."""
-        return self.openings.forever, self.refusals.forever, self.let_in.forever
+        return [partial(_repeat, chore) for chore in (self.openings, self.refusals, self.auto_approve)]
 
     def arrived(self, grant: DeviceGrant) -> None:
         """A machine has asked, and has its answer."""
-        self.openings.arrived(grant)
-        self.let_in.arrived(grant)
+        self.openings.note(grant)
+        self.auto_approve.arrived(grant)
+
+
+async def _repeat(chore: BoundedRecorder[Any] | AutoApprove) -> None:
+    while True:
+        try:
+            await chore.step()
+        except StoreUnavailable as error:
+            log.error("%s waits for the database: %s", type(chore).__name__, error)  # noqa: TRY400
+            await asyncio.sleep(_PAUSE)
+        else:
+            await chore.wait()
 
 
 def build_decisions(
@@ -72,12 +90,12 @@ def build_decisions(
     voters = VoteFilter(database.operators, database.api_tokens)
     cards = GrantCards(database.grants, find_entry, evidence, database.audit, clock, codes, names, voters)
     decide = DecideGrant(database.grants, source, clock, cards, admission)
-    let_in = LetIn(database.grants, database.windows, cards, decide, clock, site.approval_rules())
+    auto_approve = AutoApprove(database.grants, database.windows, cards, decide, clock, site.approval_rules())
     return Decisions(
         decide,
         AssignMachine(database.grants, source, database.assignments, database.audit, clock, find_entry),
-        ArmWindow(database.windows, database.audit, clock, entropy, site.vocabulary, let_in.look_now),
-        let_in,
+        ArmWindow(database.windows, database.audit, clock, entropy, site.vocabulary, auto_approve.check_all),
+        auto_approve,
         RecordOpenings(database.audit, clock),
         RecordRefusals(database.audit, clock),
     )

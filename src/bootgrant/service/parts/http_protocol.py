@@ -45,7 +45,7 @@ _LONG_HEAD: Final = oauth_error(
 _UNREADABLE: Final = oauth_error(ErrorCode.INVALID_REQUEST, "this is not HTTP/1.1", 400, (CLOSE,))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ShortWay:
     """The endpoints that are reached without ASGI, by their path, and what holds before each of them.
 

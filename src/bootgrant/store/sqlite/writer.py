@@ -19,7 +19,7 @@ from bootgrant.ports.grants import StoreUnavailable
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Job:
     work: Callable[[sqlite3.Connection], Any]
     done: asyncio.Future[Any]

@@ -1,7 +1,7 @@
-"""Machines that are expected are let in without a person: by a rule of the settings, or an armed window.
+"""Approve expected machines without a person: by a rule of the settings, or by an armed window.
 
-It happens after the machine has its answer, so no evidence delays a request. What a rule may never do stands in
-approval/policy.py and approval/grant.py: nothing that needs two people, nothing that evidence speaks against.
+This runs after the machine has its code, so gathering evidence delays no request. approval/policy.py and
+approval/grant.py hold what no rule may do: approve a machine that needs two people, or one whose evidence mismatches.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from bootgrant.approval.operators import VIA_RULE, Author
 from bootgrant.approval.policy import Rule, Window, people_needed
 from bootgrant.ports.configurations import MachineEntry
 from bootgrant.ports.decisions import WindowStore
-from bootgrant.ports.grants import GrantStore, StoreUnavailable
+from bootgrant.ports.grants import GrantStore
 from bootgrant.ports.time import Clock
 from bootgrant.workflows.decide.decide_grant import DecideGrant
 from bootgrant.workflows.decide.grant_cards import GrantCard, GrantCards
 
 log = logging.getLogger("bootgrant.policy")
 
-LOOK: Final = 5.0
+PERIOD: Final = 5.0
 """Seconds between two looks for windows that another server armed."""
 
 _ALL_EVERY: Final = 30.0
@@ -32,8 +32,8 @@ _ALL: Final = 5000
 _AT_ONCE: Final = 25
 
 
-class LetIn:
-    """Used from one event loop; ``forever`` is its work, and ``arrived`` and ``look_now`` wake it."""
+class AutoApprove:
+    """A chore for one event loop: ``step``, then ``wait``. ``arrived`` and ``check_all`` end the wait."""
 
     def __init__(
         self,
@@ -53,28 +53,49 @@ class LetIn:
         self._open: tuple[Window, ...] = ()
         self._new: dict[str, None] = {}
         self._wake = asyncio.Event()
-        self._look_all = True
+        self._all_at = float("-inf")
+        """When all pending requests are checked next (steady seconds)."""
 
     def arrived(self, grant: DeviceGrant) -> None:
-        """A machine has asked. Costs nothing while there is neither a rule nor a window."""
+        """Check a new request soon. Costs nothing while there is neither a rule nor an open window."""
         if self._rules or self._open:
             self._new[grant.grant_id] = None
             self._wake.set()
 
-    def look_now(self) -> None:
-        """Windows or entries have changed: look at everybody who waits."""
-        self._look_all = True
+    def check_all(self) -> None:
+        """Check all pending requests soon, because windows or entries have changed."""
+        self._all_at = float("-inf")
         self._wake.set()
 
     async def step(self) -> None:
-        """Let in whoever may be. Raises StoreUnavailable."""
-        await self._read_windows()
-        if not self._rules and not self._open:
-            self._new.clear()
-            self._look_all = False
-            return
-        if self._look_all:
-            self._look_all = False
+        """Approve the requests that a rule or a window allows. Raises StoreUnavailable; the next step checks all."""
+        self._wake.clear()
+        try:
+            await self._read_windows()
+            if self._rules or self._open:
+                await self._check()
+            else:
+                self._new.clear()
+        except BaseException:
+            self._all_at = float("-inf")
+            raise
+
+    async def wait(self) -> None:
+        """Return when there is a reason for the next step, after PERIOD at the latest."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._wake.wait(), PERIOD)
+
+    async def _read_windows(self) -> None:
+        now = self._clock.now()
+        known = {window.window_id for window in self._open}
+        self._open = tuple(window for window in await self._windows.windows() if window.is_open(now))
+        if any(window.window_id not in known for window in self._open):
+            self._all_at = float("-inf")
+
+    async def _check(self) -> None:
+        steady = self._clock.steady()
+        if steady >= self._all_at:
+            self._all_at = steady + _ALL_EVERY
             pending = await self._store.pending_grants(self._clock.now(), _ALL)
             self._new.update({grant.grant_id: None for grant in reversed(pending)})
         while self._new:
@@ -82,28 +103,6 @@ class LetIn:
             for grant_id in part:
                 del self._new[grant_id]
             await asyncio.gather(*(self._consider(grant_id) for grant_id in part))
-
-    async def forever(self) -> None:
-        """Work as machines come; look now and then for what another server armed, and at those who still wait."""
-        looked_at = self._clock.steady()
-        while True:
-            self._wake.clear()
-            try:
-                await self.step()
-            except StoreUnavailable as error:
-                log.error("rules and windows wait for the database: %s", error)  # noqa: TRY400  (the reason)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), LOOK)
-            if self._clock.steady() - looked_at >= _ALL_EVERY:
-                looked_at = self._clock.steady()
-                self._look_all = True
-
-    async def _read_windows(self) -> None:
-        now = self._clock.now()
-        known = {window.window_id for window in self._open}
-        self._open = tuple(window for window in await self._windows.windows() if window.is_open(now))
-        if any(window.window_id not in known for window in self._open):
-            self._look_all = True
 
     async def _consider(self, grant_id: str) -> None:
         grant = await self._store.find_grant(grant_id)
@@ -117,11 +116,11 @@ class LetIn:
                 await self._approve(card, f"rule {rule.name}")
                 return
         for window in self._open:
-            if await self._by_window(window, card, card.entry):
+            if await self._use_window(window, card, card.entry):
                 return
 
-    async def _by_window(self, window: Window, card: GrantCard, entry: MachineEntry) -> bool:
-        """Whether the window was for this machine and had a place for it."""
+    async def _use_window(self, window: Window, card: GrantCard, entry: MachineEntry) -> bool:
+        """Approve by this window. Return False when it is not for this machine or has no place left."""
         if window.conditions.obstacle(entry, card.grant.source_address, card.evidence):
             return False
         if not await self._windows.take_place(window.window_id, self._clock.now()):

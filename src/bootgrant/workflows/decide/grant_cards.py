@@ -76,7 +76,7 @@ _KEPT: Final = 20_000
 Key = tuple[str, str, str]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Asked:
     answer: asyncio.Task[tuple[Check, ...]]
     at: float

@@ -129,15 +129,15 @@ class WaitingCards:
         self._cards: Sequence[GrantCard] = ()
         self._at = float("-inf")
 
-    async def now(self) -> Sequence[GrantCard]:
+    async def current(self) -> Sequence[GrantCard]:
         """As they are, for a person who asks. Raises StoreUnavailable."""
         return await self._decide.waiting(self.most)
 
-    async def lately(self) -> Sequence[GrantCard]:
+    async def recent(self) -> Sequence[GrantCard]:
         """As they were at most a second ago. A page that shows them hears of what came since. Raises
         StoreUnavailable."""
         async with self._lock:
             if self._clock.steady() - self._at >= _KEPT:
-                self._cards = await self.now()
+                self._cards = await self.current()
                 self._at = self._clock.steady()
             return self._cards

@@ -165,7 +165,7 @@ def _bad_tokens() -> AttemptLimit:
     return AttemptLimit(burst=300, every=0.25, when_full=WhenFull.ALLOW)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class DeliverOutside:
     """``kept`` is how long the binding of a token is kept whose end nobody tells, in seconds."""
 

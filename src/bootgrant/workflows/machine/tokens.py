@@ -41,7 +41,7 @@ class TokenIssued:
     grant_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PollGrant:
     store: GrantStore
     clock: Clock
@@ -128,7 +128,7 @@ _SERVING = (GrantState.REDEEMED, GrantState.DELIVERED)
 
 
 @dataclass(frozen=True, slots=True)
-class LookAtToken:
+class MachineTokens:
     store: GrantStore
     clock: Clock
     rules: GrantRules

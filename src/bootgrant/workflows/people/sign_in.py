@@ -187,7 +187,7 @@ class _Work:
     nobody: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class SignIn:
     operators: OperatorStore
     passkeys: PasskeyStore

@@ -116,7 +116,7 @@ async def test_the_windows_of_who_is_shut_out_are_closed_and_let_nobody_in(site:
     assert await site.tokens().revoke("ana") is False
     await site.windows().of_token("ana")
     grant = await site.asks(other_machine(1))
-    await site.let_in.step()
+    await site.auto_approve.step()
     assert (await site.now(grant)).state is GrantState.PENDING
 
 

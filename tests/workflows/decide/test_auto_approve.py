@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+from collections.abc import Sequence
 
 import pytest
 
@@ -11,10 +12,13 @@ from bootgrant.approval.audit import AuditEvent, AuditKind
 from bootgrant.approval.grant import DeviceGrant, GrantState
 from bootgrant.approval.operators import Actor, Label, Role
 from bootgrant.approval.policy import Conditions, Rule, Window, parse_selector
+from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.wire.identity import MachineIdentity
+from bootgrant.workflows.decide.auto_approve import AutoApprove
 from bootgrant.workflows.decide.windows import NotArmed, Wish
 from support.deciding import ANA, CP, Deciders, worker
-from support.grants import NOW, UUID, other_machine
+from support.grants import NOW, UUID, other_machine, pending_grant
+from support.memory.decisions import MemoryWindowStore
 
 pytestmark = pytest.mark.anyio
 WORKERS = Conditions(
@@ -37,7 +41,7 @@ async def armed(made: Deciders, count: int = 3, *select: str) -> Window:
 
 
 async def let_in(made: Deciders, *grants: DeviceGrant) -> list[bool]:
-    await made.let_in.step()
+    await made.auto_approve.step()
     return [(await made.now(grant)).state is GrantState.APPROVED for grant in grants]
 
 
@@ -121,8 +125,8 @@ async def test_two_servers_share_a_window() -> None:
     other = Deciders(database=one.database, entries=one.entries, clock=one.clock)
     await armed(one, 5)
     grants = [await (one, other)[number % 2].asks(other_machine(number)) for number in range(14)]
-    other.let_in.look_now()
-    await asyncio.gather(one.let_in.step(), other.let_in.step())
+    other.auto_approve.check_all()
+    await asyncio.gather(one.auto_approve.step(), other.auto_approve.step())
     states = [(await one.now(grant)).state for grant in grants]
     assert states.count(GrantState.APPROVED) == 5
     assert (await one.database.windows.windows())[0].used == 5
@@ -170,3 +174,54 @@ async def test_who_is_limited_to_labels_arms_within_them(select: str, may: bool)
 async def test_who_may_only_look_arms_nothing() -> None:
     outcome = await site().arm.arm(Wish(("site=fra",), 60.0, 1), Actor("vic", Role.VIEWER))
     assert isinstance(outcome, NotArmed)
+
+
+async def test_a_new_request_ends_the_wait() -> None:
+    made = site(RULE)
+    await made.auto_approve.step()
+    waiting = asyncio.create_task(made.auto_approve.wait())
+    grant = await made.asks(other_machine(1))
+    await asyncio.wait_for(waiting, 1)
+    assert await let_in(made, grant) == [True]
+
+
+async def test_an_armed_window_ends_the_wait() -> None:
+    made = site()
+    await made.auto_approve.step()
+    waiting = asyncio.create_task(made.auto_approve.wait())
+    await armed(made)
+    await asyncio.wait_for(waiting, 1)
+
+
+class BrokenOnce(MemoryWindowStore):
+    """A store of windows that is unavailable the first time."""
+
+    failures = 1
+
+    async def windows(self) -> Sequence[Window]:
+        if self.failures:
+            self.failures -= 1
+            raise StoreUnavailable("disk full")
+        return await super().windows()
+
+
+async def test_a_request_that_came_while_the_store_was_unavailable_is_checked_later() -> None:
+    made = site(RULE)
+    made.database.windows = BrokenOnce()
+    made.auto_approve = AutoApprove(
+        made.database.grants, made.database.windows, made.cards, made.decide, made.clock, (RULE,)
+    )
+    grant = await made.asks(other_machine(1))
+    with pytest.raises(StoreUnavailable):
+        await made.auto_approve.step()
+    assert await let_in(made, grant) == [True]
+
+
+async def test_pending_requests_of_other_servers_are_checked_now_and_then() -> None:
+    made = site(RULE)
+    await made.auto_approve.step()
+    grant, _ = pending_grant(identity=other_machine(1))
+    await made.database.grants.open_grant(grant)
+    assert await let_in(made, grant) == [False]
+    made.clock.advance(30)
+    assert await let_in(made, grant) == [True]

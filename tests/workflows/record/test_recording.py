@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 import pytest
@@ -36,7 +37,7 @@ async def test_each_machine_that_asks_is_recorded_with_its_claim() -> None:
     audit = MemoryAuditLog()
     openings = RecordOpenings(audit, FakeClock(NOW))
     grant, _ = pending_grant()
-    openings.arrived(grant)
+    openings.note(grant)
     assert await kinds(audit) == []
     await openings.step()
     (record,) = await audit.newest(AuditFilter(), 10)
@@ -49,7 +50,7 @@ async def test_beyond_a_burst_only_their_number_is_recorded() -> None:
     audit, clock = MemoryAuditLog(), FakeClock(NOW)
     openings = RecordOpenings(audit, clock, burst=10)
     for number in range(500):
-        openings.arrived(pending_grant(source_address=f"10.66.0.{number % 3}")[0])
+        openings.note(pending_grant(source_address=f"10.66.0.{number % 3}")[0])
     await openings.step()
     assert await kinds(audit) == [AuditKind.OPENED] * 10 + [AuditKind.STORM]
     (storm,) = await audit.newest(AuditFilter(kinds=(AuditKind.STORM,)), 1)
@@ -57,7 +58,7 @@ async def test_beyond_a_burst_only_their_number_is_recorded() -> None:
     clock.advance(3.5 * OPENING_EVERY)
     await openings.step()
     for _ in range(5):
-        openings.arrived(pending_grant()[0])
+        openings.note(pending_grant()[0])
     await openings.step()
     assert (await kinds(audit))[11:] == [AuditKind.OPENED] * 3 + [AuditKind.STORM]
 
@@ -65,9 +66,22 @@ async def test_beyond_a_burst_only_their_number_is_recorded() -> None:
 async def test_what_could_not_be_written_is_written_later() -> None:
     audit = BrokenNow()
     openings = RecordOpenings(audit, FakeClock(NOW))
-    openings.arrived(pending_grant()[0])
+    openings.note(pending_grant()[0])
     with pytest.raises(StoreUnavailable):
         await openings.step()
     audit.broken = False
     await openings.step()
     assert await kinds(audit) == [AuditKind.OPENED]
+
+
+async def test_the_wait_ends_when_there_is_something_to_write() -> None:
+    audit = BrokenNow()
+    openings = RecordOpenings(audit, FakeClock(NOW))
+    waiting = asyncio.create_task(openings.wait())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    openings.note(pending_grant()[0])
+    await asyncio.wait_for(waiting, 5)
+    with pytest.raises(StoreUnavailable):
+        await openings.step()
+    await asyncio.wait_for(openings.wait(), 5)
