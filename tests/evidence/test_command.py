@@ -1,4 +1,4 @@
-"""Evidence by a command of the site, well behaved and not."""
+"""Evidence from commands of the site, including commands that misbehave."""
 
 from __future__ import annotations
 
@@ -25,49 +25,49 @@ def claim() -> Claim:
     return Claim(pending_grant()[0], MachineEntry("cp-1", "uuid", {"site": "fra"}))
 
 
-async def said_by(program: str, limit: float = 20.0) -> Check:
+async def evidence_of(program: str, limit: float = 20.0) -> Check:
     command = (sys.executable, "-I", "-S", "-c", program)
     (check,) = await CommandEvidence("bmc", command, limit).check(claim())
     return check
 
 
-async def test_the_command_gets_the_claim_and_answers_with_evidence(tmp_path: Path) -> None:
-    heard = tmp_path / "heard.json"
-    check = await said_by(
-        f"import sys, json; asked = sys.stdin.read(); open({str(heard)!r}, 'w').write(asked); "
+async def test_the_command_reads_the_claim_and_prints_evidence(tmp_path: Path) -> None:
+    received = tmp_path / "received.json"
+    check = await evidence_of(
+        f"import sys, json; asked = sys.stdin.read(); open({str(received)!r}, 'w').write(asked); "
         "print(json.dumps({'evidence': [{'verdict': 'match', 'detail': 'on since 2 min'}]}))"
     )
     assert check == Check("bmc", Verdict.MATCH, "on since 2 min")
-    asked = json.loads(heard.read_text())
+    asked = json.loads(received.read_text())
     assert asked["machine"]["uuid"] == UUID
     assert asked["entry"] == {"name": "cp-1", "labels": {"site": "fra"}, "matched": "uuid"}
 
 
 @pytest.mark.parametrize(
-    ("program", "told"),
+    ("program", "detail"),
     [
-        ("print('all fine')", "answered something else"),
-        ("print('{\"evidence\": []}')", "answered 0 checks"),
+        ("print('all fine')", "did not print"),
+        ("print('{\"evidence\": []}')", "printed 0 checks"),
         ("import sys; sys.exit('no such\\nhost bmc-7')", "failed with status 1: host bmc-7"),
-        ("print('x' * 1000000)", "said more than 64 KiB"),
-        ("import sys; sys.stderr.write('x' * 1000000)", "said more than 64 KiB"),
-        ('print(\'{"evidence": [{"verdict": "yes", "detail": ""}]}\')', "answered something else"),
+        ("print('x' * 1000000)", "printed more than 64 KiB"),
+        ("import sys; sys.stderr.write('x' * 1000000)", "printed more than 64 KiB"),
+        ('print(\'{"evidence": [{"verdict": "yes", "detail": ""}]}\')', "did not print"),
     ],
 )
-async def test_whatever_is_wrong_with_a_command_is_unknown(program: str, told: str) -> None:
-    check = await said_by(program)
+async def test_a_command_that_fails_or_prints_nonsense_is_unknown(program: str, detail: str) -> None:
+    check = await evidence_of(program)
     assert check.verdict is Verdict.UNKNOWN
-    assert told in check.detail
+    assert detail in check.detail
 
 
-async def test_a_command_that_is_not_there_is_unknown() -> None:
+async def test_a_missing_command_is_unknown() -> None:
     (check,) = await CommandEvidence("bmc", ("/nowhere/bmc",), 1.0).check(claim())
     assert (check.verdict, check.detail) == (Verdict.UNKNOWN, "cannot be started: No such file or directory")
 
 
-async def test_a_command_that_hangs_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
+async def test_a_command_that_hangs_is_killed_with_its_children(tmp_path: Path) -> None:
     pids = tmp_path / "pids"
-    check = await said_by(
+    check = await evidence_of(
         "import os, time, subprocess, sys; "
         "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(300)']); "
         f"open({str(pids)!r}, 'w').write(str(child.pid)); time.sleep(300)",
@@ -77,17 +77,17 @@ async def test_a_command_that_hangs_is_ended_with_all_that_it_started(tmp_path: 
     assert is_gone(int(pids.read_text()))
 
 
-async def test_the_command_sees_nothing_of_our_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_command_does_not_get_the_servers_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BOOTGRANT_DATABASE_URL", "postgresql://secret")
     program = (
         "import os, json; "
         "print(json.dumps({'evidence': [{'verdict': 'unknown', 'detail': ' '.join(sorted(os.environ))}]}))"
     )
-    assert "BOOTGRANT" not in (await said_by(program)).detail
+    assert "BOOTGRANT" not in (await evidence_of(program)).detail
 
 
-async def test_what_a_command_says_is_one_bounded_line() -> None:
-    check = await said_by(
+async def test_a_detail_is_one_line_of_limited_length() -> None:
+    check = await evidence_of(
         "import json; print(json.dumps({'evidence': [{'verdict': 'match', 'detail': 'a\\n\\x1b[31m' + 'b' * 9999}]}))"
     )
     assert check.detail.startswith("a [31mbbb")
@@ -95,7 +95,7 @@ async def test_what_a_command_says_is_one_bounded_line() -> None:
 
 
 @given(st.binary(max_size=200))
-def test_arbitrary_answers_are_checks_or_unusable(answer: bytes) -> None:
+def test_arbitrary_output_gives_checks_or_is_unusable(answer: bytes) -> None:
     try:
         assert read_answer("bmc", answer)
     except _Unusable:
@@ -103,7 +103,7 @@ def test_arbitrary_answers_are_checks_or_unusable(answer: bytes) -> None:
 
 
 def is_gone(pid: int) -> bool:
-    """Whether the process ends soon: it was killed, and its new parent has to notice."""
+    """Whether a killed process is gone, or soon is: its new parent has to reap it."""
     until = time.monotonic() + 10
     while time.monotonic() < until:
         try:

@@ -1,4 +1,4 @@
-"""The evidence port, implemented: the site's networks and inventory, a machine's past, commands of the site.
+"""Sources of evidence: the site's networks, its entries, a machine's history, and commands of the site.
 
-Each says what it found and never decides. What it does not know is unknown, which counts as nothing.
+A source reports what it found and never decides. What it cannot find out is "unknown", which counts as nothing.
 """

@@ -1,7 +1,7 @@
-"""Evidence by a command of the site: it gets the claim as JSON and answers with checks as JSON.
+"""Evidence from a command of the site, which reads the claim as JSON and prints checks as JSON.
 
-The command is started without a shell, in its own process group, with little in its environment. Its time and its
-output are limited; whatever goes wrong with it is "unknown".
+The command runs without a shell, in its own process group, with a small environment. Its time and its output are
+limited. If it fails, the evidence is "unknown".
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from bootgrant.ports.evidence import Claim
 log = logging.getLogger("bootgrant.evidence")
 
 OUTPUT: Final = 64 * 1024
-"""Bytes that a command may answer."""
+"""The most bytes that a command may print."""
 
 _MOST_CHECKS: Final = 20
 _AT_ONCE: Final = 8
 _ENVIRONMENT: Final = ("PATH", "HOME", "LANG", "TZ")
-_WHILE_KILLED: Final = 2.0
+_REAP_SECONDS: Final = 2.0
 
 
 class _Unusable(Exception):
-    """The command gave no evidence; the text says why."""
+    """The command gave no usable evidence. The text says why, and follows its name."""
 
 
 @dataclass(slots=True)
 class CommandEvidence:
-    """ports.evidence.EvidenceSource. ``command`` is the program and its arguments, ``limit`` in seconds."""
+    """ports.evidence.EvidenceSource. ``command`` is the program with its arguments; ``limit`` is in seconds."""
 
     name: str
     command: tuple[str, ...]
@@ -46,7 +46,7 @@ class CommandEvidence:
     _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
 
     async def check(self, claim: Claim) -> Sequence[Check]:
-        """What the command says; one unknown check when it says nothing that can be used."""
+        """Run the command and return its checks; one unknown check if they cannot be used."""
         async with self._turns:
             try:
                 return read_answer(self.name, await self._run(question(claim)))
@@ -54,7 +54,7 @@ class CommandEvidence:
                 log.warning("the evidence command %s %s", self.name, error)
                 return (Check(self.name, Verdict.UNKNOWN, _one_line(str(error))),)
 
-    async def _run(self, asked: bytes) -> bytes:
+    async def _run(self, given: bytes) -> bytes:
         try:
             process = await asyncio.create_subprocess_exec(
                 *self.command,
@@ -69,9 +69,9 @@ class CommandEvidence:
             raise _Unusable(f"cannot be started: {error.strerror}") from error
         try:
             async with asyncio.timeout(self.limit), asyncio.TaskGroup() as talk:
-                answer = talk.create_task(_bounded(process.stdout))
-                said = talk.create_task(_bounded(process.stderr))
-                talk.create_task(_tell(process, asked))
+                printed = talk.create_task(_bounded(process.stdout))
+                complained = talk.create_task(_bounded(process.stderr))
+                talk.create_task(_write(process, given))
                 status = await process.wait()
         except TimeoutError:
             raise _Unusable(f"did not answer in {self.limit:g} s") from None
@@ -80,13 +80,13 @@ class CommandEvidence:
         finally:
             await _end(process)
         if status != 0:
-            last = said.result().decode("utf-8", "replace").strip().rpartition("\n")[2]
+            last = complained.result().decode("utf-8", "replace").strip().rpartition("\n")[2]
             raise _Unusable(f"failed with status {status}{': ' + last if last else ''}")
-        return answer.result()
+        return printed.result()
 
 
 def question(claim: Claim) -> bytes:
-    """What the command reads on its standard input: the claim, and the entry it would get."""
+    """Return the standard input of the command: the claim, with the entry that the machine would get."""
     grant, entry = claim.grant, claim.entry
     members: Mapping[str, object] = {
         "grant": grant.grant_id,
@@ -101,50 +101,50 @@ def question(claim: Claim) -> bytes:
 
 
 def read_answer(name: str, answer: bytes) -> tuple[Check, ...]:
-    """The checks in ``{"evidence": [{"verdict": "match", "detail": "…"}]}``. Raises _Unusable for anything else."""
+    """Parse ``{"evidence": [{"verdict": "match", "detail": "…"}]}``. Raises _Unusable for anything else."""
     try:
         members = json.loads(answer)
         rows = members["evidence"]
         checks = tuple(Check(name, Verdict(row["verdict"]), _one_line(row["detail"])) for row in rows)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        told = 'answered something else than {"evidence": [{"verdict": "match|mismatch|unknown", "detail": "…"}]}'
-        raise _Unusable(told) from error
+        expected = '{"evidence": [{"verdict": "match|mismatch|unknown", "detail": "…"}]}'
+        raise _Unusable(f"did not print {expected}") from error
     if not 1 <= len(checks) <= _MOST_CHECKS:
-        raise _Unusable(f"answered {len(checks)} checks; 1 to {_MOST_CHECKS} are read")
+        raise _Unusable(f"printed {len(checks)} checks; it must print 1 to {_MOST_CHECKS}")
     return checks
 
 
 async def _bounded(stream: asyncio.StreamReader | None) -> bytes:
-    """All of a stream. Raises _Unusable when that is too much."""
+    """Read a whole stream. Raises _Unusable if it is too long."""
     if stream is None:
         return b""
     parts, size = [], 0
     while part := await stream.read(8192):
         size += len(part)
         if size > OUTPUT:
-            raise _Unusable(f"said more than {OUTPUT >> 10} KiB")
+            raise _Unusable(f"printed more than {OUTPUT >> 10} KiB")
         parts.append(part)
     return b"".join(parts)
 
 
-async def _tell(process: asyncio.subprocess.Process, asked: bytes) -> None:
-    # A command that needs no question may have closed its standard input.
+async def _write(process: asyncio.subprocess.Process, given: bytes) -> None:
+    # A command that does not need its input may have closed it.
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
         if process.stdin is not None:
-            process.stdin.write(asked)
+            process.stdin.write(given)
             await process.stdin.drain()
             process.stdin.close()
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """Nothing of it goes on: not the command, and not what it started."""
+    """End the command and everything that it started."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     if process.stdin is not None:
         process.stdin.close()
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(_WHILE_KILLED):
-            # Its pipes are closed by reading them to their end.
+        async with asyncio.timeout(_REAP_SECONDS):
+            # Reading the pipes to their end closes them.
             await asyncio.gather(_drop(process.stdout), _drop(process.stderr), process.wait())
 
 

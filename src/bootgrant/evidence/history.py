@@ -1,8 +1,8 @@
-"""What a machine's past and its rivals say: who has its configuration does not ask, and nobody is in two places."""
+"""Evidence from the past: an installed machine does not ask again, and no machine is in two places at once."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,7 +22,7 @@ _DAY: Final = 86400.0
 
 @dataclass(frozen=True, slots=True)
 class HistoryEvidence:
-    """ports.evidence.EvidenceSource, on the audit and on who else waits."""
+    """ports.evidence.EvidenceSource on the audit and on the other live requests."""
 
     audit: AuditLog
     store: GrantStore
@@ -32,7 +32,7 @@ class HistoryEvidence:
     is_quick: bool = True
 
     async def check(self, claim: Claim) -> Sequence[Check]:
-        """What speaks against the machine; a match when nothing does."""
+        """Return what contradicts the machine; one match if nothing does."""
         grant, now = claim.grant, self.clock.now()
         past = await past_in(self.audit, grant.identity, grant.grant_id)
         checks = [
@@ -44,8 +44,8 @@ class HistoryEvidence:
         ]
         if checks:
             return checks
-        told = "asks for the first time" if past.is_new else "has asked before, from here, and got nothing yet"
-        return (Check(_NAME, Verdict.MATCH, told),)
+        detail = "first request of this machine" if past.is_new else "nothing delivered for its earlier requests"
+        return (Check(_NAME, Verdict.MATCH, detail),)
 
     async def _rivals(self, claim: Claim, now: float) -> list[Check]:
         grant = claim.grant
@@ -54,52 +54,44 @@ class HistoryEvidence:
             if other.grant_id == grant.grant_id or other.source_address == grant.source_address:
                 continue
             shared = " and ".join(_shared(grant.identity, other.identity))
-            told = (
-                f"the same {shared} asks from {other.source_address} at this moment: one of the two is not this machine"
-            )
-            checks.append(Check(_NAME, Verdict.MISMATCH, told))
+            message = f"a request from {other.source_address} has the same {shared} right now: one is an impostor"
+            checks.append(Check(_NAME, Verdict.MISMATCH, message))
         return checks
 
 
-def _delivered(past: Past) -> list[Check]:
-    if not past.deliveries:
-        return []
-    last = past.deliveries[0]
-    told = (
-        f"got {last.entry} at {_shown(last.at)}, to {last.address}, and asks again: "
-        "a machine that is installed does not. Was it reset?"
-    )
-    return [Check(_NAME, Verdict.MISMATCH, told)]
+def _delivered(past: Past) -> Iterator[Check]:
+    if past.deliveries:
+        last = past.deliveries[0]
+        detail = f"received {last.entry} at {_time(last.at)}, at {last.address}"
+        yield Check(_NAME, Verdict.MISMATCH, f"{detail}: an installed machine does not ask again. Was it reset?")
 
 
-def _denied(past: Past, now: float) -> list[Check]:
-    """A person said no: no rule says yes behind their back."""
-    if not past.denials or now - past.denials[0][0] >= _DAY:
-        return []
-    at, by, reason = past.denials[0]
-    told = f"was refused by {by} at {_shown(at)}" + (f": {reason}" if reason else "")
-    return [Check(_NAME, Verdict.MISMATCH, told)]
+def _denied(past: Past, now: float) -> Iterator[Check]:
+    """A denial, which no rule may overrule for a day."""
+    if past.denials and now - past.denials[0][0] < _DAY:
+        at, by, reason = past.denials[0]
+        yield Check(_NAME, Verdict.MISMATCH, f"denied by {by} at {_time(at)}" + (f": {reason}" if reason else ""))
 
 
-def _burst(past: Past, now: float) -> list[Check]:
-    recent = [at for at, _ in past.requests if now - at < _BURST_SECONDS]
-    if len(recent) < _BURST:
-        return []
-    told = f"asked {len(recent) + 1} times in ten minutes: it restarts again and again, or somebody tries"
-    return [Check(_NAME, Verdict.MISMATCH, told)]
+def _burst(past: Past, now: float) -> Iterator[Check]:
+    recent = sum(now - at < _BURST_SECONDS for at, _ in past.requests)
+    if recent >= _BURST:
+        detail = f"{recent + 1} requests in ten minutes: it restarts again and again, or an attacker is trying"
+        yield Check(_NAME, Verdict.MISMATCH, detail)
 
 
-def _elsewhere(past: Past, address: str, now: float) -> list[Check]:
-    other = next(((at, place) for at, place in past.requests if place != address and now - at < _DAY), None)
-    if other is None:
-        return []
-    return [Check(_NAME, Verdict.UNKNOWN, f"asked from {other[1]} at {_shown(other[0])}, and now from {address}")]
+def _elsewhere(past: Past, address: str, now: float) -> Iterator[Check]:
+    for at, place in past.requests:
+        if place != address and now - at < _DAY:
+            detail = f"an earlier request, at {_time(at)}, was from {place}; this one is from {address}"
+            yield Check(_NAME, Verdict.UNKNOWN, detail)
+            return
 
 
 def _shared(one: MachineIdentity, other: MachineIdentity) -> list[str]:
     return [name for name in one.STRONG if getattr(one, name) and getattr(one, name) == getattr(other, name)]
 
 
-def _shown(at: float) -> str:
+def _time(at: float) -> str:
     """``2026-11-24 03:10 UTC``."""
     return written_time(at)[:16].replace("T", " ") + " UTC"

@@ -1,4 +1,4 @@
-"""Whether the entry names this machine, and whether the machine's variables belong together."""
+"""Evidence from the entries: whether they name this machine, and whether its uuid, serial and mac belong together."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PATTERN: Final = frozenset("*?[")
 
 @dataclass(frozen=True, slots=True)
 class InventoryEvidence:
-    """ports.evidence.EvidenceSource, on the entries themselves."""
+    """ports.evidence.EvidenceSource on the entries."""
 
     source: ConfigSource
     name: str = _NAME
@@ -26,21 +26,21 @@ class InventoryEvidence:
     is_quick: bool = True
 
     async def check(self, claim: Claim) -> Sequence[Check]:
-        """A check for each of uuid, serial and mac that the machine gave, and one when they are of several machines."""
+        """Check each of uuid, serial and mac that the machine reported, and whether they are all one machine's."""
         identity, entry = claim.grant.identity, claim.entry
         if entry is None:
-            checks = [Check(_NAME, Verdict.UNKNOWN, "no entry names this machine")]
+            checks = [Check(_NAME, Verdict.UNKNOWN, "no entry matches this machine")]
         else:
             given = [(name, getattr(identity, name)) for name in MachineIdentity.STRONG]
-            checks = [_of_variable(name, value, entry) for name, value in given if value]
+            checks = [_check_variable(name, value, entry) for name, value in given if value]
         owners = await self._owners(identity)
         if len(set(owners.values())) > 1:
-            told = "; ".join(f"the {name} is {owner}'s" for name, owner in owners.items())
-            checks.append(Check(_NAME, Verdict.MISMATCH, f"what it says belongs to several machines: {told}"))
+            listed = "; ".join(f"the {name} is {owner}'s" for name, owner in owners.items())
+            checks.append(Check(_NAME, Verdict.MISMATCH, f"these values belong to different machines: {listed}"))
         return checks
 
     async def _owners(self, identity: MachineIdentity) -> dict[str, str]:
-        """Which entry names each variable, for those that one names exactly."""
+        """Return the entry that names each value exactly, by variable."""
         owners: dict[str, str] = {}
         for name in MachineIdentity.STRONG:
             value = getattr(identity, name)
@@ -50,18 +50,18 @@ class InventoryEvidence:
         return owners
 
 
-def _of_variable(name: str, value: str, entry: MachineEntry) -> Check:
+def _check_variable(name: str, value: str, entry: MachineEntry) -> Check:
     expected = entry.match.get(name)
     if expected is None:
         if entry.exact and entry.matched == name:
             return Check(_NAME, Verdict.MATCH, f"{name} is {entry.name}'s")
-        return Check(_NAME, Verdict.UNKNOWN, f"{entry.name} names no {name}")
+        return Check(_NAME, Verdict.UNKNOWN, f"{entry.name} does not specify a {name}")
     if any(_is_same(name, value, text) for text in expected if not _PATTERN & set(text)):
         return Check(_NAME, Verdict.MATCH, f"{name} is {entry.name}'s")
     shown = ", ".join(expected[:3]) + (", …" if len(expected) > 3 else "")
     if any(fnmatchcase(value.lower(), text.lower()) for text in expected):
-        return Check(_NAME, Verdict.UNKNOWN, f"{name} fits the pattern {shown}, as that of any such machine would")
-    return Check(_NAME, Verdict.MISMATCH, f"{name} is {value}, and {entry.name} has {shown}")
+        return Check(_NAME, Verdict.UNKNOWN, f"{name} fits only the pattern {shown}, like that of other machines")
+    return Check(_NAME, Verdict.MISMATCH, f"{name} is {value}, but {entry.name} has {shown}")
 
 
 def _is_same(name: str, value: str, expected: str) -> bool:

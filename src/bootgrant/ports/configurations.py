@@ -1,4 +1,4 @@
-"""Where machine configurations come from."""
+"""Machine configurations, as the workflows see them. ``ports.origins`` is where their files come from."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Final, Protocol
 from bootgrant.wire.identity import MachineIdentity
 
 CONTROL_PLANE: Final = frozenset({"controlplane", "init"})
-"""The values of ``machine.type`` whose configuration holds the keys of a cluster (Talos reads "init" as one)."""
+"""The values of ``machine.type`` whose configuration has the keys of a cluster (for Talos, "init" is one too)."""
 
 
 class ConfigUnavailable(Exception):
-    """The configuration is there and cannot be served now, or the source cannot be read.
+    """A configuration exists but cannot be served now, or the configurations cannot be read.
 
-    ``reason`` is what the machine's console may show (ASCII, at most 32 bytes); the exception's text is for the
-    operator: it names the file and what to do.
+    ``reason`` is for the machine's console (ASCII, at most 32 bytes). The exception's text is for the operator: it
+    names the file and what to do.
     """
 
     def __init__(self, message: str, reason: str) -> None:
@@ -28,14 +28,15 @@ class ConfigUnavailable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class MachineEntry:
-    """What one machine, or every machine of a pattern, gets. ``name`` is kept with the approval.
+    """What one machine, or every machine that fits a pattern, gets. ``name`` is stored with the approval.
 
-    ``matched`` says what found it ("uuid", "mac 52:54:00:*"); ``exact`` is false when a pattern did. ``match`` is what
-    the entry says of its machine: the variable and the values that it may have. ``networks`` are CIDRs where it is
-    expected, none for anywhere. ``approvals`` is how many people it needs at least; ``machine_type`` is Talos's, empty
-    for other kinds of configuration or when it is not known. ``varies``: its configuration depends on the machine, and
-    ``machine_type`` is that of a sample. ``revision`` names the state of the source (a commit, or
-    a digest of the folder).
+    ``matched``: what found the entry ("uuid", "mac 52:54:00:*"); ``exact`` is false if that was a pattern.
+    ``match``: the values that each variable of its machine may have.
+    ``networks``: the CIDRs where the machine is expected; none means anywhere.
+    ``approvals``: how many people must approve at least.
+    ``machine_type``: Talos's; empty if it is unknown, or for other kinds of configuration.
+    ``varies``: the configuration depends on the machine, and ``machine_type`` is that of a sample.
+    ``revision``: the state of the configurations, a commit or a digest of the folder.
     """
 
     name: str
@@ -56,16 +57,16 @@ class MachineEntry:
 
     @property
     def fingerprint(self) -> str:
-        """Changes with the name, the labels or the machine type: an approval is for this and nothing else."""
-        told = json.dumps([self.name, sorted(self.labels.items()), self.machine_type])
-        return hashlib.sha256(told.encode()).hexdigest()
+        """A digest of the name, the labels and the machine type. An approval is only valid for this fingerprint."""
+        approved = json.dumps([self.name, sorted(self.labels.items()), self.machine_type])
+        return hashlib.sha256(approved.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Rendered:
-    """A finished configuration, never empty. ``composer`` is what put it together: "bootgrant", "talosctl", "file".
+    """A finished configuration, never empty. ``composer`` is what made it: "bootgrant", "talosctl", "file".
 
-    The digest is made once, because one rendering may be delivered many times.
+    ``sha256`` is computed once, because one rendering may be delivered many times.
     """
 
     entry: MachineEntry
@@ -80,11 +81,9 @@ class Rendered:
 
 @dataclass(frozen=True, slots=True)
 class SourceState:
-    """How the configurations stand. ``revision`` is what is served, empty before the first; ``taken_at`` is when it
-    was taken over (Unix seconds).
+    """``revision`` is the one being served since ``taken_at`` (Unix seconds); empty if there is none yet.
 
-    ``problem`` is why a newer state is not taken (the last good one is served on), empty when all is well; ``since``
-    is when that began.
+    ``problem`` is why a newer revision is not served, or part of this one cannot be; ``since`` is when that began.
     """
 
     revision: str = ""
@@ -94,27 +93,25 @@ class SourceState:
 
 
 class WatchedSource(Protocol):
-    """A source that takes over changes by itself, whole or not at all."""
+    """The revision of the configurations that is being served."""
 
     def state(self) -> SourceState: ...
 
 
 class ConfigSource(Protocol):
-    """Every method may raise ConfigUnavailable."""
+    """The configurations of a site. Every method may raise ConfigUnavailable."""
 
     async def find_entry(self, identity: MachineIdentity) -> MachineEntry | None:
-        """The entry that this machine gets; None when there is none."""
+        """Return the entry for a machine, or None."""
 
     async def named_entry(self, name: str) -> MachineEntry | None:
-        """The entry of this name, whoever it is for; None when there is none."""
+        """Return the entry with this name, for whichever machine, or None."""
 
     async def entries(self) -> Sequence[MachineEntry]:
-        """All of them, by name."""
+        """Return every entry, sorted by name."""
 
     async def render(self, name: str, identity: MachineIdentity) -> Rendered | None:
-        """The configuration of an entry for the machine with this approved identity; None when the entry is gone."""
+        """Return an entry's configuration for the machine with this approved identity; None if the entry is gone."""
 
     async def preview(self, name: str, identity: MachineIdentity) -> str | None:
-        """The same as text for a person: every secret blacked out, and behind each value the layer that it came from,
-        as a comment. None when the entry is gone.
-        """
+        """Return the configuration as a person may see it: secrets redacted, each value with its layer in a comment."""

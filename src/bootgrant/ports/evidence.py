@@ -1,4 +1,4 @@
-"""Sources of evidence about a machine, and the machine history that the audit holds."""
+"""Sources of evidence about a machine, and a machine's history in the audit."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from bootgrant.wire.identity import MachineIdentity
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What is asked about: a request, and the entry that its machine would get (None: there is none)."""
+    """A machine's request, and the entry that the machine would get; None if it has none."""
 
     grant: DeviceGrant
     entry: MachineEntry | None
 
 
 class EvidenceSource(Protocol):
-    """``keeps`` is how many seconds an answer stays good; ``is_quick`` says that it asks nobody outside."""
+    """One source. ``keeps`` is how many seconds its answer may be reused; ``is_quick`` means it starts no program."""
 
     @property
     def name(self) -> str: ...
@@ -35,7 +35,7 @@ class EvidenceSource(Protocol):
     def is_quick(self) -> bool: ...
 
     async def check(self, claim: Claim) -> Sequence[Check]:
-        """What it finds. It may take its time and may fail: whoever asks limits the one and reports the other."""
+        """Return what was found. May be slow and may raise: the caller sets a time limit and reports errors."""
 
 
 _READ: Final = (
@@ -43,11 +43,11 @@ _READ: Final = (
     ((AuditKind.DELIVERED,), 20),
     ((AuditKind.DENIED, AuditKind.REVOKED), 20),
 )
-"""Kinds that are read together, and how many of the newest of them."""
+"""Kinds of records that are read together, and how many of the newest."""
 
 
 async def past_in(audit: AuditLog, machine: MachineIdentity, apart_from: str) -> Past:
-    """The machine's past without the request with the id ``apart_from``. Raises StoreUnavailable."""
+    """Return a machine's history, leaving out the request with the id ``apart_from``. Raises StoreUnavailable."""
     events = []
     for kinds, most in _READ:
         records = await audit.newest(AuditFilter(kinds=kinds, machine=machine), most)

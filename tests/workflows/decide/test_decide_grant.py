@@ -199,7 +199,7 @@ async def test_the_card_tells_the_machines_past(site: Deciders) -> None:
     assert card.past is not None
     assert card.past.denials == ((NOW, "ana", "not today"),)
     assert not card.is_clean
-    assert card.evidence[0].detail == "asks from 10.66.0.6, and worker-1 is expected in 10.20.0.0/16"
+    assert card.evidence[0].detail == "request from 10.66.0.6, but worker-1 is expected in 10.20.0.0/16"
 
 
 async def test_a_flood_of_requests_does_not_push_a_denial_off_the_card(site: Deciders) -> None:
