@@ -28,8 +28,8 @@ def doctor(server: HealthyServer, *words: str) -> int:
 def test_a_good_server_ends_with_0_and_says_what_stays_behind(capsys: pytest.CaptureFixture[str]) -> None:
     assert doctor(HealthyServer(), "--strict") == 0
     out = capsys.readouterr().out
-    assert "the code WDJB-MJHT: do not approve it, it expires by itself within 600 s" in out
-    assert out.endswith("nothing wrong: a machine gets through once a person approves\n")
+    assert "the code WDJB-MJHT: do not approve it, it expires within 600 s" in out
+    assert out.endswith("no problems: a machine will get through once a person approves it\n")
 
 
 def test_an_error_ends_with_1_in_text_and_json(capsys: pytest.CaptureFixture[str]) -> None:
@@ -45,7 +45,7 @@ def test_an_error_ends_with_1_in_text_and_json(capsys: pytest.CaptureFixture[str
 def test_a_warning_counts_with_strict_only(capsys: pytest.CaptureFixture[str]) -> None:
     assert doctor(HealthyServer(codes={"expires_in": 60})) == 0
     assert doctor(HealthyServer(codes={"expires_in": 60}), "--strict") == 1
-    assert "1 warning: a machine gets through, and something will bite" in capsys.readouterr().out
+    assert "1 warning: a machine will get through, but expect trouble" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -92,8 +92,8 @@ def test_somebody_who_stops_it_is_told_what_stays_behind() -> None:
             said, _ = process.communicate(timeout=30)
         stop.set()
     assert process.returncode == 130
-    assert "One request stays behind, with the code WDJB-MJHT" in said
-    assert said.endswith("stopped before the end; 0 warnings so far\n")
+    assert "One request is left waiting, with the code WDJB-MJHT" in said
+    assert said.endswith("interrupted; 0 warnings so far\n")
 
 
 def test_nothing_is_wrong_with_bootgrant_itself_and_it_approves_nothing(
@@ -128,7 +128,7 @@ def test_the_outside_providers_of_a_site_are_asked_for_what_is_needed_of_them(
         file.flush()
         assert main(["doctor", "--config", str(made.config), "--json"]) == 1
     found = {each["message"]: each for each in json.loads(capsys.readouterr().out)["findings"]}
-    assert found["the provider good gives what is needed"]["level"] == "ok"
+    assert found["the provider good is usable"]["level"] == "ok"
     (gone,) = [each for message, each in found.items() if message.startswith("the provider gone")]
     assert (gone["level"], gone["code"]) == ("error", "outside-provider-unusable")
     assert "[[providers]]" in gone["fix"]

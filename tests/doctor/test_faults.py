@@ -1,4 +1,4 @@
-"""One thing is wrong with a server: the doctor names it, and says what to do."""
+"""One thing is wrong with a server: the doctor reports it, and what to do about it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TOKEN = {"access_token": "AT", "token_type": "Bearer"}
 
 
 def found(server: HealthyServer, code: str) -> Level:
-    """The level of the finding, which must say what to do."""
+    """Return the level of a finding, which must have a fix."""
     finding = examined(server, patience=1.0).found(code)
     assert finding.fix
     return finding.level
@@ -39,7 +39,7 @@ def found(server: HealthyServer, code: str) -> Level:
         ({"interval": 3600}, "slow-interval", Level.WARNING),
     ],
 )
-def test_codes_that_a_talos_node_or_a_person_cannot_use(codes: dict[str, object], code: str, level: Level) -> None:
+def test_a_code_that_nodes_or_people_cannot_use_is_reported(codes: dict[str, object], code: str, level: Level) -> None:
     assert found(HealthyServer(codes=codes), code) is level
 
 
@@ -54,11 +54,11 @@ def test_codes_that_a_talos_node_or_a_person_cannot_use(codes: dict[str, object]
         (reply(400, {"device_code": "d", "user_code": "u", "verification_uri": "https://h"}), "codes-status"),
     ],
 )
-def test_a_device_endpoint_that_gives_no_codes(device: bytes, code: str) -> None:
+def test_a_device_endpoint_without_a_code_is_an_error(device: bytes, code: str) -> None:
     assert found(HealthyServer(device=device), code) is Level.ERROR
 
 
-def test_a_redirect_is_followed_as_talos_does_and_named() -> None:
+def test_a_redirect_is_followed_as_talos_follows_it_and_is_a_warning() -> None:
     def device(asked: Asked) -> bytes:
         return http(307, Location="/device/code?again") if "?" not in asked.target else reply(200, healthy._codes())
 
@@ -69,12 +69,12 @@ def test_a_redirect_is_followed_as_talos_does_and_named() -> None:
 @pytest.mark.parametrize(
     ("page", "code"), [(http(404), "page"), (http(500), "page")], ids=["not there", "broken"]
 )  # fmt: skip
-def test_a_page_that_nobody_can_open(page: bytes, code: str) -> None:
+def test_a_page_that_cannot_be_opened_is_a_warning(page: bytes, code: str) -> None:
     assert found(HealthyServer(page=page), code) is Level.WARNING
 
 
 def strict(error: str = "slow_down") -> Callable[[Asked], bytes]:
-    """A server that takes the second request of a pair for a poll that came too early."""
+    """A server that counts the second request of a pair as a poll that came too early."""
     number = count()
 
     def token(asked: Asked) -> bytes:
@@ -105,11 +105,11 @@ def careless(asked: Asked) -> bytes:
         (careless, "client-mixed", Level.WARNING),
     ],
 )
-def test_a_token_endpoint_at_which_a_machine_suffers(token: Given, code: str, level: Level) -> None:
+def test_a_token_endpoint_that_troubles_machines_is_reported(token: Given, code: str, level: Level) -> None:
     assert found(HealthyServer(token=token), code) is level
 
 
-def test_a_person_who_refuses_the_doctor_is_no_fault() -> None:
+def test_a_denial_of_the_doctors_request_is_not_a_fault() -> None:
     seen = examined(HealthyServer(token=reply(400, {"error": ErrorCode.ACCESS_DENIED})))
     assert seen.found("denied").level is Level.NOTE
     assert seen.examination.pending is None
@@ -125,14 +125,14 @@ def holding(seconds: float, answer: bytes) -> Callable[[Asked], bytes]:
     return token
 
 
-def test_a_request_that_is_held_is_good_and_one_that_is_cut_is_not() -> None:
+def test_a_held_request_is_fine_and_a_cut_one_is_an_error() -> None:
     seen = examined(HealthyServer(token=holding(1.05, reply(400, PENDING))))
     assert seen.found("held").level is Level.OK
     assert seen.bad() == []
     assert examined(HealthyServer(token=holding(1.05, http(504)))).found("hold-cut").level is Level.ERROR
 
 
-def test_a_request_that_is_held_for_ever_is_named() -> None:
+def test_a_request_that_is_held_too_long_is_a_warning() -> None:
     assert found(HealthyServer(token=holding(1.5, reply(400, PENDING))), "held-long") is Level.WARNING
 
 
@@ -152,11 +152,11 @@ def test_a_request_that_is_held_for_ever_is_named() -> None:
          Level.ERROR),
     ],
 )  # fmt: skip
-def test_a_configuration_that_is_not_guarded_as_it_should(config: Given, code: str, level: Level) -> None:
+def test_a_configuration_without_proper_access_control_is_reported(config: Given, code: str, level: Level) -> None:
     assert found(HealthyServer(config=config), code) is level
 
 
-def test_what_was_readable_is_not_shown() -> None:
+def test_a_readable_configuration_is_not_quoted() -> None:
     assert "v1alpha1" not in str(examined(HealthyServer(config=http(200, b"version: v1alpha1\n"))).findings)
 
 
@@ -169,11 +169,11 @@ def test_what_was_readable_is_not_shown() -> None:
         (reply(200, {"device_authorization_endpoint": "http://other/device"}), "other-endpoint", Level.WARNING),
     ],
 )
-def test_metadata_that_says_something_else(metadata: bytes, code: str, level: Level) -> None:
+def test_metadata_that_contradicts_the_parameters_is_reported(metadata: bytes, code: str, level: Level) -> None:
     assert found(HealthyServer(metadata=metadata), code) is level
 
 
-def test_an_issuer_that_was_named_must_have_metadata() -> None:
+def test_an_issuer_given_by_flag_must_have_metadata() -> None:
     seen = examined(HealthyServer(metadata=http(404)), issuer="SERVER/realm")
     assert seen.found("no-metadata").level is Level.WARNING
 

@@ -1,4 +1,4 @@
-"""Whatever a server answers, the doctor says something about it; no text of a server steers the terminal."""
+"""The doctor survives any answer of a server, and no text of a server controls the terminal."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bootgrant.doctor.report import Report
+from bootgrant.doctor.findings import Report
 from support.answering_server import http, reply
 from support.examined import Examined, HealthyServer, examined
 
@@ -25,23 +25,23 @@ ANSWER = st.one_of(
 )
 
 
-def steers(seen: Examined) -> bool:
+def controls_terminal(seen: Examined) -> bool:
     report = Report("a test", seen.findings, seen.examination.pending)
     return any(not (char.isprintable() or char == "\n") for char in "\n".join(report.lines()))
 
 
 @settings(max_examples=60, deadline=None)
 @given(codes=MEMBERS, device=ANSWER, token=ANSWER, config=ANSWER, metadata=ANSWER, whole=st.booleans())
-def test_nothing_that_a_server_answers_is_too_much(
+def test_any_answer_of_a_server_is_survived(
     codes: dict[str, object], device: bytes, token: bytes, config: bytes, metadata: bytes, whole: bool
 ) -> None:
     server = HealthyServer(codes={**codes, "verification_uri": "http://127.0.0.1:1/"})
     server = replace(server, token=token, config=config, metadata=metadata, device=device if whole else None)
-    assert not steers(examined(server, patience=0.5))
+    assert not controls_terminal(examined(server, patience=0.5))
 
 
-def test_control_characters_are_shown_and_not_obeyed() -> None:
+def test_control_characters_are_escaped() -> None:
     seen = examined(HealthyServer(codes={"user_code": "\x1b[2J\x9bAB", "interval": "\x1b]0;x\x07"}))
     report = "\n".join(Report("a test", seen.findings, seen.examination.pending).lines())
     assert "\\x1b[2J\\u009bAB" in report
-    assert not steers(seen)
+    assert not controls_terminal(seen)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from bootgrant.acquire.clock import SystemClock
-from bootgrant.doctor.examination import Examination, Wishes
+from bootgrant.doctor.examination import Examination, Options
 from bootgrant.doctor.findings import Level
-from bootgrant.doctor.subject import own_identity
+from bootgrant.doctor.parameters import own_identity
 from support.answering_server import AnsweringServer, http
 from support.providers import glewlwyd, oidc_provider
 
@@ -18,7 +18,7 @@ def _bad(parameters: str, issuer: str) -> dict[str, Level]:
     """The codes of what is wrong, with a configuration server that demands a token."""
     with AnsweringServer(lambda _: http(401, b"no token")) as config:
         examination = Examination(
-            Wishes(own_identity("a computer"), "wrong", issuer=issuer), SystemClock(), lambda _: None
+            Options(own_identity("a computer"), "wrong", issuer=issuer), SystemClock(), lambda _: None
         )
         own = f"talos.config={config.url}/config?uuid=${{uuid}} {_OAUTH}extra_variable=uuid"
         examination.run(f"{own} {parameters}")
@@ -39,7 +39,7 @@ def test_a_machine_gets_through_at_glewlwyd(tmp_path: Path) -> None:
 
 def test_a_talos_node_with_a_secret_gets_no_code_at_oidc_provider() -> None:
     with oidc_provider() as provider, AnsweringServer(lambda _: http(401, b"no token")) as config:
-        examination = Examination(Wishes(own_identity("a computer"), "wrong"), SystemClock(), lambda _: None)
+        examination = Examination(Options(own_identity("a computer"), "wrong"), SystemClock(), lambda _: None)
         examination.run(
             f"talos.config={config.url}/config {_OAUTH}client_id=machines-post {_OAUTH}scope=openid "
             f"{_OAUTH}client_secret={provider.client_secret} {_OAUTH}extra_variable=uuid {provider.endpoints}"

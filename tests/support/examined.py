@@ -1,4 +1,4 @@
-"""The doctor on a server whose every answer a test may replace."""
+"""The doctor, run against a server whose answers a test may replace."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bootgrant.doctor.examination import Examination, Wishes
+from bootgrant.doctor.examination import Examination, Options
 from bootgrant.doctor.findings import Finding, Level
-from bootgrant.doctor.subject import own_identity
+from bootgrant.doctor.parameters import own_identity
 from support.answering_server import AnsweringServer, Asked, Chunks, http, reply
 from support.screen import QuickClock
 
@@ -20,7 +20,7 @@ Given = Callable[[Asked], bytes | Chunks] | bytes
 
 
 def pending(asked: Asked) -> bytes:
-    """As a provider answers that knows its codes and its clients."""
+    """Answer as a provider that knows its codes and its clients."""
     if asked.form["client_id"] != "talos":
         return reply(401, {"error": "invalid_client"})
     if asked.form["device_code"] != "device-code":
@@ -30,7 +30,7 @@ def pending(asked: Asked) -> bytes:
 
 @dataclass(slots=True)
 class HealthyServer:
-    """Nothing is wrong with it, until a test replaces a field. ``codes`` are members of the answer with the codes."""
+    """A server without problems, until a test replaces a field. ``codes`` are members of the code's answer."""
 
     codes: dict[str, object] = field(default_factory=dict)
     device: Given | None = None
@@ -73,25 +73,25 @@ def _given(answer: Given, asked: Asked) -> bytes | Chunks:
 
 @dataclass(slots=True)
 class Examined:
-    """What the doctor said, and what the server was asked."""
+    """The doctor's findings, and the requests that it sent."""
 
     findings: list[Finding]
     asked: list[Asked]
     examination: Examination
 
     def found(self, code: str) -> Finding:
-        """The finding of that code."""
+        """Return the finding with this code."""
         hits = [each for each in self.findings if each.code == code]
         assert hits, self.findings
         return hits[0]
 
     def bad(self) -> list[str]:
-        """The codes of what would stop a machine or bite."""
+        """The codes of all errors and warnings."""
         return [each.code for each in self.findings if each.level in (Level.ERROR, Level.WARNING)]
 
 
 def line(url: str, *more: str) -> str:
-    """A good kernel command line for a server at ``url``."""
+    """Return a valid kernel command line for a server at ``url``."""
     oauth = "talos.config.oauth."
     words = (f"{oauth}client_id=talos", f"{oauth}device_auth_url={url}/device/code", f"{oauth}token_url={url}/token")
     variables = (f"{oauth}extra_variable=uuid", f"{oauth}extra_variable=mac")
@@ -102,11 +102,11 @@ def examined(
     server: HealthyServer | None = None, cmdline: Callable[[str], str] = line, *,
     tls: ssl.SSLContext | None = None, ca: Path | None = None, issuer: str = "", patience: float = 5.0,
 ) -> Examined:  # fmt: skip
-    """The doctor's whole way against ``server``."""
+    """Run the whole examination against ``server``."""
     healthy = server or HealthyServer()
     with AnsweringServer(healthy, tls=tls) as listening:
         healthy.url = listening.url
-        wishes = Wishes(own_identity("a computer"), "wrong", ca, issuer.replace("SERVER", listening.url), patience)
-        examination = Examination(wishes, QuickClock(), lambda _: None)
+        options = Options(own_identity("a computer"), "wrong", ca, issuer.replace("SERVER", listening.url), patience)
+        examination = Examination(options, QuickClock(), lambda _: None)
         examination.run(cmdline(listening.url))
     return Examined(examination.findings, listening.asked, examination)

@@ -20,8 +20,7 @@ from bootgrant.cli.acquire import seconds, variable
 
 if TYPE_CHECKING:
     from bootgrant.doctor.examination import Examination
-    from bootgrant.doctor.findings import Finding
-    from bootgrant.doctor.report import Report
+    from bootgrant.doctor.findings import Finding, Report
     from bootgrant.service.settings.reading import Site
 
 _USAGE: Final = 2
@@ -56,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from bootgrant.acquire.errors import AcquireError
-    from bootgrant.doctor.report import Report
+    from bootgrant.doctor.findings import Report
     from bootgrant.loaders.parameters import CannotWrite
     from bootgrant.service.settings.reading import SettingsError
 
@@ -103,7 +102,7 @@ def _subject(args: argparse.Namespace) -> tuple[str, str, list[Finding]]:
         return str(args.cmdline_file), read_cmdline(args.cmdline_file), []
     if args.config is not None:
         from bootgrant.cli.kernel_args import public_client
-        from bootgrant.doctor.site import examine_networks
+        from bootgrant.doctor.parameters import examine_networks
         from bootgrant.service.settings.reading import load_site
 
         site = load_site(args.config, os.environ)
@@ -119,7 +118,7 @@ def _providers(site: Site) -> list[Finding]:
     """Whether each of [[providers]] gives what its tokens are checked with."""
     import asyncio
 
-    from bootgrant.doctor.site import examine_provider
+    from bootgrant.doctor.parameters import examine_provider
     from bootgrant.service.parts.provider_check import look_at_providers
     from bootgrant.service.system import SystemClock
 
@@ -140,15 +139,15 @@ def _examination(args: argparse.Namespace) -> Examination:
     from bootgrant.acquire.clock import SystemClock
     from bootgrant.acquire.facts import check_names
     from bootgrant.acquire.http.tls import client_context
-    from bootgrant.doctor.examination import Examination, Wishes
-    from bootgrant.doctor.subject import own_identity
+    from bootgrant.doctor.examination import Examination, Options
+    from bootgrant.doctor.parameters import own_identity
 
     given = dict(args.given)
     check_names(given)
     client_context(args.ca)
     wrong_token = f"bootgrant-doctor-{secrets.token_urlsafe(24)}"
-    wishes = Wishes(own_identity(socket.gethostname()) | given, wrong_token, args.ca, args.issuer, args.patience)
-    return Examination(wishes, SystemClock(), _say if sys.stderr.isatty() else lambda _text: None)
+    options = Options(own_identity(socket.gethostname()) | given, wrong_token, args.ca, args.issuer, args.patience)
+    return Examination(options, SystemClock(), _say if sys.stderr.isatty() else lambda _text: None)
 
 
 def _say(text: str) -> None:

@@ -1,5 +1,5 @@
-"""Plays a machine from its kernel command line to its configuration, without a machine, and says what will go wrong.
+"""Checks a server the way a machine uses it, from the kernel command line to the configuration, and reports problems.
 
-It approves nothing, and it never downloads with a token that is good. It leaves at most one request waiting at the
-provider, which expires by itself: the device flow (RFC 8628) has no way to take one back.
+The doctor approves nothing and never downloads with a valid token. It leaves at most one request waiting at the
+provider, which expires: the device flow (RFC 8628) has no way to cancel one.
 """

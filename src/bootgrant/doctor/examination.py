@@ -1,4 +1,4 @@
-"""The whole way of one machine, step by step; a step that cannot be taken says so once, and the others still are."""
+"""All steps of one machine in order. A step that cannot be taken is reported, and the others are still taken."""
 
 from __future__ import annotations
 
@@ -11,22 +11,20 @@ from bootgrant.acquire.errors import AcquireError
 from bootgrant.acquire.http.early_trust import trusted_roots
 from bootgrant.acquire.http.endpoint import Endpoint
 from bootgrant.acquire.http.transport import Transport
-from bootgrant.doctor.asking import Asker, Heard
-from bootgrant.doctor.certificates import Trust, examine_clock, examine_tls
-from bootgrant.doctor.codes import examine_codes, examine_page
+from bootgrant.doctor.client import Answer, Client
 from bootgrant.doctor.configuration import examine_configuration
-from bootgrant.doctor.discovery import examine_discovery
+from bootgrant.doctor.connection import Trust, examine_clock, examine_network, examine_tls
 from bootgrant.doctor.findings import Finding, Level, PendingRequest, Step
-from bootgrant.doctor.network import examine_network
+from bootgrant.doctor.parameters import Machine, examine_parameters
 from bootgrant.doctor.polls import DECIDED, examine_polls
-from bootgrant.doctor.subject import Subject, examine_parameters
+from bootgrant.doctor.provider import examine_codes, examine_discovery, examine_page
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
-    """``values`` are the machine's variables, ``ca`` a PEM file, ``patience`` seconds that a poll may be held.
+class Options:
+    """``values`` are the machine's variables, ``ca`` is a PEM file, ``patience`` seconds that a poll may be held.
 
-    ``wrong_token`` is a random text that no provider ever gave.
+    ``wrong_token`` is a random text that no provider has issued.
     """
 
     values: Mapping[str, str]
@@ -38,75 +36,69 @@ class Wishes:
 
 @dataclass(slots=True)
 class Examination:
-    """One run. ``findings`` grow while it goes; ``pending`` is the request that stays behind."""
+    """One run. ``findings`` grows while it runs; ``pending`` is the request that is left waiting."""
 
-    wishes: Wishes
+    options: Options
     clock: Clock
-    say: Callable[[str], None]
+    progress: Callable[[str], None]
     findings: list[Finding] = field(default_factory=list)
     pending: PendingRequest | None = None
 
     def run(self, cmdline: str) -> None:
-        """Everything that can be found out about a machine with this kernel command line. Raises BadParameter."""
-        subject, found = examine_parameters(cmdline, self.wishes.values)
+        """Check everything about a machine with this kernel command line. Raises BadParameter."""
+        machine, found = examine_parameters(cmdline, self.options.values)
         self.findings += found
-        if subject is None:
+        if machine is None:
             return
-        trust = self._trust(subject)
-        reached = {
-            name: endpoint for name, endpoint in subject.endpoints().items() if self._reaches(name, endpoint, trust)
+        trust = self._trust(machine)
+        origins = {
+            endpoint.origin for name, endpoint in machine.endpoints().items() if self._is_usable(name, endpoint, trust)
         }
-        origins = {endpoint.origin for endpoint in reached.values()}
-        asker = Asker(Transport(ca=trust.given, authorities=trust.early))
-        if subject.device.origin in origins:
-            self._ask_for_access(subject, asker, origins)
-        if subject.config.origin in origins:
-            self.say("asking for the configuration as a stranger")
-            self.findings += examine_configuration(subject, asker, self.wishes.wrong_token)
+        client = Client(Transport(ca=trust.given, authorities=trust.early))
+        if machine.device.origin in origins:
+            self._request_token(machine, client, origins)
+        if machine.config.origin in origins:
+            self.progress("requesting the configuration without a valid token")
+            self.findings += examine_configuration(machine, client, self.options.wrong_token)
 
-    def _trust(self, subject: Subject) -> Trust:
-        if subject.settings.early is None:
-            return Trust(given=self.wishes.ca)
+    def _trust(self, machine: Machine) -> Trust:
+        if machine.settings.early is None:
+            return Trust(given=self.options.ca)
         try:
-            trust = Trust(trusted_roots(subject.settings.early), self.wishes.ca)
+            trust = Trust(trusted_roots(machine.settings.early), self.options.ca)
             trust.of_machine()
-            return trust
         except AcquireError as error:
             self.findings.append(Finding(Step.PARAMETERS, Level.ERROR, "early", error.what, error.next_step))
-            return Trust(given=self.wishes.ca)
+            return Trust(given=self.options.ca)
+        return trust
 
-    def _reaches(self, name: str, endpoint: Endpoint, trust: Trust) -> bool:
-        """Whether it makes sense to go on with this server; a certificate of --ca is good enough for that."""
-        self.say(f"looking at {endpoint.shown()}")
+    def _is_usable(self, name: str, endpoint: Endpoint, trust: Trust) -> bool:
+        """Check a server; return whether to continue with it, even if only this computer trusts it."""
+        self.progress(f"checking {endpoint.shown()}")
         found = list(examine_network(name, endpoint))
-        if endpoint.scheme == "https" and not _errors(found):
+        if endpoint.scheme == "https" and not any(each.level is Level.ERROR for each in found):
             found += examine_tls(name, endpoint, trust, self.clock.unix())
         self.findings += found
         return all(each.code == "authority-known-here-only" for each in found if each.level is Level.ERROR)
 
-    def _ask_for_access(self, subject: Subject, asker: Asker, origins: set[tuple[str, str, int]]) -> None:
-        heard, found = examine_discovery(subject, asker, self.wishes.issuer)
+    def _request_token(self, machine: Machine, client: Client, origins: set[tuple[str, str, int]]) -> None:
+        metadata, found = examine_discovery(machine, client, self.options.issuer)
         self.findings += found
-        self.say("asking for a code")
-        codes, answer, found = examine_codes(subject, asker)
-        self.findings += self._clocks(answer or heard)
+        self.progress("requesting a code")
+        codes, answer, found = examine_codes(machine, client)
+        self._compare_clocks(answer or metadata)
         self.findings += found
         if codes is None:
             return
         self.pending = PendingRequest(codes.user_code, codes.expires_in)
-        self.findings += examine_page(codes, asker)
-        if subject.token.origin in origins:
-            polled = list(examine_polls(subject, codes, asker, self.clock, self.wishes.patience, self.say))
+        self.findings += examine_page(codes, client)
+        if machine.token.origin in origins:
+            polled = list(examine_polls(machine, codes, client, self.clock, self.options.patience, self.progress))
             self.findings += polled
             if any(each.code in DECIDED for each in polled):
                 self.pending = None
 
-    def _clocks(self, heard: Heard | None) -> list[Finding]:
-        if heard is None:
-            return []
-        found = examine_clock(heard.response.header("date"), self.clock.unix())
-        return [found] if found is not None else []
-
-
-def _errors(found: list[Finding]) -> bool:
-    return any(each.level is Level.ERROR for each in found)
+    def _compare_clocks(self, answer: Answer | None) -> None:
+        found = None if answer is None else examine_clock(answer.response.header("date"), self.clock.unix())
+        if found is not None:
+            self.findings.append(found)

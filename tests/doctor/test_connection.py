@@ -1,4 +1,4 @@
-"""DNS, TCP and TLS, as a machine would find them."""
+"""DNS, TCP and TLS as a machine finds them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from bootgrant.acquire.http.endpoint import parse_endpoint
+from bootgrant.doctor.connection import examine_network
 from bootgrant.doctor.findings import Level
-from bootgrant.doctor.network import examine_network
 from bootgrant.loaders.private_ca import early_value
 from support.certificates import Authority
 from support.examined import examined, line
@@ -22,36 +22,36 @@ def bad(url: str) -> dict[str, Level]:
     return {each.code: each.level for each in examine_network("server", parse_endpoint(url)) if each.level != Level.OK}
 
 
-def test_a_server_that_does_not_run_is_an_error() -> None:
+def test_a_stopped_server_is_an_error() -> None:
     assert bad(f"http://127.0.0.1:{free_port()}") == {"loopback": Level.NOTE, "connect": Level.ERROR}
 
 
 @pytest.mark.parametrize(("name", "code"), [("boot", "short-name"), ("boot.local", "mdns")])
-def test_a_name_that_machines_do_not_find_is_named(name: str, code: str) -> None:
-    # The first finding comes before anybody is asked about the name.
+def test_a_name_that_machines_cannot_resolve_is_a_warning(name: str, code: str) -> None:
+    # The first finding comes before the name is looked up.
     first = next(examine_network("server", parse_endpoint(f"http://{name}")))
     assert (first.code, first.level) == (code, Level.WARNING)
 
 
-def test_a_name_that_nobody_finds_is_an_error() -> None:
+def test_a_name_that_does_not_exist_is_an_error() -> None:
     assert bad("http://boot.invalid")["name"] is Level.ERROR
 
 
-def test_nothing_is_asked_of_a_server_whose_certificate_no_machine_accepts(tmp_path: Path) -> None:
+def test_a_server_whose_certificate_machines_refuse_gets_no_request(tmp_path: Path) -> None:
     seen = examined(tls=Authority(tmp_path).server("IP:127.0.0.1"))
     assert "it is for 127.0.0.1, signed by CN=Test" in seen.found("certificate").message
     assert "kernel-args --ca" in seen.found("certificate").fix
     assert seen.asked == []
 
 
-def test_a_server_that_sends_no_intermediate_certificate_is_told_apart(tmp_path: Path) -> None:
+def test_a_missing_intermediate_certificate_has_its_own_finding(tmp_path: Path) -> None:
     offered = "authorityInfoAccess=caIssuers;URI:http://ca.example/intermediate.der"
     seen = examined(tls=Authority(tmp_path).server("IP:127.0.0.1", extension=offered))
     assert "does not send the intermediate certificate" in seen.found("chain").message
     assert "whole chain" in seen.found("chain").fix
 
 
-def test_an_authority_of_the_command_line_is_trusted(tmp_path: Path) -> None:
+def test_an_authority_on_the_command_line_is_trusted(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     early = early_value(authority.certificate.read_text())
     seen = examined(tls=authority.server("IP:127.0.0.1"), cmdline=lambda url: line(url, f"talos.config.early={early}"))
@@ -59,7 +59,7 @@ def test_an_authority_of_the_command_line_is_trusted(tmp_path: Path) -> None:
     assert "2099-01-01" in seen.found("certificate").message
 
 
-def test_an_authority_that_only_the_doctor_was_given_is_missed_by_a_node(tmp_path: Path) -> None:
+def test_an_authority_that_only_the_doctor_has_is_a_warning(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     seen = examined(tls=authority.server("IP:127.0.0.1"), ca=authority.certificate)
     assert seen.bad() == ["authority-not-on-cmdline"]
@@ -73,7 +73,7 @@ def test_an_authority_that_only_the_doctor_was_given_is_missed_by_a_node(tmp_pat
         ("IP:127.0.0.1", "20210101000000Z", "is no longer valid"),
     ],
 )
-def test_what_else_is_wrong_is_told_to_somebody_who_gave_the_authority(
+def test_other_problems_are_reported_as_well_if_only_the_doctor_has_the_authority(
     tmp_path: Path, names: str, end: str, says: str
 ) -> None:
     authority = Authority(tmp_path)
@@ -84,7 +84,7 @@ def test_what_else_is_wrong_is_told_to_somebody_who_gave_the_authority(
     assert seen.asked == []
 
 
-def test_an_authority_that_the_server_sends_itself_is_as_unknown_as_any_other(tmp_path: Path) -> None:
+def test_an_authority_that_only_the_server_sends_is_unknown(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     context = authority.server("IP:127.0.0.1", with_authority=True)
     assert "kernel-args --ca" in examined(tls=context).found("certificate").fix
@@ -106,16 +106,16 @@ def test_a_wrong_certificate_is_described(tmp_path: Path, names: str, start: str
     assert says in seen.found("certificate").message
 
 
-def test_a_certificate_that_ends_soon_is_warned_about(tmp_path: Path) -> None:
+def test_a_certificate_that_expires_soon_is_a_warning(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     early = early_value(authority.certificate.read_text())
-    # The clock of the tests stands at 2027-01-15.
+    # The tests' clock shows 2027-01-15.
     context = authority.server("IP:127.0.0.1", end="20270120000000Z")
     seen = examined(tls=context, cmdline=lambda url: line(url, f"talos.config.early={early}"))
     assert seen.found("certificate-ends").level is Level.WARNING
 
 
-def test_a_port_that_speaks_no_tls_is_an_error() -> None:
+def test_a_port_without_tls_is_an_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         threading.Thread(target=_speak_plainly, args=(listener,), daemon=True).start()
         seen = examined(cmdline=lambda _: line(f"https://127.0.0.1:{listener.getsockname()[1]}"))
