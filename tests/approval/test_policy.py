@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bootgrant.approval.evidence import Check, Verdict, is_clean, speaks_for, worst_first
+from bootgrant.approval.evidence import Check, Verdict, confirms, is_clean, worst_first
 from bootgrant.approval.policy import (
     BadSelector,
     Conditions,
     Vocabulary,
     needed_approvals,
     parse_selector,
-    people_needed,
+    person_needed,
 )
 from bootgrant.ports.configurations import MachineEntry
 
@@ -76,9 +76,9 @@ def test_conditions_say_what_is_missing(address: str, evidence: tuple[str, ...],
 
 
 def test_unknown_never_counts_as_match() -> None:
-    assert not speaks_for("inventory", [NOT_KNOWN])
-    assert speaks_for("network", [GOOD, Check("network", Verdict.UNKNOWN, "")])
-    assert not speaks_for("network", [GOOD, Check("network", Verdict.MISMATCH, "")])
+    assert not confirms("inventory", [NOT_KNOWN])
+    assert confirms("network", [GOOD, Check("network", Verdict.UNKNOWN, "")])
+    assert not confirms("network", [GOOD, Check("network", Verdict.MISMATCH, "")])
     assert is_clean([GOOD, NOT_KNOWN])
     assert worst_first([GOOD, NOT_KNOWN, BAD]) == (BAD, NOT_KNOWN, GOOD)
 
@@ -96,12 +96,12 @@ def test_unknown_never_counts_as_match() -> None:
 )
 def test_how_many_people_an_entry_needs(entry: MachineEntry, needed: int) -> None:
     assert needed_approvals(entry) == needed
-    assert bool(people_needed(entry, [])) is (needed > 1)
+    assert bool(person_needed(entry, [])) is (needed > 1)
 
 
 def test_a_mismatch_needs_a_person_whatever_the_rule_asks_for() -> None:
-    assert people_needed(WORKER, [GOOD, BAD]) == "history speaks against it: got cp-1 yesterday"
-    assert people_needed(WORKER, [GOOD, NOT_KNOWN]) == ""
+    assert person_needed(WORKER, [GOOD, BAD]) == "history speaks against it: got cp-1 yesterday"
+    assert person_needed(WORKER, [GOOD, NOT_KNOWN]) == ""
 
 
 def test_conditions_use_the_names_of_the_site() -> None:

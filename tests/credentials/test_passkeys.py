@@ -26,9 +26,9 @@ ANSWERS = st.recursive(
 @given(ANSWERS.map(json.dumps) | st.text())
 def test_what_is_no_answer_is_refused_without_a_fault(answer: str) -> None:
     assert CEREMONY.challenge_of(answer) is None
-    assert CEREMONY.shown(answer) is None
-    assert CEREMONY.made(answer, b"c" * 32) is None
-    assert CEREMONY.check(answer, b"c" * 32, PHONE, verified=True) is None
+    assert CEREMONY.read_assertion(answer) is None
+    assert CEREMONY.verify_creation(answer, b"c" * 32) is None
+    assert CEREMONY.verify_assertion(answer, b"c" * 32, PHONE, verified=True) is None
 
 
 def answer_with(**members: object) -> str:
@@ -48,16 +48,16 @@ def answer_with(**members: object) -> str:
 
 
 def test_an_answer_claims_its_challenge_and_is_checked_then() -> None:
-    shown = CEREMONY.shown(answer_with())
+    shown = CEREMONY.read_assertion(answer_with())
     assert shown is not None
     assert (shown.challenge, shown.credential_id, shown.handle) == (b"c" * 32, b"id", b"")
-    assert CEREMONY.check(answer_with(), b"c" * 32, PHONE, verified=True) is None
-    assert CEREMONY.made(answer_with(type="webauthn.create"), b"c" * 32) is None
+    assert CEREMONY.verify_assertion(answer_with(), b"c" * 32, PHONE, verified=True) is None
+    assert CEREMONY.verify_creation(answer_with(type="webauthn.create"), b"c" * 32) is None
 
 
 @pytest.mark.parametrize("nested", ["[" * 5000, '{"id":' * 5000])
 def test_a_deeply_nested_answer_is_refused_without_a_fault(nested: str) -> None:
-    assert CEREMONY.shown(nested) is None
+    assert CEREMONY.read_assertion(nested) is None
     assert CEREMONY.challenge_of(nested) is None
 
 

@@ -40,7 +40,7 @@ def is_clean(checks: Iterable[Check]) -> bool:
     return all(check.verdict is not Verdict.MISMATCH for check in checks)
 
 
-def speaks_for(name: str, checks: Sequence[Check]) -> bool:
+def confirms(name: str, checks: Sequence[Check]) -> bool:
     """Whether the checks of this name match: at least one does, and none speaks against it."""
     verdicts = {check.verdict for check in checks if check.name == name}
     return Verdict.MATCH in verdicts and Verdict.MISMATCH not in verdicts

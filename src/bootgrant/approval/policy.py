@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Final, Protocol
 
-from bootgrant.approval.evidence import Check, Verdict, speaks_for
+from bootgrant.approval.evidence import Check, Verdict, confirms
 from bootgrant.approval.operators import Author
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -93,7 +93,7 @@ class Conditions:
             return f"{entry.name} is not selected"
         if self.networks and not is_in(address, self.networks):
             return f"{address} is in none of its networks"
-        return next((f"{name} does not speak for it" for name in self.evidence if not speaks_for(name, checks)), "")
+        return next((f"{name} does not speak for it" for name in self.evidence if not confirms(name, checks)), "")
 
 
 BUILT_IN: Final = frozenset({"network", "inventory", "history"})
@@ -156,7 +156,7 @@ class Window:
         return now < self.until and self.used < self.count
 
 
-def people_needed(entry: Entry, checks: Sequence[Check]) -> str:
+def person_needed(entry: Entry, checks: Sequence[Check]) -> str:
     """Why a person must decide about this machine whatever the rules say, as one line; empty when none must."""
     needed = needed_approvals(entry)
     if needed > 1:

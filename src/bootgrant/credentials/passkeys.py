@@ -26,7 +26,7 @@ from webauthn.helpers.structs import (
     UserVerificationRequirement,
 )
 
-from bootgrant.ports.people import MadePasskey, Passkey, ShownPasskey
+from bootgrant.ports.people import NewCredential, Passkey, PasskeyAssertion
 
 _TIME_LIMIT: Final = 5 * 60 * 1000
 """Milliseconds that the browser waits for the person; the challenge lives as long."""
@@ -47,7 +47,7 @@ class WebAuthnCeremony:
         if parts.port not in (None, _DEFAULT_PORTS.get(parts.scheme)):
             self.origin += f":{parts.port}"
 
-    def ask_to_make(self, challenge: bytes, handle: bytes, name: str, known: Sequence[bytes]) -> str:
+    def creation_options(self, challenge: bytes, handle: bytes, name: str, known: Sequence[bytes]) -> str:
         options = generate_registration_options(
             rp_id=self._rp_id,
             rp_name="bootgrant",
@@ -63,7 +63,7 @@ class WebAuthnCeremony:
         )
         return options_to_json(options)
 
-    def ask_to_show(self, challenge: bytes, known: Sequence[bytes], *, verified: bool) -> str:
+    def request_options(self, challenge: bytes, known: Sequence[bytes], *, verified: bool) -> str:
         wanted = UserVerificationRequirement.REQUIRED if verified else UserVerificationRequirement.PREFERRED
         options = generate_authentication_options(
             rp_id=self._rp_id,
@@ -82,7 +82,7 @@ class WebAuthnCeremony:
         except _BAD:
             return None
 
-    def made(self, answer: str, challenge: bytes) -> MadePasskey | None:
+    def verify_creation(self, answer: str, challenge: bytes) -> NewCredential | None:
         try:
             checked = verify_registration_response(
                 credential=answer,
@@ -92,17 +92,17 @@ class WebAuthnCeremony:
             )
         except _BAD:
             return None
-        return MadePasskey(checked.credential_id, checked.credential_public_key, checked.sign_count)
+        return NewCredential(checked.credential_id, checked.credential_public_key, checked.sign_count)
 
-    def shown(self, answer: str) -> ShownPasskey | None:
+    def read_assertion(self, answer: str) -> PasskeyAssertion | None:
         try:
             credential = parse_authentication_credential_json(answer)
             challenge = parse_client_data_json(credential.response.client_data_json).challenge
         except _BAD:
             return None
-        return ShownPasskey(challenge, credential.raw_id, credential.response.user_handle or b"")
+        return PasskeyAssertion(challenge, credential.raw_id, credential.response.user_handle or b"")
 
-    def check(self, answer: str, challenge: bytes, passkey: Passkey, *, verified: bool) -> int | None:
+    def verify_assertion(self, answer: str, challenge: bytes, passkey: Passkey, *, verified: bool) -> int | None:
         try:
             checked = verify_authentication_response(
                 credential=answer,

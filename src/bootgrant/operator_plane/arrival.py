@@ -13,7 +13,7 @@ from bootgrant.approval.audit import AuditEvent, AuditKind
 from bootgrant.approval.operators import VIA_BREAK_GLASS, Actor
 from bootgrant.operator_plane.visit import STAGE_PAGES, Visit
 from bootgrant.ports.people import Stage
-from bootgrant.workflows.people.sign_in import Begun
+from bootgrant.workflows.people.sign_in import NewSession
 
 log = logging.getLogger("bootgrant.operators")
 
@@ -21,7 +21,7 @@ _PATH: Final = re.compile(r"/(?![/\\])[!-~]*")
 _MOST: Final = 4096
 
 
-async def arrive(visit: Visit, begun: Begun, goal: str) -> Response:
+async def arrive(visit: Visit, begun: NewSession, goal: str) -> Response:
     """On to ``goal``, or to the next step of the sign-in; the old session of this browser ends."""
     if visit.session:
         await visit.plane.sessions.end(visit.session)

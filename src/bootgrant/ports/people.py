@@ -179,7 +179,7 @@ class PasskeyStore(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class ShownPasskey:
+class PasskeyAssertion:
     """What an answer claims before it is checked. ``handle`` is empty when the authenticator told none."""
 
     challenge: bytes
@@ -188,7 +188,7 @@ class ShownPasskey:
 
 
 @dataclass(frozen=True, slots=True)
-class MadePasskey:
+class NewCredential:
     """A credential whose registration was checked."""
 
     credential_id: bytes
@@ -199,10 +199,10 @@ class MadePasskey:
 class PasskeyCeremony(Protocol):
     """Options and answers are JSON as in WebAuthn Level 3 (PublicKeyCredential…OptionsJSON, …ResponseJSON)."""
 
-    def ask_to_make(self, challenge: bytes, handle: bytes, name: str, known: Sequence[bytes]) -> str:
+    def creation_options(self, challenge: bytes, handle: bytes, name: str, known: Sequence[bytes]) -> str:
         """Options to make a passkey for ``name``; authenticators that have one of ``known`` refuse."""
 
-    def ask_to_show(self, challenge: bytes, known: Sequence[bytes], *, verified: bool) -> str:
+    def request_options(self, challenge: bytes, known: Sequence[bytes], *, verified: bool) -> str:
         """Options to show one of ``known``, or (none) any that the authenticator finds for this site.
 
         ``verified``: the authenticator must know its user (a PIN, a finger), not only that somebody touched it.
@@ -211,13 +211,13 @@ class PasskeyCeremony(Protocol):
     def challenge_of(self, answer: str) -> bytes | None:
         """The challenge that an answer is to; None for what is no answer."""
 
-    def made(self, answer: str, challenge: bytes) -> MadePasskey | None:
+    def verify_creation(self, answer: str, challenge: bytes) -> NewCredential | None:
         """The new credential; None when the answer is wrong (WebAuthn section 7.1)."""
 
-    def shown(self, answer: str) -> ShownPasskey | None:
+    def read_assertion(self, answer: str) -> PasskeyAssertion | None:
         """What the answer claims; None for what is no answer."""
 
-    def check(self, answer: str, challenge: bytes, passkey: Passkey, *, verified: bool) -> int | None:
+    def verify_assertion(self, answer: str, challenge: bytes, passkey: Passkey, *, verified: bool) -> int | None:
         """The authenticator's new count; None when the answer is wrong or the count went back (section 7.2)."""
 
 

@@ -15,7 +15,7 @@ from bootgrant.approval.policy import Conditions, Rule, Window, parse_selector
 from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.workflows.decide.auto_approve import AutoApprove
-from bootgrant.workflows.decide.windows import NotArmed, Wish
+from bootgrant.workflows.decide.windows import NotArmed, WindowRequest
 from support.deciding import ANA, CP, Deciders, worker
 from support.grants import NOW, UUID, other_machine, pending_grant
 from support.memory.decisions import MemoryWindowStore
@@ -35,7 +35,7 @@ def site(*rules: Rule, workers: int = 20) -> Deciders:
 
 
 async def armed(made: Deciders, count: int = 3, *select: str) -> Window:
-    outcome = await made.arm.arm(Wish(select or ("site=fra",), 3600.0, count, name="rack4"), ANA)
+    outcome = await made.arm.arm(WindowRequest(select or ("site=fra",), 3600.0, count, name="rack4"), ANA)
     assert isinstance(outcome, Window)
     return outcome
 
@@ -143,17 +143,17 @@ async def test_a_person_who_was_faster_costs_the_window_no_place() -> None:
 @pytest.mark.parametrize(
     ("wish", "told"),
     [
-        (Wish(("site=fra",), 8 * 86400.0, 1), "7 days"),
-        (Wish(("site=fra",), 0.0, 1), "7 days"),
-        (Wish(("site=fra",), 60.0, 0), "1 to 10000"),
-        (Wish((), 60.0, 1), "nothing is selected"),
-        (Wish(("site=",), 60.0, 1), "label without name or value"),
-        (Wish(("site=fra",), 60.0, 1, ("10.0.0.0/99",)), "neither a network"),
-        (Wish(("site=fra",), 60.0, 1, (), ("bmc",)), "there is no evidence 'bmc'"),
-        (Wish(("site=fra",), 60.0, 1, name="a b"), "no name for a window"),
+        (WindowRequest(("site=fra",), 8 * 86400.0, 1), "7 days"),
+        (WindowRequest(("site=fra",), 0.0, 1), "7 days"),
+        (WindowRequest(("site=fra",), 60.0, 0), "1 to 10000"),
+        (WindowRequest((), 60.0, 1), "nothing is selected"),
+        (WindowRequest(("site=",), 60.0, 1), "label without name or value"),
+        (WindowRequest(("site=fra",), 60.0, 1, ("10.0.0.0/99",)), "neither a network"),
+        (WindowRequest(("site=fra",), 60.0, 1, (), ("bmc",)), "there is no evidence 'bmc'"),
+        (WindowRequest(("site=fra",), 60.0, 1, name="a b"), "no name for a window"),
     ],
 )
-async def test_a_window_that_makes_no_sense_is_refused(wish: Wish, told: str) -> None:
+async def test_a_window_that_makes_no_sense_is_refused(wish: WindowRequest, told: str) -> None:
     made = site()
     outcome = await made.arm.arm(wish, ANA)
     assert isinstance(outcome, NotArmed)
@@ -167,12 +167,12 @@ async def test_a_window_that_makes_no_sense_is_refused(wish: Wish, told: str) ->
 async def test_who_is_limited_to_labels_arms_within_them(select: str, may: bool) -> None:
     made = site()
     cleo = Actor("cleo", Role.APPROVER, (Label("site", "fra"),))
-    outcome = await made.arm.arm(Wish((select,), 60.0, 1), cleo)
+    outcome = await made.arm.arm(WindowRequest((select,), 60.0, 1), cleo)
     assert isinstance(outcome, Window) is may
 
 
 async def test_who_may_only_look_arms_nothing() -> None:
-    outcome = await site().arm.arm(Wish(("site=fra",), 60.0, 1), Actor("vic", Role.VIEWER))
+    outcome = await site().arm.arm(WindowRequest(("site=fra",), 60.0, 1), Actor("vic", Role.VIEWER))
     assert isinstance(outcome, NotArmed)
 
 

@@ -219,7 +219,7 @@ async def test_of_many_those_that_changed_since_the_list_was_shown_are_left(site
     chosen = [(grant.grant_id, worker(n).fingerprint) for n, grant in ((1, same), (2, changed), (3, rivalled))]
     site.entries.known[2] = MachineEntry("worker-2", "serial", {"role": "storage"}, match=worker(2).match)
     await site.asks(other_machine(3), "10.20.0.99")
-    outcomes = await site.decide.approve_many(chosen, ANA, only_clean=True)
+    outcomes = await site.decide.approve_many(chosen, ANA, as_batch=True)
     assert isinstance(outcomes[0], DeviceGrant)
     assert [refusal(outcome) for outcome in outcomes[1:]] == [Refusal.ENTRY_CHANGED, Refusal.ENTRY_CHANGED]
     assert (await site.now(rivalled)).state is GrantState.PENDING
@@ -227,6 +227,6 @@ async def test_of_many_those_that_changed_since_the_list_was_shown_are_left(site
 
 async def test_of_many_what_needs_two_people_is_left_without_a_vote(site: Deciders) -> None:
     grant = await site.asks(MachineIdentity(uuid=UUID))
-    (outcome,) = await site.decide.approve_many([(grant.grant_id, CP.fingerprint)], ANA, only_clean=True)
+    (outcome,) = await site.decide.approve_many([(grant.grant_id, CP.fingerprint)], ANA, as_batch=True)
     assert refusal(outcome) is Refusal.ENTRY_CHANGED
     assert (await site.now(grant)).votes == ()

@@ -11,7 +11,7 @@ from bootgrant.approval.policy import Window
 from bootgrant.credentials.passwords import Argon2Hasher
 from bootgrant.ports.people import Operator
 from bootgrant.wire.identity import MachineIdentity
-from bootgrant.workflows.decide.windows import CloseWindows, Wish
+from bootgrant.workflows.decide.windows import CloseWindows, WindowRequest
 from bootgrant.workflows.people.api_tokens import ApiTokens, NewToken
 from bootgrant.workflows.people.manage_operators import ManageOperators
 from support.deciding import ANA, BEN, CP, Deciders, worker
@@ -42,7 +42,7 @@ class Site(Deciders):
         return CloseWindows(self.database.windows, self.database.audit, self.clock)
 
     async def window(self, by: Actor, name: str) -> None:
-        assert isinstance(await self.arm.arm(Wish(("site=fra",), 3600, 5, name=name), by), Window)
+        assert isinstance(await self.arm.arm(WindowRequest(("site=fra",), 3600, 5, name=name), by), Window)
 
     async def open_windows(self) -> list[str]:
         return [window.name for window in await self.arm.windows()]

@@ -14,7 +14,7 @@ from bootgrant.ports.people import Operator
 from bootgrant.ports.providers import ProviderDown, ProviderPerson, Request
 from bootgrant.wire.secret import Secret
 from bootgrant.workflows.decide.windows import CloseWindows
-from bootgrant.workflows.people.oidc_sign_in import Away, Back, OidcRefused, OidcSignIn
+from bootgrant.workflows.people.oidc_sign_in import OidcFinished, OidcRefused, OidcSignIn, OidcStarted
 from bootgrant.workflows.people.sign_in import Client, Sessions, SignedIn
 from support.fakes import CountedEntropy, FakeClock
 from support.grants import NOW
@@ -84,18 +84,18 @@ class Desk:
             CloseWindows(self.database.windows, self.database.audit, self.clock),
         )
 
-    async def leave(self, who: SignedIn | None = None) -> Away:
-        away = await self.work.leave("corp", "/device", who)
-        assert isinstance(away, Away)
+    async def leave(self, who: SignedIn | None = None) -> OidcStarted:
+        away = await self.work.start("corp", "/device", who)
+        assert isinstance(away, OidcStarted)
         return away
 
-    async def back(self, away: Away, **answer: str) -> Back | OidcRefused:
+    async def back(self, away: OidcStarted, **answer: str) -> OidcFinished | OidcRefused:
         told = {"state": self.provider.asked[-1].state, "code": "c", **answer}
-        return await self.work.come_back("corp", away.kept, told, DESK)
+        return await self.work.finish("corp", away.kept, told, DESK)
 
     async def arrive(self) -> SignedIn:
         back = await self.back(await self.leave())
-        assert isinstance(back, Back), back
+        assert isinstance(back, OidcFinished), back
         who = await self.sessions.who(back.begun.session)
         assert who is not None
         return who
@@ -196,7 +196,7 @@ async def test_who_was_shut_out_stays_out_whatever_their_groups(desk: Desk) -> N
 
 async def test_a_way_back_is_good_once(desk: Desk) -> None:
     away = await desk.leave()
-    assert isinstance(await desk.back(away), Back)
+    assert isinstance(await desk.back(away), OidcFinished)
     assert await desk.back(away) is OidcRefused.LATE
 
 
@@ -212,23 +212,23 @@ async def test_a_way_back_is_for_the_browser_that_left(desk: Desk) -> None:
     await desk.leave()
     for kept in (None, Secret("x" * 43)):
         told = {"state": state, "code": "c"}
-        assert await desk.work.come_back("corp", kept, told, DESK) is OidcRefused.LATE
+        assert await desk.work.finish("corp", kept, told, DESK) is OidcRefused.LATE
     assert await desk.back(mine, state="") is OidcRefused.LATE
 
 
 async def test_the_answer_of_one_provider_is_none_of_another(desk: Desk) -> None:
     away = await desk.leave()
     told = {"state": desk.provider.asked[-1].state, "code": "c"}
-    assert await desk.work.come_back("lab", away.kept, told, DESK) is OidcRefused.LATE
-    assert await desk.work.come_back("nowhere", away.kept, told, DESK) is OidcRefused.UNKNOWN
+    assert await desk.work.finish("lab", away.kept, told, DESK) is OidcRefused.LATE
+    assert await desk.work.finish("nowhere", away.kept, told, DESK) is OidcRefused.UNKNOWN
 
 
 async def test_a_provider_that_is_down_or_declines_signs_nobody_in(desk: Desk) -> None:
     away = await desk.leave()
     answer = {"state": desk.provider.asked[-1].state, "error": "access_denied"}
-    assert await desk.work.come_back("corp", away.kept, answer, DESK) is OidcRefused.DECLINED
+    assert await desk.work.finish("corp", away.kept, answer, DESK) is OidcRefused.DECLINED
     desk.provider.is_down = True
-    assert await desk.work.leave("corp", "/") is OidcRefused.DOWN
+    assert await desk.work.start("corp", "/") is OidcRefused.DOWN
 
 
 @pytest.mark.parametrize(
@@ -243,4 +243,4 @@ async def test_showing_once_more_is_for_the_same_person_asked_anew(
     assert desk.provider.asked[-1].again
     desk.provider.subject, desk.provider.authenticated_at = subject, authenticated_at
     outcome = await desk.back(away)
-    assert isinstance(outcome, Back) if taken else outcome is OidcRefused.SOMEBODY_ELSE
+    assert isinstance(outcome, OidcFinished) if taken else outcome is OidcRefused.SOMEBODY_ELSE

@@ -13,7 +13,15 @@ from bootgrant.approval.operators import Actor, Kind, Role
 from bootgrant.ports.people import Operator, Passkey, Stage
 from bootgrant.store.sqlite.database import SqliteDatabase
 from bootgrant.wire.secret import Secret
-from bootgrant.workflows.people.sign_in import Begun, Client, NotSignedIn, SecondFactor, Sessions, SignIn, SignInRefused
+from bootgrant.workflows.people.sign_in import (
+    Client,
+    NewSession,
+    NotSignedIn,
+    SecondFactor,
+    Sessions,
+    SignIn,
+    SignInRefused,
+)
 from support.fakes import CountedEntropy, FakeClock
 from support.grants import NOW
 
@@ -55,9 +63,9 @@ class Desk:
     async def enter(self, name: str = "ana", password: str = "pw", address: str = "10.0.0.5") -> Secret:
         return (await self.begin(name, password, address)).session
 
-    async def begin(self, name: str = "ana", password: str = "pw", address: str = "10.0.0.5") -> Begun:
+    async def begin(self, name: str = "ana", password: str = "pw", address: str = "10.0.0.5") -> NewSession:
         begun = await self.work.sign_in(name, Secret(password), Client(address, "a browser"))
-        assert isinstance(begun, Begun)
+        assert isinstance(begun, NewSession)
         return begun
 
     async def who(self, session: Secret) -> str | None:

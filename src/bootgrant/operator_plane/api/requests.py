@@ -39,7 +39,7 @@ async def pending(call: Call) -> Told:
     last = ""
     while rest and len(found) < limit:
         chunk, rest = rest[:_CHUNK], rest[_CHUNK:]
-        cards = await asyncio.gather(*(call.plane.decide.cards.in_short(grant) for grant in chunk))
+        cards = await asyncio.gather(*(call.plane.decide.cards.brief(grant) for grant in chunk))
         for place, card in enumerate(cards):
             last = card.grant.grant_id
             if _is_wanted(card, wanted, call.query.get("expected")) and is_within(labels, _labels(card)):

@@ -6,7 +6,7 @@ import logging
 
 from bootgrant.approval.policy import Window
 from bootgrant.operator_plane.api.call import Call, Json, Told, refused
-from bootgrant.workflows.decide.windows import NotArmed, Wish
+from bootgrant.workflows.decide.windows import NotArmed, WindowRequest
 
 log = logging.getLogger("bootgrant.operators")
 
@@ -19,7 +19,7 @@ async def windows(call: Call) -> Told:
 async def arm(call: Call) -> Told:
     """Expect machines: for a while, so many of the selected ones are let in without a person."""
     asked = call.members
-    wish = Wish(
+    wish = WindowRequest(
         tuple(asked["select"]),
         float(asked["seconds"]),
         int(asked["count"]),

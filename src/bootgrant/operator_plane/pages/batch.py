@@ -37,7 +37,7 @@ async def approve(visit: Visit) -> Response:
     waiting = {card.grant.grant_id: card for card in await visit.plane.waiting.current()}
     ready = [card for grant_id, seen in chosen.items() if _is_ready(card := waiting.get(grant_id), seen) and card]
     seen = [(card.grant.grant_id, card.entry.fingerprint if card.entry else "") for card in ready]
-    outcomes = await visit.plane.decide.approve_many(seen, signed_in(visit), only_clean=True)
+    outcomes = await visit.plane.decide.approve_many(seen, signed_in(visit), as_batch=True)
     done, failed = [], []
     for card, outcome in zip(ready, outcomes, strict=True):
         if isinstance(outcome, DeviceGrant):

@@ -98,7 +98,7 @@ async def card_page(visit: Visit, card: GrantCard, typed: Typed, status: int = 2
             version=version,
             notice=typed.notice,
             outcome=outcome_of(card.grant, card.state, now),
-            may_take_back=await _may_take_back(visit, card),
+            may_revoke=await _may_revoke(visit, card),
         )
     return visit.page(
         "card.html",
@@ -112,9 +112,9 @@ async def card_page(visit: Visit, card: GrantCard, typed: Typed, status: int = 2
     )
 
 
-async def _may_take_back(visit: Visit, card: GrantCard) -> bool:
+async def _may_revoke(visit: Visit, card: GrantCard) -> bool:
     actor = signed_in(visit)
-    return actor.role.is_at_least(Role.ADMIN) and await visit.plane.decide.may_take_back(card, actor)
+    return actor.role.is_at_least(Role.ADMIN) and await visit.plane.decide.may_revoke(card, actor)
 
 
 async def _view(visit: Visit, card: GrantCard) -> CardView:

@@ -17,7 +17,7 @@ from bootgrant.operator_plane.visit import Visit, who_is
 from bootgrant.operator_plane.wording import text
 from bootgrant.ports.people import Purpose
 from bootgrant.wire.secret import Secret
-from bootgrant.workflows.people.sign_in import Begun, NotSignedIn, SignInRefused
+from bootgrant.workflows.people.sign_in import NewSession, NotSignedIn, SignInRefused
 
 log = logging.getLogger("bootgrant.operators")
 
@@ -100,7 +100,7 @@ def form(visit: Visit, goal: str, name: str = "", problem: str = "", status: int
     )
 
 
-async def _look(visit: Visit, name: str) -> Begun | SignInRefused:
+async def _look(visit: Visit, name: str) -> NewSession | SignInRefused:
     outcome = await visit.plane.sign_in.sign_in(name, Secret(visit.form.get("password", "")), visit.client)
     if isinstance(outcome, SignInRefused):
         log.info("sign-in of %r from %s refused: %s", name[:64], visit.address, outcome.why.value)
@@ -118,7 +118,7 @@ def told(why: NotSignedIn) -> tuple[str, int]:
 async def _again(visit: Visit, goal: str, problem: str = "", status: int = 200) -> Response:
     who, passkeys, options = who_is(visit), visit.plane.passkeys, ""
     if passkeys is not None and who.operator.kind is Kind.LOCAL and await passkeys.of(who.operator.name):
-        options = await passkeys.ask(Purpose.AGAIN, who)
+        options = await passkeys.options(Purpose.AGAIN, who)
     return visit.page(
         "again.html",
         status,

@@ -11,7 +11,7 @@ from bootgrant.operator_plane import trouble
 from bootgrant.operator_plane.arrival import arrive, local_path, note_refused
 from bootgrant.operator_plane.pages.login import too_many
 from bootgrant.operator_plane.visit import Visit
-from bootgrant.workflows.people.oidc_sign_in import Back, OidcRefused
+from bootgrant.workflows.people.oidc_sign_in import OidcFinished, OidcRefused
 
 _OF_PEOPLE: Final = frozenset(OidcRefused) - {OidcRefused.UNKNOWN, OidcRefused.DOWN, OidcRefused.LATE}
 """Refusals of somebody; the others are troubles on the way."""
@@ -23,7 +23,7 @@ async def leave(visit: Visit) -> Response:
         return too_many(visit, wait)
     provider_id, goal = visit.request.path_params["provider"], local_path(visit.asked("next"))
     who = visit.who if visit.asked("again") else None
-    away = await visit.plane.oidc.leave(provider_id, goal, who)
+    away = await visit.plane.oidc.start(provider_id, goal, who)
     if isinstance(away, OidcRefused):
         return _refused(visit, provider_id, away, f"/login?{visit.goal_query(goal)}")
     response = RedirectResponse(away.url, 303)
@@ -35,10 +35,10 @@ async def come_back(visit: Visit) -> Response:
     """Back from the provider, signed in or not."""
     provider_id = visit.request.path_params["provider"]
     answer = dict(visit.request.query_params)
-    outcome = await visit.plane.oidc.come_back(
+    outcome = await visit.plane.oidc.finish(
         provider_id, visit.plane.way_cookie.read(visit.request), answer, visit.client
     )
-    if isinstance(outcome, Back):
+    if isinstance(outcome, OidcFinished):
         response = await arrive(visit, outcome.begun, outcome.goal)
     else:
         if outcome in _OF_PEOPLE:

@@ -15,7 +15,7 @@ from bootgrant.operator_plane.visit import Visit, sign_in_again_first, who_is
 from bootgrant.operator_plane.wording import text
 from bootgrant.ports.people import Passkey, Purpose, Stage
 from bootgrant.workflows.people.passkeys import PasskeyRefused, Passkeys
-from bootgrant.workflows.people.sign_in import Begun, NotSignedIn
+from bootgrant.workflows.people.sign_in import NewSession, NotSignedIn
 from bootgrant.workflows.record.audit import operator_changed
 
 log = logging.getLogger("bootgrant.operators")
@@ -74,7 +74,7 @@ async def register(visit: Visit) -> Response:
     if who.session.stage is Stage.FULL:
         return RedirectResponse(goal, 303)
     session = await visit.plane.sessions.begin(who.operator, VIA_PASSKEY, visit.client)
-    return await arrive(visit, Begun(session, Stage.FULL, who.operator, VIA_PASSKEY), goal)
+    return await arrive(visit, NewSession(session, Stage.FULL, who.operator, VIA_PASSKEY), goal)
 
 
 async def remove(visit: Visit) -> Response:
@@ -128,7 +128,7 @@ async def _ask(visit: Visit, purpose: Purpose, goal: str, problem: str = "", sta
         return visit.trouble(trouble.NO_PASSKEYS)
     if purpose is Purpose.SIGN_IN and (wait := visit.plane.sign_in_pages(visit.address)):
         return too_many(visit, wait)
-    options = await visit.plane.passkeys.ask(purpose, visit.who)
+    options = await visit.plane.passkeys.options(purpose, visit.who)
     title, action = _TEXTS[purpose]
     return visit.page(
         "passkey.html",
@@ -144,7 +144,7 @@ async def _ask(visit: Visit, purpose: Purpose, goal: str, problem: str = "", sta
 
 async def _ask_new(visit: Visit, goal: str, problem: str = "", status: int = 200) -> Response:
     who = who_is(visit)
-    options = await _passkeys(visit).ask_to_register(who)
+    options = await _passkeys(visit).registration_options(who)
     enrolling = who.session.stage is Stage.ENROLMENT
     return visit.page("new_passkey.html", status, goal=goal, options=options, problem=problem, enrolling=enrolling)
 
@@ -153,13 +153,13 @@ async def _shown(visit: Visit, purpose: Purpose) -> Response:
     goal = local_path(visit.form.get("next", ""))
     if visit.plane.passkeys is None:
         return visit.trouble(trouble.NO_PASSKEYS)
-    wait = visit.plane.sign_in.wait_at(visit.address)
+    wait = visit.plane.sign_in.count_attempt(visit.address)
     if wait:
         note_refused(visit, NotSignedIn.TOO_MANY.value, VIA_PASSKEY)
         return too_many(visit, wait)
     who = visit.who if purpose is not Purpose.SIGN_IN else None
-    outcome = await visit.plane.passkeys.show(purpose, visit.form.get("answer", ""), visit.client, who)
-    if isinstance(outcome, Begun):
+    outcome = await visit.plane.passkeys.sign_in(purpose, visit.form.get("answer", ""), visit.client, who)
+    if isinstance(outcome, NewSession):
         return await arrive(visit, outcome, goal)
     log.info("a passkey from %s was refused: %s", visit.address, outcome.name.lower())
     note_refused(visit, f"passkey: {outcome.name.lower()}", VIA_PASSKEY, who.operator.name if who else "")

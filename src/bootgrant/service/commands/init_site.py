@@ -20,7 +20,7 @@ from bootgrant.service.settings.setting import Setting
 from bootgrant.service.settings.site import SETTINGS, Site
 from bootgrant.service.system import SystemClock, SystemEntropy
 from bootgrant.wire.secret import Secret
-from bootgrant.workflows.people.manage_operators import made_up_password
+from bootgrant.workflows.people.manage_operators import generated_password
 
 _MODEL = """\
 # Which machines there are, and what each of them gets. `bootgrant check` says whether all of it holds; all that may
@@ -86,7 +86,7 @@ def init_site(
     config = folder / "bootgrant.toml"
     if config.exists():
         raise SettingsError(f"{config} is already there: nothing was changed")
-    password = made_up_password(SystemEntropy())
+    password = generated_password(SystemEntropy())
     try:
         folder.mkdir(parents=True, exist_ok=True)
         config.write_text(settings_file({"public_url": public_url, "listen": listen, **(database or {})}), "utf-8")

@@ -9,7 +9,7 @@ from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.ports.notifications import NotSent
 from bootgrant.service.settings.site import Site
 from bootgrant.service.system import SystemClock, SystemEntropy
-from bootgrant.workflows.record.notify_waiting import NotifyWaiting, tell_test
+from bootgrant.workflows.record.notify_waiting import NotifyWaiting, send_test
 
 log = logging.getLogger("bootgrant.notify")
 _EVERY = 1.0
@@ -37,7 +37,7 @@ async def send_tests(site: Site, name: str | None) -> dict[str, str]:
             continue
         try:
             message_id = f"msg_{SystemEntropy().random_bytes(12).hex()}"
-            await tell_test(target, site.operators_url, SystemClock().now(), message_id)
+            await send_test(target, site.operators_url, SystemClock().now(), message_id)
         except NotSent as error:
             outcomes[target.name] = str(error)
         else:

@@ -14,7 +14,7 @@ from typing import Final
 
 from bootgrant.approval.grant import Decision, DeviceGrant, GrantState
 from bootgrant.approval.operators import VIA_RULE, Author
-from bootgrant.approval.policy import Rule, Window, people_needed
+from bootgrant.approval.policy import Rule, Window, person_needed
 from bootgrant.ports.configurations import MachineEntry
 from bootgrant.ports.decisions import WindowStore
 from bootgrant.ports.grants import GrantStore
@@ -109,7 +109,7 @@ class AutoApprove:
         if grant is None or grant.state_at(self._clock.now()) is not GrantState.PENDING:
             return
         card = await self._cards.with_evidence(grant)
-        if card.entry is None or card.problem or people_needed(card.entry, card.evidence):
+        if card.entry is None or card.problem or person_needed(card.entry, card.evidence):
             return
         for rule in self._rules:
             if not rule.conditions.obstacle(card.entry, grant.source_address, card.evidence):

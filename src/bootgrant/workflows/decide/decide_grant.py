@@ -56,22 +56,22 @@ class DecideGrant:
         return await self.cards.show(grant_id)
 
     async def approve(
-        self, grant_id: str, actor: Actor, seen: str = "", *, only_clean: bool = False
+        self, grant_id: str, actor: Actor, seen: str = "", *, as_batch: bool = False
     ) -> DeviceGrant | NotDecided:
         """Let the machine in, to the entry that it would get now. Returns once the decision is durable.
 
-        ``seen`` is the fingerprint of the entry that the person saw: another one is not approved by it. ``only_clean``
+        ``seen`` is the fingerprint of the entry that the person saw: another one is not approved by it. ``as_batch``
         leaves what needs a look of its own (GrantCard.may_be_approved_in_a_batch). Where several people are needed,
         the grant that is returned still waits, with this vote in it.
         """
         grant = await self.store.find_grant(grant_id)
         if grant is None:
             return NotDecided(Refusal.UNKNOWN, _UNKNOWN)
-        card = await self.cards.in_short(grant)
+        card = await self.cards.brief(grant)
         refused = _not_for(actor, card, seen) if card.state is GrantState.PENDING else None
         if refused is not None:
             return refused
-        if only_clean and card.state is GrantState.PENDING and not card.may_be_approved_in_a_batch:
+        if as_batch and card.state is GrantState.PENDING and not card.may_be_approved_in_a_batch:
             return NotDecided(Refusal.ENTRY_CHANGED, _NOT_CLEAN, grant)
         return await self.approve_card(card, audit_events.decision_of(actor, self.clock.now()))
 
@@ -95,14 +95,14 @@ class DecideGrant:
         return await self._told(grant.grant_id, outcome, card.problem)
 
     async def approve_many(
-        self, chosen: Sequence[tuple[str, str]], actor: Actor, *, only_clean: bool = False
+        self, chosen: Sequence[tuple[str, str]], actor: Actor, *, as_batch: bool = False
     ) -> Sequence[DeviceGrant | NotDecided]:
         """Each pair of id and ``seen`` as by ``approve``, all at once: the store keeps them in few batches.
 
         Outcomes in the order asked.
         """
         return await asyncio.gather(
-            *(self.approve(grant_id, actor, seen, only_clean=only_clean) for grant_id, seen in chosen)
+            *(self.approve(grant_id, actor, seen, as_batch=as_batch) for grant_id, seen in chosen)
         )
 
     async def deny(self, grant_id: str, actor: Actor, reason: str) -> DeviceGrant | NotDecided:
@@ -110,7 +110,7 @@ class DecideGrant:
         grant = await self.store.find_grant(grant_id)
         if grant is None:
             return NotDecided(Refusal.UNKNOWN, _UNKNOWN)
-        card = await self.cards.in_short(grant)
+        card = await self.cards.brief(grant)
         if card.state is GrantState.PENDING and (refused := _not_for(actor, card)) is not None:
             return refused
         decision = audit_events.decision_of(actor, self.clock.now(), one_line(reason))
@@ -138,7 +138,7 @@ class DecideGrant:
         state = f": the request is {grant.state.value}" if grant else ""
         return NotDecided(outcome, f"there is no approval to take back{state}", grant)
 
-    async def may_take_back(self, card: GrantCard, actor: Actor) -> bool:
+    async def may_revoke(self, card: GrantCard, actor: Actor) -> bool:
         """Whether there is an approval to take back, of a machine that ``actor`` may decide about."""
         return card.state in APPROVED and actor.may_decide_about(await self._labels(card.grant.entry))
 

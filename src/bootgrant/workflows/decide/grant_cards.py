@@ -200,7 +200,7 @@ class GrantCards:
         grants = await self.store.pending_grants(self.clock.now(), limit)
         cards: list[GrantCard] = []
         for start in range(0, len(grants), _AT_ONCE):
-            cards += await asyncio.gather(*(self.in_short(grant) for grant in grants[start : start + _AT_ONCE]))
+            cards += await asyncio.gather(*(self.brief(grant) for grant in grants[start : start + _AT_ONCE]))
         return cards
 
     async def find(self, typed: str) -> DeviceGrant | None:
@@ -211,14 +211,14 @@ class GrantCards:
     async def look_up(self, typed: str) -> GrantCard | None:
         """The same as a card."""
         grant = await self.find(typed)
-        return await self.in_full(grant) if grant else None
+        return await self.full(grant) if grant else None
 
     async def show(self, grant_id: str) -> GrantCard | None:
         """The request with this id, whatever its state."""
         grant = await self.store.find_grant(grant_id)
-        return await self.in_full(grant) if grant else None
+        return await self.full(grant) if grant else None
 
-    async def in_full(self, grant: DeviceGrant) -> GrantCard:
+    async def full(self, grant: DeviceGrant) -> GrantCard:
         """With everything that is to be known; waits a few seconds for evidence."""
         card = await self._card(grant)
         card = replace(card, past=await past_in(self.audit, grant.identity, grant.grant_id))
@@ -231,7 +231,7 @@ class GrantCards:
         card = await self._card(grant)
         return replace(card, evidence=await self.evidence.about(Claim(grant, card.entry)))
 
-    async def in_short(self, grant: DeviceGrant) -> GrantCard:
+    async def brief(self, grant: DeviceGrant) -> GrantCard:
         """With the evidence that is there at once."""
         card = await self._card(grant)
         if card.state is not GrantState.PENDING:

@@ -25,7 +25,7 @@ _KEPT: Final = 30 * 86400.0
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class WindowRequest:
     """A window as somebody writes it: selectors of which one must fit, networks or their names, evidence that must
     speak for the machine, how long (seconds), for how many. Without ``name`` its id is its name."""
 
@@ -55,7 +55,7 @@ class ArmWindow:
     vocabulary: Vocabulary
     changed: Callable[[], None]
 
-    async def arm(self, wish: Wish, actor: Actor) -> Window | NotArmed:
+    async def arm(self, wish: WindowRequest, actor: Actor) -> Window | NotArmed:
         """Open a window. Returns once it is durable. Raises StoreUnavailable."""
         seconds, count = wish.seconds, wish.count
         if not actor.role.is_at_least(Role.APPROVER):

@@ -59,7 +59,7 @@ class ManageOperators:
             return OperatorRefused("who signs in at a provider is added by doing so: see [[oidc]] in docs/sign-in.md")
         if problem := password_problem(password, kind):
             return OperatorRefused(problem)
-        given = password or made_up_password(self.entropy)
+        given = password or generated_password(self.entropy)
         hashed = await self.hasher.hash(given)
         if not await self.operators.add_operator(Operator(name, hashed, self.clock.now(), role, labels, kind)):
             return OperatorRefused(
@@ -111,7 +111,7 @@ class ManageOperators:
             return OperatorRefused(f"{name} signs in at a provider and has no password here")
         if problem := password_problem(password, operator.kind):
             return OperatorRefused(problem)
-        given = password or made_up_password(self.entropy)
+        given = password or generated_password(self.entropy)
         await self.passkeys.remove_passkeys(name)
         for token in await self.tokens.of(name):
             await self.tokens.revoke(token.name)
@@ -120,7 +120,7 @@ class ManageOperators:
         return NewPassword(name, None if password else given)
 
 
-def made_up_password(entropy: Entropy) -> Secret:
+def generated_password(entropy: Entropy) -> Secret:
     """Four groups of five letters and digits that are not mistaken for each other: 99 bits, typed on a phone."""
     most = 256 - 256 % len(_LETTERS)
     picked: list[str] = []

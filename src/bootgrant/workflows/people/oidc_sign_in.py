@@ -24,7 +24,7 @@ from bootgrant.ports.people import Challenge, ChallengeStore, Operator, Operator
 from bootgrant.ports.providers import IdentityProvider, ProviderDown, ProviderPerson, ProviderWrong, Request, Sealing
 from bootgrant.wire.secret import Secret
 from bootgrant.workflows.decide.windows import CloseWindows
-from bootgrant.workflows.people.sign_in import Begun, Client, Sessions, SignedIn
+from bootgrant.workflows.people.sign_in import Client, NewSession, Sessions, SignedIn
 
 log = logging.getLogger("bootgrant.operators")
 
@@ -50,7 +50,7 @@ class OidcRefused(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Away:
+class OidcStarted:
     """Send the browser to ``url`` with the secret ``kept`` in a cookie."""
 
     url: str
@@ -58,10 +58,10 @@ class Away:
 
 
 @dataclass(frozen=True, slots=True)
-class Back:
+class OidcFinished:
     """Signed in, and on to ``goal``."""
 
-    begun: Begun
+    begun: NewSession
     goal: str
 
 
@@ -77,7 +77,7 @@ class OidcSignIn:
     sealing: Sealing
     windows: CloseWindows
 
-    async def leave(self, provider_id: str, goal: str, who: SignedIn | None = None) -> Away | OidcRefused:
+    async def start(self, provider_id: str, goal: str, who: SignedIn | None = None) -> OidcStarted | OidcRefused:
         """Begin a sign-in; ``who`` is signed in already and shows once more who they are."""
         provider = self.providers.get(provider_id)
         if provider is None:
@@ -93,11 +93,11 @@ class OidcSignIn:
         except (ProviderDown, ProviderWrong) as error:
             return _logged(provider_id, error)
         await self.challenges.put_challenge(waiting, now)
-        return Away(url, kept)
+        return OidcStarted(url, kept)
 
-    async def come_back(
+    async def finish(
         self, provider_id: str, kept: Secret | None, answer: Mapping[str, str], client: Client
-    ) -> Back | OidcRefused:
+    ) -> OidcFinished | OidcRefused:
         """The browser comes back with the provider's ``answer`` (its query)."""
         provider = self.providers.get(provider_id)
         if provider is None:
@@ -116,7 +116,7 @@ class OidcSignIn:
         if about["again"] and not await self._is_anew(person, str(about["again"]), float(about["at"])):
             return OidcRefused.SOMEBODY_ELSE
         begun = await self._begin(provider, person, client)
-        return Back(begun, str(about["goal"])) if isinstance(begun, Begun) else begun
+        return OidcFinished(begun, str(about["goal"])) if isinstance(begun, NewSession) else begun
 
     def provider_of(self, who: SignedIn) -> IdentityProvider | None:
         """Return the provider that a person signed in through, or None."""
@@ -156,7 +156,9 @@ class OidcSignIn:
         when = person.authenticated_at
         return operator is not None and operator.name == name and when is not None and when >= since - 60
 
-    async def _begin(self, provider: IdentityProvider, person: ProviderPerson, client: Client) -> Begun | OidcRefused:
+    async def _begin(
+        self, provider: IdentityProvider, person: ProviderPerson, client: Client
+    ) -> NewSession | OidcRefused:
         rights = rights_of(person.claims, provider.rules)
         if rights is None:
             log.info("%s: %r has no role here", provider.provider_id, person.subject[:64])
@@ -168,7 +170,7 @@ class OidcSignIn:
         via = via_oidc(provider.provider_id)
         token = person.id_token.reveal()
         session = await self.sessions.begin(operator, via, client, seal=lambda secret: self.sealing.seal(secret, token))
-        return Begun(session, Stage.FULL, operator, via)
+        return NewSession(session, Stage.FULL, operator, via)
 
     async def _take_rights(self, person: ProviderPerson) -> None:
         """Who came with a role before and comes without one now: nothing of the old role is left, nowhere."""

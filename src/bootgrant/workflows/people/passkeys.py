@@ -19,13 +19,13 @@ from bootgrant.ports.people import (
     ChallengeStore,
     Operator,
     Passkey,
+    PasskeyAssertion,
     PasskeyCeremony,
     PasskeyStore,
     Purpose,
-    ShownPasskey,
     Stage,
 )
-from bootgrant.workflows.people.sign_in import Begun, Client, Sessions, SignedIn
+from bootgrant.workflows.people.sign_in import Client, NewSession, Sessions, SignedIn
 
 CHALLENGE_LIFETIME: Final = 300.0
 """Seconds."""
@@ -56,13 +56,13 @@ class Passkeys:
     ceremony: PasskeyCeremony
     sessions: Sessions
 
-    async def ask_to_register(self, who: SignedIn) -> str:
+    async def registration_options(self, who: SignedIn) -> str:
         """Options for the browser to make a new passkey."""
         own = await self.store.passkeys_of(who.operator.name)
         handle = own[0].handle if own else self.sessions.entropy.random_bytes(_HANDLE)
         # The handle comes back with the answer's challenge: what the browser says of it is never used.
         challenge = await self._challenge(Purpose.REGISTER, f"{who.session.digest.hex()} {handle.hex()}")
-        return self.ceremony.ask_to_make(challenge, handle, who.operator.name, [one.credential_id for one in own])
+        return self.ceremony.creation_options(challenge, handle, who.operator.name, [one.credential_id for one in own])
 
     async def register(self, who: SignedIn, answer: str, name: str) -> Passkey | PasskeyRefused:
         """Keep the passkey that the browser made."""
@@ -73,7 +73,7 @@ class Passkeys:
         if challenge is None or about is None:
             return PasskeyRefused.LATE
         session, _, handle = about.partition(" ")
-        made = self.ceremony.made(answer, challenge) if session == who.session.digest.hex() else None
+        made = self.ceremony.verify_creation(answer, challenge) if session == who.session.digest.hex() else None
         if made is None:
             return PasskeyRefused.WRONG
         if len(await self.store.passkeys_of(who.operator.name)) >= MOST_PASSKEYS:
@@ -90,18 +90,18 @@ class Passkeys:
         )
         return passkey if await self.store.add_passkey(passkey) else PasskeyRefused.KNOWN
 
-    async def ask(self, purpose: Purpose, who: SignedIn | None = None) -> str:
+    async def options(self, purpose: Purpose, who: SignedIn | None = None) -> str:
         """Options for the browser to show a passkey; ``who`` for every purpose but SIGN_IN."""
         own: Sequence[Passkey] = await self.store.passkeys_of(who.operator.name) if who else ()
         challenge = await self._challenge(purpose, who.session.digest.hex() if who else "")
         known = [passkey.credential_id for passkey in own]
-        return self.ceremony.ask_to_show(challenge, known, verified=purpose in _ALONE)
+        return self.ceremony.request_options(challenge, known, verified=purpose in _ALONE)
 
-    async def show(
+    async def sign_in(
         self, purpose: Purpose, answer: str, client: Client, who: SignedIn | None = None
-    ) -> Begun | PasskeyRefused:
+    ) -> NewSession | PasskeyRefused:
         """A new, complete session for the passkey that the browser showed."""
-        shown = self.ceremony.shown(answer)
+        shown = self.ceremony.read_assertion(answer)
         about = await self._answered(shown.challenge, purpose) if shown else None
         if shown is None or about is None:
             return PasskeyRefused.LATE
@@ -111,11 +111,11 @@ class Passkeys:
         if found is None or not _fits(shown, *found, who):
             return PasskeyRefused.WRONG
         passkey, operator = found
-        count = self.ceremony.check(answer, shown.challenge, passkey, verified=purpose in _ALONE)
+        count = self.ceremony.verify_assertion(answer, shown.challenge, passkey, verified=purpose in _ALONE)
         if count is None or not await self.store.use_passkey(passkey, count, self.sessions.clock.now()):
             return PasskeyRefused.WRONG
         session = await self.sessions.begin(operator, VIA_PASSKEY, client)
-        return Begun(session, Stage.FULL, operator, VIA_PASSKEY)
+        return NewSession(session, Stage.FULL, operator, VIA_PASSKEY)
 
     async def of(self, name: str) -> Sequence[Passkey]:
         """One person's passkeys, the oldest first."""
@@ -135,7 +135,7 @@ class Passkeys:
         return await self.challenges.take_challenge(challenge_digest(challenge), purpose, self.sessions.clock.now())
 
 
-def _fits(shown: ShownPasskey, passkey: Passkey, operator: Operator, who: SignedIn | None) -> bool:
+def _fits(shown: PasskeyAssertion, passkey: Passkey, operator: Operator, who: SignedIn | None) -> bool:
     """Whether this passkey is its operator's, and theirs who is asked for one (WebAuthn section 7.2, step 6)."""
     if operator.disabled_at is not None or operator.kind is not Kind.LOCAL:
         return False

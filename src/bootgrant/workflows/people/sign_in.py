@@ -161,7 +161,7 @@ class SignInRefused:
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
+class NewSession:
     """A new session; only stage FULL opens the pages. ``via`` is as in approval.operators.Actor."""
 
     session: Secret
@@ -199,23 +199,23 @@ class SignIn:
     by_name: AttemptLimit = field(default_factory=_by_name)
     _work: _Work = field(default_factory=_Work)
 
-    def wait_at(self, address: str) -> float:
+    def count_attempt(self, address: str) -> float:
         """Count an attempt of this address that names nobody: 0.0, or the seconds to wait before the next."""
         return self.by_address.attempt(address_key(address), self.sessions.clock.steady())
 
-    async def sign_in(self, name: str, password: Secret, client: Client) -> Begun | SignInRefused:
+    async def sign_in(self, name: str, password: Secret, client: Client) -> NewSession | SignInRefused:
         """A new session for the operator of this name and password. Raises StoreUnavailable."""
-        operator = await self.look(name, password, client)
+        operator = await self.check_password(name, password, client)
         if isinstance(operator, SignInRefused):
             return operator
         stage = await self._stage(operator)
         via = VIA_BREAK_GLASS if operator.kind is Kind.BREAK_GLASS else VIA_SESSION
-        return Begun(await self.sessions.begin(operator, via, client, stage), stage, operator, via)
+        return NewSession(await self.sessions.begin(operator, via, client, stage), stage, operator, via)
 
-    async def look(self, name: str, password: Secret, client: Client) -> Operator | SignInRefused:
+    async def check_password(self, name: str, password: Secret, client: Client) -> Operator | SignInRefused:
         """The operator of this name and password; every look counts as an attempt. Raises StoreUnavailable."""
         steady = self.sessions.clock.steady()
-        wait = self.wait_at(client.address) or self.by_name.attempt(name_key(name), steady)
+        wait = self.count_attempt(client.address) or self.by_name.attempt(name_key(name), steady)
         if wait:
             return SignInRefused(NotSignedIn.TOO_MANY, wait)
         if self._work.running >= _MOST_AT_ONCE:
@@ -260,7 +260,7 @@ class OwnPassword:
 
     async def change(
         self, who: SignedIn, old: Secret, new: Secret, client: Client
-    ) -> Begun | SignInRefused | PasswordRefused:
+    ) -> NewSession | SignInRefused | PasswordRefused:
         """Take ``new`` when ``old`` is right; all sessions of this person end, and a new one begins here.
 
         Looking at ``old`` counts as an attempt to sign in, and makes no session fresher: a passkey may belong to that.
@@ -271,10 +271,10 @@ class OwnPassword:
             return PasswordRefused("your password is not kept here, or is kept in a safe: an admin changes it")
         if problem := password_problem(new):
             return PasswordRefused(problem)
-        looked = await self.sign_in.look(operator.name, old, client)
+        looked = await self.sign_in.check_password(operator.name, old, client)
         if isinstance(looked, SignInRefused):
             return looked
         sessions, via = self.sign_in.sessions, who.session.via
         await self.sign_in.operators.set_password(operator.name, await self.sign_in.hasher.hash(new))
         session = await sessions.begin(operator, via, client, proven_at=who.session.authenticated_at)
-        return Begun(session, Stage.FULL, operator, via)
+        return NewSession(session, Stage.FULL, operator, via)

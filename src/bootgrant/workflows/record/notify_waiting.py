@@ -247,7 +247,7 @@ def _concerns(target: Target, entry: MachineEntry | None) -> bool:
     return not target.selectors or (entry is not None and any(one.matches(entry) for one in target.selectors))
 
 
-async def tell_test(target: Target, link: str, now: float, message_id: str) -> None:
+async def send_test(target: Target, link: str, now: float, message_id: str) -> None:
     """Send a test to one target. Raises NotSent."""
     notice = Notice(message_id, now, f"{link}/", 0, is_test=True)
     await target.messenger.send(notice, target.wording(notice))
