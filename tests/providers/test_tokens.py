@@ -25,8 +25,8 @@ from joserfc.jwk import RSAKey
 from bootgrant.approval.claims import OutsideRule
 from bootgrant.approval.policy import parse_selector
 from bootgrant.ports.providers import ProviderUnavailable, TokenRefusal, Verified
-from bootgrant.providers.settings import Check, ProviderSettings
-from bootgrant.providers.verifier import Verifier
+from bootgrant.providers.settings import Check, TokenProvider
+from bootgrant.providers.tokens import Verifier
 from bootgrant.wire.secret import Secret
 from support.answering_server import AnsweringServer
 from support.certificates import Authority
@@ -43,19 +43,15 @@ def provider() -> Iterator[SigningProvider]:
         yield running
 
 
-def jwt_settings(provider: SigningProvider, **changes: Any) -> ProviderSettings:
+def jwt_settings(provider: SigningProvider, **changes: Any) -> TokenProvider:
     return replace(
-        ProviderSettings("corp", provider.issuer, Check.JWT, RULES, audiences=(AUDIENCE,), timeout=5.0), **changes
+        TokenProvider("corp", provider.issuer, Check.JWT, RULES, audiences=(AUDIENCE,), timeout=5.0), **changes
     )
 
 
 @asynccontextmanager
 async def verifier(provider: SigningProvider, **changes: Any) -> AsyncIterator[Verifier]:
-    made = Verifier([jwt_settings(provider, **changes)], provider.clock)
-    try:
-        yield made
-    finally:
-        await made.close()
+    yield Verifier([jwt_settings(provider, **changes)], provider.clock)
 
 
 async def test_a_good_access_token_says_who_approved(provider: SigningProvider) -> None:
@@ -224,19 +220,19 @@ async def test_while_the_provider_is_down_its_last_keys_serve_for_a_bounded_time
         assert isinstance(await verify.verify(provider.token()), Verified)
 
 
-async def test_a_provider_that_fails_is_left_alone_for_a_while(provider: SigningProvider) -> None:
+async def test_a_provider_that_fails_is_open_for_a_while(provider: SigningProvider) -> None:
     provider.down = True
     async with verifier(provider) as verify:
         for pause in (0, 0, 3, 0, 3, 0, 3, 3, 0):
             provider.clock.advance(pause)
             with pytest.raises(ProviderUnavailable):
                 await verify.verify(provider.token())
-        corp = verify.providers["corp"]
-        assert (corp.counts.asked, corp.counts.failed, corp.is_left_alone) == (3, 3, True)
+        corp = verify.clients["corp"]
+        assert (corp.counts.asked, corp.counts.failed, corp.is_open) == (3, 3, True)
         provider.down = False
         provider.clock.advance(11)
         assert isinstance(await verify.verify(provider.token()), Verified)
-        assert not corp.is_left_alone
+        assert not corp.is_open
 
 
 USERINFO = {"check": Check.USERINFO, "audiences": ()}
@@ -280,13 +276,13 @@ async def test_machines_that_wait_for_others_are_no_failure_of_the_provider(prov
         words = await asyncio.gather(*asked, return_exceptions=True)
         provider.wait.set()
         assert all(isinstance(word, ProviderUnavailable) for word in words)
-        assert verify.providers["corp"].counts.failed <= 16
+        assert verify.clients["corp"].counts.failed <= 16
 
 
 async def test_a_name_that_no_resolver_takes_is_a_provider_that_cannot_be_asked(provider: SigningProvider) -> None:
     provider.keys_url = "https://xn--/keys"
     async with verifier(provider) as verify:
-        with pytest.raises(ProviderUnavailable, match="cannot be asked"):
+        with pytest.raises(ProviderUnavailable, match=r"request to .* failed"):
             await verify.verify(provider.token())
 
 
@@ -452,12 +448,12 @@ async def test_what_cannot_be_a_token_is_shown_to_nobody(provider: SigningProvid
 @pytest.mark.parametrize(
     ("header", "claims", "reason"),
     [
-        ({}, {"exp": None}, "exp, nbf and iat must be numbers"),
+        ({}, {"exp": None}, "exp is missing"),
         ({"typ": "logout+jwt"}, {}, "typ 'logout+jwt' is not that of an access token"),
         ({"typ": "JWT"}, {"nonce": "n"}, "id_token is not set"),
         ({"typ": "JWT"}, {"scope": None, "client_id": None}, "id_token is not set"),
-        ({"alg": "RS384"}, {}, "algorithm 'RS384' is none of 'RS256'"),
-        ({}, {"sub": None}, "no sub says whose it is"),
+        ({"alg": "RS384"}, {}, "algorithm 'RS384' is not one of RS256"),
+        ({}, {"sub": None}, "it has no sub"),
     ],
 )
 async def test_the_log_says_what_the_console_has_no_room_for(
@@ -483,7 +479,6 @@ async def test_a_token_is_shown_to_no_provider_but_the_one_that_gave_it_out(prov
         opaque = await verify.verify(Secret("opaque"))
         assert isinstance(opaque, Verified)
         assert opaque.person.provider == "other"
-        await verify.close()
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100, deadline=None)
@@ -504,6 +499,6 @@ def test_every_refusal_fits_the_console() -> None:
 
 
 def test_a_secret_of_a_provider_is_not_shown() -> None:
-    settings = ProviderSettings("corp", "https://x", Check.JWT, RULES, client_secret=Secret("swordfish"))
+    settings = TokenProvider("corp", "https://x", Check.JWT, RULES, client_secret=Secret("swordfish"))
     assert "swordfish" not in repr(settings)
     assert hashlib.sha256(b"swordfish").hexdigest() not in repr(settings)

@@ -1,8 +1,7 @@
-"""An OpenID provider on loopback whose every answer a test can bend."""
+"""An OpenID provider on loopback that gives right answers until a test bends them."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,33 +15,60 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from support.browser import ServedApp
+from support.fakes import FakeClock
 
 
 @dataclass(slots=True)
 class CrookedProvider:
-    """Answers as it should until it is bent: ``claims`` and ``metadata`` overrule, None removes."""
+    """Values in ``header``, ``claims`` and ``metadata`` replace the right ones; None removes one. ``is_down``: status
+    503 for everything. ``requests`` are the paths asked for, ``forms`` and ``authorizations`` those of the token
+    endpoint.
+    """
 
+    clock: FakeClock = field(default_factory=FakeClock)
     issuer: str = ""
     nonce: str = ""
     key: RSAKey = field(default_factory=lambda: RSAKey.generate_key(2048, {"kid": "one"}))
+    more_keys: list[dict[str, Any]] = field(default_factory=list)
     signing: RSAKey | OctKey | None = None
     algorithm: str = "RS256"
+    header: dict[str, Any] = field(default_factory=dict)
     claims: dict[str, Any] = field(default_factory=dict)
     metadata: dict[str, Any] = field(default_factory=dict)
     userinfo: dict[str, Any] = field(default_factory=lambda: {"sub": "8f1", "groups": ["fra"]})
     token_status: int = 200
+    token_answer: bytes | None = None
+    is_down: bool = False
+    requests: list[str] = field(default_factory=list)
     forms: list[dict[str, str]] = field(default_factory=list)
     authorizations: list[str] = field(default_factory=list)
 
     def id_token(self) -> str:
-        now = round(time.time())
-        told = {"iss": self.issuer, "aud": "pages", "sub": "8f1", "iat": now, "exp": now + 300, "nonce": self.nonce}
-        claims = {name: value for name, value in {**told, **self.claims}.items() if value is not None}
-        header = {"alg": self.algorithm, "kid": self.key.kid}
+        now = round(self.clock.now())
+        usual = {"iss": self.issuer, "aud": "pages", "sub": "8f1", "iat": now, "exp": now + 300, "nonce": self.nonce}
+        claims = {name: value for name, value in {**usual, **self.claims}.items() if value is not None}
+        header = {"alg": self.algorithm, "kid": self.key.kid, **self.header}
         return jwt.encode(header, claims, self.signing or self.key, algorithms=[self.algorithm])
 
-    async def discovery(self, _request: Request) -> Response:
-        told = {
+    async def answer(self, request: Request) -> Response:
+        path = request.url.path
+        self.requests.append(path)
+        if self.is_down:
+            return Response(status_code=503)
+        match path:
+            case "/.well-known/openid-configuration":
+                return JSONResponse(self._described())
+            case "/keys":
+                return JSONResponse({"keys": [*self.more_keys, self.key.as_dict(private=False)]})
+            case "/token":
+                return await self._tokens(request)
+            case "/me":
+                return JSONResponse(self.userinfo)
+            case _:
+                return Response(status_code=404)
+
+    def _described(self) -> dict[str, Any]:
+        usual = {
             "issuer": self.issuer,
             "authorization_endpoint": f"{self.issuer}/auth",
             "token_endpoint": f"{self.issuer}/token",
@@ -50,32 +76,23 @@ class CrookedProvider:
             "userinfo_endpoint": f"{self.issuer}/me",
             "end_session_endpoint": f"{self.issuer}/end?kind=rp",
         }
-        return JSONResponse({name: value for name, value in {**told, **self.metadata}.items() if value is not None})
+        return {name: value for name, value in {**usual, **self.metadata}.items() if value is not None}
 
-    async def keys(self, _request: Request) -> Response:
-        return JSONResponse({"keys": [self.key.as_dict(private=False)]})
-
-    async def token(self, request: Request) -> Response:
+    async def _tokens(self, request: Request) -> Response:
         form = await request.form()
         self.forms.append({name: str(value) for name, value in form.items()})
         self.authorizations.append(request.headers.get("authorization", ""))
+        if self.token_answer is not None:
+            return Response(self.token_answer, self.token_status)
         if self.token_status != 200:
             return JSONResponse({"error": "invalid_grant"}, self.token_status)
         return JSONResponse({"access_token": "at", "token_type": "Bearer", "id_token": self.id_token()})
-
-    async def me(self, _request: Request) -> Response:
-        return JSONResponse(self.userinfo)
 
 
 @contextmanager
 def crooked_provider() -> Iterator[CrookedProvider]:
     provider = CrookedProvider()
-    routes = [
-        Route("/.well-known/openid-configuration", provider.discovery),
-        Route("/keys", provider.keys),
-        Route("/token", provider.token, methods=["POST"]),
-        Route("/me", provider.me),
-    ]
+    routes = [Route("/{path:path}", provider.answer, methods=["GET", "POST"])]
     with ServedApp(Starlette(routes=routes)) as served:
         provider.issuer = f"http://127.0.0.1:{served.port}"
         yield provider

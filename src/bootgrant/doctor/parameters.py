@@ -120,7 +120,7 @@ def examine_provider(name: str, problem: str) -> Finding:
     if not problem:
         return Finding(Step.DISCOVERY, Level.OK, "outside-provider", f"the provider {name} is usable")
     fix = "correct it in [[providers]] of bootgrant.toml, or at the provider; until then its tokens get 503"
-    return Finding(Step.DISCOVERY, Level.ERROR, "outside-provider-unusable", f"the provider {name}: {problem}", fix)
+    return Finding(Step.DISCOVERY, Level.ERROR, "outside-provider-unusable", problem, fix)
 
 
 def _machine(cmdline: KernelCmdline, values: Mapping[str, str]) -> Machine | None:

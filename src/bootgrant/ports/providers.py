@@ -10,30 +10,19 @@ from bootgrant.approval.claims import Claims, OutsideRule, Person, RoleRule
 from bootgrant.wire.secret import Secret
 
 
-class ProviderDown(Exception):
-    """The provider does not answer; the text is for the log."""
+class ProviderUnavailable(Exception):
+    """The provider cannot be used now. The text is for the log; ``reason`` is what a machine's console may show."""
+
+    reason = "provider down, retrying"
 
 
-class ProviderWrong(Exception):
-    """The provider, or what came with the browser, cannot be trusted; the text is for the log."""
-
-
-@dataclass(frozen=True, slots=True)
-class ProviderSettings:
-    """One of ``[[oidc]]``. Without ``secret`` the client is a public one."""
-
-    provider_id: str
-    label: str
-    issuer: str
-    client_id: str
-    secret: Secret | None
-    scopes: tuple[str, ...]
-    rules: tuple[RoleRule, ...]
+class ProviderWrong(ProviderUnavailable):
+    """The provider answers, but the answer cannot be accepted, now or later, until somebody corrects something."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What one sign-in sends along, and must find again. ``again``: the person must prove who they are anew."""
+    """The values of one sign-in, which must come back with it. ``again``: the person must prove again who they are."""
 
     redirect_uri: str
     state: str
@@ -44,7 +33,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class ProviderPerson:
-    """Who the provider says came: claims that were checked, and the ID token that they came in."""
+    """The person who signed in: verified claims, and the ID token that they came in."""
 
     issuer: str
     subject: str
@@ -54,27 +43,27 @@ class ProviderPerson:
 
 
 class IdentityProvider(Protocol):
-    """Every method that is awaited may raise ProviderDown and ProviderWrong."""
+    """A provider at which people sign in. Every coroutine may raise ProviderUnavailable."""
 
     @property
     def provider_id(self) -> str:
-        """The name in bootgrant.toml and in addresses."""
+        """The id in bootgrant.toml and in addresses."""
 
     @property
     def label(self) -> str:
-        """What the button says."""
+        """The text of the button."""
 
     @property
     def rules(self) -> tuple[RoleRule, ...]: ...
 
     async def ask(self, request: Request) -> str:
-        """Where to send the browser (OpenID Connect Core section 3.1.2.1, PKCE as in RFC 7636)."""
+        """Return where to send the browser (OpenID Connect Core section 3.1.2.1, PKCE as in RFC 7636)."""
 
     async def person(self, request: Request, code: str, issuer: str) -> ProviderPerson:
-        """Exchange the code, check the ID token. ``issuer`` is the answer's own (RFC 9207), empty for none."""
+        """Exchange the code and check the ID token. ``issuer`` is the one in the answer (RFC 9207), or empty."""
 
     async def sign_out_url(self, id_token: Secret | None, back: str) -> str | None:
-        """Where the browser ends its session at the provider (RP-Initiated Logout); None where it cannot."""
+        """Return where the browser ends its session at the provider (RP-Initiated Logout), or None if it cannot."""
 
 
 class Sealing(Protocol):
@@ -99,15 +88,9 @@ class TokenRefusal(Enum):
     INVALID = "token invalid: see server log"
 
 
-class ProviderUnavailable(Exception):
-    """The provider cannot be asked now. The text is for the log; ``reason`` is what the console may show."""
-
-    reason = "provider down, retrying"
-
-
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """A good token: who approved, and the rules of the provider it is from."""
+    """An accepted token: who approved, and the rules of its provider."""
 
     person: Person
     rules: tuple[OutsideRule, ...]
@@ -115,4 +98,4 @@ class Verified:
 
 class TokenVerifier(Protocol):
     async def verify(self, token: Secret) -> Verified | TokenRefusal:
-        """What the provider says. Raises ProviderUnavailable."""
+        """Check a token with the provider that issued it. Raise ProviderUnavailable."""

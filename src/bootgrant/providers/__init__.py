@@ -1,1 +1,4 @@
-"""Outside providers: asking them whose token this is (ports.token_verifier)."""
+"""Outside identity providers: people sign in at one (``[[oidc]]``), machines bring tokens of one (``[[providers]]``).
+
+Both uses share one HTTP client with a circuit breaker, one reader of metadata and keys, and one set of JWT rules.
+"""

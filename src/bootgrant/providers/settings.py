@@ -1,4 +1,4 @@
-"""What a site says of one outside provider (``[[providers]]``)."""
+"""The settings of one outside provider: where people sign in, and whose tokens machines may bring."""
 
 from __future__ import annotations
 
@@ -8,21 +8,36 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from bootgrant.approval.claims import OutsideRule
+from bootgrant.approval.claims import OutsideRule, RoleRule
 from bootgrant.wire.secret import Secret
 
-ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
-"""Signatures with a public key (RFC 7518, RFC 8037). ``none`` and shared secrets (HS256) are never accepted."""
+ALGORITHMS: Final = (
+    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519",
+)  # fmt: skip
+"""Public-key signatures (RFC 7518, RFC 8037, RFC 9864). ``none`` and shared secrets (HS256) are never accepted."""
 
 
 def is_safe_url(text: str) -> bool:
-    """Whether keys and tokens may go over this URL: https, or http to this computer itself."""
+    """Return whether keys and tokens may travel over this URL: https, or http to this computer."""
     try:
         parts = urlsplit(text)
     except ValueError:
         return False
-    local = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1")
-    return bool(parts.hostname) and parts.username is None and (parts.scheme == "https" or local)
+    is_local = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1")
+    return bool(parts.hostname) and parts.username is None and (parts.scheme == "https" or is_local)
+
+
+@dataclass(frozen=True, slots=True)
+class SignInProvider:
+    """One of ``[[oidc]]``. Without ``secret`` the client is a public one."""
+
+    provider_id: str
+    label: str
+    issuer: str
+    client_id: str
+    secret: Secret | None
+    scopes: tuple[str, ...]
+    rules: tuple[RoleRule, ...]
 
 
 class Check(Enum):
@@ -34,13 +49,12 @@ class Check(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class ProviderSettings:
-    """Times are seconds. An endpoint that is empty is read from the issuer's metadata (RFC 8414, OpenID Discovery).
+class TokenProvider:
+    """One of ``[[providers]]``. Times are seconds. An empty endpoint is taken from the issuer's metadata.
 
-    ``audiences``, ``scopes`` and ``client_ids`` are what a token must have been given out for: one of the audiences,
-    all of the scopes, one of the clients; empty: not looked at. ``id_token``: OpenID's ID tokens are accepted, for one
-    of ``client_ids``. ``leeway`` is how far the provider's clock may be off; ``keys_kept`` how long its keys, once
-    fetched, serve while it cannot be reached.
+    A token must be for one of ``audiences``, have all ``scopes``, and be issued to one of ``client_ids``; an empty
+    tuple allows any. With ``id_token``, ID tokens for one of ``client_ids`` are accepted too. ``leeway`` is how far
+    the provider's clock may be off. ``keys_kept`` is how long the last keys are used while it is unreachable.
     """
 
     name: str

@@ -1,73 +1,41 @@
-"""An OpenID provider over the network: authorization code with PKCE, through Authlib and joserfc.
+"""People sign in at an OpenID provider: authorization code flow with PKCE.
 
-OpenID Connect Core sections 3.1.2 and 3.1.3, Discovery section 4, RP-Initiated Logout section 2, RFC 7636, RFC 9207.
+OpenID Connect Core sections 3.1.2 and 3.1.3, RP-Initiated Logout section 2, RFC 7636, RFC 9207.
 """
 
 from __future__ import annotations
 
-from base64 import b64encode
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+import hashlib
+from base64 import urlsafe_b64encode
+from collections.abc import Mapping
 from typing import Any, Final
-from urllib.parse import quote_plus, urlencode, urlsplit
-
-import httpx2
-from authlib.integrations.base_client import OAuthError
-from authlib.integrations.httpx_client import AsyncOAuth2Client
-from joserfc import jwt
-from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
+from urllib.parse import urlencode, urlsplit
 
 from bootgrant.approval.claims import Claims, RoleRule, values_of
-from bootgrant.ports.providers import ProviderDown, ProviderPerson, ProviderSettings, ProviderWrong, Request
-from bootgrant.trust import client_context
+from bootgrant.ports.providers import ProviderPerson, ProviderUnavailable, ProviderWrong, Request
+from bootgrant.ports.time import Clock
+from bootgrant.providers.client import ProviderClient
+from bootgrant.providers.discovery import Discovery
+from bootgrant.providers.jwt import JwtReader, Refused, is_for_client, listed, moment
+from bootgrant.providers.settings import SignInProvider
 from bootgrant.wire.secret import Secret
 
-_TIME_LIMIT: Final = 10.0
-_LEEWAY: Final = 60
-"""Seconds that the clocks of the provider and of this server may differ."""
-
-_KNOWN_FOR: Final = 3600.0
-"""Seconds that what the provider says of itself is believed."""
-
-_ALGORITHMS: Final = (
-    "RS256",
-    "RS384",
-    "RS512",
-    "PS256",
-    "PS384",
-    "PS512",
-    "ES256",
-    "ES384",
-    "ES512",
-    "EdDSA",
-    "Ed25519",
-)
-"""Signatures by a key that the provider alone has; never "none", never one made with the client's secret."""
-
+_TIMEOUT: Final = 10.0
+_DOCUMENTS_KEPT: Final = 600.0
+"""Seconds. A provider that is down cannot sign anybody in, so older documents are of no use."""
 _SUBJECT_LENGTH: Final = 255
-_ENCODED_BASIC: Final = "client_secret_basic encoded"
-Json = Mapping[str, Any]
-
-
-@dataclass(slots=True)
-class _Known:
-    """What the provider said of itself, and until when (a steady clock) that is believed."""
-
-    metadata: Json = field(default_factory=dict)
-    keys: KeySet | None = None
-    until: float = 0.0
 
 
 class OidcProvider:
-    """ports.providers.IdentityProvider. ``now`` is Unix time, ``steady`` never jumps; both in seconds."""
+    """Implements ports.providers.IdentityProvider."""
 
-    def __init__(self, settings: ProviderSettings, now: Callable[[], float], steady: Callable[[], float]) -> None:
+    def __init__(self, settings: SignInProvider, clock: Clock) -> None:
         self._settings = settings
-        self._now = now
-        self._steady = steady
-        self._known = _Known()
-        self._trusted = client_context()
+        self._client = ProviderClient(settings.provider_id, clock, _TIMEOUT)
+        self._discovery = Discovery(
+            self._client, settings.issuer, clock, kept=_DOCUMENTS_KEPT, advice="check the issuer in [[oidc]]"
+        )
+        self._reader = JwtReader(self._discovery, clock)
 
     @property
     def provider_id(self) -> str:
@@ -82,178 +50,101 @@ class OidcProvider:
         return self._settings.rules
 
     async def ask(self, request: Request) -> str:
-        metadata = await self._metadata()
-        anew = {"prompt": "login", "max_age": "0"} if request.again else {}
-        async with self._client(metadata, request.redirect_uri) as client:
-            url, _ = client.create_authorization_url(
-                _endpoint(metadata, "authorization_endpoint"),
-                state=request.state,
-                nonce=request.nonce,
-                code_verifier=request.verifier.reveal(),
-                **anew,
-            )
-        return str(url)
+        digest = hashlib.sha256(request.verifier.reveal().encode()).digest()
+        query = {
+            "response_type": "code",
+            "client_id": self._settings.client_id,
+            "redirect_uri": request.redirect_uri,
+            "scope": " ".join(self._settings.scopes),
+            "state": request.state,
+            "nonce": request.nonce,
+            "code_challenge": urlsafe_b64encode(digest).rstrip(b"=").decode(),
+            "code_challenge_method": "S256",
+        }
+        if request.again:
+            query |= {"prompt": "login", "max_age": "0"}
+        return _with_query(await self._discovery.endpoint("authorization_endpoint"), query)
 
     async def person(self, request: Request, code: str, issuer: str) -> ProviderPerson:
-        metadata = await self._metadata()
-        tells_issuer = metadata.get("authorization_response_iss_parameter_supported") is True
-        if (issuer or tells_issuer) and issuer != self._settings.issuer:
-            raise ProviderWrong(f"the answer is of the issuer {issuer!r}, not of {self._settings.issuer}")
-        async with self._client(metadata, request.redirect_uri) as client:
-            try:
-                token = await client.fetch_token(
-                    _endpoint(metadata, "token_endpoint"),
-                    grant_type="authorization_code",
-                    code=code,
-                    code_verifier=request.verifier.reveal(),
-                )
-            except OAuthError as error:
-                raise ProviderWrong(f"the token endpoint refuses: {error.error}") from None
-            except httpx2.HTTPError as error:
-                raise _down(error) from error
-            except ValueError as error:
-                raise ProviderWrong(f"the token endpoint answers no JSON: {error}") from None
-            id_token = token.get("id_token")
-            if not isinstance(id_token, str):
-                raise ProviderWrong("there is no ID token in the answer: does scopes have openid?")
-            claims = await self._checked(metadata, id_token, request)
-            claims = await self._with_userinfo(metadata, client, claims)
-        when = claims.get("auth_time")
+        metadata = await self._discovery.metadata()
+        must_name_issuer = metadata.get("authorization_response_iss_parameter_supported") is True
+        if (issuer or must_name_issuer) and issuer != self._settings.issuer:
+            raise self._wrong(f"the answer names the issuer {issuer!r}, not {self._settings.issuer}")
+        tokens = await self._exchange(request, code)
+        id_token = tokens.get("id_token")
+        if not isinstance(id_token, str):
+            raise self._wrong("the answer has no ID token; scopes in [[oidc]] must include openid")
+        claims = await self._checked(Secret(id_token), request.nonce)
+        claims = await self._with_userinfo(claims, tokens.get("access_token"))
         return ProviderPerson(
-            self._settings.issuer,
-            str(claims["sub"]),
-            claims,
-            Secret(id_token),
-            float(when) if isinstance(when, (int, float)) else None,
+            self._settings.issuer, str(claims["sub"]), claims, Secret(id_token), moment(claims.get("auth_time"))
         )
 
     async def sign_out_url(self, id_token: Secret | None, back: str) -> str | None:
-        metadata = await self._metadata()
-        if not metadata.get("end_session_endpoint"):
+        if not (await self._discovery.metadata()).get("end_session_endpoint"):
             return None
         hint = {"id_token_hint": id_token.reveal()} if id_token else {}
         query = {**hint, "client_id": self._settings.client_id, "post_logout_redirect_uri": back}
-        endpoint = _endpoint(metadata, "end_session_endpoint")
-        return f"{endpoint}{'&' if urlsplit(endpoint).query else '?'}{urlencode(query)}"
+        return _with_query(await self._discovery.endpoint("end_session_endpoint"), query)
 
-    def _client(self, metadata: Json, redirect_uri: str) -> Any:
-        """Authlib has no types."""
-        secret = self._settings.secret
-        client = AsyncOAuth2Client(
-            self._settings.client_id,
-            secret.reveal() if secret else None,
-            token_endpoint_auth_method=_way_in(metadata) if secret else "none",
-            scope=" ".join(self._settings.scopes),
-            redirect_uri=redirect_uri,
-            code_challenge_method="S256",
-            timeout=_TIME_LIMIT,
-            verify=self._trusted,
-        )
-        client.register_client_auth_method((_ENCODED_BASIC, _encoded_basic))
-        return client
+    async def _exchange(self, request: Request, code: str) -> Mapping[str, Any]:
+        """Exchange the code for tokens (RFC 6749 section 4.1.3)."""
+        settings, secret = self._settings, self._settings.secret
+        form = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": request.redirect_uri,
+            "code_verifier": request.verifier.reveal(),
+        }
+        # Providers that say nothing take Basic (OpenID Connect Discovery section 3).
+        metadata = await self._discovery.metadata()
+        methods = listed(metadata.get("token_endpoint_auth_methods_supported"))
+        in_form = "client_secret_post" in methods and "client_secret_basic" not in methods
+        if secret is None:
+            form["client_id"] = settings.client_id
+        elif in_form:
+            form |= {"client_id": settings.client_id, "client_secret": secret.reveal()}
+        basic = (settings.client_id, secret) if secret and not in_form else None
+        answer = await self._client.post(await self._discovery.endpoint("token_endpoint"), form, basic)
+        if answer.status != 200:
+            error = str(answer.members.get("error", f"status {answer.status}"))
+            raise self._wrong(f"the token endpoint refuses the code: {error[:200]!a}")
+        return answer.members
 
-    async def _checked(self, metadata: Json, id_token: str, request: Request) -> Claims:
-        """The claims of an ID token (OpenID Connect Core section 3.1.3.7)."""
-        try:
-            claims = await self._signed(metadata, id_token)
-            jwt.JWTClaimsRegistry(
-                now=round(self._now()),
-                leeway=_LEEWAY,
-                iss={"essential": True, "value": self._settings.issuer},
-                aud={"essential": True, "value": self._settings.client_id},
-                sub={"essential": True},
-                exp={"essential": True},
-                iat={"essential": True},
-                nonce={"essential": True, "value": request.nonce},
-            ).validate(claims)
-        except (JoseError, ValueError) as error:
-            raise ProviderWrong(f"the ID token is refused: {error}") from None
-        if claims.get("azp", self._settings.client_id) != self._settings.client_id:
-            raise ProviderWrong("the ID token is for another client (azp)")
-        if not 0 < len(claims["sub"]) <= _SUBJECT_LENGTH:
-            raise ProviderWrong("the ID token names nobody (sub)")
+    async def _checked(self, id_token: Secret, nonce: str) -> Claims:
+        """Return the claims of an ID token (OpenID Connect Core section 3.1.3.7)."""
+        token = await self._reader.read(id_token)
+        if isinstance(token, Refused):
+            raise self._wrong(f"the ID token is refused: {token.reason[:300]}")
+        claims, subject = token.claims, token.claims.get("sub")
+        if token.kind not in ("jwt", ""):
+            raise self._wrong(f"the ID token has the typ {token.kind[:100]!a}, which is not that of an ID token")
+        if "iat" not in claims:
+            raise self._wrong("the ID token has no iat")
+        if claims.get("nonce") != nonce:
+            raise self._wrong("the ID token belongs to another sign-in (nonce)")
+        if not is_for_client(claims, (self._settings.client_id,)):
+            raise self._wrong(f"the ID token is not for the client {self._settings.client_id} (aud, azp)")
+        if not isinstance(subject, str) or not 0 < len(subject) <= _SUBJECT_LENGTH:
+            raise self._wrong(f"the ID token has no sub of 1 to {_SUBJECT_LENGTH} characters")
         return claims
 
-    async def _signed(self, metadata: Json, id_token: str) -> dict[str, Any]:
-        """Keys that are not known yet are looked for once: providers change them."""
-        known = self._known.keys
-        keys = known or await self._fetch_keys(metadata)
-        try:
-            return jwt.decode(id_token, keys, algorithms=_ALGORITHMS).claims
-        except (JoseError, ValueError):
-            if known is None:
-                raise
-        return jwt.decode(id_token, await self._fetch_keys(metadata), algorithms=_ALGORITHMS).claims
-
-    async def _with_userinfo(self, metadata: Json, client: Any, claims: Claims) -> Claims:
-        """The claims, and those of the userinfo endpoint when one that a rule needs is not in the ID token."""
-        missing = any(not values_of(claims, rule.claim) for rule in self.rules)
-        if not missing or not metadata.get("userinfo_endpoint"):
+    async def _with_userinfo(self, claims: Claims, access_token: object) -> Claims:
+        """Add the claims of the userinfo endpoint if a rule needs one that the ID token lacks."""
+        is_complete = all(values_of(claims, rule.claim) for rule in self.rules)
+        if is_complete or not (await self._discovery.metadata()).get("userinfo_endpoint"):
             return claims
-        try:
-            answer = await client.get(_endpoint(metadata, "userinfo_endpoint"))
-            told = answer.raise_for_status().json()
-        except (httpx2.HTTPError, ValueError) as error:
-            raise _down(error) from error
-        if not isinstance(told, dict) or told.get("sub") != claims["sub"]:
-            raise ProviderWrong("the userinfo endpoint tells of somebody else (sub)")
-        return {**told, **claims}
+        url = await self._discovery.endpoint("userinfo_endpoint")
+        answer = await self._client.get(url, Secret(access_token) if isinstance(access_token, str) else None)
+        if answer.status != 200:
+            raise ProviderUnavailable(f"provider {self.provider_id} answers {answer.status} at {url}")
+        if answer.members.get("sub") != claims["sub"]:
+            raise self._wrong("the userinfo endpoint describes another person (sub)")
+        return {**answer.members, **claims}
 
-    async def _metadata(self) -> Json:
-        if self._steady() < self._known.until:
-            return self._known.metadata
-        metadata = await self._fetch(f"{self._settings.issuer.rstrip('/')}/.well-known/openid-configuration")
-        if metadata.get("issuer") != self._settings.issuer:
-            raise ProviderWrong(
-                f"it calls itself {metadata.get('issuer')!r}: write that as the issuer of [[oidc]] "
-                f"{self.provider_id}, if it is right"
-            )
-        self._known = _Known(metadata, None, self._steady() + _KNOWN_FOR)
-        return metadata
-
-    async def _fetch_keys(self, metadata: Json) -> KeySet:
-        told = await self._fetch(_endpoint(metadata, "jwks_uri"))
-        usable = [key for key in told.get("keys", ()) if isinstance(key, dict) and key.get("use", "sig") == "sig"]
-        try:
-            self._known.keys = KeySet.import_key_set({"keys": usable})
-        except (JoseError, ValueError, KeyError, TypeError) as error:
-            raise ProviderWrong(f"its keys cannot be read: {error}") from None
-        return self._known.keys
-
-    async def _fetch(self, url: str) -> Json:
-        try:
-            async with httpx2.AsyncClient(timeout=_TIME_LIMIT, verify=self._trusted) as client:
-                answer = await client.get(url)
-                told = answer.raise_for_status().json()
-        except httpx2.HTTPError as error:
-            raise _down(error) from error
-        except ValueError as error:
-            raise ProviderWrong(f"{url} answers no JSON: {error}") from None
-        if not isinstance(told, dict):
-            raise ProviderWrong(f"{url} answers no JSON object")
-        return told
+    def _wrong(self, problem: str) -> ProviderWrong:
+        return ProviderWrong(f"provider {self.provider_id}: {problem}")
 
 
-def _way_in(metadata: Json) -> str:
-    """How the client shows its secret; Basic is what a provider takes that does not say (Discovery section 3)."""
-    ways = metadata.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
-    return (
-        "client_secret_post" if "client_secret_post" in ways and "client_secret_basic" not in ways else _ENCODED_BASIC
-    )
-
-
-def _encoded_basic(client: Any, _method: str, uri: str, headers: Json, body: str) -> tuple[str, Json, str]:
-    """Basic with name and secret encoded first (RFC 6749 section 2.3.1); Authlib's own leaves that out."""
-    pair = f"{quote_plus(client.client_id)}:{quote_plus(client.client_secret)}"
-    return uri, {**headers, "Authorization": f"Basic {b64encode(pair.encode()).decode()}"}, body
-
-
-def _endpoint(metadata: Json, name: str) -> str:
-    url = metadata.get(name)
-    if not isinstance(url, str) or urlsplit(url).scheme not in ("http", "https"):
-        raise ProviderWrong(f"it names no {name}")
-    return url
-
-
-def _down(error: Exception) -> ProviderDown:
-    return ProviderDown(f"{type(error).__name__}: {error}")
+def _with_query(url: str, query: Mapping[str, str]) -> str:
+    return f"{url}{'&' if urlsplit(url).query else '?'}{urlencode(query)}"

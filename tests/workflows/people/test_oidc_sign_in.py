@@ -11,7 +11,7 @@ from bootgrant.approval.claims import RoleRule
 from bootgrant.approval.operators import Author, Kind, Label, Role
 from bootgrant.approval.policy import Conditions, Window, parse_selector
 from bootgrant.ports.people import Operator
-from bootgrant.ports.providers import ProviderDown, ProviderPerson, Request
+from bootgrant.ports.providers import ProviderPerson, ProviderUnavailable, Request
 from bootgrant.wire.secret import Secret
 from bootgrant.workflows.decide.windows import CloseWindows
 from bootgrant.workflows.people.oidc_sign_in import OidcFinished, OidcRefused, OidcSignIn, OidcStarted
@@ -43,7 +43,7 @@ class Provider:
 
     async def ask(self, request: Request) -> str:
         if self.is_down:
-            raise ProviderDown("nobody there")
+            raise ProviderUnavailable("nobody there")
         self.asked.append(request)
         return f"https://sso.example/auth?state={request.state}"
 

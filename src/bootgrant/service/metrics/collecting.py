@@ -19,7 +19,7 @@ from bootgrant.ports.configurations import WatchedSource
 from bootgrant.ports.database import Database, Durations
 from bootgrant.ports.grants import Census, StoreUnavailable
 from bootgrant.ports.time import Clock
-from bootgrant.providers.asking import Provider
+from bootgrant.providers.client import ProviderClient
 from bootgrant.service.metrics import table
 from bootgrant.workflows.limits.admission import HeldPolls
 from bootgrant.workflows.record.notify_waiting import NoticeCounts
@@ -39,7 +39,7 @@ class Watched:
     requests: RequestCounts
     notices: NoticeCounts
     held: HeldPolls
-    providers: Mapping[str, Provider]
+    providers: Mapping[str, ProviderClient]
     clock: Clock
     source: WatchedSource
 
@@ -94,7 +94,7 @@ class ServerCollector(Collector):
             table.NOTICES.name: lambda: dict(self._watched.notices.outcomes.items()),
             table.PROVIDER_QUESTIONS.name: self._questions,
             table.PROVIDER_OPEN.name: lambda: {
-                (name,): int(one.is_left_alone) for name, one in self._watched.providers.items()
+                (name,): int(one.is_open) for name, one in self._watched.providers.items()
             },
             table.STORE_FAILURES.name: lambda: counts.failures,
         }

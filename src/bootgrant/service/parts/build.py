@@ -26,7 +26,7 @@ from bootgrant.operator_plane.api.routes import ROUTES
 from bootgrant.operator_plane.app import build_pages
 from bootgrant.ports.database import Database
 from bootgrant.ports.time import Clock, Entropy
-from bootgrant.providers.verifier import Verifier
+from bootgrant.providers.tokens import Verifier
 from bootgrant.service.metrics.collecting import ServerCollector, Watched, registry_of
 from bootgrant.service.metrics.endpoint import MetricsEndpoint
 from bootgrant.service.parts.decisions import Decisions, build_decisions
@@ -114,7 +114,7 @@ def build(site: Site, database: Database, key: bytes, held_most: int, clock: Clo
     )
     notify = NotifyWaiting(database.grants, source, database.outbox, clock, entropy, site.operators_url, site.notify)
     verifier = Verifier(site.providers, clock)
-    metrics = _metrics(site, Watched(database, counts, notify.counts, held, verifier.providers, clock, source.current))
+    metrics = _metrics(site, Watched(database, counts, notify.counts, held, verifier.clients, clock, source.current))
     look = MachineTokens(database.grants, clock, site.grants)
     busiest = {
         "/device/code": device_authorization(

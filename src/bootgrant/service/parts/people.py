@@ -37,7 +37,7 @@ def people_plane(
         configurations=source,
         audit=database.audit,
         oidc=OidcSignIn(
-            {one.provider_id: OidcProvider(one, clock.now, clock.steady) for one in site.oidc},
+            {one.provider_id: OidcProvider(one, clock) for one in site.oidc},
             database.operators,
             database.challenges,
             sessions,

@@ -13,8 +13,7 @@ from urllib.parse import urlsplit
 from bootgrant.approval.claims import OutsideRule, RoleRule
 from bootgrant.approval.operators import BadLabel, Role, parse_labels
 from bootgrant.approval.policy import parse_selector
-from bootgrant.ports.providers import ProviderSettings as SignInProvider
-from bootgrant.providers.settings import ALGORITHMS, Check, ProviderSettings, is_safe_url
+from bootgrant.providers.settings import ALGORITHMS, Check, SignInProvider, TokenProvider, is_safe_url
 from bootgrant.service.settings.tables import Row, rows_of
 
 _OIDC_KEYS: Final = ("id", "label", "issuer", "client_id", "client_secret_file", "scopes", "groups_claim", "roles")
@@ -100,7 +99,7 @@ def _role_rule(row: Row, groups_claim: str) -> RoleRule:
         raise ValueError(f"labels: {error}") from None
 
 
-def parse_providers(value: object, base: Path) -> tuple[ProviderSettings, ...]:
+def parse_providers(value: object, base: Path) -> tuple[TokenProvider, ...]:
     """``[[providers]]``."""
     providers = tuple(_token_provider(row) for row in rows_of(value, "providers", base))
     names = [provider.name for provider in providers]
@@ -115,13 +114,13 @@ def parse_providers(value: object, base: Path) -> tuple[ProviderSettings, ...]:
     return providers
 
 
-def _token_provider(row: Row) -> ProviderSettings:
+def _token_provider(row: Row) -> TokenProvider:
     name = row.cells.get("name")
     if not isinstance(name, str) or not name:
         raise ValueError("each [[providers]] needs a name")
     try:
         row.allow(_PROVIDER_KEYS)
-        settings = ProviderSettings(
+        settings = TokenProvider(
             name=name,
             issuer=_safe_url(row, "issuer", required=True),
             check=row.one_of("check", Check, Check.JWT),
@@ -148,7 +147,7 @@ def _token_provider(row: Row) -> ProviderSettings:
     return settings
 
 
-def _refuse_unsafe(settings: ProviderSettings) -> None:
+def _refuse_unsafe(settings: TokenProvider) -> None:
     """Refuse what would accept tokens that were issued for something else (the confused deputy)."""
     if settings.check is Check.JWT and not settings.audiences and not settings.id_token:
         raise ValueError("audiences is missing: every token of this provider, for any service, would be accepted")

@@ -34,8 +34,7 @@ from bootgrant.service.settings.setting import all_settings, setting
 from bootgrant.workflows.people.sign_in import SecondFactor
 
 if TYPE_CHECKING:
-    from bootgrant.ports.providers import ProviderSettings as SignInProvider
-    from bootgrant.providers.settings import ProviderSettings as TokenProvider
+    from bootgrant.providers.settings import SignInProvider, TokenProvider
     from bootgrant.workflows.record.notify_waiting import Target
 
 

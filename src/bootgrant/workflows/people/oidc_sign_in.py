@@ -21,7 +21,14 @@ from bootgrant.approval.claims import Rights, rights_of, values_of
 from bootgrant.approval.codes import challenge_digest
 from bootgrant.approval.operators import Kind, Role, via_oidc
 from bootgrant.ports.people import Challenge, ChallengeStore, Operator, OperatorStore, Purpose, Stage
-from bootgrant.ports.providers import IdentityProvider, ProviderDown, ProviderPerson, ProviderWrong, Request, Sealing
+from bootgrant.ports.providers import (
+    IdentityProvider,
+    ProviderPerson,
+    ProviderUnavailable,
+    ProviderWrong,
+    Request,
+    Sealing,
+)
 from bootgrant.wire.secret import Secret
 from bootgrant.workflows.decide.windows import CloseWindows
 from bootgrant.workflows.people.sign_in import Client, NewSession, Sessions, SignedIn
@@ -90,8 +97,8 @@ class OidcSignIn:
         )
         try:
             url = await provider.ask(request)
-        except (ProviderDown, ProviderWrong) as error:
-            return _logged(provider_id, error)
+        except ProviderUnavailable as error:
+            return _logged(error)
         await self.challenges.put_challenge(waiting, now)
         return OidcStarted(url, kept)
 
@@ -111,8 +118,8 @@ class OidcSignIn:
         request = self._request(provider_id, kept, again=bool(about["again"]))
         try:
             person = await provider.person(request, answer["code"], answer.get("iss", ""))
-        except (ProviderDown, ProviderWrong) as error:
-            return _logged(provider_id, error)
+        except ProviderUnavailable as error:
+            return _logged(error)
         if about["again"] and not await self._is_anew(person, str(about["again"]), float(about["at"])):
             return OidcRefused.SOMEBODY_ELSE
         begun = await self._begin(provider, person, client)
@@ -130,7 +137,7 @@ class OidcSignIn:
         id_token = self.sealing.unseal(session, who.session.sealed)
         try:
             return await provider.sign_out_url(id_token, f"{self.base_url}/login")
-        except (ProviderDown, ProviderWrong):
+        except ProviderUnavailable:
             return None
 
     def _request(self, provider_id: str, kept: Secret, *, again: bool) -> Request:
@@ -220,6 +227,6 @@ def _names(provider_id: str, person: ProviderPerson) -> Iterator[str]:
     yield f"{provider_id}:{plain[: _NAME_LENGTH - 13]}#{mark}"
 
 
-def _logged(provider_id: str, error: ProviderDown | ProviderWrong) -> OidcRefused:
-    log.warning("sign-in at %s: %s", provider_id, error)
-    return OidcRefused.DOWN if isinstance(error, ProviderDown) else OidcRefused.WRONG
+def _logged(error: ProviderUnavailable) -> OidcRefused:
+    log.warning("sign-in failed: %s", error)
+    return OidcRefused.WRONG if isinstance(error, ProviderWrong) else OidcRefused.DOWN
