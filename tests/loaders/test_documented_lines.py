@@ -1,4 +1,4 @@
-"""The kernel parameters that the documentation shows are ones that work."""
+"""The kernel parameters in the documentation are complete and valid."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from bootgrant.acquire.cmdline.settings import CONFIG, DEVICE_AUTH_URL, TOKEN_UR
 
 ROOT = Path(__file__).resolve().parents[2]
 _BLOCK = re.compile(r"```text\n((?: *talos\..+\n)+) *```")
-RECIPES = [
+EXAMPLES = [
     pytest.param(block, id=f"{page.name} {number}")
     for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
     for number, block in enumerate(_BLOCK.findall(page.read_text("utf-8")), 1)
 ]
 
 
-def test_there_are_recipes() -> None:
-    assert len(RECIPES) >= 9
+def test_the_documentation_has_kernel_parameters() -> None:
+    assert len(EXAMPLES) >= 9
 
 
-@pytest.mark.parametrize("block", RECIPES)
-def test_a_recipe_is_complete_and_right(block: str) -> None:
+@pytest.mark.parametrize("block", EXAMPLES)
+def test_documented_parameters_are_complete_and_valid(block: str) -> None:
     cmdline = parse_cmdline(re.sub("<[^>]*>", "x", block).replace("…", "x"))
     url = cmdline.first(CONFIG)
     assert cmdline.first(DEVICE_AUTH_URL)

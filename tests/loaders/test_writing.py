@@ -1,4 +1,4 @@
-"""What is written for a boot loader is what the machine reads: each form is read back by that loader's own rules."""
+"""The machine reads the parameters that were meant: each form is read back with its boot loader's own rules."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ def parameters() -> BootParameters:
 
 
 def grub_reads(text: str) -> str:
-    """Single quotes and bare words are read alike by GRUB and by a POSIX shell; nothing else is written."""
+    """Read as GRUB does: it treats single quotes and bare words like a POSIX shell, and nothing else is written."""
     line = next(line for line in text.splitlines() if line.strip().startswith("linux "))
     return " ".join(shlex.split(line)[2:])
 
 
 def ipxe_reads(text: str) -> str:
-    """iPXE replaces every ${…}, here by something that no test expects, and passes the rest of the line on."""
+    """Read as iPXE does: it replaces every ${…}, here with a word that no test expects."""
     line = next(line for line in text.splitlines() if line.startswith("kernel "))
     return re.sub(r"\$\{[^}]*\}", "REPLACED-BY-IPXE", line).split(" ", 3)[3]
 
@@ -75,7 +75,7 @@ def read_back(form: Form, words: tuple[str, ...]) -> Settings:
 
 
 @pytest.mark.parametrize("form", Form)
-def test_a_machine_reads_what_was_meant(form: Form) -> None:
+def test_a_machine_reads_the_parameters_that_were_meant(form: Form) -> None:
     wanted = parameters()
     found = read_back(form, wanted.words())
     assert found.oauth is not None
@@ -87,7 +87,7 @@ def test_a_machine_reads_what_was_meant(form: Form) -> None:
 
 @pytest.mark.parametrize("form", Form)
 @pytest.mark.parametrize("compat", [True, False], ids=["as Talos", "as acquire"])
-def test_the_machine_fills_in_its_variables_itself(form: Form, compat: bool) -> None:
+def test_the_machine_itself_replaces_its_variables(form: Form, compat: bool) -> None:
     words = replace(parameters(), config_url=config_url("https://boot.example", ("mac", "uuid"))).words()
     url = populate(read_back(form, words).config_url, {"uuid": UUID}, compat=compat)
     assert url == f"https://boot.example/config?uuid={UUID}"
@@ -98,13 +98,13 @@ WORD = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E, exclude_cha
 
 @settings(max_examples=200, deadline=None)
 @given(value=WORD, form=st.sampled_from([form for form in Form if form is not Form.IPXE]))
-def test_every_value_that_a_command_line_carries_survives(value: str, form: Form) -> None:
+def test_every_value_that_fits_a_command_line_survives(value: str, form: Form) -> None:
     found = read_back(form, replace(parameters(), client_id=value).words())
     assert found.oauth is not None
     assert found.oauth.client_id == value
 
 
-def test_grub_itself_passes_the_words_on(tmp_path: Path) -> None:
+def test_grub_itself_passes_the_parameters_on(tmp_path: Path) -> None:
     grub = program("grub-emu", "grub-emu")
     text = write(Form.GRUB, parameters().words(), FILES)
     line = next(line for line in text.splitlines() if line.strip().startswith("linux "))
@@ -112,34 +112,34 @@ def test_grub_itself_passes_the_words_on(tmp_path: Path) -> None:
     (tmp_path / "grub/grub.cfg").write_text(f"{line.replace('linux', 'echo', 1)}\nhalt\n")
     done = subprocess.run([grub, "-d", tmp_path / "grub", "-r", "host"], stdin=subprocess.DEVNULL, capture_output=True,
                           timeout=30)  # fmt: skip
-    # Its terminal is 80 columns wide: what it shows is one line again without the line ends and the cursor's moves.
+    # Its terminal has 80 columns: without line ends and cursor moves, the output is one line again.
     shown = re.sub(rb"\x1b\[[0-9;?]*[A-Za-z]|[\r\n]", b"", done.stdout).decode()
     assert all(word in shown for word in parameters().words()), shown
 
 
 @pytest.mark.parametrize("value", ["two words", "a\tb", 'a"b', "a'b", "a\\b", "a\u00a0b", "a\nb"])
-def test_what_no_command_line_carries_is_refused_by_its_name(value: str) -> None:
+def test_a_value_that_no_command_line_can_have_is_refused_by_name(value: str) -> None:
     with pytest.raises(CannotWrite, match=r"talos\.config\.oauth\.client_id has a space, a quote or a backslash"):
         replace(parameters(), client_id=value).words()
 
 
-def test_what_ipxe_would_replace_is_refused() -> None:
+def test_a_variable_that_ipxe_would_replace_is_refused() -> None:
     with pytest.raises(CannotWrite, match=r"iPXE would replace the \$\{…\} in talos\.config\.oauth\.token_url"):
         write(Form.IPXE, replace(parameters(), token_url="https://idp.example/${net0/mac}").words(), FILES)
     with pytest.raises(CannotWrite, match=r"talos\.config"):
         write(Form.IPXE, replace(parameters(), config_url="https://boot.example/${uuid}").words(), FILES)
 
 
-def test_a_path_that_would_need_quotes_is_refused() -> None:
+def test_a_path_that_needs_quotes_is_refused() -> None:
     with pytest.raises(CannotWrite, match="plain path or URL"):
         write(Form.GRUB, parameters().words(), BootFiles("/boot/my kernel", "/boot/initramfs.xz"))
 
 
 @pytest.mark.parametrize("server", ["boot.example", "ftp://boot.example", "https://u:p@boot.example", "https://b/?x"])
-def test_a_server_that_is_no_plain_url_is_refused(server: str) -> None:
+def test_a_server_without_a_plain_url_is_refused(server: str) -> None:
     with pytest.raises(CannotWrite, match="the server's URL"):
         endpoints(server)
 
 
-def test_a_machine_that_says_nothing_about_itself_has_no_query() -> None:
+def test_a_url_without_an_identifying_variable_has_no_query() -> None:
     assert config_url("https://boot.example/", ("hostname",)) == "https://boot.example/config"

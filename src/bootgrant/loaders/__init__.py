@@ -1,4 +1,4 @@
-"""How a machine gets its kernel parameters: which ones a server needs, and how each boot loader wants them written.
+"""Kernel parameters for a machine: which ones a server needs, and how to write them for each boot loader.
 
-It prints, it boots nothing. What the parameters mean is ``acquire``'s business.
+What the parameters mean is defined in ``acquire``.
 """

@@ -1,7 +1,7 @@
-"""The kernel parameters that bring a machine to a server: always complete, never guessed by the machine.
+"""The kernel parameters that a machine needs for a server, complete, so that it has to guess nothing.
 
-Both endpoint URLs are always named: a machine that makes them from ``talos.config`` drops the path and keeps the query
-with its variables unfilled (Talos ``platform/metal/oauth2/oauth2.go``).
+Both endpoint URLs are always included: a machine that derives them from ``talos.config`` drops the path and keeps the
+query, without filling in its variables (Talos ``platform/metal/oauth2/oauth2.go``).
 """
 
 from __future__ import annotations
@@ -30,26 +30,26 @@ from bootgrant.wire.go_text import WHITE_SPACE
 from bootgrant.wire.secret import Secret
 
 PLATFORM: Final = ("talos.platform=metal", "slab_nomerge", "pti=on")
-"""What Talos requires of every metal boot; images of the Image Factory have it already."""
+"""What Talos requires on bare metal. Images of the Image Factory include it."""
 KERNEL_LIMIT: Final = 2048
-"""Bytes that the kernel keeps of its command line on x86 and arm64 (COMMAND_LINE_SIZE)."""
+"""The longest command line of the kernel on x86 and arm64, in bytes (COMMAND_LINE_SIZE)."""
 CAREFUL_LIMIT: Final = 2000
-"""Bytes from which on there is a warning: the boot loader adds words of its own."""
+"""The length from which there is a warning, in bytes: the boot loader adds words too."""
 
 _IDENTIFYING: Final = ("uuid", "serial", "mac")
-# No kernel command line carries white space, and GRUB puts a backslash before quotes and backslashes (lib/cmdline.c).
+# White space separates parameters, and GRUB puts a backslash before quotes and backslashes (lib/cmdline.c).
 _UNWRITABLE: Final = re.compile(f"[\x00-\x20\x7f\"'\\\\{WHITE_SPACE}]")
 
 
 class CannotWrite(Exception):
-    """Parameters that cannot be written for a boot loader; the text says which, and what to do."""
+    """A parameter cannot be written for a boot loader. The message says which one, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class BootParameters:
-    """What goes onto the kernel command line. Empty texts are left out; ``early`` is ``talos.config.early``'s value.
+    """The content of a kernel command line. Empty texts are left out; ``early`` is the value of ``talos.config.early``.
 
-    ``variables`` are what the machine tells the server about itself; ``others`` are whole words for the kernel.
+    ``variables`` are what the machine reports about itself; ``others`` are complete parameters.
     """
 
     config_url: str
@@ -64,14 +64,14 @@ class BootParameters:
     others: tuple[str, ...] = ()
 
     def words(self) -> tuple[str, ...]:
-        """The parameters in order, with the secret in clear. Raises CannotWrite for what no command line can carry."""
+        """Return the parameters in order, with the secret in clear. Raises CannotWrite."""
         words = tuple(self._words())
         for word in words:
             if _UNWRITABLE.search(word):
                 name = word.partition("=")[0]
                 raise CannotWrite(
-                    f"{name} has a space, a quote or a backslash in it, which does not survive on a kernel command "
-                    "line: write it percent-encoded in a URL (%20, %22, %27, %5C), and repeat the flag for two values"
+                    f"{name} has a space, a quote or a backslash in it, which is lost on a kernel command line: "
+                    "percent-encode it in a URL (%20, %22, %27, %5C), or repeat the flag for several values"
                 )
         return words
 
@@ -91,27 +91,27 @@ class BootParameters:
         yield from (f"{EXTRA_VARIABLE}={name}" for name in self.variables)
 
     def findings(self) -> tuple[Finding, ...]:
-        """What a machine would make of them, and what will bite; without what is chosen here on purpose."""
+        """Return the problems that a machine would have with them, except for what is deliberate here."""
         cmdline = parse_cmdline(" ".join(self.words()))
         return find_all(
             Subject(cmdline, self.config_url, read_oauth(cmdline, self.config_url), (), frozenset(self.variables), None)
         )
 
     def secrets(self) -> tuple[str, ...]:
-        """The names of the parameters that hold a secret."""
-        by_hand = any(word.startswith(f"{CLIENT_SECRET}=") for word in self.others)
-        named = [CLIENT_SECRET] if self.client_secret is not None or by_hand else []
+        """Return the names of the parameters that have a secret."""
+        given = any(word.startswith(f"{CLIENT_SECRET}=") for word in self.others)
+        named = [CLIENT_SECRET] if self.client_secret is not None or given else []
         return (*named, *(found.message for found in self.findings() if found.code == "secret-in-url"))
 
 
 def endpoints(server: str) -> tuple[str, str]:
-    """The device authorization and token endpoints of a bootgrant server at ``server``. Raises CannotWrite."""
+    """Return the device authorization and token endpoints of a bootgrant server. Raises CannotWrite."""
     base = _base(server)
     return f"{base}/device/code", f"{base}/token"
 
 
 def config_url(server: str, variables: tuple[str, ...]) -> str:
-    """Where a bootgrant server has configurations. Its query says which machine asks, so that a mix-up is noticed."""
+    """Return the configuration URL of a bootgrant server. Its query names the machine, so that a mix-up is noticed."""
     name = next((name for name in _IDENTIFYING if name in variables), "")
     return f"{_base(server)}/config" + (f"?{name}=${{{name}}}" if name else "")
 
@@ -122,5 +122,5 @@ def _base(server: str) -> str:
     except EndpointError as error:
         raise CannotWrite(f"the server's URL cannot be used: {error}; write https://boot.example.org") from None
     if "?" in endpoint.target or "#" in server or endpoint.user is not None:
-        raise CannotWrite("the server's URL must be a scheme, a host and perhaps a path: no user, no query")
+        raise CannotWrite("the server's URL must not have a user or a query: write https://boot.example.org")
     return server.rstrip("/")

@@ -1,6 +1,6 @@
 """A private certificate authority on the kernel command line: ``talos.config.early`` with a TrustedRootsConfig.
 
-Talos 1.12 and newer apply it before they ask anybody (``controllers/config/acquire.go``, stateCmdlineEarly).
+Talos 1.12 and newer apply it before their first request (``controllers/config/acquire.go``, stateCmdlineEarly).
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ else:
     from backports import zstd
 
 _CERTIFICATE: Final = re.compile(r"-----BEGIN CERTIFICATE-----\r?\n[A-Za-z0-9+/=\r\n]+-----END CERTIFICATE-----")
-_BEST: Final = 19
+_COMPRESSION_LEVEL: Final = 19
 
 
 def early_value(pem: str, name: str = "bootgrant") -> str:
-    """The parameter's value that makes a machine trust the certificates in ``pem``. Raises CannotWrite.
+    """Return the value of ``talos.config.early`` that makes a machine trust ``pem``. Raises CannotWrite.
 
-    Only the certificates are taken: a key that stands beside them in the file must not travel.
+    Only the certificates are used: a private key in the same file must not end up on a command line.
     """
     certificates = _CERTIFICATE.findall(pem)
     if not certificates:
-        raise CannotWrite("there is no certificate in that file: name the authority's certificate as PEM with --ca")
-    together = "\n".join(certificate.replace("\r", "") for certificate in certificates) + "\n"
-    document = {"apiVersion": "v1alpha1", "kind": "TrustedRootsConfig", "name": name, "certificates": together}
+        raise CannotWrite("the file has no certificate: give the authority's certificate as PEM with --ca")
+    bundle = "\n".join(certificate.replace("\r", "") for certificate in certificates) + "\n"
+    document = {"apiVersion": "v1alpha1", "kind": "TrustedRootsConfig", "name": name, "certificates": bundle}
     text: str = yaml.dump(document, Dumper=_Literal, sort_keys=False)
-    return b64encode(zstd.compress(text.encode(), level=_BEST)).decode()
+    return b64encode(zstd.compress(text.encode(), level=_COMPRESSION_LEVEL)).decode()
 
 
 class _Literal(yaml.SafeDumper):
-    """Texts of several lines as they are, which is shorter and can be read."""
+    """Writes texts of several lines as block literals, which are shorter and readable."""
 
 
 def _literal(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:

@@ -1,4 +1,4 @@
-"""The same parameters for each way of booting, quoted as each of them reads.
+"""The same parameters written for each boot loader, with its own quoting.
 
 Sources: GRUB manual "Quoting" and grub-core/lib/cmdline.c; iPXE's ``expand_settings``; the Boot Loader Specification
 and systemd-stub(7); the Image Factory's schematics.
@@ -23,7 +23,7 @@ _VARIABLE: Final = re.compile(r"\$\{(" + "|".join(VARIABLES) + r")\}")
 
 
 class Form(StrEnum):
-    """Who reads the parameters."""
+    """What the parameters are written for."""
 
     LINE = "line"
     GRUB = "grub"
@@ -34,14 +34,14 @@ class Form(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BootFiles:
-    """Where the boot loader finds the kernel and the initramfs: paths, or URLs for iPXE."""
+    """The kernel and the initramfs: paths, or URLs for iPXE."""
 
     kernel: str
     initrd: str
 
 
 def write(form: Form, words: Sequence[str], files: BootFiles) -> str:
-    """The whole text for ``form``, ending with a newline. Raises CannotWrite for what it cannot express."""
+    """Return the whole text for ``form``, ending with a newline. Raises CannotWrite."""
     match form:
         case Form.LINE:
             return " ".join(words) + "\n"
@@ -58,10 +58,10 @@ def write(form: Form, words: Sequence[str], files: BootFiles) -> str:
 
 
 def _grub(words: Sequence[str], files: BootFiles) -> str:
-    """Single quotes keep everything as it is; there is no single quote in a word."""
+    """Single quotes suffice: no parameter has one in it."""
     quoted = [word if _PLAIN_IN_GRUB.fullmatch(word) else f"'{word}'" for word in words]
     lines = [
-        "# For grub.cfg or /etc/grub.d/40_custom: the quotes keep GRUB from filling in ${uuid} itself.",
+        "# For grub.cfg or /etc/grub.d/40_custom. The quotes keep GRUB from replacing ${uuid} itself.",
         "menuentry 'Talos' {",
         f"    linux {_one_word(files.kernel)} " + " ".join(quoted),
         f"    initrd {_one_word(files.initrd)}",
@@ -71,16 +71,19 @@ def _grub(words: Sequence[str], files: BootFiles) -> str:
 
 
 def _ipxe(words: Sequence[str], files: BootFiles) -> str:
-    """iPXE fills in every ``${…}``, again and again, and has no way to quote it. Percent-encoded in a query value it is
-    left alone, and the machine, which decodes before it looks, still takes it for its variable."""
+    """iPXE replaces every ``${…}``, repeatedly, and cannot quote it.
+
+    Percent-encoded in a query it is not replaced, and the machine still finds its variable, because it decodes first.
+    """
     written = [_encoded(word) if word.startswith(f"{CONFIG}=") else word for word in words]
     for word in written:
         if "${" in word:
-            raise CannotWrite(f"iPXE would replace the ${{…}} in {word.partition('=')[0]} by a setting of its own")
+            name = word.partition("=")[0]
+            raise CannotWrite(f"iPXE would replace the ${{…}} in {name}: use a URL without it there")
     initrd = _one_word(files.initrd)
     lines = [
         "#!ipxe",
-        "# %24%7B and %7D are what stands around a variable: written plainly, iPXE would fill it in, not the machine.",
+        "# %24%7B and %7D enclose a variable. Written as ${…}, iPXE would replace it before the machine does.",
         "imgfree",
         f"kernel {_one_word(files.kernel)} initrd={initrd.rpartition('/')[2]} " + " ".join(written),
         f"initrd {initrd}",
@@ -95,11 +98,11 @@ def _encoded(word: str) -> str:
 
 
 def _systemd_boot(words: Sequence[str], files: BootFiles) -> str:
-    """systemd-boot takes the rest of the line as it is."""
+    """systemd-boot passes on the rest of the line unchanged."""
     lines = [
-        "# For systemd-boot: loader/entries/talos.conf on the EFI system partition. Nothing is quoted here.",
-        "# A UKI has its command line inside (Talos's own images with systemd-boot, Secure Boot): no file like this,",
-        "# and no install.extraKernelArgs of the machine configuration, changes it. Build it with the parameters:",
+        "# For systemd-boot: loader/entries/talos.conf on the EFI system partition. Nothing needs quotes here.",
+        "# A UKI (Talos images with systemd-boot, Secure Boot) has its command line inside: neither this file nor",
+        "# install.extraKernelArgs of the machine configuration changes it. Build the image with the parameters:",
         "# a schematic (--as schematic), or `ukify build --cmdline=@FILE` with a file made by --as line.",
         "title Talos",
         f"linux {_one_word(files.kernel)}",
@@ -116,5 +119,5 @@ def _schematic(words: Sequence[str]) -> str:
 
 def _one_word(place: str) -> str:
     if not place or re.search(r"[\s\"'\\$;|&<>{}]", place):
-        raise CannotWrite(f"{place!r} is no plain path or URL of a boot file: it must be one word without quotes")
+        raise CannotWrite(f"{place!r} is not a plain path or URL of a boot file: write one word without quotes")
     return place
