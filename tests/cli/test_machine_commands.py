@@ -131,7 +131,7 @@ def test_render_warns_of_what_surprises(tmp_path: Path) -> None:
 def test_render_of_a_name_that_nobody_has_names_the_others(tmp_path: Path) -> None:
     done = run("render", "cp-2", "--machines", write_machines(tmp_path / "m"))
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "bootgrant: there is no entry cp-2; there are: cp-1, spare-worker\n"
+    assert done.stderr == "bootgrant: there is no entry cp-2; the entries are: cp-1, spare-worker\n"
 
 
 def test_render_shows_what_has_changed_since_a_commit_and_no_secret(tmp_path: Path) -> None:
@@ -193,7 +193,7 @@ def test_export_writes_every_configuration_for_its_owner_alone(tmp_path: Path) -
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["cp-1.yaml"]
     assert (tmp_path / "out/cp-1.yaml").stat().st_mode & 0o077 == 0
     assert done.returncode == 1
-    assert "spare-worker was not written: each machine of it gets another one" in done.stderr
+    assert "spare-worker was not written: each of its machines gets a different one" in done.stderr
 
 
 def test_a_folder_of_finished_files_is_checked_as_well(tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def test_a_second_site_on_the_same_database_is_told_to_be_a_copy(tmp_path: Path,
     (tmp_path / "second/data/code.key").write_bytes((tmp_path / "site/data/code.key").read_bytes())
     third = run("init", str(tmp_path / "second"), "--operator", "ana", *database)
     assert third.returncode == 1
-    assert "ana is an operator in this database already" in third.stderr
+    assert "ana is already an operator in this database" in third.stderr
     assert run("init", str(tmp_path / "second"), "--operator", "ben", *database).returncode == 0
 
 

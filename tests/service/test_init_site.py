@@ -1,4 +1,4 @@
-"""`bootgrant init`: a folder that works at once, and an existing one left alone."""
+"""`bootgrant init` creates a site that works, and does not change an existing one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def run(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(bootgrant(*words), capture_output=True, text=True, env=clean_environment(), timeout=60)
 
 
-def test_the_password_is_shown_once_and_kept_nowhere_in_clear(tmp_path: Path) -> None:
+def test_the_password_is_shown_once_and_not_stored_in_clear(tmp_path: Path) -> None:
     done = run("init", str(tmp_path / "site"), "--operator", "ana")
     assert done.returncode == 0, done.stderr
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("sign in as ana")]
@@ -26,13 +26,13 @@ def test_the_password_is_shown_once_and_kept_nowhere_in_clear(tmp_path: Path) ->
         assert not path.is_file() or password.encode() not in path.read_bytes()
 
 
-def test_data_and_machines_are_for_their_owner_alone(tmp_path: Path) -> None:
+def test_only_the_owner_can_read_data_and_machines(tmp_path: Path) -> None:
     init_site(tmp_path, "https://boot.example", "127.0.0.1:8080", "ana")
     for path in (tmp_path / "data", tmp_path / "machines", *(tmp_path / "data").iterdir()):
         assert path.stat().st_mode & 0o077 == 0, path
 
 
-def test_the_examples_are_sound_and_served_to_nobody(tmp_path: Path) -> None:
+def test_the_examples_are_valid_and_served_to_no_machine(tmp_path: Path) -> None:
     init_site(tmp_path, "https://boot.example", "127.0.0.1:8080", "ana")
     checked = run("check", "--config", str(tmp_path / "bootgrant.toml"))
     assert (checked.returncode, checked.stdout.partition(",")[0]) == (0, "0 entries")
@@ -40,7 +40,7 @@ def test_the_examples_are_sound_and_served_to_nobody(tmp_path: Path) -> None:
     assert [name for name in files if not name.endswith(".example")] == ["machines.yaml"]
 
 
-def test_the_examples_work_once_they_are_taken(tmp_path: Path) -> None:
+def test_the_examples_work_once_they_are_renamed(tmp_path: Path) -> None:
     init_site(tmp_path, "https://boot.example", "127.0.0.1:8080", "ana")
     for path in list((tmp_path / "machines").rglob("*.example")):
         path.rename(path.with_name(path.name.removesuffix(".example")))
@@ -53,21 +53,21 @@ def test_the_examples_work_once_they_are_taken(tmp_path: Path) -> None:
     assert "hostname: node-1" in rendered.stdout
 
 
-def test_an_existing_site_is_left_as_it_is(tmp_path: Path) -> None:
+def test_an_existing_site_is_not_changed(tmp_path: Path) -> None:
     init_site(tmp_path, "https://boot.example", "127.0.0.1:8080", "ana")
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    with pytest.raises(SettingsError, match="already there"):
+    with pytest.raises(SettingsError, match="already exists"):
         init_site(tmp_path, "https://other.example", "127.0.0.1:8080", "ben")
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
-def test_a_wrong_url_leaves_no_half_made_site(tmp_path: Path) -> None:
+def test_an_invalid_url_leaves_no_unfinished_site(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="not the URL"):
         init_site(tmp_path / "site", "boot.example", "127.0.0.1:8080", "ana")
     assert not (tmp_path / "site" / "bootgrant.toml").exists()
 
 
-def test_every_command_has_its_help() -> None:
+def test_every_command_has_help() -> None:
     overview = run("--help")
     assert overview.returncode == 0
     for command in ("init", "serve", "demo", "pending", "approve", "deny", "acquire"):

@@ -13,7 +13,7 @@ from bootgrant.wire.identity import MachineIdentity
 
 if TYPE_CHECKING:
     from bootgrant.machines.site.findings import SiteBroken
-    from bootgrant.service.commands.machines import MachinesOf
+    from bootgrant.service.commands.machines import SiteMachines
 
 
 def add_site_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,15 +40,15 @@ def identity_of(args: argparse.Namespace) -> MachineIdentity | None:
     return identity if given else None
 
 
-def site_of(args: argparse.Namespace) -> MachinesOf:
+def site_of(args: argparse.Namespace) -> SiteMachines:
     """Raises SettingsError."""
-    from bootgrant.service.commands.machines import MachinesOf, machines_of
+    from bootgrant.service.commands.machines import SiteMachines, site_machines
     from bootgrant.service.settings.sections import MachineSettings, Secrets
 
     if args.machines is None:
-        return machines_of(args.config, dict(os.environ))
+        return site_machines(args.config, dict(os.environ))
     settings = MachineSettings(schema_file=args.schema_file, secrets=Secrets(age_identity_file=args.age_identity_file))
-    return MachinesOf(args.machines, settings)
+    return SiteMachines(args.machines, settings)
 
 
 def say_broken(broken: SiteBroken) -> int:

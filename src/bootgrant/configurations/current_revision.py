@@ -1,4 +1,4 @@
-"""The revision of the configurations that is being served: a change is taken over as a whole, or not at all."""
+"""The revision of the configurations that is being served. A change is applied as a whole, or not at all."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class CurrentRevision:
         return self._clock.steady() - self._looked_at >= self.pause and not self._refreshing.locked()
 
     def refresh(self) -> None:
-        """Look for a change and take it over if it is valid. Blocks; any thread may call it.
+        """Look for a change and apply it if it is valid. Blocks; any thread may call it.
 
         An unforeseen error is noted in ``state`` and raised; the last valid revision stays in use.
         """

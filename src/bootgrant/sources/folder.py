@@ -21,7 +21,7 @@ _MOST_BYTES = 256 << 20
 _DEEPEST = 16
 _ATTEMPTS = 10
 _QUIET = 0.25
-"""Seconds without a change before a changed folder is read: somebody may still be writing it."""
+"""Seconds without a change before a changed folder is read: it may still be being written."""
 
 
 class Folder:
@@ -46,7 +46,7 @@ class Folder:
     def tree(self) -> Tree:
         """Read the folder as it is at one moment, again and again if it changes meanwhile. Raises SiteBroken.
 
-        A change is read once the folder is quiet, so that no half-written file is taken. The first read does not wait.
+        A change is read once the folder is quiet, so that no half-written file is used. The first read does not wait.
         """
         is_first = self._tried is None
         for _ in range(_ATTEMPTS):

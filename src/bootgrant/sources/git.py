@@ -196,7 +196,7 @@ class GitOrigin:
             self._fetched = self._repository.commit(_FETCHED)
 
     def _remove_stale_locks(self) -> None:
-        """Remove the locks of a git that was killed: none of ours runs longer than _SECONDS."""
+        """Remove the locks of a git that was killed: our own never runs longer than _SECONDS."""
         for lock in self._git_dir.rglob("*.lock"):
             with contextlib.suppress(FileNotFoundError):
                 if time.time() - lock.stat().st_mtime > _SECONDS:

@@ -1,1 +1,1 @@
-"""What commands do with a site while no server needs to run."""
+"""Commands on a site that need no running server."""

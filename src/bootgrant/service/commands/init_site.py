@@ -1,4 +1,4 @@
-"""A new working folder: ``bootgrant.toml``, ``data/`` with the first operator, ``machines/`` with examples."""
+"""A new site: ``bootgrant.toml``, ``data/`` with the first operator, ``machines/`` with examples."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from bootgrant.wire.secret import Secret
 from bootgrant.workflows.people.manage_operators import generated_password
 
 _MODEL = """\
-# Which machines there are, and what each of them gets. `bootgrant check` says whether all of it holds; all that may
-# stand here is told in docs/machines.md. A machine that nobody has named yet may ask: the approval page shows its uuid,
-# serial number and mac.
+# The machines of this site, and what each of them gets. docs/machines.md describes everything that this file may
+# contain, and `bootgrant check` finds mistakes. A machine without an entry can still request approval: the page shows
+# its uuid, serial number and mac.
 #
-# A configuration is put together from layers, which are folders beside this file: all/, then one with the name of the
-# role, then node/ with the name of the machine, as far as they are there. The first file is the base (for example what
-# `talosctl gen config` wrote), the others are patches to it. A machine may also have one finished file instead:
-# <uuid>.yaml, or <mac with dashes>.yaml, in this folder.
+# A configuration is composed of layers, which are folders next to this file: all/, the folder named after the role, and
+# node/NAME, as far as they exist. The first file is the base (for example the output of `talosctl gen config`), the
+# others are patches to it. Instead, a machine may have one finished file in this folder: <uuid>.yaml, or
+# <mac with dashes>.yaml.
 entries: []
 # - name: node-1
 #   match: {uuid: 40dcbd19-3b10-444e-bfff-aaee44a51fda}
@@ -39,7 +39,7 @@ entries: []
 """
 _LAYERS = {
     "all/01-base.yaml.example": """\
-# What all machines have: the base that the other files are patches to. Take .example from its name to use it.
+# The base for all machines, which the other files patch. To use it, remove .example from its name.
 version: v1alpha1
 machine:
   type: worker
@@ -51,12 +51,12 @@ cluster:
     endpoint: https://cluster.example.org:6443
 """,
     "control-plane/01-role.yaml.example": """\
-# What machines with the label `role: control-plane` have beyond that.
+# For machines with the label `role: control-plane`.
 machine:
   type: controlplane
 """,
     "node/node-1/01-network.yaml.j2.example": """\
-# What the machine node-1 alone has. Its variables stand in machines.yaml.
+# Only for the machine node-1. Its variables are in machines.yaml.
 machine:
   network:
     hostname: {{ name }}
@@ -69,7 +69,7 @@ machine:
 
 @dataclass(frozen=True, slots=True)
 class NewSite:
-    """What `init` made; the password is shown once and kept nowhere."""
+    """The result of `init`. The password is shown once and not stored."""
 
     config: Path
     operator: str
@@ -79,13 +79,13 @@ class NewSite:
 def init_site(
     folder: Path, public_url: str, listen: str, operator: str, database: Mapping[str, str] | None = None
 ) -> NewSite:
-    """Make the folder. ``database`` has settings of the table's database rows; PostgreSQL is migrated.
+    """Create a site. ``database`` has the settings of its database; PostgreSQL is migrated.
 
-    Raises SettingsError when there is a site already, or a value cannot be used, and StoreUnavailable.
+    Raises SettingsError if there already is a site or a value is invalid, and StoreUnavailable.
     """
     config = folder / "bootgrant.toml"
     if config.exists():
-        raise SettingsError(f"{config} is already there: nothing was changed")
+        raise SettingsError(f"{config} already exists: nothing was changed")
     password = generated_password(SystemEntropy())
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -116,15 +116,15 @@ async def _add_operator(site: Site, name: str, password: Secret) -> None:
     async with open_database(site, SystemClock().now()) as database:
         if await database.operators.find_operator(name) is not None:
             raise SettingsError(
-                f"{name} is an operator in this database already: for one more server copy the folder of the first "
-                "(docs/server.md), or name another --operator"
+                f"{name} is already an operator in this database: for another server, copy the folder of the first "
+                "(docs/server.md), or give another --operator"
             )
         hashed = await Argon2Hasher().hash(password)
         await database.operators.add_operator(Operator(name, hashed, SystemClock().now(), Role.ADMIN))
 
 
 def settings_file(chosen: dict[str, str]) -> str:
-    """``bootgrant.toml`` with every setting: the chosen values, and for the others their defaults."""
+    """Return ``bootgrant.toml`` with every setting: the chosen values, and the defaults of the others."""
     lines = _comment(
         "bootgrant's settings. The environment can set every key that is not a table: grants.hold is "
         "BOOTGRANT_GRANTS_HOLD."
@@ -156,6 +156,6 @@ def _line(setting: Setting, chosen: str | None) -> str:
 
 
 def _toml(text: str) -> str:
-    """A basic string of TOML."""
+    """Write a basic string of TOML."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return '"' + "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in escaped) + '"'

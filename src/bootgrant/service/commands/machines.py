@@ -1,4 +1,4 @@
-"""What the commands `check`, `render`, `machines` and `export` do with a site's machine configurations."""
+"""A site's machine configurations for the commands `check`, `render`, `machines` and `export`."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ from bootgrant.wire.identity import MachineIdentity
 
 __all__ = [
     "Checked",
-    "MachinesOf",
     "NoSuchEntry",
+    "SiteMachines",
     "Snapshot",
     "check",
     "explain",
     "finish",
-    "machines_of",
     "secret_labels",
     "shown",
+    "site_machines",
 ]
 
 
 @dataclass(frozen=True, slots=True)
-class MachinesOf:
-    """A site's configurations: of its settings, or of a folder alone."""
+class SiteMachines:
+    """The configurations of a site, or of a folder without settings."""
 
     folder: Path
     settings: MachineSettings
@@ -48,21 +48,21 @@ class MachinesOf:
     networks: Sequence[Network] = ()
 
     def snapshot(self, revision: str = "") -> Snapshot:
-        """As they are now, or as they were at a commit. Raises SettingsError and SiteBroken."""
+        """Read the configurations as they are now, or at a commit. Raises SettingsError and SiteBroken."""
         tools = toolbox(self.settings)
         origin = origin_of(self.folder, self.settings, self.data)
         return Snapshot(past_tree(origin, revision) if revision else origin.tree(), tools)
 
 
-def machines_of(config: Path, environment: dict[str, str]) -> MachinesOf:
+def site_machines(config: Path, environment: dict[str, str]) -> SiteMachines:
     """Raises SettingsError."""
     site = load_site(config, environment)
-    return MachinesOf(site.machines, site.machine_settings, site.data, site.networks.machines)
+    return SiteMachines(site.machines, site.machine_settings, site.data, site.networks.machines)
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """``place`` is what the files of the findings are relative to."""
+    """The outcome of a check; the files in ``findings`` are relative to ``place``."""
 
     findings: Sequence[Finding]
     entries: int
@@ -70,8 +70,8 @@ class Checked:
     place: Path
 
 
-def check(machines: MachinesOf) -> Checked:
-    """Every finding of a site. Raises SettingsError."""
+def check(machines: SiteMachines) -> Checked:
+    """Return every finding about a site. Raises SettingsError."""
     try:
         snapshot = machines.snapshot()
     except SiteBroken as broken:
@@ -81,27 +81,27 @@ def check(machines: MachinesOf) -> Checked:
 
 
 class NoSuchEntry(Exception):
-    """A name that no entry has."""
+    """No entry has this name."""
 
 
 def finish(snapshot: Snapshot, name: str, identity: MachineIdentity | None) -> Finished:
-    """One configuration. Raises NoSuchEntry and SiteBroken."""
+    """Return one configuration. Raises NoSuchEntry and SiteBroken."""
     if name not in snapshot.entries:
-        near = ", ".join(sorted(snapshot.entries)[:8]) or "none"
+        known = ", ".join(sorted(snapshot.entries)[:8]) or "none"
         more = ", …" if len(snapshot.entries) > 8 else ""
-        raise NoSuchEntry(f"there is no entry {name}; there are: {near}{more}")
+        raise NoSuchEntry(f"there is no entry {name}; the entries are: {known}{more}")
     entry = snapshot.entries[name]
     return snapshot.finish(name, _completed(entry, identity))
 
 
 def _completed(entry: Entry, identity: MachineIdentity | None) -> MachineIdentity:
-    """A machine of this entry, with what the caller says of it."""
+    """Return a machine of this entry, with the values that were given."""
     sample = sample_identity(entry)
     return MachineIdentity(**(sample.given() | identity.given())) if identity else sample
 
 
 def shown(made: Finished, *, reveal: bool, plain: bool, label: Label | None = None) -> str:
-    """A configuration for a person: secrets blacked out unless they are to be seen, each value with its layer."""
+    """Return a configuration as text, with its secrets redacted unless ``reveal``, and layers unless ``plain``."""
     if reveal:
         text = made.config.decode("utf-8", "replace")
     else:
@@ -110,7 +110,7 @@ def shown(made: Finished, *, reveal: bool, plain: bool, label: Label | None = No
 
 
 def secret_labels() -> Label:
-    """Labels by which two secrets can be told apart in a difference, and by which nobody can guess them."""
+    """Return labels by which a diff distinguishes secrets, but from which nobody can guess them."""
     key = secrets.token_bytes(32)
 
     def label(secret: str) -> str:
@@ -120,9 +120,9 @@ def secret_labels() -> Label:
 
 
 def explain(snapshot: Snapshot, identity: MachineIdentity) -> list[Verdict]:
-    """Every entry with what it is to this machine; where none fits, a finished file may."""
+    """Return every entry with why the machine gets it or not, and a finished file if it gets that."""
     verdicts = snapshot.selector.explain(identity)
     if any(verdict.is_chosen for verdict in verdicts):
         return verdicts
-    beside = Selector(finished_entries(snapshot.tree.finished))
-    return [*(verdict for verdict in beside.explain(identity) if verdict.is_chosen), *verdicts]
+    finished = Selector(finished_entries(snapshot.tree.finished)).explain(identity)
+    return [*(verdict for verdict in finished if verdict.is_chosen), *verdicts]
