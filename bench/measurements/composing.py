@@ -7,7 +7,8 @@ from time import perf_counter, process_time
 
 from bench.measurements import Options
 from bench.result import Bar, Result
-from bootgrant.machines.talos.composing import Part, compose
+from bootgrant.machines.talos.composing import compose
+from bootgrant.machines.talos.documents import Part
 
 TITLE = "A Talos configuration of 100 KiB composed of five layers"
 REFERENCE_MS = 62.0

@@ -56,8 +56,8 @@ def test_check_says_what_is_wrong_where_and_ends_with_one(broken: Path) -> None:
     assert done.returncode == 1
     errors = [line for line in done.stdout.splitlines() if line.startswith("error")]
     assert any("machines.yaml:12: a tie with cp-1" in line for line in errors)
-    assert any("the layer nope is neither" in line for line in errors)
-    for warning in ("extra/a.yaml: no entry uses it", "all/00-base.yaml:4: token is a secret in clear"):
+    assert any("the layer nope is not a file or a folder" in line for line in errors)
+    for warning in ("extra/a.yaml: no entry uses it", "all/00-base.yaml:4: token is a secret in clear text"):
         assert f"warning  {warning}" in done.stdout
     assert "s3cr3t" not in done.stdout
 
@@ -88,7 +88,7 @@ def test_check_reads_a_site_by_its_settings(tmp_path: Path) -> None:
     (tmp_path / "bootgrant.toml").write_text('public_url = "http://x"\nnetworks.machines = ["192.168.0.0/16"]\n')
     done = run("check", "--config", tmp_path / "bootgrant.toml")
     assert done.returncode == 0
-    assert "no machine gets it: networks.machines lets nobody ask" in done.stdout
+    assert "no machine gets it: networks.machines does not allow its networks" in done.stdout
 
 
 def test_an_age_identity_may_come_from_the_environment_or_a_command(tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_machines_explain_says_which_why_and_why_not_the_others(tmp_path: Path) 
     assert done.returncode == 0
     assert done.stdout.splitlines() == [
         "it gets cp-1 (machines.yaml, line 4): it matches by uuid",
-        "  not spare-worker: it matches by mac 52:2f:*, and cp-1 is more specific: uuid",
+        "  not spare-worker: it matches by mac 52:2f:*, but cp-1 is more specific: uuid",
     ]
     nothing = run("machines", "explain", "--serial", "SN9", "--machines", folder, "--json")
     assert (nothing.returncode, json.loads(nothing.stdout)["entry"]) == (1, None)

@@ -8,8 +8,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from bootgrant.messengers.chat import Ntfy
 from bootgrant.messengers.email import Email, Security
+from bootgrant.messengers.ntfy import Ntfy
 from bootgrant.messengers.webhook import signature
 from bootgrant.service.settings.notify import parse_notify
 from bootgrant.service.settings.reading import SettingsError, load_site

@@ -9,7 +9,7 @@ import pyrage
 import pytest
 
 from bootgrant.configurations.snapshot import Snapshot
-from bootgrant.machines.finish.redaction import redacted
+from bootgrant.machines.finish.redaction import preview
 from bootgrant.machines.site.findings import SiteBroken
 from bootgrant.sources.encrypted_files import BadIdentity, EncryptedFiles
 from bootgrant.sources.folder import Folder
@@ -109,7 +109,7 @@ def test_a_value_comes_from_a_program_that_the_site_allows_and_is_secret(tmp_pat
 
 def preview_of(found: Snapshot) -> str:
     made = found.finish("cp-1", MachineIdentity())
-    return redacted(made.config, made.secrets)
+    return preview(made.parsed, made.secrets)
 
 
 @pytest.mark.parametrize("script", ["printf superSecret99", "printf 'super\\nSecret99'", "printf 'superSecret99 #\"'"])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bootgrant.machines.site.model import Schema
-from bootgrant.machines.talos.composing import ComposeError, Part
+from bootgrant.machines.talos.documents import ComposeError, Part
 from bootgrant.sources.talosctl import Talosctl
 
 BASE = Part("all.yaml", b"machine: {type: worker}\n")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bootgrant.machines.talos.composing import Part
+    from bootgrant.machines.talos.documents import Part
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from bootgrant.machines.site.model import Schema
-    from bootgrant.machines.talos.composing import ComposeError
+    from bootgrant.machines.talos.documents import ComposeError
     from bootgrant.service.parts.composers import COMPOSERS
 
     if args.patches.count("-") + (args.base == "-") > 1:
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _read(name: str) -> Part:
-    from bootgrant.machines.talos.composing import Part
+    from bootgrant.machines.talos.documents import Part
     from bootgrant.wire.limits import CONFIG
 
     if name == "-":

@@ -6,10 +6,12 @@ import ipaddress
 from collections.abc import Sequence
 
 from bootgrant.configurations.snapshot import Snapshot, is_model
-from bootgrant.machines.finish.checking import by_pattern, in_clear, out_of_reach, shadowed_files, without_value
+from bootgrant.machines.finish.redaction import clear_text_secrets
+from bootgrant.machines.finish.rendering import unset_variables
 from bootgrant.machines.site.findings import Finding, Level
 from bootgrant.machines.site.finished_files import finished_entries
 from bootgrant.machines.site.layers import unused_layers
+from bootgrant.machines.site.selection import control_planes_by_pattern, shadowed_files, unreachable_entries
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -25,12 +27,12 @@ def findings_of(snapshot: Snapshot, allowed: Sequence[Network] = ()) -> list[Fin
     found = [
         *snapshot.problems(),
         *(warning for verdict in snapshot.verdicts.values() for warning in verdict.warnings),
-        *by_pattern(entries, types),
-        *without_value(entries),
-        *(out_of_reach(entries, allowed) if allowed else ()),
+        *control_planes_by_pattern(entries, types),
+        *unset_variables(entries),
+        *(unreachable_entries(entries, allowed) if allowed else ()),
         *shadowed_files(entries, finished_entries(snapshot.tree.finished)),
         *unused_layers(entries, snapshot.listing),
-        *(in_clear(files) if snapshot.has_model else ()),
+        *(clear_text_secrets(files) if snapshot.has_model else ()),
     ]
     return sorted(_merged(found), key=lambda one: (one.level is not Level.ERROR, one.file, one.line, one.entry))
 

@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from bootgrant.machines.finish.validation import Judgement, Rules, judged
+from bootgrant.machines.finish.validation import Judgement, Rules, judge
 from bootgrant.machines.site.finished_files import file_names, is_valid_name, variable_of
 from bootgrant.machines.site.model import Schema
-from bootgrant.machines.talos.composing import is_talos
+from bootgrant.machines.talos.documents import is_talos
+from bootgrant.machines.yaml.reading import ParsedYaml, parse_yaml
 from bootgrant.ports.configurations import ConfigUnavailable, MachineEntry, Rendered
 from bootgrant.ports.origins import FinishedFolder, Stamp
 from bootgrant.wire.identity import MachineIdentity, canonical_mac, canonical_uuid
@@ -125,14 +126,15 @@ class FinishedFiles:
         if known is not None and known.digest == digest:
             judgement = known.judgement
         else:
-            judgement = judged(content, schema_of(content), self._rules)
+            parsed = parse_yaml(content)
+            judgement = judge(parsed, schema_of(parsed), self._rules)
         self._checked[name] = _Checked(stamp, digest, judgement)
         return judgement
 
 
-def schema_of(content: bytes) -> Schema:
+def schema_of(parsed: ParsedYaml) -> Schema:
     """The rules for a finished file: those of Talos, unless it is certainly something else."""
-    return Schema.TALOS if is_talos(content) else Schema.YAML
+    return Schema.TALOS if is_talos(parsed) else Schema.YAML
 
 
 def _described(name: str, matched: str, machine_type: str) -> MachineEntry:

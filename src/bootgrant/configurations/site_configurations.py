@@ -16,8 +16,7 @@ from typing import Final
 from bootgrant.configurations.current_revision import CurrentRevision
 from bootgrant.configurations.finished_files import INVALID, FinishedFiles
 from bootgrant.configurations.snapshot import Snapshot
-from bootgrant.machines.finish.annotation import annotated
-from bootgrant.machines.finish.redaction import redacted
+from bootgrant.machines.finish.redaction import preview
 from bootgrant.machines.finish.rendering import Finished
 from bootgrant.machines.site.findings import SiteBroken
 from bootgrant.machines.site.model import Entry
@@ -59,7 +58,7 @@ class SiteConfigurations:
                 case Tie():
                     raise ConfigUnavailable(found.message, _TIE)
                 case Match():
-                    return replace(_valid(snapshot, found.entry), matched=found.told, exact=found.is_exact)
+                    return replace(_valid(snapshot, found.entry), matched=found.reason, exact=found.is_exact)
         return None if finished is None else await finished.find_entry(identity)
 
     async def named_entry(self, name: str) -> MachineEntry | None:
@@ -132,7 +131,7 @@ def _rendered(snapshot: Snapshot, name: str, identity: MachineIdentity) -> Rende
 
 def _preview(snapshot: Snapshot, name: str, identity: MachineIdentity) -> str:
     made = _finished(snapshot, name, identity)
-    return annotated(redacted(made.config, made.secrets), made.origins)
+    return preview(made.parsed, made.secrets, made.origins)
 
 
 def _finished(snapshot: Snapshot, name: str, identity: MachineIdentity) -> Finished:

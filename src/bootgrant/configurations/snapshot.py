@@ -13,7 +13,7 @@ from typing import Any
 
 from bootgrant.configurations.cache import RenderedCache
 from bootgrant.configurations.finished_files import schema_of
-from bootgrant.machines.finish.redaction import NO_SECRETS, KnownSecrets, secret_value, told_without
+from bootgrant.machines.finish.redaction import NO_SECRETS, KnownSecrets, secret_value, without_secrets
 from bootgrant.machines.finish.rendering import (
     Compose,
     Content,
@@ -33,6 +33,7 @@ from bootgrant.machines.site.finished_files import finished_entries, names_one_m
 from bootgrant.machines.site.layers import LayerFile, Listing, layer_files
 from bootgrant.machines.site.model import MODEL, MODELS, Entry, parse_site
 from bootgrant.machines.site.selection import Selector, ties
+from bootgrant.machines.yaml.reading import parse_yaml
 from bootgrant.ports.origins import Decrypter, Programs, Tree
 from bootgrant.wire.identity import MachineIdentity
 
@@ -73,7 +74,7 @@ class Snapshot:
         models = {path: raw for path, raw in tree.files.items() if is_model(path)}
         site = parse_site(models)
         names = (path for path in tree.files if not models or names_one_machine(path))
-        entries = (*site.entries, *finished_entries(names, lambda name: schema_of(tree.files[name])))
+        entries = (*site.entries, *finished_entries(names, lambda name: schema_of(parse_yaml(tree.files[name]))))
         self.has_model = bool(models)
         self.entries: Mapping[str, Entry] = {entry.name: entry for entry in entries}
         self.selector = Selector(entries)
@@ -162,7 +163,7 @@ class Snapshot:
 
 
 def _without_secrets(known: KnownSecrets, finding: Finding) -> Finding:
-    return replace(finding, message=told_without(known, finding.message))
+    return replace(finding, message=without_secrets(known, finding.message))
 
 
 def is_model(path: str) -> bool:

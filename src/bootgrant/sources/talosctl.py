@@ -12,7 +12,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from bootgrant.machines.site.model import Schema
-from bootgrant.machines.talos.composing import Composed, ComposeError, Part, Reason, compose_plain
+from bootgrant.machines.talos.composing import Composed, compose_plain
+from bootgrant.machines.talos.documents import ComposeError, Part, Reason
 from bootgrant.sources.programs import ProgramFailed, run_program
 
 

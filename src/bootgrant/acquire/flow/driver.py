@@ -1,11 +1,11 @@
-"""The driver: carries out the actions of a conversation, and reports them on the console."""
+"""Does what the conversation asks for: sends requests, shows codes, waits, and tells the person what happens."""
 
 from __future__ import annotations
 
-from typing import Protocol, Self, assert_never
+from typing import Final, Protocol, Self, assert_never
 
 from bootgrant.acquire.clock import Clock
-from bootgrant.acquire.console import Console, Prompt, RepeatedWarning
+from bootgrant.acquire.console import Console, Prompt
 from bootgrant.acquire.flow.values import (
     NEVER,
     Action,
@@ -23,9 +23,12 @@ from bootgrant.acquire.flow.values import (
 )
 from bootgrant.wire.device_flow import AccessToken
 
+_REMIND: Final = 60.0
+"""Seconds after which a trouble that goes on is told again."""
 
-class Endpoints(Protocol):
-    """The provider's two endpoints; ``Provider`` calls them over a network."""
+
+class Asks(Protocol):
+    """Whoever can make the two requests; ``Provider`` over a network."""
 
     def request_codes(self, action: RequestCodes) -> Event:
         """Send a device authorization request."""
@@ -35,19 +38,19 @@ class Endpoints(Protocol):
 
 
 class Conversation(Protocol):
-    """A flow in progress: ``DeviceFlow``, or another one with the same actions."""
+    """A flow in progress: ``DeviceFlow``, or another that asks for the same actions."""
 
     @property
     def action(self) -> Action:
-        """The action to carry out."""
+        """What to do now."""
 
     def after(self, event: Event, now: float, chance: float) -> Self:
-        """The conversation after ``event``, the outcome of that action."""
+        """The conversation once ``event`` has come of it."""
 
 
-def authorize(flow: Conversation, provider: Endpoints, console: Console, clock: Clock) -> AccessToken:
-    """Run ``flow`` to its end. Returns the token, or raises the AcquireError with which the flow ends."""
-    report = _Reporter(console, clock)
+def authorize(flow: Conversation, provider: Asks, console: Console, clock: Clock) -> AccessToken:
+    """Run ``flow`` to its end. Returns the token or raises the AcquireError that the flow ends with."""
+    tell = _Narrator(console, clock)
     try:
         while True:
             action = flow.action
@@ -58,13 +61,13 @@ def authorize(flow: Conversation, provider: Endpoints, console: Console, clock: 
                 case Failed():
                     raise action.error
                 case RequestCodes():
-                    report.requesting(action)
+                    tell.asking(action)
                     event = provider.request_codes(action)
                 case ShowCode():
-                    report.code(action)
+                    tell.code(action)
                     event = Shown()
                 case Wait():
-                    report.pause(action)
+                    tell.pause(action)
                     clock.sleep_until(action.until)
                     event = Waited()
                 case PollToken():
@@ -76,15 +79,16 @@ def authorize(flow: Conversation, provider: Endpoints, console: Console, clock: 
         console.prompt_over()
 
 
-class _Reporter:
-    """Reports the conversation on the console."""
+class _Narrator:
+    """Puts the conversation into words; a trouble that goes on is told once a minute."""
 
     def __init__(self, console: Console, clock: Clock) -> None:
         self._console = console
         self._clock = clock
-        self._warning = RepeatedWarning(console, clock)
+        self._told = ""
+        self._told_at = 0.0
 
-    def requesting(self, action: RequestCodes) -> None:
+    def asking(self, action: RequestCodes) -> None:
         self._console.prompt_over()
         if action.why is WhyCodes.EXPIRED:
             self._console.info("[OAuth] the code has expired, asking for a new one")
@@ -98,19 +102,19 @@ class _Reporter:
         self._console.prompt(
             Prompt(codes.user_code, codes.verification_uri, codes.verification_uri_complete, expires_at)
         )
-        self._warning.reset()
+        self._told = ""
 
     def pause(self, action: Wait) -> None:
-        seconds = f"{max(0.1, action.until - self._clock.steady()):.1f}".removesuffix(".0")
+        now = self._clock.steady()
+        seconds = f"{max(0.1, action.until - now):.1f}".removesuffix(".0")
         if action.why is WhyWait.SPACING:
             self._console.prompt_over()
-            self._console.warning(
-                f"[OAuth] the code ended before anybody could type it, asking for a new one in {seconds} s"
-            )
+            self._console.warning(f"[OAuth] the code ended too early to be typed, asking for a new one in {seconds} s")
         elif action.error is None:
             return
         elif action.why is WhyWait.DENIED:
             self._console.prompt_over()
             self._console.warning(f"[OAuth] {action.error}; asking again in {seconds} s")
-        else:
-            self._warning.warn(action.error.what, f"[OAuth] {action.error.what}, trying again in {seconds} s")
+        elif action.error.what != self._told or now - self._told_at >= _REMIND:
+            self._told, self._told_at = action.error.what, now
+            self._console.warning(f"[OAuth] {action.error.what}, trying again in {seconds} s")

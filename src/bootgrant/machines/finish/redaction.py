@@ -1,24 +1,29 @@
-"""What is secret in a configuration, and the same text with it blacked out.
+"""Secrets in configurations, and a configuration as people may see it: secrets replaced, each value with its layer.
 
-Secret is what came from an encrypted file or a command of the site, what stands under a name that means so (``token``,
-``ca.key``, ``password``), private keys, and what URLs carry. In doubt it is secret: a preview may hide too much.
+A value is secret if it came from an encrypted file or from a command of the site, has a secret name (``token``,
+``ca.key``, ``password``), or looks like a private key or a URL with credentials. In doubt it is secret: a preview may
+hide too much.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Final
 
-from bootgrant.machines.yaml.marked import Items, MarkedError, Node, Pairs, Scalar, documents, is_null
-from bootgrant.wire.limits import CONFIG
+from bootgrant.machines.site.findings import Finding, warning
+from bootgrant.machines.site.layers import LayerFile
+from bootgrant.machines.yaml.reading import MappingNode, Node, ParsedYaml, ScalarNode, SequenceNode, is_null, parse_yaml
 
 REDACTED: Final = "<redacted>"
-_SHORTEST = 8
-"""Characters from which on a secret is looked for anywhere, not only under its own name."""
-_SHORTEST_TOLD = 4
-"""Characters from which on a value of an encrypted file is taken out of messages: ``true`` and ``yes`` tell nothing."""
+_SHORTEST_ANYWHERE: Final = 8
+"""Values of an encrypted file with this many characters are hidden anywhere, not only under their own key."""
+_SHORTEST_IN_MESSAGES: Final = 4
+"""Values of an encrypted file with this many characters are removed from messages: ``yes`` gives nothing away."""
 _NAMES: Final = frozenset(
     {
         "key", "token", "secret", "password", "passwd", "passphrase", "psk", "auth", "credentials", "hash",
@@ -35,18 +40,24 @@ _KUBERNETES_SECRET = re.compile(r"^\s*kind:\s*[\"']?Secret\b", re.MULTILINE)
 _URL = re.compile(r"://[^/\s]*:[^/\s]*@|[?&][\w.-]*(?:token|secret|password|key)=|^data:", re.IGNORECASE)
 _ONE_WORD = re.compile(r"[^\s\\\"'#]+")
 _COMMENT = re.compile(r"(?m)(^|(?<=\s))#.*$")
+_BLOCK = re.compile(r"(?:[&!]\S*\s+)*[|>]")
 _CLOUD_CONFIG: Final = "#cloud-config"
 _LINE = re.compile(r"(?m)^(\s*(?:-\s+)?(?:export\s+)?[\"']?([\w.-]+)[\"']?\s*[:=]\s*)(\S.*?)\s*$")
+_MOST_IN_A_FILE: Final = 5
+_COLUMN: Final = 60
+"""Where the names of layers begin, if the line is not longer."""
 
 Label = Callable[[str], str]
-"""From a secret to what stands in its place."""
+"""Returns the text that replaces a secret."""
+Edit = tuple[int, int, str]
+"""Start and end in the text, and what replaces the characters between them."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class KnownSecrets:
-    """What is secret because of where it came from: ``values`` anywhere, ``pairs`` under the same key only.
+    """Secrets known by where they came from: ``values`` anywhere, ``pairs`` only under the same key.
 
-    ``hides_comments``: a comment may repeat what is secret in any words, so that none of them is shown.
+    With ``hides_comments``, no comment is shown, because a comment may repeat a secret in any words.
     """
 
     values: frozenset[str] = frozenset()
@@ -66,119 +77,157 @@ NO_SECRETS: Final = KnownSecrets()
 
 
 def secrets_of(content: bytes) -> KnownSecrets:
-    """Every value of a file that was encrypted, and its comments."""
-    try:
-        roots = documents(content, CONFIG)
+    """Return every value of an encrypted file as a secret; its comments are hidden too."""
+    parsed = parse_yaml(content)
+    if parsed.error is None:
+        roots = [root for root in parsed.documents if not is_null(root)]
         pairs = [(key, scalar.text.strip()) for root in roots for key, scalar in (*_scalars(root), *_patched(root))]
-    except MarkedError:
+    else:
         lines = (line.strip() for line in content.decode("utf-8", "replace").splitlines())
         pairs = [("", line) for line in lines if line]
     return KnownSecrets(
-        frozenset(text for _, text in pairs if len(text) >= _SHORTEST),
+        frozenset(text for _, text in pairs if len(text) >= _SHORTEST_ANYWHERE),
         frozenset(pair for pair in pairs if pair[1]),
         hides_comments=True,
     )
 
 
-def _patched(root: Node) -> Iterator[tuple[str, Scalar]]:
-    """Values of a JSON patch (RFC 6902) under the key that they get: the last name in ``path``."""
-    for operation in root.nodes if isinstance(root, Items) else ():
-        path, value = (operation.get(key) if isinstance(operation, Pairs) else None for key in ("path", "value"))
-        if isinstance(path, Scalar) and value is not None:
+def _patched(root: Node) -> Iterator[tuple[str, ScalarNode]]:
+    """Yield the values of a JSON patch (RFC 6902) under the key that they get: the last name in ``path``."""
+    for operation in root.items if isinstance(root, SequenceNode) else ():
+        path, value = (operation.get(key) if isinstance(operation, MappingNode) else None for key in ("path", "value"))
+        if isinstance(path, ScalarNode) and value is not None:
             names = [name for name in path.text.split("/") if name and name != "-" and not name.isdigit()]
             last = names[-1].replace("~1", "/").replace("~0", "~") if names else ""
             yield from ((key or last, scalar) for key, scalar in _scalars(value))
 
 
 def secret_value(text: str) -> KnownSecrets:
-    """What a command of the site printed."""
+    """Return the output of a command of the site as a secret."""
     return KnownSecrets(frozenset({text.strip()} - {""}), hides_comments=True)
 
 
-def is_found_as_it_is(text: str) -> bool:
-    """Whether a value that a template writes down stands in the configuration letter by letter, however it is quoted
-    there: it has no spaces, line ends, quotes or backslashes."""
+def is_written_verbatim(text: str) -> bool:
+    """Whether a value appears in a configuration character by character, however it is quoted there.
+
+    It does if it has no spaces, line ends, quotes or backslashes.
+    """
     return _ONE_WORD.fullmatch(text.strip()) is not None
 
 
-def told_without(known: KnownSecrets, message: str) -> str:
-    """A message without any secret that it may repeat."""
-    texts = known.values | {text for _, text in known.pairs if len(text) >= _SHORTEST_TOLD}
+def without_secrets(known: KnownSecrets, message: str) -> str:
+    """Return a message without any known secret."""
+    texts = known.values | {text for _, text in known.pairs if len(text) >= _SHORTEST_IN_MESSAGES}
     for text in sorted(texts, key=len, reverse=True):
         message = message.replace(text, REDACTED)
     return message
 
 
 def is_secret_name(name: str) -> bool:
-    """Whether what stands under this key is secret by its name."""
+    """Whether the value of this key is secret because of the key's name."""
     folded = re.sub(r"[^a-z0-9]", "", name.lower())
     return folded in _NAMES or folded.endswith(_ENDS)
 
 
-def clear_secrets(content: bytes) -> list[tuple[str, int]]:
-    """Secrets that stand in a file as they are: the key and the line of each."""
-    try:
-        found = [(key, scalar) for root in documents(content, CONFIG) for key, scalar in _scalars(root)]
-    except MarkedError:
-        text = content.decode("utf-8", "replace")
+def clear_text_secrets(files: Mapping[str, bytes]) -> list[Finding]:
+    """Return a warning for each secret in a file that is not encrypted."""
+    found = []
+    for path, content in files.items():
+        if LayerFile(path).is_encrypted or b"ENC[" in content:
+            continue
+        secrets = _clear_text_secrets(content)
+        for name, line in secrets[:_MOST_IN_A_FILE]:
+            message = (
+                f"{name or 'a value'} is a secret in clear text: encrypt the file (age, SOPS), or get the value from a "
+                "program (exec)"
+            )
+            found.append(warning("secret-in-clear", message, path, line))
+        if len(secrets) > _MOST_IN_A_FILE:
+            message = f"{len(secrets) - _MOST_IN_A_FILE} more secrets in clear text"
+            found.append(warning("secret-in-clear", message, path))
+    return found
+
+
+def _clear_text_secrets(content: bytes) -> list[tuple[str, int]]:
+    """Return the key and the line of each secret in a file; values from templates do not count."""
+    parsed = parse_yaml(content)
+    if parsed.error is not None:
         return [
-            (line[2], text.count("\n", 0, line.start(2)) + 1)
-            for line in _LINE.finditer(text)
+            (line[2], parsed.text.count("\n", 0, line.start(2)) + 1)
+            for line in _LINE.finditer(parsed.text)
             if is_secret_name(line[2]) and "{{" not in line[3]
         ]
+    found = [pair for root in parsed.documents for pair in _scalars(root)]
     return [(key, scalar.line) for key, scalar in found if _is_secret(key, scalar) and "{{" not in scalar.text]
 
 
-def redacted(config: bytes, known: KnownSecrets, label: Label = lambda _: REDACTED) -> str:
-    """``config`` as text, every secret replaced by ``label(secret)``; the rest is as it was."""
-    text = config.decode("utf-8-sig", "replace")
-    try:
-        roots = documents(text.encode(), CONFIG)
-    except MarkedError:
-        return _redacted_lines(text, known, label)
-    spans: list[tuple[int, int, str]] = []
+def preview(
+    parsed: ParsedYaml,
+    known: KnownSecrets | None,
+    origins: Mapping[str, str] | None = None,
+    label: Label = lambda _: REDACTED,
+) -> str:
+    """Return a configuration as text, with ``label(secret)`` for every secret; everything else is unchanged.
+
+    Without ``known`` the secrets are shown. With ``origins`` (``document/path.of.value`` to a layer's file), each line
+    ends in the layers of its values.
+    """
+    edits: list[Edit] = []
+    if known is not None:
+        if parsed.error is not None and not parsed.documents:
+            return _redacted_lines(parsed.text, known, label)
+        edits = _redactions(parsed, known, label)
+    text = _edited(parsed.text, edits)
+    return _annotated(text, parsed, edits, origins) if origins else text
+
+
+def _redactions(parsed: ParsedYaml, known: KnownSecrets, label: Label) -> list[Edit]:
+    """Return the edits that hide all secrets, in order and without overlaps."""
+    text, roots = parsed.text, parsed.documents
+    found: list[Edit] = []
     for root in roots:
         for key, scalar in _scalars(root):
-            spans += _hidden(text, key, scalar, known, label)
-        spans += [(key.start, key.end, label(key.text)) for key in _keys(root) if known.is_in("", key.text)]
+            found += _hidden(text, key, scalar, known, label)
+        found += [(key.start, key.end, label(key.text)) for key in _keys(root) if known.is_in("", key.text)]
     if known.hides_comments:
-        spans += _comments(text, roots)
-    pieces, at = [], 0
-    for start, end, put in sorted(set(spans)):
-        if start >= at:
-            pieces += [text[at:start], put]
-            at = end
-    return "".join([*pieces, text[at:]])
+        found += _comments(text, roots)
+    edits: list[Edit] = []
+    for edit in sorted(set(found)):
+        if not edits or edit[0] >= edits[-1][1]:
+            edits.append(edit)
+    return edits
 
 
-def _hidden(text: str, key: str, scalar: Scalar, known: KnownSecrets, label: Label) -> Iterator[tuple[int, int, str]]:
+def _hidden(text: str, key: str, scalar: ScalarNode, known: KnownSecrets, label: Label) -> Iterator[Edit]:
     start, end = scalar.start, scalar.start + len(text[scalar.start : scalar.end].rstrip())
     if _is_secret(key, scalar) or (scalar.text and known.is_in(key, scalar.text)):
         yield start, end, label(scalar.text)
     elif "\n" in scalar.text:
         raw = text[start:end]
         clean = _redacted_lines(raw, known, label)
-        if known.hides_comments and raw.startswith(("|", ">")):
+        if known.hides_comments and _BLOCK.match(raw):
             heading, end_of_line, lines = clean.partition("\n")
             clean = _COMMENT.sub("", heading) + end_of_line + lines
         if clean != raw:
             yield start, end, clean
 
 
-def _comments(text: str, roots: Sequence[Node]) -> Iterator[tuple[int, int, str]]:
-    """Everything that is neither key nor value and begins with #, with what becomes of it."""
-    told = [scalar for root in roots for _, scalar in _scalars(root)] + [key for root in roots for key in _keys(root)]
+def _comments(text: str, roots: Sequence[Node]) -> Iterator[Edit]:
+    """Yield an edit that removes each comment: everything outside of keys and values that begins with #."""
+    scalars = [scalar for root in roots for _, scalar in _scalars(root)] + [
+        key for root in roots for key in _keys(root)
+    ]
     at = len(_CLOUD_CONFIG) if text.startswith(_CLOUD_CONFIG) else 0
-    for start, end in [*sorted({(scalar.start, scalar.end) for scalar in told}), (len(text), len(text))]:
+    for start, end in [*sorted({(scalar.start, scalar.end) for scalar in scalars}), (len(text), len(text))]:
         yield from ((at + hit.start(), at + hit.end(), "") for hit in _COMMENT.finditer(text[at:start]))
-        if text[start : start + 1] in ("|", ">"):
-            # The line that a text of several lines begins with may end in a comment.
+        if _BLOCK.match(text, start):
+            # The first line of a block scalar may end in a comment.
             heading = text[start:end].split("\n", 1)[0]
             yield from ((start + hit.start(), start + hit.end(), "") for hit in _COMMENT.finditer(heading))
         at = max(at, end)
 
 
-def _is_secret(key: str, scalar: Scalar) -> bool:
+def _is_secret(key: str, scalar: ScalarNode) -> bool:
     if not scalar.text or is_null(scalar):
         return False
     text = scalar.text
@@ -187,7 +236,7 @@ def _is_secret(key: str, scalar: Scalar) -> bool:
 
 
 def _redacted_lines(text: str, known: KnownSecrets, label: Label) -> str:
-    """A text of another kind: by its lines, as far as they look like a key and a value."""
+    """Redact a text that is not YAML: every line that looks like a key and a value."""
     if _PRIVATE_KEY.search(text):
         return label(text)
 
@@ -203,28 +252,75 @@ def _redacted_lines(text: str, known: KnownSecrets, label: Label) -> str:
     return clean
 
 
-def _scalars(root: Node) -> Iterator[tuple[str, Scalar]]:
-    """Every value with the key that it stands under; a list's members stand under the list's key."""
+def _edited(text: str, edits: Sequence[Edit]) -> str:
+    pieces, at = [], 0
+    for start, end, replacement in edits:
+        pieces += [text[at:start], replacement]
+        at = end
+    return "".join([*pieces, text[at:]])
+
+
+def _annotated(text: str, parsed: ParsedYaml, edits: Sequence[Edit], origins: Mapping[str, str]) -> str:
+    """Append the layers of its values to each line of the edited text, as a comment."""
+    starts = [start for start, _, _ in edits]
+    moved = list(accumulate((len(new) - (end - start) for start, end, new in edits), initial=0))
+    line_ends = [match.start() for match in re.finditer("\n", text)]
+    layers: dict[int, list[str]] = defaultdict(list)
+    for path, scalar in (leaf for root in parsed.documents for leaf in _leaves(root, f"{_label(root)}/")):
+        layer = origins.get(path)
+        if layer is not None:
+            start = scalar.start + moved[bisect_left(starts, scalar.start)]
+            layers[bisect_left(line_ends, start)].append(layer)
+    lines = text.split("\n")
+    for line, names in layers.items():
+        lines[line] = f"{lines[line]:<{_COLUMN}}  # {', '.join(dict.fromkeys(names))}"
+    return "\n".join(lines)
+
+
+def _label(root: Node) -> str:
+    """Return the composer's name for a document: its kind and name, ``v1alpha1`` for the one without a kind."""
+    if not isinstance(root, MappingNode):
+        return ""
+    kind, name = root.get("kind"), root.get("name")
+    if not isinstance(kind, ScalarNode):
+        return "v1alpha1"
+    return f"{kind.text}:{name.text}" if isinstance(name, ScalarNode) else kind.text
+
+
+def _leaves(node: Node, path: str) -> Iterator[tuple[str, ScalarNode]]:
+    match node:
+        case ScalarNode():
+            yield path, node
+        case SequenceNode():
+            for index, item in enumerate(node.items):
+                yield from _leaves(item, f"{path}[{index}]")
+        case MappingNode():
+            for key, value in node.pairs:
+                yield from _leaves(value, path + key.text if path.endswith("/") else f"{path}.{key.text}")
+
+
+def _scalars(root: Node) -> Iterator[tuple[str, ScalarNode]]:
+    """Yield every scalar with its key; the elements of a list have the list's key."""
     todo: list[tuple[str, Node]] = [("", root)]
     while todo:
         key, node = todo.pop()
         match node:
-            case Scalar():
+            case ScalarNode():
                 yield key, node
-            case Items():
-                todo += [(key, inner) for inner in reversed(node.nodes)]
-            case Pairs():
-                todo += [(name.text, inner) for name, inner in reversed(node.nodes)]
+            case SequenceNode():
+                todo += [(key, inner) for inner in reversed(node.items)]
+            case MappingNode():
+                todo += [(name.text, inner) for name, inner in reversed(node.pairs)]
 
 
-def _keys(root: Node) -> Iterator[Scalar]:
+def _keys(root: Node) -> Iterator[ScalarNode]:
     todo = [root]
     while todo:
         match todo.pop():
-            case Items(nodes):
-                todo += nodes
-            case Pairs(pairs):
+            case SequenceNode(items):
+                todo += items
+            case MappingNode(pairs):
                 yield from (key for key, _ in pairs)
                 todo += (inner for _, inner in pairs)
-            case Scalar():
+            case ScalarNode():
                 pass

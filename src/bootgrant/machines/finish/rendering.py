@@ -1,29 +1,30 @@
-"""One entry's configuration, from the contents of its layers to what is served: templates, composing, validation."""
+"""Turn the layers of an entry into the configuration that is served: render templates, compose, validate."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bootgrant.machines.finish.redaction import NO_SECRETS, KnownSecrets, is_found_as_it_is, secrets_of
+from bootgrant.machines.finish.redaction import NO_SECRETS, KnownSecrets, is_written_verbatim, secrets_of
 from bootgrant.machines.finish.templates import Template, TemplateRefused, compile_template
-from bootgrant.machines.finish.validation import Fault, Rules, judged
+from bootgrant.machines.finish.validation import Fault, Rules, judge
 from bootgrant.machines.site.findings import Finding, SiteBroken, error, errors, warning
 from bootgrant.machines.site.layers import LayerFile
 from bootgrant.machines.site.model import Command, Entry, Schema
 from bootgrant.machines.site.pattern import Pattern, common
-from bootgrant.machines.talos.composing import Composed, ComposeError, Part, compose, compose_plain
-from bootgrant.machines.yaml.marked import MarkedError, decoded
+from bootgrant.machines.talos.composing import Composed, compose, compose_plain
+from bootgrant.machines.talos.documents import ComposeError, Part
+from bootgrant.machines.yaml.reading import ParsedYaml, YamlError, decode, parse_yaml
 from bootgrant.wire.identity import MachineIdentity
 
 Compose = Callable[[Schema, Sequence[Part]], Composed]
-"""Puts parts together. Raises ComposeError."""
+"""Composes parts. Raises ComposeError."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Content:
-    """A file of a layer in clear, and what of it is secret because it was encrypted."""
+    """A file of a layer, decrypted, and its secrets if it was encrypted."""
 
     text: bytes
     secrets: KnownSecrets = NO_SECRETS
@@ -31,19 +32,23 @@ class Content:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Finished:
-    """A configuration that may be served. ``uses_machine``: another machine of this entry may get another one."""
+    """A configuration that may be served. ``uses_machine``: it may differ between machines with the same entry."""
 
-    config: bytes
+    parsed: ParsedYaml
     machine_type: str
     uses_machine: bool
     secrets: KnownSecrets
     origins: Mapping[str, str]
     warnings: tuple[Finding, ...] = ()
 
+    @property
+    def config(self) -> bytes:
+        return self.parsed.content
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Recipe:
-    """What an entry is made of: its files and their contents, and the values of its variables."""
+    """An entry, its files and their contents, and the values of its variables."""
 
     entry: Entry
     files: Sequence[LayerFile]
@@ -52,7 +57,7 @@ class Recipe:
     secrets: KnownSecrets
 
     def known(self) -> KnownSecrets:
-        """What of it is secret: values of programs, and everything in encrypted files."""
+        """Return the secrets in it: output of commands, and everything in encrypted files."""
         known = self.secrets
         for file in self.files:
             known = known.joined(self.contents[file.path].secrets)
@@ -61,7 +66,7 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Parts:
-    """What the files of a recipe are for one machine. ``secrets``: what in them is secret, templates' texts too."""
+    """The files of a recipe, rendered for one machine, and the secrets in them."""
 
     parts: Sequence[Part]
     uses_machine: bool
@@ -69,13 +74,13 @@ class Parts:
 
 
 class Templates:
-    """Compiled templates by their text: entries share them."""
+    """Compiled templates by their text, shared between entries."""
 
     def __init__(self) -> None:
         self._compiled: dict[str, Template] = {}
 
     def compiled(self, source: str) -> Template:
-        """Raises TemplateRefused."""
+        """Return the compiled template. Raises TemplateRefused."""
         found = self._compiled.get(source)
         if found is None:
             found = self._compiled[source] = compile_template(source)
@@ -83,12 +88,12 @@ class Templates:
 
 
 def in_python(schema: Schema, parts: Sequence[Part]) -> Composed:
-    """The composer of this program."""
+    """Compose with the built-in composer. Raises ComposeError."""
     return compose(parts) if schema is Schema.TALOS else compose_plain(parts, schema.value)
 
 
 def parts_of(recipe: Recipe, identity: MachineIdentity, templates: Templates) -> Parts:
-    """The parts in their order, whether they depend on the machine, and what is secret. Raises SiteBroken."""
+    """Render the files of a recipe. Raises SiteBroken."""
     parts: list[Part] = []
     uses_machine = False
     secrets = recipe.known()
@@ -99,20 +104,20 @@ def parts_of(recipe: Recipe, identity: MachineIdentity, templates: Templates) ->
             uses_machine = uses_machine or template.uses_machine
             if _hides_secrets(recipe, file, template):
                 secrets = secrets.joined(secrets_of(content))
-        if recipe.entry.schema is Schema.TEXT or not _says_nothing(content):
+        if recipe.entry.schema is Schema.TEXT or not _is_blank(content):
             parts.append(Part(file.path, content))
     if not parts:
-        told = "all files of its layers are empty: put its configuration into one"
-        raise SiteBroken([error("empty", told, recipe.entry.file, recipe.entry.line, recipe.entry.name)])
+        message = "all files of its layers are empty: write its configuration into one of them"
+        raise SiteBroken([error("empty", message, recipe.entry.file, recipe.entry.line, recipe.entry.name)])
     return Parts(parts, uses_machine, secrets)
 
 
 def _hides_secrets(recipe: Recipe, file: LayerFile, template: Template) -> bool:
-    """Whether secrets are in a template's text in another form than that in which they are known."""
+    """Whether the text of a template may contain secrets in another form than the known one."""
     if recipe.contents[file.path].secrets != NO_SECRETS:
         return True
     return any(
-        template.may_change(name) or (template.names(name) and not is_found_as_it_is(recipe.variables[name]))
+        template.may_change(name) or (template.names(name) and not is_written_verbatim(recipe.variables[name]))
         for name in commands(recipe.entry)
     )
 
@@ -122,23 +127,23 @@ def _from_template(
 ) -> tuple[bytes, Template]:
     entry = recipe.entry
     try:
-        template = templates.compiled(decoded(content))
+        template = templates.compiled(decode(content))
         text = template.render(entry.name, entry.labels, recipe.variables, identity)
-    except MarkedError as broken:
-        raise SiteBroken([error("template", broken.message, file.path, broken.line, entry.name)]) from None
+    except YamlError as broken:
+        raise SiteBroken([error("template", broken.message, file.path, broken.line or 0, entry.name)]) from None
     except TemplateRefused as refused:
         raise SiteBroken([error("template", refused.message, file.path, refused.line, entry.name)]) from None
     return text.encode(), template
 
 
-def _says_nothing(content: bytes) -> bool:
-    """Blank, or comments alone: as a patch Talos would refuse it, or reformat everything."""
+def _is_blank(content: bytes) -> bool:
+    """Whether a part has only comments and empty documents. As a patch, Talos rejects it or reformats everything."""
     lines = (line.strip() for line in content.splitlines())
     return all(not line or line.startswith(b"#") or line in (b"---", b"...", b"{}", b"[]", b"null") for line in lines)
 
 
 def composed(entry: Entry, parts: Sequence[Part], compose_parts: Compose) -> Composed:
-    """Raises SiteBroken, with the part and the line that cannot be used."""
+    """Compose parts. Raises SiteBroken with the part and the line of the error."""
     try:
         return compose_parts(entry.schema, parts)
     except ComposeError as wrong:
@@ -146,9 +151,10 @@ def composed(entry: Entry, parts: Sequence[Part], compose_parts: Compose) -> Com
 
 
 def finished(recipe: Recipe, parts: Parts, made: Composed, rules: Rules) -> Finished:
-    """The composed configuration, if it may be served. Raises SiteBroken."""
+    """Validate a composed configuration. Raises SiteBroken if it must not be served."""
     entry = recipe.entry
-    judgement = judged(made.config, entry.schema, rules)
+    parsed = parse_yaml(made.config)
+    judgement = judge(parsed, entry.schema, rules)
     found = [_finding(recipe, parts, made, fault) for fault in judgement.faults]
     if wrong := errors(found):
         raise SiteBroken(wrong)
@@ -157,28 +163,28 @@ def finished(recipe: Recipe, parts: Parts, made: Composed, rules: Rules) -> Fini
         for surprise in made.surprises
     )
     return Finished(
-        made.config, judgement.machine_type, parts.uses_machine, parts.secrets, made.origins, (*found, *surprises)
+        parsed, judgement.machine_type, parts.uses_machine, parts.secrets, made.origins, (*found, *surprises)
     )
 
 
 def _finding(recipe: Recipe, parts: Parts, made: Composed, fault: Fault) -> Finding:
-    """What is wrong with the whole, at its entry; where one file is served as it is, in that file's line."""
+    """Return a finding for a fault: in the file if it is served unchanged, else at the entry."""
     entry, only = recipe.entry, parts.parts[0]
-    say, rule = (error, "invalid") if fault.is_fatal else (warning, "schema")
+    finding, rule = (error, "invalid") if fault.is_fatal else (warning, "schema")
     templates = {file.path for file in recipe.files if file.is_template}
     if made.config == only.content and only.name not in templates:
-        return say(rule, fault.message, only.name, fault.line, entry.name)
-    told = f"{fault.message} (line {fault.line} of the finished configuration)"
-    return say(rule, told, entry.file, entry.line, entry.name)
+        return finding(rule, fault.message, only.name, fault.line, entry.name)
+    message = f"{fault.message} (line {fault.line} of the finished configuration)"
+    return finding(rule, message, entry.file, entry.line, entry.name)
 
 
 def commands(entry: Entry) -> dict[str, Command]:
-    """The variables whose values programs of the site print."""
+    """Return the variables whose values are the output of a command."""
     return {name: value for name, value in entry.variables.items() if isinstance(value, Command)}
 
 
 def sample_identity(entry: Entry) -> MachineIdentity:
-    """A machine that could get this entry, for trying out its configuration before one asks."""
+    """Return a machine that could get this entry, to try out its configuration."""
     plausible = {
         "uuid": "5a3b1c00-0000-4000-8000-00000000000a",
         "serial": "SAMPLE-1",
@@ -191,3 +197,14 @@ def sample_identity(entry: Entry) -> MachineIdentity:
 
 def _sample(one: Pattern) -> str:
     return one.text if one.is_exact else common(one, one) or one.text.replace("*", "x").replace("?", "x")
+
+
+def unset_variables(entries: Iterable[Entry]) -> list[Finding]:
+    """Return a warning for each variable without a value."""
+    return [
+        warning("no-value", f"the variable {name} has no value: a template that uses it is rejected", entry.file,
+                entry.line, entry.name)
+        for entry in entries
+        for name, value in entry.variables.items()
+        if value is None
+    ]  # fmt: skip

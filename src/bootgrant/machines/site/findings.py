@@ -1,4 +1,4 @@
-"""What is wrong, or odd, in a site's machine configurations, with its place: file and line."""
+"""Errors and warnings about a site's machine configurations, with file and line."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class Level(StrEnum):
-    """An ERROR keeps a configuration from being served; a WARNING is for a person to judge."""
+    """A configuration with an ERROR is not served; a WARNING is for a person to look at."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -47,10 +47,10 @@ def errors(findings: Iterable[Finding]) -> list[Finding]:
 
 
 class SiteBroken(Exception):
-    """Configurations that cannot be taken as a whole. ``findings`` are never none; the text is the first of them."""
+    """Configurations that cannot be used. There is at least one finding; the message is the first of them."""
 
     def __init__(self, findings: Iterable[Finding]) -> None:
         self.findings = tuple(findings)
-        told = dict.fromkeys(str(finding) for finding in self.findings)
-        more = f" (and {len(told) - 1} more)" if len(told) > 1 else ""
+        messages = dict.fromkeys(str(finding) for finding in self.findings)
+        more = f" (and {len(messages) - 1} more)" if len(messages) > 1 else ""
         super().__init__(f"{self.findings[0]}{more}")

@@ -1,8 +1,8 @@
-"""Which files the layers of an entry are, in which order, in the tree of files that a source holds.
+"""Find the files of an entry's layers in the tree of files.
 
-A layer is a file, or a folder whose files are taken in the order of their names (folders in it are layers of their
-own). What a file is stands in the end of its name: ``10-net.yaml``, ``10-net.yaml.j2`` (a template),
-``secrets.yaml.age`` (encrypted), ``secrets.yaml.j2.age`` (both).
+A layer is a file, or a folder whose files are used in the order of their names (folders in it are layers of their own).
+The end of a file's name says what it is: ``10-net.yaml``, ``10-net.yaml.j2`` (a template), ``secrets.yaml.age``
+(encrypted), ``secrets.yaml.j2.age`` (both).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _NOT_READ: Final = (".md", ".example", ".bak", ".orig", ".swp", ".tmp", "~", "#"
 
 @dataclass(frozen=True, slots=True)
 class LayerFile:
-    """A file of a layer; ``path`` as in the tree."""
+    """A file of a layer, with its path in the tree."""
 
     path: str
 
@@ -42,7 +42,7 @@ class LayerFile:
 
     @property
     def plain_name(self) -> str:
-        """What the name would be without encryption and template."""
+        """The path without the endings for encryption and templates."""
         return self.path.removesuffix(".age").removesuffix(".j2")
 
 
@@ -56,7 +56,7 @@ class Listing:
             self._folders.setdefault(path.rpartition("/")[0], []).append(path)
 
     def files(self, layer: str) -> list[str] | None:
-        """The files that a layer's name means, None when there is neither such a file nor such a folder."""
+        """Return the files of a layer, or None if there is no file or folder of that name."""
         if layer in self.paths:
             return [layer]
         if layer in self._folders:
@@ -75,7 +75,7 @@ def _stem(path: str) -> str:
 
 
 def layer_files(entry: Entry, listing: Listing) -> tuple[list[LayerFile], list[Finding]]:
-    """The files of an entry in the order in which they are put together, and what is wrong with its layers."""
+    """Return the files of an entry in the order in which they are merged, and what is wrong with its layers."""
     files: list[LayerFile] = []
     findings: list[Finding] = []
     for layer in entry.layers:
@@ -85,64 +85,60 @@ def layer_files(entry: Entry, listing: Listing) -> tuple[list[LayerFile], list[F
                 findings.append(_missing(entry, layer.name))
             continue
         for path in paths:
-            trouble = _trouble(entry, path, named=path == layer.name)
-            if trouble is not None:
-                findings.append(trouble)
+            wrong = _name_error(entry, path, named=path == layer.name)
+            if wrong is not None:
+                findings.append(wrong)
             elif not path.endswith(_NOT_READ):
                 files.append(LayerFile(path))
     if not files and not findings:
         tried = ", ".join(layer.name for layer in entry.layers) or "no layers"
-        told = f"{entry.name} has no file in its layers ({tried}): name them, or put its configuration into one"
-        findings.append(error("no-layers", told, entry.file, entry.line, entry.name))
+        message = f"{entry.name} has no file in its layers ({tried}): name its layers, or add a file to one of them"
+        findings.append(error("no-layers", message, entry.file, entry.line, entry.name))
     return files, findings
 
 
 def _missing(entry: Entry, layer: str) -> Finding:
-    told = f"the layer {layer} is neither a file nor a folder with files in the machines folder"
-    return error("missing-layer", told, entry.file, entry.line, entry.name)
+    message = f"the layer {layer} is not a file or a folder with files in the machines folder"
+    return error("missing-layer", message, entry.file, entry.line, entry.name)
 
 
-def _trouble(entry: Entry, path: str, *, named: bool) -> Finding | None:
+def _name_error(entry: Entry, path: str, *, named: bool) -> Finding | None:
     file = LayerFile(path)
     if path.endswith(_NOT_READ):
         return None
     if file.plain_name.endswith(".age"):
-        return error(
-            "odd-name", "first encrypted, then a template is not possible: name it .j2.age", path, 0, entry.name
-        )
+        return error("odd-name", "a file is rendered after it is decrypted: name it .j2.age", path, 0, entry.name)
     if path.endswith(".tpl"):
-        told = "Go templates are not read: write it for Jinja2, and let its name end in .j2"
-        return error("go-template", told, path, 0, entry.name)
+        message = "Go templates are not supported: write it for Jinja2, with a name that ends in .j2"
+        return error("go-template", message, path, 0, entry.name)
     kinds = _KINDS[entry.schema]
     if named or not kinds or file.plain_name.endswith(kinds):
         return None
-    return error(
-        "odd-name",
-        f"a layer of the kind {entry.schema.value} takes files that end in {', '.join(kinds)} (or .j2, .age behind "
-        "it): rename it, or move it out of the layer",
-        path,
-        0,
-        entry.name,
+    message = (
+        f"a layer with schema {entry.schema.value} uses files that end in {', '.join(kinds)} (then .j2, .age): rename "
+        "the file, or move it out of the layer"
     )
+    return error("odd-name", message, path, 0, entry.name)
 
 
 def unused_layers(entries: Sequence[Entry], listing: Listing) -> list[Finding]:
-    """Files that no entry uses."""
+    """Return a warning for each file or folder that no entry uses."""
     used = {path for entry in entries for layer in entry.layers for path in listing.files(layer.name) or ()}
-    left = [path for path in listing.paths - used if not _is_beside(path)]
+    left = [path for path in listing.paths - used if not _is_not_a_layer(path)]
     folders: dict[str, list[str]] = {}
     for path in sorted(left):
         folders.setdefault(path.rpartition("/")[0], []).append(path)
     findings = []
     for folder, paths in folders.items():
-        # A layer that nobody names is told once, not for each of its files.
+        # A layer that no entry names is reported once, not for each of its files.
         place = paths[0] if len(paths) == 1 or not folder else folder
-        findings.append(warning("unused-layer", "no entry uses it: name it in the layers of one, or remove it", place))
+        message = "no entry uses it: add it to the layers of one, or remove it"
+        findings.append(warning("unused-layer", message, place))
     return findings
 
 
-def _is_beside(path: str) -> bool:
-    """What may stand in the folder without being a layer."""
+def _is_not_a_layer(path: str) -> bool:
+    """Whether a file belongs into the folder without being a layer."""
     name = path.rpartition("/")[2]
     return (
         path == MODEL

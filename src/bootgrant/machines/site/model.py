@@ -1,4 +1,4 @@
-"""``machines.yaml`` and ``entries/*.yaml``: which machines there are and what each gets.
+"""Read ``machines.yaml`` and ``entries/*.yaml``: which machines there are, and which configuration each of them gets.
 
     defaults: {schema: talos, layers: [all, "{role}", "node/{name}"]}
     entries:
@@ -7,8 +7,8 @@
         labels: {role: control-plane}
         variables: {address: 10.20.0.11/24}
 
-Every mistake is found at once and named with its file and line. An entry without ``match`` is a profile: no machine
-finds it, a person may assign it.
+All mistakes are reported together, with file and line. An entry without ``match`` is a profile: machines do not find
+it, but an operator can assign it.
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ from typing import Final
 
 from bootgrant.machines.site.findings import Finding, error
 from bootgrant.machines.site.pattern import Pattern, PatternError, pattern
-from bootgrant.machines.yaml.marked import Items, MarkedError, Node, Pairs, Scalar, Value, documents, value
+from bootgrant.machines.yaml.reading import MappingNode, Node, ScalarNode, SequenceNode, YamlError, is_null, read_yaml
+from bootgrant.machines.yaml.scalars import CoreValue, core_value
 from bootgrant.wire.identity import MachineIdentity
 
 MODEL: Final = "machines.yaml"
 MODELS: Final = "entries"
-"""A folder of files like MODEL; both may be there."""
+"""A folder of files like MODEL; a site may have both."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,62}")
@@ -40,7 +41,7 @@ _MOST_APPROVALS: Final = 9
 
 
 class Schema(StrEnum):
-    """The kind of a configuration: how its layers are merged, and how it is checked."""
+    """The kind of a configuration, which decides how its layers are merged and how it is validated."""
 
     TALOS = "talos"
     YAML = "yaml"
@@ -66,17 +67,17 @@ class Schema(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """``{exec: [program, word, …]}``: a value that a program of the site prints."""
+    """``{exec: [program, argument, …]}``: a value that a program of the site prints."""
 
     words: tuple[str, ...]
 
 
-Variable = Value | Command
+Variable = CoreValue | Command
 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """A layer as an entry names it. ``is_optional``: named by convention, so that it need not be there."""
+    """A layer as an entry names it. Layers named by convention are optional: they may not exist."""
 
     name: str
     is_optional: bool = False
@@ -84,7 +85,7 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One machine, or all of a pattern. ``file`` and ``line`` say where it is written."""
+    """One machine, or all machines that match a pattern. ``file`` and ``line`` say where the entry is."""
 
     name: str
     match: Mapping[str, tuple[Pattern, ...]] = field(default_factory=dict)
@@ -99,21 +100,21 @@ class Entry:
 
     @property
     def has_pattern(self) -> bool:
-        """Whether a machine whose uuid, serial and mac are not named may get this entry."""
+        """Whether a machine can get this entry without the entry naming its uuid, serial or mac in full."""
         strong = [self.match[key] for key in MachineIdentity.STRONG if key in self.match]
         return bool(self.match) and not any(all(value.is_exact for value in values) for values in strong)
 
 
 @dataclass(frozen=True, slots=True)
 class SiteModel:
-    """All entries in the order of their names, and what was wrong on the way."""
+    """All entries in the order of their names, and what is wrong in the files."""
 
     entries: tuple[Entry, ...]
     findings: tuple[Finding, ...] = ()
 
 
 def parse_site(files: Mapping[str, bytes]) -> SiteModel:
-    """The entries of ``machines.yaml`` and ``entries/…``, by their paths. Never raises: findings say what is wrong."""
+    """Read the files, given by their paths. Raises nothing: findings say what is wrong."""
     reader = _Reader()
     ordered = sorted(files.items(), key=lambda item: (item[0] != MODEL, item[0]))
     roots = [root for path, content in ordered for root in reader.roots(path, content)]
@@ -125,15 +126,15 @@ def parse_site(files: Mapping[str, bytes]) -> SiteModel:
             continue
         if entry.name in entries:
             first = entries[entry.name]
-            told = f"two entries have the name {entry.name}: the other is in {first.file}, line {first.line}"
-            reader.findings.append(error("duplicate-name", told, path, entry.line, entry.name))
+            message = f"the name {entry.name} is already used in {first.file}, line {first.line}: rename one of them"
+            reader.findings.append(error("duplicate-name", message, path, entry.line, entry.name))
             continue
         entries[entry.name] = entry
     return SiteModel(tuple(entries[name] for name in sorted(entries)), tuple(reader.findings))
 
 
 class _Wrong(Exception):
-    """A value that cannot be used; caught where the file is known."""
+    """A value that cannot be used. Caught where the file is known."""
 
     def __init__(self, message: str, line: int) -> None:
         super().__init__(message)
@@ -146,75 +147,76 @@ class _Reader:
 
     def roots(self, path: str, content: bytes) -> Iterator[tuple[str, Node]]:
         if not content.strip():
-            # This is how a file looks that is being written, and no machine is to lose its entry by that.
-            self.findings.append(error("empty", "nothing is in it: write `entries:` into it, or remove it", path, 1))
+            # A file that is just being written is empty too, and machines must not lose their entries by that.
+            self.findings.append(error("empty", "the file is empty: add `entries:`, or remove the file", path, 1))
             return
         try:
-            for node in documents(content):
-                yield path, node
-        except MarkedError as broken:
-            self.findings.append(error("not-yaml", broken.message, path, broken.line))
+            for node in read_yaml(content):
+                if not is_null(node):
+                    yield path, node
+        except YamlError as broken:
+            self.findings.append(error("not-yaml", broken.message, path, broken.line or 1))
 
-    def defaults(self, roots: Sequence[tuple[str, Node]]) -> Pairs | None:
-        found: Pairs | None = None
+    def defaults(self, roots: Sequence[tuple[str, Node]]) -> MappingNode | None:
+        found: MappingNode | None = None
         for path, root in roots:
-            node = root.get("defaults") if isinstance(root, Pairs) else None
+            node = root.get("defaults") if isinstance(root, MappingNode) else None
             if node is None:
                 continue
-            if not isinstance(node, Pairs):
-                self._tell(path, node.line, "defaults is a mapping, such as {schema: talos}")
+            if not isinstance(node, MappingNode):
+                self._add(path, node.line, "defaults must be a mapping, such as {schema: talos}")
             elif found is not None:
-                self._tell(path, node.line, f"defaults stands twice, first on line {found.line}: keep one")
+                self._add(path, node.line, f"defaults is repeated (first on line {found.line}): keep one of them")
             elif self._known(path, node, _DEFAULT_KEYS, "defaults"):
                 found = node
         return found
 
-    def entry_nodes(self, path: str, root: Node) -> Iterator[tuple[str, Pairs]]:
-        """A file is a list of entries, one entry, or a mapping with ``entries`` and perhaps ``defaults``."""
+    def entry_nodes(self, path: str, root: Node) -> Iterator[tuple[str, MappingNode]]:
+        """Yield the entries of a document: a list of them, a single one, or a mapping with ``entries``."""
         nodes: Node | None = root
-        if isinstance(root, Pairs) and root.get("name") is None:
+        if isinstance(root, MappingNode) and root.get("name") is None:
             if not self._known(path, root, ("defaults", "entries"), "the file"):
                 return
             nodes = root.get("entries")
-        if isinstance(nodes, Pairs):
-            nodes = Items((nodes,), nodes.line, 1)
-        if nodes is None or (isinstance(nodes, Scalar) and value(nodes) is None):
+        if isinstance(nodes, MappingNode):
+            nodes = SequenceNode([nodes], nodes.line)
+        if nodes is None or is_null(nodes):
             return
-        if not isinstance(nodes, Items):
-            self._tell(path, nodes.line, "entries is a list: - name: …")
+        if not isinstance(nodes, SequenceNode):
+            self._add(path, nodes.line, "entries must be a list: - name: …")
             return
-        for node in nodes.nodes:
-            if isinstance(node, Pairs):
+        for node in nodes.items:
+            if isinstance(node, MappingNode):
                 yield path, node
             else:
-                self._tell(path, node.line, "an entry is a mapping that begins with - name: …")
+                self._add(path, node.line, "an entry must be a mapping: - name: …")
 
-    def entry(self, path: str, node: Pairs, defaults: Pairs | None) -> Entry | None:
+    def entry(self, path: str, node: MappingNode, defaults: MappingNode | None) -> Entry | None:
         name_node = node.get("name")
-        name = name_node.text if isinstance(name_node, Scalar) else ""
+        name = name_node.text if isinstance(name_node, ScalarNode) else ""
         if not _NAME.fullmatch(name):
-            told = "an entry has a name of letters, digits, dots, dashes and underscores (at most 128)"
-            self._tell(path, name_node.line if name_node else node.line, told)
+            message = "an entry needs a name of letters, digits, dots, dashes and underscores (at most 128)"
+            self._add(path, name_node.line if name_node else node.line, message)
             return None
         if not self._known(path, node, _ENTRY_KEYS, f"entry {name}", name):
             return None
         try:
             return _entry(path, name, node, defaults)
         except _Wrong as wrong:
-            self._tell(path, wrong.line, str(wrong), name)
+            self._add(path, wrong.line, str(wrong), name)
             return None
 
-    def _known(self, path: str, node: Pairs, keys: Sequence[str], what: str, entry: str = "") -> bool:
-        strange = [key for key, _ in node.nodes if key.text not in keys]
-        for key in strange:
-            self._tell(path, key.line, f"{what} has no {key.text!r}; it may have {', '.join(keys)}", entry)
-        return not strange
+    def _known(self, path: str, node: MappingNode, keys: Sequence[str], what: str, entry: str = "") -> bool:
+        unknown = [key for key, _ in node.pairs if key.text not in keys]
+        for key in unknown:
+            self._add(path, key.line, f"{what} has an unknown key {key.text!r}: use {', '.join(keys)}", entry)
+        return not unknown
 
-    def _tell(self, path: str, line: int, message: str, entry: str = "") -> None:
+    def _add(self, path: str, line: int, message: str, entry: str = "") -> None:
         self.findings.append(error("bad-entry", message, path, line, entry))
 
 
-def _entry(path: str, name: str, node: Pairs, defaults: Pairs | None) -> Entry:
+def _entry(path: str, name: str, node: MappingNode, defaults: MappingNode | None) -> Entry:
     def given(key: str) -> Node | None:
         own = node.get(key)
         return own if own is not None else defaults.get(key) if defaults else None
@@ -238,19 +240,19 @@ def _entry(path: str, name: str, node: Pairs, defaults: Pairs | None) -> Entry:
 
 def _match(node: Node | None) -> dict[str, tuple[Pattern, ...]]:
     found: dict[str, tuple[Pattern, ...]] = {}
-    for key, inner in _pairs(node, "match is a mapping, such as {uuid: …}"):
+    for key, inner in _pairs(node, "match must be a mapping, such as {uuid: …}"):
         if key.text not in MachineIdentity.NAMES:
-            raise _Wrong(f"match has no {key.text!r}; it may have {', '.join(MachineIdentity.NAMES)}", key.line)
-        values = inner.nodes if isinstance(inner, Items) else (inner,)
+            raise _Wrong(f"match has an unknown key {key.text!r}: use {', '.join(MachineIdentity.NAMES)}", key.line)
+        values = inner.items if isinstance(inner, SequenceNode) else [inner]
         if not values:
-            raise _Wrong(f"match.{key.text} is an empty list: no machine has that; leave it out", inner.line)
+            raise _Wrong(f"match.{key.text} is an empty list, which no machine matches: remove it", inner.line)
         found[key.text] = tuple(_pattern(key.text, one) for one in values)
     return found
 
 
 def _pattern(variable: str, node: Node) -> Pattern:
-    if not isinstance(node, Scalar) or not node.text.strip():
-        raise _Wrong(f"match.{variable} is a text or a list of texts", node.line)
+    if not isinstance(node, ScalarNode) or not node.text.strip():
+        raise _Wrong(f"match.{variable} must be a text or a list of texts", node.line)
     try:
         return pattern(variable, node.text)
     except PatternError as wrong:
@@ -259,46 +261,50 @@ def _pattern(variable: str, node: Node) -> Pattern:
 
 def _labels(node: Node | None) -> dict[str, str]:
     found = {}
-    for key, inner in _pairs(node, "labels is a mapping, such as {role: worker}"):
+    for key, inner in _pairs(node, "labels must be a mapping, such as {role: worker}"):
         if not _LABEL.fullmatch(key.text):
-            raise _Wrong(f"the label {key.text!r}: letters, digits, dots, dashes, slashes (at most 63)", key.line)
-        if not isinstance(inner, Scalar) or not _LABEL_VALUE.fullmatch(inner.text):
-            raise _Wrong(f"the label {key.text} is one word of letters, digits and . _ / : @ - (at most 127)", key.line)
+            raise _Wrong(
+                f"the label {key.text!r} must consist of letters, digits, dots, dashes and slashes (at most 63)",
+                key.line,
+            )
+        if not isinstance(inner, ScalarNode) or not _LABEL_VALUE.fullmatch(inner.text):
+            message = f"the value of label {key.text} must be a word of letters, digits and . _ / : @ - (at most 127)"
+            raise _Wrong(message, key.line)
         found[key.text] = inner.text
     return found
 
 
 def _networks(node: Node | None) -> tuple[str, ...]:
     found = []
-    for text, line in _texts(node, "networks is a list, such as [10.20.0.0/24]"):
+    for text, line in _texts(node, "networks must be a list, such as [10.20.0.0/24]"):
         try:
             found.append(str(ipaddress.ip_network(text)))
         except ValueError as wrong:
-            raise _Wrong(f"{text!r} is no network ({wrong}); write 10.20.0.0/24 or fd00::/64", line) from None
+            raise _Wrong(f"{text!r} is not a network ({wrong}): write 10.20.0.0/24 or fd00::/64", line) from None
     return tuple(found)
 
 
 def _layers(node: Node | None, filled: Mapping[str, str], line: int) -> tuple[Layer, ...]:
-    """Those that are named, or by convention ``all``, the role, and ``node/`` with the name, as far as there."""
+    """Return the named layers, else those of convention that exist: ``all``, the role, and ``node/`` with the name."""
     if node is None:
         known = [text for text in _BY_CONVENTION if set(_PLACEHOLDER.findall(text)) <= filled.keys()]
         return tuple(Layer(_filled(text, filled, line), is_optional=True) for text in known)
     found = []
-    for text, where in _texts(node, "layers is a list of files and folders, such as [all, role/worker]"):
+    for text, where in _texts(node, "layers must be a list of files and folders, such as [all, role/worker]"):
         name = _filled(text, filled, where).rstrip("/")
         steps = name.split("/")
         if not name or any(step in ("", ".", "..") or step.startswith(".") for step in steps) or "\\" in name:
-            raise _Wrong(f"the layer {text!r} is no path inside the machines folder", where)
+            raise _Wrong(f"the layer {text!r} is not a path in the machines folder", where)
         found.append(Layer(name))
     if not found:
-        raise _Wrong("layers is an empty list: leave it out, or name at least one", node.line)
+        raise _Wrong("layers is an empty list: name at least one layer, or remove it", node.line)
     return tuple(found)
 
 
 def _filled(text: str, filled: Mapping[str, str], line: int) -> str:
     def put(found: re.Match[str]) -> str:
         if found[1] not in filled:
-            raise _Wrong(f"{text!r} needs the label {found[1]!r}, which this entry does not have", line)
+            raise _Wrong(f"{text!r} needs the label {found[1]!r}, which this entry does not have: add it", line)
         return filled[found[1]]
 
     return _PLACEHOLDER.sub(put, text)
@@ -306,16 +312,17 @@ def _filled(text: str, filled: Mapping[str, str], line: int) -> str:
 
 def _variables(node: Node | None) -> dict[str, Variable]:
     found: dict[str, Variable] = {}
-    for key, inner in _pairs(node, "variables is a mapping, such as {address: 10.20.0.11/24}"):
+    for key, inner in _pairs(node, "variables must be a mapping, such as {address: 10.20.0.11/24}"):
         if not key.text.isidentifier():
-            raise _Wrong(f"the variable {key.text!r}: letters, digits and underscores, as templates name it", key.line)
-        command = inner.get("exec") if isinstance(inner, Pairs) else None
+            raise _Wrong(f"the variable {key.text!r} must consist of letters, digits and underscores", key.line)
+        command = inner.get("exec") if isinstance(inner, MappingNode) else None
         if command is None:
-            found[key.text] = value(inner)
+            found[key.text] = core_value(inner)
             continue
-        words = tuple(text for text, _ in _texts(command, "exec is a list: the program and its words"))
-        if not words or (isinstance(inner, Pairs) and len(inner.nodes) != 1):
-            raise _Wrong(f"the variable {key.text}: {{exec: [program, word, …]}} and nothing beside it", inner.line)
+        words = tuple(text for text, _ in _texts(command, "exec must be a list of a program and its arguments"))
+        if not words or (isinstance(inner, MappingNode) and len(inner.pairs) != 1):
+            message = f"the variable {key.text} must be {{exec: [program, argument, …]}} without other keys"
+            raise _Wrong(message, inner.line)
         found[key.text] = Command(words)
     return found
 
@@ -329,9 +336,9 @@ def _filled_command(variable: Variable, filled: Mapping[str, str], line: int) ->
 def _approvals(node: Node | None) -> int:
     if node is None:
         return 1
-    count = value(node)
+    count = core_value(node)
     if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= _MOST_APPROVALS:
-        raise _Wrong(f"approvals is how many people it needs: 1 to {_MOST_APPROVALS}", node.line)
+        raise _Wrong(f"approvals must be a number of people from 1 to {_MOST_APPROVALS}", node.line)
     return count
 
 
@@ -339,22 +346,22 @@ def _schema(node: Node | None) -> Schema:
     if node is None:
         return Schema.TALOS
     try:
-        return Schema(node.text if isinstance(node, Scalar) else "")
+        return Schema(node.text if isinstance(node, ScalarNode) else "")
     except ValueError:
-        raise _Wrong(f"schema is one of {', '.join(Schema)}", node.line) from None
+        raise _Wrong(f"schema must be one of {', '.join(Schema)}", node.line) from None
 
 
-def _pairs(node: Node | None, told: str) -> tuple[tuple[Scalar, Node], ...]:
-    if node is None or (isinstance(node, Scalar) and value(node) is None):
-        return ()
-    if not isinstance(node, Pairs):
-        raise _Wrong(told, node.line)
-    return node.nodes
+def _pairs(node: Node | None, message: str) -> list[tuple[ScalarNode, Node]]:
+    if node is None or is_null(node):
+        return []
+    if not isinstance(node, MappingNode):
+        raise _Wrong(message, node.line)
+    return node.pairs
 
 
-def _texts(node: Node | None, told: str) -> list[tuple[str, int]]:
+def _texts(node: Node | None, message: str) -> list[tuple[str, int]]:
     if node is None:
         return []
-    if not isinstance(node, Items) or not all(isinstance(item, Scalar) and item.text for item in node.nodes):
-        raise _Wrong(told, node.line)
-    return [(item.text, item.line) for item in node.nodes if isinstance(item, Scalar)]
+    if not isinstance(node, SequenceNode) or not all(isinstance(item, ScalarNode) and item.text for item in node.items):
+        raise _Wrong(message, node.line)
+    return [(item.text, item.line) for item in node.items if isinstance(item, ScalarNode)]

@@ -1,6 +1,6 @@
-"""The values that an entry may have for a variable: exact, or a pattern with ``*`` (any run) and ``?`` (one character).
+"""The values in an entry's ``match``: exact, or a pattern with ``*`` (any characters) and ``?`` (one character).
 
-Each is written in the canonical form of its variable, so that ``52-54-00-*`` and ``52:54:00:*`` are the same.
+Values are in the canonical form of their variable, so ``52-54-00-*`` and ``52:54:00:*`` are the same.
 """
 
 from __future__ import annotations
@@ -17,20 +17,18 @@ _ALLOWED = {
     "serial": re.compile(r".*", re.DOTALL),
     "hostname": re.compile(r".*", re.DOTALL),
 }
-
-
 _SHAPES = {"mac": "hh:hh:hh:hh:hh:hh", "uuid": "hhhhhhhh-hhhh-hhhh-hhhh-hhhhhhhhhhhh"}
 
 
 class PatternError(ValueError):
-    """A value that no machine can have; the text says why and what to write."""
+    """A value that no machine can have; the message says why and what to write."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """``literals`` and ``singles`` count characters that are given and ``?``: how specific a pattern is.
+    """``literals`` counts the fixed characters and ``singles`` the ``?``: they say how specific a pattern is.
 
-    ``text`` is as a machine would say it; ``key`` is the same for values that count as one.
+    ``text`` is the form in which a machine reports the value; ``key`` is equal for values that count as the same.
     """
 
     variable: str
@@ -43,16 +41,16 @@ class Pattern:
 
     @property
     def beginning(self) -> str:
-        """What its values all begin with."""
+        """The text that all its values begin with."""
         return self.text[: min((self.text.find(char) for char in "*?" if char in self.text), default=len(self.text))]
 
     @property
     def ending(self) -> str:
-        """What its values all end with."""
+        """The text that all its values end with."""
         return self.text[1 + max(self.text.rfind("*"), self.text.rfind("?")) :]
 
     def matches(self, value: str) -> bool:
-        """Whether a machine's canonical value is one of these; an empty value is never."""
+        """Whether a machine's canonical value is one of these. An empty value never is."""
         if not value or self.is_exact:
             return bool(value) and folded(self.variable, value) == self.key
         forms = (value, swapped_uuid(value)) if self.variable == "uuid" else (folded(self.variable, value),)
@@ -63,28 +61,28 @@ class Pattern:
 
 
 def folded(variable: str, value: str) -> str:
-    """The form in which values are compared: a UUID in either byte order is one, a hostname has no case."""
+    """Return the form in which values are compared: UUIDs in either byte order are equal, hostnames have no case."""
     if variable == "uuid":
         return min(value, swapped_uuid(value)) if value.count("-") == 4 else value
     return value.lower() if variable == "hostname" else value
 
 
 def pattern(variable: str, written: str) -> Pattern:
-    """The value that an entry's ``match`` gives for a variable. Raises PatternError."""
+    """Return a value of an entry's ``match`` as a pattern. Raises PatternError."""
     text = re.sub(r"\*+", "*", written.strip())
     if len(text) > VARIABLE:
-        raise PatternError(f"longer than {VARIABLE} characters")
+        raise PatternError(f"longer than {VARIABLE} characters: shorten it")
     if "*" not in text and "?" not in text:
         exact = _exact(variable, text)
         return Pattern(variable, exact, folded(variable, exact), True, len(exact), 0, re.compile(""))
     text = text.lower() if variable in ("uuid", "mac", "hostname") else text
     text = text.replace("-", ":") if variable == "mac" else text
     if not _ALLOWED[variable].fullmatch(text):
-        raise PatternError(f"no {variable} is like {written!r}: one has hexadecimal digits; * and ? stand for any")
+        raise PatternError(f"no {variable} matches {written!r}: write hexadecimal digits, * and ?")
     singles = text.count("?")
     made = Pattern(variable, text, text, False, len(text) - singles - text.count("*"), singles, _compiled(text))
     if common(made, made) is None:
-        raise PatternError(f"no {variable} is like {written!r}: one has the form {_SHAPES[variable].replace('h', '0')}")
+        raise PatternError(f"no {variable} matches {written!r}: its form is {_SHAPES[variable].replace('h', '0')}")
     return made
 
 
@@ -92,17 +90,14 @@ def _exact(variable: str, text: str) -> str:
     forms = {"uuid": canonical_uuid, "mac": canonical_mac, "serial": canonical_serial}
     found = forms[variable](text) if variable in forms else text
     if not found:
-        told = {"uuid": "8-4-4-4-12 hexadecimal digits", "mac": "six pairs of hexadecimal digits"}
-        form = f" ({told[variable]})" if variable in told else ""
-        raise PatternError(
-            f"{text!r} is no {variable} that a machine can have{form}: mistyped, or what firmware says when nobody "
-            "gave one"
-        )
+        forms_shown = {"uuid": " (8-4-4-4-12 hexadecimal digits)", "mac": " (six pairs of hexadecimal digits)"}
+        shown = f"{text!r} is not a valid {variable}{forms_shown.get(variable, '')}"
+        raise PatternError(f"{shown}: it is mistyped, or a placeholder that firmware reports")
     return found
 
 
 def _compiled(text: str) -> re.Pattern[str]:
-    # Each piece is taken where it first fits and never tried again, so that no text takes long.
+    # Atomic groups: each piece matches where it first fits and is not tried again, so no text takes long.
     first, *others = text.split("*")
     if not others:
         return re.compile(_escaped(first), re.DOTALL)
@@ -116,7 +111,7 @@ def _escaped(piece: str) -> str:
 
 
 def common(one: Pattern, other: Pattern) -> str | None:
-    """A value that both take, None when no machine has one (an empty value is no value)."""
+    """Return a value that both match, or None if no machine can have one."""
     if one.is_exact or other.is_exact:
         exact, free = (one, other) if one.is_exact else (other, one)
         return exact.text if free.matches(exact.text) else None
@@ -127,7 +122,7 @@ def common(one: Pattern, other: Pattern) -> str | None:
 
 
 def _walk(one: str, other: str, shape: str | None) -> str | None:
-    """The shortest text of both patterns and of the shape, found place by place."""
+    """Return the shortest text that matches both patterns and the shape, by a breadth-first search."""
     todo: list[tuple[int, int, str]] = [(0, 0, "")]
     seen = {(0, 0, 0)}
     for left, right, text in todo:
@@ -143,7 +138,7 @@ def _walk(one: str, other: str, shape: str | None) -> str | None:
 
 
 def _steps(one: str, other: str, left: int, right: int) -> list[tuple[int, int, str]]:
-    """The next positions, and the character that both take on the way; ``?`` is any."""
+    """Return the next positions in both patterns, each with the character that both match; ``?`` is any."""
     here = one[left] if left < len(one) else ""
     there = other[right] if right < len(other) else ""
     steps = []
@@ -152,9 +147,9 @@ def _steps(one: str, other: str, left: int, right: int) -> list[tuple[int, int, 
     if there == "*":
         steps.append((left, right + 1, ""))
     if here and there:
-        taken = next((char for char in (here, there) if char not in "*?"), "?")
-        if all(char in ("*", "?", taken) for char in (here, there)):
-            steps.append((left + (here != "*"), right + (there != "*"), taken))
+        shared = next((char for char in (here, there) if char not in "*?"), "?")
+        if all(char in ("*", "?", shared) for char in (here, there)):
+            steps.append((left + (here != "*"), right + (there != "*"), shared))
     return steps
 
 
@@ -168,7 +163,7 @@ def _filled(char: str, text: str, shape: str | None) -> str:
 
 
 def _fits(text: str, shape: str | None) -> bool:
-    """The last character stands where the shape has one like it: a hexadecimal digit for ``h``."""
+    """Whether the last character fits the shape, in which ``h`` is a hexadecimal digit."""
     if shape is None or not text:
         return True
     if len(text) > len(shape):

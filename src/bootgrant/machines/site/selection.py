@@ -1,14 +1,14 @@
-"""Which entry a machine gets: the most specific one that matches, by a total order; equal ones are a mistake.
+"""Select the entry of a machine: the most specific one that matches.
 
-An entry matches when every variable that it names has one of the values given; a variable that the machine did not
-say matches nothing. Of those that match, the first difference of these decides:
+An entry matches if every variable that it names has one of the given values. A variable that the machine does not
+report matches nothing. Between matching entries, the first difference in this list decides:
 
-1. exact uuid, then exact serial, then exact mac, then exact hostname: whoever names it goes before who does not;
-2. the characters that its patterns give, all together (then how many ``?``); more is more specific;
-3. how many variables it names;
-4. the patterns of uuid, then serial, mac, hostname, each by its length.
+1. an exact uuid, then an exact serial, an exact mac, an exact hostname: an entry that names it goes first;
+2. the number of characters in all its patterns, then the number of ``?``: more goes first;
+3. the number of variables that it names;
+4. the length of its pattern for uuid, then serial, mac, hostname.
 
-Entries that are equal in all of it are a tie, for which nobody is let in and which `bootgrant check` finds.
+Entries that are equal in all of these are a tie: the machine gets none of them, and `bootgrant check` reports it.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from itertools import combinations, islice, product
 
-from bootgrant.machines.site.findings import Finding, error
+from bootgrant.machines.site.findings import Finding, error, warning
 from bootgrant.machines.site.model import Entry
 from bootgrant.machines.site.pattern import Pattern, common, folded
 from bootgrant.wire.identity import MachineIdentity
@@ -28,26 +29,26 @@ Rank = tuple[tuple[bool, ...], int, int, int, tuple[tuple[int, int], ...]]
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """An entry that a machine matches, by these values; a higher ``rank`` goes first."""
+    """An entry that a machine matches, and the values that it matches by. A higher ``rank`` goes first."""
 
     entry: Entry
     by: tuple[Pattern, ...]
     rank: Rank
 
     @property
-    def told(self) -> str:
-        """For people: ``uuid``, or ``mac 52:54:00:*``."""
+    def reason(self) -> str:
+        """``uuid``, or ``mac 52:54:00:*``."""
         return ", ".join(str(one) for one in self.by)
 
     @property
     def is_exact(self) -> bool:
-        """Whether a variable that tells one machine from all others was named in full."""
+        """Whether the entry names a variable in full that only one machine has."""
         return any(one.is_exact and one.variable in MachineIdentity.STRONG for one in self.by)
 
 
 @dataclass(frozen=True, slots=True)
 class Tie:
-    """Entries between which nothing decides."""
+    """Entries that match a machine equally well."""
 
     matches: tuple[Match, ...]
 
@@ -59,7 +60,7 @@ class Tie:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What an entry is to a machine, in words: ``is_chosen``, or why not."""
+    """Whether an entry is chosen for a machine, and why or why not."""
 
     entry: Entry
     is_chosen: bool
@@ -67,7 +68,7 @@ class Verdict:
 
 
 class Selector:
-    """The entries of one snapshot. Looking up an exact value costs the same with two entries and with two thousand."""
+    """The entries of one snapshot. Looking up an exact value takes the same time for 2 and for 2,000 entries."""
 
     def __init__(self, entries: Sequence[Entry]) -> None:
         self._entries = entries
@@ -77,7 +78,7 @@ class Selector:
             self._add(entry)
 
     def _add(self, entry: Entry) -> None:
-        # One variable with exact values only is enough to find the entry by.
+        # One variable with only exact values is enough to find the entry.
         for values in entry.match.values():
             if all(one.is_exact for one in values):
                 for one in set(values):
@@ -87,7 +88,7 @@ class Selector:
             self._by_pattern.append(entry)
 
     def select(self, identity: MachineIdentity) -> Match | Tie | None:
-        """What this machine gets; None when nothing matches."""
+        """Return the entry for a machine, the entries that tie, or None if nothing matches."""
         best: list[Match] = []
         for match in self._matching(identity):
             if not best or match.rank > best[0].rank:
@@ -107,7 +108,7 @@ class Selector:
                 yield match
 
     def explain(self, identity: MachineIdentity) -> list[Verdict]:
-        """Every entry that has a ``match``: the chosen one, then those that lost, then those that do not match."""
+        """Explain every entry with a ``match``: the chosen one, then those that lost, then those that do not match."""
         given = identity.given()
         outcomes = [(entry, matched(entry, given)) for entry in self._entries if entry.match]
         found = sorted((match for _, match in outcomes if isinstance(match, Match)), key=lambda match: match.rank)[::-1]
@@ -116,14 +117,14 @@ class Selector:
 
 
 def matched(entry: Entry, given: Mapping[str, str]) -> Match | str:
-    """How a machine with the ``given`` variables matches, or why it does not."""
+    """Return how a machine with the ``given`` variables matches an entry, or why it does not."""
     by = []
     for variable in MachineIdentity.NAMES:
         values = entry.match.get(variable)
         if values is None:
             continue
         if variable not in given:
-            return f"it wants a {variable}, and the machine says none"
+            return f"it needs a {variable}, and the machine reports none"
         fitting = [one for one in values if one.matches(given[variable])]
         if not fitting:
             wanted = ", ".join(one.text for one in values[:3]) + (", …" if len(values) > 3 else "")
@@ -133,7 +134,7 @@ def matched(entry: Entry, given: Mapping[str, str]) -> Match | str:
 
 
 def rank(by: Iterable[Pattern]) -> Rank:
-    """Where an entry that matches by these values stands among others; greater goes first."""
+    """Return the rank of an entry that matches by these values; the greatest goes first."""
     used = {one.variable: one for one in by}
     patterns = [one for one in used.values() if not one.is_exact]
     return (
@@ -152,37 +153,39 @@ def _weight(one: Pattern) -> tuple[bool, int, int]:
 def _verdict(match: Match, found: Sequence[Match]) -> Verdict:
     rivals = [other for other in found if other.rank == match.rank and other is not match]
     if match.rank == found[0].rank and not rivals:
-        return Verdict(match.entry, True, f"it matches by {match.told}")
+        return Verdict(match.entry, True, f"it matches by {match.reason}")
     if match.rank == found[0].rank:
         names = ", ".join(other.entry.name for other in rivals)
-        return Verdict(match.entry, False, f"it matches by {match.told}, and so does {names}: a tie, nobody gets it")
-    told = f"it matches by {match.told}, and {found[0].entry.name} is more specific: {found[0].told}"
-    return Verdict(match.entry, False, told)
+        return Verdict(
+            match.entry, False, f"it matches by {match.reason}, and so does {names}: a tie, so the machine gets neither"
+        )
+    why = f"it matches by {match.reason}, but {found[0].entry.name} is more specific: {found[0].reason}"
+    return Verdict(match.entry, False, why)
 
 
 def ties(entries: Sequence[Entry]) -> list[Finding]:
-    """Entries that tie with one before them: there can be a machine that nothing decides about, here is an example."""
+    """Return an error for each entry that ties with an earlier one, with an example of a machine that matches both."""
     found: dict[str, Finding] = {}
     for one, other in _pairs_alike(entries):
         example = None if other.name in found else _example(one, other)
         if example is not None:
-            says = ", ".join(f"{name} {value}" for name, value in example.items())
-            told = (
-                f"a tie with {one.name} ({one.file}, line {one.line}): a machine with {says} matches both alike; "
-                "make one of them more specific"
+            values = ", ".join(f"{name} {value}" for name, value in example.items())
+            message = (
+                f"a tie with {one.name} ({one.file}, line {one.line}): a machine with {values} matches both equally "
+                "well; make one of them more specific"
             )
-            found[other.name] = error("tie", told, other.file, other.line, other.name)
+            found[other.name] = error("tie", message, other.file, other.line, other.name)
     return list(found.values())
 
 
 def _pairs_alike(entries: Sequence[Entry]) -> Iterator[tuple[Entry, Entry]]:
-    """Pairs that may tie: the same variables, and in one of them values that may meet."""
+    """Yield pairs that may tie: they name the same variables, and may share a value of one of them."""
     groups: dict[tuple[str, ...], list[Entry]] = defaultdict(list)
     for entry in entries:
         if entry.match:
             groups[tuple(name for name in MachineIdentity.NAMES if name in entry.match)].append(entry)
     for variables, group in groups.items():
-        # Entries that tie meet in each variable: that one is gone by which tells most of them apart.
+        # Entries that tie share a value of every variable: use the variable that leaves the fewest pairs.
         best, fewest = variables[0], None
         for name in variables if len(variables) > 1 else ():
             count = sum(1 for _ in islice(_meeting(group, name), fewest))
@@ -192,7 +195,7 @@ def _pairs_alike(entries: Sequence[Entry]) -> Iterator[tuple[Entry, Entry]]:
 
 
 def _meeting(entries: Sequence[Entry], variable: str) -> Iterator[tuple[Entry, Entry]]:
-    """Pairs that have an exact value in common, or patterns of the same weight that may begin alike."""
+    """Yield pairs that share an exact value, or have patterns of the same weight that may share one."""
     exact: dict[str, list[Entry]] = defaultdict(list)
     patterns: dict[object, list[tuple[Pattern, Entry]]] = defaultdict(list)
     for entry in entries:
@@ -208,12 +211,12 @@ def _meeting(entries: Sequence[Entry], variable: str) -> Iterator[tuple[Entry, E
 
 
 def _fitting(patterns: Sequence[tuple[Pattern, Entry]]) -> Iterator[tuple[Entry, Entry]]:
-    """Patterns can only meet when the fixed beginning of one begins that of the other, and so with their ends."""
+    """Yield pairs whose patterns may share a value: the start of one is a prefix of the other's, or so for the ends."""
     begun = [(one.beginning, entry) for one, entry in patterns]
     ended = [(one.ending[::-1], entry) for one, entry in patterns]
-    told_apart = max(begun, ended, key=lambda texts: len({text for text, _ in texts}))
+    most_distinct = max(begun, ended, key=lambda texts: len({text for text, _ in texts}))
     open_ones: list[tuple[str, Entry]] = []
-    for text, entry in sorted(told_apart, key=lambda pair: pair[0]):
+    for text, entry in sorted(most_distinct, key=lambda pair: pair[0]):
         while open_ones and not text.startswith(open_ones[-1][0]):
             open_ones.pop()
         yield from ((earlier, entry) for _, earlier in open_ones)
@@ -235,3 +238,42 @@ def _example(one: Entry, other: Entry) -> dict[str, str] | None:
 
 def _alike(left: Pattern, right: Pattern) -> bool:
     return _weight(left) == _weight(right)
+
+
+def control_planes_by_pattern(entries: Iterable[Entry], machine_types: Mapping[str, str]) -> list[Finding]:
+    """Return a warning for each control plane that a machine can get by a pattern."""
+    message = (
+        "a pattern leads to a control plane, which has the keys of the cluster: write each machine's uuid, serial or "
+        "mac in full"
+    )
+    return [
+        warning("control-plane-by-pattern", message, entry.file, entry.line, entry.name)
+        for entry in entries
+        if entry.has_pattern and machine_types.get(entry.name) == "controlplane"
+    ]
+
+
+def unreachable_entries(entries: Iterable[Entry], allowed: Sequence[IPv4Network | IPv6Network]) -> list[Finding]:
+    """Return a warning for each entry whose networks are outside of those that machines may send requests from."""
+    found = []
+    for entry in entries:
+        networks = [ip_network(text) for text in entry.networks]
+        if networks and not any(
+            one.overlaps(other) for one in networks for other in allowed if one.version == other.version
+        ):
+            message = "no machine gets it: networks.machines does not allow its networks"
+            found.append(warning("unreachable", message, entry.file, entry.line, entry.name))
+    return found
+
+
+def shadowed_files(entries: Iterable[Entry], finished: Iterable[Entry]) -> list[Finding]:
+    """Return a warning for each finished file of a machine that an entry names too."""
+    named = {(one.variable, one.key): entry.name for entry in entries for ones in entry.match.values() for one in ones}
+    found = []
+    for file in finished:
+        for ones in file.match.values():
+            owner = named.get((ones[0].variable, ones[0].key))
+            if owner is not None:
+                message = f"no machine gets it: the entry {owner} names the same {ones[0].variable} and goes first"
+                found.append(warning("unreachable", message, file.file))
+    return found

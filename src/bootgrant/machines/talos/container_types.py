@@ -1,25 +1,32 @@
-"""The types of Talos's configuration that hold others: structs, lists, maps, pointers, and free YAML.
+"""The types of Talos's configuration that contain others: structs, lists, maps, pointers, and free YAML.
 
-A struct is a dict of the fields that were given; a list is a list; an absent pointer is None or no field at all.
+A struct is a dict of the fields that were given. An absent pointer is None, or missing from the dict.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from collections.abc import Mapping as Mapped
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from bootgrant.machines.talos.go_types import ABSENT, GoType, Reading, Value, scalar_value
-from bootgrant.machines.talos.scalar_types import Bytes, Text
-from bootgrant.machines.yaml.natural_order import natural_order
-from bootgrant.machines.yaml.reading import Mapping, Node, Scalar, Sequence, is_null, kind_of_node
+from bootgrant.machines.talos.scalar_types import (
+    ABSENT,
+    Bytes,
+    Element,
+    GoType,
+    Reading,
+    Step,
+    Text,
+    Value,
+    scalar_value,
+)
+from bootgrant.machines.yaml.reading import MappingNode, Node, ScalarNode, SequenceNode, describe, is_null
 from bootgrant.machines.yaml.scalars import Timestamp
-from bootgrant.machines.yaml.writing import Unguarded, Written
+from bootgrant.machines.yaml.writing import Unguarded, Written, natural_order
 
 
 @dataclass(frozen=True)
 class Pointer(GoType):
-    """The value of ``target``, or None; a zero behind a pointer is a value."""
+    """The value of ``target``, or None. A zero of the target is a value here."""
 
     target: GoType
 
@@ -35,21 +42,24 @@ class Pointer(GoType):
     def written(self, value: Value) -> Written:
         return None if value is None else self.target.written(value)
 
+    def delete(self, value: Value, steps: Sequence[Step]) -> bool:
+        return value is not None and self.target.delete(value, steps)
+
     def selector_text(self, value: Value) -> str | None:
         return None if value is None else self.target.selector_text(value)
 
 
 @dataclass(frozen=True)
 class ListOf(GoType):
-    """``list``. A null element is dropped, in a list of pointers it is None."""
+    """``list``. A null element is dropped; in a list of pointers it is None."""
 
     element: GoType
 
     def read(self, node: Node, path: str, reading: Reading) -> Value:
         if is_null(node):
             return ABSENT
-        if not isinstance(node, Sequence):
-            return reading.refuse(node, path, f"{kind_of_node(node)} stands here, a list is expected")
+        if not isinstance(node, SequenceNode):
+            return reading.wrong(node, path, f"expected a list, found {describe(node)}")
         values = []
         for index, item in enumerate(node.items):
             value = self.element.read(item, f"{path}[{index}]", reading)
@@ -65,18 +75,32 @@ class ListOf(GoType):
     def written(self, value: Value) -> Written:
         return [self.element.written(item) for item in value]
 
+    def delete(self, value: Value, steps: Sequence[Step]) -> bool:
+        wanted, *further = steps
+        element = self.element.target if isinstance(self.element, Pointer) else self.element
+        if not isinstance(wanted, Element) or wanted.value is None or further or not isinstance(element, Struct):
+            return False
+        known = element.fields.get(wanted.key)
+        if known is None:
+            return False
+        for index, item in enumerate(value):
+            if item is not None and known.type.selector_text(item.get(known.name, known.type.zero())) == wanted.value:
+                del value[index]
+                return True
+        return False
+
 
 @dataclass(frozen=True)
 class MapOf(GoType):
-    """``dict`` by text."""
+    """``dict`` with texts as keys."""
 
     element: GoType
 
     def read(self, node: Node, path: str, reading: Reading) -> Value:
         if is_null(node):
             return ABSENT
-        if not isinstance(node, Mapping):
-            return reading.refuse(node, path, f"{kind_of_node(node)} stands here, a mapping is expected")
+        if not isinstance(node, MappingNode):
+            return reading.wrong(node, path, f"expected a mapping, found {describe(node)}")
         values = {}
         for key, item in entries(node, path, reading):
             value = self.element.read(item, f"{path}.{key}", reading)
@@ -92,15 +116,24 @@ class MapOf(GoType):
     def written(self, value: Value) -> Written:
         return {key: self.element.written(value[key]) for key in natural_order(value)}
 
+    def delete(self, value: Value, steps: Sequence[Step]) -> bool:
+        key, *further = steps
+        if key not in value:
+            return False
+        if further:
+            return self.element.delete(value[key], further)
+        del value[key]
+        return True
+
 
 class Argument(GoType):
-    """One of ``extraArgs``: ``str``, a list of ``str``, or None."""
+    """An argument of ``extraArgs``: ``str``, a list of ``str``, or None."""
 
     def read(self, node: Node, path: str, reading: Reading) -> Value:
-        if isinstance(node, Sequence):
+        if isinstance(node, SequenceNode):
             return ListOf(Text()).read(node, path, reading)
-        if isinstance(node, Mapping):
-            return reading.refuse(node, path, "a mapping stands here, a text or a list of texts is expected")
+        if isinstance(node, MappingNode):
+            return reading.wrong(node, path, "expected a text or a list of texts, found a mapping")
         return Text().read(node, path, reading)
 
     def zero(self) -> Value:
@@ -109,18 +142,18 @@ class Argument(GoType):
     def written(self, value: Value) -> Written:
         if not value:
             return None
-        # Talos writes these texts without caring for readers of YAML 1.1; a later JSON patch then reads them so.
+        # Talos does not quote these texts for YAML 1.1, so a later JSON patch may read them as booleans.
         return Unguarded(value) if isinstance(value, str) else value
 
 
 class Free(GoType):
-    """Free YAML (``dict`` of str, int, float, bool, None, list, dict): what is Kubernetes' and not Talos's."""
+    """Free YAML, such as configuration of Kubernetes: ``dict`` of str, int, float, bool, None, list and dict."""
 
     def read(self, node: Node, path: str, reading: Reading) -> Value:
         if is_null(node):
             return ABSENT
-        if not isinstance(node, Mapping):
-            return reading.refuse(node, path, f"{kind_of_node(node)} stands here, a mapping is expected")
+        if not isinstance(node, MappingNode):
+            return reading.wrong(node, path, f"expected a mapping, found {describe(node)}")
         return free_value(node, path, reading, keys_become_text=True)
 
     def zero(self) -> Value:
@@ -129,31 +162,38 @@ class Free(GoType):
     def written(self, value: Value) -> Written:
         return free_written(value)
 
+    def delete(self, value: Value, steps: Sequence[Step]) -> bool:
+        key, *further = steps
+        if not isinstance(value, dict) or key not in value:
+            return False
+        if further:
+            return self.delete(value[key], further)
+        del value[key]
+        return True
+
 
 def free_value(node: Node, path: str, reading: Reading, *, keys_become_text: bool = False) -> Value:
-    """A node of free YAML. Talos crashes on dates and on keys that are no texts, so they are refused."""
+    """Return a node of free YAML. Dates and keys that are not texts are errors, because Talos crashes on them."""
     match node:
-        case Sequence():
+        case SequenceNode():
             return [free_value(item, f"{path}[{index}]", reading) for index, item in enumerate(node.items)]
-        case Mapping():
+        case MappingNode():
             return {
                 key: free_value(item, f"{path}.{key}", reading)
                 for key, item in entries(node, path, reading, keys_become_text=keys_become_text)
             }
-        case Scalar():
+        case ScalarNode():
             try:
                 value = scalar_value(node)
             except ValueError as error:
-                return reading.refuse(node, path, str(error))
+                return reading.wrong(node, path, str(error))
             if isinstance(value, Timestamp):
-                return reading.refuse(
-                    node, path, f"{node.text} is a date to Talos, which fails on it: write it in quotes"
-                )
+                return reading.wrong(node, path, f"Talos reads {node.text} as a date and crashes: write it in quotes")
             return value
 
 
 def free_written(value: Value) -> Written:
-    """Free YAML in the order in which Talos writes it."""
+    """Return free YAML in the order in which Talos writes it."""
     if isinstance(value, dict):
         return {key: free_written(value[key]) for key in natural_order(value)}
     if isinstance(value, list):
@@ -162,30 +202,30 @@ def free_written(value: Value) -> Written:
     return shown
 
 
-def entries(node: Mapping, path: str, reading: Reading, *, keys_become_text: bool = True) -> Iterator[tuple[str, Node]]:
-    """The keys and values of a mapping; ``<<`` brings those of other mappings, and what is written out wins."""
+def entries(
+    node: MappingNode, path: str, reading: Reading, *, keys_become_text: bool = True
+) -> Iterator[tuple[str, Node]]:
+    """Yield the keys and values of a mapping and of those merged into it with ``<<``; its own keys win."""
     written: dict[str, Node] = {}
-    brought: dict[str, Node] = {}
+    merged: dict[str, Node] = {}
     for key, item in node.pairs:
-        if isinstance(key, Scalar) and key.plain and key.text == "<<":
-            for source in item.items if isinstance(item, Sequence) else [item]:
-                if isinstance(source, Mapping):
+        if key.plain and key.text == "<<":
+            for source in item.items if isinstance(item, SequenceNode) else [item]:
+                if isinstance(source, MappingNode):
                     found = dict(entries(source, path, reading, keys_become_text=keys_become_text))
-                    brought = found | brought
+                    merged = found | merged
                 else:
-                    reading.refuse(source, path, "<< takes a mapping or a list of mappings")
+                    reading.wrong(source, path, "<< must have a mapping or a list of mappings")
             continue
         name = _key(key, keys_become_text=keys_become_text)
         if name is None:
-            reading.refuse(key, path, f"the key {kind_of_node(key)} is no text: write it in quotes")
+            reading.wrong(key, path, f"the key {describe(key)} is not a text: write it in quotes")
         else:
             written[name] = item
-    yield from (brought | written).items()
+    yield from (merged | written).items()
 
 
-def _key(node: Node, *, keys_become_text: bool) -> str | None:
-    if not isinstance(node, Scalar):
-        return None
+def _key(node: ScalarNode, *, keys_become_text: bool) -> str | None:
     if not node.plain and not node.tag:
         return node.text
     try:
@@ -199,7 +239,7 @@ def _key(node: Node, *, keys_become_text: bool) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of a struct; ``omitted`` when empty, else it is always written."""
+    """A field of a struct. ``omitted`` fields are left out when they are empty, the others are always written."""
 
     name: str
     type: GoType
@@ -208,26 +248,25 @@ class Field:
 
 @dataclass(frozen=True, eq=False)
 class Struct(GoType):
-    """``dict`` of the fields that were given; the order of ``fields`` is the order of writing."""
+    """``dict`` of the fields that were given; they are written in the order of ``fields``."""
 
     name: str
-    fields: Mapped[str, Field]
+    fields: Mapping[str, Field]
 
     @property
     def is_opaque_pair(self) -> bool:
-        """Whether Talos holds it as bytes of its own (certificate and key), whose halves cannot be deleted."""
+        """Whether it is a pair of certificate and key, whose halves Talos cannot delete."""
         return all(isinstance(known.type, Bytes) for known in self.fields.values()) and bool(self.fields)
 
     def read(self, node: Node, path: str, reading: Reading) -> Value:
         if is_null(node):
             return ABSENT
-        if not isinstance(node, Mapping):
-            return reading.refuse(node, path, f"{kind_of_node(node)} stands here, a mapping is expected")
+        if not isinstance(node, MappingNode):
+            return reading.wrong(node, path, f"expected a mapping, found {describe(node)}")
         values = {}
         for key, item in node.pairs:
-            name = key.text if isinstance(key, Scalar) else None
-            below = f"{path}.{name}" if path else str(name)
-            known = self.fields.get(name) if name is not None else None
+            below = f"{path}.{key.text}" if path else key.text
+            known = self.fields.get(key.text)
             if known is None:
                 reading.unknown.append((key.line, below))
                 continue
@@ -250,3 +289,16 @@ class Struct(GoType):
             elif not known.omitted:
                 shown[known.name] = known.type.written(known.type.zero())
         return shown
+
+    def delete(self, value: Value, steps: Sequence[Step]) -> bool:
+        name, *further = steps
+        known = self.fields.get(name) if isinstance(name, str) else None
+        if known is None or (self.is_opaque_pair and not further):
+            return False
+        if not further:
+            value.pop(known.name, None)
+            return True
+        if known.name not in value:
+            # A struct that is not a pointer exists even if it was not written.
+            return isinstance(known.type, Struct) and known.type.delete({}, further)
+        return known.type.delete(value[known.name], further)

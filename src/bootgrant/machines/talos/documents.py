@@ -1,22 +1,81 @@
-"""The documents of a Talos configuration: which kind each is, and its value by the type of that kind."""
+"""The parts that the composer takes, and the documents of a Talos configuration in them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Final, TypeAlias
 
-from bootgrant.machines.talos.go_types import Reading, Value
-from bootgrant.machines.talos.parts import ComposeError, Part, Reason, read_documents
+from bootgrant.machines.talos.scalar_types import Reading, Value, scalar_value
 from bootgrant.machines.talos.tables import LEGACY, Kind, TalosTables
-from bootgrant.machines.yaml.reading import Mapping, Node, Scalar, is_null, kind_of_node
+from bootgrant.machines.yaml.reading import (
+    MappingNode,
+    Node,
+    ParsedYaml,
+    ScalarNode,
+    SequenceNode,
+    YamlError,
+    describe,
+    is_null,
+    parse_yaml,
+)
 from bootgrant.machines.yaml.writing import Written, write_documents
 
-_LEGACY_KEYS = frozenset(("machine", "cluster", "debug", "persist"))
+MAX_DOCUMENTS: Final = 1_000
+_LEGACY_KEYS: Final = frozenset(("machine", "cluster", "debug", "persist"))
+_TALOS_KEYS: Final = frozenset(("machine", "cluster", "apiVersion", "<<"))
+MACHINE_TYPES: Final[Mapping[str, str]] = {
+    "controlplane": "controlplane",
+    "init": "controlplane",
+    "worker": "worker",
+}
+"""What Talos reads ``machine.type`` as."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One file of a layer, decrypted and rendered. ``name`` is the path shown to people."""
+
+    name: str
+    content: bytes = field(repr=False)
+
+
+class Reason(Enum):
+    """The kind of a ComposeError; stable, for programs."""
+
+    UNREADABLE = "unreadable"
+    TOO_LARGE = "too-large"
+    WRONG_TYPE = "wrong-type"
+    UNKNOWN_DOCUMENT = "unknown-document"
+    UNKNOWN_KEY = "unknown-key"
+    DUPLICATE = "duplicate"
+    CONFLICT = "conflict"
+    DELETE = "delete"
+    MERGE = "merge"
+    JSON_PATCH = "json-patch"
+    NOT_A_PATCH = "not-a-patch"
+    EMPTY = "empty"
+
+
+class ComposeError(Exception):
+    """Parts that cannot be composed. ``line`` counts from 1 in ``part``; ``message`` says what to do."""
+
+    def __init__(self, message: str, part: str = "", line: int | None = None, reason: Reason = Reason.UNREADABLE):
+        super().__init__(f"{part}{f', line {line}' if line and part else ''}: {message}" if part else message)
+        self.message = message
+        self.part = part
+        self.line = line
+        self.reason = reason
+
+
+Notes: TypeAlias = list[tuple[str, str]]
+"""Surprises in one document: the path of the value, and what happens to it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a document says it is; the legacy document says nothing and has the kind v1alpha1."""
+    """The type that a document names; the legacy document names none and has the kind v1alpha1."""
 
     api_version: str
     kind: str
@@ -25,7 +84,7 @@ class Header:
 
 @dataclass(slots=True)
 class Document:
-    """One document as it is merged; ``value`` is what its kind's type reads."""
+    """One document while it is merged. ``value`` has the type of its kind."""
 
     kind: Kind
     value: Value
@@ -49,53 +108,78 @@ class Document:
         return self.kind.type.written(self.value)
 
 
-def read_header(root: Mapping, part: str) -> Header:
-    """Which kind of document it is. Raises ComposeError.
+def read_documents(part: Part) -> tuple[Node, ...]:
+    """Return the YAML documents of a part. Raises ComposeError."""
+    return documents_of(parse_yaml(part.content), part.name)
 
-    Talos looks for the words ``kind`` and ``apiVersion`` among the values too, and takes what follows for the kind: a
-    document with such a value is refused here, as Talos refuses it or fails on it.
+
+def documents_of(parsed: ParsedYaml, part: str) -> tuple[Node, ...]:
+    """Return the documents of a parsed part if Talos accepts its YAML. Raises ComposeError."""
+    if parsed.error is not None:
+        raise unreadable(part, parsed.error)
+    if parsed.version_line is not None:
+        raise ComposeError(
+            "Talos rejects a %YAML directive for another version than 1.1: remove it", part, parsed.version_line
+        )
+    if len(parsed.documents) > MAX_DOCUMENTS:
+        message = f"more than {MAX_DOCUMENTS:,} documents: split the file"
+        raise ComposeError(message, part, parsed.documents[MAX_DOCUMENTS].line, Reason.TOO_LARGE)
+    return parsed.documents
+
+
+def unreadable(part: str, error: YamlError) -> ComposeError:
+    """Return the ComposeError for a part that is not valid YAML or exceeds a limit."""
+    reason = Reason.TOO_LARGE if error.is_too_large else Reason.UNREADABLE
+    return ComposeError(error.message, part, error.line, reason)
+
+
+def read_header(root: MappingNode, part: str) -> Header:
+    """Return the type that a document names. Raises ComposeError.
+
+    Talos also looks for the words ``kind`` and ``apiVersion`` among the values, and takes what follows for the kind. A
+    document with such a value is rejected here, because Talos rejects it or crashes.
     """
     found = {"kind": "", "apiVersion": ""}
     flat = [node for pair in root.pairs for node in pair]
     for index, node in enumerate(flat):
-        if not isinstance(node, Scalar) or node.text not in found:
+        if not isinstance(node, ScalarNode) or node.text not in found:
             continue
         if index % 2:
-            message = f"the value {node.text!r} makes Talos mistake what follows for the {node.text}: use another value"
+            message = f"Talos takes whatever follows the value {node.text!r} for the {node.text}: use another value"
             raise ComposeError(message, part, node.line, Reason.UNKNOWN_DOCUMENT)
         value = flat[index + 1]
-        if not isinstance(value, Scalar):
-            message = f"{node.text} has to be a text: write the name there, such as kind: HostnameConfig"
+        if not isinstance(value, ScalarNode):
+            message = f"{node.text} must be a text, such as kind: HostnameConfig"
             raise ComposeError(message, part, value.line, Reason.UNKNOWN_DOCUMENT)
         found[node.text] = "" if is_null(value) else value.text
     api_version, kind = found["apiVersion"], found["kind"]
-    if not kind and (api_version or any(isinstance(key, Scalar) and key.text in _LEGACY_KEYS for key, _ in root.pairs)):
+    if not kind and (api_version or any(key.text in _LEGACY_KEYS for key, _ in root.pairs)):
         return Header("", LEGACY, root.line)
     return Header(api_version, kind, root.line)
 
 
-def find_kind(header: Header, tables: TalosTables, part: str) -> Kind:
-    """The kind in the tables. Raises ComposeError, which names the Talos version of the tables."""
+def _find_kind(header: Header, tables: TalosTables, part: str) -> Kind:
+    """Return the kind from the tables. Raises ComposeError, which names the Talos version of the tables."""
     known = tables.kinds.get((header.api_version, header.kind))
     if known is not None:
         return known
     if not header.kind:
-        message = "this document has no kind, and no machine, cluster, debug or persist: write which kind it is"
+        message = "this document has no kind, and no machine, cluster, debug or persist: add apiVersion and kind"
     elif header.kind == LEGACY:
-        message = f"{LEGACY} is no kind to write: leave apiVersion and kind away from machine and cluster"
+        message = f"{LEGACY} is not a kind: leave apiVersion and kind out of the document with machine and cluster"
     elif not header.api_version:
-        message = f"this {header.kind} has no apiVersion: write apiVersion: v1alpha1"
+        message = f"this {header.kind} has no apiVersion: add apiVersion: v1alpha1"
     else:
         message = (
-            f"{tables.version} knows no kind {header.kind} with apiVersion {header.api_version}: correct it, "
-            'or let the talosctl of your Talos version compose (composer = "talosctl")'
+            f"{tables.version} has no kind {header.kind} with apiVersion {header.api_version}: correct it, "
+            'or compose with the talosctl of your Talos version (composer = "talosctl")'
         )
     raise ComposeError(message, part, header.line, Reason.UNKNOWN_DOCUMENT)
 
 
 def read_document(root: Node, header: Header, tables: TalosTables, part: str) -> Document:
-    """The document's value. Raises ComposeError: wrong types first, then keys that Talos does not know."""
-    kind = find_kind(header, tables, part)
+    """Return a document with its value. Raises ComposeError: for wrong types first, then for unknown keys."""
+    kind = _find_kind(header, tables, part)
     reading = Reading()
     value = kind.type.read(root, "", reading)
     if reading.errors:
@@ -107,40 +191,35 @@ def read_document(root: Node, header: Header, tables: TalosTables, part: str) ->
         others = ", ".join(other for _, other in reading.unknown[1:6])
         more = f" (nor {others})" if others else ""
         label = "its configuration" if kind.name == LEGACY else kind.name
-        message = (
-            f"{tables.version} knows no {path}{more} in {label}: correct the spelling or the indentation, or remove it"
-        )
+        message = f"{tables.version} has no {path}{more} in {label}: check the spelling and the indentation"
         raise ComposeError(message, part, line, Reason.UNKNOWN_KEY)
     return Document(kind, value, root.line)
 
 
-def read_configuration(part: Part, tables: TalosTables) -> list[Document]:
-    """All documents of a configuration, each only once. Raises ComposeError."""
+def read_configuration(roots: Iterable[Node], tables: TalosTables, part: str) -> list[Document]:
+    """Return the documents of a configuration, each of which must be unique. Raises ComposeError."""
     documents: list[Document] = []
     seen: dict[tuple[str, str, str], int] = {}
-    for root in read_documents(part):
-        if root is None:
+    for root in roots:
+        if is_null(root):
             continue
-        if not isinstance(root, Mapping):
-            message = f"{kind_of_node(root)} stands here, a document of a configuration is expected"
-            raise ComposeError(message, part.name, root.line, Reason.WRONG_TYPE)
-        document = read_document(root, read_header(root, part.name), tables, part.name)
+        if not isinstance(root, MappingNode):
+            message = f"expected a document of a Talos configuration, found {describe(root)}"
+            raise ComposeError(message, part, root.line, Reason.WRONG_TYPE)
+        document = read_document(root, read_header(root, part), tables, part)
         if document.identity in seen:
-            message = (
-                f"{document.label} is here a second time (first in line {seen[document.identity]}): keep one of them"
-            )
-            raise ComposeError(message, part.name, document.line, Reason.DUPLICATE)
+            message = f"{document.label} is repeated (first on line {seen[document.identity]}): keep one of them"
+            raise ComposeError(message, part, document.line, Reason.DUPLICATE)
         seen[document.identity] = document.line
         documents.append(document)
     if not documents:
-        raise ComposeError(
-            "there is no document in it: the first part has to be a configuration", part.name, None, Reason.EMPTY
-        )
+        message = "no document found: the first part must be a configuration"
+        raise ComposeError(message, part, None, Reason.EMPTY)
     return documents
 
 
 def check_conflicts(documents: Iterable[Document], part: str) -> None:
-    """Documents that exclude each other, and links that two of them configure. Raises ComposeError (CONFLICT)."""
+    """Raise ComposeError (CONFLICT) for documents that exclude each other or configure the same link."""
     by_name: dict[str, list[Document]] = {}
     claims: dict[str, Document] = {}
     for document in documents:
@@ -159,6 +238,43 @@ def check_conflicts(documents: Iterable[Document], part: str) -> None:
 
 
 def write_configuration(documents: Iterable[Document]) -> bytes:
-    """The text as Talos writes it: the legacy document first, the others in their order."""
+    """Return the text that Talos writes: the legacy document first, then the others in their order."""
     ordered = sorted(documents, key=lambda document: document.kind.name != LEGACY)
     return write_documents(document.written() for document in ordered)
+
+
+def is_talos(parsed: ParsedYaml) -> bool:
+    """Whether a configuration has to be checked as one of Talos. True also for a text that is not valid YAML."""
+    if parsed.error is not None:
+        return True
+    roots = [root for root in parsed.documents if isinstance(root, MappingNode)]
+    return any(key.text in _TALOS_KEYS for root in roots for key, _ in root.pairs)
+
+
+def machine_type(roots: Sequence[Node]) -> str:
+    """Return ``controlplane``, ``worker``, or an empty text if the documents have no ``machine.type``.
+
+    Merge keys are followed. If any value could be read as a control plane, it is one, whichever of them Talos uses.
+    """
+    machines = (machine for root in roots for machine in _values(root, "machine"))
+    found = {MACHINE_TYPES.get(_text(node), "") for machine in machines for node in _values(machine, "type")}
+    return "controlplane" if "controlplane" in found else "worker" if "worker" in found else ""
+
+
+def _values(node: Node, key: str) -> Iterator[Node]:
+    """Yield the values of a key in a mapping and in the mappings merged into it."""
+    for name, value in node.pairs if isinstance(node, MappingNode) else ():
+        text = _text(name)
+        if text == key:
+            yield value
+        elif text == "<<":
+            for merged in value.items if isinstance(value, SequenceNode) else (value,):
+                yield from _values(merged, key)
+
+
+def _text(node: Node) -> str:
+    """Return the text of a scalar as Talos decodes it, ``!!binary`` included."""
+    try:
+        return str(scalar_value(node)) if isinstance(node, ScalarNode) else ""
+    except ValueError:
+        return ""

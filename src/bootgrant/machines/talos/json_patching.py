@@ -1,14 +1,16 @@
-"""JSON6902 patches (RFC 6902) as Talos applies them: one document, read as YAML 1.1, written anew with sorted keys.
+"""JSON patches (RFC 6902) as Talos applies them: to one document, read as YAML 1.1 and written with sorted keys.
 
-The operations are the library's; what differs in Talos's library is put into its terms first: ``replace`` of a key that
-is missing adds it, a negative index counts from the end, an absent value is null.
+jsonpatch does the operations. Where the library that Talos uses differs, operations are translated first: ``replace``
+of a missing key adds it, a negative index counts from the end, and a missing value is null.
 """
 
 from __future__ import annotations
 
+import json
 import math
 import re
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,21 +18,19 @@ import jsonpatch
 import jsonpointer
 import yaml
 
-from bootgrant.machines.talos.json_reading import read_json
-from bootgrant.machines.talos.parts import ComposeError, Part, Reason, read_documents
-from bootgrant.machines.talos.surprising import Notes
-from bootgrant.machines.yaml.natural_order import natural_order
-from bootgrant.machines.yaml.reading import Mapping, Node, Scalar, Sequence, key_text
+from bootgrant.machines.talos.documents import ComposeError, Notes, Part, Reason
+from bootgrant.machines.yaml.reading import MAX_BYTES, MAX_DEPTH, MappingNode, Node, ScalarNode, SequenceNode, is_null
 from bootgrant.machines.yaml.scalars import (
     INT64_MAX,
     OLD_BOOLEANS,
     PlainValue,
     Timestamp,
     float_text,
+    looks_different_to_yaml_1_1,
     old_plain_value,
     plain_value,
-    tempts_old_readers,
 )
+from bootgrant.machines.yaml.writing import natural_order
 
 Operation = dict[str, Any]
 _FAILURES: Final = (
@@ -44,46 +44,45 @@ _NEGATIVE: Final = re.compile("-[0-9]{1,9}")
 _INDEX: Final = re.compile("[0-9]{1,9}")
 
 
-def read_operations(part: Part) -> list[Operation] | None:
-    """The operations of a patch in JSON or YAML, None when it is not a list of them. Raises ComposeError."""
-    text = part.content.strip()
-    if text.startswith(b"["):
-        return _from_json(part)
-    documents = read_documents(part)
-    root = documents[0] if documents else None
-    if root is None:
-        return []
-    if not isinstance(root, Sequence) or not all(isinstance(item, Mapping) for item in root.items):
-        return None
-    return [_ToJson(part.name, plain_value).value(item) for item in root.items]
-
-
-def _from_json(part: Part) -> list[Operation] | None:
+def json_operations(part: Part) -> list[Operation] | None:
+    """Return the operations of a patch in JSON, None if it is not a list of them. Raises ComposeError."""
     operations = read_json(part, Reason.JSON_PATCH)
     if not isinstance(operations, list) or not all(isinstance(item, dict) for item in operations):
         return None
     return operations
 
 
-def apply_operations(config: Part, operations: list[Operation], part: str, notes: Notes) -> bytes:
-    """``config`` with the operations done, as Talos writes it. Raises ComposeError (JSON_PATCH)."""
-    documents = read_documents(config)
-    if len(documents) != 1 or documents[0] is None:
+def yaml_operations(roots: Sequence[Node], part: str) -> list[Operation] | None:
+    """Return the operations in the first document, None if it is not a list of them. Raises ComposeError."""
+    if not roots or is_null(roots[0]):
+        return []
+    root = roots[0]
+    if not isinstance(root, SequenceNode) or not all(isinstance(item, MappingNode) for item in root.items):
+        return None
+    return [_ToJson(part, plain_value).value(item) for item in root.items]
+
+
+def apply_operations(roots: Sequence[Node], base: str, operations: list[Operation], part: str, notes: Notes) -> bytes:
+    """Return the configuration with the operations applied, as Talos writes it. Raises ComposeError (JSON_PATCH).
+
+    ``roots`` are the documents of the configuration, and ``base`` is the part they are from; ``part`` is the patch.
+    """
+    if len(roots) != 1 or is_null(roots[0]):
         message = (
-            f"a JSON patch needs a configuration of one document, and there are {len(documents)}: "
-            "write it as a strategic merge patch (the part of the configuration that changes)"
+            f"a JSON patch needs a configuration of one document, and this one has {len(roots)}: "
+            "write a strategic merge patch instead"
         )
         raise ComposeError(message, part, None, Reason.JSON_PATCH)
     if not operations:
-        notes.empty_patch()
-    target = _ToJson(config.name, old_plain_value).value(documents[0])
-    _note_old_booleans(documents[0], "", notes)
+        notes.append(("", "this patch is empty: as a JSON patch, it only reformats the configuration. Remove the file"))
+    target = _ToJson(base, old_plain_value).value(roots[0])
+    _note_old_booleans(roots[0], "", notes)
     for number, operation in enumerate(operations, 1):
         target = _applied(target, operation, number, part)
     try:
         nodes = _to_yaml(target)
     except RecursionError:
-        message = "this JSON patch nests values too deep: make it flatter"
+        message = "this JSON patch nests values too deeply: make them flatter"
         raise ComposeError(message, part, None, Reason.TOO_LARGE) from None
     return yaml.serialize(nodes, Dumper=yaml.CBaseDumper, allow_unicode=True, encoding="utf-8", width=80)
 
@@ -91,34 +90,30 @@ def apply_operations(config: Part, operations: list[Operation], part: str, notes
 def _applied(target: Any, operation: Operation, number: int, part: str) -> Any:
     try:
         return jsonpatch.JsonPatch([_translated(target, operation)]).apply(target, in_place=True)
-    except _Passes:
+    except _NothingToDo:
         return target
     except _FAILURES as error:
-        # The library's own words repeat what is in the configuration, which may be secret.
+        # The library's messages repeat values of the configuration, which may be secret.
         what = f"operation {number} of this JSON patch fails ({operation.get('op')} {operation.get('path')})"
-        raise ComposeError(f"{what}: {_why(error)}", part, None, Reason.JSON_PATCH) from None
+        raise ComposeError(f"{what}: {_reason(error)}", part, None, Reason.JSON_PATCH) from None
 
 
-def _why(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     match error:
         case jsonpatch.JsonPatchTestFailed():
-            return "the value there is another one than the test wants"
+            return "the configuration has a different value there"
         case jsonpatch.InvalidJsonPatch():
-            return (
-                "an operation has op (add, remove, replace, move, copy or test), path, and from or value: complete it"
-            )
+            return "an operation needs op (add, remove, replace, move, copy or test), path, and from or value"
         case _:
-            return (
-                "there is no such place in the configuration, or it is neither a list nor a mapping: correct the path"
-            )
+            return "the configuration has no such path, or no list or mapping there: correct the path"
 
 
-class _Passes(Exception):
-    """An operation that does nothing, rightly."""
+class _NothingToDo(Exception):
+    """An operation that succeeds without changing anything."""
 
 
 def _translated(target: Any, operation: Operation) -> Operation:
-    """The operation in the library's terms."""
+    """Return an operation that makes jsonpatch do what Talos's library does. Raises _NothingToDo."""
     changed = dict(operation)
     for name in ("path", "from"):
         if isinstance(changed.get(name), str):
@@ -129,14 +124,14 @@ def _translated(target: Any, operation: Operation) -> Operation:
             changed.setdefault("value", None)
     if changed.get("op") in {"replace", "test"} and _is_missing_key(target, changed.get("path")):
         if changed["op"] == "test" and changed["value"] is None:
-            raise _Passes
+            raise _NothingToDo
         if changed["op"] == "replace":
             changed["op"] = "add"
     return changed
 
 
 def _positive(target: Any, path: str, *, adding: bool) -> str:
-    """A pointer whose negative indexes are counted from the start."""
+    """Return a pointer with negative indexes replaced by the indexes they mean."""
     steps = jsonpointer.JsonPointer(path).parts
     at = target
     for index, step in enumerate(steps):
@@ -161,45 +156,45 @@ def _is_missing_key(target: Any, path: Any) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _ToJson:
-    """Nodes of ``part`` as JSON; ``read`` says what a plain scalar is."""
+    """Converts nodes of ``part`` to JSON values; ``read`` interprets plain scalars."""
 
     part: str
     read: Callable[[str], PlainValue]
 
     def value(self, node: Node) -> Any:
         match node:
-            case Sequence():
+            case SequenceNode():
                 return [self.value(item) for item in node.items]
-            case Mapping():
+            case MappingNode():
                 return self.mapping(node)
-            case Scalar():
+            case ScalarNode():
                 return self._scalar(node)
 
-    def mapping(self, node: Mapping) -> dict[str, Any]:
+    def mapping(self, node: MappingNode) -> dict[str, Any]:
         found: dict[str, Any] = {}
-        brought: dict[str, Any] = {}
+        merged: dict[str, Any] = {}
         for key, value in node.pairs:
-            if isinstance(key, Scalar) and key.plain and key.text == "<<":
-                for source in value.items if isinstance(value, Sequence) else [value]:
-                    if isinstance(source, Mapping):
-                        brought = self.mapping(source) | brought
+            if key.plain and key.text == "<<":
+                for source in value.items if isinstance(value, SequenceNode) else [value]:
+                    if isinstance(source, MappingNode):
+                        merged = self.mapping(source) | merged
                 continue
             found[self._key(key)] = self.value(value)
-        return brought | found
+        return merged | found
 
-    def _scalar(self, node: Scalar) -> Any:
+    def _scalar(self, node: ScalarNode) -> Any:
         value = self.read(node.text) if node.plain else node.text
         if isinstance(value, Timestamp):
             return value.text
         if isinstance(value, float) and not math.isfinite(value):
-            message = f"{node.text} is no number that JSON has, so a JSON patch cannot work here: patch by merging"
+            message = f"JSON has no number {node.text}, so JSON patches do not work here: write a strategic merge patch"
             raise ComposeError(message, self.part, node.line, Reason.JSON_PATCH)
         if isinstance(value, float) and value.is_integer() and abs(value) < 2 * INT64_MAX:
             return int(value)
         return value
 
-    def _key(self, key: Node) -> str:
-        value = self.read(key.text) if isinstance(key, Scalar) and key.plain else key_text(key)
+    def _key(self, key: ScalarNode) -> str:
+        value = self.read(key.text) if key.plain else key.text
         match value:
             case bool():
                 return "true" if value else "false"
@@ -215,19 +210,21 @@ class _ToJson:
 
 def _note_old_booleans(node: Node, path: str, notes: Notes) -> None:
     match node:
-        case Mapping():
+        case MappingNode():
             for key, value in node.pairs:
-                _note_old_booleans(value, f"{path}.{key_text(key)}" if path else f"{key_text(key)}", notes)
-        case Sequence():
+                _note_old_booleans(value, f"{path}.{key.text}" if path else key.text, notes)
+        case SequenceNode():
             for index, item in enumerate(node.items):
                 _note_old_booleans(item, f"{path}[{index}]", notes)
-        case Scalar():
+        case ScalarNode():
             if node.plain and node.text in OLD_BOOLEANS:
-                notes.old_booleans(path, node.text)
+                meant = "true" if OLD_BOOLEANS[node.text] else "false"
+                message = f"becomes {meant}: a JSON patch reads {node.text} as YAML 1.1. Quote it, or patch by merging"
+                notes.append((path, message))
 
 
 def _to_yaml(value: Any) -> yaml.Node:
-    """Nodes for the library's emitter. Texts get quotes where any reader could take them for something else."""
+    """Return nodes for PyYAML's emitter. Texts are quoted where a reader could mistake them for something else."""
     match value:
         case dict():
             pairs = [(_to_yaml(key), _to_yaml(value[key])) for key in natural_order(value)]
@@ -249,4 +246,74 @@ def _to_yaml(value: Any) -> yaml.Node:
 def _style(text: str) -> str | None:
     if "\n" in text:
         return '"' if text.startswith((" ", "\n")) or "\t" in text or "\r" in text or text.isspace() else "|"
-    return None if isinstance(plain_value(text), str) and not tempts_old_readers(text) and text != "<<" else '"'
+    return (
+        None if isinstance(plain_value(text), str) and not looks_different_to_yaml_1_1(text) and text != "<<" else '"'
+    )
+
+
+def read_json(part: Part, reason: Reason = Reason.UNREADABLE) -> Any:
+    """Return the value of a part in JSON. Raises ComposeError with ``reason``, or TOO_LARGE."""
+    if len(part.content) > MAX_BYTES:
+        message = f"larger than {MAX_BYTES >> 20} MiB: is this the right file?"
+        raise ComposeError(message, part.name, None, Reason.TOO_LARGE)
+    try:
+        value = json.loads(part.content, object_pairs_hook=_distinct, parse_constant=_reject_constant)
+    except json.JSONDecodeError as error:
+        message = f"not valid JSON: {error.msg}; check this line and the one before it"
+        raise ComposeError(message, part.name, error.lineno, reason) from None
+    except UnicodeDecodeError:
+        raise ComposeError("not UTF-8: save the file as UTF-8", part.name, None, reason) from None
+    except RecursionError:
+        raise _too_deep(part) from None
+    except ValueError as error:
+        # Python's message about a number of thousands of digits is for Python programmers.
+        text = "a number in it is too long: shorten it" if "integer string" in str(error) else str(error)
+        raise ComposeError(f"this JSON cannot be used: {text}", part.name, None, reason) from None
+    _check(value, part, reason)
+    return value
+
+
+def _check(value: Any, part: Part, reason: Reason) -> None:
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        if not level:
+            return
+        for text in _texts(level):
+            if not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text):
+                message = "a text in this JSON has half of a surrogate pair (\\ud800 to \\udfff): write the character"
+                raise ComposeError(message, part.name, None, reason)
+        if any(isinstance(item, float) and abs(item) == float("inf") for item in level):
+            raise ComposeError("a number in this JSON is too large", part.name, None, reason)
+        level = [inner for item in level for inner in _inside(item)]
+    if level:
+        raise _too_deep(part)
+
+
+def _inside(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return list(value.values())
+    return value if isinstance(value, list) else []
+
+
+def _texts(level: list[Any]) -> Iterator[str]:
+    for item in level:
+        if isinstance(item, str):
+            yield item
+        elif isinstance(item, dict):
+            yield from item
+
+
+def _too_deep(part: Part) -> ComposeError:
+    return ComposeError(f"nested deeper than {MAX_DEPTH} levels: make it flatter", part.name, None, Reason.TOO_LARGE)
+
+
+def _reject_constant(name: str) -> float:
+    raise ValueError(f"{name} is not a number in JSON")
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = dict(pairs)
+    if len(found) != len(pairs):
+        repeated, _ = Counter(key for key, _ in pairs).most_common(1)[0]
+        raise ValueError(f"the key {repeated!r} is repeated; keep one of them")
+    return found

@@ -1,28 +1,30 @@
-"""Strategic merge: a patch's document over the same document of the configuration, by types and rules.
+"""Strategic merge: merge a document of a patch into the same document of the configuration, by types and rules.
 
-The left value is the configuration's and may be changed in place; the right one is the patch's and is used up. What
-people hardly mean is noted on the way (``surprising``), because only here both sides are known.
+The left value is the configuration's and may be changed in place; the right one is the patch's and is used up. Results
+that the author of a patch probably did not intend are noted as surprises.
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass, field
-from typing import Any, assert_never
+from typing import Any, Final, assert_never
 
 from bootgrant.machines.talos.container_types import Free, ListOf, MapOf, Pointer, Struct
-from bootgrant.machines.talos.go_types import GoType, Value
-from bootgrant.machines.talos.parts import ComposeError, Reason
-from bootgrant.machines.talos.scalar_types import Choice, Url
-from bootgrant.machines.talos.surprising import Notes
+from bootgrant.machines.talos.documents import ComposeError, Notes, Reason
+from bootgrant.machines.talos.scalar_types import Choice, GoType, Url, Value
 from bootgrant.machines.talos.tables import Kind, Rule, Strategy
 from bootgrant.machines.yaml.scalars import INT64_MAX
+from bootgrant.machines.yaml.writing import Written
 from bootgrant.wire.go_url import GoUrl
+
+_DELETE_FIRST: Final = "To replace it, delete it in an earlier patch ($patch: delete)"
+_MOST_COMPARISONS: Final = 10_000
 
 
 @dataclass(slots=True)
 class Place:
-    """Where a merge is: ``rule_path`` as the tables write it, ``shown`` as people read it."""
+    """A path in a document: ``rule_path`` as the tables write it, ``shown`` as people read it."""
 
     rule_path: str = ""
     shown: str = ""
@@ -40,15 +42,15 @@ class Place:
 
 @dataclass(slots=True)
 class Merge:
-    """One document of one patch (``part``, from ``line`` on) over one document of the configuration."""
+    """The merge of one document of a patch (``part``, from ``line``) into a document of the configuration."""
 
     kind: Kind
     part: str
     line: int
-    notes: Notes = field(default_factory=Notes)
+    notes: Notes = field(default_factory=list)
 
     def documents(self, left: Value, right: Value) -> Value:
-        """The merged document. Raises ComposeError (MERGE)."""
+        """Return the merged document. Raises ComposeError (MERGE)."""
         return self._structs(self.kind.type, left, right, Place())
 
     def _structs(self, struct: Struct, left: Value, right: Value, place: Place) -> Value:
@@ -58,22 +60,27 @@ class Merge:
             if name in left:
                 left[name] = self._field(known.type, left[name], value, below)
             else:
-                # Nothing to merge with, but Talos still asks the elements of a keyed list about each other.
+                # There is nothing to merge with, but Talos still merges the elements of a keyed list with each other.
                 left[name] = self._into_nothing(known.type, value, below)
         if place.rule_path in self.kind.cleared_below or not place.rule_path:
             self._clear(struct, left, right, place)
         return left
 
     def _clear(self, struct: Struct, left: Value, right: Value, place: Place) -> None:
-        """Fields whose merge always copies are emptied where the patch does not repeat them."""
+        """Clear fields that a merge always overwrites and the patch does not repeat."""
         for name in [name for name in left if name not in right]:
             known = struct.fields[name]
             below = place.field(name)
             rule = self.kind.rules.get(below.rule_path)
             if rule is not None and rule.strategy is Strategy.OPAQUE_ALWAYS:
-                self.notes.cleared(below.shown, left.pop(name))
+                self._note(
+                    below, f"is cleared: patches of this document must repeat it. Add {left.pop(name)} to the patch"
+                )
             elif isinstance(known.type, Struct) and below.rule_path in self.kind.cleared_below:
                 self._structs(known.type, left[name], {}, below)
+
+    def _note(self, place: Place, message: str) -> None:
+        self.notes.append((place.shown, message))
 
     def _into_nothing(self, type_: GoType, right: Value, place: Place) -> Value:
         rule = self.kind.rules.get(place.rule_path)
@@ -93,7 +100,7 @@ class Merge:
             case Struct():
                 return self._structs(type_, left, right, place)
             case ListOf():
-                self.notes.appended(place.shown, left, right)
+                self._note_appended(left, right, place)
                 return [*left, *right]
             case MapOf():
                 return self._maps(type_, left, right, place)
@@ -108,8 +115,29 @@ class Merge:
         if not type_.is_zero(right):
             return right
         if not type_.is_zero(left):
-            self.notes.zero_keeps(place.shown, type_.written(right), type_.written(left), isinstance(type_, Choice))
+            if isinstance(type_, Choice):
+                unset = f"Talos takes {type_.written(right)} for a value that is not given"
+                self._note(place, f"stays {type_.written(left)}: {unset}. {_DELETE_FIRST}")
+            else:
+                self._note_zero(type_.written(right), place)
         return left
+
+    def _note_zero(self, zero: Written, place: Place) -> None:
+        shown = "an empty text" if zero == "" else f"{zero}"
+        self._note(place, f"does not change: {shown} never overrides a value. {_DELETE_FIRST}")
+
+    def _note_appended(self, left: list[Any], right: list[Any], place: Place) -> None:
+        """Note an empty list, which replaces nothing, and elements that are in the list twice afterwards."""
+        if left and not right:
+            self._note(
+                place, f"keeps its {len(left)} elements: lists are appended to, and [] adds nothing. {_DELETE_FIRST}"
+            )
+        texts = {value for value in left if isinstance(value, str)}
+        may_compare = len(left) * len(right) <= _MOST_COMPARISONS
+        for index, value in enumerate(right):
+            if value in texts if isinstance(value, str) else may_compare and value in left:
+                # The value itself may be a secret.
+                self._note(place.element(len(left) + index), "is in the list twice: lists are appended to. Remove one")
 
     def _pointers(self, type_: Pointer, left: Value, right: Value, place: Place) -> Value:
         if right is None or left is None:
@@ -142,7 +170,7 @@ class Merge:
             case Strategy.URL_FIELDWISE:
                 return self._urls(left, right, place)
             case Strategy.PEM_WHOLE:
-                self.notes.emptied(place.shown, left or {}, right)
+                self._note_emptied(left or {}, right, place)
                 return right
             case Strategy.UNSETTABLE_ERROR:
                 message = (
@@ -150,12 +178,19 @@ class Merge:
                 )
                 raise ComposeError(message, self.part, self.line, Reason.MERGE)
             case Strategy.KEYED_MERGE | Strategy.KEYED_REPLACE:
-                raise TypeError(f"the tables have a rule for lists at {place.rule_path}, which is no list")
+                raise TypeError(f"the tables have a rule for lists at {place.rule_path}, which is not a list")
             case _:
                 assert_never(rule.strategy)
 
+    def _note_emptied(self, left: dict[str, bytes], right: dict[str, bytes], place: Place) -> None:
+        """Note a patch that gives only one half of a pair of certificate and key."""
+        for name, value in left.items():
+            if value and not right.get(name):
+                message = f"becomes empty: Talos replaces the pair as a whole. Repeat {name} in the patch"
+                self._note(place.field(name), message)
+
     def _keyed_merge(self, type_: ListOf, left: Value, right: Value, place: Place, rule: Rule) -> Value:
-        """An element goes into the first one with the same key, else to the end."""
+        """Merge each element into the first one with the same key, or append it."""
         places: dict[Hashable, int] = {}
         for at, value in enumerate(left):
             _remember_first(places, value, at, rule)
@@ -171,7 +206,7 @@ class Merge:
         return left
 
     def _keyed_replace(self, left: Value, right: Value, place: Place, rule: Rule) -> Value:
-        """An element replaces the last one with the same key; what this patch appended is not replaced again."""
+        """Replace the last element with the same key, or append. Elements appended by this patch are not replaced."""
         places = {_key_of(value, rule): at for at, value in enumerate(left) if value is not None}
         for value in right:
             self._check_element(value, place)
@@ -184,21 +219,21 @@ class Merge:
 
     def _check_element(self, value: Value, place: Place) -> None:
         if value is None:
-            message = f"a list element of {place.shown} is null, on which Talos fails: remove it"
+            message = f"an element of {place.shown} is null, which crashes Talos: remove it"
             raise ComposeError(message, self.part, self.line, Reason.MERGE)
 
     def _sizes(self, left: Value, right: Value, place: Place) -> Value:
         merged = tuple(new or old for old, new in zip(left, right, strict=True))
         if right[0] and left[1]:
-            self.notes.percentage_hidden(place.shown, right[0], left[1])
+            self._note(place, f"stays {left[1]}: a size in bytes wins over {right[0]}. Delete it in an earlier patch")
         return merged
 
     def _urls(self, left: GoUrl | None, right: GoUrl | None, place: Place) -> Value:
-        """Each part of the right URL that is not empty; two user names cannot be merged."""
+        """Replace the parts of a URL that the right one has; two user names cannot be merged."""
         if left is None or right is None:
             return left if right is None else right
         if left.user is not None and right.user is not None:
-            message = f"{place.shown} has a user name already, and Talos cannot replace one: delete the URL first"
+            message = f"{place.shown} already has a user name, and Talos cannot replace one: delete the URL first"
             raise ComposeError(message, self.part, self.line, Reason.MERGE)
         named = left if right.user is None else right
         merged = GoUrl(
@@ -215,11 +250,23 @@ class Merge:
             fragment=right.fragment or left.fragment,
             raw_fragment=right.raw_fragment or left.raw_fragment,
         )
-        self.notes.url_survives(place.shown, left, right, merged)
+        if right.host and right.host != left.host:
+            self._note_kept_parts(left, right, place)
         return merged
 
+    def _note_kept_parts(self, left: GoUrl, right: GoUrl, place: Place) -> None:
+        """Note the parts of the old URL that stay in the new one."""
+        parts = (
+            ("path", left.path.strip("/"), right.path),
+            ("query", left.raw_query, right.raw_query),
+            ("user name", left.user, right.user),
+        )
+        if kept := [name for name, old, new in parts if old and not new]:
+            what = " and the ".join(kept)
+            self._note(place, f"keeps the {what} of the old URL: Talos merges URLs part by part. {_DELETE_FIRST}")
+
     def _free(self, left: Value, right: Value, place: Place) -> Value:
-        """Free YAML: mappings by key, lists appended, scalars of the same type."""
+        """Merge free YAML: mappings by key, lists appended, scalars of the same type replaced."""
         for key, value in right.items():
             left[key] = self._free_values(left[key], value, place.value(key)) if key in left else value
         return left
@@ -229,7 +276,7 @@ class Merge:
             return right
         if right is None:
             message = (
-                f"{place.shown} is null in the patch, on which Talos fails: write $patch: delete below it to remove it"
+                f"{place.shown} is null in the patch, which crashes Talos: write $patch: delete below it to remove it"
             )
             raise ComposeError(message, self.part, self.line, Reason.MERGE)
         if _free_type(left) != _free_type(right):
@@ -247,7 +294,7 @@ class Merge:
                 return right
             case _:
                 if not right and left:
-                    self.notes.zero_keeps(place.shown, right, left, False)
+                    self._note_zero(right, place)
                 return right or left
 
 
@@ -268,7 +315,7 @@ def _free_type(value: Value) -> str:
 
 
 def _key_of(value: dict[str, Any], rule: Rule) -> Hashable | None:
-    """The first of the rule's fields that the element gives; a single field counts also when it is missing."""
+    """Return the first of the rule's fields that the element has. A rule's only field counts even if it is missing."""
     if len(rule.keys) == 1:
         return rule.keys[0], value.get(rule.keys[0]) or None
     return next((key for name in rule.keys if (key := _field_key(value, name)) is not None), None)
@@ -279,13 +326,13 @@ def _field_key(value: dict[str, Any], name: str) -> Hashable | None:
     if not held:
         return None
     if isinstance(held, dict):
-        # Talos compares such a selector by the address of its booleans: with one, no two are equal.
+        # Talos compares pointers to booleans, so two selectors that have one are never equal.
         return None if any(isinstance(item, bool) for item in held.values()) else (name, frozenset(held.items()))
     return name, held
 
 
 def _remember_first(places: dict[Hashable, int], value: dict[str, Any] | None, at: int, rule: Rule) -> None:
-    """An element is found by each of its keys, the first one with a key wins."""
+    """Remember an element by each of its keys; the first element with a key wins."""
     if value is None:
         return
     keys = [_key_of(value, rule)] if len(rule.keys) == 1 else [_field_key(value, name) for name in rule.keys]

@@ -1,37 +1,58 @@
-"""Patches in order over a configuration, as ``talosctl machineconfig patch`` does it.
+"""Read patches and apply them to a configuration in order, as ``talosctl machineconfig patch`` does.
 
-All patches are read before the first is applied. A patch is a strategic merge patch when it reads as documents of a
-configuration, else a JSON6902 patch when it is a list of operations; an empty one is a JSON patch without operations.
+All patches are read before the first is applied. A patch in the form of a configuration is a strategic merge patch, a
+list of operations is a JSON patch, and an empty file is a JSON patch without operations.
+
+``$patch: delete`` is taken out of a strategic merge patch when the patch is read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence as Listed
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
-from bootgrant.machines.talos.deleting import Deletion, delete, extract
 from bootgrant.machines.talos.documents import (
+    ComposeError,
     Document,
     Header,
+    Notes,
+    Part,
+    Reason,
     check_conflicts,
     read_configuration,
     read_document,
+    read_documents,
     read_header,
     write_configuration,
 )
-from bootgrant.machines.talos.json_patching import Operation, apply_operations, read_operations
+from bootgrant.machines.talos.json_patching import Operation, apply_operations, json_operations, yaml_operations
 from bootgrant.machines.talos.merging import Merge
-from bootgrant.machines.talos.parts import ComposeError, Part, Reason, Surprise, read_documents
-from bootgrant.machines.talos.surprising import Notes
+from bootgrant.machines.talos.scalar_types import Element, Step
 from bootgrant.machines.talos.tables import LEGACY, TalosTables
-from bootgrant.machines.yaml.reading import Mapping, Node, Scalar, key_text, kind_of_node
+from bootgrant.machines.yaml.reading import MappingNode, Node, ScalarNode, SequenceNode, describe, is_null
 
-_HEADER_KEYS = frozenset(("version", "kind", "name"))
+MARK: Final = "$patch"
+_IN_AN_ELEMENT: Final = ", which is inside a list element: delete the element and add it again"
+_HEADER_KEYS: Final = frozenset(("version", "kind", "name"))
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """A value to delete; without steps, the document itself."""
+
+    steps: tuple[Step, ...]
+    line: int
+
+    @property
+    def shown(self) -> str:
+        words = (f".{step}" if isinstance(step, str) else f"[{step.key}={step.value}]" for step in self.steps)
+        return "".join(words).removeprefix(".")
 
 
 @dataclass(frozen=True, slots=True)
 class PatchDocument:
-    """One document of a patch: what it deletes, then what it merges (None when only deletes are in it)."""
+    """A document of a patch: what it deletes, then what it merges (None if it only deletes)."""
 
     header: Header
     name: str
@@ -41,7 +62,7 @@ class PatchDocument:
 
 @dataclass(slots=True)
 class StrategicPatch:
-    """A patch in the form of a configuration. ``notes`` are what its text alone shows."""
+    """A patch in the form of a configuration. ``notes`` are surprises that show without applying it."""
 
     part: str
     documents: list[PatchDocument]
@@ -50,7 +71,7 @@ class StrategicPatch:
 
 @dataclass(slots=True)
 class JsonPatch:
-    """A patch in the form of RFC 6902."""
+    """A patch by RFC 6902."""
 
     part: str
     operations: list[Operation]
@@ -60,83 +81,99 @@ Patch = StrategicPatch | JsonPatch
 
 
 def read_patch(part: Part, tables: TalosTables) -> Patch:
-    """Find out which kind of patch ``part`` is, and read it. Raises ComposeError."""
-    try:
-        return _read_strategic(part, tables)
-    except ComposeError as error:
-        if error.reason in {Reason.NOT_A_PATCH, Reason.EMPTY} or part.content.lstrip().startswith(b"["):
-            operations = read_operations(part)
-            if operations is not None:
-                return JsonPatch(part.name, operations)
-        raise
-
-
-def _read_strategic(part: Part, tables: TalosTables) -> StrategicPatch:
-    notes = Notes()
-    documents: list[PatchDocument] = []
+    """Read a patch of either kind. Raises ComposeError."""
+    text = part.content.lstrip()
+    if text.startswith(b"["):
+        operations = json_operations(part)
+        if operations is None:
+            raise _not_a_patch("another list", part, part.content[: -len(text)].count(b"\n") + 1)
+        return JsonPatch(part.name, operations)
     roots = read_documents(part)
+    try:
+        return _read_strategic(roots, part, tables)
+    except ComposeError as error:
+        operations = yaml_operations(roots, part.name) if error.reason is Reason.NOT_A_PATCH else None
+        if operations is None:
+            raise
+        return JsonPatch(part.name, operations)
+
+
+def _read_strategic(roots: Sequence[Node], part: Part, tables: TalosTables) -> StrategicPatch:
+    notes: Notes = []
+    documents: list[PatchDocument] = []
     for root in roots:
-        if root is None:
+        if is_null(root):
             continue
-        if not isinstance(root, Mapping):
-            message = (
-                f"{kind_of_node(root)} stands here; a patch is a part of a configuration (a mapping), "
-                "or a list of operations with op, path and value"
-            )
-            raise ComposeError(message, part.name, root.line, Reason.NOT_A_PATCH)
+        if not isinstance(root, MappingNode):
+            raise _not_a_patch(describe(root), part, root.line)
         if (read := _read_patch_document(root, part, tables, notes)) is not None:
             documents.append(read)
     if not documents:
-        nothing = all(root is None for root in roots)
-        message = "this patch says nothing: write what it changes, or remove the file"
-        raise ComposeError(message, part.name, None, Reason.EMPTY if nothing else Reason.NOT_A_PATCH)
+        message = "this patch changes nothing: write what it should change, or remove the file"
+        raise ComposeError(message, part.name, None, Reason.NOT_A_PATCH)
     return StrategicPatch(part.name, documents, notes)
 
 
-def _read_patch_document(root: Mapping, part: Part, tables: TalosTables, notes: Notes) -> PatchDocument | None:
-    """None for a document that has nothing but ``version``, ``kind`` and ``name``: Talos passes over it."""
+def _not_a_patch(found: str, part: Part, line: int) -> ComposeError:
+    message = f"expected part of a configuration or a list of operations (op, path and value), found {found}"
+    return ComposeError(message, part.name, line, Reason.NOT_A_PATCH)
+
+
+def _read_patch_document(root: MappingNode, part: Part, tables: TalosTables, notes: Notes) -> PatchDocument | None:
+    """Return a document, or None if it has only ``version``, ``kind`` and ``name``: Talos skips those."""
     deletions: list[Deletion] = []
     rest: Node | None = root
     if b"$patch" in part.content:
-        extraction = extract(root, part.name, notes)
-        deletions, rest = extraction.deletions, extraction.rest
+        rest, deletions = _extract(root, part.name, notes)
     if not deletions and _is_header_only(root):
         return None
     header = read_header(root, part.name)
     _check_deletions(header, deletions, root, part.name)
-    if not isinstance(rest, Mapping) or _is_header_only(rest):
+    if not isinstance(rest, MappingNode) or _is_header_only(rest):
         return PatchDocument(header, _name(root), tuple(deletions), None)
     if deletions and header.kind == LEGACY and not rest.pairs:
         return PatchDocument(header, "", tuple(deletions), None)
     return PatchDocument(header, _name(root), tuple(deletions), read_document(rest, header, tables, part.name))
 
 
-def _is_header_only(root: Mapping) -> bool:
-    return all(key_text(key) in _HEADER_KEYS for key, _ in root.pairs)
+def _is_header_only(root: MappingNode) -> bool:
+    return all(key.text in _HEADER_KEYS for key, _ in root.pairs)
 
 
-def _name(root: Mapping) -> str:
-    return next((value.text for key, value in root.pairs if key_text(key) == "name" and isinstance(value, Scalar)), "")
+def _name(root: MappingNode) -> str:
+    return next((value.text for key, value in root.pairs if key.text == "name" and isinstance(value, ScalarNode)), "")
 
 
-def _check_deletions(header: Header, deletions: Listed[Deletion], root: Mapping, part: str) -> None:
-    """Deleting wants to know the document: the legacy one by its keys, every other by apiVersion and kind."""
+def _check_deletions(header: Header, deletions: Sequence[Deletion], root: MappingNode, part: str) -> None:
+    """Raise ComposeError if deletions do not name their document: by apiVersion and kind, except the legacy one."""
     whole = next((deletion for deletion in deletions if not deletion.steps), None)
     if not deletions or (whole is None and header.kind == LEGACY):
         return
-    written = {key_text(key) for key, value in root.pairs if isinstance(value, Scalar) and value.text}
+    written = {key.text for key, value in root.pairs if isinstance(value, ScalarNode) and value.text}
     if header.kind == LEGACY and not {"apiVersion", "kind"} & written:
-        message = "machine and cluster cannot be deleted as a whole: delete what is below them"
+        message = "machine and cluster cannot be deleted as a whole: delete the keys in them"
     elif header.api_version and header.kind and header.kind != LEGACY:
         return
     else:
-        message = "which document $patch: delete means is not said: write its apiVersion and kind (and name)"
+        message = "$patch: delete needs the document's apiVersion and kind (and its name if it has one): add them"
     raise ComposeError(message, part, (whole or deletions[0]).line, Reason.DELETE)
+
+
+@dataclass(frozen=True, slots=True)
+class Surprise:
+    """A result that the author of a patch probably did not intend; ``message`` says what to write instead.
+
+    ``path`` is ``document/path.of.value``, as in the origins of a composed configuration.
+    """
+
+    part: str
+    path: str
+    message: str
 
 
 @dataclass(slots=True)
 class Patching:
-    """A configuration while patches are applied: as documents, or as text after a JSON patch."""
+    """A configuration that patches are applied to: documents, or text at first and after a JSON patch."""
 
     tables: TalosTables
     base: Part
@@ -149,19 +186,20 @@ class Patching:
             case StrategicPatch():
                 self._apply_strategic(patch)
             case JsonPatch():
-                notes = Notes()
-                text = apply_operations(Part(self.base.name, self.text()), patch.operations, patch.part, notes)
+                notes: Notes = []
+                roots = read_documents(Part(self.base.name, self.text()))
+                text = apply_operations(roots, self.base.name, patch.operations, patch.part, notes)
                 self.base, self.documents = Part(self.base.name, text), None
                 self._keep(patch.part, "", notes)
 
     def text(self) -> bytes:
-        """The configuration as it would be served."""
+        """Return the configuration as it would be served."""
         return self.base.content if self.documents is None else write_configuration(self.documents)
 
     def loaded(self) -> list[Document]:
-        """The documents; read now when a JSON patch left text. Raises ComposeError."""
+        """Return the documents, read from the text if needed. Raises ComposeError."""
         if self.documents is None:
-            self.documents = read_configuration(self.base, self.tables)
+            self.documents = read_configuration(read_documents(self.base), self.tables, self.base.name)
         return self.documents
 
     def _apply_strategic(self, patch: StrategicPatch) -> None:
@@ -182,10 +220,13 @@ class Patching:
             target = self._find(patched.header.api_version, patched.header.kind, patched.name)
             if target is None:
                 continue
-            if deletion.steps:
-                delete(target.kind.type, target.value, deletion, part)
-            else:
+            if not deletion.steps:
                 self.loaded().remove(target)
+            elif not target.kind.type.delete(target.value, deletion.steps):
+                message = f"there is no {deletion.shown} to delete: remove this $patch: delete, or correct the path"
+                if any(isinstance(step, Element) for step in deletion.steps[:-1]):
+                    message = f"Talos cannot delete {deletion.shown}{_IN_AN_ELEMENT}"
+                raise ComposeError(message, part, deletion.line, Reason.DELETE)
 
     def _find(self, api_version: str, kind: str, name: str) -> Document | None:
         return next((found for found in self.loaded() if found.identity == (api_version, kind, name)), None)
@@ -198,13 +239,96 @@ class Patching:
             self._keep(part, left.label, merge.notes)
             return
         if right.kind.named and not right.name:
-            merge.notes.nameless(right.kind.name)
+            message = f"is missing, so this adds a {right.kind.name} without a name. Add the name of the one to patch"
+            merge.notes.append(("name", message))
         elif patched.deletions:
-            merge.notes.header_left(right.kind.name)
+            message = "after the deletes only its header is left. Use the patch only where the document exists"
+            merge.notes.append(("", f"this adds an empty {right.kind.name}: {message}"))
         self.loaded().append(right)
         self._keep(part, right.label, merge.notes)
 
     def _keep(self, part: str, label: str, notes: Notes) -> None:
-        for path, message in notes.found:
+        for path, message in notes:
             shown = f"{label}/{path}" if label and path else label or path
             self.surprises.append(Surprise(part, shown, message))
+
+
+def _extract(root: MappingNode, part: str, notes: Notes) -> tuple[Node | None, list[Deletion]]:
+    """Return the deletes of a document, and the rest of it (None if nothing is left). Raises ComposeError (DELETE)."""
+    walk = _Walk(part, [], notes)
+    return walk.node(root, ()), walk.deletions
+
+
+@dataclass(slots=True)
+class _Walk:
+    """Takes the deletes out of a document."""
+
+    part: str
+    deletions: list[Deletion]
+    notes: Notes
+
+    def node(self, node: Node, steps: tuple[Step, ...]) -> Node | None:
+        match node:
+            case MappingNode():
+                return self._mapping(node, steps)
+            case SequenceNode():
+                return self._sequence(node, steps)
+            case ScalarNode():
+                return node
+
+    def _mapping(self, node: MappingNode, steps: tuple[Step, ...]) -> Node | None:
+        mark = _mark(node)
+        if mark is not None and mark.text == "delete":
+            self._note_siblings(node, steps)
+            self._check_inner(steps, mark.line)
+            self.deletions.append(Deletion(steps, mark.line))
+            return None
+        if mark is not None:
+            message = f"is the value {mark.text!r}, which deletes nothing: write $patch: delete, in lower case"
+            self.notes.append((".".join([*_shown(steps), MARK]), message))
+        pairs = []
+        for key, value in node.pairs:
+            rest = self.node(value, (*steps, key.text))
+            if rest is not None:
+                pairs.append((key, rest))
+        if not pairs and node.pairs:
+            return None
+        return MappingNode(pairs, node.line, node.tag)
+
+    def _sequence(self, node: SequenceNode, steps: tuple[Step, ...]) -> Node | None:
+        items = []
+        for item in node.items:
+            if isinstance(item, MappingNode) and (mark := _mark(item)) is not None and mark.text == "delete":
+                self.deletions.append(Deletion((*steps, self._selector(item)), mark.line))
+                continue
+            rest = self.node(item, (*steps, Element("", None)))
+            if rest is not None:
+                items.append(rest)
+        return None if node.items and not items else SequenceNode(items, node.line, node.tag)
+
+    def _selector(self, item: MappingNode) -> Element:
+        """Return the selector of an element to delete: its first key other than the mark."""
+        for key, value in item.pairs:
+            if key.text != MARK:
+                return Element(key.text, value.text if isinstance(value, ScalarNode) else None)
+        message = "the list element to delete has no name: write its name next to $patch: delete"
+        raise ComposeError(message, self.part, item.line, Reason.DELETE)
+
+    def _check_inner(self, steps: tuple[Step, ...], line: int) -> None:
+        if any(isinstance(step, Element) for step in steps):
+            message = f"Talos cannot delete {'.'.join(_shown(steps))}{_IN_AN_ELEMENT}"
+            raise ComposeError(message, self.part, line, Reason.DELETE)
+
+    def _note_siblings(self, node: MappingNode, steps: tuple[Step, ...]) -> None:
+        header = {MARK, "apiVersion", "kind", "name"} if not steps else {MARK}
+        if ignored := [key.text for key, _ in node.pairs if key.text and key.text not in header]:
+            message = f"is deleted; {', '.join(ignored)} next to $patch: delete is ignored. Set it in a later patch"
+            self.notes.append((".".join(_shown(steps)), message))
+
+
+def _mark(node: MappingNode) -> ScalarNode | None:
+    return next((v for k, v in node.pairs if k.text == MARK and isinstance(v, ScalarNode)), None)
+
+
+def _shown(steps: tuple[Step, ...]) -> list[str]:
+    return [step if isinstance(step, str) else "[]" for step in steps]

@@ -1,57 +1,149 @@
-"""The types of Talos's configuration that are one scalar in YAML: texts, numbers, and texts that are parsed."""
+"""The types of Talos's configuration, and those of them that are one YAML scalar: texts, numbers, parsed texts.
+
+A type reads a node into a value, writes a value, and knows its zero value. A zero that was given stays a value, because
+merging depends on whether a field was given.
+"""
 
 from __future__ import annotations
 
 import base64
 import re
-from abc import abstractmethod
-from collections.abc import Callable
-from collections.abc import Mapping as Mapped
-from dataclasses import dataclass
-from typing import Final
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Final, TypeAlias
 
 from bootgrant.machines.talos import go_values
-from bootgrant.machines.talos.go_types import ABSENT, GoType, Reading, Value, scalar_value
-from bootgrant.machines.yaml.reading import Node, Scalar, is_null, kind_of_node
-from bootgrant.machines.yaml.scalars import OLD_BOOLEANS, Timestamp
+from bootgrant.machines.yaml.reading import Node, ScalarNode, describe, is_null
+from bootgrant.machines.yaml.scalars import OLD_BOOLEANS, PlainValue, Timestamp, plain_value
 from bootgrant.machines.yaml.writing import Plain, Written
 from bootgrant.wire.go_url import GoUrl, UrlError, parse_url
 
+Value: TypeAlias = Any
+"""A value as a type reads it; the docstring of each type names the Python type."""
+
+_TAG: Final = "tag:yaml.org,2002:"
 _QUOTED: Final = re.compile(r' "[^"]*"')
 
 
+@dataclass(frozen=True, slots=True)
+class Element:
+    """The first list element whose field ``key`` has the text ``value``; None never matches."""
+
+    key: str
+    value: str | None
+
+
+Step: TypeAlias = str | Element
+"""A step of a path to delete: a key or a list element."""
+
+
+class Absent(Enum):
+    """The value of a field that is null, as if it had not been written."""
+
+    ABSENT = "absent"
+
+
+ABSENT: Final = Absent.ABSENT
+
+
+@dataclass(slots=True)
+class Reading:
+    """Errors found while a document is read: wrong types, and keys that no type has, each with its line."""
+
+    errors: list[tuple[int, str]] = field(default_factory=list)
+    unknown: list[tuple[int, str]] = field(default_factory=list)
+
+    def wrong(self, node: Node, path: str, message: str) -> Absent:
+        self.errors.append((node.line, f"{path}: {message}" if path else message))
+        return ABSENT
+
+
+def scalar_value(node: ScalarNode) -> PlainValue:
+    """Return what a scalar is to go-yaml, by its tag and quotes. Raises ValueError if the text does not fit the tag."""
+    if node.plain:
+        return plain_value(node.text)
+    match node.tag:
+        case None:
+            return node.text
+        case "tag:yaml.org,2002:binary":
+            return go_values.base64_bytes(node.text).decode("utf-8")
+        case "tag:yaml.org,2002:null":
+            return None
+        case "tag:yaml.org,2002:bool" | "tag:yaml.org,2002:int" | "tag:yaml.org,2002:float":
+            value = plain_value(node.text)
+            if isinstance(value, (bool, int, float)):
+                return value
+            raise ValueError(f"{node.text!r} does not fit its tag !!{node.tag.removeprefix(_TAG)}")
+        case "tag:yaml.org,2002:timestamp":
+            return Timestamp(node.text)
+        case _:
+            return node.text
+
+
+class GoType(ABC):
+    """A type. ``wanted`` describes its values in messages."""
+
+    wanted: str = "a value"
+
+    @abstractmethod
+    def read(self, node: Node, path: str, reading: Reading) -> Value:
+        """Return the value of a node, or ABSENT for null and for an error, which is added to ``reading``."""
+
+    @abstractmethod
+    def zero(self) -> Value:
+        """Return the value that Go uses when nothing was given."""
+
+    def is_zero(self, value: Value) -> bool:
+        return bool(value == self.zero())
+
+    def written(self, value: Value) -> Written:
+        """Return a value as it is written into the configuration."""
+        shown: Written = value
+        return shown
+
+    def delete(self, value: Value, steps: Sequence[Step]) -> bool:
+        """Delete what the steps select from a value, in place. Return False if there is nothing to delete."""
+        return False
+
+    def selector_text(self, value: Value) -> str | None:
+        """Return the text that ``$patch: delete`` compares, None if values of this type never match."""
+        return None
+
+
 class ScalarType(GoType):
-    """What is written as one scalar."""
+    """A type whose values are written as one scalar."""
 
     def read(self, node: Node, path: str, reading: Reading) -> Value:
         if is_null(node):
             return ABSENT
-        if not isinstance(node, Scalar):
-            return reading.refuse(node, path, f"{kind_of_node(node)} stands here, {self.wanted} is expected")
+        if not isinstance(node, ScalarNode):
+            return reading.wrong(node, path, f"expected {self.wanted}, found {describe(node)}")
         try:
             return self.from_scalar(node)
         except ValueError as error:
-            return reading.refuse(node, path, str(error))
+            return reading.wrong(node, path, str(error))
 
     @abstractmethod
-    def from_scalar(self, node: Scalar) -> Value:
-        """The value. Raises ValueError that says what is expected."""
+    def from_scalar(self, node: ScalarNode) -> Value:
+        """Return the value. Raises ValueError with the reason."""
 
-    def _unexpected(self, node: Scalar) -> ValueError:
+    def _unexpected(self, node: ScalarNode) -> ValueError:
         quoted = "" if node.plain or node.tag else " in quotes"
-        return ValueError(f"{kind_of_node(node)}{quoted} stands here, {self.wanted} is expected")
+        return ValueError(f"expected {self.wanted}, found {describe(node)}{quoted}")
 
 
 class Text(ScalarType):
-    """``str``. Numbers and booleans are taken as they are written; a date wants quotes."""
+    """``str``. Numbers and booleans are read as the text they are written as; a date needs quotes."""
 
     wanted = "a text"
 
-    def from_scalar(self, node: Scalar) -> Value:
+    def from_scalar(self, node: ScalarNode) -> Value:
         if node.plain or node.tag:
             value = scalar_value(node)
             if isinstance(value, Timestamp):
-                raise ValueError(f"{node.text} is a date to Talos: write it in quotes")
+                raise ValueError(f"Talos reads {node.text} as a date: write it in quotes")
             return value if isinstance(value, str) else node.text
         return node.text
 
@@ -63,19 +155,19 @@ class Text(ScalarType):
 
 
 class TrimmedText(Text):
-    """``str`` without the line ends and tabs that it begins with: Talos cuts them off manifests."""
+    """``str`` without leading line ends and tabs, which Talos removes from manifests."""
 
-    def from_scalar(self, node: Scalar) -> Value:
+    def from_scalar(self, node: ScalarNode) -> Value:
         text: str = super().from_scalar(node)
         return text.lstrip("\t\n\v\f\r")
 
 
 class Boolean(ScalarType):
-    """``bool``; ``yes``, ``on`` and their kin are taken too, without quotes."""
+    """``bool``. The words of YAML 1.1 (``yes``, ``on``, …) are accepted too, without quotes."""
 
     wanted = "true or false without quotes"
 
-    def from_scalar(self, node: Scalar) -> Value:
+    def from_scalar(self, node: ScalarNode) -> Value:
         value = scalar_value(node)
         if isinstance(value, bool):
             return value
@@ -89,21 +181,21 @@ class Boolean(ScalarType):
 
 @dataclass(frozen=True)
 class Integer(ScalarType):
-    """``int`` between ``low`` and ``high``; ``7447.0`` is one too."""
+    """``int`` from ``low`` to ``high``; ``7447.0`` is accepted too."""
 
     low: int
     high: int
 
     wanted = "a whole number without quotes"
 
-    def from_scalar(self, node: Scalar) -> Value:
+    def from_scalar(self, node: ScalarNode) -> Value:
         value = scalar_value(node)
         if isinstance(value, float) and value.is_integer():
             value = int(value)
         if isinstance(value, bool) or not isinstance(value, int):
             raise self._unexpected(node)
         if not self.low <= value <= self.high:
-            raise ValueError(f"{node.text} is out of range: {self.low} to {self.high} is possible")
+            raise ValueError(f"{node.text} is out of range: write a number from {self.low} to {self.high}")
         return value
 
     def zero(self) -> Value:
@@ -122,7 +214,7 @@ class Duration(ScalarType):
 
     wanted = "a duration such as 90s or 1h30m"
 
-    def from_scalar(self, node: Scalar) -> Value:
+    def from_scalar(self, node: ScalarNode) -> Value:
         if isinstance(scalar_value(node), str):
             return go_values.duration(node.text)
         raise ValueError(f"{node.text} has no unit: write a duration such as 90s, 5m or 1h30m")
@@ -136,12 +228,12 @@ class Duration(ScalarType):
 
 @dataclass(frozen=True)
 class TextForm(ScalarType):
-    """A text that is parsed: ``parse`` gives the canonical ``str``, and raises ValueError."""
+    """A text that ``parse`` turns into its canonical ``str``, or rejects with ValueError."""
 
     parse: Callable[[str], str]
     wanted: str = "a text"
 
-    def from_scalar(self, node: Scalar) -> Value:
+    def from_scalar(self, node: ScalarNode) -> Value:
         return self.parse(node.text)
 
     def zero(self) -> Value:
@@ -153,20 +245,20 @@ class TextForm(ScalarType):
 
 @dataclass(frozen=True)
 class Choice(ScalarType):
-    """``int``: one of the names of an enumeration, in any case of letters; ``numbers`` says that a number may stand."""
+    """``int``, written as one of the names of an enumeration in any case, or as a number if ``numbers``."""
 
     name: str
-    names: Mapped[int, str]
+    names: Mapping[int, str]
     numbers: bool = False
 
-    def from_scalar(self, node: Scalar) -> Value:
+    def from_scalar(self, node: ScalarNode) -> Value:
         for number, name in self.names.items():
             if name.lower() == node.text.lower():
                 return number
         if self.numbers and node.text.isascii() and node.text.isdigit() and len(node.text) <= 10:
             return int(node.text)
         allowed = ", ".join(self.names.values())
-        raise ValueError(f"{kind_of_node(node)} is none of {allowed}{', and no number' if self.numbers else ''}")
+        raise ValueError(f"{describe(node)} is not one of {allowed}{', or a number' if self.numbers else ''}")
 
     def zero(self) -> Value:
         return 0
@@ -184,7 +276,7 @@ class Bytes(ScalarType):
 
     wanted = "base64"
 
-    def from_scalar(self, node: Scalar) -> Value:
+    def from_scalar(self, node: ScalarNode) -> Value:
         return go_values.base64_bytes(node.text)
 
     def zero(self) -> Value:
@@ -195,17 +287,17 @@ class Bytes(ScalarType):
 
 
 class Url(ScalarType):
-    """``GoUrl``: Talos merges its parts one by one."""
+    """``GoUrl``, because Talos merges URLs part by part."""
 
     wanted = "a URL"
 
-    def from_scalar(self, node: Scalar) -> Value:
+    def from_scalar(self, node: ScalarNode) -> Value:
         try:
             return parse_url(node.text)
         except UrlError as error:
-            # Without what Go quotes: a URL may hold a password.
+            # Without the parts that the reason quotes: a URL may contain a password.
             reason = _QUOTED.sub("", str(error).rpartition('": ')[2])
-            raise ValueError(f"this is no URL to Talos ({reason}): correct it") from None
+            raise ValueError(f"not a valid URL ({reason})") from None
 
     def zero(self) -> Value:
         return GoUrl()
@@ -218,11 +310,11 @@ class Url(ScalarType):
 
 
 class MaxSize(ScalarType):
-    """``(percentage, bytes)`` as texts, one of them empty; when a merge sets both, the bytes are written."""
+    """``(percentage, bytes)`` as texts. One of them is empty; if a merge sets both, the bytes are written."""
 
     wanted = "a size such as 100GiB or 50%"
 
-    def from_scalar(self, node: Scalar) -> Value:
+    def from_scalar(self, node: ScalarNode) -> Value:
         if node.text.endswith("%"):
             return go_values.percentage(node.text), ""
         go_values.byte_size(node.text)
@@ -242,7 +334,7 @@ class PortRange(ScalarType):
 
     wanted = "a port without quotes, or a range such as 30000-32767"
 
-    def from_scalar(self, node: Scalar) -> Value:
+    def from_scalar(self, node: ScalarNode) -> Value:
         value = scalar_value(node)
         if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 65535:
             return value, value
@@ -260,11 +352,11 @@ class PortRange(ScalarType):
 
 
 class PartitionSize(ScalarType):
-    """``int`` in bytes, written as people say it (``100 GB``)."""
+    """``int`` in bytes, written in the form ``100 GB``."""
 
     wanted = "a size such as 100GB"
 
-    def from_scalar(self, node: Scalar) -> Value:
+    def from_scalar(self, node: ScalarNode) -> Value:
         size = go_values.byte_size(node.text)
         if size < 0:
             raise self._unexpected(node)

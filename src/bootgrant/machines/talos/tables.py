@@ -17,13 +17,13 @@ from typing import Any, Final
 
 from bootgrant.machines.talos import go_values
 from bootgrant.machines.talos.container_types import Argument, Field, Free, ListOf, MapOf, Pointer, Struct
-from bootgrant.machines.talos.go_types import GoType
 from bootgrant.machines.talos.scalar_types import (
     Boolean,
     Bytes,
     Choice,
     Duration,
     FileMode,
+    GoType,
     Integer,
     MaxSize,
     PartitionSize,

@@ -1,8 +1,8 @@
-"""YAML text to nodes as Talos's parser takes it, in bounded time and memory.
+"""Read YAML text into nodes with their positions, within limits.
 
-libyaml (through PyYAML) cuts the text into events; go-yaml is its port, so what one refuses the other refuses. Nodes
-keep what was written: a scalar's text, whether it stood without quotes, its tag and its line. What they mean is read
-later, by the type of the field they stand in.
+libyaml (through PyYAML) splits the text into events. go-yaml, which Talos uses, is a port of libyaml, so the two reject
+the same texts. Nodes keep what was written: the text of a scalar, its tag, whether it was quoted, and where it is. What
+a scalar means depends on who reads it (scalars.py).
 """
 
 from __future__ import annotations
@@ -14,18 +14,20 @@ from typing import Any, Final
 
 import yaml
 
-MAX_BYTES: Final = 8 * 1024 * 1024
-"""One part as text. Talos itself takes configurations of 4 MiB over its API."""
+from bootgrant.wire.limits import CONFIG
+
+MAX_BYTES: Final = CONFIG
+"""The size of one file."""
 MAX_DEPTH: Final = 100
 """Levels of nesting."""
-MAX_NODES: Final = 250_000
-"""Values in one part, each alias counted with all that it stands for; 64 characters of a text count as one more."""
-MAX_DOCUMENTS: Final = 1_000
+MAX_VALUES: Final = 1_000_000
+"""Values in one file. An alias counts as everything it repeats, and every 64 characters of a text as one more value."""
 _TEXT_WEIGHT: Final = 64
+_CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x84\x86-\x9f\ufffe\uffff]")
 
 
 class YamlError(Exception):
-    """Bytes that are not YAML that can be read here, or more of it than the limits allow. ``line`` counts from 1."""
+    """A text that is not valid YAML, or exceeds a limit. ``line`` counts from 1 and is None for the file as a whole."""
 
     def __init__(self, message: str, line: int | None = None, *, is_too_large: bool = False) -> None:
         super().__init__(message)
@@ -35,100 +37,173 @@ class YamlError(Exception):
 
 
 @dataclass(slots=True)
-class Scalar:
-    """``text`` as read; ``plain`` when it stood without quotes and without a tag. ``line`` counts from 1."""
+class ScalarNode:
+    """``text`` as written, without quotes and escapes; ``plain`` when it has neither quotes nor a tag.
+
+    ``line`` counts lines from 1; ``start`` and ``end`` count characters from 0.
+    """
 
     text: str
     plain: bool
     tag: str | None
     line: int
+    start: int
+    end: int
 
 
 @dataclass(slots=True)
-class Sequence:
+class SequenceNode:
+    """``weight`` counts the values in it, ``height`` its levels of nesting; both include what aliases repeat."""
+
     items: list[Node]
     line: int
     tag: str | None = None
     weight: int = 1
+    height: int = 1
 
 
 @dataclass(slots=True)
-class Mapping:
-    """``pairs`` in the order of the text; keys are checked to be different."""
+class MappingNode:
+    """``pairs`` in the order of the text; all keys are different."""
 
-    pairs: list[tuple[Node, Node]]
+    pairs: list[tuple[ScalarNode, Node]]
     line: int
     tag: str | None = None
     weight: int = 1
+    height: int = 1
+
+    def get(self, key: str) -> Node | None:
+        """Return the value of a key, or None."""
+        return next((value for name, value in self.pairs if name.text == key), None)
 
 
-Node = Scalar | Sequence | Mapping
+Node = ScalarNode | SequenceNode | MappingNode
 
 
-def read_yaml(content: bytes) -> list[Node | None]:
-    """The documents of ``content``, None for one that is null. Raises YamlError."""
-    return list(_Composition(content).documents())
+@dataclass(frozen=True, slots=True, repr=False)
+class ParsedYaml:
+    """A file and its documents.
+
+    ``text`` is the content without a byte order mark, with U+FFFD for bytes that are not UTF-8. ``error`` says why the
+    content is not valid YAML; ``documents`` are then what could still be read, usually nothing. ``version_line`` is the
+    line of the first ``%YAML`` directive for a version other than 1.1.
+    """
+
+    content: bytes
+    text: str
+    documents: tuple[Node, ...] = ()
+    error: YamlError | None = None
+    version_line: int | None = None
+
+
+def read_yaml(content: bytes) -> tuple[Node, ...]:
+    """Return the documents of a file. Raises YamlError."""
+    parsed = parse_yaml(content)
+    if parsed.error is not None:
+        raise parsed.error
+    return parsed.documents
+
+
+def parse_yaml(content: bytes) -> ParsedYaml:
+    """Parse a file; the result carries the error if there is one."""
+    text, error = _decoded(content)
+    if len(content) > MAX_BYTES:
+        error = YamlError(f"larger than {MAX_BYTES >> 20} MiB: is this the right file?", is_too_large=True)
+        return ParsedYaml(content, text, (), error)
+    if match := _CONTROL.search(text):
+        message = f"the control character U+{ord(match[0]):04X} is not allowed in YAML: remove it"
+        return ParsedYaml(content, text, (), error or YamlError(message, text.count("\n", 0, match.start()) + 1))
+    composition = _Composition(text)
+    try:
+        documents = tuple(composition.documents())
+    except YamlError as wrong:
+        return ParsedYaml(content, text, (), error or wrong)
+    except yaml.MarkedYAMLError as wrong:
+        return ParsedYaml(content, text, (), error or _invalid(text, wrong))
+    except yaml.YAMLError as wrong:
+        return ParsedYaml(content, text, (), error or YamlError(f"not valid YAML: {wrong}".splitlines()[0]))
+    return ParsedYaml(content, text, documents, error, composition.version_line)
+
+
+def decode(content: bytes) -> str:
+    """Return a UTF-8 file as text, without its byte order mark. Raises YamlError."""
+    text, error = _decoded(content)
+    if error is not None:
+        raise error
+    return text
 
 
 def is_null(node: Node) -> bool:
-    """Whether a node is null: nothing, ``~``, ``null``, or tagged so."""
-    if not isinstance(node, Scalar):
+    """Whether a node is null: empty, ``~``, ``null`` without quotes, or tagged ``!!null``."""
+    if not isinstance(node, ScalarNode):
         return False
     if node.tag == "tag:yaml.org,2002:null":
         return True
     return node.plain and node.text in {"", "~", "null", "Null", "NULL"}
 
 
-def key_text(node: Node) -> str | None:
-    """The text of a scalar key, None for a key that is a list or a mapping."""
-    return node.text if isinstance(node, Scalar) else None
-
-
-def kind_of_node(node: Node) -> str:
-    """What stands there, in words."""
+def describe(node: Node) -> str:
+    """Return "a mapping", "a list" or the quoted text, for messages."""
     match node:
-        case Mapping():
+        case MappingNode():
             return "a mapping"
-        case Sequence():
+        case SequenceNode():
             return "a list"
-        case Scalar():
+        case ScalarNode():
             return repr(node.text if len(node.text) <= 60 else node.text[:60] + "…")
+
+
+def _decoded(content: bytes) -> tuple[str, YamlError | None]:
+    try:
+        return content.decode("utf-8-sig"), None
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        return content.decode("utf-8-sig", "replace"), YamlError("not UTF-8: save the file as UTF-8", line)
+
+
+def _invalid(text: str, error: yaml.MarkedYAMLError) -> YamlError:
+    mark = error.problem_mark or error.context_mark
+    line = mark.line + 1 if mark else None
+    lines = text.splitlines()
+    if line and line <= len(lines) and re.match(r" *\t", lines[line - 1]):
+        return YamlError("this line is indented with a tab: use spaces", line)
+    problem = error.problem or error.context or "it ends too early"
+    context = f" ({error.context})" if error.context and error.context != problem else ""
+    return YamlError(f"not valid YAML: {problem}{context}; check this line and the lines before it", line)
 
 
 @dataclass(slots=True)
 class _Open:
-    """A list or mapping whose end has not come yet; ``keys`` with the line of each, ``key`` waits for its value."""
+    """A list or mapping that has not ended yet: the line of each key so far, and the key that waits for its value."""
 
-    node: Sequence | Mapping
-    key: Node | None = None
+    node: SequenceNode | MappingNode
+    key: ScalarNode | None = None
     keys: dict[str, int] = field(default_factory=dict)
 
 
 class _Composition:
-    def __init__(self, content: bytes) -> None:
-        self._text = _checked_text(content)
+    """One pass over the events of a text, without recursion."""
+
+    def __init__(self, text: str) -> None:
         # PyYAML's types say that every event may be missing; before the end of the stream none is.
-        self._next_event: Callable[[], Any] = yaml.CLoader(self._text).get_event
+        self._next_event: Callable[[], Any] = yaml.CSafeLoader(text).get_event
         self._anchors: dict[str, Node] = {}
         self._open: list[_Open] = []
         self._weight = 0
-        self._documents = 0
+        self.version_line: int | None = None
 
-    def documents(self) -> Iterator[Node | None]:
-        try:
-            while not isinstance(event := self._next_event(), yaml.StreamEndEvent):
-                if isinstance(event, yaml.DocumentStartEvent):
-                    self._check_start(event)
-                    self._anchors = {}
-                    root = self._root()
-                    yield None if is_null(root) else root
-        except yaml.MarkedYAMLError as error:
-            raise self._unreadable(error) from None
-        except yaml.YAMLError as error:
-            raise YamlError(f"not YAML: {error}".splitlines()[0]) from None
+    def documents(self) -> Iterator[Node]:
+        event: Any = self._next_event()
+        while not isinstance(event, yaml.StreamEndEvent):
+            start = event.start_mark
+            if isinstance(event, yaml.DocumentStartEvent):
+                if event.version not in (None, (1, 1)) and self.version_line is None:
+                    self.version_line = start.line + 1
+                self._anchors = {}
+                yield self._root()
+            event = self._next_event()
 
     def _root(self) -> Node:
-        """Everything up to the end of the document that has just begun."""
         root = self._value(self._next_event())
         while self._open:
             event = self._next_event()
@@ -138,39 +213,41 @@ class _Composition:
                 self._value(event)
         return root
 
-    def _value(self, event: yaml.Event) -> Node:
-        """The node that begins with ``event``, put into the list or mapping around it and counted."""
-        line = _line(event)
+    def _value(self, event: Any) -> Node:
+        """Return the node that begins with this event, counted and attached to its parent."""
+        line = event.start_mark.line + 1
         node = self._node(event, line)
-        weight = 1 + len(node.text) // _TEXT_WEIGHT if isinstance(node, Scalar) else node.weight
+        weight = 1 + len(node.text) // _TEXT_WEIGHT if isinstance(node, ScalarNode) else node.weight
         self._weight += weight
-        if self._weight > MAX_NODES:
-            message = f"more than {MAX_NODES} values, aliases written out: take them apart or write fewer aliases"
+        if self._weight > MAX_VALUES:
+            message = f"more than {MAX_VALUES:,} values, counting what aliases repeat: split the file or write less"
             raise YamlError(message, line, is_too_large=True)
         if self._open:
             parent = self._open[-1]
             parent.node.weight += weight
             self._attach(parent, node, line)
-        if isinstance(event, yaml.CollectionStartEvent) and not isinstance(node, Scalar):
-            self._open.append(_Open(node))
-            if len(self._open) > MAX_DEPTH:
-                message = f"more than {MAX_DEPTH} levels of nesting: make it flatter"
-                raise YamlError(message, line, is_too_large=True)
+        if not isinstance(node, ScalarNode):
+            if len(self._open) + node.height > MAX_DEPTH:
+                raise YamlError(f"nested deeper than {MAX_DEPTH} levels: make it flatter", line, is_too_large=True)
+            if isinstance(event, yaml.AliasEvent):
+                self._raise_height(node)
+            else:
+                self._open.append(_Open(node))
         return node
 
-    def _node(self, event: yaml.Event, line: int) -> Node:
+    def _node(self, event: Any, line: int) -> Node:
         node: Node
+        start, end = event.start_mark, event.end_mark
         if isinstance(event, yaml.ScalarEvent):
             tag = None if event.tag == "!" else event.tag
-            node = Scalar(event.value, event.implicit[0] and event.tag is None, tag, line)
+            plain = event.implicit[0] and event.tag is None
+            node = ScalarNode(event.value, plain, tag, line, start.index, end.index)
         elif isinstance(event, yaml.MappingStartEvent):
-            node = Mapping([], line, event.tag)
+            node = MappingNode([], line, event.tag)
         elif isinstance(event, yaml.SequenceStartEvent):
-            node = Sequence([], line, event.tag)
-        elif isinstance(event, yaml.AliasEvent):
-            return self._aliased(str(event.anchor), line)
+            node = SequenceNode([], line, event.tag)
         else:
-            raise YamlError("this is no YAML that a configuration may have", line)
+            return self._aliased(str(event.anchor), line)
         if event.anchor:
             self._anchors[event.anchor] = node
         return node
@@ -178,9 +255,9 @@ class _Composition:
     def _aliased(self, anchor: str, line: int) -> Node:
         node = self._anchors.get(anchor)
         if node is None:
-            raise YamlError(f"*{anchor} points to nothing: write &{anchor} where the value is, before this", line)
+            raise YamlError(f"*{anchor} has no anchor: write &{anchor} on the value it repeats, above this line", line)
         if any(node is outer.node for outer in self._open):
-            raise YamlError(f"*{anchor} stands inside of the value that it points to: write the value out", line)
+            raise YamlError(f"*{anchor} is inside the value it repeats: write the value out", line)
         return node
 
     def _close(self) -> None:
@@ -188,63 +265,24 @@ class _Composition:
         if self._open:
             # The node itself was counted when it began.
             self._open[-1].node.weight += done.weight - 1
+            self._raise_height(done)
+
+    def _raise_height(self, inner: SequenceNode | MappingNode) -> None:
+        if self._open:
+            outer = self._open[-1].node
+            outer.height = max(outer.height, inner.height + 1)
 
     def _attach(self, parent: _Open, node: Node, line: int) -> None:
-        if isinstance(parent.node, Sequence):
+        if isinstance(parent.node, SequenceNode):
             parent.node.items.append(node)
-        elif parent.key is None:
-            if isinstance(node, Scalar):
-                if node.text in parent.keys:
-                    first = parent.keys[node.text]
-                    message = f"the key {node.text!r} is here a second time (first in line {first}): keep one of them"
-                    raise YamlError(message, line)
-                parent.keys[node.text] = line
-            parent.key = node
-        else:
+        elif parent.key is not None:
             parent.node.pairs.append((parent.key, node))
             parent.key = None
-
-    def _check_start(self, event: yaml.DocumentStartEvent) -> None:
-        self._documents += 1
-        if self._documents > MAX_DOCUMENTS:
-            message = f"more than {MAX_DOCUMENTS} documents: take the file apart"
-            raise YamlError(message, _line(event), is_too_large=True)
-        if event.version and event.version != (1, 1):
-            raise YamlError("Talos refuses the line %YAML here: remove it", _line(event))
-
-    def _unreadable(self, error: yaml.MarkedYAMLError) -> YamlError:
-        mark = error.problem_mark or error.context_mark
-        line = mark.line + 1 if mark else None
-        written = self._text.splitlines()[line - 1] if line and line <= len(self._text.splitlines()) else ""
-        if re.match(r" *\t", written):
-            return YamlError("a tab indents this line: write spaces", line)
-        problem = error.problem or error.context or "it ends too early"
-        context = f" ({error.context})" if error.context and error.context != problem else ""
-        return YamlError(f"not YAML: {problem}{context}; correct it here or just before", line)
-
-
-def _line(event: yaml.Event) -> int:
-    return event.start_mark.line + 1 if event.start_mark else 1
-
-
-def _checked_text(content: bytes) -> str:
-    if len(content) > MAX_BYTES:
-        raise too_large(content)
-    try:
-        text = content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise YamlError("this line is not UTF-8: save the file as UTF-8", line) from None
-    if match := _CONTROL.search(text):
-        line = text.count("\n", 0, match.start()) + 1
-        raise YamlError(f"the control character {match[0]!r} is not allowed here: remove it", line)
-    return text
-
-
-def too_large(content: bytes) -> YamlError:
-    """The error for content over MAX_BYTES."""
-    size, limit = len(content) >> 20, MAX_BYTES >> 20
-    return YamlError(f"{size} MiB are too much, the limit is {limit} MiB: is it the right file?", is_too_large=True)
-
-
-_CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x84\x86-\x9f\ufffe\uffff\ud800-\udfff]")
+        elif not isinstance(node, ScalarNode):
+            raise YamlError("a list or a mapping cannot be a key: write a text", line)
+        elif node.text in parent.keys:
+            message = f"the key {node.text!r} is repeated (first on line {parent.keys[node.text]}): keep one of them"
+            raise YamlError(message, line)
+        else:
+            parent.keys[node.text] = line
+            parent.key = node

@@ -1,7 +1,9 @@
-"""What a plain YAML scalar means to Talos: the rules of go-yaml v4, and those of yaml.v2 that JSON patches use.
+"""What a YAML scalar means, by three sets of rules.
 
-go-yaml v4 reads YAML 1.2 with leftovers of 1.1: ``true`` and ``false`` are booleans, ``yes`` and ``on`` are texts;
-``010`` is octal, ``0o10`` too, ``1_000`` is a number. yaml.v2 reads ``yes``, ``on`` and ``y`` as booleans.
+- YAML 1.2's core schema, for ``machines.yaml``: ``yes`` is a text, ``0o17`` is 15, ``012`` is 12.
+- go-yaml v4, for Talos: YAML 1.2 with leftovers of 1.1. ``yes`` and ``on`` are texts, ``010`` and ``0o10`` are octal,
+  ``1_000`` is a number, and an unquoted date is a date.
+- yaml.v2, for documents that a JSON patch goes through: go-yaml's rules, but ``yes``, ``on`` and ``y`` are booleans.
 """
 
 from __future__ import annotations
@@ -11,15 +13,18 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from bootgrant.machines.yaml.reading import MappingNode, Node, ScalarNode, SequenceNode
+
 
 @dataclass(frozen=True, slots=True)
 class Timestamp:
-    """A date or time without quotes: what YAML takes it for, and hardly anybody means."""
+    """An unquoted date or time, which hardly anybody means to write."""
 
     text: str
 
 
 PlainValue = str | int | float | bool | None | Timestamp
+CoreValue = str | int | float | bool | None | list["CoreValue"] | dict[str, "CoreValue"]
 
 _FIXED: Final[dict[str, bool | None]] = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
@@ -39,14 +44,42 @@ _TIMESTAMP: Final = re.compile(
     r"(?:[Tt][0-9]{1,2}:[0-9]{1,2}:[0-9]{1,2}(?:\.[0-9]+)?(?:Z|[-+][0-9]{2}:[0-9]{2})"
     r"| [0-9]{1,2}:[0-9]{1,2}:[0-9]{1,2}(?:\.[0-9]+)?)?"
 )
+_CORE_INTEGER: Final = re.compile(r"[-+]?[0-9]+")
+_CORE_INTEGER_WITH_BASE: Final = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
+_LONGEST_CORE_NUMBER: Final = 64
+_TAG: Final = "tag:yaml.org,2002:"
+_CORE_TAGS: Final = frozenset(_TAG + name for name in ("null", "bool", "int", "float"))
 _BASE_60: Final = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?")
 _LONGEST_NUMBER: Final = 400
 _FIRST_EXPONENT: Final = 6
 INT64_MAX: Final = 2**63 - 1
 
 
+def core_value(node: Node) -> CoreValue:
+    """Return a node as Python values, by the core schema of YAML 1.2."""
+    match node:
+        case MappingNode():
+            return {key.text: core_value(value) for key, value in node.pairs}
+        case SequenceNode():
+            return [core_value(item) for item in node.items]
+        case ScalarNode():
+            return _core_scalar(node.text) if node.plain or node.tag in _CORE_TAGS else node.text
+
+
+def _core_scalar(text: str) -> CoreValue:
+    if text in _FIXED:
+        return _FIXED[text]
+    if len(text) > _LONGEST_CORE_NUMBER:
+        return text
+    if _CORE_INTEGER.fullmatch(text):
+        return int(text)
+    if _CORE_INTEGER_WITH_BASE.fullmatch(text):
+        return int(text, 0)
+    return float(text) if _FLOAT.fullmatch(text) else text
+
+
 def plain_value(text: str) -> PlainValue:
-    """What a scalar without quotes and without a tag is. An integer past 64 bits is a float."""
+    """Return what a plain scalar is to go-yaml v4. An integer of more than 64 bits is a float."""
     if text in _FIXED:
         return _FIXED[text]
     first = text[0]
@@ -62,7 +95,7 @@ def plain_value(text: str) -> PlainValue:
 
 
 def old_plain_value(text: str) -> PlainValue:
-    """The same in YAML 1.1 as yaml.v2 reads it, for documents that a JSON patch goes through: dates are texts."""
+    """Return what a plain scalar is to yaml.v2. Dates are texts."""
     if text in OLD_BOOLEANS:
         return OLD_BOOLEANS[text]
     value = plain_value(text)
@@ -91,13 +124,13 @@ def _integer(match: re.Match[str]) -> int:
     return 0
 
 
-def tempts_old_readers(text: str) -> bool:
-    """Whether a YAML 1.1 reader would take this plain text for a boolean or a number of base 60."""
+def looks_different_to_yaml_1_1(text: str) -> bool:
+    """Whether YAML 1.1 reads this plain text as a boolean or a number in base 60."""
     return text in OLD_BOOLEANS or _BASE_60.fullmatch(text) is not None
 
 
 def float_text(value: float) -> str:
-    """A float as Go's ``strconv.FormatFloat(value, 'g', -1, 64)`` writes it; YAML's names for what is no number."""
+    """Return a float as Go's ``strconv.FormatFloat(value, 'g', -1, 64)`` writes it, or ``.inf`` or ``.nan``."""
     if math.isnan(value):
         return ".nan"
     if math.isinf(value):

@@ -1,30 +1,31 @@
-"""Configurations as Talos writes them: go-yaml's layout with an indent of 4.
+"""Write YAML the way Talos does: go-yaml's layout with an indent of 4.
 
-A list inside of a mapping is indented, inside of a list item by 2; nothing is folded; texts have quotes only where a
-reader could take them for something else. Where go-yaml writes a block that does not read back to the same text, this
-writes the text in quotes: nothing is lost.
+Lists in a mapping are indented by 4, in a list item by 2. Lines are never folded. A text is quoted only where a reader
+could mistake it for something else. Where go-yaml writes a block that does not read back as the same text, the text is
+quoted here.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from functools import cmp_to_key
 from typing import Final, TypeAlias
 
-from bootgrant.machines.yaml.scalars import float_text, plain_value, tempts_old_readers
+from bootgrant.machines.yaml.scalars import float_text, looks_different_to_yaml_1_1, plain_value
 
 
 @dataclass(frozen=True, slots=True)
 class Plain:
-    """A scalar that is written just so."""
+    """A scalar written exactly as ``text``."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Unguarded:
-    """A text that is not guarded against readers of YAML 1.1: ``yes`` stands without quotes."""
+    """A text that is not quoted for the sake of YAML 1.1 readers: ``yes`` is written without quotes."""
 
     text: str
 
@@ -33,33 +34,21 @@ Written: TypeAlias = "str | int | float | bool | Plain | Unguarded | list[Writte
 
 _INDENT: Final = 4
 _LONGEST_KEY: Final = 128
-# What may stand in a text without quotes; all else, and a tab, needs an escape.
+# Everything outside these ranges has to be escaped in quotes.
 _SPECIAL: Final = re.compile("[^\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd]")
 _NEEDS_QUOTES: Final = re.compile(r"""^(?:[,\[\]{}#&*!|>'"%@`]|[-?:](?: |$)|---|\.\.\.| )|: | #|[: ]$""")
 _UNFIT_FOR_BLOCK: Final = re.compile(
     "[^\n\t\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd]|[ \t](?:\n|$)|(?:^|\n) *\t"
 )
 _ESCAPES: Final = {
-    "\0": "\\0",
-    "\a": "\\a",
-    "\b": "\\b",
-    "\t": "\\t",
-    "\n": "\\n",
-    "\v": "\\v",
-    "\f": "\\f",
-    "\r": "\\r",
-    "\x1b": "\\e",
-    "\x85": "\\N",
-    "\u2028": "\\L",
-    "\u2029": "\\P",
-    '"': '\\"',
-    "\\": "\\\\",
-}
+    "\0": "\\0", "\a": "\\a", "\b": "\\b", "\t": "\\t", "\n": "\\n", "\v": "\\v", "\f": "\\f", "\r": "\\r",
+    "\x1b": "\\e", "\x85": "\\N", "\u2028": "\\L", "\u2029": "\\P", '"': '\\"', "\\": "\\\\",
+}  # fmt: skip
 _ESCAPED: Final = re.compile('["\\\\\n]|' + _SPECIAL.pattern)
 
 
 def write_documents(documents: Iterable[Written]) -> bytes:
-    """The documents as one text, ``---`` between them."""
+    """Return the documents as one text, separated by ``---``."""
     return "---\n".join(_document(document) for document in documents).encode("utf-8")
 
 
@@ -75,7 +64,7 @@ def _document(value: Written) -> str:
 
 
 def _mapping(lines: list[str], value: dict[str, Written], indent: int, first: str) -> None:
-    """``first`` is what the first line begins with instead of blanks: the dashes of the list items around it."""
+    """Append a mapping. ``first`` replaces the indent of its first line: the dashes of the list items around it."""
     start = first or " " * indent
     for key, item in value.items():
         lead = f"{start}{_key(key, indent)}:"
@@ -103,7 +92,7 @@ def _list(lines: list[str], value: list[Written], indent: int, first: str) -> No
 
 
 def _deeper(indent: int) -> int:
-    """The next column that is a multiple of the indent."""
+    """Return the next column that is a multiple of the indent."""
     return (indent // _INDENT + 1) * _INDENT
 
 
@@ -139,7 +128,7 @@ def _text(text: str, indent: int, *, guarded: bool = True) -> str:
         return _quoted(text) if _UNFIT_FOR_BLOCK.search(text) or not text.strip("\n") else _block(text, indent)
     if not isinstance(plain_value(text), str) or _SPECIAL.search(text):
         return _quoted(text)
-    if _NEEDS_QUOTES.search(text) or text == "<<" or (guarded and tempts_old_readers(text)):
+    if _NEEDS_QUOTES.search(text) or text == "<<" or (guarded and looks_different_to_yaml_1_1(text)):
         return "'" + text.replace("'", "''") + "'"
     return text
 
@@ -157,10 +146,61 @@ def _escape(match: re.Match[str]) -> str:
 
 
 def _block(text: str, indent: int) -> str:
-    """A literal block. Its indent is said where the text begins with a blank, counted from the node around it."""
+    """Return a literal block. Its indent is written out, relative to the parent, if the text begins with a blank."""
     column = _deeper(indent)
     hint = str(column - indent) if text[0] in " \n" else ""
     ends = "-" if not text.endswith("\n") else "+" if text.endswith("\n\n") else ""
     body = text.removesuffix("\n")
     margin = " " * column
     return f"|{hint}{ends}\n" + "\n".join(margin + line if line else "" for line in body.split("\n"))
+
+
+def natural_order(keys: Collection[str]) -> list[str]:
+    """Return keys in the order in which go-yaml writes them: ``a9`` before ``a10``, letters after everything else."""
+    return sorted(keys, key=cmp_to_key(compare_keys)) if len(keys) > 1 else list(keys)
+
+
+def compare_keys(left: str, right: str) -> int:
+    """Return a negative number when ``left`` comes first, a positive one when ``right`` does, 0 for equal keys."""
+    if left == right:
+        return 0
+    at = next((index for index, (a, b) in enumerate(zip(left, right, strict=False)) if a != b), None)
+    if at is None:
+        return len(left) - len(right)
+    one, other = left[at], right[at]
+    if one.isalpha() and other.isalpha():
+        return -1 if one < other else 1
+    if one.isalpha() or other.isalpha():
+        # After a digit the letter comes first ("a1b" before "a1-"), elsewhere it comes last.
+        letter_first = at > 0 and left[at - 1].isdigit()
+        return -1 if one.isalpha() == letter_first else 1
+    return _compare_digits(left, right, at)
+
+
+def _compare_digits(left: str, right: str, at: int) -> int:
+    """Compare by the numbers at ``at``, then by where they end, then by character. Neither key has a letter there."""
+    continues = "0" in (left[at], right[at]) and _continues_a_number(left, at)
+    one, one_end = _digits(left, at, continues)
+    other, other_end = _digits(right, at, continues)
+    if one != other:
+        return -1 if (len(one), one) < (len(other), other) else 1
+    if one_end != other_end:
+        return -1 if one_end < other_end else 1
+    return -1 if left[at] < right[at] else 1
+
+
+def _continues_a_number(text: str, at: int) -> bool:
+    """Whether the digits before ``at`` contain one that is not zero."""
+    while at > 0 and text[at - 1].isdecimal():
+        at -= 1
+        if text[at] != "0":
+            return True
+    return False
+
+
+def _digits(text: str, at: int, continues: bool) -> tuple[str, int]:
+    """Return the digits from ``at``, without leading zeros unless they continue a number, and where they end."""
+    end = at
+    while end < len(text) and text[end].isdecimal():
+        end += 1
+    return text[at:end] if continues else text[at:end].lstrip("0"), end

@@ -12,8 +12,7 @@ from pathlib import Path
 from bootgrant.approval.policy import Network
 from bootgrant.configurations.checking import findings_of
 from bootgrant.configurations.snapshot import Snapshot
-from bootgrant.machines.finish.annotation import annotated
-from bootgrant.machines.finish.redaction import Label, redacted
+from bootgrant.machines.finish.redaction import REDACTED, Label, preview
 from bootgrant.machines.finish.rendering import Finished, sample_identity
 from bootgrant.machines.site.findings import Finding, SiteBroken
 from bootgrant.machines.site.finished_files import finished_entries
@@ -102,11 +101,8 @@ def _completed(entry: Entry, identity: MachineIdentity | None) -> MachineIdentit
 
 def shown(made: Finished, *, reveal: bool, plain: bool, label: Label | None = None) -> str:
     """Return a configuration as text, with its secrets redacted unless ``reveal``, and layers unless ``plain``."""
-    if reveal:
-        text = made.config.decode("utf-8", "replace")
-    else:
-        text = redacted(made.config, made.secrets, label) if label else redacted(made.config, made.secrets)
-    return text if plain else annotated(text, made.origins)
+    known = None if reveal else made.secrets
+    return preview(made.parsed, known, {} if plain else made.origins, label or (lambda _: REDACTED))
 
 
 def secret_labels() -> Label:

@@ -1,0 +1,160 @@
+"""Templates: what they see, what is refused, and that none of them loops or grows without end."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bootgrant.machines.finish.templates import TemplateRefused, compile_template
+from bootgrant.wire.identity import MachineIdentity
+from support.grants import MAC, UUID
+
+MACHINE = MachineIdentity(UUID, "SN-1", MAC, "node-7")
+
+
+DOUBLED = "{% set a=[1] %}" + "{% set a=[a,a] %}" * 30
+
+
+def rendered(source: str, machine: MachineIdentity = MACHINE, **variables: object) -> str:
+    return compile_template(source).render("cp-1", {"role": "worker"}, variables, machine)
+
+
+def test_a_template_sees_its_entry_and_the_approved_machine() -> None:
+    source = "{{ name }} {{ labels.role }} {{ variables.address }} {{ machine.uuid }} {{ machine.hostname }}\n"
+    assert rendered(source, address="10.0.0.1/24") == f"cp-1 worker 10.0.0.1/24 {UUID} node-7\n"
+
+
+def test_it_is_known_whether_a_template_depends_on_the_machine() -> None:
+    assert compile_template("{{ machine.mac }}").uses_machine
+    assert not compile_template("{{ name }}").uses_machine
+
+
+@pytest.mark.parametrize(
+    ("source", "line", "says"),
+    [
+        ("a\n{{ variables.addres }}\n", 2, "addres"),
+        ("a\n\n{{ host }}\n", 3, "'host' is not defined"),
+        ("{% if x %}\n", 1, "end"),
+        ("{{ name | nope }}", 1, "nope"),
+        ("a\n{% include 'x' %}", 2, "include"),
+        ("{{ labels.__class__ }}", 1, "may not"),
+        ("{{ ''.__class__.__mro__ }}", 1, "may not"),
+        ("{{ name.format(name) }}", 1, "may not"),
+        ("{{ machine._identity }}", 1, "may not"),
+        ("{{ '{:999999999}'.format(1) }}", 1, "may not"),
+        ("{{ machine.given() }}", 1, "not defined"),
+        ("\n{{ range(10 ** 9) }}", 2, "operator"),
+        ("{{ config }}", 1, "config"),
+        ("{{ cycler }}", 1, "cycler"),
+        ('a\n{{ "\\ud800" }}', 2, "surrogate"),
+        ('a\n{% set a = "\\udfff" %}{{ a ~ name }}', 2, "surrogate"),
+        ("{{ " + "(" * 300 + "1" + ")" * 300 + " }}", 1, "."),
+    ],
+)
+def test_what_is_wrong_is_told_with_its_line(source: str, line: int, says: str) -> None:
+    with pytest.raises(TemplateRefused, match=says) as caught:
+        rendered(source)
+    assert caught.value.line == line
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}",
+        "{% for i in range(99999) %}{% for j in range(99999) %}x{% endfor %}{% endfor %}",
+        "{% macro f(n) %}{{ f(n + 1) }}{{ f(n + 1) }}{% endmacro %}{{ f(0) }}",
+        "{% macro f(n) %}{% if n < 60 %}{{ f(n + 1) }}{{ f(n + 1) }}{% endif %}{% endmacro %}{{ f(0) }}",
+        "{{ 'x' * 1000000000 }}",
+        "{{ [1] * 1000000000 }}",
+        "{{ '%1000000000d' % 1 }}",
+        "{{ 9 ** 99999999 }}",
+        "{% set ns = [('x',)] %}{% for i in range(60) %}{% for x in ns %}{{ x * 2 }}{% endfor %}{% endfor %}",
+        "{% macro g(s, n) %}{% if n %}{{ g(s ~ s, n - 1) }}{% else %}{{ s }}{% endif %}{% endmacro %}{{ g('ab', 60) }}",
+        "{% macro g(s, n) %}{% if n %}{{ g(s + s, n - 1) }}{% endif %}{% endmacro %}{{ g('abcd', 60) }}",
+        "{{ ('a,' * 3) }}",
+        "{{ 'aaaa' | replace('a', 'b' | indent(9999)) }}",
+        "{{ range(99999) | map('string') | join('x') | replace('x', range(99999) | join) }}",
+        "{% for a in range(400) recursive %}{{ loop(range(400)) }}{% endfor %}",
+        DOUBLED + "{{ a }}",
+        DOUBLED + "{{ a | tojson }}",
+        DOUBLED + "{{ a | string }}",
+        DOUBLED + "{{ a | join }}",
+        DOUBLED + "{{ a ~ a }}",
+        DOUBLED + "{{ a | upper }}",
+        "{% set a=[1] %}{% set b=[1] %}" + "{% set a=[a,a] %}{% set b=[b,b] %}" * 30 + "{% if a == b %}x{% endif %}",
+        "{% set a={'k': 1} %}" + "{% set a={'k': a, 'l': a} %}" * 30 + "{{ a | tojson }}",
+        "{% set a=(1, 2) %}" + "{% set a=(a, a) %}" * 30 + "{{ a | tojson }}",
+        "{% set a=[1] %}" + "{% set a=a + [a] %}" * 40 + "{{ a | tojson }}",
+        "{% set a=range(99999) | list %}{{ [a, a, a] | sum(start=[]) | length }}",
+        "{% for i in range(9999) %}{% if range(99999) | map('string') | list %}{% endif %}{% endfor %}",
+        "{% set x %}{% for i in range(99999) %}" + "y" * 9999 + "{% endfor %}{% endset %}{{ x | length }}",
+        "{% set s %}"
+        + "y" * 99999
+        + "{% endset %}{% set x %}{% for i in range(99999) %}{{ s }}{% endfor %}{% endset %}",
+        "{% set s = '" + "y" * 99999 + "' %}{% for i in range(99999) %}{% set t = s | upper %}{% endfor %}",
+        "{{ {'a': [1]} | tojson(indent=999999999) }}",
+    ],
+)
+def test_a_template_that_loops_or_grows_ends_soon(source: str) -> None:
+    started = time.process_time()
+    with pytest.raises(TemplateRefused):
+        rendered(source)
+    assert time.process_time() - started < 5
+
+
+@pytest.mark.parametrize("hostname", ["a\nmachine:", "a: b", "{x}", "$(reboot)", "a b", "ä"])
+def test_what_a_machine_says_goes_in_as_a_plain_word_only(hostname: str) -> None:
+    with pytest.raises(TemplateRefused, match="only letters"):
+        rendered("{{ machine.hostname }}", MachineIdentity(hostname=hostname))
+
+
+def test_what_a_machine_does_not_say_is_an_error_and_not_nothing() -> None:
+    with pytest.raises(TemplateRefused, match="does not say its serial"):
+        rendered("{{ machine.serial }}", MachineIdentity(UUID))
+
+
+def test_the_usual_filters_are_there() -> None:
+    source = "{{ variables.ips | join(', ') }} {{ name | upper | b64encode }} {{ variables.n | default(3) }}"
+    assert rendered(source, ips=["a", "b"], n=4) == "a, b Q1AtMQ== 4"
+    assert rendered("{{ 'a\nb' | indent(2) }}|{{ variables.x | tojson }}", x={"a": 1}) == 'a\n  b|{"a": 1}'
+    assert rendered("{% for ip in variables.ips %}{{ loop.index }}={{ ip }};{% endfor %}", ips="xy") == "1=x;2=y;"
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text("{}%#- .|()[]'0123+*~abnme_\n", max_size=60))
+def test_any_text_is_a_template_or_refused(source: str) -> None:
+    assert refused_at(source) >= 0
+
+
+def refused_at(source: str) -> int:
+    try:
+        rendered(source)
+    except TemplateRefused as refused:
+        return refused.line
+    return 0
+
+
+@pytest.mark.parametrize("source", ["{{ [1] }}", "{{ {'a': 1} }}", "{{ variables.x }}", "{{ ['a', ['b']] | join }}"])
+def test_a_list_or_a_mapping_is_not_written_as_python_writes_it(source: str) -> None:
+    with pytest.raises(TemplateRefused, match="use `tojson`, or `join`"):
+        rendered(source, x=["a"])
+
+
+def test_null_is_not_written_as_a_word() -> None:
+    with pytest.raises(TemplateRefused, match="null"):
+        rendered("{{ variables.x.y }}", x={"y": None})
+
+
+def test_what_a_large_site_needs_is_no_loop() -> None:
+    hosts = [{"name": f"node-{number}", "ip": f"10.0.0.{number}"} for number in range(1000)]
+    source = "{% for h in variables.hosts | sort(attribute='name') %}{{ h.ip }} {{ h.name | upper }}\n{% endfor %}"
+    assert rendered(source, hosts=hosts).count("\n") == 1000
+    source = "{% for h in variables.hosts %}{{ h.name in variables.some }}{% endfor %}"
+    assert rendered(source, hosts=hosts, some=["node-x"] * 1000) == "False" * 1000
+    assert len(rendered("{{ variables.hosts | tojson }}" + "#" * 500_000, hosts=hosts)) > 500_000
+    assert (
+        rendered("{{ variables.n | sum }} {{ 1.5 }} {{ true }} {{ variables.n | length }}", n=[1, 2]) == "3 1.5 True 2"
+    )

@@ -1,0 +1,142 @@
+"""What keeps a finished configuration from being served."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bootgrant.machines.finish.validation import BadSchema, Fault, Rules, TalosSchema, judge
+from bootgrant.machines.site.model import Schema
+from bootgrant.machines.yaml.reading import parse_yaml
+from support.parts import shared_data
+
+GOOD = b"version: v1alpha1\nmachine:\n  type: worker\ncluster: {}\n"
+LINK = b"---\napiVersion: v1alpha1\nkind: SideroLinkConfig\napiUrl: https://omni.example/\n"
+
+
+def faults(config: bytes, schema: Schema, rules: Rules) -> list[Fault]:
+    return judge(parse_yaml(config), schema, rules).faults
+
+
+def told(config: bytes, schema: Schema = Schema.TALOS, rules: Rules | None = None) -> str:
+    return "; ".join(
+        f"{fault.line}: {fault.message}" for fault in faults(config, schema, rules or Rules()) if fault.is_fatal
+    )
+
+
+@pytest.mark.parametrize("tables", [True, False])
+def test_the_machine_type_is_known_whoever_judges(tables: bool) -> None:
+    for written, known in ((b"worker", "worker"), (b"controlplane", "controlplane"), (b"init", "controlplane")):
+        config = LINK + b"---\n" + GOOD.replace(b"worker", written)
+        assert judge(parse_yaml(config), Schema.TALOS, Rules(tables=tables)).machine_type == known
+    assert judge(parse_yaml(LINK), Schema.TALOS, Rules(tables=tables)).machine_type == ""
+
+
+@pytest.mark.parametrize("config", [GOOD, GOOD + LINK, LINK, GOOD.replace(b"worker", b"init")])
+def test_what_talos_takes_is_served(config: bytes) -> None:
+    assert told(config) == ""
+
+
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        (b"", "1: it is empty"),
+        (b" \n# nothing\n", "no document"),
+        (GOOD.replace(b"  type: worker\n", b"  token: x\n"), "1: machine.type must be"),
+        (GOOD.replace(b"worker", b"boss"), "machine.type must be controlplane or worker; it is 'boss'"),
+        (b"version: v1alpha1\ncluster: {}\n", "machine is missing"),
+        (GOOD + b"---\n" + GOOD, "is repeated"),
+        (GOOD + LINK + LINK, "is repeated"),
+        (GOOD + b"---\napiVersion: v1alpha1\nkind: NopeConfig\n", "NopeConfig"),
+        (GOOD + b"---\nfoo: 1\n", "6: "),
+        (GOOD.replace(b"cluster", b"machin"), "machin"),
+        (b"- 1\n", "1: "),
+        (b"machine:\n\ttype: worker\n", "2: "),
+        (b"machine: {type: worker, type: worker}\n", "1: "),
+        (b"\xff\xfe", "1: "),
+    ],
+)
+def test_what_talos_would_refuse_is_told_with_its_line(config: bytes, says: str) -> None:
+    assert says in told(config)
+
+
+@pytest.mark.parametrize(
+    ("config", "schema", "says"),
+    [
+        (b'{"a": 1}', Schema.JSON, ""),
+        (b'{"a": 1,}', Schema.IGNITION, "1: not JSON"),
+        (b"[" * 100_000, Schema.JSON, "1: "),
+        (b"#cloud-config\nusers: []\n", Schema.CLOUD_CONFIG, ""),
+        (b"a: [\n", Schema.YAML, "not valid YAML"),
+        (b"\xff anything", Schema.TEXT, ""),
+        (b"  ", Schema.TEXT, "it is empty"),
+    ],
+)
+def test_other_kinds_are_held_to_what_they_are(config: bytes, schema: Schema, says: str) -> None:
+    found = told(config, schema)
+    assert found == "" if says == "" else says in found
+
+
+@pytest.mark.parametrize("schema", [Schema.YAML, Schema.TEXT, Schema.JSON, Schema.CLOUD_CONFIG, Schema.IGNITION])
+def test_a_control_plane_is_one_whatever_kind_its_entry_says_it_is(schema: Schema) -> None:
+    judgement = judge(parse_yaml(b'{"machine": {"type": "controlplane"}}'), schema, Rules())
+    assert judgement.machine_type == "controlplane"
+    (fault,) = judgement.faults
+    assert not fault.is_fatal
+    assert "write schema: talos" in fault.message
+    assert judge(parse_yaml(b'{"machine": {"size": "small"}}'), schema, Rules()).faults == []
+
+
+@pytest.fixture(scope="module")
+def talos() -> Rules:
+    return Rules(TalosSchema(shared_data("vectors/talos-config.schema.json").read_bytes()), tables=False)
+
+
+def test_the_schema_of_the_sites_talos_version_looks_deeper(talos: Rules) -> None:
+    assert told(GOOD + LINK, rules=talos) == ""
+    found = told(GOOD.replace(b"{}", b"{etcd: []}") + LINK.replace(b"https://omni.example/", b"[]"), rules=talos)
+    assert "1: cluster.etcd: must be (type)" in found
+    assert "6: apiUrl: must be" in found
+
+
+def test_a_key_that_is_not_in_the_schema_is_told_and_taken(talos: Rules) -> None:
+    (fault,) = faults(GOOD.replace(b"{}", b"{clusterName: x}"), Schema.TALOS, talos)
+    assert not fault.is_fatal
+    assert "cluster: clusterName is not in the schema" in fault.message
+
+
+def test_the_schema_refuses_no_spelling_that_talos_reads(talos: Rules) -> None:
+    config = GOOD.replace(b"{}", b"{token: 17}").replace(b"worker", b"worker\n  features: {rbac: yes}")
+    assert told(config, rules=talos) == ""
+
+
+def test_what_the_schema_says_repeats_no_value(talos: Rules) -> None:
+    found = told(GOOD.replace(b"{}", b"{token: [sw0rdfish], etcd: {image: {a: sw0rdfish}}}"), rules=talos)
+    assert "cluster.token: must be" in found
+    assert "sw0rdfish" not in found
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b'{"$defs": 5}', b'{"type": 5}', b"\xff"])
+def test_a_schema_that_is_none_is_refused(content: bytes) -> None:
+    with pytest.raises(BadSchema):
+        TalosSchema(content)
+
+
+def test_another_program_has_the_last_word() -> None:
+    rules = Rules(program=lambda config: "no disk is named" if b"disk" not in config else "")
+    assert told(GOOD, rules=rules) == "1: no disk is named"
+    assert told(GOOD.replace(b"{}", b"{clusterName: disk}"), rules=rules) == ""
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.binary(max_size=80) | st.text("machine: typwork{}[],\n-'\"&*", max_size=80).map(str.encode),
+    st.sampled_from(list(Schema)),
+)
+def test_any_bytes_are_judged(config: bytes, schema: Schema) -> None:
+    for fault in faults(config, schema, Rules()):
+        assert fault.line >= 1
+        json.dumps(fault.message)

@@ -1,0 +1,115 @@
+"""``machines.yaml``: what is read, and every mistake with its file and line."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bootgrant.machines.site.model import Command, Schema, SiteModel, parse_site
+
+SITE = b"""\
+defaults:
+  schema: talos
+  labels: {site: fra}
+  layers: [all, "role/{role}", "node/{name}"]
+  variables: {gateway: 10.20.0.1, token: {exec: [/usr/bin/secret, "talos/{name}"]}}
+entries:
+  - name: cp-1
+    match: {uuid: 40dcbd19-3b10-444e-bfff-aaee44a51fda, mac: ["52:54:00:00:00:01", "52:54:00:00:00:02"]}
+    labels: {role: controlplane}
+    networks: [10.20.0.0/24]
+    variables: {address: 10.20.0.11/24}
+    approvals: 2
+  - name: profile
+    labels: {role: worker}
+    layers: [all]
+    schema: text
+"""
+
+
+def parsed(text: bytes | str, name: str = "machines.yaml") -> SiteModel:
+    return parse_site({name: text.encode() if isinstance(text, str) else text})
+
+
+def test_an_entry_has_what_it_says_and_what_the_defaults_say() -> None:
+    site = parsed(SITE)
+    assert site.findings == ()
+    cp, profile = site.entries
+    assert (cp.name, cp.line, cp.approvals, cp.networks) == ("cp-1", 7, 2, ("10.20.0.0/24",))
+    assert cp.labels == {"site": "fra", "role": "controlplane"}
+    assert [layer.name for layer in cp.layers] == ["all", "role/controlplane", "node/cp-1"]
+    assert cp.variables["address"] == "10.20.0.11/24"
+    assert cp.variables["token"] == Command(("/usr/bin/secret", "talos/cp-1"))
+    assert [one.text for one in cp.match["mac"]] == ["52:54:00:00:00:01", "52:54:00:00:00:02"]
+    assert (profile.match, profile.schema) == ({}, Schema.TEXT)
+
+
+def test_without_layers_the_usual_folders_are_taken_as_far_as_there() -> None:
+    (entry,) = parsed("entries: [{name: node1, labels: {role: control-plane}}]").entries
+    assert [layer.name for layer in entry.layers] == ["all", "control-plane", "node/node1"]
+    assert all(layer.is_optional for layer in entry.layers)
+
+
+def test_entries_may_stand_in_files_of_their_own() -> None:
+    site = parse_site(
+        {
+            "machines.yaml": b"defaults: {labels: {site: fra}}\n",
+            "entries/a.yaml": b"name: a\n",
+            "entries/b.yaml": b"- name: b\n- name: c\n",
+        }
+    )
+    assert [(entry.name, entry.file, entry.labels["site"]) for entry in site.entries] == [
+        ("a", "entries/a.yaml", "fra"), ("b", "entries/b.yaml", "fra"), ("c", "entries/b.yaml", "fra"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "says"),
+    [
+        ("entries:\n  - nam: x\n", 2, "needs a name"),
+        ("entries:\n  - name: ../x\n", 2, "needs a name"),
+        ("entries:\n  - name: x\n    matches: {}\n", 3, "unknown key 'matches'"),
+        ("entries:\n  - name: x\n    match: {ip: 1.2.3.4}\n", 3, "unknown key 'ip'"),
+        ("entries:\n  - name: x\n    match:\n      uuid: zero\n", 4, "not a valid uuid"),
+        ("entries:\n  - name: x\n    match: {mac: []}\n", 3, "empty list"),
+        ("entries:\n  - name: x\n    networks: [10.20.0.1/24]\n", 3, "not a network"),
+        ("entries:\n  - name: x\n    layers: [../secret]\n", 3, "not a path in the machines folder"),
+        ("entries:\n  - name: x\n    layers: [/etc]\n", 3, "not a path in the machines folder"),
+        ("entries:\n  - name: x\n    layers: ['role/{role}']\n", 3, "needs the label 'role'"),
+        ("entries:\n  - name: x\n    approvals: 0\n", 3, "number of people"),
+        ("entries:\n  - name: x\n    schema: toml\n", 3, "one of talos"),
+        ("entries:\n  - name: x\n    labels: {a: [1]}\n", 3, "must be a word"),
+        ("entries:\n  - name: x\n    variables: {a-b: 1}\n", 3, "letters"),
+        ("entries:\n  - name: x\n    variables: {a: {exec: []}}\n", 3, "program"),
+        ("entries:\n  - name: x\n  - name: x\n", 3, "the name x is already used"),
+        ("entry: []\n", 1, "unknown key 'entry'"),
+        ("entries: 5\n", 1, "a list"),
+        ("entries: [5]\n", 1, "a mapping"),
+        ("defaults: {colour: red}\n", 1, "unknown key 'colour'"),
+        ("a: [\n", 2, "not valid YAML"),
+        ("", 1, "the file is empty"),
+        ("\n \n", 1, "the file is empty"),
+    ],
+)
+def test_a_mistake_is_named_with_its_line_and_what_would_be_right(text: str, line: int, says: str) -> None:
+    (finding,) = parsed(text).findings
+    assert (finding.file, finding.line) == ("machines.yaml", line)
+    assert says in finding.message
+
+
+def test_every_mistake_is_told_at_once_and_the_sound_entries_stay() -> None:
+    site = parsed("entries:\n  - name: a\n    approvals: x\n  - name: b\n  - name: c\n    schema: x\n")
+    assert [entry.name for entry in site.entries] == ["b"]
+    assert [finding.entry for finding in site.findings] == ["a", "c"]
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.binary(max_size=120)
+    | st.text("{}[]:,-\n nameslyrvb*&x0", max_size=60).map(lambda text: f"entries:\n- name: x\n  {text}".encode())
+)
+def test_any_bytes_give_entries_or_findings(content: bytes) -> None:
+    for finding in parsed(content).findings:
+        assert finding.line >= 1
+        assert finding.message

@@ -1,0 +1,90 @@
+"""One configuration out of its layers."""
+
+from __future__ import annotations
+
+import pytest
+
+from bootgrant.machines.talos.composing import compose
+from bootgrant.machines.talos.documents import ComposeError, Part, machine_type
+from bootgrant.machines.yaml.reading import parse_yaml
+
+BASE = Part(
+    "all.yaml", b"version: v1alpha1\nmachine:\n  type: worker\n  certSANs: [a, b]\n  sysctls: {x: '1', y: '1'}\n"
+)
+
+
+def _origins(*patches: tuple[str, str]) -> dict[str, str]:
+    return dict(compose([BASE, *(Part(name, text.encode()) for name, text in patches)]).origins)
+
+
+def test_a_base_without_patches_is_served_byte_for_byte() -> None:
+    base = b"machine:   {type: worker}  # as it is\r\n"
+    assert compose([Part("all.yaml", base)]).config == base
+
+
+def test_nothing_is_no_configuration() -> None:
+    with pytest.raises(ComposeError, match="name the base document first"):
+        compose([])
+
+
+def test_all_patches_are_read_before_the_first_is_applied() -> None:
+    with pytest.raises(ComposeError) as refused:
+        compose([BASE, Part("one", b"machine: {sysctls: {no: {$patch: delete}}}\n"), Part("two", b"machine: [\n")])
+    assert refused.value.part == "two"
+
+
+def test_every_value_says_which_part_it_came_from() -> None:
+    origins = _origins(("role.yaml", "machine: {sysctls: {y: '2'}}\n"), ("host.yaml", "machine: {certSANs: [c]}\n"))
+    assert origins["v1alpha1/machine.type"] == "all.yaml"
+    assert origins["v1alpha1/machine.sysctls.x"] == "all.yaml"
+    assert origins["v1alpha1/machine.sysctls.y"] == "role.yaml"
+    assert [origins[f"v1alpha1/machine.certSANs[{at}]"] for at in range(3)] == ["all.yaml", "all.yaml", "host.yaml"]
+
+
+def test_a_document_of_a_patch_is_from_that_patch() -> None:
+    text = "apiVersion: v1alpha1\nkind: KmsgLogConfig\nname: remote\nurl: udp://10.0.0.1:1/\n"
+    origins = _origins(("log.yaml", text), ("more.yaml", text.replace("10.0.0.1", "10.0.0.2")))
+    assert origins["KmsgLogConfig:remote/name"] == "log.yaml"
+    assert origins["KmsgLogConfig:remote/url"] == "more.yaml"
+
+
+def test_elements_keep_their_origin_when_one_before_them_is_deleted() -> None:
+    modules = "machine: {kernel: {modules: [{name: a}, {name: b, parameters: [x]}]}}\n"
+    delete = "machine: {kernel: {modules: [{name: a, $patch: delete}]}}\n"
+    origins = _origins(("modules.yaml", modules), ("delete.yaml", delete))
+    assert origins["v1alpha1/machine.kernel.modules[0].name"] == "modules.yaml"
+    assert "delete.yaml" not in origins.values()
+
+
+def test_an_element_that_a_patch_changes_in_place_is_half_of_each() -> None:
+    one = "machine: {network: {interfaces: [{interface: eth0, dhcp: true}, {interface: eth1}]}}\n"
+    two = "machine: {network: {interfaces: [{interface: eth0, mtu: 9000}]}}\n"
+    origins = _origins(("one.yaml", one), ("two.yaml", two))
+    place = "v1alpha1/machine.network.interfaces[0]"
+    assert (origins[f"{place}.dhcp"], origins[f"{place}.mtu"]) == ("one.yaml", "two.yaml")
+
+
+def test_origins_follow_a_json_patch() -> None:
+    origins = _origins(("json.yaml", '[{"op": "replace", "path": "/machine/type", "value": "controlplane"}]'))
+    assert (origins["v1alpha1/machine.type"], origins["v1alpha1/machine.sysctls.x"]) == ("json.yaml", "all.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("machine: {type: controlplane}\n", "controlplane"),
+        ("machine: {type: init}\n", "controlplane"),
+        ("apiVersion: v1alpha1\nkind: HostnameConfig\n---\nmachine:\n  type: worker\n", "worker"),
+        ("machine: {<<: {type: controlplane}}\n", "controlplane"),
+        ("machine: {<<: [{type: worker}, {type: controlplane}], type: worker}\n", "controlplane"),
+        ("<<: {machine: {type: !!binary Y29udHJvbHBsYW5l}}\n", "controlplane"),
+        ("machine: {type: worker}\n---\nmachine: {type: controlplane}\n", "controlplane"),
+        ("machine: {type: !!binary '%'}\n", ""),
+        ("machine: {token: t}\n", ""),
+        ("machine: {type: other}\n", ""),
+        ("cluster: {type: worker}\n", ""),
+        ("machine: [\n", ""),
+    ],
+)
+def test_the_machine_type_is_read_from_the_configuration(text: str, kind: str) -> None:
+    assert machine_type(parse_yaml(text.encode()).documents) == kind

@@ -1,0 +1,69 @@
+"""Other kinds of configuration are merged as what they are."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import yaml
+
+from bootgrant.machines.talos.composing import compose_plain
+from bootgrant.machines.talos.documents import ComposeError, Part
+
+
+def _merged(kind: str, *texts: str) -> str:
+    return compose_plain([Part(f"part {at}", text.encode()) for at, text in enumerate(texts, 1)], kind).config.decode()
+
+
+@pytest.mark.parametrize("kind", ["yaml", "json", "cloud-config", "ignition", "text"])
+def test_one_part_is_served_byte_for_byte(kind: str) -> None:
+    text = '#cloud-config\n{"a":   [1 ]}' if kind == "cloud-config" else '{"a":   [1 ]}'
+    assert _merged(kind, text) == text
+
+
+def test_mappings_are_merged_lists_appended_and_null_removes() -> None:
+    one = '{"keep": 1, "change": 1, "gone": 1, "list": [1], "map": {"a": 1}}'
+    two = '{"change": 2, "gone": null, "list": [2], "map": {"b": 2}}'
+    wanted = {"keep": 1, "change": 2, "list": [1, 2], "map": {"a": 1, "b": 2}}
+    assert json.loads(_merged("json", one, two)) == wanted
+    assert yaml.safe_load(_merged("yaml", one, two)) == wanted
+
+
+def test_a_scalar_of_yaml_keeps_the_text_that_it_was_written_with() -> None:
+    merged = _merged("yaml", "a: 010\nb: yes\nc: '010'\n", "d: 1_000\ne: !vault x\nf: |\n  one\n  two\n")
+    root = yaml.compose(merged, Loader=yaml.BaseLoader)
+    assert root is not None
+    nodes = {key.value: value for key, value in root.value}
+    assert [nodes[key].value for key in "abcdef"] == ["010", "yes", "010", "1_000", "x", "one\ntwo\n"]
+    assert [nodes[key].style for key in "abcd"] == [None, None, '"', None]
+    assert nodes["e"].tag == "!vault"
+
+
+def test_a_cloud_config_keeps_its_first_line() -> None:
+    merged = _merged("cloud-config", "#cloud-config\nruncmd: [one]\n", "#cloud-config\nruncmd: [two]\n")
+    assert merged == "#cloud-config\nruncmd:\n- one\n- two\n"
+
+
+@pytest.mark.parametrize(
+    ("kind", "texts", "part", "words"),
+    [
+        ("cloud-config", ("#cloud-config\na: b\n", "a: b\n"), "part 2", "first line must be #cloud-config"),
+        ("text", ("one", "two"), "part 2", "takes one file"),
+        ("json", ('{"a": 1}', '{"a": 1, "a": 2}'), "part 2", "is repeated"),
+        ("json", ('{"a": 1}', '{"a": NaN}'), "part 2", "not a number in JSON"),
+        ("json", ('{"a": 1}', '{"a":\n 1,}'), "part 2", "not valid JSON"),
+        ("ignition", ('{"a": 1}', "[1]"), "part 2", "a mapping"),
+        ("json", ('{"a": "\\ud800"}', "{}"), "part 1", "surrogate"),
+        ("yaml", ("a: b\n", "a: b\n---\nc: d\n"), "part 2", "2 documents"),
+        ("yaml", ("a: b\n", "a: b\na: c\n"), "part 2", "is repeated"),
+    ],
+)
+def test_what_cannot_be_merged_is_refused(kind: str, texts: tuple[str, ...], part: str, words: str) -> None:
+    with pytest.raises(ComposeError, match=words) as refused:
+        _merged(kind, *texts)
+    assert refused.value.part == part
+
+
+def test_a_schema_that_does_not_exist_is_named() -> None:
+    with pytest.raises(ComposeError, match="there is no schema 'toml': write one of talos, yaml, json"):
+        _merged("toml", "a = 1")

@@ -1,0 +1,58 @@
+"""The tables of a Talos version hold together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from bootgrant.machines.talos.container_types import ListOf, MapOf, Pointer, Struct
+from bootgrant.machines.talos.scalar_types import Bytes, GoType
+from bootgrant.machines.talos.tables import Kind, talos_tables
+from bootgrant.machines.yaml.writing import write_documents
+from support.go_yaml_form import compared
+
+KINDS = [pytest.param(kind, id=kind.name) for kind in talos_tables().kinds.values()]
+
+
+def _always_written(type_: GoType, path: str) -> Iterator[tuple[str, bytes]]:
+    match type_:
+        case Pointer():
+            yield from _always_written(type_.target, path)
+        case ListOf():
+            yield from _always_written(type_.element, f"{path}[]")
+        case MapOf():
+            yield from _always_written(type_.element, path + "{}")
+        case Struct():
+            for field in type_.fields.values():
+                below = f"{path}.{field.name}" if path else field.name
+                # Certificates are no structs to the tables' list, and every document has a kind.
+                if not field.omitted and below != "kind" and not isinstance(field.type, Bytes):
+                    yield below, write_documents([field.type.written(field.type.zero())])
+                yield from _always_written(field.type, below)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_always_written_follows_from_the_types(kind: Kind) -> None:
+    derived = {path: compared(text) for path, text in _always_written(kind.type, "")}
+    assert derived == {path: compared(text.encode()) for path, text in kind.always.items()}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_rule_is_about_a_field_that_exists(kind: Kind) -> None:
+    for path in kind.rules:
+        type_: GoType = kind.type
+        for step in path.replace("[]", ".[]").replace("{}", ".{}").split("."):
+            while isinstance(type_, Pointer):
+                type_ = type_.target
+            if isinstance(type_, Struct):
+                type_ = type_.fields[step].type
+            else:
+                assert isinstance(type_, (ListOf, MapOf)), path
+                type_ = type_.element
+
+
+def test_kinds_that_exclude_each_other_say_so_of_each_other() -> None:
+    kinds = {kind.name: kind for kind in talos_tables().kinds.values()}
+    for kind in kinds.values():
+        assert all(kind.name in kinds[other].conflicts_with for other in kind.conflicts_with)
