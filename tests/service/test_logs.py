@@ -1,4 +1,4 @@
-"""The log: lines for people or JSON, with the id of the request that caused them."""
+"""The log: text or JSON lines, with the id of the request that caused them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _traffic(site: Served) -> httpx2.Response:
     return answer
 
 
-def test_as_json_each_line_is_an_object_with_its_request(tmp_path: Path) -> None:
+def test_a_json_line_is_an_object_with_the_id_of_the_request(tmp_path: Path) -> None:
     with served(tmp_path, settings='format = "json"') as site:
         _traffic(site)
         lines = [json.loads(line) for line in site.log.splitlines()]
@@ -36,7 +36,7 @@ def test_as_json_each_line_is_an_object_with_its_request(tmp_path: Path) -> None
     assert "request_id" not in next(line for line in lines if line["message"].startswith("serving"))
 
 
-def test_as_text_a_line_of_a_person_ends_in_the_request(tmp_path: Path) -> None:
+def test_a_text_line_about_a_person_ends_with_the_id_of_the_request(tmp_path: Path) -> None:
     with served(tmp_path) as site:
         answer = _traffic(site)
     [decided] = [line for line in site.log.splitlines() if "approved" in line]
@@ -49,7 +49,7 @@ def test_as_text_a_line_of_a_person_ends_in_the_request(tmp_path: Path) -> None:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("sent", ["short", "x" * 65, "no spaces here", "<script>alert(1)"])
-async def test_what_does_not_look_like_an_id_is_not_taken_over(tmp_path: Path, sent: str) -> None:
+async def test_an_implausible_request_id_is_replaced(tmp_path: Path, sent: str) -> None:
     with site_in_process(tmp_path) as site:
         async with site.client() as client:
             answers = [await client.get("/login", headers={"x-request-id": sent}) for _ in range(2)]

@@ -1,7 +1,7 @@
-"""The log of the server on standard error: lines for people, or JSON for a collector.
+"""The log of the server on standard error: lines for people, or JSON for a log collector.
 
-A request of a person or a program has an id, which its answer names too (``X-Request-Id``); a machine's line has the id
-of its grant where there is one.
+A line about an HTTP request of a person or a program has the id that is also in its answer (``X-Request-Id``). A line
+about a machine has the id of its request.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from typing import Final
 
 from bootgrant.asgi.observing import current_request_id
 
-_FORM: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-_MORE: Final = ("request_id", "grant_id")
+_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+_IDS: Final = ("request_id", "grant_id")
 _QUIET: Final = {
     "uvicorn": logging.WARNING,
     "httpx2": logging.WARNING,
-    # Every attempt of the pool to reach a lost database is a warning; the store says once that it is lost.
+    # The pool warns at each attempt to reach a lost database; the store logs once that it is lost.
     "psycopg.pool": logging.ERROR,
     "yoyo": logging.WARNING,
 }
@@ -36,18 +36,19 @@ class LogFormat(Enum):
     JSON = "json"
 
 
-def start_log(form: LogFormat) -> QueueListener:
-    """Lines on standard error, written by a thread of their own: a slow disk or a stopped terminal holds up no machine.
+def start_log(log_format: LogFormat) -> QueueListener:
+    """Start to log on standard error, and return the listener, whose ``stop`` writes the remaining lines.
 
-    What no line shows is not looked up: many machines are logged in a second. ``stop`` writes what is left.
+    A separate thread writes, so that a slow disk or a stopped terminal does not delay machines.
     """
+    # Many lines a second are logged, so what no line shows is not looked up.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(TextLines() if form is LogFormat.TEXT else JsonLines())
+    handler.setFormatter(TextLines() if log_format is LogFormat.TEXT else JsonLines())
     lines: SimpleQueue[logging.LogRecord] = SimpleQueue()
     root = logging.getLogger()
     root.setLevel(logging.INFO)
-    root.addHandler(_Handing(lines))
+    root.addHandler(_QueueHandler(lines))
     for name, level in _QUIET.items():
         logging.getLogger(name).setLevel(level)
     listener = QueueListener(lines, handler)
@@ -55,8 +56,8 @@ def start_log(form: LogFormat) -> QueueListener:
     return listener
 
 
-class _Handing(QueueHandler):
-    """Hands a line to the writing thread with what only this one knows: the request, and the words of the message."""
+class _QueueHandler(QueueHandler):
+    """Adds to a line what only this thread knows: the id of the request, and the formatted message."""
 
     def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
         record.request_id = current_request_id()
@@ -68,14 +69,16 @@ class _Handing(QueueHandler):
 
 
 class TextLines(logging.Formatter):
-    """``2026-11-24 02:40:11,123 INFO bootgrant.operators: … [7f3a…]``: in brackets the request of a person, or for a
-    machine its grant. The time is written out once a second."""
+    """``2026-11-24 02:40:11,123 INFO bootgrant.operators: … [7f3a…]``, with the id of the request in brackets.
+
+    The time is formatted once a second.
+    """
 
     _second = 0
     _shown = ""
 
     def __init__(self) -> None:
-        super().__init__(_FORM)
+        super().__init__(_FORMAT)
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802 - logging's name
         second = int(record.created)
@@ -84,14 +87,14 @@ class TextLines(logging.Formatter):
         return f"{self._shown},{int(record.msecs):03}"
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
-        named = getattr(record, "request_id", "") or getattr(record, "grant_id", "")
+        request = getattr(record, "request_id", "") or getattr(record, "grant_id", "")
         line = super().formatMessage(record)
-        return f"{line} [{named}]" if named else line
+        return f"{line} [{request}]" if request else line
 
 
 class JsonLines(logging.Formatter):
-    """One object a line: ``time`` (RFC 3339, UTC), ``level``, ``logger``, ``message``, and ``request_id``, ``grant_id``
-    and ``error`` where there is one."""
+    """An object a line: ``time`` (RFC 3339, UTC), ``level``, ``logger``, ``message``, and if known ``request_id``,
+    ``grant_id`` and ``error``."""
 
     def format(self, record: logging.LogRecord) -> str:
         at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
@@ -101,7 +104,7 @@ class JsonLines(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        members |= {name: value for name in _MORE if (value := getattr(record, name, ""))}
+        members |= {name: value for name in _IDS if (value := getattr(record, name, ""))}
         if record.exc_text:
             members["error"] = record.exc_text
         return json.dumps(members)

@@ -17,21 +17,21 @@ class SystemClock:
 
 
 class SystemEntropy:
-    """ports.time.Entropy, from the kernel, drawn in advance: each draw is a system call.
+    """ports.time.Entropy from the kernel, read in blocks, because each read is a system call.
 
-    For one thread of a process that never forks.
+    For a single thread of a process that never forks.
     """
 
-    _DRAWN = 4096
+    _BLOCK = 4096
 
     def __init__(self) -> None:
         self._bytes = b""
         self._used = 0
 
     def random_bytes(self, count: int) -> bytes:
-        if count > self._DRAWN:
+        if count > self._BLOCK:
             return secrets.token_bytes(count)
         if self._used + count > len(self._bytes):
-            self._bytes, self._used = secrets.token_bytes(self._DRAWN), 0
+            self._bytes, self._used = secrets.token_bytes(self._BLOCK), 0
         self._used += count
         return self._bytes[self._used - count : self._used]

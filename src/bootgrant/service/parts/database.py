@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from bootgrant.ports.audit import AuditLog
 from bootgrant.ports.database import Database
 from bootgrant.service.data_folder import code_key
-from bootgrant.service.settings.forms import SettingsError
+from bootgrant.service.settings.setting import SettingsError
 from bootgrant.service.settings.site import Site
 from bootgrant.store.folder_lock import FolderLock
 from bootgrant.store.sqlite.database import DATABASE, SqliteDatabase, open_audit_file
@@ -37,7 +37,7 @@ async def open_database(site: Site, now: float, *, patience: float = 0.0) -> Asy
         return
     from bootgrant.store.postgres.database import open_postgres
 
-    key = code_key(site.code_key_path, make=False)
+    key = code_key(site.code_key_path, create=False)
     address = postgres_address(site.database.url, site.database.password_file)
     with closing(FolderLock(site.data)):
         async with open_postgres(address, site.database.connections, patience) as postgres:

@@ -14,10 +14,10 @@ from bootgrant.machines.site.findings import SiteBroken, error
 from bootgrant.ports.origins import Tree
 from bootgrant.ports.time import Clock
 from bootgrant.service.parts.composers import COMPOSERS
-from bootgrant.service.settings.forms import SettingsError
+from bootgrant.service.settings.forms import SHORTEST_SECRET, first_line
 from bootgrant.service.settings.sections import Composer, MachineSettings, Secrets
+from bootgrant.service.settings.setting import SettingsError
 from bootgrant.service.settings.site import Site
-from bootgrant.service.settings.tables import SHORTEST_SECRET, first_line
 from bootgrant.sources.encrypted_files import BadIdentity, EncryptedFiles
 from bootgrant.sources.folder import Folder
 from bootgrant.sources.git import GitOrigin, repository_around
@@ -83,7 +83,7 @@ def webhook_secret(settings: MachineSettings) -> Secret | None:
     if file is None:
         return None
     try:
-        return first_line("file", file, SHORTEST_SECRET)
+        return first_line(file, SHORTEST_SECRET)
     except ValueError as error:
         raise SettingsError(f"git.webhook_secret_file: {error}") from None
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from bootgrant.service.data_folder import socket_address
-from bootgrant.service.settings.forms import SettingsError
+from bootgrant.service.settings.setting import SettingsError
 
 _BACKLOG = 4096
 _FIRST_ACTIVATED = 3

@@ -28,7 +28,7 @@ from bootgrant.service.parts.http_protocol import NO_SHORT_WAY, ShortWay, protoc
 from bootgrant.service.parts.notifying import notify_forever
 from bootgrant.service.server.listening import Inherited, inherited, listen_admin, listen_public
 from bootgrant.service.server.tls import ServerTls
-from bootgrant.service.settings.forms import SettingsError
+from bootgrant.service.settings.setting import SettingsError
 from bootgrant.service.settings.site import Site
 from bootgrant.service.system import SystemClock, SystemEntropy
 from bootgrant.wire.limits import REQUEST_SECONDS

@@ -6,8 +6,8 @@ import logging
 import ssl
 from pathlib import Path
 
-from bootgrant.service.settings.forms import SettingsError
 from bootgrant.service.settings.sections import TlsFiles
+from bootgrant.service.settings.setting import SettingsError
 
 log = logging.getLogger("bootgrant")
 

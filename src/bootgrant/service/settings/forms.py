@@ -1,60 +1,29 @@
-"""The forms that a value in ``bootgrant.toml`` can have: how each is written, checked and shown."""
+"""The forms of values in ``bootgrant.toml``. Parsers raise ValueError for a value they cannot use."""
 
 from __future__ import annotations
 
 import ipaddress
 import math
 import re
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
-from difflib import get_close_matches
+from collections.abc import Callable, Mapping
 from enum import Enum
 from pathlib import Path
-from typing import Final, Generic, TypeVar
+from typing import Final, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
-from bootgrant.approval.policy import Network
+from bootgrant.approval.policy import Network, parse_selector
+from bootgrant.service.settings.setting import Form, as_written
 from bootgrant.wire.secret import Secret
 
 T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
 E = TypeVar("E", bound=Enum)
 
+SHORTEST_SECRET: Final = 16
+"""Characters in a secret that others could try to guess."""
 _UNITS: Final[Mapping[str, float]] = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION: Final = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+")
 _DURATION_PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
-
-
-class SettingsError(Exception):
-    """A setting that cannot be used. The text names the file or variable, the key, and what to write."""
-
-
-def as_written(value: object) -> str:
-    """A value as the settings page shows it."""
-    return ", ".join(str(item) for item in value) if isinstance(value, (list, tuple)) else str(value)
-
-
-@dataclass(frozen=True, slots=True)
-class Form(Generic[T_co]):
-    """A form of values, named as the documentation names it.
-
-    ``parse`` takes what the file or the environment says and the folder that relative paths start from, and raises
-    ValueError. ``show`` is None where a value may hold a secret: it is never shown. The environment separates the items
-    of an ``is_list`` with commas, and cannot set what is ``file_only``.
-    """
-
-    name: str
-    parse: Callable[[object, Path], T_co]
-    show: Callable[[object], str] | None = None
-    is_list: bool = False
-    file_only: bool = False
-
-
-def did_you_mean(key: str, known: Collection[str]) -> str:
-    """The end of an error about an unknown key: at most three keys that look like it, or nothing."""
-    same_name = [each for each in known if each.rpartition(".")[2] == key.rpartition(".")[2]]
-    near = list(dict.fromkeys([*same_name, *get_close_matches(key, known)]))[:3]
-    return f"; did you mean {', '.join(near[:-1])}{' or ' if near[1:] else ''}{near[-1]}?" if near else ""
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 
 
 def text(value: object) -> str:
@@ -79,6 +48,13 @@ def seconds(value: object) -> float:
     return sum(float(count) * _UNITS[unit] for count, unit in _DURATION_PART.findall(written))
 
 
+def name(value: object) -> str:
+    """A name of letters, digits, ``-``, ``_`` and ``.``."""
+    if not isinstance(value, str) or not _NAME.fullmatch(value):
+        raise ValueError(f'{value!r} is not a name; use letters, digits, "-", "_" and "."')
+    return value
+
+
 def network(value: object) -> Network:
     """An IP network."""
     try:
@@ -90,6 +66,19 @@ def network(value: object) -> Network:
 def file(value: object, base: Path) -> Path:
     """A path; a relative one starts from ``base``."""
     return base / Path(text(value)).expanduser()
+
+
+def first_line(path: Path, shortest: int) -> Secret:
+    """The first line of a file without surrounding space, which must have ``shortest`` characters."""
+    try:
+        found = path.read_text("utf-8").partition("\n")[0].strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} cannot be read: {error}") from None
+    if not found:
+        raise ValueError(f"the first line of {path} is empty")
+    if len(found) < shortest:
+        raise ValueError(f"the secret in {path} is shorter than {shortest} characters; try `openssl rand -hex 32`")
+    return Secret(found)
 
 
 def _server_url(value: object) -> str:
@@ -114,9 +103,7 @@ def _listen(value: object) -> tuple[str, int]:
     written = text(value)
     host, colon, port = written.rpartition(":")
     if not colon or not port.isdigit() or int(port) > 65535:
-        raise ValueError(
-            f'{written!r} is not an address and port; write "127.0.0.1:8080", "[::]:8080" or "0.0.0.0:8080"'
-        )
+        raise ValueError(f'{written!r} is not an address and port; write "127.0.0.1:8080", "[::]:8080" or "0.0.0.0:80"')
     return host.strip("[]"), int(port)
 
 
@@ -125,6 +112,18 @@ def _count(value: object) -> int:
         value = int(value)
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise ValueError(f"expected a whole number of at least 1, found {value!r}")
+    return value
+
+
+def _port(value: object) -> int:
+    if not isinstance(value, int) or not 0 < value < 65536:
+        raise ValueError(f"expected a number from 1 to 65535, found {value!r}")
+    return value
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"expected true or false, found {value!r}")  # noqa: TRY004  (a file's content)
     return value
 
 
@@ -159,17 +158,36 @@ def _program(value: object) -> Path:
     return path
 
 
-def _plain(name: str, parse: Callable[[object], T], *, is_shown: bool = True) -> Form[T]:
-    return Form(name, lambda value, _: parse(value), as_written if is_shown else None)
+def shown(name: str, parse: Callable[[object], T]) -> Form[T]:
+    """A form whose values are no secrets, and so are shown."""
+    return Form(name, lambda value, _: parse(value), as_written)
 
 
-def _list_of(name: str, parse: Callable[[object], T]) -> Form[tuple[T, ...]]:
+def hidden(name: str, parse: Callable[[object], T]) -> Form[T]:
+    """A form whose values may be secrets."""
+    return Form(name, lambda value, _: parse(value))
+
+
+def list_of(name: str, parse: Callable[[object], T]) -> Form[tuple[T, ...]]:
+    """A list, which is shown."""
     return Form(name, lambda value, _: tuple(parse(item) for item in texts(value)), as_written, is_list=True)
+
+
+def one_or_more(parse: Callable[[str], T]) -> Form[tuple[T, ...]]:
+    """A list of strings, or a single one without brackets; the list may be empty."""
+    return hidden(
+        "list", lambda value: tuple(parse(item) for item in texts([value] if isinstance(value, str) else value))
+    )
 
 
 def optional(form: Form[T]) -> Form[T | None]:
     """The same form, where an empty value is None."""
     return Form(f"{form.name}, or empty", lambda value, base: form.parse(value, base) if value else None, form.show)
+
+
+def if_given(form: Form[T]) -> Form[T | None]:
+    """The same form for a key that may be absent, with the default ``()``; an empty value is an error."""
+    return Form(form.name, lambda value, base: None if value == () else form.parse(value, base))
 
 
 def duration(least: str = "0s", most: str = "") -> Form[float]:
@@ -183,7 +201,7 @@ def duration(least: str = "0s", most: str = "") -> Form[float]:
             raise ValueError(f"{value!r} is too long: it must be at most {most}")
         return found
 
-    return _plain("duration", parse)
+    return shown("duration", parse)
 
 
 def one_of(values: type[E]) -> Form[E]:
@@ -196,25 +214,32 @@ def one_of(values: type[E]) -> Form[E]:
         except ValueError:
             raise ValueError(f"{value!r} is not one of {', '.join(names)}") from None
 
-    return _plain(" or ".join(names), parse)
+    return shown(" or ".join(names), parse)
 
 
-def tables(name: str, parse: Callable[[object, Path], T]) -> Form[T]:
-    """A table or an array of tables, which only the file can set. It may hold secrets."""
-    return Form(name, parse, file_only=True)
+def secret(shortest: int = 1) -> Form[Secret]:
+    """A file whose first line is the secret, which is read at once."""
+    return Form("file", lambda value, base: first_line(file(value, base), shortest))
 
 
-SERVER_URL: Final = _plain("URL", _server_url)
-LISTEN: Final = _plain("address:port", _listen)
+TEXT: Final = hidden("string", text)
+TEXTS: Final = one_or_more(text)
+NAME: Final = hidden("name", name)
+FLAG: Final = hidden("true or false", _flag)
+PORT: Final = hidden("port", _port)
+SELECTORS: Final = one_or_more(parse_selector)
+SERVER_URL: Final = shown("URL", _server_url)
+LISTEN: Final = shown("address:port", _listen)
 FOLDER: Final = Form("folder", file, as_written)
 FILE: Final = Form("file", file, as_written)
+OPTIONAL_FILE: Final = optional(FILE)
 DURATION: Final = duration()
-WHOLE_SECONDS: Final = _plain("duration", _whole_seconds)
-COUNT: Final = _plain("whole number", _count)
-NETWORKS: Final = _list_of("list of networks", network)
-WORDS: Final = _list_of("list of strings", text)
-PROGRAMS: Final = _list_of("list of programs", _program)
-DATABASE_URL: Final = _plain("sqlite or URL", _database_url, is_shown=False)
-GIT_URL: Final = optional(_plain("string", _git_word, is_shown=False))
-GIT_BRANCH: Final = _plain("string", lambda value: _git_word(value or "main"), is_shown=False)
-GIT_FOLDER: Final = _plain("string, or empty", lambda value: text(value).strip("/") if value else "", is_shown=False)
+WHOLE_SECONDS: Final = shown("duration", _whole_seconds)
+COUNT: Final = shown("whole number", _count)
+NETWORKS: Final = list_of("list of networks", network)
+WORDS: Final = list_of("list of strings", text)
+PROGRAMS: Final = list_of("list of programs", _program)
+DATABASE_URL: Final = hidden("sqlite or URL", _database_url)
+GIT_URL: Final = optional(hidden("string", _git_word))
+GIT_BRANCH: Final = hidden("string", lambda value: _git_word(value or "main"))
+GIT_FOLDER: Final = hidden("string, or empty", lambda value: text(value).strip("/") if value else "")

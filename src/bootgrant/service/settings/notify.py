@@ -1,16 +1,15 @@
-"""``[[notify]]``: where to send a notification when machines are waiting.
-
-Every function raises ValueError for a value it cannot use, and repeats no secret in it.
-"""
+"""``[[notify]]``: where to send a notification when machines are waiting."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from bootgrant.approval.policy import parse_selector
+from bootgrant.approval.policy import Selector
 from bootgrant.messengers.email import Email, Security
 from bootgrant.messengers.ntfy import Ntfy
 from bootgrant.messengers.posting import Address
@@ -18,113 +17,149 @@ from bootgrant.messengers.slack import Slack
 from bootgrant.messengers.teams import Teams
 from bootgrant.messengers.webhook import Webhook
 from bootgrant.ports.notifications import Messenger, Notice
-from bootgrant.service.settings.tables import SHORTEST_SECRET, Row, rows_of
+from bootgrant.service.settings import forms
+from bootgrant.service.settings.forms import FILE, SELECTORS, SHORTEST_SECRET, TEXT, hidden, if_given, one_of, secret
+from bootgrant.service.settings.setting import read_row, rows_of, setting
 from bootgrant.service.system import SystemClock
 from bootgrant.wire.secret import Secret
 from bootgrant.workflows.record.notify_waiting import Target, in_words
 
-_EVERYWHERE: Final = ("kind", "name", "selectors", "template")
-_WEB: Final = (*_EVERYWHERE, "url", "url_file")
-_KEYS: Final[Mapping[str, tuple[str, ...]]] = {
-    "webhook": (*_WEB, "secret_file"),
-    "slack": _WEB,
-    "teams": _WEB,
-    "ntfy": (*_WEB, "token_file"),
-    "smtp": (*_EVERYWHERE, "host", "port", "security", "from", "to", "user", "password_file"),
-}
 _PORTS: Final = {Security.STARTTLS: 587, Security.TLS: 465, Security.NONE: 25}
 
 
-def parse_notify(value: object, base: Path) -> tuple[Target, ...]:
-    """``[[notify]]``."""
-    targets = tuple(_target(row) for row in rows_of(value, "notify", base))
-    names = [target.name for target in targets]
-    if twice := next((name for name in names if names.count(name) > 1), None):
-        raise ValueError(f"two [[notify]] tables are called {twice!r}: give each a name")
-    return targets
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Target:
+    """What every target has."""
+
+    kind: str = setting(TEXT)
+    name: str | None = setting(if_given(TEXT), ())
+    selectors: tuple[Selector, ...] = setting(SELECTORS, ())
+    template: Path | None = setting(if_given(FILE), ())
+
+    @abstractmethod
+    def messenger(self) -> Messenger:
+        """What sends its messages."""
+
+    def target(self) -> Target:
+        """The target."""
+        wording = in_words if self.template is None else _template(self.template)
+        return Target(self.name or self.kind, self.messenger(), wording, self.selectors)
 
 
-def _target(row: Row) -> Target:
-    kind = row.cells.get("kind")
-    if not isinstance(kind, str) or kind not in _KEYS:
-        raise ValueError(f"each [[notify]] needs a kind: {', '.join(_KEYS)}")
-    name = row.text("name", kind)
-    try:
-        row.allow(_KEYS[kind])
-        selectors = tuple(parse_selector(selector) for selector in row.texts("selectors"))
-        return Target(name, _messenger(kind, row), _wording(row), selectors)
-    except ValueError as error:
-        raise ValueError(f"{name}: {error}") from None
-
-
-def _messenger(kind: str, row: Row) -> Messenger:
-    match kind:
-        case "webhook":
-            return Webhook(_address(row), row.secret("secret_file", shortest=SHORTEST_SECRET), SystemClock().now)
-        case "slack":
-            return Slack(_address(row))
-        case "teams":
-            return Teams(_address(row))
-        case "ntfy":
-            return _ntfy(row)
-        case _:
-            return _email(row)
-
-
-def _ntfy(row: Row) -> Ntfy:
-    parts = urlsplit(_address(row).url.reveal())
-    head, _, topic = parts.path.rpartition("/")
-    if not topic:
-        raise ValueError('the url must end in the topic: "https://ntfy.example.org/bootgrant"')
-    token = row.secret("token_file") if "token_file" in row else None
-    return Ntfy(Address(Secret(f"{parts.scheme}://{parts.netloc}{head}/")), topic, token)
-
-
-def _email(row: Row) -> Email:
-    security = row.one_of("security", Security, Security.STARTTLS)
-    port = row.cells.get("port", _PORTS[security])
-    if not isinstance(port, int) or not 0 < port < 65536:
-        raise ValueError("port: expected a number from 1 to 65535")
-    to, sender = row.texts("to"), row.text("from")
-    if not to:
-        raise ValueError('to is missing: write a list of addresses, such as ["night@example.org"]')
-    for address in (*to, sender):
-        if "@" not in address or any(c in address for c in "\r\n,"):
-            raise ValueError(f"{address!r} is not an e-mail address")
-    user = row.text("user") if "user" in row else ""
-    password = row.secret("password_file") if "password_file" in row else None
-    if bool(user) is not bool(password):
-        raise ValueError("set user and password_file, or neither")
-    if user and security is Security.NONE:
-        raise ValueError('the password would be sent unencrypted: set security = "starttls" or "tls"')
-    return Email(row.text("host"), port, security, sender, to, user, password)
-
-
-def _address(row: Row) -> Address:
-    if ("url" in row) is ("url_file" in row):
-        raise ValueError("set either url, or url_file (a file whose first line is the URL) if the URL is a secret")
-    url = row.secret("url_file") if "url_file" in row else Secret(row.text("url"))
-    parts = urlsplit(url.reveal())
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("the url is not an http or https URL")
-    return Address(url)
-
-
-def _wording(row: Row) -> Callable[[Notice], str]:
-    """The text of a message: the built-in one, or a template of the site (Jinja2, sandboxed)."""
-    if "template" not in row:
-        return in_words
+def _template(path: Path) -> Callable[[Notice], str]:
+    """The wording of a site: a Jinja2 template in a sandbox."""
     from jinja2 import StrictUndefined, TemplateError
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-    path = row.file("template")
     example = Notice("msg_example", 0.0, "https://boot.example.org/", 0, is_test=True)
     try:
         environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
         template = environment.from_string(path.read_text("utf-8"))
         template.render(notice=example)
     except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"the template {path} cannot be read: {error}") from None
+        raise ValueError(f"template: {path} cannot be read: {error}") from None
     except TemplateError as error:
-        raise ValueError(f"the template {path} cannot be used: {error}") from None
+        raise ValueError(f"template: {path} cannot be used: {error}") from None
     return lambda notice: template.render(notice=notice)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Web(_Target):
+    url: str | None = setting(if_given(TEXT), ())
+    url_file: Secret | None = setting(if_given(secret()), ())
+
+    def address(self) -> Address:
+        """Where to post. The error does not repeat the URL, which may hold a secret."""
+        if (self.url is None) is (self.url_file is None):
+            raise ValueError("set either url, or url_file (a file whose first line is the URL) if the URL is a secret")
+        url = self.url_file or Secret(self.url or "")
+        parts = urlsplit(url.reveal())
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("the url is not an http or https URL")
+        return Address(url)
+
+
+class _Slack(_Web):
+    __slots__ = ()
+
+    def messenger(self) -> Messenger:
+        return Slack(self.address())
+
+
+class _Teams(_Web):
+    __slots__ = ()
+
+    def messenger(self) -> Messenger:
+        return Teams(self.address())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Webhook(_Web):
+    secret_file: Secret = setting(secret(SHORTEST_SECRET))
+
+    def messenger(self) -> Messenger:
+        return Webhook(self.address(), self.secret_file, SystemClock().now)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ntfy(_Web):
+    token_file: Secret | None = setting(if_given(secret()), ())
+
+    def messenger(self) -> Messenger:
+        parts = urlsplit(self.address().url.reveal())
+        head, _, topic = parts.path.rpartition("/")
+        if not topic:
+            raise ValueError('the url must end in the topic: "https://ntfy.example.org/bootgrant"')
+        return Ntfy(Address(Secret(f"{parts.scheme}://{parts.netloc}{head}/")), topic, self.token_file)
+
+
+def _mailbox(value: object) -> str:
+    address = forms.text(value)
+    if "@" not in address or any(c in address for c in "\r\n,"):
+        raise ValueError(f"{address!r} is not an e-mail address")
+    return address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Smtp(_Target):
+    host: str = setting(TEXT)
+    port: int | None = setting(if_given(forms.PORT), ())
+    security: Security = setting(one_of(Security), "starttls")
+    sender: str = setting(hidden("address", _mailbox), name="from")
+    to: tuple[str, ...] = setting(forms.one_or_more(_mailbox))
+    user: str | None = setting(if_given(TEXT), ())
+    password_file: Secret | None = setting(if_given(secret()), ())
+
+    def messenger(self) -> Messenger:
+        if not self.to:
+            raise ValueError('to is empty: write a list of addresses, such as ["night@example.org"]')
+        if bool(self.user) is not bool(self.password_file):
+            raise ValueError("set user and password_file, or neither")
+        if self.user and self.security is Security.NONE:
+            raise ValueError('the password would be sent unencrypted: set security = "starttls" or "tls"')
+        port = self.port or _PORTS[self.security]
+        return Email(self.host, port, self.security, self.sender, self.to, self.user or "", self.password_file)
+
+
+_KINDS: Final[Mapping[str, type[_Target]]] = {
+    "webhook": _Webhook, "slack": _Slack, "teams": _Teams, "ntfy": _Ntfy, "smtp": _Smtp,
+}  # fmt: skip
+
+
+def parse_notify(value: object, base: Path) -> tuple[Target, ...]:
+    """``[[notify]]``. Raises ValueError; no secret is repeated in it."""
+    targets = tuple(_target(row, base) for row in rows_of(value, "notify"))
+    names = [target.name for target in targets]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise ValueError(f"two [[notify]] tables are called {twice[0]!r}: give each a name")
+    return targets
+
+
+def _target(row: Mapping[str, object], base: Path) -> Target:
+    kind = row.get("kind")
+    if not isinstance(kind, str) or kind not in _KINDS:
+        raise ValueError(f"each [[notify]] needs a kind: {', '.join(_KINDS)}")
+    try:
+        return read_row(_KINDS[kind], row, base, "notify").target()
+    except ValueError as error:
+        raise ValueError(f"{row.get('name', kind)}: {error}") from None

@@ -3,30 +3,15 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
 
 from bootgrant.operator_plane.shown_setting import ShownSetting
-from bootgrant.service.settings.forms import SettingsError, as_written, did_you_mean
-from bootgrant.service.settings.setting import Setting, inner_sections, own_settings
+from bootgrant.service.settings.setting import BadSetting, Setting, SettingsError, as_written, did_you_mean, read
 from bootgrant.service.settings.site import SETTINGS, Site
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
-    S = TypeVar("S", bound=DataclassInstance)
-
 __all__ = ["SettingsError", "Site", "load_site"]
-
-
-@dataclass(frozen=True, slots=True)
-class _Written:
-    """A value as it was found, and where."""
-
-    value: object
-    where: str
 
 
 def load_site(
@@ -34,25 +19,31 @@ def load_site(
 ) -> Site:
     """Return the site that ``config`` describes. ``flags`` maps keys to values. Raises SettingsError."""
     written = _read_file(config)
+    places = {key: f"{config}: {key}" for key in written}
     for setting in SETTINGS:
-        if (given := (environment or {}).get(setting.environment)) is not None:
-            written[setting.key] = _split(setting, given, setting.environment, config)
-        if flags and setting.key in flags:
-            written[setting.key] = _split(setting, flags[setting.key], setting.flag, config)
-    site = _section(Site, written, config.absolute().parent)
-    for key, problem in site.conflicts():
-        raise SettingsError(f"{written[key].where}: {problem}")
+        for place, given in (
+            (setting.environment, (environment or {}).get(setting.environment)),
+            (setting.flag, (flags or {}).get(setting.key)),
+        ):
+            if given is not None and setting.form.file_only:
+                raise SettingsError(f"{place}: {setting.key} can only be set in {config}")
+            if given is not None:
+                written[setting.key], places[setting.key] = _split(setting, given), place
+    try:
+        site = read(Site, written, config.absolute().parent)
+        site.check()
+    except BadSetting as bad:
+        raise SettingsError(f"{places.get(bad.key, bad.key)}: {bad.problem}") from None
     return replace(site, shown=tuple(_shown(setting, written) for setting in SETTINGS))
 
 
-def _split(setting: Setting, given: str, where: str, config: Path) -> _Written:
-    if setting.form.file_only:
-        raise SettingsError(f"{where}: {setting.key} can only be set in {config}")
-    parts = [part.strip() for part in given.split(",") if part.strip()]
-    return _Written(parts if setting.form.is_list else given, where)
+def _split(setting: Setting, given: str) -> str | list[str]:
+    if not setting.form.is_list:
+        return given
+    return [part.strip() for part in given.split(",") if part.strip()]
 
 
-def _read_file(config: Path) -> dict[str, _Written]:
+def _read_file(config: Path) -> dict[str, object]:
     try:
         table = tomllib.loads(config.read_text("utf-8"))
     except FileNotFoundError:
@@ -63,7 +54,7 @@ def _read_file(config: Path) -> dict[str, _Written]:
         raise SettingsError(f"{config} cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{config} is not TOML: {error}") from error
-    found = {key: _Written(value, f"{config}: {key}") for key, value in _flatten(table)}
+    found = _flatten(table)
     known = [setting.key for setting in SETTINGS]
     for key in found:
         if key not in known:
@@ -71,36 +62,17 @@ def _read_file(config: Path) -> dict[str, _Written]:
     return found
 
 
-def _flatten(table: Mapping[str, object]) -> list[tuple[str, object]]:
-    rows: list[tuple[str, object]] = []
+def _flatten(table: Mapping[str, object]) -> dict[str, object]:
+    """The values by their keys: a key in a section is ``section.key``."""
+    found: dict[str, object] = {}
     for key, value in table.items():
-        if isinstance(value, dict):
-            rows += [(f"{key}.{name}", inner) for name, inner in value.items()]
-        else:
-            rows.append((key, value))
-    return rows
+        found |= {f"{key}.{name}": inner for name, inner in value.items()} if isinstance(value, dict) else {key: value}
+    return found
 
 
-def _section(section: type[S], written: Mapping[str, _Written], base: Path, name: str = "") -> S:
-    values = {setting.name: _value(setting, written, base) for setting in own_settings(section, name)}
-    inner = {key: _section(kind, written, base, key) for key, kind in inner_sections(section).items()}
-    make: Callable[..., S] = section
-    return make(**values, **inner)
-
-
-def _value(setting: Setting, written: Mapping[str, _Written], base: Path) -> object:
-    found = written.get(setting.key, _Written(setting.default, setting.key))
-    if found.value is None:
-        raise SettingsError(f"{setting.key} is missing: {setting.help}")
-    try:
-        return setting.form.parse(found.value, base)
-    except ValueError as error:
-        raise SettingsError(f"{found.where}: {error}") from None
-
-
-def _shown(setting: Setting, written: Mapping[str, _Written]) -> ShownSetting:
+def _shown(setting: Setting, written: Mapping[str, object]) -> ShownSetting:
     """The setting as the pages show it. A value that may hold a secret is hidden, unless it is the default."""
-    value = written[setting.key].value if setting.key in written else setting.default
+    value = written.get(setting.key, setting.default)
     value = tuple(value) if isinstance(value, list) else value
     is_default = value == setting.default
     show = setting.form.show or (as_written if is_default or not value else None)

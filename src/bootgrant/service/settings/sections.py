@@ -1,4 +1,4 @@
-"""The sections of ``bootgrant.toml``: a dataclass for each, a field for each key."""
+"""The sections of ``bootgrant.toml`` and the tables in them: a dataclass for each, a field for each key."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Final
 
 from bootgrant.approval.grant import GrantRules
-from bootgrant.approval.policy import Network
+from bootgrant.approval.policy import BUILT_IN, Network, Rule, Vocabulary
+from bootgrant.machine_plane.clients import Client
 from bootgrant.service.logs import LogFormat
-from bootgrant.service.settings import forms, tables
-from bootgrant.service.settings.forms import duration, one_of, optional
-from bootgrant.service.settings.setting import setting
+from bootgrant.service.settings import forms
+from bootgrant.service.settings.forms import OPTIONAL_FILE, SHORTEST_SECRET, duration, if_given, one_of, optional
+from bootgrant.service.settings.setting import Form, setting, table_of
 from bootgrant.wire.secret import Secret
 from bootgrant.workflows.people.sign_in import SecondFactor, SessionRules
 
@@ -45,12 +46,10 @@ class Database:
         "servers can share (docs/server.md).",
     )
     password_file: Path | None = setting(
-        optional(forms.FILE),
-        "",
-        "A file whose first line is the password of PostgreSQL. It is read for each new connection.",
+        OPTIONAL_FILE, "", "A file whose first line is the password of PostgreSQL, read for each new connection."
     )
     connections: int = setting(
-        forms.COUNT, 8, "Connections from each server to PostgreSQL; the server opens one more to listen for changes."
+        forms.COUNT, 8, "Connections from a server to PostgreSQL; one more listens for the changes of other servers."
     )
 
 
@@ -77,14 +76,11 @@ class Operators:
     second_factor: SecondFactor = setting(
         one_of(SecondFactor),
         "off",
-        "`required`: after the password, operators also need a passkey (docs/sign-in.md). Break-glass operators are "
-        "exempt.",
+        "`required`: operators need a passkey after the password (docs/sign-in.md). Break-glass operators are exempt.",
     )
     session_idle: float = setting(duration("1m"), "12h", "A session ends this long after its last use.")
     session_lifetime: float = setting(duration("1m"), "7d", "A session ends this long after sign-in.")
-    fresh: float = setting(
-        duration("1m"), "15m", "The most sensitive decisions need a sign-in that is no older than this."
-    )
+    fresh: float = setting(duration("1m"), "15m", "The most sensitive actions need a sign-in no older than this.")
 
     @property
     def sessions(self) -> SessionRules:
@@ -94,15 +90,14 @@ class Operators:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grants(GrantRules):
-    """``[grants]``: the rules of a request, and how long it is kept; times in seconds."""
+    """``[grants]``: the times of a request, in seconds."""
 
     lifetime: float = setting(duration("1s"), "10m", "How long a code is valid while it waits for a decision.")
     interval: float = setting(forms.WHOLE_SECONDS, "1s", "How often a machine polls; whole seconds.")
     hold: float = setting(
         forms.DURATION,
         "25s",
-        'How long the server holds a poll open, so that the machine learns of the decision at once; "0s" to answer '
-        "immediately.",
+        'How long a poll is held open, so that the machine learns of a decision at once. "0s": not at all.',
     )
     token_lifetime: float = setting(duration("60s"), "4h", "How long a token is valid. Talos keeps trying for 3 hours.")
     delivery_grace: float = setting(
@@ -111,9 +106,7 @@ class Grants(GrantRules):
         "How long the same machine can use its token again after the first complete delivery. Then the token is spent.",
     )
     denial_cooldown: float = setting(
-        duration(most="24h"),
-        "10m",
-        "How long after a denial new requests of that machine are refused without asking an operator.",
+        duration(most="24h"), "10m", "How long a denied machine is refused without asking an operator again."
     )
     kept: float = setting(forms.DURATION, "90d", "How long delivered requests are kept as the history of a machine.")
 
@@ -131,6 +124,23 @@ class Limits:
     pending: int = setting(forms.COUNT, 100_000, "How many pending requests the server accepts in total.")
 
 
+def _network_names(value: object, _base: Path) -> Mapping[str, tuple[Network, ...]]:
+    if value in ((), []):
+        return {}
+    if not isinstance(value, Mapping):
+        raise ValueError(  # noqa: TRY004  (a file's content)
+            'expected a table: [networks.names], then lines such as fra-rack4 = "10.20.4.0/24"'
+        )
+    return {forms.name(key): _networks(key, given) for key, given in value.items()}
+
+
+def _networks(key: str, given: object) -> tuple[Network, ...]:
+    written = [given] if isinstance(given, str) else given
+    if not isinstance(written, list) or not written:
+        raise ValueError(f"{key}: expected a network or a list of networks, found {given!r}")
+    return tuple(forms.network(item) for item in written)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Networks:
     """``[networks]``."""
@@ -142,15 +152,12 @@ class Networks:
         forms.NETWORKS, _PRIVATE, "Networks that may read /metrics. The metrics do not name machines."
     )
     trusted_proxies: tuple[Network, ...] = setting(
-        forms.NETWORKS,
-        (),
-        "Proxies whose X-Forwarded-For or Forwarded header is trusted, counted from the right; none by default.",
+        forms.NETWORKS, (), "Proxies whose X-Forwarded-For or Forwarded header is trusted, counted from the right."
     )
     names: Mapping[str, tuple[Network, ...]] = setting(
-        forms.tables("table of networks", tables.parse_network_names),
+        Form("table of networks", _network_names, file_only=True),
         (),
-        "Names for networks, shown next to addresses. An address gets the name of the smallest network that contains "
-        "it.",
+        "Names for networks, shown next to addresses. The smallest network that contains an address names it.",
         example=("[networks.names]", 'fra-rack4 = "10.20.4.0/24"'),
     )
 
@@ -169,12 +176,12 @@ class Git:
     folder: str = setting(forms.GIT_FOLDER, "", "The folder in the repository. Empty: its top.")
     fetch_interval: float = setting(forms.DURATION, "1m", "How often to fetch the repository.")
     signers_file: Path | None = setting(
-        optional(forms.FILE),
+        OPTIONAL_FILE,
         "",
         "Serve only commits signed by one of these SSH keys (an allowed signers file, see ssh-keygen(1)).",
     )
     webhook_secret_file: Path | None = setting(
-        optional(forms.FILE),
+        OPTIONAL_FILE,
         "",
         "A file whose first line is the secret of the webhook POST /hooks/git, which triggers a fetch at once.",
     )
@@ -185,7 +192,7 @@ class Secrets:
     """``[secrets]``: how secret values of machine configurations are obtained."""
 
     age_identity_file: Path | None = setting(
-        optional(forms.FILE),
+        OPTIONAL_FILE,
         "",
         "The age identity or OpenSSH private key that decrypts .age files. The environment variable "
         "BOOTGRANT_AGE_IDENTITY may hold the identity itself instead.",
@@ -194,9 +201,7 @@ class Secrets:
         forms.WORDS, (), "A program and its arguments that prints the age identity; run once at the start."
     )
     exec_programs: tuple[Path, ...] = setting(
-        forms.PROGRAMS,
-        (),
-        "Full paths of the programs that `exec` values in machine configurations may run; none by default.",
+        forms.PROGRAMS, (), "Full paths of the programs that `exec` values in machine configurations may run."
     )
     exec_time_limit: float = setting(forms.DURATION, "10s", "How long such a program may run.")
 
@@ -214,11 +219,11 @@ class Tls:
     """``[tls]``: to serve HTTPS without a proxy."""
 
     certificate: Path | None = setting(
-        optional(forms.FILE),
+        OPTIONAL_FILE,
         "",
-        "A certificate chain (PEM), to serve HTTPS without a proxy. It is read again when it changes.",
+        "A certificate chain (PEM), to serve HTTPS without a proxy; read again when it changes.",
     )
-    key: Path | None = setting(optional(forms.FILE), "", "The private key of the certificate (PEM).")
+    key: Path | None = setting(OPTIONAL_FILE, "", "The private key of the certificate (PEM).")
 
     @property
     def files(self) -> TlsFiles | None:
@@ -231,23 +236,87 @@ class Log:
     """``[log]``."""
 
     format: LogFormat = setting(
-        one_of(LogFormat),
-        "text",
-        "The log on standard error: lines for people, or one JSON object a line for a log collector.",
+        one_of(LogFormat), "text", "The log on standard error: `text` for people, or `json` with one object a line."
     )
+
+
+def _command(value: object) -> tuple[str, ...]:
+    command = forms.texts(value)
+    if not command or not command[0].startswith("/"):
+        raise ValueError('write a list that begins with a full path: ["/usr/bin/x", "-v"]')
+    return command
+
+
+def _evidence_name(value: object) -> str:
+    name = forms.name(value)
+    if name in BUILT_IN:
+        raise ValueError(f"the name {name!r} is taken: give this command another one")
+    return name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceCommand:
+    """One of ``[[evidence.exec]]``; times in seconds."""
+
+    name: str = setting(forms.hidden("name", _evidence_name))
+    command: tuple[str, ...] = setting(forms.hidden("command", _command))
+    limit: float = setting(duration("1ms", "60s"), "5s")
+    keeps: float = setting(forms.DURATION, "10m")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """``[evidence]``."""
 
-    exec: tuple[tables.EvidenceCommand, ...] = setting(
-        forms.tables("list of commands", tables.parse_commands),
+    exec: tuple[EvidenceCommand, ...] = setting(
+        table_of(EvidenceCommand, "evidence.exec", lambda command: command),
         (),
-        "Commands that give evidence about a machine, each as [[evidence.exec]] with a name and a command "
-        "(docs/decisions-and-audit.md).",
+        "Commands that give evidence about a machine, each as [[evidence.exec]] (docs/decisions-and-audit.md).",
         example=("[[evidence.exec]]", 'name = "bmc"', 'command = ["/usr/local/bin/ask-bmc"]', 'limit = "5s"'),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrittenRule:
+    """One of ``[[rules]]``. Its networks and evidence may be names that other settings define."""
+
+    name: str = setting(forms.NAME)
+    select: tuple[str, ...] = setting(forms.TEXTS)
+    networks: tuple[str, ...] = setting(forms.TEXTS)
+    evidence: tuple[str, ...] = setting(forms.TEXTS)
+
+    def rule(self, vocabulary: Vocabulary) -> Rule:
+        """Return the rule. Raises ValueError for a name that is not in the vocabulary."""
+        try:
+            return Rule(self.name, vocabulary.conditions(self.select, self.networks, self.evidence))
+        except ValueError as error:
+            raise ValueError(f"{self.name}: {error}") from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Client:
+    """One of ``[[clients]]``."""
+
+    id: str = setting(forms.TEXT)
+    secret_file: Secret | None = setting(if_given(forms.secret(SHORTEST_SECRET)), ())
+    any_token: bool = setting(forms.FLAG, default=False)
+
+
+_CLIENTS: Final = table_of(_Client, "clients", lambda row: Client(row.id, row.secret_file, row.any_token), "id")
+
+
+def parse_clients(value: object, base: Path) -> Mapping[str, Client]:
+    """``[[clients]]``, or a list of ids. Raises ValueError."""
+    rows = [{"id": row} if isinstance(row, str) else row for row in value] if isinstance(value, (list, tuple)) else []
+    if not rows:
+        raise ValueError("expected at least one client, written as [[clients]] with an id")
+    return {client.client_id: client for client in _CLIENTS.parse(rows, base)}
+
+
+def show_clients(value: object) -> str:
+    """The ids of ``[[clients]]`` as they were written."""
+    rows = value if isinstance(value, (list, tuple)) else ()
+    return ", ".join(str(row.get("id", "")) if isinstance(row, dict) else str(row) for row in rows)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ Nothing but a field of ``Site`` or of a section names a setting. Errors, environ
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -14,23 +14,9 @@ from typing import TYPE_CHECKING, Final
 from bootgrant.approval.policy import Rule, Vocabulary
 from bootgrant.machine_plane.clients import Client
 from bootgrant.operator_plane.shown_setting import ShownSetting
-from bootgrant.service.settings import forms, tables
-from bootgrant.service.settings.forms import one_of, optional
-from bootgrant.service.settings.sections import (
-    Composer,
-    Database,
-    Evidence,
-    Git,
-    Grants,
-    Limits,
-    Log,
-    MachineSettings,
-    Networks,
-    Operators,
-    Secrets,
-    Tls,
-)
-from bootgrant.service.settings.setting import all_settings, setting
+from bootgrant.service.settings import forms, sections
+from bootgrant.service.settings.forms import OPTIONAL_FILE, one_of
+from bootgrant.service.settings.setting import BadSetting, Form, all_settings, setting, table_of, tables
 from bootgrant.workflows.people.sign_in import SecondFactor
 
 if TYPE_CHECKING:
@@ -38,29 +24,31 @@ if TYPE_CHECKING:
     from bootgrant.workflows.record.notify_waiting import Target
 
 
-def _oidc(value: object, base: Path) -> tuple[SignInProvider, ...]:
-    # Every command reads the settings, so what only some sites need is imported only there; the same below.
-    if value in ([], ()):
-        return ()
-    from bootgrant.service.settings.providers import parse_oidc
+# Every command reads the settings, so what only some sites need is imported only where they have it.
 
-    return parse_oidc(value, base)
+
+def _oidc(value: object, base: Path) -> tuple[SignInProvider, ...]:
+    from bootgrant.service.settings.providers import OIDC
+
+    return OIDC.parse(value, base)
 
 
 def _providers(value: object, base: Path) -> tuple[TokenProvider, ...]:
-    if value in ([], ()):
-        return ()
     from bootgrant.service.settings.providers import parse_providers
 
     return parse_providers(value, base)
 
 
 def _notify(value: object, base: Path) -> tuple[Target, ...]:
-    if value in ([], ()):
-        return ()
     from bootgrant.service.settings.notify import parse_notify
 
     return parse_notify(value, base)
+
+
+def _has_passkeys(url: str) -> bool:
+    from bootgrant.operator_plane.host import has_passkeys
+
+    return has_passkeys(url)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +59,7 @@ class Site:
         forms.SERVER_URL,
         None,
         "Where machines and people reach this server. The verification URL and the QR code are built from it, never "
-        "from the Host header. Required.",
+        "from the Host header.",
         flag="--public-url",
     )
     listen: tuple[str, int] = setting(forms.LISTEN, "127.0.0.1:8080", "Address and port to listen on.", flag="--listen")
@@ -79,27 +67,27 @@ class Site:
         forms.FOLDER, "data", "Database, keys and admin.sock; only the server can read it.", flag="--data"
     )
     machines: Path = setting(forms.FOLDER, "machines", "The machine configurations.", flag="--machines")
-    composer: Composer = setting(
-        one_of(Composer),
+    composer: sections.Composer = setting(
+        one_of(sections.Composer),
         "bootgrant",
         "What merges the layers of a Talos configuration: `bootgrant` itself, or the installed `talosctl`.",
     )
     schema_file: Path | None = setting(
-        optional(forms.FILE),
+        OPTIONAL_FILE,
         "",
         "The JSON Schema of your Talos version (config.schema.json). Configurations are validated against it before "
         "they are served.",
     )
     code_key_file: Path | None = setting(
-        optional(forms.FILE),
+        OPTIONAL_FILE,
         "",
         "The key that user codes are made with. Empty: code.key in `data`, created if it is missing. Servers that "
         "share a database share this key.",
     )
-    database: Database = field(default_factory=Database)
-    operators: Operators = field(default_factory=Operators)
+    database: sections.Database = field(default_factory=sections.Database)
+    operators: sections.Operators = field(default_factory=sections.Operators)
     oidc: tuple[SignInProvider, ...] = setting(
-        forms.tables("list of sign-in providers", _oidc),
+        tables(_oidc),
         (),
         "OpenID providers whose people may sign in, each as [[oidc]] (docs/sign-in.md).",
         example=(
@@ -114,22 +102,22 @@ class Site:
             'role = "admin"',
         ),
     )
-    grants: Grants = field(default_factory=Grants)
-    limits: Limits = field(default_factory=Limits)
-    networks: Networks = field(default_factory=Networks)
-    git: Git = field(default_factory=Git)
-    secrets: Secrets = field(default_factory=Secrets)
-    tls: Tls = field(default_factory=Tls)
-    log: Log = field(default_factory=Log)
+    grants: sections.Grants = field(default_factory=sections.Grants)
+    limits: sections.Limits = field(default_factory=sections.Limits)
+    networks: sections.Networks = field(default_factory=sections.Networks)
+    git: sections.Git = field(default_factory=sections.Git)
+    secrets: sections.Secrets = field(default_factory=sections.Secrets)
+    tls: sections.Tls = field(default_factory=sections.Tls)
+    log: sections.Log = field(default_factory=sections.Log)
     notify: tuple[Target, ...] = setting(
-        forms.tables("list of targets", _notify),
+        tables(_notify),
         (),
         "Where to send a notification when machines are waiting, each as [[notify]]: webhook, e-mail, Slack, Teams or "
         "ntfy (docs/notifications.md).",
         example=("[[notify]]", 'kind = "ntfy"', 'url = "https://ntfy.example.org/bootgrant"'),
     )
     providers: tuple[TokenProvider, ...] = setting(
-        forms.tables("list of providers", _providers),
+        tables(_providers),
         (),
         "Outside identity providers whose tokens are accepted at /config, each as [[providers]] with "
         "[[providers.rules]] that say which entries a token may fetch (docs/providers.md).",
@@ -144,16 +132,16 @@ class Site:
         ),
     )
     clients: Mapping[str, Client] = setting(
-        forms.Form("list of clients", tables.parse_clients, tables.show_clients, is_list=True),
+        Form("list of tables", sections.parse_clients, sections.show_clients, is_list=True),
         ("talos",),
         "The OAuth clients, each as [[clients]] with an id. Machines need no secret. A client with a secret_file (its "
         "first line is the secret) must authenticate at /token, and may call /introspect, and /revoke for its own "
         "tokens; with any_token = true for the tokens of every client.",
         example=("[[clients]]", 'id = "talos"'),
     )
-    evidence: Evidence = field(default_factory=Evidence)
-    rules: tuple[tables.WrittenRule, ...] = setting(
-        forms.tables("list of rules", tables.parse_rules),
+    evidence: sections.Evidence = field(default_factory=sections.Evidence)
+    rules: tuple[sections.WrittenRule, ...] = setting(
+        table_of(sections.WrittenRule, "rules", lambda rule: rule),
         (),
         "Machines that are approved without an operator, each as [[rules]] (docs/decisions-and-audit.md); none by "
         "default.",
@@ -178,9 +166,9 @@ class Site:
         return self.code_key_file or self.data / "code.key"
 
     @property
-    def machine_settings(self) -> MachineSettings:
+    def machine_settings(self) -> sections.MachineSettings:
         """How the machine configurations are made."""
-        return MachineSettings(self.composer, self.schema_file, self.git, self.secrets)
+        return sections.MachineSettings(self.composer, self.schema_file, self.git, self.secrets)
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -191,32 +179,25 @@ class Site:
         """``rules`` with their names resolved. Raises ValueError for a name that is not defined."""
         return tuple(rule.rule(self.vocabulary) for rule in self.rules)
 
-    def conflicts(self) -> Iterator[tuple[str, str]]:
-        """Settings that do not fit together: the key of one of them, and what is wrong."""
+    def check(self) -> None:
+        """Check that the settings fit together. Raises BadSetting."""
         if self.operators.listen == self.listen:
-            yield "operators.listen", "it is the same as listen; leave it empty, or use another port"
+            raise BadSetting("operators.listen", "it is the same as listen; leave it empty, or use another port")
         if (self.tls.certificate is None) is not (self.tls.key is None):
             key = "tls.certificate" if self.tls.certificate else "tls.key"
-            yield key, "set tls.certificate and tls.key, or neither"
+            raise BadSetting(key, "set tls.certificate and tls.key, or neither")
         if self.secrets.age_identity_file and self.secrets.age_identity_command:
-            yield "secrets.age_identity_command", "secrets.age_identity_file is also set; set only one of them"
+            raise BadSetting("secrets.age_identity_command", "secrets.age_identity_file is set too; set only one")
         if self.operators.second_factor is SecondFactor.REQUIRED and not _has_passkeys(self.operators_url):
-            problem = (
+            raise BadSetting(
+                "operators.second_factor",
                 '"required" needs passkeys, which browsers support only at an https address with a host name, or at '
-                f"http://localhost; {self.operators_url} is neither"
+                f"http://localhost; {self.operators_url} is neither",
             )
-            yield "operators.second_factor", problem
         try:
             self.approval_rules()
         except ValueError as error:
-            yield "rules", str(error)
-
-
-def _has_passkeys(url: str) -> bool:
-    # It imports the web framework.
-    from bootgrant.operator_plane.host import has_passkeys
-
-    return has_passkeys(url)
+            raise BadSetting("rules", str(error)) from None
 
 
 SETTINGS: Final = tuple(all_settings(Site))

@@ -1,4 +1,4 @@
-"""``[[providers]]``: what is read, and what is refused because it would let in too much."""
+"""``[[providers]]``, and what is refused because it would accept too many tokens."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def load(folder: Path, *providers: str) -> Site:
     return load_site(folder / "bootgrant.toml")
 
 
-def test_a_provider_is_read_with_its_rules_and_its_secret(tmp_path: Path) -> None:
+def test_a_provider_has_its_rules_and_its_secret(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("swordfish\n")
     more = 'check = "introspection"\nclient_id = "bootgrant"\nclient_secret_file = "secret"\nleeway = "30s"\n'
     (provider,) = load(tmp_path, GOOD + more + RULE).providers
@@ -40,7 +40,7 @@ def test_a_provider_is_read_with_its_rules_and_its_secret(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("provider", "told"),
+    ("provider", "message"),
     [
         (GOOD, "rules is missing"),
         (GOOD.replace('audiences = ["bootgrant"]', "") + RULE, "audiences is missing"),
@@ -61,17 +61,17 @@ def test_a_provider_is_read_with_its_rules_and_its_secret(tmp_path: Path) -> Non
         (GOOD + 'timeout = "10m"\n' + RULE, "timeout"),
         (GOOD + RULE.replace('["site=fra"]', "[]"), "a rule needs select"),
         (GOOD + 'client_secret_file = "missing"\n' + RULE, "cannot be read"),
-        ('issuer = "https://idp.example.org"\n' + RULE, "needs a name"),
+        ('issuer = "https://idp.example.org"\n' + RULE, "name: required, but not set"),
     ],
 )
-def test_what_cannot_be_meant_is_refused_and_says_what_to_write(tmp_path: Path, provider: str, told: str) -> None:
+def test_an_error_says_what_to_write(tmp_path: Path, provider: str, message: str) -> None:
     with pytest.raises(SettingsError) as refused:
         load(tmp_path, provider)
-    assert told in str(refused.value)
+    assert message in str(refused.value)
 
 
-def test_two_providers_have_two_names_and_one_takes_opaque_tokens(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="same name"):
+def test_providers_have_different_names_and_only_one_takes_opaque_tokens(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="the name 'corp'"):
         load(tmp_path, GOOD + RULE, GOOD + RULE)
     userinfo = GOOD.replace('audiences = ["bootgrant"]', 'check = "userinfo"')
     with pytest.raises(SettingsError, match="only one provider"):

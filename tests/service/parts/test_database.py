@@ -1,4 +1,4 @@
-"""Which database a site has: SQLite without a word, PostgreSQL by its URL, and never a password in a message."""
+"""The database of a site: SQLite by default, PostgreSQL by its URL, and no password in a message."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def site(folder: Path, text: str = "", **environment: str) -> Site:
     return load_site(config, {f"BOOTGRANT_{name.upper()}": value for name, value in environment.items()})
 
 
-def test_a_site_is_on_sqlite_unless_it_says_otherwise(tmp_path: Path) -> None:
+def test_a_site_uses_sqlite_by_default(tmp_path: Path) -> None:
     made = site(tmp_path)
     assert made.database.url is None
     assert made.code_key_path == tmp_path / "data/code.key"
@@ -42,20 +42,20 @@ def test_files_are_relative_to_the_settings(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("url", ["mysql://ana:geheim@db/x", "geheim", "postgresql:geheim"])
-def test_what_is_no_url_is_named_without_repeating_it(tmp_path: Path, url: str) -> None:
+def test_an_invalid_url_is_not_repeated_in_the_error(tmp_path: Path, url: str) -> None:
     with pytest.raises(SettingsError, match=r"database.url: neither") as failure:
         site(tmp_path, f'[database]\nurl = "{url}"')
     assert "geheim" not in str(failure.value)
 
 
-async def test_a_url_that_libpq_cannot_read_is_named_without_repeating_it(tmp_path: Path) -> None:
+async def test_a_url_that_libpq_cannot_read_is_not_repeated_in_the_error(tmp_path: Path) -> None:
     made = site(tmp_path, '[database]\nurl = "postgresql://ana:geheim@db/x?colour=geheim"')
     with pytest.raises(SettingsError, match="no PostgreSQL URL") as failure:
         migrate_database(made)
     assert "geheim" not in str(failure.value)
 
 
-async def test_sqlite_is_migrated_by_opening_it(tmp_path: Path) -> None:
+async def test_opening_sqlite_migrates_it(tmp_path: Path) -> None:
     made = site(tmp_path)
     made.data.mkdir()
     async with open_database(made, NOW) as database:
