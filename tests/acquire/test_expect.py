@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bootgrant.acquire.errors import BadConfig
-from bootgrant.acquire.expect import Expect, check_config
+from bootgrant.acquire.expect import check_config
+from bootgrant.acquire.options import Expect
 
 TALOS = b"version: v1alpha1\nmachine:\n  type: worker\n"
 LINK = b"apiVersion: v1alpha1\nkind: LinkConfig\nname: eth0\n"
@@ -72,7 +73,7 @@ def test_what_is_of_the_kind_is_taken(config: bytes, expect: Expect) -> None:
         (b"\xff\xfe", Expect.YAML, "byte 0 is not UTF-8"),
         (b"a: \x00", Expect.YAML, "NUL"),
         (b"{", Expect.JSON, "line 1"),
-        (b"[" * 100_000, Expect.JSON, "beyond reason"),
+        (b"[" * 100_000, Expect.JSON, "nested too deeply"),
         (b"users: []\n", Expect.CLOUD_CONFIG, "first line"),
         (b"#cloud-configuration\n", Expect.CLOUD_CONFIG, "first line"),
         (b"#cloud-config\na: b: c\n", Expect.CLOUD_CONFIG, "line 2"),

@@ -157,7 +157,7 @@ def test_a_denial_pauses_and_asks_again_or_is_the_end() -> None:
     with server_for(provider) as server:
         machine = run_machine(*boot(server.url, "--retry-pause", "200ms"))
         assert machine.process.returncode == 0
-        assert "ask whoever approves machines at https://idp.example/device" in machine.seen("wrong rack")
+        assert "ask the people who approve machines at https://idp.example/device" in machine.seen("wrong rack")
         provider.codes = 0
         machine = run_machine(*boot(server.url, "--on-denial", "exit"))
     assert machine.process.returncode == 8

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bootgrant.acquire.sources import decode_inline
+from bootgrant.acquire.cmdline.inline import decode_inline
 from bootgrant.loaders.parameters import CannotWrite
 from bootgrant.loaders.private_ca import early_value
 from bootgrant.wire.secret import Secret

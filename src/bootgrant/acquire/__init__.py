@@ -34,7 +34,6 @@ if TYPE_CHECKING:
         TlsFailed,
         Unreachable,
     )
-    from bootgrant.acquire.expect import Expect
     from bootgrant.acquire.flow.device_flow import DeviceFlow, OutOfStepError, Rules
     from bootgrant.acquire.flow.values import (
         NEVER,
@@ -57,7 +56,7 @@ if TYPE_CHECKING:
         WhyCodes,
         WhyWait,
     )
-    from bootgrant.acquire.options import ClientAuthChoice, OnDenial, Options, PkceChoice, TokenChoice
+    from bootgrant.acquire.options import ClientAuthChoice, Expect, OnDenial, Options, PkceChoice, TokenChoice
 
 _FROM: Final = {
     "acquisition": ("Configuration", "acquire"),
@@ -67,13 +66,12 @@ _FROM: Final = {
         "AcquireError", "BadConfig", "BadParameter", "Denied", "DownloadFailed", "ExitStatus", "MissingVariable",
         "NoConfigSource", "OutputFailed", "ProviderFailed", "TimedOut", "TlsFailed", "Unreachable",
     ),
-    "expect": ("Expect",),
     "flow.values": (
         "NEVER", "Action", "Broken", "ClientAuth", "CodesArrived", "Event", "Failed", "Finished", "Hopeless",
         "PollToken", "Refused", "RequestCodes", "ShowCode", "Shown", "TokenArrived", "Wait", "Waited", "WhyCodes",
         "WhyWait",
     ),
-    "options": ("ClientAuthChoice", "OnDenial", "Options", "PkceChoice", "TokenChoice"),
+    "options": ("ClientAuthChoice", "Expect", "OnDenial", "Options", "PkceChoice", "TokenChoice"),
 }  # fmt: skip
 _MODULES: Final = {name: module for module, names in _FROM.items() for name in names}
 

@@ -1,4 +1,4 @@
-"""One boot from the kernel command line to the bytes of the configuration, in the order in which Talos does it."""
+"""One boot, from the kernel command line to the bytes of the configuration, in the order of Talos."""
 
 from __future__ import annotations
 
@@ -18,40 +18,41 @@ from bootgrant.acquire.cmdline.settings import (
     OAuthSettings,
     Settings,
     read_settings,
+    source_error,
 )
 from bootgrant.acquire.cmdline.url_template import populate, wanted_variables
 from bootgrant.acquire.console import Console, choose_console
 from bootgrant.acquire.errors import AcquireError
-from bootgrant.acquire.expect import check_config
 from bootgrant.acquire.facts import MachineFacts, check_names
+from bootgrant.acquire.facts.network import wait_for_address
 from bootgrant.acquire.facts.variables import Variables
 from bootgrant.acquire.http.endpoint import endpoint_of, without_password
 from bootgrant.acquire.options import Options
-from bootgrant.wire.go_text import quote, quote_list
+from bootgrant.wire.go_text import quote
 
 if TYPE_CHECKING:
     from bootgrant.acquire.flow.authorization import Authorizer
     from bootgrant.acquire.http.transport import Transport
 
 MAX_REFUSED_TOKENS: Final = 3
-"""Fresh tokens that the configuration server may refuse in a row before more approvals are asked for in vain."""
+"""New tokens in a row that the configuration server may refuse; then more approvals would be in vain."""
 _CONTROLLER: Final = '"component": "controller-runtime", "controller": "config.AcquireController"'
 
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """What a machine was given: the bytes, and where they came from (a URL without secrets, a device, a parameter)."""
+    """A machine's configuration, and its source: a URL without secrets, a device or a parameter."""
 
     content: bytes
     source: str
 
 
 def acquire(cmdline: str, options: Options | None = None, console: Console | None = None) -> Configuration:
-    """Get the configuration that the kernel command line ``cmdline`` asks for; blocks until it is there.
+    """Get the configuration that the kernel command line ``cmdline`` names; blocks until it is there.
 
-    Messages and the code go to ``console``, by default as plain lines to standard error. Raises the AcquireError that
-    ``bootgrant acquire`` would end with; nothing is written anywhere. Variables come from ``options.given`` and from
-    this machine, proxies only from ``options.environ``.
+    Messages and the code go to ``console``, by default as plain lines to standard error. Raises the AcquireError with
+    which ``bootgrant acquire`` would end; writes nothing. Variables come from ``options.given`` and from this machine,
+    proxies only from ``options.environ``.
     """
     return Acquisition(parse_cmdline(cmdline), options or Options(), console or _plain_console()).run()
 
@@ -63,7 +64,7 @@ def _plain_console() -> Console:
 
 
 class Acquisition:
-    """One machine that asks. Nothing happens before ``run``."""
+    """One boot of one machine; ``run`` does all of it."""
 
     def __init__(self, cmdline: KernelCmdline, options: Options, console: Console, clock: Clock | None = None) -> None:
         self._cmdline = cmdline
@@ -73,7 +74,7 @@ class Acquisition:
         self._ends_at = 0.0
 
     def run(self) -> Configuration:
-        """Get the configuration. Raises AcquireError; the message for each step goes to the console."""
+        """Get the configuration, with a message for each step on the console. Raises AcquireError."""
         self._ends_at = self._clock.steady() + self._options.timeout
         self._console.info(f'downloading config {{{_CONTROLLER}, "platform": "metal"}}')
         settings = read_settings(self._cmdline)
@@ -84,23 +85,25 @@ class Acquisition:
         return found
 
     def _on_this_machine(self, settings: Settings) -> Configuration:
-        from bootgrant.acquire import sources
+        from bootgrant.acquire import disks
+        from bootgrant.acquire.cmdline.inline import decode_inline
 
-        if (unfit := sources.source_error(settings)) is not None:
-            raise unfit
+        if (error := source_error(settings)) is not None:
+            raise error
         limit = self._options.max_size
         if settings.kind is ConfigKind.METAL_ISO:
-            content, device = sources.read_metal_iso(self._options.root, self._ends_at, limit)
+            content, device = disks.read_metal_iso(self._options.root, self._ends_at, limit)
             return Configuration(self._checked(content), device)
         if settings.kind is ConfigKind.FILE:
-            return Configuration(self._checked(sources.read_file_url(settings.config_url, limit)), settings.config_url)
-        # Early documents come before the inline ones, as Talos loads them.
+            return Configuration(self._checked(disks.read_file_url(settings.config_url, limit)), settings.config_url)
+        # Early documents precede the inline ones, as in Talos.
         given = {EARLY: settings.early, INLINE: settings.inline}
-        parts = {name: sources.decode_inline(text, name, limit) for name, text in given.items() if text is not None}
+        parts = {name: decode_inline(text, name, limit) for name, text in given.items() if text is not None}
         return Configuration(self._checked(b"\n---\n".join(parts.values())), " and ".join(parts))
 
     def _checked(self, content: bytes) -> bytes:
-        """``content`` as it will be delivered: a gzip file unpacked, and of the kind that is expected."""
+        """Unpack a gzip file and check its kind; return the configuration as it will be delivered."""
+        from bootgrant.acquire.expect import check_config
         from bootgrant.acquire.unpacking import unpack_gzip
 
         config = unpack_gzip(content, self._options.max_size)
@@ -118,7 +121,7 @@ class Acquisition:
         wanted = wanted_variables(settings.config_url)
         hosts = _hosts(self._cmdline, settings, options.issuer)
         self._console.info("waiting for network to be ready")
-        facts.wait_for_network(self._ends_at, hosts)
+        wait_for_address(self._ends_at, hosts)
         patience = options.attempt_timeout / 2
         variables = Variables(facts, options.root, self._console, self._clock, patience, self._ends_at)
         transport = Transport(ca=options.ca, environ=options.environ, authorities=authorities)
@@ -130,10 +133,10 @@ class Acquisition:
         return Configuration(content, shown)
 
     def _authorities(self, settings: Settings) -> str:
-        """What ``talos.config.early`` adds to the authorities; a machine's configuration it is not."""
+        """The certificate authorities in ``talos.config.early``; its other documents are not used here."""
         if settings.early is None:
             return ""
-        from bootgrant.acquire.http.early_trust import trusted_roots
+        from bootgrant.acquire.cmdline.inline import trusted_roots
 
         try:
             found = trusted_roots(settings.early)
@@ -141,9 +144,7 @@ class Acquisition:
             self._console.warning(f"{EARLY} is not used: {error}")
             return ""
         if not found:
-            self._console.warning(
-                f"{EARLY} is not used: it brings no certificate authority, and nothing else counts here"
-            )
+            self._console.warning(f"{EARLY} is not used: it contains no certificate authority")
         return found
 
     def _authorizer(self, oauth: OAuthSettings, variables: Variables, transport: Transport) -> Authorizer:
@@ -160,31 +161,25 @@ class Acquisition:
                 device_given=self._cmdline.first(DEVICE_AUTH_URL) is not None,
                 token_given=self._cmdline.first(TOKEN_URL) is not None,
             )
-        self._announce(oauth)
+        for line in oauth.announcement(without_password):
+            self._console.info(line)
         values = variables.for_request(oauth.extra_variables)
         return Authorizer(
             oauth, values, self._options, metadata, transport=transport, console=self._console, clock=self._clock
         )
 
-    def _announce(self, oauth: OAuthSettings) -> None:
-        say = self._console.info
-        say("[OAuth] starting the authentication device flow with the following settings:")
-        say(f"[OAuth]  - client ID: {quote(oauth.client_id)}")
-        say(f"[OAuth]  - device auth URL: {quote(without_password(oauth.device_auth_url))}")
-        say(f"[OAuth]  - token URL: {quote(without_password(oauth.token_url))}")
-        say(f"[OAuth]  - extra variables: {quote_list(oauth.extra_variables)}")
-
     def _fetch(self, url: str, shown: str, authorizer: Authorizer | None, transport: Transport) -> bytes:
-        """Download, and where the server refuses the token, authorize anew."""
+        """Download. If the server refuses the token, authorize again."""
         options = self._options
         refusals = 0
         while True:
             header = None if authorizer is None else authorizer.header(self._ends_at)
+            # Imported only now, so that the machine asks for a code sooner.
             from bootgrant.acquire.http.download import Download, TokenRefused, fetch
 
             self._console.info(f"fetching machine config from: {quote(shown)}")
-            download = Download(url, header, self._ends_at, options.attempt_timeout, options.max_size)
-            outcome = fetch(download, transport, self._console, self._clock, self._checked)
+            download = Download(url, header, self._ends_at, self._checked, options.attempt_timeout, options.max_size)
+            outcome = fetch(download, transport, self._console, self._clock)
             if not isinstance(outcome, TokenRefused):
                 return outcome
             refusals += 1
@@ -194,12 +189,12 @@ class Acquisition:
 
 
 def _without_code(values: Mapping[str, str]) -> dict[str, str]:
-    """The variables as they may be shown: ``code`` is a secret that a person gave to this machine."""
+    """The variables for display: ``code`` is a secret that a person gave to this machine."""
     return {name: "xxxxx" if name == "code" and value else value for name, value in values.items()}
 
 
 def _hosts(cmdline: KernelCmdline, settings: Settings, issuer: str) -> list[str]:
-    """The hosts that will be talked to. Raises BadParameter for a URL that cannot be used, before anybody is asked."""
+    """The hosts to contact. Raises BadParameter for a URL that cannot be used, before the first request."""
     urls = {CONFIG: settings.config_url}
     if settings.oauth is not None:
         own = {DEVICE_AUTH_URL: settings.oauth.device_auth_url, TOKEN_URL: settings.oauth.token_url}

@@ -1,4 +1,4 @@
-"""The two clocks, the pause and the dice of the client; a test gives its own."""
+"""Time and chance, as the client needs them. Every room gets its clock from the caller, so that a test can pass one."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What the driver and the download need of the world besides the network."""
+    """Two clocks, a pause and a random number."""
 
     def steady(self) -> float:
         """Seconds on a clock that never jumps (``time.monotonic``)."""
 
     def unix(self) -> float:
-        """Seconds since 1970, for what people read."""
+        """Seconds since 1970, for display."""
 
     def sleep_until(self, moment: float) -> None:
         """Return when ``steady()`` has reached ``moment``."""
@@ -24,7 +24,7 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's own."""
+    """The machine's own clock."""
 
     def steady(self) -> float:
         return time.monotonic()
@@ -38,3 +38,8 @@ class SystemClock:
 
     def chance(self) -> float:
         return random.random()  # noqa: S311 - jitter, not a secret
+
+
+def backoff(first: float, most: float, failures: int, chance: float) -> float:
+    """The pause after so many failures: doubled each time up to ``most``, then cut by up to half by ``chance``."""
+    return min(most, first * 2.0 ** min(failures, 16)) * (0.5 + chance / 2)

@@ -1,17 +1,17 @@
-"""What can go wrong while a machine asks for its configuration, and how the program ends then.
+"""The errors of ``acquire``, each with its exit status.
 
 AcquireError
 ├── NoConfigSource     the kernel command line names no configuration
-├── BadParameter       a parameter cannot be used as it stands
-├── MissingVariable    the machine does not have a value that the request needs
+├── BadParameter       a parameter cannot be used
+├── MissingVariable    the machine lacks a variable that the request needs
 ├── Unreachable        a server cannot be reached: DNS, routing, refused, timeout
-├── TlsFailed          a server was reached and its certificate is not accepted
-├── Denied             a person refused
-├── TimedOut           nobody approved, or the download never came, in the time given
-├── ProviderFailed     the provider answered with an error, or not as RFC 8628 says
-├── DownloadFailed     the configuration server refuses or answers nonsense
-├── BadConfig          what arrived is not the configuration that was asked for
-└── OutputFailed       the configuration arrived and could not be put where it belongs
+├── TlsFailed          a server's certificate is not accepted
+├── Denied             a person denied the request
+├── TimedOut           nobody approved, or the download did not finish, in time
+├── ProviderFailed     the provider answered with an error, or not as RFC 8628 requires
+├── DownloadFailed     the configuration server refused or sent an unusable answer
+├── BadConfig          the content received is not the expected configuration
+└── OutputFailed       the configuration could not be written
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import ClassVar
 
 
 class ExitStatus(IntEnum):
-    """The exit statuses of ``bootgrant acquire``; documented in docs/acquire.md."""
+    """The exit statuses of ``bootgrant acquire``, documented in docs/acquire.md."""
 
     OK = 0
     USAGE = 2
@@ -41,7 +41,7 @@ class ExitStatus(IntEnum):
 
 
 class AcquireError(Exception):
-    """``what`` failed and the ``next_step`` for the person at the console; together they are one line."""
+    """``what`` failed, and the ``next_step`` for the person at the console; together they are one line."""
 
     status: ClassVar[ExitStatus]
 

@@ -1,7 +1,7 @@
-"""Whether what arrived is a configuration of the kind that was asked for; checked before it counts as delivered.
+"""Checks that a configuration is of the expected kind before it is delivered.
 
-PyYAML does the reading where it is installed. In an initramfs it often is not: then a YAML kind is held to what can be
-seen without it (text, no tabs for indentation, the marks of the kind), and the caller is told.
+PyYAML does the parsing where it is installed. An initramfs often lacks it: then a YAML configuration is checked as far
+as that is possible without a parser (text, no tabs for indentation, the marks of its kind).
 """
 
 from __future__ import annotations
@@ -9,35 +9,31 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from enum import StrEnum
 from typing import Any, Final
 
 from bootgrant.acquire.errors import BadConfig
+from bootgrant.acquire.options import Expect
 
 _MAX_PURE_YAML: Final = 1 << 20
-"""Bytes of YAML that the reader without a C library is given; more would take minutes on a small machine."""
+"""Bytes of YAML to parse without the C library; more would take minutes on a small machine."""
 _MAX_DEPTH: Final = 256
-"""Collections within each other; the reader's time grows with the square of it."""
+"""Nested collections; the parser's time grows with the square of the depth."""
+_KINDS: Final = {
+    Expect.TALOS: "a Talos machine configuration",
+    Expect.YAML: "YAML",
+    Expect.JSON: "JSON",
+    Expect.CLOUD_CONFIG: "a cloud-config",
+    Expect.IGNITION: "an Ignition configuration",
+}
 _TALOS_MARK: Final = re.compile(r"^(?:version\s*:\s*[\"']?v1alpha1\b|apiVersion\s*:\s*\S)", re.MULTILINE)
 _CLOUD_MARK: Final = re.compile(r"\A(?:##\s*template:\s*jinja[^\n]*\n)?#cloud-config[ \t]*(?:\r?\n|\Z)")
 _TAB: Final = re.compile(r"^ *\t+ *\S", re.MULTILINE)
 
 
-class Expect(StrEnum):
-    """The kinds of ``--expect``."""
-
-    ANY = "any"
-    TALOS = "talos"
-    YAML = "yaml"
-    JSON = "json"
-    CLOUD_CONFIG = "cloud-config"
-    IGNITION = "ignition"
-
-
 def check_config(config: bytes, expect: Expect) -> None:
-    """Raises BadConfig, with the place where it can be told, unless ``config`` is of the kind ``expect``."""
+    """Raise BadConfig unless ``config`` is of the kind ``expect``; the error names the line if it is known."""
     if not config.strip():
-        raise BadConfig("the configuration is empty", "put the machine's configuration on the server")
+        raise BadConfig("the configuration is empty", "put this machine's configuration on the server")
     if expect is Expect.ANY:
         return
     text = _text(config, expect)
@@ -55,15 +51,8 @@ def check_config(config: bytes, expect: Expect) -> None:
 
 
 def _bad(expect: Expect, why: str) -> BadConfig:
-    kinds = {
-        Expect.TALOS: "a Talos machine configuration",
-        Expect.YAML: "YAML",
-        Expect.JSON: "JSON",
-        Expect.CLOUD_CONFIG: "a cloud-config",
-        Expect.IGNITION: "an Ignition configuration",
-    }
-    kind = kinds.get(expect, "a configuration")
-    return BadConfig(f"what arrived is not {kind} ({why})", "correct it on the server, or the URL in talos.config")
+    what = f"the content received is not {_KINDS[expect]} ({why})"
+    return BadConfig(what, "correct it on the server, or correct the URL in talos.config")
 
 
 def _text(config: bytes, expect: Expect) -> str:
@@ -72,7 +61,7 @@ def _text(config: bytes, expect: Expect) -> str:
     except UnicodeDecodeError as error:
         raise _bad(expect, f"byte {error.start} is not UTF-8") from None
     if "\0" in text:
-        raise _bad(expect, "it holds a NUL")
+        raise _bad(expect, "it contains a NUL character")
     return text
 
 
@@ -82,7 +71,7 @@ def _json(text: str, expect: Expect) -> Any:
     except json.JSONDecodeError as error:
         raise _bad(expect, f"line {error.lineno}: {error.msg}") from None
     except (ValueError, RecursionError):
-        raise _bad(expect, "a number or its depth is beyond reason") from None
+        raise _bad(expect, "a number is too long, or it is nested too deeply") from None
 
 
 def _ignition(text: str) -> None:
@@ -93,7 +82,7 @@ def _ignition(text: str) -> None:
 
 
 def _talos(text: str) -> None:
-    """At least one document that a node takes: ``version: v1alpha1``, or ``apiVersion`` with ``kind``."""
+    """Every document must be one that a node accepts: ``version: v1alpha1``, or ``apiVersion`` with ``kind``."""
     documents = _documents(text, Expect.TALOS)
     if documents is None:
         if _TALOS_MARK.search(text) is None:
@@ -119,7 +108,7 @@ Document = dict[str, str]
 
 
 def _documents(text: str, expect: Expect) -> list[Document | None] | None:
-    """The top level of each document as texts, None for one that is no mapping; None where nothing can read YAML."""
+    """The top level of each document, None for one that is not a mapping; None altogether without a usable parser."""
     try:
         import yaml
     except ImportError:
@@ -136,7 +125,7 @@ def _documents(text: str, expect: Expect) -> list[Document | None] | None:
         where = f"line {mark.line + 1}: " if mark is not None else ""
         raise _bad(expect, f"{where}{getattr(error, 'problem', None) or 'it does not parse'}") from None
     except (RecursionError, ValueError):
-        raise _bad(expect, "it is nested beyond reason") from None
+        raise _bad(expect, "it is nested too deeply") from None
 
 
 def _roughly_yaml(text: str, expect: Expect) -> None:
@@ -146,7 +135,7 @@ def _roughly_yaml(text: str, expect: Expect) -> None:
 
 
 def _top_level(yaml: Any, events: Iterable[Any]) -> list[Document | None]:
-    """The scalars at the top of each document, read from parser events: no memory for the rest, no alias expanded."""
+    """The top-level scalars of each document, from parser events: the rest takes no memory, no alias is expanded."""
     documents: list[Document | None] = []
     depth, key = 0, None
     for event in events:

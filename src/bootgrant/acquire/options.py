@@ -1,4 +1,4 @@
-"""What the operator decides beside the kernel command line; each field is a flag of ``bootgrant acquire``."""
+"""What the operator decides apart from the kernel command line; each field is a flag of ``bootgrant acquire``."""
 
 from __future__ import annotations
 
@@ -7,19 +7,29 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from bootgrant.acquire.expect import Expect
 from bootgrant.wire import limits
 
 
+class Expect(StrEnum):
+    """The kind of configuration to accept."""
+
+    ANY = "any"
+    TALOS = "talos"
+    YAML = "yaml"
+    JSON = "json"
+    CLOUD_CONFIG = "cloud-config"
+    IGNITION = "ignition"
+
+
 class TokenChoice(StrEnum):
-    """Which of the provider's tokens goes into the download's Authorization header."""
+    """The provider's token to send in the download's Authorization header."""
 
     ACCESS = "access"
     ID = "id"
 
 
 class ClientAuthChoice(StrEnum):
-    """How the client secret is sent. AUTO asks the provider's metadata, then tries the body, then Basic."""
+    """How to send the client secret. AUTO follows the provider's metadata; without any, it tries body, then Basic."""
 
     AUTO = "auto"
     BODY = "body"
@@ -27,7 +37,7 @@ class ClientAuthChoice(StrEnum):
 
 
 class PkceChoice(StrEnum):
-    """Whether to use PKCE (RFC 7636). AUTO: when the provider's metadata names S256."""
+    """Whether to use PKCE (RFC 7636). AUTO uses it if the provider's metadata names S256."""
 
     AUTO = "auto"
     ALWAYS = "always"
@@ -35,7 +45,7 @@ class PkceChoice(StrEnum):
 
 
 class OnDenial(StrEnum):
-    """What a denial leads to: a pause and a new code, or the end."""
+    """After a denial: pause and show a new code, or exit."""
 
     RETRY = "retry"
     EXIT = "exit"
@@ -43,9 +53,9 @@ class OnDenial(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Times in seconds, sizes in bytes. ``given`` are variables by name, which win over what the machine says.
+    """Times are in seconds, sizes in bytes. ``given`` are variables by name that override those of the machine.
 
-    ``environ`` is where proxies are named (``os.environ``); ``root`` is what ``/sys``, ``/proc``, ``/etc`` are below.
+    ``environ`` names the proxies (``os.environ``); ``/sys``, ``/proc`` and ``/etc`` are read below ``root``.
     """
 
     given: Mapping[str, str] = field(default_factory=dict)

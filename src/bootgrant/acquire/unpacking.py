@@ -1,6 +1,6 @@
-"""Compressed configurations, unpacked in bounded memory: gzip files and zstd.
+"""Compressed content, unpacked in bounded memory: gzip and zstd.
 
-Python has zstd since 3.14 (``compression.zstd``); before that ``backports.zstd`` or the ``zstd`` program does it.
+Python has zstd since 3.14 (``compression.zstd``); older versions need ``backports.zstd`` or the program ``zstd``.
 """
 
 from __future__ import annotations
@@ -8,90 +8,100 @@ from __future__ import annotations
 import importlib
 import zlib
 from collections.abc import Iterator
-from typing import IO, Protocol, cast
+from typing import IO, Any, Final, cast
 
 from bootgrant.acquire.errors import BadConfig, BadParameter
 
-_GZIP = b"\x1f\x8b\x08"
-_CHUNK = 1 << 16
-# A frame may ask its reader for a window of any size; 64 MiB is what Talos's library grants.
-_WINDOW_LOG = 26
+_GZIP: Final = b"\x1f\x8b\x08"
+_CHUNK: Final = 1 << 16
+_WINDOW_LOG: Final = 26
+"""A zstd frame may request a window of any size; Talos's library allows 64 MiB."""
 
 
 class NotPackedError(Exception):
-    """The content is not packed as it should be, or was cut off."""
+    """The content is not in the expected format, or is truncated."""
 
 
-class _Decompressor(Protocol):
-    """The common part of ``compression.zstd.ZstdDecompressor`` and its backport."""
+class Gunzip:
+    """Unpacks gzip (RFC 1952) piece by piece, with several members as one, up to one byte more than ``limit``."""
 
-    eof: bool
-    needs_input: bool
-    unused_data: bytes
+    def __init__(self, limit: int) -> None:
+        self._left = limit
+        self._member = zlib.decompressobj(wbits=31)
 
-    def decompress(self, data: bytes, max_length: int = -1) -> bytes: ...
+    @property
+    def is_complete(self) -> bool:
+        """Whether the data so far end with a whole member."""
+        return self._member.eof
+
+    def feed(self, data: bytes) -> bytes:
+        """Unpack ``data``. Raises NotPackedError."""
+        parts: list[bytes] = []
+        try:
+            while data and self._left >= 0:
+                if self._member.eof:
+                    self._member = zlib.decompressobj(wbits=31)
+                parts.append(self._member.decompress(data, self._left + 1))
+                self._left -= len(parts[-1])
+                data = self._member.unconsumed_tail or self._member.unused_data
+        except zlib.error as error:
+            raise NotPackedError(str(error)) from error
+        return b"".join(parts)
 
 
 def unpack_gzip(content: bytes, limit: int) -> bytes:
-    """A configuration that was served as a gzip file, unpacked; anything else as it is.
+    """Unpack a configuration that is a gzip file; return anything else unchanged.
 
-    Raises BadConfig when it is broken or unpacks to more than ``limit`` bytes.
+    Raises BadConfig if the file is broken or unpacks to more than ``limit`` bytes.
     """
     if not content.startswith(_GZIP):
         return content
+    gunzip = Gunzip(limit)
     try:
-        return _bounded(_gunzip(content), limit, "the gzip file")
+        unpacked = gunzip.feed(content)
     except NotPackedError as error:
-        raise BadConfig(f"the configuration is a broken gzip file: {error}", "pack it anew on the server") from error
+        raise _broken_gzip(str(error)) from error
+    if len(unpacked) > limit:
+        raise _too_large("the gzip file", limit)
+    if not gunzip.is_complete:
+        raise _broken_gzip("it is truncated")
+    return unpacked
 
 
-def _gunzip(content: bytes) -> Iterator[bytes]:
-    while content:
-        member = zlib.decompressobj(wbits=31)
-        try:
-            at_end = False
-            while not at_end:
-                part = member.decompress(content, _CHUNK)
-                content, at_end = member.unconsumed_tail, member.eof
-                if not (part or content or at_end):
-                    raise NotPackedError("it was cut off")
-                yield part
-        except zlib.error as error:
-            raise NotPackedError(str(error)) from error
-        content = member.unused_data
+def _broken_gzip(reason: str) -> BadConfig:
+    return BadConfig(f"the configuration is a broken gzip file: {reason}", "replace the file on the server")
 
 
 def unpack_zstd(content: bytes, limit: int, what: str) -> bytes:
-    """All frames of ``content``; ``what`` names it in errors.
+    """Unpack all frames of ``content``; ``what`` names it in errors.
 
-    Raises NotPackedError when it is not zstd, BadConfig when it unpacks to more than ``limit`` bytes, BadParameter when
-    nothing here can unpack zstd.
+    Raises NotPackedError if it is not zstd, BadConfig if it unpacks to more than ``limit`` bytes, BadParameter if this
+    machine has nothing that unpacks zstd.
     """
     module = next(filter(None, map(_import, ("compression.zstd", "backports.zstd"))), None)
-    if module is None:
-        return _bounded(_zstd_program(content, limit), limit, what)
-    return _bounded(_zstd_frames(content, module), limit, what)
+    frames = _zstd_program(content, limit) if module is None else _zstd_frames(content, module)
+    return _bounded(frames, limit, what)
 
 
-def _import(name: str) -> object | None:
+def _import(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except ImportError:
         return None
 
 
-def _zstd_frames(content: bytes, module: object) -> Iterator[bytes]:
-    parameters = {getattr(module, "DecompressionParameter").window_log_max: _WINDOW_LOG}  # noqa: B009
-    broken: type[Exception] = getattr(module, "ZstdError")  # noqa: B009
+def _zstd_frames(content: bytes, module: Any) -> Iterator[bytes]:
+    """Unpack with ``compression.zstd`` or its backport, which have the same names."""
+    parameters = {module.DecompressionParameter.window_log_max: _WINDOW_LOG}
     while content:
-        frame = cast("_Decompressor", getattr(module, "ZstdDecompressor")(options=parameters))  # noqa: B009
+        frame = module.ZstdDecompressor(options=parameters)
         try:
             while not frame.eof:
                 yield frame.decompress(content, _CHUNK)
                 content = b""
                 if frame.needs_input and not frame.eof:
-                    raise NotPackedError("it was cut off")
-        except broken as error:
+                    raise NotPackedError("it is truncated")
+        except module.ZstdError as error:
             raise NotPackedError(str(error)) from error
         content = frame.unused_data
 
@@ -104,13 +114,12 @@ def _zstd_program(content: bytes, limit: int) -> Iterator[bytes]:
     program = shutil.which("zstd")
     if program is None:
         raise BadParameter(
-            "nothing on this machine unpacks zstd", "use Python 3.14, install backports.zstd, or the program zstd"
+            "this machine cannot unpack zstd", "use Python 3.14, install backports.zstd, or install the program zstd"
         )
     with tempfile.TemporaryFile() as packed:
         packed.write(content)
         packed.seek(0)
         command = [program, "--decompress", "--stdout", "--quiet", f"--memory={1 << _WINDOW_LOG}"]
-        # The program is named by its full path, and nothing in the command comes from outside.
         with subprocess.Popen(command, stdin=packed, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
             unpacked = cast("IO[bytes]", running.stdout).read(limit + 1)
             if len(unpacked) > limit:
@@ -128,5 +137,9 @@ def _bounded(parts: Iterator[bytes], limit: int, what: str) -> bytes:
     for part in parts:
         content += part
         if len(content) > limit:
-            raise BadConfig(f"{what} holds more than {limit} bytes", "a configuration is smaller than that")
+            raise _too_large(what, limit)
     return bytes(content)
+
+
+def _too_large(what: str, limit: int) -> BadConfig:
+    return BadConfig(f"{what} holds more than {limit} bytes", "a configuration is smaller than that")

@@ -1,8 +1,8 @@
 """Get this machine's configuration as a Talos node does: read the kernel command line, show a code, wait until a
-person approves, download with the token, and put the configuration where it belongs.
+person approves, download the configuration with the token and write it.
 
-Messages go to standard error, the configuration to --output (or standard output). Exit status 0 means it is there.
-docs/acquire.md explains every flag, message and exit status.
+Messages go to standard error, the configuration to --output or standard output. The exit status is 0 if the
+configuration was written. docs/acquire.md explains every flag, message and exit status.
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 from bootgrant.acquire.cmdline.kernel_cmdline import KernelCmdline, parse_cmdline, read_cmdline
 from bootgrant.acquire.console import Console, choose_console
 from bootgrant.acquire.errors import AcquireError, ExitStatus
-from bootgrant.acquire.expect import Expect
-from bootgrant.acquire.options import ClientAuthChoice, OnDenial, Options, PkceChoice, TokenChoice
+from bootgrant.acquire.options import ClientAuthChoice, Expect, OnDenial, Options, PkceChoice, TokenChoice
 
 if TYPE_CHECKING:
     from bootgrant.acquire.sinks import Sink
@@ -32,7 +31,7 @@ _STOP_STATUS: Final = {signal.SIGINT: ExitStatus.INTERRUPTED, signal.SIGTERM: Ex
 
 
 class _Stopped(BaseException):
-    """SIGINT or SIGTERM came."""
+    """SIGINT or SIGTERM arrived."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -40,28 +39,28 @@ class _Stopped(BaseException):
 
 
 def seconds(text: str) -> float:
-    """A duration such as 90s, 1h30m or 500ms; a bare number is seconds. At most a year."""
+    """Parse a duration such as 90s, 1h30m or 500ms, at most a year; a bare number is seconds."""
     if re.fullmatch(r"\d+(?:\.\d+)?", text):
         total = float(text)
     elif _DURATION.fullmatch(text):
         total = sum(float(number) * _UNITS[unit] for number, unit in re.findall(r"([\d.]+)(ms|[smh])", text))
     else:
-        raise argparse.ArgumentTypeError(f"{text!r} is no duration: write 30s, 3m or 1h30m")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a duration (write 30s, 3m or 1h30m)")
     if total > _YEAR:
-        raise argparse.ArgumentTypeError(f"{text!r} is more than a year")
+        raise argparse.ArgumentTypeError(f"{text!r} is longer than a year")
     return total
 
 
 def size(text: str) -> int:
-    """A number of bytes: 16777216, 16M, 64K."""
+    """Parse a number of bytes: 16777216, 16M, 64K."""
     match = re.fullmatch(r"(\d{1,12})([kmg]?)(?:i?b)?", text.lower())
     if match is None or int(match[1]) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is no size: write 16M or a number of bytes")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size (write 16M, or a number of bytes)")
     return int(match[1]) * _SIZES[match[2]]
 
 
 def variable(text: str) -> tuple[str, str]:
-    """NAME=VALUE."""
+    """Parse NAME=VALUE."""
     name, equals, value = text.partition("=")
     if not equals:
         raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
@@ -69,12 +68,12 @@ def variable(text: str) -> tuple[str, str]:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The whole command line."""
-    _add_input(parser.add_argument_group("what is asked"))
-    _add_output(parser.add_argument_group("where the configuration goes (one of them)"))
-    _add_provider(parser.add_argument_group("the provider and the server"))
+    """Add all flags."""
+    _add_input(parser.add_argument_group("input"))
+    _add_output(parser.add_argument_group("output (at most one place)"))
+    _add_provider(parser.add_argument_group("provider and server"))
     _add_limits(parser.add_argument_group("limits"))
-    _add_screen(parser.add_argument_group("the screen"))
+    _add_screen(parser.add_argument_group("display"))
 
 
 def _add_input(group: argparse._ArgumentGroup) -> None:
@@ -85,34 +84,36 @@ def _add_input(group: argparse._ArgumentGroup) -> None:
         metavar="FILE",
         type=Path,
         default=Path("/proc/cmdline"),
-        help="read it from FILE (default: /proc/cmdline)",
+        help="read the kernel command line from FILE (default: /proc/cmdline)",
     )
     group.add_argument(
         "--set", metavar="NAME=VALUE", type=variable, action="append", default=[], dest="given",
-        help="a variable by hand: uuid, serial, mac, hostname or code; repeat it for more",
+        help="set a variable: uuid, serial, mac, hostname or code (repeatable)",
     )  # fmt: skip
     group.add_argument("--code-file", metavar="FILE", type=Path, help="read the variable code from FILE")
     group.add_argument(
         "--root", metavar="DIR", type=Path, default=Path("/"), help="read /sys, /proc and /etc below DIR (default: /)"
     )
-    group.add_argument("--explain", action="store_true", help="say what would happen, send nothing")
-    group.add_argument("--json", action="store_true", help="with --explain: as JSON")
+    group.add_argument("--explain", action="store_true", help="show what would happen, without sending anything")
+    group.add_argument("--json", action="store_true", help="with --explain: print JSON")
 
 
 def _add_output(group: argparse._ArgumentGroup) -> None:
     place = group.add_mutually_exclusive_group()
-    place.add_argument("--output", metavar="FILE", type=Path, help="a file, mode 0600 (default: standard output)")
+    place.add_argument("--output", metavar="FILE", type=Path, help="write a file, mode 0600 (default: standard output)")
     place.add_argument(
         "--nocloud", metavar="DIR", type=Path, nargs="?", const=Path("/var/lib/cloud/seed/nocloud"),
-        help="a NoCloud seed for cloud-init (default: /var/lib/cloud/seed/nocloud)",
+        help="write a NoCloud seed for cloud-init (default: /var/lib/cloud/seed/nocloud)",
     )  # fmt: skip
-    place.add_argument("--ignition", metavar="FILE", type=Path, help="an Ignition file; implies --expect ignition")
+    place.add_argument("--ignition", metavar="FILE", type=Path, help="write an Ignition file (and --expect ignition)")
     place.add_argument(
-        "--exec", metavar="COMMAND", dest="command", help="give it to a shell command on its standard input"
+        "--exec", metavar="COMMAND", dest="command", help="pass the configuration to a shell command on standard input"
     )
-    group.add_argument("--force", action="store_true", help="ask even when the configuration is there already")
+    group.add_argument("--force", action="store_true", help="fetch it even if the configuration is already there")
     group.add_argument(
-        "--expect", choices=[kind.value for kind in Expect], help="deliver only what is of this kind (default: any)"
+        "--expect",
+        choices=[kind.value for kind in Expect],
+        help="kind of configuration to accept (default: any)",
     )
 
 
@@ -122,7 +123,7 @@ def _add_provider(group: argparse._ArgumentGroup) -> None:
         "--token",
         choices=[choice.value for choice in TokenChoice],
         default="access",
-        help="which of the provider's tokens opens the configuration (default: access)",
+        help="which of the provider's tokens to download with (default: access)",
     )
     group.add_argument(
         "--client-auth", choices=[choice.value for choice in ClientAuthChoice], default="auto",
@@ -130,16 +131,14 @@ def _add_provider(group: argparse._ArgumentGroup) -> None:
     )  # fmt: skip
     group.add_argument(
         "--pkce", choices=[choice.value for choice in PkceChoice], default="auto",
-        help="PKCE; auto: when the issuer announces it",
+        help="whether to use PKCE (default: auto, if the issuer announces it)",
     )  # fmt: skip
     group.add_argument(
         "--on-denial", choices=[choice.value for choice in OnDenial], default="retry",
-        help="after a denial: pause and ask again (default), or exit",
+        help="after a denial, pause and show a new code, or exit (default: retry)",
     )  # fmt: skip
-    group.add_argument(
-        "--ca", metavar="FILE", type=Path, help="certificate authorities to trust besides the system's (PEM)"
-    )
-    group.add_argument("--compat", choices=["talos"], help="send, say and fail exactly as Talos does")
+    group.add_argument("--ca", metavar="FILE", type=Path, help="more certificate authorities to trust (PEM)")
+    group.add_argument("--compat", choices=["talos"], help="behave exactly as Talos does, including its bugs")
 
 
 def _add_limits(group: argparse._ArgumentGroup) -> None:
@@ -151,33 +150,31 @@ def _add_limits(group: argparse._ArgumentGroup) -> None:
         metavar="TIME",
         type=seconds,
         default=180.0,
-        help="one download attempt; variables are waited for half as long (default: 3m)",
+        help="limit for one download attempt; variables get half of it (default: 3m)",
     )
     group.add_argument(
         "--retry-pause", metavar="TIME", type=seconds, default=30.0,
-        help="before a new code after a denial; with --compat talos after an expired code (default: 30s)",
+        help="pause after a denial, or with --compat talos after an expired code (default: 30s)",
     )  # fmt: skip
-    group.add_argument(
-        "--max-size", metavar="SIZE", type=size, help="the largest configuration that is taken (default: 16M)"
-    )
+    group.add_argument("--max-size", metavar="SIZE", type=size, help="largest configuration to accept (default: 16M)")
 
 
 def _add_screen(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--console", choices=["auto", "terminal", "plain", "kmsg"], default="auto",
-        help="what standard error is; kmsg writes to /dev/kmsg (default: auto)",
+        help="kind of display; kmsg writes to /dev/kmsg (default: auto, by what standard error is)",
     )  # fmt: skip
-    group.add_argument("--log", choices=["text", "json"], default="text", help="json: one object per message and line")
+    group.add_argument("--log", choices=["text", "json"], default="text", help="json: one object per line")
     group.add_argument(
         "--qr",
         choices=["auto", "half", "full", "ascii", "none"],
         default="auto",
-        help="the QR code's style (default: auto, by the size of the screen)",
+        help="style of the QR code (default: auto, by the size of the screen)",
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do it. Returns the exit status (docs/acquire.md)."""
+    """Run the command. Returns the exit status (docs/acquire.md)."""
     for number in _STOP_STATUS:
         signal.signal(number, _stop)
     try:
@@ -195,7 +192,7 @@ def run(args: argparse.Namespace) -> int:
     except _Stopped as stopped:
         _ignore_signals()
         name = signal.Signals(stopped.number).name
-        console.error(f"stopped by {name}: nothing was delivered, start it again to ask anew")
+        console.error(f"stopped by {name}, nothing was delivered: start again to get a new code")
         return _STOP_STATUS[signal.Signals(stopped.number)]
     finally:
         _ignore_signals()
@@ -219,11 +216,11 @@ def _run(args: argparse.Namespace, console: Console) -> int:
     if args.explain:
         return _explain(args, cmdline, options)
     if args.json:
-        console.error("--json goes with --explain; for messages in JSON use --log json")
+        console.error("--json needs --explain; use --log json for messages in JSON")
         return ExitStatus.USAGE
     sink = _sink(args, cmdline, options)
     if (place := sink.already_there()) is not None and not args.force:
-        console.info(f"this machine has its configuration already: {place} (--force asks anyway)")
+        console.info(f"this machine already has its configuration: {place} (use --force to replace it)")
         return ExitStatus.OK
     if args.compat is not None:
         from bootgrant.acquire.talos.metal import run_as_talos
@@ -259,20 +256,20 @@ def _options(args: argparse.Namespace) -> Options:
 
 
 def _sink(args: argparse.Namespace, cmdline: KernelCmdline, options: Options) -> Sink:
-    from bootgrant.acquire import sinks
+    from bootgrant.acquire.sinks import files, streams
 
     if args.output is not None:
-        return sinks.file_sink(args.output)
+        return files.FileSink(args.output)
     if args.nocloud is not None:
         from bootgrant.acquire.facts import MachineFacts
 
         uuid = MachineFacts(options.root, cmdline, options.given).read("uuid")
-        return sinks.nocloud_sink(args.nocloud, instance_id=uuid.value if uuid is not None else "")
+        return files.NoCloudSink(args.nocloud, instance_id=uuid.value if uuid is not None else "")
     if args.ignition is not None:
-        return sinks.ignition_sink(args.ignition)
+        return files.IgnitionSink(args.ignition)
     if args.command is not None:
-        return sinks.exec_sink(args.command)
-    return sinks.stdout_sink()
+        return streams.CommandSink(args.command)
+    return streams.StdoutSink()
 
 
 def _explain(args: argparse.Namespace, cmdline: KernelCmdline, options: Options) -> int:

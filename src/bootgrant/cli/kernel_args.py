@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from bootgrant.acquire.cmdline.url_template import VARIABLES
+from bootgrant.acquire.facts import VARIABLES
 from bootgrant.loaders.writing import BootFiles, Form
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from bootgrant.acquire.flow.provider import unreachable
 from bootgrant.acquire.http.dial import TransportError, Trouble
+from bootgrant.acquire.http.transport import unreachable
 from bootgrant.doctor.client import Answer, Client
 from bootgrant.doctor.findings import Finding, Level, Step
 from bootgrant.doctor.parameters import Machine

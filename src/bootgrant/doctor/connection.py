@@ -22,10 +22,10 @@ from cryptography import x509
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from bootgrant.acquire.facts.network import is_loopback
-from bootgrant.acquire.flow.provider import unreachable
 from bootgrant.acquire.http import tls
 from bootgrant.acquire.http.dial import Address, TransportError, Trouble, connect, resolve, shown_address
 from bootgrant.acquire.http.endpoint import Endpoint
+from bootgrant.acquire.http.transport import unreachable
 from bootgrant.doctor.findings import Finding, Level, Step
 from bootgrant.trust import client_context
 

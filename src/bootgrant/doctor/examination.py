@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bootgrant.acquire.clock import Clock
+from bootgrant.acquire.cmdline.inline import trusted_roots
 from bootgrant.acquire.errors import AcquireError
-from bootgrant.acquire.http.early_trust import trusted_roots
 from bootgrant.acquire.http.endpoint import Endpoint
 from bootgrant.acquire.http.transport import Transport
 from bootgrant.doctor.client import Answer, Client

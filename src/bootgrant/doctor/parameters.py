@@ -26,9 +26,9 @@ from bootgrant.acquire.cmdline.settings import (
     Settings,
     read_settings,
 )
-from bootgrant.acquire.cmdline.url_template import VARIABLES, populate
+from bootgrant.acquire.cmdline.url_template import populate
 from bootgrant.acquire.errors import AcquireError
-from bootgrant.acquire.facts import MachineFacts
+from bootgrant.acquire.facts import VARIABLES, MachineFacts
 from bootgrant.acquire.http.endpoint import Endpoint, EndpointError, parse_endpoint
 from bootgrant.doctor.findings import Finding, Level, Step
 

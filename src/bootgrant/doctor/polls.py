@@ -13,8 +13,8 @@ from typing import Final
 from urllib.parse import quote_plus
 
 from bootgrant.acquire.clock import Clock
-from bootgrant.acquire.flow.provider import basic, unreachable
 from bootgrant.acquire.http.dial import TransportError, Trouble
+from bootgrant.acquire.http.transport import basic, unreachable
 from bootgrant.doctor.client import Answer, Client
 from bootgrant.doctor.findings import Finding, Level, Step
 from bootgrant.doctor.parameters import Machine

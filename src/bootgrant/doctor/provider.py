@@ -13,9 +13,9 @@ from typing import Final
 from bootgrant.acquire.errors import BadParameter
 from bootgrant.acquire.facts.network import is_loopback
 from bootgrant.acquire.flow.discovery import well_known
-from bootgrant.acquire.flow.provider import unreachable
 from bootgrant.acquire.http.dial import TransportError
 from bootgrant.acquire.http.endpoint import EndpointError, parse_endpoint
+from bootgrant.acquire.http.transport import unreachable
 from bootgrant.doctor.client import Answer, Client
 from bootgrant.doctor.findings import Finding, Level, Step
 from bootgrant.doctor.parameters import Machine

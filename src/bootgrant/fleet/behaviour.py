@@ -14,7 +14,6 @@ from urllib.parse import quote_plus, urlencode
 from bootgrant.acquire.errors import ProviderFailed
 from bootgrant.acquire.flow.device_flow import DeviceFlow, Rules
 from bootgrant.acquire.flow.driver import Conversation
-from bootgrant.acquire.flow.provider import USER_AGENT
 from bootgrant.acquire.flow.values import (
     Broken,
     ClientAuth,
@@ -26,6 +25,7 @@ from bootgrant.acquire.flow.values import (
     TokenArrived,
 )
 from bootgrant.acquire.http.download import FIRST_PAUSE, MAX_PAUSE
+from bootgrant.acquire.http.transport import USER_AGENT
 from bootgrant.acquire.talos.flow import GoError, TalosFlow
 from bootgrant.fleet.exchange import Answer, ExchangeFailed
 from bootgrant.fleet.identities import SimulatedIdentity

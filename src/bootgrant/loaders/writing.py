@@ -15,7 +15,7 @@ from typing import Final, assert_never
 import yaml
 
 from bootgrant.acquire.cmdline.settings import CONFIG
-from bootgrant.acquire.cmdline.url_template import VARIABLES
+from bootgrant.acquire.facts import VARIABLES
 from bootgrant.loaders.parameters import CannotWrite
 
 _PLAIN_IN_GRUB: Final = re.compile(r"[A-Za-z0-9_./:=,@+%-]+")

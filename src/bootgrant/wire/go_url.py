@@ -11,8 +11,8 @@ import re
 import string
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from ipaddress import ip_address
 
-from bootgrant.wire.go_address import AddressError, check_bracketed_host
 from bootgrant.wire.go_text import quote
 
 _UNRESERVED = frozenset((string.ascii_letters + string.digits + "-_.~").encode())
@@ -292,8 +292,18 @@ def _parse_bracketed(host: str) -> str:
         name, _, zone = name.partition("%25")
         zone = _unescape_host("%25" + zone, zone=True)
     address = _unescape_host(name) + zone
-    try:
-        check_bracketed_host(address)
-    except AddressError as error:
-        raise _PartError(str(error)) from None
+    _check_ip_literal(address)
     return f"[{address}]{port}"
+
+
+def _check_ip_literal(address: str) -> None:
+    """Accept an IPv6 address, with or without a zone, as Go's ``net/netip.ParseAddr`` does."""
+    name, percent, zone = address.partition("%")
+    try:
+        version = ip_address(name).version if zone or not percent else 0
+    except ValueError:
+        version = 0
+    if version == 4 and not percent:
+        raise _PartError("invalid IP-literal")
+    if version != 6:
+        raise _PartError(f"invalid host: ParseAddr({quote(address)}): unable to parse IP")

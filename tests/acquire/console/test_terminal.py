@@ -15,7 +15,7 @@ from typing import TextIO
 
 import pytest
 
-from bootgrant.acquire.console import Prompt, QrChoice, choose_console, medium
+from bootgrant.acquire.console import Prompt, QrChoice, choose_console, choose_medium
 from bootgrant.acquire.console.terminal import REST_OF_LINE, TerminalConsole, countdown, time_left
 from support.screenshot import read_qr, screenshot
 
@@ -70,7 +70,7 @@ def test_the_code_fits_the_window_and_can_be_read(columns: int, rows: int, encod
 
 def test_a_window_too_small_for_the_code_says_so() -> None:
     lines = screen_for(80, 12)
-    assert lines[1:] == ["[talos] [OAuth] no QR code: it needs 16 lines beside the text, and this console has fewer"]
+    assert lines[1:] == ["[talos] [OAuth] no QR code: it needs 16 lines below the text, and this console has fewer"]
 
 
 def test_the_last_line_counts_down_while_the_code_waits() -> None:
@@ -124,9 +124,9 @@ def test_auto_takes_a_window_for_a_screen_and_a_serial_line_for_plain(monkeypatc
     """A serial line is a terminal whose size the kernel does not know."""
     monkeypatch.setenv("TERM", "xterm")
     with window(80, 24) as (stream, _), window(0, 0) as (serial, _):
-        assert medium.resolve("auto", stream, compat=False) == "terminal"
-        assert medium.resolve("auto", stream, compat=True) == "plain"
-        assert medium.resolve("auto", serial, compat=False) == "plain"
+        assert choose_medium("auto", stream, compat=False) == "terminal"
+        assert choose_medium("auto", stream, compat=True) == "plain"
+        assert choose_medium("auto", serial, compat=False) == "plain"
 
 
 def test_on_a_narrow_screen_the_time_of_day_gives_way_to_the_time_left() -> None:

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bootgrant.acquire.disks import DiskError, read_labelled
+from bootgrant.acquire.disks import read_labelled
+from bootgrant.acquire.disks.image import DiskError
 from support.machines import FakeMachine
 from support.media import ext, fat, iso
 
@@ -69,7 +70,7 @@ def test_a_disk_that_cannot_be_opened_is_passed_over(tmp_path: Path) -> None:
 def test_a_file_larger_than_the_limit_is_not_read(tmp_path: Path) -> None:
     for number, image in enumerate((iso(tmp_path, _CONFIG), fat(tmp_path, _CONFIG, 12), ext(tmp_path, _CONFIG, 4))):
         machine = FakeMachine(tmp_path / f"machine-{number}").disk("sda", image)
-        with pytest.raises(DiskError, match=r"config\.yaml has 18018 bytes, more than the 1000"):
+        with pytest.raises(DiskError, match=r"config\.yaml has 18018 bytes, more than the limit of 1000"):
             _read(machine.root, limit=1000)
 
 

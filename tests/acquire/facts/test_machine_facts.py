@@ -12,9 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bootgrant.acquire.cmdline.kernel_cmdline import parse_cmdline
-from bootgrant.acquire.cmdline.url_template import VARIABLES
 from bootgrant.acquire.errors import BadParameter
-from bootgrant.acquire.facts import Absent, Fact, MachineFacts
+from bootgrant.acquire.facts import VARIABLES, Absent, Fact, MachineFacts
 from support.machines import FakeMachine
 from support.vectors import vectors
 
@@ -137,7 +136,7 @@ def test_the_code_comes_from_its_file(tmp_path: Path) -> None:
 def test_what_is_given_wins_and_is_taken_as_it_is(tmp_path: Path) -> None:
     FakeMachine(tmp_path).firmware(serial="SN1")
     assert _facts(tmp_path, serial="Default string").read("serial") == Fact("serial", "Default string", "--set")
-    assert _facts(tmp_path, serial="").look("serial") == Absent("serial", "--set gives it no value")
+    assert _facts(tmp_path, serial="").look("serial") == Absent("serial", "--set leaves it empty")
 
 
 def test_a_name_that_is_no_variable_is_refused_when_it_is_given(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from bootgrant.acquire.errors import BadConfig, OutputFailed
-from bootgrant.acquire.sinks import Sink, file_sink, ignition_sink, nocloud_sink
+from bootgrant.acquire.sinks import Sink
+from bootgrant.acquire.sinks.files import FileSink, IgnitionSink, NoCloudSink
 
 IGNITION = b'{"ignition": {"version": "3.4.0"}}'
 
@@ -20,7 +21,7 @@ def test_a_file_is_written_whole_and_private(tmp_path: Path) -> None:
     path = tmp_path / "new" / "folders" / "machine.yaml"
     before = os.umask(0)
     try:
-        assert file_sink(path).write(b"kind: \x00\xff\n") == str(path)
+        assert FileSink(path).write(b"kind: \x00\xff\n") == str(path)
     finally:
         os.umask(before)
     assert path.read_bytes() == b"kind: \x00\xff\n"
@@ -30,18 +31,18 @@ def test_a_file_is_written_whole_and_private(tmp_path: Path) -> None:
 
 def test_a_file_that_is_there_is_the_machines_configuration(tmp_path: Path) -> None:
     path = tmp_path / "machine.yaml"
-    assert file_sink(path).already_there() is None
+    assert FileSink(path).already_there() is None
     path.write_bytes(b"")
-    assert file_sink(path).already_there() is None
-    file_sink(path).write(b"machine: {}\n")
-    assert file_sink(path).already_there() == str(path)
+    assert FileSink(path).already_there() is None
+    FileSink(path).write(b"machine: {}\n")
+    assert FileSink(path).already_there() == str(path)
 
 
 def test_a_link_is_replaced_and_what_it_points_to_is_left_alone(tmp_path: Path) -> None:
     victim, path = tmp_path / "victim", tmp_path / "machine.yaml"
     victim.write_text("untouched")
     path.symlink_to(victim)
-    file_sink(path).write(b"machine: {}\n")
+    FileSink(path).write(b"machine: {}\n")
     assert victim.read_text() == "untouched"
     assert not path.is_symlink()
 
@@ -51,11 +52,11 @@ def test_an_old_file_survives_a_write_that_fails(tmp_path: Path) -> None:
     path = tmp_path / "machine.yaml"
     (path / "inside").mkdir(parents=True)
     with pytest.raises(OutputFailed, match=r"machine\.yaml"):
-        file_sink(path).write(b"machine: {}\n")
+        FileSink(path).write(b"machine: {}\n")
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("make", [file_sink, ignition_sink, lambda path: nocloud_sink(path / "seed")])
+@pytest.mark.parametrize("make", [FileSink, IgnitionSink, lambda path: NoCloudSink(path / "seed")])
 def test_a_place_that_takes_no_files_is_known_before_anybody_is_asked(
     tmp_path: Path, make: Callable[[Path], Sink]
 ) -> None:
@@ -66,30 +67,30 @@ def test_a_place_that_takes_no_files_is_known_before_anybody_is_asked(
 
 def test_a_device_is_not_taken_for_a_file() -> None:
     with pytest.raises(OutputFailed, match="standard output"):
-        file_sink(Path("/dev/null")).already_there()
+        FileSink(Path("/dev/null")).already_there()
 
 
 def test_a_nocloud_seed_has_both_files_private(tmp_path: Path) -> None:
-    sink = nocloud_sink(tmp_path / "nocloud", instance_id="5d0a: #1", hostname="node-1")
+    sink = NoCloudSink(tmp_path / "nocloud", instance_id="5d0a: #1")
     assert sink.write(b"#cloud-config\n") == str(tmp_path / "nocloud")
     assert (tmp_path / "nocloud" / "user-data").read_bytes() == b"#cloud-config\n"
     meta = (tmp_path / "nocloud" / "meta-data").read_text()
-    assert meta == 'instance-id: "5d0a: #1"\nlocal-hostname: "node-1"\n'
+    assert meta == 'instance-id: "5d0a: #1"\n'
     modes = {stat.S_IMODE(file.stat().st_mode) for file in (tmp_path / "nocloud").iterdir()}
     assert modes == {0o600}
 
 
 def test_a_new_configuration_is_a_new_instance_unless_the_machine_has_a_name(tmp_path: Path) -> None:
     for config in (b"#cloud-config\n", b"#cloud-config\n{}\n"):
-        nocloud_sink(tmp_path / str(len(config))).write(config)
-        nocloud_sink(tmp_path / f"named-{len(config)}", instance_id="uuid").write(config)
+        NoCloudSink(tmp_path / str(len(config))).write(config)
+        NoCloudSink(tmp_path / f"named-{len(config)}", instance_id="uuid").write(config)
     unnamed = {file.read_text() for file in tmp_path.glob("[0-9]*/meta-data")}
     named = {file.read_text() for file in tmp_path.glob("named-*/meta-data")}
     assert (len(unnamed), len(named)) == (2, 1)
 
 
 def test_a_seed_without_meta_data_is_not_complete(tmp_path: Path) -> None:
-    sink = nocloud_sink(tmp_path)
+    sink = NoCloudSink(tmp_path)
     sink.write(b"#cloud-config\n")
     assert sink.already_there() == str(tmp_path)
     (tmp_path / "meta-data").unlink()
@@ -97,7 +98,7 @@ def test_a_seed_without_meta_data_is_not_complete(tmp_path: Path) -> None:
 
 
 def test_a_seed_that_cannot_be_renewed_is_not_left_half_old(tmp_path: Path) -> None:
-    sink = nocloud_sink(tmp_path)
+    sink = NoCloudSink(tmp_path)
     sink.write(b"#cloud-config\n")
     (tmp_path / "user-data").unlink()
     (tmp_path / "user-data" / "inside").mkdir(parents=True)
@@ -107,7 +108,7 @@ def test_a_seed_that_cannot_be_renewed_is_not_left_half_old(tmp_path: Path) -> N
 
 
 def test_an_ignition_file_is_complete_only_when_ignition_can_read_it(tmp_path: Path) -> None:
-    sink = ignition_sink(tmp_path / "user.ign")
+    sink = IgnitionSink(tmp_path / "user.ign")
     assert sink.write(IGNITION) == str(tmp_path / "user.ign")
     assert sink.already_there() == str(tmp_path / "user.ign")
     (tmp_path / "user.ign").write_bytes(IGNITION[:-3])
@@ -119,11 +120,11 @@ def test_an_ignition_file_is_complete_only_when_ignition_can_read_it(tmp_path: P
 )
 def test_what_is_not_ignition_never_reaches_the_place(tmp_path: Path, config: bytes) -> None:
     with pytest.raises(BadConfig, match="Ignition"):
-        ignition_sink(tmp_path / "user.ign").write(config)
+        IgnitionSink(tmp_path / "user.ign").write(config)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_ignition_is_written_as_it_came(tmp_path: Path) -> None:
     pretty = json.dumps(json.loads(IGNITION), indent=1).encode()
-    ignition_sink(tmp_path / "user.ign").write(pretty)
+    IgnitionSink(tmp_path / "user.ign").write(pretty)
     assert (tmp_path / "user.ign").read_bytes() == pretty

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from bootgrant.acquire.errors import OutputFailed
-from bootgrant.acquire.sinks import exec_sink, stdout_sink
+from bootgrant.acquire.sinks.streams import CommandSink, StdoutSink
 
 CONFIG = b"machine: \xff\n" * 50_000  # more than a pipe holds
-WRITE = "from bootgrant.acquire.sinks import stdout_sink; stdout_sink().write(b'machine: \\xff\\n' * 50_000)"
+WRITE = "from bootgrant.acquire.sinks.streams import StdoutSink; StdoutSink().write(b'machine: \\xff\\n' * 50_000)"
 
 
 def test_standard_output_carries_every_byte_to_a_pipe() -> None:
@@ -32,34 +32,34 @@ def test_a_full_disk_behind_standard_output_is_a_failure() -> None:
 
 
 def test_a_command_reads_the_whole_configuration(tmp_path: Path) -> None:
-    assert exec_sink("true").already_there() is None
-    description = exec_sink(f"cat >{tmp_path}/once; cat /dev/stdin >{tmp_path}/again").write(CONFIG)
+    assert CommandSink("true").already_there() is None
+    description = CommandSink(f"cat >{tmp_path}/once; cat /dev/stdin >{tmp_path}/again").write(CONFIG)
     assert (tmp_path / "once").read_bytes() == CONFIG
     assert (tmp_path / "again").read_bytes() == CONFIG
     assert description.startswith("the command cat")
 
 
 def test_a_command_may_leave_its_input_alone() -> None:
-    exec_sink(":").write(CONFIG)
+    CommandSink(":").write(CONFIG)
 
 
 @pytest.mark.parametrize(
     ("command", "ending"),
     [
-        ("exit 3", "ended with status 3"),
+        ("exit 3", "exited with status 3"),
         ("no-such-command-here 2>/dev/null", "status 127"),
         ("kill -KILL $$", "Killed"),
     ],
 )
 def test_a_command_that_fails_means_nothing_was_delivered(command: str, ending: str) -> None:
     with pytest.raises(OutputFailed, match=ending):
-        exec_sink(command).write(CONFIG)
+        CommandSink(command).write(CONFIG)
 
 
 def test_nothing_of_the_configuration_shows_in_the_process_list(tmp_path: Path) -> None:
-    exec_sink(f"tr '\\0' ' ' </proc/$$/cmdline >{tmp_path}/arguments; env >>{tmp_path}/arguments").write(b"s3cr3t")
+    CommandSink(f"tr '\\0' ' ' </proc/$$/cmdline >{tmp_path}/arguments; env >>{tmp_path}/arguments").write(b"s3cr3t")
     assert "s3cr3t" not in (tmp_path / "arguments").read_text()
 
 
 def test_stdout_is_never_there_already() -> None:
-    assert stdout_sink().already_there() is None
+    assert StdoutSink().already_there() is None

@@ -1,1 +1,1 @@
-"""The kernel command line: reading, settings, lint, explanation, the variables in its URLs."""
+"""The kernel command line: parsing, its parameters and the variables in its URLs, and what is wrong with it."""

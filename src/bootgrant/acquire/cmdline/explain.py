@@ -1,10 +1,11 @@
-"""``--explain``: what would happen on this machine, without a request."""
+"""``--explain``: what a run would do on this machine, found out without a request."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 
+from bootgrant.acquire.cmdline.inline import decode_inline
 from bootgrant.acquire.cmdline.kernel_cmdline import KernelCmdline
 from bootgrant.acquire.cmdline.lint import Finding, Subject, find_all
 from bootgrant.acquire.cmdline.settings import (
@@ -15,11 +16,11 @@ from bootgrant.acquire.cmdline.settings import (
     OAuthSettings,
     read_oauth,
     read_settings,
+    source_error,
 )
-from bootgrant.acquire.cmdline.url_template import VARIABLES, populate, wanted_variables
+from bootgrant.acquire.cmdline.url_template import populate, wanted_variables
 from bootgrant.acquire.errors import AcquireError, BadParameter
-from bootgrant.acquire.facts import Absent, Fact, MachineFacts, check_names
-from bootgrant.acquire.sources import decode_inline, source_error
+from bootgrant.acquire.facts import VARIABLES, Absent, Fact, MachineFacts, check_names
 from bootgrant.wire.go_text import printable
 
 _PASSWORD = re.compile(r"(//[^/?#@:]*:)[^/?#]*@")
@@ -27,11 +28,11 @@ _PASSWORD = re.compile(r"(//[^/?#@:]*:)[^/?#]*@")
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What the parameters mean here and now.
+    """What the parameters mean on this machine now.
 
-    ``config_url`` is ``talos.config`` as written (None when absent), ``url`` what would be fetched (None when that
-    cannot be said). ``oauth`` is what ``talos.config.oauth.*`` says, also where it is not used. ``error`` is set when a
-    parameter is refused before anybody is asked, as Talos does; what is tried in vain is a finding of level ERROR.
+    ``config_url`` is ``talos.config`` as written (None if absent), ``url`` is what would be fetched (None if unknown).
+    ``oauth`` has the values of ``talos.config.oauth.*``, used or not. ``error`` is a parameter that is refused before
+    any request, as in Talos; a request that can only fail is a finding of level ERROR instead.
     """
 
     config_url: str | None
@@ -44,10 +45,10 @@ class Explanation:
     error: BadParameter | None
 
     def as_json(self) -> dict[str, object]:
-        """For ``json.dumps``. The keys and their order are part of the interface. No client secret is in it.
+        """Return what ``json.dumps`` takes, without the client secret. Programs rely on the keys and their order.
 
-        ``variables`` has all five: ``{"uuid": {"value": …, "source": …, "reason": …, "wanted": …}}``, where ``reason``
-        says why ``value`` is null. ``findings`` is a list of objects with ``code``, ``level``, ``message``, ``fix``.
+        ``variables`` has all five: ``{"uuid": {"value": …, "source": …, "reason": …, "wanted": …}}``; ``reason`` says
+        why ``value`` is null. ``findings`` is a list of objects with ``code``, ``level``, ``message`` and ``fix``.
         """
         return {
             "config_url": self.config_url,
@@ -62,19 +63,16 @@ class Explanation:
         }
 
     def _variable_as_json(self, variable: Fact | Absent) -> dict[str, object]:
-        found = isinstance(variable, Fact)
-        return {
-            "value": variable.value if isinstance(variable, Fact) else None,
-            "source": variable.source if isinstance(variable, Fact) else None,
-            "reason": None if found or isinstance(variable, Fact) else variable.reason,
-            "wanted": variable.name in self.wanted,
-        }
+        wanted = variable.name in self.wanted
+        if isinstance(variable, Fact):
+            return {"value": variable.value, "source": variable.source, "reason": None, "wanted": wanted}
+        return {"value": None, "source": None, "reason": variable.reason, "wanted": wanted}
 
     def lines(self) -> list[str]:
-        """For people: one page of plain lines. Control characters are escaped and passwords in URLs are hidden."""
+        """Return one page of plain lines, with control characters escaped and passwords in URLs hidden."""
         lines = [f"{CONFIG}: {_shown_url(self.config_url)}", f"would fetch: {_shown_url(self.url)}", "", "OAuth:"]
         lines += ["  off"] if self.oauth is None else _oauth_lines(self.oauth)
-        lines += ["", "variables (* = used here):"]
+        lines += ["", "variables (* = used):"]
         for variable in self.variables:
             mark = "*" if variable.name in self.wanted else " "
             if isinstance(variable, Fact):
@@ -89,21 +87,20 @@ class Explanation:
 
 
 def explain(cmdline: KernelCmdline, facts: MachineFacts, *, compat: bool = False) -> Explanation:
-    """Look at everything that a real run would look at before its first request. Never raises for what it finds."""
+    """Check everything that a real run checks before its first request. Never raises for a problem that it finds."""
     config_url = cmdline.first(CONFIG)
     error, unusable = _problems(cmdline)
     oauth = _oauth(cmdline, config_url)
     variables = tuple(map(facts.look, VARIABLES))
     values = {variable.name: variable.value for variable in variables if isinstance(variable, Fact)}
-    in_url = _wanted_by_url(config_url, compat=compat)
+    in_url, url = _fetched(config_url, values, compat=compat)
     wanted = frozenset([*in_url, *(oauth.extra_variables if oauth else ())])
-    url = _populated(config_url, values, compat=compat)
     findings = find_all(Subject(cmdline, config_url, oauth, variables, wanted, error or unusable))
     return Explanation(config_url, oauth, variables, wanted, url, findings, cmdline, error)
 
 
 def _problems(cmdline: KernelCmdline) -> tuple[BadParameter | None, AcquireError | None]:
-    """What Talos would end with before it asks anybody, and what it would try in vain."""
+    """The error that ends Talos before its first request, and the one that makes every request fail."""
     try:
         settings = read_settings(cmdline)
         if settings.oauth is not None:
@@ -125,20 +122,14 @@ def _oauth(cmdline: KernelCmdline, config_url: str | None) -> OAuthSettings | No
         return None
 
 
-def _wanted_by_url(config_url: str | None, *, compat: bool) -> tuple[str, ...]:
-    try:
-        return wanted_variables(config_url or "", compat=compat)
-    except BadParameter:
-        return ()
-
-
-def _populated(config_url: str | None, values: dict[str, str], *, compat: bool) -> str | None:
+def _fetched(config_url: str | None, values: dict[str, str], *, compat: bool) -> tuple[tuple[str, ...], str | None]:
+    """The variables in ``talos.config``, and the URL with their values; None if there is none to fetch."""
     if config_url is None or config_url == "none":
-        return None
+        return (), None
     try:
-        return populate(config_url, values, compat=compat)
+        return wanted_variables(config_url, compat=compat), populate(config_url, values, compat=compat)
     except BadParameter:
-        return None
+        return (), None
 
 
 def _oauth_as_json(oauth: OAuthSettings) -> dict[str, object]:

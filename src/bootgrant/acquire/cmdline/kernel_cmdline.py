@@ -1,7 +1,7 @@
 """The kernel command line as Talos reads it (go-procfs ``cmdline.go``): no quotes, no escapes, repeats kept.
 
-The kernel's own rules differ (quotes, ``--``, ``-`` equal to ``_``); what matters here is that a parameter that works
-on a Talos node means the same to this program.
+The kernel's own rules differ (quotes, ``--``, ``-`` equal to ``_``), but a parameter that works on a Talos node must
+mean the same here.
 """
 
 from __future__ import annotations
@@ -9,38 +9,39 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from bootgrant.acquire.errors import BadParameter
 from bootgrant.wire.go_text import WHITE_SPACE
 
-_WORD = re.compile(f"[^{WHITE_SPACE}]+")
-# The kernel's own limit is 2 KiB to 64 KiB by architecture; a file given by hand may be longer, not endless.
-MAX_CMDLINE = 1 << 20
+_WORD: Final = re.compile(f"[^{WHITE_SPACE}]+")
+MAX_CMDLINE: Final = 1 << 20
+"""Bytes. The kernel's own limit is 2 KiB to 64 KiB by architecture; a file from an operator may be longer."""
 
 
 @dataclass(frozen=True, slots=True)
 class KernelCmdline:
-    """Each key once, in order of first appearance, with all its values in order. ``a`` and ``a=`` are the value ''."""
+    """Each key once, in order of first appearance, with all its values in order. ``a`` and ``a=`` mean the value ''."""
 
     parameters: tuple[tuple[str, tuple[str, ...]], ...]
 
     def first(self, key: str) -> str | None:
-        """The first value of ``key`` (it wins, even when empty), or None when the key is absent."""
+        """The first value of ``key``, which wins even if it is empty, or None if the key is absent."""
         values = self.all(key)
         return values[0] if values else None
 
     def all(self, key: str) -> tuple[str, ...]:
-        """All values of ``key`` in order; empty when the key is absent. Keys are case sensitive."""
+        """All values of ``key`` in order; empty if the key is absent. Keys are case sensitive."""
         return next((values for name, values in self.parameters if name == key), ())
 
     def __str__(self) -> str:
-        """The command line as go-procfs prints it: repeats stand together, an empty value is the bare key."""
+        """The command line as go-procfs prints it: repeats grouped, an empty value as the bare key."""
         words = (f"{key}={value}" if value else key for key, values in self.parameters for value in values)
         return " ".join(words)
 
 
 def parse_cmdline(text: str) -> KernelCmdline:
-    """Split at white space, and each word at its first ``=``. Every text is a command line: there is no error."""
+    """Split at white space, and each word at its first ``=``. Every text is valid."""
     found: dict[str, list[str]] = {}
     for word in _WORD.findall(text):
         key, _, value = word.partition("=")
@@ -49,9 +50,9 @@ def parse_cmdline(text: str) -> KernelCmdline:
 
 
 def read_cmdline(path: Path) -> str:
-    """The text of ``path`` (usually ``/proc/cmdline``); bytes that are not UTF-8 survive as surrogate escapes.
+    """Read ``path`` (usually ``/proc/cmdline``); bytes that are not UTF-8 become surrogate escapes.
 
-    Raises BadParameter when the file cannot be read, or is no command line by its size.
+    Raises BadParameter if the file cannot be read or is too large to be a command line.
     """
     try:
         with path.open("rb") as file:

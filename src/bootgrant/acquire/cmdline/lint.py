@@ -1,7 +1,4 @@
-"""What is wrong, or will bite, on a kernel command line: found before a machine asks for anything.
-
-Every finding says what to write instead. The cases are those that operators of Talos ran into.
-"""
+"""Lint for the kernel command line: mistakes that operators of Talos have made, each with what to write instead."""
 
 from __future__ import annotations
 
@@ -26,9 +23,8 @@ from bootgrant.acquire.cmdline.settings import (
     TOKEN_URL,
     OAuthSettings,
 )
-from bootgrant.acquire.cmdline.url_template import VARIABLES
 from bootgrant.acquire.errors import AcquireError
-from bootgrant.acquire.facts import Absent, Fact
+from bootgrant.acquire.facts import VARIABLES, Absent, Fact
 from bootgrant.acquire.facts.network import is_loopback
 from bootgrant.wire.go_text import quote, trim_space
 from bootgrant.wire.go_url import GoUrl, UrlError, parse_url
@@ -43,7 +39,7 @@ _PLACEHOLDER = re.compile(r"\$\{([^}]*)\}")
 
 
 class Level(StrEnum):
-    """ERROR: it cannot work. WARNING: it works and will bite. NOTE: good to know."""
+    """ERROR: it cannot work. WARNING: it works, with a risk. NOTE: good to know."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -52,7 +48,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """``code`` is stable and for programs; ``message`` and ``fix`` are for the person. Neither shows a secret."""
+    """``code`` is stable, for programs; ``message`` and ``fix`` are for people. Neither contains a secret."""
 
     code: str
     level: Level
@@ -62,7 +58,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """All that the rules look at. ``error`` is what would end the real run before its first request, if anything."""
+    """The input of the rules. ``error`` is what would end a real run before its first request, if anything."""
 
     cmdline: KernelCmdline
     config_url: str | None
@@ -73,14 +69,14 @@ class Subject:
 
 
 def find_all(subject: Subject) -> tuple[Finding, ...]:
-    """The findings of every rule, errors first."""
+    """Apply every rule and return the findings, errors first."""
     found = [finding for rule in _RULES for finding in rule(subject)]
     order = list(Level)
     return tuple(sorted(found, key=lambda finding: order.index(finding.level)))
 
 
 def _cannot_run(subject: Subject) -> Iterator[Finding]:
-    # An unsupported variable has findings of its own, which say what to write instead.
+    # Other rules report an unsupported variable, with what to write instead.
     if subject.error is not None and not subject.error.what.startswith("unsupported variable"):
         code = subject.error.status.name.lower().replace("_", "-")
         yield Finding(code, Level.ERROR, subject.error.what, subject.error.next_step)
@@ -90,7 +86,7 @@ def _old_prefix(subject: Subject) -> Iterator[Finding]:
     for key, _ in subject.cmdline.parameters:
         if key.startswith(_AUTH):
             name = OAUTH + key.removeprefix(_AUTH)
-            message = f"{key} means nothing: Talos's kernel page names it by mistake"
+            message = f"{key} is ignored: Talos's kernel documentation names it by mistake"
             yield Finding("auth-prefix", Level.ERROR, message, f"write {name}")
 
 
@@ -102,23 +98,23 @@ def _unknown_parameter(subject: Subject) -> Iterator[Finding]:
         if key in known or key.startswith(_AUTH) or not (meant or key.startswith(f"{CONFIG}.")):
             continue
         fix = f"write {meant}" if meant else f"the parameters are {', '.join(OAUTH_PARAMETERS)}"
-        yield Finding("unknown-parameter", Level.ERROR, f"{quote(key)} means nothing and is ignored", fix)
+        yield Finding("unknown-parameter", Level.ERROR, f"{quote(key)} is not a known parameter and is ignored", fix)
 
 
 def _without_client_id(subject: Subject) -> Iterator[Finding]:
     client_id = subject.cmdline.first(CLIENT_ID)
     others = [key for key, _ in subject.cmdline.parameters if key in OAUTH_PARAMETERS]
     if client_id is None and others:
-        message = f"{others[0]} is there and {CLIENT_ID} is not: OAuth stays off, silently"
+        message = f"{others[0]} is set but {CLIENT_ID} is not, so OAuth is silently off"
         yield Finding("no-client-id", Level.ERROR, message, f"add {CLIENT_ID}=…")
     if client_id == "":
-        message = f"{CLIENT_ID} is empty: OAuth is on, with no client"
+        message = f"{CLIENT_ID} is empty: OAuth is on, but without a client"
         yield Finding("empty-client-id", Level.ERROR, message, f"write {CLIENT_ID}=<name of the client>")
 
 
 def _unused_oauth(subject: Subject) -> Iterator[Finding]:
     if subject.oauth is not None and subject.config_url in {None, "none", "metal-iso"}:
-        message = f"{CONFIG}={subject.config_url or ''} asks no server: the OAuth parameters are not used"
+        message = f"{CONFIG}={subject.config_url or ''} contacts no server, so the OAuth parameters are not used"
         yield Finding("unused-oauth", Level.WARNING, message, f"write {CONFIG}=<URL>, or remove talos.config.oauth.*")
 
 
@@ -128,7 +124,7 @@ def _comma_list(subject: Subject) -> Iterator[Finding]:
             if "," in value:
                 separate = " ".join(f"{key}={part}" for part in value.split(",") if part)
                 level = Level.ERROR if key == EXTRA_VARIABLE else Level.WARNING
-                message = f"{key}={value} is one value with commas in it, not a list"
+                message = f"{key}={value} is a single value with commas, not a list"
                 yield Finding("comma-list", level, message, f"repeat the parameter: {separate}")
 
 
@@ -137,14 +133,14 @@ def _unknown_variable(subject: Subject) -> Iterator[Finding]:
         if value not in VARIABLES and "," not in value:
             guess = value.strip("${}").lower()
             fix = f"write {guess}" if guess in VARIABLES else f"the variables are {', '.join(VARIABLES)}"
-            message = f"{EXTRA_VARIABLE}={quote(value)} is no variable: the request fails"
+            message = f"{EXTRA_VARIABLE}={quote(value)} is not a variable, so the request fails"
             yield Finding("unknown-variable", Level.ERROR, message, fix)
 
 
 def _missing_extra_variable(subject: Subject) -> Iterator[Finding]:
     if subject.oauth is None or any(name in subject.oauth.extra_variables for name in _STRONG):
         return
-    message = f"no {EXTRA_VARIABLE} names this machine: the server cannot tell which one asks, and bootgrant refuses"
+    message = f"no {EXTRA_VARIABLE} identifies this machine, so bootgrant refuses its request"
     fix = f"add {EXTRA_VARIABLE}=uuid {EXTRA_VARIABLE}=mac"
     yield Finding("missing-extra-variable", Level.WARNING, message, fix)
 
@@ -152,28 +148,30 @@ def _missing_extra_variable(subject: Subject) -> Iterator[Finding]:
 def _repeated(subject: Subject) -> Iterator[Finding]:
     for key, values in subject.cmdline.parameters:
         if key in _ONLY_ONE and len(values) > 1:
-            message = f"{key} is there {len(values)} times: the first one counts"
-            yield Finding("repeated-parameter", Level.WARNING, message, "keep one")
+            message = f"{key} is set {len(values)} times; only the first value counts"
+            yield Finding("repeated-parameter", Level.WARNING, message, "remove the others")
 
 
 def _quotes(subject: Subject) -> Iterator[Finding]:
     for key, values in subject.cmdline.parameters:
         if key.startswith(CONFIG) and any('"' in value or "'" in value for value in values):
-            message = f"the quotes in {key} are part of its value: nothing here removes them"
+            message = f"the quotes in {key} are not removed; they become part of its value"
             yield Finding(
-                "quotes", Level.WARNING, message, "leave them out, and write a space as %20 or repeat the key"
+                "quotes", Level.WARNING, message, "remove them; write a space as %20, or repeat the parameter"
             )
 
 
 def _empty_endpoint(subject: Subject) -> Iterator[Finding]:
     for key in (DEVICE_AUTH_URL, TOKEN_URL):
         if subject.oauth is not None and subject.cmdline.first(key) == "":
-            message = f"{key} is empty, which is not the same as absent: there is nowhere to send the request"
-            yield Finding("empty-endpoint", Level.ERROR, message, f"give {key} a URL, or remove it")
+            message = f"{key} is empty, so there is no URL to send the request to"
+            yield Finding(
+                "empty-endpoint", Level.ERROR, message, f"set {key} to a URL, or remove it to use the default"
+            )
 
 
 def _urls(subject: Subject) -> Iterator[tuple[str, GoUrl]]:
-    """The URLs that will be asked, by the parameter that one would change."""
+    """The URLs that will be requested, each with the parameter that sets it."""
     named = [(CONFIG, subject.config_url or "")]
     if subject.oauth is not None:
         for key, url in ((DEVICE_AUTH_URL, subject.oauth.device_auth_url), (TOKEN_URL, subject.oauth.token_url)):
@@ -190,23 +188,23 @@ def _plain_http(subject: Subject) -> Iterator[Finding]:
     for key, url in _urls(subject):
         if url.scheme == "http" and not is_loopback(url.hostname()):
             what = "token and configuration" if key == CONFIG else "code and token"
-            message = f"{key} is plain HTTP to {url.hostname()}: anyone on the way can read and change {what}"
+            message = f"{key} uses plain HTTP to {url.hostname()}: anyone in between can read and change {what}"
             yield Finding("plain-http", Level.WARNING, message, "serve it over https")
 
 
 def _secret_in_url(subject: Subject) -> Iterator[Finding]:
     for key, url in _urls(subject):
         named = [
-            name for name, values in url.query().items() if _SECRET_KEY.fullmatch(name) and any(map(_says, values))
+            name for name, values in url.query().items() if _SECRET_KEY.fullmatch(name) and any(map(_is_fixed, values))
         ]
         if url.user is not None:
             named.insert(0, "user and password" if url.password is not None else "user")
         if named:
-            message = f"the URL in {key} carries a secret ({', '.join(map(quote, named))}), and URLs are logged"
+            message = f"the URL in {key} contains a secret ({', '.join(map(quote, named))}), and URLs are logged"
             yield Finding("secret-in-url", Level.WARNING, message, "use talos.config.oauth.* to authenticate")
 
 
-def _says(value: str) -> bool:
+def _is_fixed(value: str) -> bool:
     return bool(trim_space(value)) and not _PLACEHOLDER.fullmatch(value)
 
 
@@ -216,15 +214,15 @@ def _misplaced_placeholder(subject: Subject) -> Iterator[Finding]:
     keys = "&".join(pair.partition("=")[0] for pair in query.split("&"))
     for where, text in (
         ("the path or host", base),
-        ("a key of the query", keys),
+        ("a query key", keys),
         ("the fragment", url.partition("#")[2]),
     ):
         if _PLACEHOLDER.search(text):
             message = f"a variable in {where} of {CONFIG} is not replaced"
-            yield Finding("misplaced-variable", Level.WARNING, message, "variables work in query values: ?uuid=${uuid}")
+            yield Finding("misplaced-variable", Level.WARNING, message, "use it in a query value: ?uuid=${uuid}")
     for name in dict.fromkeys(_PLACEHOLDER.findall(query)):
         if name.lower() not in VARIABLES:
-            message = f"{quote('${' + name + '}')} in {CONFIG} is no variable and stays as it is"
+            message = f"{quote('${' + name + '}')} in {CONFIG} is not a variable and is sent unchanged"
             yield Finding("unknown-variable", Level.WARNING, message, f"the variables are {', '.join(VARIABLES)}")
 
 
@@ -232,7 +230,7 @@ def _endpoint_placeholder(subject: Subject) -> Iterator[Finding]:
     for key, url in _urls(subject):
         if key != CONFIG and _PLACEHOLDER.search(str(url)):
             message = f"variables in {key} are not replaced"
-            yield Finding("misplaced-variable", Level.WARNING, message, f"name them with {EXTRA_VARIABLE}")
+            yield Finding("misplaced-variable", Level.WARNING, message, f"send them with {EXTRA_VARIABLE} instead")
 
 
 def _copied_query(subject: Subject) -> Iterator[Finding]:
@@ -241,16 +239,16 @@ def _copied_query(subject: Subject) -> Iterator[Finding]:
         subject.cmdline.first(TOKEN_URL),
     )
     if copied and _PLACEHOLDER.search((subject.config_url or "").partition("?")[2]):
-        message = f"the default OAuth endpoints keep the query of {CONFIG}, with its variables not replaced"
-        fix = f"harmless with bootgrant; for other providers give {DEVICE_AUTH_URL} and {TOKEN_URL}"
+        message = f"the default OAuth endpoints keep the query of {CONFIG}, with variables that are not replaced"
+        fix = f"harmless with bootgrant; for other providers set {DEVICE_AUTH_URL} and {TOKEN_URL}"
         yield Finding("copied-query", Level.NOTE, message, fix)
 
 
 def _missing_value(subject: Subject) -> Iterator[Finding]:
     for variable in subject.variables:
         if isinstance(variable, Absent) and variable.name in subject.wanted:
-            message = f"this machine has no {variable.name} now: {variable.reason}"
-            yield Finding("missing-value", Level.WARNING, message, f"give it with --set {variable.name}=…")
+            message = f"this machine has no {variable.name} at the moment: {variable.reason}"
+            yield Finding("missing-value", Level.WARNING, message, f"set it with --set {variable.name}=…")
 
 
 _RULES = (

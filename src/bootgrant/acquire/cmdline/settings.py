@@ -1,4 +1,4 @@
-"""What the kernel command line asks of this machine: ``talos.config`` and its relatives.
+"""The parameters of the kernel command line: ``talos.config`` and its relatives.
 
 Source: Talos ``platform/metal/metal.go`` (which source), ``platform/metal/oauth2/oauth2.go`` (NewConfig) and
 ``controllers/config/acquire.go`` (inline and early configuration).
@@ -6,11 +6,14 @@ Source: Talos ``platform/metal/metal.go`` (which source), ``platform/metal/oauth
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from typing import assert_never
 
 from bootgrant.acquire.cmdline.kernel_cmdline import KernelCmdline
 from bootgrant.acquire.errors import BadParameter, NoConfigSource
+from bootgrant.wire.go_text import quote, quote_list
 from bootgrant.wire.go_url import UrlError, parse_url
 from bootgrant.wire.secret import Secret
 
@@ -29,7 +32,7 @@ OAUTH_PARAMETERS = (CLIENT_ID, CLIENT_SECRET, SCOPE, AUDIENCE, DEVICE_AUTH_URL, 
 
 
 class ConfigKind(Enum):
-    """Where ``talos.config`` points. NONE is a machine whose whole configuration is on its kernel command line."""
+    """Where ``talos.config`` points. NONE means that the whole configuration is on the kernel command line."""
 
     HTTP = "http"
     FILE = "file"
@@ -41,7 +44,7 @@ class ConfigKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class OAuthSettings:
-    """The device flow that stands before the download. URLs are as written: not parsed, not templated."""
+    """The device flow that precedes the download. URLs are as written: not parsed, not templated."""
 
     client_id: str
     client_secret: Secret | None
@@ -51,14 +54,24 @@ class OAuthSettings:
     token_url: str
     extra_variables: tuple[str, ...]
 
+    def announcement(self, show_url: Callable[[str], str] = str) -> tuple[str, ...]:
+        """The lines with which Talos starts the device flow; ``show_url`` prepares a URL for display."""
+        return (
+            "[OAuth] starting the authentication device flow with the following settings:",
+            f"[OAuth]  - client ID: {quote(self.client_id)}",
+            f"[OAuth]  - device auth URL: {quote(show_url(self.device_auth_url))}",
+            f"[OAuth]  - token URL: {quote(show_url(self.token_url))}",
+            f"[OAuth]  - extra variables: {quote_list(self.extra_variables)}",
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What to fetch and how. ``config_url`` is ``talos.config`` as written; ``oauth`` is None for a plain download.
 
-    ``inline`` and ``early`` are the values of their parameters joined, still encoded (see ``sources.decode_inline``),
-    or None when the parameter is absent. Talos applies ``early`` before it asks anybody, and ``inline`` when
-    ``talos.config`` brings nothing.
+    ``inline`` and ``early`` are the joined values of their parameters, still encoded (see ``inline.decode_inline``), or
+    None if the parameter is absent. Talos applies ``early`` before it requests anything, and ``inline`` if there is no
+    ``talos.config``.
     """
 
     config_url: str
@@ -71,8 +84,8 @@ class Settings:
 def read_settings(cmdline: KernelCmdline) -> Settings:
     """Read the parameters of one boot.
 
-    Raises NoConfigSource when neither ``talos.config`` nor an inline configuration is there, and BadParameter when a
-    URL that the others are made from cannot be parsed (its ``what`` is Go's error text).
+    Raises NoConfigSource without ``talos.config`` and without an inline configuration, and BadParameter if the URL from
+    which others are derived cannot be parsed (its ``what`` is Go's error text).
     """
     url = cmdline.first(CONFIG)
     inline, early = _joined(cmdline, INLINE), _joined(cmdline, EARLY)
@@ -88,7 +101,7 @@ def read_settings(cmdline: KernelCmdline) -> Settings:
 def _no_source(url: str | None) -> tuple[str, str]:
     if url is None:
         return "the kernel command line has no talos.config", "add talos.config=<URL of the configuration>"
-    return "talos.config=none asks for no configuration", "name a URL there, or leave this machine as it is"
+    return "talos.config=none means that there is no configuration to fetch", "set it to a URL if there should be one"
 
 
 def _joined(cmdline: KernelCmdline, key: str) -> Secret | None:
@@ -107,11 +120,37 @@ def _kind_of(url: str) -> ConfigKind:
     return known.get(scheme, ConfigKind.UNSUPPORTED)
 
 
-def read_oauth(cmdline: KernelCmdline, config_url: str) -> OAuthSettings | None:
-    """The ``talos.config.oauth.*`` parameters; None unless ``client_id`` is there (an empty one counts).
+def source_error(settings: Settings) -> BadParameter | None:
+    """Why ``talos.config`` can never be fetched, or None if it can."""
+    match settings.kind:
+        case ConfigKind.HTTP | ConfigKind.FILE | ConfigKind.METAL_ISO | ConfigKind.NONE:
+            return None
+        case ConfigKind.TFTP:
+            # There is no well-maintained library for it in pure Python, and no way to protect what it carries.
+            return BadParameter(
+                f"talos.config={settings.config_url}: tftp is not supported",
+                "serve the configuration over https or http, or put it on a medium",
+            )
+        case ConfigKind.UNSUPPORTED:
+            return _unsupported(settings.config_url)
+        case _:
+            assert_never(settings.kind)
 
-    An endpoint that is not given is ``config_url`` with its path replaced, query and all, as Talos makes it. Raises
-    BadParameter, with Go's text, when that is needed and ``config_url`` is no URL.
+
+def _unsupported(url: str) -> BadParameter:
+    next_step = "write talos.config=https://host/path, file:///path or metal-iso"
+    try:
+        scheme = parse_url(url).scheme
+    except UrlError as error:
+        return BadParameter(f"talos.config is not a URL: {error}", next_step)
+    return BadParameter(f"talos.config={quote(url)}: unsupported protocol scheme {quote(scheme)}", next_step)
+
+
+def read_oauth(cmdline: KernelCmdline, config_url: str) -> OAuthSettings | None:
+    """Read the ``talos.config.oauth.*`` parameters; None without ``client_id`` (an empty one counts).
+
+    The default of an endpoint is ``config_url`` with another path and the same query, as in Talos. Raises BadParameter,
+    with Go's text, if a default is needed and ``config_url`` cannot be parsed.
     """
     client_id = cmdline.first(CLIENT_ID)
     if client_id is None:
@@ -135,4 +174,4 @@ def _endpoint(cmdline: KernelCmdline, key: str, config_url: str, path: str) -> s
     try:
         return str(parse_url(config_url).with_path(path))
     except UrlError as error:
-        raise BadParameter(str(error), f"correct talos.config, from which {key} is made, or give {key}") from error
+        raise BadParameter(str(error), f"correct talos.config, from which {key} is derived, or set {key}") from error

@@ -1,17 +1,19 @@
 """The variables in ``talos.config``: ``${uuid}``, ``${serial}``, ``${mac}``, ``${hostname}``, ``${code}``.
 
-Talos (``platform/metal/url/``) looks for them in decoded query values only, and writes the whole URL anew when it
-finds one: sorted, re-escaped, with the pairs dropped that Go cannot decode. That is ``compat``. By default only the
-placeholders change and everything else stays as it was written, which keeps signed URLs valid; a byte that a URL
-cannot hold is percent-encoded. docs/acquire-differences.md has the table.
+Talos (``platform/metal/url/``) looks for them only in decoded query values, and serialises the whole URL again if it
+finds one: sorted, re-escaped, without the pairs that Go cannot decode. That is ``compat``. By default only the
+placeholders change and everything else stays as it was written, which keeps signed URLs valid; a byte that a URL cannot
+contain is percent-encoded. The table of differences is in docs/acquire-differences.md.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from typing import Final
 
 from bootgrant.acquire.errors import BadParameter
+from bootgrant.acquire.facts import VARIABLES
 from bootgrant.wire.go_text import trim_space
 from bootgrant.wire.go_url import (
     ANYWHERE,
@@ -24,10 +26,9 @@ from bootgrant.wire.go_url import (
     unescape_query,
 )
 
-VARIABLES = ("uuid", "serial", "mac", "hostname", "code")
-# Go's (?i) folds by Unicode's simple case folding: the long s (U+017F) is an s. No other letter of the names has a
-# third form (the Kelvin sign is a k, and there is no k).
-_LONG_S = "\u017f"
+# Go's (?i) uses Unicode's simple case folding: the long s (U+017F) is an s. No other letter of the names has a third
+# form (the Kelvin sign is a k, and there is no k).
+_LONG_S: Final = "\u017f"
 
 
 def _letter(char: str) -> str:
@@ -58,7 +59,7 @@ def _parse(url: str) -> GoUrl:
 
 
 def wanted_variables(url: str, *, compat: bool = False) -> tuple[str, ...]:
-    """The variables that ``url`` would take, in the order of VARIABLES. Raises BadParameter when it is no URL."""
+    """The variables that ``url`` has placeholders for, in the order of VARIABLES. Raises BadParameter if not a URL."""
     parsed = _parse(url)
     if compat:
         query = parsed.query()
@@ -69,9 +70,9 @@ def wanted_variables(url: str, *, compat: bool = False) -> tuple[str, ...]:
 
 
 def populate(url: str, values: Mapping[str, str], *, compat: bool = False) -> str:
-    """Put ``values`` into the query of ``url``. A name that is missing or empty there stays a placeholder, escaped.
+    """Replace the placeholders in the query of ``url`` by ``values``; one without a value stays, escaped.
 
-    Without a placeholder the URL is returned byte for byte. Raises BadParameter when it is no URL; its ``what`` is
+    Without placeholders the URL is returned byte for byte. Raises BadParameter if it is not a URL; its ``what`` is
     Talos's text.
     """
     parsed = _parse(url)
@@ -83,7 +84,7 @@ def populate(url: str, values: Mapping[str, str], *, compat: bool = False) -> st
 
 
 def _blank_uuid(values: list[str]) -> bool:
-    """Talos's first form of templating: a ``uuid`` key that does not have exactly one value that says something."""
+    """Whether Talos's old form of templating applies: key ``uuid`` without exactly one value that is not blank."""
     return not (len(values) == 1 and trim_space(values[0]))
 
 
@@ -105,9 +106,9 @@ def _as_talos(url: GoUrl, known: Mapping[str, str]) -> str:
 
 
 def _go_template(value: str) -> Callable[[re.Match[str]], str]:
-    """``regexp.ReplaceAllString`` reads ``$1``, ``${name}`` and ``$$`` in the value: the reference's fault.
+    """Expand ``$1``, ``${name}`` and ``$$`` in the value as ``regexp.ReplaceAllString`` does: a bug of the reference.
 
-    Only the group 0 exists, so every other name gives nothing.
+    Only group 0 exists, so every other name expands to nothing.
     """
 
     def expanded(placeholder: re.Match[str]) -> str:
@@ -129,7 +130,7 @@ def _go_template(value: str) -> Callable[[re.Match[str]], str]:
 
 
 def _template_name(text: str) -> tuple[str, str]:
-    """The name after a ``$`` (bare or in braces) and what follows it; no name when it is malformed."""
+    """Split into the name after a ``$`` (bare or in braces) and the rest; the name is empty if it is malformed."""
     brace = text.startswith("{")
     start = end = int(brace)
     while end < len(text) and (text[end].isalpha() or text[end].isdecimal() or text[end] == "_"):

@@ -1,23 +1,34 @@
-"""What the machine shows while it asks: the seam between the driver and the screen, the serial line or a log.
+"""Where messages and the code appear: a screen, a serial line, the kernel log or a JSON log.
 
-``choose_console`` picks the medium; each medium is a module of its own and is imported only when it is used.
+``choose_console`` picks the medium. Each medium is a module of its own, imported only when it is used.
 """
 
 from __future__ import annotations
 
+import os
+import stat
 from dataclasses import dataclass
-from typing import Literal, Protocol, TextIO
+from pathlib import Path
+from typing import Final, Literal, Protocol, TextIO
+
+from bootgrant.acquire.clock import Clock
 
 ConsoleKind = Literal["auto", "terminal", "plain", "kmsg", "json"]
 QrChoice = Literal["auto", "half", "full", "ascii", "none"]
+Medium = Literal["terminal", "plain", "kmsg", "json"]
+
+KMSG: Final = Path("/dev/kmsg")
+_KMSG_DEVICE: Final = os.makedev(1, 11)
+_ACTIVE_CONSOLES: Final = Path("/sys/class/tty/console/active")
+_REPEAT_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A code that waits for a person (RFC 8628 section 3.2). Texts come from the provider: hostile until escaped.
+    """A code for a person to approve (RFC 8628 section 3.2). The provider wrote the texts: escape them before display.
 
-    ``verification_uri_complete`` is empty when the provider gives none; ``expires_at`` is Unix time in seconds,
-    None when the provider names no limit.
+    ``verification_uri_complete`` is empty when the provider sent none. ``expires_at`` is Unix time in seconds, or None
+    when the provider set no limit.
     """
 
     user_code: str
@@ -27,50 +38,117 @@ class Prompt:
 
 
 class Console(Protocol):
-    """Where messages go. Lines come without the ``[talos] `` prefix; the console adds what its medium needs."""
+    """Where messages go. Lines come without the ``[talos] `` prefix; each console adds what its medium needs."""
 
     def info(self, line: str) -> None:
-        """One step that was taken."""
+        """Report a step."""
 
     def warning(self, line: str) -> None:
-        """Something that works now and may not later, or that is being tried again."""
+        """Report a problem that does not end the program."""
 
     def error(self, line: str) -> None:
-        """The one line that ends the program."""
+        """Report the error that ends the program."""
 
     def prompt(self, prompt: Prompt) -> None:
-        """Show the code (and the QR code), and begin to count down where the medium can."""
+        """Show the code and its QR code, and start the countdown if the medium can show one."""
 
     def prompt_over(self) -> None:
-        """The code shown last is used, refused or expired; stop counting. Harmless without a prompt."""
+        """Stop the countdown: the code is used, refused or expired. Does nothing without a prompt."""
 
     def close(self) -> None:
-        """Leave the medium as it was found."""
+        """Restore the medium to how it was found."""
+
+
+class RepeatedWarning:
+    """Warns about a problem when it is new, and then once a minute while it lasts."""
+
+    def __init__(self, console: Console, clock: Clock) -> None:
+        self._console = console
+        self._clock = clock
+        self._problem = ""
+        self._warned_at = 0.0
+
+    def warn(self, problem: str, line: str) -> None:
+        """Write ``line``, unless the same ``problem`` was reported less than a minute ago."""
+        now = self._clock.steady()
+        if problem != self._problem or now - self._warned_at >= _REPEAT_SECONDS:
+            self._problem, self._warned_at = problem, now
+            self._console.warning(line)
+
+    def reset(self) -> None:
+        """Treat the next problem as new."""
+        self._problem = ""
 
 
 def choose_console(kind: ConsoleKind, stream: TextIO, *, qr: QrChoice, compat: bool = False) -> Console:
-    """The console for ``stream`` (usually standard error); ``auto`` looks at what the stream is.
+    """Return the console for ``stream`` (usually standard error); ``auto`` depends on what the stream is connected to.
 
-    A screen or a terminal window gets a countdown and a QR code of its size; ``/dev/kmsg`` gets records with a
-    priority; anything else (a serial line, a pipe, a file) gets plain lines. ``compat`` writes plain lines exactly as
-    Talos does, unless JSON or kmsg is asked for. ``kmsg`` writes to ``/dev/kmsg`` itself; raises OutputFailed where
-    that cannot be opened.
+    A screen or a terminal window gets a countdown and a QR code that fits; ``/dev/kmsg`` gets records with a priority;
+    anything else (a serial line, a pipe, a file) gets plain lines. ``compat`` writes plain lines exactly as Talos does,
+    unless JSON or kmsg was requested. ``kmsg`` opens ``/dev/kmsg`` itself and raises OutputFailed if it cannot.
     """
-    from bootgrant.acquire.console import medium
-
-    chosen = medium.resolve(kind, stream, compat=compat)
-    if chosen == "json":
-        from bootgrant.acquire.console.json_log import JsonConsole
-
-        return JsonConsole(stream)
+    chosen = choose_medium(kind, stream, compat=compat)
     if chosen == "kmsg":
         from bootgrant.acquire.console.kmsg import KmsgConsole
 
-        return KmsgConsole(medium.KMSG, qr=qr, compat=compat)
+        return KmsgConsole(KMSG, qr=qr, compat=compat)
     if chosen == "terminal":
         from bootgrant.acquire.console.terminal import TerminalConsole
 
         return TerminalConsole(stream, qr=qr)
-    from bootgrant.acquire.console.plain import PlainConsole
+    from bootgrant.acquire.console.lines import JsonConsole, PlainConsole
 
-    return PlainConsole(stream, qr=qr, compat=compat)
+    return JsonConsole(stream) if chosen == "json" else PlainConsole(stream, qr=qr, compat=compat)
+
+
+def choose_medium(kind: ConsoleKind, stream: TextIO, *, compat: bool) -> Medium:
+    """Resolve ``auto``; under ``compat``, ``terminal`` becomes ``plain``, because Talos draws no countdown."""
+    if kind in ("kmsg", "json", "plain"):
+        return kind
+    if kind == "auto" and _is_kmsg(stream):
+        return "kmsg"
+    if compat:
+        return "plain"
+    return "terminal" if kind == "terminal" or _is_screen(stream) else "plain"
+
+
+def window_size(stream: TextIO) -> tuple[int, int] | None:
+    """Return columns and rows, or None if ``stream`` is not a terminal of known size (a serial line reports 0 x 0)."""
+    try:
+        size = os.get_terminal_size(stream.fileno())
+    except (OSError, ValueError):
+        return None
+    return (size.columns, size.lines) if size.columns > 0 and size.lines > 0 else None
+
+
+def _is_kmsg(stream: TextIO) -> bool:
+    try:
+        status = os.fstat(stream.fileno())
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISCHR(status.st_mode) and status.st_rdev == _KMSG_DEVICE
+
+
+def _is_screen(stream: TextIO) -> bool:
+    """Whether lines can be rewritten: a terminal window or a Linux virtual console of known size.
+
+    A serial line is a terminal too, but it often ends in a log, so it counts as plain.
+    """
+    if os.environ.get("TERM", "dumb") in ("", "dumb") or window_size(stream) is None:
+        return False
+    try:
+        name = os.ttyname(stream.fileno())
+    except OSError:
+        return False
+    if name == "/dev/console":
+        name = _active_console()
+    return name.startswith("/dev/pts/") or name.removeprefix("/dev/tty").isdigit()
+
+
+def _active_console() -> str:
+    """The device that /dev/console writes to: the last of the kernel's active consoles."""
+    try:
+        active = _ACTIVE_CONSOLES.read_text().split()
+    except OSError:
+        return "/dev/console"
+    return f"/dev/{active[-1]}" if active else "/dev/console"

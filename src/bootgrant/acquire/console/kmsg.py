@@ -1,7 +1,7 @@
-"""The kernel log, ``/dev/kmsg``: one record per line, with a priority, so that it reaches every kernel console.
+"""The kernel log, ``/dev/kmsg``: one record per line, with a priority, so that every kernel console shows it.
 
-The kernel's side (kernel/printk/printk.c, devkmsg_write): one write is one record, a record longer than 976 bytes is
-refused on older kernels, and after ten records in five seconds an open file is muted unless ``printk.devkmsg=on``.
+The kernel's side is ``devkmsg_write`` in kernel/printk/printk.c: one write is one record, older kernels reject a record
+longer than 976 bytes, and an open file is muted after ten records in five seconds unless ``printk.devkmsg=on``.
 """
 
 from __future__ import annotations
@@ -9,20 +9,22 @@ from __future__ import annotations
 import os
 from enum import IntEnum
 from pathlib import Path
+from typing import Final
 
-from bootgrant.acquire.console import Prompt, QrChoice, picture, wording
-from bootgrant.acquire.console.escaping import escape
-from bootgrant.acquire.console.plain import escape_but_tabs
+from bootgrant.acquire.console import Prompt, QrChoice, qr, wording
+from bootgrant.acquire.console.wording import escape, escape_but_tabs
 from bootgrant.acquire.errors import OutputFailed
 
-MAX_RECORD = 976  # bytes of one write, priority and line end included
-RECORDS_PER_OPEN = 8  # the kernel counts per open file, so a QR code of twenty lines opens it three times
-# A kernel console is 80 columns, and printk.time takes some: "[   12.345678] ".
-ROOMS = ((64, 20), (64, picture.UNLIMITED))
+MAX_RECORD: Final = 976
+"""Bytes of one write, priority and line end included."""
+RECORDS_PER_OPEN: Final = 8
+"""The kernel counts records per open file, so a QR code of twenty lines opens the file three times."""
+SPACES: Final = ((64, 20), (64, qr.UNLIMITED))
+"""A kernel console has 80 columns, and printk.time takes some of them: ``[   12.345678] ``."""
 
 
 class Priority(IntEnum):
-    """syslog(2)."""
+    """The priorities of syslog(2)."""
 
     ERROR = 3
     WARNING = 4
@@ -30,7 +32,7 @@ class Priority(IntEnum):
 
 
 class KmsgConsole:
-    """Writes to ``path``. Raises OutputFailed when it cannot be opened at all; later failures lose only lines."""
+    """Writes to ``path``. Raises OutputFailed if it cannot be opened at first; later failures only lose lines."""
 
     def __init__(self, path: Path, *, qr: QrChoice, compat: bool = False) -> None:
         self._path = path
@@ -59,9 +61,9 @@ class KmsgConsole:
     def prompt(self, prompt: Prompt) -> None:
         self.info(wording.visit(prompt))
         if self._compat and self._qr == "auto":
-            drawing = picture.draw_as_talos(prompt.verification_uri_complete)
+            drawing = qr.draw_as_talos(prompt.verification_uri_complete)
         else:
-            drawing = picture.draw(prompt.verification_uri_complete, self._qr, blocks=True, rooms=ROOMS)
+            drawing = qr.draw(prompt.verification_uri_complete, self._qr, blocks=True, spaces=SPACES)
         if drawing.lines:
             self.info(wording.SCAN)
         for line in drawing.lines:
@@ -94,7 +96,7 @@ class KmsgConsole:
 
 
 def records(priority: Priority, text: str, *, cut: bool) -> list[bytes]:
-    """The writes for one line: split between characters, or ``cut`` after the first as Talos does."""
+    """Split a line between characters into records; with ``cut``, keep only the first, as Talos does."""
     start, end = f"<{priority:d}>".encode(), b"\n"
     room = MAX_RECORD - len(start) - len(end)
     rest, parts = text.encode("utf-8", "replace"), []

@@ -1,26 +1,28 @@
-"""A screen: a QR code of the window's size and a line below it that counts down while the code waits."""
+"""A screen: a QR code that fits the window, and a line below it that counts down until the code expires."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections.abc import Callable
-from typing import TextIO
+from typing import Final, TextIO
 
-from bootgrant.acquire.console import Prompt, QrChoice, medium, picture, wording
-from bootgrant.acquire.console.escaping import escape
-from bootgrant.acquire.console.plain import write_line
-from bootgrant.acquire.console.qr import ASCII_LIGHT
+from bootgrant.acquire.console import Prompt, QrChoice, qr, window_size, wording
+from bootgrant.acquire.console.lines import write_line
+from bootgrant.acquire.console.wording import escape
 
-SMALLEST = (80, 24)  # taken when the terminal does not tell its size
-LIGHT_ON_DARK = "\x1b[97;40m"  # the code reads as drawn, also in a window with a light background
-USUAL_COLOURS = "\x1b[0m"
-FILLED = "\x1b[7m  \x1b[27m"  # two blanks in reverse: solid where an ASCII character has holes
+SMALLEST: Final = (80, 24)
+"""Columns and rows if the terminal does not report its size."""
+LIGHT_ON_DARK: Final = "\x1b[97;40m"
+"""Makes the code readable in a window with a light background."""
+DEFAULT_COLOURS: Final = "\x1b[0m"
+FILLED: Final = "\x1b[7m  \x1b[27m"
+"""Two blanks in reverse video: solid, where an ASCII character has holes."""
 START_OF_LINE, REST_OF_LINE = "\r", "\x1b[K"
 
 
 class TerminalConsole:
-    """Lines as they come; between ``prompt`` and ``prompt_over`` the last line of the screen is the countdown.
+    """Writes messages as lines. Between ``prompt`` and ``prompt_over``, the last line of the screen is the countdown.
 
     A thread redraws that line once a second. ``now`` is Unix time, ``monotonic`` a clock that never jumps.
     """
@@ -38,9 +40,9 @@ class TerminalConsole:
         self._now = now
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._waiting = ""  # the line that counts down; empty without a prompt
+        self._waiting = ""  # the countdown line, empty without a prompt
         self._deadline: float | None = None
-        self._over = threading.Event()
+        self._stop = threading.Event()
         self._ticker: threading.Thread | None = None
 
     def info(self, line: str) -> None:
@@ -59,7 +61,7 @@ class TerminalConsole:
         with self._lock:
             self._show_code(prompt)
             self._waiting = wording.PREFIX + wording.waiting(prompt)
-            # The clock may be set while the code waits; what counts down is the time left when it was given.
+            # The system clock may be set meanwhile, so count down from the time that is left now.
             left = None if prompt.expires_at is None else prompt.expires_at - self._now()
             self._deadline = None if left is None else self._monotonic() + left
             self._draw_countdown()
@@ -67,7 +69,7 @@ class TerminalConsole:
             self._start_ticking()
 
     def prompt_over(self) -> None:
-        self._over.set()
+        self._stop.set()
         if self._ticker is not None:
             self._ticker.join()
             self._ticker = None
@@ -80,37 +82,37 @@ class TerminalConsole:
         self.prompt_over()
 
     def _show_code(self, prompt: Prompt) -> None:
-        columns, rows = medium.window_size(self._stream) or SMALLEST
+        columns, rows = window_size(self._stream) or SMALLEST
         visit, scan = wording.PREFIX + wording.visit(prompt), wording.PREFIX + wording.SCAN
-        around = 1 + sum(-(-len(text) // columns) for text in (visit, scan))  # the countdown is one line, always
-        drawing = picture.draw(
+        around = 1 + sum(-(-len(text) // columns) for text in (visit, scan))  # the countdown always takes one line
+        drawing = qr.draw(
             prompt.verification_uri_complete,
             self._qr,
-            blocks=picture.can_show_blocks(self._stream),
-            rooms=((columns, rows - around),),
+            blocks=qr.can_show_blocks(self._stream),
+            spaces=((columns, rows - around),),
         )
         self._print(visit)
         if drawing.lines:
             self._print(scan)
             for line in drawing.lines:
-                self._print(LIGHT_ON_DARK + line.replace(ASCII_LIGHT, FILLED) + USUAL_COLOURS)
+                self._print(LIGHT_ON_DARK + line.replace(qr.ASCII_LIGHT, FILLED) + DEFAULT_COLOURS)
         if drawing.notice:
             self._print(wording.PREFIX + drawing.notice)
 
     def _start_ticking(self) -> None:
-        self._over.clear()
+        self._stop.clear()
         self._ticker = threading.Thread(target=self._tick, name="countdown", daemon=True)
         self._ticker.start()
 
     def _tick(self) -> None:
-        while not self._over.wait(1.0):
+        while not self._stop.wait(1.0):
             with self._lock:
                 self._draw_countdown()
 
     def _draw_countdown(self) -> None:
         if not self._waiting:
             return
-        columns, _ = medium.window_size(self._stream) or SMALLEST
+        columns, _ = window_size(self._stream) or SMALLEST
         left = None if self._deadline is None else self._deadline - self._monotonic()
         line = countdown(self._waiting, left, columns - 1)
         write_line(self._stream, START_OF_LINE + line + REST_OF_LINE, end="")
@@ -121,19 +123,19 @@ class TerminalConsole:
 
 
 def countdown(waiting: str, seconds_left: float | None, columns: int) -> str:
-    """The waiting line with the time that is left, cut so that it never wraps (a wrapped line cannot be redrawn)."""
+    """Return the waiting line with the time left, cut so that it never wraps: a wrapped line cannot be redrawn."""
     if seconds_left is None:
         return waiting[:columns]
     left = f" {time_left(seconds_left)}"
     room = max(columns - len(left), 0)
     if len(waiting) > room:
-        # The time of day says the same as what is left, so it is what goes first.
+        # Drop the time of day first: the time left says the same.
         waiting = waiting.partition(" (expires at ")[0]
     return waiting[:room] + left[:columns]
 
 
 def time_left(seconds: float) -> str:
-    """``9:41 left``, ``1:02:03 left``, ``expired``."""
+    """Return ``9:41 left``, ``1:02:03 left`` or ``expired``."""
     whole = int(seconds)
     if whole <= 0:
         return "expired"

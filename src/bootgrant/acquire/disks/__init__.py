@@ -1,33 +1,89 @@
-"""A file on the medium that carries a label: ``talos.config=metal-iso`` and the like.
+"""A configuration that is already on this machine: on a labelled medium (``talos.config=metal-iso``) or in a file.
 
-The filesystems are read here, not mounted: that works without root rights, without the kernel's modules (an initramfs
-seldom has isofs), leaves nothing mounted behind, and gives a hostile medium no kernel code to attack.
-Source: Talos ``platform/metal/metal.go`` (readConfigFromISO).
+The filesystems of media are parsed here instead of mounted: that works without root and without the kernel's modules
+(an initramfs seldom has isofs), leaves nothing mounted, and keeps a hostile medium away from kernel code.
+Sources: Talos ``platform/metal/metal.go`` (readConfigFromISO), ``pkg/download/download.go`` (file:).
 """
 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from bootgrant.acquire.disks.ext import open_ext
 from bootgrant.acquire.disks.fat import open_fat
 from bootgrant.acquire.disks.image import DiskError, Filesystem, Image
 from bootgrant.acquire.disks.iso9660 import open_iso9660
+from bootgrant.acquire.errors import BadConfig, BadParameter, DownloadFailed
+from bootgrant.acquire.facts.network import Events, Topic
+from bootgrant.wire.go_url import UrlError, parse_url
+from bootgrant.wire.limits import CONFIG
 
-__all__ = ["DiskError", "read_labelled"]
-
-_BLOCK = Path("sys/class/block")
+_LABEL: Final = "metal-iso"
+_FILE: Final = "config.yaml"
+_BLOCK: Final = Path("sys/class/block")
 # No medium with a configuration is on these, and opening a floppy drive takes seconds.
-_NEVER = ("ram", "zram", "fd", "dm-", "md", "nbd")
+_NEVER: Final = ("ram", "zram", "fd", "dm-", "md", "nbd")
+_POLL_SECONDS: Final = 5.0
+"""How often to look for media if the kernel's events cannot be received."""
+
+
+def read_metal_iso(root: Path, deadline: float, limit: int = CONFIG) -> tuple[bytes, str]:
+    """Read ``config.yaml`` from the medium labelled ``metal-iso``; return its content and the device.
+
+    Waits for the medium until ``deadline`` (``time.monotonic``), because a USB stick appears seconds after the kernel
+    has started. Raises DownloadFailed if there is none, BadConfig if there is one that cannot be used.
+    """
+    with Events(Topic.DEVICES) as events:
+        while True:
+            try:
+                found = read_labelled(root, _LABEL, _FILE, limit)
+            except DiskError as error:
+                raise BadConfig(
+                    f"the medium labelled {_LABEL} cannot be used: {error}", "write the medium again"
+                ) from error
+            if found is not None:
+                return found
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
+                raise DownloadFailed(
+                    f"no medium labelled {_LABEL} with a file {_FILE} (ISO 9660, FAT or ext) on this machine",
+                    f"insert it, or create one: xorriso -as mkisofs -V {_LABEL} -J -R -o config.iso {_FILE}",
+                )
+            events.wait(min(remaining, _POLL_SECONDS))
+
+
+def read_file_url(url: str, limit: int = CONFIG) -> bytes:
+    """Read the file of a ``file:///path`` URL. A query is ignored, as in Talos.
+
+    Raises BadParameter for a URL without a local path, DownloadFailed if the file cannot be read, BadConfig if it has
+    more than ``limit`` bytes.
+    """
+    try:
+        parsed = parse_url(url)
+    except UrlError as error:
+        raise BadParameter(str(error), "correct talos.config") from error
+    if parsed.host not in {"", "localhost"} or not parsed.path.startswith("/") or "\0" in parsed.path:
+        raise BadParameter(f"talos.config={url} names no file on this machine", "write file:///path/to/config.yaml")
+    try:
+        with Path(parsed.path).open("rb") as file:
+            content = file.read(limit + 1)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise DownloadFailed(f"cannot read {parsed.path}: {reason}", "check the path in talos.config") from error
+    if len(content) > limit:
+        raise BadConfig(f"{parsed.path} holds more than {limit} bytes", "a configuration is smaller than that")
+    return content
 
 
 def read_labelled(root: Path, label: str, name: str, limit: int) -> tuple[bytes, str] | None:
-    """The file ``name`` in the root folder of the filesystem ``label`` (case ignored), and the device it was on.
+    """Read the file ``name`` in the root folder of the filesystem ``label`` (case ignored); return it and its device.
 
-    None when no medium has that label and that file. A medium that cannot be read or understood is passed over; one
-    with the right label that is broken, or whose file has more than ``limit`` bytes, raises DiskError.
+    Returns None if no medium has that label and that file. A medium that cannot be read is skipped, but one with the
+    right label that is broken, or whose file has more than ``limit`` bytes, raises DiskError.
     """
     for device in _devices(root):
         try:

@@ -1,4 +1,4 @@
-"""ext2, ext3 and ext4, as far as one file in the root folder needs it; the journal is not replayed.
+"""ext2, ext3 and ext4: enough to read a file in the root folder; the journal is not replayed.
 
 Source: the kernel's Documentation/filesystems/ext4.
 """
@@ -22,13 +22,13 @@ _EXTENT = struct.Struct("<IHHI")  # first block of the file, blocks, where (high
 _INDEX = struct.Struct("<IIH2x")  # first block of the file, where (low), where (high)
 _FOLDER_ENTRY = struct.Struct("<IHBB")  # inode, length, name length, type
 _UNWRITTEN = 0x8000
-# A file of 16 MiB in blocks of 1 KiB has at most some 200 nodes of extents; a tree made to hang its reader has more.
+# A file of 16 MiB in blocks of 1 KiB has at most 200 extent nodes or so; a tree crafted to hang its reader has more.
 _MOST_NODES = 4096
 _REGULAR, _TYPE = 0x8000, 0xF000
 
 
 class Ext:
-    """One filesystem, recognised by its superblock."""
+    """One filesystem."""
 
     def __init__(self, image: Image, superblock: bytes) -> None:
         def number(offset: int, size: int = 4) -> int:
@@ -59,7 +59,7 @@ class Ext:
         inode = self._inode(_ROOT_INODE)
         size = _size(inode)
         if size > _LARGEST_FOLDER:
-            raise DiskError(f"the root folder claims {size} bytes")
+            raise DiskError(f"the root folder has an implausible size of {size} bytes")
         content = self._content(inode, size)
         at = 0
         while at + _FOLDER_ENTRY.size <= len(content):
@@ -143,7 +143,7 @@ def _size(inode: bytes) -> int:
 
 
 def open_ext(image: Image) -> Ext | None:
-    """The filesystem on ``image``, or None when it is no ext. Raises DiskError when it is a broken one."""
+    """Open the filesystem on ``image``; None if it is not ext. Raises DiskError if it is broken."""
     superblock = image.read(_SUPERBLOCK, 1024)
     if int.from_bytes(superblock[56:58], "little") != _MAGIC:
         return None

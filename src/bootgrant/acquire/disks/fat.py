@@ -1,4 +1,4 @@
-"""FAT12, FAT16 and FAT32 with long names, as far as one file in the root folder needs it.
+"""FAT12, FAT16 and FAT32 with long names: enough to read a file in the root folder.
 
 Source: Microsoft's "FAT32 File System Specification", version 1.03.
 """
@@ -20,7 +20,7 @@ _SECTOR_SIZES = (512, 1024, 2048, 4096)
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """Where things are, in bytes; ``bits`` is the width of a FAT entry, ``clusters`` one more than the highest."""
+    """Positions and sizes in bytes; ``bits`` is the width of a FAT entry, ``clusters`` the highest cluster plus one."""
 
     cluster_size: int
     fat_start: int
@@ -41,7 +41,7 @@ class _Entry:
 
 
 class Fat:
-    """One volume, recognised by its boot sector."""
+    """One volume."""
 
     def __init__(self, image: Image, layout: _Layout, boot_label: str) -> None:
         self._image = image
@@ -65,7 +65,7 @@ class Fat:
         return _entries(content)
 
     def _chain(self, cluster: int, size: int | None) -> bytes:
-        """The first ``size`` bytes of the chain that begins at ``cluster``; all of it for a folder."""
+        """Read the first ``size`` bytes of the chain that starts at ``cluster``, or all of it (a folder)."""
         layout = self._layout
         most = _LARGEST_FOLDER if size is None else size
         parts: list[bytes] = []
@@ -75,7 +75,7 @@ class Fat:
             got += layout.cluster_size
             cluster = self._next(cluster)
         if size is not None and got < size:
-            raise DiskError("a file ends before its size says so")
+            raise DiskError("a file is shorter than its size")
         return b"".join(parts)[:most]
 
     def _next(self, cluster: int) -> int:
@@ -88,7 +88,7 @@ class Fat:
 
 
 def open_fat(image: Image) -> Fat | None:
-    """The volume on ``image``, or None when it is no FAT. Raises DiskError when the medium cannot be read."""
+    """Open the volume on ``image``; None if it is not FAT. Raises DiskError if the medium cannot be read."""
     boot = image.read(0, 512)
     if boot[510:] != b"\x55\xaa" or boot[0] not in (0xEB, 0xE9):
         return None
@@ -124,7 +124,7 @@ def _layout(boot: bytes) -> _Layout | None:
 
 
 def _entries(content: bytes) -> Iterator[_Entry]:
-    """Folder entries with their long names. A long name stands before its entry, last part first."""
+    """Yield folder entries with their long names. A long name precedes its entry, last part first."""
     long_name: list[str] = []
     for raw in chunks(content, 32):
         short, attributes, high, low, size = _ENTRY.unpack(raw)

@@ -1,4 +1,4 @@
-"""Bytes of a disk, read at a place, with every read checked: what is on a medium is hostile until understood."""
+"""Checked random access to the bytes of a medium, which is hostile input."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from typing import Protocol
 
 
 class DiskError(Exception):
-    """The medium cannot be read, or holds no filesystem as this program understands it; the text says which."""
+    """The medium cannot be read, or its filesystem is broken or unsupported; the text says which."""
 
 
 class Filesystem(Protocol):
-    """A filesystem that was recognised: its labels, and the files in its root folder."""
+    """A recognised filesystem: its labels and the files in its root folder."""
 
     labels: tuple[str, ...]
 
     def read(self, name: str, limit: int) -> bytes | None:
-        """The file ``name`` in the root folder (ASCII case ignored), None when there is none.
+        """Read the file ``name`` in the root folder (case ignored); None if there is none.
 
-        Raises DiskError when it is larger than ``limit`` bytes or the filesystem is broken.
+        Raises DiskError if it is larger than ``limit`` bytes or the filesystem is broken.
         """
 
 
 class Image:
-    """Read-only random access to a block device or an image file; it does not own the file descriptor."""
+    """Read-only access to a block device or an image file. The caller closes the file descriptor."""
 
     __slots__ = ("_descriptor",)
 
@@ -33,7 +33,7 @@ class Image:
         self._descriptor = descriptor
 
     def read(self, offset: int, size: int) -> bytes:
-        """Exactly ``size`` bytes at ``offset``. Raises DiskError beyond the end or when the medium fails."""
+        """Read exactly ``size`` bytes at ``offset``. Raises DiskError past the end or if the medium fails."""
         parts: list[bytes] = []
         while size > 0:
             try:
@@ -47,27 +47,27 @@ class Image:
         return b"".join(parts)
 
     def unpack(self, form: struct.Struct, offset: int) -> tuple[int, ...]:
-        """The numbers of ``form`` at ``offset``."""
+        """Read the numbers of ``form`` at ``offset``."""
         return form.unpack(self.read(offset, form.size))
 
 
 def check_size(name: str, size: int, limit: int) -> None:
-    """Refuse a file that is larger than what the caller takes."""
+    """Raise DiskError for a file that is larger than ``limit``."""
     if size > limit:
-        raise DiskError(f"{name} has {size} bytes, more than the {limit} that are taken")
+        raise DiskError(f"{name} has {size} bytes, more than the limit of {limit}")
 
 
 def same_name(written: str, wanted: str) -> bool:
-    """Media are written by hand on many systems: case does not count."""
+    """Compare names without case, because people create media on many systems."""
     return written.casefold() == wanted.casefold()
 
 
 def text(content: bytes) -> str:
-    """A label as people see it, without its padding."""
+    """Decode a label or name without its padding."""
     return content.decode("utf-8", "replace").rstrip("\0 ")
 
 
 def chunks(content: bytes, size: int) -> Iterator[bytes]:
-    """``content`` in pieces of ``size`` bytes, without an incomplete last one."""
+    """Split ``content`` into pieces of ``size`` bytes; an incomplete last piece is dropped."""
     for at in range(0, len(content) - size + 1, size):
         yield content[at : at + size]

@@ -1,4 +1,4 @@
-"""ISO 9660 (ECMA-119) with the names of Rock Ridge (SUSP ``NM``) and Joliet, for a file in the root folder."""
+"""ISO 9660 (ECMA-119) with Rock Ridge (SUSP ``NM``) and Joliet names: enough to read a file in the root folder."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class _Entry:
 
 
 class Iso9660:
-    """One volume. Joliet's tree is looked at first: its names are the ones people gave."""
+    """One volume. Joliet's tree is searched first, because it has the names that people gave."""
 
     def __init__(self, image: Image, descriptors: list[bytes]) -> None:
         self._image = image
@@ -45,13 +45,13 @@ class Iso9660:
     def _root_entries(self, descriptor: bytes) -> Iterator[_Entry]:
         sector, size = _EXTENT.unpack_from(descriptor, 156)
         if size > _LARGEST_DIRECTORY:
-            raise DiskError(f"the root folder claims {size} bytes")
+            raise DiskError(f"the root folder has an implausible size of {size} bytes")
         for at in range(0, size, _SECTOR):
             yield from _records(self._image.read(sector * _SECTOR + at, _SECTOR), joliet=_is_joliet(descriptor))
 
 
 def open_iso9660(image: Image) -> Iso9660 | None:
-    """The volume on ``image``, or None when it is no ISO 9660. Raises DiskError when the medium cannot be read."""
+    """Open the volume on ``image``; None if it is not ISO 9660. Raises DiskError if the medium cannot be read."""
     found: list[bytes] = []
     for number in range(_MOST_DESCRIPTORS):
         descriptor = image.read((_FIRST_DESCRIPTOR + number) * _SECTOR, _SECTOR)
@@ -73,7 +73,7 @@ def _label(descriptor: bytes) -> str:
 
 
 def _records(sector: bytes, *, joliet: bool) -> Iterator[_Entry]:
-    """The directory records of one sector; a length of 0 ends them."""
+    """Yield the directory records of one sector; a length of 0 ends them."""
     at = 0
     while at + 34 <= len(sector) and sector[at] >= 34:
         record = sector[at : at + sector[at]]
@@ -89,7 +89,7 @@ def _records(sector: bytes, *, joliet: bool) -> Iterator[_Entry]:
 def _names(record: bytes, name_end: int, *, joliet: bool) -> Iterator[str]:
     name = record[33:name_end].decode("utf-16-be" if joliet else "ascii", "replace")
     yield name.partition(";")[0].rstrip(".")
-    # The system use area begins at an even byte; an NM entry is "NM", length, version, flags, name.
+    # The system use area starts at an even byte; an NM entry is "NM", length, version, flags, name.
     at = name_end + (name_end & 1)
     while not joliet and at + 4 <= len(record) and record[at + 2] >= 4:
         if record[at : at + 2] == b"NM":

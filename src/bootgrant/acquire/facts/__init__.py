@@ -1,8 +1,8 @@
-"""What this machine is: the variables uuid, serial, mac, hostname and code, and whether it has a network.
+"""What this machine is: the variables uuid, serial, mac, hostname and code (its network is in ``network``).
 
-Everything is read below a root folder, so that a test (or an installer that works on a mounted system) can show this
-room another machine. Values that firmware never got (``To be filled by O.E.M.``) count as absent, see
-``bootgrant.wire.identity``; ``compat`` takes them as Talos does. Source: Talos ``platform/metal/url/value.go``.
+Everything is read below a root folder, so that a test, or an installer that works on a mounted system, can pass in
+another machine. Placeholders of firmware (``To be filled by O.E.M.``) count as absent, see ``bootgrant.wire.identity``;
+``compat`` takes them as Talos does. Source: Talos ``platform/metal/url/value.go``.
 """
 
 from __future__ import annotations
@@ -10,32 +10,34 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
-from bootgrant.acquire.cmdline.kernel_cmdline import KernelCmdline
-from bootgrant.acquire.cmdline.url_template import VARIABLES
 from bootgrant.acquire.errors import BadParameter
-from bootgrant.acquire.facts import hostname, network, smbios
-from bootgrant.acquire.facts.fact import Absent, Fact
-from bootgrant.acquire.facts.netlink import Events, Topic
+from bootgrant.acquire.facts import readings
+from bootgrant.acquire.facts.network import Events, Topic
+from bootgrant.acquire.facts.readings import Absent, Fact, Parameters
 from bootgrant.wire.go_text import quote
 
-__all__ = ["Absent", "Fact", "MachineFacts", "check_names"]
+__all__ = ["VARIABLES", "Absent", "Fact", "MachineFacts", "check_names"]
 
-# Talos learns uuid and serial in one event, the others one by one; its messages show it.
-_TOGETHER = {"uuid": ("uuid", "serial"), "serial": ("uuid", "serial")}
-# What has no event to wait for (firmware, lease files, the code file) is looked at again this often, in seconds.
-_LOOK_AGAIN = 1.0
+VARIABLES: Final = ("uuid", "serial", "mac", "hostname", "code")
+# Talos learns uuid and serial in one event and the others one by one; its messages show it.
+_TOGETHER: Final = {"uuid": ("uuid", "serial"), "serial": ("uuid", "serial")}
+_POLL_SECONDS: Final = 1.0
+"""How often to read again what sends no events: firmware, lease files, the code file."""
 
 
 class MachineFacts:
-    """The variables of the machine below ``root``. ``given`` (``--set``) wins over what is found, and is never judged;
-    an empty given value says that the machine does not have it. ``code_file`` holds the value of ``code``.
+    """The variables of the machine below ``root``.
+
+    ``given`` (``--set``) overrides what is found and is taken as it is; an empty value means that the machine does not
+    have the variable. ``code_file`` holds the value of ``code``.
     """
 
     def __init__(
         self,
         root: Path,
-        cmdline: KernelCmdline,
+        parameters: Parameters,
         given: Mapping[str, str],
         code_file: Path | None = None,
         *,
@@ -43,30 +45,30 @@ class MachineFacts:
     ) -> None:
         check_names(given)
         self._root = root
-        self._cmdline = cmdline
+        self._parameters = parameters
         self._given = dict(given)
         self._code_file = code_file
         self._compat = compat
 
     def read(self, name: str) -> Fact | None:
-        """The variable as it is now, or None when this machine does not have it (yet)."""
+        """The variable as it is now, or None if this machine does not have it (yet)."""
         found = self.look(name)
         return found if isinstance(found, Fact) else None
 
     def look(self, name: str) -> Fact | Absent:
-        """As ``read``, and the reason when it is absent. Raises BadParameter for a name that is no variable."""
+        """The variable, or the reason why it is absent. Raises BadParameter for a name that is not a variable."""
         if name in self._given:
             value = self._given[name]
-            return Fact(name, value, "--set") if value else Absent(name, "--set gives it no value")
+            return Fact(name, value, "--set") if value else Absent(name, "--set leaves it empty")
         match name:
             case "uuid":
-                return smbios.read_uuid(self._root, junk_counts=self._compat)
+                return readings.read_uuid(self._root, accept_junk=self._compat)
             case "serial":
-                return smbios.read_serial(self._root, junk_counts=self._compat)
+                return readings.read_serial(self._root, accept_junk=self._compat)
             case "mac":
-                return network.read_mac(self._root)
+                return readings.read_mac(self._root)
             case "hostname":
-                return hostname.read_hostname(self._root, self._cmdline)
+                return readings.read_hostname(self._root, self._parameters)
             case "code":
                 return self._read_code()
             case _:
@@ -87,8 +89,8 @@ class MachineFacts:
     ) -> dict[str, str]:
         """Wait until every variable has a value or ``deadline`` (``time.monotonic``) has passed, as Talos's MapValues.
 
-        ``on_waiting`` gets what is still missing, first and after each change. A variable that never came is an empty
-        text in the answer. Raises BadParameter for an unsupported name before it waits.
+        ``on_waiting`` gets the missing names, at first and after each change. A variable that never appeared is an
+        empty text in the result. Raises BadParameter for an unsupported name before waiting.
         """
         check_names(names)
         values: dict[str, str] = {}
@@ -109,7 +111,7 @@ class MachineFacts:
             remaining = deadline - time.monotonic()
             if found or remaining <= 0:
                 return found
-            events.wait(min(remaining, _LOOK_AGAIN))
+            events.wait(min(remaining, _POLL_SECONDS))
 
     def _first_found(self, names: Iterable[str]) -> dict[str, str]:
         for name in names:
@@ -119,16 +121,9 @@ class MachineFacts:
                 return found
         return {}
 
-    def wait_for_network(self, deadline: float, hosts: Sequence[str] = ()) -> None:
-        """Wait until the kernel has an address to reach ``hosts`` with (see ``network.wait_for_address``).
-
-        Raises TimedOut at ``deadline`` (``time.monotonic``).
-        """
-        network.wait_for_address(deadline, hosts)
-
 
 def check_names(names: Iterable[str]) -> None:
-    """Raise BadParameter for the first name that is none of VARIABLES; its ``what`` is Talos's text."""
+    """Raise BadParameter for the first name that is not in VARIABLES; its ``what`` is Talos's text."""
     for name in names:
         if name not in VARIABLES:
             raise _unsupported(name)

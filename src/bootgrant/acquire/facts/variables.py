@@ -1,8 +1,8 @@
-"""The variables of one boot: waited for before anybody is asked, so that nothing is missing after the approval."""
+"""The variables of one boot, collected before anybody has to approve, so that none is found missing afterwards."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -13,12 +13,12 @@ from bootgrant.acquire.facts import Absent, MachineFacts
 
 _FIRMWARE: Final = ("uuid", "serial")
 _FIRMWARE_WAIT: Final = 5.0
-"""Seconds for what firmware says: once /sys is there it does not change any more."""
+"""Seconds to wait for firmware values: they do not change once /sys is there."""
 _IDENTIFYING: Final = ("uuid", "serial", "mac")
 
 
 class Variables:
-    """Collects variables from ``facts``; each is waited for once: ``patience`` seconds, but not past ``ends_at``."""
+    """Collects variables from ``facts``. Each is waited for once: ``patience`` seconds, but not past ``ends_at``."""
 
     def __init__(
         self, facts: MachineFacts, root: Path, console: Console, clock: Clock, patience: float, ends_at: float
@@ -32,45 +32,44 @@ class Variables:
         self._known: dict[str, str] = {}
 
     def for_request(self, names: Sequence[str]) -> dict[str, str]:
-        """The values of ``talos.config.oauth.extra_variable``; one that never came is left out, with a warning.
+        """The values of ``talos.config.oauth.extra_variable``; one that never appears is left out, with a warning.
 
-        Raises MissingVariable when none of the three is left that tell machines apart, BadParameter for a bad name.
+        Raises MissingVariable if neither uuid nor serial nor mac is left, BadParameter for an unsupported name.
         """
         values = self._wait(names, "waiting for variables")
         missing = [name for name in values if not values[name]]
         if missing and not any(values.get(name) for name in _IDENTIFYING):
-            raise MissingVariable(*self._explained(missing))
+            raise self._missing(missing)
         if missing:
-            self._console.warning(f"[OAuth] asking without {' and '.join(missing)}: {self._explained(missing)[0]}")
+            self._console.warning(f"[OAuth] continuing without {' and '.join(missing)}: {self._missing(missing).what}")
         return {name: value for name, value in values.items() if value}
 
     def for_url(self, names: Sequence[str]) -> dict[str, str]:
-        """The values that ``talos.config`` takes. Raises MissingVariable when one never came."""
+        """The values for the placeholders of ``talos.config``. Raises MissingVariable if one never appears."""
         values = self._wait(names, "waiting for URL variables")
         missing = [name for name in values if not values[name]]
         if missing:
-            raise MissingVariable(*self._explained(missing))
+            raise self._missing(missing)
         return values
 
     def _wait(self, names: Sequence[str], line: str) -> dict[str, str]:
         unknown = [name for name in dict.fromkeys(names) if name not in self._known]
         now = self._clock.steady()
-        patience = min(_FIRMWARE_WAIT, self._patience) if self._firmware_is_settled() else self._patience
-        self._known |= self._ask(unknown, now + patience, line)
+        patience = min(_FIRMWARE_WAIT, self._patience) if (self._root / "sys/class").is_dir() else self._patience
+        self._collect(unknown, now + patience, line)
         late = [name for name in unknown if not self._known[name] and name not in _FIRMWARE]
         if late and patience < self._patience:
-            self._known |= self._ask(late, now + self._patience, line)
+            self._collect(late, now + self._patience, line)
         return {name: self._known[name] for name in names}
 
-    def _ask(self, names: Sequence[str], deadline: float, line: str) -> Mapping[str, str]:
-        return self._facts.wait_for(
+    def _collect(self, names: Sequence[str], deadline: float, line: str) -> None:
+        self._known |= self._facts.wait_for(
             names, min(deadline, self._ends_at), lambda missing: self._console.info(f"{line}: [{' '.join(missing)}]")
         )
 
-    def _firmware_is_settled(self) -> bool:
-        return (self._root / "sys/class").is_dir()
-
-    def _explained(self, missing: Sequence[str]) -> tuple[str, str]:
-        reasons = [f"{name}: {found.reason}" for name in missing if isinstance(found := self._facts.look(name), Absent)]
-        what = f"this machine has no {' and no '.join(missing)} ({'; '.join(reasons)})"
-        return what, f"give it with --set {missing[0]}=…, or take it out of the parameters"
+    def _missing(self, names: Sequence[str]) -> MissingVariable:
+        reasons = [f"{name}: {found.reason}" for name in names if isinstance(found := self._facts.look(name), Absent)]
+        return MissingVariable(
+            f"this machine has no {' and no '.join(names)} ({'; '.join(reasons)})",
+            f"set it with --set {names[0]}=…, or remove it from the parameters",
+        )

@@ -1,1 +1,1 @@
-"""The conversation with the provider (RFC 8628): the value, its actions and events, and the driver."""
+"""The device flow (RFC 8628): the conversation as a value, the driver that runs it, and the provider's endpoints."""

@@ -1,4 +1,4 @@
-"""From the OAuth parameters to a way of getting tokens: endpoints, styles of client authentication, the header."""
+"""Tokens for one machine: endpoints, client authentication and PKCE as chosen or announced, and the header."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _WELL_KNOWN_TYPES: Final = {"bearer": "Bearer", "mac": "MAC", "basic": "Basic", 
 
 
 class Authorizer:
-    """Gets one token after the other for one machine; each costs a person's approval."""
+    """Gets tokens for one machine. Each needs a person's approval."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class Authorizer:
         self._clock = clock
 
     def header(self, ends_at: float) -> Secret:
-        """The Authorization header of a fresh token, once a person has approved. Raises AcquireError."""
+        """Return the Authorization header for a new token once a person has approved. Raises AcquireError."""
         now = self._clock.steady()
         rules = Rules(
             timeout=max(0.0, ends_at - now),
@@ -63,7 +63,7 @@ class Authorizer:
 
 
 def with_metadata(oauth: OAuthSettings, metadata: Metadata, *, device_given: bool, token_given: bool) -> OAuthSettings:
-    """``oauth`` with the endpoints that the provider names; a URL given on the command line stays."""
+    """``oauth`` with the endpoints from the metadata, except those set on the kernel command line."""
     return replace(
         oauth,
         device_auth_url=oauth.device_auth_url if device_given else metadata.device_authorization_endpoint,
@@ -74,7 +74,7 @@ def with_metadata(oauth: OAuthSettings, metadata: Metadata, *, device_given: boo
 def client_auth_styles(
     oauth: OAuthSettings, choice: ClientAuthChoice, metadata: Metadata | None
 ) -> tuple[ClientAuth, ...]:
-    """The styles to try, the next one when the provider answers ``invalid_client``."""
+    """The styles to try in order; ``invalid_client`` leads to the next."""
     if oauth.client_secret is None:
         return (ClientAuth.NONE,)
     announced = metadata.token_auth_methods if metadata is not None else ()
@@ -89,20 +89,22 @@ def client_auth_styles(
 
 
 def uses_pkce(choice: PkceChoice, metadata: Metadata | None) -> bool:
-    """Whether to send a challenge; one that was not announced could be refused as an unknown parameter."""
+    """Whether to send a challenge. A provider that does not announce PKCE may refuse it as an unknown parameter."""
     if choice is PkceChoice.AUTO:
         return metadata is not None and "S256" in metadata.code_challenge_methods
     return choice is PkceChoice.ALWAYS
 
 
 def authorization_header(token: AccessToken, choice: TokenChoice) -> Secret:
-    """The header's value. Raises ProviderFailed for a token that cannot stand in a header, or is not there."""
+    """The header's value. Raises ProviderFailed for a token that is missing or not valid in a header."""
     secret, kind = token.access_token, token.token_type
     if choice is TokenChoice.ID:
         if token.id_token is None:
-            raise ProviderFailed("the provider gave no id_token", "add talos.config.oauth.scope=openid")
+            raise ProviderFailed("the provider sent no id_token", "add talos.config.oauth.scope=openid")
         secret, kind = token.id_token, "Bearer"
     header = f"{_WELL_KNOWN_TYPES.get(kind.lower(), kind)} {secret.reveal()}"
     if _CONTROL.search(header) or header != header.strip():
-        raise ProviderFailed("the provider's token has characters that no header can carry", "look at the provider")
+        raise ProviderFailed(
+            "the provider's token has characters that are not allowed in a header", "check the provider"
+        )
     return Secret(header)

@@ -1,13 +1,14 @@
-"""The conversation with the provider (RFC 8628) as a value that asks for actions; no I/O, no clock, no entropy.
+"""The conversation with the provider (RFC 8628) as a value that requests actions; no I/O, no clock, no entropy.
 
     flow = DeviceFlow.begin(rules, now)
     while not isinstance(flow.action, Finished | Failed):
         flow = flow.after(what_happened(flow.action), now, chance)
 
-Each action has few possible events, listed in TRANSITIONS; any other pair is a mistake of the caller. What the flow
-promises: one token request per poll; a code that a person may be typing is kept through every transient error; a code
-that is expired or lost is replaced at once, but not faster than a person could use it; a denial pauses first.
-Times are seconds on one steady clock; ``chance`` is a number in [0, 1) that spreads machines which broke together.
+TRANSITIONS lists the possible events of each action; any other pair is the caller's mistake. The flow guarantees: one
+token request per poll; a code that a person may be typing survives every transient error; an expired or lost code is
+replaced at once, but not faster than a person could use it; after a denial there is a pause.
+
+Times are seconds on one steady clock; ``chance`` is a number in [0, 1) that spreads machines that failed together.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from bootgrant.acquire.clock import backoff
 from bootgrant.acquire.errors import AcquireError, Denied, ProviderFailed, TimedOut
 from bootgrant.acquire.flow.values import (
     NEVER,
@@ -41,37 +43,37 @@ from bootgrant.acquire.flow.values import (
 from bootgrant.wire.device_flow import SLOW_DOWN_STEP, DeviceAuthorization, ErrorCode, OAuthError
 
 REQUEST_LIMIT: Final = 30.0
-"""Seconds for a request that nobody holds."""
+"""Seconds for a request that the provider answers at once."""
 HOLD_LIMIT: Final = 90.0
-"""Seconds that a provider may hold a token request before it answers (bootgrant's own server holds up to 25)."""
+"""Seconds for a token request, which the provider may hold (bootgrant's own server does so for up to 25)."""
 EXPIRY_GRACE: Final = 5.0
-"""Seconds for the last poll, sent when the code expires here: the provider's clock counts, not ours."""
+"""Seconds for the last poll, sent when the code expires here, because the provider's clock decides."""
 FIRST_BACKOFF: Final = 0.25
 MAX_BACKOFF: Final = 5.0
 CODE_SPACING: Final = 5.0
-"""Seconds between two requests for codes, doubled while codes keep dying young."""
+"""Seconds between two requests for codes, doubled while codes keep ending early."""
 MAX_CODE_SPACING: Final = 300.0
 MAX_DENIAL_PAUSE: Final = 600.0
 MAX_RETRY_AFTER: Final = 300.0
 
-# What other providers call the same things.
+# Other names that providers use.
 _DENIED: Final = frozenset({ErrorCode.ACCESS_DENIED, "authorization_declined"})
 _EXPIRED: Final = frozenset({ErrorCode.EXPIRED_TOKEN, "code_expired"})
 _LOST: Final = frozenset(
     {ErrorCode.INVALID_GRANT, "bad_verification_code", "incorrect_device_code", "invalid_device_code"}
 )
-# Some (glewlwyd) call a secret that came the wrong way unauthorized_client.
+# Some (glewlwyd) answer unauthorized_client to a secret that was sent in the wrong place.
 _WRONG_STYLE: Final = frozenset({ErrorCode.INVALID_CLIENT, ErrorCode.UNAUTHORIZED_CLIENT})
 _BUSY: Final = frozenset({ErrorCode.SERVER_ERROR, ErrorCode.TEMPORARILY_UNAVAILABLE, "rate_limit_exceeded"})
 
 
 class OutOfStepError(RuntimeError):
-    """An event that the action at hand cannot have: a mistake of the caller."""
+    """An event that is impossible for the current action: the caller's mistake."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What the operator decides. Times in seconds; ``auth`` are the styles to try, in order, one after the other."""
+    """What the operator decides. Times are in seconds; ``auth`` are the styles of authentication to try, in order."""
 
     timeout: float = 3 * 3600.0
     retry_pause: float = 30.0
@@ -81,7 +83,7 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class LiveCode:
-    """The code that is out: what it is, when it ends, how often it may be asked about (seconds)."""
+    """The current codes, when they expire and how often to poll (seconds)."""
 
     codes: DeviceAuthorization
     expires_at: float
@@ -90,7 +92,7 @@ class LiveCode:
 
 @dataclass(frozen=True, slots=True)
 class DeviceFlow:
-    """One authorization, from the first request for codes to a token or an error. Make it with ``begin``."""
+    """One authorization, from the first request for codes to a token or an error. Create it with ``begin``."""
 
     rules: Rules
     ends_at: float
@@ -100,20 +102,20 @@ class DeviceFlow:
     code: LiveCode | None = None
     auth: int = 0
     polled_at: float = 0.0
-    troubles: int = 0
+    failures: int = 0
     denials: int = 0
-    short_lives: int = 0
-    trouble: AcquireError | None = None
+    early_ends: int = 0
+    failure: AcquireError | None = None
 
     @classmethod
     def begin(cls, rules: Rules, now: float) -> DeviceFlow:
-        """A flow whose first action is to ask for codes."""
+        """Start a flow; its first action is to request codes."""
         ends_at = now + rules.timeout
         first = RequestCodes(rules.auth[0], WhyCodes.FIRST, min(now + REQUEST_LIMIT, ends_at))
         return cls(rules, ends_at, first, asked_at=now)
 
     def after(self, event: Event, now: float, chance: float = 0.5) -> DeviceFlow:
-        """The flow once ``event`` has come of its action. Raises OutOfStepError for an impossible pair."""
+        """Return the flow after ``event``, the outcome of its action. Raises OutOfStepError if that is impossible."""
         step = TRANSITIONS.get((type(self.action), type(event)))
         if step is None:
             raise OutOfStepError(f"{type(event).__name__} after {type(self.action).__name__}")
@@ -121,9 +123,9 @@ class DeviceFlow:
 
     @property
     def live(self) -> LiveCode:
-        """The code that is out. Raises OutOfStepError when there is none."""
+        """The current code. Raises OutOfStepError if there is none."""
         if self.code is None:
-            raise OutOfStepError("no code is out")
+            raise OutOfStepError("there is no current code")
         return self.code
 
 
@@ -131,7 +133,7 @@ def _codes_arrived(flow: DeviceFlow, event: CodesArrived, now: float, _chance: f
     codes = event.codes
     expires_at = NEVER if codes.expires_in is None else now + codes.expires_in
     code = LiveCode(codes, expires_at, float(codes.interval))
-    return replace(flow, code=code, troubles=0, trouble=None, action=ShowCode(codes, expires_at))
+    return replace(flow, code=code, failures=0, failure=None, action=ShowCode(codes, expires_at))
 
 
 def _shown(flow: DeviceFlow, _event: Shown, now: float, _chance: float) -> DeviceFlow:
@@ -182,25 +184,25 @@ def _poll_refused(flow: DeviceFlow, event: Refused, now: float, chance: float) -
 
 
 def _is_lost(error: OAuthError) -> bool:
-    """Whether the provider does not know the code any more. Dex calls that an invalid request, and says of what."""
-    of_code = error.code == ErrorCode.INVALID_REQUEST and "invalid device code" in error.description.lower()
-    return error.code in _LOST or of_code
+    """Whether the provider no longer knows the code. Dex answers invalid_request with a description."""
+    unknown_to_dex = error.code == ErrorCode.INVALID_REQUEST and "invalid device code" in error.description.lower()
+    return error.code in _LOST or unknown_to_dex
 
 
 def _broken(flow: DeviceFlow, event: Broken, now: float, chance: float) -> DeviceFlow:
-    """Back off, with the code kept. A lost connection is tried again soon; an answer counts as a poll.
+    """Back off and keep the code. After a broken connection the pause is short; an answer counts as a poll.
 
-    A poll that lasted to its limit was held, which is no trouble: nobody has decided yet.
+    A poll that lasted until its limit was held by the provider, which is not a failure: nobody has decided yet.
     """
     if isinstance(flow.action, PollToken) and now >= flow.action.give_up_at and not event.answered:
         return _pending(flow, now)
-    pause = min(MAX_BACKOFF, FIRST_BACKOFF * 2.0 ** min(flow.troubles, 16)) * (0.5 + chance / 2)
+    pause = backoff(FIRST_BACKOFF, MAX_BACKOFF, flow.failures, chance)
     if event.answered and flow.code is not None:
         pause += flow.code.interval
     pause = max(pause, min(event.retry_after, MAX_RETRY_AFTER))
     why = flow.why if flow.code is not None else WhyCodes.AGAIN
-    troubled = replace(flow, troubles=flow.troubles + 1, trouble=event.error, why=why)
-    return _wait(troubled, now, pause, WhyWait.TROUBLE, event.error)
+    failed = replace(flow, failures=flow.failures + 1, failure=event.error, why=why)
+    return _wait(failed, now, pause, WhyWait.TROUBLE, event.error)
 
 
 def _hopeless(flow: DeviceFlow, event: Hopeless, _now: float, _chance: float) -> DeviceFlow:
@@ -208,16 +210,16 @@ def _hopeless(flow: DeviceFlow, event: Hopeless, _now: float, _chance: float) ->
 
 
 def _pending(flow: DeviceFlow, now: float) -> DeviceFlow:
-    """A provider that held the request for an interval may be asked again at once."""
-    calm = replace(flow, troubles=0, trouble=None)
+    """Poll again at once if the provider held the request for an interval."""
+    recovered = replace(flow, failures=0, failure=None)
     if now - flow.polled_at >= flow.live.interval or now >= flow.live.expires_at:
-        return _waited(calm, Waited(), now, 0.0)
-    return _wait(calm, now, flow.live.interval, WhyWait.INTERVAL)
+        return _waited(recovered, Waited(), now, 0.0)
+    return _wait(recovered, now, flow.live.interval, WhyWait.INTERVAL)
 
 
 def _slow_down(flow: DeviceFlow, now: float) -> DeviceFlow:
     slower = replace(flow.live, interval=flow.live.interval + SLOW_DOWN_STEP)
-    return _wait(replace(flow, code=slower, troubles=0, trouble=None), now, slower.interval, WhyWait.INTERVAL)
+    return _wait(replace(flow, code=slower, failures=0, failure=None), now, slower.interval, WhyWait.INTERVAL)
 
 
 def _poll(flow: DeviceFlow, now: float) -> DeviceFlow:
@@ -233,29 +235,29 @@ def _request_codes(flow: DeviceFlow, now: float) -> DeviceFlow:
 
 
 def _new_code(flow: DeviceFlow, why: WhyCodes, now: float) -> DeviceFlow:
-    """Ask for another code: at once, unless the last one died before anybody could have typed it."""
-    died_young = now - flow.asked_at < CODE_SPACING
-    spacing = min(MAX_CODE_SPACING, CODE_SPACING * 2.0 ** min(flow.short_lives, 16))
-    short_lives = flow.short_lives + 1 if died_young else 0
-    fresh = replace(flow, code=None, why=why, short_lives=short_lives, troubles=0, trouble=None)
-    if not died_young:
+    """Request another code, at once unless the last one ended before anybody could have typed it."""
+    ended_early = now - flow.asked_at < CODE_SPACING
+    spacing = min(MAX_CODE_SPACING, CODE_SPACING * 2.0 ** min(flow.early_ends, 16))
+    early_ends = flow.early_ends + 1 if ended_early else 0
+    fresh = replace(flow, code=None, why=why, early_ends=early_ends, failures=0, failure=None)
+    if not ended_early:
         return _request_codes(fresh, now)
     return _wait(fresh, now, flow.asked_at + spacing - now, WhyWait.SPACING)
 
 
 def _denied(flow: DeviceFlow, refusal: OAuthError, now: float) -> DeviceFlow:
-    said = f" ({refusal.description})" if refusal.description else ""
+    reason = f" ({refusal.description})" if refusal.description else ""
     where = flow.live.codes.verification_uri
-    error = Denied(f"a person denied this machine{said}", f"ask whoever approves machines at {where}")
+    error = Denied(f"a person denied this machine{reason}", f"ask the people who approve machines at {where}")
     pause = min(MAX_DENIAL_PAUSE, flow.rules.retry_pause * 2.0 ** min(flow.denials, 16))
     if not flow.rules.ask_again_after_denial or now + pause >= flow.ends_at:
         return _fail(flow, error)
-    pausing = replace(flow, code=None, why=WhyCodes.DENIED, denials=flow.denials + 1, trouble=error)
+    pausing = replace(flow, code=None, why=WhyCodes.DENIED, denials=flow.denials + 1, failure=error)
     return _wait(pausing, now, pause, WhyWait.DENIED, error)
 
 
 def _wait(flow: DeviceFlow, now: float, pause: float, why: WhyWait, error: AcquireError | None = None) -> DeviceFlow:
-    """Pause, but not past the end of the flow, nor past the moment of the last poll of a code."""
+    """Pause, but not past the end of the flow or the expiry of the code, when the last poll is due."""
     until = min(now + pause, flow.ends_at)
     if flow.code is not None and now < flow.code.expires_at:
         until = min(until, flow.code.expires_at)
@@ -267,21 +269,21 @@ def _fail(flow: DeviceFlow, error: AcquireError) -> DeviceFlow:
 
 
 def _out_of_time(flow: DeviceFlow) -> AcquireError:
-    if flow.trouble is not None:
-        return flow.trouble
-    return TimedOut("nobody approved this machine in time", "start again, and approve the code while it is shown")
+    if flow.failure is not None:
+        return flow.failure
+    return TimedOut("nobody approved this machine in time", "start again and approve the code while it is shown")
 
 
 def _refusal(error: OAuthError) -> ProviderFailed:
     advice: Mapping[str, str] = {
         ErrorCode.INVALID_CLIENT: "check talos.config.oauth.client_id and client_secret against the provider",
         ErrorCode.UNAUTHORIZED_CLIENT: "allow the device flow for this client at the provider",
-        ErrorCode.UNSUPPORTED_GRANT_TYPE: "turn the device flow on at the provider",
+        ErrorCode.UNSUPPORTED_GRANT_TYPE: "enable the device flow at the provider",
         ErrorCode.INVALID_SCOPE: "check talos.config.oauth.scope against the provider",
-        ErrorCode.INVALID_REQUEST: "check the talos.config.oauth parameters: the provider misses or dislikes one",
+        ErrorCode.INVALID_REQUEST: "check the talos.config.oauth parameters: one is missing or not accepted",
     }
     return ProviderFailed(
-        f"the provider refuses ({error})", advice.get(error.code, "look at the provider's log for this request")
+        f"the provider refuses ({error})", advice.get(error.code, "check the provider's log for this request")
     )
 
 

@@ -6,14 +6,14 @@ import json
 from dataclasses import dataclass
 from typing import Final
 
-from bootgrant.acquire.clock import Clock
-from bootgrant.acquire.console import Console
+from bootgrant.acquire.clock import Clock, backoff
+from bootgrant.acquire.console import Console, RepeatedWarning
 from bootgrant.acquire.errors import AcquireError, BadParameter, ProviderFailed
 from bootgrant.acquire.facts.network import is_loopback
-from bootgrant.acquire.flow.provider import MAX_ANSWER, USER_AGENT, retry_after, unreachable
+from bootgrant.acquire.flow.provider import MAX_ANSWER
 from bootgrant.acquire.http.dial import TransportError, Trouble
 from bootgrant.acquire.http.endpoint import Endpoint, EndpointError, parse_endpoint
-from bootgrant.acquire.http.transport import CertificateError, Request, Response, Transport
+from bootgrant.acquire.http.transport import CertificateError, Response, Transport, get, unreachable
 
 _FIRST_PAUSE: Final = 0.5
 _MAX_PAUSE: Final = 15.0
@@ -22,7 +22,7 @@ _REQUEST_LIMIT: Final = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """What of the metadata matters here. Empty where the provider says nothing."""
+    """The part of a provider's metadata that is used here, empty where the provider omits it."""
 
     device_authorization_endpoint: str
     token_endpoint: str
@@ -31,7 +31,7 @@ class Metadata:
 
 
 def well_known(issuer: str) -> tuple[str, str]:
-    """The two places where an issuer's metadata may be: RFC 8414 section 3.1, OpenID Connect Discovery section 4."""
+    """The two URLs where an issuer may publish metadata: RFC 8414 section 3.1, OpenID Connect Discovery section 4."""
     endpoint = _issuer_endpoint(issuer)
     path = endpoint.target.rstrip("/")
     return (
@@ -41,29 +41,28 @@ def well_known(issuer: str) -> tuple[str, str]:
 
 
 def discover(issuer: str, transport: Transport, console: Console, clock: Clock, ends_at: float) -> Metadata:
-    """Ask ``issuer`` for its metadata, again while that can help, until ``ends_at``.
+    """Fetch the metadata of ``issuer``, repeatedly while that can help, until ``ends_at``.
 
     Raises BadParameter, Unreachable, TlsFailed, ProviderFailed.
     """
     places = well_known(issuer)
-    failures, told = 0, ""
+    warning = RepeatedWarning(console, clock)
+    failures = 0
     while True:
         outcome = _ask(issuer, places, transport, min(clock.steady() + _REQUEST_LIMIT, ends_at))
         if isinstance(outcome, Metadata):
             return outcome
         error, at_least = outcome
-        pause = max(at_least, min(_MAX_PAUSE, _FIRST_PAUSE * 2.0 ** min(failures, 16)) * (0.5 + clock.chance() / 2))
+        pause = max(at_least, backoff(_FIRST_PAUSE, _MAX_PAUSE, failures, clock.chance()))
         failures += 1
         if clock.steady() + pause >= ends_at:
             raise error
-        if error.what != told:
-            told = error.what
-            console.warning(f"[OAuth] {error.what}, trying again in {pause:.1f} s")
+        warning.warn(error.what, f"[OAuth] {error.what}, trying again in {pause:.1f} s")
         clock.sleep_until(clock.steady() + pause)
 
 
 def parse_metadata(body: bytes, issuer: str) -> Metadata:
-    """Read a metadata document. Raises ProviderFailed; its issuer must be the one that was asked (section 3.3)."""
+    """Parse a metadata document. Raises ProviderFailed, also if it names another issuer (RFC 8414 section 3.3)."""
     try:
         found = json.loads(body.decode("utf-8-sig"))
     except (ValueError, RecursionError):
@@ -72,7 +71,7 @@ def parse_metadata(body: bytes, issuer: str) -> Metadata:
         raise ProviderFailed(f"the metadata of {issuer} is not a JSON object", "check --issuer")
     if found.get("issuer") != issuer:
         raise ProviderFailed(
-            f"the metadata at {issuer} is that of another issuer", "write --issuer exactly as the provider does"
+            f"the metadata at {issuer} names another issuer", "write --issuer exactly as the provider does"
         )
     metadata = Metadata(
         device_authorization_endpoint=_text(found.get("device_authorization_endpoint")),
@@ -81,7 +80,7 @@ def parse_metadata(body: bytes, issuer: str) -> Metadata:
         code_challenge_methods=_texts(found.get("code_challenge_methods_supported")),
     )
     if not metadata.device_authorization_endpoint or not metadata.token_endpoint:
-        raise ProviderFailed(f"{issuer} names no endpoints for the device flow", "turn the device flow on there")
+        raise ProviderFailed(f"{issuer} has no endpoints for the device flow", "enable the device flow there")
     return metadata
 
 
@@ -95,7 +94,7 @@ def _issuer_endpoint(issuer: str) -> Endpoint:
             "--issuer cannot be used: an issuer has no query, fragment or user", "write https://host/path"
         )
     if endpoint.scheme != "https" and not is_loopback(endpoint.host):
-        raise BadParameter("--issuer must be https", "an issuer is trusted with everything: write https://host/path")
+        raise BadParameter("--issuer must be https", "everything depends on the issuer: write https://host/path")
     return endpoint
 
 
@@ -106,7 +105,7 @@ def _ask(
     for place in places:
         endpoint = parse_endpoint(place)
         try:
-            answer = transport.exchange(_request(endpoint), deadline, max_body=MAX_ANSWER)
+            answer = transport.exchange(get(endpoint, accept="application/json"), deadline, max_body=MAX_ANSWER)
         except CertificateError as error:
             raise error.error from error
         except TransportError as error:
@@ -120,21 +119,12 @@ def _ask(
 
 def _refused(issuer: str, answer: Response | None) -> tuple[AcquireError, float]:
     status = answer.status if answer is not None else 0
-    error = ProviderFailed(f"{issuer} has no metadata (status {status})", "check --issuer, or give both URLs by hand")
-    if answer is not None and (status >= 500 or status in {408, 425, 429}):
-        return error, retry_after(answer)
-    raise error
-
-
-def _request(endpoint: Endpoint) -> Request:
-    headers = (
-        ("Host", endpoint.host_header),
-        ("User-Agent", USER_AGENT),
-        ("Accept", "application/json"),
-        ("Accept-Encoding", "gzip"),
-        ("Connection", "close"),
+    error = ProviderFailed(
+        f"{issuer} has no metadata (status {status})", "check --issuer, or set both URLs as parameters"
     )
-    return Request("GET", endpoint, headers)
+    if answer is not None and (status >= 500 or status in {408, 425, 429}):
+        return error, answer.retry_after()
+    raise error
 
 
 def _text(value: object) -> str:

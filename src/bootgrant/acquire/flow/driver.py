@@ -1,11 +1,11 @@
-"""Does what the conversation asks for: sends requests, shows codes, waits, and tells the person what happens."""
+"""The driver: carries out the actions of a conversation, and reports them on the console."""
 
 from __future__ import annotations
 
-from typing import Final, Protocol, Self, assert_never
+from typing import Protocol, Self, assert_never
 
 from bootgrant.acquire.clock import Clock
-from bootgrant.acquire.console import Console, Prompt
+from bootgrant.acquire.console import Console, Prompt, RepeatedWarning
 from bootgrant.acquire.flow.values import (
     NEVER,
     Action,
@@ -23,12 +23,9 @@ from bootgrant.acquire.flow.values import (
 )
 from bootgrant.wire.device_flow import AccessToken
 
-_REMIND: Final = 60.0
-"""Seconds after which a trouble that goes on is told again."""
 
-
-class Asks(Protocol):
-    """Whoever can make the two requests; ``Provider`` over a network."""
+class Endpoints(Protocol):
+    """The provider's two endpoints; ``Provider`` calls them over a network."""
 
     def request_codes(self, action: RequestCodes) -> Event:
         """Send a device authorization request."""
@@ -38,19 +35,19 @@ class Asks(Protocol):
 
 
 class Conversation(Protocol):
-    """A flow in progress: ``DeviceFlow``, or another that asks for the same actions."""
+    """A flow in progress: ``DeviceFlow``, or another one with the same actions."""
 
     @property
     def action(self) -> Action:
-        """What to do now."""
+        """The action to carry out."""
 
     def after(self, event: Event, now: float, chance: float) -> Self:
-        """The conversation once ``event`` has come of it."""
+        """The conversation after ``event``, the outcome of that action."""
 
 
-def authorize(flow: Conversation, provider: Asks, console: Console, clock: Clock) -> AccessToken:
-    """Run ``flow`` to its end. Returns the token or raises the AcquireError that the flow ends with."""
-    tell = _Narrator(console, clock)
+def authorize(flow: Conversation, provider: Endpoints, console: Console, clock: Clock) -> AccessToken:
+    """Run ``flow`` to its end. Returns the token, or raises the AcquireError with which the flow ends."""
+    report = _Reporter(console, clock)
     try:
         while True:
             action = flow.action
@@ -61,13 +58,13 @@ def authorize(flow: Conversation, provider: Asks, console: Console, clock: Clock
                 case Failed():
                     raise action.error
                 case RequestCodes():
-                    tell.asking(action)
+                    report.requesting(action)
                     event = provider.request_codes(action)
                 case ShowCode():
-                    tell.code(action)
+                    report.code(action)
                     event = Shown()
                 case Wait():
-                    tell.pause(action)
+                    report.pause(action)
                     clock.sleep_until(action.until)
                     event = Waited()
                 case PollToken():
@@ -79,16 +76,15 @@ def authorize(flow: Conversation, provider: Asks, console: Console, clock: Clock
         console.prompt_over()
 
 
-class _Narrator:
-    """Puts the conversation into words; a trouble that goes on is told once a minute."""
+class _Reporter:
+    """Reports the conversation on the console."""
 
     def __init__(self, console: Console, clock: Clock) -> None:
         self._console = console
         self._clock = clock
-        self._told = ""
-        self._told_at = 0.0
+        self._warning = RepeatedWarning(console, clock)
 
-    def asking(self, action: RequestCodes) -> None:
+    def requesting(self, action: RequestCodes) -> None:
         self._console.prompt_over()
         if action.why is WhyCodes.EXPIRED:
             self._console.info("[OAuth] the code has expired, asking for a new one")
@@ -102,19 +98,19 @@ class _Narrator:
         self._console.prompt(
             Prompt(codes.user_code, codes.verification_uri, codes.verification_uri_complete, expires_at)
         )
-        self._told = ""
+        self._warning.reset()
 
     def pause(self, action: Wait) -> None:
-        now = self._clock.steady()
-        seconds = f"{max(0.1, action.until - now):.1f}".removesuffix(".0")
+        seconds = f"{max(0.1, action.until - self._clock.steady()):.1f}".removesuffix(".0")
         if action.why is WhyWait.SPACING:
             self._console.prompt_over()
-            self._console.warning(f"[OAuth] the code ended too early to be typed, asking for a new one in {seconds} s")
+            self._console.warning(
+                f"[OAuth] the code ended before anybody could type it, asking for a new one in {seconds} s"
+            )
         elif action.error is None:
             return
         elif action.why is WhyWait.DENIED:
             self._console.prompt_over()
             self._console.warning(f"[OAuth] {action.error}; asking again in {seconds} s")
-        elif action.error.what != self._told or now - self._told_at >= _REMIND:
-            self._told, self._told_at = action.error.what, now
-            self._console.warning(f"[OAuth] {action.error.what}, trying again in {seconds} s")
+        else:
+            self._warning.warn(action.error.what, f"[OAuth] {action.error.what}, trying again in {seconds} s")

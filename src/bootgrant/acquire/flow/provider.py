@@ -1,18 +1,16 @@
-"""The provider's two endpoints: a request for each action of the conversation, and its answer as an event.
+"""The provider's two endpoints: a request for each action of the conversation, and the answer as an event.
 
 Sources: RFC 8628 sections 3.1 to 3.5, RFC 6749 section 2.3.1 (client authentication), RFC 7636 (PKCE).
 """
 
 from __future__ import annotations
 
-from base64 import b64encode
-from collections.abc import Mapping
-from typing import Final
-from urllib.parse import quote_plus, urlencode, urljoin
+from collections.abc import Callable, Mapping
+from typing import Final, TypeVar
+from urllib.parse import quote_plus, urlencode
 
-from bootgrant import __version__
 from bootgrant.acquire.cmdline.settings import DEVICE_AUTH_URL, TOKEN_URL, OAuthSettings
-from bootgrant.acquire.errors import AcquireError, ProviderFailed, Unreachable
+from bootgrant.acquire.errors import AcquireError, ProviderFailed
 from bootgrant.acquire.flow.values import (
     Broken,
     ClientAuth,
@@ -25,8 +23,17 @@ from bootgrant.acquire.flow.values import (
     TokenArrived,
 )
 from bootgrant.acquire.http.dial import TransportError, Trouble
-from bootgrant.acquire.http.endpoint import Endpoint, EndpointError, endpoint_of, parse_endpoint
-from bootgrant.acquire.http.transport import CertificateError, Headers, Request, Response, Transport
+from bootgrant.acquire.http.endpoint import Endpoint, EndpointError, endpoint_of, redirected
+from bootgrant.acquire.http.transport import (
+    USER_AGENT,
+    CertificateError,
+    Headers,
+    Request,
+    Response,
+    Transport,
+    basic,
+    unreachable,
+)
 from bootgrant.wire.device_flow import (
     FORM_TYPE,
     AccessToken,
@@ -39,15 +46,16 @@ from bootgrant.wire.device_flow import (
     token_form,
 )
 
-USER_AGENT: Final = f"bootgrant/{__version__}"
 MAX_ANSWER: Final = 1 << 20
-"""Bytes of a provider's answer, as the reference client reads."""
+"""Bytes of a provider's answer; the reference client reads as many."""
 _MAX_REDIRECTS: Final = 5
 _SAME_REQUEST_AGAIN: Final = frozenset({307, 308})
 
+_T = TypeVar("_T")
+
 
 class Provider:
-    """Asks one provider on behalf of one client. ``variables`` are the machine's, sent with both requests."""
+    """Calls one provider for one client. ``variables`` describe the machine and are sent with both requests."""
 
     def __init__(
         self, transport: Transport, oauth: OAuthSettings, variables: Mapping[str, str], *, pkce: bool = False
@@ -69,7 +77,7 @@ class Provider:
         answer = self._post(self._device_endpoint, form, action.auth, action.give_up_at)
         if not isinstance(answer, Response):
             return answer
-        outcome = _read_codes(answer)
+        outcome = _read(parse_device_authorization, answer.body)
         if isinstance(outcome, DeviceAuthorization):
             return CodesArrived(outcome)
         return _event(outcome, answer, self._device_endpoint, DEVICE_AUTH_URL)
@@ -83,11 +91,11 @@ class Provider:
         answer = self._post(self._token_endpoint, form, action.auth, action.give_up_at)
         if not isinstance(answer, Response):
             return answer
-        outcome = _read_token(answer)
+        outcome = _read(parse_token, answer.body)
         if isinstance(outcome, AccessToken):
             return TokenArrived(outcome)
         event = _event(outcome, answer, self._token_endpoint, TOKEN_URL)
-        # A person may be typing the code: an answer that makes no sense now may make sense later.
+        # A person may be typing the code, and a later answer may be usable.
         return Broken(event.error, answered=True) if isinstance(event, Hopeless) else event
 
     def _challenge(self) -> dict[str, str]:
@@ -118,7 +126,7 @@ class Provider:
             return transport_event(error, endpoint)
         except AcquireError as error:
             return Hopeless(error)
-        return Hopeless(ProviderFailed(f"{endpoint.shown()} redirects in a circle", "look at the provider"))
+        return Hopeless(ProviderFailed(f"{endpoint.shown()} redirects in a loop", "check the provider"))
 
     def _headers(self, endpoint: Endpoint, body: bytes, auth: ClientAuth) -> Headers:
         credentials = _credentials(self._oauth, endpoint, auth)
@@ -134,62 +142,31 @@ class Provider:
         )
 
 
-def basic(user: str, password: str) -> str:
-    """The value of an Authorization header (RFC 7617)."""
-    return "Basic " + b64encode(f"{user}:{password}".encode("utf-8", "surrogateescape")).decode()
-
-
 def transport_event(error: TransportError, endpoint: Endpoint) -> Broken | Hopeless:
-    """What a failed exchange means for the conversation."""
+    """The event for a failed exchange."""
     if isinstance(error, CertificateError):
         return Hopeless(error.error)
     if error.trouble is Trouble.TOO_LARGE:
-        return Hopeless(ProviderFailed(f"{endpoint.shown()}: {error.what}", "is this URL really a provider's?"))
+        return Hopeless(ProviderFailed(f"{endpoint.shown()}: {error.what}", "check that this is the URL of a provider"))
     return Broken(unreachable(error, endpoint))
 
 
-def unreachable(error: TransportError, endpoint: Endpoint) -> AcquireError:
-    """The line for a server that could not be talked to."""
-    advice = {
-        Trouble.NAME: "check the name in the URL, and DNS",
-        Trouble.REFUSED: "is the server running, and is the port in the URL right?",
-        Trouble.UNREACHABLE: "check cable, address and route",
-        Trouble.PROXY: "check the proxy",
-        Trouble.TLS: "does this port speak TLS?",
-    }
-    return Unreachable(
-        f"cannot reach {endpoint.shown()} ({error.what})", advice.get(error.trouble, "check the network and the server")
-    )
-
-
-def retry_after(response: Response) -> float:
-    """``Retry-After`` in seconds; 0 for none and for a date, which means little to a machine whose clock is not set."""
-    value = response.header("retry-after").strip()
-    return float(value) if value.isdigit() and len(value) < 10 else 0.0
-
-
 def _credentials(oauth: OAuthSettings, endpoint: Endpoint, auth: ClientAuth) -> str:
-    secret = oauth.client_secret.reveal() if oauth.client_secret is not None else ""
     if auth is ClientAuth.BASIC:
-        return basic(_quoted(oauth.client_id), _quoted(secret))
-    if auth is ClientAuth.EMPTY_BASIC:
-        return basic(_quoted(oauth.client_id), "")
+        secret = oauth.client_secret.reveal() if oauth.client_secret is not None else ""
+        return basic(*(quote_plus(text, errors="surrogateescape") for text in (oauth.client_id, secret)))
     return basic(endpoint.user, endpoint.password) if endpoint.user is not None else ""
 
 
-def _quoted(text: str) -> str:
-    return quote_plus(text, errors="surrogateescape")
-
-
 def _redirected(here: Endpoint, answer: Response) -> Endpoint:
-    """Where the same request goes again. The form holds secrets: it goes to no other origin, and to no GET."""
-    advice = "give the final URL in talos.config.oauth.device_auth_url and token_url"
+    """The target of a redirect. The form contains secrets, so it goes to no other origin and never becomes a GET."""
+    advice = "set talos.config.oauth.device_auth_url and token_url to the final URLs"
     if answer.status not in _SAME_REQUEST_AGAIN:
         raise ProviderFailed(f"{here.shown()} answers a POST with a redirect (status {answer.status})", advice)
     try:
-        there = parse_endpoint(urljoin(f"{here.shown()}{here.target}", answer.header("location")))
-    except (EndpointError, ValueError):
-        raise ProviderFailed(f"{here.shown()} redirects to something that is no URL", advice) from None
+        there = redirected(here, answer.header("location"))
+    except EndpointError:
+        raise ProviderFailed(f"{here.shown()} redirects to an invalid URL", advice) from None
     if there.origin != here.origin:
         raise ProviderFailed(
             f"{here.shown()} redirects to {there.shown()}, which must not see this machine's secrets", advice
@@ -197,16 +174,9 @@ def _redirected(here: Endpoint, answer: Response) -> Endpoint:
     return there
 
 
-def _read_codes(answer: Response) -> DeviceAuthorization | OAuthError | AnswerError:
+def _read(parse: Callable[[bytes], _T], body: bytes) -> _T | AnswerError:
     try:
-        return parse_device_authorization(answer.body)
-    except AnswerError as error:
-        return error
-
-
-def _read_token(answer: Response) -> AccessToken | OAuthError | AnswerError:
-    try:
-        return parse_token(answer.body)
+        return parse(body)
     except AnswerError as error:
         return error
 
@@ -216,8 +186,8 @@ def _event(
 ) -> Refused | Broken | Hopeless:
     if isinstance(outcome, OAuthError):
         return Refused(outcome)
-    said = f"{endpoint.shown()} answers with status {answer.status}"
+    what = f"{endpoint.shown()} answers with status {answer.status}"
     if answer.status >= 500 or answer.status in {408, 425, 429}:
-        error = ProviderFailed(said, "look at the provider's log")
-        return Broken(error, answered=True, retry_after=retry_after(answer))
-    return Hopeless(ProviderFailed(f"{said}, and {outcome}", f"check {parameter}"))
+        error = ProviderFailed(what, "check the provider's log")
+        return Broken(error, answered=True, retry_after=answer.retry_after())
+    return Hopeless(ProviderFailed(f"{what}, and {outcome}", f"check {parameter}"))

@@ -1,4 +1,4 @@
-"""What the conversation of ``device_flow`` asks for and what it is told: its actions and events, as plain values."""
+"""The actions that a conversation requests and the events that it takes, as plain values."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from bootgrant.wire.device_flow import AccessToken, DeviceAuthorization, OAuthEr
 from bootgrant.wire.secret import Secret
 
 NEVER: Final = float("inf")
-"""The time at which a code expires that has no limit."""
+"""When a code without a limit expires."""
 
 
 class ClientAuth(Enum):
-    """How a request says who the client is (RFC 6749 section 2.3.1)."""
+    """How a request authenticates the client (RFC 6749 section 2.3.1)."""
 
     NONE = "client_id in the body, no secret"
     BODY = "client_id and client_secret in the body"
     BASIC = "client_id and client_secret in a Basic header"
-    EMPTY_BASIC = "client_id with an empty password in a Basic header, as the reference client's first try"
+    EMPTY_BASIC = "client_id with an empty password in a Basic header, as the reference client does first"
 
 
 class WhyCodes(StrEnum):
-    """Why codes are asked for."""
+    """Why codes are requested."""
 
     FIRST = "first"
     EXPIRED = "expired"
@@ -34,7 +34,7 @@ class WhyCodes(StrEnum):
 
 
 class WhyWait(StrEnum):
-    """What a pause is for."""
+    """The reason for a pause."""
 
     INTERVAL = "interval"
     TROUBLE = "trouble"
@@ -44,7 +44,7 @@ class WhyWait(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RequestCodes:
-    """Send a device authorization request and wait for its answer until ``give_up_at``."""
+    """Send a device authorization request and wait for the answer until ``give_up_at``."""
 
     auth: ClientAuth
     why: WhyCodes
@@ -53,7 +53,7 @@ class RequestCodes:
 
 @dataclass(frozen=True, slots=True)
 class ShowCode:
-    """Show the code to a person. ``expires_at`` is ``NEVER`` when the provider sets no limit."""
+    """Show the code. ``expires_at`` is ``NEVER`` if the provider sets no limit."""
 
     codes: DeviceAuthorization
     expires_at: float
@@ -61,7 +61,7 @@ class ShowCode:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Do nothing until ``until``. ``error`` is what happened, where something did."""
+    """Do nothing until ``until``. ``error`` is the failure that led to the pause, if any."""
 
     until: float
     why: WhyWait
@@ -70,7 +70,7 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class PollToken:
-    """Send a token request for ``device_code`` and wait for its answer until ``give_up_at``."""
+    """Send a token request for ``device_code`` and wait for the answer until ``give_up_at``."""
 
     device_code: Secret
     auth: ClientAuth
@@ -79,14 +79,14 @@ class PollToken:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A person approved."""
+    """The end: a person approved."""
 
     token: AccessToken
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """There will be no token."""
+    """The end: there will be no token."""
 
     error: AcquireError
 
@@ -96,7 +96,7 @@ Action = RequestCodes | ShowCode | Wait | PollToken | Finished | Failed
 
 @dataclass(frozen=True, slots=True)
 class CodesArrived:
-    """The codes are here."""
+    """The provider sent codes."""
 
     codes: DeviceAuthorization
 
@@ -108,12 +108,12 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Waited:
-    """The time has come."""
+    """The pause is over."""
 
 
 @dataclass(frozen=True, slots=True)
 class TokenArrived:
-    """The token is here: a person approved."""
+    """The provider sent a token, because a person approved."""
 
     token: AccessToken
 
@@ -127,9 +127,9 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """No usable answer, and the next try may have one. ``answered``: something at the other end did speak.
+    """There was no usable answer, but the next attempt may get one.
 
-    ``retry_after`` is what it asked for, in seconds.
+    ``answered`` is whether the server sent anything at all, ``retry_after`` the pause that it requested, in seconds.
     """
 
     error: AcquireError
@@ -139,7 +139,7 @@ class Broken:
 
 @dataclass(frozen=True, slots=True)
 class Hopeless:
-    """No usable answer, and trying again will not change that."""
+    """There was no usable answer, and another attempt would not help."""
 
     error: AcquireError
 

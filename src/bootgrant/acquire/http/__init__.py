@@ -1,1 +1,1 @@
-"""HTTP as the boot-time client speaks it: connections, TLS, proxies, the download."""
+"""HTTP as a client: connections, TLS, one exchange at a time, and the download of the configuration."""

@@ -1,4 +1,4 @@
-"""From a host name to a connected socket, within a deadline: DNS that cannot hang, addresses raced (RFC 8305)."""
+"""Connections within a deadline: DNS lookups that cannot hang, and addresses tried in parallel (RFC 8305)."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from enum import Enum
 from typing import Final
 
 _NEXT_ATTEMPT: Final = 0.25
-"""Seconds before the next address is tried beside the one that has not answered (RFC 8305 section 5)."""
+"""Seconds to wait for an answer before the next address is also tried (RFC 8305 section 5)."""
 
 Address = tuple[socket.AddressFamily, tuple[object, ...]]
 
 
 class Trouble(Enum):
-    """How an exchange can fail before there is an answer to read."""
+    """How an exchange can fail before there is a complete answer."""
 
     NAME = "name"
     REFUSED = "refused"
@@ -34,9 +34,9 @@ class Trouble(Enum):
 
 
 class TransportError(Exception):
-    """An exchange failed. ``what`` is one clause in plain words; ``local`` and ``peer`` are ``address:port``.
+    """An exchange failed. ``what`` describes it in a few words; ``local`` and ``peer`` are ``address:port``.
 
-    For Trouble.NAME ``peer`` is the name that was looked up.
+    For Trouble.NAME, ``peer`` is the name that was looked up.
     """
 
     def __init__(self, trouble: Trouble, what: str, *, local: str = "", peer: str = "") -> None:
@@ -48,10 +48,10 @@ class TransportError(Exception):
 
 
 def resolve(host: str, port: int, deadline: float) -> list[Address]:
-    """The addresses of ``host``. Raises TransportError. ``deadline`` is on the monotonic clock, as everywhere here.
+    """Look up the addresses of ``host`` before ``deadline`` (monotonic clock). Raises TransportError.
 
-    The C library's resolver cannot be told a limit, so it runs in a thread that is left behind when time is up; that
-    also keeps Ctrl-C working meanwhile.
+    The C library's resolver takes no timeout, so it runs in a thread that is abandoned at the deadline; that also keeps
+    Ctrl-C working meanwhile.
     """
     address, percent, zone = host.partition("%")
     if percent:
@@ -75,12 +75,12 @@ def resolve(host: str, port: int, deadline: float) -> list[Address]:
     if errors:
         raise errors[0]
     if not found:
-        raise TransportError(Trouble.NAME, f"no answer from DNS about {host}", peer=host)
+        raise TransportError(Trouble.NAME, f"DNS did not answer for {host}", peer=host)
     return found
 
 
 def _zone_index(zone: str) -> int:
-    """The interface that a zone id names (RFC 4007 section 11.2)."""
+    """The interface of a zone id (RFC 4007 section 11.2)."""
     try:
         return int(zone) if zone.isdigit() else socket.if_nametoindex(zone)
     except (OSError, UnicodeError, ValueError) as error:
@@ -95,13 +95,13 @@ def _lookup(host: str, port: int) -> list[Address]:
     try:
         entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (socket.gaierror, UnicodeError) as error:
-        reason = error.strerror if isinstance(error, socket.gaierror) else "it is no host name"
+        reason = error.strerror if isinstance(error, socket.gaierror) else "it is not a host name"
         raise TransportError(Trouble.NAME, f"cannot find {host} in DNS ({reason})", peer=host) from error
     return [(family, address) for family, _, _, _, address in entries]
 
 
 def connect(addresses: list[Address], deadline: float) -> socket.socket:
-    """The first connection that is made. Raises TransportError with the last reason."""
+    """Return the first connection that succeeds. Raises TransportError with the last failure."""
     waiting = list(addresses)
     last: TransportError | None = None
     with selectors.DefaultSelector() as selector:
@@ -162,13 +162,13 @@ def _failed(code: int, address: Address) -> TransportError:
 
 
 def shown_address(address: tuple[object, ...]) -> str:
-    """A socket's address as ``host:port``, with brackets around IPv6."""
+    """A socket's address as ``host:port``, with IPv6 in brackets."""
     host, port = str(address[0]), address[1]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _keep_alive(connection: socket.socket) -> None:
-    """A server that vanished while it held a request is noticed within half a minute, not at the request's limit."""
+    """Notice within half a minute, instead of at its deadline, that the server of a held request has vanished."""
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for option, value in (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3)):

@@ -1,10 +1,9 @@
-"""TLS as a client: which authorities count, and what a failed handshake means in words."""
+"""TLS as a client: the trusted authorities, and an explanation of a rejected certificate."""
 
 from __future__ import annotations
 
 import ssl
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -18,9 +17,9 @@ _WRONG_NAME: Final = frozenset({62, 64})
 
 
 def client_context(ca: Path | None, authorities: str = "") -> ssl.SSLContext:
-    """The system's authorities, those in the file ``ca`` and in ``authorities`` (PEM); TLS 1.2 or newer.
+    """Trust the system's authorities, those in the file ``ca`` and those in ``authorities`` (PEM); TLS 1.2 or newer.
 
-    Raises BadParameter for what holds no certificate that can be read.
+    Raises BadParameter if one of the two has no readable certificate.
     """
     context = trust.client_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -39,33 +38,33 @@ def client_context(ca: Path | None, authorities: str = "") -> ssl.SSLContext:
 
 
 def add_authorities(context: ssl.SSLContext, pem: str) -> None:
-    """Trust the certificates that ``talos.config.early`` brought. Raises BadParameter."""
+    """Also trust the certificates of ``talos.config.early``. Raises BadParameter."""
     try:
         context.load_verify_locations(cadata=pem)
     except ssl.SSLError as error:
         raise BadParameter(
-            "talos.config.early holds a certificate that cannot be read",
-            "make it with `bootgrant kernel-args --ca FILE`",
+            "talos.config.early contains a certificate that cannot be read",
+            "create it with `bootgrant kernel-args --ca FILE`",
         ) from error
 
 
 def explain_certificate(error: ssl.SSLCertVerificationError, where: str) -> TlsFailed:
-    """What a refused certificate means for the person at the console; a wrong clock is the usual reason at boot."""
+    """Explain a rejected certificate to the person at the console; at boot the usual reason is a wrong clock."""
     code = error.verify_code
     if code in {_NOT_YET_VALID, _EXPIRED}:
-        clock = datetime.fromtimestamp(time.time(), UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+        clock = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())
         state = "not yet valid" if code == _NOT_YET_VALID else "no longer valid"
-        advice = "set the clock (NTP, or the firmware's setup) and start again"
+        advice = "set the clock (NTP, or the firmware setup), then start again"
         if code == _EXPIRED:
             advice = "if this clock is right, the server needs a new certificate; otherwise set the clock"
         return TlsFailed(f"the certificate of {where} is {state}, and this machine's clock says {clock}", advice)
     if code in _UNKNOWN_ISSUER:
         return TlsFailed(
             f"the certificate of {where} is signed by an authority that this machine does not know",
-            "give the authority's PEM file with --ca",
+            "pass the authority's PEM file with --ca",
         )
     if code in _WRONG_NAME:
         return TlsFailed(
-            f"the certificate of {where} is for another name", "use the name that the certificate has in the URL"
+            f"the certificate of {where} is for another name", "use a name from the certificate in the URL"
         )
-    return TlsFailed(f"the certificate of {where} is not accepted ({error.verify_message})", "look at the certificate")
+    return TlsFailed(f"the certificate of {where} is not accepted ({error.verify_message})", "inspect the certificate")

@@ -1,14 +1,13 @@
-"""One HTTP/1.1 exchange on one connection: h11 over a socket, with limits on time, on size and on nothing left open.
+"""One HTTP/1.1 exchange on one connection: h11 over a socket, with limits on time and size.
 
-The caller writes every header, in the order in which it is sent, so that the same code can speak as itself and as the
-reference client does. Redirects are the caller's decision (``download``, ``driver``). Times are on the monotonic clock.
+The caller provides every header in the order in which it is sent, so that this client can also send what the reference
+client sends, and decides about redirects. Times are on the monotonic clock.
 """
 
 from __future__ import annotations
 
 import socket
 import time
-import zlib
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,14 +16,16 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import h11
 
-from bootgrant.acquire.errors import AcquireError
+from bootgrant import __version__
+from bootgrant.acquire.errors import AcquireError, Unreachable
 from bootgrant.acquire.http.dial import TransportError, Trouble, connect, resolve, shown_address
-from bootgrant.acquire.http.endpoint import Endpoint
-from bootgrant.acquire.http.proxy import proxy_for
+from bootgrant.acquire.http.endpoint import Endpoint, proxy_for
+from bootgrant.acquire.unpacking import Gunzip, NotPackedError
 
 if TYPE_CHECKING:
     import ssl
 
+USER_AGENT: Final = f"bootgrant/{__version__}"
 CONNECT_TIMEOUT: Final = 30.0
 HANDSHAKE_TIMEOUT: Final = 10.0
 _CHUNK: Final = 64 * 1024
@@ -37,7 +38,7 @@ Headers = tuple[tuple[str, str], ...]
 
 
 class CertificateError(TransportError):
-    """A server's certificate is not accepted; ``error`` explains it to a person."""
+    """A server's certificate is not accepted; ``error`` explains it to the person at the console."""
 
     def __init__(self, error: AcquireError) -> None:
         super().__init__(Trouble.CERTIFICATE, str(error))
@@ -46,7 +47,7 @@ class CertificateError(TransportError):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request. ``headers`` are complete and in order; texts may carry surrogate escapes."""
+    """One request. ``headers`` are complete and in order; texts may contain surrogate escapes."""
 
     method: str
     endpoint: Endpoint
@@ -56,7 +57,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """One complete answer. Header names are lower case; a body with ``Content-Encoding: gzip`` comes decoded."""
+    """One complete answer. Header names are lower case; a body with ``Content-Encoding: gzip`` is decoded."""
 
     status: int
     reason: str
@@ -65,13 +66,50 @@ class Response:
     address: str = ""
 
     def header(self, name: str) -> str:
-        """The first header of that (lower-case) name, empty when there is none."""
+        """The first header with that lower-case name, empty if there is none."""
         return next((value for key, value in self.headers if key == name), "")
+
+    def retry_after(self) -> float:
+        """``Retry-After`` in seconds; 0 without one or for a date, because a booting machine's clock may be wrong."""
+        value = self.header("retry-after").strip()
+        return float(value) if value.isdigit() and len(value) < 10 else 0.0
+
+
+def get(endpoint: Endpoint, *, accept: str, authorization: str = "") -> Request:
+    """A GET request as this client sends it."""
+    headers = (
+        ("Host", endpoint.host_header),
+        ("User-Agent", USER_AGENT),
+        ("Accept", accept),
+        *((("Authorization", authorization),) if authorization else ()),
+        ("Accept-Encoding", "gzip"),
+        ("Connection", "close"),
+    )
+    return Request("GET", endpoint, headers)
+
+
+def basic(user: str, password: str) -> str:
+    """The value of an Authorization header (RFC 7617)."""
+    return "Basic " + b64encode(f"{user}:{password}".encode("utf-8", "surrogateescape")).decode()
+
+
+def unreachable(error: TransportError, endpoint: Endpoint) -> Unreachable:
+    """The error for a server with which there was no complete exchange."""
+    advice = {
+        Trouble.NAME: "check the name in the URL, and DNS",
+        Trouble.REFUSED: "check that the server is running and that the port in the URL is right",
+        Trouble.UNREACHABLE: "check cable, address and route",
+        Trouble.PROXY: "check the proxy",
+        Trouble.TLS: "check that this port speaks TLS",
+    }
+    return Unreachable(
+        f"cannot reach {endpoint.shown()} ({error.what})", advice.get(error.trouble, "check the network and the server")
+    )
 
 
 class Transport:
-    """Makes exchanges. ``ca`` is a PEM file of more authorities, ``authorities`` are still more of them, as PEM, and
-    ``environ`` is where proxies are named."""
+    """Makes exchanges. ``ca`` (a PEM file) and ``authorities`` (PEM text) are trusted in addition to the system's
+    authorities; ``environ`` names the proxies."""
 
     def __init__(
         self, *, ca: Path | None = None, environ: Mapping[str, str] | None = None, authorities: str = ""
@@ -84,7 +122,7 @@ class Transport:
     def exchange(self, request: Request, deadline: float, *, max_body: int) -> Response:
         """Send ``request`` and read the whole answer before ``deadline``.
 
-        Raises TransportError; a body over ``max_body`` bytes (also once decoded) is Trouble.TOO_LARGE.
+        Raises TransportError; a body of more than ``max_body`` bytes, decoded or not, is Trouble.TOO_LARGE.
         """
         proxy = proxy_for(request.endpoint, self._environ)
         head = _head(request, proxy)
@@ -106,7 +144,7 @@ class Transport:
             raise
 
     def _secured(self, connection: socket.socket, endpoint: Endpoint, deadline: float) -> socket.socket:
-        import ssl  # only an https URL pays for it
+        import ssl  # only an https URL needs it
 
         from bootgrant.acquire.http import tls
 
@@ -126,7 +164,7 @@ class Transport:
 
 
 def _head(request: Request, proxy: Endpoint | None) -> h11.Request:
-    """The request's head; a proxy for plain HTTP gets the whole URL (RFC 9112 section 3.2.2)."""
+    """The head of the request; a proxy for plain HTTP gets the whole URL (RFC 9112 section 3.2.2)."""
     endpoint = request.endpoint
     target = endpoint.request_target
     try:
@@ -136,11 +174,11 @@ def _head(request: Request, proxy: Endpoint | None) -> h11.Request:
             headers += _proxy_authorization(proxy)
         return h11.Request(method=request.method, target=target, headers=headers)
     except (h11.LocalProtocolError, UnicodeEncodeError) as error:
-        raise TransportError(Trouble.PROTOCOL, f"the request cannot be written ({error})") from error
+        raise TransportError(Trouble.PROTOCOL, f"the request cannot be sent ({error})") from error
 
 
 class _Wire:
-    """One connection: h11 on one side, a socket on the other, a deadline over both."""
+    """One connection: h11 over a socket, with a deadline."""
 
     def __init__(self, connection: socket.socket, deadline: float) -> None:
         self._socket = connection
@@ -161,12 +199,12 @@ class _Wire:
         except h11.RemoteProtocolError as error:
             if not self._received:
                 raise self._trouble(Trouble.CLOSED, "the connection was closed without an answer") from error
-            raise self._trouble(Trouble.PROTOCOL, f"the answer is cut short or not HTTP ({error})") from error
+            raise self._trouble(Trouble.PROTOCOL, f"the answer is truncated or not HTTP ({error})") from error
         headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in answer.headers)
         return Response(answer.status_code, bytes(answer.reason).decode("latin-1"), headers, content, self._peer)
 
     def open_tunnel(self, head: h11.Request) -> int:
-        """Ask a proxy for a tunnel; returns its status, after which the connection is the tunnel."""
+        """Ask a proxy for a tunnel and return its status; after a success the connection is the tunnel."""
         try:
             self._send([head, h11.EndOfMessage()])
             return self.head().status_code
@@ -174,30 +212,36 @@ class _Wire:
             raise self._trouble(Trouble.PROXY, "the proxy does not speak HTTP") from error
 
     def head(self) -> h11.Response:
-        """The final response's head; the interim ones before it are read over."""
+        """The head of the final response; interim responses are skipped."""
         for _ in range(_MAX_INTERIM):
             event = self._next()
             if isinstance(event, h11.Response):
                 return event
             if not isinstance(event, h11.InformationalResponse):
                 break
-        raise self._trouble(Trouble.PROTOCOL, "the server sends no final answer")
+        raise self._trouble(Trouble.PROTOCOL, "the server sent no final answer")
 
     def _body(self, answer: h11.Response, max_body: int) -> bytes:
         declared = next((int(value) for name, value in answer.headers if name == b"content-length"), 0)
         if declared > max_body:
             raise self._trouble(Trouble.TOO_LARGE, f"the answer is larger than {max_body} bytes")
         gzipped = any(n == b"content-encoding" and v.strip().lower() == b"gzip" for n, v in answer.headers)
-        decode = _Gunzip(max_body) if gzipped else None
+        gunzip = Gunzip(max_body) if gzipped else None
         parts: list[bytes] = []
         size = 0
         while isinstance(event := self._next(), h11.Data):
-            part = decode.feed(bytes(event.data)) if decode else bytes(event.data)
+            part = self._unpack(gunzip, bytes(event.data)) if gunzip else bytes(event.data)
             size += len(part)
             if size > max_body:
                 raise self._trouble(Trouble.TOO_LARGE, f"the answer is larger than {max_body} bytes")
             parts.append(part)
         return b"".join(parts)
+
+    def _unpack(self, gunzip: Gunzip, data: bytes) -> bytes:
+        try:
+            return gunzip.feed(data)
+        except NotPackedError as error:
+            raise self._trouble(Trouble.PROTOCOL, "the answer is declared as gzip but is not") from error
 
     def _send(self, events: list[h11.Request | h11.Data | h11.EndOfMessage]) -> None:
         data = b"".join(self._http.send(event) or b"" for event in events)
@@ -227,32 +271,10 @@ class _Wire:
         return TransportError(trouble, what, local=self._local, peer=self._peer)
 
 
-class _Gunzip:
-    """gzip undone piece by piece, never holding more than the limit, several members as one (RFC 1952)."""
-
-    def __init__(self, limit: int) -> None:
-        self._left = limit
-        self._member = zlib.decompressobj(wbits=31)
-
-    def feed(self, data: bytes) -> bytes:
-        parts: list[bytes] = []
-        try:
-            while data and self._left >= 0:
-                if self._member.eof:
-                    self._member = zlib.decompressobj(wbits=31)
-                parts.append(self._member.decompress(data, self._left + 1))
-                self._left -= len(parts[-1])
-                data = self._member.unconsumed_tail or self._member.unused_data
-        except zlib.error as error:
-            raise TransportError(Trouble.PROTOCOL, "the answer is not the gzip that it says it is") from error
-        return b"".join(parts)
-
-
 def _proxy_authorization(proxy: Endpoint) -> list[tuple[bytes, bytes]]:
     if proxy.user is None:
         return []
-    credentials = f"{proxy.user}:{proxy.password}".encode("utf-8", "surrogateescape")
-    return [(b"Proxy-Authorization", b"Basic " + b64encode(credentials))]
+    return [(b"Proxy-Authorization", basic(proxy.user, proxy.password).encode())]
 
 
 def _open_tunnel(connection: socket.socket, endpoint: Endpoint, proxy: Endpoint, deadline: float) -> None:
@@ -261,4 +283,4 @@ def _open_tunnel(connection: socket.socket, endpoint: Endpoint, proxy: Endpoint,
     head = h11.Request(method="CONNECT", target=target, headers=[(b"Host", target), *_proxy_authorization(proxy)])
     status = _Wire(connection, deadline).open_tunnel(head)
     if not 200 <= status < 300:
-        raise TransportError(Trouble.PROXY, f"the proxy {proxy.shown()} refuses the tunnel (status {status})")
+        raise TransportError(Trouble.PROXY, f"the proxy {proxy.shown()} refused the tunnel (status {status})")

@@ -1,8 +1,8 @@
-"""Talos's conversation with the provider, as a value like ``device_flow.DeviceFlow``: same actions, same events.
+"""Talos's conversation with the provider, as a value with the actions and events of ``device_flow.DeviceFlow``.
 
-Two token requests per poll (Basic with an empty password, then none), of which only the second counts; every error but
-``authorization_pending`` and ``slow_down`` is the end; only a code that expires on this machine's clock is replaced,
-after a pause. Source: x/oauth2 ``deviceauth.go`` (DeviceAccessToken), Talos ``metal.go`` (retry.Constant).
+Each poll is two token requests (Basic with an empty password, then none), of which only the second counts. Every error
+except ``authorization_pending`` and ``slow_down`` ends the flow. Only a code that expires on this machine's clock is
+replaced, after a pause. Source: x/oauth2 ``deviceauth.go`` (DeviceAccessToken), Talos ``metal.go`` (retry.Constant).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from bootgrant.wire.device_flow import DEFAULT_INTERVAL, SLOW_DOWN_STEP, DeviceA
 
 
 class GoError(AcquireError):
-    """An error in the reference's own words; ``what`` is all of it."""
+    """An error in the words of the reference; ``what`` is the whole text."""
 
     status = ExitStatus.PROVIDER
 
@@ -50,12 +50,12 @@ class GoError(AcquireError):
 
 
 class GoPanicError(GoError):
-    """Where the reference crashes."""
+    """The reference crashes here."""
 
 
 @dataclass(frozen=True, slots=True)
 class TalosFlow:
-    """One authorization as Talos does it. Make it with ``begin``. Times in seconds on one steady clock."""
+    """One authorization as Talos does it. Create it with ``begin``. Times are in seconds on one steady clock."""
 
     ends_at: float
     retry_pause: float
@@ -68,13 +68,13 @@ class TalosFlow:
 
     @classmethod
     def begin(cls, timeout: float, retry_pause: float, now: float) -> TalosFlow:
-        """A flow whose first action is to ask for codes."""
+        """Start a flow; its first action is to request codes."""
         return cls(now + timeout, retry_pause, RequestCodes(ClientAuth.NONE, WhyCodes.FIRST, NEVER), now)
 
     def after(self, event: Event, now: float, chance: float = 0.5) -> TalosFlow:
-        """The flow once ``event`` has come of its action. ``Broken`` is a request that was cut off by its deadline.
+        """Return the flow after ``event``, the outcome of its action. ``Broken`` is a request that hit its deadline.
 
-        Raises OutOfStepError for an impossible pair.
+        Raises OutOfStepError if that is impossible.
         """
         step = TRANSITIONS.get((type(self.action), type(event)))
         if step is None:
@@ -83,7 +83,7 @@ class TalosFlow:
 
 
 def _codes_arrived(flow: TalosFlow, event: CodesArrived, now: float) -> TalosFlow:
-    """The expiry counts from the request, the ticks from the moment the code is shown."""
+    """The expiry counts from the request, the interval from when the code is shown."""
     codes = event.codes
     expires_at = flow.asked_at + codes.expires_in if codes.expires_in else NEVER
     shown = ShowCode(codes, expires_at)
@@ -137,12 +137,12 @@ def _is_probe(action: Action) -> bool:
 
 def _poll(flow: TalosFlow, auth: ClientAuth) -> TalosFlow:
     if flow.codes is None:
-        raise OutOfStepError("no code is out")
+        raise OutOfStepError("there is no current code")
     return replace(flow, action=PollToken(flow.codes.device_code, auth, min(flow.expires_at, flow.ends_at)))
 
 
 def _tick(flow: TalosFlow, now: float) -> TalosFlow:
-    """A Go ticker: a tick that was missed comes at once, and the beat is kept."""
+    """A Go ticker: a missed tick fires at once, and the rhythm is kept."""
     due = max(now, flow.ticked_at + flow.interval)
     return replace(flow, action=Wait(min(due, flow.expires_at, flow.ends_at), WhyWait.INTERVAL))
 

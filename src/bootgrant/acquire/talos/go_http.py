@@ -1,4 +1,4 @@
-"""Requests as Go's ``net/http`` sends them: its headers in its order, its redirects, its words for errors."""
+"""Requests as Go's ``net/http`` sends them: its headers and their order, its redirects, its error texts."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import urljoin
 
-from bootgrant.acquire.flow.provider import basic
 from bootgrant.acquire.flow.values import NEVER
 from bootgrant.acquire.http.dial import TransportError, Trouble
 from bootgrant.acquire.http.endpoint import DEFAULT_PORTS, Endpoint
-from bootgrant.acquire.http.transport import CertificateError, Headers, Request, Response, Transport
+from bootgrant.acquire.http.transport import Headers, Request, Response, Transport, basic
 from bootgrant.acquire.talos.flow import GoError
 from bootgrant.wire.go_text import quote
 from bootgrant.wire.go_url import GoUrl, UrlError, parse_url
@@ -25,12 +24,12 @@ _CONTROL: Final = re.compile("[\x00-\x08\x0a-\x1f\x7f]")
 
 
 class DeadlineError(Exception):
-    """The context's deadline passed while a request was out."""
+    """The deadline of Go's context passed during a request."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of ``http.Client.Do``. ``headers`` are the ones the program sets; Go adds the others."""
+    """One call of ``http.Client.Do``. ``headers`` are those that the program sets; Go adds others."""
 
     method: str
     url: str
@@ -39,8 +38,9 @@ class Call:
 
 
 def send(transport: Transport, call: Call, *, deadline: float = NEVER, max_body: int) -> Response:
-    """Send, follow redirects, return the answer. Raises GoError with Go's text, DeadlineError, TransportError for a
-    body over ``max_body``, which Go would read on and on.
+    """Send, follow redirects and return the answer.
+
+    Raises GoError with Go's text, DeadlineError, and TransportError for a body over ``max_body`` (Go has no limit).
     """
     op = call.method.capitalize()
     try:
@@ -111,14 +111,15 @@ def _endpoint(url: GoUrl) -> Endpoint:
 
 
 def _next(step: _Step, answer: Response) -> _Step:
-    """The request after a redirect: a POST becomes a GET unless the status keeps it, secrets stay below the host."""
+    """The request after a redirect: POST becomes GET for some statuses; only subdomains of the host get secrets."""
     location = answer.header("location")
     try:
         url = parse_url(urljoin(str(step.url), location))
     except (UrlError, ValueError) as error:
-        said = quote(location)
-        raise GoError(f"{step.method.capitalize()} {said}: failed to parse Location header {said}: {error}") from error
-    referer = "" if (step.url.scheme, url.scheme) == ("https", "http") else str(_without_user(step.url))
+        raise GoError(f"failed to parse Location header {quote(location)}: {error}") from error
+    referer = (
+        "" if (step.url.scheme, url.scheme) == ("https", "http") else str(replace(step.url, user=None, password=None))
+    )
     headers = step.headers
     if not _is_below(url.hostname(), step.url.hostname()):
         headers = tuple(header for header in headers if header[0] != "Authorization")
@@ -133,35 +134,21 @@ def _is_below(host: str, parent: str) -> bool:
     return host == parent or host.endswith("." + parent)
 
 
-def _without_user(url: GoUrl) -> GoUrl:
-    return replace(url, user=None, password=None)
-
-
 def _without_password(url: GoUrl) -> str:
-    """``net/http``'s stripPassword."""
+    """As stripPassword in ``net/http``."""
     return str(url) if url.password is None else str(replace(url, password="xxxxx")).replace(":xxxxx@", ":***@", 1)  # noqa: S106
 
 
 def _words(error: TransportError) -> str:
-    """Go's words for what happened to a connection."""
+    """Go's text for a failed connection, or ours for the failures that no recording has."""
     peer = error.peer
-    match error.trouble:
-        case Trouble.REFUSED:
-            return f"dial tcp {peer}: connect: connection refused"
-        case Trouble.UNREACHABLE:
-            return f"dial tcp {peer}: connect: {error.what}"
-        case Trouble.TIMEOUT:
-            return f"dial tcp {peer}: i/o timeout"
-        case Trouble.NAME:
-            return f"dial tcp: lookup {peer}: no such host"
-        case Trouble.RESET:
-            return f"read tcp {error.local}->{peer}: read: connection reset by peer"
-        case Trouble.CLOSED:
-            return "EOF"
-        case Trouble.HANDSHAKE_TIMEOUT:
-            return "net/http: TLS handshake timeout"
-        case Trouble.CERTIFICATE:
-            detail = error.error.what if isinstance(error, CertificateError) else error.what
-            return f"tls: failed to verify certificate: x509: {detail}"
-        case _:
-            return error.what
+    texts = {
+        Trouble.REFUSED: f"dial tcp {peer}: connect: connection refused",
+        Trouble.UNREACHABLE: f"dial tcp {peer}: connect: {error.what}",
+        Trouble.TIMEOUT: f"dial tcp {peer}: i/o timeout",
+        Trouble.NAME: f"dial tcp: lookup {peer}: no such host",
+        Trouble.RESET: f"read tcp {error.local}->{peer}: read: connection reset by peer",
+        Trouble.CLOSED: "EOF",
+        Trouble.HANDSHAKE_TIMEOUT: "net/http: TLS handshake timeout",
+    }
+    return texts.get(error.trouble, error.what)

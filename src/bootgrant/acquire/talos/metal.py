@@ -1,36 +1,37 @@
-"""The ``metal`` platform's Configuration(): authorize, then download, each with the reference's own retries.
+"""The ``metal`` platform's Configuration(): authorize, then download, each with the retries of the reference.
 
 Source: Talos ``platform/metal/metal.go``, ``platform/metal/oauth2/oauth2.go``, ``pkg/download/download.go``; go-retry.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from bootgrant.acquire.clock import Clock, SystemClock
+from bootgrant.acquire.cmdline.inline import decode_inline, trusted_roots
 from bootgrant.acquire.cmdline.kernel_cmdline import KernelCmdline
-from bootgrant.acquire.cmdline.settings import ConfigKind, OAuthSettings, Settings, read_settings
+from bootgrant.acquire.cmdline.settings import CONFIG, EARLY, INLINE, ConfigKind, OAuthSettings, Settings, read_settings
 from bootgrant.acquire.cmdline.url_template import populate, wanted_variables
 from bootgrant.acquire.console import Console
+from bootgrant.acquire.disks import read_file_url, read_metal_iso
 from bootgrant.acquire.errors import AcquireError, BadParameter, NoConfigSource
 from bootgrant.acquire.facts import MachineFacts
+from bootgrant.acquire.facts.network import wait_for_address
 from bootgrant.acquire.flow.driver import authorize
 from bootgrant.acquire.http.dial import TransportError
-from bootgrant.acquire.http.early_trust import trusted_roots
 from bootgrant.acquire.http.endpoint import EndpointError, parse_endpoint
 from bootgrant.acquire.http.transport import Transport
 from bootgrant.acquire.options import Options
 from bootgrant.acquire.sinks import Sink
-from bootgrant.acquire.sources import decode_inline, read_file_url, read_metal_iso
 from bootgrant.acquire.talos.flow import GoError, GoPanicError, TalosFlow
 from bootgrant.acquire.talos.go_http import Call, DeadlineError, send
 from bootgrant.acquire.talos.provider import TalosProvider, header_of
-from bootgrant.wire.go_text import quote, quote_list
+from bootgrant.wire.go_text import quote
 from bootgrant.wire.secret import Secret
 
 MAX_SIZE: Final = 128 << 20
-"""The reference has no limit; this machine's memory has one."""
+"""The reference has no limit, but this machine's memory is limited."""
 _FOR_EVER: Final = 365 * 86400.0
 _SHOWN_BODY: Final = 32
 _RC_FAILED: Final = 1
@@ -38,7 +39,7 @@ _RC_PANIC: Final = 2
 
 
 def run_as_talos(cmdline: KernelCmdline, options: Options, console: Console, sink: Sink) -> int:
-    """Do what a node does. Exit status as its process: 0, 1 for an error (its last lines), 2 where it crashes."""
+    """Do what a node does. Returns the exit status of its process: 0, 1 for an error, 2 for a crash."""
     try:
         sink.write(_Metal(cmdline, options, console, SystemClock()).configuration())
     except NoConfigSource:
@@ -47,8 +48,8 @@ def run_as_talos(cmdline: KernelCmdline, options: Options, console: Console, sin
         console.error(str(error))
         return _RC_PANIC
     except AcquireError as error:
-        said = str(error) if isinstance(error, GoError) else error.what
-        console.error(f"error acquiring via platform metal: {said}")
+        reason = str(error) if isinstance(error, GoError) else error.what
+        console.error(f"error acquiring via platform metal: {reason}")
         return _RC_FAILED
     return 0
 
@@ -65,7 +66,7 @@ class _Metal:
         self._transport = Transport(ca=options.ca, environ=options.environ)
 
     def configuration(self) -> bytes:
-        if self._cmdline.first("talos.config") in {None, "none"}:
+        if self._cmdline.first(CONFIG) in {None, "none"}:
             return self._from_parameters(read_settings(self._cmdline))
         self._console.info("waiting for network to be ready")
         try:
@@ -79,12 +80,12 @@ class _Metal:
         if settings.early is not None:
             authorities = trusted_roots(settings.early)
             self._transport = Transport(ca=self._options.ca, environ=self._options.environ, authorities=authorities)
-        self._facts.wait_for_network(self._clock.steady() + _FOR_EVER, _hosts(settings))
+        wait_for_address(self._clock.steady() + _FOR_EVER, _hosts(settings))
         header = None if settings.oauth is None else self._authorize(settings.oauth)
         return self._download(settings.config_url, header)
 
     def _from_parameters(self, settings: Settings) -> bytes:
-        for encoded, name in ((settings.inline, "talos.config.inline"), (settings.early, "talos.config.early")):
+        for encoded, name in ((settings.inline, INLINE), (settings.early, EARLY)):
             if encoded is not None:
                 return decode_inline(encoded, name, MAX_SIZE)
         raise NoConfigSource("the kernel command line has no configuration", "add talos.config")
@@ -102,25 +103,16 @@ class _Metal:
         return Secret(header_of(token))
 
     def _prepare(self, oauth: OAuthSettings) -> Mapping[str, str]:
-        """What stands before each request for codes: the announcement, and the variables (MapValues)."""
-        say = self._console.info
-        say("[OAuth] starting the authentication device flow with the following settings:")
-        say(f"[OAuth]  - client ID: {quote(oauth.client_id)}")
-        say(f"[OAuth]  - device auth URL: {quote(oauth.device_auth_url)}")
-        say(f"[OAuth]  - token URL: {quote(oauth.token_url)}")
-        say(f"[OAuth]  - extra variables: {quote_list(oauth.extra_variables)}")
-        deadline = self._clock.steady() + self._options.attempt_timeout / 2
+        """What precedes each request for codes: the announcement and the variables (MapValues)."""
+        for line in oauth.announcement():
+            self._console.info(line)
         try:
-            return self._facts.wait_for(
-                oauth.extra_variables,
-                deadline,
-                lambda missing: say(f"waiting for variables: [{' '.join(missing)}]"),
-            )
+            return self._wait_for(oauth.extra_variables, "waiting for variables")
         except BadParameter as error:
             raise GoError(f"failed to get variable values: {error.what}") from error
 
     def _download(self, config_url: str, header: Secret | None) -> bytes:
-        """Tried for the whole time, at growing distances: (2^n - 1) / 2 seconds and up to one more."""
+        """Try until the timeout, after growing pauses: (2^n - 1) / 2 seconds and up to one more."""
         ends_at = self._clock.steady() + self._options.timeout
         errors: list[str] = []
         attempts = 0
@@ -138,7 +130,7 @@ class _Metal:
                 raise GoError(_error_set([*(e for e in errors if e != "timeout"), "timeout"]))
 
     def _attempt(self, config_url: str, header: Secret | None, ends_at: float) -> bytes | str:
-        """The body, or the error's text."""
+        """Return the body, or the text of the error."""
         deadline = min(self._clock.steady() + self._options.attempt_timeout, ends_at)
         url = self._populated(config_url)
         self._console.info(f"fetching machine config from: {quote(url)}")
@@ -153,20 +145,14 @@ class _Metal:
             return f"failed to download config from {quote(config_url)}: {error.what}"
         if answer.status in {200, 204}:
             return answer.body
-        said = quote(answer.body[:_SHOWN_BODY].decode("utf-8", "surrogateescape"))
-        failed = f"failed to download config, status code {answer.status}, body {said}"
+        body = quote(answer.body[:_SHOWN_BODY].decode("utf-8", "surrogateescape"))
+        failed = f"failed to download config, status code {answer.status}, body {body}"
         return f"failed to download config from {quote(config_url)}: {failed}"
 
     def _populated(self, config_url: str) -> str:
-        """A URL that cannot be parsed becomes the empty one, as in the reference; missing variables stay in it."""
+        """Replace variables; missing ones stay, and a URL that cannot be parsed becomes empty, as in the reference."""
         try:
-            names = wanted_variables(config_url, compat=True)
-            deadline = self._clock.steady() + self._options.attempt_timeout / 2
-            values = self._facts.wait_for(
-                names,
-                deadline,
-                lambda missing: self._console.info(f"waiting for URL variables: [{' '.join(missing)}]"),
-            )
+            values = self._wait_for(wanted_variables(config_url, compat=True), "waiting for URL variables")
             url = populate(config_url, values, compat=True)
         except BadParameter as error:
             self._not_populated(config_url, error.what)
@@ -175,12 +161,18 @@ class _Metal:
             self._not_populated(config_url, "context deadline exceeded")
         return url
 
+    def _wait_for(self, names: Sequence[str], line: str) -> dict[str, str]:
+        deadline = self._clock.steady() + self._options.attempt_timeout / 2
+        return self._facts.wait_for(
+            names, deadline, lambda missing: self._console.info(f"{line}: [{' '.join(missing)}]")
+        )
+
     def _not_populated(self, config_url: str, why: str) -> None:
         self._console.info(f"failed to populate talos.config fetch URL {quote(config_url)}: {why}")
 
 
 def _error_set(errors: list[str]) -> str:
-    """go-retry ErrorSet.Error()."""
+    """As ErrorSet.Error() in go-retry."""
     return f"{len(errors)} error(s) occurred:" + "".join(f"\n\t{error}" for error in errors)
 
 

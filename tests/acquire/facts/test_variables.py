@@ -30,7 +30,7 @@ def test_what_is_there_is_not_waited_for(tmp_path: Path) -> None:
 def test_one_that_never_comes_is_left_out_with_a_warning_when_another_identifies(tmp_path: Path) -> None:
     screen = Screen()
     assert variables(tmp_path, screen, uuid="U").for_request(["uuid", "serial"]) == {"uuid": "U"}
-    assert "asking without serial" in screen.warnings[0]
+    assert "continuing without serial" in screen.warnings[0]
 
 
 def test_a_machine_that_nothing_identifies_does_not_ask(tmp_path: Path) -> None:

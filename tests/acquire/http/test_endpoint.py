@@ -9,7 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bootgrant.acquire.http.endpoint import EndpointError, parse_endpoint, without_password
+from bootgrant.acquire.errors import BadParameter
+from bootgrant.acquire.http.endpoint import EndpointError, parse_endpoint, proxy_for, without_password
+
+PROXY = "http://proxy:3128"
 
 
 @given(st.text() | st.text().map(lambda rest: f"http://{rest}") | st.text().map(lambda rest: f"https://host:1/{rest}"))
@@ -59,11 +62,11 @@ def test_user_and_password_are_decoded_and_kept_out_of_messages() -> None:
         ("http://host:99999/", "port"),
         ("http://host:x/", "cannot be read"),
         ("http://[::1/", "cannot be read"),
-        ("http://${hostname}.example/", "no host has"),
-        ("http://ho st/", "no host has"),
-        ("http://a%2fb/", "no host has"),
-        ("http://1.2.3.4%25eth0/", "no host has"),
-        ("http://[localhost]/", "no host has"),
+        ("http://${hostname}.example/", "invalid characters"),
+        ("http://ho st/", "invalid characters"),
+        ("http://a%2fb/", "invalid characters"),
+        ("http://1.2.3.4%25eth0/", "invalid characters"),
+        ("http://[localhost]/", "invalid characters"),
         ("http://" + "ü" * 300 + "/", "DNS"),
     ],
 )
@@ -92,3 +95,56 @@ def test_two_urls_are_one_origin_when_scheme_host_and_port_agree() -> None:
 )
 def test_a_password_is_not_printed(url: str, shown: str) -> None:
     assert without_password(url) == shown
+
+
+def goes_through(url: str, **environ: str) -> str:
+    found = proxy_for(parse_endpoint(url), environ)
+    return found.shown() if found else "direct"
+
+
+def test_each_scheme_has_its_variable_in_either_case() -> None:
+    assert goes_through("http://a/", http_proxy=PROXY) == PROXY
+    assert goes_through("http://a/", HTTP_PROXY=PROXY) == PROXY
+    assert goes_through("https://a/", http_proxy=PROXY) == "direct"
+    assert goes_through("https://a/", https_proxy="proxy:3128") == PROXY
+    assert goes_through("https://a/", ALL_PROXY=PROXY) == PROXY
+    assert goes_through("http://a/", http_proxy="http://first:1", HTTP_PROXY="http://second:2") == "http://first:1"
+
+
+@pytest.mark.parametrize("url", ["http://localhost/", "http://a.localhost/", "http://127.1.2.3/", "http://[::1]/"])
+def test_this_machine_is_never_behind_a_proxy(url: str) -> None:
+    assert goes_through(url, http_proxy=PROXY) == "direct"
+
+
+@pytest.mark.parametrize(
+    ("no_proxy", "url", "exempt"),
+    [
+        ("*", "http://a/", True),
+        ("example.com", "http://example.com/", True),
+        ("example.com", "http://boot.example.com/", True),
+        ("example.com", "http://badexample.com/", False),
+        (".example.com", "http://boot.example.com/", True),
+        (".example.com", "http://example.com/", False),
+        ("*.example.com", "http://boot.example.com/", True),
+        ("example.com:8080", "http://example.com:8080/", True),
+        ("example.com:8080", "http://example.com/", False),
+        ("10.0.0.0/8", "http://10.1.2.3/", True),
+        ("10.0.0.0/8", "http://11.1.2.3/", False),
+        ("10.0.0.0/8", "http://host/", False),
+        ("fd00::/8", "http://[fd00::1]/", True),
+        ("[fd00::1]", "http://[fd00::1]/", True),
+        ("192.0.2.1, other", "http://192.0.2.1/", True),
+        ("EXAMPLE.COM", "http://example.com/", True),
+        ("", "http://a/", False),
+        (",.,", "http://a/", False),
+        ("not/a/network", "http://a/", False),
+    ],
+)
+def test_no_proxy_exempts_domains_networks_and_ports(no_proxy: str, url: str, exempt: bool) -> None:
+    assert goes_through(url, http_proxy=PROXY, no_proxy=no_proxy) == ("direct" if exempt else PROXY)
+
+
+@pytest.mark.parametrize("value", ["https://proxy:1", "socks5://proxy:1", "http://", "http://proxy:x"])
+def test_a_proxy_that_cannot_be_used_is_refused_by_the_name_of_its_variable(value: str) -> None:
+    with pytest.raises(BadParameter, match="http_proxy"):
+        goes_through("http://a/", http_proxy=value)

@@ -9,9 +9,10 @@ from collections.abc import Callable
 import pytest
 
 from bootgrant.acquire.errors import BadConfig, BadParameter, DownloadFailed, Unreachable
-from bootgrant.acquire.expect import Expect, check_config
+from bootgrant.acquire.expect import check_config
 from bootgrant.acquire.http.download import BAD_CONFIG_ATTEMPTS, MAX_REDIRECTS, Download, TokenRefused, fetch
 from bootgrant.acquire.http.transport import Transport
+from bootgrant.acquire.options import Expect
 from bootgrant.wire.secret import Secret
 from support.answering_server import RESET, AnsweringServer, Asked, drip, http, reply
 from support.screen import QuickClock, Screen
@@ -37,8 +38,8 @@ def get(
 ) -> bytes | TokenRefused:
     clock = clock or QuickClock()
     secret = Secret(token) if token else None
-    download = Download(url, secret, clock.steady() + seconds, attempt, max_size=1 << 16)
-    return fetch(download, Transport(), screen or Screen(), clock, check)
+    download = Download(url, secret, clock.steady() + seconds, check, attempt, max_size=1 << 16)
+    return fetch(download, Transport(), screen or Screen(), clock)
 
 
 def in_turn(*answers: bytes) -> Callable[[Asked], bytes]:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bootgrant.acquire.cmdline.kernel_cmdline import KernelCmdline, parse_cmdline
-from bootgrant.acquire.cmdline.settings import ConfigKind, read_oauth, read_settings
+from bootgrant.acquire.cmdline.settings import ConfigKind, read_oauth, read_settings, source_error
 from bootgrant.acquire.errors import BadParameter, NoConfigSource
 from support.vectors import vectors
 
@@ -86,6 +86,18 @@ def test_the_client_secret_and_the_inline_configuration_are_not_shown() -> None:
     shown = repr(read_settings(parse_cmdline(f"{text} talos.config.early=concealed")))
     assert "hidden" not in shown
     assert "concealed" not in shown
+
+
+@pytest.mark.parametrize("url", ["tftp://10.0.0.1/c", "ftp://x/", "", "http://[bad/", "config.yaml"])
+def test_a_source_that_nothing_can_fetch_is_said_at_once(url: str) -> None:
+    error = source_error(read_settings(parse_cmdline(f"talos.config={url}")))
+    assert error is not None
+    assert ("not supported" in str(error)) == url.startswith("tftp")
+
+
+@pytest.mark.parametrize("url", ["http://x/", "https://x/", "file:///x", "metal-iso", "none talos.config.inline=x"])
+def test_a_source_that_can_be_fetched_is_no_error(url: str) -> None:
+    assert source_error(read_settings(parse_cmdline(f"talos.config={url}"))) is None
 
 
 _KEYS = st.sampled_from(["talos.config", "talos.config.oauth.client_id", "talos.config.oauth.token_url", "a"])

@@ -13,8 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bootgrant.acquire.facts.netlink import addresses, parse_address, parse_messages
-from bootgrant.acquire.facts.network import wait_for_address
+from bootgrant.acquire.facts.network import addresses, parse_address, parse_messages, wait_for_address
 from support.parts import program
 
 
@@ -72,7 +71,7 @@ def test_without_an_address_the_wait_ends_with_what_to_check() -> None:
         "try: wait_for_address(time.monotonic() + 0.1, ['10.0.0.1'])\n"
         "except TimedOut as error: print(error)"
     )
-    assert shown == "the network did not come up in time: no address: check cable, switch port and DHCP\n"
+    assert shown == "this machine got no network address in time: check cable, switch port and DHCP\n"
 
 
 _ADD = "subprocess.run(['ip', 'address', 'add', {address!r}, 'dev', 'lo'], check=True)\n"
@@ -90,7 +89,7 @@ def test_an_address_that_comes_up_ends_the_wait() -> None:
 def test_the_kernel_wakes_who_waits_for_a_change() -> None:
     program("ip", "iproute2")
     shown = _in_own_network(
-        "from bootgrant.acquire.facts.netlink import Events, Topic\n"
+        "from bootgrant.acquire.facts.network import Events, Topic\n"
         "with Events(Topic.NETWORK) as events:\n"
         "    print(events.wait(0))\n    "
         + _ADD.format(address="10.0.0.1/32")

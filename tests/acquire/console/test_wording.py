@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bootgrant.acquire.console.escaping import MAX_PROVIDER_TEXT, escape, shorten
+from bootgrant.acquire.console.wording import MAX_PROVIDER_TEXT, escape, shorten
 
 
 @pytest.mark.parametrize(

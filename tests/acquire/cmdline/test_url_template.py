@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bootgrant.acquire.cmdline.url_template import VARIABLES, populate, wanted_variables
+from bootgrant.acquire.cmdline.url_template import populate, wanted_variables
 from bootgrant.acquire.errors import BadParameter
+from bootgrant.acquire.facts import VARIABLES
 from bootgrant.wire.go_url import parse_url
 from support.vectors import vectors
 

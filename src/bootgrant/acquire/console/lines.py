@@ -1,0 +1,119 @@
+"""Consoles that write to a stream and never move the cursor: plain lines, and one JSON object per line.
+
+Plain lines are for a serial line, a pipe or a file. Under ``compat`` they are what Talos writes, byte for byte.
+
+Every JSON object has ``time`` (UTC, RFC 3339), ``level`` (``info``, ``warning``, ``error``) and ``message``. A code to
+approve also has ``"event": "prompt"``, ``user_code``, ``verification_uri``, ``verification_uri_complete`` and
+``expires_at`` (Unix time or null), unescaped: a program that displays them must escape them.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Final, TextIO
+
+from bootgrant.acquire.console import Prompt, QrChoice, qr, wording
+from bootgrant.acquire.console.wording import escape, escape_but_tabs
+
+SPACES: Final = ((80, 20), (80, qr.UNLIMITED))
+"""The smallest terminal has 80 x 24 characters; four lines go to the URL, the lines around the code and the cursor.
+
+A longer code may still scroll, but one that is too wide would wrap.
+"""
+
+
+class PlainConsole:
+    """Writes to ``stream``. A stream that breaks is ignored, because the machine can still be configured."""
+
+    def __init__(self, stream: TextIO, *, qr: QrChoice, compat: bool = False) -> None:
+        self._stream = stream
+        self._qr = qr
+        self._compat = compat
+
+    def info(self, line: str) -> None:
+        write_line(self._stream, wording.PREFIX + escape(line))
+
+    def warning(self, line: str) -> None:
+        self.info(line)
+
+    def error(self, line: str) -> None:
+        if self._compat:
+            write_line(self._stream, "\n".join(escape_but_tabs(part) for part in line.split("\n")))
+        else:
+            self.info(line)
+
+    def prompt(self, prompt: Prompt) -> None:
+        self.info(wording.visit(prompt))
+        drawing = self._draw(prompt.verification_uri_complete)
+        if drawing.lines:
+            self.info(wording.SCAN)
+            write_line(self._stream, "\n".join(drawing.lines))
+        if drawing.notice:
+            self.info(drawing.notice)
+        self.info(wording.waiting(prompt, compat=self._compat))
+
+    def prompt_over(self) -> None:
+        """Nothing counts down here."""
+
+    def close(self) -> None:
+        """Nothing to restore."""
+
+    def _draw(self, url: str) -> qr.Picture:
+        blocks = qr.can_show_blocks(self._stream)
+        if self._compat and self._qr == "auto" and blocks:
+            return qr.draw_as_talos(url)
+        return qr.draw(url, self._qr, blocks=blocks, spaces=SPACES)
+
+
+class JsonConsole:
+    """Writes to ``stream``. JSON's own escapes (ASCII only) keep control sequences off a screen that shows the log."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def info(self, line: str) -> None:
+        self._write("info", line)
+
+    def warning(self, line: str) -> None:
+        self._write("warning", line)
+
+    def error(self, line: str) -> None:
+        self._write("error", line)
+
+    def prompt(self, prompt: Prompt) -> None:
+        self._write(
+            "info",
+            wording.visit(prompt),
+            event="prompt",
+            user_code=prompt.user_code,
+            verification_uri=prompt.verification_uri,
+            verification_uri_complete=prompt.verification_uri_complete,
+            expires_at=prompt.expires_at,
+        )
+        self._write("info", wording.waiting(prompt))
+
+    def prompt_over(self) -> None:
+        """Nothing counts down here."""
+
+    def close(self) -> None:
+        """Nothing to restore."""
+
+    def _write(self, level: str, message: str, **more: str | float | None) -> None:
+        entry = {"time": _rfc3339(time.time()), "level": level, "message": message, **more}
+        write_line(self._stream, json.dumps(entry))
+
+
+def write_line(stream: TextIO, text: str, end: str = "\n") -> None:
+    """Write and flush. Characters that the stream's encoding lacks are escaped; a broken stream is ignored."""
+    encoding = stream.encoding or "utf-8"
+    try:
+        stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + end)
+        stream.flush()
+    except (OSError, ValueError):
+        return
+
+
+def _rfc3339(unix_time: float) -> str:
+    milliseconds = int(unix_time * 1000) % 1000
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(unix_time)) + f".{milliseconds:03d}Z"
