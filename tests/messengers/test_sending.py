@@ -1,4 +1,4 @@
-"""Messages on their way: what arrives at a real HTTP and a real mail server, and what is said when nothing does."""
+"""Sending messages to a real HTTP server and a real mail server, and the errors when that fails."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Message as MessageHandler
 from aiosmtpd.smtp import AuthResult, LoginPassword
 
+from bootgrant.messengers.chat import Ntfy
 from bootgrant.messengers.email import Email, Security
-from bootgrant.messengers.ntfy import Ntfy
 from bootgrant.messengers.posting import Address
 from bootgrant.messengers.webhook import Webhook, signature
 from bootgrant.ports.notifications import Notice, NotSent
@@ -40,13 +40,13 @@ def webhook(url: str) -> Webhook:
     return Webhook(Address(Secret(url)), SECRET, lambda: 2000.4)
 
 
-async def refusal(url: str) -> NotSent:
-    with pytest.raises(NotSent) as refused:
+async def failure(url: str) -> NotSent:
+    with pytest.raises(NotSent) as failed:
         await webhook(url).send(NOTICE, "text")
-    return refused.value
+    return failed.value
 
 
-async def test_a_webhook_arrives_and_its_signature_holds() -> None:
+async def test_a_webhook_arrives_with_a_valid_signature() -> None:
     with hook(204) as server:
         await webhook(f"{server.url}/hooks/1").send(NOTICE, "text")
     [asked] = server.asked
@@ -56,7 +56,7 @@ async def test_a_webhook_arrives_and_its_signature_holds() -> None:
     assert sent == signature(SECRET, asked.headers["webhook-id"], "2000", asked.body)
 
 
-async def test_ntfy_gets_its_token() -> None:
+async def test_ntfy_receives_its_token() -> None:
     with hook() as server:
         await Ntfy(Address(Secret(f"{server.url}/")), "boots", Secret("tk_1")).send(NOTICE, "text")
     [asked] = server.asked
@@ -65,36 +65,46 @@ async def test_ntfy_gets_its_token() -> None:
 
 
 @pytest.mark.parametrize(("status", "permanent"), [(404, True), (403, True), (302, False), (500, False), (429, False)])
-async def test_a_refusal_says_whether_another_attempt_helps(status: int, permanent: bool) -> None:
+async def test_the_status_decides_whether_another_attempt_makes_sense(status: int, permanent: bool) -> None:
     with hook(status, Retry_After="40", Location="/elsewhere") as server:
-        refused = await refusal(server.url)
-    assert (refused.permanent, refused.after) == (permanent, 40.0)
-    assert str(refused) == f"{server.url} answered {status}"
+        failed = await failure(server.url)
+    assert (failed.permanent, failed.after) == (permanent, 40.0)
+    assert str(failed) == f"{server.url} answered {status}"
     assert len(server.asked) == 1
 
 
-async def test_a_server_that_is_not_there_is_named_without_the_secret_in_its_url() -> None:
+async def test_an_endless_answer_is_not_read() -> None:
+    def endless(_asked: Asked) -> Iterator[bytes]:
+        yield b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        while True:
+            yield b"400\r\n" + b"x" * 1024 + b"\r\n"
+
+    with AnsweringServer(endless) as server:
+        await webhook(server.url).send(NOTICE, "text")
+
+
+async def test_an_unreachable_server_is_named_without_the_secret_in_its_url() -> None:
     url = f"http://127.0.0.1:{free_port()}"
-    refused = await refusal(f"{url}/services/T0/B0/secret")
-    assert str(refused) == f"{url} cannot be reached (ConnectError)"
-    assert not refused.permanent
+    failed = await failure(f"{url}/services/T0/B0/secret")
+    assert str(failed) == f"{url} cannot be reached (ConnectError)"
+    assert not failed.permanent
 
 
-async def test_a_certificate_that_nobody_signed_is_refused(tmp_path: Path) -> None:
+async def test_a_certificate_of_an_unknown_authority_is_refused(tmp_path: Path) -> None:
     def answer(_asked: Asked) -> bytes:
         return http(200)
 
     with AnsweringServer(answer, tls=Authority(tmp_path).server("IP:127.0.0.1")) as server:
-        assert "cannot be reached" in str(await refusal(server.url))
+        assert "cannot be reached" in str(await failure(server.url))
 
 
 class Mails(MessageHandler):
     def __init__(self) -> None:
         super().__init__()
-        self.taken: list[Message] = []
+        self.received: list[Message] = []
 
     def handle_message(self, message: Message) -> None:
-        self.taken.append(message)
+        self.received.append(message)
 
 
 @contextmanager
@@ -114,13 +124,13 @@ def email(port: int, security: Security, **more: Any) -> Email:
 async def test_a_mail_arrives() -> None:
     mails = Mails()
     with mail_server(mails) as port:
-        await email(port, Security.NONE).send(NOTICE, "two machines\nwait")
-    [mail] = mails.taken
-    assert (mail["Subject"], mail["To"]) == ("bootgrant: 2 machines wait", "night@example.org")
-    assert str(mail.get_payload()).splitlines() == ["two machines", "wait"]
+        await email(port, Security.NONE).send(NOTICE, "two machines\nare waiting")
+    [mail] = mails.received
+    assert (mail["Subject"], mail["To"]) == ("bootgrant: 2 machines are waiting", "night@example.org")
+    assert str(mail.get_payload()).splitlines() == ["two machines", "are waiting"]
 
 
-async def test_a_mail_goes_over_starttls_with_a_login(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_mail_is_sent_over_starttls_with_a_login(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mails, authority = Mails(), Authority(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.certificate))
 
@@ -138,18 +148,19 @@ async def test_a_mail_goes_over_starttls_with_a_login(tmp_path: Path, monkeypatc
         await email(port, Security.STARTTLS, user="boot", password=Secret("a password")).send(NOTICE, "text")
         with pytest.raises(NotSent) as refused:
             await email(port, Security.STARTTLS, user="boot", password=Secret("wrong")).send(NOTICE, "text")
-    assert len(mails.taken) == 1
-    assert (str(refused.value), refused.value.permanent) == ("127.0.0.1 refuses the login of boot", True)
+    assert len(mails.received) == 1
+    assert str(refused.value) == "127.0.0.1 refuses the login of boot; check user and password_file"
+    assert refused.value.permanent
 
 
-async def test_a_mail_server_without_starttls_gets_no_mail() -> None:
+async def test_a_mail_server_without_starttls_receives_no_mail() -> None:
     mails = Mails()
     with mail_server(mails) as port, pytest.raises(NotSent):
         await email(port, Security.STARTTLS).send(NOTICE, "text")
-    assert mails.taken == []
+    assert mails.received == []
 
 
-async def test_a_mail_server_that_is_not_there_is_named() -> None:
+async def test_an_unreachable_mail_server_is_named() -> None:
     port = free_port()
     with pytest.raises(NotSent) as refused:
         await email(port, Security.NONE).send(NOTICE, "text")

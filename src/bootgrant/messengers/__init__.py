@@ -1,4 +1,4 @@
-"""The messenger port: webhook, e-mail, Slack, Teams, ntfy. Each file owns one format; service chooses among them.
+"""Implementations of ports.notifications.Messenger: chat services, e-mail, and a webhook.
 
-None of them carries anything that decides: only a link to a page where a person signs in.
+Nothing that they send can approve anything: a message only links to a page where a person signs in.
 """

@@ -1,4 +1,4 @@
-"""E-mail over SMTP, with STARTTLS or TLS, by smtplib in a thread of its own."""
+"""E-mail over SMTP, with STARTTLS or TLS. smtplib runs in a thread."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bootgrant.ports.notifications import Notice, NotSent
 from bootgrant.trust import client_context
 from bootgrant.wire.secret import Secret
 
-_SECONDS: Final = 15.0
+_TIMEOUT: Final = 15.0
 
 
 class Security(Enum):
@@ -27,7 +27,7 @@ class Security(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Email:
-    """``user`` and ``password`` are for servers that want a login."""
+    """``user`` and ``password`` are for servers that require a login."""
 
     host: str
     port: int
@@ -49,23 +49,25 @@ class Email:
                     server.login(self.user, self.password.reveal())
                 server.send_message(mail)
         except smtplib.SMTPAuthenticationError:
-            raise NotSent(f"{self.host} refuses the login of {self.user}", permanent=True) from None
+            message = f"{self.host} refuses the login of {self.user}; check user and password_file"
+            raise NotSent(message, permanent=True) from None
         except smtplib.SMTPResponseException as error:
-            told = f"{self.host} answered {error.smtp_code}"
-            raise NotSent(told, permanent=500 <= error.smtp_code < 600) from None
+            is_permanent = 500 <= error.smtp_code < 600
+            raise NotSent(f"{self.host} answered {error.smtp_code}", permanent=is_permanent) from None
         except smtplib.SMTPRecipientsRefused:
             raise NotSent(f"{self.host} refuses every recipient", permanent=True) from None
         except (smtplib.SMTPException, OSError, ValueError) as error:
-            raise NotSent(f"{self.host} port {self.port} cannot be used ({_why(error)})") from None
+            reason = (isinstance(error, OSError) and error.strerror) or type(error).__name__
+            raise NotSent(f"{self.host} port {self.port} cannot be used ({reason})") from None
 
     def _connect(self) -> smtplib.SMTP:
         if self.security is Security.TLS:
-            return smtplib.SMTP_SSL(self.host, self.port, timeout=_SECONDS, context=client_context())
-        return smtplib.SMTP(self.host, self.port, timeout=_SECONDS)
+            return smtplib.SMTP_SSL(self.host, self.port, timeout=_TIMEOUT, context=client_context())
+        return smtplib.SMTP(self.host, self.port, timeout=_TIMEOUT)
 
 
 def compose(email: Email, notice: Notice, text: str) -> EmailMessage:
-    """The mail: plain text, never answered by a machine of the other side (RFC 3834)."""
+    """Return a plain-text mail, marked so that no machine answers it (RFC 3834)."""
     mail = EmailMessage()
     mail["Subject"] = notice.title
     mail["From"] = email.sender
@@ -75,9 +77,3 @@ def compose(email: Email, notice: Notice, text: str) -> EmailMessage:
     mail["Auto-Submitted"] = "auto-generated"
     mail.set_content(f"{text}\n")
     return mail
-
-
-def _why(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return type(error).__name__

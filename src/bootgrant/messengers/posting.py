@@ -1,4 +1,4 @@
-"""JSON to an address over HTTP(S), with limits; what its answer means for another attempt."""
+"""JSON sent with HTTP POST, and whether another attempt makes sense."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from bootgrant.ports.notifications import NotSent
 from bootgrant.trust import client_context
 from bootgrant.wire.secret import Secret
 
-_SECONDS: Final = 10.0
+_TIMEOUT: Final = 10.0
 _MOST_WAIT: Final = 3600.0
-_POINTLESS: Final = frozenset({400, 401, 403, 404, 405, 410, 413, 415, 422})
+_PERMANENT: Final = frozenset({400, 401, 403, 404, 405, 410, 413, 415, 422})
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where to post. The URL may be a secret (Slack's and Teams' are); what is shown of it is scheme and host."""
+    """Where to post. The URL may be a secret, as those of Slack and Teams are; messages show its scheme and host."""
 
     url: Secret
 
@@ -30,23 +30,22 @@ class Address:
 
 
 async def post(address: Address, body: bytes, headers: Mapping[str, str]) -> None:
-    """Send ``body``; redirects are not followed. Raises NotSent."""
+    """Send JSON. Redirects are not followed, and the body of the answer is not read. Raise NotSent."""
+    headers = {"content-type": "application/json", **headers}
+    client = httpx2.AsyncClient(timeout=_TIMEOUT, verify=client_context())
     try:
-        async with httpx2.AsyncClient(timeout=_SECONDS, follow_redirects=False, verify=client_context()) as client:
-            answer = await client.post(
-                address.url.reveal(), content=body, headers={"content-type": "application/json", **headers}
-            )
+        async with client, client.stream("POST", address.url.reveal(), content=body, headers=headers) as answer:
+            status, wait = answer.status_code, answer.headers.get("retry-after", "")
     except httpx2.TimeoutException:
-        raise NotSent(f"{address.shown} did not answer in {_SECONDS:.0f} s") from None
+        raise NotSent(f"{address.shown} did not answer within {_TIMEOUT:.0f} s") from None
     except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
-        # The text of some errors has the URL in it.
+        # The text of some errors contains the URL.
         raise NotSent(f"{address.shown} cannot be reached ({type(error).__name__})") from None
-    if not answer.is_success:
-        status = answer.status_code
-        raise NotSent(f"{address.shown} answered {status}", permanent=status in _POINTLESS, after=_after(answer))
+    if not 200 <= status < 300:
+        raise NotSent(f"{address.shown} answered {status}", permanent=status in _PERMANENT, after=_seconds(wait))
 
 
-def _after(answer: httpx2.Response) -> float:
-    """``Retry-After`` in seconds (RFC 9110 section 10.2.3); a date counts as none."""
-    text = answer.headers.get("retry-after", "")
-    return min(float(text), _MOST_WAIT) if text.isascii() and text.isdigit() else 0.0
+def _seconds(retry_after: str) -> float:
+    """Return ``Retry-After`` (RFC 9110 section 10.2.3) in seconds; a date counts as 0."""
+    is_number = retry_after.isascii() and retry_after.isdigit()
+    return min(float(retry_after), _MOST_WAIT) if is_number else 0.0

@@ -1,4 +1,4 @@
-"""A webhook of the site's own, signed as the Standard Webhooks specification says: ready-made libraries check it.
+"""A webhook of the site's own, signed as the Standard Webhooks specification says, so that its libraries check it.
 
 ``webhook-signature: v1,<base64 of HMAC-SHA256>`` over ``<webhook-id>.<webhook-timestamp>.<body>``.
 """
@@ -21,7 +21,7 @@ _PREFIX: Final = "whsec_"
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """``now`` reads Unix time: an attempt is signed with the time at which it is made."""
+    """``now`` reads Unix time: each attempt is signed with its own time."""
 
     address: Address
     secret: Secret
@@ -39,7 +39,7 @@ class Webhook:
 
 
 def event(notice: Notice, text: str) -> dict[str, object]:
-    """What a webhook is told. Times are Unix seconds."""
+    """Return the body of the request. Times are Unix seconds."""
     machines = [
         {
             "identity": dict(machine.identity),
@@ -56,7 +56,7 @@ def event(notice: Notice, text: str) -> dict[str, object]:
 
 
 def signature(secret: Secret, message_id: str, timestamp: str, body: bytes) -> str:
-    """The header's value. A secret that begins with ``whsec_`` is base64 behind it, as the specification has it."""
+    """Return the value of the header. A secret that begins with ``whsec_`` is base64 after that."""
     text = secret.reveal()
     key = b64decode(text.removeprefix(_PREFIX)) if text.startswith(_PREFIX) else text.encode()
     signed = hmac.digest(key, b"%b.%b.%b" % (message_id.encode(), timestamp.encode(), body), "sha256")

@@ -9,9 +9,10 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class NoticeMachine:
-    """One machine that waits. Every text is printable ASCII and short: it may have been claimed by a stranger.
+    """A waiting machine. Every text is short printable ASCII, because anyone may have claimed it.
 
-    ``entry`` is empty when it has no configuration; ``link`` leads to its card, where a person signs in and decides.
+    ``entry`` is empty if the machine has no configuration. ``link`` leads to its card, where a person signs in and
+    decides.
     """
 
     identity: Mapping[str, str]
@@ -23,14 +24,17 @@ class NoticeMachine:
 
     @property
     def line(self) -> str:
-        """The machine in one line, without its link."""
-        who = " ".join(f"{name}={value}" for name, value in self.identity.items())
-        return f"{who} from {self.address}, {f'gets {self.entry}' if self.entry else 'no configuration yet'}"
+        """The machine on one line, without its link."""
+        identity = " ".join(f"{name}={value}" for name, value in self.identity.items())
+        return f"{identity} from {self.address}, {f'gets {self.entry}' if self.entry else 'no configuration yet'}"
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """``count`` machines wait; ``machines`` are the first of them. ``link`` leads to all. Nothing in it is secret."""
+    """``count`` machines are waiting, and ``machines`` are the first of them. ``link`` leads to all.
+
+    It contains nothing secret.
+    """
 
     message_id: str
     at: float
@@ -42,19 +46,19 @@ class Notice:
     @property
     def title(self) -> str:
         if self.is_test:
-            return "bootgrant: a test, no machine waits"
-        return "bootgrant: a machine waits" if self.count == 1 else f"bootgrant: {self.count} machines wait"
+            return "bootgrant: test message, no machine is waiting"
+        return "bootgrant: a machine is waiting" if self.count == 1 else f"bootgrant: {self.count} machines are waiting"
 
     @property
     def more(self) -> int:
-        """How many machines are not among ``machines``."""
+        """How many machines are not in ``machines``."""
         return self.count - len(self.machines)
 
 
 class NotSent(Exception):
-    """Why a message did not arrive, in one line without secrets. ``permanent``: trying again would not help.
+    """Why a message did not arrive, on one line without secrets.
 
-    ``after`` is how many seconds the other side wants to be left alone.
+    ``permanent``: another attempt cannot succeed. ``after``: the seconds for which the other side wants no attempt.
     """
 
     def __init__(self, reason: str, *, permanent: bool = False, after: float = 0.0) -> None:
@@ -65,14 +69,14 @@ class NotSent(Exception):
 
 class Messenger(Protocol):
     async def send(self, notice: Notice, text: str) -> None:
-        """Returns when the other side has taken it. ``text`` is the notice in words. Raises NotSent."""
+        """Return when the other side has accepted the message; ``text`` is the notice in words. Raise NotSent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """One message to one target about some machines, by the ids of their requests. Times are Unix seconds.
+    """A message to one target about the machines of these requests. Times are Unix seconds.
 
-    ``attempts`` counts the one that is being made.
+    ``attempts`` includes the one in progress.
     """
 
     message_id: str
@@ -83,22 +87,22 @@ class Outgoing:
 
 
 class Outbox(Protocol):
-    """Every method may raise StoreUnavailable (ports.grant_store)."""
+    """Every method may raise StoreUnavailable (ports.grants)."""
 
     async def enqueue(self, message: Outgoing) -> int:
-        """Keep the message for those of its machines that its target was not told of yet; how many they are.
+        """Keep the message for those of its machines that its target does not know of yet, and return their number.
 
-        One transaction: of several servers that say the same, one is heard. Nothing is kept when there is none left.
+        This is one transaction: if several servers send the same, one succeeds. Without new machines nothing is kept.
         """
 
     async def take(self, targets: Sequence[str], now: float, until: float, limit: int) -> Sequence[Outgoing]:
-        """Messages that are due, each now this caller's ``until`` then: whoever dies in between loses none."""
+        """Return messages that are due and reserve them until ``until``, so that none is lost if the server dies."""
 
     async def postpone(self, message_id: str, at: float) -> None:
-        """It was not sent: try again at ``at``."""
+        """Schedule the next attempt for ``at``."""
 
     async def done(self, message_id: str) -> None:
-        """It was sent, or nobody needs it any more."""
+        """Remove a message that was sent, or that nobody needs any more."""
 
     async def forget(self, before: float) -> None:
-        """Forget what is older than ``before``."""
+        """Forget everything older than ``before``."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from bootgrant.messengers.ntfy import Ntfy
 
 from bootgrant.messengers.email import Email, Security
-from bootgrant.messengers.ntfy import Ntfy
 from bootgrant.ports.notifications import Notice
 from bootgrant.service.settings.notify import parse_notify
 from bootgrant.service.settings.reading import SettingsError, load_site

@@ -85,7 +85,7 @@ async def test_one_machine_is_told_of_with_a_link_to_its_card_and_once() -> None
     grant_id = await site.machine(4)
     await site.wait(60)
     [(notice, text)] = inbox.taken
-    assert (notice.title, notice.link) == ("bootgrant: a machine waits", f"{LINK}/requests/{grant_id}")
+    assert (notice.title, notice.link) == ("bootgrant: a machine is waiting", f"{LINK}/requests/{grant_id}")
     assert "- serial=SN0004 from 10.20.0.11, gets fra-1" in text
     assert text.endswith(f"Sign in and look: {LINK}/requests/{grant_id}")
 

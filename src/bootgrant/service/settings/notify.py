@@ -10,11 +10,9 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from bootgrant.approval.policy import Selector
+from bootgrant.messengers.chat import Ntfy, Slack, Teams
 from bootgrant.messengers.email import Email, Security
-from bootgrant.messengers.ntfy import Ntfy
 from bootgrant.messengers.posting import Address
-from bootgrant.messengers.slack import Slack
-from bootgrant.messengers.teams import Teams
 from bootgrant.messengers.webhook import Webhook
 from bootgrant.ports.notifications import Messenger, Notice
 from bootgrant.service.settings import forms
