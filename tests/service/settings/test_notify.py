@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from bootgrant.messengers.ntfy import Ntfy
 
+from bootgrant.messengers.chat import Ntfy
 from bootgrant.messengers.email import Email, Security
 from bootgrant.ports.notifications import Notice
 from bootgrant.service.settings.notify import parse_notify
