@@ -1,4 +1,4 @@
-"""The server, put together: stores and sources behind the workflows, the two planes in front of them."""
+"""Put the server together: stores and sources behind the workflows, the two planes in front of them."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ _API = "/api/"
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """The ASGI applications of a site, and what must be told when it stops.
+    """The ASGI applications of a site, and the parts that the server runs and stops.
 
-    ``public`` answers machines, and people too unless they have ``pages`` on a listener of its own.
+    ``public`` answers machines, and people as well unless ``pages`` have their own listener.
     """
 
     public: App
@@ -70,7 +70,7 @@ class Built:
 
 @dataclass(frozen=True, slots=True)
 class Router:
-    """Machine endpoints by their path, ``/config`` and below, and something else for everything else."""
+    """Routes the paths of ``endpoints``, ``/config`` and below to ``config``, and other paths to ``otherwise``."""
 
     endpoints: Mapping[str, App]
     config: App
@@ -85,20 +85,20 @@ class Router:
 
 
 @dataclass(frozen=True, slots=True)
-class _By:
-    """What is asked below ``start`` goes to ``app``, the rest elsewhere."""
+class _Below:
+    """Routes paths below ``prefix`` to ``app``, and others to ``otherwise``."""
 
-    start: str
+    prefix: str
     app: App
     otherwise: App
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        below = scope["type"] == "http" and scope["path"].startswith(self.start)
+        below = scope["type"] == "http" and scope["path"].startswith(self.prefix)
         await (self.app if below else self.otherwise)(scope, receive, send)
 
 
 def build(site: Site, database: Database, key: bytes, held_most: int, clock: Clock, entropy: Entropy) -> Built:
-    """Put the parts of a site together; ``held_most`` is how many token requests may wait at once."""
+    """Put the parts of a site together; ``held_most`` is the maximum number of held polls."""
     codes = UserCodes(key)
     source = site_configurations(site, clock)
     held = HeldPolls(held_most)
@@ -110,7 +110,7 @@ def build(site: Site, database: Database, key: bytes, held_most: int, clock: Clo
     api = api_plane(site, database, decisions, source, clock, entropy)
     request_id = partial(_request_id, entropy)
     pages = RequestIds(
-        Counted(_By(_API, build_api(api, Listener.PUBLIC, ROUTES), build_pages(plane)), counts), request_id
+        Counted(_Below(_API, build_api(api, Listener.PUBLIC, ROUTES), build_pages(plane)), counts), request_id
     )
     notify = NotifyWaiting(database.grants, source, database.outbox, clock, entropy, site.operators_url, site.notify)
     verifier = Verifier(site.providers, clock)

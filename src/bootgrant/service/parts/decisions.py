@@ -1,4 +1,4 @@
-"""The part of a site that decides: cards with their evidence, decisions, assignments, policy."""
+"""Put together what decides about requests: cards with evidence, decisions, assignments, rules and windows."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _PAUSE: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Decisions:
-    """The workflows of those who decide."""
+    """The workflows of decisions."""
 
     decide: DecideGrant
     assign: AssignMachine
@@ -48,11 +48,11 @@ class Decisions:
 
     @property
     def chores(self) -> Sequence[Callable[[], Coroutine[Any, Any, None]]]:
-        """What goes on as long as the server runs."""
+        """The work that continues while the server runs."""
         return [partial(_repeat, chore) for chore in (self.openings, self.refusals, self.auto_approve)]
 
     def arrived(self, grant: DeviceGrant) -> None:
-        """A machine has asked, and has its answer."""
+        """Handle a new request, after it was answered."""
         self.openings.note(grant)
         self.auto_approve.arrived(grant)
 
@@ -77,7 +77,7 @@ def build_decisions(
     codes: UserCodes,
     admission: Admission,
 ) -> Decisions:
-    """Put together what decides; ``admission`` is told of every decision."""
+    """Put the workflows of decisions together; each decision is reported to ``admission``."""
     names = NetworkNames(site.networks.names)
     find_entry = FindEntry(source, database.assignments)
     sources: list[EvidenceSource] = [
