@@ -22,7 +22,7 @@ from bench.processes import LOAD_CORE, OUT, ROOT
 from bench.result import Bar, Result
 from bench.rounds import Spread
 from bootgrant.service.parts.machines import site_configurations
-from bootgrant.service.settings.reading import load_site
+from bootgrant.service.settings.site import load_site
 from bootgrant.service.system import SystemClock
 from bootgrant.wire.identity import MachineIdentity
 

@@ -13,7 +13,7 @@ from bootgrant.approval.audit import AuditEvent, AuditKind
 from bootgrant.approval.evidence import Check, Verdict
 from bootgrant.cli import main
 from bootgrant.service.parts.database import migrate_database, open_audit
-from bootgrant.service.settings.reading import load_site
+from bootgrant.service.settings.site import load_site
 from bootgrant.store.sqlite.database import SqliteDatabase
 from bootgrant.wire.identity import MachineIdentity
 from support.grants import MAC, NOW, UUID

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bootgrant.approval.audit import AuditEvent, AuditKind
-from bootgrant.service.settings.reading import load_site
+from bootgrant.service.settings.site import load_site
 from bootgrant.wire.identity import MachineIdentity
 from support.grants import NOW
 from support.office import Office, text_of

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from bootgrant.service.server.listening import Inherited, activated
-from bootgrant.service.settings.reading import SettingsError
+from bootgrant.service.settings.site import SettingsError
 from support.site import Served, bootgrant, clean_environment, free_port, served
 
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"

@@ -17,7 +17,7 @@ import psycopg
 from bootgrant.ports.database import Database
 from bootgrant.service.parts.build import build
 from bootgrant.service.parts.database import migrate_database, open_database
-from bootgrant.service.settings.reading import load_site
+from bootgrant.service.settings.site import load_site
 from support.fakes import CountedEntropy, FakeClock
 from support.machine import DEVICE_GRANT
 from support.postgres_cluster import Cluster

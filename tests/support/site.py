@@ -17,7 +17,7 @@ import httpx2
 
 from bootgrant.service.commands.init_site import NewSite, init_site
 from bootgrant.service.parts.build import Built, build
-from bootgrant.service.settings.reading import Site, load_site
+from bootgrant.service.settings.site import Site, load_site
 from bootgrant.store.sqlite.database import SqliteDatabase
 from bootgrant.wire.admin_socket import USER_HEADER
 from support.fakes import CountedEntropy, FakeClock

@@ -45,7 +45,7 @@ def ask(
     import httpx2
 
     from bootgrant.service.data_folder import admin_socket, socket_address
-    from bootgrant.service.settings.reading import SettingsError, load_site
+    from bootgrant.service.settings.site import SettingsError, load_site
 
     try:
         place = admin_socket(load_site(config, os.environ).data)

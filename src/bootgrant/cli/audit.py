@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
         "seal": _seal,
     }
     from bootgrant.ports.grants import StoreUnavailable
-    from bootgrant.service.settings.reading import SettingsError
+    from bootgrant.service.settings.site import SettingsError
 
     try:
         return asyncio.run(_with_audit(args, verbs[args.verb]))
@@ -86,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
 
 async def _with_audit(args: argparse.Namespace, work: Callable[[argparse.Namespace, AuditLog], Awaitable[int]]) -> int:
     from bootgrant.service.parts.database import open_audit
-    from bootgrant.service.settings.reading import load_site
+    from bootgrant.service.settings.site import load_site
 
     async with open_audit(load_site(args.config, os.environ)) as audit:
         return await work(args, audit)

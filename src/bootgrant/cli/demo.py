@@ -71,7 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from bootgrant.service.settings.reading import SettingsError
+    from bootgrant.service.settings.site import SettingsError
 
     signal.signal(signal.SIGTERM, _interrupt)
     try:

@@ -21,7 +21,7 @@ from bootgrant.cli.acquire import seconds, variable
 if TYPE_CHECKING:
     from bootgrant.doctor.examination import Examination
     from bootgrant.doctor.findings import Finding, Report
-    from bootgrant.service.settings.reading import Site
+    from bootgrant.service.settings.site import Site
 
 _USAGE: Final = 2
 
@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     from bootgrant.acquire.errors import AcquireError
     from bootgrant.doctor.findings import Report
     from bootgrant.loaders.parameters import CannotWrite
-    from bootgrant.service.settings.reading import SettingsError
+    from bootgrant.service.settings.site import SettingsError
 
     try:
         about, cmdline, more = _subject(args)
@@ -103,7 +103,7 @@ def _subject(args: argparse.Namespace) -> tuple[str, str, list[Finding]]:
     if args.config is not None:
         from bootgrant.cli.kernel_args import public_client
         from bootgrant.doctor.parameters import examine_networks
-        from bootgrant.service.settings.reading import load_site
+        from bootgrant.service.settings.site import load_site
 
         site = load_site(args.config, os.environ)
         client_id = public_client(site) if args.client_id is None else args.client_id

@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from bootgrant.machines.site.findings import SiteBroken
     from bootgrant.service.commands.machines import NoSuchEntry
-    from bootgrant.service.settings.reading import SettingsError
+    from bootgrant.service.settings.site import SettingsError
 
     try:
         return _folder(args) if args.folder else _iso(args)

@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from bootgrant.ports.grants import StoreUnavailable
     from bootgrant.service.commands.init_site import init_site
-    from bootgrant.service.settings.reading import SettingsError
+    from bootgrant.service.settings.site import SettingsError
 
     try:
         operator = args.operator or getpass.getuser()
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _database(args: argparse.Namespace) -> dict[str, str]:
     """The settings that the file shall have; a relative path is one of this place. Raises SettingsError."""
-    from bootgrant.service.settings.reading import SettingsError
+    from bootgrant.service.settings.site import SettingsError
 
     chosen: dict[str, str] = {}
     if args.database_url:

@@ -16,7 +16,7 @@ from bootgrant.loaders.writing import BootFiles, Form
 
 if TYPE_CHECKING:
     from bootgrant.loaders.parameters import BootParameters
-    from bootgrant.service.settings.reading import Site
+    from bootgrant.service.settings.site import Site
     from bootgrant.wire.secret import Secret
 
 _KERNELS: Final = {
@@ -69,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from bootgrant.loaders.parameters import CannotWrite
     from bootgrant.loaders.writing import write
-    from bootgrant.service.settings.reading import SettingsError
+    from bootgrant.service.settings.site import SettingsError
 
     try:
         parameters = _parameters(args)
@@ -112,7 +112,7 @@ def _parameters(args: argparse.Namespace) -> BootParameters:
 def _server(args: argparse.Namespace) -> tuple[str, str]:
     """Its URL and the client that machines are there."""
     from bootgrant.loaders.parameters import CannotWrite
-    from bootgrant.service.settings.reading import load_site
+    from bootgrant.service.settings.site import load_site
 
     given: str | None = args.client_id
     if args.config is not None:

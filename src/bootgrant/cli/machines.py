@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from bootgrant.machines.site.findings import SiteBroken
-    from bootgrant.service.settings.reading import SettingsError
+    from bootgrant.service.settings.site import SettingsError
 
     try:
         return _explain(args) if args.what == "explain" else _list(args)

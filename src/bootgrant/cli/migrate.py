@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
     from bootgrant.ports.grants import StoreUnavailable
     from bootgrant.service.data_folder import prepare_data_folder
     from bootgrant.service.parts.database import migrate_database
-    from bootgrant.service.settings.reading import SettingsError, load_site
+    from bootgrant.service.settings.site import SettingsError, load_site
 
     try:
         site = load_site(args.config, os.environ)

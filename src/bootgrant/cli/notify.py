@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from bootgrant.service.parts.notifying import send_tests
-    from bootgrant.service.settings.reading import SettingsError, load_site
+    from bootgrant.service.settings.site import SettingsError, load_site
 
     try:
         site = load_site(args.config, os.environ)

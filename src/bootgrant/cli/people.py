@@ -71,7 +71,7 @@ def add_rights_arguments(parser: argparse.ArgumentParser, default_role: str | No
 def _ask_database(config: Path, method: str, path: str, members: Mapping[str, Any] | None) -> Json | Refused:
     from bootgrant.ports.grants import StoreUnavailable
     from bootgrant.service.parts.accounts import ask_database
-    from bootgrant.service.settings.reading import SettingsError, load_site
+    from bootgrant.service.settings.site import SettingsError, load_site
 
     try:
         site = load_site(config, os.environ)

@@ -70,7 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from bootgrant.cli.rehearsal_sites import NoRehearsal
-    from bootgrant.service.settings.reading import SettingsError
+    from bootgrant.service.settings.site import SettingsError
 
     signal.signal(signal.SIGTERM, _interrupt)
     try:
@@ -133,7 +133,7 @@ def _run_until_interrupted(rehearsal: Rehearsal) -> bool:
 def _server(args: argparse.Namespace) -> Iterator[tuple[Target, Path | None]]:
     """The server, and the folder where its configurations are, when it can be known from here."""
     from bootgrant.cli.rehearsal_sites import check_aim, find_target, own_server
-    from bootgrant.service.settings.reading import load_site
+    from bootgrant.service.settings.site import load_site
 
     if args.config is None and args.url is None:
         with own_server(args.machines) as own:

@@ -35,8 +35,7 @@ def run(args: argparse.Namespace) -> int:
     from bootgrant.service.logs import start_log
     from bootgrant.service.server.listening import Inherited, activated
     from bootgrant.service.server.run import serve
-    from bootgrant.service.settings.reading import SettingsError, load_site
-    from bootgrant.service.settings.site import SETTINGS
+    from bootgrant.service.settings.site import SETTINGS, SettingsError, load_site
 
     given = vars(args)
     flags = {setting.key: given[setting.key] for setting in SETTINGS if given.get(setting.key) is not None}

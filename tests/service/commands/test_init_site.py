@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bootgrant.service.commands.init_site import init_site
-from bootgrant.service.settings.reading import SettingsError
+from bootgrant.service.settings.site import SettingsError
 from support.site import bootgrant, clean_environment
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bootgrant.service.parts.database import migrate_database, open_database
-from bootgrant.service.settings.reading import SettingsError, Site, load_site
+from bootgrant.service.settings.site import SettingsError, Site, load_site
 from bootgrant.wire.secret import Secret
 from support.grants import NOW
 

@@ -8,7 +8,7 @@ import pytest
 
 from bootgrant.service.parts.composers import COMPOSERS
 from bootgrant.service.parts.machines import toolbox, webhook_secret
-from bootgrant.service.settings.reading import SettingsError, Site, load_site
+from bootgrant.service.settings.site import SettingsError, Site, load_site
 
 
 def site(folder: Path, *lines: str) -> Site:

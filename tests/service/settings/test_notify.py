@@ -10,7 +10,7 @@ from bootgrant.messengers.chat import Ntfy
 from bootgrant.messengers.email import Email, Security
 from bootgrant.ports.notifications import Notice
 from bootgrant.service.settings.notify import parse_notify
-from bootgrant.service.settings.reading import SettingsError, load_site
+from bootgrant.service.settings.site import SettingsError, load_site
 from bootgrant.wire.secret import Secret
 
 SECRET = "a secret of the site"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bootgrant.providers.settings import Check
-from bootgrant.service.settings.reading import SettingsError, Site, load_site
+from bootgrant.service.settings.site import SettingsError, Site, load_site
 
 GOOD = """
 name = "corp"

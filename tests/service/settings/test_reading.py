@@ -12,8 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bootgrant.service.commands.init_site import settings_file
-from bootgrant.service.settings.reading import SettingsError, load_site
-from bootgrant.service.settings.site import SETTINGS
+from bootgrant.service.settings.site import SETTINGS, SettingsError, load_site
 
 MINIMAL = 'public_url = "https://boot.example"\n'
 WRITTEN_BY_546E06E = Path(__file__).parents[2] / "fixtures/546e06e/bootgrant.toml"
@@ -186,7 +185,7 @@ def test_the_settings_page_does_not_show_what_may_be_a_secret(tmp_path: Path) ->
 
 def test_reading_the_settings_imports_no_web_framework_and_no_client(tmp_path: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from bootgrant.service.settings.reading import load_site; "
+        "import sys; from pathlib import Path; from bootgrant.service.settings.site import load_site; "
         "load_site(Path(sys.argv[1])); "
         "print({'starlette', 'uvicorn', 'httpx2', 'jinja2', 'psycopg', 'bootgrant.messengers'} & set(sys.modules))"
     )

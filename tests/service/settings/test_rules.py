@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bootgrant.service.settings.reading import SettingsError, Site, load_site
+from bootgrant.service.settings.site import SettingsError, Site, load_site
 
 GOOD = """
 [networks.names]

@@ -8,7 +8,7 @@ import pytest
 
 from bootgrant.approval.claims import RoleRule
 from bootgrant.approval.operators import Label, Role
-from bootgrant.service.settings.reading import SettingsError, Site, load_site
+from bootgrant.service.settings.site import SettingsError, Site, load_site
 from bootgrant.wire.secret import Secret
 from bootgrant.workflows.people.sign_in import SecondFactor, SessionRules
 

@@ -16,9 +16,8 @@ from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.ports.people import Operator
 from bootgrant.service.data_folder import code_key, prepare_data_folder
 from bootgrant.service.parts.database import migrate_database, open_database
-from bootgrant.service.settings.reading import load_site
 from bootgrant.service.settings.setting import Setting, SettingsError
-from bootgrant.service.settings.site import SETTINGS, Site
+from bootgrant.service.settings.site import SETTINGS, Site, load_site
 from bootgrant.service.system import SystemClock, SystemEntropy
 from bootgrant.wire.secret import Secret
 from bootgrant.workflows.people.manage_operators import generated_password

@@ -19,8 +19,8 @@ from bootgrant.machines.site.finished_files import finished_entries
 from bootgrant.machines.site.model import Entry
 from bootgrant.machines.site.selection import Selector, Verdict
 from bootgrant.service.parts.machines import origin_of, past_tree, toolbox
-from bootgrant.service.settings.reading import load_site
 from bootgrant.service.settings.sections import MachineSettings
+from bootgrant.service.settings.site import load_site
 from bootgrant.wire.identity import MachineIdentity
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""The settings of a site: the sections of ``bootgrant.toml``, and the keys that are in no section.
+"""The settings of a site: the sections of ``bootgrant.toml``, the keys that are in no section, and reading them all.
 
 Nothing but a field of ``Site`` or of a section names a setting. Errors, environment variables, flags of ``serve``,
 ``docs/settings.md``, the file that ``bootgrant init`` writes and the settings page all follow from these fields.
@@ -6,8 +6,9 @@ Nothing but a field of ``Site`` or of a section names a setting. Errors, environ
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -16,13 +17,27 @@ from bootgrant.machine_plane.clients import Client
 from bootgrant.operator_plane.shown_setting import ShownSetting
 from bootgrant.service.settings import forms, sections
 from bootgrant.service.settings.forms import OPTIONAL_FILE, one_of
-from bootgrant.service.settings.setting import BadSetting, Form, all_settings, setting, table_of, tables
+from bootgrant.service.settings.setting import (
+    BadSetting,
+    Form,
+    Setting,
+    SettingsError,
+    all_settings,
+    as_written,
+    did_you_mean,
+    read,
+    setting,
+    table_of,
+    tables,
+)
 from bootgrant.workflows.people.sign_in import SecondFactor
 
 if TYPE_CHECKING:
     from bootgrant.providers.settings import SignInProvider, TokenProvider
     from bootgrant.workflows.record.notify_waiting import Target
 
+
+__all__ = ["SETTINGS", "SettingsError", "Site", "load_site"]
 
 # Every command reads the settings, so what only some sites need is imported only where they have it.
 
@@ -201,3 +216,68 @@ class Site:
 
 
 SETTINGS: Final = tuple(all_settings(Site))
+
+
+def load_site(
+    config: Path, environment: Mapping[str, str] | None = None, flags: Mapping[str, str] | None = None
+) -> Site:
+    """Return the site that ``config`` describes. ``flags`` maps keys to values. Raises SettingsError."""
+    written = _read_file(config)
+    places = {key: f"{config}: {key}" for key in written}
+    for each in SETTINGS:
+        for place, given in (
+            (each.environment, (environment or {}).get(each.environment)),
+            (each.flag, (flags or {}).get(each.key)),
+        ):
+            if given is not None and each.form.file_only:
+                raise SettingsError(f"{place}: {each.key} can only be set in {config}")
+            if given is not None:
+                written[each.key], places[each.key] = _split(each, given), place
+    try:
+        site = read(Site, written, config.absolute().parent)
+        site.check()
+    except BadSetting as bad:
+        raise SettingsError(f"{places.get(bad.key, bad.key)}: {bad.problem}") from None
+    return replace(site, shown=tuple(_shown(each, written) for each in SETTINGS))
+
+
+def _split(row: Setting, given: str) -> str | list[str]:
+    if not row.form.is_list:
+        return given
+    return [part.strip() for part in given.split(",") if part.strip()]
+
+
+def _read_file(config: Path) -> dict[str, object]:
+    try:
+        table = tomllib.loads(config.read_text("utf-8"))
+    except FileNotFoundError:
+        raise SettingsError(
+            f"{config} does not exist: create a site with `bootgrant init DIR`, or name its file with --config"
+        ) from None
+    except OSError as error:
+        raise SettingsError(f"{config} cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{config} is not TOML: {error}") from error
+    found = _flatten(table)
+    known = [each.key for each in SETTINGS]
+    for key in found:
+        if key not in known:
+            raise SettingsError(f"{config}: there is no setting {key!r}{did_you_mean(key, known)}")
+    return found
+
+
+def _flatten(table: Mapping[str, object]) -> dict[str, object]:
+    """The values by their keys: a key in a section is ``section.key``."""
+    found: dict[str, object] = {}
+    for key, value in table.items():
+        found |= {f"{key}.{name}": inner for name, inner in value.items()} if isinstance(value, dict) else {key: value}
+    return found
+
+
+def _shown(row: Setting, written: Mapping[str, object]) -> ShownSetting:
+    """The setting as the pages show it. A value that may hold a secret is hidden, unless it is the default."""
+    value = written.get(row.key, row.default)
+    value = tuple(value) if isinstance(value, list) else value
+    is_default = value == row.default
+    show = row.form.show or (as_written if is_default or not value else None)
+    return ShownSetting(row.key, show(value) if show and value else "", row.help, is_default, show is None)
