@@ -26,7 +26,7 @@ OAUTH = ("/device/code", "/token", "/introspect", "/revoke")
 CONFIGS = ("/config", "/config/", "/config/worker.yaml")
 _PLACES = re.compile(r"\{\w+\}")
 OTHERS = ("/healthz", "/readyz", "/metrics", "/.well-known/oauth-authorization-server")
-PAGE_ROUTES = [(method, _PLACES.sub("x", path)) for method, path, _ in PAGES]
+PAGE_ROUTES = [(page.method, _PLACES.sub("x", page.path)) for page in PAGES]
 ODD = st.sampled_from(["", "", "", "", "/x", "/", "\0", "\u00e9"])
 """What may stand behind a path."""
 API_ROUTES = [(route.method, _PLACES.sub("x", route.path)) for route in ROUTES]

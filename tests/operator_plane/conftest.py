@@ -1,4 +1,4 @@
-"""A site in process, and people with browsers in front of it."""
+"""A site in process, and people who use its pages."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from support.site import site_in_process
 
 @pytest.fixture
 def office(tmp_path: Path) -> Iterator[Office]:
-    """Who approves only presses the button."""
+    """A site on which pressing the button approves."""
     with site_in_process(tmp_path, "[operators]", 'confirm = "button"') as site:
         yield Office(site)
 
 
 @pytest.fixture
 def careful_office(tmp_path: Path) -> Iterator[Office]:
-    """Who approves types the last four characters first, as is the default."""
+    """A site on which the last four characters must be typed before approving, as by default."""
     with site_in_process(tmp_path) as site:
         yield Office(site)

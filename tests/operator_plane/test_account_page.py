@@ -1,4 +1,4 @@
-"""One's own account: where one is signed in, and signing in once more before something precious."""
+"""The operator's own account: the list of sessions, and signing in again before critical steps."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import pytest
 from bootgrant.approval.operators import Kind, Role
 from bootgrant.credentials.passwords import Argon2Hasher
 from bootgrant.operator_plane.pages.account import place_of
-from bootgrant.operator_plane.visit import Visit, sign_in_again_first
 from bootgrant.ports.audit import AuditFilter
 from bootgrant.ports.people import Operator, Stage
 from bootgrant.wire.secret import Secret
@@ -32,10 +31,10 @@ async def signed_in(office: Office, browser: str = "Mozilla/5.0 (X11; Linux) Fir
     return person
 
 
-async def test_one_sees_where_one_is_signed_in_and_ends_another_session(office: Office) -> None:
+async def test_an_operator_can_see_their_sessions_and_end_another_one(office: Office) -> None:
     desk, phone = await signed_in(office), await signed_in(office, PHONE)
     page = await desk.open("/account")
-    assert "Firefox on Linux · this one" in text_of(page)
+    assert "Firefox on Linux · this session" in text_of(page)
     assert "Chrome on Android" in text_of(page)
     [key] = re.findall(r'name="session" value="([0-9a-f]+)"', page.text)
     assert (await desk.send("/account/sessions/end", session=key)).headers["location"] == "/account"
@@ -43,7 +42,7 @@ async def test_one_sees_where_one_is_signed_in_and_ends_another_session(office: 
     assert (await desk.open("/")).status_code == 200
 
 
-async def test_nobody_ends_the_session_of_somebody_else(office: Office) -> None:
+async def test_nobody_can_end_the_session_of_another_operator(office: Office) -> None:
     ana, ben = await signed_in(office), await office.person("ben")
     await ben.open("/account")
     (session,) = await office.site.database.operators.sessions_of("ana")
@@ -52,22 +51,17 @@ async def test_nobody_ends_the_session_of_somebody_else(office: Office) -> None:
     assert (await ana.open("/")).status_code == 200
 
 
-async def test_the_list_of_sessions_does_not_give_a_session_away(office: Office) -> None:
+async def test_the_list_of_sessions_does_not_reveal_a_session(office: Office) -> None:
     person = await signed_in(office)
     assert person.client.cookies["bootgrant"] not in (await person.open("/account")).text
 
 
-async def precious(visit: Visit) -> str:
-    again = sign_in_again_first(visit)
-    return again.headers["location"] if again else "go on"
-
-
-async def test_a_sign_in_of_a_while_ago_is_made_once_more_and_leads_back(office: Office) -> None:
+async def test_an_old_sign_in_is_repeated_and_returns_to_the_page(office: Office) -> None:
     person = await signed_in(office)
     office.site.clock.advance(16 * 60)
     old = person.client.cookies["bootgrant"]
     form = await person.open("/login/again?next=/requests/ab%3Freason%3Dno")
-    assert "Show once more that you are ana" in text_of(form)
+    assert "Confirm that you are ana" in text_of(form)
     wrong = await person.send("/login/again", password="no", next="/device")
     assert (wrong.status_code, "Wrong name or password" in text_of(wrong)) == (403, True)
     answer = await person.send("/login/again", password=PASSWORD, next="/requests/ab?reason=no")
@@ -77,34 +71,36 @@ async def test_a_sign_in_of_a_while_ago_is_made_once_more_and_leads_back(office:
     assert session.authenticated_at == office.site.clock.now()
 
 
-async def test_passwords_on_the_second_form_are_counted_with_the_first(office: Office) -> None:
+async def test_wrong_passwords_on_the_second_form_count_with_those_on_the_first(office: Office) -> None:
     person = await signed_in(office)
     await person.open("/login/again")
     statuses = [(await person.send("/login/again", password="no", next="/")).status_code for _ in range(10)]
     assert statuses == [403] * 9 + [429]
 
 
-async def test_sign_in_and_sign_out_are_in_the_audit_with_way_and_address(office: Office) -> None:
+async def test_the_audit_records_sign_in_and_sign_out_with_method_and_address(office: Office) -> None:
     person = await signed_in(office)
     await person.open("/account")
     await person.send("/logout")
     events = [chained.event for chained in await office.site.database.audit.newest(AuditFilter(actor="ana"), 9)]
-    told = [(event.kind.value, event.via, event.address) for event in events]
-    assert told == [("signed-out", "session", "10.0.0.5"), ("signed-in", "session", "10.0.0.5")]
+    assert [(event.kind.value, event.via, event.address) for event in events] == [
+        ("signed-out", "session", "10.0.0.5"),
+        ("signed-in", "session", "10.0.0.5"),
+    ]
 
 
-async def test_a_break_glass_sign_in_is_named_so_in_the_audit(office: Office) -> None:
+async def test_the_audit_names_a_break_glass_sign_in(office: Office) -> None:
     hashed = await Argon2Hasher().hash(Secret(PASSWORD))
     glass = Operator("glass", hashed, office.site.clock.now(), Role.ADMIN, kind=Kind.BREAK_GLASS)
     await office.site.database.operators.add_operator(glass)
     browser = office.browser()
     await browser.send("/login", name="glass", password=PASSWORD, next="/")
-    assert "password, for an emergency" in text_of(await browser.open("/account"))
+    assert "break-glass password" in text_of(await browser.open("/account"))
     (event,) = [chained.event for chained in await office.site.database.audit.newest(AuditFilter(), 9)]
     assert (event.kind.value, event.actor) == ("signed-in", "glass (break-glass)")
 
 
-async def test_half_of_a_sign_in_opens_nothing_but_its_next_step(office: Office) -> None:
+async def test_an_incomplete_sign_in_only_opens_its_next_step(office: Office) -> None:
     person = await office.person(stage=Stage.SECOND_FACTOR)
     for path in ("/", "/account", "/device", "/login/again"):
         page = await person.open(path)
@@ -113,7 +109,7 @@ async def test_half_of_a_sign_in_opens_nothing_but_its_next_step(office: Office)
     assert (await enrolling.open("/d/BBBB-BBBB")).headers["location"] == ("/account/passkeys/new?next=%2Fd%2FBBBB-BBBB")
 
 
-async def test_what_was_typed_comes_back_after_the_session_was_lost(office: Office) -> None:
+async def test_typed_text_comes_back_after_the_session_has_ended(office: Office) -> None:
     office.configure()
     person = await office.person("ben")
     grant, _ = await office.machine()
@@ -130,7 +126,7 @@ async def test_what_was_typed_comes_back_after_the_session_was_lost(office: Offi
     assert "gehört nach Frankfurt &amp; nicht hierher" in page.text
 
 
-async def test_a_page_of_an_earlier_sign_in_gives_back_what_was_typed(office: Office) -> None:
+async def test_a_page_of_an_earlier_sign_in_returns_the_typed_text(office: Office) -> None:
     person = await signed_in(office)
     grant, _ = await office.machine()
     stale = await person.send(f"/requests/{grant.grant_id}/deny", csrf="of another session", reason="not today")
@@ -144,5 +140,5 @@ async def test_a_page_of_an_earlier_sign_in_gives_back_what_was_typed(office: Of
     [(PHONE, "Chrome on Android"), ("curl/8", "Unknown browser"), ("", "Unknown browser"),
      ("x Windows", "A browser on Windows")],
 )  # fmt: skip
-def test_a_browser_is_named_in_a_few_words(browser: str, place: str) -> None:
+def test_a_browser_gets_a_short_name(browser: str, place: str) -> None:
     assert place_of(browser) == place

@@ -1,4 +1,4 @@
-"""The admin API, as the local commands use it."""
+"""The API on admin.sock, as the local commands use it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from support.site import as_user
 pytestmark = pytest.mark.anyio
 
 
-async def test_what_waits_is_listed_with_all_that_a_card_shows(office: Office) -> None:
+async def test_a_waiting_machine_is_listed_with_everything_on_its_card(office: Office) -> None:
     office.configure()
     _, code = await office.machine()
     office.site.clock.advance(42)
@@ -37,7 +37,7 @@ async def test_an_approval_takes_effect_and_names_the_unix_user(office: Office) 
     assert shown["delivered_at"] is None
 
 
-async def test_a_denial_keeps_its_reason(office: Office) -> None:
+async def test_a_denial_stores_its_reason(office: Office) -> None:
     _, code = await office.machine()
     async with office.site.admin() as admin:
         answer = (await admin.post("/api/v1/deny", json={"code": code, "reason": "not today"})).json()
@@ -49,24 +49,24 @@ async def test_an_unknown_code_is_refused(office: Office, verb: str, more: dict[
     async with office.site.admin() as admin:
         answer = await admin.post(f"/api/v1/{verb}", json={"code": "BBBB-BBBB", **more})
     assert (answer.status_code, answer.json()["error"]) == (404, "unknown")
-    assert "no machine asks with this code" in answer.json()["message"]
+    assert "no machine has this code" in answer.json()["message"]
 
 
-async def test_what_is_decided_over_or_without_configuration_is_refused_with_the_reason(office: Office) -> None:
+async def test_a_decided_expired_or_unknown_machine_cannot_be_approved(office: Office) -> None:
     office.configure()
     _, without = await office.machine(identity=MachineIdentity(serial="0OCZJ19N71"))
     _, decided = await office.machine()
-    _, over = await office.machine(identity=MachineIdentity(serial="0OCZJ19N72"), expires_at=office.site.clock.now())
+    _, expired = await office.machine(identity=MachineIdentity(serial="0OCZJ19N72"), expires_at=office.site.clock.now())
     async with office.site.admin() as admin:
         await admin.post("/api/v1/deny", json={"code": decided}, headers=as_user("ben"))
-        answers = [await admin.post("/api/v1/approve", json={"code": code}) for code in (without, decided, over)]
+        answers = [await admin.post("/api/v1/approve", json={"code": code}) for code in (without, decided, expired)]
     assert [answer.status_code for answer in answers] == [409, 409, 410]
     assert [answer.json()["error"] for answer in answers] == ["no_entry", "already_decided", "expired"]
     assert "already denied by ben (admin.sock), 0 s ago" in answers[1].json()["message"]
 
 
 @pytest.mark.parametrize("body", [b"", b"\xff", b"[]", b"3", b"[" * 5000, b'{"code": "' + b"B" * 1_100_000])
-async def test_a_body_that_is_no_object_is_refused_as_json(office: Office, body: bytes) -> None:
+async def test_a_body_that_is_not_an_object_is_refused_with_json(office: Office, body: bytes) -> None:
     async with office.site.admin() as admin:
         answer = await admin.post("/api/v1/approve", content=body)
     assert answer.status_code in (400, 413)
@@ -82,7 +82,7 @@ async def test_a_body_that_is_no_object_is_refused_as_json(office: Office, body:
         ("operators", r'{"name": "mal", "role": "viewer", "password": "\ud800 and more of it"}'),
     ],
 )
-async def test_half_a_character_is_refused_before_anything_happens(office: Office, path: str, body: str) -> None:
+async def test_a_lone_surrogate_is_refused_before_anything_happens(office: Office, path: str, body: str) -> None:
     async with office.site.admin() as admin:
         answer = await admin.post(f"/api/v1/{path}", content=body)
     assert (answer.status_code, answer.json()["error"]) == (400, "bad_request")
@@ -93,13 +93,13 @@ async def test_half_a_character_is_refused_before_anything_happens(office: Offic
     "members",
     [{"code": ["BBBB-BBBB"]}, {"code": "BBBB-BBBB", "more": 1}, {"code": ""}, {}, {"code": "A", "codes": ["A"]}],
 )
-async def test_what_the_document_does_not_describe_is_refused(office: Office, members: dict[str, object]) -> None:
+async def test_a_body_that_does_not_match_the_document_is_refused(office: Office, members: dict[str, object]) -> None:
     async with office.site.admin() as admin:
         answer = await admin.post("/api/v1/approve", json=members)
     assert (answer.status_code, answer.json()["error"]) == (400, "bad_request")
 
 
-async def test_a_user_name_is_one_short_line(office: Office) -> None:
+async def test_a_unix_user_name_is_shortened_to_one_line(office: Office) -> None:
     office.configure()
     _, code = await office.machine()
     async with office.site.admin() as admin:

@@ -1,18 +1,21 @@
-"""The API for programs: tokens and roles, the list and its filters, many at once, assigning, operators, the audit."""
+"""The API for programs: tokens and roles, filters, bulk approval, assignments, operators, the audit."""
 
 from __future__ import annotations
 
 import re
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
 import httpx2
 import pytest
 
 from bootgrant.approval.operators import Role, parse_labels, socket_actor
-from bootgrant.operator_plane.api.account_routes import ACCOUNT_ROUTES
+from bootgrant.operator_plane.api.accounts import ACCOUNT_ROUTES
+from bootgrant.operator_plane.api.app import Listener, build_api
 from bootgrant.operator_plane.api.openapi import document
 from bootgrant.operator_plane.api.routes import ROUTES
-from bootgrant.operator_plane.permissions import LEAST_ROLE, PERMISSIONS
+from bootgrant.operator_plane.permissions import LEAST_ROLE, Permission, UndeclaredRoute
+from bootgrant.service.parts.people import api_plane
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.workflows.decide.windows import CloseWindows
 from bootgrant.workflows.people.api_tokens import ApiTokens, NewToken
@@ -26,7 +29,7 @@ _ENTROPY = CountedEntropy()
 
 
 async def program(office: Office, role: Role = Role.ADMIN, *labels: str, seconds: float = 3600) -> httpx2.AsyncClient:
-    """A program at 10.0.0.5 with a token of this role."""
+    """Return a client at 10.0.0.5 with a token of this role."""
     site = office.site
     windows = CloseWindows(site.database.windows, site.database.audit, site.clock)
     tokens = ApiTokens(site.database.api_tokens, site.database.operators, site.clock, _ENTROPY, windows)
@@ -38,26 +41,36 @@ async def program(office: Office, role: Role = Role.ADMIN, *labels: str, seconds
     return client
 
 
-async def told(answer: httpx2.Response, status: int = 200) -> Any:
+async def json_of(answer: httpx2.Response, status: int = 200) -> Any:
     assert answer.status_code == status, answer.text
     return answer.json()
 
 
-def test_routes_permissions_and_document_are_one_table() -> None:
+@pytest.mark.parametrize("permission", [None, Permission.AFTER_PASSWORD, Permission.PUBLIC])
+def test_a_route_without_a_permission_of_its_listener_keeps_the_server_from_starting(
+    office: Office, permission: Permission | None
+) -> None:
+    site, built = office.site, office.site.built
+    plane = api_plane(site.site, site.database, built.decisions, built.source, site.clock, CountedEntropy())
+    route = replace(ROUTES[0], permission=cast("Permission", permission))
+    with pytest.raises(UndeclaredRoute, match="GET /api/v1/whoami"):
+        build_api(plane, Listener.PUBLIC, [route])
+
+
+def test_the_document_describes_every_route_once() -> None:
     routes = {(route.method, route.path) for route in ROUTES}
-    declared = {key for key in PERMISSIONS if key[1].startswith("/api/")} - {("GET", "/api/v1/openapi.json")}
     paths = document(ROUTES, "https://boot.example")["paths"]
     described = {(method.upper(), path) for path, methods in paths.items() for method in methods}
-    assert routes == declared == described
+    assert routes == described
     assert len({route.operation for route in ROUTES}) == len(ROUTES)
     assert all(route.summary for route in ROUTES)
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.operation)
-async def test_a_route_is_for_its_role_and_for_nobody_without_a_token(office: Office, route: Any) -> None:
+async def test_a_route_requires_a_token_with_its_role(office: Office, route: Any) -> None:
     path = re.sub(r"\{\w+\}", "nothing", route.path)
     async with office.site.client("10.0.0.5") as nobody:
-        assert (await told(await nobody.request(route.method, path), 401))["error"] == "no_token"
+        assert (await json_of(await nobody.request(route.method, path), 401))["error"] == "no_token"
     for role in Role:
         async with await program(office, role) as client:
             answer = await client.request(route.method, path, json={} if route.body is not None else None)
@@ -65,30 +78,30 @@ async def test_a_route_is_for_its_role_and_for_nobody_without_a_token(office: Of
         assert (answer.status_code == 403) is not may, (role, answer.text)
 
 
-async def test_a_token_that_is_over_or_made_up_opens_nothing(office: Office) -> None:
+async def test_an_expired_token_and_a_made_up_one_are_refused_alike(office: Office) -> None:
     async with await program(office, seconds=60) as client:
-        assert (await told(await client.get("/api/v1/whoami")))["role"] == "admin"
+        assert (await json_of(await client.get("/api/v1/whoami")))["role"] == "admin"
         office.site.clock.advance(60)
-        over = await client.get("/api/v1/whoami")
+        expired = await client.get("/api/v1/whoami")
         client.headers["authorization"] = f"Bearer bootgrant_{'A' * 43}"
         made_up = await client.get("/api/v1/whoami")
-    assert over.headers["www-authenticate"].startswith("Bearer")
-    assert (await told(over, 401)) == (await told(made_up, 401))
+    assert expired.headers["www-authenticate"].startswith("Bearer")
+    assert (await json_of(expired, 401)) == (await json_of(made_up, 401))
 
 
-async def test_a_session_of_a_browser_opens_nothing_here(office: Office) -> None:
+async def test_a_browser_session_does_not_open_the_api(office: Office) -> None:
     person = await office.person()
     assert (await person.client.get("/api/v1/pending")).status_code == 401
 
 
-async def test_the_list_goes_on_where_its_page_ended(office: Office) -> None:
+async def test_the_next_page_of_the_list_continues_where_the_first_ended(office: Office) -> None:
     for number in range(7):
         await office.machine(identity=other_machine(number), grant_id=f"{number:032x}")
     seen: list[str] = []
     async with await program(office, Role.VIEWER) as client:
         after: dict[str, str] = {}
         while True:
-            page = await told(await client.get("/api/v1/pending", params={"limit": 3, **after}))
+            page = await json_of(await client.get("/api/v1/pending", params={"limit": 3, **after}))
             seen += [one["identity"]["serial"] for one in page["pending"]]
             if page["next"] is None:
                 break
@@ -97,22 +110,22 @@ async def test_the_list_goes_on_where_its_page_ended(office: Office) -> None:
     assert len(seen) == 7
 
 
-async def test_the_list_is_filtered_by_text_and_by_what_is_expected(office: Office) -> None:
+async def test_the_list_can_be_filtered_by_text_and_by_expected(office: Office) -> None:
     office.configure()
     await office.machine()
     await office.machine(identity=MachineIdentity(serial="SPARE1"))
     async with await program(office, Role.VIEWER) as client:
-        by_text = await told(await client.get("/api/v1/pending", params={"text": "spare"}))
-        expected = await told(await client.get("/api/v1/pending", params={"expected": "true"}))
-        typo = await told(await client.get("/api/v1/pending", params={"expcted": "true"}), 400)
-        wrong = await told(await client.get("/api/v1/pending", params={"limit": "many"}), 400)
+        by_text = await json_of(await client.get("/api/v1/pending", params={"text": "spare"}))
+        expected = await json_of(await client.get("/api/v1/pending", params={"expected": "true"}))
+        typo = await json_of(await client.get("/api/v1/pending", params={"expcted": "true"}), 400)
+        wrong = await json_of(await client.get("/api/v1/pending", params={"limit": "many"}), 400)
     assert [one["identity"] for one in by_text["pending"]] == [{"serial": "SPARE1"}]
     assert [one["identity"] for one in expected["pending"]] == [{"uuid": UUID, "mac": MAC}]
     assert "expcted" in typo["message"]
     assert "limit" in wrong["message"]
 
 
-async def test_many_are_approved_at_once_and_each_refusal_is_told(office: Office) -> None:
+async def test_bulk_approval_reports_each_refusal(office: Office) -> None:
     codes = []
     for number in range(20):
         (office.site.machines / f"SN{number:04}.yaml").write_text(CONFIG)
@@ -120,8 +133,8 @@ async def test_many_are_approved_at_once_and_each_refusal_is_told(office: Office
     _, unknown_machine = await office.machine(identity=MachineIdentity(serial="SPARE1"))
     async with await program(office, Role.APPROVER) as client:
         body = {"codes": [*codes, unknown_machine, "BBBB-BBBB"]}
-        first = await told(await client.post("/api/v1/approve", json=body))
-        again = await told(await client.post("/api/v1/approve", json=body))
+        first = await json_of(await client.post("/api/v1/approve", json=body))
+        again = await json_of(await client.post("/api/v1/approve", json=body))
     assert first["approved"] == codes
     assert {code: one["error"] for code, one in first["refused"].items()} == {
         unknown_machine: "no_entry",
@@ -131,105 +144,105 @@ async def test_many_are_approved_at_once_and_each_refusal_is_told(office: Office
     assert {one["error"] for one in again["refused"].values()} == {"already_decided", "no_entry", "unknown"}
 
 
-async def test_a_token_with_labels_decides_about_its_machines_alone(office: Office) -> None:
+async def test_a_token_with_labels_only_decides_about_its_machines(office: Office) -> None:
     office.configure()
     _, code = await office.machine()
     async with await program(office, Role.APPROVER, "site=fra") as client:
-        refused = await told(await client.post("/api/v1/approve", json={"code": code}), 403)
+        refused = await json_of(await client.post("/api/v1/approve", json={"code": code}), 403)
     assert (refused["error"], "site=fra" in refused["message"]) == ("not_allowed", True)
 
 
 @pytest.mark.parametrize("route", ACCOUNT_ROUTES, ids=lambda route: route.operation)
-async def test_an_admin_with_limits_can_neither_lift_them_nor_become_somebody_else(office: Office, route: Any) -> None:
+async def test_an_admin_limited_by_labels_cannot_manage_accounts(office: Office, route: Any) -> None:
     path = re.sub(r"\{\w+\}", "nothing", route.path)
     async with await program(office, Role.ADMIN, "site=fra") as client:
         answer = await client.request(route.method, path, json={} if route.body is not None else None)
-    refused = await told(answer, 403)
+    refused = await json_of(answer, 403)
     assert (refused["error"], "is limited to site=fra" in refused["message"]) == ("not_allowed", True)
 
 
-async def test_a_decision_names_its_token_whatever_user_it_claims(office: Office) -> None:
+async def test_a_decision_names_its_token_even_if_a_user_header_is_sent(office: Office) -> None:
     _, code = await office.machine()
     async with await program(office, Role.APPROVER) as client:
-        done = await told(
+        done = await json_of(
             await client.post("/api/v1/deny", json={"code": code, "reason": "no"}, headers=as_user("root"))
         )
     assert re.fullmatch(r"ci-\w+ \(token:ci-\w+\)", done["decided_by"])
 
 
-async def test_what_it_would_get_is_shown_and_what_was_seen_is_what_is_approved(office: Office) -> None:
+async def test_the_configuration_is_shown_and_only_the_entry_that_was_seen_is_approved(office: Office) -> None:
     office.configure()
     grant, code = await office.machine()
     async with await program(office, Role.APPROVER) as client:
-        shown = await told(await client.get(f"/api/v1/requests/{grant.grant_id}"))
-        preview = await told(await client.get(f"/api/v1/requests/{grant.grant_id}/configuration"))
+        shown = await json_of(await client.get(f"/api/v1/requests/{grant.grant_id}"))
+        preview = await json_of(await client.get(f"/api/v1/requests/{grant.grant_id}/configuration"))
         other = await client.post("/api/v1/approve", json={"code": code, "seen": "another"})
         seen = shown["request"]["entry"]["fingerprint"]
-        done = await told(await client.post("/api/v1/approve", json={"code": code, "seen": seen}))
+        done = await json_of(await client.post("/api/v1/approve", json={"code": code, "seen": seen}))
     assert (preview["entry"], UUID in preview["text"]) == (f"{UUID}.yaml", True)
-    assert (await told(other, 409))["error"] == "entry_changed"
+    assert (await json_of(other, 409))["error"] == "entry_changed"
     assert (done["state"], shown["past"]["deliveries"]) == ("approved", [])
 
 
-async def test_an_approval_is_taken_back(office: Office) -> None:
+async def test_an_approval_can_be_revoked(office: Office) -> None:
     office.configure()
     grant, code = await office.machine()
     async with await program(office) as client:
         await client.post("/api/v1/approve", json={"code": code})
         path = f"/api/v1/requests/{grant.grant_id}/revoke"
-        states = [(await told(await client.post(path)))["state"] for _ in range(2)]
-        by_code = await told(await client.post("/api/v1/revoke", json={"code": code}))
+        states = [(await json_of(await client.post(path)))["state"] for _ in range(2)]
+        by_code = await json_of(await client.post("/api/v1/revoke", json={"code": code}))
     assert (states, by_code["state"]) == (["revoked", "revoked"], "revoked")
 
 
-async def test_what_was_not_approved_is_not_taken_back(office: Office) -> None:
+async def test_a_pending_request_cannot_be_revoked(office: Office) -> None:
     _, code = await office.machine()
     async with await program(office) as client:
-        waits = await told(await client.post("/api/v1/revoke", json={"code": code}), 404)
-        await told(await client.post("/api/v1/revoke", json={"code": "BBBB-BBBB"}), 404)
+        waits = await json_of(await client.post("/api/v1/revoke", json={"code": code}), 404)
+        await json_of(await client.post("/api/v1/revoke", json={"code": "BBBB-BBBB"}), 404)
     assert waits["message"] == "there is no approval to take back: the request is pending"
 
 
-async def test_a_machine_that_nobody_knows_is_given_an_entry_and_loses_it_again(office: Office) -> None:
+async def test_an_unknown_machine_can_be_assigned_an_entry_and_lose_it_again(office: Office) -> None:
     office.configure()
     _, code = await office.machine(identity=MachineIdentity(serial="SPARE1"))
     machine = {"serial": "SPARE1"}
     async with await program(office) as client:
-        before = await told(await client.post("/api/v1/machines/explain", json=machine))
-        given = await told(await client.post("/api/v1/assign", json={"code": code, "entry": f"{UUID}.yaml"}))
-        after = await told(await client.post("/api/v1/machines/explain", json=machine))
-        listed = await told(await client.get("/api/v1/assignments"))
-        await told(await client.post("/api/v1/unassign", json=machine))
-        twice = await told(await client.post("/api/v1/unassign", json=machine), 409)
+        before = await json_of(await client.post("/api/v1/machines/explain", json=machine))
+        given = await json_of(await client.post("/api/v1/assign", json={"code": code, "entry": f"{UUID}.yaml"}))
+        after = await json_of(await client.post("/api/v1/machines/explain", json=machine))
+        listed = await json_of(await client.get("/api/v1/assignments"))
+        await json_of(await client.post("/api/v1/unassign", json=machine))
+        twice = await json_of(await client.post("/api/v1/unassign", json=machine), 409)
     assert (before["entry"], given["entry"], after["entry"]["name"]) == (None, f"{UUID}.yaml", f"{UUID}.yaml")
     assert listed["assignments"] == [given]
     assert "nothing was assigned" in twice["message"]
 
 
-async def test_operators_are_added_changed_and_shut_out(office: Office) -> None:
+async def test_operators_can_be_added_changed_and_disabled(office: Office) -> None:
     async with await program(office) as client:
         new = {"name": "ben", "role": "approver", "labels": ["site=fra"]}
-        added = await told(await client.post("/api/v1/operators", json=new), 201)
-        await told(await client.post("/api/v1/operators", json=new), 409)
-        await told(await client.patch("/api/v1/operators/ben", json={"role": "viewer"}))
-        await told(await client.post("/api/v1/operators/ben/disable"))
-        [ben] = (await told(await client.get("/api/v1/operators")))["operators"]
-        await told(await client.post("/api/v1/operators/ben/enable"))
-        reset = await told(await client.post("/api/v1/operators/ben/reset"))
+        added = await json_of(await client.post("/api/v1/operators", json=new), 201)
+        await json_of(await client.post("/api/v1/operators", json=new), 409)
+        await json_of(await client.patch("/api/v1/operators/ben", json={"role": "viewer"}))
+        await json_of(await client.post("/api/v1/operators/ben/disable"))
+        [ben] = (await json_of(await client.get("/api/v1/operators")))["operators"]
+        await json_of(await client.post("/api/v1/operators/ben/enable"))
+        reset = await json_of(await client.post("/api/v1/operators/ben/reset"))
     assert (ben["role"], ben["labels"], ben["disabled_at"] is None) == ("viewer", ["site=fra"], False)
     assert added["password"]
     assert reset["password"] not in ("", added["password"])
 
 
-async def test_a_chosen_password_is_taken_on_the_admin_socket_alone(office: Office) -> None:
+async def test_a_chosen_password_is_only_accepted_on_the_admin_socket(office: Office) -> None:
     await office.person("ben")
     chosen = {"password": "correct horse battery staple"}
     async with await program(office) as client:
-        refused = await told(await client.post("/api/v1/operators/ben/reset", json=chosen), 403)
+        refused = await json_of(await client.post("/api/v1/operators/ben/reset", json=chosen), 403)
     async with office.site.admin("root") as admin:
-        taken = await told(await admin.post("/api/v1/operators/ben/reset", json=chosen))
-        short = await told(await admin.post("/api/v1/operators/ben/reset", json={"password": "short"}), 409)
-    assert "chosen on the server itself" in refused["message"]
+        taken = await json_of(await admin.post("/api/v1/operators/ben/reset", json=chosen))
+        short = await json_of(await admin.post("/api/v1/operators/ben/reset", json={"password": "short"}), 409)
+    assert "only be chosen on the server itself" in refused["message"]
     assert taken["password"] is None
     assert "12 to 1024 characters" in short["message"]
 
@@ -238,38 +251,38 @@ async def test_a_chosen_password_is_taken_on_the_admin_socket_alone(office: Offi
     ("sent", "what_to_do"),
     [({"labels": ["fra"]}, 'write "site=fra"'), ({"seconds": 400 * 86400}, "at most 366 days")],
 )
-async def test_a_value_of_the_wrong_form_is_told_the_right_one(
+async def test_an_invalid_value_is_refused_with_the_right_format(
     office: Office, sent: dict[str, object], what_to_do: str
 ) -> None:
     async with await program(office) as client:
         new = {"name": "grafana", "role": "viewer", "seconds": 60, **sent}
-        refused = await told(await client.post("/api/v1/tokens", json=new), 400)
+        refused = await json_of(await client.post("/api/v1/tokens", json=new), 400)
     assert what_to_do in refused["message"]
 
 
-async def test_a_token_makes_tokens_and_ends_them(office: Office) -> None:
+async def test_a_token_can_create_and_revoke_tokens(office: Office) -> None:
     async with await program(office) as client:
         new = {"name": "grafana", "role": "viewer", "seconds": 60}
-        made = await told(await client.post("/api/v1/tokens", json=new), 201)
+        made = await json_of(await client.post("/api/v1/tokens", json=new), 201)
         assert made["about"]["expires_at"] == office.site.clock.now() + 60
-        names = [one["name"] for one in (await told(await client.get("/api/v1/tokens")))["tokens"]]
+        names = [one["name"] for one in (await json_of(await client.get("/api/v1/tokens")))["tokens"]]
         assert "grafana" in names
-        await told(await client.delete("/api/v1/tokens/grafana"))
-        await told(await client.delete("/api/v1/tokens/grafana"), 404)
+        await json_of(await client.delete("/api/v1/tokens/grafana"))
+        await json_of(await client.delete("/api/v1/tokens/grafana"), 404)
         client.headers["authorization"] = f"Bearer {made['token']}"
-        await told(await client.get("/api/v1/whoami"), 401)
+        await json_of(await client.get("/api/v1/whoami"), 401)
 
 
-async def test_the_audit_is_read_newest_first_with_filters(office: Office) -> None:
+async def test_the_audit_is_listed_newest_first_with_filters(office: Office) -> None:
     office.configure()
     grant, code = await office.machine()
     _, other = await office.machine(identity=MachineIdentity(serial="SPARE1"))
     async with await program(office) as client:
         await client.post("/api/v1/approve", json={"code": code})
         await client.post("/api/v1/deny", json={"code": other, "reason": "not ours"})
-        everything = await told(await client.get("/api/v1/audit", params={"limit": 1}))
-        rest = await told(await client.get("/api/v1/audit", params={"before": everything["next"]}))
-        approved = await told(await client.get("/api/v1/audit", params={"kind": "approved", "uuid": UUID}))
+        everything = await json_of(await client.get("/api/v1/audit", params={"limit": 1}))
+        rest = await json_of(await client.get("/api/v1/audit", params={"before": everything["next"]}))
+        approved = await json_of(await client.get("/api/v1/audit", params={"kind": "approved", "uuid": UUID}))
         bad = await client.get("/api/v1/audit", params={"kind": "nonsense"})
     assert (everything["events"][0]["kind"], everything["events"][0]["reason"]) == ("denied", "not ours")
     assert all(event["seq"] < everything["next"] for event in rest["events"])
@@ -277,7 +290,7 @@ async def test_the_audit_is_read_newest_first_with_filters(office: Office) -> No
     assert bad.status_code == 400
 
 
-async def test_an_answer_is_never_kept_by_what_is_in_between(office: Office) -> None:
+async def test_responses_must_not_be_cached(office: Office) -> None:
     async with await program(office) as client:
         answer = await client.get("/api/v1/pending")
     assert answer.headers["cache-control"] == "no-store"
@@ -285,15 +298,15 @@ async def test_an_answer_is_never_kept_by_what_is_in_between(office: Office) -> 
     assert answer.headers["x-request-id"]
 
 
-async def test_a_path_that_is_not_there_and_a_wrong_method_are_told_as_json(office: Office) -> None:
+async def test_an_unknown_path_and_a_wrong_method_are_answered_with_json(office: Office) -> None:
     async with await program(office) as client:
-        missing = await told(await client.get("/api/v1/nothing"), 404)
+        missing = await json_of(await client.get("/api/v1/nothing"), 404)
         wrong = await client.delete("/api/v1/pending")
     assert missing["error"] == "not_found"
-    assert ((await told(wrong, 405))["error"], "GET" in wrong.headers["allow"]) == ("wrong_method", True)
+    assert ((await json_of(wrong, 405))["error"], "GET" in wrong.headers["allow"]) == ("wrong_method", True)
 
 
-async def test_a_database_that_is_away_is_told_and_the_log_has_no_code(
+async def test_a_database_failure_is_reported_and_the_log_contains_no_code(
     office: Office, caplog: pytest.LogCaptureFixture
 ) -> None:
     office.configure()
@@ -302,18 +315,18 @@ async def test_a_database_that_is_away_is_told_and_the_log_has_no_code(
         await client.get("/api/v1/whoami")
         office.site.database._writer._disk.shutdown()
         answer = await client.post("/api/v1/approve", json={"code": code})
-    assert (await told(answer, 503))["error"] == "store_unavailable"
+    assert (await json_of(answer, 503))["error"] == "store_unavailable"
     assert answer.headers["retry-after"] == "5"
     assert "POST /api/v1/approve: " in caplog.text
     assert code not in caplog.text
 
 
-async def test_an_approved_request_tells_what_it_was_approved_for_and_makes_nothing_up(office: Office) -> None:
+async def test_an_approved_request_shows_its_stored_entry_and_null_for_the_rest(office: Office) -> None:
     office.configure()
     _, code = await office.machine()
     async with await program(office) as client:
-        waiting = (await told(await client.get(f"/api/v1/grants/{code}")))["entry"]
-        approved = (await told(await client.post("/api/v1/approve", json={"code": code})))["entry"]
+        waiting = (await json_of(await client.get(f"/api/v1/grants/{code}")))["entry"]
+        approved = (await json_of(await client.post("/api/v1/approve", json={"code": code})))["entry"]
     known = {name: approved[name] for name in ("name", "revision", "fingerprint")}
     assert known == {name: waiting[name] for name in known}
     assert waiting["labels"] is not None

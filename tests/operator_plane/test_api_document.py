@@ -1,5 +1,7 @@
-"""The API is what its document says: schemathesis calls every operation with what it describes, and with what it does
-not, on a running server where machines wait (requirements/dev.txt)."""
+"""The API matches its OpenAPI document: schemathesis sends valid and invalid requests to every operation.
+
+It runs against a server on which machines are waiting (requirements/dev.txt).
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,7 @@ def test_schemathesis_finds_no_failure(tmp_path: Path) -> None:
         made = site.command("tokens", "add", "tester", "--role", "admin", "--for", "1h", "--json")
         token = json.loads(made.stdout)["token"]
         done = subprocess.run(
-            # Not revoke_token: it would end the token that the calls are made with.
+            # Not revoke_token, which would revoke the token of the calls.
             [
                 *(str(program), "run", f"{site.url}{PATH}", "--header", f"Authorization: Bearer {token}"),
                 *("--max-examples", "5", "--seed", "1", "--no-color", "--exclude-operation-id", "revoke_token"),

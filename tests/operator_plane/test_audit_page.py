@@ -1,4 +1,4 @@
-"""What happened, on a page; and what the server runs with."""
+"""The audit page and the settings page."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from support.office import Office, text_of
 WORKER = MachineIdentity(serial="0OCZJ19N17")
 
 
-async def happened(office: Office, *events: AuditEvent) -> None:
+async def record(office: Office, *events: AuditEvent) -> None:
     await office.site.database.audit.append(events)
 
 
 @pytest.mark.anyio
-async def test_a_decision_is_in_the_audit_with_who_and_why(office: Office) -> None:
+async def test_the_audit_shows_a_decision_with_person_and_reason(office: Office) -> None:
     person = await office.person()
     grant, _ = await office.machine(identity=WORKER)
     await person.open(f"/requests/{grant.grant_id}")
     await person.send(f"/requests/{grant.grant_id}/deny", reason="wrong rack")
-    told = text_of(await person.open("/audit"))
-    assert "2027-01-15 08:00:00 UTC Denied 0OCZJ19N17 by ana" in told
-    assert "from 10.20.0.11 · via session · reason: wrong rack" in told
+    page = text_of(await person.open("/audit"))
+    assert "2027-01-15 08:00:00 UTC Denied 0OCZJ19N17 by ana" in page
+    assert "from 10.20.0.11 · via session · reason: wrong rack" in page
 
 
 @pytest.mark.anyio
-async def test_events_are_found_by_kind_person_entry_and_request(office: Office) -> None:
-    await happened(
+async def test_events_can_be_filtered_by_kind_person_entry_and_request(office: Office) -> None:
+    await record(
         office,
         AuditEvent(NOW, AuditKind.APPROVED, "ana", "session", "a" * 32, WORKER, "10.20.0.11", "worker-17"),
         AuditEvent(NOW, AuditKind.DENIED, "ben", "session", "b" * 32, WORKER, "10.20.0.11", "worker-18"),
@@ -51,8 +51,8 @@ async def test_events_are_found_by_kind_person_entry_and_request(office: Office)
 
 
 @pytest.mark.anyio
-async def test_many_events_are_read_page_by_page(office: Office) -> None:
-    await happened(office, *(AuditEvent(NOW + i, AuditKind.SIGNED_IN, f"p{i}", "session") for i in range(70)))
+async def test_many_events_are_split_into_pages(office: Office) -> None:
+    await record(office, *(AuditEvent(NOW + i, AuditKind.SIGNED_IN, f"p{i}", "session") for i in range(70)))
     person = await office.person()
     first = await person.open("/audit?what=people")
     older = first.text.partition('">Older')[0].rpartition('href="')[2].replace("&amp;", "&")
@@ -66,7 +66,7 @@ async def test_many_events_are_read_page_by_page(office: Office) -> None:
 @pytest.mark.anyio
 async def test_hostile_text_in_the_audit_is_shown_as_text(office: Office) -> None:
     hostile = MachineIdentity(serial="<script>alert(1)</script>\u202e" + "A" * 5000)
-    await happened(office, AuditEvent(NOW, AuditKind.OPENED, identity=hostile, address="10.20.0.9", grant_id="c" * 32))
+    await record(office, AuditEvent(NOW, AuditKind.OPENED, identity=hostile, address="10.20.0.9", grant_id="c" * 32))
     page = await (await office.person()).open("/audit")
     assert "&lt;script&gt;" in page.text
     assert "\u202e" not in page.text
@@ -75,19 +75,19 @@ async def test_hostile_text_in_the_audit_is_shown_as_text(office: Office) -> Non
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("query", ["before=-1", "before=99999999999999999999999", "what=%00", "request=%ff", "who=%27"])
-async def test_what_makes_no_sense_in_the_address_is_no_fault(office: Office, query: str) -> None:
+async def test_an_invalid_query_does_not_fail(office: Office, query: str) -> None:
     assert (await (await office.person()).open(f"/audit?{query}")).status_code == 200
 
 
 @pytest.mark.anyio
-async def test_the_settings_are_shown_without_what_is_secret(office: Office) -> None:
-    told = text_of(await (await office.person()).open("/settings"))
-    assert "public_url http://boot.example:8080" in told
-    assert "operators.confirm button" in told
-    assert "grants.lifetime 10m · default" in told
+async def test_the_settings_are_shown_without_secrets(office: Office) -> None:
+    page = text_of(await (await office.person()).open("/settings"))
+    assert "public_url http://boot.example:8080" in page
+    assert "operators.confirm button" in page
+    assert "grants.lifetime 10m · default" in page
 
 
-def test_a_setting_that_may_hold_a_secret_is_hidden(tmp_path: Path) -> None:
+def test_a_setting_that_may_contain_a_secret_is_hidden(tmp_path: Path) -> None:
     config = tmp_path / "bootgrant.toml"
     config.write_text('public_url = "https://boot.example"\n[database]\nurl = "postgresql://bg:hunter2@db/bg"\n')
     shown = {row.key: row for row in load_site(config).shown}

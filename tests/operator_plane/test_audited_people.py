@@ -1,4 +1,4 @@
-"""What people do with their own sign-in, and who was not let in, stands in the audit."""
+"""The audit records what people do with their own sign-in, and refused sign-ins."""
 
 from __future__ import annotations
 
@@ -24,20 +24,19 @@ async def refusals(office: Office) -> list[AuditEvent]:
     return [record.event for record in reversed(await office.site.database.audit.newest(REFUSED, 50))]
 
 
-async def tries(office: Office, name: str, times: int = 1, address: str = "10.0.0.5") -> None:
+async def fail_to_sign_in(office: Office, name: str, times: int = 1, address: str = "10.0.0.5") -> None:
     stranger = office.browser(address)
     for _ in range(times):
         await stranger.send("/login", name=name, password=TYPED, next="/")
 
 
-async def test_a_refused_sign_in_names_an_operator_and_never_what_was_typed(office: Office) -> None:
+async def test_a_refused_sign_in_names_an_operator_but_never_the_typed_text(office: Office) -> None:
     now = office.site.clock.now()
     hashed = await Argon2Hasher().hash(Secret("staple-horse-battery"))
     await office.site.database.operators.add_operator(Operator("ana", hashed, now, Role.ADMIN))
-    await tries(office, "ana")
-    await tries(office, TYPED)
-    told = [(event.actor, event.address, event.via, event.reason) for event in await refusals(office)]
-    assert told == [
+    await fail_to_sign_in(office, "ana")
+    await fail_to_sign_in(office, TYPED)
+    assert [(event.actor, event.address, event.via, event.reason) for event in await refusals(office)] == [
         ("ana", "10.0.0.5", "session", "wrong name or password"),
         ("", "10.0.0.5", "session", "wrong name or password"),
     ]
@@ -45,17 +44,17 @@ async def test_a_refused_sign_in_names_an_operator_and_never_what_was_typed(offi
         assert TYPED not in record.line
 
 
-async def test_a_flood_of_sign_ins_is_counted(office: Office) -> None:
+async def test_a_flood_of_refused_sign_ins_is_counted(office: Office) -> None:
     for number in range(4):
-        await tries(office, "ana", 10, f"10.0.1.{number}")
-    told = await refusals(office)
-    assert len(told) == 11
-    assert told[-1].details == {"refused": 30, "from": "10.0.1.1, 10.0.1.2, 10.0.1.3"}
+        await fail_to_sign_in(office, "ana", 10, f"10.0.1.{number}")
+    events = await refusals(office)
+    assert len(events) == 11
+    assert events[-1].details == {"refused": 30, "from": "10.0.1.1, 10.0.1.2, 10.0.1.3"}
     page = await (await office.person("ben")).open("/audit?what=people")
     assert "Sign-in refused" in text_of(page)
 
 
-async def test_a_session_that_somebody_ends_is_in_the_audit(office: Office) -> None:
+async def test_the_audit_records_the_end_of_another_session(office: Office) -> None:
     await office.person("ana")
     ana = await office.person("ana")
     keys = re.findall(r'name="session" value="([0-9a-f]+)"', (await ana.open("/account")).text)

@@ -12,7 +12,7 @@ from support.site import site_in_process
 pytestmark = pytest.mark.anyio
 
 
-async def test_a_typed_code_leads_to_the_machine_that_shows_it(office: Office) -> None:
+async def test_a_typed_code_leads_to_its_machine(office: Office) -> None:
     person = await office.person()
     grant, code = await office.machine()
     await person.open("/device")
@@ -21,7 +21,7 @@ async def test_a_typed_code_leads_to_the_machine_that_shows_it(office: Office) -
 
 
 @pytest.mark.parametrize("spelling", ["{0}{1}", "{0} {1}", " {0}-{1} ", "{0}.{1}", "{0}\u2013{1}"])
-async def test_case_and_separators_of_a_typed_code_do_not_matter(office: Office, spelling: str) -> None:
+async def test_case_and_separators_of_a_typed_code_are_ignored(office: Office, spelling: str) -> None:
     person = await office.person()
     grant, code = await office.machine()
     await person.open("/device")
@@ -29,7 +29,7 @@ async def test_case_and_separators_of_a_typed_code_do_not_matter(office: Office,
     assert page.headers["location"].startswith(f"/requests/{grant.grant_id}?")
 
 
-async def test_a_scanned_code_leads_to_the_same_place(office: Office) -> None:
+async def test_a_scanned_code_leads_to_its_machine(office: Office) -> None:
     person = await office.person()
     grant, code = await office.machine()
     assert (await person.open(f"/d/{code}")).headers["location"] == f"/requests/{grant.grant_id}"
@@ -41,17 +41,17 @@ async def test_unknown_expired_and_decided_codes_get_the_same_answer(office: Off
     decided, used = await office.machine()
     await person.open(f"/requests/{decided.grant_id}")
     await person.send(f"/requests/{decided.grant_id}/approve")
-    _, over = await office.machine(expires_at=office.site.clock.now())
+    _, expired = await office.machine(expires_at=office.site.clock.now())
     answers = set()
-    for code in (used, over, "BBBB-BBBB"):
+    for code in (used, expired, "BBBB-BBBB"):
         page = await person.open(f"/d/{code}")
         answers.add((page.status_code, page.text.replace(code, "CODE")))
     [(status, text)] = answers
     assert status == 404
-    assert "No machine waits with the code CODE" in text
+    assert "No machine is waiting with the code CODE" in text
 
 
-async def test_what_cannot_be_a_code_is_said_to_be_none_and_stays_in_the_field(office: Office) -> None:
+async def test_a_malformed_code_is_refused_and_stays_in_the_field(office: Office) -> None:
     person = await office.person()
     await person.open("/device")
     page = await person.send("/device", code='"><b>AEIOU')
@@ -60,7 +60,7 @@ async def test_what_cannot_be_a_code_is_said_to_be_none_and_stays_in_the_field(o
     assert 'value="&#34;&gt;&lt;b&gt;AEIOU"' in page.text
 
 
-async def test_guessing_codes_is_slowed_to_a_rate_and_a_hit_gives_nothing_back(office: Office) -> None:
+async def test_guessing_codes_is_rate_limited_even_after_a_hit(office: Office) -> None:
     person = await office.person()
     _, code = await office.machine()
     statuses = [(await person.open(f"/d/{guess}")).status_code for guess in ["BBBB-BBBB"] * 19 + [code] * 2]
@@ -70,7 +70,7 @@ async def test_guessing_codes_is_slowed_to_a_rate_and_a_hit_gives_nothing_back(o
     assert (await person.open(f"/d/{code}")).status_code == 429
 
 
-async def test_a_limited_person_is_told_how_long_and_can_still_use_the_list(office: Office) -> None:
+async def test_a_rate_limited_operator_sees_how_long_to_wait_and_can_use_the_list(office: Office) -> None:
     person = await office.person()
     grant, code = await office.machine()
     for _ in range(20):
@@ -81,7 +81,7 @@ async def test_a_limited_person_is_told_how_long_and_can_still_use_the_list(offi
     assert (await person.open(f"/requests/{grant.grant_id}")).status_code == 200
 
 
-async def test_guesses_of_many_people_at_one_address_are_counted_together(office: Office) -> None:
+async def test_guesses_by_several_operators_at_one_address_are_counted_together(office: Office) -> None:
     statuses = []
     for number in range(4):
         person = await office.person(f"person{number}")
@@ -91,10 +91,10 @@ async def test_guesses_of_many_people_at_one_address_are_counted_together(office
 
 
 @pytest.mark.parametrize("path", ["/d/{0}", "/device"])
-async def test_looking_for_a_code_waits_for_no_evidence(tmp_path: Path, path: str) -> None:
-    asked = tmp_path / "asked"
+async def test_looking_up_a_code_does_not_wait_for_evidence(tmp_path: Path, path: str) -> None:
+    started = tmp_path / "started"
     program = tmp_path / "evidence.sh"
-    program.write_text(f"#!/bin/sh\ntouch {asked}\necho '{{\"evidence\": []}}'\n")
+    program.write_text(f"#!/bin/sh\ntouch {started}\necho '{{\"evidence\": []}}'\n")
     program.chmod(0o755)
     with site_in_process(tmp_path, "[[evidence.exec]]", 'name = "bmc"', f'command = ["{program}"]') as site:
         office = Office(site)
@@ -106,6 +106,6 @@ async def test_looking_for_a_code_waits_for_no_evidence(tmp_path: Path, path: st
         else:
             page = await person.open(path.format(code))
         assert page.headers["location"].startswith(f"/requests/{grant.grant_id}")
-        assert not asked.exists()
+        assert not started.exists()
         await person.open(page.headers["location"])
-        assert asked.exists()
+        assert started.exists()

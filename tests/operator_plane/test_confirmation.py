@@ -1,11 +1,11 @@
-"""The last four characters of the machine's screen, typed before an approval."""
+"""Typing the last four characters on the machine's screen before approving."""
 
 from __future__ import annotations
 
 import pytest
 
 from bootgrant.approval.grant import DeviceGrant, GrantState
-from bootgrant.operator_plane.confirmation import is_suffix
+from bootgrant.operator_plane.forms import is_suffix
 from bootgrant.wire.identity import MachineIdentity
 from support.office import Office, text_of
 
@@ -17,17 +17,17 @@ async def state_of(office: Office, grant: DeviceGrant) -> GrantState:
 
 
 @pytest.mark.parametrize("typed", ["MJHT", "mjht", " m j-h t ", "WDJB-MJHT", "wdjbmjht"])
-def test_the_last_four_count_in_any_spelling_and_so_does_the_whole_code(typed: str) -> None:
+def test_the_last_four_letters_or_the_whole_code_are_accepted_in_any_spelling(typed: str) -> None:
     assert is_suffix(typed, "WDJB-MJHT")
 
 
 @pytest.mark.parametrize("typed", ["", "WDJB", "MJH", "XMJHT", "MJHTX", "WDJX-MJHT", "\u041cJHT", "é"])
-def test_anything_else_does_not(typed: str) -> None:
+def test_anything_else_is_refused(typed: str) -> None:
     assert not is_suffix(typed, "WDJB-MJHT")
 
 
 @pytest.mark.anyio
-async def test_the_card_and_the_list_keep_the_last_four_to_themselves(careful_office: Office) -> None:
+async def test_the_pages_do_not_show_the_last_four_characters(careful_office: Office) -> None:
     careful_office.configure()
     person = await careful_office.person()
     grant, code = await careful_office.machine()
@@ -38,7 +38,7 @@ async def test_the_card_and_the_list_keep_the_last_four_to_themselves(careful_of
 
 
 @pytest.mark.anyio
-async def test_who_types_them_lets_the_machine_in(careful_office: Office) -> None:
+async def test_typing_them_approves_the_machine(careful_office: Office) -> None:
     careful_office.configure()
     person = await careful_office.person()
     grant, code = await careful_office.machine()
@@ -48,21 +48,30 @@ async def test_who_types_them_lets_the_machine_in(careful_office: Office) -> Non
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("typed", ["", "BBBB", '"><b>'])
-async def test_who_does_not_is_asked_to_look_again_and_nothing_happens(careful_office: Office, typed: str) -> None:
+@pytest.mark.parametrize(
+    ("typed", "problem"),
+    [
+        ("", "Type the last four characters"),
+        ("BBBB", "code does not end in BBBB."),
+        ('"><b>', 'code does not end in "><b>.'),
+    ],
+)
+async def test_typing_something_else_shows_the_card_again_and_changes_nothing(
+    careful_office: Office, typed: str, problem: str
+) -> None:
     careful_office.configure()
     person = await careful_office.person()
     grant, _ = await careful_office.machine()
     await person.open(f"/requests/{grant.grant_id}")
     page = await person.send(f"/requests/{grant.grant_id}/approve", suffix=typed)
     assert page.status_code == 400
-    assert "screen shows" in text_of(page)
+    assert problem in text_of(page)
     assert "<b>" not in page.text
     assert await state_of(careful_office, grant) is GrantState.PENDING
 
 
 @pytest.mark.anyio
-async def test_guessing_them_is_slowed_to_a_rate(careful_office: Office) -> None:
+async def test_guessing_them_is_rate_limited(careful_office: Office) -> None:
     careful_office.configure()
     person = await careful_office.person()
     grant, code = await careful_office.machine()
@@ -75,7 +84,7 @@ async def test_guessing_them_is_slowed_to_a_rate(careful_office: Office) -> None
 
 
 @pytest.mark.anyio
-async def test_who_typed_the_whole_code_is_not_asked_for_its_end_again(careful_office: Office) -> None:
+async def test_after_typing_the_whole_code_its_end_need_not_be_typed_again(careful_office: Office) -> None:
     careful_office.configure()
     person = await careful_office.person()
     grant, code = await careful_office.machine()
@@ -87,7 +96,7 @@ async def test_who_typed_the_whole_code_is_not_asked_for_its_end_again(careful_o
 
 
 @pytest.mark.anyio
-async def test_the_proof_of_another_person_or_request_counts_for_nothing(careful_office: Office) -> None:
+async def test_the_proof_of_another_person_or_request_is_refused(careful_office: Office) -> None:
     careful_office.configure()
     ana, ben = await careful_office.person("ana"), await careful_office.person("ben")
     _, code = await careful_office.machine(identity=MachineIdentity(serial="0OCZJ19N71"))
@@ -102,7 +111,7 @@ async def test_the_proof_of_another_person_or_request_counts_for_nothing(careful
 
 
 @pytest.mark.anyio
-async def test_what_was_approved_is_what_was_seen(office: Office) -> None:
+async def test_an_entry_that_changed_since_the_page_was_shown_is_not_approved(office: Office) -> None:
     office.configure()
     person = await office.person()
     grant, _ = await office.machine()

@@ -1,4 +1,4 @@
-"""The card of a machine, and deciding on it."""
+"""The card of a machine, and deciding about it."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ async def state_of(office: Office, grant: DeviceGrant) -> DeviceGrant:
     return found
 
 
-async def test_the_card_says_who_asks_from_where_since_when_and_what_it_would_get(office: Office) -> None:
+async def test_the_card_shows_machine_address_age_and_configuration(office: Office) -> None:
     office.configure()
     person = await office.person()
     grant, code = await office.machine()
     office.site.clock.advance(42)
-    told = text_of(await person.open(f"/requests/{grant.grant_id}"))
-    assert code in told
-    assert f"{UUID}.yaml ✓ Expected worker 10.20.0.11 · asked 0:42 ago · 9:18 left" in told
-    assert f"It gets {UUID}.yaml See it Found by its uuid." in told
-    assert f"uuid {UUID} Copy serial not given mac 52:2f:fd:df:fc:c0 Copy hostname not given" in told
+    page = text_of(await person.open(f"/requests/{grant.grant_id}"))
+    assert code in page
+    assert f"{UUID}.yaml ✓ Expected worker 10.20.0.11 · requested 0:42 ago · 9:18 left" in page
+    assert f"Configuration {UUID}.yaml Preview Matched by uuid." in page
+    assert f"uuid {UUID} Copy serial not reported mac 52:2f:fd:df:fc:c0 Copy hostname not reported" in page
 
 
-async def test_approving_lets_the_machine_in_and_tells_what_happens_until_it_is_delivered(office: Office) -> None:
+async def test_approving_shows_the_progress_until_the_delivery(office: Office) -> None:
     office.configure()
     person = await office.person()
     grant, _ = await office.machine()
@@ -40,11 +40,11 @@ async def test_approving_lets_the_machine_in_and_tells_what_happens_until_it_is_
     stored = await state_of(office, grant)
     assert (stored.state, stored.entry) == (GrantState.APPROVED, f"{UUID}.yaml")
     page = await person.open(answer.headers["location"])
-    assert "Telling the machine" in text_of(page)
+    assert "Notifying the machine" in text_of(page)
     assert f'content="2; url=/requests/{grant.grant_id}?auto=1"' in page.text
 
 
-async def test_a_delivered_request_says_when_and_no_longer_reloads(office: Office) -> None:
+async def test_a_delivered_request_shows_the_time_and_no_longer_reloads(office: Office) -> None:
     office.configure()
     person = await office.person()
     grant, _ = await office.machine()
@@ -52,14 +52,14 @@ async def test_a_delivered_request_says_when_and_no_longer_reloads(office: Offic
     await person.send(f"/requests/{grant.grant_id}/approve")
     store, now, rules = office.site.database.grants, office.site.clock.now(), office.site.site.grants
     await store.change_grant(grant.grant_id, lambda g: g.redeem("talos", b"t" * 32, rules, now))
-    assert "Fetching its configuration" in text_of(await person.open(f"/requests/{grant.grant_id}"))
+    assert "Downloading the configuration" in text_of(await person.open(f"/requests/{grant.grant_id}"))
     await store.change_grant(grant.grant_id, lambda g: g.deliver(office.site.site.grants, now + 2))
     page = await person.open(f"/requests/{grant.grant_id}")
     assert "Delivered 08:00:02 UTC" in text_of(page)
     assert "http-equiv" not in page.text
 
 
-async def test_an_approval_that_nobody_fetches_stops_reloading_and_says_where_to_look(office: Office) -> None:
+async def test_an_approval_without_a_delivery_stops_reloading_and_says_where_to_look(office: Office) -> None:
     office.configure()
     person = await office.person()
     grant, _ = await office.machine(expires_at=office.site.clock.now() + 3600)
@@ -71,7 +71,7 @@ async def test_an_approval_that_nobody_fetches_stops_reloading_and_says_where_to
     assert "http-equiv" not in page.text
 
 
-async def test_denying_keeps_the_reason_on_one_line(office: Office) -> None:
+async def test_a_denial_stores_its_reason_on_one_line(office: Office) -> None:
     person = await office.person()
     grant, _ = await office.machine()
     await person.open(f"/requests/{grant.grant_id}")
@@ -83,7 +83,7 @@ async def test_denying_keeps_the_reason_on_one_line(office: Office) -> None:
     assert "not today [31m" in text_of(await person.open(f"/requests/{grant.grant_id}"))
 
 
-async def test_a_machine_without_a_configuration_cannot_be_approved_and_the_page_says_what_to_do(
+async def test_a_machine_without_a_configuration_cannot_be_approved(
     office: Office,
 ) -> None:
     person = await office.person()
@@ -97,16 +97,16 @@ async def test_a_machine_without_a_configuration_cannot_be_approved_and_the_page
     assert (await state_of(office, grant)).state is GrantState.PENDING
 
 
-async def test_a_configuration_that_comes_later_makes_the_same_request_approvable(office: Office) -> None:
+async def test_a_configuration_added_later_makes_the_request_approvable(office: Office) -> None:
     person = await office.person()
     grant, _ = await office.machine()
     await person.open(f"/requests/{grant.grant_id}")
     office.configure()
-    assert "It gets" in text_of(await person.open(f"/requests/{grant.grant_id}"))
+    assert "Matched by uuid." in text_of(await person.open(f"/requests/{grant.grant_id}"))
     assert (await person.send(f"/requests/{grant.grant_id}/approve")).status_code == 303
 
 
-async def test_of_two_operators_the_second_is_told_who_and_when(office: Office) -> None:
+async def test_the_second_of_two_operators_sees_who_decided_and_when(office: Office) -> None:
     office.configure()
     ana, ben = await office.person("ana"), await office.person("ben")
     grant, _ = await office.machine()
@@ -116,11 +116,11 @@ async def test_of_two_operators_the_second_is_told_who_and_when(office: Office) 
     office.site.clock.advance(12)
     page = await ben.send(f"/requests/{grant.grant_id}/deny", reason="wrong rack")
     assert page.status_code == 409
-    assert "Your decision changed nothing: already approved by ana, 12 s ago." in text_of(page)
+    assert "Already decided by ana Your decision was not recorded: already approved by ana, 12 s ago." in text_of(page)
     assert (await state_of(office, grant)).state is GrantState.APPROVED
 
 
-async def test_a_double_tap_is_one_decision_and_no_complaint(office: Office) -> None:
+async def test_a_double_tap_is_one_decision_without_an_error(office: Office) -> None:
     office.configure()
     person = await office.person()
     grant, _ = await office.machine()
@@ -129,7 +129,7 @@ async def test_a_double_tap_is_one_decision_and_no_complaint(office: Office) -> 
     assert [answer.status_code for answer in answers] == [303, 303]
 
 
-async def test_deciding_on_an_old_page_says_that_the_code_is_over(office: Office) -> None:
+async def test_deciding_on_an_old_page_says_that_the_code_has_expired(office: Office) -> None:
     office.configure()
     person = await office.person()
     grant, _ = await office.machine()
@@ -137,18 +137,18 @@ async def test_deciding_on_an_old_page_says_that_the_code_is_over(office: Office
     office.site.clock.advance(720)
     page = await person.send(f"/requests/{grant.grant_id}/approve")
     assert page.status_code == 409
-    assert "this code expired 2 min ago" in text_of(page)
+    assert "Too late Your decision was not recorded: this code expired 2 min ago" in text_of(page)
 
 
-async def test_a_request_that_never_was_has_a_page_that_says_so(office: Office) -> None:
+async def test_an_unknown_request_has_an_error_page(office: Office) -> None:
     person = await office.person()
     await person.open("/")
     for page in (await person.open("/requests/feed"), await person.send("/requests/feed/approve")):
         assert page.status_code == 404
-        assert "There is no such request" in text_of(page)
+        assert "Request not found" in text_of(page)
 
 
-async def test_hostile_text_is_shown_as_text_cut_and_marked(office: Office) -> None:
+async def test_hostile_text_is_escaped_cut_and_marked(office: Office) -> None:
     person = await office.person()
     serial = "<script>alert(1)</script>{{7*7}}\u202e" + "A" * 10_000
     grant, _ = await office.machine(identity=MachineIdentity(serial=serial))
@@ -161,7 +161,7 @@ async def test_hostile_text_is_shown_as_text_cut_and_marked(office: Office) -> N
         assert len(page.text) < 14_000
 
 
-async def test_a_reason_typed_before_a_lost_session_is_still_there_after_sign_in(office: Office) -> None:
+async def test_a_reason_typed_before_the_session_ended_is_kept_through_the_sign_in(office: Office) -> None:
     person = await office.person()
     grant, _ = await office.machine()
     await person.open(f"/requests/{grant.grant_id}")

@@ -1,4 +1,4 @@
-"""A person takes another password for themselves."""
+"""Operators change their own password."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def signed_in(office: Office, password: str = OLD) -> Person:
     return person
 
 
-async def test_the_new_password_opens_the_old_one_does_not_and_other_sessions_end(office: Office) -> None:
+async def test_the_new_password_replaces_the_old_one_and_ends_other_sessions(office: Office) -> None:
     desk, phone = await signed_in(office), await signed_in(office)
     before = desk.client.cookies["bootgrant"]
     answer = await desk.send("/account/password", password=OLD, new=NEW, again=NEW)
@@ -38,11 +38,11 @@ async def test_the_new_password_opens_the_old_one_does_not_and_other_sessions_en
     assert "bootgrant" not in (await signed_in(office, OLD)).client.cookies
     assert "bootgrant" in (await signed_in(office, NEW)).client.cookies
     (record,) = await office.site.database.audit.newest(AuditFilter(kinds=(AuditKind.OPERATOR_CHANGED,)), 5)
-    assert record.event.details == {"operator": "ana", "done": "took another password"}
+    assert record.event.details == {"operator": "ana", "done": "changed their password"}
     assert NEW not in record.line
 
 
-async def test_a_changed_password_makes_no_sign_in_fresh(office: Office) -> None:
+async def test_changing_the_password_does_not_count_as_a_recent_sign_in(office: Office) -> None:
     desk = await signed_in(office)
     office.site.clock.advance(16 * 60)
     answer = await desk.send("/account/password", password=OLD, new=NEW, again=NEW)
@@ -51,23 +51,23 @@ async def test_a_changed_password_makes_no_sign_in_fresh(office: Office) -> None
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "again", "status", "told"),
+    ("old", "new", "again", "status", "problem"),
     [
-        ("wrong-password", NEW, NEW, 403, "The password that you have now is another one"),
-        (OLD, NEW, "another-one-typed", 400, "was not typed the same twice"),
+        ("wrong-password", NEW, NEW, 403, "The current password is wrong"),
+        (OLD, NEW, "another-one-typed", 400, "The two new passwords are different"),
         (OLD, "short", "short", 400, "A password has 12 to 1024 characters"),
     ],
 )
-async def test_what_is_wrong_is_told_and_the_password_stays(
-    office: Office, old: str, new: str, again: str, status: int, told: str
+async def test_an_invalid_change_is_explained_and_the_password_stays(
+    office: Office, old: str, new: str, again: str, status: int, problem: str
 ) -> None:
     page = await (await signed_in(office)).send("/account/password", password=old, new=new, again=again)
-    assert (page.status_code, told in text_of(page)) == (status, True)
+    assert (page.status_code, problem in text_of(page)) == (status, True)
     assert new not in page.text
     assert "bootgrant" in (await signed_in(office, OLD)).client.cookies
 
 
-async def test_guesses_on_this_form_are_counted_with_those_of_the_sign_in(office: Office) -> None:
+async def test_wrong_passwords_on_this_form_count_with_those_of_the_sign_in(office: Office) -> None:
     person = await signed_in(office)
     for _ in range(9):
         await person.send("/account/password", password="wrong", new=NEW, again=NEW)
@@ -77,7 +77,7 @@ async def test_guesses_on_this_form_are_counted_with_those_of_the_sign_in(office
 
 
 @pytest.mark.parametrize("kind", [Kind.OIDC, Kind.BREAK_GLASS])
-async def test_who_signs_in_another_way_has_no_password_to_change(office: Office, kind: Kind) -> None:
+async def test_operators_without_their_own_password_cannot_change_one(office: Office, kind: Kind) -> None:
     now = office.site.clock.now()
     await office.site.database.operators.add_operator(Operator("cleo", "", now, Role.ADMIN, kind=kind))
     cleo = await office.person("cleo")

@@ -1,4 +1,4 @@
-"""API tokens that people make for themselves, on the account page."""
+"""API tokens that operators create for themselves on the account page."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from support.site import CONFIG
 pytestmark = pytest.mark.anyio
 
 
-async def made(person: Person, name: str = "laptop", role: str = "approver", **more: str) -> httpx2.Response:
+async def create(person: Person, name: str = "laptop", role: str = "approver", **more: str) -> httpx2.Response:
     await person.open("/account/tokens/new")
     return await person.send("/account/tokens/new", name=name, role=role, days="30", **more)
 
@@ -27,38 +27,38 @@ def shown_in(page: httpx2.Response) -> str:
     return str(token)
 
 
-async def asks(office: Office, token: str, path: str = "whoami") -> httpx2.Response:
+async def call(office: Office, token: str, path: str = "whoami") -> httpx2.Response:
     headers = {"authorization": f"Bearer {token}"}
     async with office.site.client("10.0.0.9") as client:
         return await client.get(f"/api/v1/{path}", headers=headers)
 
 
-async def test_a_token_is_shown_once_and_acts_as_its_person(office: Office) -> None:
+async def test_a_token_is_shown_once_and_acts_as_its_owner(office: Office) -> None:
     ana = await office.person("ana", Role.ADMIN)
-    page = await made(ana)
+    page = await create(ana)
     token = shown_in(page)
     assert page.headers["cache-control"] == "no-store"
-    told = (await asks(office, token)).json()
-    assert (told["person"], told["role"], told["via"]) == ("ana", "approver", "token:laptop")
+    whoami = (await call(office, token)).json()
+    assert (whoami["person"], whoami["role"], whoami["via"]) == ("ana", "approver", "token:laptop")
     account = await ana.open("/account")
-    assert "laptop · approver good until" in text_of(account)
+    assert "laptop · approver valid until" in text_of(account)
     assert token not in account.text
     (record,) = await office.site.database.audit.newest(AuditFilter(), 1)
-    assert record.event.details == {"token": "laptop", "done": "made with the role approver, of their own"}
+    assert record.event.details == {"token": "laptop", "done": "created with the role approver, for themselves"}
     assert token not in record.line
 
 
-async def test_a_sign_in_of_a_while_ago_makes_no_token(office: Office) -> None:
+async def test_an_old_sign_in_cannot_create_a_token(office: Office) -> None:
     ana = await office.person("ana")
     await ana.open("/account")
     office.site.clock.advance(16 * 60)
-    for answer in (await ana.open("/account/tokens/new"), await made(ana)):
+    for answer in (await ana.open("/account/tokens/new"), await create(ana)):
         assert answer.headers["location"].startswith("/login/again?next=%2Faccount%2Ftokens%2Fnew")
     assert await office.site.database.api_tokens.tokens() == []
 
 
 @pytest.mark.parametrize(
-    ("fields", "told"),
+    ("fields", "problem"),
     [
         ({"role": "admin"}, "You have the role approver"),
         ({"role": "viewer", "name": "no name"}, "cannot be the name of a token"),
@@ -66,52 +66,52 @@ async def test_a_sign_in_of_a_while_ago_makes_no_token(office: Office) -> None:
         ({"role": "owner"}, "Choose a role"),
     ],
 )
-async def test_what_cannot_be_is_told_and_what_was_typed_stays(
-    office: Office, fields: dict[str, str], told: str
+async def test_an_invalid_token_is_explained_and_the_typed_text_stays(
+    office: Office, fields: dict[str, str], problem: str
 ) -> None:
     ben = await office.person("ben", Role.APPROVER)
-    page = await made(ben, **fields)
-    assert (page.status_code, told in text_of(page)) == (400, True)
+    page = await create(ben, **fields)
+    assert (page.status_code, problem in text_of(page)) == (400, True)
     assert f'value="{fields.get("name", "laptop")}"' in page.text
     assert await office.site.database.api_tokens.tokens() == []
 
 
-async def test_who_is_shut_out_has_no_token_any_more(office: Office) -> None:
-    token = shown_in(await made(await office.person("ana")))
+async def test_the_token_of_a_disabled_operator_stops_working(office: Office) -> None:
+    token = shown_in(await create(await office.person("ana")))
     await office.site.database.operators.set_disabled("ana", office.site.clock.now())
-    assert (await asks(office, token)).status_code == 401
+    assert (await call(office, token)).status_code == 401
 
 
-async def test_one_ends_ones_own_token_and_no_other(office: Office) -> None:
+async def test_operators_can_revoke_their_own_tokens_and_no_others(office: Office) -> None:
     ana, ben = await office.person("ana"), await office.person("ben")
-    token = shown_in(await made(ana))
+    token = shown_in(await create(ana))
     await ben.open("/account")
     await ben.send("/account/tokens/end", token="laptop")
-    assert (await asks(office, token)).status_code == 200
+    assert (await call(office, token)).status_code == 200
     await ana.open("/account")
     assert (await ana.send("/account/tokens/end", token="laptop")).headers["location"] == "/account#tokens"
-    assert (await asks(office, token)).status_code == 401
+    assert (await call(office, token)).status_code == 401
 
 
-async def test_the_operator_for_emergencies_makes_no_token(office: Office) -> None:
+async def test_the_break_glass_operator_cannot_create_a_token(office: Office) -> None:
     now = office.site.clock.now()
     await office.site.database.operators.add_operator(Operator("safe", "", now, Role.ADMIN, kind=Kind.BREAK_GLASS))
     safe = await office.person("safe")
     assert "API tokens" not in text_of(await safe.open("/account"))
-    assert (await made(safe)).status_code == 403
+    assert (await create(safe)).status_code == 403
 
 
-async def test_two_people_let_a_control_plane_in_with_their_tokens_and_one_does_not(office: Office) -> None:
+async def test_a_control_plane_needs_the_tokens_of_two_people(office: Office) -> None:
     (office.site.machines / f"{UUID}.yaml").write_text(CONFIG.replace("worker", "controlplane"))
     _, code = await office.machine()
     tokens = [
-        shown_in(await made(await office.person(name), name=called))
-        for name, called in (("ana", "desk"), ("ana", "phone"), ("ben", "laptop"))
+        shown_in(await create(await office.person(name), name=token_name))
+        for name, token_name in (("ana", "desk"), ("ana", "phone"), ("ben", "laptop"))
     ]
-    told = []
+    outcomes = []
     async with office.site.client("10.0.0.9") as client:
         for token in tokens:
             sent = {"authorization": f"Bearer {token}"}
             answer = await client.post("/api/v1/approve", json={"code": code}, headers=sent)
-            told.append((answer.status_code, answer.json().get("state") or answer.json()["error"]))
-    assert told == [(200, "pending"), (409, "same_person"), (200, "approved")]
+            outcomes.append((answer.status_code, answer.json().get("state") or answer.json()["error"]))
+    assert outcomes == [(200, "pending"), (409, "same_person"), (200, "approved")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import cast
 
 import httpx2
 import pytest
@@ -13,8 +14,8 @@ from bootgrant.approval.grant import GrantState
 from bootgrant.approval.operators import Role
 from bootgrant.asgi import App, Message
 from bootgrant.credentials.passwords import Argon2Hasher
-from bootgrant.operator_plane.app import PAGES, build_pages
-from bootgrant.operator_plane.permissions import PERMISSIONS, Permission, UndeclaredRoute
+from bootgrant.operator_plane.app import PAGES, PageRoute, build_pages
+from bootgrant.operator_plane.permissions import Permission, UndeclaredRoute
 from bootgrant.operator_plane.plane import OperatorPlane
 from bootgrant.operator_plane.visit import Visit
 from bootgrant.ports.grants import StoreUnavailable
@@ -56,7 +57,7 @@ def plane(office: Office, public_url: str = "http://boot.example:8080") -> Opera
     ],
 )
 @pytest.mark.parametrize("form", ["approve", "login"])
-async def test_a_form_from_elsewhere_changes_nothing(office: Office, headers: dict[str, str], form: str) -> None:
+async def test_a_form_from_another_site_changes_nothing(office: Office, headers: dict[str, str], form: str) -> None:
     office.configure()
     person = await office.person()
     grant, _ = await office.machine()
@@ -66,7 +67,7 @@ async def test_a_form_from_elsewhere_changes_nothing(office: Office, headers: di
     path = "/login" if form == "login" else f"/requests/{grant.grant_id}/approve"
     page = await person.send(path, name="ana", password="x")
     assert page.status_code == 403
-    assert "This form did not come from here" in text_of(page)
+    assert "This form did not come from this site" in text_of(page)
     stored = await office.site.database.grants.find_grant(grant.grant_id)
     assert stored is not None
     assert stored.state is GrantState.PENDING
@@ -85,7 +86,7 @@ async def test_a_form_without_the_token_of_the_session_changes_nothing(office: O
     assert stored.state is GrantState.PENDING
 
 
-async def test_the_token_of_another_session_does_not_count(office: Office) -> None:
+async def test_the_token_of_another_session_is_refused(office: Office) -> None:
     ana, ben = await office.person("ana"), await office.person("ben")
     await ben.open("/")
     ana.csrf = ben.csrf
@@ -93,7 +94,7 @@ async def test_the_token_of_another_session_does_not_count(office: Office) -> No
 
 
 @pytest.mark.parametrize("host", ["boot.example", "evil.example:8080", "boot.example:8081", "boot.example:8080:1"])
-async def test_another_host_is_told_the_right_address(office: Office, host: str) -> None:
+async def test_a_request_for_another_host_gets_the_right_address(office: Office, host: str) -> None:
     page = await office.browser().open("/login", headers={"host": host})
     assert page.status_code == 421
     assert "Open http://boot.example:8080 instead." in text_of(page)
@@ -106,7 +107,7 @@ async def test_the_host_is_compared_without_case_and_default_port(office: Office
             assert (await client.get("/login", headers={"host": host})).status_code == 200
 
 
-async def test_over_https_the_cookie_is_secure_and_of_this_host_alone(office: Office) -> None:
+async def test_over_https_the_cookie_is_secure_and_bound_to_this_host(office: Office) -> None:
     await office.site.database.operators.add_operator(
         Operator("ana", await Argon2Hasher().hash(Secret("pw")), 0, Role.ADMIN)
     )
@@ -120,7 +121,7 @@ async def test_over_https_the_cookie_is_secure_and_of_this_host_alone(office: Of
 
 
 @pytest.mark.parametrize("path", ["/login", "/", "/nowhere", "/static/nothing.css"])
-async def test_no_page_can_be_framed_stored_or_given_scripts_of_others(office: Office, path: str) -> None:
+async def test_no_page_can_be_framed_cached_or_load_foreign_scripts(office: Office, path: str) -> None:
     headers = (await office.browser().open(path)).headers
     policy = headers["content-security-policy"]
     assert "default-src 'none'" in policy
@@ -132,7 +133,7 @@ async def test_no_page_can_be_framed_stored_or_given_scripts_of_others(office: O
     assert headers["cache-control"] == "no-store"
 
 
-async def test_no_page_has_inline_script_or_style_or_an_address_of_another_host(office: Office) -> None:
+async def test_no_page_has_inline_scripts_styles_or_foreign_addresses(office: Office) -> None:
     office.configure()
     person = await office.person()
     grant, _ = await office.machine()
@@ -144,7 +145,7 @@ async def test_no_page_has_inline_script_or_style_or_an_address_of_another_host(
         assert "//" not in page.replace("http://boot.example:8080", "").replace("<!doctype", "")
 
 
-async def test_the_files_beside_the_pages_may_be_kept_and_are_small(office: Office) -> None:
+async def test_static_files_may_be_cached_and_are_small(office: Office) -> None:
     browser = office.browser()
     page = await browser.open("/login")
     total = len(page.content)
@@ -168,7 +169,7 @@ async def test_a_form_that_is_too_large_or_broken_is_refused_without_a_traceback
     ):
         page = await person.client.post("/device", content=body, headers=headers)
         assert page.status_code == status
-        assert "Is anything lost?" in text_of(page)
+        assert "Was anything lost?" in text_of(page)
 
 
 async def test_a_wrong_method_and_an_unknown_page_are_explained(office: Office) -> None:
@@ -185,13 +186,13 @@ async def secret_page(_visit: Visit) -> Response:
 
 async def test_a_page_without_a_permission_keeps_the_server_from_starting(office: Office) -> None:
     with pytest.raises(UndeclaredRoute, match="GET /secret has no permission"):
-        build_pages(plane(office), [*PAGES, ("GET", "/secret", secret_page)])
+        build_pages(plane(office), [*PAGES, PageRoute("GET", "/secret", cast("Permission", None), secret_page)])
 
 
-async def test_every_page_that_is_not_public_sends_a_stranger_to_sign_in(office: Office) -> None:
+async def test_every_page_that_is_not_public_redirects_to_the_sign_in(office: Office) -> None:
     browser = office.browser()
-    for method, path, _ in PAGES:
-        if PERMISSIONS[method, path] is Permission.SIGNED_IN:
+    for method, path, permission, _ in PAGES:
+        if permission is Permission.SIGNED_IN:
             answer = await browser.client.request(
                 method,
                 path.format(code="BBBB-BBBB", grant_id="x"),
@@ -202,7 +203,7 @@ async def test_every_page_that_is_not_public_sends_a_stranger_to_sign_in(office:
 
 
 async def status_of(app: App, path: str, query: bytes, cookie: bytes) -> int:
-    """The status of a GET, for addresses that an HTTP library does not let one send."""
+    """Return the status of a GET with an address that an HTTP library would refuse to send."""
     scope = {
         "type": "http", "method": "GET", "path": path, "raw_path": b"", "query_string": query, "http_version": "1.1",
         "scheme": "http", "server": ("10.0.0.1", 8080), "client": ("10.0.0.5", 40000), "root_path": "",
@@ -229,7 +230,7 @@ async def status_of(app: App, path: str, query: bytes, cookie: bytes) -> int:
 @pytest.mark.parametrize(
     "query", [b"next=\xff", b"code=\xff\xfe", b"reason=%00%ff", b"next=%0d%0aset-cookie:x", b"a=1&" * 3000]
 )
-async def test_a_strange_address_is_never_a_fault_of_ours(
+async def test_a_strange_address_never_makes_the_server_fail(
     office: Office, path: str, query: bytes, signed_in: bool
 ) -> None:
     cookie = (await office.person()).client.cookies["bootgrant"] if signed_in else "\xff"
@@ -247,7 +248,7 @@ class BrokenRows:
         raise StoreUnavailable("disk full")
 
 
-async def test_a_store_that_fails_gives_a_page_that_says_what_is_lost(office: Office) -> None:
+async def test_a_store_failure_gives_an_error_page_that_says_what_is_lost(office: Office) -> None:
     whole = plane(office)
     broken = replace(whole.sessions, store=OperatorRows(BrokenRows()))
     app = build_pages(replace(whole, sessions=broken))
@@ -257,20 +258,20 @@ async def test_a_store_that_fails_gives_a_page_that_says_what_is_lost(office: Of
         page = await client.get("/")
     assert page.status_code == 503
     assert page.headers["x-frame-options"] == "DENY"
-    assert "The server cannot reach its storage" in text_of(page)
+    assert "The server cannot reach its database" in text_of(page)
 
 
 async def fails(_visit: Visit) -> Response:
-    raise LookupError("a fault of ours")
+    raise LookupError("a bug")
 
 
-async def test_a_fault_gives_a_page_without_a_traceback(office: Office) -> None:
+async def test_a_bug_gives_an_error_page_without_a_traceback(office: Office) -> None:
     whole = plane(office)
-    app = build_pages(whole, [("GET", "/login", fails)])
+    app = build_pages(whole, [PageRoute("GET", "/login", Permission.PUBLIC, fails)])
     transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
     async with httpx2.AsyncClient(transport=transport, base_url=whole.public_url) as client:
         page = await client.get("/login")
     assert page.status_code == 500
-    assert "Something went wrong in the server" in text_of(page)
+    assert "The server failed" in text_of(page)
     assert "LookupError" not in page.text
     assert page.headers["cache-control"] == "no-store"

@@ -1,4 +1,4 @@
-"""Filter, counts and the approval of several at once."""
+"""The queue: filters, counts, and approving several machines at once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from bootgrant.approval.grant import GrantState
 from bootgrant.approval.operators import Actor, Label, Role
-from bootgrant.operator_plane.pages.queue_view import PAGE, Filter, clean_rows, read_filter, view_of
+from bootgrant.operator_plane.pages.queue import PAGE, Filter, batch_rows, read_filter, view_of
 from bootgrant.ports.configurations import MachineEntry
 from bootgrant.ports.people import Operator
 from bootgrant.wire.identity import MachineIdentity
@@ -50,7 +50,7 @@ def names(chosen: Filter) -> list[str]:
         (Filter(words="nothing like this"), []),
     ],
 )
-def test_a_filter_finds_by_all_that_a_row_tells(chosen: Filter, found: list[str]) -> None:
+def test_a_filter_searches_everything_in_a_row(chosen: Filter, found: list[str]) -> None:
     assert names(chosen) == found
 
 
@@ -58,7 +58,7 @@ def test_the_hidden_half_of_a_code_cannot_be_searched_for() -> None:
     assert view_of(CARDS, Filter(words="mjhc"), ANA, True).rows == ()
 
 
-def test_the_counts_say_how_many_of_each_kind_wait() -> None:
+def test_the_links_count_the_machines_of_each_verdict() -> None:
     view = view_of(CARDS, Filter(), ANA, False)
     assert [(show.name, show.count) for show in view.shows] == [
         ("all", 4), ("expected", 2), ("suspicious", 1), ("unknown", 1),
@@ -66,14 +66,14 @@ def test_the_counts_say_how_many_of_each_kind_wait() -> None:
     assert view.labels == ("site=ams", "site=fra")
 
 
-def test_only_what_is_expected_clean_and_needs_one_person_is_approved_with_others() -> None:
-    assert [row.name for row in clean_rows(CARDS, Filter(), ANA, False)] == ["worker-1"]
-    assert view_of(CARDS, Filter(), ANA, False).clean == 1
+def test_only_expected_machines_without_mismatches_that_need_one_approval_are_for_batches() -> None:
+    assert [row.name for row in batch_rows(CARDS, Filter(), ANA, False)] == ["worker-1"]
+    assert view_of(CARDS, Filter(), ANA, False).approvable == 1
     others = Actor("ben", Role.APPROVER, (Label("site", "ams"),))
-    assert (clean_rows(CARDS, Filter(), others, False), view_of(CARDS, Filter(), others, False).clean) == ((), 0)
+    assert (batch_rows(CARDS, Filter(), others, False), view_of(CARDS, Filter(), others, False).approvable) == ((), 0)
 
 
-def test_five_hundred_machines_are_shown_a_page_at_a_time() -> None:
+def test_five_hundred_machines_are_shown_page_by_page() -> None:
     many = [card(number % 8, WORKER) for number in range(500)]
     view = view_of(many, Filter(), ANA, False)
     assert (len(view.rows), view.more, view.more_link) == (PAGE, 100, "/?rows=150")
@@ -81,13 +81,13 @@ def test_five_hundred_machines_are_shown_a_page_at_a_time() -> None:
     assert (len(last.rows), last.more) == (500, 0)
 
 
-def test_what_makes_no_sense_in_an_address_is_left_out() -> None:
+def test_invalid_parts_of_a_query_are_ignored() -> None:
     assert read_filter("x" * 500, "\u202e", "everything", "-3") == Filter("x" * 100, "\u202e")
     assert read_filter("", "", "expected", "99999").rows == PAGE
 
 
 @pytest.mark.anyio
-async def test_five_hundred_waiting_machines_weigh_less_than_sixty_kilobytes(office: Office) -> None:
+async def test_the_page_with_five_hundred_machines_is_smaller_than_45_kilobytes(office: Office) -> None:
     person = await office.person()
     for number in range(500):
         await office.machine(identity=other_machine(number))
@@ -99,10 +99,10 @@ async def test_five_hundred_waiting_machines_weigh_less_than_sixty_kilobytes(off
 
 
 @pytest.mark.anyio
-async def test_only_ones_own_machines_are_offered_to_be_approved_together(office: Office) -> None:
+async def test_operators_can_only_approve_their_own_machines_together(office: Office) -> None:
     write_machines(office.site.machines)
     await office.machine(identity=MachineIdentity(mac="52:2f:fd:df:fc:c1"))
-    told = []
+    offered = []
     for name, role, labels in (
         ("ana", Role.APPROVER, ()),
         ("ben", Role.APPROVER, (Label("site", "ams"),)),
@@ -111,12 +111,12 @@ async def test_only_ones_own_machines_are_offered_to_be_approved_together(office
         await office.site.database.operators.add_operator(Operator(name, "", NOW, role, labels))
         person = await office.person(name)
         batch = text_of(await person.open("/batch"))
-        told.append(("Approve 1 expected" in text_of(await person.open("/")), "Approve these machines" in batch))
-    assert told == [(True, True), (False, False), (False, False)]
+        offered.append(("Approve 1 expected" in text_of(await person.open("/")), "Approve these machines" in batch))
+    assert offered == [(True, True), (False, False), (False, False)]
 
 
 @pytest.mark.anyio
-async def test_several_are_approved_in_one_go_and_what_was_taken_out_waits_on(office: Office) -> None:
+async def test_selected_machines_are_approved_and_others_keep_waiting(office: Office) -> None:
     person = await office.person()
     grants = []
     for number in range(3):
@@ -134,7 +134,7 @@ async def test_several_are_approved_in_one_go_and_what_was_taken_out_waits_on(of
 
 
 @pytest.mark.anyio
-async def test_of_several_the_ones_that_changed_meanwhile_are_left_and_named(office: Office) -> None:
+async def test_machines_that_changed_meanwhile_are_not_approved_but_named(office: Office) -> None:
     person = await office.person()
     office.configure("SN0001.yaml")
     known, _ = await office.machine(identity=other_machine(1))
@@ -143,11 +143,11 @@ async def test_of_several_the_ones_that_changed_meanwhile_are_left_and_named(off
     page = await person.send("/batch", **{f"m-{known.grant_id}": "stale", f"m-{unknown.grant_id}": "stale"})
     assert page.status_code == 409
     assert "Not approved: 2" in text_of(page)
-    assert "it changed since you looked" in text_of(page)
+    assert "it has changed since you looked" in text_of(page)
 
 
 @pytest.mark.anyio
-async def test_what_was_taken_out_before_a_lost_session_stays_out(office: Office) -> None:
+async def test_a_selection_from_before_the_session_ended_is_kept(office: Office) -> None:
     person = await office.person()
     for number in (1, 2):
         office.configure(f"SN000{number}.yaml")
@@ -155,13 +155,13 @@ async def test_what_was_taken_out_before_a_lost_session_stays_out(office: Office
     await office.machine(identity=other_machine(2))
     page = await person.open("/batch")
     assert page.text.count(" checked>") == 2
-    back = await after_a_lost_session(office, person, [first.grant_id])
+    back = await after_signing_in_again(office, person, [first.grant_id])
     assert back.text.count(" checked>") == 1
 
 
 @pytest.mark.anyio
 @pytest.mark.parametrize(("chosen", "kept"), [(50, 50), (125, 75)])
-async def test_of_many_that_were_chosen_before_a_lost_session_none_is_added(
+async def test_a_large_selection_from_before_the_session_ended_is_cut_but_never_extended(
     office: Office, chosen: int, kept: int
 ) -> None:
     person = await office.person()
@@ -170,12 +170,12 @@ async def test_of_many_that_were_chosen_before_a_lost_session_none_is_added(
         office.configure(f"SN{number:04}.yaml")
         waiting.append((await office.machine(identity=other_machine(number)))[0].grant_id)
     await person.open("/batch")
-    back = await after_a_lost_session(office, person, waiting[:chosen])
+    back = await after_signing_in_again(office, person, waiting[:chosen])
     assert back.text.count(" checked>") == kept
 
 
-async def after_a_lost_session(office: Office, person: Person, chosen: list[str]) -> httpx2.Response:
-    """The list as it comes back after signing in, where these were chosen before."""
+async def after_signing_in_again(office: Office, person: Person, chosen: list[str]) -> httpx2.Response:
+    """Return the list after signing in again, with this selection from before."""
     person.client.cookies.clear()
     answer = await person.send("/batch", **{f"m-{grant_id}": "0123456789abcdef" for grant_id in chosen})
     sign_in = await office.browser().open(answer.headers["location"])
@@ -184,7 +184,7 @@ async def after_a_lost_session(office: Office, person: Person, chosen: list[str]
 
 
 @pytest.mark.anyio
-async def test_nothing_chosen_changes_nothing(office: Office) -> None:
+async def test_an_empty_selection_changes_nothing(office: Office) -> None:
     person = await office.person()
     await person.open("/")
     page = await person.send("/batch")

@@ -1,4 +1,4 @@
-"""A control plane takes two people, and a sign-in that is fresh; a machine without an entry is given one."""
+"""A control plane needs two people and a recent sign-in. A machine without an entry can be assigned one."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def spare(office: Office) -> None:
     (office.site.machines / "machines.yaml").write_text(MODEL)
 
 
-async def test_the_first_of_two_is_told_that_another_is_needed_and_cannot_be_both(office: Office) -> None:
+async def test_the_first_of_two_operators_cannot_also_be_the_second(office: Office) -> None:
     control_plane(office)
     ana = await office.person("ana")
     grant, _ = await office.machine()
@@ -54,7 +54,7 @@ async def test_the_first_of_two_is_told_that_another_is_needed_and_cannot_be_bot
     assert "1 of 2" in text_of(await ana.open("/"))
 
 
-async def test_the_second_of_two_lets_it_in(office: Office) -> None:
+async def test_the_second_of_two_operators_completes_the_approval(office: Office) -> None:
     control_plane(office)
     ana, ben = await office.person("ana"), await office.person("ben")
     grant, _ = await office.machine()
@@ -64,12 +64,12 @@ async def test_the_second_of_two_lets_it_in(office: Office) -> None:
         await person.send(f"{path}/approve")
     assert "ana approved at 08:00:00 UTC" not in text_of(await ben.open("/"))
     assert (await state_of(office, grant)).state is GrantState.APPROVED
-    told = text_of(await ana.open(path))
-    assert f"Approved {UUID}.yaml The machine hears it" in told
-    assert "approved by ana, 08:00:00 UTC decided by ben, 08:00:00 UTC" in told
+    page = text_of(await ana.open(path))
+    assert f"Approved {UUID}.yaml The machine will be notified" in page
+    assert "approved by ana, 08:00:00 UTC decided by ben, 08:00:00 UTC" in page
 
 
-async def test_a_vote_for_what_has_changed_is_asked_for_again_and_the_page_comes_to_rest(office: Office) -> None:
+async def test_a_vote_for_an_entry_that_changed_must_be_repeated(office: Office) -> None:
     spare(office)
     layers = office.site.machines / "all" / "00.yaml"
     layers.write_text(CONTROL_PLANE)
@@ -91,7 +91,7 @@ async def test_a_vote_for_what_has_changed_is_asked_for_again_and_the_page_comes
     assert "1 of 2 approvals ✓ You approved" in text_of(await ana.open(path))
 
 
-async def test_who_voted_as_another_spelling_of_themselves_is_told_so(office: Office) -> None:
+async def test_a_vote_under_another_spelling_of_the_name_is_recognised(office: Office) -> None:
     control_plane(office)
     ana = await office.person("ana")
     grant, code = await office.machine()
@@ -102,7 +102,7 @@ async def test_who_voted_as_another_spelling_of_themselves_is_told_so(office: Of
     assert f"/requests/{grant.grant_id}/approve" not in page.text
 
 
-async def test_before_a_control_plane_an_old_sign_in_is_renewed_and_what_was_typed_is_kept(
+async def test_a_control_plane_needs_a_recent_sign_in_and_typed_text_is_kept(
     careful_office: Office,
 ) -> None:
     control_plane(careful_office)
@@ -117,7 +117,7 @@ async def test_before_a_control_plane_an_old_sign_in_is_renewed_and_what_was_typ
     assert f'value="{code[-4:]}"' in (await person.open(f"/requests/{grant.grant_id}?suffix={code[-4:]}")).text
 
 
-async def test_a_machine_without_an_entry_is_given_one_and_then_approved(office: Office) -> None:
+async def test_a_machine_without_an_entry_can_be_assigned_one_and_approved(office: Office) -> None:
     spare(office)
     person = await office.person()
     grant, _ = await office.machine(identity=MachineIdentity(serial="0OCZJ19N71"))
@@ -125,14 +125,14 @@ async def test_a_machine_without_an_entry_is_given_one_and_then_approved(office:
     assert "Assign…" in text_of(await person.open(path))
     assert (await person.send(f"{path}/assign", entry="spare")).status_code == 303
     page = await person.open(path)
-    assert "It gets spare" in text_of(page)
-    assert "Given to it by ana, 2027-01-15 08:00:00 UTC." in text_of(page)
+    assert "Configuration spare" in text_of(page)
+    assert "Assigned by ana, 2027-01-15 08:00:00 UTC." in text_of(page)
     assert (await state_of(office, grant)).state is GrantState.PENDING
     assert (await person.send(f"{path}/approve")).status_code == 303
     assert (await state_of(office, grant)).entry == "spare"
 
 
-async def test_what_was_assigned_can_be_taken_back_before_it_is_approved(office: Office) -> None:
+async def test_an_assignment_can_be_removed_before_the_approval(office: Office) -> None:
     spare(office)
     person = await office.person()
     grant, _ = await office.machine(identity=MachineIdentity(serial="0OCZJ19N71"))
@@ -146,7 +146,7 @@ async def test_what_was_assigned_can_be_taken_back_before_it_is_approved(office:
     assert "nothing was assigned to this machine" in text_of(page)
 
 
-async def test_an_entry_that_is_not_there_changes_nothing_and_stays_chosen(office: Office) -> None:
+async def test_assigning_an_unknown_entry_changes_nothing(office: Office) -> None:
     spare(office)
     person = await office.person()
     grant, _ = await office.machine(identity=MachineIdentity(serial="0OCZJ19N71"))
@@ -157,7 +157,7 @@ async def test_an_entry_that_is_not_there_changes_nothing_and_stays_chosen(offic
     assert "<b>" not in page.text
 
 
-async def test_who_is_limited_to_other_machines_sees_why_there_is_no_button(office: Office) -> None:
+async def test_an_operator_limited_to_other_machines_sees_why_they_cannot_approve(office: Office) -> None:
     office.configure()
     await office.site.database.operators.add_operator(
         Operator("eva", "", NOW, role=Role.APPROVER, labels=(Label("site", "fra"),))
@@ -165,17 +165,19 @@ async def test_who_is_limited_to_other_machines_sees_why_there_is_no_button(offi
     person = await office.person("eva")
     grant, _ = await office.machine()
     page = await person.open(f"/requests/{grant.grant_id}")
-    assert "You decide about machines with site=fra only" in text_of(page)
+    assert "You can only decide about machines with site=fra" in text_of(page)
     assert "Approve" not in text_of(page)
     assert (await person.send(f"/requests/{grant.grant_id}/approve")).status_code == 409
     assert (await state_of(office, grant)).state is GrantState.PENDING
 
 
-async def test_a_viewer_may_look(office: Office) -> None:
+async def test_a_viewer_can_view_requests(office: Office) -> None:
     office.configure()
     await office.site.database.operators.add_operator(Operator("vic", "", NOW, role=Role.VIEWER))
     person = await office.person("vic")
     grant, _ = await office.machine()
-    assert "You may look, not decide." in text_of(await person.open(f"/requests/{grant.grant_id}"))
+    assert "You can view requests, but not decide about them." in text_of(
+        await person.open(f"/requests/{grant.grant_id}")
+    )
     assert (await person.open("/batch")).status_code == 403
     assert (await person.open("/")).status_code == 200

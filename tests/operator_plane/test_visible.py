@@ -1,4 +1,4 @@
-"""Text of strangers."""
+"""Untrusted text made safe to read."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ def test_plain_ascii_is_one_run_without_a_mark() -> None:
 @pytest.mark.parametrize(
     "character", ["\u202e", "\u2066", "\x1b", "\x00", "\u200b", "\u00a0", "\u0301", "\ud800", "\u3164"]
 )
-def test_what_cannot_be_seen_is_shown_as_its_number(character: str) -> None:
+def test_an_invisible_character_is_shown_as_its_code_point(character: str) -> None:
     shown = show(f"a{character}b")
     assert [run.text for run in shown.runs] == ["a", f"U+{ord(character):04X}", "b"]
     assert shown.is_odd
 
 
-def test_a_letter_that_looks_like_another_is_marked_and_named() -> None:
+def test_a_look_alike_letter_is_marked_and_named() -> None:
     marked = show("w\u043erker").runs[1]
     assert (marked.text, marked.note) == ("\u043e", "U+043E CYRILLIC SMALL LETTER O")
 
 
-def test_long_text_is_cut_and_says_by_how_much() -> None:
+def test_long_text_is_cut_and_the_rest_counted() -> None:
     shown = show("A" * (MOST_SHOWN + 7))
     assert (len(shown.runs[0].text), shown.cut, shown.is_odd) == (MOST_SHOWN, 7, True)
 
 
 @given(st.text())
-def test_whatever_comes_unmarked_text_is_printable_ascii_and_all_can_be_written(text: str) -> None:
+def test_unmarked_text_is_always_printable_ascii(text: str) -> None:
     shown = show(text)
     for run in shown.runs:
         run.text.encode()

@@ -1,4 +1,4 @@
-"""The list of machines that wait."""
+"""The list of waiting machines."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from support.office import Office, text_of
 pytestmark = pytest.mark.anyio
 
 
-async def test_an_empty_list_says_how_to_make_a_machine_ask_and_looks_again(office: Office) -> None:
+async def test_an_empty_list_shows_kernel_parameters_and_reloads(office: Office) -> None:
     page = await (await office.person()).open("/")
-    assert "No machine waits" in text_of(page)
+    assert "No machines waiting" in text_of(page)
     line = text_of(page).split()
     assert [word for word in line if word.startswith("talos.config=http://boot.example:8080/config")]
     assert "talos.config.oauth.client_id=talos" in line
     assert '<noscript><meta http-equiv="refresh" content="5; url=/?auto=1"></noscript>' in page.text
 
 
-async def test_an_empty_list_says_when_the_last_machine_was_let_in(office: Office) -> None:
+async def test_an_empty_list_says_when_the_last_machine_was_approved(office: Office) -> None:
     office.configure()
     person = await office.person()
     grant, _ = await office.machine()
     await person.open(f"/requests/{grant.grant_id}")
     await person.send(f"/requests/{grant.grant_id}/approve")
-    told = text_of(await person.open("/"))
-    assert "The last one was let in at 2027-01-15 08:00:00 UTC." in told
-    assert "Approved, not fetched yet: 1" in told
+    page = text_of(await person.open("/"))
+    assert "The last machine was approved at 2027-01-15 08:00:00 UTC." in page
+    assert "Approved, not downloaded yet: 1" in page
 
 
-async def test_each_machine_has_its_code_its_claim_and_what_it_would_get(office: Office) -> None:
+async def test_each_row_shows_verdict_machine_and_code(office: Office) -> None:
     office.configure()
     person = await office.person()
     grant, code = await office.machine()
@@ -45,17 +45,17 @@ async def test_each_machine_has_its_code_its_claim_and_what_it_would_get(office:
     assert "http-equiv" not in page.text
 
 
-async def test_what_is_decided_or_over_is_not_in_the_list(office: Office) -> None:
+async def test_decided_and_expired_requests_are_not_listed(office: Office) -> None:
     office.configure()
     person = await office.person()
     grant, _ = await office.machine()
     await office.machine(expires_at=office.site.clock.now())
     await person.open(f"/requests/{grant.grant_id}")
     await person.send(f"/requests/{grant.grant_id}/approve")
-    assert "No machine waits" in text_of(await person.open("/"))
+    assert "No machines waiting" in text_of(await person.open("/"))
 
 
-async def test_a_list_that_reloads_itself_does_not_keep_a_session_alive(office: Office) -> None:
+async def test_a_list_that_reloads_itself_does_not_keep_the_session_alive(office: Office) -> None:
     person = await office.person()
     statuses = []
     for _ in range(3):
@@ -64,7 +64,7 @@ async def test_a_list_that_reloads_itself_does_not_keep_a_session_alive(office: 
     assert statuses == [200, 200, 303]
 
 
-async def test_a_list_that_a_person_loads_does(office: Office) -> None:
+async def test_a_list_that_a_person_loads_keeps_the_session_alive(office: Office) -> None:
     person = await office.person()
     statuses = []
     for _ in range(3):
@@ -73,14 +73,14 @@ async def test_a_list_that_a_person_loads_does(office: Office) -> None:
     assert statuses == [200, 200, 200]
 
 
-async def test_broken_configurations_are_said_above_the_list(office: Office) -> None:
+async def test_invalid_configurations_are_reported_above_the_list(office: Office) -> None:
     person = await office.person()
     write_machines(office.site.machines)
     office.site.built.source.current.refresh()
-    assert "broken" not in text_of(await person.client.get("/"))
+    assert "invalid" not in text_of(await person.client.get("/"))
     (office.site.machines / "all/00-base.yaml").write_text("machine: [\n")
     office.site.built.source.current.refresh()
-    told = text_of(await person.client.get("/"))
-    assert "The machine configurations are broken" in told
-    assert "all/00-base.yaml" in told
-    assert "What was sound last is served on (folder-" in told
+    page = text_of(await person.client.get("/"))
+    assert "The machine configurations have been invalid for" in page
+    assert "all/00-base.yaml" in page
+    assert "Still serving the last valid revision (folder-" in page

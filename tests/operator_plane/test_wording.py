@@ -1,4 +1,4 @@
-"""What the pages say stands in one place."""
+"""All texts of the pages are in one file."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def sources() -> str:
     return "\n".join(file.read_text("utf-8") for file in files)
 
 
-def test_every_text_that_a_page_asks_for_is_there() -> None:
+def test_every_text_that_a_page_uses_exists() -> None:
     for name in ASKED.findall(sources()):
         assert name in texts(), name
 
 
-def test_no_text_is_left_that_no_page_asks_for() -> None:
+def test_every_text_is_used_by_a_page() -> None:
     code = sources()
     begun = tuple(one or other for one, other in BEGUN.findall(code))
     for name in texts():
@@ -33,18 +33,18 @@ def test_no_text_is_left_that_no_page_asks_for() -> None:
         assert asked or name.startswith(begun), name
 
 
-def test_one_of_them_is_said_in_its_own_form() -> None:
+def test_a_count_of_one_uses_the_singular() -> None:
     assert (counted("batch.done_title", 1), counted("batch.done_title", 2)) == ("1 approved", "2 approved")
 
 
-def test_a_text_with_braces_of_a_stranger_stays_text() -> None:
-    assert "{0.__class__}" in text("device.nobody", code="{0.__class__}")
+def test_braces_in_untrusted_text_are_not_expanded() -> None:
+    assert "{0.__class__}" in text("device.not_found", code="{0.__class__}")
 
 
-def test_an_unknown_text_is_a_fault_and_not_an_empty_place() -> None:
+def test_an_unknown_text_raises() -> None:
     with pytest.raises(KeyError):
         text("queue.nothing_like_this")
 
 
-def test_a_day_is_written_so_that_it_sorts() -> None:
+def test_a_time_is_written_so_that_it_sorts() -> None:
     assert day_time(1_800_000_000.0) == "2027-01-15 08:00:00 UTC"

@@ -1,5 +1,5 @@
-"""What people call: the approval pages and the admin API of ``data/admin.sock``.
+"""What people call: the approval pages, and the API for programs and for ``data/admin.sock``.
 
-It owns sign-in cookies, forms, pages and their wording. What a decision means is in workflows and approval; where
-things are kept is behind the ports. RFC 8628 section 3.3 (the person's half), sections 5.1 and 5.4 (its threats).
+The room owns sign-in cookies, forms, pages and their wording. What a decision means is in workflows and approval; where
+data is stored is behind the ports. RFC 8628 section 3.3 (the person's part) and sections 5.1 and 5.4 (its threats).
 """

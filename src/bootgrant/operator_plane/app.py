@@ -1,11 +1,11 @@
-"""The pages as an ASGI application. Their twin for programs is api/app.py."""
+"""The pages as an ASGI application, with the permission of each. Programs use api/app.py instead."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -14,106 +14,117 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from bootgrant.operator_plane import trouble
-from bootgrant.operator_plane.headers import PageHeaders
-from bootgrant.operator_plane.host import HostRule
+from bootgrant.operator_plane import error_pages
+from bootgrant.operator_plane.page_rules import HostRule, PageHeaders
 from bootgrant.operator_plane.pages import (
     account,
     audit,
     batch,
     card,
-    configuration,
     decision,
     device,
     events,
     login,
     oidc,
     passkey,
-    password,
     queue,
     settings,
     static,
-    tokens,
 )
-from bootgrant.operator_plane.permissions import LEAST_ROLE, Permission, permission_of
+from bootgrant.operator_plane.permissions import Permission, require_permission
 from bootgrant.operator_plane.plane import OperatorPlane
 from bootgrant.operator_plane.visit import Handler, guarded
 from bootgrant.ports.grants import StoreUnavailable
 
 log = logging.getLogger("bootgrant.operators")
 
-PageRoute = tuple[str, str, Handler]
+
+class PageRoute(NamedTuple):
+    """One page, or one form of a page."""
+
+    method: str
+    path: str
+    permission: Permission
+    handler: Handler
+
+
+_PUBLIC: Final = Permission.PUBLIC
+_AFTER_PASSWORD: Final = Permission.AFTER_PASSWORD
+_SIGNED_IN: Final = Permission.SIGNED_IN
+_APPROVER: Final = Permission.APPROVER
+_ADMIN: Final = Permission.ADMIN
+
 PAGES: Final[tuple[PageRoute, ...]] = (
-    ("GET", "/", queue.show),
-    ("GET", "/events", events.show),
-    ("GET", "/batch", batch.show),
-    ("POST", "/batch", batch.approve),
-    ("GET", "/device", device.show),
-    ("POST", "/device", device.enter),
-    ("GET", "/d/{code}", device.scanned),
-    ("GET", "/requests/{grant_id}", card.show),
-    ("GET", "/requests/{grant_id}/configuration", configuration.show),
-    ("POST", "/requests/{grant_id}/approve", decision.approve),
-    ("POST", "/requests/{grant_id}/deny", decision.deny),
-    ("POST", "/requests/{grant_id}/revoke", decision.take_back),
-    ("POST", "/requests/{grant_id}/assign", decision.assign),
-    ("POST", "/requests/{grant_id}/unassign", decision.unassign),
-    ("GET", "/audit", audit.show),
-    ("GET", "/settings", settings.show),
-    ("GET", "/login", login.show),
-    ("POST", "/login", login.sign_in),
-    ("POST", "/logout", login.sign_out),
-    ("GET", "/login/passkey", passkey.show_alone),
-    ("POST", "/login/passkey", passkey.sign_in_alone),
-    ("GET", "/login/oidc/{provider}", oidc.leave),
-    ("GET", "/login/oidc/{provider}/callback", oidc.come_back),
-    ("GET", "/login/second", passkey.show_second),
-    ("POST", "/login/second", passkey.sign_in_second),
-    ("GET", "/login/again", login.show_again),
-    ("POST", "/login/again", login.sign_in_again),
-    ("POST", "/login/again/passkey", passkey.sign_in_again),
-    ("GET", "/account", account.show),
-    ("GET", "/account/passkeys/new", passkey.show_new),
-    ("POST", "/account/passkeys/new", passkey.register),
-    ("POST", "/account/passkeys/remove", passkey.remove),
-    ("POST", "/account/sessions/end", account.end_session),
-    ("GET", "/account/tokens/new", tokens.show_new),
-    ("POST", "/account/tokens/new", tokens.make),
-    ("POST", "/account/tokens/end", tokens.end),
-    ("GET", "/account/password", password.show),
-    ("POST", "/account/password", password.change),
-    ("GET", "/static/{name}", static.serve),
+    PageRoute("GET", "/", _SIGNED_IN, queue.show),
+    PageRoute("GET", "/events", _SIGNED_IN, events.show),
+    PageRoute("GET", "/batch", _APPROVER, batch.show),
+    PageRoute("POST", "/batch", _APPROVER, batch.approve),
+    PageRoute("GET", "/device", _SIGNED_IN, device.show),
+    PageRoute("POST", "/device", _SIGNED_IN, device.enter),
+    PageRoute("GET", "/d/{code}", _SIGNED_IN, device.scanned),
+    PageRoute("GET", "/requests/{grant_id}", _SIGNED_IN, card.show),
+    PageRoute("GET", "/requests/{grant_id}/configuration", _SIGNED_IN, card.show_configuration),
+    PageRoute("POST", "/requests/{grant_id}/approve", _APPROVER, decision.approve),
+    PageRoute("POST", "/requests/{grant_id}/deny", _APPROVER, decision.deny),
+    PageRoute("POST", "/requests/{grant_id}/revoke", _ADMIN, decision.revoke),
+    PageRoute("POST", "/requests/{grant_id}/assign", _APPROVER, decision.assign),
+    PageRoute("POST", "/requests/{grant_id}/unassign", _APPROVER, decision.unassign),
+    PageRoute("GET", "/audit", _SIGNED_IN, audit.show),
+    PageRoute("GET", "/settings", _SIGNED_IN, settings.show),
+    PageRoute("GET", "/login", _PUBLIC, login.show),
+    PageRoute("POST", "/login", _PUBLIC, login.sign_in),
+    PageRoute("POST", "/logout", _AFTER_PASSWORD, login.sign_out),
+    PageRoute("GET", "/login/passkey", _PUBLIC, passkey.show_only),
+    PageRoute("POST", "/login/passkey", _PUBLIC, passkey.sign_in_only),
+    PageRoute("GET", "/login/oidc/{provider}", _PUBLIC, oidc.leave),
+    PageRoute("GET", "/login/oidc/{provider}/callback", _PUBLIC, oidc.come_back),
+    PageRoute("GET", "/login/second", _AFTER_PASSWORD, passkey.show_second),
+    PageRoute("POST", "/login/second", _AFTER_PASSWORD, passkey.sign_in_second),
+    PageRoute("GET", "/login/again", _SIGNED_IN, login.show_again),
+    PageRoute("POST", "/login/again", _SIGNED_IN, login.sign_in_again),
+    PageRoute("POST", "/login/again/passkey", _SIGNED_IN, passkey.sign_in_again),
+    PageRoute("GET", "/account", _SIGNED_IN, account.show),
+    PageRoute("GET", "/account/passkeys/new", _AFTER_PASSWORD, passkey.show_new),
+    PageRoute("POST", "/account/passkeys/new", _AFTER_PASSWORD, passkey.register),
+    PageRoute("POST", "/account/passkeys/remove", _SIGNED_IN, passkey.remove),
+    PageRoute("POST", "/account/sessions/end", _SIGNED_IN, account.end_session),
+    PageRoute("GET", "/account/tokens/new", _SIGNED_IN, account.show_new_token),
+    PageRoute("POST", "/account/tokens/new", _SIGNED_IN, account.create_token),
+    PageRoute("POST", "/account/tokens/end", _SIGNED_IN, account.revoke_token),
+    PageRoute("GET", "/account/password", _SIGNED_IN, account.show_password),
+    PageRoute("POST", "/account/password", _SIGNED_IN, account.change_password),
+    PageRoute("GET", "/static/{name}", _PUBLIC, static.serve),
 )
-_OFFERED: Final = frozenset({Permission.PUBLIC, *LEAST_ROLE})
-_TROUBLES: Final = {404: trouble.NOT_FOUND, 405: trouble.WRONG_METHOD}
+_OFFERED: Final = frozenset(Permission)
+_HTTP_ERRORS: Final = {404: error_pages.NOT_FOUND, 405: error_pages.WRONG_METHOD}
 
 
 def build_pages(plane: OperatorPlane, pages: Iterable[PageRoute] = PAGES) -> ASGIApp:
-    """Everything people open in a browser. Raises UndeclaredRoute for a page without a permission."""
+    """Return everything that people open in a browser. Raises UndeclaredRoute for a page without a permission."""
     routes = [
-        Route(path, guarded(plane, permission_of(method, path, _OFFERED), handler), methods=[method])
-        for method, path, handler in pages
+        Route(path, guarded(plane, require_permission(method, path, permission, _OFFERED), handler), methods=[method])
+        for method, path, permission, handler in pages
     ]
     app = Starlette(
         routes=routes,
-        exception_handlers={HTTPException: _http_trouble, StoreUnavailable: _store_trouble, Exception: _fault},
+        exception_handlers={HTTPException: _http_error, StoreUnavailable: _store_down, Exception: _fault},
     )
-    # Starlette's redirect would fail on a query that is not UTF-8.
+    # Starlette's redirect fails on a query that is not UTF-8.
     app.router.redirect_slashes = False
-    elsewhere = partial(trouble.page, trouble.misdirected(plane.public_url))
-    return PageHeaders(HostRule(app, plane.public_url, elsewhere))
+    misdirected = partial(error_pages.respond, error_pages.misdirected(plane.public_url))
+    return PageHeaders(HostRule(app, plane.public_url, misdirected))
 
 
-async def _http_trouble(_request: Request, error: Exception) -> Response:
+async def _http_error(_request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
-    return trouble.page(_TROUBLES.get(status, trouble.NOT_FOUND))
+    return error_pages.respond(_HTTP_ERRORS.get(status, error_pages.NOT_FOUND))
 
 
-async def _store_trouble(request: Request, error: Exception) -> Response:
-    # The route, not the path: a code may stand in that.
+async def _store_down(request: Request, error: Exception) -> Response:
+    # The route, not the path, which may contain a code.
     log.error("%s %s: %s", request.method, request.scope["route"].path, error)
-    return trouble.page(trouble.STORE_DOWN, headers={"retry-after": "5"})
+    return error_pages.respond(error_pages.STORE_DOWN, headers={"retry-after": "5"})
 
 
 async def _fault(_request: Request, _error: Exception) -> Response:
-    return trouble.page(trouble.FAULT)
+    return error_pages.respond(error_pages.FAULT)

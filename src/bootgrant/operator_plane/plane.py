@@ -1,14 +1,19 @@
-"""What the pages are made of: the workflows they call and what they must know of the site."""
+"""What the pages are built from: the workflows they call, facts about the site, and the cookies."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
+from typing import Final
 
-from bootgrant.operator_plane.sessions import SessionCookie
+from starlette.requests import Request
+from starlette.responses import Response
+
 from bootgrant.operator_plane.shown_setting import ShownSetting
 from bootgrant.ports.audit import AuditLog
 from bootgrant.ports.configurations import WatchedSource
 from bootgrant.ports.time import Clock
+from bootgrant.wire.secret import Secret
 from bootgrant.workflows.decide.assign_machine import AssignMachine
 from bootgrant.workflows.decide.decide_grant import DecideGrant
 from bootgrant.workflows.decide.watch_requests import WaitingCards, WatchRequests
@@ -19,6 +24,44 @@ from bootgrant.workflows.people.passkeys import Passkeys
 from bootgrant.workflows.people.sign_in import Sessions, SignIn
 from bootgrant.workflows.record.recording import RecordRefusals
 
+_SESSION: Final = re.compile(r"[A-Za-z0-9_-]{43}")
+
+
+@dataclass(frozen=True, slots=True)
+class SessionCookie:
+    """A cookie that scripts cannot read and that forms of other sites do not send (RFC 6265bis).
+
+    ``secure`` (if public_url is https) adds Secure and the ``__Host-`` prefix, so no other host can set or read it.
+    ``lifetime`` is in seconds.
+    """
+
+    secure: bool
+    lifetime: float
+    plain_name: str = "bootgrant"
+
+    @property
+    def name(self) -> str:
+        return f"__Host-{self.plain_name}" if self.secure else self.plain_name
+
+    def read(self, request: Request) -> Secret | None:
+        """Return the session that the browser sent, or None if there is none or it is malformed."""
+        value = request.cookies.get(self.name, "")
+        return Secret(value) if _SESSION.fullmatch(value) else None
+
+    def set(self, response: Response, session: Secret) -> None:
+        response.set_cookie(
+            self.name,
+            session.reveal(),
+            max_age=round(self.lifetime),
+            path="/",
+            secure=self.secure,
+            httponly=True,
+            samesite="lax",
+        )
+
+    def clear(self, response: Response) -> None:
+        response.delete_cookie(self.name, path="/", secure=self.secure, httponly=True, samesite="lax")
+
 
 def _by_operator() -> AttemptLimit:
     return AttemptLimit(burst=20, every=6.0, when_full=WhenFull.REFUSE)
@@ -28,14 +71,13 @@ def _by_address() -> AttemptLimit:
     return AttemptLimit(burst=60, every=2.0, when_full=WhenFull.REFUSE)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class OperatorPlane:
-    """``public_url`` is scheme, host and port; ``client_id`` and ``machine_url`` are what machines use (for the kernel
-    line); the URL is ``public_url`` unless the planes have one each. ``passkeys`` is None where browsers allow none.
+    """``public_url`` is scheme, host and port. ``passkeys`` is None where browsers do not allow them.
 
-    ``asks_suffix``: who approves types the last four characters of the code first. ``settings`` are shown as they are.
-
-    The two limits are on codes that are typed or scanned (RFC 8628 section 5.1), per operator and per address.
+    ``client_id`` and ``machine_url`` are for the kernel command line; the URL differs from ``public_url`` if people and
+    machines have separate ones. With ``requires_suffix``, whoever approves first types the last four characters of the
+    code. ``codes_by_operator`` and ``codes_by_address`` limit typed and scanned codes (RFC 8628 section 5.1).
     """
 
     decide: DecideGrant
@@ -54,14 +96,14 @@ class OperatorPlane:
     waiting: WaitingCards
     tokens: ApiTokens
     refusals: RecordRefusals
-    asks_suffix: bool = True
+    requires_suffix: bool = True
     settings: tuple[ShownSetting, ...] = ()
     codes_by_operator: AttemptLimit = field(default_factory=_by_operator)
     codes_by_address: AttemptLimit = field(default_factory=_by_address)
     challenges_by_address: AttemptLimit = field(default_factory=_by_address)
 
-    def sign_in_pages(self, address: str) -> float:
-        """Count a page that anybody may open and that keeps a challenge: 0.0, or the seconds to wait."""
+    def count_challenge(self, address: str) -> float:
+        """Count a public page that stores a challenge. Return 0.0, or the seconds to wait."""
         return self.challenges_by_address.attempt(address_key(address), self.clock.steady())
 
     @property
@@ -69,6 +111,6 @@ class OperatorPlane:
         return SessionCookie(self.public_url.startswith("https:"), self.sessions.rules.lifetime)
 
     @property
-    def way_cookie(self) -> SessionCookie:
-        """What a browser keeps on its way to a provider and back."""
+    def provider_cookie(self) -> SessionCookie:
+        """The cookie of a browser on its way to a provider and back."""
         return SessionCookie(self.public_url.startswith("https:"), WAY_LIFETIME, "bootgrant-oidc")

@@ -1,38 +1,73 @@
-"""Templates to HTML. Everything is escaped unless a template of ours says otherwise, and none does."""
+"""Templates rendered to HTML, and the static files. Templates escape every value; none of them opts out."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
+from importlib import resources
 from typing import Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
-from bootgrant.operator_plane.assets import address_of
+from bootgrant.operator_plane import wording
 from bootgrant.operator_plane.visible import show
-from bootgrant.operator_plane.wording import (
-    clock_time,
-    counted,
-    day,
-    day_time,
-    machine_time,
-    sentence,
-    span,
-    spoken_span,
-    text,
-)
 
 _FILTERS: Final = {
     "shown": show,
-    "span": span,
-    "spoken_span": spoken_span,
-    "clock_time": clock_time,
-    "day_time": day_time,
-    "day": day,
-    "sentence": sentence,
-    "machine_time": machine_time,
+    "span": wording.span,
+    "spoken_span": wording.spoken_span,
+    "clock_time": wording.clock_time,
+    "day_time": wording.day_time,
+    "day": wording.day,
+    "sentence": wording.sentence,
+    "machine_time": wording.machine_time,
 }
+_TYPES: Final = {
+    "modern-normalize.css": "text/css; charset=utf-8",
+    "pages.css": "text/css; charset=utf-8",
+    "pages.js": "text/javascript; charset=utf-8",
+    "account.css": "text/css; charset=utf-8",
+    "passkeys.js": "text/javascript; charset=utf-8",
+    "icon.svg": "image/svg+xml",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    content: bytes
+    media_type: str
+
+
+@cache
+def assets() -> dict[str, Asset]:
+    """Return every static file by its public name, such as ``pages.1a2b3c4d.css``.
+
+    The name contains a digest of the content, so browsers may cache a file forever.
+    """
+    return {_public_name(name, _read(name)): Asset(_read(name), media) for name, media in _TYPES.items()}
+
+
+@cache
+def asset_path(name: str) -> str:
+    """Return the URL path of the static file ``name``."""
+    return f"/static/{_public_name(name, _read(name))}"
+
+
+def render(
+    template: str,
+    values: Mapping[str, object],
+    *,
+    operator: str | None = None,
+    csrf: str = "",
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+) -> HTMLResponse:
+    """Render a page. With ``operator`` its header contains the menu, whose forms use ``csrf``."""
+    page = _environment().get_template(template).render(values, operator=operator, csrf=csrf)
+    return HTMLResponse(page, status, headers)
 
 
 @cache
@@ -45,19 +80,15 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(_FILTERS)
-    environment.globals.update(static=address_of, t=text, counted=counted)
+    environment.globals.update(static=asset_path, t=wording.text, counted=wording.counted)
     return environment
 
 
-def render(
-    template: str,
-    values: Mapping[str, object],
-    *,
-    operator: str | None = None,
-    csrf: str = "",
-    status: int = 200,
-    headers: Mapping[str, str] | None = None,
-) -> HTMLResponse:
-    """The page of a template. ``operator`` and ``csrf`` (of their session) put the menu into its head."""
-    page = _environment().get_template(template).render(values, operator=operator, csrf=csrf)
-    return HTMLResponse(page, status, headers)
+@cache
+def _read(name: str) -> bytes:
+    return (resources.files("bootgrant.operator_plane") / "static" / name).read_bytes()
+
+
+def _public_name(name: str, content: bytes) -> str:
+    stem, _, suffix = name.rpartition(".")
+    return f"{stem}.{hashlib.sha256(content).hexdigest()[:12]}.{suffix}"

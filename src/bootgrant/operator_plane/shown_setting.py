@@ -1,4 +1,4 @@
-"""A setting as people may see it on the pages."""
+"""A setting as the pages and the API show it. Imports nothing: every command reads the settings."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ShownSetting:
-    """``value`` is empty when nothing is set, and when it is hidden because there may be a secret in it."""
+    """``value`` is empty if nothing is set, or if it is hidden because it may contain a secret."""
 
     key: str
     value: str

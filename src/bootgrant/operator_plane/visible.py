@@ -1,4 +1,4 @@
-"""Text of strangers, safe to look at: what is unseen, moves other text or only looks like a letter is marked."""
+"""Untrusted text made safe to read: invisible, reordering and look-alike characters are marked."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Final
 
 MOST_SHOWN: Final = 256
-"""Characters of one variable on a page; what is longer is cut, and the page says by how much."""
+"""Characters of one variable on a page. Longer values are cut, and the page says by how much."""
 
 _SEEN: Final = frozenset("LNPS")
 _BLANK: Final = frozenset("\u115f\u1160\u2800\u3164\uffa0")
@@ -16,7 +16,7 @@ _BLANK: Final = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Some characters in a row. ``note`` names the code points of a marked run, and is empty for plain ASCII."""
+    """Consecutive characters. ``note`` names the code point of a marked character and is empty for plain ASCII."""
 
     text: str
     note: str = ""
@@ -24,24 +24,24 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A text as runs; ``cut`` is the number of characters left out at its end."""
+    """A text as runs. ``cut`` is the number of characters removed from its end."""
 
     runs: tuple[Run, ...]
     cut: int = 0
 
     @property
     def is_odd(self) -> bool:
-        """Whether something is marked or cut: no hardware that we know names itself so."""
+        """Whether anything is marked or cut. No known hardware has such a name."""
         return self.cut > 0 or any(run.note for run in self.runs)
 
     @property
     def plain(self) -> str:
-        """As one text that is safe to paste anywhere: what is not seen stands there as its number."""
+        """The text in a form that is safe to paste anywhere, with invisible characters as code points."""
         return "".join(run.text for run in self.runs)
 
 
 def show(text: str, most: int = MOST_SHOWN) -> Shown:
-    """Plain ASCII as it is; of the rest each character marked, and as its number where it would not be seen."""
+    """Split a text into runs: plain ASCII unchanged, any other character marked, and as a code point if invisible."""
     runs: list[Run] = []
     for plain, group in groupby(text[:most], key=_is_plain):
         if plain:
@@ -56,7 +56,7 @@ def _is_plain(character: str) -> bool:
 
 
 def _seen_form(character: str) -> str:
-    """The character where it has ink of its own; else its number: controls, spaces, combining and direction marks."""
+    """Return a character that is visible by itself, or else its code point (controls, spaces, combining marks, …)."""
     if unicodedata.category(character)[0] in _SEEN and character not in _BLANK:
         return character
     return f"U+{ord(character):04X}"

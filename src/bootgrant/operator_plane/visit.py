@@ -1,4 +1,4 @@
-"""One request of one person, let through by the permission of its route."""
+"""One HTTP request of one person, checked against the permission of its route."""
 
 from __future__ import annotations
 
@@ -14,9 +14,16 @@ from starlette.responses import RedirectResponse, Response
 from bootgrant.approval.operators import Actor
 from bootgrant.asgi.body_limit import BodyTooLarge, ClientGone, read_body
 from bootgrant.asgi.client_address import client_address
-from bootgrant.operator_plane import trouble
-from bootgrant.operator_plane.csrf import FIELD, csrf_token, is_from_here, is_right_token
-from bootgrant.operator_plane.forms import most_bytes, read_form
+from bootgrant.operator_plane import error_pages
+from bootgrant.operator_plane.error_pages import ErrorPage
+from bootgrant.operator_plane.forms import (
+    CSRF_FIELD,
+    csrf_token,
+    is_from_here,
+    is_right_token,
+    most_bytes,
+    read_form,
+)
 from bootgrant.operator_plane.permissions import LEAST_ROLE, Permission, is_allowed
 from bootgrant.operator_plane.plane import OperatorPlane
 from bootgrant.operator_plane.rendering import render
@@ -25,21 +32,21 @@ from bootgrant.wire.secret import Secret
 from bootgrant.workflows.people.sign_in import Client, SignedIn
 
 AUTO: Final = "auto"
-"""The query parameter of a page that loads itself anew: nobody is there, and the session may idle out."""
+"""The query parameter of a page that reloads itself. It does not keep the session from idling out."""
 
 _FORMS: Final = re.compile(r"/(approve|deny|revoke|assign|unassign)$")
-_NOT_KEPT: Final = frozenset({FIELD, "next", "password", "answer"})
+_NOT_KEPT: Final = frozenset({CSRF_FIELD, "next", "password", "answer"})
 _KEPT_LENGTH: Final = 300
 _KEPT_QUERY: Final = 3900
-"""Characters: what comes back has to fit into an address (arrival.py)."""
+"""Characters. The result has to fit into an address (pages/arrival.py)."""
 
 STAGE_PAGES: Final = {Stage.SECOND_FACTOR: "/login/second", Stage.ENROLMENT: "/account/passkeys/new"}
-"""Where a sign-in goes on that is not complete."""
+"""The next page of an incomplete sign-in."""
 
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """``session`` and ``who`` are None together: nobody is signed in. ``form`` is empty but for a POST."""
+    """``session`` and ``who`` are both None if nobody is signed in. ``form`` is empty unless the request is a POST."""
 
     plane: OperatorPlane
     request: Request
@@ -49,7 +56,7 @@ class Visit:
 
     @property
     def actor(self) -> Actor | None:
-        """Who this is, as decisions and the audit name them; None until the sign-in is complete."""
+        """The person, as decisions and the audit name them, or None until the sign-in is complete."""
         return self.who.actor if self.who and self.who.session.stage is Stage.FULL else None
 
     @property
@@ -63,99 +70,93 @@ class Visit:
 
     @property
     def client(self) -> Client:
-        """Where this person sits, for the list of their sessions."""
+        """The person's address and browser, for the list of their sessions."""
         return Client(self.address, self.request.headers.get("user-agent", ""))
 
     @property
     def csrf(self) -> str:
-        """The token for this person's forms; empty when nobody is signed in."""
+        """The token for this person's forms, empty if nobody is signed in."""
         return csrf_token(self.session) if self.session else ""
-
-    def page(self, template: str, status: int = 200, **values: object) -> Response:
-        """A template as this person sees it."""
-        role = " ".join((self.actor.role.value, *map(str, self.actor.labels))) if self.actor else ""
-        return render(template, {"role": role, **values}, operator=self.operator, csrf=self.csrf, status=status)
-
-    def trouble(self, what: trouble.Trouble, headers: Mapping[str, str] | None = None) -> Response:
-        """A page of trouble as this person sees it."""
-        return trouble.page(what, self.operator, self.csrf, headers)
-
-    async def is_still_signed_in(self) -> bool:
-        """Whether the session of a visit that takes long still counts; asking does not keep it from idling out."""
-        return self.session is not None and await self.plane.sessions.who(self.session, present=False) is not None
-
-    def nobody(self) -> Visit:
-        """The same visit, of somebody who has just signed out."""
-        return replace(self, session=None, who=None)
-
-    def goal_query(self, goal: str) -> str:
-        """``next=…`` for a page of the sign-in."""
-        return urlencode({"next": goal})
 
     @property
     def is_automatic(self) -> bool:
-        """Whether a page asks by itself: nobody has to be there."""
+        """Whether the page made this request, and not necessarily a person."""
         return _is_automatic(self.request)
 
-    def asked(self, name: str) -> str:
-        """A query parameter."""
+    def page(self, template: str, status: int = 200, **values: object) -> Response:
+        """Render a template for this person."""
+        role = " ".join((self.actor.role.value, *map(str, self.actor.labels))) if self.actor else ""
+        return render(template, {"role": role, **values}, operator=self.operator, csrf=self.csrf, status=status)
+
+    def error(self, error: ErrorPage, headers: Mapping[str, str] | None = None) -> Response:
+        """Render an error page for this person."""
+        return error_pages.respond(error, self.operator, self.csrf, headers)
+
+    async def is_still_signed_in(self) -> bool:
+        """Return whether the session of a long request is still valid, without keeping it from idling out."""
+        return self.session is not None and await self.plane.sessions.who(self.session, present=False) is not None
+
+    def signed_out(self) -> Visit:
+        """Return the same visit without a session."""
+        return replace(self, session=None, who=None)
+
+    def goal_query(self, goal: str) -> str:
+        """Return ``next=…`` for a page of the sign-in."""
+        return urlencode({"next": goal})
+
+    def query(self, name: str) -> str:
+        """Return a query parameter, or ""."""
         return self.request.query_params.get(name, "")
-
-
-def signed_in(visit: Visit) -> Actor:
-    """Who this is, on a page that only they reach who are signed in."""
-    if visit.actor is None:
-        raise AssertionError("the permission of the route lets in only those who are signed in")
-    return visit.actor
 
 
 Handler = Callable[[Visit], Awaitable[Response]]
 
 
 def guarded(plane: OperatorPlane, permission: Permission, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
-    """``handler`` behind its permission and, for a form, behind the checks against forms of other sites."""
+    """Wrap ``handler`` in the check of its permission and, for a form, in the checks against forms of other sites."""
 
     async def endpoint(request: Request) -> Response:
         form = await _read_form(plane, request)
-        if isinstance(form, trouble.Trouble):
-            return trouble.page(form)
+        if isinstance(form, ErrorPage):
+            return error_pages.respond(form)
         visit = await _recognise(plane, request, form)
         match permission:
             case Permission.PUBLIC:
                 return await handler(visit)
             case Permission.AFTER_PASSWORD:
-                return _not_yet(visit) or await handler(visit)
+                return _without_session(visit) or await handler(visit)
             case Permission.SIGNED_IN | Permission.APPROVER | Permission.ADMIN | Permission.ADMIN_OF_ALL:
-                return _not_yet(visit) or _half(visit) or _not_enough(visit, permission) or await handler(visit)
+                refusal = _without_session(visit) or _before_completion(visit) or _without_role(visit, permission)
+                return refusal or await handler(visit)
 
     return endpoint
 
 
-def _not_yet(visit: Visit) -> Response | None:
-    """Where somebody goes who is not signed in, or whose form is of another session; None for the others."""
+def _without_session(visit: Visit) -> Response | None:
+    """Refuse a visit without a session, or a form of another session. Return None for any other visit."""
     if visit.session is None or visit.who is None:
         return RedirectResponse(f"/login?{urlencode({'next': way_back(visit)})}", 303)
-    if visit.request.method == "POST" and not is_right_token(visit.session, visit.form.get(FIELD, "")):
-        return visit.trouble(trouble.stale_form(way_back(visit)))
+    if visit.request.method == "POST" and not is_right_token(visit.session, visit.form.get(CSRF_FIELD, "")):
+        return visit.error(error_pages.stale_form(way_back(visit)))
     return None
 
 
-def _half(visit: Visit) -> Response | None:
-    """The next step for somebody whose sign-in is not complete; None for the others."""
+def _before_completion(visit: Visit) -> Response | None:
+    """Redirect an incomplete sign-in to its next step. Return None for a complete one."""
     page = STAGE_PAGES.get(visit.who.session.stage) if visit.who else None
     return RedirectResponse(f"{page}?{visit.goal_query(way_back(visit))}", 303) if page else None
 
 
-def _not_enough(visit: Visit, permission: Permission) -> Response | None:
-    """The page for somebody whose role is too low for this route; None for the others."""
+def _without_role(visit: Visit, permission: Permission) -> Response | None:
+    """Refuse an operator whose role is too low for this route. Return None for any other."""
     if visit.actor is None or not is_allowed(visit.actor, permission):
-        return visit.trouble(trouble.not_allowed(LEAST_ROLE[permission].value))
+        return visit.error(error_pages.not_allowed(LEAST_ROLE[permission].value))
     return None
 
 
 def way_back(visit: Visit) -> str:
-    """The page to come back to after sign-in, with what was typed."""
-    # Not request.url: it raises for a query that is not UTF-8.
+    """Return the page to come back to after the sign-in, with what the person typed."""
+    # Not request.url, which raises on a query that is not UTF-8.
     path: str = visit.request.scope["path"]
     if visit.request.method != "POST":
         query: str = visit.request.scope["query_string"].decode("latin-1")
@@ -172,39 +173,45 @@ def way_back(visit: Visit) -> str:
 
 
 def sign_in_again_first(visit: Visit, goal: str = "") -> Response | None:
-    """Where somebody goes first whose sign-in is not fresh enough for what is precious; None when it is.
+    """Redirect to a fresh sign-in, or return None if the last one is recent enough (setting ``operators.fresh``).
 
-    What they typed comes back with them, to ``goal`` or to the page that they are on (setting ``operators.fresh``).
+    Afterwards the person returns to ``goal`` or to the current page, with what they typed.
     """
     if visit.who is not None and visit.plane.sessions.is_fresh(visit.who.session):
         return None
     return RedirectResponse(f"/login/again?{visit.goal_query(goal or way_back(visit))}", 303)
 
 
-def who_is(visit: Visit) -> SignedIn:
-    """Who this is, on a route whose permission lets in nobody else."""
+def actor_of(visit: Visit) -> Actor:
+    """Return who this is, on a route that requires a complete sign-in."""
+    if visit.actor is None:
+        raise AssertionError("the permission of the route admits only signed-in operators")
+    return visit.actor
+
+
+def signed_in(visit: Visit) -> SignedIn:
+    """Return operator and session, on a route that requires a session."""
     if visit.who is None:
-        raise AssertionError("the permission of the route lets in only those with a session")
+        raise AssertionError("the permission of the route admits only visits with a session")
     return visit.who
 
 
-async def _read_form(plane: OperatorPlane, request: Request) -> Mapping[str, str] | trouble.Trouble:
+async def _read_form(plane: OperatorPlane, request: Request) -> Mapping[str, str] | ErrorPage:
     if request.method != "POST":
         return {}
     if not is_from_here(request, plane.public_url):
-        return trouble.foreign_form(plane.public_url)
+        return error_pages.foreign_form(plane.public_url)
     try:
         body = await read_body(request.scope, request.receive, most_bytes(request.scope["path"]))
     except BodyTooLarge:
-        return trouble.TOO_LARGE
+        return error_pages.TOO_LARGE
     except ClientGone:
-        return trouble.BROKEN_FORM
+        return error_pages.BROKEN_FORM
     form = read_form(request.scope["path"], request.headers.get("content-type", ""), body)
-    return trouble.BROKEN_FORM if form is None else form
+    return error_pages.BROKEN_FORM if form is None else form
 
 
 def _is_automatic(request: Request) -> bool:
-    """A page that looks at itself again, or listens for changes, is nobody's presence."""
     return AUTO in request.query_params or request.scope["path"] == "/events"
 
 

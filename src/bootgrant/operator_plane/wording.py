@@ -1,4 +1,4 @@
-"""What the pages say, in one place (``texts/en.toml``), and times as a person reads them."""
+"""The texts of the pages, all from ``texts/en.toml``, and times as people read them."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from importlib import resources
 
 @cache
 def texts() -> Mapping[str, str]:
-    """Every text by its name, ``queue.title``."""
+    """Return every text by its name, such as ``queue.title``."""
     source = (resources.files("bootgrant.operator_plane") / "texts" / "en.toml").read_text("utf-8")
     return {f"{group}.{name}": words for group, names in tomllib.loads(source).items() for name, words in names.items()}
 
 
 def text(name: str, /, **values: object) -> str:
-    """The text of this name, with ``{placeholders}`` filled in. Raises KeyError for what is not there."""
+    """Return a text with its ``{placeholders}`` filled in. Raises KeyError if there is no such text."""
     return texts()[name].format(**values)
 
 
 def counted(name: str, count: int) -> str:
-    """The text ``name`` for this many: its form ``name_one`` for one of them."""
+    """Return the text ``name`` for this number, or its singular ``name_one`` for 1."""
     return text(f"{name}_one" if count == 1 else name, count=count)
 
 
 def sentence(words: str) -> str:
-    """With a capital letter and a full stop; a name at the beginning stays as it is written."""
+    """Add a capital letter and a full stop. A first word that is not purely letters, such as a name, stays as it is."""
     first = words.partition(" ")[0]
     begun = words[:1].upper() + words[1:] if first.isalpha() else words
     return begun if begun.endswith((".", "?", "!")) else f"{begun}."
 
 
 def span(seconds: float) -> str:
-    """``0:42``, ``9:18`` or ``1:02:03``; never negative."""
+    """Format a duration as ``0:42``, ``9:18`` or ``1:02:03``. Negative durations become zero."""
     whole = max(0, int(seconds))
     minutes, rest = divmod(whole, 60)
     hours, minutes = divmod(minutes, 60)
@@ -42,7 +42,7 @@ def span(seconds: float) -> str:
 
 
 def spoken_span(seconds: float) -> str:
-    """``42 s``, ``9 min`` or ``2 h``, rounded up: a wait, said in a sentence."""
+    """Format a duration for a sentence as ``42 s``, ``9 min`` or ``2 h``, rounded up."""
     whole = max(1, int(seconds + 0.999))
     if whole < 120:
         return f"{whole} s"
@@ -50,20 +50,20 @@ def spoken_span(seconds: float) -> str:
 
 
 def clock_time(at: float) -> str:
-    """``20:14:07 UTC``, the zone of the machine's own console."""
+    """Format a time as ``20:14:07 UTC``, the zone that the machine's console uses."""
     return datetime.fromtimestamp(at, UTC).strftime("%H:%M:%S UTC")
 
 
 def machine_time(at: float) -> str:
-    """``2026-11-24T20:14:07Z``, for the attribute of a ``time`` element."""
+    """Format a time as ``2026-11-24T20:14:07Z``, for the attribute of a ``time`` element."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def day_time(at: float) -> str:
-    """``2026-11-24 20:14:07 UTC``."""
+    """Format a time as ``2026-11-24 20:14:07 UTC``."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def day(at: float) -> str:
-    """``24 Nov 2026``, in UTC."""
+    """Format a day as ``24 Nov 2026``, in UTC."""
     return datetime.fromtimestamp(at, UTC).strftime("%-d %b %Y")

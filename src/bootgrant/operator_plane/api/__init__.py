@@ -1,1 +1,1 @@
-"""The same by program: JSON over ``data/admin.sock``."""
+"""The API for programs: JSON on ``/api/v1``, for API tokens and for ``data/admin.sock``."""

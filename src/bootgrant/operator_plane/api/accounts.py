@@ -1,11 +1,26 @@
-"""Operators and API tokens by program, and who one is oneself."""
+"""Operators and API tokens. The local commands use these routes also while no server runs."""
 
 from __future__ import annotations
 
 import logging
+from typing import Final
 
 from bootgrant.approval.operators import VIA_ADMIN_SOCKET, BadLabel, Kind, Label, Role, parse_labels
-from bootgrant.operator_plane.api.call import AccountsCall, Call, Json, Told, refused
+from bootgrant.operator_plane.api.call import AccountsCall, AccountsPlane, ApiRoute, Call, Json, Reply, refused
+from bootgrant.operator_plane.api.shapes import (
+    FLAG,
+    LABELS,
+    NAME,
+    ROLE,
+    TEXT,
+    Schema,
+    array,
+    body,
+    nullable,
+    record,
+    ref,
+)
+from bootgrant.operator_plane.permissions import Permission
 from bootgrant.ports.people import ApiToken, Operator
 from bootgrant.wire.secret import Secret
 from bootgrant.workflows.people.api_tokens import TokenRefused
@@ -15,10 +30,10 @@ from bootgrant.workflows.record.audit import operator_changed, token_changed
 log = logging.getLogger("bootgrant.operators")
 
 
-async def whoami(call: Call) -> Told:
-    """As whom this token, or this socket, acts."""
+async def whoami(call: Call) -> Reply:
+    """Show the name and the rights of the caller."""
     actor = call.actor
-    return Told(
+    return Reply(
         {
             "name": actor.name,
             "role": actor.role.value,
@@ -29,10 +44,10 @@ async def whoami(call: Call) -> Told:
     )
 
 
-async def settings(call: Call) -> Told:
-    """What the server runs with; what may hold a secret is hidden."""
+async def settings(call: Call) -> Reply:
+    """List the settings of the running server, without secrets."""
     rows = call.plane.settings
-    return Told(
+    return Reply(
         {
             "settings": [
                 {"key": row.key, "value": row.value, "is_default": row.is_default, "is_hidden": row.is_hidden}
@@ -42,28 +57,28 @@ async def settings(call: Call) -> Told:
     )
 
 
-async def operators(call: AccountsCall) -> Told:
-    """Everybody who may sign in, by name."""
-    return Told({"operators": [operator_json(operator) for operator in await call.plane.manage.list()]})
+async def operators(call: AccountsCall) -> Reply:
+    """List all operators by name."""
+    return Reply({"operators": [operator_json(operator) for operator in await call.plane.manage.list()]})
 
 
-async def add_operator(call: AccountsCall) -> Told:
-    """Somebody new. The password is the one that is sent, or made up and shown once."""
+async def add_operator(call: AccountsCall) -> Reply:
+    """Add an operator. Without a password in the request, one is generated and returned once."""
     members = call.members
     try:
         labels = parse_labels(members.get("labels", ()))
     except BadLabel as error:
         return refused(400, "bad_request", str(error))
     kind = Kind.BREAK_GLASS if members.get("break_glass") else Kind.LOCAL
-    chosen = _chosen(call)
-    if isinstance(chosen, Told):
+    chosen = _chosen_password(call)
+    if isinstance(chosen, Reply):
         return chosen
     outcome = await call.plane.manage.add(members["name"], Role(members["role"]), labels, kind, chosen)
-    return await _password(call, members["name"], outcome, "added")
+    return await _with_password(call, members["name"], outcome, "added")
 
 
-async def change_operator(call: AccountsCall) -> Told:
-    """Another role, and other labels when they are sent (an empty list lifts the limits)."""
+async def change_operator(call: AccountsCall) -> Reply:
+    """Change an operator's role and, if sent, labels. An empty list of labels removes the limits."""
     name = call.path["name"]
     labels: tuple[Label, ...] | None = None
     try:
@@ -72,37 +87,37 @@ async def change_operator(call: AccountsCall) -> Told:
     except BadLabel as error:
         return refused(400, "bad_request", str(error))
     problem = await call.plane.manage.set_rights(name, Role(call.members["role"]), labels)
-    return await _done(call, name, problem, "changed")
+    return await _changed(call, name, problem, "changed")
 
 
-async def disable_operator(call: AccountsCall) -> Told:
-    """Shut somebody out: their sessions end at once."""
+async def disable_operator(call: AccountsCall) -> Reply:
+    """Disable an operator and end their sessions."""
     name = call.path["name"]
-    return await _done(call, name, await call.plane.manage.disable(name), "disabled")
+    return await _changed(call, name, await call.plane.manage.disable(name), "disabled")
 
 
-async def enable_operator(call: AccountsCall) -> Told:
-    """Let somebody in again."""
+async def enable_operator(call: AccountsCall) -> Reply:
+    """Enable a disabled operator."""
     name = call.path["name"]
-    return await _done(call, name, await call.plane.manage.enable(name), "enabled")
+    return await _changed(call, name, await call.plane.manage.enable(name), "enabled")
 
 
-async def reset_operator(call: AccountsCall) -> Told:
-    """A new password, sent or made up and shown once; passkeys are forgotten, sessions end."""
-    name, chosen = call.path["name"], _chosen(call)
-    if isinstance(chosen, Told):
+async def reset_operator(call: AccountsCall) -> Reply:
+    """Set or generate a new password, remove the operator's passkeys, and end their sessions."""
+    name, chosen = call.path["name"], _chosen_password(call)
+    if isinstance(chosen, Reply):
         return chosen
-    return await _password(call, name, await call.plane.manage.reset(name, chosen), "reset")
+    return await _with_password(call, name, await call.plane.manage.reset(name, chosen), "reset")
 
 
-async def tokens(call: AccountsCall) -> Told:
-    """Which tokens there are, by name; the tokens themselves are known to nobody."""
+async def tokens(call: AccountsCall) -> Reply:
+    """List all API tokens by name. The tokens themselves are not stored."""
     now = call.plane.clock.now()
-    return Told({"tokens": [token_json(token, now) for token in await call.plane.tokens.list()]})
+    return Reply({"tokens": [token_json(token, now) for token in await call.plane.tokens.list()]})
 
 
-async def add_token(call: AccountsCall) -> Told:
-    """A token for a program, shown once."""
+async def add_token(call: AccountsCall) -> Reply:
+    """Create an API token and return it once."""
     members = call.members
     try:
         labels = parse_labels(members.get("labels", ()))
@@ -113,51 +128,55 @@ async def add_token(call: AccountsCall) -> Told:
     )
     if isinstance(made, TokenRefused):
         return refused(409, "refused", made.message)
-    log.info("%s made the token %s with the role %s", call.actor, ascii(members["name"]), members["role"])
+    log.info("%s created the token %s with the role %s", call.actor, ascii(members["name"]), members["role"])
     now = call.plane.clock.now()
-    done = f"made with the role {members['role']}"
+    done = f"created with the role {members['role']}"
     await call.plane.audit.append([token_changed(now, call.actor, members["name"], done)])
-    return Told({"token": made.secret.reveal(), "about": token_json(made.token, now)}, 201)
+    return Reply({"token": made.secret.reveal(), "about": token_json(made.token, now)}, 201)
 
 
-async def revoke_token(call: AccountsCall) -> Told:
-    """End a token at once."""
+async def revoke_token(call: AccountsCall) -> Reply:
+    """Revoke an API token."""
     name = call.path["name"]
     if not await call.plane.tokens.revoke(name):
-        return refused(404, "unknown", f"there is no token {name!r}: `bootgrant tokens list` shows which there are")
+        return refused(404, "unknown", f"there is no token {name!r}: list them with `bootgrant tokens list`")
     log.info("%s revoked the token %s", call.actor, ascii(name))
     await call.plane.audit.append([token_changed(call.plane.clock.now(), call.actor, name, "revoked")])
-    return Told({"name": name})
+    return Reply({"name": name})
 
 
-def _chosen(call: AccountsCall) -> Secret | Told | None:
-    """The password that is sent; None to have one made up."""
+def _chosen_password(call: AccountsCall) -> Secret | Reply | None:
+    """Return the password of the request, None to generate one, or an error."""
     if "password" not in call.members:
         return None
     if call.actor.via != VIA_ADMIN_SOCKET:
-        return refused(403, "not_allowed", "a password is chosen on the server itself; without one it is made up")
+        problem = "a password can only be chosen on the server itself: leave it out to have one generated"
+        return refused(403, "not_allowed", problem)
     return Secret(call.members["password"])
 
 
-async def _done(call: AccountsCall, name: str, problem: OperatorRefused | None, done: str) -> Told:
+async def _changed(call: AccountsCall, name: str, problem: OperatorRefused | None, done: str) -> Reply:
     if problem is not None:
         return refused(409, "refused", problem.message)
-    log.info("%s %s the operator %s", call.actor, done, ascii(name))
-    await call.plane.audit.append([operator_changed(call.plane.clock.now(), call.actor, name, done)])
-    return Told({"name": name})
+    await _record(call, name, done)
+    return Reply({"name": name})
 
 
-async def _password(call: AccountsCall, name: str, outcome: NewPassword | OperatorRefused, done: str) -> Told:
+async def _with_password(call: AccountsCall, name: str, outcome: NewPassword | OperatorRefused, done: str) -> Reply:
     if isinstance(outcome, OperatorRefused):
         return refused(409, "refused", outcome.message)
+    await _record(call, name, done)
+    made = outcome.generated.reveal() if outcome.generated else None
+    return Reply({"name": name, "password": made}, 201 if done == "added" else 200)
+
+
+async def _record(call: AccountsCall, name: str, done: str) -> None:
     log.info("%s %s the operator %s", call.actor, done, ascii(name))
     await call.plane.audit.append([operator_changed(call.plane.clock.now(), call.actor, name, done)])
-    made = outcome.generated.reveal() if outcome.generated else None
-    return Told({"name": name, "password": made}, 201 if done == "added" else 200)
 
 
 def operator_json(operator: Operator) -> Json:
-    """An operator without the password's hash."""
+    """Return an operator without the password hash."""
     return {
         "name": operator.name,
         "role": operator.role.value,
@@ -171,7 +190,7 @@ def operator_json(operator: Operator) -> Json:
 
 
 def token_json(token: ApiToken, now: float) -> Json:
-    """What is known of a token; never the token."""
+    """Return what is stored about a token, which is not the token."""
     return {
         "name": token.name,
         "role": token.role.value,
@@ -182,3 +201,68 @@ def token_json(token: ApiToken, now: float) -> Json:
         "expired": now >= token.expires_at,
         "used_at": token.used_at,
     }
+
+
+_ADMIN: Final = Permission.ADMIN_OF_ALL
+_CHOSEN: Final[Schema] = {
+    **TEXT,
+    "writeOnly": True,
+    "description": "The password, accepted only on admin.sock. Without it one is generated.",
+}
+_NAMED: Final = record(name=TEXT)
+_PASSWORD: Final = record(
+    name=TEXT, password={**nullable(TEXT), "description": "The generated password, shown once, or null."}
+)
+_RIGHTS: Final = {"role": ROLE, "labels": LABELS}
+_LIFETIME: Final[Schema] = {
+    "type": "number",
+    "exclusiveMinimum": 0,
+    "maximum": 366 * 86400,
+    "description": "The lifetime in seconds, at most 366 days.",
+}
+
+ACCOUNT_ROUTES: Final[tuple[ApiRoute[AccountsPlane], ...]] = (
+    ApiRoute("GET", "/api/v1/operators", _ADMIN, operators, record(operators=array(ref("Operator")))),
+    ApiRoute(
+        "POST",
+        "/api/v1/operators",
+        _ADMIN,
+        add_operator,
+        _PASSWORD,
+        body=body("name", "role", name=NAME, **_RIGHTS, break_glass=FLAG, password=_CHOSEN),
+        status=201,
+        refusals=(409,),
+    ),
+    ApiRoute(
+        "PATCH",
+        "/api/v1/operators/{name}",
+        _ADMIN,
+        change_operator,
+        _NAMED,
+        body=body("role", **_RIGHTS),
+        refusals=(409,),
+    ),
+    ApiRoute("POST", "/api/v1/operators/{name}/disable", _ADMIN, disable_operator, _NAMED, refusals=(409,)),
+    ApiRoute("POST", "/api/v1/operators/{name}/enable", _ADMIN, enable_operator, _NAMED, refusals=(409,)),
+    ApiRoute(
+        "POST",
+        "/api/v1/operators/{name}/reset",
+        _ADMIN,
+        reset_operator,
+        _PASSWORD,
+        body=body(password=_CHOSEN),
+        refusals=(409,),
+    ),
+    ApiRoute("GET", "/api/v1/tokens", _ADMIN, tokens, record(tokens=array(ref("Token")))),
+    ApiRoute(
+        "POST",
+        "/api/v1/tokens",
+        _ADMIN,
+        add_token,
+        record(token={**TEXT, "description": "Shown once."}, about=ref("Token")),
+        body=body("name", "role", "seconds", name=NAME, **_RIGHTS, seconds=_LIFETIME),
+        status=201,
+        refusals=(409,),
+    ),
+    ApiRoute("DELETE", "/api/v1/tokens/{name}", _ADMIN, revoke_token, _NAMED, refusals=(404,)),
+)

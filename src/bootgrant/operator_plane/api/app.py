@@ -1,8 +1,7 @@
-"""The API as an ASGI application: on the people's listener for those who show a token, on ``data/admin.sock`` for
-whoever may open that.
+"""The API as an ASGI application, on the people's listener for API tokens and on ``data/admin.sock``.
 
-A request is looked at in one order: does the route exist, who calls, may they, is what they send as the table says.
-Errors are ``{"error": …, "message": …}``.
+Each call is checked in one order: the route exists, the caller is known, they have the permission, and the request
+matches the schema. Errors are ``{"error": …, "message": …}``. Only the OpenAPI document is public.
 """
 
 from __future__ import annotations
@@ -24,11 +23,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bootgrant.approval.operators import Actor, Role, socket_actor
 from bootgrant.asgi.body_limit import BodyTooLarge, ClientGone, read_body
-from bootgrant.operator_plane.api.call import AccountsPlane, CallOf, Told, refused
+from bootgrant.operator_plane.api.call import AccountsPlane, ApiRoute, CallOf, Reply, refused
 from bootgrant.operator_plane.api.openapi import PATH, document
-from bootgrant.operator_plane.api.route import ApiRoute
 from bootgrant.operator_plane.api.shapes import Schema
-from bootgrant.operator_plane.permissions import LEAST_ROLE, Permission, UndeclaredRoute, is_allowed, permission_of
+from bootgrant.operator_plane.permissions import LEAST_ROLE, Permission, is_allowed, require_permission
 from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.wire.admin_socket import USER_HEADER
 from bootgrant.wire.secret import Secret
@@ -36,7 +34,7 @@ from bootgrant.workflows.decide.decide_grant import one_line
 
 log = logging.getLogger("bootgrant.operators")
 
-_OFFERED: Final = frozenset(Permission) - {Permission.AFTER_PASSWORD}
+_OFFERED: Final = frozenset(Permission) - {Permission.AFTER_PASSWORD, Permission.PUBLIC}
 _BODY: Final = 1 << 20
 _NO_MEMBERS: Final = b"{}"
 _USER_LENGTH: Final = 64
@@ -47,25 +45,25 @@ _CHALLENGE: Final = {"www-authenticate": 'Bearer realm="bootgrant"'}
 
 
 class Listener(Enum):
-    """Where a call comes in, and so how it is known who calls."""
+    """Where a call arrives, which decides how the caller is identified."""
 
-    PUBLIC = "a token is shown"
-    ADMIN_SOCKET = "the file's mode says who may"
+    PUBLIC = "by an API token"
+    ADMIN_SOCKET = "by the file mode of the socket"
 
 
 def build_api(plane: P, listener: Listener, routes: Iterable[ApiRoute[P]]) -> ASGIApp:
-    """Raises UndeclaredRoute for a route without a permission, or with another one than its declared."""
+    """Return the API. Raises UndeclaredRoute for a route without a permission, or with one that has no caller."""
     served = tuple(routes)
+    by_path = _by_path(plane, listener, served)
     described = document(served, plane.public_url)
 
     async def describe(_request: Request) -> Response:
         return JSONResponse(described, headers={"x-content-type-options": "nosniff"})
 
-    permission_of("GET", PATH, _OFFERED)
     app = Starlette(
         routes=[
             Route(PATH, describe, methods=["GET"]),
-            *(Route(path, _Path(endpoints)) for path, endpoints in _by_path(plane, listener, served).items()),
+            *(Route(path, _Path(endpoints)) for path, endpoints in by_path.items()),
         ],
         exception_handlers={HTTPException: _http_error, StoreUnavailable: _store_down, Exception: _fault},
     )
@@ -81,7 +79,7 @@ def _by_path(plane: P, listener: Listener, routes: Iterable[ApiRoute[P]]) -> Map
 
 
 class _Path:
-    """The endpoints of one path by their methods; other methods hear which there are (RFC 9110 section 15.5.6)."""
+    """The endpoints of one path by method. Other methods are refused with the list (RFC 9110 section 15.5.6)."""
 
     def __init__(self, endpoints: Mapping[str, _Endpoint[Any]]) -> None:
         self._endpoints = endpoints
@@ -95,14 +93,13 @@ class _Path:
 
 
 class _Endpoint(Generic[P]):
-    """One route: who calls, may they, what do they send, then its handler."""
+    """One route: it identifies the caller, checks permission and request, and calls the handler."""
 
     def __init__(self, plane: P, listener: Listener, route: ApiRoute[P]) -> None:
         self._plane = plane
         self._listener = listener
         self._route = route
-        if permission_of(route.method, route.path, _OFFERED) is not route.permission:
-            raise UndeclaredRoute(f"{route.method} {route.path} has one permission here and another in permissions.py")
+        self._permission = require_permission(route.method, route.path, route.permission, _OFFERED)
         self._body = Draft202012Validator(route.body) if route.body is not None else None
         self._may_be_empty = route.body is not None and route.body.get("required") == []
         query = {"type": "object", "properties": dict(route.query), "additionalProperties": False}
@@ -110,52 +107,51 @@ class _Endpoint(Generic[P]):
 
     async def answer(self, request: Request) -> Response:
         actor = await self._actor(request)
-        if isinstance(actor, Told):
-            return _written(actor, _CHALLENGE)
-        if not is_allowed(actor, self._route.permission):
-            return _written(refused(403, "not_allowed", _not_enough(actor, LEAST_ROLE[self._route.permission])))
+        if isinstance(actor, Reply):
+            return _response(actor, _CHALLENGE)
+        if not is_allowed(actor, self._permission):
+            return _response(refused(403, "not_allowed", _rights_missing(actor, LEAST_ROLE[self._permission])))
         query = _typed(request, self._route.query)
         if problem := best_match(self._query.iter_errors(query)):
-            return _written(_not_as_described("the query", problem))
+            return _response(_invalid("the query", problem))
         members = await self._members(request)
-        if isinstance(members, Told):
-            return _written(members)
-        return _written(await self._route.handler(CallOf(self._plane, actor, request.path_params, query, members)))
+        if isinstance(members, Reply):
+            return _response(members)
+        return _response(await self._route.handler(CallOf(self._plane, actor, request.path_params, query, members)))
 
-    async def _actor(self, request: Request) -> Actor | Told:
+    async def _actor(self, request: Request) -> Actor | Reply:
         if self._listener is Listener.ADMIN_SOCKET:
             return socket_actor(one_line(request.headers.get(USER_HEADER, ""))[:_USER_LENGTH])
-        scheme, _, shown = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not shown.strip():
-            told = "show an API token: Authorization: Bearer bootgrant_…; `bootgrant tokens add` makes one"
-            return refused(401, "no_token", told)
-        actor = await self._plane.tokens.authenticate(Secret(shown.strip()))
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            problem = "send an API token as Authorization: Bearer bootgrant_…; create one with `bootgrant tokens add`"
+            return refused(401, "no_token", problem)
+        actor = await self._plane.tokens.authenticate(Secret(token.strip()))
         if actor is None:
-            return refused(
-                401, "bad_token", "this token is unknown, revoked or expired: `bootgrant tokens add` makes one"
-            )
+            problem = "this token is unknown, revoked or expired: create one with `bootgrant tokens add`"
+            return refused(401, "bad_token", problem)
         return actor
 
-    async def _members(self, request: Request) -> Mapping[str, Any] | Told:
+    async def _members(self, request: Request) -> Mapping[str, Any] | Reply:
         if self._body is None:
             return {}
         try:
             sent = await read_body(request.scope, request.receive, _BODY)
-            # Where no member must be there, nothing is as good as an empty object.
+            # Without required members, an empty body is as good as an empty object.
             members = json.loads(sent or (_NO_MEMBERS if self._may_be_empty else sent), parse_constant=_no_constant)
-            # Half a surrogate pair ("\ud800") is JSON and no text: it could neither be stored nor told again.
+            # A lone surrogate ("\ud800") is valid JSON but not text: it could be neither stored nor sent.
             json.dumps(members, ensure_ascii=False).encode()
         except BodyTooLarge:
             return refused(413, "bad_request", f"the body is larger than {_BODY >> 10} KiB")
         except (ClientGone, ValueError, RecursionError):
             return refused(400, "bad_request", "the body is not JSON")
         if problem := best_match(self._body.iter_errors(members)):
-            return _not_as_described("the body", problem)
+            return _invalid("the body", problem)
         checked: Mapping[str, Any] = members
         return checked
 
 
-def _not_enough(actor: Actor, least: Role) -> str:
+def _rights_missing(actor: Actor, least: Role) -> str:
     if not actor.role.is_at_least(least):
         return f"this needs the role {least.value}; {actor} has the role {actor.role.value}"
     limits = ", ".join(map(str, actor.labels))
@@ -163,26 +159,27 @@ def _not_enough(actor: Actor, least: Role) -> str:
 
 
 def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
-def _not_as_described(what: str, problem: ValidationError) -> Told:
+def _invalid(what: str, problem: ValidationError) -> Reply:
+    """Return the error for a query or body that does not match the schema."""
     if problem.validator == "additionalProperties":
         schema, sent = problem.schema, problem.instance
         known = set(schema.get("properties", ())) if isinstance(schema, Mapping) else set()
         odd = sorted(set(sent) - known) if isinstance(sent, Mapping) else []
-        told = f"{what} has no {', '.join(map(repr, odd))}; it may have {', '.join(sorted(known)) or 'nothing'}"
-        return refused(400, "bad_request", one_line(told))
+        allowed = ", ".join(sorted(known)) or "nothing"
+        message = one_line(f"{what} must not have {', '.join(map(repr, odd))}; allowed: {allowed}")
+        return refused(400, "bad_request", message)
     where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in problem.absolute_path)
     shape = problem.schema if isinstance(problem.schema, Mapping) else {}
-    wrong = f"{problem.instance!r} is not of this form" if problem.validator == "pattern" else problem.message
-    wanted = f" ({shape['description']})" if "description" in shape else ""
-    told = one_line(f"{what}{where}: {wrong}{wanted}")
-    return refused(400, "bad_request", f"{told}; {PATH} says what is taken")
+    wrong = f"{problem.instance!r} has the wrong format" if problem.validator == "pattern" else problem.message
+    expected = f" ({shape['description']})" if "description" in shape else ""
+    return refused(400, "bad_request", f"{one_line(f'{what}{where}: {wrong}{expected}')}; see {PATH}")
 
 
 def _typed(request: Request, query: Mapping[str, Schema]) -> dict[str, Any]:
-    """The parameters with the types of the table; a text that is no such thing stays a text, and is refused."""
+    """Convert the parameters to the types of the schema. A text that cannot be converted stays one, and is refused."""
     sent: dict[str, list[str]] = {}
     for name, value in request.query_params.multi_items():
         sent.setdefault(name, []).append(value)
@@ -211,23 +208,23 @@ def _value(text: str, kind: str) -> object:
         return text
 
 
-def _written(told: Told, headers: Mapping[str, str] | None = None) -> Response:
-    return JSONResponse(told.body, told.status, {**_NEVER_STORED, **(headers or {})})
+def _response(reply: Reply, headers: Mapping[str, str] | None = None) -> Response:
+    return JSONResponse(reply.body, reply.status, {**_NEVER_STORED, **(headers or {})})
 
 
 async def _http_error(_request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
-    told = {404: "there is no such path", 405: "this path does not take this method"}.get(status, "bad request")
+    problem = {404: "there is no such path", 405: "this path does not support this method"}.get(status, "bad request")
     name = {404: "not_found", 405: "wrong_method"}.get(status, "bad_request")
-    return _written(refused(status, name, f"{told}; {PATH} says what there is"), headers)
+    return _response(refused(status, name, f"{problem}; see {PATH}"), headers)
 
 
 async def _store_down(request: Request, error: Exception) -> Response:
-    # The route, not the path: a code may stand in that.
+    # The route, not the path, which may contain a code.
     log.error("%s %s: %s", request.method, request.scope["route"].path, error)
-    return _written(refused(503, "store_unavailable", str(error)), {"retry-after": "5"})
+    return _response(refused(503, "store_unavailable", str(error)), {"retry-after": "5"})
 
 
 async def _fault(_request: Request, _error: Exception) -> Response:
-    return _written(refused(500, "server_error", "the server failed; its log says how"))
+    return _response(refused(500, "server_error", "the server failed: see its log"))

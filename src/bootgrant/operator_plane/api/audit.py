@@ -1,4 +1,4 @@
-"""The audit by program: newest first, with filters; each record as it is kept, so that its digest can be checked."""
+"""The audit as JSON, newest first. Each record is unchanged, so that its digest can be verified."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import json
 from typing import Final
 
 from bootgrant.approval.audit import AuditKind, exported
-from bootgrant.operator_plane.api.call import Call, Told
+from bootgrant.operator_plane.api.call import Call, Reply
 from bootgrant.ports.audit import AuditFilter
 from bootgrant.wire.identity import MachineIdentity
 
 MOST_LISTED: Final = 500
 
 
-async def newest(call: Call) -> Told:
-    """What happened, newest first; ``next`` is the number to go on from."""
+async def newest(call: Call) -> Reply:
+    """List the events, newest first. Send `next` as `before` for the following page."""
     query = call.query
     machine = MachineIdentity.from_claim({name: query.get(name, "") for name in MachineIdentity.STRONG})
     which = AuditFilter(
@@ -29,6 +29,6 @@ async def newest(call: Call) -> Told:
     limit = query.get("limit", 100)
     records = await call.plane.audit.newest(which, limit + 1, query.get("before"))
     more = records[limit - 1].seq if len(records) > limit else None
-    return Told(
+    return Reply(
         {"events": [json.loads(exported(record.line, record.digest)) for record in records[:limit]], "next": more}
     )

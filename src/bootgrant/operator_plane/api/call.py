@@ -1,12 +1,14 @@
-"""One call of the API: who calls, with what; and what is told. Everything in it has been checked against the table."""
+"""A route of the API, one call of it, and its reply."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from bootgrant.approval.operators import Actor
+from bootgrant.operator_plane.api.shapes import Schema
+from bootgrant.operator_plane.permissions import Permission
 from bootgrant.operator_plane.shown_setting import ShownSetting
 from bootgrant.ports.audit import AuditLog
 from bootgrant.ports.configurations import ConfigSource, WatchedSource
@@ -23,7 +25,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class AccountsPlane:
-    """What operators and tokens are managed with; ``public_url`` is where people and programs reach the server."""
+    """What the routes of operators and tokens need. ``public_url`` is where people and programs reach the server."""
 
     manage: ManageOperators
     tokens: ApiTokens
@@ -34,7 +36,7 @@ class AccountsPlane:
 
 @dataclass(frozen=True, slots=True)
 class ApiPlane(AccountsPlane):
-    """What the whole API is made of."""
+    """What the whole API needs."""
 
     decide: DecideGrant
     assign: AssignMachine
@@ -50,7 +52,7 @@ P_co = TypeVar("P_co", bound=AccountsPlane, covariant=True)
 
 @dataclass(frozen=True, slots=True)
 class CallOf(Generic[P_co]):
-    """``query`` and ``members`` have the types that the table gives them; what was not sent is not in them."""
+    """A call that matches the schema of its route. ``query`` and ``members`` contain only what was sent."""
 
     plane: P_co
     actor: Actor
@@ -64,13 +66,47 @@ AccountsCall = CallOf[AccountsPlane]
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """A status and an object; an error's has ``error``, a stable name, and ``message``, one line for a person."""
+class Reply:
+    """A status and an object. An error has ``error``, a stable name, and ``message``, one line for a person."""
 
     body: Json
     status: int = 200
 
 
-def refused(status: int, error: str, message: str) -> Told:
-    """Why nothing happened, and what to do."""
-    return Told({"error": error, "message": message}, status)
+def refused(status: int, error: str, message: str) -> Reply:
+    """Return an error. ``message`` says what is wrong and what to do."""
+    return Reply({"error": error, "message": message}, status)
+
+
+P_contra = TypeVar("P_contra", bound=AccountsPlane, contravariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class ApiRoute(Generic[P_contra]):
+    """One route, from which the endpoint, its permission and its part of the OpenAPI document are made.
+
+    ``query`` has the parameters and their schemas; one with an array may be repeated. ``body`` is None if there is
+    none. ``reply`` is the schema of an answer with ``status``. ``refusals`` are the statuses of errors, in addition to
+    those that every route may answer.
+    """
+
+    method: str
+    path: str
+    permission: Permission
+    handler: Callable[[CallOf[P_contra]], Awaitable[Reply]]
+    reply: Schema
+    query: Mapping[str, Schema] = field(default_factory=dict)
+    body: Schema | None = None
+    status: int = 200
+    refusals: tuple[int, ...] = ()
+
+    @property
+    def operation(self) -> str:
+        """The name of the handler, such as ``approve`` or ``add_operator``."""
+        name: str = self.handler.__name__
+        return name
+
+    @property
+    def summary(self) -> str:
+        """The first line of the handler's docstring."""
+        return (self.handler.__doc__ or "").partition("\n")[0].rstrip(".")

@@ -1,13 +1,12 @@
-"""Machine configurations by program: which entries there are, which one a machine would get, who was given which."""
+"""Machine configurations: the entries, which of them a machine would get, and assignments."""
 
 from __future__ import annotations
 
 import logging
 
 from bootgrant.approval.operators import BadLabel, is_within, parse_labels
-from bootgrant.operator_plane.api.call import Call, Json, Told, refused
-from bootgrant.operator_plane.api.grants import entry_json
-from bootgrant.operator_plane.api.requests import UNKNOWN
+from bootgrant.operator_plane.api.call import Call, Json, Reply, refused
+from bootgrant.operator_plane.api.requests import UNKNOWN, entry_json
 from bootgrant.ports.configurations import ConfigUnavailable
 from bootgrant.ports.decisions import Assignment
 from bootgrant.wire.identity import MachineIdentity
@@ -16,8 +15,8 @@ from bootgrant.workflows.decide.assign_machine import NotAssigned
 log = logging.getLogger("bootgrant.operators")
 
 
-async def entries(call: Call) -> Told:
-    """What machines may get, by name."""
+async def entries(call: Call) -> Reply:
+    """List the entries that machines can get, by name."""
     try:
         labels = parse_labels(call.query.get("label", ()))
         found = await call.plane.source.entries()
@@ -25,13 +24,13 @@ async def entries(call: Call) -> Told:
         return refused(400, "bad_request", str(error))
     except ConfigUnavailable as error:
         return refused(503, "no_config", str(error))
-    return Told({"entries": [entry_json(entry) for entry in found if is_within(labels, entry.labels)]})
+    return Reply({"entries": [entry_json(entry) for entry in found if is_within(labels, entry.labels)]})
 
 
-async def configurations(call: Call) -> Told:
-    """Which state of the configurations is served, since when, and why a newer one is not."""
+async def configurations(call: Call) -> Reply:
+    """Show which revision of the configurations is served, since when, and why a newer one is not."""
     state = call.plane.configurations.state()
-    return Told(
+    return Reply(
         {
             "revision": state.revision,
             "taken_at": state.taken_at or None,
@@ -41,16 +40,17 @@ async def configurations(call: Call) -> Told:
     )
 
 
-async def explain(call: Call) -> Told:
-    """Which entry a machine with this identity would get, and what found it."""
+async def explain(call: Call) -> Reply:
+    """Show which entry a machine with this identity would get, and why."""
     identity = MachineIdentity.from_claim(call.members)
     if not identity.identifies():
-        return refused(409, "unidentified", "name the machine by uuid, serial or mac; firmware's placeholders are none")
+        problem = "identify the machine by uuid, serial or mac; placeholder values of firmware do not count"
+        return refused(409, "unidentified", problem)
     try:
         found = await call.plane.assign.find_entry(identity)
     except ConfigUnavailable as error:
         return refused(503, "no_config", str(error))
-    return Told(
+    return Reply(
         {
             "identity": identity.given(),
             "entry": entry_json(found.entry) if found else None,
@@ -59,31 +59,31 @@ async def explain(call: Call) -> Told:
     )
 
 
-async def assignments(call: Call) -> Told:
-    """Which machines were given an entry by a person, newest first."""
-    return Told({"assignments": [_assignment_json(one) for one in await call.plane.assign.assigned()]})
+async def assignments(call: Call) -> Reply:
+    """List the machines to which a person assigned an entry, newest first."""
+    return Reply({"assignments": [_assignment_json(one) for one in await call.plane.assign.assigned()]})
 
 
-async def assign(call: Call) -> Told:
-    """Give a waiting machine, which no entry knows, one. It still has to be approved."""
+async def assign(call: Call) -> Reply:
+    """Assign an entry to a waiting machine that no entry matches. The machine still has to be approved."""
     grant = await call.plane.decide.cards.find(call.members["code"])
     if grant is None:
         return UNKNOWN
     outcome = await call.plane.assign.assign(grant.grant_id, call.members["entry"], call.actor)
-    return _told(call, outcome, "gave")
+    return _reply(call, outcome, "assigned")
 
 
-async def unassign(call: Call) -> Told:
-    """Forget what was given to a machine."""
+async def unassign(call: Call) -> Reply:
+    """Remove the assignment of a machine."""
     identity = MachineIdentity.from_claim(call.members)
-    return _told(call, await call.plane.assign.unassign(identity, call.actor), "took away")
+    return _reply(call, await call.plane.assign.unassign(identity, call.actor), "unassigned")
 
 
-def _told(call: Call, outcome: Assignment | NotAssigned, done: str) -> Told:
+def _reply(call: Call, outcome: Assignment | NotAssigned, done: str) -> Reply:
     if isinstance(outcome, NotAssigned):
         return refused(409, "not_assigned", outcome.message)
     log.info("%s %s the entry %s", call.actor, done, ascii(outcome.entry))
-    return Told(_assignment_json(outcome))
+    return Reply(_assignment_json(outcome))
 
 
 def _assignment_json(assignment: Assignment) -> Json:

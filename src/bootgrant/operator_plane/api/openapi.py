@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document of the API, made from its table of routes."""
+"""The OpenAPI 3.1 document, generated from the routes."""
 
 from __future__ import annotations
 
@@ -7,36 +7,35 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from bootgrant import __version__
-from bootgrant.operator_plane.api.call import Json
-from bootgrant.operator_plane.api.route import ApiRoute
+from bootgrant.operator_plane.api.call import ApiRoute, Json
 from bootgrant.operator_plane.api.shapes import COMPONENTS, Schema
 from bootgrant.operator_plane.permissions import LEAST_ROLE, Permission
 
 PATH: Final = "/api/v1/openapi.json"
 
 _ABOUT: Final = (
-    "What the pages do, by program. Show an API token (`bootgrant tokens add`) as a Bearer token; on `data/admin.sock` "
-    "none is needed. Times are Unix seconds. Every error has a stable name and a line for a person."
+    "Everything that the pages do, for programs. Send an API token (`bootgrant tokens add`) as a Bearer token; on "
+    "`data/admin.sock` no token is needed. Times are Unix seconds. Every error has a stable name and a message."
 )
 _MEANING: Final = {
-    200: "It was done.",
-    201: "It was made.",
-    400: "The request is not as this document says.",
-    401: "There is no token, or one that opens nothing.",
+    200: "Done.",
+    201: "Created.",
+    400: "The request does not match this document.",
+    401: "The token is missing, unknown, revoked or expired.",
     403: "The token's role or labels do not allow it.",
-    404: "There is none.",
-    409: "It cannot be done now; the message says why.",
-    410: "It is too late.",
+    404: "Not found.",
+    409: "Not possible now; see the message.",
+    410: "Too late: the request has expired.",
     413: "The body is too large.",
-    503: "The database or the configurations cannot be used now; try again.",
+    503: "The database or the configurations are unavailable; try again.",
 }
 _ALWAYS: Final = (400, 401, 403, 503)
-_UNLIMITED: Final = {Permission.ADMIN_OF_ALL: ", without limits to labels"}
+_UNLIMITED: Final = {Permission.ADMIN_OF_ALL: ", without label limits"}
 _PLACE: Final = re.compile(r"\{(\w+)\}")
 
 
 def document(routes: Iterable[ApiRoute[Any]], server: str) -> Json:
-    """``server`` is scheme, host and port."""
+    """Return the document. ``server`` is scheme, host and port."""
     paths: dict[str, Json] = {}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
@@ -58,24 +57,24 @@ def _operation(route: ApiRoute[Any]) -> Json:
         {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
         for name in _PLACE.findall(route.path)
     ]
-    asked = [{"name": name, "in": "query", **_parameter(schema)} for name, schema in route.query.items()]
+    parameters = [{"name": name, "in": "query", **_parameter(schema)} for name, schema in route.query.items()]
     too_large = (413,) if route.body is not None else ()
     statuses = sorted({*_ALWAYS, *too_large, *route.refusals})
-    made: Json = {
+    operation: Json = {
         "operationId": route.operation,
         "summary": route.summary,
         "description": f"Least role: {LEAST_ROLE[route.permission].value}{_UNLIMITED.get(route.permission, '')}.",
         "responses": {
-            str(route.status): _answer(route.status, route.told),
+            str(route.status): _answer(route.status, route.reply),
             **{str(status): _answer(status, {"$ref": "#/components/schemas/Error"}) for status in statuses},
         },
     }
-    if places or asked:
-        made["parameters"] = [*places, *asked]
+    if places or parameters:
+        operation["parameters"] = [*places, *parameters]
     if route.body is not None:
         required = route.body.get("required") != []
-        made["requestBody"] = {"required": required, "content": {"application/json": {"schema": route.body}}}
-    return made
+        operation["requestBody"] = {"required": required, "content": {"application/json": {"schema": route.body}}}
+    return operation
 
 
 def _parameter(schema: Schema) -> Json:

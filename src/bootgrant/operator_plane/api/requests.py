@@ -1,4 +1,7 @@
-"""The requests of machines: who waits, one of them, approve, deny, take back."""
+"""Requests of machines: list and show them, approve, deny, revoke.
+
+In JSON, times are Unix seconds; ages and remaining times are seconds.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,11 @@ import logging
 from collections.abc import Sequence
 from typing import Final
 
+from bootgrant.approval.audit import Past
 from bootgrant.approval.grant import DeviceGrant, GrantState, Refusal
 from bootgrant.approval.operators import BadLabel, is_within, parse_labels
-from bootgrant.operator_plane.api.call import Call, Told, refused
-from bootgrant.operator_plane.api.grants import grant_json, past_json
-from bootgrant.ports.configurations import ConfigUnavailable
+from bootgrant.operator_plane.api.call import Call, Json, Reply, refused
+from bootgrant.ports.configurations import ConfigUnavailable, MachineEntry
 from bootgrant.workflows.decide.decide_grant import NotDecided
 from bootgrant.workflows.decide.grant_cards import GrantCard
 
@@ -22,19 +25,19 @@ MOST_AT_ONCE: Final = 2000
 _QUEUE: Final = 20_000
 _CHUNK: Final = 50
 _STATUS: Final = {Refusal.UNKNOWN: 404, Refusal.EXPIRED: 410, Refusal.NOT_ALLOWED: 403}
-UNKNOWN: Final = refused(404, "unknown", "no machine asks with this code: it may have asked again with a new one")
-NO_REQUEST: Final = refused(404, "unknown", "there is no such request; it may be long over")
+UNKNOWN: Final = refused(404, "unknown", "no machine has this code: look for a newer code on its screen")
+NO_REQUEST: Final = refused(404, "unknown", "there is no request with this id, or it ended long ago")
 
 
-async def pending(call: Call) -> Told:
-    """Machines that wait, newest first."""
+async def pending(call: Call) -> Reply:
+    """List the waiting machines, newest first."""
     try:
         labels = parse_labels(call.query.get("label", ()))
     except BadLabel as error:
         return refused(400, "bad_request", str(error))
     limit = call.query.get("limit", MOST_LISTED)
     wanted, now = call.query.get("text", "").lower(), call.plane.clock.now()
-    rest = await _after(call, call.query.get("after", ""))
+    rest = await _older_than(call, call.query.get("after", ""))
     found: list[GrantCard] = []
     last = ""
     while rest and len(found) < limit:
@@ -48,13 +51,13 @@ async def pending(call: Call) -> Told:
                 rest = [*chunk[place + 1 :], *rest]
                 break
     more = last if rest else None
-    return Told({"pending": [grant_json(card, now) for card in found], "next": more})
+    return Reply({"pending": [grant_json(card, now) for card in found], "next": more})
 
 
-async def _after(call: Call, after: str) -> list[DeviceGrant]:
-    """The waiting requests behind the one with the id ``after``, newest first; all of them without it.
+async def _older_than(call: Call, after: str) -> list[DeviceGrant]:
+    """Return the pending requests older than the one with the id ``after``, newest first, or all if it is empty.
 
-    An id begins with its time, so this holds also when that request waits no more.
+    Ids begin with the time, so this works even if that request is no longer pending.
     """
     grants = await call.plane.store.pending_grants(call.plane.clock.now(), _QUEUE)
     rest = [grant for grant in grants if not after or grant.grant_id < after]
@@ -75,23 +78,23 @@ def _is_wanted(card: GrantCard, text: str, expected: bool | None) -> bool:
     return any(text in part.lower() for part in (*grant.identity.given().values(), grant.source_address, name))
 
 
-async def show(call: Call) -> Told:
-    """One request by the code on the machine's screen, whatever its state."""
+async def show(call: Call) -> Reply:
+    """Show a request by the code on the machine's screen, in any state."""
     card = await call.plane.decide.look_up(call.path["code"])
-    return UNKNOWN if card is None else Told(grant_json(card, call.plane.clock.now()))
+    return UNKNOWN if card is None else Reply(grant_json(card, call.plane.clock.now()))
 
 
-async def show_by_id(call: Call) -> Told:
-    """One request by its id, with what is known of the machine from before."""
+async def show_by_id(call: Call) -> Reply:
+    """Show a request by its id, with the history of the machine."""
     card = await call.plane.decide.show(call.path["id"])
     if card is None:
         return NO_REQUEST
     past = past_json(card.past) if card.past else {"requests": [], "deliveries": [], "denials": []}
-    return Told({"request": grant_json(card, call.plane.clock.now()), "past": past})
+    return Reply({"request": grant_json(card, call.plane.clock.now()), "past": past})
 
 
-async def configuration(call: Call) -> Told:
-    """What the machine would get, with every secret blacked out."""
+async def configuration(call: Call) -> Reply:
+    """Show the configuration that the machine would get, with secrets removed."""
     card = await call.plane.decide.show(call.path["id"])
     if card is None:
         return NO_REQUEST
@@ -102,23 +105,23 @@ async def configuration(call: Call) -> Told:
     except ConfigUnavailable as error:
         return refused(409, "no_config", str(error))
     if text is None:
-        return refused(409, "no_entry", f"the entry {card.entry.name} is gone from the configurations")
-    return Told({"entry": card.entry.name, "text": text})
+        return refused(409, "no_entry", f"the entry {card.entry.name} is no longer in the configurations")
+    return Reply({"entry": card.entry.name, "text": text})
 
 
-async def approve(call: Call) -> Told:
-    """Let a machine in, or many at once."""
+async def approve(call: Call) -> Reply:
+    """Approve one machine, or several at once."""
     if "codes" in call.members:
         return await _approve_many(call, list(dict.fromkeys(call.members["codes"])))
     grant = await call.plane.decide.cards.find(call.members["code"])
     if grant is None:
         return UNKNOWN
     seen = call.members.get("seen", "")
-    return await _told(call, await call.plane.decide.approve(grant.grant_id, call.actor, seen))
+    return await _decided(call, await call.plane.decide.approve(grant.grant_id, call.actor, seen))
 
 
-async def _approve_many(call: Call, codes: Sequence[str]) -> Told:
-    """Each by itself: what is refused keeps none of the others from being let in."""
+async def _approve_many(call: Call, codes: Sequence[str]) -> Reply:
+    """Approve each machine independently: one refusal does not affect the others."""
     grants = await asyncio.gather(*(call.plane.decide.cards.find(code) for code in codes))
     known = {code: grant.grant_id for code, grant in zip(codes, grants, strict=True) if grant is not None}
     outcomes = await call.plane.decide.approve_many([(grant_id, "") for grant_id in known.values()], call.actor)
@@ -126,56 +129,134 @@ async def _approve_many(call: Call, codes: Sequence[str]) -> Told:
     refusals = {code: dict(UNKNOWN.body) for code in codes if code not in known}
     for code, outcome in zip(known, outcomes, strict=True):
         if isinstance(outcome, NotDecided):
-            refusals[code] = {"error": _name(outcome), "message": outcome.message}
+            refusals[code] = {"error": _error(outcome), "message": outcome.message}
         else:
             approved.append(code)
             _log(outcome)
-    return Told({"approved": approved, "refused": refusals})
+    return Reply({"approved": approved, "refused": refusals})
 
 
-async def deny(call: Call) -> Told:
-    """Refuse a machine; its console shows the reason."""
+async def deny(call: Call) -> Reply:
+    """Deny a machine. Its console shows the reason."""
     grant = await call.plane.decide.cards.find(call.members["code"])
     if grant is None:
         return UNKNOWN
     reason = call.members.get("reason", "")
-    return await _told(call, await call.plane.decide.deny(grant.grant_id, call.actor, reason))
+    return await _decided(call, await call.plane.decide.deny(grant.grant_id, call.actor, reason))
 
 
-async def revoke(call: Call) -> Told:
-    """Take an approval back, and end its token."""
-    return await _taken_back(call, call.path["id"])
+async def revoke(call: Call) -> Reply:
+    """Revoke an approval and its token."""
+    return await _revoked(call, call.path["id"])
 
 
-async def revoke_by_code(call: Call) -> Told:
-    """Take an approval back, by the code that the machine showed."""
+async def revoke_by_code(call: Call) -> Reply:
+    """Revoke an approval and its token, by the machine's code."""
     grant = await call.plane.decide.cards.find(call.members["code"])
-    return UNKNOWN if grant is None else await _taken_back(call, grant.grant_id)
+    return UNKNOWN if grant is None else await _revoked(call, grant.grant_id)
 
 
-async def _taken_back(call: Call, grant_id: str) -> Told:
+async def _revoked(call: Call, grant_id: str) -> Reply:
     outcome = await call.plane.decide.revoke(grant_id, call.actor)
-    if not isinstance(outcome, NotDecided):
-        log.info("%s took back the approval of the request %s", call.actor, grant_id, extra={"grant_id": grant_id})
-        card = await call.plane.decide.show(grant_id)
-        return UNKNOWN if card is None else Told(grant_json(card, call.plane.clock.now()))
-    return refused(_STATUS.get(outcome.refusal, 409), _name(outcome), outcome.message)
-
-
-async def _told(call: Call, outcome: DeviceGrant | NotDecided) -> Told:
     if isinstance(outcome, NotDecided):
-        return refused(_STATUS.get(outcome.refusal, 409), _name(outcome), outcome.message)
+        return _refusal(outcome)
+    log.info("%s revoked the approval of the request %s", call.actor, grant_id, extra={"grant_id": grant_id})
+    return await _shown(call, grant_id)
+
+
+async def _decided(call: Call, outcome: DeviceGrant | NotDecided) -> Reply:
+    if isinstance(outcome, NotDecided):
+        return _refusal(outcome)
     _log(outcome)
-    card = await call.plane.decide.show(outcome.grant_id)
-    return UNKNOWN if card is None else Told(grant_json(card, call.plane.clock.now()))
+    return await _shown(call, outcome.grant_id)
+
+
+async def _shown(call: Call, grant_id: str) -> Reply:
+    card = await call.plane.decide.show(grant_id)
+    return UNKNOWN if card is None else Reply(grant_json(card, call.plane.clock.now()))
+
+
+def _refusal(outcome: NotDecided) -> Reply:
+    return refused(_STATUS.get(outcome.refusal, 409), _error(outcome), outcome.message)
+
+
+def _error(refusal: NotDecided) -> str:
+    return refusal.refusal.value.replace(" ", "_")
 
 
 def _log(outcome: DeviceGrant) -> None:
-    said = outcome.decision or (outcome.votes[-1] if outcome.votes else None)
+    decision = outcome.decision or (outcome.votes[-1] if outcome.votes else None)
     done = "voted for" if outcome.state is GrantState.PENDING else outcome.state.value
     grant_id = outcome.grant_id
-    log.info("%r %s the request %s", said.by if said else "", done, grant_id, extra={"grant_id": grant_id})
+    log.info("%r %s the request %s", decision.by if decision else "", done, grant_id, extra={"grant_id": grant_id})
 
 
-def _name(refusal: NotDecided) -> str:
-    return refusal.refusal.value.replace(" ", "_")
+def grant_json(card: GrantCard, now: float) -> Json:
+    """Return everything that the card would show. It contains no secrets."""
+    grant, decision = card.grant, card.grant.decision
+    return {
+        "id": grant.grant_id,
+        "code": card.user_code,
+        "state": card.state.value,
+        "identity": grant.identity.given(),
+        "address": grant.source_address,
+        "network": card.network,
+        "client_id": grant.client_id,
+        "opened_at": grant.opened_at,
+        "expires_at": grant.expires_at,
+        "age": max(0.0, now - grant.opened_at),
+        "left": max(0.0, grant.expires_at - now),
+        "entry": _entry_of(card),
+        "problem": card.problem,
+        "assigned_by": card.assignment.by if card.assignment else None,
+        "rivals": list(card.rivals),
+        "needed": card.needed,
+        "votes": [{"by": vote.by, "at": vote.at} for vote in card.votes],
+        "evidence": [
+            {"name": check.name, "verdict": check.verdict.value, "detail": check.detail} for check in card.evidence
+        ],
+        "decided_by": decision.by if decision else None,
+        "decided_at": decision.at if decision else None,
+        "reason": decision.reason if decision else None,
+        "delivered_at": grant.delivered_at,
+        "deliveries": grant.deliveries,
+    }
+
+
+def _entry_of(card: GrantCard) -> Json | None:
+    """Return the entry that the machine would get, or the one that was approved, of which the rest was not stored."""
+    if card.entry is None:
+        return None
+    entry, grant = entry_json(card.entry), card.grant
+    if not grant.entry:
+        return entry
+    stored = {"name": grant.entry, "matched": card.entry.matched, "revision": grant.revision}
+    return dict.fromkeys(entry) | stored | {"fingerprint": grant.fingerprint}
+
+
+def entry_json(entry: MachineEntry) -> Json:
+    """Return an entry without its content."""
+    return {
+        "name": entry.name,
+        "matched": entry.matched,
+        "labels": dict(entry.labels),
+        "layers": list(entry.layers),
+        "exact": entry.exact,
+        "networks": list(entry.networks),
+        "approvals": entry.approvals,
+        "machine_type": entry.machine_type,
+        "revision": entry.revision,
+        "fingerprint": entry.fingerprint,
+    }
+
+
+def past_json(past: Past) -> Json:
+    """Return the history of a machine, newest first."""
+    return {
+        "requests": [{"at": at, "address": address} for at, address in past.requests],
+        "deliveries": [
+            {"at": done.at, "address": done.address, "entry": done.entry, "sha256": done.sha256}
+            for done in past.deliveries
+        ],
+        "denials": [{"at": at, "by": by, "reason": reason} for at, by, reason in past.denials],
+    }

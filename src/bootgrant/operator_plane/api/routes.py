@@ -1,4 +1,4 @@
-"""Every route of the API, once: what is served, with which permission, and the OpenAPI document are made from it."""
+"""Every route of the API with its permission. The endpoints and the OpenAPI document are generated from this table."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from typing import Final
 
 from bootgrant.approval.audit import AuditKind
 from bootgrant.operator_plane.api import accounts, audit, machines, requests, windows
-from bootgrant.operator_plane.api.account_routes import ACCOUNT_ROUTES
-from bootgrant.operator_plane.api.call import ApiPlane
-from bootgrant.operator_plane.api.route import ApiRoute
+from bootgrant.operator_plane.api.accounts import ACCOUNT_ROUTES
+from bootgrant.operator_plane.api.call import ApiPlane, ApiRoute
 from bootgrant.operator_plane.api.shapes import (
     CODE,
     COUNT,
@@ -20,10 +19,10 @@ from bootgrant.operator_plane.api.shapes import (
     TEXT,
     TIME,
     Schema,
-    asked,
-    listed,
-    named,
+    array,
+    body,
     nullable,
+    record,
     ref,
 )  # fmt: skip
 from bootgrant.operator_plane.permissions import Permission
@@ -35,15 +34,15 @@ _ADMIN: Final = Permission.ADMIN
 
 
 _LABEL: Final[Schema] = {
-    **listed(LABEL),
+    **array(LABEL),
     "maxItems": 32,
-    "description": 'Only machines whose entry has this label, such as "site=fra"; may be repeated.',
+    "description": 'Only machines whose entry has this label, such as "site=fra". May be repeated.',
 }
 _LIMIT: Final[Schema] = {"type": "integer", "minimum": 1, "maximum": requests.MOST_LISTED}
 _SEEN: Final[Schema] = {
     "type": "string",
     "maxLength": 256,
-    "description": "The fingerprint of the entry that you saw: no other is approved by it.",
+    "description": "The fingerprint of the entry that you saw. If it has changed since, nothing is approved.",
 }
 _SHORT: Final[Schema] = {"type": "string", "maxLength": 256}
 _CLAIM: Final = dict.fromkeys(("uuid", "serial", "mac", "hostname"), _SHORT)
@@ -54,20 +53,23 @@ ROUTES: Final[tuple[ApiRoute[ApiPlane], ...]] = (
         "/api/v1/whoami",
         _LOOK,
         accounts.whoami,
-        named(name=TEXT, role=ROLE, labels=listed(TEXT), via=TEXT, person=nullable(TEXT)),
+        record(name=TEXT, role=ROLE, labels=array(TEXT), via=TEXT, person=nullable(TEXT)),
     ),
     ApiRoute(
         "GET",
         "/api/v1/pending",
         _LOOK,
         requests.pending,
-        named(pending=listed(ref("Request")), next={**nullable(TEXT), "description": "Send it as after for the rest."}),
+        record(
+            pending=array(ref("Request")),
+            next={**nullable(TEXT), "description": "Send this as `after` to get the next page."},
+        ),
         query={
             "label": _LABEL,
-            "text": {**_SHORT, "description": "Part of a variable, of the address or of the entry's name."},
-            "expected": {**FLAG, "description": "Only machines that the configurations know, or only others."},
+            "text": {**_SHORT, "description": "Part of a reported variable, the address or the entry's name."},
+            "expected": {**FLAG, "description": "Only machines that match an entry, or only those that do not."},
             "limit": _LIMIT,
-            "after": {"type": "string", "maxLength": 64, "description": "The next of the page before."},
+            "after": {"type": "string", "maxLength": 64, "description": "The `next` of the previous page."},
         },
     ),
     ApiRoute("GET", "/api/v1/grants/{code}", _LOOK, requests.show, ref("Request"), refusals=(404,)),
@@ -76,7 +78,7 @@ ROUTES: Final[tuple[ApiRoute[ApiPlane], ...]] = (
         "/api/v1/requests/{id}",
         _LOOK,
         requests.show_by_id,
-        named(request=ref("Request"), past=ref("Past")),
+        record(request=ref("Request"), past=ref("Past")),
         refusals=(404,),
     ),
     ApiRoute(
@@ -84,7 +86,7 @@ ROUTES: Final[tuple[ApiRoute[ApiPlane], ...]] = (
         "/api/v1/requests/{id}/configuration",
         _LOOK,
         requests.configuration,
-        named(entry=TEXT, text={**TEXT, "description": "With every secret blacked out."}),
+        record(entry=TEXT, text={**TEXT, "description": "The configuration, with secrets removed."}),
         refusals=(404, 409),
     ),
     ApiRoute(
@@ -95,11 +97,11 @@ ROUTES: Final[tuple[ApiRoute[ApiPlane], ...]] = (
         {
             "anyOf": [
                 ref("Request"),
-                named(
-                    approved={**listed(TEXT), "description": "Codes, as they were sent."},
+                record(
+                    approved={**array(TEXT), "description": "The codes as sent."},
                     refused={
                         "type": "object",
-                        "description": "Why the others were not, by their code.",
+                        "description": "The errors of the others, by code.",
                         "additionalProperties": ref("Error"),
                     },
                 ),
@@ -107,8 +109,8 @@ ROUTES: Final[tuple[ApiRoute[ApiPlane], ...]] = (
         },
         body={
             "oneOf": [
-                asked("code", code=CODE, seen=_SEEN),
-                asked("codes", codes={**listed(CODE), "minItems": 1, "maxItems": requests.MOST_AT_ONCE}),
+                body("code", code=CODE, seen=_SEEN),
+                body("codes", codes={**array(CODE), "minItems": 1, "maxItems": requests.MOST_AT_ONCE}),
             ]
         },
         refusals=(404, 409, 410),
@@ -119,7 +121,7 @@ ROUTES: Final[tuple[ApiRoute[ApiPlane], ...]] = (
         _DECIDE,
         requests.deny,
         ref("Request"),
-        body=asked("code", code=CODE, reason={"type": "string", "maxLength": 1000}),
+        body=body("code", code=CODE, reason={"type": "string", "maxLength": 1000}),
         refusals=(404, 409, 410),
     ),
     ApiRoute(
@@ -128,7 +130,7 @@ ROUTES: Final[tuple[ApiRoute[ApiPlane], ...]] = (
         _ADMIN,
         requests.revoke_by_code,
         ref("Request"),
-        body=asked("code", code=CODE),
+        body=body("code", code=CODE),
         refusals=(404, 409, 410),
     ),
     ApiRoute(
@@ -144,7 +146,7 @@ ROUTES: Final[tuple[ApiRoute[ApiPlane], ...]] = (
         "/api/v1/machines",
         _LOOK,
         machines.entries,
-        named(entries=listed(ref("Entry"))),
+        record(entries=array(ref("Entry"))),
         query={"label": _LABEL},
     ),
     ApiRoute(
@@ -152,11 +154,11 @@ ROUTES: Final[tuple[ApiRoute[ApiPlane], ...]] = (
         "/api/v1/configurations",
         _LOOK,
         machines.configurations,
-        named(
-            revision={**TEXT, "description": "Empty for a folder of finished files alone."},
+        record(
+            revision={**TEXT, "description": "Empty for a folder of finished files."},
             taken_at=nullable(TIME),
-            problem={**TEXT, "description": "Empty when all is well."},
-            since={**nullable(TIME), "description": "Since when there has been the problem."},
+            problem={**TEXT, "description": "Empty if there is none."},
+            since={**nullable(TIME), "description": "When the problem began."},
         ),
     ),
     ApiRoute(
@@ -164,15 +166,15 @@ ROUTES: Final[tuple[ApiRoute[ApiPlane], ...]] = (
         "/api/v1/settings",
         _LOOK,
         accounts.settings,
-        named(settings=listed(named(key=TEXT, value=TEXT, is_default=FLAG, is_hidden=FLAG))),
+        record(settings=array(record(key=TEXT, value=TEXT, is_default=FLAG, is_hidden=FLAG))),
     ),
     ApiRoute(
         "POST",
         "/api/v1/machines/explain",
         _LOOK,
         machines.explain,
-        named(identity=IDENTITY, entry=nullable(ref("Entry")), assigned_by=nullable(TEXT)),
-        body=asked(**_CLAIM),
+        record(identity=IDENTITY, entry=nullable(ref("Entry")), assigned_by=nullable(TEXT)),
+        body=body(**_CLAIM),
         refusals=(409,),
     ),
     ApiRoute(
@@ -180,7 +182,7 @@ ROUTES: Final[tuple[ApiRoute[ApiPlane], ...]] = (
         "/api/v1/assignments",
         _LOOK,
         machines.assignments,
-        named(assignments=listed(ref("Assignment"))),
+        record(assignments=array(ref("Assignment"))),
     ),
     ApiRoute(
         "POST",
@@ -188,7 +190,7 @@ ROUTES: Final[tuple[ApiRoute[ApiPlane], ...]] = (
         _DECIDE,
         machines.assign,
         ref("Assignment"),
-        body=asked("code", "entry", code=CODE, entry={"type": "string", "minLength": 1, "maxLength": 256}),
+        body=body("code", "entry", code=CODE, entry={"type": "string", "minLength": 1, "maxLength": 256}),
         refusals=(404, 409),
     ),
     ApiRoute(
@@ -197,45 +199,48 @@ ROUTES: Final[tuple[ApiRoute[ApiPlane], ...]] = (
         _DECIDE,
         machines.unassign,
         ref("Assignment"),
-        body=asked(**_CLAIM),
+        body=body(**_CLAIM),
         refusals=(409,),
     ),
-    ApiRoute("GET", "/api/v1/windows", _LOOK, windows.windows, named(windows=listed(ref("Window")))),
+    ApiRoute("GET", "/api/v1/windows", _LOOK, windows.windows, record(windows=array(ref("Window")))),
     ApiRoute(
         "POST",
         "/api/v1/arm",
         _DECIDE,
         windows.arm,
         ref("Window"),
-        body=asked(
+        body=body(
             "select",
             "seconds",
             "count",
             select={
-                **listed(_SHORT),
+                **array(_SHORT),
                 "minItems": 1,
                 "maxItems": 16,
-                "description": 'Selectors such as "site=fra,worker-*", of which one must fit.',
+                "description": 'Selectors such as "site=fra,worker-*". One of them must match.',
             },
             seconds={"type": "number", "exclusiveMinimum": 0, "maximum": LONGEST},
             count={"type": "integer", "minimum": 1, "maximum": MOST},
-            networks={**listed(_SHORT), "maxItems": 32, "description": "Networks or their names; none: anywhere."},
-            evidence={**listed(_SHORT), "maxItems": 16, "description": "What must speak for the machine."},
+            networks={**array(_SHORT), "maxItems": 32, "description": "Networks or their names. Empty means anywhere."},
+            evidence={**array(_SHORT), "maxItems": 16, "description": "Names of evidence that must match."},
             name={"type": "string", "maxLength": 63},
         ),
         refusals=(409,),
     ),
     ApiRoute(
-        "POST", "/api/v1/disarm", _DECIDE, windows.disarm, ref("Window"), body=asked("name", name=NAME), refusals=(409,)
+        "POST", "/api/v1/disarm", _DECIDE, windows.disarm, ref("Window"), body=body("name", name=NAME), refusals=(409,)
     ),
     ApiRoute(
         "GET",
         "/api/v1/audit",
         _LOOK,
         audit.newest,
-        named(events=listed(ref("Event")), next={**nullable(COUNT), "description": "Send it as before for the rest."}),
+        record(
+            events=array(ref("Event")),
+            next={**nullable(COUNT), "description": "Send this as `before` to get the next page."},
+        ),
         query={
-            "kind": {**listed({"type": "string", "enum": [kind.value for kind in AuditKind]}), "maxItems": 32},
+            "kind": {**array({"type": "string", "enum": [kind.value for kind in AuditKind]}), "maxItems": 32},
             "actor": _SHORT,
             "request": {"type": "string", "maxLength": 64},
             "entry": _SHORT,

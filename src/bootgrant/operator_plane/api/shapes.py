@@ -1,4 +1,4 @@
-"""The shapes of what the API takes and tells, as JSON Schema (draft 2020-12, the one of OpenAPI 3.1)."""
+"""The schemas of requests and replies, as JSON Schema (draft 2020-12, which OpenAPI 3.1 uses)."""
 
 from __future__ import annotations
 
@@ -29,27 +29,27 @@ CODE: Final[Schema] = {
     "type": "string",
     "minLength": 1,
     "maxLength": 64,
-    "description": "The code on the machine's screen; case, dashes and spaces do not matter.",
+    "description": "The code on the machine's screen. Case, dashes and spaces are ignored.",
 }
 IDENTITY: Final[Schema] = {
     "type": "object",
-    "description": "What the machine claims to be; variables that it did not give are absent.",
+    "description": "What the machine reports about itself, without variables that it did not send.",
     "properties": dict.fromkeys(("uuid", "serial", "mac", "hostname"), TEXT),
     "additionalProperties": False,
 }
 
 
 def nullable(schema: Schema) -> Schema:
-    """The shape, or null."""
+    """Return the schema of a value or null."""
     return {"anyOf": [schema, {"type": "null"}]}
 
 
-def listed(schema: Schema) -> Schema:
+def array(schema: Schema) -> Schema:
     return {"type": "array", "items": schema}
 
 
-def named(**properties: Schema) -> Schema:
-    """An object with all of these members and no others."""
+def record(**properties: Schema) -> Schema:
+    """Return the schema of an object with exactly these members."""
     return {
         "type": "object",
         "properties": properties,
@@ -58,8 +58,8 @@ def named(**properties: Schema) -> Schema:
     }
 
 
-def asked(*required: str, **properties: Schema) -> Schema:
-    """The body of a request: ``required`` members and optional ones, and no others."""
+def body(*required: str, **properties: Schema) -> Schema:
+    """Return the schema of a request body: ``required`` members, optional ones, and no others."""
     return {
         "type": "object",
         "properties": properties,
@@ -72,33 +72,33 @@ def ref(name: str) -> Schema:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-_CHECK: Final = named(name=TEXT, verdict={"type": "string", "enum": ["match", "mismatch", "unknown"]}, detail=TEXT)
-_WINDOW: Final = named(
+_CHECK: Final = record(name=TEXT, verdict={"type": "string", "enum": ["match", "mismatch", "unknown"]}, detail=TEXT)
+_WINDOW: Final = record(
     id=TEXT,
     name=TEXT,
-    select=listed(TEXT),
-    networks=listed(TEXT),
-    evidence=listed(TEXT),
+    select=array(TEXT),
+    networks=array(TEXT),
+    evidence=array(TEXT),
     by=TEXT,
     armed_at=TIME,
     until=TIME,
     count=COUNT,
     used=COUNT,
 )
-_ENTRY: Final = named(
+_ENTRY: Final = record(
     name=TEXT,
     matched=TEXT,
     labels={"type": "object", "additionalProperties": TEXT},
-    layers=listed(TEXT),
+    layers=array(TEXT),
     exact=FLAG,
-    networks=listed(TEXT),
+    networks=array(TEXT),
     approvals={"type": "integer", "minimum": 1},
     machine_type=TEXT,
     revision=TEXT,
     fingerprint=TEXT,
 )
 _APPROVED_ENTRY: Final = {
-    **named(
+    **record(
         name=TEXT,
         matched=TEXT,
         labels={"type": "null"},
@@ -110,9 +110,9 @@ _APPROVED_ENTRY: Final = {
         revision=TEXT,
         fingerprint=TEXT,
     ),
-    "description": "What a request was approved for, as it was then. What is null was not kept.",
+    "description": "The entry as it was when the request was approved. Members that were not stored are null.",
 }
-_REQUEST: Final = named(
+_REQUEST: Final = record(
     id=TEXT,
     code=TEXT,
     state={
@@ -121,54 +121,54 @@ _REQUEST: Final = named(
     },
     identity=IDENTITY,
     address=TEXT,
-    network={**TEXT, "description": "The site's name for where the request came from; empty without one."},
+    network={**TEXT, "description": "The site's name for the network of the request, or empty."},
     client_id=TEXT,
     opened_at=TIME,
     expires_at=TIME,
     age=SECONDS,
     left=SECONDS,
     entry={"anyOf": [ref("Entry"), ref("ApprovedEntry"), {"type": "null"}]},
-    problem={**TEXT, "description": "Why there is no entry, and what to do; empty when there is one."},
+    problem={**TEXT, "description": "Why there is no entry and what to do, or empty if there is one."},
     assigned_by=nullable(TEXT),
-    rivals={**listed(TEXT), "description": "Addresses that claim the same machine at the same time."},
+    rivals={**array(TEXT), "description": "Other addresses that claim to be the same machine at the same time."},
     needed={"type": "integer", "minimum": 1, "description": "How many people must approve."},
-    votes=listed(named(by=TEXT, at=TIME)),
-    evidence={**listed(ref("Check")), "description": "Worst first."},
+    votes=array(record(by=TEXT, at=TIME)),
+    evidence={**array(ref("Check")), "description": "Worst first."},
     decided_by=nullable(TEXT),
     decided_at=nullable(TIME),
     reason=nullable(TEXT),
     delivered_at=nullable(TIME),
     deliveries=COUNT,
 )
-_PAST: Final = named(
-    requests=listed(named(at=TIME, address=TEXT)),
-    deliveries=listed(named(at=TIME, address=TEXT, entry=TEXT, sha256=TEXT)),
-    denials=listed(named(at=TIME, by=TEXT, reason=TEXT)),
+_PAST: Final = record(
+    requests=array(record(at=TIME, address=TEXT)),
+    deliveries=array(record(at=TIME, address=TEXT, entry=TEXT, sha256=TEXT)),
+    denials=array(record(at=TIME, by=TEXT, reason=TEXT)),
 )
-_OPERATOR: Final = named(
+_OPERATOR: Final = record(
     name=TEXT,
     role=ROLE,
-    labels=listed(TEXT),
+    labels=array(TEXT),
     kind={"type": "string", "enum": ["local", "oidc", "break-glass"]},
     disabled_at=nullable(TIME),
     created_at=TIME,
     seen_at=nullable(TIME),
     issuer=nullable(TEXT),
 )
-_TOKEN: Final = named(
+_TOKEN: Final = record(
     name=TEXT,
     role=ROLE,
-    labels=listed(TEXT),
+    labels=array(TEXT),
     created_by=TEXT,
     created_at=TIME,
     expires_at=TIME,
     expired=FLAG,
     used_at=nullable(TIME),
 )
-_ASSIGNMENT: Final = named(identity=IDENTITY, entry=TEXT, by=TEXT, at=TIME)
+_ASSIGNMENT: Final = record(identity=IDENTITY, entry=TEXT, by=TEXT, at=TIME)
 _EVENT: Final = {
     "type": "object",
-    "description": "A record of the audit as it is kept and exported; hash is the SHA-256 of the record without it.",
+    "description": "An audit record as stored and exported. hash is the SHA-256 of the record without hash.",
     "properties": {
         "seq": COUNT,
         "at": {"type": "string", "format": "date-time"},
@@ -182,7 +182,7 @@ _EVENT: Final = {
         "revision": TEXT,
         "sha256": TEXT,
         "reason": TEXT,
-        "evidence": listed(ref("Check")),
+        "evidence": array(ref("Check")),
         "details": {"type": "object"},
         "previous": TEXT,
         "hash": TEXT,
@@ -190,9 +190,9 @@ _EVENT: Final = {
     "required": ["seq", "at", "kind", "previous", "hash"],
     "additionalProperties": False,
 }
-_ERROR: Final = named(
+_ERROR: Final = record(
     error={**TEXT, "description": "A stable name, for programs."},
-    message={**TEXT, "description": "One line for a person: what is wrong, and what to do."},
+    message={**TEXT, "description": "One line for a person: what is wrong and what to do."},
 )
 
 COMPONENTS: Final[dict[str, Schema]] = {

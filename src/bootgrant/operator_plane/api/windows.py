@@ -1,45 +1,45 @@
-"""Armed windows: which are open, open one, close one."""
+"""Armed windows: list, open and close them."""
 
 from __future__ import annotations
 
 import logging
 
 from bootgrant.approval.policy import Window
-from bootgrant.operator_plane.api.call import Call, Json, Told, refused
+from bootgrant.operator_plane.api.call import Call, Json, Reply, refused
 from bootgrant.workflows.decide.windows import NotArmed, WindowRequest
 
 log = logging.getLogger("bootgrant.operators")
 
 
-async def windows(call: Call) -> Told:
-    """The windows that are open, oldest first."""
-    return Told({"windows": [_window_json(window) for window in await call.plane.arm.windows()]})
+async def windows(call: Call) -> Reply:
+    """List the open windows, oldest first."""
+    return Reply({"windows": [_window_json(window) for window in await call.plane.arm.windows()]})
 
 
-async def arm(call: Call) -> Told:
-    """Expect machines: for a while, so many of the selected ones are let in without a person."""
-    asked = call.members
+async def arm(call: Call) -> Reply:
+    """Open a window in which selected machines are approved automatically, up to a number and a time."""
+    members = call.members
     wish = WindowRequest(
-        tuple(asked["select"]),
-        float(asked["seconds"]),
-        int(asked["count"]),
-        tuple(asked.get("networks", ())),
-        tuple(asked.get("evidence", ())),
-        asked.get("name", ""),
+        tuple(members["select"]),
+        float(members["seconds"]),
+        int(members["count"]),
+        tuple(members.get("networks", ())),
+        tuple(members.get("evidence", ())),
+        members.get("name", ""),
     )
-    return _told(call, await call.plane.arm.arm(wish, call.actor), "armed")
+    return _reply(call, await call.plane.arm.arm(wish, call.actor), "armed")
 
 
-async def disarm(call: Call) -> Told:
-    """Close a window before its time. What it let in stays let in."""
-    return _told(call, await call.plane.arm.disarm(call.members["name"], call.actor), "disarmed")
+async def disarm(call: Call) -> Reply:
+    """Close a window early. Machines that it already approved stay approved."""
+    return _reply(call, await call.plane.arm.disarm(call.members["name"], call.actor), "disarmed")
 
 
-def _told(call: Call, outcome: Window | NotArmed, done: str) -> Told:
+def _reply(call: Call, outcome: Window | NotArmed, done: str) -> Reply:
     if isinstance(outcome, NotArmed):
         return refused(409, f"not_{done}", outcome.message)
     log.info("%s %s the window %s", call.actor, done, outcome.name)
-    return Told(_window_json(outcome))
+    return Reply(_window_json(outcome))
 
 
 def _window_json(window: Window) -> Json:

@@ -1,1 +1,1 @@
-"""The pages, one file each: what a request asks for, what the workflows say, which template shows it."""
+"""The pages, one subject per file: what the request contains, what the workflows say, and which template shows it."""

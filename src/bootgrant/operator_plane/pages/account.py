@@ -1,4 +1,4 @@
-"""``/account``: who one is, the passkeys one has, and where one is signed in."""
+"""``/account``: the operator's own passkeys, password, API tokens and sessions."""
 
 from __future__ import annotations
 
@@ -9,11 +9,17 @@ from typing import Final
 
 from starlette.responses import RedirectResponse, Response
 
-from bootgrant.approval.operators import Kind
-from bootgrant.operator_plane.pages import passkey, tokens
-from bootgrant.operator_plane.visit import Visit, signed_in, who_is
+from bootgrant.approval.operators import BadLabel, Kind, Role, parse_labels
+from bootgrant.operator_plane import error_pages
+from bootgrant.operator_plane.pages.arrival import record_refusal, too_many
+from bootgrant.operator_plane.pages.login import explain
+from bootgrant.operator_plane.visit import Visit, actor_of, sign_in_again_first, signed_in
+from bootgrant.operator_plane.wording import sentence, text
 from bootgrant.ports.people import Session
-from bootgrant.workflows.record.audit import operator_changed
+from bootgrant.wire.secret import Secret
+from bootgrant.workflows.people.api_tokens import NewToken, TokenRefused
+from bootgrant.workflows.people.sign_in import NotSignedIn, OwnPassword, PasswordRefused, SignInRefused
+from bootgrant.workflows.record.audit import operator_changed, token_changed
 
 log = logging.getLogger("bootgrant.operators")
 
@@ -28,11 +34,14 @@ _SYSTEMS: Final = (
     ("iPhone", "iPhone"), ("iPad", "iPad"), ("Android", "Android"), ("Windows", "Windows"), ("Mac OS", "Mac"),
     ("Linux", "Linux"),
 )  # fmt: skip
+_DAYS: Final = (1, 7, 30, 90, 365)
+_DAY: Final = 86400.0
+_NEW_TOKEN: Final = "/account/tokens/new"  # noqa: S105  (a path)
 
 
 @dataclass(frozen=True, slots=True)
 class SessionRow:
-    """One session of the list; ``key`` is what its form sends."""
+    """One session of the list. Its form sends ``key``."""
 
     session: Session
     key: str
@@ -41,38 +50,140 @@ class SessionRow:
 
 
 async def show(visit: Visit) -> Response:
-    """The page."""
-    who, now = who_is(visit), visit.plane.clock.now()
+    who, plane = signed_in(visit), visit.plane
+    name = who.operator.name
     rows = [
         SessionRow(session, session.digest.hex(), place_of(session.browser), session.digest == who.session.digest)
-        for session in await visit.plane.sessions.of(who.operator.name)
+        for session in await plane.sessions.of(name)
     ]
     return visit.page(
         "account.html",
         who=who,
         sessions=rows,
-        passkeys=await passkey.known_to(visit),
-        tokens=await tokens.known_to(visit),
-        takes_passkeys=visit.plane.passkeys is not None and who.operator.kind is Kind.LOCAL,
+        passkeys=tuple(await plane.passkeys.of(name)) if plane.passkeys else (),
+        tokens=tuple(await plane.tokens.of(name)),
+        takes_passkeys=plane.passkeys is not None and who.operator.kind is Kind.LOCAL,
         takes_tokens=who.operator.kind is not Kind.BREAK_GLASS,
         has_password=who.operator.kind is Kind.LOCAL,
-        now=now,
+        now=plane.clock.now(),
     )
 
 
 async def end_session(visit: Visit) -> Response:
-    """End one of one's own sessions; this one is a sign-out."""
-    who, key = who_is(visit), visit.form.get("session", "")
+    """End one of the operator's own sessions. The current one ends by signing out instead."""
+    who, key = signed_in(visit), visit.form.get("session", "")
     digest = bytes.fromhex(key) if re.fullmatch(r"[0-9a-f]{64}", key) else b""
     if await visit.plane.sessions.end_one_of(who.operator.name, digest):
         log.info("%r ended one of their sessions from %s", who.operator.name, visit.address)
-        event = operator_changed(visit.plane.clock.now(), signed_in(visit), who.operator.name, "ended a session")
+        event = operator_changed(visit.plane.clock.now(), actor_of(visit), who.operator.name, "ended a session")
         await visit.plane.audit.append([event])
     return RedirectResponse("/account", 303)
 
 
 def place_of(browser: str) -> str:
-    """``Firefox on Android``: what a browser calls itself (RFC 9110 section 10.1.5), short. It may lie."""
+    """Shorten a User-Agent (RFC 9110 section 10.1.5) to ``Firefox on Android``. It may be forged."""
     name = next((name for mark, name in _BROWSERS if mark in browser), "")
     system = next((system for mark, system in _SYSTEMS if mark in browser), "")
     return " on ".join(part for part in (name or "A browser" if system else name, system) if part) or "Unknown browser"
+
+
+async def show_password(visit: Visit) -> Response:
+    """Show the form to change the password."""
+    return _cannot_change(visit) or visit.page("password.html", problem="")
+
+
+async def change_password(visit: Visit) -> Response:
+    """Change the password. All other sessions of this operator end."""
+    if refused := _cannot_change(visit):
+        return refused
+    new = visit.form.get("new", "")
+    if new != visit.form.get("again", ""):
+        return visit.page("password.html", 400, problem=text("password.not_the_same"))
+    who, actor = signed_in(visit), actor_of(visit)
+    old = Secret(visit.form.get("password", ""))
+    outcome = await OwnPassword(visit.plane.sign_in).change(who, old, Secret(new), visit.client)
+    if isinstance(outcome, PasswordRefused):
+        return visit.page("password.html", 400, problem=sentence(outcome.message))
+    if isinstance(outcome, SignInRefused):
+        record_refusal(visit, outcome.why.value, actor.via, actor.name)
+        if outcome.why is NotSignedIn.TOO_MANY:
+            return too_many(visit, outcome.wait)
+        problem, status = (text("password.wrong"), 403) if outcome.why is NotSignedIn.WRONG else explain(outcome.why)
+        return visit.page("password.html", status, problem=problem)
+    log.info("%r changed their password from %s", actor.name, visit.address)
+    now = visit.plane.clock.now()
+    await visit.plane.audit.append([operator_changed(now, actor, actor.name, "changed their password")])
+    response = RedirectResponse("/account", 303)
+    visit.plane.cookie.set(response, outcome.session)
+    return response
+
+
+def _cannot_change(visit: Visit) -> Response | None:
+    """Refuse an operator whose password is not theirs to change. Return None for any other."""
+    return None if signed_in(visit).operator.kind is Kind.LOCAL else visit.error(error_pages.NOT_YOUR_PASSWORD)
+
+
+async def show_new_token(visit: Visit) -> Response:
+    """Show the form for a new API token."""
+    return _cannot_create(visit) or _token_form(visit)
+
+
+async def create_token(visit: Visit) -> Response:
+    """Create an API token and show it, once."""
+    if refused := _cannot_create(visit):
+        return refused
+    made = await _create(visit)
+    if isinstance(made, TokenRefused):
+        return _token_form(visit, sentence(made.message), 400)
+    actor, name = actor_of(visit), made.token.name
+    log.info("%s created the token %s for themselves with the role %s", actor, name, made.token.role.value)
+    done = f"created with the role {made.token.role.value}, for themselves"
+    await visit.plane.audit.append([token_changed(visit.plane.clock.now(), actor, name, done)])
+    return visit.page("made_token.html", token=made.token, secret=made.secret.reveal(), server=visit.plane.public_url)
+
+
+async def revoke_token(visit: Visit) -> Response:
+    """Revoke one of the operator's own tokens."""
+    actor, name = actor_of(visit), visit.form.get("token", "")
+    if await visit.plane.tokens.revoke_own(actor.name, name):
+        log.info("%s revoked their own token %s", actor, name)
+        await visit.plane.audit.append([token_changed(visit.plane.clock.now(), actor, name, "revoked")])
+    return RedirectResponse("/account#tokens", 303)
+
+
+async def _create(visit: Visit) -> NewToken | TokenRefused:
+    form = visit.form
+    try:
+        role = Role(form.get("role", ""))
+        labels = parse_labels(form.get("labels", "").replace(",", " ").split())
+        days = int(form.get("days", ""))
+    except BadLabel as error:
+        return TokenRefused(str(error))
+    except ValueError:
+        return TokenRefused(text("token.incomplete"))
+    name, owner = form.get("name", "").strip(), signed_in(visit).operator
+    return await visit.plane.tokens.create_own(name, role, labels, days * _DAY, owner)
+
+
+def _cannot_create(visit: Visit) -> Response | None:
+    """Refuse or redirect an operator who cannot create a token now. Return None for any other."""
+    if signed_in(visit).operator.kind is Kind.BREAK_GLASS:
+        return visit.error(error_pages.NOT_YOUR_TOKENS)
+    return sign_in_again_first(visit, _NEW_TOKEN)
+
+
+def _token_form(visit: Visit, problem: str = "", status: int = 200) -> Response:
+    operator, typed = signed_in(visit).operator, visit.form
+    roles = [role.value for role in Role if operator.role.is_at_least(role)]
+    return visit.page(
+        "new_token.html",
+        status,
+        problem=problem,
+        roles=roles,
+        days=_DAYS,
+        name=typed.get("name", "")[:64],
+        chosen=typed.get("role", operator.role.value),
+        chosen_days=typed.get("days", "30"),
+        labels=typed.get("labels", " ".join(map(str, operator.labels)))[:300],
+        own_labels=operator.labels,
+    )

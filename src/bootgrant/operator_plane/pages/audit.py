@@ -1,4 +1,4 @@
-"""``/audit``: what happened, newest first, with filters. Nothing secret is in it, and nothing can be changed in it."""
+"""``/audit``: the events, newest first, with filters. Read-only and without secrets."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _GROUPS: Final[Mapping[str, tuple[AuditKind, ...]]] = {
 
 @dataclass(frozen=True, slots=True)
 class EventRow:
-    """One event. ``facts`` are pairs of a name and a text, which may be a stranger's."""
+    """One event. ``facts`` are pairs of a name and a possibly untrusted text."""
 
     seq: int
     at: float
@@ -45,8 +45,8 @@ class EventRow:
 
 
 async def show(visit: Visit) -> Response:
-    """``?what=decisions&who=ana&entry=cp-1&request=ID``; ``before=N`` goes on from an event."""
-    asked = {name: visit.asked(name)[:_LENGTH].strip() for name in ("what", "who", "entry", "request", "before")}
+    """Show events by ``?what=decisions&who=ana&entry=cp-1&request=ID``, older than the number ``before``."""
+    asked = {name: visit.query(name)[:_LENGTH].strip() for name in ("what", "who", "entry", "request", "before")}
     asked["what"] = asked["what"] if asked["what"] in _GROUPS else ""
     before = int(asked["before"]) if asked["before"].isascii() and asked["before"].isdigit() else None
     which = AuditFilter(
@@ -83,13 +83,13 @@ def _row(chained: ChainedEvent) -> EventRow:
 
 
 def _facts(event: AuditEvent) -> list[tuple[str, str]]:
-    named = {
+    values = {
         "entry": f"{event.entry} @ {event.revision[:12]}" if event.revision else event.entry,
         "address": event.address,
         "via": event.via,
         "reason": event.reason,
         "sha256": event.digest[:16],
-        "against": "; ".join(check.detail for check in event.evidence if check.verdict is Verdict.MISMATCH),
+        "mismatches": "; ".join(check.detail for check in event.evidence if check.verdict is Verdict.MISMATCH),
     }
-    told = [(text(f"audit.fact_{name}"), value) for name, value in named.items() if value]
-    return told + [(name.replace("_", " "), str(value)) for name, value in event.details.items()]
+    facts = [(text(f"audit.fact_{name}"), value) for name, value in values.items() if value]
+    return facts + [(name.replace("_", " "), str(value)) for name, value in event.details.items()]

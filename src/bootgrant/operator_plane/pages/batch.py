@@ -1,4 +1,4 @@
-"""``/batch``: the machines that are expected and clean, approved in one go."""
+"""``/batch``: approve several expected machines without mismatches at once."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from starlette.responses import Response
 from bootgrant.approval.grant import DeviceGrant
 from bootgrant.operator_plane.forms import MOST_CHOICES
 from bootgrant.operator_plane.pages.machine_view import name_of
-from bootgrant.operator_plane.pages.queue import filter_of
-from bootgrant.operator_plane.pages.queue_view import clean_rows
-from bootgrant.operator_plane.visit import Visit, signed_in
+from bootgrant.operator_plane.pages.queue import batch_rows, filter_of
+from bootgrant.operator_plane.visit import Visit, actor_of
 from bootgrant.operator_plane.wording import text
 from bootgrant.workflows.decide.grant_cards import GrantCard
 
@@ -20,24 +19,24 @@ log = logging.getLogger("bootgrant.operators")
 
 _FIELD: Final = "m-"
 _SEEN: Final = 16
-"""Characters of the fingerprint: a form with many machines stays small."""
+"""Characters of the fingerprint, which keeps a form with many machines small."""
 
 
 async def show(visit: Visit) -> Response:
-    """Which machines they are, each with a box to take it out."""
+    """Show the machines, each with a checkbox."""
     kept = {name.removeprefix(_FIELD) for name in visit.request.query_params if name.startswith(_FIELD)}
     return await _form(visit, kept)
 
 
 async def approve(visit: Visit) -> Response:
-    """Approve the chosen ones; what changed since the page was shown is left for a look of its own."""
+    """Approve the selected machines, except those that changed since the page was shown."""
     chosen = {name.removeprefix(_FIELD): seen for name, seen in visit.form.items() if name.startswith(_FIELD)}
     if not chosen:
         return await _form(visit, set(), text("batch.nothing"), 400)
     waiting = {card.grant.grant_id: card for card in await visit.plane.waiting.current()}
     ready = [card for grant_id, seen in chosen.items() if _is_ready(card := waiting.get(grant_id), seen) and card]
     seen = [(card.grant.grant_id, card.entry.fingerprint if card.entry else "") for card in ready]
-    outcomes = await visit.plane.decide.approve_many(seen, signed_in(visit), as_batch=True)
+    outcomes = await visit.plane.decide.approve_many(seen, actor_of(visit), as_batch=True)
     done, failed = [], []
     for card, outcome in zip(ready, outcomes, strict=True):
         if isinstance(outcome, DeviceGrant):
@@ -61,8 +60,10 @@ def _is_ready(card: GrantCard | None, seen: str) -> bool:
 
 
 async def _form(visit: Visit, kept: set[str], problem: str = "", status: int = 200) -> Response:
-    """``kept`` are those that were chosen before a lost session: what was taken out then stays out."""
-    rows = clean_rows(await visit.plane.waiting.current(), filter_of(visit), signed_in(visit), visit.plane.asks_suffix)
+    """Show the form. ``kept`` is the selection from before the session ended, if any."""
+    rows = batch_rows(
+        await visit.plane.waiting.current(), filter_of(visit), actor_of(visit), visit.plane.requires_suffix
+    )
     left = max(0, len(rows) - MOST_CHOICES)
     return visit.page(
         "batch.html",

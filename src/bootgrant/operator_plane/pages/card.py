@@ -1,4 +1,4 @@
-"""``/requests/<id>``: one machine's request, and after the decision what becomes of it."""
+"""``/requests/<id>``: the request of one machine, its outcome, and a preview of the machine's configuration."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from starlette.responses import Response
 
 from bootgrant.approval.grant import GrantState
 from bootgrant.approval.operators import Role
-from bootgrant.operator_plane import trouble
-from bootgrant.operator_plane.confirmation import is_typed_proof
+from bootgrant.operator_plane import error_pages
+from bootgrant.operator_plane.forms import is_typed_proof
 from bootgrant.operator_plane.pages.machine_view import (
     CheckRow,
     Standing,
@@ -22,20 +22,21 @@ from bootgrant.operator_plane.pages.machine_view import (
     standing_of,
 )
 from bootgrant.operator_plane.pages.outcome import outcome_of
-from bootgrant.operator_plane.visit import Visit, signed_in
+from bootgrant.operator_plane.visit import Visit, actor_of
 from bootgrant.operator_plane.wording import text
 from bootgrant.ports.configurations import ConfigUnavailable
 from bootgrant.workflows.decide.grant_cards import GrantCard
 from bootgrant.workflows.decide.watch_requests import request_version
 
 TYPED: Final = "typed"
-"""The query parameter with which a typed code leads to its card."""
+"""The query parameter that carries the proof of a typed code to its card."""
 
 
 @dataclass(frozen=True, slots=True)
 class Typed:
-    """What a person typed before, and what to say about it. ``notice`` says why their last attempt changed nothing."""
+    """What the person typed before. ``notice`` says why nothing was changed, ``wrong`` what is wrong with a suffix."""
 
+    notice_title: str = ""
     notice: str = ""
     reason: str = ""
     suffix: str = ""
@@ -45,7 +46,7 @@ class Typed:
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """One approval of several that are needed."""
+    """One approval of several required ones."""
 
     by: str
     at: float
@@ -54,8 +55,11 @@ class Vote:
 
 @dataclass(frozen=True, slots=True)
 class CardView:
-    """What the card shows. ``name`` is empty for an unknown machine; ``known`` is the half of the code before the
-    one that is asked for. ``not_yours`` says why this person cannot decide; ``choices`` are entries to give it."""
+    """What the card shows. ``name`` is empty for an unknown machine.
+
+    ``known`` is the first half of the code, shown before the field for the second. ``not_yours`` says why this person
+    cannot decide. ``choices`` are the entries that can be assigned.
+    """
 
     card: GrantCard
     name: str
@@ -76,16 +80,33 @@ class CardView:
 
 
 async def show(visit: Visit) -> Response:
-    """The card of a request, whatever its state."""
+    """Show a request in any state."""
     card = await visit.plane.decide.show(visit.request.path_params["grant_id"])
     if card is None:
-        return visit.trouble(trouble.NO_REQUEST)
-    typed = Typed(reason=visit.asked("reason"), suffix=visit.asked("suffix")[:9], entry=visit.asked("entry"))
+        return visit.error(error_pages.NO_REQUEST)
+    typed = Typed(reason=visit.query("reason"), suffix=visit.query("suffix")[:9], entry=visit.query("entry"))
     return await card_page(visit, card, typed)
 
 
+async def show_configuration(visit: Visit) -> Response:
+    """Show the configuration that the machine would get, without secrets."""
+    card = await visit.plane.decide.show(visit.request.path_params["grant_id"])
+    if card is None:
+        return visit.error(error_pages.NO_REQUEST)
+    grant_id = card.grant.grant_id
+    if card.entry is None:
+        return visit.error(error_pages.no_configuration(grant_id, card.problem))
+    try:
+        preview = await visit.plane.decide.source.preview(card.entry.name, card.grant.identity)
+    except ConfigUnavailable as error:
+        return visit.error(error_pages.no_configuration(grant_id, str(error)))
+    if preview is None:
+        return visit.error(error_pages.no_configuration(grant_id, text("preview.gone")))
+    return visit.page("configuration.html", name=card.entry.name, preview=preview, grant_id=grant_id)
+
+
 async def card_page(visit: Visit, card: GrantCard, typed: Typed, status: int = 200) -> Response:
-    """The card while it waits, its outcome afterwards."""
+    """Return the card of a pending request, or the outcome of any other."""
     now = visit.plane.clock.now()
     version = request_version(card.grant, now)
     if card.state is not GrantState.PENDING:
@@ -96,7 +117,7 @@ async def card_page(visit: Visit, card: GrantCard, typed: Typed, status: int = 2
             name=name_of(card),
             now=now,
             version=version,
-            notice=typed.notice,
+            typed=typed,
             outcome=outcome_of(card.grant, card.state, now),
             may_revoke=await _may_revoke(visit, card),
         )
@@ -107,20 +128,20 @@ async def card_page(visit: Visit, card: GrantCard, typed: Typed, status: int = 2
         now=now,
         version=version,
         typed=typed,
-        asks_suffix=_asks(visit, card),
+        suffix_field=_suffix_field(visit, card),
         proof=_proof(visit),
     )
 
 
 async def _may_revoke(visit: Visit, card: GrantCard) -> bool:
-    actor = signed_in(visit)
+    actor = actor_of(visit)
     return actor.role.is_at_least(Role.ADMIN) and await visit.plane.decide.may_revoke(card, actor)
 
 
 async def _view(visit: Visit, card: GrantCard) -> CardView:
-    code = hidden_code(card.user_code) if visit.plane.asks_suffix else card.user_code
-    actor = signed_in(visit)
-    votes = tuple(Vote(vote.by, vote.at, vote.author.is_same_person(actor.author)) for vote in card.votes)
+    code = hidden_code(card.user_code) if visit.plane.requires_suffix else card.user_code
+    author = actor_of(visit).author
+    votes = tuple(Vote(vote.by, vote.at, vote.author.is_same_person(author)) for vote in card.votes)
     not_yours = _not_yours(visit, card)
     return CardView(
         card=card,
@@ -139,8 +160,8 @@ async def _view(visit: Visit, card: GrantCard) -> CardView:
 
 
 def _not_yours(visit: Visit, card: GrantCard) -> str:
-    """Why this person's decision would not count; empty when it would."""
-    actor = signed_in(visit)
+    """Return why this person may not decide, or "" if they may."""
+    actor = actor_of(visit)
     if actor.may_decide_about(card.entry.labels if card.entry else {}):
         return ""
     if not actor.role.is_at_least(Role.APPROVER):
@@ -149,22 +170,22 @@ def _not_yours(visit: Visit, card: GrantCard) -> str:
 
 
 async def _choices(visit: Visit, card: GrantCard) -> tuple[str, ...]:
-    """The entries that may be given to a machine that the configurations do not know."""
+    """Return the entries that can be assigned to a machine that the configurations do not know."""
     if card.entry is not None and card.assignment is None:
         return ()
     try:
-        return tuple(entry.name for entry in await visit.plane.assign.choices(signed_in(visit)))
+        return tuple(entry.name for entry in await visit.plane.assign.choices(actor_of(visit)))
     except ConfigUnavailable:
         return ()
 
 
 def _proof(visit: Visit) -> str:
-    return visit.asked(TYPED) or visit.form.get(TYPED, "")
+    return visit.query(TYPED) or visit.form.get(TYPED, "")
 
 
-def _asks(visit: Visit, card: GrantCard) -> str | None:
-    """``boxes`` for the last four characters, ``typed`` when the whole code was typed, None when nothing is asked."""
-    if not visit.plane.asks_suffix:
+def _suffix_field(visit: Visit, card: GrantCard) -> str | None:
+    """Return ``boxes`` for the last four characters, ``typed`` if the whole code was typed, or None if not required."""
+    if not visit.plane.requires_suffix:
         return None
     if visit.session and is_typed_proof(visit.session, card.grant.grant_id, _proof(visit)):
         return "typed"

@@ -1,6 +1,6 @@
-"""``/device`` (type the code) and ``/d/<CODE>`` (scan it): both lead to the request that waits under this code.
+"""``/device`` (type the code) and ``/d/<CODE>`` (scan it): both lead to the pending request with this code.
 
-A code that nobody uses, an expired one and one that was decided get the same answer (RFC 8628 section 5.1).
+An unknown code, an expired one and one that was already decided get the same answer (RFC 8628 section 5.1).
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from starlette.responses import RedirectResponse, Response
 
 from bootgrant.approval.codes import display_user_code, normalise_user_code
 from bootgrant.approval.grant import GrantState
-from bootgrant.operator_plane import trouble
-from bootgrant.operator_plane.confirmation import typed_proof
+from bootgrant.operator_plane import error_pages
+from bootgrant.operator_plane.forms import typed_proof
 from bootgrant.operator_plane.pages.card import TYPED
 from bootgrant.operator_plane.visit import Visit
 from bootgrant.operator_plane.wording import text
@@ -22,34 +22,39 @@ _SHOWN = 64
 
 
 async def show(visit: Visit) -> Response:
-    """The form, with a code that was typed before a lost session."""
-    return _form(visit, visit.asked("code"))
+    """Show the form, with a code that was typed before the session ended."""
+    return _form(visit, visit.query("code"))
 
 
 async def enter(visit: Visit) -> Response:
-    """The typed code: who typed it all is not asked for its end again."""
+    """Look up a typed code. Its last characters need not be typed again to approve."""
     return await _look_up(visit, visit.form.get("code", ""), was_typed=True)
 
 
 async def scanned(visit: Visit) -> Response:
-    """The code in the address that the machine's QR carries."""
+    """Look up the code in the URL of the machine's QR code."""
     return await _look_up(visit, visit.request.path_params["code"], was_typed=False)
+
+
+def wait_for_codes(visit: Visit) -> Response | None:
+    """Count an attempt to type or scan a code. Return the error page if there were too many, otherwise None."""
+    plane, now = visit.plane, visit.plane.clock.steady()
+    wait = plane.codes_by_operator.attempt(name_key(visit.operator or ""), now)
+    wait = wait or plane.codes_by_address.attempt(address_key(visit.address), now)
+    return visit.error(error_pages.too_many("codes", wait), {"retry-after": str(math.ceil(wait))}) if wait else None
 
 
 async def _look_up(visit: Visit, typed: str, *, was_typed: bool) -> Response:
     letters = normalise_user_code(typed)
     if letters is None:
         return _form(visit, typed, text("device.no_code"), 400)
-    plane, now = visit.plane, visit.plane.clock.steady()
-    wait = plane.codes_by_operator.attempt(name_key(visit.operator or ""), now)
-    wait = wait or plane.codes_by_address.attempt(address_key(visit.address), now)
-    if wait:
-        return visit.trouble(trouble.too_many("codes", wait), {"retry-after": str(math.ceil(wait))})
-    # Not the card: how long its evidence takes would tell a code that was used from one that never was.
-    grant = await plane.decide.cards.find(letters)
-    if grant is None or grant.state_at(plane.clock.now()) is not GrantState.PENDING:
+    if too_many := wait_for_codes(visit):
+        return too_many
+    # Not the card: the time that its evidence takes would distinguish a used code from an unknown one.
+    grant = await visit.plane.decide.cards.find(letters)
+    if grant is None or grant.state_at(visit.plane.clock.now()) is not GrantState.PENDING:
         code = display_user_code(letters)
-        return _form(visit, code, text("device.nobody", code=code), 404)
+        return _form(visit, code, text("device.not_found", code=code), 404)
     address = f"/requests/{grant.grant_id}"
     if was_typed and visit.session:
         address += f"?{TYPED}={typed_proof(visit.session, grant.grant_id)}"

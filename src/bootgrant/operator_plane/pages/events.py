@@ -1,6 +1,6 @@
-"""``/events``: server-sent events (WHATWG HTML section 9.2) that say when the page somebody looks at has changed.
+"""``/events``: server-sent events (WHATWG HTML section 9.2) that announce that the current page has changed.
 
-An event carries a version and nothing else; the page then looks at itself again with the rights of its session.
+An event carries only a version. The page then loads itself again, with the rights of its session.
 """
 
 from __future__ import annotations
@@ -15,14 +15,16 @@ from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.workflows.decide.watch_requests import Watch
 
 _PATIENCE: Final = 15.0
-"""Seconds without news after which a comment is sent: proxies and browsers give up on silence, and a session may
-have ended meanwhile."""
+"""Seconds without a change after which a comment is sent.
+
+Proxies and browsers close silent connections, and the session may have ended in the meantime.
+"""
 
 
 async def show(visit: Visit) -> Response:
-    """``?request=ID`` for one request, else the queue. It ends with the session, and when the server stops."""
+    """Stream changes of one request (``?request=ID``) or of the queue, until the session or the server ends."""
     headers = {"x-accel-buffering": "no", "cache-control": "no-store"}
-    return StreamingResponse(_events(visit, visit.asked("request")), media_type="text/event-stream", headers=headers)
+    return StreamingResponse(_events(visit, visit.query("request")), media_type="text/event-stream", headers=headers)
 
 
 async def _events(visit: Visit, grant_id: str) -> AsyncIterator[str]:

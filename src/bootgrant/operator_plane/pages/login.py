@@ -1,9 +1,8 @@
-"""``/login``, ``/login/again`` and ``/logout``. Whoever signs in arrives where they wanted to go."""
+"""``/login``, ``/login/again`` and ``/logout``. After a sign-in the person gets to the page they asked for."""
 
 from __future__ import annotations
 
 import logging
-import math
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -11,9 +10,8 @@ from starlette.responses import RedirectResponse, Response
 
 from bootgrant.approval.audit import AuditKind
 from bootgrant.approval.operators import VIA_SESSION, Kind
-from bootgrant.operator_plane import trouble
-from bootgrant.operator_plane.arrival import arrive, local_path, note, note_refused
-from bootgrant.operator_plane.visit import Visit, who_is
+from bootgrant.operator_plane.pages.arrival import arrive, local_path, record, record_refusal, too_many
+from bootgrant.operator_plane.visit import Visit, signed_in
 from bootgrant.operator_plane.wording import text
 from bootgrant.ports.people import Purpose
 from bootgrant.wire.secret import Secret
@@ -25,45 +23,45 @@ _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 
 
 async def show(visit: Visit) -> Response:
-    """The form; somebody who is signed in goes on at once."""
-    goal = local_path(visit.asked("next"))
-    return RedirectResponse(goal, 303) if visit.operator else form(visit, goal)
+    """Show the sign-in form, or continue if already signed in."""
+    goal = local_path(visit.query("next"))
+    return RedirectResponse(goal, 303) if visit.operator else _form(visit, goal)
 
 
 async def sign_in(visit: Visit) -> Response:
-    """Look at name and password, and begin a new session."""
+    """Check name and password, and begin a session."""
     name, goal = visit.form.get("name", ""), local_path(visit.form.get("next", ""))
-    outcome = await _look(visit, name)
+    outcome = await _check(visit, name)
     if isinstance(outcome, SignInRefused):
         if outcome.why is NotSignedIn.TOO_MANY:
             return too_many(visit, outcome.wait)
-        return form(visit, goal, name, *told(outcome.why))
+        return _form(visit, goal, name, *explain(outcome.why))
     return await arrive(visit, outcome, goal)
 
 
 async def show_again(visit: Visit) -> Response:
-    """The form for somebody who is signed in, and not lately enough for what comes next."""
-    return await _again(visit, local_path(visit.asked("next")))
+    """Show the form for a signed-in operator whose sign-in is not recent enough."""
+    return await _again(visit, local_path(visit.query("next")))
 
 
 async def sign_in_again(visit: Visit) -> Response:
-    """Look at the password of who is signed in: a new session."""
+    """Check the password of the signed-in operator, and begin a new session."""
     goal = local_path(visit.form.get("next", ""))
-    outcome = await _look(visit, who_is(visit).operator.name)
+    outcome = await _check(visit, signed_in(visit).operator.name)
     if isinstance(outcome, SignInRefused):
         if outcome.why is NotSignedIn.TOO_MANY:
             return too_many(visit, outcome.wait)
-        problem, status = told(outcome.why)
+        problem, status = explain(outcome.why)
         return await _again(visit, goal, problem, status)
     return await arrive(visit, outcome, goal)
 
 
 async def sign_out(visit: Visit) -> Response:
-    """End the session, here and in the store."""
+    """End the session in the browser and in the store."""
     if visit.session:
         await visit.plane.sessions.end(visit.session)
     if visit.actor:
-        await note(visit, AuditKind.SIGNED_OUT, visit.actor)
+        await record(visit, AuditKind.SIGNED_OUT, visit.actor)
     response = await _signed_out(visit)
     visit.plane.cookie.clear(response)
     return response
@@ -77,16 +75,17 @@ async def _signed_out(visit: Visit) -> Response:
         url = await oidc.sign_out_url(visit.session, who)
     if provider is None or not url:
         return RedirectResponse("/login", 303)
-    return visit.nobody().page("signed_out.html", label=provider.label, url=url)
+    return visit.signed_out().page("signed_out.html", label=provider.label, url=url)
 
 
-def too_many(visit: Visit, wait: float) -> Response:
-    """The page for who tries too fast."""
-    return visit.trouble(trouble.too_many("sign-ins", wait), {"retry-after": str(math.ceil(wait))})
+def explain(why: NotSignedIn) -> tuple[str, int]:
+    """Return the message of the form about a refusal, and its status."""
+    if why is NotSignedIn.BUSY:
+        return text("login.busy"), 503
+    return text("login.wrong"), 403
 
 
-def form(visit: Visit, goal: str, name: str = "", problem: str = "", status: int = 200) -> Response:
-    """The page with every way to sign in."""
+def _form(visit: Visit, goal: str, name: str = "", problem: str = "", status: int = 200) -> Response:
     url = urlsplit(visit.plane.public_url)
     return visit.page(
         "login.html",
@@ -96,27 +95,20 @@ def form(visit: Visit, goal: str, name: str = "", problem: str = "", status: int
         problem=problem,
         passkeys=visit.plane.passkeys is not None,
         providers=tuple(visit.plane.oidc.providers.values()),
-        open_to_all=url.scheme == "http" and url.hostname not in _LOOPBACK,
+        is_unencrypted=url.scheme == "http" and url.hostname not in _LOOPBACK,
     )
 
 
-async def _look(visit: Visit, name: str) -> NewSession | SignInRefused:
+async def _check(visit: Visit, name: str) -> NewSession | SignInRefused:
     outcome = await visit.plane.sign_in.sign_in(name, Secret(visit.form.get("password", "")), visit.client)
     if isinstance(outcome, SignInRefused):
         log.info("sign-in of %r from %s refused: %s", name[:64], visit.address, outcome.why.value)
-        note_refused(visit, outcome.why.value, VIA_SESSION, outcome.name)
+        record_refusal(visit, outcome.why.value, VIA_SESSION, outcome.name)
     return outcome
 
 
-def told(why: NotSignedIn) -> tuple[str, int]:
-    """What the form says of a refusal, and its status."""
-    if why is NotSignedIn.BUSY:
-        return text("login.busy"), 503
-    return text("login.wrong"), 403
-
-
 async def _again(visit: Visit, goal: str, problem: str = "", status: int = 200) -> Response:
-    who, passkeys, options = who_is(visit), visit.plane.passkeys, ""
+    who, passkeys, options = signed_in(visit), visit.plane.passkeys, ""
     if passkeys is not None and who.operator.kind is Kind.LOCAL and await passkeys.of(who.operator.name):
         options = await passkeys.options(Purpose.AGAIN, who)
     return visit.page(

@@ -1,4 +1,4 @@
-"""A request as the pages show it: who asks, whether it is expected, what speaks for it and against it."""
+"""A request as the pages show it: the machine's name, whether it is expected, and its evidence."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _HIDDEN: Final = "····"
 
 
 class Standing(Enum):
-    """What a person sees first; the value names the texts and the sign."""
+    """The first thing that a person sees about a machine. The value names its texts and its sign."""
 
     SUSPICIOUS = "suspicious"
     EXPECTED = "expected"
@@ -26,47 +26,47 @@ class Standing(Enum):
 
 @dataclass(frozen=True, slots=True)
 class CheckRow:
-    """One line of evidence. ``name`` is who found it, ``told`` what, ``meaning`` what it may mean and what to do."""
+    """One line of evidence: the check's ``name``, its ``finding``, and what that may mean and what to do."""
 
     verdict: str
     name: str
-    told: str
+    finding: str
     meaning: str
 
 
 def checks_of(card: GrantCard) -> tuple[CheckRow, ...]:
-    """The evidence, worst first."""
+    """Return the evidence, worst first."""
     rows = [_row(check.verdict, check.name, check.detail) for check in card.evidence]
-    said = any(row.name == "history" and row.verdict == Verdict.MISMATCH for row in rows)
-    if card.rivals and not said:
-        told = text("evidence.rivals", count=len(card.rivals) + 1, others=", ".join(card.rivals))
-        rows.insert(0, _row(Verdict.MISMATCH, "history", told))
+    has_mismatch = any(row.name == "history" and row.verdict == Verdict.MISMATCH for row in rows)
+    if card.rivals and not has_mismatch:
+        finding = text("evidence.rivals", count=len(card.rivals) + 1, others=", ".join(card.rivals))
+        rows.insert(0, _row(Verdict.MISMATCH, "history", finding))
     return tuple(rows)
 
 
-def _row(verdict: Verdict, name: str, told: str) -> CheckRow:
+def _row(verdict: Verdict, name: str, finding: str) -> CheckRow:
     meaning = f"evidence.{name}_{verdict.value}"
     return CheckRow(
-        verdict.value, name, told, text(meaning if meaning in texts() else f"evidence.other_{verdict.value}")
+        verdict.value, name, finding, text(meaning if meaning in texts() else f"evidence.other_{verdict.value}")
     )
 
 
 def standing_of(card: GrantCard) -> Standing:
-    """Whether the machine is expected. What is not known never counts as a match."""
+    """Return whether the machine is expected. Unknown evidence never counts as a match."""
     if not card.is_clean:
         return Standing.SUSPICIOUS
     return Standing.EXPECTED if card.entry else Standing.UNKNOWN
 
 
 def kind_of(entry: MachineEntry | None) -> str:
-    """``control plane``, ``worker``; empty when it is not known."""
+    """Return ``control plane`` or ``worker``, or "" if unknown."""
     if entry is None:
         return ""
     return text("card.control_plane") if entry.is_control_plane else entry.machine_type
 
 
 def name_of(card: GrantCard) -> str:
-    """The entry's name, or what the machine says of itself that tells it best from others."""
+    """Return the entry's name, or else the most distinctive value that the machine reports."""
     return card.entry.name if card.entry else claimed_name(card.grant.identity)
 
 
@@ -80,13 +80,13 @@ def labels_of(card: GrantCard) -> tuple[str, ...]:
 
 
 def hidden_code(user_code: str) -> str:
-    """``WDJB-····``: the half that is not asked for."""
+    """Return ``WDJB-····``, without the half that the person has to type."""
     return user_code[: -len(_HIDDEN)] + _HIDDEN
 
 
 def why_of(card: GrantCard) -> str:
-    """What speaks against it, in a line; empty when nothing does."""
-    against = [check.told for check in checks_of(card) if check.verdict == Verdict.MISMATCH.value]
-    if len(against) < 2:
-        return "".join(against)
-    return f"{against[0]} {counted('evidence.more', len(against) - 1)}"
+    """Return the mismatches on one line, or "" if there are none."""
+    mismatches = [check.finding for check in checks_of(card) if check.verdict == Verdict.MISMATCH.value]
+    if len(mismatches) < 2:
+        return "".join(mismatches)
+    return f"{mismatches[0]} {counted('evidence.more', len(mismatches) - 1)}"

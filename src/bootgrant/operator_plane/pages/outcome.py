@@ -1,4 +1,4 @@
-"""What became of a request, told so that nobody has to ask what happens now."""
+"""The outcome of a request that is no longer pending, including the progress of a delivery."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from bootgrant.approval.grant import DeviceGrant, GrantState
 from bootgrant.operator_plane.wording import text
 
 _WATCHED: Final = ((60.0, 2), (600.0, 10))
-"""Until so many seconds after an approval the page loads itself anew, every so many seconds, where no script runs."""
+"""Up to this many seconds after an approval, a page without scripts reloads every so many seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of a delivery: ``mark`` is done, current or ahead."""
+    """One step of a delivery. ``mark`` is done, current or ahead."""
 
     text: str
     mark: str
@@ -23,7 +23,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a request. ``is_moving``: more will happen; ``reload`` is in seconds, None for never."""
+    """``is_moving``: more will happen. ``reload`` is in seconds, None for never."""
 
     title: str
     detail: str
@@ -34,26 +34,26 @@ class Outcome:
 
 
 def outcome_of(grant: DeviceGrant, state: GrantState, now: float) -> Outcome:
-    """What to tell of a request that no longer waits."""
+    """Return what to show about a request that is no longer pending."""
     match state:
         case GrantState.APPROVED | GrantState.REDEEMED:
-            return _under_way(grant, state, now)
+            return _in_progress(grant, state, now)
         case GrantState.DELIVERED:
             name = "outcome.delivered_again" if grant.deliveries > 1 else "outcome.delivered_more"
-            told = text(name, count=grant.deliveries)
-            return Outcome(text("outcome.delivered"), told, True, _steps(grant), is_moving=True)
+            detail = text(name, count=grant.deliveries)
+            return Outcome(text("outcome.delivered"), detail, True, _steps(grant), is_moving=True)
         case GrantState.DENIED | GrantState.REPLACED | GrantState.REVOKED:
             return Outcome(text(f"outcome.{state.value}"), text(f"outcome.{state.value}_more"), False)
         case GrantState.EXPIRED:
             why = "undecided" if grant.decision is None else "unfetched"
             return Outcome(text("outcome.expired"), text(f"outcome.expired_{why}"), False)
         case GrantState.PENDING:
-            raise AssertionError("a request that waits has no outcome")
+            raise AssertionError("a pending request has no outcome")
         case _:
             assert_never(state)
 
 
-def _under_way(grant: DeviceGrant, state: GrantState, now: float) -> Outcome:
+def _in_progress(grant: DeviceGrant, state: GrantState, now: float) -> Outcome:
     since = now - (grant.decision.at if grant.decision else now)
     reload = next((every for until, every in _WATCHED if since < until), None)
     detail = text("outcome.slow") if since >= _WATCHED[0][0] else text(f"outcome.{state.value}_more")
@@ -62,12 +62,12 @@ def _under_way(grant: DeviceGrant, state: GrantState, now: float) -> Outcome:
 
 def _steps(grant: DeviceGrant) -> tuple[Step, ...]:
     approved = Step(text("outcome.step_approved"), "done", grant.decision.at if grant.decision else None)
-    told = Step(text("outcome.step_told"), "done")
+    notified = Step(text("outcome.step_notified"), "done")
     match grant.state:
         case GrantState.DELIVERED:
-            return approved, told, Step(text("outcome.step_delivered"), "done", grant.delivered_at)
+            return approved, notified, Step(text("outcome.step_delivered"), "done", grant.delivered_at)
         case GrantState.REDEEMED:
-            return approved, told, Step(text("outcome.step_fetching"), "current")
+            return approved, notified, Step(text("outcome.step_downloading"), "current")
         case _:
-            telling = Step(text("outcome.step_telling"), "current")
-            return approved, telling, Step(text("outcome.step_delivered"), "ahead")
+            notifying = Step(text("outcome.step_notifying"), "current")
+            return approved, notifying, Step(text("outcome.step_delivered"), "ahead")

@@ -1,46 +1,131 @@
-"""``/``: the machines that wait for a decision, newest first."""
+"""``/``: the machines waiting for a decision, newest first, filtered as the person wants."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlencode
 
 from starlette.responses import Response
 
 from bootgrant.approval.audit import AuditKind
-from bootgrant.operator_plane.pages.queue_view import Filter, read_filter, view_of
-from bootgrant.operator_plane.visit import Visit, signed_in
+from bootgrant.approval.operators import Actor
+from bootgrant.operator_plane.pages.machine_view import (
+    Standing,
+    hidden_code,
+    kind_of,
+    labels_of,
+    name_of,
+    standing_of,
+    why_of,
+)
+from bootgrant.operator_plane.visit import Visit, actor_of
+from bootgrant.operator_plane.wording import text
 from bootgrant.ports.audit import AuditFilter
+from bootgrant.workflows.decide.grant_cards import GrantCard
 from bootgrant.workflows.decide.watch_requests import queue_version
+
+PAGE: Final = 50
+_WORDS: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """``words`` must occur in a row, ``label`` is ``site=fra``, and ``show`` is a standing, or "" for all."""
+
+    words: str = ""
+    label: str = ""
+    show: str = ""
+    rows: int = PAGE
+
+    def query(self, show: str, rows: int = PAGE) -> str:
+        """Return the query of a link with this filter but another standing and number of rows, such as ``?q=fra``."""
+        more = "" if rows == PAGE else str(rows)
+        pairs = {"q": self.words, "label": self.label, "show": show, "rows": more}
+        given = {name: value for name, value in pairs.items() if value}
+        return f"?{urlencode(given)}" if given else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One waiting machine."""
+
+    card: GrantCard
+    name: str
+    standing: Standing
+    kind: str
+    code: str
+    network: str
+    needed: int
+    given: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Show:
+    """One of the links above the list."""
+
+    name: str
+    count: int
+    link: str
+    is_chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class QueueView:
+    """``total`` machines wait, ``matching`` of them match the filter, and ``rows`` are shown.
+
+    ``approvable`` of the matching ones can be approved together by this person.
+    """
+
+    filter: Filter
+    total: int
+    matching: int
+    approvable: int
+    rows: tuple[Row, ...]
+    shows: tuple[Show, ...]
+    labels: tuple[str, ...]
+
+    @property
+    def query(self) -> str:
+        return self.filter.query(self.filter.show)
+
+    @property
+    def more(self) -> int:
+        """How many additional rows the next step shows."""
+        return min(PAGE * 2, self.matching - len(self.rows))
+
+    @property
+    def more_link(self) -> str:
+        return f"/{self.filter.query(self.filter.show, len(self.rows) + self.more)}"
 
 
 async def show(visit: Visit) -> Response:
-    """The list; where it is empty, how to make a machine ask."""
+    """Show the queue or, if it is empty, how to make a machine request a configuration."""
     waiting = visit.plane.waiting
     cards = await (waiting.recent() if visit.is_automatic else waiting.current())
     return visit.page(
         "queue.html",
-        view=view_of(cards, filter_of(visit), signed_in(visit), visit.plane.asks_suffix),
+        view=view_of(cards, filter_of(visit), actor_of(visit), visit.plane.requires_suffix),
         version=queue_version(card.grant for card in cards),
         now=visit.plane.clock.now(),
         configurations=visit.plane.configurations.state(),
         most=waiting.most,
         unfetched=(await visit.plane.decide.store.census(visit.plane.clock.now())).unfetched,
-        last=None if cards else await _last_let_in(visit),
+        last=None if cards else await _last_approved(visit),
         kernel_line=kernel_line(visit),
     )
 
 
-async def _last_let_in(visit: Visit) -> float | None:
-    """When a machine was approved last; None when the audit knows of none."""
+async def _last_approved(visit: Visit) -> float | None:
+    """Return when a machine was last approved, or None if the audit contains no approval."""
     found = await visit.plane.audit.newest(AuditFilter(kinds=(AuditKind.APPROVED,)), 1)
     return found[0].event.at if found else None
 
 
-def filter_of(visit: Visit) -> Filter:
-    """The filter in the address."""
-    return read_filter(*(visit.asked(name) for name in ("q", "label", "show", "rows")))
-
-
 def kernel_line(visit: Visit) -> str:
-    """Kernel parameters with which a Talos machine asks this server."""
+    """Return the kernel parameters that make a Talos machine use this server."""
     url = visit.plane.machine_url
     return " ".join(
         (
@@ -52,3 +137,74 @@ def kernel_line(visit: Visit) -> str:
             *(f"talos.config.oauth.extra_variable={name}" for name in ("uuid", "mac")),
         )
     )
+
+
+def filter_of(visit: Visit) -> Filter:
+    """Return the filter in the page's URL."""
+    return read_filter(*(visit.query(name) for name in ("q", "label", "show", "rows")))
+
+
+def read_filter(words: str, label: str, show: str, rows: str) -> Filter:
+    """Return the filter of a query, ignoring invalid parts."""
+    known = {standing.value for standing in Standing}
+    most = int(rows) if rows.isascii() and rows.isdigit() and len(rows) < 5 else PAGE
+    return Filter(words[:_WORDS].strip(), label[:200], show if show in known else "", max(PAGE, most))
+
+
+def view_of(cards: Sequence[GrantCard], chosen: Filter, actor: Actor, hides_code: bool) -> QueueView:
+    """Return the filtered queue as ``actor`` sees it.
+
+    With ``hides_code`` the second half of each code is left out, because only the machine's screen may show it.
+    """
+    every = [_row(card, hides_code) for card in cards]
+    matching = [row for row in every if _matches(row, chosen)]
+    shown = [row for row in matching if chosen.show in ("", row.standing.value)]
+    counts = {standing: sum(row.standing is standing for row in matching) for standing in Standing}
+    shows = [Show("all", len(matching), f"/{chosen.query('')}", chosen.show == "")]
+    for standing in (Standing.EXPECTED, Standing.SUSPICIOUS, Standing.UNKNOWN):
+        link = f"/{chosen.query(standing.value)}"
+        if counts[standing] or standing is not Standing.SUSPICIOUS:
+            shows.append(Show(standing.value, counts[standing], link, chosen.show == standing.value))
+    return QueueView(
+        filter=chosen,
+        total=len(cards),
+        matching=len(shown),
+        approvable=sum(_is_for_batch(actor, row.card) for row in shown),
+        rows=tuple(shown[: chosen.rows]),
+        shows=tuple(shows),
+        labels=tuple(sorted({label for card in cards for label in labels_of(card)})),
+    )
+
+
+def batch_rows(cards: Sequence[GrantCard], chosen: Filter, actor: Actor, hides_code: bool) -> tuple[Row, ...]:
+    """Return the machines that match the filter and that ``actor`` can approve together."""
+    rows = (_row(card, hides_code) for card in cards if _is_for_batch(actor, card))
+    return tuple(row for row in rows if _matches(row, chosen) and chosen.show in ("", row.standing.value))
+
+
+def _is_for_batch(actor: Actor, card: GrantCard) -> bool:
+    labels = card.entry.labels if card.entry else {}
+    return card.may_be_approved_in_a_batch and actor.may_decide_about(labels)
+
+
+def _row(card: GrantCard, hides_code: bool) -> Row:
+    return Row(
+        card=card,
+        name=name_of(card),
+        standing=standing_of(card),
+        kind=kind_of(card.entry) if card.entry else text("queue.no_entry"),
+        code=hidden_code(card.user_code) if hides_code else card.user_code,
+        network=card.network,
+        needed=card.needed,
+        given=len(card.votes),
+        why=why_of(card),
+    )
+
+
+def _matches(row: Row, chosen: Filter) -> bool:
+    if chosen.label and chosen.label not in labels_of(row.card):
+        return False
+    grant = row.card.grant
+    parts = (row.name, row.kind, row.code, row.network, grant.source_address, *grant.identity.given().values())
+    content = " ".join(parts).casefold()
+    return all(word in content for word in chosen.words.casefold().split())

@@ -1,4 +1,4 @@
-"""``/settings``: what the server runs with, to read and not to change; nothing secret is in it."""
+"""``/settings``: the settings of the running server, read-only and without secrets."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bootgrant.operator_plane.visit import Visit
 
 
 async def show(visit: Visit) -> Response:
-    """The settings, in the groups of ``bootgrant.toml``."""
+    """Show the settings in the groups of ``bootgrant.toml``."""
     rows = visit.plane.settings
     groups = [(name, list(found)) for name, found in groupby(sorted(rows, key=_group), key=_group)]
     return visit.page("settings.html", groups=groups)

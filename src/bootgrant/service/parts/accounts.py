@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 
 from bootgrant.credentials.passwords import Argon2Hasher
-from bootgrant.operator_plane.api.account_routes import ACCOUNT_ROUTES
+from bootgrant.operator_plane.api.accounts import ACCOUNT_ROUTES
 from bootgrant.operator_plane.api.app import Listener, build_api
 from bootgrant.operator_plane.api.call import AccountsPlane
 from bootgrant.ports.database import Database

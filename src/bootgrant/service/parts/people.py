@@ -7,7 +7,7 @@ from bootgrant.credentials.passkeys import WebAuthnCeremony
 from bootgrant.credentials.passwords import Argon2Hasher
 from bootgrant.credentials.sealing import SessionSealing
 from bootgrant.operator_plane.api.call import ApiPlane
-from bootgrant.operator_plane.host import has_passkeys
+from bootgrant.operator_plane.origin import has_passkeys
 from bootgrant.operator_plane.plane import OperatorPlane
 from bootgrant.ports.configurations import WatchedSource
 from bootgrant.ports.database import Database
@@ -58,7 +58,7 @@ def people_plane(
         waiting=WaitingCards(decisions.decide, clock),
         tokens=tokens,
         refusals=decisions.refusals,
-        asks_suffix=site.operators.confirm is Confirmation.SUFFIX,
+        requires_suffix=site.operators.confirm is Confirmation.SUFFIX,
         settings=site.shown,
     )
 

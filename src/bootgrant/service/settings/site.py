@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from bootgrant.approval.policy import Rule, Vocabulary
 from bootgrant.machine_plane.clients import Client
+from bootgrant.operator_plane.origin import has_passkeys
 from bootgrant.operator_plane.shown_setting import ShownSetting
 from bootgrant.service.settings import forms, sections
 from bootgrant.service.settings.forms import OPTIONAL_FILE, one_of
@@ -58,12 +59,6 @@ def _notify(value: object, base: Path) -> tuple[Target, ...]:
     from bootgrant.service.settings.notify import parse_notify
 
     return parse_notify(value, base)
-
-
-def _has_passkeys(url: str) -> bool:
-    from bootgrant.operator_plane.host import has_passkeys
-
-    return has_passkeys(url)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,7 +198,7 @@ class Site:
             raise BadSetting(key, "set tls.certificate and tls.key, or neither")
         if self.secrets.age_identity_file and self.secrets.age_identity_command:
             raise BadSetting("secrets.age_identity_command", "secrets.age_identity_file is set too; set only one")
-        if self.operators.second_factor is SecondFactor.REQUIRED and not _has_passkeys(self.operators_url):
+        if self.operators.second_factor is SecondFactor.REQUIRED and not has_passkeys(self.operators_url):
             raise BadSetting(
                 "operators.second_factor",
                 '"required" needs passkeys, which browsers support only at an https address with a host name, or at '

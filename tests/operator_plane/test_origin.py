@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bootgrant.operator_plane.host import has_passkeys
+from bootgrant.operator_plane.origin import has_passkeys
 
 
 @pytest.mark.parametrize(
@@ -19,5 +19,5 @@ from bootgrant.operator_plane.host import has_passkeys
         ("http://127.0.0.1:8080", False),
     ],
 )
-def test_passkeys_are_offered_where_browsers_allow_them(url: str, allowed: bool) -> None:
+def test_passkeys_are_available_where_browsers_allow_them(url: str, allowed: bool) -> None:
     assert has_passkeys(url) is allowed

@@ -1,4 +1,4 @@
-"""Whoever changes operators, tokens and windows stands in the audit, and no secret does."""
+"""The audit records who changes operators, tokens and windows, and contains no secrets."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from support.office import Office
 pytestmark = pytest.mark.anyio
 
 
-async def test_changes_of_people_tokens_and_windows_are_in_the_audit(office: Office) -> None:
+async def test_the_audit_records_changes_of_operators_tokens_and_windows(office: Office) -> None:
     secrets: list[str] = []
     async with office.site.admin("root") as admin:
         for method, path, members in (
@@ -28,7 +28,7 @@ async def test_changes_of_people_tokens_and_windows_are_in_the_audit(office: Off
     assert [(record.event.kind.value, record.event.details.get("done")) for record in reversed(records)] == [
         ("operator-changed", "added"),
         ("operator-changed", "disabled"),
-        ("token-changed", "made with the role viewer"),
+        ("token-changed", "created with the role viewer"),
         ("token-changed", "revoked"),
         ("armed", None),
         ("disarmed", None),

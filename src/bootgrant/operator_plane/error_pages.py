@@ -1,0 +1,116 @@
+"""Error pages: what happened, whether anything was lost, and what to do now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from starlette.responses import Response
+
+from bootgrant.operator_plane.rendering import render
+from bootgrant.operator_plane.wording import sentence, spoken_span, text, texts
+from bootgrant.workflows.people.oidc_sign_in import OidcRefused
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorPage:
+    """``lost`` answers "Was anything lost?" and ``now`` "What now?". ``link`` is an address and its text."""
+
+    status: int
+    title: str
+    happened: str
+    lost: str
+    now: str
+    link: tuple[str, str]
+
+
+def _error(name: str, status: int, link: str = "/", link_text: str = "", **values: object) -> ErrorPage:
+    """Build a page from the texts ``error.<name>_…``. Title, loss and link text have defaults."""
+
+    def part(part: str, usual: str) -> str:
+        own = f"error.{name}_{part}"
+        return text(own if own in texts() else usual, **values)
+
+    return ErrorPage(
+        status,
+        part("title", "error.usual_title"),
+        text(f"error.{name}_happened", **values),
+        part("lost", "error.nothing_lost"),
+        text(f"error.{name}_now", **values),
+        (link, link_text or part("link", "error.usual_link")),
+    )
+
+
+NOT_FOUND: Final = _error("not_found", 404)
+NO_REQUEST: Final = _error("no_request", 404, "/device")
+WRONG_METHOD: Final = _error("wrong_method", 405)
+BROKEN_FORM: Final = _error("broken_form", 400)
+TOO_LARGE: Final = _error("too_large", 413)
+NO_PASSKEYS: Final = _error("no_passkeys", 404, "/login")
+NOT_YOUR_PASSKEYS: Final = _error("not_your_passkeys", 403, "/account")
+NOT_YOUR_TOKENS: Final = _error("not_your_tokens", 403, "/account")
+NOT_YOUR_PASSWORD: Final = _error("not_your_password", 403, "/account")
+STORE_DOWN: Final = _error("store_down", 503)
+FAULT: Final = _error("fault", 500)
+
+
+def stale_form(way_back: str) -> ErrorPage:
+    """A form of an earlier session. ``way_back`` is its page, with what the person typed."""
+    return _error("stale_form", 403, way_back)
+
+
+def foreign_form(public_url: str) -> ErrorPage:
+    """A form that did not come from our own pages."""
+    return _error("foreign_form", 403, f"{public_url}/", public_url, public_url=public_url)
+
+
+def not_allowed(least: str) -> ErrorPage:
+    """The operator's role is too low. ``least`` is the lowest role that suffices."""
+    return _error("not_allowed", 403, least=least)
+
+
+def misdirected(public_url: str) -> ErrorPage:
+    """A request for another host name than that of ``public_url``."""
+    return _error("misdirected", 421, f"{public_url}/", public_url, public_url=public_url)
+
+
+def no_configuration(grant_id: str, why: str) -> ErrorPage:
+    """There is no configuration to show for a machine."""
+    return _error("no_configuration", 404, f"/requests/{grant_id}", why=sentence(why))
+
+
+def not_signed_in(label: str, why: OidcRefused, sign_in: str) -> ErrorPage:
+    """Signing in at the provider ``label`` failed. ``sign_in`` is the page to try again on."""
+    return _error(f"oidc_{why.name.lower()}", _OIDC_STATUS[why], sign_in, text("error.oidc_link"), label=label)
+
+
+_OIDC_STATUS: Final[Mapping[OidcRefused, int]] = {
+    OidcRefused.UNKNOWN: 404,
+    OidcRefused.DOWN: 503,
+    OidcRefused.LATE: 400,
+    OidcRefused.DECLINED: 403,
+    OidcRefused.WRONG: 502,
+    OidcRefused.NO_ROLE: 403,
+    OidcRefused.DISABLED: 403,
+    OidcRefused.SOMEBODY_ELSE: 403,
+}
+
+
+def too_many(what: str, wait: float) -> ErrorPage:
+    """Too many attempts. ``what`` names them, ``wait`` is in seconds."""
+    return _error("too_many", 429, what=what, wait=spoken_span(wait))
+
+
+def respond(
+    error: ErrorPage, operator: str | None = None, csrf: str = "", headers: Mapping[str, str] | None = None
+) -> Response:
+    """Return the page with its status."""
+    return render(
+        "error.html",
+        {"error": error, "role": ""},
+        operator=operator,
+        csrf=csrf,
+        status=error.status,
+        headers=headers,
+    )
