@@ -1,4 +1,4 @@
-"""Every page of those who decide, light and dark, on a phone and at a desk: axe finds nothing, little is loaded."""
+"""Every page for operators, light and dark, on phone and desktop: axe finds nothing, nothing overflows."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_axe_finds_nothing(site: tuple[Rack, ServedApp], browser: Browser, size:
     assert {name: broken for name, broken in found.items() if broken} == {}
 
 
-OVER = """const right = (element) => element.getBoundingClientRect().right;
+OVERFLOWING = """const right = (element) => element.getBoundingClientRect().right;
 [...document.querySelectorAll(".panel *")]
   .filter((element) => element.checkVisibility() && !element.closest(".unseen, .line.tall *"))
   .filter((element) => right(element) > right(element.closest(".panel")) + 1)
@@ -61,18 +61,18 @@ OVER = """const right = (element) => element.getBoundingClientRect().right;
 
 
 @pytest.mark.parametrize("size", ["phone", "desk"])
-def test_nothing_runs_over_its_edge(site: tuple[Rack, ServedApp], browser: Browser, size: str) -> None:
+def test_nothing_overflows_its_panel(site: tuple[Rack, ServedApp], browser: Browser, size: str) -> None:
     found = {}
     with entered(browser, size, "light") as context:
         page = context.new_page()
         for view in (view for view in views(site[0]) if view.signed_in):
             view.open(page)
             wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-            found[view.name] = [*page.evaluate(OVER), *(["the page"] if wide > 0 else [])]
+            found[view.name] = [*page.evaluate(OVERFLOWING), *(["the page"] if wide > 0 else [])]
     assert {name: over for name, over in found.items() if over} == {}
 
 
-def test_axe_would_find_something(site: tuple[Rack, ServedApp], browser: Browser) -> None:
+def test_axe_finds_deliberate_mistakes(site: tuple[Rack, ServedApp], browser: Browser) -> None:
     with entered(browser, "desk", "light") as context:
         page = context.new_page()
         page.goto(PUBLIC_URL)
@@ -82,7 +82,7 @@ def test_axe_would_find_something(site: tuple[Rack, ServedApp], browser: Browser
         assert {rule.partition(":")[0] for rule in violations(page)} == {"label", "color-contrast"}
 
 
-def test_no_page_weighs_more_than_sixty_kilobytes_with_all_that_it_loads(
+def test_every_page_with_its_files_is_smaller_than_sixty_kilobytes(
     site: tuple[Rack, ServedApp], browser: Browser
 ) -> None:
     weights = {}

@@ -1,4 +1,4 @@
-"""Pages that follow what happens, without reload: the list, a card, and what comes after a decision."""
+"""Pages that update without a reload: the list, a card, and the outcome of a decision."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def session(site: Served, browser: Browser) -> StorageState:
         page.get_by_label("Name").fill(site.made.operator)
         page.get_by_label("Password", exact=True).fill(site.made.password.reveal())
         page.get_by_role("button", name="Sign in").first.click()
-        page.get_by_role("heading", name="No machine waits").wait_for()
+        page.get_by_role("heading", name="No machines waiting").wait_for()
         return context.storage_state()
 
 
@@ -52,14 +52,14 @@ def context(browser: Browser, session: StorageState, request: pytest.FixtureRequ
     made.close()
 
 
-def asks(site: Served, *, expected: bool = True) -> dict[str, str]:
-    """A machine asks; the answer that it gets, and its uuid."""
+def request_configuration(site: Served, *, expected: bool = True) -> dict[str, str]:
+    """Request a configuration for a new machine. Return the codes and the machine's uuid."""
     name = str(uuid.uuid4())
     if expected:
         (site.machines / f"{name}.yaml").write_text(CONFIG)
     form = {"client_id": "talos", "uuid": name}
-    told = httpx2.post(f"{site.url}/device/code", data=form, trust_env=False).raise_for_status().json()
-    return {**told, "uuid": name}
+    codes = httpx2.post(f"{site.url}/device/code", data=form, trust_env=False).raise_for_status().json()
+    return {**codes, "uuid": name}
 
 
 def decide(site: Served, machine: dict[str, str], verb: str) -> None:
@@ -67,10 +67,8 @@ def decide(site: Served, machine: dict[str, str], verb: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_two_taps_and_four_characters_from_the_link_to_the_approval(
-    site: Served, browser: Browser, session: StorageState
-) -> None:
-    machine = asks(site)
+def test_an_approval_takes_two_taps_and_four_characters(site: Served, browser: Browser, session: StorageState) -> None:
+    machine = request_configuration(site)
     with browser.new_context(
         viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True, storage_state=session
     ) as phone:
@@ -85,23 +83,23 @@ def test_two_taps_and_four_characters_from_the_link_to_the_approval(
     assert hands == {"taps": "2", "keys": "4"}
 
 
-def test_a_machine_that_asks_appears_in_the_list_and_is_announced(site: Served, context: BrowserContext) -> None:
-    first, page = asks(site), context.new_page()
+def test_a_new_machine_appears_in_the_list_and_is_announced(site: Served, context: BrowserContext) -> None:
+    first, page = request_configuration(site), context.new_page()
     page.goto(site.url)
     page.get_by_role("link", name=first["uuid"]).wait_for()
-    second = asks(site)
+    second = request_configuration(site)
     page.get_by_role("link", name=second["uuid"]).wait_for()
-    assert "new machine waits" in page.locator("#said").inner_text()
+    assert "new machine waiting" in page.locator("#said").inner_text()
 
 
-def test_nothing_moves_in_a_list_that_is_scrolled_until_it_is_asked_to(site: Served, context: BrowserContext) -> None:
+def test_a_scrolled_list_does_not_move_until_new_rows_are_requested(site: Served, context: BrowserContext) -> None:
     for _ in range(20):
-        asks(site)
+        request_configuration(site)
     page = context.new_page()
     page.goto(site.url)
     page.evaluate("scrollTo(0, 400)")
     before = page.locator(".queue .row").count()
-    late = asks(site)
+    late = request_configuration(site)
     page.get_by_role("button", name="1 new").wait_for()
     assert page.locator(".queue .row").count() == before
     page.get_by_role("button", name="1 new").click()
@@ -109,19 +107,17 @@ def test_nothing_moves_in_a_list_that_is_scrolled_until_it_is_asked_to(site: Ser
     assert page.evaluate("scrollY") == 0
 
 
-def test_a_machine_that_somebody_else_decided_about_stays_in_its_place_and_says_so(
-    site: Served, context: BrowserContext
-) -> None:
-    machine, page = asks(site), context.new_page()
+def test_a_machine_decided_by_another_operator_stays_in_its_place_marked(site: Served, context: BrowserContext) -> None:
+    machine, page = request_configuration(site), context.new_page()
     page.goto(site.url)
     row = page.locator(".row", has=page.get_by_role("link", name=machine["uuid"]))
     row.hover()
     decide(site, machine, "deny")
-    row.get_by_text("no longer waits").wait_for()
+    row.get_by_text("no longer waiting").wait_for()
 
 
-def test_a_card_says_at_once_that_somebody_was_faster(site: Served, context: BrowserContext) -> None:
-    machine, page = asks(site), context.new_page()
+def test_a_card_shows_the_decision_of_another_operator_immediately(site: Served, context: BrowserContext) -> None:
+    machine, page = request_configuration(site), context.new_page()
     page.goto(machine["verification_uri_complete"])
     page.get_by_label("Last four characters").fill("BB")
     decide(site, machine, "deny")
@@ -130,8 +126,8 @@ def test_a_card_says_at_once_that_somebody_was_faster(site: Served, context: Bro
     assert page.get_by_text("not today").is_visible()
 
 
-def test_after_the_approval_the_delivery_is_followed_to_its_end(site: Served, context: BrowserContext) -> None:
-    machine, page = asks(site), context.new_page()
+def test_after_the_approval_the_page_follows_the_delivery(site: Served, context: BrowserContext) -> None:
+    machine, page = request_configuration(site), context.new_page()
     page.goto(machine["verification_uri_complete"])
     page.get_by_label("Last four characters").fill(machine["user_code"][-4:])
     page.get_by_role("button", name="Approve").click()
@@ -143,13 +139,13 @@ def test_after_the_approval_the_delivery_is_followed_to_its_end(site: Served, co
     }
     with httpx2.Client(base_url=site.url, trust_env=False) as client:
         token = client.post("/token", data=form).json()["access_token"]
-        page.get_by_role("heading", name="Fetching its configuration").wait_for()
+        page.get_by_role("heading", name="Downloading").wait_for()
         client.get("/config", headers={"authorization": f"Bearer {token}"}).raise_for_status()
     page.get_by_role("heading", name="Delivered").wait_for()
 
 
-def test_whatever_is_pasted_its_last_four_letters_fit_the_boxes(site: Served, context: BrowserContext) -> None:
-    machine, page = asks(site), context.new_page()
+def test_pasted_text_is_reduced_to_its_last_four_letters(site: Served, context: BrowserContext) -> None:
+    machine, page = request_configuration(site), context.new_page()
     page.goto(machine["verification_uri_complete"])
     boxes = page.get_by_label("Last four characters")
     for pasted in ("wdjb-mjht", "mj ht", "  WDJBMJHT\n", "mjht"):
@@ -165,8 +161,8 @@ def test_whatever_is_pasted_its_last_four_letters_fit_the_boxes(site: Served, co
         assert boxes.input_value() == "MJHT"
 
 
-def test_several_expected_machines_are_let_in_together(site: Served, context: BrowserContext) -> None:
-    machines, page = [asks(site) for _ in range(3)], context.new_page()
+def test_several_expected_machines_can_be_approved_together(site: Served, context: BrowserContext) -> None:
+    machines, page = [request_configuration(site) for _ in range(3)], context.new_page()
     page.goto(site.url)
     page.get_by_role("link", name="expected…").click()
     for box in page.get_by_role("checkbox").all():
@@ -177,21 +173,21 @@ def test_several_expected_machines_are_let_in_together(site: Served, context: Br
     page.get_by_role("heading", name="3 approved").wait_for()
 
 
-def test_a_page_whose_session_has_ended_says_that_it_hears_no_more(site: Served, context: BrowserContext) -> None:
-    machine, page = asks(site), context.new_page()
+def test_a_page_whose_session_has_ended_says_that_it_is_not_updated(site: Served, context: BrowserContext) -> None:
+    machine, page = request_configuration(site), context.new_page()
     page.goto(site.url)
     page.get_by_role("link", name=machine["uuid"]).wait_for()
     context.clear_cookies()
-    asks(site)
-    page.get_by_text("no longer hears of changes").wait_for()
+    request_configuration(site)
+    page.get_by_text("no longer updated").wait_for()
 
 
-def test_of_many_that_ask_at_once_none_is_missed(site: Served, context: BrowserContext) -> None:
-    asks(site)
+def test_many_simultaneous_requests_all_appear(site: Served, context: BrowserContext) -> None:
+    request_configuration(site)
     page, other = context.new_page(), context.new_page()
     for each in (page, other):
         each.goto(site.url)
     page.bring_to_front()
-    machines = [asks(site) for _ in range(12)]
+    machines = [request_configuration(site) for _ in range(12)]
     for machine in machines:
         page.get_by_role("link", name=machine["uuid"]).wait_for()

@@ -1,4 +1,4 @@
-"""People of a real OpenID provider sign in, in Chromium: there and back, roles, sign-out, a provider that is down."""
+"""Signing in through a real OpenID provider in Chromium: redirects, roles, sign-out, and an outage."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ scopes = ["openid", "profile"]
 
 @dataclass(slots=True)
 class Company:
-    """A site whose people come from a provider; ``close_provider`` takes the provider away."""
+    """A site with a sign-in provider, which ``close_provider`` stops."""
 
     site: Served
     provider: OidcProvider
@@ -67,7 +67,7 @@ def company(tmp_path: Path) -> Iterator[Company]:
 
 @pytest.fixture
 def context() -> Iterator[BrowserContext]:
-    """Asked for after the site: a site is made in an event loop, and Chromium's driver runs in one."""
+    """Request this after the site: creating a site needs an event loop, and Chromium's driver runs in one."""
     with chromium() as browser:
         made = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
         made.set_default_timeout(20_000)
@@ -80,7 +80,7 @@ def go_to_provider(page: Page, company: Company, path: str = "/account") -> None
 
 
 def sign_in_there(page: Page, name: str) -> None:
-    """On the provider's own pages: sign in, consent."""
+    """Sign in and consent on the provider's own pages."""
     page.get_by_placeholder("Enter any login").fill(name)
     page.get_by_placeholder("and password").fill("any password will do")
     page.get_by_role("button", name="Sign-in").click()
@@ -91,7 +91,7 @@ def arrives_at_the_code(page: Page) -> None:
     page.get_by_role("heading", name="Enter the code").wait_for()
 
 
-def test_one_signs_in_there_and_arrives_where_one_wanted_to_go(company: Company, context: BrowserContext) -> None:
+def test_a_sign_in_at_the_provider_returns_to_the_requested_page(company: Company, context: BrowserContext) -> None:
     page = context.new_page()
     go_to_provider(page, company, "/device")
     sign_in_there(page, "ana.boot-admins")
@@ -103,9 +103,7 @@ def test_one_signs_in_there_and_arrives_where_one_wanted_to_go(company: Company,
     assert (cookie["httpOnly"], cookie["sameSite"]) == (True, "Lax")
 
 
-def test_groups_give_the_role_and_its_labels_and_change_with_the_next_sign_in(
-    company: Company, context: BrowserContext
-) -> None:
+def test_groups_determine_role_and_labels(company: Company, context: BrowserContext) -> None:
     page = context.new_page()
     go_to_provider(page, company)
     sign_in_there(page, "ben.fra")
@@ -117,26 +115,26 @@ def test_groups_give_the_role_and_its_labels_and_change_with_the_next_sign_in(
     assert "the provider's groups say what corp:ben may" in refused.stderr
 
 
-def test_who_is_in_no_group_of_ours_is_told_so(company: Company, context: BrowserContext) -> None:
+def test_an_account_without_a_matching_group_is_refused(company: Company, context: BrowserContext) -> None:
     page = context.new_page()
     go_to_provider(page, company)
     sign_in_there(page, "eve.others")
-    page.get_by_role("heading", name="Not signed in at Corp SSO").wait_for()
+    page.get_by_role("heading", name="Could not sign in with Corp SSO").wait_for()
     assert page.get_by_text("none of your groups has a role here").is_visible()
     assert "corp:" not in company.site.command("operators", "list").stdout
 
 
-def test_who_was_shut_out_here_stays_out(company: Company, context: BrowserContext) -> None:
+def test_an_operator_disabled_here_stays_disabled(company: Company, context: BrowserContext) -> None:
     page = context.new_page()
     go_to_provider(page, company)
     sign_in_there(page, "ana.boot-admins")
     page.get_by_role("heading", name="corp:ana").wait_for()
     company.site.command("operators", "disable", "corp:ana")
     go_to_provider(page, company)
-    page.get_by_text("Your access here was ended").wait_for()
+    page.get_by_text("Your access to this site was disabled").wait_for()
 
 
-def test_signing_out_ends_the_session_there_too_when_one_wants(company: Company, context: BrowserContext) -> None:
+def test_signing_out_can_also_end_the_session_at_the_provider(company: Company, context: BrowserContext) -> None:
     page = context.new_page()
     go_to_provider(page, company)
     sign_in_there(page, "ana.boot-admins")
@@ -150,24 +148,24 @@ def test_signing_out_ends_the_session_there_too_when_one_wants(company: Company,
     page.get_by_placeholder("Enter any login").wait_for()
 
 
-def test_one_shows_once_more_at_the_provider_who_one_is(company: Company, context: BrowserContext) -> None:
+def test_the_provider_confirms_a_recent_sign_in(company: Company, context: BrowserContext) -> None:
     page = context.new_page()
     go_to_provider(page, company)
     sign_in_there(page, "ana.boot-admins")
     page.get_by_role("heading", name="corp:ana").wait_for()
     page.goto(f"{company.site.url}/login/again?next=/device")
-    page.get_by_role("link", name="Go on with Corp SSO").click()
+    page.get_by_role("link", name="Continue with Corp SSO").click()
     page.get_by_placeholder("Enter any login").fill("ana.boot-admins")
     page.get_by_placeholder("and password").fill("again")
     page.get_by_role("button", name="Sign-in").click()
     arrives_at_the_code(page)
 
 
-def test_a_provider_that_is_down_leaves_the_local_ways(company: Company, context: BrowserContext) -> None:
+def test_local_operators_can_sign_in_during_an_outage(company: Company, context: BrowserContext) -> None:
     page = context.new_page()
     company.close_provider()
     go_to_provider(page, company, "/device")
-    page.get_by_text("The provider does not answer this server now").wait_for()
+    page.get_by_text("The provider is not responding to this server").wait_for()
     page.get_by_role("link", name="Sign in", exact=True).click()
     page.get_by_label("Name").fill("ana")
     page.get_by_label("Password").fill(company.site.made.password.reveal())
@@ -176,18 +174,16 @@ def test_a_provider_that_is_down_leaves_the_local_ways(company: Company, context
     assert "ConnectError" in company.site.log
 
 
-def test_a_provider_that_never_answered_does_not_keep_the_others_away(
-    company: Company, context: BrowserContext
-) -> None:
+def test_one_unreachable_provider_does_not_affect_the_others(company: Company, context: BrowserContext) -> None:
     page = context.new_page()
     page.goto(f"{company.site.url}/login/oidc/lost")
-    page.get_by_role("heading", name="Not signed in at Lost SSO").wait_for()
+    page.get_by_role("heading", name="Could not sign in with Lost SSO").wait_for()
     go_to_provider(page, company, "/device")
     sign_in_there(page, "ana.boot-admins")
     arrives_at_the_code(page)
 
 
-def test_a_way_back_is_good_once_and_in_its_own_browser(company: Company, context: BrowserContext) -> None:
+def test_a_callback_can_be_used_once(company: Company, context: BrowserContext) -> None:
     page = context.new_page()
     ways: list[str] = []
     page.on("request", lambda request: ways.append(request.url) if "/callback?" in request.url else None)
@@ -196,11 +192,11 @@ def test_a_way_back_is_good_once_and_in_its_own_browser(company: Company, contex
     arrives_at_the_code(page)
     context.clear_cookies(name="bootgrant")
     page.goto(ways[0])
-    page.get_by_text("This way back was used already").wait_for()
+    page.get_by_text("This sign-in was already used").wait_for()
 
 
-def test_who_gives_up_at_the_provider_is_not_signed_in(company: Company, context: BrowserContext) -> None:
+def test_cancelling_at_the_provider_does_not_sign_in(company: Company, context: BrowserContext) -> None:
     page = context.new_page()
     go_to_provider(page, company)
     page.get_by_role("link", name="Cancel").click()
-    page.get_by_text("you stopped it there").wait_for()
+    page.get_by_text("or you cancelled").wait_for()

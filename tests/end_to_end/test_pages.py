@@ -1,4 +1,4 @@
-"""The pages in Chromium, as a person uses them: on a phone and at a desk, with and without scripts, by keyboard."""
+"""The pages in Chromium as people use them: phone and desktop, with and without scripts, by keyboard."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SIZES = {"phone": (390, 844), "desk": (1280, 800)}
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """A machine at the wire: it asked, and shows a code."""
+    """A machine that has requested a configuration and shows a code."""
 
     site: Served
     device_code: str
@@ -35,12 +35,12 @@ class Machine:
             "device_code": self.device_code,
         }
         with httpx2.Client(base_url=self.site.url, trust_env=False, timeout=30) as client:
-            told = client.post("/token", data=form).json()
-            bearer = {"authorization": f"Bearer {told.get('access_token', '')}"}
+            answer = client.post("/token", data=form).json()
+            bearer = {"authorization": f"Bearer {answer.get('access_token', '')}"}
             return client.get("/config", headers=bearer)
 
     def error(self) -> dict[str, str]:
-        """What the token endpoint says to a machine that was refused."""
+        """Return the error of the token endpoint for a machine that was denied."""
         form = {
             "client_id": "talos",
             "grant_type": "urn:ietf:params:oauth:grant-type:device_code",
@@ -64,18 +64,18 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def session(site: Served, browser: Browser) -> StorageState:
-    """One sign-in for all tests that are about something else: sign-ins are limited."""
+    """One session for all tests, because sign-ins are rate-limited."""
     with entered(browser, "desk") as context:
         page = context.new_page()
         page.goto(site.url)
         sign_in(page, site)
-        page.get_by_role("heading", name="No machine waits").wait_for()
+        page.get_by_role("heading", name="No machines waiting").wait_for()
         return context.storage_state()
 
 
 @pytest.fixture(params=["phone", "desk"])
 def context(browser: Browser, session: StorageState, request: pytest.FixtureRequest) -> Iterator[BrowserContext]:
-    """A browser of somebody who is signed in."""
+    """A browser with a session."""
     with entered(browser, request.param, session=session) as made:
         yield made
 
@@ -96,15 +96,15 @@ def entered(
     made.close()
 
 
-def asks(site: Served, **identity: str) -> Machine:
-    """A machine asks: by default one of its own, which has a configuration."""
+def request_configuration(site: Served, **identity: str) -> Machine:
+    """Request a configuration, by default for a new machine that has one."""
     if not identity:
         identity = {"uuid": str(uuid.uuid4())}
         (site.machines / f"{identity['uuid']}.yaml").write_text(CONFIG)
     form = {"client_id": "talos", **identity}
-    told = httpx2.post(f"{site.url}/device/code", data=form, trust_env=False).raise_for_status().json()
+    codes = httpx2.post(f"{site.url}/device/code", data=form, trust_env=False).raise_for_status().json()
     return Machine(
-        site, told["device_code"], told["user_code"], told["verification_uri_complete"], identity.get("uuid", "")
+        site, codes["device_code"], codes["user_code"], codes["verification_uri_complete"], identity.get("uuid", "")
     )
 
 
@@ -116,10 +116,10 @@ def sign_in(page: Page, site: Served) -> None:
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no-scripts"])
 @pytest.mark.parametrize("size", ["phone", "desk"])
-def test_from_the_qr_over_sign_in_to_the_delivered_configuration(
+def test_from_the_qr_code_through_sign_in_to_the_delivery(
     site: Served, browser: Browser, size: str, scripts: bool
 ) -> None:
-    machine = asks(site)
+    machine = request_configuration(site)
     with entered(browser, size, scripts=scripts) as context:
         page = context.new_page()
         page.goto(machine.link)
@@ -131,22 +131,22 @@ def test_from_the_qr_over_sign_in_to_the_delivered_configuration(
         page.get_by_role("heading", name="Delivered").wait_for()
 
 
-def test_a_denial_with_its_reason_reaches_the_machine(site: Served, context: BrowserContext) -> None:
-    machine, page = asks(site), context.new_page()
+def test_the_reason_of_a_denial_reaches_the_machine(site: Served, context: BrowserContext) -> None:
+    machine, page = request_configuration(site), context.new_page()
     page.goto(machine.link)
     assert not page.get_by_role("button", name="Deny this machine").is_visible()
     page.get_by_text("Deny…").click()
     page.get_by_label("Reason").fill("rack 4 is not expected today")
     page.get_by_role("button", name="Deny this machine").click()
     page.get_by_role("heading", name="Denied").wait_for()
-    told = machine.error()
-    assert told["error"] == "access_denied"
-    assert "rack 4 is not expected today" in told["error_description"]
+    error = machine.error()
+    assert error["error"] == "access_denied"
+    assert "rack 4 is not expected today" in error["error_description"]
 
 
 @pytest.mark.parametrize("size", ["phone", "desk"])
-def test_sign_in_code_and_approval_by_keyboard_alone(site: Served, browser: Browser, size: str) -> None:
-    machine = asks(site)
+def test_sign_in_code_and_approval_work_by_keyboard(site: Served, browser: Browser, size: str) -> None:
+    machine = request_configuration(site)
     with entered(browser, size) as context:
         page = context.new_page()
         page.goto(f"{site.url}/device")
@@ -166,8 +166,8 @@ def test_sign_in_code_and_approval_by_keyboard_alone(site: Served, browser: Brow
         page.get_by_role("heading", name="Approved").wait_for()
 
 
-def test_the_list_leads_to_the_machine_and_its_times_go_on(site: Served, context: BrowserContext) -> None:
-    machine, page = asks(site), context.new_page()
+def test_the_list_leads_to_the_machine_and_its_clocks_run(site: Served, context: BrowserContext) -> None:
+    machine, page = request_configuration(site), context.new_page()
     page.goto(site.url)
     page.get_by_role("link", name=machine.uuid).click()
     left = page.locator("[data-clock=down]")
@@ -175,12 +175,15 @@ def test_the_list_leads_to_the_machine_and_its_times_go_on(site: Served, context
     page.wait_for_function("before => document.querySelector('[data-clock=down]').textContent !== before", arg=before)
 
 
-def test_hostile_text_runs_nothing_and_asks_no_other_host(site: Served, context: BrowserContext) -> None:
+def test_hostile_text_runs_no_script_and_loads_nothing(site: Served, context: BrowserContext) -> None:
     hostile = "<img src=http://192.0.2.1/x onerror=alert(1)>\u202e{{7*7}}</script><script>alert(1)</script>"
-    machine, page = asks(site, serial=hostile, hostname="</title><script>alert(2)</script>"), context.new_page()
-    asked: list[str] = []
+    machine, page = (
+        request_configuration(site, serial=hostile, hostname="</title><script>alert(2)</script>"),
+        context.new_page(),
+    )
+    loaded: list[str] = []
     alarms: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
+    page.on("request", lambda request: loaded.append(request.url))
     page.on("dialog", lambda dialog: alarms.append(dialog.message))
     page.on("console", lambda message: alarms.append(message.text) if message.type == "error" else None)
     page.goto(machine.link)
@@ -188,12 +191,12 @@ def test_hostile_text_runs_nothing_and_asks_no_other_host(site: Served, context:
     page.goto(site.url)
     assert page.locator("main img, main script").count() == 0
     assert alarms == []
-    assert {address for address in asked if not address.startswith(f"{site.url}/")} == set()
+    assert {address for address in loaded if not address.startswith(f"{site.url}/")} == set()
 
 
-def test_nothing_runs_over_the_edge_even_with_large_text(site: Served, context: BrowserContext) -> None:
-    machine = asks(site)
-    unknown = asks(site, serial="0" + "OCZJ19N71" * 20)
+def test_nothing_overflows_even_with_large_text(site: Served, context: BrowserContext) -> None:
+    machine = request_configuration(site)
+    unknown = request_configuration(site, serial="0" + "OCZJ19N71" * 20)
     page = context.new_page()
     page.goto(site.url)
     for address in (site.url, f"{site.url}/device", machine.link, unknown.link, f"{site.url}/nowhere"):
@@ -203,8 +206,8 @@ def test_nothing_runs_over_the_edge_even_with_large_text(site: Served, context: 
         assert wide <= 0, address
 
 
-def test_on_a_phone_approve_is_large_and_at_the_thumb(site: Served, browser: Browser, session: StorageState) -> None:
-    machine = asks(site)
+def test_on_a_phone_approve_is_large_and_reachable(site: Served, browser: Browser, session: StorageState) -> None:
+    machine = request_configuration(site)
     with entered(browser, "phone", session=session) as context:
         page = context.new_page()
         page.goto(machine.link)

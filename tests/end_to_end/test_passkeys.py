@@ -1,4 +1,4 @@
-"""Passkeys in Chromium, with its virtual authenticator: registered, shown alone, after the password, once more."""
+"""Passkeys in Chromium with a virtual authenticator: registering, signing in, second factor, confirming."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from support.site import Served, served
 
 @contextmanager
 def at(folder: Path, settings: str = "") -> Iterator[Served]:
-    """A site under a name: browsers give no passkeys to an IP address."""
+    """A site with a host name, because browsers allow no passkeys at an IP address."""
     with served(folder, settings=settings, host="localhost") as site:
         yield site
 
@@ -35,7 +35,7 @@ def strict(tmp_path: Path) -> Iterator[Served]:
 
 @pytest.fixture
 def context() -> Iterator[BrowserContext]:
-    """Asked for after the site: a site is made in an event loop, and Chromium's driver runs in one."""
+    """Request this after the site: creating a site needs an event loop, and Chromium's driver runs in one."""
     with chromium() as browser:
         made = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
         made.set_default_timeout(20_000)
@@ -55,18 +55,18 @@ def sign_out(page: Page, site: Served) -> None:
 
 
 def with_a_passkey(page: Page, site: Served) -> Authenticator:
-    """Signed in, and a passkey registered from the account page."""
+    """Sign in, and register a passkey on the account page."""
     device = plugged_into(page)
     page.goto(f"{site.url}/account")
     enter_password(page, site)
     page.get_by_role("link", name="New passkey").click()
-    page.get_by_label("What to call it").fill("My phone")
-    page.get_by_role("button", name="Make the passkey").click()
+    page.get_by_label("Name of the passkey").fill("My phone")
+    page.get_by_role("button", name="Create the passkey").click()
     page.get_by_text("My phone").wait_for()
     return device
 
 
-def test_a_passkey_signs_in_alone_and_leads_where_one_wanted_to_go(site: Served, context: BrowserContext) -> None:
+def test_a_passkey_signs_in_without_a_password_and_redirects(site: Served, context: BrowserContext) -> None:
     page = context.new_page()
     device = with_a_passkey(page, site)
     assert len(device.credentials()) == 1
@@ -79,7 +79,7 @@ def test_a_passkey_signs_in_alone_and_leads_where_one_wanted_to_go(site: Served,
     assert "signed in from 127.0.0.1 (passkey)" in site.log
 
 
-def test_an_authenticator_that_does_not_know_its_user_is_not_enough_alone(
+def test_an_authenticator_without_user_verification_is_not_enough_by_itself(
     site: Served, context: BrowserContext
 ) -> None:
     page = context.new_page()
@@ -87,7 +87,7 @@ def test_an_authenticator_that_does_not_know_its_user_is_not_enough_alone(
     sign_out(page, site)
     device.knows_its_user(False)
     page.goto(f"{site.url}/login/passkey")
-    page.get_by_text("The browser gave no passkey").wait_for()
+    page.get_by_text("The browser returned no passkey").wait_for()
 
 
 def test_a_copied_passkey_with_an_older_count_is_refused(site: Served, context: BrowserContext) -> None:
@@ -102,7 +102,7 @@ def test_a_copied_passkey_with_an_older_count_is_refused(site: Served, context: 
     page.get_by_text("This passkey was not accepted").wait_for()
 
 
-def test_an_answer_is_good_once(site: Served, context: BrowserContext) -> None:
+def test_an_answer_can_be_used_once(site: Served, context: BrowserContext) -> None:
     page, sent = context.new_page(), []
     with_a_passkey(page, site)
     sign_out(page, site)
@@ -117,25 +117,25 @@ def test_an_answer_is_good_once(site: Served, context: BrowserContext) -> None:
     assert "the page was used already" in again.text()
 
 
-def test_a_removed_passkey_opens_nothing(site: Served, context: BrowserContext) -> None:
+def test_a_removed_passkey_is_refused(site: Served, context: BrowserContext) -> None:
     page = context.new_page()
     with_a_passkey(page, site)
     page.get_by_role("button", name="Remove the passkey My phone").click()
-    page.get_by_text("You have none. With a passkey").wait_for()
+    page.get_by_text("You have no passkeys.").wait_for()
     sign_out(page, site)
     page.goto(f"{site.url}/login/passkey")
     page.get_by_text("This passkey was not accepted").wait_for()
 
 
-def test_a_device_registers_once(site: Served, context: BrowserContext) -> None:
+def test_a_device_can_be_registered_once(site: Served, context: BrowserContext) -> None:
     page = context.new_page()
     with_a_passkey(page, site)
     page.get_by_role("link", name="New passkey").click()
-    page.get_by_role("button", name="Make the passkey").click()
-    page.get_by_text("This device has a passkey of yours already").wait_for()
+    page.get_by_role("button", name="Create the passkey").click()
+    page.get_by_text("You already have a passkey on this device").wait_for()
 
 
-def test_where_two_factors_are_needed_the_first_sign_in_registers_and_the_next_ones_ask(
+def test_with_two_required_factors_the_first_sign_in_registers_a_passkey(
     strict: Served, context: BrowserContext
 ) -> None:
     page = context.new_page()
@@ -145,7 +145,7 @@ def test_where_two_factors_are_needed_the_first_sign_in_registers_and_the_next_o
     page.get_by_role("heading", name="One more step: a passkey").wait_for()
     page.goto(f"{strict.url}/account")
     page.get_by_role("heading", name="One more step: a passkey").wait_for()
-    page.get_by_role("button", name="Make the passkey").click()
+    page.get_by_role("button", name="Create the passkey").click()
     page.get_by_role("heading", name="ana").wait_for()
     sign_out(page, strict)
     page.goto(f"{strict.url}/device")
@@ -154,12 +154,12 @@ def test_where_two_factors_are_needed_the_first_sign_in_registers_and_the_next_o
     sign_out(page, strict)
     device.forget()
     enter_password(page, strict)
-    page.get_by_text("The browser gave no passkey").wait_for()
+    page.get_by_text("The browser returned no passkey").wait_for()
     page.goto(f"{strict.url}/device")
     page.get_by_role("heading", name="Now your passkey").wait_for()
 
 
-def test_a_passkey_shows_once_more_who_one_is(site: Served, context: BrowserContext) -> None:
+def test_a_passkey_confirms_a_recent_sign_in(site: Served, context: BrowserContext) -> None:
     page = context.new_page()
     with_a_passkey(page, site)
     page.goto(f"{site.url}/login/again?next=/device")

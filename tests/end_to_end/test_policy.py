@@ -1,4 +1,4 @@
-"""From bootgrant.toml to the machine's console: a rule lets a machine in, and a second person a control plane."""
+"""Policy end to end: a rule approves a machine, and a control plane needs a second person."""
 
 from __future__ import annotations
 
@@ -55,12 +55,12 @@ def says(folder: Path, verdict: str) -> Path:
 
 async def ask(machine: httpx2.AsyncClient, **identity: str) -> dict[str, str]:
     answer = await machine.post("/device/code", data={"client_id": "talos", **identity})
-    told: dict[str, str] = answer.raise_for_status().json()
-    return told
+    codes: dict[str, str] = answer.raise_for_status().json()
+    return codes
 
 
 async def fetched(machine: httpx2.AsyncClient, codes: dict[str, str]) -> str:
-    """The configuration, or the error that the machine is told instead."""
+    """Return the configuration, or the error that the machine gets instead."""
     form = {
         "client_id": "talos",
         "device_code": codes["device_code"],
@@ -74,18 +74,18 @@ async def fetched(machine: httpx2.AsyncClient, codes: dict[str, str]) -> str:
     return (await machine.get("/config", headers=bearer)).raise_for_status().text
 
 
-@pytest.mark.parametrize(("verdict", "told"), [("match", "type: worker"), ("unknown", "authorization_pending")])
-async def test_a_rule_lets_in_whom_all_of_its_evidence_speaks_for(tmp_path: Path, verdict: str, told: str) -> None:
+@pytest.mark.parametrize(("verdict", "result"), [("match", "type: worker"), ("unknown", "authorization_pending")])
+async def test_a_rule_approves_only_if_all_of_its_evidence_matches(tmp_path: Path, verdict: str, result: str) -> None:
     rules = RULES.format(program=says(tmp_path, verdict))
     with site_in_process(tmp_path, "[grants]", 'hold = "0s"', rules) as site:
         fill(site)
         async with site.client() as machine:
             codes = await ask(machine, mac=MAC)
             await site.built.decisions.auto_approve.step()
-            assert told in await fetched(machine, codes)
+            assert result in await fetched(machine, codes)
 
 
-async def test_everything_that_happened_to_a_control_plane_is_in_one_chain(tmp_path: Path) -> None:
+async def test_every_event_of_a_control_plane_is_in_one_audit_chain(tmp_path: Path) -> None:
     with site_in_process(tmp_path, "[grants]", 'hold = "0s"', RULES.format(program=says(tmp_path, "match"))) as site:
         fill(site)
         async with site.client() as machine, site.admin() as admin:

@@ -1,4 +1,4 @@
-"""The pages of signing in, light and dark, on a phone and at a desk: axe finds nothing, nothing runs over the edge."""
+"""The sign-in pages, light and dark, on phone and desktop: axe finds nothing, nothing overflows."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def site(tmp_path: Path) -> Iterator[Served]:
 
 
 def walk(page: Page, site: Served, look: Callable[[str], None]) -> None:
-    """Through every page of signing in, as somebody new would."""
+    """Visit every sign-in page, as a new operator would."""
     device = plugged_into(page)
     page.goto(f"{site.url}/device")
     look("sign in")
@@ -48,7 +48,7 @@ def walk(page: Page, site: Served, look: Callable[[str], None]) -> None:
     page.get_by_role("button", name="Sign in", exact=True).click()
     page.get_by_role("link", name="New passkey").click()
     look("new passkey")
-    page.get_by_role("button", name="Make the passkey").click()
+    page.get_by_role("button", name="Create the passkey").click()
     page.get_by_role("button", name="Remove the passkey Passkey").wait_for()
     look("account")
     page.goto(f"{site.url}/login/again?next=/account")
@@ -56,12 +56,12 @@ def walk(page: Page, site: Served, look: Callable[[str], None]) -> None:
     device.knows_its_user(False)
     page.context.clear_cookies()
     page.goto(f"{site.url}/login/passkey")
-    page.get_by_text("The browser gave no passkey").wait_for()
+    page.get_by_text("The browser returned no passkey").wait_for()
     look("passkey refused")
 
 
 @pytest.mark.parametrize(("size", "scheme"), [("phone", "dark"), ("desk", "light")])
-def test_the_pages_of_signing_in_can_be_used_by_everybody(site: Served, size: str, scheme: str) -> None:
+def test_the_sign_in_pages_are_accessible(site: Served, size: str, scheme: str) -> None:
     found: dict[str, list[str]] = {}
     width, height = SIZES[size]
     with chromium() as browser:
@@ -76,7 +76,7 @@ def test_the_pages_of_signing_in_can_be_used_by_everybody(site: Served, size: st
             page.evaluate("document.documentElement.style.fontSize = '200%'")
             wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
             page.evaluate("document.documentElement.style.fontSize = ''")
-            found[name] += [f"{wide} pixels over the edge"] if wide > 0 else []
+            found[name] += [f"overflows by {wide} pixels"] if wide > 0 else []
 
         walk(page, site, look)
     assert len(found) == 7

@@ -1,4 +1,4 @@
-"""The whole way as processes: `bootgrant serve`, `bootgrant acquire`, a decision, the configuration delivered."""
+"""End to end as processes: `bootgrant serve`, `bootgrant acquire`, a decision, and the delivered configuration."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def site(tmp_path: Path) -> Iterator[Served]:
 
 @pytest.fixture
 def slow_site(tmp_path: Path) -> Iterator[Served]:
-    """The machine asks every four seconds only, so that there is time between the approval and its next request."""
+    """A site on which machines poll every four seconds, which leaves time between the approval and the next poll."""
     with served(tmp_path, settings=SLOW_POLLS) as running:
         yield running
 
 
-def test_a_machine_asks_a_person_approves_and_the_configuration_arrives(site: Served, tmp_path: Path) -> None:
+def test_an_approved_machine_gets_its_configuration(site: Served, tmp_path: Path) -> None:
     with booting(site.url, tmp_path) as machine:
         code = machine.code()
         waiting = json.loads(site.command("pending", "--json").stdout)["pending"]
@@ -51,7 +51,7 @@ def test_an_approval_survives_kill_9_before_the_machine_has_its_token(slow_site:
         assert len(machine.codes()) == 1
 
 
-def test_a_waiting_machine_keeps_its_code_over_kill_9(site: Served, tmp_path: Path) -> None:
+def test_a_waiting_machine_keeps_its_code_across_kill_9(site: Served, tmp_path: Path) -> None:
     with booting(site.url, tmp_path) as machine:
         code = machine.code()
         site.kill()
@@ -61,12 +61,12 @@ def test_a_waiting_machine_keeps_its_code_over_kill_9(site: Served, tmp_path: Pa
         assert machine.codes() == [code]
 
 
-def test_a_clean_stop_answers_the_held_machine_which_then_waits_for_the_next_server(
+def test_a_clean_stop_answers_held_polls_and_the_machine_waits_for_the_next_server(
     site: Served, tmp_path: Path
 ) -> None:
     with booting(site.url, tmp_path) as machine:
         code = machine.code()
-        wait_until(lambda: "asks:" in site.log, "the request is logged")
+        wait_until(lambda: "new request:" in site.log, "the request is logged")
         assert site.stop() == 0
         assert "Traceback" not in site.log
         site.start()
@@ -83,15 +83,15 @@ def test_a_denied_machine_shows_the_reason(site: Served, tmp_path: Path) -> None
         assert not machine.output.exists()
 
 
-def test_a_machine_that_has_its_configuration_asks_nobody(site: Served, tmp_path: Path) -> None:
+def test_a_machine_that_has_its_configuration_sends_no_request(site: Served, tmp_path: Path) -> None:
     (tmp_path / "machine-config.yaml").write_text(CONFIG)
     with booting(site.url, tmp_path) as machine:
         assert machine.process.wait(30) == 0
-        assert "asks:" not in site.log
+        assert "new request:" not in site.log
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_machine_that_is_told_to_stop_stops_with_one_line(
+def test_a_signal_stops_the_machine_without_a_traceback(
     site: Served, tmp_path: Path, number: signal.Signals, status: int
 ) -> None:
     with booting(site.url, tmp_path) as machine:
@@ -102,7 +102,7 @@ def test_a_machine_that_is_told_to_stop_stops_with_one_line(
         assert not machine.output.exists()
 
 
-def test_a_decision_without_effect_says_why_and_fails(site: Served, tmp_path: Path) -> None:
+def test_a_decision_without_effect_fails_with_the_reason(site: Served, tmp_path: Path) -> None:
     with booting(site.url, tmp_path) as machine:
         code = machine.code()
         (site.machines / f"{UUID}.yaml").rename(site.machines / "away.yaml")
@@ -117,7 +117,7 @@ def test_a_decision_without_effect_says_why_and_fails(site: Served, tmp_path: Pa
         assert machine.delivered() == CONFIG
 
 
-def test_a_second_server_on_the_same_folder_or_port_says_so(site: Served) -> None:
+def test_a_second_server_on_the_same_folder_is_refused(site: Served) -> None:
     second = site.command("serve")
     assert (second.returncode, len(second.stderr.splitlines())) == (1, 1)
     assert "in use by another bootgrant" in second.stderr

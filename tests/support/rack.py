@@ -123,7 +123,7 @@ def views(site: Rack) -> list[View]:
         View("queue-nothing", "/?q=nothing+like+this"),
         View("batch", "/batch"),
         View("device", "/device"),
-        View("device-unknown", "/device", "text=Go on", fill={"code": "wdjb mjht"}),
+        View("device-unknown", "/device", "text=Continue", fill={"code": "wdjb mjht"}),
         View("card", card["cp-1"]),
         View("card-worker", card["worker-17"]),
         View("card-wrong", card["worker-17"], "text=Approve >> nth=-1", fill={"suffix": "wxzq"}),
@@ -142,12 +142,12 @@ def views(site: Rack) -> list[View]:
         View("settings", "/settings"),
         View("account", "/account"),
         View("password", "/account/password"),
-        View("password-wrong", "/account/password", "text=Change it", fill=_NOT_THE_SAME),
+        View("password-wrong", "/account/password", "text=Change password", fill=_NOT_THE_SAME),
         View("token-new", "/account/tokens/new"),
-        View("token-wrong", "/account/tokens/new", "text=Make the token", fill={"name": "my laptop"}),
-        View("token-made", "/account/tokens/new", "text=Make the token", fill={"name": f"laptop-{next(_TOKENS)}"}),
+        View("token-wrong", "/account/tokens/new", "text=Create the token", fill={"name": "my laptop"}),
+        View("token-made", "/account/tokens/new", "text=Create the token", fill={"name": f"laptop-{next(_TOKENS)}"}),
         View("again", "/login/again?next=/"),
-        View("trouble-404", "/nowhere"),
+        View("error-404", "/nowhere"),
     ]
 
 
