@@ -1,4 +1,4 @@
-"""A folder of finished configurations: which file is whose, and what is refused."""
+"""A folder of finished configurations: which file is for which machine, and what is refused."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def files(folder: Path) -> FinishedFiles:
     return FinishedFiles(Folder(folder), Rules())
 
 
-async def test_uuid_goes_before_serial_and_serial_before_mac(tmp_path: Path) -> None:
+async def test_a_uuid_wins_over_a_serial_and_a_serial_over_a_mac(tmp_path: Path) -> None:
     source = files(tmp_path)
     identity = MachineIdentity(UUID, "SN1", MAC)
     for name, variable in ((f"{DASHED}.yaml", "mac"), ("SN1.yaml", "serial"), (f"{UUID}.yaml", "uuid")):
@@ -59,7 +59,7 @@ async def test_any_serial_finds_its_own_file_or_nothing(tmp_path: Path, serial: 
     assert await files(folder).find_entry(MachineIdentity(serial=serial)) is None
 
 
-async def test_a_link_out_of_the_folder_is_refused_and_one_inside_is_not(tmp_path: Path) -> None:
+async def test_a_link_out_of_the_folder_is_refused_and_a_link_inside_is_followed(tmp_path: Path) -> None:
     folder = tmp_path / "machines"
     folder.mkdir()
     (tmp_path / "outside.yaml").write_text("x: 1\n")
@@ -73,7 +73,7 @@ async def test_a_link_out_of_the_folder_is_refused_and_one_inside_is_not(tmp_pat
     assert rendered.config == b"y: 2\n"
 
 
-async def test_every_file_is_listed_and_found_by_its_name(tmp_path: Path) -> None:
+async def test_every_file_is_listed_and_found_by_name(tmp_path: Path) -> None:
     source = files(tmp_path)
     for name in ("b.yaml", "a.yaml", "note.txt", ".hidden.yaml"):
         (tmp_path / name).write_text("x: 1\n")
@@ -85,7 +85,7 @@ async def test_every_file_is_listed_and_found_by_its_name(tmp_path: Path) -> Non
         assert await source.named_entry(name) is None
 
 
-async def test_a_preview_of_a_finished_file_shows_nothing_of_it(tmp_path: Path) -> None:
+async def test_a_preview_of_a_finished_file_quotes_nothing(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("secret: swordfish\n")
     preview = await files(tmp_path).preview("a.yaml", MachineIdentity(UUID))
     assert preview is not None
@@ -102,12 +102,12 @@ async def test_an_empty_or_oversized_file_is_never_served(tmp_path: Path) -> Non
         assert len(caught.value.reason) <= 32
 
 
-async def test_an_unreadable_folder_is_a_fault_and_not_an_unknown_machine(tmp_path: Path) -> None:
+async def test_an_unreadable_folder_is_an_error_and_not_an_unknown_machine(tmp_path: Path) -> None:
     with pytest.raises(ConfigUnavailable, match="cannot be read"):
         await files(tmp_path / "gone").find_entry(MachineIdentity(UUID))
 
 
-async def test_a_finished_control_plane_is_known_as_one(tmp_path: Path) -> None:
+async def test_a_finished_control_plane_is_recognised(tmp_path: Path) -> None:
     (tmp_path / f"{UUID}.yaml").write_text("machine:\n  type: controlplane\ncluster: {}\n")
     entry = await files(tmp_path).find_entry(MachineIdentity(UUID))
     assert entry is not None
@@ -147,7 +147,7 @@ async def test_a_finished_file_that_talos_would_refuse_is_neither_approved_nor_s
         "\ufeffmachine:\n  type: !!binary Y29udHJvbHBsYW5l\n",
     ],
 )
-async def test_no_spelling_makes_a_control_plane_pass_for_something_else(tmp_path: Path, text: str) -> None:
+async def test_a_control_plane_is_recognised_in_any_spelling(tmp_path: Path, text: str) -> None:
     source = files(tmp_path)
     (tmp_path / f"{UUID}.yaml").write_text(text)
     entry, rendered = await source.find_entry(CP), await source.render(f"{UUID}.yaml", CP)

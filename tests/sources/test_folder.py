@@ -1,4 +1,4 @@
-"""Reading a machines folder: everything in it, and nothing outside of it."""
+"""A machines folder: everything in it is read, and nothing outside it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def read(folder: Path) -> dict[str, bytes]:
     return dict(Folder(folder).tree().files)
 
 
-def test_files_are_named_by_their_path_and_hidden_ones_are_left_out(tmp_path: Path) -> None:
+def test_files_have_their_path_as_name_and_hidden_files_are_left_out(tmp_path: Path) -> None:
     (tmp_path / "all/sub").mkdir(parents=True)
     (tmp_path / "all/sub/a.yaml").write_text("a")
     (tmp_path / ".git").mkdir()
@@ -32,7 +32,7 @@ def test_a_link_inside_the_folder_is_followed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("target", ["/etc/passwd", "../outside.yaml", "loop", "."])
-def test_a_link_that_leads_out_or_in_a_circle_is_refused_by_name(tmp_path: Path, target: str) -> None:
+def test_a_link_out_of_the_folder_or_in_a_loop_is_refused_by_name(tmp_path: Path, target: str) -> None:
     folder = tmp_path / "machines"
     folder.mkdir()
     (tmp_path / "outside.yaml").write_text("x")
@@ -41,25 +41,25 @@ def test_a_link_that_leads_out_or_in_a_circle_is_refused_by_name(tmp_path: Path,
         read(folder)
 
 
-def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+def test_a_pipe_is_refused_without_waiting_for_it(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.yaml")
     with pytest.raises(SiteBroken, match="neither a file nor a folder"):
         read(tmp_path)
 
 
-def test_a_file_of_fifty_megabytes_is_refused_unread(tmp_path: Path) -> None:
+def test_a_file_of_fifty_megabytes_is_refused(tmp_path: Path) -> None:
     with (tmp_path / "large.yaml").open("wb") as file:
         file.truncate(50 << 20)
     with pytest.raises(SiteBroken, match=r"large\.yaml: larger than 16 MiB"):
         read(tmp_path)
 
 
-def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_missing_folder_is_reported(tmp_path: Path) -> None:
     with pytest.raises(SiteBroken, match="cannot be read"):
         read(tmp_path / "gone")
 
 
-def test_a_change_that_is_being_written_is_waited_for(tmp_path: Path) -> None:
+def test_a_file_that_is_being_written_is_read_once_it_is_complete(tmp_path: Path) -> None:
     written = tmp_path / "a.yaml"
     written.write_text("old")
     rests = iter(["machine: {}\ncluster", "machine: {}\ncluster: {}\n"])
@@ -74,7 +74,7 @@ def test_a_change_that_is_being_written_is_waited_for(tmp_path: Path) -> None:
     assert tree.tree().files["a.yaml"] == b"machine: {}\ncluster: {}\n"
 
 
-def test_a_folder_that_never_rests_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_keeps_changing_is_reported(tmp_path: Path) -> None:
     written = tmp_path / "a.yaml"
     written.write_text("a")
 
@@ -90,7 +90,7 @@ def test_a_folder_that_never_rests_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["link", "pipe"])
-def test_nothing_else_is_read_when_a_file_becomes_a_link_or_a_pipe_in_between(tmp_path: Path, kind: str) -> None:
+def test_a_file_that_becomes_a_link_or_a_pipe_meanwhile_is_refused(tmp_path: Path, kind: str) -> None:
     folder, outside = tmp_path / "machines", tmp_path / "identity"
     folder.mkdir()
     outside.write_text("secret")
@@ -112,7 +112,7 @@ def test_nothing_else_is_read_when_a_file_becomes_a_link_or_a_pipe_in_between(tm
         tree.tree()
 
 
-def test_a_change_is_seen_once_and_only_what_changed_is_read_again(tmp_path: Path) -> None:
+def test_a_change_is_noticed_once_and_only_changed_files_are_read_again(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("a")
     tree = Folder(tmp_path)
     first = tree.tree()
@@ -123,3 +123,56 @@ def test_a_change_is_seen_once_and_only_what_changed_is_read_again(tmp_path: Pat
     assert not tree.changed()
     assert second.files["a.yaml"] is first.files["a.yaml"]
     assert second.revision != first.revision
+
+
+MACHINE = "40dcbd19-3b10-444e-bfff-aaee44a51fda.yaml"
+
+
+def write(folder: Path, *paths: str) -> None:
+    for path in paths:
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(path)
+
+
+@pytest.mark.parametrize("model", ["machines.yaml", "entries/rack1.yaml"])
+def test_finished_files_next_to_entries_are_listed_and_not_read(tmp_path: Path, model: str) -> None:
+    write(tmp_path, model, MACHINE, "52-54-00-12-34-56.yaml", "SN-1.yaml", f"node/{MACHINE}")
+    tree = Folder(tmp_path).tree()
+    assert tree.finished == (MACHINE, "52-54-00-12-34-56.yaml")
+    assert sorted(tree.files) == sorted([model, "SN-1.yaml", f"node/{MACHINE}"])
+
+
+def test_finished_files_without_entries_are_part_of_the_tree(tmp_path: Path) -> None:
+    write(tmp_path, MACHINE)
+    tree = Folder(tmp_path).tree()
+    assert (tree.finished, list(tree.files)) == ((), [MACHINE])
+
+
+def test_a_new_finished_file_is_listed_and_is_not_a_change(tmp_path: Path) -> None:
+    write(tmp_path, "machines.yaml")
+    folder = Folder(tmp_path)
+    first = folder.tree()
+    write(tmp_path, MACHINE)
+    assert not folder.changed()
+    write(tmp_path, "all/a.yaml")
+    assert folder.changed()
+    assert (first.finished, folder.tree().finished) == ((), (MACHINE,))
+
+
+def test_a_change_behind_a_linked_folder_is_noticed(tmp_path: Path) -> None:
+    write(tmp_path, "real/a.yaml")
+    (tmp_path / "all").symlink_to("real")
+    folder = Folder(tmp_path)
+    folder.tree()
+    write(tmp_path, "real/b.yaml")
+    assert folder.changed()
+    assert folder.tree().files["all/b.yaml"] == b"real/b.yaml"
+
+
+def test_a_folder_linked_from_outside_is_refused_even_next_to_valid_files(tmp_path: Path) -> None:
+    write(tmp_path, "machines/all/a.yaml", "outside/b.yaml")
+    folder = Folder(tmp_path / "machines")
+    folder.tree()
+    (tmp_path / "machines/node").symlink_to(tmp_path / "outside")
+    with pytest.raises(SiteBroken, match="node: this link points outside"):
+        folder.changed()

@@ -1,4 +1,4 @@
-"""Running programs of the site: what of the server's environment they see."""
+"""Programs of the site: their environment, their errors, and how they end."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from bootgrant.sources.programs import ProgramFailed, run_program
 
 
-def test_a_program_sees_no_setting_of_the_server_and_no_secret_among_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_program_does_not_get_the_servers_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BOOTGRANT_AGE_IDENTITY", "AGE-SECRET-KEY-1OFTHESITE")
     monkeypatch.setenv("SOPS_AGE_KEY_FILE", "/etc/sops.key")
     seen = run_program(["/usr/bin/env"], seconds=10, environment={"BOOTGRANT_ENTRY": "cp-1"}).decode().splitlines()
@@ -21,27 +21,27 @@ def test_a_program_sees_no_setting_of_the_server_and_no_secret_among_them(monkey
 
 
 @pytest.mark.parametrize(
-    ("printed", "told"),
+    ("printed", "message"),
     [
         ("", "/bin/sh exited with status 3"),
         ("vault is sealed\n", "/bin/sh exited with status 3: vault is sealed"),
         ("fatal: no such host\n\nmake sure\nthat it exists.\n", "status 3: fatal: no such host … that it exists."),
     ],
 )
-def test_what_a_program_says_first_and_last_is_told(printed: str, told: str) -> None:
+def test_an_error_quotes_the_first_and_the_last_line(printed: str, message: str) -> None:
     with pytest.raises(ProgramFailed) as failed:
         run_program(["/bin/sh", "-c", f"printf '{printed}' >&2; exit 3"], seconds=10)
-    assert str(failed.value).endswith(told)
+    assert str(failed.value).endswith(message)
 
 
-def test_what_a_program_leaves_running_is_ended_with_it(tmp_path: Path) -> None:
+def test_the_children_of_a_program_that_hangs_are_killed_too(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "alive")
     alive = os.open(tmp_path / "alive", os.O_RDONLY | os.O_NONBLOCK)
     try:
         with pytest.raises(ProgramFailed, match="took too long"):
             run_program(["/bin/sh", "-c", f"exec 9> {tmp_path}/alive; echo x >&9; sleep 60 & exit 0"], seconds=0.5)
         assert os.read(alive, 10) == b"x\n"
-        # Nobody holds the other end any more.
+        # The writing end is closed.
         assert select.select([alive], [], [], 30)[0]
         assert os.read(alive, 10) == b""
     finally:

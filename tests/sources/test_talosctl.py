@@ -1,4 +1,4 @@
-"""The installed talosctl as the composer; a stand-in that behaves as its `machineconfig patch` does on the outside."""
+"""The installed talosctl as the composer, with a script in its place."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BASE = Part("all.yaml", b"machine: {type: worker}\n")
 PATCH = Part("role/net.yaml", b"machine: {token: abc}\n")
 
 
-def _stand_in(folder: Path, script: str) -> Talosctl:
+def _script(folder: Path, script: str) -> Talosctl:
     program = folder / "talosctl"
     program.write_text(f"#!/bin/sh\n{script}\n")
     program.chmod(0o755)
@@ -22,7 +22,7 @@ def _stand_in(folder: Path, script: str) -> Talosctl:
 
 
 def test_base_and_patches_reach_the_program_in_order(tmp_path: Path) -> None:
-    talosctl = _stand_in(tmp_path, 'echo "# $1 $2 $4 $6"; cat "$3" "${5#@}" "${7#@}"')
+    talosctl = _script(tmp_path, 'echo "# $1 $2 $4 $6"; cat "$3" "${5#@}" "${7#@}"')
     last = Part("last.yaml", b"cluster: {}\n")
     made = talosctl.compose(Schema.TALOS, [BASE, PATCH, last])
     heading, rest = made.config.split(b"\n", 1)
@@ -30,15 +30,15 @@ def test_base_and_patches_reach_the_program_in_order(tmp_path: Path) -> None:
     assert rest == BASE.content + PATCH.content + last.content
 
 
-def test_what_is_in_the_parts_is_in_no_argument_and_on_no_disk(tmp_path: Path) -> None:
-    talosctl = _stand_in(tmp_path, 'echo "$@"; readlink "$3"')
-    told = talosctl.compose(Schema.TALOS, [BASE, PATCH]).config
-    assert b"token" not in told
-    assert b"memfd:" in told
+def test_the_content_of_parts_is_in_no_argument_and_on_no_disk(tmp_path: Path) -> None:
+    talosctl = _script(tmp_path, 'echo "$@"; readlink "$3"')
+    config = talosctl.compose(Schema.TALOS, [BASE, PATCH]).config
+    assert b"token" not in config
+    assert b"memfd:" in config
 
 
-def test_its_error_names_the_part_by_its_own_name(tmp_path: Path) -> None:
-    talosctl = _stand_in(tmp_path, 'echo "cannot read ${5#@}: unknown keys" >&2; exit 1')
+def test_an_error_names_the_part(tmp_path: Path) -> None:
+    talosctl = _script(tmp_path, 'echo "cannot read ${5#@}: unknown keys" >&2; exit 1')
     with pytest.raises(ComposeError) as refused:
         talosctl.compose(Schema.TALOS, [BASE, PATCH])
     assert refused.value.part == "role/net.yaml"
@@ -48,28 +48,28 @@ def test_its_error_names_the_part_by_its_own_name(tmp_path: Path) -> None:
 
 def test_a_program_that_prints_nothing_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ComposeError, match="printed nothing"):
-        _stand_in(tmp_path, "exit 0").compose(Schema.TALOS, [BASE, PATCH])
+        _script(tmp_path, "exit 0").compose(Schema.TALOS, [BASE, PATCH])
 
 
-def test_a_program_that_never_ends_is_ended(tmp_path: Path) -> None:
-    endless = Talosctl(_stand_in(tmp_path, "exec sleep 1000").program, seconds=0.3)
+def test_a_program_that_hangs_is_killed(tmp_path: Path) -> None:
+    endless = Talosctl(_script(tmp_path, "exec sleep 1000").program, seconds=0.3)
     with pytest.raises(ComposeError, match="took too long"):
         endless.compose(Schema.TALOS, [BASE, PATCH])
 
 
-def test_without_the_program_the_message_says_what_to_do(tmp_path: Path) -> None:
+def test_without_talosctl_the_error_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(ComposeError, match=r'is not installed here.*composer = "bootgrant"'):
         Talosctl(str(tmp_path / "talosctl")).compose(Schema.TALOS, [BASE, PATCH])
 
 
-def test_a_base_alone_and_other_schemas_do_not_need_it(tmp_path: Path) -> None:
+def test_a_base_without_patches_and_other_schemas_need_no_talosctl(tmp_path: Path) -> None:
     absent = Talosctl(str(tmp_path / "talosctl"))
     assert absent.compose(Schema.TALOS, [BASE]).config == BASE.content
     assert absent.compose(Schema.TEXT, [BASE]).config == BASE.content
 
 
-def test_validate_reads_the_configuration_from_memory_and_says_why_not(tmp_path: Path) -> None:
-    _stand_in(
+def test_validate_reads_the_configuration_from_memory_and_returns_the_reason(tmp_path: Path) -> None:
+    _script(
         tmp_path,
         'test "$1 $2 $3 $4" = "validate --mode metal --config" && grep -q disk "$5" || { echo "no disk" >&2; exit 1; }',
     )

@@ -8,10 +8,12 @@ from pathlib import Path
 from bootgrant.configurations.current_revision import CurrentRevision
 from bootgrant.configurations.site_configurations import SiteConfigurations
 from bootgrant.configurations.snapshot import Toolbox
+from bootgrant.ports.configurations import MachineEntry, Rendered
 from bootgrant.ports.origins import Origin
 from bootgrant.sources.encrypted_files import EncryptedFiles
 from bootgrant.sources.folder import Folder
 from bootgrant.sources.programs import SitePrograms
+from bootgrant.wire.identity import MachineIdentity
 from support.fakes import FakeClock
 from support.grants import UUID
 
@@ -29,6 +31,8 @@ entries:
     layers: [all, worker]
 """
 BASE = "version: v1alpha1\nmachine:\n  type: worker\n  token: s3cr3t-token\ncluster:\n  clusterName: demo\n"
+CP = MachineIdentity(UUID)
+"""The machine of the entry cp-1."""
 FILES: Mapping[str, str] = {
     "machines.yaml": MODEL,
     "all/00-base.yaml": BASE,
@@ -49,14 +53,38 @@ def write_machines(folder: Path, changed: Mapping[str, str | None] | None = None
     return folder
 
 
+def site_program(folder: Path, script: str, name: str = "site-secret") -> Path:
+    """Write a shell script as a program of the site."""
+    folder.mkdir(exist_ok=True)
+    path = folder / name
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return path
+
+
 def toolbox(decrypter: EncryptedFiles | None = None, programs: SitePrograms | None = None) -> Toolbox:
     """The tools of a site; without arguments it has no age identity and allows no program."""
     return Toolbox(decrypter or EncryptedFiles(), programs or SitePrograms())
 
 
 def site_configurations(
-    origin: Origin, clock: FakeClock | None = None, tools: Toolbox | None = None
+    origin: Origin | Path, clock: FakeClock | None = None, tools: Toolbox | None = None
 ) -> SiteConfigurations:
-    """The configurations of an origin, with its finished files if it is a folder."""
-    current = CurrentRevision(origin, tools or toolbox(), clock or FakeClock())
-    return SiteConfigurations(current, origin if isinstance(origin, Folder) else None)
+    """The configurations of an origin, or of a folder with its finished files."""
+    place = Folder(origin) if isinstance(origin, Path) else origin
+    current = CurrentRevision(place, tools or toolbox(), clock or FakeClock())
+    return SiteConfigurations(current, place if isinstance(place, Folder) else None)
+
+
+async def found(source: SiteConfigurations, identity: MachineIdentity) -> MachineEntry:
+    """Find the entry of a machine, which must have one."""
+    entry = await source.find_entry(identity)
+    assert entry is not None
+    return entry
+
+
+async def rendered(source: SiteConfigurations, name: str, identity: MachineIdentity = CP) -> Rendered:
+    """Render an entry, which must exist."""
+    made = await source.render(name, identity)
+    assert made is not None
+    return made
