@@ -10,13 +10,13 @@ from bootgrant.ports.configurations import Rendered
 from bootgrant.wire.identity import MachineIdentity
 
 _CAPACITY: Final = 64 << 20
-"""Bytes of configurations."""
 
 
 class RenderedCache:
-    """The finished configurations of one snapshot; the oldest are dropped first."""
+    """The finished configurations of one snapshot, up to ``capacity`` bytes; the oldest are dropped first."""
 
-    def __init__(self) -> None:
+    def __init__(self, capacity: int = _CAPACITY) -> None:
+        self._capacity = capacity
         self._cached: OrderedDict[tuple[str, MachineIdentity | None], Rendered] = OrderedDict()
         self._size = 0
         self._lock = threading.Lock()
@@ -31,6 +31,6 @@ class RenderedCache:
             self._size -= len(before.config) if before else 0
             self._cached[name, identity] = rendered
             self._size += len(rendered.config)
-            while self._size > _CAPACITY and len(self._cached) > 1:
+            while self._size > self._capacity and len(self._cached) > 1:
                 _, dropped = self._cached.popitem(last=False)
                 self._size -= len(dropped.config)
