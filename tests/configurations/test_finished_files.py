@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,6 @@ from bootgrant.sources.folder import Folder
 from bootgrant.wire.identity import MachineIdentity
 from support.grants import MAC, UUID
 
-pytestmark = pytest.mark.anyio
 CP = MachineIdentity(UUID)
 DASHED = MAC.replace(":", "-")
 
@@ -24,92 +24,92 @@ def files(folder: Path) -> FinishedFiles:
     return FinishedFiles(Folder(folder), Rules())
 
 
-async def test_a_uuid_wins_over_a_serial_and_a_serial_over_a_mac(tmp_path: Path) -> None:
+def test_a_uuid_wins_over_a_serial_and_a_serial_over_a_mac(tmp_path: Path) -> None:
     source = files(tmp_path)
     identity = MachineIdentity(UUID, "SN1", MAC)
     for name, variable in ((f"{DASHED}.yaml", "mac"), ("SN1.yaml", "serial"), (f"{UUID}.yaml", "uuid")):
         (tmp_path / name).write_text("x: 1\n")
-        entry = await source.find_entry(identity)
+        entry = source.find_entry(identity)
         assert entry is not None
         assert (entry.name, entry.matched) == (name, variable)
 
 
-async def test_a_machine_without_a_file_has_no_entry(tmp_path: Path) -> None:
+def test_a_machine_without_a_file_has_no_entry(tmp_path: Path) -> None:
     (tmp_path / "other.yaml").write_text("x: 1\n")
-    assert await files(tmp_path).find_entry(MachineIdentity(UUID)) is None
+    assert files(tmp_path).find_entry(MachineIdentity(UUID)) is None
 
 
 @pytest.mark.parametrize(
     "serial", ["../secret", "..", "a/b", "/etc/passwd", "a\0b", ".hidden", "a\nb", UUID, MAC, DASHED]
 )
-async def test_a_hostile_serial_finds_nothing(tmp_path: Path, serial: str) -> None:
+def test_a_hostile_serial_finds_nothing(tmp_path: Path, serial: str) -> None:
     folder = tmp_path / "machines"
     folder.mkdir()
     for path in (tmp_path / "secret.yaml", folder / f"{UUID}.yaml", folder / f"{DASHED}.yaml", folder / ".hidden.yaml"):
         path.write_text("x: 1\n")
-    assert await files(folder).find_entry(MachineIdentity(serial=serial)) is None
+    assert files(folder).find_entry(MachineIdentity(serial=serial)) is None
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)
 @given(serial=st.text(max_size=300))
-async def test_any_serial_finds_its_own_file_or_nothing(tmp_path: Path, serial: str) -> None:
+def test_any_serial_finds_its_own_file_or_nothing(tmp_path: Path, serial: str) -> None:
     folder = tmp_path / "machines"
     folder.mkdir(exist_ok=True)
     (tmp_path / "outside.yaml").write_text("x: 1\n")
-    assert await files(folder).find_entry(MachineIdentity(serial=serial)) is None
+    assert files(folder).find_entry(MachineIdentity(serial=serial)) is None
 
 
-async def test_a_link_out_of_the_folder_is_refused_and_a_link_inside_is_followed(tmp_path: Path) -> None:
+def test_a_link_out_of_the_folder_is_refused_and_a_link_inside_is_followed(tmp_path: Path) -> None:
     folder = tmp_path / "machines"
     folder.mkdir()
     (tmp_path / "outside.yaml").write_text("x: 1\n")
     (folder / f"{UUID}.yaml").symlink_to(tmp_path / "outside.yaml")
     with pytest.raises(ConfigUnavailable, match="points outside"):
-        await files(folder).render(f"{UUID}.yaml", MachineIdentity(UUID))
+        files(folder).render(f"{UUID}.yaml")
     (folder / "real.yaml").write_text("y: 2\n")
     (folder / "SN1.yaml").symlink_to("real.yaml")
-    rendered = await files(folder).render("SN1.yaml", MachineIdentity(serial="SN1"))
+    rendered = files(folder).render("SN1.yaml")
     assert rendered is not None
     assert rendered.config == b"y: 2\n"
 
 
-async def test_every_file_is_listed_and_found_by_name(tmp_path: Path) -> None:
+def test_every_file_is_listed_and_found_by_name(tmp_path: Path) -> None:
     source = files(tmp_path)
     for name in ("b.yaml", "a.yaml", "note.txt", ".hidden.yaml"):
         (tmp_path / name).write_text("x: 1\n")
-    assert [entry.name for entry in await source.entries()] == ["a.yaml", "b.yaml"]
-    named = await source.named_entry("a.yaml")
+    assert [entry.name for entry in source.entries()] == ["a.yaml", "b.yaml"]
+    named = source.named_entry("a.yaml")
     assert named is not None
     assert (named.name, named.matched) == ("a.yaml", "name")
     for name in ("c.yaml", "../a.yaml", ".hidden.yaml", ""):
-        assert await source.named_entry(name) is None
+        assert source.named_entry(name) is None
 
 
-async def test_a_preview_of_a_finished_file_quotes_nothing(tmp_path: Path) -> None:
+def test_a_preview_of_a_finished_file_quotes_nothing(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("secret: swordfish\n")
-    preview = await files(tmp_path).preview("a.yaml", MachineIdentity(UUID))
+    preview = files(tmp_path).preview("a.yaml")
     assert preview is not None
     assert "swordfish" not in preview
 
 
-async def test_an_empty_or_oversized_file_is_never_served(tmp_path: Path) -> None:
+def test_an_empty_or_oversized_file_is_never_served(tmp_path: Path) -> None:
     (tmp_path / "empty.yaml").write_text(" \n")
     with (tmp_path / "large.yaml").open("wb") as file:
         file.truncate((16 << 20) + 1)
     for name, says in (("empty.yaml", "is empty"), ("large.yaml", "larger than")):
         with pytest.raises(ConfigUnavailable, match=says) as caught:
-            await files(tmp_path).render(name, MachineIdentity(UUID))
+            files(tmp_path).render(name)
         assert len(caught.value.reason) <= 32
 
 
-async def test_an_unreadable_folder_is_an_error_and_not_an_unknown_machine(tmp_path: Path) -> None:
+def test_an_unreadable_folder_is_an_error_and_not_an_unknown_machine(tmp_path: Path) -> None:
     with pytest.raises(ConfigUnavailable, match="cannot be read"):
-        await files(tmp_path / "gone").find_entry(MachineIdentity(UUID))
+        files(tmp_path / "gone").find_entry(MachineIdentity(UUID))
 
 
-async def test_a_finished_control_plane_is_recognised(tmp_path: Path) -> None:
+def test_a_finished_control_plane_is_recognised(tmp_path: Path) -> None:
     (tmp_path / f"{UUID}.yaml").write_text("machine:\n  type: controlplane\ncluster: {}\n")
-    entry = await files(tmp_path).find_entry(MachineIdentity(UUID))
+    entry = files(tmp_path).find_entry(MachineIdentity(UUID))
     assert entry is not None
     assert entry.is_control_plane
     assert entry.match == {"uuid": (UUID,)}
@@ -124,19 +124,23 @@ async def test_a_finished_control_plane_is_recognised(tmp_path: Path) -> None:
         ('"machine": {type: worker, tpye: 1}\n', "has no machine.tpye"),
     ],
 )
-async def test_a_finished_file_that_talos_would_refuse_is_neither_approved_nor_served(
+def test_a_finished_file_that_talos_would_refuse_is_neither_approved_nor_served(
     tmp_path: Path, text: str, says: str
 ) -> None:
     source = files(tmp_path)
     name = f"{UUID}.yaml"
     (tmp_path / name).write_text(text)
-    for asked in (source.find_entry(MachineIdentity(UUID)), source.named_entry(name), source.render(name, CP)):
+    for call in (
+        partial(source.find_entry, MachineIdentity(UUID)),
+        partial(source.named_entry, name),
+        partial(source.render, name),
+    ):
         with pytest.raises(ConfigUnavailable, match=says) as caught:
-            await asked
+            call()
         assert len(caught.value.reason) <= 32
-    assert [entry.name for entry in await source.entries()] == [name]
+    assert [entry.name for entry in source.entries()] == [name]
     (tmp_path / name).write_text("machine:\n  type: worker\n")
-    assert await source.find_entry(MachineIdentity(UUID)) is not None
+    assert source.find_entry(MachineIdentity(UUID)) is not None
 
 
 @pytest.mark.parametrize(
@@ -147,10 +151,10 @@ async def test_a_finished_file_that_talos_would_refuse_is_neither_approved_nor_s
         "\ufeffmachine:\n  type: !!binary Y29udHJvbHBsYW5l\n",
     ],
 )
-async def test_a_control_plane_is_recognised_in_any_spelling(tmp_path: Path, text: str) -> None:
+def test_a_control_plane_is_recognised_in_any_spelling(tmp_path: Path, text: str) -> None:
     source = files(tmp_path)
     (tmp_path / f"{UUID}.yaml").write_text(text)
-    entry, rendered = await source.find_entry(CP), await source.render(f"{UUID}.yaml", CP)
+    entry, rendered = source.find_entry(CP), source.render(f"{UUID}.yaml")
     assert entry is not None
     assert rendered is not None
     assert entry.is_control_plane

@@ -1,11 +1,10 @@
-"""Finished configurations, one file for each machine, behind ports.configurations.ConfigSource.
+"""Finished configurations, one file for each machine.
 
 Nothing is merged or rendered: a file is checked and served unchanged. Every request sees the folder at that moment.
 """
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,7 +32,10 @@ class _Checked:
 
 
 class FinishedFiles:
-    """``rules`` apply to Talos configurations; ``by_serial`` is false if no file is named after a serial number."""
+    """The finished configurations of a folder. Every method reads files, and may raise ConfigUnavailable.
+
+    ``rules`` apply to Talos configurations; ``by_serial`` is false if no file is named after a serial number.
+    """
 
     def __init__(self, folder: FinishedFolder, rules: Rules, *, by_serial: bool = True) -> None:
         self._folder = folder
@@ -41,49 +43,25 @@ class FinishedFiles:
         self._by_serial = by_serial
         self._checked: dict[str, _Checked] = {}
 
-    async def find_entry(self, identity: MachineIdentity) -> MachineEntry | None:
-        return await asyncio.to_thread(self._find, identity)
-
-    async def named_entry(self, name: str) -> MachineEntry | None:
-        return await asyncio.to_thread(self._named, name)
-
-    async def entries(self) -> Sequence[MachineEntry]:
-        return await asyncio.to_thread(self._all)
-
-    async def render(self, name: str, identity: MachineIdentity) -> Rendered | None:
-        return await asyncio.to_thread(self._rendered, name)
-
-    async def preview(self, name: str, identity: MachineIdentity) -> str | None:
-        # It is not known which values of a finished file are secret, so none is shown.
-        made = await asyncio.to_thread(self._rendered, name)
-        return None if made is None else f"# {name}: a finished file of {len(made.config)} bytes, served unchanged\n"
-
-    def _find(self, identity: MachineIdentity) -> MachineEntry | None:
+    def find_entry(self, identity: MachineIdentity) -> MachineEntry | None:
         self._folder.check()
         for variable, name in file_names(identity):
             if (stamp := self._stamp(name)) is not None:
                 return self._entry(name, variable, stamp)
         return None
 
-    def _named(self, name: str) -> MachineEntry | None:
+    def named_entry(self, name: str) -> MachineEntry | None:
         self._folder.check()
         stamp = self._stamp(name)
         return None if stamp is None else self._entry(name, "name", stamp)
 
-    def _all(self) -> Sequence[MachineEntry]:
+    def entries(self) -> Sequence[MachineEntry]:
         """List every file; one that cannot be served has no machine type."""
         self._folder.check()
         stamps = ((name, self._stamp(name)) for name in self._folder.finished_names())
         return [_described(name, "name", self._listed_type(name, stamp)) for name, stamp in stamps if stamp is not None]
 
-    def _listed_type(self, name: str, stamp: Stamp) -> str:
-        try:
-            judgement = self._judgement(name, stamp)
-        except ConfigUnavailable:
-            return ""
-        return judgement.machine_type if judgement else ""
-
-    def _rendered(self, name: str) -> Rendered | None:
+    def render(self, name: str) -> Rendered | None:
         self._folder.check()
         read = self._folder.finished_content(name) if self._is_allowed(name) else None
         if read is None:
@@ -91,6 +69,18 @@ class FinishedFiles:
         content, stamp = read
         judgement = self._valid(name, self._judged(name, content, stamp))
         return Rendered(_described(name, "approved", judgement.machine_type), content, "file")
+
+    def preview(self, name: str) -> str | None:
+        """It is not known which values of a finished file are secret, so none is shown."""
+        made = self.render(name)
+        return None if made is None else f"# {name}: a finished file of {len(made.config)} bytes, served unchanged\n"
+
+    def _listed_type(self, name: str, stamp: Stamp) -> str:
+        try:
+            judgement = self._judgement(name, stamp)
+        except ConfigUnavailable:
+            return ""
+        return judgement.machine_type if judgement else ""
 
     def _is_allowed(self, name: str) -> bool:
         return is_valid_name(name) and (self._by_serial or variable_of(name) != "serial")

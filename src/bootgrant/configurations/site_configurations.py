@@ -21,7 +21,7 @@ from bootgrant.machines.finish.rendering import Finished
 from bootgrant.machines.site.findings import SiteBroken
 from bootgrant.machines.site.model import Entry
 from bootgrant.machines.site.selection import Match, Tie
-from bootgrant.ports.configurations import ConfigSource, ConfigUnavailable, MachineEntry, Rendered
+from bootgrant.ports.configurations import ConfigUnavailable, MachineEntry, Rendered
 from bootgrant.ports.origins import FinishedFolder
 from bootgrant.wire.identity import MachineIdentity
 
@@ -37,8 +37,8 @@ class SiteConfigurations:
 
     def __init__(self, current: CurrentRevision, finished: FinishedFolder | None = None) -> None:
         self.current = current
-        self._finished: ConfigSource | None = None
-        self._finished_next_to_entries: ConfigSource | None = None
+        self._finished: FinishedFiles | None = None
+        self._finished_next_to_entries: FinishedFiles | None = None
         if finished is not None:
             rules = current.toolbox.rules
             self._finished = FinishedFiles(finished, rules)
@@ -59,26 +59,26 @@ class SiteConfigurations:
                     raise ConfigUnavailable(found.message, _TIE)
                 case Match():
                     return replace(_valid(snapshot, found.entry), matched=found.reason, exact=found.is_exact)
-        return None if finished is None else await finished.find_entry(identity)
+        return None if finished is None else await asyncio.to_thread(finished.find_entry, identity)
 
     async def named_entry(self, name: str) -> MachineEntry | None:
         snapshot = await self._snapshot()
         if snapshot is not None and name in snapshot.entries:
             return replace(_valid(snapshot, snapshot.entries[name]), exact=True)
         finished = self._other(snapshot)
-        return None if finished is None else await finished.named_entry(name)
+        return None if finished is None else await asyncio.to_thread(finished.named_entry, name)
 
     async def entries(self) -> Sequence[MachineEntry]:
         snapshot = await self._snapshot()
         if snapshot is not None:
             return [_described(snapshot, entry) for entry in snapshot.entries.values()]
-        return [] if self._finished is None else await self._finished.entries()
+        return [] if self._finished is None else await asyncio.to_thread(self._finished.entries)
 
     async def render(self, name: str, identity: MachineIdentity) -> Rendered | None:
         snapshot = self.current.snapshot or await self._snapshot()
         if snapshot is None or name not in snapshot.entries:
             finished = self._other(snapshot)
-            return None if finished is None else await finished.render(name, identity)
+            return None if finished is None else await asyncio.to_thread(finished.render, name)
         cached = snapshot.cache.get(name, identity)
         if cached is not None:
             return cached
@@ -88,10 +88,10 @@ class SiteConfigurations:
         snapshot = await self._snapshot()
         if snapshot is None or name not in snapshot.entries:
             finished = self._other(snapshot)
-            return None if finished is None else await finished.preview(name, identity)
+            return None if finished is None else await asyncio.to_thread(finished.preview, name)
         return await asyncio.get_running_loop().run_in_executor(self._worker, _preview, snapshot, name, identity)
 
-    def _other(self, snapshot: Snapshot | None) -> ConfigSource | None:
+    def _other(self, snapshot: Snapshot | None) -> FinishedFiles | None:
         """The finished configurations that may answer for what is not in the snapshot."""
         return self._finished if snapshot is None else self._finished_next_to_entries
 

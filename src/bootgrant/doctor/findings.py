@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 
 from bootgrant.wire.go_text import printable
@@ -63,20 +63,13 @@ class Report:
 
     def as_json(self) -> dict[str, object]:
         """Return the report for ``json.dumps``; the keys are part of the interface."""
-        pending = None
-        if self.pending is not None:
-            pending = {"user_code": self.pending.user_code, "expires_in": self.pending.expires_in}
         return {
             "about": self.about,
             "complete": self.complete,
             "errors": self.count(Level.ERROR),
             "warnings": self.count(Level.WARNING),
-            "pending": pending,
-            "findings": [
-                {"step": each.step.value, "level": each.level.value, "code": each.code}
-                | {"message": each.message, "fix": each.fix}
-                for each in self.findings
-            ],
+            "pending": asdict(self.pending) if self.pending else None,
+            "findings": [asdict(each) for each in self.findings],
         }
 
     def lines(self) -> Iterator[str]:

@@ -72,44 +72,39 @@ def examine_polls(
         fix = "let it poll every 5 s; the token endpoint was not checked further"
         yield _finding(Level.WARNING, "slow-interval", message, fix)
         return
-    polls = _Polls(machine, client)
     clock.sleep_until(clock.steady() + codes.interval)
     progress(f"requesting the token; a server may hold the request for up to {patience:.0f} s")
     try:
-        first = polls.send(codes.device_code, _empty_basic(machine), patience)
-        second = polls.send(codes.device_code, "", _SECOND_LIMIT if first.was_held else _LIMIT)
+        first = _poll(machine, client, codes.device_code, patience, authorization=_empty_basic(machine))
+        second = _poll(machine, client, codes.device_code, _SECOND_LIMIT if first.was_held else _LIMIT)
         yield from _judge_pair(first, second, patience)
         if second.outcome == ErrorCode.AUTHORIZATION_PENDING and not first.was_held:
-            yield _judge_pace(polls.send(codes.device_code, "", _LIMIT))
-        yield from _judge_strangers(polls, codes)
+            yield _judge_pace(_poll(machine, client, codes.device_code, _LIMIT))
+        yield from _judge_strangers(machine, client, codes)
     except TransportError as error:
         explained = unreachable(error, machine.token)
         yield _finding(Level.ERROR, "token-unreachable", explained.what, explained.next_step)
 
 
-class _Polls:
-    def __init__(self, machine: Machine, client: Client) -> None:
-        self._machine = machine
-        self._client = client
-
-    def send(self, code: Secret, authorization: str, limit: float, client_id: str = "") -> Poll:
-        """Poll once. Raises TransportError, but not for an answer that did not come within ``limit``."""
-        oauth = self._machine.oauth
-        variables = self._machine.sent_variables()
-        form = token_form(client_id or oauth.client_id, code, oauth.scopes, oauth.audience, variables)
-        if oauth.client_secret is not None and not client_id:
-            form["client_secret"] = oauth.client_secret.reveal()
-        try:
-            answer = self._client.post(self._machine.token, form, authorization=authorization, limit=limit)
-        except TransportError as error:
-            if error.trouble is Trouble.TIMEOUT:
-                return Poll(_NO_ANSWER, limit)
-            raise
-        try:
-            outcome = parse_token(answer.response.body)
-        except AnswerError as error:
-            return Poll(f"status {answer.status}, and {error}", answer.seconds, answer)
-        return Poll("token" if isinstance(outcome, AccessToken) else outcome.code, answer.seconds, answer)
+def _poll(
+    machine: Machine, client: Client, code: Secret, limit: float, *, authorization: str = "", client_id: str = ""
+) -> Poll:
+    """Poll once, perhaps as another client. Raises TransportError, but not if no answer came within ``limit``."""
+    oauth = machine.oauth
+    form = token_form(client_id or oauth.client_id, code, oauth.scopes, oauth.audience, machine.sent_variables())
+    if oauth.client_secret is not None and not client_id:
+        form["client_secret"] = oauth.client_secret.reveal()
+    try:
+        answer = client.post(machine.token, form, authorization=authorization, limit=limit)
+    except TransportError as error:
+        if error.trouble is Trouble.TIMEOUT:
+            return Poll(_NO_ANSWER, limit)
+        raise
+    try:
+        outcome = parse_token(answer.response.body)
+    except AnswerError as error:
+        return Poll(f"status {answer.status}, and {error}", answer.seconds, answer)
+    return Poll("token" if isinstance(outcome, AccessToken) else outcome.code, answer.seconds, answer)
 
 
 def _empty_basic(machine: Machine) -> str:
@@ -175,16 +170,16 @@ def _judge_pace(early: Poll) -> Finding:
     return _finding(Level.NOTE, "interval", "the interval is not enforced: an early poll is answered like any other")
 
 
-def _judge_strangers(polls: _Polls, codes: DeviceAuthorization) -> Iterator[Finding]:
+def _judge_strangers(machine: Machine, client: Client, codes: DeviceAuthorization) -> Iterator[Finding]:
     """Poll with a code that was never issued, and with ours as another client (CVE-2023-2585)."""
-    unknown = polls.send(_NO_SUCH_CODE, "", _LIMIT).outcome
+    unknown = _poll(machine, client, _NO_SUCH_CODE, _LIMIT).outcome
     if unknown in _UNREFUSED:
         message = f"a device code that does not exist is answered with {unknown}: a machine would wait forever"
         yield _finding(Level.WARNING, "unknown-code", message, "answer invalid_grant")
     else:
         message = f"a device code that does not exist is refused ({printable(unknown)[:80]})"
         yield _finding(Level.OK, "unknown-code", message)
-    other = polls.send(codes.device_code, "", _LIMIT, _NO_SUCH_CLIENT).outcome
+    other = _poll(machine, client, codes.device_code, _LIMIT, client_id=_NO_SUCH_CLIENT).outcome
     if other in _UNREFUSED:
         message = "the device code is accepted from a client that did not request it"
         level = Level.ERROR if other == "token" else Level.WARNING
