@@ -6,11 +6,13 @@ A healthy server may still not be ready: it may be stopping, or unable to read i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from bootgrant.asgi import Receive, Scope, Send
 from bootgrant.asgi.answer import Answer, plain_answer
+from bootgrant.ports.chores import Chore, failing
 from bootgrant.ports.configurations import ConfigSource, ConfigUnavailable
 from bootgrant.ports.grants import GrantStore, StoreUnavailable
 from bootgrant.wire.identity import MachineIdentity
@@ -21,11 +23,15 @@ _LIMIT = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """An endpoint that answers 200 if ``look`` returns "", or 503 with the problem that it returns, on one line."""
+    """An endpoint that answers 200 if ``look`` returns "", or 503 with the problem that it returns, on one line.
+
+    ``notes`` are added to a 200: they need a person, but machines can be sent here.
+    """
 
     look: Callable[[], Awaitable[str]]
     well: str
     ill: str
+    notes: Callable[[], Sequence[str]] = tuple
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await (await self._answer(scope)).send(send)
@@ -34,7 +40,9 @@ class Probe:
         if scope["method"] not in ("GET", "HEAD"):
             return plain_answer(405, "this endpoint only accepts GET", ((b"allow", b"GET, HEAD"),))
         problem = await self.look()
-        return plain_answer(503, f"{self.ill}: {problem}") if problem else plain_answer(200, self.well)
+        if problem:
+            return plain_answer(503, f"{self.ill}: {problem}")
+        return plain_answer(200, "; ".join((self.well, *self.notes())))
 
 
 def health(store: GrantStore) -> Probe:
@@ -46,15 +54,15 @@ def health(store: GrantStore) -> Probe:
     return Probe(look, "ok", "not ok")
 
 
-def readiness(store: GrantStore, source: ConfigSource, held: HeldPolls) -> Probe:
-    """``/readyz``."""
+def readiness(store: GrantStore, source: ConfigSource, held: HeldPolls, chores: Sequence[Chore] = ()) -> Probe:
+    """``/readyz``. Names the ``chores`` that keep failing; they do not make the server unready."""
 
     async def look() -> str:
         if held.draining:
             return "the server is stopping"
         return await _store_problem(store) or await _source_problem(source)
 
-    return Probe(look, "ready", "not ready")
+    return Probe(look, "ready", "not ready", partial(failing, chores))
 
 
 async def _store_problem(store: GrantStore) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 
 from bootgrant import __version__
 from bootgrant.asgi.observing import RequestCounts
+from bootgrant.ports.chores import REPEATEDLY, Chore
 from bootgrant.ports.configurations import WatchedSource
 from bootgrant.ports.database import Database, Durations
 from bootgrant.ports.grants import Census, StoreUnavailable
@@ -42,6 +43,7 @@ class Watched:
     providers: Mapping[str, ProviderClient]
     clock: Clock
     source: WatchedSource
+    chores: Sequence[Chore]
 
 
 class ServerCollector(Collector):
@@ -97,6 +99,10 @@ class ServerCollector(Collector):
                 (name,): int(one.is_open) for name, one in self._watched.providers.items()
             },
             table.STORE_FAILURES.name: lambda: counts.failures,
+            table.CHORE_FAILURES.name: lambda: {(chore.name,): chore.failures for chore in self._watched.chores},
+            table.CHORE_FAILING.name: lambda: {
+                (chore.name,): int(chore.in_a_row >= REPEATEDLY) for chore in self._watched.chores
+            },
         }
 
     def _questions(self) -> Rows:

@@ -91,6 +91,18 @@ PROVIDER_OPEN: Final = Metric(
     "1 while a provider is left alone because it failed several times in a row; machines are told to come again.",
     ("provider",),
 )
+CHORE_FAILURES: Final = Metric(
+    "bootgrant_chore_failures_total",
+    Kind.COUNTER,
+    "Failed rounds of a background chore, by its name; each one is in the log and is tried again.",
+    ("chore",),
+)
+CHORE_FAILING: Final = Metric(
+    "bootgrant_chore_failing",
+    Kind.GAUGE,
+    "1 while a background chore has failed three times in a row or more, else 0; `/readyz` names it too.",
+    ("chore",),
+)
 
 METRICS: Final = (
     INFO,
@@ -111,4 +123,6 @@ METRICS: Final = (
     NOTICES,
     PROVIDER_QUESTIONS,
     PROVIDER_OPEN,
+    CHORE_FAILURES,
+    CHORE_FAILING,
 )
