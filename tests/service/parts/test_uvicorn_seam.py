@@ -1,7 +1,7 @@
 """What http_protocol and run use of uvicorn beyond its public interface, name by name.
 
-The range in pyproject.toml allows one minor version. Before you raise it, read http_protocol.py and run.py against the new
-version, and update this list: a name that has gone or changed fails here, not in production.
+The range in pyproject.toml allows one minor version. Before you raise it, read http_protocol.py and run.py against the
+new version, and update this list: a name that has gone or changed fails here, not in production.
 """
 
 from __future__ import annotations
