@@ -165,10 +165,10 @@ async def test_ended_requests_are_forgotten_and_delivered_ones_kept_as_history(s
     await fetch(site.client(), await token(site.client(), site.admin()))
     await ask(site.client(), serial="0OCZJ19N65")
     site.clock.advance(30 * 86400)
-    assert not await site.built.collect.step()
+    await site.chore("retention").step()
     rows = site.database._reader.execute("SELECT state FROM grants").fetchall()
     assert rows == [("delivered",)]
     site.clock.advance(90 * 86400)
-    await site.built.collect.step()
+    await site.chore("retention").step()
     assert site.database._reader.execute("SELECT count(*) FROM grants").fetchone() == (0,)
     assert site.database._reader.execute("SELECT count(*) FROM deliveries").fetchone() == (0,)

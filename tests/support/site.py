@@ -15,6 +15,7 @@ from pathlib import Path
 
 import httpx2
 
+from bootgrant.ports.chores import Chore
 from bootgrant.service.commands.init_site import NewSite, init_site
 from bootgrant.service.parts.build import Built, build
 from bootgrant.service.settings.site import Site, load_site
@@ -52,6 +53,10 @@ class Running:
         """What a command of ``user`` reaches on the admin socket."""
         transport = httpx2.ASGITransport(self.built.admin)
         return httpx2.AsyncClient(transport=transport, base_url="http://admin", headers=as_user(user) if user else None)
+
+    def chore(self, name: str) -> Chore:
+        """The background work of this name."""
+        return next(chore for chore in self.built.chores if chore.name == name)
 
 
 @dataclass(slots=True)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
 from bootgrant.approval.grant import DeviceGrant
+from bootgrant.ports.chores import Chore
+from bootgrant.service.server.chores import Chores
 from bootgrant.workflows.decide.watch_requests import Watch, WatchRequests, queue_version, request_version
 from support.fakes import FakeClock
 from support.grants import NOW, decision_by, other_machine, pending_grant
@@ -33,21 +37,45 @@ def test_a_version_changes_with_what_a_page_tells_and_with_nothing_else() -> Non
     assert request_version(one, NOW) == request_version(one, NOW + 599) != request_version(one, NOW + 600)
 
 
-async def test_who_looks_at_the_queue_hears_of_a_new_machine(database: MemoryDatabase) -> None:
-    watching = WatchRequests(database.grants, FakeClock(NOW))
-    empty = queue_version([])
-    waiting = asyncio.create_task(watching.queue(empty, PATIENCE))
-    new = grant()
-    await database.grants.open_grant(new)
-    assert await waiting == queue_version([new])
+@asynccontextmanager
+async def kept_up_to_date(watching: WatchRequests) -> AsyncIterator[None]:
+    """The chore runs, as in a server."""
+    chores = Chores([Chore("live pages", watching.step, watching.wait)])
+    chores.start()
+    try:
+        yield
+    finally:
+        await chores.stop()
 
 
-async def test_who_comes_late_hears_at_once_what_they_missed(database: MemoryDatabase) -> None:
+async def test_a_viewer_of_the_queue_learns_of_a_new_machine(database: MemoryDatabase) -> None:
+    watching = WatchRequests(database.grants, FakeClock(NOW))
+    async with kept_up_to_date(watching):
+        waiting = asyncio.create_task(watching.queue(queue_version([]), PATIENCE))
+        new = grant()
+        await database.grants.open_grant(new)
+        assert await waiting == queue_version([new])
+
+
+async def test_viewers_with_an_old_version_get_the_current_one_at_once(database: MemoryDatabase) -> None:
     watching = WatchRequests(database.grants, FakeClock(NOW))
     new = grant()
     await database.grants.open_grant(new)
-    heard = await asyncio.gather(*(watching.queue("something old", PATIENCE) for _ in range(50)))
-    assert set(heard) == {queue_version([new])}
+    async with kept_up_to_date(watching):
+        versions = await asyncio.gather(*(watching.queue("something old", PATIENCE) for _ in range(50)))
+    assert set(versions) == {queue_version([new])}
+
+
+async def test_the_queue_is_not_read_while_nobody_watches(database: MemoryDatabase) -> None:
+    watching = WatchRequests(database.grants, FakeClock(NOW))
+    await watching.step()
+    waiting = asyncio.create_task(watching.wait())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    viewer = asyncio.create_task(watching.queue(queue_version([]), PATIENCE))
+    async with asyncio.timeout(10):
+        await waiting
+    viewer.cancel()
 
 
 async def test_who_looks_at_a_request_hears_of_its_decision(database: MemoryDatabase) -> None:

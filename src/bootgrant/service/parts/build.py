@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -22,13 +22,23 @@ from bootgrant.machine_plane.issued_tokens import introspection, revocation
 from bootgrant.machine_plane.metadata import Metadata
 from bootgrant.machine_plane.token import token
 from bootgrant.operator_plane.api.app import Listener, build_api
+from bootgrant.operator_plane.api.call import ApiPlane
 from bootgrant.operator_plane.api.routes import ROUTES
 from bootgrant.operator_plane.app import build_pages
+from bootgrant.operator_plane.plane import OperatorPlane
+from bootgrant.ports.chores import Chore
 from bootgrant.ports.database import Database
 from bootgrant.ports.time import Clock, Entropy
 from bootgrant.providers.tokens import Verifier
 from bootgrant.service.metrics.collecting import ServerCollector, Watched, registry_of
 from bootgrant.service.metrics.endpoint import MetricsEndpoint
+from bootgrant.service.parts.chores import (
+    configuration_chores,
+    decision_chores,
+    notification_chore,
+    queue_chore,
+    retention_chore,
+)
 from bootgrant.service.parts.decisions import Decisions, build_decisions
 from bootgrant.service.parts.http_protocol import ShortWay
 from bootgrant.service.parts.machines import site_configurations, webhook_secret
@@ -49,9 +59,9 @@ _API = "/api/"
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """The ASGI applications of a site, and the parts that the server runs and stops.
+    """The ASGI applications of a site, its background work, and what has to end when the server stops.
 
-    ``public`` answers machines, and people as well unless ``pages`` have their own listener.
+    ``public`` answers machines, and people too unless ``pages`` has a listener of its own.
     """
 
     public: App
@@ -60,12 +70,11 @@ class Built:
     short_way: ShortWay
     held: HeldPolls
     admission: Admission
-    collect: CollectEnded
     source: SiteConfigurations
     notify: NotifyWaiting
     watching: WatchRequests
     decisions: Decisions
-    snapshots: RecordSnapshots
+    chores: Sequence[Chore]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,62 +106,77 @@ class _Below:
         await (self.app if below else self.otherwise)(scope, receive, send)
 
 
-def build(site: Site, database: Database, key: bytes, held_most: int, clock: Clock, entropy: Entropy) -> Built:
-    """Put the parts of a site together; ``held_most`` is the maximum number of held polls."""
+def build(
+    site: Site,
+    database: Database,
+    key: bytes,
+    held_most: int,
+    clock: Clock,
+    entropy: Entropy,
+    more_chores: Sequence[Chore] = (),
+) -> Built:
+    """Put the parts of a site together.
+
+    At most ``held_most`` token requests wait at once. ``more_chores`` are the server's own, for the metrics and
+    ``/readyz``.
+    """
     codes = UserCodes(key)
     source = site_configurations(site, clock)
     held = HeldPolls(held_most)
     admission = Admission(site.limits.pending_per_address, site.limits.pending, site.grants.lifetime)
     counts = RequestCounts()
-    rules = MachineRules(AllowedNetworks(site.networks.machines), site.clients, counts)
     decisions = build_decisions(site, database, source, clock, entropy, codes, admission)
     plane = people_plane(site, database, decisions, source.current, clock, entropy)
     api = api_plane(site, database, decisions, source, clock, entropy)
-    request_id = partial(_request_id, entropy)
-    pages = RequestIds(
-        Counted(_Below(_API, build_api(api, Listener.PUBLIC, ROUTES), build_pages(plane)), counts), request_id
-    )
     notify = NotifyWaiting(database.grants, source, database.outbox, clock, entropy, site.operators_url, site.notify)
     verifier = Verifier(site.providers, clock)
-    metrics = _metrics(site, Watched(database, counts, notify.counts, held, verifier.clients, clock, source.current))
-    look = MachineTokens(database.grants, clock, site.grants)
+    chores = [
+        *decision_chores(decisions),
+        *configuration_chores(source.current, RecordSnapshots(database.audit, source.current, clock)),
+        retention_chore(CollectEnded(database.grants, database.bindings, clock, site.grants.kept)),
+        queue_chore(plane.watching),
+        *([notification_chore(notify)] if site.notify else []),
+        *more_chores,
+    ]
+    rules = MachineRules(AllowedNetworks(site.networks.machines), site.clients, counts)
+    opening = OpenGrant(database.grants, clock, entropy, codes, site.grants, admission, decisions.arrived)
     busiest = {
-        "/device/code": device_authorization(
-            OpenGrant(database.grants, clock, entropy, codes, site.grants, admission, decisions.arrived),
-            site.operators_url,
-            rules,
-        ),
+        "/device/code": device_authorization(opening, site.operators_url, rules),
         "/token": token(PollGrant(database.grants, clock, site.grants, held), rules),
     }
-    router = Router(
-        endpoints={
-            **busiest,
-            "/introspect": introspection(look, api.tokens, site.public_url, rules),
-            "/revoke": revocation(look, api.tokens, decisions.decide, rules),
-            **_counted(
-                counts,
-                {
-                    "/.well-known/oauth-authorization-server": Metadata(site.public_url),
-                    "/healthz": health(database.grants),
-                    "/readyz": readiness(database.grants, source, held),
-                    "/metrics": metrics,
-                    **_hooks(site, source),
-                },
-            ),
-        },
-        config=ConfigEndpoint(_deliver(site, database, source, verifier, clock), rules.networks, counts),
-        otherwise=pages if site.operators.listen is None else _nothing_else,
-    )
-    admin = RequestIds(Counted(build_api(api, Listener.ADMIN_SOCKET, ROUTES), counts), request_id)
-    collect = CollectEnded(database.grants, database.bindings, clock, site.grants.kept)
+    issued = MachineTokens(database.grants, clock, site.grants)
+    watched = Watched(database, counts, notify.counts, held, verifier.clients, clock, source.current, chores)
+    endpoints: dict[str, App] = {
+        **busiest,
+        "/introspect": introspection(issued, api.tokens, site.public_url, rules),
+        "/revoke": revocation(issued, api.tokens, decisions.decide, rules),
+        **_counted(
+            counts,
+            {
+                "/.well-known/oauth-authorization-server": Metadata(site.public_url),
+                "/healthz": health(database.grants),
+                "/readyz": readiness(database.grants, source, held, chores),
+                "/metrics": _metrics(site, watched),
+                **_hooks(site, source),
+            },
+        ),
+    }
+    config = ConfigEndpoint(_deliver(site, database, source, verifier, clock), rules.networks, counts)
+    pages, admin = _people(api, plane, counts, entropy)
+    router = Router(endpoints, config, pages if site.operators.listen is None else _nothing_else)
     proxies = TrustedProxies(AllowedNetworks(site.networks.trusted_proxies))
-    endpoints = {path.encode(): endpoint for path, endpoint in busiest.items()}
-    short_way = ShortWay(endpoints, proxies, in_tasks=not isinstance(database, SqliteDatabase), counts=counts)
+    is_sqlite = isinstance(database, SqliteDatabase)
+    short_way = ShortWay({path.encode(): each for path, each in busiest.items()}, proxies, not is_sqlite, counts)
     public, people = (proxies.before(StrictRequests(app)) for app in (router, pages))
-    snapshots = RecordSnapshots(database.audit, source.current, clock)
-    return Built(
-        public, people, admin, short_way, held, admission, collect, source, notify, plane.watching, decisions, snapshots
-    )
+    return Built(public, people, admin, short_way, held, admission, source, notify, plane.watching, decisions, chores)
+
+
+def _people(api: ApiPlane, plane: OperatorPlane, counts: RequestCounts, entropy: Entropy) -> tuple[App, App]:
+    """The pages with the API next to them, and the API for the admin socket."""
+    request_id = partial(_request_id, entropy)
+    public = _Below(_API, build_api(api, Listener.PUBLIC, ROUTES), build_pages(plane))
+    admin = build_api(api, Listener.ADMIN_SOCKET, ROUTES)
+    return RequestIds(Counted(public, counts), request_id), RequestIds(Counted(admin, counts), request_id)
 
 
 def _hooks(site: Site, source: SiteConfigurations) -> Mapping[str, App]:

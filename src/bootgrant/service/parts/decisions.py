@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
-from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, Final
 
 from bootgrant.approval.codes import UserCodes
 from bootgrant.approval.grant import DeviceGrant
@@ -19,7 +14,6 @@ from bootgrant.evidence.network import NetworkEvidence
 from bootgrant.ports.configurations import ConfigSource
 from bootgrant.ports.database import Database
 from bootgrant.ports.evidence import EvidenceSource
-from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.ports.time import Clock, Entropy
 from bootgrant.service.settings.site import Site
 from bootgrant.workflows.decide.assign_machine import AssignMachine
@@ -29,10 +23,7 @@ from bootgrant.workflows.decide.grant_cards import GatherEvidence, GrantCards, V
 from bootgrant.workflows.decide.windows import ArmWindow
 from bootgrant.workflows.limits.admission import Admission
 from bootgrant.workflows.machine.deliver import FindEntry
-from bootgrant.workflows.record.recording import BoundedRecorder, RecordOpenings, RecordRefusals
-
-log = logging.getLogger("bootgrant.chores")
-_PAUSE: Final = 5.0
+from bootgrant.workflows.record.recording import RecordOpenings, RecordRefusals
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,26 +37,10 @@ class Decisions:
     openings: RecordOpenings
     refusals: RecordRefusals
 
-    @property
-    def chores(self) -> Sequence[Callable[[], Coroutine[Any, Any, None]]]:
-        """The work that continues while the server runs."""
-        return [partial(_repeat, chore) for chore in (self.openings, self.refusals, self.auto_approve)]
-
     def arrived(self, grant: DeviceGrant) -> None:
         """Handle a new request, after it was answered."""
         self.openings.note(grant)
         self.auto_approve.arrived(grant)
-
-
-async def _repeat(chore: BoundedRecorder[Any] | AutoApprove) -> None:
-    while True:
-        try:
-            await chore.step()
-        except StoreUnavailable as error:
-            log.error("%s waits for the database: %s", type(chore).__name__, error)  # noqa: TRY400
-            await asyncio.sleep(_PAUSE)
-        else:
-            await chore.wait()
 
 
 def build_decisions(

@@ -18,6 +18,7 @@ import uvloop
 
 from bootgrant.asgi import App
 from bootgrant.configurations.current_revision import CurrentRevision
+from bootgrant.ports.chores import Chore, every
 from bootgrant.ports.database import Database
 from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.service.data_folder import admin_socket, code_key, prepare_data_folder
@@ -25,15 +26,13 @@ from bootgrant.service.parts.build import build
 from bootgrant.service.parts.database import open_database
 from bootgrant.service.parts.decisions import Decisions
 from bootgrant.service.parts.http_protocol import NO_SHORT_WAY, ShortWay, protocol_with
-from bootgrant.service.parts.notifying import notify_forever
+from bootgrant.service.server.chores import Chores
 from bootgrant.service.server.listening import Inherited, inherited, listen_admin, listen_public
 from bootgrant.service.server.tls import ServerTls
 from bootgrant.service.settings.setting import SettingsError
 from bootgrant.service.settings.site import Site
 from bootgrant.service.system import SystemClock, SystemEntropy
 from bootgrant.wire.limits import REQUEST_SECONDS
-from bootgrant.workflows.machine.requests import CollectEnded
-from bootgrant.workflows.record.recording import RecordSnapshots
 
 log = logging.getLogger("bootgrant")
 _CERTIFICATE_LOOK = 5.0
@@ -123,8 +122,10 @@ def _listener(descriptor: int | None, place: tuple[str, int]) -> socket.socket:
 async def _serve(
     site: Site, database: Database, listeners: _Listeners, tls: ServerTls | None, ready: Callable[[], None]
 ) -> None:
-    built = build(site, database, code_key(site.code_key_path), _held_most(), SystemClock(), SystemEntropy())
-    built.admission.add_all(await database.grants.pending_grants(SystemClock().now(), site.limits.pending))
+    own = [_certificate_chore(tls)] if tls else []
+    clock = SystemClock()
+    built = build(site, database, code_key(site.code_key_path), _held_most(), clock, SystemEntropy(), own)
+    built.admission.add_all(await database.grants.pending_grants(clock.now(), site.limits.pending))
     served = [
         (_server(built.public, tls, built.short_way), listeners.public),
         (_server(built.admin, None), listeners.admin),
@@ -142,26 +143,18 @@ async def _serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop)
-    reading = asyncio.create_task(_refresh(built.source.current))
     # A repository that does not answer must not keep machines from asking.
-    await asyncio.wait({reading}, timeout=_FIRST_READ)
-    chores = [
-        asyncio.create_task(_collect(built.collect)),
-        asyncio.create_task(_watch_machines(built.source.current, built.snapshots)),
-    ]
-    chores += [asyncio.create_task(work()) for work in built.decisions.chores]
-    if site.notify:
-        chores.append(asyncio.create_task(notify_forever(built.notify)))
-    if tls is not None:
-        chores.append(asyncio.create_task(_watch_certificate(tls)))
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(_first_read(built.source.current), _FIRST_READ)
+    chores = Chores(built.chores)
+    chores.start()
     running = [asyncio.create_task(server.serve(sockets=[listener])) for server, listener in served]
     for server, _ in served:
         await server.answering.wait()
     _spare_the_collector()
     ready()
     await asyncio.gather(*running)
-    for chore in chores:
-        chore.cancel()
+    await chores.stop()
     await built.notify.stop()
     await _last_records(built.decisions)
 
@@ -184,38 +177,19 @@ def _spare_the_collector() -> None:
     gc.set_threshold(50_000, 20, 1_000)
 
 
-async def _watch_machines(current: CurrentRevision, snapshots: RecordSnapshots) -> None:
-    while True:
-        try:
-            await snapshots.step()
-        except StoreUnavailable as error:
-            log.error("the state of the configurations is not in the audit yet: %s", error)  # noqa: TRY400
-        await asyncio.sleep(current.pause)
-        await _refresh(current)
+def _certificate_chore(tls: ServerTls) -> Chore:
+    async def step() -> None:
+        tls.reload_when_changed()
+
+    return Chore("certificate", step, every(_CERTIFICATE_LOOK))
 
 
-async def _refresh(current: CurrentRevision) -> None:
+async def _first_read(current: CurrentRevision) -> None:
     try:
         await asyncio.to_thread(current.refresh)
     except Exception:
-        log.exception("machine configurations could not be refreshed")
-
-
-async def _watch_certificate(tls: ServerTls) -> None:
-    while True:
-        await asyncio.sleep(_CERTIFICATE_LOOK)
-        tls.reload_when_changed()
-
-
-async def _collect(collect: CollectEnded) -> None:
-    """Forget what is over, a few at a time, as long as the server runs."""
-    while True:
-        try:
-            more = await collect.step()
-        except StoreUnavailable as error:
-            log.error("old grants were not collected: %s", error)  # noqa: TRY400  (the reason is the message)
-            more = False
-        await asyncio.sleep(0.1 if more else 60)
+        # The chore tries again, and counts its failures.
+        log.exception("machine configurations could not be read at the start")
 
 
 def _server(app: App, tls: ServerTls | None, short_way: ShortWay = NO_SHORT_WAY) -> _Server:

@@ -15,7 +15,7 @@ from enum import Enum
 from typing import Final
 
 from bootgrant.approval.grant import DeviceGrant
-from bootgrant.ports.grants import GrantStore, StoreUnavailable
+from bootgrant.ports.grants import GrantStore
 from bootgrant.ports.time import Clock
 from bootgrant.workflows.decide.decide_grant import DecideGrant
 from bootgrant.workflows.decide.grant_cards import GrantCard
@@ -50,7 +50,10 @@ def _told(grant: DeviceGrant) -> str:
 
 
 class WatchRequests:
-    """``most`` people may wait at once. Used from one event loop; ``drain`` lets all of them go."""
+    """A chore for one event loop: ``step``, then ``wait``. At most ``most`` pages may wait at once.
+
+    ``drain`` ends all of their waits.
+    """
 
     def __init__(self, store: GrantStore, clock: Clock, most: int = 1000) -> None:
         self._store = store
@@ -58,24 +61,23 @@ class WatchRequests:
         self._held = HeldPolls(most)
         self._at_queue: dict[asyncio.Future[None], str] = {}
         self._queue = ""
-        self._looking: asyncio.Task[None] | None = None
-        self._nobody = asyncio.Event()
+        self._news = asyncio.Event()
+        """Set when the first viewer comes, or the last one leaves."""
 
     async def queue(self, seen: str, patience: float) -> str | Watch:
         """The version of the queue once it is not ``seen``; waits for at most ``patience`` seconds."""
         if not self._held.has_room:
             return Watch.OVER
         wake = asyncio.get_running_loop().create_future()
+        if not self._at_queue:
+            self._news.set()
         self._at_queue[wake] = seen
-        self._nobody.clear()
-        if self._looking is None or self._looking.done():
-            self._looking = asyncio.create_task(self._look())
         try:
             changed = await self._held.wait(wake, patience)
         finally:
             del self._at_queue[wake]
             if not self._at_queue:
-                self._nobody.set()
+                self._news.set()
         return self._queue if changed else self._quiet()
 
     async def request(self, grant_id: str, seen: str, patience: float) -> str | Watch:
@@ -101,18 +103,24 @@ class WatchRequests:
         grant = await self._store.find_grant(grant_id)
         return "" if grant is None else request_version(grant, self._clock.now())
 
-    async def _look(self) -> None:
-        while self._at_queue:
-            try:
-                self._queue = queue_version(await self._store.pending_grants(self._clock.now(), _QUEUE))
-            except StoreUnavailable as error:
-                log.warning("the queue could not be looked at for the people who watch it: %s", error)
-            for wake, seen in self._at_queue.items():
-                if seen != self._queue and not wake.done():
-                    wake.set_result(None)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_LOOK):
-                    await self._nobody.wait()
+    async def step(self) -> None:
+        """Read the queue once for everyone who watches it, and wake those who have seen another version.
+
+        Raises StoreUnavailable. Costs nothing while nobody watches.
+        """
+        self._news.clear()
+        if not self._at_queue:
+            return
+        self._queue = queue_version(await self._store.pending_grants(self._clock.now(), _QUEUE))
+        for wake, seen in self._at_queue.items():
+            if seen != self._queue and not wake.done():
+                wake.set_result(None)
+
+    async def wait(self) -> None:
+        """Return when the queue should be read again: after a second, or when the first viewer comes."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LOOK if self._at_queue else None):
+                await self._news.wait()
 
 
 _KEPT: Final = 1.0
