@@ -9,7 +9,6 @@ from typing import cast
 
 import httpx2
 import pytest
-from bootgrant.service.settings.reading import load_site
 
 from bootgrant.approval.audit import AuditKind
 from bootgrant.ports.audit import AuditFilter
@@ -17,6 +16,7 @@ from bootgrant.ports.chores import Chore
 from bootgrant.ports.database import Database
 from bootgrant.service.parts.build import Built, build
 from bootgrant.service.server.chores import Chores
+from bootgrant.service.settings.site import load_site
 from bootgrant.store.sqlite.database import SqliteDatabase
 from support.fakes import CountedEntropy, FakeClock
 from support.site import KEY
