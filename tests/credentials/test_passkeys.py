@@ -1,4 +1,4 @@
-"""What comes back from a browser: where passkeys are offered, and answers that are none."""
+"""Answers of browsers to WebAuthn options, most of them malformed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ANSWERS = st.recursive(
 
 
 @given(ANSWERS.map(json.dumps) | st.text())
-def test_what_is_no_answer_is_refused_without_a_fault(answer: str) -> None:
+def test_a_malformed_answer_is_refused_without_a_fault(answer: str) -> None:
     assert CEREMONY.challenge_of(answer) is None
     assert CEREMONY.read_assertion(answer) is None
     assert CEREMONY.verify_creation(answer, b"c" * 32) is None
@@ -32,14 +32,14 @@ def test_what_is_no_answer_is_refused_without_a_fault(answer: str) -> None:
 
 
 def answer_with(**members: object) -> str:
-    told = {
+    client_data = {
         "type": "webauthn.get",
         "challenge": bytes_to_base64url(b"c" * 32),
         "origin": "http://localhost:8080",
         **members,
     }
     response = {
-        "clientDataJSON": bytes_to_base64url(json.dumps(told).encode()),
+        "clientDataJSON": bytes_to_base64url(json.dumps(client_data).encode()),
         "authenticatorData": bytes_to_base64url(b"\0" * 37),
         "attestationObject": bytes_to_base64url(b"\xa0"),
         "signature": bytes_to_base64url(b"s"),
@@ -47,10 +47,10 @@ def answer_with(**members: object) -> str:
     return json.dumps({"id": "aWQ", "rawId": "aWQ", "type": "public-key", "response": response})
 
 
-def test_an_answer_claims_its_challenge_and_is_checked_then() -> None:
-    shown = CEREMONY.read_assertion(answer_with())
-    assert shown is not None
-    assert (shown.challenge, shown.credential_id, shown.handle) == (b"c" * 32, b"id", b"")
+def test_a_well_formed_answer_is_read_and_its_false_signature_refused() -> None:
+    assertion = CEREMONY.read_assertion(answer_with())
+    assert assertion is not None
+    assert (assertion.challenge, assertion.credential_id, assertion.handle) == (b"c" * 32, b"id", b"")
     assert CEREMONY.verify_assertion(answer_with(), b"c" * 32, PHONE, verified=True) is None
     assert CEREMONY.verify_creation(answer_with(type="webauthn.create"), b"c" * 32) is None
 

@@ -12,7 +12,7 @@ from bootgrant.wire.secret import Secret
 pytestmark = pytest.mark.anyio
 
 
-async def test_a_hash_is_argon2id_and_fits_its_password_alone() -> None:
+async def test_a_hash_is_argon2id_and_matches_only_its_password() -> None:
     hasher = Argon2Hasher()
     hashed = await hasher.hash(Secret("right"))
     assert hashed.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
@@ -20,9 +20,8 @@ async def test_a_hash_is_argon2id_and_fits_its_password_alone() -> None:
     assert not await hasher.verify(hashed, Secret("wrong"))
 
 
-async def test_the_loop_goes_on_while_a_password_is_looked_at() -> None:
-    hasher = Argon2Hasher()
-    work = asyncio.ensure_future(hasher.hash(Secret("x")))
+async def test_hashing_does_not_block_the_event_loop() -> None:
+    work = asyncio.ensure_future(Argon2Hasher().hash(Secret("x")))
     turns = 0
     while not work.done():
         turns += 1
@@ -30,6 +29,6 @@ async def test_the_loop_goes_on_while_a_password_is_looked_at() -> None:
     assert turns > 10
 
 
-async def test_a_damaged_hash_is_a_fault_and_no_wrong_password() -> None:
-    with pytest.raises(ValueError, match="not one of argon2"):
+async def test_a_damaged_hash_is_a_fault_and_not_a_wrong_password() -> None:
+    with pytest.raises(ValueError, match="not an Argon2 hash"):
         await Argon2Hasher().verify("plain", Secret("plain"))

@@ -154,7 +154,7 @@ def with_twin_signature(bearer: str) -> str:
 async def test_opaque_tokens_with_two_dots_are_different_tokens(tmp_path: Path) -> None:
     clock = FakeClock()
     with signing_provider(clock) as provider:
-        provider.said = {"sub": "ana", "email": "ana@example.org"}
+        provider.answers = {"sub": "ana", "email": "ana@example.org"}
         corp = ("[[providers]]", 'name = "corp"', f'issuer = "{provider.issuer}"', 'check = "userinfo"')
         rule = ("[[providers.rules]]", 'claims = {sub = "ana"}', 'select = ["*"]')
         with site_in_process(tmp_path, *corp, *rule, clock=clock) as site:

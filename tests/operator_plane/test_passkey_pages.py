@@ -1,4 +1,4 @@
-"""Registering a passkey needs a fresh sign-in: whoever finds an open session must not add a key of their own."""
+"""Registering a passkey needs a fresh sign-in, so that an open session is not enough to add a key."""
 
 from __future__ import annotations
 

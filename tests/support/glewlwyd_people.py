@@ -1,4 +1,4 @@
-"""glewlwyd as a provider whose people sign in to the pages: an RSA-signing OpenID plugin with the code flow."""
+"""glewlwyd as a provider at which people sign in: an OpenID plugin with the code flow that signs with RSA."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PASSWORD = "correct horse battery"
 
 @dataclass(frozen=True, slots=True)
 class GlewlwydPeople:
-    """Client "pages" with ``client_secret``; ana signs in with PASSWORD."""
+    """The client is "pages" with ``client_secret``; ana signs in with PASSWORD."""
 
     provider: Glewlwyd
     client_secret: str = "s3cret"
@@ -26,7 +26,7 @@ class GlewlwydPeople:
         return f"{self.provider.url}/api/people"
 
     def sign_in(self, page: Page) -> None:
-        """Sign in as ana and grant what is asked, in this browser: Debian's package lacks parts of the page itself."""
+        """Sign in as ana and grant the scopes with requests from this browser: Debian's package lacks the page."""
         asked = {name: values[0] for name, values in parse_qs(urlsplit(page.url).query).items()}
         calls = page.context.request
         for method, path, data in (
@@ -39,7 +39,7 @@ class GlewlwydPeople:
 
 
 def with_people(provider: Glewlwyd, pages_url: str) -> GlewlwydPeople:
-    """What an administrator adds so that people sign in at ``pages_url`` as the provider "corp"."""
+    """Add what people need to sign in at ``pages_url`` through the provider "corp"."""
     made = GlewlwydPeople(provider)
     key = RSAKey.generate_key(2048)
     plugin = {
@@ -72,7 +72,7 @@ def with_people(provider: Glewlwyd, pages_url: str) -> GlewlwydPeople:
     }
     with Browser() as admin:
         admin.call("POST", f"{provider.url}/api/auth", {"username": "admin", "password": "password"})
-        told = {"module": "oidc", "name": "people", "display_name": "People", "parameters": plugin}
-        admin.call("POST", f"{provider.url}/api/mod/plugin", told)
+        module = {"module": "oidc", "name": "people", "display_name": "People", "parameters": plugin}
+        admin.call("POST", f"{provider.url}/api/mod/plugin", module)
         admin.call("POST", f"{provider.url}/api/client", client)
     return made

@@ -28,18 +28,18 @@ class OidcProvider:
     client_secret: str = "s3cr+t/&="
 
     def stop(self) -> None:
-        """Stop it now; what it knew is gone."""
+        """Stop it at once. It loses all its data."""
         self.process.kill()
         self.process.wait()
 
     @property
     def endpoints(self) -> str:
-        """The kernel parameters that name its endpoints."""
+        """The kernel parameters for its endpoints."""
         prefix = "talos.config.oauth."
         return f"{prefix}device_auth_url={self.issuer}/device/auth {prefix}token_url={self.issuer}/token"
 
     def approve(self, verification_url: str) -> None:
-        """Confirm the code, sign in as ana, consent."""
+        """Confirm the code, sign in as ana, and consent."""
         with Browser() as browser:
             self._open(browser, verification_url)
             browser.send()
@@ -48,7 +48,7 @@ class OidcProvider:
             assert "Sign-in Success" in browser.page.text, browser.page.text
 
     def deny(self, verification_url: str) -> None:
-        """Look at the code and abort."""
+        """Open the page for the code and abort."""
         with Browser() as browser:
             self._open(browser, verification_url)
             browser.send(abort="yes")
@@ -60,7 +60,7 @@ class OidcProvider:
         assert "Confirm Device" in browser.page.text, browser.page.text
 
     def who_has(self, token: str) -> str:
-        """The subject of a token that is valid now; empty for any other."""
+        """Return the subject of a valid token, or an empty text."""
         found = self._introspected(token)
         return str(found["sub"]) if found.get("active") else ""
 
@@ -73,13 +73,13 @@ class OidcProvider:
 
 @contextmanager
 def oidc_provider(port: int = 0, code_life: int = 600, pages_url: str = "") -> Iterator[OidcProvider]:
-    """A new provider, gone after the block, with all that it knew. ``code_life`` in seconds.
+    """Start a new provider for the duration of the block. ``code_life`` is in seconds.
 
     People sign in to the pages at ``pages_url`` with its client "pages".
     """
     node, folder = npm_packages(_OIDC_PROVIDER)
     script = (_OIDC_PROVIDER / "server.mjs").read_text()
-    # The script comes on standard input so that its imports are looked for where the packages are.
+    # The script comes on standard input, so that Node looks for its imports where the packages are.
     with subprocess.Popen(
         [node, "--input-type=module", "-", json.dumps({"port": port, "codeLife": code_life, "pagesUrl": pages_url})],
         cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
@@ -104,12 +104,12 @@ class Glewlwyd:
     """Debian's glewlwyd with its OpenID plugin. Clients: machines (public), machines-secret (Basic)."""
 
     url: str
-    # Letters and digits only: glewlwyd does not decode what RFC 6749 section 2.3.1 has a client encode.
+    # Letters and digits only: glewlwyd does not undo the encoding that RFC 6749 section 2.3.1 requires of clients.
     client_secret: str = "s3cret"
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list, compare=False)
 
     def stop(self) -> None:
-        """Stop it now; what it knew is in its database."""
+        """Stop it at once. Its data is in its database."""
         process = self.processes.pop()
         process.kill()
         process.wait()
@@ -120,12 +120,12 @@ class Glewlwyd:
 
     @property
     def endpoints(self) -> str:
-        """The kernel parameters that name its endpoints."""
+        """The kernel parameters for its endpoints."""
         prefix = "talos.config.oauth."
         return f"{prefix}device_auth_url={self.issuer}/device_authorization {prefix}token_url={self.issuer}/token"
 
     def approve(self, verification_url: str) -> None:
-        """Open the page, sign in as ana, grant what is asked, continue: the requests that its page makes."""
+        """Open the page, sign in as ana, grant the scopes, and continue, with the requests that its page makes."""
         with Browser() as browser:
             browser.open(verification_url)
             asked = browser.page.url.params
@@ -136,7 +136,7 @@ class Glewlwyd:
             assert browser.page.url.params["prompt"] == "deviceComplete", browser.page.url
 
     def who_has(self, token: str) -> str:
-        """The name of the user of a token that is valid now; empty for any other."""
+        """Return the name of the user of a valid token, or an empty text."""
         headers = {"Authorization": f"Bearer {token}"}
         answer = httpx2.get(f"{self.issuer}/userinfo", headers=headers, trust_env=False)
         return str(answer.json()["name"]) if answer.is_success else ""
@@ -144,7 +144,7 @@ class Glewlwyd:
 
 @contextmanager
 def glewlwyd(folder: Path, code_life: int = 600) -> Iterator[Glewlwyd]:
-    """A new provider with its database in ``folder``, gone after the block. ``code_life`` in seconds."""
+    """Start a new provider with its database in ``folder``. ``code_life`` is in seconds."""
     with closing(sqlite3.connect(folder / "glewlwyd.db")) as database:
         database.executescript(installed_file(_GLEWLWYD_SQL, "glewlwyd").read_text())
     provider = Glewlwyd(f"http://127.0.0.1:{free_port()}")
@@ -156,7 +156,7 @@ def glewlwyd(folder: Path, code_life: int = 600) -> Iterator[Glewlwyd]:
 
 @contextmanager
 def glewlwyd_runs(folder: Path, provider: Glewlwyd) -> Iterator[None]:
-    """The process, on a database that is there: started anew it knows what it knew."""
+    """Run the process on an existing database, so that a restart finds the old data."""
     program_file = program("glewlwyd", "glewlwyd")
     with (
         (folder / "glewlwyd.log").open("ab") as log,
@@ -198,7 +198,7 @@ def _glewlwyd_settings(folder: Path, url: str) -> str:
         "user_auth_scheme_module_path": f"{_GLEWLWYD_FILES}/scheme",
         "plugin_module_path": f"{_GLEWLWYD_FILES}/plugin",
         "hash_algorithm": "SHA512",
-        # Asked for even when the connection is not secure; not opened then.
+        # Required even without TLS, but not opened then.
         "secure_connection_key_file": "unused",
         "secure_connection_pem_file": "unused",
     }
@@ -209,7 +209,7 @@ def _glewlwyd_settings(folder: Path, url: str) -> str:
 
 
 def _set_up(provider: Glewlwyd, code_life: int) -> None:
-    """What an administrator does once: the plugin, a scope, a person, the clients."""
+    """Create the plugin, a scope, a person, and the clients, as an administrator does once."""
     switches = ("code", "token", "password", "client", "refresh", "none")
     plugin = {
         "iss": provider.issuer,

@@ -1,4 +1,4 @@
-"""A provider that signs: metadata and keys on a loopback port, tokens as a test wants them."""
+"""An identity provider on a loopback port that signs whatever token a test needs."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ AUDIENCE = "bootgrant"
 
 @dataclass(slots=True)
 class SigningProvider:
-    """``down`` makes it answer 503; ``said`` is what introspection and userinfo answer, with ``headers`` and not before
-    ``wait``; ``path`` is the issuer's, and ``named`` the URL that the provider says it has.
+    """While ``down``, it answers 503 to everything. Introspection and userinfo answer ``answers``, with ``headers`` and
+    not before ``wait`` is set. ``path`` is the path of the issuer, ``named`` the URL that the provider claims to have.
     """
 
     clock: FakeClock
     server: AnsweringServer = field(init=False)
     key: RSAKey | ECKey = field(default_factory=lambda: RSAKey.generate_key(2048, {"kid": "one"}))
     down: bool = False
-    said: dict[str, Any] = field(default_factory=dict)
-    said_status: int = 200
+    answers: dict[str, Any] = field(default_factory=dict)
+    answer_status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     wait: threading.Event | None = None
     path: str = ""
@@ -42,11 +42,11 @@ class SigningProvider:
         return f"{self.named or self.server.url}{self.path}"
 
     def rotate(self, kid: str) -> None:
-        """A new key in place of the old one."""
+        """Replace the key."""
         self.key = RSAKey.generate_key(2048, {"kid": kid})
 
     def token(self, header: Mapping[str, Any] | None = None, /, **changes: Any) -> Secret:
-        """An access token (RFC 9068) for ``changes`` of the usual claims; None leaves one out."""
+        """Sign an access token (RFC 9068). ``changes`` replace the usual claims; None removes one."""
         now = int(self.clock.now())
         claims = {
             "iss": self.issuer, "sub": "ana-1", "aud": AUDIENCE, "exp": now + 300, "iat": now, "client_id": "machines",
@@ -59,7 +59,7 @@ class SigningProvider:
 
     @property
     def _metadata(self) -> str:
-        """Where it is: OpenID's place, or that of RFC 8414 when the issuer has a path."""
+        """The path of the metadata: that of OpenID, or that of RFC 8414 if the issuer has a path."""
         return (
             f"/.well-known/oauth-authorization-server{self.path}" if self.path else "/.well-known/openid-configuration"
         )
@@ -83,7 +83,7 @@ class SigningProvider:
             case "/introspect" | "/userinfo":
                 if self.wait is not None:
                     self.wait.wait(20)
-                return reply(self.said_status, self.said, **self.headers)
+                return reply(self.answer_status, self.answers, **self.headers)
             case _:
                 return http(404)
 

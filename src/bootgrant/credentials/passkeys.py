@@ -1,4 +1,4 @@
-"""Passkeys through py_webauthn, bound to the host and the origin of the pages."""
+"""WebAuthn with py_webauthn, bound to the host and the origin of the pages."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ from webauthn.helpers.structs import (
 from bootgrant.ports.people import NewCredential, Passkey, PasskeyAssertion
 
 _TIME_LIMIT: Final = 5 * 60 * 1000
-"""Milliseconds that the browser waits for the person; the challenge lives as long."""
+"""Milliseconds for which the browser waits for the person. The challenge expires at the same time."""
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
-_BAD: Final = (WebAuthnException, ValueError, KeyError, TypeError, RecursionError)
-"""What py_webauthn raises for foreign bytes; some of its parsers let plain errors through."""
+_MALFORMED: Final = (WebAuthnException, ValueError, KeyError, TypeError, RecursionError)
+"""What py_webauthn raises for malformed answers. Some of its parsers raise plain errors."""
 
 
 class WebAuthnCeremony:
-    """ports.people.PasskeyCeremony for the pages at ``public_url``; ``origin`` as browsers write it."""
+    """Implements ports.people.PasskeyCeremony for the pages at ``public_url``; ``origin`` is as browsers write it."""
 
     def __init__(self, public_url: str) -> None:
         parts = urlsplit(public_url)
@@ -79,7 +79,7 @@ class WebAuthnCeremony:
             return parse_client_data_json(
                 parse_registration_credential_json(answer).response.client_data_json
             ).challenge
-        except _BAD:
+        except _MALFORMED:
             return None
 
     def verify_creation(self, answer: str, challenge: bytes) -> NewCredential | None:
@@ -90,7 +90,7 @@ class WebAuthnCeremony:
                 expected_rp_id=self._rp_id,
                 expected_origin=self.origin,
             )
-        except _BAD:
+        except _MALFORMED:
             return None
         return NewCredential(checked.credential_id, checked.credential_public_key, checked.sign_count)
 
@@ -98,7 +98,7 @@ class WebAuthnCeremony:
         try:
             credential = parse_authentication_credential_json(answer)
             challenge = parse_client_data_json(credential.response.client_data_json).challenge
-        except _BAD:
+        except _MALFORMED:
             return None
         return PasskeyAssertion(challenge, credential.raw_id, credential.response.user_handle or b"")
 
@@ -113,7 +113,7 @@ class WebAuthnCeremony:
                 credential_current_sign_count=passkey.sign_count,
                 require_user_verification=verified,
             )
-        except _BAD:
+        except _MALFORMED:
             return None
         return checked.new_sign_count
 

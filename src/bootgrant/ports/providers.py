@@ -1,4 +1,4 @@
-"""Outside identity providers: who signed in at one, and whose token a machine brings."""
+"""Outside identity providers: people who sign in at one, and tokens of one that machines bring."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class ProviderUnavailable(Exception):
 
 
 class ProviderWrong(ProviderUnavailable):
-    """The provider answers, but the answer cannot be accepted, now or later, until somebody corrects something."""
+    """The provider answers, but the answer cannot be accepted, now or later, until someone corrects a setting."""
 
 
 @dataclass(frozen=True, slots=True)

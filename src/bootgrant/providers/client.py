@@ -7,7 +7,6 @@ import json
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote_plus
@@ -54,6 +53,7 @@ class ProviderClient:
         self._clock = clock
         self._timeout = timeout
         self._ca_file = ca_file
+        self._context: ssl.SSLContext | None = None
         self._failures = 0
         self._open_until = 0.0
         self._slots = asyncio.Semaphore(_AT_ONCE)
@@ -101,8 +101,11 @@ class ProviderClient:
     async def _counted(self, method: str, url: str, options: Mapping[str, Any]) -> ProviderAnswer:
         self.counts.asked += 1
         try:
+            if self._context is None:
+                # In a thread and before the clock starts: reading all authorities takes tens of milliseconds.
+                self._context = await asyncio.to_thread(client_context, self._ca_file)
             async with asyncio.timeout(self._timeout):
-                answer = await self._read(method, url, options)
+                answer = await self._read(method, url, options, self._context)
         except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeError, TimeoutError, OSError, _BadAnswer) as error:
             self.counts.failed += 1
             self._failures += 1
@@ -114,10 +117,10 @@ class ProviderClient:
         self._failures, self._open_until = 0, 0.0
         return answer
 
-    async def _read(self, method: str, url: str, options: Mapping[str, Any]) -> ProviderAnswer:
+    async def _read(self, method: str, url: str, options: Mapping[str, Any], context: ssl.SSLContext) -> ProviderAnswer:
         # A client per request: no cookie of one person's token goes with the next, and no connection is reused that
         # the other end may just be closing.
-        client = httpx2.AsyncClient(verify=self._context, timeout=self._timeout)
+        client = httpx2.AsyncClient(verify=context, timeout=self._timeout)
         async with client, client.stream(method, url, **options) as answer:
             body = b""
             async for piece in answer.aiter_bytes():
@@ -128,10 +131,6 @@ class ProviderClient:
         if status in (408, 429) or (status != 200 and not 400 <= status < 500):
             raise _BadAnswer(f"status {status}")
         return ProviderAnswer(status, _object(body, status))
-
-    @cached_property
-    def _context(self) -> ssl.SSLContext:
-        return client_context(self._ca_file)
 
 
 class _BadAnswer(Exception):

@@ -1,6 +1,6 @@
-// A real OpenID provider with the device flow on, for tests: in memory, on a free loopback port.
-// It prints one line of JSON with its issuer when it listens. Its own development pages are the sign-in and consent.
-// Its one argument is JSON: the port (0: a free one), and how many seconds a code lives, where pages are whose people sign in.
+// A real OpenID provider with the device flow, for tests. It keeps everything in memory and listens on loopback.
+// It prints one line of JSON with its issuer once it listens. Its development pages are used for sign-in and consent.
+// Its argument is JSON: the port (0: a free one), the lifetime of a code in seconds, and the URL of bootgrant's pages.
 import { createServer } from 'node:http';
 import Provider from 'oidc-provider';
 
@@ -15,7 +15,7 @@ const client = (clientId, method, secret) => ({
   response_types: [],
 });
 
-// With a pagesUrl, a client for people too: the pages of a server there sign in with it as the provider "corp".
+// With a pagesUrl, there is also a client with which people sign in to the pages there, through the provider "corp".
 const pages = pagesUrl ? [{
   client_id: 'pages',
   client_secret: 's3cr+t/&=',
@@ -24,7 +24,7 @@ const pages = pagesUrl ? [{
   redirect_uris: [`${pagesUrl}/login/oidc/corp/callback`],
   post_logout_redirect_uris: [`${pagesUrl}/login`],
 }] : [];
-// Who signs in as ana.boot-admins.fra is in the groups boot-admins and fra.
+// A person who signs in as ana.boot-admins.fra is in the groups boot-admins and fra.
 const person = (id) => ({ sub: id, preferred_username: id.split('.')[0], groups: id.split('.').slice(1) });
 
 const server = createServer();

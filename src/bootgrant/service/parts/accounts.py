@@ -1,4 +1,4 @@
-"""Operators and tokens: for the API of a running server, and for the commands of this computer while none runs."""
+"""Operators and API tokens, for the API of a running server and for the commands that work without one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from bootgrant.workflows.people.manage_operators import ManageOperators
 
 
 def accounts_plane(site: Site, database: Database, clock: Clock, entropy: Entropy) -> AccountsPlane:
-    """What operators and tokens are managed with."""
+    """Build what manages operators and tokens."""
     tokens = api_tokens(database, clock, entropy)
     return AccountsPlane(
         manage=ManageOperators(
@@ -36,7 +36,7 @@ def accounts_plane(site: Site, database: Database, clock: Clock, entropy: Entrop
 
 
 def api_tokens(database: Database, clock: Clock, entropy: Entropy) -> ApiTokens:
-    """The tokens of programs."""
+    """Build the workflow of API tokens."""
     windows = CloseWindows(database.windows, database.audit, clock)
     return ApiTokens(database.api_tokens, database.operators, clock, entropy, windows)
 
@@ -44,9 +44,9 @@ def api_tokens(database: Database, clock: Clock, entropy: Entropy) -> ApiTokens:
 async def ask_database(
     site: Site, method: str, path: str, members: Mapping[str, Any] | None, headers: Mapping[str, str]
 ) -> httpx2.Response:
-    """The answer of the admin socket's API about operators and tokens while no server has the database.
+    """Answer a request about operators and tokens as the admin socket's API would, while no server is running.
 
-    Raises SettingsError and StoreUnavailable.
+    Raise SettingsError or StoreUnavailable.
     """
     async with open_database(site, SystemClock().now()) as database:
         plane = accounts_plane(site, database, SystemClock(), SystemEntropy())

@@ -1,4 +1,4 @@
-"""What people meet, put together from a site's settings: sessions, the ways to sign in, the pages' plane."""
+"""Builds the pages and the API from a site's settings: sessions, the ways to sign in, the planes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from bootgrant.workflows.people.sign_in import Sessions, SignIn
 def people_plane(
     site: Site, database: Database, decisions: Decisions, source: WatchedSource, clock: Clock, entropy: Entropy
 ) -> OperatorPlane:
-    """The plane of the pages."""
+    """Build the plane of the pages."""
     sessions = Sessions(database.operators, clock, entropy, site.operators.sessions)
     ceremony = WebAuthnCeremony(site.operators_url) if has_passkeys(site.operators_url) else None
     passkeys = Passkeys(database.passkeys, database.challenges, ceremony, sessions) if ceremony else None
@@ -66,7 +66,7 @@ def people_plane(
 def api_plane(
     site: Site, database: Database, decisions: Decisions, source: SiteConfigurations, clock: Clock, entropy: Entropy
 ) -> ApiPlane:
-    """What the API is made of."""
+    """Build the plane of the API."""
     accounts = accounts_plane(site, database, clock, entropy)
     return ApiPlane(
         manage=accounts.manage,
@@ -85,5 +85,5 @@ def api_plane(
 
 
 def _public_client(site: Site) -> str:
-    """The client id for kernel lines: one without a secret, when there is one."""
+    """Return the client id for kernel parameters: one without a secret, if there is one."""
     return min(site.clients.values(), key=lambda client: (client.secret is not None, client.client_id)).client_id
