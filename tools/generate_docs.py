@@ -22,8 +22,7 @@ def settings_page() -> str:
 # Settings
 
 The settings of a site are in `bootgrant.toml`; `bootgrant init DIR` writes one with every setting. An environment
-variable overrides the file, and a flag of `bootgrant serve` overrides both. Settings without a variable are tables,
-which only the file can hold.
+variable overrides the file, and a flag of `bootgrant serve` overrides both. Tables can only be set in the file.
 
 Lists in the environment are separated by commas. Durations are written `250ms`, `90s`, `10m`, `4h` or `1h30m`.
 Relative paths start from the folder of the file. An unknown key is an error.
@@ -44,7 +43,7 @@ def _setting_row(setting: Setting) -> str:
             default = f"`{', '.join(items)}`"
         case value:
             default = f"`{value}`"
-    environment = "" if setting.form.file_only else f"`{setting.environment}`"
+    environment = "file only" if setting.form.file_only else f"`{setting.environment}`"
     flag = f"`{setting.flag}`" if setting.flag else ""
     help_text = setting.help.replace("|", "\\|")
     return f"| `{setting.key}` | {environment} | {flag} | {setting.form.name} | {default} | {help_text} |"

@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for setting in SETTINGS:
         if setting.flag:
             parser.add_argument(
-                setting.flag, dest=setting.key, metavar=setting.form.name.upper(), help=f"overrules {setting.key}"
+                setting.flag, dest=setting.key, metavar=setting.form.name.upper(), help=f"overrides {setting.key}"
             )
 
 

@@ -26,17 +26,32 @@ _DURATION_PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 
 
+def _found(value: object) -> str:
+    """What an error says was found. It repeats only what cannot be a secret."""
+    match value:
+        case bool() | int() | float():
+            return str(value)
+        case str():
+            return "a string" if value else "an empty string"
+        case list() | tuple():
+            return "a list"
+        case dict():
+            return "a table"
+        case _:
+            return "a date or time"
+
+
 def text(value: object) -> str:
     """A string that is not empty."""
     if not isinstance(value, str) or not value:
-        raise ValueError(f"expected a string, found {value!r}")
+        raise ValueError(f"expected a string, found {_found(value)}")
     return value
 
 
 def texts(value: object) -> tuple[str, ...]:
     """A list of strings that are not empty."""
     if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) and item for item in value):
-        raise ValueError(f"expected a list of strings, found {value!r}")
+        raise ValueError(f"expected a list of strings, found {_found(value)}")
     return tuple(value)
 
 
@@ -45,7 +60,10 @@ def seconds(value: object) -> float:
     written = text(value)
     if not _DURATION.fullmatch(written):
         raise ValueError(f"{written!r} is not a duration (write 90s, 10m, 4h or 1h30m)")
-    return sum(float(count) * _UNITS[unit] for count, unit in _DURATION_PART.findall(written))
+    found = sum(float(count) * _UNITS[unit] for count, unit in _DURATION_PART.findall(written))
+    if not math.isfinite(found):
+        raise ValueError("the duration is too long")
+    return found
 
 
 def name(value: object) -> str:
@@ -65,7 +83,10 @@ def network(value: object) -> Network:
 
 def file(value: object, base: Path) -> Path:
     """A path; a relative one starts from ``base``."""
-    return base / Path(text(value)).expanduser()
+    try:
+        return base / Path(text(value)).expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"{value!r} is not a path: {error}") from None
 
 
 def first_line(path: Path, shortest: int) -> Secret:
@@ -111,19 +132,19 @@ def _count(value: object) -> int:
     if isinstance(value, str) and value.isascii() and value.isdigit():
         value = int(value)
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"expected a whole number of at least 1, found {value!r}")
+        raise ValueError(f"expected a whole number of at least 1, found {_found(value)}")
     return value
 
 
 def _port(value: object) -> int:
-    if not isinstance(value, int) or not 0 < value < 65536:
-        raise ValueError(f"expected a number from 1 to 65535, found {value!r}")
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < 65536:
+        raise ValueError(f"expected a number from 1 to 65535, found {_found(value)}")
     return value
 
 
 def _flag(value: object) -> bool:
     if not isinstance(value, bool):
-        raise ValueError(f"expected true or false, found {value!r}")  # noqa: TRY004  (a file's content)
+        raise ValueError(f"expected true or false, found {_found(value)}")  # noqa: TRY004  (a file's content)
     return value
 
 
@@ -159,7 +180,7 @@ def _program(value: object) -> Path:
 
 
 def shown(name: str, parse: Callable[[object], T]) -> Form[T]:
-    """A form whose values are no secrets, and so are shown."""
+    """A form whose values the settings page shows, because they are never secrets."""
     return Form(name, lambda value, _: parse(value), as_written)
 
 

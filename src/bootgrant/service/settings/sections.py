@@ -137,7 +137,7 @@ def _network_names(value: object, _base: Path) -> Mapping[str, tuple[Network, ..
 def _networks(key: str, given: object) -> tuple[Network, ...]:
     written = [given] if isinstance(given, str) else given
     if not isinstance(written, list) or not written:
-        raise ValueError(f"{key}: expected a network or a list of networks, found {given!r}")
+        raise ValueError(f"{key}: expected a network or a list of networks")
     return tuple(forms.network(item) for item in written)
 
 

@@ -142,7 +142,7 @@ class Site:
         ),
     )
     clients: Mapping[str, Client] = setting(
-        Form("list of tables", sections.parse_clients, sections.show_clients, is_list=True),
+        Form("list of tables or ids", sections.parse_clients, sections.show_clients, is_list=True),
         ("talos",),
         "The OAuth clients, each as [[clients]] with an id. Machines need no secret. A client with a secret_file (its "
         "first line is the secret) must authenticate at /token, and may call /introspect, and /revoke for its own "
