@@ -88,7 +88,7 @@ async def test_each_delivery_is_kept_with_its_address_and_digest(site: InProcess
     access_token = await token(site.client(), site.admin())
     await fetch(site.client("10.20.0.11"), access_token)
     await fetch(site.client("10.20.0.12"), access_token)
-    (grant_id,) = site.database._reader.execute("SELECT grant_id FROM grants").fetchone()
+    (grant_id,) = site.database.file.read("SELECT grant_id FROM grants")[0]
     kept = await site.database.grants.deliveries(grant_id)
     assert [delivery.address for delivery in kept] == ["10.20.0.11", "10.20.0.12"]
     assert {(len(delivery.sha256), delivery.size) for delivery in kept} == {(64, len(CONFIG))}
@@ -166,9 +166,9 @@ async def test_ended_requests_are_forgotten_and_delivered_ones_kept_as_history(s
     await ask(site.client(), serial="0OCZJ19N65")
     site.clock.advance(30 * 86400)
     await site.chore("retention").step()
-    rows = site.database._reader.execute("SELECT state FROM grants").fetchall()
+    rows = site.database.file.read("SELECT state FROM grants")
     assert rows == [("delivered",)]
     site.clock.advance(90 * 86400)
     await site.chore("retention").step()
-    assert site.database._reader.execute("SELECT count(*) FROM grants").fetchone() == (0,)
-    assert site.database._reader.execute("SELECT count(*) FROM deliveries").fetchone() == (0,)
+    assert site.database.file.read("SELECT count(*) FROM grants")[0] == (0,)
+    assert site.database.file.read("SELECT count(*) FROM deliveries")[0] == (0,)

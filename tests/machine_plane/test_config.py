@@ -24,7 +24,7 @@ async def test_the_same_token_fetches_again_and_each_delivery_is_counted(site: I
     access_token = await token(site.client(), site.admin())
     for _ in range(3):
         assert (await fetch(site.client(), access_token)).status_code == 200
-    (row,) = site.database._reader.execute("SELECT state, deliveries FROM grants").fetchall()
+    (row,) = site.database.file.read("SELECT state, deliveries FROM grants")
     assert row == ("delivered", 3)
 
 
@@ -132,7 +132,7 @@ async def test_gzip_is_for_those_who_ask_and_the_record_is_of_the_configuration_
     assert packed.headers["content-encoding"] == "gzip"
     assert [answer.headers["vary"] for answer in (plain, packed)] == ["accept-encoding"] * 2
     assert plain.text == packed.text == CONFIG
-    rows = site.database._reader.execute("SELECT sha256, size FROM deliveries").fetchall()
+    rows = site.database.file.read("SELECT sha256, size FROM deliveries")
     assert rows == [(hashlib.sha256(CONFIG.encode()).hexdigest(), len(CONFIG))] * 2
 
 

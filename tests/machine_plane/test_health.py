@@ -34,7 +34,7 @@ async def test_without_its_configurations_a_server_is_not_ready(site: InProcess)
 
 
 async def test_a_store_that_cannot_write_makes_a_server_neither_well_nor_ready(site: InProcess) -> None:
-    site.database._writer._connection.execute("PRAGMA query_only = ON")
+    site.database.file._writing.execute("PRAGMA query_only = ON")
     for path, word in (("/healthz", "not ok: "), ("/readyz", "not ready: ")):
         answer = await site.client().get(path)
         assert (answer.status_code, answer.text.startswith(word)) == (503, True)

@@ -127,6 +127,6 @@ async def test_a_poll_is_held_no_longer_than_the_setting_says(tmp_path: Path) ->
 
 async def test_a_store_that_fails_keeps_the_machine_waiting_instead_of_ending_its_flow(site: InProcess) -> None:
     codes = await ask(site.client())
-    site.database._reader.close()
+    site.database.file._reading.close()
     answer = await poll(site.client(), codes["device_code"])
     assert (answer.status_code, answer.json()["error"]) == (400, "authorization_pending")

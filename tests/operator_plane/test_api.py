@@ -313,7 +313,7 @@ async def test_a_database_failure_is_reported_and_the_log_contains_no_code(
     _, code = await office.machine()
     async with await program(office) as client:
         await client.get("/api/v1/whoami")
-        office.site.database._writer._disk.shutdown()
+        office.site.database.file._disk.shutdown()
         answer = await client.post("/api/v1/approve", json={"code": code})
     assert (await json_of(answer, 503))["error"] == "store_unavailable"
     assert answer.headers["retry-after"] == "5"

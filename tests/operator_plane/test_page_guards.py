@@ -22,8 +22,8 @@ from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.ports.people import Operator
 from bootgrant.service.parts.decisions import build_decisions
 from bootgrant.service.parts.people import people_plane
-from bootgrant.store.people.operators import OperatorRows
-from bootgrant.store.people.rows import Row, Statement, Value
+from bootgrant.store.people_rows import OperatorRows
+from bootgrant.store.rows import Row, Statement, Value
 from bootgrant.wire.secret import Secret
 from bootgrant.workflows.limits.admission import Admission
 from support.fakes import CountedEntropy

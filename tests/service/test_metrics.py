@@ -123,7 +123,7 @@ async def test_behind_a_trusted_proxy_the_readers_own_address_counts(tmp_path: P
 
 
 async def test_a_database_that_is_gone_is_a_metric_and_no_error(site: InProcess) -> None:
-    site.database._writer._disk.shutdown()
+    site.database.file._disk.shutdown()
     found = await values(site)
     assert found["bootgrant_store_up", ()] == 0
     assert ("bootgrant_pending", ()) not in found

@@ -11,7 +11,7 @@ from bootgrant.approval.audit import AuditEvent
 from bootgrant.approval.grant import DeviceGrant, GrantState, Refusal
 from bootgrant.ports.grants import StoreUnavailable, UserCodeTaken
 from bootgrant.store.grant_book import Batch, GrantBook
-from bootgrant.store.grant_index import DENIAL_KEPT, UNASKED, GrantIndex
+from bootgrant.store.grant_index import DENIAL_KEPT, ENDED_KEPT, GrantIndex
 from support.grants import NOW, decision_by, other_machine, pending_grant
 from support.memory.database import MemoryJournal
 
@@ -119,12 +119,12 @@ async def test_memory_forgets_what_nobody_needs_and_the_journal_does_not() -> No
     for grant in (over, denied):
         await book.open_grant(grant)
     await book.change_grant(denied.grant_id, partial(DeviceGrant.deny, decision=decision_by("ana", NOW)))
-    late = over.expires_at + UNASKED
+    late = over.expires_at + ENDED_KEPT
     await book.open_grant(pending_grant(identity=other_machine(3), opened_at=late, expires_at=late + 600)[0])
     assert over.grant_id not in index.by_id
     assert await book.find_grant(over.grant_id) == over
     assert await book.find_denial(denied.identity, denied.source_address, NOW - 1) is not None
-    late = NOW + DENIAL_KEPT + 2 * UNASKED
+    late = NOW + DENIAL_KEPT + 2 * ENDED_KEPT
     await book.open_grant(pending_grant(identity=other_machine(4), opened_at=late, expires_at=late + 600)[0])
     assert denied.grant_id not in index.by_id
     found = await book.find_grant(denied.grant_id)

@@ -78,9 +78,10 @@ async def test_a_write_that_the_disk_refuses_is_told_and_the_store_goes_on(tmp_p
         assert await database.grants.find_grant(grant.grant_id) == grant
 
 
-def test_a_file_whose_migration_was_killed_is_opened_by_the_next_server(tmp_path: Path) -> None:
+def test_the_lock_of_a_killed_migration_of_an_earlier_version_is_ignored(tmp_path: Path) -> None:
     SqliteDatabase(tmp_path, NOW).close()
     with closing(sqlite3.connect(tmp_path / "bootgrant.sqlite3")) as connection, connection:
+        connection.execute("CREATE TABLE yoyo_lock (locked INT DEFAULT 1, ctime TIMESTAMP, pid INT NOT NULL)")
         connection.execute("INSERT INTO yoyo_lock (locked, ctime, pid) VALUES (1, '2026-01-01', 4711)")
     SqliteDatabase(tmp_path, NOW).close()
 

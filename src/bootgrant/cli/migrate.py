@@ -1,7 +1,7 @@
-"""Bring the database to this version's schema, and say what was done.
+"""Bring the database to this version's schema, and list the applied migrations.
 
-`bootgrant serve` does it by itself for SQLite. PostgreSQL is shared by several servers, so the step is yours: run this
-once from the new version, then restart the servers one after the other.
+`bootgrant serve` migrates SQLite when it starts. For PostgreSQL, which several servers share, run this command once
+with the new version, then restart the servers one after the other.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--new-code-key",
         action="store_true",
-        help="the servers of this PostgreSQL database get another code key: the next one that starts brings it",
+        help="let the next server that starts set a new code key for all servers of this PostgreSQL database",
     )
 
 

@@ -25,7 +25,6 @@ _QUIET: Final = {
     "httpx2": logging.WARNING,
     # The pool warns at each attempt to reach a lost database; the store logs once that it is lost.
     "psycopg.pool": logging.ERROR,
-    "yoyo": logging.WARNING,
 }
 
 

@@ -1,1 +1,4 @@
-"""The store ports, implemented: SQLite by default. No rule about grants lives here, only that they are kept."""
+"""The store ports on SQLite (the default) and PostgreSQL.
+
+This package keeps rows and makes them durable. The rules about grants are in ``approval`` and run on the stored row.
+"""

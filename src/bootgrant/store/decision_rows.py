@@ -1,123 +1,137 @@
-"""Audit records, assignments and windows as rows: the columns that every SQL store has, and the audit's filters."""
+"""Assignments, armed windows, and bindings of outside tokens as rows of either database."""
 
 from __future__ import annotations
 
 import ipaddress
 import json
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
-from bootgrant.approval.audit import ChainedEvent, read_record
 from bootgrant.approval.operators import Author
 from bootgrant.approval.policy import Conditions, Window, parse_selector
-from bootgrant.ports.audit import AuditFilter
 from bootgrant.ports.decisions import Assignment
-from bootgrant.ports.grants import StoreUnavailable
-from bootgrant.store.people.rows import Value
+from bootgrant.ports.grants import Binding
+from bootgrant.store.rows import Row, Rows, Value, insert_into, listed
 from bootgrant.wire.identity import MachineIdentity
 
-AUDIT: Final = ("seq", "at", "kind", "actor", "grant_id", "entry", "uuid", "serial", "mac", "line", "digest")
-ASSIGNMENT: Final = ("identity_key", "uuid", "serial", "mac", "entry", "assigned_by", "at")
-WINDOW: Final = (
-    "window_id",
-    "name",
-    "conditions",
-    "armed_by",
-    "author",
-    "author_via",
-    "armed_at",
-    "until",
-    "count",
-    "used",
+_ASSIGNMENT: Final = ("identity_key", "uuid", "serial", "mac", "entry", "assigned_by", "at")
+_ASSIGNMENTS: Final = f"SELECT {listed(_ASSIGNMENT)} FROM assignments"
+_ASSIGN: Final = (
+    f"{insert_into('assignments', _ASSIGNMENT)} ON CONFLICT (identity_key) DO UPDATE "
+    "SET entry = excluded.entry, assigned_by = excluded.assigned_by, at = excluded.at"
 )
-PAGE: Final = 1000
-"""Records that are read at once when the whole chain is."""
+_UNASSIGN: Final = "DELETE FROM assignments WHERE identity_key = ? RETURNING identity_key"
+_SHARING: Final = " OR ".join(f"({name} <> '' AND {name} = ?)" for name in MachineIdentity.STRONG)
+
+_WINDOW: Final = (
+    "window_id", "name", "conditions", "armed_by", "author", "author_via", "armed_at", "until", "count", "used",
+)  # fmt: skip
+_WINDOWS: Final = f"SELECT {listed(_WINDOW)} FROM windows ORDER BY armed_at"
+_DISARM: Final = "DELETE FROM windows WHERE window_id = ? RETURNING window_id"
+_TAKE: Final = (
+    "UPDATE windows SET used = used + 1 WHERE window_id = ? AND used < count AND until > ? RETURNING window_id"
+)
+_GIVE_BACK: Final = "UPDATE windows SET used = used - 1 WHERE window_id = ? AND used > 0 RETURNING window_id"
+
+_BINDING: Final = ("digest", "identity_key", "address", "entry", "bound_at", "expires_at", "delivered_at")
+_BIND: Final = f"{insert_into('bindings', _BINDING)} ON CONFLICT (digest) DO NOTHING"
+_BOUND: Final = f"SELECT {listed(_BINDING)} FROM bindings WHERE digest = ?"
+_DELIVERED: Final = "UPDATE bindings SET delivered_at = ? WHERE digest = ? AND delivered_at IS NULL RETURNING digest"
+_FORGET: Final = (
+    "DELETE FROM bindings WHERE digest IN (SELECT digest FROM bindings WHERE expires_at < ? LIMIT ?) RETURNING digest"
+)
 
 
-def audit_row(record: ChainedEvent) -> tuple[object, ...]:
-    """The values of AUDIT."""
-    event, who = record.event, record.event.identity
-    found_by = (event.actor, event.grant_id, event.entry, who.uuid, who.serial, who.mac)
-    return (record.seq, event.at, event.kind.value, *(text or None for text in found_by), record.line, record.digest)
+class AssignmentRows:
+    """ports.decisions.AssignmentStore."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+
+    async def put(self, assignment: Assignment) -> None:
+        machine = assignment.identity
+        searched = (machine.key, machine.uuid, machine.serial, machine.mac)
+        await self._rows.write((_ASSIGN, (*searched, assignment.entry, assignment.by, assignment.at)))
+
+    async def sharing(self, identity: MachineIdentity) -> Sequence[Assignment]:
+        values = (identity.uuid, identity.serial, identity.mac)
+        rows = await self._rows.read(f"{_ASSIGNMENTS} WHERE {_SHARING} ORDER BY at DESC", *values)
+        return [_assignment(row) for row in rows]
+
+    async def remove(self, identity_key: str) -> bool:
+        return bool(await self._rows.write((_UNASSIGN, (identity_key,))))
+
+    async def assignments(self) -> Sequence[Assignment]:
+        return [_assignment(row) for row in await self._rows.read(f"{_ASSIGNMENTS} ORDER BY at DESC")]
 
 
-def audit_record(line: str, digest: str) -> ChainedEvent:
-    """A record as it was kept; its digest is the one of the row, whether it fits or not.
-
-    Raises StoreUnavailable when it is none: somebody has changed it, or a newer version wrote it.
-    """
-    try:
-        record = read_record(line)
-    except ValueError as error:
-        raise StoreUnavailable("a record of the audit cannot be read; `bootgrant audit verify` says which") from error
-    return ChainedEvent(record.seq, record.event, line, digest)
-
-
-def audit_condition(which: AuditFilter, before: int | None, mark: str, collation: str = "") -> tuple[str, list[object]]:
-    """The WHERE of a filter and its values; ``mark`` is how the database writes a parameter, ``collation`` how it is
-    told to compare texts by their bytes."""
-    parts: list[str] = []
-    values: list[object] = []
-
-    def hold(part: str, *given: object) -> None:
-        parts.append(part.replace("?", mark))
-        values.extend(given)
-
-    if which.kinds:
-        hold(f"kind IN ({', '.join('?' * len(which.kinds))})", *(kind.value for kind in which.kinds))
-    if which.actor:
-        # "ana (passkey)": what begins with "ana (" is behind that, and before the same text with the next sign.
-        begins = f"(actor{collation} >= ? AND actor{collation} < ?)"
-        hold(f"(actor = ? OR {begins})", which.actor, f"{which.actor} (", f"{which.actor} )")
-    for column, text in (("grant_id", which.grant_id), ("entry", which.entry)):
-        if text:
-            hold(f"{column} = ?", text)
-    if which.machine is not None:
-        given = {name: value for name, value in which.machine.given().items() if name in MachineIdentity.STRONG}
-        hold(f"({' OR '.join(f'{name} = ?' for name in given) or 'FALSE'})", *given.values())
-    if which.since is not None:
-        hold("at >= ?", which.since)
-    if which.until is not None:
-        hold("at < ?", which.until)
-    if before is not None:
-        hold("seq < ?", before)
-    return " AND ".join(parts) or "TRUE", values
-
-
-def assignment_row(assignment: Assignment) -> tuple[Value, ...]:
-    """The values of ASSIGNMENT."""
-    who = assignment.identity
-    return (who.key, who.uuid, who.serial, who.mac, assignment.entry, assignment.by, assignment.at)
-
-
-def assignment_from(row: Sequence[Any]) -> Assignment:
-    """The assignment whose ASSIGNMENT columns these are."""
+def _assignment(row: Row) -> Assignment:
     _, uuid, serial, mac, entry, by, at = row
     return Assignment(MachineIdentity(uuid, serial, mac), entry, by, at)
 
 
-def window_row(window: Window) -> tuple[Value, ...]:
-    """The values of WINDOW."""
-    conditions = json.dumps(
-        {
-            "select": [str(selector) for selector in window.conditions.select],
-            "networks": [str(network) for network in window.conditions.networks],
-            "evidence": list(window.conditions.evidence),
-        }
-    )
+class WindowRows:
+    """ports.decisions.WindowStore. One conditional statement takes a place, so servers share the count."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+
+    async def arm(self, window: Window) -> None:
+        await self._rows.write((insert_into("windows", _WINDOW), _window_row(window)))
+
+    async def disarm(self, window_id: str) -> bool:
+        return bool(await self._rows.write((_DISARM, (window_id,))))
+
+    async def windows(self) -> Sequence[Window]:
+        return [_window(row) for row in await self._rows.read(_WINDOWS)]
+
+    async def take_place(self, window_id: str, now: float) -> bool:
+        return bool(await self._rows.write((_TAKE, (window_id, now))))
+
+    async def give_back(self, window_id: str) -> None:
+        await self._rows.write((_GIVE_BACK, (window_id,)))
+
+    async def forget_before(self, until: float) -> None:
+        await self._rows.write(("DELETE FROM windows WHERE until < ?", (until,)))
+
+
+def _window_row(window: Window) -> tuple[Value, ...]:
+    conditions = {
+        "select": [str(selector) for selector in window.conditions.select],
+        "networks": [str(network) for network in window.conditions.networks],
+        "evidence": list(window.conditions.evidence),
+    }
     return (
-        window.window_id, window.name, conditions, window.by, window.author.name, window.author.via, window.armed_at,
-        window.until, window.count, window.used,
+        window.window_id, window.name, json.dumps(conditions), window.by, window.author.name, window.author.via,
+        window.armed_at, window.until, window.count, window.used,
     )  # fmt: skip
 
 
-def window_from(row: Sequence[Any]) -> Window:
-    """The window whose WINDOW columns these are."""
-    window_id, name, told, _, author, via, armed_at, until, count, used = row
-    members = json.loads(told)
+def _window(row: Row) -> Window:
+    window_id, name, text, _, author, via, armed_at, until, count, used = row
+    stored = json.loads(text)
     conditions = Conditions(
-        tuple(parse_selector(text) for text in members["select"]),
-        tuple(ipaddress.ip_network(text) for text in members["networks"]),
-        tuple(members["evidence"]),
+        tuple(parse_selector(selector) for selector in stored["select"]),
+        tuple(ipaddress.ip_network(network) for network in stored["networks"]),
+        tuple(stored["evidence"]),
     )
     return Window(window_id, name, conditions, Author(author, via), armed_at, until, count, used)
+
+
+class BindingRows:
+    """ports.grants.BindingStore. One statement binds, so of several servers the first one wins."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+
+    async def bind(self, binding: Binding) -> Binding:
+        machine = (binding.digest, binding.identity_key, binding.address, binding.entry)
+        await self._rows.write((_BIND, (*machine, binding.bound_at, binding.expires_at, None)))
+        [row] = await self._rows.read(_BOUND, binding.digest)
+        return Binding(*row)
+
+    async def mark_delivered(self, digest: bytes, at: float) -> None:
+        await self._rows.write((_DELIVERED, (at, digest)))
+
+    async def forget_bindings(self, expired_before: float, limit: int) -> int:
+        return len(await self._rows.write((_FORGET, (expired_before, limit))))

@@ -1,4 +1,4 @@
-"""One server per data folder: a lock that ends with the process that holds it."""
+"""A lock that lets one server at a time use a data folder; it ends with the process that holds it."""
 
 from __future__ import annotations
 
@@ -10,19 +10,21 @@ from bootgrant.ports.grants import StoreUnavailable
 
 
 class FolderLock:
-    """Held from its making to ``close``. Raises StoreUnavailable when another process has the folder."""
+    """Held from construction until ``close``. Raises StoreUnavailable when another process holds it."""
 
     def __init__(self, folder: Path) -> None:
         path = folder / "lock"
         try:
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise StoreUnavailable(f"{path} cannot be written ({error.strerror}); is the data folder there?") from error
+            raise StoreUnavailable(
+                f"{path} cannot be written ({error.strerror}): check that the data folder exists"
+            ) from error
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             self.close()
-            raise StoreUnavailable(f"{folder} is in use by another bootgrant; stop that one first") from error
+            raise StoreUnavailable(f"{folder} is in use by another bootgrant: stop that one first") from error
 
     def close(self) -> None:
         os.close(self._descriptor)

@@ -1,8 +1,8 @@
 """The grant store port over an index in memory and a journal that makes changes durable.
 
-One process owns the grants, so it reads them from memory, and each rule runs where no other can run in between. A
-change is seen by nobody before the journal has it: until then it stands in ``_ahead``, where only the next rule sees
-it. When the journal fails, what stood there is forgotten, and everybody who waited is told.
+One process owns the grants, so it reads them from memory, and no other rule runs between a rule's read and its write.
+A change becomes visible when the journal has it. Until then it is in ``_ahead``, where only the next rule sees it. When
+the journal fails, ``_ahead`` is dropped and every waiting caller gets the error.
 """
 
 from __future__ import annotations
@@ -19,21 +19,18 @@ from bootgrant.approval.grant import Delivery, DeviceGrant, Refusal
 from bootgrant.ports.audit import AuditOf
 from bootgrant.ports.database import StoreCounts
 from bootgrant.ports.grants import Census, GrantRule, StoreUnavailable, UserCodeTaken
-from bootgrant.store.changes import ChangeBoard
+from bootgrant.store.changes import ChangeBoard, count_step
 from bootgrant.store.grant_index import GrantIndex
-from bootgrant.store.steps import count_step
+from bootgrant.store.group_commit import GroupCommit
 from bootgrant.wire.identity import MachineIdentity
 
-_AT_ONCE: Final = 2000
+_COUNTED_AT_ONCE: Final = 2000
 
 
 @dataclass(slots=True)
 class Batch:
-    """What becomes durable together: new grants, the newest state of changed ones, deliveries with their grant's id,
-    and what the audit says of it.
-
-    A grant that was opened and changed at once is in both.
-    """
+    """What becomes durable together: new grants, the newest state of changed ones, deliveries with the ids of their
+    grants, and audit events. A grant that was opened and changed in one batch is in both dictionaries."""
 
     opened: dict[str, DeviceGrant] = field(default_factory=dict)
     grants: dict[str, DeviceGrant] = field(default_factory=dict)
@@ -42,23 +39,23 @@ class Batch:
 
 
 class Journal(Protocol):
-    """Keeps batches, one after the other. Every method may raise StoreUnavailable."""
+    """Writes batches, one after another. Every method may raise StoreUnavailable."""
 
     async def write(self, batch: Batch) -> None:
-        """Returns when the whole batch is durable; a failure keeps nothing of it."""
+        """Return when the whole batch is durable. A failure leaves none of it."""
 
     async def read_grant(self, grant_id: str) -> DeviceGrant | None: ...
 
     async def read_deliveries(self, grant_id: str) -> Sequence[Delivery]: ...
 
     async def collect(self, unfetched_before: float, fetched_before: float, limit: int) -> Sequence[str]:
-        """Forget ended grants, as GrantStore.collect_ended says; returns their ids."""
+        """Delete ended grants as GrantStore.collect_ended does, and return their ids."""
 
     async def check_writable(self) -> None: ...
 
 
 class GrantBook:
-    """ports.grants.GrantStore. ``index`` holds what the journal kept from before."""
+    """ports.grants.GrantStore. ``index`` holds the live grants of the journal."""
 
     def __init__(self, index: GrantIndex, journal: Journal, counts: StoreCounts | None = None) -> None:
         self._index = index
@@ -70,26 +67,24 @@ class GrantBook:
         # The newest request of each machine at each address that is not durable yet.
         self._opening: dict[tuple[str, str], DeviceGrant] = {}
         self._batch = Batch()
-        self._waiters: list[asyncio.Future[None]] = []
-        self._writer: asyncio.Task[None] | None = None
-        self._loop: asyncio.AbstractEventLoop
+        self._commits: GroupCommit[None, None] = GroupCommit(self._commit)
 
     async def open_grant(self, grant: DeviceGrant) -> Sequence[str]:
         self._index.forget_ended(grant.opened_at)
         if grant.user_code_digest in self._codes_ahead or self._index.has_code(grant):
             raise UserCodeTaken
         replaced = []
-        asking = (grant.identity.key, grant.source_address)
-        opening = self._opening.get(asking)
+        machine = (grant.identity.key, grant.source_address)
+        opening = self._opening.get(machine)
         for other in [*self._index.replaced_by(grant), *([] if opening is None else [opening])]:
             after = self._ahead.get(other.grant_id, other).replaced()
             if isinstance(after, DeviceGrant):
                 self._stage(after)
                 replaced.append(after.grant_id)
-        self._opening[asking] = grant
+        self._opening[machine] = grant
         self._codes_ahead.add(grant.user_code_digest)
         self._ahead[grant.grant_id] = self._batch.opened[grant.grant_id] = grant
-        await self._durable()
+        await self._commits.run(None)
         return replaced
 
     async def find_by_device_code(self, digest: bytes) -> DeviceGrant | None:
@@ -115,12 +110,12 @@ class GrantBook:
 
     async def census(self, now: float) -> Census:
         waiting, pending, oldest = self._index.waiting(), 0, None
-        for start in range(0, len(waiting), _AT_ONCE):
-            found = (self._index.by_id.get(grant_id) for grant_id in waiting[start : start + _AT_ONCE])
+        for start in range(0, len(waiting), _COUNTED_AT_ONCE):
+            found = (self._index.by_id.get(grant_id) for grant_id in waiting[start : start + _COUNTED_AT_ONCE])
             live = [grant.opened_at for grant in found if grant is not None and grant.expires_at > now]
             pending += len(live)
             oldest = min((*live, *([] if oldest is None else [oldest])), default=None)
-            # Machines are answered in between, however many wait.
+            # Let the server answer machines in between, however many are waiting.
             await asyncio.sleep(0)
         return Census(pending, oldest, self._index.unfetched(now))
 
@@ -128,7 +123,7 @@ class GrantBook:
         return self._index.denial(identity, address, since)
 
     async def live_with(self, identity: MachineIdentity, now: float) -> Sequence[DeviceGrant]:
-        return list(self._index.asking_with(identity, now))
+        return list(self._index.pending_with(identity, now))
 
     async def change_grant(
         self, grant_id: str, rule: GrantRule, delivery: Delivery | None = None, audit: AuditOf | None = None
@@ -145,10 +140,11 @@ class GrantBook:
             if delivery is not None:
                 self._batch.deliveries.append((grant_id, delivery))
             self._batch.events += events
-            await self._durable()
+            await self._commits.run(None)
             count_step(self._counts, before, after)
         elif grant_id in self._ahead:
-            await self._durable()
+            # The outcome rests on a change that is not durable yet.
+            await self._commits.run(None)
         return after
 
     async def deliveries(self, grant_id: str) -> Sequence[Delivery]:
@@ -169,40 +165,23 @@ class GrantBook:
     def _stage(self, grant: DeviceGrant) -> None:
         self._ahead[grant.grant_id] = self._batch.grants[grant.grant_id] = grant
 
-    async def _durable(self) -> None:
-        """Returns when everything that is staged now has been written. Raises StoreUnavailable."""
-        if self._writer is None:
-            # Once for a batch: asking for the loop costs a system call before Python 3.12.
-            self._loop = asyncio.get_running_loop()
-            self._writer = self._loop.create_task(self._write())
-        waiter: asyncio.Future[None] = self._loop.create_future()
-        self._waiters.append(waiter)
-        await waiter
-
-    async def _write(self) -> None:
-        """Write batch after batch until nothing waits; what gathers during one write is the next batch."""
+    async def _commit(self, callers: Sequence[None]) -> Sequence[None]:
+        """Write everything that is staged. What is staged meanwhile is the next batch."""
+        batch, self._batch = self._batch, Batch()
         try:
-            while self._waiters:
-                batch, self._batch = self._batch, Batch()
-                waiters, self._waiters = self._waiters, []
-                try:
-                    if batch.opened or batch.grants:
-                        await self._journal.write(batch)
-                except Exception as error:  # noqa: BLE001  (whatever it was, nobody may wait for ever)
-                    self._fail(waiters, error)
-                else:
-                    self._publish(batch)
-                    for waiter in waiters:
-                        if not waiter.done():
-                            waiter.set_result(None)
-        finally:
-            self._writer = None
+            if batch.opened or batch.grants:
+                await self._journal.write(batch)
+        except Exception as error:
+            self._forget_staged()
+            raise StoreUnavailable(str(error) or type(error).__name__) from error
+        self._publish(batch)
+        return callers
 
     def _publish(self, batch: Batch) -> None:
         for grant in batch.opened.values():
-            asking = (grant.identity.key, grant.source_address)
-            if self._opening.get(asking) is grant:
-                del self._opening[asking]
+            machine = (grant.identity.key, grant.source_address)
+            if self._opening.get(machine) is grant:
+                del self._opening[machine]
         for grant_id, grant in itertools.chain(batch.opened.items(), batch.grants.items()):
             self._index.put(grant)
             self._codes_ahead.discard(grant.user_code_digest)
@@ -210,13 +189,9 @@ class GrantBook:
                 del self._ahead[grant_id]
             self._board.announce(grant_id)
 
-    def _fail(self, waiters: list[asyncio.Future[None]], error: Exception) -> None:
-        """Nothing of what is ahead was kept; what was staged meanwhile may rest on it, so it goes too."""
-        failed = [*waiters, *self._waiters]
+    def _forget_staged(self) -> None:
+        """Drop the failed batch and what was staged meanwhile, which may rest on it; all their callers are failed."""
         self._ahead.clear()
         self._codes_ahead.clear()
         self._opening.clear()
-        self._batch, self._waiters = Batch(), []
-        for waiter in failed:
-            if not waiter.done():
-                waiter.set_exception(StoreUnavailable(str(error) or type(error).__name__))
+        self._batch = Batch()

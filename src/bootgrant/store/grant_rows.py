@@ -1,4 +1,4 @@
-"""A grant as a row: the columns that every SQL store has, in one order."""
+"""A grant as a row: the columns that both databases have, in one order."""
 
 from __future__ import annotations
 
@@ -14,33 +14,35 @@ FIXED: Final = (
     "grant_id", "client_id", "uuid", "serial", "mac", "hostname", "source_address", "user_code_digest",
     "device_code_digest", "token_salt", "opened_at", "expires_at",
 )  # fmt: skip
-"""What is never changed."""
+"""The columns that never change."""
 
 CHANGING: Final = (
     "state", "decided_by", "decided_at", "decision_reason", "entry", "token_digest", "token_expires_at",
     "delivered_at", "deliveries", "revoked_at", "approval",
 )  # fmt: skip
-"""What a step may change."""
+"""The columns that a step may change."""
 
 COLUMNS: Final = (*FIXED, *CHANGING)
+DELIVERY: Final = ("grant_id", "at", "address", "sha256", "size")
 
 
 def to_row(grant: DeviceGrant) -> tuple[object, ...]:
-    """The values of COLUMNS."""
-    return (*to_fixed_values(grant), *changing_values(grant))
+    """Return the values of COLUMNS."""
+    return (*to_fixed_values(grant), *to_changing_values(grant))
 
 
 def to_fixed_values(grant: DeviceGrant) -> tuple[object, ...]:
-    """The values of FIXED."""
-    who = grant.identity
+    """Return the values of FIXED."""
+    machine = grant.identity
     return (
-        grant.grant_id, grant.client_id, who.uuid, who.serial, who.mac, who.hostname, grant.source_address,
-        grant.user_code_digest, grant.device_code_digest, grant.token_salt, grant.opened_at, grant.expires_at,
+        grant.grant_id, grant.client_id, machine.uuid, machine.serial, machine.mac, machine.hostname,
+        grant.source_address, grant.user_code_digest, grant.device_code_digest, grant.token_salt, grant.opened_at,
+        grant.expires_at,
     )  # fmt: skip
 
 
-def changing_values(grant: DeviceGrant) -> tuple[object, ...]:
-    """The values of CHANGING."""
+def to_changing_values(grant: DeviceGrant) -> tuple[object, ...]:
+    """Return the values of CHANGING."""
     decision = grant.decision
     return (
         grant.state.value, decision and decision.by, decision and decision.at, decision and decision.reason,
@@ -50,14 +52,14 @@ def changing_values(grant: DeviceGrant) -> tuple[object, ...]:
 
 
 def from_row(row: Sequence[Any]) -> DeviceGrant:
-    """The grant whose COLUMNS these are."""
+    """Return the grant with these values of COLUMNS."""
     (
         grant_id, client_id, uuid, serial, mac, hostname, source_address, user_code_digest, device_code_digest,
         token_salt, opened_at, expires_at, state, decided_by, decided_at, decision_reason, entry, token_digest,
         token_expires_at, delivered_at, deliveries, revoked_at, approval,
     ) = row  # fmt: skip
-    told: dict[str, Any] = json.loads(approval) if approval else {}
-    decided = None if decided_at is None else (decided_by, decided_at, decision_reason, *told.get("by", ()))
+    stored: dict[str, Any] = json.loads(approval) if approval else {}
+    decided = None if decided_at is None else (decided_by, decided_at, decision_reason, *stored.get("by", ()))
     return DeviceGrant(
         grant_id=grant_id,
         client_id=client_id,
@@ -76,10 +78,10 @@ def from_row(row: Sequence[Any]) -> DeviceGrant:
         delivered_at=delivered_at,
         deliveries=deliveries,
         revoked_at=revoked_at,
-        votes=tuple(_decision(*vote) for vote in told.get("votes", ())),
-        fingerprint=told.get("fingerprint", ""),
-        approved_sha256=told.get("sha256", ""),
-        revision=told.get("revision", ""),
+        votes=tuple(_decision(*vote) for vote in stored.get("votes", ())),
+        fingerprint=stored.get("fingerprint", ""),
+        approved_sha256=stored.get("sha256", ""),
+        revision=stored.get("revision", ""),
     )
 
 
@@ -90,16 +92,16 @@ def _decision(by: str, at: float, reason: str, name: str = "", via: str = "") ->
 
 
 def _approval(grant: DeviceGrant) -> str | None:
-    """What nobody searches for, as JSON; None where there is nothing."""
+    """Return, as JSON, what no query searches for: the actor, the votes, the approved configuration. None if empty."""
     decision = grant.decision
     if decision is None and not grant.votes:
         return None
-    told = {
+    members = {
         "by": [decision.author.name, decision.author.via] if decision else None,
         "votes": [[vote.by, vote.at, vote.reason, vote.author.name, vote.author.via] for vote in grant.votes],
         "fingerprint": grant.fingerprint,
         "sha256": grant.approved_sha256,
         "revision": grant.revision,
     }
-    told = {name: value for name, value in told.items() if value}
-    return json.dumps(told, separators=(",", ":")) if told else None
+    members = {name: value for name, value in members.items() if value}
+    return json.dumps(members, separators=(",", ":")) if members else None

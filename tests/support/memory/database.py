@@ -6,10 +6,9 @@ from collections.abc import Sequence
 
 from bootgrant.approval.grant import Delivery, DeviceGrant
 from bootgrant.ports.database import StoreCounts
-from bootgrant.store.bindings import MemoryBindingStore
 from bootgrant.store.grant_book import Batch, GrantBook
 from bootgrant.store.grant_index import GrantIndex
-from support.memory.decisions import MemoryAssignmentStore, MemoryAuditLog, MemoryWindowStore
+from support.memory.decisions import MemoryAssignmentStore, MemoryAuditLog, MemoryBindingStore, MemoryWindowStore
 from support.memory.outbox import MemoryOutbox
 from support.memory.people import (
     MemoryApiTokenStore,

@@ -9,6 +9,7 @@ from bootgrant.approval.audit import AuditEvent, ChainedEvent, Head, chain
 from bootgrant.approval.policy import Window
 from bootgrant.ports.audit import AuditFilter
 from bootgrant.ports.decisions import Assignment
+from bootgrant.ports.grants import Binding
 from bootgrant.wire.identity import MachineIdentity
 
 
@@ -105,3 +106,24 @@ class MemoryWindowStore:
 
     async def forget_before(self, until: float) -> None:
         self._by_id = {window_id: window for window_id, window in self._by_id.items() if window.until >= until}
+
+
+class MemoryBindingStore:
+    """ports.grants.BindingStore in a dictionary."""
+
+    def __init__(self) -> None:
+        self._bindings: dict[bytes, Binding] = {}
+
+    async def bind(self, binding: Binding) -> Binding:
+        return self._bindings.setdefault(binding.digest, binding)
+
+    async def mark_delivered(self, digest: bytes, at: float) -> None:
+        binding = self._bindings.get(digest)
+        if binding is not None and binding.delivered_at is None:
+            self._bindings[digest] = replace(binding, delivered_at=at)
+
+    async def forget_bindings(self, expired_before: float, limit: int) -> int:
+        expired = [digest for digest, kept in self._bindings.items() if kept.expires_at < expired_before][:limit]
+        for digest in expired:
+            del self._bindings[digest]
+        return len(expired)

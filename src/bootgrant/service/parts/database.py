@@ -15,7 +15,7 @@ from bootgrant.service.settings.setting import SettingsError
 from bootgrant.service.settings.site import Site
 from bootgrant.store.folder_lock import FolderLock
 from bootgrant.store.sqlite.database import DATABASE, SqliteDatabase, open_audit_file
-from bootgrant.store.sqlite.migrations import migrate as migrate_sqlite
+from bootgrant.store.sqlite.database import migrate as migrate_sqlite
 from bootgrant.wire.secret import Secret
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Where the database is and how it is reached, with the password kept out of sight."""
+"""The address of the database: a libpq URL, with the password kept out of logs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _DEFAULTS: Final[dict[str, Any]] = {
     "application_name": "bootgrant",
     "client_encoding": "utf8",
     "connect_timeout": 5,
-    # A database host that vanishes is noticed in seconds; without these it takes the kernel's quarter of an hour.
+    # With these a vanished database host is noticed in seconds, not after the kernel's quarter of an hour.
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 3,
@@ -28,15 +28,15 @@ _DEFAULTS: Final[dict[str, Any]] = {
 class PostgresAddress:
     """``url`` as libpq reads it (``postgresql://user@host/database?sslmode=verify-full``).
 
-    The password may stand in it, in ``password_file`` (its first line, read at each connection, so it may change), or
-    where libpq looks by itself (``PGPASSWORD``, ``~/.pgpass``).
+    The password may be in the URL, in ``password_file`` (its first line, read for each connection, so that it may
+    change), or where libpq looks (``PGPASSWORD``, ``~/.pgpass``).
     """
 
     url: Secret
     password_file: Path | None = None
 
     def parameters(self) -> dict[str, Any]:
-        """The arguments of a connection. Raises StoreUnavailable when the password cannot be read."""
+        """Return the arguments of a connection. Raises StoreUnavailable when the password cannot be read."""
         given = self._given()
         if self.password_file is not None:
             given["password"] = _first_line(self.password_file)
@@ -49,11 +49,11 @@ class PostgresAddress:
         return f"postgresql://{user}{given.get('host', '')}{port}/{given.get('dbname', '')}"
 
     def problem(self) -> str:
-        """What is wrong with the URL, without a piece of it; empty when nothing is."""
+        """Return what is wrong with the URL, without quoting it; empty if nothing is."""
         try:
             self._given()
         except psycopg.ProgrammingError:
-            return "it is no PostgreSQL URL: write postgresql://user@host:5432/database"
+            return "not a PostgreSQL URL: write postgresql://user@host:5432/database"
         return ""
 
     def _given(self) -> dict[str, Any]:
@@ -64,4 +64,4 @@ def _first_line(path: Path) -> str:
     try:
         return path.read_text("utf-8").partition("\n")[0].strip("\r")
     except (OSError, UnicodeDecodeError) as error:
-        raise StoreUnavailable(f"the database's password cannot be read from {path} ({error})") from error
+        raise StoreUnavailable(f"the database password cannot be read from {path} ({error})") from error

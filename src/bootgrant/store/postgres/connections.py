@@ -1,11 +1,11 @@
-"""Connections to PostgreSQL: a bounded pool, and what is tried again when one breaks or a transaction loses."""
+"""Connections to PostgreSQL: a bounded pool, and retries when a connection breaks or a transaction loses a race."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar
 
@@ -16,34 +16,35 @@ from psycopg_pool import AsyncConnectionPool, PoolClosed
 from bootgrant.ports.database import StoreCounts
 from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.store.postgres.address import PostgresAddress
+from bootgrant.store.rows import Row
 
 log = logging.getLogger("bootgrant.store")
-Connection = AsyncConnection[tuple[Any, ...]]
+Connection = AsyncConnection[Row]
 T = TypeVar("T")
 
 PATIENCE: Final = 4.0
-"""Seconds that a request waits for a database that restarts, before it is told that there is none."""
+"""Seconds that a request waits for a database that is restarting before it fails."""
 
 _ONE_TRY: Final = 1.0
 _PAUSE: Final = 0.1
-_WAITING_MOST: Final = 1000
+_MOST_WAITING: Final = 1000
 _LOST_RACE = (errors.SerializationFailure, errors.DeadlockDetected)
 _SESSION = (
-    # An answer leaves only after its row is on disk, also where the database's default is another.
+    # An answer leaves only after its row is on disk, even if the database's default is not to wait.
     "SELECT CASE WHEN current_setting('synchronous_commit', true) = 'off' "
     "THEN set_config('synchronous_commit', 'on', false) END, "
-    # A server that freezes in the middle does not keep its rows from the others.
+    # A server that freezes in the middle of a transaction does not lock its rows for the others.
     "set_config('idle_in_transaction_session_timeout', '10s', false)"
 )
 UNKNOWN: Final = "; whether the change was made is not known"
 
 
 class OutcomeUnknown(StoreUnavailable):
-    """The connection broke before the answer to a write came: it was made, or it was not."""
+    """The connection broke before the answer to a write arrived, so the write may have been made."""
 
 
 class Connections:
-    """At most ``most`` connections. ``open`` raises StoreUnavailable when the database cannot be reached."""
+    """A pool of at most ``most`` connections."""
 
     def __init__(self, address: PostgresAddress, most: int) -> None:
         self._address = address
@@ -56,8 +57,8 @@ class Connections:
             open=False,
             configure=_prepare,
             timeout=_ONE_TRY,
-            max_waiting=_WAITING_MOST,
-            # Whoever waits has a new connection made at once; the pool's own growing pauses are for idle times.
+            max_waiting=_MOST_WAITING,
+            # Waiting requests have a new connection made at once; the pool's growing pauses are for idle times.
             reconnect_timeout=_ONE_TRY,
             name="bootgrant",
         )
@@ -71,12 +72,30 @@ class Connections:
     async def close(self) -> None:
         await self._pool.close()
 
-    async def run(self, work: Callable[[Connection], Awaitable[T]], *, look_first: bool = False) -> T:
-        """Do ``work`` on a connection in autocommit mode, again after a lost race, and again on another connection
-        when one breaks, for at most PATIENCE.
+    async def fetch(self, statement: str, values: Sequence[object] = (), *, binary: bool = False) -> list[Row]:
+        """Run one statement that may be repeated; return its rows. Raises StoreUnavailable."""
 
-        A write that must not be made twice says ``look_first``: then a broken connection raises OutcomeUnknown. Raises
-        StoreUnavailable for every other failure of the database; violated constraints are for ``work`` to handle.
+        async def work(connection: Connection) -> list[Row]:
+            cursor = connection.cursor(binary=binary)
+            await cursor.execute(statement, values)
+            return await cursor.fetchall()
+
+        return await self.run(work)
+
+    async def execute(self, statement: str, values: Sequence[object] | Mapping[str, object] = ()) -> int:
+        """Run one statement that may be repeated; return how many rows it changed. Raises StoreUnavailable."""
+
+        async def work(connection: Connection) -> int:
+            return (await connection.execute(statement, values)).rowcount
+
+        return await self.run(work)
+
+    async def run(self, work: Callable[[Connection], Awaitable[T]], *, look_first: bool = False) -> T:
+        """Run ``work`` on a connection in autocommit mode: again after a lost race, and on another connection when one
+        breaks, for at most PATIENCE.
+
+        ``look_first`` is for writes that must not be made twice: a broken connection then raises OutcomeUnknown. Raises
+        StoreUnavailable for every other failure of the database, but leaves violated constraints to the caller.
         """
         began = asyncio.get_running_loop().time()
         try:
@@ -94,7 +113,7 @@ class Connections:
                     outcome = await self._once(work, look_first=look_first)
             except TimeoutError:
                 doubt = UNKNOWN if look_first else ""
-                raise StoreUnavailable(f"the database does not answer in {PATIENCE:.0f} s{doubt}") from None
+                raise StoreUnavailable(f"the database does not answer within {PATIENCE:.0f} s{doubt}") from None
             except _Again as again:
                 if asyncio.get_running_loop().time() + again.pause >= until:
                     raise StoreUnavailable(f"the database cannot be used: {again.reason}") from again
@@ -110,11 +129,11 @@ class Connections:
         except (psycopg.IntegrityError, psycopg.DataError):
             raise
         except PoolClosed as error:
-            raise StoreUnavailable("the server stops") from error
+            raise StoreUnavailable("the server is stopping") from error
         except _LOST_RACE as error:
-            raise _Again(random.uniform(0, _PAUSE / 10), "other servers change the same rows") from error  # noqa: S311
+            raise _Again(random.uniform(0, _PAUSE / 10), "other servers keep changing the same rows") from error  # noqa: S311
         except errors.ReadOnlySqlTransaction as error:
-            # A standby that was the primary a moment ago: the next connection finds the new one.
+            # The primary has become a standby: the next connection finds the new primary.
             if connection is not None:
                 await connection.close()
             raise _Again(_PAUSE, reason_of(error)) from error
@@ -132,7 +151,7 @@ class Connections:
 
 @asynccontextmanager
 async def transaction(connection: Connection) -> AsyncIterator[None]:
-    """One transaction that goes over the wire in one piece, but where its results are fetched. ``run`` rolls it back.
+    """Run the block as one transaction in one round trip, unless results are fetched. ``run`` rolls it back.
 
     psycopg's own transaction() waits for an answer to each BEGIN and COMMIT.
     """
@@ -143,7 +162,7 @@ async def transaction(connection: Connection) -> AsyncIterator[None]:
 
 
 class _Again(Exception):
-    """Try once more after ``pause`` seconds."""
+    """Try again after ``pause`` seconds."""
 
     def __init__(self, pause: float, reason: str) -> None:
         super().__init__(reason)
@@ -155,9 +174,9 @@ async def _prepare(connection: Connection) -> None:
     try:
         await connection.execute(_SESSION)
     except psycopg.Error as error:
-        log.warning("this database has other session settings than PostgreSQL: %s", reason_of(error))
+        log.warning("this database does not take PostgreSQL's session settings: %s", reason_of(error))
 
 
 def reason_of(error: psycopg.Error) -> str:
-    """One line; libpq's messages hold no password."""
+    """Return the error as one line. libpq's messages never contain the password."""
     return " ".join((error.diag.message_primary or str(error)).split()) or type(error).__name__

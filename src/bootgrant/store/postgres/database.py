@@ -1,4 +1,4 @@
-"""One PostgreSQL database, opened by one of its servers: the stores on it."""
+"""The stores on one PostgreSQL database, as one of its servers opens it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,8 @@ import psycopg
 from psycopg import AsyncConnection
 
 from bootgrant.ports.grants import StoreUnavailable
-from bootgrant.store.bindings import BindingRows
-from bootgrant.store.people.api_tokens import ApiTokenRows
-from bootgrant.store.people.challenges import ChallengeRows
-from bootgrant.store.people.operators import OperatorRows
-from bootgrant.store.people.passkeys import PasskeyRows
-from bootgrant.store.policy_rows import AssignmentRows, WindowRows
+from bootgrant.store.decision_rows import AssignmentRows, BindingRows, WindowRows
+from bootgrant.store.people_rows import ApiTokenRows, ChallengeRows, OperatorRows, PasskeyRows
 from bootgrant.store.postgres.address import PostgresAddress
 from bootgrant.store.postgres.audit import PostgresAuditLog
 from bootgrant.store.postgres.connections import Connection, Connections, reason_of
@@ -40,23 +36,23 @@ class PostgresDatabase:
         self.grants = PostgresGrantStore(connections, watching, news)
         self.counts = connections.counts
         self.outbox = PostgresOutbox(connections)
+        self.audit = PostgresAuditLog(connections)
         rows = PostgresRows(connections)
         self.operators = OperatorRows(rows)
         self.passkeys = PasskeyRows(rows)
         self.challenges = ChallengeRows(rows)
         self.api_tokens = ApiTokenRows(rows)
         self.bindings = BindingRows(rows)
-        self.audit = PostgresAuditLog(connections)
         self.assignments = AssignmentRows(rows)
         self.windows = WindowRows(rows)
 
     @property
     def hears_others(self) -> bool:
-        """Whether other servers' changes arrive as they are made; if not, they are looked up within a second."""
+        """Whether other servers' changes arrive at once. If not, they are found within a second."""
         return self._news.hearing
 
     async def agrees(self, name: str, fingerprint: str) -> bool:
-        """Whether every server of this database has the same ``name``; the first one that asks sets it."""
+        """Return whether every server of this database has the same ``name``. The first server to ask sets it."""
 
         async def compare(connection: Connection) -> bool:
             await connection.execute(_AGREE, (name, fingerprint))
@@ -68,14 +64,14 @@ class PostgresDatabase:
 
 @asynccontextmanager
 async def open_postgres(
-    address: PostgresAddress, connections_most: int, patience: float = 0.0
+    address: PostgresAddress, most_connections: int, patience: float = 0.0
 ) -> AsyncIterator[PostgresDatabase]:
-    """The database with this version's schema; one more connection than ``connections_most`` listens.
+    """Open a database that has this version's schema; one connection beyond ``most_connections`` listens.
 
-    ``patience`` is how many seconds to wait for a database that is not up yet. Raises StoreUnavailable.
+    Waits up to ``patience`` seconds for a database that is not up yet. Raises StoreUnavailable.
     """
     await _check(address, asyncio.get_running_loop().time() + patience)
-    connections, watching = Connections(address, connections_most), Watching()
+    connections, watching = Connections(address, most_connections), Watching()
     news = News(address, connections, watching)
     await connections.open()
     news.start()
@@ -87,7 +83,7 @@ async def open_postgres(
 
 
 async def _check(address: PostgresAddress, until: float) -> None:
-    told = False
+    warned = False
     while True:
         try:
             async with await AsyncConnection.connect(autocommit=True, **address.parameters()) as connection:
@@ -97,7 +93,7 @@ async def _check(address: PostgresAddress, until: float) -> None:
             reason = reason_of(error)
             if asyncio.get_running_loop().time() + 1 > until:
                 raise StoreUnavailable(f"{address} cannot be used: {reason}") from error
-            if not told:
+            if not warned:
                 log.warning("waiting for %s: %s", address, reason)
-                told = True
+                warned = True
         await asyncio.sleep(1)

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from bootgrant.approval.grant import DeviceGrant
-from bootgrant.store.grant_rows import CHANGING, COLUMNS, changing_values, from_row, to_row
+from bootgrant.store.grant_rows import CHANGING, COLUMNS, DELIVERY, from_row, to_changing_values, to_row
 from bootgrant.store.postgres.connections import Connection
-from bootgrant.store.postgres.texts import found, kept
+from bootgrant.store.postgres.rows import escaped, unescaped
+from bootgrant.store.rows import insert_into, listed
 from bootgrant.wire.identity import MachineIdentity, swapped_uuid
 
-_NAMES = ", ".join(COLUMNS)
-_SELECT = f"SELECT {_NAMES}, version FROM grants"  # noqa: S608  (names of columns)
+_SELECT = f"SELECT {listed(COLUMNS)}, version FROM grants"
 
 BY: Final = {
     column: f"{_SELECT} WHERE {column} = ANY(%s)"
@@ -40,19 +40,19 @@ REPLACE: Final = (
     "UPDATE grants SET state = 'replaced', version = version + 1 "
     "WHERE state = 'pending' AND identity_key = %s AND source_address = %s RETURNING grant_id, version"
 )
-INSERT: Final = f"INSERT INTO grants (version, identity_key, {_NAMES}) VALUES (1, %s{', %s' * len(COLUMNS)})"  # noqa: S608  (names)
+INSERT: Final = insert_into("grants", ("version", "identity_key", *COLUMNS), "%s")
 UPDATE: Final = (
-    f"UPDATE grants SET version = version + 1, {', '.join(f'{name} = %s' for name in CHANGING)} "  # noqa: S608  (names)
+    f"UPDATE grants SET version = version + 1, {', '.join(f'{name} = %s' for name in CHANGING)} "
     "WHERE grant_id = %s AND version = %s RETURNING grant_id"
 )
-ADD_DELIVERY: Final = "INSERT INTO deliveries (grant_id, at, address, sha256, size) VALUES (%s, %s, %s, %s, %s)"
+ADD_DELIVERY: Final = insert_into("deliveries", DELIVERY, "%s")
 DELIVERIES: Final = "SELECT at, address, sha256, size FROM deliveries WHERE grant_id = %s ORDER BY at"
 _ENDED = (
     "(token_digest IS NULL AND expires_at < %(unfetched)s)",
     "(token_digest IS NOT NULL AND token_expires_at < %(fetched)s)",
 )
 COLLECT: Final = (
-    f"DELETE FROM grants WHERE ({' OR '.join(_ENDED)}) AND grant_id IN ("  # noqa: S608  (constants of this file)
+    f"DELETE FROM grants WHERE ({' OR '.join(_ENDED)}) AND grant_id IN ("
     f"SELECT grant_id FROM grants WHERE {_ENDED[0]} UNION ALL SELECT grant_id FROM grants WHERE {_ENDED[1]} "
     "LIMIT %(limit)s)"
 )
@@ -67,36 +67,36 @@ class Stored(NamedTuple):
 
 
 def stored(row: Sequence[Any]) -> Stored:
-    """A row of a grant and its version, as every SELECT here gives it."""
-    return Stored(from_row([found(value) for value in row[:-1]]), row[-1])
+    """Return the grant and version in a row of any SELECT of this module."""
+    return Stored(from_row([unescaped(value) for value in row[:-1]]), row[-1])
 
 
 async def find(column: str, keys: Sequence[object], connection: Connection) -> dict[object, Stored]:
-    """The grants whose unique ``column`` is one of ``keys``, by it."""
+    """Return the grants whose unique ``column`` is one of ``keys``, by that key."""
     cursor = connection.cursor(binary=True)
-    await cursor.execute(BY[column], ([kept(key) for key in keys],))
+    await cursor.execute(BY[column], ([escaped(key) for key in keys],))
     place = COLUMNS.index(column)
-    return {found(row[place]): stored(row) for row in await cursor.fetchall()}
+    return {unescaped(row[place]): stored(row) for row in await cursor.fetchall()}
 
 
 def spellings(identity: MachineIdentity, variable: str) -> list[str]:
-    """How a row of this machine may have ``variable``, for DENIED and LIVE_WITH: a UUID in both byte orders."""
+    """Return how a row of this machine may spell ``variable``, for DENIED and LIVE_WITH: a UUID in both byte orders."""
     value: str = getattr(identity, variable)
     if not value:
         return []
-    return [kept(value), swapped_uuid(value)] if variable == "uuid" else [kept(value)]
+    return [escaped(value), swapped_uuid(value)] if variable == "uuid" else [escaped(value)]
 
 
-def asking(grant: DeviceGrant) -> tuple[str, str]:
-    """What only one pending grant may have; the parameters of REPLACE."""
-    return kept(grant.identity.key), kept(grant.source_address)
+def machine_of(grant: DeviceGrant) -> tuple[str, str]:
+    """Return the identity and address that only one pending grant may have; the parameters of REPLACE."""
+    return escaped(grant.identity.key), escaped(grant.source_address)
 
 
-def inserted(grant: DeviceGrant) -> tuple[object, ...]:
-    """The parameters of INSERT."""
-    return (kept(grant.identity.key), *(kept(value) for value in to_row(grant)))
+def to_insert(grant: DeviceGrant) -> tuple[object, ...]:
+    """Return the parameters of INSERT for a new grant."""
+    return (1, escaped(grant.identity.key), *(escaped(value) for value in to_row(grant)))
 
 
-def updated(after: DeviceGrant, version: int) -> tuple[object, ...]:
-    """The parameters of UPDATE."""
-    return (*(kept(value) for value in changing_values(after)), after.grant_id, version)
+def to_update(after: DeviceGrant, version: int) -> tuple[object, ...]:
+    """Return the parameters of UPDATE."""
+    return (*(escaped(value) for value in to_changing_values(after)), after.grant_id, version)

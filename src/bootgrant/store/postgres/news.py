@@ -1,7 +1,7 @@
-"""How one server hears of changes that another made: LISTEN/NOTIFY for speed, a look at the table as the net.
+"""How a server hears of changes that others made: LISTEN/NOTIFY for speed, a periodic look at the table as a net.
 
-A notice is sent after the change is committed, apart from it and many at a time: no transaction waits for it, and a
-database that knows no LISTEN (CockroachDB), or a pooler in between that swallows it, costs a second and nothing else.
+A notification is sent after the commit, outside the transaction and many at a time, so no transaction waits for it. A
+database without LISTEN (CockroachDB), or a pooler that swallows notifications, costs a delay of a second at most.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Final
 
@@ -24,8 +24,10 @@ from bootgrant.store.postgres.watching import Watching
 log = logging.getLogger("bootgrant.store")
 
 LOOK_HEARING: Final = 10.0
+"""Seconds between two looks at the watched rows while notifications arrive."""
+
 LOOK_DEAF: Final = 1.0
-"""Seconds between two looks at the watched rows, while notices arrive and while they do not."""
+"""The same while they do not."""
 
 _CHANNEL: Final = "bootgrant_grants"
 _PAYLOAD: Final = 7900
@@ -34,11 +36,11 @@ _RECONNECT: Final = (0.2, 5.0)
 _CHUNK: Final = 1000
 _NOTIFY = "SELECT pg_notify(%s, %s)"
 _LOOK = "SELECT grant_id, version FROM grants WHERE grant_id = ANY(%s)"
-_UNKNOWN = (errors.FeatureNotSupported, errors.UndefinedFunction, errors.SyntaxError)
+_UNSUPPORTED = (errors.FeatureNotSupported, errors.UndefinedFunction, errors.SyntaxError)
 
 
 class News:
-    """Sends this server's changes and hears the others'. ``start`` and ``stop`` belong to one event loop."""
+    """Publishes this server's changes and hears the others'. ``start`` and ``stop`` belong to one event loop."""
 
     def __init__(self, address: PostgresAddress, connections: Connections, watching: Watching) -> None:
         self._address = address
@@ -47,9 +49,9 @@ class News:
         self._greeting = uuid.uuid4().hex
         self._hearing = False
         self._lost = False
-        self._known = True
+        self._supported = True
         self._unsent: dict[str, int] = {}
-        self._something = asyncio.Event()
+        self._has_unsent = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -62,36 +64,36 @@ class News:
 
     @property
     def hearing(self) -> bool:
-        """Whether notices arrive now."""
+        """Whether notifications arrive at the moment."""
         return self._hearing
 
-    def tell(self, grant_id: str, version: int) -> None:
-        """This server has changed the grant: wake those who wait here, and tell the other servers."""
+    def publish(self, grant_id: str, version: int) -> None:
+        """Wake this server's watchers of a grant that this server has changed, and notify the other servers."""
         self._watching.changed(grant_id, version)
-        if self._known:
+        if self._supported:
             self._unsent[grant_id] = version
-            self._something.set()
+            self._has_unsent.set()
 
     async def _send(self) -> None:
-        while self._known:
-            await self._something.wait()
-            self._something.clear()
-            told, self._unsent = self._unsent, {}
+        while self._supported:
+            await self._has_unsent.wait()
+            self._has_unsent.clear()
+            versions, self._unsent = self._unsent, {}
             try:
-                await self._connections.run(partial(_notify, told))
+                await self._connections.run(partial(_notify, versions))
             except StoreUnavailable as error:
-                # The net finds what was not told.
-                self._known = not isinstance(error.__cause__, _UNKNOWN)
+                # The others find these changes at their next look.
+                self._supported = not isinstance(error.__cause__, _UNSUPPORTED)
 
     async def _listen(self) -> None:
         pause = _RECONNECT[0]
-        while self._known:
+        while self._supported:
             try:
                 async with await AsyncConnection.connect(autocommit=True, **self._address.parameters()) as connection:
                     await self._hear(connection)
-            except _UNKNOWN:
-                self._known = False
-                log.info("this database has no LISTEN: what other servers decide is seen within a second")
+            except _UNSUPPORTED:
+                self._supported = False
+                log.info("this database has no LISTEN: changes by other servers are seen within a second")
             except (psycopg.Error, StoreUnavailable, TimeoutError) as error:
                 self._note_lost(error)
             pause = _RECONNECT[0] if self._hearing else min(2 * pause, _RECONNECT[1])
@@ -102,10 +104,10 @@ class News:
         if not self._lost:
             self._lost = True
             reason = reason_of(error) if isinstance(error, psycopg.Error) else str(error)
-            log.warning("lost touch with %s: %s", self._address, reason)
+            log.warning("lost the connection to %s: %s", self._address, reason)
 
     async def _hear(self, connection: Connection) -> None:
-        """Hear until the connection breaks. Its own greeting must come back, again and again, or it is deaf."""
+        """Listen until the connection breaks. A greeting that does not come back means that it is deaf."""
         await connection.execute(f"LISTEN {_CHANNEL}")
         while True:
             heard = False
@@ -117,13 +119,13 @@ class News:
                 else:
                     self._read(notice.payload)
             if not heard:
-                raise TimeoutError("LISTEN is on and nothing comes")
+                raise TimeoutError("LISTEN is on, but no notification arrives")
 
     async def _now_hearing(self) -> None:
-        """What changed while nobody listened is looked up once."""
+        """Look once at what changed while this server was not listening."""
         if self._lost:
             self._lost = False
-            log.info("in touch with %s again", self._address)
+            log.info("connected to %s again", self._address)
         if not self._hearing:
             self._hearing = True
             self._watching.seen.clear()
@@ -145,7 +147,7 @@ class News:
         for start in range(0, len(watched), _CHUNK):
             chunk = watched[start : start + _CHUNK]
             try:
-                found = await self._connections.run(partial(_versions, chunk))
+                found: dict[str, int] = dict(await self._connections.fetch(_LOOK, (chunk,)))
             except StoreUnavailable:
                 return
             for grant_id in chunk:
@@ -155,15 +157,15 @@ class News:
                     self._watching.gone(grant_id)
 
 
-async def _notify(told: Mapping[str, int], connection: Connection) -> None:
-    await connection.cursor().executemany(_NOTIFY, [(_CHANNEL, payload) for payload in _payloads(told)])
+async def _notify(versions: Mapping[str, int], connection: Connection) -> None:
+    await connection.cursor().executemany(_NOTIFY, [(_CHANNEL, payload) for payload in _payloads(versions)])
 
 
-def _payloads(told: Mapping[str, int]) -> Iterator[str]:
-    """``id:version`` pairs, as many to a notice as PostgreSQL takes."""
+def _payloads(versions: Mapping[str, int]) -> Iterator[str]:
+    """Yield ``id:version`` pairs, as many to a notification as PostgreSQL takes."""
     parts: list[str] = []
     size = 0
-    for grant_id, version in told.items():
+    for grant_id, version in versions.items():
         part = f"{grant_id}:{version}"
         if size + len(part) > _PAYLOAD:
             yield ",".join(parts)
@@ -172,8 +174,3 @@ def _payloads(told: Mapping[str, int]) -> Iterator[str]:
         size += len(part) + 1
     if parts:
         yield ",".join(parts)
-
-
-async def _versions(grant_ids: Sequence[str], connection: Connection) -> dict[str, int]:
-    cursor = await connection.execute(_LOOK, (list(grant_ids),))
-    return dict(await cursor.fetchall())

@@ -9,8 +9,8 @@ from typing import Final
 from bootgrant.ports.notifications import Outgoing
 from bootgrant.store.postgres.connections import Connection, Connections
 
-_TELL: Final = (
-    "INSERT INTO notified (target, grant_id, at) SELECT %s, told, %s FROM unnest(%s::text[]) AS told ORDER BY told "
+_NOTE: Final = (
+    "INSERT INTO notified (target, grant_id, at) SELECT %s, id, %s FROM unnest(%s::text[]) AS id ORDER BY id "
     "ON CONFLICT DO NOTHING RETURNING grant_id"
 )
 _KEEP: Final = (
@@ -24,18 +24,18 @@ _TAKE: Final = (
 
 
 class PostgresOutbox:
-    """ports.notifications.Outbox on a database that other servers use too."""
+    """ports.notifications.Outbox."""
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
 
     async def enqueue(self, message: Outgoing) -> int:
-        # Made twice after a broken connection, the second time finds what the first one kept.
+        # Repeating this after a broken connection is harmless: the second run finds what the first one kept.
         async def keep(connection: Connection) -> int:
             at = message.created_at
             async with connection.transaction():
-                told = await connection.execute(_TELL, (message.target, at, list(message.grant_ids)))
-                new = {row[0] for row in await told.fetchall()}
+                noted = await connection.execute(_NOTE, (message.target, at, list(message.grant_ids)))
+                new = {row[0] for row in await noted.fetchall()}
                 if new:
                     ids = json.dumps([grant_id for grant_id in message.grant_ids if grant_id in new])
                     await connection.execute(_KEEP, (message.message_id, message.target, ids, at, at))
@@ -44,22 +44,15 @@ class PostgresOutbox:
         return await self._connections.run(keep)
 
     async def take(self, targets: Sequence[str], now: float, until: float, limit: int) -> Sequence[Outgoing]:
-        async def take(connection: Connection) -> list[Outgoing]:
-            cursor = await connection.execute(_TAKE, (until, now, list(targets), limit))
-            rows = await cursor.fetchall()
-            return [Outgoing(row[0], row[1], tuple(json.loads(row[2])), row[3], row[4]) for row in rows]
-
-        return await self._connections.run(take)
+        rows = await self._connections.fetch(_TAKE, (until, now, list(targets), limit))
+        return [Outgoing(row[0], row[1], tuple(json.loads(row[2])), row[3], row[4]) for row in rows]
 
     async def postpone(self, message_id: str, at: float) -> None:
-        await self._write("UPDATE outbox SET next_at = %s WHERE message_id = %s", (at, message_id))
+        await self._connections.execute("UPDATE outbox SET next_at = %s WHERE message_id = %s", (at, message_id))
 
     async def done(self, message_id: str) -> None:
-        await self._write("DELETE FROM outbox WHERE message_id = %s", (message_id,))
+        await self._connections.execute("DELETE FROM outbox WHERE message_id = %s", (message_id,))
 
     async def forget(self, before: float) -> None:
-        await self._write("DELETE FROM notified WHERE at < %s", (before,))
-        await self._write("DELETE FROM outbox WHERE created_at < %s", (before,))
-
-    async def _write(self, statement: str, values: tuple[object, ...]) -> None:
-        await self._connections.run(lambda connection: connection.execute(statement, values))
+        await self._connections.execute("DELETE FROM notified WHERE at < %s", (before,))
+        await self._connections.execute("DELETE FROM outbox WHERE created_at < %s", (before,))

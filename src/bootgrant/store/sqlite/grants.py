@@ -1,31 +1,30 @@
-"""Grants as rows of SQLite: the journal behind the grants in memory (store/grant_book.py)."""
+"""Grants as rows of SQLite: the journal of the grants in memory (store/grant_book.py)."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Final
 
 from bootgrant.approval.grant import Delivery, DeviceGrant, GrantState
-from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.store.grant_book import Batch
-from bootgrant.store.grant_index import DENIAL_KEPT, UNASKED
-from bootgrant.store.grant_rows import CHANGING, COLUMNS, FIXED, from_row, to_fixed_values, to_row
+from bootgrant.store.grant_index import DENIAL_KEPT, ENDED_KEPT
+from bootgrant.store.grant_rows import CHANGING, COLUMNS, DELIVERY, FIXED, from_row, to_fixed_values, to_row
+from bootgrant.store.rows import insert_into, listed
 from bootgrant.store.sqlite.audit import append_events
-from bootgrant.store.sqlite.writer import Writer
+from bootgrant.store.sqlite.file import SqliteFile
 
-_NAMES: Final = ", ".join(COLUMNS)
-_SELECT: Final = f"SELECT {_NAMES} FROM grants"  # noqa: S608  (names of columns)
-# What a new grant does not have yet stands here and need not be handed over for each.
+_SELECT: Final = f"SELECT {listed(COLUMNS)} FROM grants"
+# The columns that a new grant leaves empty are constants here, so that they need not be passed for each grant.
 _OPEN: Final = (
-    f"INSERT INTO grants ({', '.join(FIXED)}, state, entry, token_expires_at, deliveries) "  # noqa: S608  (names of columns)
+    f"INSERT INTO grants ({listed(FIXED)}, state, entry, token_expires_at, deliveries) "
     f"VALUES ({', '.join('?' * len(FIXED))}, '{GrantState.PENDING}', '', 0, 0)"
 )
 _UPSERT: Final = (
-    f"INSERT INTO grants ({_NAMES}) VALUES (?{', ?' * (len(COLUMNS) - 1)}) "  # noqa: S608  (names of columns)
+    f"{insert_into('grants', COLUMNS)} "
     f"ON CONFLICT (grant_id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in CHANGING)}"
 )
-_DELIVERY: Final = "INSERT INTO deliveries (grant_id, at, address, sha256, size) VALUES (?, ?, ?, ?, ?)"
+_DELIVERY: Final = insert_into("deliveries", DELIVERY)
 _COLLECT: Final = (
     "DELETE FROM grants WHERE grant_id IN ("
     "SELECT grant_id FROM grants WHERE token_digest IS NULL AND expires_at < ? "
@@ -35,11 +34,10 @@ _COLLECT: Final = (
 
 
 class SqliteJournal:
-    """store.grant_book.Journal on one SQLite file."""
+    """store.grant_book.Journal."""
 
-    def __init__(self, writer: Writer, reader: sqlite3.Connection) -> None:
-        self._writer = writer
-        self._reader = reader
+    def __init__(self, file: SqliteFile) -> None:
+        self._file = file
 
     async def write(self, batch: Batch) -> None:
         def upsert(connection: sqlite3.Connection) -> None:
@@ -51,12 +49,12 @@ class SqliteJournal:
             if batch.events:
                 append_events(connection, batch.events)
 
-        await self._writer.run(upsert)
+        await self._file.write(upsert)
 
     def live_grants(self, now: float) -> Iterator[DeviceGrant]:
-        """Every grant that somebody may still ask about: none that is over for long."""
-        since = now - UNASKED
-        rows = self._read(
+        """Return every grant that machines or people may still ask for."""
+        since = now - ENDED_KEPT
+        rows = self._file.read(
             f"{_SELECT} WHERE token_digest IS NULL AND expires_at > ? "
             f"UNION ALL {_SELECT} WHERE token_digest IS NOT NULL AND token_expires_at > ? "
             f"UNION ALL {_SELECT} WHERE state = 'denied' AND expires_at <= ? AND decided_at > ?",
@@ -65,27 +63,19 @@ class SqliteJournal:
         return map(from_row, rows)
 
     async def read_grant(self, grant_id: str) -> DeviceGrant | None:
-        rows = self._read(f"{_SELECT} WHERE grant_id = ?", (grant_id,))
+        rows = self._file.read(f"{_SELECT} WHERE grant_id = ?", (grant_id,))
         return from_row(rows[0]) if rows else None
 
     async def read_deliveries(self, grant_id: str) -> Sequence[Delivery]:
-        rows = self._read(
-            "SELECT at, address, sha256, size FROM deliveries WHERE grant_id = ? ORDER BY at", (grant_id,)
-        )
-        return [Delivery(*row) for row in rows]
+        statement = "SELECT at, address, sha256, size FROM deliveries WHERE grant_id = ? ORDER BY at"
+        return [Delivery(*row) for row in self._file.read(statement, (grant_id,))]
 
     async def collect(self, unfetched_before: float, fetched_before: float, limit: int) -> Sequence[str]:
         values = (unfetched_before, fetched_before, limit)
-        return await self._writer.run(lambda connection: [row[0] for row in connection.execute(_COLLECT, values)])
+        return await self._file.write(lambda connection: [row[0] for row in connection.execute(_COLLECT, values)])
 
     async def check_writable(self) -> None:
-        await self._writer.run(lambda connection: connection.execute("UPDATE write_check SET checked = checked + 1"))
-
-    def _read(self, statement: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
-        try:
-            return self._reader.execute(statement, values).fetchall()
-        except sqlite3.Error as error:
-            raise StoreUnavailable(f"the database cannot be read ({error})") from error
+        await self._file.write(lambda connection: connection.execute("UPDATE write_check SET checked = checked + 1"))
 
 
 def _delivery_row(kept: tuple[str, Delivery]) -> tuple[object, ...]:

@@ -7,11 +7,10 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Final
 
-from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.ports.notifications import Outgoing
-from bootgrant.store.sqlite.writer import Writer
+from bootgrant.store.sqlite.file import SqliteFile
 
-_TELL: Final = "INSERT OR IGNORE INTO notified (target, grant_id, at) VALUES (?, ?, ?)"
+_NOTE: Final = "INSERT OR IGNORE INTO notified (target, grant_id, at) VALUES (?, ?, ?)"
 _KEEP: Final = (
     "INSERT INTO outbox (message_id, target, grant_ids, created_at, next_at, attempts) VALUES (?, ?, ?, ?, ?, 0)"
 )
@@ -20,17 +19,16 @@ _DUE: Final = (
     "ORDER BY next_at LIMIT ?"
 )
 _TAKE: Final = (
-    f"UPDATE outbox SET next_at = ?, attempts = attempts + 1 WHERE message_id IN ({_DUE}) "  # noqa: S608  (our own)
+    f"UPDATE outbox SET next_at = ?, attempts = attempts + 1 WHERE message_id IN ({_DUE}) "
     "RETURNING message_id, target, grant_ids, created_at, attempts"
 )
 
 
 class SqliteOutbox:
-    """ports.notifications.Outbox on one SQLite file."""
+    """ports.notifications.Outbox."""
 
-    def __init__(self, writer: Writer, reader: sqlite3.Connection) -> None:
-        self._writer = writer
-        self._reader = reader
+    def __init__(self, file: SqliteFile) -> None:
+        self._file = file
 
     async def enqueue(self, message: Outgoing) -> int:
         def keep(connection: sqlite3.Connection) -> int:
@@ -38,23 +36,20 @@ class SqliteOutbox:
             new = [
                 grant_id
                 for grant_id in message.grant_ids
-                if connection.execute(_TELL, (message.target, grant_id, at)).rowcount
+                if connection.execute(_NOTE, (message.target, grant_id, at)).rowcount
             ]
             if new:
                 connection.execute(_KEEP, (message.message_id, message.target, json.dumps(new), at, at))
             return len(new)
 
-        return await self._writer.run(keep)
+        return await self._file.write(keep)
 
     async def take(self, targets: Sequence[str], now: float, until: float, limit: int) -> Sequence[Outgoing]:
         due = (now, json.dumps(list(targets)), limit)
-        # Looked up first: an empty outbox costs no write.
-        try:
-            if not self._reader.execute(_DUE, due).fetchone():
-                return []
-        except sqlite3.Error as error:
-            raise StoreUnavailable(f"the database cannot be read ({error})") from error
-        rows = await self._writer.run(lambda connection: connection.execute(_TAKE, (until, *due)).fetchall())
+        # Read first, so that an empty outbox costs no write.
+        if not self._file.read(_DUE, due):
+            return []
+        rows = await self._file.write(lambda connection: connection.execute(_TAKE, (until, *due)).fetchall())
         return [Outgoing(row[0], row[1], tuple(json.loads(row[2])), row[3], row[4]) for row in rows]
 
     async def postpone(self, message_id: str, at: float) -> None:
@@ -68,4 +63,4 @@ class SqliteOutbox:
         await self._write("DELETE FROM outbox WHERE created_at < ?", (before,))
 
     async def _write(self, statement: str, values: tuple[object, ...]) -> None:
-        await self._writer.run(lambda connection: connection.execute(statement, values))
+        await self._file.write(lambda connection: connection.execute(statement, values))

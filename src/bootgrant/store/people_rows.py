@@ -1,0 +1,214 @@
+"""Operators, sessions, passkeys, challenges and API tokens as rows of either database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from bootgrant.approval.operators import Kind, Label, Role, parse_labels
+from bootgrant.ports.people import ApiToken, Challenge, Operator, Passkey, Purpose, Session, Stage
+from bootgrant.store.rows import Row, Rows, insert_into, listed
+
+_OPERATOR: Final = (
+    "name", "password_hash", "created_at", "role", "labels", "kind", "disabled_at", "seen_at", "issuer", "subject",
+)  # fmt: skip
+_SESSION: Final = (
+    "digest", "operator", "created_at", "seen_at", "authenticated_at", "via", "stage", "address", "browser", "sealed",
+)  # fmt: skip
+_PASSKEY: Final = (
+    "credential_id", "operator", "handle", "public_key", "sign_count", "name", "created_at", "used_at"
+)  # fmt: skip
+_TOKEN: Final = (
+    "name", "digest", "role", "labels", "created_at", "created_by", "expires_at", "used_at", "owner"
+)  # fmt: skip
+
+_OPERATORS: Final = f"SELECT {listed(_OPERATOR)} FROM operators"
+_SESSIONS: Final = f"SELECT {listed(_SESSION)} FROM sessions"
+_END_ALL: Final = "DELETE FROM sessions WHERE operator = ?"
+_SEEN_WITH: Final = "UPDATE operators SET seen_at = ? WHERE name = (SELECT operator FROM sessions WHERE digest = ?)"
+
+
+def _with_operator(columns: Sequence[str], table: str) -> str:
+    """Return a SELECT of the rows of ``table``, each with its operator."""
+    both = f"{listed(columns, 't')}, {listed(_OPERATOR, 'o')}"
+    return f"SELECT {both} FROM {table} t JOIN operators o ON o.name = t.operator"
+
+
+_SESSION_WITH_OPERATOR: Final = f"{_with_operator(_SESSION, 'sessions')} WHERE t.digest = ?"
+_PASSKEY_WITH_OPERATOR: Final = f"{_with_operator(_PASSKEY, 'passkeys')} WHERE t.credential_id = ?"
+
+
+class OperatorRows:
+    """ports.people.OperatorStore."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+
+    async def add_operator(self, operator: Operator) -> bool:
+        add = f"{insert_into('operators', _OPERATOR)} ON CONFLICT DO NOTHING RETURNING name"
+        values = (
+            operator.name, operator.password_hash, operator.created_at, operator.role.value, _text(operator.labels),
+            operator.kind.value, operator.disabled_at, operator.seen_at, operator.issuer, operator.subject,
+        )  # fmt: skip
+        return bool(await self._rows.write((add, values)))
+
+    async def operators(self) -> Sequence[Operator]:
+        return [_operator(row) for row in await self._rows.read(f"{_OPERATORS} ORDER BY name")]
+
+    async def find_operator(self, name: str) -> Operator | None:
+        rows = await self._rows.read(f"{_OPERATORS} WHERE name = ?", name)
+        return _operator(rows[0]) if rows else None
+
+    async def find_subject(self, issuer: str, subject: str) -> Operator | None:
+        where = "WHERE issuer <> '' AND issuer = ? AND subject = ?"
+        rows = await self._rows.read(f"{_OPERATORS} {where}", issuer, subject)
+        return _operator(rows[0]) if rows else None
+
+    async def set_rights(self, name: str, role: Role, labels: tuple[Label, ...]) -> bool:
+        change = "UPDATE operators SET role = ?, labels = ? WHERE name = ? RETURNING name"
+        return bool(await self._rows.write((change, (role.value, _text(labels), name))))
+
+    async def set_disabled(self, name: str, at: float | None) -> bool:
+        change = "UPDATE operators SET disabled_at = ? WHERE name = ? RETURNING name"
+        return bool(await self._rows.write((change, (at, name)), (_END_ALL, (name,))))
+
+    async def set_password(self, name: str, password_hash: str) -> bool:
+        change = "UPDATE operators SET password_hash = ? WHERE name = ? RETURNING name"
+        return bool(await self._rows.write((change, (password_hash, name)), (_END_ALL, (name,))))
+
+    async def open_session(self, session: Session) -> None:
+        begin = f"{insert_into('sessions', _SESSION)} ON CONFLICT (digest) DO NOTHING"
+        values = (
+            session.digest, session.operator, session.created_at, session.seen_at, session.authenticated_at,
+            session.via, session.stage.value, session.address, session.browser, session.sealed,
+        )  # fmt: skip
+        seen = "UPDATE operators SET seen_at = ? WHERE name = ?"
+        await self._rows.write((begin, values), (seen, (session.seen_at, session.operator)))
+
+    async def find_session(self, digest: bytes) -> tuple[Session, Operator] | None:
+        rows = await self._rows.read(_SESSION_WITH_OPERATOR, digest)
+        width = len(_SESSION)
+        return (_session(rows[0][:width]), _operator(rows[0][width:])) if rows else None
+
+    async def sessions_of(self, name: str) -> Sequence[Session]:
+        rows = await self._rows.read(f"{_SESSIONS} WHERE operator = ? ORDER BY created_at DESC", name)
+        return [_session(row) for row in rows]
+
+    async def touch_session(self, digest: bytes, seen_at: float) -> None:
+        touch = "UPDATE sessions SET seen_at = ? WHERE digest = ?"
+        await self._rows.write((touch, (seen_at, digest)), (_SEEN_WITH, (seen_at, digest)))
+
+    async def end_session(self, digest: bytes) -> None:
+        await self._rows.write(("DELETE FROM sessions WHERE digest = ?", (digest,)))
+
+    async def end_sessions_before(self, created_at: float, seen_at: float) -> None:
+        old = "DELETE FROM sessions WHERE created_at < ? OR seen_at < ?"
+        await self._rows.write((old, (created_at, seen_at)))
+
+
+class PasskeyRows:
+    """ports.people.PasskeyStore."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+
+    async def add_passkey(self, passkey: Passkey) -> bool:
+        add = f"{insert_into('passkeys', _PASSKEY)} ON CONFLICT DO NOTHING RETURNING name"
+        values = (
+            passkey.credential_id, passkey.operator, passkey.handle, passkey.public_key, passkey.sign_count,
+            passkey.name, passkey.created_at, passkey.used_at,
+        )  # fmt: skip
+        return bool(await self._rows.write((add, values)))
+
+    async def passkeys_of(self, operator: str) -> Sequence[Passkey]:
+        oldest = f"SELECT {listed(_PASSKEY)} FROM passkeys WHERE operator = ? ORDER BY created_at, credential_id"
+        return [Passkey(*row) for row in await self._rows.read(oldest, operator)]
+
+    async def find_passkey(self, credential_id: bytes) -> tuple[Passkey, Operator] | None:
+        rows = await self._rows.read(_PASSKEY_WITH_OPERATOR, credential_id)
+        width = len(_PASSKEY)
+        return (Passkey(*rows[0][:width]), _operator(rows[0][width:])) if rows else None
+
+    async def use_passkey(self, passkey: Passkey, sign_count: int, used_at: float) -> bool:
+        use = (
+            "UPDATE passkeys SET sign_count = ?, used_at = ? WHERE credential_id = ? AND sign_count = ? RETURNING name"
+        )
+        values = (sign_count, used_at, passkey.credential_id, passkey.sign_count)
+        return bool(await self._rows.write((use, values)))
+
+    async def remove_passkey(self, operator: str, credential_id: bytes) -> bool:
+        remove = "DELETE FROM passkeys WHERE operator = ? AND credential_id = ? RETURNING name"
+        return bool(await self._rows.write((remove, (operator, credential_id))))
+
+    async def remove_passkeys(self, operator: str) -> None:
+        await self._rows.write(("DELETE FROM passkeys WHERE operator = ?", (operator,)))
+
+
+class ChallengeRows:
+    """ports.people.ChallengeStore."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+
+    async def put_challenge(self, challenge: Challenge, now: float) -> None:
+        put = insert_into("challenges", ("digest", "purpose", "about", "expires_at"))
+        values = (challenge.digest, challenge.purpose.value, challenge.about, challenge.expires_at)
+        await self._rows.write(("DELETE FROM challenges WHERE expires_at <= ?", (now,)), (put, values))
+
+    async def take_challenge(self, digest: bytes, purpose: Purpose, now: float) -> str | None:
+        take = "DELETE FROM challenges WHERE digest = ? AND purpose = ? AND expires_at > ? RETURNING about"
+        rows = await self._rows.write((take, (digest, purpose.value, now)))
+        return str(rows[0][0]) if rows else None
+
+
+class ApiTokenRows:
+    """ports.people.ApiTokenStore."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+
+    async def add_token(self, token: ApiToken) -> bool:
+        add = f"{insert_into('api_tokens', _TOKEN)} ON CONFLICT DO NOTHING RETURNING name"
+        values = (
+            token.name, token.digest, token.role.value, _text(token.labels), token.created_at, token.created_by,
+            token.expires_at, token.used_at, token.owner,
+        )  # fmt: skip
+        return bool(await self._rows.write((add, values)))
+
+    async def tokens(self) -> Sequence[ApiToken]:
+        rows = await self._rows.read(f"SELECT {listed(_TOKEN)} FROM api_tokens ORDER BY name")
+        return [_token(row) for row in rows]
+
+    async def find_token(self, digest: bytes) -> ApiToken | None:
+        rows = await self._rows.read(f"SELECT {listed(_TOKEN)} FROM api_tokens WHERE digest = ?", digest)
+        return _token(rows[0]) if rows else None
+
+    async def touch_token(self, digest: bytes, used_at: float) -> None:
+        await self._rows.write(("UPDATE api_tokens SET used_at = ? WHERE digest = ?", (used_at, digest)))
+
+    async def remove_token(self, name: str) -> bool:
+        return bool(await self._rows.write(("DELETE FROM api_tokens WHERE name = ? RETURNING name", (name,))))
+
+
+def _operator(row: Row) -> Operator:
+    name, password_hash, created_at, role, labels, kind, *rest = row
+    return Operator(name, password_hash, created_at, Role(role), _labels(labels), Kind(kind), *rest)
+
+
+def _session(row: Row) -> Session:
+    digest, operator, created_at, seen_at, authenticated_at, via, stage, *rest = row
+    return Session(digest, operator, created_at, seen_at, authenticated_at, via, Stage(stage), *rest)
+
+
+def _token(row: Row) -> ApiToken:
+    name, digest, role, labels, *rest = row
+    return ApiToken(name, digest, Role(role), _labels(labels), *rest)
+
+
+def _text(labels: tuple[Label, ...]) -> str:
+    """Return labels as they are stored: separated by spaces, which no label contains."""
+    return " ".join(str(label) for label in labels)
+
+
+def _labels(text: str) -> tuple[Label, ...]:
+    return parse_labels(text.split())

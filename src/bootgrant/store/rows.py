@@ -1,0 +1,29 @@
+"""Rows of either database: one set of statements for both, with ``?`` for each value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+Row = tuple[Any, ...]
+Value = str | bytes | int | float | None
+Statement = tuple[str, tuple[Value, ...]]
+
+
+class Rows(Protocol):
+    """A database that runs these statements. Both methods raise StoreUnavailable."""
+
+    async def read(self, statement: str, *values: Value) -> Sequence[Row]: ...
+
+    async def write(self, *statements: Statement) -> Sequence[Row]:
+        """Run the statements in one transaction; return the rows of the first one's RETURNING clause, if it has one."""
+
+
+def listed(columns: Sequence[str], table: str = "") -> str:
+    """Return the columns as a SELECT lists them, each with its table's alias if there is one."""
+    return ", ".join(f"{table}.{name}" if table else name for name in columns)
+
+
+def insert_into(table: str, columns: Sequence[str], mark: str = "?") -> str:
+    """Return an INSERT of one row with all ``columns``."""
+    return f"INSERT INTO {table} ({listed(columns)}) VALUES ({', '.join([mark] * len(columns))})"
