@@ -124,6 +124,8 @@ async def test_a_public_client_shows_no_secret(crooked: CrookedProvider) -> None
         {"aud": ["pages", "other"], "azp": "other"},
         {"aud": ["pages", "other"]},
         {"azp": "other"},
+        {"azp": ["pages"]},
+        {"aud": [["pages"], {}]},
         {"aud": None},
         {"exp": 1},
         {"exp": None},

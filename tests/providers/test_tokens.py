@@ -150,7 +150,12 @@ async def test_an_id_token_is_accepted_only_if_configured_and_for_our_client(pro
     assert isinstance(await tokens.verify(id_token), Verified)
     other = provider.token({"typ": "JWT"}, aud="their-app", nonce="n", scope=None, client_id=None)
     assert await tokens.verify(other) is TokenRefusal.CLIENT
-    for claims, accepted in (({"azp": "x"}, False), ({}, False), ({"azp": "machines"}, True)):
+    for claims, accepted in (
+        ({"azp": "x"}, False),
+        ({"azp": ["machines"]}, False),
+        ({}, False),
+        ({"azp": "machines"}, True),
+    ):
         shared = {"aud": ["machines", "x"], "nonce": "n", "scope": None, "client_id": None} | claims
         outcome = await tokens.verify(provider.token({"typ": "JWT"}, **shared))
         assert isinstance(outcome, Verified) if accepted else outcome is TokenRefusal.CLIENT

@@ -119,10 +119,9 @@ def _providers(site: Site) -> list[Finding]:
     import asyncio
 
     from bootgrant.doctor.parameters import examine_provider
-    from bootgrant.service.parts.provider_check import look_at_providers
-    from bootgrant.service.system import SystemClock
+    from bootgrant.service.parts.probes import probe_providers
 
-    return [examine_provider(look.name, look.problem) for look in asyncio.run(look_at_providers(site, SystemClock()))]
+    return [examine_provider(name, problem) for name, problem in asyncio.run(probe_providers(site)).items()]
 
 
 def _parameters(server: str, client_id: str) -> str:

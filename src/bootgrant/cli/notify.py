@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from bootgrant.service.parts.notifying import send_tests
+    from bootgrant.service.parts.probes import send_tests
     from bootgrant.service.settings.site import SettingsError, load_site
 
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -53,7 +53,7 @@ class JwtReader:
     """Reads the tokens that one issuer signed."""
 
     def __init__(
-        self, discovery: Discovery, clock: Clock, algorithms: Collection[str] = ALGORITHMS, leeway: float = LEEWAY
+        self, discovery: Discovery, clock: Clock, algorithms: Sequence[str] = ALGORITHMS, leeway: float = LEEWAY
     ) -> None:
         self._discovery = discovery
         self._clock = clock
@@ -107,14 +107,14 @@ def untimely(expires: float | None, begins: float | None, now: float, leeway: fl
     return None
 
 
-def is_for_client(claims: Mapping[str, Any], client_ids: Collection[str]) -> bool:
+def is_for_client(claims: Mapping[str, Any], client_ids: Sequence[str]) -> bool:
     """Return whether an ID token was issued to one of these clients (OpenID Connect Core section 3.1.3.7).
 
     A token that also names other audiences may have been issued to them, so it must name its client (``azp``).
     """
-    audiences, ours = set(listed(claims.get("aud"))), set(client_ids)
-    issued_to_us = claims["azp"] in ours if "azp" in claims else audiences <= ours
-    return issued_to_us and bool(audiences & ours)
+    audiences = set(listed(claims.get("aud")))
+    issued_to_us = claims["azp"] in client_ids if "azp" in claims else audiences <= set(client_ids)
+    return issued_to_us and not audiences.isdisjoint(client_ids)
 
 
 def moment(value: object) -> float | None:

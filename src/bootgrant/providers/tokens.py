@@ -7,6 +7,7 @@ import logging
 import re
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from bootgrant.approval.claims import Person
@@ -37,50 +38,50 @@ class _Checking(Protocol):
         """Return the claims about the person. Raise ProviderUnavailable."""
 
 
+@dataclass(frozen=True, slots=True)
 class JwtCheck:
     """Checks tokens here, with the provider's keys."""
 
-    def __init__(self, settings: TokenProvider, discovery: Discovery, clock: Clock) -> None:
-        self._settings = settings
-        self._reader = JwtReader(discovery, clock, settings.algorithms, settings.leeway)
+    settings: TokenProvider
+    reader: JwtReader
 
     async def check(self, token: Secret) -> Mapping[str, Any] | Refused:
-        read = await self._reader.read(token)
+        read = await self.reader.read(token)
         if isinstance(read, Refused):
             return read
         if read.is_id_token:
             return self._id_token(read)
         if read.kind not in _ACCESS_TOKEN_TYPES:
             return invalid(f"its typ {read.kind!a} is not that of an access token")
-        return _meant_for_others(self._settings, read.claims) or read.claims
+        return _meant_for_others(self.settings, read.claims) or read.claims
 
     def _id_token(self, token: SignedToken) -> Mapping[str, Any] | Refused:
-        if not self._settings.id_token:
+        if not self.settings.id_token:
             return invalid("it looks like an ID token (no scope, no client), and id_token is not set")
         if token.kind not in _ID_TOKEN_TYPES:
             return invalid(f"its typ {token.kind!a} is not that of an ID token")
-        if not is_for_client(token.claims, self._settings.client_ids):
+        if not is_for_client(token.claims, self.settings.client_ids):
             return Refused(TokenRefusal.CLIENT, "it is an ID token for a client that client_ids does not list")
         return token.claims
 
 
+@dataclass(frozen=True, slots=True)
 class IntrospectionCheck:
     """Asks the provider's introspection endpoint (RFC 7662)."""
 
-    def __init__(self, settings: TokenProvider, client: ProviderClient, discovery: Discovery, clock: Clock) -> None:
-        self._settings = settings
-        self._client = client
-        self._discovery = discovery
-        self._clock = clock
+    settings: TokenProvider
+    client: ProviderClient
+    discovery: Discovery
+    clock: Clock
 
     async def check(self, token: Secret) -> Mapping[str, Any] | Refused:
-        settings = self._settings
-        url = await self._discovery.endpoint("introspection_endpoint", settings.introspection_url)
+        settings = self.settings
+        url = await self.discovery.endpoint("introspection_endpoint", settings.introspection_url)
         form = {"token": token.reveal(), "token_type_hint": "access_token"}
         basic = (settings.client_id, settings.client_secret) if settings.client_secret else None
         if basic is None and settings.client_id:
             form["client_id"] = settings.client_id
-        answer = await self._client.post(url, form, basic)
+        answer = await self.client.post(url, form, basic)
         if answer.status != 200:
             # The provider does not know our client, or does not let it ask: that says nothing about the token.
             raise ProviderUnavailable(
@@ -93,25 +94,25 @@ class IntrospectionCheck:
         if "iss" in claims and claims["iss"] != settings.issuer:
             return invalid(f"its issuer is {claims['iss']!a}, not {settings.issuer}")
         expires, begins = moment(claims.get("exp")), moment(claims.get("nbf"))
-        refused = untimely(expires, begins, self._clock.now(), settings.leeway)
+        refused = untimely(expires, begins, self.clock.now(), settings.leeway)
         return refused or _meant_for_others(settings, claims) or claims
 
 
+@dataclass(frozen=True, slots=True)
 class UserinfoCheck:
     """Asks the provider's userinfo endpoint, which names the person but not for whom the token was issued."""
 
-    def __init__(self, settings: TokenProvider, client: ProviderClient, discovery: Discovery) -> None:
-        self._settings = settings
-        self._client = client
-        self._discovery = discovery
+    settings: TokenProvider
+    client: ProviderClient
+    discovery: Discovery
 
     async def check(self, token: Secret) -> Mapping[str, Any] | Refused:
-        url = await self._discovery.endpoint("userinfo_endpoint", self._settings.userinfo_url)
-        answer = await self._client.get(url, token)
+        url = await self.discovery.endpoint("userinfo_endpoint", self.settings.userinfo_url)
+        answer = await self.client.get(url, token)
         if answer.status in (401, 403):
             return Refused(TokenRefusal.UNKNOWN, f"the userinfo endpoint refuses it (status {answer.status})")
         if answer.status != 200:
-            raise ProviderUnavailable(f"provider {self._settings.name} answers {answer.status} at {url}")
+            raise ProviderUnavailable(f"provider {self.settings.name} answers {answer.status} at {url}")
         return answer.members
 
 
@@ -148,7 +149,8 @@ class OneProvider:
     def _checking(self) -> _Checking:
         match self.settings.check:
             case Check.JWT:
-                return JwtCheck(self.settings, self._discovery, self._clock)
+                reader = JwtReader(self._discovery, self._clock, self.settings.algorithms, self.settings.leeway)
+                return JwtCheck(self.settings, reader)
             case Check.INTROSPECTION:
                 return IntrospectionCheck(self.settings, self.client, self._discovery, self._clock)
             case Check.USERINFO:
@@ -186,8 +188,7 @@ class OneProvider:
             subject = checked.get("sub")
             if isinstance(subject, str) and subject:
                 name = next((text for key in _NAMES if isinstance(text := checked.get(key), str) and text), "")
-                expires = moment(checked.get("exp"))
-                person = Person(self.settings.name, subject, name, dict(checked), expires)
+                person = Person(self.settings.name, subject, name, dict(checked), moment(checked.get("exp")))
                 return Verified(person, self.settings.rules)
             checked = invalid("it has no sub that says whose it is")
         shown = checked.shown
