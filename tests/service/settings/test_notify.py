@@ -47,7 +47,7 @@ def test_each_kind_has_its_messenger(tmp_path: Path) -> None:
         ({"kind": "pigeon"}, "webhook, slack, teams, ntfy, smtp"),
         ({"kind": "slack", "url": "ftp://x"}, "slack: the url is not an http or https URL"),
         ({"kind": "slack"}, "slack: set either url, or url_file"),
-        ({"kind": "slack", "url": ["https://x/s3cret"]}, "slack: url: expected a string, found a list"),
+        ({"kind": "slack", "url": ["https://x/s3cret"]}, "slack: url: expected a string in quotes"),
         ({"kind": "slack", "url": "https://[s3cret"}, "slack: "),
         ({"kind": "slack", "url": "https://x", "token": "s3cret"}, "slack: [[notify]] has no key 'token'"),
         ({"kind": "webhook", "url": "https://x"}, "webhook: secret_file: required, but not set"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hmac
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bootgrant.ports.audit import AuditLog
@@ -16,7 +15,6 @@ from bootgrant.service.settings.site import Site
 from bootgrant.store.folder_lock import FolderLock
 from bootgrant.store.sqlite.database import DATABASE, SqliteDatabase, open_audit_file
 from bootgrant.store.sqlite.database import migrate as migrate_sqlite
-from bootgrant.wire.secret import Secret
 
 if TYPE_CHECKING:
     from bootgrant.store.postgres.address import PostgresAddress
@@ -31,14 +29,14 @@ async def open_database(site: Site, now: float, *, patience: float = 0.0) -> Asy
     Only one process at a time can have a data folder. SQLite is migrated; PostgreSQL is not (``migrate_database``), and
     is waited for, for ``patience`` seconds. Raises SettingsError and StoreUnavailable.
     """
-    if site.database.url is None:
+    address = _postgres_address(site)
+    if address is None:
         with SqliteDatabase(site.data, now) as sqlite:
             yield sqlite
         return
     from bootgrant.store.postgres.database import open_postgres
 
     key = code_key(site.code_key_path, create=False)
-    address = postgres_address(site.database.url, site.database.password_file)
     with closing(FolderLock(site.data)):
         async with open_postgres(address, site.database.connections, patience) as postgres:
             if not await postgres.agrees(CODE_KEY, hmac.digest(key, b"bootgrant code key", "sha256").hex()):
@@ -52,13 +50,14 @@ async def open_database(site: Site, now: float, *, patience: float = 0.0) -> Asy
 @asynccontextmanager
 async def open_audit(site: Site) -> AsyncIterator[AuditLog]:
     """Open the audit log, also while a server runs. Raises SettingsError and StoreUnavailable."""
-    if site.database.url is None:
+    address = _postgres_address(site)
+    if address is None:
         with open_audit_file(site.data) as audit:
             yield audit
         return
     from bootgrant.store.postgres.database import open_postgres
 
-    async with open_postgres(postgres_address(site.database.url, site.database.password_file), 1) as database:
+    async with open_postgres(address, 1) as database:
         yield database.audit
 
 
@@ -68,21 +67,23 @@ def migrate_database(site: Site, *, break_lock: bool = False, new_code_key: bool
     With ``new_code_key``, the code key of the next server that starts becomes the shared one. Raises SettingsError and
     StoreUnavailable.
     """
-    if site.database.url is None:
+    address = _postgres_address(site)
+    if address is None:
         with closing(FolderLock(site.data)):
             return migrate_sqlite(site.data / DATABASE)
     from bootgrant.store.postgres.migrations import migrate
 
-    address = postgres_address(site.database.url, site.database.password_file)
     return migrate(address, break_lock=break_lock, forget=CODE_KEY if new_code_key else "")
 
 
-def postgres_address(url: Secret, password_file: Path | None) -> PostgresAddress:
-    """Return the address of a PostgreSQL database. Raises SettingsError."""
-    # psycopg is imported only where it is used: most commands do without it.
+def _postgres_address(site: Site) -> PostgresAddress | None:
+    """Return the address of the site's PostgreSQL database, None if it uses SQLite. Raises SettingsError."""
+    if site.database.url is None:
+        return None
+    # psycopg is imported only where it is used: most sites do without it.
     from bootgrant.store.postgres.address import PostgresAddress
 
-    address = PostgresAddress(url, password_file)
+    address = PostgresAddress(site.database.url, site.database.password_file)
     if problem := address.problem():
         raise SettingsError(f"database.url: {problem}")
     return address

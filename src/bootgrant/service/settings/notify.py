@@ -76,19 +76,8 @@ class _Web(_Target):
             raise ValueError("the url is not an http or https URL")
         return Address(url)
 
-
-class _Slack(_Web):
-    __slots__ = ()
-
     def messenger(self) -> Messenger:
-        return Slack(self.address())
-
-
-class _Teams(_Web):
-    __slots__ = ()
-
-    def messenger(self) -> Messenger:
-        return Teams(self.address())
+        return Slack(self.address()) if self.kind == "slack" else Teams(self.address())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +129,7 @@ class _Smtp(_Target):
 
 
 _KINDS: Final[Mapping[str, type[_Target]]] = {
-    "webhook": _Webhook, "slack": _Slack, "teams": _Teams, "ntfy": _Ntfy, "smtp": _Smtp,
+    "webhook": _Webhook, "slack": _Web, "teams": _Web, "ntfy": _Ntfy, "smtp": _Smtp,
 }  # fmt: skip
 
 

@@ -227,19 +227,14 @@ def load_site(
             if given is not None and each.form.file_only:
                 raise SettingsError(f"{place}: {each.key} can only be set in {config}")
             if given is not None:
-                written[each.key], places[each.key] = _split(each, given), place
+                items = [part.strip() for part in given.split(",") if part.strip()]
+                written[each.key], places[each.key] = items if each.form.is_list else given, place
     try:
         site = read(Site, written, config.absolute().parent)
         site.check()
     except BadSetting as bad:
         raise SettingsError(f"{places.get(bad.key, bad.key)}: {bad.problem}") from None
     return replace(site, shown=tuple(_shown(each, written) for each in SETTINGS))
-
-
-def _split(row: Setting, given: str) -> str | list[str]:
-    if not row.form.is_list:
-        return given
-    return [part.strip() for part in given.split(",") if part.strip()]
 
 
 def _read_file(config: Path) -> dict[str, object]:
