@@ -18,7 +18,6 @@ ENDING = {
     "workflows/decide/grant_cards.py": "one check of evidence, shared by those who wait for it",
     "workflows/record/notify_waiting.py": "one message, whose failure is counted and retried",
     "store/group_commit.py": "one group of callers, each of whom gets its outcome",
-    "store/postgres/news.py": "TODO chores",
     "evidence/command.py": "one command, within its task group",
     "cli/rehearse.py": "the progress line of one rehearsal",
     "fleet/people.py": "one approval each",

@@ -17,6 +17,7 @@ from bootgrant.store.postgres.database import PostgresDatabase, open_postgres
 from bootgrant.wire.secret import Secret
 from support.grants import NOW, decision_by, other_machine, pending_grant
 from support.postgres_cluster import Cluster
+from support.replicas import server_on
 from support.tcp_proxy import breaking_proxy
 
 pytestmark = pytest.mark.anyio
@@ -45,7 +46,7 @@ async def test_a_restart_makes_requests_wait_and_loses_nothing(postgres: Cluster
 async def test_who_waits_over_a_restart_is_woken_by_the_next_decision(
     postgres: Cluster, address: PostgresAddress
 ) -> None:
-    async with open_postgres(address, 4) as one, open_postgres(address, 4) as other:
+    async with server_on(address) as one, server_on(address) as other:
         grant, _ = pending_grant()
         await one.grants.open_grant(grant)
         with other.grants.watch_grant(grant.grant_id) as wake:

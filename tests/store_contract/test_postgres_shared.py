@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -14,11 +14,15 @@ from bootgrant.approval.codes import access_token, access_token_digest
 from bootgrant.approval.grant import DeviceGrant, GrantRules, GrantState, Refusal
 from bootgrant.approval.operators import Role
 from bootgrant.ports.people import Operator, Session
+from bootgrant.service.server.chores import Chores
 from bootgrant.store.postgres.address import PostgresAddress
 from bootgrant.store.postgres.connections import Connection, Connections
-from bootgrant.store.postgres.database import PostgresDatabase, open_postgres
+from bootgrant.store.postgres.database import PostgresDatabase
+from bootgrant.store.postgres.news import News
+from bootgrant.store.postgres.watching import Watching
 from support.grants import NOW, decision_by, other_machine, pending_grant
 from support.postgres_cluster import Cluster
+from support.replicas import server_on
 
 pytestmark = pytest.mark.anyio
 DENY = partial(DeviceGrant.deny, decision=decision_by("ana", NOW))
@@ -42,14 +46,18 @@ def isolate(postgres: Cluster, address: PostgresAddress, level: str) -> None:
 
 @asynccontextmanager
 async def both(address: PostgresAddress) -> AsyncIterator[Two]:
-    async with open_postgres(address, 4) as one, open_postgres(address, 4) as other:
+    async with server_on(address) as one, server_on(address) as other:
         yield one, other
 
 
 async def hearing(two: Two) -> None:
-    """Wait until both are told of changes."""
+    """Wait until both hear of changes."""
+    await until(lambda: all(database.hears_others for database in two))
+
+
+async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
-        while not all(database.hears_others for database in two):
+        while not condition():
             await asyncio.sleep(0.005)
 
 
@@ -103,6 +111,31 @@ async def test_a_listener_that_lost_its_connection_hears_again(two: Two, postgre
     await denied_elsewhere(two, 5)
     await hearing(two)
     await denied_elsewhere(two, 0.5)
+
+
+async def test_an_unforeseen_error_in_a_listener_is_counted_and_it_listens_again(address: PostgresAddress) -> None:
+    class FailingOnce(Watching):
+        failed = False
+
+        def changed(self, grant_id: str, version: int) -> None:
+            if grant_id == "unforeseen" and not self.failed:
+                self.failed = True
+                raise ZeroDivisionError
+            super().changed(grant_id, version)
+
+    connections, watching = Connections(address, 2), FailingOnce()
+    news = News(address, connections, watching)
+    await connections.open()
+    chores = Chores(news.chores, pauses=(0.01, 0.01))
+    chores.start()
+    try:
+        await until(lambda: news.hearing)
+        await connections.execute("SELECT pg_notify('bootgrant_grants', 'unforeseen:1')")
+        await until(lambda: watching.failed and news.hearing)
+        assert sorted(chore.failures for chore in news.chores) == [0, 0, 1]
+    finally:
+        await chores.stop()
+        await connections.close()
 
 
 async def test_a_replaced_request_wakes_who_waits_for_it_on_the_other_server(two: Two) -> None:

@@ -1,15 +1,30 @@
-"""Two servers of one site: each a process with a folder of its own, on one PostgreSQL database."""
+"""Several servers on one PostgreSQL database: their stores in process, or processes with a folder each."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from bootgrant.service.server.chores import Chores
+from bootgrant.store.postgres.address import PostgresAddress
+from bootgrant.store.postgres.database import PostgresDatabase, open_postgres
 from support.postgres_cluster import PASSWORD, Cluster
 from support.site import Served, free_port, served
+
+
+@asynccontextmanager
+async def server_on(address: PostgresAddress) -> AsyncIterator[PostgresDatabase]:
+    """The stores of one server, with the chores by which it hears of the others' changes."""
+    async with open_postgres(address, 4) as database:
+        chores = Chores(database.chores)
+        chores.start()
+        try:
+            yield database
+        finally:
+            await chores.stop()
 
 
 @contextmanager

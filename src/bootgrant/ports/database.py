@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from bootgrant.ports.audit import AuditLog
+from bootgrant.ports.chores import Chore
 from bootgrant.ports.decisions import AssignmentStore, WindowStore
 from bootgrant.ports.grants import BindingStore, GrantStore
 from bootgrant.ports.notifications import Outbox
@@ -63,7 +65,10 @@ class StoreCounts:
 
 
 class Database(Protocol):
-    """The stores of a site. ``service`` opens and closes them."""
+    """The stores of a site. ``service`` opens and closes them, and runs their chores in between."""
+
+    @property
+    def chores(self) -> Sequence[Chore]: ...
 
     @property
     def grants(self) -> GrantStore: ...

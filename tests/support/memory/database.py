@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bootgrant.approval.grant import Delivery, DeviceGrant
+from bootgrant.ports.chores import Chore
 from bootgrant.ports.database import StoreCounts
 from bootgrant.store.grant_book import Batch, GrantBook
 from bootgrant.store.grant_index import GrantIndex
@@ -59,6 +60,7 @@ class MemoryDatabase:
 
     def __init__(self) -> None:
         self.counts = StoreCounts()
+        self.chores: Sequence[Chore] = ()
         self.audit = MemoryAuditLog()
         self.assignments = MemoryAssignmentStore()
         self.windows = MemoryWindowStore()

@@ -136,6 +136,7 @@ def build(
         retention_chore(CollectEnded(database.grants, database.bindings, clock, site.grants.kept)),
         queue_chore(plane.watching),
         *([notification_chore(notify)] if site.notify else []),
+        *database.chores,
         *more_chores,
     ]
     rules = MachineRules(AllowedNetworks(site.networks.machines), site.clients, counts)

@@ -33,6 +33,7 @@ class PostgresDatabase:
     def __init__(self, connections: Connections, watching: Watching, news: News) -> None:
         self._connections = connections
         self._news = news
+        self.chores = news.chores
         self.grants = PostgresGrantStore(connections, watching, news)
         self.counts = connections.counts
         self.outbox = PostgresOutbox(connections)
@@ -66,7 +67,8 @@ class PostgresDatabase:
 async def open_postgres(
     address: PostgresAddress, most_connections: int, patience: float = 0.0
 ) -> AsyncIterator[PostgresDatabase]:
-    """Open a database that has this version's schema; one connection beyond ``most_connections`` listens.
+    """Open a database that has this version's schema; while its chores run, one connection beyond ``most_connections``
+    listens.
 
     Waits up to ``patience`` seconds for a database that is not up yet. Raises StoreUnavailable.
     """
@@ -74,11 +76,9 @@ async def open_postgres(
     connections, watching = Connections(address, most_connections), Watching()
     news = News(address, connections, watching)
     await connections.open()
-    news.start()
     try:
         yield PostgresDatabase(connections, watching, news)
     finally:
-        await news.stop()
         await connections.close()
 
 

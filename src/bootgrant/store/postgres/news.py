@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Final
 
 import psycopg
 from psycopg import AsyncConnection, errors
 
+from bootgrant.ports.chores import Chore
 from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.store.postgres.address import PostgresAddress
 from bootgrant.store.postgres.connections import Connection, Connections, reason_of
@@ -34,13 +35,14 @@ _PAYLOAD: Final = 7900
 _HEARTBEAT: Final = 15.0
 _RECONNECT: Final = (0.2, 5.0)
 _CHUNK: Final = 1000
+_HOUR: Final = 3600.0
 _NOTIFY = "SELECT pg_notify(%s, %s)"
 _LOOK = "SELECT grant_id, version FROM grants WHERE grant_id = ANY(%s)"
 _UNSUPPORTED = (errors.FeatureNotSupported, errors.UndefinedFunction, errors.SyntaxError)
 
 
 class News:
-    """Publishes this server's changes and hears the others'. ``start`` and ``stop`` belong to one event loop."""
+    """Publishes this server's changes and hears the others', while its ``chores`` run. Belongs to one event loop."""
 
     def __init__(self, address: PostgresAddress, connections: Connections, watching: Watching) -> None:
         self._address = address
@@ -52,15 +54,12 @@ class News:
         self._supported = True
         self._unsent: dict[str, int] = {}
         self._has_unsent = asyncio.Event()
-        self._tasks: list[asyncio.Task[None]] = []
-
-    def start(self) -> None:
-        self._tasks = [asyncio.create_task(work()) for work in (self._send, self._listen, self._look)]
-
-    async def stop(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._pause = _RECONNECT[0]
+        self.chores: Sequence[Chore] = (
+            Chore("announcing of changes", self._send, self._has_unsent.wait),
+            Chore("hearing of changes", self._listen, self._until_reconnect),
+            Chore("looking for changes", self._look, self._until_look),
+        )
 
     @property
     def hearing(self) -> bool:
@@ -75,30 +74,35 @@ class News:
             self._has_unsent.set()
 
     async def _send(self) -> None:
-        while self._supported:
-            await self._has_unsent.wait()
-            self._has_unsent.clear()
-            versions, self._unsent = self._unsent, {}
-            try:
-                await self._connections.run(partial(_notify, versions))
-            except StoreUnavailable as error:
-                # The others find these changes at their next look.
-                self._supported = not isinstance(error.__cause__, _UNSUPPORTED)
+        self._has_unsent.clear()
+        versions, self._unsent = self._unsent, {}
+        if not versions:
+            return
+        try:
+            await self._connections.run(partial(_notify, versions))
+        except StoreUnavailable as error:
+            # The others find these changes at their next look.
+            self._supported = not isinstance(error.__cause__, _UNSUPPORTED)
 
     async def _listen(self) -> None:
-        pause = _RECONNECT[0]
-        while self._supported:
-            try:
-                async with await AsyncConnection.connect(autocommit=True, **self._address.parameters()) as connection:
-                    await self._hear(connection)
-            except _UNSUPPORTED:
-                self._supported = False
-                log.info("this database has no LISTEN: changes by other servers are seen within a second")
-            except (psycopg.Error, StoreUnavailable, TimeoutError) as error:
-                self._note_lost(error)
-            pause = _RECONNECT[0] if self._hearing else min(2 * pause, _RECONNECT[1])
+        """Connect, and hear until the connection breaks."""
+        if not self._supported:
+            return
+        try:
+            async with await AsyncConnection.connect(autocommit=True, **self._address.parameters()) as connection:
+                await self._hear(connection)
+        except _UNSUPPORTED:
+            self._supported = False
+            log.info("this database has no LISTEN: changes by other servers are seen within a second")
+        except (psycopg.Error, StoreUnavailable, TimeoutError) as error:
+            # Not a failure of this chore: the looks at the table go on.
+            self._note_lost(error)
+        finally:
+            self._pause = _RECONNECT[0] if self._hearing else min(2 * self._pause, _RECONNECT[1])
             self._hearing = False
-            await asyncio.sleep(pause)
+
+    async def _until_reconnect(self) -> None:
+        await asyncio.sleep(self._pause if self._supported else _HOUR)
 
     def _note_lost(self, error: Exception) -> None:
         if not self._lost:
@@ -129,7 +133,7 @@ class News:
         if not self._hearing:
             self._hearing = True
             self._watching.seen.clear()
-            await self._look_once()
+            await self._look()
 
     def _read(self, payload: str) -> None:
         for part in payload.split(","):
@@ -137,12 +141,10 @@ class News:
             if version.isascii() and version.isdigit():
                 self._watching.changed(grant_id, int(version))
 
-    async def _look(self) -> None:
-        while True:
-            await asyncio.sleep(LOOK_HEARING if self._hearing else LOOK_DEAF)
-            await self._look_once()
+    async def _until_look(self) -> None:
+        await asyncio.sleep(LOOK_HEARING if self._hearing else LOOK_DEAF)
 
-    async def _look_once(self) -> None:
+    async def _look(self) -> None:
         watched = list(self._watching.versions())
         for start in range(0, len(watched), _CHUNK):
             chunk = watched[start : start + _CHUNK]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Final
 
+from bootgrant.ports.chores import Chore
 from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.store.decision_rows import AssignmentRows, BindingRows, WindowRows
 from bootgrant.store.folder_lock import FolderLock
@@ -44,6 +45,7 @@ class SqliteDatabase:
         for grant in journal.live_grants(now):
             index.put(grant)
         self.counts = self.file.counts
+        self.chores: Sequence[Chore] = ()
         self.grants = GrantBook(index, journal, self.counts)
         self.outbox = SqliteOutbox(self.file)
         self.audit = SqliteAuditLog(self.file)
