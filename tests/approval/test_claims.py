@@ -1,11 +1,24 @@
-"""Claims of a provider as rights here."""
+"""What claims of a provider mean here: a role, and the entries that a token may approve."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
-from bootgrant.approval.claims import Rights, RoleRule, rights_of, values_of
+from bootgrant.approval.claims import (
+    NotAllowed,
+    OutsideRule,
+    Person,
+    Rights,
+    RoleRule,
+    allowing_rule,
+    rights_of,
+    values_of,
+)
 from bootgrant.approval.operators import Label, Role
+from bootgrant.approval.policy import parse_selector
+from bootgrant.ports.configurations import MachineEntry
 
 FRA, AMS = Label("site", "fra"), Label("site", "ams")
 RULES = (
@@ -29,7 +42,9 @@ RULES = (
         (None, None),
     ],
 )
-def test_the_highest_role_counts_with_the_labels_of_all_that_give_it(groups: object, rights: Rights | None) -> None:
+def test_the_highest_role_counts_with_the_labels_of_all_rules_that_give_it(
+    groups: object, rights: Rights | None
+) -> None:
     assert rights_of({"groups": groups}, RULES) == rights
 
 
@@ -41,6 +56,7 @@ def test_any_claim_can_give_a_role() -> None:
     ("claims", "name", "values"),
     [
         ({"realm_access": {"roles": ["a", 1, "b"]}}, "realm_access.roles", ("a", "b")),
+        ({"a": {"b": {"c": "deep"}}}, "a.b.c", ("deep",)),
         ({"https://x.example/groups": ["a"]}, "https://x.example/groups", ("a",)),
         ({"a.b": ["whole"], "a": {"b": ["inner"]}}, "a.b", ("whole",)),
         ({"a": ["b"]}, "a.b", ()),
@@ -48,5 +64,68 @@ def test_any_claim_can_give_a_role() -> None:
         ({}, "a", ()),
     ],
 )
-def test_a_claim_is_found_whole_or_inside(claims: dict[str, object], name: str, values: tuple[str, ...]) -> None:
+def test_a_claim_is_found_whole_or_nested(claims: dict[str, object], name: str, values: tuple[str, ...]) -> None:
     assert tuple(values_of(claims, name)) == values
+
+
+ALL = {"groups": "all"}
+
+
+def rule(select: str = "*", *, control_plane: bool = False, claims: Mapping[str, str] = ALL) -> OutsideRule:
+    given = tuple((name, (pattern,)) for name, pattern in claims.items())
+    return OutsideRule(given, (parse_selector(select),), control_plane)
+
+
+ANA = Person("corp", "8f1", "ana@example.org", {"groups": ["fra-ops", "all"], "email_verified": True}, None)
+WORKER = MachineEntry("worker-1", "serial", {"site": "fra"})
+CP = MachineEntry("cp-1", "uuid", {"site": "fra"}, machine_type="controlplane")
+VAULT = MachineEntry("vault", "uuid", {"site": "fra"}, approvals=2)
+
+
+def why_not(entry: MachineEntry, *rules: OutsideRule) -> str:
+    with pytest.raises(NotAllowed) as refused:
+        allowing_rule(rules, ANA, entry)
+    return str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("claims", "is_about"),
+    [
+        ({"groups": "fra-ops"}, True),
+        ({"groups": "fra-*"}, True),
+        ({"groups": "FRA-*"}, False),
+        ({"groups": "all", "email_verified": "true"}, True),
+        ({"groups": "all", "email_verified": "false"}, False),
+        ({"nothing": "*"}, False),
+        ({}, True),
+    ],
+)
+def test_a_rule_is_about_people_with_all_of_its_claims(claims: dict[str, str], is_about: bool) -> None:
+    assert rule(claims=claims).is_about(ANA) is is_about
+
+
+def test_the_first_rule_that_allows_an_entry_counts() -> None:
+    rules = rule(claims={"groups": "others"}), rule("site=ams"), rule("site=fra"), rule()
+    assert allowing_rule(rules, ANA, WORKER) is rules[2]
+
+
+def test_a_refusal_says_what_is_missing() -> None:
+    assert why_not(WORKER) == "no rule of this provider matches ana@example.org (corp)"
+    assert why_not(WORKER, rule("site=ams")) == "no rule allows ana@example.org (corp) to approve worker-1"
+    assert why_not(CP, rule()).startswith("cp-1 is a control plane or needs several people: set control_plane = true")
+
+
+@pytest.mark.parametrize("entry", [CP, VAULT])
+def test_a_precious_entry_needs_a_rule_that_says_so(entry: MachineEntry) -> None:
+    with pytest.raises(NotAllowed) as refused:
+        allowing_rule([rule()], ANA, entry)
+    assert refused.value.only_control_plane
+    allowing = rule(control_plane=True)
+    assert allowing_rule([rule(), allowing], ANA, entry) is allowing
+    with pytest.raises(NotAllowed) as refused:
+        allowing_rule([rule("site=ams", control_plane=True)], ANA, entry)
+    assert not refused.value.only_control_plane
+
+
+def test_a_person_without_a_name_is_shown_by_subject() -> None:
+    assert str(Person("corp", "8f1", "", {}, None)) == "8f1 (corp)"

@@ -1,4 +1,4 @@
-"""The life of a grant: what each step allows, and that no sequence of steps gives what it must not."""
+"""The life of a grant: what each step allows, and that no sequence of steps yields what it must not."""
 
 from __future__ import annotations
 
@@ -35,36 +35,71 @@ def must(outcome: DeviceGrant | Refusal) -> DeviceGrant:
     return outcome
 
 
-def test_a_pending_grant_gives_no_token() -> None:
+def redeemed_grant() -> tuple[DeviceGrant, Secret]:
     grant, code = pending_grant()
-    assert redeem(grant, code) is Refusal.PENDING
+    return must(redeem(must(approve(grant)), code)), code
 
 
-def test_an_approved_grant_gives_its_token_and_gives_the_same_one_again() -> None:
+def test_an_approved_grant_yields_its_token_and_yields_the_same_one_again() -> None:
     grant, code = pending_grant()
     first = must(redeem(must(approve(grant)), code))
     again = must(redeem(first, code, NOW + 30))
     assert again == first
-    assert first.token_expires_at == NOW + RULES.token_lifetime
+    assert (first.state, first.token_expires_at) == (GrantState.REDEEMED, NOW + RULES.token_lifetime)
+    assert first.token_digest == access_token_digest(access_token(code, grant.token_salt))
 
 
-def test_a_denial_is_told_every_time_it_is_asked_for() -> None:
+@pytest.mark.parametrize(
+    ("state", "refusal"),
+    [
+        (GrantState.PENDING, Refusal.PENDING),
+        (GrantState.DENIED, Refusal.DENIED),
+        (GrantState.REVOKED, Refusal.DENIED),
+        (GrantState.REPLACED, Refusal.EXPIRED),
+        (GrantState.EXPIRED, Refusal.EXPIRED),
+    ],
+)
+def test_a_grant_in_any_other_state_yields_no_token(state: GrantState, refusal: Refusal) -> None:
+    grant, code = pending_grant(state=state)
+    assert redeem(grant, code) is refusal
+
+
+def test_every_state_has_a_token_or_a_reason_for_none() -> None:
+    grant, code = pending_grant()
+    for state in GrantState:
+        redeem(grant._replace(state=state), code)
+
+
+def test_a_denial_is_answered_however_often_the_machine_asks() -> None:
     grant, code = pending_grant()
     denied = must(grant.deny(decision_by("ana", NOW, "not ours")))
     assert [redeem(denied, code, NOW + t) for t in (0, 1, 10_000)] == [Refusal.DENIED] * 3
 
 
-def test_the_first_decision_stands() -> None:
+def test_the_first_decision_holds() -> None:
     grant, _ = pending_grant()
     approved = must(approve(grant))
     assert approved.deny(decision_by("ben", NOW)) is Refusal.ALREADY_DECIDED
     assert approve(must(grant.deny(decision_by("ben", NOW)))) is Refusal.ALREADY_DECIDED
+    assert approved.decision == decision_by("ana", NOW)
 
 
 def test_nobody_decides_after_the_code_has_expired() -> None:
     grant, code = pending_grant()
     assert approve(grant, grant.expires_at) is Refusal.EXPIRED
+    assert grant.deny(decision_by("ana", grant.expires_at)) is Refusal.EXPIRED
     assert redeem(grant, code, grant.expires_at) is Refusal.EXPIRED
+    assert must(approve(grant, grant.expires_at - 0.001)).state is GrantState.APPROVED
+
+
+def test_a_pending_grant_expires_at_its_end_and_an_approved_one_after_the_grace() -> None:
+    grant, _ = pending_grant()
+    approved = must(approve(grant))
+    end = grant.expires_at
+    assert [grant.state_at(at) for at in (end - 1, end)] == [GrantState.PENDING, GrantState.EXPIRED]
+    states = [approved.state_at(at) for at in (end, end + REDEEM_GRACE - 1, end + REDEEM_GRACE)]
+    assert states == [GrantState.APPROVED, GrantState.APPROVED, GrantState.EXPIRED]
+    assert redeemed_grant()[0].state_at(end + 10_000) is GrantState.REDEEMED
 
 
 def test_an_approval_in_the_last_second_still_reaches_the_machine() -> None:
@@ -77,35 +112,79 @@ def test_an_approval_in_the_last_second_still_reaches_the_machine() -> None:
 def test_an_approval_names_the_configuration_it_is_for() -> None:
     grant, _ = pending_grant()
     assert grant.approve(decision_by("ana", NOW), "") is Refusal.NO_ENTRY
+    assert must(approve(grant)).entry == "cp-1.yaml"
 
 
-def test_a_device_code_is_good_for_its_own_client_only() -> None:
+def test_a_device_code_works_only_for_its_own_client() -> None:
     grant, code = pending_grant()
     digest = access_token_digest(access_token(code, grant.token_salt))
     assert must(approve(grant)).redeem("other", digest, RULES, NOW) is Refusal.WRONG_CLIENT
 
 
-def test_a_delivery_repeats_until_the_token_ends() -> None:
-    grant, code = pending_grant()
-    redeemed = must(redeem(must(approve(grant)), code))
-    twice = must(must(redeemed.deliver(RULES, NOW + 1)).deliver(RULES, NOW + 2))
-    assert (twice.delivered_at, twice.deliveries) == (NOW + 1, 2)
-    assert twice.deliver(RULES, twice.token_expires_at) is Refusal.EXPIRED
+def test_a_token_is_exchanged_again_until_it_expires() -> None:
+    grant, code = redeemed_grant()
+    assert redeem(grant, code, grant.token_expires_at - 0.001) == grant
+    assert redeem(grant, code, grant.token_expires_at) is Refusal.EXPIRED
 
 
-@pytest.mark.parametrize("state", [GrantState.DENIED, GrantState.EXPIRED])
+def test_a_delivery_repeats_until_a_grace_after_the_first_one() -> None:
+    grant, code = redeemed_grant()
+    twice = must(must(grant.deliver(RULES, NOW + 1)).deliver(RULES, NOW + 2))
+    assert (twice.state, twice.delivered_at, twice.deliveries) == (GrantState.DELIVERED, NOW + 1, 2)
+    end = NOW + 1 + RULES.delivery_grace
+    assert twice.token_ends_at(RULES) == end
+    assert must(twice.deliver(RULES, end - 0.001)).deliveries == 3
+    assert twice.deliver(RULES, end) is Refusal.EXPIRED
+    assert redeem(twice, code, end) is Refusal.EXPIRED
+    assert redeem(twice, code, end - 0.001) == twice
+
+
+def test_a_late_first_delivery_does_not_prolong_the_token() -> None:
+    grant, _ = redeemed_grant()
+    late = must(grant.deliver(RULES, grant.token_expires_at - 1))
+    assert late.token_ends_at(RULES) == grant.token_expires_at
+    assert grant.deliver(RULES, grant.token_expires_at) is Refusal.EXPIRED
+
+
+@pytest.mark.parametrize("state", sorted(set(GrantState) - {GrantState.REDEEMED, GrantState.DELIVERED}))
+def test_nothing_is_delivered_without_a_token(state: GrantState) -> None:
+    grant = redeemed_grant()[0]._replace(state=state)
+    assert grant.deliver(RULES, NOW) is Refusal.UNKNOWN
+
+
+def test_only_a_pending_grant_is_replaced() -> None:
+    grant, _ = pending_grant()
+    assert must(grant.replaced()).state is GrantState.REPLACED
+    assert must(approve(grant)).replaced() is Refusal.ALREADY_DECIDED
+
+
+def test_a_revocation_ends_an_approval_once() -> None:
+    grant, code = redeemed_grant()
+    revoked = must(grant.revoke(NOW + 5))
+    assert (revoked.state, revoked.revoked_at) == (GrantState.REVOKED, NOW + 5)
+    assert must(revoked.revoke(NOW + 9)) == revoked
+    assert redeem(revoked, code) is Refusal.DENIED
+    assert pending_grant()[0].revoke(NOW) is Refusal.UNKNOWN
+
+
+FINAL = {GrantState.DENIED, GrantState.EXPIRED, GrantState.REPLACED, GrantState.REVOKED}
+
+
+@pytest.mark.parametrize("state", GrantState)
 def test_nothing_leaves_a_final_state(state: GrantState) -> None:
-    assert not [event for event in GrantEvent if (state, event) in TRANSITIONS]
+    leaves = any((state, event) in TRANSITIONS for event in GrantEvent)
+    assert leaves is (state not in FINAL)
 
 
-STEPS = st.lists(st.tuples(st.sampled_from(["approve", "deny", "redeem", "deliver"]), st.floats(0, 20_000)))
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["approve", "deny", "redeem", "deliver", "revoke", "replace"]), st.floats(0, 20_000))
+)
 
 
 @given(STEPS)
-def test_no_sequence_gives_a_token_without_approval_or_two_tokens(steps: list[tuple[str, float]]) -> None:
+def test_no_sequence_yields_a_token_without_approval_or_two_tokens(steps: list[tuple[str, float]]) -> None:
     grant, code = pending_grant()
     tokens: set[bytes] = set()
-    denied = False
     for step, after in steps:
         at = NOW + after
         match step:
@@ -115,12 +194,15 @@ def test_no_sequence_gives_a_token_without_approval_or_two_tokens(steps: list[tu
                 outcome = grant.deny(decision_by("ana", at))
             case "redeem":
                 outcome = redeem(grant, code, at)
-            case _:
+            case "deliver":
                 outcome = grant.deliver(RULES, at)
+            case "revoke":
+                outcome = grant.revoke(at)
+            case _:
+                outcome = grant.replaced()
         if isinstance(outcome, DeviceGrant):
-            assert not (denied and outcome.token_digest)
+            assert grant.state not in FINAL or outcome == grant
             grant = outcome
-            denied = denied or grant.state is GrantState.DENIED
             tokens |= {grant.token_digest} - {b""}
-            assert not grant.token_digest or grant.decision is not None
+            assert not grant.token_digest or (grant.decision is not None and grant.entry)
     assert len(tokens) <= 1

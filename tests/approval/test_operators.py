@@ -1,22 +1,28 @@
-"""Roles are a ladder, labels are limits."""
+"""Roles are a ladder, labels are limits, and an author is shown with the way they signed in."""
 
 from __future__ import annotations
 
 import pytest
 
 from bootgrant.approval.operators import (
+    NAME,
+    VIA_RULE,
     Actor,
+    Author,
     BadLabel,
     Label,
     Role,
     is_within,
+    lower_role,
+    narrowed,
     parse_label,
     parse_labels,
     socket_actor,
     via_oidc,
+    via_token,
 )
 
-FRA = Label("site", "fra")
+FRA, AMS, RACK = Label("site", "fra"), Label("site", "ams"), Label("rack", "4")
 
 
 @pytest.mark.parametrize(
@@ -27,35 +33,63 @@ FRA = Label("site", "fra")
         (Role.ADMIN, {Role.VIEWER, Role.APPROVER, Role.ADMIN}),
     ],
 )
-def test_a_role_may_what_the_ones_below_it_may(role: Role, may: set[Role]) -> None:
+def test_a_role_may_do_what_the_lower_ones_may(role: Role, may: set[Role]) -> None:
     assert {least for least in Role if role.is_at_least(least)} == may
+
+
+def test_the_lower_of_two_roles_may_do_less() -> None:
+    assert lower_role(Role.ADMIN, Role.VIEWER) is lower_role(Role.VIEWER, Role.ADMIN) is Role.VIEWER
+    assert lower_role(Role.APPROVER, Role.APPROVER) is Role.APPROVER
 
 
 def test_a_label_is_read_as_it_is_written() -> None:
     assert parse_label(" site=fra ") == FRA
     assert str(FRA) == "site=fra"
-    assert parse_labels(["site=fra", "rack=4", "site=fra"]) == (Label("rack", "4"), FRA)
+    assert parse_labels(["site=fra", "rack=4", "site=fra"]) == (RACK, FRA)
+
+
+@pytest.mark.parametrize("text", ["a=b", "a.b-c_d=B.c", f"{'k' * 63}={'V' * 63}", "0=0"])
+def test_labels_of_kubernetes_are_labels(text: str) -> None:
+    assert str(parse_label(text)) == text
 
 
 @pytest.mark.parametrize(
-    "text", ["", "site", "=fra", "site=", "Site=fra", "site=fra ams", "s=" + "x" * 64, "-a=b", "a=ü"]
+    "text",
+    ["", "site", "=fra", "site=", "Site=fra", "site=fra ams", "s=" + "x" * 64, "x" * 64 + "=s", "-a=b", "a=b-", "a=ü"],
 )
-def test_what_is_no_label_is_refused(text: str) -> None:
+def test_a_text_that_is_not_a_label_is_refused(text: str) -> None:
     with pytest.raises(BadLabel, match="site=fra"):
         parse_label(text)
 
 
-def test_there_is_an_end_to_labels() -> None:
+def test_there_are_at_most_32_labels() -> None:
+    assert len(parse_labels(f"rack={number}" for number in range(32))) == 32
     with pytest.raises(BadLabel, match="more than 32"):
         parse_labels(f"rack={number}" for number in range(33))
 
 
-def test_nobody_is_limited_without_limits() -> None:
+@pytest.mark.parametrize(
+    ("name", "is_valid"),
+    [
+        ("ana", True),
+        ("a" * 64, True),
+        ("a.b_c@d+e-f", True),
+        ("a" * 65, False),
+        ("", False),
+        (".a", False),
+        ("a:b", False),
+    ],
+)
+def test_a_name_is_short_ascii(name: str, is_valid: bool) -> None:
+    assert bool(NAME.fullmatch(name)) is is_valid
+
+
+def test_a_person_without_limits_is_not_limited() -> None:
     assert is_within((), {})
     assert is_within((), {"site": "fra"})
 
 
-def test_values_of_one_key_are_choices_and_keys_are_all_needed() -> None:
+def test_values_of_one_key_are_alternatives_and_all_keys_are_required() -> None:
     limits = parse_labels(["site=fra", "site=ams", "rack=4"])
     assert is_within(limits, {"site": "ams", "rack": "4", "more": "x"})
     assert not is_within(limits, {"site": "ams", "rack": "5"})
@@ -67,14 +101,52 @@ def test_a_machine_without_the_label_is_outside_the_limit() -> None:
     assert not is_within((FRA,), {"sites": "fra"})
 
 
+@pytest.mark.parametrize(
+    ("limits", "others", "both"),
+    [
+        ((), (), ()),
+        ((FRA,), (), (FRA,)),
+        ((), (RACK,), (RACK,)),
+        ((AMS, FRA), (FRA, RACK), (RACK, FRA)),
+        ((FRA,), (AMS,), None),
+        ((FRA, RACK), (AMS,), None),
+    ],
+)
+def test_two_limits_are_narrowed_to_what_both_allow(
+    limits: tuple[Label, ...], others: tuple[Label, ...], both: tuple[Label, ...] | None
+) -> None:
+    assert narrowed(limits, others) == narrowed(others, limits) == both
+
+
 def test_a_decision_needs_the_role_and_the_label() -> None:
     assert Actor("ana", Role.APPROVER, (FRA,)).may_decide_about({"site": "fra"})
     assert not Actor("ana", Role.APPROVER, (FRA,)).may_decide_about({"site": "ams"})
     assert not Actor("ana", Role.VIEWER, (FRA,)).may_decide_about({"site": "fra"})
+    assert Actor("ana", Role.ADMIN).may_decide_about({})
     assert socket_actor("root").may_decide_about({"site": "fra"})
 
 
-def test_an_actor_is_told_with_the_way_they_came() -> None:
-    assert str(Actor("ana", Role.ADMIN)) == "ana"
-    assert str(Actor("ana", Role.ADMIN, via=via_oidc("corp"))) == "ana (oidc:corp)"
-    assert str(socket_actor("root")) == "root (admin.sock)"
+@pytest.mark.parametrize(
+    ("actor", "shown"),
+    [
+        (Actor("ana", Role.ADMIN), "ana"),
+        (Actor("ana", Role.ADMIN, via=via_oidc("corp")), "ana (oidc:corp)"),
+        (Actor("ana", Role.ADMIN, via="break-glass"), "ana (break-glass)"),
+        (Actor("laptop", Role.ADMIN, via=via_token("laptop"), owner="ana"), "ana (token:laptop)"),
+        (Actor("ci", Role.ADMIN, via=via_token("ci")), "ci (token:ci)"),
+        (socket_actor("root"), "root (admin.sock)"),
+        (socket_actor(""), "admin.sock"),
+    ],
+)
+def test_an_actor_is_shown_with_the_way_they_signed_in(actor: Actor, shown: str) -> None:
+    assert (str(actor), str(actor.author)) == (shown, shown)
+
+
+def test_a_rule_and_an_author_of_an_early_version_are_shown_by_name() -> None:
+    assert str(Author("rule spare", VIA_RULE)) == "rule spare"
+    assert str(Author("ana", "")) == "ana"
+
+
+def test_an_author_knows_the_token_that_was_used() -> None:
+    assert Author("ana", via_token("laptop")).token == "laptop"
+    assert Author("ana").token == Author("token:x").token == ""

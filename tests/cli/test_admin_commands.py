@@ -78,7 +78,7 @@ def test_bytes_that_are_no_text_are_refused_in_one_line(site: Served, words: tup
 def test_an_unknown_code_is_one_line_and_status_1(site: Served) -> None:
     done = site.command("approve", "BBBB-BBBB")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "bootgrant: no machine asks with this code: it may have asked again with a new one\n"
+    assert done.stderr == "bootgrant: no machine has this code: look for a newer code on its screen\n"
     as_json = site.command("approve", "BBBB-BBBB", "--json")
     assert (as_json.returncode, json.loads(as_json.stdout)["error"]) == (1, "unknown")
 

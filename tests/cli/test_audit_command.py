@@ -108,7 +108,7 @@ def test_an_export_holds_until_somebody_changes_it(
     assert (status, json.loads(said)["records"]) == (0, 4)
     assert ran(config, capsys, "verify", "--head", head)[0] == 0
     out.write_text("".join(out.read_text().splitlines(keepends=True)[:3]))
-    assert "it ends at 3, and went on to 4 once" in ran(config, capsys, "verify", str(out), "--head", head)[1]
+    assert "the chain ends at 3, but it once reached 4" in ran(config, capsys, "verify", str(out), "--head", head)[1]
     out.write_text(out.read_text().replace('"ana"', '"eve"'))
     status, said = ran(config, capsys, "verify", str(out))
     assert (status, "broken at record 2" in said) == (1, True)
@@ -133,7 +133,7 @@ def test_a_row_that_is_no_record_any_more_is_said_and_not_sealed(
         connection.execute("UPDATE audit SET line = 'gone' WHERE seq = 2")
     connection.close()
     assert "cannot be read; `bootgrant audit verify` says which" in ran(config, capsys)[1]
-    assert "broken at record 2: this row is no record" in ran(config, capsys, "verify")[1]
+    assert "broken at record 2: this row is not an audit record" in ran(config, capsys, "verify")[1]
     out = tmp_path / "old.jsonl"
     assert "Nothing was sealed" in ran(config, capsys, "seal", "--before", "2028-01-01", "--out", str(out))[1]
     assert not out.exists()

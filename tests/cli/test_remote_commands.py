@@ -64,7 +64,7 @@ def test_several_are_approved_by_one_command(site: Served, token: Path) -> None:
     codes = [asks(site, 10 + number) for number in range(3)]
     done = elsewhere("approve", *codes, "BBBB-BBBB", "--server", site.url, "--token-file", str(token))
     assert (done.returncode, done.stdout.splitlines()) == (1, [f"approved {code}" for code in codes])
-    assert done.stderr.startswith("bootgrant: BBBB-BBBB: no machine asks with this code")
+    assert done.stderr.startswith("bootgrant: BBBB-BBBB: no machine has this code")
 
 
 def test_a_denial_from_elsewhere_names_its_token(site: Served, token: Path) -> None:
@@ -82,7 +82,7 @@ def test_an_approval_is_taken_back_here_and_from_elsewhere(site: Served, token: 
     for number, words in ((30, ("--server", site.url, "--token-file", str(boss))), (31, ())):
         code = asks(site, number)
         early = site.command("revoke", code)
-        assert (early.returncode, "there is no approval to take back: the request is pending" in early.stderr) == (
+        assert (early.returncode, "there is no approval to revoke: the request is pending" in early.stderr) == (
             1,
             True,
         )

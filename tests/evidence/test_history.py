@@ -66,7 +66,7 @@ async def test_six_requests_in_ten_minutes_are_a_mismatch(database: MemoryDataba
     ("kind", "ago", "detail"),
     [
         (AuditKind.DENIED, 3600, "denied by ana at 2027-01-15 07:00 UTC: not today"),
-        (AuditKind.REVOKED, 3600, "denied by ana at 2027-01-15 07:00 UTC: the approval was taken back"),
+        (AuditKind.REVOKED, 3600, "denied by ana at 2027-01-15 07:00 UTC: the approval was revoked"),
         (AuditKind.DENIED, 90_000, "nothing delivered for its earlier requests"),
     ],
 )

@@ -200,7 +200,7 @@ async def test_a_pending_request_cannot_be_revoked(office: Office) -> None:
     async with await program(office) as client:
         waits = await json_of(await client.post("/api/v1/revoke", json={"code": code}), 404)
         await json_of(await client.post("/api/v1/revoke", json={"code": "BBBB-BBBB"}), 404)
-    assert waits["message"] == "there is no approval to take back: the request is pending"
+    assert waits["message"] == "there is no approval to revoke: the request is pending"
 
 
 async def test_an_unknown_machine_can_be_assigned_an_entry_and_lose_it_again(office: Office) -> None:
@@ -216,7 +216,7 @@ async def test_an_unknown_machine_can_be_assigned_an_entry_and_lose_it_again(off
         twice = await json_of(await client.post("/api/v1/unassign", json=machine), 409)
     assert (before["entry"], given["entry"], after["entry"]["name"]) == (None, f"{UUID}.yaml", f"{UUID}.yaml")
     assert listed["assignments"] == [given]
-    assert "nothing was assigned" in twice["message"]
+    assert "this machine has no assigned entry" in twice["message"]
 
 
 async def test_operators_can_be_added_changed_and_disabled(office: Office) -> None:

@@ -118,5 +118,5 @@ async def test_an_entry_that_changed_since_the_page_was_shown_is_not_approved(of
     await person.open(f"/requests/{grant.grant_id}")
     page = await person.send(f"/requests/{grant.grant_id}/approve", seen="another configuration")
     assert page.status_code == 409
-    assert "what this machine would get has changed" in text_of(page)
+    assert "the entry for this machine has changed" in text_of(page)
     assert await state_of(office, grant) is GrantState.PENDING

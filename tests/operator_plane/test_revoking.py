@@ -67,5 +67,5 @@ async def test_a_pending_request_cannot_be_revoked(office: Office) -> None:
     path = f"/requests/{grant.grant_id}"
     await ana.open(path)
     answer = await ana.send(f"{path}/revoke")
-    assert (answer.status_code, "there is no approval to take back" in text_of(answer)) == (409, True)
+    assert (answer.status_code, "there is no approval to revoke" in text_of(answer)) == (409, True)
     assert await state_of(office, path) is GrantState.PENDING

@@ -143,7 +143,7 @@ async def test_an_assignment_can_be_removed_before_the_approval(office: Office) 
     assert "Unknown machine" in text_of(await person.open(path))
     page = await person.send(f"{path}/unassign")
     assert page.status_code == 409
-    assert "nothing was assigned to this machine" in text_of(page)
+    assert "this machine has no assigned entry" in text_of(page)
 
 
 async def test_assigning_an_unknown_entry_changes_nothing(office: Office) -> None:

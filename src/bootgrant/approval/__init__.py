@@ -1,4 +1,4 @@
-"""What is true about a grant: its states, codes, token and pace (RFC 8628 sections 3.2 to 3.5).
+"""The rules of approval: a grant's states and codes (RFC 8628), votes, operators, policy, evidence and the audit chain.
 
-Pure: time comes in as ``now`` (Unix seconds), randomness as bytes. It knows no store, no HTTP and no configuration.
+Pure: time comes in as ``now`` (Unix seconds), randomness as bytes. No store, HTTP or configuration is known here.
 """

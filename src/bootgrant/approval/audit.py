@@ -20,14 +20,14 @@ from bootgrant.approval.evidence import Check, Verdict
 from bootgrant.wire.identity import MachineIdentity
 
 GENESIS: Final = "0" * 64
-"""What stands as ``previous`` in the first record."""
+"""``previous`` of the first record."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NOBODY: Final = MachineIdentity()
 
 
 class AuditKind(StrEnum):
-    """What happened; the text is what records, filters and the export say."""
+    """What happened. The values appear in records, filters and the export."""
 
     OPENED = "opened"
     STORM = "storm"
@@ -51,10 +51,10 @@ class AuditKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AuditEvent:
-    """What happened at ``at`` (Unix seconds, kept to the millisecond), before it has its place in the chain.
+    """An event before it has a place in the chain; ``at`` is in Unix seconds, kept to the millisecond.
 
-    ``actor`` is who did it ("ana", "rule spare"), empty for a machine; ``via`` how they came. ``address`` is where the
-    machine, or the person, was. ``digest`` is the SHA-256 of a configuration. ``details`` are what else is to be said.
+    ``actor`` is who did it ("ana", "rule spare"; empty for a machine), ``via`` how they signed in (Author.via).
+    ``address`` is that of the machine or the person. ``digest`` is the SHA-256 of a configuration.
     """
 
     at: float
@@ -74,7 +74,7 @@ class AuditEvent:
 
 @dataclass(frozen=True, slots=True)
 class ChainedEvent:
-    """An event in its place. ``line`` is the canonical record that ``digest`` is of; it begins at ``seq`` 1."""
+    """An event with its place in the chain; ``seq`` begins at 1. ``digest`` is the SHA-256 of ``line``, its record."""
 
     seq: int
     event: AuditEvent
@@ -84,7 +84,7 @@ class ChainedEvent:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The end of the chain: the last record's number and digest."""
+    """The end of a chain: number and digest of its last record."""
 
     seq: int = 0
     digest: str = GENESIS
@@ -94,7 +94,7 @@ class Head:
 
 
 def chain(events: Iterable[AuditEvent], head: Head) -> Iterator[ChainedEvent]:
-    """The events in their places behind ``head``."""
+    """Append events to a chain that ends at ``head``."""
     for event in events:
         line = _canonical({**_members(event), "seq": head.seq + 1, "previous": head.digest})
         digest = hashlib.sha256(line.encode("ascii")).hexdigest()
@@ -103,7 +103,7 @@ def chain(events: Iterable[AuditEvent], head: Head) -> Iterator[ChainedEvent]:
 
 
 def read_record(line: str) -> ChainedEvent:
-    """The event of a canonical record as ``chain`` made it. Raises ValueError for anything else."""
+    """Parse a canonical record as ``chain`` made it. Raises ValueError for anything else."""
     members = json.loads(line)
     if not isinstance(members, dict):
         raise ValueError("a record is a JSON object")  # noqa: TRY004  (a file's content, not a programmer's type)
@@ -125,27 +125,27 @@ def read_record(line: str) -> ChainedEvent:
         )
         return ChainedEvent(members["seq"], event, line, hashlib.sha256(line.encode("ascii")).hexdigest())
     except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"no record of an audit: {error}") from error
+        raise ValueError(f"not an audit record: {error}") from error
 
 
 def exported(line: str, digest: str) -> str:
-    """One line of an export: the canonical record with its digest as ``hash``."""
+    """Return a line of the export: the canonical record with its digest as ``hash``."""
     return _canonical({**json.loads(line), "hash": digest})
 
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """The first link that does not hold, and how."""
+    """The first broken link of a chain, and what is wrong with it."""
 
     seq: int
     problem: str
 
 
 class ChainCheck:
-    """Follows a chain record by record. ``broken`` is the first link that does not hold; nothing after it is judged.
+    """Follows a chain record by record. ``broken`` is the first broken link; records after it are not checked.
 
-    A chain whose beginning was sealed away begins later: the ``sealed`` event inside it must name what was before.
-    ``noted`` is a head that somebody wrote down: the chain must go through it.
+    A chain whose beginning was sealed begins later; a ``sealed`` event in it must name the last record before that.
+    ``noted`` is a head that was written down earlier: the chain must contain it.
     """
 
     def __init__(self, noted: Head | None = None) -> None:
@@ -157,53 +157,53 @@ class ChainCheck:
         self._sealed: set[Head] = set()
 
     def take_exported(self, line: str) -> None:
-        """The next line of an exported file."""
+        """Check the next line of an exported file."""
         try:
             members = json.loads(line)
             digest = members.pop("hash")
             canonical = _canonical(members)
             seq, previous, details = members["seq"], members["previous"], members.get("details", {})
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            self._break(self.head.seq + 1, "this line is no record of an audit")
+            self._break(self.head.seq + 1, "this line is not an audit record")
             return
         self._take(seq, previous, canonical, digest, details if members.get("kind") == AuditKind.SEALED else {})
 
     def take(self, line: str, digest: str) -> None:
-        """The next record as a store keeps it."""
+        """Check the next record of a store."""
         try:
             members = json.loads(line)
             seq, previous, details = members["seq"], members["previous"], members.get("details", {})
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            self._break(self.head.seq + 1, "this row is no record of an audit")
+            self._break(self.head.seq + 1, "this row is not an audit record")
             return
         self._take(seq, previous, line, digest, details if members.get("kind") == AuditKind.SEALED else {})
 
     def finish(self) -> Broken | None:
-        """What is wrong with the whole, None when nothing is."""
+        """Return the first broken link once all records were taken; None when the chain holds."""
         if self.broken is None and self._before is not None and self._before not in self._sealed:
             self._break(
-                self._before.seq + 1, f"the records up to {self._before.seq} are missing, and no seal names them"
+                self._before.seq + 1, f"the records up to {self._before.seq} are missing and no seal names them"
             )
         if self._noted is not None and self._noted.seq > self.head.seq:
-            self._break(self.head.seq + 1, f"it ends at {self.head.seq}, and went on to {self._noted.seq} once")
+            self._break(self.head.seq + 1, f"the chain ends at {self.head.seq}, but it once reached {self._noted.seq}")
         return self.broken
 
     def _take(self, seq: object, previous: object, canonical: str, digest: object, sealed: Mapping[str, Any]) -> None:
         if self.broken is not None:
             return
         if not isinstance(seq, int) or not isinstance(previous, str):
-            self._break(self.head.seq + 1, "this record has no number or no link")
+            self._break(self.head.seq + 1, "this record lacks its number or its link")
             return
         if self.records == 0 and seq > 1:
             self._before = self.head = Head(seq - 1, previous)
         if seq != self.head.seq + 1:
-            self._break(self.head.seq + 1, f"after {self.head.seq} comes {seq}: records are missing or out of order")
+            self._break(self.head.seq + 1, f"{seq} follows {self.head.seq}: records are missing or out of order")
         elif previous != self.head.digest:
-            self._break(seq, "its link does not fit the record before it: one of the two was changed")
+            self._break(seq, "its link does not match the previous record: one of the two was changed")
         elif hashlib.sha256(canonical.encode("ascii", "replace")).hexdigest() != digest:
-            self._break(seq, "its digest is not that of its content: it was changed")
+            self._break(seq, "its digest does not match its content: it was changed")
         elif self._noted is not None and seq == self._noted.seq and digest != self._noted.digest:
-            self._break(seq, "its digest is not the one that was noted: the chain was made anew")
+            self._break(seq, "its digest is not the one that was noted: the chain was rewritten")
         else:
             self.head = Head(seq, str(digest))
             self.records += 1
@@ -247,7 +247,7 @@ def _canonical(members: Mapping[str, Any]) -> str:
 
 
 def written_time(at: float) -> str:
-    """``2026-11-24T03:10:02.123Z``."""
+    """Format a time like ``2026-11-24T03:10:02.123Z``."""
     return (_EPOCH + timedelta(milliseconds=round(at * 1000))).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -257,7 +257,7 @@ def _read_time(text: str) -> float:
 
 @dataclass(frozen=True, slots=True)
 class PastDelivery:
-    """A configuration that went to somebody with this identity: when (Unix seconds), where, which."""
+    """A configuration that was delivered to this identity: when (Unix seconds), to which address, which one."""
 
     at: float
     address: str
@@ -267,10 +267,10 @@ class PastDelivery:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """A machine's earlier requests, newest first: times with addresses, deliveries, and denials as (time, by, reason);
-    an approval that was taken back is one.
+    """A machine's history, newest first: requests as (time, address), deliveries, denials as (time, by, reason).
 
-    As far as the audit goes back; another machine that claims one of its variables counts too.
+    A revoked approval counts as a denial. The history goes back as far as the audit does, and includes other machines
+    that claimed one of this machine's variables.
     """
 
     requests: tuple[tuple[float, str], ...] = ()
@@ -283,7 +283,7 @@ class Past:
 
 
 def past_of(events: Iterable[AuditEvent], apart_from: str) -> Past:
-    """The past in ``events`` (each kind newest first), without the request with the id ``apart_from``."""
+    """Return the history in ``events`` (each kind newest first), without the request with the id ``apart_from``."""
     requests: list[tuple[float, str]] = []
     deliveries: list[PastDelivery] = []
     denials: list[tuple[float, str, str]] = []
@@ -297,5 +297,5 @@ def past_of(events: Iterable[AuditEvent], apart_from: str) -> Past:
         elif event.kind is AuditKind.DENIED:
             denials.append((event.at, event.actor, event.reason))
         elif event.kind is AuditKind.REVOKED:
-            denials.append((event.at, event.actor, "the approval was taken back"))
+            denials.append((event.at, event.actor, "the approval was revoked"))
     return Past(tuple(requests), tuple(deliveries), tuple(denials))

@@ -17,7 +17,7 @@ Claims = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class RoleRule:
-    """Who has ``value`` in ``claim`` gets ``role``, for machines with ``labels`` (none: for every machine)."""
+    """People with ``value`` in ``claim`` get ``role``, for machines with ``labels`` (none: for every machine)."""
 
     claim: str
     value: str
@@ -27,16 +27,16 @@ class RoleRule:
 
 @dataclass(frozen=True, slots=True)
 class Rights:
-    """What somebody may do, and for which machines."""
+    """What a person may do, and for which machines."""
 
     role: Role
     labels: tuple[Label, ...]
 
 
 def rights_of(claims: Claims, rules: Iterable[RoleRule]) -> Rights | None:
-    """The highest role of the rules that fit, with the labels of all rules that give it; None when none fits.
+    """Return the highest role of the matching rules, with the labels of all rules that give it; None without a match.
 
-    A rule of that role without labels lifts the limits of the others.
+    A matching rule without labels removes the limits of the others that give the same role.
     """
     fitting = [rule for rule in rules if rule.value in values_of(claims, rule.claim)]
     if not fitting:
@@ -48,7 +48,7 @@ def rights_of(claims: Claims, rules: Iterable[RoleRule]) -> Rights | None:
 
 
 def values_of(claims: Claims, name: str) -> Sequence[str]:
-    """The texts of a claim: of a list each, of one text itself. ``realm_access.roles`` is looked for inside."""
+    """Return the texts of a claim, which is a text or a list. ``realm_access.roles`` may be nested claims."""
     found = claims.get(name)
     if found is None and "." in name:
         head, _, rest = name.partition(".")
@@ -63,8 +63,8 @@ def values_of(claims: Claims, name: str) -> Sequence[str]:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who approved, as a provider says. ``name`` is for people; ``expires_at`` (Unix seconds) is the token's end, None
-    when the provider does not tell it."""
+    """Who approved, according to a provider. ``name`` is for display; ``expires_at`` (Unix seconds) is when the token
+    expires, None when the provider does not say."""
 
     provider: str
     subject: str
@@ -78,11 +78,10 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class OutsideRule:
-    """One of ``[[providers.rules]]``: whose claims are these may let in the entries of ``select``.
+    """One of ``[[providers.rules]]``: people with these claims may approve the entries of ``select``.
 
-    ``claims`` must all hold: one of the patterns fits the claim, or one item of a claim that is a list
-    (``realm_access.roles`` is looked for inside). A control plane, or what needs several people, takes a rule that
-    says so (``control_plane``).
+    All ``claims`` must match: one of the patterns fits the claim, or an item of it when it is a list. Entries that are
+    control planes or need several people require a rule with ``control_plane``.
     """
 
     claims: tuple[tuple[str, tuple[str, ...]], ...]
@@ -97,7 +96,7 @@ class OutsideRule:
 
 
 class NotAllowed(Exception):
-    """No rule lets this person let this entry in; the text says why, for the server's log."""
+    """No rule allows this person to approve this entry; the message says why, for the server's log."""
 
     def __init__(self, message: str, *, only_control_plane: bool = False) -> None:
         super().__init__(message)
@@ -105,26 +104,26 @@ class NotAllowed(Exception):
 
 
 def allowing_rule(rules: Sequence[OutsideRule], person: Person, entry: Entry) -> OutsideRule:
-    """The first rule by which ``person`` lets ``entry`` in. Raises NotAllowed."""
+    """Return the first rule by which ``person`` may approve ``entry``. Raises NotAllowed."""
     about = [rule for rule in rules if rule.is_about(person)]
     if not about:
-        raise NotAllowed(f"no rule of this provider is about {person}")
+        raise NotAllowed(f"no rule of this provider matches {person}")
     selecting = [rule for rule in about if rule.selects(entry)]
     if not selecting:
-        raise NotAllowed(f"no rule lets {person} let {entry.name} in")
+        raise NotAllowed(f"no rule allows {person} to approve {entry.name}")
     precious = needed_approvals(entry) > 1
     for rule in selecting:
         if rule.control_plane or not precious:
             return rule
     raise NotAllowed(
-        f"{entry.name} is a control plane or needs several people: a rule must say control_plane = true, or approve it "
+        f"{entry.name} is a control plane or needs several people: set control_plane = true in a rule, or approve it "
         "on bootgrant's own page",
         only_control_plane=True,
     )
 
 
 def _holds(claims: Claims, name: str, patterns: Sequence[str]) -> bool:
-    """A claim that is true or false is compared as JSON writes it."""
+    """A boolean claim is compared as JSON writes it."""
     plain = claims.get(name)
     values = [str(plain).lower()] if isinstance(plain, bool) else values_of(claims, name)
     return any(fnmatchcase(text, pattern) for text in values for pattern in patterns)

@@ -1,4 +1,4 @@
-"""What speaks for a machine's claim, and what against it. A check says one thing; unknown is never a match."""
+"""Evidence for or against a machine's claim. A check has one verdict; unknown never counts as a match."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Final
 
 DETAIL_LENGTH: Final = 300
-"""Characters of a check's detail."""
+"""Longest detail of a check, in characters."""
 
 
 class Verdict(StrEnum):
@@ -22,8 +22,8 @@ _WORST_FIRST: Final = (Verdict.MISMATCH, Verdict.UNKNOWN, Verdict.MATCH)
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One finding. ``name`` says who found it (network, inventory, history, or a command of the site); several
-    checks may have one name. ``detail`` is one line for a person."""
+    """One finding. ``name`` is its source (network, inventory, history, or a command of the site), which may have
+    several; ``detail`` is one line for a person."""
 
     name: str
     verdict: Verdict
@@ -31,16 +31,15 @@ class Check:
 
 
 def worst_first(checks: Iterable[Check]) -> tuple[Check, ...]:
-    """Mismatches, then what is not known, then matches; within these as they came."""
+    """Return mismatches first, then unknowns, then matches; the order within each is kept."""
     return tuple(sorted(checks, key=lambda check: _WORST_FIRST.index(check.verdict)))
 
 
-def is_clean(checks: Iterable[Check]) -> bool:
-    """Whether nothing speaks against the machine."""
-    return all(check.verdict is not Verdict.MISMATCH for check in checks)
+def has_mismatch(checks: Iterable[Check]) -> bool:
+    return any(check.verdict is Verdict.MISMATCH for check in checks)
 
 
 def confirms(name: str, checks: Sequence[Check]) -> bool:
-    """Whether the checks of this name match: at least one does, and none speaks against it."""
+    """Return whether the evidence of this name confirms the claim: at least one match and no mismatch."""
     verdicts = {check.verdict for check in checks if check.name == name}
     return Verdict.MATCH in verdicts and Verdict.MISMATCH not in verdicts

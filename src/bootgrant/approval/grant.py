@@ -122,7 +122,7 @@ class Terms(NamedTuple):
     revision: str = ""
 
 
-ALONE: Final = Terms()
+ONE_PERSON: Final = Terms()
 
 
 class DeviceGrant(NamedTuple):
@@ -162,7 +162,7 @@ class DeviceGrant(NamedTuple):
             return GrantState.EXPIRED
         return self.state
 
-    def approve(self, decision: Decision, entry: str, terms: Terms = ALONE) -> DeviceGrant | Refusal:
+    def approve(self, decision: Decision, entry: str, terms: Terms = ONE_PERSON) -> DeviceGrant | Refusal:
         """Approve the machine for the configuration named ``entry``, or keep a vote when ``terms`` need more people.
 
         Votes for an entry that has changed since do not count: they were for something else.

@@ -79,7 +79,7 @@ def parse_labels(texts: Iterable[str]) -> tuple[Label, ...]:
 
 
 def is_within(limits: Iterable[Label], labels: Mapping[str, str]) -> bool:
-    """Return whether somebody with these ``limits`` may decide about a machine with these ``labels``.
+    """Return whether a person with these ``limits`` may decide about a machine with these ``labels``.
 
     Without limits: every machine. Otherwise the machine must have, for each key of the limits, one of the allowed
     values (``site=fra`` and ``site=ams``: either; ``site=fra`` and ``rack=4``: both).

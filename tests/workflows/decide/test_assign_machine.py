@@ -28,7 +28,7 @@ def site() -> Deciders:
 async def test_an_assigned_machine_gets_its_entry_and_still_has_to_be_approved(site: Deciders) -> None:
     grant = await site.asks(MachineIdentity(mac=MAC))
     assert isinstance(await site.assign.assign(grant.grant_id, "worker-1", ANA), Assignment)
-    card = await site.decide.show(grant.grant_id)
+    card = await site.decide.cards.show(grant.grant_id)
     assert card is not None
     assert card.entry is not None
     assert (card.entry.name, card.entry.matched, card.is_expected) == ("worker-1", "assigned by ana", False)
@@ -40,7 +40,7 @@ async def test_it_is_remembered_when_the_machine_asks_again(site: Deciders) -> N
     grant = await site.asks(MachineIdentity(uuid=UUID.replace("4", "5"), mac=MAC))
     await site.assign.assign(grant.grant_id, "worker-1", ANA)
     again = await site.asks(MachineIdentity(mac=MAC), "10.20.0.12")
-    card = await site.decide.show(again.grant_id)
+    card = await site.decide.cards.show(again.grant_id)
     assert card is not None
     assert card.assignment is not None
     assert card.assignment.at == NOW
@@ -50,7 +50,7 @@ async def test_another_machine_with_the_same_mac_does_not_get_it(site: Deciders)
     grant = await site.asks(MachineIdentity(serial="SN-A", mac=MAC))
     await site.assign.assign(grant.grant_id, "worker-1", ANA)
     other = await site.asks(MachineIdentity(serial="SN-B", mac=MAC))
-    card = await site.decide.show(other.grant_id)
+    card = await site.decide.cards.show(other.grant_id)
     assert card is not None
     assert card.entry is None
 
@@ -72,8 +72,8 @@ async def test_what_cannot_be_assigned_says_why(site: Deciders) -> None:
         "the configurations give this machine worker-1",
         "you may not decide about this machine (no configuration knows it)",
         "you may not decide about this machine (no configuration knows it)",
-        "this request does not wait any more",
-        "nothing was assigned to this machine",
+        "this request is no longer pending",
+        "this machine has no assigned entry",
     ]
     assert await site.noted() == []
 
@@ -82,7 +82,7 @@ async def test_what_was_taken_away_is_no_longer_given(site: Deciders) -> None:
     grant = await site.asks(MachineIdentity(mac=MAC))
     await site.assign.assign(grant.grant_id, "worker-1", ANA)
     assert isinstance(await site.assign.unassign(MachineIdentity(mac=MAC), ANA), Assignment)
-    card = await site.decide.show(grant.grant_id)
+    card = await site.decide.cards.show(grant.grant_id)
     assert card is not None
     assert card.entry is None
 
@@ -100,7 +100,7 @@ async def test_what_a_machine_was_given_beyond_ones_labels_stays(site: Deciders)
     await site.assign.assign(grant.grant_id, "ams-spare", ANA)
     outcome = await site.assign.assign(grant.grant_id, "worker-1", limited)
     assert isinstance(outcome, NotAssigned)
-    assert "you may not decide about this machine (it was given ams-spare)" in outcome.message
+    assert "you may not decide about this machine (it has the entry ams-spare)" in outcome.message
     assert isinstance(await site.decide.approve(grant.grant_id, limited), NotDecided)
     (assignment,) = await site.assign.assigned()
     assert assignment.entry == "ams-spare"

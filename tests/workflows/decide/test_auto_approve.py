@@ -146,11 +146,11 @@ async def test_a_person_who_was_faster_costs_the_window_no_place() -> None:
         (WindowRequest(("site=fra",), 8 * 86400.0, 1), "7 days"),
         (WindowRequest(("site=fra",), 0.0, 1), "7 days"),
         (WindowRequest(("site=fra",), 60.0, 0), "1 to 10000"),
-        (WindowRequest((), 60.0, 1), "nothing is selected"),
-        (WindowRequest(("site=",), 60.0, 1), "label without name or value"),
+        (WindowRequest((), 60.0, 1), "the selector is missing"),
+        (WindowRequest(("site=",), 60.0, 1), "label without a name or value"),
         (WindowRequest(("site=fra",), 60.0, 1, ("10.0.0.0/99",)), "neither a network"),
-        (WindowRequest(("site=fra",), 60.0, 1, (), ("bmc",)), "there is no evidence 'bmc'"),
-        (WindowRequest(("site=fra",), 60.0, 1, name="a b"), "no name for a window"),
+        (WindowRequest(("site=fra",), 60.0, 1, (), ("bmc",)), "there is no evidence named 'bmc'"),
+        (WindowRequest(("site=fra",), 60.0, 1, name="a b"), "cannot be the name of a window"),
     ],
 )
 async def test_a_window_that_makes_no_sense_is_refused(wish: WindowRequest, told: str) -> None:

@@ -50,7 +50,7 @@ async def test_an_approval_says_what_it_was_for_in_grant_and_audit(site: Decider
 
 async def test_a_control_plane_waits_for_a_second_person(site: Deciders) -> None:
     grant = await site.asks(MachineIdentity(uuid=UUID))
-    card = await site.decide.show(grant.grant_id)
+    card = await site.decide.cards.show(grant.grant_id)
     assert card is not None
     assert (card.needed, card.may_be_approved_in_a_batch) == (2, False)
     await site.decide.approve(grant.grant_id, ANA)
@@ -96,7 +96,7 @@ async def test_labels_limit_who_decides_about_what(site: Deciders) -> None:
 
 async def test_an_entry_that_changed_since_the_page_was_shown_is_not_approved(site: Deciders) -> None:
     grant = await site.asks(other_machine(1))
-    card = await site.decide.show(grant.grant_id)
+    card = await site.decide.cards.show(grant.grant_id)
     assert card is not None
     assert card.entry is not None
     site.entries.known[1] = MachineEntry("worker-1", "serial", {"role": "storage"}, match=worker(1).match)
@@ -133,7 +133,7 @@ async def test_a_control_plane_by_template_waits_for_two_people_and_is_approved_
     templated = replace(worker(1), match={"serial": ("SN0001", "SN0002")}, machine_type="worker", varies=True)
     site = Deciders(entries=ByTemplate([templated]))
     precious, usual = await site.asks(other_machine(1)), await site.asks(other_machine(2))
-    card = await site.decide.show(precious.grant_id)
+    card = await site.decide.cards.show(precious.grant_id)
     assert card is not None
     assert card.entry is not None
     assert (card.needed, card.entry.is_control_plane) == (2, True)
@@ -152,7 +152,7 @@ async def test_an_assigned_control_plane_by_template_waits_for_two_people_too() 
     site = Deciders(entries=ByTemplate([templated]))
     grant = await site.asks(other_machine(1))
     await site.assign.assign(grant.grant_id, "worker-1", Actor("root", Role.ADMIN))
-    card = await site.decide.show(grant.grant_id)
+    card = await site.decide.cards.show(grant.grant_id)
     assert card is not None
     assert card.assignment is not None
     assert card.needed == 2
@@ -194,11 +194,11 @@ async def test_the_card_tells_the_machines_past(site: Deciders) -> None:
     first = await site.asks(other_machine(1))
     await site.decide.deny(first.grant_id, ANA, "not today")
     second = await site.asks(other_machine(1), "10.66.0.6")
-    card = await site.decide.show(second.grant_id)
+    card = await site.decide.cards.show(second.grant_id)
     assert card is not None
     assert card.past is not None
     assert card.past.denials == ((NOW, "ana", "not today"),)
-    assert not card.is_clean
+    assert card.has_conflict
     assert card.evidence[0].detail == "request from 10.66.0.6, but worker-1 is expected in 10.20.0.0/16"
 
 
@@ -207,7 +207,7 @@ async def test_a_flood_of_requests_does_not_push_a_denial_off_the_card(site: Dec
     await site.decide.deny(first.grant_id, ANA, "not today")
     flood = [AuditEvent(NOW, AuditKind.OPENED, grant_id=str(n), identity=other_machine(1)) for n in range(300)]
     await site.database.audit.append(flood)
-    card = await site.decide.show((await site.asks(other_machine(1))).grant_id)
+    card = await site.decide.cards.show((await site.asks(other_machine(1))).grant_id)
     assert card is not None
     assert card.past is not None
     assert card.past.denials == ((NOW, "ana", "not today"),)

@@ -57,7 +57,7 @@ async def test_who_does_not_wait_is_told_what_is_known_and_the_answer_is_there_l
     source, asked = Source(), claim()
     gather = GatherEvidence([source], FakeClock())
     (check,) = await gather.known(asked)
-    assert (check.verdict, check.detail) == (Verdict.UNKNOWN, "is being asked; look again in a moment")
+    assert (check.verdict, check.detail) == (Verdict.UNKNOWN, "still being checked; look again in a moment")
     source.may_answer.set()
     assert (await gather.about(asked))[0].verdict is Verdict.MATCH
 
@@ -73,7 +73,10 @@ async def test_one_that_hangs_holds_nobody_up() -> None:
 
 @pytest.mark.parametrize(
     ("failure", "told"),
-    [(StoreUnavailable("disk full"), "could not be asked: disk full"), (KeyError("x"), "failed; the server's log")],
+    [
+        (StoreUnavailable("disk full"), "could not be checked: disk full"),
+        (KeyError("x"), "the check failed; see the server's log"),
+    ],
 )
 async def test_one_that_fails_is_unknown(failure: Exception, told: str) -> None:
     gather = GatherEvidence([Source(is_quick=True, failure=failure)], FakeClock())

@@ -64,7 +64,7 @@ async def test_the_vote_of_who_may_no_longer_decide_does_not_count(site: Site, w
         await manage.disable("ana")
     else:
         await manage.set_rights("ana", Role.VIEWER if way == "viewer" else Role.APPROVER, AMS)
-    card = await site.decide.show(grant.grant_id)
+    card = await site.decide.cards.show(grant.grant_id)
     assert card is not None
     assert card.votes == ()
     outcome = await site.decide.approve(grant.grant_id, BEN)
@@ -88,13 +88,13 @@ async def test_a_vote_over_the_admin_socket_needs_no_operator_and_falls_with_one
     grant = await site.asks(MachineIdentity(uuid=UUID))
     for user, counted in (("root", 1), ("ana", 1)):
         await site.decide.approve(grant.grant_id, socket_actor(user))
-        card = await site.decide.show(grant.grant_id)
+        card = await site.decide.cards.show(grant.grant_id)
         assert card is not None
         assert len(card.votes) == counted
     other = await site.asks(MachineIdentity(uuid=UUID), "10.20.0.12")
     await site.decide.approve(other.grant_id, socket_actor("ana"))
     await manage.disable("ana")
-    card = await site.decide.show(other.grant_id)
+    card = await site.decide.cards.show(other.grant_id)
     assert card is not None
     assert card.votes == ()
 

@@ -80,13 +80,13 @@ def _is_wanted(card: GrantCard, text: str, expected: bool | None) -> bool:
 
 async def show(call: Call) -> Reply:
     """Show a request by the code on the machine's screen, in any state."""
-    card = await call.plane.decide.look_up(call.path["code"])
+    card = await call.plane.decide.cards.look_up(call.path["code"])
     return UNKNOWN if card is None else Reply(grant_json(card, call.plane.clock.now()))
 
 
 async def show_by_id(call: Call) -> Reply:
     """Show a request by its id, with the history of the machine."""
-    card = await call.plane.decide.show(call.path["id"])
+    card = await call.plane.decide.cards.show(call.path["id"])
     if card is None:
         return NO_REQUEST
     past = past_json(card.past) if card.past else {"requests": [], "deliveries": [], "denials": []}
@@ -95,7 +95,7 @@ async def show_by_id(call: Call) -> Reply:
 
 async def configuration(call: Call) -> Reply:
     """Show the configuration that the machine would get, with secrets removed."""
-    card = await call.plane.decide.show(call.path["id"])
+    card = await call.plane.decide.cards.show(call.path["id"])
     if card is None:
         return NO_REQUEST
     if card.entry is None:
@@ -172,7 +172,7 @@ async def _decided(call: Call, outcome: DeviceGrant | NotDecided) -> Reply:
 
 
 async def _shown(call: Call, grant_id: str) -> Reply:
-    card = await call.plane.decide.show(grant_id)
+    card = await call.plane.decide.cards.show(grant_id)
     return UNKNOWN if card is None else Reply(grant_json(card, call.plane.clock.now()))
 
 

@@ -81,7 +81,7 @@ class CardView:
 
 async def show(visit: Visit) -> Response:
     """Show a request in any state."""
-    card = await visit.plane.decide.show(visit.request.path_params["grant_id"])
+    card = await visit.plane.decide.cards.show(visit.request.path_params["grant_id"])
     if card is None:
         return visit.error(error_pages.NO_REQUEST)
     typed = Typed(reason=visit.query("reason"), suffix=visit.query("suffix")[:9], entry=visit.query("entry"))
@@ -90,7 +90,7 @@ async def show(visit: Visit) -> Response:
 
 async def show_configuration(visit: Visit) -> Response:
     """Show the configuration that the machine would get, without secrets."""
-    card = await visit.plane.decide.show(visit.request.path_params["grant_id"])
+    card = await visit.plane.decide.cards.show(visit.request.path_params["grant_id"])
     if card is None:
         return visit.error(error_pages.NO_REQUEST)
     grant_id = card.grant.grant_id

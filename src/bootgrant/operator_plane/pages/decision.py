@@ -24,7 +24,7 @@ log = logging.getLogger("bootgrant.operators")
 
 async def approve(visit: Visit) -> Response:
     """Approve what the page showed, after the person has looked at the machine's screen."""
-    card = await visit.plane.decide.show(_grant_id(visit))
+    card = await visit.plane.decide.cards.show(_grant_id(visit))
     if card is None:
         return visit.error(error_pages.NO_REQUEST)
     if card.state is GrantState.PENDING:
@@ -61,7 +61,7 @@ async def assign(visit: Visit) -> Response:
 
 async def unassign(visit: Visit) -> Response:
     """Remove the machine's assignment."""
-    card = await visit.plane.decide.show(_grant_id(visit))
+    card = await visit.plane.decide.cards.show(_grant_id(visit))
     if card is None:
         return visit.error(error_pages.NO_REQUEST)
     outcome = await visit.plane.assign.unassign(card.grant.identity, actor_of(visit))
@@ -81,7 +81,7 @@ def _to_request(visit: Visit) -> Response:
 
 async def _unchanged(visit: Visit, outcome: NotDecided | NotAssigned, typed: Typed) -> Response:
     """Show the request with a notice that the decision was not recorded, and with what the person typed."""
-    card = await visit.plane.decide.show(_grant_id(visit))
+    card = await visit.plane.decide.cards.show(_grant_id(visit))
     if card is None:
         return visit.error(error_pages.NO_REQUEST)
     notice = text("card.unchanged", why=outcome.message)

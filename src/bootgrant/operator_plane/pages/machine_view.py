@@ -53,7 +53,7 @@ def _row(verdict: Verdict, name: str, finding: str) -> CheckRow:
 
 def standing_of(card: GrantCard) -> Standing:
     """Return whether the machine is expected. Unknown evidence never counts as a match."""
-    if not card.is_clean:
+    if card.has_conflict:
         return Standing.SUSPICIOUS
     return Standing.EXPECTED if card.entry else Standing.UNKNOWN
 

@@ -1,4 +1,4 @@
-"""A machine that the configurations do not know is given an entry by a person; the store remembers it."""
+"""A person assigns an entry to a machine that the configurations do not know. The assignment is stored."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ class NotAssigned:
 
 @dataclass(frozen=True, slots=True)
 class AssignMachine:
+    """Changes return once they are durable. Every method may raise StoreUnavailable."""
+
     store: GrantStore
     source: ConfigSource
     assignments: AssignmentStore
@@ -34,59 +36,55 @@ class AssignMachine:
     find_entry: FindEntry
 
     async def choices(self, actor: Actor) -> Sequence[MachineEntry]:
-        """The entries that this person may give away, by name. Raises ConfigUnavailable."""
+        """Return the entries that this person may assign, by name. Raises ConfigUnavailable."""
         return [entry for entry in await self.source.entries() if actor.may_decide_about(entry.labels)]
 
     async def assign(self, grant_id: str, entry_name: str, actor: Actor) -> Assignment | NotAssigned:
-        """Give the machine that waits with this request an entry. It still has to be approved.
-
-        Returns once it is durable. Raises StoreUnavailable.
-        """
+        """Assign an entry to the machine of this pending request, which still has to be approved."""
         grant = await self.store.find_grant(grant_id)
         now = self.clock.now()
         if grant is None or grant.state_at(now) is not GrantState.PENDING:
-            return NotAssigned("this request does not wait any more: look at the list of those that do")
+            return NotAssigned("this request is no longer pending: see the list of waiting machines")
         try:
             entry = await self.source.named_entry(entry_name)
             found = await self.find_entry(grant.identity)
         except ConfigUnavailable as error:
             return NotAssigned(str(error))
         if entry is None:
-            return NotAssigned(f"there is no entry {entry_name!r}: `bootgrant machines list` names them")
+            return NotAssigned(f"there is no entry {entry_name!r}: `bootgrant machines list` shows all of them")
         if found is not None and found.assignment is None:
             return NotAssigned(f"the configurations give this machine {found.entry.name}: change it there")
         if not actor.may_decide_about(found.entry.labels if found else {}):
-            what = f"it was given {found.entry.name}" if found else "no configuration knows it"
-            return NotAssigned(f"you may not decide about this machine ({what}): ask somebody who may")
+            what = f"it has the entry {found.entry.name}" if found else "no configuration knows it"
+            return NotAssigned(f"you may not decide about this machine ({what}): ask an operator who may")
         if not actor.may_decide_about(entry.labels):
-            return NotAssigned(f"you may not give away {entry.name}: it is not among your machines")
+            return NotAssigned(f"you may not assign {entry.name}: it is outside your labels")
         who = MachineIdentity(grant.identity.uuid, grant.identity.serial, grant.identity.mac)
         assignment = Assignment(who, entry.name, str(actor), now)
         await self.assignments.put(assignment)
-        await self._note(AuditKind.ASSIGNED, assignment, actor, grant_id, grant.source_address)
+        await self._record(AuditKind.ASSIGNED, assignment, actor, grant_id, grant.source_address)
         return assignment
 
     async def unassign(self, identity: MachineIdentity, actor: Actor) -> Assignment | NotAssigned:
-        """Forget what was given to the machine with this identity. Approvals that were made stay. Raises
-        StoreUnavailable."""
+        """Remove the assignment of the machine with this identity. Its approvals stay."""
         assignment = await self.find_entry.assignment_of(identity)
         if assignment is None:
-            return NotAssigned("nothing was assigned to this machine")
+            return NotAssigned("this machine has no assigned entry")
         try:
             entry = await self.source.named_entry(assignment.entry)
         except ConfigUnavailable as error:
             return NotAssigned(str(error))
         if not actor.may_decide_about(entry.labels if entry else {}):
-            return NotAssigned(f"you may not take {assignment.entry} away: it is not among your machines")
+            return NotAssigned(f"you may not unassign {assignment.entry}: it is outside your labels")
         await self.assignments.remove(assignment.identity.key)
-        await self._note(AuditKind.UNASSIGNED, assignment, actor)
+        await self._record(AuditKind.UNASSIGNED, assignment, actor)
         return assignment
 
     async def assigned(self) -> Sequence[Assignment]:
-        """All assignments, newest first. Raises StoreUnavailable."""
+        """Return all assignments, newest first."""
         return await self.assignments.assignments()
 
-    async def _note(
+    async def _record(
         self, kind: AuditKind, assignment: Assignment, actor: Actor, grant_id: str = "", address: str = ""
     ) -> None:
         event = AuditEvent(

@@ -11,7 +11,7 @@ from typing import Final
 
 from bootgrant.approval.audit import Past
 from bootgrant.approval.codes import UserCodes, display_user_code, normalise_user_code
-from bootgrant.approval.evidence import Check, Verdict, is_clean, worst_first
+from bootgrant.approval.evidence import Check, Verdict, has_mismatch, worst_first
 from bootgrant.approval.grant import Decision, DeviceGrant, GrantState
 from bootgrant.approval.operators import VIA_ADMIN_SOCKET, Role, is_within, person_key
 from bootgrant.approval.policy import NetworkNames, needed_approvals
@@ -66,65 +66,68 @@ def _may_decide(operator: Operator, labels: Mapping[str, str]) -> bool:
 log = logging.getLogger("bootgrant.evidence")
 
 PATIENCE: Final = 5.0
-"""Seconds that a card waits for its evidence; what comes later is there the next time."""
+"""Seconds that a card waits for evidence; what arrives later is shown the next time."""
 
 IN_LISTS: Final = 10.0
-"""Seconds for which lists show what was said: they are looked at once a second, by many, with hundreds of machines."""
+"""Seconds for which lists show the last answer: many people read them every second, with hundreds of machines."""
 
 _LONGEST: Final = 120.0
 _KEPT: Final = 20_000
-Key = tuple[str, str, str]
+_Key = tuple[str, str, str]
 
 
 @dataclass(slots=True)
-class _Asked:
+class _Query:
     answer: asyncio.Task[tuple[Check, ...]]
     at: float
 
 
 class GatherEvidence:
-    """``patience`` is how many seconds ``about`` waits. Used from one event loop."""
+    """Evidence for a machine's claim, gathered when a person opens its card or a policy decides, never by its request.
+
+    Each source is queried once per request, however many people look, and its answer is kept as long as it is valid.
+    ``patience`` is how many seconds ``about`` waits. For one event loop.
+    """
 
     def __init__(self, sources: Sequence[EvidenceSource], clock: Clock, patience: float = PATIENCE) -> None:
         self._sources = tuple(sources)
         self._clock = clock
         self._patience = patience
-        self._asked: OrderedDict[Key, _Asked] = OrderedDict()
+        self._queries: OrderedDict[_Key, _Query] = OrderedDict()
 
     async def about(self, claim: Claim) -> tuple[Check, ...]:
-        """What every source says, worst first; one that does not answer in time is unknown."""
+        """Return the checks of all sources, worst first; a source that does not answer in time is unknown."""
         return await self._gather(claim, self._patience, 0.0)
 
     async def known(self, claim: Claim) -> tuple[Check, ...]:
-        """The same without waiting for those who ask outside: they are asked, and what they said already is told."""
+        """Return the same without waiting for slow sources: they are queried, and earlier answers are shown."""
         return await self._gather(claim, 0.0, IN_LISTS)
 
-    async def _gather(self, claim: Claim, patience: float, good_for: float) -> tuple[Check, ...]:
-        asked = [(source, self._ask(source, claim, max(good_for, source.keeps))) for source in self._sources]
-        await asyncio.gather(*(answer for source, answer in asked if source.is_quick))
-        slow = {answer for source, answer in asked if not source.is_quick and not answer.done()}
+    async def _gather(self, claim: Claim, patience: float, max_age: float) -> tuple[Check, ...]:
+        queries = [(source, self._query(source, claim, max(max_age, source.keeps))) for source in self._sources]
+        await asyncio.gather(*(answer for source, answer in queries if source.is_quick))
+        slow = {answer for source, answer in queries if not source.is_quick and not answer.done()}
         if slow and patience > 0:
             await asyncio.wait(slow, timeout=patience)
-        checks = [check for source, answer in asked for check in _said(source, answer)]
-        return worst_first(checks)
+        return worst_first([check for source, answer in queries for check in _checks(source, answer)])
 
-    def _ask(self, source: EvidenceSource, claim: Claim, good_for: float) -> asyncio.Task[tuple[Check, ...]]:
+    def _query(self, source: EvidenceSource, claim: Claim, max_age: float) -> asyncio.Task[tuple[Check, ...]]:
         key = (claim.grant.grant_id, source.name, claim.entry.fingerprint if claim.entry else "")
         now = self._clock.steady()
-        asked = self._asked.get(key)
-        if asked is None or (asked.answer.done() and now - asked.at > good_for):
-            asked = self._asked[key] = _Asked(asyncio.create_task(_answer(source, claim)), now)
-            self._asked.move_to_end(key)
-            while len(self._asked) > _KEPT:
-                self._asked.popitem(last=False)
-        return asked.answer
+        query = self._queries.get(key)
+        if query is None or (query.answer.done() and now - query.at > max_age):
+            query = self._queries[key] = _Query(asyncio.create_task(_answer(source, claim)), now)
+            self._queries.move_to_end(key)
+            while len(self._queries) > _KEPT:
+                self._queries.popitem(last=False)
+        return query.answer
 
 
-def _said(source: EvidenceSource, answer: asyncio.Task[tuple[Check, ...]]) -> tuple[Check, ...]:
+def _checks(source: EvidenceSource, answer: asyncio.Task[tuple[Check, ...]]) -> tuple[Check, ...]:
     if not answer.done():
-        return (Check(source.name, Verdict.UNKNOWN, "is being asked; look again in a moment"),)
+        return (Check(source.name, Verdict.UNKNOWN, "still being checked; look again in a moment"),)
     if answer.cancelled():
-        return (Check(source.name, Verdict.UNKNOWN, "was not asked to the end"),)
+        return (Check(source.name, Verdict.UNKNOWN, "the check was interrupted"),)
     return answer.result()
 
 
@@ -133,12 +136,12 @@ async def _answer(source: EvidenceSource, claim: Claim) -> tuple[Check, ...]:
         async with asyncio.timeout(_LONGEST):
             return tuple(await source.check(claim))
     except TimeoutError:
-        problem = f"no answer in {_LONGEST:.0f} s"
+        problem = f"no answer within {_LONGEST:.0f} s"
     except (StoreUnavailable, ConfigUnavailable) as error:
-        problem = f"could not be asked: {error}"
+        problem = f"could not be checked: {error}"
     except Exception:
-        log.exception("the evidence %s failed", source.name)
-        problem = "failed; the server's log says how"
+        log.exception("evidence source %s failed", source.name)
+        problem = "the check failed; see the server's log"
     return (Check(source.name, Verdict.UNKNOWN, problem),)
 
 
@@ -148,12 +151,11 @@ _AT_ONCE = 50
 
 @dataclass(frozen=True, slots=True)
 class GrantCard:
-    """A grant as a person sees it. ``problem`` says why there is no entry, and what to do.
+    """A request as a person sees it. ``problem`` says why there is no entry, and what to do.
 
-    ``rivals`` are the addresses from which other requests claim the same uuid, serial or mac at the same time.
-    ``network`` is the site's name for where the request came from. ``needed`` is how many people must approve, and
-    ``votes`` are those that count. ``evidence`` is worst first. ``assignment`` is set when a person gave the entry.
-    ``past`` is None in lists.
+    ``rivals`` are the addresses of other pending requests that claim the same uuid, serial or mac. ``network`` is the
+    site's name for the request's network. ``needed`` is how many people must approve; ``votes`` are those that count.
+    ``evidence`` is worst first. ``assignment`` is set when a person assigned the entry. ``past`` is None in lists.
     """
 
     grant: DeviceGrant
@@ -170,22 +172,24 @@ class GrantCard:
     past: Past | None = None
 
     @property
-    def is_clean(self) -> bool:
-        """Whether nothing speaks against the machine."""
-        return is_clean(self.evidence) and not self.rivals
+    def has_conflict(self) -> bool:
+        """Whether evidence mismatches, or another request claims the same machine."""
+        return has_mismatch(self.evidence) or bool(self.rivals)
 
     @property
     def is_expected(self) -> bool:
-        """Whether the configurations know the machine, and it waits."""
+        """Whether the request is pending and the configurations know the machine."""
         return self.state is GrantState.PENDING and self.entry is not None and self.assignment is None
 
     @property
     def may_be_approved_in_a_batch(self) -> bool:
-        return self.is_expected and self.is_clean and self.needed == 1
+        return self.is_expected and not self.has_conflict and self.needed == 1
 
 
 @dataclass(frozen=True, slots=True)
 class GrantCards:
+    """Makes cards. Every method that is awaited may raise StoreUnavailable."""
+
     store: GrantStore
     find_entry: FindEntry
     evidence: GatherEvidence
@@ -193,10 +197,10 @@ class GrantCards:
     clock: Clock
     codes: UserCodes
     networks: NetworkNames
-    voters: VoteFilter
+    votes: VoteFilter
 
     async def waiting(self, limit: int = 500) -> Sequence[GrantCard]:
-        """What waits for a decision, newest first, with the evidence that is there. Raises StoreUnavailable."""
+        """Return the pending requests, newest first, with the evidence that is available at once."""
         grants = await self.store.pending_grants(self.clock.now(), limit)
         cards: list[GrantCard] = []
         for start in range(0, len(grants), _AT_ONCE):
@@ -204,22 +208,22 @@ class GrantCards:
         return cards
 
     async def find(self, typed: str) -> DeviceGrant | None:
-        """The request behind a typed user code, whatever its state; None when there is none."""
+        """Return the request for a typed user code, whatever its state."""
         letters = normalise_user_code(typed)
         return await self.store.find_by_user_code(self.codes.digest(letters)) if letters else None
 
     async def look_up(self, typed: str) -> GrantCard | None:
-        """The same as a card."""
+        """Return the full card for a typed user code, whatever the request's state."""
         grant = await self.find(typed)
         return await self.full(grant) if grant else None
 
     async def show(self, grant_id: str) -> GrantCard | None:
-        """The request with this id, whatever its state."""
+        """Return the full card of the request with this id, whatever its state."""
         grant = await self.store.find_grant(grant_id)
         return await self.full(grant) if grant else None
 
     async def full(self, grant: DeviceGrant) -> GrantCard:
-        """With everything that is to be known; waits a few seconds for evidence."""
+        """Return a card with the machine's history and all evidence; waits a few seconds for it."""
         card = await self._card(grant)
         card = replace(card, past=await past_in(self.audit, grant.identity, grant.grant_id))
         if card.state is not GrantState.PENDING:
@@ -227,12 +231,12 @@ class GrantCards:
         return replace(card, evidence=await self.evidence.about(Claim(grant, card.entry)))
 
     async def with_evidence(self, grant: DeviceGrant) -> GrantCard:
-        """With all evidence that comes within a few seconds: what a policy decides on."""
+        """Return a card with the evidence that arrives within a few seconds, for a policy to decide on."""
         card = await self._card(grant)
         return replace(card, evidence=await self.evidence.about(Claim(grant, card.entry)))
 
     async def brief(self, grant: DeviceGrant) -> GrantCard:
-        """With the evidence that is there at once."""
+        """Return a card with the evidence that is available at once."""
         card = await self._card(grant)
         if card.state is not GrantState.PENDING:
             return card
@@ -260,7 +264,7 @@ class GrantCards:
         if found is None:
             return replace(card, problem=NO_ENTRY, votes=())
         if grant.votes:
-            counts = await self.voters.for_labels(found.entry.labels)
+            counts = await self.votes.for_labels(found.entry.labels)
             card = replace(card, votes=tuple(filter(counts, grant.votes_for(found.entry.fingerprint))))
         return replace(card, entry=found.entry, assignment=found.assignment, needed=needed_approvals(found.entry))
 

@@ -139,7 +139,7 @@ class WaitingCards:
 
     async def current(self) -> Sequence[GrantCard]:
         """As they are, for a person who asks. Raises StoreUnavailable."""
-        return await self._decide.waiting(self.most)
+        return await self._decide.cards.waiting(self.most)
 
     async def recent(self) -> Sequence[GrantCard]:
         """As they were at most a second ago. A page that shows them hears of what came since. Raises

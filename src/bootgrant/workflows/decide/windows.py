@@ -15,10 +15,10 @@ from bootgrant.ports.decisions import WindowStore
 from bootgrant.ports.time import Clock, Entropy
 
 LONGEST: Final = 7 * 86400.0
-"""Seconds that a window may be open."""
+"""Seconds that a window may stay open."""
 
 MOST: Final = 10_000
-"""Machines that a window may let in."""
+"""Machines that a window may approve."""
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 _KEPT: Final = 30 * 86400.0
@@ -26,8 +26,8 @@ _KEPT: Final = 30 * 86400.0
 
 @dataclass(frozen=True, slots=True)
 class WindowRequest:
-    """A window as somebody writes it: selectors of which one must fit, networks or their names, evidence that must
-    speak for the machine, how long (seconds), for how many. Without ``name`` its id is its name."""
+    """A window as a person writes it: selectors of which one must match, networks (or their names), kinds of evidence
+    that must confirm the machine, duration in seconds, number of machines. ``name`` defaults to the window's id."""
 
     select: tuple[str, ...]
     seconds: float
@@ -46,7 +46,10 @@ class NotArmed:
 
 @dataclass(frozen=True, slots=True)
 class ArmWindow:
-    """``vocabulary`` are the names that selectors may use; ``changed`` is told when windows were armed."""
+    """``vocabulary`` has the names that conditions may use; ``changed`` is called after windows have changed.
+
+    Changes return once they are durable. Every method may raise StoreUnavailable.
+    """
 
     store: WindowStore
     audit: AuditLog
@@ -55,27 +58,28 @@ class ArmWindow:
     vocabulary: Vocabulary
     changed: Callable[[], None]
 
-    async def arm(self, wish: WindowRequest, actor: Actor) -> Window | NotArmed:
-        """Open a window. Returns once it is durable. Raises StoreUnavailable."""
-        seconds, count = wish.seconds, wish.count
+    async def arm(self, wanted: WindowRequest, actor: Actor) -> Window | NotArmed:
+        """Open a window."""
         if not actor.role.is_at_least(Role.APPROVER):
-            return NotArmed("you may look, not decide")
-        if not 0 < seconds <= LONGEST:
-            return NotArmed(f"a window is open for at most {LONGEST / 86400:.0f} days")
-        if not 1 <= count <= MOST:
-            return NotArmed(f"a window lets in 1 to {MOST} machines")
+            return NotArmed("you may look, but not arm windows")
+        if not 0 < wanted.seconds <= LONGEST:
+            return NotArmed(f"a window can be open for at most {LONGEST / 86400:.0f} days")
+        if not 1 <= wanted.count <= MOST:
+            return NotArmed(f"a window can approve 1 to {MOST} machines")
         try:
-            conditions = self.vocabulary.conditions(wish.select, wish.networks, wish.evidence)
+            conditions = self.vocabulary.conditions(wanted.select, wanted.networks, wanted.evidence)
         except ValueError as error:
             return NotArmed(str(error))
         if missing := beyond_limits(conditions.select, actor.labels):
-            return NotArmed(f"you may decide about machines with {missing} only: put that into the selector")
+            return NotArmed(f"you may only decide about machines with {missing}: add that to the selector")
         now = self.clock.now()
         window_id = self.entropy.random_bytes(4).hex()
-        name = wish.name or window_id
-        if not _NAME.fullmatch(name) or any(name == each.name for each in await self.windows()):
-            return NotArmed(f"{name!r} is no name for a window, or one that is open has it: take another one")
-        window = Window(window_id, name, conditions, actor.author, now, now + seconds, count)
+        name = wanted.name or window_id
+        if not _NAME.fullmatch(name):
+            return NotArmed(f'{name!r} cannot be the name of a window: use letters, digits, ".", "_" and "-"')
+        if any(name == each.name for each in await self.windows()):
+            return NotArmed(f"a window named {name!r} is open already: choose another name")
+        window = Window(window_id, name, conditions, actor.author, now, now + wanted.seconds, wanted.count)
         await self.store.forget_before(now - _KEPT)
         await self.store.arm(window)
         await self.audit.append([_event(AuditKind.ARMED, window, actor, now)])
@@ -83,33 +87,33 @@ class ArmWindow:
         return window
 
     async def disarm(self, name: str, actor: Actor) -> Window | NotArmed:
-        """Close the open window of this name or id. What it let in stays let in. Raises StoreUnavailable."""
+        """Close the open window of this name or id. Its approvals stay."""
         if not actor.role.is_at_least(Role.APPROVER):
-            return NotArmed("you may look, not decide")
+            return NotArmed("you may look, but not close windows")
         window = next((each for each in await self.windows() if name in (each.window_id, each.name)), None)
         if window is None:
-            return NotArmed(f"no window {name!r} is open: `bootgrant arm --list` shows them")
+            return NotArmed(f"no open window is named {name!r}: `bootgrant arm --list` shows them")
         if missing := beyond_limits(window.conditions.select, actor.labels):
-            return NotArmed(f"you may decide about machines with {missing} only")
+            return NotArmed(f"you may only decide about machines with {missing}")
         await self.store.disarm(window.window_id)
         await self.audit.append([_event(AuditKind.DISARMED, window, actor, self.clock.now())])
         self.changed()
         return window
 
     async def windows(self) -> Sequence[Window]:
-        """Those that are open, oldest first. Raises StoreUnavailable."""
+        """Return the open windows, oldest first."""
         now = self.clock.now()
         return [window for window in await self.store.windows() if window.is_open(now)]
 
 
 def beyond_limits(select: Sequence[Selector], limits: Sequence[Label]) -> str:
-    """The limits of a person that a selector leaves; empty when it keeps to them."""
+    """Return the limit of a person that a selector goes beyond, as "site=ams or site=fra"; empty when none does."""
     keys = {limit.key for limit in limits}
     for selector in select:
-        said = dict(selector.labels)
+        required = dict(selector.labels)
         for key in sorted(keys):
             allowed = {limit.value for limit in limits if limit.key == key}
-            if said.get(key) not in allowed:
+            if required.get(key) not in allowed:
                 return " or ".join(f"{key}={value}" for value in sorted(allowed))
     return ""
 
@@ -130,18 +134,18 @@ def _event(kind: AuditKind, window: Window, actor: Actor, at: float) -> AuditEve
 
 @dataclass(frozen=True, slots=True)
 class CloseWindows:
-    """Closes the windows of somebody who loses rights; their approvals stay. All may raise StoreUnavailable."""
+    """Closes the windows of a person who loses rights; their approvals stay. All methods may raise StoreUnavailable."""
 
     store: WindowStore
     audit: AuditLog
     clock: Clock
 
     async def of_operator(self, name: str) -> None:
-        """Close the windows that this person armed, whichever way they came, also with their own tokens."""
+        """Close the windows that this operator armed, whichever way they signed in, also with their own tokens."""
         await self._close(f"the operator {name} was disabled", lambda window: window.author.is_operator(name))
 
     async def beyond(self, name: str, role: Role, labels: tuple[Label, ...]) -> None:
-        """Close the windows of this person that they could not arm with this role and these limits.
+        """Close the windows of this operator that they could not arm with this role and these limits.
 
         Windows armed over the admin socket stay: they needed no operator.
         """

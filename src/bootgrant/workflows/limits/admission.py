@@ -16,8 +16,8 @@ from typing import Final, NamedTuple
 from bootgrant.approval.grant import DeviceGrant
 from bootgrant.wire.identity import MachineIdentity
 
-_OFTEN: Final = 4
-"""How often the places of an address may be asked for in one window."""
+_REQUESTS: Final = 4
+"""How many requests an address may make in a window, as a multiple of the number that may wait."""
 
 
 class TooMany(Enum):
@@ -34,78 +34,80 @@ class _Waiting(NamedTuple):
     expires_at: float
 
 
-class _Asked:
-    """How often an address has asked since a moment."""
+class _Window:
+    """Requests of an address since a moment."""
 
-    __slots__ = ("since", "times")
+    __slots__ = ("requests", "since")
 
     def __init__(self, since: float) -> None:
         self.since = since
-        self.times = 0
+        self.requests = 0
 
 
 class Admission:
-    """``per_address`` and ``in_all`` are how many may wait. Requests end by ``release`` or when they expire.
+    """Limits pending requests per address, so that a flood from one hurts only itself, and in total.
 
-    In ``window`` seconds an address may ask four times ``per_address``, whatever became of it. An IPv6 network of 64
-    bits is one address: whoever has one of its addresses can have them all.
+    ``per_address`` and ``in_all`` are how many may wait. Requests end by ``release`` or when they expire. A machine
+    that asks again replaces its own request, but costs memory and disk: in ``window`` seconds an address may make four
+    times ``per_address`` requests, whatever became of them. The limits fail closed: beyond them, requests are refused
+    until others end. An IPv6 /64 counts as one address, because its owner can use all of it.
     """
 
     def __init__(self, per_address: int, in_all: int, window: float = 600.0) -> None:
         self._per_address = per_address
         self._in_all = in_all
-        # In the order of their end, because every request lives equally long.
+        # Ordered by expiry, because every request lives equally long.
         self._waiting: dict[str, _Waiting] = {}
         self._at: Counter[str] = Counter()
         self._machines: set[tuple[str, str]] = set()
-        self._window = window
-        # In the order in which their windows began.
-        self._asked: dict[str, _Asked] = {}
+        self._length = window
+        # Ordered by their beginning.
+        self._windows: dict[str, _Window] = {}
 
     def check(self, identity: MachineIdentity, address: str, now: float) -> TooMany | None:
-        """The limit that one more request from ``address`` would pass, None when there is room.
+        """Return the limit that a request from ``address`` would exceed, None when there is room.
 
-        There is room for a machine that waits already: it takes its own place.
+        A machine with a pending request has room: the new one replaces it.
         """
         self._forget_expired(now)
         network = _network(address)
         is_new = (address, identity.key) not in self._machines
         if is_new and self._at[network] >= self._per_address:
             return TooMany.FROM_ADDRESS
-        asked = self._asked.get(network)
-        if asked is None:
-            asked = self._asked[network] = _Asked(now)
-        if asked.times >= _OFTEN * self._per_address:
+        window = self._windows.get(network)
+        if window is None:
+            window = self._windows[network] = _Window(now)
+        if window.requests >= _REQUESTS * self._per_address:
             return TooMany.OFTEN
-        asked.times += 1
+        window.requests += 1
         return TooMany.IN_ALL if is_new and len(self._waiting) >= self._in_all else None
 
     def add(self, grant: DeviceGrant) -> None:
-        """This one waits."""
+        """Count a pending request."""
         network, machine = _network(grant.source_address), (grant.source_address, grant.identity.key)
         self._waiting[grant.grant_id] = _Waiting(network, machine, grant.expires_at)
         self._machines.add(machine)
         self._at[network] += 1
 
     def add_all(self, grants: Iterable[DeviceGrant]) -> None:
-        """Count what waited when this process began."""
+        """Count the requests that were pending when this process started."""
         for grant in sorted(grants, key=lambda grant: grant.expires_at):
             self.add(grant)
 
     def release(self, *grant_ids: str) -> None:
-        """These wait no longer. Unknown ids are ignored: another process may have counted them."""
+        """Stop counting these. Unknown ids are ignored: another process may have counted them."""
         for grant_id in grant_ids:
             if (ended := self._waiting.pop(grant_id, None)) is not None:
                 self._machines.discard(ended.machine)
                 self._leave(ended.network)
 
     def _forget_expired(self, now: float) -> None:
-        while self._asked:
-            network, asked = next(iter(self._asked.items()))
-            # A clock that was set back begins a new window, instead of refusing for as long as it was wrong.
-            if 0 <= now - asked.since < self._window:
+        while self._windows:
+            network, window = next(iter(self._windows.items()))
+            # A clock that was set back starts a new window, instead of refusing for as long as it was wrong.
+            if 0 <= now - window.since < self._length:
                 break
-            del self._asked[network]
+            del self._windows[network]
         while self._waiting:
             grant_id, waiting = next(iter(self._waiting.items()))
             if waiting.expires_at > now:
@@ -120,14 +122,14 @@ class Admission:
 
 @lru_cache(maxsize=8192)
 def _network(address: str) -> str:
-    """What an address is counted as: an IPv6 address as its /64, others as themselves."""
+    """Return what an address is counted as: the /64 of an IPv6 address, others themselves."""
     if ":" not in address:
         return address
     return str(IPv6Address(int(IPv6Address(address)) >> 64 << 64))
 
 
 class HeldPolls:
-    """At most ``most`` requests wait at once; over that, and after ``drain``, none does. Used from one event loop."""
+    """Holds up to ``most`` token requests open until a decision; none after ``drain``. For one event loop."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -139,16 +141,16 @@ class HeldPolls:
 
     @property
     def has_room(self) -> bool:
-        """Whether another request may wait now."""
+        """Whether another request may be held now."""
         return not self._draining and len(self._waiting) < self._most
 
     @property
     def draining(self) -> bool:
-        """Whether the server is about to end."""
+        """Whether the server is stopping."""
         return self._draining
 
     async def wait(self, wake: asyncio.Future[None], seconds: float) -> bool:
-        """Wait until ``wake`` ends, for at most ``seconds``; False when it did not, or there is no room to wait."""
+        """Wait until ``wake`` is done, for at most ``seconds``. Return False when it was not, or there is no room."""
         if self._draining or seconds <= 0 or len(self._waiting) >= self._most:
             return False
         late = False
@@ -168,7 +170,7 @@ class HeldPolls:
         return not late and not self._draining
 
     def drain(self) -> None:
-        """Let every waiting request be answered now, and hold no more."""
+        """End all waits now, and hold no more requests."""
         self._draining = True
         for wake in self._waiting:
             _end(wake)

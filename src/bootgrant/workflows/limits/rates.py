@@ -7,16 +7,23 @@ locked out.
 from __future__ import annotations
 
 import ipaddress
-import unicodedata
 from enum import Enum
 from typing import Final
 
+from bootgrant.approval.operators import person_key
+
+_KEY_LENGTH: Final = 128
 _BURST: Final = 6
-"""Requests beyond the rate that may come at once: a pair, the pair after a lost answer, and the one after a restart."""
+"""Polls beyond the rate that may come at once: a pair, the pair after a lost answer, and the one after a restart."""
 
 
 class PollPace:
-    """The pace of one device code. ``interval`` in seconds; times in seconds of any steady clock."""
+    """How often a machine may poll one device code (RFC 8628 section 3.5), measured from arrival to arrival.
+
+    Talos sends every poll twice within milliseconds, with a Basic header and without, so the fair rate is two requests
+    per interval. This is a leaky bucket: each request costs half an ``interval``, and a few may come at once. Times are
+    seconds of any steady clock.
+    """
 
     __slots__ = ("_cost", "_free_at")
 
@@ -25,7 +32,7 @@ class PollPace:
         self._free_at = 0.0
 
     def arrive(self, now: float) -> bool:
-        """Note one request at ``now``; False when it came too early and deserves ``slow_down``."""
+        """Count a request; False when it came too early and the answer is ``slow_down``."""
         due = max(self._free_at, now)
         if due - now > self._cost * _BURST:
             return False
@@ -33,18 +40,18 @@ class PollPace:
         return True
 
 
-_KEY_LENGTH: Final = 128
-
-
 class WhenFull(Enum):
-    """What a limit says to a new key when its table has no room left."""
+    """What a limit answers to a new key when its table is full."""
 
     ALLOW = "allow"
     REFUSE = "refuse"
 
 
 class AttemptLimit:
-    """``burst`` attempts at once, then one ``every`` so many seconds, for each of at most ``most_keys`` keys."""
+    """``burst`` attempts at once, then one every ``every`` seconds, for each of at most ``most_keys`` keys.
+
+    For passwords and codes. A success gives no attempts back, so one right answer does not buy an attacker more.
+    """
 
     __slots__ = ("_burst", "_every", "_most_keys", "_paid_until", "_swept_at", "_when_full")
 
@@ -57,7 +64,7 @@ class AttemptLimit:
         self._swept_at = 0.0
 
     def attempt(self, key: str, now: float) -> float:
-        """Count an attempt at ``now`` (a steady clock, seconds): 0.0, or the seconds to wait before the next."""
+        """Count an attempt at ``now`` (a steady clock, seconds). Return the seconds to wait, 0.0 when it is allowed."""
         if key not in self._paid_until and not self._has_room(now):
             return 0.0 if self._when_full is WhenFull.ALLOW else self._every
         too_early = self.wait(key, now)
@@ -66,7 +73,7 @@ class AttemptLimit:
         return too_early
 
     def wait(self, key: str, now: float) -> float:
-        """The seconds until an attempt of a known key would be taken, which is not one itself; 0.0 for at once."""
+        """Return the seconds until an attempt would be allowed, without counting one; 0.0 for at once."""
         return max(0.0, self._paid_until.get(key, now) - now - self._every * (self._burst - 1))
 
     def _has_room(self, now: float) -> bool:
@@ -77,7 +84,7 @@ class AttemptLimit:
 
 
 def address_key(address: str) -> str:
-    """The key of an address: an IPv4 address itself, the /64 of an IPv6 one (one customer has as many as they like)."""
+    """Return the key of an address: an IPv4 address itself, the /64 of an IPv6 address (a customer has all of it)."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
@@ -88,5 +95,5 @@ def address_key(address: str) -> str:
 
 
 def name_key(name: str) -> str:
-    """The key of a name: the spellings that look the same are one."""
-    return unicodedata.normalize("NFKC", name.strip()[:_KEY_LENGTH]).casefold()
+    """Return the key of a name; all spellings of one person's name have the same."""
+    return person_key(name.strip()[:_KEY_LENGTH])

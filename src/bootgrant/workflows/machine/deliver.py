@@ -1,4 +1,4 @@
-"""A machine fetches its configuration with a bearer token: one of ours, or one of an outside provider.
+"""A machine fetches its configuration with a bearer token: our own, or one of an outside provider.
 
 Our token names the request, so the configuration is the one that was approved, for the identity that was bound. A
 provider's token says which person approved, not which machine: the identity is what the query claims. Three things keep
@@ -34,7 +34,7 @@ from bootgrant.workflows.record.audit import delivered
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """``assignment`` is None when the configurations themselves know the machine."""
+    """The entry for a machine; ``assignment`` is None when the configurations themselves know the machine."""
 
     entry: MachineEntry
     assignment: Assignment | None = None
@@ -42,30 +42,32 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class FindEntry:
+    """Which entry a machine gets: the one that the configurations select, otherwise the one that a person assigned."""
+
     source: ConfigSource
     assignments: AssignmentStore
 
     async def __call__(self, identity: MachineIdentity) -> Found | None:
-        """The entry as this machine would get it. Raises ConfigUnavailable and StoreUnavailable."""
+        """Return the entry for this machine. Raises ConfigUnavailable and StoreUnavailable."""
         entry = await self.source.find_entry(identity)
         if entry is not None:
-            return Found(await self._as_for(entry, identity))
+            return Found(await self._for_machine(entry, identity))
         assignment = await self.assignment_of(identity)
-        given = await self.source.named_entry(assignment.entry) if assignment else None
-        if given is None or assignment is None:
+        assigned = await self.source.named_entry(assignment.entry) if assignment else None
+        if assigned is None or assignment is None:
             return None
-        given = await self._as_for(given, identity)
-        return Found(replace(given, matched=f"assigned by {assignment.by}", exact=False), assignment)
+        assigned = await self._for_machine(assigned, identity)
+        return Found(replace(assigned, matched=f"assigned by {assignment.by}", exact=False), assignment)
 
-    async def _as_for(self, entry: MachineEntry, identity: MachineIdentity) -> MachineEntry:
-        """With the ``machine_type`` that a template gives to this machine: people decide about that one."""
+    async def _for_machine(self, entry: MachineEntry, identity: MachineIdentity) -> MachineEntry:
+        """Return the entry with the ``machine_type`` that its template gives to this machine: people decide on that."""
         if not entry.varies:
             return entry
         rendered = await self.source.render(entry.name, identity)
         return entry if rendered is None else replace(entry, machine_type=rendered.entry.machine_type, varies=False)
 
     async def assignment_of(self, identity: MachineIdentity) -> Assignment | None:
-        """What a person gave to this machine: nothing that it says may contradict what it said then."""
+        """Return the assignment for this machine. Its identity must not contradict the one it had then."""
         sharing = await self.assignments.sharing(identity)
         return next((found for found in sharing if not found.identity.contradicts(_strong(identity))), None)
 
@@ -75,7 +77,7 @@ def _strong(identity: MachineIdentity) -> MachineIdentity:
 
 
 class DeliveryRefusal(Enum):
-    """Why no configuration leaves; the value is what the machine's console shows, at most 32 bytes of ASCII."""
+    """Why no configuration is delivered; the value is what the machine's console shows, at most 32 bytes of ASCII."""
 
     INVALID_TOKEN = "token unknown: ask again"  # noqa: S105  (a message)
     USED_TOKEN = "token used: ask again"  # noqa: S105  (a message)
@@ -94,7 +96,7 @@ class DeliveryRefusal(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ConfigReady:
-    """The configuration to send."""
+    """The configuration to send for an approved request."""
 
     grant: DeviceGrant
     rendered: Rendered
@@ -102,18 +104,18 @@ class ConfigReady:
 
 @dataclass(frozen=True, slots=True)
 class DeliverConfig:
+    """Delivery for our own tokens."""
+
     store: GrantStore
     source: ConfigSource
     clock: Clock
     rules: GrantRules
 
     async def __call__(self, token: Secret, claimed: MachineIdentity) -> ConfigReady | DeliveryRefusal:
-        """What this token is for. ``claimed`` (from the query) chooses nothing; it can only contradict.
+        """Return the configuration that this token is for. ``claimed`` (from the query) can only contradict.
 
-        The configuration is made from what is valid now; an entry that has another name, other labels or another
-        ``machine.type`` than the one that was approved needs a new approval.
-
-        Raises StoreUnavailable and ConfigUnavailable.
+        The configuration is rendered from the revision that is valid now; an entry whose name, labels or
+        ``machine.type`` have changed since the approval needs a new one. Raises StoreUnavailable and ConfigUnavailable.
         """
         grant = await self.store.find_by_token(access_token_digest(token))
         if grant is None:
@@ -135,7 +137,7 @@ class DeliverConfig:
         return ConfigReady(grant, rendered)
 
     async def record(self, ready: ConfigReady, address: str) -> None:
-        """Note that the whole configuration left for ``address``. Raises StoreUnavailable."""
+        """Record a complete delivery to ``address``. Raises StoreUnavailable."""
         now = self.clock.now()
         delivery = Delivery(now, address, ready.rendered.sha256, len(ready.rendered.config))
         await self.store.change_grant(
@@ -151,7 +153,7 @@ log = logging.getLogger("bootgrant.machines")
 
 @dataclass(frozen=True, slots=True)
 class OutsideReady:
-    """The configuration to send, who let the machine in, and the token's binding."""
+    """The configuration to send, the person who approved, and the token's binding."""
 
     person: Person
     identity: MachineIdentity
@@ -160,14 +162,17 @@ class OutsideReady:
 
 
 def _bad_tokens() -> AttemptLimit:
-    """By address: each made-up token is a question to the provider, which would refuse good machines, too, if it were
-    asked without end. Machines behind one address that come back with tokens that have ended are far from it."""
+    """Limit invalid tokens per address: each one is a request to the provider, which could end up refusing valid ones
+    too. Machines behind one address that return with expired tokens stay far below this limit."""
     return AttemptLimit(burst=300, every=0.25, when_full=WhenFull.ALLOW)
 
 
 @dataclass(slots=True)
 class DeliverOutside:
-    """``kept`` is how long the binding of a token is kept whose end nobody tells, in seconds."""
+    """Delivery for tokens of outside providers.
+
+    ``kept`` is how long a token's binding is kept when the provider does not say when the token expires, in seconds.
+    """
 
     verifier: TokenVerifier
     find_entry: FindEntry
@@ -182,23 +187,23 @@ class DeliverOutside:
     async def __call__(
         self, token: Secret, claimed: MachineIdentity, address: str
     ) -> OutsideReady | DeliveryRefusal | TokenRefusal:
-        """What this token lets the claimed machine have. A refusal binds and burns nothing.
+        """Return the configuration that this token approves for the claimed machine. A refusal binds nothing.
 
         Raises ProviderUnavailable, StoreUnavailable and ConfigUnavailable.
         """
-        asker = address_key(address)
-        if self.bad_tokens.wait(asker, self.clock.steady()) > 0:
+        key = address_key(address)
+        if self.bad_tokens.wait(key, self.clock.steady()) > 0:
             return DeliveryRefusal.BAD_TOKENS
-        word = await self.verifier.verify(token)
-        if isinstance(word, TokenRefusal):
-            self.bad_tokens.attempt(asker, self.clock.steady())
-            return word
+        verified = await self.verifier.verify(token)
+        if isinstance(verified, TokenRefusal):
+            self.bad_tokens.attempt(key, self.clock.steady())
+            return verified
         if not claimed.identifies():
             return DeliveryRefusal.NO_IDENTITY
         found = await self.find_entry(claimed)
         if found is None:
             return DeliveryRefusal.NO_CONFIG
-        if (refused := _not_allowed(word, found.entry, address)) is not None:
+        if (refused := _not_allowed(verified, found.entry, address)) is not None:
             return refused
         if not _expected_at(found.entry, address):
             log.warning("/config refused to %s: %s is not expected there", address, found.entry.name)
@@ -206,13 +211,13 @@ class DeliverOutside:
         rendered = await self.source.render(found.entry.name, claimed)
         if rendered is None:
             return DeliveryRefusal.NO_CONFIG
-        # A template may make a control plane of this very machine: what counts is what would leave.
-        if (refused := _not_allowed(word, rendered.entry, address)) is not None:
+        # A template may make this machine a control plane: the rendered configuration counts.
+        if (refused := _not_allowed(verified, rendered.entry, address)) is not None:
             return refused
-        binding = await self._bind(token, claimed, address, found.entry.name, word.person)
-        return (
-            binding if isinstance(binding, DeliveryRefusal) else OutsideReady(word.person, claimed, binding, rendered)
-        )
+        binding = await self._bind(token, claimed, address, found.entry.name, verified.person)
+        if isinstance(binding, DeliveryRefusal):
+            return binding
+        return OutsideReady(verified.person, claimed, binding, rendered)
 
     async def _bind(
         self, token: Secret, claimed: MachineIdentity, address: str, entry: str, person: Person
@@ -229,7 +234,7 @@ class DeliverOutside:
         return binding
 
     async def record(self, ready: OutsideReady, address: str) -> None:
-        """Note that the whole configuration left for ``address``. Raises StoreUnavailable."""
+        """Record a complete delivery to ``address``. Raises StoreUnavailable."""
         now, rendered = self.clock.now(), ready.rendered
         await self.bindings.mark_delivered(ready.binding.digest, now)
         event = AuditEvent(
@@ -249,26 +254,26 @@ class DeliverOutside:
 
 
 def _lasting_part(token: Secret) -> str:
-    """What makes it this token: of a JWT what was signed, without the signature.
+    """Return the part of a token that identifies it: of a JWT the signed part, without the signature.
 
-    Whoever has one ECDSA signature can write a second that is as good (s and n - s), and so make of one token two.
+    Anybody who has an ECDSA signature can compute a second valid one (s and n - s), and so make two tokens of one.
     """
     text = token.reveal()
     return text.rpartition(".")[0] if read_unverified(token) else text
 
 
-def _not_allowed(word: Verified, entry: MachineEntry, address: str) -> DeliveryRefusal | None:
-    """Why the person may not let this entry in; None when a rule says so."""
+def _not_allowed(verified: Verified, entry: MachineEntry, address: str) -> DeliveryRefusal | None:
+    """Return why the person may not approve this entry; None when a rule allows it."""
     try:
-        allowing_rule(word.rules, word.person, entry)
+        allowing_rule(verified.rules, verified.person, entry)
     except NotAllowed as error:
-        log.warning("/config refused to %s with the token of %s: %s", address, word.person, error)
+        log.warning("/config refused to %s with the token of %s: %s", address, verified.person, error)
         return DeliveryRefusal.CONTROL_PLANE if error.only_control_plane else DeliveryRefusal.NOT_ALLOWED
     return None
 
 
 def _expected_at(entry: MachineEntry, address: str) -> bool:
-    """Whether the address is in one of the entry's networks, when it names some."""
+    """Return whether the address is in one of the entry's networks, if it names any."""
     return not entry.networks or is_in(address, [ipaddress.ip_network(text) for text in entry.networks])
 
 
@@ -278,13 +283,13 @@ Refused = DeliveryRefusal | TokenRefusal
 
 @dataclass(frozen=True, slots=True)
 class DeliverToBearer:
-    """``outside`` is None for a site without ``[[providers]]``."""
+    """Delivery for any bearer token; ``outside`` is None for a site without ``[[providers]]``."""
 
     own: DeliverConfig
     outside: DeliverOutside | None = None
 
     async def __call__(self, token: Secret, claimed: MachineIdentity, address: str) -> Ready | Refused:
-        """The configuration for who bears this token, from ``address``.
+        """Return the configuration for this token, presented from ``address``.
 
         Raises StoreUnavailable, ConfigUnavailable and ProviderUnavailable.
         """
@@ -294,7 +299,7 @@ class DeliverToBearer:
         return outcome
 
     async def record(self, ready: Ready, address: str) -> None:
-        """Note that the whole configuration left for ``address``. Raises StoreUnavailable."""
+        """Record a complete delivery to ``address``. Raises StoreUnavailable."""
         if isinstance(ready, ConfigReady):
             await self.own.record(ready, address)
         elif self.outside is not None:

@@ -14,13 +14,13 @@ from bootgrant.wire.identity import MachineIdentity
 from bootgrant.wire.secret import Secret
 from bootgrant.workflows.limits.admission import Admission, TooMany
 
-_DRAWS = 8
+_DRAWS: Final = 8
 _CODE, _SALT, _ID = 32, 16, 10
 """Random bytes in a device code, in a token's salt, in a grant's id."""
 
 
 class OpenedGrant(NamedTuple):
-    """What the machine is told. Times in seconds."""
+    """The answer to the machine. Times in seconds."""
 
     device_code: Secret
     user_code: str
@@ -32,7 +32,7 @@ class OpenedGrant(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RecentlyDenied:
-    """A person refused this machine a moment ago: it is told again, and nobody is asked. ``left`` in seconds."""
+    """A person denied this machine recently: it gets the reason again, and nobody is asked for ``left`` seconds."""
 
     reason: str
     left: float
@@ -51,12 +51,12 @@ class OpenGrant:
     async def __call__(
         self, client_id: str, identity: MachineIdentity, address: str
     ) -> OpenedGrant | RecentlyDenied | TooMany:
-        """Keep a new grant for a machine that identifies itself. Raises StoreUnavailable."""
+        """Open a grant bound to the identity that the machine claims. Raises StoreUnavailable."""
         now = self.clock.now()
         denial = await self.store.find_denial(identity, address, now - self.rules.denial_cooldown)
         if denial is not None and denial.decision is not None:
             left = denial.decision.at + self.rules.denial_cooldown - now
-            # A denial from far ahead was made by a clock that was wrong: nobody is refused for a year because of it.
+            # A denial from the far future was made by a clock that was wrong: it must not hold for a year.
             if left < 2 * self.rules.denial_cooldown:
                 return RecentlyDenied(denial.decision.reason, left)
         refusal = self.admission.check(identity, address, now)
@@ -83,12 +83,12 @@ class OpenGrant:
         raise RuntimeError(f"{_DRAWS} user codes in a row were taken: the random source repeats itself")
 
     def _draw(self, client_id: str, identity: MachineIdentity, address: str) -> tuple[Secret, str, DeviceGrant]:
-        """A new grant, its device code and the letters of its user code."""
+        """Return a new grant with its device code and the letters of its user code."""
         now = self.clock.now()
-        # One draw for all: each costs a system call.
+        # One draw for all, because each is a system call.
         drawn = self.entropy.random_bytes(_CODE + _SALT + _ID)
         code = device_code(drawn[:_CODE])
-        # The time in front keeps the rows of a database in the order in which they are made.
+        # An id begins with the time, so that rows of a database are in the order in which they are inserted.
         grant_id = f"{int(now * 1000):012x}{drawn[_CODE + _SALT :].hex()}"
         letters = self.codes.of_grant(grant_id)
         grant = DeviceGrant(
@@ -106,14 +106,17 @@ class OpenGrant:
 
 
 UNFETCHED_KEPT: Final = 24 * 3600.0
-"""Seconds that a request without a token is kept after its end: for the answer "this code expired"."""
+"""Seconds that a request without a token is kept after its end, for the answer "this code expired"."""
 
 _STEP: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
 class CollectEnded:
-    """``kept`` is how long delivered grants stay, in seconds: they are the history of a machine."""
+    """Forgets ended grants in small steps that hold up no machine.
+
+    ``kept`` is how long delivered grants stay, in seconds: they are the history of a machine.
+    """
 
     store: GrantStore
     bindings: BindingStore
@@ -121,7 +124,7 @@ class CollectEnded:
     kept: float
 
     async def step(self) -> bool:
-        """Forget a few; True when there may be more. Raises StoreUnavailable."""
+        """Forget a few; return whether there may be more. Raises StoreUnavailable."""
         now = self.clock.now()
         grants = await self.store.collect_ended(now - UNFETCHED_KEPT, now - self.kept, _STEP)
         bindings = await self.bindings.forget_bindings(now - UNFETCHED_KEPT, _STEP)

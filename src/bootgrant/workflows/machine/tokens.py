@@ -18,7 +18,7 @@ from bootgrant.workflows.limits.admission import HeldPolls
 from bootgrant.workflows.limits.rates import PollPace
 from bootgrant.workflows.record.audit import revoked
 
-_PACES = 200_000
+_PACES: Final = 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,11 @@ class TokenIssued:
 
 @dataclass(slots=True)
 class PollGrant:
+    """A machine polls for its token, and may wait for the decision; the wait ends the moment it is made.
+
+    Talos sends each poll twice. Both get the same answer, and every exchange yields the same token.
+    """
+
     store: GrantStore
     clock: Clock
     rules: GrantRules
@@ -50,11 +55,11 @@ class PollGrant:
     _paces: OrderedDict[str, PollPace] = field(default_factory=OrderedDict)
 
     async def __call__(self, client_id: str, code: Secret, gone: asyncio.Future[None]) -> TokenIssued | PollRefused:
-        """Answer one token request. ``gone`` ends when its connection does; a dead one consumes nothing.
+        """Answer a token request. ``gone`` is done when its connection ends; then no token is consumed.
 
         Raises StoreUnavailable.
         """
-        # Before anything is waited for: a store that stands still makes no patient machine a hasty one.
+        # Taken before any wait: a store that stalls must not make a patient machine look hasty.
         arrived = self.clock.steady()
         digest = device_code_digest(code)
         grant = await self.store.find_by_device_code(digest)
@@ -88,7 +93,7 @@ class PollGrant:
         if grant is None:
             return PollRefused(ErrorCode.INVALID_GRANT)
         now = self.clock.now()
-        # Nearly every poll finds a grant that still waits; the token is made only for one that does not.
+        # Nearly every poll finds a pending grant: do not compute its token.
         state = grant.state_at(now)
         if state is GrantState.PENDING:
             return PENDING
@@ -124,30 +129,32 @@ def _refused(refusal: Refusal, grant: DeviceGrant) -> PollRefused:
             return PollRefused(ErrorCode.INVALID_GRANT)
 
 
-_SERVING = (GrantState.REDEEMED, GrantState.DELIVERED)
+_USABLE: Final = (GrantState.REDEEMED, GrantState.DELIVERED)
 
 
 @dataclass(frozen=True, slots=True)
 class MachineTokens:
+    """Tokens that machines have, as other services ask about them. Every method may raise StoreUnavailable."""
+
     store: GrantStore
     clock: Clock
     rules: GrantRules
 
     async def find(self, token: Secret) -> DeviceGrant | None:
-        """The grant of a token, whether it serves or not. Raises StoreUnavailable."""
+        """Return the grant of a token, whether the token still works or not."""
         return await self.store.find_by_token(access_token_digest(token))
 
     async def active(self, token: Secret) -> DeviceGrant | None:
-        """The grant of a token that serves now; None for every other. Raises StoreUnavailable."""
+        """Return the grant of a token that works now."""
         grant = await self.find(token)
-        if grant is None or grant.state not in _SERVING or grant.token_ends_at(self.rules) <= self.clock.now():
+        if grant is None or grant.state not in _USABLE or grant.token_ends_at(self.rules) <= self.clock.now():
             return None
         return grant
 
     async def revoke(self, token: Secret, client_id: str, *, any_token: bool) -> bool:
-        """End the token, as the client says; False when it is another client's. An unknown one is as good as revoked.
+        """Revoke a token for a client; an unknown one counts as revoked. Return False when it is another client's.
 
-        Raises StoreUnavailable.
+        ``any_token``: the client may revoke the tokens of others.
         """
         grant = await self.find(token)
         if grant is None:

@@ -5,16 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
-from bootgrant.approval.audit import (
-    AuditEvent,
-    AuditKind,
-    Broken,
-    ChainCheck,
-    Head,
-    exported,
-    read_record,
-)
+from bootgrant.approval.audit import AuditEvent, AuditKind, Broken, ChainCheck, Head, exported, read_record
 from bootgrant.approval.evidence import Check
 from bootgrant.approval.grant import Decision, Delivery, DeviceGrant, GrantState
 from bootgrant.approval.operators import Actor
@@ -22,7 +15,7 @@ from bootgrant.ports.audit import AuditLog, AuditOf
 
 
 def opened(grant: DeviceGrant) -> AuditEvent:
-    """A machine asked."""
+    """Return the event of a new request."""
     return AuditEvent(
         at=grant.opened_at,
         kind=AuditKind.OPENED,
@@ -34,9 +27,9 @@ def opened(grant: DeviceGrant) -> AuditEvent:
 
 
 def decided(decision: Decision, entry: str, revision: str, digest: str, evidence: Sequence[Check]) -> AuditOf:
-    """Somebody decided: what the rule made of it (approved, a vote of several, denied) is read from the grant.
+    """Return the event of a decision; whether it is an approval, a vote or a denial is read from the grant after it.
 
-    ``entry``, ``revision`` and ``digest`` are of what the machine would get, empty when there is none.
+    ``entry``, ``revision`` and ``digest`` are those of the machine's configuration, empty when there is none.
     """
 
     def event(after: DeviceGrant) -> AuditEvent:
@@ -60,11 +53,11 @@ def decided(decision: Decision, entry: str, revision: str, digest: str, evidence
     return event
 
 
-_KINDS = {GrantState.PENDING: AuditKind.VOTED, GrantState.DENIED: AuditKind.DENIED}
+_KINDS: Final = {GrantState.PENDING: AuditKind.VOTED, GrantState.DENIED: AuditKind.DENIED}
 
 
 def revoked(at: float, actor: str, via: str) -> AuditOf:
-    """An approval was taken back."""
+    """Return the event of a revoked approval."""
 
     def event(after: DeviceGrant) -> AuditEvent:
         return AuditEvent(
@@ -82,7 +75,7 @@ def revoked(at: float, actor: str, via: str) -> AuditOf:
 
 
 def delivered(delivery: Delivery, revision: str, composer: str) -> AuditOf:
-    """The whole configuration left; beside its digest stands the one that was approved."""
+    """Return the event of a complete delivery; its details have the digest that was approved."""
 
     def event(after: DeviceGrant) -> AuditEvent:
         approved = {"approved_sha256": after.approved_sha256} if after.approved_sha256 else {}
@@ -101,18 +94,13 @@ def delivered(delivery: Delivery, revision: str, composer: str) -> AuditOf:
     return event
 
 
-def decision_of(actor: Actor, at: float, reason: str = "") -> Decision:
-    """What this person or program says now."""
-    return Decision(actor.author, at, reason)
-
-
 def operator_changed(at: float, actor: Actor, name: str, done: str) -> AuditEvent:
-    """Somebody ``done`` ("added", "disabled", …) the operator ``name``."""
+    """Return the event of a change ``done`` ("added", "disabled", …) to the operator ``name``."""
     return _changed(AuditKind.OPERATOR_CHANGED, at, actor, {"operator": name, "done": done})
 
 
 def token_changed(at: float, actor: Actor, name: str, done: str) -> AuditEvent:
-    """Somebody ``done`` ("made", "revoked") the API token ``name``."""
+    """Return the event of a change ``done`` ("made", "revoked") to the API token ``name``."""
     return _changed(AuditKind.TOKEN_CHANGED, at, actor, {"token": name, "done": done})
 
 
@@ -122,7 +110,7 @@ def _changed(kind: AuditKind, at: float, actor: Actor, details: dict[str, str | 
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """What was sealed away: the records up to ``through``, how many they were, the SHA-256 of the file they are in."""
+    """What was sealed: the last of the records, how many they were, and the SHA-256 of the file that has them."""
 
     through: Head
     records: int
@@ -130,9 +118,9 @@ class Sealed:
 
 
 async def verify(audit: AuditLog, noted: Head | None = None) -> ChainCheck:
-    """Follow the whole chain of a store; ``broken`` of what is returned is None when it holds.
+    """Check the whole chain of a store; ``broken`` of the result is None when it holds.
 
-    ``noted`` is a head that was written down once. Raises StoreUnavailable.
+    ``noted`` is a head that was written down earlier. Raises StoreUnavailable.
     """
     end = await audit.head()
     check = ChainCheck(noted)
@@ -140,12 +128,12 @@ async def verify(audit: AuditLog, noted: Head | None = None) -> ChainCheck:
         for line, digest in page:
             check.take(line, digest)
     if check.finish() is None and check.head.seq < end.seq:
-        check.broken = Broken(check.head.seq + 1, f"the chain ends at {check.head.seq}, and went on to {end.seq} once")
+        check.broken = Broken(check.head.seq + 1, f"the chain ends at {check.head.seq}, but it once reached {end.seq}")
     return check
 
 
 async def export(audit: AuditLog) -> AsyncIterator[str]:
-    """Every record as a line of the export, oldest first. Raises StoreUnavailable."""
+    """Yield every record as a line of the export, oldest first. Raises StoreUnavailable."""
     async for page in audit.from_oldest():
         for line, digest in page:
             yield exported(line, digest)
@@ -154,25 +142,19 @@ async def export(audit: AuditLog) -> AsyncIterator[str]:
 async def seal(
     audit: AuditLog, before: float, actor: Actor, now: float, write: Callable[[str], None], keep: Callable[[], str]
 ) -> Sealed | Broken | None:
-    """Write the records from before ``before`` (Unix seconds) out, then forget them and say so in the chain.
+    """Write the records older than ``before`` (Unix seconds) to a file, then delete them and note that in the chain.
 
-    ``write`` takes each line; ``keep`` makes the file durable and returns its name. None: there is nothing so old. A
-    broken chain is not sealed. Raises StoreUnavailable, and what the two raise; nothing is forgotten then.
+    ``write`` takes each line; ``keep`` makes the file durable and returns its name. Returns None when no record is that
+    old. A broken chain is not sealed. Raises StoreUnavailable and whatever the two raise; then nothing is deleted.
     """
-    check, digest, is_over = ChainCheck(), hashlib.sha256(), False
-    async for page in audit.from_oldest():
-        for line, told in page:
-            is_over = _is_newer(line, before)
-            if is_over:
-                break
-            check.take(line, told)
-            if check.broken is not None:
-                return check.broken
-            written = exported(line, told) + "\n"
-            digest.update(written.encode())
-            write(written)
-        if is_over:
-            break
+    check, digest = ChainCheck(), hashlib.sha256()
+    async for line, chained in _older(audit, before):
+        check.take(line, chained)
+        if check.broken is not None:
+            return check.broken
+        written = exported(line, chained) + "\n"
+        digest.update(written.encode())
+        write(written)
     if check.records == 0:
         return None
     sealed = Sealed(check.head, check.records, digest.hexdigest())
@@ -188,8 +170,17 @@ async def seal(
     return sealed
 
 
+async def _older(audit: AuditLog, before: float) -> AsyncIterator[tuple[str, str]]:
+    """Yield lines and digests up to the first record of ``before`` or later."""
+    async for page in audit.from_oldest():
+        for line, digest in page:
+            if _is_newer(line, before):
+                return
+            yield line, digest
+
+
 def _is_newer(line: str, before: float) -> bool:
-    """Whether a record is of ``before`` or later. What is no record is not: the check of the chain will say so."""
+    """Return whether a record is of ``before`` or later. A line that is not a record is left to the chain's check."""
     try:
         return read_record(line).event.at >= before
     except ValueError:
