@@ -63,7 +63,7 @@ def test_each_kind_has_its_messenger(tmp_path: Path) -> None:
             | {"security": "none"},
             "unencrypted",
         ),
-        ({"kind": "slack", "url": "https://x", "selectors": ["site="]}, "a label without name or value"),
+        ({"kind": "slack", "url": "https://x", "selectors": ["site="]}, "a label without a name or value"),
         ({"kind": "slack", "url": "https://x", "template": "broken"}, "cannot be used"),
         ({"kind": "slack", "url": "https://x", "template": "unknown"}, "cannot be used"),
     ],

@@ -58,7 +58,7 @@ def test_a_rule_uses_the_names_of_networks_and_of_evidence(tmp_path: Path) -> No
         ('evidence = ["network", "bmc"]', "", "fra-workers: evidence: required, but not set"),
         ('name = "fra-workers"', 'name = "fra workers"', "'fra workers' is not a name"),
         ('"rack4-*"]', '"rack4-*", "site="]', "label without a name or value"),
-        ('select = ["role=worker,site=fra", "rack4-*"]', "select = []", "fra-workers: nothing is selected"),
+        ('select = ["role=worker,site=fra", "rack4-*"]', "select = []", "fra-workers: the selector is missing"),
         ('name = "fra-workers"', 'name = "fra-workers"\ncount = 3', "[[rules]] has no key 'count'"),
         ('"10.30.0.0/16"', '"10.30.0.1/16"', "'10.30.0.1/16' is not a network"),
         ("[networks.names]", "[networks]\nnames = 3\n[other]", "there is no setting"),
