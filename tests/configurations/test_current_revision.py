@@ -175,10 +175,14 @@ async def test_an_unforeseen_error_is_raised_and_shown_and_machines_are_still_an
         source.current.refresh()
     assert await rendered(source, "cp-1") is before
     assert "bootgrant itself failed" in source.current.state().problem
+    clock.advance(61)
+    with pytest.raises(RecursionError, match="deep inside"):
+        source.current.refresh()
     folder.is_faulty = False
-    (tmp_path / "all/00-base.yaml").write_text(BASE.replace("demo", "another"))
+    clock.advance(61)
     source.current.refresh()
     assert source.current.state().problem == ""
+    assert b"clusterName: other" in (await rendered(source, "cp-1")).config
 
 
 async def test_an_unforeseen_error_while_a_machine_asks_is_logged_and_the_machine_is_answered(

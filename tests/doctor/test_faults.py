@@ -34,7 +34,7 @@ def found(server: HealthyServer, code: str) -> Level:
         ({"expires_in": 60}, "codes-short", Level.WARNING),
         ({"verification_uri_complete": None}, "no-qr", Level.NOTE),
         ({"verification_uri_complete": f"https://h/{'x' * 120}"}, "large-qr", Level.WARNING),
-        ({"verification_uri": "mailto:somebody"}, "page", Level.ERROR),
+        ({"verification_uri": "mailto:ana@example.org"}, "page", Level.ERROR),
         ({"device_code": None}, "codes-nonsense", Level.ERROR),
         ({"interval": 3600}, "slow-interval", Level.WARNING),
     ],

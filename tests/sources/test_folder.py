@@ -176,3 +176,37 @@ def test_a_folder_linked_from_outside_is_refused_even_next_to_valid_files(tmp_pa
     (tmp_path / "machines/node").symlink_to(tmp_path / "outside")
     with pytest.raises(SiteBroken, match="node: this link points outside"):
         folder.changed()
+
+
+def test_a_file_that_is_added_while_the_folder_is_read_is_in_the_tree(tmp_path: Path) -> None:
+    write(tmp_path, "a.yaml")
+    added = iter(["new.yaml"])
+    folder = Folder(tmp_path, lambda seconds: write(tmp_path, *added))
+    folder.tree()
+    write(tmp_path, "b.yaml")
+    assert sorted(folder.tree().files) == ["a.yaml", "b.yaml", "new.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [("/".join("d" * 18) + "/a.yaml", "more than 16 folders deep"), ("all/a\u202eb.yaml", "unprintable characters")],
+)
+def test_a_path_that_is_too_deep_or_unprintable_is_refused(tmp_path: Path, path: str, message: str) -> None:
+    write(tmp_path, path)
+    with pytest.raises(SiteBroken, match=message):
+        read(tmp_path)
+
+
+def test_more_than_256_mebibytes_are_refused(tmp_path: Path) -> None:
+    for number in range(17):
+        with (tmp_path / f"{number}.yaml").open("wb") as file:
+            file.truncate(16 << 20)
+    with pytest.raises(SiteBroken, match="more than 256 MiB"):
+        read(tmp_path)
+
+
+def test_too_many_files_are_refused(tmp_path: Path) -> None:
+    write(tmp_path, "a.yaml", "b.yaml", "c.yaml")
+    assert Folder(tmp_path, most_files=3).changed()
+    with pytest.raises(SiteBroken, match="more than 2 files"):
+        Folder(tmp_path, most_files=2).changed()

@@ -23,8 +23,8 @@ _PAUSE_PER_SECOND: Final = 200.0
 _SHORTEST_RETRY: Final = 60.0
 _RETRY_PER_SECOND: Final = 20.0
 """A revision that took a second to read is read again after 20 seconds at the earliest."""
-_TRANSIENT: Final = frozenset({"exec", "sops", "git"})
-"""Rules of errors that may go away without a change of a file: a program, or a server that it needs, was down."""
+_TRANSIENT: Final = frozenset({"exec", "sops", "git", "internal"})
+"""Rules of errors that may go away without a change of a file, for example because a program works again."""
 _FAULT: Final = "bootgrant itself failed while reading them: report the traceback in the server's log"
 _MODEL_GONE: Final = "machines.yaml is gone: put it back, or restart the server to serve only finished configurations"
 

@@ -27,8 +27,9 @@ _QUIET = 0.25
 class Folder:
     """ports.origins.Origin and FinishedFolder on a folder."""
 
-    def __init__(self, path: Path, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, path: Path, sleep: Callable[[float], None] = time.sleep, most_files: int = _MOST_FILES) -> None:
         self.path = path
+        self._most_files = most_files
         self._sleep = sleep
         self._contents: dict[str, tuple[Stamp, bytes]] = {}
         self._tried: dict[str, Stamp] | None = None
@@ -125,8 +126,9 @@ class Folder:
                 finished.append(path)
                 continue
             found[path] = stamp
-            if len(found) > _MOST_FILES:
-                raise SiteBroken([error("too-many", f"more than {_MOST_FILES:,} files: is this the right folder?")])
+            if len(found) > self._most_files:
+                message = f"more than {self._most_files:,} files: is this the right folder?"
+                raise SiteBroken([error("too-many", message)])
         self._finished = tuple(finished)
         return found
 
