@@ -210,3 +210,14 @@ def test_too_many_files_are_refused(tmp_path: Path) -> None:
     assert Folder(tmp_path, most_files=3).changed()
     with pytest.raises(SiteBroken, match="more than 2 files"):
         Folder(tmp_path, most_files=2).changed()
+
+
+def test_a_change_of_the_same_size_is_noticed(tmp_path: Path) -> None:
+    changed = tmp_path / "a.yaml"
+    changed.write_text("old")
+    folder = Folder(tmp_path)
+    folder.tree()
+    changed.write_text("new")
+    os.utime(changed, (1_000_000_000, 1_000_000_000))
+    assert folder.changed()
+    assert folder.tree().files["a.yaml"] == b"new"

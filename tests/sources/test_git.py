@@ -221,3 +221,21 @@ def test_an_unknown_past_revision_is_reported(upstream: Upstream, tmp_path: Path
     git.tree()
     with pytest.raises(SiteBroken, match="the branch main has no commit maintenance"):
         git.tree_at("maintenance")
+
+
+def test_hidden_files_and_folders_are_left_out(upstream: Upstream, tmp_path: Path) -> None:
+    for path in (".hidden.yaml", ".github/a.yaml", "all/.b.yaml", "all/c.yaml"):
+        (upstream.folder / "site" / path).parent.mkdir(exist_ok=True)
+        (upstream.folder / "site" / path).write_text("x: 1\n")
+    upstream.commit()
+    files = origin(upstream, tmp_path).tree().files
+    assert "all/c.yaml" in files
+    assert [path for path in files if "/." in f"/{path}"] == []
+
+
+def test_a_file_of_more_than_16_mebibytes_is_refused(upstream: Upstream, tmp_path: Path) -> None:
+    with (upstream.folder / "site/all/large.yaml").open("wb") as file:
+        file.truncate((16 << 20) + 1)
+    upstream.commit()
+    with pytest.raises(SiteBroken, match=r"all/large\.yaml: larger than 16 MiB"):
+        origin(upstream, tmp_path).tree()
