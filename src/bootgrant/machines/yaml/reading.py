@@ -174,11 +174,16 @@ def _invalid(text: str, error: yaml.MarkedYAMLError) -> YamlError:
 
 @dataclass(slots=True)
 class _Open:
-    """A list or mapping that has not ended yet: the line of each key so far, and the key that waits for its value."""
+    """A list or mapping that has not ended yet.
+
+    ``counted`` is how many values came before it, ``keys`` has the line of each key so far, and ``key`` waits for its
+    value.
+    """
 
     node: SequenceNode | MappingNode
-    key: ScalarNode | None = None
+    counted: int
     keys: dict[str, int] = field(default_factory=dict)
+    key: ScalarNode | None = None
 
 
 class _Composition:
@@ -189,11 +194,11 @@ class _Composition:
         self._next_event: Callable[[], Any] = yaml.CSafeLoader(text).get_event
         self._anchors: dict[str, Node] = {}
         self._open: list[_Open] = []
-        self._weight = 0
+        self._counted = 0
         self.version_line: int | None = None
 
     def documents(self) -> Iterator[Node]:
-        event: Any = self._next_event()
+        event = self._next_event()
         while not isinstance(event, yaml.StreamEndEvent):
             start = event.start_mark
             if isinstance(event, yaml.DocumentStartEvent):
@@ -215,64 +220,67 @@ class _Composition:
 
     def _value(self, event: Any) -> Node:
         """Return the node that begins with this event, counted and attached to its parent."""
-        line = event.start_mark.line + 1
-        node = self._node(event, line)
-        weight = 1 + len(node.text) // _TEXT_WEIGHT if isinstance(node, ScalarNode) else node.weight
-        self._weight += weight
-        if self._weight > MAX_VALUES:
-            message = f"more than {MAX_VALUES:,} values, counting what aliases repeat: split the file or write less"
-            raise YamlError(message, line, is_too_large=True)
-        if self._open:
-            parent = self._open[-1]
-            parent.node.weight += weight
-            self._attach(parent, node, line)
-        if not isinstance(node, ScalarNode):
-            if len(self._open) + node.height > MAX_DEPTH:
-                raise YamlError(f"nested deeper than {MAX_DEPTH} levels: make it flatter", line, is_too_large=True)
-            if isinstance(event, yaml.AliasEvent):
-                self._raise_height(node)
-            else:
-                self._open.append(_Open(node))
-        return node
-
-    def _node(self, event: Any, line: int) -> Node:
-        node: Node
         start, end = event.start_mark, event.end_mark
+        line = start.line + 1
         if isinstance(event, yaml.ScalarEvent):
-            tag = None if event.tag == "!" else event.tag
-            plain = event.implicit[0] and event.tag is None
-            node = ScalarNode(event.value, plain, tag, line, start.index, end.index)
-        elif isinstance(event, yaml.MappingStartEvent):
+            text, tag = event.value, event.tag
+            plain = event.implicit[0] and tag is None
+            scalar = ScalarNode(text, plain, None if tag == "!" else tag, line, start.index, end.index)
+            if event.anchor is not None:
+                self._anchors[event.anchor] = scalar
+            self._count(1 + len(text) // _TEXT_WEIGHT, line)
+            self._attach(scalar, line)
+            return scalar
+        if isinstance(event, yaml.AliasEvent):
+            return self._alias(str(event.anchor), line)
+        node: MappingNode | SequenceNode = SequenceNode([], line, event.tag)
+        if isinstance(event, yaml.MappingStartEvent):
             node = MappingNode([], line, event.tag)
-        elif isinstance(event, yaml.SequenceStartEvent):
-            node = SequenceNode([], line, event.tag)
-        else:
-            return self._aliased(str(event.anchor), line)
-        if event.anchor:
+        if event.anchor is not None:
             self._anchors[event.anchor] = node
+        self._count(1, line)
+        self._attach(node, line)
+        self._check_depth(node, line)
+        self._open.append(_Open(node, self._counted - 1))
         return node
 
-    def _aliased(self, anchor: str, line: int) -> Node:
+    def _alias(self, anchor: str, line: int) -> Node:
         node = self._anchors.get(anchor)
         if node is None:
             raise YamlError(f"*{anchor} has no anchor: write &{anchor} on the value it repeats, above this line", line)
         if any(node is outer.node for outer in self._open):
             raise YamlError(f"*{anchor} is inside the value it repeats: write the value out", line)
+        self._count(1 + len(node.text) // _TEXT_WEIGHT if isinstance(node, ScalarNode) else node.weight, line)
+        self._attach(node, line)
+        if not isinstance(node, ScalarNode):
+            self._check_depth(node, line)
+            self._raise_height(node)
         return node
 
     def _close(self) -> None:
-        done = self._open.pop().node
-        if self._open:
-            # The node itself was counted when it began.
-            self._open[-1].node.weight += done.weight - 1
-            self._raise_height(done)
+        done = self._open.pop()
+        done.node.weight = self._counted - done.counted
+        self._raise_height(done.node)
 
     def _raise_height(self, inner: SequenceNode | MappingNode) -> None:
         if self._open:
             outer = self._open[-1].node
             outer.height = max(outer.height, inner.height + 1)
 
-    def _attach(self, parent: _Open, node: Node, line: int) -> None:
+    def _check_depth(self, node: SequenceNode | MappingNode, line: int) -> None:
+        if len(self._open) + node.height > MAX_DEPTH:
+            raise YamlError(f"nested deeper than {MAX_DEPTH} levels: make it flatter", line, is_too_large=True)
+
+    def _count(self, weight: int, line: int) -> None:
+        self._counted += weight
+        if self._counted > MAX_VALUES:
+            message = f"more than {MAX_VALUES:,} values, counting what aliases repeat: split the file or write less"
+            raise YamlError(message, line, is_too_large=True)
+
+    def _attach(self, node: Node, line: int) -> None:
+        if not self._open:
+            return
+        parent = self._open[-1]
         if isinstance(parent.node, SequenceNode):
             parent.node.items.append(node)
         elif parent.key is not None:
