@@ -1,6 +1,6 @@
-"""Jinja2's sandbox for configurations, and less of it: named filters, few methods of texts, and everything counted.
+"""Jinja2's sandbox, restricted further: a list of filters, few methods of texts, and a budget for everything.
 
-A template that would loop, or make a text or a list that fills the memory, ends with TooMuch.
+A template that loops for too long, or makes a text or list that is too large, raises TooMuch.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
 
 STEPS: Final = 100_000
-"""Rounds of loops, calls, values that are written or put together, and each WEIGHT characters of them."""
+"""Rounds of loops, calls, values written or joined, and every WEIGHT characters of these."""
 WEIGHT: Final = 256
 VALUES: Final = 2_000_000
-"""Values in the lists and mappings that are made, compared and given to filters in one rendering."""
+"""Values in lists and mappings that one rendering makes, compares or passes to filters."""
 TEXT: Final = 1 << 20
-"""Characters of one text inside a template."""
+"""Characters of one text in a template."""
 _T = TypeVar("_T")
 _FILTERS: Final = (
     "abs", "bool", "count", "d", "default", "dictsort", "first", "float", "groupby", "int", "items", "last", "length",
@@ -39,16 +39,16 @@ _TEXT_METHODS: Final = frozenset(
 )  # fmt: skip
 
 BUDGET: Final = "_bootgrant_budget"
-"""The name in a template's context under which its Budget is."""
+"""The name of the Budget in a template's context."""
 
 
 class TooMuch(Exception):
-    """A bound was passed."""
+    """A template exceeded a limit, or did something that is not allowed."""
 
 
 @dataclass(slots=True)
 class Budget:
-    """What is left for one rendering."""
+    """What one rendering may still use."""
 
     left: int = STEPS
     values: int = VALUES
@@ -61,11 +61,11 @@ class Budget:
     def weigh(self, values: int) -> None:
         self.values -= values
         if self.values < 0:
-            raise TooMuch("makes or compares lists or mappings that are too large: does it put them into themselves?")
+            raise TooMuch("makes or compares lists or mappings that are too large: does it add them to themselves?")
 
 
 class ForbiddenStatement(Exception):
-    """A statement that is not for configurations, in this line."""
+    """A statement that is not allowed in templates."""
 
     def __init__(self, message: str, line: int) -> None:
         super().__init__(message)
@@ -73,10 +73,10 @@ class ForbiddenStatement(Exception):
 
 
 class _Counting(NodeTransformer):
-    """Every loop counts its rounds, every joined text its length, and every list and mapping what is in it."""
+    """Adds counting to a template: of the rounds of loops, the length of texts, and the values in lists and mappings."""
 
     def visit_TemplateData(self, node: nodes.TemplateData) -> nodes.Node:  # noqa: N802
-        # As a value it is counted each time that a loop writes it; short ones cost no more than their round does.
+        # A constant is counted each time a loop writes it. Short texts cost no more than the round itself.
         return node if len(node.data) <= WEIGHT else nodes.Const(node.data, lineno=node.lineno)
 
     def visit_Filter(self, node: nodes.Filter) -> nodes.Node:  # noqa: N802
@@ -111,7 +111,7 @@ class _Counting(NodeTransformer):
         self.generic_visit(node)
         return _weighed_node(node) if node.ctx == "load" else node
 
-    def visit_For(self, node: nodes.For) -> nodes.Node:  # noqa: N802  (Jinja2 calls it by the node's name)
+    def visit_For(self, node: nodes.For) -> nodes.Node:  # noqa: N802  (Jinja2 calls methods by the name of the node)
         self.generic_visit(node)
         node.iter = nodes.Filter(node.iter, "counted", [], [], None, None, lineno=node.lineno)
         return node
@@ -128,7 +128,7 @@ def _weighed_node(node: nodes.Expr) -> nodes.Expr:
 
 
 class Sandbox(ImmutableSandboxedEnvironment):
-    """Jinja2's sandbox, and less of it: named filters, few methods of texts, everything counted."""
+    """The environment that templates are compiled in."""
 
     intercepted_binops = frozenset({"*", "**", "%", "+", "//"})
 
@@ -144,9 +144,9 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
         tree = super()._parse(source, name, filename)
-        for kind, told in _FORBIDDEN.items():
+        for kind, statement in _FORBIDDEN.items():
             if found := tree.find(kind):
-                raise ForbiddenStatement(f"{told} is not for configurations", found.lineno)
+                raise ForbiddenStatement(f"{statement} is not allowed in templates", found.lineno)
         counted: nodes.Template = _Counting().visit(tree)
         return counted
 
@@ -156,7 +156,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         return super().is_safe_attribute(obj, attr, value)
 
     def wrap_str_format(self, value: Any) -> None:
-        """str.format can make a text of any size out of nothing, so that it is a method like others, and not named."""
+        """Return None, so that str.format, which makes texts of any size, is a forbidden method like others."""
 
     def call(self, context: Context, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
         _budget(context).take()
@@ -167,7 +167,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         if operator == "+" and not numbers:
             return _weighed(context, _bounded(super().call_binop(context, operator, left, right)))
         if not numbers or abs(left) > 1 << 64 or abs(right) > 1 << 64 or operator == "**":
-            raise TooMuch(f"the operator {operator} takes numbers of a sensible size only")
+            raise TooMuch(f"the operator {operator} works only with numbers of a sensible size")
         return super().call_binop(context, operator, left, right)
 
 
@@ -198,7 +198,7 @@ def _counted(context: Context, values: Iterable[Any]) -> Iterator[Any]:
 
 @pass_context
 def _weighed(context: Context, value: Any) -> Any:
-    """The value; all that is in it is counted, as often as it is in it."""
+    """Return a value after counting everything in it, as often as it occurs."""
     budget = _budget(context)
     if isinstance(value, (str, list, tuple, dict, range)):
         _weigh(value, budget)
@@ -222,7 +222,7 @@ def _weigh(whole: Any, budget: Budget) -> None:
         if isinstance(value, str):
             budget.take(len(value) // WEIGHT)
             continue
-        # Counted before it is gone through: what is still to do never grows larger than what may be.
+        # Counted before its values are added, so the list of values still to count stays within the budget.
         budget.weigh(1 + len(value))
         if isinstance(value, dict):
             todo += [*value, *value.values()]
@@ -232,30 +232,30 @@ def _weigh(whole: Any, budget: Budget) -> None:
 
 @pass_context
 def _written(context: Context, value: Any) -> str:
-    """What ``{{ … }}`` writes."""
+    """Return what ``{{ … }}`` writes."""
     text = _text(value)
     _budget(context).take(1 + len(text) // WEIGHT)
     return text
 
 
 def _text(value: Any) -> str:
-    """Texts and numbers as a text. Lists and mappings would be written as Python writes them, which nobody wants."""
+    """Return a text or number as text. Raises TooMuch for lists and mappings, which Python would write in its syntax."""
     _defined(value)
     if value is None:
-        raise TooMuch("writes a value that is null: give it another one, or `default('…', true)`")
+        raise TooMuch("writes a value that is null: set it, or use `default('…', true)`")
     if not isinstance(value, (str, int, float)):
-        raise TooMuch("a list or a mapping is to be written as a text: use `tojson`, or `join` for a list of texts")
+        raise TooMuch("writes a list or a mapping as text: use `tojson`, or `join` for a list of texts")
     return str(_bounded(value))
 
 
 def _sum(values: Iterable[Any], attribute: str | int | None = None, start: float = 0) -> float:
-    """The sum of numbers, or of one attribute of mappings."""
+    """Return the sum of numbers, or of an attribute of mappings."""
     total = start
     for value in values:
         number = value if attribute is None else value[attribute]
         _defined(number)
         if not isinstance(number, (int, float)) or not isinstance(total, (int, float)):
-            raise TooMuch("sum takes numbers only: use + or join")
+            raise TooMuch("sum adds only numbers: use + or join")
         total += number
     return total
 
@@ -263,7 +263,7 @@ def _sum(values: Iterable[Any], attribute: str | int | None = None, start: float
 @pass_eval_context
 def _tojson(context: nodes.EvalContext, value: Any, indent: int | None = None) -> str:
     if indent is not None and not 0 <= indent <= 16:
-        raise TooMuch("tojson takes an indent of 0 to 16 spaces")
+        raise TooMuch("tojson needs an indent of 0 to 16 spaces")
     _weigh(value, Budget(values=STEPS))
     return _bounded(str(do_tojson(context, value, indent)))
 
@@ -284,9 +284,9 @@ def _join(values: Iterable[Any], separator: str = "") -> str:
 
 
 def _indent(text: str, width: int = 4, first: bool = False) -> str:
-    """Lines moved to the right, the first one too when asked; empty lines stay empty."""
+    """Indent the lines of a text, the first one only if ``first``. Empty lines stay empty."""
     if not 0 <= width <= 64:
-        raise TooMuch("indent takes 0 to 64 spaces")
+        raise TooMuch("indent needs 0 to 64 spaces")
     lines = _text(text).split("\n")
     moved = [" " * width + line if line and (number or first) else line for number, line in enumerate(lines)]
     return _bounded("\n".join(moved))

@@ -1,7 +1,7 @@
-"""Templates: files ending in ``.j2``, rendered with nothing of the host in reach (template_sandbox.py).
+"""Compile and render templates: files that end in ``.j2``, in a sandbox without access to the host.
 
-A template sees ``name``, ``labels``, ``variables`` and ``machine`` (the approved uuid, serial, mac, hostname), and
-nothing else; what is not defined is an error. What a machine says of itself is let in only as a plain word.
+A template has ``name``, ``labels``, ``variables`` and ``machine`` (the approved uuid, serial, mac, hostname). An
+undefined name is an error. Values that a machine reports may only be plain words.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from bootgrant.wire.identity import MachineIdentity
 from bootgrant.wire.limits import CONFIG
 
 SOURCE: Final = 1 << 20
-"""Bytes of a template."""
+"""The length of a template."""
 
 _NAMES: Final = ("name", "labels", "variables", "machine")
 _PLAIN_WORD = re.compile(r"[A-Za-z0-9._:/-]+")
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_UNTOLD = re.compile(r"'(?:\w+ object|dict object|bootgrant[\w.]* object)' has no attribute '(\w+)'")
+_UNDEFINED = re.compile(r"'(?:\w+ object|dict object|bootgrant[\w.]* object)' has no attribute '(\w+)'")
 
 
 class TemplateRefused(Exception):
-    """A template that cannot be rendered. ``line`` counts from 1; the message says what to do."""
+    """A template that cannot be rendered. ``line`` counts from 1."""
 
     def __init__(self, message: str, line: int) -> None:
         super().__init__(message)
@@ -41,7 +41,7 @@ class TemplateRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A compiled template. ``uses_machine``: what it writes may differ with the machine's identity."""
+    """A compiled template. ``uses_machine``: its text may depend on the identity of the machine."""
 
     uses_machine: bool
     _variables: Mapping[str, bool] | None
@@ -50,37 +50,37 @@ class Template:
     def render(
         self, name: str, labels: Mapping[str, str], variables: Mapping[str, Any], machine: MachineIdentity
     ) -> str:
-        """Raises TemplateRefused."""
+        """Return the text for an entry and a machine. Raises TemplateRefused."""
         context = {"name": name, "labels": dict(labels), "variables": dict(variables), "machine": _Machine(machine)}
         return self._render(context)
 
     def may_change(self, variable: str) -> bool:
-        """Whether a value may come out as another text, by a filter or in any other way than ``{{ variables.x }}``."""
+        """Whether a value may be changed before it is written, because it is used otherwise than ``{{ variables.x }}``."""
         return self._variables is None or not self._variables.get(variable, True)
 
     def names(self, variable: str) -> bool:
-        """Whether a value may be in what it writes."""
+        """Whether a value may be in the text."""
         return self._variables is None or variable in self._variables
 
 
 def compile_template(source: str) -> Template:
-    """Raises TemplateRefused for what is no template, or does what templates may not."""
+    """Compile a template. Raises TemplateRefused for a syntax error, or something that templates may not do."""
     if len(source) > SOURCE:
-        raise TemplateRefused(f"a template is at most {SOURCE >> 20} MiB", 1)
+        raise TemplateRefused(f"longer than {SOURCE >> 20} MiB: split it", 1)
     environment = Sandbox()
-    with _told():
+    with _refusals():
         tree = environment.parse(source)
         used = find_undeclared_variables(tree)
         variables = _variables_of(tree)
         template = environment.from_string(tree)
-    if strange := sorted(used - {*_NAMES, "range"}):
-        line = source.count("\n", 0, max(0, source.find(strange[0]))) + 1
-        raise TemplateRefused(f"{strange[0]!r} is not defined: a template has {', '.join(_NAMES)}", line)
+    if unknown := sorted(used - {*_NAMES, "range"}):
+        line = source.count("\n", 0, max(0, source.find(unknown[0]))) + 1
+        raise TemplateRefused(f"{unknown[0]!r} is not defined: use {', '.join(_NAMES)}", line)
 
     def render(context: Mapping[str, object]) -> str:
         pieces: list[str] = []
         size = 0
-        with _told():
+        with _refusals():
             for piece in template.generate(**context, **{BUDGET: Budget()}):
                 pieces.append(piece)
                 size += len(piece)
@@ -96,11 +96,11 @@ def compile_template(source: str) -> Template:
 
 
 _KEPT: Final = (nodes.AssignBlock, nodes.Macro, nodes.CallBlock, nodes.FilterBlock)
-"""What is written inside of these may be used again, and changed then."""
+"""Text written inside these may be used again, and changed."""
 
 
 def _variables_of(tree: nodes.Template) -> dict[str, bool] | None:
-    """The site's variables in a template, and whether they are only written as they are; None: it may be any."""
+    """Return the variables that a template uses and whether each is written unchanged; None if it may use any."""
     mentioned = sum(_is_variables(name) for name in tree.find_all(nodes.Name))
     reached: list[nodes.Getattr | nodes.Getitem] = [
         *(node for node in tree.find_all(nodes.Getattr) if _is_variables(node.node)),
@@ -128,31 +128,31 @@ def _variable(node: nodes.Getattr | nodes.Getitem) -> str | None:
 
 
 class _Machine:
-    """What a template may know of the machine. Whoever asks wrote these texts: only plain words pass."""
+    """The machine in a template. The machine chose these texts, so only plain words are allowed."""
 
     def __init__(self, identity: MachineIdentity) -> None:
         self._identity = identity
 
     def __getitem__(self, name: str) -> str:
-        # Jinja asks for an attribute and then for an item; as items alone, nothing else of the object is in reach.
+        # Jinja tries an attribute, then an item. With items only, nothing else of the object is accessible.
         if name not in MachineIdentity.NAMES:
             raise KeyError(name)
         value = str(getattr(self._identity, name))
         if not value:
-            raise TooMuch(f"machine.{name} is wanted, and this machine does not say its {name}")
+            raise TooMuch(f"machine.{name} is used, but this machine reports no {name}")
         if not _PLAIN_WORD.fullmatch(value):
-            raise TooMuch(f"machine.{name} is {value[:40]!r}: only letters, digits and . _ : / - go into a template")
+            raise TooMuch(f"machine.{name} is {value[:40]!r}: only letters, digits and . _ : / - are allowed in a template")
         return value
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """Whatever goes wrong with a template becomes TemplateRefused, with the template's line."""
+def _refusals() -> Iterator[None]:
+    """Turn any exception into TemplateRefused, with the template's line."""
     try:
         yield
     except TemplateRefused:
         raise
-    except Exception as error:  # noqa: BLE001  (a template can raise anything, and all of it is its author's to mend)
+    except Exception as error:  # noqa: BLE001  (a template can raise anything, and its author has to fix it)
         line = getattr(error, "lineno", None) or _line(error.__traceback__)
         raise TemplateRefused(_message(error), line) from None
 
@@ -162,21 +162,21 @@ def _message(error: Exception) -> str:
         case TooMuch() | ForbiddenStatement():
             return str(error)
         case SecurityError():
-            return f"does what a template may not: {error}"
+            return f"does something that templates may not do: {error}"
         case TemplateError():
             text = " ".join(str(error.message or "cannot be read").split())
-            return _UNTOLD.sub(r"\1 is not defined", text)
+            return _UNDEFINED.sub(r"\1 is not defined", text)
         case RecursionError():
             return "calls itself too deeply"
         case MemoryError():
             return "needs too much memory"
         case _:
-            # What Python says about it may repeat a value, and that may be secret.
-            return f"cannot be rendered ({type(error).__name__}): is every value of the kind that it is used as?"
+            # Python's message may repeat a value, which may be secret.
+            return f"cannot be rendered ({type(error).__name__}): check the types of the values it uses"
 
 
 def _line(trace: TracebackType | None) -> int:
-    """The line of the innermost frame that is the template's (Jinja rewrites them to the source's lines)."""
+    """Return the line of the innermost frame of the template; Jinja maps frames to lines of the source."""
     line = 1
     while trace is not None:
         if trace.tb_frame.f_code.co_filename == "<template>":

@@ -1,6 +1,6 @@
-"""Texts that Talos parses into values, and how it prints them: addresses, durations, sizes, hardware addresses.
+"""Texts that Talos parses into values: addresses, durations, sizes, ports. They are read and printed as Go does it.
 
-Each reader returns the canonical text or number, and raises ValueError that says what the text should look like.
+Each reader returns the canonical text or number, or raises ValueError that says what to write.
 """
 
 from __future__ import annotations
@@ -11,15 +11,9 @@ import re
 from typing import Final
 
 _UNITS: Final[dict[str, int]] = {
-    "ns": 1,
-    "us": 1_000,
-    "µs": 1_000,
-    "μs": 1_000,
-    "ms": 1_000_000,
-    "s": 1_000_000_000,
-    "m": 60_000_000_000,
+    "ns": 1, "us": 1_000, "µs": 1_000, "μs": 1_000, "ms": 1_000_000, "s": 1_000_000_000, "m": 60_000_000_000,
     "h": 3_600_000_000_000,
-}
+}  # fmt: skip
 _DURATION: Final = re.compile(r"([0-9]*)(?:\.([0-9]*))?(ns|us|µs|μs|ms|s|m|h)")
 _SIZE_UNITS: Final[dict[str, int]] = {
     "": 1,
@@ -34,12 +28,14 @@ _PORT: Final = re.compile(r"[0-9]{1,5}")
 _BITS: Final = re.compile(r"0|[1-9][0-9]{0,2}")
 _LARGEST: Final = 2**63
 _LONGEST: Final = 200
+_DURATION_HINT: Final = "is not a duration: write a number with a unit, such as 90s, 5m or 1h30m"
+_SIZE_HINT: Final = "is not a size: write a number with a unit, such as 10GB or 100GiB"
 
 
 def duration(text: str) -> int:
-    """Nanoseconds of ``1h30m``, ``-1.5s`` or ``0`` (``time.ParseDuration``)."""
+    """Return the nanoseconds of ``1h30m``, ``-1.5s`` or ``0`` (``time.ParseDuration``)."""
     if len(text) > _LONGEST:
-        raise ValueError("this is no duration: write a number with a unit, such as 90s, 5m or 1h30m")
+        raise ValueError(f"this {_DURATION_HINT}")
     sign, rest = (-1, text[1:]) if text.startswith("-") else (1, text.removeprefix("+"))
     if rest == "0":
         return 0
@@ -52,12 +48,12 @@ def duration(text: str) -> int:
         total += int(whole or 0) * _UNITS[unit] + int(fraction or 0) * _UNITS[unit] // 10 ** len(fraction or "")
         at = match.end()
     if not rest or at != len(rest) or total >= _LARGEST:
-        raise ValueError(f"{text!r} is no duration: write a number with a unit, such as 90s, 5m or 1h30m")
+        raise ValueError(f"{text!r} {_DURATION_HINT}")
     return sign * total
 
 
 def duration_text(nanoseconds: int) -> str:
-    """``1m30s``, ``36h0m0s``, ``1.5ms`` (``time.Duration.String``)."""
+    """Return nanoseconds as ``1m30s``, ``36h0m0s`` or ``1.5ms`` (``time.Duration.String``)."""
     if nanoseconds == 0:
         return "0s"
     sign = "-" if nanoseconds < 0 else ""
@@ -79,12 +75,12 @@ def _decimal(value: int, unit: int) -> str:
 
 
 def address(text: str) -> str:
-    """An IPv4 or IPv6 address, lower case and short; empty stays empty (``netip.ParseAddr``)."""
+    """Return an IPv4 or IPv6 address in its canonical form; empty stays empty (``netip.ParseAddr``)."""
     if not text:
         return ""
     parsed = _parsed(text)
     if parsed is None:
-        raise ValueError(f"{text!r} is no IP address")
+        raise ValueError(f"{text!r} is not an IP address")
     return _shown(parsed)
 
 
@@ -102,18 +98,18 @@ def _shown(parsed: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
 
 
 def prefix(text: str) -> str:
-    """``10.0.0.0/8``; the host's bits stay as they are (``netip.ParsePrefix``)."""
+    """Return a network such as ``10.0.0.0/8``; host bits are kept (``netip.ParsePrefix``)."""
     if not text:
         return ""
     host, _, bits = text.partition("/")
     parsed = _parsed(host)
     if parsed is None or not _BITS.fullmatch(bits) or int(bits) > parsed.max_prefixlen or "%" in host:
-        raise ValueError(f"{text!r} is no network: write an address and a length, such as 10.0.0.0/8")
+        raise ValueError(f"{text!r} is not a network: write an address and a length, such as 10.0.0.0/8")
     return f"{_shown(parsed)}/{bits}"
 
 
 def address_port(text: str) -> str:
-    """``10.0.0.1:51820`` or ``[fd00::1]:51820`` (``netip.ParseAddrPort``)."""
+    """Return ``10.0.0.1:51820`` or ``[fd00::1]:51820`` (``netip.ParseAddrPort``)."""
     if not text:
         return ""
     host, _, port = text.rpartition(":")
@@ -121,16 +117,16 @@ def address_port(text: str) -> str:
     bare = host[1:-1] if bracketed else host
     parsed = _parsed(bare)
     if parsed is None or not _PORT.fullmatch(port) or int(port) > 65535 or bracketed != (":" in bare):
-        raise ValueError(f"{text!r} is no address with a port, such as 10.0.0.1:51820 or [fd00::1]:51820")
+        raise ValueError(f"{text!r} is not an address with a port: write it as 10.0.0.1:51820 or [fd00::1]:51820")
     return f"[{_shown(parsed)}]:{int(port)}" if bracketed else f"{_shown(parsed)}:{int(port)}"
 
 
 def hardware_address(text: str) -> str:
-    """Bytes in hexadecimal with colons, lower case."""
+    """Return a hardware address in lower-case hexadecimal with colons."""
     try:
         return ":".join(f"{byte:02x}" for byte in bytes.fromhex(_strict_hex(text.replace(":", ""))))
     except ValueError:
-        raise ValueError(f"{text!r} is no hardware address: write it as 52:54:00:12:34:56") from None
+        raise ValueError(f"{text!r} is not a hardware address: write it as 52:54:00:12:34:56") from None
 
 
 def _strict_hex(text: str) -> str:
@@ -140,23 +136,23 @@ def _strict_hex(text: str) -> str:
 
 
 def byte_size(text: str) -> int:
-    """Bytes of ``10GB``, ``1.5 GiB`` or ``1073741824`` (humanize.ParseBytes); negative with ``-`` in front."""
+    """Return the bytes of ``10GB``, ``1.5 GiB`` or ``-1073741824`` (humanize.ParseBytes)."""
     if len(text) > _LONGEST:
-        raise ValueError("this is no size: write a number and a unit, such as 10GB or 100GiB")
+        raise ValueError(f"this {_SIZE_HINT}")
     negative = text.startswith("-")
     match = _SIZE.fullmatch(text[1:] if negative else text)
     unit = _SIZE_UNITS.get(match[2].lower()) if match else None
     if match is None or unit is None:
-        raise ValueError(f"{text!r} is no size: write a number and a unit, such as 10GB or 100GiB")
+        raise ValueError(f"{text!r} {_SIZE_HINT}")
     try:
         size = int(float(match[1].replace(",", "")) * unit)
     except (ValueError, OverflowError):
-        raise ValueError(f"{text!r} is no size: write a number and a unit, such as 10GB or 100GiB") from None
+        raise ValueError(f"{text!r} {_SIZE_HINT}") from None
     return -size if negative else size
 
 
 def size_shown(size: int) -> str:
-    """``100 GB``: one digit behind the point below 10, none above (humanize.Bytes), as Talos prints partition sizes."""
+    """Return a size as ``100 GB``, with one decimal below 10 (humanize.Bytes), as Talos prints partition sizes."""
     if size < 10:
         return f"{size} B"
     power = 0
@@ -168,39 +164,37 @@ def size_shown(size: int) -> str:
 
 
 def percentage(text: str) -> str:
-    """``50%``: the text itself, when it is one."""
+    """Return the text if it is a percentage such as ``50%``."""
     number = text[:-1].removeprefix("-")
     if not number.isascii() or not number.isdigit():
-        raise ValueError(f"{text!r} is no percentage: write a number and %, such as 50%")
+        raise ValueError(f"{text!r} is not a percentage: write a number and %, such as 50%")
     return text
 
 
 def size_condition(text: str) -> str:
-    """``>= 500GB``: the text itself, when it is a comparison with a size."""
+    """Return the text if it compares with a size, such as ``>= 500GB``."""
     match = _SIZE_CONDITION.fullmatch(text)
     byte_size(match[1] if match else text)
     return text
 
 
 def port_range(text: str) -> tuple[int, int]:
-    """``30000-32767`` as two ports."""
+    """Return the two ports of ``30000-32767``."""
     match = _PORTS.fullmatch(text)
     if match is None or int(match[1]) > int(match[2]) or int(match[2]) > 65535:
-        raise ValueError(f"{text!r} is no range of ports: write a number without quotes, or 30000-32767")
+        raise ValueError(f"{text!r} is not a range of ports: write a number without quotes, or 30000-32767")
     return int(match[1]), int(match[2])
 
 
 def base64_bytes(text: str) -> bytes:
-    """The bytes of standard base64; line breaks in it are skipped."""
+    """Return the bytes of standard base64, in which line ends are ignored."""
     try:
         return binascii.a2b_base64(text.replace("\n", "").replace("\r", ""), strict_mode=True)
     except (binascii.Error, ValueError):
-        raise ValueError(
-            "this is not base64 (Talos wants certificates and keys as base64 of PEM, in one text)"
-        ) from None
+        raise ValueError("this is not base64: write certificates and keys as base64 of PEM, in one text") from None
 
 
 def checked_byte_size(text: str) -> str:
-    """A size as it is written, when it is one: Talos keeps the text."""
+    """Return the text if it is a size; Talos keeps it as it is written."""
     byte_size(text)
     return text

@@ -1,8 +1,8 @@
-"""What one Talos version knows: its kinds of document, their types, and which fields are merged by another rule.
+"""The tables of a Talos version: its kinds of document, their types, and the merge rules of fields.
 
-Read from ``versions/<version>/``: ``schema.json`` (types and the order of their fields) and ``rules.json`` (per
-kind: whether documents have names, which kinds exclude each other, which paths have a strategy of their own). They were
-taken from Talos itself; a new Talos version is a new folder.
+They are in ``versions/<version>/``: ``schema.json`` (types, and the order of their fields) and ``rules.json`` (for each
+kind: whether documents have names, which kinds exclude each other, and which paths are merged by a rule). Both come from
+the source of Talos; a new Talos version is a new folder.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ LEGACY: Final = "v1alpha1"
 
 
 class Strategy(Enum):
-    """How a field is merged where it is not merged by its type (``strategies`` of rules.json says more)."""
+    """How a field is merged if not by its type; explained in ``strategies`` of rules.json."""
 
     REPLACE = "replace"
     KEYED_MERGE = "keyed-merge"
@@ -58,7 +58,7 @@ class Strategy(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """``keys``: the fields that tell list elements apart, the first that is given."""
+    """A merge rule. ``keys`` are the fields that identify list elements; the first one that an element has counts."""
 
     strategy: Strategy
     keys: tuple[str, ...] = ()
@@ -66,7 +66,7 @@ class Rule:
 
 @dataclass(frozen=True, eq=False)
 class Kind:
-    """One kind of document. ``rules`` by path (``a.b``, ``[]`` a list's element, ``{}`` a map's value)."""
+    """A kind of document. ``rules`` are by path: ``a.b``, ``[]`` for list elements, ``{}`` for values of a map."""
 
     name: str
     api_version: str
@@ -86,7 +86,7 @@ class Kind:
 
 @dataclass(frozen=True, eq=False)
 class TalosTables:
-    """``kinds`` by ``(apiVersion, kind)``; the legacy document is ``("", "v1alpha1")``. ``version`` is for people."""
+    """``kinds`` by ``(apiVersion, kind)``; the legacy document is ``("", "v1alpha1")``. ``version`` is for messages."""
 
     version: str
     kinds: Mapping[tuple[str, str], Kind]
@@ -94,7 +94,7 @@ class TalosTables:
 
 @cache
 def talos_tables(version: str = NEWEST) -> TalosTables:
-    """The tables of one version: a folder of ``versions``."""
+    """Load the tables of a version, which is a folder of ``versions``."""
     folder = files("bootgrant.machines.talos") / "versions" / version
     schema = json.loads((folder / "schema.json").read_text("utf-8"))
     rules = json.loads((folder / "rules.json").read_text("utf-8"))
@@ -123,7 +123,7 @@ def _kind(name: str, api_version: str, struct: Struct, described: Mapping[str, A
 
 _INT64: Final = Integer(-(2**63), 2**63 - 1)
 _UINT64: Final = Integer(0, 2**64 - 1)
-# Types whose YAML is a text form of their own; all others follow from the tables.
+# Types with a text form of their own; all others follow from the tables.
 _OWN_FORMS: Final[dict[str, GoType]] = {
     "string": Text(),
     "bool": Boolean(),
@@ -158,13 +158,13 @@ _OWN_FORMS: Final[dict[str, GoType]] = {
     "block.Size": MaxSize(),
     "cel.Expression": TextForm(str),
 }
-# Fields that Talos reads in a way of their own, by type and name.
+# Fields that Talos reads in a special way, by type and name.
 _OWN_FIELDS: Final[dict[tuple[str, str], GoType]] = {("v1alpha1.ClusterInlineManifest", "contents"): TrimmedText()}
 _NUMBERED_CHOICES: Final = frozenset(("nethelpers.RoutingTable",))
 
 
 class _Types:
-    """Go's type names to types, each built once."""
+    """The types by their names in Go, each built once."""
 
     def __init__(self, described: Mapping[str, Any]) -> None:
         self._described = described
@@ -173,7 +173,7 @@ class _Types:
     def struct(self, name: str) -> Struct:
         built = self.get(name)
         if not isinstance(built, Struct):
-            raise TypeError(f"the tables say that {name} is no struct")
+            raise TypeError(f"the tables say that {name} is not a struct")
         return built
 
     def get(self, name: str) -> GoType:
