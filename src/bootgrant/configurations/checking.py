@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from bootgrant.configurations.snapshot import Snapshot, is_model
 from bootgrant.machines.finish.redaction import clear_text_secrets
 from bootgrant.machines.finish.rendering import unset_variables
+from bootgrant.machines.site.files import finished_entries, shadowed_files, unused_layers
 from bootgrant.machines.site.findings import Finding, Level
-from bootgrant.machines.site.finished_files import finished_entries
-from bootgrant.machines.site.layers import unused_layers
-from bootgrant.machines.site.selection import control_planes_by_pattern, shadowed_files, unreachable_entries
+from bootgrant.machines.site.selection import control_planes_by_pattern, unreachable_entries
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bootgrant.machines.finish.validation import Judgement, Rules, judge
-from bootgrant.machines.site.finished_files import file_names, is_valid_name, variable_of
+from bootgrant.machines.site.files import file_names, is_valid_name, variable_of
 from bootgrant.machines.site.model import Schema
 from bootgrant.machines.talos.documents import is_talos
 from bootgrant.machines.yaml.reading import ParsedYaml, parse_yaml

@@ -28,9 +28,8 @@ from bootgrant.machines.finish.rendering import (
     sample_identity,
 )
 from bootgrant.machines.finish.validation import Rules
+from bootgrant.machines.site.files import LayerFile, Listing, finished_entries, layer_files, names_one_machine
 from bootgrant.machines.site.findings import Finding, SiteBroken, errors
-from bootgrant.machines.site.finished_files import finished_entries, names_one_machine
-from bootgrant.machines.site.layers import LayerFile, Listing, layer_files
 from bootgrant.machines.site.model import MODEL, MODELS, Entry, parse_site
 from bootgrant.machines.site.selection import Selector, ties
 from bootgrant.machines.yaml.reading import parse_yaml

@@ -1,5 +1,5 @@
-"""What machine configurations are: how the layers of one are put together (and what people are told about it).
+"""Machine configurations: select the entry of a machine, and turn its layers into the configuration that is served.
 
-Pure: files come in as bytes with the name that people know them by. It reads no folder, starts no program and knows no
-clock; which machine gets which layers is decided from values as well.
+Pure: files come in as bytes with the names that people know them by. Nothing here reads a folder, starts a program or
+knows the time.
 """

@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from bootgrant.machines.site.files import names_one_machine
 from bootgrant.machines.site.findings import SiteBroken, error
-from bootgrant.machines.site.finished_files import names_one_machine
 from bootgrant.machines.site.model import MODEL, MODELS
 from bootgrant.ports.configurations import ConfigUnavailable
 from bootgrant.ports.origins import Stamp, Tree

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bootgrant.machines.site.layers import Listing, layer_files, unused_layers
+from bootgrant.machines.site.files import Listing, layer_files, unused_layers
 from bootgrant.machines.site.model import Entry, Layer, Schema
 
 PATHS = [

@@ -1,1 +1,1 @@
-"""From layers to bytes: templates, rendering, validation, redaction, annotation."""
+"""Turn layers into bytes: templates, rendering, validation, redaction and annotation."""

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Final
 
+from bootgrant.machines.site.files import LayerFile
 from bootgrant.machines.site.findings import Finding, warning
-from bootgrant.machines.site.layers import LayerFile
 from bootgrant.machines.yaml.reading import MappingNode, Node, ParsedYaml, ScalarNode, SequenceNode, is_null, parse_yaml
 
 REDACTED: Final = "<redacted>"
@@ -183,14 +183,12 @@ def preview(
 
 def _redactions(parsed: ParsedYaml, known: KnownSecrets, label: Label) -> list[Edit]:
     """Return the edits that hide all secrets, in order and without overlaps."""
-    text, roots = parsed.text, parsed.documents
-    found: list[Edit] = []
-    for root in roots:
-        for key, scalar in _scalars(root):
-            found += _hidden(text, key, scalar, known, label)
-        found += [(key.start, key.end, label(key.text)) for key in _keys(root) if known.is_in("", key.text)]
+    scalars = [pair for root in parsed.documents for pair in _scalars(root)]
+    keys = [key for root in parsed.documents for key in _keys(root)]
+    found = [edit for key, scalar in scalars for edit in _hidden(parsed.text, key, scalar, known, label)]
+    found += [(key.start, key.end, label(key.text)) for key in keys if known.is_in("", key.text)]
     if known.hides_comments:
-        found += _comments(text, roots)
+        found += _comments(parsed.text, [*(scalar for _, scalar in scalars), *keys])
     edits: list[Edit] = []
     for edit in sorted(set(found)):
         if not edits or edit[0] >= edits[-1][1]:
@@ -212,11 +210,8 @@ def _hidden(text: str, key: str, scalar: ScalarNode, known: KnownSecrets, label:
             yield start, end, clean
 
 
-def _comments(text: str, roots: Sequence[Node]) -> Iterator[Edit]:
+def _comments(text: str, scalars: Sequence[ScalarNode]) -> Iterator[Edit]:
     """Yield an edit that removes each comment: everything outside of keys and values that begins with #."""
-    scalars = [scalar for root in roots for _, scalar in _scalars(root)] + [
-        key for root in roots for key in _keys(root)
-    ]
     at = len(_CLOUD_CONFIG) if text.startswith(_CLOUD_CONFIG) else 0
     for start, end in [*sorted({(scalar.start, scalar.end) for scalar in scalars}), (len(text), len(text))]:
         yield from ((at + hit.start(), at + hit.end(), "") for hit in _COMMENT.finditer(text[at:start]))
@@ -301,26 +296,19 @@ def _leaves(node: Node, path: str) -> Iterator[tuple[str, ScalarNode]]:
 
 def _scalars(root: Node) -> Iterator[tuple[str, ScalarNode]]:
     """Yield every scalar with its key; the elements of a list have the list's key."""
-    todo: list[tuple[str, Node]] = [("", root)]
-    while todo:
-        key, node = todo.pop()
-        match node:
-            case ScalarNode():
-                yield key, node
-            case SequenceNode():
-                todo += [(key, inner) for inner in reversed(node.items)]
-            case MappingNode():
-                todo += [(name.text, inner) for name, inner in reversed(node.pairs)]
+    return ((key, node) for key, node in _nodes(root) if isinstance(node, ScalarNode))
 
 
 def _keys(root: Node) -> Iterator[ScalarNode]:
-    todo = [root]
+    return (key for _, node in _nodes(root) if isinstance(node, MappingNode) for key, _ in node.pairs)
+
+
+def _nodes(root: Node) -> Iterator[tuple[str, Node]]:
+    todo = [("", root)]
     while todo:
-        match todo.pop():
-            case SequenceNode(items):
-                todo += items
-            case MappingNode(pairs):
-                yield from (key for key, _ in pairs)
-                todo += (inner for _, inner in pairs)
-            case ScalarNode():
-                pass
+        key, node = todo.pop()
+        yield key, node
+        if isinstance(node, SequenceNode):
+            todo += [(key, inner) for inner in reversed(node.items)]
+        elif isinstance(node, MappingNode):
+            todo += [(name.text, inner) for name, inner in reversed(node.pairs)]

@@ -9,8 +9,8 @@ from typing import Any
 from bootgrant.machines.finish.redaction import NO_SECRETS, KnownSecrets, is_written_verbatim, secrets_of
 from bootgrant.machines.finish.templates import Template, TemplateRefused, compile_template
 from bootgrant.machines.finish.validation import Fault, Rules, judge
+from bootgrant.machines.site.files import LayerFile
 from bootgrant.machines.site.findings import Finding, SiteBroken, error, errors, warning
-from bootgrant.machines.site.layers import LayerFile
 from bootgrant.machines.site.model import Command, Entry, Schema
 from bootgrant.machines.site.pattern import Pattern, common
 from bootgrant.machines.talos.composing import Composed, compose, compose_plain
@@ -73,18 +73,12 @@ class Parts:
     secrets: KnownSecrets
 
 
-class Templates:
-    """Compiled templates by their text, shared between entries."""
+class Templates(dict[str, Template]):
+    """Compiled templates by their text, shared between entries. Raises TemplateRefused for one that is not valid."""
 
-    def __init__(self) -> None:
-        self._compiled: dict[str, Template] = {}
-
-    def compiled(self, source: str) -> Template:
-        """Return the compiled template. Raises TemplateRefused."""
-        found = self._compiled.get(source)
-        if found is None:
-            found = self._compiled[source] = compile_template(source)
-        return found
+    def __missing__(self, source: str) -> Template:
+        template = self[source] = compile_template(source)
+        return template
 
 
 def in_python(schema: Schema, parts: Sequence[Part]) -> Composed:
@@ -127,7 +121,7 @@ def _from_template(
 ) -> tuple[bytes, Template]:
     entry = recipe.entry
     try:
-        template = templates.compiled(decode(content))
+        template = templates[decode(content)]
         text = template.render(entry.name, entry.labels, recipe.variables, identity)
     except YamlError as broken:
         raise SiteBroken([error("template", broken.message, file.path, broken.line or 0, entry.name)]) from None

@@ -6,7 +6,7 @@ A template that loops for too long, or makes a text or list that is too large, r
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -73,7 +73,7 @@ class ForbiddenStatement(Exception):
 
 
 class _Counting(NodeTransformer):
-    """Adds counting to a template: of the rounds of loops, the length of texts, and the values in lists and mappings."""
+    """Makes a template count the rounds of loops, the length of texts, and the values in lists and mappings."""
 
     def visit_TemplateData(self, node: nodes.TemplateData) -> nodes.Node:  # noqa: N802
         # A constant is counted each time a loop writes it. Short texts cost no more than the round itself.
@@ -99,13 +99,11 @@ class _Counting(NodeTransformer):
             operand.expr = _weighed_node(operand.expr)
         return node
 
-    def visit_List(self, node: nodes.List) -> nodes.Node:  # noqa: N802
+    def visit_List(self, node: nodes.List | nodes.Dict) -> nodes.Node:  # noqa: N802
         self.generic_visit(node)
         return _weighed_node(node)
 
-    def visit_Dict(self, node: nodes.Dict) -> nodes.Node:  # noqa: N802
-        self.generic_visit(node)
-        return _weighed_node(node)
+    visit_Dict = visit_List  # noqa: N815
 
     def visit_Tuple(self, node: nodes.Tuple) -> nodes.Node:  # noqa: N802
         self.generic_visit(node)
@@ -138,7 +136,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         known = self.filters
         self.filters = {name: known[name] for name in _FILTERS if name in known}
         self.filters |= {
-            "counted": _counted, "joined": _joined, "join": _join, "indent": _indent, "replace": _replace,
+            "counted": _counted, "joined": _join, "join": _join, "indent": _indent, "replace": _replace,
             "b64encode": _b64encode, "weighed": _weighed, "sum": _sum, "string": _text, "tojson": _tojson,
         }  # fmt: skip
 
@@ -239,7 +237,7 @@ def _written(context: Context, value: Any) -> str:
 
 
 def _text(value: Any) -> str:
-    """Return a text or number as text. Raises TooMuch for lists and mappings, which Python would write in its syntax."""
+    """Return a text or number as text. Raises TooMuch for lists and mappings, which Python would write as Python."""
     _defined(value)
     if value is None:
         raise TooMuch("writes a value that is null: set it, or use `default('…', true)`")
@@ -266,10 +264,6 @@ def _tojson(context: nodes.EvalContext, value: Any, indent: int | None = None) -
         raise TooMuch("tojson needs an indent of 0 to 16 spaces")
     _weigh(value, Budget(values=STEPS))
     return _bounded(str(do_tojson(context, value, indent)))
-
-
-def _joined(parts: Sequence[Any]) -> str:
-    return _join(parts)
 
 
 def _join(values: Iterable[Any], separator: str = "") -> str:

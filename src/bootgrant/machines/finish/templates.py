@@ -55,7 +55,7 @@ class Template:
         return self._render(context)
 
     def may_change(self, variable: str) -> bool:
-        """Whether a value may be changed before it is written, because it is used otherwise than ``{{ variables.x }}``."""
+        """Whether a value may be changed before it is written: it is used other than as ``{{ variables.x }}``."""
         return self._variables is None or not self._variables.get(variable, True)
 
     def names(self, variable: str) -> bool:
@@ -141,7 +141,9 @@ class _Machine:
         if not value:
             raise TooMuch(f"machine.{name} is used, but this machine reports no {name}")
         if not _PLAIN_WORD.fullmatch(value):
-            raise TooMuch(f"machine.{name} is {value[:40]!r}: only letters, digits and . _ : / - are allowed in a template")
+            raise TooMuch(
+                f"machine.{name} is {value[:40]!r}: only letters, digits and . _ : / - are allowed in a template"
+            )
         return value
 
 

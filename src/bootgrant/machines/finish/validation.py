@@ -159,7 +159,7 @@ def judge(parsed: ParsedYaml, schema: Schema, rules: Rules) -> Judgement:
 
 def _plain(parsed: ParsedYaml, found: list[Fault]) -> Judgement:
     """Judge a configuration of another kind. It may still be a control plane of Talos."""
-    kind = "" if parsed.error else machine_type(parsed.documents)
+    kind = machine_type(parsed.documents)
     if not kind:
         return Judgement(found)
     message = "it looks like a Talos configuration but is not checked as one: write schema: talos, or remove schema"
@@ -168,36 +168,34 @@ def _plain(parsed: ParsedYaml, found: list[Fault]) -> Judgement:
 
 def _talos(parsed: ParsedYaml, rules: Rules) -> Judgement:
     """Check against the tables, then the schema, then the other program, whichever of them the site uses."""
-    found, kind = _by_tables(parsed) if rules.tables else _by_names(parsed, rules)
-    if rules.tables and rules.schema is not None and not found:
-        found, _ = _by_names(parsed, rules)
+    found = _by_tables(parsed) if rules.tables else []
+    if not found and (rules.schema is not None or not rules.tables):
+        found = _by_names(parsed, rules)
     if not found and rules.program is not None and (message := rules.program(parsed.content)):
         found = [Fault(message, 1)]
-    return Judgement(found, MACHINE_TYPES.get(kind, ""))
+    return Judgement(found, machine_type(parsed.documents))
 
 
-def _by_tables(parsed: ParsedYaml) -> tuple[list[Fault], str]:
+def _by_tables(parsed: ParsedYaml) -> list[Fault]:
     """Find what Talos's parser rejects: unknown keys and documents, wrong types, documents that exclude each other."""
     try:
         read = read_configuration(documents_of(parsed, ""), talos_tables(NEWEST), "")
         check_conflicts(read, "")
     except ComposeError as wrong:
-        return [Fault(wrong.message, wrong.line or 1)], ""
+        return [Fault(wrong.message, wrong.line or 1)]
     legacy = next((document for document in read if document.kind.name == LEGACY), None)
     if legacy is None:
-        return [], ""
+        return []
     machine = legacy.value.get("machine")
     kind = str(machine.get("type", "")) if isinstance(machine, dict) else ""
-    return _type_faults(kind, legacy.line, has_machine=isinstance(machine, dict)), kind
+    return _type_faults(kind, legacy.line, has_machine=isinstance(machine, dict))
 
 
-def _by_names(parsed: ParsedYaml, rules: Rules) -> tuple[list[Fault], str]:
+def _by_names(parsed: ParsedYaml, rules: Rules) -> list[Fault]:
     """Check what does not depend on types, and check against the schema."""
     if parsed.error is not None:
-        return [_yaml_fault(parsed.error)], ""
-    roots = [root for root in parsed.documents if not is_null(root)]
-    kinds = [_text(machine, "type") for root in roots if isinstance(machine := _member(root, "machine"), MappingNode)]
-    return _documents_faults(roots, rules)[:_MOST_FAULTS], next(iter(kinds), "")
+        return [_yaml_fault(parsed.error)]
+    return _documents_faults([root for root in parsed.documents if not is_null(root)], rules)[:_MOST_FAULTS]
 
 
 def _yaml_fault(error: YamlError) -> Fault:
@@ -272,10 +270,6 @@ def _machine_faults(root: MappingNode) -> list[Fault]:
     machine = root.get("machine")
     kind = _text(machine, "type") if isinstance(machine, MappingNode) else ""
     return _type_faults(kind, machine.line if machine else root.line, has_machine=isinstance(machine, MappingNode))
-
-
-def _member(root: Node, key: str) -> Node | None:
-    return root.get(key) if isinstance(root, MappingNode) else None
 
 
 def _text(root: MappingNode, key: str) -> str:

@@ -1,1 +1,1 @@
-"""`machines.yaml`: entries, patterns, selection, and which files the layers of an entry are."""
+"""`machines.yaml` and the files around it: entries, patterns, selection, layers."""

@@ -264,16 +264,3 @@ def unreachable_entries(entries: Iterable[Entry], allowed: Sequence[IPv4Network 
             message = "no machine gets it: networks.machines does not allow its networks"
             found.append(warning("unreachable", message, entry.file, entry.line, entry.name))
     return found
-
-
-def shadowed_files(entries: Iterable[Entry], finished: Iterable[Entry]) -> list[Finding]:
-    """Return a warning for each finished file of a machine that an entry names too."""
-    named = {(one.variable, one.key): entry.name for entry in entries for ones in entry.match.values() for one in ones}
-    found = []
-    for file in finished:
-        for ones in file.match.values():
-            owner = named.get((ones[0].variable, ones[0].key))
-            if owner is not None:
-                message = f"no machine gets it: the entry {owner} names the same {ones[0].variable} and goes first"
-                found.append(warning("unreachable", message, file.file))
-    return found

@@ -1,1 +1,1 @@
-"""Talos's own rules: documents and tables per version, merging, JSON patches, values as Go writes them."""
+"""Talos's rules for configurations: documents and tables per version, merging, JSON patches, values."""

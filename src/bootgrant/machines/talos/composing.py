@@ -9,11 +9,10 @@ the text that they were written with, so it does not matter which version of YAM
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
-from functools import cached_property
-from typing import Any, Final, assert_never
+from functools import cached_property, reduce
+from typing import Any, Final
 
 import yaml
 
@@ -26,16 +25,6 @@ from bootgrant.machines.yaml.writing import Written
 
 _CLOUD_CONFIG: Final = b"#cloud-config\n"
 _LOOK_AHEAD: Final = 64
-
-
-class PlainKind(StrEnum):
-    """The ``schema`` of an entry that is not ``talos``."""
-
-    YAML = "yaml"
-    JSON = "json"
-    CLOUD_CONFIG = "cloud-config"
-    IGNITION = "ignition"
-    TEXT = "text"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,26 +57,12 @@ def compose(parts: Sequence[Part], tables: str = NEWEST) -> Composed:
 
 def compose_plain(parts: Sequence[Part], kind: str) -> Composed:
     """Compose a configuration of another kind; a single part is returned byte for byte. Raises ComposeError."""
-    if kind not in set(PlainKind):
-        raise ComposeError(f"there is no schema {kind!r}: write one of talos, {', '.join(PlainKind)}")
+    if kind not in _MERGES:
+        raise ComposeError(f"there is no schema {kind!r}: write one of talos, {', '.join(_MERGES)}")
     if not parts:
         raise ComposeError("there is nothing to compose: name a file first", reason=Reason.EMPTY)
     origins = {"": parts[0].name} if len(parts) == 1 else {}
-    return Composed(_merged(parts, PlainKind(kind)), (), origins)
-
-
-def _merged(parts: Sequence[Part], kind: PlainKind) -> bytes:
-    match kind:
-        case PlainKind.TEXT:
-            return _only(parts)
-        case PlainKind.JSON | PlainKind.IGNITION:
-            return _merge_json(parts)
-        case PlainKind.YAML:
-            return _merge_yaml(parts)
-        case PlainKind.CLOUD_CONFIG:
-            return _merge_cloud_config(parts)
-        case _:
-            assert_never(kind)
+    return Composed(_MERGES[kind](parts), (), origins)
 
 
 def _only(parts: Sequence[Part]) -> bytes:
@@ -98,12 +73,9 @@ def _only(parts: Sequence[Part]) -> bytes:
 
 
 def _merge_json(parts: Sequence[Part]) -> bytes:
-    read = [_read_json(part) for part in parts]
+    merged = reduce(_merge_values, [_read_json(part) for part in parts])
     if len(parts) == 1:
         return parts[0].content
-    merged = read[0]
-    for value in read[1:]:
-        merged = _merge_values(merged, value)
     return (json.dumps(merged, indent=2, ensure_ascii=False) + "\n").encode("utf-8")
 
 
@@ -135,12 +107,10 @@ def _merge_cloud_config(parts: Sequence[Part]) -> bytes:
 
 
 def _merge_yaml(parts: Sequence[Part], heading: bytes = b"") -> bytes:
-    read = [_read_yaml(part) for part in parts]
+    nodes: list[Node] = [_read_yaml(part) for part in parts]
+    merged = reduce(_merge_nodes, nodes)
     if len(parts) == 1:
         return parts[0].content
-    merged: Node = read[0]
-    for node in read[1:]:
-        merged = _merge_nodes(merged, node)
     text = yaml.serialize(_to_yaml(merged), Dumper=yaml.CBaseDumper, allow_unicode=True, encoding="utf-8", width=2**30)
     return heading + text
 
@@ -184,6 +154,16 @@ def _to_yaml(node: Node) -> yaml.Node:
         case ScalarNode():
             style = None if node.plain else "|" if "\n" in node.text else '"'
             return yaml.ScalarNode(node.tag or "tag:yaml.org,2002:str", node.text, style=style)
+
+
+_MERGES: Final[Mapping[str, Callable[[Sequence[Part]], bytes]]] = {
+    "yaml": _merge_yaml,
+    "json": _merge_json,
+    "cloud-config": _merge_cloud_config,
+    "ignition": _merge_json,
+    "text": _only,
+}
+"""How the parts of each other schema become one text."""
 
 
 @dataclass(slots=True)

@@ -33,9 +33,6 @@ class Pointer(GoType):
     def read(self, node: Node, path: str, reading: Reading) -> Value:
         return self.target.read(node, path, reading)
 
-    def zero(self) -> Value:
-        return None
-
     def is_zero(self, value: Value) -> bool:
         return value is None
 
@@ -135,9 +132,6 @@ class Argument(GoType):
         if isinstance(node, MappingNode):
             return reading.wrong(node, path, "expected a text or a list of texts, found a mapping")
         return Text().read(node, path, reading)
-
-    def zero(self) -> Value:
-        return None
 
     def written(self, value: Value) -> Written:
         if not value:

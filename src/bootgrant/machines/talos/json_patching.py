@@ -10,7 +10,7 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -258,53 +258,41 @@ def read_json(part: Part, reason: Reason = Reason.UNREADABLE) -> Any:
         raise ComposeError(message, part.name, None, Reason.TOO_LARGE)
     try:
         value = json.loads(part.content, object_pairs_hook=_distinct, parse_constant=_reject_constant)
+        _check_depth(value)
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except json.JSONDecodeError as error:
         message = f"not valid JSON: {error.msg}; check this line and the one before it"
         raise ComposeError(message, part.name, error.lineno, reason) from None
     except UnicodeDecodeError:
         raise ComposeError("not UTF-8: save the file as UTF-8", part.name, None, reason) from None
+    except UnicodeEncodeError:
+        message = "a text in this JSON has half of a surrogate pair (\\ud800 to \\udfff): write the character"
+        raise ComposeError(message, part.name, None, reason) from None
     except RecursionError:
-        raise _too_deep(part) from None
+        message = f"nested deeper than {MAX_DEPTH} levels: make it flatter"
+        raise ComposeError(message, part.name, None, Reason.TOO_LARGE) from None
     except ValueError as error:
-        # Python's message about a number of thousands of digits is for Python programmers.
-        text = "a number in it is too long: shorten it" if "integer string" in str(error) else str(error)
-        raise ComposeError(f"this JSON cannot be used: {text}", part.name, None, reason) from None
-    _check(value, part, reason)
+        message = f"this JSON cannot be used: {_value_error(error)}"
+        raise ComposeError(message, part.name, None, reason) from None
     return value
 
 
-def _check(value: Any, part: Part, reason: Reason) -> None:
+def _check_depth(value: Any) -> None:
+    """Raise RecursionError for a value with too many levels of nesting."""
     level = [value]
-    for _ in range(MAX_DEPTH):
+    for _ in range(MAX_DEPTH + 1):
         if not level:
             return
-        for text in _texts(level):
-            if not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text):
-                message = "a text in this JSON has half of a surrogate pair (\\ud800 to \\udfff): write the character"
-                raise ComposeError(message, part.name, None, reason)
-        if any(isinstance(item, float) and abs(item) == float("inf") for item in level):
-            raise ComposeError("a number in this JSON is too large", part.name, None, reason)
-        level = [inner for item in level for inner in _inside(item)]
-    if level:
-        raise _too_deep(part)
+        containers = [item for item in level if isinstance(item, dict | list)]
+        level = [inner for item in containers for inner in (item.values() if isinstance(item, dict) else item)]
+    raise RecursionError
 
 
-def _inside(value: Any) -> list[Any]:
-    if isinstance(value, dict):
-        return list(value.values())
-    return value if isinstance(value, list) else []
-
-
-def _texts(level: list[Any]) -> Iterator[str]:
-    for item in level:
-        if isinstance(item, str):
-            yield item
-        elif isinstance(item, dict):
-            yield from item
-
-
-def _too_deep(part: Part) -> ComposeError:
-    return ComposeError(f"nested deeper than {MAX_DEPTH} levels: make it flatter", part.name, None, Reason.TOO_LARGE)
+def _value_error(error: ValueError) -> str:
+    # The messages of Python's json are for Python programmers.
+    if "integer string" in str(error):
+        return "a number in it is too long, shorten it"
+    return "a number in it is too large" if "Out of range" in str(error) else str(error)
 
 
 def _reject_constant(name: str) -> float:

@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Final, TypeAlias
+from typing import Any, ClassVar, Final, TypeAlias
 
 from bootgrant.machines.talos import go_values
 from bootgrant.machines.yaml.reading import Node, ScalarNode, describe, is_null
@@ -83,17 +83,18 @@ def scalar_value(node: ScalarNode) -> PlainValue:
 
 
 class GoType(ABC):
-    """A type. ``wanted`` describes its values in messages."""
+    """A type. ``wanted`` describes its values in messages, ``zero_value`` is what Go uses when nothing was given."""
 
     wanted: str = "a value"
+    zero_value: ClassVar[Value] = None
 
     @abstractmethod
     def read(self, node: Node, path: str, reading: Reading) -> Value:
         """Return the value of a node, or ABSENT for null and for an error, which is added to ``reading``."""
 
-    @abstractmethod
     def zero(self) -> Value:
-        """Return the value that Go uses when nothing was given."""
+        """Return the zero value. Lists and dicts are new ones."""
+        return self.zero_value
 
     def is_zero(self, value: Value) -> bool:
         return bool(value == self.zero())
@@ -113,7 +114,9 @@ class GoType(ABC):
 
 
 class ScalarType(GoType):
-    """A type whose values are written as one scalar."""
+    """A type whose values are written as one scalar. ``selects``: ``$patch: delete`` compares them by that text."""
+
+    selects: ClassVar[bool] = False
 
     def read(self, node: Node, path: str, reading: Reading) -> Value:
         if is_null(node):
@@ -129,6 +132,9 @@ class ScalarType(GoType):
     def from_scalar(self, node: ScalarNode) -> Value:
         """Return the value. Raises ValueError with the reason."""
 
+    def selector_text(self, value: Value) -> str | None:
+        return str(self.written(value)) if self.selects else None
+
     def _unexpected(self, node: ScalarNode) -> ValueError:
         quoted = "" if node.plain or node.tag else " in quotes"
         return ValueError(f"expected {self.wanted}, found {describe(node)}{quoted}")
@@ -138,6 +144,8 @@ class Text(ScalarType):
     """``str``. Numbers and booleans are read as the text they are written as; a date needs quotes."""
 
     wanted = "a text"
+    zero_value = ""
+    selects = True
 
     def from_scalar(self, node: ScalarNode) -> Value:
         if node.plain or node.tag:
@@ -146,12 +154,6 @@ class Text(ScalarType):
                 raise ValueError(f"Talos reads {node.text} as a date: write it in quotes")
             return value if isinstance(value, str) else node.text
         return node.text
-
-    def zero(self) -> Value:
-        return ""
-
-    def selector_text(self, value: Value) -> str | None:
-        return str(value)
 
 
 class TrimmedText(Text):
@@ -166,6 +168,7 @@ class Boolean(ScalarType):
     """``bool``. The words of YAML 1.1 (``yes``, ``on``, …) are accepted too, without quotes."""
 
     wanted = "true or false without quotes"
+    zero_value = False
 
     def from_scalar(self, node: ScalarNode) -> Value:
         value = scalar_value(node)
@@ -174,9 +177,6 @@ class Boolean(ScalarType):
         if node.plain and node.text in OLD_BOOLEANS:
             return OLD_BOOLEANS[node.text]
         raise self._unexpected(node)
-
-    def zero(self) -> Value:
-        return False
 
 
 @dataclass(frozen=True)
@@ -187,6 +187,7 @@ class Integer(ScalarType):
     high: int
 
     wanted = "a whole number without quotes"
+    zero_value = 0
 
     def from_scalar(self, node: ScalarNode) -> Value:
         value = scalar_value(node)
@@ -197,9 +198,6 @@ class Integer(ScalarType):
         if not self.low <= value <= self.high:
             raise ValueError(f"{node.text} is out of range: write a number from {self.low} to {self.high}")
         return value
-
-    def zero(self) -> Value:
-        return 0
 
 
 class FileMode(Integer):
@@ -213,14 +211,12 @@ class Duration(ScalarType):
     """``int`` in nanoseconds."""
 
     wanted = "a duration such as 90s or 1h30m"
+    zero_value = 0
 
     def from_scalar(self, node: ScalarNode) -> Value:
         if isinstance(scalar_value(node), str):
             return go_values.duration(node.text)
         raise ValueError(f"{node.text} has no unit: write a duration such as 90s, 5m or 1h30m")
-
-    def zero(self) -> Value:
-        return 0
 
     def written(self, value: Value) -> Written:
         return go_values.duration_text(value)
@@ -233,14 +229,11 @@ class TextForm(ScalarType):
     parse: Callable[[str], str]
     wanted: str = "a text"
 
+    zero_value = ""
+    selects = True
+
     def from_scalar(self, node: ScalarNode) -> Value:
         return self.parse(node.text)
-
-    def zero(self) -> Value:
-        return ""
-
-    def selector_text(self, value: Value) -> str | None:
-        return str(value)
 
 
 @dataclass(frozen=True)
@@ -251,6 +244,9 @@ class Choice(ScalarType):
     names: Mapping[int, str]
     numbers: bool = False
 
+    zero_value = 0
+    selects = True
+
     def from_scalar(self, node: ScalarNode) -> Value:
         for number, name in self.names.items():
             if name.lower() == node.text.lower():
@@ -260,27 +256,19 @@ class Choice(ScalarType):
         allowed = ", ".join(self.names.values())
         raise ValueError(f"{describe(node)} is not one of {allowed}{', or a number' if self.numbers else ''}")
 
-    def zero(self) -> Value:
-        return 0
-
     def written(self, value: Value) -> Written:
         shown = f"{self.name.rpartition('.')[2]}({value})"
         return self.names.get(value, str(value) if self.numbers else shown)
-
-    def selector_text(self, value: Value) -> str | None:
-        return str(self.written(value))
 
 
 class Bytes(ScalarType):
     """``bytes``, written as base64."""
 
     wanted = "base64"
+    zero_value = b""
 
     def from_scalar(self, node: ScalarNode) -> Value:
         return go_values.base64_bytes(node.text)
-
-    def zero(self) -> Value:
-        return b""
 
     def written(self, value: Value) -> Written:
         return base64.b64encode(value).decode("ascii")
@@ -290,6 +278,8 @@ class Url(ScalarType):
     """``GoUrl``, because Talos merges URLs part by part."""
 
     wanted = "a URL"
+    zero_value = GoUrl()
+    selects = True
 
     def from_scalar(self, node: ScalarNode) -> Value:
         try:
@@ -299,13 +289,7 @@ class Url(ScalarType):
             reason = _QUOTED.sub("", str(error).rpartition('": ')[2])
             raise ValueError(f"not a valid URL ({reason})") from None
 
-    def zero(self) -> Value:
-        return GoUrl()
-
     def written(self, value: Value) -> Written:
-        return str(value)
-
-    def selector_text(self, value: Value) -> str | None:
         return str(value)
 
 
@@ -313,15 +297,13 @@ class MaxSize(ScalarType):
     """``(percentage, bytes)`` as texts. One of them is empty; if a merge sets both, the bytes are written."""
 
     wanted = "a size such as 100GiB or 50%"
+    zero_value = "", ""
 
     def from_scalar(self, node: ScalarNode) -> Value:
         if node.text.endswith("%"):
             return go_values.percentage(node.text), ""
         go_values.byte_size(node.text)
         return "", node.text
-
-    def zero(self) -> Value:
-        return "", ""
 
     def written(self, value: Value) -> Written:
         percentage, size = value
@@ -333,6 +315,8 @@ class PortRange(ScalarType):
     """``(lowest, highest)``."""
 
     wanted = "a port without quotes, or a range such as 30000-32767"
+    zero_value = 0, 0
+    selects = True
 
     def from_scalar(self, node: ScalarNode) -> Value:
         value = scalar_value(node)
@@ -340,30 +324,22 @@ class PortRange(ScalarType):
             return value, value
         return go_values.port_range(node.text)
 
-    def zero(self) -> Value:
-        return 0, 0
-
     def written(self, value: Value) -> Written:
         low, high = value
         return int(low) if low == high else f"{low}-{high}"
-
-    def selector_text(self, value: Value) -> str | None:
-        return str(self.written(value))
 
 
 class PartitionSize(ScalarType):
     """``int`` in bytes, written in the form ``100 GB``."""
 
     wanted = "a size such as 100GB"
+    zero_value = 0
 
     def from_scalar(self, node: ScalarNode) -> Value:
         size = go_values.byte_size(node.text)
         if size < 0:
             raise self._unexpected(node)
         return size
-
-    def zero(self) -> Value:
-        return 0
 
     def written(self, value: Value) -> Written:
         return go_values.size_shown(value)

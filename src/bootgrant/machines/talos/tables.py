@@ -1,17 +1,17 @@
 """The tables of a Talos version: its kinds of document, their types, and the merge rules of fields.
 
 They are in ``versions/<version>/``: ``schema.json`` (types, and the order of their fields) and ``rules.json`` (for each
-kind: whether documents have names, which kinds exclude each other, and which paths are merged by a rule). Both come from
-the source of Talos; a new Talos version is a new folder.
+kind: whether documents have names, which kinds exclude each other, and which paths are merged by a rule). Both were
+taken from Talos itself; a new Talos version is a new folder.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from typing import Any, Final
 
@@ -75,13 +75,12 @@ class Kind:
     conflicts_with: frozenset[str]
     claims_link_name: bool
     rules: Mapping[str, Rule]
-    always: Mapping[str, str]
-    cleared_below: frozenset[str] = field(init=False)
 
-    def __post_init__(self) -> None:
+    @cached_property
+    def cleared_below(self) -> frozenset[str]:
+        """The structs with a field that every merge overwrites."""
         ends = [path for path, rule in self.rules.items() if rule.strategy is Strategy.OPAQUE_ALWAYS]
-        parents = {path[:at] for path in ends for at, char in enumerate(path) if char == "."}
-        object.__setattr__(self, "cleared_below", frozenset(parents))
+        return frozenset(path[:at] for path in ends for at, char in enumerate(path) if char == ".")
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +116,6 @@ def _kind(name: str, api_version: str, struct: Struct, described: Mapping[str, A
         conflicts_with=frozenset(described.get("conflictsWith", ())),
         claims_link_name=described.get("claimsLinkName", False),
         rules={path: Rule(Strategy(strategy), tuple(*keys)) for path, strategy, *keys in described.get("rules", ())},
-        always=described.get("always", {}),
     )
 
 

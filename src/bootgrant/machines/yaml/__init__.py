@@ -1,1 +1,1 @@
-"""YAML text to nodes with positions and back, within limits."""
+"""Read YAML text into nodes with positions, within limits, and write it."""

@@ -14,8 +14,8 @@ from bootgrant.configurations.checking import findings_of
 from bootgrant.configurations.snapshot import Snapshot
 from bootgrant.machines.finish.redaction import REDACTED, Label, preview
 from bootgrant.machines.finish.rendering import Finished, sample_identity
+from bootgrant.machines.site.files import finished_entries
 from bootgrant.machines.site.findings import Finding, SiteBroken
-from bootgrant.machines.site.finished_files import finished_entries
 from bootgrant.machines.site.model import Entry
 from bootgrant.machines.site.selection import Selector, Verdict
 from bootgrant.service.parts.machines import origin_of, past_tree, toolbox

@@ -1,28 +1,28 @@
-"""Find the files of an entry's layers in the tree of files.
+"""The files of a machines folder: the layers of entries, and finished configurations.
 
 A layer is a file, or a folder whose files are used in the order of their names (folders in it are layers of their own).
 The end of a file's name says what it is: ``10-net.yaml``, ``10-net.yaml.j2`` (a template), ``secrets.yaml.age``
 (encrypted), ``secrets.yaml.j2.age`` (both).
+
+A finished configuration is named after its machine: ``<uuid>.yaml``, ``<serial>.yaml`` or ``<mac with dashes>.yaml``.
+Next to a ``machines.yaml``, only files named after a uuid or a mac count, because any other name may be a layer's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from bootgrant.machines.site.findings import Finding, error, warning
-from bootgrant.machines.site.model import MODEL, MODELS, Entry, Schema
+from bootgrant.machines.site.model import MODEL, MODELS, Entry, Layer, Schema
+from bootgrant.machines.site.pattern import PatternError, pattern
+from bootgrant.wire.identity import MachineIdentity, canonical_mac, canonical_uuid, swapped_uuid
 
 _STRUCTURED: Final = (".yaml", ".yml", ".json")
-_KINDS: Final[Mapping[Schema, tuple[str, ...]]] = {
-    Schema.TALOS: _STRUCTURED,
-    Schema.YAML: _STRUCTURED,
-    Schema.JSON: _STRUCTURED,
-    Schema.CLOUD_CONFIG: (*_STRUCTURED, ".cfg"),
-    Schema.IGNITION: (*_STRUCTURED, ".ign"),
-    Schema.TEXT: (),
-}
+_MORE_ENDINGS: Final[Mapping[Schema, str]] = {Schema.CLOUD_CONFIG: ".cfg", Schema.IGNITION: ".ign"}
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _NOT_READ: Final = (".md", ".example", ".bak", ".orig", ".swp", ".tmp", "~", "#")
 
 
@@ -111,12 +111,12 @@ def _name_error(entry: Entry, path: str, *, named: bool) -> Finding | None:
     if path.endswith(".tpl"):
         message = "Go templates are not supported: write it for Jinja2, with a name that ends in .j2"
         return error("go-template", message, path, 0, entry.name)
-    kinds = _KINDS[entry.schema]
-    if named or not kinds or file.plain_name.endswith(kinds):
+    endings = (*_STRUCTURED, _MORE_ENDINGS[entry.schema]) if entry.schema in _MORE_ENDINGS else _STRUCTURED
+    if named or entry.schema is Schema.TEXT or file.plain_name.endswith(endings):
         return None
     message = (
-        f"a layer with schema {entry.schema.value} uses files that end in {', '.join(kinds)} (then .j2, .age): rename "
-        "the file, or move it out of the layer"
+        f"a layer with schema {entry.schema.value} uses files that end in {', '.join(endings)} (then .j2, .age): "
+        "rename the file, or move it out of the layer"
     )
     return error("odd-name", message, path, 0, entry.name)
 
@@ -146,3 +146,72 @@ def _is_not_a_layer(path: str) -> bool:
         or name.endswith(_NOT_READ)
         or name.startswith(("LICENSE", "README"))
     )
+
+
+def is_valid_name(name: str) -> bool:
+    """Whether a file name, with or without ``.yaml``, is safe to look up in the folder."""
+    return _NAME.fullmatch(name.removesuffix(".yaml")) is not None
+
+
+def variable_of(name: str) -> str:
+    """Which value of the machine a file is named after: ``uuid``, ``mac``, or else ``serial``."""
+    stem = name.removesuffix(".yaml")
+    return "uuid" if canonical_uuid(stem) else "mac" if canonical_mac(stem) else "serial"
+
+
+def names_one_machine(name: str) -> bool:
+    """Whether a file at the top of the folder is named after a uuid or a mac, and so cannot be a layer."""
+    return name.endswith(".yaml") and variable_of(name) != "serial"
+
+
+def file_names(identity: MachineIdentity) -> Iterator[tuple[str, str]]:
+    """Yield the files that a machine may have, best first, each as (variable, name).
+
+    Uuids and macs are tried in lower and upper case.
+    """
+    # A serial number that looks like a uuid or a mac would find the file of the machine that has it.
+    serial = "" if canonical_uuid(identity.serial) or canonical_mac(identity.serial) else identity.serial
+    # Firmware disagrees about the byte order of the UUID, so the machine's label may show the other one.
+    swapped = swapped_uuid(identity.uuid) if identity.uuid else ""
+    mac = identity.mac.replace(":", "-")
+    for variable, stem in (
+        ("uuid", identity.uuid),
+        ("uuid", identity.uuid.upper()),
+        ("uuid", swapped),
+        ("uuid", swapped.upper()),
+        ("serial", serial),
+        ("mac", mac),
+        ("mac", mac.upper()),
+    ):
+        if is_valid_name(stem):
+            yield variable, f"{stem}.yaml"
+
+
+def finished_entries(
+    names: Iterable[str], schema_of: Callable[[str], Schema] = lambda name: Schema.YAML
+) -> Sequence[Entry]:
+    """Return an entry for each finished configuration among these paths."""
+    found = []
+    for name in sorted(names):
+        if not name.endswith(".yaml") or not is_valid_name(name):
+            continue
+        variable = variable_of(name)
+        try:
+            match = {variable: (pattern(variable, name.removesuffix(".yaml")),)}
+        except PatternError:
+            continue
+        found.append(Entry(name, match, layers=(Layer(name),), schema=schema_of(name), file=name, line=1))
+    return found
+
+
+def shadowed_files(entries: Iterable[Entry], finished: Iterable[Entry]) -> list[Finding]:
+    """Return a warning for each finished file of a machine that an entry names too."""
+    named = {(one.variable, one.key): entry.name for entry in entries for ones in entry.match.values() for one in ones}
+    found = []
+    for file in finished:
+        for ones in file.match.values():
+            owner = named.get((ones[0].variable, ones[0].key))
+            if owner is not None:
+                message = f"no machine gets it: the entry {owner} names the same {ones[0].variable} and goes first"
+                found.append(warning("unreachable", message, file.file))
+    return found
