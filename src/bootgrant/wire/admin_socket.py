@@ -1,8 +1,8 @@
-"""What a command says on ``data/admin.sock`` beside what it asks for."""
+"""The header that a command adds to its requests on ``data/admin.sock``."""
 
 from __future__ import annotations
 
 from typing import Final
 
 USER_HEADER: Final = "x-bootgrant-user"
-"""The header with the Unix user who runs the command: said, not proven, and believed nowhere but there."""
+"""The Unix user who runs the command: a claim without proof, accepted on that socket only."""

@@ -1,8 +1,8 @@
 """The messages of the device authorization grant (RFC 8628) and of the token endpoint (RFC 6749 sections 5.1, 5.2).
 
-Both sides use them: the client writes requests and reads answers, the server the other way round. Reading an answer is
-lenient where providers are known to be sloppy (``verification_url``, numbers as strings, errors as a form) and never
-raises anything but ``AnswerError``.
+Both sides use them: the client writes requests and reads answers, the server the reverse. Reading an answer is lenient
+where providers are known to deviate (``verification_url``, numbers as strings, errors as a form), and raises nothing
+but ``AnswerError``.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ FORM_TYPE: Final = "application/x-www-form-urlencoded"
 DEFAULT_INTERVAL: Final = 5
 """Seconds between polls when the provider names none (RFC 8628 section 3.2)."""
 SLOW_DOWN_STEP: Final = 5
-"""Seconds that ``slow_down`` adds to the interval, for good (RFC 8628 section 3.5)."""
+"""Seconds that each ``slow_down`` adds to the interval permanently (RFC 8628 section 3.5)."""
 
 _MAX_SECONDS: Final = 10 * 365 * 86400
 _MAX_SHOWN: Final = 2048
 _MAX_USER_CODE: Final = 256
 _MAX_DESCRIPTION: Final = 300
-_INSTEAD: Final = {'"': "'", "\\": "/", "\n": " ", "\t": " "}
+_REPLACED: Final = {'"': "'", "\\": "/", "\n": " ", "\t": " "}
 
 
 class ErrorCode(StrEnum):
-    """The codes that either side knows; an answer may carry others."""
+    """The codes that either side knows; an answer may contain others."""
 
     AUTHORIZATION_PENDING = "authorization_pending"  # RFC 8628 section 3.5, as the next three
     SLOW_DOWN = "slow_down"
@@ -51,12 +51,12 @@ class ErrorCode(StrEnum):
 
 
 class AnswerError(ValueError):
-    """The other side did not answer as RFC 8628 and RFC 6749 say; the text says how. It quotes nothing secret."""
+    """The answer does not follow RFC 8628 and RFC 6749; the text says how, without secrets."""
 
 
 @dataclass(frozen=True, slots=True)
 class OAuthError:
-    """A refusal (RFC 6749 section 5.2). ``code`` is any text: compare it with ``ErrorCode``."""
+    """A refusal (RFC 6749 section 5.2). ``code`` may be any text; compare it with ``ErrorCode``."""
 
     code: str
     description: str = ""
@@ -71,16 +71,16 @@ class OAuthError:
 
 
 def _described(text: str) -> str:
-    """``text`` in the characters that RFC 6749 section 5.2 allows (%x20-21, 23-5B, 5D-7E), within a limit."""
+    """Reduce ``text`` to a limit and to the characters of RFC 6749 section 5.2 (%x20-21, 23-5B, 5D-7E)."""
     if not (text.isascii() and text.isprintable()) or '"' in text or "\\" in text:
         plain = (letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
-        text = "".join(_INSTEAD.get(letter) or (letter if " " <= letter <= "~" else "?") for letter in plain)
+        text = "".join(_REPLACED.get(letter) or (letter if " " <= letter <= "~" else "?") for letter in plain)
     return text if len(text) <= _MAX_DESCRIPTION else f"{text[: _MAX_DESCRIPTION - 3]}..."
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceAuthorization:
-    """The codes (RFC 8628 section 3.2). Times in seconds; ``expires_in`` is None when the provider sets no limit."""
+    """The codes (RFC 8628 section 3.2). Times are in seconds; ``expires_in`` is None if the provider sets no limit."""
 
     device_code: Secret
     user_code: str
@@ -90,7 +90,7 @@ class DeviceAuthorization:
     interval: int = DEFAULT_INTERVAL
 
     def as_json(self) -> dict[str, str | int]:
-        """The members of the JSON answer, with the secret in it."""
+        """The members of the JSON answer, including the secret."""
         answer: dict[str, str | int] = {
             "device_code": self.device_code.reveal(),
             "user_code": self.user_code,
@@ -105,7 +105,7 @@ class DeviceAuthorization:
 
 @dataclass(frozen=True, slots=True)
 class AccessToken:
-    """A token (RFC 6749 section 5.1; ``id_token`` is OpenID Connect's). ``expires_in`` in seconds, None if not told."""
+    """A token (RFC 6749 section 5.1; ``id_token`` is OpenID Connect's). ``expires_in`` is in seconds, or None."""
 
     access_token: Secret
     token_type: str = "Bearer"  # noqa: S105 - a type, not a token
@@ -114,7 +114,7 @@ class AccessToken:
     scope: str = ""
 
     def as_json(self) -> dict[str, str | int]:
-        """The members of the JSON answer, with the secrets in it."""
+        """The members of the JSON answer, including the secrets."""
         answer: dict[str, str | int] = {"access_token": self.access_token.reveal(), "token_type": self.token_type}
         if self.expires_in is not None:
             answer["expires_in"] = self.expires_in
@@ -142,7 +142,7 @@ def token_form(
 
 
 def parse_form(content_type: str, body: bytes) -> dict[str, str] | OAuthError:
-    """What a server reads from a request: each parameter at most once (RFC 6749 section 3.2), UTF-8, within limits."""
+    """Parse the form of a request: each parameter at most once (RFC 6749 section 3.2), UTF-8, within limits."""
     if content_type.partition(";")[0].strip().lower() != FORM_TYPE:
         return OAuthError(ErrorCode.INVALID_REQUEST, f"Content-Type must be {FORM_TYPE}")
     if len(body) > limits.REQUEST_BODY:
@@ -168,7 +168,7 @@ _NO_FORM: Final = OAuthError(ErrorCode.INVALID_REQUEST, "the body is not a form 
 
 
 def _form_text(text: bytes) -> str:
-    """A name or a value (RFC 6749 appendix B), read for every poll: most have nothing to undo, or colons only."""
+    """Decode a name or a value (RFC 6749 appendix B). Every poll needs it, and most have no escapes, or only colons."""
     if b"%" in text:
         text = text.replace(b"%3A", b":")
     if b"%" in text or b"+" in text:
@@ -177,7 +177,7 @@ def _form_text(text: bytes) -> str:
 
 
 def parse_device_authorization(body: bytes) -> DeviceAuthorization | OAuthError:
-    """Read the answer to a device authorization request, whatever its status was. Raises AnswerError."""
+    """Parse the answer to a device authorization request, whatever its status. Raises AnswerError."""
     answer = _answer(body)
     if isinstance(answer, OAuthError):
         return answer
@@ -200,7 +200,7 @@ def parse_device_authorization(body: bytes) -> DeviceAuthorization | OAuthError:
 
 
 def parse_token(body: bytes) -> AccessToken | OAuthError:
-    """Read the answer of a token endpoint, whatever its status was. Raises AnswerError."""
+    """Parse the answer of a token endpoint, whatever its status. Raises AnswerError."""
     answer = _answer(body)
     if isinstance(answer, OAuthError):
         return answer
@@ -217,17 +217,17 @@ def parse_token(body: bytes) -> AccessToken | OAuthError:
 def _answer(body: bytes) -> dict[str, object] | OAuthError:
     answer = _members(body)
     if "error" not in answer:
-        # Google refuses a client that is over its quota with this member alone.
+        # Google refuses a client beyond its quota with only this member.
         over_quota = _text(answer, "error_code") if not answer.keys() & {"device_code", "access_token"} else ""
         return OAuthError(over_quota[:_MAX_USER_CODE]) if over_quota else answer
     code = _text(answer, "error")
     if not code:
-        raise AnswerError("the answer has an error that is not a text")
+        raise AnswerError("the error in the answer is not a text")
     return OAuthError(code[:_MAX_USER_CODE], _text(answer, "error_description")[:_MAX_SHOWN])
 
 
 def _members(body: bytes) -> dict[str, object]:
-    """The members of a JSON object; of a form where a provider answers with one (GitHub does)."""
+    """The members of a JSON object, or of a form (GitHub answers with one)."""
     try:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -237,7 +237,7 @@ def _members(body: bytes) -> dict[str, object]:
     except (ValueError, RecursionError):
         return _form_members(text)
     if not isinstance(answer, dict):
-        raise AnswerError("the answer is JSON, and no object")
+        raise AnswerError("the answer is JSON, but not an object")
     return answer
 
 
@@ -252,7 +252,7 @@ def _form_members(text: str) -> dict[str, object]:
 
 
 def _text(answer: Mapping[str, object], name: str) -> str:
-    """A text member with lone surrogates made visible, so that it can be encoded; empty for anything else."""
+    """A text member, with lone surrogates replaced so that it can be encoded; empty for another type."""
     value = answer.get(name)
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) else ""
 
@@ -265,7 +265,7 @@ def _required(answer: Mapping[str, object], name: str) -> str:
 
 
 def _seconds(answer: Mapping[str, object], name: str) -> int | None:
-    """A number of seconds, also as a string or with a fraction (rounded up); None when absent or no number."""
+    """A number of seconds, also as a string or with a fraction (rounded up); None if absent or not a number."""
     value = answer.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None

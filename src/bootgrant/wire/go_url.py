@@ -1,8 +1,8 @@
-"""URLs as Go's ``net/url`` takes and prints them (Go 1.26), as far as Talos uses it: parse, set the path, print, query.
+"""URLs as Go's ``net/url`` parses and prints them (Go 1.26), as far as Talos uses it.
 
-Talos hands ``talos.config`` to that package, and its results differ from Python's ``urllib.parse`` in what is an error,
-what is escaped, and in which query pairs are dropped. Texts are ``str`` with surrogate escapes for bytes that are not
-UTF-8; the escaping itself works on bytes, as in Go.
+Talos passes ``talos.config`` to that package, which differs from Python's ``urllib.parse`` in what is an error, what is
+escaped, and which query pairs are dropped. Texts are ``str`` with surrogate escapes for bytes that are not UTF-8; the
+escaping works on bytes, as in Go.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from bootgrant.wire.go_text import quote
 
 _UNRESERVED = frozenset((string.ascii_letters + string.digits + "-_.~").encode())
 _HOST_EXTRA = frozenset(b"!$&'()*+,;=:[]<>\"")
-# What each section of a URL may show without an escape.
+# The bytes that need no escape in each part of a URL.
 PATH = _UNRESERVED | frozenset(b"$&+,/:;=@")
 HOST = _UNRESERVED | _HOST_EXTRA
 USER_PASSWORD = _UNRESERVED | frozenset(b"$&+,;=")
 QUERY_COMPONENT = _UNRESERVED
 FRAGMENT = _UNRESERVED | frozenset(b"$&+,/:;=?@!()*")
-# What RFC 3986 lets stand anywhere in a URL.
+# The bytes that RFC 3986 allows anywhere in a URL.
 ANYWHERE = _UNRESERVED | frozenset(b":/?#[]@!$&'()*+,;=%")
-# What may stand in an encoded path or fragment that is kept as it was written.
+# The bytes, besides those above, of an encoded path or fragment that is kept as it was written.
 _ALREADY_ENCODED = frozenset(b"!$&'()*+,;=:@[]%")
 _USERINFO = re.compile(r"[A-Za-z0-9\-._:~!$&'()*+,;=%@]*")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):")
@@ -36,11 +36,11 @@ MAX_QUERY_PAIRS = 10_000
 
 
 class UrlError(ValueError):
-    """The text is no URL for Go. Its message is Go's, with the URL quoted in it."""
+    """Go does not accept the text as a URL. The message is Go's and quotes the URL."""
 
 
 class _PartError(ValueError):
-    """Why a part of the URL is refused, before the URL itself is named."""
+    """The reason why a part of the URL is refused, without the URL."""
 
 
 def _bytes(text: str) -> bytes:
@@ -52,17 +52,17 @@ def _text(content: bytes) -> str:
 
 
 def escape(text: str, allowed: frozenset[int]) -> str:
-    """Percent-encode every byte that is not in ``allowed``, one of the sets of this module."""
+    """Percent-encode every byte that is not in ``allowed``, one of the sets above."""
     return "".join(chr(byte) if byte in allowed else f"%{byte:02X}" for byte in _bytes(text))
 
 
 def escape_query(text: str) -> str:
-    """``url.QueryEscape``: a space becomes ``+``, all but letters, digits and ``-_.~`` is percent-encoded."""
+    """``url.QueryEscape``: encode a space as ``+``, and percent-encode all but letters, digits and ``-_.~``."""
     return escape(text, QUERY_COMPONENT | {0x20}).replace(" ", "+")
 
 
 def unescape(text: str) -> str:
-    """Undo percent-encoding. Raises ValueError (Go's text) for a ``%`` without two hexadecimal digits."""
+    """Undo percent-encoding. Raises ValueError, with Go's text, for a ``%`` without two hexadecimal digits."""
     content = _bytes(text)
 
     def decoded(match: re.Match[bytes]) -> bytes:
@@ -74,12 +74,12 @@ def unescape(text: str) -> str:
 
 
 def unescape_query(text: str) -> str:
-    """``url.QueryUnescape``: as ``unescape``, and ``+`` is a space."""
+    """``url.QueryUnescape``: ``unescape``, with ``+`` as a space."""
     return unescape(text.replace("+", " "))
 
 
 def _unescape_host(text: str, *, zone: bool = False) -> str:
-    """A host may hide only bytes above ASCII behind escapes; a zone only what a host may show, and a space."""
+    """In a host only bytes above ASCII may be escaped; in a zone only bytes that a host may contain, and a space."""
     content = _bytes(text)
     at = 0
     while at < len(content):
@@ -87,8 +87,8 @@ def _unescape_host(text: str, *, zone: bool = False) -> str:
             part = content[at : at + 3]
             unescape(_text(part))
             value = int(part[1:], 16)
-            fine = value in HOST or value == ord(" ") if zone else value >= 0x80
-            if part != b"%25" and not fine:
+            allowed = value in HOST or value == ord(" ") if zone else value >= 0x80
+            if part != b"%25" and not allowed:
                 raise _PartError(f"invalid URL escape {quote(_text(part))}")
             at += 3
             continue
@@ -100,10 +100,10 @@ def _unescape_host(text: str, *, zone: bool = False) -> str:
 
 @dataclass(frozen=True, slots=True)
 class GoUrl:
-    """A parsed URL: path, host, user, password and fragment are decoded, ``raw_*`` is as it was written.
+    """A parsed URL: path, host, user, password and fragment are decoded; ``raw_*`` are as they were written.
 
-    ``user`` is None without userinfo, ``password`` None without a colon in it. ``opaque`` is what follows
-    ``scheme:`` when that is no slash.
+    ``user`` is None without userinfo, ``password`` None without a colon in it. ``opaque`` is the text after
+    ``scheme:`` if that does not start with a slash.
     """
 
     scheme: str = ""
@@ -120,7 +120,7 @@ class GoUrl:
     raw_fragment: str = ""
 
     def with_path(self, path: str) -> GoUrl:
-        """The same URL with another (decoded) path; an opaque URL does not show it."""
+        """The same URL with another (decoded) path; an opaque URL does not print it."""
         return replace(self, path=path)
 
     def with_query(self, raw_query: str) -> GoUrl:
@@ -128,7 +128,7 @@ class GoUrl:
         return replace(self, raw_query=raw_query)
 
     def query(self) -> dict[str, list[str]]:
-        """The decoded query by key. Pairs with ``;`` or a bad escape are dropped, as Go does."""
+        """The decoded query by key. Pairs with ``;`` or a bad escape are dropped, as in Go."""
         pairs = self.raw_query.split("&")
         if len(pairs) > MAX_QUERY_PAIRS:
             return {}
@@ -178,7 +178,7 @@ class GoUrl:
         return slashes + userinfo + escape(self.host, HOST)
 
     def escaped_path(self) -> str:
-        """The path as it was written when that is a valid encoding of it, else encoded anew."""
+        """The path as it was written if that is a valid encoding of it, otherwise encoded again."""
         return "*" if self.path == "*" else _as_written(self.raw_path, self.path, PATH)
 
 
@@ -200,17 +200,17 @@ def _decoded_pairs(pairs: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def encode_query(query: Mapping[str, Sequence[str]]) -> str:
-    """``url.Values.Encode``: keys sorted by their bytes, the values of a key in their order."""
+    """``url.Values.Encode``: keys sorted by their bytes, the values of a key in order."""
     keys = sorted(query, key=_bytes)
     return "&".join(f"{escape_query(key)}={escape_query(value)}" for key in keys for value in query[key])
 
 
 def parse_url(text: str) -> GoUrl:
-    """``url.Parse``. Raises UrlError with Go's message, and for a text that cannot be bytes (a lone surrogate)."""
+    """``url.Parse``. Raises UrlError, with Go's message, also for a text that cannot be encoded (a lone surrogate)."""
     try:
         _bytes(text)
     except UnicodeEncodeError as error:
-        raise UrlError(f"parse {quote(text)}: not a text that can be sent") from error
+        raise UrlError(f"parse {quote(text)}: not a text that can be encoded") from error
     rest, _, fragment = text.partition("#")
     try:
         url = _parse_without_fragment(rest)
@@ -275,7 +275,7 @@ def _parse_host(scheme: str, host: str) -> str:
     if bracket == 0:
         return _parse_bracketed(host)
     if ":" in host:
-        # Go refuses a second colon for http and https only; elsewhere the last colon begins the port.
+        # Go refuses a second colon only for http and https; elsewhere the last colon starts the port.
         strict = scheme in {"http", "https"}
         _check_port(host[host.index(":") if strict else host.rindex(":") :])
     return _unescape_host(host)

@@ -1,7 +1,7 @@
-"""Who a machine says it is: the variables of ``talos.config.oauth.extra_variable``, in one canonical form.
+"""Machine identities: the variables of ``talos.config.oauth.extra_variable`` in one canonical form.
 
-They are claims, never proof. Firmware that was never given a value says so in a few well-known ways; such a value
-identifies nobody and counts as absent. Source of the variables: Talos ``platform/metal/url/variable.go``.
+They are claims, never proof. Placeholders that vendors leave in firmware identify no machine and count as absent.
+Source of the variables: Talos ``platform/metal/url/variable.go``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-# Serial numbers that vendors leave in, compared lower-case with inner white space folded.
+# Serial numbers that vendors leave in firmware, in lower case with white space folded.
 _JUNK_SERIALS = frozenset(
     {
         "", "none", "null", "n/a", "na", "nil", "unknown", "undefined", "invalid", "empty", "default", "default string",
@@ -37,25 +37,25 @@ _KNOWN_JUNK = frozenset(
         "fefefefe-fefe-fefe-fefe-fefefefefefe",
     }
 )
-# What nearly every machine sends is canonical already.
+# Nearly every machine sends canonical values.
 _CANONICAL_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _CANONICAL_MAC = re.compile(r"(?!00:00:00:00:00:00|ff:ff:ff:ff:ff:ff)[0-9a-f]{2}(?::[0-9a-f]{2}){5}")
 _MAC_DIGITS = (12, 16, 40)  # Ethernet, EUI-64, InfiniBand
 
 
 def is_junk_serial(text: str) -> bool:
-    """Whether a serial number is what firmware says when nobody gave it one."""
+    """Whether a serial number is a placeholder."""
     folded = " ".join(text.split()).lower()
     return folded in _JUNK_SERIALS or _REPEATED.fullmatch(folded) is not None
 
 
 def is_junk_uuid(text: str) -> bool:
-    """Whether a canonical UUID is one that identifies no single machine."""
+    """Whether a canonical UUID is a placeholder, shared by many machines."""
     return text in _JUNK_UUIDS
 
 
 def canonical_uuid(text: str) -> str:
-    """Lower-case ``8-4-4-4-12``; empty for what is no UUID, and for junk."""
+    """Return lower-case ``8-4-4-4-12``, empty for junk and for a text that is not a UUID."""
     if _CANONICAL_UUID.fullmatch(text):
         return "" if is_junk_uuid(text) else text
     digits = text.strip().lower().removeprefix("urn:uuid:").strip("{}").replace("-", "")
@@ -66,24 +66,24 @@ def canonical_uuid(text: str) -> str:
 
 
 def swapped_uuid(uuid: str) -> str:
-    """A canonical UUID with its first three fields in the other byte order, as SMBIOS before 2.6 prints it."""
-    # Slices, because every machine that asks is looked at so.
+    """Return a canonical UUID with its first three fields in the other byte order, as SMBIOS before 2.6 prints it."""
+    # Slices are fastest, and this runs for every request.
     first = f"{uuid[6:8]}{uuid[4:6]}{uuid[2:4]}{uuid[:2]}"
     return f"{first}-{uuid[11:13]}{uuid[9:11]}-{uuid[16:18]}{uuid[14:16]}{uuid[18:]}"
 
 
-# Firmware of either kind has them.
+# Firmware may have them in either byte order.
 _JUNK_UUIDS = _KNOWN_JUNK | {swapped_uuid(uuid) for uuid in _KNOWN_JUNK}
 
 
 def one_order(uuid: str) -> str:
-    """The same text for both byte orders of a canonical UUID (the smaller of the two); empty for none."""
-    # Nearly always the first byte decides, and the other order begins with the fourth.
+    """Return the smaller of the two byte orders of a canonical UUID, so that both give the same text."""
+    # Nearly always the first byte decides; the other order starts with the fourth.
     return uuid if uuid[:2] < uuid[6:8] else min(uuid, swapped_uuid(uuid))
 
 
 def canonical_mac(text: str) -> str:
-    """Lower-case and colon separated, from any usual spelling; empty for what is no address, all zeros or all F."""
+    """Return lower case with colons from any usual spelling; empty for all zeros, all F, or if it is not an address."""
     if _CANONICAL_MAC.fullmatch(text):
         return text
     digits = re.sub(r"[:.\-\s]", "", text.strip()).lower()
@@ -93,17 +93,17 @@ def canonical_mac(text: str) -> str:
 
 
 def canonical_serial(text: str) -> str:
-    """Without white space around it; empty for junk."""
+    """Return the serial number without surrounding white space, empty for junk."""
     serial = text.strip()
     return "" if is_junk_serial(serial) else serial
 
 
 @dataclass(frozen=True, slots=True)
 class MachineIdentity:
-    """The claim of one machine, canonical; an empty text is a variable that it did not give.
+    """The canonical claim of one machine; a variable that it did not send is empty.
 
-    ``key`` is the strong variables as one text: two requests with the same key claim to be the same machine. A UUID in
-    the other byte order makes the same key.
+    ``key`` joins the strong variables: two requests with the same key claim to be the same machine. Both byte orders of
+    a UUID give the same key.
     """
 
     uuid: str = ""
@@ -117,7 +117,7 @@ class MachineIdentity:
 
     @classmethod
     def from_claim(cls, claim: Mapping[str, str]) -> MachineIdentity:
-        """The identity in request parameters; unknown names are ignored, junk is absent."""
+        """Read the identity from request parameters; unknown names are ignored, junk counts as absent."""
         return cls(
             uuid=canonical_uuid(claim.get("uuid", "")),
             serial=canonical_serial(claim.get("serial", "")),
@@ -126,33 +126,33 @@ class MachineIdentity:
         )
 
     def __post_init__(self) -> None:
-        # Asked for several times for every machine that asks.
+        # Computed once, because every request needs it several times.
         object.__setattr__(self, "key", f"{one_order(self.uuid) if self.uuid else ''}|{self.serial}|{self.mac}")
 
     def strong(self) -> tuple[tuple[str, str], ...]:
-        """The strong variables that are there, a UUID in one order: what two claims of one machine share."""
+        """The strong variables that are present, with the UUID in one byte order, so that claims can be compared."""
         uuid, serial, mac = self.key.split("|", 1)[0], self.serial, self.mac
         if uuid and serial and mac:
             return (("uuid", uuid), ("serial", serial), ("mac", mac))
         return tuple(pair for pair in (("uuid", uuid), ("serial", serial), ("mac", mac)) if pair[1])
 
     def may_be(self, other: MachineIdentity) -> bool:
-        """Whether both share a strong variable, and no strong variable is given on both sides with two values."""
+        """Whether both share a strong variable and none has different values on the two sides."""
         theirs = dict(other.strong())
         same = [theirs[name] == value for name, value in self.strong() if name in theirs]
         return bool(same) and all(same)
 
     def identifies(self) -> bool:
-        """Whether at least one strong variable (uuid, serial, mac) is there. A hostname alone is a wish."""
+        """Whether a strong variable (uuid, serial, mac) is present. A hostname does not identify a machine."""
         return bool(self.uuid or self.serial or self.mac)
 
     def contradicts(self, other: MachineIdentity) -> bool:
-        """Whether some variable is given on both sides with different values."""
+        """Whether a variable is present on both sides with different values."""
         pairs = ((name, getattr(self, name), getattr(other, name)) for name in self.NAMES)
         return any(mine and theirs and mine != theirs and not _same(name, mine, theirs) for name, mine, theirs in pairs)
 
     def given(self) -> dict[str, str]:
-        """The variables that are there, in the order of NAMES."""
+        """The variables that are present, in the order of NAMES."""
         return {name: value for name in self.NAMES if (value := getattr(self, name))}
 
     def __str__(self) -> str:
@@ -160,5 +160,5 @@ class MachineIdentity:
 
 
 def _same(name: str, mine: str, theirs: str) -> bool:
-    """Whether two different spellings are one value: firmware disagrees about the byte order of a UUID."""
+    """Whether two spellings are the same value, because firmware disagrees about the byte order of a UUID."""
     return name == "uuid" and swapped_uuid(mine) == theirs

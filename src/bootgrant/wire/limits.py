@@ -7,10 +7,10 @@ REQUEST_HEAD = 32 * 1024
 """The target and the header lines of one request."""
 
 REQUEST_SECONDS = 15.0
-"""How long a request may take to arrive."""
+"""The time in which a request must arrive."""
 
 ANSWER_SECONDS = 300.0
-"""How long an answer may take to leave, once the connection is full. Talos takes 180 s at most for one download."""
+"""The time in which an answer must leave once the connection is full. Talos allows 180 s for one download."""
 
 FORM_FIELDS = 64
 """Parameters in one form."""
@@ -22,4 +22,4 @@ CONFIG = 16 * 1024 * 1024
 """A machine configuration."""
 
 CONSOLE_REASON = 32
-"""What Talos prints of an error's body on the console (``pkg/download/download.go``)."""
+"""The start of an error's body that Talos prints on the console (``pkg/download/download.go``)."""

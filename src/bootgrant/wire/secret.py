@@ -1,4 +1,4 @@
-"""Secrets as a type: shown nowhere, compared in constant time."""
+"""Secrets as a type that is never displayed and compares in constant time."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hmac
 
 
 class Secret:
-    """A text that must not reach a log, a ``repr`` or an error page. ``reveal()`` is the only way to it."""
+    """A text that must not reach a log, a ``repr`` or an error page. Only ``reveal()`` returns it."""
 
     __slots__ = ("_text",)
 
@@ -14,7 +14,7 @@ class Secret:
         self._text = text
 
     def reveal(self) -> str:
-        """The text itself, for the one place that sends or compares it."""
+        """Return the text, to send or compare it."""
         return self._text
 
     def __eq__(self, other: object) -> bool:

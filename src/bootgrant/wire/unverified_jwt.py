@@ -1,4 +1,4 @@
-"""What a JWT (RFC 7519) says, before anybody looked at its signature."""
+"""The content of a JWT (RFC 7519) whose signature has not been checked."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any, Final
 
 from bootgrant.wire.secret import Secret
 
-_MOST: Final = 16 * 1024
+_LONGEST: Final = 16 * 1024
 
 
-def read_unverified(token: Secret, most: int = _MOST) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None:
-    """Header and claims of something that looks like a JWT, believed by nobody; None for anything else."""
+def read_unverified(token: Secret, most: int = _LONGEST) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None:
+    """Return the header and the claims, which must not be trusted; None if the token does not look like a JWT."""
     parts = token.reveal().split(".")
     if len(parts) != 3 or len(token.reveal()) > most:
         return None
