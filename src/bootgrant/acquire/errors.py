@@ -40,6 +40,11 @@ class ExitStatus(IntEnum):
     TERMINATED = 143
 
 
+def reason_of(error: OSError) -> str:
+    """The system's text for an error, without its number."""
+    return error.strerror or str(error)
+
+
 class AcquireError(Exception):
     """``what`` failed, and the ``next_step`` for the person at the console; together they are one line."""
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bootgrant.acquire.errors import BadParameter
+from bootgrant.acquire.errors import BadParameter, reason_of
 from bootgrant.wire.go_text import WHITE_SPACE
 
 _WORD: Final = re.compile(f"[^{WHITE_SPACE}]+")
@@ -58,9 +58,9 @@ def read_cmdline(path: Path) -> str:
         with path.open("rb") as file:
             content = file.read(MAX_CMDLINE + 1)
     except OSError as error:
-        reason = error.strerror or str(error)
         raise BadParameter(
-            f"cannot read the kernel command line from {path}: {reason}", "name a readable file with --cmdline-file"
+            f"cannot read the kernel command line from {path}: {reason_of(error)}",
+            "name a readable file with --cmdline-file",
         ) from error
     if len(content) > MAX_CMDLINE:
         raise BadParameter(f"{path} is larger than {MAX_CMDLINE} bytes", "it is not a kernel command line")

@@ -11,44 +11,54 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Final, TextIO
+from typing import Final, Literal, TextIO
 
 from bootgrant.acquire.console import Prompt, QrChoice, qr, wording
+from bootgrant.acquire.console.qr import can_show_blocks
 from bootgrant.acquire.console.wording import escape, escape_but_tabs
 
+Level = Literal["info", "warning", "error"]
+
+# The smallest terminal has 80 x 24 characters; four lines go to the URL, the lines around the code and the cursor.
+# A longer code may still scroll, but one that is too wide would wrap.
 SPACES: Final = ((80, 20), (80, qr.UNLIMITED))
-"""The smallest terminal has 80 x 24 characters; four lines go to the URL, the lines around the code and the cursor.
-
-A longer code may still scroll, but one that is too wide would wrap.
-"""
 
 
-class PlainConsole:
-    """Writes to ``stream``. A stream that breaks is ignored, because the machine can still be configured."""
+class LineConsole:
+    """A console whose medium takes one line after the other. ``blocks`` and ``spaces`` are as for ``qr.draw``."""
 
-    def __init__(self, stream: TextIO, *, qr: QrChoice, compat: bool = False) -> None:
-        self._stream = stream
+    def __init__(self, *, qr: QrChoice, compat: bool, blocks: bool, spaces: tuple[tuple[int, int], ...]) -> None:
         self._qr = qr
         self._compat = compat
+        self._blocks = blocks
+        self._spaces = spaces
+
+    def _write(self, level: Level, text: str) -> None:
+        """Write one line. A medium that fails is ignored, because the machine can still be configured."""
+        raise NotImplementedError
 
     def info(self, line: str) -> None:
-        write_line(self._stream, wording.PREFIX + escape(line))
+        self._write("info", wording.PREFIX + escape(line))
 
     def warning(self, line: str) -> None:
-        self.info(line)
+        self._write("warning", wording.PREFIX + escape(line))
 
     def error(self, line: str) -> None:
-        if self._compat:
-            write_line(self._stream, "\n".join(escape_but_tabs(part) for part in line.split("\n")))
-        else:
-            self.info(line)
+        if not self._compat:
+            self._write("error", wording.PREFIX + escape(line))
+            return
+        for part in line.split("\n"):
+            self._write("error", escape_but_tabs(part))
 
     def prompt(self, prompt: Prompt) -> None:
         self.info(wording.visit(prompt))
-        drawing = self._draw(prompt.verification_uri_complete)
+        url = prompt.verification_uri_complete
+        as_talos = self._compat and self._qr == "auto" and self._blocks
+        drawing = qr.draw_as_talos(url) if as_talos else qr.draw(url, self._qr, self._blocks, self._spaces)
         if drawing.lines:
             self.info(wording.SCAN)
-            write_line(self._stream, "\n".join(drawing.lines))
+        for line in drawing.lines:
+            self._write("info", line)
         if drawing.notice:
             self.info(drawing.notice)
         self.info(wording.waiting(prompt, compat=self._compat))
@@ -59,11 +69,16 @@ class PlainConsole:
     def close(self) -> None:
         """Nothing to restore."""
 
-    def _draw(self, url: str) -> qr.Picture:
-        blocks = qr.can_show_blocks(self._stream)
-        if self._compat and self._qr == "auto" and blocks:
-            return qr.draw_as_talos(url)
-        return qr.draw(url, self._qr, blocks=blocks, spaces=SPACES)
+
+class PlainConsole(LineConsole):
+    """Writes plain lines to ``stream``."""
+
+    def __init__(self, stream: TextIO, *, qr: QrChoice, compat: bool = False) -> None:
+        super().__init__(qr=qr, compat=compat, blocks=can_show_blocks(stream), spaces=SPACES)
+        self._stream = stream
+
+    def _write(self, _level: Level, text: str) -> None:
+        write_line(self._stream, text)
 
 
 class JsonConsole:
@@ -99,7 +114,7 @@ class JsonConsole:
     def close(self) -> None:
         """Nothing to restore."""
 
-    def _write(self, level: str, message: str, **more: str | float | None) -> None:
+    def _write(self, level: Level, message: str, **more: str | float | None) -> None:
         entry = {"time": _rfc3339(time.time()), "level": level, "message": message, **more}
         write_line(self._stream, json.dumps(entry))
 

@@ -40,7 +40,7 @@ class Picture:
     notice: str = ""
 
 
-def draw(url: str, choice: QrChoice, *, blocks: bool, spaces: tuple[tuple[int, int], ...]) -> Picture:
+def draw(url: str, choice: QrChoice, blocks: bool, spaces: tuple[tuple[int, int], ...]) -> Picture:
     """Draw the code for ``url`` in the first of ``spaces`` (columns, lines) that it fits.
 
     ``blocks`` is whether the medium can show block characters. If no space is large enough there is only a notice: a

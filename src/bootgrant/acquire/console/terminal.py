@@ -85,12 +85,8 @@ class TerminalConsole:
         columns, rows = window_size(self._stream) or SMALLEST
         visit, scan = wording.PREFIX + wording.visit(prompt), wording.PREFIX + wording.SCAN
         around = 1 + sum(-(-len(text) // columns) for text in (visit, scan))  # the countdown always takes one line
-        drawing = qr.draw(
-            prompt.verification_uri_complete,
-            self._qr,
-            blocks=qr.can_show_blocks(self._stream),
-            spaces=((columns, rows - around),),
-        )
+        blocks, spaces = qr.can_show_blocks(self._stream), ((columns, rows - around),)
+        drawing = qr.draw(prompt.verification_uri_complete, self._qr, blocks, spaces)
         self._print(visit)
         if drawing.lines:
             self._print(scan)

@@ -17,7 +17,7 @@ from bootgrant.acquire.disks.ext import open_ext
 from bootgrant.acquire.disks.fat import open_fat
 from bootgrant.acquire.disks.image import DiskError, Filesystem, Image
 from bootgrant.acquire.disks.iso9660 import open_iso9660
-from bootgrant.acquire.errors import BadConfig, BadParameter, DownloadFailed
+from bootgrant.acquire.errors import BadConfig, BadParameter, DownloadFailed, reason_of
 from bootgrant.acquire.facts.network import Events, Topic
 from bootgrant.wire.go_url import UrlError, parse_url
 from bootgrant.wire.limits import CONFIG
@@ -72,8 +72,9 @@ def read_file_url(url: str, limit: int = CONFIG) -> bytes:
         with Path(parsed.path).open("rb") as file:
             content = file.read(limit + 1)
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise DownloadFailed(f"cannot read {parsed.path}: {reason}", "check the path in talos.config") from error
+        raise DownloadFailed(
+            f"cannot read {parsed.path}: {reason_of(error)}", "check the path in talos.config"
+        ) from error
     if len(content) > limit:
         raise BadConfig(f"{parsed.path} holds more than {limit} bytes", "a configuration is smaller than that")
     return content

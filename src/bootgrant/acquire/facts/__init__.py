@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from bootgrant.acquire.errors import BadParameter
+from bootgrant.acquire.errors import BadParameter, reason_of
 from bootgrant.acquire.facts import readings
 from bootgrant.acquire.facts.network import Events, Topic
 from bootgrant.acquire.facts.readings import Absent, Fact, Parameters
@@ -81,7 +81,7 @@ class MachineFacts:
             with self._code_file.open(encoding="utf-8", errors="surrogateescape") as file:
                 text = file.read(4096).strip()
         except OSError as error:
-            return Absent("code", f"cannot read {self._code_file}: {error.strerror or error}")
+            return Absent("code", f"cannot read {self._code_file}: {reason_of(error)}")
         return Fact("code", text, str(self._code_file)) if text else Absent("code", f"{self._code_file} is empty")
 
     def wait_for(

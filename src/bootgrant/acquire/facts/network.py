@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from enum import Enum
 from typing import Self
 
-from bootgrant.acquire.errors import TimedOut, Unreachable
+from bootgrant.acquire.errors import TimedOut, Unreachable, reason_of
 
 _RTM_NEWADDR, _RTM_GETADDR = 20, 22
 _NLMSG_ERROR, _NLMSG_DONE = 2, 3
@@ -137,8 +137,9 @@ def addresses() -> list[IPAddress]:
             netlink.send(_MESSAGE.pack(_MESSAGE.size + len(body), _RTM_GETADDR, flags, 1, 0) + body)
             return list(_receive(netlink))
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise Unreachable(f"cannot ask the kernel for its addresses: {reason}", "allow netlink sockets") from error
+        raise Unreachable(
+            f"cannot ask the kernel for its addresses: {reason_of(error)}", "allow netlink sockets"
+        ) from error
 
 
 def _receive(netlink: socket.socket) -> Iterator[IPAddress]:

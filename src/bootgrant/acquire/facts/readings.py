@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
+from bootgrant.acquire.errors import reason_of
 from bootgrant.wire.identity import canonical_mac, canonical_serial, canonical_uuid
 
 _DMI: Final = Path("sys/class/dmi/id")
@@ -81,7 +82,7 @@ def _firmware(name: str, path: Path, canonical: Callable[[str], str]) -> Fact | 
     except PermissionError:
         return Absent(name, f"{path} can only be read by root")
     except OSError as error:
-        return Absent(name, f"cannot read {path}: {error.strerror or error}")
+        return Absent(name, f"cannot read {path}: {reason_of(error)}")
     if not text:
         return Absent(name, f"{path} is empty")
     value = canonical(text)
@@ -93,7 +94,7 @@ def read_mac(root: Path) -> Fact | Absent:
     try:
         links = sorted((root / _NET).iterdir())
     except OSError as error:
-        return Absent("mac", f"cannot read {root / _NET}: {error.strerror or error}")
+        return Absent("mac", f"cannot read {root / _NET}: {reason_of(error)}")
     for link in filter(_is_physical, links):
         mac = canonical_mac(_text(link / "address"))
         if mac:

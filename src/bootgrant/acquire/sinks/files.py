@@ -12,7 +12,7 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from bootgrant.acquire.errors import BadConfig, OutputFailed
+from bootgrant.acquire.errors import BadConfig, OutputFailed, reason_of
 
 _PRIVATE: Final = 0o600
 
@@ -190,9 +190,8 @@ def _require_writable(path: Path) -> None:
 
 
 def _output_failed(path: Path, error: OSError) -> OutputFailed:
-    reason = error.strerror or str(error)
     return OutputFailed(
-        f"cannot write to {path} ({reason})", "make the place writable or name another one, then try again"
+        f"cannot write to {path} ({reason_of(error)})", "make the place writable or name another one, then try again"
     )
 
 

@@ -7,7 +7,7 @@ import signal
 import stat
 from typing import Final
 
-from bootgrant.acquire.errors import OutputFailed
+from bootgrant.acquire.errors import OutputFailed, reason_of
 from bootgrant.acquire.sinks.files import write_all
 
 _SHELL: Final = "/bin/sh"
@@ -27,8 +27,7 @@ class StdoutSink:
             if stat.S_ISREG(os.fstat(_STANDARD_OUTPUT).st_mode):
                 os.fsync(_STANDARD_OUTPUT)
         except OSError as error:
-            reason = error.strerror or str(error)
-            raise OutputFailed(f"cannot write to standard output ({reason})", "use --output FILE to keep it") from error
+            raise OutputFailed(f"cannot write to standard output ({reason_of(error)})", "use --output FILE") from error
         return "standard output"
 
 
@@ -55,8 +54,7 @@ class CommandSink:
                 command = [_SHELL, "-c", self._command]
                 result = subprocess.run(command, stdin=whole, check=False)
         except OSError as error:
-            reason = error.strerror or str(error)
-            raise OutputFailed(f"cannot run {_SHELL} for the command ({reason})", _NEXT_STEP) from error
+            raise OutputFailed(f"cannot run {_SHELL} for the command ({reason_of(error)})", _NEXT_STEP) from error
         if result.returncode != 0:
             raise OutputFailed(f"the command {_ending(result.returncode)}", _NEXT_STEP)
         return f"the command {self._command}"

@@ -119,12 +119,8 @@ def _refused(flow: TalosFlow, event: Refused, now: float) -> TalosFlow:
     return _tick(flow, now)
 
 
-def _poll_hopeless(flow: TalosFlow, event: Hopeless, _now: float) -> TalosFlow:
-    return _poll(flow, ClientAuth.BODY) if _is_probe(flow.action) else replace(flow, action=Failed(event.error))
-
-
 def _hopeless(flow: TalosFlow, event: Hopeless, _now: float) -> TalosFlow:
-    return replace(flow, action=Failed(event.error))
+    return _poll(flow, ClientAuth.BODY) if _is_probe(flow.action) else replace(flow, action=Failed(event.error))
 
 
 def _cut_off(flow: TalosFlow, _event: Broken, now: float) -> TalosFlow:
@@ -165,6 +161,6 @@ TRANSITIONS: Final[Mapping[tuple[type[Action], type[Event]], _Step]] = {
     (Wait, Waited): _waited,
     (PollToken, TokenArrived): _token_arrived,
     (PollToken, Refused): _refused,
-    (PollToken, Hopeless): _poll_hopeless,
+    (PollToken, Hopeless): _hopeless,
     (PollToken, Broken): _cut_off,
 }

@@ -43,7 +43,7 @@ def run_as_talos(cmdline: KernelCmdline, options: Options, console: Console, sin
     try:
         sink.write(_Metal(cmdline, options, console, SystemClock()).configuration())
     except NoConfigSource:
-        raise
+        raise  # exit status 3, as in the default mode
     except GoPanicError as error:
         console.error(str(error))
         return _RC_PANIC
@@ -135,19 +135,17 @@ class _Metal:
         url = self._populated(config_url)
         self._console.info(f"fetching machine config from: {quote(url)}")
         headers = () if header is None else (("Authorization", header.reveal()),)
+        failed = f"failed to download config from {quote(config_url)}"
         try:
             answer = send(self._transport, Call("GET", url, headers), deadline=deadline, max_body=MAX_SIZE)
         except DeadlineError:
             return "timeout"
-        except GoError as error:
-            return f"failed to download config from {quote(config_url)}: {error}"
-        except TransportError as error:
-            return f"failed to download config from {quote(config_url)}: {error.what}"
+        except (GoError, TransportError) as error:
+            return f"{failed}: {error}"
         if answer.status in {200, 204}:
             return answer.body
         body = quote(answer.body[:_SHOWN_BODY].decode("utf-8", "surrogateescape"))
-        failed = f"failed to download config, status code {answer.status}, body {body}"
-        return f"failed to download config from {quote(config_url)}: {failed}"
+        return f"{failed}: failed to download config, status code {answer.status}, body {body}"
 
     def _populated(self, config_url: str) -> str:
         """Replace variables; missing ones stay, and a URL that cannot be parsed becomes empty, as in the reference."""

@@ -65,10 +65,8 @@ class TalosProvider:
             return Hopeless(error)
         try:
             return CodesArrived(self._ask_for_codes())
-        except (GoError, GoJsonError) as error:
+        except (GoError, GoJsonError, TransportError) as error:
             return Hopeless(GoError(f"failed to get device auth response: {error}"))
-        except TransportError as error:
-            return Hopeless(GoError(f"failed to get device auth response: {error.what}"))
 
     def _ask_for_codes(self) -> DeviceAuthorization:
         oauth = self._oauth
@@ -94,10 +92,8 @@ class TalosProvider:
             outcome = _token(answer)
         except DeadlineError:
             return Broken(GoError("context deadline exceeded"))
-        except (GoError, GoJsonError) as error:
+        except (GoError, GoJsonError, TransportError) as error:
             return Hopeless(GoError(f"failed to get device access token: {error}"))
-        except TransportError as error:
-            return Hopeless(GoError(f"failed to get device access token: {error.what}"))
         return TokenArrived(outcome) if isinstance(outcome, AccessToken) else Refused(outcome)
 
 
