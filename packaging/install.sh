@@ -1,6 +1,6 @@
 #!/bin/sh
-# packaging/install.sh initramfs-tools|dracut|systemd: puts the machine's half where the system's own tools find it.
-# `make zipapp` comes first. DESTDIR is a folder to install below, for those who make packages.
+# packaging/install.sh initramfs-tools|dracut|systemd: installs the machine's half where the system's tools find it.
+# Run `make zipapp` first. DESTDIR is a folder to install below, for packagers.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -18,7 +18,7 @@ case $kind in initramfs-tools | dracut | systemd) ;; *)
     ;;
 esac
 if [ ! -e "$pyz" ]; then
-    echo "install.sh: there is no dist/bootgrant-acquire.pyz yet: run make zipapp" >&2
+    echo "install.sh: dist/bootgrant-acquire.pyz does not exist: run make zipapp first" >&2
     exit 1
 fi
 
@@ -47,4 +47,4 @@ systemd)
     next="systemctl enable bootgrant-acquire.service"
     ;;
 esac
-echo "installed. Now look at ${to}/etc/bootgrant/acquire.conf, then: $next"
+echo "Installed. Check ${to}/etc/bootgrant/acquire.conf, then run: $next"

@@ -1,10 +1,10 @@
-"""Puts what ``bootgrant-acquire.pyz`` needs of this Python into an initramfs tree, and lists the programs it needs.
+"""Copy the parts of this Python that ``bootgrant-acquire.pyz`` needs into an initramfs tree, and list its programs.
 
     python3 -I -S stage_python.py PYZ TREE
 
-Written below TREE: the zipapp, the standard modules that it can reach (compiled, some 200 of the 1500 there are), the
-certificate authorities of this system, all at the places where Python and OpenSSL look for them. Printed, one path a
-line: the Python executable and the extension modules, which the caller copies with the libraries they are linked to.
+Writes below TREE, where Python and OpenSSL look for them: the zipapp, the standard modules that it can reach (compiled,
+about 200 of 1500) and the certificate authorities of this system. Prints one path per line: the Python executable and
+the extension modules, which the caller copies together with their libraries.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 INSTALLED_PYZ = "usr/lib/bootgrant/bootgrant-acquire.pyz"
-# What Python itself imports by name when it starts, runs a zipapp, looks a host up or prints a traceback.
+# What Python imports by name when it starts, runs a zipapp, resolves a host name or prints a traceback.
 UNSEEN = (
     "encodings.aliases", "encodings.ascii", "encodings.idna", "encodings.latin_1", "encodings.punycode",
     "encodings.utf_8", "encodings.utf_8_sig", "linecache", "pkgutil", "runpy", "stringprep", "traceback", "unicodedata",
@@ -46,13 +46,13 @@ def main() -> None:
             stage_module(file, tree)
         else:
             binaries.add(file)
-    # Python takes the folder with this name for a sign that it is at home.
+    # Python recognises its home by a folder with this name.
     below(tree, Path(sysconfig.get_path("platstdlib"), "lib-dynload")).mkdir(parents=True, exist_ok=True)
     print("\n".join(sorted(map(str, binaries))))
 
 
 def wanted_names(pyz: Path) -> set[str]:
-    """Every module named in an import anywhere in the zipapp; ``from a import b`` may mean ``a.b``."""
+    """Every module named in an import in the zipapp; ``from a import b`` may mean ``a.b``."""
     with zipfile.ZipFile(pyz) as archive:
         sources = [archive.read(name) for name in archive.namelist() if name.endswith(".py")]
         inside = {name.partition("/")[0].removesuffix(".py") for name in archive.namelist()}
@@ -72,7 +72,7 @@ def imported(node: ast.AST) -> Iterator[str]:
 
 
 def standard_modules(names: Iterable[str]) -> list[Path]:
-    """The files of the modules of those names that this Python has, and of all that these import in turn."""
+    """The files of those modules that this Python has, and of everything that they import."""
     for name in sorted(names):
         with contextlib.suppress(ImportError), contextlib.redirect_stdout(io.StringIO()):
             importlib.import_module(name)
@@ -82,7 +82,7 @@ def standard_modules(names: Iterable[str]) -> list[Path]:
 
 
 def stage_module(source: Path, tree: Path) -> None:
-    """The module compiled, in place of its source: no start compiles anything, and no file time matters."""
+    """Install the module compiled, without its source, so that no start compiles it and no file time matters."""
     target = below(tree, source.with_suffix(".pyc"))
     target.parent.mkdir(parents=True, exist_ok=True)
     mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
@@ -94,7 +94,7 @@ def stage_authorities(tree: Path) -> None:
 
     bundle = next((Path(name) for name in AUTHORITIES if Path(name).exists()), None)
     if bundle is None:
-        print("stage_python: no certificate authorities here: HTTPS will need --ca", file=sys.stderr)
+        print("stage_python: this system has no certificate authorities, so HTTPS will need --ca", file=sys.stderr)
         return
     install(bundle, below(tree, Path(ssl.get_default_verify_paths().openssl_cafile)))
 

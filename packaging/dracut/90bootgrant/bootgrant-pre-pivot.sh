@@ -1,10 +1,10 @@
 #!/bin/sh
-# The root file system is mounted and nothing of it runs yet: ask, and put the configuration there.
+# The root file system is mounted and not in use yet: get the configuration and write it there.
 
 bootgrant_pre_pivot() {
     /usr/lib/bootgrant/acquire-into --wanted "$NEWROOT" || return 0
 
-    # systemd-networkd works beside the boot, and leaves the name servers in its leases: there is no resolver here.
+    # systemd-networkd runs in parallel and writes the name servers only to its leases, because there is no resolver here.
     if [ -x /usr/lib/systemd/systemd-networkd-wait-online ] && [ -d /run/systemd/netif ]; then
         /usr/lib/systemd/systemd-networkd-wait-online --any --timeout=120 2>/dev/null
         sed -n 's/^DNS=//p' /run/systemd/netif/leases/* 2>/dev/null | while read -r servers; do
@@ -12,14 +12,14 @@ bootgrant_pre_pivot() {
         done >>/etc/resolv.conf
     fi
 
-    # The root is usually still read-only; it is given on as it was found.
+    # The root is usually still read-only; restore that afterwards.
     was=rw
     while read -r _ at _ options _; do
         case $at,$options, in "$NEWROOT",ro,* | "$NEWROOT",*,ro,*) was=ro ;; esac
     done </proc/mounts
     [ $was = rw ] || mount -o remount,rw "$NEWROOT"
     /usr/lib/bootgrant/acquire-into "$NEWROOT" </dev/null >/dev/console 2>&1 ||
-        warn "bootgrant: going on without a configuration"
+        warn "bootgrant: continuing without a configuration"
     sync
     [ $was = rw ] || mount -o remount,ro "$NEWROOT"
 }

@@ -1,7 +1,7 @@
 #!/bin/bash
-# dracut module: Python, the zipapp and what both need go into the initramfs. Not part of it unless it is asked for:
+# dracut module: puts Python, the zipapp and their dependencies into the initramfs. It is included only on request:
 # dracut --force --add bootgrant, or add_dracutmodules+=" bootgrant " in /etc/dracut.conf.d/bootgrant.conf
-# BOOTGRANT_LIB and BOOTGRANT_CONF name other places than the installed ones (a build without an installation).
+# BOOTGRANT_LIB and BOOTGRANT_CONF override the installed paths, to build without an installation.
 # shellcheck disable=SC2154  # dracut sets moddir and initdir
 
 check() {
@@ -18,19 +18,19 @@ install() {
     local files file word
 
     if ! files=$(python3 -I -S "$lib/stage_python.py" "$lib/bootgrant-acquire.pyz" "$initdir"); then
-        dfatal "bootgrant: Python could not be put into the initramfs (the line above says why)"
+        dfatal "bootgrant: cannot put Python into the initramfs (see the line above)"
         exit 1
     fi
     for file in $files; do
         inst "$file"
     done
-    # The C library looks names up with a part that it opens by name. Newer ones have it inside.
+    # glibc loads its DNS resolver by name; newer versions have it built in.
     inst_libdir_file "libnss_dns.so.*"
     inst_multiple cat sleep mount sync sed
     inst_script "$lib/acquire-into" /usr/lib/bootgrant/acquire-into
     if [[ -e $conf ]]; then
         inst_simple "$conf" /etc/bootgrant/acquire.conf
-        # A private authority that the configuration names has to come along.
+        # Include a private certificate authority that FLAGS names.
         for word in $(sed -n 's/^FLAGS=//p' "$conf" | tr -d "\"'"); do
             word=${word#--ca=}
             if [[ $word == /* && -f $word ]]; then inst_simple "$word"; fi
