@@ -13,7 +13,7 @@ from bootgrant.trust import client_context
 from support.certificates import Authority
 
 
-def test_an_authority_as_openssl_makes_it_is_believed_on_every_python(tmp_path: Path) -> None:
+def test_an_authority_made_with_openssl_is_trusted_on_every_python(tmp_path: Path) -> None:
     """It has no key usage extension, which Python 3.13 asks for by itself."""
     authority = Authority(tmp_path)
     server = authority.server("DNS:boot.example")

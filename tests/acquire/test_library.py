@@ -45,7 +45,7 @@ def test_a_program_gets_the_configuration_with_one_call() -> None:
     assert [prompt.user_code for prompt in screen.prompts] == ["WDJB-MJHT"]
 
 
-def test_a_failure_is_an_exception_with_what_and_next_step() -> None:
+def test_a_failure_is_an_exception_with_a_reason_and_a_next_step() -> None:
     provider = SmallProvider()
     provider.approved.set()
     provider.config = lambda _: http(410)
@@ -57,7 +57,7 @@ def test_a_failure_is_an_exception_with_what_and_next_step() -> None:
     assert caught.value.next_step
 
 
-def test_the_code_given_by_a_person_is_not_in_the_source() -> None:
+def test_the_variable_code_is_not_in_the_source() -> None:
     with server_for(SmallProvider()) as server:
         cmdline = f"talos.config={server.url}/config?c=${{code}}"
         found = acquire(cmdline, Options(given={"code": "hush"}), Screen())
@@ -65,14 +65,14 @@ def test_the_code_given_by_a_person_is_not_in_the_source() -> None:
     assert "hush" not in found.source
 
 
-def test_a_second_source_that_is_not_used_is_told() -> None:
+def test_a_warning_names_a_source_that_is_not_used() -> None:
     screen = Screen()
     with server_for(SmallProvider()) as server:
         acquire(f"talos.config={server.url}/config talos.config.inline=x talos.config.early=y", None, screen)
     assert [line.partition(" ")[0] for line in screen.warnings] == ["talos.config.early", "talos.config.inline"]
 
 
-def test_the_conversation_runs_in_a_loop_of_ones_own() -> None:
+def test_the_conversation_runs_in_any_loop() -> None:
     now, seen = 0.0, []
     flow = DeviceFlow.begin(Rules(auth=(ClientAuth.NONE,)), now)
     codes = DeviceAuthorization(Secret("DC"), "AB-CD", "https://idp/d", expires_in=600)
@@ -93,7 +93,7 @@ def test_the_conversation_runs_in_a_loop_of_ones_own() -> None:
     assert (seen, now) == (["AB-CD"], 5.0)
 
 
-def test_every_name_that_is_promised_is_there() -> None:
+def test_every_public_name_exists() -> None:
     for name in library.__all__:
         assert getattr(library, name) is not None
     with pytest.raises(AttributeError):

@@ -15,7 +15,7 @@ _CONFIG = b"version: v1alpha1\nmachine:\n  type: worker\n"
 _LIMIT = 1 << 16
 
 
-def test_a_gzip_file_is_unpacked_and_anything_else_is_left_alone() -> None:
+def test_a_gzip_file_is_unpacked_and_anything_else_is_unchanged() -> None:
     assert unpack_gzip(gzip.compress(_CONFIG) + gzip.compress(b"---\n"), _LIMIT) == _CONFIG + b"---\n"
     assert unpack_gzip(_CONFIG, _LIMIT) == _CONFIG
     assert unpack_gzip(b"", _LIMIT) == b""
@@ -30,7 +30,7 @@ def test_a_gzip_file_that_is_broken_or_too_large_is_refused() -> None:
 
 
 @given(st.binary(), st.sampled_from([b"", b"\x1f\x8b\x08", gzip.compress(_CONFIG)[:12]]))
-def test_any_bytes_unpack_or_are_refused(content: bytes, start: bytes) -> None:
+def test_arbitrary_bytes_are_unpacked_or_refused(content: bytes, start: bytes) -> None:
     try:
         unpack_gzip(start + content, _LIMIT)
     except BadConfig as error:

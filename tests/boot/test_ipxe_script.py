@@ -36,7 +36,7 @@ def what_ipxe_reads(folder: Path, line: str) -> str:
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\n", "", shown)
 
 
-def test_ipxe_leaves_the_variables_to_the_machine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_ipxe_does_not_expand_the_variables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["kernel-args", "--url", "https://boot.example", "--as", "ipxe"]) == 0
     line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("kernel "))
     words = line.split(" ", 3)[3]
@@ -46,5 +46,5 @@ def test_ipxe_leaves_the_variables_to_the_machine(tmp_path: Path, capsys: pytest
     assert populate(url, {"uuid": "what the machine says"}, compat=True).endswith("/config?uuid=what+the+machine+says")
 
 
-def test_ipxe_would_have_filled_in_the_plain_form(tmp_path: Path) -> None:
+def test_ipxe_would_expand_unescaped_variables(tmp_path: Path) -> None:
     assert what_ipxe_reads(tmp_path, "uuid=${uuid}") == f"uuid={UUID}"

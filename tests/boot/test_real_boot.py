@@ -78,7 +78,7 @@ def keep(guest: Guest) -> None:
     shutil.copy(guest.log, CACHE / guest.log.name)
 
 
-def test_a_machine_with_initramfs_tools_asks_once_and_boots_with_its_configuration(
+def test_a_machine_with_initramfs_tools_gets_its_configuration_once(
     kernel: Kernel, site: Served, tmp_path: Path
 ) -> None:
     initramfs = by_initramfs_tools(kernel, tmp_path, installation(tmp_path / "lib"))

@@ -24,12 +24,12 @@ def parser() -> argparse.ArgumentParser:
     ("text", "seconds"),
     [("90s", 90), ("1h30m", 5400), ("500ms", 0.5), ("2m30s", 150), ("30", 30), ("0", 0), ("0.25", 0.25)],
 )  # fmt: skip
-def test_durations_are_written_as_in_go(text: str, seconds: float) -> None:
+def test_durations_are_parsed_as_in_go(text: str, seconds: float) -> None:
     assert acquire.seconds(text) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "s", "-1s", "1d", "1h 30m", "soon", "1e3", "9" * 400, "9000h"])
-def test_what_is_no_duration_is_refused(text: str) -> None:
+def test_an_invalid_duration_is_refused(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError):
         acquire.seconds(text)
 
@@ -42,7 +42,7 @@ def test_sizes_have_binary_units(text: str, bytes_: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "1T", "1.5M", "M"])
-def test_what_is_no_size_is_refused(text: str) -> None:
+def test_an_invalid_size_is_refused(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError):
         acquire.size(text)
 
@@ -55,12 +55,12 @@ def test_a_variable_may_have_any_value() -> None:
 
 
 @pytest.mark.parametrize("words", [["--output", "a", "--nocloud"], ["--cmdline", "a", "--cmdline-file", "b"]])
-def test_what_excludes_each_other_is_refused_together(words: list[str]) -> None:
+def test_flags_that_exclude_each_other_are_refused_together(words: list[str]) -> None:
     with pytest.raises(argparse.ArgumentError):
         parser().parse_args(words)
 
 
-def test_the_page_tells_every_flag_and_every_choice() -> None:
+def test_the_page_lists_every_flag_and_every_choice() -> None:
     for action in parser()._actions:
         for flag in action.option_strings:
             assert flag in {"-h", "--help"} or f"`{flag}" in PAGE, flag
@@ -68,7 +68,7 @@ def test_the_page_tells_every_flag_and_every_choice() -> None:
             assert f"`{choice}`" in PAGE, (action.option_strings, choice)
 
 
-def test_the_page_tells_every_exit_status_and_every_parameter() -> None:
+def test_the_page_lists_every_exit_status_and_every_parameter() -> None:
     for status in ExitStatus:
         assert f"| {status.value} |" in PAGE, status
     for name in OAUTH_PARAMETERS:

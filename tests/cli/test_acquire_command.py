@@ -65,7 +65,7 @@ def test_without_an_output_the_configuration_goes_to_standard_output() -> None:
     assert (machine.process.returncode, machine.stdout) == (0, CONFIG)
 
 
-def test_a_machine_that_has_its_configuration_asks_nobody(tmp_path: Path) -> None:
+def test_a_machine_that_has_its_configuration_sends_no_request(tmp_path: Path) -> None:
     output = tmp_path / "config.yaml"
     output.write_bytes(b"mine")
     with server_for(approved_provider()) as server:
@@ -80,7 +80,9 @@ def test_a_machine_that_has_its_configuration_asks_nobody(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 @pytest.mark.parametrize("hold", [0.0, 30.0])
-def test_a_signal_ends_it_with_one_line(number: signal.Signals, status: int, hold: float, tmp_path: Path) -> None:
+def test_a_signal_ends_the_program_with_one_line(
+    number: signal.Signals, status: int, hold: float, tmp_path: Path
+) -> None:
     output = tmp_path / "config.yaml"
     provider = SmallProvider(hold=hold)
     with (
@@ -98,7 +100,7 @@ def test_a_signal_ends_it_with_one_line(number: signal.Signals, status: int, hol
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_provider_that_restarts_keeps_the_code_on_the_screen() -> None:
+def test_the_code_stays_on_the_screen_while_the_provider_restarts() -> None:
     gone = threading.Event()
 
     def held_until_gone(_: Asked) -> bytes:
@@ -120,7 +122,7 @@ def test_a_provider_that_restarts_keeps_the_code_on_the_screen() -> None:
     assert machine.stdout == CONFIG
 
 
-def test_an_approval_wakes_a_held_request_at_once() -> None:
+def test_an_approval_answers_a_held_request_at_once() -> None:
     provider = SmallProvider(hold=30.0)
     with server_for(provider) as server, booting_machine(*boot(server.url)) as machine:
         server.came(2)
@@ -132,7 +134,7 @@ def test_an_approval_wakes_a_held_request_at_once() -> None:
     assert [asked.target.partition("?")[0] for asked in server.asked] == ["/device/code", "/token", "/config"]
 
 
-def test_a_refused_token_costs_a_new_approval_and_no_more_than_a_few() -> None:
+def test_a_refused_token_needs_a_new_approval_up_to_three_times() -> None:
     provider = approved_provider()
     provider.config = lambda _: http(401) if provider.codes == 1 else http(200, CONFIG)
     with server_for(provider) as server:
@@ -147,7 +149,7 @@ def test_a_refused_token_costs_a_new_approval_and_no_more_than_a_few() -> None:
     assert (machine.process.returncode, provider.codes) == (11, 3)
 
 
-def test_a_denial_pauses_and_asks_again_or_is_the_end() -> None:
+def test_a_denial_leads_to_a_pause_and_a_new_code_or_to_the_end() -> None:
     def deny_once(_: Asked) -> bytes:
         if provider.codes == 1:
             return reply(400, {"error": "access_denied", "error_description": "wrong rack"})
@@ -188,7 +190,7 @@ def test_each_kind_of_failure_has_its_exit_status() -> None:
     assert run_machine("--nonsense").process.returncode == 2
 
 
-def test_a_machine_without_the_variable_ends_before_anybody_is_asked(tmp_path: Path) -> None:
+def test_a_machine_without_the_variable_ends_before_any_request(tmp_path: Path) -> None:
     with server_for(approved_provider()) as server:
         words = ("--cmdline", parameters(server.url), "--root", str(tmp_path), "--attempt-timeout", "400ms")
         _ended(run_machine(*words), 5, because="no uuid")
@@ -196,7 +198,7 @@ def test_a_machine_without_the_variable_ends_before_anybody_is_asked(tmp_path: P
 
 
 @pytest.mark.parametrize("more", ["talos.config.oauth.token_url=idp/token", "talos.config.oauth.device_auth_url="])
-def test_a_url_that_cannot_be_used_ends_before_anybody_is_asked(more: str) -> None:
+def test_an_unusable_url_ends_before_any_request(more: str) -> None:
     with server_for(approved_provider()) as server:
         machine = run_machine("--cmdline", parameters(server.url, more), "--set", f"uuid={UUID}")
         _ended(machine, 4, because=more.partition("=")[0])
@@ -205,7 +207,7 @@ def test_a_url_that_cannot_be_used_ends_before_anybody_is_asked(more: str) -> No
     assert server.asked == []
 
 
-def test_nobody_approving_ends_in_time() -> None:
+def test_a_flow_that_nobody_approves_ends_in_time() -> None:
     with server_for(SmallProvider(hold=30.0)) as server:
         started = time.monotonic()
         _ended(run_machine(*boot(server.url, "--timeout", "2s")), 9, because="nobody approved")
@@ -235,7 +237,7 @@ def test_a_download_that_fails_is_explained(answer: bytes, words: tuple[str, ...
         _ended(run_machine(*boot(server.url, *words)), status, because=because)
 
 
-def test_what_a_provider_prints_cannot_move_the_cursor() -> None:
+def test_a_providers_text_cannot_move_the_cursor() -> None:
     provider = approved_provider()
     provider.user_code = "A\x1b[2J\r\nB\u202e"
     with server_for(provider) as server:
@@ -258,7 +260,7 @@ def test_no_secret_is_ever_printed() -> None:
             assert hidden not in said
 
 
-def test_the_token_that_was_chosen_is_the_one_that_is_shown() -> None:
+def test_the_chosen_token_is_sent() -> None:
     both = {"access_token": "access", "id_token": "identity", "token_type": "bearer"}
     provider = SmallProvider(token=lambda _: reply(200, both))
     with server_for(provider) as server:
@@ -290,7 +292,7 @@ def test_the_endpoints_are_found_from_the_issuer() -> None:
     assert "code_verifier" in server.asked[2].form
 
 
-def test_a_provider_that_wants_basic_gets_basic_and_keeps_it() -> None:
+def test_a_provider_that_needs_basic_keeps_getting_basic() -> None:
     provider = approved_provider()
 
     def answer(asked: Asked) -> bytes:
@@ -305,7 +307,7 @@ def test_a_provider_that_wants_basic_gets_basic_and_keeps_it() -> None:
     assert posts == [False, True, True]
 
 
-def test_the_log_can_be_json_one_object_a_line() -> None:
+def test_the_log_can_be_one_json_object_per_line() -> None:
     with server_for(approved_provider()) as server:
         machine = run_machine(*boot(server.url, "--log", "json"))
     entries = [json.loads(line) for line in machine.lines]
@@ -333,7 +335,7 @@ def test_a_command_can_take_the_configuration(tmp_path: Path) -> None:
     assert taken.read_bytes() == CONFIG
 
 
-def test_a_seed_for_cloud_init_carries_the_machines_uuid(tmp_path: Path) -> None:
+def test_a_seed_for_cloud_init_has_the_uuid_of_the_machine(tmp_path: Path) -> None:
     provider = approved_provider()
     provider.config = lambda _: http(200, b"#cloud-config\n{}\n")
     with server_for(provider) as server:

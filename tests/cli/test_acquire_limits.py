@@ -59,7 +59,7 @@ def _zeros() -> bytes:
 
 
 @pytest.mark.parametrize(("answer", "status"), [(endless, 11), (declared, 11), (bomb, 11), (packed_file, 12)])
-def test_a_configuration_without_end_is_refused_in_bounded_memory(answer: object, status: int, tmp_path: Path) -> None:
+def test_an_endless_configuration_is_refused_in_bounded_memory(answer: object, status: int, tmp_path: Path) -> None:
     assert callable(answer)
     with AnsweringServer(answer) as server:
         words = ("--cmdline", f"talos.config={server.url}/config", "--output", str(tmp_path / "out"))
@@ -69,7 +69,7 @@ def test_a_configuration_without_end_is_refused_in_bounded_memory(answer: object
 
 
 @pytest.mark.parametrize("answer", [endless, declared, bomb])
-def test_a_provider_without_end_is_refused_in_bounded_memory(answer: object) -> None:
+def test_an_endless_answer_of_a_provider_is_refused_in_bounded_memory(answer: object) -> None:
     assert callable(answer)
     with AnsweringServer(answer) as server:
         ended, memory, line = measured(*boot(server.url))
@@ -77,7 +77,7 @@ def test_a_provider_without_end_is_refused_in_bounded_memory(answer: object) -> 
     assert memory < MEMORY, line
 
 
-def test_a_slow_drip_ends_in_time() -> None:
+def test_a_slow_answer_ends_in_time() -> None:
     stop = threading.Event()
     with AnsweringServer(lambda _: drip(b"x", 0.05, stop)) as server:
         cmdline = f"talos.config={server.url}/config"
@@ -89,7 +89,7 @@ def test_a_slow_drip_ends_in_time() -> None:
     stop.set()
 
 
-def test_a_certificate_decides_with_its_own_exit_status(tmp_path: Path) -> None:
+def test_a_rejected_certificate_has_its_own_exit_status(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     provider = SmallProvider()
     provider.approved.set()
@@ -101,7 +101,7 @@ def test_a_certificate_decides_with_its_own_exit_status(tmp_path: Path) -> None:
         assert (machine.process.returncode, machine.stdout) == (0, CONFIG)
 
 
-def test_a_secret_does_not_leave_with_a_redirect() -> None:
+def test_no_secret_follows_a_redirect() -> None:
     with server_for(SmallProvider()) as other:
         provider = SmallProvider(token=lambda _: http(307, Location=f"{other.url}/token"))
         with server_for(provider) as server:

@@ -58,7 +58,7 @@ def install(checkout: Path, kind: str) -> tuple[Path, str]:
         ("systemd", ["usr/lib/bootgrant/early-network"], "systemctl enable bootgrant-acquire.service"),
     ],
 )
-def test_each_way_in_is_installed_with_one_command(
+def test_each_kind_of_installation_is_one_command(
     checkout: Path, kind: str, programs: list[str], next_step: str
 ) -> None:
     system, said = install(checkout, kind)
@@ -68,7 +68,7 @@ def test_each_way_in_is_installed_with_one_command(
     assert said.rstrip().endswith(next_step)
 
 
-def test_a_configuration_of_the_operator_is_not_overwritten(checkout: Path) -> None:
+def test_an_existing_configuration_file_is_not_overwritten(checkout: Path) -> None:
     system, _ = install(checkout, "systemd")
     (system / "etc/bootgrant/acquire.conf").write_text('OUTPUT="file:/etc/machine.yaml"\n')
     install(checkout, "dracut")
@@ -88,7 +88,7 @@ def test_the_shipped_configuration_is_plain_assignments_for_shell_and_systemd(ch
     assert said == "nocloud:/var/lib/cloud/seed/nocloud|"
 
 
-def test_systemd_takes_the_unit_before_cloud_inits_local_stage(checkout: Path) -> None:
+def test_systemd_accepts_the_unit_before_the_local_stage_of_cloud_init(checkout: Path) -> None:
     """No unknown key, no missing program, no circle between the unit, cloud-init and the network."""
     analyze = parts.program("systemd-analyze", "systemd")
     system, _ = install(checkout, "systemd")
@@ -106,7 +106,7 @@ def test_systemd_takes_the_unit_before_cloud_inits_local_stage(checkout: Path) -
 
 
 @pytest.mark.parametrize("sockets", [("bootgrant.socket",), ("bootgrant.socket", "bootgrant-people.socket")])
-def test_systemd_takes_the_servers_units(tmp_path: Path, sockets: tuple[str, ...]) -> None:
+def test_systemd_accepts_the_units_of_the_server(tmp_path: Path, sockets: tuple[str, ...]) -> None:
     analyze = parts.program("systemd-analyze", "systemd")
     units = tmp_path / "usr/lib/systemd/system"
     shutil.copytree("/usr/lib/systemd/system", units, symlinks=True)

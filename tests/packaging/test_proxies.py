@@ -73,7 +73,7 @@ def test_a_machine_gets_its_configuration_through_https(proxy: Proxied, tmp_path
         assert machine.delivered() == CONFIG
 
 
-def test_a_token_request_is_held_through_the_proxy_and_answered_when_the_decision_falls(proxy: Proxied) -> None:
+def test_a_token_request_is_held_through_the_proxy_until_the_decision(proxy: Proxied) -> None:
     with client(proxy) as machine, ThreadPoolExecutor() as pool:
         codes = machine.post("/device/code", data=TALOS).json()
         held = pool.submit(machine.post, "/token", data=poll_form(codes))
@@ -82,7 +82,7 @@ def test_a_token_request_is_held_through_the_proxy_and_answered_when_the_decisio
         assert "access_token" in held.result().json()
 
 
-def test_a_configuration_is_packed_for_those_who_ask_and_for_nobody_else(proxy: Proxied) -> None:
+def test_a_configuration_is_compressed_only_on_request(proxy: Proxied) -> None:
     with client(proxy) as machine:
         token = approved(proxy, machine, **TALOS)
         config = machine.get("/config", headers={"Authorization": f"Bearer {token}", "Accept-Encoding": "gzip"})
@@ -91,7 +91,7 @@ def test_a_configuration_is_packed_for_those_who_ask_and_for_nobody_else(proxy: 
         assert (plain.text, "content-encoding" in plain.headers) == (CONFIG, False)
 
 
-def test_the_address_of_the_machine_is_the_true_one_and_not_what_it_claims(proxy: Proxied) -> None:
+def test_the_address_of_a_machine_is_real_whatever_it_claims(proxy: Proxied) -> None:
     lies = {"X-Forwarded-For": "203.0.113.9, 127.0.0.1", "Forwarded": "for=203.0.113.9"}
     with client(proxy, "127.0.0.5") as machine:
         codes = machine.post("/device/code", data={"client_id": "talos", "serial": "HONEST"}, headers=lies).json()
@@ -119,7 +119,7 @@ def test_the_unescaped_request_target_of_talos_passes(proxy: Proxied) -> None:
         b"Host: other.example\r\nContent-Length: 3\r\n",
     ],
 )
-def test_a_request_with_two_readings_is_refused_and_nothing_of_it_is_done(proxy: Proxied, headers: bytes) -> None:
+def test_an_ambiguous_request_is_refused_without_effect(proxy: Proxied, headers: bytes) -> None:
     inner = b"POST /device/code HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 33\r\n"
     inner += b"Content-Type: application/x-www-form-urlencoded\r\n\r\nclient_id=talos&serial=SMUGGLED01"
     answer = raw(proxy, b"POST /token HTTP/1.1\r\nHost: 127.0.0.1\r\n" + headers + b"\r\nabc" + inner)
@@ -128,7 +128,7 @@ def test_a_request_with_two_readings_is_refused_and_nothing_of_it_is_done(proxy:
     assert "SMUGGLED01" not in proxy.site.log
 
 
-def test_a_length_and_chunks_at_once_do_not_hide_a_second_request(proxy: Proxied) -> None:
+def test_a_length_together_with_chunks_does_not_hide_a_second_request(proxy: Proxied) -> None:
     both = (
         b"POST /token HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nG"
     )
@@ -145,7 +145,7 @@ def test_tls_is_1_2_or_later(proxy: Proxied) -> None:
         raw(proxy, request, version=ssl.TLSVersion.TLSv1_1)
 
 
-def test_people_have_their_own_name_and_neither_name_answers_for_the_other(proxy: Proxied) -> None:
+def test_people_and_machines_have_separate_host_names(proxy: Proxied) -> None:
     context = client_context(proxy.ca)
     with httpx2.Client(verify=context, base_url=proxy.people, follow_redirects=True) as person:
         page = person.get("/device")
@@ -163,7 +163,7 @@ def test_a_request_that_is_too_large_is_refused_without_a_page(proxy: Proxied) -
             assert "<html" not in refused.text
 
 
-def test_a_large_configuration_passes_whole(proxy: Proxied) -> None:
+def test_a_large_configuration_arrives_complete(proxy: Proxied) -> None:
     (proxy.site.machines / f"{ANOTHER}.yaml").write_text(LARGE)
     with client(proxy) as machine:
         token = approved(proxy, machine, uuid=ANOTHER)
@@ -172,7 +172,7 @@ def test_a_large_configuration_passes_whole(proxy: Proxied) -> None:
 
 
 @pytest.mark.parametrize("kind", ["nginx", "caddy"])
-def test_a_timeout_below_the_hold_ends_no_flow(kind: str, tmp_path: Path) -> None:
+def test_a_proxy_timeout_below_the_hold_does_not_end_the_flow(kind: str, tmp_path: Path) -> None:
     """What bites behind other proxies: their 504 is an answer at which Talos gives up."""
     with proxied(kind, tmp_path, SHORT[kind], 'hold = "20s"') as proxy, client(proxy) as machine:
         codes = machine.post("/device/code", data=TALOS).json()
@@ -182,7 +182,7 @@ def test_a_timeout_below_the_hold_ends_no_flow(kind: str, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("kind", ["nginx", "caddy"])
-def test_while_bootgrant_restarts_the_proxy_speaks_for_it(kind: str, tmp_path: Path) -> None:
+def test_while_bootgrant_restarts_the_proxy_answers_as_it_would(kind: str, tmp_path: Path) -> None:
     with proxied(kind, tmp_path, {}) as proxy, booting(proxy.machines, tmp_path, "--ca", str(proxy.ca)) as booted:
         code = booted.code()
         assert proxy.site.stop() == 0

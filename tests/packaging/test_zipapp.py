@@ -57,7 +57,7 @@ def test_the_same_sources_give_the_same_bytes(pyz: Path, tmp_path: Path) -> None
     assert again.read_bytes() == pyz.read_bytes()
 
 
-def test_nothing_of_the_place_where_it_was_built_is_inside(pyz: Path) -> None:
+def test_the_path_of_the_build_is_not_inside(pyz: Path) -> None:
     archive = zipfile.ZipFile(pyz)
     assert not any(str(ROOT).encode() in archive.read(name) for name in archive.namelist())
 
@@ -89,7 +89,7 @@ def test_a_broken_configuration_is_recognised_without_an_installed_yaml(pyz: Pat
     assert done.stdout == "{'a': [1, {'b': 'c'}]}\n"
 
 
-def test_another_python_version_takes_the_sources(pyz: Path, tmp_path: Path) -> None:
+def test_another_python_version_runs_the_sources(pyz: Path, tmp_path: Path) -> None:
     """Python passes over what another version compiled; here it is not even there."""
     bare_sources = tmp_path / "sources.pyz"
     with zipfile.ZipFile(pyz) as archive, zipfile.ZipFile(bare_sources, "w") as copy:
@@ -103,7 +103,7 @@ def test_another_python_version_takes_the_sources(pyz: Path, tmp_path: Path) -> 
     assert "u=u-1" in done.stdout
 
 
-def test_the_first_request_waits_for_nothing_heavy(pyz: Path) -> None:
+def test_the_first_request_comes_before_any_slow_import(pyz: Path) -> None:
     """Start-up time is imports: these come when they are needed, or never."""
     words = ["--cmdline", "talos.config=http://127.0.0.1:1/c talos.config.oauth.client_id=x", "--timeout", "100ms"]
     command = [BARE, "-I", "-S", "-X", "importtime", str(pyz), *words]
@@ -115,7 +115,7 @@ def test_the_first_request_waits_for_nothing_heavy(pyz: Path) -> None:
 
 
 @pytest.mark.parametrize("words", [("--help",), ("--explain", "--cmdline", "talos.config=http://127.0.0.1/c")])
-def test_it_starts_without_a_word_on_standard_error(pyz: Path, words: tuple[str, ...]) -> None:
+def test_it_starts_without_output_on_standard_error(pyz: Path, words: tuple[str, ...]) -> None:
     done = bare(pyz, *words)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout
@@ -128,7 +128,7 @@ def test_a_failure_ends_with_one_line_and_its_own_exit_status(pyz: Path) -> None
     assert "Traceback" not in done.stderr
 
 
-def test_it_can_be_run_by_its_name(pyz: Path) -> None:
+def test_it_is_executable(pyz: Path) -> None:
     assert os.access(pyz, os.X_OK)
     done = subprocess.run([str(pyz), "--help"], capture_output=True, text=True, timeout=60)
     assert done.stdout.startswith("usage: bootgrant acquire")

@@ -95,8 +95,12 @@ def test_a_mac_that_is_no_address_is_absent(text: str) -> None:
 
 @pytest.mark.parametrize(
     "junk",
-    ["", "To be filled by O.E.M.", "  Default  string ", "0", "0000000", "FFFFFFFF", "xxxx", "...", "---", "___",
-     "123456789", "None", "N/A", "Type1 - Serial Number"],
+    ["", "None", "null", "N/A", "na", "nil", "Unknown", "undefined", "Invalid", "empty", "default", "Default string",
+     "  Default  string ", "Not Specified", "not applicable", "not available", "not provided", "No Asset Tag", "serial",
+     "serial number", "System Serial Number", "chassis serial number", "base board serial number", "system serial",
+     "OEM", "O.E.M.", "To be filled by O.E.M.", "To be filled by O.E.M", "to be filled by OEM",
+     "to be filled by manufacturer", "Fill By OEM", "123456789", "1234567890", "0123456789", "01234567890123456789",
+     "0123456789ABCDEF", "Type1 - Serial Number", "0", "0000000", "FFFFFFFF", "xxxx", "...", "---", "___"],
 )  # fmt: skip
 def test_a_serial_number_that_vendors_leave_in_firmware_is_absent(junk: str) -> None:
     assert is_junk_serial(junk)

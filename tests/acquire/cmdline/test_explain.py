@@ -33,7 +33,7 @@ def _codes(text: str) -> set[str]:
     return {finding.code for finding in _explain(text).findings}
 
 
-def test_the_json_has_its_keys_and_says_where_each_variable_came_from(tmp_path: Path) -> None:
+def test_the_json_has_its_keys_and_the_source_of_each_variable(tmp_path: Path) -> None:
     FakeMachine(tmp_path).firmware(serial="Default string").link("eth0", "02:00:00:00:00:01")
     text = f"talos.config=https://x/c?u=${{uuid}} {_OAUTH}client_id=a {_OAUTH}client_secret=hidden {_OAUTH}scope=b"
     shown = _explain(f"{text} {_OAUTH}extra_variable=mac quiet", tmp_path).as_json()
@@ -56,7 +56,7 @@ def test_the_json_has_its_keys_and_says_where_each_variable_came_from(tmp_path: 
     assert "Default string" in variables["serial"]["reason"]
 
 
-def test_the_client_secret_is_nowhere() -> None:
+def test_the_client_secret_is_not_shown() -> None:
     explanation = _explain(f"{_GOOD} {_OAUTH}client_secret=hidden {_OAUTH}client_secret=")
     shown = explanation.as_json()
     assert "hidden" not in json.dumps(shown) + "\n".join(explanation.lines()) + repr(explanation.oauth)
@@ -64,7 +64,7 @@ def test_the_client_secret_is_nowhere() -> None:
     assert parameters[-1] == [f"{_OAUTH}client_secret", ["(set)", ""]]
 
 
-def test_without_oauth_there_is_none() -> None:
+def test_without_oauth_the_explanation_has_none() -> None:
     shown = _explain("talos.config=https://x/c").as_json()
     assert shown["oauth"] is None
     assert shown["findings"] == []
@@ -147,7 +147,7 @@ def test_a_good_command_line_has_no_findings() -> None:
         ("talos.config=https://x/?s=${serial}", "missing-value"),
     ],
 )
-def test_what_is_wrong_is_found(text: str, code: str) -> None:
+def test_a_mistake_is_found(text: str, code: str) -> None:
     found = {finding.code: finding for finding in _explain(text).findings}
     assert code in found
     assert found[code].message
@@ -167,7 +167,7 @@ def test_what_is_wrong_is_found(text: str, code: str) -> None:
         (f"{_GOOD} talos.configuration=x", "unknown-parameter"),
     ],
 )
-def test_what_is_right_is_left_alone(text: str, code: str) -> None:
+def test_a_correct_parameter_has_no_finding(text: str, code: str) -> None:
     assert code not in _codes(text)
 
 
@@ -181,16 +181,16 @@ def test_findings_show_no_secret() -> None:
 @pytest.mark.parametrize(
     "text", [f"talos.config=http://[bad/ {_OAUTH}client_id=a", f"{_GOOD} {_OAUTH}extra_variable=bogus"]
 )
-def test_what_is_refused_at_once_is_an_error(text: str) -> None:
+def test_a_parameter_that_is_refused_at_once_is_an_error(text: str) -> None:
     assert isinstance(_explain(text).error, BadParameter)
 
 
 @pytest.mark.parametrize("text", ["quiet", "talos.config=none", "talos.config=http://[bad/", "talos.config=", _GOOD])
-def test_what_would_be_tried_in_vain_is_a_finding_and_no_error(text: str) -> None:
+def test_a_request_that_can_only_fail_is_a_finding_and_not_an_error(text: str) -> None:
     assert _explain(text).error is None
 
 
-def test_an_inline_configuration_alone_is_fine() -> None:
+def test_an_inline_configuration_without_a_url_has_no_findings() -> None:
     import backports.zstd as zstd
 
     encoded = base64.b64encode(zstd.compress(b"a: b\n")).decode()
@@ -218,7 +218,7 @@ _WORDS = st.sampled_from(
 
 
 @given(st.one_of(st.text(), st.lists(_WORDS).map("".join)), st.booleans())
-def test_any_command_line_is_explained_in_lines_that_a_console_can_show(text: str, compat: bool) -> None:
+def test_arbitrary_command_lines_are_explained_in_printable_lines(text: str, compat: bool) -> None:
     explanation = _explain(text, compat=compat)
     json.dumps(explanation.as_json())
     assert all(line.isprintable() for line in explanation.lines())

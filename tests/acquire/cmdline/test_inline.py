@@ -41,7 +41,7 @@ def test_an_inline_configuration_is_base64_of_zstd() -> None:
 @pytest.mark.parametrize(
     "encoded", [Secret("!"), Secret("YQ"), Secret("é"), _encoded(_CONFIG), _encoded(zstd.compress(_CONFIG)[:-3])]
 )
-def test_an_inline_configuration_that_is_none_is_refused_without_showing_it(encoded: Secret) -> None:
+def test_an_invalid_inline_configuration_is_refused_without_showing_it(encoded: Secret) -> None:
     with pytest.raises(BadParameter, match=r"talos\.config\.inline is not (base64|zstd)") as caught:
         decode_inline(encoded, INLINE)
     assert encoded.reveal() not in caught.value.what or len(encoded.reveal()) < 3
@@ -82,7 +82,7 @@ def test_without_library_and_program_the_error_says_what_to_install(tmp_path: Pa
 
 
 @given(st.one_of(st.text(), st.binary().map(lambda content: _encoded(content).reveal())))
-def test_any_inline_text_decodes_or_is_refused(text: str) -> None:
+def test_arbitrary_inline_text_is_decoded_or_refused(text: str) -> None:
     try:
         content = decode_inline(Secret(text), INLINE, _LIMIT)
     except (BadParameter, BadConfig):
@@ -107,12 +107,12 @@ def roots(pem: str, **more: str) -> dict[str, str]:
     return {"apiVersion": "v1alpha1", "kind": "TrustedRootsConfig", "name": "site", "certificates": pem, **more}
 
 
-def test_what_kernel_args_makes_is_read_back(pem: str) -> None:
+def test_the_output_of_kernel_args_is_read_back(pem: str) -> None:
     assert trusted_roots(Secret(early_value(pem + pem))) == pem + pem
 
 
 @pytest.mark.parametrize("style", [None, "|", '"', "'"])
-def test_every_way_of_writing_a_text_in_yaml_is_understood(pem: str, style: str | None) -> None:
+def test_every_yaml_notation_of_the_certificates_is_understood(pem: str, style: str | None) -> None:
     start = yaml.safe_dump({**roots(""), "certificates": None}).replace("certificates: null\n", "")
     assert trusted_roots(packed_text(f"{start}certificates: {yaml.safe_dump(pem, default_style=style)}")) == pem
 
@@ -123,18 +123,18 @@ def test_a_certificate_of_another_document_is_not_trusted(pem: str) -> None:
     assert trusted_roots(packed(other, roots(pem), other)) == pem
 
 
-def test_several_documents_are_all_taken(pem: str) -> None:
+def test_all_documents_are_used(pem: str) -> None:
     assert trusted_roots(packed(roots(pem), roots(pem, name="other"))) == pem + pem
 
 
 @given(st.text(max_size=200))
-def test_anything_else_brings_no_authority_or_an_error(text: str) -> None:
+def test_arbitrary_text_has_no_authority_or_is_an_error(text: str) -> None:
     assert trusted_roots(packed_text(text)) == ""
     with pytest.raises(AcquireError):
         trusted_roots(Secret(text + "!"))
 
 
-def test_the_key_of_the_test_is_in_no_answer(tmp_path: Path) -> None:
+def test_a_private_key_is_not_a_certificate(tmp_path: Path) -> None:
     Authority(tmp_path)
     key = (tmp_path / "ca.key").read_text()
     assert trusted_roots(packed(roots(key))) == ""

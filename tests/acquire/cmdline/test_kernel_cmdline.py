@@ -30,7 +30,7 @@ def test_all_values_of_a_key_come_in_order_and_an_absent_key_has_none() -> None:
 
 
 @given(st.text())
-def test_every_text_is_a_command_line_and_prints_as_one_that_reads_the_same(text: str) -> None:
+def test_every_text_is_a_command_line_and_prints_as_an_equal_one(text: str) -> None:
     cmdline = parse_cmdline(text)
     if "" not in dict(cmdline.parameters):
         assert parse_cmdline(str(cmdline)) == cmdline
@@ -50,7 +50,7 @@ def test_the_file_is_read_with_its_newline(tmp_path: Path) -> None:
     assert read_cmdline(tmp_path / "cmdline") == "ro talos.config=http://x/\udcff\n"
 
 
-def test_a_file_that_is_not_there_is_named_in_the_error(tmp_path: Path) -> None:
+def test_a_missing_file_is_named_in_the_error(tmp_path: Path) -> None:
     with pytest.raises(BadParameter, match="cmdline-that-is-not-there: No such file"):
         read_cmdline(tmp_path / "cmdline-that-is-not-there")
 

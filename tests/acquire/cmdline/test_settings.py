@@ -63,17 +63,17 @@ def test_no_source_is_an_error_of_its_own(cmdline: str) -> None:
         ("http://[bad/", ConfigKind.UNSUPPORTED),
     ],
 )
-def test_the_kind_of_source_is_known_before_anything_is_asked(url: str, kind: ConfigKind) -> None:
+def test_the_kind_of_source_is_known_from_the_parameters(url: str, kind: ConfigKind) -> None:
     settings = read_settings(parse_cmdline(f"talos.config={url}"))
     assert (settings.kind, settings.config_url, settings.oauth) == (kind, url, None)
 
 
-def test_a_disk_needs_no_authorization() -> None:
+def test_a_medium_needs_no_authorization() -> None:
     settings = read_settings(parse_cmdline("talos.config=metal-iso talos.config.oauth.client_id=a"))
     assert settings.oauth is None
 
 
-def test_an_inline_configuration_alone_is_a_source_and_its_parts_are_joined() -> None:
+def test_an_inline_configuration_is_a_source_and_its_parts_are_joined() -> None:
     settings = read_settings(parse_cmdline("talos.config.inline=KLUv talos.config.inline=/QRY"))
     assert settings.kind is ConfigKind.NONE
     assert settings.inline is not None
@@ -89,14 +89,14 @@ def test_the_client_secret_and_the_inline_configuration_are_not_shown() -> None:
 
 
 @pytest.mark.parametrize("url", ["tftp://10.0.0.1/c", "ftp://x/", "", "http://[bad/", "config.yaml"])
-def test_a_source_that_nothing_can_fetch_is_said_at_once(url: str) -> None:
+def test_a_source_that_cannot_be_fetched_is_an_error_at_once(url: str) -> None:
     error = source_error(read_settings(parse_cmdline(f"talos.config={url}")))
     assert error is not None
     assert ("not supported" in str(error)) == url.startswith("tftp")
 
 
 @pytest.mark.parametrize("url", ["http://x/", "https://x/", "file:///x", "metal-iso", "none talos.config.inline=x"])
-def test_a_source_that_can_be_fetched_is_no_error(url: str) -> None:
+def test_a_source_that_can_be_fetched_is_not_an_error(url: str) -> None:
     assert source_error(read_settings(parse_cmdline(f"talos.config={url}"))) is None
 
 
@@ -104,7 +104,7 @@ _KEYS = st.sampled_from(["talos.config", "talos.config.oauth.client_id", "talos.
 
 
 @given(st.lists(st.tuples(_KEYS, st.lists(st.text(), min_size=1).map(tuple)), unique_by=lambda pair: pair[0]))
-def test_whatever_the_parameters_are_there_are_settings_or_one_of_two_errors(
+def test_arbitrary_parameters_become_settings_or_an_error(
     parameters: list[tuple[str, tuple[str, ...]]],
 ) -> None:
     first = {key: values[0] for key, values in parameters}

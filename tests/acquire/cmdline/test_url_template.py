@@ -104,13 +104,13 @@ def test_a_variable_without_a_value_stays_an_escaped_placeholder() -> None:
     )
 
 
-def test_without_a_placeholder_nothing_changes_at_all() -> None:
+def test_without_a_placeholder_the_url_is_unchanged() -> None:
     url = "HTTP://x/ä?b=%zz&a={}#ö"
     assert populate(url, _MACHINE) == url
     assert wanted_variables(url) == ()
 
 
-def test_what_is_no_url_is_refused_with_the_text_of_the_reference() -> None:
+def test_an_invalid_url_is_refused_with_the_text_of_the_reference() -> None:
     with pytest.raises(BadParameter) as caught:
         populate("http://${hostname}/", _MACHINE)
     assert caught.value.what == 'failed to parse URL: parse "http://${hostname}/": invalid character "{" in host name'
@@ -124,7 +124,7 @@ _VALUES = st.dictionaries(st.sampled_from(VARIABLES), st.text())
 
 
 @given(_URLS, _VALUES, st.booleans())
-def test_any_text_gives_a_url_or_the_one_error(url: str, values: dict[str, str], compat: bool) -> None:
+def test_arbitrary_text_becomes_a_url_or_an_error(url: str, values: dict[str, str], compat: bool) -> None:
     try:
         populated = populate(url, values, compat=compat)
     except BadParameter:
@@ -135,7 +135,7 @@ def test_any_text_gives_a_url_or_the_one_error(url: str, values: dict[str, str],
 
 
 @given(st.text(), st.text())
-def test_a_value_arrives_as_it_is(code: str, hostname: str) -> None:
+def test_a_value_is_sent_unchanged(code: str, hostname: str) -> None:
     query = parse_url(populate("http://x/?c=<${code}>&h=${hostname}", {"code": code, "hostname": hostname})).query()
     assert query["c"] == [f"<{code or '${code}'}>"]
     assert query["h"] == [hostname or "${hostname}"]

@@ -27,7 +27,7 @@ def test_each_level_has_its_priority(tmp_path: Path) -> None:
     assert log.read_text() == "<6>[talos] one\n<4>[talos] two\n<3>[talos] three\\x1b[m\n"
 
 
-def test_a_prompt_leaves_room_for_the_kernels_time_stamp(tmp_path: Path) -> None:
+def test_a_prompt_leaves_space_for_the_time_stamp_of_the_kernel(tmp_path: Path) -> None:
     log = tmp_path / "kmsg"
     log.touch()
     console = KmsgConsole(log, qr="auto")
@@ -38,7 +38,7 @@ def test_a_prompt_leaves_room_for_the_kernels_time_stamp(tmp_path: Path) -> None
     assert read_qr(screenshot(drawing)) == URL
 
 
-def test_the_log_is_opened_anew_before_the_kernel_mutes_it(tmp_path: Path) -> None:
+def test_the_log_is_reopened_before_the_kernel_mutes_it(tmp_path: Path) -> None:
     log, first = tmp_path / "kmsg", tmp_path / "first"
     log.touch()
     console = KmsgConsole(log, qr="none")
@@ -59,10 +59,10 @@ def test_long_lines_are_split_between_characters(text: str) -> None:
     assert "".join(part[3:-1].decode() for part in parts) == text
 
 
-def test_talos_cuts_instead() -> None:
+def test_as_in_talos_a_long_line_is_cut() -> None:
     assert records(Priority.ERROR, "a" * 2000, cut=True) == [b"<3>" + b"a" * (MAX_RECORD - 4) + b"\n"]
 
 
-def test_a_log_that_cannot_be_opened_is_said_at_once(tmp_path: Path) -> None:
+def test_a_log_that_cannot_be_opened_is_an_error_at_once(tmp_path: Path) -> None:
     with pytest.raises(OutputFailed, match="--console plain"):
         KmsgConsole(tmp_path / "none" / "kmsg", qr="auto")

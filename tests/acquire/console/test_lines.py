@@ -50,7 +50,7 @@ def test_without_a_complete_url_there_is_no_qr_code() -> None:
     ]
 
 
-def test_an_ascii_stream_gets_a_code_of_ascii_characters() -> None:
+def test_an_ascii_stream_gets_a_qr_code_of_ascii_characters() -> None:
     lines = shown(PROMPT, encoding="ascii")
     drawing = [line for line in lines if "@@" in line]
     assert set("".join(drawing)) == {"@", " "}
@@ -58,7 +58,7 @@ def test_an_ascii_stream_gets_a_code_of_ascii_characters() -> None:
     assert read_qr(screenshot(drawing), blur=5) == URL
 
 
-def test_a_code_wider_than_the_console_is_left_out_and_it_says_so() -> None:
+def test_a_notice_replaces_a_qr_code_wider_than_the_console() -> None:
     lines = shown(Prompt("A", "https://idp.example", "https://idp.example/" + "a" * 900, None))
     assert [line for line in lines if "QR" in line] == [
         "[talos] [OAuth] no QR code: it needs 103 columns, and this console has fewer"
@@ -66,7 +66,7 @@ def test_a_code_wider_than_the_console_is_left_out_and_it_says_so() -> None:
 
 
 @pytest.mark.parametrize("choice", ["none", "full", "half"])
-def test_the_style_asked_for_is_taken(choice: QrChoice) -> None:
+def test_the_chosen_style_is_used(choice: QrChoice) -> None:
     characters = set("".join(line for line in shown(PROMPT, qr=choice) if "█" in line))
     assert characters == {"none": set(), "full": set("█ "), "half": set("█▀▄ ")}[choice]
 
@@ -82,7 +82,7 @@ def test_errors_under_compat_have_no_prefix_and_may_span_lines() -> None:
     assert stream.getvalue() == "1 error(s) occurred:\n\tacc\\x1bess_denied\n"
 
 
-def test_a_stream_that_is_gone_does_not_stop_the_machine() -> None:
+def test_a_closed_stream_does_not_stop_the_program() -> None:
     stream = io.StringIO()
     console = choose_console("plain", stream, qr="auto")
     stream.close()
@@ -90,7 +90,7 @@ def test_a_stream_that_is_gone_does_not_stop_the_machine() -> None:
     console.error("lost")
 
 
-def test_messages_carry_time_and_level_and_no_prefix() -> None:
+def test_json_messages_have_time_and_level_and_no_prefix() -> None:
     stream = io.StringIO()
     console = choose_console("json", stream, qr="auto", compat=True)
     console.info("one")
@@ -103,7 +103,7 @@ def test_messages_carry_time_and_level_and_no_prefix() -> None:
     assert all(entry["time"].endswith("Z") and len(entry["time"]) == 24 for entry in entries)
 
 
-def test_a_prompt_is_an_event_with_the_providers_own_values() -> None:
+def test_a_prompt_is_an_event_with_the_values_of_the_provider() -> None:
     stream = io.StringIO()
     console = choose_console("json", stream, qr="auto")
     console.prompt(Prompt("A\x1b[2JB", "https://idp.example", "https://idp.example/AB", 1700000000.5))

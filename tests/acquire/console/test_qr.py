@@ -45,7 +45,7 @@ def test_half_style_is_what_talos_draws() -> None:
 @pytest.mark.parametrize("url", URLS)
 @pytest.mark.parametrize("quiet_zone", [4, 1])
 @pytest.mark.parametrize(("style", "blur"), [(QrStyle.HALF, 0), (QrStyle.FULL, 0), (QrStyle.ASCII, 5)])
-def test_a_reader_reads_it_off_the_screen(url: str, quiet_zone: int, style: QrStyle, blur: int) -> None:
+def test_a_qr_reader_can_read_it_off_the_screen(url: str, quiet_zone: int, style: QrStyle, blur: int) -> None:
     modules = qr.encode(url)
     assert modules is not None
     assert read_qr(screenshot(qr.render(modules, style, quiet_zone)), blur=blur) == url
@@ -59,7 +59,7 @@ def test_a_sharp_picture_of_ascii_needs_the_blur() -> None:
 
 
 @given(st.text(min_size=1, max_size=300), st.sampled_from(QrStyle), st.sampled_from(qr.QUIET_ZONES))
-def test_render_takes_the_space_that_size_says(text: str, style: QrStyle, quiet_zone: int) -> None:
+def test_render_takes_the_computed_size(text: str, style: QrStyle, quiet_zone: int) -> None:
     modules = qr.encode(text)
     assert modules is not None
     lines = qr.render(modules, style, quiet_zone)
@@ -67,11 +67,11 @@ def test_render_takes_the_space_that_size_says(text: str, style: QrStyle, quiet_
 
 
 @given(st.binary(max_size=300))
-def test_any_text_can_be_encoded(raw: bytes) -> None:
+def test_arbitrary_text_can_be_encoded(raw: bytes) -> None:
     assert qr.encode(raw.decode("utf-8", "surrogateescape")) is not None
 
 
-def test_a_text_beyond_any_symbol_is_refused_not_raised() -> None:
+def test_a_text_too_long_for_a_qr_code_has_no_symbol() -> None:
     assert qr.encode("x" * 2953) is not None
     assert qr.encode("x" * 2954) is None
 
@@ -80,7 +80,7 @@ def test_a_text_beyond_any_symbol_is_refused_not_raised() -> None:
     ("columns", "lines", "expected"),
     [(80, 24, 4), (37, 19, 4), (36, 19, 3), (31, 16, 1), (30, 24, None), (80, 15, None)],
 )
-def test_the_quiet_zone_gives_way_before_the_code_does(columns: int, lines: int, expected: int | None) -> None:
+def test_the_quiet_zone_shrinks_before_the_code_is_left_out(columns: int, lines: int, expected: int | None) -> None:
     modules = qr.encode(URLS[0])
     assert modules is not None
     assert qr.fitting_quiet_zone(modules, QrStyle.HALF, columns, lines) == expected

@@ -68,12 +68,12 @@ def test_the_code_fits_the_window_and_can_be_read(columns: int, rows: int, encod
     assert sum(1 if line in drawing else -(-len(line) // columns) for line in lines) + 1 <= rows
 
 
-def test_a_window_too_small_for_the_code_says_so() -> None:
+def test_a_notice_replaces_a_qr_code_too_large_for_the_window() -> None:
     lines = screen_for(80, 12)
     assert lines[1:] == ["[talos] [OAuth] no QR code: it needs 16 lines below the text, and this console has fewer"]
 
 
-def test_the_last_line_counts_down_while_the_code_waits() -> None:
+def test_the_last_line_counts_down_until_the_code_expires() -> None:
     with window(120, 40) as (stream, person):
         console = choose_console("terminal", stream, qr="none")
         console.prompt(prompt(left=599.9))
@@ -116,11 +116,11 @@ def test_the_countdown_never_wraps(columns: int) -> None:
 @pytest.mark.parametrize(
     ("seconds", "text"), [(581.9, "9:41 left"), (3723, "1:02:03 left"), (0.4, "expired"), (-7, "expired")]
 )
-def test_time_left_is_read_at_a_glance(seconds: float, text: str) -> None:
+def test_the_time_left_is_short(seconds: float, text: str) -> None:
     assert time_left(seconds) == text
 
 
-def test_auto_takes_a_window_for_a_screen_and_a_serial_line_for_plain(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_chooses_terminal_for_a_window_and_plain_for_a_serial_line(monkeypatch: pytest.MonkeyPatch) -> None:
     """A serial line is a terminal whose size the kernel does not know."""
     monkeypatch.setenv("TERM", "xterm")
     with window(80, 24) as (stream, _), window(0, 0) as (serial, _):
@@ -129,7 +129,7 @@ def test_auto_takes_a_window_for_a_screen_and_a_serial_line_for_plain(monkeypatc
         assert choose_medium("auto", serial, compat=False) == "plain"
 
 
-def test_on_a_narrow_screen_the_time_of_day_gives_way_to_the_time_left() -> None:
+def test_on_a_narrow_screen_the_time_left_replaces_the_time_of_day() -> None:
     line = countdown(WAITING, 597.0, 79)
     assert line.endswith("authorized 9:57 left")
     assert "expires" not in line

@@ -28,15 +28,15 @@ def test_unsafe_characters_are_spelled_out(hostile: str, shown: str) -> None:
 
 
 @given(st.text() | st.binary().map(lambda raw: raw.decode("utf-8", "surrogateescape")))
-def test_nothing_that_steers_a_terminal_is_left(hostile: str) -> None:
+def test_no_control_character_is_left(hostile: str) -> None:
     assert {unicodedata.category(character) for character in escape(hostile)} & {"Cc", "Cf", "Cs", "Zl", "Zp"} == set()
 
 
 @given(st.text())
-def test_what_is_safe_stays_as_it_is(text: str) -> None:
+def test_printable_text_is_unchanged(text: str) -> None:
     assert (escape(text) == text) == text.isprintable()
 
 
-def test_long_text_is_cut_where_one_sees_it() -> None:
+def test_a_long_text_is_visibly_cut() -> None:
     assert shorten("a" * MAX_PROVIDER_TEXT) == "a" * MAX_PROVIDER_TEXT
     assert shorten("a" * 9999) == "a" * (MAX_PROVIDER_TEXT - 1) + "…"

@@ -24,13 +24,13 @@ def _read(root: Path, limit: int = _LIMIT) -> tuple[bytes, str] | None:
 
 
 @pytest.mark.parametrize("options", [[], ["-R"], ["-J"], ["-J", "-R"]], ids=" ".join)
-def test_an_iso_image_with_any_kind_of_names(options: list[str], tmp_path: Path) -> None:
+def test_an_iso_image_is_read_with_any_kind_of_names(options: list[str], tmp_path: Path) -> None:
     FakeMachine(tmp_path).disk("sr0", iso(tmp_path, _CONFIG, *options))
     assert _read(tmp_path) == (_CONFIG, str(tmp_path / "dev/sr0"))
 
 
 @pytest.mark.parametrize("bits", [12, 16, 32])
-def test_a_fat_medium_whose_label_is_in_capitals_as_fat_labels_are(bits: int, tmp_path: Path) -> None:
+def test_a_fat_medium_may_have_its_label_in_capitals(bits: int, tmp_path: Path) -> None:
     FakeMachine(tmp_path).disk("sda", b"\0" * 4096).disk("sda1", fat(tmp_path, _CONFIG, bits))
     assert _read(tmp_path) == (_CONFIG, str(tmp_path / "dev/sda1"))
 
@@ -40,7 +40,7 @@ def test_a_fat_medium_whose_label_is_in_capitals_as_fat_labels_are(bits: int, tm
     [(2, ["-b", "1024"]), (3, ["-b", "4096"]), (4, []), (4, ["-O", "^64bit"]), (4, ["-I", "128"])],
     ids=str,
 )
-def test_an_ext_filesystem(version: int, options: list[str], tmp_path: Path) -> None:
+def test_an_ext_filesystem_is_read(version: int, options: list[str], tmp_path: Path) -> None:
     FakeMachine(tmp_path).disk("vdb", ext(tmp_path, _CONFIG * 12, version, *options))
     assert _read(tmp_path) == (_CONFIG * 12, str(tmp_path / "dev/vdb"))
 
@@ -51,7 +51,7 @@ def test_ext2_with_indirect_blocks_and_holes(tmp_path: Path) -> None:
     assert _read(tmp_path) == (content, str(tmp_path / "dev/vdb"))
 
 
-def test_another_label_or_another_file_is_not_taken(tmp_path: Path) -> None:
+def test_another_label_or_another_file_does_not_count(tmp_path: Path) -> None:
     machine = FakeMachine(tmp_path).disk("sr0", iso(tmp_path, _CONFIG, "-J", label="install"))
     machine.disk("sdb1", fat(tmp_path, _CONFIG, 12, name="other.yaml")).disk("loop0", b"")
     assert _read(tmp_path) is None
@@ -61,7 +61,7 @@ def test_a_machine_without_disks_has_no_medium(tmp_path: Path) -> None:
     assert _read(tmp_path) is None
 
 
-def test_a_disk_that_cannot_be_opened_is_passed_over(tmp_path: Path) -> None:
+def test_a_disk_that_cannot_be_opened_is_skipped(tmp_path: Path) -> None:
     machine = FakeMachine(tmp_path).disk("sda", b"x" * 2048).disk("sr0", iso(tmp_path, _CONFIG))
     (tmp_path / "dev/sda").unlink()
     assert _read(machine.root) is not None
@@ -92,9 +92,7 @@ def images() -> list[bytes]:
 
 
 @given(which=st.integers(0, 3), changes=st.lists(st.tuples(_PLACES, _NUMBERS), min_size=1, max_size=20))
-def test_a_broken_medium_is_passed_over_or_refused(
-    images: list[bytes], which: int, changes: list[tuple[int, int]]
-) -> None:
+def test_a_broken_medium_is_skipped_or_refused(images: list[bytes], which: int, changes: list[tuple[int, int]]) -> None:
     content = bytearray(images[which])
     for place, number in changes:
         if place < len(content):
@@ -103,7 +101,7 @@ def test_a_broken_medium_is_passed_over_or_refused(
 
 
 @given(st.binary(max_size=4096))
-def test_any_bytes_are_a_medium_without_a_configuration(content: bytes) -> None:
+def test_arbitrary_bytes_are_a_medium_without_a_configuration(content: bytes) -> None:
     _assert_read_or_refused(content)
 
 

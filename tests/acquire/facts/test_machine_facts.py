@@ -45,7 +45,7 @@ def test_waiting_agrees_with_the_reference(entry: dict[str, Any], tmp_path: Path
     assert ("" in values.values()) == expected["timed_out"]
 
 
-def test_firmware_tells_uuid_and_serial(tmp_path: Path) -> None:
+def test_uuid_and_serial_come_from_firmware(tmp_path: Path) -> None:
     FakeMachine(tmp_path).firmware(uuid=_UUID.upper(), serial="  SN 123 ")
     assert _facts(tmp_path).read("uuid") == Fact("uuid", _UUID, str(tmp_path / "sys/class/dmi/id/product_uuid"))
     assert _value(tmp_path, "serial") == "SN 123"
@@ -62,19 +62,19 @@ def test_firmware_tells_uuid_and_serial(tmp_path: Path) -> None:
         ("\0\0", "00000000"),
     ],
 )
-def test_what_firmware_says_when_nobody_told_it_counts_as_absent(uuid: str, serial: str, tmp_path: Path) -> None:
+def test_placeholders_in_firmware_count_as_absent(uuid: str, serial: str, tmp_path: Path) -> None:
     FakeMachine(tmp_path).firmware(uuid=uuid, serial=serial)
     assert _value(tmp_path, "uuid") is None
     assert _value(tmp_path, "serial") is None
 
 
-def test_compat_takes_the_junk_as_talos_does(tmp_path: Path) -> None:
+def test_compat_accepts_junk_as_talos_does(tmp_path: Path) -> None:
     FakeMachine(tmp_path).firmware(uuid="00000000-0000-0000-0000-000000000000", serial="Default string")
     assert _value(tmp_path, "uuid", compat=True) == "00000000-0000-0000-0000-000000000000"
     assert _value(tmp_path, "serial", compat=True) == "Default string"
 
 
-def test_a_board_without_smbios_tells_the_serial_of_its_device_tree(tmp_path: Path) -> None:
+def test_a_board_without_smbios_has_the_serial_number_of_its_device_tree(tmp_path: Path) -> None:
     FakeMachine(tmp_path).file("sys/firmware/devicetree/base/serial-number", "10000000abcdef01\0")
     assert _value(tmp_path, "serial") == "10000000abcdef01"
 
@@ -120,7 +120,7 @@ def test_the_host_name_comes_from_parameters_then_dhcp_then_the_system(
     assert _value(tmp_path, "hostname", cmdline) == expected
 
 
-def test_a_name_that_every_machine_has_is_no_name(tmp_path: Path) -> None:
+def test_a_default_host_name_does_not_count(tmp_path: Path) -> None:
     FakeMachine(tmp_path).file("proc/sys/kernel/hostname", "localhost\n").file("etc/hostname", "localhost.localdomain")
     assert _value(tmp_path, "hostname") is None
 
@@ -133,18 +133,18 @@ def test_the_code_comes_from_its_file(tmp_path: Path) -> None:
     assert facts.read("code") is None
 
 
-def test_what_is_given_wins_and_is_taken_as_it_is(tmp_path: Path) -> None:
+def test_a_given_value_overrides_and_is_not_checked(tmp_path: Path) -> None:
     FakeMachine(tmp_path).firmware(serial="SN1")
     assert _facts(tmp_path, serial="Default string").read("serial") == Fact("serial", "Default string", "--set")
     assert _facts(tmp_path, serial="").look("serial") == Absent("serial", "--set leaves it empty")
 
 
-def test_a_name_that_is_no_variable_is_refused_when_it_is_given(tmp_path: Path) -> None:
+def test_an_unsupported_variable_is_refused_at_once(tmp_path: Path) -> None:
     with pytest.raises(BadParameter, match='unsupported variable name: "UUID"'):
         _facts(tmp_path, UUID="x")
 
 
-def test_waiting_tells_what_is_missing_and_ends_when_all_is_there(tmp_path: Path) -> None:
+def test_the_wait_reports_missing_variables_until_all_are_present(tmp_path: Path) -> None:
     FakeMachine(tmp_path).firmware(uuid=_UUID, serial="SN1").link("eth0", "02:00:00:00:00:01")
     lines: list[tuple[str, ...]] = []
     values = _facts(tmp_path).wait_for(["mac", "serial", "uuid", "mac"], time.monotonic() + 60, lines.append)
@@ -152,7 +152,7 @@ def test_waiting_tells_what_is_missing_and_ends_when_all_is_there(tmp_path: Path
     assert lines == [("mac", "serial", "uuid"), ("serial", "uuid")]
 
 
-def test_a_variable_that_comes_late_is_seen(tmp_path: Path) -> None:
+def test_a_variable_that_appears_late_is_found(tmp_path: Path) -> None:
     facts = MachineFacts(tmp_path, parse_cmdline(""), {}, tmp_path / "code")
     waiting = threading.Event()
 
@@ -173,7 +173,7 @@ _FILES = ("sys/class/dmi/id/product_uuid", "sys/class/dmi/id/product_serial", "e
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(_FILES), st.binary(max_size=300), st.booleans())
-def test_whatever_the_files_hold_a_variable_is_there_or_absent_with_a_reason(
+def test_with_arbitrary_files_a_variable_has_a_value_or_a_reason(
     tmp_path: Path, file: str, content: bytes, compat: bool
 ) -> None:
     FakeMachine(tmp_path).file(file, content).link("eth0", content.hex()[:17])

@@ -28,7 +28,7 @@ def _address_message(*attributes: bytes, flags: int = 0) -> bytes:
 _TEN = _attribute(1, bytes([10, 0, 0, 9])), _attribute(2, bytes([10, 0, 0, 1]))
 
 
-def test_the_local_address_counts_and_not_the_other_end() -> None:
+def test_the_local_address_counts_and_not_the_peer() -> None:
     assert parse_address(_address_message(*_TEN)) == ipaddress.ip_address("10.0.0.1")
 
 
@@ -39,7 +39,7 @@ def test_an_address_that_is_not_ready_or_a_duplicate_does_not_count(flags: int) 
 
 
 @given(st.binary())
-def test_no_bytes_of_the_kernel_can_break_the_reader(content: bytes) -> None:
+def test_arbitrary_bytes_of_the_kernel_are_parsed(content: bytes) -> None:
     for _, body in parse_messages(content):
         parse_address(body)
     parse_address(content)
@@ -65,7 +65,7 @@ def _in_own_network(code: str) -> str:
     return done.stdout
 
 
-def test_without_an_address_the_wait_ends_with_what_to_check() -> None:
+def test_without_an_address_the_wait_ends_with_advice() -> None:
     shown = _in_own_network(
         "from bootgrant.acquire.errors import TimedOut\n"
         "try: wait_for_address(time.monotonic() + 0.1, ['10.0.0.1'])\n"
@@ -77,7 +77,7 @@ def test_without_an_address_the_wait_ends_with_what_to_check() -> None:
 _ADD = "subprocess.run(['ip', 'address', 'add', {address!r}, 'dev', 'lo'], check=True)\n"
 
 
-def test_an_address_that_comes_up_ends_the_wait() -> None:
+def test_a_new_address_ends_the_wait() -> None:
     program("ip", "iproute2")
     shown = _in_own_network(
         "waiter = threading.Thread(target=wait_for_address, args=(time.monotonic() + 50, ['10.0.0.9']))\n"
@@ -86,7 +86,7 @@ def test_an_address_that_comes_up_ends_the_wait() -> None:
     assert shown == "up\n"
 
 
-def test_the_kernel_wakes_who_waits_for_a_change() -> None:
+def test_a_change_of_the_network_ends_the_wait() -> None:
     program("ip", "iproute2")
     shown = _in_own_network(
         "from bootgrant.acquire.facts.network import Events, Topic\n"

@@ -20,20 +20,20 @@ def variables(
     return Variables(facts, root, screen or Screen(), clock, patience, clock.steady() + left)
 
 
-def test_what_is_there_is_not_waited_for(tmp_path: Path) -> None:
+def test_a_variable_that_is_present_is_not_waited_for(tmp_path: Path) -> None:
     screen = Screen()
     found = variables(tmp_path, screen, uuid="U", mac="M").for_request(["uuid", "mac"])
     assert found == {"uuid": "U", "mac": "M"}
     assert screen.lines[0] == "waiting for variables: [uuid mac]"
 
 
-def test_one_that_never_comes_is_left_out_with_a_warning_when_another_identifies(tmp_path: Path) -> None:
+def test_a_missing_variable_is_left_out_with_a_warning_if_another_identifies(tmp_path: Path) -> None:
     screen = Screen()
     assert variables(tmp_path, screen, uuid="U").for_request(["uuid", "serial"]) == {"uuid": "U"}
     assert "continuing without serial" in screen.warnings[0]
 
 
-def test_a_machine_that_nothing_identifies_does_not_ask(tmp_path: Path) -> None:
+def test_a_machine_without_an_identity_sends_no_request(tmp_path: Path) -> None:
     with pytest.raises(MissingVariable) as caught:
         variables(tmp_path, hostname="h").for_request(["uuid", "serial", "hostname"])
     assert "no uuid and no serial" in caught.value.what
@@ -53,12 +53,12 @@ def test_a_variable_is_waited_for_once(tmp_path: Path) -> None:
     assert not any("URL" in line for line in screen.lines)
 
 
-def test_the_wait_ends_with_the_whole(tmp_path: Path) -> None:
+def test_the_wait_ends_with_the_timeout(tmp_path: Path) -> None:
     with pytest.raises(MissingVariable):
         variables(tmp_path, patience=3600.0, left=0.1).for_request(["mac"])
 
 
-def test_no_variables_are_no_wait(tmp_path: Path) -> None:
+def test_without_variables_there_is_no_wait(tmp_path: Path) -> None:
     screen = Screen()
     assert variables(tmp_path, screen).for_request([]) == {}
     assert variables(tmp_path, screen).for_url([]) == {}

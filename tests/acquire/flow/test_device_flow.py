@@ -55,12 +55,12 @@ def after_wait(flow: DeviceFlow) -> DeviceFlow:
     return flow.after(Waited(), flow.action.until)
 
 
-def test_it_begins_with_a_request_for_codes() -> None:
+def test_the_flow_starts_with_a_request_for_codes() -> None:
     flow = DeviceFlow.begin(Rules(auth=(ClientAuth.BODY,)), 100.0)
     assert flow.action == RequestCodes(ClientAuth.BODY, WhyCodes.FIRST, 130.0)
 
 
-def test_a_code_is_shown_with_the_moment_it_expires() -> None:
+def test_a_code_is_shown_with_its_expiry() -> None:
     flow = DeviceFlow.begin(Rules(), 0.0).after(CodesArrived(CODES), 10.0)
     assert flow.action == ShowCode(CODES, 610.0)
 
@@ -77,7 +77,7 @@ def test_the_first_poll_comes_after_one_interval_and_may_be_held() -> None:
     assert flow.action == PollToken(CODES.device_code, ClientAuth.NONE, 15.0 + HOLD_LIMIT)
 
 
-def test_approval_ends_it_with_the_token() -> None:
+def test_an_approval_ends_the_flow_with_the_token() -> None:
     assert polling().after(TokenArrived(TOKEN), 16.0).action == Finished(TOKEN)
 
 
@@ -92,7 +92,7 @@ def test_a_held_poll_is_followed_by_the_next_at_once() -> None:
     assert flow.polled_at == 40.0
 
 
-def test_slow_down_adds_five_seconds_for_good() -> None:
+def test_slow_down_adds_five_seconds_permanently() -> None:
     flow = polling().after(error("slow_down"), 15.0)
     assert flow.action == Wait(25.0, WhyWait.INTERVAL)
     flow = after_wait(flow).after(error("authorization_pending"), 25.0)
@@ -124,7 +124,7 @@ def test_an_answer_that_makes_no_sense_counts_as_a_poll() -> None:
     assert flow.action == Wait(21.25, WhyWait.TROUBLE, busy)
 
 
-def test_retry_after_is_obeyed_within_reason() -> None:
+def test_retry_after_is_obeyed_up_to_a_limit() -> None:
     flow = polling().after(Broken(REFUSED, retry_after=40.0), 16.0)
     assert flow.action == Wait(56.0, WhyWait.TROUBLE, REFUSED)
     flow = polling().after(Broken(REFUSED, retry_after=1e9), 16.0)
@@ -143,12 +143,12 @@ def test_an_expired_code_is_polled_once_more_and_then_replaced_at_once() -> None
 
 
 @pytest.mark.parametrize(("code", "why"), [("expired_token", WhyCodes.EXPIRED), ("invalid_grant", WhyCodes.LOST)])
-def test_a_code_that_the_provider_gave_up_is_replaced_at_once(code: str, why: WhyCodes) -> None:
+def test_a_code_that_the_provider_dropped_is_replaced_at_once(code: str, why: WhyCodes) -> None:
     flow = polling().after(error(code), 20.0)
     assert flow.action == RequestCodes(ClientAuth.NONE, why, 50.0)
 
 
-def test_codes_that_die_young_are_asked_for_slower_and_slower() -> None:
+def test_codes_that_end_early_are_requested_more_and_more_slowly() -> None:
     dead_on_arrival = DeviceAuthorization(Secret("d"), "U", "https://idp/d", expires_in=0, interval=1)
     flow, asked = DeviceFlow.begin(Rules(), 0.0), []
     now = 0.0
@@ -163,7 +163,7 @@ def test_codes_that_die_young_are_asked_for_slower_and_slower() -> None:
     assert gaps == [CODE_SPACING, 2 * CODE_SPACING, 4 * CODE_SPACING, 8 * CODE_SPACING]
 
 
-def test_a_denial_says_who_to_ask_and_pauses_longer_each_time() -> None:
+def test_each_denial_names_whom_to_ask_and_leads_to_a_longer_pause() -> None:
     flow = polling(rules=Rules(retry_pause=30.0)).after(error("access_denied", "not on my watch"), 20.0)
     assert isinstance(flow.action, Wait)
     assert (flow.action.until, flow.action.why) == (50.0, WhyWait.DENIED)
@@ -178,19 +178,19 @@ def test_a_denial_says_who_to_ask_and_pauses_longer_each_time() -> None:
     assert flow.action.until == 120.0
 
 
-def test_a_denial_is_the_end_where_the_operator_wants_it_so() -> None:
+def test_a_denial_ends_the_flow_if_the_operator_wants_that() -> None:
     flow = polling(rules=Rules(ask_again_after_denial=False)).after(error("access_denied"), 20.0)
     assert isinstance(flow.action, Failed)
     assert isinstance(flow.action.error, Denied)
 
 
-def test_a_denial_is_the_end_when_no_time_is_left_for_another_code() -> None:
+def test_a_denial_ends_the_flow_if_no_time_is_left_for_another_code() -> None:
     flow = polling(rules=Rules(timeout=40.0, retry_pause=30.0)).after(error("access_denied"), 20.0)
     assert isinstance(flow.action, Failed)
     assert isinstance(flow.action.error, Denied)
 
 
-def test_nobody_approving_in_time_is_told_as_that() -> None:
+def test_a_flow_that_nobody_approves_times_out() -> None:
     flow = polling(rules=Rules(timeout=30.0)).after(error("authorization_pending"), 28.0)
     assert isinstance(flow.action, PollToken)
     assert flow.action.give_up_at == 30.0
@@ -199,7 +199,7 @@ def test_nobody_approving_in_time_is_told_as_that() -> None:
     assert isinstance(flow.action.error, TimedOut)
 
 
-def test_a_poll_that_was_held_to_its_limit_is_no_trouble() -> None:
+def test_a_poll_held_to_its_limit_is_not_a_failure() -> None:
     flow = polling().after(Broken(REFUSED), 15.0 + HOLD_LIMIT)
     assert isinstance(flow.action, PollToken)
     flow = polling(rules=Rules(timeout=30.0)).after(Broken(REFUSED), 30.0)
@@ -207,13 +207,13 @@ def test_a_poll_that_was_held_to_its_limit_is_no_trouble() -> None:
     assert isinstance(flow.action.error, TimedOut)
 
 
-def test_a_trouble_that_lasted_to_the_end_is_what_it_ends_with() -> None:
+def test_a_failure_that_lasts_to_the_end_is_the_final_error() -> None:
     flow = DeviceFlow.begin(Rules(timeout=20.0), 0.0).after(Broken(REFUSED), 19.9)
     assert after_wait(flow).action == Failed(REFUSED)
 
 
 @pytest.mark.parametrize("code", ["invalid_client", "unauthorized_client"])
-def test_a_refused_client_tries_the_next_style_and_keeps_it(code: str) -> None:
+def test_a_refused_client_switches_to_the_next_style_of_authentication(code: str) -> None:
     rules = Rules(auth=(ClientAuth.BODY, ClientAuth.BASIC))
     flow = DeviceFlow.begin(rules, 0.0).after(error(code), 1.0)
     assert flow.action == RequestCodes(ClientAuth.BASIC, WhyCodes.FIRST, 31.0)
@@ -226,27 +226,27 @@ def test_a_refused_client_tries_the_next_style_and_keeps_it(code: str) -> None:
 
 
 @pytest.mark.parametrize("code", ["unauthorized_client", "invalid_scope", "invalid_request", "org_internal"])
-def test_a_refused_request_for_codes_is_the_end(code: str) -> None:
+def test_a_refused_request_for_codes_ends_the_flow(code: str) -> None:
     flow = DeviceFlow.begin(Rules(), 0.0).after(error(code, "why"), 1.0)
     assert isinstance(flow.action, Failed)
     assert f"({code}: why)" in flow.action.error.what
 
 
 @pytest.mark.parametrize("code", ["server_error", "temporarily_unavailable"])
-def test_a_busy_provider_is_asked_again(code: str) -> None:
+def test_a_busy_provider_is_tried_again(code: str) -> None:
     for flow in (DeviceFlow.begin(Rules(), 0.0), polling()):
         busy = flow.after(error(code), 16.0).action
         assert isinstance(busy, Wait)
         assert busy.why is WhyWait.TROUBLE
 
 
-def test_what_cannot_get_better_is_the_end() -> None:
+def test_a_hopeless_failure_ends_the_flow() -> None:
     bad = TlsFailed("the certificate of https://idp is for another name", "use that name")
     for flow in (DeviceFlow.begin(Rules(), 0.0), polling()):
         assert flow.after(Hopeless(bad), 16.0).action == Failed(bad)
 
 
-def test_a_trouble_while_asking_for_a_new_code_does_not_tell_the_expiry_twice() -> None:
+def test_a_failure_while_requesting_a_new_code_does_not_repeat_the_reason() -> None:
     flow = polling().after(error("expired_token"), 20.0).after(Broken(REFUSED), 21.0)
     again = after_wait(flow).action
     assert isinstance(again, RequestCodes)
@@ -254,11 +254,11 @@ def test_a_trouble_while_asking_for_a_new_code_does_not_tell_the_expiry_twice() 
 
 
 @pytest.mark.parametrize("event", [Shown(), TokenArrived(TOKEN), Waited()])
-def test_an_event_that_cannot_be_is_the_callers_mistake(event: Event) -> None:
+def test_an_impossible_event_is_the_callers_mistake(event: Event) -> None:
     with pytest.raises(OutOfStepError):
         DeviceFlow.begin(Rules(), 0.0).after(event, 1.0)
 
 
-def test_no_secret_is_in_its_text() -> None:
+def test_no_secret_is_in_the_repr() -> None:
     flow = polling()
     assert "device" not in repr(flow).replace("https://idp/device", "").replace("device_code", "")

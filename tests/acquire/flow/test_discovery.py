@@ -26,7 +26,7 @@ def found(answer: Answer, path: str = "", seconds: float = 5.0) -> tuple[Metadat
 
 
 @given(st.binary())
-def test_any_bytes_are_read_or_refused(body: bytes) -> None:
+def test_arbitrary_bytes_are_parsed_or_refused(body: bytes) -> None:
     with contextlib.suppress(ProviderFailed):
         parse_metadata(body, "https://idp")
 
@@ -43,14 +43,14 @@ def test_the_metadata_has_the_endpoints_and_what_the_provider_can_do() -> None:
     )
 
 
-def test_an_issuer_with_a_path_has_its_metadata_in_two_places() -> None:
+def test_an_issuer_with_a_path_has_two_metadata_urls() -> None:
     assert well_known("https://idp:8443/realms/x/") == (
         "https://idp:8443/.well-known/oauth-authorization-server/realms/x",
         "https://idp:8443/realms/x/.well-known/openid-configuration",
     )
 
 
-def test_the_second_place_is_asked_when_the_first_has_nothing() -> None:
+def test_the_second_metadata_url_is_tried_if_the_first_has_nothing() -> None:
     with AnsweringServer(lambda _: b"") as server:
 
         def answer(asked: Asked) -> bytes:
@@ -71,18 +71,18 @@ def test_metadata_of_another_issuer_is_refused() -> None:
         parse_metadata(document, "https://idp")
 
 
-def test_a_provider_without_the_device_flow_is_told_as_that() -> None:
+def test_a_provider_without_the_device_flow_is_reported() -> None:
     document = json.dumps({"issuer": "https://idp", "token_endpoint": "https://idp/t"}).encode()
     with pytest.raises(ProviderFailed, match="device flow"):
         parse_metadata(document, "https://idp")
 
 
-def test_a_provider_that_starts_is_waited_for() -> None:
+def test_a_provider_that_is_starting_is_tried_again() -> None:
     with pytest.raises(ProviderFailed, match="status 503"):
         found(lambda _: http(503))
 
 
-def test_a_provider_that_is_not_there_ends_as_unreachable() -> None:
+def test_a_provider_that_is_down_is_unreachable() -> None:
     with AnsweringServer(lambda _: b"") as server:
         url = server.url
     clock = QuickClock()
@@ -91,18 +91,18 @@ def test_a_provider_that_is_not_there_ends_as_unreachable() -> None:
     assert len(clock.slept) >= 3
 
 
-def test_no_metadata_at_all_ends_at_once() -> None:
+def test_missing_metadata_ends_at_once() -> None:
     with pytest.raises(ProviderFailed, match="no metadata"):
         found(lambda _: http(404), seconds=3600)
 
 
 @pytest.mark.parametrize("issuer", ["idp.example", "https://idp/?a=b", "https://idp/#x", "https://u:p@idp/"])
-def test_what_can_be_no_issuer_is_refused(issuer: str) -> None:
+def test_an_invalid_issuer_is_refused(issuer: str) -> None:
     with pytest.raises(BadParameter, match="--issuer"):
         well_known(issuer)
 
 
-def test_an_issuer_without_tls_is_refused_beyond_this_machine() -> None:
+def test_an_issuer_without_tls_is_refused_unless_it_is_this_machine() -> None:
     with pytest.raises(BadParameter, match="https"):
         well_known("http://idp.example")
     assert well_known("http://127.0.0.1:1")

@@ -301,7 +301,7 @@ def boot(provider: Provider, options: Options | None = None, *, compat: bool = F
 
 
 @DOCUMENTED
-def test_a_machine_waits_slows_down_and_gets_through(document: Document) -> None:
+def test_a_machine_waits_slows_down_and_gets_its_configuration(document: Document) -> None:
     seen = boot(Provider(document, [document.pending, document.slow_down, document.pending]))
     (prompt,) = seen.screen.prompts
     assert prompt.user_code == document.codes["user_code"]
@@ -312,7 +312,7 @@ def test_a_machine_waits_slows_down_and_gets_through(document: Document) -> None
 
 
 @pytest.mark.parametrize("document", [each() for each in FIT_FOR_TALOS], ids=[each.__name__ for each in FIT_FOR_TALOS])
-def test_a_talos_node_gets_through_too(document: Document) -> None:
+def test_a_talos_node_gets_its_configuration_too(document: Document) -> None:
     pairs = [said for said in (document.pending, document.slow_down) for _ in range(2)]
     seen = boot(Provider(document, pairs), compat=True)
     assert [round(pause) for pause in seen.clock.slept] == [5, 5, 10]
@@ -320,13 +320,13 @@ def test_a_talos_node_gets_through_too(document: Document) -> None:
 
 
 @pytest.mark.parametrize("document", [entra_v1(), sloppy()], ids=["numbers as texts", "numbers with a fraction"])
-def test_a_talos_node_cannot_read_numbers_that_are_no_whole_ones(document: Document) -> None:
+def test_a_talos_node_cannot_read_a_number_that_is_a_text_or_a_fraction(document: Document) -> None:
     with pytest.raises(GoError, match="json: cannot unmarshal"):
         boot(Provider(document), compat=True)
 
 
 @DOCUMENTED
-def test_a_refusal_by_a_person_is_known_as_one(document: Document) -> None:
+def test_a_denial_is_recognised(document: Document) -> None:
     with pytest.raises(Denied):
         boot(Provider(document, [document.denied]), Options(on_denial=OnDenial.EXIT))
 
@@ -337,14 +337,14 @@ def test_a_code_that_the_provider_no_longer_knows_is_replaced(document: Document
     assert len(seen.screen.prompts) == 2
 
 
-def test_google_gives_an_id_token_that_iaps_want() -> None:
+def test_google_sends_an_id_token_as_iap_requires() -> None:
     """Google IAP checks an ``id_token`` (siderolabs/talos issue 11702), which the scope openid brings."""
     document = replace(google(), token={**google().token, "id_token": "eyJhbGciOiJSUzI1NiJ9.e30.sig"})
     seen = boot(Provider(document), Options(token=TokenChoice.ID))
     assert seen.tokens() == ["Bearer eyJhbGciOiJSUzI1NiJ9.e30.sig"]
 
 
-def test_google_over_its_quota_is_asked_again() -> None:
+def test_google_beyond_its_quota_is_tried_again() -> None:
     """ "OAuth 2.0 for TV and Limited-Input Device Applications", "Quota exceeded response": 403 without ``error``."""
     answers = [reply(403, {"error_code": "rate_limit_exceeded"}), reply(200, google().codes)]
     seen = boot(Provider(google(), device=lambda _: answers.pop(0)))
@@ -364,21 +364,21 @@ def test_auth0_refuses_a_secret_at_the_device_endpoint() -> None:
     assert "allow the device flow for this client" in said.next_step
 
 
-def test_entra_without_public_client_flows_says_so() -> None:
+def test_the_error_of_entra_without_public_client_flows_is_shown() -> None:
     """Microsoft, "Error AADSTS7000218": the application does not allow public client flows."""
     description = "AADSTS7000218: The request body must contain the following parameter: 'client_assertion'"
     with pytest.raises(ProviderFailed, match="AADSTS7000218"):
         boot(Provider(entra(), [(401, {"error": "invalid_client", "error_description": description})]))
 
 
-def test_keycloak_with_the_device_grant_off_says_so() -> None:
+def test_the_error_of_keycloak_without_the_device_grant_is_shown() -> None:
     """``DeviceEndpoint.java``: invalid_grant, where other providers say unauthorized_client."""
     description = "Client not allowed for OAuth 2.0 Device Authorization Grant"
     said = refused(keycloak(), (400, {"error": "invalid_grant", "error_description": description}))
     assert "Client not allowed" in said.what
 
 
-def test_keycloak_that_demands_pkce_gets_it() -> None:
+def test_keycloak_gets_pkce_if_it_requires_it() -> None:
     """``AuthorizationEndpointChecker.checkPKCEParams`` at the device endpoint, the verifier at the token endpoint."""
     challenges: list[str] = []
 

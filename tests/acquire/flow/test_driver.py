@@ -55,12 +55,12 @@ def test_the_code_is_shown_with_its_expiry_and_counting_stops_at_the_end() -> No
     assert script.polled == ["AB-CD", "AB-CD"]
 
 
-def test_a_code_without_a_limit_is_shown_as_that() -> None:
+def test_a_code_without_a_limit_is_shown_without_expiry() -> None:
     screen, _, _ = run([codes(expires_in=None), TokenArrived(TOKEN)])
     assert screen.prompts[0].expires_at is None
 
 
-def test_a_server_that_restarts_costs_no_code() -> None:
+def test_a_server_restart_does_not_cost_the_code() -> None:
     screen, script, clock = run([codes(), *[UNREACHABLE] * 6, TokenArrived(TOKEN)])
     assert set(script.polled) == {"AB-CD"}
     assert len(screen.prompts) == 1
@@ -69,7 +69,7 @@ def test_a_server_that_restarts_costs_no_code() -> None:
     assert all(pause <= 5.0 for pause in clock.slept)
 
 
-def test_a_trouble_that_goes_on_is_told_once_a_minute() -> None:
+def test_a_lasting_failure_is_reported_once_a_minute() -> None:
     screen, _, _ = run([codes(), *[UNREACHABLE] * 40, TokenArrived(TOKEN)])
     assert 2 <= len(screen.warnings) <= 4
 
@@ -82,7 +82,7 @@ def test_a_new_code_says_why_it_is_new() -> None:
     assert "[OAuth] the provider no longer knows the code, asking for a new one" in screen.lines
 
 
-def test_a_denial_names_whom_to_ask_and_when_the_next_code_comes() -> None:
+def test_a_denial_shows_whom_to_ask_and_when_the_next_code_comes() -> None:
     denied = Refused(OAuthError("access_denied", "wrong rack"))
     screen, _, clock = run([codes(), denied, codes(), TokenArrived(TOKEN)])
     assert "wrong rack" in screen.warnings[0]
@@ -91,7 +91,7 @@ def test_a_denial_names_whom_to_ask_and_when_the_next_code_comes() -> None:
     assert any(abs(pause - 30.0) < 0.1 for pause in clock.slept)
 
 
-def test_the_end_is_raised_and_the_screen_left_quiet() -> None:
+def test_the_final_error_is_raised_and_the_countdown_stopped() -> None:
     screen, script, clock = Screen(), Script(codes(), Refused(OAuthError("access_denied"))), QuickClock()
     flow = DeviceFlow.begin(Rules(ask_again_after_denial=False), clock.steady())
     with pytest.raises(Denied):

@@ -65,7 +65,7 @@ def polled(answer: Answer | bytes) -> Event:
         return poll(provider(server.url))
 
 
-def test_the_request_for_codes_carries_client_scopes_audience_and_variables() -> None:
+def test_the_request_for_codes_has_client_scopes_audience_and_variables() -> None:
     with AnsweringServer(lambda _: reply(200, CODES)) as server:
         event = ask(provider(server.url))
     assert isinstance(event, CodesArrived)
@@ -86,7 +86,7 @@ def test_the_token_request_is_one_request_with_the_code() -> None:
     assert server.asked[0].form["device_code"] == "DC"
 
 
-def test_a_secret_goes_into_the_body_or_into_the_header_never_both() -> None:
+def test_a_secret_is_sent_in_the_body_or_in_the_header_never_both() -> None:
     with AnsweringServer(lambda _: reply(200, CODES)) as server:
         for auth in (ClientAuth.BODY, ClientAuth.BASIC):
             ask(provider(server.url, secret="s&=e c"), auth)
@@ -103,7 +103,7 @@ def test_user_and_password_in_the_url_become_a_basic_header() -> None:
     assert server.asked[0].headers["authorization"] == "Basic " + b64encode(b"us:pw").decode()
 
 
-def test_pkce_proves_that_the_poll_comes_from_who_asked() -> None:
+def test_pkce_ties_the_poll_to_the_request_for_codes() -> None:
     with AnsweringServer(lambda request: reply(200, CODES if "code_challenge" in request.form else {})) as server:
         both = provider(server.url, pkce=True)
         ask(both)
@@ -135,14 +135,14 @@ def test_an_error_as_text_or_as_a_form_is_a_refusal_too() -> None:
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504, 429, 408])
-def test_a_server_in_trouble_is_asked_again_when_it_wants_to_be(status: int) -> None:
+def test_a_failing_server_is_tried_again_after_the_pause_that_it_requests(status: int) -> None:
     for event in (asked(http(status, b"busy", Retry_After="7")), polled(http(status, b"busy", Retry_After="7"))):
         assert isinstance(event, Broken)
         assert (event.answered, event.retry_after) == (True, 7.0)
         assert str(status) in event.error.what
 
 
-def test_nonsense_ends_the_request_for_codes_and_only_delays_a_poll() -> None:
+def test_an_unusable_answer_ends_the_request_for_codes_but_only_delays_a_poll() -> None:
     for answer in (http(404, b"<html>"), http(200, b"<html>"), reply(200, {}), reply(200, [])):
         event = asked(answer)
         assert isinstance(event, Hopeless)
@@ -152,7 +152,7 @@ def test_nonsense_ends_the_request_for_codes_and_only_delays_a_poll() -> None:
         assert "token_url" in later.error.next_step
 
 
-def test_a_closed_port_may_open_again() -> None:
+def test_a_closed_port_is_worth_another_attempt() -> None:
     with AnsweringServer(lambda _: b"") as server:
         url = server.url
     event = ask(provider(url))
@@ -162,7 +162,7 @@ def test_a_closed_port_may_open_again() -> None:
     assert url in event.error.what
 
 
-def test_an_answer_without_end_is_no_providers() -> None:
+def test_an_endless_answer_is_not_a_providers() -> None:
     event = asked(http(200, b"x" * (2 << 20)))
     assert isinstance(event, Hopeless)
 
@@ -185,7 +185,7 @@ def test_a_redirect_that_would_drop_the_request_is_refused(status: int) -> None:
     assert len(server.asked) == 1
 
 
-def test_no_other_server_sees_the_secret() -> None:
+def test_no_other_server_gets_the_secret() -> None:
     with AnsweringServer(lambda _: reply(200, CODES)) as other:
         with AnsweringServer(lambda _: http(307, Location=f"{other.url}/steal")) as server:
             event = ask(provider(server.url, secret="s3cret"), ClientAuth.BODY)
@@ -195,7 +195,7 @@ def test_no_other_server_sees_the_secret() -> None:
     assert other.url in event.error.what
 
 
-def test_a_circle_of_redirects_ends() -> None:
+def test_a_redirect_loop_ends() -> None:
     with AnsweringServer(lambda _: http(307, Location="/device/code")) as server:
         event = ask(provider(server.url))
     assert isinstance(event, Hopeless)
@@ -203,13 +203,13 @@ def test_a_circle_of_redirects_ends() -> None:
 
 
 @pytest.mark.parametrize("location", ["", "ftp://x/", "http://[::1", "http://host:99999/"])
-def test_a_redirect_to_nowhere_is_refused(location: str) -> None:
+def test_a_redirect_to_an_invalid_url_is_refused(location: str) -> None:
     event = asked(http(307, Location=location) if location else http(307))
     assert isinstance(event, Hopeless | Broken)
 
 
 @pytest.mark.parametrize("url", ["", "ftp://idp/device", "https://", "https://idp:x/"])
-def test_an_endpoint_that_cannot_be_one_is_refused_by_the_name_of_its_parameter(url: str) -> None:
+def test_the_error_for_an_invalid_endpoint_names_its_parameter(url: str) -> None:
     settings = OAuthSettings("cid", None, (), "", url, "http://idp/token", ())
     with pytest.raises(BadParameter, match="device_auth_url"):
         Provider(Transport(), settings, {})

@@ -66,7 +66,7 @@ def test_a_compressed_answer_is_unpacked() -> None:
 
 
 @pytest.mark.parametrize("status", [403, 404, 429, 500, 502, 503])
-def test_a_server_that_may_get_better_is_tried_again(status: int) -> None:
+def test_a_download_is_repeated_after_a_status_that_may_change(status: int) -> None:
     screen = Screen()
     with AnsweringServer(in_turn(http(status, b"no"), http(status, b"no"), http(200, CONFIG))) as server:
         assert get(f"{server.url}/config", screen=screen) == CONFIG
@@ -85,13 +85,13 @@ def test_pauses_grow_to_a_limit_and_retry_after_is_obeyed() -> None:
     assert round(clock.slept[9]) == 100
 
 
-def test_a_connection_that_breaks_is_tried_again() -> None:
+def test_a_download_is_repeated_after_a_broken_connection() -> None:
     answers = [[RESET], [b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\ncut"], [http(200, CONFIG)]]
     with AnsweringServer(lambda _: answers.pop(0)) as server:
         assert get(f"{server.url}/config") == CONFIG
 
 
-def test_time_that_runs_out_ends_with_the_last_trouble() -> None:
+def test_the_final_error_is_the_last_failure() -> None:
     with (
         AnsweringServer(lambda _: reply(404, {"detail": "no machine file for U"})) as server,
         pytest.raises(DownloadFailed, match="no machine file for U"),
@@ -101,7 +101,7 @@ def test_time_that_runs_out_ends_with_the_last_trouble() -> None:
         get(f"{server.url}/config", seconds=5)
 
 
-def test_a_slow_drip_ends_with_the_attempt_and_the_whole() -> None:
+def test_a_slow_download_ends_with_the_attempt_and_the_timeout() -> None:
     stop = threading.Event()
     with AnsweringServer(lambda _: drip(b"x", 0.05, stop)) as server, pytest.raises(Unreachable, match="in time"):
         get(f"{server.url}/config", seconds=1.5, attempt=0.5)
@@ -109,33 +109,33 @@ def test_a_slow_drip_ends_with_the_attempt_and_the_whole() -> None:
 
 
 @pytest.mark.parametrize("status", [400, 405, 410, 414])
-def test_what_cannot_get_better_ends_at_once(status: int) -> None:
+def test_a_status_that_will_not_change_ends_the_download_at_once(status: int) -> None:
     with AnsweringServer(lambda _: http(status)) as server, pytest.raises(DownloadFailed, match=str(status)):
         get(f"{server.url}/config")
     assert len(server.asked) == 1
 
 
-def test_a_token_that_is_refused_comes_back_as_that() -> None:
+def test_a_refused_token_is_reported_to_the_caller() -> None:
     with AnsweringServer(lambda _: http(401)) as server:
         outcome = get(f"{server.url}/config")
     assert isinstance(outcome, TokenRefused)
     assert "401" in outcome.error.what
 
 
-def test_a_server_that_wants_a_token_where_there_is_none_ends_it() -> None:
+def test_a_server_that_requires_a_token_ends_a_download_without_one() -> None:
     with AnsweringServer(in_turn(http(401))) as server, pytest.raises(DownloadFailed, match="client_id"):
         get(f"{server.url}/config", token=None)
     assert len(server.asked) == 1
 
 
-def test_a_configuration_that_is_none_is_fetched_a_few_times_and_then_refused() -> None:
+def test_an_empty_configuration_is_fetched_a_few_times_and_then_refused() -> None:
     for answer in (http(200), http(204), http(200, b"  \n")):
         with AnsweringServer(in_turn(answer)) as server, pytest.raises(BadConfig, match="empty"):
             get(f"{server.url}/config")
         assert len(server.asked) == BAD_CONFIG_ATTEMPTS
 
 
-def test_a_configuration_that_was_being_written_is_taken_when_it_is_whole() -> None:
+def test_a_configuration_that_is_being_written_is_fetched_again() -> None:
     with AnsweringServer(in_turn(http(200), http(200, CONFIG))) as server:
         assert get(f"{server.url}/config") == CONFIG
 
@@ -161,7 +161,7 @@ def test_a_redirect_to_another_server_is_followed_without_the_token() -> None:
         assert "authorization" not in other.asked[0].headers
 
 
-def test_the_token_comes_back_only_with_the_first_server() -> None:
+def test_only_the_first_server_gets_the_token() -> None:
     """Another port is another server, and so is the way back through it."""
     with AnsweringServer(lambda asked: http(200, CONFIG)) as other:
         back = AnsweringServer(lambda _: http(302, Location=f"{other.url}/b"))
@@ -171,7 +171,7 @@ def test_the_token_comes_back_only_with_the_first_server() -> None:
     assert "authorization" not in other.asked[0].headers
 
 
-def test_a_circle_of_redirects_ends_at_once() -> None:
+def test_a_redirect_loop_ends_at_once() -> None:
     with AnsweringServer(lambda _: http(302, Location="/config")) as server:
         with pytest.raises(DownloadFailed, match="redirects more than"):
             get(f"{server.url}/config")
@@ -179,19 +179,19 @@ def test_a_circle_of_redirects_ends_at_once() -> None:
 
 
 @pytest.mark.parametrize("location", ["ftp://x/", "//", "http://[::1", ""])
-def test_a_redirect_to_nowhere_ends_with_a_clear_line(location: str) -> None:
+def test_a_redirect_to_an_invalid_url_ends_with_an_error(location: str) -> None:
     answer = http(302, Location=location) if location else http(302)
     with AnsweringServer(lambda _: answer) as server, pytest.raises(DownloadFailed):
         get(f"{server.url}/config")
 
 
 @pytest.mark.parametrize("url", ["", "http://${hostname}/", "mailto:x"])
-def test_a_url_that_is_none_is_the_operators_to_correct(url: str) -> None:
+def test_an_invalid_url_is_a_bad_parameter(url: str) -> None:
     with pytest.raises(BadParameter, match=r"talos\.config"):
         get(url)
 
 
-def test_what_the_server_says_is_quoted_and_cut() -> None:
+def test_the_servers_explanation_is_quoted_and_cut() -> None:
     for body, shown in ((b"boom " * 50, "boom boom boom boom boom boom bo"), (b"", "status 410"), (b"\xff", "410")):
         with AnsweringServer(in_turn(http(410, body))) as server, pytest.raises(DownloadFailed) as caught:
             get(f"{server.url}/config")

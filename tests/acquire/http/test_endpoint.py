@@ -16,7 +16,7 @@ PROXY = "http://proxy:3128"
 
 
 @given(st.text() | st.text().map(lambda rest: f"http://{rest}") | st.text().map(lambda rest: f"https://host:1/{rest}"))
-def test_any_text_is_split_or_refused(url: str) -> None:
+def test_arbitrary_text_is_split_or_refused(url: str) -> None:
     with contextlib.suppress(EndpointError):
         endpoint = parse_endpoint(url)
         assert endpoint.host
@@ -38,7 +38,7 @@ def test_any_text_is_split_or_refused(url: str) -> None:
         ("http://ex%61mple.com/", "example.com", 80, "/", "example.com"),
     ],
 )
-def test_a_url_is_split_as_a_browser_would(url: str, host: str, port: int, target: str, host_header: str) -> None:
+def test_a_url_is_split_as_in_a_browser(url: str, host: str, port: int, target: str, host_header: str) -> None:
     endpoint = parse_endpoint(url)
     assert (endpoint.host, endpoint.port, endpoint.target, endpoint.host_header) == (host, port, target, host_header)
 
@@ -75,7 +75,7 @@ def test_a_url_that_cannot_be_requested_is_refused_with_the_reason(url: str, why
         parse_endpoint(url)
 
 
-def test_two_urls_are_one_origin_when_scheme_host_and_port_agree() -> None:
+def test_two_urls_with_the_same_scheme_host_and_port_have_one_origin() -> None:
     first = parse_endpoint("https://Host/a").origin
     assert first == parse_endpoint("https://host:443/b").origin
     assert first != parse_endpoint("http://host/a").origin
@@ -112,7 +112,7 @@ def test_each_scheme_has_its_variable_in_either_case() -> None:
 
 
 @pytest.mark.parametrize("url", ["http://localhost/", "http://a.localhost/", "http://127.1.2.3/", "http://[::1]/"])
-def test_this_machine_is_never_behind_a_proxy(url: str) -> None:
+def test_loopback_never_goes_through_a_proxy(url: str) -> None:
     assert goes_through(url, http_proxy=PROXY) == "direct"
 
 
@@ -145,6 +145,6 @@ def test_no_proxy_exempts_domains_networks_and_ports(no_proxy: str, url: str, ex
 
 
 @pytest.mark.parametrize("value", ["https://proxy:1", "socks5://proxy:1", "http://", "http://proxy:x"])
-def test_a_proxy_that_cannot_be_used_is_refused_by_the_name_of_its_variable(value: str) -> None:
+def test_the_error_for_an_unusable_proxy_names_its_variable(value: str) -> None:
     with pytest.raises(BadParameter, match="http_proxy"):
         goes_through("http://a/", http_proxy=value)

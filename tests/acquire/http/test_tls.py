@@ -41,7 +41,7 @@ def refusal(server: AnsweringServer, ca: Path | None) -> AcquireError:
 
 
 @pytest.mark.parametrize("name", ["127.0.0.1", "localhost"])
-def test_a_private_authority_is_trusted_when_it_is_given(authority: Authority, name: str) -> None:
+def test_a_private_authority_is_trusted_if_it_is_configured(authority: Authority, name: str) -> None:
     tls = authority.server("DNS:localhost,IP:127.0.0.1")
     with AnsweringServer(lambda _: http(200, b"private"), tls=tls) as server:
         assert exchange(f"https://{name}:{server.port}/", authority.certificate).body == b"private"
@@ -67,14 +67,14 @@ def test_an_ipv6_server_with_a_zone_is_checked_by_its_address(authority: Authori
         assert exchange(f"https://[::1%25lo]:{server.port}/", authority.certificate).body == b"six"
 
 
-def test_an_unknown_authority_is_told_with_the_way_out(authority: Authority) -> None:
+def test_an_unknown_authority_is_explained_with_a_fix(authority: Authority) -> None:
     with AnsweringServer(lambda _: http(200), tls=authority.server("IP:127.0.0.1")) as server:
         error = refusal(server, ca=None)
     assert "authority that this machine does not know" in error.what
     assert "--ca" in error.next_step
 
 
-def test_a_clock_that_is_behind_is_told_as_that(authority: Authority) -> None:
+def test_a_clock_that_is_behind_is_explained(authority: Authority) -> None:
     tls = authority.server("IP:127.0.0.1", start="20980101000000Z")
     with AnsweringServer(lambda _: http(200), tls=tls) as server:
         error = refusal(server, authority.certificate)
@@ -92,12 +92,12 @@ def test_an_old_certificate_names_both_possible_reasons(authority: Authority) ->
     assert "clock" in error.next_step
 
 
-def test_a_certificate_for_another_name_is_told_as_that(authority: Authority) -> None:
+def test_a_certificate_for_another_name_is_explained(authority: Authority) -> None:
     with AnsweringServer(lambda _: http(200), tls=authority.server("DNS:other.example")) as server:
         assert "another name" in refusal(server, authority.certificate).what
 
 
-def test_a_port_that_speaks_no_tls_is_told_as_that() -> None:
+def test_a_port_without_tls_is_reported() -> None:
     def answer_anything(listener: socket.socket) -> None:
         with listener, listener.accept()[0] as connection:
             connection.recv(10_000)
@@ -111,7 +111,7 @@ def test_a_port_that_speaks_no_tls_is_told_as_that() -> None:
     assert caught.value.trouble is Trouble.TLS
 
 
-def test_a_proxy_that_tunnels_sees_only_where_it_goes(authority: Authority) -> None:
+def test_a_tunnelling_proxy_sees_only_the_destination(authority: Authority) -> None:
     tls = authority.server("DNS:boot.example")
     with AnsweringServer(lambda _: http(200, b"through"), tls=tls) as server, Tunnel(server.port) as tunnel:
         endpoint = parse_endpoint("https://boot.example/secret")
@@ -158,7 +158,7 @@ class Tunnel:
             target.shutdown(socket.SHUT_WR)
 
 
-def test_a_file_that_holds_no_authority_is_refused(tmp_path: Path) -> None:
+def test_a_file_without_certificates_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty.pem").write_text("nothing")
     for name in ("empty.pem", "missing.pem"):
         with AnsweringServer(lambda _: http(200)) as server, pytest.raises(BadParameter, match=name):

@@ -35,7 +35,7 @@ def trouble(server: AnsweringServer, seconds: float = 10.0) -> TransportError:
 
 @settings(max_examples=150, deadline=None)
 @given(st.binary(max_size=200) | st.binary(max_size=100).map(lambda rest: b"HTTP/1.1 200 OK\r\n" + rest))
-def test_any_bytes_are_an_answer_or_a_named_trouble(answer: bytes) -> None:
+def test_arbitrary_bytes_are_an_answer_or_a_classified_failure(answer: bytes) -> None:
     with AnsweringServer(lambda _: [answer]) as server:
         try:
             assert exchange(f"{server.url}/").status
@@ -43,13 +43,13 @@ def test_any_bytes_are_an_answer_or_a_named_trouble(answer: bytes) -> None:
             assert error.trouble in {Trouble.CLOSED, Trouble.PROTOCOL, Trouble.TOO_LARGE}  # noqa: PT017
 
 
-def test_an_answer_comes_whole_with_status_headers_and_body() -> None:
+def test_an_answer_has_status_headers_and_body() -> None:
     with AnsweringServer(lambda _: http(201, b"hello", X_Thing="yes")) as server:
         answer = exchange(f"{server.url}/a")
     assert (answer.status, answer.body, answer.header("x-thing"), answer.header("other")) == (201, b"hello", "yes", "")
 
 
-def test_the_target_goes_out_as_it_was_written() -> None:
+def test_the_target_is_sent_as_it_was_written() -> None:
     with AnsweringServer(lambda _: http(200)) as server:
         exchange(f'{server.url}/device/code?uuid=${{uuid}}&s=<"x">#frag')
         exchange(f"{server.url}/cönfig?ü=1")
@@ -62,7 +62,7 @@ def test_a_body_is_sent_after_its_head() -> None:
     assert (server.asked[0].method, server.asked[0].form) == ("POST", {"a": "1"})
 
 
-def test_gzip_is_undone_also_in_several_members() -> None:
+def test_gzip_with_several_members_is_unpacked() -> None:
     packed = gzip.compress(b"one ") + gzip.compress(b"two")
     with AnsweringServer(lambda _: http(200, packed, Content_Encoding="gzip")) as server:
         assert exchange(f"{server.url}/").body == b"one two"
@@ -74,7 +74,7 @@ def test_a_chunked_answer_is_put_together() -> None:
         assert exchange(f"{server.url}/").body == b"hello world"
 
 
-def test_interim_answers_are_read_over_but_not_for_ever() -> None:
+def test_interim_answers_are_skipped_but_not_forever() -> None:
     interim = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
     with AnsweringServer(lambda asked: interim * (3 if asked.target == "/few" else 99) + http(200, b"x")) as server:
         assert exchange(f"{server.url}/few").body == b"x"
@@ -106,7 +106,7 @@ def test_a_small_body_that_unpacks_to_a_huge_one_is_refused() -> None:
 
 
 @pytest.mark.parametrize("where", ["body", "head"])
-def test_a_slow_drip_ends_at_the_deadline(where: str) -> None:
+def test_a_slow_answer_ends_at_the_deadline(where: str) -> None:
     stop = threading.Event()
 
     def slow(_: Asked) -> Iterator[bytes]:
@@ -144,14 +144,14 @@ def test_an_endless_head_is_cut() -> None:
         (RESET, Trouble.RESET),
     ],
 )
-def test_an_answer_that_is_none_has_its_name(answer: bytes, expected: Trouble) -> None:
+def test_an_unusable_answer_is_classified(answer: bytes, expected: Trouble) -> None:
     with AnsweringServer(lambda _: [answer]) as server:
         error = trouble(server)
     assert error.trouble is expected
     assert error.what
 
 
-def test_a_closed_port_is_refused_and_named() -> None:
+def test_a_closed_port_is_named_in_the_error() -> None:
     with AnsweringServer(lambda _: b"") as server:
         port = server.port
     with pytest.raises(TransportError) as caught:
@@ -159,7 +159,7 @@ def test_a_closed_port_is_refused_and_named() -> None:
     assert (caught.value.trouble, caught.value.peer) == (Trouble.REFUSED, f"127.0.0.1:{port}")
 
 
-def test_a_name_that_dns_does_not_know_is_told_as_that() -> None:
+def test_an_unknown_host_name_is_reported() -> None:
     with pytest.raises(TransportError) as caught:
         exchange("http://no-such-host.invalid/")
     assert caught.value.trouble is Trouble.NAME
@@ -173,7 +173,7 @@ def test_ipv6_and_its_zone_are_dialled_and_the_zone_is_not_sent() -> None:
     assert [asked.headers["host"] for asked in server.asked] == [f"[::1]:{server.port}"] * 2
 
 
-def test_a_name_with_one_dead_address_is_reached_by_the_other() -> None:
+def test_a_host_with_one_dead_address_is_reached_at_the_other() -> None:
     """localhost is ::1 and 127.0.0.1 on most systems; only one of them listens here."""
     with AnsweringServer(lambda _: http(200, b"four")) as server:
         assert exchange(f"http://localhost:{server.port}/").body == b"four"
@@ -198,7 +198,7 @@ def test_https_through_a_proxy_asks_for_a_tunnel_first() -> None:
     assert (proxy.asked[0].method, proxy.asked[0].target) == ("CONNECT", "example.test:443")
 
 
-def test_a_header_that_cannot_be_sent_is_refused_here() -> None:
+def test_a_header_that_cannot_be_sent_is_refused() -> None:
     endpoint = parse_endpoint("http://127.0.0.1:1/")
     request = Request("GET", endpoint, (("Host", "x"), ("Authorization", "Bearer a\r\nEvil: yes")))
     with pytest.raises(TransportError) as caught:

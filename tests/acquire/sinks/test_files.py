@@ -29,7 +29,7 @@ def test_a_file_is_written_whole_and_private(tmp_path: Path) -> None:
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_a_file_that_is_there_is_the_machines_configuration(tmp_path: Path) -> None:
+def test_an_existing_file_with_content_counts_as_the_configuration(tmp_path: Path) -> None:
     path = tmp_path / "machine.yaml"
     assert FileSink(path).already_there() is None
     path.write_bytes(b"")
@@ -38,7 +38,7 @@ def test_a_file_that_is_there_is_the_machines_configuration(tmp_path: Path) -> N
     assert FileSink(path).already_there() == str(path)
 
 
-def test_a_link_is_replaced_and_what_it_points_to_is_left_alone(tmp_path: Path) -> None:
+def test_a_symbolic_link_is_replaced_and_its_target_is_unchanged(tmp_path: Path) -> None:
     victim, path = tmp_path / "victim", tmp_path / "machine.yaml"
     victim.write_text("untouched")
     path.symlink_to(victim)
@@ -57,9 +57,7 @@ def test_an_old_file_survives_a_write_that_fails(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [FileSink, IgnitionSink, lambda path: NoCloudSink(path / "seed")])
-def test_a_place_that_takes_no_files_is_known_before_anybody_is_asked(
-    tmp_path: Path, make: Callable[[Path], Sink]
-) -> None:
+def test_a_place_that_is_not_writable_is_found_before_any_request(tmp_path: Path, make: Callable[[Path], Sink]) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(OutputFailed, match="not a folder"):
         make(tmp_path / "file" / "machine").already_there()
@@ -70,7 +68,7 @@ def test_a_device_is_not_taken_for_a_file() -> None:
         FileSink(Path("/dev/null")).already_there()
 
 
-def test_a_nocloud_seed_has_both_files_private(tmp_path: Path) -> None:
+def test_both_files_of_a_nocloud_seed_are_private(tmp_path: Path) -> None:
     sink = NoCloudSink(tmp_path / "nocloud", instance_id="5d0a: #1")
     assert sink.write(b"#cloud-config\n") == str(tmp_path / "nocloud")
     assert (tmp_path / "nocloud" / "user-data").read_bytes() == b"#cloud-config\n"
@@ -80,7 +78,7 @@ def test_a_nocloud_seed_has_both_files_private(tmp_path: Path) -> None:
     assert modes == {0o600}
 
 
-def test_a_new_configuration_is_a_new_instance_unless_the_machine_has_a_name(tmp_path: Path) -> None:
+def test_a_new_configuration_is_a_new_instance_unless_the_machine_has_an_id(tmp_path: Path) -> None:
     for config in (b"#cloud-config\n", b"#cloud-config\n{}\n"):
         NoCloudSink(tmp_path / str(len(config))).write(config)
         NoCloudSink(tmp_path / f"named-{len(config)}", instance_id="uuid").write(config)
@@ -97,7 +95,7 @@ def test_a_seed_without_meta_data_is_not_complete(tmp_path: Path) -> None:
     assert sink.already_there() is None
 
 
-def test_a_seed_that_cannot_be_renewed_is_not_left_half_old(tmp_path: Path) -> None:
+def test_a_seed_that_cannot_be_replaced_becomes_incomplete(tmp_path: Path) -> None:
     sink = NoCloudSink(tmp_path)
     sink.write(b"#cloud-config\n")
     (tmp_path / "user-data").unlink()
@@ -107,7 +105,7 @@ def test_a_seed_that_cannot_be_renewed_is_not_left_half_old(tmp_path: Path) -> N
     assert not (tmp_path / "meta-data").exists()
 
 
-def test_an_ignition_file_is_complete_only_when_ignition_can_read_it(tmp_path: Path) -> None:
+def test_an_ignition_file_is_complete_only_if_ignition_can_read_it(tmp_path: Path) -> None:
     sink = IgnitionSink(tmp_path / "user.ign")
     assert sink.write(IGNITION) == str(tmp_path / "user.ign")
     assert sink.already_there() == str(tmp_path / "user.ign")
@@ -118,13 +116,13 @@ def test_an_ignition_file_is_complete_only_when_ignition_can_read_it(tmp_path: P
 @pytest.mark.parametrize(
     "config", [b"#cloud-config\n", b"[]", b"{}", b'{"ignition": {}}', b'{"ignition": {"version": 3}}', b"[" * 9999]
 )
-def test_what_is_not_ignition_never_reaches_the_place(tmp_path: Path, config: bytes) -> None:
+def test_another_kind_than_ignition_is_never_written(tmp_path: Path, config: bytes) -> None:
     with pytest.raises(BadConfig, match="Ignition"):
         IgnitionSink(tmp_path / "user.ign").write(config)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_ignition_is_written_as_it_came(tmp_path: Path) -> None:
+def test_an_ignition_file_is_written_unchanged(tmp_path: Path) -> None:
     pretty = json.dumps(json.loads(IGNITION), indent=1).encode()
     IgnitionSink(tmp_path / "user.ign").write(pretty)
     assert (tmp_path / "user.ign").read_bytes() == pretty

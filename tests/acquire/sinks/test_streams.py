@@ -15,7 +15,7 @@ CONFIG = b"machine: \xff\n" * 50_000  # more than a pipe holds
 WRITE = "from bootgrant.acquire.sinks.streams import StdoutSink; StdoutSink().write(b'machine: \\xff\\n' * 50_000)"
 
 
-def test_standard_output_carries_every_byte_to_a_pipe() -> None:
+def test_standard_output_writes_every_byte_to_a_pipe() -> None:
     assert subprocess.run([sys.executable, "-c", WRITE], capture_output=True, check=True).stdout == CONFIG
 
 
@@ -25,7 +25,7 @@ def test_standard_output_may_be_a_file(tmp_path: Path) -> None:
     assert (tmp_path / "out").read_bytes() == CONFIG
 
 
-def test_a_full_disk_behind_standard_output_is_a_failure() -> None:
+def test_a_full_disk_on_standard_output_is_a_failure() -> None:
     with Path("/dev/full").open("wb") as full:
         result = subprocess.run([sys.executable, "-c", WRITE], stdout=full, stderr=subprocess.PIPE, text=True)
     assert "OutputFailed: cannot write to standard output (No space left on device)" in result.stderr
@@ -39,7 +39,7 @@ def test_a_command_reads_the_whole_configuration(tmp_path: Path) -> None:
     assert description.startswith("the command cat")
 
 
-def test_a_command_may_leave_its_input_alone() -> None:
+def test_a_command_may_ignore_its_input() -> None:
     CommandSink(":").write(CONFIG)
 
 
@@ -51,15 +51,15 @@ def test_a_command_may_leave_its_input_alone() -> None:
         ("kill -KILL $$", "Killed"),
     ],
 )
-def test_a_command_that_fails_means_nothing_was_delivered(command: str, ending: str) -> None:
+def test_a_command_that_fails_is_a_failed_delivery(command: str, ending: str) -> None:
     with pytest.raises(OutputFailed, match=ending):
         CommandSink(command).write(CONFIG)
 
 
-def test_nothing_of_the_configuration_shows_in_the_process_list(tmp_path: Path) -> None:
+def test_the_process_list_shows_nothing_of_the_configuration(tmp_path: Path) -> None:
     CommandSink(f"tr '\\0' ' ' </proc/$$/cmdline >{tmp_path}/arguments; env >>{tmp_path}/arguments").write(b"s3cr3t")
     assert "s3cr3t" not in (tmp_path / "arguments").read_text()
 
 
-def test_stdout_is_never_there_already() -> None:
+def test_standard_output_never_has_a_configuration_already() -> None:
     assert StdoutSink().already_there() is None

@@ -30,7 +30,7 @@ def moved(status: int, to: str) -> bytes:
     return http(status, Location=to)
 
 
-def test_headers_come_in_gos_order() -> None:
+def test_headers_are_in_the_order_of_go() -> None:
     with AnsweringServer(lambda _: http(200)) as server:
         call("POST", f"{server.url}/t?x=${{uuid}}", FORM, ("Accept", "application/json"), body=b"a=1")
     names = [line.partition(b":")[0].decode() for line in server.asked[0].wire.split(b"\r\n")[1:-2]]
@@ -57,14 +57,14 @@ def test_a_307_sends_the_body_to_another_host_but_not_the_header() -> None:
         assert "authorization" not in other.asked[0].headers
 
 
-def test_another_port_of_the_same_host_sees_the_token() -> None:
+def test_another_port_of_the_same_host_gets_the_token() -> None:
     with AnsweringServer(lambda _: http(200)) as other:
         with AnsweringServer(lambda _: moved(302, f"{other.url}/x")) as server:
             call("GET", f"{server.url}/config", TOKEN)
         assert other.asked[0].headers["authorization"] == TOKEN[1]
 
 
-def test_ten_redirects_are_the_end() -> None:
+def test_the_tenth_redirect_is_an_error() -> None:
     with AnsweringServer(lambda _: moved(302, "/round")) as server:
         assert complaint("GET", f"{server.url}/") == 'Get "/round": stopped after 10 redirects'
     assert len(server.asked) == 10
@@ -90,7 +90,7 @@ def test_user_and_password_become_a_header_and_are_masked_in_errors() -> None:
         ("http://no.invalid/", 'Get "http://no.invalid/": dial tcp: lookup no.invalid: no such host'),
     ],
 )  # fmt: skip
-def test_what_cannot_be_requested_is_said_in_gos_words(url: str, words: str) -> None:
+def test_a_url_that_cannot_be_requested_has_the_error_of_go(url: str, words: str) -> None:
     assert complaint("GET", url) == words
 
 
@@ -99,7 +99,7 @@ def test_a_header_with_a_line_break_is_refused() -> None:
     assert said.endswith('net/http: invalid header field value for "Authorization"')
 
 
-def test_a_deadline_that_passes_is_its_own_thing() -> None:
+def test_a_missed_deadline_has_its_own_error() -> None:
     def never(_: Asked) -> list[bytes]:
         time.sleep(2.0)
         return []

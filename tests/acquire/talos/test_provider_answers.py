@@ -78,7 +78,7 @@ def test_recorded_mistakes_have_the_words_of_go(content: bytes, words: str) -> N
      b'{"a": 1.x}', b'{"a": 1ex}', b'{"a": "\n"}', b'{"a": "\\x"}', b'{"a": "\\u00g0"}', b'{"a": NaN}',
      b'{"a": -Infinity}', b"\xef\xbb\xbf{}", b'{"a": \xff}', b"[" * 5000],
 )  # fmt: skip
-def test_what_go_does_not_accept_as_json_is_refused(content: bytes) -> None:
+def test_json_that_go_does_not_accept_is_refused(content: bytes) -> None:
     assert complaint(content)
 
 

@@ -91,14 +91,14 @@ def _replay_twice(sessions: list[dict[str, Any]], folder: Path, at_once: int) ->
 
 
 @pytest.mark.timeout(300)
-def test_the_short_sessions_go_as_recorded(tmp_path: Path) -> None:
+def test_the_short_sessions_match_the_recording(tmp_path: Path) -> None:
     short = [session for session in _SESSIONS if session["elapsed_s"] < _LONG]
     assert len(short) > 50
     assert _replay_twice(short, tmp_path, at_once=6) == {}
 
 
 @pytest.mark.timeout(500)
-def test_the_long_sessions_go_as_recorded(tmp_path: Path) -> None:
+def test_the_long_sessions_match_the_recording(tmp_path: Path) -> None:
     long = [session for session in _SESSIONS if session["elapsed_s"] >= _LONG]
     assert len(long) > 10
     assert _replay_twice(long, tmp_path, at_once=len(long)) == {}

@@ -61,12 +61,12 @@ def test_each_poll_is_two_requests_of_which_the_second_counts() -> None:
         assert until(second.after(PENDING, 2.0)) == 3.0
 
 
-def test_a_token_on_the_first_request_is_the_end() -> None:
+def test_a_token_on_the_first_request_ends_the_flow() -> None:
     token = AccessToken(Secret("t"))
     assert polling().after(TokenArrived(token), 2.0).action == Finished(token)
 
 
-def test_any_other_error_on_the_second_request_is_the_end() -> None:
+def test_any_other_error_on_the_second_request_ends_the_flow() -> None:
     assert polling().after(PENDING, 2.0).after(FATAL, 2.0).action == Failed(FATAL.error)
 
 
@@ -75,7 +75,7 @@ def test_slow_down_counts_once_a_pair_and_restarts_the_ticker() -> None:
     assert until(flow) == 8.5
 
 
-def test_a_tick_that_was_missed_comes_at_once_and_the_beat_is_kept() -> None:
+def test_a_missed_tick_fires_at_once_and_the_rhythm_is_kept() -> None:
     flow = polling().after(PENDING, 20.0).after(PENDING, 40.3)
     assert until(flow) == 40.3
     flow = flow.after(Waited(), 40.3).after(PENDING, 40.3).after(PENDING, 40.4)
@@ -90,7 +90,7 @@ def test_the_expiry_counts_from_the_request_and_a_new_code_comes_after_the_pause
     assert isinstance(flow.after(Waited(), 33.0).action, RequestCodes)
 
 
-def test_a_request_that_is_out_when_the_code_expires_is_cut_off() -> None:
+def test_a_request_ends_when_the_code_expires() -> None:
     flow = polling(replace(CODES, expires_in=3))
     assert isinstance(flow.action, PollToken)
     assert flow.action.give_up_at == 3.0
@@ -98,13 +98,13 @@ def test_a_request_that_is_out_when_the_code_expires_is_cut_off() -> None:
 
 
 @pytest.mark.parametrize("expires_in", [None, 0])
-def test_a_code_without_an_end_is_polled_to_the_end_of_time(expires_in: int | None) -> None:
+def test_a_code_without_an_expiry_is_polled_forever(expires_in: int | None) -> None:
     flow = TalosFlow.begin(10800.0, 30.0, 0.0).after(CodesArrived(replace(CODES, expires_in=expires_in)), 0.5)
     assert isinstance(flow.action, ShowCode)
     assert flow.action.expires_at == NEVER
 
 
-def test_the_whole_has_its_own_timeout() -> None:
+def test_the_flow_has_a_timeout() -> None:
     flow = TalosFlow.begin(2.0, 30.0, 0.0).after(CodesArrived(CODES), 0.5).after(Shown(), 1.5)
     flow = flow.after(Waited(), until(flow))
     assert isinstance(flow.action, Failed)
@@ -118,6 +118,6 @@ def test_a_negative_interval_crashes_the_reference() -> None:
 
 
 @pytest.mark.parametrize("event", [Shown(), Waited(), PENDING])
-def test_an_event_that_cannot_be_is_the_callers_mistake(event: Event) -> None:
+def test_an_impossible_event_is_the_callers_mistake(event: Event) -> None:
     with pytest.raises(OutOfStepError):
         TalosFlow.begin(1.0, 1.0, 0.0).after(event, 0.0)
