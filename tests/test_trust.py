@@ -1,4 +1,4 @@
-"""Whose certificates are believed."""
+"""Which certificates are trusted."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from support.certificates import Authority
 
 
 def test_an_authority_made_with_openssl_is_trusted_on_every_python(tmp_path: Path) -> None:
-    """It has no key usage extension, which Python 3.13 asks for by itself."""
+    """It has no key usage extension, which Python 3.13 requires by default."""
     authority = Authority(tmp_path)
     server = authority.server("DNS:boot.example")
     assert shaken_hands(server, client_context(authority.certificate))

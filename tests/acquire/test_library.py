@@ -1,4 +1,4 @@
-"""``bootgrant.acquire`` as a library: the whole run, and the conversation for one's own loop."""
+"""``bootgrant.acquire`` as a library: the whole run, and the conversation in any loop."""
 
 from __future__ import annotations
 
@@ -105,6 +105,6 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
         "import sys, bootgrant.acquire; print([m for m in ('ssl', 'h11', 'json', 'segno', 'yaml') if m in sys.modules])"
     )
     started = time.monotonic()
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert said.stdout.strip() == "[]"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
     assert time.monotonic() - started < 10.0

@@ -1,4 +1,4 @@
-"""Booting takes a minute and Debian's tools: `make test-boot` does it, `make test` does not."""
+"""Booting takes a minute and needs Debian's tools, so only `make test-boot` runs these tests."""
 
 from __future__ import annotations
 

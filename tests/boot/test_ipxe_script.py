@@ -1,4 +1,4 @@
-"""iPXE itself reads the script of `bootgrant kernel-args --as ipxe`: the machine's variables reach the kernel."""
+"""iPXE runs the script of `bootgrant kernel-args --as ipxe`, and the variables reach the kernel unexpanded."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ UUID = "5d0a7b2e-8a4c-4b8e-9d4a-0123456789ab"
 
 
 def what_ipxe_reads(folder: Path, line: str) -> str:
-    """The words of ``line`` as iPXE hands them to a command, here to one that shows them."""
+    """The words of ``line`` as iPXE passes them to a command, here ``echo``."""
     (folder / "script.ipxe").write_text(f"#!ipxe\necho BEGIN {line} END\n")
     command: list[str | Path] = [
         program("qemu-system-x86_64", "qemu-system-x86"), "-machine", "pc,accel=tcg", "-m", "256", "-nographic",
@@ -32,7 +32,7 @@ def what_ipxe_reads(folder: Path, line: str) -> str:
             shown = guest.wait_for(r"BEGIN ((?:.|\n)*?) END", 120)[1]
         finally:
             process.kill()
-    # The console is 80 columns wide and moves the cursor where a line is full.
+    # The console has 80 columns and moves the cursor at the end of a line.
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\n", "", shown)
 
 

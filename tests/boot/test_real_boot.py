@@ -1,6 +1,6 @@
 """A real machine boots: Debian's kernel, an initramfs with our hook, a bootgrant server, a person who approves.
 
-The code is read off the serial console, as a person would; what arrived is told by the system on the machine's disk.
+The test reads the code on the serial console, like a person; the system on the machine's disk reports what it got.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ def site(tmp_path: Path) -> Iterator[Served]:
 
 
 def kernel_parameters(site: Served, front: str = "") -> str:
-    """``front`` is the address of a proxy in front of the site, if there is one."""
+    """``front`` is the address of a proxy in front of the site, if any."""
     extra = " ".join(f"talos.config.oauth.extra_variable={name}" for name in ("uuid", "serial", "mac"))
     url = front or f"http://{HOST}:{site.url.rpartition(':')[2]}"
     return f"talos.platform=metal talos.config={url}/config?uuid=${{uuid}} talos.config.oauth.client_id=talos {extra}"
 
 
 def approve_what_it_shows(guest: Guest, site: Served) -> str:
-    """Read the code off the console and approve it; returns the code."""
+    """Read the code on the console, approve it and return it."""
     code = guest.wait_for(r"please visit the URL \S+/device and enter the code ([A-Z]{4}-[A-Z]{4})")[1]
     guest.wait_for("waiting for the device to be authorized")
     (waiting,) = json.loads(site.command("pending", "--json").stdout)["pending"]
@@ -61,7 +61,7 @@ def approve_what_it_shows(guest: Guest, site: Served) -> str:
 
 
 def drawn(guest: Guest) -> list[str]:
-    """The lines of the QR code on the console, without what the kernel puts before each."""
+    """The lines of the QR code on the console, without the kernel's prefix."""
     lines = re.findall(r"^(?:\[ *[\d.]+\] )?([█▀▄ ]{30,})$", guest.said, re.MULTILINE)
     return [str(line) for line in lines]
 
@@ -96,7 +96,7 @@ def test_a_machine_with_initramfs_tools_gets_its_configuration_once(
 def test_https_with_a_private_authority_and_the_kernel_log_as_console(
     kernel: Kernel, site: Served, tmp_path: Path
 ) -> None:
-    """The kernel mutes whoever writes more than ten lines in five seconds to its log; a QR code has twenty."""
+    """The kernel mutes a writer after ten lines in five seconds; a QR code has twenty."""
     (tmp_path / "tls").mkdir()
     authority = Authority(tmp_path / "tls")
     lib = installation(tmp_path / "lib", flags=f"--console kmsg --ca {authority.certificate}")

@@ -1,4 +1,4 @@
-"""What the command line of `bootgrant acquire` takes; and docs/acquire.md tells all of it."""
+"""The command line of `bootgrant acquire`, all of which docs/acquire.md documents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`bootgrant acquire` as a process: what it says, where the configuration lands, how it ends."""
+"""`bootgrant acquire` as a process: its messages, where it writes the configuration, how it ends."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def test_the_messages_are_those_of_the_document_line_for_line(tmp_path: Path) ->
     with server_for(approved_provider()) as server:
         machine = run_machine(*boot(server.url, "--output", str(output)))
     controller = '"component": "controller-runtime", "controller": "config.AcquireController"'
-    said = [re.sub(r"expires at \d\d:\d\d:\d\d", "expires at HH:MM:SS", line) for line in machine.lines]
-    assert said == [
+    lines = [re.sub(r"expires at \d\d:\d\d:\d\d", "expires at HH:MM:SS", line) for line in machine.lines]
+    assert lines == [
         f'[talos] downloading config {{{controller}, "platform": "metal"}}',
         "[talos] waiting for network to be ready",
         "[talos] [OAuth] starting the authentication device flow with the following settings:",
@@ -167,7 +167,7 @@ def test_a_denial_leads_to_a_pause_and_a_new_code_or_to_the_end() -> None:
 
 
 def _ended(machine: Machine, status: int, *, because: str) -> None:
-    """One line at the end says what failed; nothing was written."""
+    """The last line names the failure, and nothing was written."""
     assert machine.process.returncode == status, machine.lines
     assert because in machine.last_line, machine.lines
     assert machine.stdout == b""
@@ -255,9 +255,9 @@ def test_no_secret_is_ever_printed() -> None:
             cmdline = secret.replace("{host}", server.url.removeprefix("http://")) + " x=${code}"
             words = ("--cmdline", cmdline, "--set", f"uuid={UUID}", "--log", "json")
             machine = run_machine(*words)
-        said = "\n".join(machine.lines)
+        output = "\n".join(machine.lines)
         for hidden in ("pa55word", "cl13nt", "s3cret-token", "device-1"):
-            assert hidden not in said
+            assert hidden not in output
 
 
 def test_the_chosen_token_is_sent() -> None:

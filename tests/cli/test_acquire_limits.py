@@ -1,4 +1,4 @@
-"""`bootgrant acquire` against a server that means it harm: bounded time, bounded memory, a clear end."""
+"""`bootgrant acquire` against a hostile server: bounded time, bounded memory, a clear error."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from support.booting_machine import CONFIG, SmallProvider, boot, run_machine, se
 from support.certificates import Authority
 
 MEMORY = 80 << 10
-"""KiB at most, for a configuration of up to 16 MiB. The program itself needs some 22 MiB."""
+"""KiB at most, for a configuration of up to 16 MiB. The program itself needs about 22 MiB."""
 _MEASURE = """
 import resource, subprocess, sys
 status = subprocess.run(sys.argv[1:]).returncode

@@ -1,4 +1,4 @@
-"""What an operator installs: every part in its place, and a systemd unit that systemd accepts where it is to run."""
+"""The installation: every part is in its place, and systemd accepts the units."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from support import parts
 
 ROOT = Path(__file__).resolve().parents[2]
-# As cloud-init's own unit orders itself: after the root is writable, before any network.
+# Ordered like cloud-init's own unit: after the root is writable, before any network.
 CLOUD_INIT_LOCAL = """\
 [Unit]
 DefaultDependencies=no
@@ -32,7 +32,7 @@ WantedBy=sysinit.target
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A checkout in which `make zipapp` was run."""
+    """A checkout after `make zipapp`."""
     folder = tmp_path / "checkout"
     shutil.copytree(ROOT / "packaging", folder / "packaging")
     pyz = folder / "dist" / "bootgrant-acquire.pyz"
@@ -41,7 +41,7 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def install(checkout: Path, kind: str) -> tuple[Path, str]:
-    """Where it was installed below, and what the installer said."""
+    """Install, and return the root of the installation and the output."""
     system = checkout / "system"
     command = [str(checkout / "packaging" / "install.sh"), kind]
     done = subprocess.run(
@@ -61,11 +61,11 @@ def install(checkout: Path, kind: str) -> tuple[Path, str]:
 def test_each_kind_of_installation_is_one_command(
     checkout: Path, kind: str, programs: list[str], next_step: str
 ) -> None:
-    system, said = install(checkout, kind)
+    system, output = install(checkout, kind)
     for name in (*programs, "usr/lib/bootgrant/acquire-into"):
         assert os.access(system / name, os.X_OK), name
     assert (system / "usr/lib/bootgrant/bootgrant-acquire.pyz").is_file()
-    assert said.rstrip().endswith(next_step)
+    assert output.rstrip().endswith(next_step)
 
 
 def test_an_existing_configuration_file_is_not_overwritten(checkout: Path) -> None:
@@ -84,12 +84,12 @@ def test_the_shipped_configuration_is_plain_assignments_for_shell_and_systemd(ch
         "sh",
         str(system / "etc/bootgrant/acquire.conf"),
     ]
-    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert said == "nocloud:/var/lib/cloud/seed/nocloud|"
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert output == "nocloud:/var/lib/cloud/seed/nocloud|"
 
 
 def test_systemd_accepts_the_unit_before_the_local_stage_of_cloud_init(checkout: Path) -> None:
-    """No unknown key, no missing program, no circle between the unit, cloud-init and the network."""
+    """No unknown key, no missing program, no cycle between the unit, cloud-init and the network."""
     analyze = parts.program("systemd-analyze", "systemd")
     system, _ = install(checkout, "systemd")
     units = system / "usr/lib/systemd/system"
@@ -101,8 +101,8 @@ def test_systemd_accepts_the_unit_before_the_local_stage_of_cloud_init(checkout:
     (wanted / "bootgrant-acquire.service").symlink_to("/etc/systemd/system/bootgrant-acquire.service")
     names = ["cloud-init-local.service", "bootgrant-acquire.service", "systemd-networkd.service"]
     done = subprocess.run([str(analyze), "verify", f"--root={system}", *names], capture_output=True, text=True)
-    said = [line for line in done.stderr.splitlines() if not line.startswith("systemd-")]  # its programs are not here
-    assert said == []
+    output = [line for line in done.stderr.splitlines() if not line.startswith("systemd-")]  # its programs are not here
+    assert output == []
 
 
 @pytest.mark.parametrize("sockets", [("bootgrant.socket",), ("bootgrant.socket", "bootgrant-people.socket")])

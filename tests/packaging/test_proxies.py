@@ -1,4 +1,4 @@
-"""bootgrant behind the proxies that packaging/proxies/ configures: the real nginx and the real Caddy of Debian."""
+"""bootgrant behind the proxies of packaging/proxies/: nginx and Caddy as Debian has them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from support.proxies import Proxied, proxied
 from support.site import CONFIG, booting, wait_until
 
 PENDING = {"error": "authorization_pending"}
-# The one thing that is changed in the configuration here: how long it waits for bootgrant, where a test says so.
+# The only change to the shipped configuration, in some tests: the timeout for bootgrant's answer.
 SHORT = {"nginx": {"proxy_read_timeout 60s": "proxy_read_timeout 1s"}, "caddy": {"timeout 60s": "timeout 1s"}}
 ANOTHER = "7b2f3f60-52c1-4e0f-8a6d-0d5f1c3e9a11"
 LARGE = "# filler\n" * 300_000
@@ -32,7 +32,7 @@ def proxy(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 def client(proxy: Proxied, address: str = "127.0.0.1") -> httpx2.Client:
-    """What comes from ``address`` to the machines' name."""
+    """A client at ``address`` that calls the machines' host name."""
     transport = httpx2.HTTPTransport(verify=client_context(proxy.ca), local_address=address)
     return httpx2.Client(transport=transport, base_url=proxy.machines, timeout=30)
 
@@ -42,7 +42,7 @@ def poll_form(codes: dict[str, str]) -> dict[str, str]:
 
 
 def approved(proxy: Proxied, machine: httpx2.Client, **variables: str) -> str:
-    """The token of a machine that asked and was approved."""
+    """The token of a machine whose request was approved."""
     codes = machine.post("/device/code", data={"client_id": "talos", **variables}).json()
     assert proxy.site.command("approve", codes["user_code"]).returncode == 0
     token: str = machine.post("/token", data=poll_form(codes)).json()["access_token"]
@@ -50,9 +50,9 @@ def approved(proxy: Proxied, machine: httpx2.Client, **variables: str) -> str:
 
 
 def raw(proxy: Proxied, request: bytes, *, version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3) -> bytes:
-    """What comes back for these bytes inside TLS, until the proxy closes."""
+    """Send these bytes inside TLS and return what comes back until the proxy closes."""
     context = client_context(proxy.ca)
-    # Old versions of TLS are offered at this level only.
+    # Only this level offers old versions of TLS.
     context.set_ciphers("DEFAULT@SECLEVEL=0")
     context.minimum_version = context.maximum_version = version
     plain = socket.create_connection(("127.0.0.1", proxy.port), timeout=20)
@@ -133,7 +133,7 @@ def test_a_length_together_with_chunks_does_not_hide_a_second_request(proxy: Pro
         b"POST /token HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nG"
     )
     answer = raw(proxy, both + b"ET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
-    # Either it is refused, or the second request is the client's own, and is answered as that.
+    # Refused as a whole, so that the second request is never answered.
     assert answer[9:12] == b"400"
 
 
@@ -173,7 +173,7 @@ def test_a_large_configuration_arrives_complete(proxy: Proxied) -> None:
 
 @pytest.mark.parametrize("kind", ["nginx", "caddy"])
 def test_a_proxy_timeout_below_the_hold_does_not_end_the_flow(kind: str, tmp_path: Path) -> None:
-    """What bites behind other proxies: their 504 is an answer at which Talos gives up."""
+    """Other proxies answer 504, at which Talos gives up."""
     with proxied(kind, tmp_path, SHORT[kind], 'hold = "20s"') as proxy, client(proxy) as machine:
         codes = machine.post("/device/code", data=TALOS).json()
         cut = machine.post("/token", data=poll_form(codes))

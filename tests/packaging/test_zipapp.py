@@ -1,4 +1,4 @@
-"""The machine's half in one file: what is inside, that it is always the same, and that a bare Python runs it."""
+"""The machine's half in one file: its content, that a build is reproducible, and that a bare Python runs it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from support.grants import MAC, UUID
 from support.site import CONFIG, kernel_parameters, served, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
-BARE = str(Path(sys.executable).resolve())  # the Python below this environment, which has nothing installed
+BARE = str(Path(sys.executable).resolve())  # the Python that this environment is based on, with nothing installed
 
 
 def build(root: Path, out: Path, **environment: str) -> Path:
@@ -30,7 +30,7 @@ def pyz(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def bare(pyz: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """The file alone in a folder, run without an environment and without installed packages."""
+    """Run the file on its own, without an environment and without installed packages."""
     command = [BARE, "-I", "-S", pyz.name, *words]
     return subprocess.run(command, cwd=pyz.parent, env={}, capture_output=True, text=True, timeout=60)
 
@@ -90,7 +90,7 @@ def test_a_broken_configuration_is_recognised_without_an_installed_yaml(pyz: Pat
 
 
 def test_another_python_version_runs_the_sources(pyz: Path, tmp_path: Path) -> None:
-    """Python passes over what another version compiled; here it is not even there."""
+    """Python ignores what another version compiled; here it is removed."""
     bare_sources = tmp_path / "sources.pyz"
     with zipfile.ZipFile(pyz) as archive, zipfile.ZipFile(bare_sources, "w") as copy:
         for name in archive.namelist():
@@ -104,7 +104,7 @@ def test_another_python_version_runs_the_sources(pyz: Path, tmp_path: Path) -> N
 
 
 def test_the_first_request_comes_before_any_slow_import(pyz: Path) -> None:
-    """Start-up time is imports: these come when they are needed, or never."""
+    """Start-up time is mostly imports, so these modules come later or never."""
     words = ["--cmdline", "talos.config=http://127.0.0.1:1/c talos.config.oauth.client_id=x", "--timeout", "100ms"]
     command = [BARE, "-I", "-S", "-X", "importtime", str(pyz), *words]
     done = subprocess.run(command, env={}, capture_output=True, text=True, timeout=60)

@@ -1,14 +1,14 @@
 """The machine's half: kernel command line, device flow (RFC 8628), download, delivery to a file or a command.
 
-Standard library, ``bootgrant.wire`` and two pure-Python libraries (h11 for HTTP, segno for the QR code); nothing of
-the server. It runs in an initramfs and as a library:
+It needs the standard library, ``bootgrant.wire`` and two pure-Python libraries (h11 for HTTP, segno for the QR code),
+and nothing of the server. It runs in an initramfs and as a library:
 
     from bootgrant.acquire import Options, acquire
     found = acquire("talos.config=https://boot.example/config talos.config.oauth.client_id=talos …", Options())
 
-``acquire`` blocks until the configuration is there or raises an ``AcquireError``. For a loop of one's own (asyncio, a
-simulation) ``DeviceFlow`` is the conversation without any I/O: a value that asks for actions and is told events.
-docs/acquire.md has both with examples. Importing this package costs nothing: each name is loaded when it is used.
+``acquire`` blocks until it has the configuration, or raises an ``AcquireError``. For any other loop (asyncio, a
+simulation) there is ``DeviceFlow``, the conversation without I/O: a value that requests actions and takes events.
+docs/acquire.md has examples of both. Importing this package loads nothing; each name is loaded at its first use.
 """
 
 from __future__ import annotations

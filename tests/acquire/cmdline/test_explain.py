@@ -1,4 +1,4 @@
-"""--explain: what would happen on this machine, and what is wrong with its kernel command line."""
+"""``--explain``: what a run would do on this machine, and the lint of its kernel command line."""
 
 from __future__ import annotations
 

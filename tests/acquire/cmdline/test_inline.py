@@ -53,7 +53,7 @@ def test_a_small_parameter_cannot_fill_the_memory() -> None:
 
 
 def _without_libraries(content: bytes, folder: Path, path: str) -> str:
-    """Decode in a Python that has none of the libraries of this environment."""
+    """Decode in a Python without the libraries of this environment."""
     code = (
         "import sys\nfrom bootgrant.acquire.errors import AcquireError\n"
         "from bootgrant.acquire.cmdline.inline import decode_inline\nfrom bootgrant.wire.secret import Secret\n"

@@ -1,4 +1,4 @@
-"""The kernel command line is read as Talos reads it."""
+"""The kernel command line is parsed as by Talos."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The parameters of a boot are understood as Talos understands them."""
+"""The parameters of a boot mean the same as on a Talos node."""
 
 from __future__ import annotations
 

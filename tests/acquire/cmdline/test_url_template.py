@@ -1,4 +1,4 @@
-"""The variables in talos.config: as Talos under compat, and without its faults by default."""
+"""The variables in talos.config: as in Talos under ``compat``, and without its bugs by default."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _meaning(url: str) -> tuple[str, list[tuple[str, tuple[str, ...]]]]:
     return str(parsed.with_query("")), sorted((key, tuple(values)) for key, values in parsed.query().items())
 
 
-# The differences that are meant: a $ in a value, pairs that Go cannot decode, an encoded slash.
+# The intended differences: a $ in a value, pairs that Go cannot decode, an encoded slash.
 _DIFFERENCES = ("$1b", "${0}", "$0x", "p$word", ";", "%zz", "%2F")
 
 
@@ -72,23 +72,23 @@ def test_by_default_the_url_means_the_same_where_the_reference_is_right(entry: d
 @pytest.mark.parametrize(
     ("url", "expected"),
     [
-        # A $ in a value is a $, and a value is never searched for placeholders again.
+        # A $ in a value stays a $, and a value is not searched for placeholders.
         ("http://x/?c=${code}", "http://x/?c=a%241b%26c%3D%24%7Buuid%7D"),
         ("http://x/?c=${code}&u=${uuid}", f"http://x/?c=a%241b%26c%3D%24%7Buuid%7D&u={_MACHINE['uuid']}"),
-        # Pairs that Go drops stay, and placeholders in them are found.
+        # Pairs that Go drops are kept, and placeholders in them are found.
         ("http://x/?a;b=1&h=${hostname}", "http://x/?a;b=1&h=node-1"),
         ("http://x/?h=${hostname};x=1", "http://x/?h=node-1;x=1"),
         ("http://x/?x=%zz&h=${hostname}", "http://x/?x=%zz&h=node-1"),
-        # The path keeps its encoded slash, and becomes a valid path.
+        # The path keeps its encoded slash and becomes valid.
         ("http://x/a%2Fb/c?h=${hostname}", "http://x/a%2Fb/c?h=node-1"),
         ("http://x/cö%2Fb?h=${hostname}", "http://x/c%C3%B6%2Fb?h=node-1"),
         ("http://x/${uuid}/?h=${hostname}", "http://x/$%7Buuid%7D/?h=node-1"),
-        # The query keeps its order, its spelling, its empty pairs; the fragment stays.
+        # The query keeps its order, notation and empty pairs; the fragment is kept.
         ("http://x/?z=1&&h=${hostname}&a=!*'()&flag#f", "http://x/?z=1&&h=node-1&a=!*'()&flag#f"),
         ("HTTP://X/?h=%24%7Bhostname%7D!", "HTTP://X/?h=node-1!"),
         ("http://x/?h=${Ho\u017ftName}", "http://x/?h=node-1"),
         ("http://x/?h=%24{ho%C5%BFtname}", "http://x/?h=node-1"),
-        # The old form: the first uuid gets the value, the others go.
+        # The old form: the first uuid gets the value, the others are removed.
         ("http://x/?uuid&z=1&uuid=b", f"http://x/?uuid={_MACHINE['uuid']}&z=1"),
         ("http://x/?%75uid=%20", f"http://x/?uuid={_MACHINE['uuid']}"),
         ("http://x/?uuid=fixed&h=${hostname}", "http://x/?uuid=fixed&h=node-1"),

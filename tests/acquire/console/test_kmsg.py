@@ -1,4 +1,4 @@
-"""The kernel log: one write per record, a priority on each, never longer than the kernel takes."""
+"""The kernel log: one write per record, each with a priority and no longer than the kernel accepts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plain lines and JSON lines: one per message, whatever the stream can take."""
+"""Plain lines and JSON lines: one per message, in any encoding of the stream."""
 
 from __future__ import annotations
 

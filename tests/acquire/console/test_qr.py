@@ -1,4 +1,4 @@
-"""QR codes: the ones that Talos draws, and readable ones in every style."""
+"""QR codes: the same as those of Talos, and readable in every style."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_a_qr_reader_can_read_it_off_the_screen(url: str, quiet_zone: int, style
 
 
 def test_a_sharp_picture_of_ascii_needs_the_blur() -> None:
-    """The reader is not just lenient: holes in the characters do stop it when it looks closely."""
+    """The reader is not just lenient: without the blur, the holes in the characters stop it."""
     modules = qr.encode(URLS[0])
     assert modules is not None
     assert read_qr(screenshot(qr.render(modules, QrStyle.ASCII))) is None

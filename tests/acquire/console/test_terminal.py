@@ -1,4 +1,4 @@
-"""A terminal window: a code of its size, and one line that counts down and never wraps."""
+"""A terminal window: a QR code that fits, and one line that counts down and never wraps."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WAITING = "[talos] [OAuth] waiting for the device to be authorized (expires at 2
 
 @contextmanager
 def window(columns: int, rows: int, encoding: str = "utf-8") -> Iterator[tuple[TextIO, int]]:
-    """A terminal of that size: the program's end as a stream, the person's end as a file descriptor."""
+    """A terminal of that size: a stream for the program, and a file descriptor for the person."""
     person, program = pty.openpty()
     fcntl.ioctl(program, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
     with os.fdopen(program, "w", encoding=encoding) as stream:
@@ -36,7 +36,7 @@ def window(columns: int, rows: int, encoding: str = "utf-8") -> Iterator[tuple[T
 
 
 def read_until(person: int, marks: tuple[str, ...]) -> str:
-    """What has appeared when all of ``marks`` have, within ten seconds."""
+    """Return the output once all of ``marks`` are in it, within ten seconds."""
     seen, deadline = b"", time.monotonic() + 10
     while not all(mark.encode() in seen for mark in marks):
         assert select.select([person], [], [], max(deadline - time.monotonic(), 0))[0], seen
@@ -121,7 +121,7 @@ def test_the_time_left_is_short(seconds: float, text: str) -> None:
 
 
 def test_auto_chooses_terminal_for_a_window_and_plain_for_a_serial_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A serial line is a terminal whose size the kernel does not know."""
+    """A serial line is a terminal of unknown size."""
     monkeypatch.setenv("TERM", "xterm")
     with window(80, 24) as (stream, _), window(0, 0) as (serial, _):
         assert choose_medium("auto", stream, compat=False) == "terminal"

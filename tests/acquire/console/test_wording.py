@@ -1,4 +1,4 @@
-"""What a provider sends cannot move the cursor, hide or reorder what a person reads."""
+"""A provider's text cannot move the cursor, or hide or reorder what a person reads."""
 
 from __future__ import annotations
 

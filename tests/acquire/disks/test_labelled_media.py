@@ -1,4 +1,4 @@
-"""config.yaml is found on a labelled medium, whatever people made it with."""
+"""config.yaml is read from a labelled medium, whichever program created it."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def _images() -> list[bytes]:
 
 
 _NUMBERS = st.sampled_from([0, 1, 2, 0x7F, 0x80, 0xFF])
-# Where the descriptors, boot sectors, superblocks, folders and inodes of the images are, and anywhere else.
+# The positions of descriptors, boot sectors, superblocks, folders and inodes in the images, and any others.
 _PLACES = st.one_of(st.integers(0, 4096), st.integers(32768, 65536), st.integers(0, 1 << 20))
 
 

@@ -1,4 +1,4 @@
-"""The variables of a machine: where they come from, what counts as absent, and how long they are waited for."""
+"""The variables of a machine: their sources, what counts as absent, and the wait for them."""
 
 from __future__ import annotations
 

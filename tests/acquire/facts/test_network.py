@@ -1,4 +1,4 @@
-"""What the kernel says over netlink is understood, and waited for."""
+"""Netlink messages are parsed, and a wait ends with the kernel's event."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_a_server_on_this_machine_needs_no_network() -> None:
 
 
 def _in_own_network(code: str) -> str:
-    """Run Python in a network namespace of its own, which has nothing but a loopback link that is down."""
+    """Run Python in its own network namespace, which has only a loopback link that is down."""
     unshare = program("unshare", "util-linux")
     start = "import subprocess, threading, time\nfrom bootgrant.acquire.facts.network import wait_for_address\n"
     command = [str(unshare), "--user", "--map-root-user", "--net", sys.executable, "-c", start + code]

@@ -1,4 +1,4 @@
-"""The variables of one boot, waited for before anybody is asked."""
+"""The variables of one boot, collected before any request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The conversation, as sentences. A clock is a number here: nothing waits."""
+"""The conversation. Time is a number here, so no test waits."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def error(code: str, description: str = "") -> Refused:
 
 
 def polling(codes: DeviceAuthorization = CODES, rules: Rules | None = None) -> DeviceFlow:
-    """A flow that asked at 0, showed its code at 10, and now has its first poll out."""
+    """A flow that started at 0, showed its code at 10 and is now in its first poll."""
     flow = DeviceFlow.begin(rules or Rules(), 0.0).after(CodesArrived(codes), 10.0)
     flow = flow.after(Shown(), 10.0)
     assert isinstance(flow.action, Wait)

@@ -1,4 +1,4 @@
-"""The conversation with a provider that does anything it likes, at any time: what stays true."""
+"""What holds in every conversation, whatever the provider answers and whenever."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from bootgrant.wire.secret import Secret
 
 _CHANCE = st.floats(0, 1, exclude_max=True)
 _LATE = st.sampled_from([0.0, 0.001, 0.2, 1.0, 4.9, 5.0, 6.0, 30.0, 95.0])
-# Refusals that go on come first and often, so that a conversation lives long enough to go wrong.
+# Refusals that continue the flow come first and often, so that a conversation lasts long enough to go wrong.
 _PENDING = st.sampled_from(["authorization_pending", "authorization_pending", "slow_down"])
 _REPLACED = st.sampled_from(["expired_token", "invalid_grant", "access_denied", "authorization_declined"])
 _BUSY = st.sampled_from(["server_error", "temporarily_unavailable", "slow_down"])
@@ -42,7 +42,7 @@ _OVER = (Finished, Failed)
 
 
 class Conversation(RuleBasedStateMachine):
-    """Every rule is one event that the action at hand may have; the clock only moves forward."""
+    """Every rule is one possible event of the current action; the clock only moves forward."""
 
     flow: DeviceFlow
     now: float
@@ -62,21 +62,21 @@ class Conversation(RuleBasedStateMachine):
         self.live_until = 0.0
         self.asked_at = self.now
 
-    def _tell(self, event: Event, chance: float = 0.5) -> None:
+    def _event(self, event: Event, chance: float = 0.5) -> None:
         self.flow = self.flow.after(event, self.now, chance)
         action = self.flow.action
         if isinstance(action, RequestCodes):
             self._asks()
         elif isinstance(action, PollToken):
-            assert action.device_code == self.live, "only the code on the screen is asked about"
+            assert action.device_code == self.live, "only the code on the screen is polled"
             assert self.now < self.flow.live.expires_at + EXPIRY_GRACE
 
     def _asks(self) -> None:
-        """A new code replaces one that is gone, and codes are not burnt faster than a person could read them."""
+        """A new code replaces one that has ended, and codes do not change faster than a person can read them."""
         if self.live is not None:
-            assert self.ended_by in _GONE or self.now >= self.live_until, "a live code was thrown away"
+            assert self.ended_by in _GONE or self.now >= self.live_until, "a valid code was replaced"
             if self.ended_by not in _DENIED:
-                assert self.now - self.asked_at >= CODE_SPACING, "the codes run through"
+                assert self.now - self.asked_at >= CODE_SPACING, "the codes change too fast"
         self.asked_at = self.now
         self.live = None
 
@@ -92,19 +92,19 @@ class Conversation(RuleBasedStateMachine):
         self.live_until = self.now + expires if expires is not None else NEVER
         self.ended_by = None
         codes = DeviceAuthorization(self.live, "U", "https://idp/d", expires_in=expires, interval=interval)
-        self._tell(CodesArrived(codes))
+        self._event(CodesArrived(codes))
 
     @precondition(lambda self: self._is(ShowCode))
     @rule()
     def it_is_shown(self) -> None:
-        self._tell(Shown())
+        self._event(Shown())
 
     @precondition(lambda self: self._is(Wait))
     @rule(late=_LATE)
     def the_time_comes(self, late: float) -> None:
         assert isinstance(self.flow.action, Wait)
         self.now = max(self.now, self.flow.action.until) + late
-        self._tell(Waited())
+        self._event(Waited())
 
     @precondition(lambda self: self._is(PollToken))
     @rule(late=_LATE, code=_PENDING | _REPLACED | _BUSY)
@@ -124,33 +124,33 @@ class Conversation(RuleBasedStateMachine):
     def _refused(self, late: float, code: str) -> None:
         self.now += late
         self.ended_by = code if self._is(PollToken) else None
-        self._tell(Refused(OAuthError(code, "because")))
+        self._event(Refused(OAuthError(code, "because")))
 
     @precondition(lambda self: self._is(PollToken, RequestCodes))
     @rule(late=_LATE, answered=st.booleans(), retry_after=st.sampled_from([0.0, 7.0, 1e12]), chance=_CHANCE)
     def it_breaks(self, late: float, answered: bool, retry_after: float, chance: float) -> None:
         self.now += late
         held = isinstance(self.flow.action, PollToken) and self.now >= self.flow.action.give_up_at
-        self._tell(Broken(Unreachable("broken", "mend it"), answered, retry_after), chance)
-        assert self._is(Wait) or held, "a transient error is never the end by itself"
+        self._event(Broken(Unreachable("broken", "mend it"), answered, retry_after), chance)
+        assert self._is(Wait) or held, "a transient error does not end the flow"
 
     @precondition(lambda self: self._is(PollToken) and self.codes > 2)
     @rule(late=_LATE)
     def a_token_comes(self, late: float) -> None:
         self.now += late
-        self._tell(TokenArrived(AccessToken(Secret("t"))))
+        self._event(TokenArrived(AccessToken(Secret("t"))))
         assert self._is(Finished)
 
     @precondition(lambda self: self._is(PollToken, RequestCodes) and self.codes > 2)
     @rule()
     def it_is_hopeless(self) -> None:
-        self._tell(Hopeless(ProviderFailed("no", "never")))
+        self._event(Hopeless(ProviderFailed("no", "never")))
         assert self._is(Failed)
 
     @precondition(lambda self: self._is(*_OVER))
     @rule()
     def it_is_over(self) -> None:
-        """Nothing comes after the end."""
+        """There is no event after the end."""
 
     @invariant()
     def no_action_lasts_beyond_the_end(self) -> None:

@@ -65,7 +65,7 @@ def test_the_second_metadata_url_is_tried_if_the_first_has_nothing() -> None:
 
 
 def test_metadata_of_another_issuer_is_refused() -> None:
-    """RFC 8414 section 3.3: else one provider could speak for another."""
+    """RFC 8414 section 3.3: otherwise one provider could pose as another."""
     document = json.dumps({**ENDPOINTS, "issuer": "https://evil"}).encode()
     with pytest.raises(ProviderFailed, match="another issuer"):
         parse_metadata(document, "https://idp")

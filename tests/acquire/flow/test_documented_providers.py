@@ -1,4 +1,4 @@
-"""Providers that cannot be run here, answering as their documents say: acquire gets through to the configuration.
+"""Providers that cannot run here, answering as documented: acquire gets the configuration from each.
 
 Each provider below names the document that its members, error codes and statuses are taken from; where a document gives
 an error without its description, the description is made up.
@@ -24,21 +24,21 @@ from support.screen import QuickClock, Screen
 
 CONFIG = b"version: v1alpha1\n"
 _OAUTH = "talos.config.oauth."
-Said = tuple[int, Mapping[str, object]]
+Answer = tuple[int, Mapping[str, object]]
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What a provider's document shows: the codes, what it says while nobody decided, and the token.
+    """The answers in a provider's document: the codes, the errors before a decision, and the token.
 
-    ``more`` are kernel parameters beside client_id and the endpoints; ``lost`` is the answer about a code that is gone.
+    ``more`` are further kernel parameters; ``lost`` is the answer for a code that no longer exists.
     """
 
     codes: Mapping[str, object]
-    pending: Said
-    slow_down: Said
-    denied: Said
-    lost: Said
+    pending: Answer
+    slow_down: Answer
+    denied: Answer
+    lost: Answer
     token: Mapping[str, object]
     more: tuple[str, ...] = ()
 
@@ -71,7 +71,7 @@ def google() -> Document:
 def entra() -> Document:
     """Microsoft identity platform, "OAuth 2.0 device authorization grant" (v2.0), an AADSTS error with its members."""
 
-    def refused(code: str, number: int) -> Said:
+    def refused(code: str, number: int) -> Answer:
         members = {
             "error": code,
             "error_description": f"AADSTS{number}: …\r\nTrace ID: 0170\r\nTimestamp: 2026-11-24 09:34:07Z",
@@ -109,7 +109,7 @@ def entra() -> Document:
 
 
 def entra_v1() -> Document:
-    """The older endpoint of the same (``/oauth2/devicecode``), whose numbers are strings and whose URI is a URL."""
+    """The older endpoint of the same (``/oauth2/devicecode``), with numbers as strings and ``verification_url``."""
     new = entra()
     codes = {
         "user_code": "FRWQDE7YL",
@@ -124,7 +124,7 @@ def entra_v1() -> Document:
 
 
 def okta() -> Document:
-    """Okta, "Configure Device Authorization Grant Flow", and the answers that okta-mobile-kotlin is tested with."""
+    """Okta, "Configure Device Authorization Grant Flow", and the answers in the tests of okta-mobile-kotlin."""
     return Document(
         codes={
             "device_code": "1a521d9f-0922-4e6d-8db9-8b654297435a",
@@ -157,7 +157,7 @@ def okta() -> Document:
 
 
 def auth0() -> Document:
-    """Auth0, "Authorize Device" of the Authentication API: pending comes with 403, too fast with 429."""
+    """Auth0, "Authorize Device" of the Authentication API: pending has status 403, too fast 429."""
     return Document(
         codes={
             "device_code": "GmRh1k9eS",
@@ -192,9 +192,9 @@ def auth0() -> Document:
 
 
 def keycloak() -> Document:
-    """Keycloak, ``DeviceEndpoint.java`` and ``DeviceGrantType.java``; the token's members are those of every grant."""
+    """Keycloak, ``DeviceEndpoint.java`` and ``DeviceGrantType.java``; the token has the members of every grant."""
 
-    def refused(code: str, description: str) -> Said:
+    def refused(code: str, description: str) -> Answer:
         return 400, {"error": code, "error_description": description}
 
     return Document(
@@ -245,7 +245,7 @@ def dex() -> Document:
 
 
 def sloppy() -> Document:
-    """No product: numbers with a fraction, as JSON written by languages whose numbers are all floating."""
+    """Not a product: numbers with a fraction, as in JSON from languages that only have floating-point numbers."""
     numbers = {"expires_in": 900.0, "interval": 4.5, "nested": {"extra": [1, 2, {}]}}
     return replace(okta(), codes={**okta().codes, **numbers}, token={**okta().token, "expires_in": 3599.97})
 
@@ -262,7 +262,7 @@ class Provider:
     """Answers the token requests with ``script``, one after the other, then with the token."""
 
     document: Document
-    script: list[Said] = field(default_factory=list)
+    script: list[Answer] = field(default_factory=list)
     device: Callable[[Asked], bytes] | None = None
 
     def __call__(self, asked: Asked) -> bytes:
@@ -313,7 +313,7 @@ def test_a_machine_waits_slows_down_and_gets_its_configuration(document: Documen
 
 @pytest.mark.parametrize("document", [each() for each in FIT_FOR_TALOS], ids=[each.__name__ for each in FIT_FOR_TALOS])
 def test_a_talos_node_gets_its_configuration_too(document: Document) -> None:
-    pairs = [said for said in (document.pending, document.slow_down) for _ in range(2)]
+    pairs = [answer for answer in (document.pending, document.slow_down) for _ in range(2)]
     seen = boot(Provider(document, pairs), compat=True)
     assert [round(pause) for pause in seen.clock.slept] == [5, 5, 10]
     assert seen.tokens() == [f"Bearer {document.token['access_token']}"]
@@ -338,7 +338,7 @@ def test_a_code_that_the_provider_no_longer_knows_is_replaced(document: Document
 
 
 def test_google_sends_an_id_token_as_iap_requires() -> None:
-    """Google IAP checks an ``id_token`` (siderolabs/talos issue 11702), which the scope openid brings."""
+    """Google IAP checks an ``id_token`` (siderolabs/talos issue 11702), which needs the scope openid."""
     document = replace(google(), token={**google().token, "id_token": "eyJhbGciOiJSUzI1NiJ9.e30.sig"})
     seen = boot(Provider(document), Options(token=TokenChoice.ID))
     assert seen.tokens() == ["Bearer eyJhbGciOiJSUzI1NiJ9.e30.sig"]
@@ -351,17 +351,17 @@ def test_google_beyond_its_quota_is_tried_again() -> None:
     assert [warning for warning in seen.screen.warnings if "rate_limit_exceeded" in warning]
 
 
-def refused(document: Document, said: Said, options: Options | None = None) -> AcquireError:
+def refused(document: Document, answer: Answer, options: Options | None = None) -> AcquireError:
     with pytest.raises(ProviderFailed) as caught:
-        boot(Provider(document, device=lambda _: reply(*said)), options)
+        boot(Provider(document, device=lambda _: reply(*answer)), options)
     return caught.value
 
 
 def test_auth0_refuses_a_secret_at_the_device_endpoint() -> None:
     """auth0/ruby-auth0, pull request 794: 403 as soon as a client_secret is in the request."""
     with_secret = replace(auth0(), more=(*auth0().more, f"{_OAUTH}client_secret=s"))
-    said = refused(with_secret, (403, {"error": "unauthorized_client", "error_description": "Unauthorized"}))
-    assert "allow the device flow for this client" in said.next_step
+    error = refused(with_secret, (403, {"error": "unauthorized_client", "error_description": "Unauthorized"}))
+    assert "allow the device flow for this client" in error.next_step
 
 
 def test_the_error_of_entra_without_public_client_flows_is_shown() -> None:
@@ -372,10 +372,10 @@ def test_the_error_of_entra_without_public_client_flows_is_shown() -> None:
 
 
 def test_the_error_of_keycloak_without_the_device_grant_is_shown() -> None:
-    """``DeviceEndpoint.java``: invalid_grant, where other providers say unauthorized_client."""
+    """``DeviceEndpoint.java``: invalid_grant, where other providers answer unauthorized_client."""
     description = "Client not allowed for OAuth 2.0 Device Authorization Grant"
-    said = refused(keycloak(), (400, {"error": "invalid_grant", "error_description": description}))
-    assert "Client not allowed" in said.what
+    error = refused(keycloak(), (400, {"error": "invalid_grant", "error_description": description}))
+    assert "Client not allowed" in error.what
 
 
 def test_keycloak_gets_pkce_if_it_requires_it() -> None:
@@ -398,7 +398,7 @@ def test_keycloak_gets_pkce_if_it_requires_it() -> None:
 
 
 def test_dex_gets_the_secret_with_the_request_for_the_code() -> None:
-    """``completeDeviceAuthorization``: the secret of that request is compared after the person has signed in."""
+    """``completeDeviceAuthorization``: the secret of that request is checked after the person has signed in."""
     with_secret = replace(dex(), more=(*dex().more, f"{_OAUTH}client_secret=top-secret"))
     seen = boot(Provider(with_secret))
     assert seen.asked[0].form["client_secret"] == "top-secret"

@@ -1,4 +1,4 @@
-"""The driver: does what the conversation asks for, and tells the person what happens."""
+"""The driver carries out the conversation's actions and reports them to the person."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def codes(user_code: str = "AB-CD", expires_in: int | None = 600) -> CodesArrive
 
 
 class Script:
-    """A provider that gives one event after the other."""
+    """A provider that returns one event after the other."""
 
     def __init__(self, *events: Event) -> None:
         self._left = list(events)

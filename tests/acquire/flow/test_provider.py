@@ -1,4 +1,4 @@
-"""The two requests to a provider, and what its answers mean for the conversation."""
+"""The two requests to a provider, and the events that follow from its answers."""
 
 from __future__ import annotations
 

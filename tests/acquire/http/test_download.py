@@ -1,4 +1,4 @@
-"""The download: tried again while that can help, and never telling a secret to anybody else."""
+"""The download: repeated while that can help, with the token for nobody else."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_a_download_is_repeated_after_a_status_that_may_change(status: int) -> N
     with AnsweringServer(in_turn(http(status, b"no"), http(status, b"no"), http(200, CONFIG))) as server:
         assert get(f"{server.url}/config", screen=screen) == CONFIG
     assert len(server.asked) == 3
-    assert len(screen.warnings) == 1, "the same trouble is told once"
+    assert len(screen.warnings) == 1, "the same failure is reported once"
     assert str(status) in screen.warnings[0]
 
 
@@ -162,7 +162,7 @@ def test_a_redirect_to_another_server_is_followed_without_the_token() -> None:
 
 
 def test_only_the_first_server_gets_the_token() -> None:
-    """Another port is another server, and so is the way back through it."""
+    """A different port is a different server, also on the way back."""
     with AnsweringServer(lambda asked: http(200, CONFIG)) as other:
         back = AnsweringServer(lambda _: http(302, Location=f"{other.url}/b"))
         with back, AnsweringServer(lambda _: http(302, Location=f"{back.url}/a")) as server:

@@ -1,4 +1,4 @@
-"""Where a URL points: split without re-encoding, refused with a reason, never with a traceback."""
+"""URLs are split without re-encoding, or refused with a reason; proxies follow the usual variables."""
 
 from __future__ import annotations
 

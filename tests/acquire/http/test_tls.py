@@ -1,4 +1,4 @@
-"""TLS as a client: whom it trusts, and what it says when it does not."""
+"""TLS as a client: whom it trusts, and how it explains a rejected certificate."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_a_tunnelling_proxy_sees_only_the_destination(authority: Authority) -> N
 
 
 class Tunnel:
-    """A proxy that connects everybody to one port of this machine, once."""
+    """A proxy that tunnels one connection, wherever it should go, to a port of this machine."""
 
     def __init__(self, to: int) -> None:
         self._to = to

@@ -1,4 +1,4 @@
-"""One exchange: limits on time and size, whatever the other side does, and nothing re-encoded on the way."""
+"""One exchange: limits on time and size whatever the server does, and nothing is re-encoded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sinks on disk: whole or absent, private, and never replaced without being asked for."""
+"""Configurations on disk: complete or absent, private, and never replaced by accident."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_symbolic_link_is_replaced_and_its_target_is_unchanged(tmp_path: Path)
 
 
 def test_an_old_file_survives_a_write_that_fails(tmp_path: Path) -> None:
-    """The folder's name for the file cannot be taken by a folder with something in it."""
+    """A file cannot replace a folder that is not empty."""
     path = tmp_path / "machine.yaml"
     (path / "inside").mkdir(parents=True)
     with pytest.raises(OutputFailed, match=r"machine\.yaml"):

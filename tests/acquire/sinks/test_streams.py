@@ -1,4 +1,4 @@
-"""Sinks that hand the configuration on: standard output and a command."""
+"""Configurations handed to another program: on standard output, and to a command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests as Go sends them: headers, redirects and what they give away."""
+"""Requests as Go sends them: headers, redirects, and the secrets that follow them."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_post_becomes_a_get_without_its_body(status: int) -> None:
 
 
 def test_a_307_sends_the_body_to_another_host_but_not_the_header() -> None:
-    """The reference's fault; the default mode refuses this redirect."""
+    """A bug of the reference; the default mode refuses this redirect."""
     with AnsweringServer(lambda _: http(200), host="127.0.0.2") as other:
         with AnsweringServer(lambda _: moved(307, f"{other.url}/steal")) as server:
             call("POST", f"{server.url}/t", FORM, TOKEN, body=b"secret=1")
@@ -75,9 +75,9 @@ def test_user_and_password_become_a_header_and_are_masked_in_errors() -> None:
         call("GET", server.url.replace("//", "//us:pw@"))
         url = server.url
     assert server.asked[0].headers["authorization"] == "Basic dXM6cHc="
-    said = complaint("GET", url.replace("//", "//us:pw@"))
-    assert said.startswith(f'Get "{url.replace("//", "//us:***@")}": dial tcp ')
-    assert said.endswith("connect: connection refused")
+    error = complaint("GET", url.replace("//", "//us:pw@"))
+    assert error.startswith(f'Get "{url.replace("//", "//us:***@")}": dial tcp ')
+    assert error.endswith("connect: connection refused")
 
 
 @pytest.mark.parametrize(
@@ -95,8 +95,8 @@ def test_a_url_that_cannot_be_requested_has_the_error_of_go(url: str, words: str
 
 
 def test_a_header_with_a_line_break_is_refused() -> None:
-    said = complaint("GET", "http://127.0.0.1:1/", ("Authorization", "Bearer a\nb"))
-    assert said.endswith('net/http: invalid header field value for "Authorization"')
+    error = complaint("GET", "http://127.0.0.1:1/", ("Authorization", "Bearer a\nb"))
+    assert error.endswith('net/http: invalid header field value for "Authorization"')
 
 
 def test_a_missed_deadline_has_its_own_error() -> None:

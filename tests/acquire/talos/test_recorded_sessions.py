@@ -1,4 +1,4 @@
-"""``--compat talos`` is held to the reference: every recorded session, against the real command as a process."""
+"""``--compat talos`` matches the reference: every recorded session is replayed against the real command."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _EXPIRY: Final = re.compile(r"expires at (?!00:00:00)\d\d:\d\d:\d\d")
 
 
 def _log(lines: list[str], masked: Any = str) -> list[str]:
-    """The lines without those about waiting for variables, whose order the reference leaves to chance."""
+    """The lines except those about waiting for variables, whose order is random in the reference."""
     kept = [line for line in lines if not _WAITING.fullmatch(line)]
     return [_EXPIRY.sub("expires at HH:MM:SS", re.sub(r"\d+->", "{local}->", masked(line))) for line in kept]
 
@@ -34,7 +34,7 @@ def _gaps(moments: list[float]) -> list[float]:
 
 
 def _faults(session: dict[str, Any], played: Played) -> list[str]:
-    """What differs from the recording, each as one line."""
+    """The differences from the recording, one line each."""
     lines = played.masked(played.stderr.decode()).splitlines()
     recorded = [(e["method"], e["target"], e["headers"], e["body"]) for e in session["exchanges"]]
     seen = [(r.method, r.target, r.headers, r.body) for r in played.requests]
@@ -51,7 +51,7 @@ def _faults(session: dict[str, Any], played: Played) -> list[str]:
 
 
 def _time_faults(session: dict[str, Any], played: Played) -> list[str]:
-    """Requests keep their distances. Retried downloads have up to a second of jitter on both sides."""
+    """The gaps between requests must match. Repeated downloads have up to a second of jitter on both sides."""
     recorded = _gaps([exchange["at_s"] for exchange in session["exchanges"]])
     now = _gaps([request.at for request in played.requests])
     retried = [exchange["method"] == "GET" for exchange in session["exchanges"]]
@@ -81,7 +81,7 @@ def _replay(sessions: list[dict[str, Any]], folder: Path, at_once: int) -> dict[
 
 
 def _replay_twice(sessions: list[dict[str, Any]], folder: Path, at_once: int) -> dict[str, list[str]]:
-    """What differs both times: where other tests keep the computer busy, a moment can come late once."""
+    """What differs twice: on a busy computer a request can be late once."""
     first, second = folder / "first", folder / "second"
     first.mkdir()
     second.mkdir()

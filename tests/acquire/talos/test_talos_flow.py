@@ -1,4 +1,4 @@
-"""The reference's conversation, as sentences."""
+"""The conversation of the reference."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ FATAL = Hopeless(GoError('oauth2: "access_denied"'))
 
 
 def polling(codes: DeviceAuthorization = CODES) -> TalosFlow:
-    """Asked at 0, shown at 1, first poll out at 1 + interval."""
+    """A flow that started at 0, showed its code at 1 and is now in its first poll, at 1 + interval."""
     flow = TalosFlow.begin(10800.0, 30.0, 0.0).after(CodesArrived(codes), 0.5).after(Shown(), 1.0)
     assert isinstance(flow.action, Wait)
     return flow.after(Waited(), flow.action.until)

@@ -25,7 +25,7 @@ FIRST_PAUSE: Final = 0.5
 MAX_PAUSE: Final = 30.0
 MAX_RETRY_AFTER: Final = 300.0
 BAD_CONFIG_ATTEMPTS: Final = 4
-"""How often to fetch a configuration that is not valid: somebody may be writing it at the moment."""
+"""How often to fetch a configuration that is not valid, because it may be in the middle of being written."""
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _HOPELESS: Final = frozenset({400, 405, 410, 411, 414, 431, 501, 505})
 _MAX_EXPLANATION: Final = 8192

@@ -28,7 +28,7 @@ class EndpointError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One HTTP(S) resource. ``host`` is dialled (with zone, without brackets), ``target`` goes on the request line."""
+    """One HTTP(S) resource. ``host`` (with zone, no brackets) is dialled, ``target`` is for the request line."""
 
     scheme: str
     host: str

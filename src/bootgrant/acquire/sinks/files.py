@@ -39,7 +39,7 @@ class NoCloudSink:
 
     cloud-init ignores a seed without both files (DataSourceNoCloud, ``required=["user-data", "meta-data"]``), so
     ``meta-data`` is removed first and written last: cloud-init sees the old seed, none, or the new one. Other files in
-    the folder (``network-config``, ``vendor-data``) are left alone.
+    the folder (``network-config``, ``vendor-data``) are not touched.
 
     ``instance_id`` should identify the machine (its UUID); without one it is derived from the configuration.
     """
