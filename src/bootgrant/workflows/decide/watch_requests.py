@@ -28,24 +28,24 @@ _QUEUE: Final = 500
 
 
 class Watch(Enum):
-    """Why somebody who waits hears nothing new."""
+    """Why a watching page gets no new version."""
 
     QUIET = "nothing changed"
-    OVER = "no more waiting: too many look, or the server stops"
+    OVER = "stop watching: too many pages watch, or the server is stopping"
 
 
 def queue_version(grants: Iterable[DeviceGrant]) -> str:
-    """Changes when a request comes or goes, or one of them changes. In any order."""
-    told = sorted(f"{grant.grant_id} {_told(grant)}" for grant in grants)
-    return hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]
+    """Return a text that changes when a request comes, goes or changes. The order of ``grants`` does not matter."""
+    lines = sorted(f"{grant.grant_id} {_shown(grant)}" for grant in grants)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
 def request_version(grant: DeviceGrant, now: float) -> str:
-    """Changes with what a page tells of a request."""
-    return hashlib.sha256(f"{grant.state_at(now)} {_told(grant)}".encode()).hexdigest()[:16]
+    """Return a text that changes with what a page shows of a request."""
+    return hashlib.sha256(f"{grant.state_at(now)} {_shown(grant)}".encode()).hexdigest()[:16]
 
 
-def _told(grant: DeviceGrant) -> str:
+def _shown(grant: DeviceGrant) -> str:
     return f"{grant.decision} {grant.votes} {grant.deliveries} {grant.entry}"
 
 
@@ -65,7 +65,7 @@ class WatchRequests:
         """Set when the first viewer comes, or the last one leaves."""
 
     async def queue(self, seen: str, patience: float) -> str | Watch:
-        """The version of the queue once it is not ``seen``; waits for at most ``patience`` seconds."""
+        """Return the version of the queue once it differs from ``seen``; wait for at most ``patience`` seconds."""
         if not self._held.has_room:
             return Watch.OVER
         wake = asyncio.get_running_loop().create_future()
@@ -81,7 +81,7 @@ class WatchRequests:
         return self._queue if changed else self._quiet()
 
     async def request(self, grant_id: str, seen: str, patience: float) -> str | Watch:
-        """The same for one request. Raises StoreUnavailable."""
+        """Do the same for one request. Raises StoreUnavailable."""
         with self._store.watch_grant(grant_id) as wake:
             version = await self._version(grant_id)
             if version != seen:
@@ -93,7 +93,7 @@ class WatchRequests:
         return version if version != seen else self._quiet()
 
     def drain(self) -> None:
-        """The server stops: everybody who waits is told, and nobody waits any more."""
+        """End all waits, because the server is stopping."""
         self._held.drain()
 
     def _quiet(self) -> Watch:
@@ -104,7 +104,7 @@ class WatchRequests:
         return "" if grant is None else request_version(grant, self._clock.now())
 
     async def step(self) -> None:
-        """Read the queue once for everyone who watches it, and wake those who have seen another version.
+        """Read the queue once for all pages that watch it, and wake those that have seen another version.
 
         Raises StoreUnavailable. Costs nothing while nobody watches.
         """
@@ -127,7 +127,7 @@ _KEPT: Final = 1.0
 
 
 class WaitingCards:
-    """Used from one event loop."""
+    """The waiting list. Pages that refresh by themselves share one read per second. For one event loop."""
 
     def __init__(self, decide: DecideGrant, clock: Clock, most: int = 500) -> None:
         self.most = most
@@ -138,12 +138,14 @@ class WaitingCards:
         self._at = float("-inf")
 
     async def current(self) -> Sequence[GrantCard]:
-        """As they are, for a person who asks. Raises StoreUnavailable."""
+        """Return the list as it is now. Raises StoreUnavailable."""
         return await self._decide.cards.waiting(self.most)
 
     async def recent(self) -> Sequence[GrantCard]:
-        """As they were at most a second ago. A page that shows them hears of what came since. Raises
-        StoreUnavailable."""
+        """Return the list as it was at most a second ago; watching pages are notified of what has changed since.
+
+        Raises StoreUnavailable.
+        """
         async with self._lock:
             if self._clock.steady() - self._at >= _KEPT:
                 self._cards = await self.current()
