@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from bootgrant.ports.database import Database
 from bootgrant.ports.grants import GrantStore
 from bootgrant.ports.people import OperatorStore
+from bootgrant.store.database import Database
 from bootgrant.store.postgres.database import open_postgres
 from bootgrant.store.sqlite.database import SqliteDatabase
 from support.grants import NOW

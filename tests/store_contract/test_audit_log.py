@@ -11,7 +11,7 @@ from bootgrant.approval.audit import GENESIS, AuditEvent, AuditKind, ChainCheck,
 from bootgrant.approval.evidence import Check, Verdict
 from bootgrant.approval.grant import Decision, Delivery, DeviceGrant, GrantRules, Refusal
 from bootgrant.ports.audit import AuditFilter, AuditLog
-from bootgrant.ports.database import Database
+from bootgrant.store.database import Database
 from bootgrant.store.postgres.address import PostgresAddress
 from bootgrant.store.postgres.database import open_postgres
 from bootgrant.wire.identity import MachineIdentity

@@ -14,7 +14,7 @@ import pytest
 from bootgrant.approval.grant import Decision, DeviceGrant, Refusal, Terms
 from bootgrant.approval.operators import VIA_RULE, Actor, Author, Role, via_token
 from bootgrant.approval.policy import Conditions, Window, parse_selector
-from bootgrant.ports.database import Database
+from bootgrant.store.database import Database
 from bootgrant.store.grant_rows import COLUMNS, from_row, to_row
 from bootgrant.store.postgres.database import open_postgres
 from bootgrant.store.sqlite.database import SqliteDatabase

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from bootgrant.ports.database import Database
 from bootgrant.ports.grants import Binding
+from bootgrant.store.database import Database
 from support.grants import NOW
 
 pytestmark = pytest.mark.anyio

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bootgrant.approval.grant import REDEEM_GRACE, DeviceGrant, GrantRules
-from bootgrant.ports.database import Database
 from bootgrant.ports.grants import Census, GrantStore
+from bootgrant.store.database import Database
 from support.grants import NOW, decision_by, other_machine, pending_grant
 
 pytestmark = pytest.mark.anyio

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from bootgrant.ports.database import Database
 from bootgrant.ports.notifications import Outbox, Outgoing
+from bootgrant.store.database import Database
 from support.grants import NOW
 
 pytestmark = pytest.mark.anyio

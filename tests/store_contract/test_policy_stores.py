@@ -10,8 +10,8 @@ import pytest
 
 from bootgrant.approval.operators import Author
 from bootgrant.approval.policy import Conditions, Window, parse_selector
-from bootgrant.ports.database import Database
-from bootgrant.ports.decisions import Assignment
+from bootgrant.ports.grants import Assignment
+from bootgrant.store.database import Database
 from bootgrant.store.postgres.address import PostgresAddress
 from bootgrant.store.postgres.database import open_postgres
 from bootgrant.wire.identity import MachineIdentity

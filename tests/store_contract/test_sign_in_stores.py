@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from bootgrant.approval.operators import Label, Role
-from bootgrant.ports.database import Database
 from bootgrant.ports.people import ApiToken, Challenge, Operator, Passkey, Purpose
+from bootgrant.store.database import Database
 from support.grants import NOW
 
 pytestmark = pytest.mark.anyio

@@ -14,10 +14,10 @@ from typing import Any
 import httpx2
 import psycopg
 
-from bootgrant.ports.database import Database
 from bootgrant.service.parts.build import build
 from bootgrant.service.parts.database import migrate_database, open_database
 from bootgrant.service.settings.site import load_site
+from bootgrant.store.database import Database
 from support.fakes import CountedEntropy, FakeClock
 from support.machine import DEVICE_GRANT
 from support.postgres_cluster import Cluster

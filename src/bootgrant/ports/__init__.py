@@ -1,1 +1,1 @@
-"""What the workflows need from the world, as Protocols. No code that does anything lives here."""
+"""The interfaces that the workflows need from stores, sources, providers and clocks: Protocols and their values."""

@@ -1,4 +1,4 @@
-"""Where the audit is kept: appended to, read, never changed. Several servers append to one chain."""
+"""The store of the audit: appended to and read, never changed. Several servers append to one chain."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from bootgrant.approval.grant import DeviceGrant
 from bootgrant.wire.identity import MachineIdentity
 
 AuditOf = Callable[[DeviceGrant], AuditEvent]
-"""The event of a step, made from the grant as the step left it."""
+"""Makes the event of a step from the grant after the step."""
 
 
 @dataclass(frozen=True, slots=True)
 class AuditFilter:
-    """Which events: all that is given must hold. Times are Unix seconds, ``machine`` shares a uuid, serial or mac.
+    """Which events to return; everything that is given must match. Times are Unix seconds.
 
-    ``actor`` is a name, whichever way they came ("ana" finds "ana (passkey)" too), or a name with one way.
+    ``actor`` is a name, whichever way it was used ("ana" finds "ana (passkey)" too), or a name with one way.
+    ``machine`` matches events that share a uuid, serial or mac.
     """
 
     kinds: tuple[AuditKind, ...] = ()
@@ -31,19 +32,19 @@ class AuditFilter:
 
 
 class AuditLog(Protocol):
-    """Every method may raise StoreUnavailable (ports.grant_store)."""
+    """Every method may raise StoreUnavailable (ports.grants)."""
 
     async def append(self, events: Sequence[AuditEvent]) -> Head:
-        """Put the events behind the chain, together; returns its head once that is durable."""
+        """Append the events to the chain in one transaction; return its new head once that is durable."""
 
     async def head(self) -> Head:
-        """Where the chain ends."""
+        """Return the end of the chain."""
 
     async def newest(self, which: AuditFilter, limit: int, before: int | None = None) -> Sequence[ChainedEvent]:
-        """Events that the filter lets through, newest first; ``before`` is a number to go on from."""
+        """Return the events that match, newest first; ``before`` is the number of the record to continue from."""
 
     def from_oldest(self, first: int = 1) -> AsyncIterator[Sequence[tuple[str, str]]]:
-        """Every record from number ``first`` on, oldest first, in pages: its line and its digest, as they are kept."""
+        """Yield all records from number ``first`` on, oldest first, in pages: lines and digests as they are stored."""
 
     async def drop_sealed(self, through: int, seal: AuditEvent) -> Head:
-        """Append ``seal`` and forget the records up to number ``through``, in one transaction."""
+        """Append ``seal`` and delete the records up to number ``through``, in one transaction."""

@@ -1,7 +1,8 @@
-"""Where grants live. A change is durable before its call returns.
+"""Stores of requests and of what people decide about machines: grants, token bindings, assignments, armed windows.
 
-The pure rule of a step runs on the stored row inside the store's compare-and-swap: two servers, or two people, can
-never both win. There is no "get, then update"."""
+A change is durable when its call returns. The pure rule of a step runs on the stored row inside the store's
+compare-and-swap, so two servers, or two people, can never both win. There is no "get, then update".
+"""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bootgrant.approval.grant import Delivery, DeviceGrant, Refusal
+from bootgrant.approval.policy import Window
 from bootgrant.ports.audit import AuditOf
 from bootgrant.wire.identity import MachineIdentity
 
@@ -23,16 +25,16 @@ class UserCodeTaken(Exception):
 
 
 class StoreUnavailable(Exception):
-    """The store cannot be read or written now. The text says why, without secrets.
+    """The store cannot be read or written now. The message says why, without secrets.
 
-    Nothing was changed, unless the text says that this is not known: the database went away at that moment.
+    Nothing was changed, unless the message says that this is unknown because the connection was lost at that moment.
     """
 
 
 @dataclass(frozen=True, slots=True)
 class Census:
-    """How many wait for a person, when the oldest of them asked (Unix seconds), and how many are approved and have
-    not fetched their configuration yet."""
+    """How many grants are pending, when the oldest of them was opened (Unix seconds), and how many are approved but not
+    delivered yet."""
 
     pending: int
     oldest: float | None
@@ -43,14 +45,14 @@ class GrantStore(Protocol):
     """Every method may raise StoreUnavailable."""
 
     async def open_grant(self, grant: DeviceGrant) -> Sequence[str]:
-        """Keep a new grant. Raises UserCodeTaken.
+        """Store a new grant. Raises UserCodeTaken.
 
-        Pending grants with the same identity key from the same address are replaced by it in the same transaction;
-        their ids are returned, and those who watch them are woken.
+        Pending grants with the same identity key from the same address are replaced in the same transaction. Their ids
+        are returned, and their watchers are woken.
         """
 
     async def find_by_device_code(self, digest: bytes) -> DeviceGrant | None:
-        """For polls: of a grant that waits, it may say what was true some seconds ago, as ``find_watched`` does."""
+        """For polls: a pending grant may be some seconds old, as with ``find_watched``."""
 
     async def find_by_user_code(self, digest: bytes) -> DeviceGrant | None: ...
 
@@ -59,57 +61,60 @@ class GrantStore(Protocol):
     async def find_grant(self, grant_id: str) -> DeviceGrant | None: ...
 
     async def find_watched(self, grant_id: str) -> DeviceGrant | None:
-        """The grant, for somebody who watches it: it may be told as waiting a little longer than it is, and the watch
-        ends when that was so."""
+        """Return a grant that the caller watches. It may still be reported as pending for a short time after it has
+        changed; then the watch ends."""
 
     async def pending_grants(self, now: float, limit: int) -> Sequence[DeviceGrant]:
-        """Those that wait for a person, newest first."""
+        """Return the grants that wait for a person, newest first."""
 
     async def pending_since(self, opened_after: float, now: float, limit: int) -> Sequence[DeviceGrant]:
-        """Those of them that asked after ``opened_after``, newest first. Cheap when these are few."""
+        """Return those of them that were opened after ``opened_after``, newest first. Cheap when they are few."""
 
     async def census(self, now: float) -> Census:
-        """Counted for whoever watches the server; it holds up nobody."""
+        """Count for the metrics, without holding up anything else."""
 
     async def find_denial(self, identity: MachineIdentity, address: str, since: float) -> DeviceGrant | None:
-        """The newest grant that was denied after ``since`` and holds for this machine: one with the same identity key
-        from any address, or one from ``address`` that shares a strong variable and contradicts none.
+        """Return the newest grant that was denied after ``since`` and applies to this machine: one with the same
+        identity key from any address, or one from ``address`` that shares a strong variable and contradicts none.
 
-        From another address a part of the identity is not enough: a claim is no proof, and nobody may silence others.
+        From another address a part of the identity is not enough: a claim is not proof, and nobody may silence others.
         """
 
     async def live_with(self, identity: MachineIdentity, now: float) -> Sequence[DeviceGrant]:
-        """Pending grants, not expired, that share a strong variable (uuid, serial or mac) with ``identity``."""
+        """Return the pending grants that share a strong variable (uuid, serial or mac) with ``identity``."""
 
     async def change_grant(
         self, grant_id: str, rule: GrantRule, delivery: Delivery | None = None, audit: AuditOf | None = None
     ) -> DeviceGrant | Refusal:
-        """Apply ``rule`` to the stored grant; its Refusal changes nothing. Unknown id: Refusal.UNKNOWN.
+        """Apply ``rule`` to the stored grant; a Refusal changes nothing. An unknown id is Refusal.UNKNOWN.
 
-        ``delivery`` is kept with the grant, and the event that ``audit`` makes of it stands in the audit, in the same
-        transaction, when the rule changed the grant.
+        When the rule changed the grant, ``delivery`` is stored with it and the event that ``audit`` returns is appended
+        to the audit, in the same transaction.
         """
 
     async def deliveries(self, grant_id: str) -> Sequence[Delivery]:
-        """The complete deliveries of a grant, oldest first."""
+        """Return the complete deliveries of a grant, oldest first."""
 
     async def collect_ended(self, unfetched_before: float, fetched_before: float, limit: int) -> int:
-        """Forget at most ``limit`` ended grants, with their deliveries; how many went.
+        """Delete at most ``limit`` ended grants with their deliveries; return how many.
 
-        Those that never had a token go when they expired before ``unfetched_before``, the others when their token
-        ended before ``fetched_before``.
+        Grants that never had a token go when they expired before ``unfetched_before``, the others when their token
+        expired before ``fetched_before``.
         """
 
     def watch_grant(self, grant_id: str) -> AbstractContextManager[asyncio.Future[None]]:
-        """A future that ends when the grant changes. Taken before the grant is read, it misses no change."""
+        """Return a future that is done when the grant changes. Taken before the grant is read, it misses no change."""
 
     async def check_writable(self) -> None:
-        """Returns when a write was made durable."""
+        """Return after a write was made durable."""
 
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """``digest`` is of the token. ``delivered_at`` is the first complete delivery, None before it. Unix seconds."""
+    """The machine that uses a token of an outside provider; ``digest`` is the token's. Times are Unix seconds.
+
+    ``delivered_at`` is the time of the first complete delivery, None before it.
+    """
 
     digest: bytes
     identity_key: str
@@ -121,13 +126,61 @@ class Binding:
 
 
 class BindingStore(Protocol):
-    """Every method may raise StoreUnavailable (ports.grant_store)."""
+    """Every method may raise StoreUnavailable."""
 
     async def bind(self, binding: Binding) -> Binding:
-        """Keep it unless this token is bound already; what it is bound to."""
+        """Store the binding unless the token has one; return the token's binding."""
 
     async def mark_delivered(self, digest: bytes, at: float) -> None:
-        """A whole configuration left; the first time counts."""
+        """Store the time of the first complete delivery; later ones change nothing."""
 
     async def forget_bindings(self, expired_before: float, limit: int) -> int:
-        """Forget at most ``limit`` bindings whose tokens ended before; how many went."""
+        """Delete at most ``limit`` bindings of tokens that expired before ``expired_before``; return how many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """The entry that a person assigned to the machine with this identity. ``by`` is for display, ``at`` Unix time."""
+
+    identity: MachineIdentity
+    entry: str
+    by: str
+    at: float
+
+
+class AssignmentStore(Protocol):
+    """Every method may raise StoreUnavailable."""
+
+    async def put(self, assignment: Assignment) -> None:
+        """Store it in place of an earlier one for the same identity key."""
+
+    async def sharing(self, identity: MachineIdentity) -> Sequence[Assignment]:
+        """Return those that share a uuid, serial or mac with ``identity``, newest first."""
+
+    async def remove(self, identity_key: str) -> bool:
+        """Delete the assignment of this identity key; return whether there was one."""
+
+    async def assignments(self) -> Sequence[Assignment]:
+        """Return all of them, newest first."""
+
+
+class WindowStore(Protocol):
+    """Every method may raise StoreUnavailable."""
+
+    async def arm(self, window: Window) -> None:
+        """Store a new window."""
+
+    async def disarm(self, window_id: str) -> bool:
+        """Delete a window; return whether there was one."""
+
+    async def windows(self) -> Sequence[Window]:
+        """Return all stored windows, oldest first, including those that have ended or are used up."""
+
+    async def take_place(self, window_id: str, now: float) -> bool:
+        """Use one place of the window if it is open and has one left: never more than its count, over all servers."""
+
+    async def give_back(self, window_id: str) -> None:
+        """Return a place that was taken but not used."""
+
+    async def forget_before(self, until: float) -> None:
+        """Delete the windows that ended before ``until`` (Unix seconds)."""

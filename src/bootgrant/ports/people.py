@@ -1,6 +1,7 @@
-"""People and what they sign in with: operators, sessions, passwords, passkeys, tokens for programs.
+"""People and what they sign in with: operators, sessions, passwords, passkeys, API tokens.
 
-Stores keep digests and hashes, never a password, a token or a session in clear.
+Stores keep digests and hashes, never a password, token or session itself. Store methods may raise StoreUnavailable
+(ports.grants). Times are Unix seconds.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from bootgrant.wire.secret import Secret
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Operator:
-    """A person who may sign in. Times are Unix seconds.
+    """A person who may sign in.
 
-    ``password_hash`` is empty for who has no password; ``issuer`` and ``subject`` are set for kind OIDC alone and name
-    the person for good (OpenID Connect Core section 2, iss and sub), whatever they call themselves.
+    ``password_hash`` is empty for an operator without a password. ``issuer`` and ``subject`` (OpenID Connect Core
+    section 2, iss and sub) identify an operator of kind OIDC, whatever name they use.
     """
 
     name: str
@@ -35,21 +36,21 @@ class Operator:
 
 
 class Stage(Enum):
-    """How far a sign-in is. Only FULL opens the pages; the others live minutes."""
+    """How far a sign-in has got. Only FULL opens the pages; the other stages expire after minutes."""
 
     FULL = "full"
     SECOND_FACTOR = "second factor"
-    """The password was right; a passkey is still to be shown."""
+    """The password was right; a passkey is still required."""
     ENROLMENT = "enrolment"
-    """The password was right; a first passkey is still to be registered."""
+    """The password was right; a first passkey must be registered."""
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One sign-in of one operator, known by its digest. Times are Unix seconds.
+    """One sign-in of one operator.
 
-    ``authenticated_at`` is when the person last proved who they are; ``via`` is as in approval.operators.Actor.
-    ``sealed`` is the provider's ID token, encrypted with a key that only the browser's cookie gives; empty for none.
+    ``authenticated_at`` is when the person last proved who they are; ``via`` is as in approval.operators.Author.
+    ``sealed`` is the provider's ID token, encrypted with a key that only the browser's cookie yields; empty for none.
     """
 
     digest: bytes
@@ -65,51 +66,46 @@ class Session:
 
 
 class OperatorStore(Protocol):
-    """Every method may raise StoreUnavailable (ports.grant_store)."""
-
     async def add_operator(self, operator: Operator) -> bool:
-        """Add somebody new. False when the name, or the issuer's subject, is there already."""
+        """Add an operator. Return False when the name, or the issuer's subject, exists already."""
 
     async def operators(self) -> Sequence[Operator]:
-        """Everybody, by name."""
+        """Return all operators by name."""
 
     async def find_operator(self, name: str) -> Operator | None: ...
 
     async def find_subject(self, issuer: str, subject: str) -> Operator | None:
-        """The operator of an OIDC provider's subject."""
+        """Return the operator with this subject at an OIDC provider."""
 
     async def set_rights(self, name: str, role: Role, labels: tuple[Label, ...]) -> bool:
-        """Another role and other limits, from the next request on. False when there is nobody of this name."""
+        """Change role and limits, from the next request on. Return False when no operator has this name."""
 
     async def set_disabled(self, name: str, at: float | None) -> bool:
-        """Shut somebody out and end their sessions, or (None) let them in again. False: nobody of this name."""
+        """Disable an operator and end their sessions, or (None) enable them. Return False when none has this name."""
 
     async def set_password(self, name: str, password_hash: str) -> bool:
-        """Another password (empty: none); ends their sessions. False when there is nobody of this name."""
+        """Change the password (empty: none) and end their sessions. Return False when no operator has this name."""
 
     async def open_session(self, session: Session) -> None:
-        """Begin a session; its operator was seen at that moment. One that is there already stays as it is."""
+        """Store a session, and that its operator was seen. An existing one stays as it is."""
 
     async def find_session(self, digest: bytes) -> tuple[Session, Operator] | None: ...
 
     async def sessions_of(self, name: str) -> Sequence[Session]:
-        """All of one person's, the newest first."""
+        """Return the sessions of an operator, newest first."""
 
     async def touch_session(self, digest: bytes, seen_at: float) -> None:
-        """The session, and so its operator, was seen."""
+        """Store when the session, and so its operator, was last seen."""
 
     async def end_session(self, digest: bytes) -> None: ...
 
     async def end_sessions_before(self, created_at: float, seen_at: float) -> None:
-        """Forget the sessions made before ``created_at`` or last seen before ``seen_at``."""
+        """Delete the sessions that began before ``created_at`` or were last seen before ``seen_at``."""
 
 
 @dataclass(frozen=True, slots=True)
 class ApiToken:
-    """What is known of a token. Times are Unix seconds; ``created_by`` is an Actor as a text.
-
-    ``owner`` is the operator whose it is; empty for a program's that belongs to nobody.
-    """
+    """An API token. ``owner`` is the operator who answers for it, empty for none; ``created_by`` is a display text."""
 
     name: str
     digest: bytes
@@ -123,28 +119,26 @@ class ApiToken:
 
 
 class ApiTokenStore(Protocol):
-    """Every method may raise StoreUnavailable (ports.grant_store)."""
-
     async def add_token(self, token: ApiToken) -> bool:
-        """False when there is a token of this name."""
+        """Add a token. Return False when a token has this name."""
 
     async def tokens(self) -> Sequence[ApiToken]:
-        """All of them, expired ones too, by name."""
+        """Return all tokens by name, including expired ones."""
 
     async def find_token(self, digest: bytes) -> ApiToken | None: ...
 
     async def touch_token(self, digest: bytes, used_at: float) -> None: ...
 
     async def remove_token(self, name: str) -> bool:
-        """Forget a token: it opens nothing any more. False when there is none of this name."""
+        """Delete a token. Return False when none has this name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Passkey:
-    """One passkey of one operator. Times are Unix seconds.
+    """One passkey of one operator.
 
-    ``handle`` is the random user handle that it was made for (WebAuthn section 5.4.3); all passkeys of one operator
-    have the same. ``public_key`` is COSE as the authenticator gave it; ``sign_count`` is the last one it showed.
+    ``handle`` is the random user handle that it was created for (WebAuthn section 5.4.3), the same for all passkeys of
+    one operator. ``public_key`` is COSE as the authenticator sent it; ``sign_count`` is the last one it sent.
     """
 
     credential_id: bytes
@@ -158,29 +152,27 @@ class Passkey:
 
 
 class PasskeyStore(Protocol):
-    """Every method may raise StoreUnavailable (ports.grant_store)."""
-
     async def add_passkey(self, passkey: Passkey) -> bool:
-        """False when this credential is registered already, whoever has it."""
+        """Add a passkey. Return False when this credential is registered already, by any operator."""
 
     async def passkeys_of(self, operator: str) -> Sequence[Passkey]:
-        """One person's, the oldest first."""
+        """Return the passkeys of an operator, oldest first."""
 
     async def find_passkey(self, credential_id: bytes) -> tuple[Passkey, Operator] | None: ...
 
     async def use_passkey(self, passkey: Passkey, sign_count: int, used_at: float) -> bool:
-        """It was used, with this new count. False when its count is no longer the one in ``passkey``."""
+        """Store a use with its new count. Return False when the stored count is not the one in ``passkey``."""
 
     async def remove_passkey(self, operator: str, credential_id: bytes) -> bool:
-        """Forget one passkey of this operator. False when they have no such."""
+        """Delete a passkey of this operator. Return False when they do not have it."""
 
     async def remove_passkeys(self, operator: str) -> None:
-        """Forget all passkeys of an operator."""
+        """Delete all passkeys of an operator."""
 
 
 @dataclass(frozen=True, slots=True)
 class PasskeyAssertion:
-    """What an answer claims before it is checked. ``handle`` is empty when the authenticator told none."""
+    """What a browser's answer claims, before it is verified. ``handle`` is empty when the authenticator sent none."""
 
     challenge: bytes
     credential_id: bytes
@@ -189,7 +181,7 @@ class PasskeyAssertion:
 
 @dataclass(frozen=True, slots=True)
 class NewCredential:
-    """A credential whose registration was checked."""
+    """A credential whose registration was verified."""
 
     credential_id: bytes
     public_key: bytes
@@ -200,29 +192,29 @@ class PasskeyCeremony(Protocol):
     """Options and answers are JSON as in WebAuthn Level 3 (PublicKeyCredential…OptionsJSON, …ResponseJSON)."""
 
     def creation_options(self, challenge: bytes, handle: bytes, name: str, known: Sequence[bytes]) -> str:
-        """Options to make a passkey for ``name``; authenticators that have one of ``known`` refuse."""
+        """Return options to create a passkey for ``name``; an authenticator that has one of ``known`` refuses."""
 
     def request_options(self, challenge: bytes, known: Sequence[bytes], *, verified: bool) -> str:
-        """Options to show one of ``known``, or (none) any that the authenticator finds for this site.
+        """Return options to use one of ``known``, or without any, one that the authenticator finds for this site.
 
-        ``verified``: the authenticator must know its user (a PIN, a finger), not only that somebody touched it.
+        ``verified``: the authenticator must verify its user (a PIN, a fingerprint), not only that it was touched.
         """
 
     def challenge_of(self, answer: str) -> bytes | None:
-        """The challenge that an answer is to; None for what is no answer."""
+        """Return the challenge that is answered; None when ``answer`` is not valid JSON of that form."""
 
     def verify_creation(self, answer: str, challenge: bytes) -> NewCredential | None:
-        """The new credential; None when the answer is wrong (WebAuthn section 7.1)."""
+        """Return the new credential; None when the answer is wrong (WebAuthn section 7.1)."""
 
     def read_assertion(self, answer: str) -> PasskeyAssertion | None:
-        """What the answer claims; None for what is no answer."""
+        """Return what the answer claims; None when ``answer`` is not valid JSON of that form."""
 
     def verify_assertion(self, answer: str, challenge: bytes, passkey: Passkey, *, verified: bool) -> int | None:
-        """The authenticator's new count; None when the answer is wrong or the count went back (section 7.2)."""
+        """Return the authenticator's new count; None when the answer is wrong or the count went back (section 7.2)."""
 
 
 class Purpose(Enum):
-    """What an answer to the challenge is good for, and for nothing else."""
+    """The only purpose that an answer to a challenge is accepted for."""
 
     REGISTER = "register"
     SIGN_IN = "sign-in"
@@ -233,7 +225,7 @@ class Purpose(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """``about`` is what the answer must fit: the session it was made for, or the provider and where to go then."""
+    """An open challenge. ``about`` is what it was made for: a session, or a provider and where to go afterwards."""
 
     digest: bytes
     purpose: Purpose
@@ -242,20 +234,18 @@ class Challenge:
 
 
 class ChallengeStore(Protocol):
-    """Every method may raise StoreUnavailable (ports.grant_store)."""
-
     async def put_challenge(self, challenge: Challenge, now: float) -> None:
-        """Remember it until it is taken or expires; forget those that have expired at ``now``."""
+        """Store it until it is taken or expires; delete those that have expired at ``now``."""
 
     async def take_challenge(self, digest: bytes, purpose: Purpose, now: float) -> str | None:
-        """The ``about`` of a challenge that waits; it is used up by that. None for every other."""
+        """Use up an open challenge and return its ``about``; None when there is none."""
 
 
 class PasswordHasher(Protocol):
-    """Both take their time (tens of milliseconds) and leave the event loop free meanwhile."""
+    """Both methods take tens of milliseconds, without blocking the event loop."""
 
     async def hash(self, password: Secret) -> str:
-        """A salted hash, with its parameters in it."""
+        """Return a salted hash that contains its parameters."""
 
     async def verify(self, password_hash: str, password: Secret) -> bool:
-        """Whether the password has this hash. Raises ValueError when ``password_hash`` is no hash of this hasher."""
+        """Return whether the password has this hash. Raises ValueError for a hash of another form."""

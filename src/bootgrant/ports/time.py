@@ -1,4 +1,4 @@
-"""Time and randomness, as the workflows ask for them."""
+"""Time and randomness for the workflows."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Two clocks: the wall for what is stored, the steady one for waits within one process."""
+    """Two clocks: the wall clock for what is stored, the steady one for durations within one process."""
 
     def now(self) -> float:
-        """Unix time in seconds."""
+        """Return Unix time in seconds."""
 
     def steady(self) -> float:
-        """Seconds that never jump; only differences mean anything."""
+        """Return seconds that never jump; only differences are meaningful."""
 
 
 class Entropy(Protocol):
     def random_bytes(self, count: int) -> bytes:
-        """``count`` bytes that nobody can guess."""
+        """Return ``count`` unpredictable bytes."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from bootgrant.approval.grant import DeviceGrant, GrantState
-from bootgrant.ports.database import StoreCounts
+from bootgrant.store.database import StoreCounts
 
 
 class ChangeBoard:

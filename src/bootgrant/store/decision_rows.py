@@ -9,8 +9,7 @@ from typing import Final
 
 from bootgrant.approval.operators import Author
 from bootgrant.approval.policy import Conditions, Window, parse_selector
-from bootgrant.ports.decisions import Assignment
-from bootgrant.ports.grants import Binding
+from bootgrant.ports.grants import Assignment, Binding
 from bootgrant.store.rows import Row, Rows, Value, insert_into, listed
 from bootgrant.wire.identity import MachineIdentity
 
@@ -43,7 +42,7 @@ _FORGET: Final = (
 
 
 class AssignmentRows:
-    """ports.decisions.AssignmentStore."""
+    """ports.grants.AssignmentStore."""
 
     def __init__(self, rows: Rows) -> None:
         self._rows = rows
@@ -71,7 +70,7 @@ def _assignment(row: Row) -> Assignment:
 
 
 class WindowRows:
-    """ports.decisions.WindowStore. One conditional statement takes a place, so servers share the count."""
+    """ports.grants.WindowStore. One conditional statement takes a place, so servers share the count."""
 
     def __init__(self, rows: Rows) -> None:
         self._rows = rows

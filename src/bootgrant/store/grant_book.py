@@ -17,9 +17,9 @@ from typing import Final, Protocol
 from bootgrant.approval.audit import AuditEvent
 from bootgrant.approval.grant import Delivery, DeviceGrant, Refusal
 from bootgrant.ports.audit import AuditOf
-from bootgrant.ports.database import StoreCounts
 from bootgrant.ports.grants import Census, GrantRule, StoreUnavailable, UserCodeTaken
 from bootgrant.store.changes import ChangeBoard, count_step
+from bootgrant.store.database import StoreCounts
 from bootgrant.store.grant_index import GrantIndex
 from bootgrant.store.group_commit import GroupCommit
 from bootgrant.wire.identity import MachineIdentity

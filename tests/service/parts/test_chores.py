@@ -13,10 +13,10 @@ import pytest
 from bootgrant.approval.audit import AuditKind
 from bootgrant.ports.audit import AuditFilter
 from bootgrant.ports.chores import Chore
-from bootgrant.ports.database import Database
 from bootgrant.service.parts.build import Built, build
 from bootgrant.service.server.chores import Chores
 from bootgrant.service.settings.site import load_site
+from bootgrant.store.database import Database
 from bootgrant.store.sqlite.database import SqliteDatabase
 from support.fakes import CountedEntropy, FakeClock
 from support.site import KEY
@@ -54,7 +54,7 @@ class FaultyStore:
 
 
 class FaultyDatabase:
-    """ports.database.Database."""
+    """store.database.Database."""
 
     def __init__(self, database: Database, fault: Fault) -> None:
         self._database = database

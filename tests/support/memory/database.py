@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from bootgrant.approval.grant import Delivery, DeviceGrant
 from bootgrant.ports.chores import Chore
-from bootgrant.ports.database import StoreCounts
+from bootgrant.store.database import StoreCounts
 from bootgrant.store.grant_book import Batch, GrantBook
 from bootgrant.store.grant_index import GrantIndex
 from support.memory.decisions import MemoryAssignmentStore, MemoryAuditLog, MemoryBindingStore, MemoryWindowStore

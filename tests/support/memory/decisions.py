@@ -8,8 +8,7 @@ from dataclasses import replace
 from bootgrant.approval.audit import AuditEvent, ChainedEvent, Head, chain
 from bootgrant.approval.policy import Window
 from bootgrant.ports.audit import AuditFilter
-from bootgrant.ports.decisions import Assignment
-from bootgrant.ports.grants import Binding
+from bootgrant.ports.grants import Assignment, Binding
 from bootgrant.wire.identity import MachineIdentity
 
 
@@ -60,7 +59,7 @@ def _share(one: MachineIdentity, other: MachineIdentity) -> bool:
 
 
 class MemoryAssignmentStore:
-    """ports.decisions.AssignmentStore in a dictionary."""
+    """ports.grants.AssignmentStore in a dictionary."""
 
     def __init__(self) -> None:
         self._by_key: dict[str, Assignment] = {}
@@ -79,7 +78,7 @@ class MemoryAssignmentStore:
 
 
 class MemoryWindowStore:
-    """ports.decisions.WindowStore in a dictionary."""
+    """ports.grants.WindowStore in a dictionary."""
 
     def __init__(self) -> None:
         self._by_id: dict[str, Window] = {}

@@ -8,7 +8,7 @@ from bootgrant.approval.audit import AuditKind
 from bootgrant.approval.grant import DeviceGrant
 from bootgrant.approval.operators import Actor, Label, Role
 from bootgrant.ports.configurations import MachineEntry
-from bootgrant.ports.decisions import Assignment
+from bootgrant.ports.grants import Assignment
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.workflows.decide.assign_machine import NotAssigned
 from bootgrant.workflows.decide.decide_grant import NotDecided

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from bootgrant.approval.operators import Actor, Kind, Label, Role
-from bootgrant.ports.database import Database
 from bootgrant.ports.people import Operator
+from bootgrant.store.database import Database
 from bootgrant.store.sqlite.database import SqliteDatabase
 from bootgrant.wire.secret import Secret
 from bootgrant.workflows.decide.windows import CloseWindows

@@ -8,7 +8,7 @@ from bootgrant.approval.operators import BadLabel, is_within, parse_labels
 from bootgrant.operator_plane.api.call import Call, Json, Reply, refused
 from bootgrant.operator_plane.api.requests import UNKNOWN, entry_json
 from bootgrant.ports.configurations import ConfigUnavailable
-from bootgrant.ports.decisions import Assignment
+from bootgrant.ports.grants import Assignment
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.workflows.decide.assign_machine import NotAssigned
 

@@ -17,11 +17,11 @@ from bootgrant import __version__
 from bootgrant.asgi.observing import RequestCounts
 from bootgrant.ports.chores import REPEATEDLY, Chore
 from bootgrant.ports.configurations import WatchedSource
-from bootgrant.ports.database import Database, Durations
 from bootgrant.ports.grants import Census, StoreUnavailable
 from bootgrant.ports.time import Clock
 from bootgrant.providers.client import ProviderClient
 from bootgrant.service.metrics import table
+from bootgrant.store.database import Database, Durations
 from bootgrant.workflows.limits.admission import HeldPolls
 from bootgrant.workflows.record.notify_waiting import NoticeCounts
 

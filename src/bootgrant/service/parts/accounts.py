@@ -11,11 +11,11 @@ from bootgrant.credentials.passwords import Argon2Hasher
 from bootgrant.operator_plane.api.accounts import ACCOUNT_ROUTES
 from bootgrant.operator_plane.api.app import Listener, build_api
 from bootgrant.operator_plane.api.call import AccountsPlane
-from bootgrant.ports.database import Database
 from bootgrant.ports.time import Clock, Entropy
 from bootgrant.service.parts.database import open_database
 from bootgrant.service.settings.site import Site
 from bootgrant.service.system import SystemClock, SystemEntropy
+from bootgrant.store.database import Database
 from bootgrant.workflows.decide.windows import CloseWindows
 from bootgrant.workflows.people.api_tokens import ApiTokens
 from bootgrant.workflows.people.manage_operators import ManageOperators

@@ -27,7 +27,6 @@ from bootgrant.operator_plane.api.routes import ROUTES
 from bootgrant.operator_plane.app import build_pages
 from bootgrant.operator_plane.plane import OperatorPlane
 from bootgrant.ports.chores import Chore
-from bootgrant.ports.database import Database
 from bootgrant.ports.time import Clock, Entropy
 from bootgrant.providers.tokens import Verifier
 from bootgrant.service.metrics.collecting import ServerCollector, Watched, registry_of
@@ -44,6 +43,7 @@ from bootgrant.service.parts.http_protocol import ShortWay
 from bootgrant.service.parts.machines import site_configurations, webhook_secret
 from bootgrant.service.parts.people import api_plane, people_plane
 from bootgrant.service.settings.site import Site
+from bootgrant.store.database import Database
 from bootgrant.store.sqlite.database import SqliteDatabase
 from bootgrant.workflows.decide.watch_requests import WatchRequests
 from bootgrant.workflows.limits.admission import Admission, HeldPolls

@@ -8,10 +8,10 @@ from contextlib import asynccontextmanager, closing
 from typing import TYPE_CHECKING, Final
 
 from bootgrant.ports.audit import AuditLog
-from bootgrant.ports.database import Database
 from bootgrant.service.data_folder import code_key
 from bootgrant.service.settings.setting import SettingsError
 from bootgrant.service.settings.site import Site
+from bootgrant.store.database import Database
 from bootgrant.store.folder_lock import FolderLock
 from bootgrant.store.sqlite.database import DATABASE, SqliteDatabase, open_audit_file
 from bootgrant.store.sqlite.database import migrate as migrate_sqlite

@@ -12,10 +12,10 @@ from bootgrant.evidence.history import HistoryEvidence
 from bootgrant.evidence.inventory import InventoryEvidence
 from bootgrant.evidence.network import NetworkEvidence
 from bootgrant.ports.configurations import ConfigSource
-from bootgrant.ports.database import Database
 from bootgrant.ports.evidence import EvidenceSource
 from bootgrant.ports.time import Clock, Entropy
 from bootgrant.service.settings.site import Site
+from bootgrant.store.database import Database
 from bootgrant.workflows.decide.assign_machine import AssignMachine
 from bootgrant.workflows.decide.auto_approve import AutoApprove
 from bootgrant.workflows.decide.decide_grant import DecideGrant

@@ -10,13 +10,13 @@ from bootgrant.operator_plane.api.call import ApiPlane
 from bootgrant.operator_plane.origin import has_passkeys
 from bootgrant.operator_plane.plane import OperatorPlane
 from bootgrant.ports.configurations import WatchedSource
-from bootgrant.ports.database import Database
 from bootgrant.ports.time import Clock, Entropy
 from bootgrant.providers.sign_in import OidcProvider
 from bootgrant.service.parts.accounts import accounts_plane, api_tokens
 from bootgrant.service.parts.decisions import Decisions
 from bootgrant.service.settings.sections import Confirmation
 from bootgrant.service.settings.site import Site
+from bootgrant.store.database import Database
 from bootgrant.workflows.decide.watch_requests import WaitingCards, WatchRequests
 from bootgrant.workflows.people.oidc_sign_in import OidcSignIn
 from bootgrant.workflows.people.passkeys import Passkeys

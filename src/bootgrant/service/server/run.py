@@ -19,7 +19,6 @@ import uvloop
 from bootgrant.asgi import App
 from bootgrant.configurations.current_revision import CurrentRevision
 from bootgrant.ports.chores import Chore, every
-from bootgrant.ports.database import Database
 from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.service.data_folder import admin_socket, code_key, prepare_data_folder
 from bootgrant.service.parts.build import build
@@ -32,6 +31,7 @@ from bootgrant.service.server.tls import ServerTls
 from bootgrant.service.settings.setting import SettingsError
 from bootgrant.service.settings.site import Site
 from bootgrant.service.system import SystemClock, SystemEntropy
+from bootgrant.store.database import Database
 from bootgrant.wire.limits import REQUEST_SECONDS
 
 log = logging.getLogger("bootgrant")

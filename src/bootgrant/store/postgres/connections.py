@@ -13,8 +13,8 @@ import psycopg
 from psycopg import AsyncConnection, errors
 from psycopg_pool import AsyncConnectionPool, PoolClosed
 
-from bootgrant.ports.database import StoreCounts
 from bootgrant.ports.grants import StoreUnavailable
+from bootgrant.store.database import StoreCounts
 from bootgrant.store.postgres.address import PostgresAddress
 from bootgrant.store.rows import Row
 

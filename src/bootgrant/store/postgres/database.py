@@ -28,7 +28,7 @@ _AGREE = "INSERT INTO agreed (name, fingerprint) VALUES (%s, %s) ON CONFLICT (na
 
 
 class PostgresDatabase:
-    """ports.database.Database."""
+    """store.database.Database."""
 
     def __init__(self, connections: Connections, watching: Watching, news: News) -> None:
         self._connections = connections

@@ -13,8 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
-from bootgrant.ports.database import StoreCounts
 from bootgrant.ports.grants import StoreUnavailable
+from bootgrant.store.database import StoreCounts
 from bootgrant.store.group_commit import GroupCommit
 from bootgrant.store.rows import Row, Statement, Value
 

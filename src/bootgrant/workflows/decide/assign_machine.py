@@ -10,8 +10,7 @@ from bootgrant.approval.grant import GrantState
 from bootgrant.approval.operators import Actor
 from bootgrant.ports.audit import AuditLog
 from bootgrant.ports.configurations import ConfigSource, ConfigUnavailable, MachineEntry
-from bootgrant.ports.decisions import Assignment, AssignmentStore
-from bootgrant.ports.grants import GrantStore
+from bootgrant.ports.grants import Assignment, AssignmentStore, GrantStore
 from bootgrant.ports.time import Clock
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.workflows.machine.deliver import FindEntry

@@ -16,8 +16,7 @@ from bootgrant.approval.grant import Decision, DeviceGrant, GrantState
 from bootgrant.approval.operators import VIA_RULE, Author
 from bootgrant.approval.policy import Rule, Window, person_needed
 from bootgrant.ports.configurations import MachineEntry
-from bootgrant.ports.decisions import WindowStore
-from bootgrant.ports.grants import GrantStore
+from bootgrant.ports.grants import GrantStore, WindowStore
 from bootgrant.ports.time import Clock
 from bootgrant.workflows.decide.decide_grant import DecideGrant
 from bootgrant.workflows.decide.grant_cards import GrantCard, GrantCards

@@ -17,9 +17,8 @@ from bootgrant.approval.operators import VIA_ADMIN_SOCKET, Role, is_within, pers
 from bootgrant.approval.policy import NetworkNames, needed_approvals
 from bootgrant.ports.audit import AuditLog
 from bootgrant.ports.configurations import ConfigUnavailable, MachineEntry
-from bootgrant.ports.decisions import Assignment
 from bootgrant.ports.evidence import Claim, EvidenceSource, past_in
-from bootgrant.ports.grants import GrantStore, StoreUnavailable
+from bootgrant.ports.grants import Assignment, GrantStore, StoreUnavailable
 from bootgrant.ports.people import ApiTokenStore, Operator, OperatorStore
 from bootgrant.ports.time import Clock
 from bootgrant.workflows.machine.deliver import FindEntry

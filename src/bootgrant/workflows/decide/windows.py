@@ -11,7 +11,7 @@ from bootgrant.approval.audit import AuditEvent, AuditKind
 from bootgrant.approval.operators import VIA_ADMIN_SOCKET, Actor, Label, Role
 from bootgrant.approval.policy import Selector, Vocabulary, Window
 from bootgrant.ports.audit import AuditLog
-from bootgrant.ports.decisions import WindowStore
+from bootgrant.ports.grants import WindowStore
 from bootgrant.ports.time import Clock, Entropy
 
 LONGEST: Final = 7 * 86400.0

@@ -21,8 +21,7 @@ from bootgrant.approval.grant import Delivery, DeviceGrant, GrantRules, GrantSta
 from bootgrant.approval.policy import is_in
 from bootgrant.ports.audit import AuditLog
 from bootgrant.ports.configurations import ConfigSource, MachineEntry, Rendered
-from bootgrant.ports.decisions import Assignment, AssignmentStore
-from bootgrant.ports.grants import Binding, BindingStore, GrantStore
+from bootgrant.ports.grants import Assignment, AssignmentStore, Binding, BindingStore, GrantStore
 from bootgrant.ports.providers import TokenRefusal, TokenVerifier, Verified
 from bootgrant.ports.time import Clock
 from bootgrant.wire.identity import MachineIdentity

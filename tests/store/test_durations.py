@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bootgrant.ports.database import Durations
+from bootgrant.store.database import Durations
 
 
 def test_a_duration_counts_in_its_bucket_and_in_all_larger_ones() -> None:

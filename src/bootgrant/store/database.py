@@ -1,4 +1,4 @@
-"""All stores of one site, opened together, and what they count for the metrics."""
+"""The stores of a site, opened together, and what they count for the metrics."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from typing import Final, Protocol
 
 from bootgrant.ports.audit import AuditLog
 from bootgrant.ports.chores import Chore
-from bootgrant.ports.decisions import AssignmentStore, WindowStore
-from bootgrant.ports.grants import BindingStore, GrantStore
+from bootgrant.ports.grants import AssignmentStore, BindingStore, GrantStore, WindowStore
 from bootgrant.ports.notifications import Outbox
 from bootgrant.ports.people import ApiTokenStore, ChallengeStore, OperatorStore, PasskeyStore
 
