@@ -50,7 +50,7 @@ def test_an_invalid_url_is_not_repeated_in_the_error(tmp_path: Path, url: str) -
 
 async def test_a_url_that_libpq_cannot_read_is_not_repeated_in_the_error(tmp_path: Path) -> None:
     made = site(tmp_path, '[database]\nurl = "postgresql://ana:geheim@db/x?colour=geheim"')
-    with pytest.raises(SettingsError, match="no PostgreSQL URL") as failure:
+    with pytest.raises(SettingsError, match="not a PostgreSQL URL") as failure:
         migrate_database(made)
     assert "geheim" not in str(failure.value)
 
