@@ -1,6 +1,7 @@
-"""The ``bootgrant`` command: one module per command, imported when it is asked for.
+"""The ``bootgrant`` command. A command's module is imported only when that command runs.
 
-A command's module has ``add_arguments(parser)`` and ``run(args) -> exit status``, and its docstring is its help.
+A module is one command, with ``add_arguments(parser)``, ``run(args) -> exit status``, and its docstring as the help; or
+it has several of them in ``COMMANDS``, by name.
 """
 
 from __future__ import annotations
@@ -8,53 +9,75 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, NamedTuple
 
-COMMANDS: Final[dict[str, str]] = {
-    "acquire": "get this machine's configuration, as Talos does (RFC 8628 device flow)",
-    "init": "make a working folder for a server: settings, keys, an operator, an example",
-    "serve": "run the server: device authorization, approval pages, configurations",
-    "migrate": "bring the database to this version's schema (PostgreSQL: before its servers start)",
-    "pending": "list the machines that wait for a decision",
-    "approve": "let a machine in, by the code on its screen",
-    "deny": "refuse a machine, by the code on its screen",
-    "revoke": "take an approval back, by the code: the machine's token is worth nothing from then on",
-    "assign": "give a machine that the configurations do not know an entry",
-    "unassign": "forget which entry was given to a machine",
-    "arm": "expect machines: let so many of them in without a person, for a while",
-    "disarm": "close an armed window before its time",
-    "audit": "what happened: look, export, verify that nothing was changed",
-    "operators": "who may sign in: add, list, set, disable, enable, reset",
-    "tokens": "tokens for programs: add, list, revoke",
-    "kernel-args": "print the kernel parameters for a server: as a line, for GRUB, iPXE, systemd-boot, Image Factory",
-    "doctor": "play a machine end to end, without a machine, and say what would go wrong",
-    "notify": "send a test to those who are told when machines wait",
-    "check": "render and check every machine configuration, before a machine waits for it",
-    "render": "print one machine configuration, with the layer that each value came from",
-    "patch": "print a Talos configuration with patches applied, as talosctl does, and say what surprises",
-    "machines": "list the entries; explain which one a machine gets, and why",
-    "export": "write finished configurations to a medium or a folder, for machines that reach no server",
-    "rehearse": "simulated machines, thousands of them: how this server will bear the next boot storm",
-    "demo": "see it all on this computer: a server, a machine, an approval, the configuration",
+
+class Command(NamedTuple):
+    """``help`` is what ``--help`` shows above the arguments."""
+
+    help: str
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], int]
+
+
+SUMMARIES: Final[Mapping[str, tuple[str, str]]] = {
+    "acquire": ("acquire", "get this machine's configuration the way Talos does (RFC 8628 device flow)"),
+    "init": ("site", "create a working folder for a server: settings, keys, an operator, an example"),
+    "serve": ("site", "run the server: device authorization, approval pages, configurations"),
+    "migrate": ("site", "update the database to this version's schema (PostgreSQL: before its servers start)"),
+    "pending": ("client.pending", "list the machines that are waiting for a decision"),
+    "approve": ("client.decide", "approve machines, by the codes on their screens"),
+    "deny": ("client.decide", "deny a machine, by the code on its screen"),
+    "revoke": ("client.decide", "revoke an approval, by the machine's code: its token becomes invalid"),
+    "assign": ("client.decide", "assign an entry to a machine that has none"),
+    "unassign": ("client.decide", "remove the entry that was assigned to a machine"),
+    "arm": ("client.decide", "approve a number of expected machines automatically, for a while"),
+    "disarm": ("client.decide", "close an armed window early"),
+    "audit": ("audit", "show, export, and verify the audit"),
+    "operators": ("client.people", "manage operators: add, list, set, disable, enable, reset"),
+    "tokens": ("client.people", "manage API tokens for programs: add, list, revoke"),
+    "kernel-args": (
+        "kernel_args",
+        "print a server's kernel parameters: one line, GRUB, iPXE, systemd-boot, Image Factory",
+    ),
+    "doctor": ("doctor", "play a machine from end to end and report what would go wrong"),
+    "notify": ("site", "send a test message to the targets in [[notify]]"),
+    "check": ("machines.check", "render and check every machine configuration"),
+    "render": ("machines.render", "print one machine configuration, with the layer that each value came from"),
+    "patch": ("machines.patch", "print a Talos configuration with patches applied, and warn about surprises"),
+    "machines": ("machines.entries", "list the entries; explain which one a machine gets, and why"),
+    "export": (
+        "machines.render",
+        "write configurations to a medium or a folder, for machines that cannot reach a server",
+    ),
+    "rehearse": ("rehearse", "simulate thousands of machines to see how a server handles a boot storm"),
+    "demo": ("demo", "see all of it on this computer: a server, a machine, an approval, the configuration"),
 }
+"""Each command's module below ``bootgrant.cli``, and its line in ``bootgrant --help``."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status (2: the command line is wrong)."""
     words = list(sys.argv[1:] if argv is None else argv)
-    if not words or words[0] not in COMMANDS:
+    if not words or words[0] not in SUMMARIES:
         return _overview(words)
-    module = importlib.import_module(f"bootgrant.cli.{words[0].replace('-', '_')}")
+    command = find_command(words[0])
     parser = argparse.ArgumentParser(
         prog=f"bootgrant {words[0]}",
-        description=module.__doc__,
+        description=command.help,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    module.add_arguments(parser)
-    status: int = module.run(parser.parse_args(words[1:]))
-    return status
+    command.add_arguments(parser)
+    return command.run(parser.parse_args(words[1:]))
+
+
+def find_command(name: str) -> Command:
+    """Import a command."""
+    module = importlib.import_module(f"bootgrant.cli.{SUMMARIES[name][0]}")
+    commands: Mapping[str, Command] = getattr(module, "COMMANDS", {})
+    return commands.get(name) or Command(module.__doc__ or "", module.add_arguments, module.run)
 
 
 def _overview(words: list[str]) -> int:
@@ -63,11 +86,11 @@ def _overview(words: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="bootgrant",
         description="OAuth2-authenticated machine configuration for bare metal.",
-        epilog="bootgrant COMMAND --help tells more.",
+        epilog="Run `bootgrant COMMAND --help` for the arguments of a command.",
     )
     parser.add_argument("--version", action="version", version=f"bootgrant {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for name, summary in COMMANDS.items():
+    for name, (_, summary) in SUMMARIES.items():
         commands.add_parser(name, help=summary, add_help=False)
     parser.parse_args(words)
     return 2

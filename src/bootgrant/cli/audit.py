@@ -1,13 +1,13 @@
-"""What happened, who did it, on which evidence: the audit of this site.
+"""Show, export, and verify the audit of this site: what happened, who did it, and on which evidence.
 
   bootgrant audit                                 the newest events
   bootgrant audit --kind approved --since 7d      filtered; --json for programs, one event a line
   bootgrant audit export --out audit.jsonl        everything, oldest first, each line with its digest
-  bootgrant audit verify                          follow the chain; --head, with what it said last time, finds a cut
-  bootgrant audit verify old.jsonl audit.jsonl    the same with exported files, in their order
-  bootgrant audit seal --before 2026-01-01 --out 2025.jsonl   write the oldest events to a file, and keep a seal of them
+  bootgrant audit verify                          check the chain; with --head and an earlier head, detect truncation
+  bootgrant audit verify old.jsonl audit.jsonl    the same for exported files, in order
+  bootgrant audit seal --before 2026-01-01 --out 2025.jsonl   move the oldest events to a file, and keep a seal of them
 
-It reads the database itself, so it works while the server runs and while it does not.
+The command reads the database itself, so it works whether or not the server runs.
 """
 
 from __future__ import annotations
@@ -24,17 +24,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from bootgrant.cli.admin_socket import Refused, printable, report, user_here
-from bootgrant.cli.people import table
-from bootgrant.cli.remote import add_server_arguments, ask_api
+from bootgrant.cli.arguments import seconds_in
+from bootgrant.cli.client.asking import add_server_arguments, ask_api, user_here
+from bootgrant.cli.output import Refused, printable, report, table
 
 if TYPE_CHECKING:
     from bootgrant.approval.audit import ChainCheck, ChainedEvent, Head
     from bootgrant.ports.audit import AuditFilter, AuditLog
 
 _HEAD: Final = ("NO.", "WHEN (UTC)", "WHAT", "WHO", "ENTRY", "WHERE", "MACHINE", "MORE")
-_AGO: Final = re.compile(r"(\d{1,5})([mhd])")
-_SECONDS: Final = {"m": 60, "h": 3600, "d": 86400}
+_AGO: Final = re.compile(r"\d{1,5}[mhd]")
 _NOTED: Final = re.compile(r"(\d+):([0-9a-f]{64})")
 _MORE_LENGTH: Final = 80
 _UNSHOWN: Final = frozenset({"asked", "client", "size", "delivery"})
@@ -42,19 +41,23 @@ _UNSHOWN: Final = frozenset({"asked", "client", "size", "delivery"})
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("verb", nargs="?", choices=("list", "export", "verify", "seal"), default="list", metavar="VERB")
-    parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="verify: exported files, in their order")
+    parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="verify: exported files, in order")
     parser.add_argument("--kind", action="append", default=[], metavar="KIND", help="approved, denied, delivered, …")
-    parser.add_argument("--actor", default="", metavar="NAME", help="who did it, as the list names them")
+    parser.add_argument("--actor", default="", metavar="NAME", help="who did it, as the list shows them")
     parser.add_argument("--grant", default="", metavar="ID", help="one request")
     parser.add_argument("--entry", default="", metavar="NAME", help="one entry")
     for name in ("uuid", "serial", "mac"):
         parser.add_argument(f"--{name}", default="", metavar=name.upper(), help=f"machines that claimed this {name}")
     parser.add_argument("--since", type=_moment, metavar="TIME", help="2h, 7d, 2026-11-24 or 2026-11-24T03:00 (UTC)")
     parser.add_argument("--until", type=_moment, metavar="TIME", help="the same")
-    parser.add_argument("--limit", type=int, default=50, metavar="N", help="how many, newest first (default: 50)")
-    parser.add_argument("--head", type=_noted, metavar="NO:DIGEST", help="verify: what `verify` said an earlier time")
-    parser.add_argument("--before", type=_moment, metavar="TIME", help="seal: what is older goes into the file")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="export, seal: where to; it must not be there yet")
+    parser.add_argument(
+        "--limit", type=int, default=50, metavar="N", help="the maximum number, newest first (default: 50)"
+    )
+    parser.add_argument(
+        "--head", type=_noted, metavar="NO:DIGEST", help="verify: the head that an earlier `verify` printed"
+    )
+    parser.add_argument("--before", type=_moment, metavar="TIME", help="seal: move older records to the file")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="export, seal: the file to write; it must not exist")
     add_server_arguments(parser)
 
 
@@ -62,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     if args.verb == "verify" and args.files:
         return _verify_files(args)
     if args.files:
-        return report(Refused("usage", "files are for `bootgrant audit verify`"), as_json=args.json)
+        return report(Refused("usage", "only `bootgrant audit verify` accepts files"), as_json=args.json)
     if args.server is not None:
         return _list_there(args)
     verbs: dict[str, Callable[[argparse.Namespace, AuditLog], Awaitable[int]]] = {
@@ -103,17 +106,17 @@ async def _list(args: argparse.Namespace, audit: AuditLog) -> int:
         for record in reversed(records):
             print(exported(record.line, record.digest))
     else:
-        print(table(_HEAD, [_row(record) for record in records]) if records else "nothing of this happened")
+        print(table(_HEAD, [_row(record) for record in records]) if records else "no matching records")
     return 0
 
 
 def _list_there(args: argparse.Namespace) -> int:
-    """The list of a server elsewhere; the other verbs need the whole audit, and are for the server itself."""
+    """List the audit of another server. The other verbs need the whole audit, so they only run on the server."""
     from bootgrant.approval.audit import read_record
 
     if args.verb != "list":
-        told = f"`bootgrant audit {args.verb}` works on the server itself; --server is for the list"
-        return report(Refused("usage", told), as_json=args.json)
+        reason = f"`bootgrant audit {args.verb}` only works on the server itself: --server is for the list"
+        return report(Refused("usage", reason), as_json=args.json)
     named = {"actor": args.actor, "request": args.grant, "entry": args.entry, "since": args.since, "until": args.until}
     named |= {"uuid": args.uuid, "serial": args.serial, "mac": args.mac, "limit": args.limit}
     query = [("kind", kind) for kind in args.kind]
@@ -127,7 +130,7 @@ def _list_there(args: argparse.Namespace) -> int:
             print(json.dumps(event, sort_keys=True, separators=(",", ":")))
         return 0
     rows = [_row(read_record(json.dumps({key: event[key] for key in event if key != "hash"}))) for event in events]
-    print(table(_HEAD, rows) if rows else "nothing of this happened")
+    print(table(_HEAD, rows) if rows else "no matching records")
     return 0
 
 
@@ -144,14 +147,14 @@ async def _export(args: argparse.Namespace, audit: AuditLog) -> int:
         if out is not sys.stdout:
             out.close()
     if args.out is not None:
-        print(f"{count} records are in {args.out}; bootgrant audit verify {args.out} looks whether they hold")
+        print(f"wrote {count} records to {args.out}; check them with: bootgrant audit verify {args.out}")
     return 0
 
 
 async def _verify(args: argparse.Namespace, audit: AuditLog) -> int:
     from bootgrant.workflows.record.audit import verify
 
-    return _told(await verify(audit, args.head), as_json=args.json)
+    return _report_check(await verify(audit, args.head), as_json=args.json)
 
 
 def _verify_files(args: argparse.Namespace) -> int:
@@ -166,7 +169,7 @@ def _verify_files(args: argparse.Namespace) -> int:
     except OSError as error:
         return report(Refused("no_file", f"{error.filename}: {error.strerror}"), as_json=args.json)
     check.finish()
-    return _told(check, as_json=args.json)
+    return _report_check(check, as_json=args.json)
 
 
 async def _seal(args: argparse.Namespace, audit: AuditLog) -> int:
@@ -175,8 +178,8 @@ async def _seal(args: argparse.Namespace, audit: AuditLog) -> int:
     from bootgrant.workflows.record.audit import seal
 
     if args.before is None or args.out is None:
-        told = "say what, and where to: bootgrant audit seal --before 2026-01-01 --out 2025.jsonl"
-        return report(Refused("incomplete", told), as_json=args.json)
+        reason = "name a time and a file: bootgrant audit seal --before 2026-01-01 --out 2025.jsonl"
+        return report(Refused("incomplete", reason), as_json=args.json)
     with args.out.open("x", encoding="ascii") as file:
 
         def keep() -> str:
@@ -190,28 +193,30 @@ async def _seal(args: argparse.Namespace, audit: AuditLog) -> int:
         outcome = await seal(audit, args.before, socket_actor(user_here()), time.time(), write, keep)
     if outcome is None:
         args.out.unlink()
-        return report(Refused("nothing", "nothing is so old"), as_json=args.json)
+        return report(Refused("nothing", "no audit record is that old"), as_json=args.json)
     if isinstance(outcome, Broken):
         args.out.unlink()
-        told = f"the audit is broken at record {outcome.seq}: {outcome.problem}. Nothing was sealed"
-        return report(Refused("broken", told), as_json=args.json)
-    print(f"{outcome.records} records, up to {outcome.through.seq}, are in {args.out} (SHA-256 {outcome.file_sha256})")
+        reason = f"the audit is broken at record {outcome.seq}: {outcome.problem}. Nothing was sealed"
+        return report(Refused("broken", reason), as_json=args.json)
+    print(
+        f"moved {outcome.records} records, up to {outcome.through.seq}, to {args.out} (SHA-256 {outcome.file_sha256})"
+    )
     return 0
 
 
-def _told(check: ChainCheck, *, as_json: bool) -> int:
+def _report_check(check: ChainCheck, *, as_json: bool) -> int:
     if check.broken is not None:
-        told = f"the audit is broken at record {check.broken.seq}: {check.broken.problem}"
-        return report(Refused("broken", told), as_json=as_json)
+        reason = f"the audit is broken at record {check.broken.seq}: {check.broken.problem}"
+        return report(Refused("broken", reason), as_json=as_json)
     first = check.head.seq - check.records + 1
     if as_json:
         print(f'{{"records": {check.records}, "first": {first}, "head": "{check.head}"}}')
     elif not check.records:
         print("the audit is empty")
     else:
-        print(f"{check.records} records hold, {first} to {check.head.seq}. Write its head down, somewhere else:")
+        print(f"{check.records} records are intact, {first} to {check.head.seq}. Keep this head somewhere else:")
         print(f"  {check.head}")
-        print("`bootgrant audit verify --head …` with it will find whether the audit was cut or made anew since.")
+        print("`bootgrant audit verify --head …` with it reveals later whether the audit was truncated or rebuilt.")
     return 0
 
 
@@ -222,10 +227,10 @@ def _filter(args: argparse.Namespace) -> AuditFilter | Refused:
 
     known = [kind.value for kind in AuditKind]
     if unknown := [kind for kind in args.kind if kind not in known]:
-        return Refused("usage", f"there is no kind {unknown[0]!r}; there is {', '.join(known)}")
+        return Refused("usage", f"there is no kind {unknown[0]!r}: choose from {', '.join(known)}")
     machine = MachineIdentity.from_claim({"uuid": args.uuid, "serial": args.serial, "mac": args.mac})
     if (args.uuid or args.serial or args.mac) and not machine.identifies():
-        return Refused("usage", "this is no uuid, serial or mac that identifies a machine")
+        return Refused("usage", "that uuid, serial, or mac does not identify a machine")
     return AuditFilter(
         kinds=tuple(AuditKind(kind) for kind in args.kind),
         actor=args.actor,
@@ -254,17 +259,19 @@ def _more(record: ChainedEvent) -> str:
         *worst,
         *(f"{name}={value}" for name, value in event.details.items() if name not in _UNSHOWN),
     ]
-    told = printable("; ".join(part for part in parts if part))
-    return told if len(told) <= _MORE_LENGTH else told[: _MORE_LENGTH - 3] + "..."
+    text = printable("; ".join(part for part in parts if part))
+    return text if len(text) <= _MORE_LENGTH else text[: _MORE_LENGTH - 3] + "..."
 
 
 def _moment(text: str) -> float:
-    if found := _AGO.fullmatch(text):
-        return time.time() - int(found.group(1)) * _SECONDS[found.group(2)]
+    if _AGO.fullmatch(text):
+        return time.time() - seconds_in("mhd", "2h or 7d")(text)
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time: write 2h, 7d, 2026-11-24 or 2026-11-24T03:00") from None
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a time: write 2h, 7d, 2026-11-24, or 2026-11-24T03:00"
+        ) from None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
@@ -273,5 +280,7 @@ def _noted(text: str) -> Head:
 
     found = _NOTED.fullmatch(text)
     if not found:
-        raise argparse.ArgumentTypeError("write it as `bootgrant audit verify` said it: a number, a colon, 64 digits")
+        raise argparse.ArgumentTypeError(
+            "write it as `bootgrant audit verify` printed it: a number, a colon, 64 digits"
+        )
     return Head(int(found.group(1)), found.group(2))

@@ -1,8 +1,8 @@
-"""See it all on this computer: a server, a machine that asks, an approval, the configuration delivered.
+"""See all of it on this computer: a server, a machine, an approval, the configuration delivered.
 
-The server and the machine are the real commands, each a process of its own, in a temporary folder that is removed at
-the end. You approve in the browser or in another terminal; without a terminal, or with --auto, the demo approves by
-itself, through the admin socket, as `bootgrant approve` does.
+The server and the machine are the real commands, each in a process of its own, in a temporary folder that is removed
+at the end. You approve in the browser or in another terminal. Without a terminal, or with --auto, the demo approves
+through the admin socket, as `bootgrant approve` does.
 """
 
 from __future__ import annotations
@@ -20,10 +20,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from bootgrant.cli.admin_socket import Json
+from bootgrant.cli.output import Json, Refused, fail
 
 _UUID = "40dcbd19-3b10-444e-bfff-aaee44a51fda"
 _MAC = "52:2f:fd:df:fc:c0"
@@ -63,11 +61,11 @@ _START_LIMIT = 20.0
 
 
 class DemoFailed(Exception):
-    """What went wrong; the text ends with what the failing program said."""
+    """What went wrong. The text ends with the output of the failing program."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--auto", action="store_true", help="approve by itself, also on a terminal")
+    parser.add_argument("--auto", action="store_true", help="approve automatically, even on a terminal")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -78,8 +76,7 @@ def run(args: argparse.Namespace) -> int:
         with tempfile.TemporaryDirectory(prefix="bootgrant-demo-") as folder:
             _demo(Path(folder), auto=args.auto or not sys.stdin.isatty())
     except (DemoFailed, SettingsError) as error:
-        print(f"bootgrant demo: {error}", file=sys.stderr)
-        return 1
+        return fail(error, "demo")
     except KeyboardInterrupt:
         print("\nstopped; nothing is left running", file=sys.stderr)
         return 130
@@ -118,20 +115,20 @@ def _demo(folder: Path, *, auto: bool) -> None:
     _say(f"2  The server: bootgrant serve --config {demo.config}")
     with _server(demo):
         kernel = _kernel_parameters(demo.url)
-        _say("3  A machine boots with these kernel parameters, and asks (bootgrant acquire is its half):")
+        _say("3  A machine boots with these kernel parameters (`bootgrant acquire` plays it):")
         print("   " + "\n   ".join(kernel.split()), flush=True)
         _say("4  A person approves")
         if auto:
-            print("   Nobody is at a terminal: the demo approves by itself, over the admin socket.", flush=True)
+            print("   There is no terminal, so the demo approves over the admin socket.", flush=True)
         else:
-            _tell_person(demo, made.operator, made.password.reveal())
+            _show_ways(demo, made.operator, made.password.reveal())
         demo.output.parent.mkdir()
         with _machine(demo, kernel) as machine:
             code = _wait_for_code(demo, machine)
             if auto:
                 _approve(demo, code)
             if machine.wait() != 0:
-                raise DemoFailed("the machine got no configuration; its last line above says why")
+                raise DemoFailed("the machine did not get its configuration; its last line above says why")
             ended_at = SystemClock().now()
         _report(demo, code, ended_at)
 
@@ -145,7 +142,7 @@ def _write_layers(machines: Path) -> None:
 
 
 def _kernel_parameters(url: str) -> str:
-    """As on a real machine; both endpoints are named, so that a path in front of them would not matter."""
+    """The parameters of a real machine. Both endpoints are named, so a path in the URL would not matter."""
     return (
         f"talos.platform=metal talos.config={url}/config?uuid=${{uuid}} talos.config.oauth.client_id=talos "
         f"talos.config.oauth.device_auth_url={url}/device/code talos.config.oauth.token_url={url}/token "
@@ -175,7 +172,7 @@ def _machine(demo: _Demo, kernel: str) -> Iterator[subprocess.Popen[bytes]]:
 
 @contextlib.contextmanager
 def _ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """However the block ends, the process has ended after it."""
+    """Ensure that the process has ended after the block, however it ends."""
     try:
         yield
     finally:
@@ -196,7 +193,7 @@ def _wait_until_healthy(demo: _Demo, server: subprocess.Popen[bytes], log: Path)
             if httpx2.get(f"{demo.url}/healthz", trust_env=False).status_code == 200:
                 return
         time.sleep(0.05)
-    raise DemoFailed(f"the server did not start; it said:\n{log.read_text(errors='replace')}")
+    raise DemoFailed(f"the server did not start. Its output:\n{log.read_text(errors='replace')}")
 
 
 def _wait_for_code(demo: _Demo, machine: subprocess.Popen[bytes]) -> str:
@@ -206,11 +203,11 @@ def _wait_for_code(demo: _Demo, machine: subprocess.Popen[bytes]) -> str:
             code: str = waiting[0]["code"]
             return code
         time.sleep(0.1)
-    raise DemoFailed("the machine did not ask; its last line above says why")
+    raise DemoFailed("the machine did not request a code; its last line above says why")
 
 
 def _approve(demo: _Demo, code: str) -> None:
-    # The machine first shows its code, as a person would see it.
+    # Give the machine time to show its code first.
     time.sleep(1)
     words = ("approve", code, "--config", str(demo.config))
     print(f"   $ bootgrant {shlex.join(words)}", flush=True)
@@ -220,34 +217,32 @@ def _approve(demo: _Demo, code: str) -> None:
 
 
 def _admin(demo: _Demo, path: str) -> Json:
-    from bootgrant.cli.admin_socket import Refused, ask
+    from bootgrant.cli.client.asking import ask_here
 
-    answer = ask(demo.config, "GET", path)
+    answer = ask_here(demo.config, "GET", path)
     if isinstance(answer, Refused):
         raise DemoFailed(answer.message)
     return answer
 
 
-def _tell_person(demo: _Demo, operator: str, password: str) -> None:
+def _show_ways(demo: _Demo, operator: str, password: str) -> None:
     command = shlex.join([sys.argv[0] if Path(sys.argv[0]).name == "bootgrant" else "bootgrant"])
-    print(
-        f"   In the browser: {demo.url}/device (or scan the QR code below), and type the code that the machine shows;"
-    )
+    print(f"   In the browser: open {demo.url}/device (or scan the QR code below), type the machine's code;")
     print(f"   sign in as {operator} with the password {password}")
     print(f"   or in another terminal: {command} approve CODE --config {demo.config}", flush=True)
 
 
 def _report(demo: _Demo, code: str, ended_at: float) -> None:
     grant = _admin(demo, f"grants/{code}")
-    _say("5  Delivered: this is what the machine has now")
+    _say("5  Delivered: the machine now has this configuration")
     print("   " + "\n   ".join(demo.output.read_text("utf-8").splitlines()))
     sent, ended = ((at - grant["decided_at"]) * 1000 for at in (grant["delivered_at"], ended_at))
     _say(
         f"From the approval to the configuration: sent after {sent:.0f} ms, "
-        f"the machine's program done after {ended:.0f} ms"
+        f"the machine's program finished after {ended:.0f} ms"
     )
-    print("How to go on: bootgrant init DIR makes a folder to keep; the README has the kernel parameters for Talos,")
-    print("docs/operators.md what people do, docs/acquire.md what the machine does.", flush=True)
+    print("Next: `bootgrant init DIR` creates a site to keep. The README has the kernel parameters for Talos,")
+    print("docs/operators.md is for operators, docs/acquire.md describes the machine's half.", flush=True)
 
 
 def _free_port() -> int:

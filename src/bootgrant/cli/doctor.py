@@ -1,6 +1,6 @@
-"""Play a machine end to end, without a machine, and say what would go wrong: parameters, DNS, TLS, clock, codes, polls,
-token check, configuration. It approves nothing and fetches no configuration with a good token; one request stays behind
-and expires by itself. docs/doctor.md lists the findings.
+"""Play a machine from end to end and report what would go wrong: parameters, DNS, TLS, clock, codes, polls, token
+check, configuration. It approves nothing and fetches no configuration with a valid token. One request remains and expires.
+docs/doctor.md lists the findings.
 
 Exit status: 0 a machine gets through, 1 it does not (with --strict: or there is a warning), 2 wrong usage.
 """
@@ -27,30 +27,38 @@ _USAGE: Final = 2
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    what = parser.add_argument_group("what is looked at (one of them)")
+    what = parser.add_argument_group("what to check (one of these)")
     one = what.add_mutually_exclusive_group(required=True)
     one.add_argument("url", nargs="?", metavar="URL", help="a bootgrant server: https://boot.example.org")
     one.add_argument("--cmdline", metavar="TEXT", help="a kernel command line")
-    one.add_argument("--cmdline-file", type=Path, metavar="FILE", help="a file with one, such as /proc/cmdline")
-    one.add_argument("--config", type=Path, metavar="FILE", help="the server of this bootgrant.toml")
+    one.add_argument(
+        "--cmdline-file", type=Path, metavar="FILE", help="a file with a kernel command line, such as /proc/cmdline"
+    )
+    one.add_argument("--config", type=Path, metavar="FILE", help="the server that this bootgrant.toml describes")
     machine = parser.add_argument_group("the machine")
     machine.add_argument(
         "--client-id",
         metavar="ID",
-        help="with URL (default: talos) and --config (default: the first one without a secret)",
+        help="with URL (default: talos) and --config (default: the first client without a secret)",
     )
     machine.add_argument(
         "--set", metavar="NAME=VALUE", type=variable, action="append", default=[], dest="given",
-        help="a variable: uuid, serial, mac, hostname or code (default: one that belongs to no machine)",
+        help="a variable: uuid, serial, mac, hostname, or code (default: a value that belongs to no machine)",
     )  # fmt: skip
     machine.add_argument("--ca", type=Path, metavar="FILE", help="a private authority (PEM)")
-    machine.add_argument("--issuer", default="", metavar="URL", help="where the provider's metadata is, if elsewhere")
     machine.add_argument(
-        "--patience", type=seconds, default=65.0, metavar="TIME", help="for a request that is held (default: 65s)"
+        "--issuer", default="", metavar="URL", help="where the provider's metadata is, if not at the root"
+    )
+    machine.add_argument(
+        "--patience",
+        type=seconds,
+        default=65.0,
+        metavar="TIME",
+        help="how long to wait for a held request (default: 65s)",
     )
     out = parser.add_argument_group("the result")
-    out.add_argument("--json", action="store_true", help="for programs")
-    out.add_argument("--strict", action="store_true", help="exit with 1 for warnings, too")
+    out.add_argument("--json", action="store_true", help="print JSON for programs")
+    out.add_argument("--strict", action="store_true", help="exit with 1 for warnings as well")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -76,11 +84,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _interrupted(examination: Examination, cmdline: str) -> bool:
-    """Whether somebody ended it early; what was found until then, and the request that waits, are worth telling."""
+    """Run the examination. Return True if it was interrupted; its findings so far are still reported."""
     try:
         examination.run(cmdline)
     except KeyboardInterrupt:
-        print("\nstopped; so far:", file=sys.stderr)
+        print("\ninterrupted; findings so far:", file=sys.stderr)
         return True
     return False
 
@@ -92,7 +100,7 @@ def _status(report: Report, *, strict: bool) -> int:
 
 
 def _subject(args: argparse.Namespace) -> tuple[str, str, list[Finding]]:
-    """What is looked at, its kernel command line, and what the settings of a site show."""
+    """Return what to check, its kernel command line, and the findings about a site's settings."""
     from bootgrant.acquire.cmdline.kernel_cmdline import read_cmdline
     from bootgrant.loaders.parameters import CannotWrite
 
@@ -110,12 +118,12 @@ def _subject(args: argparse.Namespace) -> tuple[str, str, list[Finding]]:
         cmdline = _parameters(site.public_url, client_id)
         return str(args.config), cmdline, [*examine_networks(site.networks.machines), *_providers(site)]
     if "talos." in args.url:
-        raise CannotWrite("that is no URL of a server; a kernel command line goes behind --cmdline")
+        raise CannotWrite("that is not the URL of a server: pass a kernel command line with --cmdline")
     return args.url, _parameters(args.url, "talos" if args.client_id is None else args.client_id), []
 
 
 def _providers(site: Site) -> list[Finding]:
-    """Whether each of [[providers]] gives what its tokens are checked with."""
+    """Check that each of [[providers]] offers what is needed to check its tokens."""
     import asyncio
 
     from bootgrant.doctor.parameters import examine_provider
@@ -125,7 +133,7 @@ def _providers(site: Site) -> list[Finding]:
 
 
 def _parameters(server: str, client_id: str) -> str:
-    """What `bootgrant kernel-args` prints for that server."""
+    """Return what `bootgrant kernel-args` prints for a server."""
     from bootgrant.loaders.parameters import PLATFORM, BootParameters, config_url, endpoints
 
     variables = ("uuid", "mac")

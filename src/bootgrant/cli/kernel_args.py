@@ -1,6 +1,6 @@
-"""Print the kernel parameters that bring a machine to a server, as its boot loader wants them written.
+"""Print the kernel parameters that send a machine to a server, in the form that its boot loader needs.
 
-The parameters go to standard output, warnings to standard error. docs/talos.md goes on from there.
+The parameters go to standard output, warnings to standard error. docs/talos.md describes the next steps.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bootgrant.acquire.facts import VARIABLES
+from bootgrant.cli.output import fail
 from bootgrant.loaders.writing import BootFiles, Form
 
 if TYPE_CHECKING:
@@ -32,37 +33,39 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     server.add_argument("--url", metavar="URL", help="where machines reach it: https://boot.example.org")
     server.add_argument("--config", type=Path, metavar="FILE", help="take public_url from this bootgrant.toml")
     server.add_argument(
-        "--config-url", metavar="URL", help="the configuration, when it is not at /config of the server"
+        "--config-url", metavar="URL", help="where the configuration is, if not at the server's /config"
     )
-    server.add_argument("--device-auth-url", metavar="URL", help="of another provider (docs/providers.md)")
-    server.add_argument("--token-url", metavar="URL", help="of another provider")
     server.add_argument(
-        "--client-id", metavar="ID", help="default: talos; with --config the first one without a secret"
+        "--device-auth-url", metavar="URL", help="the device endpoint of another provider (docs/providers.md)"
     )
-    server.add_argument("--client-secret-file", type=Path, metavar="FILE", help="its first line is the secret")
+    server.add_argument("--token-url", metavar="URL", help="the token endpoint of another provider")
+    server.add_argument(
+        "--client-id", metavar="ID", help="default: talos; with --config the first client without a secret"
+    )
+    server.add_argument("--client-secret-file", type=Path, metavar="FILE", help="a file whose first line is the secret")
     server.add_argument("--scope", action="append", default=[], metavar="SCOPE", help="repeat it for more than one")
     server.add_argument("--audience", default="", metavar="TEXT")
-    server.add_argument("--ca", type=Path, metavar="FILE", help="a private authority (PEM) that machines shall trust")
+    server.add_argument("--ca", type=Path, metavar="FILE", help="a private authority (PEM) for machines to trust")
     machine = parser.add_argument_group("the machine")
     machine.add_argument(
         "--variable", action="append", choices=VARIABLES, metavar="NAME", dest="variables",
-        help="what it tells about itself; repeat it (default: uuid and mac)",
+        help="a variable for the machine to report; repeat it for more (default: uuid and mac)",
     )  # fmt: skip
     machine.add_argument("--add", action="append", default=[], metavar="WORD", help="one more parameter: console=ttyS0")
     machine.add_argument(
         "--no-platform",
         action="store_true",
-        help="for another Linux that runs bootgrant acquire: nothing of Talos's own",
+        help="omit Talos's own parameters, for another Linux that runs `bootgrant acquire`",
     )
     out = parser.add_argument_group("the form")
     out.add_argument(
         "--as", dest="form", type=Form, choices=list(Form), default=Form.LINE, help="default: one kernel command line"
     )
-    out.add_argument("--kernel", metavar="PATH", help="of the boot entry; for iPXE a URL")
-    out.add_argument("--initrd", metavar="PATH", help="of the boot entry; for iPXE a URL")
+    out.add_argument("--kernel", metavar="PATH", help="for the boot entry; a URL for iPXE")
+    out.add_argument("--initrd", metavar="PATH", help="for the boot entry; a URL for iPXE")
     out.add_argument(
         "--secret-in-schematic", action="store_true",
-        help="yes, put the secret into the schematic, which is uploaded and built into every image",
+        help="allow the secret in the schematic, which is uploaded and built into every image",
     )  # fmt: skip
 
 
@@ -77,8 +80,7 @@ def run(args: argparse.Namespace) -> int:
         words = parameters.words()
         text = write(args.form, words, _files(args))
     except (CannotWrite, SettingsError) as error:
-        print(f"bootgrant kernel-args: {error}", file=sys.stderr)
-        return 1
+        return fail(error, "kernel-args")
     _warn(parameters)
     print(text, end="")
     return 0
@@ -110,7 +112,7 @@ def _parameters(args: argparse.Namespace) -> BootParameters:
 
 
 def _server(args: argparse.Namespace) -> tuple[str, str]:
-    """Its URL and the client that machines are there."""
+    """Return the server's URL and the client id for machines."""
     from bootgrant.loaders.parameters import CannotWrite
     from bootgrant.service.settings.site import load_site
 
@@ -120,18 +122,18 @@ def _server(args: argparse.Namespace) -> tuple[str, str]:
         return str(args.url or site.public_url), public_client(site) if given is None else given
     if args.url is not None:
         return str(args.url), "talos" if given is None else given
-    raise CannotWrite("which server? Give --url https://boot.example.org, or --config FILE of a site")
+    raise CannotWrite("name the server: --url https://boot.example.org, or --config FILE of a site")
 
 
 def public_client(site: Site) -> str:
-    """The first client of a site that needs no secret; machines have none to show. Raises CannotWrite."""
+    """Return a site's first client without a secret, because machines have none. Raises CannotWrite."""
     from bootgrant.loaders.parameters import CannotWrite
 
     for client in site.clients.values():
         if client.secret is None:
             return client.client_id
     raise CannotWrite(
-        "every client of this site has a secret: add one without to [[clients]], or name one: --client-id"
+        "every client of this site has a secret: add one without a secret to [[clients]], or use --client-id"
     )
 
 
@@ -171,9 +173,8 @@ def _check(args: argparse.Namespace, parameters: BootParameters) -> None:
     secrets = parameters.secrets()
     if args.form is Form.SCHEMATIC and secrets and not args.secret_in_schematic:
         raise CannotWrite(
-            f"these parameters hold a secret ({', '.join(secrets)}). A schematic is uploaded to an Image Factory; "
-            "whoever knows its ID can fetch its images, and the secret is in each of them. Use a public client, which "
-            "needs no secret; or say --secret-in-schematic"
+            f"these parameters contain a secret ({', '.join(secrets)}), and anyone who knows the schematic's ID can "
+            "download images with it. Use a public client, which needs no secret, or pass --secret-in-schematic"
         )
 
 
@@ -189,20 +190,18 @@ def _warn(parameters: BootParameters) -> None:
     for found in parameters.findings():
         _say(f"{found.level.value}: {found.message}: {found.fix}")
     if CLIENT_SECRET in parameters.secrets():
-        _say(
-            "warning: everybody on the machine can read the client secret in /proc/cmdline: a public client needs none"
-        )
+        _say("warning: everyone on the machine can read the client secret in /proc/cmdline; a public client needs none")
     if "serial" in parameters.variables:
-        _say("note: Talos waits 90 seconds for a serial number that the firmware left empty, and then sends none")
+        _say("note: Talos waits 90 seconds for a serial number that the firmware left empty, then sends none")
     length = len(" ".join(parameters.words()).encode())
     if length > CAREFUL_LIMIT:
-        advice = "drop what is not needed"
+        advice = "remove what is not needed"
         if parameters.early:
             advice = (
-                "take an authority with an EC key, whose certificate is short, or build the certificate into the image"
+                "use an authority with an EC key, whose certificate is short, or build the certificate into the image"
             )
         _say(
-            f"warning: {length} bytes, and the kernel keeps {KERNEL_LIMIT} on x86 and arm64 and cuts the rest: {advice}"
+            f"warning: {length} bytes, and the kernel truncates its line after {KERNEL_LIMIT} on x86 and arm64: {advice}"
         )
 
 

@@ -1,4 +1,4 @@
-"""Which server a rehearsal is for, who approves there, and the configurations that its machines get."""
+"""The server of a rehearsal, its approvals, and the configurations of its machines."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from bootgrant.cli.admin_socket import user_header
+from bootgrant.cli.client.asking import user_header
 from bootgrant.fleet.exchange import Address, Answer, ExchangeFailed, exchange
 from bootgrant.fleet.identities import Run
 from bootgrant.fleet.people import ToApprove
 
 _START_LIMIT: Final = 30.0
 _AT_ONCE: Final = 32
-"""Looks at once."""
+"""Requests in parallel."""
 _TOGETHER: Final = 2000
-"""Codes in one approval (the API takes no more)."""
+"""Codes in one approval (the maximum of the API)."""
 _TIME_LIMIT: Final = 60.0
 _LOOPBACK_SOURCES: Final = "127.64.0.0/10"
 
 
 class NoRehearsal(Exception):
-    """Why there is no rehearsal, in one line."""
+    """Why the rehearsal cannot run, in one line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A server to rehearse on: where machines ask, and its admin socket, if approvals can be made from here."""
+    """A server to rehearse on, and its admin socket if approvals can be made from here."""
 
     url: str
     address: Address
@@ -46,20 +46,20 @@ class Target:
 
     @property
     def host(self) -> str:
-        """For the Host header."""
+        """The value of the Host header."""
         return urlsplit(self.url).netloc
 
     @property
     def loopback(self) -> bool:
-        """Whether nobody but this computer can mean it."""
+        """Whether the server is on this computer."""
         return ipaddress.ip_address(self.address.host).is_loopback
 
 
 def find_target(url: str, admin: Path | None = None) -> Target:
-    """The server at ``url``, its name looked up once. Raises NoRehearsal."""
+    """Resolve the server at ``url``, once. Raises NoRehearsal."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise NoRehearsal(f"{url!r} is no URL of a server: write http://host:port or https://host")
+        raise NoRehearsal(f"{url!r} is not the URL of a server: write http://host:port or https://host")
     try:
         port = parts.port or {"http": 80, "https": 443}[parts.scheme]
         found = socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
@@ -76,18 +76,18 @@ def find_target(url: str, admin: Path | None = None) -> Target:
 
 
 def check_aim(target: Target, machines: int, *, entries: Path | None, sure: bool) -> None:
-    """Refuse what may be a mistake: machines in the queue of people who do real work. Raises NoRehearsal."""
+    """Refuse to fill the queue of a real site by mistake. Raises NoRehearsal."""
     if sure or target.loopback:
         return
     files = f", and {machines} files in {entries} while it runs" if entries else ""
     raise NoRehearsal(
-        f"this would put {machines} simulated machines into the queue of {target.url}{files}; "
-        "say --yes if you mean it, or leave out --config and --url to rehearse on a server of its own"
+        f"this would put {machines} simulated machines in the queue of {target.url}{files}; "
+        "pass --yes to confirm, or omit --config and --url to rehearse on a temporary server"
     )
 
 
 def sources_of(network: str | None, target: Target, machines: int) -> list[str]:
-    """The addresses that machines ask from, so that a server can tell them apart. Raises NoRehearsal."""
+    """Choose source addresses for the machines, so that a server can distinguish them. Raises NoRehearsal."""
     if network is None:
         if not target.loopback or ":" in target.address.host:
             return []
@@ -102,7 +102,7 @@ def sources_of(network: str | None, target: Target, machines: int) -> list[str]:
 
 @contextlib.contextmanager
 def own_server(machines: int) -> Iterator[tuple[Target, Path]]:
-    """A server of its own in a temporary folder, on loopback; the target, and its folder of configurations.
+    """Start a temporary server on loopback. Yield it and its folder of configurations.
 
     Raises NoRehearsal and what ``init_site`` raises.
     """
@@ -141,12 +141,12 @@ def _wait_until_it_answers(target: Target, server: subprocess.Popen[bytes], log:
         with contextlib.suppress(OSError), socket.create_connection((target.address.host, target.address.port), 1):
             return
         time.sleep(0.02)
-    raise NoRehearsal(f"the server did not start; it said:\n{log.read_text(errors='replace')}")
+    raise NoRehearsal(f"the server did not start. Its output:\n{log.read_text(errors='replace')}")
 
 
 @contextlib.contextmanager
 def entries(folder: Path, run: Run, machines: int) -> Iterator[None]:
-    """A configuration for each machine of the run, as long as the block runs. Raises NoRehearsal."""
+    """Provide a configuration for each machine of the run during the block. Raises NoRehearsal."""
     paths = [folder / f"{run.identity(index).uuid}.yaml" for index in range(machines)]
     try:
         try:
@@ -165,7 +165,7 @@ def entries(folder: Path, run: Run, machines: int) -> Iterator[None]:
 def _config(run: Run, index: int) -> str:
     identity = run.identity(index)
     return (
-        f"# Of a rehearsal, for no real machine: {identity.uuid}\nversion: v1alpha1\nmachine:\n  type: worker\n"
+        f"# For a rehearsal, not for a real machine: {identity.uuid}\nversion: v1alpha1\nmachine:\n  type: worker\n"
         f"  network:\n    hostname: {identity.serial.lower()}\ncluster:\n  clusterName: rehearsal\n"
     )
 
@@ -173,17 +173,17 @@ def _config(run: Run, index: int) -> str:
 class Approver:
     """Approves over ``admin.sock``, as ``bootgrant approve`` does.
 
-    With ``verify`` it looks at each request first, and approves only machines of its own run.
+    With ``verify`` it checks each request first and approves only machines of its own run.
     """
 
     def __init__(self, admin: Path, run: Run, *, verify: bool = True) -> None:
         self._admin = Address(str(admin), 0)
         self._run = run
         self._verify = verify
-        self._said = "".join(f"{name}: {value}\r\n" for name, value in user_header(", rehearsal").items())
+        self._headers = "".join(f"{name}: {value}\r\n" for name, value in user_header(", rehearsal").items())
 
     async def __call__(self, machines: Sequence[ToApprove]) -> Mapping[str, str]:
-        """Approve all of them; by user code, why one was not."""
+        """Approve all of them. Return the reasons for those that were not, by user code."""
         room = asyncio.Semaphore(_AT_ONCE)
         refused: dict[str, str] = {}
 
@@ -201,12 +201,12 @@ class Approver:
 
     async def _approve(self, codes: Sequence[str]) -> Mapping[str, str]:
         try:
-            told = await self._ask("POST", "approve", {"codes": codes})
+            answer = await self._ask("POST", "approve", {"codes": codes})
         except ExchangeFailed as failure:
-            told = f"admin.sock: {failure}"
-        if isinstance(told, str):
-            return dict.fromkeys(codes, told)
-        return {code: str(why.get("message")) for code, why in told["refused"].items()}
+            answer = f"admin.sock: {failure}"
+        if isinstance(answer, str):
+            return dict.fromkeys(codes, answer)
+        return {code: str(refusal.get("message")) for code, refusal in answer["refused"].items()}
 
     async def _why_not_ours(self, machine: ToApprove) -> str:
         try:
@@ -217,12 +217,12 @@ class Approver:
             return grant
         uuid = grant.get("identity", {}).get("uuid", "")
         if uuid != machine.uuid or not self._run.has(uuid):
-            return "the request with this code is not of this rehearsal"
+            return "the request with this code is not part of this rehearsal"
         return ""
 
     async def _ask(self, method: str, path: str, members: Mapping[str, object] | None = None) -> dict[str, Any] | str:
         body = json.dumps(members) if members is not None else ""
-        head = f"{method} /api/v1/{path} HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n{self._said}"
+        head = f"{method} /api/v1/{path} HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n{self._headers}"
         typed = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n" if body else ""
         answer = await exchange(self._admin, f"{head}{typed}\r\n{body}".encode(), time.monotonic() + _TIME_LIMIT)
         return _read(answer)
@@ -232,7 +232,7 @@ def _read(answer: Answer) -> dict[str, Any] | str:
     try:
         members = json.loads(answer.body)
     except ValueError:
-        return f"what answers on admin.sock is no bootgrant (status {answer.status})"
+        return f"admin.sock is not a bootgrant server (status {answer.status})"
     if answer.status == 200 and isinstance(members, dict):
         return members
     return str(members.get("message", f"refused with status {answer.status}"))

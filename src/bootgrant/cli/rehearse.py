@@ -1,9 +1,9 @@
-"""Rehearse: simulated machines ask a server for their configurations, are approved, and a report tells how it went.
+"""Rehearse a boot storm: simulated machines request their configurations from a server and are approved; then a report.
 
-Without --config and --url it starts a server of its own and disturbs nobody. With --config it uses the running server
-of a site: its people see the machines in their queue (every UUID begins with b0075eed, every serial number with
-REHEARSAL-), each has a configuration in the machines folder while it runs, and only these machines are approved. With
---url alone somebody else approves. The exit status is 0 when every machine got its own configuration.
+Without --config and --url it starts its own temporary server. With --config it uses the running server of a site: its
+operators see the machines in their queue (every UUID begins with b0075eed, every serial number with REHEARSAL-), each
+machine has a configuration in the machines folder meanwhile, and only these machines are approved. With only --url,
+someone else approves. The exit status is 0 if every machine got its own configuration.
 """
 
 from __future__ import annotations
@@ -38,34 +38,40 @@ _MOST: Final = 1_000_000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    what = parser.add_argument_group("what is rehearsed")
-    what.add_argument("--machines", type=_count, default=100, metavar="N", help="how many (default: %(default)s)")
+    what = parser.add_argument_group("what to rehearse")
     what.add_argument(
-        "--arrive", type=seconds, default=10.0, metavar="TIME", help="they come within this time (default: 10s)"
+        "--machines", type=_count, default=100, metavar="N", help="the number of machines (default: %(default)s)"
     )
     what.add_argument(
-        "--curve", type=Curve, choices=list(Curve), default=Curve.EVEN, help="how they come (default: %(default)s)"
+        "--arrive", type=seconds, default=10.0, metavar="TIME", help="they arrive within this time (default: 10s)"
+    )
+    what.add_argument(
+        "--curve", type=Curve, choices=list(Curve), default=Curve.EVEN, help="how they arrive (default: %(default)s)"
     )
     what.add_argument(
         "--as", dest="kind", type=Kind, choices=list(Kind), default=Kind.TALOS, help="what they run (default: talos)"
     )
     what.add_argument(
-        "--decide-after", type=seconds, default=5.0, metavar="TIME", help="after a code is shown (default: 5s)"
+        "--decide-after",
+        type=seconds,
+        default=5.0,
+        metavar="TIME",
+        help="people decide this long after a code is shown (default: 5s)",
     )
     what.add_argument(
         "--batch", type=_batch, default=1, metavar="N", help="approve N together, or `all` (default: one by one)"
     )
-    what.add_argument("--rate", type=float, default=0.0, metavar="N", help="people get through N machines a second")
-    what.add_argument("--for", dest="limit", type=seconds, metavar="TIME", help="end after this time at the latest")
+    what.add_argument("--rate", type=float, default=0.0, metavar="N", help="people approve N machines a second")
+    what.add_argument("--for", dest="limit", type=seconds, metavar="TIME", help="stop after this time at the latest")
     where = parser.add_argument_group("where")
-    where.add_argument("--config", type=Path, metavar="FILE", help="on the running server of this bootgrant.toml")
+    where.add_argument("--config", type=Path, metavar="FILE", help="use the running server of this bootgrant.toml")
     where.add_argument("--url", metavar="URL", help="where the machines ask (default with --config: its public_url)")
     where.add_argument("--client-id", default="talos", metavar="ID", help="default: %(default)s")
     where.add_argument("--from", dest="network", metavar="NETWORK", help="ask from the addresses of this network")
-    where.add_argument("--yes", action="store_true", help="yes, on that server, though it is not on loopback")
+    where.add_argument("--yes", action="store_true", help="confirm a server that is not on loopback")
     out = parser.add_argument_group("the report")
-    out.add_argument("--json", type=Path, metavar="FILE", help="write it as JSON, too")
-    out.add_argument("--html", type=Path, metavar="FILE", help="write it as one page with plots, too")
+    out.add_argument("--json", type=Path, metavar="FILE", help="also write it as JSON")
+    out.add_argument("--html", type=Path, metavar="FILE", help="also write it as a page with plots")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -102,7 +108,7 @@ def _rehearse(args: argparse.Namespace) -> int:
             stack.enter_context(entries(folder, run, args.machines))
         paths = Paths(target.host, "/device/code", "/token", "/config?uuid=${uuid}", args.client_id)
         site = Site(target.address, paths, sources_of(args.network, target, args.machines))
-        # Nobody but this rehearsal knows a server of its own.
+        # Only this rehearsal knows its own temporary server.
         verify = args.config is not None
         approve = Approver(target.admin, run, verify=verify) if target.admin is not None else None
         check = holds_identity if folder is not None else lambda _identity, config: "" if config else "empty"
@@ -117,21 +123,21 @@ def _rehearse(args: argparse.Namespace) -> int:
 
 
 def _run_until_interrupted(rehearsal: Rehearsal) -> bool:
-    """Whether somebody ended it early; what was seen until then is worth a report."""
+    """Run the rehearsal. Return True if it was interrupted; what happened so far is still reported."""
     import uvloop
 
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_shown(rehearsal))
     except KeyboardInterrupt:
-        _say("stopped; so far:")
+        _say("interrupted; results so far:")
         return True
     return False
 
 
 @contextlib.contextmanager
 def _server(args: argparse.Namespace) -> Iterator[tuple[Target, Path | None]]:
-    """The server, and the folder where its configurations are, when it can be known from here."""
+    """The server, and the folder of its configurations if it is known here."""
     from bootgrant.cli.rehearsal_sites import check_aim, find_target, own_server
     from bootgrant.service.settings.site import load_site
 
@@ -156,7 +162,7 @@ def _scenario(args: argparse.Namespace) -> Scenario:
 
 
 async def _shown(rehearsal: Rehearsal) -> None:
-    """Run it, and show how far it is: one line that changes on a terminal, a line every few seconds elsewhere."""
+    """Run it and show its progress: one changing line on a terminal, otherwise a line every few seconds."""
     display = asyncio.create_task(_display(rehearsal))
     try:
         await rehearsal.go()
@@ -179,7 +185,7 @@ async def _display(rehearsal: Rehearsal) -> None:
 
 
 def progress_line(progress: Progress) -> str:
-    """How far it is, in one line of a terminal."""
+    """Describe the progress in one line."""
     troubles = f"  troubles {progress.troubles}" if progress.troubles else ""
     return (
         f"{progress.seconds:6.1f} s  asked {progress.shown}/{progress.machines}  approved {progress.approved}  "
@@ -207,20 +213,22 @@ def _say(text: str) -> None:
 
 
 def _raise_file_limit(machines: int) -> None:
-    """A machine has one connection open while it waits."""
+    """Raise the limit of open files: each waiting machine has one connection."""
     from bootgrant.cli.rehearsal_sites import NoRehearsal
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = machines + _SPARE_FILES
     if soft != resource.RLIM_INFINITY and soft < wanted:
         if hard != resource.RLIM_INFINITY and hard < wanted:
-            raise NoRehearsal(f"{machines} machines need {wanted} open files, {hard} are allowed: raise `ulimit -Hn`")
+            raise NoRehearsal(
+                f"{machines} machines need {wanted} open files, but only {hard} are allowed: raise `ulimit -Hn`"
+            )
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _count(text: str) -> int:
     if not text.isdigit() or not 1 <= int(text) <= _MOST:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of machines: write 1 to {_MOST}")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of machines: write 1 to {_MOST}")
     return int(text)
 
 

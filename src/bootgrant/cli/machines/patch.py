@@ -1,8 +1,8 @@
 """Print BASE with the patches applied, as `talosctl machineconfig patch` does.
 
-A patch is a part of a configuration (strategic merge, with $patch: delete) or a list of JSON6902 operations. What a
-patch does that its author hardly meant is said on the standard error; the configuration is printed all the same.
-docs/composer.md says how things are merged.
+A patch is part of a configuration (a strategic merge, with $patch: delete) or a list of JSON6902 operations. Warnings
+about surprising effects go to standard error; the configuration is printed anyway. docs/composer.md explains the merge
+rules.
 """
 
 from __future__ import annotations
@@ -12,20 +12,24 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bootgrant.cli.output import fail
+
 if TYPE_CHECKING:
     from bootgrant.machines.talos.documents import Part
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("base", metavar="BASE", help="the configuration; - reads the standard input")
-    parser.add_argument("patches", nargs="*", metavar="PATCH", help="files, applied in this order")
+    parser.add_argument("base", metavar="BASE", help="the configuration; - reads standard input")
+    parser.add_argument("patches", nargs="*", metavar="PATCH", help="patch files, applied in this order")
     parser.add_argument(
         "--composer",
         choices=("bootgrant", "talosctl"),
         default="bootgrant",
         help="what applies the patches: this program, or the installed talosctl (default: %(default)s)",
     )
-    parser.add_argument("--strict", action="store_true", help="a surprise is an error: status 3, nothing is printed")
+    parser.add_argument(
+        "--strict", action="store_true", help="treat a surprise as an error: status 3, and nothing is printed"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -34,14 +38,14 @@ def run(args: argparse.Namespace) -> int:
     from bootgrant.service.parts.composers import COMPOSERS
 
     if args.patches.count("-") + (args.base == "-") > 1:
-        return _failed("only one of BASE and PATCH can be -, the standard input")
+        return fail("only one of BASE and PATCH can be - (standard input)")
     try:
         parts = [_read(name) for name in (args.base, *args.patches)]
         made = COMPOSERS[args.composer](Schema.TALOS, parts)
     except OSError as error:
-        return _failed(f"{error.filename}: {error.strerror}")
+        return fail(f"{error.filename}: {error.strerror}")
     except ComposeError as error:
-        return _failed(str(error))
+        return fail(str(error))
     for surprise in made.surprises:
         what = f"{surprise.path} " if surprise.path else ""
         print(f"bootgrant: {surprise.part}: {what}{surprise.message}", file=sys.stderr)
@@ -60,8 +64,3 @@ def _read(name: str) -> Part:
         return Part("standard input", sys.stdin.buffer.read(CONFIG + 1))
     with Path(name).open("rb") as file:
         return Part(name, file.read(CONFIG + 1))
-
-
-def _failed(message: str) -> int:
-    print(f"bootgrant: {message}", file=sys.stderr)
-    return 1

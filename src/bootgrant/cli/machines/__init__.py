@@ -1,14 +1,14 @@
-"""What the commands about machine configurations have in common: which site, which machine, what is told of it."""
+"""Commands about a site's machine configurations, and the arguments that they share. No server needs to run."""
 
 from __future__ import annotations
 
 import argparse
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bootgrant.cli.config_argument import add_config_argument
+from bootgrant.cli.arguments import add_config_argument
+from bootgrant.cli.output import fail
 from bootgrant.wire.identity import MachineIdentity
 
 if TYPE_CHECKING:
@@ -17,31 +17,31 @@ if TYPE_CHECKING:
 
 
 def add_site_arguments(parser: argparse.ArgumentParser) -> None:
-    """``--config`` and ``--machines``."""
+    """Add ``--config`` and ``--machines``."""
     add_config_argument(parser)
-    parser.add_argument("--machines", type=Path, metavar="DIR", help="a machines folder alone, without settings")
-    parser.add_argument("--age-identity-file", type=Path, metavar="FILE", help="with --machines: opens .age files")
+    parser.add_argument("--machines", type=Path, metavar="DIR", help="only a machines folder, without settings")
+    parser.add_argument("--age-identity-file", type=Path, metavar="FILE", help="with --machines: decrypts .age files")
     parser.add_argument("--schema-file", type=Path, metavar="FILE", help="with --machines: your Talos version's schema")
 
 
 def add_identity_arguments(parser: argparse.ArgumentParser) -> None:
-    """``--uuid`` and so on."""
+    """Add ``--uuid``, ``--serial``, ``--mac``, and ``--hostname``."""
     for name in MachineIdentity.NAMES:
         parser.add_argument(f"--{name}", metavar=name.upper(), help=f"the machine's {name}")
 
 
 def identity_of(args: argparse.Namespace) -> MachineIdentity | None:
-    """The machine that the arguments describe, None when they say nothing. Raises ValueError for what is no value."""
+    """Return the machine that the arguments describe, or None. Raises ValueError for an unusable value."""
     given = {name: getattr(args, name) for name in MachineIdentity.NAMES if getattr(args, name)}
     identity = MachineIdentity.from_claim(given)
     for name, value in given.items():
         if not getattr(identity, name):
-            raise ValueError(f"--{name}: {value!r} identifies no machine (junk, or mistyped)")
+            raise ValueError(f"--{name}: {value!r} does not identify a machine (a placeholder, or mistyped)")
     return identity if given else None
 
 
 def site_of(args: argparse.Namespace) -> SiteMachines:
-    """Raises SettingsError."""
+    """Return the configurations that the arguments name. Raises SettingsError."""
     from bootgrant.service.commands.machines import SiteMachines, site_machines
     from bootgrant.service.settings.sections import MachineSettings, Secrets
 
@@ -51,8 +51,8 @@ def site_of(args: argparse.Namespace) -> SiteMachines:
     return SiteMachines(args.machines, settings)
 
 
-def say_broken(broken: SiteBroken) -> int:
-    """Every reason, on standard error; the exit status is 1."""
+def report_broken(broken: SiteBroken) -> int:
+    """Print every finding on standard error. Return exit status 1."""
     for finding in broken.findings:
-        print(f"bootgrant: {finding}", file=sys.stderr)
+        fail(finding)
     return 1

@@ -1,8 +1,8 @@
-"""Render and check every machine configuration before a machine waits for it.
+"""Render and check every machine configuration before a machine needs it.
 
-Says what keeps an entry from being served (errors), and what a person should look at (warnings): ties, entries that
-nobody gets, layers that nobody uses, secrets in clear, control planes that a pattern leads to, patches that do what
-their author hardly meant. For CI: the exit status is 0 when there is no error, 1 when there is one.
+Errors keep an entry from being served. Warnings need a person's attention: ties, entries that no machine can get,
+unused layers, secrets in clear, control planes selected by a pattern, patches that hardly do what their author meant.
+For CI, the exit status is 1 when there is an error, and 0 otherwise.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bootgrant.cli.machine_arguments import add_site_arguments, site_of
+from bootgrant.cli.machines import add_site_arguments, site_of
+from bootgrant.cli.output import fail
 
 if TYPE_CHECKING:
     from bootgrant.machines.site.findings import Finding
@@ -32,9 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--format",
         choices=("text", "json", "sarif", "github"),
         default="text",
-        help="sarif: for code scanning; github: annotations of a GitHub workflow (default: %(default)s)",
+        help="sarif for code scanning, github for annotations in a GitHub workflow (default: %(default)s)",
     )
-    parser.add_argument("--strict", action="store_true", help="warnings count as errors")
+    parser.add_argument("--strict", action="store_true", help="treat warnings as errors")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -45,8 +45,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         checked = check(site_of(args))
     except SettingsError as error:
-        print(f"bootgrant: {error}", file=sys.stderr)
-        return 1
+        return fail(error)
     errors = [finding for finding in checked.findings if finding.level is Level.ERROR]
     match args.format:
         case "json":
@@ -61,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def text_lines(checked: Checked, errors: int) -> list[str]:
-    """One line for each finding, the first few of those that say the same, and how it went in all."""
+    """One line per finding, only the first few of repeated ones, and a summary."""
     alike = Counter((finding.rule, finding.message) for finding in checked.findings)
     shown: Counter[tuple[str, str]] = Counter()
     lines = []
@@ -70,19 +69,19 @@ def text_lines(checked: Checked, errors: int) -> list[str]:
         shown[key] += 1
         if shown[key] <= _ALIKE:
             more = f" (and {alike[key] - _ALIKE} more of the same)" if shown[key] == _ALIKE < alike[key] else ""
-            lines.append(f"{finding.level.value:7}  {told(finding)}{more}")
+            lines.append(f"{finding.level.value:7}  {described(finding)}{more}")
     warnings = len(checked.findings) - errors
     outcome = f"{checked.entries} entries, {_count(errors, 'error')}, {_count(warnings, 'warning')}"
     return [*lines, outcome + (f", {checked.revision}" if checked.revision else "")]
 
 
-def told(finding: Finding) -> str:
+def described(finding: Finding) -> str:
     entry = f" [{finding.entry}]" if finding.entry else ""
     return f"{finding}{entry}"
 
 
 def as_json(checked: Checked, errors: int) -> Mapping[str, Any]:
-    """Stable names, for programs."""
+    """The findings under stable names, for programs."""
     return {
         "entries": checked.entries,
         "revision": checked.revision,
@@ -103,14 +102,14 @@ def as_json(checked: Checked, errors: int) -> Mapping[str, Any]:
 
 
 def as_sarif(checked: Checked) -> Mapping[str, Any]:
-    """SARIF 2.1.0, as code scanning reads it."""
+    """The findings in SARIF 2.1.0, for code scanning."""
     rules = sorted({finding.rule for finding in checked.findings})
     driver = {"name": "bootgrant check", "rules": [{"id": rule} for rule in rules]}
     results = [
         {
             "ruleId": finding.rule,
             "level": finding.level.value,
-            "message": {"text": told(finding) if not finding.file else finding.message},
+            "message": {"text": described(finding) if not finding.file else finding.message},
             "locations": [_location(checked, finding)],
         }
         for finding in checked.findings
@@ -130,15 +129,15 @@ def _location(checked: Checked, finding: Finding) -> Mapping[str, Any]:
 
 
 def github_line(checked: Checked, finding: Finding) -> str:
-    """A workflow command of GitHub Actions, which shows the finding beside its line."""
+    """A workflow command of GitHub Actions, which shows the finding at its line."""
     line = f",line={finding.line}" if finding.line else ""
     where = _escaped(_path(checked, finding), _GITHUB)
-    message = _escaped(told(finding), {key: _GITHUB[key] for key in "%\r\n"})
+    message = _escaped(described(finding), {key: _GITHUB[key] for key in "%\r\n"})
     return f"::{finding.level.value} file={where}{line},title=bootgrant {finding.rule}::{message}"
 
 
 def _path(checked: Checked, finding: Finding) -> str:
-    """From where the command runs, as programs that read the findings expect it."""
+    """The path relative to the current folder, as programs that read the findings expect."""
     return Path(os.path.relpath(checked.place / finding.file)).as_posix()
 
 

@@ -1,13 +1,13 @@
-"""Which machines there are, and which entry a machine gets and why: `machines list`, `machines explain --uuid …`."""
+"""List the entries, or explain which entry a machine gets: `machines list`, `machines explain --uuid …`."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import sys
 from typing import TYPE_CHECKING
 
-from bootgrant.cli.machine_arguments import add_identity_arguments, add_site_arguments, identity_of, say_broken, site_of
+from bootgrant.cli.machines import add_identity_arguments, add_site_arguments, identity_of, report_broken, site_of
+from bootgrant.cli.output import fail, table
 
 if TYPE_CHECKING:
     from bootgrant.machines.site.selection import Verdict
@@ -18,13 +18,13 @@ _HEAD = ("NAME", "IS", "MATCHES", "LABELS", "LAYERS")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(dest="what", metavar="list | explain", required=True)
-    listing = commands.add_parser("list", help="all entries", allow_abbrev=False)
+    listing = commands.add_parser("list", help="list all entries", allow_abbrev=False)
     explaining = commands.add_parser(
-        "explain", help="which entry a machine gets, why, and why not the others", allow_abbrev=False
+        "explain", help="say which entry a machine gets, and why not the others", allow_abbrev=False
     )
     for command in (listing, explaining):
         add_site_arguments(command)
-        command.add_argument("--json", action="store_true", help="for programs")
+        command.add_argument("--json", action="store_true", help="print JSON for programs")
     add_identity_arguments(explaining)
 
 
@@ -35,10 +35,9 @@ def run(args: argparse.Namespace) -> int:
     try:
         return _explain(args) if args.what == "explain" else _list(args)
     except SiteBroken as broken:
-        return say_broken(broken)
+        return report_broken(broken)
     except (SettingsError, ValueError) as error:
-        print(f"bootgrant: {error}", file=sys.stderr)
-        return 1
+        return fail(error)
 
 
 def _list(args: argparse.Namespace) -> int:
@@ -46,13 +45,8 @@ def _list(args: argparse.Namespace) -> int:
     rows = [_row(snapshot, name) for name in snapshot.entries]
     if args.json:
         print(json.dumps({"entries": [dict(zip(map(str.lower, _HEAD), row, strict=True)) for row in rows]}))
-    elif rows:
-        table = [_HEAD, *rows]
-        widths = [max(len(row[column]) for row in table) for column in range(len(_HEAD))]
-        for row in table:
-            print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
     else:
-        print("there is no entry: write one into machines.yaml (docs/machines.md)")
+        print(table(_HEAD, rows) if rows else "there are no entries: write one in machines.yaml (docs/machines.md)")
     return 0
 
 
@@ -63,16 +57,16 @@ def _row(snapshot: Snapshot, name: str) -> tuple[str, ...]:
     matches = " ".join(f"{key}={','.join(one.text for one in ones)}" for key, ones in entry.match.items())
     labels = " ".join(f"{key}={value}" for key, value in entry.labels.items())
     layers = " ".join(layer.name for layer in entry.layers if snapshot.listing.files(layer.name) is not None)
-    return name, kind, matches or "nobody (a profile)", labels, layers
+    return name, kind, matches or "no machine (a profile)", labels, layers
 
 
 def _explain(args: argparse.Namespace) -> int:
-    """The exit status is 0 when the machine gets an entry."""
+    """Exit status 0 means that the machine gets an entry."""
     from bootgrant.service.commands.machines import explain
 
     identity = identity_of(args)
     if identity is None:
-        raise ValueError("say who the machine is: --uuid, --serial, --mac or --hostname")
+        raise ValueError("name the machine: --uuid, --serial, --mac, or --hostname")
     snapshot = site_of(args).snapshot()
     verdicts = explain(snapshot, identity)
     chosen = next((verdict for verdict in verdicts if verdict.is_chosen), None)
@@ -80,18 +74,18 @@ def _explain(args: argparse.Namespace) -> int:
         rows = [{"entry": it.entry.name, "chosen": it.is_chosen, "why": it.why} for it in verdicts]
         print(json.dumps({"entry": chosen.entry.name if chosen else None, "entries": rows}))
     else:
-        print("\n".join(_told(snapshot, verdicts, chosen)))
+        print("\n".join(_explanation(snapshot, verdicts, chosen)))
     return 0 if chosen else 1
 
 
-def _told(snapshot: Snapshot, verdicts: list[Verdict], chosen: Verdict | None) -> list[str]:
+def _explanation(snapshot: Snapshot, verdicts: list[Verdict], chosen: Verdict | None) -> list[str]:
     if chosen is None:
-        lines = ["it gets nothing: no entry matches, or none of them more than another"]
+        lines = ["it gets nothing: no entry matches, or several match equally well"]
     else:
         lines = [f"it gets {chosen.entry.name} ({chosen.entry.file}, line {chosen.entry.line}): {chosen.why}"]
         verdict = snapshot.verdicts.get(chosen.entry.name)
         problem = verdict.problem if verdict else None
         if problem is not None:
-            lines.append(f"  which cannot be served now: {problem}")
+            lines.append(f"  which cannot be served at the moment: {problem}")
     lines += [f"  not {verdict.entry.name}: {verdict.why}" for verdict in verdicts if not verdict.is_chosen]
     return lines

@@ -1,0 +1,254 @@
+"""The commands that decide: approve, deny, revoke, assign, unassign, arm, disarm.
+
+Their exit status is 0 only when everything that was asked for took effect.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+import time
+from typing import Final
+
+from bootgrant.cli import Command
+from bootgrant.cli.arguments import seconds_in
+from bootgrant.cli.client.asking import add_server_arguments, ask_api
+from bootgrant.cli.output import Json, Refused, day, identity, printable, report, show, table
+
+_CODE = "the code as the machine shows it; case and dashes do not matter"
+_ASSIGNED = ("ENTRY", "BY", "SINCE (UTC)", "MACHINE")
+_WINDOWS = ("NAME", "SELECTS", "NETWORKS", "EVIDENCE", "APPROVED", "OPEN UNTIL (UTC)", "BY")
+_VARIABLES = ("uuid", "serial", "mac")
+
+
+def _add_approve(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("codes", metavar="CODE", nargs="+", help=f"{_CODE}; several are approved together")
+    add_server_arguments(parser)
+
+
+def _approve(args: argparse.Namespace) -> int:
+    if len(args.codes) == 1:
+        return _decide(args, args.codes[0], "approve", "approved")
+    answer = ask_api(args, "POST", "approve", {"codes": args.codes})
+    if isinstance(answer, Refused):
+        return report(answer, as_json=args.json)
+    if args.json:
+        print(json.dumps(answer))
+    else:
+        for code in answer["approved"]:
+            print(f"approved {printable(code)}")
+        for code, refusal in answer["refused"].items():
+            print(f"bootgrant: {printable(code)}: {printable(refusal['message'])}", file=sys.stderr)
+    return 1 if answer["refused"] else 0
+
+
+def _add_deny(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("code", metavar="CODE", help=_CODE)
+    parser.add_argument("--reason", required=True, metavar="TEXT", help="one line, shown on the machine's console")
+    add_server_arguments(parser)
+
+
+def _deny(args: argparse.Namespace) -> int:
+    return _decide(args, args.code, "deny", "denied", reason=args.reason)
+
+
+def _add_revoke(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("code", metavar="CODE", help=_CODE)
+    add_server_arguments(parser)
+
+
+def _revoke(args: argparse.Namespace) -> int:
+    return _decide(args, args.code, "revoke", "revoked the approval of")
+
+
+def _decide(args: argparse.Namespace, code: str, verb: str, done: str, **members: str) -> int:
+    """Ask for a decision on ``code`` and print the outcome."""
+    answer = ask_api(args, "POST", verb, {"code": code, **members})
+    return show(answer, "" if isinstance(answer, Refused) else _outcome(answer, done), as_json=args.json)
+
+
+def _outcome(answer: Json, done: str) -> str:
+    gets = f": it gets {printable(answer['entry']['name'])}" if answer["state"] == "approved" else ""
+    if answer["state"] == "pending":
+        done = "recorded your approval of"
+        gets = f": {len(answer['votes'])} of {answer['needed']}, the machine is still waiting"
+    return f"{done} {answer['code']} ({identity(answer)}){gets}"
+
+
+def _add_assign(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("code", nargs="?", metavar="CODE", help=_CODE)
+    parser.add_argument("entry", nargs="?", metavar="ENTRY", help="the name of the entry")
+    parser.add_argument("--list", action="store_true", help="list the assigned entries")
+    add_server_arguments(parser)
+
+
+def _assign(args: argparse.Namespace) -> int:
+    if args.list:
+        answer = ask_api(args, "GET", "assignments")
+        each = [] if isinstance(answer, Refused) else answer["assignments"]
+        rows = [(one["entry"], one["by"], day(one["at"]), identity(one)) for one in each]
+        return show(answer, table(_ASSIGNED, rows) if rows else "no entries are assigned", as_json=args.json)
+    if not args.code or not args.entry:
+        missing = Refused("incomplete", "name the machine and the entry: bootgrant assign CODE ENTRY")
+        return report(missing, as_json=args.json)
+    answer = ask_api(args, "POST", "assign", {"code": args.code, "entry": args.entry})
+    if isinstance(answer, Refused):
+        return report(answer, as_json=args.json)
+    text = f"{identity(answer)} gets {printable(answer['entry'])}; now approve it: bootgrant approve {args.code}"
+    return show(answer, text, as_json=args.json)
+
+
+def _add_unassign(parser: argparse.ArgumentParser) -> None:
+    for name in _VARIABLES:
+        parser.add_argument(f"--{name}", default="", metavar=name.upper(), help=f"the machine's {name}")
+    add_server_arguments(parser)
+
+
+def _unassign(args: argparse.Namespace) -> int:
+    members = {name: value for name in _VARIABLES if (value := getattr(args, name))}
+    answer = ask_api(args, "POST", "unassign", members)
+    if isinstance(answer, Refused):
+        return report(answer, as_json=args.json)
+    return show(answer, f"{identity(answer)} no longer gets {printable(answer['entry'])}", as_json=args.json)
+
+
+def _add_arm(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("selector", nargs="*", metavar="SELECTOR", help="labels and names, such as site=fra,worker-*")
+    parser.add_argument(
+        "--for", dest="seconds", type=seconds_in("mhd", "30m, 2h, or 1d"), metavar="TIME",
+        help="how long the window stays open: 30m, 2h, 1d; at most 7d",
+    )  # fmt: skip
+    parser.add_argument("--count", type=int, metavar="N", help="how many machines")
+    parser.add_argument(
+        "--network", action="append", default=[], metavar="NET", help="only from here: 10.20.4.0/24, or a named network"
+    )
+    parser.add_argument(
+        "--evidence",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="only if this evidence matches: network, inventory, history, or your own command",
+    )
+    parser.add_argument("--name", default="", metavar="NAME", help="its name in the audit (default: a short number)")
+    parser.add_argument("--list", action="store_true", help="list the open windows")
+    add_server_arguments(parser)
+
+
+def _arm(args: argparse.Namespace) -> int:
+    if args.list:
+        answer = ask_api(args, "GET", "windows")
+        rows = [] if isinstance(answer, Refused) else [_window(window) for window in answer["windows"]]
+        return show(answer, table(_WINDOWS, rows) if rows else "no windows are open", as_json=args.json)
+    if not args.selector or args.seconds is None or args.count is None:
+        example = "bootgrant arm site=fra,role=worker --for 2h --count 12"
+        return report(Refused("incomplete", f"name the machines, a time, and a count: {example}"), as_json=args.json)
+    members: dict[str, object] = {
+        "select": args.selector,
+        "seconds": args.seconds,
+        "count": args.count,
+        "networks": _words(args.network),
+        "evidence": _words(args.evidence),
+        "name": args.name,
+    }
+    answer = ask_api(args, "POST", "arm", members)
+    if isinstance(answer, Refused):
+        return report(answer, as_json=args.json)
+    text = (
+        f"armed {printable(answer['name'])}: up to {answer['count']} machines with {_select(answer)} are approved "
+        f"automatically until {day(answer['until'])} UTC; control planes, and whatever needs two people, still wait. "
+        f"Close it with: bootgrant disarm {printable(answer['name'])}"
+    )
+    return show(answer, text, as_json=args.json)
+
+
+def _window(window: Json) -> tuple[str, ...]:
+    left = max(0, int(window["until"] - time.time()) // 60)
+    return (
+        window["name"],
+        _select(window),
+        ", ".join(window["networks"]) or "anywhere",
+        ", ".join(window["evidence"]) or "no mismatch",
+        f"{window['used']} of {window['count']}",
+        f"{day(window['until'])} ({left} min)",
+        window["by"],
+    )
+
+
+def _select(window: Json) -> str:
+    return printable(" or ".join(window["select"]))
+
+
+def _words(given: list[str]) -> list[str]:
+    return [word for text in given for word in re.split(r"[,\s]+", text) if word]
+
+
+def _add_disarm(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME", help="the window's name or number, from `bootgrant arm --list`")
+    add_server_arguments(parser)
+
+
+def _disarm(args: argparse.Namespace) -> int:
+    answer = ask_api(args, "POST", "disarm", {"name": args.name})
+    if isinstance(answer, Refused):
+        return report(answer, as_json=args.json)
+    text = f"closed {printable(answer['name'])}; it approved {answer['used']} of {answer['count']}"
+    return show(answer, text, as_json=args.json)
+
+
+COMMANDS: Final = {
+    "approve": Command(
+        "Approve machines, by the codes on their screens. The exit status is 0 only if every approval took effect.",
+        _add_approve,
+        _approve,
+    ),
+    "deny": Command(
+        "Deny a machine, by the code on its screen. The exit status is 0 only if the denial took effect.",
+        _add_deny,
+        _deny,
+    ),
+    "revoke": Command(
+        """Revoke an approval, by the code that the machine showed. Its token becomes invalid.
+
+The machine keeps the configuration it already downloaded. The exit status is 0 only if the approval was revoked.
+""",
+        _add_revoke,
+        _revoke,
+    ),
+    "assign": Command(
+        """Assign an entry to a machine that has none, by the code on its screen.
+
+  bootgrant assign WDJB-MJHT worker-17     the machine still has to be approved
+  bootgrant assign --list
+
+The server remembers it for the machine's uuid, serial, and mac until `bootgrant unassign`.
+""",
+        _add_assign,
+        _assign,
+    ),
+    "unassign": Command(
+        "Remove the entry that was assigned to a machine. Earlier approvals are not affected.",
+        _add_unassign,
+        _unassign,
+    ),
+    "arm": Command(
+        """Approve a number of expected machines automatically, for a while.
+
+  bootgrant arm site=fra,role=worker --for 2h --count 12
+  bootgrant arm 'rack4-*' --for 30m --count 40 --network fra-rack4 --evidence inventory,history --name rack4
+  bootgrant arm --list
+
+A selector is a comma-separated list of labels and entry names that must all match; with several selectors, any of them
+may match. A machine with a mismatch in its evidence is never approved automatically, nor is a control plane or anything
+else that needs two people.
+""",
+        _add_arm,
+        _arm,
+    ),
+    "disarm": Command(
+        "Close an armed window early. Machines that it approved stay approved.",
+        _add_disarm,
+        _disarm,
+    ),
+}

@@ -1,0 +1,60 @@
+"""List the machines that are waiting for a decision, newest first."""
+
+from __future__ import annotations
+
+import argparse
+
+from bootgrant.cli.client.asking import add_server_arguments, ask_api
+from bootgrant.cli.output import Json, Refused, identity, printable, report, show, table
+
+_HEAD = ("CODE", "ASKED", "LEFT", "FROM", "EVIDENCE", "GETS", "SAYS IT IS")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--label", action="append", default=[], metavar="KEY=VALUE", help="only machines whose entry has this label"
+    )
+    parser.add_argument(
+        "--text", metavar="TEXT", help="only machines with this text in a variable, the address, or the entry"
+    )
+    add_server_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    query = [("label", label) for label in args.label]
+    if args.text:
+        query.append(("text", args.text))
+    answer = ask_api(args, "GET", "pending", query=query)
+    if isinstance(answer, Refused):
+        return report(answer, as_json=args.json)
+    rows = [row(request) for request in answer["pending"]]
+    text = table(_HEAD, rows) if rows else "no machines waiting"
+    if answer["next"]:
+        text += f"\nonly the newest {len(rows)} are shown; narrow the list with --label or --text"
+    return show(answer, text, as_json=args.json)
+
+
+def row(request: Json) -> tuple[str, ...]:
+    """The cells of one machine. The identity is last, because it may be long."""
+    entry = request["entry"]
+    gets = (
+        f"{printable(entry['name'])} (by {printable(entry['matched'])})" if entry else "nothing yet: no configuration"
+    )
+    if request["needed"] > 1:
+        gets += f", {len(request['votes'])} of {request['needed']} approvals"
+    where = printable(" ".join(part for part in (request["address"], request["network"]) if part))
+    times = (_span(request["age"]), _span(request["left"]))
+    return request["code"], *times, where, _evidence(request["evidence"]), gets, identity(request)
+
+
+def _evidence(checks: list[Json]) -> str:
+    """The mismatches, or else the matches."""
+    against = [check["name"] for check in checks if check["verdict"] == "mismatch"]
+    names = against or [check["name"] for check in checks if check["verdict"] == "match"]
+    text = ", ".join(dict.fromkeys(printable(name) for name in names))
+    return f"AGAINST: {text}" if against else text or "unknown"
+
+
+def _span(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes}:{rest:02}"

@@ -1,0 +1,219 @@
+"""The commands that run a site: init, serve, migrate, notify."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import getpass
+import logging
+import os
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from bootgrant.cli import Command
+from bootgrant.cli.arguments import add_config_argument
+from bootgrant.cli.output import fail
+
+
+def _add_init(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", metavar="DIR", type=Path, help="the working folder; created if it does not exist")
+    parser.add_argument(
+        "--public-url",
+        default="http://127.0.0.1:8080",
+        metavar="URL",
+        help="where people and machines will reach the server (default: %(default)s, for a trial on this computer)",
+    )
+    parser.add_argument("--listen", default="127.0.0.1:8080", metavar="ADDRESS:PORT", help="default: %(default)s")
+    parser.add_argument(
+        "--database-url",
+        metavar="URL",
+        help="a PostgreSQL database for several servers: postgresql://user@host:5432/database (default: SQLite in DIR)",
+    )
+    parser.add_argument(
+        "--database-password-file", type=Path, metavar="FILE", help="a file whose first line is the password"
+    )
+    parser.add_argument("--operator", metavar="NAME", help="the first operator (default: your user name)")
+
+
+def _init(args: argparse.Namespace) -> int:
+    from bootgrant.ports.grants import StoreUnavailable
+    from bootgrant.service.commands.init_site import init_site
+    from bootgrant.service.settings.site import SettingsError
+
+    try:
+        operator = args.operator or getpass.getuser()
+        made = init_site(args.folder, args.public_url, args.listen, operator, _database(args))
+    except (SettingsError, StoreUnavailable) as error:
+        return fail(error)
+    machines = made.config.parent / "machines" / "machines.yaml"
+    print(f"made {made.config}")
+    print(f"sign in as {made.operator} with the password {made.password.reveal()} (shown once: keep it now)")
+    print(f"describe your machines in {machines} (its comments explain how), then run:")
+    print(f"  bootgrant check --config {made.config}")
+    print(f"  bootgrant serve --config {made.config}")
+    return 0
+
+
+def _database(args: argparse.Namespace) -> dict[str, str]:
+    """The database settings for the file, with absolute paths. Raises SettingsError."""
+    from bootgrant.service.settings.site import SettingsError
+
+    chosen: dict[str, str] = {}
+    if args.database_url:
+        if urlsplit(args.database_url).password is not None or "password=" in args.database_url:
+            raise SettingsError(
+                "--database-url must not contain the password, because others can see it: use --database-password-file"
+            )
+        chosen["database.url"] = args.database_url
+    if args.database_password_file:
+        chosen["database.password_file"] = str(args.database_password_file.absolute())
+    return chosen
+
+
+def _add_serve(parser: argparse.ArgumentParser) -> None:
+    from bootgrant.service.settings.site import SETTINGS
+
+    add_config_argument(parser)
+    parser.add_argument(
+        "--fd",
+        type=int,
+        metavar="NUMBER",
+        help="use this listening socket instead of opening one (systemd's socket activation needs no flag)",
+    )
+    parser.add_argument(
+        "--people-fd", type=int, metavar="NUMBER", help="the same for the pages, if operators.listen is set"
+    )
+    for setting in SETTINGS:
+        if setting.flag:
+            parser.add_argument(
+                setting.flag, dest=setting.key, metavar=setting.form.name.upper(), help=f"overrides {setting.key}"
+            )
+
+
+def _serve(args: argparse.Namespace) -> int:
+    from bootgrant.ports.grants import StoreUnavailable
+    from bootgrant.service.logs import start_log
+    from bootgrant.service.server.listening import Inherited, activated
+    from bootgrant.service.server.run import serve
+    from bootgrant.service.settings.site import SETTINGS, SettingsError, load_site
+
+    given = vars(args)
+    flags = {setting.key: given[setting.key] for setting in SETTINGS if given.get(setting.key) is not None}
+    try:
+        site = load_site(args.config, os.environ, flags)
+    except SettingsError as error:
+        return fail(error)
+    listener = start_log(site.log.format)
+    try:
+        taken = activated(os.environ)
+        if args.fd is not None or args.people_fd is not None:
+            taken = Inherited(args.fd, args.people_fd)
+        serve(site, lambda: _log_ready(site.public_url, site.listen), taken)
+    except (SettingsError, StoreUnavailable) as error:
+        return fail(error)
+    except KeyboardInterrupt:
+        # Only while waiting for the database; afterwards a signal ends the server in order.
+        return 130
+    finally:
+        listener.stop()
+    return 0
+
+
+def _log_ready(public_url: str, listen: tuple[str, int]) -> None:
+    log = logging.getLogger("bootgrant")
+    log.info("serving %s on %s port %d", public_url, listen[0] or "every address", listen[1])
+    host = public_url.partition("://")[2].rsplit(":", 1)[0]
+    if public_url.startswith("http://") and host not in ("127.0.0.1", "localhost", "[::1]"):
+        log.warning(
+            "public_url is plain HTTP: anyone on the network path can read tokens and configurations; use HTTPS"
+        )
+
+
+def _add_migrate(parser: argparse.ArgumentParser) -> None:
+    add_config_argument(parser)
+    parser.add_argument(
+        "--break-lock", action="store_true", help="remove the lock that a killed migration left in PostgreSQL"
+    )
+    parser.add_argument(
+        "--new-code-key",
+        action="store_true",
+        help="accept a new code key for the servers of this PostgreSQL database: the next one that starts sets it",
+    )
+
+
+def _migrate(args: argparse.Namespace) -> int:
+    from bootgrant.ports.grants import StoreUnavailable
+    from bootgrant.service.data_folder import prepare_data_folder
+    from bootgrant.service.parts.database import migrate_database
+    from bootgrant.service.settings.site import SettingsError, load_site
+
+    try:
+        site = load_site(args.config, os.environ)
+        prepare_data_folder(site.data)
+        applied = migrate_database(site, break_lock=args.break_lock, new_code_key=args.new_code_key)
+    except (SettingsError, StoreUnavailable) as error:
+        return fail(error)
+    for name in applied:
+        print(f"applied {name}")
+    print("the database has this version's schema")
+    return 0
+
+
+def _add_notify(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "what", choices=("test",), help="send a test message; it needs no waiting machine and no server"
+    )
+    parser.add_argument("name", nargs="?", metavar="NAME", help="the name or kind of one [[notify]]")
+    add_config_argument(parser)
+
+
+def _notify(args: argparse.Namespace) -> int:
+    from bootgrant.service.parts.probes import send_tests
+    from bootgrant.service.settings.site import SettingsError, load_site
+
+    try:
+        site = load_site(args.config, os.environ)
+    except SettingsError as error:
+        return fail(error)
+    names = [target.name for target in site.notify]
+    if not names:
+        return fail(f"{args.config} has no [[notify]]: docs/notifications.md shows how to write one")
+    if args.name is not None and args.name not in names:
+        return fail(f"{args.config} has no [[notify]] called {args.name!r}: there are {', '.join(names)}")
+    outcomes = asyncio.run(send_tests(site, args.name))
+    for name, problem in outcomes.items():
+        print(f"{name}: {f'not sent: {problem}' if problem else 'sent'}")
+    return 1 if any(outcomes.values()) else 0
+
+
+COMMANDS: Final = {
+    "init": Command(
+        "Create a working folder for a server: settings, keys, one operator, and example machine configurations.",
+        _add_init,
+        _init,
+    ),
+    "serve": Command(
+        "Run the server: device authorization and tokens for machines, approval pages for people, configurations.",
+        _add_serve,
+        _serve,
+    ),
+    "migrate": Command(
+        """Update the database to this version's schema, and list the migrations that were applied.
+
+`bootgrant serve` does this itself for SQLite. Several servers share a PostgreSQL database, so there it is up to you:
+run this once from the new version, then restart the servers one by one.
+""",
+        _add_migrate,
+        _migrate,
+    ),
+    "notify": Command(
+        """Send a test message to the targets in [[notify]] of bootgrant.toml, and say what went wrong.
+
+  bootgrant notify test          all targets
+  bootgrant notify test NAME     one target
+""",
+        _add_notify,
+        _notify,
+    ),
+}
