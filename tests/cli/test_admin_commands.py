@@ -28,7 +28,7 @@ def ask(site: Served, **identity: str) -> str:
     return code
 
 
-def test_pending_lists_what_waits_with_code_times_configuration_and_claim(site: Served) -> None:
+def test_pending_lists_waiting_machines_with_code_times_configuration_and_identity(site: Served) -> None:
     code = ask(site)
     done = site.command("pending")
     head, *rows = done.stdout.splitlines()
@@ -38,7 +38,7 @@ def test_pending_lists_what_waits_with_code_times_configuration_and_claim(site: 
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_pending_as_json_is_what_the_server_says(site: Served) -> None:
+def test_pending_as_json_prints_the_answer_of_the_server(site: Served) -> None:
     code = ask(site)
     done = site.command("pending", "--json")
     assert code in [grant["code"] for grant in json.loads(done.stdout)["pending"]]
@@ -61,15 +61,15 @@ def test_deny_takes_effect_and_needs_a_reason(site: Served) -> None:
     assert site.command("deny", code).returncode == 2
     done = site.command("deny", code, "--reason", "not today", "--json")
     assert done.returncode == 0
-    told = json.loads(done.stdout)
-    assert (told["state"], told["reason"]) == ("denied", "not today")
-    assert told["decided_by"].endswith(" (admin.sock)")
+    denial = json.loads(done.stdout)
+    assert (denial["state"], denial["reason"]) == ("denied", "not today")
+    assert denial["decided_by"].endswith(" (admin.sock)")
 
 
 @pytest.mark.parametrize(
     "words", [("deny", "BBBB-BBBB", "--reason", "a\udcffb"), ("approve", "\udcff"), ("operators", "disable", "\udcff")]
 )
-def test_bytes_that_are_no_text_are_refused_in_one_line(site: Served, words: tuple[str, ...]) -> None:
+def test_bytes_that_are_not_text_are_refused_in_one_line(site: Served, words: tuple[str, ...]) -> None:
     done = site.command(*words)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
     assert "Traceback" not in done.stderr
@@ -114,7 +114,7 @@ def test_without_a_site_the_line_says_how_to_make_one(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_the_site_can_be_named_by_the_environment_or_stand_here(site: Served) -> None:
+def test_the_site_can_be_named_by_the_environment_or_be_the_current_folder(site: Served) -> None:
     named = _run("pending", BOOTGRANT_CONFIG=str(site.made.config))
     here = subprocess.run(
         bootgrant("pending"), cwd=site.folder, env=clean_environment(), capture_output=True, text=True, timeout=60

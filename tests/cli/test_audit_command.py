@@ -144,7 +144,7 @@ def test_the_oldest_are_sealed_into_a_file_and_both_parts_hold(
 ) -> None:
     old, rest = tmp_path / "old.jsonl", tmp_path / "rest.jsonl"
     status, said = ran(config, capsys, "seal", "--before", "2027-01-16", "--out", str(old))
-    assert (status, said.startswith("3 records, up to 3, are in")) == (0, True)
+    assert (status, said.startswith("moved 3 records, up to 3, to ")) == (0, True)
     assert [row.split()[3] for row in ran(config, capsys)[1].splitlines()[1:]] == ["sealed", "denied"]
     assert ran(config, capsys, "verify")[0] == 0
     assert ran(config, capsys, "export", "--out", str(rest))[0] == 0
@@ -173,7 +173,7 @@ def test_the_audit_of_servers_that_share_postgresql(
         migrate_database(load_site(config))
         asyncio.run(append_to(config))
         status, said = ran(config, capsys, "seal", "--before", "2027-01-16", "--out", str(tmp_path / "old.jsonl"))
-        assert (status, said.startswith("3 records, up to 3, are in")) == (0, True)
+        assert (status, said.startswith("moved 3 records, up to 3, to ")) == (0, True)
         assert json.loads(ran(config, capsys, "verify", "--json")[1])["records"] == 2
         assert [row.split()[3] for row in ran(config, capsys)[1].splitlines()[1:]] == ["sealed", "denied"]
     finally:

@@ -58,15 +58,15 @@ def test_a_private_authority_comes_along(tmp_path: Path, capsys: pytest.CaptureF
     assert err == ""
 
 
-def test_a_line_that_the_kernel_would_cut_is_warned_about(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_line_that_is_too_long_for_the_kernel_gets_a_warning(capsys: pytest.CaptureFixture[str]) -> None:
     words = [word for number in range(60) for word in ("--add", f"module.parameter{number}=some-value-{number}")]
     assert main(["kernel-args", *URL, *words]) == 0
     out, err = capsys.readouterr()
     assert len(out) > 2000
-    assert f"warning: {len(out) - 1} bytes, and the kernel keeps 2048" in err
+    assert f"warning: {len(out) - 1} bytes, and the kernel truncates them at 2048" in err
 
 
-def test_a_secret_goes_into_no_schematic_by_accident(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_secret_needs_a_flag_to_get_into_a_schematic(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "secret").write_text("hunter2\nnotes\n")
     words = ["kernel-args", *URL, "--client-secret-file", str(tmp_path / "secret"), "--as", "schematic"]
     assert main(words) == 1
@@ -80,7 +80,7 @@ def test_a_secret_goes_into_no_schematic_by_accident(tmp_path: Path, capsys: pyt
     assert "/proc/cmdline" in err
 
 
-def test_a_secret_that_is_added_by_hand_is_one_too(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_secret_in_an_added_word_counts_as_one(capsys: pytest.CaptureFixture[str]) -> None:
     words = ["kernel-args", *URL, "--add", "talos.config.oauth.client_secret=hunter2"]
     assert main([*words, "--as", "schematic"]) == 1
     out, err = capsys.readouterr()

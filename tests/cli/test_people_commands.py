@@ -45,7 +45,7 @@ def signs_in(site: Served, name: str, password: str) -> bool:
     return answer.status_code == 303
 
 
-def test_an_operator_is_added_shut_out_let_in_and_reset_while_the_server_runs(running: Served) -> None:
+def test_an_operator_is_added_disabled_enabled_and_reset_while_the_server_runs(running: Served) -> None:
     added = running.command("operators", "add", "ben", "--label", "site=fra")
     assert (added.returncode, added.stderr) == (0, "")
     [password] = ONCE.findall(added.stdout)
@@ -63,8 +63,8 @@ def test_the_same_works_on_the_database_while_no_server_runs(stopped: NewSite) -
     assert ONCE.search(command(stopped, "operators", "add", "glass", "--role", "admin", "--break-glass").stdout)
     command(stopped, "operators", "disable", "ben")
     listed = json.loads(command(stopped, "operators", "list", "--json").stdout)["operators"]
-    told = [(one["name"], one["role"], one["labels"], one["kind"], bool(one["disabled_at"])) for one in listed]
-    assert told == [
+    found = [(one["name"], one["role"], one["labels"], one["kind"], bool(one["disabled_at"])) for one in listed]
+    assert found == [
         ("ana", "admin", [], "local", False),
         ("ben", "viewer", ["site=fra"], "local", True),
         ("glass", "admin", [], "break-glass", False),
@@ -79,7 +79,7 @@ def test_another_role_leaves_the_limits_until_they_are_lifted(stopped: NewSite) 
     assert re.search(r"ben +approver +every machine", command(stopped, "operators", "list").stdout)
 
 
-def test_a_password_of_a_file_is_taken_and_not_shown(running: Served, tmp_path: Path) -> None:
+def test_a_password_from_a_file_is_used_and_not_shown(running: Served, tmp_path: Path) -> None:
     file = tmp_path / "password"
     file.write_text("correct horse battery staple\nnot this\n")
     added = running.command("operators", "add", "cyd", "--password-file", str(file))
@@ -88,7 +88,7 @@ def test_a_password_of_a_file_is_taken_and_not_shown(running: Served, tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "reason"),
     [
         (["operators", "add", "ana"], "there is an operator 'ana' already"),
         (["operators", "add", "a:b"], "cannot be the name of an operator"),
@@ -105,18 +105,18 @@ def test_a_password_of_a_file_is_taken_and_not_shown(running: Served, tmp_path: 
         (["tokens", "add", "c i"], "cannot be the name of a token"),
     ],
 )
-def test_a_refusal_says_in_one_line_what_to_do(stopped: NewSite, words: list[str], told: str) -> None:
+def test_a_refusal_is_one_line_that_says_what_to_do(stopped: NewSite, words: list[str], reason: str) -> None:
     done = command(stopped, *words)
     assert (done.returncode, done.stdout) == (1, "")
-    assert told in done.stderr
+    assert reason in done.stderr
     assert done.stderr.count("\n") == 1
 
 
 def test_a_token_is_shown_once_listed_without_itself_and_revoked(running: Served) -> None:
     made = running.command("tokens", "add", "ci", "--role", "approver", "--for", "12h")
-    token, told = made.stdout.splitlines()
+    token, summary = made.stdout.splitlines()
     assert token.startswith("bootgrant_")
-    assert told.startswith("made ci, good until ")
+    assert summary.startswith("made ci, good until ")
     listed = running.command("tokens", "list")
     assert re.search(r"^ci +approver +every machine", listed.stdout, re.MULTILINE)
     assert token not in listed.stdout
@@ -124,7 +124,7 @@ def test_a_token_is_shown_once_listed_without_itself_and_revoked(running: Served
     assert running.command("tokens", "list").stdout == "there are no tokens\n"
 
 
-def test_neither_a_password_nor_a_token_gets_into_the_servers_log(running: Served) -> None:
+def test_the_servers_log_contains_neither_a_password_nor_a_token(running: Served) -> None:
     [password] = ONCE.findall(running.command("operators", "add", "dan").stdout)
     token = json.loads(running.command("tokens", "add", "log", "--json").stdout)["token"]
     assert "'dan'" in running.log

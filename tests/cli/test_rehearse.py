@@ -60,11 +60,11 @@ def test_the_command_refuses_before_anything_is_sent(tmp_path: Path) -> None:
     config.write_text('public_url = "http://192.0.2.7:8080"\n')
     done = rehearse("--config", str(config))
     assert done.returncode == 1
-    assert "into the queue of http://192.0.2.7:8080" in done.stderr
+    assert "in the queue of http://192.0.2.7:8080" in done.stderr
     assert not (tmp_path / "machines").exists()
 
 
-def test_on_loopback_every_machine_has_an_address_of_its_own() -> None:
+def test_every_machine_has_its_own_address_on_loopback() -> None:
     assert sources_of(None, HERE, 3) == ["127.64.0.1", "127.64.0.2", "127.64.0.3"]
     assert sources_of(None, ELSEWHERE, 3) == []
     assert sources_of("198.51.100.0/30", ELSEWHERE, 9) == ["198.51.100.1", "198.51.100.2"]
@@ -74,7 +74,7 @@ def test_on_loopback_every_machine_has_an_address_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("url", ["boot.example.org", "ftp://127.0.0.1", "http://127.0.0.1:99999", "http://"])
-def test_a_url_that_is_none_of_a_server_is_refused(url: str) -> None:
+def test_a_url_that_is_not_of_a_server_is_refused(url: str) -> None:
     with pytest.raises(NoRehearsal):
         find_target(url)
 

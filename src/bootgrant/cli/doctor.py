@@ -1,6 +1,6 @@
 """Play a machine from end to end and report what would go wrong: parameters, DNS, TLS, clock, codes, polls, token
-check, configuration. It approves nothing and fetches no configuration with a valid token. One request remains and expires.
-docs/doctor.md lists the findings.
+check, configuration. It approves nothing and fetches no configuration with a valid token. One request remains and
+expires. docs/doctor.md lists the findings.
 
 Exit status: 0 a machine gets through, 1 it does not (with --strict: or there is a warning), 2 wrong usage.
 """

@@ -200,9 +200,7 @@ def _warn(parameters: BootParameters) -> None:
             advice = (
                 "use an authority with an EC key, whose certificate is short, or build the certificate into the image"
             )
-        _say(
-            f"warning: {length} bytes, and the kernel truncates its line after {KERNEL_LIMIT} on x86 and arm64: {advice}"
-        )
+        _say(f"warning: {length} bytes, and the kernel truncates them at {KERNEL_LIMIT} on x86 and arm64: {advice}")
 
 
 def _say(text: str) -> None:
