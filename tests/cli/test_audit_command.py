@@ -1,4 +1,4 @@
-"""`bootgrant audit` on a site's database, with no server and beside one."""
+"""`bootgrant audit` on a site's database, with and without a running server."""
 
 from __future__ import annotations
 
@@ -92,13 +92,15 @@ def test_filters_and_json_lines(
 
 
 @pytest.mark.parametrize("words", [["--kind", "aproved"], ["--uuid", "0000"], ["seal"], ["export", "a.jsonl"]])
-def test_what_makes_no_sense_is_said(config: Path, capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
+def test_contradictory_arguments_are_reported(
+    config: Path, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
     status, said = ran(config, capsys, *words)
     assert status == 1
     assert said.startswith("bootgrant: ")
 
 
-def test_an_export_holds_until_somebody_changes_it(
+def test_an_export_is_intact_until_it_is_changed(
     config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "audit.jsonl"
@@ -124,7 +126,7 @@ def test_a_changed_row_of_the_database_is_found(config: Path, capsys: pytest.Cap
     assert (status, "broken at record 4" in said) == (1, True)
 
 
-def test_a_row_that_is_no_record_any_more_is_said_and_not_sealed(
+def test_a_corrupt_row_is_reported_and_not_sealed(
     config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     import sqlite3
@@ -132,14 +134,14 @@ def test_a_row_that_is_no_record_any_more_is_said_and_not_sealed(
     with sqlite3.connect(config.parent / "data" / "bootgrant.sqlite3") as connection:
         connection.execute("UPDATE audit SET line = 'gone' WHERE seq = 2")
     connection.close()
-    assert "cannot be read; `bootgrant audit verify` says which" in ran(config, capsys)[1]
+    assert "cannot be read: run `bootgrant audit verify` to find it" in ran(config, capsys)[1]
     assert "broken at record 2: this row is not an audit record" in ran(config, capsys, "verify")[1]
     out = tmp_path / "old.jsonl"
     assert "Nothing was sealed" in ran(config, capsys, "seal", "--before", "2028-01-01", "--out", str(out))[1]
     assert not out.exists()
 
 
-def test_the_oldest_are_sealed_into_a_file_and_both_parts_hold(
+def test_the_oldest_records_are_sealed_in_a_file_and_both_parts_are_intact(
     config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     old, rest = tmp_path / "old.jsonl", tmp_path / "rest.jsonl"
@@ -158,7 +160,7 @@ def test_a_site_without_a_database_says_so(tmp_path: Path, capsys: pytest.Captur
     config = tmp_path / "bootgrant.toml"
     config.write_text('public_url = "http://boot.example:8080"')
     status, said = ran(config, capsys)
-    assert (status, "has this site's server run yet?" in said) == (1, True)
+    assert (status, "start the site's server once to create it" in said) == (1, True)
 
 
 def test_the_audit_of_servers_that_share_postgresql(

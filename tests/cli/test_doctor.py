@@ -25,7 +25,9 @@ def doctor(server: HealthyServer, *words: str) -> int:
         return main(["doctor", listening.url, *words])
 
 
-def test_a_good_server_ends_with_0_and_says_what_stays_behind(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_good_server_gives_status_0_and_the_remaining_request_is_mentioned(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert doctor(HealthyServer(), "--strict") == 0
     out = capsys.readouterr().out
     assert "the code WDJB-MJHT: do not approve it, it expires within 600 s" in out
@@ -59,7 +61,7 @@ def test_a_warning_counts_with_strict_only(capsys: pytest.CaptureFixture[str]) -
         ["--cmdline", "quiet", "--set", "shoe=42"],
     ],
 )
-def test_what_it_cannot_look_at_is_wrong_usage(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unusable_subject_is_a_usage_error(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor", *words]) == 2
     assert capsys.readouterr().err.startswith("bootgrant doctor: ")
 
@@ -74,7 +76,7 @@ def test_a_kernel_command_line_is_read_from_a_file(tmp_path: Path, capsys: pytes
     assert json.loads(capsys.readouterr().out)["about"] == str(tmp_path / "cmdline")
 
 
-def test_somebody_who_stops_it_is_told_what_stays_behind() -> None:
+def test_an_interrupted_run_mentions_the_remaining_request() -> None:
     stop = threading.Event()
 
     def hold(_: Asked) -> bytes:
@@ -108,7 +110,7 @@ def test_nothing_is_wrong_with_bootgrant_itself_and_it_approves_nothing(
         assert "delivered" not in site.log
 
 
-def test_a_site_that_lets_everybody_ask_is_warned_about(
+def test_a_site_that_is_open_to_every_network_gets_a_warning(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = init_site(tmp_path / "site", f"http://127.0.0.1:{free_port()}", "127.0.0.1:8080", "ana")

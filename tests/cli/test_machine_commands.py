@@ -31,7 +31,7 @@ def run(*words: object, **environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_example_is_checked_and_sound() -> None:
+def test_the_example_has_no_findings() -> None:
     identity = EXAMPLE / "demo-identity.txt"
     done = run("check", "--machines", EXAMPLE / "machines", "--age-identity-file", identity, "--strict")
     assert done.returncode == 0, done.stdout
@@ -62,7 +62,7 @@ def test_check_says_what_is_wrong_where_and_ends_with_one(broken: Path) -> None:
     assert "s3cr3t" not in done.stdout
 
 
-def test_check_warns_of_control_planes_that_a_pattern_leads_to(tmp_path: Path) -> None:
+def test_check_warns_about_control_planes_selected_by_a_pattern(tmp_path: Path) -> None:
     model = MODEL.replace(f"uuid: {UUID}", "uuid: '40dcbd19-*'")
     done = run("check", "--machines", write_machines(tmp_path / "m", {"machines.yaml": model}))
     assert done.returncode == 0
@@ -106,7 +106,7 @@ def test_an_age_identity_may_come_from_the_environment_or_a_command(tmp_path: Pa
     assert "sw0rdfish" not in done.stdout + done.stderr
 
 
-def test_render_tells_the_layer_behind_each_value_and_hides_secrets(tmp_path: Path) -> None:
+def test_render_shows_the_layer_of_each_value_and_redacts_secrets(tmp_path: Path) -> None:
     done = run("render", "cp-1", "--machines", write_machines(tmp_path / "m"))
     lines = {line.split("#")[0].strip(): line.partition("#")[2].strip() for line in done.stdout.splitlines()}
     assert lines["type: controlplane"] == "control-plane/10-role.yaml"
@@ -121,14 +121,14 @@ def test_render_reveals_exactly_what_is_served(tmp_path: Path) -> None:
     assert "#" not in done.stdout
 
 
-def test_render_warns_of_what_surprises(tmp_path: Path) -> None:
+def test_render_warns_about_surprises(tmp_path: Path) -> None:
     patch = "machine:\n  ca: {crt: LS0tLS1CRUdJTg==}\n"
     base = "version: v1alpha1\nmachine:\n  type: worker\n  ca: {crt: YQ==, key: Yg==}\ncluster: {}\n"
     folder = write_machines(tmp_path / "m", {"all/00-base.yaml": base, "all/10-ca.yaml": patch})
     assert "all/10-ca.yaml" in run("render", "cp-1", "--machines", folder).stderr
 
 
-def test_render_of_a_name_that_nobody_has_names_the_others(tmp_path: Path) -> None:
+def test_render_of_an_unknown_name_lists_the_others(tmp_path: Path) -> None:
     done = run("render", "cp-2", "--machines", write_machines(tmp_path / "m"))
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "bootgrant: there is no entry cp-2; the entries are: cp-1, spare-worker\n"
@@ -186,7 +186,7 @@ def test_export_writes_a_medium_that_a_machine_reads(tmp_path: Path) -> None:
     assert (again.returncode, "nothing was overwritten" in again.stderr) == (1, True)
 
 
-def test_export_writes_every_configuration_for_its_owner_alone(tmp_path: Path) -> None:
+def test_export_writes_every_configuration_readable_only_by_its_owner(tmp_path: Path) -> None:
     template = "machine: {network: {hostname: '{{ machine.mac }}'}}\n"
     folder = write_machines(tmp_path / "m", {"worker/20-name.yaml.j2": template})
     done = run("export", "--folder", tmp_path / "out", "--machines", folder)
@@ -203,7 +203,7 @@ def test_a_folder_of_finished_files_is_checked_as_well(tmp_path: Path) -> None:
     assert "machine.type" in done.stdout
 
 
-def test_a_variable_without_value_is_told_and_never_written_as_none(tmp_path: Path) -> None:
+def test_a_variable_without_a_value_is_reported_and_never_written_as_none(tmp_path: Path) -> None:
     model = MODEL.replace("site: fra}", "site: fra}\n    variables: {address: }", 1)
     folder = write_machines(tmp_path / "m", {"machines.yaml": model})
     assert "the variable address has no value" in run("check", "--machines", folder).stdout
@@ -215,7 +215,7 @@ def test_a_variable_without_value_is_told_and_never_written_as_none(tmp_path: Pa
     assert "node/cp-1/50-name.yaml.j2:1: address is not defined" in done.stdout
 
 
-def test_finished_files_beside_entries_that_nobody_would_get_are_told(tmp_path: Path) -> None:
+def test_finished_files_that_no_machine_would_get_are_reported(tmp_path: Path) -> None:
     done = run("check", "--machines", write_machines(tmp_path / "m", {f"{UUID}.yaml": "machine: {}\n"}))
     assert f"warning  {UUID}.yaml: no machine gets it: the entry cp-1 names the same uuid" in done.stdout
 
@@ -228,7 +228,7 @@ def test_explain_knows_finished_files_too(tmp_path: Path) -> None:
     assert done.stdout.startswith(f"it gets {other}.yaml")
 
 
-def test_what_is_wrong_with_all_is_not_said_for_each(tmp_path: Path) -> None:
+def test_a_problem_of_every_entry_is_reported_once(tmp_path: Path) -> None:
     model = "entries:\n" + "".join(f"  - name: n{number}\n    layers: [all]\n" for number in range(20))
     broken = "version: v1alpha1\nmachine: {}\ncluster: {}\n"
     layers = {"machines.yaml": model, "all/00-base.yaml": broken, "all/10-more.yaml": "machine: {env: {A: b}}\n"}
@@ -238,7 +238,7 @@ def test_what_is_wrong_with_all_is_not_said_for_each(tmp_path: Path) -> None:
     assert lines[-1].endswith("(and 17 more of the same)")
 
 
-def test_what_is_wrong_with_a_file_that_is_served_as_it_is_is_said_at_its_line(tmp_path: Path) -> None:
+def test_a_problem_in_a_finished_file_is_reported_with_its_line(tmp_path: Path) -> None:
     model = "entries:\n" + "".join(f"  - name: n{number}\n    layers: [all]\n" for number in range(20))
     broken = "version: v1alpha1\nmachine:\n  typ: worker\n"
     folder = write_machines(tmp_path / "m", {"machines.yaml": model, "all/00-base.yaml": broken})

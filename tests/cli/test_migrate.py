@@ -39,7 +39,7 @@ def test_a_new_site_on_postgresql_is_ready_to_serve(tmp_path: Path, database: li
     assert PASSWORD not in (tmp_path / "site/bootgrant.toml").read_text()
 
 
-def test_a_second_site_on_the_same_database_is_told_to_be_a_copy(tmp_path: Path, database: list[str]) -> None:
+def test_a_second_site_on_the_same_database_must_be_a_copy(tmp_path: Path, database: list[str]) -> None:
     assert run("init", str(tmp_path / "site"), "--operator", "ana", *database).returncode == 0
     second = run("init", str(tmp_path / "second"), "--operator", "ana", *database)
     assert (second.returncode, len(second.stderr.splitlines())) == (1, 1)

@@ -27,7 +27,7 @@ def test_without_patches_the_base_is_printed_byte_for_byte(tmp_path: Path) -> No
     assert _patch(tmp_path, "-", given=BASE).stdout == BASE
 
 
-def test_what_surprises_is_said_beside_the_configuration(tmp_path: Path) -> None:
+def test_surprises_go_to_standard_error(tmp_path: Path) -> None:
     (tmp_path / "base.yaml").write_text(BASE + "  certSANs: [a.example.org]\n")
     done = _patch(tmp_path, "base.yaml", "-", given="machine: {certSANs: []}\n")
     assert done.returncode == 0

@@ -162,7 +162,7 @@ def test_operators_and_tokens_are_available_remotely(site: Served, tmp_path: Pat
 
 
 def test_a_password_is_never_sent_to_a_remote_server(site: Served, token: Path, tmp_path: Path) -> None:
-    (tmp_path / "password").write_text("a password of somebody\n")
+    (tmp_path / "password").write_text("an unlikely password\n")
     words = ("operators", "reset", "ana", "--password-file", str(tmp_path / "password"))
     done = elsewhere(*words, "--server", site.url, "--token-file", str(token))
     assert (done.returncode, "only be chosen on the server itself" in done.stderr) == (1, True)
