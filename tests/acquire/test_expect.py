@@ -78,6 +78,7 @@ def test_a_configuration_of_the_kind_is_accepted(config: bytes, expect: Expect) 
         (b"#cloud-configuration\n", Expect.CLOUD_CONFIG, "first line"),
         (b"#cloud-config\na: b: c\n", Expect.CLOUD_CONFIG, "line 2"),
         (b'{"ignition": {}}', Expect.IGNITION, "ignition.version"),
+        (b'{"ignition": {"version": ""}}', Expect.IGNITION, "ignition.version"),
         (b"[]", Expect.IGNITION, "ignition.version"),
     ],
 )

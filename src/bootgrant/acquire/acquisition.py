@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -54,13 +55,8 @@ def acquire(cmdline: str, options: Options | None = None, console: Console | Non
     which ``bootgrant acquire`` would end; writes nothing. Variables come from ``options.given`` and from this machine,
     proxies only from ``options.environ``.
     """
-    return Acquisition(parse_cmdline(cmdline), options or Options(), console or _plain_console()).run()
-
-
-def _plain_console() -> Console:
-    import sys
-
-    return choose_console("plain", sys.stderr, qr="auto")
+    console = console or choose_console("plain", sys.stderr, qr="auto")
+    return Acquisition(parse_cmdline(cmdline), options or Options(), console).run()
 
 
 class Acquisition:

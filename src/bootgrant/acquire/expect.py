@@ -76,8 +76,9 @@ def _json(text: str, expect: Expect) -> Any:
 
 def _ignition(text: str) -> None:
     config = _json(text, Expect.IGNITION)
-    ignition = config.get("ignition") if isinstance(config, dict) else None
-    if not isinstance(ignition, dict) or not isinstance(ignition.get("version"), str):
+    section = config.get("ignition") if isinstance(config, dict) else None
+    version = section.get("version") if isinstance(section, dict) else None
+    if not isinstance(version, str) or not version:
         raise _bad(Expect.IGNITION, "it has no ignition.version")
 
 

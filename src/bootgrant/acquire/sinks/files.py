@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from bootgrant.acquire.errors import BadConfig, OutputFailed, reason_of
+from bootgrant.acquire.options import Expect
 
 _PRIVATE: Final = 0o600
 
@@ -87,14 +88,14 @@ class IgnitionSink:
             content = self._path.read_bytes()
         except OSError as error:
             raise _output_failed(self._path, error) from error
-        return str(self._path) if _is_ignition(content) else None
+        try:
+            _check_ignition(content)
+        except BadConfig:
+            return None
+        return str(self._path)
 
     def write(self, config: bytes) -> str:
-        if not _is_ignition(config):
-            raise BadConfig(
-                "the content received is not an Ignition configuration (JSON with ignition.version)",
-                "give this machine one on the server, or choose another output",
-            )
+        _check_ignition(config)
         replace_file(self._path, config)
         return str(self._path)
 
@@ -195,17 +196,10 @@ def _output_failed(path: Path, error: OSError) -> OutputFailed:
     )
 
 
-def _is_ignition(content: bytes) -> bool:
-    """Whether ``content`` is JSON with a version of the Ignition specification."""
-    import json
+def _check_ignition(content: bytes) -> None:
+    from bootgrant.acquire.expect import check_config
 
-    try:
-        document = json.loads(content)
-    except (ValueError, RecursionError):
-        return False
-    section = document.get("ignition") if isinstance(document, dict) else None
-    version = section.get("version") if isinstance(section, dict) else None
-    return isinstance(version, str) and bool(version)
+    check_config(content, Expect.IGNITION)
 
 
 def _derived_id(config: bytes) -> str:

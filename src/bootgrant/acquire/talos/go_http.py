@@ -121,17 +121,13 @@ def _next(step: _Step, answer: Response) -> _Step:
         "" if (step.url.scheme, url.scheme) == ("https", "http") else str(replace(step.url, user=None, password=None))
     )
     headers = step.headers
-    if not _is_below(url.hostname(), step.url.hostname()):
+    if url.hostname() != step.url.hostname() and not url.hostname().endswith(f".{step.url.hostname()}"):
         headers = tuple(header for header in headers if header[0] != "Authorization")
     if answer.status in _BODY_KEPT:
         return replace(step, url=url, headers=headers, referer=referer)
     headers = tuple(header for header in headers if header[0] != "Content-Type")
     method = "GET" if step.method == "POST" else step.method
     return _Step(method, url, headers, b"", referer)
-
-
-def _is_below(host: str, parent: str) -> bool:
-    return host == parent or host.endswith("." + parent)
 
 
 def _without_password(url: GoUrl) -> str:
