@@ -242,6 +242,16 @@ async def test_a_provider_that_fails_is_open_for_a_while(provider: SigningProvid
     assert not corp.is_open
 
 
+async def test_a_failure_is_not_repeated_at_once_for_the_next_token(provider: SigningProvider) -> None:
+    provider.down = True
+    tokens = verifier(provider)
+    for pause, requests in ((0, 1), (1, 1), (1, 2)):
+        provider.clock.advance(pause)
+        with pytest.raises(ProviderUnavailable):
+            await tokens.verify(provider.token())
+        assert len(provider.server.asked) == requests
+
+
 USERINFO = {"check": Check.USERINFO, "audiences": ()}
 
 

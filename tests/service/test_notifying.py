@@ -16,7 +16,7 @@ from support.site import Served, served
 SECRET = "a secret of the site"
 
 
-def test_a_running_server_tells_a_webhook_and_after_a_restart_what_did_not_arrive(tmp_path: Path) -> None:
+def test_a_message_that_did_not_arrive_is_sent_again_after_a_restart(tmp_path: Path) -> None:
     statuses = iter([500])
     with AnsweringServer(lambda _asked: http(next(statuses, 204))) as hook, served(tmp_path) as site:
         _with_webhook(site, hook.url)
@@ -25,18 +25,18 @@ def test_a_running_server_tells_a_webhook_and_after_a_restart_what_did_not_arriv
         refused = hook.came(1, 40)
         assert site.stop() == 0
         site.start()
-        asked = hook.came(2, 60)
-    told = json.loads(asked.body)
-    assert (told["type"], told["data"]["count"]) == ("machines.waiting", 1)
-    assert told["data"]["machines"][0]["identity"] == {"uuid": UUID, "mac": MAC}
-    assert told["data"]["link"].startswith(f"{site.url}/requests/")
-    headers = asked.headers
+        arrived = hook.came(2, 60)
+    body = json.loads(arrived.body)
+    assert (body["type"], body["data"]["count"]) == ("machines.waiting", 1)
+    assert body["data"]["machines"][0]["identity"] == {"uuid": UUID, "mac": MAC}
+    assert body["data"]["link"].startswith(f"{site.url}/requests/")
+    headers = arrived.headers
     assert headers["webhook-id"] == refused.headers["webhook-id"]
-    signed = signature(Secret(SECRET), headers["webhook-id"], headers["webhook-timestamp"], asked.body)
+    signed = signature(Secret(SECRET), headers["webhook-id"], headers["webhook-timestamp"], arrived.body)
     assert headers["webhook-signature"] == signed
 
 
-def test_the_command_sends_a_test_and_says_how_it_went(tmp_path: Path) -> None:
+def test_the_command_sends_a_test_and_reports_the_result(tmp_path: Path) -> None:
     with AnsweringServer(lambda _asked: http(204)) as hook, served(tmp_path) as site:
         none = site.command("notify", "test")
         _with_webhook(site, hook.url)
@@ -52,7 +52,7 @@ def test_the_command_sends_a_test_and_says_how_it_went(tmp_path: Path) -> None:
 
 
 def _with_webhook(site: Served, url: str) -> None:
-    """Give the site a webhook, and start its server with it."""
+    """Add a webhook to the settings and restart the server."""
     site.stop()
     _written(site.folder / "hook.secret", SECRET)
     row = f'\n[[notify]]\nkind = "webhook"\nname = "night"\nurl = "{url}/hook"\nsecret_file = "hook.secret"\n'

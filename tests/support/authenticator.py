@@ -1,4 +1,4 @@
-"""Chromium's virtual authenticator: a passkey device that obeys at once (WebAuthn section 11, over CDP)."""
+"""Chromium's virtual authenticator, which answers at once (WebAuthn section 11, over CDP)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from playwright.sync_api import CDPSession, Page
 
 @dataclass(frozen=True, slots=True)
 class Authenticator:
-    """One device of the person in front of a page."""
+    """A passkey device of the person at a page."""
 
     session: CDPSession
     number: str
@@ -20,11 +20,11 @@ class Authenticator:
         return found
 
     def knows_its_user(self, knows: bool) -> None:
-        """Whether the PIN or the finger is right."""
+        """Set whether the device recognises its user by PIN or fingerprint."""
         self._send("setUserVerified", isUserVerified=knows)
 
     def turn_the_count_back(self) -> None:
-        """As a copy of the device would show it: the same key, with an older count."""
+        """Make the device look like a copy: the same key with an older count."""
         (credential,) = self.credentials()
         self._send("removeCredential", credentialId=credential["credentialId"])
         self._send("addCredential", credential={**credential, "signCount": 1})
@@ -40,7 +40,7 @@ class Authenticator:
 
 
 def plugged_into(page: Page) -> Authenticator:
-    """A phone-like device: it stores passkeys and knows its user."""
+    """Add a device like a phone: it stores passkeys and recognises its user."""
     session = page.context.new_cdp_session(page)
     session.send("WebAuthn.enable", {"enableUI": False})
     options = {

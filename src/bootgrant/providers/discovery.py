@@ -183,8 +183,11 @@ def _has(keys: KeySet, key_id: str) -> bool:
 
 
 def _key(members: object) -> Any:
-    """Return a public signing key, or None for any other kind, which must be ignored (RFC 7517 section 5)."""
-    if not isinstance(members, dict) or members.get("use", "sig") != "sig" or members.get("kty") == "oct":
+    """Return a public signing key, or None for any other kind, which must be ignored (RFC 7517 section 5).
+
+    Without its private members a shared secret (``k``) is not a key at all.
+    """
+    if not isinstance(members, dict) or members.get("use", "sig") != "sig":
         return None
     public = {name: value for name, value in members.items() if name not in _PRIVATE}
     try:
