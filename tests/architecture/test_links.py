@@ -36,3 +36,16 @@ def anchors(page: Path) -> set[str]:
     """As the usual renderers make them of headings."""
     headings = _HEADING.findall(page.read_text("utf-8"))
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_the_request_trace_names_modules_that_exist() -> None:
+    named = re.findall(r"`([a-z_]+(?:\.[a-z_]+)+)`", (ROOT / "docs/request_trace.md").read_text("utf-8"))
+    modules = [name for name in named if not name.startswith(("admin.", "grants.", "talos."))]
+    source = ROOT / "src" / "bootgrant"
+    missing = [
+        name
+        for name in modules
+        if not (source / f"{name.replace('.', '/')}.py").exists() and not (source / name.replace(".", "/")).is_dir()
+    ]
+    assert len(modules) > 30
+    assert missing == []
