@@ -90,12 +90,12 @@ def test_a_password_from_a_file_is_used_and_not_shown(running: Served, tmp_path:
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (["operators", "add", "ana"], "there is an operator 'ana' already"),
+        (["operators", "add", "ana"], "the operator 'ana' exists already"),
         (["operators", "add", "a:b"], "cannot be the name of an operator"),
         (["operators", "add", "ben", "--label", "fra"], 'write "site=fra"'),
         (["operators", "add", "ben", "--password-file", "/dev/null"], "12 to 1024 characters"),
         (["operators", "add", "ben", "--password-file", "/nowhere"], "No such file"),
-        (["operators", "add", "ben", "--break-glass", "--password-file", "/etc/hostname"], "is made up here"),
+        (["operators", "add", "ben", "--break-glass", "--password-file", "/etc/hostname"], "is always generated"),
         (["operators", "add", "ben", "--ask-password"], "--ask-password needs a terminal"),
         (["operators", "disable", "eve"], "there is no operator 'eve'"),
         (["operators", "reset", "eve"], "there is no operator 'eve'"),

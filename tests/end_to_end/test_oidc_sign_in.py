@@ -112,7 +112,7 @@ def test_groups_determine_role_and_labels(company: Company, context: BrowserCont
     listed = company.site.command("operators", "list").stdout
     assert "corp:ben  approver  site=fra       oidc" in listed
     refused = company.site.command("operators", "set", "corp:ben", "--role", "admin")
-    assert "the provider's groups say what corp:ben may" in refused.stderr
+    assert "the role of corp:ben comes from the provider's groups" in refused.stderr
 
 
 def test_an_account_without_a_matching_group_is_refused(company: Company, context: BrowserContext) -> None:

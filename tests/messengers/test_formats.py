@@ -14,13 +14,13 @@ from bootgrant.messengers.email import Email, Security, compose
 from bootgrant.messengers.webhook import event, signature
 from bootgrant.ports.notifications import Notice, NoticeMachine
 from bootgrant.wire.secret import Secret
-from bootgrant.workflows.record.notify_waiting import in_words
+from bootgrant.workflows.record.notify_waiting import plain_text
 
 HOSTILE = "<!channel> [click](https://evil.example) *x* &amp;"
 LINK = "https://boot.example/requests/1"
 MACHINE = NoticeMachine({"serial": HOSTILE}, "10.0.0.9", "fra-1", {"site": "fra"}, 1000.0, LINK)
 NOTICE = Notice("msg_1", 1060.0, LINK, 1, (MACHINE,))
-TEXT = in_words(NOTICE)
+TEXT = plain_text(NOTICE)
 
 
 def test_slack_shows_claims_as_plain_text_and_links_to_the_card() -> None:

@@ -55,7 +55,7 @@ async def test_changing_the_password_does_not_count_as_a_recent_sign_in(office: 
     [
         ("wrong-password", NEW, NEW, 403, "The current password is wrong"),
         (OLD, NEW, "another-one-typed", 400, "The two new passwords are different"),
-        (OLD, "short", "short", 400, "A password has 12 to 1024 characters"),
+        (OLD, "short", "short", 400, "A password must have 12 to 1024 characters"),
     ],
 )
 async def test_an_invalid_change_is_explained_and_the_password_stays(

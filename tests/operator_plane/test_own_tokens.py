@@ -60,7 +60,7 @@ async def test_an_old_sign_in_cannot_create_a_token(office: Office) -> None:
 @pytest.mark.parametrize(
     ("fields", "problem"),
     [
-        ({"role": "admin"}, "You have the role approver"),
+        ({"role": "admin"}, "Your role is approver"),
         ({"role": "viewer", "name": "no name"}, "cannot be the name of a token"),
         ({"role": "viewer", "labels": "fra"}, "is not a label"),
         ({"role": "owner"}, "Choose a role"),

@@ -93,7 +93,7 @@ _OIDC_STATUS: Final[Mapping[OidcRefused, int]] = {
     OidcRefused.WRONG: 502,
     OidcRefused.NO_ROLE: 403,
     OidcRefused.DISABLED: 403,
-    OidcRefused.SOMEBODY_ELSE: 403,
+    OidcRefused.OTHER_PERSON: 403,
 }
 
 

@@ -19,7 +19,7 @@ from bootgrant.workflows.decide.decide_grant import DecideGrant
 from bootgrant.workflows.decide.watch_requests import WaitingCards, WatchRequests
 from bootgrant.workflows.limits.rates import AttemptLimit, WhenFull, address_key
 from bootgrant.workflows.people.api_tokens import ApiTokens
-from bootgrant.workflows.people.oidc_sign_in import WAY_LIFETIME, OidcSignIn
+from bootgrant.workflows.people.oidc_sign_in import COOKIE_LIFETIME, OidcSignIn
 from bootgrant.workflows.people.passkeys import Passkeys
 from bootgrant.workflows.people.sign_in import Sessions, SignIn
 from bootgrant.workflows.record.recording import RecordRefusals
@@ -113,4 +113,4 @@ class OperatorPlane:
     @property
     def provider_cookie(self) -> SessionCookie:
         """The cookie of a browser on its way to a provider and back."""
-        return SessionCookie(self.public_url.startswith("https:"), WAY_LIFETIME, "bootgrant-oidc")
+        return SessionCookie(self.public_url.startswith("https:"), COOKIE_LIFETIME, "bootgrant-oidc")

@@ -91,12 +91,12 @@ class Desk:
 
     async def back(self, away: OidcStarted, **answer: str) -> OidcFinished | OidcRefused:
         told = {"state": self.provider.asked[-1].state, "code": "c", **answer}
-        return await self.work.finish("corp", away.kept, told, DESK)
+        return await self.work.finish("corp", away.secret, told, DESK)
 
     async def arrive(self) -> SignedIn:
         back = await self.back(await self.leave())
         assert isinstance(back, OidcFinished), back
-        who = await self.sessions.who(back.begun.session)
+        who = await self.sessions.who(back.session.session)
         assert who is not None
         return who
 
@@ -219,14 +219,14 @@ async def test_a_way_back_is_for_the_browser_that_left(desk: Desk) -> None:
 async def test_the_answer_of_one_provider_is_none_of_another(desk: Desk) -> None:
     away = await desk.leave()
     told = {"state": desk.provider.asked[-1].state, "code": "c"}
-    assert await desk.work.finish("lab", away.kept, told, DESK) is OidcRefused.LATE
-    assert await desk.work.finish("nowhere", away.kept, told, DESK) is OidcRefused.UNKNOWN
+    assert await desk.work.finish("lab", away.secret, told, DESK) is OidcRefused.LATE
+    assert await desk.work.finish("nowhere", away.secret, told, DESK) is OidcRefused.UNKNOWN
 
 
 async def test_a_provider_that_is_down_or_declines_signs_nobody_in(desk: Desk) -> None:
     away = await desk.leave()
     answer = {"state": desk.provider.asked[-1].state, "error": "access_denied"}
-    assert await desk.work.finish("corp", away.kept, answer, DESK) is OidcRefused.DECLINED
+    assert await desk.work.finish("corp", away.secret, answer, DESK) is OidcRefused.DECLINED
     desk.provider.is_down = True
     assert await desk.work.start("corp", "/") is OidcRefused.DOWN
 
@@ -243,4 +243,4 @@ async def test_showing_once_more_is_for_the_same_person_asked_anew(
     assert desk.provider.asked[-1].again
     desk.provider.subject, desk.provider.authenticated_at = subject, authenticated_at
     outcome = await desk.back(away)
-    assert isinstance(outcome, OidcFinished) if taken else outcome is OidcRefused.SOMEBODY_ELSE
+    assert isinstance(outcome, OidcFinished) if taken else outcome is OidcRefused.OTHER_PERSON

@@ -10,7 +10,7 @@ from bootgrant.approval.policy import parse_selector
 from bootgrant.ports.configurations import MachineEntry, Rendered
 from bootgrant.ports.notifications import Notice, NotSent
 from bootgrant.wire.identity import MachineIdentity
-from bootgrant.workflows.record.notify_waiting import LONGEST, QUIET, SHOWN, NotifyWaiting, Target, in_words
+from bootgrant.workflows.record.notify_waiting import LONGEST, QUIET, SHOWN, NotifyWaiting, Target, plain_text
 from support.fakes import CountedEntropy, FakeClock
 from support.grants import decision_by, other_machine, pending_grant
 from support.memory.database import MemoryDatabase
@@ -76,7 +76,7 @@ class Site:
 
 
 def target(inbox: Inbox, name: str = "night", *selectors: str) -> Target:
-    return Target(name, inbox, in_words, tuple(parse_selector(text) for text in selectors))
+    return Target(name, inbox, plain_text, tuple(parse_selector(text) for text in selectors))
 
 
 async def test_one_machine_is_told_of_with_a_link_to_its_card_and_once() -> None:
@@ -87,7 +87,7 @@ async def test_one_machine_is_told_of_with_a_link_to_its_card_and_once() -> None
     [(notice, text)] = inbox.taken
     assert (notice.title, notice.link) == ("bootgrant: a machine is waiting", f"{LINK}/requests/{grant_id}")
     assert "- serial=SN0004 from 10.20.0.11, gets fra-1" in text
-    assert text.endswith(f"Sign in and look: {LINK}/requests/{grant_id}")
+    assert text.endswith(f"Sign in to decide: {LINK}/requests/{grant_id}")
 
 
 async def test_two_hundred_at_once_are_one_message() -> None:

@@ -26,7 +26,7 @@ async def leave(visit: Visit) -> Response:
     if isinstance(away, OidcRefused):
         return _refused(visit, provider_id, away, f"/login?{visit.goal_query(goal)}")
     response = RedirectResponse(away.url, 303)
-    visit.plane.provider_cookie.set(response, away.kept)
+    visit.plane.provider_cookie.set(response, away.secret)
     return response
 
 
@@ -38,7 +38,7 @@ async def come_back(visit: Visit) -> Response:
         provider_id, visit.plane.provider_cookie.read(visit.request), answer, visit.client
     )
     if isinstance(outcome, OidcFinished):
-        response = await arrive(visit, outcome.begun, outcome.goal)
+        response = await arrive(visit, outcome.session, outcome.goal)
     else:
         if outcome in _OF_PEOPLE:
             record_refusal(visit, outcome.value, via_oidc(provider_id))

@@ -20,7 +20,7 @@ from bootgrant.service.settings.forms import FILE, SELECTORS, SHORTEST_SECRET, T
 from bootgrant.service.settings.setting import read_row, rows_of, setting
 from bootgrant.service.system import SystemClock
 from bootgrant.wire.secret import Secret
-from bootgrant.workflows.record.notify_waiting import Target, in_words
+from bootgrant.workflows.record.notify_waiting import Target, plain_text
 
 _PORTS: Final = {Security.STARTTLS: 587, Security.TLS: 465, Security.NONE: 25}
 
@@ -40,7 +40,7 @@ class _Target:
 
     def target(self) -> Target:
         """The target."""
-        wording = in_words if self.template is None else _template(self.template)
+        wording = plain_text if self.template is None else _template(self.template)
         return Target(self.name or self.kind, self.messenger(), wording, self.selectors)
 
 

@@ -1,4 +1,4 @@
-"""Who may sign in: add, list, shut out, let in again, give a new password. For admins and for the command line."""
+"""Operators who may sign in: added, listed, disabled, enabled, given a new password."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bootgrant.workflows.people.api_tokens import ApiTokens
 
 SHORTEST_PASSWORD: Final = 12
 LONGEST_PASSWORD: Final = 1024
-"""Characters. Length is what counts (NIST SP 800-63B section 3.1.1.2); no rule asks for signs or for changes."""
+"""Characters. Only length is required (NIST SP 800-63B section 3.1.1.2), neither special characters nor changes."""
 
 _LETTERS: Final = "abcdefghjkmnpqrstuvwxyz23456789"
 _GROUPS: Final = 4
@@ -24,14 +24,14 @@ _GROUP: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class OperatorRefused:
-    """Why nothing was changed; ``message`` says what to do."""
+    """Why nothing changed; ``message`` says what to do."""
 
     message: str
 
 
 @dataclass(frozen=True, slots=True)
 class NewPassword:
-    """``generated`` is shown once and kept nowhere; None where the person chose the password."""
+    """``generated`` is shown once and stored nowhere; None when the person chose the password."""
 
     name: str
     generated: Secret | None
@@ -52,36 +52,40 @@ class ManageOperators:
     async def add(
         self, name: str, role: Role, labels: tuple[Label, ...], kind: Kind, password: Secret | None
     ) -> NewPassword | OperatorRefused:
-        """Somebody new who signs in here (not kind OIDC: those come by themselves). Without ``password``: made up."""
+        """Add an operator who signs in here. Without ``password``, one is generated."""
         if not NAME.fullmatch(name):
             return OperatorRefused(f"{name!r} cannot be the name of an operator: {NAME_RULE}")
         if kind is Kind.OIDC:
-            return OperatorRefused("who signs in at a provider is added by doing so: see [[oidc]] in docs/sign-in.md")
+            return OperatorRefused(
+                "people who sign in through a provider are added automatically: see [[oidc]] in docs/sign-in.md"
+            )
         if problem := password_problem(password, kind):
             return OperatorRefused(problem)
         given = password or generated_password(self.entropy)
         hashed = await self.hasher.hash(given)
         if not await self.operators.add_operator(Operator(name, hashed, self.clock.now(), role, labels, kind)):
             return OperatorRefused(
-                f"there is an operator {name!r} already: `bootgrant operators reset {name}` gives a new password, "
-                f"`bootgrant operators set {name}` another role"
+                f"the operator {name!r} exists already: `bootgrant operators reset {name}` sets a new password, "
+                f"`bootgrant operators set {name}` changes the role"
             )
         return NewPassword(name, None if password else given)
 
     async def list(self) -> Sequence[Operator]:
-        """Everybody, by name."""
+        """Return all operators by name."""
         return await self.operators.operators()
 
     async def set_rights(self, name: str, role: Role, labels: tuple[Label, ...] | None) -> OperatorRefused | None:
-        """Another role and other limits (None: as they were), from the next request on; None when that was done.
+        """Change role and limits (None: keep them), from the next request on. Return None when that was done.
 
-        Armed windows that go beyond them close.
+        Armed windows beyond the new limits close.
         """
         operator = await self.operators.find_operator(name)
         if operator is None:
             return _nobody(name)
         if operator.kind is Kind.OIDC:
-            return OperatorRefused(f"the provider's groups say what {name} may: change them, or [[oidc.roles]]")
+            return OperatorRefused(
+                f"the role of {name} comes from the provider's groups: change those, or [[oidc.roles]]"
+            )
         limits = operator.labels if labels is None else labels
         if not await self.operators.set_rights(name, role, limits):
             return _nobody(name)
@@ -89,9 +93,9 @@ class ManageOperators:
         return None
 
     async def disable(self, name: str) -> OperatorRefused | None:
-        """Shut somebody out at once, with their sessions and armed windows; None when that was done.
+        """Disable an operator at once and close their sessions and armed windows. Return None when that was done.
 
-        Their votes stop counting by themselves (workflows/decide/grant_cards.py).
+        Their votes stop counting (VoteFilter in workflows/decide/grant_cards.py).
         """
         if not await self.operators.set_disabled(name, self.clock.now()):
             return _nobody(name)
@@ -99,16 +103,16 @@ class ManageOperators:
         return None
 
     async def enable(self, name: str) -> OperatorRefused | None:
-        """Let somebody in again; None when that was done."""
+        """Enable an operator again. Return None when that was done."""
         return None if await self.operators.set_disabled(name, None) else _nobody(name)
 
     async def reset(self, name: str, password: Secret | None) -> NewPassword | OperatorRefused:
-        """A new password, for who lost theirs: their passkeys are forgotten, their sessions and own tokens end."""
+        """Set a new password for an operator who lost theirs; deletes their passkeys, sessions and own tokens."""
         operator = await self.operators.find_operator(name)
         if operator is None:
             return _nobody(name)
         if operator.kind is Kind.OIDC:
-            return OperatorRefused(f"{name} signs in at a provider and has no password here")
+            return OperatorRefused(f"{name} signs in through a provider and has no password here")
         if problem := password_problem(password, operator.kind):
             return OperatorRefused(problem)
         given = password or generated_password(self.entropy)
@@ -121,7 +125,7 @@ class ManageOperators:
 
 
 def generated_password(entropy: Entropy) -> Secret:
-    """Four groups of five letters and digits that are not mistaken for each other: 99 bits, typed on a phone."""
+    """Return four groups of five letters and digits that do not look alike: 99 bits, easy to type on a phone."""
     most = 256 - 256 % len(_LETTERS)
     picked: list[str] = []
     while len(picked) < _GROUPS * _GROUP:
@@ -131,15 +135,15 @@ def generated_password(entropy: Entropy) -> Secret:
 
 
 def password_problem(password: Secret | None, kind: Kind = Kind.LOCAL) -> str:
-    """Why this password cannot be an operator's, and what to do; empty when it can."""
+    """Return why this password is not accepted, and what to do; empty when it is."""
     if password is None:
         return ""
     if kind is Kind.BREAK_GLASS:
-        return "the password of a break-glass operator is made up here, so that it is long: give none"
+        return "the password of a break-glass operator is always generated, so that it is long: do not set one"
     if not SHORTEST_PASSWORD <= len(password.reveal()) <= LONGEST_PASSWORD:
-        return f"a password has {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters: take some words in a row"
+        return f"a password must have {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters: use several words"
     return ""
 
 
 def _nobody(name: str) -> OperatorRefused:
-    return OperatorRefused(f"there is no operator {name!r}: `bootgrant operators list` shows who there is")
+    return OperatorRefused(f"there is no operator {name!r}: `bootgrant operators list` shows all of them")

@@ -29,7 +29,7 @@ _MOST_TEXT: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class SessionRules:
-    """Seconds: from the last use to the end, from the beginning to the end, and how long a sign-in is fresh."""
+    """Seconds until a session ends unused, until it ends in any case, and for which a sign-in counts as fresh."""
 
     idle: float = 12 * 3600.0
     lifetime: float = 7 * 86400.0
@@ -38,7 +38,7 @@ class SessionRules:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Where somebody signs in: their address, and what their browser calls itself."""
+    """Where a person signs in: their address, and their browser's User-Agent."""
 
     address: str
     browser: str = ""
@@ -46,7 +46,7 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """A session that has not ended, and whose it is."""
+    """A session that has not ended, and its operator."""
 
     session: Session
     operator: Operator
@@ -78,9 +78,9 @@ class Sessions:
         seal: Callable[[Secret], str] = _not_sealed,
         proven_at: float | None = None,
     ) -> Secret:
-        """A new session. ``seal`` makes what is kept encrypted with it (ports.people.Session.sealed).
+        """Begin a session. ``seal`` returns what is stored encrypted with it (ports.people.Session.sealed).
 
-        ``proven_at`` is when the person showed all that a sign-in takes, for a session that takes the place of another.
+        ``proven_at`` is when the person last proved who they are, for a session that replaces another.
         """
         now = self.clock.now()
         await self.store.end_sessions_before(now - self.rules.lifetime, now - self.rules.idle)
@@ -92,7 +92,7 @@ class Sessions:
         return secret
 
     async def who(self, session: Secret, *, present: bool = True) -> SignedIn | None:
-        """Who has this session; None when it has ended. ``present`` False does not keep it from idling out."""
+        """Return the session and its operator; None when it has ended. Only ``present`` counts as a use of it."""
         digest = session_digest(session)
         found = await self.store.find_session(digest)
         if found is None or found[1].disabled_at is not None:
@@ -105,21 +105,21 @@ class Sessions:
         return SignedIn(*found)
 
     def is_fresh(self, session: Session) -> bool:
-        """Whether the person proved who they are so lately that the most precious things may follow."""
+        """Return whether the person proved who they are recently enough for the most sensitive actions."""
         return self.clock.now() - session.authenticated_at < self.rules.fresh
 
     async def of(self, name: str) -> Sequence[Session]:
-        """One person's sessions that have not ended, the newest first; not those that are half a sign-in."""
+        """Return the operator's sessions that have not ended, newest first, without incomplete sign-ins."""
         now = self.clock.now()
         found = await self.store.sessions_of(name)
-        return [one for one in found if one.stage is Stage.FULL and not self._has_ended(one, now)]
+        return [session for session in found if session.stage is Stage.FULL and not self._has_ended(session, now)]
 
     async def end(self, session: Secret) -> None:
-        """End this session; an unknown one is no error."""
+        """End this session. An unknown one is not an error."""
         await self.store.end_session(session_digest(session))
 
     async def end_one_of(self, name: str, digest: bytes) -> bool:
-        """End the session with this digest when it is this person's. False when they have no such."""
+        """End the operator's session with this digest. Return False when they have none."""
         own = any(session.digest == digest for session in await self.store.sessions_of(name))
         if own:
             await self.store.end_session(digest)
@@ -134,14 +134,14 @@ _MOST_AT_ONCE: Final = 16
 
 
 class SecondFactor(Enum):
-    """Whether a password alone opens the pages (setting ``operators.second_factor``)."""
+    """Whether local operators need a passkey besides their password (setting ``operators.second_factor``)."""
 
     OFF = "off"
     REQUIRED = "required"
 
 
 class NotSignedIn(Enum):
-    """Why there is no session. A wrong name, a wrong password and somebody shut out are one answer."""
+    """Why there is no session. A wrong name, a wrong password and a disabled operator get the same answer."""
 
     WRONG = "wrong name or password"
     TOO_MANY = "too many attempts"
@@ -150,9 +150,9 @@ class NotSignedIn(Enum):
 
 @dataclass(frozen=True, slots=True)
 class SignInRefused:
-    """``wait`` is the seconds before another attempt is looked at.
+    """``wait`` is the seconds until the next attempt is accepted.
 
-    ``name`` is the operator's whose name was given; empty when there is none of it, or nobody looked.
+    ``name`` is the name of the operator that was tried; empty when there is none, or the attempt was not checked.
     """
 
     why: NotSignedIn
@@ -162,7 +162,7 @@ class SignInRefused:
 
 @dataclass(frozen=True, slots=True)
 class NewSession:
-    """A new session; only stage FULL opens the pages. ``via`` is as in approval.operators.Actor."""
+    """A new session; only stage FULL opens the pages. ``via`` is as in approval.operators.Author."""
 
     session: Secret
     stage: Stage
@@ -175,20 +175,14 @@ def _by_address() -> AttemptLimit:
 
 
 def _by_name() -> AttemptLimit:
-    # Twice as fast as one address may be: a stranger at one address cannot lock a person out.
+    # Twice the rate of an address, so that a stranger at one address cannot lock a person out.
     return AttemptLimit(burst=20, every=15.0, when_full=WhenFull.REFUSE)
 
 
 @dataclass(slots=True)
-class _Work:
-    """Passwords being looked at, and a hash that nobody's password has."""
-
-    running: int = 0
-    nobody: str = ""
-
-
-@dataclass(slots=True)
 class SignIn:
+    """Signing in with a password. Every method may raise StoreUnavailable."""
+
     operators: OperatorStore
     passkeys: PasskeyStore
     sessions: Sessions
@@ -197,14 +191,16 @@ class SignIn:
     second_factor: SecondFactor = SecondFactor.OFF
     by_address: AttemptLimit = field(default_factory=_by_address)
     by_name: AttemptLimit = field(default_factory=_by_name)
-    _work: _Work = field(default_factory=_Work)
+    _running: int = 0
+    _unused_hash: str = ""
+    """A hash that no password has."""
 
     def count_attempt(self, address: str) -> float:
-        """Count an attempt of this address that names nobody: 0.0, or the seconds to wait before the next."""
+        """Count an attempt of this address without a name. Return the seconds to wait, 0.0 when it is allowed."""
         return self.by_address.attempt(address_key(address), self.sessions.clock.steady())
 
     async def sign_in(self, name: str, password: Secret, client: Client) -> NewSession | SignInRefused:
-        """A new session for the operator of this name and password. Raises StoreUnavailable."""
+        """Begin a session for the operator with this name and password."""
         operator = await self.check_password(name, password, client)
         if isinstance(operator, SignInRefused):
             return operator
@@ -213,34 +209,34 @@ class SignIn:
         return NewSession(await self.sessions.begin(operator, via, client, stage), stage, operator, via)
 
     async def check_password(self, name: str, password: Secret, client: Client) -> Operator | SignInRefused:
-        """The operator of this name and password; every look counts as an attempt. Raises StoreUnavailable."""
+        """Return the operator with this name and password. Every call counts as an attempt."""
         steady = self.sessions.clock.steady()
         wait = self.count_attempt(client.address) or self.by_name.attempt(name_key(name), steady)
         if wait:
             return SignInRefused(NotSignedIn.TOO_MANY, wait)
-        if self._work.running >= _MOST_AT_ONCE:
+        if self._running >= _MOST_AT_ONCE:
             return SignInRefused(NotSignedIn.BUSY, 2.0)
-        self._work.running += 1
+        self._running += 1
         try:
             operator = await self.operators.find_operator(name.strip())
             right = await self._is_right(operator, password)
         finally:
-            self._work.running -= 1
+            self._running -= 1
         if operator is None or not right or operator.disabled_at is not None:
             return SignInRefused(NotSignedIn.WRONG, name=operator.name if operator else "")
         return operator
 
     async def _is_right(self, operator: Operator | None, password: Secret) -> bool:
-        """An unknown name, and one without a password, cost the same time as a wrong password."""
+        """An unknown name, and an operator without a password, take as long as a wrong password."""
         if operator is not None and operator.password_hash:
             return await self.hasher.verify(operator.password_hash, password)
-        if not self._work.nobody:
-            self._work.nobody = await self.hasher.hash(Secret(self.entropy.random_bytes(32).hex()))
-        await self.hasher.verify(self._work.nobody, password)
+        if not self._unused_hash:
+            self._unused_hash = await self.hasher.hash(Secret(self.entropy.random_bytes(32).hex()))
+        await self.hasher.verify(self._unused_hash, password)
         return False
 
     async def _stage(self, operator: Operator) -> Stage:
-        """A break-glass password is long, random and kept in a safe: it must open when nothing else is at hand."""
+        """A break-glass password is long, random and kept in a safe. It must work when no passkey is at hand."""
         if self.second_factor is SecondFactor.OFF or operator.kind is Kind.BREAK_GLASS:
             return Stage.FULL
         known = await self.passkeys.passkeys_of(operator.name)
@@ -249,31 +245,35 @@ class SignIn:
 
 @dataclass(frozen=True, slots=True)
 class PasswordRefused:
-    """Why the password stays as it is; ``message`` says what to do."""
+    """Why the password was not changed; ``message`` says what to do."""
 
     message: str
 
 
 @dataclass(frozen=True, slots=True)
 class OwnPassword:
+    """A person changes their own password."""
+
     sign_in: SignIn
 
     async def change(
         self, who: SignedIn, old: Secret, new: Secret, client: Client
     ) -> NewSession | SignInRefused | PasswordRefused:
-        """Take ``new`` when ``old`` is right; all sessions of this person end, and a new one begins here.
+        """Set ``new`` when ``old`` is right. All sessions of this person end, and a new one begins here.
 
-        Looking at ``old`` counts as an attempt to sign in, and makes no session fresher: a passkey may belong to that.
-        Raises StoreUnavailable.
+        Checking ``old`` counts as an attempt to sign in. It does not make the session fresher, because a fresh sign-in
+        may need a passkey too. Raises StoreUnavailable.
         """
         operator = who.operator
         if operator.kind is not Kind.LOCAL:
-            return PasswordRefused("your password is not kept here, or is kept in a safe: an admin changes it")
+            return PasswordRefused(
+                "your password is managed elsewhere, or is a break-glass password: ask an admin to change it"
+            )
         if problem := password_problem(new):
             return PasswordRefused(problem)
-        looked = await self.sign_in.check_password(operator.name, old, client)
-        if isinstance(looked, SignInRefused):
-            return looked
+        checked = await self.sign_in.check_password(operator.name, old, client)
+        if isinstance(checked, SignInRefused):
+            return checked
         sessions, via = self.sign_in.sessions, who.session.via
         await self.sign_in.operators.set_password(operator.name, await self.sign_in.hasher.hash(new))
         session = await sessions.begin(operator, via, client, proven_at=who.session.authenticated_at)

@@ -1,8 +1,8 @@
-"""People are told that machines wait. It happens beside the machines, never in their way.
+"""Notify people of waiting machines, without delaying the machines.
 
-New machines are looked for once a second, gathered until no more come, and kept as one message for each target that
-wants them; the store sees to it that of several servers one does. Messages are sent from there, again and again until
-they arrive or nobody waits any more: a restart loses none.
+New requests are read once a second and gathered until no more come; then one message per target that wants them is
+stored in the outbox, by only one of several servers. Messages are sent from there, again and again until they arrive or
+none of their machines is waiting any more, so a restart loses none.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from bootgrant.ports.time import Clock, Entropy
 log = logging.getLogger("bootgrant.notify")
 
 QUIET: Final = 4.0
-"""Seconds without a new machine after which those that came are told of."""
+"""Seconds without a new machine after which people are notified."""
 
 LONGEST: Final = 30.0
-"""Seconds after which the first of them is told of in any case."""
+"""Seconds after the first new machine in which people are notified in any case."""
 
 SHOWN: Final = 10
-"""Machines that a message names; the others are a number."""
+"""Machines that a message names; of the others it gives the number."""
 
 _MOST: Final = 2000
 _AT_ONCE: Final = 16
@@ -46,7 +46,7 @@ _TEXT: Final = 80
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Whom to tell, of which machines: those whose entry is one of the ``selectors``; without any, all of them."""
+    """Who is notified of which machines: those whose entry matches a selector, or without selectors all of them."""
 
     name: str
     messenger: Messenger
@@ -63,7 +63,7 @@ class NoticeCounts:
 
 @dataclass(slots=True)
 class _Gathering:
-    """Machines that came and nobody was told of yet; since when, and when the last one came (steady seconds)."""
+    """New machines for the next message, and when the first and the last of them came (steady seconds)."""
 
     grants: dict[str, DeviceGrant] = field(default_factory=dict)
     since: float = 0.0
@@ -74,7 +74,7 @@ class _Gathering:
 
 
 class NotifyWaiting:
-    """``link`` is where people reach the pages. ``step`` is called once a second for as long as the server runs."""
+    """A chore that runs once a second. ``link`` is the address of the pages."""
 
     def __init__(
         self,
@@ -102,42 +102,42 @@ class NotifyWaiting:
         self.counts = NoticeCounts()
 
     async def step(self) -> None:
-        """Look for new machines, keep what is ripe, begin to send what is due. Raises StoreUnavailable."""
+        """Read new machines, store ripe messages, start to send those that are due. Raises StoreUnavailable."""
         if not self._targets:
             return
-        await self._look()
+        await self._read_new()
         if self._gathering.is_ripe(self._clock.steady()):
             gathered, self._gathering = self._gathering, _Gathering()
             try:
-                await self._keep(list(gathered.grants.values()))
+                await self._enqueue(list(gathered.grants.values()))
             except BaseException:
                 self._gathering = gathered
                 raise
-        await self._begin()
+        await self._start_sending()
         if self._clock.steady() >= self._forget_at:
             await self._outbox.forget(self._clock.now() - _KEPT)
             self._forget_at = self._clock.steady() + _FORGET_EVERY
 
     async def settle(self) -> None:
-        """Returns when everything that is being sent has been sent, or has failed."""
+        """Return when all messages being sent have arrived or failed."""
         while self._sending:
             await asyncio.wait(self._sending)
 
     async def stop(self) -> None:
-        """Send no more: what was on its way is sent by whoever takes it after its lease."""
+        """Cancel sending. Interrupted messages are sent by the server that takes them after their lease."""
         for task in self._sending:
             task.cancel()
         await asyncio.gather(*self._sending, return_exceptions=True)
 
-    async def _look(self) -> None:
+    async def _read_new(self) -> None:
         now, steady = self._clock.now(), self._clock.steady()
         if steady >= self._prune_at:
             self._seen = {grant_id: ends for grant_id, ends in self._seen.items() if ends > now}
             self._prune_at = steady + _PRUNE_EVERY
-        # Other servers' clocks are not ours, and their rows appear when they are committed: look back a little.
+        # Other servers have other clocks, and their rows appear when they commit: look back a little.
         found = await self._store.pending_since(self._looked_since, now, _MOST)
         self._looked_since = now - _LOOK_BACK
-        # In a flood the others are found again once these have been told of.
+        # In a flood, the others are found again after these.
         room = _MOST - len(self._gathering.grants)
         new = [grant for grant in found if grant.grant_id not in self._seen][:room]
         if not new:
@@ -149,10 +149,10 @@ class NotifyWaiting:
             self._seen[grant.grant_id] = grant.expires_at
             self._gathering.grants[grant.grant_id] = grant
 
-    async def _keep(self, grants: Sequence[DeviceGrant]) -> None:
+    async def _enqueue(self, grants: Sequence[DeviceGrant]) -> None:
         entries = {grant.grant_id: await self._entry(grant) for grant in grants}
         for target in self._targets.values():
-            wanted = tuple(grant_id for grant_id, entry in entries.items() if _concerns(target, entry))
+            wanted = tuple(grant_id for grant_id, entry in entries.items() if _wants(target, entry))
             if wanted:
                 message_id = f"msg_{self._entropy.random_bytes(12).hex()}"
                 await self._outbox.enqueue(Outgoing(message_id, target.name, wanted, self._clock.now()))
@@ -163,7 +163,7 @@ class NotifyWaiting:
         except ConfigUnavailable:
             return None
 
-    async def _begin(self) -> None:
+    async def _start_sending(self) -> None:
         room = _AT_ONCE - len(self._sending)
         if room <= 0:
             return
@@ -174,7 +174,7 @@ class NotifyWaiting:
             task.add_done_callback(self._sending.discard)
 
     async def _send(self, message: Outgoing, target: Target) -> None:
-        """One attempt. Its failures are told here: nobody waits for it."""
+        """Make one attempt. Failures are logged here, because nothing awaits the task."""
         try:
             notice = await self._notice(message)
             if notice is None:
@@ -183,8 +183,8 @@ class NotifyWaiting:
                 return
             await self._attempt(message, target, notice)
         except Exception:
-            # The lease ends, and it is tried again.
-            log.exception("the notification %s was not sent to %s", message.message_id, target.name)
+            # It is tried again when the lease ends.
+            log.exception("notification %s could not be sent to %s", message.message_id, target.name)
 
     async def _attempt(self, message: Outgoing, target: Target, notice: Notice) -> None:
         try:
@@ -192,19 +192,19 @@ class NotifyWaiting:
         except NotSent as error:
             self.counts.outcomes[target.name, "failed"] += 1
             if error.permanent:
-                log.error("%s was not told that machines wait, and will not be: %s", target.name, error)  # noqa: TRY400
+                log.error("%s was not notified, giving up: %s", target.name, error)  # noqa: TRY400
                 await self._outbox.done(message.message_id)
                 return
             pause = max(error.after, min(_FIRST_PAUSE * 2 ** (message.attempts - 1), _LONGEST_PAUSE))
-            log.warning("%s was not told that machines wait: %s; again in %.0f s", target.name, error, pause)
+            log.warning("%s was not notified, next attempt in %.0f s: %s", target.name, pause, error)
             await self._outbox.postpone(message.message_id, self._clock.now() + pause)
             return
         self.counts.outcomes[target.name, "sent"] += 1
-        log.info("%s was told of %d machines", target.name, notice.count)
+        log.info("%s was notified of %d machines", target.name, notice.count)
         await self._outbox.done(message.message_id)
 
     async def _notice(self, message: Outgoing) -> Notice | None:
-        """What there is to say now; None when nobody of them waits any more."""
+        """Return the notice as of now; None when none of the machines is waiting any more."""
         now = self._clock.now()
         found = await asyncio.gather(*(self._store.find_grant(grant_id) for grant_id in message.grant_ids))
         waiting = [grant for grant in found if grant and grant.state_at(now) is GrantState.PENDING]
@@ -227,27 +227,27 @@ class NotifyWaiting:
 
 
 def plain(text: str) -> str:
-    """A stranger's text as short printable ASCII: nothing else in it reaches a chat or a mail."""
-    seen = "".join(c if " " <= c <= "~" else c.encode("unicode_escape").decode("ascii") for c in text)
-    return seen if len(seen) <= _TEXT else f"{seen[:_TEXT]}..."
+    """Return a machine's text as short printable ASCII, the only form in which it reaches a chat or an email."""
+    escaped = "".join(c if " " <= c <= "~" else c.encode("unicode_escape").decode("ascii") for c in text)
+    return escaped if len(escaped) <= _TEXT else f"{escaped[:_TEXT]}..."
 
 
-def in_words(notice: Notice) -> str:
-    """The notice as plain text: what waits, and where to decide."""
+def plain_text(notice: Notice) -> str:
+    """Return the notice as plain text: which machines are waiting, and where to decide."""
     if notice.is_test:
-        return f"This is a test of bootgrant's notifications. No machine waits.\n{notice.link}"
-    waits = "A machine waits" if notice.count == 1 else f"{notice.count} machines wait"
-    lines = [f"{waits} for a decision.", *(f"- {machine.line}" for machine in notice.machines)]
+        return f"This is a test message from bootgrant. No machine is waiting.\n{notice.link}"
+    waiting = "A machine is waiting" if notice.count == 1 else f"{notice.count} machines are waiting"
+    lines = [f"{waiting} for a decision.", *(f"- {machine.line}" for machine in notice.machines)]
     if notice.more:
         lines.append(f"- and {notice.more} more")
-    return "\n".join([*lines, f"Sign in and look: {notice.link}"])
+    return "\n".join([*lines, f"Sign in to decide: {notice.link}"])
 
 
-def _concerns(target: Target, entry: MachineEntry | None) -> bool:
+def _wants(target: Target, entry: MachineEntry | None) -> bool:
     return not target.selectors or (entry is not None and any(one.matches(entry) for one in target.selectors))
 
 
 async def send_test(target: Target, link: str, now: float, message_id: str) -> None:
-    """Send a test to one target. Raises NotSent."""
+    """Send a test message to a target. Raises NotSent."""
     notice = Notice(message_id, now, f"{link}/", 0, is_test=True)
     await target.messenger.send(notice, target.wording(notice))
