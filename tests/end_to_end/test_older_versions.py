@@ -1,4 +1,4 @@
-"""A site that an older version made and filled goes on with this version: its machines, people, tokens and records."""
+"""A site that an older version made and filled continues with this version: machines, people, tokens and records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much damage: a little in `make test`, all of it in `make test-faults`. Every run prints its seed."""
+"""The seed of a fault test. `make test` does a little damage, `make test-faults` all of it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from support.faults import LONG
 
 @pytest.fixture
 def seed() -> int:
-    """From FAULT_SEED, to do a run again, or random."""
+    """Take the seed from FAULT_SEED, to repeat a run, or a random one, and print it."""
     chosen = int(os.environ.get("FAULT_SEED") or random.SystemRandom().getrandbits(32))
     print(f"FAULT_SEED={chosen}{' FAULT_TEST=1' if LONG else ''}")
     return chosen

@@ -1,5 +1,5 @@
-"""The wall clock is set, forwards and backwards, while machines ask and wait: nobody gets more than was approved, and
-everybody gets on."""
+"""The wall clock is set forwards and backwards while machines ask and wait: no machine gets more than was approved, and
+every machine can continue."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def site(tmp_path: Path) -> Iterator[InProcess]:
         yield in_process
 
 
-async def test_after_a_jump_forwards_a_machine_that_waits_asks_anew_and_is_served(site: InProcess) -> None:
+async def test_after_a_jump_forwards_a_waiting_machine_asks_again_and_is_served(site: InProcess) -> None:
     codes = await ask(site.client())
     site.clock.jump(YEAR)
     assert (await poll(site.client(), codes["device_code"])).json()["error"] == "expired_token"
@@ -37,7 +37,7 @@ async def test_after_a_jump_forwards_a_machine_that_waits_asks_anew_and_is_serve
     assert (await fetch(site.client(), await token(site.client(), site.admin()))).text == CONFIG
 
 
-async def test_after_a_jump_backwards_a_machine_that_waits_is_approved_and_served(site: InProcess) -> None:
+async def test_after_a_jump_backwards_a_waiting_machine_is_approved_and_served(site: InProcess) -> None:
     codes = await ask(site.client())
     site.clock.jump(-YEAR)
     assert (await poll(site.client(), codes["device_code"])).json()["error"] == "authorization_pending"
@@ -47,7 +47,7 @@ async def test_after_a_jump_backwards_a_machine_that_waits_is_approved_and_serve
     assert (await fetch(site.client(), issued["access_token"])).text == CONFIG
 
 
-async def test_a_denial_by_a_clock_that_was_far_ahead_refuses_nobody_for_a_year(site: InProcess) -> None:
+async def test_a_denial_by_a_clock_far_ahead_does_not_refuse_a_machine_for_a_year(site: InProcess) -> None:
     site.clock.jump(YEAR)
     await deny(site.admin(), await ask(site.client()))
     again = await site.client().post("/device/code", data=TALOS)
@@ -56,7 +56,7 @@ async def test_a_denial_by_a_clock_that_was_far_ahead_refuses_nobody_for_a_year(
     assert (await fetch(site.client(), await token(site.client(), site.admin()))).text == CONFIG
 
 
-async def test_a_denial_stays_a_denial_for_its_code_wherever_the_clock_goes(site: InProcess) -> None:
+async def test_a_denied_code_stays_denied_however_the_clock_jumps(site: InProcess) -> None:
     codes = await ask(site.client())
     await deny(site.admin(), codes)
     for seconds in (-YEAR, HOUR, -HOUR, YEAR):
@@ -65,7 +65,7 @@ async def test_a_denial_stays_a_denial_for_its_code_wherever_the_clock_goes(site
         site.clock.advance(1)
 
 
-async def test_a_held_poll_is_answered_in_its_time_however_the_wall_clock_jumps(tmp_path: Path) -> None:
+async def test_a_held_poll_is_answered_on_time_however_the_wall_clock_jumps(tmp_path: Path) -> None:
     with site_in_process(tmp_path, "[grants]", 'hold = "1s"') as site:
         (site.machines / f"{UUID}.yaml").write_text(CONFIG)
         codes = await ask(site.client())
@@ -77,7 +77,7 @@ async def test_a_held_poll_is_answered_in_its_time_however_the_wall_clock_jumps(
             assert "access_token" in (await poll(site.client(), codes["device_code"])).json()
 
 
-async def test_any_jumps_in_any_order_give_nothing_that_was_not_approved(site: InProcess, seed: int) -> None:
+async def test_random_jumps_give_no_machine_what_was_not_approved(site: InProcess, seed: int) -> None:
     walk = Walk(site, random.Random(seed))
     for _ in range(rounds(400, 10_000)):
         await walk.step()
@@ -89,7 +89,7 @@ async def test_any_jumps_in_any_order_give_nothing_that_was_not_approved(site: I
 
 
 class Walk:
-    """One step after the other, of a few machines, with a jump now and then."""
+    """Random steps of a few machines, with a jump of the clock now and then."""
 
     def __init__(self, site: InProcess, dice: random.Random) -> None:
         self.site, self.dice = site, dice
@@ -118,7 +118,7 @@ class Walk:
         life, codes = self.lives[-1]
         answer = await self.office.post("/api/v1/approve", json={"code": codes["user_code"]})
         assert answer.status_code == 200, answer.text
-        life.decided, life.told = "approve", True
+        life.decided, life.confirmed = "approve", True
         await self.poll(life, codes)
 
     async def ask(self, uuid: str) -> None:
@@ -132,13 +132,13 @@ class Walk:
             assert answer.json()["error"] == "access_denied", answer.text
 
     async def decide(self, life: Life, codes: dict[str, str]) -> None:
-        what = self.dice.choice(["approve", "approve", "deny"])
-        answer = await self.office.post(f"/api/v1/{what}", json={"code": codes["user_code"]})
-        self.ledger.answered(f"{what} {answer.status_code}")
+        step = self.dice.choice(["approve", "approve", "deny"])
+        answer = await self.office.post(f"/api/v1/{step}", json={"code": codes["user_code"]})
+        self.ledger.answered(f"{step} {answer.status_code}")
         assert answer.status_code in (200, 404, 409, 410), answer.text
         if answer.status_code == 200:
             assert not life.decided, f"{life} was decided twice"
-            life.decided = what
+            life.decided = step
 
     async def poll(self, life: Life, codes: dict[str, str]) -> None:
         form = {"client_id": "talos", "grant_type": DEVICE_GRANT, "device_code": codes["device_code"]}

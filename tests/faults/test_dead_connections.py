@@ -1,4 +1,4 @@
-"""Connections that die, say nothing or say it slowly: nobody else notices, and nothing of them stays."""
+"""Connections that die, stay silent or send slowly: other machines do not notice, and no resources leak."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.timeout(600)
 MANY = rounds(1000, 5000)
 ROOM = f"pending_per_address = {4 * MANY}"
 GROWTH = 8 * 1024 * 1024
-"""Bytes by which the server may be larger after the same thousands came and went once more."""
+"""Bytes by which the server may grow when the same thousands come and go again."""
 
 
 def test_sigterm_answers_every_held_poll_within_two_seconds(tmp_path: Path) -> None:
@@ -34,19 +34,19 @@ def test_sigterm_answers_every_held_poll_within_two_seconds(tmp_path: Path) -> N
 
 
 async def stop_while_held(site: Served, count: int) -> float:
-    """Seconds from SIGTERM to the last answer."""
+    """Return the seconds from SIGTERM to the last answer."""
     codes = await crowd.ask_many(site, count)
     waiting = await crowd.connect(site, [crowd.poll_of(one) for one in codes])
     await crowd.until(lambda: crowd.held(site) == count, "every poll is held")
-    told = time.monotonic()
+    signalled = time.monotonic()
     site.process.send_signal(signal.SIGTERM)
-    await crowd.until(lambda: all(one.ended_at for one in waiting), "every connection is over")
+    await crowd.until(lambda: all(one.ended_at for one in waiting), "every connection has ended")
     heard = [(one.heard[:12], json.loads(one.heard.partition(b"\r\n\r\n")[2] or b"null")) for one in waiting]
     assert heard == [(b"HTTP/1.1 400", {"error": "authorization_pending"})] * count
-    return max(one.heard_at for one in waiting) - told
+    return max(one.heard_at for one in waiting) - signalled
 
 
-def test_thousands_of_dead_connections_leave_nothing_behind(tmp_path: Path) -> None:
+def test_thousands_of_dead_connections_leak_nothing(tmp_path: Path) -> None:
     crowd.allow_files(2 * MANY + 500)
     with served(tmp_path, settings=ROOM) as site:
         asyncio.run(come_and_go(site))
@@ -69,11 +69,11 @@ async def come_and_go(site: Served) -> None:
         sizes.append(crowd.memory(site))
     print(f"{MANY} dead connections, three times: {[f'{size / 1e6:.0f} MB' for size in sizes]} afterwards")
     assert sizes[2] - sizes[0] < GROWTH
-    nobody = httpx2.post(f"{site.url}/token", content=b"", trust_env=False)
-    assert nobody.status_code == 400
+    answer = httpx2.post(f"{site.url}/token", content=b"", trust_env=False)
+    assert answer.status_code == 400
 
 
-def test_silent_and_slow_connections_end_in_time_and_delay_nobody(tmp_path: Path) -> None:
+def test_silent_and_slow_connections_are_ended_and_delay_no_machine(tmp_path: Path) -> None:
     crowd.allow_files(2 * MANY + 500)
     with served(tmp_path, settings=ROOM) as site:
         asyncio.run(stall(site))
@@ -81,21 +81,21 @@ def test_silent_and_slow_connections_end_in_time_and_delay_nobody(tmp_path: Path
 
 
 async def stall(site: Served) -> None:
-    """Some say nothing, some begin and stop, some send a byte a second; meanwhile others ask as ever."""
+    """Stall some connections at once, some in mid-request, and send a byte a second on others, while machines ask."""
     files, size, began = crowd.open_files(site), crowd.memory(site), time.monotonic()
-    begun = [
+    beginnings = [
         b"",
         b"P",
         b"POST /token HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nab",
         b"GET /config HTTP/1.1\r\nA: b",
     ]
-    silent = await crowd.connect(site, [begun[number % len(begun)] for number in range(MANY - 60)])
+    silent = await crowd.connect(site, [beginnings[number % len(beginnings)] for number in range(MANY - 60)])
     slow = await crowd.connect(site, [b""] * 60)
     dripping = asyncio.create_task(drip(slow))
     asked = time.monotonic()
     await crowd.ask_many(site, 100)
     took = time.monotonic() - asked
-    assert took < 5, f"100 machines needed {took:.1f} s to ask beside {MANY} that stall"
+    assert took < 5, f"100 machines needed {took:.1f} s to ask while {MANY} connections stalled"
     await crowd.until(lambda: all(one.ended_at for one in (*silent, *slow)), "every connection was ended")
     await dripping
     last = max(one.ended_at for one in (*silent, *slow)) - began
@@ -108,7 +108,7 @@ async def stall(site: Served) -> None:
 
 
 async def drip(connections: list[crowd.Connection]) -> None:
-    """A byte a second, of a request that would be in order: a third of them at each endpoint."""
+    """Send valid requests at a byte a second, a third of them to each endpoint."""
     requests = [
         b"POST /token HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n\r\n",
         b"POST /device/code HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\n\r\n" + b"x" * 500,

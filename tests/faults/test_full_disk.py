@@ -1,4 +1,4 @@
-"""The disk of the data folder is full: what is answered meanwhile, and that nothing but room is needed afterwards."""
+"""The disk of the data folder is full: the answers meanwhile, and that free space is all it takes to recover."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ OTHER = {"client_id": "talos", "serial": "COMES-WHILE-FULL"}
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 4 MiB, for the data folder of a site."""
+    """Mount a disk of 4 MiB for the data folder of a site."""
     root_rights("to mount a small disk")
     folder = tmp_path / "disk"
     folder.mkdir()
@@ -37,7 +37,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def fill(file: RawIOBase, piece: bytes) -> int | None:
-    """Write until there is no room for another piece; what the system said then."""
+    """Write until there is no space for another piece; return the error number of the system."""
     while True:
         try:
             file.write(piece)
@@ -47,7 +47,7 @@ def fill(file: RawIOBase, piece: bytes) -> int | None:
 
 @contextmanager
 def full(disk: Path) -> Iterator[None]:
-    """Until the end of the block there is no byte left."""
+    """Leave no free byte until the end of the block."""
     filler = disk / "filler"
     with filler.open("wb", buffering=0) as file:
         for size in (1 << 16, 1 << 12, 1):
@@ -69,9 +69,7 @@ def site(tmp_path: Path, disk: Path) -> Iterator[Served]:
         yield made
 
 
-def test_a_full_disk_ends_no_flow_loses_nothing_and_needs_nothing_but_room(
-    site: Served, disk: Path, tmp_path: Path
-) -> None:
+def test_a_full_disk_ends_no_flow_and_loses_nothing(site: Served, disk: Path, tmp_path: Path) -> None:
     with booting(site.url, tmp_path) as machine:
         code = machine.code()
         with full(disk):
@@ -85,7 +83,7 @@ def test_a_full_disk_ends_no_flow_loses_nothing_and_needs_nothing_but_room(
     assert "Traceback" not in site.log
 
 
-def test_every_endpoint_says_so_while_the_disk_is_full(site: Served, disk: Path) -> None:
+def test_every_endpoint_reports_a_full_disk(site: Served, disk: Path) -> None:
     codes = httpx2.post(f"{site.url}/device/code", data=TALOS, trust_env=False).json()
     poll = {"client_id": "talos", "grant_type": DEVICE_GRANT, "device_code": codes["device_code"]}
     assert site.command("approve", codes["user_code"]).returncode == 0
@@ -94,18 +92,18 @@ def test_every_endpoint_says_so_while_the_disk_is_full(site: Served, disk: Path)
         assert (ask.status_code, ask.json()["error"]) == (503, "temporarily_unavailable")
         token = httpx2.post(f"{site.url}/token", data=poll, trust_env=False)
         assert (token.status_code, token.json()) == (400, {"error": "authorization_pending"})
-        for path, word in (("/healthz", "not ok: "), ("/readyz", "not ready: ")):
-            told = httpx2.get(f"{site.url}{path}", trust_env=False)
-            assert told.status_code == 503
-            assert told.text.startswith(word)
-            assert "disk is full" in told.text
+        for path, start in (("/healthz", "not ok: "), ("/readyz", "not ready: ")):
+            answer = httpx2.get(f"{site.url}{path}", trust_env=False)
+            assert answer.status_code == 503
+            assert answer.text.startswith(start)
+            assert "disk is full" in answer.text
     wait_until(lambda: httpx2.get(f"{site.url}/readyz", trust_env=False).status_code == 200, "the server is ready")
     issued = httpx2.post(f"{site.url}/token", data=poll, trust_env=False).json()["access_token"]
     bearer = {"Authorization": f"Bearer {issued}"}
     assert httpx2.get(f"{site.url}/config?uuid={UUID}", headers=bearer, trust_env=False).text == CONFIG
 
 
-def test_a_machine_that_has_its_token_is_served_while_the_disk_is_full(site: Served, disk: Path) -> None:
+def test_a_machine_with_a_token_is_served_while_the_disk_is_full(site: Served, disk: Path) -> None:
     codes = httpx2.post(f"{site.url}/device/code", data=TALOS, trust_env=False).json()
     poll = {"client_id": "talos", "grant_type": DEVICE_GRANT, "device_code": codes["device_code"]}
     assert site.command("approve", codes["user_code"]).returncode == 0
@@ -114,10 +112,10 @@ def test_a_machine_that_has_its_token_is_served_while_the_disk_is_full(site: Ser
     }
     with full(disk):
         assert httpx2.get(f"{site.url}/config", headers=bearer, trust_env=False).text == CONFIG
-        wait_until(lambda: "a delivery was not recorded" in site.log, "the log says what is missing")
+        wait_until(lambda: "cannot record a delivery" in site.log, "the log names the missing record")
 
 
-def test_a_server_that_starts_on_a_full_disk_serves_or_says_why_not_and_goes_on_when_there_is_room(
+def test_a_server_on_a_full_disk_starts_or_says_why_not_and_starts_when_there_is_space(
     site: Served, disk: Path
 ) -> None:
     codes = httpx2.post(f"{site.url}/device/code", data=TALOS, trust_env=False).json()
@@ -125,7 +123,7 @@ def test_a_server_that_starts_on_a_full_disk_serves_or_says_why_not_and_goes_on_
         site.kill()
         before = len(site.log)
         site.launch()
-        # Whether SQLite needs more room to open depends on how far its log had come.
+        # Whether SQLite needs more space to open depends on the length of its log.
         wait_until(lambda: " serving " in site.log[before:] or site.process.poll() is not None, "it serves or ends")
         if site.process.poll() is not None:
             assert "disk is full" in site.log[before:]

@@ -1,4 +1,4 @@
-"""Servers and databases that die under load: what was answered stays true, and every machine gets what is its own."""
+"""Servers and databases die under load: every answer stays true, and every machine gets its own configuration."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from support.storm import Storm
 
 pytestmark = pytest.mark.timeout(1800)
 USUAL_START = 0.8
-"""Seconds."""
+"""Seconds that a server takes to start."""
 SETTINGS = 'denial_cooldown = "0s"'
 
 
@@ -28,7 +28,7 @@ def two(tmp_path: Path, postgres: Cluster) -> Iterator[tuple[Served, Served]]:
         yield servers
 
 
-def test_kill_9_at_any_moment_loses_no_approval_and_gives_nothing_twice(tmp_path: Path, seed: int) -> None:
+def test_kill_9_at_any_moment_loses_no_approval_and_issues_no_second_token(tmp_path: Path, seed: int) -> None:
     kills = rounds(6, 100)
     with served(tmp_path, settings=SETTINGS) as site:
         storm = Storm(seed, [site])
@@ -42,18 +42,18 @@ def test_kill_9_at_any_moment_loses_no_approval_and_gives_nothing_twice(tmp_path
             ledger.wait_for_more(50)
         print(f"{kills} kills: {ledger.check()}; {dict(ledger.answers)}")
         assert "Traceback" not in site.log
-        audited(site, ledger)
+        check_audit(site, ledger)
 
 
-def audited(site: Served, ledger: Ledger) -> None:
-    """The audit's chain holds, and it has every decision that was told, once."""
+def check_audit(site: Served, ledger: Ledger) -> None:
+    """The audit chain is intact and contains every confirmed decision once."""
     verified = site.command("audit", "verify")
     assert verified.returncode == 0, verified.stdout + verified.stderr
-    for kind, what in (("approved", "approve"), ("denied", "deny")):
+    for kind, step in (("approved", "approve"), ("denied", "deny")):
         events = site.command("audit", "--json", "--kind", kind, "--limit", "1000000").stdout.splitlines()
         grants = [json.loads(event)["grant"] for event in events]
         assert len(set(grants)) == len(grants)
-        assert len(grants) == sum(life.decided == what and life.told for life in ledger.lives)
+        assert len(grants) == sum(life.decided == step and life.confirmed for life in ledger.lives)
 
 
 def end(site: Served, *, gently: bool) -> None:
@@ -64,13 +64,13 @@ def end(site: Served, *, gently: bool) -> None:
 
 
 def kill_while_it_starts(site: Served, moment: float) -> None:
-    """``moment`` is the share of a start's usual time after which it is killed: nothing is waited for here."""
+    """Start a server and kill it after the share ``moment`` of its usual start."""
     site.launch()
     time.sleep(moment * USUAL_START)
     site.kill()
 
 
-def test_one_of_two_servers_is_killed_or_stopped_again_and_again(two: tuple[Served, Served], seed: int) -> None:
+def test_one_of_two_servers_is_killed_or_stopped_repeatedly(two: tuple[Served, Served], seed: int) -> None:
     kills = rounds(5, 100)
     storm = Storm(seed, two)
     with storm.blowing() as ledger:
@@ -83,10 +83,10 @@ def test_one_of_two_servers_is_killed_or_stopped_again_and_again(two: tuple[Serv
         ledger.wait_for_more(50)
     print(f"{kills} kills and stops: {ledger.check()}; {dict(ledger.answers)}")
     assert "Traceback" not in two[0].log + two[1].log
-    audited(two[0], ledger)
+    check_audit(two[0], ledger)
 
 
-def test_postgresql_is_stopped_and_crashes_under_load(two: tuple[Served, Served], postgres: Cluster, seed: int) -> None:
+def test_postgresql_stops_and_crashes_under_load(two: tuple[Served, Served], postgres: Cluster, seed: int) -> None:
     restarts = rounds(2, 25)
     storm = Storm(seed, two)
     with storm.blowing() as ledger:
@@ -98,4 +98,4 @@ def test_postgresql_is_stopped_and_crashes_under_load(two: tuple[Served, Served]
         ledger.wait_for_more(50)
     print(f"{restarts} restarts of PostgreSQL: {ledger.check()}; {dict(ledger.answers)}")
     assert "Traceback" not in two[0].log + two[1].log
-    audited(two[0], ledger)
+    check_audit(two[0], ledger)

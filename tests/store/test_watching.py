@@ -11,7 +11,7 @@ pytestmark = pytest.mark.anyio
 GRANT, _ = pending_grant()
 
 
-async def test_news_of_a_newer_version_wakes_and_of_a_known_one_does_not() -> None:
+async def test_news_of_a_newer_version_wakes_and_of_a_known_version_does_not() -> None:
     watching = Watching()
     with watching.watch(GRANT.grant_id) as wake:
         watching.read(GRANT, 1)
@@ -21,7 +21,7 @@ async def test_news_of_a_newer_version_wakes_and_of_a_known_one_does_not() -> No
         assert wake.done()
 
 
-async def test_news_that_overtakes_the_read_wakes() -> None:
+async def test_news_that_overtakes_the_read_wakes_the_watcher() -> None:
     watching = Watching()
     with watching.watch(GRANT.grant_id) as wake:
         watching.changed(GRANT.grant_id, 2)
@@ -30,7 +30,7 @@ async def test_news_that_overtakes_the_read_wakes() -> None:
         assert watching.versions() == {GRANT.grant_id: 2}
 
 
-async def test_one_watcher_reading_something_newer_wakes_the_other() -> None:
+async def test_a_newer_read_of_one_watcher_wakes_the_other() -> None:
     watching = Watching()
     with watching.watch(GRANT.grant_id) as first:
         watching.read(GRANT, 1)
@@ -39,7 +39,7 @@ async def test_one_watcher_reading_something_newer_wakes_the_other() -> None:
             assert first.done()
 
 
-async def test_a_look_at_the_table_needs_what_was_read() -> None:
+async def test_the_versions_to_look_up_are_those_that_were_read() -> None:
     watching = Watching()
     with watching.watch(GRANT.grant_id) as wake, watching.watch("h"):
         watching.read(GRANT, 3)
@@ -49,7 +49,7 @@ async def test_a_look_at_the_table_needs_what_was_read() -> None:
     assert watching.versions() == {}
 
 
-async def test_what_nobody_watches_is_not_remembered() -> None:
+async def test_an_unwatched_grant_is_not_remembered() -> None:
     watching = Watching()
     watching.read(GRANT, 1)
     watching.changed(GRANT.grant_id, 2)

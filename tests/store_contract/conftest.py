@@ -1,4 +1,4 @@
-"""The stores that the contract is held against."""
+"""The stores that the contract is checked on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every store's audit keeps to: one chain, whoever appends, and nothing in it is ever changed."""
+"""The contract of every store's audit log: all writers append to one chain, and no record ever changes."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def audit(database: Database) -> AuditLog:
 
 
 def event(number: int = 0, kind: AuditKind = AuditKind.OPENED, actor: str = "", entry: str = "") -> AuditEvent:
-    who = other_machine(number)
-    return AuditEvent(NOW + number, kind, actor, grant_id=f"grant-{number}", identity=who, entry=entry)
+    machine = other_machine(number)
+    return AuditEvent(NOW + number, kind, actor, grant_id=f"grant-{number}", identity=machine, entry=entry)
 
 
 async def checked(audit: AuditLog) -> ChainCheck:
@@ -40,14 +40,14 @@ async def checked(audit: AuditLog) -> ChainCheck:
     return check
 
 
-async def test_an_audit_begins_empty(audit: AuditLog) -> None:
+async def test_a_new_audit_log_is_empty(audit: AuditLog) -> None:
     assert await audit.head() == Head(0, GENESIS)
     assert await audit.newest(AuditFilter(), 10) == []
     assert (await checked(audit)).records == 0
 
 
-async def test_an_event_is_found_as_it_was_appended(audit: AuditLog) -> None:
-    kept = AuditEvent(
+async def test_an_appended_event_is_found_unchanged(audit: AuditLog) -> None:
+    appended = AuditEvent(
         at=NOW + 0.125,
         kind=AuditKind.APPROVED,
         actor="a\0na \\ <b>",
@@ -62,15 +62,15 @@ async def test_an_event_is_found_as_it_was_appended(audit: AuditLog) -> None:
         evidence=(Check("network", Verdict.MATCH, "as expected"), Check("bmc", Verdict.UNKNOWN, "no answer")),
         details={"votes": 1, "size": 12},
     )
-    head = await audit.append([kept])
+    head = await audit.append([appended])
     (record,) = await audit.newest(AuditFilter(), 10)
-    assert (record.seq, record.event, record.digest) == (1, kept, head.digest)
+    assert (record.seq, record.event, record.digest) == (1, appended, head.digest)
     assert await audit.newest(AuditFilter(actor="a\0na \\ <b>", machine=MachineIdentity(serial="SN\0\\1")), 1) == [
         record
     ]
 
 
-async def test_many_who_append_at_once_make_one_chain(audit: AuditLog) -> None:
+async def test_concurrent_writers_append_to_one_chain(audit: AuditLog) -> None:
     await asyncio.gather(*(audit.append([event(2 * n), event(2 * n + 1)]) for n in range(40)))
     check = await checked(audit)
     assert (check.broken, check.records, check.head) == (None, 80, await audit.head())
@@ -91,7 +91,7 @@ async def test_many_who_append_at_once_make_one_chain(audit: AuditLog) -> None:
         (AuditFilter(entry="cp-1", actor="ana"), [2]),
     ],
 )
-async def test_events_are_found_by_all_that_a_filter_says(
+async def test_a_filter_finds_the_events_that_meet_all_its_conditions(
     audit: AuditLog, which: AuditFilter, found: list[int]
 ) -> None:
     await audit.append(
@@ -105,8 +105,8 @@ async def test_events_are_found_by_all_that_a_filter_says(
     assert [record.seq for record in await audit.newest(which, 10)] == found
 
 
-async def test_a_person_is_found_whichever_way_they_came(audit: AuditLog) -> None:
-    who = (
+async def test_a_name_finds_its_events_however_the_person_signed_in(audit: AuditLog) -> None:
+    actors = (
         "ana",
         "ana (passkey)",
         "ana (token:laptop)",
@@ -117,7 +117,7 @@ async def test_a_person_is_found_whichever_way_they_came(audit: AuditLog) -> Non
         "Ana",
         "ana)",
     )
-    await audit.append([event(number, actor=name) for number, name in enumerate(who, 1)])
+    await audit.append([event(number, actor=name) for number, name in enumerate(actors, 1)])
 
     async def found(name: str) -> list[str]:
         return [record.event.actor for record in await audit.newest(AuditFilter(actor=name), 20)]
@@ -134,7 +134,7 @@ async def test_a_long_list_is_read_page_by_page(audit: AuditLog) -> None:
     assert [record.seq for record in (*first, *second)] == [7, 6, 5, 4, 3, 2]
 
 
-async def test_a_step_and_its_event_are_kept_together(database: Database) -> None:
+async def test_a_step_and_its_event_are_stored_together(database: Database) -> None:
     grant, _ = pending_grant()
     await database.grants.open_grant(grant)
     decision = decision_by("ana", NOW + 1)
@@ -150,7 +150,7 @@ async def test_a_step_and_its_event_are_kept_together(database: Database) -> Non
     assert record.event.identity == grant.identity
 
 
-async def test_a_step_that_was_refused_leaves_no_event(database: Database) -> None:
+async def test_a_refused_step_leaves_no_event(database: Database) -> None:
     grant, _ = pending_grant()
     await database.grants.open_grant(grant)
     decisions = [decision_by(f"operator-{number}", NOW) for number in range(20)]
@@ -167,7 +167,7 @@ async def test_a_step_that_was_refused_leaves_no_event(database: Database) -> No
     assert record.event.actor == winner.decision.by
 
 
-async def test_each_delivery_stands_in_the_audit(database: Database) -> None:
+async def test_each_delivery_is_in_the_audit_log(database: Database) -> None:
     grant, _ = pending_grant()
     await database.grants.open_grant(grant)
     for rule in (
@@ -184,7 +184,7 @@ async def test_each_delivery_stands_in_the_audit(database: Database) -> None:
     assert [record.event.details["delivery"] for record in records] == [2, 1]
 
 
-async def test_what_was_sealed_is_gone_and_the_chain_goes_on(audit: AuditLog) -> None:
+async def test_sealed_records_are_deleted_and_the_chain_continues(audit: AuditLog) -> None:
     await audit.append([event(number) for number in range(1, 6)])
     third = (await audit.newest(AuditFilter(grant_id="grant-3"), 1))[0]
     seal = AuditEvent(NOW + 9, AuditKind.SEALED, details={"through": 3, "digest": third.digest})

@@ -1,4 +1,4 @@
-"""Who decided, voted or armed a window, and how they signed in, is stored: shown and judged by after a restart."""
+"""The author of a decision, vote or window, and how they signed in, survives a restart and still counts."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def _sqlite(folder: Path) -> AsyncIterator[Database]:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Opened:
-    """Opens one database, again and again, as restarts of the server do."""
+    """Open one database several times, as a restarted server does."""
     if request.param == "sqlite":
         return partial(_sqlite, tmp_path)
     return partial(open_postgres, request.getfixturevalue("address"), 2)

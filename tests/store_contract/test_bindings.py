@@ -1,4 +1,4 @@
-"""A token of an outside provider belongs to the first machine that came with it, on every store."""
+"""On every store, an outside token is bound to the first machine that shows it."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ def binding(machine: str = "uuid-1||", digest: bytes = b"d" * 32, **changes: flo
     return Binding(digest, machine, "10.20.0.11", "worker-1", **times)
 
 
-async def test_the_first_one_is_kept_and_told_to_all_who_come_later(database: Database) -> None:
+async def test_the_first_binding_of_a_token_stays(database: Database) -> None:
     first = await database.bindings.bind(binding())
     assert first == binding()
     assert await database.bindings.bind(binding("uuid-2||")) == first
 
 
-async def test_of_many_at_once_one_wins(database: Database) -> None:
+async def test_one_of_many_concurrent_bindings_wins(database: Database) -> None:
     found = await asyncio.gather(*(database.bindings.bind(binding(f"uuid-{n}||")) for n in range(20)))
     assert len(set(found)) == 1
 
 
-async def test_the_first_delivery_counts(database: Database) -> None:
+async def test_only_the_first_delivery_is_recorded(database: Database) -> None:
     await database.bindings.bind(binding())
     await database.bindings.mark_delivered(binding().digest, NOW + 5)
     await database.bindings.mark_delivered(binding().digest, NOW + 50)
@@ -37,7 +37,7 @@ async def test_the_first_delivery_counts(database: Database) -> None:
     await database.bindings.mark_delivered(b"x" * 32, NOW)
 
 
-async def test_those_of_ended_tokens_are_forgotten_a_few_at_a_time(database: Database) -> None:
+async def test_bindings_of_ended_tokens_are_deleted_in_steps(database: Database) -> None:
     for number in range(5):
         await database.bindings.bind(binding(digest=bytes([number]) * 32, expires_at=NOW - number))
     assert await database.bindings.forget_bindings(NOW - 0.5, 3) == 3

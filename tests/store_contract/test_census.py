@@ -1,4 +1,4 @@
-"""What metrics and notifications ask of every store: how many wait, since when, who is new; and what is counted."""
+"""What metrics and notifications read from every store: waiting machines, new ones, and the counted steps."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ async def _asked(store: GrantStore, number: int, at: float) -> DeviceGrant:
     return grant
 
 
-async def test_an_empty_store_counts_nobody(store: GrantStore) -> None:
+async def test_an_empty_store_counts_no_machines(store: GrantStore) -> None:
     assert await store.census(NOW) == Census(0, None, 0)
 
 
-async def test_those_who_wait_are_counted_and_the_oldest_is_known(store: GrantStore) -> None:
+async def test_waiting_machines_are_counted_and_the_oldest_is_known(store: GrantStore) -> None:
     for number in range(3):
         await _asked(store, number, NOW + number)
     assert await store.census(NOW + 5) == Census(3, NOW, 0)
     assert await store.census(NOW + 601) == Census(1, NOW + 2, 0)
 
 
-async def test_the_approved_count_until_they_have_their_configuration(store: GrantStore) -> None:
+async def test_approved_machines_count_until_they_have_their_configuration(store: GrantStore) -> None:
     grant = await _asked(store, 1, NOW)
     await store.change_grant(grant.grant_id, lambda g: g.approve(decision_by("ana", NOW), "a.yaml"))
     assert await store.census(NOW) == Census(0, None, 1)
@@ -42,7 +42,7 @@ async def test_the_approved_count_until_they_have_their_configuration(store: Gra
     assert await store.census(NOW) == Census(0, None, 0)
 
 
-async def test_the_new_ones_are_found_newest_first_and_at_most_so_many(store: GrantStore) -> None:
+async def test_new_requests_are_found_newest_first_up_to_the_limit(store: GrantStore) -> None:
     grants = [await _asked(store, number, NOW + number) for number in range(5)]
     decided = grants[3]
     await store.change_grant(decided.grant_id, lambda g: g.deny(decision_by("ana", NOW + 6)))
@@ -52,7 +52,7 @@ async def test_the_new_ones_are_found_newest_first_and_at_most_so_many(store: Gr
     assert list(await store.pending_since(NOW + 4, NOW + 10, 10)) == []
 
 
-async def test_steps_and_their_times_are_counted_once_each(database: Database) -> None:
+async def test_each_step_and_its_duration_is_counted_once(database: Database) -> None:
     grant = await _asked(database.grants, 1, NOW)
     counts = database.counts
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""The grants in memory and their journal: nothing is seen before it is durable, nothing stays that was not kept."""
+"""The grants in memory and their journal: a change is visible once it is durable, and a failed one leaves no trace."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ APPROVE = partial(DeviceGrant.approve, decision=decision_by("ana", NOW), entry="
 
 
 class SlowDisk(MemoryJournal):
-    """A journal whose writes end when the test says so, well or badly."""
+    """A journal whose writes end when the test lets them, with success or an exception."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class SlowDisk(MemoryJournal):
         await super().write(batch)
 
 
-async def test_nobody_sees_a_grant_before_it_is_durable() -> None:
+async def test_a_grant_is_not_visible_before_it_is_durable() -> None:
     disk, (grant, _) = SlowDisk(), pending_grant()
     book = GrantBook(GrantIndex(), disk)
     opening = asyncio.create_task(book.open_grant(grant))
@@ -47,7 +47,7 @@ async def test_nobody_sees_a_grant_before_it_is_durable() -> None:
     assert await book.find_by_device_code(grant.device_code_digest) == grant
 
 
-async def test_two_decisions_while_the_disk_is_slow_are_still_one_after_the_other() -> None:
+async def test_the_second_of_two_decisions_on_a_slow_disk_is_refused() -> None:
     disk, (grant, _) = SlowDisk(), pending_grant()
     index = GrantIndex()
     index.put(grant)
@@ -64,7 +64,7 @@ async def test_two_decisions_while_the_disk_is_slow_are_still_one_after_the_othe
 
 
 @pytest.mark.parametrize("failure", [StoreUnavailable("disk full"), OverflowError("a number that no column takes")])
-async def test_a_failed_write_is_told_to_all_who_waited_and_leaves_no_trace(failure: Exception) -> None:
+async def test_a_failed_write_fails_every_waiting_caller_and_leaves_no_trace(failure: Exception) -> None:
     disk, (grant, _) = SlowDisk(), pending_grant()
     index = GrantIndex()
     index.put(grant)
@@ -86,7 +86,7 @@ async def test_a_failed_write_is_told_to_all_who_waited_and_leaves_no_trace(fail
     await book.open_grant(other)
 
 
-async def test_a_step_whose_event_cannot_be_made_is_not_taken() -> None:
+async def test_a_step_without_its_audit_event_is_not_taken() -> None:
     (grant, _), book = pending_grant(), GrantBook(GrantIndex(), MemoryJournal())
     await book.open_grant(grant)
 
@@ -99,7 +99,7 @@ async def test_a_step_whose_event_cannot_be_made_is_not_taken() -> None:
     assert await book.find_grant(grant.grant_id) == grant
 
 
-async def test_a_user_code_is_taken_from_the_moment_it_is_asked_for() -> None:
+async def test_a_user_code_is_taken_before_it_is_durable() -> None:
     disk, (grant, _) = SlowDisk(), pending_grant()
     book = GrantBook(GrantIndex(), disk)
     opening = asyncio.create_task(book.open_grant(grant))
@@ -111,18 +111,18 @@ async def test_a_user_code_is_taken_from_the_moment_it_is_asked_for() -> None:
     await opening
 
 
-async def test_memory_forgets_what_nobody_needs_and_the_journal_does_not() -> None:
+async def test_memory_forgets_ended_grants_and_the_journal_keeps_them() -> None:
     index, journal = GrantIndex(), MemoryJournal()
     book = GrantBook(index, journal)
-    over, _ = pending_grant(identity=other_machine(1))
+    ended, _ = pending_grant(identity=other_machine(1))
     denied, _ = pending_grant(identity=other_machine(2))
-    for grant in (over, denied):
+    for grant in (ended, denied):
         await book.open_grant(grant)
     await book.change_grant(denied.grant_id, partial(DeviceGrant.deny, decision=decision_by("ana", NOW)))
-    late = over.expires_at + ENDED_KEPT
+    late = ended.expires_at + ENDED_KEPT
     await book.open_grant(pending_grant(identity=other_machine(3), opened_at=late, expires_at=late + 600)[0])
-    assert over.grant_id not in index.by_id
-    assert await book.find_grant(over.grant_id) == over
+    assert ended.grant_id not in index.by_id
+    assert await book.find_grant(ended.grant_id) == ended
     assert await book.find_denial(denied.identity, denied.source_address, NOW - 1) is not None
     late = NOW + DENIAL_KEPT + 2 * ENDED_KEPT
     await book.open_grant(pending_grant(identity=other_machine(4), opened_at=late, expires_at=late + 600)[0])

@@ -1,7 +1,8 @@
-"""The life of grants against every store: any steps, in any order, one by one and at once, on one server and on two.
+"""The life of grants on every store: any steps in any order, one at a time and concurrently, on one server and on two.
 
-Two things are held. Each answer is what the pure rules say, for some order of what happened at once. And, whatever the
-rules say: a grant gives at most one token, only after an approval, never after a denial, a replacement or a revocation.
+Two properties are checked. Each outcome is what the pure rules give for some order of the concurrent steps. And,
+whatever the rules say, a grant issues at most one token, only after an approval, never after a denial, a replacement or
+a revocation.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ from support.postgres_cluster import Cluster, migrated
 
 T = TypeVar("T")
 Servers = Callable[[AsyncExitStack, float], Awaitable[Sequence[GrantStore]]]
-"""Starts every server of one place, at a time: their stores."""
+"""Starts every server of one place at a given time, and returns their stores."""
 
 Outcome = DeviceGrant | Refusal
 RULES = GrantRules(token_lifetime=3600, delivery_grace=120)
@@ -51,7 +52,7 @@ KEPT = 5000.0
 
 @dataclass(frozen=True)
 class Step:
-    """One step of one grant; ``number`` makes each unlike every other, so that no two can be mistaken."""
+    """One step of one grant. ``number`` makes each step unique."""
 
     grant_id: str
     name: str
@@ -61,11 +62,11 @@ class Step:
     @property
     def rule(self) -> GrantRule:
         decision = decision_by(f"operator-{self.number}", self.now)
-        one_of_few = decision_by(f"operator-{self.number % 3}", self.now)
+        one_of_three = decision_by(f"operator-{self.number % 3}", self.now)
         token = hashlib.sha256(f"{self.grant_id} {self.number}".encode()).digest()
         steps: dict[str, GrantRule] = {
             "approve": lambda g: g.approve(decision, f"{self.number}.yaml"),
-            "vote": lambda g: g.approve(one_of_few, f"{self.number}.yaml", TWO),
+            "vote": lambda g: g.approve(one_of_three, f"{self.number}.yaml", TWO),
             "deny": lambda g: g.deny(decision),
             "redeem": lambda g: g.redeem("talos", token, RULES, self.now),
             "deliver": lambda g: g.deliver(RULES, self.now),
@@ -79,8 +80,8 @@ class Step:
 
 
 @dataclass
-class Told:
-    """What the world was told about one grant."""
+class Observed:
+    """What machines and people have seen of one grant."""
 
     approved: bool = False
     ended: bool = False
@@ -90,7 +91,7 @@ class Told:
 
 
 class GrantLife(RuleBasedStateMachine):
-    """Each life has a new place, which its servers find again when they start anew."""
+    """Each life has a new place for its data, which its servers find again when they restart."""
 
     places: Callable[[ExitStack], Servers]
 
@@ -103,7 +104,7 @@ class GrantLife(RuleBasedStateMachine):
         self.now = NOW
         self.numbers = 0
         self.model: dict[str, DeviceGrant] = {}
-        self.told: dict[str, Told] = {}
+        self.observed: dict[str, Observed] = {}
 
     def do(self, work: Awaitable[T]) -> T:
         async def within_time() -> T:
@@ -118,7 +119,7 @@ class GrantLife(RuleBasedStateMachine):
         self.stores = self.do(self.servers(self.stack, self.now))
 
     @rule()
-    def servers_start_again(self) -> None:
+    def servers_restart(self) -> None:
         self.do(self.stack.aclose())
         self.stores = self.do(self.servers(self.stack, self.now))
 
@@ -142,35 +143,35 @@ class GrantLife(RuleBasedStateMachine):
 
     @precondition(lambda self: self.model)
     @rule(data=st.data(), names=st.lists(st.sampled_from(STEPS), min_size=2, max_size=4))
-    def steps_of_one_grant_at_once(self, data: st.DataObject, names: list[str]) -> None:
+    def concurrent_steps_of_one_grant(self, data: st.DataObject, names: list[str]) -> None:
         first = self.step(data, names[0])
         self.happen(data, [], [first, *(replace(self.step(data, name), grant_id=first.grant_id) for name in names[1:])])
 
     @precondition(lambda self: self.model)
     @rule(data=st.data(), name=st.sampled_from(STEPS), machine=st.integers(0, MACHINES - 1))
-    def a_machine_asks_again_while_somebody_decides(self, data: st.DataObject, name: str, machine: int) -> None:
+    def a_machine_asks_during_a_step(self, data: st.DataObject, name: str, machine: int) -> None:
         self.happen(data, [self.ask(machine, 0)], [self.step(data, name)])
 
     @rule(limit=st.integers(1, 3))
-    def what_is_over_is_collected(self, limit: int) -> None:
+    def ended_grants_are_collected(self, limit: int) -> None:
         before = self.now - KEPT
         count = self.do(self.stores[0].collect_ended(before, before, limit))
-        over = [
+        ended = [
             grant_id
             for grant_id, grant in self.model.items()
             if (grant.token_expires_at if grant.token_digest else grant.expires_at) < before
         ]
-        gone = [grant_id for grant_id in over if self.do(self.stores[0].find_grant(grant_id)) is None]
-        assert count == len(gone) == min(limit, len(over))
+        gone = [grant_id for grant_id in ended if self.do(self.stores[0].find_grant(grant_id)) is None]
+        assert count == len(gone) == min(limit, len(ended))
         for grant_id in gone:
-            del self.model[grant_id], self.told[grant_id]
+            del self.model[grant_id], self.observed[grant_id]
 
     @invariant()
-    def every_server_says_the_same(self) -> None:
+    def every_server_agrees_with_the_model(self) -> None:
         for store in self.stores:
-            self.do(self.is_as_told(store))
+            self.do(self.agrees(store))
 
-    async def is_as_told(self, store: GrantStore) -> None:
+    async def agrees(self, store: GrantStore) -> None:
         found = await asyncio.gather(*(store.find_grant(grant_id) for grant_id in self.model))
         assert list(found) == list(self.model.values())
         waiting = [g for g in self.model.values() if g.state is GrantState.PENDING and g.expires_at > self.now]
@@ -179,11 +180,11 @@ class GrantLife(RuleBasedStateMachine):
             if grant.token_digest and grant.token_expires_at > self.now:
                 assert await store.find_by_token(grant.token_digest) == grant
             deliveries = {delivery.size for delivery in await store.deliveries(grant.grant_id)}
-            assert deliveries == self.told[grant.grant_id].delivered
+            assert deliveries == self.observed[grant.grant_id].delivered
 
     def ask(self, machine: int, address: int) -> DeviceGrant:
         self.numbers += 1
-        # A millisecond apart: the queue's order is that of asking.
+        # A millisecond apart, so that the order of the queue is defined.
         opened_at = self.now + self.numbers / 1000
         return pending_grant(
             identity=other_machine(machine),
@@ -196,93 +197,95 @@ class GrantLife(RuleBasedStateMachine):
         self.numbers += 1
         return Step(data.draw(st.sampled_from(sorted(self.model))), name, self.numbers, self.now)
 
-    def happen(self, data: st.DataObject, asked: Sequence[DeviceGrant], steps: Sequence[Step]) -> None:
-        """Do all of it at once, each on some server, and find an order that explains every answer."""
+    def happen(self, data: st.DataObject, requests: Sequence[DeviceGrant], steps: Sequence[Step]) -> None:
+        """Run everything concurrently, each on some server, and find an order that explains every outcome."""
         where = data.draw(st.lists(st.sampled_from(range(len(self.stores))), min_size=5, max_size=5))
 
-        async def at_once() -> tuple[list[Sequence[str]], list[Outcome]]:
-            opening = [asyncio.ensure_future(self.stores[where[n]].open_grant(grant)) for n, grant in enumerate(asked)]
+        async def concurrently() -> tuple[list[Sequence[str]], list[Outcome]]:
+            opening = [
+                asyncio.ensure_future(self.stores[where[n]].open_grant(grant)) for n, grant in enumerate(requests)
+            ]
             changing = [
                 asyncio.ensure_future(self.stores[where[n + 1]].change_grant(s.grant_id, s.rule, s.delivery))
                 for n, s in enumerate(steps)
             ]
             return [await task for task in opening], [await task for task in changing]
 
-        replaced, outcomes = self.do(at_once())
+        replaced, outcomes = self.do(concurrently())
         answers: dict[object, object] = dict(
-            zip([*(g.grant_id for g in asked), *steps], [*map(sorted, replaced), *outcomes], strict=True)
+            zip([*(g.grant_id for g in requests), *steps], [*map(sorted, replaced), *outcomes], strict=True)
         )
-        happened: list[DeviceGrant | Step] = [*asked, *steps]
-        for order in permutations(happened):
+        events: list[DeviceGrant | Step] = [*requests, *steps]
+        for order in permutations(events):
             model = dict(self.model)
-            if all(self.explains(model, what, answers) for what in order):
+            if all(self.explains(model, event, answers) for event in order):
                 self.model = model
                 in_order = order
                 break
         else:
             raise AssertionError(f"no order explains {answers}")
-        for grant in asked:
-            self.told[grant.grant_id] = Told()
-        told_of = dict(zip(steps, outcomes, strict=True))
-        replaced_by = {g.grant_id: ids for g, ids in zip(asked, replaced, strict=True)}
-        # Of two votes at once the second one given may have come first: told in the order that explains the answers.
-        for what in in_order:
-            if isinstance(what, DeviceGrant):
-                for grant_id in replaced_by[what.grant_id]:
-                    self.hear(grant_id, "replaced", self.model[grant_id], 0)
-            elif isinstance(outcome := told_of[what], DeviceGrant):
-                self.hear(what.grant_id, what.name, outcome, what.number)
+        for grant in requests:
+            self.observed[grant.grant_id] = Observed()
+        outcome_of = dict(zip(steps, outcomes, strict=True))
+        replaced_by = {g.grant_id: ids for g, ids in zip(requests, replaced, strict=True)}
+        # In the order that explains the outcomes: of two concurrent votes, either may have come first.
+        for event in in_order:
+            if isinstance(event, DeviceGrant):
+                for grant_id in replaced_by[event.grant_id]:
+                    self.observe(grant_id, "replaced", self.model[grant_id], 0)
+            elif isinstance(outcome := outcome_of[event], DeviceGrant):
+                self.observe(event.grant_id, event.name, outcome, event.number)
 
     def explains(
-        self, model: dict[str, DeviceGrant], what: DeviceGrant | Step, answers: Mapping[object, object]
+        self, model: dict[str, DeviceGrant], event: DeviceGrant | Step, answers: Mapping[object, object]
     ) -> bool:
-        """Whether the pure rules, on ``model``, give the answer that was given; ``model`` is then as they leave it."""
-        if isinstance(what, Step):
-            outcome = what.rule(model[what.grant_id]) if what.grant_id in model else Refusal.UNKNOWN
+        """Apply the pure rules to ``model``; return whether they give the answer that the store gave."""
+        if isinstance(event, Step):
+            outcome = event.rule(model[event.grant_id]) if event.grant_id in model else Refusal.UNKNOWN
             if isinstance(outcome, DeviceGrant):
-                model[what.grant_id] = outcome
-            return outcome == answers[what]
-        answer = answers[what.grant_id]
+                model[event.grant_id] = outcome
+            return outcome == answers[event]
+        answer = answers[event.grant_id]
         assert isinstance(answer, list)
-        same = [g for g in model.values() if (g.identity, g.source_address) == (what.identity, what.source_address)]
-        # A request that nobody can decide any more may be left as it is.
+        same = [g for g in model.values() if (g.identity, g.source_address) == (event.identity, event.source_address)]
+        # A store may leave a request unchanged that has expired and can no longer be decided.
         live = [g for g in same if g.grant_id in answer or g.state_at(self.now) is not GrantState.EXPIRED]
         replaced = [after for g in live if isinstance(after := g.replaced(), DeviceGrant)]
         model.update((after.grant_id, after) for after in replaced)
-        model[what.grant_id] = what
+        model[event.grant_id] = event
         return sorted(after.grant_id for after in replaced) == answer
 
-    def hear(self, grant_id: str, name: str, outcome: DeviceGrant, number: int) -> None:
-        """What must never be, whatever the rules say."""
-        told = self.told[grant_id]
+    def observe(self, grant_id: str, name: str, outcome: DeviceGrant, number: int) -> None:
+        """Check what must never happen, whatever the rules say."""
+        seen = self.observed[grant_id]
         match name:
             case "approve":
-                assert not told.approved
-                assert not told.ended
-                told.approved = True
+                assert not seen.approved
+                assert not seen.ended
+                seen.approved = True
             case "vote":
-                assert not told.approved
-                assert not told.ended
-                told.approved = outcome.state is not GrantState.PENDING
-                said = [*outcome.votes, *([outcome.decision] if outcome.decision else [])]
-                assert len({vote.author.name for vote in said}) == len(said) == (2 if told.approved else 1)
+                assert not seen.approved
+                assert not seen.ended
+                seen.approved = outcome.state is not GrantState.PENDING
+                votes = [*outcome.votes, *([outcome.decision] if outcome.decision else [])]
+                assert len({vote.author.name for vote in votes}) == len(votes) == (2 if seen.approved else 1)
             case "deny" | "replaced":
-                assert not told.approved
-                assert not told.tokens
-                told.ended = True
+                assert not seen.approved
+                assert not seen.tokens
+                seen.ended = True
             case "redeem":
-                assert told.approved
-                assert not told.ended
-                assert not told.revoked
-                told.tokens.add(outcome.token_digest)
-                assert len(told.tokens) == 1
+                assert seen.approved
+                assert not seen.ended
+                assert not seen.revoked
+                seen.tokens.add(outcome.token_digest)
+                assert len(seen.tokens) == 1
             case "deliver":
-                assert told.tokens
-                assert not told.revoked
-                told.delivered.add(number)
+                assert seen.tokens
+                assert not seen.revoked
+                seen.delivered.add(number)
             case "revoke":
-                assert told.approved
-                told.revoked = True
+                assert seen.approved
+                seen.revoked = True
 
 
 def in_memory(_place: ExitStack) -> Servers:

@@ -1,4 +1,4 @@
-"""What every grant store keeps to, with real concurrency."""
+"""The contract of every grant store, with real concurrency."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from support.grants import MAC, NOW, UUID, decision_by, other_machine, pending_g
 pytestmark = pytest.mark.anyio
 
 
-async def test_a_grant_is_found_as_it_was_kept(store: GrantStore) -> None:
+async def test_a_stored_grant_is_found_unchanged(store: GrantStore) -> None:
     grant, _ = pending_grant()
     await store.open_grant(grant)
     assert await store.find_grant(grant.grant_id) == grant
@@ -24,7 +24,7 @@ async def test_a_grant_is_found_as_it_was_kept(store: GrantStore) -> None:
     assert await store.find_by_device_code(grant.device_code_digest) == grant
 
 
-async def test_every_field_that_a_step_changes_is_kept(store: GrantStore) -> None:
+async def test_every_field_that_a_step_changes_is_stored(store: GrantStore) -> None:
     grant, code = pending_grant()
     await store.open_grant(grant)
     digest = access_token_digest(access_token(code, grant.token_salt))
@@ -35,9 +35,9 @@ async def test_every_field_that_a_step_changes_is_kept(store: GrantStore) -> Non
     ):
         changed = await store.change_grant(grant.grant_id, rule)
         assert await store.find_grant(grant.grant_id) == changed
-    kept = await store.find_by_token(digest)
-    assert kept is not None
-    assert (kept.state, kept.delivered_at, kept.deliveries) == (GrantState.DELIVERED, NOW + 3, 1)
+    stored = await store.find_by_token(digest)
+    assert stored is not None
+    assert (stored.state, stored.delivered_at, stored.deliveries) == (GrantState.DELIVERED, NOW + 3, 1)
 
 
 async def test_two_live_grants_never_share_a_user_code(store: GrantStore) -> None:
@@ -49,7 +49,7 @@ async def test_two_live_grants_never_share_a_user_code(store: GrantStore) -> Non
     assert await store.find_grant(second.grant_id) is None
 
 
-async def test_of_many_decisions_at_once_exactly_one_wins(store: GrantStore) -> None:
+async def test_one_of_many_concurrent_decisions_wins(store: GrantStore) -> None:
     grant, _ = pending_grant()
     await store.open_grant(grant)
 
@@ -65,7 +65,7 @@ async def test_of_many_decisions_at_once_exactly_one_wins(store: GrantStore) -> 
     assert await store.find_grant(grant.grant_id) == winners[0]
 
 
-async def test_one_failing_step_undoes_nothing_of_its_neighbours(store: GrantStore) -> None:
+async def test_a_failing_call_undoes_nothing_of_the_others_in_its_group(store: GrantStore) -> None:
     grants = [pending_grant(identity=other_machine(n))[0] for n in range(40)]
     taken, _ = pending_grant(user_code_digest=grants[0].user_code_digest)
     results = await asyncio.gather(*(store.open_grant(g) for g in [*grants, taken]), return_exceptions=True)
@@ -73,7 +73,7 @@ async def test_one_failing_step_undoes_nothing_of_its_neighbours(store: GrantSto
     assert len(await store.pending_grants(NOW, 100)) == 40
 
 
-async def test_a_change_wakes_those_who_watch_that_grant_and_nobody_else(store: GrantStore) -> None:
+async def test_a_change_wakes_the_watchers_of_that_grant_only(store: GrantStore) -> None:
     grant, _ = pending_grant()
     other, _ = pending_grant(identity=other_machine(1))
     await store.open_grant(grant)
@@ -84,7 +84,7 @@ async def test_a_change_wakes_those_who_watch_that_grant_and_nobody_else(store: 
         assert not unrelated.done()
 
 
-async def test_pending_grants_are_the_newest_first_without_the_decided_and_the_expired(store: GrantStore) -> None:
+async def test_pending_grants_come_newest_first_without_decided_and_expired_ones(store: GrantStore) -> None:
     waiting = [
         pending_grant(identity=other_machine(n), opened_at=NOW + n, expires_at=NOW + 600 + n)[0] for n in range(3)
     ]
@@ -96,7 +96,7 @@ async def test_pending_grants_are_the_newest_first_without_the_decided_and_the_e
     assert len(await store.pending_grants(NOW, 1)) == 1
 
 
-async def test_a_refusal_changes_nothing_and_an_unknown_grant_is_told(store: GrantStore) -> None:
+async def test_a_refusal_changes_nothing_and_an_unknown_grant_is_refused(store: GrantStore) -> None:
     grant, _ = pending_grant()
     await store.open_grant(grant)
     assert await store.change_grant(grant.grant_id, lambda g: Refusal.DENIED) is Refusal.DENIED
@@ -104,11 +104,11 @@ async def test_a_refusal_changes_nothing_and_an_unknown_grant_is_told(store: Gra
     assert await store.change_grant("nobody", lambda g: g) is Refusal.UNKNOWN
 
 
-async def test_the_store_says_that_it_can_be_written(store: GrantStore) -> None:
+async def test_a_writable_store_passes_the_write_check(store: GrantStore) -> None:
     await store.check_writable()
 
 
-async def test_a_machine_that_asks_again_replaces_its_own_request_and_wakes_who_waits_for_it(store: GrantStore) -> None:
+async def test_a_new_request_replaces_the_older_one_of_its_machine_and_wakes_its_watchers(store: GrantStore) -> None:
     first, _ = pending_grant()
     second, _ = pending_grant()
     assert await store.open_grant(first) == []
@@ -121,19 +121,19 @@ async def test_a_machine_that_asks_again_replaces_its_own_request_and_wakes_who_
     assert [g.grant_id for g in await store.pending_grants(NOW, 10)] == [second.grant_id]
 
 
-async def test_of_many_requests_of_one_machine_at_once_one_waits(store: GrantStore) -> None:
+async def test_one_of_many_concurrent_requests_of_a_machine_stays_pending(store: GrantStore) -> None:
     grants = [pending_grant()[0] for _ in range(16)]
     replaced = await asyncio.gather(*(store.open_grant(grant) for grant in grants))
     (waiting,) = await store.pending_grants(NOW, 100)
     gone = [grant_id for ids in replaced for grant_id in ids]
     assert sorted([*gone, waiting.grant_id]) == sorted(grant.grant_id for grant in grants)
     for grant_id in gone:
-        kept = await store.find_grant(grant_id)
-        assert kept is not None
-        assert kept.state is GrantState.REPLACED
+        stored = await store.find_grant(grant_id)
+        assert stored is not None
+        assert stored.state is GrantState.REPLACED
 
 
-async def test_the_same_identity_from_another_address_replaces_nothing_and_is_seen(store: GrantStore) -> None:
+async def test_a_request_from_another_address_replaces_nothing_and_is_listed_as_a_rival(store: GrantStore) -> None:
     mine, _ = pending_grant()
     rival, _ = pending_grant(source_address="10.66.6.6", identity=MachineIdentity(uuid=UUID, mac="02:00:00:00:00:01"))
     stranger, _ = pending_grant(identity=other_machine(7))
@@ -163,25 +163,25 @@ async def test_the_newest_denial_of_a_machine_is_found(store: GrantStore) -> Non
     assert await store.find_denial(MachineIdentity(uuid=UUID, mac=MAC), "10.66.6.6", NOW + 1) is None
 
 
-async def test_a_denial_holds_for_its_machine_and_for_parts_of_it_at_its_address(store: GrantStore) -> None:
+async def test_a_denial_applies_to_its_machine_and_to_parts_of_its_identity_at_its_address(store: GrantStore) -> None:
     here, elsewhere = "10.20.0.11", "10.66.6.6"
     grant, _ = pending_grant()
     await store.open_grant(grant)
     denied = await store.change_grant(grant.grant_id, partial(DeviceGrant.deny, decision=decision_by("ana", NOW, "no")))
-    held = [
+    denied_too = [
         (MachineIdentity(uuid=UUID), here),
         (MachineIdentity(uuid=swapped_uuid(UUID), mac=MAC), elsewhere),
         (MachineIdentity(uuid=swapped_uuid(UUID), hostname="other"), here),
         (MachineIdentity(mac=MAC, serial="SN0001"), here),
     ]
-    free = [
+    not_denied = [
         (MachineIdentity(uuid=UUID), elsewhere),
         (MachineIdentity(uuid=UUID, mac="02:00:00:00:00:01"), here),
         (MachineIdentity(serial="SN0001"), here),
     ]
-    for asks in (held, free):
-        found = await asyncio.gather(*(store.find_denial(*who, NOW - 1) for who in asks))
-        assert found == [denied if asks is held else None] * len(asks)
+    for asking in (denied_too, not_denied):
+        found = await asyncio.gather(*(store.find_denial(*machine, NOW - 1) for machine in asking))
+        assert found == [denied if asking is denied_too else None] * len(asking)
 
 
 async def test_a_uuid_in_the_other_byte_order_is_the_same_machine(store: GrantStore) -> None:
@@ -194,7 +194,7 @@ async def test_a_uuid_in_the_other_byte_order_is_the_same_machine(store: GrantSt
     assert await store.open_grant(pending_grant(identity=swapped)[0]) == [mine.grant_id]
 
 
-async def test_deliveries_are_kept_only_when_the_step_is_allowed(store: GrantStore) -> None:
+async def test_a_delivery_is_stored_only_when_its_step_is_allowed(store: GrantStore) -> None:
     grant, code = pending_grant()
     await store.open_grant(grant)
     delivery = Delivery(NOW + 3, "10.20.0.11", "ab" * 32, 100)
@@ -208,7 +208,7 @@ async def test_deliveries_are_kept_only_when_the_step_is_allowed(store: GrantSto
     assert await store.deliveries(grant.grant_id) == [delivery]
 
 
-async def test_what_is_over_is_collected_in_steps_and_what_lives_is_not(store: GrantStore) -> None:
+async def test_ended_grants_are_collected_in_steps_and_live_ones_are_not(store: GrantStore) -> None:
     for number in range(5):
         await store.open_grant(pending_grant(identity=other_machine(number), expires_at=NOW - 100)[0])
     living, _ = pending_grant()
@@ -217,7 +217,7 @@ async def test_what_is_over_is_collected_in_steps_and_what_lives_is_not(store: G
     assert await store.find_grant(living.grant_id) == living
 
 
-async def test_what_a_machine_claims_is_kept_as_it_is(store: GrantStore) -> None:
+async def test_claims_with_unusual_characters_are_stored_unchanged(store: GrantStore) -> None:
     odd = MachineIdentity(serial="A\0B\\0 'x'; -- %s $1 \u202e\U0001f5a5", hostname='\\\0\n\t"')
     grant, _ = pending_grant(identity=odd)
     await store.open_grant(grant)
@@ -230,7 +230,7 @@ async def test_what_a_machine_claims_is_kept_as_it_is(store: GrantStore) -> None
     assert await store.find_grant("\0") is None
 
 
-async def test_a_taken_code_does_not_cost_a_machine_its_older_request(store: GrantStore) -> None:
+async def test_a_taken_code_leaves_the_older_request_of_the_machine_pending(store: GrantStore) -> None:
     older, _ = pending_grant()
     stranger, _ = pending_grant(identity=other_machine(1))
     for grant in (older, stranger):
@@ -241,7 +241,7 @@ async def test_a_taken_code_does_not_cost_a_machine_its_older_request(store: Gra
     assert await store.open_grant(pending_grant()[0]) == [older.grant_id]
 
 
-async def test_a_rule_that_fails_fails_for_its_asker_alone(store: GrantStore) -> None:
+async def test_a_failing_rule_raises_only_in_its_own_caller(store: GrantStore) -> None:
     grant, _ = pending_grant()
     await store.open_grant(grant)
 
@@ -254,7 +254,7 @@ async def test_a_rule_that_fails_fails_for_its_asker_alone(store: GrantStore) ->
     assert await store.find_grant(grant.grant_id) == outcomes[1]
 
 
-async def test_deliveries_at_once_are_all_kept(store: GrantStore) -> None:
+async def test_concurrent_deliveries_are_all_stored(store: GrantStore) -> None:
     grant, code = pending_grant()
     await store.open_grant(grant)
     digest = access_token_digest(access_token(code, grant.token_salt))
@@ -266,16 +266,16 @@ async def test_deliveries_at_once_are_all_kept(store: GrantStore) -> None:
     ]
     assert all(isinstance(outcome, DeviceGrant) for outcome in await asyncio.gather(*steps))
     assert await store.deliveries(grant.grant_id) == sent
-    kept = await store.find_grant(grant.grant_id)
-    assert kept is not None
-    assert (kept.deliveries, kept.delivered_at) == (10, NOW)
+    stored = await store.find_grant(grant.grant_id)
+    assert stored is not None
+    assert (stored.deliveries, stored.delivered_at) == (10, NOW)
 
 
-async def test_many_machines_and_people_at_once_get_each_its_own(store: GrantStore) -> None:
-    asked = [pending_grant(identity=other_machine(n)) for n in range(100)]
+async def test_many_concurrent_machines_each_get_their_own_entry_and_token(store: GrantStore) -> None:
+    machines = [pending_grant(identity=other_machine(n)) for n in range(100)]
 
     async def one(number: int) -> None:
-        grant, code = asked[number]
+        grant, code = machines[number]
         await store.open_grant(grant)
         digest = access_token_digest(access_token(code, grant.token_salt))
         redeem: GrantRule = partial(
@@ -294,4 +294,4 @@ async def test_many_machines_and_people_at_once_get_each_its_own(store: GrantSto
         assert found is not None
         assert (found.grant_id, found.entry, found.state) == (grant.grant_id, entry, GrantState.REDEEMED)
 
-    await asyncio.gather(*(one(number) for number in range(len(asked))))
+    await asyncio.gather(*(one(number) for number in range(len(machines))))

@@ -1,4 +1,4 @@
-"""What every store of people and their sessions keeps to."""
+"""The contract of every store of operators and sessions."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ async def digest_found(operators: OperatorStore, one: Session) -> Session | None
     return found[0] if found else None
 
 
-async def test_an_operator_is_found_as_it_was_added(operators: OperatorStore) -> None:
+async def test_an_added_operator_is_found_unchanged(operators: OperatorStore) -> None:
     disabled = replace(ANA, name="cyd", kind=Kind.BREAK_GLASS, disabled_at=NOW + 1, seen_at=NOW + 2)
     for operator in (ANA, BEN, disabled):
         assert await operators.add_operator(operator)
@@ -40,12 +40,12 @@ async def test_an_operator_is_found_as_it_was_added(operators: OperatorStore) ->
 
 
 def same(found: Operator | None, operator: Operator) -> bool:
-    """The repr of operators shows nothing, so failures say which one it was."""
+    """Compare operators. Their repr shows nothing, so a failure names the operator."""
     assert found is not None, operator.name
     return found == operator
 
 
-async def test_a_name_is_kept_as_it_is(operators: OperatorStore) -> None:
+async def test_a_name_with_unusual_characters_is_stored_unchanged(operators: OperatorStore) -> None:
     name = "a\\0 \0 ü '; --"
     await operators.add_operator(replace(ANA, name=name))
     await operators.open_session(session(1, operator=name))
@@ -54,18 +54,18 @@ async def test_a_name_is_kept_as_it_is(operators: OperatorStore) -> None:
     assert found[0].operator == found[1].name == name
 
 
-async def test_a_name_is_given_once(operators: OperatorStore) -> None:
+async def test_a_name_cannot_be_added_twice(operators: OperatorStore) -> None:
     assert await operators.add_operator(ANA)
     assert not await operators.add_operator(replace(ANA, password_hash="another", role=Role.ADMIN))
     assert same(await operators.find_operator("ana"), ANA)
 
 
-async def test_of_many_who_add_one_name_at_once_one_does(operators: OperatorStore) -> None:
+async def test_one_of_many_concurrent_additions_of_a_name_succeeds(operators: OperatorStore) -> None:
     added = await asyncio.gather(*(operators.add_operator(replace(ANA, created_at=NOW + n)) for n in range(20)))
     assert sorted(added) == [False] * 19 + [True]
 
 
-async def test_a_subject_of_a_provider_is_one_operator(operators: OperatorStore) -> None:
+async def test_a_provider_s_subject_is_one_operator(operators: OperatorStore) -> None:
     await operators.add_operator(ANA)
     await operators.add_operator(BEN)
     assert not await operators.add_operator(replace(BEN, name="corp:other"))
@@ -77,7 +77,7 @@ async def test_a_subject_of_a_provider_is_one_operator(operators: OperatorStore)
     assert await operators.find_subject("https://lab.example", "other") is None
 
 
-async def test_rights_change_and_sessions_stay(operators: OperatorStore) -> None:
+async def test_changed_rights_apply_to_open_sessions(operators: OperatorStore) -> None:
     await operators.add_operator(ANA)
     await operators.open_session(session(1))
     assert await operators.set_rights("ana", Role.ADMIN, ())
@@ -87,7 +87,7 @@ async def test_rights_change_and_sessions_stay(operators: OperatorStore) -> None
     assert not await operators.set_rights("eve", Role.ADMIN, ())
 
 
-async def test_who_is_shut_out_loses_the_sessions(operators: OperatorStore) -> None:
+async def test_disabling_an_operator_ends_their_sessions(operators: OperatorStore) -> None:
     await operators.add_operator(ANA)
     await operators.open_session(session(1))
     assert await operators.set_disabled("ana", NOW + 9)
@@ -99,7 +99,7 @@ async def test_who_is_shut_out_loses_the_sessions(operators: OperatorStore) -> N
     assert not await operators.set_disabled("eve", NOW)
 
 
-async def test_a_new_password_ends_the_sessions_of_that_operator_alone(operators: OperatorStore) -> None:
+async def test_a_new_password_ends_only_the_sessions_of_that_operator(operators: OperatorStore) -> None:
     for operator, number in ((ANA, 1), (BEN, 2)):
         await operators.add_operator(operator)
         await operators.open_session(session(number, operator=operator.name))
@@ -112,7 +112,7 @@ async def test_a_new_password_ends_the_sessions_of_that_operator_alone(operators
     assert not await operators.set_password("eve", "")
 
 
-async def test_a_session_is_found_with_its_operator_until_it_is_ended(operators: OperatorStore) -> None:
+async def test_a_session_is_found_with_its_operator_until_it_ends(operators: OperatorStore) -> None:
     await operators.add_operator(ANA)
     for number in (1, 2):
         await operators.open_session(session(number))
@@ -126,7 +126,7 @@ async def test_a_session_is_found_with_its_operator_until_it_is_ended(operators:
     await operators.end_session(session(1).digest)
 
 
-async def test_a_session_and_its_operator_remember_when_they_were_last_seen(operators: OperatorStore) -> None:
+async def test_a_session_and_its_operator_note_when_they_were_last_seen(operators: OperatorStore) -> None:
     await operators.add_operator(ANA)
     await operators.open_session(session(1))
     await operators.touch_session(session(1).digest, NOW + 60)
@@ -137,7 +137,7 @@ async def test_a_session_and_its_operator_remember_when_they_were_last_seen(oper
     assert await operators.find_session(session(9).digest) is None
 
 
-async def test_the_sessions_of_a_person_are_told_newest_first(operators: OperatorStore) -> None:
+async def test_the_sessions_of_an_operator_are_listed_newest_first(operators: OperatorStore) -> None:
     await operators.add_operator(ANA)
     await operators.add_operator(BEN)
     for number, created_at in ((1, NOW), (2, NOW + 2), (3, NOW + 1)):
@@ -147,7 +147,7 @@ async def test_the_sessions_of_a_person_are_told_newest_first(operators: Operato
     assert await operators.sessions_of("eve") == []
 
 
-async def test_old_and_idle_sessions_go_together(operators: OperatorStore) -> None:
+async def test_old_and_idle_sessions_are_deleted(operators: OperatorStore) -> None:
     await operators.add_operator(ANA)
     old, idle, live = session(1, created_at=NOW - 10), session(2, seen_at=NOW - 10), session(3)
     for one in (old, idle, live):
@@ -156,7 +156,7 @@ async def test_old_and_idle_sessions_go_together(operators: OperatorStore) -> No
     assert [await digest_found(operators, one) for one in (old, idle, live)] == [None, None, live]
 
 
-async def test_people_who_sign_in_at_once_all_get_their_session(operators: OperatorStore) -> None:
+async def test_concurrent_sign_ins_all_get_a_session(operators: OperatorStore) -> None:
     await operators.add_operator(ANA)
     sessions = [session(number) for number in range(50)]
     await asyncio.gather(*(operators.open_session(one) for one in sessions))

@@ -1,4 +1,4 @@
-"""Every store keeps messages until they are sent, each machine once for each target."""
+"""Every store keeps messages until they are sent, and reports each machine once to each target."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def message(name: str, *grant_ids: str, target: str = "night") -> Outgoing:
     return Outgoing(name, target, grant_ids, NOW)
 
 
-async def test_a_message_is_taken_once_until_its_time_is_over(outbox: Outbox) -> None:
+async def test_a_taken_message_is_due_again_when_its_lease_ends(outbox: Outbox) -> None:
     assert await outbox.enqueue(message("m1", "a", "b")) == 2
     [taken] = await outbox.take(["night"], NOW, NOW + 60, 10)
     assert taken == Outgoing("m1", "night", ("a", "b"), NOW, 1)
@@ -31,7 +31,7 @@ async def test_a_message_is_taken_once_until_its_time_is_over(outbox: Outbox) ->
     assert again.attempts == 2
 
 
-async def test_a_machine_is_told_of_once_for_each_target(outbox: Outbox) -> None:
+async def test_each_target_hears_of_a_machine_once(outbox: Outbox) -> None:
     await outbox.enqueue(message("m1", "a", "b"))
     assert await outbox.enqueue(message("m2", "b", "c")) == 1
     assert await outbox.enqueue(message("m3", "a", "b", "c")) == 0
@@ -40,13 +40,13 @@ async def test_a_machine_is_told_of_once_for_each_target(outbox: Outbox) -> None
     assert taken == {"m1": ("a", "b"), "m2": ("c",), "m4": ("a",)}
 
 
-async def test_of_many_who_say_the_same_at_once_one_is_heard(outbox: Outbox) -> None:
+async def test_one_of_many_concurrent_messages_about_the_same_machines_is_kept(outbox: Outbox) -> None:
     ids = [f"g{number}" for number in range(50)]
-    said = [outbox.enqueue(message(f"m{number}", *ids)) for number in range(8)]
-    assert sorted(await asyncio.gather(*said)) == [0] * 7 + [50]
+    enqueued = [outbox.enqueue(message(f"m{number}", *ids)) for number in range(8)]
+    assert sorted(await asyncio.gather(*enqueued)) == [0] * 7 + [50]
 
 
-async def test_takers_at_the_same_time_share_the_messages(outbox: Outbox) -> None:
+async def test_concurrent_takers_share_the_messages(outbox: Outbox) -> None:
     for number in range(20):
         await outbox.enqueue(message(f"m{number}", f"g{number}"))
     taken = await asyncio.gather(*(outbox.take(["night"], NOW, NOW + 60, 5) for _ in range(6)))
@@ -56,7 +56,7 @@ async def test_takers_at_the_same_time_share_the_messages(outbox: Outbox) -> Non
     assert {*names, *(one.message_id for one in rest)} == {f"m{number}" for number in range(20)}
 
 
-async def test_a_message_that_is_done_or_postponed_is_not_due(outbox: Outbox) -> None:
+async def test_a_sent_or_postponed_message_is_not_due(outbox: Outbox) -> None:
     await outbox.enqueue(message("m1", "a"))
     await outbox.enqueue(message("m2", "b"))
     await outbox.done("m1")
@@ -65,7 +65,7 @@ async def test_a_message_that_is_done_or_postponed_is_not_due(outbox: Outbox) ->
     assert [one.message_id for one in await outbox.take(["night"], NOW + 30, NOW + 60, 10)] == ["m2"]
 
 
-async def test_messages_of_targets_that_nobody_serves_stay_until_they_are_old(outbox: Outbox) -> None:
+async def test_messages_to_a_removed_target_stay_until_they_are_old(outbox: Outbox) -> None:
     await outbox.enqueue(message("m1", "a", target="gone"))
     assert list(await outbox.take(["night"], NOW, NOW + 60, 10)) == []
     await outbox.forget(NOW)

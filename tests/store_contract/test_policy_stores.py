@@ -1,4 +1,4 @@
-"""What every store of assignments and windows keeps to."""
+"""The contract of every store of assignments and armed windows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bootgrant.wire.identity import MachineIdentity
 from support.grants import MAC, NOW, UUID
 
 pytestmark = pytest.mark.anyio
-WHO = MachineIdentity(UUID, "SN\\1", MAC)
+MACHINE = MachineIdentity(UUID, "SN\\1", MAC)
 
 
 def window(window_id: str = "w1", count: int = 3, until: float = NOW + 60) -> Window:
@@ -31,41 +31,41 @@ def window(window_id: str = "w1", count: int = 3, until: float = NOW + 60) -> Wi
 
 
 async def test_an_assignment_is_found_by_any_of_its_variables(database: Database) -> None:
-    given = Assignment(WHO, "worker-17", "ana", NOW)
-    await database.assignments.put(given)
+    assignment = Assignment(MACHINE, "worker-17", "ana", NOW)
+    await database.assignments.put(assignment)
     for identity in (MachineIdentity(uuid=UUID), MachineIdentity(serial="SN\\1"), MachineIdentity(mac=MAC)):
-        assert await database.assignments.sharing(identity) == [given]
+        assert await database.assignments.sharing(identity) == [assignment]
     assert await database.assignments.sharing(MachineIdentity(serial="other")) == []
     assert await database.assignments.sharing(MachineIdentity(hostname="x")) == []
 
 
-async def test_a_second_assignment_takes_the_place_of_the_first(database: Database) -> None:
-    await database.assignments.put(Assignment(WHO, "worker-17", "ana", NOW))
-    await database.assignments.put(Assignment(WHO, "worker-18", "ben", NOW + 1))
+async def test_a_second_assignment_replaces_the_first(database: Database) -> None:
+    await database.assignments.put(Assignment(MACHINE, "worker-17", "ana", NOW))
+    await database.assignments.put(Assignment(MACHINE, "worker-18", "ben", NOW + 1))
     assert [found.entry for found in await database.assignments.assignments()] == ["worker-18"]
 
 
-async def test_what_was_taken_away_is_gone_once(database: Database) -> None:
-    await database.assignments.put(Assignment(WHO, "worker-17", "ana", NOW))
-    assert [await database.assignments.remove(WHO.key) for _ in range(2)] == [True, False]
+async def test_an_assignment_can_be_removed_once(database: Database) -> None:
+    await database.assignments.put(Assignment(MACHINE, "worker-17", "ana", NOW))
+    assert [await database.assignments.remove(MACHINE.key) for _ in range(2)] == [True, False]
     assert await database.assignments.assignments() == []
 
 
-async def test_a_window_is_found_as_it_was_armed(database: Database) -> None:
+async def test_an_armed_window_is_found_unchanged_until_it_is_disarmed(database: Database) -> None:
     await database.windows.arm(window())
     assert await database.windows.windows() == [window()]
     assert [await database.windows.disarm("w1") for _ in range(2)] == [True, False]
     assert await database.windows.windows() == []
 
 
-async def test_no_more_get_in_than_a_window_has_places(database: Database) -> None:
+async def test_a_window_approves_no_more_machines_than_its_count(database: Database) -> None:
     await database.windows.arm(window(count=5))
     taken = await asyncio.gather(*(database.windows.take_place("w1", NOW) for _ in range(30)))
     assert taken.count(True) == 5
     assert (await database.windows.windows())[0].used == 5
 
 
-async def test_a_place_that_was_not_needed_is_given_back(database: Database) -> None:
+async def test_an_unused_place_is_given_back(database: Database) -> None:
     await database.windows.arm(window(count=1))
     assert await database.windows.take_place("w1", NOW)
     await database.windows.give_back("w1")
@@ -74,7 +74,7 @@ async def test_a_place_that_was_not_needed_is_given_back(database: Database) -> 
     assert await database.windows.take_place("w1", NOW)
 
 
-async def test_a_window_that_is_over_lets_nobody_in_and_is_forgotten_later(database: Database) -> None:
+async def test_an_expired_window_has_no_places_and_is_deleted_later(database: Database) -> None:
     await database.windows.arm(window(until=NOW))
     assert not await database.windows.take_place("w1", NOW)
     assert not await database.windows.take_place("unknown", NOW)

@@ -1,4 +1,4 @@
-"""The PostgreSQL database itself: its schema, what it never holds, who may open it, how it is asked."""
+"""The PostgreSQL database itself: migrations, secrets that it never contains, how it is opened and queried."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def connect(address: PostgresAddress) -> psycopg.Connection[tuple[Any, ...]]:
     return psycopg.connect(address.url.reveal(), autocommit=True)
 
 
-async def test_a_database_that_was_not_migrated_is_refused_and_says_how(empty: PostgresAddress) -> None:
+async def test_a_database_without_migrations_is_refused_with_the_command_to_run(empty: PostgresAddress) -> None:
     assert "run `bootgrant migrate` once" in await refusal(empty)
     assert migrate(empty) == [migration.name for migration in known_migrations("postgres")]
     assert migrate(empty) == []
@@ -54,7 +54,7 @@ async def test_a_database_that_was_not_migrated_is_refused_and_says_how(empty: P
         await database.grants.check_writable()
 
 
-async def test_a_database_of_a_newer_version_is_refused_and_left_alone(address: PostgresAddress) -> None:
+async def test_a_database_of_a_newer_version_is_refused_unchanged(address: PostgresAddress) -> None:
     with connect(address) as connection:
         connection.execute("UPDATE _yoyo_migration SET migration_id = '9999_from_the_future'")
     assert "newer bootgrant" in await refusal(address)
@@ -70,7 +70,7 @@ def test_a_killed_migration_leaves_a_lock_that_can_be_broken(address: PostgresAd
     assert migrate(address, break_lock=True) == []
 
 
-def test_a_migration_that_is_killed_before_it_is_noted_leaves_nothing_behind(address: PostgresAddress) -> None:
+def test_a_migration_that_fails_before_it_is_recorded_leaves_nothing_behind(address: PostgresAddress) -> None:
     with connect(address) as connection:
         connection.execute("ALTER TABLE api_tokens DROP COLUMN owner")
         connection.execute("DELETE FROM _yoyo_migration WHERE migration_id LIKE '0007%'")
@@ -84,21 +84,21 @@ def test_a_migration_that_is_killed_before_it_is_noted_leaves_nothing_behind(add
 @pytest.mark.parametrize(
     "url",
     [
-        "postgresql://bootgrant:geheim@127.0.0.1:{port}/{database}",
-        "postgresql://bootgrant:geheim@127.0.0.1:1/x",
-        "postgresql://bootgrant:geheim@127.0.0.1:{port}/nowhere",
+        "postgresql://bootgrant:opensesame@127.0.0.1:{port}/{database}",
+        "postgresql://bootgrant:opensesame@127.0.0.1:1/x",
+        "postgresql://bootgrant:opensesame@127.0.0.1:{port}/nowhere",
     ],
 )
-async def test_a_database_that_cannot_be_used_is_named_without_the_password(
+async def test_an_unusable_database_is_named_without_the_password(
     postgres: Cluster, address: PostgresAddress, url: str
 ) -> None:
     wrong = PostgresAddress(Secret(url.format(port=postgres.port, database=address.parameters()["dbname"])))
-    said = await refusal(wrong)
-    assert "127.0.0.1" in said
-    assert "geheim" not in said + repr(wrong) + str(wrong)
+    message = await refusal(wrong)
+    assert "127.0.0.1" in message
+    assert "opensesame" not in message + repr(wrong) + str(wrong)
     with pytest.raises(StoreUnavailable) as failure:
         migrate(wrong)
-    assert "geheim" not in str(failure.value)
+    assert "opensesame" not in str(failure.value)
 
 
 async def test_the_password_is_read_from_its_file_at_each_connection(
@@ -114,7 +114,7 @@ async def test_the_password_is_read_from_its_file_at_each_connection(
         await database.grants.check_writable()
 
 
-async def test_no_code_and_no_token_stands_in_the_tables(address: PostgresAddress) -> None:
+async def test_the_tables_contain_no_code_and_no_token(address: PostgresAddress) -> None:
     grant, code = pending_grant()
     token = access_token(code, grant.token_salt)
     async with open_postgres(address, 2) as database:
@@ -130,7 +130,7 @@ async def test_no_code_and_no_token_stands_in_the_tables(address: PostgresAddres
         assert secret.encode().hex() not in row[0]
 
 
-async def test_a_server_keeps_to_its_number_of_connections(address: PostgresAddress) -> None:
+async def test_a_server_opens_no_more_connections_than_configured(address: PostgresAddress) -> None:
     async with open_postgres(address, 3) as database:
         grants = [pending_grant(identity=other_machine(n))[0] for n in range(200)]
         await asyncio.gather(*(database.grants.open_grant(grant) for grant in grants))
@@ -141,7 +141,7 @@ async def test_a_server_keeps_to_its_number_of_connections(address: PostgresAddr
             assert used.fetchone() in [(count,) for count in range(1, 3 + 1 + 1)]
 
 
-def test_what_machines_ask_for_is_found_by_an_index(address: PostgresAddress) -> None:
+def test_queries_on_behalf_of_machines_use_an_index(address: PostgresAddress) -> None:
     hot = {
         "by id": (grant_sql.BY["grant_id"], (["a"],)),
         "by device code": (grant_sql.BY["device_code_digest"], ([b"a"],)),
@@ -161,7 +161,7 @@ def test_what_machines_ask_for_is_found_by_an_index(address: PostgresAddress) ->
             assert "Seq Scan" not in plan, (name, plan)
 
 
-async def test_answers_wait_for_the_disk_also_where_the_database_would_not(
+async def test_commits_wait_for_the_disk_even_if_the_database_is_set_not_to(
     postgres: Cluster, address: PostgresAddress
 ) -> None:
     name = sql.Identifier(address.parameters()["dbname"])

@@ -1,4 +1,4 @@
-"""PostgreSQL that restarts, vanishes or breaks connections: what was answered stays, and nothing happens twice."""
+"""PostgreSQL restarts, vanishes or breaks connections: confirmed changes stay, and none is made twice."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ async def test_a_restart_makes_requests_wait_and_loses_nothing(postgres: Cluster
         assert kept.state is GrantState.APPROVED
 
 
-async def test_who_waits_over_a_restart_is_woken_by_the_next_decision(
+async def test_a_watcher_during_a_restart_is_woken_by_the_next_decision(
     postgres: Cluster, address: PostgresAddress
 ) -> None:
     async with server_on(address) as one, server_on(address) as other:
@@ -57,7 +57,7 @@ async def test_who_waits_over_a_restart_is_woken_by_the_next_decision(
             await asyncio.wait_for(wake, 10)
 
 
-async def test_a_database_that_stays_away_is_told_in_seconds_and_without_its_password(
+async def test_a_database_that_stays_away_is_reported_within_seconds_and_without_its_password(
     postgres: Cluster, address: PostgresAddress
 ) -> None:
     async with open_postgres(address, 4) as database:
@@ -71,7 +71,7 @@ async def test_a_database_that_stays_away_is_told_in_seconds_and_without_its_pas
         await database.grants.open_grant(pending_grant()[0])
 
 
-async def test_connections_that_break_all_the_time_make_no_decision_twice_and_lose_none(
+async def test_breaking_connections_lose_no_decision_and_make_none_twice(
     postgres: Cluster, address: PostgresAddress
 ) -> None:
     broken = sql.SQL(
@@ -87,7 +87,7 @@ async def test_connections_that_break_all_the_time_make_no_decision_twice_and_lo
 
         async def open_and_approve(grant: DeviceGrant) -> None:
             await database.grants.open_grant(grant)
-            # The first to decide: whatever breaks, it must be told that it took effect.
+            # Nobody else decides, so whatever breaks, the caller must learn that the decision took effect.
             assert isinstance(await database.grants.change_grant(grant.grant_id, APPROVE), DeviceGrant)
 
         breaking = asyncio.create_task(break_them(15))
@@ -101,7 +101,7 @@ async def test_connections_that_break_all_the_time_make_no_decision_twice_and_lo
 
 
 @pytest.mark.parametrize("other_decides", [False, True])
-async def test_a_decision_whose_answer_was_lost_is_known_to_have_taken_effect(
+async def test_a_decision_whose_answer_was_lost_is_found_to_have_taken_effect(
     postgres: Cluster, address: PostgresAddress, *, other_decides: bool
 ) -> None:
     grant, _ = pending_grant()
@@ -119,7 +119,7 @@ async def test_a_decision_whose_answer_was_lost_is_known_to_have_taken_effect(
         assert isinstance(outcome, DeviceGrant) is not other_decides
 
 
-async def test_a_request_whose_answer_was_lost_is_kept_once(postgres: Cluster, address: PostgresAddress) -> None:
+async def test_a_request_whose_answer_was_lost_is_stored_once(postgres: Cluster, address: PostgresAddress) -> None:
     grants = [pending_grant(identity=other_machine(n))[0] for n in range(3)]
     async with breaking_proxy(postgres.port) as proxy, open_postgres(through(proxy.port, address), 1) as database:
         proxy.set_trap(b"INSERT INTO grants")
@@ -133,7 +133,7 @@ async def test_a_request_whose_answer_was_lost_is_kept_once(postgres: Cluster, a
 
 
 def through(port: int, address: PostgresAddress) -> PostgresAddress:
-    """The same database, reached at another port."""
+    """Return the address of the same database at another port."""
     given = address.parameters()
     password = given["password"].replace(" ", "%20")
     return PostgresAddress(Secret(f"postgresql://{given['user']}:{password}@127.0.0.1:{port}/{given['dbname']}"))

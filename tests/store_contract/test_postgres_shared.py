@@ -1,4 +1,4 @@
-"""Two servers on one PostgreSQL database: one truth, and each hears of the other's changes."""
+"""Two servers on one PostgreSQL database agree, and each hears of the other's changes."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ Two = tuple[PostgresDatabase, PostgresDatabase]
 
 @pytest.fixture(params=["read committed", "serializable"])
 async def two(request: pytest.FixtureRequest, postgres: Cluster, address: PostgresAddress) -> AsyncIterator[Two]:
-    """PostgreSQL as it comes, and as the databases are that know no other level (CockroachDB): races are lost there."""
+    """PostgreSQL's default, and the only level of some databases (CockroachDB), where transactions lose races."""
     isolate(postgres, address, request.param)
     async with both(address) as opened:
         yield opened
 
 
 def isolate(postgres: Cluster, address: PostgresAddress, level: str) -> None:
-    """The isolation of every transaction that does not name another."""
+    """Set the default isolation of every transaction."""
     name = sql.Identifier(address.parameters()["dbname"])
     change = sql.SQL("ALTER DATABASE {} SET default_transaction_isolation = {}").format(name, sql.Literal(level))
     postgres.execute(change)
@@ -62,7 +62,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 async def denied_elsewhere(two: Two, seconds: float) -> None:
-    """Somebody waits on one server, the other denies, and the wait ends within ``seconds``."""
+    """Deny a request on one server; a watcher on the other must wake up within ``seconds``."""
     grant, _ = pending_grant()
     await two[0].grants.open_grant(grant)
     with two[1].grants.watch_grant(grant.grant_id) as wake:
@@ -74,30 +74,30 @@ async def denied_elsewhere(two: Two, seconds: float) -> None:
     assert seen.state is GrantState.DENIED
 
 
-def without_notices(postgres: Cluster, address: PostgresAddress, body: str) -> None:
-    """Put something else in the place of PostgreSQL's own NOTIFY."""
+def without_notifications(postgres: Cluster, address: PostgresAddress, body: str) -> None:
+    """Replace PostgreSQL's own pg_notify by a function with this body."""
     name = address.parameters()["dbname"]
     made = f"CREATE FUNCTION pg_notify(text, text) RETURNS void LANGUAGE plpgsql AS '{body}'"
     postgres.execute(sql.SQL(made), name)
     postgres.execute(sql.SQL("ALTER DATABASE {} SET search_path = public, pg_catalog").format(sql.Identifier(name)))
 
 
-async def test_a_decision_on_one_server_wakes_who_waits_on_the_other_at_once(two: Two) -> None:
+async def test_a_decision_on_one_server_wakes_a_watcher_on_the_other_at_once(two: Two) -> None:
     await hearing(two)
     await denied_elsewhere(two, 0.5)
 
 
-async def test_where_notices_are_swallowed_a_look_at_the_table_wakes(
+async def test_a_look_at_the_table_wakes_watchers_when_notifications_are_swallowed(
     postgres: Cluster, address: PostgresAddress
 ) -> None:
-    without_notices(postgres, address, "BEGIN END")
+    without_notifications(postgres, address, "BEGIN END")
     async with both(address) as two:
         await denied_elsewhere(two, 5)
         assert not two[1].hears_others
 
 
-async def test_a_database_without_notices_is_good_enough(postgres: Cluster, address: PostgresAddress) -> None:
-    without_notices(postgres, address, "BEGIN RAISE EXCEPTION USING ERRCODE = ''0A000''; END")
+async def test_a_database_without_notifications_is_supported(postgres: Cluster, address: PostgresAddress) -> None:
+    without_notifications(postgres, address, "BEGIN RAISE EXCEPTION USING ERRCODE = ''0A000''; END")
     async with both(address) as two:
         await denied_elsewhere(two, 5)
         await denied_elsewhere(two, 5)
@@ -138,7 +138,7 @@ async def test_an_unforeseen_error_in_a_listener_is_counted_and_it_listens_again
         await connections.close()
 
 
-async def test_a_replaced_request_wakes_who_waits_for_it_on_the_other_server(two: Two) -> None:
+async def test_a_replaced_request_wakes_its_watcher_on_the_other_server(two: Two) -> None:
     first, _ = pending_grant()
     await two[0].grants.open_grant(first)
     with two[1].grants.watch_grant(first.grant_id) as wake:
@@ -147,7 +147,7 @@ async def test_a_replaced_request_wakes_who_waits_for_it_on_the_other_server(two
         await asyncio.wait_for(wake, 5)
 
 
-async def test_of_many_decisions_on_two_servers_one_wins_for_each_grant(two: Two) -> None:
+async def test_one_of_many_decisions_on_two_servers_wins_for_each_grant(two: Two) -> None:
     grants = [pending_grant(identity=other_machine(n))[0] for n in range(20)]
     await asyncio.gather(*(two[0].grants.open_grant(grant) for grant in grants))
 
@@ -162,24 +162,24 @@ async def test_of_many_decisions_on_two_servers_one_wins_for_each_grant(two: Two
         assert await two[0].grants.find_grant(grant.grant_id) == winners[grant.grant_id]
 
 
-async def test_a_machine_that_asks_two_servers_at_once_waits_once(two: Two) -> None:
-    asked: list[DeviceGrant] = []
+async def test_a_machine_that_asks_two_servers_at_once_has_one_pending_request(two: Two) -> None:
+    requests: list[DeviceGrant] = []
     replaced: list[str] = []
     for _ in range(20):
         pair = [pending_grant()[0] for _ in two]
-        asked += pair
+        requests += pair
         for ids in await asyncio.gather(*(two[n].grants.open_grant(grant) for n, grant in enumerate(pair))):
             replaced += ids
-        (waiting,) = await two[0].grants.pending_grants(NOW, 10)
-        assert waiting in pair
-        assert sorted([*replaced, waiting.grant_id]) == sorted(grant.grant_id for grant in asked)
+        (pending,) = await two[0].grants.pending_grants(NOW, 10)
+        assert pending in pair
+        assert sorted([*replaced, pending.grant_id]) == sorted(grant.grant_id for grant in requests)
 
 
-async def test_many_machines_and_people_on_two_servers_get_each_its_own(two: Two) -> None:
-    asked = [pending_grant(identity=other_machine(n)) for n in range(60)]
+async def test_many_machines_on_two_servers_each_get_their_own_entry_and_token(two: Two) -> None:
+    machines = [pending_grant(identity=other_machine(n)) for n in range(60)]
 
     async def one(number: int) -> None:
-        grant, code = asked[number]
+        grant, code = machines[number]
         here, there = two[number % 2].grants, two[(number + 1) % 2].grants
         await here.open_grant(grant)
         digest = access_token_digest(access_token(code, grant.token_salt))
@@ -195,11 +195,11 @@ async def test_many_machines_and_people_on_two_servers_get_each_its_own(two: Two
         assert found is not None
         assert (found.grant_id, found.entry, found.state) == (grant.grant_id, entry, GrantState.REDEEMED)
 
-    await asyncio.gather(*(one(number) for number in range(len(asked))))
+    await asyncio.gather(*(one(number) for number in range(len(machines))))
     assert await two[0].grants.pending_grants(NOW, 100) == []
 
 
-async def test_a_transaction_that_loses_a_race_is_done_again(postgres: Cluster, address: PostgresAddress) -> None:
+async def test_a_transaction_that_loses_a_race_is_retried(postgres: Cluster, address: PostgresAddress) -> None:
     isolate(postgres, address, "serializable")
     connections = Connections(address, 2)
     await connections.open()
@@ -211,7 +211,7 @@ async def test_a_transaction_that_loses_a_race_is_done_again(postgres: Cluster, 
             assert row is not None
             seen.append(row[0])
             if len(seen) == 1:
-                # Somebody else is faster, between our look and our change.
+                # Another connection is faster, between our read and our write.
                 await connections.run(lambda other: other.execute("UPDATE counted SET number = 10"))
             await connection.execute("UPDATE counted SET number = %s", (row[0] + 1,))
 
@@ -224,7 +224,7 @@ async def test_a_transaction_that_loses_a_race_is_done_again(postgres: Cluster, 
         await connections.close()
 
 
-async def test_a_session_of_one_server_is_good_on_the_other(two: Two) -> None:
+async def test_a_session_of_one_server_is_valid_on_the_other(two: Two) -> None:
     ana = Operator("ana", "hash", NOW, Role.ADMIN, seen_at=NOW)
     await two[0].operators.add_operator(ana)
     session = Session(b"s" * 32, "ana", NOW, NOW, NOW, "session")
@@ -238,7 +238,7 @@ async def test_servers_must_agree_on_what_they_share(two: Two) -> None:
     assert not await two[1].agrees("code key", "other")
 
 
-async def test_polls_of_a_waiting_grant_ask_the_database_nothing_and_still_hear_the_decision(two: Two) -> None:
+async def test_polls_of_a_pending_grant_read_no_row_and_still_hear_the_decision(two: Two) -> None:
     await hearing(two)
     grant, _ = pending_grant()
     await two[0].grants.open_grant(grant)
@@ -257,10 +257,8 @@ async def test_polls_of_a_waiting_grant_ask_the_database_nothing_and_still_hear_
     assert await two[1].grants.find_by_device_code(grant.device_code_digest) == denied
 
 
-async def test_a_server_that_hears_nothing_answers_no_poll_from_memory(
-    postgres: Cluster, address: PostgresAddress
-) -> None:
-    without_notices(postgres, address, "BEGIN END")
+async def test_a_deaf_server_answers_no_poll_from_memory(postgres: Cluster, address: PostgresAddress) -> None:
+    without_notifications(postgres, address, "BEGIN END")
     async with both(address) as two:
         grant, _ = pending_grant()
         await two[1].grants.open_grant(grant)
@@ -271,5 +269,5 @@ async def test_a_server_that_hears_nothing_answers_no_poll_from_memory(
 
 
 def transactions(database: PostgresDatabase) -> int:
-    """How many a server has made."""
+    """Return how many transactions a server has made."""
     return sum(count for bound, count in database.counts.transactions.cumulative() if bound == "+Inf")

@@ -1,4 +1,4 @@
-"""What every store of passkeys, challenges and API tokens keeps to."""
+"""The contract of every store of passkeys, challenges and API tokens."""
 
 from __future__ import annotations
 
@@ -20,51 +20,51 @@ TOKEN = ApiToken("ci", b"d" * 32, Role.APPROVER, (Label("site", "fra"),), NOW, "
 
 
 @pytest.fixture
-async def house(database: Database) -> Database:
+async def staffed(database: Database) -> Database:
     for operator in (ANA, BEN):
         await database.operators.add_operator(operator)
     return database
 
 
-async def test_a_passkey_is_found_with_its_operator(house: Database) -> None:
-    assert await house.passkeys.add_passkey(PHONE)
-    found = await house.passkeys.find_passkey(PHONE.credential_id)
+async def test_a_passkey_is_found_with_its_operator(staffed: Database) -> None:
+    assert await staffed.passkeys.add_passkey(PHONE)
+    found = await staffed.passkeys.find_passkey(PHONE.credential_id)
     assert found is not None
     assert found[0] == PHONE
     assert found[1].name == "ana"
-    assert await house.passkeys.find_passkey(b"other") is None
+    assert await staffed.passkeys.find_passkey(b"other") is None
 
 
-async def test_a_credential_is_registered_once_whoever_has_it(house: Database) -> None:
-    assert await house.passkeys.add_passkey(PHONE)
-    assert not await house.passkeys.add_passkey(replace(PHONE, operator="ben"))
-    assert await house.passkeys.passkeys_of("ben") == []
+async def test_a_credential_cannot_be_registered_by_two_operators(staffed: Database) -> None:
+    assert await staffed.passkeys.add_passkey(PHONE)
+    assert not await staffed.passkeys.add_passkey(replace(PHONE, operator="ben"))
+    assert await staffed.passkeys.passkeys_of("ben") == []
 
 
-async def test_the_passkeys_of_a_person_are_told_oldest_first(house: Database) -> None:
+async def test_the_passkeys_of_an_operator_are_listed_oldest_first(staffed: Database) -> None:
     for number, at in ((1, NOW + 2), (2, NOW)):
-        await house.passkeys.add_passkey(replace(PHONE, credential_id=bytes([number]), created_at=at))
-    assert [passkey.credential_id for passkey in await house.passkeys.passkeys_of("ana")] == [b"\2", b"\1"]
+        await staffed.passkeys.add_passkey(replace(PHONE, credential_id=bytes([number]), created_at=at))
+    assert [passkey.credential_id for passkey in await staffed.passkeys.passkeys_of("ana")] == [b"\2", b"\1"]
 
 
-async def test_a_count_that_was_shown_is_not_taken_a_second_time(house: Database) -> None:
-    await house.passkeys.add_passkey(PHONE)
-    used = await asyncio.gather(*(house.passkeys.use_passkey(PHONE, 8, NOW + 1) for _ in range(5)))
+async def test_a_signature_count_is_accepted_once(staffed: Database) -> None:
+    await staffed.passkeys.add_passkey(PHONE)
+    used = await asyncio.gather(*(staffed.passkeys.use_passkey(PHONE, 8, NOW + 1) for _ in range(5)))
     assert sorted(used) == [False] * 4 + [True]
-    (stored,) = await house.passkeys.passkeys_of("ana")
+    (stored,) = await staffed.passkeys.passkeys_of("ana")
     assert (stored.sign_count, stored.used_at) == (8, NOW + 1)
 
 
-async def test_one_removes_ones_own_passkeys_alone(house: Database) -> None:
-    await house.passkeys.add_passkey(PHONE)
-    assert not await house.passkeys.remove_passkey("ben", PHONE.credential_id)
-    assert await house.passkeys.remove_passkey("ana", PHONE.credential_id)
-    assert not await house.passkeys.remove_passkey("ana", PHONE.credential_id)
-    await house.passkeys.add_passkey(PHONE)
-    await house.passkeys.remove_passkeys("ben")
-    assert len(await house.passkeys.passkeys_of("ana")) == 1
-    await house.passkeys.remove_passkeys("ana")
-    assert await house.passkeys.passkeys_of("ana") == []
+async def test_operators_remove_only_their_own_passkeys(staffed: Database) -> None:
+    await staffed.passkeys.add_passkey(PHONE)
+    assert not await staffed.passkeys.remove_passkey("ben", PHONE.credential_id)
+    assert await staffed.passkeys.remove_passkey("ana", PHONE.credential_id)
+    assert not await staffed.passkeys.remove_passkey("ana", PHONE.credential_id)
+    await staffed.passkeys.add_passkey(PHONE)
+    await staffed.passkeys.remove_passkeys("ben")
+    assert len(await staffed.passkeys.passkeys_of("ana")) == 1
+    await staffed.passkeys.remove_passkeys("ana")
+    assert await staffed.passkeys.passkeys_of("ana") == []
 
 
 async def test_a_challenge_is_answered_once(database: Database) -> None:
@@ -74,7 +74,7 @@ async def test_a_challenge_is_answered_once(database: Database) -> None:
     assert sorted(taken, key=str) == [None] * 9 + ["about \0 it"]
 
 
-async def test_a_challenge_is_for_its_purpose_and_ends(database: Database) -> None:
+async def test_a_challenge_serves_only_its_purpose_until_it_expires(database: Database) -> None:
     challenges = database.challenges
     await challenges.put_challenge(Challenge(b"c" * 32, Purpose.REGISTER, "", NOW + 60), NOW)
     assert await challenges.take_challenge(b"c" * 32, Purpose.SIGN_IN, NOW) is None

@@ -1,4 +1,4 @@
-"""The SQLite file itself: what it never holds, who may open it, what survives."""
+"""The SQLite file itself: secrets that it never contains, how it is opened and migrated, what survives a failure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from support.grants import CODES, NOW, decision_by, pending_grant
 pytestmark = pytest.mark.anyio
 
 
-async def test_no_code_and_no_token_stands_in_the_file(tmp_path: Path) -> None:
+async def test_the_file_contains_no_code_and_no_token(tmp_path: Path) -> None:
     grant, code = pending_grant()
     token = access_token(code, grant.token_salt)
     with SqliteDatabase(tmp_path, NOW) as database:
@@ -32,7 +32,7 @@ async def test_no_code_and_no_token_stands_in_the_file(tmp_path: Path) -> None:
         assert secret.encode() not in content
 
 
-async def test_a_grant_is_there_after_the_file_is_opened_again(tmp_path: Path) -> None:
+async def test_a_grant_survives_a_restart(tmp_path: Path) -> None:
     grant, _ = pending_grant()
     with SqliteDatabase(tmp_path, NOW) as database:
         await database.grants.open_grant(grant)
@@ -45,12 +45,12 @@ def test_a_second_server_on_the_same_folder_is_refused(tmp_path: Path) -> None:
         SqliteDatabase(tmp_path, NOW)
 
 
-def test_the_file_keeps_a_write_ahead_log(tmp_path: Path) -> None:
+def test_the_file_is_in_wal_mode(tmp_path: Path) -> None:
     with SqliteDatabase(tmp_path, NOW), closing(sqlite3.connect(tmp_path / "bootgrant.sqlite3")) as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
-def test_a_file_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -> None:
+def test_a_file_of_a_newer_version_is_refused_unchanged(tmp_path: Path) -> None:
     SqliteDatabase(tmp_path, NOW).close()
     with closing(sqlite3.connect(tmp_path / "bootgrant.sqlite3")) as connection, connection:
         connection.execute("UPDATE _yoyo_migration SET migration_id = '9999_from_the_future'")
@@ -58,12 +58,12 @@ def test_a_file_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -> 
         SqliteDatabase(tmp_path, NOW)
 
 
-def test_the_file_is_readable_by_the_server_alone(tmp_path: Path) -> None:
+def test_only_the_owner_can_read_the_file(tmp_path: Path) -> None:
     SqliteDatabase(tmp_path, NOW).close()
     assert (tmp_path / "bootgrant.sqlite3").stat().st_mode & 0o077 == 0
 
 
-async def test_a_write_that_the_disk_refuses_is_told_and_the_store_goes_on(tmp_path: Path) -> None:
+async def test_a_refused_write_fails_and_the_next_one_succeeds(tmp_path: Path) -> None:
     grant, _ = pending_grant()
     with SqliteDatabase(tmp_path, NOW) as database:
         with closing(sqlite3.connect(tmp_path / "bootgrant.sqlite3")) as other:
@@ -86,7 +86,7 @@ def test_the_lock_of_a_killed_migration_of_an_earlier_version_is_ignored(tmp_pat
     SqliteDatabase(tmp_path, NOW).close()
 
 
-def test_a_migration_that_is_killed_before_it_is_noted_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_a_migration_that_fails_before_it_is_recorded_leaves_nothing_behind(tmp_path: Path) -> None:
     SqliteDatabase(tmp_path, NOW).close()
     with closing(sqlite3.connect(tmp_path / "bootgrant.sqlite3")) as older:
         older.executescript(
@@ -95,19 +95,17 @@ def test_a_migration_that_is_killed_before_it_is_noted_leaves_nothing_behind(tmp
         )
     with pytest.raises(StoreUnavailable, match="killed"):
         SqliteDatabase(tmp_path, NOW)
-    with closing(sqlite3.connect(tmp_path / "bootgrant.sqlite3")) as next_time:
-        next_time.execute("DROP TRIGGER killed")
+    with closing(sqlite3.connect(tmp_path / "bootgrant.sqlite3")) as repaired:
+        repaired.execute("DROP TRIGGER killed")
     SqliteDatabase(tmp_path, NOW).close()
 
 
-def test_a_file_that_is_damaged_is_refused_with_its_name(tmp_path: Path) -> None:
+def test_a_damaged_file_is_refused_with_its_name(tmp_path: Path) -> None:
     (tmp_path / "bootgrant.sqlite3").write_bytes(b"no database at all, but long enough to look at" * 100)
     with pytest.raises(StoreUnavailable, match=r"bootgrant\.sqlite3"):
         SqliteDatabase(tmp_path, NOW)
 
 
-def test_a_new_file_is_made_without_a_word_on_standard_output(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_creating_the_file_prints_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with SqliteDatabase(tmp_path, NOW):
         assert capfd.readouterr().out == ""

@@ -1,4 +1,4 @@
-"""Thousands of connections to one server from one process, each with one request and all that came back for it."""
+"""Thousands of connections from one process to one server, each with one request and its answer."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from support.storm import address_of, post
 
 _AT_ONCE = 200
 _RESET = struct.pack("ii", 1, 0)
-"""SO_LINGER: close without a goodbye (a reset)."""
+"""SO_LINGER: close with a reset."""
 
 
 @dataclass(eq=False)
 class Connection(asyncio.Protocol):
-    """``heard`` is what the server said, ``heard_at`` and ``ended_at`` when, on the monotonic clock."""
+    """``heard`` is what the server sent. Times are on the monotonic clock."""
 
     request: bytes
     transport: asyncio.Transport = field(init=False)
@@ -53,14 +53,14 @@ class Connection(asyncio.Protocol):
 
 
 def allow_files(count: int) -> None:
-    """Let this process, and those that it starts, have ``count`` open files."""
+    """Let this process and its children have ``count`` open files."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < count:
         resource.setrlimit(resource.RLIMIT_NOFILE, (count, max(hard, count) if hard >= 0 else hard))
 
 
 async def connect(site: Served, requests: Sequence[bytes]) -> list[Connection]:
-    """One connection for each of ``requests``."""
+    """Open one connection for each request."""
     loop = asyncio.get_running_loop()
     address, gate = address_of(site.url), asyncio.Semaphore(_AT_ONCE)
 
@@ -73,7 +73,7 @@ async def connect(site: Served, requests: Sequence[bytes]) -> list[Connection]:
 
 
 async def ask_many(site: Served, count: int) -> list[dict[str, str]]:
-    """The codes of ``count`` machines."""
+    """Return the codes of ``count`` machines."""
     address, gate = address_of(site.url), asyncio.Semaphore(_AT_ONCE)
 
     async def one(number: int) -> dict[str, str]:
@@ -93,17 +93,17 @@ def poll_of(codes: dict[str, str], *, close: bool = False) -> bytes:
     return request if close else request.replace(b"Connection: close\r\n", b"")
 
 
-async def until(condition: object, what: str, seconds: float = 60.0) -> None:
-    """Look again and again until ``condition()`` holds, with the event loop free meanwhile."""
+async def until(condition: object, name: str, seconds: float = 60.0) -> None:
+    """Wait until ``condition()`` holds, with the event loop free meanwhile."""
     assert callable(condition)
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, f"not in {seconds:.0f} s: {what}"
+        assert time.monotonic() < end, f"not within {seconds:.0f} s: {name}"
         await asyncio.sleep(0.05)
 
 
 def held(site: Served) -> int:
-    """How many token requests wait, as the server says it."""
+    """Return how many token requests the server holds, from its metrics."""
     for line in httpx2.get(f"{site.url}/metrics", trust_env=False, timeout=30).text.splitlines():
         if line.startswith("bootgrant_held_polls "):
             return int(float(line.split()[1]))
@@ -115,7 +115,7 @@ def open_files(site: Served) -> int:
 
 
 def memory(site: Served) -> int:
-    """Bytes of memory that the server's process has."""
+    """Return the bytes of memory of the server's process."""
     text = Path(f"/proc/{site.process.pid}/status").read_text()
     (line,) = [line for line in text.splitlines() if line.startswith("VmRSS:")]
     return int(line.split()[1]) * 1024

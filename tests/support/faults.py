@@ -10,5 +10,5 @@ LONG = os.environ.get("FAULT_TEST") == "1"
 
 
 def rounds(short: T, long: T) -> T:
-    """How often, or how many."""
+    """Return the number of repetitions for this form of the suite."""
     return long if LONG else short

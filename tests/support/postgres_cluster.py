@@ -1,4 +1,4 @@
-"""A private PostgreSQL cluster in a temporary folder, from Debian's packages, that tests may stop and kill."""
+"""A private PostgreSQL cluster in a temporary folder, from Debian's packages, that tests may stop and crash."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from support.site import free_port, wait_until
 
 PASSWORD = "only on loopback"
 _SETTINGS = {
-    # What a killed server has handed to the system is still there; power cuts are PostgreSQL's own tests.
+    # What a killed server has written is still in the system's cache; power cuts are for PostgreSQL's own tests.
     "fsync": "off",
     "full_page_writes": "off",
-    # Its launcher sleeps for a minute, and dropping a database may wait until it wakes.
+    # Its launcher sleeps for a minute, and dropping a database may wait for it.
     "autovacuum": "off",
     "max_connections": "200",
     "shared_buffers": "32MB",
@@ -37,7 +37,7 @@ _SETTINGS = {
 
 @dataclass(slots=True)
 class Cluster:
-    """One server on a port of loopback. Databases are made from a template, and all go with the folder."""
+    """A server on a loopback port. Everything is deleted with its folder."""
 
     programs: Path
     folder: Path
@@ -47,7 +47,7 @@ class Cluster:
     _numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     def start(self, *, wait: bool = True) -> None:
-        """Start it, in the main thread: it ends with the thread that starts it. Wait until it answers, or do not."""
+        """Start the server from the main thread (it ends with that thread), and by default wait until it answers."""
         words = [f"--{name}={value}" for name, value in _SETTINGS.items()]
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
@@ -59,11 +59,11 @@ class Cluster:
             wait_until(self._answers, "PostgreSQL answers")
 
     def stop(self) -> None:
-        """End it as an administrator does who is in a hurry: every connection is closed, what is committed stays."""
+        """Shut the server down fast: connections are closed, committed transactions stay."""
         self._end(signal.SIGINT)
 
     def crash(self) -> None:
-        """End every one of its processes at once, without a word to the clients."""
+        """Crash the server: all its processes end at once."""
         self._end(signal.SIGQUIT)
 
     def _end(self, number: signal.Signals) -> None:
@@ -77,7 +77,7 @@ class Cluster:
         return f"postgresql://bootgrant{secret}@127.0.0.1:{self.port}/{database}"
 
     def create(self, template: str = "template0") -> str:
-        """The name of a new database."""
+        """Create a database and return its name."""
         name = f"test{next(self._numbers)}"
         statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
         self.execute(statement)
@@ -87,7 +87,7 @@ class Cluster:
         self.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
     def execute(self, statement: sql.Composed | sql.SQL, database: str = "postgres") -> list[tuple[object, ...]]:
-        """Do it as an administrator would, in a connection of its own."""
+        """Run a statement on a connection of its own."""
         with psycopg.connect(self.url(database), autocommit=True) as connection:
             cursor = connection.execute(statement)
             return cursor.fetchall() if cursor.description else []
@@ -104,7 +104,7 @@ class Cluster:
 
 @contextmanager
 def cluster() -> Iterator[Cluster]:
-    """A started cluster with the role ``bootgrant``; nothing of it is left after the block."""
+    """Start a cluster with the role ``bootgrant``, and delete it after the block."""
     versions = sorted(Path("/usr/lib/postgresql").glob("*"), key=lambda path: float(path.name))
     initdb = installed_file((versions or [Path("/usr/lib/postgresql/none")])[-1] / "bin/initdb", "postgresql")
     folder = Path(tempfile.mkdtemp(prefix="bootgrant-postgres-"))
@@ -131,7 +131,7 @@ def cluster() -> Iterator[Cluster]:
 
 @contextmanager
 def migrated(cluster: Cluster) -> Iterator[PostgresAddress]:
-    """A new database with this version's schema, copied from one that was migrated once."""
+    """Create a database with this version's schema, as a copy of one that was migrated once."""
     if not cluster.template:
         cluster.template = cluster.create()
         migrate(PostgresAddress(Secret(cluster.url(cluster.template))))

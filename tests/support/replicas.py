@@ -17,7 +17,7 @@ from support.site import Served, free_port, served
 
 @asynccontextmanager
 async def server_on(address: PostgresAddress) -> AsyncIterator[PostgresDatabase]:
-    """The stores of one server, with the chores by which it hears of the others' changes."""
+    """Open the stores of one server and run the chores that hear of the others' changes."""
     async with open_postgres(address, 4) as database:
         chores = Chores(database.chores)
         chores.start()
@@ -29,7 +29,7 @@ async def server_on(address: PostgresAddress) -> AsyncIterator[PostgresDatabase]
 
 @contextmanager
 def two_servers(folder: Path, cluster: Cluster, settings: str = "") -> Iterator[tuple[Served, Served]]:
-    """The first is made by `init`, the second by copying, as docs/server.md says."""
+    """Start two servers: the first made by `init`, the second by copying its folder, as in docs/server.md."""
     password = folder / "database-password"
     password.write_text(PASSWORD)
     name = cluster.create()
@@ -50,7 +50,7 @@ def two_servers(folder: Path, cluster: Cluster, settings: str = "") -> Iterator[
 
 
 def copied(first: Served, folder: Path) -> Served:
-    """A folder for one more server: settings, machines and the code key of ``first``, and an address of its own."""
+    """Make the folder of another server: settings, machines and code key of ``first``, with an address of its own."""
     shutil.copytree(first.folder, folder, ignore=shutil.ignore_patterns("data", "*.log"))
     (folder / "data").mkdir(mode=0o700)
     shutil.copy(first.folder / "data/code.key", folder / "data")

@@ -1,4 +1,4 @@
-"""Machines that ask, poll and fetch without end, and people who decide, while servers are killed under them."""
+"""A storm: machines ask, poll and fetch all the time, and people decide, while servers are killed."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ from support.site import Served
 
 _ATTEMPT = 40.0
 _PAUSE = 0.2
-"""Seconds between a failure and the next try: long enough to leave a core to the server that starts."""
+"""Seconds between a failure and the next try, so that a starting server gets a core."""
 
 
 class Storm:
-    """``machines`` machines at the servers ``sites``, each request at a random one; repeatable by its ``seed``."""
+    """Machines that send each request to a random server of ``sites``. The ``seed`` makes a storm repeatable."""
 
     def __init__(self, seed: int, sites: Sequence[Served], machines: int = 32) -> None:
         self.dice = random.Random(seed)
         self.ledger = Ledger()
         self._machines = [f"{self.dice.getrandbits(128):032x}" for _ in range(machines)]
         self._machines = ["-".join((u[:8], u[8:12], u[12:16], u[16:20], u[20:])) for u in self._machines]
-        self._doors = [address_of(site.url) for site in sites]
-        self._offices = [Address(str(site.folder / "data/admin.sock"), 0) for site in sites]
+        self._addresses = [address_of(site.url) for site in sites]
+        self._admin_sockets = [Address(str(site.folder / "data/admin.sock"), 0) for site in sites]
         self._waiting: asyncio.Queue[Life]
-        self._goes_on = True
+        self._blowing = True
         for site in sites:
             for uuid in self._machines:
                 (site.machines / f"{uuid}.yaml").write_bytes(config_of(uuid))
 
     @contextmanager
     def blowing(self, calm: float = 90.0) -> Iterator[Ledger]:
-        """Run it during the block. Then no machine boots again, and each goes to its end, in ``calm`` seconds."""
+        """Run the storm during the block. Then no machine boots again, and each must finish within ``calm`` seconds."""
         failed: list[BaseException] = []
 
         def run() -> None:
             try:
                 asyncio.run(self._blow())
-            except BaseException as error:  # noqa: BLE001  (told in the main thread)
+            except BaseException as error:  # noqa: BLE001  (raised in the main thread)
                 failed.append(error)
                 self.ledger.fail(f"the storm itself failed: {error!r}")
 
@@ -54,12 +54,12 @@ class Storm:
         try:
             yield self.ledger
         finally:
-            self._goes_on = False
+            self._blowing = False
             thread.join(1.0 if self.ledger.wrong else calm)
         if failed:
             raise failed[0]
         assert not self.ledger.wrong, self.ledger.wrong[:5]
-        assert not thread.is_alive(), f"some machines have not ended in {calm:.0f} s: {self._unfinished()}"
+        assert not thread.is_alive(), f"some machines have not finished within {calm:.0f} s: {self._unfinished()}"
 
     def _unfinished(self) -> list[Life]:
         return [life for life in self.ledger.lives if not life.ended and not life.configs][:5]
@@ -69,15 +69,15 @@ class Storm:
         people = [asyncio.create_task(self._decide()) for _ in range(4)]
         try:
             await asyncio.gather(*(self._machine(uuid) for uuid in self._machines))
-            # A machine may have what was decided before the person has heard that it is kept.
-            while any(life.decided and not life.told for life in self.ledger.lives) and not self.ledger.wrong:
+            # A machine may get its answer before the person gets theirs.
+            while any(life.decided and not life.confirmed for life in self.ledger.lives) and not self.ledger.wrong:
                 await asyncio.sleep(_PAUSE)
         finally:
             for person in people:
                 person.cancel()
 
     async def _machine(self, uuid: str) -> None:
-        while self._goes_on:
+        while self._blowing:
             life, device_code = await self._ask(uuid)
             self.ledger.began(life)
             self._waiting.put_nowait(life)
@@ -92,11 +92,11 @@ class Storm:
                 codes = json.loads(answer.body)
                 return Life(uuid, codes["user_code"]), codes["device_code"]
             if answer is not None and answer.status != 503:
-                self.ledger.fail(f"a machine that asks is told {answer.status}: {answer.body[:200]!r}")
+                self.ledger.fail(f"/device/code answers {answer.status}: {answer.body[:200]!r}")
             await asyncio.sleep(_PAUSE)
 
     async def _poll(self, life: Life, device_code: str) -> str:
-        """The token; empty for a machine that was refused. Half of the polls come in pairs, as Talos sends them."""
+        """Return the token, or nothing for a refused machine. Half of the polls come in pairs, as Talos sends them."""
         form = {"client_id": "talos", "grant_type": DEVICE_GRANT, "device_code": device_code}
         while True:
             twice = 1 + (self.dice.random() < 0.5)
@@ -127,36 +127,40 @@ class Storm:
                 self.ledger.config(life, answer.body)
                 return
             if answer is not None and answer.status != 503:
-                self.ledger.fail(f"{life.user_code} has a token and is told {answer.status}: {answer.body[:40]!r}")
+                self.ledger.fail(
+                    f"/config answers the token of {life.user_code} with {answer.status}: {answer.body[:40]!r}"
+                )
                 return
             await asyncio.sleep(_PAUSE)
 
     async def _decide(self) -> None:
-        """A person: decides what waits, and tries again until it is known that the decision is kept."""
+        """Act as a person: decide about waiting machines, and try again until the decision is confirmed."""
         while True:
             life = await self._waiting.get()
             life.decided = "deny" if self.dice.random() < 0.1 else "approve"
             request = _post_json(f"/api/v1/{life.decided}", {"code": life.user_code})
-            while not life.told:
-                answer = await self._send(life.decided, request, self.dice.choice(self._offices))
+            while not life.confirmed:
+                answer = await self._send(life.decided, request, self.dice.choice(self._admin_sockets))
                 if answer is not None and answer.status in (200, 409):
-                    # 409: an answer was lost, and the decision before it was kept.
-                    life.told = True
+                    # 409: an answer was lost, but its decision took effect.
+                    life.confirmed = True
                 elif answer is not None and answer.status != 503:
-                    self.ledger.fail(f"{life.user_code}: {life.decided} is told {answer.status}: {answer.body[:200]!r}")
+                    self.ledger.fail(
+                        f"/api/v1/{life.decided} answers {answer.status} for {life.user_code}: {answer.body[:200]!r}"
+                    )
                     break
                 else:
                     await asyncio.sleep(_PAUSE)
 
-    async def _send(self, what: str, request: bytes, to: Address | None = None) -> Answer | None:
-        """None when no whole answer came."""
-        address = to if to is not None else self.dice.choice(self._doors)
+    async def _send(self, kind: str, request: bytes, to: Address | None = None) -> Answer | None:
+        """Return the answer, or None if no complete one arrived."""
+        address = to if to is not None else self.dice.choice(self._addresses)
         try:
             answer = await exchange(address, request, time.monotonic() + _ATTEMPT)
         except ExchangeFailed:
-            self.ledger.answered(f"{what} broken")
+            self.ledger.answered(f"{kind} broken")
             return None
-        self.ledger.answered(f"{what} {answer.status}")
+        self.ledger.answered(f"{kind} {answer.status}")
         return answer
 
 

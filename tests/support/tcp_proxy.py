@@ -1,4 +1,4 @@
-"""A connection to PostgreSQL that breaks at the worst moment: a transaction is committed, and its answer is lost."""
+"""A connection to PostgreSQL that breaks at the worst moment: after a commit, before its answer."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ _SYNC = b"S\x00\x00\x00\x04"
 
 
 class BreakingProxy:
-    """Passes bytes both ways, until a connection sends ``trap`` and then the end of its transaction: its answers stop
-    there, and ``spring`` cuts it."""
+    """Pass bytes both ways until a connection sends ``trap`` and then the end of its transaction. From there on its
+    answers are held back, and ``spring`` cuts it."""
 
     def __init__(self, port: int) -> None:
         self._upstream = port
@@ -27,7 +27,7 @@ class BreakingProxy:
         self._trap = trap
 
     def spring(self) -> None:
-        """Cut what was caught."""
+        """Cut the caught connections."""
         for writer in self._caught:
             writer.close()
         self._caught.clear()
@@ -72,7 +72,7 @@ class BreakingProxy:
 
 @asynccontextmanager
 async def breaking_proxy(port: int) -> AsyncIterator[BreakingProxy]:
-    """A proxy in front of ``port`` of loopback."""
+    """Run a proxy in front of a loopback port."""
     proxy = BreakingProxy(port)
     server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
     proxy.port = server.sockets[0].getsockname()[1]

@@ -1,4 +1,4 @@
-"""A store that forgets everything with its process: for tests, and as the plainest reading of the ports."""
+"""A database in memory: the simplest implementation of the ports."""
 
 from __future__ import annotations
 
@@ -41,22 +41,22 @@ class MemoryJournal:
         return list(self._deliveries.get(grant_id, ()))
 
     async def collect(self, unfetched_before: float, fetched_before: float, limit: int) -> Sequence[str]:
-        over = [
+        ended = [
             grant.grant_id
             for grant in self._grants.values()
             if (grant.token_expires_at < fetched_before if grant.token_digest else grant.expires_at < unfetched_before)
         ][:limit]
-        for grant_id in over:
+        for grant_id in ended:
             del self._grants[grant_id]
             self._deliveries.pop(grant_id, None)
-        return over
+        return ended
 
     async def check_writable(self) -> None:
         return
 
 
 class MemoryDatabase:
-    """All stores of one process."""
+    """ports.database.Database."""
 
     def __init__(self) -> None:
         self.counts = StoreCounts()

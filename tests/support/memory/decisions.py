@@ -1,4 +1,4 @@
-"""The audit, assignments and armed windows of one process: for tests, and as the plainest reading of their ports."""
+"""The audit log, assignments, armed windows and bindings in memory."""
 
 from __future__ import annotations
 

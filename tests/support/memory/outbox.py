@@ -1,4 +1,4 @@
-"""The outbox of a store that forgets everything with its process."""
+"""The outbox in memory."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class MemoryOutbox:
         self._messages: dict[str, tuple[float, Outgoing]] = {}
 
     async def enqueue(self, message: Outgoing) -> int:
-        told = self._notified
-        new = tuple(grant_id for grant_id in message.grant_ids if (message.target, grant_id) not in told)
+        noted = self._notified
+        new = tuple(grant_id for grant_id in message.grant_ids if (message.target, grant_id) not in noted)
         if new:
-            told.update(((message.target, grant_id), message.created_at) for grant_id in new)
+            noted.update(((message.target, grant_id), message.created_at) for grant_id in new)
             self._messages[message.message_id] = (message.created_at, replace(message, grant_ids=new))
         return len(new)
 

@@ -1,4 +1,4 @@
-"""People, their sessions, passkeys and tokens in dictionaries: the plainest reading of their ports."""
+"""Operators, sessions, passkeys, challenges and API tokens in memory."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class MemoryOperatorStore:
 
     async def open_session(self, session: Session) -> None:
         self._sessions.setdefault(session.digest, session)
-        self._saw(session.operator, session.seen_at)
+        self._note_seen(session.operator, session.seen_at)
 
     async def find_session(self, digest: bytes) -> tuple[Session, Operator] | None:
         session = self._sessions.get(digest)
@@ -64,7 +64,7 @@ class MemoryOperatorStore:
     async def touch_session(self, digest: bytes, seen_at: float) -> None:
         if session := self._sessions.get(digest):
             self._sessions[digest] = replace(session, seen_at=seen_at)
-            self._saw(session.operator, seen_at)
+            self._note_seen(session.operator, seen_at)
 
     async def end_session(self, digest: bytes) -> None:
         self._sessions.pop(digest, None)
@@ -79,7 +79,7 @@ class MemoryOperatorStore:
     def _end_all(self, name: str) -> None:
         self._sessions = {d: session for d, session in self._sessions.items() if session.operator != name}
 
-    def _saw(self, name: str, at: float) -> None:
+    def _note_seen(self, name: str, at: float) -> None:
         self._operators[name] = replace(self._operators[name], seen_at=at)
 
 
@@ -131,11 +131,11 @@ class MemoryChallengeStore:
         self._challenges[challenge.digest] = challenge
 
     async def take_challenge(self, digest: bytes, purpose: Purpose, now: float) -> str | None:
-        waiting = self._challenges.get(digest)
-        if waiting is None or waiting.purpose is not purpose or waiting.expires_at <= now:
+        challenge = self._challenges.get(digest)
+        if challenge is None or challenge.purpose is not purpose or challenge.expires_at <= now:
             return None
         del self._challenges[digest]
-        return waiting.about
+        return challenge.about
 
 
 class MemoryApiTokenStore:

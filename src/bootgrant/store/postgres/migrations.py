@@ -31,8 +31,8 @@ def migrate(
 ) -> list[str]:
     """Bring the database to this version's schema; return the names of the applied migrations.
 
-    ``break_lock`` removes the lock of a killed migration. ``forget`` names what the servers must agree on anew
-    (PostgresDatabase.agrees). Another migration is waited for, for ``lock_seconds``. Raises StoreUnavailable when the
+    ``break_lock`` removes the lock of a killed migration. ``forget`` names what the servers must agree on again
+    (PostgresDatabase.agrees). Waits up to ``lock_seconds`` for another migration. Raises StoreUnavailable when the
     database cannot be used, stays locked, or was migrated by a newer bootgrant.
     """
     try:

@@ -95,7 +95,7 @@ class News:
             self._supported = False
             log.info("this database has no LISTEN: changes by other servers are seen within a second")
         except (psycopg.Error, StoreUnavailable, TimeoutError) as error:
-            # Not a failure of this chore: the looks at the table go on.
+            # Not a failure of this chore: the table is still looked at.
             self._note_lost(error)
         finally:
             self._pause = _RECONNECT[0] if self._hearing else min(2 * self._pause, _RECONNECT[1])

@@ -1,5 +1,5 @@
--- Grants, operators and their sessions. Times are Unix seconds. Codes, tokens and sessions are digests only.
--- Nothing here that CockroachDB or YugabyteDB would refuse.
+-- Grants, operators and their sessions. Times are Unix seconds; of codes, tokens and sessions only digests are stored.
+-- Nothing here is known to be rejected by CockroachDB or YugabyteDB.
 
 CREATE TABLE grants (
     grant_id           TEXT PRIMARY KEY,
@@ -32,7 +32,7 @@ CREATE UNIQUE INDEX grants_by_token ON grants (token_digest) WHERE token_digest 
 
 CREATE INDEX grants_pending ON grants (opened_at) WHERE state = 'pending';
 
--- Two servers that hear the same machine at once: only one of its requests can wait.
+-- When two servers receive requests of one machine at once, only one of them can be pending.
 CREATE UNIQUE INDEX grants_asking ON grants (identity_key, source_address) WHERE state = 'pending';
 
 CREATE INDEX grants_asking_uuid ON grants (uuid) WHERE state = 'pending';
@@ -70,7 +70,7 @@ CREATE TABLE sessions (
     seen_at    DOUBLE PRECISION NOT NULL
 );
 
--- What every server of this database must have alike, as fingerprints.
+-- Fingerprints of what all servers of this database must share.
 CREATE TABLE agreed (
     name        TEXT PRIMARY KEY,
     fingerprint TEXT NOT NULL

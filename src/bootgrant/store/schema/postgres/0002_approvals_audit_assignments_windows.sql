@@ -1,7 +1,7 @@
--- What an approval was for and the votes before it, as JSON; NULL as long as nobody has voted.
+-- What was approved and the votes before it, as JSON; NULL until the first vote.
 ALTER TABLE grants ADD COLUMN approval TEXT;
 
--- The audit: `line` is the record whose SHA-256 is `digest`; the other columns are for finding it (NULL: not said).
+-- The audit log: `line` is the record whose SHA-256 is `digest`; the other columns are for searching.
 CREATE TABLE audit (
     seq      BIGINT PRIMARY KEY,
     at       DOUBLE PRECISION NOT NULL,
@@ -26,7 +26,7 @@ CREATE INDEX audit_by_serial ON audit (serial, seq) WHERE serial IS NOT NULL;
 
 CREATE INDEX audit_by_mac ON audit (mac, seq) WHERE mac IS NOT NULL;
 
--- The end of the chain. Who appends locks this row, so that several servers make one chain.
+-- The end of the chain. Appending locks this row, so several servers write one chain.
 CREATE TABLE audit_head (
     id     INTEGER PRIMARY KEY CHECK (id = 1),
     seq    BIGINT NOT NULL,
@@ -35,7 +35,7 @@ CREATE TABLE audit_head (
 
 INSERT INTO audit_head (id, seq, digest) VALUES (1, 0, '0000000000000000000000000000000000000000000000000000000000000000');
 
--- Which entry a person gave to a machine that the configurations do not know.
+-- The entry that an operator assigned to a machine that no entry matches.
 CREATE TABLE assignments (
     identity_key TEXT PRIMARY KEY,
     uuid         TEXT NOT NULL,

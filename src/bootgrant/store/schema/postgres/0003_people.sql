@@ -1,4 +1,5 @@
--- Who may do what, and how they prove who they are. Labels are "site=fra rack=4"; times are Unix seconds. Sessions, tokens and challenges are digests only.
+-- What operators may do and how they sign in. Labels are stored as "site=fra rack=4", times as Unix seconds; of sessions,
+-- tokens and challenges only digests are stored.
 
 ALTER TABLE operators ADD COLUMN role TEXT NOT NULL DEFAULT 'admin';
 
@@ -14,7 +15,7 @@ ALTER TABLE operators ADD COLUMN issuer TEXT NOT NULL DEFAULT '';
 
 ALTER TABLE operators ADD COLUMN subject TEXT NOT NULL DEFAULT '';
 
--- Sessions of the version before do not say when and how they began: people sign in again. 0008 makes the table anew.
+-- Earlier sessions do not record when and how they began, so people sign in again. 0008 creates the table again.
 DROP TABLE sessions;
 
 CREATE TABLE passkeys (

@@ -1,4 +1,5 @@
--- Which machine uses a token of an outside provider: the first that came with it. Digests only; times are Unix seconds.
+-- The machine that a token of an outside provider is bound to: the first one that showed it. Of tokens only digests are
+-- stored; times are Unix seconds.
 
 CREATE TABLE bindings (
     digest       BYTEA PRIMARY KEY,

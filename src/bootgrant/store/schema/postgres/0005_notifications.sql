@@ -1,4 +1,4 @@
--- Which waiting machines somebody was told of, by target (a notify entry's name), and the messages still to be sent.
+-- The waiting machines that each target (the name of a notify entry) was notified of, and the messages still to be sent.
 
 CREATE TABLE notified (
     target   TEXT NOT NULL,
@@ -9,7 +9,8 @@ CREATE TABLE notified (
 
 CREATE INDEX notified_at ON notified (at);
 
--- grant_ids: a JSON list of ids; the text is made when it is sent. next_at is also a lease: who takes a message moves it.
+-- grant_ids is a JSON list of ids; the text is written when the message is sent. next_at is also a lease: taking a
+-- message moves it.
 CREATE TABLE outbox (
     message_id TEXT PRIMARY KEY,
     target     TEXT NOT NULL,
@@ -21,5 +22,5 @@ CREATE TABLE outbox (
 
 CREATE INDEX outbox_next ON outbox (next_at);
 
--- What metrics count: approved, and nobody came for the configuration yet.
+-- Counted by the metrics: approved, and the configuration was not fetched yet.
 CREATE INDEX grants_awaited ON grants (state) WHERE state IN ('approved', 'redeemed');

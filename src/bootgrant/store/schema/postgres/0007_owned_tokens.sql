@@ -1,3 +1,3 @@
--- Whose an API token is: the name of an operator, empty for a program's that belongs to nobody. No reference: a name that
--- is not there opens nothing.
+-- The operator who owns an API token; empty for a token without an owner. Not a foreign key: the token of an unknown
+-- owner opens nothing.
 ALTER TABLE api_tokens ADD COLUMN owner TEXT NOT NULL DEFAULT '';

@@ -1,5 +1,5 @@
--- What 0003 cannot make itself. Versions of CockroachDB take no table in the transaction that dropped one of its name, and
--- no index whose condition names a column that the transaction added. Databases of an earlier 0003 have both already.
+-- What 0003 cannot create itself: some versions of CockroachDB reject a table in the transaction that dropped one of its
+-- name, and an index whose condition names a column that it added. Databases of an earlier 0003 have both already.
 CREATE TABLE IF NOT EXISTS sessions (
     digest           BYTEA PRIMARY KEY,
     operator         TEXT NOT NULL REFERENCES operators (name) ON DELETE CASCADE,

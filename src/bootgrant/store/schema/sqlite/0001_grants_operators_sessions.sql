@@ -1,4 +1,5 @@
--- Grants, operators and their sessions. A grant_id begins with its time, so rows are appended. Times are Unix seconds. Codes, tokens and sessions are digests only.
+-- Grants, operators and their sessions. A grant_id begins with its time, so new rows are appended. Times are Unix
+-- seconds; of codes, tokens and sessions only digests are stored.
 
 CREATE TABLE grants (
     grant_id           TEXT PRIMARY KEY,
@@ -25,7 +26,7 @@ CREATE TABLE grants (
     revoked_at         REAL
 ) STRICT, WITHOUT ROWID;
 
--- The server has the live grants in memory; what is asked of the file is what has ended.
+-- The server has the live grants in memory; it searches the file only for ended ones.
 CREATE INDEX grants_unfetched ON grants (expires_at) WHERE token_digest IS NULL;
 
 CREATE INDEX grants_fetched ON grants (token_expires_at) WHERE token_digest IS NOT NULL;

@@ -1,4 +1,5 @@
--- Who may do what, and how they prove who they are. Labels are "site=fra rack=4"; times are Unix seconds. Sessions, tokens and challenges are digests only.
+-- What operators may do and how they sign in. Labels are stored as "site=fra rack=4", times as Unix seconds; of sessions,
+-- tokens and challenges only digests are stored.
 
 ALTER TABLE operators ADD COLUMN role TEXT NOT NULL DEFAULT 'admin';
 
@@ -16,7 +17,7 @@ ALTER TABLE operators ADD COLUMN subject TEXT NOT NULL DEFAULT '';
 
 CREATE UNIQUE INDEX operators_by_subject ON operators (issuer, subject) WHERE issuer <> '';
 
--- Sessions of the version before do not say when and how they began: people sign in again.
+-- Earlier sessions do not record when and how they began, so people sign in again.
 DROP TABLE sessions;
 
 CREATE TABLE sessions (

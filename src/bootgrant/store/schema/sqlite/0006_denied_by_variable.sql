@@ -1,2 +1,2 @@
--- Denials are looked up in memory here: no index of PostgreSQL's is needed. A statement that does nothing and says nothing.
+-- Denials are looked up in memory here, so PostgreSQL's indexes are not needed. This statement changes nothing.
 DROP INDEX IF EXISTS grants_denied;

@@ -1,17 +1,19 @@
-"""Windows armed with an earlier version, which kept only a display text, have an author after the migration."""
+"""Rows of earlier versions after the migrations: operators of 0001, and windows armed before 0009."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from importlib import resources
 
 import psycopg
+import pytest
 
+from bootgrant.store.migrations import known_migrations
 from support.grants import NOW
 from support.postgres_cluster import Cluster
 
+# The display text that a window had, and its author after the migration.
 OLD = {
     "w1": "ana",
     "w2": "ana (passkey)",
@@ -39,14 +41,14 @@ AUTHORS = [
 
 
 def scripts(kind: str) -> tuple[list[str], list[str]]:
-    """The migrations of the earlier version, and those that came after it."""
-    files = sorted((resources.files("bootgrant.store.schema") / kind).iterdir(), key=lambda file: file.name)
-    old = [file.read_text() for file in files if file.name < "0009" and file.name.endswith(".sql")]
-    return old, [file.read_text() for file in files if "0009" <= file.name < "0011"]
+    """Return the migrations before 0009, and the ones that give windows an author."""
+    migrations = known_migrations(kind)
+    before = [migration.sql for migration in migrations if migration.name < "0009"]
+    return before, [migration.sql for migration in migrations if "0009" <= migration.name < "0011"]
 
 
 def old_rows(digest: str) -> Iterator[str]:
-    """The rows of the earlier version as statements; ``digest`` is how the database writes bytes."""
+    """Yield statements that insert earlier rows; ``digest`` is how the database writes bytes."""
     for name, owner in (("laptop", "ana"), ("ci", ""), ("ben", "ben")):
         yield (
             "INSERT INTO api_tokens (name, digest, role, labels, created_at, created_by, expires_at, owner) "
@@ -81,3 +83,16 @@ def test_postgresql_takes_the_author_from_the_text(postgres: Cluster) -> None:
         rows = database.execute('SELECT window_id, author, author_via FROM windows ORDER BY window_id COLLATE "C"')
         assert rows.fetchall() == AUTHORS
     postgres.drop(name)
+
+
+@pytest.mark.parametrize("table", ["sessions", "passkeys", "challenges", "api_tokens"])
+def test_an_earlier_operator_becomes_an_admin_and_nobody_is_signed_in(table: str) -> None:
+    scripts = {migration.name: migration.sql for migration in known_migrations("sqlite")}
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.executescript(scripts["0001_grants_operators_sessions"])
+        database.execute("INSERT INTO operators VALUES ('ana', '$argon2id$', ?)", (NOW,))
+        database.execute("INSERT INTO sessions VALUES (x'00', 'ana', ?, ?)", (NOW, NOW))
+        database.executescript(scripts["0003_people"])
+        operator = "SELECT name, password_hash, created_at, role, labels, kind, disabled_at FROM operators"
+        assert database.execute(operator).fetchall() == [("ana", "$argon2id$", NOW, "admin", "", "local", None)]
+        assert database.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
