@@ -1,7 +1,7 @@
-"""Pictures of the pages for the documentation: ``.venv/dev/bin/python tools/screenshots.py [--all FOLDER]``.
+"""Take the screenshots of the documentation: ``.venv/dev/bin/python tools/screenshots.py [--all FOLDER]``.
 
-Everything in them is fixed (a clock that stands, codes from a fixed key), so that a new run changes a picture only when
-a page changed. ``--all`` takes every page in every form, light and dark, for a person to look at.
+The clock and the codes are fixed, so a new run changes an image only if a page changed. ``--all`` takes every page in
+every state, light and dark, for review.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ PHONE, DESK = (390, 844), (1280, 720)
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--all", type=Path, metavar="FOLDER", help="every page, light and dark, into this folder")
+    parser.add_argument("--all", type=Path, metavar="FOLDER", help="take every page, light and dark, into this folder")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, rack(Path(folder)) as full, _browser(full) as browser:
         if args.all:

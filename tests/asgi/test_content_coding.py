@@ -1,4 +1,4 @@
-"""When a body is gzipped, and what is remembered of it."""
+"""When a body is compressed, and the cache of compressed bodies."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def wanted(*fields: str) -> bool:
         "*;q=0, gzip",
     ],
 )
-def test_whoever_asks_for_gzip_gets_it(field: str) -> None:
+def test_a_client_that_prefers_gzip_gets_it(field: str) -> None:
     assert wanted(field)
 
 
@@ -37,25 +37,25 @@ def test_whoever_asks_for_gzip_gets_it(field: str) -> None:
     ["", "identity", "br", "gzip;q=0", "gzip;q=0.0, *", "*", "gzip;q=0.5, identity", "gzip;q=x", "gzip;q=-1", "gzipped",
      "gzip;q=nan", "gzip;q=1e9", "gzip;q=\xb2"],
 )  # fmt: skip
-def test_whoever_does_not_gets_the_body_as_it_is(field: str) -> None:
+def test_any_other_client_gets_the_uncompressed_body(field: str) -> None:
     assert not wanted(field)
 
 
-def test_the_header_may_come_in_pieces_or_not_at_all() -> None:
+def test_the_header_may_be_repeated_or_absent() -> None:
     assert wanted("br", "gzip")
     assert not wanted()
 
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("body", [b"small", LARGE, b""])
-async def test_what_is_compressed_is_the_body_and_the_same_every_time(body: bytes) -> None:
+async def test_compression_is_lossless_and_deterministic(body: bytes) -> None:
     first, second = await Gzip().compress(body), await Gzip().compress(body)
     assert first == second
     assert gzip.decompress(first) == body
 
 
 @pytest.mark.anyio
-async def test_a_large_content_is_compressed_once_while_there_is_room_to_remember_it() -> None:
+async def test_a_large_body_is_compressed_once_while_it_is_in_the_cache() -> None:
     coding = Gzip(kept=400)
     first = await coding.compress(LARGE)
     assert await coding.compress(LARGE) is first

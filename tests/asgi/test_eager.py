@@ -1,4 +1,4 @@
-"""A coroutine that is begun at once and finished in a task behaves as if it had been in the task from the start."""
+"""A coroutine that is started eagerly behaves as if it had run in a task from the start."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from bootgrant.asgi.eager import Done, Rest, start
 pytestmark = pytest.mark.anyio
 
 
-async def test_what_does_not_wait_is_done_at_once() -> None:
+async def test_a_coroutine_that_does_not_wait_is_done_immediately() -> None:
     async def answer() -> int:
         return 7
 
     assert start(answer()) == Done(7)
 
 
-async def test_what_waits_goes_on_in_a_task() -> None:
+async def test_a_coroutine_that_waits_continues_in_a_task() -> None:
     gates = [asyncio.get_running_loop().create_future() for _ in range(3)]
 
     async def answer() -> list[int]:
@@ -37,7 +37,7 @@ async def test_what_waits_goes_on_in_a_task() -> None:
     assert await task == [0, 1, 2]
 
 
-async def test_what_only_waits_for_futures_goes_on_without_a_task() -> None:
+async def test_a_coroutine_that_only_waits_for_futures_needs_no_task() -> None:
     gates = [asyncio.get_running_loop().create_future() for _ in range(3)]
     ended: asyncio.Future[list[int]] = asyncio.get_running_loop().create_future()
 
@@ -54,7 +54,7 @@ async def test_what_only_waits_for_futures_goes_on_without_a_task() -> None:
     assert asyncio.all_tasks() == before
 
 
-async def test_without_a_task_a_failed_future_is_raised_where_it_is_awaited() -> None:
+async def test_without_a_task_a_failed_future_raises_where_it_is_awaited() -> None:
     gate: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
@@ -72,25 +72,25 @@ async def test_without_a_task_a_failed_future_is_raised_where_it_is_awaited() ->
     assert await ended == "refused: 'late'"
 
 
-async def test_without_a_task_a_cancellation_reaches_the_coroutine_and_nobody_gets_a_value() -> None:
+async def test_without_a_task_a_cancellation_reaches_the_coroutine_and_yields_no_value() -> None:
     gate: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    told: list[str] = []
+    events: list[str] = []
 
     async def answer() -> None:
         try:
             await gate
         finally:
-            told.append("ended")
+            events.append("ended")
 
     rest = start(answer())
     assert isinstance(rest, Rest)
-    rest.then(lambda _rest, _value: told.append("value"))
+    rest.then(lambda _rest, _value: events.append("value"))
     assert rest.cancel("the server stops")
     await asyncio.sleep(0)
-    assert told == ["ended"]
+    assert events == ["ended"]
 
 
-async def test_an_error_at_once_or_later_reaches_who_asked() -> None:
+async def test_an_early_or_late_error_reaches_the_caller() -> None:
     gate: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def fail() -> None:
@@ -110,15 +110,15 @@ async def test_an_error_at_once_or_later_reaches_who_asked() -> None:
         start(fail_now())
 
 
-async def test_a_cancellation_reaches_the_coroutine_and_what_it_waits_for() -> None:
+async def test_a_cancellation_reaches_the_coroutine_and_its_future() -> None:
     gate: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    told: list[str] = []
+    events: list[str] = []
 
     async def answer() -> None:
         try:
             await gate
         finally:
-            told.append("ended")
+            events.append("ended")
 
     rest = start(answer())
     assert isinstance(rest, Rest)
@@ -131,5 +131,5 @@ async def test_a_cancellation_reaches_the_coroutine_and_what_it_waits_for() -> N
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert told == ["ended"]
+    assert events == ["ended"]
     assert gate.cancelled()

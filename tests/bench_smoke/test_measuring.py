@@ -1,4 +1,4 @@
-"""The instruments: that they measure what they say, and that a run of each kind goes through."""
+"""The benchmark tools: each kind of run works and measures what it claims."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def server() -> Iterator[Server]:
         yield server
 
 
-def test_wrk_opens_grants_and_polls_for_them(server: Server) -> None:
+def test_wrk_opens_requests_and_polls_them(server: Server) -> None:
     program("wrk", "wrk")
     assert wrk.open_grants(server, 300, 1) > 0
     figures = polled(server, collect_codes(server, 100), 300, 50)
@@ -40,7 +40,7 @@ def test_wrk_opens_grants_and_polls_for_them(server: Server) -> None:
     assert figures["CPU µs"] > 0
 
 
-def test_wrk_does_not_count_refusals(server: Server) -> None:
+def test_wrk_fails_on_refusals(server: Server) -> None:
     program("wrk", "wrk")
     wrong = Server("wrong", server.running, Endpoints("/device/code", "/token", "nobody"))
     with pytest.raises(wrk.WrkFailed):
@@ -53,7 +53,7 @@ def test_a_fleet_of_talos_nodes_is_served(server: Server) -> None:
     assert not report.troubles
 
 
-def test_what_children_use_counts_as_the_server_s(tmp_path: Path) -> None:
+def test_the_cpu_time_of_children_counts_as_the_servers(tmp_path: Path) -> None:
     port = free_port()
     busy = f"{sys.executable} -c 'import os, signal\nwhile sum(os.times()[:2]) < 0.3: pass\nsignal.pause()'"
     command = f"{busy} & {sys.executable} -m http.server --bind 127.0.0.1 {port} & wait"
@@ -79,7 +79,7 @@ def test_servers_are_measured_in_turns_and_compared_within_a_round() -> None:
     assert ratio(found["req/s"], "ours", "theirs") == Spread(2.0, 2.0, 3.0)
 
 
-def test_a_bar_is_met_or_not_and_says_so() -> None:
+def test_a_result_shows_which_bars_are_met() -> None:
     faster = Bar("ratio", "2.6 (2.4 to 2.8)", 2.6, 2.5, at_least=True)
     slower = Bar("p99 ms", "120", 120.0, 100.0, at_least=False)
     assert faster.met

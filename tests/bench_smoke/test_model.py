@@ -14,9 +14,9 @@ def test_waiting_machines_need_a_poll_every_25_seconds() -> None:
     assert waiting.servers == 3
 
 
-def test_a_server_with_as_many_as_it_can_bear_is_half_used() -> None:
+def test_the_maximum_load_uses_half_of_a_core() -> None:
     assert need(COST, most_machines(COST)).cores == pytest.approx(0.5, rel=1e-3)
 
 
-def test_rows_are_written_when_a_machine_comes_and_when_it_is_served() -> None:
+def test_rows_are_written_per_request_and_per_delivery() -> None:
     assert need(COST, 600).rows == 5.0

@@ -1,4 +1,4 @@
-"""The real command against real providers: approved on their own pages, through to the configuration."""
+"""`bootgrant acquire` with real providers: approved on their own pages, up to the configuration."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _SLOW_DOWN = Refused(OAuthError("slow_down"))
 
 
 class _ConfigServer(ThreadingHTTPServer):
-    """Serves the configuration to whoever has a token that ``knows`` the subject ana."""
+    """Serves the configuration for a token whose subject is ana, according to ``knows``."""
 
     daemon_threads = True
 
@@ -64,7 +64,7 @@ class _ConfigHandler(BaseHTTPRequestHandler):
         self.wfile.write(_CONFIG if allowed else b"")
 
     def log_message(self, *_: object) -> None:
-        """Nothing: the tests look at what arrived."""
+        """Log nothing."""
 
 
 @contextmanager
@@ -92,7 +92,7 @@ class _Boot:
         return self.console.read_text()
 
     def code(self, number: int = 1) -> tuple[str, str]:
-        """The URL and the code on the console, the ``number``-th that was shown."""
+        """Return the URL and the code on the console, the ``number``-th that was shown."""
         wait_until(
             lambda: len(_VISIT.findall(self.said())) >= number or self.process.poll() is not None, "the code is shown"
         )
@@ -160,7 +160,7 @@ def test_oidc_provider_found_by_its_issuer_with_a_secret_and_pkce(
             assert boot.delivered() == _CONFIG
 
 
-def test_oidc_provider_gives_an_id_token_for_the_configuration(oidc: OidcProvider, tmp_path: Path) -> None:
+def test_oidc_provider_issues_an_id_token_for_the_configuration(oidc: OidcProvider, tmp_path: Path) -> None:
     def subject(token: str) -> str:
         claims = _claims(token)
         return str(claims["sub"]) if (claims["iss"], claims["aud"]) == (oidc.issuer, "machines") else ""
@@ -174,7 +174,7 @@ def test_oidc_provider_gives_an_id_token_for_the_configuration(oidc: OidcProvide
 
 
 @pytest.mark.parametrize("compat", [[], ["--compat", "talos"]], ids=["default", "compat"])
-def test_oidc_provider_gives_a_token_for_the_audience_that_was_named(
+def test_oidc_provider_issues_a_token_for_the_named_audience(
     compat: list[str], oidc: OidcProvider, tmp_path: Path
 ) -> None:
     def subject(token: str) -> str:
@@ -191,7 +191,7 @@ def test_oidc_provider_gives_a_token_for_the_audience_that_was_named(
 @pytest.mark.parametrize(
     "compat", [[], ["--compat", "talos", "--retry-pause", "500ms"]], ids=["default", "compat with a short pause"]
 )
-def test_oidc_provider_lets_a_code_expire_and_the_next_one_is_approved(compat: list[str], tmp_path: Path) -> None:
+def test_oidc_provider_expires_a_code_and_the_next_one_is_approved(compat: list[str], tmp_path: Path) -> None:
     with (
         oidc_provider(code_life=7) as oidc,
         _serving(oidc.who_has) as server,
@@ -204,7 +204,7 @@ def test_oidc_provider_lets_a_code_expire_and_the_next_one_is_approved(compat: l
         assert boot.delivered() == _CONFIG
 
 
-def test_oidc_provider_forgets_its_codes_when_it_restarts_and_a_new_one_is_shown(tmp_path: Path) -> None:
+def test_a_restart_of_oidc_provider_loses_its_codes_and_a_new_one_is_shown(tmp_path: Path) -> None:
     port = free_port()
     with oidc_provider(port) as oidc, _serving(oidc.who_has) as server, contextlib.ExitStack() as later:
         boot = later.enter_context(_booting(tmp_path, _oidc_cmdline(server, "machines", oidc.endpoints)))
@@ -218,7 +218,7 @@ def test_oidc_provider_forgets_its_codes_when_it_restarts_and_a_new_one_is_shown
         assert boot.delivered() == _CONFIG
 
 
-def test_oidc_provider_says_that_a_person_refused(oidc: OidcProvider, tmp_path: Path) -> None:
+def test_oidc_provider_reports_a_denial(oidc: OidcProvider, tmp_path: Path) -> None:
     with (
         _serving(oidc.who_has) as server,
         _booting(tmp_path, _oidc_cmdline(server, "machines", oidc.endpoints), "--on-denial", "exit") as boot,
@@ -229,7 +229,7 @@ def test_oidc_provider_says_that_a_person_refused(oidc: OidcProvider, tmp_path: 
         assert server.tokens == []
 
 
-def test_a_talos_node_with_a_secret_is_refused_because_it_shows_none_when_it_asks(
+def test_a_talos_node_with_a_secret_is_refused_because_it_sends_none_for_the_codes(
     oidc: OidcProvider, tmp_path: Path
 ) -> None:
     with _serving(oidc.who_has) as server:
@@ -262,7 +262,7 @@ def test_glewlwyd_with_a_public_client(compat: list[str], debian: Glewlwyd, tmp_
         assert boot.delivered() == _CONFIG
 
 
-@pytest.mark.parametrize("words", [[], ["--client-auth", "basic"]], ids=["refused in the body first", "told"])
+@pytest.mark.parametrize("words", [[], ["--client-auth", "basic"]], ids=["refused in the body first", "configured"])
 def test_glewlwyd_found_by_its_issuer_with_a_secret_and_pkce(
     words: list[str], debian: Glewlwyd, tmp_path: Path
 ) -> None:
@@ -274,9 +274,7 @@ def test_glewlwyd_found_by_its_issuer_with_a_secret_and_pkce(
             assert boot.delivered() == _CONFIG
 
 
-def test_glewlwyd_takes_an_audience_and_gives_a_token_for_the_scopes_all_the_same(
-    debian: Glewlwyd, tmp_path: Path
-) -> None:
+def test_glewlwyd_ignores_an_audience_and_issues_a_token_for_the_scopes(debian: Glewlwyd, tmp_path: Path) -> None:
     with _serving(debian.who_has) as server:
         cmdline = _glewlwyd_cmdline(server, "machines", debian.endpoints, f"{_OAUTH}audience=https://config.example/")
         with _booting(tmp_path, cmdline, "--pkce", "always") as boot:
@@ -286,7 +284,7 @@ def test_glewlwyd_takes_an_audience_and_gives_a_token_for_the_scopes_all_the_sam
     assert [_claims(token)["aud"] for token in server.tokens] == ["machines"]
 
 
-def test_glewlwyd_gives_an_id_token_for_the_configuration(debian: Glewlwyd, tmp_path: Path) -> None:
+def test_glewlwyd_issues_an_id_token_for_the_configuration(debian: Glewlwyd, tmp_path: Path) -> None:
     def issued_to(token: str) -> str:
         claims = _claims(token)
         return str(claims["name"]) if (claims["iss"], claims["aud"]) == (debian.issuer, "machines") else ""
@@ -299,7 +297,7 @@ def test_glewlwyd_gives_an_id_token_for_the_configuration(debian: Glewlwyd, tmp_
             assert boot.delivered() == _CONFIG
 
 
-def test_glewlwyd_lets_a_code_expire_and_the_next_one_is_approved(tmp_path: Path) -> None:
+def test_glewlwyd_expires_a_code_and_the_next_one_is_approved(tmp_path: Path) -> None:
     with (
         glewlwyd(tmp_path, code_life=6) as debian,
         _serving(debian.who_has) as server,
@@ -313,7 +311,7 @@ def test_glewlwyd_lets_a_code_expire_and_the_next_one_is_approved(tmp_path: Path
         assert boot.delivered() == _CONFIG
 
 
-def test_glewlwyd_keeps_a_code_over_a_restart(tmp_path: Path) -> None:
+def test_glewlwyd_keeps_a_code_across_a_restart(tmp_path: Path) -> None:
     with glewlwyd(tmp_path) as debian, _serving(debian.who_has) as server, contextlib.ExitStack() as later:
         boot = later.enter_context(_booting(tmp_path, _glewlwyd_cmdline(server, "machines", debian.endpoints)))
         url, code = boot.code()
@@ -325,7 +323,7 @@ def test_glewlwyd_keeps_a_code_over_a_restart(tmp_path: Path) -> None:
 
 
 class _Hasty:
-    """A provider that is asked out of turn until it says so. It counts in whole seconds: the first one may pass."""
+    """Polls a provider too early until it answers slow_down. It counts whole seconds, so the first poll may pass."""
 
     def __init__(self, provider: Provider, after: Callable[[], None]) -> None:
         self._provider = provider
@@ -344,7 +342,7 @@ class _Hasty:
         return self.answers[-1]
 
 
-def test_glewlwyd_slows_a_hasty_machine_down_and_gives_the_token_all_the_same(debian: Glewlwyd) -> None:
+def test_glewlwyd_slows_down_a_hasty_machine_and_still_issues_the_token(debian: Glewlwyd) -> None:
     endpoints = parse_cmdline(debian.endpoints)
     device, token = (endpoints.first(f"{_OAUTH}{name}") or "" for name in ("device_auth_url", "token_url"))
     settings = OAuthSettings("machines", None, ("machines",), "", device, token, ("uuid",))

@@ -1,4 +1,4 @@
-"""The doctor at real providers: what it says about them is what acquire and Talos find there."""
+"""The doctor with real providers: its findings match how acquire and Talos fare there."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _OAUTH = "talos.config.oauth."
 
 
 def _bad(parameters: str, issuer: str) -> dict[str, Level]:
-    """The codes of what is wrong, with a configuration server that demands a token."""
+    """Return the errors and warnings, with a configuration server that requires a token."""
     with AnsweringServer(lambda _: http(401, b"no token")) as config:
         examination = Examination(
             Options(own_identity("a computer"), "wrong", issuer=issuer), SystemClock(), lambda _: None
@@ -26,18 +26,18 @@ def _bad(parameters: str, issuer: str) -> dict[str, Level]:
     return {each.code: each.level for each in examination.findings if each.level in (Level.ERROR, Level.WARNING)}
 
 
-def test_a_machine_gets_through_at_oidc_provider() -> None:
+def test_the_doctor_finds_no_problem_with_oidc_provider() -> None:
     with oidc_provider() as provider:
         assert _bad(f"{_OAUTH}client_id=machines {_OAUTH}scope=openid {provider.endpoints}", provider.issuer) == {}
 
 
-def test_a_machine_gets_through_at_glewlwyd(tmp_path: Path) -> None:
+def test_the_doctor_finds_no_problem_with_glewlwyd(tmp_path: Path) -> None:
     with glewlwyd(tmp_path) as provider:
         parameters = f"{_OAUTH}client_id=machines {_OAUTH}scope=machines {provider.endpoints}"
         assert _bad(parameters, provider.issuer) == {}
 
 
-def test_a_talos_node_with_a_secret_gets_no_code_at_oidc_provider() -> None:
+def test_the_doctor_reports_that_talos_with_a_secret_gets_no_code() -> None:
     with oidc_provider() as provider, AnsweringServer(lambda _: http(401, b"no token")) as config:
         examination = Examination(Options(own_identity("a computer"), "wrong"), SystemClock(), lambda _: None)
         examination.run(

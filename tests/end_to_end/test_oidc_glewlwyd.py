@@ -1,4 +1,4 @@
-"""Debian's glewlwyd as the provider of the pages' people, in Chromium."""
+"""Signing in to the pages through Debian's glewlwyd, in Chromium."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ def company(tmp_path: Path) -> Iterator[tuple[Served, GlewlwydPeople]]:
 
 @pytest.fixture
 def context() -> Iterator[BrowserContext]:
-    """Asked for after the site: a site is made in an event loop, and Chromium's driver runs in one."""
+    """Request this after the site: creating a site needs an event loop, and Chromium's driver runs in one."""
     with chromium() as browser:
         made = browser.new_context(viewport={"width": 1280, "height": 800})
         made.set_default_timeout(20_000)
         yield made
 
 
-def test_one_signs_in_at_glewlwyd_arrives_and_signs_out(
+def test_an_operator_signs_in_through_glewlwyd_and_signs_out(
     company: tuple[Served, GlewlwydPeople], context: BrowserContext
 ) -> None:
     site, people = company

@@ -1,4 +1,4 @@
-"""A machine is let in at a real provider, and bootgrant delivers its configuration for that provider's token."""
+"""A machine is approved at a real provider, and bootgrant delivers its configuration for that provider's token."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def glewl(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Glewlwyd]:
     ],
     ids=["jwt for an audience", "id_token", "introspection", "userinfo"],
 )
-def test_oidc_provider_lets_in_and_bootgrant_delivers(
+def test_oidc_provider_approves_and_bootgrant_delivers(
     check: str, words: tuple[str, ...], more: str, oidc: OidcProvider, tmp_path: Path
 ) -> None:
     secret = tmp_path / "secret"
@@ -114,7 +114,7 @@ def test_a_client_with_a_secret_and_pkce_finds_the_provider_by_its_issuer(oidc: 
         assert delivered(tmp_path, process) == CONFIG
 
 
-def test_glewlwyd_lets_in_and_bootgrant_delivers(glewl: Glewlwyd, tmp_path: Path) -> None:
+def test_glewlwyd_approves_and_bootgrant_delivers(glewl: Glewlwyd, tmp_path: Path) -> None:
     rule = _RULE.replace("sub =", "name =")
     with (
         served(tmp_path, more=outside(glewl.issuer, 'check = "userinfo"', rule=rule)) as site,
@@ -125,7 +125,7 @@ def test_glewlwyd_lets_in_and_bootgrant_delivers(glewl: Glewlwyd, tmp_path: Path
         assert delivered(tmp_path, process) == CONFIG
 
 
-def test_a_person_whom_no_rule_names_lets_nobody_in(oidc: OidcProvider, tmp_path: Path) -> None:
+def test_a_person_whom_no_rule_names_cannot_approve(oidc: OidcProvider, tmp_path: Path) -> None:
     rule = _RULE.replace('"ana"', '"root"')
     with (
         served(tmp_path, more=outside(oidc.issuer, 'check = "userinfo"', rule=rule)) as site,
@@ -133,11 +133,11 @@ def test_a_person_whom_no_rule_names_lets_nobody_in(oidc: OidcProvider, tmp_path
     ):
         url, code = where_to_approve(console)
         oidc.approve(f"{url}?user_code={code}")
-        wait_until(lambda: "approver has no right to this" in console.read_text(), "the console tells why")
+        wait_until(lambda: "approver has no right to this" in console.read_text(), "the console shows the reason")
         assert not (tmp_path / "config.yaml").exists()
 
 
-def test_a_provider_that_goes_away_and_comes_back_costs_the_machine_only_time(tmp_path: Path) -> None:
+def test_a_machine_waits_through_an_outage_of_the_provider(tmp_path: Path) -> None:
     with oidc_provider() as oidc:
         lines = ['audiences = ["https://config.example/"]']
         endpoints = f"{oidc.endpoints} {_OAUTH}scope=openid {_OAUTH}audience=https://config.example/"
@@ -151,7 +151,7 @@ def test_a_provider_that_goes_away_and_comes_back_costs_the_machine_only_time(tm
             wait_until(lambda: "device authorized" in console.read_text(), "the machine has its token")
             oidc.stop()
             site.start()
-            wait_until(lambda: "provider down, retrying" in console.read_text(), "the console tells why")
+            wait_until(lambda: "provider down, retrying" in console.read_text(), "the console shows the reason")
             port = int(oidc.issuer.rpartition(":")[2])
             with oidc_provider(port=port):
                 assert delivered(tmp_path, process) == CONFIG

@@ -1,4 +1,4 @@
-"""Two `bootgrant serve` on one PostgreSQL: a machine, a person and a configuration meet whichever server each is at."""
+"""Two servers on one PostgreSQL: machines and people can use either of them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def fetch(site: Served, token: dict[str, Any]) -> httpx2.Response:
     return httpx2.get(f"{site.url}/config", headers={"Authorization": f"Bearer {token['access_token']}"}, timeout=60)
 
 
-def test_a_decision_on_one_server_answers_the_machine_that_waits_on_the_other(two: Two) -> None:
+def test_a_decision_on_one_server_answers_a_machine_waiting_on_the_other(two: Two) -> None:
     here, there = two
     codes = ask(here)
     waiting = json.loads(there.command("pending", "--json").stdout)["pending"]
@@ -54,13 +54,13 @@ def test_a_decision_on_one_server_answers_the_machine_that_waits_on_the_other(tw
         assert there.command("approve", codes["user_code"]).returncode == 0
         decided = time.monotonic()
         token = held.result(30)
-        # Far sooner than the look at the table, which is the net under notices that do not come.
+        # Much sooner than the periodic check of the table, which is only the fallback for lost notifications.
         assert time.monotonic() - decided < 5
     assert poll(there, codes)["access_token"] == token["access_token"]
     assert [fetch(site, token).text for site in two] == [CONFIG, CONFIG]
 
 
-def test_a_machine_goes_on_at_the_other_server_when_its_own_is_killed(two: Two) -> None:
+def test_a_machine_continues_on_the_other_server_when_its_own_is_killed(two: Two) -> None:
     here, there = two
     codes = ask(here)
     here.kill()
@@ -72,7 +72,7 @@ def test_a_machine_goes_on_at_the_other_server_when_its_own_is_killed(two: Two) 
     assert "already approved by" in again.stderr
 
 
-def test_a_machine_whose_server_comes_back_has_its_approval_from_meanwhile(two: Two, tmp_path: Path) -> None:
+def test_a_machine_gets_an_approval_made_while_its_server_was_down(two: Two, tmp_path: Path) -> None:
     here, there = two
     with booting(here.url, tmp_path) as machine:
         code = machine.code()
@@ -83,15 +83,15 @@ def test_a_machine_whose_server_comes_back_has_its_approval_from_meanwhile(two: 
         assert machine.codes() == [code]
 
 
-def test_a_restart_of_postgresql_loses_nothing_and_ends_no_flow(two: Two, tmp_path: Path, postgres: Cluster) -> None:
+def test_a_crash_of_postgresql_loses_nothing_and_ends_no_flow(two: Two, tmp_path: Path, postgres: Cluster) -> None:
     here, there = two
     with booting(here.url, tmp_path) as machine:
         code = machine.code()
         postgres.crash()
         down = httpx2.post(f"{there.url}/device/code", data={**TALOS, "uuid": UUID[::-1]}, timeout=60)
         assert (down.status_code, down.json()["error"]) == (503, "temporarily_unavailable")
-        asked = poll(there, {"device_code": "whatever"})
-        assert asked["error"] == "authorization_pending"
+        pending = poll(there, {"device_code": "whatever"})
+        assert pending["error"] == "authorization_pending"
         postgres.start()
         wait_until(lambda: httpx2.get(f"{there.url}/healthz", timeout=60).status_code == 200, "the server is healthy")
         assert there.command("approve", code).returncode == 0
@@ -101,7 +101,7 @@ def test_a_restart_of_postgresql_loses_nothing_and_ends_no_flow(two: Two, tmp_pa
     assert "only on loopback" not in here.log + there.log
 
 
-def test_a_server_with_another_code_key_is_refused_and_says_what_to_do(two: Two, tmp_path: Path) -> None:
+def test_a_server_with_another_code_key_does_not_start_and_says_what_to_do(two: Two, tmp_path: Path) -> None:
     third = copied(two[0], tmp_path / "third")
     key = third.folder / "data/code.key"
     key.write_bytes(b"k" * 32)
@@ -114,7 +114,7 @@ def test_a_server_with_another_code_key_is_refused_and_says_what_to_do(two: Two,
     assert "copy it from another server" in missing.stderr
 
 
-def test_servers_start_one_after_the_other_with_a_new_code_key(two: Two) -> None:
+def test_all_servers_can_change_to_a_new_code_key(two: Two) -> None:
     for site in two:
         site.stop()
         (site.folder / "data/code.key").write_bytes(b"n" * 32)

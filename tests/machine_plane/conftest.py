@@ -11,7 +11,7 @@ from support.site import CONFIG, InProcess, site_in_process
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[InProcess]:
-    """A site that answers token requests at once, with a configuration for the machine UUID."""
+    """A site that holds no polls, with a configuration for the machine UUID."""
     with site_in_process(tmp_path, "[grants]", 'hold = "0s"') as in_process:
         (in_process.machines / f"{UUID}.yaml").write_text(CONFIG)
         yield in_process

@@ -1,4 +1,4 @@
-"""Whatever bytes come to a machine endpoint: an answer of the right form, and never a fault of ours."""
+"""Any bytes sent to an endpoint get a well-formed answer, and never make the server fail."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from support.site import CONFIG, InProcess, site_in_process
 
 OAUTH = ("/device/code", "/token", "/introspect", "/revoke")
 CONFIGS = ("/config", "/config/", "/config/worker.yaml")
-_PLACES = re.compile(r"\{\w+\}")
+_PARAMETER = re.compile(r"\{\w+\}")
 OTHERS = ("/healthz", "/readyz", "/metrics", "/.well-known/oauth-authorization-server")
-PAGE_ROUTES = [(page.method, _PLACES.sub("x", page.path)) for page in PAGES]
-ODD = st.sampled_from(["", "", "", "", "/x", "/", "\0", "\u00e9"])
-"""What may stand behind a path."""
-API_ROUTES = [(route.method, _PLACES.sub("x", route.path)) for route in ROUTES]
+PAGE_ROUTES = [(page.method, _PARAMETER.sub("x", page.path)) for page in PAGES]
+SUFFIXES = st.sampled_from(["", "", "", "", "/x", "/", "\0", "\u00e9"])
+"""Suffixes of a path."""
+API_ROUTES = [(route.method, _PARAMETER.sub("x", route.path)) for route in ROUTES]
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
-# What stands in the log is looked at after each request, so that one log for all of them does.
+# Each example checks the log for errors, so a log shared by all examples is fine.
 EXAMPLES = settings(
     max_examples=150, deadline=None, database=None, suppress_health_check=[*SLOW, HealthCheck.function_scoped_fixture]
 )
@@ -90,8 +90,8 @@ def runner() -> Iterator[asyncio.Runner]:
 
 
 @pytest.fixture(scope="module")
-def shown(site: InProcess, runner: asyncio.Runner) -> bytes:
-    """The header of a program that may do everything."""
+def bearer_header(site: InProcess, runner: asyncio.Runner) -> bytes:
+    """The Authorization header of an admin's program."""
 
     async def add() -> str:
         about = {"name": "all", "role": "admin", "seconds": 86400}
@@ -103,7 +103,7 @@ def shown(site: InProcess, runner: asyncio.Runner) -> bytes:
 
 
 class Answered:
-    """What an application answered to one request, of any bytes, in pieces."""
+    """The collected response of an application."""
 
     def __init__(self) -> None:
         self.status = 0
@@ -131,7 +131,7 @@ async def request(
 
     async def receive() -> MutableMapping[str, Any]:
         if not left:
-            # A server says so when the answer is out, or the other end hung up.
+            # A server sends this when the response is complete or the client hung up.
             await asyncio.sleep(0)
             return {"type": "http.disconnect"} if answer.complete else await asyncio.get_running_loop().create_future()
         return {"type": "http.request", "body": left.pop(0), "more_body": bool(left)}
@@ -197,7 +197,7 @@ def test_config_answers_a_line_for_the_console_and_never_fails(
     sent=headers,
     body=st.binary(max_size=30),
 )
-def test_the_other_endpoints_never_fail_either(
+def test_the_other_endpoints_never_fail(
     site: InProcess, runner: asyncio.Runner, path: str, method: str, query: bytes,
     sent: list[tuple[bytes, bytes]], body: bytes,
 ) -> None:  # fmt: skip
@@ -213,14 +213,14 @@ harmless = st.lists(
 
 @FEWER
 @given(
-    route=st.sampled_from(PAGE_ROUTES), odd=ODD, query=st.binary(max_size=60),
+    route=st.sampled_from(PAGE_ROUTES), suffix=SUFFIXES, query=st.binary(max_size=60),
     sent=harmless, body=bodies,
 )  # fmt: skip
-def test_the_pages_answer_a_stranger_and_never_fail(
+def test_the_pages_never_fail_without_a_session(
     site: InProcess, runner: asyncio.Runner, caplog: pytest.LogCaptureFixture, route: tuple[str, str],
-    odd: str, query: bytes, sent: list[tuple[bytes, bytes]], body: bytes,
+    suffix: str, query: bytes, sent: list[tuple[bytes, bytes]], body: bytes,
 ) -> None:  # fmt: skip
-    method, path = route[0], route[1] + odd
+    method, path = route[0], route[1] + suffix
     sent = [(b"host", ORIGIN[7:]), (b"origin", ORIGIN), (b"content-type", FORM), *sent]
     answer = runner.run(request(site, method, path, query, sent, [body]))
     assert 200 <= answer.status < 500
@@ -244,16 +244,16 @@ jsons = st.one_of(members, documents).map(lambda value: json.dumps(value).encode
 
 @FEWER
 @given(
-    route=st.sampled_from(API_ROUTES), odd=ODD, known=st.booleans(),
+    route=st.sampled_from(API_ROUTES), suffix=SUFFIXES, known=st.booleans(),
     query=st.one_of(st.just(b""), st.binary(max_size=60)), sent=harmless,
     body=st.one_of(st.binary(max_size=100), jsons),
 )  # fmt: skip
-def test_the_api_answers_json_whoever_asks_and_never_fails(
-    site: InProcess, runner: asyncio.Runner, caplog: pytest.LogCaptureFixture, shown: bytes, route: tuple[str, str],
-    odd: str, known: bool, query: bytes, sent: list[tuple[bytes, bytes]], body: bytes,
+def test_the_api_always_answers_json_and_never_fails(
+    site: InProcess, runner: asyncio.Runner, caplog: pytest.LogCaptureFixture, bearer_header: bytes,
+    route: tuple[str, str], suffix: str, known: bool, query: bytes, sent: list[tuple[bytes, bytes]], body: bytes,
 ) -> None:  # fmt: skip
-    method, path = route[0], route[1] + odd
-    sent = [(b"host", b"x"), *([(b"authorization", shown)] if known else []), *sent]
+    method, path = route[0], route[1] + suffix
+    sent = [(b"host", b"x"), *([(b"authorization", bearer_header)] if known else []), *sent]
     answer = runner.run(request(site, method, path, query, sent, [body]))
     assert 200 <= answer.status < 500
     assert answer.headers[b"content-type"] == b"application/json"
@@ -263,7 +263,7 @@ def test_the_api_answers_json_whoever_asks_and_never_fails(
 
 @FEWER
 @given(method=methods, query=st.binary(max_size=30), sent=headers, body=bodies)
-def test_the_hook_of_git_believes_nobody_and_never_fails(
+def test_the_git_webhook_rejects_unsigned_requests_and_never_fails(
     runner: asyncio.Runner, method: str, query: bytes, sent: list[tuple[bytes, bytes]], body: bytes
 ) -> None:
     looks: list[str] = []

@@ -1,4 +1,4 @@
-"""Clients with and without a secret, and what a client with one may ask: introspection, revocation, metadata."""
+"""Clients with and without a secret, introspection, revocation, and the metadata."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def basic(user: str, password: str) -> dict[str, str]:
 
 @pytest.fixture
 def guarded(tmp_path: Path) -> Iterator[InProcess]:
-    """A site with the public client `talos`, and `vault` and `guard`, with a secret; `guard` may end any token."""
+    """A site with the public client `talos`, and `vault` and `guard` with a secret. `guard` may revoke any token."""
     (tmp_path / "vault.secret").write_text(f"{SECRET}\n")
     guard = "{id = 'guard', secret_file = 'vault.secret', any_token = true}"
     clients = f"clients = [{{id = 'talos'}}, {{id = 'vault', secret_file = 'vault.secret'}}, {guard}]"
@@ -32,7 +32,7 @@ def guarded(tmp_path: Path) -> Iterator[InProcess]:
 
 
 async def vault_code(site: InProcess) -> str:
-    """A device code of the client with the secret; Talos never shows the secret at this endpoint."""
+    """Return a device code of the client with a secret, which Talos never sends to this endpoint."""
     answer = await site.client().post("/device/code", data={**TALOS, "client_id": "vault"})
     assert answer.status_code == 200
     await approve(site.admin(), answer.json())
@@ -53,10 +53,10 @@ async def vault_code(site: InProcess) -> str:
         (basic("talos", SECRET), {}, 401),
         ({"Authorization": "Basic ???"}, {"client_secret": SECRET}, 200),
     ],
-    ids=["Talos, first half", "Talos, second half", "basic", "no proof", "nothing", "wrong", "two proofs, one wrong",
-         "another's proof", "unreadable header"],
+    ids=["Talos, first half", "Talos, second half", "basic", "no secret", "nothing", "wrong", "two secrets, one wrong",
+         "another client's secret", "unreadable header"],
 )  # fmt: skip
-async def test_a_client_with_a_secret_shows_it_at_the_token_endpoint(
+async def test_a_client_with_a_secret_needs_it_at_the_token_endpoint(
     guarded: InProcess, headers: dict[str, str], form: dict[str, str], status: int
 ) -> None:
     data = {"client_id": "vault", "grant_type": DEVICE_GRANT, "device_code": await vault_code(guarded), **form}
@@ -67,23 +67,23 @@ async def test_a_client_with_a_secret_shows_it_at_the_token_endpoint(
         assert answer.headers["www-authenticate"].startswith("Basic")
 
 
-async def test_a_public_client_may_name_itself_in_the_header_alone(guarded: InProcess) -> None:
+async def test_a_public_client_may_name_itself_only_in_the_header(guarded: InProcess) -> None:
     codes = await ask(guarded.client())
     form = {"grant_type": DEVICE_GRANT, "device_code": codes["device_code"]}
     answer = await guarded.client().post("/token", data=form, headers=basic("talos", ""))
     assert answer.json()["error"] == "authorization_pending"
 
 
-async def test_introspection_says_which_machine_a_token_is_for(guarded: InProcess) -> None:
+async def test_introspection_names_the_machine_of_a_token(guarded: InProcess) -> None:
     access_token = await token(guarded.client(), guarded.admin())
     answer = await guarded.client().post("/introspect", data={"token": access_token}, headers=basic("vault", SECRET))
-    said = answer.json()
-    assert (said["active"], said["sub"], said["client_id"]) == (True, UUID, "talos")
-    assert said["machine"] == {"uuid": UUID, "mac": MAC}
-    assert said["exp"] - said["iat"] == 4 * 3600
+    claims = answer.json()
+    assert (claims["active"], claims["sub"], claims["client_id"]) == (True, UUID, "talos")
+    assert claims["machine"] == {"uuid": UUID, "mac": MAC}
+    assert claims["exp"] - claims["iat"] == 4 * 3600
 
 
-async def test_a_revoked_token_serves_nobody(guarded: InProcess) -> None:
+async def test_a_revoked_token_no_longer_works(guarded: InProcess) -> None:
     codes = await ask(guarded.client())
     await approve(guarded.admin(), codes)
     access_token = (await poll(guarded.client(), codes["device_code"])).json()["access_token"]
@@ -91,11 +91,11 @@ async def test_a_revoked_token_serves_nobody(guarded: InProcess) -> None:
     assert revoked.status_code == 200
     assert (await fetch(guarded.client(), access_token)).text == "token revoked by an operator\n"
     assert (await poll(guarded.client(), codes["device_code"])).json()["error"] == "access_denied"
-    said = await guarded.client().post("/introspect", data={"token": access_token}, headers=basic("vault", SECRET))
-    assert said.json() == {"active": False}
+    answer = await guarded.client().post("/introspect", data={"token": access_token}, headers=basic("vault", SECRET))
+    assert answer.json() == {"active": False}
 
 
-async def test_a_client_ends_its_own_tokens_and_no_others(guarded: InProcess) -> None:
+async def test_a_client_can_revoke_its_own_tokens_and_no_others(guarded: InProcess) -> None:
     theirs = await token(guarded.client(), guarded.admin())
     headers = basic("vault", SECRET)
     refused = await guarded.client().post("/revoke", data={"token": theirs}, headers=headers)
@@ -107,7 +107,7 @@ async def test_a_client_ends_its_own_tokens_and_no_others(guarded: InProcess) ->
     assert (await fetch(guarded.client(), own)).status_code == 401
 
 
-async def test_unknown_tokens_are_inactive_and_as_good_as_revoked(guarded: InProcess) -> None:
+async def test_an_unknown_token_is_inactive_and_revoking_it_succeeds(guarded: InProcess) -> None:
     headers = basic("vault", SECRET)
     assert (await guarded.client().post("/introspect", data={"token": "x"}, headers=headers)).json() == {
         "active": False
@@ -117,20 +117,20 @@ async def test_unknown_tokens_are_inactive_and_as_good_as_revoked(guarded: InPro
 
 
 async def program(site: InProcess, role: str, *labels: str) -> dict[str, str]:
-    """The header of a program with an API token of this role."""
+    """Return the header of a program with an API token of this role."""
     more = {"name": role, "role": role, "labels": labels, "seconds": 3600}
     made = await site.admin().post("/api/v1/tokens", json=more)
     return {"Authorization": f"Bearer {made.raise_for_status().json()['token']}"}
 
 
-async def test_an_operators_program_looks_at_a_token_whatever_its_role(guarded: InProcess) -> None:
+async def test_a_program_with_any_role_can_introspect_a_token(guarded: InProcess) -> None:
     access_token = await token(guarded.client(), guarded.admin())
     headers = await program(guarded, "viewer")
-    said = (await guarded.client().post("/introspect", data={"token": access_token}, headers=headers)).json()
-    assert (said["active"], said["sub"]) == (True, UUID)
+    answer = await guarded.client().post("/introspect", data={"token": access_token}, headers=headers)
+    assert (answer.json()["active"], answer.json()["sub"]) == (True, UUID)
 
 
-async def test_a_program_of_an_admin_revokes_a_token_and_the_audit_names_it(guarded: InProcess) -> None:
+async def test_a_program_of_an_admin_can_revoke_a_token_and_the_audit_names_it(guarded: InProcess) -> None:
     access_token = await token(guarded.client(), guarded.admin())
     headers = await program(guarded, "admin")
     for shown in (access_token, access_token, "x"):
@@ -141,7 +141,7 @@ async def test_a_program_of_an_admin_revokes_a_token_and_the_audit_names_it(guar
 
 
 @pytest.mark.parametrize(("role", "labels"), [("viewer", ()), ("approver", ()), ("admin", ("site=fra",))])
-async def test_a_program_that_may_not_decide_so_revokes_nothing(
+async def test_a_program_without_the_rights_cannot_revoke_a_token(
     guarded: InProcess, role: str, labels: tuple[str, ...]
 ) -> None:
     access_token = await token(guarded.client(), guarded.admin())
@@ -156,7 +156,7 @@ async def test_a_program_that_may_not_decide_so_revokes_nothing(
 
 @pytest.mark.parametrize("endpoint", ["/introspect", "/revoke"])
 @pytest.mark.parametrize("shown", ["", "x", "bootgrant_" + "x" * 43, "\u00e9"])
-async def test_what_is_no_api_token_opens_nothing(guarded: InProcess, endpoint: str, shown: str) -> None:
+async def test_an_invalid_api_token_is_refused(guarded: InProcess, endpoint: str, shown: str) -> None:
     headers = {b"Authorization": f"Bearer {shown}".encode()}
     access_token = await token(guarded.client(), guarded.admin())
     answer = await guarded.client().post(endpoint, data={"token": access_token}, headers=headers)
@@ -166,7 +166,7 @@ async def test_what_is_no_api_token_opens_nothing(guarded: InProcess, endpoint: 
 
 
 @pytest.mark.parametrize("endpoint", ["/introspect", "/revoke"])
-async def test_a_client_without_a_secret_may_not_ask_about_tokens(guarded: InProcess, endpoint: str) -> None:
+async def test_a_client_without_a_secret_cannot_introspect_or_revoke(guarded: InProcess, endpoint: str) -> None:
     access_token = await token(guarded.client(), guarded.admin())
     answer = await guarded.client().post(endpoint, data={"token": access_token, "client_id": "talos"})
     assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
@@ -174,15 +174,15 @@ async def test_a_client_without_a_secret_may_not_ask_about_tokens(guarded: InPro
 
 
 async def test_the_metadata_names_every_endpoint(site: InProcess) -> None:
-    said = (await site.client().get("/.well-known/oauth-authorization-server")).json()
-    assert said["issuer"] == "http://boot.example:8080"
-    assert said["grant_types_supported"] == [DEVICE_GRANT]
+    metadata = (await site.client().get("/.well-known/oauth-authorization-server")).json()
+    assert metadata["issuer"] == "http://boot.example:8080"
+    assert metadata["grant_types_supported"] == [DEVICE_GRANT]
     for name in ("device_authorization", "token", "introspection", "revocation"):
-        path = said[f"{name}_endpoint"].removeprefix("http://boot.example:8080")
+        path = metadata[f"{name}_endpoint"].removeprefix("http://boot.example:8080")
         assert (await site.client().post(path, data={"client_id": "nobody"})).json()["error"] == "invalid_client"
 
 
-async def test_no_page_of_another_origin_may_read_an_answer(site: InProcess) -> None:
+async def test_other_origins_may_not_read_a_response(site: InProcess) -> None:
     for path in ("/device/code", "/token", "/config", "/.well-known/oauth-authorization-server"):
         answer = await site.client().options(path, headers={"Origin": "https://evil.example"})
         assert not [name for name in answer.headers if name.startswith("access-control")]

@@ -1,4 +1,4 @@
-"""``GET /config``: to whom, what, and the 32 bytes that the console shows otherwise."""
+"""``GET /config``: who gets which configuration, and the 32-byte messages for everyone else."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ pytestmark = pytest.mark.anyio
 OTHER_UUID = "7b2f3f60-52c1-4e0f-8a6d-0d5f1c3e9a11"
 
 
-async def test_an_approved_machine_gets_its_configuration_as_it_is(site: InProcess) -> None:
+async def test_an_approved_machine_gets_its_configuration_unchanged(site: InProcess) -> None:
     answer = await fetch(site.client(), await token(site.client(), site.admin()))
     assert (answer.status_code, answer.text) == (200, CONFIG)
     assert answer.headers["cache-control"] == "no-store"
 
 
-async def test_the_same_token_fetches_again_and_each_delivery_is_counted(site: InProcess) -> None:
+async def test_a_token_can_be_used_again_and_each_delivery_is_counted(site: InProcess) -> None:
     access_token = await token(site.client(), site.admin())
     for _ in range(3):
         assert (await fetch(site.client(), access_token)).status_code == 200
@@ -42,7 +42,7 @@ async def test_a_file_is_found_by_uuid_serial_or_mac(site: InProcess, variables:
     assert answer.text == "found: here\n"
 
 
-async def test_the_query_may_repeat_the_identity_and_never_chooses(site: InProcess) -> None:
+async def test_the_query_may_repeat_the_identity_but_never_selects_another(site: InProcess) -> None:
     (site.machines / f"{OTHER_UUID}.yaml").write_text("another machine's keys\n")
     access_token = await token(site.client(), site.admin())
     same = await fetch(site.client(), access_token, f"/config?uuid={UUID.upper()}&mac={MAC}&serial=%24%7Bserial%7D")
@@ -59,7 +59,7 @@ async def test_a_serial_shaped_like_another_machines_uuid_does_not_get_its_file(
     assert "no configuration for this machine" in answer.text
 
 
-async def test_what_was_approved_is_what_is_delivered(site: InProcess) -> None:
+async def test_the_approved_entry_is_delivered_even_if_a_better_one_appears(site: InProcess) -> None:
     (site.machines / "52-2f-fd-df-fc-c0.yaml").write_text("by mac\n")
     (site.machines / f"{UUID}.yaml").unlink()
     access_token = await token(site.client(), site.admin())
@@ -68,21 +68,21 @@ async def test_what_was_approved_is_what_is_delivered(site: InProcess) -> None:
 
 
 @pytest.mark.parametrize("header", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic dGFsb3M6"}])
-async def test_without_a_good_token_nothing_is_served(site: InProcess, header: dict[str, str]) -> None:
+async def test_without_a_valid_token_nothing_is_delivered(site: InProcess, header: dict[str, str]) -> None:
     answer = await site.client().get(f"/config?uuid={UUID}", headers=header)
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"].startswith("Bearer")
     assert answer.text.startswith(("no token", "token unknown"))
 
 
-async def test_a_token_ends(site: InProcess) -> None:
+async def test_a_token_expires(site: InProcess) -> None:
     access_token = await token(site.client(), site.admin())
     site.clock.advance(4 * 3600 + 1)
     answer = await fetch(site.client(), access_token)
     assert (answer.status_code, answer.text) == (401, "token expired: ask again\n")
 
 
-async def test_a_file_that_is_missing_empty_or_out_of_reach_can_be_mended_while_the_machine_retries(
+async def test_a_broken_file_can_be_repaired_while_the_machine_retries(
     site: InProcess,
 ) -> None:
     file = site.machines / f"{UUID}.yaml"
@@ -119,11 +119,11 @@ async def test_every_refusal_fits_the_console_and_is_never_empty(site: InProcess
         assert answer.text.isascii()
 
 
-async def test_the_server_says_that_it_is_well(site: InProcess) -> None:
+async def test_the_server_reports_that_it_is_healthy(site: InProcess) -> None:
     assert (await site.client().get("/healthz")).text == "ok\n"
 
 
-async def test_gzip_is_for_those_who_ask_and_the_record_is_of_the_configuration_itself(site: InProcess) -> None:
+async def test_gzip_is_optional_and_the_recorded_digest_is_of_the_uncompressed_bytes(site: InProcess) -> None:
     access_token = await token(site.client(), site.admin())
     bearer = {"Authorization": f"Bearer {access_token}"}
     plain = await site.client().get("/config", headers={**bearer, "Accept-Encoding": "identity"})
@@ -136,7 +136,7 @@ async def test_gzip_is_for_those_who_ask_and_the_record_is_of_the_configuration_
     assert rows == [(hashlib.sha256(CONFIG.encode()).hexdigest(), len(CONFIG))] * 2
 
 
-async def test_a_refusal_is_never_packed(site: InProcess) -> None:
+async def test_a_refusal_is_never_compressed(site: InProcess) -> None:
     refused = await site.client().get("/config", headers={"Accept-Encoding": "gzip"})
     assert refused.status_code == 401
     assert "content-encoding" not in refused.headers

@@ -1,4 +1,4 @@
-"""``GET /config`` with the token of an outside provider: what such a token lets in, and to whom it is good."""
+"""``GET /config`` with a token of an outside provider: which machines such a token serves."""
 
 from __future__ import annotations
 
@@ -74,13 +74,13 @@ def outside(tmp_path: Path) -> Iterator[Outside]:
             yield Outside(site, provider)
 
 
-async def test_who_a_rule_is_about_lets_in_what_it_selects(outside: Outside) -> None:
+async def test_a_rule_lets_its_people_configure_the_machines_it_selects(outside: Outside) -> None:
     answer = await outside.fetch(outside.provider.token().reveal())
     assert (answer.status_code, answer.text) == (200, WORKER)
     assert answer.headers["cache-control"] == "no-store"
 
 
-async def test_the_audit_says_who_approved_and_that_the_machine_claimed_its_identity(outside: Outside) -> None:
+async def test_the_audit_records_the_approver_and_that_the_identity_is_a_claim(outside: Outside) -> None:
     await outside.fetch(outside.provider.token().reveal())
     (record,) = await outside.site.database.audit.newest(AuditFilter(kinds=(AuditKind.DELIVERED,)), 10)
     event = record.event
@@ -110,23 +110,23 @@ async def test_everything_else_is_refused_with_a_reason_that_fits_the_console(
     assert await outside.refused(query, **claims) == refusal
 
 
-async def test_a_control_plane_takes_a_rule_that_says_so(outside: Outside) -> None:
+async def test_a_control_plane_needs_a_rule_that_allows_it(outside: Outside) -> None:
     admin = outside.provider.token(email="root@elsewhere.example", groups=["staff", "cluster-admins"])
     answer = await outside.fetch(admin.reveal(), f"mac={MAC}")
     assert answer.status_code == 200
     assert "controlplane" in answer.text
 
 
-async def test_a_template_that_makes_a_control_plane_of_this_very_machine_counts_as_one(outside: Outside) -> None:
+async def test_a_template_that_renders_a_control_plane_counts_as_one(outside: Outside) -> None:
     assert (await outside.fetch(outside.provider.token().reveal(), "mac=52:54:00:00:00:02")).status_code == 200
     assert await outside.refused("mac=52:54:00:00:00:01") == (403, "control plane: not by this token")
 
 
-async def test_a_machine_is_served_only_where_its_entry_is_expected(outside: Outside) -> None:
+async def test_a_machine_is_served_only_in_the_networks_of_its_entry(outside: Outside) -> None:
     assert await outside.refused(f"uuid={UUID}", "10.99.0.1") == (403, "not in its expected network")
 
 
-async def test_the_first_machine_that_comes_with_a_token_is_the_only_one_it_serves(outside: Outside) -> None:
+async def test_a_token_only_serves_the_first_machine_that_uses_it(outside: Outside) -> None:
     bearer = outside.provider.token().reveal()
     assert (await outside.fetch(bearer)).status_code == 200
     for query, address in ((f"uuid={OTHER_UUID}", "10.20.0.11"), (f"uuid={UUID}", "10.20.0.12")):
@@ -135,7 +135,7 @@ async def test_the_first_machine_that_comes_with_a_token_is_the_only_one_it_serv
     assert (await outside.fetch(bearer)).status_code == 200
 
 
-async def test_a_second_signature_made_from_the_first_does_not_make_a_second_token(outside: Outside) -> None:
+async def test_a_twin_signature_does_not_make_a_second_token(outside: Outside) -> None:
     outside.provider.key = ECKey.generate_key("P-256", {"kid": "curve"})
     bearer = outside.provider.token({"alg": "ES256"}).reveal()
     assert (await outside.fetch(bearer)).status_code == 200
@@ -144,7 +144,7 @@ async def test_a_second_signature_made_from_the_first_does_not_make_a_second_tok
 
 
 def with_twin_signature(bearer: str) -> str:
-    """The same token with the other signature that ECDSA accepts: (r, n - s) beside (r, s)."""
+    """Return the same token with the other signature that ECDSA accepts: (r, n - s) instead of (r, s)."""
     signed, _, signature = bearer.rpartition(".")
     raw = base64.urlsafe_b64decode(signature + "==")
     other = P256_ORDER - int.from_bytes(raw[32:], "big")
@@ -166,14 +166,14 @@ async def test_opaque_tokens_with_two_dots_are_different_tokens(tmp_path: Path) 
             assert (await outside.fetch("v4.local.one", f"uuid={OTHER_UUID}")).status_code == 403
 
 
-async def test_a_refused_request_binds_nothing(outside: Outside) -> None:
+async def test_a_refused_request_does_not_bind_the_token(outside: Outside) -> None:
     bearer = outside.provider.token().reveal()
     assert (await outside.fetch(bearer, f"mac={MAC}")).status_code == 403
     assert (await outside.fetch(bearer, f"uuid={UUID}", "10.99.0.1")).status_code == 403
     assert (await outside.fetch(bearer)).status_code == 200
 
 
-async def test_after_a_delivery_and_its_grace_the_token_is_used_up(outside: Outside) -> None:
+async def test_the_token_stops_working_a_grace_period_after_the_delivery(outside: Outside) -> None:
     bearer = outside.provider.token(exp=int(outside.site.clock.now()) + 7200).reveal()
     await outside.fetch(bearer)
     outside.site.clock.advance(14 * 60)
@@ -183,7 +183,7 @@ async def test_after_a_delivery_and_its_grace_the_token_is_used_up(outside: Outs
     assert (used.status_code, used.text) == (401, "token used: ask again\n")
 
 
-async def test_while_the_provider_is_down_a_machine_is_told_to_come_again(outside: Outside) -> None:
+async def test_while_the_provider_is_down_the_machine_should_retry(outside: Outside) -> None:
     bearer = outside.provider.token().reveal()
     outside.provider.down = True
     answer = await outside.fetch(bearer)
@@ -191,24 +191,24 @@ async def test_while_the_provider_is_down_a_machine_is_told_to_come_again(outsid
     assert answer.headers["retry-after"]
 
 
-async def test_metrics_say_that_a_provider_fails(outside: Outside) -> None:
+async def test_metrics_show_a_failing_provider(outside: Outside) -> None:
     outside.provider.down = True
     for _ in range(4):
         outside.site.clock.advance(3)
         await outside.fetch(outside.provider.token().reveal())
-    told = (await outside.site.client("127.0.0.1").get("/metrics")).text
-    assert 'bootgrant_provider_questions_total{outcome="failed",provider="corp"} 3.0' in told
-    assert 'bootgrant_provider_open{provider="corp"} 1.0' in told
+    metrics = (await outside.site.client("127.0.0.1").get("/metrics")).text
+    assert 'bootgrant_provider_questions_total{outcome="failed",provider="corp"} 3.0' in metrics
+    assert 'bootgrant_provider_open{provider="corp"} 1.0' in metrics
 
 
-async def test_our_own_tokens_work_beside_and_need_no_provider(outside: Outside) -> None:
+async def test_tokens_of_this_server_need_no_provider(outside: Outside) -> None:
     outside.provider.down = True
     own = await token(outside.site.client(), outside.site.admin(), uuid=UUID)
     assert (await outside.fetch(own)).text == WORKER
     assert outside.provider.server.asked == []
 
 
-async def test_the_database_knows_no_token(outside: Outside) -> None:
+async def test_the_database_contains_no_token(outside: Outside) -> None:
     bearer = outside.provider.token().reveal()
     await outside.fetch(bearer)
     kept = b"".join(path.read_bytes() for path in outside.site.site.data.glob("bootgrant.sqlite3*"))
@@ -216,7 +216,7 @@ async def test_the_database_knows_no_token(outside: Outside) -> None:
     assert bearer.rpartition(".")[2].encode() not in kept
 
 
-async def test_made_up_tokens_end_in_a_pause_for_their_address_alone(outside: Outside) -> None:
+async def test_made_up_tokens_only_block_their_own_address(outside: Outside) -> None:
     answers = [await outside.fetch(outside.provider.token(exp=1).reveal(), address="10.66.6.6") for _ in range(301)]
     assert {answer.status_code for answer in answers[:300]} == {401}
     assert (answers[300].status_code, answers[300].text) == (429, "too many bad tokens: wait\n")

@@ -1,4 +1,4 @@
-"""``POST /device/code``: what is answered, what is refused and how."""
+"""``POST /device/code``: the codes, and the errors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.anyio
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
-async def test_a_machine_gets_its_codes_as_talos_reads_them(site: InProcess) -> None:
+async def test_a_machine_gets_codes_that_talos_understands(site: InProcess) -> None:
     codes = await ask(site.client())
     letters = codes["user_code"].replace("-", "")
     assert codes["verification_uri"] == "http://boot.example:8080/device"
@@ -29,7 +29,7 @@ async def test_the_urls_come_from_public_url_and_never_from_the_host_header(site
     assert "evil" not in answer.text
 
 
-async def test_what_talos_leaves_in_the_query_is_ignored(site: InProcess) -> None:
+async def test_variables_in_the_query_are_ignored(site: InProcess) -> None:
     answer = await site.client().post("/device/code?uuid=${uuid}&mac=11:22:33:44:55:66", data=TALOS)
     assert answer.status_code == 200
     (grant,) = await site.database.grants.pending_grants(site.clock.now(), 10)
@@ -40,7 +40,7 @@ async def test_what_talos_leaves_in_the_query_is_ignored(site: InProcess) -> Non
     "variables",
     [{}, {"uuid": ""}, {"hostname": "cp-1"}, {"uuid": "00000000-0000-0000-0000-000000000000", "serial": "0"}],
 )
-async def test_a_machine_that_does_not_say_which_one_it_is_is_told_how_to(
+async def test_a_machine_without_an_identity_is_refused_with_the_parameter_to_set(
     site: InProcess, variables: dict[str, str]
 ) -> None:
     answer = await site.client().post("/device/code", data={"client_id": "talos", **variables})
@@ -49,7 +49,7 @@ async def test_a_machine_that_does_not_say_which_one_it_is_is_told_how_to(
     assert await site.database.grants.pending_grants(site.clock.now(), 10) == []
 
 
-async def test_an_unknown_client_is_refused_without_an_echo(site: InProcess) -> None:
+async def test_an_unknown_client_is_refused_without_quoting_it(site: InProcess) -> None:
     answer = await site.client().post("/device/code", data={**TALOS, "client_id": "<mallory>"})
     assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
     assert "mallory" not in answer.text
@@ -83,27 +83,27 @@ async def test_unknown_parameters_are_ignored(site: InProcess) -> None:
     assert answer.status_code == 200
 
 
-async def test_another_method_is_told_which_one_is_right(site: InProcess) -> None:
+async def test_another_method_is_refused_with_the_right_one(site: InProcess) -> None:
     answer = await site.client().get("/device/code")
     assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
     assert answer.json()["error"] == "invalid_request"
 
 
 @pytest.mark.parametrize("path", ["/device/code", "/token"])
-async def test_a_machine_from_another_network_may_not_ask(site: InProcess, path: str) -> None:
+async def test_a_machine_from_another_network_is_refused(site: InProcess, path: str) -> None:
     answer = await site.client("203.0.113.9").post(path, data=TALOS)
     assert (answer.status_code, answer.json()["error"]) == (403, "access_denied")
     assert "networks.machines" in answer.json()["error_description"]
 
 
-async def test_nothing_is_kept_by_a_cache(site: InProcess) -> None:
+async def test_responses_must_not_be_cached(site: InProcess) -> None:
     answer = await site.client().post("/device/code", data=TALOS)
     assert answer.headers["cache-control"] == "no-store"
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=80, deadline=None)
 @given(body=st.binary(max_size=200), content_type=st.sampled_from([*FORM.values(), "text/plain", ""]))
-async def test_any_bytes_get_an_oauth_answer(site: InProcess, body: bytes, content_type: str) -> None:
+async def test_any_bytes_get_an_oauth_error(site: InProcess, body: bytes, content_type: str) -> None:
     for path in ("/device/code", "/token"):
         answer = await site.client().post(path, content=body, headers={"Content-Type": content_type})
         assert answer.status_code in (400, 401)

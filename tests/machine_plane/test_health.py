@@ -1,4 +1,4 @@
-"""``/healthz`` and ``/readyz``: what a supervisor and a load balancer are told."""
+"""``/healthz`` and ``/readyz``, for supervisors and load balancers."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ pytestmark = pytest.mark.anyio
 BROKEN = "machines: [\n"
 
 
-async def test_a_server_that_is_well_is_ready(site: InProcess) -> None:
+async def test_a_healthy_server_is_ready(site: InProcess) -> None:
     assert (await site.client().get("/readyz")).text == "ready\n"
     assert (await site.client().head("/readyz")).status_code == 200
     assert (await site.client().post("/readyz")).status_code == 405
 
 
-async def test_a_server_that_stops_is_well_and_not_ready(site: InProcess) -> None:
+async def test_a_stopping_server_is_healthy_but_not_ready(site: InProcess) -> None:
     site.built.held.drain()
     answer = await site.client().get("/readyz")
     assert (answer.status_code, answer.text) == (503, "not ready: the server is stopping\n")
     assert (await site.client().get("/healthz")).status_code == 200
 
 
-async def test_without_its_configurations_a_server_is_not_ready(site: InProcess) -> None:
+async def test_a_server_without_its_configurations_is_not_ready(site: InProcess) -> None:
     away = site.machines.rename(site.machines.with_name("away"))
     answer = await site.client().get("/readyz")
     assert answer.status_code == 503
@@ -33,14 +33,14 @@ async def test_without_its_configurations_a_server_is_not_ready(site: InProcess)
     assert (await site.client().get("/readyz")).status_code == 200
 
 
-async def test_a_store_that_cannot_write_makes_a_server_neither_well_nor_ready(site: InProcess) -> None:
+async def test_a_server_with_a_read_only_store_is_neither_healthy_nor_ready(site: InProcess) -> None:
     site.database.file._writing.execute("PRAGMA query_only = ON")
     for path, word in (("/healthz", "not ok: "), ("/readyz", "not ready: ")):
         answer = await site.client().get(path)
         assert (answer.status_code, answer.text.startswith(word)) == (503, True)
 
 
-async def test_configurations_that_break_later_are_served_on_and_the_server_stays_ready(site: InProcess) -> None:
+async def test_a_server_whose_configurations_become_invalid_stays_ready(site: InProcess) -> None:
     model = write_machines(site.machines) / "machines.yaml"
     site.clock.advance(2)
     assert (await site.client().get("/readyz")).status_code == 200
@@ -49,7 +49,7 @@ async def test_configurations_that_break_later_are_served_on_and_the_server_stay
     assert (await site.client().get("/readyz")).status_code == 200
 
 
-async def test_configurations_that_were_never_sound_make_a_server_not_ready(site: InProcess) -> None:
+async def test_a_server_whose_configurations_were_never_valid_is_not_ready(site: InProcess) -> None:
     (site.machines / "machines.yaml").write_text(BROKEN)
     site.clock.advance(2)
     answer = await site.client().get("/readyz")

@@ -1,4 +1,4 @@
-"""Machines with layers through the whole server: what was approved, and what may have changed since."""
+"""Machines with layers: what is delivered if the configurations change after the approval."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def change(site: InProcess, path: str, text: str) -> None:
     site.built.source.current.refresh()
 
 
-async def test_a_machine_gets_its_layers_put_together(site: InProcess) -> None:
+async def test_a_machine_gets_its_merged_layers(site: InProcess) -> None:
     answer = await fetch(site.client(), await token(site.client(), site.admin()))
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "application/yaml"
     assert "hostname: cp-1" in answer.text
 
 
-async def test_what_is_delivered_is_made_from_what_is_valid_at_delivery(site: InProcess) -> None:
+async def test_the_delivery_is_rendered_from_the_current_revision(site: InProcess) -> None:
     access_token = await token(site.client(), site.admin())
     change(site, "all/00-base.yaml", BASE.replace("demo", "newer"))
     assert "clusterName: newer" in (await fetch(site.client(), access_token)).text
@@ -53,7 +53,7 @@ async def test_what_is_delivered_is_made_from_what_is_valid_at_delivery(site: In
         ("worker/10-role.yaml", "machine: {type: controlplane}\n"),
     ],
 )
-async def test_other_labels_or_another_type_need_a_new_approval(site: InProcess, path: str, text: str) -> None:
+async def test_changed_labels_or_type_need_a_new_approval(site: InProcess, path: str, text: str) -> None:
     access_token = await token(site.client(), site.admin())
     before = (site.machines / path).read_text()
     change(site, path, text)
@@ -64,20 +64,20 @@ async def test_other_labels_or_another_type_need_a_new_approval(site: InProcess,
     assert (await fetch(site.client(), access_token)).status_code == 200
 
 
-async def test_an_entry_that_is_gone_is_waited_for(site: InProcess) -> None:
+async def test_a_machine_whose_entry_was_removed_should_retry(site: InProcess) -> None:
     access_token = await token(site.client(), site.admin())
     change(site, "machines.yaml", "entries: [{name: other, layers: [all]}]\n")
     assert (await fetch(site.client(), access_token)).status_code == 404
 
 
-async def test_a_broken_change_takes_no_configuration_from_anybody(site: InProcess) -> None:
+async def test_an_invalid_change_does_not_affect_deliveries(site: InProcess) -> None:
     access_token = await token(site.client(), site.admin())
     change(site, "all/00-base.yaml", "machine: [\n")
     assert (await fetch(site.client(), access_token)).status_code == 200
 
 
-def webhook(asked: list[str]) -> httpx2.AsyncClient:
-    app = GitWebhook(Secret("0123456789abcdef"), lambda: asked.append("look"))
+def webhook(looks: list[str]) -> httpx2.AsyncClient:
+    app = GitWebhook(Secret("0123456789abcdef"), lambda: looks.append("look"))
     return httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://boot.example")
 
 
@@ -93,10 +93,10 @@ def signed(body: bytes, key: bytes = b"0123456789abcdef") -> str:
         {"X-Gitlab-Token": "0123456789abcdef"},
     ],
 )
-async def test_a_signed_webhook_makes_the_server_look(headers: dict[str, str]) -> None:
-    asked: list[str] = []
-    answer = await webhook(asked).post("/hooks/git", content=b"pushed", headers=headers)
-    assert (answer.status_code, asked) == (202, ["look"])
+async def test_a_signed_webhook_triggers_a_fetch(headers: dict[str, str]) -> None:
+    looks: list[str] = []
+    answer = await webhook(looks).post("/hooks/git", content=b"pushed", headers=headers)
+    assert (answer.status_code, looks) == (202, ["look"])
 
 
 @pytest.mark.parametrize(
@@ -109,13 +109,13 @@ async def test_a_signed_webhook_makes_the_server_look(headers: dict[str, str]) -
         {"X-Gitlab-Token": "no"},
     ],
 )
-async def test_a_webhook_that_is_not_signed_does_nothing(headers: dict[str, str]) -> None:
-    asked: list[str] = []
+async def test_an_unsigned_webhook_does_nothing(headers: dict[str, str]) -> None:
+    looks: list[str] = []
     raw = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
-    answer = await webhook(asked).post("/hooks/git", content=b"pushed", headers=raw)
-    assert (answer.status_code, asked) == (401, [])
-    assert (await webhook(asked).get("/hooks/git")).status_code == 405
-    assert (await webhook(asked).post("/hooks/git", content=b"x" * (5 << 20))).status_code == 413
+    answer = await webhook(looks).post("/hooks/git", content=b"pushed", headers=raw)
+    assert (answer.status_code, looks) == (401, [])
+    assert (await webhook(looks).get("/hooks/git")).status_code == 405
+    assert (await webhook(looks).post("/hooks/git", content=b"x" * (5 << 20))).status_code == 413
 
 
 async def test_without_a_secret_there_is_no_webhook(site: InProcess) -> None:

@@ -1,4 +1,4 @@
-"""``POST /token``: pending, approved, denied, expired; Talos's pairs; held polls."""
+"""``POST /token``: pending, approved, denied and expired requests, Talos's pairs, held polls."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ pytestmark = pytest.mark.anyio
 EMPTY_PASSWORD = {"Authorization": "Basic " + base64.b64encode(b"talos:").decode()}
 
 
-async def test_a_machine_waits_with_authorization_pending(site: InProcess) -> None:
+async def test_a_pending_request_gets_authorization_pending(site: InProcess) -> None:
     codes = await ask(site.client())
     answer = await poll(site.client(), codes["device_code"])
     assert (answer.status_code, answer.json()) == (400, {"error": "authorization_pending"})
     assert answer.headers["content-type"] == "application/json"
 
 
-async def test_an_approved_machine_gets_one_token_however_often_it_asks(site: InProcess) -> None:
+async def test_an_approved_machine_always_gets_the_same_token(site: InProcess) -> None:
     codes = await ask(site.client())
     await approve(site.admin(), codes)
     answers = [(await poll(site.client(), codes["device_code"])).json() for _ in range(3)]
@@ -32,7 +32,7 @@ async def test_an_approved_machine_gets_one_token_however_often_it_asks(site: In
     assert len({answer["access_token"] for answer in answers}) == 1
 
 
-async def test_the_two_halves_of_talos_poll_are_answered_alike(site: InProcess) -> None:
+async def test_both_requests_of_a_talos_poll_get_the_same_answer(site: InProcess) -> None:
     codes = await ask(site.client())
     for _ in range(30):
         halves = [await poll(site.client(), codes["device_code"], headers=h) for h in (EMPTY_PASSWORD, {})]
@@ -40,7 +40,7 @@ async def test_the_two_halves_of_talos_poll_are_answered_alike(site: InProcess) 
         site.clock.advance(1)
 
 
-async def test_a_client_that_polls_without_pause_is_slowed_down_and_not_locked_out(site: InProcess) -> None:
+async def test_a_client_that_polls_too_fast_is_slowed_down_but_not_locked_out(site: InProcess) -> None:
     codes = await ask(site.client())
     errors = [(await poll(site.client(), codes["device_code"])).json()["error"] for _ in range(30)]
     assert "slow_down" in errors
@@ -48,7 +48,7 @@ async def test_a_client_that_polls_without_pause_is_slowed_down_and_not_locked_o
     assert (await poll(site.client(), codes["device_code"])).json()["error"] == "authorization_pending"
 
 
-async def test_a_denial_is_repeatable_and_brings_the_reason_to_the_console(site: InProcess) -> None:
+async def test_a_denial_is_repeatable_and_contains_the_reason(site: InProcess) -> None:
     codes = await ask(site.client())
     await deny(site.admin(), codes, "wrong rack,\nask ana")
     for headers in (EMPTY_PASSWORD, {}):
@@ -56,7 +56,7 @@ async def test_a_denial_is_repeatable_and_brings_the_reason_to_the_console(site:
         assert answer.json() == {"error": "access_denied", "error_description": "wrong rack, ask ana"}
 
 
-async def test_an_expired_code_is_told_as_expired(site: InProcess) -> None:
+async def test_an_expired_code_gets_expired_token(site: InProcess) -> None:
     codes = await ask(site.client())
     site.clock.advance(601)
     assert (await poll(site.client(), codes["device_code"])).json()["error"] == "expired_token"
@@ -80,7 +80,7 @@ async def test_the_variables_that_talos_repeats_cannot_change_the_identity(site:
         ({"client_id": "stranger"}, "invalid_client"),
     ],
 )
-async def test_a_wrong_request_gets_the_error_of_the_rfc(site: InProcess, changes: dict[str, str], error: str) -> None:
+async def test_an_invalid_request_gets_its_rfc_error(site: InProcess, changes: dict[str, str], error: str) -> None:
     codes = await ask(site.client())
     form = {**TALOS, "grant_type": DEVICE_GRANT, "device_code": codes["device_code"]}
     answer = await site.client().post("/token", data=form | changes)
@@ -95,7 +95,7 @@ async def test_a_device_code_of_another_client_is_unknown(tmp_path: Path) -> Non
         assert (await site.client().post("/token", data=form)).json()["error"] == "invalid_grant"
 
 
-async def test_a_held_poll_is_answered_the_moment_the_decision_falls(tmp_path: Path) -> None:
+async def test_a_held_poll_is_answered_when_the_decision_is_made(tmp_path: Path) -> None:
     with site_in_process(tmp_path, "[grants]", 'hold = "1h"', 'lifetime = "2h"') as site:
         (site.machines / f"{UUID}.yaml").write_text(CONFIG)
         codes = await ask(site.client())
@@ -118,14 +118,14 @@ async def test_a_held_poll_ends_with_pending_when_the_server_stops(tmp_path: Pat
         assert (await asyncio.wait_for(held, 10)).json()["error"] == "authorization_pending"
 
 
-async def test_a_poll_is_held_no_longer_than_the_setting_says(tmp_path: Path) -> None:
+async def test_a_poll_is_held_no_longer_than_the_setting(tmp_path: Path) -> None:
     with site_in_process(tmp_path, "[grants]", 'hold = "50ms"') as site:
         codes = await ask(site.client())
         answer = await asyncio.wait_for(poll(site.client(), codes["device_code"]), 10)
         assert answer.json()["error"] == "authorization_pending"
 
 
-async def test_a_store_that_fails_keeps_the_machine_waiting_instead_of_ending_its_flow(site: InProcess) -> None:
+async def test_a_store_failure_keeps_the_machine_waiting(site: InProcess) -> None:
     codes = await ask(site.client())
     site.database.file._reading.close()
     answer = await poll(site.client(), codes["device_code"])

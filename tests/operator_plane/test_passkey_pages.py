@@ -1,4 +1,4 @@
-"""Registering a passkey needs a fresh sign-in, so that an open session is not enough to add a key."""
+"""Registering a passkey needs a recent sign-in, so that nobody can add one to an open session they find."""
 
 from __future__ import annotations
 

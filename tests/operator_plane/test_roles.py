@@ -17,10 +17,10 @@ REFUSED = "Your role does not allow this"
 
 async def ask(person: Person, method: str, path: str) -> tuple[int, str, str]:
     """Return status, redirect target and text."""
-    there = re.sub(r"\{[a-z_]+\}", "nothing", path)
+    address = re.sub(r"\{[a-z_]+\}", "nothing", path)
     if method == "POST":
         await person.open("/device")
-    page = await (person.send(there) if method == "POST" else person.open(there))
+    page = await (person.send(address) if method == "POST" else person.open(address))
     return page.status_code, page.headers.get("location", ""), text_of(page)
 
 
@@ -28,15 +28,15 @@ async def ask(person: Person, method: str, path: str) -> tuple[int, str, str]:
 async def test_a_route_requires_its_permission_and_no_more(
     office: Office, method: str, path: str, permission: Permission
 ) -> None:
-    status, leads_to, _ = await ask(office.browser(), method, path)
-    sent_away = status == 303 and leads_to.startswith("/login?")
-    assert sent_away == (permission is not Permission.PUBLIC)
+    status, target, _ = await ask(office.browser(), method, path)
+    to_login = status == 303 and target.startswith("/login?")
+    assert to_login == (permission is not Permission.PUBLIC)
     for role in Role:
         person = await office.person(role.value, role)
-        status, leads_to, told = await ask(person, method, path)
+        status, target, page = await ask(person, method, path)
         may = permission is Permission.PUBLIC or role.is_at_least(LEAST_ROLE[permission])
-        assert (status == 403 and REFUSED in told) != may, (role, status)
-        assert not leads_to.startswith("/login?"), role
+        assert (status == 403 and REFUSED in page) != may, (role, status)
+        assert not target.startswith("/login?"), role
 
 
 def test_every_permission_but_public_has_a_least_role() -> None:

@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from bootgrant.approval.audit import AuditKind
+from bootgrant.operator_plane.error_pages import not_signed_in
 from bootgrant.operator_plane.wording import counted, day_time, text, texts
+from bootgrant.workflows.people.oidc_sign_in import OidcRefused
 
 ROOM = Path(str(resources.files("bootgrant.operator_plane")))
 ASKED = re.compile(r"""(?<![\w.])(?:t|text|counted)\(\s*["']([a-z_]+\.[a-z_]+)["'](?! ~)""")
@@ -39,6 +42,18 @@ def test_a_count_of_one_uses_the_singular() -> None:
 
 def test_braces_in_untrusted_text_are_not_expanded() -> None:
     assert "{0.__class__}" in text("device.not_found", code="{0.__class__}")
+
+
+def test_every_kind_of_event_has_a_text() -> None:
+    assert all(text(f"audit.{kind.value.replace('-', '_')}") for kind in AuditKind)
+
+
+@pytest.mark.parametrize("why", OidcRefused)
+def test_every_refusal_of_a_sign_in_has_an_error_page(why: OidcRefused) -> None:
+    page = not_signed_in("Corp SSO", why, "/login")
+    assert page.status >= 400
+    assert page.happened
+    assert page.now
 
 
 def test_an_unknown_text_raises() -> None:

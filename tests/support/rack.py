@@ -1,4 +1,4 @@
-"""A site with layered configurations and machines in every state, for pictures of the pages."""
+"""A site with layered configurations and machines in every state, for screenshots and accessibility tests."""
 
 from __future__ import annotations
 
@@ -57,25 +57,27 @@ _LAYERS = {role: _CLUSTER.format(role=role) for role in ("controlplane", "worker
 
 _NOT_THE_SAME = {"password": "what-it-was-before", "new": "some-words-in-a-row", "again": "some-words-in-a-raw"}
 _TOKENS = count(1)
-"""A name is one token's, and every look at the page makes one."""
+"""Every visit of the page creates a token, which needs a new name."""
 
 
 @dataclass(slots=True)
 class Rack:
-    """``grants`` are the ids of its requests by name, once ``fill`` has been awaited where the store lives."""
+    """``grants`` are the ids of its requests by name, after ``fill`` was awaited in the event loop of the store."""
 
     site: InProcess
     waiting: bool
     grants: dict[str, str] = field(default_factory=dict)
 
     async def fill(self) -> None:
-        """An operator who is signed in as ana, and machines in every state."""
+        """Add the signed-in operator ana, and requests in every state."""
         operators = self.site.database.operators
         now = self.site.clock.now()
         await operators.add_operator(Operator("ana", "", NOW, role=Role.APPROVER))
         await operators.open_session(Session(session_digest(SESSION), "ana", now, now, now, VIA_SESSION))
         if self.waiting:
-            for name, grant in _requests(self.site).items():
+            found = await self.site.built.decisions.assign.find_entry(_CP)
+            assert found is not None
+            for name, grant in _requests(self.site, found.entry.fingerprint).items():
                 await self.site.database.grants.open_grant(grant)
                 self.grants[name] = grant.grant_id
             await self.site.database.audit.append(list(_events(self.grants)))
@@ -84,7 +86,7 @@ class Rack:
 
 @contextmanager
 def rack(folder: Path, *, waiting: bool = True) -> Iterator[Rack]:
-    """The site; without ``waiting``, no machine has asked."""
+    """Return the site, without requests if ``waiting`` is false."""
     (folder / "machines").mkdir()
     _write(folder / "machines")
     with site_in_process(folder, *_SETTINGS) as site:
@@ -94,7 +96,7 @@ def rack(folder: Path, *, waiting: bool = True) -> Iterator[Rack]:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One look at a page: which one, after which clicks."""
+    """One state of a page: its path, and what to fill in and click."""
 
     name: str
     path: str
@@ -103,7 +105,7 @@ class View:
     fill: dict[str, str] = field(default_factory=dict)
 
     def open(self, page: Page) -> None:
-        """Load it, fill its fields, click."""
+        """Load the page, fill in its fields, click."""
         page.goto(PUBLIC_URL + self.path)
         for name, text in self.fill.items():
             page.fill(f"#{name}", text)
@@ -113,7 +115,7 @@ class View:
 
 
 def views(site: Rack) -> list[View]:
-    """Every page in every form."""
+    """Return every page in every state."""
     card = {name: f"/requests/{grant_id}" for name, grant_id in site.grants.items()}
     return [
         View("login", "/login?next=/d/WDJB-MJHT", signed_in=False),
@@ -158,8 +160,8 @@ def _write(machines: Path) -> None:
         (machines / name / "00-base.yaml").write_text(text)
 
 
-def _requests(site: InProcess) -> dict[str, DeviceGrant]:
-    """In the order in which they asked."""
+def _requests(site: InProcess, fingerprint: str) -> dict[str, DeviceGrant]:
+    """Return the requests, oldest first. ``fingerprint`` is that of cp-1, for which there is a vote."""
     rules = site.site.grants
     decided = decision_by("ana", NOW + 38)
     ben = decision_by("ben", NOW + 12)
@@ -184,7 +186,7 @@ def _requests(site: InProcess) -> dict[str, DeviceGrant]:
             MachineIdentity(serial="0OCZJ19N18", mac="52:2f:fd:00:17:12"), age=24, address="10.20.0.38"
         ),
         "hostile": _grant(HOSTILE, age=20, address="10.20.9.5"),
-        "cp-1": _grant(_CP)._replace(votes=(ben,)),
+        "cp-1": _grant(_CP)._replace(votes=(ben,), fingerprint=fingerprint),
     }
 
 

@@ -58,7 +58,7 @@ def _sent(scope: Scope) -> str:
 
 @dataclass(slots=True)
 class RequestCounts:
-    """Answers by (endpoint, status) and refusals by (endpoint, reason). Both names come from closed sets of ours."""
+    """Answers by (endpoint, status) and refusals by (endpoint, reason). Both names come from closed sets."""
 
     answered: Counter[tuple[str, int]] = field(default_factory=Counter)
     refused: Counter[tuple[str, str]] = field(default_factory=Counter)

@@ -76,8 +76,8 @@ class OperatorPlane:
     """``public_url`` is scheme, host and port. ``passkeys`` is None where browsers do not allow them.
 
     ``client_id`` and ``machine_url`` are for the kernel command line; the URL differs from ``public_url`` if people and
-    machines have separate ones. With ``requires_suffix``, whoever approves first types the last four characters of the
-    code. ``codes_by_operator`` and ``codes_by_address`` limit typed and scanned codes (RFC 8628 section 5.1).
+    machines have separate ones. With ``requires_suffix``, an operator types the last four characters of the code before
+    approving. ``codes_by_operator`` and ``codes_by_address`` limit typed and scanned codes (RFC 8628 section 5.1).
     """
 
     decide: DecideGrant

@@ -11,6 +11,7 @@ TIME: Final[Schema] = {"type": "number", "description": "Unix time in seconds."}
 SECONDS: Final[Schema] = {"type": "number", "description": "Seconds."}
 COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
 FLAG: Final[Schema] = {"type": "boolean"}
+NULL: Final[Schema] = {"type": "null"}
 NAME: Final[Schema] = {"type": "string", "minLength": 1, "maxLength": 64}
 LABEL: Final[Schema] = {
     "type": "string",
@@ -41,7 +42,7 @@ IDENTITY: Final[Schema] = {
 
 def nullable(schema: Schema) -> Schema:
     """Return the schema of a value or null."""
-    return {"anyOf": [schema, {"type": "null"}]}
+    return {"anyOf": [schema, NULL]}
 
 
 def array(schema: Schema) -> Schema:
@@ -99,16 +100,8 @@ _ENTRY: Final = record(
 )
 _APPROVED_ENTRY: Final = {
     **record(
-        name=TEXT,
-        matched=TEXT,
-        labels={"type": "null"},
-        layers={"type": "null"},
-        exact={"type": "null"},
-        networks={"type": "null"},
-        approvals={"type": "null"},
-        machine_type={"type": "null"},
-        revision=TEXT,
-        fingerprint=TEXT,
+        **dict.fromkeys(("name", "matched", "revision", "fingerprint"), TEXT),
+        **dict.fromkeys(("labels", "layers", "exact", "networks", "approvals", "machine_type"), NULL),
     ),
     "description": "The entry as it was when the request was approved. Members that were not stored are null.",
 }
@@ -127,7 +120,7 @@ _REQUEST: Final = record(
     expires_at=TIME,
     age=SECONDS,
     left=SECONDS,
-    entry={"anyOf": [ref("Entry"), ref("ApprovedEntry"), {"type": "null"}]},
+    entry={"anyOf": [ref("Entry"), ref("ApprovedEntry"), NULL]},
     problem={**TEXT, "description": "Why there is no entry and what to do, or empty if there is one."},
     assigned_by=nullable(TEXT),
     rivals={**array(TEXT), "description": "Other addresses that claim to be the same machine at the same time."},

@@ -1,4 +1,4 @@
-"""The end of a sign-in: the new session replaces the old one, the audit records it, and the person goes on."""
+"""The end of a sign-in: the session replaces the old one, the audit records it, and the browser is redirected."""
 
 from __future__ import annotations
 

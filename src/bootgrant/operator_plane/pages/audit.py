@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from bootgrant.approval.audit import AuditEvent, AuditKind, ChainedEvent
+from bootgrant.approval.audit import AuditEvent, AuditKind
 from bootgrant.approval.evidence import Verdict
 from bootgrant.operator_plane.pages.machine_view import claimed_name
 from bootgrant.operator_plane.visit import Visit
@@ -18,6 +17,8 @@ from bootgrant.ports.audit import AuditFilter
 
 _PAGE: Final = 50
 _LENGTH: Final = 100
+_HIDDEN: Final = frozenset({"asked", "client", "size", "delivery"})
+"""Details that are only for programs."""
 _GROUPS: Final[Mapping[str, tuple[AuditKind, ...]]] = {
     "decisions": (AuditKind.VOTED, AuditKind.APPROVED, AuditKind.DENIED, AuditKind.REVOKED),
     "deliveries": (AuditKind.DELIVERED,),
@@ -31,19 +32,6 @@ _GROUPS: Final[Mapping[str, tuple[AuditKind, ...]]] = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class EventRow:
-    """One event. ``facts`` are pairs of a name and a possibly untrusted text."""
-
-    seq: int
-    at: float
-    what: str
-    machine: str
-    by: str
-    grant_id: str
-    facts: tuple[tuple[str, str], ...]
-
-
 async def show(visit: Visit) -> Response:
     """Show events by ``?what=decisions&who=ana&entry=cp-1&request=ID``, older than the number ``before``."""
     asked = {name: visit.query(name)[:_LENGTH].strip() for name in ("what", "who", "entry", "request", "before")}
@@ -53,13 +41,13 @@ async def show(visit: Visit) -> Response:
         kinds=_GROUPS.get(asked["what"], ()), actor=asked["who"], grant_id=asked["request"], entry=asked["entry"]
     )
     found = await visit.plane.audit.newest(which, _PAGE + 1, before if before and before < 2**53 else None)
-    rows = [_row(event) for event in found[:_PAGE]]
+    rows = [(record.event, claimed_name(record.event.identity), _facts(record.event)) for record in found[:_PAGE]]
     return visit.page(
         "audit.html",
         rows=rows,
         asked=asked,
         groups=tuple(_GROUPS),
-        older=_link({**asked, "before": str(rows[-1].seq)}) if len(found) > _PAGE else "",
+        older=_link({**asked, "before": str(found[_PAGE - 1].seq)}) if len(found) > _PAGE else "",
         newest=_link({**asked, "before": ""}) if before else "",
     )
 
@@ -69,20 +57,8 @@ def _link(asked: Mapping[str, str]) -> str:
     return f"/audit?{query}" if query else "/audit"
 
 
-def _row(chained: ChainedEvent) -> EventRow:
-    event = chained.event
-    return EventRow(
-        seq=chained.seq,
-        at=event.at,
-        what=text(f"audit.{event.kind.value.replace('-', '_')}"),
-        machine=claimed_name(event.identity),
-        by=event.actor,
-        grant_id=event.grant_id,
-        facts=tuple(_facts(event)),
-    )
-
-
 def _facts(event: AuditEvent) -> list[tuple[str, str]]:
+    """Return pairs of a name and a possibly untrusted text."""
     values = {
         "entry": f"{event.entry} @ {event.revision[:12]}" if event.revision else event.entry,
         "address": event.address,
@@ -92,4 +68,5 @@ def _facts(event: AuditEvent) -> list[tuple[str, str]]:
         "mismatches": "; ".join(check.detail for check in event.evidence if check.verdict is Verdict.MISMATCH),
     }
     facts = [(text(f"audit.fact_{name}"), value) for name, value in values.items() if value]
-    return facts + [(name.replace("_", " "), str(value)) for name, value in event.details.items()]
+    details = [(name.replace("_", " "), str(value)) for name, value in event.details.items() if name not in _HIDDEN]
+    return facts + details

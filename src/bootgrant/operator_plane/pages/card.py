@@ -8,12 +8,10 @@ from typing import Final
 from starlette.responses import Response
 
 from bootgrant.approval.grant import GrantState
-from bootgrant.approval.operators import Role
+from bootgrant.approval.operators import Actor, Role
 from bootgrant.operator_plane import error_pages
 from bootgrant.operator_plane.forms import is_typed_proof
 from bootgrant.operator_plane.pages.machine_view import (
-    CheckRow,
-    Standing,
     checks_of,
     hidden_code,
     kind_of,
@@ -53,32 +51,6 @@ class Vote:
     is_mine: bool
 
 
-@dataclass(frozen=True, slots=True)
-class CardView:
-    """What the card shows. ``name`` is empty for an unknown machine.
-
-    ``known`` is the first half of the code, shown before the field for the second. ``not_yours`` says why this person
-    cannot decide. ``choices`` are the entries that can be assigned.
-    """
-
-    card: GrantCard
-    name: str
-    kind: str
-    labels: tuple[str, ...]
-    code: str
-    known: str
-    standing: Standing
-    votes: tuple[Vote, ...]
-    checks: tuple[CheckRow, ...]
-    not_yours: str
-    has_voted: bool
-    choices: tuple[str, ...]
-
-    @property
-    def may_approve(self) -> bool:
-        return self.card.entry is not None and not self.not_yours and not self.has_voted
-
-
 async def show(visit: Visit) -> Response:
     """Show a request in any state."""
     card = await visit.plane.decide.cards.show(visit.request.path_params["grant_id"])
@@ -107,43 +79,31 @@ async def show_configuration(visit: Visit) -> Response:
 
 async def card_page(visit: Visit, card: GrantCard, typed: Typed, status: int = 200) -> Response:
     """Return the card of a pending request, or the outcome of any other."""
-    now = visit.plane.clock.now()
-    version = request_version(card.grant, now)
-    if card.state is not GrantState.PENDING:
-        return visit.page(
-            "outcome.html",
-            status,
-            card=card,
-            name=name_of(card),
-            now=now,
-            version=version,
-            typed=typed,
-            outcome=outcome_of(card.grant, card.state, now),
-            may_revoke=await _may_revoke(visit, card),
-        )
+    if card.state is GrantState.PENDING:
+        return await _pending_page(visit, card, typed, status)
+    now, actor = visit.plane.clock.now(), actor_of(visit)
     return visit.page(
-        "card.html",
+        "outcome.html",
         status,
-        view=await _view(visit, card),
+        card=card,
+        name=name_of(card),
         now=now,
-        version=version,
+        version=request_version(card.grant, now),
         typed=typed,
-        suffix_field=_suffix_field(visit, card),
-        proof=_proof(visit),
+        outcome=outcome_of(card.grant, card.state, now),
+        may_revoke=actor.role.is_at_least(Role.ADMIN) and await visit.plane.decide.may_revoke(card, actor),
     )
 
 
-async def _may_revoke(visit: Visit, card: GrantCard) -> bool:
-    actor = actor_of(visit)
-    return actor.role.is_at_least(Role.ADMIN) and await visit.plane.decide.may_revoke(card, actor)
-
-
-async def _view(visit: Visit, card: GrantCard) -> CardView:
+async def _pending_page(visit: Visit, card: GrantCard, typed: Typed, status: int) -> Response:
+    now, actor = visit.plane.clock.now(), actor_of(visit)
     code = hidden_code(card.user_code) if visit.plane.requires_suffix else card.user_code
-    author = actor_of(visit).author
-    votes = tuple(Vote(vote.by, vote.at, vote.author.is_same_person(author)) for vote in card.votes)
-    not_yours = _not_yours(visit, card)
-    return CardView(
+    votes = tuple(Vote(vote.by, vote.at, vote.author.is_same_person(actor.author)) for vote in card.votes)
+    has_voted = any(vote.is_mine for vote in votes)
+    not_yours = _not_yours(actor, card)
+    return visit.page(
+        "card.html",
+        status,
         card=card,
         name=card.entry.name if card.entry else "",
         kind=kind_of(card.entry),
@@ -154,14 +114,19 @@ async def _view(visit: Visit, card: GrantCard) -> CardView:
         votes=votes,
         checks=checks_of(card),
         not_yours=not_yours,
-        has_voted=any(vote.is_mine for vote in votes),
+        has_voted=has_voted,
+        may_approve=card.entry is not None and not not_yours and not has_voted,
         choices=() if not_yours else await _choices(visit, card),
+        now=now,
+        version=request_version(card.grant, now),
+        typed=typed,
+        suffix_field=_suffix_field(visit, card),
+        proof=_proof(visit),
     )
 
 
-def _not_yours(visit: Visit, card: GrantCard) -> str:
+def _not_yours(actor: Actor, card: GrantCard) -> str:
     """Return why this person may not decide, or "" if they may."""
-    actor = actor_of(visit)
     if actor.may_decide_about(card.entry.labels if card.entry else {}):
         return ""
     if not actor.role.is_at_least(Role.APPROVER):

@@ -56,9 +56,6 @@ class Row:
     standing: Standing
     kind: str
     code: str
-    network: str
-    needed: int
-    given: int
     why: str
 
 
@@ -194,9 +191,6 @@ def _row(card: GrantCard, hides_code: bool) -> Row:
         standing=standing_of(card),
         kind=kind_of(card.entry) if card.entry else text("queue.no_entry"),
         code=hidden_code(card.user_code) if hides_code else card.user_code,
-        network=card.network,
-        needed=card.needed,
-        given=len(card.votes),
         why=why_of(card),
     )
 
@@ -205,6 +199,6 @@ def _matches(row: Row, chosen: Filter) -> bool:
     if chosen.label and chosen.label not in labels_of(row.card):
         return False
     grant = row.card.grant
-    parts = (row.name, row.kind, row.code, row.network, grant.source_address, *grant.identity.given().values())
+    parts = (row.name, row.kind, row.code, row.card.network, grant.source_address, *grant.identity.given().values())
     content = " ".join(parts).casefold()
     return all(word in content for word in chosen.words.casefold().split())

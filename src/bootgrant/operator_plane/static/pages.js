@@ -1,5 +1,4 @@
-// What the pages do more where scripts run: clocks go on, changes arrive by themselves, four letters fit four boxes.
-// Without any of it the pages work by reload.
+// Enhancements: running clocks, live updates, and a field that keeps four letters. Without scripts, pages work by reload.
 "use strict";
 (() => {
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
@@ -7,7 +6,7 @@
   const said = by("#said");
   const say = (words) => { said.textContent = words; };
 
-  // Clocks: data-seconds is what the server counted when it wrote the page.
+  // Clocks: data-seconds is the value at the time the server rendered the page.
   const clocks = new WeakMap();
   const two = (number) => String(number).padStart(2, "0");
   const span = (seconds) => {
@@ -25,7 +24,7 @@
     }
   };
 
-  // The four boxes: whatever is pasted or typed, its last four letters stay.
+  // The four boxes: of pasted or typed text only the last four letters are kept.
   const fit = (event) => {
     const field = event.target;
     if (!field.matches("[data-suffix]")) return;
@@ -41,7 +40,7 @@
     fit(event);
   });
 
-  // A form is sent once, however often its button is tapped.
+  // A form is sent only once, even if its button is tapped repeatedly.
   document.addEventListener("submit", (event) => {
     if (event.defaultPrevented) return undefined;
     if (event.target.dataset.sent) return event.preventDefault();
@@ -66,7 +65,7 @@
     tick();
   };
 
-  // Live: the server says that something changed, and the page looks at itself again.
+  // Live updates: the server announces a change, and the page loads itself again.
   const again = async () => {
     const address = new URL(location.href);
     address.searchParams.set("auto", "1");
@@ -93,10 +92,10 @@
     follow();
   };
 
-  // The queue: nothing moves under a thumb. What is over stays in its place, what is new waits for a tap
-  // unless the list stands at its top and nobody points at it.
+  // The queue: nothing moves under a thumb. Ended requests stay in place, and new ones are only inserted after a tap,
+  // unless the list is scrolled to the top and nobody points at it.
   const news = { rows: [], gone: [] };
-  const rest = () => scrollY < 8 && !by(".queue:hover, .queue:focus-within");
+  const isAtRest = () => scrollY < 8 && !by(".queue:hover, .queue:focus-within");
   const insert = () => {
     const list = by(".queue");
     for (const row of news.gone) row.remove();
@@ -108,7 +107,7 @@
   const queue = (fresh, live) => {
     const list = by(".queue");
     if (!list || !fresh.querySelector(".queue")) {
-      if (!list || rest()) return whole(fresh);
+      if (!list || isAtRest()) return whole(fresh);
     }
     const newer = new Map(all(".row", fresh).map((row) => [row.dataset.id, row]));
     for (const row of all(".row:not(.gone)", list)) {
@@ -134,7 +133,7 @@
       say(added.length === 1 ? live.dataset.newsOne : live.dataset.newsMany.replace("#", added.length));
     }
     if (!news.rows.length) return undefined;
-    if (rest()) return insert();
+    if (isAtRest()) return insert();
     const button = by(".news button");
     button.textContent = live.dataset.news.replace("#", news.rows.length);
     button.onclick = () => { insert(); scrollTo(0, 0); by(".queue a").focus(); };
@@ -145,11 +144,11 @@
   let stream = null;
   let busy = false;
   let missed = false;
-  let told = "";
+  let announced = "";
   const changed = async (event) => {
-    if (event) told = event.data;
+    if (event) announced = event.data;
     const live = by("[data-live]");
-    if (!live || told === live.dataset.version) return;
+    if (!live || announced === live.dataset.version) return;
     if (busy) { missed = true; return; }
     busy = true;
     try {
@@ -160,12 +159,12 @@
       if (kind === "queue") queue(fresh, live);
       else if (kind === "card" && newer && newer.dataset.kind === "card") parts(fresh);
       else whole(fresh);
-      // In a storm the server shows what was a moment ago: then there is more to come.
-      missed = missed || (by("[data-live]")?.dataset.version ?? told) !== told;
+      // Under load the server may render a slightly older state: then another update follows.
+      missed = missed || (by("[data-live]")?.dataset.version ?? announced) !== announced;
     } catch {
       lost("lost");
     }
-    // At most one look a second, however much changes.
+    // Update at most once a second.
     setTimeout(() => { busy = false; if (missed) { missed = false; changed(); } }, 1000);
   };
   const lost = (how) => {
@@ -184,7 +183,7 @@
     stream.addEventListener("open", () => lost(""));
     stream.addEventListener("error", () => lost(stream?.readyState === EventSource.CLOSED ? "lost" : "again"));
   };
-  // A page that nobody sees holds no connection: browsers have few for one server.
+  // A hidden page keeps no connection open, because browsers allow only a few per server.
   document.addEventListener("visibilitychange", follow);
   addEventListener("pagehide", () => stream?.close());
   follow();

@@ -1,4 +1,4 @@
-// A form with data-passkey asks the browser for a passkey and sends what it answers in the field "answer".
+// A form with data-passkey asks the browser for a passkey and sends its answer in the field "answer".
 "use strict";
 (() => {
   const toBytes = (text) =>
@@ -25,8 +25,8 @@
     };
     const shown = await navigator.credentials.get({ publicKey });
     const { authenticatorData, signature, userHandle } = shown.response;
-    const told = { authenticatorData: toText(authenticatorData), signature: toText(signature) };
-    return [shown, { ...told, userHandle: userHandle ? toText(userHandle) : null }];
+    const members = { authenticatorData: toText(authenticatorData), signature: toText(signature) };
+    return [shown, { ...members, userHandle: userHandle ? toText(userHandle) : null }];
   };
   let busy = false;
 
@@ -37,9 +37,9 @@
     problem.hidden = true;
     try {
       const ask = form.dataset.passkey === "make" ? make : show;
-      const [{ id, rawId, type, response }, told] = await ask(JSON.parse(form.dataset.options));
-      told.clientDataJSON = toText(response.clientDataJSON);
-      form.elements.answer.value = JSON.stringify({ id, rawId: toText(rawId), type, response: told });
+      const [{ id, rawId, type, response }, members] = await ask(JSON.parse(form.dataset.options));
+      members.clientDataJSON = toText(response.clientDataJSON);
+      form.elements.answer.value = JSON.stringify({ id, rawId: toText(rawId), type, response: members });
       HTMLFormElement.prototype.submit.call(form);
     } catch (error) {
       problem.textContent =

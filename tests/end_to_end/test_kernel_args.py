@@ -1,4 +1,4 @@
-"""From `bootgrant kernel-args` to the configuration, over HTTPS with a private authority: one command line for all."""
+"""From the output of `bootgrant kernel-args` to the configuration, over HTTPS with a private CA."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from support.tls_front import tls_front
 
 
 @pytest.mark.parametrize("mode", [[], ["--compat", "talos"]], ids=["acquire", "as Talos"])
-def test_what_is_printed_brings_a_machine_through(
+def test_a_machine_boots_with_the_printed_parameters(
     mode: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     authority = Authority(tmp_path)
@@ -27,7 +27,7 @@ def test_what_is_printed_brings_a_machine_through(
             assert machine.delivered() == CONFIG
 
 
-def test_the_doctor_finds_nothing_in_its_way(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_doctor_accepts_the_printed_parameters(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     authority = Authority(tmp_path)
     with (
         served(tmp_path, settings='hold = "0s"') as site,

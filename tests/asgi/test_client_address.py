@@ -1,4 +1,4 @@
-"""Whose address counts behind proxies: the nearest that is not a trusted proxy, and never what a client invents."""
+"""The client's address behind proxies: the nearest untrusted one, and never one that the client invented."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def seen(peer: str, *headers: tuple[bytes, bytes], proxies: AllowedNetwork
         (b"unknown", "10.0.0.1"),
     ],
 )
-async def test_x_forwarded_for_is_counted_from_the_right(value: bytes, address: str) -> None:
+async def test_x_forwarded_for_is_read_from_the_right(value: bytes, address: str) -> None:
     assert await seen("10.0.0.1", (b"x-forwarded-for", value)) == address
 
 
@@ -69,24 +69,24 @@ async def test_x_forwarded_for_is_counted_from_the_right(value: bytes, address: 
         (b"6.6.6.6", "10.0.0.1"),
     ],
 )
-async def test_forwarded_is_understood_too(value: bytes, address: str) -> None:
+async def test_forwarded_is_understood(value: bytes, address: str) -> None:
     assert await seen("10.0.0.1", (b"forwarded", value)) == address
 
 
-async def test_a_stranger_is_not_believed() -> None:
+async def test_an_untrusted_peer_cannot_set_its_address() -> None:
     assert await seen("203.0.113.9", (b"x-forwarded-for", b"10.20.0.11")) == "203.0.113.9"
 
 
-async def test_without_trusted_proxies_nothing_is_read() -> None:
+async def test_without_trusted_proxies_the_headers_are_ignored() -> None:
     assert await seen("10.0.0.1", (b"x-forwarded-for", b"1.2.3.4"), proxies=AllowedNetworks([])) == "10.0.0.1"
 
 
-async def test_repeated_headers_are_one_chain() -> None:
+async def test_repeated_headers_form_one_chain() -> None:
     headers = ((b"x-forwarded-for", b"6.6.6.6"), (b"x-forwarded-for", b"192.0.2.7"))
     assert await seen("10.0.0.1", *headers) == "192.0.2.7"
 
 
-async def test_a_quote_left_open_in_one_header_swallows_no_other() -> None:
+async def test_an_unclosed_quote_in_one_header_does_not_affect_the_next() -> None:
     headers = ((b"forwarded", b'for=6.6.6.6;x="'), (b"forwarded", b'for=192.0.2.7;host="boot"'))
     assert await seen("10.0.0.1", *headers) == "192.0.2.7"
 

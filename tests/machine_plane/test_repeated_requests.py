@@ -1,4 +1,4 @@
-"""A machine that asks again, two that claim to be one, a flood: what is asked of people and what is not."""
+"""Repeated requests, two machines with one identity, floods, and the lifetime of tokens."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ async def queue(site: InProcess) -> list[dict[str, object]]:
     return rows
 
 
-async def test_a_machine_that_asks_again_takes_its_own_place_in_the_queue(site: InProcess) -> None:
+async def test_a_repeated_request_replaces_the_machines_older_one(site: InProcess) -> None:
     first = await ask(site.client())
     second = await ask(site.client())
     assert [row["code"] for row in await queue(site)] == [second["user_code"]]
     assert (await poll(site.client(), first["device_code"])).json()["error"] == "expired_token"
 
 
-async def test_a_rival_from_another_address_takes_nobodys_place(site: InProcess) -> None:
+async def test_a_request_from_another_address_replaces_nothing(site: InProcess) -> None:
     mine = await ask(site.client("10.20.0.11"))
     await ask(site.client("10.66.6.6"))
     assert len(await queue(site)) == 2
@@ -35,7 +35,7 @@ async def test_a_rival_from_another_address_takes_nobodys_place(site: InProcess)
     assert (await poll(site.client("10.20.0.11"), mine["device_code"])).status_code == 200
 
 
-async def test_a_denied_machine_comes_back_quietly_until_the_cooldown_is_over(site: InProcess) -> None:
+async def test_a_denied_machine_is_refused_automatically_during_the_cooldown(site: InProcess) -> None:
     codes = await ask(site.client())
     await deny(site.admin(), codes, "wrong rack")
     site.clock.advance(60)
@@ -48,7 +48,7 @@ async def test_a_denied_machine_comes_back_quietly_until_the_cooldown_is_over(si
     assert len(await queue(site)) == 1
 
 
-async def test_a_denied_machine_that_lost_a_variable_comes_back_quietly_too(site: InProcess) -> None:
+async def test_a_denied_machine_is_refused_even_if_it_sends_fewer_variables(site: InProcess) -> None:
     await deny(site.admin(), await ask(site.client()))
     again = await site.client().post("/device/code", data={"client_id": "talos", "uuid": UUID})
     assert again.json()["error"] == "access_denied"
@@ -57,13 +57,13 @@ async def test_a_denied_machine_that_lost_a_variable_comes_back_quietly_too(site
     assert len(await queue(site)) == 1
 
 
-async def test_another_machine_is_not_denied_with_it(site: InProcess) -> None:
+async def test_a_denial_does_not_affect_other_machines(site: InProcess) -> None:
     await deny(site.admin(), await ask(site.client()))
     await ask(site.client(), serial="0OCZJ19N65")
     assert len(await queue(site)) == 1
 
 
-async def test_a_token_is_used_up_a_grace_after_its_first_delivery(site: InProcess) -> None:
+async def test_a_token_stops_working_a_grace_period_after_the_first_delivery(site: InProcess) -> None:
     access_token = await token(site.client(), site.admin())
     site.clock.advance(3600)
     assert (await fetch(site.client(), access_token)).status_code == 200
@@ -74,7 +74,7 @@ async def test_a_token_is_used_up_a_grace_after_its_first_delivery(site: InProce
     assert (answer.status_code, answer.text) == (401, "token used: ask again\n")
 
 
-async def test_a_refused_fetch_uses_nothing_up(site: InProcess) -> None:
+async def test_a_refused_download_does_not_use_up_the_token(site: InProcess) -> None:
     access_token = await token(site.client(), site.admin())
     assert (await fetch(site.client("203.0.113.9"), access_token)).status_code == 403
     assert (
@@ -84,7 +84,7 @@ async def test_a_refused_fetch_uses_nothing_up(site: InProcess) -> None:
     assert (await fetch(site.client(), access_token)).text == CONFIG
 
 
-async def test_each_delivery_is_kept_with_its_address_and_digest(site: InProcess) -> None:
+async def test_each_delivery_is_stored_with_address_and_digest(site: InProcess) -> None:
     access_token = await token(site.client(), site.admin())
     await fetch(site.client("10.20.0.11"), access_token)
     await fetch(site.client("10.20.0.12"), access_token)
@@ -94,7 +94,7 @@ async def test_each_delivery_is_kept_with_its_address_and_digest(site: InProcess
     assert {(len(delivery.sha256), delivery.size) for delivery in kept} == {(64, len(CONFIG))}
 
 
-async def test_an_identity_of_the_other_byte_order_is_the_same_machine(site: InProcess) -> None:
+async def test_a_uuid_in_the_other_byte_order_is_the_same_machine(site: InProcess) -> None:
     swapped = "19bddc40-103b-4e44-bfff-aaee44a51fda"
     access_token = await token(site.client(), site.admin(), uuid=swapped)
     assert (await fetch(site.client(), access_token, f"/config?uuid={UUID}")).text == CONFIG
@@ -106,7 +106,7 @@ def small_site(tmp_path: Path) -> Iterator[InProcess]:
         yield site
 
 
-async def test_a_flood_from_one_address_is_stopped_and_hurts_nobody_else(small_site: InProcess) -> None:
+async def test_a_flood_from_one_address_does_not_affect_others(small_site: InProcess) -> None:
     flood = [
         (await small_site.client("10.66.6.6").post("/device/code", data={"client_id": "talos", "serial": f"X{n}"}))
         for n in range(5)
@@ -117,7 +117,7 @@ async def test_a_flood_from_one_address_is_stopped_and_hurts_nobody_else(small_s
     assert len(await queue(small_site)) == 4
 
 
-async def test_there_is_room_again_when_requests_are_decided_or_over(small_site: InProcess) -> None:
+async def test_decided_and_expired_requests_make_room(small_site: InProcess) -> None:
     codes = [await ask(small_site.client(), serial=f"X{n}") for n in range(3)]
     full = await small_site.client().post("/device/code", data=TALOS)
     assert full.status_code == 429
@@ -128,7 +128,7 @@ async def test_there_is_room_again_when_requests_are_decided_or_over(small_site:
         await ask(small_site.client(), serial=f"Y{number}")
 
 
-async def test_where_no_room_is_left_a_machine_that_waits_can_still_ask_again(small_site: InProcess) -> None:
+async def test_a_waiting_machine_can_repeat_its_request_even_if_the_queue_is_full(small_site: InProcess) -> None:
     codes = [await ask(small_site.client(), serial=f"X{n}") for n in range(3)]
     again = await ask(small_site.client(), serial="X1")
     assert again["user_code"] != codes[1]["user_code"]
@@ -140,7 +140,7 @@ async def test_where_no_room_is_left_a_machine_that_waits_can_still_ask_again(sm
     assert (await small_site.client("10.20.0.97").post("/device/code", data=TALOS)).status_code == 429
 
 
-async def test_a_machine_that_asks_again_and_again_is_stopped_for_a_while_and_stops_nobody_else(
+async def test_too_many_repeated_requests_are_refused_without_affecting_others(
     small_site: InProcess,
 ) -> None:
     for _ in range(12):
@@ -153,7 +153,7 @@ async def test_a_machine_that_asks_again_and_again_is_stopped_for_a_while_and_st
     await ask(small_site.client())
 
 
-async def test_a_network_of_64_bits_is_one_address(small_site: InProcess) -> None:
+async def test_an_ipv6_network_of_64_bits_counts_as_one_address(small_site: InProcess) -> None:
     for number in range(3):
         await ask(small_site.client(f"fd00::{number}:1"), serial=f"X{number}")
     form = {"client_id": "talos", "serial": "X3"}
@@ -161,7 +161,7 @@ async def test_a_network_of_64_bits_is_one_address(small_site: InProcess) -> Non
     assert (await small_site.client("fd00:0:0:1::1").post("/device/code", data=form)).status_code == 200
 
 
-async def test_ended_requests_are_forgotten_and_delivered_ones_kept_as_history(site: InProcess) -> None:
+async def test_ended_requests_are_deleted_and_delivered_ones_kept_as_history(site: InProcess) -> None:
     await fetch(site.client(), await token(site.client(), site.admin()))
     await ask(site.client(), serial="0OCZJ19N65")
     site.clock.advance(30 * 86400)
