@@ -1,4 +1,4 @@
-"""What keeps a finished configuration from being served."""
+"""Faults that keep a finished configuration from being served."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def faults(config: bytes, schema: Schema, rules: Rules) -> list[Fault]:
     return judge(parse_yaml(config), schema, rules).faults
 
 
-def told(config: bytes, schema: Schema = Schema.TALOS, rules: Rules | None = None) -> str:
+def fatal(config: bytes, schema: Schema = Schema.TALOS, rules: Rules | None = None) -> str:
     return "; ".join(
         f"{fault.line}: {fault.message}" for fault in faults(config, schema, rules or Rules()) if fault.is_fatal
     )
 
 
 @pytest.mark.parametrize("tables", [True, False])
-def test_the_machine_type_is_known_whoever_judges(tables: bool) -> None:
+def test_the_machine_type_is_found_with_and_without_tables(tables: bool) -> None:
     for written, known in ((b"worker", "worker"), (b"controlplane", "controlplane"), (b"init", "controlplane")):
         config = LINK + b"---\n" + GOOD.replace(b"worker", written)
         assert judge(parse_yaml(config), Schema.TALOS, Rules(tables=tables)).machine_type == known
@@ -36,8 +36,8 @@ def test_the_machine_type_is_known_whoever_judges(tables: bool) -> None:
 
 
 @pytest.mark.parametrize("config", [GOOD, GOOD + LINK, LINK, GOOD.replace(b"worker", b"init")])
-def test_what_talos_takes_is_served(config: bytes) -> None:
-    assert told(config) == ""
+def test_a_configuration_that_talos_accepts_has_no_faults(config: bytes) -> None:
+    assert fatal(config) == ""
 
 
 @pytest.mark.parametrize(
@@ -59,8 +59,8 @@ def test_what_talos_takes_is_served(config: bytes) -> None:
         (b"\xff\xfe", "1: "),
     ],
 )
-def test_what_talos_would_refuse_is_told_with_its_line(config: bytes, says: str) -> None:
-    assert says in told(config)
+def test_what_talos_rejects_is_a_fault_with_its_line(config: bytes, says: str) -> None:
+    assert says in fatal(config)
 
 
 @pytest.mark.parametrize(
@@ -75,13 +75,13 @@ def test_what_talos_would_refuse_is_told_with_its_line(config: bytes, says: str)
         (b"  ", Schema.TEXT, "it is empty"),
     ],
 )
-def test_other_kinds_are_held_to_what_they_are(config: bytes, schema: Schema, says: str) -> None:
-    found = told(config, schema)
+def test_other_kinds_are_checked_by_their_schema(config: bytes, schema: Schema, says: str) -> None:
+    found = fatal(config, schema)
     assert found == "" if says == "" else says in found
 
 
 @pytest.mark.parametrize("schema", [Schema.YAML, Schema.TEXT, Schema.JSON, Schema.CLOUD_CONFIG, Schema.IGNITION])
-def test_a_control_plane_is_one_whatever_kind_its_entry_says_it_is(schema: Schema) -> None:
+def test_a_control_plane_is_found_under_any_schema(schema: Schema) -> None:
     judgement = judge(parse_yaml(b'{"machine": {"type": "controlplane"}}'), schema, Rules())
     assert judgement.machine_type == "controlplane"
     (fault,) = judgement.faults
@@ -95,40 +95,40 @@ def talos() -> Rules:
     return Rules(TalosSchema(shared_data("vectors/talos-config.schema.json").read_bytes()), tables=False)
 
 
-def test_the_schema_of_the_sites_talos_version_looks_deeper(talos: Rules) -> None:
-    assert told(GOOD + LINK, rules=talos) == ""
-    found = told(GOOD.replace(b"{}", b"{etcd: []}") + LINK.replace(b"https://omni.example/", b"[]"), rules=talos)
+def test_the_schema_finds_wrong_types(talos: Rules) -> None:
+    assert fatal(GOOD + LINK, rules=talos) == ""
+    found = fatal(GOOD.replace(b"{}", b"{etcd: []}") + LINK.replace(b"https://omni.example/", b"[]"), rules=talos)
     assert "1: cluster.etcd: must be (type)" in found
     assert "6: apiUrl: must be" in found
 
 
-def test_a_key_that_is_not_in_the_schema_is_told_and_taken(talos: Rules) -> None:
+def test_a_key_that_is_not_in_the_schema_is_only_a_warning(talos: Rules) -> None:
     (fault,) = faults(GOOD.replace(b"{}", b"{clusterName: x}"), Schema.TALOS, talos)
     assert not fault.is_fatal
     assert "cluster: clusterName is not in the schema" in fault.message
 
 
-def test_the_schema_refuses_no_spelling_that_talos_reads(talos: Rules) -> None:
+def test_the_schema_accepts_every_spelling_that_talos_reads(talos: Rules) -> None:
     config = GOOD.replace(b"{}", b"{token: 17}").replace(b"worker", b"worker\n  features: {rbac: yes}")
-    assert told(config, rules=talos) == ""
+    assert fatal(config, rules=talos) == ""
 
 
-def test_what_the_schema_says_repeats_no_value(talos: Rules) -> None:
-    found = told(GOOD.replace(b"{}", b"{token: [sw0rdfish], etcd: {image: {a: sw0rdfish}}}"), rules=talos)
+def test_a_schema_fault_does_not_repeat_the_value(talos: Rules) -> None:
+    found = fatal(GOOD.replace(b"{}", b"{token: [sw0rdfish], etcd: {image: {a: sw0rdfish}}}"), rules=talos)
     assert "cluster.token: must be" in found
     assert "sw0rdfish" not in found
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b'{"$defs": 5}', b'{"type": 5}', b"\xff"])
-def test_a_schema_that_is_none_is_refused(content: bytes) -> None:
+def test_an_unusable_schema_file_is_rejected(content: bytes) -> None:
     with pytest.raises(BadSchema):
         TalosSchema(content)
 
 
-def test_another_program_has_the_last_word() -> None:
+def test_another_program_can_reject_a_configuration() -> None:
     rules = Rules(program=lambda config: "no disk is named" if b"disk" not in config else "")
-    assert told(GOOD, rules=rules) == "1: no disk is named"
-    assert told(GOOD.replace(b"{}", b"{clusterName: disk}"), rules=rules) == ""
+    assert fatal(GOOD, rules=rules) == "1: no disk is named"
+    assert fatal(GOOD.replace(b"{}", b"{clusterName: disk}"), rules=rules) == ""
 
 
 @settings(max_examples=100, deadline=None)
@@ -136,7 +136,7 @@ def test_another_program_has_the_last_word() -> None:
     st.binary(max_size=80) | st.text("machine: typwork{}[],\n-'\"&*", max_size=80).map(str.encode),
     st.sampled_from(list(Schema)),
 )
-def test_any_bytes_are_judged(config: bytes, schema: Schema) -> None:
+def test_any_bytes_can_be_validated(config: bytes, schema: Schema) -> None:
     for fault in faults(config, schema, Rules()):
         assert fault.line >= 1
         json.dumps(fault.message)

@@ -1,4 +1,4 @@
-"""``machines.yaml``: what is read, and every mistake with its file and line."""
+"""``machines.yaml``: entries, and every mistake with its file and line."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def parsed(text: bytes | str, name: str = "machines.yaml") -> SiteModel:
     return parse_site({name: text.encode() if isinstance(text, str) else text})
 
 
-def test_an_entry_has_what_it_says_and_what_the_defaults_say() -> None:
+def test_an_entry_combines_its_own_values_and_the_defaults() -> None:
     site = parsed(SITE)
     assert site.findings == ()
     cp, profile = site.entries
@@ -45,13 +45,13 @@ def test_an_entry_has_what_it_says_and_what_the_defaults_say() -> None:
     assert (profile.match, profile.schema) == ({}, Schema.TEXT)
 
 
-def test_without_layers_the_usual_folders_are_taken_as_far_as_there() -> None:
+def test_without_layers_the_conventional_ones_are_optional() -> None:
     (entry,) = parsed("entries: [{name: node1, labels: {role: control-plane}}]").entries
     assert [layer.name for layer in entry.layers] == ["all", "control-plane", "node/node1"]
     assert all(layer.is_optional for layer in entry.layers)
 
 
-def test_entries_may_stand_in_files_of_their_own() -> None:
+def test_entries_can_be_in_separate_files() -> None:
     site = parse_site(
         {
             "machines.yaml": b"defaults: {labels: {site: fra}}\n",
@@ -92,13 +92,13 @@ def test_entries_may_stand_in_files_of_their_own() -> None:
         ("\n \n", 1, "the file is empty"),
     ],
 )
-def test_a_mistake_is_named_with_its_line_and_what_would_be_right(text: str, line: int, says: str) -> None:
+def test_a_mistake_is_reported_with_its_line(text: str, line: int, says: str) -> None:
     (finding,) = parsed(text).findings
     assert (finding.file, finding.line) == ("machines.yaml", line)
     assert says in finding.message
 
 
-def test_every_mistake_is_told_at_once_and_the_sound_entries_stay() -> None:
+def test_all_mistakes_are_reported_and_valid_entries_stay() -> None:
     site = parsed("entries:\n  - name: a\n    approvals: x\n  - name: b\n  - name: c\n    schema: x\n")
     assert [entry.name for entry in site.entries] == ["b"]
     assert [finding.entry for finding in site.findings] == ["a", "c"]

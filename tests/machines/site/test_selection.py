@@ -1,4 +1,4 @@
-"""Which entry a machine gets, why, and where nothing decides."""
+"""Which entry a machine gets and why, and ties."""
 
 from __future__ import annotations
 
@@ -45,29 +45,29 @@ def test_the_more_specific_entry_wins_in_any_order(stronger: dict[str, str], wea
     assert chosen([one, other], machine) == chosen([other, one], machine) == "stronger"
 
 
-def test_all_given_keys_must_match_and_a_list_means_any_of() -> None:
+def test_every_variable_must_match_one_of_its_values() -> None:
     entries = [entry("rack", serial=["SN1", "SN2"], mac="52:2f:*")]
     assert chosen(entries, MachineIdentity(serial="SN2", mac=MAC)) == "rack"
     assert chosen(entries, MachineIdentity(serial="SN3", mac=MAC)) == ""
     assert chosen(entries, MachineIdentity(serial="SN1")) == ""
 
 
-def test_what_a_machine_does_not_say_matches_no_pattern() -> None:
+def test_a_variable_that_is_not_reported_matches_no_pattern() -> None:
     assert chosen([entry("any", mac="*")], MachineIdentity(uuid=UUID)) == ""
 
 
-def test_a_uuid_is_known_in_either_byte_order_and_any_spelling() -> None:
+def test_a_uuid_matches_in_either_byte_order_and_any_spelling() -> None:
     entries = [entry("cp", uuid=swapped_uuid(UUID).upper())]
     assert chosen(entries, MachineIdentity(uuid=UUID)) == "cp"
     assert chosen([entry("cp", uuid="40dcbd19-*")], MachineIdentity(uuid=swapped_uuid(UUID))) == "cp"
     assert chosen([entry("cp", mac="52-2F-FD-*")], MachineIdentity(mac=MAC)) == "cp"
 
 
-def test_an_entry_without_match_is_found_by_no_machine() -> None:
+def test_an_entry_without_match_is_never_selected() -> None:
     assert chosen([entry("profile")], MachineIdentity(UUID, "SN1", MAC)) == ""
 
 
-def test_equal_entries_are_a_tie_and_never_a_toss() -> None:
+def test_equally_specific_entries_are_a_tie() -> None:
     entries = [entry("a", mac="52:2f:*"), entry("b", mac="52:2?:*"), entry("c", mac="52:2f:*")]
     found = Selector(entries).select(MachineIdentity(mac=MAC))
     assert isinstance(found, Tie)
@@ -76,12 +76,12 @@ def test_equal_entries_are_a_tie_and_never_a_toss() -> None:
 
 def test_every_entry_is_explained() -> None:
     entries = [entry("cp", uuid=UUID), entry("spare", mac="52:*"), entry("other", serial="SN9"), entry("p")]
-    told = {verdict.entry.name: verdict for verdict in Selector(entries).explain(MachineIdentity(UUID, "SN1", MAC))}
-    assert told["cp"].is_chosen
-    assert told["cp"].why == "it matches by uuid"
-    assert told["spare"].why == "it matches by mac 52:*, but cp is more specific: uuid"
-    assert told["other"].why == "its serial is SN9, and the machine's is SN1"
-    assert "p" not in told
+    verdicts = {verdict.entry.name: verdict for verdict in Selector(entries).explain(MachineIdentity(UUID, "SN1", MAC))}
+    assert verdicts["cp"].is_chosen
+    assert verdicts["cp"].why == "it matches by uuid"
+    assert verdicts["spare"].why == "it matches by mac 52:*, but cp is more specific: uuid"
+    assert verdicts["other"].why == "its serial is SN9, and the machine's is SN1"
+    assert "p" not in verdicts
 
 
 @pytest.mark.parametrize(
@@ -95,9 +95,7 @@ def test_every_entry_is_explained() -> None:
         ({"mac": MAC, "serial": "S*"}, {"mac": [MAC], "serial": "*S"}),
     ],
 )
-def test_a_tie_is_found_before_a_machine_asks_and_shown_by_an_example(
-    one: dict[str, str], other: dict[str, str]
-) -> None:
+def test_a_possible_tie_is_reported_with_an_example(one: dict[str, str], other: dict[str, str]) -> None:
     entries = [entry("one", **one), entry("other", **other)]
     found = ties(entries)
     assert [finding.rule for finding in found] == ["tie"]
@@ -114,7 +112,7 @@ def test_a_tie_is_found_before_a_machine_asks_and_shown_by_an_example(
         ({"mac": MAC, "serial": "A"}, {"mac": MAC, "serial": "B"}),
     ],
 )
-def test_entries_between_which_something_decides_are_no_tie(one: dict[str, str], other: dict[str, str]) -> None:
+def test_entries_that_differ_are_not_a_tie(one: dict[str, str], other: dict[str, str]) -> None:
     assert ties([entry("one", **one), entry("other", **other)]) == []
 
 
@@ -123,7 +121,7 @@ _WORDS = st.text("ab*?", min_size=1, max_size=5)
 
 @settings(max_examples=100, deadline=None)
 @given(one=_WORDS, other=_WORDS, text=st.text("ab", min_size=1, max_size=6))
-def test_two_patterns_that_take_the_same_text_are_known_to(one: str, other: str, text: str) -> None:
+def test_a_common_value_matches_both_patterns(one: str, other: str, text: str) -> None:
     left, right = pattern("serial", one), pattern("serial", other)
     shared = common(left, right)
     if shared is not None:
@@ -135,7 +133,7 @@ def test_two_patterns_that_take_the_same_text_are_known_to(one: str, other: str,
 
 @settings(max_examples=100, deadline=None)
 @given(one=_WORDS, other=_WORDS, text=st.text("ab", min_size=1, max_size=6))
-def test_whatever_check_passes_is_decided_for_every_machine(one: str, other: str, text: str) -> None:
+def test_entries_without_a_reported_tie_never_tie(one: str, other: str, text: str) -> None:
     entries = [entry("one", serial=one), entry("other", serial=other)]
     if not ties(entries):
         assert chosen(entries, MachineIdentity(serial=text)) != "tie"
@@ -153,7 +151,7 @@ _MATCHES = st.fixed_dictionaries(
     serial=st.text("ab", min_size=1, max_size=4),
     hostname=st.text("ab", min_size=1, max_size=4),
 )
-def test_whatever_check_passes_is_decided_with_many_entries_too(
+def test_many_entries_without_a_reported_tie_never_tie(
     matches: list[dict[str, list[str]]], serial: str, hostname: str
 ) -> None:
     entries = [entry(f"e{at}", **match) for at, match in enumerate(matches)]
@@ -171,7 +169,7 @@ def test_whatever_check_passes_is_decided_with_many_entries_too(
         ({"mac": "52:54:*"}, 1999),
     ],
 )
-def test_ties_among_two_thousand_entries_are_found_soon(match: dict[str, str], tied: int) -> None:
+def test_ties_among_two_thousand_entries_are_found_quickly(match: dict[str, str], tied: int) -> None:
     entries = [entry(f"e{at}", **{name: text.format(at) for name, text in match.items()}) for at in range(2000)]
     before = time.process_time()
     assert len(ties(entries)) == tied
@@ -179,7 +177,7 @@ def test_ties_among_two_thousand_entries_are_found_soon(match: dict[str, str], t
 
 
 @pytest.mark.parametrize("text", ["*" * 50 + "b", "a*" * 60 + "b", "?*" * 60 + "b"])
-def test_no_pattern_takes_long(text: str) -> None:
+def test_no_pattern_takes_long_to_match(text: str) -> None:
     assert not pattern("serial", text).matches("a" * 256)
 
 
@@ -196,6 +194,6 @@ def test_no_pattern_takes_long(text: str) -> None:
         ("serial", "x" * 300),
     ],
 )
-def test_a_value_that_no_machine_can_have_is_refused(variable: str, text: str) -> None:
+def test_a_value_that_no_machine_can_have_is_rejected(variable: str, text: str) -> None:
     with pytest.raises(PatternError):
         pattern(variable, text)

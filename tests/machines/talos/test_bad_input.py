@@ -1,4 +1,4 @@
-"""Bad parts are refused with part, line and what to do, soon and without much memory."""
+"""Bad parts are rejected with part, line and next step, quickly and without much memory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bootgrant.machines.talos.composing import Composed, compose, compose_plain
 from bootgrant.machines.talos.documents import ComposeError, Part, Reason, machine_type
 from bootgrant.machines.yaml.reading import parse_yaml
 
-# A busy machine is no fault of the code.
+# A busy computer must not fail a test.
 PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 _CHARACTERS = "machine:typekdpVrsoln-? \n\t&*!|>'\"%@`{}[],#~0123456789.$/é😀\x85\u2028\ufeff"
 BASE = Part("base.yaml", b"version: v1alpha1\nmachine:\n  type: worker\n  sysctls: {a: '1'}\n")
@@ -56,12 +56,12 @@ _LONG_TEXTS = b"a: &a " + b"x" * 500_000 + b"\nb: [" + b"*a, " * 100_000 + b"]\n
         (b"- a\n- b\n", 1, "list of operations"),
     ],
 )
-def test_the_line_and_the_next_step_are_named(content: bytes, line: int, advice: str) -> None:
+def test_an_error_names_the_line_and_the_next_step(content: bytes, line: int, advice: str) -> None:
     refused = _refused(content)
     assert (refused.line, advice in refused.message) == (line, True), str(refused)
 
 
-def test_a_kind_that_the_tables_do_not_know_names_the_talos_version_of_the_tables() -> None:
+def test_an_unknown_kind_names_the_talos_version_of_the_tables() -> None:
     refused = _refused(b"machine: {}\n---\napiVersion: v1alpha1\nkind: FancyConfig\n")
     assert (refused.reason, refused.line) == (Reason.UNKNOWN_DOCUMENT, 3)
     assert "Talos of 2026-08 (ad8823176) has no kind FancyConfig" in refused.message
@@ -95,7 +95,7 @@ def test_a_kind_that_the_tables_do_not_know_names_the_talos_version_of_the_table
         ),
     ],
 )
-def test_what_is_endless_or_huge_is_refused_soon(content: bytes) -> None:
+def test_endless_or_huge_input_is_rejected_quickly(content: bytes) -> None:
     before = process_time()
     _refused(content)
     assert process_time() - before < 20
@@ -122,7 +122,7 @@ def test_long_lists_are_merged_in_time() -> None:
     assert process_time() - before < 20
 
 
-def test_patches_that_nest_ever_deeper_end_in_a_refusal() -> None:
+def test_patches_that_nest_deeper_and_deeper_are_rejected() -> None:
     value = json.loads('{"a":' * 80 + "{}" + "}" * 80)
     parts = [Part("base", b"version: v1alpha1\n")]
     for step in range(40):
@@ -133,7 +133,7 @@ def test_patches_that_nest_ever_deeper_end_in_a_refusal() -> None:
         compose(parts)
 
 
-def test_no_secret_is_in_what_is_said() -> None:
+def test_no_error_contains_a_secret() -> None:
     base = Part("base", b"machine: {type: worker, token: hunter2}\ncluster: {token: hunter2}\n")
     for patch in (
         b'[{"op": "test", "path": "/machine/token", "value": "x"}]',
@@ -159,7 +159,7 @@ def _outcome(parts: list[Part], kind: str = "talos") -> Composed | ComposeError:
 
 @settings(PATIENT, max_examples=300)
 @given(st.binary(max_size=80) | _YAMLISH)
-def test_any_bytes_give_a_configuration_or_a_refusal(content: bytes) -> None:
+def test_any_bytes_are_composed_or_rejected(content: bytes) -> None:
     for parts in ([BASE, Part("p", content)], [Part("b", content), Part("p", b"machine: {type: worker}\n")]):
         outcome = _outcome(parts)
         assert dict(outcome.origins) is not None if isinstance(outcome, Composed) else outcome.message
@@ -168,6 +168,6 @@ def test_any_bytes_give_a_configuration_or_a_refusal(content: bytes) -> None:
 
 @settings(PATIENT, max_examples=200)
 @given(st.binary(max_size=60) | _YAMLISH, st.sampled_from(["yaml", "json", "cloud-config"]))
-def test_any_bytes_give_a_plain_configuration_or_a_refusal(content: bytes, kind: str) -> None:
+def test_any_bytes_are_merged_as_plain_yaml_or_json_or_rejected(content: bytes, kind: str) -> None:
     outcome = _outcome([Part("a", content), Part("b", content)], kind)
     assert outcome.config if isinstance(outcome, Composed) else outcome.part

@@ -1,4 +1,4 @@
-"""One configuration out of its layers."""
+"""Composing a Talos configuration, and where its values came from."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_a_base_without_patches_is_served_byte_for_byte() -> None:
     assert compose([Part("all.yaml", base)]).config == base
 
 
-def test_nothing_is_no_configuration() -> None:
+def test_composing_nothing_is_an_error() -> None:
     with pytest.raises(ComposeError, match="name the base document first"):
         compose([])
 
@@ -33,7 +33,7 @@ def test_all_patches_are_read_before_the_first_is_applied() -> None:
     assert refused.value.part == "two"
 
 
-def test_every_value_says_which_part_it_came_from() -> None:
+def test_origins_name_the_part_of_each_value() -> None:
     origins = _origins(("role.yaml", "machine: {sysctls: {y: '2'}}\n"), ("host.yaml", "machine: {certSANs: [c]}\n"))
     assert origins["v1alpha1/machine.type"] == "all.yaml"
     assert origins["v1alpha1/machine.sysctls.x"] == "all.yaml"
@@ -41,14 +41,14 @@ def test_every_value_says_which_part_it_came_from() -> None:
     assert [origins[f"v1alpha1/machine.certSANs[{at}]"] for at in range(3)] == ["all.yaml", "all.yaml", "host.yaml"]
 
 
-def test_a_document_of_a_patch_is_from_that_patch() -> None:
+def test_origins_of_a_document_added_by_a_patch() -> None:
     text = "apiVersion: v1alpha1\nkind: KmsgLogConfig\nname: remote\nurl: udp://10.0.0.1:1/\n"
     origins = _origins(("log.yaml", text), ("more.yaml", text.replace("10.0.0.1", "10.0.0.2")))
     assert origins["KmsgLogConfig:remote/name"] == "log.yaml"
     assert origins["KmsgLogConfig:remote/url"] == "more.yaml"
 
 
-def test_elements_keep_their_origin_when_one_before_them_is_deleted() -> None:
+def test_elements_keep_their_origin_after_an_earlier_one_is_deleted() -> None:
     modules = "machine: {kernel: {modules: [{name: a}, {name: b, parameters: [x]}]}}\n"
     delete = "machine: {kernel: {modules: [{name: a, $patch: delete}]}}\n"
     origins = _origins(("modules.yaml", modules), ("delete.yaml", delete))
@@ -56,7 +56,7 @@ def test_elements_keep_their_origin_when_one_before_them_is_deleted() -> None:
     assert "delete.yaml" not in origins.values()
 
 
-def test_an_element_that_a_patch_changes_in_place_is_half_of_each() -> None:
+def test_an_element_changed_by_a_patch_has_two_origins() -> None:
     one = "machine: {network: {interfaces: [{interface: eth0, dhcp: true}, {interface: eth1}]}}\n"
     two = "machine: {network: {interfaces: [{interface: eth0, mtu: 9000}]}}\n"
     origins = _origins(("one.yaml", one), ("two.yaml", two))

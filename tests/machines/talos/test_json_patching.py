@@ -1,4 +1,4 @@
-"""JSON6902 patches: the operations as Talos's library does them, and the text afterwards."""
+"""JSON patches: operations as Talos's library does them, and the text that is written."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ def test_operations_on_a_list(operation: dict[str, Any], sans: list[str]) -> Non
         ({"op": 5, "path": "/machine"}, "needs op"),
     ],
 )
-def test_an_operation_that_fails_is_numbered_and_explained(operation: dict[str, Any], words: str) -> None:
+def test_a_failing_operation_is_numbered_and_explained(operation: dict[str, Any], words: str) -> None:
     with pytest.raises(ComposeError, match=words) as refused:
         _patched({"op": "add", "path": "/debug", "value": True}, operation)
     assert refused.value.reason is Reason.JSON_PATCH
     assert "operation 2 of this JSON patch fails" in refused.value.message
 
 
-def test_a_number_that_json_does_not_have_is_refused_with_its_line() -> None:
+def test_a_number_that_json_does_not_have_is_rejected_with_its_line() -> None:
     with pytest.raises(ComposeError) as refused:
         compose([Part("base", b"machine:\n  a: .inf\n"), Part("patch", b"[]")])
     assert (refused.value.part, refused.value.line) == ("base", 2)
@@ -75,6 +75,6 @@ _VALUES = st.recursive(
 
 @settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 @given(_VALUES)
-def test_every_value_is_read_back_as_it_was_patched_in(value: Any) -> None:
+def test_every_patched_value_is_read_back_unchanged(value: Any) -> None:
     patch = json.dumps([{"op": "add", "path": "", "value": {"x": value}}]).encode()
     assert compared(compose([BASE, Part("patch", patch)]).config) == compared(write_documents([{"x": value}]))

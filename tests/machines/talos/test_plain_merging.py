@@ -1,4 +1,4 @@
-"""Other kinds of configuration are merged as what they are."""
+"""Merging configurations that are not for Talos."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ def _merged(kind: str, *texts: str) -> str:
 
 
 @pytest.mark.parametrize("kind", ["yaml", "json", "cloud-config", "ignition", "text"])
-def test_one_part_is_served_byte_for_byte(kind: str) -> None:
+def test_a_single_part_is_returned_byte_for_byte(kind: str) -> None:
     text = '#cloud-config\n{"a":   [1 ]}' if kind == "cloud-config" else '{"a":   [1 ]}'
     assert _merged(kind, text) == text
 
 
-def test_mappings_are_merged_lists_appended_and_null_removes() -> None:
+def test_mappings_are_merged_lists_appended_and_nulls_remove() -> None:
     one = '{"keep": 1, "change": 1, "gone": 1, "list": [1], "map": {"a": 1}}'
     two = '{"change": 2, "gone": null, "list": [2], "map": {"b": 2}}'
     wanted = {"keep": 1, "change": 2, "list": [1, 2], "map": {"a": 1, "b": 2}}
@@ -29,7 +29,7 @@ def test_mappings_are_merged_lists_appended_and_null_removes() -> None:
     assert yaml.safe_load(_merged("yaml", one, two)) == wanted
 
 
-def test_a_scalar_of_yaml_keeps_the_text_that_it_was_written_with() -> None:
+def test_a_yaml_scalar_keeps_its_text() -> None:
     merged = _merged("yaml", "a: 010\nb: yes\nc: '010'\n", "d: 1_000\ne: !vault x\nf: |\n  one\n  two\n")
     root = yaml.compose(merged, Loader=yaml.BaseLoader)
     assert root is not None
@@ -58,12 +58,12 @@ def test_a_cloud_config_keeps_its_first_line() -> None:
         ("yaml", ("a: b\n", "a: b\na: c\n"), "part 2", "is repeated"),
     ],
 )
-def test_what_cannot_be_merged_is_refused(kind: str, texts: tuple[str, ...], part: str, words: str) -> None:
+def test_parts_that_cannot_be_merged_are_rejected(kind: str, texts: tuple[str, ...], part: str, words: str) -> None:
     with pytest.raises(ComposeError, match=words) as refused:
         _merged(kind, *texts)
     assert refused.value.part == part
 
 
-def test_a_schema_that_does_not_exist_is_named() -> None:
+def test_an_unknown_schema_is_rejected() -> None:
     with pytest.raises(ComposeError, match="there is no schema 'toml': write one of talos, yaml, json"):
         _merged("toml", "a = 1")

@@ -1,4 +1,4 @@
-"""The composer does what Talos does: 513 inputs and outputs measured from it (tests/vectors/patching.json)."""
+"""The composer does what Talos does: 513 inputs and outputs recorded from Talos (tests/vectors/patching.json)."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _allowed_reasons(error: str) -> set[Reason]:
 
 
 @pytest.mark.parametrize("vector", [v for v in _VECTORS if "output" in v], ids=lambda v: v["name"])
-def test_the_value_is_the_one_that_talos_composes(vector: dict[str, Any]) -> None:
+def test_the_value_is_what_talos_composes(vector: dict[str, Any]) -> None:
     config = compose(_parts(vector)).config
     if not vector["patches"]:
         assert config.decode() == vector["output"]
@@ -59,14 +59,14 @@ def test_the_value_is_the_one_that_talos_composes(vector: dict[str, Any]) -> Non
 
 
 @pytest.mark.parametrize("vector", [v for v in _VECTORS if "error" in v], ids=lambda v: v["name"])
-def test_what_talos_refuses_is_refused_for_the_same_reason(vector: dict[str, Any]) -> None:
+def test_what_talos_rejects_is_rejected_for_the_same_reason(vector: dict[str, Any]) -> None:
     with pytest.raises(ComposeError) as refused:
         compose(_parts(vector))
     assert refused.value.reason in _allowed_reasons(vector["error"])
     assert refused.value.part
 
 
-def test_most_texts_are_the_same_byte_for_byte() -> None:
+def test_most_texts_are_identical_to_taloss() -> None:
     measured = [vector for vector in _VECTORS if "output" in vector]
     same = [vector for vector in measured if compose(_parts(vector)).config.decode() == vector["output"]]
     assert (len(same), len(measured)) == (406, 410)

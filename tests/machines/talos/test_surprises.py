@@ -1,4 +1,4 @@
-"""What a patch does that its author hardly meant is said aloud, and nothing else is."""
+"""Surprises: results that the author of a patch probably did not intend."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ def _surprises(base: str, *patches: str) -> list[Surprise]:
          "machine.env.a", "becomes true"),
     ],
 )  # fmt: skip
-def test_it_is_said(base: str, patch: str, path: str, words: str) -> None:
+def test_an_unintended_result_is_a_surprise(base: str, patch: str, path: str, words: str) -> None:
     (surprise,) = _surprises(base, patch)
     assert (surprise.part, surprise.path) == ("patch 1", path)
     assert words in surprise.message
 
 
-def test_a_patch_that_clears_what_it_does_not_repeat_says_so_for_each() -> None:
+def test_every_field_that_a_patch_clears_is_a_surprise() -> None:
     found = _surprises(
         VOLUME, "apiVersion: v1alpha1\nkind: VolumeConfig\nname: EPHEMERAL\nprovisioning: {maxSize: 50%}\n"
     )
@@ -62,7 +62,7 @@ def test_a_patch_that_clears_what_it_does_not_repeat_says_so_for_each() -> None:
     assert all("is cleared" in surprise.message for surprise in found[1:])
 
 
-def test_the_part_that_surprises_is_named() -> None:
+def test_a_surprise_names_its_part() -> None:
     assert [found.part for found in _surprises(PAIR, "machine: {type: worker}\n", "machine: {ca: {key: Yg==}}\n")] == [
         "patch 2"
     ]
@@ -79,11 +79,11 @@ def test_the_part_that_surprises_is_named() -> None:
         ("machine: {sysctls: {a: b}}\n", "machine: {sysctls: {a: {$patch: delete}}}\n"),
     ],
 )
-def test_what_does_what_it_says_surprises_nobody(base: str, patch: str) -> None:
+def test_an_intended_result_is_not_a_surprise(base: str, patch: str) -> None:
     assert _surprises(base, patch) == []
 
 
-def test_a_value_that_may_be_secret_is_not_repeated() -> None:
+def test_a_surprise_does_not_repeat_a_secret() -> None:
     found = _surprises("machine: {token: t, certSANs: [hunter2]}\n", "machine: {token: '', certSANs: [hunter2]}\n")
     assert len(found) == 2
     assert "hunter2" not in str(found)

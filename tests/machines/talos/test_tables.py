@@ -1,4 +1,4 @@
-"""The tables of a Talos version hold together."""
+"""The tables of a Talos version are consistent."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ def _always_written(type_: GoType, path: str) -> Iterator[tuple[str, bytes]]:
         case Struct():
             for field in type_.fields.values():
                 below = f"{path}.{field.name}" if path else field.name
-                # Certificates are no structs to the tables' list, and every document has a kind.
+                # The list of the tables treats certificates as scalars, and leaves out the kind.
                 if not field.omitted and below != "kind" and not isinstance(field.type, Bytes):
                     yield below, write_documents([field.type.written(field.type.zero())])
                 yield from _always_written(field.type, below)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_is_always_written_follows_from_the_types(kind: Kind) -> None:
+def test_fields_that_are_always_written_follow_from_the_types(kind: Kind) -> None:
     derived = {path: compared(text) for path, text in _always_written(kind.type, "")}
     assert derived == {path: compared(text.encode()) for path, text in _always(kind).items()}
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_rule_is_about_a_field_that_exists(kind: Kind) -> None:
+def test_every_rule_is_for_a_field_that_exists(kind: Kind) -> None:
     for path in kind.rules:
         type_: GoType = kind.type
         for step in path.replace("[]", ".[]").replace("{}", ".{}").split("."):
@@ -61,7 +61,7 @@ def test_every_rule_is_about_a_field_that_exists(kind: Kind) -> None:
                 type_ = type_.element
 
 
-def test_kinds_that_exclude_each_other_say_so_of_each_other() -> None:
+def test_conflicts_between_kinds_are_mutual() -> None:
     kinds = {kind.name: kind for kind in talos_tables().kinds.values()}
     for kind in kinds.values():
         assert all(kind.name in kinds[other].conflicts_with for other in kind.conflicts_with)

@@ -1,4 +1,4 @@
-"""Talos's own test data of its patcher."""
+"""Test data of Talos's own patcher."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def _read(folder: Path, names: list[str]) -> list[Part]:
         ("patchmixed", ["base.yaml", "patch.yaml"]),
     ],
 )
-def test_the_case_composes_as_talos_expects(case: str, names: list[str]) -> None:
+def test_a_case_of_taloss_own_tests_composes_as_expected(case: str, names: list[str]) -> None:
     folder = shared_data("vectors/configpatcher") / case
     assert compared(compose(_read(folder, names)).config) == compared((folder / "expected.yaml").read_bytes())
 
 
-def test_a_json_patch_of_several_documents_is_refused() -> None:
+def test_a_json_patch_of_several_documents_is_rejected() -> None:
     folder = shared_data("vectors/configpatcher/multidoc")
     with pytest.raises(ComposeError) as refused:
         compose(_read(folder, ["config.yaml", "jsonpatch.yaml"]))

@@ -195,10 +195,6 @@ def _sample(one: Pattern) -> str:
 
 def unset_variables(entries: Iterable[Entry]) -> list[Finding]:
     """Return a warning for each variable without a value."""
-    return [
-        warning("no-value", f"the variable {name} has no value: a template that uses it is rejected", entry.file,
-                entry.line, entry.name)
-        for entry in entries
-        for name, value in entry.variables.items()
-        if value is None
-    ]  # fmt: skip
+    unset = [(entry, name) for entry in entries for name, value in entry.variables.items() if value is None]
+    message = "the variable {} has no value: a template that uses it is rejected"
+    return [warning("no-value", message.format(name), entry.file, entry.line, entry.name) for entry, name in unset]

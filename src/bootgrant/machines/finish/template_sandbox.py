@@ -1,6 +1,6 @@
 """Jinja2's sandbox, restricted further: a list of filters, few methods of texts, and a budget for everything.
 
-A template that loops for too long, or makes a text or list that is too large, raises TooMuch.
+A template that loops for too long, or makes a text or list that is too large, raises NotAllowed.
 """
 
 from __future__ import annotations
@@ -42,8 +42,12 @@ BUDGET: Final = "_bootgrant_budget"
 """The name of the Budget in a template's context."""
 
 
-class TooMuch(Exception):
-    """A template exceeded a limit, or did something that is not allowed."""
+class NotAllowed(Exception):
+    """A template exceeded a limit or does something that is not allowed, at ``lineno`` if it is known."""
+
+    def __init__(self, message: str, lineno: int | None = None) -> None:
+        super().__init__(message)
+        self.lineno = lineno
 
 
 @dataclass(slots=True)
@@ -56,20 +60,12 @@ class Budget:
     def take(self, steps: int = 1) -> None:
         self.left -= steps
         if self.left < 0:
-            raise TooMuch(f"takes more than {STEPS:,} steps: does it loop?")
+            raise NotAllowed(f"takes more than {STEPS:,} steps: does it loop?")
 
     def weigh(self, values: int) -> None:
         self.values -= values
         if self.values < 0:
-            raise TooMuch("makes or compares lists or mappings that are too large: does it add them to themselves?")
-
-
-class ForbiddenStatement(Exception):
-    """A statement that is not allowed in templates."""
-
-    def __init__(self, message: str, line: int) -> None:
-        super().__init__(message)
-        self.lineno = line
+            raise NotAllowed("makes or compares lists or mappings that are too large: does it add them to themselves?")
 
 
 class _Counting(NodeTransformer):
@@ -144,7 +140,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         tree = super()._parse(source, name, filename)
         for kind, statement in _FORBIDDEN.items():
             if found := tree.find(kind):
-                raise ForbiddenStatement(f"{statement} is not allowed in templates", found.lineno)
+                raise NotAllowed(f"{statement} is not allowed in templates", found.lineno)
         counted: nodes.Template = _Counting().visit(tree)
         return counted
 
@@ -165,7 +161,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         if operator == "+" and not numbers:
             return _weighed(context, _bounded(super().call_binop(context, operator, left, right)))
         if not numbers or abs(left) > 1 << 64 or abs(right) > 1 << 64 or operator == "**":
-            raise TooMuch(f"the operator {operator} works only with numbers of a sensible size")
+            raise NotAllowed(f"the operator {operator} works only with numbers of a sensible size")
         return super().call_binop(context, operator, left, right)
 
 
@@ -182,7 +178,7 @@ def _budget(context: Context) -> Budget:
 def _range(*bounds: int) -> range:
     rounds = range(*bounds)
     if len(rounds) > STEPS:
-        raise TooMuch(f"range() over more than {STEPS:,} numbers")
+        raise NotAllowed(f"range() over more than {STEPS:,} numbers")
     return rounds
 
 
@@ -237,12 +233,12 @@ def _written(context: Context, value: Any) -> str:
 
 
 def _text(value: Any) -> str:
-    """Return a text or number as text. Raises TooMuch for lists and mappings, which Python would write as Python."""
+    """Return a text or number as text. Raises NotAllowed for lists and mappings, which Python would write as Python."""
     _defined(value)
     if value is None:
-        raise TooMuch("writes a value that is null: set it, or use `default('…', true)`")
+        raise NotAllowed("writes a value that is null: set it, or use `default('…', true)`")
     if not isinstance(value, (str, int, float)):
-        raise TooMuch("writes a list or a mapping as text: use `tojson`, or `join` for a list of texts")
+        raise NotAllowed("writes a list or a mapping as text: use `tojson`, or `join` for a list of texts")
     return str(_bounded(value))
 
 
@@ -253,7 +249,7 @@ def _sum(values: Iterable[Any], attribute: str | int | None = None, start: float
         number = value if attribute is None else value[attribute]
         _defined(number)
         if not isinstance(number, (int, float)) or not isinstance(total, (int, float)):
-            raise TooMuch("sum adds only numbers: use + or join")
+            raise NotAllowed("sum adds only numbers: use + or join")
         total += number
     return total
 
@@ -261,7 +257,7 @@ def _sum(values: Iterable[Any], attribute: str | int | None = None, start: float
 @pass_eval_context
 def _tojson(context: nodes.EvalContext, value: Any, indent: int | None = None) -> str:
     if indent is not None and not 0 <= indent <= 16:
-        raise TooMuch("tojson needs an indent of 0 to 16 spaces")
+        raise NotAllowed("tojson needs an indent of 0 to 16 spaces")
     _weigh(value, Budget(values=STEPS))
     return _bounded(str(do_tojson(context, value, indent)))
 
@@ -273,14 +269,14 @@ def _join(values: Iterable[Any], separator: str = "") -> str:
         pieces.append(_text(value))
         size += len(pieces[-1]) + len(separator)
         if size > TEXT:
-            raise TooMuch(f"makes a text of more than {TEXT:,} characters")
+            raise NotAllowed(f"makes a text of more than {TEXT:,} characters")
     return separator.join(pieces)
 
 
 def _indent(text: str, width: int = 4, first: bool = False) -> str:
     """Indent the lines of a text, the first one only if ``first``. Empty lines stay empty."""
     if not 0 <= width <= 64:
-        raise TooMuch("indent needs 0 to 64 spaces")
+        raise NotAllowed("indent needs 0 to 64 spaces")
     lines = _text(text).split("\n")
     moved = [" " * width + line if line and (number or first) else line for number, line in enumerate(lines)]
     return _bounded("\n".join(moved))
@@ -289,7 +285,7 @@ def _indent(text: str, width: int = 4, first: bool = False) -> str:
 def _replace(text: str, old: str, new: str) -> str:
     text = _text(text)
     if len(text) + text.count(old) * len(new) > TEXT:
-        raise TooMuch(f"makes a text of more than {TEXT:,} characters")
+        raise NotAllowed(f"makes a text of more than {TEXT:,} characters")
     return text.replace(old, new)
 
 
@@ -304,5 +300,5 @@ def _defined(value: object) -> None:
 
 def _bounded(value: _T) -> _T:
     if isinstance(value, (str, list, tuple)) and len(value) > TEXT:
-        raise TooMuch(f"makes a text of more than {TEXT:,} characters")
+        raise NotAllowed(f"makes a text of more than {TEXT:,} characters")
     return value

@@ -17,7 +17,7 @@ from jinja2 import TemplateError, nodes
 from jinja2.exceptions import SecurityError
 from jinja2.meta import find_undeclared_variables
 
-from bootgrant.machines.finish.template_sandbox import BUDGET, Budget, ForbiddenStatement, Sandbox, TooMuch
+from bootgrant.machines.finish.template_sandbox import BUDGET, Budget, NotAllowed, Sandbox
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.wire.limits import CONFIG
 
@@ -85,7 +85,7 @@ def compile_template(source: str) -> Template:
                 pieces.append(piece)
                 size += len(piece)
                 if size > CONFIG:
-                    raise TooMuch(f"writes more than {CONFIG >> 20} MiB")
+                    raise NotAllowed(f"writes more than {CONFIG >> 20} MiB")
         text = "".join(pieces)
         if _SURROGATE.search(text):
             line = source.count("\n", 0, max(0, source.find("\\ud"))) + 1
@@ -139,11 +139,10 @@ class _Machine:
             raise KeyError(name)
         value = str(getattr(self._identity, name))
         if not value:
-            raise TooMuch(f"machine.{name} is used, but this machine reports no {name}")
+            raise NotAllowed(f"machine.{name} is used, but this machine reports no {name}")
         if not _PLAIN_WORD.fullmatch(value):
-            raise TooMuch(
-                f"machine.{name} is {value[:40]!r}: only letters, digits and . _ : / - are allowed in a template"
-            )
+            message = f"machine.{name} is {value[:40]!r}: only letters, digits and . _ : / - are allowed in a template"
+            raise NotAllowed(message)
         return value
 
 
@@ -161,7 +160,7 @@ def _refusals() -> Iterator[None]:
 
 def _message(error: Exception) -> str:
     match error:
-        case TooMuch() | ForbiddenStatement():
+        case NotAllowed():
             return str(error)
         case SecurityError():
             return f"does something that templates may not do: {error}"

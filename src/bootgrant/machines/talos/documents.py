@@ -15,7 +15,6 @@ from bootgrant.machines.yaml.reading import (
     ParsedYaml,
     ScalarNode,
     SequenceNode,
-    YamlError,
     describe,
     is_null,
     parse_yaml,
@@ -116,7 +115,8 @@ def read_documents(part: Part) -> tuple[Node, ...]:
 def documents_of(parsed: ParsedYaml, part: str) -> tuple[Node, ...]:
     """Return the documents of a parsed part if Talos accepts its YAML. Raises ComposeError."""
     if parsed.error is not None:
-        raise unreadable(part, parsed.error)
+        reason = Reason.TOO_LARGE if parsed.error.is_too_large else Reason.UNREADABLE
+        raise ComposeError(parsed.error.message, part, parsed.error.line, reason)
     if parsed.version_line is not None:
         raise ComposeError(
             "Talos rejects a %YAML directive for another version than 1.1: remove it", part, parsed.version_line
@@ -125,12 +125,6 @@ def documents_of(parsed: ParsedYaml, part: str) -> tuple[Node, ...]:
         message = f"more than {MAX_DOCUMENTS:,} documents: split the file"
         raise ComposeError(message, part, parsed.documents[MAX_DOCUMENTS].line, Reason.TOO_LARGE)
     return parsed.documents
-
-
-def unreadable(part: str, error: YamlError) -> ComposeError:
-    """Return the ComposeError for a part that is not valid YAML or exceeds a limit."""
-    reason = Reason.TOO_LARGE if error.is_too_large else Reason.UNREADABLE
-    return ComposeError(error.message, part, error.line, reason)
 
 
 def read_header(root: MappingNode, part: str) -> Header:

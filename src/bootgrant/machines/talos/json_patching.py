@@ -246,9 +246,8 @@ def _to_yaml(value: Any) -> yaml.Node:
 def _style(text: str) -> str | None:
     if "\n" in text:
         return '"' if text.startswith((" ", "\n")) or "\t" in text or "\r" in text or text.isspace() else "|"
-    return (
-        None if isinstance(plain_value(text), str) and not looks_different_to_yaml_1_1(text) and text != "<<" else '"'
-    )
+    is_safe = isinstance(plain_value(text), str) and not looks_different_to_yaml_1_1(text) and text != "<<"
+    return None if is_safe else '"'
 
 
 def read_json(part: Part, reason: Reason = Reason.UNREADABLE) -> Any:

@@ -73,11 +73,13 @@ class Merge:
             below = place.field(name)
             rule = self.kind.rules.get(below.rule_path)
             if rule is not None and rule.strategy is Strategy.OPAQUE_ALWAYS:
-                self._note(
-                    below, f"is cleared: patches of this document must repeat it. Add {left.pop(name)} to the patch"
-                )
+                cleared = left.pop(name)
+                self._note(below, f"is cleared: patches of this document must repeat it. Add {cleared} to the patch")
             elif isinstance(known.type, Struct) and below.rule_path in self.kind.cleared_below:
                 self._structs(known.type, left[name], {}, below)
+
+    def _error(self, message: str) -> ComposeError:
+        return ComposeError(message, self.part, self.line, Reason.MERGE)
 
     def _note(self, place: Place, message: str) -> None:
         self.notes.append((place.shown, message))
@@ -129,9 +131,7 @@ class Merge:
     def _note_appended(self, left: list[Any], right: list[Any], place: Place) -> None:
         """Note an empty list, which replaces nothing, and elements that are in the list twice afterwards."""
         if left and not right:
-            self._note(
-                place, f"keeps its {len(left)} elements: lists are appended to, and [] adds nothing. {_DELETE_FIRST}"
-            )
+            self._note(place, f"keeps its {len(left)} elements: [] adds nothing to a list. {_DELETE_FIRST}")
         texts = {value for value in left if isinstance(value, str)}
         may_compare = len(left) * len(right) <= _MOST_COMPARISONS
         for index, value in enumerate(right):
@@ -173,10 +173,7 @@ class Merge:
                 self._note_emptied(left or {}, right, place)
                 return right
             case Strategy.UNSETTABLE_ERROR:
-                message = (
-                    f"Talos cannot replace {place.shown}: delete it in an earlier patch ($patch: delete), then set it"
-                )
-                raise ComposeError(message, self.part, self.line, Reason.MERGE)
+                raise self._error(f"Talos cannot replace {place.shown}: delete it in an earlier patch ($patch: delete)")
             case Strategy.KEYED_MERGE | Strategy.KEYED_REPLACE:
                 raise TypeError(f"the tables have a rule for lists at {place.rule_path}, which is not a list")
             case _:
@@ -219,8 +216,7 @@ class Merge:
 
     def _check_element(self, value: Value, place: Place) -> None:
         if value is None:
-            message = f"an element of {place.shown} is null, which crashes Talos: remove it"
-            raise ComposeError(message, self.part, self.line, Reason.MERGE)
+            raise self._error(f"an element of {place.shown} is null, which crashes Talos: remove it")
 
     def _sizes(self, left: Value, right: Value, place: Place) -> Value:
         merged = tuple(new or old for old, new in zip(left, right, strict=True))
@@ -234,7 +230,7 @@ class Merge:
             return left if right is None else right
         if left.user is not None and right.user is not None:
             message = f"{place.shown} already has a user name, and Talos cannot replace one: delete the URL first"
-            raise ComposeError(message, self.part, self.line, Reason.MERGE)
+            raise self._error(message)
         named = left if right.user is None else right
         merged = GoUrl(
             scheme=right.scheme or left.scheme,
@@ -275,16 +271,10 @@ class Merge:
         if left is None:
             return right
         if right is None:
-            message = (
-                f"{place.shown} is null in the patch, which crashes Talos: write $patch: delete below it to remove it"
-            )
-            raise ComposeError(message, self.part, self.line, Reason.MERGE)
+            raise self._error(f"{place.shown} is null in the patch, which crashes Talos: write $patch: delete below it")
         if _free_type(left) != _free_type(right):
-            message = (
-                f"{place.shown} is {_free_type(left)} in the configuration and {_free_type(right)} in the patch: "
-                "write the same type, or delete the old value first"
-            )
-            raise ComposeError(message, self.part, self.line, Reason.MERGE)
+            types = f"{_free_type(left)} in the configuration and {_free_type(right)} in the patch"
+            raise self._error(f"{place.shown} is {types}: write the same type, or delete the old value first")
         match right:
             case dict():
                 return self._free(left, right, place)

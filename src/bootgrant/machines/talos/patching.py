@@ -121,19 +121,18 @@ def _not_a_patch(found: str, part: Part, line: int) -> ComposeError:
 
 def _read_patch_document(root: MappingNode, part: Part, tables: TalosTables, notes: Notes) -> PatchDocument | None:
     """Return a document, or None if it has only ``version``, ``kind`` and ``name``: Talos skips those."""
-    deletions: list[Deletion] = []
-    rest: Node | None = root
-    if b"$patch" in part.content:
-        rest, deletions = _extract(root, part.name, notes)
+    deleting = _Deleting(part.name, notes)
+    rest = deleting.rest_of(root, ()) if b"$patch" in part.content else root
+    deletions = tuple(deleting.deletions)
     if not deletions and _is_header_only(root):
         return None
     header = read_header(root, part.name)
     _check_deletions(header, deletions, root, part.name)
     if not isinstance(rest, MappingNode) or _is_header_only(rest):
-        return PatchDocument(header, _name(root), tuple(deletions), None)
+        return PatchDocument(header, _name(root), deletions, None)
     if deletions and header.kind == LEGACY and not rest.pairs:
-        return PatchDocument(header, "", tuple(deletions), None)
-    return PatchDocument(header, _name(root), tuple(deletions), read_document(rest, header, tables, part.name))
+        return PatchDocument(header, "", deletions, None)
+    return PatchDocument(header, _name(root), deletions, read_document(rest, header, tables, part.name))
 
 
 def _is_header_only(root: MappingNode) -> bool:
@@ -253,21 +252,16 @@ class Patching:
             self.surprises.append(Surprise(part, shown, message))
 
 
-def _extract(root: MappingNode, part: str, notes: Notes) -> tuple[Node | None, list[Deletion]]:
-    """Return the deletes of a document, and the rest of it (None if nothing is left). Raises ComposeError (DELETE)."""
-    walk = _Walk(part, [], notes)
-    return walk.node(root, ()), walk.deletions
-
-
 @dataclass(slots=True)
-class _Walk:
-    """Takes the deletes out of a document."""
+class _Deleting:
+    """Takes the deletes out of a document. Raises ComposeError (DELETE)."""
 
     part: str
-    deletions: list[Deletion]
     notes: Notes
+    deletions: list[Deletion] = field(default_factory=list)
 
-    def node(self, node: Node, steps: tuple[Step, ...]) -> Node | None:
+    def rest_of(self, node: Node, steps: tuple[Step, ...]) -> Node | None:
+        """Return a node without its deletes, or None if nothing is left."""
         match node:
             case MappingNode():
                 return self._mapping(node, steps)
@@ -288,7 +282,7 @@ class _Walk:
             self.notes.append((".".join([*_shown(steps), MARK]), message))
         pairs = []
         for key, value in node.pairs:
-            rest = self.node(value, (*steps, key.text))
+            rest = self.rest_of(value, (*steps, key.text))
             if rest is not None:
                 pairs.append((key, rest))
         if not pairs and node.pairs:
@@ -301,7 +295,7 @@ class _Walk:
             if isinstance(item, MappingNode) and (mark := _mark(item)) is not None and mark.text == "delete":
                 self.deletions.append(Deletion((*steps, self._selector(item)), mark.line))
                 continue
-            rest = self.node(item, (*steps, Element("", None)))
+            rest = self.rest_of(item, (*steps, Element("", None)))
             if rest is not None:
                 items.append(rest)
         return None if node.items and not items else SequenceNode(items, node.line, node.tag)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final
 
 from bootgrant.machines.yaml.reading import MappingNode, Node, ScalarNode, SequenceNode
@@ -135,25 +136,10 @@ def float_text(value: float) -> str:
         return ".nan"
     if math.isinf(value):
         return ".inf" if value > 0 else "-.inf"
-    mantissa, _, exponent = f"{value!r}".partition("e")
-    sign, mantissa = ("-", mantissa[1:]) if mantissa.startswith("-") else ("", mantissa)
-    whole, _, fraction = mantissa.partition(".")
-    fraction = "" if fraction == "0" else fraction
-    power = int(exponent or 0) + len(whole) - 1
-    digits = whole + fraction
-    stripped = digits.lstrip("0")
-    power -= len(digits) - len(stripped)
-    digits = stripped.rstrip("0") or "0"
-    if digits == "0":
-        return f"{sign}0"
-    if power < -4 or power >= _FIRST_EXPONENT:
-        return f"{sign}{digits[0]}{'.' + digits[1:] if digits[1:] else ''}e{power:+03d}"
-    return sign + _positional(digits, power)
-
-
-def _positional(digits: str, power: int) -> str:
-    if power < 0:
-        return "0." + "0" * (-power - 1) + digits
-    if len(digits) <= power + 1:
-        return digits.ljust(power + 1, "0")
-    return f"{digits[: power + 1]}.{digits[power + 1 :]}"
+    exact = Decimal(repr(value)).normalize()
+    sign, digits, exponent = exact.as_tuple()
+    power = len(digits) + int(exponent) - 1
+    if -4 <= power < _FIRST_EXPONENT:
+        return f"{exact:f}"
+    first, *others = (str(digit) for digit in digits)
+    return f"{'-' if sign else ''}{first}{'.' if others else ''}{''.join(others)}e{power:+03d}"
