@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
 from bootgrant.configurations.site_configurations import SiteConfigurations
 from bootgrant.machines.site.findings import SiteBroken, error
+from bootgrant.machines.site.model import Command, Entry
 from bootgrant.ports.configurations import ConfigUnavailable
 from bootgrant.ports.origins import Tree
 from bootgrant.sources.folder import Folder
@@ -16,7 +20,7 @@ from bootgrant.sources.programs import SitePrograms
 from bootgrant.wire.identity import MachineIdentity
 from support.fakes import FakeClock
 from support.grants import MAC, UUID
-from support.layered_site import BASE, CP, MODEL, found, rendered, site_configurations, toolbox, write_machines
+from support.layered_site import BASE, CP, FILES, MODEL, found, rendered, site_configurations, toolbox, write_machines
 
 pytestmark = pytest.mark.anyio
 SPARE = MachineIdentity(mac=MAC)
@@ -236,3 +240,155 @@ async def test_when_machines_yaml_vanishes_its_entries_are_still_served(tmp_path
     source.current.refresh()
     assert "machines.yaml is gone" in source.current.state().problem
     assert (await found(source, CP)).name == "cp-1"
+
+
+TRANSIENT = SiteBroken([error("exec", "the vault is sealed")])
+UNREACHABLE = SiteBroken([error("git-fetch", "the repository cannot be fetched")])
+
+
+@dataclass
+class FakeOrigin:
+    """ports.origins.Origin, as a test sets it. ``failure`` is raised by ``changed``."""
+
+    newest: Tree
+    has_changed: bool = True
+    good: Tree | None = None
+    failure: SiteBroken | None = None
+    seconds: float = 0.0
+    looks: int = 0
+    kept: list[str] = field(default_factory=list)
+
+    def is_layered(self) -> bool:
+        return True
+
+    def changed(self) -> bool:
+        self.looks += 1
+        until = time.thread_time() + self.seconds
+        while time.thread_time() < until:
+            pass
+        if self.failure is not None:
+            raise self.failure
+        return self.has_changed
+
+    def tree(self) -> Tree:
+        return self.newest
+
+    def fetch_soon(self) -> None:
+        """Nothing is fetched."""
+
+    def keep(self, revision: str) -> None:
+        self.kept.append(revision)
+
+    def last_good(self) -> Tree | None:
+        return self.good
+
+
+def tree(revision: str, changed: Mapping[str, str] | None = None) -> Tree:
+    return Tree({path: text.encode() for path, text in {**FILES, **(changed or {})}.items()}, revision)
+
+
+WORKER_BROKEN = {"worker/10-role.yaml": "machine: {nope: 1}\n"}
+
+
+def revision_of(source: SiteConfigurations) -> str:
+    return source.current.state().revision
+
+
+async def test_a_change_is_served_if_it_breaks_no_more_than_before() -> None:
+    origin = FakeOrigin(tree("first", WORKER_BROKEN))
+    source = site_configurations(origin)
+    source.current.refresh()
+    origin.newest = tree("second", {**WORKER_BROKEN, "all/00-base.yaml": BASE.replace("demo", "other")})
+    source.current.refresh()
+    assert b"clusterName: other" in (await rendered(source, "cp-1")).config
+    origin.newest = tree("third", {**WORKER_BROKEN, "control-plane/10-role.yaml": "machine: {nope: 1}\n"})
+    source.current.refresh()
+    assert revision_of(source) == "second"
+
+
+def test_only_a_revision_without_problems_is_kept_for_a_restart() -> None:
+    origin = FakeOrigin(tree("broken", WORKER_BROKEN))
+    source = site_configurations(origin)
+    source.current.refresh()
+    origin.newest = tree("valid")
+    source.current.refresh()
+    assert origin.kept == ["valid"]
+
+
+async def test_at_the_start_a_broken_machines_yaml_is_an_error_and_not_an_empty_site() -> None:
+    source = site_configurations(FakeOrigin(tree("broken", {"machines.yaml": "entries: [\n"})))
+    with pytest.raises(ConfigUnavailable, match=r"machines\.yaml") as caught:
+        await source.find_entry(CP)
+    assert caught.value.reason == "configs broken, see server log"
+
+
+def test_an_origin_that_takes_long_to_look_at_is_looked_at_less_often() -> None:
+    origin = FakeOrigin(tree("first"), seconds=0.02)
+    current = site_configurations(origin).current
+    assert current.pause == 1.0
+    current.refresh()
+    assert current.pause >= 4.0
+
+
+def test_the_first_revision_is_read_even_if_nothing_changed() -> None:
+    source = site_configurations(FakeOrigin(tree("first"), has_changed=False))
+    source.current.refresh()
+    assert revision_of(source) == "first"
+
+
+class Vault:
+    """ports.origins.Programs, which has no value while it is sealed."""
+
+    is_sealed = True
+
+    def value(self, entry: Entry, variable: str, command: Command) -> str:
+        if self.is_sealed:
+            raise TRANSIENT
+        return "s3cr3t"
+
+
+async def test_after_a_restart_a_revision_that_failed_for_a_moment_is_retried() -> None:
+    model = MODEL.replace("    networks:", "    variables: {token: {exec: [/bin/vault]}}\n    networks:")
+    vault, clock = Vault(), FakeClock()
+    origin = FakeOrigin(tree("newest", {"machines.yaml": model, **SECRET_NAME}), good=tree("good"))
+    source = site_configurations(origin, clock, replace(toolbox(), programs=vault))
+    source.current.refresh()
+    assert revision_of(source) == "good"
+    assert "the vault is sealed" in source.current.state().problem
+    origin.has_changed = vault.is_sealed = False
+    clock.advance(61)
+    source.current.refresh()
+    assert (revision_of(source), source.current.state().problem) == ("newest", "")
+
+
+def test_after_a_restart_an_origin_that_is_reachable_again_has_no_problem() -> None:
+    origin = FakeOrigin(tree("good"), has_changed=False, good=tree("good"), failure=UNREACHABLE)
+    current = site_configurations(origin).current
+    current.refresh()
+    assert (current.state().revision, current.state().problem) == ("good", "the repository cannot be fetched")
+    origin.failure = None
+    current.refresh()
+    assert (current.state().revision, current.state().problem) == ("good", "")
+
+
+def test_a_problem_that_changes_keeps_the_time_of_its_beginning() -> None:
+    clock = FakeClock()
+    origin = FakeOrigin(tree("first"))
+    current = site_configurations(origin, clock).current
+    current.refresh()
+    origin.newest, since = tree("second", WORKER_BROKEN), clock.now()
+    current.refresh()
+    clock.advance(60)
+    origin.failure = UNREACHABLE
+    current.refresh()
+    assert (current.state().problem, current.state().since) == ("the repository cannot be fetched", since)
+
+
+async def test_unknown_machines_make_the_origin_be_looked_at_once_in_a_second() -> None:
+    clock, origin = FakeClock(), FakeOrigin(tree("first"), has_changed=False)
+    source = site_configurations(origin, clock)
+    source.current.refresh()
+    clock.advance(5)
+    for _ in range(3):
+        assert await source.find_entry(MachineIdentity(serial="SN-UNKNOWN")) is None
+    assert origin.looks == 2

@@ -78,6 +78,16 @@ def test_a_value_that_is_not_transformed_leaves_the_rest_of_its_template_readabl
     assert "superSecret99" not in preview
 
 
+def test_a_programs_value_is_redacted_under_any_key(tmp_path: Path) -> None:
+    path = site_program(tmp_path / "bin", "printf superSecret99")
+    model = f"entries:\n  - name: cp-1\n    layers: [all]\n    variables: {{name: {{exec: [{path}]}}}}\n"
+    template = "machine:\n  network:\n    hostname: {{ variables.name }}\n"
+    write_machines(tmp_path / "m", {"machines.yaml": model, "all/10-name.yaml.j2": template})
+    found = Snapshot(Folder(tmp_path / "m").tree(), toolbox(programs=SitePrograms([path])))
+    assert b"hostname: superSecret99" in found.finish("cp-1", MachineIdentity()).config
+    assert "superSecret99" not in preview_of(found)
+
+
 def test_the_output_of_an_encrypted_template_is_in_no_preview(tmp_path: Path) -> None:
     model = "entries:\n  - {name: cp-1, layers: [x], schema: yaml}\n"
     write_machines(tmp_path, {"machines.yaml": model, "x/2.yaml": "plain: yes\n"})

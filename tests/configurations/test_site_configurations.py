@@ -135,6 +135,14 @@ async def test_a_profile_is_listed_and_found_by_name_but_by_no_machine(tmp_path:
     assert (await rendered(source, "profile", SPARE)).entry.name == "profile"
 
 
+async def test_an_entry_that_is_named_is_exact_even_with_a_pattern(tmp_path: Path) -> None:
+    source = site_configurations(write_machines(tmp_path))
+    named = await source.named_entry("spare-worker")
+    assert named is not None
+    assert (named.matched, named.exact) == ("name", True)
+    assert [entry.exact for entry in await source.entries()] == [True, False]
+
+
 @pytest.mark.parametrize(
     ("schema", "files", "config"),
     [
