@@ -1,4 +1,4 @@
-"""An HTTP server for tests of the client: each request goes to a function, whose answer goes out byte by byte."""
+"""An HTTP server for tests of the client: a function answers each request, byte by byte."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One request as it came. Header names are lower case; ``wire`` is its head as it was sent."""
+    """One request as received. Header names are lower case; ``wire`` is the head as it was sent."""
 
     method: str
     target: str
@@ -47,7 +47,7 @@ def reply(status: int, value: object, **headers: str) -> bytes:
 
 @dataclass(slots=True)
 class AnsweringServer:
-    """Listens on loopback while it is entered. ``asked`` has all requests; ``came`` waits for the n-th of them."""
+    """Listens on loopback while entered. ``asked`` has all requests; ``came`` waits for the n-th."""
 
     answer: Answer
     host: str = "127.0.0.1"
@@ -69,7 +69,7 @@ class AnsweringServer:
         self.stop()
 
     def stop(self) -> None:
-        """Stop listening; what comes now is refused."""
+        """Stop listening, so that connections are refused."""
         if self._socket is not None:
             with contextlib.suppress(OSError):
                 self._socket.shutdown(socket.SHUT_RDWR)
@@ -81,7 +81,7 @@ class AnsweringServer:
         return f"{'https' if self.tls else 'http'}://{name}:{self.port}"
 
     def came(self, count: int, seconds: float = 20.0) -> Asked:
-        """The ``count``-th request, waited for."""
+        """Wait for the ``count``-th request and return it."""
         with self._news:
             assert self._news.wait_for(lambda: len(self.asked) >= count, seconds), self.asked
             return self.asked[count - 1]
@@ -120,7 +120,7 @@ class AnsweringServer:
 
 
 RESET = b"\0reset\0"
-"""As a chunk: the connection is reset instead."""
+"""A chunk that resets the connection instead."""
 
 
 def _read(stream: Any) -> Asked | None:
@@ -138,7 +138,7 @@ def _read(stream: Any) -> Asked | None:
 
 
 def drip(piece: bytes, seconds: float, stop: threading.Event) -> Iterator[bytes]:
-    """An endless body, one piece at a time, until ``stop`` is set."""
+    """Yield an endless body, one piece at a time, until ``stop`` is set."""
     yield b"HTTP/1.1 200 OK\r\nContent-Type: application/yaml\r\n\r\n"
     while not stop.wait(seconds):
         yield piece

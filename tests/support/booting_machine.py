@@ -1,4 +1,4 @@
-"""``bootgrant acquire`` as a process, against a provider that a test scripts."""
+"""``bootgrant acquire`` as a process, with a provider that the test controls."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NO_PROXIES = {"http_proxy", "https_proxy", "all_proxy", "no_proxy"}
 
 @dataclass(slots=True)
 class SmallProvider:
-    """A provider and a configuration server in one. Each field may be replaced by a test."""
+    """A provider and a configuration server in one. A test may replace any field."""
 
     codes: int = 0
     approved: threading.Event = field(default_factory=threading.Event)
@@ -63,7 +63,7 @@ def parameters(url: str, *more: str) -> str:
 
 @dataclass(slots=True)
 class Machine:
-    """The running command. ``seen`` waits for a line; ``ended`` for the end."""
+    """The running command. ``seen`` waits for a line, ``ended`` for the exit."""
 
     process: subprocess.Popen[bytes]
     lines: list[str] = field(default_factory=list)
@@ -89,7 +89,7 @@ class Machine:
         self.stdout = self.process.stdout.read()
 
     def seen(self, text: str, count: int = 1, seconds: float = 20.0) -> str:
-        """The ``count``-th line with ``text``, waited for."""
+        """Wait for the ``count``-th line with ``text`` and return it."""
 
         def found() -> list[str]:
             return [line for line in self.lines if text in line]
@@ -99,7 +99,7 @@ class Machine:
             return found()[count - 1]
 
     def ended(self, seconds: float = 30.0) -> int:
-        """The exit status, once everything that it said is read."""
+        """Wait for the exit and read all output; return the exit status."""
         status = self.process.wait(seconds)
         for reader in self._readers:
             reader.join(seconds)
@@ -112,7 +112,7 @@ class Machine:
 
 @contextlib.contextmanager
 def booting_machine(*words: str, **environ: str) -> Iterator[Machine]:
-    """Start ``bootgrant acquire`` with ``words``; at the end it is over, however the block ends."""
+    """Run ``bootgrant acquire`` with ``words`` during the block."""
     kept = {name: value for name, value in os.environ.items() if name.lower() not in _NO_PROXIES}
     process = subprocess.Popen(
         [sys.executable, "-m", "bootgrant", "acquire", *words],
@@ -134,24 +134,24 @@ def booting_machine(*words: str, **environ: str) -> Iterator[Machine]:
 
 
 def run_machine(*words: str, **environ: str) -> Machine:
-    """As ``booting_machine``, to its end."""
+    """Run ``bootgrant acquire`` with ``words`` until it exits."""
     with booting_machine(*words, **environ) as machine:
         machine.ended()
     return machine
 
 
 def server_for(provider: SmallProvider, port: int = 0) -> AnsweringServer:
-    """The provider on loopback; enter it to start it."""
+    """A server on loopback for the provider; enter it to start it."""
     return AnsweringServer(provider, port=port)
 
 
 def boot(url: str, *words: str) -> list[str]:
-    """The usual words: the parameters of ``url`` and this machine's UUID."""
+    """The usual arguments: the parameters for ``url`` and this machine's UUID."""
     return ["--cmdline", parameters(url), "--set", f"uuid={UUID}", *words]
 
 
 def whole_output(path: Path) -> bytes:
-    """The file once it is there."""
+    """Wait for the file and return its content."""
     deadline = time.monotonic() + 20
     while not path.exists():
         assert time.monotonic() < deadline, f"{path} did not appear"

@@ -1,4 +1,4 @@
-"""A certificate authority in a folder, made with the ``openssl`` program."""
+"""A certificate authority in a folder, made with the program ``openssl``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes
 
 
 class Authority:
-    """``certificate`` is its PEM file: what a client must know to trust what it signs."""
+    """``certificate`` is its PEM file, which a client needs to trust the certificates that it signs."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -1,4 +1,4 @@
-"""A machine of its own: emulated in software, with a serial console, a disk and a network that reaches this host."""
+"""A virtual machine, emulated in software, with a serial console, a disk and a network that reaches this host."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from pathlib import Path
 from support import parts
 from support.initramfs import Kernel
 
-HOST = "10.0.2.2"  # this computer's loopback, as qemu's user network shows it
-# The system on the disk: it says what it finds where cloud-init would look, and switches the machine off.
+HOST = "10.0.2.2"  # this computer's loopback in qemu's user network
+# The system on the disk: it prints what is where cloud-init looks, and powers the machine off.
 INIT = """\
 #!/bin/sh
 mount -t proc proc /proc
@@ -30,7 +30,7 @@ poweroff -f
 
 
 def new_disk(folder: Path) -> Path:
-    """A disk with a little system on it and no seed."""
+    """A disk with a small system and no seed."""
     busybox = parts.program("busybox", "busybox-static")
     parts.program("mkfs.ext4", "e2fsprogs")
     root, disk = folder / "root", folder / "disk.img"
@@ -48,7 +48,7 @@ def new_disk(folder: Path) -> Path:
 
 @dataclass(slots=True)
 class Guest:
-    """A machine that is on; ``said`` is its serial console so far."""
+    """A running machine; ``said`` is the output on its serial console so far."""
 
     process: subprocess.Popen[bytes]
     log: Path
@@ -60,7 +60,7 @@ class Guest:
         return self._seen.decode("utf-8", "replace").replace("\r", "")
 
     def wait_for(self, pattern: str, seconds: float = 180) -> re.Match[str]:
-        """The first place on the console where ``pattern`` is, as soon as it is there."""
+        """Wait until ``pattern`` matches the console output; return the match."""
         until = time.monotonic() + seconds
         while (found := re.search(pattern, self.said)) is None:
             assert time.monotonic() < until, f"not in {seconds:.0f} s: {pattern}\n{self.said[-4000:]}"
@@ -85,7 +85,7 @@ class Guest:
 
 @contextmanager
 def booted(kernel: Kernel, initramfs: Path, disk: Path, parameters: str, uuid: str, serial: str) -> Iterator[Guest]:
-    """The machine with these SMBIOS values and kernel parameters; it is off after the block."""
+    """Run a machine with these SMBIOS values and kernel parameters during the block."""
     qemu = parts.program("qemu-system-x86_64", "qemu-system-x86")
     command = [
         str(qemu), "-machine", "pc,accel=tcg", "-smp", "1", "-m", "768", "-nodefaults", "-no-reboot",

@@ -1,7 +1,7 @@
-"""Debian's kernel, and initramfs images for it made by our own hooks with Debian's own tools.
+"""Debian's kernel, and initramfs images for it built with Debian's tools and our hooks.
 
-Nothing is installed for it: the kernel's package is downloaded and unpacked, and in a mount namespace of its own the
-tools find it, and our modules, where they look for them.
+Nothing is installed: the kernel package is downloaded and unpacked, and in a separate mount namespace the tools find it
+and our modules in the usual places.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Kernel:
 
 
 def debian_kernel(cache: Path) -> Kernel:
-    """The kernel that linux-image-amd64 stands for, kept in ``cache`` until there is a newer one."""
+    """The kernel that linux-image-amd64 depends on, kept in ``cache`` until there is a newer one."""
     for tool in ("apt-get", "apt-cache", "dpkg-deb"):
         parts.program(tool, "apt")
     package = _lines("apt-cache", "depends", "--important", "linux-image-amd64")[1].split()[-1]
@@ -55,7 +55,7 @@ def debian_kernel(cache: Path) -> Kernel:
 
 
 def installation(folder: Path, flags: str = "") -> dict[str, str]:
-    """What an operator installs below /usr/lib/bootgrant, in ``folder``; the environment that names it to the hooks."""
+    """Install into ``folder`` as below /usr/lib/bootgrant; return the environment with which the hooks find it."""
     folder.mkdir()
     for file in (PACKAGING / "initramfs").iterdir():
         shutil.copy(file, folder)
@@ -67,7 +67,7 @@ def installation(folder: Path, flags: str = "") -> dict[str, str]:
 
 
 def by_initramfs_tools(kernel: Kernel, folder: Path, environment: dict[str, str]) -> Path:
-    """With a configuration folder of its own, which holds our hook and our boot script."""
+    """Build it with a separate configuration folder that has our hook and our boot script."""
     parts.program("mkinitramfs", "initramfs-tools-core")
     image, conf = folder / "initramfs-tools.img", folder / "initramfs-tools"
     shutil.copytree(PACKAGING / "initramfs-tools", conf)
@@ -81,7 +81,7 @@ def by_initramfs_tools(kernel: Kernel, folder: Path, environment: dict[str, str]
 
 
 def by_dracut(kernel: Kernel, folder: Path, environment: dict[str, str]) -> Path:
-    """With our module beside dracut's own."""
+    """Build it with our module among those of dracut."""
     parts.program("dracut", "dracut-core")
     parts.installed_file(Path("/usr/lib/dracut/modules.d/40network"), "dracut-network")
     image, library = folder / "dracut.img", folder / "dracut"

@@ -1,4 +1,4 @@
-"""Machines made of files: the parts of /sys, /proc and /etc that ``bootgrant.acquire.facts`` reads."""
+"""Fake machines: the files of /sys, /proc and /etc that ``bootgrant.acquire.facts`` reads."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ class FakeMachine:
         self.root = root
 
     def file(self, relative: str, text: str | bytes) -> FakeMachine:
-        """Put a file anywhere below the root."""
+        """Write a file below the root."""
         path = self.root / relative
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
         return self
 
     def firmware(self, *, uuid: str | bytes | None = None, serial: str | bytes | None = None) -> FakeMachine:
-        """What SMBIOS says, with the newline that sysfs adds."""
+        """Add SMBIOS values, with the newline that sysfs adds."""
         for name, value in (("product_uuid", uuid), ("product_serial", serial)):
             if value is not None:
                 content = value if isinstance(value, bytes) else value.encode()
@@ -27,7 +27,7 @@ class FakeMachine:
         return self
 
     def link(self, name: str, address: str, *, physical: bool = True, kind: int = 1, devtype: str = "") -> FakeMachine:
-        """A network link; a physical one stands on a device."""
+        """Add a network link; a physical one has a device."""
         folder = f"sys/class/net/{name}"
         self.file(f"{folder}/address", f"{address}\n").file(f"{folder}/type", f"{kind}\n")
         self.file(f"{folder}/uevent", f"DEVTYPE={devtype}\nINTERFACE={name}\n" if devtype else f"INTERFACE={name}\n")
@@ -36,6 +36,6 @@ class FakeMachine:
         return self
 
     def disk(self, name: str, content: bytes) -> FakeMachine:
-        """A block device with this content."""
+        """Add a block device with this content."""
         self.file(f"sys/class/block/{name}/size", f"{len(content) // 512}\n")
         return self.file(f"dev/{name}", content)

@@ -1,4 +1,4 @@
-"""Media with a file on them, made by the programs that people make them with."""
+"""Media with a file on them, made with the usual programs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def iso(folder: Path, content: bytes, *options: str, label: str = "metal-iso") -
 
 
 def fat(folder: Path, content: bytes, bits: int, *, label: str = "METAL-ISO", name: str = "config.yaml") -> bytes:
-    """A FAT image of that width with one file beside a folder and a deleted file."""
+    """A FAT image of that width with one file, a folder and a deleted file."""
     (folder / "file").write_bytes(content)
     image = folder / "image.fat"
     size = {12: 1440, 16: 16 << 10, 32: 68 << 10}[bits]

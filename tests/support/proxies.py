@@ -1,4 +1,4 @@
-"""nginx and Caddy of Debian, with the configurations of packaging/proxies, in front of a site of its own."""
+"""nginx and Caddy of Debian, with the configurations of packaging/proxies, in front of a site."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ http {{
 
 @dataclass(slots=True)
 class Proxied:
-    """A site whose two planes are reached by HTTPS; ``ca`` is the authority of its certificates (PEM)."""
+    """A site with both planes behind HTTPS; ``ca`` is the authority of its certificates (PEM)."""
 
     site: Served
     machines: str
@@ -50,7 +50,7 @@ class Proxied:
 
 @contextmanager
 def proxied(kind: str, folder: Path, changes: Mapping[str, str], settings: str = "") -> Iterator[Proxied]:
-    """``kind`` is "nginx" or "caddy"; ``changes`` are made to its configuration, ``settings`` are lines of the site."""
+    """``kind`` is "nginx" or "caddy"; ``changes`` apply to its configuration, ``settings`` are lines for the site."""
     port, people_port = free_port(), free_port()
     authority = Authority(folder)
     authority.server("DNS:localhost,IP:127.0.0.1")

@@ -1,4 +1,4 @@
-"""A recorded session of the reference client, played to the real command: a provider that answers as recorded."""
+"""Replays a recorded session of the reference client: the real command, and a provider that answers as recorded."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _LIMITS = {
 
 @dataclass(slots=True)
 class Seen:
-    """One request as it came over the wire; ``at`` in seconds on the monotonic clock."""
+    """One request as received; ``at`` is in seconds on the monotonic clock."""
 
     at: float
     method: str
@@ -37,7 +37,7 @@ class Seen:
 
 @dataclass(slots=True)
 class Played:
-    """What the command did in one session. ``port`` is the provider's."""
+    """The output and requests of the command in one session. ``port`` is the provider's."""
 
     port: int
     started: float
@@ -159,7 +159,7 @@ def _command(session: dict[str, Any], root: Path, port: int) -> list[str]:
 
 
 async def _appear_late(session: dict[str, Any], root: Path) -> None:
-    """The machine's variables, there only after the recorded delay."""
+    """Write the machine's variables, each after its recorded delay."""
     values = session["values"]
     if "delay" not in values:
         return

@@ -1,4 +1,4 @@
-"""A console and a clock for tests of the client: what was said, and time that passes when it is waited for."""
+"""A console that records messages, and a clock on which a pause takes no time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from bootgrant.acquire.console import Prompt
 
 
 class Screen:
-    """Keeps what it is told. Implements ``console.Console``."""
+    """Records messages and prompts. Implements ``console.Console``."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -39,7 +39,7 @@ class Screen:
 
 
 class QuickClock:
-    """Implements ``clock.Clock``: starts at the machine's own steady clock, and a pause costs no time."""
+    """Starts at the machine's steady clock; a pause takes no time. Implements ``clock.Clock``."""
 
     def __init__(self) -> None:
         self.slept: list[float] = []

@@ -1,4 +1,4 @@
-"""Text as a terminal would show it, and a QR reader that looks at it: neither knows how the text was made."""
+"""A picture of text on a terminal, and a QR reader for it. Neither knows how the text was made."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SEQUENCE = re.compile(r"\x1b\[([0-9;]*)m")
 
 
 def screenshot(lines: Sequence[str]) -> Image.Image:
-    """White on black in DejaVu Sans Mono; of the colour sequences only reverse video (7, 27, 0) is drawn."""
+    """Draw white on black in DejaVu Sans Mono; the only colour sequence drawn is reverse video (7, 27, 0)."""
     font = ImageFont.truetype(parts.installed_file(FONT, "fonts-dejavu-core"), 16)
     wide, high = round(font.getlength("█")), sum(font.getmetrics())
     columns = max(sum(1 for _ in _cells(line)) for line in lines)
@@ -33,7 +33,7 @@ def screenshot(lines: Sequence[str]) -> Image.Image:
 
 
 def read_qr(image: Image.Image, *, blur: int = 0) -> str | None:
-    """What the QR code in the image says. ``blur``: pixels, as when a camera is some steps away."""
+    """Read the QR code in the image. ``blur`` is in pixels, as for a camera a few steps away."""
     seen = image.filter(ImageFilter.GaussianBlur(blur)) if blur else image
     found = zxingcpp.read_barcodes(
         seen, formats=zxingcpp.BarcodeFormats([zxingcpp.BarcodeFormat.QRCode]), try_invert=False

@@ -1,4 +1,4 @@
-"""HTTPS in front of a plain server on this computer, as a reverse proxy is in front of `bootgrant serve`."""
+"""HTTPS in front of a plain HTTP server on this computer, like a reverse proxy in front of `bootgrant serve`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def tls_front(context: ssl.SSLContext, port: int) -> Iterator[int]:
-    """Takes TLS connections and passes what is inside them to ``port``; gives the port that it takes them on."""
+    """Accept TLS connections during the block and forward their content to ``port``; yield the port to connect to."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         threading.Thread(target=_take, args=(listener, context, port), daemon=True).start()
         try:
@@ -31,7 +31,7 @@ def _take(listener: socket.socket, context: ssl.SSLContext, port: int) -> None:
 
 
 def _serve(connection: socket.socket, context: ssl.SSLContext, port: int) -> None:
-    """One connection, until either side ends it. One thread does both ways: TLS is one state for both."""
+    """Forward one connection until either side ends it. One thread, because TLS has one state for both directions."""
     with (
         contextlib.suppress(OSError),
         context.wrap_socket(connection, server_side=True) as outer,

@@ -1,4 +1,4 @@
-"""What the reference client does, measured: tests/vectors/*.json."""
+"""The measured behaviour of the reference client: tests/vectors/*.json."""
 
 from __future__ import annotations
 
