@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 
 from bootgrant.wire import limits
 from bootgrant.wire.device_flow import (
+    DEFAULT_INTERVAL,
     FORM_TYPE,
     GRANT_TYPE,
+    SLOW_DOWN_STEP,
     AccessToken,
     AnswerError,
     DeviceAuthorization,
@@ -50,6 +52,17 @@ def token(**changes: object) -> AccessToken:
     found = parse_token(json.dumps({"access_token": "AT", **changes}).encode())
     assert isinstance(found, AccessToken)
     return found
+
+
+def test_names_and_numbers_are_those_of_the_rfcs() -> None:
+    assert GRANT_TYPE == "urn:ietf:params:oauth:grant-type:device_code"
+    assert FORM_TYPE == "application/x-www-form-urlencoded"
+    assert (DEFAULT_INTERVAL, SLOW_DOWN_STEP) == (5, 5)
+    assert [str(code) for code in ErrorCode] == [
+        "authorization_pending", "slow_down", "access_denied", "expired_token", "invalid_request", "invalid_client",
+        "invalid_grant", "unauthorized_client", "unsupported_grant_type", "invalid_scope", "server_error",
+        "temporarily_unavailable",
+    ]  # fmt: skip
 
 
 # What a client reads.
