@@ -34,11 +34,6 @@ class KernelCmdline:
         """All values of ``key`` in order; empty if the key is absent. Keys are case sensitive."""
         return next((values for name, values in self.parameters if name == key), ())
 
-    def __str__(self) -> str:
-        """The command line as go-procfs prints it: repeats grouped, an empty value as the bare key."""
-        words = (f"{key}={value}" if value else key for key, values in self.parameters for value in values)
-        return " ".join(words)
-
 
 def parse_cmdline(text: str) -> KernelCmdline:
     """Split at white space, and each word at its first ``=``. Every text is valid."""
