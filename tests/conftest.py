@@ -17,7 +17,7 @@ settings.load_profile("bootgrant")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 if TYPE_CHECKING:
-    from bootgrant.store.postgres.address import PostgresAddress
+    from bootgrant.store.postgres.connections import PostgresAddress
     from support.postgres_cluster import Cluster
 
 

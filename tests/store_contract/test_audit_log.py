@@ -12,7 +12,7 @@ from bootgrant.approval.evidence import Check, Verdict
 from bootgrant.approval.grant import Decision, Delivery, DeviceGrant, GrantRules, Refusal
 from bootgrant.ports.audit import AuditFilter, AuditLog
 from bootgrant.store.database import Database
-from bootgrant.store.postgres.address import PostgresAddress
+from bootgrant.store.postgres.connections import PostgresAddress
 from bootgrant.store.postgres.database import open_postgres
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.workflows.record.audit import decided, delivered

@@ -12,7 +12,7 @@ from bootgrant.approval.operators import Author
 from bootgrant.approval.policy import Conditions, Window, parse_selector
 from bootgrant.ports.grants import Assignment
 from bootgrant.store.database import Database
-from bootgrant.store.postgres.address import PostgresAddress
+from bootgrant.store.postgres.connections import PostgresAddress
 from bootgrant.store.postgres.database import open_postgres
 from bootgrant.wire.identity import MachineIdentity
 from support.grants import MAC, NOW, UUID

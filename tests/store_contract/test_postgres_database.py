@@ -16,8 +16,7 @@ from bootgrant.approval.grant import GrantRules
 from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.store.migrations import known_migrations
 from bootgrant.store.postgres import grant_sql
-from bootgrant.store.postgres.address import PostgresAddress
-from bootgrant.store.postgres.connections import Connection, Connections
+from bootgrant.store.postgres.connections import Connection, Connections, PostgresAddress
 from bootgrant.store.postgres.database import open_postgres
 from bootgrant.store.postgres.migrations import migrate
 from bootgrant.wire.secret import Secret

@@ -11,8 +11,7 @@ from psycopg import sql
 
 from bootgrant.approval.grant import DeviceGrant, GrantState
 from bootgrant.ports.grants import StoreUnavailable
-from bootgrant.store.postgres.address import PostgresAddress
-from bootgrant.store.postgres.connections import PATIENCE
+from bootgrant.store.postgres.connections import PATIENCE, PostgresAddress
 from bootgrant.store.postgres.database import PostgresDatabase, open_postgres
 from bootgrant.wire.secret import Secret
 from support.grants import NOW, decision_by, other_machine, pending_grant

@@ -15,8 +15,7 @@ from bootgrant.approval.grant import DeviceGrant, GrantRules, GrantState, Refusa
 from bootgrant.approval.operators import Role
 from bootgrant.ports.people import Operator, Session
 from bootgrant.service.server.chores import Chores
-from bootgrant.store.postgres.address import PostgresAddress
-from bootgrant.store.postgres.connections import Connection, Connections
+from bootgrant.store.postgres.connections import Connection, Connections, PostgresAddress
 from bootgrant.store.postgres.database import PostgresDatabase
 from bootgrant.store.postgres.news import News
 from bootgrant.store.postgres.watching import Watching

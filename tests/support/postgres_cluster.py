@@ -16,7 +16,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from bootgrant.store.postgres.address import PostgresAddress
+from bootgrant.store.postgres.connections import PostgresAddress
 from bootgrant.store.postgres.migrations import migrate
 from bootgrant.wire.secret import Secret
 from support.parts import installed_file

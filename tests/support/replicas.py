@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bootgrant.service.server.chores import Chores
-from bootgrant.store.postgres.address import PostgresAddress
+from bootgrant.store.postgres.connections import PostgresAddress
 from bootgrant.store.postgres.database import PostgresDatabase, open_postgres
 from support.postgres_cluster import PASSWORD, Cluster
 from support.site import Served, free_port, served

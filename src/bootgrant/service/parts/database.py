@@ -17,7 +17,7 @@ from bootgrant.store.sqlite.database import DATABASE, SqliteDatabase, open_audit
 from bootgrant.store.sqlite.database import migrate as migrate_sqlite
 
 if TYPE_CHECKING:
-    from bootgrant.store.postgres.address import PostgresAddress
+    from bootgrant.store.postgres.connections import PostgresAddress
 
 CODE_KEY: Final = "code key"
 
@@ -81,7 +81,7 @@ def _postgres_address(site: Site) -> PostgresAddress | None:
     if site.database.url is None:
         return None
     # psycopg is imported only where it is used: most sites do without it.
-    from bootgrant.store.postgres.address import PostgresAddress
+    from bootgrant.store.postgres.connections import PostgresAddress
 
     address = PostgresAddress(site.database.url, site.database.password_file)
     if problem := address.problem():

@@ -13,9 +13,8 @@ from psycopg import AsyncConnection
 from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.store.decision_rows import AssignmentRows, BindingRows, WindowRows
 from bootgrant.store.people_rows import ApiTokenRows, ChallengeRows, OperatorRows, PasskeyRows
-from bootgrant.store.postgres.address import PostgresAddress
 from bootgrant.store.postgres.audit import PostgresAuditLog
-from bootgrant.store.postgres.connections import Connection, Connections, reason_of
+from bootgrant.store.postgres.connections import Connection, Connections, PostgresAddress, reason_of
 from bootgrant.store.postgres.grants import PostgresGrantStore
 from bootgrant.store.postgres.migrations import check_schema
 from bootgrant.store.postgres.news import News

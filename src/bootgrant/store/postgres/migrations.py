@@ -13,8 +13,7 @@ from psycopg import errors
 
 from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.store.migrations import APPLIED, MARK, RECORD, missing_migrations
-from bootgrant.store.postgres.address import PostgresAddress
-from bootgrant.store.postgres.connections import Connection, reason_of
+from bootgrant.store.postgres.connections import Connection, PostgresAddress, reason_of
 from bootgrant.store.postgres.rows import marked
 from bootgrant.store.rows import Row
 

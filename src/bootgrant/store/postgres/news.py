@@ -18,8 +18,7 @@ from psycopg import AsyncConnection, errors
 
 from bootgrant.ports.chores import Chore
 from bootgrant.ports.grants import StoreUnavailable
-from bootgrant.store.postgres.address import PostgresAddress
-from bootgrant.store.postgres.connections import Connection, Connections, reason_of
+from bootgrant.store.postgres.connections import Connection, Connections, PostgresAddress, reason_of
 from bootgrant.store.postgres.watching import Watching
 
 log = logging.getLogger("bootgrant.store")
