@@ -1,4 +1,4 @@
-"""Everything that decides, on a store in memory: requests of machines, entries, people, a clock that stands."""
+"""The workflows of decisions on a store in memory, with entries and a clock that tests move."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from support.memory.database import MemoryDatabase
 
 ANA = Actor("ana", Role.APPROVER)
 BEN = Actor("ben", Role.APPROVER)
-WORDS = Vocabulary({}, frozenset())
+VOCABULARY = Vocabulary({}, frozenset())
 
 
 def worker(number: int) -> MachineEntry:
-    """The entry of one of many workers, by its serial."""
+    """Return the entry of one of many workers, matched by serial."""
     serial = f"SN{number:04}"
     labels = {"role": "worker", "site": "fra"}
     return MachineEntry(f"worker-{number}", "serial", labels, match={"serial": (serial,)}, networks=("10.20.0.0/16",))
@@ -46,7 +46,7 @@ CP = MachineEntry(
 
 @dataclass(slots=True)
 class Deciders:
-    """The parts, as a site builds them; rules are given when it is made."""
+    """The workflows as a site builds them."""
 
     rules: Sequence[Rule] = ()
     database: MemoryDatabase = field(default_factory=MemoryDatabase)
@@ -63,26 +63,26 @@ class Deciders:
         find = FindEntry(source, base.assignments)
         history = HistoryEvidence(base.audit, base.grants, clock)
         evidence = GatherEvidence([NetworkEvidence(NO_NAMES), InventoryEvidence(source), history], clock)
-        voters = VoteFilter(base.operators, base.api_tokens)
-        self.cards = GrantCards(base.grants, find, evidence, base.audit, clock, CODES, NO_NAMES, voters)
+        votes = VoteFilter(base.operators, base.api_tokens)
+        self.cards = GrantCards(base.grants, find, evidence, base.audit, clock, CODES, NO_NAMES, votes)
         self.decide = DecideGrant(base.grants, source, clock, self.cards, Admission(99, 999))
         self.assign = AssignMachine(base.grants, source, base.assignments, base.audit, clock, find)
         self.auto_approve = AutoApprove(base.grants, base.windows, self.cards, self.decide, clock, self.rules)
-        self.arm = ArmWindow(base.windows, base.audit, clock, CountedEntropy(), WORDS, self.auto_approve.check_all)
+        self.arm = ArmWindow(base.windows, base.audit, clock, CountedEntropy(), VOCABULARY, self.auto_approve.check_all)
 
-    async def asks(self, identity: MachineIdentity, address: str = "10.20.0.11") -> DeviceGrant:
-        """A machine asks, and waits."""
+    async def request(self, identity: MachineIdentity, address: str = "10.20.0.11") -> DeviceGrant:
+        """Open a request of a machine."""
         grant, _ = pending_grant(identity=identity, source_address=address)
         await self.database.grants.open_grant(grant)
         self.auto_approve.arrived(grant)
         return grant
 
-    async def now(self, grant: DeviceGrant) -> DeviceGrant:
-        """The request as it is now."""
+    async def current(self, grant: DeviceGrant) -> DeviceGrant:
+        """Return the request as it is stored now."""
         found = await self.database.grants.find_grant(grant.grant_id)
         assert found is not None
         return found
 
-    async def noted(self) -> list[AuditEvent]:
-        """What the audit says, oldest first."""
+    async def events(self) -> list[AuditEvent]:
+        """Return the audit, oldest first."""
         return [record.event for record in reversed(await self.database.audit.newest(AuditFilter(), 1000))]

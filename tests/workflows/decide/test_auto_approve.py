@@ -1,4 +1,4 @@
-"""Machines that rules and armed windows let in, and those that they never do."""
+"""Requests that rules and armed windows approve, and those that they never do."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ import pytest
 
 from bootgrant.approval.audit import AuditEvent, AuditKind
 from bootgrant.approval.grant import DeviceGrant, GrantState
-from bootgrant.approval.operators import Actor, Label, Role
+from bootgrant.approval.operators import VIA_RULE, Actor, Author, Label, Role, parse_labels
 from bootgrant.approval.policy import Conditions, Rule, Window, parse_selector
+from bootgrant.ports.configurations import ConfigUnavailable, Rendered
 from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.workflows.decide.auto_approve import AutoApprove
-from bootgrant.workflows.decide.windows import NotArmed, WindowRequest
+from bootgrant.workflows.decide.windows import NotArmed, WindowRequest, beyond_limits
 from support.deciding import ANA, CP, Deciders, worker
+from support.entries import Entries
 from support.grants import NOW, UUID, other_machine, pending_grant
 from support.memory.decisions import MemoryWindowStore
 
@@ -40,26 +42,27 @@ async def armed(made: Deciders, count: int = 3, *select: str) -> Window:
     return outcome
 
 
-async def let_in(made: Deciders, *grants: DeviceGrant) -> list[bool]:
+async def approved(made: Deciders, *grants: DeviceGrant) -> list[bool]:
+    """Run one step; return which of the requests are approved."""
     await made.auto_approve.step()
-    return [(await made.now(grant)).state is GrantState.APPROVED for grant in grants]
+    return [(await made.current(grant)).state is GrantState.APPROVED for grant in grants]
 
 
-async def test_nobody_is_let_in_where_there_is_neither_rule_nor_window() -> None:
+async def test_nothing_is_approved_without_a_rule_and_a_window() -> None:
     made = site()
-    assert await let_in(made, await made.asks(other_machine(1))) == [False]
+    assert await approved(made, await made.request(other_machine(1))) == [False]
 
 
-async def test_a_rule_lets_in_the_expected_and_the_audit_names_it() -> None:
+async def test_a_rule_approves_an_expected_machine_and_the_audit_names_the_rule() -> None:
     made = site(RULE)
-    grant = await made.asks(other_machine(1))
-    assert await let_in(made, grant) == [True]
-    (event,) = await made.noted()
+    grant = await made.request(other_machine(1))
+    assert await approved(made, grant) == [True]
+    (event,) = await made.events()
     assert (event.kind, event.actor, event.via, event.entry) == (AuditKind.APPROVED, "rule workers", "rule", "worker-1")
     assert {check.name for check in event.evidence} == {"network", "inventory", "history"}
-    decision = (await made.now(grant)).decision
+    decision = (await made.current(grant)).decision
     assert decision is not None
-    assert decision.by == "rule workers"
+    assert (decision.by, decision.author) == ("rule workers", Author("rule workers", VIA_RULE))
 
 
 @pytest.mark.parametrize(
@@ -71,63 +74,86 @@ async def test_a_rule_lets_in_the_expected_and_the_audit_names_it() -> None:
         (MachineIdentity(uuid=UUID), "10.20.0.11"),
     ],
 )
-async def test_a_rule_leaves_the_others_to_people(identity: MachineIdentity, address: str) -> None:
+async def test_a_rule_leaves_other_machines_to_people(identity: MachineIdentity, address: str) -> None:
     made = site(RULE)
-    assert await let_in(made, await made.asks(identity, address)) == [False]
+    assert await approved(made, await made.request(identity, address)) == [False]
 
 
-async def test_no_rule_lets_in_a_control_plane() -> None:
+async def test_no_rule_approves_a_control_plane() -> None:
     made = site(EVERYTHING)
-    assert await let_in(made, await made.asks(MachineIdentity(uuid=UUID))) == [False]
-    assert await made.noted() == []
+    assert await approved(made, await made.request(MachineIdentity(uuid=UUID))) == [False]
+    assert await made.events() == []
 
 
-async def test_no_rule_lets_in_what_evidence_speaks_against() -> None:
+async def test_no_rule_approves_a_machine_whose_evidence_mismatches() -> None:
     made = site(EVERYTHING)
     await made.database.audit.append(
         [AuditEvent(NOW - 9000, AuditKind.DELIVERED, grant_id="old", identity=other_machine(1), entry="worker-1")]
     )
-    assert await let_in(made, await made.asks(other_machine(1)), await made.asks(other_machine(2))) == [False, True]
+    grants = await made.request(other_machine(1)), await made.request(other_machine(2))
+    assert await approved(made, *grants) == [False, True]
 
 
-async def test_a_window_lets_in_as_many_as_it_has_places() -> None:
+async def test_no_rule_approves_a_request_that_was_decided_or_has_expired() -> None:
+    made = site(EVERYTHING)
+    denied, expired = await made.request(other_machine(1)), await made.request(other_machine(2))
+    await made.decide.deny(denied.grant_id, ANA, "no")
+    made.clock.advance(600)
+    assert await approved(made, denied, expired) == [False, False]
+
+
+async def test_a_window_approves_as_many_machines_as_it_has_places() -> None:
     made = site()
     await armed(made, 3)
-    grants = [await made.asks(other_machine(number)) for number in range(8)]
-    assert sum(await let_in(made, *grants)) == 3
+    grants = [await made.request(other_machine(number)) for number in range(8)]
+    assert sum(await approved(made, *grants)) == 3
     assert (await made.database.windows.windows())[0].used == 3
     assert await made.arm.windows() == []
-    approved = [event for event in await made.noted() if event.kind is AuditKind.APPROVED]
-    assert {event.actor for event in approved} == {"window rack4 by ana"}
+    events = [event for event in await made.events() if event.kind is AuditKind.APPROVED]
+    assert {(event.actor, event.via) for event in events} == {("window rack4 by ana", "rule")}
 
 
-async def test_who_waits_already_is_let_in_when_a_window_is_armed() -> None:
+async def test_a_window_uses_no_place_for_machines_that_it_does_not_select() -> None:
     made = site()
-    grant = await made.asks(other_machine(1))
+    await armed(made, 3, "site=ams")
+    assert await approved(made, await made.request(other_machine(1))) == [False]
+    assert (await made.database.windows.windows())[0].used == 0
+
+
+async def test_a_rule_comes_before_a_window_and_uses_no_place_of_it() -> None:
+    made = site(RULE)
+    await armed(made, 3)
+    assert await approved(made, await made.request(other_machine(1))) == [True]
+    assert (await made.database.windows.windows())[0].used == 0
+
+
+async def test_a_pending_request_is_approved_when_a_window_is_armed() -> None:
+    made = site()
+    grant = await made.request(other_machine(1))
     await armed(made)
-    assert await let_in(made, grant) == [True]
+    assert await approved(made, grant) == [True]
 
 
-async def test_a_window_that_is_over_or_closed_lets_nobody_in() -> None:
+async def test_a_window_that_has_ended_or_was_closed_approves_nothing() -> None:
     made = site()
     await armed(made)
     made.clock.advance(3601)
-    assert await let_in(made, await made.asks(other_machine(1))) == [False]
+    assert await approved(made, await made.request(other_machine(1))) == [False]
     window = await armed(made)
     assert isinstance(await made.arm.disarm("rack4", ANA), Window)
     assert isinstance(await made.arm.disarm(window.window_id, ANA), NotArmed)
-    assert await let_in(made, await made.asks(other_machine(2))) == [False]
-    assert [event.kind for event in await made.noted()] == [AuditKind.ARMED, AuditKind.ARMED, AuditKind.DISARMED]
+    assert await approved(made, await made.request(other_machine(2))) == [False]
+    assert [event.kind for event in await made.events()] == [AuditKind.ARMED, AuditKind.ARMED, AuditKind.DISARMED]
 
 
 async def test_two_servers_share_a_window() -> None:
     one = site()
     other = Deciders(database=one.database, entries=one.entries, clock=one.clock)
     await armed(one, 5)
-    grants = [await (one, other)[number % 2].asks(other_machine(number)) for number in range(14)]
+    grants = [await (one, other)[number % 2].request(other_machine(number)) for number in range(14)]
     other.auto_approve.check_all()
     await asyncio.gather(one.auto_approve.step(), other.auto_approve.step())
-    states = [(await one.now(grant)).state for grant in grants]
+    states = [(await one.current(grant)).state for grant in grants]
     assert states.count(GrantState.APPROVED) == 5
     assert (await one.database.windows.windows())[0].used == 5
 
@@ -135,54 +161,150 @@ async def test_two_servers_share_a_window() -> None:
 async def test_a_person_who_was_faster_costs_the_window_no_place() -> None:
     made = site()
     await armed(made, 1)
-    first, second = await made.asks(other_machine(1)), await made.asks(other_machine(2))
+    first, second = await made.request(other_machine(1)), await made.request(other_machine(2))
     await made.decide.approve(first.grant_id, ANA)
-    assert await let_in(made, second) == [True]
+    assert await approved(made, second) == [True]
+
+
+class RenderedOnce(Entries):
+    """A source whose configurations cannot be rendered the first time."""
+
+    async def render(self, name: str, identity: MachineIdentity) -> Rendered | None:
+        if identity.serial == "SN0001":
+            raise ConfigUnavailable("broken", "config broken, retrying")
+        return await super().render(name, identity)
+
+
+async def test_a_place_is_given_back_when_the_approval_fails() -> None:
+    made = Deciders(entries=RenderedOnce([worker(1), worker(2)]))
+    await armed(made, 1)
+    grants = await made.request(other_machine(1)), await made.request(other_machine(2))
+    await made.auto_approve.step()
+    made.auto_approve.check_all()
+    assert await approved(made, *grants) == [False, True]
 
 
 @pytest.mark.parametrize(
-    ("wish", "told"),
+    ("wanted", "message"),
     [
-        (WindowRequest(("site=fra",), 8 * 86400.0, 1), "7 days"),
+        (WindowRequest(("site=fra",), 7 * 86400.0 + 1, 1), "a window can be open for at most 7 days"),
         (WindowRequest(("site=fra",), 0.0, 1), "7 days"),
-        (WindowRequest(("site=fra",), 60.0, 0), "1 to 10000"),
+        (WindowRequest(("site=fra",), 60.0, 0), "a window can approve 1 to 10000 machines"),
+        (WindowRequest(("site=fra",), 60.0, 10_001), "1 to 10000"),
         (WindowRequest((), 60.0, 1), "the selector is missing"),
         (WindowRequest(("site=",), 60.0, 1), "label without a name or value"),
         (WindowRequest(("site=fra",), 60.0, 1, ("10.0.0.0/99",)), "neither a network"),
         (WindowRequest(("site=fra",), 60.0, 1, (), ("bmc",)), "there is no evidence named 'bmc'"),
         (WindowRequest(("site=fra",), 60.0, 1, name="a b"), "cannot be the name of a window"),
+        (WindowRequest(("site=fra",), 60.0, 1, name="a" * 64), "cannot be the name of a window"),
     ],
 )
-async def test_a_window_that_makes_no_sense_is_refused(wish: WindowRequest, told: str) -> None:
+async def test_a_window_that_makes_no_sense_is_refused(wanted: WindowRequest, message: str) -> None:
     made = site()
-    outcome = await made.arm.arm(wish, ANA)
+    outcome = await made.arm.arm(wanted, ANA)
     assert isinstance(outcome, NotArmed)
-    assert told in outcome.message
-    assert await made.noted() == []
+    assert message in outcome.message
+    assert await made.events() == []
+
+
+@pytest.mark.parametrize(("seconds", "count"), [(7 * 86400.0, 10_000), (0.5, 1)])
+async def test_the_longest_and_the_shortest_window_can_be_armed(seconds: float, count: int) -> None:
+    made = site()
+    window = await made.arm.arm(WindowRequest(("site=fra",), seconds, count, name="a" * 63), ANA)
+    assert isinstance(window, Window)
+    assert (window.armed_at, window.until, window.count) == (NOW, NOW + seconds, count)
+
+
+async def test_a_window_without_a_name_is_named_by_its_id() -> None:
+    window = await site().arm.arm(WindowRequest(("site=fra",), 60.0, 1), ANA)
+    assert isinstance(window, Window)
+    assert window.name == window.window_id
+    assert len(window.window_id) == 8
+
+
+async def test_only_one_open_window_has_a_name() -> None:
+    made = site()
+    await armed(made)
+    outcome = await made.arm.arm(WindowRequest(("site=fra",), 60.0, 1, name="rack4"), ANA)
+    assert isinstance(outcome, NotArmed)
+    assert outcome.message == "a window named 'rack4' is open already: choose another name"
+    made.clock.advance(3600)
+    await armed(made)
+
+
+async def test_arming_and_closing_a_window_are_recorded_with_their_author() -> None:
+    made = site()
+    ana, ben = Actor("ana", Role.APPROVER, via="passkey"), Actor("ben", Role.ADMIN)
+    wanted = WindowRequest(("site=fra", "rack4-*"), 3600.0, 3, ("10.20.0.0/16",), ("network",), "rack4")
+    assert isinstance(await made.arm.arm(wanted, ana), Window)
+    await made.arm.disarm("rack4", ben)
+    window, closed = await made.events()
+    assert (window.kind, window.actor, window.via) == (AuditKind.ARMED, "ana (passkey)", "passkey")
+    assert (closed.kind, closed.actor, closed.via) == (AuditKind.DISARMED, "ben", "session")
+    assert (
+        window.details
+        == closed.details
+        == {
+            "window": window.details["window"],
+            "name": "rack4",
+            "select": "site=fra or rack4-*",
+            "networks": "10.20.0.0/16",
+            "evidence": "network",
+            "until": round(NOW + 3600),
+            "count": 3,
+            "used": 0,
+        }
+    )
+
+
+async def test_windows_that_ended_a_month_ago_are_forgotten_when_another_is_armed() -> None:
+    made = site()
+    await armed(made)
+    made.clock.advance(3600 + 30 * 86400)
+    await armed(made)
+    assert len(await made.database.windows.windows()) == 2
+    made.clock.advance(3601)
+    await armed(made)
+    assert len(await made.database.windows.windows()) == 2
 
 
 @pytest.mark.parametrize(
     ("select", "may"), [("site=fra", True), ("site=fra,role=worker", True), ("role=worker", False), ("site=f*", False)]
 )
-async def test_who_is_limited_to_labels_arms_within_them(select: str, may: bool) -> None:
+async def test_a_person_limited_to_labels_arms_and_closes_within_them(select: str, may: bool) -> None:
     made = site()
     cleo = Actor("cleo", Role.APPROVER, (Label("site", "fra"),))
     outcome = await made.arm.arm(WindowRequest((select,), 60.0, 1), cleo)
     assert isinstance(outcome, Window) is may
+    by_ana = await made.arm.arm(WindowRequest((select,), 60.0, 1, name="rack4"), ANA)
+    assert isinstance(by_ana, Window)
+    assert isinstance(await made.arm.disarm("rack4", cleo), Window) is may
 
 
-async def test_who_may_only_look_arms_nothing() -> None:
-    outcome = await site().arm.arm(WindowRequest(("site=fra",), 60.0, 1), Actor("vic", Role.VIEWER))
-    assert isinstance(outcome, NotArmed)
+def test_a_selector_keeps_to_limits_when_it_requires_one_of_the_allowed_values() -> None:
+    limits = parse_labels(["site=fra", "site=ams", "rack=4"])
+    assert beyond_limits([parse_selector("site=ams,rack=4,x-*")], limits) == ""
+    assert beyond_limits([parse_selector("site=ams")], limits) == "rack=4"
+    assert beyond_limits([parse_selector("rack=4")], limits) == "site=ams or site=fra"
+    assert beyond_limits([parse_selector("site=ams,rack=4"), parse_selector("*")], limits) == "rack=4"
+    assert beyond_limits([parse_selector("*")], ()) == ""
+
+
+async def test_a_viewer_arms_and_closes_nothing() -> None:
+    made = site()
+    vic = Actor("vic", Role.VIEWER)
+    assert isinstance(await made.arm.arm(WindowRequest(("site=fra",), 60.0, 1), vic), NotArmed)
+    await armed(made)
+    assert isinstance(await made.arm.disarm("rack4", vic), NotArmed)
 
 
 async def test_a_new_request_ends_the_wait() -> None:
     made = site(RULE)
     await made.auto_approve.step()
     waiting = asyncio.create_task(made.auto_approve.wait())
-    grant = await made.asks(other_machine(1))
+    grant = await made.request(other_machine(1))
     await asyncio.wait_for(waiting, 1)
-    assert await let_in(made, grant) == [True]
+    assert await approved(made, grant) == [True]
 
 
 async def test_an_armed_window_ends_the_wait() -> None:
@@ -211,10 +333,10 @@ async def test_a_request_that_came_while_the_store_was_unavailable_is_checked_la
     made.auto_approve = AutoApprove(
         made.database.grants, made.database.windows, made.cards, made.decide, made.clock, (RULE,)
     )
-    grant = await made.asks(other_machine(1))
+    grant = await made.request(other_machine(1))
     with pytest.raises(StoreUnavailable):
         await made.auto_approve.step()
-    assert await let_in(made, grant) == [True]
+    assert await approved(made, grant) == [True]
 
 
 async def test_pending_requests_of_other_servers_are_checked_now_and_then() -> None:
@@ -222,6 +344,6 @@ async def test_pending_requests_of_other_servers_are_checked_now_and_then() -> N
     await made.auto_approve.step()
     grant, _ = pending_grant(identity=other_machine(1))
     await made.database.grants.open_grant(grant)
-    assert await let_in(made, grant) == [False]
+    assert await approved(made, grant) == [False]
     made.clock.advance(30)
-    assert await let_in(made, grant) == [True]
+    assert await approved(made, grant) == [True]

@@ -1,4 +1,4 @@
-"""Evidence is asked for once, waited for a little, and never kept for too long."""
+"""Each source of evidence is queried once, waited for briefly, and its answer is not kept for too long."""
 
 from __future__ import annotations
 
@@ -20,49 +20,49 @@ pytestmark = pytest.mark.anyio
 
 @dataclass(slots=True)
 class Source:
-    """ports.evidence.EvidenceSource that answers when the test says so."""
+    """ports.evidence.EvidenceSource that answers when the test lets it."""
 
     name: str = "bmc"
     keeps: float = 60.0
     is_quick: bool = False
     verdict: Verdict = Verdict.MATCH
-    may_answer: asyncio.Event = field(default_factory=asyncio.Event)
-    asked: int = 0
+    answers: asyncio.Event = field(default_factory=asyncio.Event)
+    queried: int = 0
     failure: Exception | None = None
 
     async def check(self, claim: Claim) -> Sequence[Check]:
-        self.asked += 1
+        self.queried += 1
         if not self.is_quick:
-            await self.may_answer.wait()
+            await self.answers.wait()
         if self.failure is not None:
             raise self.failure
-        return (Check(self.name, self.verdict, "said"),)
+        return (Check(self.name, self.verdict, "found"),)
 
 
 def claim() -> Claim:
     return Claim(pending_grant()[0], None)
 
 
-async def test_however_many_look_a_source_is_asked_once() -> None:
-    source, asked = Source(), claim()
+async def test_a_source_is_queried_once_however_many_people_look() -> None:
+    source, about = Source(), claim()
     gather = GatherEvidence([source], FakeClock())
-    looking = [asyncio.create_task(gather.about(asked)) for _ in range(20)]
+    viewers = [asyncio.create_task(gather.about(about)) for _ in range(20)]
     await asyncio.sleep(0)
-    source.may_answer.set()
-    assert {checks for task in looking for checks in [await task]} == {(Check("bmc", Verdict.MATCH, "said"),)}
-    assert source.asked == 1
+    source.answers.set()
+    assert {checks for task in viewers for checks in [await task]} == {(Check("bmc", Verdict.MATCH, "found"),)}
+    assert source.queried == 1
 
 
-async def test_who_does_not_wait_is_told_what_is_known_and_the_answer_is_there_later() -> None:
-    source, asked = Source(), claim()
+async def test_a_list_does_not_wait_for_a_slow_source_and_shows_its_answer_later() -> None:
+    source, about = Source(), claim()
     gather = GatherEvidence([source], FakeClock())
-    (check,) = await gather.known(asked)
+    (check,) = await gather.known(about)
     assert (check.verdict, check.detail) == (Verdict.UNKNOWN, "still being checked; look again in a moment")
-    source.may_answer.set()
-    assert (await gather.about(asked))[0].verdict is Verdict.MATCH
+    source.answers.set()
+    assert (await gather.about(about))[0].verdict is Verdict.MATCH
 
 
-async def test_one_that_hangs_holds_nobody_up() -> None:
+async def test_a_source_that_hangs_delays_no_other() -> None:
     gather = GatherEvidence([Source(), Source("network", is_quick=True)], FakeClock(), patience=0.01)
     checks = await gather.about(claim())
     assert [(check.name, check.verdict) for check in checks] == [
@@ -72,35 +72,35 @@ async def test_one_that_hangs_holds_nobody_up() -> None:
 
 
 @pytest.mark.parametrize(
-    ("failure", "told"),
+    ("failure", "detail"),
     [
         (StoreUnavailable("disk full"), "could not be checked: disk full"),
         (KeyError("x"), "the check failed; see the server's log"),
     ],
 )
-async def test_one_that_fails_is_unknown(failure: Exception, told: str) -> None:
+async def test_a_source_that_fails_is_unknown(failure: Exception, detail: str) -> None:
     gather = GatherEvidence([Source(is_quick=True, failure=failure)], FakeClock())
     (check,) = await gather.about(claim())
     assert check.verdict is Verdict.UNKNOWN
-    assert told in check.detail
+    assert detail in check.detail
 
 
-async def test_a_list_shows_for_a_while_what_was_said_and_a_card_asks_again() -> None:
-    source, clock, asked = Source(is_quick=True, keeps=0.0), FakeClock(), claim()
+async def test_a_list_shows_the_last_answer_for_a_while_and_a_card_queries_again() -> None:
+    source, clock, about = Source(is_quick=True, keeps=0.0), FakeClock(), claim()
     gather = GatherEvidence([source], clock)
     for seconds in (0, IN_LISTS, 0.5):
         clock.advance(seconds)
-        await gather.known(asked)
-    assert source.asked == 2
+        await gather.known(about)
+    assert source.queried == 2
     clock.advance(0.5)
-    await gather.about(asked)
-    assert source.asked == 3
+    await gather.about(about)
+    assert source.queried == 3
 
 
-async def test_an_answer_is_asked_for_anew_when_it_is_old() -> None:
-    source, clock, asked = Source(is_quick=True), FakeClock(), claim()
+async def test_an_old_answer_is_replaced() -> None:
+    source, clock, about = Source(is_quick=True), FakeClock(), claim()
     gather = GatherEvidence([source], clock)
     for seconds in (0, 59, 2):
         clock.advance(seconds)
-        await gather.about(asked)
-    assert source.asked == 2
+        await gather.about(about)
+    assert source.queried == 2

@@ -1,4 +1,4 @@
-"""Whoever is shut out has no say any more: not by a vote of before, not by a window that stays open."""
+"""A person who is disabled or loses rights keeps no vote and no armed window."""
 
 from __future__ import annotations
 
@@ -21,22 +21,24 @@ from support.grants import NOW, UUID, other_machine
 pytestmark = pytest.mark.anyio
 AMS = (Label("site", "ams"),)
 FRA = (Label("site", "fra"),)
+CONTROL_PLANE = MachineIdentity(uuid=UUID)
+_ENTROPY = CountedEntropy()
 
 
 class Site(Deciders):
-    """The parts, and those who say who may decide."""
+    """The workflows of decisions, and those that manage operators and tokens."""
 
     async def people(self) -> ManageOperators:
         for name in ("ana", "ben", "cleo"):
             await self.database.operators.add_operator(Operator(name, "hash", NOW, Role.APPROVER, (), Kind.LOCAL))
-        base, windows, entropy = self.database, self.windows(), CountedEntropy()
+        base, windows = self.database, self.windows()
         return ManageOperators(
-            base.operators, base.passkeys, Argon2Hasher(), self.clock, entropy, windows, self.tokens()
+            base.operators, base.passkeys, Argon2Hasher(), self.clock, _ENTROPY, windows, self.tokens()
         )
 
     def tokens(self) -> ApiTokens:
         base = self.database
-        return ApiTokens(base.api_tokens, base.operators, self.clock, CountedEntropy(), self.windows())
+        return ApiTokens(base.api_tokens, base.operators, self.clock, _ENTROPY, self.windows())
 
     def windows(self) -> CloseWindows:
         return CloseWindows(self.database.windows, self.database.audit, self.clock)
@@ -47,6 +49,22 @@ class Site(Deciders):
     async def open_windows(self) -> list[str]:
         return [window.name for window in await self.arm.windows()]
 
+    async def counted_votes(self, grant: DeviceGrant) -> list[str]:
+        card = await self.cards.show(grant.grant_id)
+        assert card is not None
+        return [vote.by for vote in card.votes]
+
+    async def own_token(self, name: str) -> Actor:
+        """Create a token of ana and present it."""
+        ana = await self.database.operators.find_operator("ana")
+        assert ana is not None
+        tokens = self.tokens()
+        made = await tokens.create_own(name, Role.APPROVER, (), 3600, ana)
+        assert isinstance(made, NewToken)
+        actor = await tokens.authenticate(made.secret)
+        assert actor is not None
+        return actor
+
 
 @pytest.fixture
 def site() -> Site:
@@ -56,50 +74,58 @@ def site() -> Site:
 
 
 @pytest.mark.parametrize("way", ["disabled", "viewer", "other machines"])
-async def test_the_vote_of_who_may_no_longer_decide_does_not_count(site: Site, way: str) -> None:
+async def test_a_vote_stops_counting_when_its_operator_may_no_longer_decide(site: Site, way: str) -> None:
     manage = await site.people()
-    grant = await site.asks(MachineIdentity(uuid=UUID))
+    grant = await site.request(CONTROL_PLANE)
     await site.decide.approve(grant.grant_id, ANA)
+    assert await site.counted_votes(grant) == ["ana"]
     if way == "disabled":
         await manage.disable("ana")
     else:
         await manage.set_rights("ana", Role.VIEWER if way == "viewer" else Role.APPROVER, AMS)
-    card = await site.decide.cards.show(grant.grant_id)
-    assert card is not None
-    assert card.votes == ()
+    assert await site.counted_votes(grant) == []
     outcome = await site.decide.approve(grant.grant_id, BEN)
     assert isinstance(outcome, DeviceGrant)
-    assert (outcome.state, [vote.author.name for vote in outcome.votes]) == (GrantState.PENDING, ["ben"])
+    assert (outcome.state, [vote.by for vote in outcome.votes]) == (GrantState.PENDING, ["ben"])
     await site.decide.approve(grant.grant_id, Actor("cleo", Role.APPROVER))
-    assert (await site.now(grant)).state is GrantState.APPROVED
+    assert (await site.current(grant)).state is GrantState.APPROVED
 
 
 async def test_a_vote_counts_as_long_as_its_operator_may_decide(site: Site) -> None:
     await site.people()
-    grant = await site.asks(MachineIdentity(uuid=UUID))
+    grant = await site.request(CONTROL_PLANE)
     await site.decide.approve(grant.grant_id, ANA)
     await site.decide.approve(grant.grant_id, BEN)
-    assert (await site.now(grant)).state is GrantState.APPROVED
+    assert (await site.current(grant)).state is GrantState.APPROVED
 
 
-async def test_a_vote_over_the_admin_socket_needs_no_operator_and_falls_with_one_who_is_shut_out(site: Site) -> None:
+async def test_a_vote_over_the_admin_socket_needs_no_operator_but_falls_with_a_disabled_one_of_its_name(
+    site: Site,
+) -> None:
     manage = await site.people()
     await manage.set_rights("ana", Role.VIEWER, None)
-    grant = await site.asks(MachineIdentity(uuid=UUID))
-    for user, counted in (("root", 1), ("ana", 1)):
+    for user in ("root", "ana", "Ana"):
+        grant = await site.request(CONTROL_PLANE, f"10.20.0.{len(user)}")
         await site.decide.approve(grant.grant_id, socket_actor(user))
-        card = await site.decide.cards.show(grant.grant_id)
-        assert card is not None
-        assert len(card.votes) == counted
-    other = await site.asks(MachineIdentity(uuid=UUID), "10.20.0.12")
-    await site.decide.approve(other.grant_id, socket_actor("ana"))
+        assert await site.counted_votes(grant) == [f"{user} (admin.sock)"]
+        await manage.disable("ana")
+        assert await site.counted_votes(grant) == (["root (admin.sock)"] if user == "root" else [])
+        await manage.enable("ana")
+
+
+async def test_operators_whose_names_differ_in_case_are_judged_each_for_themselves(site: Site) -> None:
+    manage = await site.people()
+    await site.database.operators.add_operator(Operator("Ana", "hash", NOW, Role.APPROVER))
+    grant = await site.request(CONTROL_PLANE)
+    await site.decide.approve(grant.grant_id, Actor("Ana", Role.APPROVER))
     await manage.disable("ana")
-    card = await site.decide.cards.show(other.grant_id)
-    assert card is not None
-    assert card.votes == ()
+    assert await site.counted_votes(grant) == ["Ana"]
+    await manage.enable("ana")
+    await manage.disable("Ana")
+    assert await site.counted_votes(grant) == []
 
 
-async def test_the_windows_of_who_is_shut_out_are_closed_and_let_nobody_in(site: Site) -> None:
+async def test_a_disabled_operators_windows_are_closed_and_approve_nothing(site: Site) -> None:
     manage = await site.people()
     await site.window(ANA, "session")
     await site.window(Actor("ana", Role.APPROVER, via="passkey"), "passkey")
@@ -107,17 +133,26 @@ async def test_the_windows_of_who_is_shut_out_are_closed_and_let_nobody_in(site:
     await site.window(Actor("ana", Role.ADMIN, via=via_token("ana")), "token")
     await manage.disable("ana")
     assert await site.open_windows() == ["ben", "token"]
-    closed = [event for event in await site.noted() if event.kind is AuditKind.DISARMED]
-    assert [(event.reason, event.details["name"]) for event in closed] == [
-        ("the operator ana was disabled", "session"),
-        ("the operator ana was disabled", "passkey"),
+    closed = [event for event in await site.events() if event.kind is AuditKind.DISARMED]
+    assert [(event.reason, event.details["name"], event.details["by"]) for event in closed] == [
+        ("the operator ana was disabled", "session", "ana"),
+        ("the operator ana was disabled", "passkey", "ana (passkey)"),
     ]
     await manage.disable("ben")
     assert await site.tokens().revoke("ana") is False
     await site.windows().of_token("ana")
-    grant = await site.asks(other_machine(1))
+    grant = await site.request(other_machine(1))
     await site.auto_approve.step()
-    assert (await site.now(grant)).state is GrantState.PENDING
+    assert (await site.current(grant)).state is GrantState.PENDING
+
+
+async def test_a_window_that_has_ended_is_closed_without_a_record(site: Site) -> None:
+    manage = await site.people()
+    await site.window(ANA, "over")
+    site.clock.advance(3600)
+    await manage.disable("ana")
+    assert await site.database.windows.windows() == []
+    assert [event.kind for event in await site.events()] == [AuditKind.ARMED]
 
 
 @pytest.mark.parametrize(
@@ -133,30 +168,31 @@ async def test_windows_that_their_operator_could_not_arm_any_more_are_closed(
     await site.window(socket_actor("ana"), "socket")
     await manage.set_rights("ana", role, labels)
     assert await site.open_windows() == [*left, "socket"]
-    reasons = [event.reason for event in await site.noted() if event.kind is AuditKind.DISARMED]
+    reasons = [event.reason for event in await site.events() if event.kind is AuditKind.DISARMED]
     assert reasons == ["the operator ana may not arm it any more"] * ("ana" not in left)
 
 
-async def test_the_vote_of_a_token_that_was_revoked_does_not_count(site: Site) -> None:
+async def test_the_vote_of_a_revoked_token_does_not_count(site: Site) -> None:
     await site.people()
-    ana, tokens = await site.database.operators.find_operator("ana"), site.tokens()
-    assert ana is not None
-    made = await tokens.create_own("laptop", Role.APPROVER, (), 3600, ana)
-    assert isinstance(made, NewToken)
-    actor = await tokens.authenticate(made.secret)
-    assert actor is not None
-    grant = await site.asks(MachineIdentity(uuid=UUID))
-    voted = await site.decide.approve(grant.grant_id, actor)
-    assert isinstance(voted, DeviceGrant)
-    assert [vote.by for vote in voted.votes] == ["ana (token:laptop)"]
-    assert await tokens.revoke_own("ana", "laptop")
+    grant = await site.request(CONTROL_PLANE)
+    await site.decide.approve(grant.grant_id, await site.own_token("laptop"))
+    assert await site.counted_votes(grant) == ["ana (token:laptop)"]
+    assert await site.tokens().revoke_own("ana", "laptop")
     await site.decide.approve(grant.grant_id, BEN)
-    assert (await site.now(grant)).state is GrantState.PENDING
+    assert (await site.current(grant)).state is GrantState.PENDING
     await site.decide.approve(grant.grant_id, ANA)
-    assert (await site.now(grant)).state is GrantState.APPROVED
+    assert (await site.current(grant)).state is GrantState.APPROVED
 
 
-async def test_a_revoked_token_leaves_no_window_behind(site: Site) -> None:
+async def test_a_person_and_their_own_token_are_one_person(site: Site) -> None:
+    await site.people()
+    grant = await site.request(CONTROL_PLANE)
+    await site.decide.approve(grant.grant_id, await site.own_token("laptop"))
+    await site.decide.approve(grant.grant_id, ANA)
+    assert (await site.current(grant)).state is GrantState.PENDING
+
+
+async def test_a_revoked_token_leaves_no_window_open(site: Site) -> None:
     tokens = site.tokens()
     await tokens.create("ci", Role.APPROVER, (), 3600, socket_actor("root"))
     await site.window(Actor("ci", Role.APPROVER, via=via_token("ci")), "rack-4")
@@ -165,20 +201,13 @@ async def test_a_revoked_token_leaves_no_window_behind(site: Site) -> None:
     assert await site.open_windows() == ["by-hand"]
 
 
-async def test_the_windows_of_ones_own_token_name_their_person_and_close_with_them(site: Site) -> None:
+async def test_windows_armed_with_a_persons_own_token_close_with_the_token_and_with_the_person(site: Site) -> None:
     manage = await site.people()
-    ana = await site.database.operators.find_operator("ana")
-    assert ana is not None
-    tokens = site.tokens()
     for name in ("laptop", "ben"):
-        made = await tokens.create_own(name, Role.APPROVER, (), 3600, ana)
-        assert isinstance(made, NewToken)
-        actor = await tokens.authenticate(made.secret)
-        assert actor is not None
-        await site.window(actor, f"by-{name}")
+        await site.window(await site.own_token(name), f"by-{name}")
     assert [window.by for window in await site.arm.windows()] == ["ana (token:laptop)", "ana (token:ben)"]
     await manage.disable("ben")
-    assert await tokens.revoke("laptop")
+    assert await site.tokens().revoke("laptop")
     assert await site.open_windows() == ["by-ben"]
     await manage.disable("ana")
     assert await site.open_windows() == []

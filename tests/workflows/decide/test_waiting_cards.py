@@ -1,4 +1,4 @@
-"""The waiting list as persons and as pages ask for it."""
+"""The waiting list as people and as refreshing pages read it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from support.site import site_in_process
 pytestmark = pytest.mark.anyio
 
 
-async def test_pages_share_a_look_a_second_and_a_person_sees_what_is(tmp_path: Path) -> None:
+async def test_refreshing_pages_share_one_read_per_second_and_a_person_sees_the_current_list(tmp_path: Path) -> None:
     with site_in_process(tmp_path) as site:
         office = Office(site)
         person = await office.person()
@@ -26,7 +26,7 @@ async def test_pages_share_a_look_a_second_and_a_person_sees_what_is(tmp_path: P
         assert "2 waiting" in (await person.open("/?auto=1")).text
 
 
-async def test_a_page_of_a_moment_ago_has_the_version_of_what_it_shows(tmp_path: Path) -> None:
+async def test_a_page_with_an_earlier_list_has_the_version_of_that_list(tmp_path: Path) -> None:
     with site_in_process(tmp_path) as site:
         office = Office(site)
         person = await office.person()

@@ -1,4 +1,4 @@
-"""Somebody who looks at a page is told when it has changed."""
+"""A watching page is notified when what it shows has changed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def grant(number: int = 1) -> DeviceGrant:
     return pending_grant(identity=other_machine(number))[0]
 
 
-def test_a_version_changes_with_what_a_page_tells_and_with_nothing_else() -> None:
+def test_a_version_changes_with_what_a_page_shows_and_with_nothing_else() -> None:
     one, two = grant(1), grant(2)
     assert queue_version([one, two]) == queue_version([two, one]) != queue_version([one])
     voted = one._replace(votes=(decision_by("ana", NOW),))
@@ -38,8 +38,8 @@ def test_a_version_changes_with_what_a_page_tells_and_with_nothing_else() -> Non
 
 
 @asynccontextmanager
-async def kept_up_to_date(watching: WatchRequests) -> AsyncIterator[None]:
-    """The chore runs, as in a server."""
+async def running_chore(watching: WatchRequests) -> AsyncIterator[None]:
+    """Run the chore, as a server does."""
     chores = Chores([Chore("live pages", watching.step, watching.wait)])
     chores.start()
     try:
@@ -50,7 +50,7 @@ async def kept_up_to_date(watching: WatchRequests) -> AsyncIterator[None]:
 
 async def test_a_viewer_of_the_queue_learns_of_a_new_machine(database: MemoryDatabase) -> None:
     watching = WatchRequests(database.grants, FakeClock(NOW))
-    async with kept_up_to_date(watching):
+    async with running_chore(watching):
         waiting = asyncio.create_task(watching.queue(queue_version([]), PATIENCE))
         new = grant()
         await database.grants.open_grant(new)
@@ -61,7 +61,7 @@ async def test_viewers_with_an_old_version_get_the_current_one_at_once(database:
     watching = WatchRequests(database.grants, FakeClock(NOW))
     new = grant()
     await database.grants.open_grant(new)
-    async with kept_up_to_date(watching):
+    async with running_chore(watching):
         versions = await asyncio.gather(*(watching.queue("something old", PATIENCE) for _ in range(50)))
     assert set(versions) == {queue_version([new])}
 
@@ -78,7 +78,7 @@ async def test_the_queue_is_not_read_while_nobody_watches(database: MemoryDataba
     viewer.cancel()
 
 
-async def test_who_looks_at_a_request_hears_of_its_decision(database: MemoryDatabase) -> None:
+async def test_a_viewer_of_a_request_learns_of_its_decision(database: MemoryDatabase) -> None:
     watching = WatchRequests(database.grants, FakeClock(NOW))
     new = grant()
     await database.grants.open_grant(new)
@@ -89,13 +89,13 @@ async def test_who_looks_at_a_request_hears_of_its_decision(database: MemoryData
     assert await waiting not in (seen, Watch.QUIET, Watch.OVER)
 
 
-async def test_without_news_the_wait_ends_with_its_patience(database: MemoryDatabase) -> None:
+async def test_the_wait_ends_after_its_patience_when_nothing_changes(database: MemoryDatabase) -> None:
     watching = WatchRequests(database.grants, FakeClock(NOW))
     assert await watching.queue(queue_version([]), 0.05) is Watch.QUIET
     assert await watching.request("nobody", "", 0.05) is Watch.QUIET
 
 
-async def test_more_than_it_can_hold_are_sent_away(database: MemoryDatabase) -> None:
+async def test_more_viewers_than_the_limit_are_sent_away(database: MemoryDatabase) -> None:
     watching = WatchRequests(database.grants, FakeClock(NOW), most=1)
     first = asyncio.create_task(watching.queue(queue_version([]), PATIENCE))
     await asyncio.sleep(0)
@@ -104,7 +104,7 @@ async def test_more_than_it_can_hold_are_sent_away(database: MemoryDatabase) -> 
     assert await first is Watch.OVER
 
 
-async def test_a_server_that_stops_lets_everybody_go(database: MemoryDatabase) -> None:
+async def test_a_server_that_stops_ends_all_waits(database: MemoryDatabase) -> None:
     watching = WatchRequests(database.grants, FakeClock(NOW))
     waiting = asyncio.create_task(watching.queue(queue_version([]), PATIENCE))
     await asyncio.sleep(0)

@@ -62,8 +62,8 @@ def build_decisions(
         *(CommandEvidence(each.name, each.command, each.limit, each.keeps) for each in site.evidence.exec),
     ]
     evidence = GatherEvidence(sources, clock)
-    voters = VoteFilter(database.operators, database.api_tokens)
-    cards = GrantCards(database.grants, find_entry, evidence, database.audit, clock, codes, names, voters)
+    votes = VoteFilter(database.operators, database.api_tokens)
+    cards = GrantCards(database.grants, find_entry, evidence, database.audit, clock, codes, names, votes)
     decide = DecideGrant(database.grants, source, clock, cards, admission)
     auto_approve = AutoApprove(database.grants, database.windows, cards, decide, clock, site.approval_rules())
     return Decisions(
