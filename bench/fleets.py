@@ -15,11 +15,9 @@ from bench.peers.server import Server
 from bootgrant.cli.rehearsal_sites import Approver, entries
 from bootgrant.fleet.behaviour import Paths
 from bootgrant.fleet.exchange import Address
-from bootgrant.fleet.identities import Run
-from bootgrant.fleet.people import Approve
-from bootgrant.fleet.rehearsal import Rehearsal, Rehearsed, Site, holds_identity
+from bootgrant.fleet.rehearsal import Approve, Rehearsal, Rehearsed, Site, holds_identity
 from bootgrant.fleet.report import Report, build_report
-from bootgrant.fleet.scenario import Scenario
+from bootgrant.fleet.scenario import Run, Scenario
 
 Beside = Callable[[Rehearsal], Coroutine[None, None, None]]
 """What goes on beside a rehearsal, for instance looking at the server's memory; it is cancelled at the end."""

@@ -9,9 +9,8 @@ from bench.measurements import Options
 from bench.peers.bootgrant import bootgrant
 from bench.result import Bar, Result
 from bench.rounds import Spread
-from bootgrant.fleet.arrivals import Curve
 from bootgrant.fleet.report import Percentiles, Report, as_json
-from bootgrant.fleet.scenario import Decisions, Scenario
+from bootgrant.fleet.scenario import Curve, Decisions, Scenario
 
 TITLE = "From approval to the configuration in the machine's hands, 1,000 machines waiting"
 _MOST_ROUNDS = 2
@@ -49,7 +48,7 @@ def run(options: Options) -> Result:
 
 def _spans(report: Report) -> Percentiles:
     if report.approval_to_config is None:
-        raise RuntimeError(f"nothing was delivered: {report.troubles}")
+        raise RuntimeError(f"nothing was delivered: {report.problems}")
     return report.approval_to_config
 
 

@@ -11,10 +11,9 @@ from bench.peers.bootgrant import bootgrant
 from bench.processes import OUT
 from bench.result import Bar, Result
 from bench.rounds import Spread
-from bootgrant.fleet.arrivals import Curve
 from bootgrant.fleet.page import as_page
 from bootgrant.fleet.report import Percentiles, Report, as_json, as_text
-from bootgrant.fleet.scenario import Decisions, Scenario
+from bootgrant.fleet.scenario import Curve, Decisions, Scenario
 
 TITLE = "Boot storm: 10,000 machines within 10 s, all approved in one batch"
 _MOST_ROUNDS = 3
@@ -28,7 +27,7 @@ def run(options: Options) -> Result:
     codes = [_known(one.steps["POST /device/code"].took, one) for one in reports]
     spans = [_known(one.approval_to_config, one) for one in reports]
     delivered = min(one.delivered for one in reports)
-    troubles = max(sum(one.troubles.values()) for one in reports)
+    troubles = max(sum(one.problems.values()) for one in reports)
     lost = max(one.new_codes for one in reports)
     p99 = Spread.of([one.p99 * 1000 for one in codes])
     rows = [
@@ -72,7 +71,7 @@ def _storm(options: Options, scenario: Scenario) -> _Storm:
 
 def _known(found: Percentiles | None, report: Report) -> Percentiles:
     if found is None:
-        raise RuntimeError(f"nothing was delivered: {report.troubles}")
+        raise RuntimeError(f"nothing was delivered: {report.problems}")
     return found
 
 

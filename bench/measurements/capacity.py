@@ -14,9 +14,8 @@ from bench.peers.bootgrant import bootgrant, bootgrant_over_tls
 from bench.peers.server import Server
 from bench.processes import Usage
 from bench.result import Bar, Result
-from bootgrant.fleet.arrivals import Curve
 from bootgrant.fleet.rehearsal import Rehearsal
-from bootgrant.fleet.scenario import Decisions, Scenario
+from bootgrant.fleet.scenario import Curve, Decisions, Scenario
 
 TITLE = "What one machine costs, at three sizes"
 _HOLD = 25.0
@@ -78,8 +77,8 @@ def _measure(start: Callable[[], AbstractContextManager[Server]], machines: int,
         report = rehearse(server, Scenario(machines, arrive, Curve.EVEN, decisions, limit=600.0), watch)
         look("delivered")
         disk = _disk(server)
-    if not report.complete or report.troubles:
-        raise RuntimeError(f"this was no clean run: {report.troubles}")
+    if not report.complete or report.problems:
+        raise RuntimeError(f"this was no clean run: {report.problems}")
     spent = {name: usage.cpu for name, (usage, _) in seen.items()}
     polls = machines * waiting / _HOLD
     poll = (spent["waited"] - spent["settled"]) / polls * 1e6

@@ -9,9 +9,8 @@ from bench.measurements import Options
 from bench.peers.bootgrant import bootgrant
 from bench.processes import Usage
 from bench.result import Bar, Result
-from bootgrant.fleet.arrivals import Curve
 from bootgrant.fleet.rehearsal import Rehearsal
-from bootgrant.fleet.scenario import Decisions, Scenario
+from bootgrant.fleet.scenario import Curve, Decisions, Scenario
 
 TITLE = "5,000 held polls: memory for each, and CPU while nothing happens"
 
@@ -47,11 +46,11 @@ def run(options: Options) -> Result:
         ["KiB for each (its grant, its connection and its held request)", f"{each:.1f}"],
         ["CPU while nothing happens", f"{share:.2%} of a core"],
         ["CPU in the long run, every poll asked again after 25 s", f"{long_run:.2%} of a core"],
-        ["troubles", str(sum(report.troubles.values()))],
+        ["troubles", str(sum(report.problems.values()))],
     ]
     bars = [
         Bar("KiB for each held machine", f"{each:.1f}", each, 20.0, at_least=False),
         Bar("CPU while nothing happens, % of a core", f"{share:.2%}", share * 100, 1.0, at_least=False),
     ]
-    figures = {"held": held, "kib": each, "idle": share, "long_run": long_run, "troubles": report.troubles}
+    figures = {"held": held, "kib": each, "idle": share, "long_run": long_run, "troubles": report.problems}
     return Result("held", TITLE, ("", ""), rows, bars, figures)

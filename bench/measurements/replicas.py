@@ -8,10 +8,9 @@ from bench.fleets import rehearse_on_all
 from bench.measurements import Options
 from bench.peers.postgres import Shared, sharing
 from bench.result import Bar, Result
-from bootgrant.fleet.arrivals import Curve
 from bootgrant.fleet.rehearsal import Rehearsal
 from bootgrant.fleet.report import Report, percentiles
-from bootgrant.fleet.scenario import Decisions, Scenario
+from bootgrant.fleet.scenario import Curve, Decisions, Scenario
 
 TITLE = "Two servers on one PostgreSQL, all machines approved on the first"
 _HOLD = 25.0
@@ -62,7 +61,7 @@ def _spent(before: Cpu, after: Cpu, count: float) -> Cpu:
 def _bars(report: Report, where: str) -> list[Bar]:
     spans = report.approval_to_config or percentiles([600.0])
     assert spans is not None
-    machines, troubles, p99 = report.scenario.machines, sum(report.troubles.values()), spans.p99 * 1000
+    machines, troubles, p99 = report.scenario.machines, sum(report.problems.values()), spans.p99 * 1000
     return [
         Bar(f"delivered, machines of {where}", str(report.delivered), report.delivered, machines, at_least=True),
         Bar(f"troubles, machines of {where}", str(troubles), troubles, 0, at_least=False),

@@ -7,9 +7,8 @@ from bench.measurements import Options
 from bench.peers.bootgrant import bootgrant
 from bench.peers.oidc_provider import oidc_provider
 from bench.result import Bar, Result
-from bootgrant.fleet.arrivals import Curve
 from bootgrant.fleet.observations import Step
-from bootgrant.fleet.scenario import Decisions, Scenario
+from bootgrant.fleet.scenario import Curve, Decisions, Scenario
 
 TITLE = "Server CPU for one machine that waits five minutes as Talos does"
 

@@ -20,8 +20,7 @@ ENDING = {
     "store/group_commit.py": "one group of callers, each of whom gets its outcome",
     "evidence/command.py": "one command, within its task group",
     "cli/rehearse.py": "the progress line of one rehearsal",
-    "fleet/people.py": "one approval each",
-    "fleet/rehearsal.py": "one simulated machine each",
+    "fleet/rehearsal.py": "one approval or one simulated machine each",
 }
 
 

@@ -19,8 +19,7 @@ from bench.processes import free_port, started
 from bench.result import Bar, Result
 from bench.rounds import Spread, interleaved, ratio
 
-from bootgrant.fleet.arrivals import Curve
-from bootgrant.fleet.scenario import Decisions, Scenario
+from bootgrant.fleet.scenario import Curve, Decisions, Scenario
 from support.parts import program
 from support.site import wait_until
 
@@ -50,7 +49,7 @@ def test_wrk_fails_on_refusals(server: Server) -> None:
 def test_a_fleet_of_talos_nodes_is_served(server: Server) -> None:
     report = rehearse(server, Scenario(10, 0.1, Curve.EVEN, Decisions(0.1, 0), limit=20.0))
     assert report.complete
-    assert not report.troubles
+    assert not report.problems
 
 
 def test_the_cpu_time_of_children_counts_as_the_servers(tmp_path: Path) -> None:

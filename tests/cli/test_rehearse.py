@@ -89,8 +89,8 @@ def test_a_wrong_argument_is_a_usage_error(words: list[str]) -> None:
         parser.parse_args(words)
 
 
-def test_the_display_fits_one_line() -> None:
+def test_the_progress_fits_on_one_line() -> None:
     line = progress_line(Progress(1234.5, 100_000, 99_999, 99_999, 50_000, 49_999, 1_234_567, 50_000, 12))
     assert len(line) < 130
     assert "delivered 49999" in line
-    assert "troubles 12" in line
+    assert "problems 12" in line

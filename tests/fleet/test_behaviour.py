@@ -7,7 +7,7 @@ import pytest
 from bootgrant.acquire.flow.values import Broken, ClientAuth, CodesArrived, Hopeless, PollToken, Refused, TokenArrived
 from bootgrant.fleet.behaviour import AcquireProgram, Paths, TalosNode
 from bootgrant.fleet.exchange import Answer, ExchangeFailed
-from bootgrant.fleet.identities import Run
+from bootgrant.fleet.scenario import Run
 from bootgrant.wire.device_flow import AccessToken
 from bootgrant.wire.secret import Secret
 
@@ -37,7 +37,7 @@ def head_and_form(request: bytes) -> tuple[list[str], dict[str, list[str]]]:
     return head.split("\r\n"), parse_qs(body, strict_parsing=True)
 
 
-def test_talos_asks_for_codes_without_any_secret_and_leaves_the_query_unfilled(talos: TalosNode) -> None:
+def test_talos_requests_codes_without_a_secret_and_leaves_the_query_unexpanded(talos: TalosNode) -> None:
     head, form = head_and_form(talos.device_request())
     assert head[0] == "POST /device/code?uuid=${uuid} HTTP/1.1"
     assert head[-2:] == ["Accept-Encoding: gzip", "Connection: close"]
@@ -45,7 +45,7 @@ def test_talos_asks_for_codes_without_any_secret_and_leaves_the_query_unfilled(t
     assert list(form) == ["client_id", "mac", "serial", "uuid"]
 
 
-def test_talos_sends_the_first_half_of_a_poll_with_an_empty_password(talos: TalosNode) -> None:
+def test_talos_sends_the_first_request_of_a_poll_with_an_empty_password(talos: TalosNode) -> None:
     first, form = head_and_form(talos.token_request(poll(ClientAuth.EMPTY_BASIC)))
     second, same = head_and_form(talos.token_request(poll(ClientAuth.BODY)))
     assert "Authorization: Basic dGFsb3MlM0ExOg==" in first
@@ -54,7 +54,7 @@ def test_talos_sends_the_first_half_of_a_poll_with_an_empty_password(talos: Talo
     assert form["device_code"] == ["device code/1"]
 
 
-def test_a_machine_fills_its_configuration_url_and_shows_its_token(talos: TalosNode, program: AcquireProgram) -> None:
+def test_a_machine_expands_its_configuration_url_and_sends_its_token(talos: TalosNode, program: AcquireProgram) -> None:
     token = AccessToken(Secret("t0ken"))
     for request in (talos.config_request(token), program.config_request(token)):
         head = request.decode().split("\r\n")
@@ -62,7 +62,7 @@ def test_a_machine_fills_its_configuration_url_and_shows_its_token(talos: TalosN
         assert "Authorization: Bearer t0ken" in head
 
 
-def test_talos_gives_up_where_acquire_goes_on(talos: TalosNode, program: AcquireProgram) -> None:
+def test_talos_gives_up_where_acquire_retries(talos: TalosNode, program: AcquireProgram) -> None:
     for outcome in (ExchangeFailed("connection reset"), Answer(503, b"busy")):
         assert isinstance(talos.token_event(outcome), Hopeless)
         assert isinstance(program.token_event(outcome), Broken)
@@ -71,18 +71,18 @@ def test_talos_gives_up_where_acquire_goes_on(talos: TalosNode, program: Acquire
     assert isinstance(program.token_event(denied), Refused)
 
 
-def test_both_read_codes_tokens_and_patience(talos: TalosNode, program: AcquireProgram) -> None:
+def test_both_understand_codes_tokens_and_pending(talos: TalosNode, program: AcquireProgram) -> None:
     for machine in (talos, program):
         assert isinstance(machine.codes_event(Answer(200, CODES)), CodesArrived)
         assert isinstance(machine.token_event(Answer(400, b'{"error":"authorization_pending"}')), Refused)
         assert isinstance(machine.token_event(Answer(200, b'{"access_token":"x"}')), TokenArrived)
 
 
-def test_a_poll_that_talos_cuts_off_itself_is_not_an_error_of_the_server(talos: TalosNode) -> None:
+def test_a_poll_that_talos_itself_times_out_does_not_end_the_flow(talos: TalosNode) -> None:
     assert isinstance(talos.token_event(ExchangeFailed("no answer in time", timed_out=True)), Broken)
 
 
-def test_pauses_are_those_of_the_real_ones(talos: TalosNode, program: AcquireProgram) -> None:
+def test_pauses_are_those_of_real_machines(talos: TalosNode, program: AcquireProgram) -> None:
     assert [talos.download_pause(count, 0.0) for count in (1, 2, 3, 4)] == [0.0, 1.0, 3.0, 7.0]
     assert talos.restart_pause(1, 0.5) == 0.5
     assert talos.restart_pause(50, 0.5) == 60.0

@@ -1,4 +1,4 @@
-"""Small rehearsals on the real server, and on servers that do what they should not."""
+"""Small rehearsals on the real server, and requests to servers that misbehave."""
 
 from __future__ import annotations
 
@@ -10,14 +10,11 @@ from pathlib import Path
 import pytest
 
 from bootgrant.cli.rehearsal_sites import Approver, entries
-from bootgrant.fleet.arrivals import Curve
 from bootgrant.fleet.behaviour import Paths
 from bootgrant.fleet.exchange import Address, ExchangeFailed, exchange
-from bootgrant.fleet.identities import Run
 from bootgrant.fleet.observations import Step
-from bootgrant.fleet.people import Approve, ToApprove
-from bootgrant.fleet.rehearsal import Rehearsal, Rehearsed, Site, holds_identity
-from bootgrant.fleet.scenario import Decisions, Kind, Scenario
+from bootgrant.fleet.rehearsal import Approve, Rehearsal, Rehearsed, Site, ToApprove, holds_identity
+from bootgrant.fleet.scenario import Curve, Decisions, Kind, Run, Scenario
 from support.site import Served, served
 
 RUN = Run("0a1b2c3d")
@@ -47,25 +44,25 @@ def approver(site: Served) -> Approver:
 @pytest.mark.parametrize("kind", list(Kind))
 def test_every_machine_gets_its_own_configuration(site: Served, kind: Kind) -> None:
     seen = rehearse(site, 12, kind, approver(site)).observations
-    assert not seen.troubles
-    assert all(way.approved_at <= way.token_at <= way.config_at for way in seen.ways)
+    assert not seen.problems
+    assert all(one.approved_at <= one.token_at <= one.config_at for one in seen.journeys)
     assert seen.requests[Step.CONFIG].outcomes == {"configuration": 12}
 
 
-def test_the_configuration_of_another_machine_is_a_trouble() -> None:
+def test_the_configuration_of_another_machine_is_a_problem() -> None:
     mine, other = RUN.identity(1), RUN.identity(2)
     assert holds_identity(mine, f"# {mine.uuid}".encode()) == ""
     assert holds_identity(mine, f"# {other.uuid}".encode()) == "the configuration of another machine"
 
 
-def test_nothing_is_left_in_the_machines_folder(site: Served) -> None:
+def test_a_rehearsal_removes_its_files_from_the_machines_folder(site: Served) -> None:
     with entries(site.machines, RUN, 3):
         assert len(list(site.machines.glob("b0075eed-*.yaml"))) == 3
     assert not list(site.machines.glob("b0075eed-*.yaml"))
 
 
-def test_a_code_of_somebody_else_is_not_approved(site: Served) -> None:
-    """Another machine of the site asks; its code comes into the approver's hands by some mistake."""
+def test_a_code_of_another_machine_is_not_approved(site: Served) -> None:
+    """The approver gets the code of a machine from another run."""
     refused: dict[str, str] = {}
 
     async def mistaken(machines: Sequence[ToApprove]) -> Mapping[str, str]:
@@ -74,12 +71,12 @@ def test_a_code_of_somebody_else_is_not_approved(site: Served) -> None:
         return {}
 
     seen = rehearse(site, 1, Kind.TALOS, mistaken, limit=1.0).observations
-    assert list(refused.values()) == ["the request with this code is not of this rehearsal"]
+    assert list(refused.values()) == ["the request with this code is not part of this rehearsal"]
     assert seen.requests[Step.CONFIG].outcomes == {}
 
 
-async def asked(answer: bytes, give_up_after: float = 5.0) -> int:
-    """The status that a server's whole answer is read as; a server without an answer stays silent."""
+async def status_of(answer: bytes, give_up_after: float = 5.0) -> int:
+    """Send a request to a server that sends ``answer``, or nothing if it is empty. Return the status."""
     finished = asyncio.Event()
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -108,18 +105,18 @@ async def asked(answer: bytes, give_up_after: float = 5.0) -> int:
         (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\njunk", "not HTTP"),
     ],
 )
-def test_half_an_answer_is_none(answer: bytes, why: str) -> None:
+def test_an_incomplete_or_invalid_answer_is_a_failure(answer: bytes, why: str) -> None:
     with pytest.raises(ExchangeFailed, match=why):
-        asyncio.run(asked(answer))
+        asyncio.run(status_of(answer))
 
 
-def test_a_silent_server_is_given_up_at_the_deadline() -> None:
+def test_a_request_to_a_silent_server_ends_at_the_deadline() -> None:
     with pytest.raises(ExchangeFailed) as failed:
-        asyncio.run(asked(b"", give_up_after=0.1))
+        asyncio.run(status_of(b"", give_up_after=0.1))
     assert failed.value.timed_out
 
 
-def test_nobody_at_the_address_is_a_failure_and_no_crash(tmp_path: Path) -> None:
+def test_an_address_without_a_server_is_a_failure(tmp_path: Path) -> None:
     for address in (Address("127.0.0.1", 1), Address(str(tmp_path / "admin.sock"), 0)):
         with pytest.raises(ExchangeFailed):
             asyncio.run(exchange(address, b"GET / HTTP/1.1\r\n\r\n", float("inf")))

@@ -20,8 +20,8 @@ from urllib.parse import urlsplit
 
 from bootgrant.cli.client.asking import user_header
 from bootgrant.fleet.exchange import Address, Answer, ExchangeFailed, exchange
-from bootgrant.fleet.identities import Run
-from bootgrant.fleet.people import ToApprove
+from bootgrant.fleet.rehearsal import ToApprove
+from bootgrant.fleet.scenario import Run
 
 _START_LIMIT: Final = 30.0
 _AT_ONCE: Final = 32

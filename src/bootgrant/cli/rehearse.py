@@ -22,8 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bootgrant.cli.acquire import seconds
-from bootgrant.fleet.arrivals import Curve
-from bootgrant.fleet.scenario import Decisions, Kind, Scenario
+from bootgrant.fleet.scenario import Curve, Decisions, Kind, Scenario
 
 if TYPE_CHECKING:
     from bootgrant.cli.rehearsal_sites import Target
@@ -97,9 +96,9 @@ def _interrupt(_number: int, _frame: object) -> None:
 def _rehearse(args: argparse.Namespace) -> int:
     from bootgrant.cli.rehearsal_sites import Approver, entries, sources_of
     from bootgrant.fleet.behaviour import Paths
-    from bootgrant.fleet.identities import Run
     from bootgrant.fleet.rehearsal import Rehearsal, Site, holds_identity
     from bootgrant.fleet.report import build_report
+    from bootgrant.fleet.scenario import Run
 
     run = Run(secrets.token_hex(4))
     with contextlib.ExitStack() as stack:
@@ -186,10 +185,10 @@ async def _display(rehearsal: Rehearsal) -> None:
 
 def progress_line(progress: Progress) -> str:
     """Describe the progress in one line."""
-    troubles = f"  troubles {progress.troubles}" if progress.troubles else ""
+    problems = f"  problems {progress.problems}" if progress.problems else ""
     return (
         f"{progress.seconds:6.1f} s  asked {progress.shown}/{progress.machines}  approved {progress.approved}  "
-        f"delivered {progress.delivered}  requests {progress.requests} ({progress.open} open){troubles}"
+        f"delivered {progress.delivered}  requests {progress.requests} ({progress.open} open){problems}"
     )
 
 

@@ -1,7 +1,7 @@
-"""Thousands of simulated machines that ask a real server for their configurations: rehearsals and measurements.
+"""Boot storms for rehearsals and benchmarks: thousands of simulated machines against a real server.
 
-It owns how machines arrive, how they behave on the network, when people decide, and the report of what happened. Each
-machine holds the same conversation as the boot-time client (``acquire.flow.device_flow``) or as a Talos node
-(``acquire.talos.flow``); only the sending is its own, many connections in one event loop. It decides nothing: who
-approves is given by the caller.
+This package decides when machines arrive, how they behave on the network and when people decide, and reports the
+result. A simulated machine runs the device flow of the boot-time client (``acquire.flow.device_flow``) or of a Talos
+node (``acquire.talos.flow``); only the HTTP client differs, with thousands of connections in one event loop. The caller
+supplies the approvals.
 """

@@ -1,4 +1,4 @@
-"""One HTTP request on a connection of its own, as a Talos node sends every one of them; for thousands at a time."""
+"""An HTTP client that opens a new connection for each request, as Talos nodes do, and handles thousands at once."""
 
 from __future__ import annotations
 
@@ -15,19 +15,22 @@ import httptools
 
 MAX_ANSWER: Final = 16 * 1024 * 1024
 _CONNECT_LIMIT: Final = 30.0
+_FOREVER: Final = float("inf")
+_BIND_ADDRESS_NO_PORT: Final = 24
+"""IP_BIND_ADDRESS_NO_PORT of Linux, which the socket module lacks."""
 
 
 class ExchangeFailed(Exception):
-    """No whole answer; the text is why, in few words. ``timed_out``: the caller's own deadline ended it."""
+    """No complete answer; the message is the reason. ``timed_out``: the caller's deadline passed."""
 
-    def __init__(self, what: str, *, timed_out: bool = False) -> None:
-        super().__init__(what)
+    def __init__(self, reason: str, *, timed_out: bool = False) -> None:
+        super().__init__(reason)
         self.timed_out = timed_out
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where to connect: an IP address and a port, or the path of a Unix socket. ``name`` is for TLS and Host."""
+    """The address of a server: an IP address and a port, or the path of a Unix socket. ``name`` is its TLS name."""
 
     host: str
     port: int
@@ -43,14 +46,14 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A complete answer; a gzipped body comes decoded."""
+    """A complete answer, with its body decompressed."""
 
     status: int
     body: bytes
 
 
 async def exchange(address: Address, request: bytes, give_up_at: float, source: str = "") -> Answer:
-    """Send ``request`` from the address ``source`` and read the answer. ``give_up_at`` is on the monotonic clock.
+    """Send ``request`` from the address ``source`` and return the answer. ``give_up_at`` is on the monotonic clock.
 
     Raises ExchangeFailed.
     """
@@ -60,7 +63,7 @@ async def exchange(address: Address, request: bytes, give_up_at: float, source: 
     transport: asyncio.BaseTransport | None = None
     try:
         async with asyncio.timeout(max(0.0, limit)):
-            transport = await _connected(address, source, lambda: _Exchange(request, done))
+            transport = await _connect(address, source, lambda: _Exchange(request, done))
         async with asyncio.timeout(max(0.0, give_up_at - time.monotonic()) if give_up_at < _FOREVER else None):
             return await done
     except TimeoutError as error:
@@ -75,16 +78,13 @@ async def exchange(address: Address, request: bytes, give_up_at: float, source: 
         done.cancel()
 
 
-_FOREVER: Final = float("inf")
-
-
-async def _connected(address: Address, source: str, protocol: Callable[[], _Exchange]) -> asyncio.BaseTransport:
+async def _connect(address: Address, source: str, protocol: Callable[[], _Exchange]) -> asyncio.BaseTransport:
     loop = asyncio.get_running_loop()
     plain = socket.socket(address.family, socket.SOCK_STREAM)
     try:
         plain.setblocking(False)
         if source:
-            # The port is chosen at connect time, so that many sources share the whole range.
+            # The kernel chooses the port when it connects, so that every source can use the whole range.
             plain.setsockopt(socket.IPPROTO_IP, _BIND_ADDRESS_NO_PORT, 1)
             plain.bind((source, 0))
         await loop.sock_connect(
@@ -98,12 +98,8 @@ async def _connected(address: Address, source: str, protocol: Callable[[], _Exch
     return transport
 
 
-_BIND_ADDRESS_NO_PORT: Final = 24
-"""IP_BIND_ADDRESS_NO_PORT of Linux, which the socket module does not name."""
-
-
 class _Exchange(asyncio.Protocol):
-    """Writes one request and reads one answer; the callbacks below ``data_received`` are the parser's."""
+    """Writes one request and reads one answer. The parser calls the ``on_`` methods."""
 
     __slots__ = ("_body", "_done", "_gzipped", "_parser", "_request", "_size")
 
@@ -147,6 +143,6 @@ class _Exchange(asyncio.Protocol):
             body = zlib.decompressobj(wbits=31).decompress(body, MAX_ANSWER)
         self._done.set_result(Answer(status, body))
 
-    def _fail(self, what: str) -> None:
+    def _fail(self, reason: str) -> None:
         if not self._done.done():
-            self._done.set_exception(ExchangeFailed(what))
+            self._done.set_exception(ExchangeFailed(reason))

@@ -1,4 +1,4 @@
-"""One simulated machine: from boot to its configuration, through every failure, as the real one goes on."""
+"""A simulated machine: from boot to its configuration, with the retries of a real machine."""
 
 from __future__ import annotations
 
@@ -27,31 +27,31 @@ from bootgrant.acquire.flow.values import (
 )
 from bootgrant.fleet.behaviour import Behaviour, Outcome
 from bootgrant.fleet.exchange import Address, Answer, ExchangeFailed, exchange
-from bootgrant.fleet.identities import SimulatedIdentity
 from bootgrant.fleet.observations import Observations, Step
+from bootgrant.fleet.scenario import SimulatedIdentity
 from bootgrant.wire.device_flow import AccessToken, ErrorCode
 
 _ATTEMPT: Final = 180.0
-"""Seconds for one attempt to download."""
+"""The time limit of one download, in seconds."""
 
 CODES: Final = "codes"
 PENDING: Final = str(ErrorCode.AUTHORIZATION_PENDING)
 TOKEN: Final = "token"  # noqa: S105 - a word
 CONFIG: Final = "configuration"
 EXPECTED: Final = frozenset({CODES, PENDING, TOKEN, CONFIG})
-"""The outcomes of requests in a rehearsal in which nothing goes wrong."""
+"""The outcomes of requests when nothing goes wrong."""
 
 CheckConfig = Callable[[SimulatedIdentity, bytes], str]
-"""What is wrong with a configuration that a machine was given; empty when it is the right one."""
+"""Returns what is wrong with the configuration that a machine received; empty if it is the right one."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class World:
-    """What all machines of a rehearsal share. ``shown`` is told of every code; ``began`` is on the monotonic clock."""
+    """Shared by all machines of a rehearsal. ``show`` gets every code; ``began`` is on the monotonic clock."""
 
     address: Address
     observations: Observations
-    shown: Callable[[int, str], None]
+    show: Callable[[int, str], None]
     check: CheckConfig
     dice: random.Random
     began: float
@@ -62,30 +62,30 @@ class World:
 
 
 class SimulatedMachine:
-    """Machine ``identity.index`` of a rehearsal. ``source`` is the address that it asks from, empty for any."""
+    """Machine ``identity.index`` of a rehearsal. ``source`` is the address it connects from, empty for any."""
 
     def __init__(self, world: World, identity: SimulatedIdentity, behaviour: Behaviour, source: str) -> None:
         self._world = world
         self._identity = identity
         self._behaviour = behaviour
         self._source = source
-        self._way = world.observations.ways[identity.index]
+        self._journey = world.observations.journeys[identity.index]
 
     async def boot(self, arrives: float) -> None:
-        """Come up ``arrives`` seconds after the start, and return with the configuration."""
+        """Boot ``arrives`` seconds after the start, and return when the configuration has arrived."""
         await _sleep_until(self._world.began + arrives)
-        self._way.booted_at = self._world.since_start()
+        self._journey.booted_at = self._world.since_start()
         failures = 0
         while True:
             token = await self._authorize()
             if token is not None and await self._download(token):
-                self._way.config_at = self._world.since_start()
+                self._journey.config_at = self._world.since_start()
                 return
             failures += 1
             await asyncio.sleep(self._behaviour.restart_pause(failures, self._world.dice.random()))
 
     async def _authorize(self) -> AccessToken | None:
-        """Hold the conversation until a person has approved; None when it ended otherwise."""
+        """Run the device flow. Return the token, or None if the flow failed."""
         flow = self._behaviour.begin(time.monotonic(), self._world.limit)
         action = flow.action
         while not isinstance(action, Finished | Failed):
@@ -93,16 +93,16 @@ class SimulatedMachine:
             flow = flow.after(event, time.monotonic(), self._world.dice.random())
             action = flow.action
         if isinstance(action, Failed):
-            self._world.observations.trouble(f"a flow ended: {action.error.what}")
+            self._world.observations.problems[f"a flow failed: {action.error.what}"] += 1
             return None
-        self._way.token_at = self._world.since_start()
+        self._journey.token_at = self._world.since_start()
         return action.token
 
     async def _do(self, action: RequestCodes | ShowCode | Wait | PollToken) -> Event:
         match action:
             case RequestCodes():
                 request = self._behaviour.device_request()
-                return await self._ask(Step.CODES, request, action.give_up_at, self._behaviour.codes_event)
+                return await self._request(Step.CODES, request, action.give_up_at, self._behaviour.codes_event)
             case ShowCode():
                 self._show(action.codes.user_code)
                 return Shown()
@@ -110,23 +110,23 @@ class SimulatedMachine:
                 await _sleep_until(action.until)
                 return Waited()
             case PollToken():
-                self._way.polls += 1
+                self._journey.polls += 1
                 request = self._behaviour.token_request(action)
-                return await self._ask(Step.TOKEN, request, action.give_up_at, self._behaviour.token_event)
+                return await self._request(Step.TOKEN, request, action.give_up_at, self._behaviour.token_event)
             case _:
                 assert_never(action)
 
     def _show(self, user_code: str) -> None:
-        way = self._way
-        way.codes += 1
-        way.user_code = user_code
-        way.shown_at = self._world.since_start()
-        self._world.shown(self._identity.index, user_code)
+        journey = self._journey
+        journey.codes += 1
+        journey.user_code = user_code
+        journey.shown_at = self._world.since_start()
+        self._world.show(self._identity.index, user_code)
 
-    async def _ask(self, step: Step, request: bytes, give_up_at: float, read: Callable[[Outcome], Event]) -> Event:
+    async def _request(self, step: Step, request: bytes, give_up_at: float, read: Callable[[Outcome], Event]) -> Event:
         outcome, took = await self._send(request, give_up_at)
         event = read(outcome)
-        self._note(step, took, _label(event))
+        self._record(step, took, _label(event))
         return event
 
     async def _send(self, request: bytes, give_up_at: float) -> tuple[Outcome, float]:
@@ -142,37 +142,37 @@ class SimulatedMachine:
             raise
         return outcome, time.monotonic() - began
 
-    def _note(self, step: Step, took: float, label: str) -> None:
+    def _record(self, step: Step, took: float, label: str) -> None:
         self._world.observations.end(step, self._world.since_start(), took, label)
         if label not in EXPECTED:
-            self._world.observations.trouble(f"{step}: {label}")
+            self._world.observations.problems[f"{step}: {label}"] += 1
 
     async def _download(self, token: AccessToken) -> bool:
-        """Fetch the configuration, again and again; False when only a new authorization can help."""
+        """Download the configuration, with retries. Return False if the machine needs a new authorization."""
         request = self._behaviour.config_request(token)
         failures = 0
         while True:
             outcome, took = await self._send(request, time.monotonic() + _ATTEMPT)
-            label = self._judge(outcome)
-            self._note(Step.CONFIG, took, label)
+            label = self._outcome(outcome)
+            self._record(Step.CONFIG, took, label)
             if label == CONFIG:
                 return True
-            if isinstance(outcome, Answer) and outcome.status == 401 and self._behaviour.asks_again_after_401:
+            if isinstance(outcome, Answer) and outcome.status == 401 and self._behaviour.restarts_after_401:
                 return False
             failures += 1
             await asyncio.sleep(self._behaviour.download_pause(failures, self._world.dice.random()))
 
-    def _judge(self, outcome: Outcome) -> str:
+    def _outcome(self, outcome: Outcome) -> str:
         if isinstance(outcome, ExchangeFailed):
             return str(outcome)
         if outcome.status != 200:
-            said = outcome.body[:32].decode("ascii", "replace").strip()
-            return f"status {outcome.status} ({said})"
+            message = outcome.body[:32].decode("ascii", "replace").strip()
+            return f"status {outcome.status} ({message})"
         return self._world.check(self._identity, outcome.body) or CONFIG
 
 
 def _label(event: Event) -> str:
-    """An outcome in few words, the same for the same thing."""
+    """Return a short label by which outcomes are counted."""
     match event:
         case CodesArrived():
             return CODES
@@ -183,12 +183,12 @@ def _label(event: Event) -> str:
         case Broken() | Hopeless():
             return event.error.what
         case Shown() | Waited():
-            return "nothing was asked"
+            return "no request"
         case _:
             assert_never(event)
 
 
 async def _sleep_until(moment: float) -> None:
-    """Not before ``moment``: timers are in whole milliseconds and may come a little early."""
+    """Sleep until ``moment``, never less: timers have whole milliseconds and may fire a little early."""
     while (left := moment - time.monotonic()) > 0:  # noqa: ASYNC110 - a clock has no event
         await asyncio.sleep(left)

@@ -1,4 +1,4 @@
-"""What was seen: every request with its time and outcome, and each machine's way from boot to configuration."""
+"""What a rehearsal measures: the time and outcome of every request, and the journey of each machine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Final
 
 NEVER: Final = -1.0
-"""A moment that has not come."""
+"""The moment of something that has not happened yet."""
 
 
 class Step(StrEnum):
@@ -21,11 +21,11 @@ class Step(StrEnum):
 
 
 @dataclass(slots=True)
-class Way:
-    """One machine's way. Moments are seconds since the start of the rehearsal, or NEVER.
+class Journey:
+    """One machine from boot to configuration. Moments are seconds since the start of the rehearsal, or NEVER.
 
-    ``approved_at`` is when the approval was asked for. ``codes`` counts the codes that it showed; more than one means
-    that a person who was typing the first one typed in vain.
+    ``approved_at`` is when the approval was requested. ``codes`` counts the codes that the machine showed: with more
+    than one, a person may have entered a code that had already expired.
     """
 
     booted_at: float = NEVER
@@ -40,7 +40,7 @@ class Way:
 
 @dataclass(slots=True)
 class Requests:
-    """All requests of one step: when each ended, how long it took (seconds), and how many ended how."""
+    """All requests of one step: when each ended, how long it took (seconds), and the number of each outcome."""
 
     ended: array[float] = field(default_factory=lambda: array("d"))
     took: array[float] = field(default_factory=lambda: array("d"))
@@ -48,36 +48,32 @@ class Requests:
 
 
 class Observations:
-    """Collects. ``ways`` has one entry for each machine, ``troubles`` what nobody should have to see, by its text."""
+    """Collects measurements. ``journeys`` has an item per machine; ``problems`` counts unexpected events by text."""
 
     def __init__(self, machines: int) -> None:
-        self.ways = [Way() for _ in range(machines)]
+        self.journeys = [Journey() for _ in range(machines)]
         self.requests = {step: Requests() for step in Step}
-        self.troubles: Counter[str] = Counter()
+        self.problems: Counter[str] = Counter()
         self.open = 0
         self.most_open = 0
 
     def begin(self) -> None:
-        """A request is under way."""
+        """Record the start of a request."""
         self.open += 1
         self.most_open = max(self.most_open, self.open)
 
     def end(self, step: Step, ended: float, took: float, outcome: str) -> None:
-        """A request came to its end."""
+        """Record the end of a request."""
         self.open -= 1
-        seen = self.requests[step]
-        seen.ended.append(ended)
-        seen.took.append(took)
-        seen.outcomes[outcome] += 1
-
-    def trouble(self, what: str) -> None:
-        """Something that should not happen to a machine."""
-        self.troubles[what] += 1
+        requests = self.requests[step]
+        requests.ended.append(ended)
+        requests.took.append(took)
+        requests.outcomes[outcome] += 1
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a rehearsal is. Counts of machines, except ``requests`` and ``open``."""
+    """The progress of a rehearsal. Numbers of machines, except ``requests``, ``open`` and ``problems``."""
 
     seconds: float
     machines: int
@@ -87,4 +83,4 @@ class Progress:
     delivered: int
     requests: int
     open: int
-    troubles: int
+    problems: int

@@ -1,18 +1,19 @@
-"""The report of a rehearsal as values, as JSON and as text. Times are seconds unless a name says otherwise."""
+"""The report of a rehearsal: its values, and their form as JSON and as text. Times are in seconds."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Final
 
-from bootgrant.fleet.observations import NEVER, Observations, Requests, Step, Way
+from bootgrant.fleet.observations import NEVER, Journey, Observations, Requests, Step
 from bootgrant.fleet.rehearsal import Rehearsed
 from bootgrant.fleet.scenario import Scenario
 
 _SAMPLES: Final = 240
 _HELD: Final = 1.0
-"""A token request that took longer was held by the server until the decision, or until it let go."""
+"""A token request that took longer was held by the server until the decision or the end of its hold."""
+_MILESTONES: Final = {"booted": "booted_at", "shown": "shown_at", "approved": "approved_at", "delivered": "config_at"}
 _BUSY: Final = 0.85
 _LATE: Final = 0.25
 
@@ -21,7 +22,7 @@ Json = dict[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Percentiles:
-    """Of ``count`` durations; ``most`` is the longest."""
+    """Percentiles of ``count`` durations. ``most`` is the longest."""
 
     count: int
     p50: float
@@ -32,30 +33,33 @@ class Percentiles:
 
 @dataclass(frozen=True, slots=True)
 class StepReport:
-    """One kind of request. ``held`` of them took longer than a second; outcomes by how many."""
+    """All requests of one kind. ``held`` counts those that took longer than a second."""
 
     requests: int
     held: int
     took: Percentiles | None
-    outcomes: dict[str, int]
+    outcomes: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A moment: how many machines had come so far to where, and how many requests ended since the last sample."""
+    """The machines that had reached each milestone by this moment, and the requests since the last sample.
+
+    ``codes_took`` is the slowest answer to a request for codes.
+    """
 
     at: float
     booted: int
     shown: int
     approved: int
     delivered: int
-    requests: dict[str, int]
+    requests: Mapping[str, int]
     codes_took: float
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What happened. ``new_codes`` are codes that a machine showed after its first: somebody may have typed in vain."""
+    """The results. ``new_codes`` counts the codes that machines showed after their first one."""
 
     run: str
     target: str
@@ -68,24 +72,24 @@ class Report:
     new_codes: int
     polls: int
     most_open: int
-    steps: dict[str, StepReport]
+    steps: Mapping[str, StepReport]
     boot_to_code: Percentiles | None
     approval_to_token: Percentiles | None
     approval_to_config: Percentiles | None
     waits: tuple[float, ...]
-    troubles: dict[str, int]
+    problems: Mapping[str, int]
     timeline: tuple[Sample, ...]
     generator_cpu: float
     generator_late: float
 
     @property
     def complete(self) -> bool:
-        """Whether every machine has its configuration."""
+        """Whether every machine got its configuration."""
         return self.delivered == self.scenario.machines
 
     @property
     def doubt(self) -> str:
-        """Why the durations may be those of the simulation rather than the server's; empty when there is no doubt."""
+        """Why the simulation may have been slower than the server; empty if it was not."""
         if self.took and self.generator_cpu / self.took > _BUSY:
             return f"the simulation itself used {self.generator_cpu / self.took:.0%} of a core"
         if self.generator_late > _LATE:
@@ -94,7 +98,7 @@ class Report:
 
 
 def percentiles(values: Iterable[float]) -> Percentiles | None:
-    """None of nothing."""
+    """Return the percentiles of durations, None if there are none."""
     ordered = sorted(values)
     if not ordered:
         return None
@@ -104,28 +108,28 @@ def percentiles(values: Iterable[float]) -> Percentiles | None:
 
 
 def build_report(rehearsed: Rehearsed, run: str, target: str) -> Report:
-    """Count and order what was seen. ``target`` names the server."""
+    """Build the report. ``target`` is the URL of the server."""
     seen = rehearsed.observations
-    ways = seen.ways
-    waits = sorted(_spans(ways, "approved_at", "config_at"))
+    journeys = seen.journeys
+    waits = sorted(_spans(journeys, "approved_at", "config_at"))
     return Report(
         run=run,
         target=target,
         scenario=rehearsed.scenario,
         took=rehearsed.took,
-        booted=_reached(ways, "booted_at"),
-        shown=_reached(ways, "shown_at"),
-        approved=_reached(ways, "approved_at"),
-        delivered=_reached(ways, "config_at"),
-        new_codes=sum(max(0, way.codes - 1) for way in ways),
-        polls=sum(way.polls for way in ways),
+        booted=_reached(journeys, "booted_at"),
+        shown=_reached(journeys, "shown_at"),
+        approved=_reached(journeys, "approved_at"),
+        delivered=_reached(journeys, "config_at"),
+        new_codes=sum(max(0, journey.codes - 1) for journey in journeys),
+        polls=sum(journey.polls for journey in journeys),
         most_open=seen.most_open,
         steps={str(step): _step(requests) for step, requests in seen.requests.items()},
-        boot_to_code=percentiles(_spans(ways, "booted_at", "shown_at")),
-        approval_to_token=percentiles(_spans(ways, "approved_at", "token_at")),
+        boot_to_code=percentiles(_spans(journeys, "booted_at", "shown_at")),
+        approval_to_token=percentiles(_spans(journeys, "approved_at", "token_at")),
         approval_to_config=percentiles(waits),
         waits=tuple(waits),
-        troubles=dict(seen.troubles.most_common()),
+        problems=dict(seen.problems.most_common()),
         timeline=_timeline(seen, rehearsed.took),
         generator_cpu=rehearsed.load.cpu,
         generator_late=rehearsed.load.latest,
@@ -133,38 +137,38 @@ def build_report(rehearsed: Rehearsed, run: str, target: str) -> Report:
 
 
 def as_json(report: Report) -> Json:
-    """Everything but the single waits."""
+    """Return the report as JSON, without the wait of each machine. ``troubles`` are the problems."""
     members: Json = asdict(report)
     del members["waits"]
+    members["troubles"] = members.pop("problems")
     return members | {"complete": report.complete, "doubt": report.doubt}
 
 
 def as_text(report: Report) -> str:
-    """What a person wants to know first."""
+    """Return the report for a terminal, the result first."""
     scenario = report.scenario
-    how = f"{scenario.kind}, arrived over {scenario.arrive:g} s, run {report.run}"
     lines = [
         f"{report.delivered} of {scenario.machines} machines have their configuration after {report.took:.1f} s",
-        f"({how})",
+        f"({scenario.kind}, arrived over {scenario.arrive:g} s, run {report.run})",
         "",
         *_aligned(request_table(report)),
         "",
-        _span_line("from boot to the code on the screen", report.boot_to_code),
-        _span_line("from approval to the token", report.approval_to_token),
-        _span_line("from approval to the configuration", report.approval_to_config),
-        f"at most {report.most_open} requests open at once, {report.polls} polls",
-        f"codes shown after a machine's first: {report.new_codes}",
+        _span_line("boot to code on screen", report.boot_to_code),
+        _span_line("approval to token", report.approval_to_token),
+        _span_line("approval to configuration", report.approval_to_config),
+        f"{report.polls} polls, at most {report.most_open} requests open at the same time",
+        f"codes shown beyond one per machine: {report.new_codes}",
     ]
     if report.doubt:
-        lines.append(f"careful: {report.doubt}, so the server may be faster than these figures")
-    if report.troubles:
-        lines += ["", "troubles:", *(f"  {count:6} x {what}" for what, count in report.troubles.items())]
+        lines.append(f"warning: {report.doubt}, so the server may be faster than these figures")
+    if report.problems:
+        lines += ["", "problems:", *(f"  {count:6} x {problem}" for problem, count in report.problems.items())]
     return "\n".join(lines) + "\n"
 
 
 def request_table(report: Report) -> list[tuple[str, ...]]:
-    """The head and a row for each kind of request."""
-    rows: list[tuple[str, ...]] = [("", "requests", "held", "p50 ms", "p90 ms", "p99 ms", "most ms")]
+    """Return the table of requests: the head, and a row for each kind."""
+    rows: list[tuple[str, ...]] = [("", "requests", "held", "p50 ms", "p90 ms", "p99 ms", "max ms")]
     for name, step in report.steps.items():
         took = step.took
         spans = () if took is None else (took.p50, took.p90, took.p99, took.most)
@@ -174,7 +178,7 @@ def request_table(report: Report) -> list[tuple[str, ...]]:
 
 
 def milliseconds(seconds: float) -> str:
-    """With the digits that mean something."""
+    """Format a duration in milliseconds, with three significant digits or more."""
     value = seconds * 1000
     return f"{value:.1f}" if value < 100 else f"{value:.0f}"
 
@@ -187,19 +191,19 @@ def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
     ]
 
 
-def _span_line(what: str, spans: Percentiles | None) -> str:
+def _span_line(name: str, spans: Percentiles | None) -> str:
     if spans is None:
-        return f"{what}: nobody came so far"
+        return f"{name}: no machine got this far"
     p50, p99, most = (milliseconds(value) for value in (spans.p50, spans.p99, spans.most))
-    return f"{what}: p50 {p50} ms, p99 {p99} ms, at most {most} ms"
+    return f"{name}: p50 {p50} ms, p99 {p99} ms, max {most} ms"
 
 
-def _reached(ways: Sequence[Way], name: str) -> int:
-    return sum(getattr(way, name) != NEVER for way in ways)
+def _reached(journeys: Sequence[Journey], name: str) -> int:
+    return sum(getattr(journey, name) != NEVER for journey in journeys)
 
 
-def _spans(ways: Sequence[Way], first: str, last: str) -> list[float]:
-    pairs = ((getattr(way, first), getattr(way, last)) for way in ways)
+def _spans(journeys: Sequence[Journey], first: str, last: str) -> list[float]:
+    pairs = ((getattr(journey, first), getattr(journey, last)) for journey in journeys)
     return [max(0.0, end - begin) for begin, end in pairs if NEVER not in (begin, end)]
 
 
@@ -211,7 +215,7 @@ def _step(requests: Requests) -> StepReport:
 def _timeline(seen: Observations, took: float) -> tuple[Sample, ...]:
     step = max(took / _SAMPLES, 0.1)
     count = int(took / step) + 1
-    reached = {name: _per_bucket(_moments(seen.ways, at), step, count) for name, at in _MILESTONES.items()}
+    reached = {name: _per_bucket(_moments(seen.journeys, at), step, count) for name, at in _MILESTONES.items()}
     ended = {str(name): _per_bucket(requests.ended, step, count) for name, requests in seen.requests.items()}
     slowest = [0.0] * count
     for at, span in zip(seen.requests[Step.CODES].ended, seen.requests[Step.CODES].took, strict=True):
@@ -226,11 +230,8 @@ def _timeline(seen: Observations, took: float) -> tuple[Sample, ...]:
     return tuple(samples)
 
 
-_MILESTONES: Final = {"booted": "booted_at", "shown": "shown_at", "approved": "approved_at", "delivered": "config_at"}
-
-
-def _moments(ways: Sequence[Way], name: str) -> list[float]:
-    return [moment for way in ways if (moment := getattr(way, name)) != NEVER]
+def _moments(journeys: Sequence[Journey], name: str) -> list[float]:
+    return [moment for journey in journeys if (moment := getattr(journey, name)) != NEVER]
 
 
 def _per_bucket(moments: Iterable[float], step: float, count: int) -> list[int]:

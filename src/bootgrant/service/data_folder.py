@@ -47,14 +47,19 @@ def code_key(path: Path, *, create: bool = True) -> bytes:
 def _create_key(path: Path) -> bytes:
     key = secrets.token_bytes(_KEY_BYTES)
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(key)
-            file.flush()
-            os.fsync(file.fileno())
+        write_private(path, key)
     except OSError as error:
         raise SettingsError(f"{path} cannot be written: {error.strerror}") from error
     return key
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a new file with mode 0600. Raises OSError; FileExistsError if there is one."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def admin_socket(folder: Path) -> Path:

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bootgrant.service.parts.composers import COMPOSERS
-from bootgrant.service.parts.machines import toolbox, webhook_secret
+from bootgrant.service.parts.machines import COMPOSERS, toolbox, webhook_secret
 from bootgrant.service.settings.site import SettingsError, Site, load_site
 
 

@@ -34,7 +34,7 @@ def _ask(args: argparse.Namespace, method: str, path: str, members: Mapping[str,
 
 def _ask_database(config: Path, method: str, path: str, members: Mapping[str, Any] | None) -> Json | Refused:
     from bootgrant.ports.grants import StoreUnavailable
-    from bootgrant.service.parts.accounts import ask_database
+    from bootgrant.service.parts.people import ask_database
     from bootgrant.service.settings.site import SettingsError, load_site
 
     try:

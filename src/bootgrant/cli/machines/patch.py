@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from bootgrant.machines.site.model import Schema
     from bootgrant.machines.talos.documents import ComposeError
-    from bootgrant.service.parts.composers import COMPOSERS
+    from bootgrant.service.parts.machines import COMPOSERS
 
     if args.patches.count("-") + (args.base == "-") > 1:
         return fail("only one of BASE and PATCH can be - (standard input)")

@@ -92,7 +92,7 @@ def _export(args: argparse.Namespace) -> int:
 
 
 def _export_iso(args: argparse.Namespace) -> int:
-    from bootgrant.service.commands.exporting import export_iso
+    from bootgrant.service.commands.machines import export_iso
 
     name, out = args.metal_iso[0], Path(args.metal_iso[1])
     export_iso(site_of(args).snapshot(), name, identity_of(args), out)
@@ -102,7 +102,7 @@ def _export_iso(args: argparse.Namespace) -> int:
 
 
 def _export_folder(args: argparse.Namespace) -> int:
-    from bootgrant.service.commands.exporting import export_folder
+    from bootgrant.service.commands.machines import export_folder
 
     written, left_out = export_folder(site_of(args).snapshot(), args.folder)
     print(f"wrote {len(written)} configurations to {args.folder}: they contain secrets in clear")

@@ -1,13 +1,18 @@
-"""A site's machine configurations for the commands `check`, `render`, `machines` and `export`."""
+"""A site's machine configurations for the commands `check`, `render`, `machines` and `export`.
+
+Exported files contain secrets in clear, so only their owner can read them.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import io
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from bootgrant.approval.policy import Network
 from bootgrant.configurations.checking import findings_of
@@ -18,6 +23,7 @@ from bootgrant.machines.site.files import finished_entries
 from bootgrant.machines.site.findings import Finding, SiteBroken
 from bootgrant.machines.site.model import Entry
 from bootgrant.machines.site.selection import Selector, Verdict
+from bootgrant.service.data_folder import write_private
 from bootgrant.service.parts.machines import origin_of, past_tree, toolbox
 from bootgrant.service.settings.sections import MachineSettings
 from bootgrant.service.settings.site import load_site
@@ -30,11 +36,16 @@ __all__ = [
     "Snapshot",
     "check",
     "explain",
+    "export_folder",
+    "export_iso",
     "finish",
     "secret_labels",
     "shown",
     "site_machines",
 ]
+ISO_LABEL: Final = "metal-iso"
+"""The volume label that Talos looks for (``platform/metal/metal.go``)."""
+_SUFFIXES: Final = {"application/json": ".json", "application/vnd.coreos.ignition+json": ".ign"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,3 +133,44 @@ def explain(snapshot: Snapshot, identity: MachineIdentity) -> list[Verdict]:
         return verdicts
     finished = Selector(finished_entries(snapshot.tree.finished)).explain(identity)
     return [*(verdict for verdict in finished if verdict.is_chosen), *verdicts]
+
+
+def metal_iso(config: bytes) -> bytes:
+    """Return an ISO 9660 image with ``config.yaml``, as ``talos.config=metal-iso`` reads it."""
+    # Only this command needs it, and it takes long to import.
+    import pycdlib
+
+    image = pycdlib.PyCdlib()
+    image.new(vol_ident=ISO_LABEL, interchange_level=4, joliet=3, rock_ridge="1.09")
+    image.add_fp(io.BytesIO(config), len(config), "/config.yaml", rr_name="config.yaml", joliet_path="/config.yaml")
+    written = io.BytesIO()
+    image.write_fp(written)
+    image.close()
+    return written.getvalue()
+
+
+def export_iso(snapshot: Snapshot, name: str, identity: MachineIdentity | None, out: Path) -> None:
+    """Write an entry's image. Raises NoSuchEntry, SiteBroken and OSError."""
+    write_private(out, metal_iso(finish(snapshot, name, identity).config))
+
+
+def export_folder(snapshot: Snapshot, out: Path) -> tuple[Sequence[str], Sequence[tuple[str, str]]]:
+    """Write every configuration that does not depend on the machine, as ``NAME.yaml``. Raises OSError.
+
+    Returns the names of those written, and those left out, each with the reason.
+    """
+    out.mkdir(mode=0o700, parents=True)
+    written, left = [], []
+    for name, entry in snapshot.entries.items():
+        try:
+            made = finish(snapshot, name, None)
+        except SiteBroken as broken:
+            left.append((name, str(broken)))
+            continue
+        if made.uses_machine and entry.has_pattern:
+            left.append((name, "each of its machines gets a different one: export one at a time with --uuid or --mac"))
+            continue
+        suffix = "" if name.endswith((".yaml", ".yml", ".json")) else _SUFFIXES.get(entry.schema.content_type, ".yaml")
+        write_private(out / f"{name}{suffix}", made.config)
+        written.append(name)
+    return written, left

@@ -29,8 +29,7 @@ from bootgrant.operator_plane.plane import OperatorPlane
 from bootgrant.ports.chores import Chore
 from bootgrant.ports.time import Clock, Entropy
 from bootgrant.providers.tokens import Verifier
-from bootgrant.service.metrics.collecting import ServerCollector, Watched, registry_of
-from bootgrant.service.metrics.endpoint import MetricsEndpoint
+from bootgrant.service.metrics.collecting import MetricsEndpoint, ServerCollector, Watched, registry_of
 from bootgrant.service.parts.chores import (
     configuration_chores,
     decision_chores,

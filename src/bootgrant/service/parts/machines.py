@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from bootgrant.configurations.current_revision import CurrentRevision
 from bootgrant.configurations.site_configurations import SiteConfigurations
 from bootgrant.configurations.snapshot import Toolbox
+from bootgrant.machines.finish.rendering import Compose, in_python
 from bootgrant.machines.finish.validation import BadSchema, Rules, TalosSchema
 from bootgrant.machines.site.findings import SiteBroken, error
 from bootgrant.ports.origins import Tree
 from bootgrant.ports.time import Clock
-from bootgrant.service.parts.composers import COMPOSERS
 from bootgrant.service.settings.forms import SHORTEST_SECRET, first_line
 from bootgrant.service.settings.sections import Composer, MachineSettings, Secrets
 from bootgrant.service.settings.setting import SettingsError
@@ -25,6 +26,8 @@ from bootgrant.sources.programs import ProgramFailed, SitePrograms, run_program
 from bootgrant.sources.talosctl import Talosctl
 from bootgrant.wire.secret import Secret
 
+COMPOSERS: Final[dict[str, Compose]] = {"bootgrant": in_python, "talosctl": Talosctl().compose}
+"""The composers by their names in the settings."""
 AGE_IDENTITY = "BOOTGRANT_AGE_IDENTITY"
 """The environment variable that may hold the age identity itself."""
 
@@ -33,7 +36,7 @@ _IDENTITY_SECONDS = 60.0
 
 
 def site_configurations(site: Site, clock: Clock) -> SiteConfigurations:
-    """Raises SettingsError."""
+    """Build the source of configurations. Raises SettingsError."""
     settings = site.machine_settings
     origin = origin_of(site.machines, settings, site.data)
     current = CurrentRevision(origin, toolbox(settings), clock)

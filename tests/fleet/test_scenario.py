@@ -1,21 +1,45 @@
 from __future__ import annotations
 
+import random
 import uuid
 
 import pytest
 
-from bootgrant.fleet.identities import Run
+from bootgrant.fleet.scenario import Curve, Run, arrivals
 from bootgrant.wire.identity import MachineIdentity
 
 
-def test_an_identity_is_one_that_a_server_takes_and_keeps_as_it_is() -> None:
+@pytest.mark.parametrize("curve", list(Curve))
+def test_every_machine_arrives_within_the_span_and_in_order(curve: Curve) -> None:
+    moments = arrivals(101, 60.0, curve, random.Random(1))
+    assert len(moments) == 101
+    assert moments == sorted(moments)
+    assert 0.0 <= moments[0] <= moments[-1] < 60.0
+
+
+def test_a_wave_is_highest_in_the_middle() -> None:
+    moments = arrivals(1000, 90.0, Curve.WAVE, random.Random(1))
+    middle = sum(30.0 <= moment < 60.0 for moment in moments)
+    assert middle > 600
+
+
+def test_racks_arrive_forty_at_a_time() -> None:
+    moments = arrivals(100, 30.0, Curve.RACKS, random.Random(1))
+    assert [moments.count(moment) for moment in sorted(set(moments))] == [40, 40, 20]
+
+
+def test_the_same_dice_make_the_same_arrivals() -> None:
+    assert arrivals(50, 9.0, Curve.RANDOM, random.Random(7)) == arrivals(50, 9.0, Curve.RANDOM, random.Random(7))
+
+
+def test_a_server_accepts_and_keeps_an_identity_unchanged() -> None:
     identity = Run("0a1b2c3d").identity(77)
     kept = MachineIdentity.from_claim(identity.variables())
     assert (kept.uuid, kept.serial, kept.mac) == (identity.uuid, identity.serial, identity.mac)
     assert kept.identifies()
 
 
-def test_a_uuid_is_of_the_version_for_own_use_and_says_what_it_is() -> None:
+def test_a_uuid_is_of_version_8_and_recognizable() -> None:
     found = uuid.UUID(Run("ffffffff").identity(1).uuid)
     assert found.variant == uuid.RFC_4122
     assert found.version == 8
@@ -37,6 +61,6 @@ def test_a_run_knows_its_own_machines() -> None:
     assert not run.has("")
 
 
-def test_a_run_has_a_name_that_fits() -> None:
+def test_a_run_needs_a_name_of_eight_hexadecimal_digits() -> None:
     with pytest.raises(ValueError, match="eight hexadecimal digits"):
         Run("rehearsal")
