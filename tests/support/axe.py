@@ -1,4 +1,4 @@
-"""axe-core in a page of Chromium: what a person with other eyes or hands would stumble over (WCAG 2.2 AA)."""
+"""Accessibility checks with axe-core in Chromium (WCAG 2.2 AA)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _script() -> str:
 
 
 def violations(page: Page) -> list[str]:
-    """What axe finds on the page as it is shown now: a rule and the elements that break it."""
+    """Return what axe finds on the current page: each violated rule with its elements."""
     page.evaluate(_script())
     found: list[str] = page.evaluate(_RUN)
     return found

@@ -1,4 +1,4 @@
-"""Debian's Chromium, driven by Playwright, and the application served to it from a thread."""
+"""Debian's Chromium, driven by Playwright, and an application served to it from a thread."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 @contextmanager
 def chromium(resolver_rules: str = "") -> Iterator[Browser]:
-    """A headless Chromium. ``resolver_rules`` are Chromium's: ``MAP boot.example:8080 127.0.0.1:40001``."""
+    """Start a headless Chromium. ``resolver_rules`` are such as ``MAP boot.example:8080 127.0.0.1:40001``."""
     path = program("chromium", "chromium")
     arguments = [*_ARGUMENTS, *([f"--host-resolver-rules={resolver_rules}"] if resolver_rules else [])]
     with sync_playwright() as playwright:
@@ -34,7 +34,7 @@ def chromium(resolver_rules: str = "") -> Iterator[Browser]:
 
 
 class ServedApp:
-    """An application on a port of this computer, in an event loop of its own."""
+    """An application on a local port, in its own event loop."""
 
     def __init__(self, app: App) -> None:
         self.port = free_port()
@@ -44,7 +44,7 @@ class ServedApp:
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def run(self, work: Callable[[], Awaitable[T]]) -> T:
-        """Do something in the application's loop, where its store lives."""
+        """Run something in the application's event loop, to which its store belongs."""
 
         async def done() -> T:
             return await work()

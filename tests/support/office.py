@@ -1,4 +1,4 @@
-"""A site in process, and a person with a browser in front of it."""
+"""A site in process, and operators who use its pages."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from support.site import CONFIG, InProcess
 
 @dataclass(slots=True)
 class Person:
-    """A browser with cookies; ``csrf`` is taken from the last page it saw."""
+    """A browser with cookies. ``csrf`` comes from the last page."""
 
     client: httpx2.AsyncClient
     csrf: str = ""
@@ -40,23 +40,23 @@ class Person:
 
 @dataclass(slots=True)
 class Office:
-    """The site, its people and the machines that ask."""
+    """A site with its operators and requests."""
 
     site: InProcess
     sessions: int = 0
 
     def __post_init__(self) -> None:
-        # Answers are read whole here: a page that is told of changes is told at once that there are none.
+        # Tests read whole responses, so the stream of changes must end immediately.
         self.site.built.watching.drain()
 
     def browser(self, address: str = "10.0.0.5") -> Person:
-        """A browser that nobody signed in with."""
+        """Return a browser without a session."""
         client = self.site.client(address)
         client.headers["origin"] = self.site.site.public_url
         return Person(client)
 
     async def person(self, name: str = "ana", role: Role = Role.ADMIN, *, stage: Stage = Stage.FULL) -> Person:
-        """A browser with a session of this operator."""
+        """Return a browser with a session of this operator, who is added if necessary."""
         self.sessions += 1
         secret = Secret(f"{name}{self.sessions}".ljust(43, "x"))
         now = self.site.clock.now()
@@ -69,7 +69,7 @@ class Office:
         return browser
 
     async def machine(self, **changes: Any) -> tuple[DeviceGrant, str]:
-        """A machine asks: its grant, and the code on its screen."""
+        """Open a request. Return its grant and the code on the machine's screen."""
         grant, _ = pending_grant(opened_at=NOW, **changes)
         await self.site.database.grants.open_grant(grant)
         return grant, display_user_code(CODES.of_grant(grant.grant_id))
@@ -79,6 +79,6 @@ class Office:
 
 
 def text_of(page: httpx2.Response) -> str:
-    """What a person reads, in one line."""
+    """Return the visible text of a page on one line."""
     body = re.sub(r"(?s)<head>.*?</head>|<script.*?</script>", " ", page.text)
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", body)).split())

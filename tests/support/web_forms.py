@@ -1,4 +1,4 @@
-"""A person at a browser without scripts: pages are fetched, their forms are filled in and sent."""
+"""A browser without scripts that fetches pages and submits their forms."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import httpx2
 
 @dataclass(slots=True)
 class Form:
-    """One form of a page, with the values that its fields have."""
+    """A form of a page, with the values of its fields."""
 
     action: str
     method: str
@@ -31,7 +31,7 @@ class _Forms(HTMLParser):
 
 
 class Browser:
-    """Keeps cookies and follows redirects; ``page`` is what it shows."""
+    """Keeps cookies and follows redirects. ``page`` is the current response."""
 
     def __init__(self) -> None:
         self._client = httpx2.Client(follow_redirects=True, timeout=20, trust_env=False)
@@ -48,20 +48,20 @@ class Browser:
         assert self.page.is_success, f"{url}: {self.page.status_code} {self.page.text[:500]}"
 
     def form(self) -> Form:
-        """The first form of the page."""
+        """Return the first form of the page."""
         parser = _Forms()
         parser.feed(self.page.text)
         assert parser.forms, f"no form in this page: {self.page.text[:2000]}"
         return parser.forms[0]
 
     def send(self, **fields: str) -> None:
-        """Send the first form of the page with these fields changed or added."""
+        """Submit the first form of the page with these fields changed or added."""
         form = self.form()
         url = self.page.url.join(form.action)
         self.page = self._client.request(form.method, url, data=form.fields | fields)
         assert self.page.is_success, f"{url}: {self.page.status_code} {self.page.text[:500]}"
 
     def call(self, method: str, url: str, content: object) -> None:
-        """A request that a script of the page would make."""
+        """Send a request that a script of the page would send."""
         self.page = self._client.request(method, url, json=content)
         assert self.page.is_success, f"{method} {url}: {self.page.status_code} {self.page.text[:500]}"
