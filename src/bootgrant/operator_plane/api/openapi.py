@@ -14,7 +14,7 @@ from bootgrant.operator_plane.permissions import LEAST_ROLE, Permission
 PATH: Final = "/api/v1/openapi.json"
 
 _ABOUT: Final = (
-    "Everything that the pages do, for programs. Send an API token (`bootgrant tokens add`) as a Bearer token; on "
+    "Nearly everything that the pages do. Send an API token (`bootgrant tokens add`) as a Bearer token; on "
     "`data/admin.sock` no token is needed. Times are Unix seconds. Every error has a stable name and a message."
 )
 _MEANING: Final = {
@@ -63,7 +63,7 @@ def _operation(route: ApiRoute[Any]) -> Json:
     operation: Json = {
         "operationId": route.operation,
         "summary": route.summary,
-        "description": f"Least role: {LEAST_ROLE[route.permission].value}{_UNLIMITED.get(route.permission, '')}.",
+        "description": f"Minimum role: {LEAST_ROLE[route.permission].value}{_UNLIMITED.get(route.permission, '')}.",
         "responses": {
             str(route.status): _answer(route.status, route.reply),
             **{str(status): _answer(status, {"$ref": "#/components/schemas/Error"}) for status in statuses},
