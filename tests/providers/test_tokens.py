@@ -298,6 +298,18 @@ async def test_requests_that_only_wait_in_the_queue_do_not_count_as_failures(
     assert tokens.clients["corp"].counts.failed <= 16
 
 
+async def test_queued_requests_are_not_sent_once_the_provider_has_failed(provider: SigningProvider) -> None:
+    provider.answer_status, provider.wait = 503, threading.Event()
+    tokens = verifier(provider, **USERINFO, userinfo_url=f"{provider.server.url}/userinfo", timeout=20.0)
+    tasks = [asyncio.ensure_future(tokens.verify(Secret(f"t{number}"))) for number in range(40)]
+    await asyncio.to_thread(provider.server.came, 16)
+    provider.wait.set()
+    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    assert all(isinstance(outcome, ProviderUnavailable) for outcome in outcomes)
+    # The circuit opens at the third failure: two of those that waited may have been sent before.
+    assert len(provider.server.asked) <= 18
+
+
 async def test_a_name_that_no_resolver_accepts_is_an_unavailable_provider(provider: SigningProvider) -> None:
     provider.keys_url = "https://xn--/keys"
     tokens = verifier(provider)
