@@ -411,6 +411,11 @@ async def test_metadata_is_found_where_rfc_8414_places_it_for_an_issuer_with_a_p
     assert provider.asked_for("/.well-known/oauth-authorization-server/tenant") == 1
 
 
+async def test_a_provider_at_an_ipv6_address_is_reached() -> None:
+    with signing_provider(FakeClock(), "::1") as provider:
+        assert isinstance(await verifier(provider).verify(provider.token()), Verified)
+
+
 async def test_metadata_of_another_issuer_is_refused(provider: SigningProvider) -> None:
     tokens = verifier(provider, issuer=f"{provider.issuer}/")
     with pytest.raises(ProviderUnavailable, match="names another issuer"):

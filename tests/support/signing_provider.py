@@ -92,8 +92,8 @@ class SigningProvider:
 
 
 @contextmanager
-def signing_provider(clock: FakeClock) -> Iterator[SigningProvider]:
+def signing_provider(clock: FakeClock, host: str = "127.0.0.1") -> Iterator[SigningProvider]:
     provider = SigningProvider(clock)
-    with AnsweringServer(provider.answer) as server:
+    with AnsweringServer(provider.answer, host) as server:
         provider.server = server
         yield provider
