@@ -12,7 +12,7 @@ BENCH := .venv/bench
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F '\t' '{printf "  make %-14s %s\n", $$1, $$2}'
 
-demo: $(RUN)/.stamp ## a server, a machine that asks, an approval, the configuration delivered (AUTO=1 approves by itself)
+demo: $(RUN)/.stamp ## a server, a machine, an approval, the configuration delivered (AUTO=1 approves for you)
 	@$(RUN)/bin/bootgrant demo $(if $(filter 1,$(AUTO)),--auto)
 
 test: $(DEV)/.stamp ## every test
@@ -35,7 +35,7 @@ check: $(DEV)/.stamp ## format, lint, types, import contracts, generated docs, w
 	$(DEV)/bin/python tools/generate_docs.py --check
 	$(DEV)/bin/python tools/check_texts.py
 
-format: $(DEV)/.stamp ## put the code and the generated docs in order
+format: $(DEV)/.stamp ## format the code and generate the docs
 	$(DEV)/bin/ruff format .
 	$(DEV)/bin/ruff check --fix --quiet . || true
 	$(DEV)/bin/python tools/generate_docs.py
@@ -44,19 +44,19 @@ zipapp: $(RUN)/.stamp ## dist/bootgrant-acquire.pyz: the machine's half in one f
 	@$(RUN)/bin/python tools/build_zipapp.py dist/bootgrant-acquire.pyz
 	@ls -l dist/bootgrant-acquire.pyz
 
-bench: $(if $(ONLY),,bench-acquire) bench-serve ## every measurement, or one of the server's by name: make bench ONLY=device_code
+bench: $(if $(ONLY),,bench-acquire) bench-serve ## every measurement, or one by name: make bench ONLY=device_code
 
-bench-acquire: zipapp ## how soon the zipapp asks and what memory it takes, beside a bare Python
+bench-acquire: zipapp ## start-up time and memory of the zipapp, compared with a bare Python
 	$(RUN)/bin/python bench/acquire_start.py
 
 bench-serve: $(BENCH)/.stamp ## the server against its peers, about 15 minutes (ROUNDS=5, ONLY=NAME)
 	@tools/debian_packages.sh bench/debian-packages.txt
 	@$(BENCH)/bin/python -m bench $(ONLY) $(if $(ROUNDS),--rounds $(ROUNDS))
 
-lock: $(LOCK)/.stamp ## write requirements/*.txt anew from pyproject.toml and requirements/*.in
+lock: $(LOCK)/.stamp ## write requirements/*.txt again from pyproject.toml and requirements/*.in
 	tools/lock.sh $(LOCK)/bin/uv
 
-clean: ## remove the environments and what the tools left behind
+clean: ## remove the environments and the files that tools leave behind
 	rm -rf .venv dist build .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 $(RUN)/.stamp: requirements/run.txt pyproject.toml tools/make_venv.sh

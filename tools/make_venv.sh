@@ -1,6 +1,6 @@
 #!/bin/sh
-# make_venv.sh PYTHON DIR LOCKFILE [--with-project]: a virtual environment with exactly what the lock file names.
-# The project itself is put on its path (nothing is built), with the `bootgrant` command beside it.
+# make_venv.sh PYTHON DIR LOCKFILE [--with-project]: a virtual environment with exactly the packages of the lock file.
+# The project itself is added to its path (nothing is built), together with the `bootgrant` command.
 set -eu
 python=$1 dir=$2 lock=$3 project=${4:-}
 
