@@ -1,4 +1,4 @@
-"""How often somebody may try what can be guessed, and how often a machine may poll."""
+"""How often a person may try what can be guessed, and how often a machine may poll."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_asking_for_the_wait_is_not_an_attempt() -> None:
 
 
 @pytest.mark.parametrize(("when_full", "wait"), [(WhenFull.ALLOW, 0.0), (WhenFull.REFUSE, 10.0)])
-def test_a_full_table_allows_or_refuses_as_it_was_told(when_full: WhenFull, wait: float) -> None:
+def test_a_full_table_allows_or_refuses_new_keys_as_configured(when_full: WhenFull, wait: float) -> None:
     limit = AttemptLimit(1, 10.0, when_full=when_full, most_keys=2)
     limit.attempt("a", 100.0)
     limit.attempt("b", 100.0)

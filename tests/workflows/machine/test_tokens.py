@@ -62,16 +62,16 @@ class Site:
 
 
 class SlowBook(GrantBook):
-    """Finds nothing until it is allowed to go on."""
+    """Finds nothing until it is released."""
 
     def __init__(self, book: GrantBook) -> None:
         self._book = book
         self.reads = 0
-        self.goes_on = asyncio.Event()
+        self.released = asyncio.Event()
 
     async def find_by_device_code(self, digest: bytes) -> DeviceGrant | None:
         self.reads += 1
-        await self.goes_on.wait()
+        await self.released.wait()
         return await self._book.find_by_device_code(digest)
 
 
@@ -85,7 +85,7 @@ async def test_a_stalled_store_does_not_make_a_patient_machine_look_hasty() -> N
         while slow.reads <= number:
             await asyncio.sleep(0)
         site.clock.advance(1)
-    slow.goes_on.set()
+    slow.released.set()
     assert await asyncio.gather(*polls) == [PENDING] * 20
 
 

@@ -1,4 +1,4 @@
-"""There and back: the same browser, once, in time; who comes, with which rights."""
+"""Sign-in through a provider: the same browser, once, in time, and with the rights of the person's groups."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DESK = Client("10.0.0.5")
 
 @dataclass(slots=True)
 class Provider:
-    """ports.providers.IdentityProvider that lets in whoever ``claims`` describe."""
+    """ports.providers.IdentityProvider at which the person with ``claims`` signs in."""
 
     provider_id: str = "corp"
     label: str = "Corp SSO"
@@ -90,8 +90,8 @@ class Desk:
         return away
 
     async def back(self, away: OidcStarted, **answer: str) -> OidcFinished | OidcRefused:
-        told = {"state": self.provider.asked[-1].state, "code": "c", **answer}
-        return await self.work.finish("corp", away.secret, told, DESK)
+        answered = {"state": self.provider.asked[-1].state, "code": "c", **answer}
+        return await self.work.finish("corp", away.secret, answered, DESK)
 
     async def arrive(self) -> SignedIn:
         back = await self.back(await self.leave())
@@ -111,7 +111,7 @@ def desk() -> Desk:
     return Desk()
 
 
-async def test_who_comes_the_first_time_is_added_with_the_rights_of_their_groups(desk: Desk) -> None:
+async def test_a_new_person_is_added_with_the_rights_of_their_groups(desk: Desk) -> None:
     who = await desk.arrive()
     actor = who.actor
     assert (actor.name, actor.role, actor.labels, actor.via) == ("corp:ana", Role.APPROVER, (FRA,), "oidc:corp")
@@ -127,13 +127,13 @@ async def test_rights_follow_the_groups_at_the_next_sign_in(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("claims", [{}, {"groups": []}, {"groups": ["others"]}, {"groups": {"fra": 1}}, {"groups": 7}])
-async def test_who_has_no_role_is_not_let_in_and_not_added(desk: Desk, claims: dict[str, object]) -> None:
+async def test_a_person_without_a_role_is_not_signed_in_and_not_added(desk: Desk, claims: dict[str, object]) -> None:
     desk.provider.claims = claims
     assert await desk.refused() is OidcRefused.NO_ROLE
     assert await desk.database.operators.operators() == []
 
 
-async def test_who_has_lost_their_groups_keeps_nothing_of_the_old_role(desk: Desk) -> None:
+async def test_a_person_who_lost_their_groups_keeps_no_rights(desk: Desk) -> None:
     desk.provider.claims = {"preferred_username": "ana", "groups": ["admins"]}
     await desk.arrive()
     await desk.arrive()
@@ -144,7 +144,7 @@ async def test_who_has_lost_their_groups_keeps_nothing_of_the_old_role(desk: Des
     assert (operator.role, operator.labels, operator.disabled_at) == (Role.VIEWER, (), None)
 
 
-async def test_armed_windows_close_with_the_groups_that_they_took(desk: Desk) -> None:
+async def test_armed_windows_close_when_their_operator_loses_the_groups_for_them(desk: Desk) -> None:
     desk.provider.claims = {"preferred_username": "ana", "groups": ["admins"]}
     await desk.arrive()
     for name, select in (("fra", "site=fra"), ("all", "*")):
@@ -159,7 +159,7 @@ async def test_armed_windows_close_with_the_groups_that_they_took(desk: Desk) ->
     assert not any(window.is_open(NOW) for window in await desk.database.windows.windows())
 
 
-async def test_who_gets_a_group_again_comes_in_again(desk: Desk) -> None:
+async def test_a_person_who_gets_a_group_again_can_sign_in_again(desk: Desk) -> None:
     await desk.arrive()
     desk.provider.claims = {"groups": []}
     await desk.refused()
@@ -168,7 +168,7 @@ async def test_who_gets_a_group_again_comes_in_again(desk: Desk) -> None:
     assert (actor.name, actor.role, actor.labels) == ("corp:ana", Role.APPROVER, (FRA,))
 
 
-async def test_a_name_that_another_subject_has_is_not_given_twice(desk: Desk) -> None:
+async def test_a_name_is_not_given_to_two_subjects(desk: Desk) -> None:
     first = await desk.arrive()
     desk.provider.subject = "another person"
     second = await desk.arrive()
@@ -177,53 +177,53 @@ async def test_a_name_that_another_subject_has_is_not_given_twice(desk: Desk) ->
     assert {first.operator.subject, second.operator.subject} == {"8f1", "another person"}
 
 
-async def test_a_local_operator_of_the_same_name_is_somebody_else(desk: Desk) -> None:
+async def test_a_local_operator_of_the_same_name_is_another_operator(desk: Desk) -> None:
     await desk.database.operators.add_operator(Operator("ana", "hash", NOW, Role.ADMIN))
     assert (await desk.arrive()).operator.name == "corp:ana"
 
 
 @pytest.mark.parametrize("name", ["", "\u202e", "///", 7, ["x"]])
-async def test_a_name_that_is_none_still_gives_one(desk: Desk, name: object) -> None:
+async def test_a_person_without_a_usable_name_still_gets_one(desk: Desk, name: object) -> None:
     desk.provider.claims = {"preferred_username": name, "groups": ["fra"]}
     assert (await desk.arrive()).operator.name.isascii()
 
 
-async def test_who_was_shut_out_stays_out_whatever_their_groups(desk: Desk) -> None:
+async def test_a_disabled_operator_stays_disabled_whatever_their_groups(desk: Desk) -> None:
     await desk.arrive()
     await desk.database.operators.set_disabled("corp:ana", NOW)
     assert await desk.refused() is OidcRefused.DISABLED
 
 
-async def test_a_way_back_is_good_once(desk: Desk) -> None:
+async def test_a_sign_in_is_finished_once(desk: Desk) -> None:
     away = await desk.leave()
     assert isinstance(await desk.back(away), OidcFinished)
     assert await desk.back(away) is OidcRefused.LATE
 
 
-async def test_a_way_back_ends_after_ten_minutes(desk: Desk) -> None:
+async def test_a_sign_in_must_be_finished_within_ten_minutes(desk: Desk) -> None:
     away = await desk.leave()
     desk.clock.advance(600)
     assert await desk.back(away) is OidcRefused.LATE
 
 
-async def test_a_way_back_is_for_the_browser_that_left(desk: Desk) -> None:
+async def test_a_sign_in_is_finished_by_the_browser_that_started_it(desk: Desk) -> None:
     mine = await desk.leave()
     state = desk.provider.asked[-1].state
     await desk.leave()
-    for kept in (None, Secret("x" * 43)):
-        told = {"state": state, "code": "c"}
-        assert await desk.work.finish("corp", kept, told, DESK) is OidcRefused.LATE
+    for secret in (None, Secret("x" * 43)):
+        answered = {"state": state, "code": "c"}
+        assert await desk.work.finish("corp", secret, answered, DESK) is OidcRefused.LATE
     assert await desk.back(mine, state="") is OidcRefused.LATE
 
 
-async def test_the_answer_of_one_provider_is_none_of_another(desk: Desk) -> None:
+async def test_an_answer_of_one_provider_is_not_accepted_from_another(desk: Desk) -> None:
     away = await desk.leave()
-    told = {"state": desk.provider.asked[-1].state, "code": "c"}
-    assert await desk.work.finish("lab", away.secret, told, DESK) is OidcRefused.LATE
-    assert await desk.work.finish("nowhere", away.secret, told, DESK) is OidcRefused.UNKNOWN
+    answered = {"state": desk.provider.asked[-1].state, "code": "c"}
+    assert await desk.work.finish("lab", away.secret, answered, DESK) is OidcRefused.LATE
+    assert await desk.work.finish("nowhere", away.secret, answered, DESK) is OidcRefused.UNKNOWN
 
 
-async def test_a_provider_that_is_down_or_declines_signs_nobody_in(desk: Desk) -> None:
+async def test_a_provider_that_is_unavailable_or_declines_signs_nobody_in(desk: Desk) -> None:
     away = await desk.leave()
     answer = {"state": desk.provider.asked[-1].state, "error": "access_denied"}
     assert await desk.work.finish("corp", away.secret, answer, DESK) is OidcRefused.DECLINED
@@ -235,7 +235,7 @@ async def test_a_provider_that_is_down_or_declines_signs_nobody_in(desk: Desk) -
     ("subject", "authenticated_at", "taken"),
     [("8f1", NOW + 10, True), ("8f1", NOW - 3600, False), ("8f1", None, False), ("another", NOW + 10, False)],
 )
-async def test_showing_once_more_is_for_the_same_person_asked_anew(
+async def test_proving_again_is_for_the_same_person_authenticated_again(
     desk: Desk, subject: str, authenticated_at: float | None, taken: bool
 ) -> None:
     who = await desk.arrive()

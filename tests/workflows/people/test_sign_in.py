@@ -1,4 +1,4 @@
-"""Signing in: sessions, their ends, and the limits."""
+"""Signing in with a password: sessions, when they end, and the limits."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from bootgrant.workflows.people.sign_in import (
     Client,
     NewSession,
     NotSignedIn,
+    OwnPassword,
+    PasswordRefused,
     SecondFactor,
     Sessions,
     SignIn,
@@ -29,7 +31,7 @@ pytestmark = pytest.mark.anyio
 
 
 class CountingHasher:
-    """ports.people.PasswordHasher that hashes nothing, counts, and waits where it is told to."""
+    """ports.people.PasswordHasher that counts, and waits until it is open, instead of hashing."""
 
     def __init__(self) -> None:
         self.verified = 0
@@ -84,7 +86,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
         yield Desk(database)
 
 
-async def test_a_session_is_for_who_signed_in(desk: Desk) -> None:
+async def test_a_session_belongs_to_the_person_who_signed_in(desk: Desk) -> None:
     await desk.hire()
     session = await desk.enter(" ana ")
     assert await desk.who(session) == "ana"
@@ -96,14 +98,14 @@ async def test_two_sign_ins_are_two_sessions(desk: Desk) -> None:
     assert (await desk.enter()).reveal() != (await desk.enter()).reveal()
 
 
-async def test_the_store_does_not_know_the_session_itself(desk: Desk, tmp_path: Path) -> None:
+async def test_the_store_does_not_have_the_session_itself(desk: Desk, tmp_path: Path) -> None:
     await desk.hire()
     session = await desk.enter()
     stored = b"".join(path.read_bytes() for path in tmp_path.iterdir())
     assert session.reveal().encode() not in stored
 
 
-async def test_an_unknown_name_costs_a_look_at_a_password_too(desk: Desk) -> None:
+async def test_an_unknown_name_takes_as_long_as_a_wrong_password(desk: Desk) -> None:
     await desk.hire()
     assert await desk.fail("eve") is NotSignedIn.WRONG
     assert await desk.fail("ana") is NotSignedIn.WRONG
@@ -148,7 +150,7 @@ async def test_a_new_password_ends_the_sessions_of_the_old_one(desk: Desk) -> No
     assert await desk.who(await desk.enter(password="new")) == "ana"
 
 
-async def test_a_right_password_gives_no_tries_back(desk: Desk) -> None:
+async def test_a_right_password_gives_no_attempts_back(desk: Desk) -> None:
     await desk.hire()
     for _ in range(9):
         await desk.fail()
@@ -158,7 +160,7 @@ async def test_a_right_password_gives_no_tries_back(desk: Desk) -> None:
     assert await desk.fail() is NotSignedIn.WRONG
 
 
-async def test_spellings_of_one_name_are_counted_together_over_all_addresses(desk: Desk) -> None:
+async def test_spellings_of_a_name_are_counted_together_over_all_addresses(desk: Desk) -> None:
     await desk.hire()
     reasons = [await desk.fail(name, address=f"10.0.0.{i}") for i, name in enumerate(["ana", "ANA"] * 10 + ["Ana"])]
     assert reasons == [NotSignedIn.WRONG] * 20 + [NotSignedIn.TOO_MANY]
@@ -172,7 +174,7 @@ async def test_a_stranger_at_one_address_cannot_lock_a_person_out(desk: Desk) ->
     assert await desk.who(await desk.enter(address="10.0.0.5")) == "ana"
 
 
-async def test_too_many_at_the_same_moment_are_told_to_come_back(desk: Desk) -> None:
+async def test_too_many_attempts_at_once_are_asked_to_come_back(desk: Desk) -> None:
     await desk.hire()
     desk.hasher.open.clear()
     running = [asyncio.ensure_future(desk.fail("eve", address=f"10.1.0.{i}")) for i in range(16)]
@@ -188,7 +190,7 @@ def require_two(desk: Desk) -> None:
     desk.work = replace(desk.work, second_factor=SecondFactor.REQUIRED)
 
 
-async def test_the_session_says_who_may_what_and_how_they_came(desk: Desk) -> None:
+async def test_a_session_has_the_role_and_the_way_of_its_person(desk: Desk) -> None:
     await desk.hire()
     signed_in = await desk.sessions.who(await desk.enter())
     assert signed_in is not None
@@ -196,7 +198,7 @@ async def test_the_session_says_who_may_what_and_how_they_came(desk: Desk) -> No
     assert (signed_in.session.address, signed_in.session.browser) == ("10.0.0.5", "a browser")
 
 
-async def test_somebody_shut_out_is_told_what_a_stranger_is_told(desk: Desk) -> None:
+async def test_a_disabled_operator_gets_the_same_answer_as_a_stranger(desk: Desk) -> None:
     await desk.hire()
     session = await desk.enter()
     await desk.operators.set_disabled("ana", desk.clock.now())
@@ -207,7 +209,7 @@ async def test_somebody_shut_out_is_told_what_a_stranger_is_told(desk: Desk) -> 
     assert await desk.who(await desk.enter()) == "ana"
 
 
-async def test_another_role_counts_from_the_next_request_on(desk: Desk) -> None:
+async def test_a_new_role_counts_from_the_next_request_on(desk: Desk) -> None:
     await desk.hire()
     session = await desk.enter()
     await desk.operators.set_rights("ana", Role.VIEWER, ())
@@ -216,13 +218,13 @@ async def test_another_role_counts_from_the_next_request_on(desk: Desk) -> None:
     assert signed_in.actor.role is Role.VIEWER
 
 
-async def test_who_has_no_password_signs_in_with_none(desk: Desk) -> None:
+async def test_an_operator_without_a_password_cannot_sign_in_with_one(desk: Desk) -> None:
     await desk.operators.add_operator(Operator("corp:ana", "", NOW, Role.ADMIN, kind=Kind.OIDC))
     assert await desk.fail("corp:ana", "") is NotSignedIn.WRONG
     assert desk.hasher.verified == 1
 
 
-async def test_where_two_factors_are_needed_a_password_is_half_of_a_sign_in(desk: Desk) -> None:
+async def test_a_password_is_half_of_a_sign_in_where_two_factors_are_required(desk: Desk) -> None:
     await desk.hire()
     require_two(desk)
     assert (await desk.begin()).stage is Stage.ENROLMENT
@@ -230,7 +232,7 @@ async def test_where_two_factors_are_needed_a_password_is_half_of_a_sign_in(desk
     assert (await desk.begin()).stage is Stage.SECOND_FACTOR
 
 
-async def test_half_of_a_sign_in_ends_after_ten_minutes(desk: Desk) -> None:
+async def test_an_incomplete_sign_in_ends_after_ten_minutes(desk: Desk) -> None:
     await desk.hire()
     require_two(desk)
     session = await desk.enter()
@@ -240,7 +242,7 @@ async def test_half_of_a_sign_in_ends_after_ten_minutes(desk: Desk) -> None:
     assert await desk.who(session) is None
 
 
-async def test_a_break_glass_password_opens_when_nothing_else_is_at_hand(desk: Desk) -> None:
+async def test_a_break_glass_password_needs_no_second_factor(desk: Desk) -> None:
     await desk.hire(kind=Kind.BREAK_GLASS)
     require_two(desk)
     signed_in = await desk.sessions.who(await desk.enter())
@@ -249,7 +251,7 @@ async def test_a_break_glass_password_opens_when_nothing_else_is_at_hand(desk: D
     assert str(signed_in.actor) == "ana (break-glass)"
 
 
-async def test_a_sign_in_is_fresh_for_a_quarter_of_an_hour_however_it_is_used(desk: Desk) -> None:
+async def test_a_sign_in_is_fresh_for_fifteen_minutes_however_it_is_used(desk: Desk) -> None:
     await desk.hire()
     session = await desk.enter()
     desk.clock.advance(899)
@@ -260,7 +262,7 @@ async def test_a_sign_in_is_fresh_for_a_quarter_of_an_hour_however_it_is_used(de
     assert not desk.sessions.is_fresh(signed_in.session)
 
 
-async def test_one_sees_and_ends_ones_own_sessions_and_no_others(desk: Desk) -> None:
+async def test_a_person_sees_and_ends_only_their_own_sessions(desk: Desk) -> None:
     await desk.hire()
     first = await desk.enter()
     desk.clock.advance(1)
@@ -273,8 +275,89 @@ async def test_one_sees_and_ends_ones_own_sessions_and_no_others(desk: Desk) -> 
     assert await desk.who(second) == "ana"
 
 
-async def test_the_list_of_sessions_has_those_that_can_be_used(desk: Desk) -> None:
+async def test_the_list_of_sessions_has_only_those_that_can_be_used(desk: Desk) -> None:
     await desk.hire()
     await desk.enter()
     desk.clock.advance(12 * 3600)
     assert await desk.sessions.of("ana") == []
+
+
+async def test_a_use_is_stored_at_most_once_a_minute_and_only_when_the_person_is_present(desk: Desk) -> None:
+    await desk.hire()
+    session = await desk.enter()
+
+    async def seen_after(seconds: float, *, present: bool = True) -> float:
+        desk.clock.advance(seconds)
+        await desk.sessions.who(session, present=present)
+        (stored,) = await desk.sessions.of("ana")
+        return stored.seen_at - stored.created_at
+
+    assert await seen_after(59) == 0
+    assert await seen_after(1) == 60
+    assert await seen_after(600, present=False) == 60
+
+
+async def test_a_long_address_and_browser_are_cut(desk: Desk) -> None:
+    await desk.hire()
+    outcome = await desk.work.sign_in("ana", Secret("pw"), Client("a" * 300, "b" * 300))
+    assert isinstance(outcome, NewSession)
+    (stored,) = await desk.sessions.of("ana")
+    assert (stored.address, stored.browser) == ("a" * 200, "b" * 200)
+
+
+async def test_the_wait_before_the_next_attempt_is_given(desk: Desk) -> None:
+    await desk.hire()
+    for _ in range(10):
+        await desk.fail()
+    refused = await desk.work.sign_in("ana", Secret("pw"), Client("10.0.0.5"))
+    assert refused == SignInRefused(NotSignedIn.TOO_MANY, 30.0)
+    assert desk.work.count_attempt("10.0.0.5") == 30.0
+    assert desk.work.count_attempt("10.0.0.6") == 0.0
+
+
+async def test_a_refusal_names_the_operator_only_when_there_is_one(desk: Desk) -> None:
+    await desk.hire()
+    client = Client("10.0.0.5")
+    assert await desk.work.sign_in(" ana", Secret("no"), client) == SignInRefused(NotSignedIn.WRONG, name="ana")
+    assert await desk.work.sign_in("eve", Secret("no"), client) == SignInRefused(NotSignedIn.WRONG)
+
+
+NEW = Secret("a new long password")
+
+
+async def test_a_person_changes_their_password_and_keeps_only_the_new_session(desk: Desk) -> None:
+    await desk.hire()
+    session = await desk.enter()
+    who = await desk.sessions.who(session)
+    assert who is not None
+    desk.clock.advance(300)
+    changed = await OwnPassword(desk.work).change(who, Secret("pw"), NEW, Client("10.0.0.9"))
+    assert isinstance(changed, NewSession)
+    assert (changed.stage, changed.via) == (Stage.FULL, "session")
+    assert await desk.who(session) is None
+    now = await desk.sessions.who(changed.session)
+    assert now is not None
+    assert now.session.authenticated_at == who.session.authenticated_at
+    assert await desk.who(await desk.enter(password=NEW.reveal())) == "ana"
+
+
+async def test_a_password_is_not_changed_without_the_old_one_or_to_a_short_one(desk: Desk) -> None:
+    await desk.hire()
+    who = await desk.sessions.who(await desk.enter())
+    assert who is not None
+    own, client = OwnPassword(desk.work), Client("10.0.0.5")
+    assert isinstance(await own.change(who, Secret("pw"), Secret("short"), client), PasswordRefused)
+    wrong = await own.change(who, Secret("no"), NEW, client)
+    assert isinstance(wrong, SignInRefused)
+    assert wrong.why is NotSignedIn.WRONG
+    assert await desk.who(await desk.enter()) == "ana"
+
+
+@pytest.mark.parametrize("kind", [Kind.OIDC, Kind.BREAK_GLASS])
+async def test_only_local_operators_change_their_password(desk: Desk, kind: Kind) -> None:
+    await desk.hire(kind=kind)
+    who = await desk.sessions.who(await desk.enter())
+    assert who is not None
+    refused = await OwnPassword(desk.work).change(who, Secret("pw"), NEW, Client("10.0.0.5"))
+    assert isinstance(refused, PasswordRefused)
+    assert "ask an admin" in refused.message

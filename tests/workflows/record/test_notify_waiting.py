@@ -1,4 +1,4 @@
-"""People are told that machines wait: once, gathered, again until it arrives, and never when nobody waits any more."""
+"""People are notified of waiting machines: once, gathered, until it arrives, and not when none is waiting any more."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def target(inbox: Inbox, name: str = "night", *selectors: str) -> Target:
     return Target(name, inbox, plain_text, tuple(parse_selector(text) for text in selectors))
 
 
-async def test_one_machine_is_told_of_with_a_link_to_its_card_and_once() -> None:
+async def test_one_machine_is_one_message_with_a_link_to_its_page() -> None:
     inbox = Inbox()
     site = Site(target(inbox))
     grant_id = await site.machine(4)
@@ -113,7 +113,7 @@ async def test_an_endless_stream_of_machines_does_not_keep_the_first_waiting() -
     assert QUIET < LONGEST <= inbox.taken[0][0].count <= LONGEST + 2
 
 
-async def test_who_was_decided_about_in_time_is_not_told_of() -> None:
+async def test_a_machine_that_was_decided_in_time_is_not_in_a_message() -> None:
     inbox = Inbox()
     site = Site(target(inbox))
     grant_id = await site.machine()
@@ -124,7 +124,7 @@ async def test_who_was_decided_about_in_time_is_not_told_of() -> None:
     assert inbox.taken == []
 
 
-async def test_a_target_with_selectors_hears_of_its_machines_alone() -> None:
+async def test_a_target_with_selectors_is_notified_of_its_machines_only() -> None:
     everywhere, fra = Inbox(), Inbox()
     site = Site(target(everywhere, "all"), target(fra, "fra", "site=fra,fra-*", "site=nowhere"))
     for number in (3, 4, 5):
@@ -134,7 +134,7 @@ async def test_a_target_with_selectors_hears_of_its_machines_alone() -> None:
     assert [notice.machines[0].labels for notice, _ in fra.taken] == [{"site": "fra"}]
 
 
-async def test_a_message_that_fails_is_sent_again_later_and_later() -> None:
+async def test_a_failed_message_is_sent_again_after_growing_pauses() -> None:
     inbox = Inbox(NotSent("down"), NotSent("down"), NotSent("busy", after=40))
     site = Site(target(inbox))
     await site.machine()
@@ -145,7 +145,7 @@ async def test_a_message_that_fails_is_sent_again_later_and_later() -> None:
     assert site.notify.counts.outcomes == {("night", "failed"): 3, ("night", "sent"): 1}
 
 
-async def test_a_target_that_fails_keeps_nobody_else_from_hearing() -> None:
+async def test_a_target_that_fails_does_not_delay_the_others() -> None:
     broken, well = Inbox(*(NotSent("down") for _ in range(99))), Inbox()
     site = Site(target(broken, "broken"), target(well, "well"))
     await site.machine()
@@ -153,7 +153,7 @@ async def test_a_target_that_fails_keeps_nobody_else_from_hearing() -> None:
     assert len(well.taken) == 1
 
 
-async def test_what_can_never_arrive_is_given_up() -> None:
+async def test_a_permanent_failure_is_not_tried_again() -> None:
     inbox = Inbox(NotSent("answered 404", permanent=True))
     site = Site(target(inbox))
     await site.machine()
@@ -173,7 +173,7 @@ async def test_a_restart_loses_no_message_and_sends_none_twice() -> None:
     assert len(inbox.taken) == 1
 
 
-async def test_of_two_servers_on_one_store_one_sends() -> None:
+async def test_one_of_two_servers_on_a_store_sends() -> None:
     inbox = Inbox()
     one = Site(target(inbox))
     other = Site(target(inbox), database=one.database)
@@ -184,7 +184,7 @@ async def test_of_two_servers_on_one_store_one_sends() -> None:
     assert len(inbox.taken) == 1
 
 
-async def test_what_a_machine_claims_arrives_as_short_plain_text() -> None:
+async def test_a_machines_claim_arrives_as_short_plain_text() -> None:
     inbox = Inbox()
     site = Site(target(inbox))
     await site.machine(identity=MachineIdentity(serial="\x1b[2J\u202e<!channel>" + "x" * 500))

@@ -1,4 +1,4 @@
-"""States of the configurations in the audit: each once, whoever restarts."""
+"""Each state of the configurations is recorded once, however many servers there are and however often they restart."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Source:
         return self.now
 
 
-async def test_each_state_is_noted_once_by_all_servers_together() -> None:
+async def test_a_state_is_recorded_once_by_all_servers_together() -> None:
     audit, source = MemoryAuditLog(), Source()
     servers = [RecordSnapshots(audit, source, FakeClock()) for _ in range(2)]
     for state in (
@@ -37,5 +37,5 @@ async def test_each_state_is_noted_once_by_all_servers_together() -> None:
         source.now = state
         for server in (*servers, RecordSnapshots(audit, source, FakeClock())):
             await server.step()
-    noted = [(record.event.revision, record.event.reason) for record in await audit.newest(AuditFilter(), 10)]
-    assert noted == [("4f2c9ab", ""), ("4f2c9ab", "worker.yaml line 3: no such key"), ("4f2c9ab", "")]
+    recorded = [(record.event.revision, record.event.reason) for record in await audit.newest(AuditFilter(), 10)]
+    assert recorded == [("4f2c9ab", ""), ("4f2c9ab", "worker.yaml line 3: no such key"), ("4f2c9ab", "")]

@@ -1,4 +1,4 @@
-"""Machines that ask are in the audit, and a flood of them does not fill it."""
+"""New requests are recorded in the audit, and a flood of them does not fill it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def kinds(audit: MemoryAuditLog) -> list[AuditKind]:
     return [record.event.kind for record in reversed(await audit.newest(AuditFilter(), 10_000))]
 
 
-async def test_each_machine_that_asks_is_recorded_with_its_claim() -> None:
+async def test_a_request_is_recorded_with_its_claim() -> None:
     audit = MemoryAuditLog()
     openings = RecordOpenings(audit, FakeClock(NOW))
     grant, _ = pending_grant()
@@ -46,7 +46,7 @@ async def test_each_machine_that_asks_is_recorded_with_its_claim() -> None:
     assert event.identity.given() == {"uuid": UUID, "mac": MAC}
 
 
-async def test_beyond_a_burst_only_their_number_is_recorded() -> None:
+async def test_beyond_a_burst_only_the_number_of_requests_is_recorded() -> None:
     audit, clock = MemoryAuditLog(), FakeClock(NOW)
     openings = RecordOpenings(audit, clock, burst=10)
     for number in range(500):
@@ -63,7 +63,7 @@ async def test_beyond_a_burst_only_their_number_is_recorded() -> None:
     assert (await kinds(audit))[11:] == [AuditKind.OPENED] * 3 + [AuditKind.STORM]
 
 
-async def test_what_could_not_be_written_is_written_later() -> None:
+async def test_a_record_that_could_not_be_written_is_written_later() -> None:
     audit = BrokenNow()
     openings = RecordOpenings(audit, FakeClock(NOW))
     openings.note(pending_grant()[0])
