@@ -45,15 +45,12 @@ class ConfigEndpoint:
         outcome: Answer | Ready
         try:
             outcome = await self._decide(scope)
-        except ConfigUnavailable as error:
-            log.error("cannot serve a configuration: %s", error)  # noqa: TRY400  (the reason is the message)
+        except (ConfigUnavailable, ProviderUnavailable) as error:
+            log.error("/config: %s", error)  # noqa: TRY400  (the reason is the message)
             outcome = plain_answer(503, error.reason, _RETRY)
         except StoreUnavailable as error:
             log.error("/config: %s", error)  # noqa: TRY400  (the reason is the message)
             outcome = plain_answer(503, "server store down, retrying", _RETRY)
-        except ProviderUnavailable as error:
-            log.error("/config: %s", error)  # noqa: TRY400  (the reason is the message)
-            outcome = plain_answer(503, error.reason, _RETRY)
         except Exception:
             log.exception("/config failed")
             outcome = plain_answer(503, "server error, see its log", _RETRY)

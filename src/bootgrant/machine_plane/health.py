@@ -48,10 +48,7 @@ class Probe:
 def health(store: GrantStore) -> Probe:
     """``/healthz``."""
 
-    async def look() -> str:
-        return await _store_problem(store)
-
-    return Probe(look, "ok", "not ok")
+    return Probe(partial(_store_problem, store), "ok", "not ok")
 
 
 def readiness(store: GrantStore, source: ConfigSource, held: HeldPolls, chores: Sequence[Chore] = ()) -> Probe:

@@ -29,11 +29,11 @@ from bootgrant.operator_plane.pages import (
     passkey,
     queue,
     settings,
-    static,
 )
 from bootgrant.operator_plane.permissions import Permission, require_permission
 from bootgrant.operator_plane.plane import OperatorPlane
-from bootgrant.operator_plane.visit import Handler, guarded
+from bootgrant.operator_plane.rendering import assets
+from bootgrant.operator_plane.visit import Handler, Visit, guarded
 from bootgrant.ports.grants import StoreUnavailable
 
 log = logging.getLogger("bootgrant.operators")
@@ -46,6 +46,15 @@ class PageRoute(NamedTuple):
     path: str
     permission: Permission
     handler: Handler
+
+
+async def serve_asset(visit: Visit) -> Response:
+    """Return a style sheet, a script or the icon."""
+    asset = assets().get(visit.request.path_params["name"])
+    if asset is None:
+        return visit.error(error_pages.NOT_FOUND)
+    headers = {"cache-control": "public, max-age=31536000, immutable"}
+    return Response(asset.content, media_type=asset.media_type, headers=headers)
 
 
 _PUBLIC: Final = Permission.PUBLIC
@@ -93,7 +102,7 @@ PAGES: Final[tuple[PageRoute, ...]] = (
     PageRoute("POST", "/account/tokens/end", _SIGNED_IN, account.revoke_token),
     PageRoute("GET", "/account/password", _SIGNED_IN, account.show_password),
     PageRoute("POST", "/account/password", _SIGNED_IN, account.change_password),
-    PageRoute("GET", "/static/{name}", _PUBLIC, static.serve),
+    PageRoute("GET", "/static/{name}", _PUBLIC, serve_asset),
 )
 _OFFERED: Final = frozenset(Permission)
 _HTTP_ERRORS: Final = {404: error_pages.NOT_FOUND, 405: error_pages.WRONG_METHOD}

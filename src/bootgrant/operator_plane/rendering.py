@@ -15,16 +15,15 @@ from starlette.responses import HTMLResponse
 from bootgrant.operator_plane import wording
 from bootgrant.operator_plane.visible import show
 
-_FILTERS: Final = {
-    "shown": show,
-    "span": wording.span,
-    "spoken_span": wording.spoken_span,
-    "clock_time": wording.clock_time,
-    "day_time": wording.day_time,
-    "day": wording.day,
-    "sentence": wording.sentence,
-    "machine_time": wording.machine_time,
-}
+_OF_TIMES: Final = (
+    wording.span,
+    wording.spoken_span,
+    wording.clock_time,
+    wording.day_time,
+    wording.day,
+    wording.machine_time,
+)
+_FILTERS: Final = {"shown": show, "sentence": wording.sentence, **{each.__name__: each for each in _OF_TIMES}}
 _TYPES: Final = {
     "modern-normalize.css": "text/css; charset=utf-8",
     "pages.css": "text/css; charset=utf-8",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Final
 
-from bootgrant.approval.operators import VIA_ADMIN_SOCKET, BadLabel, Kind, Label, Role, parse_labels
+from bootgrant.approval.operators import VIA_ADMIN_SOCKET, Kind, Role, parse_labels
 from bootgrant.operator_plane.api.call import AccountsCall, AccountsPlane, ApiRoute, Call, Json, Reply, refused
 from bootgrant.operator_plane.api.shapes import (
     FLAG,
@@ -65,10 +65,7 @@ async def operators(call: AccountsCall) -> Reply:
 async def add_operator(call: AccountsCall) -> Reply:
     """Add an operator. Without a password in the request, one is generated and returned once."""
     members = call.members
-    try:
-        labels = parse_labels(members.get("labels", ()))
-    except BadLabel as error:
-        return refused(400, "bad_request", str(error))
+    labels = parse_labels(members.get("labels", ()))
     kind = Kind.BREAK_GLASS if members.get("break_glass") else Kind.LOCAL
     chosen = _chosen_password(call)
     if isinstance(chosen, Reply):
@@ -80,12 +77,7 @@ async def add_operator(call: AccountsCall) -> Reply:
 async def change_operator(call: AccountsCall) -> Reply:
     """Change an operator's role and, if sent, labels. An empty list of labels removes the limits."""
     name = call.path["name"]
-    labels: tuple[Label, ...] | None = None
-    try:
-        if "labels" in call.members:
-            labels = parse_labels(call.members["labels"])
-    except BadLabel as error:
-        return refused(400, "bad_request", str(error))
+    labels = parse_labels(call.members["labels"]) if "labels" in call.members else None
     problem = await call.plane.manage.set_rights(name, Role(call.members["role"]), labels)
     return await _changed(call, name, problem, "changed")
 
@@ -119,10 +111,7 @@ async def tokens(call: AccountsCall) -> Reply:
 async def add_token(call: AccountsCall) -> Reply:
     """Create an API token and return it once."""
     members = call.members
-    try:
-        labels = parse_labels(members.get("labels", ()))
-    except BadLabel as error:
-        return refused(400, "bad_request", str(error))
+    labels = parse_labels(members.get("labels", ()))
     made = await call.plane.tokens.create(
         members["name"], Role(members["role"]), labels, float(members["seconds"]), call.actor
     )

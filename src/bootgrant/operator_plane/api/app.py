@@ -21,7 +21,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from bootgrant.approval.operators import Actor, Role, socket_actor
+from bootgrant.approval.operators import Actor, BadLabel, Role, socket_actor
 from bootgrant.asgi.body_limit import BodyTooLarge, ClientGone, read_body
 from bootgrant.operator_plane.api.call import AccountsPlane, ApiRoute, CallOf, Reply, refused
 from bootgrant.operator_plane.api.openapi import PATH, document
@@ -65,7 +65,12 @@ def build_api(plane: P, listener: Listener, routes: Iterable[ApiRoute[P]]) -> AS
             Route(PATH, describe, methods=["GET"]),
             *(Route(path, _Path(endpoints)) for path, endpoints in by_path.items()),
         ],
-        exception_handlers={HTTPException: _http_error, StoreUnavailable: _store_down, Exception: _fault},
+        exception_handlers={
+            HTTPException: _http_error,
+            BadLabel: _bad_label,
+            StoreUnavailable: _store_down,
+            Exception: _fault,
+        },
     )
     app.router.redirect_slashes = False
     return app
@@ -218,6 +223,10 @@ async def _http_error(_request: Request, error: Exception) -> Response:
     problem = {404: "there is no such path", 405: "this path does not support this method"}.get(status, "bad request")
     name = {404: "not_found", 405: "wrong_method"}.get(status, "bad_request")
     return _response(refused(status, name, f"{problem}; see {PATH}"), headers)
+
+
+async def _bad_label(_request: Request, error: Exception) -> Response:
+    return _response(refused(400, "bad_request", str(error)))
 
 
 async def _store_down(request: Request, error: Exception) -> Response:

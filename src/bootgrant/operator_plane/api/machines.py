@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from bootgrant.approval.operators import BadLabel, is_within, parse_labels
+from bootgrant.approval.operators import is_within, parse_labels
 from bootgrant.operator_plane.api.call import Call, Json, Reply, refused
 from bootgrant.operator_plane.api.requests import UNKNOWN, entry_json
 from bootgrant.ports.configurations import ConfigUnavailable
@@ -17,11 +17,9 @@ log = logging.getLogger("bootgrant.operators")
 
 async def entries(call: Call) -> Reply:
     """List the entries that machines can get, by name."""
+    labels = parse_labels(call.query.get("label", ()))
     try:
-        labels = parse_labels(call.query.get("label", ()))
         found = await call.plane.source.entries()
-    except BadLabel as error:
-        return refused(400, "bad_request", str(error))
     except ConfigUnavailable as error:
         return refused(503, "no_config", str(error))
     return Reply({"entries": [entry_json(entry) for entry in found if is_within(labels, entry.labels)]})

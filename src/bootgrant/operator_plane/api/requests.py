@@ -12,7 +12,7 @@ from typing import Final
 
 from bootgrant.approval.audit import Past
 from bootgrant.approval.grant import DeviceGrant, GrantState, Refusal
-from bootgrant.approval.operators import BadLabel, is_within, parse_labels
+from bootgrant.approval.operators import is_within, parse_labels
 from bootgrant.operator_plane.api.call import Call, Json, Reply, refused
 from bootgrant.ports.configurations import ConfigUnavailable, MachineEntry
 from bootgrant.workflows.decide.decide_grant import NotDecided
@@ -31,10 +31,7 @@ NO_REQUEST: Final = refused(404, "unknown", "there is no request with this id, o
 
 async def pending(call: Call) -> Reply:
     """List the waiting machines, newest first."""
-    try:
-        labels = parse_labels(call.query.get("label", ()))
-    except BadLabel as error:
-        return refused(400, "bad_request", str(error))
+    labels = parse_labels(call.query.get("label", ()))
     limit = call.query.get("limit", MOST_LISTED)
     wanted, now = call.query.get("text", "").lower(), call.plane.clock.now()
     rest = await _older_than(call, call.query.get("after", ""))

@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 
 from bootgrant.approval.operators import BadLabel, Kind, Role, parse_labels
 from bootgrant.operator_plane import error_pages
-from bootgrant.operator_plane.pages.arrival import record_refusal, too_many
+from bootgrant.operator_plane.pages.arrival import record_change, record_refusal, too_many
 from bootgrant.operator_plane.pages.login import explain
 from bootgrant.operator_plane.visit import Visit, actor_of, sign_in_again_first, signed_in
 from bootgrant.operator_plane.wording import sentence, text
@@ -19,7 +19,7 @@ from bootgrant.ports.people import Session
 from bootgrant.wire.secret import Secret
 from bootgrant.workflows.people.api_tokens import NewToken, TokenRefused
 from bootgrant.workflows.people.sign_in import NotSignedIn, OwnPassword, PasswordRefused, SignInRefused
-from bootgrant.workflows.record.audit import operator_changed, token_changed
+from bootgrant.workflows.record.audit import token_changed
 
 log = logging.getLogger("bootgrant.operators")
 
@@ -75,8 +75,7 @@ async def end_session(visit: Visit) -> Response:
     digest = bytes.fromhex(key) if re.fullmatch(r"[0-9a-f]{64}", key) else b""
     if await visit.plane.sessions.end_one_of(who.operator.name, digest):
         log.info("%r ended one of their sessions from %s", who.operator.name, visit.address)
-        event = operator_changed(visit.plane.clock.now(), actor_of(visit), who.operator.name, "ended a session")
-        await visit.plane.audit.append([event])
+        await record_change(visit, "ended a session")
     return RedirectResponse("/account", 303)
 
 
@@ -111,8 +110,7 @@ async def change_password(visit: Visit) -> Response:
         problem, status = (text("password.wrong"), 403) if outcome.why is NotSignedIn.WRONG else explain(outcome.why)
         return visit.page("password.html", status, problem=problem)
     log.info("%r changed their password from %s", actor.name, visit.address)
-    now = visit.plane.clock.now()
-    await visit.plane.audit.append([operator_changed(now, actor, actor.name, "changed their password")])
+    await record_change(visit, "changed their password")
     response = RedirectResponse("/account", 303)
     visit.plane.cookie.set(response, outcome.session)
     return response

@@ -13,9 +13,10 @@ from starlette.responses import RedirectResponse, Response
 from bootgrant.approval.audit import AuditEvent, AuditKind
 from bootgrant.approval.operators import VIA_BREAK_GLASS, Actor
 from bootgrant.operator_plane import error_pages
-from bootgrant.operator_plane.visit import STAGE_PAGES, Visit
+from bootgrant.operator_plane.visit import STAGE_PAGES, Visit, signed_in
 from bootgrant.ports.people import Stage
 from bootgrant.workflows.people.sign_in import NewSession
+from bootgrant.workflows.record.audit import operator_changed
 
 log = logging.getLogger("bootgrant.operators")
 
@@ -44,6 +45,12 @@ async def record(visit: Visit, kind: AuditKind, actor: Actor) -> None:
     """Record a sign-in or a sign-out in the audit."""
     now = visit.plane.clock.now()
     await visit.plane.audit.append([AuditEvent(now, kind, str(actor), actor.via, address=visit.address)])
+
+
+async def record_change(visit: Visit, done: str) -> None:
+    """Record in the audit what an operator changed about their own account."""
+    actor = signed_in(visit).actor
+    await visit.plane.audit.append([operator_changed(visit.plane.clock.now(), actor, actor.name, done)])
 
 
 def record_refusal(visit: Visit, why: str, via: str, name: str = "") -> None:

@@ -7,15 +7,14 @@ from typing import Final
 
 from starlette.responses import RedirectResponse, Response
 
-from bootgrant.approval.operators import VIA_PASSKEY, Actor, Kind
+from bootgrant.approval.operators import VIA_PASSKEY, Kind
 from bootgrant.operator_plane import error_pages
-from bootgrant.operator_plane.pages.arrival import arrive, local_path, record_refusal, too_many
+from bootgrant.operator_plane.pages.arrival import arrive, local_path, record_change, record_refusal, too_many
 from bootgrant.operator_plane.visit import Visit, sign_in_again_first, signed_in
 from bootgrant.operator_plane.wording import text
 from bootgrant.ports.people import Purpose, Stage
 from bootgrant.workflows.people.passkeys import PasskeyRefused, Passkeys
 from bootgrant.workflows.people.sign_in import NewSession, NotSignedIn
-from bootgrant.workflows.record.audit import operator_changed
 
 log = logging.getLogger("bootgrant.operators")
 
@@ -69,7 +68,7 @@ async def register(visit: Visit) -> Response:
     if isinstance(outcome, PasskeyRefused):
         return await _ask_new(visit, goal, outcome.value, 403)
     log.info("%r registered the passkey %r from %s", who.operator.name, outcome.name, visit.address)
-    await _record(visit, f"registered the passkey {outcome.name}")
+    await record_change(visit, f"registered the passkey {outcome.name}")
     if who.session.stage is Stage.FULL:
         return RedirectResponse(goal, 303)
     session = await visit.plane.sessions.begin(who.operator, VIA_PASSKEY, visit.client)
@@ -89,14 +88,8 @@ async def remove(visit: Visit) -> Response:
         credential_id = b""
     if await visit.plane.passkeys.remove(name, credential_id):
         log.info("%r removed a passkey from %s", name, visit.address)
-        await _record(visit, "removed a passkey")
+        await record_change(visit, "removed a passkey")
     return RedirectResponse("/account", 303)
-
-
-async def _record(visit: Visit, done: str) -> None:
-    operator, via = signed_in(visit).operator, signed_in(visit).session.via
-    actor = Actor(operator.name, operator.role, operator.labels, via)
-    await visit.plane.audit.append([operator_changed(visit.plane.clock.now(), actor, operator.name, done)])
 
 
 def _passkeys(visit: Visit) -> Passkeys:
