@@ -1,6 +1,6 @@
-"""Measurements of the server against peers that it starts by itself, in the same run, round by round.
+"""Benchmarks of the server and of peers, started in the same run and measured in alternating rounds.
 
-The server under test has one core to itself and the load generator the other; what is compared are ratios of one
-round, because absolute figures move by a factor of two with the machine. ``make bench`` runs all of them,
-``make bench ONLY=device_code`` one; results are printed, and kept in ``bench/out/``.
+The server under test has one core and the load generator the other. Only ratios within a round are compared, because
+absolute figures vary by a factor of two between computers. ``make bench`` runs everything,
+``make bench ONLY=device_code`` one measurement; results are printed and stored in ``bench/out/``.
 """

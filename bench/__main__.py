@@ -1,4 +1,4 @@
-"""Run measurements: all of them, or those that are named."""
+"""Run all measurements, or the named ones."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from bench.result import Bar
 
 
 def main() -> int:
-    """0 when every bar is met, 1 when one is not."""
+    """Return 0 if every target is met, otherwise 1."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(MEASUREMENTS)} (default: all)")
-    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="rounds of interleaved measuring")
-    parser.add_argument("--quick", action="store_true", help="small and short, to see that it runs; means nothing")
+    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="the number of rounds")
+    parser.add_argument("--quick", action="store_true", help="a small, short run to test the benchmark itself")
     args = parser.parse_args()
     if unknown := set(args.names) - set(MEASUREMENTS):
         parser.error(f"no such measurement: {', '.join(sorted(unknown))}")
@@ -29,7 +29,7 @@ def main() -> int:
         print(f"\n{result.shown()}", flush=True)
         bars += result.bars
     missed = [bar for bar in bars if not bar.met]
-    print(f"{len(bars) - len(missed)} of {len(bars)} bars met")
+    print(f"{len(bars) - len(missed)} of {len(bars)} targets met")
     return 1 if missed else 0
 
 

@@ -1,12 +1,12 @@
-"""How soon the zipapp asks, and how much memory it takes: measured beside a bare Python in the same run.
+"""How fast the zipapp starts and how much memory it needs, compared with a bare Python in the same run.
 
     python bench/acquire_start.py [--pyz FILE] [--python PYTHON] [--rounds N] [--check]
 
-Each round runs, in turn, `python3 -c 'import ssl, http.client'` (the least that any HTTPS client in Python costs) and
-the zipapp through a whole flow against a provider on loopback that approves at the first poll: with a QR code, a
-token, a download and a file written. Start: from before the process is made until its first request has come in (for
-the bare Python: until it has ended). Memory: the kernel's high-water mark (VmHWM), read until the process ends. What
-counts on a busy computer is the ratio. With --check the exit status is 1 when a target is missed.
+Each round runs `python3 -c 'import ssl, http.client'` (the minimum for any HTTPS client in Python) and then the zipapp,
+which completes a flow with a local provider that approves the first poll: QR code, token, download and written file.
+Start: from before the process is created until its first request arrives (for the bare Python: until it ends). Memory:
+the kernel's high-water mark (VmHWM). On a busy computer, compare the ratios. With --check, the exit status is 1 if a
+target is missed.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ CONFIG = b"version: v1alpha1\nmachine:\n  type: worker\n" + b"# filler\n" * 3000
 
 
 class Provider(BaseHTTPRequestHandler):
-    """Answers as a provider and a configuration server do; notes when the first request came."""
+    """A provider and configuration server that records when the first request arrives."""
 
     protocol_version = "HTTP/1.1"
     first_request_at: float = 0.0
@@ -54,7 +54,7 @@ class Provider(BaseHTTPRequestHandler):
         self._answer("application/yaml", CONFIG)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing: a line per request would be measured too."""
+        """Log nothing: a line per request would affect the measurement."""
 
     def _answer(self, kind: str, body: bytes) -> None:
         self.send_response(200)
@@ -66,19 +66,19 @@ class Provider(BaseHTTPRequestHandler):
 
 @dataclass(slots=True)
 class Series:
-    """What the rounds gave: milliseconds until it started, MiB at most."""
+    """Results of all rounds: milliseconds to start, and peak memory in MiB."""
 
     starts: list[float] = field(default_factory=list)
     peaks: list[float] = field(default_factory=list)
 
 
 def high_water(status: str) -> float:
-    """VmHWM of a process's status, in MiB."""
+    """Return VmHWM from the status of a process, in MiB."""
     return int(status.split("VmHWM:")[1].split(maxsplit=1)[0]) / 1024
 
 
 def peak_memory(process: subprocess.Popen[bytes]) -> float:
-    """MiB; read again and again until the process has ended."""
+    """Return the peak memory in MiB, polled until the process ends."""
     status, peak = Path(f"/proc/{process.pid}/status"), 0.0
     while process.poll() is None:
         with contextlib.suppress(OSError, IndexError, ValueError):
@@ -88,7 +88,7 @@ def peak_memory(process: subprocess.Popen[bytes]) -> float:
 
 
 def run_bare(python: str, series: Series) -> None:
-    """It tells its own high-water mark at the end, which takes less than a tenth of a millisecond."""
+    """Run the bare Python, which prints its own high-water mark in less than a tenth of a millisecond."""
     start = time.perf_counter()
     done = subprocess.run([python, "-c", BARE], stdout=subprocess.PIPE, check=True)
     series.starts.append((time.perf_counter() - start) * 1000)
@@ -105,9 +105,9 @@ def run_zipapp(python: str, pyz: Path, url: str, folder: Path, series: Series) -
     command = [python, "-I", "-S", str(pyz), *words, "--output", str(output), "--expect", "any"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, env={"LANG": "C.UTF-8"})
     peak = peak_memory(process)
-    said = process.stderr.read() if process.stderr else b""
+    output_text = process.stderr.read() if process.stderr else b""
     if process.returncode != 0 or output.read_bytes() != CONFIG:
-        sys.exit(f"the zipapp failed:\n{said.decode(errors='replace')}")
+        sys.exit(f"the zipapp failed:\n{output_text.decode(errors='replace')}")
     series.starts.append((Provider.first_request_at - start) * 1000)
     series.peaks.append(peak)
 
@@ -118,11 +118,11 @@ def spread(values: Sequence[float], unit: str) -> str:
 
 
 def report(bare: Series, zipapp: Series) -> bool:
-    """Prints the figures; whether both targets are met."""
+    """Print the figures. Return whether both targets are met."""
     start, peak = statistics.median(zipapp.starts), statistics.median(zipapp.peaks)
     starts = [ours / least for ours, least in zip(zipapp.starts, bare.starts, strict=True)]
     peaks = [ours / least for ours, least in zip(zipapp.peaks, bare.peaks, strict=True)]
-    print(f"{len(starts)} rounds on {os.cpu_count()} cores, median (least to most)")
+    print(f"{len(starts)} rounds on {os.cpu_count()} cores, median (lowest to highest)")
     print(f"  bare Python, start to end        {spread(bare.starts, 'ms ')}")
     print(f"  zipapp, start to first request   {spread(zipapp.starts, 'ms ')}   target {START_TARGET_MS:.0f} ms")
     print(f"    ratio                          {spread(starts, '   ')}")
@@ -138,10 +138,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pyz", type=Path, default=ROOT / "dist" / "bootgrant-acquire.pyz")
     parser.add_argument(
-        "--python", default=str(Path(sys.executable).resolve()), help="(default: the one below this one)"
+        "--python", default=str(Path(sys.executable).resolve()), help="default: the interpreter of this environment"
     )
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--check", action="store_true", help="exit status 1 when a target is missed")
+    parser.add_argument("--check", action="store_true", help="exit with status 1 if a target is missed")
     args = parser.parse_args()
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
@@ -152,7 +152,7 @@ def main() -> None:
         for _ in range(args.rounds + 1):
             run_bare(args.python, bare)
             run_zipapp(args.python, args.pyz, f"http://127.0.0.1:{port}", Path(folder), zipapp)
-    for series in (bare, zipapp):  # the first round fills the file cache
+    for series in (bare, zipapp):  # the first round only fills the file cache
         del series.starts[0], series.peaks[0]
     if not report(bare, zipapp) and args.check:
         sys.exit(1)

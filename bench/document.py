@@ -1,6 +1,6 @@
-"""Puts the last results into docs/performance.md and docs/scaling.md: ``python -m bench.document``.
+"""Write the latest results into docs/performance.md and docs/scaling.md: ``python -m bench.document``.
 
-Only what stands between the marks of a page is made.
+Only the part between the marks of each page is generated.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ _END = "<!-- end -->"
 
 
 def main() -> None:
-    """Write the pages anew; what stands outside the marks stays."""
     results = {
         name: json.loads(file.read_text("utf-8")) for name in MEASUREMENTS if (file := OUT / f"{name}.json").exists()
     }
@@ -45,14 +44,14 @@ def _model(costs: list[dict[str, float]], shared: dict[str, list[float]]) -> str
     server, database = (Cost(*(shared[name][which] for name in ("ask", "poll", "deliver"))) for which in (0, 1))
     server = replace(server, kib=one.kib, wire=one.wire)
     lines = ["### What one machine costs", "", *_costs(plain, over_tls, server, database)]
-    lines += ["", "### Is it the same at every size?", "", *_checked(plain)]
+    lines += ["", "### Does the cost depend on the number of machines?", "", *_scaled(plain)]
     lines += ["", "### One server", "", *_one_server(one, tls)]
     lines += ["", "### Several servers on PostgreSQL", "", *_several(server, database)]
     return "\n".join(lines) + "\n"
 
 
 def _costs(plain: list[dict[str, float]], tls: dict[str, float], server: Cost, database: Cost) -> list[str]:
-    head = ["", "ask, µs", "a poll, µs", "approve and deliver, µs", "memory, KiB", "a poll on the wire, bytes"]
+    head = ["", "request, µs", "poll, µs", "approval and delivery, µs", "memory, KiB", "network per poll, bytes"]
     rows = [
         [
             f"SQLite, {cost['machines']:,.0f} machines",
@@ -60,38 +59,38 @@ def _costs(plain: list[dict[str, float]], tls: dict[str, float], server: Cost, d
         ]
         for cost in plain
     ]
-    rows.append(["SQLite, TLS in the server", *_cells(tls[n] for n in ("ask", "poll", "deliver", "kib", "wire"))])
-    rows.append(["PostgreSQL, the server", *_cells((server.ask, server.poll, server.deliver)), "", ""])
-    rows.append(["PostgreSQL, the database", *_cells((database.ask, database.poll, database.deliver)), "", ""])
+    rows.append(["SQLite, with TLS in the server", *_cells(tls[n] for n in ("ask", "poll", "deliver", "kib", "wire"))])
+    rows.append(["PostgreSQL: server", *_cells((server.ask, server.poll, server.deliver)), "", ""])
+    rows.append(["PostgreSQL: database", *_cells((database.ask, database.poll, database.deliver)), "", ""])
     return _table(head, rows)
 
 
-def _checked(plain: list[dict[str, float]]) -> list[str]:
+def _scaled(plain: list[dict[str, float]]) -> list[str]:
     first = plain[0]
-    head = ["machines", "CPU of a poll ÷ the model's", "memory ÷ the model's", "CPU to deliver ÷ the model's"]
+    head = ["machines", "CPU per poll ÷ model", "memory ÷ model", "CPU per delivery ÷ model"]
     names = ("poll", "kib", "deliver")
     return _table(head, [[f"{c['machines']:,.0f}", *(f"{c[n] / first[n]:.2f}" for n in names)] for c in plain])
 
 
 def _one_server(one: Cost, tls: Cost) -> list[str]:
-    head = ["machines that wait", "polls a second", "of a core", "with TLS in it, of a core", "memory, MB", "Mbit/s"]
+    head = ["waiting machines", "polls per second", "core in use", "core in use with TLS", "memory, MB", "Mbit/s"]
     rows = []
     for machines in (1_000, 10_000, 50_000, 100_000):
         here, secure = need(one, machines), need(tls, machines)
         shares = (f"{here.cores:.0%}", f"{secure.cores:.0%}")
         rows.append([f"{machines:,}", f"{here.polls:,.0f}", *shares, f"{here.memory:,.0f}", f"{here.megabits:,.1f}"])
-    most = f"With half a core in use: about {_most(one)} machines; {_most(tls)} with TLS in the server."
+    most = f"Half a core is enough for about {_most(one)} machines, or {_most(tls)} with TLS in the server."
     return [*_table(head, rows), "", most]
 
 
 def _several(server: Cost, database: Cost) -> list[str]:
     head = [
-        "machines that wait",
-        "polls a second",
-        "servers of one core",
-        "cores of PostgreSQL",
-        "rows a second",
-        "memory in all, GB",
+        "waiting machines",
+        "polls per second",
+        "servers",
+        "PostgreSQL cores",
+        "rows per second",
+        "total memory, GB",
     ]
     rows = []
     for machines in (100_000, 300_000, 1_000_000):
@@ -107,7 +106,7 @@ def _cells(values: Iterable[float]) -> list[str]:
 
 
 def _most(cost: Cost) -> str:
-    """Two figures: the model knows no more."""
+    """Round down to two significant digits, the precision of the model."""
     machines = most_machines(cost)
     step: int = 10 ** (len(str(machines)) - 2)
     return f"{machines // step * step:,}"
@@ -128,7 +127,7 @@ def _bars(results: list[dict[str, Any]]) -> list[str]:
             met = bar["value"] >= bar["bar"] if bar["at_least"] else bar["value"] <= bar["bar"]
             limit = f"{'at least' if bar['at_least'] else 'at most'} {bar['bar']:g}"
             rows.append([f"`{result['name']}`", bar["what"], limit, bar["found"], "yes" if met else "**no**"])
-    return _table(["measurement", "what", "bar", "found", "met"], rows)
+    return _table(["measurement", "quantity", "target", "result", "met"], rows)
 
 
 def _table(head: list[str], rows: list[list[str]]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Fleets for measurements: machines that behave like Talos nodes, against a server under test."""
+"""Fleets of simulated Talos nodes for a server under test."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ from bootgrant.fleet.rehearsal import Approve, Rehearsal, Rehearsed, Site, holds
 from bootgrant.fleet.report import Report, build_report
 from bootgrant.fleet.scenario import Run, Scenario
 
-Beside = Callable[[Rehearsal], Coroutine[None, None, None]]
-"""What goes on beside a rehearsal, for instance looking at the server's memory; it is cancelled at the end."""
+Watch = Callable[[Rehearsal], Coroutine[None, None, None]]
+"""Runs during a rehearsal, for instance to measure memory, and is cancelled at its end."""
 
 
-def rehearse(server: Server, scenario: Scenario, beside: Beside | None = None) -> Report:
-    """Rehearse on a bootgrant server whose machines folder is ours; approvals go over its admin socket."""
+def rehearse(server: Server, scenario: Scenario, watch: Watch | None = None) -> Report:
+    """Run a rehearsal on a bootgrant server, with approvals over its admin socket."""
     if server.folder is None:
-        raise ValueError(f"{server.name} cannot be approved on")
+        raise ValueError(f"{server.name} has no admin socket")
     run = Run(secrets.token_hex(4))
     approve = Approver(server.folder / "data" / "admin.sock", run, verify=False)
     with entries(server.folder / "machines", run, scenario.machines):
-        rehearsed = _go({"": _rehearsal(server, scenario, run, approve)}, beside)[""]
+        rehearsed = _go({"": _rehearsal(server, scenario, run, approve)}, watch)[""]
     return build_report(rehearsed, run.name, server.url)
 
 
-def rehearse_on_all(shared: Sequence[Server], scenario: Scenario, beside: Beside | None = None) -> list[Report]:
-    """A fleet on each server of one site at once. All are approved on the first one, wherever they asked."""
+def rehearse_on_all(shared: Sequence[Server], scenario: Scenario, watch: Watch | None = None) -> list[Report]:
+    """Run a fleet on each server of a site at the same time, and approve all machines on the first server."""
     first = shared[0]
     if first.folder is None:
-        raise ValueError(f"{first.name} cannot be approved on")
+        raise ValueError(f"{first.name} has no admin socket")
     rehearsals, runs = {}, {}
     with contextlib.ExitStack() as stack:
         for server in shared:
@@ -46,12 +46,12 @@ def rehearse_on_all(shared: Sequence[Server], scenario: Scenario, beside: Beside
             stack.enter_context(entries(first.folder / "machines", run, scenario.machines))
             approve = Approver(first.folder / "data" / "admin.sock", run, verify=False)
             rehearsals[server.name] = _rehearsal(server, scenario, run, approve)
-        done = _go(rehearsals, beside)
+        done = _go(rehearsals, watch)
     return [build_report(done[server.name], runs[server.name].name, server.url) for server in shared]
 
 
 def wait_side_by_side(servers: Mapping[str, Server], scenario: Scenario) -> dict[str, Rehearsed]:
-    """A fleet on each server at once, and nobody decides."""
+    """Run a fleet on each server at the same time, without decisions."""
     return _go(
         {name: _rehearsal(server, scenario, Run(secrets.token_hex(4)), None) for name, server in servers.items()}
     )
@@ -72,7 +72,7 @@ def _rehearsal(server: Server, scenario: Scenario, run: Run, approve: Approve | 
 
 
 def _tls(scheme: str) -> ssl.SSLContext | None:
-    """Any certificate will do: the handshakes are measured, not whom they trust."""
+    """Return a context that accepts any certificate: only the cost of handshakes is measured."""
     if scheme != "https":
         return None
     context = ssl.create_default_context()
@@ -80,9 +80,9 @@ def _tls(scheme: str) -> ssl.SSLContext | None:
     return context
 
 
-def _go(rehearsals: Mapping[str, Rehearsal], beside: Beside | None = None) -> dict[str, Rehearsed]:
+def _go(rehearsals: Mapping[str, Rehearsal], watch: Watch | None = None) -> dict[str, Rehearsed]:
     async def go() -> dict[str, Rehearsed]:
-        watching = [asyncio.create_task(beside(next(iter(rehearsals.values()))))] if beside else []
+        watching = [asyncio.create_task(watch(next(iter(rehearsals.values()))))] if watch else []
         try:
             return dict(zip(rehearsals, await asyncio.gather(*(r.go() for r in rehearsals.values())), strict=True))
         finally:

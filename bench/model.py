@@ -1,4 +1,4 @@
-"""The capacity model of docs/scaling.md: from what one machine costs to what many need. Pure arithmetic."""
+"""The capacity model of docs/scaling.md: from the cost of one machine to the needs of many."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from typing import Final
 
 HOLD: Final = 25.0
-"""Seconds for which a poll is held (``grants.hold``)."""
+"""How long a poll is held, in seconds (``grants.hold``)."""
 SPAN: Final = 600.0
-"""Seconds in which all machines come, and again in which all are approved."""
+"""The time in which all machines arrive, and in which all are approved, in seconds."""
 SHARE: Final = 0.5
-"""Of a core that a server should use, so that a storm finds the other half."""
+"""The share of a core that a server should use, so that the rest is free for a storm."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Of one machine: CPU in microseconds to ask, for each poll, and from approval to configuration; KiB of memory.
+    """The cost of one machine: CPU in microseconds for its request, per poll and per delivery; memory in KiB.
 
-    ``wire`` is bytes for a poll on its own connection, both ways, with the headers of TCP and IP.
+    ``wire`` is the bytes of a poll on its own connection, in both directions, with TCP and IP headers.
     """
 
     ask: float
@@ -30,7 +30,7 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What so many waiting machines need at once. Rates a second; ``cores`` of CPU; ``memory`` in MB."""
+    """The needs of ``machines`` waiting at the same time. Rates are per second, ``memory`` is in MB."""
 
     machines: int
     polls: float
@@ -42,14 +42,14 @@ class Need:
 
     @property
     def servers(self) -> int:
-        """Servers of one core each, half used."""
+        """The number of servers, each using half of one core."""
         return max(1, math.ceil(self.cores / SHARE))
 
 
 def need(cost: Cost, machines: int, base_mb: float = 42.0) -> Need:
-    """For ``machines`` that all wait, while they still come and are approved already.
+    """Return the needs of waiting machines while others still arrive and are already approved.
 
-    A machine writes five rows: one when it asks, and four for approval, token, delivery and the record of the delivery.
+    A machine writes five rows: its request, approval, token, delivery, and the audit record of the delivery.
     """
     polls, asks = machines / HOLD, machines / SPAN
     cores = (asks * (cost.ask + cost.deliver) + polls * cost.poll) / 1e6
@@ -58,6 +58,6 @@ def need(cost: Cost, machines: int, base_mb: float = 42.0) -> Need:
 
 
 def most_machines(cost: Cost) -> int:
-    """How many machines one server of one core can have waiting, with half of the core to spare."""
+    """Return how many machines can wait on one server that uses half of a core."""
     for_each = ((cost.ask + cost.deliver) / SPAN + cost.poll / HOLD) / 1e6
     return int(SHARE / for_each)

@@ -1,4 +1,4 @@
-"""Servers as processes on one core: started when they answer, measured from ``/proc``, always ended."""
+"""Servers as processes on one core, measured from ``/proc``."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _START_LIMIT = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a server has used so far. ``cpu`` in seconds of user and system time, ``rss`` in bytes."""
+    """Resources used so far: ``cpu`` in seconds of user and system time, ``rss`` in bytes."""
 
     cpu: float
     rss: int
@@ -30,14 +30,14 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A server that answers, and all processes that belong to it."""
+    """A running server with its child processes."""
 
     process: subprocess.Popen[bytes]
     url: str
     log: Path
 
     def usage(self) -> Usage:
-        """Summed over the process and its children, as gunicorn has a worker."""
+        """Return the usage of the process and its children, such as gunicorn's worker."""
         pids = _family(self.process.pid)
         return Usage(sum(_cpu(pid) for pid in pids), sum(_rss(pid) for pid in pids))
 
@@ -52,7 +52,7 @@ def started(
     environment: dict[str, str] | None = None,
     standard_input: bytes | None = None,
 ) -> Iterator[Running]:
-    """``command`` pinned to the server's core, once ``url`` answers anything; gone after the block."""
+    """Run ``command`` on the server's core, from its first answer at ``url`` until the end of the block."""
     words = ["taskset", "--cpu-list", str(SERVER_CORE), *command]
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as sink:
@@ -86,7 +86,7 @@ def free_port() -> int:
 
 
 def pin_to_load_core() -> None:
-    """This process, and what it starts, generates the load."""
+    """Pin this process and its children, which generate the load, to the other core."""
     os.sched_setaffinity(0, {LOAD_CORE})
 
 
@@ -97,9 +97,9 @@ def _environment(more: dict[str, str]) -> dict[str, str]:
 
 def _wait_for_answer(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
     until = time.monotonic() + _START_LIMIT
-    anybody = ssl.create_default_context()
-    anybody.check_hostname, anybody.verify_mode = False, ssl.CERT_NONE
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=anybody))
+    insecure = ssl.create_default_context()
+    insecure.check_hostname, insecure.verify_mode = False, ssl.CERT_NONE
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=insecure))
     while time.monotonic() < until and process.poll() is None:
         try:
             opener.open(url, timeout=2).close()
@@ -108,7 +108,7 @@ def _wait_for_answer(process: subprocess.Popen[bytes], url: str, log: Path) -> N
             return
         except OSError:
             time.sleep(0.02)
-    raise RuntimeError(f"{url} does not answer; its log:\n{log.read_text(errors='replace')[-2000:]}")
+    raise RuntimeError(f"{url} does not respond; its log:\n{log.read_text(errors='replace')[-2000:]}")
 
 
 def _family(pid: int) -> list[int]:
@@ -121,7 +121,7 @@ def _family(pid: int) -> list[int]:
 
 
 def _cpu(pid: int) -> float:
-    """From the scheduler, in nanoseconds; a thread that has ended is missing, and no server here ends threads."""
+    """Return CPU seconds from the scheduler. Ended threads are missing, but no server here ends threads."""
     total = 0
     for task in Path(f"/proc/{pid}/task").glob("*/schedstat"):
         with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""What a measurement found: its figures, and how they stand to the bars."""
+"""The result of a measurement, compared with its targets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bench.processes import OUT
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One promise: ``found`` in words and as a number, the bar, and whether it is reached."""
+    """A target: the measured ``value`` and its text ``found``, and the limit ``bar``."""
 
     what: str
     found: str
@@ -32,7 +32,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """``head`` and ``rows`` are a table; ``figures`` the same for programs."""
+    """A table of ``head`` and ``rows``; ``figures`` has the same for programs."""
 
     name: str
     title: str
@@ -42,12 +42,12 @@ class Result:
     figures: dict[str, object] = field(default_factory=dict)
 
     def shown(self) -> str:
-        """As Markdown, for the terminal and for docs/performance.md."""
+        """Return the result as Markdown, for the terminal."""
         lines = [f"### {self.title}", "", _row(self.head), _row(["---"] * len(self.head)), *map(_row, self.rows), ""]
         return "\n".join([*lines, *(f"- {bar.line()}" for bar in self.bars), ""])
 
     def keep(self) -> None:
-        """Write it to bench/out/NAME.json."""
+        """Write the result to bench/out/NAME.json."""
         OUT.mkdir(parents=True, exist_ok=True)
         members = asdict(self) | {"at": time.strftime("%Y-%m-%d %H:%M"), "python": platform.python_version()}
         (OUT / f"{self.name}.json").write_text(json.dumps(members, indent=2) + "\n", "utf-8")

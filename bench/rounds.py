@@ -1,4 +1,4 @@
-"""Rounds: every server is measured once in each, and what counts is the ratio within a round."""
+"""Rounds of measurements: each round measures every server once, and ratios are computed within a round."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """The middle one, the lowest and the highest of some values."""
+    """The median, the lowest and the highest of some values."""
 
     median: float
     low: float
@@ -24,13 +24,13 @@ class Spread:
 
 
 Rounds = dict[str, list[float]]
-"""What was measured of each server, one value for each round."""
+"""The values of each server, one per round."""
 
 
 def interleaved(
     rounds: int, measure: Mapping[str, Callable[[], Mapping[str, float]]], say: Callable[[str], None]
 ) -> dict[str, Rounds]:
-    """Measure every server once a round, another one first each time. By figure, then by server, the rounds' values."""
+    """Measure every server once per round, in rotating order. Return the values by figure and server."""
     found: dict[str, Rounds] = {}
     names = list(measure)
     for number in range(rounds):
@@ -45,5 +45,5 @@ def interleaved(
 
 
 def ratio(values: Rounds, first: str, second: str) -> Spread:
-    """``first`` divided by ``second``, round by round."""
+    """Return ``first`` divided by ``second``, per round."""
     return Spread.of([one / other for one, other in zip(values[first], values[second], strict=True)])

@@ -1,4 +1,4 @@
-"""Builds ``bootgrant-acquire.pyz``: the machine's half in one file, for a bare ``python3`` with nothing installed.
+"""Build ``bootgrant-acquire.pyz``: the client for machines in one file, for a ``python3`` without any packages.
 
     python tools/build_zipapp.py OUT
 
@@ -36,7 +36,7 @@ from bootgrant.cli import main
 
 sys.exit(main(["acquire", *sys.argv[1:]]))
 """
-# What a library has that the machine's half never imports: other commands, and what only speeds YAML up.
+# Parts of libraries that the client never imports: other commands, and the C code that only speeds up YAML.
 LEFT_OUT = {"h11": (), "segno": ("cli.py", "helpers.py"), "yaml": ("cyaml.py",)}
 LICENCES = {"h11": "h11", "segno": "segno", "yaml": "PyYAML"}
 
@@ -46,14 +46,14 @@ def main() -> None:
     parser.add_argument("out", type=Path, metavar="OUT")
     out: Path = parser.parse_args().out
     if os.environ.get("PYTHONHASHSEED") != "0":
-        # The order of a set of names ends up in compiled code; every build starts from the same one.
+        # Compiled code contains sets of names in hash order, so every build must use the same hashes.
         environment = {**os.environ, "PYTHONHASHSEED": "0"}
         sys.exit(subprocess.run([sys.executable, __file__, str(out)], env=environment, check=False).returncode)
     build(out)
 
 
 def build(out: Path) -> None:
-    """Write the archive, whole or not at all, as an executable file."""
+    """Write the archive as an executable file, atomically."""
     out.parent.mkdir(parents=True, exist_ok=True)
     part = out.with_name(out.name + ".part")
     with part.open("wb") as file:
@@ -66,7 +66,7 @@ def build(out: Path) -> None:
 
 
 def contents() -> dict[str, bytes]:
-    """Every file of the archive, by its name there."""
+    """Return every file of the archive by its name."""
     sources = {"__main__.py": MAIN.encode(), **dict(our_modules())}
     licences = {"licenses/bootgrant.txt": (ROOT / "LICENSE").read_bytes()}
     for package, project in LICENCES.items():
@@ -86,7 +86,7 @@ def our_modules() -> Iterator[tuple[str, bytes]]:
 def library_modules(package: str) -> Iterator[tuple[str, bytes]]:
     spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
-        sys.exit(f"build_zipapp: {package} is not installed here; run it through `make zipapp`")
+        sys.exit(f"build_zipapp: {package} is not installed; run `make zipapp`")
     folder = Path(spec.origin).parent
     for path in folder.glob("*.py"):
         if path.name not in LEFT_OUT[package]:
@@ -97,11 +97,11 @@ def licence(project: str) -> bytes:
     for file in metadata.files(project) or ():
         if file.name.startswith("LICENSE"):
             return Path(str(file.locate())).read_bytes()
-    sys.exit(f"build_zipapp: {project} came without its licence")
+    sys.exit(f"build_zipapp: {project} has no licence file")
 
 
 def compiled(name: str, source: bytes) -> bytes:
-    """The module compiled, marked to be taken without a look at the source or its time."""
+    """Compile a module, marked so that Python does not compare it with its source."""
     with tempfile.TemporaryDirectory() as folder:
         file, target = Path(folder, "module.py"), Path(folder, "module.pyc")
         file.write_bytes(source)
@@ -111,7 +111,7 @@ def compiled(name: str, source: bytes) -> bytes:
 
 
 def add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
-    """Compiled code is stored as it is: it is read at every start, and need not be unpacked then."""
+    """Add a file. Compiled code is stored uncompressed, because it is read at every start."""
     info = zipfile.ZipInfo(name, LONG_AGO)
     info.external_attr = (stat.S_IFREG | 0o644) << 16
     info.create_system = 3  # Unix

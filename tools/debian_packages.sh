@@ -1,7 +1,6 @@
 #!/bin/sh
-# debian_packages.sh LIST: installs the Debian packages of LIST (one a line, # comments) that are missing.
-# Without root rights or elsewhere it says which are missing; the tests that need them are then skipped,
-# or, with CI=true, fail.
+# debian_packages.sh LIST: installs the missing Debian packages of LIST (one per line, # for comments).
+# Without root, or on another system, it lists them; tests that need them are then skipped, or fail with CI=true.
 set -eu
 wanted=$(sed 's/#.*//' "$1")
 if ! command -v dpkg-query >/dev/null 2>&1; then

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Writes the hashed lock files. Called by `make lock` with the `uv` of its own environment; no file names a host.
+# Writes the hashed lock files. `make lock` calls it with the `uv` of its own environment. No lock file names a host.
 set -eu
 uv=$1
 compile() {

@@ -1,1 +1,1 @@
-"""Closed-loop load with ``wrk`` (Debian's package), and the fleet for machines that behave like Talos nodes."""
+"""Closed-loop load with ``wrk`` (a Debian package)."""

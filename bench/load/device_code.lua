@@ -1,5 +1,5 @@
--- POST /device/code, each from another machine. Prints how long COUNT requests took, from the first one sent to the
--- last one: wrk itself runs for whole seconds only. Arguments: client_id, COUNT, a number that no other run has.
+-- POST /device/code, each from a different machine. Prints the time from the first of COUNT requests to the last, because
+-- wrk itself runs only for whole seconds. Arguments: client_id, COUNT, a number that is different for each run.
 local ffi = require("ffi")
 ffi.cdef([[
   typedef struct { long sec; long nsec; } bench_time;

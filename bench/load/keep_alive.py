@@ -1,4 +1,4 @@
-"""Device codes by the thousand, over a few keep-alive connections; the codes are what other measurements need."""
+"""Opens thousands of requests over a few keep-alive connections and collects their device codes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _CONNECTIONS = 32
 
 
 def collect_codes(server: Server, count: int) -> list[str]:
-    """The device codes of ``count`` new machines."""
+    """Return the device codes of ``count`` new machines."""
     return asyncio.run(_collect(server, count))
 
 

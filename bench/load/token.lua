@@ -1,5 +1,5 @@
--- POST /token for the device codes in a file, one after the other; COUNT requests, then nothing more. Prints how long
--- they took, from the first one sent to the last one. Arguments: client_id, file, COUNT, where to begin.
+-- POST /token for the device codes in a file, in turn. Prints the time from the first of COUNT requests to the last.
+-- Arguments: client_id, file, COUNT, where to begin.
 local ffi = require("ffi")
 ffi.cdef([[
   typedef struct { long sec; long nsec; } bench_time;

@@ -1,4 +1,4 @@
-"""``wrk`` on the load generator's core: a number of requests over 64 keep-alive connections, as fast as they go."""
+"""``wrk`` on the load generator's core: a number of requests over 64 keep-alive connections, as fast as possible."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _LIMIT = 120
 
 
 class WrkFailed(RuntimeError):
-    """What wrk said."""
+    """wrk is missing, or some requests failed."""
 
 
 def open_grants(server: Server, count: int, run: int) -> float:
-    """Let ``count`` machines ask for codes; requests a second. ``run`` (below 256) makes them other machines."""
+    """Request codes for ``count`` machines. Return requests per second. Each ``run`` (below 256) has other machines."""
     return _run("device_code.lua", server.url + server.endpoints.device, server.endpoints.client_id, count, run)
 
 
 def poll_tokens(server: Server, codes: Path, count: int, begin: int = 0) -> float:
-    """Poll ``count`` times for the device codes of the file in turn; requests a second."""
+    """Poll ``count`` times for the device codes in the file, in turn. Return requests per second."""
     return _run("token.lua", server.url + server.endpoints.token, server.endpoints.client_id, codes, count, begin)
 
 
@@ -36,15 +36,15 @@ def _run(script: str, url: str, *arguments: object) -> float:
         raise WrkFailed("wrk is not installed (apt-get install wrk)")
     pinned = ["taskset", "--cpu-list", str(LOAD_CORE), found, "--threads", "1", "--connections", str(_CONNECTIONS)]
     words = [*pinned, "--duration", f"{_LIMIT}s", "-s", str(_HERE / script), url, "--", *map(str, arguments)]
-    said: dict[str, float] = {}
+    figures: dict[str, float] = {}
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         for line in process.stdout:
-            if told := re.match(r"(elapsed|failed) ([\d.]+)", line):
-                said[told[1]] = float(told[2])
+            if match := re.match(r"(elapsed|failed) ([\d.]+)", line):
+                figures[match[1]] = float(match[2])
             if line.startswith("elapsed"):
                 process.send_signal(signal.SIGINT)
-    if not said.get("elapsed") or said.get("failed"):
-        raise WrkFailed(f"not every request was answered as it should be: {said}")
+    if not figures.get("elapsed") or figures.get("failed"):
+        raise WrkFailed(f"some requests failed: {figures}")
     count = next(int(value) for value in arguments if isinstance(value, int))
-    return (count - 1) / said["elapsed"]
+    return (count - 1) / figures["elapsed"]

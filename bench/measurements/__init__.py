@@ -1,4 +1,4 @@
-"""One measurement a file. ``run(options)`` returns its Result; ``options.quick`` makes it small, to try it out."""
+"""One measurement per file. ``run(options)`` returns its Result; ``options.quick`` makes it small and meaningless."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ MEASUREMENTS: Final = (
     "configurations",
     "composing",
 )
-"""Their names, in the order in which they are made and shown."""
+"""The names, in the order of execution and of the docs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """``rounds`` of interleaved measuring; ``quick`` runs are too short to mean anything."""
+    """The number of ``rounds``; ``quick`` runs are too short to be meaningful."""
 
     rounds: int = 5
     quick: bool = False

@@ -1,4 +1,4 @@
-"""From approval to configuration: 1,000 machines wait, approved 20 a second, and 1,000 approved in one batch."""
+"""Time from approval to configuration: 1,000 machines approved at 20 per second, and in one batch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bench.rounds import Spread
 from bootgrant.fleet.report import Percentiles, Report, as_json
 from bootgrant.fleet.scenario import Curve, Decisions, Scenario
 
-TITLE = "From approval to the configuration in the machine's hands, 1,000 machines waiting"
+TITLE = "From approval to configuration, 1,000 waiting machines"
 _MOST_ROUNDS = 2
 
 
@@ -29,16 +29,16 @@ def run(options: Options) -> Result:
                 kept.append(rehearse(server, scenario))
             options.say(f"  {how}: {kept[-1].approval_to_config}")
     single, batch = [_spans(one) for one in singly], [_spans(one) for one in together]
-    rows = [_row(f"{rate:g} approvals a second", singly, single), _row("all in one batch", together, batch)]
+    rows = [_row(f"{rate:g} approvals per second", singly, single), _row("all in one batch", together, batch)]
     p50, p99 = Spread.of([one.p50 * 1000 for one in single]), Spread.of([one.p99 * 1000 for one in single])
     last = Spread.of([one.most for one in batch])
     bars = [
         Bar("one by one, p50 ms", p50.shown(1), p50.median, 20.0, at_least=False),
         Bar("one by one, p99 ms", p99.shown(1), p99.median, 100.0, at_least=False),
-        Bar(f"{machines} in one batch, the last one, s", last.shown(2), last.median, 2.0, at_least=False),
+        Bar(f"{machines} in one batch, last machine, s", last.shown(2), last.median, 2.0, at_least=False),
         _all(singly), _all(together),
     ]  # fmt: skip
-    head = ("how", "delivered", "p50 ms", "p99 ms", "most ms")
+    head = ("approval", "delivered", "p50 ms", "p99 ms", "max ms")
     figures: dict[str, object] = {
         "singly": [as_json(one) for one in singly],
         "together": [as_json(one) for one in together],
@@ -60,4 +60,4 @@ def _row(how: str, reports: Sequence[Report], spans: Sequence[Percentiles]) -> l
 
 def _all(reports: Sequence[Report]) -> Bar:
     fewest, machines = min(one.delivered for one in reports), reports[0].scenario.machines
-    return Bar("machines that have their configuration", str(fewest), fewest, machines, at_least=True)
+    return Bar("delivered", str(fewest), fewest, machines, at_least=True)

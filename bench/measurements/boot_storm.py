@@ -27,24 +27,24 @@ def run(options: Options) -> Result:
     codes = [_known(one.steps["POST /device/code"].took, one) for one in reports]
     spans = [_known(one.approval_to_config, one) for one in reports]
     delivered = min(one.delivered for one in reports)
-    troubles = max(sum(one.problems.values()) for one in reports)
+    problems = max(sum(one.problems.values()) for one in reports)
     lost = max(one.new_codes for one in reports)
     p99 = Spread.of([one.p99 * 1000 for one in codes])
     rows = [
-        ["machines that have their configuration, the fewest", f"{delivered:,} of {machines:,}"],
-        ["troubles (errors, refusals, ended flows), the most", str(troubles)],
-        ["codes lost (shown after a machine's first), the most", str(lost)],
-        ["POST /device/code p50 / p99 / most, ms", _three(codes)],
-        ["approval to configuration p50 / p99 / most, ms", _three(spans)],
+        ["delivered configurations, lowest", f"{delivered:,} of {machines:,}"],
+        ["problems (errors, refusals, failed flows), highest", str(problems)],
+        ["lost codes (shown beyond one per machine), highest", str(lost)],
+        ["POST /device/code p50 / p99 / max, ms", _three(codes)],
+        ["approval to configuration p50 / p99 / max, ms", _three(spans)],
         ["server CPU, s", Spread.of([one.cpu for one in rounds]).shown(1)],
         ["server memory at the end, MB", Spread.of([one.memory for one in rounds]).shown()],
-        ["the simulation's CPU, s", Spread.of([one.generator_cpu for one in reports]).shown(1)],
-        ["a round, s", Spread.of([one.took for one in reports]).shown(1)],
+        ["CPU of the simulation, s", Spread.of([one.generator_cpu for one in reports]).shown(1)],
+        ["duration of a round, s", Spread.of([one.took for one in reports]).shown(1)],
     ]
     bars = [
         Bar("delivered", f"{delivered:,}", delivered, machines, at_least=True),
-        Bar("troubles", str(troubles), troubles, 0, at_least=False),
-        Bar("codes lost", str(lost), lost, 0, at_least=False),
+        Bar("problems", str(problems), problems, 0, at_least=False),
+        Bar("lost codes", str(lost), lost, 0, at_least=False),
         Bar("POST /device/code p99, ms", p99.shown(), p99.median, 1000.0, at_least=False),
     ]
     return Result("boot_storm", TITLE, ("", ""), rows, bars, {"rounds": [as_json(one) for one in reports]})

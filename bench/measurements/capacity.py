@@ -1,4 +1,4 @@
-"""What one waiting machine costs, at three sizes: the figures of the capacity model in docs/scaling.md."""
+"""The cost of one waiting machine with three numbers of machines, for the capacity model in docs/scaling.md."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from bench.result import Bar, Result
 from bootgrant.fleet.rehearsal import Rehearsal
 from bootgrant.fleet.scenario import Curve, Decisions, Scenario
 
-TITLE = "What one machine costs, at three sizes"
+TITLE = "Cost of one machine, with three numbers of machines"
 _HOLD = 25.0
 _ARRIVALS = 800.0
-"""Machines a second."""
+"""Machines per second."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Of one machine: server CPU in microseconds for each of its steps, KiB of memory, bytes on disk and on the wire.
+    """The cost of one machine: server CPU in microseconds per step, memory in KiB, bytes on disk and on the network.
 
-    ``ask`` is a connection and ``POST /device/code``, ``poll`` a connection and a held ``POST /token``, ``deliver``
-    everything from the approval to the configuration.
+    ``ask`` is a connection with ``POST /device/code``, ``poll`` a connection with a held ``POST /token``, ``deliver``
+    everything from approval to configuration.
     """
 
     machines: int
@@ -45,16 +45,8 @@ def run(options: Options) -> Result:
     costs = [_measure(bootgrant, size, options) for size in sizes]
     over_tls = _measure(bootgrant_over_tls, sizes[0], options)
     rows = [_row(f"{cost.machines:,}", cost) for cost in costs] + [_row(f"{over_tls.machines:,} over TLS", over_tls)]
-    bars = [_grows("CPU of a poll", costs, "poll"), _grows("memory of a machine", costs, "kib")]
-    head = (
-        "machines",
-        "ask, CPU µs",
-        "poll, CPU µs",
-        "approve and deliver, CPU µs",
-        "KiB",
-        "bytes on disk",
-        "bytes a poll",
-    )
+    bars = [_grows("CPU per poll", costs, "poll"), _grows("memory per machine", costs, "kib")]
+    head = ("machines", "request, CPU µs", "poll, CPU µs", "delivery, CPU µs", "KiB", "disk, bytes", "poll, bytes")
     figures: dict[str, object] = {"costs": [*map(_members, costs), _members(over_tls) | {"tls": True}]}
     return Result("capacity", TITLE, head, rows, bars, figures)
 
@@ -78,11 +70,11 @@ def _measure(start: Callable[[], AbstractContextManager[Server]], machines: int,
         look("delivered")
         disk = _disk(server)
     if not report.complete or report.problems:
-        raise RuntimeError(f"this was no clean run: {report.problems}")
+        raise RuntimeError(f"problems in the rehearsal: {report.problems}")
     spent = {name: usage.cpu for name, (usage, _) in seen.items()}
     polls = machines * waiting / _HOLD
     poll = (spent["waited"] - spent["settled"]) / polls * 1e6
-    options.say(f"  {machines:,} machines: {poll:.0f} µs a poll")
+    options.say(f"  {machines:,} machines: {poll:.0f} µs per poll")
     return Cost(
         machines=machines,
         ask=(spent["settled"] - spent["empty"]) / machines * 1e6 - poll,
@@ -102,7 +94,7 @@ def _look(server: Server, seen: dict[str, tuple[Usage, int]]) -> Callable[[str],
 
 
 def _loopback_bytes() -> int:
-    """What has gone over loopback so far, headers of IP included."""
+    """Return the bytes sent over loopback so far, with IP headers."""
     lines = Path("/proc/net/dev").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.strip().startswith("lo:"))
 
@@ -119,9 +111,9 @@ def _row(name: str, cost: Cost) -> list[str]:
 
 
 def _grows(what: str, costs: Sequence[Cost], name: str) -> Bar:
-    """A cost for each machine that rises with their number would make the model wrong."""
+    """Compare the cost per machine: the model assumes that it does not depend on their number."""
     times: float = getattr(costs[-1], name) / getattr(costs[0], name)
-    return Bar(f"{what} at the largest size ÷ at the smallest", f"{times:.2f}", times, 1.3, at_least=False)
+    return Bar(f"{what}, most machines ÷ fewest", f"{times:.2f}", times, 1.3, at_least=False)
 
 
 def _members(cost: Cost) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""One Talos configuration of 100 KiB out of five layers, against the time of the reference as a process."""
+"""A Talos configuration of 100 KiB composed of five layers, compared with talosctl as a process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bootgrant.machines.talos.documents import Part
 
 TITLE = "A Talos configuration of 100 KiB composed of five layers"
 REFERENCE_MS = 62.0
-"""`talosctl machineconfig patch` as a process, on the computer where the reference was measured (2 cores)."""
+"""The time of `talosctl machineconfig patch` as a process, on a reference computer with 2 cores."""
 
 
 def run(options: Options) -> Result:
@@ -22,11 +22,16 @@ def run(options: Options) -> Result:
     with_origins, _ = _times(parts, 5 if options.quick else 20, origins=True)
     rows = [
         ["composing", f"{size / 1024:.0f} KiB", f"{statistics.median(wall):.1f}", f"{statistics.median(cpu):.1f}"],
-        ["and where each value came from", f"{size / 1024:.0f} KiB", f"{statistics.median(with_origins):.1f}", ""],
+        [
+            "composing with the origin of each value",
+            f"{size / 1024:.0f} KiB",
+            f"{statistics.median(with_origins):.1f}",
+            "",
+        ],
     ]
     median = statistics.median(wall)
     bar = Bar("composing, median ms", f"{median:.1f}", median, REFERENCE_MS, at_least=False)
-    head = ("what", "result", "median ms", "median ms of CPU")
+    head = ("operation", "result", "median ms", "median CPU ms")
     return Result("composing", TITLE, head, rows, [bar], {"wall_ms": median, "cpu_ms": statistics.median(cpu)})
 
 
@@ -44,7 +49,7 @@ def _times(parts: list[Part], times: int, *, origins: bool = False) -> tuple[lis
 
 
 def layers() -> list[Part]:
-    """A base of 95 KiB as sites have it (files, manifests, labels), and four patches over all of it."""
+    """Return a typical base of 95 KiB (files, manifests, labels) and four patches."""
     files = "".join(_file(number) for number in range(220))
     labels = "".join(f'    example.org/label-{number}: "value {number}"\n' for number in range(300))
     manifests = "".join(_manifest(number) for number in range(160))

@@ -1,4 +1,4 @@
-"""Machine configurations: 2,000 entries loaded and checked, one from cache, deliveries a second."""
+"""Machine configurations: 2,000 entries checked, one rendered from cache, deliveries per second."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from bootgrant.service.settings.site import load_site
 from bootgrant.service.system import SystemClock
 from bootgrant.wire.identity import MachineIdentity
 
-TITLE = "Machine configurations of five layers: checked, from cache, delivered"
+TITLE = "Machine configurations of five layers: check, cache, delivery"
 _EXAMPLE = ROOT / "examples" / "fra" / "machines"
 _CACHED = 20_000
 
@@ -43,24 +43,24 @@ def run(options: Options) -> Result:
     micros, delivered, cost = Spread.of(cached), Spread.of(rates), Spread.of(costs)
     rows = [
         [f"{entries:,} entries checked, s", Spread.of(wall).shown(2)],
-        ["its memory, MiB", Spread.of(memory).shown(0)],
-        ["a rendering from cache, µs", micros.shown(1)],
-        ["deliveries a second, one core", delivered.shown(0)],
-        ["CPU µs a delivery", cost.shown(0)],
+        ["memory of the check, MiB", Spread.of(memory).shown(0)],
+        ["rendering from cache, µs", micros.shown(1)],
+        ["deliveries per second on one core", delivered.shown(0)],
+        ["CPU µs per delivery", cost.shown(0)],
     ]
     bars = [
         Bar(f"{entries:,} entries checked, s", rows[0][1], Spread.of(wall).median, 10.0, at_least=False),
-        Bar("its memory, MiB", rows[1][1], Spread.of(memory).median, 200.0, at_least=False),
-        Bar("a rendering from cache, µs", rows[2][1], micros.median, 1000.0, at_least=False),
-        Bar("deliveries a second", rows[3][1], delivered.median, 3000.0, at_least=True),
+        Bar("memory of the check, MiB", rows[1][1], Spread.of(memory).median, 200.0, at_least=False),
+        Bar("rendering from cache, µs", rows[2][1], micros.median, 1000.0, at_least=False),
+        Bar("deliveries per second", rows[3][1], delivered.median, 3000.0, at_least=True),
     ]
     figures: dict[str, object] = {"checks": checks, "cached": cached, "rates": rates, "costs": costs}
-    return Result("configurations", TITLE, ("what", "found"), rows, bars, figures)
+    return Result("configurations", TITLE, ("quantity", "result"), rows, bars, figures)
 
 
 @contextmanager
 def _site(entries: int) -> Iterator[Path]:
-    """A machines folder with as many entries, each with a template of its own; the rest is the example's."""
+    """Create a machines folder with ``entries`` entries, each with its own template; the rest is from the example."""
     OUT.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="machines-", dir=OUT) as place:
         folder = Path(place) / "machines"
@@ -87,21 +87,21 @@ def _uuid(number: int) -> str:
 
 
 def _checked(folder: Path, entries: int) -> tuple[float, float]:
-    """Seconds and MiB of `bootgrant check`, on one core."""
+    """Return the seconds and MiB of `bootgrant check` on one core."""
     words = ["taskset", "--cpu-list", str(LOAD_CORE), sys.executable, "-m", "bootgrant", "check"]
     began = time.perf_counter()
     process = subprocess.Popen([*words, "--machines", str(folder)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    said = process.stdout.read() if process.stdout else ""
+    output = process.stdout.read() if process.stdout else ""
     _, status, used = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - began
     process.returncode = os.waitstatus_to_exitcode(status)
-    if status or f"{entries} entries, no errors" not in said:
-        raise RuntimeError(said)
+    if status or f"{entries} entries, no errors" not in output:
+        raise RuntimeError(output)
     return seconds, used.ru_maxrss / 1024
 
 
 def _from_cache(folder: Path) -> float:
-    """Microseconds of a rendering through the port, all of them in the cache."""
+    """Return the microseconds of a rendering through the port, from the cache."""
     config = folder.parent / "bootgrant.toml"
     config.write_text('public_url = "http://127.0.0.1:1"\n')
 
@@ -131,11 +131,11 @@ def _delivered(folder: Path, seconds: int, rounds: int) -> tuple[list[float], li
 
 
 def _token(server: Server) -> str:
-    """The token of one machine, approved over the admin socket."""
+    """Return the token of one machine, approved over the admin socket."""
     with httpx2.Client(base_url=server.url, trust_env=False, timeout=60) as machine:
         codes = machine.post("/device/code", data={"client_id": "talos", "uuid": _uuid(0)}).json()
         if server.folder is None:
-            raise RuntimeError("this server has no folder")
+            raise RuntimeError(f"{server.name} has no admin socket")
         words = [sys.executable, "-m", "bootgrant", "approve", codes["user_code"]]
         subprocess.run(
             [*words, "--config", str(server.folder / "bootgrant.toml")], cwd=ROOT, check=True, capture_output=True

@@ -1,4 +1,4 @@
-"""``POST /device/code``: 10,000 grants from empty, durable on SQLite, against peers that keep theirs in memory."""
+"""``POST /device/code``: 10,000 requests, durable in SQLite, compared with peers that store them in memory."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from bench.peers.server import Start
 from bench.result import Bar, Result
 from bench.rounds import Spread, interleaved, ratio
 
-TITLE = "POST /device/code, 10,000 grants from empty, 64 keep-alive connections"
+TITLE = "POST /device/code: 10,000 requests to an empty server over 64 keep-alive connections"
 _PEERS: dict[str, Start] = {"bootgrant": bootgrant, "oidc-provider": oidc_provider, "Authlib on Flask": authlib_flask}
 
 
 def run(options: Options) -> Result:
     count = 1000 if options.quick else 10_000
     found = interleaved(options.rounds, {name: _measure(start, count) for name, start in _PEERS.items()}, options.say)
-    rates, costs, memory = found["req/s"], found["CPU µs"], found["KB a grant"]
+    rates, costs, memory = found["req/s"], found["CPU µs"], found["KB per request"]
     rows = [
         [
             name,
@@ -33,7 +33,7 @@ def run(options: Options) -> Result:
         for name in _PEERS
     ]
     bars = [_bar(rates, "oidc-provider", 2.5), _bar(rates, "Authlib on Flask", 4.0)]
-    head = ("server", "req/s", "÷ oidc-provider", "CPU µs a request", "times as cheap", "KB a grant")
+    head = ("server", "req/s", "÷ oidc-provider", "CPU µs per request", "CPU of oidc-provider ÷ own", "KB per request")
     return Result("device_code", TITLE, head, rows, bars, {"rounds": found})
 
 
@@ -45,11 +45,11 @@ def _measure(start: Start, count: int) -> Callable[[], dict[str, float]]:
             rate = wrk.open_grants(server, count, 2)
             after = server.running.usage()
         cost = (after.cpu - before.cpu) / count * 1e6
-        return {"req/s": rate, "CPU µs": cost, "KB a grant": (after.rss - before.rss) / count / 1024}
+        return {"req/s": rate, "CPU µs": cost, "KB per request": (after.rss - before.rss) / count / 1024}
 
     return measure
 
 
 def _bar(rates: dict[str, list[float]], peer: str, bar: float) -> Bar:
     times = ratio(rates, "bootgrant", peer)
-    return Bar(f"requests a second ÷ {peer}", times.shown(2), times.median, bar, at_least=True)
+    return Bar(f"requests per second ÷ {peer}", times.shown(2), times.median, bar, at_least=True)

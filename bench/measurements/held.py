@@ -1,4 +1,4 @@
-"""5,000 machines whose polls are held: memory for each, and what the server does while nothing happens."""
+"""5,000 held polls: memory per machine, and CPU while nothing happens."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from bench.result import Bar, Result
 from bootgrant.fleet.rehearsal import Rehearsal
 from bootgrant.fleet.scenario import Curve, Decisions, Scenario
 
-TITLE = "5,000 held polls: memory for each, and CPU while nothing happens"
+TITLE = "5,000 held polls: memory per machine, and CPU while nothing happens"
 
 
 def run(options: Options) -> Result:
     machines, arrive, idle = (200, 1.0, 3.0) if options.quick else (5000, 6.0, 14.0)
-    # A poll is held for 25 s. From two seconds after the last machine came until the first poll ends, nothing happens;
-    # then each is answered and asked again, which is what waiting costs in the long run.
+    # A poll is held for 25 s. Nothing happens from two seconds after the last arrival until the first poll ends. Then
+    # each poll is answered and repeated, which is the long-term cost of waiting.
     settled, cycle = arrive + 3.0, 50.0 if not options.quick else 5.0
     with bootgrant() as server:
         seen: dict[str, Usage] = {"empty": server.running.usage()}
@@ -41,16 +41,16 @@ def run(options: Options) -> Result:
     long_run = (seen["cycle"].cpu - seen["end"].cpu) / cycle
     rows = [
         ["held polls", f"{held:,.0f}"],
-        ["server before any machine came, MB", f"{seen['empty'].rss / 1e6:.1f}"],
-        ["server with all of them, MB", f"{seen['begin'].rss / 1e6:.1f}"],
-        ["KiB for each (its grant, its connection and its held request)", f"{each:.1f}"],
+        ["server memory without machines, MB", f"{seen['empty'].rss / 1e6:.1f}"],
+        ["server memory with all machines, MB", f"{seen['begin'].rss / 1e6:.1f}"],
+        ["KiB per machine (row, connection and held request)", f"{each:.1f}"],
         ["CPU while nothing happens", f"{share:.2%} of a core"],
-        ["CPU in the long run, every poll asked again after 25 s", f"{long_run:.2%} of a core"],
-        ["troubles", str(sum(report.problems.values()))],
+        ["CPU with every poll repeated after 25 s", f"{long_run:.2%} of a core"],
+        ["problems", str(sum(report.problems.values()))],
     ]
     bars = [
-        Bar("KiB for each held machine", f"{each:.1f}", each, 20.0, at_least=False),
+        Bar("KiB per machine", f"{each:.1f}", each, 20.0, at_least=False),
         Bar("CPU while nothing happens, % of a core", f"{share:.2%}", share * 100, 1.0, at_least=False),
     ]
-    figures = {"held": held, "kib": each, "idle": share, "long_run": long_run, "troubles": report.problems}
+    figures = {"held": held, "kib": each, "idle": share, "long_run": long_run, "problems": report.problems}
     return Result("held", TITLE, ("", ""), rows, bars, figures)

@@ -1,4 +1,4 @@
-"""Two servers that share one PostgreSQL: what a machine costs there, and approvals made on the other server."""
+"""Two servers with one PostgreSQL: the cost of a machine, and approvals on the other server."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from bootgrant.fleet.rehearsal import Rehearsal
 from bootgrant.fleet.report import Report, percentiles
 from bootgrant.fleet.scenario import Curve, Decisions, Scenario
 
-TITLE = "Two servers on one PostgreSQL, all machines approved on the first"
+TITLE = "Two servers with one PostgreSQL, all machines approved on the first server"
 _HOLD = 25.0
 _ARRIVALS = 100.0
-"""Machines a second on each server."""
+"""Machines per second on each server."""
 
 Cpu = tuple[float, float]
-"""Seconds of CPU: of the servers together, of PostgreSQL."""
+"""CPU seconds of the servers together, and of PostgreSQL."""
 
 
 def run(options: Options) -> Result:
@@ -35,18 +35,18 @@ def run(options: Options) -> Result:
             await asyncio.sleep(waiting)
             seen.append(_cpu(shared))
 
-        # Nobody is approved while polls are measured, also not who came first.
+        # No machine is approved while polls are measured.
         decisions = Decisions(settled + waiting + 1.0, 1, rate=50.0)
         scenario = Scenario(each, arrive, Curve.EVEN, decisions, limit=600.0)
         here, there = rehearse_on_all(shared.servers, scenario, watch)
         seen.append(_cpu(shared))
     machines, polls = 2 * each, 2 * each * waiting / _HOLD
     steps = [_spent(seen[0], seen[1], machines), _spent(seen[1], seen[2], polls), _spent(seen[2], seen[3], machines)]
-    names = ("ask, and the first poll", "a poll, held for 25 s", "approve and deliver")
+    names = ("request and first poll", "poll, held for 25 s", "approval and delivery")
     rows = [[name, f"{server:,.0f}", f"{database:,.0f}"] for name, (server, database) in zip(names, steps, strict=True)]
-    bars = [*_bars(here, "the server that was asked"), *_bars(there, "the other server")]
+    bars = [*_bars(here, "the approving server"), *_bars(there, "the other server")]
     figures: dict[str, object] = dict(zip(("ask", "poll", "deliver"), steps, strict=True))
-    head = ("what a machine does", "server, CPU µs", "PostgreSQL, CPU µs")
+    head = ("step", "server, CPU µs", "PostgreSQL, CPU µs")
     return Result("replicas", f"{TITLE} ({machines:,} machines)", head, rows, bars, figures)
 
 
@@ -61,9 +61,9 @@ def _spent(before: Cpu, after: Cpu, count: float) -> Cpu:
 def _bars(report: Report, where: str) -> list[Bar]:
     spans = report.approval_to_config or percentiles([600.0])
     assert spans is not None
-    machines, troubles, p99 = report.scenario.machines, sum(report.problems.values()), spans.p99 * 1000
+    machines, problems, p99 = report.scenario.machines, sum(report.problems.values()), spans.p99 * 1000
     return [
         Bar(f"delivered, machines of {where}", str(report.delivered), report.delivered, machines, at_least=True),
-        Bar(f"troubles, machines of {where}", str(troubles), troubles, 0, at_least=False),
-        Bar(f"approval to configuration p99 ms, {where}", f"{p99:.1f}", p99, 100.0, at_least=False),
+        Bar(f"problems, machines of {where}", str(problems), problems, 0, at_least=False),
+        Bar(f"approval to configuration p99 ms, machines of {where}", f"{p99:.1f}", p99, 100.0, at_least=False),
     ]

@@ -1,4 +1,4 @@
-"""``POST /token`` while 10,000 grants wait, answered at once (``hold = "0s"``), against peers in memory."""
+"""``POST /token`` with 10,000 waiting machines, without holding (``hold = "0s"``), compared with peers in memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bench.processes import OUT
 from bench.result import Bar, Result
 from bench.rounds import Spread, interleaved, ratio
 
-TITLE = "POST /token while 10,000 grants wait, answered at once, 64 keep-alive connections"
+TITLE = "POST /token with 10,000 waiting machines, not held, over 64 keep-alive connections"
 _PEERS: dict[str, Start] = {
     "bootgrant": lambda: bootgrant({"grants.hold": "0s"}),
     "oidc-provider": oidc_provider,
@@ -38,8 +38,8 @@ def run(options: Options) -> Result:
         for name in _PEERS
     ]
     times = ratio(rates, "bootgrant", "oidc-provider")
-    bars = [Bar("requests a second ÷ oidc-provider", times.shown(2), times.median, 4.0, at_least=True)]
-    head = ("server", "req/s", "÷ oidc-provider", "CPU µs a request", "times as cheap")
+    bars = [Bar("requests per second ÷ oidc-provider", times.shown(2), times.median, 4.0, at_least=True)]
+    head = ("server", "req/s", "÷ oidc-provider", "CPU µs per request", "CPU of oidc-provider ÷ own")
     return Result("token_pending", TITLE, head, rows, bars, {"rounds": found})
 
 
@@ -52,9 +52,9 @@ def _measure(start: Start, pending: int) -> Callable[[], dict[str, float]]:
 
 
 def polled(server: Server, codes: list[str], count: int, warm: int = 2000) -> dict[str, float]:
-    """Poll for each code in turn, ``warm`` times before it counts.
+    """Poll for each code in turn, after ``warm`` polls that are not measured.
 
-    A code may be asked for six times at once and then twice a second, before any server calls it too fast.
+    Every server accepts six polls of a code at once, and then two per second, before it answers slow_down.
     """
     file = OUT / f"codes-{server.running.process.pid}.txt"
     file.write_text("".join(f"{code}\n" for code in codes))

@@ -1,4 +1,4 @@
-"""Server CPU for a machine that waits five minutes for a person, as Talos waits; both servers at the same time."""
+"""Server CPU for a Talos node that waits five minutes for a decision, on both servers at the same time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bench.result import Bar, Result
 from bootgrant.fleet.observations import Step
 from bootgrant.fleet.scenario import Curve, Decisions, Scenario
 
-TITLE = "Server CPU for one machine that waits five minutes as Talos does"
+TITLE = "Server CPU for one Talos node waiting for five minutes"
 
 
 def run(options: Options) -> Result:
@@ -26,6 +26,6 @@ def run(options: Options) -> Result:
     memory = {name: (after[name].rss - before[name].rss) / machines / 1024 for name in servers}
     rows = [[name, f"{cost[name]:.2f}", f"{polls[name]:.1f}", f"{memory[name]:.1f}"] for name in servers]
     share = cost["bootgrant"] / cost["oidc-provider"]
-    bars = [Bar("CPU ÷ oidc-provider's", f"{share:.3f}", share, 0.2, at_least=False)]
-    head = ("server", "CPU ms a machine", "token requests a machine", "KiB a machine")
+    bars = [Bar("CPU ÷ oidc-provider", f"{share:.3f}", share, 0.2, at_least=False)]
+    head = ("server", "CPU ms per machine", "token requests per machine", "KiB per machine")
     return Result("waiting_cpu", f"{TITLE} ({machines} machines)", head, rows, bars, {"cpu_ms": cost, "polls": polls})

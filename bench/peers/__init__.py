@@ -1,1 +1,1 @@
-"""The servers that are compared, each started in the same way: where its endpoints are, which client asks."""
+"""The servers that are compared, all started in the same way."""

@@ -1,7 +1,7 @@
-"""Authlib's device grant on Flask, in dictionaries: what its documentation asks an application to write."""
+"""Authlib's device grant on Flask, with dictionaries as its store, as described in its documentation."""
 
 # mypy: ignore-errors
-# (Authlib has no types, and Flask is not among what `make check` installs.)
+# (Authlib has no types, and `make check` does not install Flask.)
 from __future__ import annotations
 
 import time

@@ -1,8 +1,9 @@
-"""``bootgrant serve`` as it is installed: every check on, SQLite on disk."""
+"""``bootgrant serve`` as installed, with all checks and SQLite on disk."""
 
 from __future__ import annotations
 
 import contextlib
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -13,16 +14,16 @@ from bench.peers.server import Endpoints, Server
 from bench.processes import OUT, ROOT, free_port, started
 
 ONE_ADDRESS = {"limits.pending_per_address": "1000000", "limits.pending": "1000000"}
-"""The limits are on, and out of reach: the load comes from a few addresses of one computer."""
+"""The limits are active but out of reach, because the load comes from a few addresses."""
 
 
 @contextlib.contextmanager
 def bootgrant(settings: Mapping[str, str] | None = None, scheme: str = "http") -> Iterator[Server]:
-    """A new site on an empty database. ``settings`` by their names in bootgrant.toml: ``grants.hold``."""
+    """Start a new site with an empty database. ``settings`` have the names of bootgrant.toml, as in ``grants.hold``."""
     port = free_port()
     command = (sys.executable, "-m", "bootgrant")
     url = f"{scheme}://127.0.0.1:{port}"
-    # Not in /tmp: that may be memory, and the database must be on a disk.
+    # Not in /tmp, which may be in memory: the database must be on disk.
     OUT.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="site-", dir=OUT) as place:
         folder = Path(place)
@@ -36,21 +37,11 @@ def bootgrant(settings: Mapping[str, str] | None = None, scheme: str = "http") -
 
 @contextlib.contextmanager
 def bootgrant_over_tls() -> Iterator[Server]:
-    """The same, with TLS in the server itself and a key of the usual kind (ECDSA P-256)."""
+    """Start a new site with TLS in the server and an ECDSA P-256 key, the usual kind."""
     OUT.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="tls-", dir=OUT) as place:
         certificate, key = Path(place) / "certificate.pem", Path(place) / "key.pem"
-        words = (
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-nodes",
-            "-days",
-            "2",
-            "-subj",
-            "/CN=127.0.0.1",
-        )
+        words = shlex.split("-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=127.0.0.1")
         made = ["openssl", "req", "-x509", *words, "-out", str(certificate), "-keyout", str(key)]
         subprocess.run(made, check=True, stderr=subprocess.DEVNULL)
         with bootgrant({"tls.certificate": str(certificate), "tls.key": str(key)}, "https") as server:
@@ -58,5 +49,5 @@ def bootgrant_over_tls() -> Iterator[Server]:
 
 
 def variables(settings: Mapping[str, str]) -> dict[str, str]:
-    """Settings, by their names in bootgrant.toml, as variables of the environment, which overrule the file."""
+    """Return settings as environment variables, which override the file."""
     return {f"BOOTGRANT_{name.replace('.', '_').upper()}": value for name, value in settings.items()}

@@ -1,9 +1,10 @@
-"""Servers that share one PostgreSQL: a private cluster of Debian's package, as durable as it comes."""
+"""Servers that share a private PostgreSQL cluster of the Debian package, with its default durability."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -22,7 +23,7 @@ _START_LIMIT = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """Servers of one site, and the database that they share."""
+    """The servers of one site and their database."""
 
     servers: tuple[Server, ...]
     database: Running
@@ -30,7 +31,7 @@ class Shared:
 
 @contextlib.contextmanager
 def sharing(count: int) -> Iterator[Shared]:
-    """``count`` servers on the server's core, one PostgreSQL (wherever there is room), one folder of configurations."""
+    """Start ``count`` servers on one core, with one PostgreSQL on any core and one machines folder."""
     OUT.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="shared-", dir=OUT) as place, contextlib.ExitStack() as stack:
         database = stack.enter_context(_cluster())
@@ -50,7 +51,7 @@ def sharing(count: int) -> Iterator[Shared]:
 
 @dataclass(frozen=True, slots=True)
 class _Site:
-    """One server's folder; ``environment`` gives all of them the database, the code key and the machines of one."""
+    """The folder of one server. All have the same ``environment``: database, code key and machines folder."""
 
     folder: Path
     port: int
@@ -89,23 +90,14 @@ def _cluster() -> Iterator[Running]:
     if not versions:
         raise RuntimeError("PostgreSQL is not installed (apt-get install postgresql)")
     programs, port = versions[-1] / "bin", free_port()
-    # Not below OUT: its user, whom PostgreSQL insists on, must get there.
+    # Not below OUT, which the postgres user may not be able to read.
     folder = Path(tempfile.mkdtemp(prefix="bootgrant-bench-postgres-"))
     try:
         if os.geteuid() == 0:
             shutil.chown(folder, "postgres", "postgres")
-        made = [
-            programs / "initdb",
-            "-D",
-            folder / "data",
-            "-U",
-            "bootgrant",
-            "--auth=trust",
-            "--locale=C",
-            "-E",
-            "UTF8",
-        ]
-        subprocess.run([*_as_user(), *map(str, made)], check=True, capture_output=True, cwd=folder)
+        options = "-U bootgrant --auth=trust --locale=C -E UTF8"
+        initdb = shlex.split(f"{programs / 'initdb'} -D {folder / 'data'} {options}")
+        subprocess.run([*_as_user(), *initdb], check=True, capture_output=True, cwd=folder)
         words = ["-D", str(folder / "data"), "-p", str(port), "-h", "127.0.0.1", "-k", "", "-c", "max_connections=200"]
         with (folder / "log").open("wb") as log:
             command = [*_as_user(), str(programs / "postgres"), *words]
@@ -128,7 +120,7 @@ def _wait_for(ready: Path, port: int, process: subprocess.Popen[bytes], log: Pat
         if done.returncode == 0:
             return
         time.sleep(0.05)
-    raise RuntimeError(f"PostgreSQL does not answer; its log:\n{log.read_text(errors='replace')[-2000:]}")
+    raise RuntimeError(f"PostgreSQL does not respond; its log:\n{log.read_text(errors='replace')[-2000:]}")
 
 
 def _as_user() -> list[str]:

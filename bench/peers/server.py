@@ -1,4 +1,4 @@
-"""What a measurement needs to know of a server under test."""
+"""A server under test, as measurements use it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ GRANT_TYPE = "urn:ietf:params:oauth:grant-type:device_code"
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """Paths below the server's URL, and the public client's id."""
+    """The paths of a server, and the id of its public client."""
 
     device: str
     token: str
@@ -24,7 +24,7 @@ class Endpoints:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """One server under test. ``folder`` holds what bootgrant keeps; peers keep everything in memory."""
+    """A server under test. ``folder`` is the site of bootgrant; peers store everything in memory."""
 
     name: str
     running: Running
@@ -40,7 +40,7 @@ class Server:
         return urlencode({"client_id": self.endpoints.client_id, "uuid": uuid})
 
     def token_form(self, device_code: str) -> str:
-        """As Talos sends it: everything sorted, the identity repeated."""
+        """Return the form of a token request, sorted as Talos sends it."""
         return urlencode({"client_id": self.endpoints.client_id, "device_code": device_code, "grant_type": GRANT_TYPE})
 
 

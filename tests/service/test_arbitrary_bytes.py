@@ -1,4 +1,4 @@
-"""Any bytes on the socket of a running server: an answer or an end, no fault, and everybody else is served on."""
+"""Arbitrary bytes sent to a running server never cause a fault, and other clients are still served."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ NASTY = [
     *(b"Upgrade: h2c\r\nConnection: Upgrade\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"\x16\x03\x01"),
 ]
 READING = 0.3
-"""Seconds to listen for an answer: many requests here are not complete, and a server waits for the rest of them."""
+"""How long to wait for an answer, in seconds: a server waits for the rest of an incomplete request."""
 
 
 @st.composite
 def damaged(draw: st.DrawFn) -> bytes:
-    """A good request, or two in a row, with pieces cut out, doubled or put in between."""
+    """One or two valid requests with parts removed, repeated or inserted."""
     data = b"".join(draw(st.lists(st.sampled_from(GOOD), min_size=1, max_size=2)))
     for _ in range(draw(st.integers(1, 4))):
         at, length = draw(st.integers(0, len(data))), draw(st.integers(0, 12))
@@ -68,7 +68,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 async def answer_to(port: int, data: bytes) -> bytes:
-    """What comes back for these bytes in a short while; the connection is then reset or closed."""
+    """Send the bytes, and return the answer of the next moments. Then close or reset the connection."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     answer = b""
     try:
@@ -89,11 +89,11 @@ async def answers_to(port: int, requests: list[bytes]) -> list[bytes]:
 
 @settings(
     max_examples=12, deadline=None, database=None, suppress_health_check=list(HealthCheck),
-    # The message names the one request of many: nothing needs to be made smaller.
+    # The message shows the request, so shrinking is not needed.
     phases=[Phase.generate],
 )  # fmt: skip
 @given(requests=st.lists(st.one_of(damaged(), st.binary(max_size=300)), min_size=30, max_size=60))
-def test_any_bytes_are_answered_or_ended_and_the_server_goes_on(site: Served, requests: list[bytes]) -> None:
+def test_the_server_survives_any_bytes(site: Served, requests: list[bytes]) -> None:
     answers = asyncio.run(answers_to(int(site.url.rpartition(":")[2]), requests))
     for request, answer in zip(requests, answers, strict=True):
         assert answer == b"" or answer.startswith(b"HTTP/1.1 "), (request, answer)

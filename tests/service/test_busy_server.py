@@ -1,4 +1,4 @@
-"""A server that has too much to do forgets nobody who has asked already."""
+"""A request that has arrived is answered even if the server is overloaded."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ async def asked_of_a_busy_server() -> bytes:
     work, begin = socket.socketpair()
 
     def work_for_long() -> None:
-        """Longer than a request may take to arrive; meanwhile one arrives, and lies there."""
+        """Block the loop for longer than a request may take to arrive, while one is in the socket's buffer."""
         loop.remove_reader(work)
         time.sleep(1.0)
         client.sendall(REQUEST)
@@ -59,7 +59,7 @@ async def asked_of_a_busy_server() -> bytes:
     return answer
 
 
-def test_time_in_which_the_server_was_busy_with_others_does_not_count() -> None:
+def test_the_deadline_excludes_time_in_which_the_server_was_busy() -> None:
     CONFIG.load()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         assert runner.run(asked_of_a_busy_server()).endswith(b"ok")

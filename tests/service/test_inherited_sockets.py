@@ -1,4 +1,4 @@
-"""Sockets that outlive the server: one for machines, one for people, told apart by their names."""
+"""Sockets that outlive the server: one for machines and one for people, distinguished by name."""
 
 from __future__ import annotations
 
@@ -35,26 +35,26 @@ def of_systemd(count: int, names: str) -> dict[str, str]:
         (0, "", Inherited()),
     ],
 )
-def test_the_name_says_whom_a_socket_is_for(count: int, names: str, taken: Inherited) -> None:
+def test_the_name_of_a_socket_decides_its_use(count: int, names: str, taken: Inherited) -> None:
     environment = of_systemd(count, names)
     assert activated(environment) == taken
     assert environment == {"HOME": "/root"}
 
 
 @pytest.mark.parametrize("names", ["a:b", "people:people", "machines:people:more"])
-def test_sockets_that_cannot_be_told_apart_are_refused(names: str) -> None:
+def test_two_sockets_for_the_same_use_are_refused(names: str) -> None:
     environment = of_systemd(names.count(":") + 1, names)
     with pytest.raises(SettingsError, match="FileDescriptorName=people"):
         activated(environment)
 
 
-def test_variables_for_another_process_are_nothing_to_us() -> None:
+def test_variables_for_another_process_are_ignored() -> None:
     assert activated({**of_systemd(1, "machines"), "LISTEN_PID": "1"}) == Inherited()
 
 
 @contextlib.contextmanager
 def next_server(site: Served, listeners: Mapping[str, socket.socket]) -> Iterator[subprocess.Popen[bytes]]:
-    """`bootgrant serve` with these sockets, handed over as systemd does: from descriptor 3 on, and three variables."""
+    """Run `bootgrant serve` with these sockets as systemd passes them: from descriptor 3, with three variables."""
     numbers = [listener.fileno() for listener in listeners.values()]
     launch = (
         "import os; "
@@ -80,7 +80,7 @@ def asked(stack: contextlib.ExitStack, listener: socket.socket, request: bytes) 
     return connection
 
 
-def test_machines_and_people_wait_while_one_server_follows_another(tmp_path: Path) -> None:
+def test_connections_of_machines_and_people_survive_a_restart(tmp_path: Path) -> None:
     with contextlib.ExitStack() as stack:
         site = stack.enter_context(served(tmp_path))
         assert site.stop() == 0
@@ -98,7 +98,7 @@ def test_machines_and_people_wait_while_one_server_follows_another(tmp_path: Pat
                     assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
 
 
-def test_a_socket_for_people_without_a_listener_of_their_own_is_refused(tmp_path: Path) -> None:
+def test_a_socket_for_people_is_refused_without_operators_listen(tmp_path: Path) -> None:
     with served(tmp_path) as site, socket.create_server(("127.0.0.1", 0)) as people:
         assert site.stop() == 0
         with next_server(site, {"people": people}) as process:

@@ -1,4 +1,4 @@
-"""The log: text or JSON lines, with the id of the request that caused them."""
+"""The log: text or JSON lines, with the id of their request."""
 
 from __future__ import annotations
 

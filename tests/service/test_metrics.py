@@ -1,4 +1,4 @@
-"""`GET /metrics`: what it tells, whom, and what a dashboard may ask."""
+"""`GET /metrics`: its values, who may read them, and the dashboard."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def values(site: InProcess) -> Values:
     return {(sample.name, tuple(sample.labels.values())): sample.value for sample in samples}
 
 
-async def test_the_way_of_a_machine_can_be_read_from_it(site: InProcess) -> None:
+async def test_the_metrics_follow_a_machine_from_request_to_delivery(site: InProcess) -> None:
     async with site.client() as client, site.admin() as admin:
         await ask(client, serial="A1")
         site.clock.advance(30)
@@ -80,16 +80,16 @@ async def test_answers_and_refusals_are_counted_by_endpoint(site: InProcess) -> 
     }
 
 
-async def test_every_metric_of_the_table_is_told_and_none_besides(site: InProcess) -> None:
+async def test_exactly_the_metrics_of_the_table_are_served(site: InProcess) -> None:
     (site.machines / "machines.yaml").write_text("entries: []\n")
     site.built.source.current.refresh()
     page = (await scrape(site)).text
-    told = {(family.name, family.type) for family in prometheus(page) if family.name.startswith("bootgrant")}
-    assert told == {(metric.name.removesuffix("_total"), metric.kind.value) for metric in METRICS}
+    served = {(family.name, family.type) for family in prometheus(page) if family.name.startswith("bootgrant")}
+    assert served == {(metric.name.removesuffix("_total"), metric.kind.value) for metric in METRICS}
     assert all(metric.name.endswith("_total") is (metric.kind is Kind.COUNTER) for metric in METRICS)
 
 
-async def test_configurations_that_cannot_be_used_are_seen(site: InProcess) -> None:
+async def test_unusable_configurations_are_a_metric(site: InProcess) -> None:
     (site.machines / "machines.yaml").write_text("entries: []\n")
     site.built.source.current.refresh()
     site.clock.advance(90)
@@ -101,28 +101,28 @@ async def test_configurations_that_cannot_be_used_are_seen(site: InProcess) -> N
     assert broken["bootgrant_configurations_failed", ()] == 1
 
 
-async def test_who_asks_for_openmetrics_gets_it(site: InProcess) -> None:
+async def test_openmetrics_is_served_on_request(site: InProcess) -> None:
     page = await scrape(site, accept="application/openmetrics-text; version=1.0.0")
     assert page.headers["content-type"].startswith("application/openmetrics-text")
     assert "# TYPE bootgrant_pending gauge" in page.text
     assert page.text.endswith("# EOF\n")
 
 
-async def test_the_internet_may_not_read(site: InProcess) -> None:
+async def test_a_public_address_is_refused(site: InProcess) -> None:
     assert (await scrape(site, "203.0.113.9")).status_code == 403
     passed_on = await scrape(site, "127.0.0.1", **{"x-forwarded-for": "203.0.113.9"})
     assert passed_on.status_code == 403
     assert "networks.trusted_proxies" in passed_on.text
 
 
-async def test_behind_a_trusted_proxy_the_readers_own_address_counts(tmp_path: Path) -> None:
+async def test_behind_a_trusted_proxy_the_client_address_decides(tmp_path: Path) -> None:
     with site_in_process(tmp_path, "[networks]", 'trusted_proxies = ["127.0.0.1/32"]') as site:
         outside = await scrape(site, "127.0.0.1", **{"x-forwarded-for": "203.0.113.9"})
         inside = await scrape(site, "127.0.0.1", **{"x-forwarded-for": "10.1.2.3"})
     assert (outside.status_code, inside.status_code) == (403, 200)
 
 
-async def test_a_database_that_is_gone_is_a_metric_and_no_error(site: InProcess) -> None:
+async def test_an_unavailable_database_is_a_metric_not_an_error(site: InProcess) -> None:
     site.database.file._disk.shutdown()
     found = await values(site)
     assert found["bootgrant_store_up", ()] == 0
@@ -130,7 +130,7 @@ async def test_a_database_that_is_gone_is_a_metric_and_no_error(site: InProcess)
     assert found["bootgrant_held_polls", ()] == 0
 
 
-def test_the_dashboard_asks_for_metrics_that_are_there() -> None:
+def test_the_dashboard_uses_existing_metrics() -> None:
     dashboard = json.loads((ROOT / "packaging/grafana/bootgrant.json").read_text())
     known = {metric.name for metric in METRICS} | {"process_cpu_seconds_total"}
     known |= {f"{m.name}_{end}" for m in METRICS if m.kind is Kind.HISTOGRAM for end in ("bucket", "sum", "count")}

@@ -1,4 +1,4 @@
-"""One server follows another on a socket that outlives them: no request that was sent is lost in between."""
+"""A restart on a socket that outlives the server loses no request."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BOTH_WAYS = pytest.mark.parametrize("path", ["/token", "/introspect"])
 
 @contextmanager
 def server(site: Served, listener: socket.socket) -> Iterator[subprocess.Popen[bytes]]:
-    """A server on ``listener``; it has answered once."""
+    """Run a server on ``listener`` that has answered once."""
     number = listener.fileno()
     process = subprocess.Popen(
         bootgrant("serve", "--config", str(site.made.config), "--fd", str(number)),
@@ -52,7 +52,7 @@ def ask(connection: socket.socket, path: str) -> bytes:
 
 
 def read_answer(connection: socket.socket) -> bytes:
-    """One answer, a JSON object; what came of it when the connection ends before."""
+    """Read one answer with a JSON object, or the part before the connection ended."""
     answer = b""
     while not answer.endswith(b"}") and (more := connection.recv(65536)):
         answer += more
@@ -61,7 +61,7 @@ def read_answer(connection: socket.socket) -> bytes:
 
 @pytest.fixture
 def stopped(tmp_path: Path) -> Iterator[Served]:
-    """A site whose own server has ended."""
+    """A site without a running server."""
     with served(tmp_path) as site:
         assert site.stop() == 0
         yield site
@@ -74,7 +74,7 @@ def listener() -> Iterator[socket.socket]:
 
 
 @BOTH_WAYS
-def test_who_connected_or_began_to_ask_before_the_stop_is_answered(
+def test_clients_that_connected_before_the_stop_are_answered(
     stopped: Served, listener: socket.socket, path: str
 ) -> None:
     whole = request(path)
@@ -83,7 +83,7 @@ def test_who_connected_or_began_to_ask_before_the_stop_is_answered(
         with connect(listener) as silent, connect(listener) as in_head, connect(listener) as in_body:
             in_head.sendall(whole[:30])
             in_body.sendall(whole[:-5])
-            # Their connections are taken when a later one has been answered.
+            # When a later connection has been answered, these have been accepted.
             with connect(listener) as later:
                 ask(later, path)
             process.terminate()
@@ -96,9 +96,7 @@ def test_who_connected_or_began_to_ask_before_the_stop_is_answered(
         assert process.wait(20) == 0
 
 
-def test_a_connection_that_never_asks_does_not_hold_up_the_stop_for_long(
-    stopped: Served, listener: socket.socket
-) -> None:
+def test_a_silent_connection_delays_the_stop_only_briefly(stopped: Served, listener: socket.socket) -> None:
     with server(stopped, listener) as process, connect(listener) as silent:
         with connect(listener) as later:
             ask(later, "/token")
@@ -107,7 +105,7 @@ def test_a_connection_that_never_asks_does_not_hold_up_the_stop_for_long(
         assert process.wait(20) == 0
 
 
-def test_over_a_restart_every_machine_is_answered(stopped: Served, listener: socket.socket) -> None:
+def test_every_machine_is_answered_during_a_restart(stopped: Served, listener: socket.socket) -> None:
     answers: list[bytes] = []
     over = threading.Event()
 

@@ -16,7 +16,7 @@ from support.site import Served, served
 SECRET = "a secret of the site"
 
 
-def test_a_message_that_did_not_arrive_is_sent_again_after_a_restart(tmp_path: Path) -> None:
+def test_an_undelivered_message_is_sent_again_after_a_restart(tmp_path: Path) -> None:
     statuses = iter([500])
     with AnsweringServer(lambda _asked: http(next(statuses, 204))) as hook, served(tmp_path) as site:
         _with_webhook(site, hook.url)

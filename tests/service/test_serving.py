@@ -1,4 +1,4 @@
-"""The server at its sockets: ambiguous and slow requests, TLS, sockets of systemd, two listeners, the end."""
+"""The server on its sockets: ambiguous and slow requests, TLS, systemd sockets, two listeners, stopping."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 def raw(site: Served, request: str, seconds: float = 10) -> str:
-    """What comes back for these bytes, until the server closes."""
+    """Send the bytes, and return the answer until the server closes the connection."""
     port = int(site.url.rpartition(":")[2])
     with socket.create_connection(("127.0.0.1", port), timeout=seconds) as connection:
         connection.sendall(request.encode("latin-1"))
@@ -65,7 +65,7 @@ def test_the_unescaped_request_target_of_talos_is_understood(site: Served) -> No
         "Host: a\r\n X: folded\r\nContent-Length: 3\r\n",
     ],
 )
-def test_a_request_that_two_servers_could_read_differently_is_refused(site: Served, headers: str) -> None:
+def test_an_ambiguous_request_is_refused(site: Served, headers: str) -> None:
     answer = raw(site, f"POST /token HTTP/1.1\r\nConnection: close\r\n{FORM}{headers}\r\nabc")
     assert answer.startswith("HTTP/1.1 400 ")
     assert "<html" not in answer
@@ -84,23 +84,21 @@ TWO_HOSTS = f"Host: a\r\nHost: b\r\n{FORM}"
         ("HTTP/2.0", "Content-Length: 0\r\n"),
     ],
 )
-def test_a_body_or_version_that_only_some_servers_understand_ends_the_connection(
-    site: Served, path: str, version: str, headers: str
-) -> None:
+def test_an_unusual_body_or_version_closes_the_connection(site: Served, path: str, version: str, headers: str) -> None:
     answer = raw(site, f"POST {path} {version}\r\nHost: x\r\n{FORM}{headers}\r\n0\r\n\r\n")
     assert answer.startswith("HTTP/1.1 400 ")
     assert '"invalid_request"' in answer
 
 
 def asked(site: Served) -> float:
-    """How many requests for a code were answered."""
+    """Return the number of answered requests for codes."""
     lines = httpx2.get(f"{site.url}/metrics", trust_env=False).text.splitlines()
     name = 'bootgrant_answers_total{endpoint="/device/code"'
     return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name))
 
 
 @pytest.mark.parametrize("path", BOTH_WAYS)
-def test_what_stands_behind_a_refused_request_is_no_request(site: Served, path: str) -> None:
+def test_bytes_after_a_refused_request_are_not_a_request(site: Served, path: str) -> None:
     smuggled = f"POST /device/code HTTP/1.1\r\nHost: x\r\n{FORM}Content-Length: {len(BODY)}\r\n\r\n{BODY}"
     before = asked(site)
     answer = raw(site, f"POST {path} HTTP/1.1\r\n{TWO_HOSTS}Content-Length: 0\r\n\r\n{smuggled}")
@@ -118,8 +116,8 @@ def test_the_answer_to_head_has_no_body(site: Served, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/device/code", "/%64evice/code"])
-def test_a_trailer_behind_the_body_is_no_header(tmp_path: Path, path: str) -> None:
-    """A proxy puts its headers in front, and some hand on what a client puts behind."""
+def test_a_trailer_is_not_a_header(tmp_path: Path, path: str) -> None:
+    """A proxy adds its headers, and some proxies pass on a client's trailers."""
     with served(tmp_path, settings='trusted_proxies = ["127.0.0.1/32"]') as site:
         answer = raw(
             site,
@@ -130,8 +128,8 @@ def test_a_trailer_behind_the_body_is_no_header(tmp_path: Path, path: str) -> No
     assert "192.0.2.7" in answer
 
 
-def test_a_request_that_does_not_get_on_is_ended(site: Served) -> None:
-    """The limit is 15 s; three kinds of stalling wait for it at once."""
+def test_a_stalled_request_is_closed(site: Served) -> None:
+    """The limit is 15 s, so three kinds of stalling share one wait."""
     port = int(site.url.rpartition(":")[2])
     stalls = [b"", b"POST /token HT", f"POST /token HTTP/1.1\r\nHost: x\r\n{FORM}Content-Length: 9\r\n\r\nab".encode()]
     with contextlib.ExitStack() as stack:
@@ -143,8 +141,8 @@ def test_a_request_that_does_not_get_on_is_ended(site: Served) -> None:
     assert answers[2].startswith(b"HTTP/1.1 408 ")
 
 
-def test_a_connection_is_not_kept_by_a_byte_now_and_then(site: Served) -> None:
-    """Bodies that never end, of requests that are answered before and of one that waits for its body; empty lines."""
+def test_occasional_bytes_do_not_keep_a_connection_open(site: Served) -> None:
+    """Endless bodies of requests that are answered early or late, and endless empty lines."""
     port = int(site.url.rpartition(":")[2])
     head = f"HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
     heads = [
@@ -163,7 +161,7 @@ def test_a_connection_is_not_kept_by_a_byte_now_and_then(site: Served) -> None:
 
 
 def ended_by_server(connection: socket.socket) -> bool:
-    """Whether it has ended; if not, it gets two bytes more."""
+    """Return whether the connection has ended. If not, send two more bytes."""
     try:
         if not connection.recv(65536):
             return True
@@ -176,7 +174,7 @@ def ended_by_server(connection: socket.socket) -> bool:
     return False
 
 
-def test_held_polls_are_answered_when_the_server_is_told_to_stop(tmp_path: Path) -> None:
+def test_held_polls_are_answered_when_the_server_stops(tmp_path: Path) -> None:
     with served(tmp_path) as site:
         code = httpx2.post(f"{site.url}/device/code", data=TALOS, trust_env=False).json()["device_code"]
         form = f"client_id=talos&grant_type={DEVICE_GRANT}&device_code={code}"
@@ -204,7 +202,7 @@ def certificate(folder: Path, name: str) -> tuple[Path, Path]:
 
 
 def peer_name(port: int) -> str:
-    """The common name in the certificate that the server shows now."""
+    """Return the common name of the certificate that the server uses now."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     with (
@@ -220,7 +218,7 @@ def peer_name(port: int) -> str:
     return names.stdout.decode().strip()
 
 
-def test_tls_takes_a_new_certificate_without_a_restart_and_survives_a_bad_one(tmp_path: Path) -> None:
+def test_tls_loads_a_new_certificate_without_a_restart_and_survives_an_invalid_one(tmp_path: Path) -> None:
     first, second = certificate(tmp_path, "first"), certificate(tmp_path, "second")
     live = (tmp_path / "live.pem", tmp_path / "live.key")
     for source, target in zip(first, live, strict=True):
@@ -236,21 +234,21 @@ def test_tls_takes_a_new_certificate_without_a_restart_and_survives_a_bad_one(tm
         assert peer_name(port).endswith("second")
 
 
-def test_a_handshake_that_does_not_get_on_is_ended_as_soon_as_a_request(tmp_path: Path) -> None:
+def test_a_stalled_handshake_has_the_limit_of_a_request(tmp_path: Path) -> None:
     cert, key = certificate(tmp_path, "boot")
     with served(tmp_path, settings=f'certificate = "{cert}"\nkey = "{key}"') as site:
         port = int(site.url.rpartition(":")[2])
-        # Shorter than the minute that a handshake has elsewhere.
+        # Shorter than uvloop's limit of one minute.
         with socket.create_connection(("127.0.0.1", port), timeout=40) as connection:
             connection.sendall(b"\x16\x03\x01\x02\x00\x01\x00")
             assert connection.recv(1) == b""
 
 
-def test_a_socket_of_systemd_is_used_and_connections_wait_for_the_next_server(tmp_path: Path) -> None:
+def test_connections_to_a_systemd_socket_wait_for_the_next_server(tmp_path: Path) -> None:
     with served(tmp_path) as site, socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         assert site.stop() == 0
-        # What systemd does: the socket as descriptor 3, and the two variables; the process id is known after exec.
+        # As systemd does: the socket is descriptor 3, with two variables; the process id is known only after exec.
         launch = (
             f"import os; os.dup2({listener.fileno()}, 3); os.set_inheritable(3, True); "
             "os.environ['LISTEN_PID'] = str(os.getpid()); os.environ['LISTEN_FDS'] = '1'; "
@@ -271,7 +269,7 @@ def test_a_socket_of_systemd_is_used_and_connections_wait_for_the_next_server(tm
                 process.wait(20)
 
 
-def test_machines_and_people_can_have_a_listener_each(tmp_path: Path) -> None:
+def test_machines_and_people_can_have_separate_listeners(tmp_path: Path) -> None:
     port = free_port()
     settings = f'listen = "127.0.0.1:{port}"'
     with served(tmp_path) as site:
@@ -298,7 +296,7 @@ def test_a_data_folder_with_a_very_long_path_works(tmp_path: Path) -> None:
         assert site.command("pending").returncode == 0
 
 
-def test_a_machine_that_dies_in_the_middle_of_its_configuration_is_not_said_to_have_it(tmp_path: Path) -> None:
+def test_an_interrupted_download_is_not_recorded_as_delivered(tmp_path: Path) -> None:
     large = CONFIG + "# filler\n" * 700_000
     with served(tmp_path, machine=large) as site:
         codes = httpx2.post(f"{site.url}/device/code", data=TALOS, trust_env=False).json()

@@ -1,4 +1,4 @@
-"""The short way of the busiest requests: keep-alive, pieces, pipelines, hang-ups; the same answers as ASGI."""
+"""The short way of the busiest requests gives the same answers as ASGI: keep-alive, fragments, pipelines, hang-ups."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def request(path: str, body: str, *headers: str) -> bytes:
 
 
 def read_answer(connection: socket.socket) -> tuple[int, dict[str, str]]:
-    """One answer with a JSON body; nothing behind it is read."""
+    """Read exactly one answer with a JSON body."""
     head = b""
     while not head.endswith(b"\r\n\r\n"):
         byte = connection.recv(1)
@@ -51,7 +51,7 @@ def poll_form(device_code: str) -> str:
     return f"client_id=talos&grant_type={DEVICE_GRANT}&device_code={device_code}"
 
 
-def test_one_connection_serves_many_requests_of_both_ways(site: Served) -> None:
+def test_one_connection_serves_many_requests_on_both_paths(site: Served) -> None:
     with connect(site) as connection:
         for _ in range(3):
             connection.sendall(request("/token", poll_form("x")))
@@ -60,7 +60,7 @@ def test_one_connection_serves_many_requests_of_both_ways(site: Served) -> None:
             assert read_answer(connection)[1]["error"] == "invalid_client"
 
 
-def test_a_request_in_single_bytes_is_one_request(site: Served) -> None:
+def test_a_request_can_arrive_byte_by_byte(site: Served) -> None:
     with connect(site) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for byte in request("/token", poll_form("x")):
@@ -71,7 +71,7 @@ def test_a_request_in_single_bytes_is_one_request(site: Served) -> None:
         )
 
 
-def test_pipelined_requests_are_answered_in_their_order(site: Served) -> None:
+def test_pipelined_requests_are_answered_in_order(site: Served) -> None:
     with connect(site) as connection:
         asked = [
             request("/token", poll_form("x")),
@@ -86,7 +86,7 @@ def test_pipelined_requests_are_answered_in_their_order(site: Served) -> None:
         ]
 
 
-def test_a_pipelined_request_behind_one_that_waits_ends_the_connection_and_loses_no_answer(site: Served) -> None:
+def test_a_pipelined_request_after_a_held_one_closes_the_connection_without_losing_an_answer(site: Served) -> None:
     with connect(site) as connection:
         serial = "client_id=talos&serial=PIPELINED"
         connection.sendall(request("/device/code", serial) + request("/token", poll_form("x")))
@@ -94,7 +94,7 @@ def test_a_pipelined_request_behind_one_that_waits_ends_the_connection_and_loses
         assert connection.recv(1) == b""
 
 
-def test_a_large_body_is_refused_without_being_kept(site: Served) -> None:
+def test_a_large_body_is_refused_without_buffering_it(site: Served) -> None:
     with connect(site) as connection:
         connection.sendall(request("/token", "x" * 200_000))
         assert read_answer(connection)[0] == 413
@@ -130,7 +130,7 @@ def test_expect_100_continue_is_answered(site: Served) -> None:
         assert read_answer(connection)[1]["error"] == "invalid_grant"
 
 
-def test_a_machine_that_hangs_up_while_it_is_held_consumes_nothing(site: Served) -> None:
+def test_a_machine_that_hangs_up_during_a_held_poll_uses_up_nothing(site: Served) -> None:
     codes = httpx2.post(f"{site.url}/device/code", data=TALOS, trust_env=False).json()
     with connect(site) as connection:
         connection.sendall(request("/token", poll_form(codes["device_code"])))
@@ -142,7 +142,7 @@ def test_a_machine_that_hangs_up_while_it_is_held_consumes_nothing(site: Served)
     assert config.text == CONFIG
 
 
-def test_every_answer_carries_the_headers_that_keep_it_out_of_caches(site: Served) -> None:
+def test_every_answer_has_the_headers_that_forbid_caching(site: Served) -> None:
     for path in ("/token", "/device/code", "/introspect"):
         answer = httpx2.post(f"{site.url}{path}", data={"client_id": "talos"}, trust_env=False)
         assert answer.headers["cache-control"] == "no-store"
@@ -153,7 +153,7 @@ def test_every_answer_carries_the_headers_that_keep_it_out_of_caches(site: Serve
 
 @pytest.mark.parametrize("path", ["/token", "/introspect"])
 @pytest.mark.parametrize("head", ["long target", "long header", "many headers"])
-def test_a_head_without_end_is_refused_before_it_fills_the_memory(site: Served, path: str, head: str) -> None:
+def test_an_endless_head_is_refused_before_it_fills_the_memory(site: Served, path: str, head: str) -> None:
     begins = {
         "long target": f"POST {path}?",
         "long header": f"POST {path} HTTP/1.1\r\nHost: x\r\nX: ",
@@ -162,15 +162,15 @@ def test_a_head_without_end_is_refused_before_it_fills_the_memory(site: Served, 
     more = (b"A: b\r\n" if head == "many headers" else b"x") * REQUEST_HEAD
     with connect(site) as connection:
         connection.sendall(begins)
-        # One byte more than it may have, and no unread one: the answer is not lost to a reset.
+        # One byte too many, and none unread, so that no reset discards the answer.
         connection.sendall(more[: REQUEST_HEAD + 1 - len(begins)])
-        status, told = read_answer(connection)
-        assert (status, told["error_description"]) == (431, "the address and the headers are larger than 32 KiB")
+        status, body = read_answer(connection)
+        assert (status, body["error_description"]) == (431, "the address and the headers are larger than 32 KiB")
         assert connection.recv(1) == b""
 
 
 @pytest.mark.parametrize("path", ["/token", "/introspect"])
-def test_trailers_without_end_end_the_connection(site: Served, path: str) -> None:
+def test_endless_trailers_close_the_connection(site: Served, path: str) -> None:
     with connect(site) as connection:
         head = f"POST {path} HTTP/1.1\r\nHost: x\r\n{FORM}Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n"
         connection.sendall(head.encode())
@@ -180,24 +180,24 @@ def test_trailers_without_end_end_the_connection(site: Served, path: str) -> Non
 
 
 @pytest.mark.parametrize("path", ["/token", "/introspect"])
-def test_a_large_head_is_refused_also_when_it_comes_at_once(site: Served, path: str) -> None:
+def test_a_large_head_in_one_piece_is_refused(site: Served, path: str) -> None:
     with connect(site) as connection:
         connection.sendall(request(path, "", f"X: {'x' * REQUEST_HEAD}"))
         assert read_answer(connection)[0] == 431
 
 
-def test_a_head_behind_a_request_that_waits_is_limited_too(site: Served) -> None:
+def test_a_head_after_a_held_request_is_limited(site: Served) -> None:
     codes = httpx2.post(f"{site.url}/device/code", data=TALOS, trust_env=False).json()
     with connect(site) as connection:
         connection.sendall(request("/token", poll_form(codes["device_code"])))
         with contextlib.suppress(ConnectionError):
-            # What came in one piece with the poll is not counted: more than one piece is sent.
+            # Bytes that arrive together with the poll are not counted, so send more than one piece.
             connection.sendall(b"POST /token HTTP/1.1\r\nX: " + b"x" * 100 * REQUEST_HEAD)
-            # It ends without an answer: one here would be taken for the answer to the poll.
+            # It closes without an answer, which the client would take for the answer to the poll.
             assert connection.recv(1) == b""
 
 
-def test_a_large_body_behind_a_small_head_is_not_taken_for_a_large_head(site: Served) -> None:
+def test_a_large_body_does_not_count_as_a_head(site: Served) -> None:
     with connect(site) as connection:
         connection.sendall(request("/introspect", "x" * 10 * REQUEST_HEAD))
         assert read_answer(connection)[0] == 413
@@ -206,7 +206,7 @@ def test_a_large_body_behind_a_small_head_is_not_taken_for_a_large_head(site: Se
 @pytest.mark.parametrize(
     "sent", [b"\x16\x03\x01\x02\x00", b"GET / HTTP/9\r\n\r\n", b"POST /token HTTP/1.1\r\nHost : x\r\n\r\n"]
 )
-def test_what_is_no_http_is_told_so_in_json_and_counted_but_not_logged(site: Served, sent: bytes) -> None:
+def test_invalid_http_gets_a_json_error_and_is_counted_but_not_logged(site: Served, sent: bytes) -> None:
     counted = 'bootgrant_answers_total{endpoint="unreadable",status="400"}'
     before = metric(site, counted)
     with connect(site) as connection:
@@ -219,23 +219,23 @@ def test_what_is_no_http_is_told_so_in_json_and_counted_but_not_logged(site: Ser
     assert "Invalid HTTP" not in site.log
 
 
-def test_an_offered_upgrade_is_ignored_without_a_word_in_the_log(site: Served) -> None:
+def test_an_offered_upgrade_is_ignored_and_not_logged(site: Served) -> None:
     upgrade = {"Connection": "Upgrade", "Upgrade": "websocket"}
     assert httpx2.get(f"{site.url}/healthz", headers=upgrade, trust_env=False).status_code == 200
     assert "pgrade" not in site.log
 
 
 @pytest.mark.parametrize("path", ["/token", "/introspect"])
-def test_a_body_behind_an_offered_upgrade_is_not_taken_for_an_empty_one(site: Served, path: str) -> None:
+def test_a_body_with_an_offered_upgrade_is_not_treated_as_empty(site: Served, path: str) -> None:
     with connect(site) as connection:
         connection.sendall(request(path, poll_form("x"), "Connection: Upgrade", "Upgrade: h2c"))
-        status, told = read_answer(connection)
-        assert (status, told["error"]) == (400, "invalid_request")
-        assert "upgrade" in told["error_description"]
+        status, body = read_answer(connection)
+        assert (status, body["error"]) == (400, "invalid_request")
+        assert "upgrade" in body["error_description"]
         assert connection.recv(1) == b""
 
 
-def test_a_connection_on_which_an_upgrade_was_offered_ends_with_the_answer(site: Served) -> None:
+def test_a_connection_closes_after_an_offered_upgrade(site: Served) -> None:
     with connect(site) as connection:
         connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
         answer = b"".join(iter(lambda: connection.recv(4096), b""))
@@ -245,11 +245,11 @@ def test_a_connection_on_which_an_upgrade_was_offered_ends_with_the_answer(site:
 
 @pytest.mark.parametrize("path", ["/token", "/introspect"])
 @pytest.mark.parametrize("host", ["", "a,b", "a b", "a/b", "a@b"])
-def test_a_host_that_can_be_read_in_two_ways_is_refused(site: Served, path: str, host: str) -> None:
+def test_an_ambiguous_host_is_refused(site: Served, path: str, host: str) -> None:
     with connect(site) as connection:
         connection.sendall(request(path, poll_form("x")).replace(b"Host: x", f"Host: {host}".encode()))
-        status, told = read_answer(connection)
-        assert (status, told["error_description"]) == (400, "the header host must be a name with an optional port")
+        status, body = read_answer(connection)
+        assert (status, body["error_description"]) == (400, "the header host must be a name with an optional port")
 
 
 def metric(site: Served, name: str) -> float:

@@ -1,4 +1,4 @@
-"""An answer that nobody reads is not kept for ever."""
+"""An answer that the client never reads is discarded after a time."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ CONFIG = uvicorn.Config(large, lifespan="off", log_config=None)
 
 
 async def read_all(reader: asyncio.StreamReader) -> int:
-    """How many bytes came before the end, or the reset."""
+    """Return the number of bytes before the end or the reset."""
     size = 0
     try:
         while chunk := await reader.read(1 << 20):
@@ -48,7 +48,7 @@ async def read_all(reader: asyncio.StreamReader) -> int:
     return size
 
 
-async def test_a_connection_that_does_not_read_its_answer_is_reset_and_one_that_does_is_not() -> None:
+async def test_only_a_connection_that_does_not_read_its_answer_is_reset() -> None:
     CONFIG.load()
     lost: asyncio.Queue[None] = asyncio.Queue()
     server = await asyncio.get_running_loop().create_server(lambda: Hasty(lost), "127.0.0.1", 0)
@@ -59,7 +59,7 @@ async def test_a_connection_that_does_not_read_its_answer_is_reset_and_one_that_
         await lost.get()
         stuck, stuck_writer = await asyncio.open_connection("127.0.0.1", server.sockets[0].getsockname()[1])
         stuck_writer.write(REQUEST)
-        # What a stream has in its buffer it does not read on; the server notices, and the client finds the end of it.
+        # A stream stops reading when its buffer is full; the server notices, and the client then sees the end.
         await lost.get()
         assert await read_all(stuck) < SIZE
         for each in (writer, stuck_writer):

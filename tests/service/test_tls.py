@@ -1,4 +1,4 @@
-"""The server's certificate: what cannot be used is told once and in words, and what can be is taken over."""
+"""The server's certificate: a new one is loaded, and an unusable one is logged once and clearly."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from support.parts import program
 
 
 def make(folder: Path, *protection: str) -> TlsFiles:
-    """A new pair under the same two names; ``protection`` are words for openssl."""
+    """Create a new pair in the same two files. ``protection`` are arguments for openssl."""
     files = TlsFiles(folder / "cert.pem", folder / "cert.key")
     subprocess.run(
         [
@@ -29,12 +29,12 @@ def make(folder: Path, *protection: str) -> TlsFiles:
     return files
 
 
-def test_a_key_with_a_passphrase_is_refused_and_nobody_is_asked_for_it(tmp_path: Path) -> None:
+def test_a_key_with_a_passphrase_is_refused_without_a_prompt(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="protected by a passphrase"):
         ServerTls(make(tmp_path, "-passout", "pass:geheim"))
 
 
-def test_a_certificate_that_cannot_be_used_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unusable_certificate_is_logged_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     files = make(tmp_path)
     tls = ServerTls(files)

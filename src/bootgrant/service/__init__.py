@@ -1,1 +1,1 @@
-"""The one place that names concrete parts: settings read, stores and sources built, both planes run."""
+"""Builds and runs the server from its settings. Only this package names concrete stores, sources and providers."""

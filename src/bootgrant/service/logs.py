@@ -40,7 +40,7 @@ def start_log(log_format: LogFormat) -> QueueListener:
 
     A separate thread writes, so that a slow disk or a stopped terminal does not delay machines.
     """
-    # Many lines a second are logged, so what no line shows is not looked up.
+    # No line shows these values, and there can be many lines a second.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(TextLines() if log_format is LogFormat.TEXT else JsonLines())
@@ -56,7 +56,7 @@ def start_log(log_format: LogFormat) -> QueueListener:
 
 
 class _QueueHandler(QueueHandler):
-    """Adds to a line what only this thread knows: the id of the request, and the formatted message."""
+    """Adds the id of the request and the formatted message, which only this thread knows."""
 
     def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
         record.request_id = current_request_id()

@@ -1,4 +1,4 @@
-"""Each background chore of a site survives an error that nobody foresaw, and does its work afterwards."""
+"""Each background chore of a site survives an unforeseen error and works afterwards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What configurations are made with, as the settings of a site say."""
+"""The composer, the schema and the webhook of a site follow its settings."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What the server tells Prometheus: one table of metrics, read from plain counters when somebody asks."""
+"""Metrics for Prometheus: one table that describes them, and a collector that reads them at each scrape."""

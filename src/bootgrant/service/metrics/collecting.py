@@ -30,15 +30,15 @@ from bootgrant.workflows.limits.admission import HeldPolls
 from bootgrant.workflows.record.notify_waiting import NoticeCounts
 
 log = logging.getLogger("bootgrant")
-_LIMIT: Final = 5.0
+_DATABASE_LIMIT: Final = 5.0
 _COUNTED: Final = (table.PENDING, table.OLDEST, table.UNFETCHED)
-_NOBODY: Final = Census(0, None, 0)
+_EMPTY: Final = Census(0, None, 0)
 Rows = Mapping[tuple[str, ...], float]
 
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """What is read at each scrape."""
+    """The sources of the metrics."""
 
     database: Database
     requests: RequestCounts
@@ -51,25 +51,25 @@ class Watched:
 
 
 class ServerCollector(Collector):
-    """The counters of ``watched``; ``look`` is awaited before each scrape, because a database takes its time."""
+    """Collects the metrics. Await ``query_database`` before each scrape: ``collect`` itself cannot wait."""
 
     def __init__(self, watched: Watched) -> None:
         self._watched = watched
         self._census: Census | None = None
         self._read: Mapping[str, Callable[[], float | Rows | Durations]] = self._readings()
 
-    async def look(self) -> None:
-        """Ask the database how many wait, and write to it. One that does neither is a metric too."""
+    async def query_database(self) -> None:
+        """Count the waiting requests and check that the database is writable. Failures become a metric."""
         store = self._watched.database.grants
         self._census = None
         try:
-            async with asyncio.timeout(_LIMIT):
+            async with asyncio.timeout(_DATABASE_LIMIT):
                 await store.check_writable()
                 self._census = await store.census(self._watched.clock.now())
         except StoreUnavailable as error:
-            log.error("/metrics: %s", error)  # noqa: TRY400  (the reason is the message)
+            log.error("/metrics: %s", error)  # noqa: TRY400  (the message is the reason)
         except TimeoutError:
-            log.error("/metrics: the database did not answer in %.0f s", _LIMIT)  # noqa: TRY400
+            log.error("/metrics: the database did not answer in %.0f s", _DATABASE_LIMIT)  # noqa: TRY400
 
     def collect(self) -> Iterator[Family]:
         unknown = {*(_COUNTED if self._census is None else ())}
@@ -84,9 +84,9 @@ class ServerCollector(Collector):
         counts = database.counts
         return {
             table.INFO.name: lambda: {(__version__,): 1},
-            table.PENDING.name: lambda: (self._census or _NOBODY).pending,
+            table.PENDING.name: lambda: (self._census or _EMPTY).pending,
             table.OLDEST.name: self._oldest,
-            table.UNFETCHED.name: lambda: (self._census or _NOBODY).unfetched,
+            table.UNFETCHED.name: lambda: (self._census or _EMPTY).unfetched,
             table.STORE_UP.name: lambda: 0 if self._census is None else 1,
             table.HELD.name: lambda: len(self._watched.held),
             table.STEPS.name: lambda: {(state,): count for state, count in counts.steps.items()},
@@ -117,12 +117,12 @@ class ServerCollector(Collector):
         return rows
 
     def _oldest(self) -> float:
-        oldest = (self._census or _NOBODY).oldest
+        oldest = (self._census or _EMPTY).oldest
         return 0.0 if oldest is None else max(0.0, self._watched.clock.now() - oldest)
 
 
 def registry_of(collector: ServerCollector) -> CollectorRegistry:
-    """A registry of this server's own: nothing of prometheus-client's global one is in it."""
+    """Return a registry of its own for this server, without prometheus-client's global one."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(collector)
     ProcessCollector(registry=registry)
@@ -143,12 +143,15 @@ def _family(metric: table.Metric, reading: float | Rows | Durations) -> Family:
     return family
 
 
-_PASSED_ON: Final = (b"x-forwarded-for", b"forwarded", b"via")
+_PROXY_HEADERS: Final = (b"x-forwarded-for", b"forwarded", b"via")
 
 
 @dataclass(frozen=True, slots=True)
 class MetricsEndpoint:
-    """``networks`` may read. Behind a proxy that nobody trusts all are refused: each would have the proxy's address."""
+    """Serves ``/metrics`` to ``networks``.
+
+    Requests through a proxy that is not trusted are refused: all of them would have the proxy's address.
+    """
 
     collector: ServerCollector
     registry: CollectorRegistry
@@ -162,10 +165,10 @@ class MetricsEndpoint:
         if scope["method"] != "GET":
             return plain_answer(405, "only GET is answered here", ((b"allow", b"GET"),))
         headers = dict(scope["headers"])
-        if not self.behind_trusted_proxy and any(name in headers for name in _PASSED_ON):
-            return plain_answer(403, "passed on by a proxy that networks.trusted_proxies does not name")
+        if not self.behind_trusted_proxy and any(name in headers for name in _PROXY_HEADERS):
+            return plain_answer(403, "this request came through a proxy that is not in networks.trusted_proxies")
         if client_address(scope) not in self.networks:
             return plain_answer(403, f"{client_address(scope)} is not in networks.metrics of bootgrant.toml")
-        await self.collector.look()
+        await self.collector.query_database()
         encode, content_type = choose_encoder(headers.get(b"accept", b"").decode("latin-1"))
         return Answer(200, encode(self.registry), ((b"content-type", content_type.encode()),))

@@ -1,4 +1,4 @@
-"""Every metric, once. ``/metrics`` and ``docs/metrics.md`` are made from it, and the dashboard is tested against it."""
+"""All metrics. ``/metrics`` and ``docs/metrics.md`` are generated from this table; a test checks the dashboard."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 
 
 class Kind(Enum):
-    """Prometheus' kinds; the text is how its format names them."""
+    """The type of a metric, as Prometheus names it."""
 
     GAUGE = "gauge"
     COUNTER = "counter"
@@ -17,7 +17,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """``name`` as Prometheus knows it: a counter ends in ``_total``."""
+    """One metric. The ``name`` of a counter ends in ``_total``."""
 
     name: str
     kind: Kind
@@ -25,82 +25,80 @@ class Metric:
     labels: tuple[str, ...] = ()
 
 
-INFO: Final = Metric("bootgrant_info", Kind.GAUGE, "1, with the version of this server.", ("version",))
-PENDING: Final = Metric("bootgrant_pending", Kind.GAUGE, "Machines that wait for a person.")
+INFO: Final = Metric("bootgrant_info", Kind.GAUGE, "1, with the version of this server as a label.", ("version",))
+PENDING: Final = Metric("bootgrant_pending", Kind.GAUGE, "Machines that are waiting for a decision.")
 OLDEST: Final = Metric(
-    "bootgrant_pending_oldest_seconds", Kind.GAUGE, "How long the oldest of them has waited; 0 when none waits."
+    "bootgrant_pending_oldest_seconds", Kind.GAUGE, "Age of the oldest waiting request; 0 when no machine is waiting."
 )
 UNFETCHED: Final = Metric(
     "bootgrant_approved_unfetched", Kind.GAUGE, "Approved machines that have not fetched their configuration yet."
 )
-STORE_UP: Final = Metric("bootgrant_store_up", Kind.GAUGE, "1 when the database could be written just now, else 0.")
-HELD: Final = Metric("bootgrant_held_polls", Kind.GAUGE, "Token requests that wait for a decision on this server.")
+STORE_UP: Final = Metric(
+    "bootgrant_store_up", Kind.GAUGE, "1 if the database could be written during this scrape, else 0."
+)
+HELD: Final = Metric("bootgrant_held_polls", Kind.GAUGE, "Token requests that this server holds until a decision.")
 STEPS: Final = Metric(
     "bootgrant_grant_steps_total",
     Kind.COUNTER,
-    "Steps in the life of requests that this server took, by the state they led to (docs/grant_states.md).",
+    "State changes of requests made by this server, by the new state (docs/grant_states.md).",
     ("state",),
 )
-DECISION: Final = Metric(
-    "bootgrant_decision_seconds", Kind.HISTOGRAM, "From a machine's request to the decision about it."
-)
+DECISION: Final = Metric("bootgrant_decision_seconds", Kind.HISTOGRAM, "Time from a machine's request to its decision.")
 DELIVERY: Final = Metric(
-    "bootgrant_delivery_seconds", Kind.HISTOGRAM, "From the approval to the first complete delivery."
+    "bootgrant_delivery_seconds", Kind.HISTOGRAM, "Time from approval to the first complete delivery."
 )
 ANSWERS: Final = Metric(
-    "bootgrant_answers_total", Kind.COUNTER, "Answers of this server, by endpoint and HTTP status.",
+    "bootgrant_answers_total", Kind.COUNTER, "Answers by endpoint and HTTP status.",
     ("endpoint", "status"),
 )  # fmt: skip
 REFUSALS: Final = Metric(
-    "bootgrant_refusals_total", Kind.COUNTER, "Refused requests of machines, by endpoint and reason.",
+    "bootgrant_refusals_total", Kind.COUNTER, "Refused requests from machines, by endpoint and reason.",
     ("endpoint", "reason"),
 )  # fmt: skip
 STORE: Final = Metric(
     "bootgrant_store_seconds",
     Kind.HISTOGRAM,
-    "SQLite: a group of changes until it is on disk. PostgreSQL: one piece of work, with its wait for a connection.",
+    "SQLite: time to write a group of changes to disk. PostgreSQL: time for a connection and a transaction.",
 )
-STORE_FAILURES: Final = Metric(
-    "bootgrant_store_failures_total", Kind.COUNTER, "Pieces of work that the database did not do."
-)
+STORE_FAILURES: Final = Metric("bootgrant_store_failures_total", Kind.COUNTER, "Failed database operations.")
 CONFIGURATIONS_AGE: Final = Metric(
     "bootgrant_configurations_age_seconds",
     Kind.GAUGE,
-    "How long the configurations have been served as they are; absent for a folder of finished files alone.",
+    "Age of the current revision of the configurations; absent if there are only finished files.",
 )
 CONFIGURATIONS_FAILED: Final = Metric(
     "bootgrant_configurations_failed",
     Kind.GAUGE,
-    "1 when a newer state of the configurations cannot be used and the last good one is served, else 0.",
+    "1 if a newer revision of the configurations is invalid and the last valid one is served, else 0.",
 )
 NOTICES: Final = Metric(
     "bootgrant_notifications_total",
     Kind.COUNTER,
-    "Notifications by the name of [[notify]] and outcome: sent, failed, needless (nobody waited any more).",
+    "Notifications by [[notify]] target and outcome: sent, failed, needless (no machine was waiting any more).",
     ("target", "outcome"),
 )
 PROVIDER_QUESTIONS: Final = Metric(
     "bootgrant_provider_questions_total",
     Kind.COUNTER,
-    "Questions to outside providers ([[providers]]): keys, metadata, introspection; answered, or failed.",
+    "Requests to providers ([[providers]]) for keys, metadata or introspection: answered, or failed.",
     ("provider", "outcome"),
 )
 PROVIDER_OPEN: Final = Metric(
     "bootgrant_provider_open",
     Kind.GAUGE,
-    "1 while a provider is left alone because it failed several times in a row; machines are told to come again.",
+    "1 while a provider is not contacted because it failed several times in a row, else 0.",
     ("provider",),
 )
 CHORE_FAILURES: Final = Metric(
     "bootgrant_chore_failures_total",
     Kind.COUNTER,
-    "Failed rounds of a background chore, by its name; each one is in the log and is tried again.",
+    "Failures of background chores; each is logged and retried.",
     ("chore",),
 )
 CHORE_FAILING: Final = Metric(
     "bootgrant_chore_failing",
     Kind.GAUGE,
-    "1 while a background chore has failed three times in a row or more, else 0; `/readyz` names it too.",
+    "1 if a background chore has failed three or more times in a row, else 0; `/readyz` also names it.",
     ("chore",),
 )
 

@@ -1,7 +1,8 @@
-"""Put the server together: stores and sources behind the workflows, the two planes in front of them."""
+"""Builds the server: stores and sources, the workflows on them, and the planes for machines and people."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,6 +13,7 @@ from bootgrant.asgi.answer import plain_answer
 from bootgrant.asgi.client_address import AllowedNetworks, TrustedProxies
 from bootgrant.asgi.observing import Counted, RequestCounts, RequestIds
 from bootgrant.asgi.strict_requests import StrictRequests
+from bootgrant.configurations.current_revision import CurrentRevision
 from bootgrant.configurations.site_configurations import SiteConfigurations
 from bootgrant.machine_plane.config import ConfigEndpoint
 from bootgrant.machine_plane.device_authorization import device_authorization
@@ -26,17 +28,10 @@ from bootgrant.operator_plane.api.call import ApiPlane
 from bootgrant.operator_plane.api.routes import ROUTES
 from bootgrant.operator_plane.app import build_pages
 from bootgrant.operator_plane.plane import OperatorPlane
-from bootgrant.ports.chores import Chore
+from bootgrant.ports.chores import Chore, every
 from bootgrant.ports.time import Clock, Entropy
 from bootgrant.providers.tokens import Verifier
 from bootgrant.service.metrics.collecting import MetricsEndpoint, ServerCollector, Watched, registry_of
-from bootgrant.service.parts.chores import (
-    configuration_chores,
-    decision_chores,
-    notification_chore,
-    queue_chore,
-    retention_chore,
-)
 from bootgrant.service.parts.decisions import Decisions, build_decisions
 from bootgrant.service.parts.http_protocol import ShortWay
 from bootgrant.service.parts.machines import site_configurations, webhook_secret
@@ -54,6 +49,12 @@ from bootgrant.workflows.record.recording import RecordSnapshots
 
 _CONFIG = "/config"
 _API = "/api/"
+_NOTIFY_EVERY = 1.0
+_RECORD_EVERY = 1.0
+_COLLECT_EVERY = 60.0
+_COLLECT_MORE = 0.1
+"""Seconds until the next round of retention if the last one left some over: rounds are short, so that machines do not
+wait for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +115,7 @@ def build(
     entropy: Entropy,
     more_chores: Sequence[Chore] = (),
 ) -> Built:
-    """Put the parts of a site together.
-
-    At most ``held_most`` token requests wait at once. ``more_chores`` are the server's own, for the metrics and
-    ``/readyz``.
-    """
+    """Build the parts of a site. At most ``held_most`` token requests are held; ``more_chores`` join the site's own."""
     codes = UserCodes(key)
     source = site_configurations(site, clock)
     held = HeldPolls(held_most)
@@ -130,11 +127,9 @@ def build(
     notify = NotifyWaiting(database.grants, source, database.outbox, clock, entropy, site.operators_url, site.notify)
     verifier = Verifier(site.providers, clock)
     chores = [
-        *decision_chores(decisions),
-        *configuration_chores(source.current, RecordSnapshots(database.audit, source.current, clock)),
-        retention_chore(CollectEnded(database.grants, database.bindings, clock, site.grants.kept)),
-        queue_chore(plane.watching),
-        *([notification_chore(notify)] if site.notify else []),
+        *_site_chores(site, database, decisions, source.current, clock),
+        Chore("live pages", plane.watching.step, plane.watching.wait),
+        *([Chore("notifications", notify.step, every(_NOTIFY_EVERY))] if site.notify else []),
         *database.chores,
         *more_chores,
     ]
@@ -169,6 +164,36 @@ def build(
     short_way = ShortWay({path.encode(): each for path, each in busiest.items()}, proxies, not is_sqlite, counts)
     public, people = (proxies.before(StrictRequests(app)) for app in (router, pages))
     return Built(public, people, admin, short_way, held, admission, source, notify, plane.watching, decisions, chores)
+
+
+def _site_chores(
+    site: Site, database: Database, decisions: Decisions, current: CurrentRevision, clock: Clock
+) -> list[Chore]:
+    collect = CollectEnded(database.grants, database.bindings, clock, site.grants.kept)
+    snapshots = RecordSnapshots(database.audit, current, clock)
+    has_more = False
+
+    async def refresh() -> None:
+        await asyncio.to_thread(current.refresh)
+
+    async def wait_for_refresh() -> None:
+        await asyncio.sleep(current.pause)
+
+    async def collect_some() -> None:
+        nonlocal has_more
+        has_more = await collect.step()
+
+    async def wait_to_collect() -> None:
+        await asyncio.sleep(_COLLECT_MORE if has_more else _COLLECT_EVERY)
+
+    return [
+        Chore("automatic approvals", decisions.auto_approve.step, decisions.auto_approve.wait),
+        Chore("recording of requests", decisions.openings.step, decisions.openings.wait),
+        Chore("recording of refused sign-ins", decisions.refusals.step, decisions.refusals.wait),
+        Chore("reading of configurations", refresh, wait_for_refresh),
+        Chore("recording of revisions", snapshots.step, every(_RECORD_EVERY)),
+        Chore("retention", collect_some, wait_to_collect),
+    ]
 
 
 def _people(api: ApiPlane, plane: OperatorPlane, counts: RequestCounts, entropy: Entropy) -> tuple[App, App]:
@@ -211,4 +236,4 @@ def _request_id(entropy: Entropy) -> str:
 
 
 async def _nothing_else(_scope: Scope, _receive: Receive, send: Send) -> None:
-    await plain_answer(404, "only machines are answered here").send(send)
+    await plain_answer(404, "this listener is only for machines").send(send)

@@ -1,4 +1,4 @@
-"""Put together what decides about requests: cards with evidence, decisions, assignments, rules and windows."""
+"""The decisions of a site, built from its settings: cards with evidence, assignments, rules and windows."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Decisions:
     refusals: RecordRefusals
 
     def arrived(self, grant: DeviceGrant) -> None:
-        """Handle a new request, after it was answered."""
+        """Record a new request and apply the rules to it; called after the machine got its answer."""
         self.openings.note(grant)
         self.auto_approve.arrived(grant)
 
@@ -52,7 +52,7 @@ def build_decisions(
     codes: UserCodes,
     admission: Admission,
 ) -> Decisions:
-    """Put the workflows of decisions together; each decision is reported to ``admission``."""
+    """Build the workflows of decisions. ``admission`` learns of each decision."""
     names = NetworkNames(site.networks.names)
     find_entry = FindEntry(source, database.assignments)
     sources: list[EvidenceSource] = [

@@ -1,13 +1,13 @@
-"""uvicorn's HTTP protocol, with two things of ours: limits on a request, and a short way for the busiest paths.
+"""uvicorn's HTTP protocol with limits on each request, and with a short way for the busiest paths.
 
-uvicorn limits the pause between two requests of a connection and nothing else: a connection that sends a byte a
-second, or nothing at all, would stay, so would one that never reads its answer, and one that sends header lines for
-ever would fill the memory. Here a request has ``REQUEST_SECONDS`` to arrive and ``REQUEST_HEAD`` bytes for its head,
-and an answer that the system does not take has ``ANSWER_SECONDS`` to leave.
+uvicorn limits only the pause between two requests of a connection. A client that sends one byte a second, or that never
+reads its answer, would keep its connection forever, and endless headers would fill the memory. Here a request must
+arrive within ``REQUEST_SECONDS``, its head must fit into ``REQUEST_HEAD`` bytes, and the client must read the answer
+within ``ANSWER_SECONDS``.
 
-Thousands of machines ask for codes and poll for tokens. Those requests go from the parser to their endpoint and back
-in one write, without the task, the event and the messages that ASGI needs. Everything else goes uvicorn's way. Both
-ways end in the same endpoint (machine_plane/endpoint.py).
+Thousands of machines request codes and poll for tokens. These requests go directly from the parser to their endpoint,
+and the answer is one write, without the task, the event and the messages of ASGI. All other requests use uvicorn's ASGI
+path. Both paths end in the same endpoint (machine_plane/endpoint.py).
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ from bootgrant.wire.limits import ANSWER_SECONDS, REQUEST_BODY, REQUEST_HEAD, RE
 NEVER: Final = float("inf")
 _SOONEST: Final = 0.05
 _LATE: Final = 0.2
-"""Seconds by which a timer comes late where the server has too much to do."""
-_TELLING: Final = 1.0
-"""Seconds in which an endpoint may answer that a body was too slow."""
-_FIRST_WORD: Final = 2.0
-"""Seconds that a connection has for its first request when the server stops."""
+"""A timer that is later than this, in seconds, means that the server is overloaded."""
+_SLOW_BODY_ANSWER: Final = 1.0
+"""Extra seconds in which an endpoint can answer that a body was too slow."""
+_LAST_REQUEST: Final = 2.0
+"""Seconds that a new connection has to send its first request when the server stops."""
 _LONG_HEAD: Final = oauth_error(
     ErrorCode.INVALID_REQUEST, f"the address and the headers are larger than {REQUEST_HEAD >> 10} KiB", 431, (CLOSE,)
 )
@@ -47,10 +47,10 @@ _UNREADABLE: Final = oauth_error(ErrorCode.INVALID_REQUEST, "this is not HTTP/1.
 
 @dataclass(slots=True)
 class ShortWay:
-    """The endpoints that are reached without ASGI, by their path, and what holds before each of them.
+    """The endpoints that are called without ASGI, by path.
 
-    ``in_tasks``: whether an answer that has to wait is worked on in a task, because a part behind the endpoints (a
-    connection pool) asks for one.
+    ``in_tasks``: an answer that has to wait runs in a task, because something behind the endpoints (a connection pool)
+    requires one.
     """
 
     endpoints: Mapping[bytes, OAuthEndpoint]
@@ -69,7 +69,7 @@ NO_SHORT_WAY = ShortWay({}, TrustedProxies.none(), in_tasks=True)
 
 
 def protocol_with(short_way: ShortWay) -> type[PatientProtocol]:
-    """The protocol class for one server."""
+    """Return the protocol class for one server."""
 
     class WithShortWay(PatientProtocol):
         way = short_way
@@ -80,19 +80,19 @@ def protocol_with(short_way: ShortWay) -> type[PatientProtocol]:
 class PatientProtocol(HttpToolsProtocol):
     """One connection. ``_path`` is set while a request of the short way arrives or is answered.
 
-    ``_ends_at`` is when the connection has had its time, on the monotonic clock. One timer looks at it now and then:
-    a request moves the deadline, and making a timer for each would cost as much as answering it.
+    ``_ends_at`` is the deadline of the connection, on the monotonic clock. Each request moves it, and a timer per
+    request would cost as much as the answer, so a single timer checks it from time to time.
 
-    ``_unread`` counts the bytes since the parser last handed over a whole head or a piece of a body: what it keeps
-    for itself, be it a target, headers, a chunk's extension or trailers. ``_idle`` holds between the answer to one
-    request and the first byte of the next, and not before the first request.
+    ``_unread`` counts the bytes since the parser last delivered a whole head or a part of a body, which are the bytes
+    that it buffers: a target, headers, a chunk extension or trailers. ``_idle`` is true from the answer to one request
+    until the first byte of the next; it is false before the first request.
     """
 
     way = NO_SHORT_WAY
     request_seconds = REQUEST_SECONDS
     answer_seconds = ANSWER_SECONDS
     _ends_at = NEVER
-    _look_at = NEVER
+    _check_at = NEVER
     _full: asyncio.TimerHandle | None = None
     _timer: asyncio.TimerHandle | None = None
     _path: bytes | None = None
@@ -105,10 +105,10 @@ class PatientProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(cast("asyncio.Transport", transport))
         self._ends_at = monotonic() + self.request_seconds
-        self._look_again()
+        self._check_later()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_looking()
+        self._stop_timer()
         self._has_room()
         if self._gone is not None and not self._gone.done():
             self._gone.set_result(None)
@@ -121,17 +121,17 @@ class PatientProtocol(HttpToolsProtocol):
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            # No other protocol is spoken here, and a server may ignore the offer (RFC 9110 section 7.8).
+            # A server may ignore an offer to change the protocol (RFC 9110 section 7.8).
             return
         except httptools.HttpParserError as error:
-            # Counted only: a line in the log for each would let a stranger fill the disk.
+            # Only counted: with a log line for each, anyone could fill the disk.
             self._refuse(_LONG_HEAD if isinstance(error.__context__, _HeadTooLong) else _UNREADABLE)
             return
         if self._unread > REQUEST_HEAD:
             self._refuse(_LONG_HEAD)
 
     def _refuse(self, answer: Answer) -> None:
-        """End the connection; with ``answer`` where it cannot be taken for the answer to the request before."""
+        """Close the connection, after ``answer`` unless an earlier request is still waiting for its own."""
         if self.transport.is_closing():
             return
         self.way.counts.answered["unreadable", answer.status] += 1
@@ -142,13 +142,13 @@ class PatientProtocol(HttpToolsProtocol):
         self._write(answer)
 
     def _is_answered(self) -> bool:
-        """Whether no request of ASGI's way waits for its answer. uvicorn has no cycle before the first of them."""
+        """Return whether every ASGI request has been answered. uvicorn has no cycle before the first one."""
         return bool(getattr(self.cycle, "response_complete", True))
 
     def pause_writing(self) -> None:
         super().pause_writing()
         if self._full is None:
-            # Closing would wait until the other end has read everything, which may be never.
+            # close() would wait until the client has read everything, possibly forever.
             self._full = self.loop.call_later(self.answer_seconds, self.transport.abort)
 
     def resume_writing(self) -> None:
@@ -161,9 +161,10 @@ class PatientProtocol(HttpToolsProtocol):
             self._full = None
 
     def shutdown(self) -> None:
-        """The server stops: every request is answered that was asked, or is asked now, and it is the last one here.
+        """Stop: answer the requests that have arrived or are arriving, and then close the connection.
 
-        Who has just connected is about to ask, and would take the end of the connection for a failure.
+        A client that has just connected is about to send a request and would take a closed connection for a failure,
+        so it gets a little time.
         """
         self._keep_alive = False
         if self._answering:
@@ -173,20 +174,20 @@ class PatientProtocol(HttpToolsProtocol):
         elif self._idle and not self._unread:
             self.transport.close()
         elif not self._unread and self._path is None:
-            self._stop_looking()
-            self._ends_at = min(self._ends_at, monotonic() + _FIRST_WORD)
-            self._look_again()
+            self._stop_timer()
+            self._ends_at = min(self._ends_at, monotonic() + _LAST_REQUEST)
+            self._check_later()
 
     def on_response_complete(self) -> None:
         self._idle = not self.pipeline
         if self._idle:
-            # uvicorn's own limit begins anew with every byte, and a byte need not begin a request.
+            # uvicorn restarts its own limit with every byte, even if the byte does not begin a request.
             self._ends_at = min(self._ends_at, self._next_begins_by())
         super().on_response_complete()
 
     def on_message_begin(self) -> None:
         if self._answering:
-            # A pipelined request while another waits for its answer: it is not read, and the connection ends then.
+            # A pipelined request before the last answer is not read, and the connection closes after that answer.
             self._keep_alive = False
             self.url, self.headers = b"", []
             return
@@ -197,7 +198,7 @@ class PatientProtocol(HttpToolsProtocol):
         self._path = None
         self._ends_at = monotonic() + self.request_seconds
         if self._timer is None:
-            self._look_again()
+            self._check_later()
 
     def on_headers_complete(self) -> None:
         if self._unread > REQUEST_HEAD and _size(self.url, self.headers) > REQUEST_HEAD:
@@ -206,18 +207,18 @@ class PatientProtocol(HttpToolsProtocol):
         if self._answering:
             return
         path = self.url.partition(b"?")[0]
-        # What the parser appends from here on are trailers, which are nobody's headers (RFC 9110 section 6.5.1).
+        # The parser appends trailers from here on, which are not headers (RFC 9110 section 6.5.1).
         head, self.headers = self.headers, []
         if self.parser.should_upgrade():
-            # It reads nothing more than this head.
+            # The parser reads nothing after this head.
             self._keep_alive = False
         if self._is_answered() and path in self.way.endpoints and self._is_plain_post():
             self._path, self._head = path, head
             self._body: list[bytes] = []
             self._size = 0
             return
-        # The body has its own time, which an endpoint that reads it may tell the client of first.
-        self._ends_at = monotonic() + self.request_seconds + _TELLING
+        # The body has its own time limit; the endpoint that reads it can answer first.
+        self._ends_at = monotonic() + self.request_seconds + _SLOW_BODY_ANSWER
         url, expects = self.url, self.expect_100_continue
         super().on_message_begin()
         self.url, self.expect_100_continue = url, expects
@@ -227,7 +228,7 @@ class PatientProtocol(HttpToolsProtocol):
             self.cycle.keep_alive = False
 
     def _is_plain_post(self) -> bool:
-        # The answer to HEAD has no body, and uvicorn knows that.
+        # uvicorn knows that the answer to HEAD has no body.
         return self.parser.get_method() == b"POST" and not self.expect_100_continue
 
     def on_body(self, body: bytes) -> None:
@@ -270,13 +271,13 @@ class PatientProtocol(HttpToolsProtocol):
         if isinstance(outcome, Done):
             self._write(outcome.value)
             return
-        self._stop_looking()
+        self._stop_timer()
         if self.way.in_tasks:
             task = self.loop.create_task(self._wait(outcome))
             self.tasks.add(task)
             task.add_done_callback(self.tasks.discard)
             return
-        # The server looks at what is in here when it stops: whether there is something, and to cancel it.
+        # When the server stops, it waits for what is in here, and cancels it if necessary.
         self.tasks.add(cast("asyncio.Task[None]", outcome))
         outcome.then(self._waited)
 
@@ -291,7 +292,7 @@ class PatientProtocol(HttpToolsProtocol):
         return self.way.endpoints[path].cut_short(path.decode("ascii"), answer)
 
     def _write(self, answer: Answer | None) -> None:
-        """Write the whole answer and be ready for the next request, or close: then nothing more is read here."""
+        """Write the answer, and prepare for the next request or close the connection."""
         self._gone = None
         if answer is None or self.transport.is_closing():
             return
@@ -312,29 +313,29 @@ class PatientProtocol(HttpToolsProtocol):
         self._idle = True
         self._ends_at = self._next_begins_by()
         if self._timer is None:
-            self._look_again()
+            self._check_later()
 
     def _next_begins_by(self) -> float:
         return monotonic() + self.timeout_keep_alive
 
-    def _look_again(self) -> None:
+    def _check_later(self) -> None:
         now = monotonic()
-        self._look_at = now + max(min(self._ends_at - now, self.request_seconds), _SOONEST)
-        self._timer = self.loop.call_later(self._look_at - now, self._look)
+        self._check_at = now + max(min(self._ends_at - now, self.request_seconds), _SOONEST)
+        self._timer = self.loop.call_later(self._check_at - now, self._check)
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         now = monotonic()
-        late = now - self._look_at
+        late = now - self._check_at
         if late > _LATE:
-            # Time that the server needed for others does not count; what came meanwhile is read before the next look.
+            # The client does not pay for a busy server: what arrived meanwhile is read before the next check.
             self._ends_at = max(self._ends_at + late, now + _SOONEST)
         if self._ends_at > now:
-            self._look_again()
+            self._check_later()
         else:
             self._timer = None
             self._give_up()
 
-    def _stop_looking(self) -> None:
+    def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -350,9 +351,9 @@ class PatientProtocol(HttpToolsProtocol):
 
 
 class _HeadTooLong(Exception):
-    """Ends the parser's work."""
+    """Raised in a callback to stop the parser."""
 
 
 def _size(url: bytes, headers: list[tuple[bytes, bytes]]) -> int:
-    """About how many bytes a head was that arrived in one piece with what follows it."""
+    """Return the approximate size of a head, for one that arrived together with a body."""
     return len(url) + sum(len(name) + len(value) + 4 for name, value in headers)

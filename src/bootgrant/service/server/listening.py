@@ -1,4 +1,4 @@
-"""The sockets of a server: the public one and the admin socket (mode 0600). Errors say what holds the place."""
+"""The listening sockets of a server: the public one, the one for the pages, and the admin socket (mode 0600)."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ PEOPLE: Final = "people"
 
 @dataclass(frozen=True, slots=True)
 class Inherited:
-    """File descriptors of listening sockets that another program opened; None: this server opens its own."""
+    """File descriptors of listening sockets that another program opened. None: this server opens its own socket."""
 
     public: int | None = None
     pages: int | None = None
 
 
 def listen_public(host: str, port: int) -> socket.socket:
-    """A listening TCP socket; an empty host is every address, IPv6 and IPv4. Raises SettingsError."""
+    """Open a listening TCP socket. An empty host means all addresses, IPv6 and IPv4. Raises SettingsError."""
     family = socket.AF_INET6 if ":" in host or not host else socket.AF_INET
     try:
         return socket.create_server(
@@ -37,30 +37,32 @@ def listen_public(host: str, port: int) -> socket.socket:
     except OSError as error:
         shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         if error.errno == errno.EADDRINUSE:
-            raise SettingsError(f"{shown} is taken by another program: stop it, or choose another --listen") from error
+            raise SettingsError(
+                f"{shown} is already in use by another program: stop it, or choose another --listen"
+            ) from error
         raise SettingsError(f"cannot listen on {shown}: {error.strerror}") from error
 
 
 def inherited(number: int) -> socket.socket:
-    """A listening socket that another program opened (systemd's socket activation, or ``--fd``).
+    """Return a listening socket that another program opened (systemd's socket activation, or ``--fd``).
 
-    It outlives this process, so no connection is refused while one server follows another. Raises SettingsError.
+    It outlives this process, so no connection is refused during a restart. Raises SettingsError.
     """
     try:
         listener = socket.socket(fileno=number)
         listening = listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
     except OSError as error:
-        raise SettingsError(f"file descriptor {number} is no socket: {error.strerror}") from error
+        raise SettingsError(f"file descriptor {number} is not a socket: {error.strerror}") from error
     if not listening:
-        raise SettingsError(f"file descriptor {number} is a socket that does not listen")
+        raise SettingsError(f"file descriptor {number} is not a listening socket")
     os.set_inheritable(number, False)
     return listener
 
 
 def activated(environment: MutableMapping[str, str]) -> Inherited:
-    """The descriptors that systemd handed to this process (sd_listen_fds(3)); its variables are taken away.
+    """Return the sockets passed by systemd (sd_listen_fds(3)), and remove its variables from ``environment``.
 
-    The one named ``people`` is for the pages, the one with any other name for machines. Raises SettingsError.
+    The socket named ``people`` is for the pages; any other name is for machines. Raises SettingsError.
     """
     process, count = environment.pop("LISTEN_PID", ""), environment.pop("LISTEN_FDS", "")
     names = environment.pop("LISTEN_FDNAMES", "").split(":")
@@ -70,13 +72,15 @@ def activated(environment: MutableMapping[str, str]) -> Inherited:
     pages = [_FIRST_ACTIVATED + number for number, name in named.items() if name == PEOPLE]
     public = [_FIRST_ACTIVATED + number for number, name in named.items() if name != PEOPLE]
     if len(pages) > 1 or len(public) > 1:
-        told = f"FileDescriptorName={PEOPLE} names the one for the pages, any other name the one for machines"
-        raise SettingsError(f"systemd handed over {count} sockets, and at most two can be told apart: {told}")
+        raise SettingsError(
+            f"systemd passed {count} sockets, but the server uses at most two: one for machines, and one with "
+            f"FileDescriptorName={PEOPLE} for the pages"
+        )
     return Inherited(public[0] if public else None, pages[0] if pages else None)
 
 
 def listen_admin(path: Path) -> socket.socket:
-    """A listening Unix socket for its owner alone; one that a killed server left is replaced. Raises SettingsError."""
+    """Open a Unix socket for the owner only, replacing one that a killed server left. Raises SettingsError."""
     admin = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         path.unlink(missing_ok=True)
@@ -89,5 +93,5 @@ def listen_admin(path: Path) -> socket.socket:
         admin.listen(64)
     except OSError as error:
         admin.close()
-        raise SettingsError(f"{path} cannot be made: {error.strerror}") from error
+        raise SettingsError(f"{path} cannot be created: {error.strerror}") from error
     return admin

@@ -1,4 +1,4 @@
-"""Running the built server until SIGINT or SIGTERM: every held poll is answered, then the sockets close."""
+"""Runs the server until SIGINT or SIGTERM; then it answers every held poll and closes its sockets."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ _CERTIFICATE_LOOK = 5.0
 _FIRST_READ = 20.0
 _DATABASE_PATIENCE = 20.0
 _HANDSHAKES = 0.5
-"""Seconds for TLS handshakes that are under way when the server stops: until then uvicorn does not know of them."""
+"""Seconds to finish TLS handshakes when the server stops: uvicorn does not know these connections yet."""
 _NO_PAGES = (
-    "a socket for the pages was handed over, but operators.listen is empty: set it, or take the socket away "
+    "systemd passed a socket for the pages, but operators.listen is empty: set it, or disable the socket "
     "(systemctl disable --now bootgrant-people.socket)"
 )
 
 
 class _Loop(uvloop.Loop):
-    """uvloop, which gives a TLS handshake 60 s and its end 30 s, with our patience for both."""
+    """uvloop with shorter limits for TLS handshakes (60 s by default) and shutdowns (30 s by default)."""
 
     async def create_server(self, *args: Any, **options: Any) -> Any:
         if options.get("ssl") is not None:
@@ -56,7 +56,7 @@ class _Loop(uvloop.Loop):
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers: the two servers stop together, after the held polls."""
+    """uvicorn without its signal handlers: all listeners stop together, after the held polls are answered."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -67,7 +67,7 @@ class _Server(uvicorn.Server):
         self.answering.set()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """No connection is taken any more; those that were taken show themselves before they are told to end."""
+        """Close the listening sockets, wait for TLS handshakes, and then let the connections end."""
         for server in self.servers:
             server.close()
         await asyncio.sleep(_HANDSHAKES if self.config.ssl else 0)
@@ -80,7 +80,7 @@ class _Server(uvicorn.Server):
 
 @dataclass(frozen=True, slots=True)
 class _Listeners:
-    """The sockets: for machines (and people), for people alone when set so, and the admin socket."""
+    """The sockets for machines and people, for people only (if there is a separate one), and for the admin API."""
 
     public: socket.socket
     pages: socket.socket | None
@@ -88,10 +88,10 @@ class _Listeners:
 
 
 def serve(site: Site, ready: Callable[[], None] = lambda: None, taken: Inherited | None = None) -> None:
-    """Serve until a signal. ``ready`` is called when every socket answers; ``taken`` are listening sockets
-    to use instead of ``listen`` and ``operators.listen``.
+    """Serve until a signal arrives. ``ready`` is called when every socket answers.
 
-    Raises SettingsError and StoreUnavailable before anything is served.
+    ``taken`` are listening sockets to use instead of ``listen`` and ``operators.listen``. Raises SettingsError and
+    StoreUnavailable before the first request is served.
     """
     prepare_data_folder(site.data)
     tls = ServerTls(files) if (files := site.tls.files) else None
@@ -100,7 +100,7 @@ def serve(site: Site, ready: Callable[[], None] = lambda: None, taken: Inherited
 
 
 async def _open_and_serve(site: Site, tls: ServerTls | None, ready: Callable[[], None], taken: Inherited) -> None:
-    # The database first: its lock keeps a second server away from this one's sockets.
+    # The lock of the database prevents a second server from replacing the sockets of this one.
     async with open_database(site, SystemClock().now(), patience=_DATABASE_PATIENCE) as database:
         with contextlib.ExitStack() as stack:
             public = stack.enter_context(_listener(taken.public, site.listen))
@@ -134,7 +134,7 @@ async def _serve(
         served.append((_server(built.pages, tls), listeners.pages))
 
     def stop() -> None:
-        log.info("stopping: %d waiting machines are told to ask again", len(built.held))
+        log.info("stopping: answering %d held polls, so that the machines poll again", len(built.held))
         built.held.drain()
         built.watching.drain()
         for server, _ in served:
@@ -143,7 +143,7 @@ async def _serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop)
-    # A repository that does not answer must not keep machines from asking.
+    # A repository that does not respond must not delay machines.
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(_first_read(built.source.current), _FIRST_READ)
     chores = Chores(built.chores)
@@ -151,7 +151,7 @@ async def _serve(
     running = [asyncio.create_task(server.serve(sockets=[listener])) for server, listener in served]
     for server, _ in served:
         await server.answering.wait()
-    _spare_the_collector()
+    _limit_garbage_collections()
     ready()
     await asyncio.gather(*running)
     await chores.stop()
@@ -164,13 +164,13 @@ async def _last_records(decisions: Decisions) -> None:
         await decisions.openings.step()
         await decisions.refusals.step()
     except StoreUnavailable as error:
-        log.error("the last machines that asked, or sign-ins, are not in the audit: %s", error)  # noqa: TRY400
+        log.error("the audit log may lack the latest requests and refused sign-ins: %s", error)  # noqa: TRY400
 
 
-def _spare_the_collector() -> None:
-    """Look through all objects rarely: the server stands still for it, the longer the more machines wait.
+def _limit_garbage_collections() -> None:
+    """Make full garbage collections rare: each one pauses the server, longer with more waiting machines.
 
-    What a waiting machine keeps lives long and is freed without the collector; young garbage is still collected.
+    Objects of waiting machines are freed by reference counting; young garbage is still collected.
     """
     gc.collect()
     gc.freeze()
@@ -188,8 +188,8 @@ async def _first_read(current: CurrentRevision) -> None:
     try:
         await asyncio.to_thread(current.refresh)
     except Exception:
-        # The chore tries again, and counts its failures.
-        log.exception("machine configurations could not be read at the start")
+        # A chore retries and counts the failures.
+        log.exception("machine configurations could not be read at startup")
 
 
 def _server(app: App, tls: ServerTls | None, short_way: ShortWay = NO_SHORT_WAY) -> _Server:
@@ -212,7 +212,7 @@ def _server(app: App, tls: ServerTls | None, short_way: ShortWay = NO_SHORT_WAY)
 
 
 def _held_most() -> int:
-    """Four fifths of the open files that this process may have; the rest is for those who decide."""
+    """Raise the limit of open files. Return four fifths of it for held polls; the rest is for people and files."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard not in (soft, resource.RLIM_INFINITY):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,4 +1,4 @@
-"""The server's certificate: read at the start, and again when one of its files changes."""
+"""The server's certificate, read at startup and when one of its files changes."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ log = logging.getLogger("bootgrant")
 
 
 class ServerTls:
-    """``context`` is for every new connection; ``reload_when_changed`` gives it the new certificate.
+    """The TLS context of the server (TLS 1.2 and later), for every new connection.
 
-    TLS 1.2 and later. Raises SettingsError when the files cannot be used at the start.
+    Raises SettingsError if the files cannot be used at startup.
     """
 
     def __init__(self, files: TlsFiles) -> None:
@@ -27,34 +27,35 @@ class ServerTls:
         try:
             self._load(self.context)
         except (OSError, ssl.SSLError) as error:
-            named = f"tls.certificate {files.certificate} with tls.key {files.key} cannot be used: {error}"
-            raise SettingsError(named) from error
+            raise SettingsError(
+                f"tls.certificate {files.certificate} with tls.key {files.key} cannot be used: {error}"
+            ) from error
 
     def reload_when_changed(self) -> None:
-        """Look whether the files changed, and take them over when they fit together; else keep what there is.
+        """Load the files if they have changed and belong together; otherwise keep the old certificate.
 
-        What cannot be used is told once, and tried again when one of the files changes again.
+        A problem is logged once, and the files are tried again after the next change.
         """
         seen = _state(self._files)
         if seen == self._seen:
             return
         self._seen = seen
         try:
-            # A pair that does not fit would damage the context in use, so it is tried on another one first.
+            # A key that does not belong to the certificate would damage the context in use, so try another one first.
             self._load(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
             self._load(self.context)
         except (OSError, ssl.SSLError) as error:
-            log.error("the new certificate cannot be used, the old one stays: %s", error)  # noqa: TRY400
+            log.error("the new certificate cannot be used, so the old one stays in use: %s", error)  # noqa: TRY400
             return
         log.info("new certificate from %s", self._files.certificate)
 
     def _load(self, context: ssl.SSLContext) -> None:
-        # Without an answer of ours, OpenSSL asks for a passphrase on the terminal, and everything stands still.
+        # Without this callback, OpenSSL would wait for a passphrase on the terminal.
         context.load_cert_chain(self._files.certificate, self._files.key, password=_no_passphrase)
 
 
 def _no_passphrase() -> str:
-    raise ssl.SSLError("the key is protected by a passphrase; write it without one, readable by the server alone")
+    raise ssl.SSLError("the key is protected by a passphrase; store it without one, readable only by the server")
 
 
 def _state(files: TlsFiles) -> tuple[tuple[int, ...], ...]:
@@ -66,5 +67,5 @@ def _file_state(path: Path) -> tuple[int, ...]:
         status = path.stat()
     except OSError:
         return ()
-    # The time of the last change includes that of the permissions.
+    # ctime also changes with the permissions.
     return (status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size)
