@@ -16,6 +16,7 @@ from typing import Any
 from bench.measurements import MEASUREMENTS
 from bench.model import Cost, most_machines, need
 from bench.processes import OUT, ROOT
+from bench.result import table
 
 _BEGIN = "<!-- begin: made by `python -m bench.document` from bench/out -->"
 _END = "<!-- end -->"
@@ -52,53 +53,41 @@ def _model(costs: list[dict[str, float]], shared: dict[str, list[float]]) -> str
 
 def _costs(plain: list[dict[str, float]], tls: dict[str, float], server: Cost, database: Cost) -> list[str]:
     head = ["", "request, µs", "poll, µs", "approval and delivery, µs", "memory, KiB", "network per poll, bytes"]
-    rows = [
-        [
-            f"SQLite, {cost['machines']:,.0f} machines",
-            *_cells(cost[n] for n in ("ask", "poll", "deliver", "kib", "wire")),
-        ]
-        for cost in plain
-    ]
-    rows.append(["SQLite, with TLS in the server", *_cells(tls[n] for n in ("ask", "poll", "deliver", "kib", "wire"))])
+    names = ("ask", "poll", "deliver", "kib", "wire")
+    rows = [[f"SQLite, {cost['machines']:,.0f} machines", *_cells(cost[n] for n in names)] for cost in plain]
+    rows.append(["SQLite, with TLS in the server", *_cells(tls[n] for n in names)])
     rows.append(["PostgreSQL: server", *_cells((server.ask, server.poll, server.deliver)), "", ""])
     rows.append(["PostgreSQL: database", *_cells((database.ask, database.poll, database.deliver)), "", ""])
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def _scaled(plain: list[dict[str, float]]) -> list[str]:
     first = plain[0]
     head = ["machines", "CPU per poll ÷ model", "memory ÷ model", "CPU per delivery ÷ model"]
     names = ("poll", "kib", "deliver")
-    return _table(head, [[f"{c['machines']:,.0f}", *(f"{c[n] / first[n]:.2f}" for n in names)] for c in plain])
+    return table(head, [[f"{c['machines']:,.0f}", *(f"{c[n] / first[n]:.2f}" for n in names)] for c in plain])
 
 
 def _one_server(one: Cost, tls: Cost) -> list[str]:
-    head = ["waiting machines", "polls per second", "core in use", "core in use with TLS", "memory, MB", "Mbit/s"]
+    head = ["waiting machines", "polls/s", "core in use", "core in use with TLS", "memory, MB", "Mbit/s"]
     rows = []
     for machines in (1_000, 10_000, 50_000, 100_000):
         here, secure = need(one, machines), need(tls, machines)
         shares = (f"{here.cores:.0%}", f"{secure.cores:.0%}")
         rows.append([f"{machines:,}", f"{here.polls:,.0f}", *shares, f"{here.memory:,.0f}", f"{here.megabits:,.1f}"])
     most = f"Half a core is enough for about {_most(one)} machines, or {_most(tls)} with TLS in the server."
-    return [*_table(head, rows), "", most]
+    return [*table(head, rows), "", most]
 
 
 def _several(server: Cost, database: Cost) -> list[str]:
-    head = [
-        "waiting machines",
-        "polls per second",
-        "servers",
-        "PostgreSQL cores",
-        "rows per second",
-        "total memory, GB",
-    ]
+    head = ["waiting machines", "polls/s", "servers", "PostgreSQL cores", "rows/s", "total memory, GB"]
     rows = []
     for machines in (100_000, 300_000, 1_000_000):
         here, there = need(server, machines), need(database, machines)
         memory = f"{(here.memory + (here.servers - 1) * 42) / 1024:,.1f}"
         figures = (f"{here.polls:,.0f}", f"{here.servers}", f"{there.cores:,.1f}", f"{here.rows:,.0f}", memory)
         rows.append([f"{machines:,}", *figures])
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def _cells(values: Iterable[float]) -> list[str]:
@@ -116,7 +105,7 @@ def _measured(results: list[dict[str, Any]]) -> str:
     lines = [f"Measured on {results[-1]['at'][:10]}: {_machine()}.", "", *_bars(results)]
     for result in results:
         lines += ["", f"### {result['title']}", "", f"`make bench ONLY={result['name']}`", ""]
-        lines += _table(result["head"], result["rows"])
+        lines += table(result["head"], result["rows"])
     return "\n".join(lines) + "\n"
 
 
@@ -127,26 +116,12 @@ def _bars(results: list[dict[str, Any]]) -> list[str]:
             met = bar["value"] >= bar["bar"] if bar["at_least"] else bar["value"] <= bar["bar"]
             limit = f"{'at least' if bar['at_least'] else 'at most'} {bar['bar']:g}"
             rows.append([f"`{result['name']}`", bar["what"], limit, bar["found"], "yes" if met else "**no**"])
-    return _table(["measurement", "quantity", "target", "result", "met"], rows)
-
-
-def _table(head: list[str], rows: list[list[str]]) -> list[str]:
-    return [_row(head), _row(["---"] * len(head)), *map(_row, rows)]
-
-
-def _row(cells: list[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+    return table(["measurement", "quantity", "target", "result", "met"], rows)
 
 
 def _machine() -> str:
-    model = next(
-        (
-            line.partition(":")[2].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if "model name" in line
-        ),
-        platform.machine(),
-    )
+    names = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line]
+    model = names[0].partition(":")[2].strip() if names else platform.machine()
     system = f"{platform.system()} {platform.release()}, Python {platform.python_version()}"
     return f"{os.cpu_count()} cores of {model}, {system}"
 

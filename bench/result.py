@@ -30,7 +30,7 @@ class Bar:
         return f"{'met    ' if self.met else 'NOT MET'}  {self.what}: {self.found} ({sign} {self.bar:g})"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Result:
     """A table of ``head`` and ``rows``; ``figures`` has the same for programs."""
 
@@ -43,7 +43,7 @@ class Result:
 
     def shown(self) -> str:
         """Return the result as Markdown, for the terminal."""
-        lines = [f"### {self.title}", "", _row(self.head), _row(["---"] * len(self.head)), *map(_row, self.rows), ""]
+        lines = [f"### {self.title}", "", *table(self.head, self.rows), ""]
         return "\n".join([*lines, *(f"- {bar.line()}" for bar in self.bars), ""])
 
     def keep(self) -> None:
@@ -53,5 +53,6 @@ class Result:
         (OUT / f"{self.name}.json").write_text(json.dumps(members, indent=2) + "\n", "utf-8")
 
 
-def _row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return the lines of a table in Markdown."""
+    return [f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows)]

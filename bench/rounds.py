@@ -44,6 +44,21 @@ def interleaved(
     return found
 
 
+def comparison(found: Mapping[str, Rounds], digits: int) -> list[list[str]]:
+    """Return a row per server: its rate and its CPU per request, each also compared with oidc-provider's."""
+    rates, costs = found["req/s"], found["CPU µs"]
+    return [
+        [
+            name,
+            Spread.of(rates[name]).shown(),
+            ratio(rates, name, "oidc-provider").shown(2),
+            Spread.of(costs[name]).shown(digits),
+            ratio(costs, "oidc-provider", name).shown(2),
+        ]
+        for name in rates
+    ]
+
+
 def ratio(values: Rounds, first: str, second: str) -> Spread:
     """Return ``first`` divided by ``second``, per round."""
     return Spread.of([one / other for one, other in zip(values[first], values[second], strict=True)])

@@ -11,7 +11,7 @@ from bench.peers.bootgrant import bootgrant
 from bench.peers.oidc_provider import oidc_provider
 from bench.peers.server import Start
 from bench.result import Bar, Result
-from bench.rounds import Spread, interleaved, ratio
+from bench.rounds import Spread, comparison, interleaved, ratio
 
 TITLE = "POST /device/code: 10,000 requests to an empty server over 64 keep-alive connections"
 _PEERS: dict[str, Start] = {"bootgrant": bootgrant, "oidc-provider": oidc_provider, "Authlib on Flask": authlib_flask}
@@ -20,18 +20,8 @@ _PEERS: dict[str, Start] = {"bootgrant": bootgrant, "oidc-provider": oidc_provid
 def run(options: Options) -> Result:
     count = 1000 if options.quick else 10_000
     found = interleaved(options.rounds, {name: _measure(start, count) for name, start in _PEERS.items()}, options.say)
-    rates, costs, memory = found["req/s"], found["CPU µs"], found["KB per request"]
-    rows = [
-        [
-            name,
-            Spread.of(rates[name]).shown(),
-            ratio(rates, name, "oidc-provider").shown(2),
-            Spread.of(costs[name]).shown(),
-            ratio(costs, "oidc-provider", name).shown(2),
-            Spread.of(memory[name]).shown(1),
-        ]
-        for name in _PEERS
-    ]
+    rates, memory = found["req/s"], found["KB per request"]
+    rows = [[*row, Spread.of(memory[row[0]]).shown(1)] for row in comparison(found, 0)]
     bars = [_bar(rates, "oidc-provider", 2.5), _bar(rates, "Authlib on Flask", 4.0)]
     head = ("server", "req/s", "÷ oidc-provider", "CPU µs per request", "CPU of oidc-provider ÷ own", "KB per request")
     return Result("device_code", TITLE, head, rows, bars, {"rounds": found})

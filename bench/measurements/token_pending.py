@@ -13,7 +13,7 @@ from bench.peers.oidc_provider import oidc_provider
 from bench.peers.server import Server, Start
 from bench.processes import OUT
 from bench.result import Bar, Result
-from bench.rounds import Spread, interleaved, ratio
+from bench.rounds import comparison, interleaved, ratio
 
 TITLE = "POST /token with 10,000 waiting machines, not held, over 64 keep-alive connections"
 _PEERS: dict[str, Start] = {
@@ -26,18 +26,8 @@ _PEERS: dict[str, Start] = {
 def run(options: Options) -> Result:
     pending = 1000 if options.quick else 10_000
     found = interleaved(options.rounds, {name: _measure(start, pending) for name, start in _PEERS.items()}, options.say)
-    rates, costs = found["req/s"], found["CPU µs"]
-    rows = [
-        [
-            name,
-            Spread.of(rates[name]).shown(),
-            ratio(rates, name, "oidc-provider").shown(2),
-            Spread.of(costs[name]).shown(1),
-            ratio(costs, "oidc-provider", name).shown(2),
-        ]
-        for name in _PEERS
-    ]
-    times = ratio(rates, "bootgrant", "oidc-provider")
+    rows = comparison(found, 1)
+    times = ratio(found["req/s"], "bootgrant", "oidc-provider")
     bars = [Bar("requests per second ÷ oidc-provider", times.shown(2), times.median, 4.0, at_least=True)]
     head = ("server", "req/s", "÷ oidc-provider", "CPU µs per request", "CPU of oidc-provider ÷ own")
     return Result("token_pending", TITLE, head, rows, bars, {"rounds": found})

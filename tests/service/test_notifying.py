@@ -47,7 +47,7 @@ def test_the_command_sends_a_test_and_reports_the_result(tmp_path: Path) -> None
     assert (none.returncode, "no [[notify]]" in none.stderr) == (1, True)
     assert (sent.returncode, sent.stdout) == (0, "night: sent\n")
     assert json.loads(hook.asked[0].body)["type"] == "test"
-    assert (unknown.returncode, "there are: night" in unknown.stderr) == (1, True)
+    assert (unknown.returncode, "the names are: night" in unknown.stderr) == (1, True)
     assert (failed.returncode, failed.stdout) == (1, f"night: not sent: {hook.url} cannot be reached (ConnectError)\n")
 
 

@@ -180,7 +180,7 @@ def _notify(args: argparse.Namespace) -> int:
     if not names:
         return fail(f"{args.config} has no [[notify]]: docs/notifications.md shows how to write one")
     if args.name is not None and args.name not in names:
-        return fail(f"{args.config} has no [[notify]] called {args.name!r}: there are {', '.join(names)}")
+        return fail(f"{args.config} has no [[notify]] called {args.name!r}; the names are: {', '.join(names)}")
     outcomes = asyncio.run(send_tests(site, args.name))
     for name, problem in outcomes.items():
         print(f"{name}: {f'not sent: {problem}' if problem else 'sent'}")

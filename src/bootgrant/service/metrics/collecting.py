@@ -36,7 +36,7 @@ _EMPTY: Final = Census(0, None, 0)
 Rows = Mapping[tuple[str, ...], float]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Watched:
     """The sources of the metrics."""
 
@@ -146,7 +146,7 @@ def _family(metric: table.Metric, reading: float | Rows | Durations) -> Family:
 _PROXY_HEADERS: Final = (b"x-forwarded-for", b"forwarded", b"via")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class MetricsEndpoint:
     """Serves ``/metrics`` to ``networks``.
 

@@ -102,25 +102,5 @@ CHORE_FAILING: Final = Metric(
     ("chore",),
 )
 
-METRICS: Final = (
-    INFO,
-    PENDING,
-    OLDEST,
-    UNFETCHED,
-    STORE_UP,
-    HELD,
-    STEPS,
-    DECISION,
-    DELIVERY,
-    ANSWERS,
-    REFUSALS,
-    STORE,
-    STORE_FAILURES,
-    CONFIGURATIONS_AGE,
-    CONFIGURATIONS_FAILED,
-    NOTICES,
-    PROVIDER_QUESTIONS,
-    PROVIDER_OPEN,
-    CHORE_FAILURES,
-    CHORE_FAILING,
-)
+METRICS: Final = tuple(each for each in tuple(globals().values()) if isinstance(each, Metric))
+"""All of the above, in their order."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from bootgrant.approval.codes import UserCodes
 from bootgrant.asgi import App, Receive, Scope, Send
@@ -47,8 +46,6 @@ from bootgrant.workflows.machine.tokens import MachineTokens, PollGrant
 from bootgrant.workflows.record.notify_waiting import NotifyWaiting
 from bootgrant.workflows.record.recording import RecordSnapshots
 
-_CONFIG = "/config"
-_API = "/api/"
 _NOTIFY_EVERY = 1.0
 _RECORD_EVERY = 1.0
 _COLLECT_EVERY = 60.0
@@ -57,7 +54,7 @@ _COLLECT_MORE = 0.1
 wait for them."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Built:
     """The ASGI applications of a site, its background work, and what has to end when the server stops.
 
@@ -79,31 +76,18 @@ class Built:
 
 @dataclass(frozen=True, slots=True)
 class Router:
-    """Routes the paths of ``endpoints``, ``/config`` and below to ``config``, and other paths to ``otherwise``."""
+    """Routes a path to its app in ``endpoints``, to the app in ``below`` with its prefix, or to ``otherwise``."""
 
     endpoints: Mapping[str, App]
-    config: App
+    below: Mapping[str, App]
     otherwise: App
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope["path"]
+        path: str = scope["path"]
         endpoint = self.endpoints.get(path)
         if endpoint is None:
-            endpoint = self.config if path == _CONFIG or path.startswith(_CONFIG + "/") else self.otherwise
+            endpoint = next((app for prefix, app in self.below.items() if path.startswith(prefix)), self.otherwise)
         await endpoint(scope, receive, send)
-
-
-@dataclass(frozen=True, slots=True)
-class _Below:
-    """Routes paths below ``prefix`` to ``app``, and others to ``otherwise``."""
-
-    prefix: str
-    app: App
-    otherwise: App
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        below = scope["type"] == "http" and scope["path"].startswith(self.prefix)
-        await (self.app if below else self.otherwise)(scope, receive, send)
 
 
 def build(
@@ -158,7 +142,8 @@ def build(
     }
     config = ConfigEndpoint(_deliver(site, database, source, verifier, clock), rules.networks, counts)
     pages, admin = _people(api, plane, counts, entropy)
-    router = Router(endpoints, config, pages if site.operators.listen is None else _nothing_else)
+    endpoints["/config"] = config
+    router = Router(endpoints, {"/config/": config}, pages if site.operators.listen is None else _nothing_else)
     proxies = TrustedProxies(AllowedNetworks(site.networks.trusted_proxies))
     is_sqlite = isinstance(database, SqliteDatabase)
     short_way = ShortWay({path.encode(): each for path, each in busiest.items()}, proxies, not is_sqlite, counts)
@@ -198,8 +183,11 @@ def _site_chores(
 
 def _people(api: ApiPlane, plane: OperatorPlane, counts: RequestCounts, entropy: Entropy) -> tuple[App, App]:
     """The pages with the API next to them, and the API for the admin socket."""
-    request_id = partial(_request_id, entropy)
-    public = _Below(_API, build_api(api, Listener.PUBLIC, ROUTES), build_pages(plane))
+
+    def request_id() -> str:
+        return entropy.random_bytes(10).hex()
+
+    public = Router({}, {"/api/": build_api(api, Listener.PUBLIC, ROUTES)}, build_pages(plane))
     admin = build_api(api, Listener.ADMIN_SOCKET, ROUTES)
     return RequestIds(Counted(public, counts), request_id), RequestIds(Counted(admin, counts), request_id)
 
@@ -229,10 +217,6 @@ def _metrics(site: Site, watched: Watched) -> MetricsEndpoint:
     collector = ServerCollector(watched)
     networks = AllowedNetworks(site.networks.metrics)
     return MetricsEndpoint(collector, registry_of(collector), networks, bool(site.networks.trusted_proxies))
-
-
-def _request_id(entropy: Entropy) -> str:
-    return entropy.random_bytes(10).hex()
 
 
 async def _nothing_else(_scope: Scope, _receive: Receive, send: Send) -> None:

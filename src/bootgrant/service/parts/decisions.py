@@ -26,7 +26,7 @@ from bootgrant.workflows.machine.deliver import FindEntry
 from bootgrant.workflows.record.recording import RecordOpenings, RecordRefusals
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Decisions:
     """The workflows of decisions."""
 
