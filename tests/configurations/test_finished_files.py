@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from bootgrant.configurations.finished_files import FinishedFiles
 from bootgrant.machines.finish.validation import Rules
 from bootgrant.ports.configurations import ConfigUnavailable
+from bootgrant.ports.origins import Stamp
 from bootgrant.sources.folder import Folder
 from bootgrant.wire.identity import MachineIdentity
 from support.grants import MAC, UUID
@@ -159,3 +160,27 @@ def test_a_control_plane_is_recognised_in_any_spelling(tmp_path: Path, text: str
     assert rendered is not None
     assert entry.is_control_plane
     assert entry.fingerprint == rendered.entry.fingerprint
+
+
+class CountingFolder(Folder):
+    """Counts how often a file is read."""
+
+    reads = 0
+
+    def finished_content(self, name: str) -> tuple[bytes, Stamp] | None:
+        self.reads += 1
+        return super().finished_content(name)
+
+
+def test_a_file_is_read_again_only_when_it_has_changed(tmp_path: Path) -> None:
+    folder = CountingFolder(tmp_path)
+    source = FinishedFiles(folder, Rules())
+    path = tmp_path / f"{UUID}.yaml"
+    path.write_text("machine: {type: worker}\n")
+    first, second = source.find_entry(CP), source.find_entry(CP)
+    assert first is not None
+    assert (second, folder.reads, first.is_control_plane) == (first, 1, False)
+    path.write_text("machine: {type: controlplane}\n")
+    entry = source.find_entry(CP)
+    assert entry is not None
+    assert (folder.reads, entry.is_control_plane) == (2, True)
