@@ -38,7 +38,7 @@ def test_codes_and_tokens_of_stored_grants_stay_the_same() -> None:
     code = device_code(b"c" * 32)
     assert CODES.of_grant("0199") == "BJVVNDML"
     assert CODES.digest("TLWKTPZG").hex()[:16] == "77c646f7d7737aae"
-    assert access_token(code, b"salt").reveal()[:16] == "aKbIzad7c_YVkSkK"
+    assert access_token(code, b"salt").reveal() == "aKbIzad7c_YVkSkKhAmMqOW4yBLv2qUjKvK8QnB9_EQ"
     digests = (
         device_code_digest(code),
         access_token_digest(code),
@@ -58,6 +58,11 @@ def test_a_code_is_read_in_any_case_and_with_any_separators(typed: str) -> None:
 @pytest.mark.parametrize("typed", ["", "WDJBMJH", "WDJBMJHTT", "ADJBMJHT", "WDJBMJH0", " " * 64 + "WDJBMJHT"])
 def test_anything_else_is_not_a_code(typed: str) -> None:
     assert normalise_user_code(typed) is None
+
+
+def test_a_code_within_the_first_64_typed_characters_is_read() -> None:
+    assert normalise_user_code(" " * 56 + "WDJBMJHT") == "WDJBMJHT"
+    assert normalise_user_code(" " * 57 + "WDJBMJHT") is None
 
 
 @given(st.text())

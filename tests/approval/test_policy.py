@@ -74,6 +74,12 @@ def test_a_selector_has_at_most_sixteen_terms() -> None:
     assert parse_selector(",".join(["*"] * 16)).names == ("*",) * 16
 
 
+def test_a_selector_has_its_labels_before_its_names() -> None:
+    selector = parse_selector(" rack4-* , site = fra,role=a=b")
+    assert (selector.labels, selector.names) == ((("site", "fra"), ("role", "a=b")), ("rack4-*",))
+    assert str(selector) == "site=fra,role=a=b,rack4-*"
+
+
 @given(st.text(max_size=60))
 def test_a_selector_is_written_as_it_is_read(text: str) -> None:
     try:
@@ -148,6 +154,7 @@ def test_conditions_use_the_names_of_the_site() -> None:
     read = words.conditions(["site=fra"], ["rack4", "fd00::/8"], ["bmc", "network"])
     assert [str(network) for network in read.networks] == ["10.20.4.0/24", "fd00::/8"]
     assert read.evidence == ("bmc", "network")
+    assert read.select == (parse_selector("site=fra"),)
     with pytest.raises(ValueError, match="'rack5' is neither a network"):
         words.conditions(["site=fra"], ["rack5"], [])
     with pytest.raises(ValueError, match="no evidence named 'ipmi'; this site has bmc, history, inventory, network"):

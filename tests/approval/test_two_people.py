@@ -76,6 +76,18 @@ def test_a_vote_for_an_entry_that_changed_since_does_not_count() -> None:
     assert [vote.by for vote in after.votes] == ["ben"]
 
 
+def test_an_approval_keeps_only_the_votes_for_the_entry_that_it_approves() -> None:
+    changed = Terms(needed=1, fingerprint="cp-1 with other labels", sha256="cd", revision="5a3d0bc")
+    done = approve(approve(pending_grant()[0], vote_of("ana")), vote_of("ben"), changed)
+    assert (done.state, done.votes, done.fingerprint) == (GrantState.APPROVED, (), "cp-1 with other labels")
+
+
+def test_votes_that_no_longer_count_are_removed() -> None:
+    three = TWO._replace(needed=3)
+    grant = approve(approve(pending_grant()[0], vote_of("ana"), three), vote_of("ben"), three)
+    assert grant.with_votes_that(lambda vote: vote.by == "ben") == grant._replace(votes=(vote_of("ben"),))
+
+
 def test_three_people_approve_where_three_are_needed() -> None:
     three = TWO._replace(needed=3)
     grant = approve(approve(pending_grant()[0], vote_of("ana"), three), vote_of("ben"), three)
@@ -95,7 +107,7 @@ def test_no_rule_votes_where_people_are_needed() -> None:
 def test_one_person_is_enough_to_deny() -> None:
     denied = approve(pending_grant()[0], vote_of("ana")).deny(vote_of("ben"))
     assert isinstance(denied, DeviceGrant)
-    assert denied.state is GrantState.DENIED
+    assert (denied.state, denied.entry) == (GrantState.DENIED, "")
 
 
 def test_the_owner_of_a_token_answers_for_its_program() -> None:

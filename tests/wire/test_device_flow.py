@@ -127,6 +127,7 @@ def test_errors_and_tokens_in_a_form_are_understood() -> None:
     assert parse_token(b"error=authorization_pending&error_description=wait") == OAuthError(
         "authorization_pending", "wait"
     )
+    assert parse_token(b"error=access_denied&error_description=caf%E9") == OAuthError("access_denied", "caf\ufffd")
     found = parse_token(b" access_token=FT&token_type=bearer&expires_in=10\n")
     assert found == AccessToken(Secret("FT"), "bearer", 10)
     assert isinstance(parse_device_authorization(b"device_code=D&user_code=U&verification_uri=V"), DeviceAuthorization)
@@ -247,6 +248,8 @@ def test_a_description_is_sent_in_the_characters_of_the_rfc(text: str) -> None:
     [
         ("plain ~ text", "plain ~ text"),
         ('not yours: "r\u00e4um" \\ ok', "not yours: 'raum' / ok"),
+        ("C:\\boot", "C:/boot"),
+        ("\u00e9t\u00e9 ~", "ete ~"),
         ("two\nlines\tand\x00more", "two lines and?more"),
         ("\u4e2d", "?"),
         ("x" * 300, "x" * 300),

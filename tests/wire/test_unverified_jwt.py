@@ -23,6 +23,12 @@ def test_header_and_claims_are_returned() -> None:
         assert read_unverified(token) == ({"alg": "RS256"}, claims)
 
 
+@pytest.mark.parametrize("length", range(12))
+def test_claims_of_any_length_are_returned(length: int) -> None:
+    claims = {"s": "a" * length}
+    assert read_unverified(Secret(f"{part({})}.{part(claims)}.x")) == ({}, claims)
+
+
 @pytest.mark.parametrize(
     "token",
     ["", "opaque", "a.b", f"{part({})}.{part({})}", f"{part({})}.{part({})}.x.y", f"{part([])}.{part({})}.x",
