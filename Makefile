@@ -5,8 +5,9 @@ RUN := .venv/run
 DEV := .venv/dev
 LOCK := .venv/lock
 BENCH := .venv/bench
+MUTATION := .venv/mutation
 
-.PHONY: help demo test test-faults check format lock clean zipapp test-boot bench bench-acquire bench-serve
+.PHONY: help demo test test-faults check format lock clean zipapp test-boot bench bench-acquire bench-serve mutation
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -26,6 +27,9 @@ test-boot: $(DEV)/.stamp ## a real boot: Debian's kernel in qemu, an initramfs w
 test-faults: $(DEV)/.stamp ## the fault suite in its long form: 100 kills, 5,000 connections (docs/faults.md; FAULT_SEED=N again)
 	@tools/debian_packages.sh tests/debian-packages.txt
 	FAULT_TEST=1 $(DEV)/bin/python -m pytest tests/faults -rP --durations=0
+
+mutation: $(MUTATION)/.stamp ## mutation testing (ROOMS="approval machines wire workflows", SAMPLE=N per room, SEED=1)
+	$(MUTATION)/bin/python tools/mutation.py $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED)) $(ROOMS)
 
 check: $(DEV)/.stamp ## format, lint, types, import contracts, generated docs, wording
 	$(DEV)/bin/ruff format --check .
@@ -69,6 +73,10 @@ $(DEV)/.stamp: requirements/dev.txt pyproject.toml tools/make_venv.sh
 
 $(BENCH)/.stamp: requirements/bench.txt pyproject.toml tools/make_venv.sh
 	@tools/make_venv.sh "$(PYTHON)" $(BENCH) requirements/bench.txt --with-project
+	@touch $@
+
+$(MUTATION)/.stamp: requirements/mutation.txt pyproject.toml tools/make_venv.sh
+	@tools/make_venv.sh "$(PYTHON)" $(MUTATION) requirements/mutation.txt --with-project
 	@touch $@
 
 $(LOCK)/.stamp: requirements/lock.txt tools/make_venv.sh

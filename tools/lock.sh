@@ -8,5 +8,6 @@ compile() {
 }
 compile -o requirements/run.txt pyproject.toml
 compile -o requirements/dev.txt -c requirements/run.txt pyproject.toml requirements/dev.in
+compile -o requirements/mutation.txt -c requirements/dev.txt pyproject.toml requirements/dev.in requirements/mutation.in
 compile -o requirements/bench.txt -c requirements/dev.txt pyproject.toml requirements/bench.in
 compile -o requirements/lock.txt requirements/lock.in
