@@ -141,6 +141,9 @@ class Broken:
     problem: str
 
 
+_NOT_A_RECORD: Final = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
+
+
 class ChainCheck:
     """Follows a chain record by record. ``broken`` is the first broken link; records after it are not checked.
 
@@ -161,22 +164,16 @@ class ChainCheck:
         try:
             members = json.loads(line)
             digest = members.pop("hash")
-            canonical = _canonical(members)
-            seq, previous, details = members["seq"], members["previous"], members.get("details", {})
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            self._take(members, _canonical(members), digest)
+        except _NOT_A_RECORD:
             self._break(self.head.seq + 1, "this line is not an audit record")
-            return
-        self._take(seq, previous, canonical, digest, details if members.get("kind") == AuditKind.SEALED else {})
 
     def take(self, line: str, digest: str) -> None:
         """Check the next record of a store."""
         try:
-            members = json.loads(line)
-            seq, previous, details = members["seq"], members["previous"], members.get("details", {})
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            self._take(json.loads(line), line, digest)
+        except _NOT_A_RECORD:
             self._break(self.head.seq + 1, "this row is not an audit record")
-            return
-        self._take(seq, previous, line, digest, details if members.get("kind") == AuditKind.SEALED else {})
 
     def finish(self) -> Broken | None:
         """Return the first broken link once all records were taken; None when the chain holds."""
@@ -188,7 +185,9 @@ class ChainCheck:
             self._break(self.head.seq + 1, f"the chain ends at {self.head.seq}, but it once reached {self._noted.seq}")
         return self.broken
 
-    def _take(self, seq: object, previous: object, canonical: str, digest: object, sealed: Mapping[str, Any]) -> None:
+    def _take(self, members: Mapping[str, Any], canonical: str, digest: object) -> None:
+        seq, previous = members["seq"], members["previous"]
+        sealed = members.get("details", {}) if members.get("kind") == AuditKind.SEALED else {}
         if self.broken is not None:
             return
         if not isinstance(seq, int) or not isinstance(previous, str):

@@ -102,7 +102,7 @@ async def test_a_removed_assignment_is_no_longer_used(site: Deciders) -> None:
     card = await site.cards.show(grant.grant_id)
     assert card is not None
     assert card.entry is None
-    assert await site.assign.assigned() == []
+    assert await site.assign.assignments.assignments() == []
 
 
 async def test_a_person_can_only_assign_entries_within_their_labels(site: Deciders) -> None:
@@ -123,7 +123,7 @@ async def test_an_assignment_outside_a_persons_labels_cannot_be_changed_by_them(
     assert isinstance(outcome, NotAssigned)
     assert outcome.message == "you may not unassign ams-spare: it is outside your labels"
     assert isinstance(await site.decide.approve(grant.grant_id, limited), NotDecided)
-    (assignment,) = await site.assign.assigned()
+    (assignment,) = await site.assign.assignments.assignments()
     assert assignment.entry == "ams-spare"
 
 

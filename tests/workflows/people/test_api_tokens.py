@@ -85,7 +85,7 @@ async def test_the_list_has_who_created_a_token_and_when_it_was_used(tokens: Api
     await tokens.authenticate(secret)
     clock.advance(30)
     await tokens.authenticate(secret)
-    (listed,) = await tokens.list()
+    (listed,) = await tokens.store.tokens()
     assert (listed.created_by, listed.created_at, listed.used_at) == ("ana", NOW, NOW + 100)
 
 
@@ -94,7 +94,7 @@ async def test_a_name_is_used_for_one_token(tokens: ApiTokens) -> None:
     refused = await tokens.create("ci", Role.ADMIN, (), DAY, ANA)
     assert isinstance(refused, TokenRefused)
     assert "revoke it first" in refused.message
-    (listed,) = await tokens.list()
+    (listed,) = await tokens.store.tokens()
     assert listed.role is Role.APPROVER
 
 
@@ -103,7 +103,7 @@ async def test_a_name_is_used_for_one_token(tokens: ApiTokens) -> None:
 )
 async def test_a_token_needs_a_valid_name_and_lifetime(tokens: ApiTokens, name: str, lifetime: float) -> None:
     assert isinstance(await tokens.create(name, Role.VIEWER, (), lifetime, ANA), TokenRefused)
-    assert await tokens.list() == []
+    assert await tokens.store.tokens() == []
 
 
 AMS = Label("site", "ams")
@@ -151,7 +151,7 @@ async def test_nobody_creates_a_token_with_more_rights_than_their_own(role: Role
     refused = await of_ben.make(role, labels)
     assert isinstance(refused, TokenRefused)
     assert "your token" in refused.message
-    assert await of_ben.tokens.list() == []
+    assert await of_ben.tokens.store.tokens() == []
 
 
 async def test_a_break_glass_operator_creates_no_token() -> None:
@@ -187,4 +187,4 @@ async def test_a_person_revokes_only_their_own_tokens() -> None:
     assert not await of_ben.tokens.revoke_own("ben", "ci")
     assert not await of_ben.tokens.revoke_own("ana", "laptop")
     assert await of_ben.tokens.revoke_own("ben", "laptop")
-    assert [token.name for token in await of_ben.tokens.list()] == ["ci"]
+    assert [token.name for token in await of_ben.tokens.store.tokens()] == ["ci"]

@@ -80,7 +80,7 @@ async def test_an_operator_is_added_with_a_chosen_or_a_generated_password(office
     assert generated.generated is not None
     safe = await office.find("safe")
     assert (safe.kind, safe.password_hash) == (Kind.BREAK_GLASS, f"hash of {generated.generated.reveal()}")
-    assert [operator.name for operator in await office.manage.list()] == ["ana", "safe"]
+    assert [operator.name for operator in await office.manage.operators.operators()] == ["ana", "safe"]
 
 
 async def test_an_operator_that_cannot_be_added_is_refused_with_a_reason(office: Office) -> None:
@@ -127,7 +127,7 @@ async def test_a_new_password_ends_everything_that_an_attacker_may_have(office: 
     assert (await office.find("ana")).password_hash == f"hash of {new.generated.reveal()}"
     assert await database.passkeys.passkeys_of("ana") == []
     assert await database.operators.sessions_of("ana") == []
-    assert [token.name for token in await office.tokens.list()] == ["ci"]
+    assert [token.name for token in await office.tokens.store.tokens()] == ["ci"]
     assert await office.manage.reset("ana", PASSWORD) == NewPassword("ana", None)
 
 

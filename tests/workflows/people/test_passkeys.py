@@ -99,8 +99,8 @@ async def test_a_passkey_is_registered_for_its_operator(desk: Desk) -> None:
     assert (passkey.operator, passkey.name, passkey.created_at) == ("ana", "phone", NOW)
     assert (passkey.credential_id, passkey.public_key, passkey.sign_count) == (b"phone", b"key", 0)
     assert len(passkey.handle) == 32
-    assert list(await desk.work.of("ana")) == [passkey]
-    assert await desk.work.of("ben") == []
+    assert list(await desk.database.passkeys.passkeys_of("ana")) == [passkey]
+    assert await desk.database.passkeys.passkeys_of("ben") == []
 
 
 async def test_all_passkeys_of_an_operator_have_one_handle_and_known_ones_are_excluded(desk: Desk) -> None:
@@ -143,8 +143,8 @@ async def test_an_operator_has_at_most_twenty_passkeys(desk: Desk) -> None:
     for number in range(MOST_PASSKEYS):
         assert isinstance(await desk.register(ana, f"key {number}"), Passkey)
     assert await desk.register(ana, "one more") is PasskeyRefused.FULL
-    assert await desk.work.remove("ana", b"key 0")
-    assert not await desk.work.remove("ana", b"key 0")
+    assert await desk.database.passkeys.remove_passkey("ana", b"key 0")
+    assert not await desk.database.passkeys.remove_passkey("ana", b"key 0")
     assert isinstance(await desk.register(ana, "one more"), Passkey)
 
 
@@ -170,7 +170,7 @@ async def test_a_passkey_signs_its_operator_in(desk: Desk) -> None:
     who = await desk.sessions.who(signed_in.session)
     assert who is not None
     assert who.session.via == VIA_PASSKEY
-    (passkey,) = await desk.work.of("ana")
+    (passkey,) = await desk.database.passkeys.passkeys_of("ana")
     assert (passkey.sign_count, passkey.used_at) == (1, NOW)
 
 

@@ -59,7 +59,7 @@ async def settings(call: Call) -> Reply:
 
 async def operators(call: AccountsCall) -> Reply:
     """List all operators by name."""
-    return Reply({"operators": [operator_json(operator) for operator in await call.plane.manage.list()]})
+    return Reply({"operators": [operator_json(operator) for operator in await call.plane.manage.operators.operators()]})
 
 
 async def add_operator(call: AccountsCall) -> Reply:
@@ -105,7 +105,7 @@ async def reset_operator(call: AccountsCall) -> Reply:
 async def tokens(call: AccountsCall) -> Reply:
     """List all API tokens by name. The tokens themselves are not stored."""
     now = call.plane.clock.now()
-    return Reply({"tokens": [token_json(token, now) for token in await call.plane.tokens.list()]})
+    return Reply({"tokens": [token_json(token, now) for token in await call.plane.tokens.store.tokens()]})
 
 
 async def add_token(call: AccountsCall) -> Reply:

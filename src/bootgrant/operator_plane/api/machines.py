@@ -59,7 +59,7 @@ async def explain(call: Call) -> Reply:
 
 async def assignments(call: Call) -> Reply:
     """List the machines to which a person assigned an entry, newest first."""
-    return Reply({"assignments": [_assignment_json(one) for one in await call.plane.assign.assigned()]})
+    return Reply({"assignments": [_assignment_json(one) for one in await call.plane.assign.assignments.assignments()]})
 
 
 async def assign(call: Call) -> Reply:

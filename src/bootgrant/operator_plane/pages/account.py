@@ -60,7 +60,7 @@ async def show(visit: Visit) -> Response:
         "account.html",
         who=who,
         sessions=rows,
-        passkeys=tuple(await plane.passkeys.of(name)) if plane.passkeys else (),
+        passkeys=tuple(await plane.passkeys.store.passkeys_of(name)) if plane.passkeys else (),
         tokens=tuple(await plane.tokens.of(name)),
         takes_passkeys=plane.passkeys is not None and who.operator.kind is Kind.LOCAL,
         takes_tokens=who.operator.kind is not Kind.BREAK_GLASS,

@@ -109,7 +109,7 @@ async def _check(visit: Visit, name: str) -> NewSession | SignInRefused:
 
 async def _again(visit: Visit, goal: str, problem: str = "", status: int = 200) -> Response:
     who, passkeys, options = signed_in(visit), visit.plane.passkeys, ""
-    if passkeys is not None and who.operator.kind is Kind.LOCAL and await passkeys.of(who.operator.name):
+    if passkeys is not None and who.operator.kind is Kind.LOCAL and await passkeys.store.passkeys_of(who.operator.name):
         options = await passkeys.options(Purpose.AGAIN, who)
     return visit.page(
         "again.html",

@@ -86,7 +86,7 @@ async def remove(visit: Visit) -> Response:
         credential_id = bytes.fromhex(visit.form.get("passkey", ""))
     except ValueError:
         credential_id = b""
-    if await visit.plane.passkeys.remove(name, credential_id):
+    if await visit.plane.passkeys.store.remove_passkey(name, credential_id):
         log.info("%r removed a passkey from %s", name, visit.address)
         await record_change(visit, "removed a passkey")
     return RedirectResponse("/account", 303)

@@ -66,7 +66,7 @@ def people_plane(
         client_id=_public_client(site),
         machine_url=site.public_url,
         watching=WatchRequests(database.grants, clock),
-        waiting=WaitingCards(decisions.decide, clock),
+        waiting=WaitingCards(decisions.decide.cards, clock),
         tokens=tokens,
         refusals=decisions.refusals,
         requires_suffix=site.operators.confirm is Confirmation.SUFFIX,

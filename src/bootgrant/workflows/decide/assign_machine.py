@@ -79,10 +79,6 @@ class AssignMachine:
         await self._record(AuditKind.UNASSIGNED, assignment, actor)
         return assignment
 
-    async def assigned(self) -> Sequence[Assignment]:
-        """Return all assignments, newest first."""
-        return await self.assignments.assignments()
-
     async def _record(
         self, kind: AuditKind, assignment: Assignment, actor: Actor, grant_id: str = "", address: str = ""
     ) -> None:

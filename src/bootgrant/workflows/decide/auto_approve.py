@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Final
 
 from bootgrant.approval.grant import Decision, DeviceGrant, GrantState
@@ -31,33 +32,25 @@ _ALL: Final = 5000
 _AT_ONCE: Final = 25
 
 
+@dataclass(slots=True)
 class AutoApprove:
     """A chore for one event loop: ``step``, then ``wait``. ``arrived`` and ``check_all`` end the wait."""
 
-    def __init__(
-        self,
-        store: GrantStore,
-        windows: WindowStore,
-        cards: GrantCards,
-        decide: DecideGrant,
-        clock: Clock,
-        rules: Sequence[Rule],
-    ) -> None:
-        self._store = store
-        self._windows = windows
-        self._cards = cards
-        self._decide = decide
-        self._clock = clock
-        self._rules = tuple(rules)
-        self._open: tuple[Window, ...] = ()
-        self._new: dict[str, None] = {}
-        self._wake = asyncio.Event()
-        self._all_at = float("-inf")
-        """When all pending requests are checked next (steady seconds)."""
+    store: GrantStore
+    windows: WindowStore
+    cards: GrantCards
+    decide: DecideGrant
+    clock: Clock
+    rules: Sequence[Rule]
+    _open: tuple[Window, ...] = ()
+    _new: dict[str, None] = field(default_factory=dict)
+    _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _all_at: float = float("-inf")
+    """When all pending requests are checked next (steady seconds)."""
 
     def arrived(self, grant: DeviceGrant) -> None:
         """Check a new request soon. Costs nothing while there is neither a rule nor an open window."""
-        if self._rules or self._open:
+        if self.rules or self._open:
             self._new[grant.grant_id] = None
             self._wake.set()
 
@@ -71,7 +64,7 @@ class AutoApprove:
         self._wake.clear()
         try:
             await self._read_windows()
-            if self._rules or self._open:
+            if self.rules or self._open:
                 await self._check()
             else:
                 self._new.clear()
@@ -85,17 +78,17 @@ class AutoApprove:
             await asyncio.wait_for(self._wake.wait(), PERIOD)
 
     async def _read_windows(self) -> None:
-        now = self._clock.now()
+        now = self.clock.now()
         known = {window.window_id for window in self._open}
-        self._open = tuple(window for window in await self._windows.windows() if window.is_open(now))
+        self._open = tuple(window for window in await self.windows.windows() if window.is_open(now))
         if any(window.window_id not in known for window in self._open):
             self._all_at = float("-inf")
 
     async def _check(self) -> None:
-        steady = self._clock.steady()
+        steady = self.clock.steady()
         if steady >= self._all_at:
             self._all_at = steady + _ALL_EVERY
-            pending = await self._store.pending_grants(self._clock.now(), _ALL)
+            pending = await self.store.pending_grants(self.clock.now(), _ALL)
             self._new.update({grant.grant_id: None for grant in reversed(pending)})
         while self._new:
             part = list(self._new)[:_AT_ONCE]
@@ -104,13 +97,13 @@ class AutoApprove:
             await asyncio.gather(*(self._consider(grant_id) for grant_id in part))
 
     async def _consider(self, grant_id: str) -> None:
-        grant = await self._store.find_grant(grant_id)
-        if grant is None or grant.state_at(self._clock.now()) is not GrantState.PENDING:
+        grant = await self.store.find_grant(grant_id)
+        if grant is None or grant.state_at(self.clock.now()) is not GrantState.PENDING:
             return
-        card = await self._cards.with_evidence(grant)
+        card = await self.cards.with_evidence(grant)
         if card.entry is None or card.problem or person_needed(card.entry, card.evidence):
             return
-        for rule in self._rules:
+        for rule in self.rules:
             if not rule.conditions.obstacle(card.entry, grant.source_address, card.evidence):
                 await self._approve(card, f"rule {rule.name}")
                 return
@@ -122,15 +115,15 @@ class AutoApprove:
         """Approve by this window. Return False when it is not for this machine or has no place left."""
         if window.conditions.obstacle(entry, card.grant.source_address, card.evidence):
             return False
-        if not await self._windows.take_place(window.window_id, self._clock.now()):
+        if not await self.windows.take_place(window.window_id, self.clock.now()):
             return False
         if not await self._approve(card, f"window {window.name} by {window.by}"):
-            await self._windows.give_back(window.window_id)
+            await self.windows.give_back(window.window_id)
         return True
 
     async def _approve(self, card: GrantCard, by: str) -> bool:
-        decision = Decision(Author(by, VIA_RULE), self._clock.now())
-        outcome = await self._decide.approve_card(card, decision)
+        decision = Decision(Author(by, VIA_RULE), self.clock.now())
+        outcome = await self.decide.approve_card(card, decision)
         if isinstance(outcome, DeviceGrant):
             log.info("%r approved the request %s", by, outcome.grant_id)
             return True

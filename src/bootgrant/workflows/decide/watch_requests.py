@@ -11,14 +11,14 @@ import contextlib
 import hashlib
 import logging
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
 from bootgrant.approval.grant import DeviceGrant
 from bootgrant.ports.grants import GrantStore
 from bootgrant.ports.time import Clock
-from bootgrant.workflows.decide.decide_grant import DecideGrant
-from bootgrant.workflows.decide.grant_cards import GrantCard
+from bootgrant.workflows.decide.grant_cards import GrantCard, GrantCards
 from bootgrant.workflows.limits.admission import HeldPolls
 
 log = logging.getLogger("bootgrant.operators")
@@ -126,20 +126,20 @@ class WatchRequests:
 _KEPT: Final = 1.0
 
 
+@dataclass(slots=True)
 class WaitingCards:
     """The waiting list. Pages that refresh by themselves share one read per second. For one event loop."""
 
-    def __init__(self, decide: DecideGrant, clock: Clock, most: int = 500) -> None:
-        self.most = most
-        self._decide = decide
-        self._clock = clock
-        self._lock = asyncio.Lock()
-        self._cards: Sequence[GrantCard] = ()
-        self._at = float("-inf")
+    cards: GrantCards
+    clock: Clock
+    most: int = 500
+    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _recent: Sequence[GrantCard] = ()
+    _at: float = float("-inf")
 
     async def current(self) -> Sequence[GrantCard]:
         """Return the list as it is now. Raises StoreUnavailable."""
-        return await self._decide.cards.waiting(self.most)
+        return await self.cards.waiting(self.most)
 
     async def recent(self) -> Sequence[GrantCard]:
         """Return the list as it was at most a second ago; watching pages are notified of what has changed since.
@@ -147,7 +147,7 @@ class WaitingCards:
         Raises StoreUnavailable.
         """
         async with self._lock:
-            if self._clock.steady() - self._at >= _KEPT:
-                self._cards = await self.current()
-                self._at = self._clock.steady()
-            return self._cards
+            if self.clock.steady() - self._at >= _KEPT:
+                self._recent = await self.current()
+                self._at = self.clock.steady()
+            return self._recent

@@ -99,7 +99,9 @@ class Admission:
         for grant_id in grant_ids:
             if (ended := self._waiting.pop(grant_id, None)) is not None:
                 self._machines.discard(ended.machine)
-                self._leave(ended.network)
+                self._at[ended.network] -= 1
+                if self._at[ended.network] <= 0:
+                    del self._at[ended.network]
 
     def _forget_expired(self, now: float) -> None:
         while self._windows:
@@ -113,11 +115,6 @@ class Admission:
             if waiting.expires_at > now:
                 return
             self.release(grant_id)
-
-    def _leave(self, network: str) -> None:
-        self._at[network] -= 1
-        if self._at[network] <= 0:
-            del self._at[network]
 
 
 @lru_cache(maxsize=8192)

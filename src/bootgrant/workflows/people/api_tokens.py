@@ -96,10 +96,6 @@ class ApiTokens:
             return TokenRefused(f"the token {name!r} exists already: revoke it first, or choose another name")
         return NewToken(secret, token)
 
-    async def list(self) -> Sequence[ApiToken]:
-        """Return all tokens by name, including expired ones."""
-        return await self.store.tokens()
-
     async def of(self, owner: str) -> Sequence[ApiToken]:
         """Return the tokens of a person by name, including expired ones."""
         return [token for token in await self.store.tokens() if token.owner == owner]

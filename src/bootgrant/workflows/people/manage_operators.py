@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -69,10 +68,6 @@ class ManageOperators:
                 f"`bootgrant operators set {name}` changes the role"
             )
         return NewPassword(name, None if password else given)
-
-    async def list(self) -> Sequence[Operator]:
-        """Return all operators by name."""
-        return await self.operators.operators()
 
     async def set_rights(self, name: str, role: Role, labels: tuple[Label, ...] | None) -> OperatorRefused | None:
         """Change role and limits (None: keep them), from the next request on. Return None when that was done.

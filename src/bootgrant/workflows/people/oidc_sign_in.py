@@ -13,7 +13,7 @@ import logging
 import re
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
@@ -200,17 +200,10 @@ class OidcSignIn:
             if (known.role, known.labels) != (rights.role, rights.labels):
                 await self._set_rights(known.name, rights)
             return known
+        now, iss, sub = self.sessions.clock.now(), person.issuer, person.subject
+        operator = Operator("", "", now, rights.role, rights.labels, Kind.OIDC, issuer=iss, subject=sub)
         for name in _names(provider_id, person):
-            new = Operator(
-                name,
-                "",
-                self.sessions.clock.now(),
-                rights.role,
-                rights.labels,
-                Kind.OIDC,
-                issuer=person.issuer,
-                subject=person.subject,
-            )
+            new = replace(operator, name=name)
             if await self.operators.add_operator(new):
                 return new
         # Every name was taken, most likely by the same person in two sign-ins at once.

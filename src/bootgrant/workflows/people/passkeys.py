@@ -117,14 +117,6 @@ class Passkeys:
         session = await self.sessions.begin(operator, VIA_PASSKEY, client)
         return NewSession(session, Stage.FULL, operator, VIA_PASSKEY)
 
-    async def of(self, name: str) -> Sequence[Passkey]:
-        """Return the passkeys of a person, oldest first."""
-        return await self.store.passkeys_of(name)
-
-    async def remove(self, name: str, credential_id: bytes) -> bool:
-        """Delete a person's passkey. Return False when they do not have it."""
-        return await self.store.remove_passkey(name, credential_id)
-
     async def _challenge(self, purpose: Purpose, about: str) -> bytes:
         challenge, now = self.sessions.entropy.random_bytes(32), self.sessions.clock.now()
         kept = Challenge(challenge_digest(challenge), purpose, about, now + CHALLENGE_LIFETIME)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from bootgrant.approval.audit import AuditEvent, AuditKind, Broken, ChainCheck, Head, exported, read_record
@@ -14,16 +14,15 @@ from bootgrant.approval.operators import Actor
 from bootgrant.ports.audit import AuditLog, AuditOf
 
 
+def _about(grant: DeviceGrant, kind: AuditKind, at: float) -> AuditEvent:
+    return AuditEvent(
+        at, kind, grant_id=grant.grant_id, identity=grant.identity, address=grant.source_address, entry=grant.entry
+    )
+
+
 def opened(grant: DeviceGrant) -> AuditEvent:
     """Return the event of a new request."""
-    return AuditEvent(
-        at=grant.opened_at,
-        kind=AuditKind.OPENED,
-        grant_id=grant.grant_id,
-        identity=grant.identity,
-        address=grant.source_address,
-        details={"client": grant.client_id},
-    )
+    return replace(_about(grant, AuditKind.OPENED, grant.opened_at), entry="", details={"client": grant.client_id})
 
 
 def decided(decision: Decision, entry: str, revision: str, digest: str, evidence: Sequence[Check]) -> AuditOf:
@@ -34,14 +33,10 @@ def decided(decision: Decision, entry: str, revision: str, digest: str, evidence
 
     def event(after: DeviceGrant) -> AuditEvent:
         details = {"votes": len(after.votes)} if after.votes else {}
-        return AuditEvent(
-            at=decision.at,
-            kind=_KINDS.get(after.state, AuditKind.APPROVED),
+        return replace(
+            _about(after, _KINDS.get(after.state, AuditKind.APPROVED), decision.at),
             actor=decision.by,
             via=decision.author.via,
-            grant_id=after.grant_id,
-            identity=after.identity,
-            address=after.source_address,
             entry=entry,
             revision=revision,
             digest=digest,
@@ -58,20 +53,7 @@ _KINDS: Final = {GrantState.PENDING: AuditKind.VOTED, GrantState.DENIED: AuditKi
 
 def revoked(at: float, actor: str, via: str) -> AuditOf:
     """Return the event of a revoked approval."""
-
-    def event(after: DeviceGrant) -> AuditEvent:
-        return AuditEvent(
-            at=at,
-            kind=AuditKind.REVOKED,
-            actor=actor,
-            via=via,
-            grant_id=after.grant_id,
-            identity=after.identity,
-            address=after.source_address,
-            entry=after.entry,
-        )
-
-    return event
+    return lambda after: replace(_about(after, AuditKind.REVOKED, at), actor=actor, via=via)
 
 
 def delivered(delivery: Delivery, revision: str, composer: str) -> AuditOf:
@@ -79,13 +61,9 @@ def delivered(delivery: Delivery, revision: str, composer: str) -> AuditOf:
 
     def event(after: DeviceGrant) -> AuditEvent:
         approved = {"approved_sha256": after.approved_sha256} if after.approved_sha256 else {}
-        return AuditEvent(
-            at=delivery.at,
-            kind=AuditKind.DELIVERED,
-            grant_id=after.grant_id,
-            identity=after.identity,
+        return replace(
+            _about(after, AuditKind.DELIVERED, delivery.at),
             address=delivery.address,
-            entry=after.entry,
             revision=revision,
             digest=delivery.sha256,
             details={"size": delivery.size, "delivery": after.deliveries, "composer": composer, **approved},

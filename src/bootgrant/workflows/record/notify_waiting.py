@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -73,40 +73,31 @@ class _Gathering:
         return bool(self.grants) and (now - self.last >= QUIET or now - self.since >= LONGEST)
 
 
+@dataclass(slots=True)
 class NotifyWaiting:
     """A chore that runs once a second. ``link`` is the address of the pages."""
 
-    def __init__(
-        self,
-        store: GrantStore,
-        source: ConfigSource,
-        outbox: Outbox,
-        clock: Clock,
-        entropy: Entropy,
-        link: str,
-        targets: Sequence[Target],
-    ) -> None:
-        self._store = store
-        self._source = source
-        self._outbox = outbox
-        self._clock = clock
-        self._entropy = entropy
-        self._link = link
-        self._targets: Mapping[str, Target] = {target.name: target for target in targets}
-        self._seen: dict[str, float] = {}
-        self._gathering = _Gathering()
-        self._sending: set[asyncio.Task[None]] = set()
-        self._looked_since = 0.0
-        self._forget_at = 0.0
-        self._prune_at = 0.0
-        self.counts = NoticeCounts()
+    store: GrantStore
+    source: ConfigSource
+    outbox: Outbox
+    clock: Clock
+    entropy: Entropy
+    link: str
+    targets: Sequence[Target]
+    counts: NoticeCounts = field(default_factory=NoticeCounts)
+    _seen: dict[str, float] = field(default_factory=dict)
+    _gathering: _Gathering = field(default_factory=_Gathering)
+    _sending: set[asyncio.Task[None]] = field(default_factory=set)
+    _looked_since: float = 0.0
+    _forget_at: float = 0.0
+    _prune_at: float = 0.0
 
     async def step(self) -> None:
         """Read new machines, store ripe messages, start to send those that are due. Raises StoreUnavailable."""
-        if not self._targets:
+        if not self.targets:
             return
         await self._read_new()
-        if self._gathering.is_ripe(self._clock.steady()):
+        if self._gathering.is_ripe(self.clock.steady()):
             gathered, self._gathering = self._gathering, _Gathering()
             try:
                 await self._enqueue(list(gathered.grants.values()))
@@ -114,14 +105,9 @@ class NotifyWaiting:
                 self._gathering = gathered
                 raise
         await self._start_sending()
-        if self._clock.steady() >= self._forget_at:
-            await self._outbox.forget(self._clock.now() - _KEPT)
-            self._forget_at = self._clock.steady() + _FORGET_EVERY
-
-    async def settle(self) -> None:
-        """Return when all messages being sent have arrived or failed."""
-        while self._sending:
-            await asyncio.wait(self._sending)
+        if self.clock.steady() >= self._forget_at:
+            await self.outbox.forget(self.clock.now() - _KEPT)
+            self._forget_at = self.clock.steady() + _FORGET_EVERY
 
     async def stop(self) -> None:
         """Cancel sending. Interrupted messages are sent by the server that takes them after their lease."""
@@ -130,12 +116,12 @@ class NotifyWaiting:
         await asyncio.gather(*self._sending, return_exceptions=True)
 
     async def _read_new(self) -> None:
-        now, steady = self._clock.now(), self._clock.steady()
+        now, steady = self.clock.now(), self.clock.steady()
         if steady >= self._prune_at:
             self._seen = {grant_id: ends for grant_id, ends in self._seen.items() if ends > now}
             self._prune_at = steady + _PRUNE_EVERY
         # Other servers have other clocks, and their rows appear when they commit: look back a little.
-        found = await self._store.pending_since(self._looked_since, now, _MOST)
+        found = await self.store.pending_since(self._looked_since, now, _MOST)
         self._looked_since = now - _LOOK_BACK
         # In a flood, the others are found again after these.
         room = _MOST - len(self._gathering.grants)
@@ -151,15 +137,15 @@ class NotifyWaiting:
 
     async def _enqueue(self, grants: Sequence[DeviceGrant]) -> None:
         entries = {grant.grant_id: await self._entry(grant) for grant in grants}
-        for target in self._targets.values():
+        for target in self.targets:
             wanted = tuple(grant_id for grant_id, entry in entries.items() if _wants(target, entry))
             if wanted:
-                message_id = f"msg_{self._entropy.random_bytes(12).hex()}"
-                await self._outbox.enqueue(Outgoing(message_id, target.name, wanted, self._clock.now()))
+                message_id = f"msg_{self.entropy.random_bytes(12).hex()}"
+                await self.outbox.enqueue(Outgoing(message_id, target.name, wanted, self.clock.now()))
 
     async def _entry(self, grant: DeviceGrant) -> MachineEntry | None:
         try:
-            return await self._source.find_entry(grant.identity)
+            return await self.source.find_entry(grant.identity)
         except ConfigUnavailable:
             return None
 
@@ -167,9 +153,9 @@ class NotifyWaiting:
         room = _AT_ONCE - len(self._sending)
         if room <= 0:
             return
-        now = self._clock.now()
-        for message in await self._outbox.take(list(self._targets), now, now + _LEASE, room):
-            task = asyncio.create_task(self._send(message, self._targets[message.target]))
+        now, targets = self.clock.now(), {target.name: target for target in self.targets}
+        for message in await self.outbox.take(list(targets), now, now + _LEASE, room):
+            task = asyncio.create_task(self._send(message, targets[message.target]))
             self._sending.add(task)
             task.add_done_callback(self._sending.discard)
 
@@ -179,7 +165,7 @@ class NotifyWaiting:
             notice = await self._notice(message)
             if notice is None:
                 self.counts.outcomes[target.name, "needless"] += 1
-                await self._outbox.done(message.message_id)
+                await self.outbox.done(message.message_id)
                 return
             await self._attempt(message, target, notice)
         except Exception:
@@ -193,25 +179,25 @@ class NotifyWaiting:
             self.counts.outcomes[target.name, "failed"] += 1
             if error.permanent:
                 log.error("%s was not notified, giving up: %s", target.name, error)  # noqa: TRY400
-                await self._outbox.done(message.message_id)
+                await self.outbox.done(message.message_id)
                 return
             pause = max(error.after, min(_FIRST_PAUSE * 2 ** (message.attempts - 1), _LONGEST_PAUSE))
             log.warning("%s was not notified, next attempt in %.0f s: %s", target.name, pause, error)
-            await self._outbox.postpone(message.message_id, self._clock.now() + pause)
+            await self.outbox.postpone(message.message_id, self.clock.now() + pause)
             return
         self.counts.outcomes[target.name, "sent"] += 1
         log.info("%s was notified of %d machines", target.name, notice.count)
-        await self._outbox.done(message.message_id)
+        await self.outbox.done(message.message_id)
 
     async def _notice(self, message: Outgoing) -> Notice | None:
         """Return the notice as of now; None when none of the machines is waiting any more."""
-        now = self._clock.now()
-        found = await asyncio.gather(*(self._store.find_grant(grant_id) for grant_id in message.grant_ids))
+        now = self.clock.now()
+        found = await asyncio.gather(*(self.store.find_grant(grant_id) for grant_id in message.grant_ids))
         waiting = [grant for grant in found if grant and grant.state_at(now) is GrantState.PENDING]
         if not waiting:
             return None
         machines = [await self._machine(grant) for grant in waiting[:SHOWN]]
-        link = machines[0].link if len(waiting) == 1 else f"{self._link}/"
+        link = machines[0].link if len(waiting) == 1 else f"{self.link}/"
         return Notice(message.message_id, now, link, len(waiting), tuple(machines))
 
     async def _machine(self, grant: DeviceGrant) -> NoticeMachine:
@@ -222,7 +208,7 @@ class NotifyWaiting:
             entry=plain(entry.name) if entry else "",
             labels={plain(key): plain(value) for key, value in entry.labels.items()} if entry else {},
             asked_at=grant.opened_at,
-            link=f"{self._link}/requests/{grant.grant_id}",
+            link=f"{self.link}/requests/{grant.grant_id}",
         )
 
 

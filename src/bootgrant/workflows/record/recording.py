@@ -7,8 +7,9 @@ is recorded, beyond it only their number. Decisions and deliveries are always re
 from __future__ import annotations
 
 import asyncio
-from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Final, Generic, TypeVar
 
 from bootgrant.approval.audit import AuditEvent, AuditKind
@@ -35,18 +36,32 @@ _AT_ONCE: Final = 100
 _ADDRESSES: Final = 20
 
 
-class BoundedRecorder(ABC, Generic[T]):
+class BoundedRecorder(Generic[T]):
     """A chore for one event loop: ``step`` writes what ``note`` took, ``wait`` returns when there is something new.
 
-    Of a burst, ``burst`` are recorded one by one, then one in each ``every`` seconds. ``note`` takes well under a
-    microsecond.
+    Of a burst, ``burst`` are recorded one by one, then one in each ``every`` seconds; of the others an event of
+    ``kind`` has their number, under the name ``counted``, and some of their addresses.
     """
 
-    def __init__(self, audit: AuditLog, clock: Clock, burst: int, every: float) -> None:
+    def __init__(
+        self,
+        audit: AuditLog,
+        clock: Clock,
+        burst: int,
+        every: float,
+        address_of: Callable[[T], str],
+        event_of: Callable[[T], AuditEvent],
+        kind: AuditKind,
+        counted: str,
+    ) -> None:
         self._audit = audit
         self._clock = clock
         self._burst = burst
         self._every = every
+        self._address_of = address_of
+        self._event_of = event_of
+        self._kind = kind
+        self._counted = counted
         self._room = burst
         self._filled_at = clock.steady()
         self._new: list[T] = []
@@ -54,27 +69,15 @@ class BoundedRecorder(ABC, Generic[T]):
         self._addresses: dict[str, None] = {}
         self._has_news = asyncio.Event()
 
-    @abstractmethod
-    def address_of(self, item: T) -> str:
-        """Return the address that it came from."""
-
-    @abstractmethod
-    def event_of(self, item: T) -> AuditEvent:
-        """Return its audit event."""
-
-    @abstractmethod
-    def event_of_more(self, now: float, more: int, addresses: str) -> AuditEvent:
-        """Return the audit event of those beyond the rate: how many, and some of the addresses they came from."""
-
     def note(self, item: T) -> None:
-        """Take it for the next step."""
+        """Take it for the next step, in well under a microsecond."""
         if self._room:
             self._room -= 1
             self._new.append(item)
         else:
             self._more += 1
             if len(self._addresses) < _ADDRESSES:
-                self._addresses[self.address_of(item)] = None
+                self._addresses[self._address_of(item)] = None
         if not self._has_news.is_set():
             self._has_news.set()
 
@@ -96,11 +99,12 @@ class BoundedRecorder(ABC, Generic[T]):
     async def _write(self) -> None:
         while self._new:
             part = self._new[:_AT_ONCE]
-            await self._audit.append([self.event_of(item) for item in part])
+            await self._audit.append([self._event_of(item) for item in part])
             del self._new[: len(part)]
         if self._more:
             more, addresses = self._more, ", ".join(sorted(self._addresses))
-            await self._audit.append([self.event_of_more(self._clock.now(), more, addresses)])
+            details: dict[str, str | int] = {self._counted: more, "from": addresses}
+            await self._audit.append([AuditEvent(at=self._clock.now(), kind=self._kind, details=details)])
             self._more -= more
             self._addresses.clear()
 
@@ -116,32 +120,16 @@ class RecordOpenings(BoundedRecorder[DeviceGrant]):
     """New requests of machines."""
 
     def __init__(self, audit: AuditLog, clock: Clock, burst: int = OPENINGS) -> None:
-        super().__init__(audit, clock, burst, OPENING_EVERY)
-
-    def address_of(self, item: DeviceGrant) -> str:
-        return item.source_address
-
-    def event_of(self, item: DeviceGrant) -> AuditEvent:
-        return opened(item)
-
-    def event_of_more(self, now: float, more: int, addresses: str) -> AuditEvent:
-        return AuditEvent(at=now, kind=AuditKind.STORM, details={"requests": more, "from": addresses})
+        address_of = attrgetter("source_address")
+        super().__init__(audit, clock, burst, OPENING_EVERY, address_of, opened, AuditKind.STORM, "requests")
 
 
 class RecordRefusals(BoundedRecorder[AuditEvent]):
     """Refused sign-ins."""
 
     def __init__(self, audit: AuditLog, clock: Clock, burst: int = REFUSALS) -> None:
-        super().__init__(audit, clock, burst, REFUSAL_EVERY)
-
-    def address_of(self, item: AuditEvent) -> str:
-        return item.address
-
-    def event_of(self, item: AuditEvent) -> AuditEvent:
-        return item
-
-    def event_of_more(self, now: float, more: int, addresses: str) -> AuditEvent:
-        return AuditEvent(at=now, kind=AuditKind.SIGN_IN_REFUSED, details={"refused": more, "from": addresses})
+        kind, address_of = AuditKind.SIGN_IN_REFUSED, attrgetter("address")
+        super().__init__(audit, clock, burst, REFUSAL_EVERY, address_of, lambda event: event, kind, "refused")
 
 
 _SNAPSHOTS: Final = AuditFilter(kinds=(AuditKind.CONFIG_SNAPSHOT,))
