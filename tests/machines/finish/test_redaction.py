@@ -261,3 +261,31 @@ def test_encrypted_files_have_no_clear_text_secrets() -> None:
     )
     (found,) = clear_text_secrets({"c.txt": b"x: [\n\ttoken: x\n"})
     assert (found.rule, found.line) == ("secret-in-clear", 2)
+
+
+def test_a_known_value_is_redacted_inside_a_text_of_several_lines() -> None:
+    known = secrets_of(b"pin: '4711'\nword: exactly8\n")
+    assert redacted(b"a: |\n  pin = 4711\n  port = 4711\n", known) == "a: |\n  pin = <redacted>\n  port = 4711\n"
+    assert redacted(b"a: see exactly8 now\nb: see exactly now\n", known) == "a: <redacted>\nb: see exactly now\n"
+
+
+def test_comments_stay_if_nothing_was_encrypted() -> None:
+    text = "# one\na: | # two\n  b # three\n  c\nd: 1 # four\n"
+    assert redacted(text.encode(), NO_SECRETS) == text
+    known = NO_SECRETS.joined(secret_value("x y z"))
+    assert redacted(text.encode(), known) == "\na: | \n  b # three\n  c\nd: 1 \n"
+    assert redacted(b"a: |- # hunter2\n  b\n", known) == "a: |- \n  b\n"
+
+
+def test_an_encrypted_json_patch_may_have_operations_without_a_value() -> None:
+    known = secrets_of(
+        b"- {op: remove, path: /machine/pin}\n- {op: add, path: /a~1b/0, value: {c: 4711}}\n- 5\n- {value: 1}\n"
+    )
+    assert redacted(b"c: 4711\na/b: 4711\n", known) == "c: <redacted>\na/b: 4711\n"
+
+
+def test_five_clear_text_secrets_are_listed_without_a_summary() -> None:
+    files = {"a.yaml.age": b"token: x\n", "five.yaml": b"a: [\n" + b"token: x\n" * 5}
+    found = clear_text_secrets(files)
+    assert [(finding.file, finding.line) for finding in found] == [("five.yaml", line) for line in range(2, 7)]
+    assert found[0].message.startswith("token is a secret in clear text")

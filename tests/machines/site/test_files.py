@@ -50,6 +50,7 @@ def test_layers_are_in_the_order_of_the_entry() -> None:
 )
 def test_an_unusable_layer_is_reported(layer: str, rule: str) -> None:
     assert files("all", layer)[1] == [rule]
+    assert files(layer, "nope") == ([], [rule, "missing-layer"])
 
 
 def test_some_optional_layers_may_be_missing_but_not_all() -> None:
@@ -119,11 +120,44 @@ def test_a_serial_number_never_finds_the_file_of_another_machine(serial: str) ->
 
 
 def test_finished_configurations_are_entries_of_one_machine() -> None:
-    names = ["b.yaml", f"{UUID}.yaml", "a.yml", "sub/c.yaml", ".d.yaml", f"{MAC.replace(':', '-')}.yaml", "none.yaml"]
+    names = [
+        "b.yaml",
+        f"{UUID}.yaml",
+        "a.yml",
+        "sub/c.yaml",
+        ".d.yaml",
+        "zz.yaml",
+        f"{MAC.replace(':', '-')}.yaml",
+        "none.yaml",
+    ]
     found = finished_entries(names, lambda name: Schema.TALOS if name == "b.yaml" else Schema.YAML)
     assert [(entry.name, list(entry.match), entry.schema, entry.has_pattern) for entry in found] == [
         (f"{UUID}.yaml", ["uuid"], Schema.YAML, False),
         (f"{MAC.replace(':', '-')}.yaml", ["mac"], Schema.YAML, False),
         ("b.yaml", ["serial"], Schema.TALOS, False),
+        ("zz.yaml", ["serial"], Schema.YAML, False),
     ]
-    assert [names_one_machine(entry.name) for entry in found] == [True, True, False]
+    assert [names_one_machine(entry.name) for entry in found] == [True, True, False, False]
+    assert all((entry.file, entry.line, entry.layers) == (entry.name, 1, (Layer(entry.name),)) for entry in found)
+
+
+def test_findings_about_a_file_name_the_file_and_those_about_a_layer_the_entry() -> None:
+    entry = Entry("n", layers=(Layer("tpl"), Layer("nope")), file="entries/n.yaml", line=7)
+    _, findings = layer_files(entry, Listing(PATHS))
+    assert [(finding.file, finding.line, finding.entry) for finding in findings] == [
+        ("tpl/a.yaml.tpl", 0, "n"), ("entries/n.yaml", 7, "n"),
+    ]  # fmt: skip
+
+
+def test_every_unused_file_outside_of_folders_is_reported() -> None:
+    listing = Listing(["b.yaml", "a.yaml", "c.yaml", "LICENSE", "README.txt", "machines.yaml", "entries/x.yaml"])
+    found = unused_layers([Entry("n", layers=(Layer("c"),))], listing)
+    assert [(finding.rule, finding.file) for finding in found] == [
+        ("unused-layer", "a.yaml"),
+        ("unused-layer", "b.yaml"),
+    ]
+
+
+def test_an_unused_folder_is_reported_once() -> None:
+    found = unused_layers([], Listing(["one/a.yaml", "two/a.yaml", "two/b.yaml", "two/c/d.yaml"]))
+    assert [finding.file for finding in found] == ["one/a.yaml", "two", "two/c/d.yaml"]

@@ -85,6 +85,21 @@ def test_entries_can_be_in_separate_files() -> None:
         ("entries:\n  - name: x\n  - name: x\n", 3, "the name x is already used"),
         ("entry: []\n", 1, "unknown key 'entry'"),
         ("entries: 5\n", 1, "a list"),
+        ("entries:\n  - name: x\n    layers: ['']\n", 3, "must be a list of files"),
+        ("entries:\n  - name: x\n    layers: [[a]]\n", 3, "must be a list of files"),
+        ("entries:\n  - name: x\n    layers: []\n", 3, "empty list"),
+        ("entries:\n  - name: x\n    layers: [a/.git]\n", 3, "not a path in the machines folder"),
+        ("entries:\n  - name: x\n    layers: ['a\\b']\n", 3, "not a path in the machines folder"),
+        ("entries:\n  - name: x\n    approvals: 10\n", 3, "number of people"),
+        ("entries:\n  - name: x\n    approvals: true\n", 3, "number of people"),
+        ("entries:\n  - name: x\n    match: [a]\n", 3, "must be a mapping"),
+        ("entries:\n  - name: x\n    match:\n      mac: {a: b}\n", 4, "text or a list of texts"),
+        ("entries:\n  - name: x\n    match:\n      mac: [' ']\n", 4, "text or a list of texts"),
+        ("entries:\n  - name: x\n    variables: {a: {exec: [b], c: d}}\n", 3, "without other keys"),
+        ("entries:\n  - name: x\n    labels: {'a b': c}\n", 3, "letters, digits"),
+        ("a: 1\ndefaults: {}\n", 1, "unknown key 'a'"),
+        ("defaults: 5\n", 1, "defaults must be a mapping"),
+        ("defaults: {}\n---\ndefaults: {}\n", 3, "defaults is repeated (first on line 1)"),
         ("entries: [5]\n", 1, "a mapping"),
         ("defaults: {colour: red}\n", 1, "unknown key 'colour'"),
         ("a: [\n", 2, "not valid YAML"),
@@ -113,3 +128,42 @@ def test_any_bytes_give_entries_or_findings(content: bytes) -> None:
     for finding in parsed(content).findings:
         assert finding.line >= 1
         assert finding.message
+
+
+def test_empty_documents_and_values_are_skipped() -> None:
+    site = parsed("---\n---\nname: x\nmatch:\nlabels: ~\nvariables:\n---\nentries:\n")
+    assert [entry.name for entry in site.entries] == ["x"]
+    assert site.findings == ()
+
+
+def test_one_to_nine_approvals_can_be_required() -> None:
+    site = parsed("- {name: a, approvals: 1}\n- {name: b, approvals: 9}\n- {name: c}\n")
+    assert [entry.approvals for entry in site.entries] == [1, 9, 1]
+
+
+def test_a_name_is_used_once_and_machines_yaml_goes_first() -> None:
+    site = parse_site({"entries/a.yaml": b"- name: x\n- name: y\n", "machines.yaml": b"# c\n- name: x\n"})
+    (finding,) = site.findings
+    assert (finding.file, finding.line, finding.entry) == ("entries/a.yaml", 1, "x")
+    assert "already used in machines.yaml, line 2" in finding.message
+    assert [(entry.name, entry.file) for entry in site.entries] == [("x", "machines.yaml"), ("y", "entries/a.yaml")]
+
+
+def test_an_entry_overrides_the_defaults() -> None:
+    text = (
+        "defaults: {schema: json, approvals: 2, networks: [1.0.0.0/8], labels: {a: b, c: d}, variables: {x: 1, y: 2}}\n"
+        "entries:\n- {name: n, schema: text, approvals: 3, networks: ['fd::/64'], labels: {a: z}, variables: {x: 3}}\n"
+    )
+    (entry,) = parsed(text).entries
+    assert (entry.schema, entry.approvals, entry.networks) == (Schema.TEXT, 3, ("fd::/64",))
+    assert (entry.labels, entry.variables) == ({"a": "z", "c": "d"}, {"x": 3, "y": 2})
+
+
+@pytest.mark.parametrize(
+    ("schema", "content_type"),
+    [("talos", "application/yaml"), ("yaml", "application/yaml"), ("json", "application/json"),
+     ("ignition", "application/vnd.coreos.ignition+json"), ("cloud-config", "text/cloud-config"),
+     ("text", "text/plain; charset=utf-8")],
+)  # fmt: skip
+def test_every_schema_has_its_content_type(schema: str, content_type: str) -> None:
+    assert Schema(schema).content_type == content_type

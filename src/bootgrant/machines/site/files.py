@@ -122,19 +122,14 @@ def _name_error(entry: Entry, path: str, *, named: bool) -> Finding | None:
 
 
 def unused_layers(entries: Sequence[Entry], listing: Listing) -> list[Finding]:
-    """Return a warning for each file or folder that no entry uses."""
+    """Return a warning for each folder or file that no entry uses. A folder is reported once, not for each file."""
     used = {path for entry in entries for layer in entry.layers for path in listing.files(layer.name) or ()}
-    left = [path for path in listing.paths - used if not _is_not_a_layer(path)]
     folders: dict[str, list[str]] = {}
-    for path in sorted(left):
-        folders.setdefault(path.rpartition("/")[0], []).append(path)
-    findings = []
-    for folder, paths in folders.items():
-        # A layer that no entry names is reported once, not for each of its files.
-        place = paths[0] if len(paths) == 1 or not folder else folder
-        message = "no entry uses it: add it to the layers of one, or remove it"
-        findings.append(warning("unused-layer", message, place))
-    return findings
+    for path in sorted(path for path in listing.paths - used if not _is_not_a_layer(path)):
+        folders.setdefault(path.rpartition("/")[0] or path, []).append(path)
+    message = "no entry uses it: add it to the layers of one, or remove it"
+    places = [paths[0] if len(paths) == 1 else folder for folder, paths in folders.items()]
+    return [warning("unused-layer", message, place) for place in places]
 
 
 def _is_not_a_layer(path: str) -> bool:
