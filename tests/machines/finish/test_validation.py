@@ -140,3 +140,75 @@ def test_any_bytes_can_be_validated(config: bytes, schema: Schema) -> None:
     for fault in faults(config, schema, Rules()):
         assert fault.line >= 1
         json.dumps(fault.message)
+
+
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        (
+            GOOD + b"---\n" + GOOD,
+            "6: the document with machine and cluster is repeated (first on line 1): keep one of them",
+        ),
+        (GOOD + LINK + LINK, "is repeated (first on line 6)"),
+        (GOOD + LINK + LINK.replace(b"apiUrl", b"name: a\napiUrl") + LINK.replace(b"apiUrl", b"name: b\napiUrl"), ""),
+        (GOOD + b"---\nkind: X\n", "6: this X has no apiVersion"),
+        (GOOD + b"---\nfoo: 1\n", "6: this document has no apiVersion and kind"),
+        (GOOD + b"---\n- 1\n", "6: a Talos document must be a mapping"),
+        (GOOD + b"---\n# nothing\n", ""),
+        (b"# nothing\n", "1: it has no documents"),
+        (b"a: [\n", "not valid YAML"),
+        (b"machine: 5\n", "1: machine is missing"),
+        (b"cluster: {}\n", "1: machine is missing"),
+        (b"cluster: {}\nmachine:\n  type: boss\n", "3: machine.type must be controlplane or worker; it is 'boss'"),
+        (b"debug: true\nmachine: {token: x}\n", "2: machine.type must be controlplane or worker; it is missing"),
+    ],
+)
+def test_without_tables_documents_are_checked_by_their_names(config: bytes, says: str) -> None:
+    found = fatal(config, rules=Rules(tables=False))
+    assert found == "" if says == "" else says in found
+
+
+def test_at_most_twenty_faults_are_listed() -> None:
+    config = b"".join(b"kind: K%d\n---\n" % number for number in range(30))
+    assert len(faults(config, Schema.TALOS, Rules(tables=False))) == 20
+
+
+def test_a_kind_that_the_schema_does_not_have_is_a_fault(talos: Rules) -> None:
+    found = faults(GOOD + LINK.replace(b"SideroLink", b"Fancy"), Schema.TALOS, talos)
+    assert [(fault.message, fault.line, fault.is_fatal) for fault in found] == [
+        ("the kind FancyConfig (v1alpha1) is not in the schema of this Talos version", 6, True)
+    ]
+
+
+def test_the_schema_is_used_together_with_the_tables() -> None:
+    schema = {"$defs": {"C": {"properties": {"version": {"const": "v2"}}}}, "oneOf": [{"$ref": "#/$defs/C"}]}
+    rules = Rules(TalosSchema(json.dumps(schema).encode()))
+    assert fatal(GOOD, rules=rules) == '1: version: must be (const) "v2"'
+    assert fatal(GOOD.replace(b"v1alpha1", b"v2"), rules=rules) == ""
+    assert "has no machine.typ" in fatal(GOOD.replace(b"type", b"typ"), rules=rules)
+
+
+@pytest.mark.parametrize(
+    ("rule", "value", "message"),
+    [
+        ({"required": ["x"]}, b"1", 'the document: needs ["x"]'),
+        ({"properties": {"debug": {"minimum": 5}}}, b"1", "debug: must be (minimum) 5"),
+        ({"properties": {"debug": {"multipleOf": 2}}}, b"1", "debug: does not match the schema (multipleOf)"),
+        ({"properties": {"debug": {"type": "string"}}}, b"1.5", ""),
+        ({"properties": {"debug": {"type": "string"}}}, b"[]", 'debug: must be (type) "string"'),
+        ({"properties": {"debug": {"type": "boolean"}}}, b"yes", ""),
+        ({"properties": {"debug": {"type": "boolean"}}}, b"maybe", 'debug: must be (type) "boolean"'),
+    ],
+)
+def test_a_schema_fault_names_the_path_and_the_rule(rule: dict[str, object], value: bytes, message: str) -> None:
+    definition = {"properties": {"machine": {}}} | rule
+    rules = Rules(
+        TalosSchema(json.dumps({"$defs": {"C": definition}, "anyOf": [{"$ref": "#/$defs/C"}]}).encode()), tables=False
+    )
+    assert fatal(b"debug: " + value + b"\nmachine: {type: worker}\n", rules=rules) == (
+        f"1: {message}" if message else ""
+    )
+
+
+def test_a_configuration_over_the_limit_is_a_fault() -> None:
+    assert fatal(b"#" * (1 << 24) + b"\n", Schema.TEXT) == "1: it is larger than 16 MiB"
