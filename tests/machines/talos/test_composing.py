@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from bootgrant.machines.talos.composing import compose
@@ -88,3 +90,22 @@ def test_origins_follow_a_json_patch() -> None:
 )
 def test_the_machine_type_is_read_from_the_configuration(text: str, kind: str) -> None:
     assert machine_type(parse_yaml(text.encode()).documents) == kind
+
+
+def test_elements_changed_in_place_keep_the_origin_of_their_other_values() -> None:
+    free = "machine: {kubelet: {extraConfig: {l: [{a: 1, b: 1}, {a: 2, b: 2}, {a: 3}]}}}\n"
+    path = "/machine/kubelet/extraConfig/l"
+    operations = [{"op": "replace", "path": f"{path}/{at}/b", "value": 9} for at in (0, 1)]
+    operations.append({"op": "add", "path": f"{path}/-", "value": {"a": 4}})
+    origins = _origins(("free.yaml", free), ("json.yaml", json.dumps(operations)))
+    place = "v1alpha1/machine.kubelet.extraConfig.l"
+    found = {key.removeprefix(place): origins[key] for key in origins if key.startswith(place)}
+    assert found == {
+        "[0].a": "free.yaml", "[0].b": "json.yaml", "[1].a": "free.yaml", "[1].b": "json.yaml", "[2].a": "free.yaml",
+        "[3].a": "json.yaml",
+    }  # fmt: skip
+
+
+def test_origins_have_a_length_and_are_empty_for_a_base_that_is_not_valid() -> None:
+    assert len(compose([BASE]).origins) == 8
+    assert dict(compose([Part("all.yaml", b"machine: [\n")]).origins) == {}

@@ -67,3 +67,35 @@ def test_parts_that_cannot_be_merged_are_rejected(kind: str, texts: tuple[str, .
 def test_an_unknown_schema_is_rejected() -> None:
     with pytest.raises(ComposeError, match="there is no schema 'toml': write one of talos, yaml, json"):
         _merged("toml", "a = 1")
+
+
+def test_only_a_single_part_has_origins() -> None:
+    one, two = Part("one", b"a: b\n"), Part("two", b"c: d\n")
+    assert compose_plain([one], "yaml").origins == {"": "one"}
+    assert compose_plain([one, two], "yaml").origins == {}
+
+
+def test_composing_no_parts_is_an_error() -> None:
+    with pytest.raises(ComposeError, match="name a file first"):
+        compose_plain([], "yaml")
+
+
+@pytest.mark.parametrize("kind", ["yaml", "json"])
+@pytest.mark.parametrize(
+    ("left", "right", "merged"),
+    [("[1]", "2", "2"), ("1", "[2]", "[2]"), ("[1]", '{"b": 2}', '{"b": 2}'), ('{"b": 1}', "[2]", "[2]"),
+     ('{"b": 1, "c": {"d": 1}}', '{"b": null, "c": {"e": 2}}', '{"c": {"d": 1, "e": 2}}'), ("[1]", "[]", "[1]")],
+)  # fmt: skip
+def test_values_of_different_types_replace_each_other(kind: str, left: str, right: str, merged: str) -> None:
+    text = _merged(kind, f'{{"a": {left}, "z": 0}}', f'{{"a": {right}}}')
+    assert yaml.safe_load(text) == yaml.safe_load(f'{{"a": {merged}, "z": 0}}')
+    assert text.index("a") < text.index("z")
+
+
+def test_tags_and_empty_values_of_yaml_stay() -> None:
+    merged = _merged("yaml", "a: !t {x: 1}\nb: []\nc: {}\nd: ''\n", "a: {y: 2}\ne: !u [1]\n")
+    root = yaml.compose(merged, Loader=yaml.BaseLoader)
+    assert root is not None
+    tags = {key.value: value.tag for key, value in root.value}
+    assert (tags["a"], tags["e"]) == ("!t", "!u")
+    assert 'b: []\nc: {}\nd: ""\n' in merged
