@@ -59,9 +59,7 @@ class Grant(DeviceCodeGrant):
 client = MachineClient()
 app = Flask(__name__)
 server = AuthorizationServer(
-    app,
-    query_client=lambda client_id: client if client_id == "talos" else None,
-    save_token=lambda token, request: None,
+    app, query_client=lambda client_id: client if client_id == "talos" else None, save_token=lambda token, request: None
 )
 server.register_endpoint(Device)
 server.register_grant(Grant)

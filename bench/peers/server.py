@@ -39,9 +39,5 @@ class Server:
     def device_form(self, uuid: str) -> str:
         return urlencode({"client_id": self.endpoints.client_id, "uuid": uuid})
 
-    def token_form(self, device_code: str) -> str:
-        """Return the form of a token request, sorted as Talos sends it."""
-        return urlencode({"client_id": self.endpoints.client_id, "device_code": device_code, "grant_type": GRANT_TYPE})
-
 
 Start = Callable[[], AbstractContextManager[Server]]

@@ -205,10 +205,7 @@ def peer_name(port: int) -> str:
     """Return the common name of the certificate that the server uses now."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    with (
-        socket.create_connection(("127.0.0.1", port), timeout=10) as plain,
-        context.wrap_socket(plain) as connection,
-    ):
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as plain, context.wrap_socket(plain) as connection:
         der = connection.getpeercert(binary_form=True)
     assert der is not None
     names = subprocess.run(

@@ -46,6 +46,7 @@ from bootgrant.wire.device_flow import (
 
 Outcome = Answer | ExchangeFailed
 _PENDING: Final = frozenset({ErrorCode.AUTHORIZATION_PENDING, ErrorCode.SLOW_DOWN})
+_ACCEPT_JSON: Final = "Accept: application/json\r\n"
 _TRANSIENT: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
@@ -81,9 +82,10 @@ class Behaviour(ABC):
     def begin(self, now: float, limit: float) -> Conversation:
         """Begin a conversation that may take ``limit`` seconds."""
 
-    @abstractmethod
     def device_request(self) -> bytes:
         """Return the device authorization request (RFC 8628 section 3.1)."""
+        form = device_form(self._paths.client_id, (), "", self._identity.variables())
+        return self._post(self._paths.device, form, _ACCEPT_JSON)
 
     @abstractmethod
     def token_request(self, action: PollToken) -> bytes:
@@ -115,9 +117,6 @@ class Behaviour(ABC):
     def download_pause(self, failures: int, chance: float) -> float:
         """Return the pause before the next download, after ``failures`` downloads failed."""
 
-    def _device_form(self) -> Mapping[str, str]:
-        return device_form(self._paths.client_id, (), "", self._identity.variables())
-
     def _token_form(self, action: PollToken) -> Mapping[str, str]:
         return token_form(self._paths.client_id, action.device_code, (), "", self._identity.variables())
 
@@ -147,9 +146,6 @@ class TalosNode(Behaviour):
 
     def begin(self, now: float, limit: float) -> Conversation:
         return TalosFlow.begin(limit, 30.0, now)
-
-    def device_request(self) -> bytes:
-        return self._post(self._paths.device, self._device_form(), "Accept: application/json\r\n")
 
     def token_request(self, action: PollToken) -> bytes:
         header = ""
@@ -190,11 +186,8 @@ class AcquireProgram(Behaviour):
     def begin(self, now: float, limit: float) -> Conversation:
         return DeviceFlow.begin(Rules(timeout=limit), now)
 
-    def device_request(self) -> bytes:
-        return self._post(self._paths.device, self._device_form(), "Accept: application/json\r\n")
-
     def token_request(self, action: PollToken) -> bytes:
-        return self._post(self._paths.token, self._token_form(action), "Accept: application/json\r\n")
+        return self._post(self._paths.token, self._token_form(action), _ACCEPT_JSON)
 
     def codes_event(self, outcome: Outcome) -> Event:
         if isinstance(outcome, ExchangeFailed):
