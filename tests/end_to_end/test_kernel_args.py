@@ -37,7 +37,7 @@ def test_the_doctor_accepts_the_printed_parameters(tmp_path: Path, capsys: pytes
         assert main(["doctor", "--cmdline", capsys.readouterr().out]) == 0
         found = capsys.readouterr().out
     assert "error" not in found
-    assert f"the certificate of https://127.0.0.1:{port} is good" in found
+    assert f"the certificate of https://127.0.0.1:{port} is valid" in found
 
 
 def _port(site: Served) -> int:

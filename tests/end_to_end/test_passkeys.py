@@ -114,7 +114,7 @@ def test_an_answer_can_be_used_once(site: Served, context: BrowserContext) -> No
     headers = {"origin": site.url, "content-type": "application/x-www-form-urlencoded"}
     again = context.request.post(f"{site.url}/login/passkey", data=answer, headers=headers, max_redirects=0)
     assert again.status == 403
-    assert "the page was used already" in again.text()
+    assert "the page was already used" in again.text()
 
 
 def test_a_removed_passkey_is_refused(site: Served, context: BrowserContext) -> None:

@@ -130,5 +130,5 @@ def test_the_demo_delivers_and_leaves_nothing_behind(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "hostname: node-1" in done.stdout
-    assert re.search(r"sent after \d+ ms, the machine's program done after \d+ ms", done.stdout)
+    assert re.search(r"sent after \d+ ms, the machine's program finished after \d+ ms", done.stdout)
     assert list(tmp_path.iterdir()) == []
