@@ -6,7 +6,7 @@ import hashlib
 
 
 class FakeClock:
-    """ports.time.Clock; both of its clocks move together, by hand, until somebody sets the wall clock."""
+    """ports.time.Clock; both of its clocks move together, by hand, until a test sets the wall clock."""
 
     def __init__(self, at: float = 1_800_000_000.0) -> None:
         self.at = at

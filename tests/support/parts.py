@@ -54,7 +54,7 @@ def shared_data(relative: str) -> Path:
     """Talos's own data, which is not part of this repository (a user's clone does without)."""
     path = SHARED / relative
     if not path.exists():
-        _missing(f"{path} is not here: these are data of the Talos project, kept beside the repository")
+        _missing(f"{path} is missing: this is data of the Talos project, which is kept next to the repository")
     return path
 
 

@@ -147,7 +147,7 @@ def served(
     port: int | None = None,
     more: str = "",
 ) -> Iterator[Served]:
-    """A site made by `init`, served on a free port; ``machine`` is the configuration of the machine UUID.
+    """A site made by `init`, with a running server on a free port; ``machine`` is the configuration of the machine UUID.
 
     ``settings`` replaces values of single lines, ``more`` stands at the end of the file; people come to ``host``.
     """
