@@ -147,9 +147,9 @@ def served(
     port: int | None = None,
     more: str = "",
 ) -> Iterator[Served]:
-    """A site made by `init`, with a running server on a free port; ``machine`` is the configuration of the machine UUID.
+    """A site made by `init` with a running server; ``machine`` is the configuration of the machine UUID.
 
-    ``settings`` replaces values of single lines, ``more`` stands at the end of the file; people come to ``host``.
+    ``settings`` replaces values of single lines, ``more`` is appended to the file; people come to ``host``.
     """
     port = port or free_port()
     url = f"http://{host}:{port}"
