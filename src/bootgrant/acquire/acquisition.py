@@ -8,19 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from bootgrant.acquire.clock import Clock, SystemClock
+from bootgrant.acquire.cmdline import settings as param
 from bootgrant.acquire.cmdline.kernel_cmdline import KernelCmdline, parse_cmdline
-from bootgrant.acquire.cmdline.settings import (
-    CONFIG,
-    DEVICE_AUTH_URL,
-    EARLY,
-    INLINE,
-    TOKEN_URL,
-    ConfigKind,
-    OAuthSettings,
-    Settings,
-    read_settings,
-    source_error,
-)
 from bootgrant.acquire.cmdline.url_template import populate, wanted_variables
 from bootgrant.acquire.console import Console, choose_console
 from bootgrant.acquire.errors import AcquireError
@@ -73,27 +62,27 @@ class Acquisition:
         """Get the configuration, with a message for each step on the console. Raises AcquireError."""
         self._ends_at = self._clock.steady() + self._options.timeout
         self._console.info(f'downloading config {{{_CONTROLLER}, "platform": "metal"}}')
-        settings = read_settings(self._cmdline)
+        settings = param.read_settings(self._cmdline)
         if settings.oauth is not None:
             check_names(settings.oauth.extra_variables)
-        found = self._over_http(settings) if settings.kind is ConfigKind.HTTP else self._on_this_machine(settings)
+        found = self._over_http(settings) if settings.kind is param.ConfigKind.HTTP else self._on_this_machine(settings)
         self._console.info(f'machine config loaded successfully {{{_CONTROLLER}, "sources": ["metal"]}}')
         return found
 
-    def _on_this_machine(self, settings: Settings) -> Configuration:
+    def _on_this_machine(self, settings: param.Settings) -> Configuration:
         from bootgrant.acquire import disks
         from bootgrant.acquire.cmdline.inline import decode_inline
 
-        if (error := source_error(settings)) is not None:
+        if (error := param.source_error(settings)) is not None:
             raise error
         limit = self._options.max_size
-        if settings.kind is ConfigKind.METAL_ISO:
+        if settings.kind is param.ConfigKind.METAL_ISO:
             content, device = disks.read_metal_iso(self._options.root, self._ends_at, limit)
             return Configuration(self._checked(content), device)
-        if settings.kind is ConfigKind.FILE:
+        if settings.kind is param.ConfigKind.FILE:
             return Configuration(self._checked(disks.read_file_url(settings.config_url, limit)), settings.config_url)
         # Early documents precede the inline ones, as in Talos.
-        given = {EARLY: settings.early, INLINE: settings.inline}
+        given = {param.EARLY: settings.early, param.INLINE: settings.inline}
         parts = {name: decode_inline(text, name, limit) for name, text in given.items() if text is not None}
         return Configuration(self._checked(b"\n---\n".join(parts.values())), " and ".join(parts))
 
@@ -106,13 +95,13 @@ class Acquisition:
         check_config(config, self._options.expect)
         return config
 
-    def _over_http(self, settings: Settings) -> Configuration:
+    def _over_http(self, settings: param.Settings) -> Configuration:
         from bootgrant.acquire.http.transport import Transport
 
         options = self._options
         authorities = self._authorities(settings)
         if settings.inline is not None:
-            self._console.warning(f"{INLINE} is not used, because talos.config names another source")
+            self._console.warning(f"{param.INLINE} is not used, because talos.config names another source")
         facts = MachineFacts(options.root, self._cmdline, options.given, options.code_file)
         wanted = wanted_variables(settings.config_url)
         hosts = _hosts(self._cmdline, settings, options.issuer)
@@ -128,7 +117,7 @@ class Acquisition:
         content = self._fetch(populate(settings.config_url, values), shown, authorizer, transport)
         return Configuration(content, shown)
 
-    def _authorities(self, settings: Settings) -> str:
+    def _authorities(self, settings: param.Settings) -> str:
         """The certificate authorities in ``talos.config.early``; its other documents are not used here."""
         if settings.early is None:
             return ""
@@ -137,13 +126,13 @@ class Acquisition:
         try:
             found = trusted_roots(settings.early)
         except AcquireError as error:
-            self._console.warning(f"{EARLY} is not used: {error}")
+            self._console.warning(f"{param.EARLY} is not used: {error}")
             return ""
         if not found:
-            self._console.warning(f"{EARLY} is not used: it contains no certificate authority")
+            self._console.warning(f"{param.EARLY} is not used: it contains no certificate authority")
         return found
 
-    def _authorizer(self, oauth: OAuthSettings, variables: Variables, transport: Transport) -> Authorizer:
+    def _authorizer(self, oauth: param.OAuthSettings, variables: Variables, transport: Transport) -> Authorizer:
         from bootgrant.acquire.flow.authorization import Authorizer, with_metadata
 
         metadata = None
@@ -154,8 +143,8 @@ class Acquisition:
             oauth = with_metadata(
                 oauth,
                 metadata,
-                device_given=self._cmdline.first(DEVICE_AUTH_URL) is not None,
-                token_given=self._cmdline.first(TOKEN_URL) is not None,
+                device_given=self._cmdline.first(param.DEVICE_AUTH_URL) is not None,
+                token_given=self._cmdline.first(param.TOKEN_URL) is not None,
             )
         for line in oauth.announcement(without_password):
             self._console.info(line)
@@ -189,11 +178,11 @@ def _without_code(values: Mapping[str, str]) -> dict[str, str]:
     return {name: "xxxxx" if name == "code" and value else value for name, value in values.items()}
 
 
-def _hosts(cmdline: KernelCmdline, settings: Settings, issuer: str) -> list[str]:
+def _hosts(cmdline: KernelCmdline, settings: param.Settings, issuer: str) -> list[str]:
     """The hosts to contact. Raises BadParameter for a URL that cannot be used, before the first request."""
-    urls = {CONFIG: settings.config_url}
+    urls = {param.CONFIG: settings.config_url}
     if settings.oauth is not None:
-        own = {DEVICE_AUTH_URL: settings.oauth.device_auth_url, TOKEN_URL: settings.oauth.token_url}
+        own = {param.DEVICE_AUTH_URL: settings.oauth.device_auth_url, param.TOKEN_URL: settings.oauth.token_url}
         urls |= {name: url for name, url in own.items() if not issuer or cmdline.first(name) is not None}
     hosts = [endpoint_of(url, name).host for name, url in urls.items()]
     return [*hosts, endpoint_of(issuer, "--issuer").host] if issuer else hosts

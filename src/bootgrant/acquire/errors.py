@@ -1,18 +1,4 @@
-"""The errors of ``acquire``, each with its exit status.
-
-AcquireError
-├── NoConfigSource     the kernel command line names no configuration
-├── BadParameter       a parameter cannot be used
-├── MissingVariable    the machine lacks a variable that the request needs
-├── Unreachable        a server cannot be reached: DNS, routing, refused, timeout
-├── TlsFailed          a server's certificate is not accepted
-├── Denied             a person denied the request
-├── TimedOut           nobody approved, or the download did not finish, in time
-├── ProviderFailed     the provider answered with an error, or not as RFC 8628 requires
-├── DownloadFailed     the configuration server refused or sent an unusable answer
-├── BadConfig          the content received is not the expected configuration
-└── OutputFailed       the configuration could not be written
-"""
+"""The errors of ``acquire``, each with its exit status."""
 
 from __future__ import annotations
 
@@ -57,44 +43,44 @@ class AcquireError(Exception):
 
 
 class NoConfigSource(AcquireError):
-    status = ExitStatus.NO_CONFIG_SOURCE
+    status = ExitStatus.NO_CONFIG_SOURCE  # the kernel command line names no configuration
 
 
 class BadParameter(AcquireError):
-    status = ExitStatus.BAD_PARAMETER
+    status = ExitStatus.BAD_PARAMETER  # a parameter cannot be used
 
 
 class MissingVariable(AcquireError):
-    status = ExitStatus.MISSING_VARIABLE
+    status = ExitStatus.MISSING_VARIABLE  # the machine lacks a variable that the request needs
 
 
 class Unreachable(AcquireError):
-    status = ExitStatus.UNREACHABLE
+    status = ExitStatus.UNREACHABLE  # a server cannot be reached: DNS, routing, refused, timeout
 
 
 class TlsFailed(AcquireError):
-    status = ExitStatus.TLS
+    status = ExitStatus.TLS  # a server's certificate is not accepted
 
 
 class Denied(AcquireError):
-    status = ExitStatus.DENIED
+    status = ExitStatus.DENIED  # a person denied the request
 
 
 class TimedOut(AcquireError):
-    status = ExitStatus.TIMED_OUT
+    status = ExitStatus.TIMED_OUT  # nobody approved, or the download did not finish, in time
 
 
 class ProviderFailed(AcquireError):
-    status = ExitStatus.PROVIDER
+    status = ExitStatus.PROVIDER  # the provider answered with an error, or not as RFC 8628 requires
 
 
 class DownloadFailed(AcquireError):
-    status = ExitStatus.DOWNLOAD
+    status = ExitStatus.DOWNLOAD  # the configuration server refused or sent an unusable answer
 
 
 class BadConfig(AcquireError):
-    status = ExitStatus.BAD_CONFIG
+    status = ExitStatus.BAD_CONFIG  # the content received is not the expected configuration
 
 
 class OutputFailed(AcquireError):
-    status = ExitStatus.OUTPUT
+    status = ExitStatus.OUTPUT  # the configuration could not be written

@@ -14,38 +14,18 @@ from typing import ClassVar, Final
 from urllib.parse import quote_plus, urlencode
 
 from bootgrant.acquire.errors import ProviderFailed
+from bootgrant.acquire.flow import values
 from bootgrant.acquire.flow.device_flow import DeviceFlow, Rules
 from bootgrant.acquire.flow.driver import Conversation
-from bootgrant.acquire.flow.values import (
-    Broken,
-    ClientAuth,
-    CodesArrived,
-    Event,
-    Hopeless,
-    PollToken,
-    Refused,
-    TokenArrived,
-)
 from bootgrant.acquire.http.download import FIRST_PAUSE, MAX_PAUSE
 from bootgrant.acquire.http.transport import USER_AGENT
 from bootgrant.acquire.talos.flow import GoError, TalosFlow
 from bootgrant.fleet.exchange import Answer, ExchangeFailed
 from bootgrant.fleet.scenario import Kind, SimulatedIdentity
-from bootgrant.wire.device_flow import (
-    FORM_TYPE,
-    AccessToken,
-    AnswerError,
-    DeviceAuthorization,
-    ErrorCode,
-    OAuthError,
-    device_form,
-    parse_device_authorization,
-    parse_token,
-    token_form,
-)
+from bootgrant.wire import device_flow as wire
 
 Outcome = Answer | ExchangeFailed
-_PENDING: Final = frozenset({ErrorCode.AUTHORIZATION_PENDING, ErrorCode.SLOW_DOWN})
+_PENDING: Final = frozenset({wire.ErrorCode.AUTHORIZATION_PENDING, wire.ErrorCode.SLOW_DOWN})
 _ACCEPT_JSON: Final = "Accept: application/json\r\n"
 _TRANSIENT: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 
@@ -84,14 +64,14 @@ class Behaviour(ABC):
 
     def device_request(self) -> bytes:
         """Return the device authorization request (RFC 8628 section 3.1)."""
-        form = device_form(self._paths.client_id, (), "", self._identity.variables())
+        form = wire.device_form(self._paths.client_id, (), "", self._identity.variables())
         return self._post(self._paths.device, form, _ACCEPT_JSON)
 
     @abstractmethod
-    def token_request(self, action: PollToken) -> bytes:
+    def token_request(self, action: values.PollToken) -> bytes:
         """Return a token request (RFC 8628 section 3.4)."""
 
-    def config_request(self, token: AccessToken) -> bytes:
+    def config_request(self, token: wire.AccessToken) -> bytes:
         """Return the download request."""
         target = self._paths.config
         for name, value in self._identity.variables().items():
@@ -102,11 +82,11 @@ class Behaviour(ABC):
         ).encode()
 
     @abstractmethod
-    def codes_event(self, outcome: Outcome) -> Event:
+    def codes_event(self, outcome: Outcome) -> values.Event:
         """Return what the answer to a device authorization request means for the flow."""
 
     @abstractmethod
-    def token_event(self, outcome: Outcome) -> Event:
+    def token_event(self, outcome: Outcome) -> values.Event:
         """Return what the answer to a token request means for the flow."""
 
     @abstractmethod
@@ -117,14 +97,14 @@ class Behaviour(ABC):
     def download_pause(self, failures: int, chance: float) -> float:
         """Return the pause before the next download, after ``failures`` downloads failed."""
 
-    def _token_form(self, action: PollToken) -> Mapping[str, str]:
-        return token_form(self._paths.client_id, action.device_code, (), "", self._identity.variables())
+    def _token_form(self, action: values.PollToken) -> Mapping[str, str]:
+        return wire.token_form(self._paths.client_id, action.device_code, (), "", self._identity.variables())
 
     def _post(self, target: str, form: Mapping[str, str], header: str) -> bytes:
         body = urlencode(sorted(form.items()))
         return (
             f"POST {target} HTTP/1.1\r\nHost: {self._paths.host}\r\nUser-Agent: {self.agent}\r\n"
-            f"Content-Length: {len(body)}\r\n{header}Content-Type: {FORM_TYPE}\r\n"
+            f"Content-Length: {len(body)}\r\n{header}Content-Type: {wire.FORM_TYPE}\r\n"
             f"Accept-Encoding: gzip\r\nConnection: close\r\n\r\n{body}"
         ).encode()
 
@@ -147,26 +127,28 @@ class TalosNode(Behaviour):
     def begin(self, now: float, limit: float) -> Conversation:
         return TalosFlow.begin(limit, 30.0, now)
 
-    def token_request(self, action: PollToken) -> bytes:
+    def token_request(self, action: values.PollToken) -> bytes:
         header = ""
-        if action.auth is ClientAuth.EMPTY_BASIC:
+        if action.auth is values.ClientAuth.EMPTY_BASIC:
             basic = base64.b64encode(f"{quote_plus(self._paths.client_id)}:".encode()).decode()
             header = f"Authorization: Basic {basic}\r\n"
         return self._post(self._paths.token, self._token_form(action), header)
 
-    def codes_event(self, outcome: Outcome) -> Event:
+    def codes_event(self, outcome: Outcome) -> values.Event:
         codes = _read_codes(outcome)
-        return CodesArrived(codes) if isinstance(codes, DeviceAuthorization) else Hopeless(GoError(codes))
+        if isinstance(codes, wire.DeviceAuthorization):
+            return values.CodesArrived(codes)
+        return values.Hopeless(GoError(codes))
 
-    def token_event(self, outcome: Outcome) -> Event:
+    def token_event(self, outcome: Outcome) -> values.Event:
         if isinstance(outcome, ExchangeFailed) and outcome.timed_out:
-            return Broken(GoError("context deadline exceeded"))
+            return values.Broken(GoError("context deadline exceeded"))
         token = _read_token(outcome)
-        if isinstance(token, AccessToken):
-            return TokenArrived(token)
-        if isinstance(token, OAuthError) and token.code in _PENDING:
-            return Refused(token)
-        return Hopeless(GoError(str(token)))
+        if isinstance(token, wire.AccessToken):
+            return values.TokenArrived(token)
+        if isinstance(token, wire.OAuthError) and token.code in _PENDING:
+            return values.Refused(token)
+        return values.Hopeless(GoError(str(token)))
 
     def restart_pause(self, failures: int, chance: float) -> float:
         """Half a second, growing by half to a minute at most, with 50 % jitter."""
@@ -186,27 +168,27 @@ class AcquireProgram(Behaviour):
     def begin(self, now: float, limit: float) -> Conversation:
         return DeviceFlow.begin(Rules(timeout=limit), now)
 
-    def token_request(self, action: PollToken) -> bytes:
+    def token_request(self, action: values.PollToken) -> bytes:
         return self._post(self._paths.token, self._token_form(action), _ACCEPT_JSON)
 
-    def codes_event(self, outcome: Outcome) -> Event:
+    def codes_event(self, outcome: Outcome) -> values.Event:
         if isinstance(outcome, ExchangeFailed):
-            return Broken(_failure(str(outcome)))
+            return values.Broken(_failure(str(outcome)))
         codes = _read_codes(outcome)
-        if isinstance(codes, DeviceAuthorization):
-            return CodesArrived(codes)
+        if isinstance(codes, wire.DeviceAuthorization):
+            return values.CodesArrived(codes)
         error = _failure(codes)
-        return Broken(error, answered=True) if outcome.status in _TRANSIENT else Hopeless(error)
+        return values.Broken(error, answered=True) if outcome.status in _TRANSIENT else values.Hopeless(error)
 
-    def token_event(self, outcome: Outcome) -> Event:
+    def token_event(self, outcome: Outcome) -> values.Event:
         if isinstance(outcome, ExchangeFailed):
-            return Broken(_failure(str(outcome)))
+            return values.Broken(_failure(str(outcome)))
         token = _read_token(outcome)
-        if isinstance(token, AccessToken):
-            return TokenArrived(token)
-        if isinstance(token, OAuthError):
-            return Refused(token)
-        return Broken(_failure(token), answered=True)
+        if isinstance(token, wire.AccessToken):
+            return values.TokenArrived(token)
+        if isinstance(token, wire.OAuthError):
+            return values.Refused(token)
+        return values.Broken(_failure(token), answered=True)
 
     def restart_pause(self, failures: int, chance: float) -> float:
         """Five seconds, after which its systemd unit starts it again (``RestartSec=``)."""
@@ -220,22 +202,22 @@ def _failure(reason: str) -> ProviderFailed:
     return ProviderFailed(reason, "look at the server's log")
 
 
-def _read_codes(outcome: Outcome) -> DeviceAuthorization | str:
+def _read_codes(outcome: Outcome) -> wire.DeviceAuthorization | str:
     """Return the codes, or the reason that there are none."""
     if isinstance(outcome, ExchangeFailed):
         return str(outcome)
     try:
-        codes = parse_device_authorization(outcome.body)
-    except AnswerError as error:
+        codes = wire.parse_device_authorization(outcome.body)
+    except wire.AnswerError as error:
         return f"status {outcome.status}: {error}"
-    return codes if isinstance(codes, DeviceAuthorization) else f"status {outcome.status}: {codes.code}"
+    return codes if isinstance(codes, wire.DeviceAuthorization) else f"status {outcome.status}: {codes.code}"
 
 
-def _read_token(outcome: Outcome) -> AccessToken | OAuthError | str:
+def _read_token(outcome: Outcome) -> wire.AccessToken | wire.OAuthError | str:
     """Return the token, an OAuth error, or a description of any other outcome."""
     if isinstance(outcome, ExchangeFailed):
         return str(outcome)
     try:
-        return parse_token(outcome.body)
-    except AnswerError as error:
+        return wire.parse_token(outcome.body)
+    except wire.AnswerError as error:
         return f"status {outcome.status}: {error}"

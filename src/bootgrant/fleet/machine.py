@@ -9,22 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, assert_never
 
-from bootgrant.acquire.flow.values import (
-    Broken,
-    CodesArrived,
-    Event,
-    Failed,
-    Finished,
-    Hopeless,
-    PollToken,
-    Refused,
-    RequestCodes,
-    ShowCode,
-    Shown,
-    TokenArrived,
-    Wait,
-    Waited,
-)
+from bootgrant.acquire.flow import values
 from bootgrant.fleet.behaviour import Behaviour, Outcome
 from bootgrant.fleet.exchange import Address, Answer, ExchangeFailed, exchange
 from bootgrant.fleet.observations import Observations, Step
@@ -88,28 +73,28 @@ class SimulatedMachine:
         """Run the device flow. Return the token, or None if the flow failed."""
         flow = self._behaviour.begin(time.monotonic(), self._world.limit)
         action = flow.action
-        while not isinstance(action, Finished | Failed):
+        while not isinstance(action, values.Finished | values.Failed):
             event = await self._do(action)
             flow = flow.after(event, time.monotonic(), self._world.dice.random())
             action = flow.action
-        if isinstance(action, Failed):
+        if isinstance(action, values.Failed):
             self._world.observations.problems[f"a flow failed: {action.error.what}"] += 1
             return None
         self._journey.token_at = self._world.since_start()
         return action.token
 
-    async def _do(self, action: RequestCodes | ShowCode | Wait | PollToken) -> Event:
+    async def _do(self, action: values.RequestCodes | values.ShowCode | values.Wait | values.PollToken) -> values.Event:
         match action:
-            case RequestCodes():
+            case values.RequestCodes():
                 request = self._behaviour.device_request()
                 return await self._request(Step.CODES, request, action.give_up_at, self._behaviour.codes_event)
-            case ShowCode():
+            case values.ShowCode():
                 self._show(action.codes.user_code)
-                return Shown()
-            case Wait():
+                return values.Shown()
+            case values.Wait():
                 await _sleep_until(action.until)
-                return Waited()
-            case PollToken():
+                return values.Waited()
+            case values.PollToken():
                 self._journey.polls += 1
                 request = self._behaviour.token_request(action)
                 return await self._request(Step.TOKEN, request, action.give_up_at, self._behaviour.token_event)
@@ -123,7 +108,9 @@ class SimulatedMachine:
         journey.shown_at = self._world.since_start()
         self._world.show(self._identity.index, user_code)
 
-    async def _request(self, step: Step, request: bytes, give_up_at: float, read: Callable[[Outcome], Event]) -> Event:
+    async def _request(
+        self, step: Step, request: bytes, give_up_at: float, read: Callable[[Outcome], values.Event]
+    ) -> values.Event:
         outcome, took = await self._send(request, give_up_at)
         event = read(outcome)
         self._record(step, took, _label(event))
@@ -171,18 +158,18 @@ class SimulatedMachine:
         return self._world.check(self._identity, outcome.body) or CONFIG
 
 
-def _label(event: Event) -> str:
+def _label(event: values.Event) -> str:
     """Return a short label by which outcomes are counted."""
     match event:
-        case CodesArrived():
+        case values.CodesArrived():
             return CODES
-        case TokenArrived():
+        case values.TokenArrived():
             return TOKEN
-        case Refused():
+        case values.Refused():
             return str(event.error.code)
-        case Broken() | Hopeless():
+        case values.Broken() | values.Hopeless():
             return event.error.what
-        case Shown() | Waited():
+        case values.Shown() | values.Waited():
             return "no request"
         case _:
             assert_never(event)

@@ -5,19 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from bootgrant.acquire.cmdline import settings as param
 from bootgrant.acquire.cmdline.inline import decode_inline
 from bootgrant.acquire.cmdline.kernel_cmdline import KernelCmdline
 from bootgrant.acquire.cmdline.lint import Finding, Subject, find_all
-from bootgrant.acquire.cmdline.settings import (
-    CLIENT_SECRET,
-    CONFIG,
-    EARLY,
-    INLINE,
-    OAuthSettings,
-    read_oauth,
-    read_settings,
-    source_error,
-)
 from bootgrant.acquire.cmdline.url_template import populate, wanted_variables
 from bootgrant.acquire.errors import AcquireError, BadParameter
 from bootgrant.acquire.facts import VARIABLES, Absent, Fact, MachineFacts, check_names
@@ -36,7 +27,7 @@ class Explanation:
     """
 
     config_url: str | None
-    oauth: OAuthSettings | None
+    oauth: param.OAuthSettings | None
     variables: tuple[Fact | Absent, ...]
     wanted: frozenset[str]
     url: str | None
@@ -70,7 +61,7 @@ class Explanation:
 
     def lines(self) -> list[str]:
         """Return one page of plain lines, with control characters escaped and passwords in URLs hidden."""
-        lines = [f"{CONFIG}: {_shown_url(self.config_url)}", f"would fetch: {_shown_url(self.url)}", "", "OAuth:"]
+        lines = [f"{param.CONFIG}: {_shown_url(self.config_url)}", f"would fetch: {_shown_url(self.url)}", "", "OAuth:"]
         lines += ["  off"] if self.oauth is None else _oauth_lines(self.oauth)
         lines += ["", "variables (* = used):"]
         for variable in self.variables:
@@ -88,7 +79,7 @@ class Explanation:
 
 def explain(cmdline: KernelCmdline, facts: MachineFacts, *, compat: bool = False) -> Explanation:
     """Check everything that a real run checks before its first request. Never raises for a problem that it finds."""
-    config_url = cmdline.first(CONFIG)
+    config_url = cmdline.first(param.CONFIG)
     error, unusable = _problems(cmdline)
     oauth = _oauth(cmdline, config_url)
     variables = tuple(map(facts.look, VARIABLES))
@@ -102,22 +93,22 @@ def explain(cmdline: KernelCmdline, facts: MachineFacts, *, compat: bool = False
 def _problems(cmdline: KernelCmdline) -> tuple[BadParameter | None, AcquireError | None]:
     """The error that ends Talos before its first request, and the one that makes every request fail."""
     try:
-        settings = read_settings(cmdline)
+        settings = param.read_settings(cmdline)
         if settings.oauth is not None:
             check_names(settings.oauth.extra_variables)
-        for encoded, parameter in ((settings.inline, INLINE), (settings.early, EARLY)):
+        for encoded, parameter in ((settings.inline, param.INLINE), (settings.early, param.EARLY)):
             if encoded is not None:
                 decode_inline(encoded, parameter)
     except BadParameter as error:
         return error, None
     except AcquireError as error:
         return None, error
-    return None, source_error(settings)
+    return None, param.source_error(settings)
 
 
-def _oauth(cmdline: KernelCmdline, config_url: str | None) -> OAuthSettings | None:
+def _oauth(cmdline: KernelCmdline, config_url: str | None) -> param.OAuthSettings | None:
     try:
-        return read_oauth(cmdline, config_url or "")
+        return param.read_oauth(cmdline, config_url or "")
     except BadParameter:
         return None
 
@@ -132,7 +123,7 @@ def _fetched(config_url: str | None, values: dict[str, str], *, compat: bool) ->
         return (), None
 
 
-def _oauth_as_json(oauth: OAuthSettings) -> dict[str, object]:
+def _oauth_as_json(oauth: param.OAuthSettings) -> dict[str, object]:
     return {
         "client_id": oauth.client_id,
         "client_secret_set": oauth.client_secret is not None,
@@ -145,10 +136,10 @@ def _oauth_as_json(oauth: OAuthSettings) -> dict[str, object]:
 
 
 def _shown_values(key: str, values: tuple[str, ...]) -> list[str]:
-    return [("(set)" if value else "") for value in values] if key == CLIENT_SECRET else list(values)
+    return [("(set)" if value else "") for value in values] if key == param.CLIENT_SECRET else list(values)
 
 
-def _oauth_lines(oauth: OAuthSettings) -> list[str]:
+def _oauth_lines(oauth: param.OAuthSettings) -> list[str]:
     return [
         f"  client ID        {printable(oauth.client_id) or '(empty)'}",
         f"  client secret    {'set' if oauth.client_secret else 'not set'}",

@@ -7,22 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from bootgrant.acquire.cmdline import settings as param
 from bootgrant.acquire.cmdline.kernel_cmdline import KernelCmdline
-from bootgrant.acquire.cmdline.settings import (
-    AUDIENCE,
-    CLIENT_ID,
-    CLIENT_SECRET,
-    CONFIG,
-    DEVICE_AUTH_URL,
-    EARLY,
-    EXTRA_VARIABLE,
-    INLINE,
-    OAUTH,
-    OAUTH_PARAMETERS,
-    SCOPE,
-    TOKEN_URL,
-    OAuthSettings,
-)
 from bootgrant.acquire.errors import AcquireError
 from bootgrant.acquire.facts import VARIABLES, Absent, Fact
 from bootgrant.acquire.facts.network import is_loopback
@@ -30,7 +16,7 @@ from bootgrant.wire.go_text import quote, trim_space
 from bootgrant.wire.go_url import GoUrl, UrlError, parse_url
 
 _STRONG = ("uuid", "serial", "mac")
-_ONLY_ONE = (CONFIG, CLIENT_ID, CLIENT_SECRET, AUDIENCE, DEVICE_AUTH_URL, TOKEN_URL)
+_ONLY_ONE = (param.CONFIG, param.CLIENT_ID, param.CLIENT_SECRET, param.AUDIENCE, param.DEVICE_AUTH_URL, param.TOKEN_URL)
 _AUTH = "talos.config.auth."
 _SECRET_KEY = re.compile(
     r"(?:.*[-_.])?(?:token|secret|password|passwd|pwd|api[-_]?key|apikey|signature|sig|credential)s?", re.IGNORECASE
@@ -62,7 +48,7 @@ class Subject:
 
     cmdline: KernelCmdline
     config_url: str | None
-    oauth: OAuthSettings | None
+    oauth: param.OAuthSettings | None
     variables: tuple[Fact | Absent, ...]
     wanted: frozenset[str]
     error: AcquireError | None
@@ -85,63 +71,64 @@ def _cannot_run(subject: Subject) -> Iterator[Finding]:
 def _old_prefix(subject: Subject) -> Iterator[Finding]:
     for key, _ in subject.cmdline.parameters:
         if key.startswith(_AUTH):
-            name = OAUTH + key.removeprefix(_AUTH)
+            name = param.OAUTH + key.removeprefix(_AUTH)
             message = f"{key} is ignored: Talos's kernel documentation names it by mistake"
             yield Finding("auth-prefix", Level.ERROR, message, f"write {name}")
 
 
 def _unknown_parameter(subject: Subject) -> Iterator[Finding]:
-    known = {CONFIG, INLINE, EARLY, *OAUTH_PARAMETERS}
+    known = {param.CONFIG, param.INLINE, param.EARLY, *param.OAUTH_PARAMETERS}
     for key, _ in subject.cmdline.parameters:
         spelled = key.lower().replace("-", "_").rstrip("s")
         meant = next((name for name in known if name.rstrip("s") == spelled), "")
-        if key in known or key.startswith(_AUTH) or not (meant or key.startswith(f"{CONFIG}.")):
+        if key in known or key.startswith(_AUTH) or not (meant or key.startswith(f"{param.CONFIG}.")):
             continue
-        fix = f"write {meant}" if meant else f"the parameters are {', '.join(OAUTH_PARAMETERS)}"
+        fix = f"write {meant}" if meant else f"the parameters are {', '.join(param.OAUTH_PARAMETERS)}"
         yield Finding("unknown-parameter", Level.ERROR, f"{quote(key)} is not a known parameter and is ignored", fix)
 
 
 def _without_client_id(subject: Subject) -> Iterator[Finding]:
-    client_id = subject.cmdline.first(CLIENT_ID)
-    others = [key for key, _ in subject.cmdline.parameters if key in OAUTH_PARAMETERS]
+    client_id = subject.cmdline.first(param.CLIENT_ID)
+    others = [key for key, _ in subject.cmdline.parameters if key in param.OAUTH_PARAMETERS]
     if client_id is None and others:
-        message = f"{others[0]} is set but {CLIENT_ID} is not, so OAuth is silently off"
-        yield Finding("no-client-id", Level.ERROR, message, f"add {CLIENT_ID}=…")
+        message = f"{others[0]} is set but {param.CLIENT_ID} is not, so OAuth is silently off"
+        yield Finding("no-client-id", Level.ERROR, message, f"add {param.CLIENT_ID}=…")
     if client_id == "":
-        message = f"{CLIENT_ID} is empty: OAuth is on, but without a client"
-        yield Finding("empty-client-id", Level.ERROR, message, f"write {CLIENT_ID}=<name of the client>")
+        message = f"{param.CLIENT_ID} is empty: OAuth is on, but without a client"
+        yield Finding("empty-client-id", Level.ERROR, message, f"write {param.CLIENT_ID}=<name of the client>")
 
 
 def _unused_oauth(subject: Subject) -> Iterator[Finding]:
     if subject.oauth is not None and subject.config_url in {None, "none", "metal-iso"}:
-        message = f"{CONFIG}={subject.config_url or ''} contacts no server, so the OAuth parameters are not used"
-        yield Finding("unused-oauth", Level.WARNING, message, f"write {CONFIG}=<URL>, or remove talos.config.oauth.*")
+        message = f"{param.CONFIG}={subject.config_url or ''} contacts no server, so the OAuth parameters are not used"
+        fix = f"write {param.CONFIG}=<URL>, or remove talos.config.oauth.*"
+        yield Finding("unused-oauth", Level.WARNING, message, fix)
 
 
 def _comma_list(subject: Subject) -> Iterator[Finding]:
-    for key in (EXTRA_VARIABLE, SCOPE):
+    for key in (param.EXTRA_VARIABLE, param.SCOPE):
         for value in subject.cmdline.all(key):
             if "," in value:
                 separate = " ".join(f"{key}={part}" for part in value.split(",") if part)
-                level = Level.ERROR if key == EXTRA_VARIABLE else Level.WARNING
+                level = Level.ERROR if key == param.EXTRA_VARIABLE else Level.WARNING
                 message = f"{key}={value} is a single value with commas, not a list"
                 yield Finding("comma-list", level, message, f"repeat the parameter: {separate}")
 
 
 def _unknown_variable(subject: Subject) -> Iterator[Finding]:
-    for value in subject.cmdline.all(EXTRA_VARIABLE):
+    for value in subject.cmdline.all(param.EXTRA_VARIABLE):
         if value not in VARIABLES and "," not in value:
             guess = value.strip("${}").lower()
             fix = f"write {guess}" if guess in VARIABLES else f"the variables are {', '.join(VARIABLES)}"
-            message = f"{EXTRA_VARIABLE}={quote(value)} is not a variable, so the request fails"
+            message = f"{param.EXTRA_VARIABLE}={quote(value)} is not a variable, so the request fails"
             yield Finding("unknown-variable", Level.ERROR, message, fix)
 
 
 def _missing_extra_variable(subject: Subject) -> Iterator[Finding]:
     if subject.oauth is None or any(name in subject.oauth.extra_variables for name in _STRONG):
         return
-    message = f"no {EXTRA_VARIABLE} identifies this machine, so bootgrant refuses its request"
-    fix = f"add {EXTRA_VARIABLE}=uuid {EXTRA_VARIABLE}=mac"
+    message = f"no {param.EXTRA_VARIABLE} identifies this machine, so bootgrant refuses its request"
+    fix = f"add {param.EXTRA_VARIABLE}=uuid {param.EXTRA_VARIABLE}=mac"
     yield Finding("missing-extra-variable", Level.WARNING, message, fix)
 
 
@@ -154,29 +141,26 @@ def _repeated(subject: Subject) -> Iterator[Finding]:
 
 def _quotes(subject: Subject) -> Iterator[Finding]:
     for key, values in subject.cmdline.parameters:
-        if key.startswith(CONFIG) and any('"' in value or "'" in value for value in values):
+        if key.startswith(param.CONFIG) and any('"' in value or "'" in value for value in values):
             message = f"the quotes in {key} are not removed; they become part of its value"
-            yield Finding(
-                "quotes", Level.WARNING, message, "remove them; write a space as %20, or repeat the parameter"
-            )
+            fix = "remove them; write a space as %20, or repeat the parameter"
+            yield Finding("quotes", Level.WARNING, message, fix)
 
 
 def _empty_endpoint(subject: Subject) -> Iterator[Finding]:
-    for key in (DEVICE_AUTH_URL, TOKEN_URL):
+    for key in (param.DEVICE_AUTH_URL, param.TOKEN_URL):
         if subject.oauth is not None and subject.cmdline.first(key) == "":
             message = f"{key} is empty, so there is no URL to send the request to"
-            yield Finding(
-                "empty-endpoint", Level.ERROR, message, f"set {key} to a URL, or remove it to use the default"
-            )
+            fix = f"set {key} to a URL, or remove it to use the default"
+            yield Finding("empty-endpoint", Level.ERROR, message, fix)
 
 
 def _urls(subject: Subject) -> Iterator[tuple[str, GoUrl]]:
     """The URLs that will be requested, each with the parameter that sets it."""
-    named = [(CONFIG, subject.config_url or "")]
+    named = [(param.CONFIG, subject.config_url or "")]
     if subject.oauth is not None:
-        for key, url in ((DEVICE_AUTH_URL, subject.oauth.device_auth_url), (TOKEN_URL, subject.oauth.token_url)):
-            if subject.cmdline.first(key) is not None:
-                named.append((key, url))
+        own = {param.DEVICE_AUTH_URL: subject.oauth.device_auth_url, param.TOKEN_URL: subject.oauth.token_url}
+        named += [(key, url) for key, url in own.items() if subject.cmdline.first(key) is not None]
     for key, url in named:
         try:
             yield key, parse_url(url)
@@ -187,16 +171,15 @@ def _urls(subject: Subject) -> Iterator[tuple[str, GoUrl]]:
 def _plain_http(subject: Subject) -> Iterator[Finding]:
     for key, url in _urls(subject):
         if url.scheme == "http" and not is_loopback(url.hostname()):
-            what = "token and configuration" if key == CONFIG else "code and token"
+            what = "token and configuration" if key == param.CONFIG else "code and token"
             message = f"{key} uses plain HTTP to {url.hostname()}: anyone in between can read and change {what}"
             yield Finding("plain-http", Level.WARNING, message, "serve it over https")
 
 
 def _secret_in_url(subject: Subject) -> Iterator[Finding]:
     for key, url in _urls(subject):
-        named = [
-            name for name, values in url.query().items() if _SECRET_KEY.fullmatch(name) and any(map(_is_fixed, values))
-        ]
+        query = url.query().items()
+        named = [name for name, values in query if _SECRET_KEY.fullmatch(name) and any(map(_is_fixed, values))]
         if url.user is not None:
             named.insert(0, "user and password" if url.password is not None else "user")
         if named:
@@ -212,35 +195,34 @@ def _misplaced_placeholder(subject: Subject) -> Iterator[Finding]:
     url = subject.config_url or ""
     base, _, query = url.partition("#")[0].partition("?")
     keys = "&".join(pair.partition("=")[0] for pair in query.split("&"))
-    for where, text in (
-        ("the path or host", base),
-        ("a query key", keys),
-        ("the fragment", url.partition("#")[2]),
-    ):
+    parts = {"the path or host": base, "a query key": keys, "the fragment": url.partition("#")[2]}
+    for where, text in parts.items():
         if _PLACEHOLDER.search(text):
-            message = f"a variable in {where} of {CONFIG} is not replaced"
+            message = f"a variable in {where} of {param.CONFIG} is not replaced"
             yield Finding("misplaced-variable", Level.WARNING, message, "use it in a query value: ?uuid=${uuid}")
     for name in dict.fromkeys(_PLACEHOLDER.findall(query)):
         if name.lower() not in VARIABLES:
-            message = f"{quote('${' + name + '}')} in {CONFIG} is not a variable and is sent unchanged"
+            message = f"{quote('${' + name + '}')} in {param.CONFIG} is not a variable and is sent unchanged"
             yield Finding("unknown-variable", Level.WARNING, message, f"the variables are {', '.join(VARIABLES)}")
 
 
 def _endpoint_placeholder(subject: Subject) -> Iterator[Finding]:
     for key, url in _urls(subject):
-        if key != CONFIG and _PLACEHOLDER.search(str(url)):
+        if key != param.CONFIG and _PLACEHOLDER.search(str(url)):
             message = f"variables in {key} are not replaced"
-            yield Finding("misplaced-variable", Level.WARNING, message, f"send them with {EXTRA_VARIABLE} instead")
+            fix = f"send them with {param.EXTRA_VARIABLE} instead"
+            yield Finding("misplaced-variable", Level.WARNING, message, fix)
 
 
 def _copied_query(subject: Subject) -> Iterator[Finding]:
-    copied = subject.oauth is not None and None in (
-        subject.cmdline.first(DEVICE_AUTH_URL),
-        subject.cmdline.first(TOKEN_URL),
-    )
-    if copied and _PLACEHOLDER.search((subject.config_url or "").partition("?")[2]):
-        message = f"the default OAuth endpoints keep the query of {CONFIG}, with variables that are not replaced"
-        fix = f"harmless with bootgrant; for other providers set {DEVICE_AUTH_URL} and {TOKEN_URL}"
+    endpoints = [subject.cmdline.first(key) for key in (param.DEVICE_AUTH_URL, param.TOKEN_URL)]
+    if (
+        subject.oauth is not None
+        and None in endpoints
+        and _PLACEHOLDER.search((subject.config_url or "").partition("?")[2])
+    ):
+        message = f"the default OAuth endpoints keep the query of {param.CONFIG}, with variables that are not replaced"
+        fix = f"harmless with bootgrant; for other providers set {param.DEVICE_AUTH_URL} and {param.TOKEN_URL}"
         yield Finding("copied-query", Level.NOTE, message, fix)
 
 

@@ -14,17 +14,8 @@ from typing import Final
 
 from bootgrant.acquire.errors import BadParameter
 from bootgrant.acquire.facts import VARIABLES
+from bootgrant.wire import go_url
 from bootgrant.wire.go_text import trim_space
-from bootgrant.wire.go_url import (
-    ANYWHERE,
-    GoUrl,
-    UrlError,
-    encode_query,
-    escape,
-    escape_query,
-    parse_url,
-    unescape_query,
-)
 
 # Go's (?i) uses Unicode's simple case folding: the long s (U+017F) is an s. No other letter of the names has a third
 # form (the Kelvin sign is a k, and there is no k).
@@ -51,10 +42,10 @@ _WRITTEN = re.compile(
 )  # fmt: skip
 
 
-def _parse(url: str) -> GoUrl:
+def _parse(url: str) -> go_url.GoUrl:
     try:
-        return parse_url(url)
-    except UrlError as error:
+        return go_url.parse_url(url)
+    except go_url.UrlError as error:
         raise BadParameter(f"failed to parse URL: {error}", "correct talos.config") from error
 
 
@@ -94,7 +85,7 @@ def _takes(query: Mapping[str, list[str]], name: str) -> bool:
     return any(_DECODED[name].search(value) for values in query.values() for value in values)
 
 
-def _as_talos(url: GoUrl, known: Mapping[str, str]) -> str:
+def _as_talos(url: go_url.GoUrl, known: Mapping[str, str]) -> str:
     query = url.query()
     for name, value in known.items():
         for key, texts in query.items():
@@ -102,7 +93,7 @@ def _as_talos(url: GoUrl, known: Mapping[str, str]) -> str:
                 query[key] = [value]
             else:
                 query[key] = [_DECODED[name].sub(_go_template(value), text) for text in texts]
-    return str(url.with_query(encode_query(query)))
+    return str(url.with_query(go_url.encode_query(query)))
 
 
 def _go_template(value: str) -> Callable[[re.Match[str]], str]:
@@ -151,7 +142,7 @@ def _raw_pairs(url: str) -> list[str]:
 
 def _decoded(text: str) -> str:
     try:
-        return unescape_query(text)
+        return go_url.unescape_query(text)
     except ValueError:
         return text
 
@@ -167,7 +158,7 @@ def _legacy_uuid(url: str) -> bool:
 
 def _in_place(url: str, known: Mapping[str, str]) -> str:
     def written(match: re.Match[str]) -> str:
-        return escape_query(known.get(match.lastgroup or "", _decoded(match[0])))
+        return go_url.escape_query(known.get(match.lastgroup or "", _decoded(match[0])))
 
     legacy = _legacy_uuid(url) and "uuid" in known
     pairs: list[str] = []
@@ -177,7 +168,7 @@ def _in_place(url: str, known: Mapping[str, str]) -> str:
         if not (legacy and _is_uuid_pair(pair)):
             pairs.append(key + equals + _WRITTEN.sub(written, value))
         elif not uuid_seen:
-            pairs.append(f"uuid={escape_query(known['uuid'])}")
+            pairs.append(f"uuid={go_url.escape_query(known['uuid'])}")
             uuid_seen = True
     rest, mark, fragment = url.partition("#")
-    return escape(f"{rest.partition('?')[0]}?{'&'.join(pairs)}{mark}{fragment}", ANYWHERE)
+    return go_url.escape(f"{rest.partition('?')[0]}?{'&'.join(pairs)}{mark}{fragment}", go_url.ANYWHERE)

@@ -19,27 +19,7 @@ from typing import Any, Final
 
 from bootgrant.acquire.clock import backoff
 from bootgrant.acquire.errors import AcquireError, Denied, ProviderFailed, TimedOut
-from bootgrant.acquire.flow.values import (
-    NEVER,
-    Action,
-    Broken,
-    ClientAuth,
-    CodesArrived,
-    Event,
-    Failed,
-    Finished,
-    Hopeless,
-    PollToken,
-    Refused,
-    RequestCodes,
-    ShowCode,
-    Shown,
-    TokenArrived,
-    Wait,
-    Waited,
-    WhyCodes,
-    WhyWait,
-)
+from bootgrant.acquire.flow import values
 from bootgrant.wire.device_flow import SLOW_DOWN_STEP, DeviceAuthorization, ErrorCode, OAuthError
 
 REQUEST_LIMIT: Final = 30.0
@@ -78,7 +58,7 @@ class Rules:
     timeout: float = 3 * 3600.0
     retry_pause: float = 30.0
     ask_again_after_denial: bool = True
-    auth: tuple[ClientAuth, ...] = (ClientAuth.NONE,)
+    auth: tuple[values.ClientAuth, ...] = (values.ClientAuth.NONE,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +76,9 @@ class DeviceFlow:
 
     rules: Rules
     ends_at: float
-    action: Action
+    action: values.Action
     asked_at: float
-    why: WhyCodes = WhyCodes.FIRST
+    why: values.WhyCodes = values.WhyCodes.FIRST
     code: LiveCode | None = None
     auth: int = 0
     polled_at: float = 0.0
@@ -111,10 +91,10 @@ class DeviceFlow:
     def begin(cls, rules: Rules, now: float) -> DeviceFlow:
         """Start a flow; its first action is to request codes."""
         ends_at = now + rules.timeout
-        first = RequestCodes(rules.auth[0], WhyCodes.FIRST, min(now + REQUEST_LIMIT, ends_at))
+        first = values.RequestCodes(rules.auth[0], values.WhyCodes.FIRST, min(now + REQUEST_LIMIT, ends_at))
         return cls(rules, ends_at, first, asked_at=now)
 
-    def after(self, event: Event, now: float, chance: float = 0.5) -> DeviceFlow:
+    def after(self, event: values.Event, now: float, chance: float = 0.5) -> DeviceFlow:
         """Return the flow after ``event``, the outcome of its action. Raises OutOfStepError if that is impossible."""
         step = TRANSITIONS.get((type(self.action), type(event)))
         if step is None:
@@ -129,42 +109,42 @@ class DeviceFlow:
         return self.code
 
 
-def _codes_arrived(flow: DeviceFlow, event: CodesArrived, now: float, _chance: float) -> DeviceFlow:
+def _codes_arrived(flow: DeviceFlow, event: values.CodesArrived, now: float, _chance: float) -> DeviceFlow:
     codes = event.codes
-    expires_at = NEVER if codes.expires_in is None else now + codes.expires_in
+    expires_at = values.NEVER if codes.expires_in is None else now + codes.expires_in
     code = LiveCode(codes, expires_at, float(codes.interval))
-    return replace(flow, code=code, failures=0, failure=None, action=ShowCode(codes, expires_at))
+    return replace(flow, code=code, failures=0, failure=None, action=values.ShowCode(codes, expires_at))
 
 
-def _shown(flow: DeviceFlow, _event: Shown, now: float, _chance: float) -> DeviceFlow:
-    return _wait(flow, now, flow.live.interval, WhyWait.INTERVAL)
+def _shown(flow: DeviceFlow, _event: values.Shown, now: float, _chance: float) -> DeviceFlow:
+    return _wait(flow, now, flow.live.interval, values.WhyWait.INTERVAL)
 
 
-def _waited(flow: DeviceFlow, _event: Waited, now: float, _chance: float) -> DeviceFlow:
+def _waited(flow: DeviceFlow, _event: values.Waited, now: float, _chance: float) -> DeviceFlow:
     if now >= flow.ends_at:
         return _fail(flow, _out_of_time(flow))
     if flow.code is None:
         return _request_codes(flow, now)
     ends = flow.code.expires_at
     if now >= ends + EXPIRY_GRACE or (now >= ends and flow.polled_at >= ends):
-        return _new_code(flow, WhyCodes.EXPIRED, now)
+        return _new_code(flow, values.WhyCodes.EXPIRED, now)
     return _poll(flow, now)
 
 
-def _token_arrived(flow: DeviceFlow, event: TokenArrived, _now: float, _chance: float) -> DeviceFlow:
-    return replace(flow, action=Finished(event.token))
+def _token_arrived(flow: DeviceFlow, event: values.TokenArrived, _now: float, _chance: float) -> DeviceFlow:
+    return replace(flow, action=values.Finished(event.token))
 
 
-def _codes_refused(flow: DeviceFlow, event: Refused, now: float, chance: float) -> DeviceFlow:
+def _codes_refused(flow: DeviceFlow, event: values.Refused, now: float, chance: float) -> DeviceFlow:
     error = event.error
     if error.code in _WRONG_STYLE and flow.auth + 1 < len(flow.rules.auth):
         return _request_codes(replace(flow, auth=flow.auth + 1), now)
     if error.code in _BUSY or error.code == ErrorCode.SLOW_DOWN:
-        return _broken(flow, Broken(_refusal(error), answered=True), now, chance)
+        return _broken(flow, values.Broken(_refusal(error), answered=True), now, chance)
     return _fail(flow, _refusal(error))
 
 
-def _poll_refused(flow: DeviceFlow, event: Refused, now: float, chance: float) -> DeviceFlow:
+def _poll_refused(flow: DeviceFlow, event: values.Refused, now: float, chance: float) -> DeviceFlow:
     error = event.error
     if error.code == ErrorCode.AUTHORIZATION_PENDING:
         return _pending(flow, now)
@@ -173,13 +153,13 @@ def _poll_refused(flow: DeviceFlow, event: Refused, now: float, chance: float) -
     if error.code in _DENIED:
         return _denied(flow, error, now)
     if error.code in _EXPIRED:
-        return _new_code(flow, WhyCodes.EXPIRED, now)
+        return _new_code(flow, values.WhyCodes.EXPIRED, now)
     if _is_lost(error):
-        return _new_code(flow, WhyCodes.LOST, now)
+        return _new_code(flow, values.WhyCodes.LOST, now)
     if error.code in _WRONG_STYLE and flow.auth + 1 < len(flow.rules.auth):
         return _poll(replace(flow, auth=flow.auth + 1), now)
     if error.code in _BUSY:
-        return _broken(flow, Broken(_refusal(error), answered=True), now, chance)
+        return _broken(flow, values.Broken(_refusal(error), answered=True), now, chance)
     return _fail(flow, _refusal(error))
 
 
@@ -189,23 +169,23 @@ def _is_lost(error: OAuthError) -> bool:
     return error.code in _LOST or unknown_to_dex
 
 
-def _broken(flow: DeviceFlow, event: Broken, now: float, chance: float) -> DeviceFlow:
+def _broken(flow: DeviceFlow, event: values.Broken, now: float, chance: float) -> DeviceFlow:
     """Back off and keep the code. After a broken connection the pause is short; an answer counts as a poll.
 
     A poll that lasted until its limit was held by the provider, which is not a failure: nobody has decided yet.
     """
-    if isinstance(flow.action, PollToken) and now >= flow.action.give_up_at and not event.answered:
+    if isinstance(flow.action, values.PollToken) and now >= flow.action.give_up_at and not event.answered:
         return _pending(flow, now)
     pause = backoff(FIRST_BACKOFF, MAX_BACKOFF, flow.failures, chance)
     if event.answered and flow.code is not None:
         pause += flow.code.interval
     pause = max(pause, min(event.retry_after, MAX_RETRY_AFTER))
-    why = flow.why if flow.code is not None else WhyCodes.AGAIN
+    why = flow.why if flow.code is not None else values.WhyCodes.AGAIN
     failed = replace(flow, failures=flow.failures + 1, failure=event.error, why=why)
-    return _wait(failed, now, pause, WhyWait.TROUBLE, event.error)
+    return _wait(failed, now, pause, values.WhyWait.TROUBLE, event.error)
 
 
-def _hopeless(flow: DeviceFlow, event: Hopeless, _now: float, _chance: float) -> DeviceFlow:
+def _hopeless(flow: DeviceFlow, event: values.Hopeless, _now: float, _chance: float) -> DeviceFlow:
     return _fail(flow, event.error)
 
 
@@ -213,28 +193,28 @@ def _pending(flow: DeviceFlow, now: float) -> DeviceFlow:
     """Poll again at once if the provider held the request for an interval."""
     recovered = replace(flow, failures=0, failure=None)
     if now - flow.polled_at >= flow.live.interval or now >= flow.live.expires_at:
-        return _waited(recovered, Waited(), now, 0.0)
-    return _wait(recovered, now, flow.live.interval, WhyWait.INTERVAL)
+        return _waited(recovered, values.Waited(), now, 0.0)
+    return _wait(recovered, now, flow.live.interval, values.WhyWait.INTERVAL)
 
 
 def _slow_down(flow: DeviceFlow, now: float) -> DeviceFlow:
     slower = replace(flow.live, interval=flow.live.interval + SLOW_DOWN_STEP)
-    return _wait(replace(flow, code=slower, failures=0, failure=None), now, slower.interval, WhyWait.INTERVAL)
+    return _wait(replace(flow, code=slower, failures=0, failure=None), now, slower.interval, values.WhyWait.INTERVAL)
 
 
 def _poll(flow: DeviceFlow, now: float) -> DeviceFlow:
     code = flow.live
     limit = min(now + HOLD_LIMIT, max(now, code.expires_at) + EXPIRY_GRACE, flow.ends_at)
-    action = PollToken(code.codes.device_code, flow.rules.auth[flow.auth], limit)
+    action = values.PollToken(code.codes.device_code, flow.rules.auth[flow.auth], limit)
     return replace(flow, action=action, polled_at=now)
 
 
 def _request_codes(flow: DeviceFlow, now: float) -> DeviceFlow:
     limit = min(now + REQUEST_LIMIT, flow.ends_at)
-    return replace(flow, action=RequestCodes(flow.rules.auth[flow.auth], flow.why, limit), asked_at=now)
+    return replace(flow, action=values.RequestCodes(flow.rules.auth[flow.auth], flow.why, limit), asked_at=now)
 
 
-def _new_code(flow: DeviceFlow, why: WhyCodes, now: float) -> DeviceFlow:
+def _new_code(flow: DeviceFlow, why: values.WhyCodes, now: float) -> DeviceFlow:
     """Request another code, at once unless the last one ended before anybody could have typed it."""
     ended_early = now - flow.asked_at < CODE_SPACING
     spacing = min(MAX_CODE_SPACING, CODE_SPACING * 2.0 ** min(flow.early_ends, 16))
@@ -242,7 +222,7 @@ def _new_code(flow: DeviceFlow, why: WhyCodes, now: float) -> DeviceFlow:
     fresh = replace(flow, code=None, why=why, early_ends=early_ends, failures=0, failure=None)
     if not ended_early:
         return _request_codes(fresh, now)
-    return _wait(fresh, now, flow.asked_at + spacing - now, WhyWait.SPACING)
+    return _wait(fresh, now, flow.asked_at + spacing - now, values.WhyWait.SPACING)
 
 
 def _denied(flow: DeviceFlow, refusal: OAuthError, now: float) -> DeviceFlow:
@@ -252,20 +232,22 @@ def _denied(flow: DeviceFlow, refusal: OAuthError, now: float) -> DeviceFlow:
     pause = min(MAX_DENIAL_PAUSE, flow.rules.retry_pause * 2.0 ** min(flow.denials, 16))
     if not flow.rules.ask_again_after_denial or now + pause >= flow.ends_at:
         return _fail(flow, error)
-    pausing = replace(flow, code=None, why=WhyCodes.DENIED, denials=flow.denials + 1, failure=error)
-    return _wait(pausing, now, pause, WhyWait.DENIED, error)
+    pausing = replace(flow, code=None, why=values.WhyCodes.DENIED, denials=flow.denials + 1, failure=error)
+    return _wait(pausing, now, pause, values.WhyWait.DENIED, error)
 
 
-def _wait(flow: DeviceFlow, now: float, pause: float, why: WhyWait, error: AcquireError | None = None) -> DeviceFlow:
+def _wait(
+    flow: DeviceFlow, now: float, pause: float, why: values.WhyWait, error: AcquireError | None = None
+) -> DeviceFlow:
     """Pause, but not past the end of the flow or the expiry of the code, when the last poll is due."""
     until = min(now + pause, flow.ends_at)
     if flow.code is not None and now < flow.code.expires_at:
         until = min(until, flow.code.expires_at)
-    return replace(flow, action=Wait(until, why, error))
+    return replace(flow, action=values.Wait(until, why, error))
 
 
 def _fail(flow: DeviceFlow, error: AcquireError) -> DeviceFlow:
-    return replace(flow, action=Failed(error))
+    return replace(flow, action=values.Failed(error))
 
 
 def _out_of_time(flow: DeviceFlow) -> AcquireError:
@@ -289,15 +271,15 @@ def _refusal(error: OAuthError) -> ProviderFailed:
 
 _Step = Callable[[DeviceFlow, Any, float, float], DeviceFlow]
 
-TRANSITIONS: Final[Mapping[tuple[type[Action], type[Event]], _Step]] = {
-    (RequestCodes, CodesArrived): _codes_arrived,
-    (RequestCodes, Refused): _codes_refused,
-    (RequestCodes, Broken): _broken,
-    (RequestCodes, Hopeless): _hopeless,
-    (ShowCode, Shown): _shown,
-    (Wait, Waited): _waited,
-    (PollToken, TokenArrived): _token_arrived,
-    (PollToken, Refused): _poll_refused,
-    (PollToken, Broken): _broken,
-    (PollToken, Hopeless): _hopeless,
+TRANSITIONS: Final[Mapping[tuple[type[values.Action], type[values.Event]], _Step]] = {
+    (values.RequestCodes, values.CodesArrived): _codes_arrived,
+    (values.RequestCodes, values.Refused): _codes_refused,
+    (values.RequestCodes, values.Broken): _broken,
+    (values.RequestCodes, values.Hopeless): _hopeless,
+    (values.ShowCode, values.Shown): _shown,
+    (values.Wait, values.Waited): _waited,
+    (values.PollToken, values.TokenArrived): _token_arrived,
+    (values.PollToken, values.Refused): _poll_refused,
+    (values.PollToken, values.Broken): _broken,
+    (values.PollToken, values.Hopeless): _hopeless,
 }

@@ -6,31 +6,17 @@ from typing import Protocol, Self, assert_never
 
 from bootgrant.acquire.clock import Clock
 from bootgrant.acquire.console import Console, Prompt, RepeatedWarning
-from bootgrant.acquire.flow.values import (
-    NEVER,
-    Action,
-    Event,
-    Failed,
-    Finished,
-    PollToken,
-    RequestCodes,
-    ShowCode,
-    Shown,
-    Wait,
-    Waited,
-    WhyCodes,
-    WhyWait,
-)
+from bootgrant.acquire.flow import values
 from bootgrant.wire.device_flow import AccessToken
 
 
 class Endpoints(Protocol):
     """The provider's two endpoints; ``Provider`` calls them over a network."""
 
-    def request_codes(self, action: RequestCodes) -> Event:
+    def request_codes(self, action: values.RequestCodes) -> values.Event:
         """Send a device authorization request."""
 
-    def poll(self, action: PollToken) -> Event:
+    def poll(self, action: values.PollToken) -> values.Event:
         """Send a token request."""
 
 
@@ -38,10 +24,10 @@ class Conversation(Protocol):
     """A flow in progress: ``DeviceFlow``, or another one with the same actions."""
 
     @property
-    def action(self) -> Action:
+    def action(self) -> values.Action:
         """The action to carry out."""
 
-    def after(self, event: Event, now: float, chance: float) -> Self:
+    def after(self, event: values.Event, now: float, chance: float) -> Self:
         """The conversation after ``event``, the outcome of that action."""
 
 
@@ -51,23 +37,23 @@ def authorize(flow: Conversation, provider: Endpoints, console: Console, clock: 
     try:
         while True:
             action = flow.action
-            event: Event
+            event: values.Event
             match action:
-                case Finished():
+                case values.Finished():
                     return action.token
-                case Failed():
+                case values.Failed():
                     raise action.error
-                case RequestCodes():
+                case values.RequestCodes():
                     report.requesting(action)
                     event = provider.request_codes(action)
-                case ShowCode():
+                case values.ShowCode():
                     report.code(action)
-                    event = Shown()
-                case Wait():
+                    event = values.Shown()
+                case values.Wait():
                     report.pause(action)
                     clock.sleep_until(action.until)
-                    event = Waited()
-                case PollToken():
+                    event = values.Waited()
+                case values.PollToken():
                     event = provider.poll(action)
                 case _:
                     assert_never(action)
@@ -84,32 +70,32 @@ class _Reporter:
         self._clock = clock
         self._warning = RepeatedWarning(console, clock)
 
-    def requesting(self, action: RequestCodes) -> None:
+    def requesting(self, action: values.RequestCodes) -> None:
         self._console.prompt_over()
-        if action.why is WhyCodes.EXPIRED:
+        if action.why is values.WhyCodes.EXPIRED:
             self._console.info("[OAuth] the code has expired, asking for a new one")
-        elif action.why is WhyCodes.LOST:
+        elif action.why is values.WhyCodes.LOST:
             self._console.info("[OAuth] the provider no longer knows the code, asking for a new one")
 
-    def code(self, action: ShowCode) -> None:
+    def code(self, action: values.ShowCode) -> None:
         codes = action.codes
-        left = None if action.expires_at == NEVER else action.expires_at - self._clock.steady()
+        left = None if action.expires_at == values.NEVER else action.expires_at - self._clock.steady()
         expires_at = None if left is None else self._clock.unix() + left
         self._console.prompt(
             Prompt(codes.user_code, codes.verification_uri, codes.verification_uri_complete, expires_at)
         )
         self._warning.reset()
 
-    def pause(self, action: Wait) -> None:
+    def pause(self, action: values.Wait) -> None:
         seconds = f"{max(0.1, action.until - self._clock.steady()):.1f}".removesuffix(".0")
-        if action.why is WhyWait.SPACING:
+        if action.why is values.WhyWait.SPACING:
             self._console.prompt_over()
             self._console.warning(
                 f"[OAuth] the code ended before anybody could type it, asking for a new one in {seconds} s"
             )
         elif action.error is None:
             return
-        elif action.why is WhyWait.DENIED:
+        elif action.why is values.WhyWait.DENIED:
             self._console.prompt_over()
             self._console.warning(f"[OAuth] {action.error}; asking again in {seconds} s")
         else:

@@ -11,40 +11,11 @@ from urllib.parse import quote_plus, urlencode
 
 from bootgrant.acquire.cmdline.settings import DEVICE_AUTH_URL, TOKEN_URL, OAuthSettings
 from bootgrant.acquire.errors import AcquireError, ProviderFailed
-from bootgrant.acquire.flow.values import (
-    Broken,
-    ClientAuth,
-    CodesArrived,
-    Event,
-    Hopeless,
-    PollToken,
-    Refused,
-    RequestCodes,
-    TokenArrived,
-)
+from bootgrant.acquire.flow import values
+from bootgrant.acquire.http import transport as http
 from bootgrant.acquire.http.dial import TransportError, Trouble
 from bootgrant.acquire.http.endpoint import Endpoint, EndpointError, endpoint_of, redirected
-from bootgrant.acquire.http.transport import (
-    USER_AGENT,
-    CertificateError,
-    Headers,
-    Request,
-    Response,
-    Transport,
-    basic,
-    unreachable,
-)
-from bootgrant.wire.device_flow import (
-    FORM_TYPE,
-    AccessToken,
-    AnswerError,
-    DeviceAuthorization,
-    OAuthError,
-    device_form,
-    parse_device_authorization,
-    parse_token,
-    token_form,
-)
+from bootgrant.wire import device_flow as wire
 
 MAX_ANSWER: Final = 1 << 20
 """Bytes of a provider's answer; the reference client reads as many."""
@@ -58,7 +29,7 @@ class Provider:
     """Calls one provider for one client. ``variables`` describe the machine and are sent with both requests."""
 
     def __init__(
-        self, transport: Transport, oauth: OAuthSettings, variables: Mapping[str, str], *, pkce: bool = False
+        self, transport: http.Transport, oauth: OAuthSettings, variables: Mapping[str, str], *, pkce: bool = False
     ) -> None:
         self._transport = transport
         self._oauth = oauth
@@ -68,35 +39,35 @@ class Provider:
         self._device_endpoint = endpoint_of(oauth.device_auth_url, DEVICE_AUTH_URL)
         self._token_endpoint = endpoint_of(oauth.token_url, TOKEN_URL)
 
-    def request_codes(self, action: RequestCodes) -> Event:
+    def request_codes(self, action: values.RequestCodes) -> values.Event:
         """Send the device authorization request (RFC 8628 section 3.1)."""
         oauth = self._oauth
-        form = device_form(oauth.client_id, oauth.scopes, oauth.audience, self._variables)
+        form = wire.device_form(oauth.client_id, oauth.scopes, oauth.audience, self._variables)
         if self._pkce:
             form |= self._challenge()
         answer = self._post(self._device_endpoint, form, action.auth, action.give_up_at)
-        if not isinstance(answer, Response):
+        if not isinstance(answer, http.Response):
             return answer
-        outcome = _read(parse_device_authorization, answer.body)
-        if isinstance(outcome, DeviceAuthorization):
-            return CodesArrived(outcome)
+        outcome = _read(wire.parse_device_authorization, answer.body)
+        if isinstance(outcome, wire.DeviceAuthorization):
+            return values.CodesArrived(outcome)
         return _event(outcome, answer, self._device_endpoint, DEVICE_AUTH_URL)
 
-    def poll(self, action: PollToken) -> Event:
+    def poll(self, action: values.PollToken) -> values.Event:
         """Send the token request (RFC 8628 section 3.4)."""
         oauth = self._oauth
-        form = token_form(oauth.client_id, action.device_code, oauth.scopes, oauth.audience, self._variables)
+        form = wire.token_form(oauth.client_id, action.device_code, oauth.scopes, oauth.audience, self._variables)
         if self._pkce:
             form["code_verifier"] = self._verifier
         answer = self._post(self._token_endpoint, form, action.auth, action.give_up_at)
-        if not isinstance(answer, Response):
+        if not isinstance(answer, http.Response):
             return answer
-        outcome = _read(parse_token, answer.body)
-        if isinstance(outcome, AccessToken):
-            return TokenArrived(outcome)
+        outcome = _read(wire.parse_token, answer.body)
+        if isinstance(outcome, wire.AccessToken):
+            return values.TokenArrived(outcome)
         event = _event(outcome, answer, self._token_endpoint, TOKEN_URL)
         # A person may be typing the code, and a later answer may be usable.
-        return Broken(event.error, answered=True) if isinstance(event, Hopeless) else event
+        return values.Broken(event.error, answered=True) if isinstance(event, values.Hopeless) else event
 
     def _challenge(self) -> dict[str, str]:
         from base64 import urlsafe_b64encode
@@ -108,16 +79,16 @@ class Provider:
         return {"code_challenge": digest, "code_challenge_method": "S256"}
 
     def _post(
-        self, endpoint: Endpoint, form: Mapping[str, str], auth: ClientAuth, deadline: float
-    ) -> Response | Broken | Hopeless:
+        self, endpoint: Endpoint, form: Mapping[str, str], auth: values.ClientAuth, deadline: float
+    ) -> http.Response | values.Broken | values.Hopeless:
         fields = dict(form)
-        if auth is ClientAuth.BODY and self._oauth.client_secret is not None:
+        if auth is values.ClientAuth.BODY and self._oauth.client_secret is not None:
             fields["client_secret"] = self._oauth.client_secret.reveal()
         body = urlencode(sorted(fields.items()), errors="surrogateescape").encode()
         here = endpoint
         try:
             for _ in range(_MAX_REDIRECTS):
-                request = Request("POST", here, self._headers(here, body, auth), body)
+                request = http.Request("POST", here, self._headers(here, body, auth), body)
                 answer = self._transport.exchange(request, deadline, max_body=MAX_ANSWER)
                 if not 300 <= answer.status < 400:
                     return answer
@@ -125,40 +96,41 @@ class Provider:
         except TransportError as error:
             return transport_event(error, endpoint)
         except AcquireError as error:
-            return Hopeless(error)
-        return Hopeless(ProviderFailed(f"{endpoint.shown()} redirects in a loop", "check the provider"))
+            return values.Hopeless(error)
+        return values.Hopeless(ProviderFailed(f"{endpoint.shown()} redirects in a loop", "check the provider"))
 
-    def _headers(self, endpoint: Endpoint, body: bytes, auth: ClientAuth) -> Headers:
+    def _headers(self, endpoint: Endpoint, body: bytes, auth: values.ClientAuth) -> http.Headers:
         credentials = _credentials(self._oauth, endpoint, auth)
         return (
             ("Host", endpoint.host_header),
-            ("User-Agent", USER_AGENT),
+            ("User-Agent", http.USER_AGENT),
             ("Content-Length", str(len(body))),
             ("Accept", "application/json"),
             *((("Authorization", credentials),) if credentials else ()),
-            ("Content-Type", FORM_TYPE),
+            ("Content-Type", wire.FORM_TYPE),
             ("Accept-Encoding", "gzip"),
             ("Connection", "close"),
         )
 
 
-def transport_event(error: TransportError, endpoint: Endpoint) -> Broken | Hopeless:
+def transport_event(error: TransportError, endpoint: Endpoint) -> values.Broken | values.Hopeless:
     """The event for a failed exchange."""
-    if isinstance(error, CertificateError):
-        return Hopeless(error.error)
+    if isinstance(error, http.CertificateError):
+        return values.Hopeless(error.error)
     if error.trouble is Trouble.TOO_LARGE:
-        return Hopeless(ProviderFailed(f"{endpoint.shown()}: {error.what}", "check that this is the URL of a provider"))
-    return Broken(unreachable(error, endpoint))
+        what = f"{endpoint.shown()}: {error.what}"
+        return values.Hopeless(ProviderFailed(what, "check that this is the URL of a provider"))
+    return values.Broken(http.unreachable(error, endpoint))
 
 
-def _credentials(oauth: OAuthSettings, endpoint: Endpoint, auth: ClientAuth) -> str:
-    if auth is ClientAuth.BASIC:
+def _credentials(oauth: OAuthSettings, endpoint: Endpoint, auth: values.ClientAuth) -> str:
+    if auth is values.ClientAuth.BASIC:
         secret = oauth.client_secret.reveal() if oauth.client_secret is not None else ""
-        return basic(*(quote_plus(text, errors="surrogateescape") for text in (oauth.client_id, secret)))
-    return basic(endpoint.user, endpoint.password) if endpoint.user is not None else ""
+        return http.basic(*(quote_plus(text, errors="surrogateescape") for text in (oauth.client_id, secret)))
+    return http.basic(endpoint.user, endpoint.password) if endpoint.user is not None else ""
 
 
-def _redirected(here: Endpoint, answer: Response) -> Endpoint:
+def _redirected(here: Endpoint, answer: http.Response) -> Endpoint:
     """The target of a redirect. The form contains secrets, so it goes to no other origin and never becomes a GET."""
     advice = "set talos.config.oauth.device_auth_url and token_url to the final URLs"
     if answer.status not in _SAME_REQUEST_AGAIN:
@@ -174,20 +146,20 @@ def _redirected(here: Endpoint, answer: Response) -> Endpoint:
     return there
 
 
-def _read(parse: Callable[[bytes], _T], body: bytes) -> _T | AnswerError:
+def _read(parse: Callable[[bytes], _T], body: bytes) -> _T | wire.AnswerError:
     try:
         return parse(body)
-    except AnswerError as error:
+    except wire.AnswerError as error:
         return error
 
 
 def _event(
-    outcome: OAuthError | AnswerError, answer: Response, endpoint: Endpoint, parameter: str
-) -> Refused | Broken | Hopeless:
-    if isinstance(outcome, OAuthError):
-        return Refused(outcome)
+    outcome: wire.OAuthError | wire.AnswerError, answer: http.Response, endpoint: Endpoint, parameter: str
+) -> values.Refused | values.Broken | values.Hopeless:
+    if isinstance(outcome, wire.OAuthError):
+        return values.Refused(outcome)
     what = f"{endpoint.shown()} answers with status {answer.status}"
     if answer.status >= 500 or answer.status in {408, 425, 429}:
         error = ProviderFailed(what, "check the provider's log")
-        return Broken(error, answered=True, retry_after=answer.retry_after())
-    return Hopeless(ProviderFailed(f"{what}, and {outcome}", f"check {parameter}"))
+        return values.Broken(error, answered=True, retry_after=answer.retry_after())
+    return values.Hopeless(ProviderFailed(f"{what}, and {outcome}", f"check {parameter}"))

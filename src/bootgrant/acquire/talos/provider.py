@@ -11,37 +11,19 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, NoReturn
 
 from bootgrant.acquire.cmdline.settings import OAuthSettings
+from bootgrant.acquire.flow import values
 from bootgrant.acquire.flow.provider import MAX_ANSWER
-from bootgrant.acquire.flow.values import (
-    Broken,
-    ClientAuth,
-    CodesArrived,
-    Event,
-    Hopeless,
-    PollToken,
-    Refused,
-    RequestCodes,
-    TokenArrived,
-)
 from bootgrant.acquire.http.dial import TransportError
 from bootgrant.acquire.http.transport import Response, Transport, basic
 from bootgrant.acquire.talos.flow import GoError
 from bootgrant.acquire.talos.go_http import Call, DeadlineError, send
-from bootgrant.wire.device_flow import (
-    FORM_TYPE,
-    AccessToken,
-    DeviceAuthorization,
-    ErrorCode,
-    OAuthError,
-    device_form,
-    token_form,
-)
+from bootgrant.wire import device_flow as wire
 from bootgrant.wire.go_text import quote
 from bootgrant.wire.go_url import GoUrl, encode_query, escape_query
 from bootgrant.wire.secret import Secret
 
-_GOES_ON: Final = frozenset({ErrorCode.AUTHORIZATION_PENDING, ErrorCode.SLOW_DOWN})
-_FORM_TYPES: Final = frozenset({FORM_TYPE, "text/plain"})
+_GOES_ON: Final = frozenset({wire.ErrorCode.AUTHORIZATION_PENDING, wire.ErrorCode.SLOW_DOWN})
+_FORM_TYPES: Final = frozenset({wire.FORM_TYPE, "text/plain"})
 _KINDS: Final = {str: "string", bool: "bool", list: "array", dict: "object"}
 _INTEGER: Final = re.compile(r"-?[0-9]{1,4000}")
 _TRUNCATED: Final = "unexpected end of JSON input"
@@ -57,47 +39,47 @@ class TalosProvider:
         self._prepare = prepare
         self._variables: Mapping[str, str] = {}
 
-    def request_codes(self, _action: RequestCodes) -> Event:
+    def request_codes(self, _action: values.RequestCodes) -> values.Event:
         """Announce, collect variables, send the request. It has no time limit, as in the reference."""
         try:
             self._variables = self._prepare()
         except GoError as error:
-            return Hopeless(error)
+            return values.Hopeless(error)
         try:
-            return CodesArrived(self._ask_for_codes())
+            return values.CodesArrived(self._ask_for_codes())
         except (GoError, GoJsonError, TransportError) as error:
-            return Hopeless(GoError(f"failed to get device auth response: {error}"))
+            return values.Hopeless(GoError(f"failed to get device auth response: {error}"))
 
-    def _ask_for_codes(self) -> DeviceAuthorization:
+    def _ask_for_codes(self) -> wire.DeviceAuthorization:
         oauth = self._oauth
         if not oauth.device_auth_url:
             raise GoError("endpoint missing DeviceAuthURL")
-        form = device_form(oauth.client_id, oauth.scopes, oauth.audience, self._variables)
-        headers = (("Accept", "application/json"), ("Content-Type", FORM_TYPE))
+        form = wire.device_form(oauth.client_id, oauth.scopes, oauth.audience, self._variables)
+        headers = (("Accept", "application/json"), ("Content-Type", wire.FORM_TYPE))
         call = Call("POST", oauth.device_auth_url, headers, _encoded(form))
         return _codes(send(self._transport, call, max_body=MAX_ANSWER))
 
-    def poll(self, action: PollToken) -> Event:
+    def poll(self, action: values.PollToken) -> values.Event:
         """Send one of the two requests of a poll; ``action.auth`` says which."""
         oauth = self._oauth
-        form = token_form(oauth.client_id, action.device_code, oauth.scopes, oauth.audience, self._variables)
+        form = wire.token_form(oauth.client_id, action.device_code, oauth.scopes, oauth.audience, self._variables)
         if oauth.client_secret is not None:
             form["client_secret"] = oauth.client_secret.reveal()
-        headers: tuple[tuple[str, str], ...] = (("Content-Type", FORM_TYPE),)
-        if action.auth is ClientAuth.EMPTY_BASIC:
+        headers: tuple[tuple[str, str], ...] = (("Content-Type", wire.FORM_TYPE),)
+        if action.auth is values.ClientAuth.EMPTY_BASIC:
             headers = (("Authorization", basic(escape_query(oauth.client_id), "")), *headers)
         call = Call("POST", oauth.token_url, headers, _encoded(form))
         try:
             answer = send(self._transport, call, deadline=action.give_up_at, max_body=MAX_ANSWER)
             outcome = _token(answer)
         except DeadlineError:
-            return Broken(GoError("context deadline exceeded"))
+            return values.Broken(GoError("context deadline exceeded"))
         except (GoError, GoJsonError, TransportError) as error:
-            return Hopeless(GoError(f"failed to get device access token: {error}"))
-        return TokenArrived(outcome) if isinstance(outcome, AccessToken) else Refused(outcome)
+            return values.Hopeless(GoError(f"failed to get device access token: {error}"))
+        return values.TokenArrived(outcome) if isinstance(outcome, wire.AccessToken) else values.Refused(outcome)
 
 
-def header_of(token: AccessToken) -> str:
+def header_of(token: wire.AccessToken) -> str:
     """The Authorization header for a token as in Talos (x/oauth2 Token.Type)."""
     kind = _TYPE_NAMES.get(token.token_type.lower(), token.token_type)
     return f"{kind} {token.access_token.reveal()}"
@@ -107,13 +89,13 @@ def _encoded(form: Mapping[str, str]) -> bytes:
     return encode_query({name: [value] for name, value in form.items()}).encode()
 
 
-def _codes(answer: Response) -> DeviceAuthorization:
+def _codes(answer: Response) -> wire.DeviceAuthorization:
     if not 200 <= answer.status <= 299:
         raise _retrieve_error(answer, _errors_in_json(answer.body))
     try:
         members = unmarshal_object(answer.body)
         uri = string_field(members, "verification_uri") or string_field(members, "verification_url")
-        return DeviceAuthorization(
+        return wire.DeviceAuthorization(
             device_code=Secret(string_field(members, "device_code")),
             user_code=string_field(members, "user_code"),
             verification_uri=uri,
@@ -146,7 +128,7 @@ def _retrieve_error(answer: Response, errors: tuple[str, str, str]) -> GoError:
     return GoError(f"oauth2: cannot fetch token: {answer.status} {answer.reason}\nResponse: {body}")
 
 
-def _token(answer: Response) -> AccessToken | OAuthError:
+def _token(answer: Response) -> wire.AccessToken | wire.OAuthError:
     kind = answer.header("content-type").partition(";")[0].strip().lower()
     failed = not 200 <= answer.status <= 299
     try:
@@ -156,7 +138,7 @@ def _token(answer: Response) -> AccessToken | OAuthError:
             raise _retrieve_error(answer, ("", "", "")) from error
         raise GoError(f"oauth2: cannot parse json: {error}") from error
     if errors[0] in _GOES_ON:
-        return OAuthError(errors[0], errors[1])
+        return wire.OAuthError(errors[0], errors[1])
     if failed or errors[0]:
         raise _retrieve_error(answer, errors)
     if not token.access_token:
@@ -164,19 +146,19 @@ def _token(answer: Response) -> AccessToken | OAuthError:
     return token
 
 
-def _token_in_json(body: bytes) -> tuple[AccessToken, tuple[str, str, str]]:
+def _token_in_json(body: bytes) -> tuple[wire.AccessToken, tuple[str, str, str]]:
     members = unmarshal_object(body)
     number_field(members, "expires_in")
     return _token_from(lambda name: string_field(members, name))
 
 
-def _token_in_form(body: bytes) -> tuple[AccessToken, tuple[str, str, str]]:
+def _token_in_form(body: bytes) -> tuple[wire.AccessToken, tuple[str, str, str]]:
     fields = GoUrl(raw_query=body.decode("utf-8", "surrogateescape")).query()
     return _token_from(lambda name: fields.get(name, [""])[0])
 
 
-def _token_from(text: Callable[[str], str]) -> tuple[AccessToken, tuple[str, str, str]]:
-    token = AccessToken(Secret(text("access_token")), text("token_type"))
+def _token_from(text: Callable[[str], str]) -> tuple[wire.AccessToken, tuple[str, str, str]]:
+    token = wire.AccessToken(Secret(text("access_token")), text("token_type"))
     return token, (text("error"), text("error_description"), text("error_uri"))
 
 
