@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 import time
+from importlib import import_module
+from pathlib import Path
 
 import pytest
 
@@ -98,6 +101,13 @@ def test_every_public_name_exists() -> None:
         assert getattr(library, name) is not None
     with pytest.raises(AttributeError):
         library.__getattr__("nothing")
+
+
+def test_a_type_checker_sees_the_same_names() -> None:
+    stub = ast.parse(Path(library.__file__).with_suffix(".pyi").read_text("utf-8"))
+    places = {name.name: node.module for node in stub.body if isinstance(node, ast.ImportFrom) for name in node.names}
+    assert sorted(places) == sorted(library.__all__)
+    assert all(getattr(import_module(str(module)), name) is getattr(library, name) for name, module in places.items())
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:

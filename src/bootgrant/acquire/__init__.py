@@ -9,54 +9,13 @@ and nothing of the server. It runs in an initramfs and as a library:
 ``acquire`` blocks until it has the configuration, or raises an ``AcquireError``. For any other loop (asyncio, a
 simulation) there is ``DeviceFlow``, the conversation without I/O: a value that requests actions and takes events.
 docs/acquire.md has examples of both. Importing this package loads nothing; each name is loaded at its first use.
+``__init__.pyi`` declares the names for type checkers.
 """
 
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from bootgrant.acquire.acquisition import Configuration, acquire
-    from bootgrant.acquire.console import Console, Prompt, choose_console
-    from bootgrant.acquire.errors import (
-        AcquireError,
-        BadConfig,
-        BadParameter,
-        Denied,
-        DownloadFailed,
-        ExitStatus,
-        MissingVariable,
-        NoConfigSource,
-        OutputFailed,
-        ProviderFailed,
-        TimedOut,
-        TlsFailed,
-        Unreachable,
-    )
-    from bootgrant.acquire.flow.device_flow import DeviceFlow, OutOfStepError, Rules
-    from bootgrant.acquire.flow.values import (
-        NEVER,
-        Action,
-        Broken,
-        ClientAuth,
-        CodesArrived,
-        Event,
-        Failed,
-        Finished,
-        Hopeless,
-        PollToken,
-        Refused,
-        RequestCodes,
-        ShowCode,
-        Shown,
-        TokenArrived,
-        Wait,
-        Waited,
-        WhyCodes,
-        WhyWait,
-    )
-    from bootgrant.acquire.options import ClientAuthChoice, Expect, OnDenial, Options, PkceChoice, TokenChoice
+from typing import Final
 
 _FROM: Final = {
     "acquisition": ("Configuration", "acquire"),
@@ -74,15 +33,7 @@ _FROM: Final = {
     "options": ("ClientAuthChoice", "Expect", "OnDenial", "Options", "PkceChoice", "TokenChoice"),
 }  # fmt: skip
 _MODULES: Final = {name: module for module, names in _FROM.items() for name in names}
-
-__all__ = [
-    "NEVER", "AcquireError", "Action", "BadConfig", "BadParameter", "Broken", "ClientAuth", "ClientAuthChoice",
-    "CodesArrived", "Configuration", "Console", "Denied", "DeviceFlow", "DownloadFailed", "Event", "ExitStatus",
-    "Expect", "Failed", "Finished", "Hopeless", "MissingVariable", "NoConfigSource", "OnDenial", "Options",
-    "OutOfStepError", "OutputFailed", "PkceChoice", "PollToken", "Prompt", "ProviderFailed", "Refused", "RequestCodes",
-    "Rules", "ShowCode", "Shown", "TimedOut", "TlsFailed", "TokenArrived", "TokenChoice", "Unreachable", "Wait",
-    "Waited", "WhyCodes", "WhyWait", "acquire", "choose_console",
-]  # fmt: skip
+__all__ = list(_MODULES)
 
 
 def __getattr__(name: str) -> object:
