@@ -113,9 +113,8 @@ def _zstd_program(content: bytes, limit: int) -> Iterator[bytes]:
 
     program = shutil.which("zstd")
     if program is None:
-        raise BadParameter(
-            "this machine cannot unpack zstd", "use Python 3.14, install backports.zstd, or install the program zstd"
-        )
+        next_step = "use Python 3.14, install backports.zstd, or install the program zstd"
+        raise BadParameter("this machine cannot unpack zstd", next_step)
     with tempfile.TemporaryFile() as packed:
         packed.write(content)
         packed.seek(0)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from importlib import resources
 from typing import Final
 
 from bootgrant.fleet.observations import Step
@@ -102,41 +103,15 @@ def _number(value: float) -> str:
     return f"{value:g}" if abs(value) < 10_000 else f"{value / 1000:g}k"
 
 
-_STYLE: Final = """
-:root { color-scheme: light dark; --ink: #1c2430; --soft: #5b6675; --paper: #fff; --card: #f4f6f8; --rule: #d9dee5;
-  --a: #1f5fbf; --b: #b35900; --c: #7a3fb0; --d: #18794e; --bad: #b3261e; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6eaf0; --soft: #9aa6b5; --paper: #12161c; --card: #1b2129;
-  --rule: #333c48; --a: #7db0ff; --b: #ffb066; --c: #cfa3ff; --d: #6fd3a2; --bad: #ff8a80; } }
-* { box-sizing: border-box }
-body { margin: 0 auto; max-width: 60rem; padding: 1.5rem 1rem 3rem; background: var(--paper); color: var(--ink);
-  font: 16px/1.5 system-ui, sans-serif }
-h1 { font-size: 1.5rem; margin: 0 0 .25rem } h2 { font-size: 1.1rem; margin: 2rem 0 .5rem }
-p { margin: .25rem 0 } .soft { color: var(--soft) } .bad { color: var(--bad) }
-dl { display: grid; grid-template-columns: repeat(auto-fit, minmax(15rem, 1fr)); gap: .75rem; margin: 1.25rem 0 }
-dl div { background: var(--card); border-radius: .5rem; padding: .75rem 1rem }
-dt { color: var(--soft); font-size: .85rem } dd { margin: 0; font-size: 1.35rem; font-variant-numeric: tabular-nums }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums }
-th, td { text-align: right; padding: .3rem .6rem; border-bottom: 1px solid var(--rule); font-weight: normal }
-th:first-child, td:first-child { text-align: left } thead th { color: var(--soft); font-size: .85rem }
-.wide { overflow-x: auto }
-.legend { font-size: .85rem } .legend span { margin-right: 1rem } .legend span::before { content: "\\25A0  " }
-.legend .a { color: var(--a) } .legend .b { color: var(--b) }
-.legend .c { color: var(--c) } .legend .d { color: var(--d) }
-svg { width: 100%; min-width: 36rem; height: auto } svg text { fill: var(--soft); font-size: 11px }
-svg .grid { stroke: var(--rule); stroke-width: 1 } svg polyline { fill: none; stroke-width: 2; stroke-linejoin: round }
-svg polyline.a { stroke: var(--a) } svg polyline.b { stroke: var(--b) } svg polyline.c { stroke: var(--c) }
-svg polyline.d { stroke: var(--d) }
-"""
-
-
 def as_page(report: Report) -> str:
     """Return the whole page."""
+    style = (resources.files("bootgrant.fleet") / "page.css").read_text("utf-8")
     return "\n".join(
         (
             '<!doctype html><html lang="en"><head><meta charset="utf-8">',
             "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">",
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<title>Rehearsal {escape(report.run)}</title><style>{_STYLE}</style></head><body>",
+            f"<title>Rehearsal {escape(report.run)}</title><style>\n{style}</style></head><body>",
             *_head(report),
             *_plots(report),
             *_requests(report),
@@ -161,9 +136,8 @@ def _head(report: Report) -> list[str]:
         f'<p class="soft">{escape(summary)}</p>',
     ]
     if report.doubt:
-        parts.append(
-            f'<p class="bad">{escape(report.doubt.capitalize())}, so the server may be faster than these figures.</p>'
-        )
+        doubt = escape(report.doubt.capitalize())
+        parts.append(f'<p class="bad">{doubt}, so the server may be faster than these figures.</p>')
     tiles = {
         "duration": f"{report.took:.1f} s",
         "approval to configuration, p50": _milliseconds(report.approval_to_config, "p50"),
@@ -228,9 +202,8 @@ def _spread(waits: Sequence[float]) -> str:
     every = max(1, len(values) // 400)
     points = [(value, (index + 1) * 100 / len(values)) for index, value in enumerate(values)]
     shown = [(low, 0.0), *points[::every], points[-1]]
-    return plot(
-        "Share of machines over time since approval", across, Axis(100.0, " %"), [Line("delivered", "d", shown)]
-    )
+    delivered = Line("delivered", "d", shown)
+    return plot("Share of machines over time since approval", across, Axis(100.0, " %"), [delivered])
 
 
 def _power(value: float) -> int:

@@ -53,10 +53,8 @@ def read_cmdline(path: Path) -> str:
         with path.open("rb") as file:
             content = file.read(MAX_CMDLINE + 1)
     except OSError as error:
-        raise BadParameter(
-            f"cannot read the kernel command line from {path}: {reason_of(error)}",
-            "name a readable file with --cmdline-file",
-        ) from error
+        what = f"cannot read the kernel command line from {path}: {reason_of(error)}"
+        raise BadParameter(what, "name a readable file with --cmdline-file") from error
     if len(content) > MAX_CMDLINE:
         raise BadParameter(f"{path} is larger than {MAX_CMDLINE} bytes", "it is not a kernel command line")
     return content.decode("utf-8", "surrogateescape")

@@ -127,10 +127,8 @@ def source_error(settings: Settings) -> BadParameter | None:
             return None
         case ConfigKind.TFTP:
             # There is no well-maintained library for it in pure Python, and no way to protect what it carries.
-            return BadParameter(
-                f"talos.config={settings.config_url}: tftp is not supported",
-                "serve the configuration over https or http, or put it on a medium",
-            )
+            what = f"talos.config={settings.config_url}: tftp is not supported"
+            return BadParameter(what, "serve the configuration over https or http, or put it on a medium")
         case ConfigKind.UNSUPPORTED:
             return _unsupported(settings.config_url)
         case _:

@@ -2,15 +2,15 @@
 
 Plain lines are for a serial line, a pipe or a file. Under ``compat`` they are what Talos writes, byte for byte.
 
-Every JSON object has ``time`` (UTC, RFC 3339), ``level`` (``info``, ``warning``, ``error``) and ``message``. A code to
-approve also has ``"event": "prompt"``, ``user_code``, ``verification_uri``, ``verification_uri_complete`` and
-``expires_at`` (Unix time or null), unescaped: a program that displays them must escape them.
+A JSON object has ``time`` (UTC, RFC 3339), ``level`` (``info``, ``warning``, ``error``) and ``message``; a code to
+approve also has ``"event": "prompt"`` and the fields of ``Prompt``, unescaped: a program that shows them escapes them.
 """
 
 from __future__ import annotations
 
 import json
 import time
+from dataclasses import asdict
 from typing import Final, Literal, TextIO
 
 from bootgrant.acquire.console import Prompt, QrChoice, qr, wording
@@ -24,8 +24,30 @@ Level = Literal["info", "warning", "error"]
 SPACES: Final = ((80, 20), (80, qr.UNLIMITED))
 
 
-class LineConsole:
-    """A console whose medium takes one line after the other. ``blocks`` and ``spaces`` are as for ``qr.draw``."""
+class StreamConsole:
+    """A console whose medium takes one line after the other."""
+
+    def info(self, line: str) -> None:
+        self._report("info", line)
+
+    def warning(self, line: str) -> None:
+        self._report("warning", line)
+
+    def error(self, line: str) -> None:
+        self._report("error", line)
+
+    def _report(self, level: Level, line: str) -> None:
+        raise NotImplementedError
+
+    def prompt_over(self) -> None:
+        """Nothing counts down here."""
+
+    def close(self) -> None:
+        """Nothing to restore."""
+
+
+class LineConsole(StreamConsole):
+    """A console for people. ``blocks`` and ``spaces`` are as for ``qr.draw``."""
 
     def __init__(self, *, qr: QrChoice, compat: bool, blocks: bool, spaces: tuple[tuple[int, int], ...]) -> None:
         self._qr = qr
@@ -37,18 +59,12 @@ class LineConsole:
         """Write one line. A medium that fails is ignored, because the machine can still be configured."""
         raise NotImplementedError
 
-    def info(self, line: str) -> None:
-        self._write("info", wording.PREFIX + escape(line))
-
-    def warning(self, line: str) -> None:
-        self._write("warning", wording.PREFIX + escape(line))
-
-    def error(self, line: str) -> None:
-        if not self._compat:
-            self._write("error", wording.PREFIX + escape(line))
-            return
-        for part in line.split("\n"):
-            self._write("error", escape_but_tabs(part))
+    def _report(self, level: Level, line: str) -> None:
+        if level == "error" and self._compat:
+            for part in line.split("\n"):
+                self._write(level, escape_but_tabs(part))
+        else:
+            self._write(level, wording.PREFIX + escape(line))
 
     def prompt(self, prompt: Prompt) -> None:
         self.info(wording.visit(prompt))
@@ -63,12 +79,6 @@ class LineConsole:
             self.info(drawing.notice)
         self.info(wording.waiting(prompt, compat=self._compat))
 
-    def prompt_over(self) -> None:
-        """Nothing counts down here."""
-
-    def close(self) -> None:
-        """Nothing to restore."""
-
 
 class PlainConsole(LineConsole):
     """Writes plain lines to ``stream``."""
@@ -81,41 +91,18 @@ class PlainConsole(LineConsole):
         write_line(self._stream, text)
 
 
-class JsonConsole:
+class JsonConsole(StreamConsole):
     """Writes to ``stream``. JSON's own escapes (ASCII only) keep control sequences off a screen that shows the log."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
-    def info(self, line: str) -> None:
-        self._write("info", line)
-
-    def warning(self, line: str) -> None:
-        self._write("warning", line)
-
-    def error(self, line: str) -> None:
-        self._write("error", line)
-
     def prompt(self, prompt: Prompt) -> None:
-        self._write(
-            "info",
-            wording.visit(prompt),
-            event="prompt",
-            user_code=prompt.user_code,
-            verification_uri=prompt.verification_uri,
-            verification_uri_complete=prompt.verification_uri_complete,
-            expires_at=prompt.expires_at,
-        )
-        self._write("info", wording.waiting(prompt))
+        self._report("info", wording.visit(prompt), event="prompt", **asdict(prompt))
+        self._report("info", wording.waiting(prompt))
 
-    def prompt_over(self) -> None:
-        """Nothing counts down here."""
-
-    def close(self) -> None:
-        """Nothing to restore."""
-
-    def _write(self, level: Level, message: str, **more: str | float | None) -> None:
-        entry = {"time": _rfc3339(time.time()), "level": level, "message": message, **more}
+    def _report(self, level: Level, line: str, **more: str | float | None) -> None:
+        entry = {"time": _rfc3339(time.time()), "level": level, "message": line, **more}
         write_line(self._stream, json.dumps(entry))
 
 

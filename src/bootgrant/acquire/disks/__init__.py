@@ -42,9 +42,8 @@ def read_metal_iso(root: Path, deadline: float, limit: int = CONFIG) -> tuple[by
             try:
                 found = read_labelled(root, _LABEL, _FILE, limit)
             except DiskError as error:
-                raise BadConfig(
-                    f"the medium labelled {_LABEL} cannot be used: {error}", "write the medium again"
-                ) from error
+                what = f"the medium labelled {_LABEL} cannot be used: {error}"
+                raise BadConfig(what, "write the medium again") from error
             if found is not None:
                 return found
             remaining = deadline - time.monotonic()
@@ -72,9 +71,8 @@ def read_file_url(url: str, limit: int = CONFIG) -> bytes:
         with Path(parsed.path).open("rb") as file:
             content = file.read(limit + 1)
     except OSError as error:
-        raise DownloadFailed(
-            f"cannot read {parsed.path}: {reason_of(error)}", "check the path in talos.config"
-        ) from error
+        what = f"cannot read {parsed.path}: {reason_of(error)}"
+        raise DownloadFailed(what, "check the path in talos.config") from error
     if len(content) > limit:
         raise BadConfig(f"{parsed.path} holds more than {limit} bytes", "a configuration is smaller than that")
     return content

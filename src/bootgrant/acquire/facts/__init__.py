@@ -130,7 +130,5 @@ def check_names(names: Iterable[str]) -> None:
 
 
 def _unsupported(name: str) -> BadParameter:
-    return BadParameter(
-        f"unsupported variable name: {quote(name)}",
-        "talos.config.oauth.extra_variable takes uuid, serial, mac, hostname or code, one per parameter",
-    )
+    next_step = "talos.config.oauth.extra_variable takes uuid, serial, mac, hostname or code, one per parameter"
+    return BadParameter(f"unsupported variable name: {quote(name)}", next_step)

@@ -137,9 +137,8 @@ def addresses() -> list[IPAddress]:
             netlink.send(_MESSAGE.pack(_MESSAGE.size + len(body), _RTM_GETADDR, flags, 1, 0) + body)
             return list(_receive(netlink))
     except OSError as error:
-        raise Unreachable(
-            f"cannot ask the kernel for its addresses: {reason_of(error)}", "allow netlink sockets"
-        ) from error
+        what = f"cannot ask the kernel for its addresses: {reason_of(error)}"
+        raise Unreachable(what, "allow netlink sockets") from error
 
 
 def _receive(netlink: socket.socket) -> Iterator[IPAddress]:

@@ -69,7 +69,5 @@ class Variables:
 
     def _missing(self, names: Sequence[str]) -> MissingVariable:
         reasons = [f"{name}: {found.reason}" for name in names if isinstance(found := self._facts.look(name), Absent)]
-        return MissingVariable(
-            f"this machine has no {' and no '.join(names)} ({'; '.join(reasons)})",
-            f"set it with --set {names[0]}=…, or remove it from the parameters",
-        )
+        what = f"this machine has no {' and no '.join(names)} ({'; '.join(reasons)})"
+        return MissingVariable(what, f"set it with --set {names[0]}=…, or remove it from the parameters")

@@ -104,7 +104,6 @@ def authorization_header(token: AccessToken, choice: TokenChoice) -> Secret:
         secret, kind = token.id_token, "Bearer"
     header = f"{_WELL_KNOWN_TYPES.get(kind.lower(), kind)} {secret.reveal()}"
     if _CONTROL.search(header) or header != header.strip():
-        raise ProviderFailed(
-            "the provider's token has characters that are not allowed in a header", "check the provider"
-        )
+        what = "the provider's token has characters that are not allowed in a header"
+        raise ProviderFailed(what, "check the provider")
     return Secret(header)

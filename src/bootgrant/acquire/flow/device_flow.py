@@ -264,9 +264,8 @@ def _refusal(error: OAuthError) -> ProviderFailed:
         ErrorCode.INVALID_SCOPE: "check talos.config.oauth.scope against the provider",
         ErrorCode.INVALID_REQUEST: "check the talos.config.oauth parameters: one is missing or not accepted",
     }
-    return ProviderFailed(
-        f"the provider refuses ({error})", advice.get(error.code, "check the provider's log for this request")
-    )
+    next_step = advice.get(error.code, "check the provider's log for this request")
+    return ProviderFailed(f"the provider refuses ({error})", next_step)
 
 
 _Step = Callable[[DeviceFlow, Any, float, float], DeviceFlow]

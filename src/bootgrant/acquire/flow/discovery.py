@@ -70,9 +70,8 @@ def parse_metadata(body: bytes, issuer: str) -> Metadata:
     if not isinstance(found, dict):
         raise ProviderFailed(f"the metadata of {issuer} is not a JSON object", "check --issuer")
     if found.get("issuer") != issuer:
-        raise ProviderFailed(
-            f"the metadata at {issuer} names another issuer", "write --issuer exactly as the provider does"
-        )
+        what = f"the metadata at {issuer} names another issuer"
+        raise ProviderFailed(what, "write --issuer exactly as the provider does")
     metadata = Metadata(
         device_authorization_endpoint=_text(found.get("device_authorization_endpoint")),
         token_endpoint=_text(found.get("token_endpoint")),
@@ -90,9 +89,8 @@ def _issuer_endpoint(issuer: str) -> Endpoint:
     except EndpointError as error:
         raise BadParameter(f"--issuer cannot be used: {error}", "write https://host or https://host/path") from None
     if "?" in endpoint.target or "#" in issuer or endpoint.user is not None:
-        raise BadParameter(
-            "--issuer cannot be used: an issuer has no query, fragment or user", "write https://host/path"
-        )
+        what = "--issuer cannot be used: an issuer has no query, fragment or user"
+        raise BadParameter(what, "write https://host/path")
     if endpoint.scheme != "https" and not is_loopback(endpoint.host):
         raise BadParameter("--issuer must be https", "everything depends on the issuer: write https://host/path")
     return endpoint
@@ -119,9 +117,8 @@ def _ask(
 
 def _refused(issuer: str, answer: Response | None) -> tuple[AcquireError, float]:
     status = answer.status if answer is not None else 0
-    error = ProviderFailed(
-        f"{issuer} has no metadata (status {status})", "check --issuer, or set both URLs as parameters"
-    )
+    what = f"{issuer} has no metadata (status {status})"
+    error = ProviderFailed(what, "check --issuer, or set both URLs as parameters")
     if answer is not None and (status >= 500 or status in {408, 425, 429}):
         return error, answer.retry_after()
     raise error

@@ -90,9 +90,8 @@ class _Reporter:
         seconds = f"{max(0.1, action.until - self._clock.steady()):.1f}".removesuffix(".0")
         if action.why is values.WhyWait.SPACING:
             self._console.prompt_over()
-            self._console.warning(
-                f"[OAuth] the code ended before anybody could type it, asking for a new one in {seconds} s"
-            )
+            ended = "the code ended before anybody could type it"
+            self._console.warning(f"[OAuth] {ended}, asking for a new one in {seconds} s")
         elif action.error is None:
             return
         elif action.why is values.WhyWait.DENIED:

@@ -140,9 +140,8 @@ def _redirected(here: Endpoint, answer: http.Response) -> Endpoint:
     except EndpointError:
         raise ProviderFailed(f"{here.shown()} redirects to an invalid URL", advice) from None
     if there.origin != here.origin:
-        raise ProviderFailed(
-            f"{here.shown()} redirects to {there.shown()}, which must not see this machine's secrets", advice
-        )
+        what = f"{here.shown()} redirects to {there.shown()}, which must not see this machine's secrets"
+        raise ProviderFailed(what, advice)
     return there
 
 

@@ -121,9 +121,8 @@ def connect(addresses: list[Address], deadline: float) -> socket.socket:
             for key in list((selector.get_map() or {}).values()):
                 selector.unregister(key.fileobj)
                 _socket(key).close()
-    raise last or TransportError(
-        Trouble.TIMEOUT, "no answer to the connection attempt", peer=shown_address(addresses[0][1])
-    )
+    peer = shown_address(addresses[0][1])
+    raise last or TransportError(Trouble.TIMEOUT, "no answer to the connection attempt", peer=peer)
 
 
 def _start(selector: selectors.BaseSelector, address: Address) -> TransportError | None:

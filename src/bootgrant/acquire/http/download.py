@@ -104,9 +104,8 @@ def _attempt(
         if error.trouble is Trouble.TOO_LARGE:
             raise DownloadFailed(f"{here.shown()}: {error.what}", "check talos.config, or raise --max-size") from error
         return _Again(unreachable(error, here))
-    raise DownloadFailed(
-        f"{endpoint.shown()} redirects more than {MAX_REDIRECTS} times", "look for a redirect loop on the server"
-    )
+    what = f"{endpoint.shown()} redirects more than {MAX_REDIRECTS} times"
+    raise DownloadFailed(what, "look for a redirect loop on the server")
 
 
 def _authorization(download: Download, here: Endpoint, first: Endpoint) -> str:
@@ -121,9 +120,8 @@ def _redirected(here: Endpoint, answer: Response) -> Endpoint:
     except EndpointError:
         raise DownloadFailed(f"{here.shown()} redirects to an invalid URL", "correct the redirect") from None
     if here.scheme == "https" and there.scheme == "http":
-        raise DownloadFailed(
-            f"{here.shown()} redirects to {there.shown()}, which is not protected", "redirect to https"
-        )
+        what = f"{here.shown()} redirects to {there.shown()}, which is not protected"
+        raise DownloadFailed(what, "redirect to https")
     return there
 
 
@@ -149,10 +147,8 @@ def _refusal(answer: Response, endpoint: Endpoint) -> DownloadFailed:
         403: "check the server's log for why this machine may not have this configuration",
         404: "check talos.config, and whether the server has a configuration for this machine",
     }
-    return DownloadFailed(
-        f"{endpoint.shown()} answers with status {answer.status}{quoted}",
-        advice.get(answer.status, "check the server's log"),
-    )
+    what = f"{endpoint.shown()} answers with status {answer.status}{quoted}"
+    return DownloadFailed(what, advice.get(answer.status, "check the server's log"))
 
 
 def _explanation(body: bytes) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from bootgrant import trust
-from bootgrant.acquire.errors import BadParameter, TlsFailed
+from bootgrant.acquire.errors import BadParameter, TlsFailed, reason_of
 
 _NOT_YET_VALID: Final = 9  # X509_V_ERR_* of OpenSSL
 _EXPIRED: Final = 10
@@ -17,7 +17,7 @@ _WRONG_NAME: Final = frozenset({62, 64})
 
 
 def client_context(ca: Path | None, authorities: str = "") -> ssl.SSLContext:
-    """Trust the system's authorities, those in the file ``ca`` and those in ``authorities`` (PEM); TLS 1.2 or newer.
+    """Trust the system's authorities, the PEM file ``ca`` and ``authorities`` (PEM, from ``talos.config.early``).
 
     Raises BadParameter if one of the two has no readable certificate.
     """
@@ -28,10 +28,8 @@ def client_context(ca: Path | None, authorities: str = "") -> ssl.SSLContext:
         try:
             context.load_verify_locations(cafile=str(ca))
         except (OSError, ssl.SSLError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
-            raise BadParameter(
-                f"cannot use the certificate authorities in {ca}: {reason}", "name a PEM file with --ca"
-            ) from error
+            what = f"cannot use the certificate authorities in {ca}: {reason_of(error)}"
+            raise BadParameter(what, "name a PEM file with --ca") from error
     if authorities:
         add_authorities(context, authorities)
     return context
@@ -42,10 +40,8 @@ def add_authorities(context: ssl.SSLContext, pem: str) -> None:
     try:
         context.load_verify_locations(cadata=pem)
     except ssl.SSLError as error:
-        raise BadParameter(
-            "talos.config.early contains a certificate that cannot be read",
-            "create it with `bootgrant kernel-args --ca FILE`",
-        ) from error
+        what = "talos.config.early contains a certificate that cannot be read"
+        raise BadParameter(what, "create it with `bootgrant kernel-args --ca FILE`") from error
 
 
 def explain_certificate(error: ssl.SSLCertVerificationError, where: str) -> TlsFailed:
@@ -59,12 +55,9 @@ def explain_certificate(error: ssl.SSLCertVerificationError, where: str) -> TlsF
             advice = "if this clock is right, the server needs a new certificate; otherwise set the clock"
         return TlsFailed(f"the certificate of {where} is {state}, and this machine's clock says {clock}", advice)
     if code in _UNKNOWN_ISSUER:
-        return TlsFailed(
-            f"the certificate of {where} is signed by an authority that this machine does not know",
-            "pass the authority's PEM file with --ca",
-        )
+        what = f"the certificate of {where} is signed by an authority that this machine does not know"
+        return TlsFailed(what, "pass the authority's PEM file with --ca")
     if code in _WRONG_NAME:
-        return TlsFailed(
-            f"the certificate of {where} is for another name", "use a name from the certificate in the URL"
-        )
+        what = f"the certificate of {where} is for another name"
+        return TlsFailed(what, "use a name from the certificate in the URL")
     return TlsFailed(f"the certificate of {where} is not accepted ({error.verify_message})", "inspect the certificate")

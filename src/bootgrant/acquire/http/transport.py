@@ -102,9 +102,8 @@ def unreachable(error: TransportError, endpoint: Endpoint) -> Unreachable:
         Trouble.PROXY: "check the proxy",
         Trouble.TLS: "check that this port speaks TLS",
     }
-    return Unreachable(
-        f"cannot reach {endpoint.shown()} ({error.what})", advice.get(error.trouble, "check the network and the server")
-    )
+    next_step = advice.get(error.trouble, "check the network and the server")
+    return Unreachable(f"cannot reach {endpoint.shown()} ({error.what})", next_step)
 
 
 class Transport:

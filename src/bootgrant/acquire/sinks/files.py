@@ -171,9 +171,8 @@ def _is_complete(path: Path) -> bool:
     except OSError as error:
         raise _output_failed(path, error) from error
     if not stat.S_ISREG(status.st_mode):
-        raise OutputFailed(
-            f"cannot write to {path} (it is not a file)", "name a file, or omit --output to use standard output"
-        )
+        what = f"cannot write to {path} (it is not a file)"
+        raise OutputFailed(what, "name a file, or omit --output to use standard output")
     return status.st_size > 0
 
 
@@ -185,15 +184,13 @@ def _require_writable(path: Path) -> None:
     if not folder.is_dir():
         raise OutputFailed(f"cannot write to {path} ({folder} is not a folder)", "name another place, then try again")
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise OutputFailed(
-            f"cannot write to {path} ({folder} is not writable)", "make it writable or name another place"
-        )
+        what = f"cannot write to {path} ({folder} is not writable)"
+        raise OutputFailed(what, "make it writable or name another place")
 
 
 def _output_failed(path: Path, error: OSError) -> OutputFailed:
-    return OutputFailed(
-        f"cannot write to {path} ({reason_of(error)})", "make the place writable or name another one, then try again"
-    )
+    what = f"cannot write to {path} ({reason_of(error)})"
+    return OutputFailed(what, "make the place writable or name another one, then try again")
 
 
 def _check_ignition(content: bytes) -> None:

@@ -117,9 +117,8 @@ def _next(step: _Step, answer: Response) -> _Step:
         url = parse_url(urljoin(str(step.url), location))
     except (UrlError, ValueError) as error:
         raise GoError(f"failed to parse Location header {quote(location)}: {error}") from error
-    referer = (
-        "" if (step.url.scheme, url.scheme) == ("https", "http") else str(replace(step.url, user=None, password=None))
-    )
+    downgraded = (step.url.scheme, url.scheme) == ("https", "http")
+    referer = "" if downgraded else str(replace(step.url, user=None, password=None))
     headers = step.headers
     if url.hostname() != step.url.hostname() and not url.hostname().endswith(f".{step.url.hostname()}"):
         headers = tuple(header for header in headers if header[0] != "Authorization")
