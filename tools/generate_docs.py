@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from bootgrant.acquire.errors import AcquireError, ExitStatus
+from bootgrant.acquire.errors import ExitStatus
 from bootgrant.approval.grant import TRANSITIONS, GrantState
 from bootgrant.service.metrics.table import METRICS
 from bootgrant.service.settings.setting import Setting
@@ -72,8 +72,7 @@ def _leaves(state: GrantState) -> bool:
 
 
 def exit_status_page() -> str:
-    kinds: Mapping[int, str] = {kind.status: kind.__name__ for kind in AcquireError.__subclasses__()}
-    rows = "\n".join(f"| {status.value} | {_meaning(status, kinds)} |" for status in ExitStatus)
+    rows = "\n".join(f"| {status.value} | {status.meaning} |" for status in ExitStatus)
     return f"""{NOTE.format(source="src/bootgrant/acquire/errors.py")}
 # Exit statuses of `bootgrant acquire`
 
@@ -84,20 +83,6 @@ one of these statuses:
 | --- | --- |
 {rows}
 """
-
-
-def _meaning(status: ExitStatus, kinds: Mapping[int, str]) -> str:
-    fixed = {
-        ExitStatus.OK: "the configuration was delivered, or was already there",
-        ExitStatus.USAGE: "the command line of `bootgrant acquire` is invalid",
-        ExitStatus.INTERRUPTED: "interrupted (Ctrl-C)",
-        ExitStatus.TERMINATED: "ended by SIGTERM",
-    }
-    if status in fixed:
-        return fixed[status]
-    name = kinds[status]
-    lines = (line for line in (sys.modules[AcquireError.__module__].__doc__ or "").splitlines() if name in line)
-    return next(lines).split(name, 1)[1].strip()
 
 
 def metrics_page() -> str:

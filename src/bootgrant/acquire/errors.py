@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class ExitStatus(IntEnum):
-    """The exit statuses of ``bootgrant acquire``, documented in docs/acquire.md."""
+    """The exit statuses of ``bootgrant acquire``; ``meaning`` is for the documentation."""
 
-    OK = 0
-    USAGE = 2
-    NO_CONFIG_SOURCE = 3
-    BAD_PARAMETER = 4
-    MISSING_VARIABLE = 5
-    UNREACHABLE = 6
-    TLS = 7
-    DENIED = 8
-    TIMED_OUT = 9
-    PROVIDER = 10
-    DOWNLOAD = 11
-    BAD_CONFIG = 12
-    OUTPUT = 13
-    INTERRUPTED = 130
-    TERMINATED = 143
+    meaning: str
+
+    def __new__(cls, number: int, meaning: str) -> Self:
+        status = int.__new__(cls, number)
+        status._value_ = number
+        status.meaning = meaning
+        return status
+
+    OK = 0, "the configuration was delivered, or was already there"
+    USAGE = 2, "the command line of `bootgrant acquire` is invalid"
+    NO_CONFIG_SOURCE = 3, "the kernel command line names no configuration"
+    BAD_PARAMETER = 4, "a parameter cannot be used"
+    MISSING_VARIABLE = 5, "the machine lacks a variable that the request needs"
+    UNREACHABLE = 6, "a server cannot be reached: DNS, routing, refused, timeout"
+    TLS = 7, "a server's certificate is not accepted"
+    DENIED = 8, "a person denied the request"
+    TIMED_OUT = 9, "nobody approved, or the download did not finish, in time"
+    PROVIDER = 10, "the provider answered with an error, or not as RFC 8628 requires"
+    DOWNLOAD = 11, "the configuration server refused or sent an unusable answer"
+    BAD_CONFIG = 12, "the content received is not the expected configuration"
+    OUTPUT = 13, "the configuration could not be written"
+    INTERRUPTED = 130, "interrupted (Ctrl-C)"
+    TERMINATED = 143, "ended by SIGTERM"
 
 
 def reason_of(error: OSError) -> str:
@@ -43,44 +51,44 @@ class AcquireError(Exception):
 
 
 class NoConfigSource(AcquireError):
-    status = ExitStatus.NO_CONFIG_SOURCE  # the kernel command line names no configuration
+    status = ExitStatus.NO_CONFIG_SOURCE
 
 
 class BadParameter(AcquireError):
-    status = ExitStatus.BAD_PARAMETER  # a parameter cannot be used
+    status = ExitStatus.BAD_PARAMETER
 
 
 class MissingVariable(AcquireError):
-    status = ExitStatus.MISSING_VARIABLE  # the machine lacks a variable that the request needs
+    status = ExitStatus.MISSING_VARIABLE
 
 
 class Unreachable(AcquireError):
-    status = ExitStatus.UNREACHABLE  # a server cannot be reached: DNS, routing, refused, timeout
+    status = ExitStatus.UNREACHABLE
 
 
 class TlsFailed(AcquireError):
-    status = ExitStatus.TLS  # a server's certificate is not accepted
+    status = ExitStatus.TLS
 
 
 class Denied(AcquireError):
-    status = ExitStatus.DENIED  # a person denied the request
+    status = ExitStatus.DENIED
 
 
 class TimedOut(AcquireError):
-    status = ExitStatus.TIMED_OUT  # nobody approved, or the download did not finish, in time
+    status = ExitStatus.TIMED_OUT
 
 
 class ProviderFailed(AcquireError):
-    status = ExitStatus.PROVIDER  # the provider answered with an error, or not as RFC 8628 requires
+    status = ExitStatus.PROVIDER
 
 
 class DownloadFailed(AcquireError):
-    status = ExitStatus.DOWNLOAD  # the configuration server refused or sent an unusable answer
+    status = ExitStatus.DOWNLOAD
 
 
 class BadConfig(AcquireError):
-    status = ExitStatus.BAD_CONFIG  # the content received is not the expected configuration
+    status = ExitStatus.BAD_CONFIG
 
 
 class OutputFailed(AcquireError):
-    status = ExitStatus.OUTPUT  # the configuration could not be written
+    status = ExitStatus.OUTPUT
