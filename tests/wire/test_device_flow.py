@@ -247,6 +247,8 @@ def test_a_description_is_sent_in_the_characters_of_the_rfc(text: str) -> None:
     ("text", "sent"),
     [
         ("plain ~ text", "plain ~ text"),
+        ("a back\\slash", "a back/slash"),
+        ('a "quote"', "a 'quote'"),
         ('not yours: "r\u00e4um" \\ ok', "not yours: 'raum' / ok"),
         ("C:\\boot", "C:/boot"),
         ("\u00e9t\u00e9 ~", "ete ~"),
