@@ -131,6 +131,19 @@ def test_text_is_quoted_as_by_go() -> None:
     assert (quote_list(()), quote_list(("uuid", "mac"))) == ("[]", '["uuid" "mac"]')
 
 
+def test_only_surrogate_escapes_become_bytes() -> None:
+    assert quote("\udc7f\udc80\udcff\udd00") == r'"\udc7f\x80\xff\udd00"'
+    assert quote("\uffff\U00010fff") == r'"\uffff\U00010fff"'
+
+
+WHITE = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2006\u200a\u2028\u2029\u202f\u205f\u3000"
+
+
+@pytest.mark.parametrize("space", WHITE, ids=ascii)
+def test_every_white_space_character_of_unicode_is_trimmed(space: str) -> None:
+    assert trim_space(f"{space}a{space}b{space}") == f"a{space}b"
+
+
 def test_white_space_is_that_of_unicode() -> None:
     assert trim_space("\u00a0\u2003 a b\t\u3000") == "a b"
     assert trim_space("\u200b\x1c") == "\u200b\x1c"
