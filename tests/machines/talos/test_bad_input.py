@@ -20,11 +20,11 @@ _CHARACTERS = "machine:typekdpVrsoln-? \n\t&*!|>'\"%@`{}[],#~0123456789.$/é😀
 BASE = Part("base.yaml", b"version: v1alpha1\nmachine:\n  type: worker\n  sysctls: {a: '1'}\n")
 
 
-def _refused(content: bytes) -> ComposeError:
-    with pytest.raises(ComposeError) as refused:
+def _error_of(content: bytes) -> ComposeError:
+    with pytest.raises(ComposeError) as error:
         compose([BASE, Part("patch.yaml", content)])
-    assert refused.value.part == "patch.yaml"
-    return refused.value
+    assert error.value.part == "patch.yaml"
+    return error.value
 
 
 def _bomb(levels: int) -> bytes:
@@ -57,14 +57,14 @@ _LONG_TEXTS = b"a: &a " + b"x" * 500_000 + b"\nb: [" + b"*a, " * 100_000 + b"]\n
     ],
 )
 def test_an_error_names_the_line_and_the_next_step(content: bytes, line: int, advice: str) -> None:
-    refused = _refused(content)
-    assert (refused.line, advice in refused.message) == (line, True), str(refused)
+    error = _error_of(content)
+    assert (error.line, advice in error.message) == (line, True), str(error)
 
 
 def test_an_unknown_kind_names_the_talos_version_of_the_tables() -> None:
-    refused = _refused(b"machine: {}\n---\napiVersion: v1alpha1\nkind: FancyConfig\n")
-    assert (refused.reason, refused.line) == (Reason.UNKNOWN_DOCUMENT, 3)
-    assert "Talos of 2026-08 (ad8823176) has no kind FancyConfig" in refused.message
+    error = _error_of(b"machine: {}\n---\napiVersion: v1alpha1\nkind: FancyConfig\n")
+    assert (error.reason, error.line) == (Reason.UNKNOWN_DOCUMENT, 3)
+    assert "Talos of 2026-08 (ad8823176) has no kind FancyConfig" in error.message
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_an_unknown_kind_names_the_talos_version_of_the_tables() -> None:
 )
 def test_endless_or_huge_input_is_rejected_quickly(content: bytes) -> None:
     before = process_time()
-    _refused(content)
+    _error_of(content)
     assert process_time() - before < 20
 
 
@@ -105,7 +105,7 @@ def test_endless_or_huge_input_is_rejected_quickly(content: bytes) -> None:
 def test_aliases_do_not_fill_the_memory(content: bytes) -> None:
     tracemalloc.start()
     try:
-        _refused(content)
+        _error_of(content)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -141,9 +141,9 @@ def test_no_error_contains_a_secret() -> None:
         b"cluster: {controlPlane: {endpoint: 'https://u:hunter2@a b:6443'}}\n",
         b"machine: {ca: {crt: hunter2!}}\n",
     ):
-        with pytest.raises(ComposeError) as refused:
+        with pytest.raises(ComposeError) as error:
             compose([base, Part("patch", patch)])
-        assert "hunter2" not in str(refused.value)
+        assert "hunter2" not in str(error.value)
     assert "hunter2" not in repr(base) + repr(compose([base]))
 
 
@@ -153,8 +153,8 @@ _YAMLISH = st.text(alphabet=_CHARACTERS, max_size=60).map(str.encode)
 def _outcome(parts: list[Part], kind: str = "talos") -> Composed | ComposeError:
     try:
         return compose(parts) if kind == "talos" else compose_plain(parts, kind)
-    except ComposeError as refused:
-        return refused
+    except ComposeError as error:
+        return error
 
 
 @settings(PATIENT, max_examples=300)

@@ -33,13 +33,7 @@ from bootgrant.machines.yaml.scalars import (
 from bootgrant.machines.yaml.writing import natural_order
 
 Operation = dict[str, Any]
-_FAILURES: Final = (
-    jsonpatch.JsonPatchException,
-    jsonpointer.JsonPointerException,
-    TypeError,
-    LookupError,
-    ValueError,
-)
+_FAILURES: Final = (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, TypeError, LookupError, ValueError)
 _NEGATIVE: Final = re.compile("-[0-9]{1,9}")
 _INDEX: Final = re.compile("[0-9]{1,9}")
 

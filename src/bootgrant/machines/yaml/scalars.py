@@ -19,7 +19,7 @@ from bootgrant.machines.yaml.reading import MappingNode, Node, ScalarNode, Seque
 
 @dataclass(frozen=True, slots=True)
 class Timestamp:
-    """An unquoted date or time, which hardly anybody means to write."""
+    """An unquoted date or time, usually written by mistake."""
 
     text: str
 
