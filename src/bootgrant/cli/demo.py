@@ -11,6 +11,7 @@ import argparse
 import contextlib
 import os
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -19,44 +20,13 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 
 from bootgrant.cli.output import Json, Refused, fail
 
 _UUID = "40dcbd19-3b10-444e-bfff-aaee44a51fda"
 _MAC = "52:2f:fd:df:fc:c0"
-_LAYERS = {
-    "machines.yaml": f"""\
-entries:
-  - name: node-1
-    match: {{uuid: {_UUID}}}
-    labels: {{role: worker}}
-    variables: {{address: 10.20.0.11/24}}
-""",
-    "all/01-base.yaml": """\
-version: v1alpha1
-machine:
-  type: worker
-  install:
-    disk: /dev/sda
-cluster:
-  clusterName: demo
-  controlPlane:
-    endpoint: https://demo.example:6443
-""",
-    "worker/01-role.yaml": """\
-machine:
-  nodeLabels: {pool: general}
-""",
-    "node/node-1/01-network.yaml.j2": """\
-machine:
-  network:
-    hostname: {{ name }}
-    interfaces:
-      - interface: eth0
-        addresses: [{{ variables.address }}]
-""",
-}
 _START_LIMIT = 20.0
 
 
@@ -134,11 +104,11 @@ def _demo(folder: Path, *, auto: bool) -> None:
 
 
 def _write_layers(machines: Path) -> None:
-    for path, text in _LAYERS.items():
-        (machines / path).parent.mkdir(exist_ok=True, parents=True)
-        (machines / path).write_text(text, "utf-8")
-    print(f"   One machine in machines.yaml, its configuration from {len(_LAYERS) - 1} layers:", flush=True)
-    print("   " + "  ".join(path for path in _LAYERS if "/" in path), flush=True)
+    with resources.as_file(resources.files("bootgrant.cli") / "demo_machines") as example:
+        shutil.copytree(example, machines, dirs_exist_ok=True)
+        layers = [str(path.relative_to(example)) for path in sorted(example.rglob("*.*")) if path.parent != example]
+    print(f"   One machine in machines.yaml, its configuration from {len(layers)} layers:", flush=True)
+    print("   " + "  ".join(layers), flush=True)
 
 
 def _kernel_parameters(url: str) -> str:
