@@ -233,9 +233,11 @@ class _Composition:
             return scalar
         if isinstance(event, yaml.AliasEvent):
             return self._alias(str(event.anchor), line)
-        node: MappingNode | SequenceNode = SequenceNode([], line, event.tag)
+        node: MappingNode | SequenceNode
         if isinstance(event, yaml.MappingStartEvent):
             node = MappingNode([], line, event.tag)
+        else:
+            node = SequenceNode([], line, event.tag)
         if event.anchor is not None:
             self._anchors[event.anchor] = node
         self._count(1, line)
