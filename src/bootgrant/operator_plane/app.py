@@ -115,8 +115,7 @@ def build_pages(plane: OperatorPlane, pages: Iterable[PageRoute] = PAGES) -> ASG
         for method, path, permission, handler in pages
     ]
     app = Starlette(
-        routes=routes,
-        exception_handlers={HTTPException: _http_error, StoreUnavailable: _store_down, Exception: _fault},
+        routes=routes, exception_handlers={HTTPException: _http_error, StoreUnavailable: _store_down, Exception: _fault}
     )
     # Starlette's redirect fails on a query that is not UTF-8.
     app.router.redirect_slashes = False

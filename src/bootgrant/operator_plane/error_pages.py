@@ -107,10 +107,5 @@ def respond(
 ) -> Response:
     """Return the page with its status."""
     return render(
-        "error.html",
-        {"error": error, "role": ""},
-        operator=operator,
-        csrf=csrf,
-        status=error.status,
-        headers=headers,
+        "error.html", {"error": error, "role": ""}, operator=operator, csrf=csrf, status=error.status, headers=headers
     )

@@ -16,14 +16,7 @@ from bootgrant.asgi.body_limit import BodyTooLarge, ClientGone, read_body
 from bootgrant.asgi.client_address import client_address
 from bootgrant.operator_plane import error_pages
 from bootgrant.operator_plane.error_pages import ErrorPage
-from bootgrant.operator_plane.forms import (
-    CSRF_FIELD,
-    csrf_token,
-    is_from_here,
-    is_right_token,
-    most_bytes,
-    read_form,
-)
+from bootgrant.operator_plane.forms import CSRF_FIELD, csrf_token, is_from_here, is_right_token, most_bytes, read_form
 from bootgrant.operator_plane.permissions import LEAST_ROLE, Permission, is_allowed
 from bootgrant.operator_plane.plane import OperatorPlane
 from bootgrant.operator_plane.rendering import render

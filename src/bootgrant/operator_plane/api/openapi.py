@@ -45,10 +45,7 @@ def document(routes: Iterable[ApiRoute[Any]], server: str) -> Json:
         "servers": [{"url": server}],
         "security": [{"token": []}],
         "paths": paths,
-        "components": {
-            "schemas": COMPONENTS,
-            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
-        },
+        "components": {"schemas": COMPONENTS, "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
     }
 
 

@@ -133,21 +133,9 @@ ROUTES: Final[tuple[ApiRoute[ApiPlane], ...]] = (
         body=body("code", code=CODE),
         refusals=(404, 409, 410),
     ),
+    ApiRoute("POST", "/api/v1/requests/{id}/revoke", _ADMIN, requests.revoke, ref("Request"), refusals=(404, 409, 410)),
     ApiRoute(
-        "POST",
-        "/api/v1/requests/{id}/revoke",
-        _ADMIN,
-        requests.revoke,
-        ref("Request"),
-        refusals=(404, 409, 410),
-    ),
-    ApiRoute(
-        "GET",
-        "/api/v1/machines",
-        _LOOK,
-        machines.entries,
-        record(entries=array(ref("Entry"))),
-        query={"label": _LABEL},
+        "GET", "/api/v1/machines", _LOOK, machines.entries, record(entries=array(ref("Entry"))), query={"label": _LABEL}
     ),
     ApiRoute(
         "GET",
@@ -177,13 +165,7 @@ ROUTES: Final[tuple[ApiRoute[ApiPlane], ...]] = (
         body=body(**_CLAIM),
         refusals=(409,),
     ),
-    ApiRoute(
-        "GET",
-        "/api/v1/assignments",
-        _LOOK,
-        machines.assignments,
-        record(assignments=array(ref("Assignment"))),
-    ),
+    ApiRoute("GET", "/api/v1/assignments", _LOOK, machines.assignments, record(assignments=array(ref("Assignment")))),
     ApiRoute(
         "POST",
         "/api/v1/assign",
@@ -194,13 +176,7 @@ ROUTES: Final[tuple[ApiRoute[ApiPlane], ...]] = (
         refusals=(404, 409),
     ),
     ApiRoute(
-        "POST",
-        "/api/v1/unassign",
-        _DECIDE,
-        machines.unassign,
-        ref("Assignment"),
-        body=body(**_CLAIM),
-        refusals=(409,),
+        "POST", "/api/v1/unassign", _DECIDE, machines.unassign, ref("Assignment"), body=body(**_CLAIM), refusals=(409,)
     ),
     ApiRoute("GET", "/api/v1/windows", _LOOK, windows.windows, record(windows=array(ref("Window")))),
     ApiRoute(

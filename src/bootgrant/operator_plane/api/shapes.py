@@ -19,12 +19,7 @@ LABEL: Final[Schema] = {
     "description": 'A label: write "site=fra".',
     "pattern": "^[a-z0-9]([a-z0-9_.-]{0,61}[a-z0-9])?=[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$",
 }
-LABELS: Final[Schema] = {
-    "type": "array",
-    "items": LABEL,
-    "maxItems": 32,
-    "description": 'Labels such as "site=fra".',
-}
+LABELS: Final[Schema] = {"type": "array", "items": LABEL, "maxItems": 32, "description": 'Labels such as "site=fra".'}
 ROLE: Final[Schema] = {"type": "string", "enum": ["viewer", "approver", "admin"]}
 CODE: Final[Schema] = {
     "type": "string",
@@ -51,22 +46,12 @@ def array(schema: Schema) -> Schema:
 
 def record(**properties: Schema) -> Schema:
     """Return the schema of an object with exactly these members."""
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": list(properties),
-        "additionalProperties": False,
-    }
+    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
 
 
 def body(*required: str, **properties: Schema) -> Schema:
     """Return the schema of a request body: ``required`` members, optional ones, and no others."""
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": sorted(required),
-        "additionalProperties": False,
-    }
+    return {"type": "object", "properties": properties, "required": sorted(required), "additionalProperties": False}
 
 
 def ref(name: str) -> Schema:

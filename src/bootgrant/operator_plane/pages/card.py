@@ -11,14 +11,7 @@ from bootgrant.approval.grant import GrantState
 from bootgrant.approval.operators import Actor, Role
 from bootgrant.operator_plane import error_pages
 from bootgrant.operator_plane.forms import is_typed_proof
-from bootgrant.operator_plane.pages.machine_view import (
-    checks_of,
-    hidden_code,
-    kind_of,
-    labels_of,
-    name_of,
-    standing_of,
-)
+from bootgrant.operator_plane.pages.machine_view import checks_of, hidden_code, kind_of, labels_of, name_of, standing_of
 from bootgrant.operator_plane.pages.outcome import outcome_of
 from bootgrant.operator_plane.visit import Visit, actor_of
 from bootgrant.operator_plane.wording import text
