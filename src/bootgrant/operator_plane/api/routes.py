@@ -49,17 +49,11 @@ _CLAIM: Final = dict.fromkeys(("uuid", "serial", "mac", "hostname"), _SHORT)
 
 ROUTES: Final[tuple[ApiRoute[ApiPlane], ...]] = (
     ApiRoute(
-        "GET",
-        "/api/v1/whoami",
-        _LOOK,
-        accounts.whoami,
+        "GET", "/api/v1/whoami", _LOOK, accounts.whoami,
         record(name=TEXT, role=ROLE, labels=array(TEXT), via=TEXT, person=nullable(TEXT)),
     ),
     ApiRoute(
-        "GET",
-        "/api/v1/pending",
-        _LOOK,
-        requests.pending,
+        "GET", "/api/v1/pending", _LOOK, requests.pending,
         record(
             pending=array(ref("Request")),
             next={**nullable(TEXT), "description": "Send this as `after` to get the next page."},
@@ -74,26 +68,16 @@ ROUTES: Final[tuple[ApiRoute[ApiPlane], ...]] = (
     ),
     ApiRoute("GET", "/api/v1/grants/{code}", _LOOK, requests.show, ref("Request"), refusals=(404,)),
     ApiRoute(
-        "GET",
-        "/api/v1/requests/{id}",
-        _LOOK,
-        requests.show_by_id,
-        record(request=ref("Request"), past=ref("Past")),
+        "GET", "/api/v1/requests/{id}", _LOOK, requests.show_by_id, record(request=ref("Request"), past=ref("Past")),
         refusals=(404,),
     ),
     ApiRoute(
-        "GET",
-        "/api/v1/requests/{id}/configuration",
-        _LOOK,
-        requests.configuration,
+        "GET", "/api/v1/requests/{id}/configuration", _LOOK, requests.configuration,
         record(entry=TEXT, text={**TEXT, "description": "The configuration, with secrets removed."}),
         refusals=(404, 409),
     ),
     ApiRoute(
-        "POST",
-        "/api/v1/approve",
-        _DECIDE,
-        requests.approve,
+        "POST", "/api/v1/approve", _DECIDE, requests.approve,
         {
             "anyOf": [
                 ref("Request"),
@@ -116,21 +100,11 @@ ROUTES: Final[tuple[ApiRoute[ApiPlane], ...]] = (
         refusals=(404, 409, 410),
     ),
     ApiRoute(
-        "POST",
-        "/api/v1/deny",
-        _DECIDE,
-        requests.deny,
-        ref("Request"),
-        body=body("code", code=CODE, reason={"type": "string", "maxLength": 1000}),
-        refusals=(404, 409, 410),
+        "POST", "/api/v1/deny", _DECIDE, requests.deny, ref("Request"),
+        body=body("code", code=CODE, reason={"type": "string", "maxLength": 1000}), refusals=(404, 409, 410),
     ),
     ApiRoute(
-        "POST",
-        "/api/v1/revoke",
-        _ADMIN,
-        requests.revoke_by_code,
-        ref("Request"),
-        body=body("code", code=CODE),
+        "POST", "/api/v1/revoke", _ADMIN, requests.revoke_by_code, ref("Request"), body=body("code", code=CODE),
         refusals=(404, 409, 410),
     ),
     ApiRoute("POST", "/api/v1/requests/{id}/revoke", _ADMIN, requests.revoke, ref("Request"), refusals=(404, 409, 410)),
@@ -138,10 +112,7 @@ ROUTES: Final[tuple[ApiRoute[ApiPlane], ...]] = (
         "GET", "/api/v1/machines", _LOOK, machines.entries, record(entries=array(ref("Entry"))), query={"label": _LABEL}
     ),
     ApiRoute(
-        "GET",
-        "/api/v1/configurations",
-        _LOOK,
-        machines.configurations,
+        "GET", "/api/v1/configurations", _LOOK, machines.configurations,
         record(
             revision={**TEXT, "description": "Empty for a folder of finished files."},
             taken_at=nullable(TIME),
@@ -150,28 +121,17 @@ ROUTES: Final[tuple[ApiRoute[ApiPlane], ...]] = (
         ),
     ),
     ApiRoute(
-        "GET",
-        "/api/v1/settings",
-        _LOOK,
-        accounts.settings,
+        "GET", "/api/v1/settings", _LOOK, accounts.settings,
         record(settings=array(record(key=TEXT, value=TEXT, is_default=FLAG, is_hidden=FLAG))),
     ),
     ApiRoute(
-        "POST",
-        "/api/v1/machines/explain",
-        _LOOK,
-        machines.explain,
-        record(identity=IDENTITY, entry=nullable(ref("Entry")), assigned_by=nullable(TEXT)),
-        body=body(**_CLAIM),
+        "POST", "/api/v1/machines/explain", _LOOK, machines.explain,
+        record(identity=IDENTITY, entry=nullable(ref("Entry")), assigned_by=nullable(TEXT)), body=body(**_CLAIM),
         refusals=(409,),
     ),
     ApiRoute("GET", "/api/v1/assignments", _LOOK, machines.assignments, record(assignments=array(ref("Assignment")))),
     ApiRoute(
-        "POST",
-        "/api/v1/assign",
-        _DECIDE,
-        machines.assign,
-        ref("Assignment"),
+        "POST", "/api/v1/assign", _DECIDE, machines.assign, ref("Assignment"),
         body=body("code", "entry", code=CODE, entry={"type": "string", "minLength": 1, "maxLength": 256}),
         refusals=(404, 409),
     ),
@@ -180,11 +140,7 @@ ROUTES: Final[tuple[ApiRoute[ApiPlane], ...]] = (
     ),
     ApiRoute("GET", "/api/v1/windows", _LOOK, windows.windows, record(windows=array(ref("Window")))),
     ApiRoute(
-        "POST",
-        "/api/v1/arm",
-        _DECIDE,
-        windows.arm,
-        ref("Window"),
+        "POST", "/api/v1/arm", _DECIDE, windows.arm, ref("Window"),
         body=body(
             "select",
             "seconds",
@@ -207,10 +163,7 @@ ROUTES: Final[tuple[ApiRoute[ApiPlane], ...]] = (
         "POST", "/api/v1/disarm", _DECIDE, windows.disarm, ref("Window"), body=body("name", name=NAME), refusals=(409,)
     ),
     ApiRoute(
-        "GET",
-        "/api/v1/audit",
-        _LOOK,
-        audit.newest,
+        "GET", "/api/v1/audit", _LOOK, audit.newest,
         record(
             events=array(ref("Event")),
             next={**nullable(COUNT), "description": "Send this as `before` to get the next page."},
@@ -230,4 +183,4 @@ ROUTES: Final[tuple[ApiRoute[ApiPlane], ...]] = (
         },
     ),
     *ACCOUNT_ROUTES,
-)
+)  # fmt: skip

@@ -60,29 +60,14 @@ def ref(name: str) -> Schema:
 
 _CHECK: Final = record(name=TEXT, verdict={"type": "string", "enum": ["match", "mismatch", "unknown"]}, detail=TEXT)
 _WINDOW: Final = record(
-    id=TEXT,
-    name=TEXT,
-    select=array(TEXT),
-    networks=array(TEXT),
-    evidence=array(TEXT),
-    by=TEXT,
-    armed_at=TIME,
-    until=TIME,
-    count=COUNT,
-    used=COUNT,
-)
+    id=TEXT, name=TEXT, select=array(TEXT), networks=array(TEXT), evidence=array(TEXT), by=TEXT, armed_at=TIME,
+    until=TIME, count=COUNT, used=COUNT,
+)  # fmt: skip
 _ENTRY: Final = record(
-    name=TEXT,
-    matched=TEXT,
-    labels={"type": "object", "additionalProperties": TEXT},
-    layers=array(TEXT),
-    exact=FLAG,
-    networks=array(TEXT),
-    approvals={"type": "integer", "minimum": 1},
-    machine_type=TEXT,
-    revision=TEXT,
+    name=TEXT, matched=TEXT, labels={"type": "object", "additionalProperties": TEXT}, layers=array(TEXT), exact=FLAG,
+    networks=array(TEXT), approvals={"type": "integer", "minimum": 1}, machine_type=TEXT, revision=TEXT,
     fingerprint=TEXT,
-)
+)  # fmt: skip
 _APPROVED_ENTRY: Final = {
     **record(
         **dict.fromkeys(("name", "matched", "revision", "fingerprint"), TEXT),
@@ -91,58 +76,36 @@ _APPROVED_ENTRY: Final = {
     "description": "The entry as it was when the request was approved. Members that were not stored are null.",
 }
 _REQUEST: Final = record(
-    id=TEXT,
-    code=TEXT,
+    id=TEXT, code=TEXT,
     state={
         "type": "string",
         "enum": ["pending", "approved", "denied", "expired", "replaced", "revoked", "redeemed", "delivered"],
     },
-    identity=IDENTITY,
-    address=TEXT,
-    network={**TEXT, "description": "The site's name for the network of the request, or empty."},
-    client_id=TEXT,
-    opened_at=TIME,
-    expires_at=TIME,
-    age=SECONDS,
-    left=SECONDS,
+    identity=IDENTITY, address=TEXT,
+    network={**TEXT, "description": "The site's name for the network of the request, or empty."}, client_id=TEXT,
+    opened_at=TIME, expires_at=TIME, age=SECONDS, left=SECONDS,
     entry={"anyOf": [ref("Entry"), ref("ApprovedEntry"), NULL]},
     problem={**TEXT, "description": "Why there is no entry and what to do, or empty if there is one."},
     assigned_by=nullable(TEXT),
     rivals={**array(TEXT), "description": "Other addresses that claim to be the same machine at the same time."},
     needed={"type": "integer", "minimum": 1, "description": "How many people must approve."},
-    votes=array(record(by=TEXT, at=TIME)),
-    evidence={**array(ref("Check")), "description": "Worst first."},
-    decided_by=nullable(TEXT),
-    decided_at=nullable(TIME),
-    reason=nullable(TEXT),
-    delivered_at=nullable(TIME),
+    votes=array(record(by=TEXT, at=TIME)), evidence={**array(ref("Check")), "description": "Worst first."},
+    decided_by=nullable(TEXT), decided_at=nullable(TIME), reason=nullable(TEXT), delivered_at=nullable(TIME),
     deliveries=COUNT,
-)
+)  # fmt: skip
 _PAST: Final = record(
     requests=array(record(at=TIME, address=TEXT)),
     deliveries=array(record(at=TIME, address=TEXT, entry=TEXT, sha256=TEXT)),
     denials=array(record(at=TIME, by=TEXT, reason=TEXT)),
 )
 _OPERATOR: Final = record(
-    name=TEXT,
-    role=ROLE,
-    labels=array(TEXT),
-    kind={"type": "string", "enum": ["local", "oidc", "break-glass"]},
-    disabled_at=nullable(TIME),
-    created_at=TIME,
-    seen_at=nullable(TIME),
-    issuer=nullable(TEXT),
-)
+    name=TEXT, role=ROLE, labels=array(TEXT), kind={"type": "string", "enum": ["local", "oidc", "break-glass"]},
+    disabled_at=nullable(TIME), created_at=TIME, seen_at=nullable(TIME), issuer=nullable(TEXT),
+)  # fmt: skip
 _TOKEN: Final = record(
-    name=TEXT,
-    role=ROLE,
-    labels=array(TEXT),
-    created_by=TEXT,
-    created_at=TIME,
-    expires_at=TIME,
-    expired=FLAG,
+    name=TEXT, role=ROLE, labels=array(TEXT), created_by=TEXT, created_at=TIME, expires_at=TIME, expired=FLAG,
     used_at=nullable(TIME),
-)
+)  # fmt: skip
 _ASSIGNMENT: Final = record(identity=IDENTITY, entry=TEXT, by=TEXT, at=TIME)
 _EVENT: Final = {
     "type": "object",
