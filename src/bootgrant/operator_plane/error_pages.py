@@ -82,19 +82,11 @@ def no_configuration(grant_id: str, why: str) -> ErrorPage:
 
 def not_signed_in(label: str, why: OidcRefused, sign_in: str) -> ErrorPage:
     """Signing in at the provider ``label`` failed. ``sign_in`` is the page to try again on."""
-    return _error(f"oidc_{why.name.lower()}", _OIDC_STATUS[why], sign_in, text("error.oidc_link"), label=label)
+    status = _OIDC_STATUS.get(why, 403)
+    return _error(f"oidc_{why.name.lower()}", status, sign_in, text("error.oidc_link"), label=label)
 
 
-_OIDC_STATUS: Final[Mapping[OidcRefused, int]] = {
-    OidcRefused.UNKNOWN: 404,
-    OidcRefused.DOWN: 503,
-    OidcRefused.LATE: 400,
-    OidcRefused.DECLINED: 403,
-    OidcRefused.WRONG: 502,
-    OidcRefused.NO_ROLE: 403,
-    OidcRefused.DISABLED: 403,
-    OidcRefused.OTHER_PERSON: 403,
-}
+_OIDC_STATUS: Final = {OidcRefused.UNKNOWN: 404, OidcRefused.DOWN: 503, OidcRefused.LATE: 400, OidcRefused.WRONG: 502}
 
 
 def too_many(what: str, wait: float) -> ErrorPage:

@@ -46,15 +46,11 @@ async def whoami(call: Call) -> Reply:
 
 async def settings(call: Call) -> Reply:
     """List the settings of the running server, without secrets."""
-    rows = call.plane.settings
-    return Reply(
-        {
-            "settings": [
-                {"key": row.key, "value": row.value, "is_default": row.is_default, "is_hidden": row.is_hidden}
-                for row in rows
-            ]
-        }
-    )
+    rows = [
+        {"key": row.key, "value": row.value, "is_default": row.is_default, "is_hidden": row.is_hidden}
+        for row in call.plane.settings
+    ]
+    return Reply({"settings": rows})
 
 
 async def operators(call: AccountsCall) -> Reply:

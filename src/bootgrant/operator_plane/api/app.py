@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from typing import Any, Final, Generic, TypeVar
 
@@ -38,6 +38,7 @@ _OFFERED: Final = frozenset(Permission) - {Permission.AFTER_PASSWORD, Permission
 _BODY: Final = 1 << 20
 _NO_MEMBERS: Final = b"{}"
 _USER_LENGTH: Final = 64
+_NUMBERS: Final[Mapping[str, Callable[[str], float]]] = {"integer": int, "number": float}
 
 P = TypeVar("P", bound=AccountsPlane)
 _NEVER_STORED: Final = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
@@ -54,7 +55,9 @@ class Listener(Enum):
 def build_api(plane: P, listener: Listener, routes: Iterable[ApiRoute[P]]) -> ASGIApp:
     """Return the API. Raises UndeclaredRoute for a route without a permission, or with one that has no caller."""
     served = tuple(routes)
-    by_path = _by_path(plane, listener, served)
+    by_path: dict[str, dict[str, _Endpoint[P]]] = {}
+    for route in served:
+        by_path.setdefault(route.path, {})[route.method] = _Endpoint(plane, listener, route)
     described = document(served, plane.public_url)
 
     async def describe(_request: Request) -> Response:
@@ -74,13 +77,6 @@ def build_api(plane: P, listener: Listener, routes: Iterable[ApiRoute[P]]) -> AS
     )
     app.router.redirect_slashes = False
     return app
-
-
-def _by_path(plane: P, listener: Listener, routes: Iterable[ApiRoute[P]]) -> Mapping[str, Mapping[str, _Endpoint[P]]]:
-    found: dict[str, dict[str, _Endpoint[P]]] = {}
-    for route in routes:
-        found.setdefault(route.path, {})[route.method] = _Endpoint(plane, listener, route)
-    return found
 
 
 class _Path:
@@ -199,16 +195,10 @@ def _typed(request: Request, query: Mapping[str, Schema]) -> dict[str, Any]:
 
 
 def _value(text: str, kind: str) -> object:
+    if kind == "boolean":
+        return {"true": True, "false": False}.get(text, text)
     try:
-        match kind:
-            case "integer":
-                return int(text)
-            case "number":
-                return float(text)
-            case "boolean":
-                return {"true": True, "false": False}.get(text, text)
-            case _:
-                return text
+        return _NUMBERS[kind](text) if kind in _NUMBERS else text
     except ValueError:
         return text
 

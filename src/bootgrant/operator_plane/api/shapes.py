@@ -58,94 +58,74 @@ def ref(name: str) -> Schema:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-_CHECK: Final = record(name=TEXT, verdict={"type": "string", "enum": ["match", "mismatch", "unknown"]}, detail=TEXT)
-_WINDOW: Final = record(
-    id=TEXT, name=TEXT, select=array(TEXT), networks=array(TEXT), evidence=array(TEXT), by=TEXT, armed_at=TIME,
-    until=TIME, count=COUNT, used=COUNT,
-)  # fmt: skip
-_ENTRY: Final = record(
-    name=TEXT, matched=TEXT, labels={"type": "object", "additionalProperties": TEXT}, layers=array(TEXT), exact=FLAG,
-    networks=array(TEXT), approvals={"type": "integer", "minimum": 1}, machine_type=TEXT, revision=TEXT,
-    fingerprint=TEXT,
-)  # fmt: skip
-_APPROVED_ENTRY: Final = {
-    **record(
-        **dict.fromkeys(("name", "matched", "revision", "fingerprint"), TEXT),
-        **dict.fromkeys(("labels", "layers", "exact", "networks", "approvals", "machine_type"), NULL),
-    ),
-    "description": "The entry as it was when the request was approved. Members that were not stored are null.",
-}
-_REQUEST: Final = record(
-    id=TEXT, code=TEXT,
-    state={
-        "type": "string",
-        "enum": ["pending", "approved", "denied", "expired", "replaced", "revoked", "redeemed", "delivered"],
-    },
-    identity=IDENTITY, address=TEXT,
-    network={**TEXT, "description": "The site's name for the network of the request, or empty."}, client_id=TEXT,
-    opened_at=TIME, expires_at=TIME, age=SECONDS, left=SECONDS,
-    entry={"anyOf": [ref("Entry"), ref("ApprovedEntry"), NULL]},
-    problem={**TEXT, "description": "Why there is no entry and what to do, or empty if there is one."},
-    assigned_by=nullable(TEXT),
-    rivals={**array(TEXT), "description": "Other addresses that claim to be the same machine at the same time."},
-    needed={"type": "integer", "minimum": 1, "description": "How many people must approve."},
-    votes=array(record(by=TEXT, at=TIME)), evidence={**array(ref("Check")), "description": "Worst first."},
-    decided_by=nullable(TEXT), decided_at=nullable(TIME), reason=nullable(TEXT), delivered_at=nullable(TIME),
-    deliveries=COUNT,
-)  # fmt: skip
-_PAST: Final = record(
-    requests=array(record(at=TIME, address=TEXT)),
-    deliveries=array(record(at=TIME, address=TEXT, entry=TEXT, sha256=TEXT)),
-    denials=array(record(at=TIME, by=TEXT, reason=TEXT)),
-)
-_OPERATOR: Final = record(
-    name=TEXT, role=ROLE, labels=array(TEXT), kind={"type": "string", "enum": ["local", "oidc", "break-glass"]},
-    disabled_at=nullable(TIME), created_at=TIME, seen_at=nullable(TIME), issuer=nullable(TEXT),
-)  # fmt: skip
-_TOKEN: Final = record(
-    name=TEXT, role=ROLE, labels=array(TEXT), created_by=TEXT, created_at=TIME, expires_at=TIME, expired=FLAG,
-    used_at=nullable(TIME),
-)  # fmt: skip
-_ASSIGNMENT: Final = record(identity=IDENTITY, entry=TEXT, by=TEXT, at=TIME)
-_EVENT: Final = {
-    "type": "object",
-    "description": "An audit record as stored and exported. hash is the SHA-256 of the record without hash.",
-    "properties": {
-        "seq": COUNT,
-        "at": {"type": "string", "format": "date-time"},
-        "kind": TEXT,
-        "actor": TEXT,
-        "via": TEXT,
-        "grant": TEXT,
-        "machine": IDENTITY,
-        "address": TEXT,
-        "entry": TEXT,
-        "revision": TEXT,
-        "sha256": TEXT,
-        "reason": TEXT,
-        "evidence": array(ref("Check")),
-        "details": {"type": "object"},
-        "previous": TEXT,
-        "hash": TEXT,
-    },
-    "required": ["seq", "at", "kind", "previous", "hash"],
-    "additionalProperties": False,
-}
-_ERROR: Final = record(
-    error={**TEXT, "description": "A stable name, for programs."},
-    message={**TEXT, "description": "One line for a person: what is wrong and what to do."},
-)
-
 COMPONENTS: Final[dict[str, Schema]] = {
-    "Error": _ERROR,
-    "Check": _CHECK,
-    "Entry": _ENTRY,
-    "ApprovedEntry": _APPROVED_ENTRY,
-    "Request": _REQUEST,
-    "Past": _PAST,
-    "Operator": _OPERATOR,
-    "Token": _TOKEN,
-    "Assignment": _ASSIGNMENT,
-    "Window": _WINDOW,
-    "Event": _EVENT,
-}
+    "Error": record(
+        error={**TEXT, "description": "A stable name, for programs."},
+        message={**TEXT, "description": "One line for a person: what is wrong and what to do."},
+    ),
+    "Check": record(name=TEXT, verdict={"type": "string", "enum": ["match", "mismatch", "unknown"]}, detail=TEXT),
+    "Entry": record(
+        name=TEXT, matched=TEXT, labels={"type": "object", "additionalProperties": TEXT}, layers=array(TEXT),
+        exact=FLAG, networks=array(TEXT), approvals={"type": "integer", "minimum": 1}, machine_type=TEXT,
+        revision=TEXT, fingerprint=TEXT,
+    ),
+    "ApprovedEntry": {
+        **record(
+            **dict.fromkeys(("name", "matched", "revision", "fingerprint"), TEXT),
+            **dict.fromkeys(("labels", "layers", "exact", "networks", "approvals", "machine_type"), NULL),
+        ),
+        "description": "The entry as it was when the request was approved. Members that were not stored are null.",
+    },
+    "Request": record(
+        id=TEXT, code=TEXT,
+        state={
+            "type": "string",
+            "enum": ["pending", "approved", "denied", "expired", "replaced", "revoked", "redeemed", "delivered"],
+        },
+        identity=IDENTITY, address=TEXT,
+        network={**TEXT, "description": "The site's name for the network of the request, or empty."}, client_id=TEXT,
+        opened_at=TIME, expires_at=TIME, age=SECONDS, left=SECONDS,
+        entry={"anyOf": [ref("Entry"), ref("ApprovedEntry"), NULL]},
+        problem={**TEXT, "description": "Why there is no entry and what to do, or empty if there is one."},
+        assigned_by=nullable(TEXT),
+        rivals={**array(TEXT), "description": "Other addresses that claim to be the same machine at the same time."},
+        needed={"type": "integer", "minimum": 1, "description": "How many people must approve."},
+        votes=array(record(by=TEXT, at=TIME)), evidence={**array(ref("Check")), "description": "Worst first."},
+        decided_by=nullable(TEXT), decided_at=nullable(TIME), reason=nullable(TEXT), delivered_at=nullable(TIME),
+        deliveries=COUNT,
+    ),
+    "Past": record(
+        requests=array(record(at=TIME, address=TEXT)),
+        deliveries=array(record(at=TIME, address=TEXT, entry=TEXT, sha256=TEXT)),
+        denials=array(record(at=TIME, by=TEXT, reason=TEXT)),
+    ),
+    "Operator": record(
+        name=TEXT, role=ROLE, labels=array(TEXT), kind={"type": "string", "enum": ["local", "oidc", "break-glass"]},
+        disabled_at=nullable(TIME), created_at=TIME, seen_at=nullable(TIME), issuer=nullable(TEXT),
+    ),
+    "Token": record(
+        name=TEXT, role=ROLE, labels=array(TEXT), created_by=TEXT, created_at=TIME, expires_at=TIME, expired=FLAG,
+        used_at=nullable(TIME),
+    ),
+    "Assignment": record(identity=IDENTITY, entry=TEXT, by=TEXT, at=TIME),
+    "Window": record(
+        id=TEXT, name=TEXT, select=array(TEXT), networks=array(TEXT), evidence=array(TEXT), by=TEXT, armed_at=TIME,
+        until=TIME, count=COUNT, used=COUNT,
+    ),
+    "Event": {
+        "type": "object",
+        "description": "An audit record as stored and exported. hash is the SHA-256 of the record without hash.",
+        "properties": {
+            "seq": COUNT,
+            "at": {"type": "string", "format": "date-time"},
+            **dict.fromkeys(("kind", "actor", "via", "grant"), TEXT),
+            "machine": IDENTITY,
+            **dict.fromkeys(("address", "entry", "revision", "sha256", "reason"), TEXT),
+            "evidence": array(ref("Check")),
+            "details": {"type": "object"},
+            **dict.fromkeys(("previous", "hash"), TEXT),
+        },
+        "required": ["seq", "at", "kind", "previous", "hash"],
+        "additionalProperties": False,
+    },
+}  # fmt: skip

@@ -51,8 +51,7 @@ async def sign_in_again(visit: Visit) -> Response:
     if isinstance(outcome, SignInRefused):
         if outcome.why is NotSignedIn.TOO_MANY:
             return too_many(visit, outcome.wait)
-        problem, status = explain(outcome.why)
-        return await _again(visit, goal, problem, status)
+        return await _again(visit, goal, *explain(outcome.why))
     return await arrive(visit, outcome, goal)
 
 

@@ -46,9 +46,8 @@ def checks_of(card: GrantCard) -> tuple[CheckRow, ...]:
 
 def _row(verdict: Verdict, name: str, finding: str) -> CheckRow:
     meaning = f"evidence.{name}_{verdict.value}"
-    return CheckRow(
-        verdict.value, name, finding, text(meaning if meaning in texts() else f"evidence.other_{verdict.value}")
-    )
+    known = meaning if meaning in texts() else f"evidence.other_{verdict.value}"
+    return CheckRow(verdict.value, name, finding, text(known))
 
 
 def standing_of(card: GrantCard) -> Standing:
