@@ -11,8 +11,7 @@ from typing import Protocol
 class NoticeMachine:
     """A waiting machine. Every text is short printable ASCII, because anyone may have claimed it.
 
-    ``entry`` is empty if the machine has no configuration. ``link`` leads to its card, where a person signs in and
-    decides.
+    ``entry`` is empty if the machine has no configuration. ``link`` leads to its card.
     """
 
     identity: Mapping[str, str]
@@ -31,10 +30,7 @@ class NoticeMachine:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """``count`` machines are waiting, and ``machines`` are the first of them. ``link`` leads to all.
-
-    It contains nothing secret.
-    """
+    """``count`` machines are waiting, ``machines`` are the first of them, ``link`` leads to all. Nothing is secret."""
 
     message_id: str
     at: float
@@ -74,10 +70,7 @@ class Messenger(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A message to one target about the machines of these requests. Times are Unix seconds.
-
-    ``attempts`` includes the one in progress.
-    """
+    """A message to one target about these requests. ``attempts`` includes the one in progress. Times: Unix seconds."""
 
     message_id: str
     target: str

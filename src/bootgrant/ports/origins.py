@@ -22,8 +22,7 @@ Stamp = tuple[int, int, int, int]
 class Tree:
     """All files of one revision: ``files`` maps a path (``role/worker/10-net.yaml``) to its content.
 
-    ``finished`` are the names of finished configurations next to ``machines.yaml``. A folder only lists them, and reads
-    each when its machine asks.
+    ``finished`` names the finished configurations next to ``machines.yaml``, read only when their machine asks.
     """
 
     files: Mapping[str, bytes]

@@ -1,7 +1,4 @@
-"""Requests of machines: list and show them, approve, deny, revoke.
-
-In JSON, times are Unix seconds; ages and remaining times are seconds.
-"""
+"""Requests of machines: list, show, approve, deny, revoke. In JSON, times are Unix seconds, spans are seconds."""
 
 from __future__ import annotations
 

@@ -15,10 +15,7 @@ from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.workflows.decide.watch_requests import Watch
 
 _PATIENCE: Final = 15.0
-"""Seconds without a change after which a comment is sent.
-
-Proxies and browsers close silent connections, and the session may have ended in the meantime.
-"""
+"""Seconds without a change after which a comment is sent: proxies and browsers close silent connections."""
 
 
 async def show(visit: Visit) -> Response:
