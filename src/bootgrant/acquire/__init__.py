@@ -1,15 +1,12 @@
 """The machine's half: kernel command line, device flow (RFC 8628), download, delivery to a file or a command.
 
-It needs the standard library, ``bootgrant.wire`` and two pure-Python libraries (h11 for HTTP, segno for the QR code),
-and nothing of the server. It runs in an initramfs and as a library:
+It runs in an initramfs, and as a library (examples: docs/acquire.md):
 
     from bootgrant.acquire import Options, acquire
     found = acquire("talos.config=https://boot.example/config talos.config.oauth.client_id=talos …", Options())
 
-``acquire`` blocks until it has the configuration, or raises an ``AcquireError``. For any other loop (asyncio, a
-simulation) there is ``DeviceFlow``, the conversation without I/O: a value that requests actions and takes events.
-docs/acquire.md has examples of both. Importing this package loads nothing; each name is loaded at its first use.
-``__init__.pyi`` declares the names for type checkers.
+``acquire`` blocks until it has the configuration, or raises an ``AcquireError``; ``DeviceFlow`` is the conversation
+without I/O, for any other loop. Each name is loaded at its first use; ``__init__.pyi`` declares them for type checkers.
 """
 
 from __future__ import annotations

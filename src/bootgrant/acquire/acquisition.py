@@ -40,9 +40,8 @@ class Configuration:
 def acquire(cmdline: str, options: Options | None = None, console: Console | None = None) -> Configuration:
     """Get the configuration that the kernel command line ``cmdline`` names; blocks until it is there.
 
-    Messages and the code go to ``console``, by default as plain lines to standard error. Raises the AcquireError with
-    which ``bootgrant acquire`` would end; writes nothing. Variables come from ``options.given`` and from this machine,
-    proxies only from ``options.environ``.
+    Messages and the code go to ``console``, by default as plain lines to standard error. Variables come from
+    ``options.given`` and from this machine, proxies only from ``options.environ``. Raises AcquireError.
     """
     console = console or choose_console("plain", sys.stderr, qr="auto")
     return Acquisition(parse_cmdline(cmdline), options or Options(), console).run()
@@ -140,12 +139,7 @@ class Acquisition:
             from bootgrant.acquire.flow.discovery import discover
 
             metadata = discover(self._options.issuer, transport, self._console, self._clock, self._ends_at)
-            oauth = with_metadata(
-                oauth,
-                metadata,
-                device_given=self._cmdline.first(param.DEVICE_AUTH_URL) is not None,
-                token_given=self._cmdline.first(param.TOKEN_URL) is not None,
-            )
+            oauth = with_metadata(oauth, metadata, self._cmdline)
         for line in oauth.announcement(without_password):
             self._console.info(line)
         values = variables.for_request(oauth.extra_variables)

@@ -1,7 +1,7 @@
 """Checks that a configuration is of the expected kind before it is delivered.
 
-PyYAML does the parsing where it is installed. An initramfs often lacks it: then a YAML configuration is checked as far
-as that is possible without a parser (text, no tabs for indentation, the marks of its kind).
+An initramfs often lacks PyYAML: then YAML is checked as far as that is possible without a parser (text, no tabs for
+indentation, the marks of its kind).
 """
 
 from __future__ import annotations

@@ -75,8 +75,7 @@ def _broken_gzip(reason: str) -> BadConfig:
 def unpack_zstd(content: bytes, limit: int, what: str) -> bytes:
     """Unpack all frames of ``content``; ``what`` names it in errors.
 
-    Raises NotPackedError if it is not zstd, BadConfig if it unpacks to more than ``limit`` bytes, BadParameter if this
-    machine has nothing that unpacks zstd.
+    Raises NotPackedError, BadConfig for more than ``limit`` unpacked bytes, BadParameter if this machine has no zstd.
     """
     module = next(filter(None, map(_import, ("compression.zstd", "backports.zstd"))), None)
     frames = _zstd_program(content, limit) if module is None else _zstd_frames(content, module)

@@ -111,9 +111,7 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument("--force", action="store_true", help="fetch it even if the configuration is already there")
     group.add_argument(
-        "--expect",
-        choices=[kind.value for kind in Expect],
-        help="kind of configuration to accept (default: any)",
+        "--expect", choices=[kind.value for kind in Expect], help="kind of configuration to accept (default: any)"
     )
 
 

@@ -1,7 +1,7 @@
 """The two kinds of machines, Talos nodes and ``bootgrant acquire``: their requests as bytes, and how they read answers.
 
-Sources for Talos: ``deviceauth.go`` and ``internal/token.go`` of x/oauth2 (two requests per poll), ``pkg/download`` of
-Talos (pauses between downloads), COSI's controller runtime (pauses after a failed flow). ``acquire``: its own modules.
+Sources for Talos: ``deviceauth.go`` and ``internal/token.go`` of x/oauth2, ``pkg/download`` of Talos (pauses between
+downloads), COSI's controller runtime (pauses after a failed flow).
 """
 
 from __future__ import annotations
@@ -42,10 +42,7 @@ class Paths:
 
 
 class Behaviour(ABC):
-    """How one machine sends its requests and reads the answers.
-
-    Pauses are in seconds; ``chance`` is a random number in [0, 1).
-    """
+    """How one machine sends its requests and reads the answers. Pauses are in seconds; ``chance`` is in [0, 1)."""
 
     restarts_after_401: ClassVar[bool]
     """Whether the machine requests a new authorization when the server rejects its token."""

@@ -53,10 +53,7 @@ class Answer:
 
 
 async def exchange(address: Address, request: bytes, give_up_at: float, source: str = "") -> Answer:
-    """Send ``request`` from the address ``source`` and return the answer. ``give_up_at`` is on the monotonic clock.
-
-    Raises ExchangeFailed.
-    """
+    """Send ``request`` from ``source`` before ``give_up_at`` (``time.monotonic``). Raises ExchangeFailed."""
     loop = asyncio.get_running_loop()
     done: asyncio.Future[Answer] = loop.create_future()
     limit = min(give_up_at - time.monotonic(), _CONNECT_LIMIT)

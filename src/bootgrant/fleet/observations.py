@@ -24,8 +24,7 @@ class Step(StrEnum):
 class Journey:
     """One machine from boot to configuration. Moments are seconds since the start of the rehearsal, or NEVER.
 
-    ``approved_at`` is when the approval was requested. ``codes`` counts the codes that the machine showed: with more
-    than one, a person may have entered a code that had already expired.
+    ``approved_at`` is when the approval was requested, ``codes`` the number of codes that the machine showed.
     """
 
     booted_at: float = NEVER

@@ -43,10 +43,7 @@ class StepReport:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """The machines that had reached each milestone by this moment, and the requests since the last sample.
-
-    ``codes_took`` is the slowest answer to a request for codes.
-    """
+    """The machines that had reached each milestone, and the requests and the slowest codes since the last sample."""
 
     at: float
     booted: int

@@ -1,8 +1,7 @@
 """The input of a rehearsal: which machines arrive and when, what they run, and when people decide.
 
-Simulated machines are easy to recognize in a queue or a log, and no real machine has their identities: every UUID is of
-version 8 (RFC 9562 section 5.8) and begins with ``b0075eed``, every serial number begins with ``REHEARSAL-``, and every
-MAC address is locally administered.
+No real machine has the identity of a simulated one: its UUID is of version 8 (RFC 9562 section 5.8) and begins with
+``b0075eed``, its serial number begins with ``REHEARSAL-``, its MAC address is locally administered.
 """
 
 from __future__ import annotations
@@ -37,11 +36,8 @@ class Curve(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Decisions:
-    """People decide ``after`` seconds, counted from the moment a code is shown.
-
-    They approve ``batch`` machines together (1: one by one; 0: all at once, when every code is shown), and at most
-    ``rate`` machines a second (0: no limit).
-    """
+    """People decide ``after`` seconds after a code is shown, ``batch`` machines together (0: all, once every code is
+    shown), and at most ``rate`` machines a second (0: no limit)."""
 
     after: float = 5.0
     batch: int = 1

@@ -1,8 +1,7 @@
 """The messages of the device authorization grant (RFC 8628) and of the token endpoint (RFC 6749 sections 5.1, 5.2).
 
-Both sides use them: the client writes requests and reads answers, the server the reverse. Reading an answer is lenient
-where providers are known to deviate (``verification_url``, numbers as strings, errors as a form), and raises nothing
-but ``AnswerError``.
+Reading an answer is lenient where providers are known to deviate (``verification_url``, numbers as strings, errors as a
+form), and raises nothing but ``AnswerError``.
 """
 
 from __future__ import annotations

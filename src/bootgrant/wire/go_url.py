@@ -1,8 +1,7 @@
 """URLs as Go's ``net/url`` parses and prints them (Go 1.26), as far as Talos uses it.
 
-Talos passes ``talos.config`` to that package, which differs from Python's ``urllib.parse`` in what is an error, what is
-escaped, and which query pairs are dropped. Texts are ``str`` with surrogate escapes for bytes that are not UTF-8; the
-escaping works on bytes, as in Go.
+It differs from Python's ``urllib.parse`` in what is an error, what is escaped, and which query pairs are dropped. Texts
+are ``str`` with surrogate escapes for bytes that are not UTF-8; the escaping works on bytes.
 """
 
 from __future__ import annotations
@@ -224,20 +223,16 @@ def parse_url(text: str) -> GoUrl:
         raise UrlError(f"parse {quote(text)}: {reason}") from None
 
 
-def _split_scheme(text: str) -> tuple[str, str]:
-    if text.startswith(":"):
-        raise _PartError("missing protocol scheme")
-    match = _SCHEME.match(text)
-    return (match[1].lower(), text[match.end() :]) if match else ("", text)
-
-
 def _parse_without_fragment(text: str) -> GoUrl:
     if _CONTROL.search(text):
         raise _PartError("net/url: invalid control character in URL")
     if text == "*":
         return GoUrl(path="*")
-    scheme, rest = _split_scheme(text)
-    rest, mark, raw_query = rest.partition("?")
+    if text.startswith(":"):
+        raise _PartError("missing protocol scheme")
+    match = _SCHEME.match(text)
+    scheme = match[1].lower() if match else ""
+    rest, mark, raw_query = text[match.end() if match else 0 :].partition("?")
     url = GoUrl(scheme=scheme, raw_query=raw_query, force_query=bool(mark) and not raw_query)
     if not rest.startswith("/"):
         if scheme:

@@ -1,7 +1,6 @@
 """Machine identities: the variables of ``talos.config.oauth.extra_variable`` in one canonical form.
 
-They are claims, never proof. Placeholders that vendors leave in firmware identify no machine and count as absent.
-Source of the variables: Talos ``platform/metal/url/variable.go``.
+They are claims, never proof; placeholders of vendors count as absent. Source: Talos ``platform/metal/url/variable.go``.
 """
 
 from __future__ import annotations
@@ -102,8 +101,7 @@ def canonical_serial(text: str) -> str:
 class MachineIdentity:
     """The canonical claim of one machine; a variable that it did not send is empty.
 
-    ``key`` joins the strong variables: two requests with the same key claim to be the same machine. Both byte orders of
-    a UUID give the same key.
+    ``key`` joins the strong variables, with both byte orders of a UUID as one: the same key claims the same machine.
     """
 
     uuid: str = ""

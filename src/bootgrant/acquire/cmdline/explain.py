@@ -22,8 +22,7 @@ class Explanation:
     """What the parameters mean on this machine now.
 
     ``config_url`` is ``talos.config`` as written (None if absent), ``url`` is what would be fetched (None if unknown).
-    ``oauth`` has the values of ``talos.config.oauth.*``, used or not. ``error`` is a parameter that is refused before
-    any request, as in Talos; a request that can only fail is a finding of level ERROR instead.
+    ``error`` is a parameter that is refused before any request; a request that can only fail is a finding.
     """
 
     config_url: str | None

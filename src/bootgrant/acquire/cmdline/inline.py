@@ -1,7 +1,6 @@
 """Configuration documents on the kernel command line: ``talos.config.inline`` and ``talos.config.early``.
 
-Source: Talos ``controllers/config/acquire.go``. It applies the early documents before it requests anything
-(stateCmdlineEarly), among them certificate authorities (TrustedRootsConfig).
+Source: Talos ``controllers/config/acquire.go`` (stateCmdlineEarly precedes every request).
 """
 
 from __future__ import annotations
@@ -25,8 +24,7 @@ _LARGEST_ROOTS: Final = 1 << 20
 def decode_inline(encoded: Secret, parameter: str, limit: int = CONFIG) -> bytes:
     """Decode the value of ``talos.config.inline`` or ``.early`` (``parameter`` names it): base64 of zstd.
 
-    Raises BadParameter if it cannot be decoded or this machine cannot unpack zstd, BadConfig if it holds more than
-    ``limit`` bytes. The error text shows nothing of the content.
+    Raises BadParameter, or BadConfig if it holds more than ``limit`` bytes, with a text that shows none of the content.
     """
     how_to_write = f"write {parameter}=$(zstd --stdout config.yaml | base64 -w0)"
     try:
@@ -42,8 +40,7 @@ def decode_inline(encoded: Secret, parameter: str, limit: int = CONFIG) -> bytes
 def trusted_roots(encoded: Secret) -> str:
     """The certificates in the TrustedRootsConfig documents of ``talos.config.early`` as PEM, empty if there are none.
 
-    An initramfs often lacks a YAML parser, so the certificates are found by their own markers, which no other text has.
-    Raises BadParameter or BadConfig if the documents cannot be read.
+    They are found by their markers, because an initramfs often lacks a YAML parser. Raises BadParameter or BadConfig.
     """
     content = decode_inline(encoded, EARLY, _LARGEST_ROOTS)
     try:

@@ -1,7 +1,6 @@
 """The kernel command line as Talos reads it (go-procfs ``cmdline.go``): no quotes, no escapes, repeats kept.
 
-The kernel's own rules differ (quotes, ``--``, ``-`` equal to ``_``), but a parameter that works on a Talos node must
-mean the same here.
+The kernel's own rules differ (quotes, ``--``, ``-`` equal to ``_``).
 """
 
 from __future__ import annotations

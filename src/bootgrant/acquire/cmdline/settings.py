@@ -70,8 +70,7 @@ class Settings:
     """What to fetch and how. ``config_url`` is ``talos.config`` as written; ``oauth`` is None for a plain download.
 
     ``inline`` and ``early`` are the joined values of their parameters, still encoded (see ``inline.decode_inline``), or
-    None if the parameter is absent. Talos applies ``early`` before it requests anything, and ``inline`` if there is no
-    ``talos.config``.
+    None if absent. Talos applies ``early`` before any request, and ``inline`` if there is no ``talos.config``.
     """
 
     config_url: str
@@ -91,17 +90,15 @@ def read_settings(cmdline: KernelCmdline) -> Settings:
     inline, early = _joined(cmdline, INLINE), _joined(cmdline, EARLY)
     if url is None or url == "none":
         if inline is None and early is None:
-            raise NoConfigSource(*_no_source(url))
+            if url is None:
+                what = "the kernel command line has no talos.config"
+                raise NoConfigSource(what, "add talos.config=<URL of the configuration>")
+            what = "talos.config=none means that there is no configuration to fetch"
+            raise NoConfigSource(what, "set it to a URL if there should be one")
         return Settings(url or "", None, ConfigKind.NONE, inline, early)
     kind = _kind_of(url)
     oauth = None if kind is ConfigKind.METAL_ISO else read_oauth(cmdline, url)
     return Settings(url, oauth, kind, inline, early)
-
-
-def _no_source(url: str | None) -> tuple[str, str]:
-    if url is None:
-        return "the kernel command line has no talos.config", "add talos.config=<URL of the configuration>"
-    return "talos.config=none means that there is no configuration to fetch", "set it to a URL if there should be one"
 
 
 def _joined(cmdline: KernelCmdline, key: str) -> Secret | None:

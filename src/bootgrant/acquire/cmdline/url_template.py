@@ -1,9 +1,8 @@
 """The variables in ``talos.config``: ``${uuid}``, ``${serial}``, ``${mac}``, ``${hostname}``, ``${code}``.
 
-Talos (``platform/metal/url/``) looks for them only in decoded query values, and serialises the whole URL again if it
-finds one: sorted, re-escaped, without the pairs that Go cannot decode. That is ``compat``. By default only the
-placeholders change and everything else stays as it was written, which keeps signed URLs valid; a byte that a URL cannot
-contain is percent-encoded. The table of differences is in docs/acquire-differences.md.
+Talos (``platform/metal/url/``) replaces them in decoded query values and serialises the whole URL again: sorted, and
+without the pairs that Go cannot decode. That is ``compat``. By default only the placeholders change, which keeps signed
+URLs valid; a byte that a URL cannot contain is percent-encoded. docs/acquire-differences.md lists the differences.
 """
 
 from __future__ import annotations
@@ -55,7 +54,8 @@ def wanted_variables(url: str, *, compat: bool = False) -> tuple[str, ...]:
     if compat:
         query = parsed.query()
         return tuple(name for name in VARIABLES if _takes(query, name))
-    found = {match.lastgroup for value in _values(url) for match in _WRITTEN.finditer(value)}
+    values = (pair.partition("=")[2] for pair in _raw_pairs(url))
+    found = {match.lastgroup for value in values for match in _WRITTEN.finditer(value)}
     legacy = _legacy_uuid(url)
     return tuple(name for name in VARIABLES if name in found or (name == "uuid" and legacy))
 
@@ -130,10 +130,6 @@ def _template_name(text: str) -> tuple[str, str]:
     if brace:
         return (name, after[1:]) if after.startswith("}") else ("", text)
     return name, after
-
-
-def _values(url: str) -> list[str]:
-    return [pair.partition("=")[2] for pair in _raw_pairs(url)]
 
 
 def _raw_pairs(url: str) -> list[str]:

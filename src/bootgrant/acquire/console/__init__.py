@@ -1,7 +1,4 @@
-"""Where messages and the code appear: a screen, a serial line, the kernel log or a JSON log.
-
-``choose_console`` picks the medium. Each medium is a module of its own, imported only when it is used.
-"""
+"""Where messages and the code appear: a screen, a serial line, the kernel log or a JSON log."""
 
 from __future__ import annotations
 
@@ -83,9 +80,8 @@ class RepeatedWarning:
 def choose_console(kind: ConsoleKind, stream: TextIO, *, qr: QrChoice, compat: bool = False) -> Console:
     """Return the console for ``stream`` (usually standard error); ``auto`` depends on what the stream is connected to.
 
-    A screen or a terminal window gets a countdown and a QR code that fits; ``/dev/kmsg`` gets records with a priority;
-    anything else (a serial line, a pipe, a file) gets plain lines. ``compat`` writes plain lines exactly as Talos does,
-    unless JSON or kmsg was requested. ``kmsg`` opens ``/dev/kmsg`` itself and raises OutputFailed if it cannot.
+    A screen gets a countdown and a QR code that fits, anything else plain lines, which ``compat`` writes as Talos does.
+    ``kmsg`` opens ``/dev/kmsg`` itself and raises OutputFailed if it cannot.
     """
     chosen = choose_medium(kind, stream, compat=compat)
     if chosen == "kmsg":
@@ -130,10 +126,7 @@ def _is_kmsg(stream: TextIO) -> bool:
 
 
 def _is_screen(stream: TextIO) -> bool:
-    """Whether lines can be rewritten: a terminal window or a Linux virtual console of known size.
-
-    A serial line is a terminal too, but it often ends in a log, so it counts as plain.
-    """
+    """Whether lines can be rewritten: a terminal window or a Linux virtual console of known size, not a serial line."""
     if os.environ.get("TERM", "dumb") in ("", "dumb") or window_size(stream) is None:
         return False
     try:

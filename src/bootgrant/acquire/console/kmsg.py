@@ -1,7 +1,7 @@
 """The kernel log, ``/dev/kmsg``: one record per line, with a priority, so that every kernel console shows it.
 
-The kernel's side is ``devkmsg_write`` in kernel/printk/printk.c: one write is one record, older kernels reject a record
-longer than 976 bytes, and an open file is muted after ten records in five seconds unless ``printk.devkmsg=on``.
+One write is one record, older kernels reject one of over 976 bytes, and an open file is muted after ten records in five
+seconds unless ``printk.devkmsg=on``. Source: ``devkmsg_write`` in kernel/printk/printk.c.
 """
 
 from __future__ import annotations

@@ -41,10 +41,9 @@ class Picture:
 
 
 def draw(url: str, choice: QrChoice, blocks: bool, spaces: tuple[tuple[int, int], ...]) -> Picture:
-    """Draw the code for ``url`` in the first of ``spaces`` (columns, lines) that it fits.
+    """Draw the code for ``url`` in the first of ``spaces`` (columns, lines) that it fits, or explain why it fits none.
 
-    ``blocks`` is whether the medium can show block characters. If no space is large enough there is only a notice: a
-    code that wraps or scrolls off the screen cannot be read.
+    ``blocks`` is whether the medium can show block characters.
     """
     if not url or choice == "none":
         return Picture()

@@ -66,7 +66,9 @@ class TerminalConsole:
             self._deadline = None if left is None else self._monotonic() + left
             self._draw_countdown()
         if self._deadline is not None:
-            self._start_ticking()
+            self._stop.clear()
+            self._ticker = threading.Thread(target=self._tick, name="countdown", daemon=True)
+            self._ticker.start()
 
     def prompt_over(self) -> None:
         self._stop.set()
@@ -94,11 +96,6 @@ class TerminalConsole:
                 self._print(LIGHT_ON_DARK + line.replace(qr.ASCII_LIGHT, FILLED) + DEFAULT_COLOURS)
         if drawing.notice:
             self._print(wording.PREFIX + drawing.notice)
-
-    def _start_ticking(self) -> None:
-        self._stop.clear()
-        self._ticker = threading.Thread(target=self._tick, name="countdown", daemon=True)
-        self._ticker.start()
 
     def _tick(self) -> None:
         while not self._stop.wait(1.0):

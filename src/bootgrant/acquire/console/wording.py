@@ -1,8 +1,7 @@
 """The lines around a prompt, word for word as Talos prints them (``platform/metal/oauth2/oauth2.go``), and escaping.
 
-Everything that Python does not consider printable is escaped: control characters (C0, DEL, C1), format characters
-(bidirectional overrides, zero-width characters), line separators, spaces other than U+0020, surrogates and unassigned
-code points. A provider's text can therefore not move the cursor, or hide or reorder what is shown.
+Everything that Python does not consider printable is escaped (control and format characters, line separators, spaces
+other than U+0020), so that a provider's text cannot move the cursor, or hide or reorder what is shown.
 """
 
 from __future__ import annotations

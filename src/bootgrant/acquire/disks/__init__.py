@@ -1,8 +1,7 @@
 """A configuration that is already on this machine: on a labelled medium (``talos.config=metal-iso``) or in a file.
 
-The filesystems of media are parsed here instead of mounted: that works without root and without the kernel's modules
-(an initramfs seldom has isofs), leaves nothing mounted, and keeps a hostile medium away from kernel code.
-Sources: Talos ``platform/metal/metal.go`` (readConfigFromISO), ``pkg/download/download.go`` (file:).
+Media are parsed here instead of mounted: that needs neither root nor modules of the kernel, and keeps a hostile medium
+away from it. Sources: Talos ``platform/metal/metal.go`` (readConfigFromISO), ``pkg/download/download.go`` (file:).
 """
 
 from __future__ import annotations
@@ -34,8 +33,7 @@ _POLL_SECONDS: Final = 5.0
 def read_metal_iso(root: Path, deadline: float, limit: int = CONFIG) -> tuple[bytes, str]:
     """Read ``config.yaml`` from the medium labelled ``metal-iso``; return its content and the device.
 
-    Waits for the medium until ``deadline`` (``time.monotonic``), because a USB stick appears seconds after the kernel
-    has started. Raises DownloadFailed if there is none, BadConfig if there is one that cannot be used.
+    Waits for it until ``deadline`` (``time.monotonic``): a USB stick appears late. Raises DownloadFailed, BadConfig.
     """
     with Events(Topic.DEVICES) as events:
         while True:
@@ -58,8 +56,7 @@ def read_metal_iso(root: Path, deadline: float, limit: int = CONFIG) -> tuple[by
 def read_file_url(url: str, limit: int = CONFIG) -> bytes:
     """Read the file of a ``file:///path`` URL. A query is ignored, as in Talos.
 
-    Raises BadParameter for a URL without a local path, DownloadFailed if the file cannot be read, BadConfig if it has
-    more than ``limit`` bytes.
+    Raises BadParameter (no local path), DownloadFailed (unreadable), BadConfig (more than ``limit`` bytes).
     """
     try:
         parsed = parse_url(url)
@@ -90,19 +87,14 @@ def read_labelled(root: Path, label: str, name: str, limit: int) -> tuple[bytes,
         except OSError:
             continue
         try:
-            content = _read(Image(descriptor), label, name, limit)
+            filesystem = _recognise(Image(descriptor))
+            if filesystem is not None and label.casefold() in map(str.casefold, filesystem.labels):
+                content = filesystem.read(name, limit)
+                if content is not None:
+                    return content, str(device)
         finally:
             os.close(descriptor)
-        if content is not None:
-            return content, str(device)
     return None
-
-
-def _read(image: Image, label: str, name: str, limit: int) -> bytes | None:
-    filesystem = _recognise(image)
-    if filesystem is None or label.casefold() not in (known.casefold() for known in filesystem.labels):
-        return None
-    return filesystem.read(name, limit)
 
 
 def _recognise(image: Image) -> Filesystem | None:

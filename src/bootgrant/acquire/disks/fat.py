@@ -9,7 +9,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bootgrant.acquire.disks.image import DiskError, Image, check_size, chunks, same_name, text
+from bootgrant.acquire.disks.image import DiskError, Image, check_size, same_name, text
 
 _BOOT = struct.Struct("<11xHBHBHHxHHHII")
 _ENTRY = struct.Struct("<11sB8xH4xHI")  # short name, attributes, high cluster, low cluster, size
@@ -126,7 +126,8 @@ def _layout(boot: bytes) -> _Layout | None:
 def _entries(content: bytes) -> Iterator[_Entry]:
     """Yield folder entries with their long names. A long name precedes its entry, last part first."""
     long_name: list[str] = []
-    for raw in chunks(content, 32):
+    for at in range(0, len(content) - 31, 32):
+        raw = content[at : at + 32]
         short, attributes, high, low, size = _ENTRY.unpack(raw)
         if short[0] == 0:
             return

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import struct
-from collections.abc import Iterator
 from typing import Protocol
 
 
@@ -46,10 +44,6 @@ class Image:
             offset, size = offset + len(part), size - len(part)
         return b"".join(parts)
 
-    def unpack(self, form: struct.Struct, offset: int) -> tuple[int, ...]:
-        """Read the numbers of ``form`` at ``offset``."""
-        return form.unpack(self.read(offset, form.size))
-
 
 def check_size(name: str, size: int, limit: int) -> None:
     """Raise DiskError for a file that is larger than ``limit``."""
@@ -65,9 +59,3 @@ def same_name(written: str, wanted: str) -> bool:
 def text(content: bytes) -> str:
     """Decode a label or name without its padding."""
     return content.decode("utf-8", "replace").rstrip("\0 ")
-
-
-def chunks(content: bytes, size: int) -> Iterator[bytes]:
-    """Split ``content`` into pieces of ``size`` bytes; an incomplete last piece is dropped."""
-    for at in range(0, len(content) - size + 1, size):
-        yield content[at : at + size]

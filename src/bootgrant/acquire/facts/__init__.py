@@ -1,14 +1,14 @@
 """What this machine is: the variables uuid, serial, mac, hostname and code (its network is in ``network``).
 
-Everything is read below a root folder, so that a test, or an installer that works on a mounted system, can pass in
-another machine. Placeholders of firmware (``To be filled by O.E.M.``) count as absent, see ``bootgrant.wire.identity``;
-``compat`` takes them as Talos does. Source: Talos ``platform/metal/url/value.go``.
+Everything is read below a root folder: another machine's, for a test or an installer. Placeholders of firmware count as
+absent (``bootgrant.wire.identity``), except with ``compat``. Source: Talos ``platform/metal/url/value.go``.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -27,6 +27,7 @@ _POLL_SECONDS: Final = 1.0
 """How often to read again what sends no events: firmware, lease files, the code file."""
 
 
+@dataclass(frozen=True, slots=True)
 class MachineFacts:
     """The variables of the machine below ``root``.
 
@@ -34,21 +35,14 @@ class MachineFacts:
     have the variable. ``code_file`` holds the value of ``code``.
     """
 
-    def __init__(
-        self,
-        root: Path,
-        parameters: Parameters,
-        given: Mapping[str, str],
-        code_file: Path | None = None,
-        *,
-        compat: bool = False,
-    ) -> None:
-        check_names(given)
-        self._root = root
-        self._parameters = parameters
-        self._given = dict(given)
-        self._code_file = code_file
-        self._compat = compat
+    root: Path
+    parameters: Parameters
+    given: Mapping[str, str] = field(repr=False)
+    code_file: Path | None = None
+    compat: bool = field(default=False, kw_only=True)
+
+    def __post_init__(self) -> None:
+        check_names(self.given)
 
     def read(self, name: str) -> Fact | None:
         """The variable as it is now, or None if this machine does not have it (yet)."""
@@ -57,40 +51,40 @@ class MachineFacts:
 
     def look(self, name: str) -> Fact | Absent:
         """The variable, or the reason why it is absent. Raises BadParameter for a name that is not a variable."""
-        if name in self._given:
-            value = self._given[name]
+        if name in self.given:
+            value = self.given[name]
             return Fact(name, value, "--set") if value else Absent(name, "--set leaves it empty")
         match name:
             case "uuid":
-                return readings.read_uuid(self._root, accept_junk=self._compat)
+                return readings.read_uuid(self.root, accept_junk=self.compat)
             case "serial":
-                return readings.read_serial(self._root, accept_junk=self._compat)
+                return readings.read_serial(self.root, accept_junk=self.compat)
             case "mac":
-                return readings.read_mac(self._root)
+                return readings.read_mac(self.root)
             case "hostname":
-                return readings.read_hostname(self._root, self._parameters)
+                return readings.read_hostname(self.root, self.parameters)
             case "code":
                 return self._read_code()
             case _:
                 raise _unsupported(name)
 
     def _read_code(self) -> Fact | Absent:
-        if self._code_file is None:
+        if self.code_file is None:
             return Absent("code", "give it with --set code=… or --code-file")
         try:
-            with self._code_file.open(encoding="utf-8", errors="surrogateescape") as file:
+            with self.code_file.open(encoding="utf-8", errors="surrogateescape") as file:
                 text = file.read(4096).strip()
         except OSError as error:
-            return Absent("code", f"cannot read {self._code_file}: {reason_of(error)}")
-        return Fact("code", text, str(self._code_file)) if text else Absent("code", f"{self._code_file} is empty")
+            return Absent("code", f"cannot read {self.code_file}: {reason_of(error)}")
+        return Fact("code", text, str(self.code_file)) if text else Absent("code", f"{self.code_file} is empty")
 
     def wait_for(
         self, names: Sequence[str], deadline: float, on_waiting: Callable[[tuple[str, ...]], None]
     ) -> dict[str, str]:
         """Wait until every variable has a value or ``deadline`` (``time.monotonic``) has passed, as Talos's MapValues.
 
-        ``on_waiting`` gets the missing names, at first and after each change. A variable that never appeared is an
-        empty text in the result. Raises BadParameter for an unsupported name before waiting.
+        ``on_waiting`` gets the missing names, at first and after each change; a variable that never appeared is empty
+        in the result. Raises BadParameter for an unsupported name.
         """
         check_names(names)
         values: dict[str, str] = {}

@@ -1,7 +1,4 @@
-"""The network of this machine, through netlink: its addresses, changes to it, and the wait for a usable address.
-
-The kernel reports changes (netlink(7), rtnetlink(7)), so that nothing here has to poll.
-"""
+"""The network of this machine, through netlink(7) and rtnetlink(7): addresses, changes, the wait for an address."""
 
 from __future__ import annotations
 
@@ -35,9 +32,7 @@ def wait_for_address(deadline: float, hosts: Sequence[str] = ()) -> None:
     """Wait until this machine has an address with which it can reach ``hosts``.
 
     Loopback and tentative addresses do not count; a link-local one only counts if one of ``hosts`` names a zone
-    (``fe80::1%eth0``). There is no wait if all ``hosts`` are this machine, or on a system without netlink, where the
-    first connection shows whether there is a network.
-
+    (``fe80::1%eth0``). There is no wait if all ``hosts`` are this machine, or on a system without netlink.
     Raises TimedOut at ``deadline`` (``time.monotonic``), Unreachable if the kernel does not answer.
     """
     if (hosts and all(map(is_loopback, hosts))) or not _has_netlink():
@@ -151,14 +146,14 @@ def _receive(netlink: socket.socket) -> Iterator[IPAddress]:
                 yield address
 
 
-def parse_messages(content: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield type and body of each netlink message in a datagram; stop at a message that is cut off or malformed."""
+def parse_messages(content: bytes, head: struct.Struct = _MESSAGE) -> Iterator[tuple[int, bytes]]:
+    """Yield type and body of each netlink message, or attribute, up to one that is cut off or malformed."""
     at = 0
-    while at + _MESSAGE.size <= len(content):
-        length, kind, *_ = _MESSAGE.unpack_from(content, at)
-        if length < _MESSAGE.size or at + length > len(content):
+    while at + head.size <= len(content):
+        length, kind, *_ = head.unpack_from(content, at)
+        if length < head.size or at + length > len(content):
             return
-        yield kind, content[at + _MESSAGE.size : at + length]
+        yield kind, content[at + head.size : at + length]
         at += (length + 3) & ~3
 
 
@@ -167,7 +162,7 @@ def parse_address(body: bytes) -> IPAddress | None:
     if len(body) < _ADDRESS.size:
         return None
     flags: int = _ADDRESS.unpack_from(body)[2]
-    attributes = dict(_attributes(body[_ADDRESS.size :]))
+    attributes = dict(parse_messages(body[_ADDRESS.size :], _ATTRIBUTE))
     wide_flags = attributes.get(_IFA_FLAGS, b"")
     if len(wide_flags) == _NUMBER.size:
         flags = _NUMBER.unpack(wide_flags)[0]
@@ -177,13 +172,3 @@ def parse_address(body: bytes) -> IPAddress | None:
         return ipaddress.ip_address(attributes.get(_IFA_LOCAL, attributes.get(_IFA_ADDRESS, b"")))
     except ValueError:
         return None
-
-
-def _attributes(content: bytes) -> Iterator[tuple[int, bytes]]:
-    at = 0
-    while at + _ATTRIBUTE.size <= len(content):
-        length, kind = _ATTRIBUTE.unpack_from(content, at)
-        if length < _ATTRIBUTE.size or at + length > len(content):
-            return
-        yield kind, content[at + _ATTRIBUTE.size : at + length]
-        at += (length + 3) & ~3

@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from bootgrant.acquire.clock import Clock
-from bootgrant.acquire.cmdline.settings import OAuthSettings
+from bootgrant.acquire.cmdline.kernel_cmdline import KernelCmdline
+from bootgrant.acquire.cmdline.settings import DEVICE_AUTH_URL, TOKEN_URL, OAuthSettings
 from bootgrant.acquire.console import Console
 from bootgrant.acquire.errors import ProviderFailed
 from bootgrant.acquire.flow.device_flow import DeviceFlow, Rules
@@ -62,12 +63,13 @@ class Authorizer:
         return header
 
 
-def with_metadata(oauth: OAuthSettings, metadata: Metadata, *, device_given: bool, token_given: bool) -> OAuthSettings:
+def with_metadata(oauth: OAuthSettings, metadata: Metadata, cmdline: KernelCmdline) -> OAuthSettings:
     """``oauth`` with the endpoints from the metadata, except those set on the kernel command line."""
+    device, token = cmdline.first(DEVICE_AUTH_URL), cmdline.first(TOKEN_URL)
     return replace(
         oauth,
-        device_auth_url=oauth.device_auth_url if device_given else metadata.device_authorization_endpoint,
-        token_url=oauth.token_url if token_given else metadata.token_endpoint,
+        device_auth_url=metadata.device_authorization_endpoint if device is None else device,
+        token_url=metadata.token_endpoint if token is None else token,
     )
 
 

@@ -4,11 +4,9 @@
     while not isinstance(flow.action, Finished | Failed):
         flow = flow.after(what_happened(flow.action), now, chance)
 
-TRANSITIONS lists the possible events of each action; any other pair is the caller's mistake. The flow guarantees: one
-token request per poll; a code that a person may be typing survives every transient error; an expired or lost code is
-replaced at once, but not faster than a person could use it; after a denial there is a pause.
-
-Times are seconds on one steady clock; ``chance`` is a number in [0, 1) that spreads machines that failed together.
+One token request per poll; a code that a person may be typing survives every transient error; an expired or lost code
+is replaced at once, but not faster than a person could use it; after a denial there is a pause. Times are seconds on
+one steady clock; ``chance`` is a number in [0, 1) that spreads machines that failed together.
 """
 
 from __future__ import annotations

@@ -41,10 +41,7 @@ def well_known(issuer: str) -> tuple[str, str]:
 
 
 def discover(issuer: str, transport: Transport, console: Console, clock: Clock, ends_at: float) -> Metadata:
-    """Fetch the metadata of ``issuer``, repeatedly while that can help, until ``ends_at``.
-
-    Raises BadParameter, Unreachable, TlsFailed, ProviderFailed.
-    """
+    """Fetch the metadata of ``issuer``, repeatedly while that can help, until ``ends_at``. Raises AcquireError."""
     places = well_known(issuer)
     warning = RepeatedWarning(console, clock)
     failures = 0

@@ -34,10 +34,7 @@ class Trouble(Enum):
 
 
 class TransportError(Exception):
-    """An exchange failed. ``what`` describes it in a few words; ``local`` and ``peer`` are ``address:port``.
-
-    For Trouble.NAME, ``peer`` is the name that was looked up.
-    """
+    """``what`` failed. ``local`` and ``peer`` are ``address:port``; for Trouble.NAME ``peer`` is the name."""
 
     def __init__(self, trouble: Trouble, what: str, *, local: str = "", peer: str = "") -> None:
         super().__init__(what)
@@ -50,13 +47,12 @@ class TransportError(Exception):
 def resolve(host: str, port: int, deadline: float) -> list[Address]:
     """Look up the addresses of ``host`` before ``deadline`` (monotonic clock). Raises TransportError.
 
-    The C library's resolver takes no timeout, so it runs in a thread that is abandoned at the deadline; that also keeps
-    Ctrl-C working meanwhile.
+    The C library's resolver takes no timeout, so it runs in a thread that is abandoned at the deadline.
     """
     address, percent, zone = host.partition("%")
     if percent:
         return [(family, (*where[:3], _zone_index(zone))) for family, where in _lookup(address, port)]
-    if _is_address(host):
+    if ":" in host or host.replace(".", "").isdigit():
         return _lookup(host, port)
     import threading
 
@@ -85,10 +81,6 @@ def _zone_index(zone: str) -> int:
         return int(zone) if zone.isdigit() else socket.if_nametoindex(zone)
     except (OSError, UnicodeError, ValueError) as error:
         raise TransportError(Trouble.NAME, f"this machine has no interface {zone}", peer=zone) from error
-
-
-def _is_address(host: str) -> bool:
-    return ":" in host or host.replace(".", "").isdigit()
 
 
 def _lookup(host: str, port: int) -> list[Address]:

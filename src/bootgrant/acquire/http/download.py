@@ -65,8 +65,7 @@ class _Again:
 def fetch(download: Download, transport: Transport, console: Console, clock: Clock) -> bytes | TokenRefused:
     """Download the configuration and check it, with growing pauses between attempts, until ``ends_at``.
 
-    Raises the last attempt's error at the end, or at once if another attempt cannot succeed: Unreachable, TlsFailed,
-    DownloadFailed, BadConfig, BadParameter.
+    Raises the last attempt's AcquireError at the end, or at once if another attempt cannot succeed.
     """
     endpoint = endpoint_of(download.url, CONFIG)
     warning = RepeatedWarning(console, clock)

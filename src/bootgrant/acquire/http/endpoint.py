@@ -1,7 +1,7 @@
 """Where a request goes: a URL split into what is dialled and what is sent, and the proxy to go through.
 
-URLs are split by hand, because nothing may be re-encoded: Talos sends ``/device/code?uuid=${uuid}`` as it was written,
-and a server may sign its query. Sources: RFC 3986, RFC 6874 (zone ids), and Go's ``net/http``.
+URLs are split by hand, because nothing may be re-encoded: a server may sign its query. Sources: RFC 3986, RFC 6874
+(zone ids), and Go's ``net/http``.
 """
 
 from __future__ import annotations
@@ -125,11 +125,11 @@ def without_password(url: str) -> str:
 def proxy_for(endpoint: Endpoint, environ: Mapping[str, str]) -> Endpoint | None:
     """The proxy for ``endpoint``, or None for a direct connection. Raises BadParameter if the proxy cannot be used.
 
-    The variables are ``http_proxy``, ``https_proxy``, ``all_proxy`` and ``no_proxy``, as in curl and Go, in upper or
-    lower case: a boot environment is not a CGI program. Loopback never goes through a proxy (Go's ``httpproxy``).
+    The variables are those of curl and Go, in upper or lower case. Loopback never goes through a proxy, as in Go.
     """
     name, value = _named(environ, f"{endpoint.scheme}_proxy", "all_proxy")
-    if not value or is_loopback(endpoint.host) or _exempt(endpoint, _named(environ, "no_proxy")[1]):
+    exempt = _named(environ, "no_proxy")[1].lower().split(",")
+    if not value or is_loopback(endpoint.host) or any(_matches(endpoint, rule.strip()) for rule in exempt):
         return None
     try:
         proxy = parse_endpoint(value if "://" in value else f"http://{value}")
@@ -146,10 +146,6 @@ def _named(environ: Mapping[str, str], *names: str) -> tuple[str, str]:
             if value := environ.get(spelling, "").strip():
                 return spelling, value
     return "", ""
-
-
-def _exempt(endpoint: Endpoint, no_proxy: str) -> bool:
-    return any(_matches(endpoint, rule.strip().lower()) for rule in no_proxy.split(",") if rule.strip())
 
 
 def _matches(endpoint: Endpoint, rule: str) -> bool:

@@ -17,10 +17,7 @@ _WRONG_NAME: Final = frozenset({62, 64})
 
 
 def client_context(ca: Path | None, authorities: str = "") -> ssl.SSLContext:
-    """Trust the system's authorities, the PEM file ``ca`` and ``authorities`` (PEM, from ``talos.config.early``).
-
-    Raises BadParameter if one of the two has no readable certificate.
-    """
+    """Trust the system's authorities, the file ``ca`` and the text ``authorities`` (both PEM). Raises BadParameter."""
     context = trust.client_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])

@@ -1,7 +1,6 @@
 """One HTTP/1.1 exchange on one connection: h11 over a socket, with limits on time and size.
 
-The caller provides every header in the order in which it is sent, so that this client can also send what the reference
-client sends, and decides about redirects. Times are on the monotonic clock.
+The caller provides every header, in order, and decides about redirects. Times are on the monotonic clock.
 """
 
 from __future__ import annotations

@@ -39,10 +39,8 @@ class NoCloudSink:
     """A seed for cloud-init's NoCloud data source: ``user-data`` and ``meta-data`` in ``directory``.
 
     cloud-init ignores a seed without both files (DataSourceNoCloud, ``required=["user-data", "meta-data"]``), so
-    ``meta-data`` is removed first and written last: cloud-init sees the old seed, none, or the new one. Other files in
-    the folder (``network-config``, ``vendor-data``) are not touched.
-
-    ``instance_id`` should identify the machine (its UUID); without one it is derived from the configuration.
+    ``meta-data`` is removed first and written last: cloud-init sees the old seed, none, or the new one. ``instance_id``
+    should identify the machine (its UUID); without one it is derived from the configuration.
     """
 
     def __init__(self, directory: Path, instance_id: str = "") -> None:
@@ -65,16 +63,17 @@ class NoCloudSink:
 
     def _meta(self, config: bytes) -> bytes:
         """cloud-init repeats its once-per-instance steps when the instance-id changes."""
+        import hashlib
         import json  # a JSON string is a YAML string, whatever characters it has
 
-        return f"instance-id: {json.dumps(self._instance_id or _derived_id(config))}\n".encode()
+        name = self._instance_id or f"bootgrant-{hashlib.sha256(config).hexdigest()[:32]}"
+        return f"instance-id: {json.dumps(name)}\n".encode()
 
 
 class IgnitionSink:
     """An Ignition configuration as the file ``path`` (``/usr/lib/ignition/user.ign`` in an initramfs).
 
-    Ignition runs once, on the first boot, and stops the boot if it cannot read its file. The content is therefore
-    checked before it is written, and a file that is already there must pass the same check.
+    Ignition stops the boot if it cannot read its file, so the content is checked, also that of a file already there.
     """
 
     def __init__(self, path: Path) -> None:
@@ -197,9 +196,3 @@ def _check_ignition(content: bytes) -> None:
     from bootgrant.acquire.expect import check_config
 
     check_config(content, Expect.IGNITION)
-
-
-def _derived_id(config: bytes) -> str:
-    import hashlib
-
-    return f"bootgrant-{hashlib.sha256(config).hexdigest()[:32]}"

@@ -34,8 +34,7 @@ class StdoutSink:
 class CommandSink:
     """Runs ``command`` in a shell. The configuration counts as delivered if it exits with status 0.
 
-    Its standard input is a file in memory, complete before the command starts: the command may read it twice or not at
-    all, and no part of it is on a disk or in an argument list.
+    Its standard input is a file in memory, complete before the command starts, so that no part of it is on a disk.
     """
 
     def __init__(self, command: str) -> None:

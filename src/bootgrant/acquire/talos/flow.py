@@ -53,10 +53,7 @@ class TalosFlow:
         return cls(now + timeout, retry_pause, first, now)
 
     def after(self, event: values.Event, now: float, chance: float = 0.5) -> TalosFlow:
-        """Return the flow after ``event``, the outcome of its action. ``Broken`` is a request that hit its deadline.
-
-        Raises OutOfStepError if that is impossible.
-        """
+        """As ``DeviceFlow.after``; ``Broken`` is a request that hit its deadline. Raises OutOfStepError."""
         step = TRANSITIONS.get((type(self.action), type(event)))
         if step is None:
             raise OutOfStepError(f"{type(event).__name__} after {type(self.action).__name__}")
@@ -85,7 +82,8 @@ def _waited(flow: TalosFlow, _event: values.Waited, now: float) -> TalosFlow:
         return replace(flow, action=asking, asked_at=now)
     if now >= flow.expires_at:
         return _start_over(flow, now)
-    return _poll(replace(flow, ticked_at=_last_tick(flow, now)), values.ClientAuth.EMPTY_BASIC)
+    last_tick = now - (now - flow.ticked_at) % flow.interval
+    return _poll(replace(flow, ticked_at=last_tick), values.ClientAuth.EMPTY_BASIC)
 
 
 def _token_arrived(flow: TalosFlow, event: values.TokenArrived, _now: float) -> TalosFlow:
@@ -124,10 +122,6 @@ def _tick(flow: TalosFlow, now: float) -> TalosFlow:
     """A Go ticker: a missed tick fires at once, and the rhythm is kept."""
     due = max(now, flow.ticked_at + flow.interval)
     return replace(flow, action=values.Wait(min(due, flow.expires_at, flow.ends_at), values.WhyWait.INTERVAL))
-
-
-def _last_tick(flow: TalosFlow, now: float) -> float:
-    return now - (now - flow.ticked_at) % flow.interval
 
 
 def _start_over(flow: TalosFlow, now: float) -> TalosFlow:

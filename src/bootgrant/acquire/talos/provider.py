@@ -110,11 +110,7 @@ def _codes(answer: Response) -> wire.DeviceAuthorization:
 def _errors_in_json(body: bytes) -> tuple[str, str, str]:
     try:
         members = unmarshal_object(body)
-        return (
-            string_field(members, "error"),
-            string_field(members, "error_description"),
-            string_field(members, "error_uri"),
-        )
+        return _errors_from(lambda name: string_field(members, name))
     except GoJsonError:
         return "", "", ""
 
@@ -158,8 +154,11 @@ def _token_in_form(body: bytes) -> tuple[wire.AccessToken, tuple[str, str, str]]
 
 
 def _token_from(text: Callable[[str], str]) -> tuple[wire.AccessToken, tuple[str, str, str]]:
-    token = wire.AccessToken(Secret(text("access_token")), text("token_type"))
-    return token, (text("error"), text("error_description"), text("error_uri"))
+    return wire.AccessToken(Secret(text("access_token")), text("token_type")), _errors_from(text)
+
+
+def _errors_from(text: Callable[[str], str]) -> tuple[str, str, str]:
+    return text("error"), text("error_description"), text("error_uri")
 
 
 class GoJsonError(ValueError):
@@ -173,10 +172,7 @@ class _Number(str):
 
 
 def unmarshal_object(content: bytes) -> Mapping[str, Any]:
-    """Parse a JSON object as Go does: names without case (lower case here), members that are ``null`` absent.
-
-    Raises GoJsonError.
-    """
+    """Parse a JSON object as Go does: names in lower case, ``null`` members absent. Raises GoJsonError."""
     text = content.decode("utf-8", "replace")
     try:
         value = json.loads(text, parse_int=_Number, parse_float=_Number, parse_constant=_refuse_constant)
