@@ -6,13 +6,16 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final
 
 from bootgrant.ports.audit import AuditLog
 from bootgrant.ports.chores import Chore
 from bootgrant.ports.grants import AssignmentStore, BindingStore, GrantStore, WindowStore
 from bootgrant.ports.notifications import Outbox
 from bootgrant.ports.people import ApiTokenStore, ChallengeStore, OperatorStore, PasskeyStore
+from bootgrant.store.decision_rows import AssignmentRows, BindingRows, WindowRows
+from bootgrant.store.people_rows import ApiTokenRows, ChallengeRows, OperatorRows, PasskeyRows
+from bootgrant.store.rows import Rows
 
 WRITING: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 """Bucket bounds in seconds for disk and database operations."""
@@ -63,41 +66,24 @@ class StoreCounts:
     delivery: Durations = field(default_factory=lambda: Durations(WAITING))
 
 
-class Database(Protocol):
+class Database:
     """The stores of a site. ``service`` opens and closes them, and runs their chores in between."""
 
-    @property
-    def chores(self) -> Sequence[Chore]: ...
+    chores: Sequence[Chore] = ()
+    counts: StoreCounts
+    grants: GrantStore
+    audit: AuditLog
+    outbox: Outbox
+    operators: OperatorStore
+    passkeys: PasskeyStore
+    challenges: ChallengeStore
+    api_tokens: ApiTokenStore
+    bindings: BindingStore
+    assignments: AssignmentStore
+    windows: WindowStore
 
-    @property
-    def grants(self) -> GrantStore: ...
-
-    @property
-    def operators(self) -> OperatorStore: ...
-
-    @property
-    def outbox(self) -> Outbox: ...
-
-    @property
-    def counts(self) -> StoreCounts: ...
-
-    @property
-    def passkeys(self) -> PasskeyStore: ...
-
-    @property
-    def challenges(self) -> ChallengeStore: ...
-
-    @property
-    def api_tokens(self) -> ApiTokenStore: ...
-
-    @property
-    def audit(self) -> AuditLog: ...
-
-    @property
-    def assignments(self) -> AssignmentStore: ...
-
-    @property
-    def bindings(self) -> BindingStore: ...
-
-    @property
-    def windows(self) -> WindowStore: ...
+    def keep_in(self, rows: Rows) -> None:
+        """Open the stores that only need rows."""
+        self.operators, self.passkeys, self.challenges = OperatorRows(rows), PasskeyRows(rows), ChallengeRows(rows)
+        self.api_tokens, self.bindings = ApiTokenRows(rows), BindingRows(rows)
+        self.assignments, self.windows = AssignmentRows(rows), WindowRows(rows)

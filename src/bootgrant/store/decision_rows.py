@@ -10,7 +10,7 @@ from typing import Final
 from bootgrant.approval.operators import Author
 from bootgrant.approval.policy import Conditions, Window, parse_selector
 from bootgrant.ports.grants import Assignment, Binding
-from bootgrant.store.rows import Row, Rows, Value, insert_into, listed
+from bootgrant.store.rows import Row, RowStore, Value, insert_into, listed
 from bootgrant.wire.identity import MachineIdentity
 
 _ASSIGNMENT: Final = ("identity_key", "uuid", "serial", "mac", "entry", "assigned_by", "at")
@@ -41,11 +41,8 @@ _FORGET: Final = (
 )
 
 
-class AssignmentRows:
+class AssignmentRows(RowStore):
     """ports.grants.AssignmentStore."""
-
-    def __init__(self, rows: Rows) -> None:
-        self._rows = rows
 
     async def put(self, assignment: Assignment) -> None:
         machine = assignment.identity
@@ -69,11 +66,8 @@ def _assignment(row: Row) -> Assignment:
     return Assignment(MachineIdentity(uuid, serial, mac), entry, by, at)
 
 
-class WindowRows:
+class WindowRows(RowStore):
     """ports.grants.WindowStore. One conditional statement takes a place, so servers share the count."""
-
-    def __init__(self, rows: Rows) -> None:
-        self._rows = rows
 
     async def arm(self, window: Window) -> None:
         await self._rows.write((insert_into("windows", _WINDOW), _window_row(window)))
@@ -117,11 +111,8 @@ def _window(row: Row) -> Window:
     return Window(window_id, name, conditions, Author(author, via), armed_at, until, count, used)
 
 
-class BindingRows:
+class BindingRows(RowStore):
     """ports.grants.BindingStore. One statement binds, so of several servers the first one wins."""
-
-    def __init__(self, rows: Rows) -> None:
-        self._rows = rows
 
     async def bind(self, binding: Binding) -> Binding:
         machine = (binding.digest, binding.identity_key, binding.address, binding.entry)

@@ -53,36 +53,16 @@ def to_changing_values(grant: DeviceGrant) -> tuple[object, ...]:
 
 def from_row(row: Sequence[Any]) -> DeviceGrant:
     """Return the grant with these values of COLUMNS."""
-    (
-        grant_id, client_id, uuid, serial, mac, hostname, source_address, user_code_digest, device_code_digest,
-        token_salt, opened_at, expires_at, state, decided_by, decided_at, decision_reason, entry, token_digest,
-        token_expires_at, delivered_at, deliveries, revoked_at, approval,
-    ) = row  # fmt: skip
+    # The columns that are not named here have the order of DeviceGrant's fields.
+    grant_id, client_id, uuid, serial, mac, hostname, *fixed = row[: len(FIXED)]
+    state, decided_by, decided_at, reason, entry, token_digest, *fetched, approval = row[len(FIXED) :]
     stored: dict[str, Any] = json.loads(approval) if approval else {}
-    decided = None if decided_at is None else (decided_by, decided_at, decision_reason, *stored.get("by", ()))
-    return DeviceGrant(
-        grant_id=grant_id,
-        client_id=client_id,
-        identity=MachineIdentity(uuid, serial, mac, hostname),
-        source_address=source_address,
-        user_code_digest=user_code_digest,
-        device_code_digest=device_code_digest,
-        token_salt=token_salt,
-        opened_at=opened_at,
-        expires_at=expires_at,
-        state=GrantState(state),
-        decision=_decision(*decided) if decided else None,
-        entry=entry,
-        token_digest=token_digest or b"",
-        token_expires_at=token_expires_at,
-        delivered_at=delivered_at,
-        deliveries=deliveries,
-        revoked_at=revoked_at,
-        votes=tuple(_decision(*vote) for vote in stored.get("votes", ())),
-        fingerprint=stored.get("fingerprint", ""),
-        approved_sha256=stored.get("sha256", ""),
-        revision=stored.get("revision", ""),
-    )
+    decided = None if decided_at is None else _decision(decided_by, decided_at, reason, *stored.get("by", ()))
+    votes = tuple(_decision(*vote) for vote in stored.get("votes", ()))
+    approved = (stored.get(name, "") for name in ("fingerprint", "sha256", "revision"))
+    request = (grant_id, client_id, MachineIdentity(uuid, serial, mac, hostname), *fixed)
+    answer = (GrantState(state), decided, entry, token_digest or b"", *fetched)
+    return DeviceGrant._make((*request, *answer, votes, *approved))
 
 
 def _decision(by: str, at: float, reason: str, name: str = "", via: str = "") -> Decision:

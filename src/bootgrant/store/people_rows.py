@@ -7,7 +7,7 @@ from typing import Final
 
 from bootgrant.approval.operators import Kind, Label, Role, parse_labels
 from bootgrant.ports.people import ApiToken, Challenge, Operator, Passkey, Purpose, Session, Stage
-from bootgrant.store.rows import Row, Rows, insert_into, listed
+from bootgrant.store.rows import Row, RowStore, insert_into, listed
 
 _OPERATOR: Final = (
     "name", "password_hash", "created_at", "role", "labels", "kind", "disabled_at", "seen_at", "issuer", "subject",
@@ -38,11 +38,8 @@ _SESSION_WITH_OPERATOR: Final = f"{_with_operator(_SESSION, 'sessions')} WHERE t
 _PASSKEY_WITH_OPERATOR: Final = f"{_with_operator(_PASSKEY, 'passkeys')} WHERE t.credential_id = ?"
 
 
-class OperatorRows:
+class OperatorRows(RowStore):
     """ports.people.OperatorStore."""
-
-    def __init__(self, rows: Rows) -> None:
-        self._rows = rows
 
     async def add_operator(self, operator: Operator) -> bool:
         add = f"{insert_into('operators', _OPERATOR)} ON CONFLICT DO NOTHING RETURNING name"
@@ -106,11 +103,8 @@ class OperatorRows:
         await self._rows.write((old, (created_at, seen_at)))
 
 
-class PasskeyRows:
+class PasskeyRows(RowStore):
     """ports.people.PasskeyStore."""
-
-    def __init__(self, rows: Rows) -> None:
-        self._rows = rows
 
     async def add_passkey(self, passkey: Passkey) -> bool:
         add = f"{insert_into('passkeys', _PASSKEY)} ON CONFLICT DO NOTHING RETURNING name"
@@ -144,11 +138,8 @@ class PasskeyRows:
         await self._rows.write(("DELETE FROM passkeys WHERE operator = ?", (operator,)))
 
 
-class ChallengeRows:
+class ChallengeRows(RowStore):
     """ports.people.ChallengeStore."""
-
-    def __init__(self, rows: Rows) -> None:
-        self._rows = rows
 
     async def put_challenge(self, challenge: Challenge, now: float) -> None:
         put = insert_into("challenges", ("digest", "purpose", "about", "expires_at"))
@@ -161,11 +152,8 @@ class ChallengeRows:
         return str(rows[0][0]) if rows else None
 
 
-class ApiTokenRows:
+class ApiTokenRows(RowStore):
     """ports.people.ApiTokenStore."""
-
-    def __init__(self, rows: Rows) -> None:
-        self._rows = rows
 
     async def add_token(self, token: ApiToken) -> bool:
         add = f"{insert_into('api_tokens', _TOKEN)} ON CONFLICT DO NOTHING RETURNING name"

@@ -19,6 +19,13 @@ class Rows(Protocol):
         """Run the statements in one transaction; return the rows of the first one's RETURNING clause, if it has one."""
 
 
+class RowStore:
+    """A store that only needs rows."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+
+
 def listed(columns: Sequence[str], table: str = "") -> str:
     """Return the columns as a SELECT lists them, each with its table's alias if there is one."""
     return ", ".join(f"{table}.{name}" if table else name for name in columns)

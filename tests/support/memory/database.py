@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bootgrant.approval.grant import Delivery, DeviceGrant
-from bootgrant.ports.chores import Chore
-from bootgrant.store.database import StoreCounts
+from bootgrant.store.database import Database, StoreCounts
 from bootgrant.store.grant_book import Batch, GrantBook
 from bootgrant.store.grant_index import GrantIndex
 from support.memory.decisions import MemoryAssignmentStore, MemoryAuditLog, MemoryBindingStore, MemoryWindowStore
@@ -55,12 +54,13 @@ class MemoryJournal:
         return
 
 
-class MemoryDatabase:
-    """ports.database.Database."""
+class MemoryDatabase(Database):
+    """The stores in dictionaries."""
+
+    grants: GrantBook
 
     def __init__(self) -> None:
         self.counts = StoreCounts()
-        self.chores: Sequence[Chore] = ()
         self.audit = MemoryAuditLog()
         self.assignments = MemoryAssignmentStore()
         self.windows = MemoryWindowStore()

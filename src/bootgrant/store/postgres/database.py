@@ -11,8 +11,7 @@ import psycopg
 from psycopg import AsyncConnection
 
 from bootgrant.ports.grants import StoreUnavailable
-from bootgrant.store.decision_rows import AssignmentRows, BindingRows, WindowRows
-from bootgrant.store.people_rows import ApiTokenRows, ChallengeRows, OperatorRows, PasskeyRows
+from bootgrant.store.database import Database
 from bootgrant.store.postgres.audit import PostgresAuditLog
 from bootgrant.store.postgres.connections import Connection, Connections, PostgresAddress, reason_of
 from bootgrant.store.postgres.grants import PostgresGrantStore
@@ -26,10 +25,11 @@ log = logging.getLogger("bootgrant.store")
 _AGREE = "INSERT INTO agreed (name, fingerprint) VALUES (%s, %s) ON CONFLICT (name) DO NOTHING"
 
 
-class PostgresDatabase:
-    """store.database.Database."""
+class PostgresDatabase(Database):
+    """The stores on PostgreSQL."""
 
     def __init__(self, connections: Connections, watching: Watching, news: News) -> None:
+        self.keep_in(PostgresRows(connections))
         self._connections = connections
         self._news = news
         self.chores = news.chores
@@ -37,14 +37,6 @@ class PostgresDatabase:
         self.counts = connections.counts
         self.outbox = PostgresOutbox(connections)
         self.audit = PostgresAuditLog(connections)
-        rows = PostgresRows(connections)
-        self.operators = OperatorRows(rows)
-        self.passkeys = PasskeyRows(rows)
-        self.challenges = ChallengeRows(rows)
-        self.api_tokens = ApiTokenRows(rows)
-        self.bindings = BindingRows(rows)
-        self.assignments = AssignmentRows(rows)
-        self.windows = WindowRows(rows)
 
     @property
     def hears_others(self) -> bool:

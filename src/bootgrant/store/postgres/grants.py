@@ -25,9 +25,7 @@ Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
 
 
-def _grouped(
-    work: Callable[[Sequence[Item]], Awaitable[Sequence[Outcome | Exception]]],
-) -> GroupCommit[Item, Outcome]:
+def _grouped(work: Callable[[Sequence[Item]], Awaitable[Sequence[Outcome | Exception]]]) -> GroupCommit[Item, Outcome]:
     return GroupCommit(work, parallel=2, largest=256)
 
 

@@ -48,7 +48,7 @@ class News:
         self._connections = connections
         self._watching = watching
         self._greeting = uuid.uuid4().hex
-        self._hearing = False
+        self.hearing = False  # whether notifications arrive at the moment
         self._lost = False
         self._supported = True
         self._unsent: dict[str, int] = {}
@@ -59,11 +59,6 @@ class News:
             Chore("hearing of changes", self._listen, self._until_reconnect),
             Chore("looking for changes", self._look, self._until_look),
         )
-
-    @property
-    def hearing(self) -> bool:
-        """Whether notifications arrive at the moment."""
-        return self._hearing
 
     def publish(self, grant_id: str, version: int) -> None:
         """Wake this server's watchers of a grant that this server has changed, and notify the other servers."""
@@ -97,8 +92,8 @@ class News:
             # Not a failure of this chore: the table is still looked at.
             self._note_lost(error)
         finally:
-            self._pause = _RECONNECT[0] if self._hearing else min(2 * self._pause, _RECONNECT[1])
-            self._hearing = False
+            self._pause = _RECONNECT[0] if self.hearing else min(2 * self._pause, _RECONNECT[1])
+            self.hearing = False
 
     async def _until_reconnect(self) -> None:
         await asyncio.sleep(self._pause if self._supported else _HOUR)
@@ -129,8 +124,8 @@ class News:
         if self._lost:
             self._lost = False
             log.info("connected to %s again", self._address)
-        if not self._hearing:
-            self._hearing = True
+        if not self.hearing:
+            self.hearing = True
             self._watching.seen.clear()
             await self._look()
 
@@ -141,7 +136,7 @@ class News:
                 self._watching.changed(grant_id, int(version))
 
     async def _until_look(self) -> None:
-        await asyncio.sleep(LOOK_HEARING if self._hearing else LOOK_DEAF)
+        await asyncio.sleep(LOOK_HEARING if self.hearing else LOOK_DEAF)
 
     async def _look(self) -> None:
         watched = list(self._watching.versions())

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Final
 
-from bootgrant.ports.chores import Chore
 from bootgrant.ports.grants import StoreUnavailable
-from bootgrant.store.decision_rows import AssignmentRows, BindingRows, WindowRows
+from bootgrant.store.database import Database
 from bootgrant.store.folder_lock import FolderLock
 from bootgrant.store.grant_book import GrantBook
 from bootgrant.store.grant_index import GrantIndex
 from bootgrant.store.migrations import APPLIED, MARK, RECORD, Migration, missing_migrations
-from bootgrant.store.people_rows import ApiTokenRows, ChallengeRows, OperatorRows, PasskeyRows
 from bootgrant.store.sqlite.audit import SqliteAuditLog
 from bootgrant.store.sqlite.file import SqliteFile, SqliteRows
 from bootgrant.store.sqlite.grants import SqliteJournal
@@ -25,7 +23,7 @@ from bootgrant.store.sqlite.outbox import SqliteOutbox
 DATABASE: Final = "bootgrant.sqlite3"
 
 
-class SqliteDatabase:
+class SqliteDatabase(Database):
     """``bootgrant.sqlite3`` in a data folder, migrated and locked. A context manager.
 
     ``now`` (Unix seconds) decides which grants are loaded. Raises StoreUnavailable when another process holds the
@@ -44,19 +42,11 @@ class SqliteDatabase:
         index = GrantIndex()
         for grant in journal.live_grants(now):
             index.put(grant)
+        self.keep_in(SqliteRows(self.file))
         self.counts = self.file.counts
-        self.chores: Sequence[Chore] = ()
         self.grants = GrantBook(index, journal, self.counts)
         self.outbox = SqliteOutbox(self.file)
         self.audit = SqliteAuditLog(self.file)
-        rows = SqliteRows(self.file)
-        self.operators = OperatorRows(rows)
-        self.passkeys = PasskeyRows(rows)
-        self.challenges = ChallengeRows(rows)
-        self.api_tokens = ApiTokenRows(rows)
-        self.bindings = BindingRows(rows)
-        self.assignments = AssignmentRows(rows)
-        self.windows = WindowRows(rows)
 
     def close(self) -> None:
         self.file.close()
