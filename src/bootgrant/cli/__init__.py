@@ -1,25 +1,17 @@
 """The ``bootgrant`` command. A command's module is imported only when that command runs.
 
-A module is one command, with ``add_arguments(parser)``, ``run(args) -> exit status``, and its docstring as the help; or
-it has several of them in ``COMMANDS``, by name.
+A module is one command, with ``add_arguments(parser)`` and ``run(args) -> exit status``; or it has several such pairs
+in ``COMMANDS``, by name. The docstring of the module, or of ``run`` in ``COMMANDS``, is the help.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import inspect
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from typing import Final, NamedTuple
-
-
-class Command(NamedTuple):
-    """``help`` is what ``--help`` shows above the arguments."""
-
-    help: str
-    add_arguments: Callable[[argparse.ArgumentParser], None]
-    run: Callable[[argparse.Namespace], int]
-
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 SUMMARIES: Final[Mapping[str, tuple[str, str]]] = {
     "acquire": ("acquire", "get this machine's configuration the way Talos does (RFC 8628 device flow)"),
@@ -62,22 +54,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     if not words or words[0] not in SUMMARIES:
         return _overview(words)
-    command = find_command(words[0])
-    parser = argparse.ArgumentParser(
-        prog=f"bootgrant {words[0]}",
-        description=command.help,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    command.add_arguments(parser)
-    return command.run(parser.parse_args(words[1:]))
-
-
-def find_command(name: str) -> Command:
-    """Import a command."""
-    module = importlib.import_module(f"bootgrant.cli.{SUMMARIES[name][0]}")
-    commands: Mapping[str, Command] = getattr(module, "COMMANDS", {})
-    return commands.get(name) or Command(module.__doc__ or "", module.add_arguments, module.run)
+    module = importlib.import_module(f"bootgrant.cli.{SUMMARIES[words[0]][0]}")
+    if hasattr(module, "COMMANDS"):
+        add_arguments, run = module.COMMANDS[words[0]]
+        text = inspect.getdoc(run)
+    else:
+        add_arguments, run, text = module.add_arguments, module.run, module.__doc__
+    parser = argparse.ArgumentParser(f"bootgrant {words[0]}", description=text, allow_abbrev=False)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    add_arguments(parser)
+    status: int = run(parser.parse_args(words[1:]))
+    return status
 
 
 def _overview(words: list[str]) -> int:

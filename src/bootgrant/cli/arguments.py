@@ -14,12 +14,9 @@ _SECONDS = {"m": 60, "h": 3600, "d": 86400}
 def add_config_argument(parser: argparse.ArgumentParser) -> None:
     """Add ``--config FILE``. Its default is ``BOOTGRANT_CONFIG``, else ``bootgrant.toml`` in the current folder."""
     parser.add_argument(
-        "--config",
-        type=Path,
-        default=Path(os.environ.get("BOOTGRANT_CONFIG", "bootgrant.toml")),
-        metavar="FILE",
+        "--config", type=Path, default=os.environ.get("BOOTGRANT_CONFIG", "bootgrant.toml"), metavar="FILE",
         help="the site's settings (default: %(default)s; BOOTGRANT_CONFIG)",
-    )
+    )  # fmt: skip
 
 
 def seconds_in(units: str, examples: str) -> Callable[[str], int]:

@@ -19,18 +19,20 @@ import os
 import re
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from bootgrant.approval.audit import AuditKind, Broken, ChainCheck, ChainedEvent, Head, exported, read_record
+from bootgrant.approval.operators import socket_actor
 from bootgrant.cli.arguments import seconds_in
 from bootgrant.cli.client.asking import add_server_arguments, ask_api, user_here
-from bootgrant.cli.output import Refused, printable, report, table
-
-if TYPE_CHECKING:
-    from bootgrant.approval.audit import ChainCheck, ChainedEvent, Head
-    from bootgrant.ports.audit import AuditFilter, AuditLog
+from bootgrant.cli.output import Refused, printable, reporting, table
+from bootgrant.ports.audit import AuditFilter, AuditLog
+from bootgrant.ports.grants import StoreUnavailable
+from bootgrant.wire.identity import MachineIdentity
+from bootgrant.workflows.record.audit import export, seal, verify
 
 _HEAD: Final = ("NO.", "WHEN (UTC)", "WHAT", "WHO", "ENTRY", "WHERE", "MACHINE", "MORE")
 _AGO: Final = re.compile(r"\d{1,5}[mhd]")
@@ -61,47 +63,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_server_arguments(parser)
 
 
+@reporting
 def run(args: argparse.Namespace) -> int:
     if args.verb == "verify" and args.files:
         return _verify_files(args)
     if args.files:
-        return report(Refused("usage", "only `bootgrant audit verify` accepts files"), as_json=args.json)
+        raise Refused("usage", "only `bootgrant audit verify` accepts files")
     if args.server is not None:
         return _list_there(args)
-    verbs: dict[str, Callable[[argparse.Namespace, AuditLog], Awaitable[int]]] = {
-        "list": _list,
-        "export": _export,
-        "verify": _verify,
-        "seal": _seal,
-    }
-    from bootgrant.ports.grants import StoreUnavailable
     from bootgrant.service.settings.site import SettingsError
 
     try:
-        return asyncio.run(_with_audit(args, verbs[args.verb]))
+        return asyncio.run(_with_audit(args))
     except (SettingsError, StoreUnavailable) as error:
-        return report(Refused("no_database", str(error)), as_json=args.json)
+        raise Refused("no_database", str(error)) from error
     except BrokenPipeError:
         return 0
     except OSError as error:
-        return report(Refused("no_file", f"{error.filename}: {error.strerror}"), as_json=args.json)
+        raise Refused("no_file", f"{error.filename}: {error.strerror}") from error
 
 
-async def _with_audit(args: argparse.Namespace, work: Callable[[argparse.Namespace, AuditLog], Awaitable[int]]) -> int:
+async def _with_audit(args: argparse.Namespace) -> int:
     from bootgrant.service.parts.database import open_audit
     from bootgrant.service.settings.site import load_site
 
     async with open_audit(load_site(args.config, os.environ)) as audit:
-        return await work(args, audit)
+        verbs = {"list": _list, "export": _export, "verify": _verify, "seal": _seal}
+        return await verbs[args.verb](args, audit)
 
 
 async def _list(args: argparse.Namespace, audit: AuditLog) -> int:
-    from bootgrant.approval.audit import exported
-
-    which = _filter(args)
-    if isinstance(which, Refused):
-        return report(which, as_json=args.json)
-    records = await audit.newest(which, args.limit)
+    records = await audit.newest(_filter(args), args.limit)
     if args.json:
         for record in reversed(records):
             print(exported(record.line, record.digest))
@@ -112,19 +104,15 @@ async def _list(args: argparse.Namespace, audit: AuditLog) -> int:
 
 def _list_there(args: argparse.Namespace) -> int:
     """List the audit of another server. The other verbs need the whole audit, so they only run on the server."""
-    from bootgrant.approval.audit import read_record
-
     if args.verb != "list":
-        reason = f"`bootgrant audit {args.verb}` only works on the server itself: --server is for the list"
-        return report(Refused("usage", reason), as_json=args.json)
+        raise Refused(
+            "usage", f"`bootgrant audit {args.verb}` only works on the server itself: --server is for the list"
+        )
     named = {"actor": args.actor, "request": args.grant, "entry": args.entry, "since": args.since, "until": args.until}
     named |= {"uuid": args.uuid, "serial": args.serial, "mac": args.mac, "limit": args.limit}
     query = [("kind", kind) for kind in args.kind]
     query += [(name, str(value)) for name, value in named.items() if value not in ("", None)]
-    answer = ask_api(args, "GET", "audit", query=query)
-    if isinstance(answer, Refused):
-        return report(answer, as_json=args.json)
-    events = answer["events"]
+    events = ask_api(args, "GET", "audit", query=query)["events"]
     if args.json:
         for event in reversed(events):
             print(json.dumps(event, sort_keys=True, separators=(",", ":")))
@@ -135,8 +123,6 @@ def _list_there(args: argparse.Namespace) -> int:
 
 
 async def _export(args: argparse.Namespace, audit: AuditLog) -> int:
-    from bootgrant.workflows.record.audit import export
-
     count = 0
     out = sys.stdout if args.out is None else args.out.open("x", encoding="ascii")
     try:
@@ -152,14 +138,10 @@ async def _export(args: argparse.Namespace, audit: AuditLog) -> int:
 
 
 async def _verify(args: argparse.Namespace, audit: AuditLog) -> int:
-    from bootgrant.workflows.record.audit import verify
-
     return _report_check(await verify(audit, args.head), as_json=args.json)
 
 
 def _verify_files(args: argparse.Namespace) -> int:
-    from bootgrant.approval.audit import ChainCheck
-
     check = ChainCheck(args.head)
     try:
         for file in args.files:
@@ -167,19 +149,14 @@ def _verify_files(args: argparse.Namespace) -> int:
                 for line in lines:
                     check.take_exported(line)
     except OSError as error:
-        return report(Refused("no_file", f"{error.filename}: {error.strerror}"), as_json=args.json)
+        raise Refused("no_file", f"{error.filename}: {error.strerror}") from error
     check.finish()
     return _report_check(check, as_json=args.json)
 
 
 async def _seal(args: argparse.Namespace, audit: AuditLog) -> int:
-    from bootgrant.approval.audit import Broken
-    from bootgrant.approval.operators import socket_actor
-    from bootgrant.workflows.record.audit import seal
-
     if args.before is None or args.out is None:
-        reason = "name a time and a file: bootgrant audit seal --before 2026-01-01 --out 2025.jsonl"
-        return report(Refused("incomplete", reason), as_json=args.json)
+        raise Refused("incomplete", "name a time and a file: bootgrant audit seal --before 2026-01-01 --out 2025.jsonl")
     with args.out.open("x", encoding="ascii") as file:
 
         def keep() -> str:
@@ -187,17 +164,13 @@ async def _seal(args: argparse.Namespace, audit: AuditLog) -> int:
             os.fsync(file.fileno())
             return str(args.out.name)
 
-        def write(line: str) -> None:
-            file.write(line)
-
-        outcome = await seal(audit, args.before, socket_actor(user_here()), time.time(), write, keep)
+        outcome = await seal(audit, args.before, socket_actor(user_here()), time.time(), file.write, keep)
     if outcome is None:
         args.out.unlink()
-        return report(Refused("nothing", "no audit record is that old"), as_json=args.json)
+        raise Refused("nothing", "no audit record is that old")
     if isinstance(outcome, Broken):
         args.out.unlink()
-        reason = f"the audit is broken at record {outcome.seq}: {outcome.problem}. Nothing was sealed"
-        return report(Refused("broken", reason), as_json=args.json)
+        raise Refused("broken", f"the audit is broken at record {outcome.seq}: {outcome.problem}. Nothing was sealed")
     print(
         f"moved {outcome.records} records, up to {outcome.through.seq}, to {args.out} (SHA-256 {outcome.file_sha256})"
     )
@@ -206,8 +179,7 @@ async def _seal(args: argparse.Namespace, audit: AuditLog) -> int:
 
 def _report_check(check: ChainCheck, *, as_json: bool) -> int:
     if check.broken is not None:
-        reason = f"the audit is broken at record {check.broken.seq}: {check.broken.problem}"
-        return report(Refused("broken", reason), as_json=as_json)
+        raise Refused("broken", f"the audit is broken at record {check.broken.seq}: {check.broken.problem}")
     first = check.head.seq - check.records + 1
     if as_json:
         print(f'{{"records": {check.records}, "first": {first}, "head": "{check.head}"}}')
@@ -220,26 +192,15 @@ def _report_check(check: ChainCheck, *, as_json: bool) -> int:
     return 0
 
 
-def _filter(args: argparse.Namespace) -> AuditFilter | Refused:
-    from bootgrant.approval.audit import AuditKind
-    from bootgrant.ports.audit import AuditFilter
-    from bootgrant.wire.identity import MachineIdentity
-
+def _filter(args: argparse.Namespace) -> AuditFilter:
     known = [kind.value for kind in AuditKind]
     if unknown := [kind for kind in args.kind if kind not in known]:
-        return Refused("usage", f"there is no kind {unknown[0]!r}: choose from {', '.join(known)}")
+        raise Refused("usage", f"there is no kind {unknown[0]!r}: choose from {', '.join(known)}")
     machine = MachineIdentity.from_claim({"uuid": args.uuid, "serial": args.serial, "mac": args.mac})
     if (args.uuid or args.serial or args.mac) and not machine.identifies():
-        return Refused("usage", "that uuid, serial, or mac does not identify a machine")
-    return AuditFilter(
-        kinds=tuple(AuditKind(kind) for kind in args.kind),
-        actor=args.actor,
-        grant_id=args.grant,
-        entry=args.entry,
-        machine=machine if machine.identifies() else None,
-        since=args.since,
-        until=args.until,
-    )
+        raise Refused("usage", "that uuid, serial, or mac does not identify a machine")
+    kinds, searched = tuple(map(AuditKind, args.kind)), machine if machine.identifies() else None
+    return AuditFilter(kinds, args.actor, args.grant, args.entry, searched, args.since, args.until)
 
 
 def _row(record: ChainedEvent) -> tuple[str, ...]:
@@ -276,8 +237,6 @@ def _moment(text: str) -> float:
 
 
 def _noted(text: str) -> Head:
-    from bootgrant.approval.audit import Head
-
     found = _NOTED.fullmatch(text)
     if not found:
         raise argparse.ArgumentTypeError(

@@ -13,7 +13,6 @@ import os
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -23,7 +22,9 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
+from bootgrant.cli.client.asking import ask_here
 from bootgrant.cli.output import Json, Refused, fail
+from bootgrant.cli.rehearsal_sites import NoRehearsal, ended, free_port, running_server
 
 _UUID = "40dcbd19-3b10-444e-bfff-aaee44a51fda"
 _MAC = "52:2f:fd:df:fc:c0"
@@ -41,20 +42,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from bootgrant.service.settings.site import SettingsError
 
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with tempfile.TemporaryDirectory(prefix="bootgrant-demo-") as folder:
             _demo(Path(folder), auto=args.auto or not sys.stdin.isatty())
-    except (DemoFailed, SettingsError) as error:
+    except (DemoFailed, NoRehearsal, SettingsError) as error:
         return fail(error, "demo")
     except KeyboardInterrupt:
         print("\nstopped; nothing is left running", file=sys.stderr)
         return 130
     return 0
-
-
-def _interrupt(_number: int, _frame: object) -> None:
-    raise KeyboardInterrupt
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +74,13 @@ def _demo(folder: Path, *, auto: bool) -> None:
     from bootgrant.service.commands.init_site import init_site
     from bootgrant.service.system import SystemClock
 
-    port = _free_port()
+    port = free_port()
     demo = _Demo(folder, folder / "bootgrant.toml", f"http://127.0.0.1:{port}")
     _say(f"1  A working folder: bootgrant init {folder}")
     made = init_site(folder, demo.url, f"127.0.0.1:{port}", "demo")
     _write_layers(folder / "machines")
     _say(f"2  The server: bootgrant serve --config {demo.config}")
-    with _server(demo):
+    with running_server(demo.config, port):
         kernel = _kernel_parameters(demo.url)
         _say("3  A machine boots with these kernel parameters (`bootgrant acquire` plays it):")
         print("   " + "\n   ".join(kernel.split()), flush=True)
@@ -121,49 +118,11 @@ def _kernel_parameters(url: str) -> str:
 
 
 @contextlib.contextmanager
-def _server(demo: _Demo) -> Iterator[None]:
-    log = demo.folder / "serve.log"
-    with log.open("wb") as sink:
-        server = subprocess.Popen(
-            demo.command("serve", "--config", str(demo.config)), stdin=subprocess.DEVNULL, stderr=sink
-        )
-        with _ended(server):
-            _wait_until_healthy(demo, server, log)
-            yield
-
-
-@contextlib.contextmanager
 def _machine(demo: _Demo, kernel: str) -> Iterator[subprocess.Popen[bytes]]:
     words = ("--cmdline", kernel, "--set", f"uuid={_UUID}", "--set", f"mac={_MAC}", "--output", str(demo.output))
     machine = subprocess.Popen(demo.command("acquire", *words), stdin=subprocess.DEVNULL)
-    with _ended(machine):
+    with ended(machine):
         yield machine
-
-
-@contextlib.contextmanager
-def _ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Ensure that the process has ended after the block, however it ends."""
-    try:
-        yield
-    finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _wait_until_healthy(demo: _Demo, server: subprocess.Popen[bytes], log: Path) -> None:
-    import httpx2
-
-    until = time.monotonic() + _START_LIMIT
-    while time.monotonic() < until and server.poll() is None:
-        with contextlib.suppress(httpx2.TransportError):
-            if httpx2.get(f"{demo.url}/healthz", trust_env=False).status_code == 200:
-                return
-        time.sleep(0.05)
-    raise DemoFailed(f"the server did not start. Its output:\n{log.read_text(errors='replace')}")
 
 
 def _wait_for_code(demo: _Demo, machine: subprocess.Popen[bytes]) -> str:
@@ -187,12 +146,10 @@ def _approve(demo: _Demo, code: str) -> None:
 
 
 def _admin(demo: _Demo, path: str) -> Json:
-    from bootgrant.cli.client.asking import ask_here
-
-    answer = ask_here(demo.config, "GET", path)
-    if isinstance(answer, Refused):
-        raise DemoFailed(answer.message)
-    return answer
+    try:
+        return ask_here(demo.config, "GET", path)
+    except Refused as refused:
+        raise DemoFailed(str(refused)) from refused
 
 
 def _show_ways(demo: _Demo, operator: str, password: str) -> None:
@@ -213,12 +170,6 @@ def _report(demo: _Demo, code: str, ended_at: float) -> None:
     )
     print("Next: `bootgrant init DIR` creates a site to keep. The README has the kernel parameters for Talos,")
     print("docs/operators.md is for operators, docs/acquire.md describes the machine's half.", flush=True)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def _say(text: str) -> None:

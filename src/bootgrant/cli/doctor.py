@@ -8,6 +8,7 @@ Exit status: 0 a machine gets through, 1 it does not (with --strict: or there is
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import os
 import secrets
@@ -16,12 +17,17 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from bootgrant.acquire.clock import SystemClock
+from bootgrant.acquire.cmdline.kernel_cmdline import read_cmdline
+from bootgrant.acquire.errors import AcquireError
+from bootgrant.acquire.facts import check_names
+from bootgrant.acquire.http.tls import client_context
 from bootgrant.cli.acquire import seconds, variable
+from bootgrant.doctor.findings import Finding, Level, Report
+from bootgrant.loaders.parameters import PLATFORM, BootParameters, CannotWrite, config_url, endpoints
 
 if TYPE_CHECKING:
     from bootgrant.doctor.examination import Examination
-    from bootgrant.doctor.findings import Finding, Report
-    from bootgrant.service.settings.site import Site
 
 _USAGE: Final = 2
 
@@ -50,21 +56,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--issuer", default="", metavar="URL", help="where the provider's metadata is, if not at the root"
     )
     machine.add_argument(
-        "--patience",
-        type=seconds,
-        default=65.0,
-        metavar="TIME",
+        "--patience", type=seconds, default=65.0, metavar="TIME",
         help="how long to wait for a held request (default: 65s)",
-    )
+    )  # fmt: skip
     out = parser.add_argument_group("the result")
     out.add_argument("--json", action="store_true", help="print JSON for programs")
     out.add_argument("--strict", action="store_true", help="exit with 1 for warnings as well")
 
 
 def run(args: argparse.Namespace) -> int:
-    from bootgrant.acquire.errors import AcquireError
-    from bootgrant.doctor.findings import Report
-    from bootgrant.loaders.parameters import CannotWrite
     from bootgrant.service.settings.site import SettingsError
 
     try:
@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps(report.as_json(), indent=2))
     else:
         print("\n".join(report.lines()))
-    return 130 if stopped else _status(report, strict=args.strict)
+    return 130 if stopped else int(bool(report.count(Level.ERROR) or (args.strict and report.count(Level.WARNING))))
 
 
 def _interrupted(examination: Examination, cmdline: str) -> bool:
@@ -93,49 +93,30 @@ def _interrupted(examination: Examination, cmdline: str) -> bool:
     return False
 
 
-def _status(report: Report, *, strict: bool) -> int:
-    from bootgrant.doctor.findings import Level
-
-    return int(bool(report.count(Level.ERROR) or (strict and report.count(Level.WARNING))))
-
-
 def _subject(args: argparse.Namespace) -> tuple[str, str, list[Finding]]:
     """Return what to check, its kernel command line, and the findings about a site's settings."""
-    from bootgrant.acquire.cmdline.kernel_cmdline import read_cmdline
-    from bootgrant.loaders.parameters import CannotWrite
-
     if args.cmdline is not None:
         return "this kernel command line", args.cmdline, []
     if args.cmdline_file is not None:
         return str(args.cmdline_file), read_cmdline(args.cmdline_file), []
     if args.config is not None:
         from bootgrant.cli.kernel_args import public_client
-        from bootgrant.doctor.parameters import examine_networks
+        from bootgrant.doctor.parameters import examine_networks, examine_provider
+        from bootgrant.service.parts.probes import probe_providers
         from bootgrant.service.settings.site import load_site
 
         site = load_site(args.config, os.environ)
         client_id = public_client(site) if args.client_id is None else args.client_id
         cmdline = _parameters(site.public_url, client_id)
-        return str(args.config), cmdline, [*examine_networks(site.networks.machines), *_providers(site)]
+        found = [examine_provider(*probed) for probed in asyncio.run(probe_providers(site)).items()]
+        return str(args.config), cmdline, [*examine_networks(site.networks.machines), *found]
     if "talos." in args.url:
         raise CannotWrite("that is not the URL of a server: pass a kernel command line with --cmdline")
     return args.url, _parameters(args.url, "talos" if args.client_id is None else args.client_id), []
 
 
-def _providers(site: Site) -> list[Finding]:
-    """Check that each of [[providers]] offers what is needed to check its tokens."""
-    import asyncio
-
-    from bootgrant.doctor.parameters import examine_provider
-    from bootgrant.service.parts.probes import probe_providers
-
-    return [examine_provider(name, problem) for name, problem in asyncio.run(probe_providers(site)).items()]
-
-
 def _parameters(server: str, client_id: str) -> str:
     """Return what `bootgrant kernel-args` prints for a server."""
-    from bootgrant.loaders.parameters import PLATFORM, BootParameters, config_url, endpoints
-
     variables = ("uuid", "mac")
     device, token = endpoints(server)
     found = BootParameters(config_url(server, variables), device, token, client_id, variables, others=PLATFORM)
@@ -143,9 +124,6 @@ def _parameters(server: str, client_id: str) -> str:
 
 
 def _examination(args: argparse.Namespace) -> Examination:
-    from bootgrant.acquire.clock import SystemClock
-    from bootgrant.acquire.facts import check_names
-    from bootgrant.acquire.http.tls import client_context
     from bootgrant.doctor.examination import Examination, Options
     from bootgrant.doctor.parameters import own_identity
 

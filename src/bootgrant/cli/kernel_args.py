@@ -11,14 +11,25 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from bootgrant.acquire.cmdline.lint import Level
+from bootgrant.acquire.cmdline.settings import CLIENT_SECRET
 from bootgrant.acquire.facts import VARIABLES
 from bootgrant.cli.output import fail
-from bootgrant.loaders.writing import BootFiles, Form
+from bootgrant.loaders.parameters import (
+    CAREFUL_LIMIT,
+    KERNEL_LIMIT,
+    PLATFORM,
+    BootParameters,
+    CannotWrite,
+    config_url,
+    endpoints,
+)
+from bootgrant.loaders.private_ca import early_value
+from bootgrant.loaders.writing import BootFiles, Form, write
+from bootgrant.wire.secret import Secret
 
 if TYPE_CHECKING:
-    from bootgrant.loaders.parameters import BootParameters
     from bootgrant.service.settings.site import Site
-    from bootgrant.wire.secret import Secret
 
 _KERNELS: Final = {
     Form.GRUB: BootFiles("/boot/vmlinuz", "/boot/initramfs.xz"),
@@ -70,15 +81,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from bootgrant.loaders.parameters import CannotWrite
-    from bootgrant.loaders.writing import write
     from bootgrant.service.settings.site import SettingsError
 
     try:
         parameters = _parameters(args)
         _check(args, parameters)
-        words = parameters.words()
-        text = write(args.form, words, _files(args))
+        default = _KERNELS.get(args.form, _OTHERWISE)
+        files = BootFiles(args.kernel or default.kernel, args.initrd or default.initrd)
+        text = write(args.form, parameters.words(), files)
     except (CannotWrite, SettingsError) as error:
         return fail(error, "kernel-args")
     _warn(parameters)
@@ -87,9 +97,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _parameters(args: argparse.Namespace) -> BootParameters:
-    from bootgrant.loaders.parameters import PLATFORM, BootParameters, config_url, endpoints
-    from bootgrant.loaders.private_ca import early_value
-
     variables = tuple(dict.fromkeys(args.variables or ("uuid", "mac")))
     server, client_id = _server(args)
     device, token = (args.device_auth_url, args.token_url)
@@ -113,7 +120,6 @@ def _parameters(args: argparse.Namespace) -> BootParameters:
 
 def _server(args: argparse.Namespace) -> tuple[str, str]:
     """Return the server's URL and the client id for machines."""
-    from bootgrant.loaders.parameters import CannotWrite
     from bootgrant.service.settings.site import load_site
 
     given: str | None = args.client_id
@@ -127,8 +133,6 @@ def _server(args: argparse.Namespace) -> tuple[str, str]:
 
 def public_client(site: Site) -> str:
     """Return a site's first client without a secret, because machines have none. Raises CannotWrite."""
-    from bootgrant.loaders.parameters import CannotWrite
-
     for client in site.clients.values():
         if client.secret is None:
             return client.client_id
@@ -138,9 +142,6 @@ def public_client(site: Site) -> str:
 
 
 def _secret(file: Path | None) -> Secret | None:
-    from bootgrant.loaders.parameters import CannotWrite
-    from bootgrant.wire.secret import Secret
-
     if file is None:
         return None
     secret = _text_of(file, "--client-secret-file").partition("\n")[0].strip()
@@ -150,8 +151,6 @@ def _secret(file: Path | None) -> Secret | None:
 
 
 def _text_of(file: Path, flag: str) -> str:
-    from bootgrant.loaders.parameters import CannotWrite
-
     try:
         with file.open("rb") as opened:
             return opened.read(_LARGEST_CA).decode("utf-8")
@@ -164,9 +163,6 @@ def _text_of(file: Path, flag: str) -> str:
 
 
 def _check(args: argparse.Namespace, parameters: BootParameters) -> None:
-    from bootgrant.acquire.cmdline.lint import Level
-    from bootgrant.loaders.parameters import CannotWrite
-
     for found in parameters.findings():
         if found.level is Level.ERROR:
             raise CannotWrite(f"{found.message}: {found.fix}")
@@ -178,15 +174,7 @@ def _check(args: argparse.Namespace, parameters: BootParameters) -> None:
         )
 
 
-def _files(args: argparse.Namespace) -> BootFiles:
-    default = _KERNELS.get(args.form, _OTHERWISE)
-    return BootFiles(args.kernel or default.kernel, args.initrd or default.initrd)
-
-
 def _warn(parameters: BootParameters) -> None:
-    from bootgrant.acquire.cmdline.settings import CLIENT_SECRET
-    from bootgrant.loaders.parameters import CAREFUL_LIMIT, KERNEL_LIMIT
-
     for found in parameters.findings():
         _say(f"{found.level.value}: {found.message}: {found.fix}")
     if CLIENT_SECRET in parameters.secrets():

@@ -2,22 +2,39 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import wraps
 from typing import Any
 
 Json = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """Why nothing happened. ``message`` is one line for a person; ``error`` is a stable name."""
+class Refused(Exception):
+    """Why nothing happened, in one line for a person; ``error`` is a stable name. Ends a ``reporting`` command."""
 
-    error: str
-    message: str
+    def __init__(self, error: str, message: str) -> None:
+        super().__init__(message)
+        self.error = error
+
+
+def reporting(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Namespace], int]:
+    """Let a command raise Refused: print it on standard error, or with ``--json`` on standard output. Exit status 1."""
+
+    @wraps(run)
+    def reported(args: argparse.Namespace) -> int:
+        try:
+            return run(args)
+        except Refused as refused:
+            if not args.json:
+                return fail(printable(str(refused)))
+            print(json.dumps({"error": refused.error, "message": str(refused)}))
+            return 1
+
+    return reported
 
 
 def printable(text: str) -> str:
@@ -44,20 +61,10 @@ def day(at: float | None, never: str = "never") -> str:
     return never if at is None else datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M")
 
 
-def show(answer: Json | Refused, text: str, *, as_json: bool) -> int:
-    """Print ``text``, or the answer as JSON, or why there is none. Return the exit status."""
-    if isinstance(answer, Refused):
-        return report(answer, as_json=as_json)
+def show(answer: Json, text: str, *, as_json: bool) -> int:
+    """Print ``text``, or the answer as JSON. Return exit status 0."""
     print(json.dumps(answer) if as_json else text)
     return 0
-
-
-def report(refused: Refused, *, as_json: bool) -> int:
-    """Print why nothing happened, on standard error or as JSON on standard output. Return exit status 1."""
-    if as_json:
-        print(json.dumps({"error": refused.error, "message": refused.message}))
-        return 1
-    return fail(printable(refused.message))
 
 
 def fail(message: object, command: str = "") -> int:

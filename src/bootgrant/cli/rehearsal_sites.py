@@ -109,39 +109,51 @@ def own_server(machines: int) -> Iterator[tuple[Target, Path]]:
     from bootgrant.service.commands.init_site import init_site
 
     with tempfile.TemporaryDirectory(prefix="bootgrant-rehearsal-") as place:
-        folder = Path(place)
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            port = listener.getsockname()[1]
+        folder, port = Path(place), free_port()
         url = f"http://127.0.0.1:{port}"
         made = init_site(folder, url, f"127.0.0.1:{port}", "rehearsal")
-        log = folder / "serve.log"
-        environment = _clean_environment() | {"BOOTGRANT_LIMITS_PENDING": str(max(100_000, 2 * machines))}
-        with log.open("wb") as sink:
-            words = (sys.executable, "-m", "bootgrant", "serve", "--config", str(made.config))
-            server = subprocess.Popen(words, stdin=subprocess.DEVNULL, stderr=sink, env=environment)
-        try:
-            target = find_target(url, folder / "data" / "admin.sock")
-            _wait_until_it_answers(target, server, log)
-            yield target, folder / "machines"
-        finally:
-            server.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                server.wait(15)
-            server.kill()
-            server.wait()
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("BOOTGRANT_")}
+        environment["BOOTGRANT_LIMITS_PENDING"] = str(max(100_000, 2 * machines))
+        with running_server(made.config, port, environment):
+            yield find_target(url, folder / "data" / "admin.sock"), folder / "machines"
 
 
-def _clean_environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.startswith("BOOTGRANT_")}
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that nothing uses."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
 
 
-def _wait_until_it_answers(target: Target, server: subprocess.Popen[bytes], log: Path) -> None:
-    until = time.monotonic() + _START_LIMIT
-    while time.monotonic() < until and server.poll() is None:
-        with contextlib.suppress(OSError), socket.create_connection((target.address.host, target.address.port), 1):
-            return
-        time.sleep(0.02)
-    raise NoRehearsal(f"the server did not start. Its output:\n{log.read_text(errors='replace')}")
+@contextlib.contextmanager
+def running_server(config: Path, port: int, environment: Mapping[str, str] | None = None) -> Iterator[None]:
+    """Run `bootgrant serve` on a port of 127.0.0.1 until the block ends. Raises NoRehearsal if it does not start."""
+    log = config.with_name("serve.log")
+    with log.open("wb") as sink:
+        words = (sys.executable, "-m", "bootgrant", "serve", "--config", str(config))
+        server = subprocess.Popen(words, stdin=subprocess.DEVNULL, stderr=sink, env=environment)
+    with ended(server):
+        until = time.monotonic() + _START_LIMIT
+        while True:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                break
+            if time.monotonic() > until or server.poll() is not None:
+                raise NoRehearsal(f"the server did not start. Its output:\n{log.read_text(errors='replace')}")
+            time.sleep(0.02)
+        yield
+
+
+@contextlib.contextmanager
+def ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """End the process after the block."""
+    try:
+        yield
+    finally:
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(15)
+        process.kill()
+        process.wait()
 
 
 @contextlib.contextmanager

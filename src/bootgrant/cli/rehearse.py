@@ -19,16 +19,25 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from bootgrant.cli.acquire import seconds
-from bootgrant.fleet.scenario import Curve, Decisions, Kind, Scenario
-
-if TYPE_CHECKING:
-    from bootgrant.cli.rehearsal_sites import Target
-    from bootgrant.fleet.observations import Progress
-    from bootgrant.fleet.rehearsal import Rehearsal
-    from bootgrant.fleet.report import Report
+from bootgrant.cli.rehearsal_sites import (
+    Approver,
+    NoRehearsal,
+    Target,
+    check_aim,
+    entries,
+    find_target,
+    own_server,
+    sources_of,
+)
+from bootgrant.fleet.behaviour import Paths
+from bootgrant.fleet.observations import Progress
+from bootgrant.fleet.page import as_page
+from bootgrant.fleet.rehearsal import Rehearsal, Site, holds_identity
+from bootgrant.fleet.report import Report, as_json, as_text, build_report
+from bootgrant.fleet.scenario import Curve, Decisions, Kind, Run, Scenario
 
 _LIVE: Final = 0.2
 _LOGGED: Final = 5.0
@@ -51,12 +60,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--as", dest="kind", type=Kind, choices=list(Kind), default=Kind.TALOS, help="what they run (default: talos)"
     )
     what.add_argument(
-        "--decide-after",
-        type=seconds,
-        default=5.0,
-        metavar="TIME",
+        "--decide-after", type=seconds, default=5.0, metavar="TIME",
         help="people decide this long after a code is shown (default: 5s)",
-    )
+    )  # fmt: skip
     what.add_argument(
         "--batch", type=_batch, default=1, metavar="N", help="approve N together, or `all` (default: one by one)"
     )
@@ -74,10 +80,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from bootgrant.cli.rehearsal_sites import NoRehearsal
     from bootgrant.service.settings.site import SettingsError
 
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         _raise_file_limit(args.machines)
         return _rehearse(args)
@@ -89,17 +94,7 @@ def run(args: argparse.Namespace) -> int:
         return 130
 
 
-def _interrupt(_number: int, _frame: object) -> None:
-    raise KeyboardInterrupt
-
-
 def _rehearse(args: argparse.Namespace) -> int:
-    from bootgrant.cli.rehearsal_sites import Approver, entries, sources_of
-    from bootgrant.fleet.behaviour import Paths
-    from bootgrant.fleet.rehearsal import Rehearsal, Site, holds_identity
-    from bootgrant.fleet.report import build_report
-    from bootgrant.fleet.scenario import Run
-
     run = Run(secrets.token_hex(4))
     with contextlib.ExitStack() as stack:
         target, folder = stack.enter_context(_server(args))
@@ -137,7 +132,6 @@ def _run_until_interrupted(rehearsal: Rehearsal) -> bool:
 @contextlib.contextmanager
 def _server(args: argparse.Namespace) -> Iterator[tuple[Target, Path | None]]:
     """The server, and the folder of its configurations if it is known here."""
-    from bootgrant.cli.rehearsal_sites import check_aim, find_target, own_server
     from bootgrant.service.settings.site import load_site
 
     if args.config is None and args.url is None:
@@ -193,10 +187,6 @@ def progress_line(progress: Progress) -> str:
 
 
 def _write(args: argparse.Namespace, report: Report) -> None:
-    from bootgrant.cli.rehearsal_sites import NoRehearsal
-    from bootgrant.fleet.page import as_page
-    from bootgrant.fleet.report import as_json, as_text
-
     print(as_text(report), end="")
     try:
         if args.json:
@@ -213,8 +203,6 @@ def _say(text: str) -> None:
 
 def _raise_file_limit(machines: int) -> None:
     """Raise the limit of open files: each waiting machine has one connection."""
-    from bootgrant.cli.rehearsal_sites import NoRehearsal
-
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = machines + _SPARE_FILES
     if soft != resource.RLIM_INFINITY and soft < wanted:

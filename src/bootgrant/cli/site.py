@@ -7,23 +7,38 @@ import asyncio
 import getpass
 import logging
 import os
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from bootgrant.cli import Command
 from bootgrant.cli.arguments import add_config_argument
 from bootgrant.cli.output import fail
+
+
+def _reporting(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Namespace], int]:
+    """Make a command print what is wrong with the settings or the database, and return exit status 1."""
+
+    @wraps(run)
+    def reported(args: argparse.Namespace) -> int:
+        from bootgrant.ports.grants import StoreUnavailable
+        from bootgrant.service.settings.site import SettingsError
+
+        try:
+            return run(args)
+        except (SettingsError, StoreUnavailable) as error:
+            return fail(error)
+
+    return reported
 
 
 def _add_init(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", metavar="DIR", type=Path, help="the working folder; created if it does not exist")
     parser.add_argument(
-        "--public-url",
-        default="http://127.0.0.1:8080",
-        metavar="URL",
+        "--public-url", default="http://127.0.0.1:8080", metavar="URL",
         help="where people and machines will reach the server (default: %(default)s, for a trial on this computer)",
-    )
+    )  # fmt: skip
     parser.add_argument("--listen", default="127.0.0.1:8080", metavar="ADDRESS:PORT", help="default: %(default)s")
     parser.add_argument(
         "--database-url",
@@ -36,16 +51,13 @@ def _add_init(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--operator", metavar="NAME", help="the first operator (default: your user name)")
 
 
+@_reporting
 def _init(args: argparse.Namespace) -> int:
-    from bootgrant.ports.grants import StoreUnavailable
+    """Create a working folder for a server: settings, keys, one operator, and example machine configurations."""
     from bootgrant.service.commands.init_site import init_site
-    from bootgrant.service.settings.site import SettingsError
 
-    try:
-        operator = args.operator or getpass.getuser()
-        made = init_site(args.folder, args.public_url, args.listen, operator, _database(args))
-    except (SettingsError, StoreUnavailable) as error:
-        return fail(error)
+    operator = args.operator or getpass.getuser()
+    made = init_site(args.folder, args.public_url, args.listen, operator, _database(args))
     machines = made.config.parent / "machines" / "machines.yaml"
     print(f"made {made.config}")
     print(f"sign in as {made.operator} with the password {made.password.reveal()} (shown once: keep it now)")
@@ -76,11 +88,9 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
 
     add_config_argument(parser)
     parser.add_argument(
-        "--fd",
-        type=int,
-        metavar="NUMBER",
+        "--fd", type=int, metavar="NUMBER",
         help="use this listening socket instead of opening one (systemd's socket activation needs no flag)",
-    )
+    )  # fmt: skip
     parser.add_argument(
         "--people-fd", type=int, metavar="NUMBER", help="the same for the pages, if operators.listen is set"
     )
@@ -91,27 +101,23 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
             )
 
 
+@_reporting
 def _serve(args: argparse.Namespace) -> int:
-    from bootgrant.ports.grants import StoreUnavailable
+    """Run the server: device authorization and tokens for machines, approval pages for people, configurations."""
     from bootgrant.service.logs import start_log
     from bootgrant.service.server.listening import Inherited, activated
     from bootgrant.service.server.run import serve
-    from bootgrant.service.settings.site import SETTINGS, SettingsError, load_site
+    from bootgrant.service.settings.site import SETTINGS, load_site
 
     given = vars(args)
     flags = {setting.key: given[setting.key] for setting in SETTINGS if given.get(setting.key) is not None}
-    try:
-        site = load_site(args.config, os.environ, flags)
-    except SettingsError as error:
-        return fail(error)
+    site = load_site(args.config, os.environ, flags)
     listener = start_log(site.log.format)
     try:
         taken = activated(os.environ)
         if args.fd is not None or args.people_fd is not None:
             taken = Inherited(args.fd, args.people_fd)
         serve(site, lambda: _log_ready(site.public_url, site.listen), taken)
-    except (SettingsError, StoreUnavailable) as error:
-        return fail(error)
     except KeyboardInterrupt:
         # Only while waiting for the database; afterwards a signal ends the server in order.
         return 130
@@ -142,19 +148,20 @@ def _add_migrate(parser: argparse.ArgumentParser) -> None:
     )
 
 
+@_reporting
 def _migrate(args: argparse.Namespace) -> int:
-    from bootgrant.ports.grants import StoreUnavailable
+    """Update the database to this version's schema, and list the migrations that were applied.
+
+    `bootgrant serve` does this itself for SQLite. Several servers share a PostgreSQL database, so there it is up to
+    you: run this once from the new version, then restart the servers one by one.
+    """
     from bootgrant.service.data_folder import prepare_data_folder
     from bootgrant.service.parts.database import migrate_database
-    from bootgrant.service.settings.site import SettingsError, load_site
+    from bootgrant.service.settings.site import load_site
 
-    try:
-        site = load_site(args.config, os.environ)
-        prepare_data_folder(site.data)
-        applied = migrate_database(site, break_lock=args.break_lock, new_code_key=args.new_code_key)
-    except (SettingsError, StoreUnavailable) as error:
-        return fail(error)
-    for name in applied:
+    site = load_site(args.config, os.environ)
+    prepare_data_folder(site.data)
+    for name in migrate_database(site, break_lock=args.break_lock, new_code_key=args.new_code_key):
         print(f"applied {name}")
     print("the database has this version's schema")
     return 0
@@ -168,14 +175,19 @@ def _add_notify(parser: argparse.ArgumentParser) -> None:
     add_config_argument(parser)
 
 
+@_reporting
 def _notify(args: argparse.Namespace) -> int:
-    from bootgrant.service.parts.probes import send_tests
-    from bootgrant.service.settings.site import SettingsError, load_site
+    """Send a test message to the targets in [[notify]] of bootgrant.toml, and say what went wrong.
 
-    try:
-        site = load_site(args.config, os.environ)
-    except SettingsError as error:
-        return fail(error)
+      bootgrant notify test          all targets
+      bootgrant notify test NAME     one target
+
+    The exit status is 0 only if every message was sent.
+    """
+    from bootgrant.service.parts.probes import send_tests
+    from bootgrant.service.settings.site import load_site
+
+    site = load_site(args.config, os.environ)
     names = [target.name for target in site.notify]
     if not names:
         return fail(f"{args.config} has no [[notify]]: docs/notifications.md shows how to write one")
@@ -188,32 +200,8 @@ def _notify(args: argparse.Namespace) -> int:
 
 
 COMMANDS: Final = {
-    "init": Command(
-        "Create a working folder for a server: settings, keys, one operator, and example machine configurations.",
-        _add_init,
-        _init,
-    ),
-    "serve": Command(
-        "Run the server: device authorization and tokens for machines, approval pages for people, configurations.",
-        _add_serve,
-        _serve,
-    ),
-    "migrate": Command(
-        """Update the database to this version's schema, and list the migrations that were applied.
-
-`bootgrant serve` does this itself for SQLite. Several servers share a PostgreSQL database, so there it is up to you:
-run this once from the new version, then restart the servers one by one.
-""",
-        _add_migrate,
-        _migrate,
-    ),
-    "notify": Command(
-        """Send a test message to the targets in [[notify]] of bootgrant.toml, and say what went wrong.
-
-  bootgrant notify test          all targets
-  bootgrant notify test NAME     one target
-""",
-        _add_notify,
-        _notify,
-    ),
+    "init": (_add_init, _init),
+    "serve": (_add_serve, _serve),
+    "migrate": (_add_migrate, _migrate),
+    "notify": (_add_notify, _notify),
 }

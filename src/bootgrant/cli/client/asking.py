@@ -32,48 +32,40 @@ def add_server_arguments(parser: argparse.ArgumentParser) -> None:
     add_config_argument(parser)
     parser.add_argument("--json", action="store_true", help="print the server's answer as JSON")
     parser.add_argument(
-        "--server",
-        default=os.environ.get("BOOTGRANT_SERVER"),
-        metavar="URL",
+        "--server", default=os.environ.get("BOOTGRANT_SERVER"), metavar="URL",
         help="ask the server at this address instead of the local one; needs --token-file (BOOTGRANT_SERVER)",
-    )
-    token_file = os.environ.get("BOOTGRANT_TOKEN_FILE")
+    )  # fmt: skip
     parser.add_argument(
-        "--token-file",
-        type=Path,
-        default=Path(token_file) if token_file else None,
-        metavar="FILE",
+        "--token-file", type=Path, default=os.environ.get("BOOTGRANT_TOKEN_FILE") or None, metavar="FILE",
         help="a file whose first line is an API token from `bootgrant tokens add` (BOOTGRANT_TOKEN_FILE)",
-    )
+    )  # fmt: skip
 
 
 def ask_api(
     args: argparse.Namespace, method: str, path: str, members: Mapping[str, Any] | None = None, query: Query = ()
-) -> Json | Refused:
-    """Send a request below ``/api/v1/`` to the server that ``args`` names. Return its answer, or why there is none."""
+) -> Json:
+    """Send a request below ``/api/v1/`` to the server that ``args`` names, and return its answer. Raises Refused."""
     if not _is_unicode([path, members, query]):
-        return Refused("usage", "an argument is not valid text in this terminal's encoding: type it again")
+        raise Refused("usage", "an argument is not valid text in this terminal's encoding: type it again")
     if args.server is None:
         return ask_here(args.config, method, path, members, query)
     if problem := _address_problem(args.server):
-        return Refused("bad_server", problem)
+        raise Refused("bad_server", problem)
     if args.token_file is None:
-        return Refused(
+        raise Refused(
             "no_token", "--server needs --token-file: run `bootgrant tokens add` on the server to get a token"
         )
     try:
         token = args.token_file.read_text("utf-8").partition("\n")[0].strip()
     except (OSError, UnicodeDecodeError) as error:
-        return Refused("no_token", f"the token file {args.token_file} cannot be read: {error}")
+        raise Refused("no_token", f"the token file {args.token_file} cannot be read: {error}") from error
     if not token or not token.isascii() or not token.isprintable():
-        return Refused("no_token", f"the first line of {args.token_file} is not an API token")
+        raise Refused("no_token", f"the first line of {args.token_file} is not an API token")
     return _ask_there(args.server.rstrip("/"), token, (method, path, members, query))
 
 
-def ask_here(
-    config: Path, method: str, path: str, members: Mapping[str, Any] | None = None, query: Query = ()
-) -> Json | Refused:
-    """Send a request below ``/api/v1/`` over the site's admin socket. Return the answer, or why there is none."""
+def ask_here(config: Path, method: str, path: str, members: Mapping[str, Any] | None = None, query: Query = ()) -> Json:
+    """Send a request below ``/api/v1/`` over the site's admin socket, and return the answer. Raises Refused."""
     import httpx2
 
     from bootgrant.service.data_folder import admin_socket, socket_address
@@ -82,7 +74,7 @@ def ask_here(
     try:
         place = admin_socket(load_site(config, os.environ).data)
     except SettingsError as error:
-        return Refused("no_site", str(error))
+        raise Refused("no_site", str(error)) from error
     body = None if members is None else dict(members)
     try:
         with (
@@ -96,14 +88,14 @@ def ask_here(
         ):
             answer = client.request(method, f"/api/v1/{path}", json=body, params=list(query))
     except (httpx2.ConnectError, OSError):
-        return _no_connection(place, config)
+        raise _no_connection(place, config) from None
     except httpx2.TransportError as error:
         unknown = _UNKNOWN_OUTCOME if method == "POST" else ""
-        return Refused("no_answer", f"the server did not answer on {place} ({type(error).__name__}){unknown}")
+        raise Refused("no_answer", f"the server did not answer on {place} ({type(error).__name__}){unknown}") from error
     return read_answer(answer.status_code, answer.content)
 
 
-def _ask_there(server: str, token: str, request: tuple[str, str, Mapping[str, Any] | None, Query]) -> Json | Refused:
+def _ask_there(server: str, token: str, request: tuple[str, str, Mapping[str, Any] | None, Query]) -> Json:
     import httpx2
 
     from bootgrant.trust import client_context
@@ -114,24 +106,24 @@ def _ask_there(server: str, token: str, request: tuple[str, str, Mapping[str, An
         with httpx2.Client(timeout=_NETWORK_LIMIT, verify=client_context(), headers=headers) as client:
             answer = client.request(method, f"{server}/api/v1/{path}", json=members, params=list(query))
     except httpx2.ConnectError as error:
-        return Refused("no_connection", f"{server} cannot be reached: {error}")
+        raise Refused("no_connection", f"{server} cannot be reached: {error}") from error
     except (httpx2.HTTPError, OSError) as error:
         unknown = _UNKNOWN_OUTCOME if method == "POST" else ""
-        return Refused("no_answer", f"{server} did not answer ({type(error).__name__}){unknown}")
+        raise Refused("no_answer", f"{server} did not answer ({type(error).__name__}){unknown}") from error
     return read_answer(answer.status_code, answer.content, server)
 
 
-def read_answer(status: int, body: bytes, place: str = "admin.sock") -> Json | Refused:
-    """Read an answer of the server at ``place``."""
+def read_answer(status: int, body: bytes, place: str = "admin.sock") -> Json:
+    """Read an answer of the server at ``place``. Raises Refused unless it is a success."""
     try:
         answer = json.loads(body)
     except ValueError:
         answer = None
     if not isinstance(answer, dict):
-        return Refused("no_answer", f"{place} is not a bootgrant server (status {status})")
+        raise Refused("no_answer", f"{place} is not a bootgrant server (status {status})")
     if 200 <= status < 300:
         return answer
-    return Refused(str(answer.get("error", "refused")), str(answer.get("message", f"refused with status {status}")))
+    raise Refused(str(answer.get("error", "refused")), str(answer.get("message", f"refused with status {status}")))
 
 
 def user_header(suffix: str = "") -> dict[str, str]:

@@ -12,10 +12,9 @@ import sys
 import time
 from typing import Final
 
-from bootgrant.cli import Command
 from bootgrant.cli.arguments import seconds_in
 from bootgrant.cli.client.asking import add_server_arguments, ask_api
-from bootgrant.cli.output import Json, Refused, day, identity, printable, report, show, table
+from bootgrant.cli.output import Json, Refused, day, identity, printable, reporting, show, table
 
 _CODE = "the code as the machine shows it; case and dashes do not matter"
 _ASSIGNED = ("ENTRY", "BY", "SINCE (UTC)", "MACHINE")
@@ -28,12 +27,12 @@ def _add_approve(parser: argparse.ArgumentParser) -> None:
     add_server_arguments(parser)
 
 
+@reporting
 def _approve(args: argparse.Namespace) -> int:
+    """Approve machines, by the codes on their screens. The exit status is 0 only if every approval took effect."""
     if len(args.codes) == 1:
         return _decide(args, args.codes[0], "approve", "approved")
     answer = ask_api(args, "POST", "approve", {"codes": args.codes})
-    if isinstance(answer, Refused):
-        return report(answer, as_json=args.json)
     if args.json:
         print(json.dumps(answer))
     else:
@@ -50,7 +49,9 @@ def _add_deny(parser: argparse.ArgumentParser) -> None:
     add_server_arguments(parser)
 
 
+@reporting
 def _deny(args: argparse.Namespace) -> int:
+    """Deny a machine, by the code on its screen. The exit status is 0 only if the denial took effect."""
     return _decide(args, args.code, "deny", "denied", reason=args.reason)
 
 
@@ -59,14 +60,19 @@ def _add_revoke(parser: argparse.ArgumentParser) -> None:
     add_server_arguments(parser)
 
 
+@reporting
 def _revoke(args: argparse.Namespace) -> int:
+    """Revoke an approval, by the code that the machine showed. Its token becomes invalid.
+
+    The machine keeps the configuration it already downloaded. The exit status is 0 only if the approval was revoked.
+    """
     return _decide(args, args.code, "revoke", "revoked the approval of")
 
 
 def _decide(args: argparse.Namespace, code: str, verb: str, done: str, **members: str) -> int:
     """Ask for a decision on ``code`` and print the outcome."""
     answer = ask_api(args, "POST", verb, {"code": code, **members})
-    return show(answer, "" if isinstance(answer, Refused) else _outcome(answer, done), as_json=args.json)
+    return show(answer, _outcome(answer, done), as_json=args.json)
 
 
 def _outcome(answer: Json, done: str) -> str:
@@ -84,18 +90,22 @@ def _add_assign(parser: argparse.ArgumentParser) -> None:
     add_server_arguments(parser)
 
 
+@reporting
 def _assign(args: argparse.Namespace) -> int:
+    """Assign an entry to a machine that has none, by the code on its screen.
+
+      bootgrant assign WDJB-MJHT worker-17     the machine still has to be approved
+      bootgrant assign --list
+
+    The server remembers it for the machine's uuid, serial, and mac until `bootgrant unassign`.
+    """
     if args.list:
         answer = ask_api(args, "GET", "assignments")
-        each = [] if isinstance(answer, Refused) else answer["assignments"]
-        rows = [(one["entry"], one["by"], day(one["at"]), identity(one)) for one in each]
+        rows = [(one["entry"], one["by"], day(one["at"]), identity(one)) for one in answer["assignments"]]
         return show(answer, table(_ASSIGNED, rows) if rows else "no entries are assigned", as_json=args.json)
     if not args.code or not args.entry:
-        missing = Refused("incomplete", "name the machine and the entry: bootgrant assign CODE ENTRY")
-        return report(missing, as_json=args.json)
+        raise Refused("incomplete", "name the machine and the entry: bootgrant assign CODE ENTRY")
     answer = ask_api(args, "POST", "assign", {"code": args.code, "entry": args.entry})
-    if isinstance(answer, Refused):
-        return report(answer, as_json=args.json)
     text = f"{identity(answer)} gets {printable(answer['entry'])}; now approve it: bootgrant approve {args.code}"
     return show(answer, text, as_json=args.json)
 
@@ -106,11 +116,11 @@ def _add_unassign(parser: argparse.ArgumentParser) -> None:
     add_server_arguments(parser)
 
 
+@reporting
 def _unassign(args: argparse.Namespace) -> int:
+    """Remove the entry that was assigned to a machine. Earlier approvals are not affected."""
     members = {name: value for name in _VARIABLES if (value := getattr(args, name))}
     answer = ask_api(args, "POST", "unassign", members)
-    if isinstance(answer, Refused):
-        return report(answer, as_json=args.json)
     return show(answer, f"{identity(answer)} no longer gets {printable(answer['entry'])}", as_json=args.json)
 
 
@@ -125,25 +135,33 @@ def _add_arm(parser: argparse.ArgumentParser) -> None:
         "--network", action="append", default=[], metavar="NET", help="only from here: 10.20.4.0/24, or a named network"
     )
     parser.add_argument(
-        "--evidence",
-        action="append",
-        default=[],
-        metavar="NAME",
+        "--evidence", action="append", default=[], metavar="NAME",
         help="only if this evidence matches: network, inventory, history, or your own command",
-    )
+    )  # fmt: skip
     parser.add_argument("--name", default="", metavar="NAME", help="its name in the audit (default: a short number)")
     parser.add_argument("--list", action="store_true", help="list the open windows")
     add_server_arguments(parser)
 
 
+@reporting
 def _arm(args: argparse.Namespace) -> int:
+    """Approve a number of expected machines automatically, for a while.
+
+      bootgrant arm site=fra,role=worker --for 2h --count 12
+      bootgrant arm 'rack4-*' --for 30m --count 40 --network fra-rack4 --evidence inventory,history --name rack4
+      bootgrant arm --list
+
+    A selector is a comma-separated list of labels and entry names that must all match; with several selectors, any of
+    them may match. A machine with a mismatch in its evidence is never approved automatically, nor is a control plane or
+    anything else that needs two people.
+    """
     if args.list:
         answer = ask_api(args, "GET", "windows")
-        rows = [] if isinstance(answer, Refused) else [_window(window) for window in answer["windows"]]
+        rows = [_window(window) for window in answer["windows"]]
         return show(answer, table(_WINDOWS, rows) if rows else "no windows are open", as_json=args.json)
     if not args.selector or args.seconds is None or args.count is None:
         example = "bootgrant arm site=fra,role=worker --for 2h --count 12"
-        return report(Refused("incomplete", f"name the machines, a time, and a count: {example}"), as_json=args.json)
+        raise Refused("incomplete", f"name the machines, a time, and a count: {example}")
     members: dict[str, object] = {
         "select": args.selector,
         "seconds": args.seconds,
@@ -153,8 +171,6 @@ def _arm(args: argparse.Namespace) -> int:
         "name": args.name,
     }
     answer = ask_api(args, "POST", "arm", members)
-    if isinstance(answer, Refused):
-        return report(answer, as_json=args.json)
     text = (
         f"armed {printable(answer['name'])}: up to {answer['count']} machines with {_select(answer)} are approved "
         f"automatically until {day(answer['until'])} UTC; control planes, and whatever needs two people, still wait. "
@@ -165,15 +181,10 @@ def _arm(args: argparse.Namespace) -> int:
 
 def _window(window: Json) -> tuple[str, ...]:
     left = max(0, int(window["until"] - time.time()) // 60)
-    return (
-        window["name"],
-        _select(window),
-        ", ".join(window["networks"]) or "anywhere",
-        ", ".join(window["evidence"]) or "no mismatch",
-        f"{window['used']} of {window['count']}",
-        f"{day(window['until'])} ({left} min)",
-        window["by"],
-    )
+    networks, evidence = ", ".join(window["networks"]), ", ".join(window["evidence"])
+    approved, until = f"{window['used']} of {window['count']}", f"{day(window['until'])} ({left} min)"
+    conditions = (_select(window), networks or "anywhere", evidence or "no mismatch")
+    return (window["name"], *conditions, approved, until, window["by"])
 
 
 def _select(window: Json) -> str:
@@ -189,66 +200,20 @@ def _add_disarm(parser: argparse.ArgumentParser) -> None:
     add_server_arguments(parser)
 
 
+@reporting
 def _disarm(args: argparse.Namespace) -> int:
+    """Close an armed window early. Machines that it approved stay approved."""
     answer = ask_api(args, "POST", "disarm", {"name": args.name})
-    if isinstance(answer, Refused):
-        return report(answer, as_json=args.json)
     text = f"closed {printable(answer['name'])}; it approved {answer['used']} of {answer['count']}"
     return show(answer, text, as_json=args.json)
 
 
 COMMANDS: Final = {
-    "approve": Command(
-        "Approve machines, by the codes on their screens. The exit status is 0 only if every approval took effect.",
-        _add_approve,
-        _approve,
-    ),
-    "deny": Command(
-        "Deny a machine, by the code on its screen. The exit status is 0 only if the denial took effect.",
-        _add_deny,
-        _deny,
-    ),
-    "revoke": Command(
-        """Revoke an approval, by the code that the machine showed. Its token becomes invalid.
-
-The machine keeps the configuration it already downloaded. The exit status is 0 only if the approval was revoked.
-""",
-        _add_revoke,
-        _revoke,
-    ),
-    "assign": Command(
-        """Assign an entry to a machine that has none, by the code on its screen.
-
-  bootgrant assign WDJB-MJHT worker-17     the machine still has to be approved
-  bootgrant assign --list
-
-The server remembers it for the machine's uuid, serial, and mac until `bootgrant unassign`.
-""",
-        _add_assign,
-        _assign,
-    ),
-    "unassign": Command(
-        "Remove the entry that was assigned to a machine. Earlier approvals are not affected.",
-        _add_unassign,
-        _unassign,
-    ),
-    "arm": Command(
-        """Approve a number of expected machines automatically, for a while.
-
-  bootgrant arm site=fra,role=worker --for 2h --count 12
-  bootgrant arm 'rack4-*' --for 30m --count 40 --network fra-rack4 --evidence inventory,history --name rack4
-  bootgrant arm --list
-
-A selector is a comma-separated list of labels and entry names that must all match; with several selectors, any of them
-may match. A machine with a mismatch in its evidence is never approved automatically, nor is a control plane or anything
-else that needs two people.
-""",
-        _add_arm,
-        _arm,
-    ),
-    "disarm": Command(
-        "Close an armed window early. Machines that it approved stay approved.",
-        _add_disarm,
-        _disarm,
-    ),
+    "approve": (_add_approve, _approve),
+    "deny": (_add_deny, _deny),
+    "revoke": (_add_revoke, _revoke),
+    "assign": (_add_assign, _assign),
+    "unassign": (_add_unassign, _unassign),
+    "arm": (_add_arm, _arm),
+    "disarm": (_add_disarm, _disarm),
 }

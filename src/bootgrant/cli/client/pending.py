@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from bootgrant.cli.client.asking import add_server_arguments, ask_api
-from bootgrant.cli.output import Json, Refused, identity, printable, report, show, table
+from bootgrant.cli.output import Json, identity, printable, reporting, show, table
 
 _HEAD = ("CODE", "ASKED", "LEFT", "FROM", "EVIDENCE", "GETS", "SAYS IT IS")
 
@@ -20,13 +20,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_server_arguments(parser)
 
 
+@reporting
 def run(args: argparse.Namespace) -> int:
     query = [("label", label) for label in args.label]
     if args.text:
         query.append(("text", args.text))
     answer = ask_api(args, "GET", "pending", query=query)
-    if isinstance(answer, Refused):
-        return report(answer, as_json=args.json)
     rows = [row(request) for request in answer["pending"]]
     text = table(_HEAD, rows) if rows else "no machines waiting"
     if answer["next"]:

@@ -12,27 +12,28 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-from bootgrant.cli import Command
 from bootgrant.cli.arguments import seconds_in
 from bootgrant.cli.client.asking import add_server_arguments, ask_api, read_answer, user_header
-from bootgrant.cli.output import Json, Refused, day, report, show, table
+from bootgrant.cli.output import Json, Refused, day, reporting, show, table
 
 _OPERATORS = ("NAME", "ROLE", "LABELS", "KIND", "STATE", "CREATED (UTC)", "LAST SEEN (UTC)")
 _TOKENS = ("NAME", "ROLE", "LABELS", "MADE BY", "MADE (UTC)", "GOOD UNTIL (UTC)", "LAST USED (UTC)")
 
 
-def _ask(args: argparse.Namespace, method: str, path: str, members: Mapping[str, Any] | None = None) -> Json | Refused:
-    """Send a request about operators or tokens below ``/api/v1/``. Return the answer, or why there is none."""
+def _ask(args: argparse.Namespace, method: str, path: str, members: Mapping[str, Any] | None = None) -> Json:
+    """Send a request about operators or tokens below ``/api/v1/`` and return the answer. Raises Refused."""
     if args.server is not None and members and "password" in members:
         reason = "a password can only be chosen on the server itself; from elsewhere one is generated and shown once"
-        return Refused("usage", reason)
-    answer = ask_api(args, method, path, members)
-    if isinstance(answer, Refused) and answer.error == "not_running":
-        return _ask_database(args.config, method, path, members)
-    return answer
+        raise Refused("usage", reason)
+    try:
+        return ask_api(args, method, path, members)
+    except Refused as refused:
+        if refused.error != "not_running":
+            raise
+    return _ask_database(args.config, method, path, members)
 
 
-def _ask_database(config: Path, method: str, path: str, members: Mapping[str, Any] | None) -> Json | Refused:
+def _ask_database(config: Path, method: str, path: str, members: Mapping[str, Any] | None) -> Json:
     from bootgrant.ports.grants import StoreUnavailable
     from bootgrant.service.parts.people import ask_database
     from bootgrant.service.settings.site import SettingsError, load_site
@@ -41,27 +42,21 @@ def _ask_database(config: Path, method: str, path: str, members: Mapping[str, An
         site = load_site(config, os.environ)
         answer = asyncio.run(ask_database(site, method, f"/api/v1/{path}", members, user_header()))
     except (SettingsError, StoreUnavailable) as error:
-        return Refused("no_database", str(error))
+        raise Refused("no_database", str(error)) from error
     return read_answer(answer.status_code, answer.content)
 
 
 def _add_rights(parser: argparse.ArgumentParser, default_role: str | None) -> None:
     """Add ``--role`` (required without ``default_role``) and ``--label``."""
+    meaning = "viewer: see; approver: also decide; admin: everything"
     parser.add_argument(
-        "--role",
-        choices=("viewer", "approver", "admin"),
-        default=default_role,
-        required=default_role is None,
-        help="viewer: see; approver: also decide; admin: everything"
-        + (" (default: %(default)s)" if default_role else ""),
-    )
+        "--role", choices=("viewer", "approver", "admin"), default=default_role, required=default_role is None,
+        help=f"{meaning} (default: %(default)s)" if default_role else meaning,
+    )  # fmt: skip
     parser.add_argument(
-        "--label",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
+        "--label", action="append", default=[], metavar="KEY=VALUE",
         help="only machines with this label, such as site=fra; repeat it for more: --label site=fra --label site=ams",
-    )
+    )  # fmt: skip
 
 
 def _add_name(parser: argparse.ArgumentParser) -> None:
@@ -101,15 +96,25 @@ def _add_operators(parser: argparse.ArgumentParser) -> None:
     _add_password(reset)
 
 
+@reporting
 def _operators(args: argparse.Namespace) -> int:
+    """Manage operators: who may sign in to the pages, and what they may do there.
+
+      bootgrant operators add ana --role approver --label site=fra    add an operator; the password is shown once
+      bootgrant operators list                                        list all operators
+      bootgrant operators set ana --role admin                        change the role; --label: change the limits
+      bootgrant operators disable ana                                 disable at once; `enable` reverses it
+      bootgrant operators reset ana                                   set a new password and remove the passkeys
+
+    These work whether or not the server runs. People who sign in through a provider ([[oidc]]) are added automatically.
+    """
     if args.verb == "list":
         answer = _ask(args, "GET", "operators")
-        rows = [] if isinstance(answer, Refused) else [_operator(one) for one in answer["operators"]]
-        return show(answer, table(_OPERATORS, rows), as_json=args.json)
+        return show(answer, table(_OPERATORS, list(map(_operator, answer["operators"]))), as_json=args.json)
     try:
         members = _operator_members(args)
     except (OSError, ValueError) as error:
-        return report(Refused("no_password", str(error)), as_json=args.json)
+        raise Refused("no_password", str(error)) from error
     path = f"operators/{quote(args.name, safe='', errors='surrogateescape')}"
     match args.verb:
         case "add":
@@ -118,7 +123,7 @@ def _operators(args: argparse.Namespace) -> int:
             answer = _ask(args, "PATCH", path, members)
         case verb:
             answer = _ask(args, "POST", f"{path}/{verb}", members or None)
-    return show(answer, "" if isinstance(answer, Refused) else _operator_outcome(args, answer), as_json=args.json)
+    return show(answer, _operator_outcome(args, answer), as_json=args.json)
 
 
 def _operator_members(args: argparse.Namespace) -> dict[str, Any]:
@@ -151,15 +156,8 @@ def _password(args: argparse.Namespace) -> dict[str, str]:
 
 def _operator(operator: Json) -> tuple[str, ...]:
     state = "active" if operator["disabled_at"] is None else f"disabled {day(operator['disabled_at'])}"
-    return (
-        operator["name"],
-        operator["role"],
-        _labels(operator),
-        operator["kind"],
-        state,
-        day(operator["created_at"]),
-        day(operator["seen_at"]),
-    )
+    days = (day(operator["created_at"]), day(operator["seen_at"]))
+    return (operator["name"], operator["role"], _labels(operator), operator["kind"], state, *days)
 
 
 def _operator_outcome(args: argparse.Namespace, answer: Json) -> str:
@@ -175,44 +173,42 @@ def _add_tokens(parser: argparse.ArgumentParser) -> None:
     add.add_argument("name", metavar="NAME", help="what uses it, such as ci or grafana")
     _add_rights(add, "viewer")
     add.add_argument(
-        "--for",
-        dest="seconds",
-        type=seconds_in("hd", "12h or 90d"),
-        default="90d",
-        metavar="TIME",
+        "--for", dest="seconds", type=seconds_in("hd", "12h or 90d"), default="90d", metavar="TIME",
         help="its lifetime, such as 12h or 90d; at most 366d (default: %(default)s)",
-    )
+    )  # fmt: skip
     add_server_arguments(add)
     add_server_arguments(verbs.add_parser("list", help="list all tokens", allow_abbrev=False))
     revoke = verbs.add_parser("revoke", help="revoke a token at once", allow_abbrev=False)
-    revoke.add_argument("name", metavar="NAME")
+    _add_name(revoke)
     add_server_arguments(revoke)
 
 
+@reporting
 def _tokens(args: argparse.Namespace) -> int:
+    """Manage API tokens for programs, each with its own role.
+
+      bootgrant tokens add ci --role approver --label site=fra --for 90d    create a token; it is shown once
+      bootgrant tokens list                                                 list tokens, their end, and their last use
+      bootgrant tokens revoke ci                                            revoke a token
+
+    These work whether or not the server runs.
+    """
     if args.verb == "list":
         answer = _ask(args, "GET", "tokens")
-        rows = [] if isinstance(answer, Refused) else [_token(token) for token in answer["tokens"]]
+        rows = list(map(_token, answer["tokens"]))
         return show(answer, table(_TOKENS, rows) if rows else "there are no tokens", as_json=args.json)
     if args.verb == "add":
         members = {"name": args.name, "role": args.role, "labels": args.label, "seconds": args.seconds}
         answer = _ask(args, "POST", "tokens", members)
     else:
         answer = _ask(args, "DELETE", f"tokens/{quote(args.name, safe='', errors='surrogateescape')}")
-    return show(answer, "" if isinstance(answer, Refused) else _token_outcome(args, answer), as_json=args.json)
+    return show(answer, _token_outcome(args, answer), as_json=args.json)
 
 
 def _token(token: Json) -> tuple[str, ...]:
     until = f"expired {day(token['expires_at'])}" if token["expired"] else day(token["expires_at"])
-    return (
-        token["name"],
-        token["role"],
-        _labels(token),
-        token["created_by"],
-        day(token["created_at"]),
-        until,
-        day(token["used_at"]),
-    )
+    days = (day(token["created_at"]), until, day(token["used_at"]))
+    return (token["name"], token["role"], _labels(token), token["created_by"], *days)
 
 
 def _token_outcome(args: argparse.Namespace, answer: Json) -> str:
@@ -226,31 +222,4 @@ def _labels(one: Json) -> str:
     return " ".join(one["labels"]) or "every machine"
 
 
-COMMANDS: Final = {
-    "operators": Command(
-        """Manage operators: who may sign in to the pages, and what they may do there.
-
-  bootgrant operators add ana --role approver --label site=fra    add an operator; the password is shown once
-  bootgrant operators list                                        list all operators
-  bootgrant operators set ana --role admin                        change the role; --label: change the limits
-  bootgrant operators disable ana                                 disable at once; `enable` reverses it
-  bootgrant operators reset ana                                   set a new password and remove the passkeys
-
-These work whether or not the server runs. People who sign in through a provider ([[oidc]]) are added automatically.
-""",
-        _add_operators,
-        _operators,
-    ),
-    "tokens": Command(
-        """Manage API tokens for programs, each with its own role.
-
-  bootgrant tokens add ci --role approver --label site=fra --for 90d    create a token; it is shown once
-  bootgrant tokens list                                                 list tokens, their end, and their last use
-  bootgrant tokens revoke ci                                            revoke a token
-
-These work whether or not the server runs.
-""",
-        _add_tokens,
-        _tokens,
-    ),
-}
+COMMANDS: Final = {"operators": (_add_operators, _operators), "tokens": (_add_tokens, _tokens)}

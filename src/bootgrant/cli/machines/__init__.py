@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +14,6 @@ from bootgrant.cli.output import fail
 from bootgrant.wire.identity import MachineIdentity
 
 if TYPE_CHECKING:
-    from bootgrant.machines.site.findings import SiteBroken
     from bootgrant.service.commands.machines import SiteMachines
 
 
@@ -51,8 +52,22 @@ def site_of(args: argparse.Namespace) -> SiteMachines:
     return SiteMachines(args.machines, settings)
 
 
-def report_broken(broken: SiteBroken) -> int:
-    """Print every finding on standard error. Return exit status 1."""
-    for finding in broken.findings:
-        fail(finding)
-    return 1
+def reporting(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Namespace], int]:
+    """Make a command print what is wrong with the site or its arguments, and return exit status 1."""
+
+    @wraps(run)
+    def reported(args: argparse.Namespace) -> int:
+        from bootgrant.machines.site.findings import SiteBroken
+        from bootgrant.service.commands.machines import NoSuchEntry
+        from bootgrant.service.settings.site import SettingsError
+
+        try:
+            return run(args)
+        except SiteBroken as broken:
+            for finding in broken.findings:
+                fail(finding)
+        except (SettingsError, NoSuchEntry, ValueError) as error:
+            fail(error)
+        return 1
+
+    return reported

@@ -12,11 +12,11 @@ import json
 import os
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bootgrant.cli.machines import add_site_arguments, site_of
-from bootgrant.cli.output import fail
+from bootgrant.cli.machines import add_site_arguments, reporting, site_of
 
 if TYPE_CHECKING:
     from bootgrant.machines.site.findings import Finding
@@ -29,23 +29,18 @@ _GITHUB = {"%": "%25", "\r": "%0D", "\n": "%0A", ":": "%3A", ",": "%2C"}
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_site_arguments(parser)
     parser.add_argument(
-        "--format",
-        choices=("text", "json", "sarif", "github"),
-        default="text",
+        "--format", choices=("text", "json", "sarif", "github"), default="text",
         help="sarif for code scanning, github for annotations in a GitHub workflow (default: %(default)s)",
-    )
+    )  # fmt: skip
     parser.add_argument("--strict", action="store_true", help="treat warnings as errors")
 
 
+@reporting
 def run(args: argparse.Namespace) -> int:
     from bootgrant.machines.site.findings import Level
     from bootgrant.service.commands.machines import check
-    from bootgrant.service.settings.site import SettingsError
 
-    try:
-        checked = check(site_of(args))
-    except SettingsError as error:
-        return fail(error)
+    checked = check(site_of(args))
     errors = [finding for finding in checked.findings if finding.level is Level.ERROR]
     match args.format:
         case "json":
@@ -87,17 +82,7 @@ def as_json(checked: Checked, errors: int) -> Mapping[str, Any]:
         "revision": checked.revision,
         "errors": errors,
         "warnings": len(checked.findings) - errors,
-        "findings": [
-            {
-                "level": finding.level.value,
-                "rule": finding.rule,
-                "message": finding.message,
-                "file": finding.file,
-                "line": finding.line,
-                "entry": finding.entry,
-            }
-            for finding in checked.findings
-        ],
+        "findings": [asdict(finding) | {"level": finding.level.value} for finding in checked.findings],
     }
 
 

@@ -6,8 +6,8 @@ import argparse
 import json
 from typing import TYPE_CHECKING
 
-from bootgrant.cli.machines import add_identity_arguments, add_site_arguments, identity_of, report_broken, site_of
-from bootgrant.cli.output import fail, table
+from bootgrant.cli.machines import add_identity_arguments, add_site_arguments, identity_of, reporting, site_of
+from bootgrant.cli.output import table
 
 if TYPE_CHECKING:
     from bootgrant.machines.site.selection import Verdict
@@ -28,16 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_identity_arguments(explaining)
 
 
+@reporting
 def run(args: argparse.Namespace) -> int:
-    from bootgrant.machines.site.findings import SiteBroken
-    from bootgrant.service.settings.site import SettingsError
-
-    try:
-        return _explain(args) if args.what == "explain" else _list(args)
-    except SiteBroken as broken:
-        return report_broken(broken)
-    except (SettingsError, ValueError) as error:
-        return fail(error)
+    return _explain(args) if args.what == "explain" else _list(args)
 
 
 def _list(args: argparse.Namespace) -> int:

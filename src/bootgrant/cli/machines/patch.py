@@ -22,11 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("base", metavar="BASE", help="the configuration; - reads standard input")
     parser.add_argument("patches", nargs="*", metavar="PATCH", help="patch files, applied in this order")
     parser.add_argument(
-        "--composer",
-        choices=("bootgrant", "talosctl"),
-        default="bootgrant",
+        "--composer", choices=("bootgrant", "talosctl"), default="bootgrant",
         help="what applies the patches: this program, or the installed talosctl (default: %(default)s)",
-    )
+    )  # fmt: skip
     parser.add_argument(
         "--strict", action="store_true", help="treat a surprise as an error: status 3, and nothing is printed"
     )

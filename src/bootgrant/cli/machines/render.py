@@ -8,8 +8,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from bootgrant.cli import Command
-from bootgrant.cli.machines import add_identity_arguments, add_site_arguments, identity_of, report_broken, site_of
+from bootgrant.cli.machines import add_identity_arguments, add_site_arguments, identity_of, reporting, site_of
 from bootgrant.cli.output import fail
 
 
@@ -22,17 +21,14 @@ def _add_render(parser: argparse.ArgumentParser) -> None:
     add_identity_arguments(parser)
 
 
+@reporting
 def _render(args: argparse.Namespace) -> int:
-    from bootgrant.machines.site.findings import SiteBroken
-    from bootgrant.service.commands.machines import NoSuchEntry
-    from bootgrant.service.settings.site import SettingsError
+    """Print the configuration of one entry, with the layer that each value came from, and its secrets redacted.
 
-    try:
-        return _difference(args) if args.diff else _print(args)
-    except SiteBroken as broken:
-        return report_broken(broken)
-    except (SettingsError, NoSuchEntry, ValueError) as error:
-        return fail(error)
+    --reveal shows the secrets; --reveal --plain is exactly what the machine gets. --diff shows what has changed since a
+    commit; secrets appear as labels that only show that they differ.
+    """
+    return _difference(args) if args.diff else _print(args)
 
 
 def _print(args: argparse.Namespace) -> int:
@@ -76,19 +72,19 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     add_identity_arguments(parser)
 
 
+@reporting
 def _export(args: argparse.Namespace) -> int:
-    from bootgrant.machines.site.findings import SiteBroken
-    from bootgrant.service.commands.machines import NoSuchEntry
-    from bootgrant.service.settings.site import SettingsError
+    """Write finished configurations to files, for machines that cannot reach a server.
 
+      bootgrant export --metal-iso cp-1 cp-1.iso    a medium for talos.config=metal-iso
+      bootgrant export --folder finished/           every configuration, one file each
+
+    They contain secrets in clear, so only their owner can read them. Nothing is overwritten.
+    """
     try:
         return _export_folder(args) if args.folder else _export_iso(args)
-    except SiteBroken as broken:
-        return report_broken(broken)
     except OSError as error:
         return fail(f"{error.filename}: {error.strerror}; nothing was overwritten")
-    except (SettingsError, NoSuchEntry, ValueError) as error:
-        return fail(error)
 
 
 def _export_iso(args: argparse.Namespace) -> int:
@@ -111,25 +107,4 @@ def _export_folder(args: argparse.Namespace) -> int:
     return 1 if left_out else 0
 
 
-COMMANDS: Final = {
-    "render": Command(
-        """Print the configuration of one entry, with the layer that each value came from, and its secrets redacted.
-
---reveal shows the secrets; --reveal --plain is exactly what the machine gets. --diff shows what has changed since a
-commit; secrets appear as labels that only show that they differ.
-""",
-        _add_render,
-        _render,
-    ),
-    "export": Command(
-        """Write finished configurations to files, for machines that cannot reach a server.
-
-  bootgrant export --metal-iso cp-1 cp-1.iso    a medium for talos.config=metal-iso
-  bootgrant export --folder finished/           every configuration, one file each
-
-They contain secrets in clear, so only their owner can read them. Nothing is overwritten.
-""",
-        _add_export,
-        _export,
-    ),
-}
+COMMANDS: Final = {"render": (_add_render, _render), "export": (_add_export, _export)}
