@@ -6,18 +6,8 @@ from collections.abc import Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
-from webauthn import (
-    generate_authentication_options,
-    generate_registration_options,
-    options_to_json,
-    verify_authentication_response,
-    verify_registration_response,
-)
-from webauthn.helpers import (
-    parse_authentication_credential_json,
-    parse_client_data_json,
-    parse_registration_credential_json,
-)
+import webauthn
+from webauthn import helpers
 from webauthn.helpers.exceptions import WebAuthnException
 from webauthn.helpers.structs import (
     AuthenticatorSelectionCriteria,
@@ -48,7 +38,7 @@ class WebAuthnCeremony:
             self.origin += f":{parts.port}"
 
     def creation_options(self, challenge: bytes, handle: bytes, name: str, known: Sequence[bytes]) -> str:
-        options = generate_registration_options(
+        options = webauthn.generate_registration_options(
             rp_id=self._rp_id,
             rp_name="bootgrant",
             user_name=name,
@@ -56,39 +46,34 @@ class WebAuthnCeremony:
             challenge=challenge,
             timeout=_TIME_LIMIT,
             authenticator_selection=AuthenticatorSelectionCriteria(
-                resident_key=ResidentKeyRequirement.PREFERRED,
-                user_verification=UserVerificationRequirement.PREFERRED,
+                resident_key=ResidentKeyRequirement.PREFERRED, user_verification=UserVerificationRequirement.PREFERRED
             ),
             exclude_credentials=_descriptors(known),
         )
-        return options_to_json(options)
+        return webauthn.options_to_json(options)
 
     def request_options(self, challenge: bytes, known: Sequence[bytes], *, verified: bool) -> str:
         wanted = UserVerificationRequirement.REQUIRED if verified else UserVerificationRequirement.PREFERRED
-        options = generate_authentication_options(
+        options = webauthn.generate_authentication_options(
             rp_id=self._rp_id,
             challenge=challenge,
             timeout=_TIME_LIMIT,
             allow_credentials=_descriptors(known) or None,
             user_verification=wanted,
         )
-        return options_to_json(options)
+        return webauthn.options_to_json(options)
 
     def challenge_of(self, answer: str) -> bytes | None:
         try:
-            return parse_client_data_json(
-                parse_registration_credential_json(answer).response.client_data_json
-            ).challenge
+            response = helpers.parse_registration_credential_json(answer).response
+            return helpers.parse_client_data_json(response.client_data_json).challenge
         except _MALFORMED:
             return None
 
     def verify_creation(self, answer: str, challenge: bytes) -> NewCredential | None:
         try:
-            checked = verify_registration_response(
-                credential=answer,
-                expected_challenge=challenge,
-                expected_rp_id=self._rp_id,
-                expected_origin=self.origin,
+            checked = webauthn.verify_registration_response(
+                credential=answer, expected_challenge=challenge, expected_rp_id=self._rp_id, expected_origin=self.origin
             )
         except _MALFORMED:
             return None
@@ -96,15 +81,15 @@ class WebAuthnCeremony:
 
     def read_assertion(self, answer: str) -> PasskeyAssertion | None:
         try:
-            credential = parse_authentication_credential_json(answer)
-            challenge = parse_client_data_json(credential.response.client_data_json).challenge
+            credential = helpers.parse_authentication_credential_json(answer)
+            challenge = helpers.parse_client_data_json(credential.response.client_data_json).challenge
         except _MALFORMED:
             return None
         return PasskeyAssertion(challenge, credential.raw_id, credential.response.user_handle or b"")
 
     def verify_assertion(self, answer: str, challenge: bytes, passkey: Passkey, *, verified: bool) -> int | None:
         try:
-            checked = verify_authentication_response(
+            checked = webauthn.verify_authentication_response(
                 credential=answer,
                 expected_challenge=challenge,
                 expected_rp_id=self._rp_id,

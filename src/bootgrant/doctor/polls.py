@@ -18,14 +18,7 @@ from bootgrant.acquire.http.transport import basic, unreachable
 from bootgrant.doctor.client import Answer, Client
 from bootgrant.doctor.findings import Finding, Level, Step
 from bootgrant.doctor.parameters import Machine
-from bootgrant.wire.device_flow import (
-    AccessToken,
-    AnswerError,
-    DeviceAuthorization,
-    ErrorCode,
-    parse_token,
-    token_form,
-)
+from bootgrant.wire.device_flow import AccessToken, AnswerError, DeviceAuthorization, ErrorCode, parse_token, token_form
 from bootgrant.wire.go_text import printable
 from bootgrant.wire.secret import Secret
 

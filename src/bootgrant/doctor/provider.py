@@ -80,10 +80,7 @@ def _compare(machine: Machine, wanted: str, found: dict[str, object]) -> Iterato
         message = f"the metadata of {wanted} names another issuer: {printable(str(issuer))[:200]}"
         fix = "set public_url, or the name that the provider has for itself, to this URL"
         yield _metadata(Level.WARNING, "other-issuer", message, fix)
-    used = {
-        "device_authorization_endpoint": machine.oauth.device_auth_url,
-        "token_endpoint": machine.oauth.token_url,
-    }
+    used = {"device_authorization_endpoint": machine.oauth.device_auth_url, "token_endpoint": machine.oauth.token_url}
     for member, url in used.items():
         named, written = found.get(member), url.partition("?")[0]
         if named is None:

@@ -35,7 +35,4 @@ class NetworkEvidence:
             return Verdict.UNKNOWN, f"request from {where}; {entry.name} specifies no networks"
         if is_in(address, [ipaddress.ip_network(network, strict=False) for network in entry.networks]):
             return Verdict.MATCH, f"request from {where}, as expected"
-        return (
-            Verdict.MISMATCH,
-            f"request from {where}, but {entry.name} is expected in {', '.join(entry.networks)}",
-        )
+        return (Verdict.MISMATCH, f"request from {where}, but {entry.name} is expected in {', '.join(entry.networks)}")

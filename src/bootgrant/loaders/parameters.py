@@ -11,20 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from bootgrant.acquire.cmdline import settings as keys
 from bootgrant.acquire.cmdline.kernel_cmdline import parse_cmdline
 from bootgrant.acquire.cmdline.lint import Finding, Subject, find_all
-from bootgrant.acquire.cmdline.settings import (
-    AUDIENCE,
-    CLIENT_ID,
-    CLIENT_SECRET,
-    CONFIG,
-    DEVICE_AUTH_URL,
-    EARLY,
-    EXTRA_VARIABLE,
-    SCOPE,
-    TOKEN_URL,
-    read_oauth,
-)
 from bootgrant.acquire.http.endpoint import EndpointError, parse_endpoint
 from bootgrant.wire.go_text import WHITE_SPACE
 from bootgrant.wire.secret import Secret
@@ -77,30 +66,29 @@ class BootParameters:
 
     def _words(self) -> Iterator[str]:
         yield from self.others
-        yield f"{CONFIG}={self.config_url}"
+        yield f"{keys.CONFIG}={self.config_url}"
         if self.early:
-            yield f"{EARLY}={self.early}"
-        yield f"{CLIENT_ID}={self.client_id}"
+            yield f"{keys.EARLY}={self.early}"
+        yield f"{keys.CLIENT_ID}={self.client_id}"
         if self.client_secret is not None:
-            yield f"{CLIENT_SECRET}={self.client_secret.reveal()}"
-        yield from (f"{SCOPE}={scope}" for scope in self.scopes)
+            yield f"{keys.CLIENT_SECRET}={self.client_secret.reveal()}"
+        yield from (f"{keys.SCOPE}={scope}" for scope in self.scopes)
         if self.audience:
-            yield f"{AUDIENCE}={self.audience}"
-        yield f"{DEVICE_AUTH_URL}={self.device_auth_url}"
-        yield f"{TOKEN_URL}={self.token_url}"
-        yield from (f"{EXTRA_VARIABLE}={name}" for name in self.variables)
+            yield f"{keys.AUDIENCE}={self.audience}"
+        yield f"{keys.DEVICE_AUTH_URL}={self.device_auth_url}"
+        yield f"{keys.TOKEN_URL}={self.token_url}"
+        yield from (f"{keys.EXTRA_VARIABLE}={name}" for name in self.variables)
 
     def findings(self) -> tuple[Finding, ...]:
         """Return the problems that a machine would have with them, except for what is deliberate here."""
         cmdline = parse_cmdline(" ".join(self.words()))
-        return find_all(
-            Subject(cmdline, self.config_url, read_oauth(cmdline, self.config_url), (), frozenset(self.variables), None)
-        )
+        oauth = keys.read_oauth(cmdline, self.config_url)
+        return find_all(Subject(cmdline, self.config_url, oauth, (), frozenset(self.variables), None))
 
     def secrets(self) -> tuple[str, ...]:
         """Return the names of the parameters that have a secret."""
-        given = any(word.startswith(f"{CLIENT_SECRET}=") for word in self.others)
-        named = [CLIENT_SECRET] if self.client_secret is not None or given else []
+        given = any(word.startswith(f"{keys.CLIENT_SECRET}=") for word in self.others)
+        named = [keys.CLIENT_SECRET] if self.client_secret is not None or given else []
         return (*named, *(found.message for found in self.findings() if found.code == "secret-in-url"))
 
 

@@ -47,7 +47,6 @@ class Probe:
 
 def health(store: GrantStore) -> Probe:
     """``/healthz``."""
-
     return Probe(partial(_store_problem, store), "ok", "not ok")
 
 
@@ -57,29 +56,23 @@ def readiness(store: GrantStore, source: ConfigSource, held: HeldPolls, chores: 
     async def look() -> str:
         if held.draining:
             return "the server is stopping"
-        return await _store_problem(store) or await _source_problem(source)
+        # An empty identity matches no entry, but looking for it fails if the configurations are unusable.
+        find = partial(source.find_entry, MachineIdentity())
+        return await _store_problem(store) or await _problem(find, "the machine configurations did not answer")
 
     return Probe(look, "ready", "not ready", partial(failing, chores))
 
 
 async def _store_problem(store: GrantStore) -> str:
-    try:
-        async with asyncio.timeout(_LIMIT):
-            await store.check_writable()
-    except StoreUnavailable as error:
-        return str(error)
-    except TimeoutError:
-        return f"the store did not answer a write in {_LIMIT:.0f} s"
-    return ""
+    return await _problem(store.check_writable, "the store did not answer a write")
 
 
-async def _source_problem(source: ConfigSource) -> str:
+async def _problem(work: Callable[[], Awaitable[object]], no_answer: str) -> str:
     try:
         async with asyncio.timeout(_LIMIT):
-            # An empty identity matches no entry, but looking for it fails if the configurations are unusable.
-            await source.find_entry(MachineIdentity())
-    except ConfigUnavailable as error:
+            await work()
+    except (ConfigUnavailable, StoreUnavailable) as error:
         return str(error)
     except TimeoutError:
-        return f"the machine configurations did not answer in {_LIMIT:.0f} s"
+        return f"{no_answer} in {_LIMIT:.0f} s"
     return ""

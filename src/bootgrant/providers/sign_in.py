@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
-from bootgrant.approval.claims import Claims, RoleRule, values_of
+from bootgrant.approval.claims import Claims, values_of
 from bootgrant.ports.providers import ProviderPerson, ProviderUnavailable, ProviderWrong, Request
 from bootgrant.ports.time import Clock
 from bootgrant.providers.client import ProviderClient
@@ -30,24 +30,13 @@ class OidcProvider:
     """Implements ports.providers.IdentityProvider."""
 
     def __init__(self, settings: SignInProvider, clock: Clock) -> None:
+        self.provider_id, self.label, self.rules = settings.provider_id, settings.label, settings.rules
         self._settings = settings
         self._client = ProviderClient(settings.provider_id, clock, _TIMEOUT)
         self._discovery = Discovery(
             self._client, settings.issuer, clock, kept=_DOCUMENTS_KEPT, advice="check the issuer in [[oidc]]"
         )
         self._reader = JwtReader(self._discovery, clock)
-
-    @property
-    def provider_id(self) -> str:
-        return self._settings.provider_id
-
-    @property
-    def label(self) -> str:
-        return self._settings.label
-
-    @property
-    def rules(self) -> tuple[RoleRule, ...]:
-        return self._settings.rules
 
     async def ask(self, request: Request) -> str:
         digest = hashlib.sha256(request.verifier.reveal().encode()).digest()

@@ -135,13 +135,9 @@ class OneProvider:
         self.settings = settings
         self.client = ProviderClient(settings.name, clock, settings.timeout, settings.ca_file)
         self._clock = clock
+        advice = "check the issuer, or set the endpoint in [[providers]]"
         self._discovery = Discovery(
-            self.client,
-            settings.issuer,
-            clock,
-            kept=settings.keys_kept,
-            advice="check the issuer, or set the endpoint in [[providers]]",
-            jwks_url=settings.jwks_url,
+            self.client, settings.issuer, clock, kept=settings.keys_kept, advice=advice, jwks_url=settings.jwks_url
         )
         self._check = self._checking()
         self._remembered: OrderedDict[bytes, tuple[Verified | TokenRefusal, float]] = OrderedDict()
