@@ -70,10 +70,11 @@ class Site:
 
     async def wait(self, seconds: float) -> None:
         """The server's chore, once a second."""
+        others = asyncio.all_tasks()
         for _ in range(round(seconds)):
             await self.notify.step()
-            while len(asyncio.all_tasks()) > 1:
-                await asyncio.sleep(0)
+            while sending := asyncio.all_tasks() - others:
+                await asyncio.wait(sending)
             self.clock.advance(1)
 
 
