@@ -200,3 +200,10 @@ class Actor:
 def socket_actor(user: str) -> Actor:
     """Return the actor of a call on data/admin.sock, who may do everything: they own the database file."""
     return Actor(user or VIA_ADMIN_SOCKET, Role.ADMIN, via=VIA_ADMIN_SOCKET)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why nothing changed, and what to do, as one line for the person who asked for the change."""
+
+    message: str

@@ -6,11 +6,10 @@ import pytest
 
 from bootgrant.approval.audit import AuditKind
 from bootgrant.approval.grant import DeviceGrant
-from bootgrant.approval.operators import VIA_PASSKEY, Actor, Label, Role
+from bootgrant.approval.operators import VIA_PASSKEY, Actor, Label, Refused, Role
 from bootgrant.ports.configurations import MachineEntry
 from bootgrant.ports.grants import Assignment
 from bootgrant.wire.identity import MachineIdentity
-from bootgrant.workflows.decide.assign_machine import NotAssigned
 from bootgrant.workflows.decide.decide_grant import NotDecided
 from support.deciding import ANA, CP, Deciders, worker
 from support.grants import MAC, NOW, UUID, other_machine
@@ -82,7 +81,7 @@ async def test_a_refusal_says_why(site: Deciders) -> None:
         await site.assign.assign(decided.grant_id, "worker-1", ANA),
         await site.assign.unassign(MachineIdentity(mac=MAC), ANA),
     ]
-    messages = [outcome.message for outcome in outcomes if isinstance(outcome, NotAssigned)]
+    messages = [outcome.message for outcome in outcomes if isinstance(outcome, Refused)]
     assert [text.split(":")[0] for text in messages] == [
         "there is no entry 'worker-99'",
         "the configurations give this machine worker-1",
@@ -117,10 +116,10 @@ async def test_an_assignment_outside_a_persons_labels_cannot_be_changed_by_them(
     grant = await site.request(MachineIdentity(mac=MAC))
     await site.assign.assign(grant.grant_id, "ams-spare", ANA)
     outcome = await site.assign.assign(grant.grant_id, "worker-1", limited)
-    assert isinstance(outcome, NotAssigned)
+    assert isinstance(outcome, Refused)
     assert "you may not decide about this machine (it has the entry ams-spare)" in outcome.message
     outcome = await site.assign.unassign(MachineIdentity(mac=MAC), limited)
-    assert isinstance(outcome, NotAssigned)
+    assert isinstance(outcome, Refused)
     assert outcome.message == "you may not unassign ams-spare: it is outside your labels"
     assert isinstance(await site.decide.approve(grant.grant_id, limited), NotDecided)
     (assignment,) = await site.assign.assignments.assignments()
@@ -134,5 +133,5 @@ async def test_an_assignment_within_a_persons_labels_can_be_changed_to_another_o
     await site.assign.assign(grant.grant_id, "worker-1", ANA)
     assert isinstance(await site.assign.assign(grant.grant_id, "worker-2", limited), Assignment)
     outcome = await site.assign.assign(grant.grant_id, "cp-1", limited)
-    assert isinstance(outcome, NotAssigned)
+    assert isinstance(outcome, Refused)
     assert outcome.message == "you may not assign cp-1: it is outside your labels"

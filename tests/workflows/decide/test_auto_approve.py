@@ -10,13 +10,13 @@ import pytest
 
 from bootgrant.approval.audit import AuditEvent, AuditKind
 from bootgrant.approval.grant import DeviceGrant, GrantState
-from bootgrant.approval.operators import VIA_RULE, Actor, Author, Label, Role, parse_labels
+from bootgrant.approval.operators import VIA_RULE, Actor, Author, Label, Refused, Role, parse_labels
 from bootgrant.approval.policy import Conditions, Rule, Window, parse_selector
 from bootgrant.ports.configurations import ConfigUnavailable, Rendered
 from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.workflows.decide.auto_approve import AutoApprove
-from bootgrant.workflows.decide.windows import NotArmed, WindowRequest, beyond_limits
+from bootgrant.workflows.decide.windows import WindowRequest, beyond_limits
 from support.deciding import ANA, CP, Deciders, worker
 from support.entries import Entries
 from support.grants import NOW, UUID, other_machine, pending_grant
@@ -141,7 +141,7 @@ async def test_a_window_that_has_ended_or_was_closed_approves_nothing() -> None:
     assert await approved(made, await made.request(other_machine(1))) == [False]
     window = await armed(made)
     assert isinstance(await made.arm.disarm("rack4", ANA), Window)
-    assert isinstance(await made.arm.disarm(window.window_id, ANA), NotArmed)
+    assert isinstance(await made.arm.disarm(window.window_id, ANA), Refused)
     assert await approved(made, await made.request(other_machine(2))) == [False]
     assert [event.kind for event in await made.events()] == [AuditKind.ARMED, AuditKind.ARMED, AuditKind.DISARMED]
 
@@ -202,7 +202,7 @@ async def test_a_place_is_given_back_when_the_approval_fails() -> None:
 async def test_a_window_that_makes_no_sense_is_refused(wanted: WindowRequest, message: str) -> None:
     made = site()
     outcome = await made.arm.arm(wanted, ANA)
-    assert isinstance(outcome, NotArmed)
+    assert isinstance(outcome, Refused)
     assert message in outcome.message
     assert await made.events() == []
 
@@ -226,7 +226,7 @@ async def test_only_one_open_window_has_a_name() -> None:
     made = site()
     await armed(made)
     outcome = await made.arm.arm(WindowRequest(("site=fra",), 60.0, 1, name="rack4"), ANA)
-    assert isinstance(outcome, NotArmed)
+    assert isinstance(outcome, Refused)
     assert outcome.message == "a window named 'rack4' is open already: choose another name"
     made.clock.advance(3600)
     await armed(made)
@@ -293,9 +293,9 @@ def test_a_selector_keeps_to_limits_when_it_requires_one_of_the_allowed_values()
 async def test_a_viewer_arms_and_closes_nothing() -> None:
     made = site()
     vic = Actor("vic", Role.VIEWER)
-    assert isinstance(await made.arm.arm(WindowRequest(("site=fra",), 60.0, 1), vic), NotArmed)
+    assert isinstance(await made.arm.arm(WindowRequest(("site=fra",), 60.0, 1), vic), Refused)
     await armed(made)
-    assert isinstance(await made.arm.disarm("rack4", vic), NotArmed)
+    assert isinstance(await made.arm.disarm("rack4", vic), Refused)
 
 
 async def test_a_new_request_ends_the_wait() -> None:

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from bootgrant.approval.operators import Actor, Kind, Label, Role
+from bootgrant.approval.operators import Actor, Kind, Label, Refused, Role
 from bootgrant.ports.people import Operator
 from bootgrant.store.database import Database
 from bootgrant.store.sqlite.database import SqliteDatabase
 from bootgrant.wire.secret import Secret
 from bootgrant.workflows.decide.windows import CloseWindows
-from bootgrant.workflows.people.api_tokens import ApiTokens, NewToken, TokenRefused
+from bootgrant.workflows.people.api_tokens import ApiTokens, NewToken
 from support.fakes import CountedEntropy, FakeClock
 from support.grants import NOW
 from support.memory.database import MemoryDatabase
@@ -92,7 +92,7 @@ async def test_the_list_has_who_created_a_token_and_when_it_was_used(tokens: Api
 async def test_a_name_is_used_for_one_token(tokens: ApiTokens) -> None:
     await make(tokens)
     refused = await tokens.create("ci", Role.ADMIN, (), DAY, ANA)
-    assert isinstance(refused, TokenRefused)
+    assert isinstance(refused, Refused)
     assert "revoke it first" in refused.message
     (listed,) = await tokens.store.tokens()
     assert listed.role is Role.APPROVER
@@ -102,7 +102,7 @@ async def test_a_name_is_used_for_one_token(tokens: ApiTokens) -> None:
     ("name", "lifetime"), [("", DAY), ("a b", DAY), ("x" * 65, DAY), ("ci", 0), ("ci", 366 * DAY + 1)]
 )
 async def test_a_token_needs_a_valid_name_and_lifetime(tokens: ApiTokens, name: str, lifetime: float) -> None:
-    assert isinstance(await tokens.create(name, Role.VIEWER, (), lifetime, ANA), TokenRefused)
+    assert isinstance(await tokens.create(name, Role.VIEWER, (), lifetime, ANA), Refused)
     assert await tokens.store.tokens() == []
 
 
@@ -118,7 +118,7 @@ class OfBen:
         self.tokens = tokens_of(self.database, FakeClock(NOW))
         self.ben = Operator("ben", "hash", NOW, Role.APPROVER, (AMS, FRA))
 
-    async def make(self, role: Role = Role.APPROVER, labels: tuple[Label, ...] = ()) -> NewToken | TokenRefused:
+    async def make(self, role: Role = Role.APPROVER, labels: tuple[Label, ...] = ()) -> NewToken | Refused:
         await self.database.operators.add_operator(self.ben)
         return await self.tokens.create_own("laptop", role, labels, DAY, self.ben)
 
@@ -149,7 +149,7 @@ async def test_a_token_without_labels_has_those_of_its_person() -> None:
 async def test_nobody_creates_a_token_with_more_rights_than_their_own(role: Role, labels: tuple[Label, ...]) -> None:
     of_ben = OfBen()
     refused = await of_ben.make(role, labels)
-    assert isinstance(refused, TokenRefused)
+    assert isinstance(refused, Refused)
     assert "your token" in refused.message
     assert await of_ben.tokens.store.tokens() == []
 
@@ -157,7 +157,7 @@ async def test_nobody_creates_a_token_with_more_rights_than_their_own(role: Role
 async def test_a_break_glass_operator_creates_no_token() -> None:
     of_ben = OfBen()
     of_ben.ben = Operator("ben", "hash", NOW, Role.ADMIN, kind=Kind.BREAK_GLASS)
-    assert isinstance(await of_ben.make(), TokenRefused)
+    assert isinstance(await of_ben.make(), Refused)
 
 
 async def test_a_token_loses_the_rights_that_its_person_loses() -> None:

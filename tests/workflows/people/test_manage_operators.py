@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from bootgrant.approval.operators import Kind, Label, Role, socket_actor
+from bootgrant.approval.operators import Kind, Label, Refused, Role, socket_actor
 from bootgrant.ports.people import Operator, Passkey, Session
 from bootgrant.wire.secret import Secret
 from bootgrant.workflows.decide.windows import CloseWindows
@@ -15,7 +15,6 @@ from bootgrant.workflows.people.api_tokens import ApiTokens
 from bootgrant.workflows.people.manage_operators import (
     ManageOperators,
     NewPassword,
-    OperatorRefused,
     generated_password,
     password_problem,
 )
@@ -65,7 +64,7 @@ def office() -> Office:
 
 
 def message(outcome: object) -> str:
-    assert isinstance(outcome, OperatorRefused)
+    assert isinstance(outcome, Refused)
     return outcome.message
 
 

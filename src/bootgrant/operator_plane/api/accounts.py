@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Final
 
-from bootgrant.approval.operators import VIA_ADMIN_SOCKET, Kind, Role, parse_labels
+from bootgrant.approval.operators import VIA_ADMIN_SOCKET, Kind, Refused, Role, parse_labels
 from bootgrant.operator_plane.api.call import AccountsCall, AccountsPlane, ApiRoute, Call, Json, Reply, refused
 from bootgrant.operator_plane.api.shapes import (
     FLAG,
@@ -23,8 +23,7 @@ from bootgrant.operator_plane.api.shapes import (
 from bootgrant.operator_plane.permissions import Permission
 from bootgrant.ports.people import ApiToken, Operator
 from bootgrant.wire.secret import Secret
-from bootgrant.workflows.people.api_tokens import TokenRefused
-from bootgrant.workflows.people.manage_operators import NewPassword, OperatorRefused
+from bootgrant.workflows.people.manage_operators import NewPassword
 from bootgrant.workflows.record.audit import operator_changed, token_changed
 
 log = logging.getLogger("bootgrant.operators")
@@ -111,7 +110,7 @@ async def add_token(call: AccountsCall) -> Reply:
     made = await call.plane.tokens.create(
         members["name"], Role(members["role"]), labels, float(members["seconds"]), call.actor
     )
-    if isinstance(made, TokenRefused):
+    if isinstance(made, Refused):
         return refused(409, "refused", made.message)
     log.info("%s created the token %s with the role %s", call.actor, ascii(members["name"]), members["role"])
     now = call.plane.clock.now()
@@ -140,15 +139,15 @@ def _chosen_password(call: AccountsCall) -> Secret | Reply | None:
     return Secret(call.members["password"])
 
 
-async def _changed(call: AccountsCall, name: str, problem: OperatorRefused | None, done: str) -> Reply:
+async def _changed(call: AccountsCall, name: str, problem: Refused | None, done: str) -> Reply:
     if problem is not None:
         return refused(409, "refused", problem.message)
     await _record(call, name, done)
     return Reply({"name": name})
 
 
-async def _with_password(call: AccountsCall, name: str, outcome: NewPassword | OperatorRefused, done: str) -> Reply:
-    if isinstance(outcome, OperatorRefused):
+async def _with_password(call: AccountsCall, name: str, outcome: NewPassword | Refused, done: str) -> Reply:
+    if isinstance(outcome, Refused):
         return refused(409, "refused", outcome.message)
     await _record(call, name, done)
     made = outcome.generated.reveal() if outcome.generated else None

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 
-from bootgrant.approval.operators import is_within, parse_labels
+from bootgrant.approval.operators import Refused, is_within, parse_labels
 from bootgrant.operator_plane.api.call import Call, Json, Reply, refused
 from bootgrant.operator_plane.api.requests import UNKNOWN, entry_json
 from bootgrant.ports.configurations import ConfigUnavailable
 from bootgrant.ports.grants import Assignment
 from bootgrant.wire.identity import MachineIdentity
-from bootgrant.workflows.decide.assign_machine import NotAssigned
 
 log = logging.getLogger("bootgrant.operators")
 
@@ -77,8 +76,8 @@ async def unassign(call: Call) -> Reply:
     return _reply(call, await call.plane.assign.unassign(identity, call.actor), "unassigned")
 
 
-def _reply(call: Call, outcome: Assignment | NotAssigned, done: str) -> Reply:
-    if isinstance(outcome, NotAssigned):
+def _reply(call: Call, outcome: Assignment | Refused, done: str) -> Reply:
+    if isinstance(outcome, Refused):
         return refused(409, "not_assigned", outcome.message)
     log.info("%s %s the entry %s", call.actor, done, ascii(outcome.entry))
     return Reply(_assignment_json(outcome))

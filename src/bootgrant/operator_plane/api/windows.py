@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 
+from bootgrant.approval.operators import Refused
 from bootgrant.approval.policy import Window
 from bootgrant.operator_plane.api.call import Call, Json, Reply, refused
-from bootgrant.workflows.decide.windows import NotArmed, WindowRequest
+from bootgrant.workflows.decide.windows import WindowRequest
 
 log = logging.getLogger("bootgrant.operators")
 
@@ -35,8 +36,8 @@ async def disarm(call: Call) -> Reply:
     return _reply(call, await call.plane.arm.disarm(call.members["name"], call.actor), "disarmed")
 
 
-def _reply(call: Call, outcome: Window | NotArmed, done: str) -> Reply:
-    if isinstance(outcome, NotArmed):
+def _reply(call: Call, outcome: Window | Refused, done: str) -> Reply:
+    if isinstance(outcome, Refused):
         return refused(409, f"not_{done}", outcome.message)
     log.info("%s %s the window %s", call.actor, done, outcome.name)
     return Reply(_window_json(outcome))

@@ -9,7 +9,7 @@ from typing import Final
 
 from starlette.responses import RedirectResponse, Response
 
-from bootgrant.approval.operators import BadLabel, Kind, Role, parse_labels
+from bootgrant.approval.operators import BadLabel, Kind, Refused, Role, parse_labels
 from bootgrant.operator_plane import error_pages
 from bootgrant.operator_plane.pages.arrival import record_change, record_refusal, too_many
 from bootgrant.operator_plane.pages.login import explain
@@ -17,8 +17,8 @@ from bootgrant.operator_plane.visit import Visit, actor_of, sign_in_again_first,
 from bootgrant.operator_plane.wording import sentence, text
 from bootgrant.ports.people import Session
 from bootgrant.wire.secret import Secret
-from bootgrant.workflows.people.api_tokens import NewToken, TokenRefused
-from bootgrant.workflows.people.sign_in import NotSignedIn, OwnPassword, PasswordRefused, SignInRefused
+from bootgrant.workflows.people.api_tokens import NewToken
+from bootgrant.workflows.people.sign_in import NotSignedIn, OwnPassword, SignInRefused
 from bootgrant.workflows.record.audit import token_changed
 
 log = logging.getLogger("bootgrant.operators")
@@ -101,7 +101,7 @@ async def change_password(visit: Visit) -> Response:
     who, actor = signed_in(visit), actor_of(visit)
     old = Secret(visit.form.get("password", ""))
     outcome = await OwnPassword(visit.plane.sign_in).change(who, old, Secret(new), visit.client)
-    if isinstance(outcome, PasswordRefused):
+    if isinstance(outcome, Refused):
         return visit.page("password.html", 400, problem=sentence(outcome.message))
     if isinstance(outcome, SignInRefused):
         record_refusal(visit, outcome.why.value, actor.via, actor.name)
@@ -131,7 +131,7 @@ async def create_token(visit: Visit) -> Response:
     if refused := _cannot_create(visit):
         return refused
     made = await _create(visit)
-    if isinstance(made, TokenRefused):
+    if isinstance(made, Refused):
         return _token_form(visit, sentence(made.message), 400)
     actor, name = actor_of(visit), made.token.name
     log.info("%s created the token %s for themselves with the role %s", actor, name, made.token.role.value)
@@ -149,16 +149,16 @@ async def revoke_token(visit: Visit) -> Response:
     return RedirectResponse("/account#tokens", 303)
 
 
-async def _create(visit: Visit) -> NewToken | TokenRefused:
+async def _create(visit: Visit) -> NewToken | Refused:
     form = visit.form
     try:
         role = Role(form.get("role", ""))
         labels = parse_labels(form.get("labels", "").replace(",", " ").split())
         days = int(form.get("days", ""))
     except BadLabel as error:
-        return TokenRefused(str(error))
+        return Refused(str(error))
     except ValueError:
-        return TokenRefused(text("token.incomplete"))
+        return Refused(text("token.incomplete"))
     name, owner = form.get("name", "").strip(), signed_in(visit).operator
     return await visit.plane.tokens.create_own(name, role, labels, days * _DAY, owner)
 

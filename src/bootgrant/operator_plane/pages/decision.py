@@ -8,6 +8,7 @@ from dataclasses import replace
 from starlette.responses import RedirectResponse, Response
 
 from bootgrant.approval.grant import DeviceGrant, GrantState, Refusal
+from bootgrant.approval.operators import Refused
 from bootgrant.operator_plane import error_pages
 from bootgrant.operator_plane.forms import is_suffix, is_typed_proof
 from bootgrant.operator_plane.pages.card import Typed, card_page
@@ -15,7 +16,6 @@ from bootgrant.operator_plane.pages.device import wait_for_codes
 from bootgrant.operator_plane.pages.machine_view import hidden_code
 from bootgrant.operator_plane.visit import Visit, actor_of, sign_in_again_first
 from bootgrant.operator_plane.wording import text
-from bootgrant.workflows.decide.assign_machine import NotAssigned
 from bootgrant.workflows.decide.decide_grant import NotDecided
 from bootgrant.workflows.decide.grant_cards import GrantCard
 
@@ -53,7 +53,7 @@ async def revoke(visit: Visit) -> Response:
 async def assign(visit: Visit) -> Response:
     """Assign an entry to a machine that the configurations do not know. It still has to be approved."""
     outcome = await visit.plane.assign.assign(_grant_id(visit), visit.form.get("entry", ""), actor_of(visit))
-    if isinstance(outcome, NotAssigned):
+    if isinstance(outcome, Refused):
         return await _unchanged(visit, outcome, Typed(entry=visit.form.get("entry", "")))
     log.info("%r assigned %s to the machine of the request %s", visit.operator, outcome.entry, _grant_id(visit))
     return _to_request(visit)
@@ -65,7 +65,7 @@ async def unassign(visit: Visit) -> Response:
     if card is None:
         return visit.error(error_pages.NO_REQUEST)
     outcome = await visit.plane.assign.unassign(card.grant.identity, actor_of(visit))
-    if isinstance(outcome, NotAssigned):
+    if isinstance(outcome, Refused):
         return await _unchanged(visit, outcome, Typed())
     return _to_request(visit)
 
@@ -79,7 +79,7 @@ def _to_request(visit: Visit) -> Response:
     return RedirectResponse(f"/requests/{_grant_id(visit)}", 303)
 
 
-async def _unchanged(visit: Visit, outcome: NotDecided | NotAssigned, typed: Typed) -> Response:
+async def _unchanged(visit: Visit, outcome: NotDecided | Refused, typed: Typed) -> Response:
     """Show the request with a notice that the decision was not recorded, and with what the person typed."""
     card = await visit.plane.decide.cards.show(_grant_id(visit))
     if card is None:
@@ -88,7 +88,7 @@ async def _unchanged(visit: Visit, outcome: NotDecided | NotAssigned, typed: Typ
     return await card_page(visit, card, replace(typed, notice_title=_title(outcome), notice=notice), status=409)
 
 
-def _title(outcome: NotDecided | NotAssigned) -> str:
+def _title(outcome: NotDecided | Refused) -> str:
     """Return the title of the notice that nothing was changed."""
     if isinstance(outcome, NotDecided):
         if outcome.refusal is Refusal.ALREADY_DECIDED and outcome.grant and outcome.grant.decision:

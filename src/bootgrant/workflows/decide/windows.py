@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bootgrant.approval.audit import AuditEvent, AuditKind
-from bootgrant.approval.operators import VIA_ADMIN_SOCKET, Actor, Label, Role
+from bootgrant.approval.operators import VIA_ADMIN_SOCKET, Actor, Label, Refused, Role
 from bootgrant.approval.policy import Selector, Vocabulary, Window
 from bootgrant.ports.audit import AuditLog
 from bootgrant.ports.grants import WindowStore
@@ -38,13 +38,6 @@ class WindowRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class NotArmed:
-    """Why nothing changed, as one line for a person."""
-
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
 class ArmWindow:
     """``vocabulary`` has the names that conditions may use; ``changed`` is called after windows have changed.
 
@@ -58,27 +51,27 @@ class ArmWindow:
     vocabulary: Vocabulary
     changed: Callable[[], None]
 
-    async def arm(self, wanted: WindowRequest, actor: Actor) -> Window | NotArmed:
+    async def arm(self, wanted: WindowRequest, actor: Actor) -> Window | Refused:
         """Open a window."""
         if not actor.role.is_at_least(Role.APPROVER):
-            return NotArmed("you may look, but not arm windows")
+            return Refused("you may look, but not arm windows")
         if not 0 < wanted.seconds <= LONGEST:
-            return NotArmed(f"a window can be open for at most {LONGEST / 86400:.0f} days")
+            return Refused(f"a window can be open for at most {LONGEST / 86400:.0f} days")
         if not 1 <= wanted.count <= MOST:
-            return NotArmed(f"a window can approve 1 to {MOST} machines")
+            return Refused(f"a window can approve 1 to {MOST} machines")
         try:
             conditions = self.vocabulary.conditions(wanted.select, wanted.networks, wanted.evidence)
         except ValueError as error:
-            return NotArmed(str(error))
+            return Refused(str(error))
         if missing := beyond_limits(conditions.select, actor.labels):
-            return NotArmed(f"you may only decide about machines with {missing}: add that to the selector")
+            return Refused(f"you may only decide about machines with {missing}: add that to the selector")
         now = self.clock.now()
         window_id = self.entropy.random_bytes(4).hex()
         name = wanted.name or window_id
         if not _NAME.fullmatch(name):
-            return NotArmed(f'{name!r} cannot be the name of a window: use letters, digits, ".", "_" and "-"')
+            return Refused(f'{name!r} cannot be the name of a window: use letters, digits, ".", "_" and "-"')
         if any(name == each.name for each in await self.windows()):
-            return NotArmed(f"a window named {name!r} is open already: choose another name")
+            return Refused(f"a window named {name!r} is open already: choose another name")
         window = Window(window_id, name, conditions, actor.author, now, now + wanted.seconds, wanted.count)
         await self.store.forget_before(now - _KEPT)
         await self.store.arm(window)
@@ -86,15 +79,15 @@ class ArmWindow:
         self.changed()
         return window
 
-    async def disarm(self, name: str, actor: Actor) -> Window | NotArmed:
+    async def disarm(self, name: str, actor: Actor) -> Window | Refused:
         """Close the open window of this name or id. Its approvals stay."""
         if not actor.role.is_at_least(Role.APPROVER):
-            return NotArmed("you may look, but not close windows")
+            return Refused("you may look, but not close windows")
         window = next((each for each in await self.windows() if name in (each.window_id, each.name)), None)
         if window is None:
-            return NotArmed(f"no open window is named {name!r}: `bootgrant arm --list` shows them")
+            return Refused(f"no open window is named {name!r}: `bootgrant arm --list` shows them")
         if missing := beyond_limits(window.conditions.select, actor.labels):
-            return NotArmed(f"you may only decide about machines with {missing}")
+            return Refused(f"you may only decide about machines with {missing}")
         await self.store.disarm(window.window_id)
         await self.audit.append([_event(AuditKind.DISARMED, window, actor, self.clock.now())])
         self.changed()

@@ -19,6 +19,7 @@ from bootgrant.approval.operators import (
     Actor,
     Kind,
     Label,
+    Refused,
     Role,
     lower_role,
     narrowed,
@@ -35,13 +36,6 @@ LONGEST: Final = 366 * 86400.0
 
 _FORM: Final = re.compile(rf"{PREFIX}[A-Za-z0-9_-]{{43}}")
 _SEEN_STEP: Final = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class TokenRefused:
-    """Why no token was created; ``message`` says what to do."""
-
-    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,36 +58,36 @@ class ApiTokens:
 
     async def create(
         self, name: str, role: Role, labels: tuple[Label, ...], lifetime: float, by: Actor
-    ) -> NewToken | TokenRefused:
+    ) -> NewToken | Refused:
         """Create a token without an owner; ``lifetime`` is in seconds."""
         return await self._create(name, role, labels, lifetime, str(by), "")
 
     async def create_own(
         self, name: str, role: Role, labels: tuple[Label, ...], lifetime: float, owner: Operator
-    ) -> NewToken | TokenRefused:
+    ) -> NewToken | Refused:
         """Create a token of ``owner`` with at most their own rights; the caller has required a fresh sign-in."""
         if owner.kind is Kind.BREAK_GLASS:
-            return TokenRefused("a break-glass operator cannot have tokens: sign in as yourself")
+            return Refused("a break-glass operator cannot have tokens: sign in as yourself")
         if not owner.role.is_at_least(role):
-            return TokenRefused(f"your role is {owner.role.value}, so your token cannot have the role {role.value}")
+            return Refused(f"your role is {owner.role.value}, so your token cannot have the role {role.value}")
         limits = narrowed(owner.labels, labels)
         if limits is None or not set(labels) <= set(limits):
             own = ", ".join(map(str, owner.labels))
-            return TokenRefused(f"you may only decide about machines with {own}, and so may your token")
+            return Refused(f"you may only decide about machines with {own}, and so may your token")
         return await self._create(name, role, limits, lifetime, owner.name, owner.name)
 
     async def _create(
         self, name: str, role: Role, labels: tuple[Label, ...], lifetime: float, by: str, owner: str
-    ) -> NewToken | TokenRefused:
+    ) -> NewToken | Refused:
         if not NAME.fullmatch(name):
-            return TokenRefused(f"{name!r} cannot be the name of a token: {NAME_RULE}")
+            return Refused(f"{name!r} cannot be the name of a token: {NAME_RULE}")
         if not 0 < lifetime <= LONGEST:
-            return TokenRefused("a token's lifetime must be between 1 second and 366 days")
+            return Refused("a token's lifetime must be between 1 second and 366 days")
         secret = Secret(PREFIX + urlsafe_b64encode(self.entropy.random_bytes(32)).rstrip(b"=").decode())
         now = self.clock.now()
         token = ApiToken(name, api_token_digest(secret), role, labels, now, by, now + lifetime, owner=owner)
         if not await self.store.add_token(token):
-            return TokenRefused(f"the token {name!r} exists already: revoke it first, or choose another name")
+            return Refused(f"the token {name!r} exists already: revoke it first, or choose another name")
         return NewToken(secret, token)
 
     async def of(self, owner: str) -> Sequence[ApiToken]:

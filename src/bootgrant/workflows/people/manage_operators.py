@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from bootgrant.approval.operators import NAME, NAME_RULE, Kind, Label, Role
+from bootgrant.approval.operators import NAME, NAME_RULE, Kind, Label, Refused, Role
 from bootgrant.ports.people import Operator, OperatorStore, PasskeyStore, PasswordHasher
 from bootgrant.ports.time import Clock, Entropy
 from bootgrant.wire.secret import Secret
@@ -19,13 +19,6 @@ LONGEST_PASSWORD: Final = 1024
 _LETTERS: Final = "abcdefghjkmnpqrstuvwxyz23456789"
 _GROUPS: Final = 4
 _GROUP: Final = 5
-
-
-@dataclass(frozen=True, slots=True)
-class OperatorRefused:
-    """Why nothing changed; ``message`` says what to do."""
-
-    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,26 +43,26 @@ class ManageOperators:
 
     async def add(
         self, name: str, role: Role, labels: tuple[Label, ...], kind: Kind, password: Secret | None
-    ) -> NewPassword | OperatorRefused:
+    ) -> NewPassword | Refused:
         """Add an operator who signs in here. Without ``password``, one is generated."""
         if not NAME.fullmatch(name):
-            return OperatorRefused(f"{name!r} cannot be the name of an operator: {NAME_RULE}")
+            return Refused(f"{name!r} cannot be the name of an operator: {NAME_RULE}")
         if kind is Kind.OIDC:
-            return OperatorRefused(
+            return Refused(
                 "people who sign in through a provider are added automatically: see [[oidc]] in docs/sign-in.md"
             )
         if problem := password_problem(password, kind):
-            return OperatorRefused(problem)
+            return Refused(problem)
         given = password or generated_password(self.entropy)
         hashed = await self.hasher.hash(given)
         if not await self.operators.add_operator(Operator(name, hashed, self.clock.now(), role, labels, kind)):
-            return OperatorRefused(
+            return Refused(
                 f"the operator {name!r} exists already: `bootgrant operators reset {name}` sets a new password, "
                 f"`bootgrant operators set {name}` changes the role"
             )
         return NewPassword(name, None if password else given)
 
-    async def set_rights(self, name: str, role: Role, labels: tuple[Label, ...] | None) -> OperatorRefused | None:
+    async def set_rights(self, name: str, role: Role, labels: tuple[Label, ...] | None) -> Refused | None:
         """Change role and limits (None: keep them), from the next request on. Return None when that was done.
 
         Armed windows beyond the new limits close.
@@ -78,16 +71,14 @@ class ManageOperators:
         if operator is None:
             return _nobody(name)
         if operator.kind is Kind.OIDC:
-            return OperatorRefused(
-                f"the role of {name} comes from the provider's groups: change those, or [[oidc.roles]]"
-            )
+            return Refused(f"the role of {name} comes from the provider's groups: change those, or [[oidc.roles]]")
         limits = operator.labels if labels is None else labels
         if not await self.operators.set_rights(name, role, limits):
             return _nobody(name)
         await self.windows.beyond(name, role, limits)
         return None
 
-    async def disable(self, name: str) -> OperatorRefused | None:
+    async def disable(self, name: str) -> Refused | None:
         """Disable an operator at once and close their sessions and armed windows. Return None when that was done.
 
         Their votes stop counting (VoteFilter in workflows/decide/grant_cards.py).
@@ -97,19 +88,19 @@ class ManageOperators:
         await self.windows.of_operator(name)
         return None
 
-    async def enable(self, name: str) -> OperatorRefused | None:
+    async def enable(self, name: str) -> Refused | None:
         """Enable an operator again. Return None when that was done."""
         return None if await self.operators.set_disabled(name, None) else _nobody(name)
 
-    async def reset(self, name: str, password: Secret | None) -> NewPassword | OperatorRefused:
+    async def reset(self, name: str, password: Secret | None) -> NewPassword | Refused:
         """Set a new password for an operator who lost theirs; deletes their passkeys, sessions and own tokens."""
         operator = await self.operators.find_operator(name)
         if operator is None:
             return _nobody(name)
         if operator.kind is Kind.OIDC:
-            return OperatorRefused(f"{name} signs in through a provider and has no password here")
+            return Refused(f"{name} signs in through a provider and has no password here")
         if problem := password_problem(password, operator.kind):
-            return OperatorRefused(problem)
+            return Refused(problem)
         given = password or generated_password(self.entropy)
         await self.passkeys.remove_passkeys(name)
         for token in await self.tokens.of(name):
@@ -140,5 +131,5 @@ def password_problem(password: Secret | None, kind: Kind = Kind.LOCAL) -> str:
     return ""
 
 
-def _nobody(name: str) -> OperatorRefused:
-    return OperatorRefused(f"there is no operator {name!r}: `bootgrant operators list` shows all of them")
+def _nobody(name: str) -> Refused:
+    return Refused(f"there is no operator {name!r}: `bootgrant operators list` shows all of them")

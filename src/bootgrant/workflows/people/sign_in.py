@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Final
 
 from bootgrant.approval.codes import session_digest
-from bootgrant.approval.operators import VIA_BREAK_GLASS, VIA_SESSION, Actor, Kind
+from bootgrant.approval.operators import VIA_BREAK_GLASS, VIA_SESSION, Actor, Kind, Refused
 from bootgrant.ports.people import Operator, OperatorStore, PasskeyStore, PasswordHasher, Session, Stage
 from bootgrant.ports.time import Clock, Entropy
 from bootgrant.wire.secret import Secret
@@ -244,13 +244,6 @@ class SignIn:
 
 
 @dataclass(frozen=True, slots=True)
-class PasswordRefused:
-    """Why the password was not changed; ``message`` says what to do."""
-
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
 class OwnPassword:
     """A person changes their own password."""
 
@@ -258,7 +251,7 @@ class OwnPassword:
 
     async def change(
         self, who: SignedIn, old: Secret, new: Secret, client: Client
-    ) -> NewSession | SignInRefused | PasswordRefused:
+    ) -> NewSession | SignInRefused | Refused:
         """Set ``new`` when ``old`` is right. All sessions of this person end, and a new one begins here.
 
         Checking ``old`` counts as an attempt to sign in. It does not make the session fresher, because a fresh sign-in
@@ -266,11 +259,11 @@ class OwnPassword:
         """
         operator = who.operator
         if operator.kind is not Kind.LOCAL:
-            return PasswordRefused(
+            return Refused(
                 "your password is managed elsewhere, or is a break-glass password: ask an admin to change it"
             )
         if problem := password_problem(new):
-            return PasswordRefused(problem)
+            return Refused(problem)
         checked = await self.sign_in.check_password(operator.name, old, client)
         if isinstance(checked, SignInRefused):
             return checked
