@@ -31,6 +31,8 @@ def _patched(*operations: dict[str, Any]) -> Any:
         ({"op": "replace", "path": "/machine/certSANs/-1", "value": "d"}, ["a", "b", "d"]),
         ({"op": "remove", "path": "/machine/certSANs/-3"}, ["b", "c"]),
         ({"op": "move", "from": "/machine/certSANs/-1", "path": "/machine/certSANs/0"}, ["c", "a", "b"]),
+        ({"op": "move", "from": "/machine/certSANs/0", "path": "/machine/certSANs/-1"}, ["b", "c", "a"]),
+        ({"op": "copy", "from": "/machine/certSANs/0", "path": "/machine/certSANs/-1"}, ["a", "b", "c", "a"]),
         ({"op": "copy", "from": "/machine/certSANs", "path": "/machine/certSANs"}, ["a", "b", "c"]),
         ({"op": "test", "path": "/machine/nothing", "value": None}, ["a", "b", "c"]),
     ],

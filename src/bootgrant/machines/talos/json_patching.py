@@ -109,10 +109,14 @@ class _NothingToDo(Exception):
 def _translated(target: Any, operation: Operation) -> Operation:
     """Return an operation that makes jsonpatch do what Talos's library does. Raises _NothingToDo."""
     changed = dict(operation)
-    for name in ("path", "from"):
-        if isinstance(changed.get(name), str):
-            adding = name == "path" and changed.get("op") in {"add", "copy", "move"}
-            changed[name] = _positive(target, changed[name], adding=adding)
+    if isinstance(changed.get("from"), str):
+        changed["from"] = _positive(target, changed["from"], adding=False)
+    if isinstance(changed.get("path"), str):
+        at, adding = target, changed.get("op") in {"add", "copy", "move"}
+        if changed.get("op") == "move" and "from" in changed:
+            # Talos's library removes the value first and counts without it.
+            at = jsonpatch.apply_patch(target, [{"op": "remove", "path": changed["from"]}])
+        changed["path"] = _positive(at, changed["path"], adding=adding)
     match changed.get("op"):
         case "add" | "replace" | "test":
             changed.setdefault("value", None)
