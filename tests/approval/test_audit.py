@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -57,6 +58,28 @@ def test_an_untouched_chain_holds() -> None:
     assert stored_problem([(record.line, record.digest) for record in records]) == ""
     assert json.loads(records[0].line)["previous"] == GENESIS
     assert [record.seq for record in records] == [1, 2, 3, 4, 5]
+    assert [read_record(record.line) for record in records] == records
+
+
+def test_checked_records_are_counted() -> None:
+    check = ChainCheck()
+    for line in lines(list(chain(events(), Head()))):
+        check.take_exported(line)
+    assert check.records == 5
+
+
+def test_a_record_has_sorted_members_and_only_ascii() -> None:
+    """Its digest is over these bytes: another order or spelling would break every chain there is."""
+    (record,) = chain([AuditEvent(NOW, AuditKind.OPENED, "\u00e4", details={"b": 1, "a": "x"})], Head())
+    assert record.line == (
+        '{"actor":"\\u00e4","at":"2027-01-15T08:00:00.000Z","details":{"a":"x","b":1},"kind":"opened",'
+        f'"previous":"{GENESIS}","seq":1}}'
+    )
+
+
+def test_a_stored_record_with_other_than_ascii_was_changed() -> None:
+    line = f'{{"kind":"opened","previous":"{GENESIS}","reason":"\u00e4","seq":1}}'
+    assert stored_problem([(line, "")]) == "1: its digest does not match its content: it was changed"
 
 
 @pytest.mark.parametrize("number", range(5))
@@ -99,7 +122,10 @@ def test_a_truncated_and_a_rewritten_chain_are_found_by_a_noted_head() -> None:
 def test_a_missing_beginning_needs_a_seal_that_names_it() -> None:
     records = list(chain(events(), Head()))
     head = Head(5, records[-1].digest)
+    assert problem(lines(records[1:])) == "2: the records up to 1 are missing and no seal names them"
     missing = "3: the records up to 2 are missing and no seal names them"
+    (empty,) = chain([AuditEvent(NOW, AuditKind.SEALED, details={"note": "names nothing"})], head)
+    assert problem(lines([*records[2:], empty])) == missing
     assert problem(lines(records[2:])) == missing
     for kind, through, digest, expected in (
         (AuditKind.SEALED, 2, records[1].digest, ""),
@@ -140,7 +166,7 @@ def test_a_record_is_read_as_it_was_written(actor: str, entry: str, detail: str,
     assert problem(lines([record])) == ""
 
 
-def test_every_member_of_an_event_is_recorded() -> None:
+def test_every_member_of_an_event_is_recorded_and_read() -> None:
     event = AuditEvent(
         NOW + 0.1234,
         AuditKind.APPROVED,
@@ -174,6 +200,7 @@ def test_every_member_of_an_event_is_recorded() -> None:
         "seq": 7,
         "previous": "cd34",
     }
+    assert replace(read_record(record.line).event, at=event.at) == event
     assert record.line.isascii()
     assert " " not in record.line.replace("as expected", "").replace("ana (passkey)", "")
 

@@ -27,6 +27,10 @@ def test_a_template_has_its_entry_and_the_approved_machine() -> None:
     assert rendered(source, address="10.0.0.1/24") == f"cp-1 worker 10.0.0.1/24 {UUID} node-7\n"
 
 
+def test_join_has_no_separator_unless_one_is_given() -> None:
+    assert rendered("{{ ['a', 1] | join }} {{ ['a', 1] | join('-') }}") == "a1 a-1"
+
+
 def test_a_template_knows_whether_it_uses_the_machine() -> None:
     assert compile_template("{{ machine.mac }}").uses_machine
     assert not compile_template("{{ name }}").uses_machine

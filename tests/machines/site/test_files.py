@@ -31,6 +31,12 @@ def files(*layers: str, schema: Schema = Schema.TALOS, optional: bool = False) -
     return [file.path for file in found], [finding.rule for finding in findings]
 
 
+def test_a_finding_about_an_entry_has_its_place_and_its_name() -> None:
+    entry = Entry("n", layers=(Layer("nope", is_optional=True),), file="machines.yaml", line=7)
+    [found] = layer_files(entry, Listing(PATHS))[1]
+    assert (found.rule, found.file, found.line, found.entry) == ("no-layers", "machines.yaml", 7, "n")
+
+
 def test_files_of_a_folder_are_used_in_the_order_of_their_names() -> None:
     assert files("all") == (["all/01-a.yaml.j2", "all/02-b.yaml", "all/10-c.yaml.age"], [])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -96,10 +97,11 @@ def test_every_entry_is_explained() -> None:
     ],
 )
 def test_a_possible_tie_is_reported_with_an_example(one: dict[str, str], other: dict[str, str]) -> None:
-    entries = [entry("one", **one), entry("other", **other)]
+    entries = [replace(entry("one", **one), line=4), replace(entry("other", **other), line=9)]
     found = ties(entries)
     assert [finding.rule for finding in found] == ["tie"]
     assert "a machine with" in found[0].message
+    assert (found[0].line, found[0].entry) in {(4, "one"), (9, "other")}
 
 
 @pytest.mark.parametrize(

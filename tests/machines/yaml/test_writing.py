@@ -16,6 +16,10 @@ def test_keys_are_in_the_order_of_go_yaml() -> None:
     assert natural_order(list(reversed(ordered))) == ordered
 
 
+def test_zeros_that_continue_a_number_count() -> None:
+    assert natural_order(["100", "11a", "11-"]) == ["11a", "11-", "100"]
+
+
 @settings(deadline=None, max_examples=300)
 @given(_TEXTS)
 def test_every_text_is_read_back_as_written(text: str) -> None:

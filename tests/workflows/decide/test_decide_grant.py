@@ -178,7 +178,11 @@ async def test_an_entry_that_changed_since_the_page_was_shown_is_not_approved(si
     assert card.entry is not None
     site.entries.known[1] = MachineEntry("worker-1", "serial", {"role": "storage"}, match=worker(1).match)
     outcome = await site.decide.approve(grant.grant_id, ANA, card.entry.fingerprint)
-    assert refusal(outcome) is Refusal.ENTRY_CHANGED
+    assert outcome == NotDecided(
+        Refusal.ENTRY_CHANGED,
+        "the entry for this machine has changed since the page was shown: look at it again",
+        await site.current(grant),
+    )
     assert isinstance(await site.decide.approve(grant.grant_id, ANA), DeviceGrant)
 
 
@@ -248,8 +252,23 @@ async def test_an_entry_that_changes_between_the_card_and_the_rendering_is_not_a
 
     site = Deciders(entries=Hasty([worker(1)]))
     grant = await site.request(other_machine(1))
-    assert refusal(await site.decide.approve(grant.grant_id, ANA)) is Refusal.ENTRY_CHANGED
-    assert (await site.current(grant)).state is GrantState.PENDING
+    outcome = await site.decide.approve(grant.grant_id, ANA)
+    current = await site.current(grant)
+    message = "the entry for this machine has just changed: look at it again"
+    assert outcome == NotDecided(Refusal.ENTRY_CHANGED, message, current)
+    assert current.state is GrantState.PENDING
+
+
+async def test_an_entry_that_is_gone_at_the_rendering_is_not_approved() -> None:
+    class Vanishing(Entries):
+        async def render(self, name: str, identity: MachineIdentity) -> Rendered | None:
+            return None
+
+    site = Deciders(entries=Vanishing([worker(1)]))
+    grant = await site.request(other_machine(1))
+    outcome = await site.decide.approve(grant.grant_id, ANA)
+    assert isinstance(outcome, NotDecided)
+    assert (outcome.refusal, outcome.grant) == (Refusal.NO_ENTRY, await site.current(grant))
 
 
 async def test_a_denial_and_a_revocation_are_recorded(site: Deciders) -> None:
@@ -332,6 +351,8 @@ async def test_a_batch_leaves_requests_that_changed_since_the_list_was_shown(sit
     outcomes = await site.decide.approve_many(chosen, ANA, as_batch=True)
     assert isinstance(outcomes[0], DeviceGrant)
     assert [refusal(outcome) for outcome in outcomes[1:]] == [Refusal.ENTRY_CHANGED, Refusal.ENTRY_CHANGED]
+    assert isinstance(outcomes[2], NotDecided)
+    assert outcomes[2].grant == await site.current(rivalled)
     assert (await site.current(rivalled)).state is GrantState.PENDING
     card = await site.cards.show(rivalled.grant_id)
     assert card is not None

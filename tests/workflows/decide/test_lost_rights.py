@@ -138,6 +138,7 @@ async def test_a_disabled_operators_windows_are_closed_and_approve_nothing(site:
         ("the operator ana was disabled", "session", "ana"),
         ("the operator ana was disabled", "passkey", "ana (passkey)"),
     ]
+    assert all(event.details["window"] for event in closed)
     await manage.disable("ben")
     assert await site.tokens().revoke("ana") is False
     await site.windows().of_token("ana")

@@ -172,6 +172,14 @@ async def test_a_provider_token_is_used_up_a_grace_after_its_first_delivery() ->
     (record,) = await site.database.audit.newest(AuditFilter(), 10)
     event = record.event
     assert (event.actor, event.via, event.entry) == ("ana@example.org (corp)", "provider:corp", "worker-1")
+    assert (event.at, event.kind, event.identity, event.address) == (
+        NOW,
+        AuditKind.DELIVERED,
+        other_machine(1),
+        ADDRESS,
+    )
+    assert (event.digest, event.revision) == (ready.rendered.sha256, ready.rendered.entry.revision)
+    assert event.reason == "the machine's identity is its own claim"
     assert event.details == {"size": len(ready.rendered.config), "composer": "file", "subject": "8f1"}
     site.clock.advance(RULES.delivery_grace - 1)
     assert isinstance(await outside(site), OutsideReady)

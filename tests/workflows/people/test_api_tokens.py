@@ -50,6 +50,12 @@ async def test_a_token_is_authenticated_with_its_role_and_its_labels(tokens: Api
     assert await tokens.authenticate(secret) == Actor("ci", Role.APPROVER, (FRA,), "token:ci", "")
 
 
+async def test_a_new_token_is_returned_as_it_is_stored(tokens: ApiTokens) -> None:
+    made = await tokens.create("ci", Role.APPROVER, (FRA,), DAY, ANA)
+    assert isinstance(made, NewToken)
+    assert [made.token] == list(await tokens.store.tokens())
+
+
 async def test_the_store_has_the_digest_and_not_the_token(tmp_path: Path) -> None:
     with SqliteDatabase(tmp_path, NOW) as database:
         secret = await make(tokens_of(database, FakeClock(NOW)))

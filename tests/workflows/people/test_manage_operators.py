@@ -137,6 +137,14 @@ async def test_a_password_that_is_not_accepted_changes_nothing(office: Office) -
     assert len(await office.database.passkeys.passkeys_of("ana")) == 1
 
 
+async def test_the_password_of_a_break_glass_operator_is_always_generated(office: Office) -> None:
+    await office.manage.add("glass", Role.ADMIN, (), Kind.BREAK_GLASS, None)
+    assert "is always generated" in message(await office.manage.reset("glass", PASSWORD))
+    reset = await office.manage.reset("glass", None)
+    assert isinstance(reset, NewPassword)
+    assert reset.generated is not None
+
+
 async def test_operators_of_a_provider_get_their_rights_and_passwords_there(office: Office) -> None:
     await office.database.operators.add_operator(Operator("corp:ana", "", NOW, Role.VIEWER, kind=Kind.OIDC))
     assert "comes from the provider's groups" in message(await office.manage.set_rights("corp:ana", Role.ADMIN, None))

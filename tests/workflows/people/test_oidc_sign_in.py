@@ -40,6 +40,7 @@ class Provider:
     authenticated_at: float | None = NOW
     is_down: bool = False
     asked: list[Request] = field(default_factory=list)
+    issuers: list[str] = field(default_factory=list)
 
     async def ask(self, request: Request) -> str:
         if self.is_down:
@@ -48,6 +49,7 @@ class Provider:
         return f"https://sso.example/auth?state={request.state}"
 
     async def person(self, request: Request, code: str, issuer: str) -> ProviderPerson:
+        self.issuers.append(issuer)
         assert request.nonce == self.asked[-1].nonce
         assert request.verifier == self.asked[-1].verifier
         return ProviderPerson(
@@ -200,8 +202,15 @@ async def test_a_sign_in_is_finished_once(desk: Desk) -> None:
     assert await desk.back(away) is OidcRefused.LATE
 
 
+async def test_the_provider_gets_the_issuer_of_the_answer_to_check(desk: Desk) -> None:
+    await desk.back(await desk.leave(), iss="https://sso.example")
+    await desk.back(await desk.leave())
+    assert desk.provider.issuers == ["https://sso.example", ""]
+
+
 async def test_a_sign_in_must_be_finished_within_ten_minutes(desk: Desk) -> None:
     away = await desk.leave()
+    assert len(away.secret.reveal()) == 43
     desk.clock.advance(600)
     assert await desk.back(away) is OidcRefused.LATE
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from itertools import pairwise
 
 import pytest
 
@@ -13,7 +14,7 @@ from bootgrant.ports.notifications import Notice, NotSent
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.workflows.record.notify_waiting import LONGEST, QUIET, SHOWN, NotifyWaiting, Target, plain_text
 from support.fakes import CountedEntropy, FakeClock
-from support.grants import decision_by, other_machine, pending_grant
+from support.grants import NOW, decision_by, other_machine, pending_grant
 from support.memory.database import MemoryDatabase
 
 pytestmark = pytest.mark.anyio
@@ -64,7 +65,7 @@ class Site:
 
     async def machine(self, number: int = 1, identity: MachineIdentity | None = None) -> str:
         now = self.clock.now()
-        grant, _ = pending_grant(identity=identity or other_machine(number), opened_at=now, expires_at=now + 600)
+        grant, _ = pending_grant(identity=identity or other_machine(number), opened_at=now, expires_at=now + 3600)
         await self.database.grants.open_grant(grant)
         return grant.grant_id
 
@@ -89,6 +90,8 @@ async def test_one_machine_is_one_message_with_a_link_to_its_page() -> None:
     await site.wait(60)
     [(notice, text)] = inbox.taken
     assert (notice.title, notice.link) == ("bootgrant: a machine is waiting", f"{LINK}/requests/{grant_id}")
+    assert notice.machines[0].asked_at == NOW
+    assert text.startswith("A machine is waiting for a decision.\n")
     assert "- serial=SN0004 from 10.20.0.11, gets fra-1" in text
     assert text.endswith(f"Sign in to decide: {LINK}/requests/{grant_id}")
 
@@ -103,6 +106,7 @@ async def test_two_hundred_at_once_are_one_message() -> None:
     await site.wait(30)
     [(notice, text)] = inbox.taken
     assert (notice.count, len(notice.machines), notice.more, notice.link) == (200, SHOWN, 200 - SHOWN, f"{LINK}/")
+    assert text.startswith("200 machines are waiting for a decision.\n")
     assert f"- and {200 - SHOWN} more" in text
 
 
@@ -125,6 +129,7 @@ async def test_a_machine_that_was_decided_in_time_is_not_in_a_message() -> None:
     await site.database.grants.change_grant(grant_id, lambda g: g.deny(decision_by("ana", site.clock.now())))
     await site.wait(20)
     assert inbox.taken == []
+    assert site.notify.counts.outcomes == {("night", "needless"): 1}
 
 
 async def test_a_target_with_selectors_is_notified_of_its_machines_only() -> None:
@@ -146,6 +151,19 @@ async def test_a_failed_message_is_sent_again_after_growing_pauses() -> None:
     await site.wait(30)
     assert len(inbox.taken) == 1
     assert site.notify.counts.outcomes == {("night", "failed"): 3, ("night", "sent"): 1}
+
+
+async def test_each_pause_is_twice_the_last_up_to_five_minutes() -> None:
+    inbox = Inbox(*(NotSent("down") for _ in range(20)))
+    site = Site(target(inbox))
+    await site.machine()
+    attempts: list[float] = []
+    while len(attempts) < 9:
+        left = len(inbox.refuse)
+        await site.wait(1)
+        if len(inbox.refuse) < left:
+            attempts.append(site.clock.now())
+    assert [later - earlier for earlier, later in pairwise(attempts)] == [5, 10, 20, 40, 80, 160, 300, 300]
 
 
 async def test_a_target_that_fails_does_not_delay_the_others() -> None:
