@@ -14,13 +14,9 @@ import sys
 from pathlib import Path
 
 OUT = Path("build/mutation")
-# The tests that may kill a mutant. The delivery of a configuration is tested over HTTP too.
-TESTS = {
-    "approval": ["tests/approval"],
-    "machines": ["tests/machines"],
-    "wire": ["tests/wire"],
-    "workflows": ["tests/workflows", "tests/machine_plane"],
-}
+ROOMS = ("approval", "machines", "wire", "workflows")
+# It limits the processor time of a template, which mutmut's instrumentation exceeds.
+SLOW = "tests/machines/finish/test_templates.py::test_a_template_that_loops_or_grows_is_stopped"
 # Exit codes of a test run as mutmut records them; any other is a time limit.
 STATUS = {0: "survived", 1: "killed", 3: "killed", 5: "no tests", 33: "no tests", None: "not tested"}
 GENERATE = """
@@ -45,8 +41,8 @@ def copy_tree(room: str) -> Path:
     settings = {
         "source_paths": ["src"],
         "only_mutate": [f"src/bootgrant/{room}/*"],
-        "pytest_add_cli_args_test_selection": TESTS[room],
-        "pytest_add_cli_args": ["-p", "no:xdist"],
+        "pytest_add_cli_args_test_selection": [f"tests/{room}"],
+        "pytest_add_cli_args": ["-p", "no:xdist", f"--deselect={SLOW}"],
         "also_copy": others,
     }
     with (copy / "pyproject.toml").open("a") as pyproject:
@@ -89,13 +85,13 @@ def run_room(room: str, sample: int | None, seed: int, children: int) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Run mutmut over rooms of src/bootgrant and print a score for each.")
-    parser.add_argument("rooms", nargs="*", choices=[*TESTS, []], metavar="ROOM", help=", ".join(TESTS))
+    parser.add_argument("rooms", nargs="*", choices=[*ROOMS, []], metavar="ROOM", help=", ".join(ROOMS))
     parser.add_argument("--sample", type=int, metavar="N", help="test N mutants of each room, chosen at random")
     parser.add_argument("--seed", type=int, default=1, help="of the random choice (default 1)")
     parser.add_argument("--children", type=int, default=2, help="mutants tested at the same time (default 2)")
     given = parser.parse_args()
     scores = []
-    for room in given.rooms or TESTS:
+    for room in given.rooms or ROOMS:
         print(f"mutating {room} (log: {OUT / room}.log)", flush=True)
         scores.append(run_room(room, given.sample, given.seed, given.children))
     print("\n".join(scores))
