@@ -113,8 +113,8 @@ def _translated(target: Any, operation: Operation) -> Operation:
         changed["from"] = _positive(target, changed["from"], adding=False)
     if isinstance(changed.get("path"), str):
         at, adding = target, changed.get("op") in {"add", "copy", "move"}
-        if changed.get("op") == "move" and "from" in changed:
-            # Talos's library removes the value first and counts without it.
+        if changed.get("op") == "move" and "from" in changed and "/-" in changed["path"]:
+            # Talos's library removes the value first and counts without it. This copies the document, so it is rare.
             at = jsonpatch.apply_patch(target, [{"op": "remove", "path": changed["from"]}])
         changed["path"] = _positive(at, changed["path"], adding=adding)
     match changed.get("op"):
