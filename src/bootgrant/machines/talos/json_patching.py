@@ -35,6 +35,7 @@ from bootgrant.machines.yaml.writing import natural_order
 Operation = dict[str, Any]
 _FAILURES: Final = (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, TypeError, LookupError, ValueError)
 _NEGATIVE: Final = re.compile("-[0-9]{1,9}")
+_NEGATIVE_STEP: Final = re.compile(r"/-\d")
 _INDEX: Final = re.compile("[0-9]{1,9}")
 
 
@@ -113,7 +114,7 @@ def _translated(target: Any, operation: Operation) -> Operation:
         changed["from"] = _positive(target, changed["from"], adding=False)
     if isinstance(changed.get("path"), str):
         at, adding = target, changed.get("op") in {"add", "copy", "move"}
-        if changed.get("op") == "move" and "from" in changed and "/-" in changed["path"]:
+        if changed.get("op") == "move" and "from" in changed and _NEGATIVE_STEP.search(changed["path"]):
             # Talos's library removes the value first and counts without it. This copies the document, so it is rare.
             at = jsonpatch.apply_patch(target, [{"op": "remove", "path": changed["from"]}])
         changed["path"] = _positive(at, changed["path"], adding=adding)
