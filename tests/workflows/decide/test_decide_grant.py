@@ -104,6 +104,9 @@ async def test_a_control_plane_waits_for_a_second_person(site: Deciders) -> None
     approved = await site.current(grant)
     assert approved.state is GrantState.APPROVED
     assert (approved.fingerprint, approved.revision) == (CP.fingerprint, "4f2c9ab")
+    card = await site.cards.show(grant.grant_id)
+    assert card is not None
+    assert (card.needed, [vote.by for vote in card.votes]) == (2, ["ana"])
     assert [(event.kind, event.actor, event.details.get("votes")) for event in await site.events()] == [
         (AuditKind.VOTED, "ana", 1),
         (AuditKind.APPROVED, "ben", 1),

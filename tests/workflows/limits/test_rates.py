@@ -55,6 +55,7 @@ def test_a_full_table_forgets_keys_that_have_waited_long_enough() -> None:
 
 def test_an_ipv6_network_is_one_address() -> None:
     assert address_key("2001:db8::1") == address_key("2001:db8::ffff:2")
+    assert address_key("2001:db8::1") == address_key("2001:db8::ffff:ffff:ffff:ffff") == "2001:db8::/64"
     assert address_key("2001:db8::1") != address_key("2001:db8:0:1::1")
     assert address_key("10.0.0.1") != address_key("10.0.0.2")
     assert len(address_key("x" * 1000)) == 128

@@ -86,7 +86,7 @@ class Site:
 
 
 async def test_a_token_delivers_the_approved_entry_and_the_delivery_is_recorded() -> None:
-    site = Site()
+    site = Site(entries=Entries([replace(worker(1), revision="4f2c9ab")]))
     grant, token = await site.redeemed()
     ready = await site.any(token, MachineIdentity(), ADDRESS)
     assert isinstance(ready, ConfigReady)
@@ -99,7 +99,8 @@ async def test_a_token_delivers_the_approved_entry_and_the_delivery_is_recorded(
     assert stored is not None
     assert (stored.state, stored.deliveries) == (GrantState.DELIVERED, 1)
     (record,) = await site.database.audit.newest(AuditFilter(kinds=(AuditKind.DELIVERED,)), 10)
-    assert (record.event.entry, record.event.address) == ("worker-1", "10.20.0.99")
+    assert (record.event.entry, record.event.revision) == ("worker-1", "4f2c9ab")
+    assert record.event.address == "10.20.0.99"
 
 
 async def test_a_token_ends_when_it_expires_and_a_grace_after_its_first_delivery() -> None:
@@ -155,6 +156,14 @@ async def test_a_provider_token_is_bound_to_its_first_machine_address_and_entry(
     assert await outside(site, 1, "10.20.0.12") is DeliveryRefusal.OTHER_MACHINE
     site.entries.known[0] = replace(worker(1), name="worker-1b")
     assert await outside(site) is DeliveryRefusal.OTHER_MACHINE
+
+
+async def test_each_provider_token_has_its_own_binding() -> None:
+    site = Site()
+    for number in (1, 2):
+        ready = await site.outside(Secret(f"token {number}"), other_machine(number), ADDRESS)
+        assert isinstance(ready, OutsideReady)
+        assert ready.binding.entry == f"worker-{number}"
 
 
 async def test_the_binding_of_a_token_without_an_end_is_kept_for_a_time() -> None:

@@ -10,7 +10,7 @@ import pytest
 from bootgrant.approval.claims import RoleRule
 from bootgrant.approval.operators import Author, Kind, Label, Role
 from bootgrant.approval.policy import Conditions, Window, parse_selector
-from bootgrant.ports.people import Operator
+from bootgrant.ports.people import Operator, OperatorStore
 from bootgrant.ports.providers import ProviderPerson, ProviderUnavailable, Request
 from bootgrant.wire.secret import Secret
 from bootgrant.workflows.decide.windows import CloseWindows
@@ -19,6 +19,7 @@ from bootgrant.workflows.people.sign_in import Client, Sessions, SignedIn
 from support.fakes import CountedEntropy, FakeClock
 from support.grants import NOW
 from support.memory.database import MemoryDatabase
+from support.memory.people import MemoryOperatorStore
 
 pytestmark = pytest.mark.anyio
 FRA = Label("site", "fra")
@@ -70,15 +71,31 @@ class Labelled:
         return Secret(sealed.removeprefix("sealed ")) if sealed else None
 
 
+class Raced(MemoryOperatorStore):
+    """Another sign-in of the same person adds them after the first look."""
+
+    def __init__(self, rival: Operator) -> None:
+        super().__init__()
+        self.rival: Operator | None = rival
+
+    async def find_subject(self, issuer: str, subject: str) -> Operator | None:
+        found = await super().find_subject(issuer, subject)
+        if self.rival is not None:
+            rival, self.rival = self.rival, None
+            await self.add_operator(rival)
+        return found
+
+
 class Desk:
-    def __init__(self) -> None:
+    def __init__(self, operators: OperatorStore | None = None) -> None:
         self.database = MemoryDatabase()
+        operators = operators or self.database.operators
         self.clock = FakeClock(NOW)
         self.provider = Provider()
-        self.sessions = Sessions(self.database.operators, self.clock, CountedEntropy())
+        self.sessions = Sessions(operators, self.clock, CountedEntropy())
         self.work = OidcSignIn(
             {"corp": self.provider, "lab": Provider("lab")},
-            self.database.operators,
+            operators,
             self.database.challenges,
             self.sessions,
             "https://boot.example",
@@ -115,6 +132,7 @@ def desk() -> Desk:
 
 async def test_a_new_person_is_added_with_the_rights_of_their_groups(desk: Desk) -> None:
     who = await desk.arrive()
+    assert desk.work.provider_of(who) is desk.provider
     actor = who.actor
     assert (actor.name, actor.role, actor.labels, actor.via) == ("corp:ana", Role.APPROVER, (FRA,), "oidc:corp")
     assert (who.operator.kind, who.operator.password_hash, who.session.sealed) == (Kind.OIDC, "", "sealed token c")
@@ -168,6 +186,15 @@ async def test_a_person_who_gets_a_group_again_can_sign_in_again(desk: Desk) -> 
     desk.provider.claims = {"groups": ["fra"]}
     actor = (await desk.arrive()).actor
     assert (actor.name, actor.role, actor.labels) == ("corp:ana", Role.APPROVER, (FRA,))
+
+
+async def test_two_sign_ins_at_once_add_a_new_person_once() -> None:
+    first = Operator(
+        "corp:anna", "", NOW, Role.APPROVER, (FRA,), Kind.OIDC, issuer="https://sso.example", subject="8f1"
+    )
+    desk = Desk(Raced(first))
+    assert (await desk.arrive()).operator.name == "corp:anna"
+    assert len(await desk.sessions.store.operators()) == 1
 
 
 async def test_a_name_is_not_given_to_two_subjects(desk: Desk) -> None:

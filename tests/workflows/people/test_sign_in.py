@@ -94,7 +94,9 @@ async def test_a_session_belongs_to_the_person_who_signed_in(desk: Desk) -> None
 
 async def test_two_sign_ins_are_two_sessions(desk: Desk) -> None:
     await desk.hire()
-    assert (await desk.enter()).reveal() != (await desk.enter()).reveal()
+    one, other = (await desk.enter()).reveal(), (await desk.enter()).reveal()
+    assert one != other
+    assert len(one) == len(other) == 43
 
 
 async def test_the_store_does_not_have_the_session_itself(desk: Desk, tmp_path: Path) -> None:

@@ -12,7 +12,15 @@ from bootgrant.approval.policy import parse_selector
 from bootgrant.ports.configurations import MachineEntry, Rendered
 from bootgrant.ports.notifications import Notice, NotSent
 from bootgrant.wire.identity import MachineIdentity
-from bootgrant.workflows.record.notify_waiting import LONGEST, QUIET, SHOWN, NotifyWaiting, Target, plain_text
+from bootgrant.workflows.record.notify_waiting import (
+    LONGEST,
+    QUIET,
+    SHOWN,
+    NotifyWaiting,
+    Target,
+    plain_text,
+    send_test,
+)
 from support.fakes import CountedEntropy, FakeClock
 from support.grants import NOW, decision_by, other_machine, pending_grant
 from support.memory.database import MemoryDatabase
@@ -90,7 +98,7 @@ async def test_one_machine_is_one_message_with_a_link_to_its_page() -> None:
     await site.wait(60)
     [(notice, text)] = inbox.taken
     assert (notice.title, notice.link) == ("bootgrant: a machine is waiting", f"{LINK}/requests/{grant_id}")
-    assert notice.machines[0].asked_at == NOW
+    assert (notice.message_id[:4], notice.machines[0].asked_at) == ("msg_", NOW)
     assert text.startswith("A machine is waiting for a decision.\n")
     assert "- serial=SN0004 from 10.20.0.11, gets fra-1" in text
     assert text.endswith(f"Sign in to decide: {LINK}/requests/{grant_id}")
@@ -192,6 +200,37 @@ async def test_a_restart_loses_no_message_and_sends_none_twice() -> None:
     after.clock.at = before.clock.at
     await after.wait(120)
     assert len(inbox.taken) == 1
+
+
+async def test_a_stopped_server_sends_nothing_more() -> None:
+    class Slow(Inbox):
+        async def send(self, notice: Notice, text: str) -> None:
+            sending.set()
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                self.taken.append((notice, text))
+                raise
+
+    sending = asyncio.Event()
+    inbox = Slow()
+    site = Site(target(inbox))
+    await site.machine()
+    for _ in range(round(QUIET) + 2):
+        await site.notify.step()
+        site.clock.advance(1)
+    await sending.wait()
+    await site.notify.stop()
+    assert len(inbox.taken) == 1
+    assert site.notify.counts.outcomes == {}
+
+
+async def test_a_test_message_says_that_it_is_one() -> None:
+    inbox = Inbox()
+    await send_test(target(inbox), LINK, NOW, "msg_1")
+    [(notice, text)] = inbox.taken
+    assert (notice.is_test, notice.message_id, notice.at) == (True, "msg_1", NOW)
+    assert text == f"This is a test message from bootgrant. No machine is waiting.\n{LINK}/"
 
 
 async def test_one_of_two_servers_on_a_store_sends() -> None:
