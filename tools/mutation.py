@@ -68,8 +68,9 @@ def run_room(room: str, sample: int | None, seed: int, children: int) -> str:
     chosen = sorted(random.Random(seed).sample(mutants, sample)) if sample and sample < len(mutants) else []
     with (OUT / f"{room}.log").open("w") as log:
         run = [sys.executable, "-m", "mutmut", "run", f"--max-children={children}", *chosen]
-        if subprocess.run(run, cwd=copy, check=False, stdout=log, stderr=subprocess.STDOUT).returncode:
-            raise SystemExit(f"mutmut failed on {room}. Its output is in {OUT / room}.log.")
+        done = subprocess.run(run, cwd=copy, check=False, stdout=log, stderr=subprocess.STDOUT)
+    if done.returncode:
+        raise SystemExit(f"mutmut ended with status {done.returncode} on {room}. Its output is in {OUT / room}.log.")
     codes = results(copy)
     tested = {name: STATUS.get(codes[name], "timeout") for name in chosen or mutants}
     for name, status in tested.items():
