@@ -26,6 +26,14 @@ copy_also_copy_files()
 setup_source_paths()
 create_mutants(1)
 """
+# mutmut's own time limit signals process numbers that may belong to other processes by then. A limit of processor time,
+# which it sets too, and pytest's limit for each test stop mutants that do not end.
+RUN = """
+from mutmut.__main__ import cli
+from mutmut.workers import isolation
+isolation.register_timeout = lambda pid, timeout_s: None
+cli()
+"""
 
 
 def copy_tree(room: str) -> Path:
@@ -42,7 +50,7 @@ def copy_tree(room: str) -> Path:
         "source_paths": ["src"],
         "only_mutate": [f"src/bootgrant/{room}/*"],
         "pytest_add_cli_args_test_selection": [f"tests/{room}"],
-        "pytest_add_cli_args": ["-p", "no:xdist", f"--deselect={SLOW}"],
+        "pytest_add_cli_args": ["-p", "no:xdist", "--timeout=60", f"--deselect={SLOW}"],
         "also_copy": others,
     }
     with (copy / "pyproject.toml").open("a") as pyproject:
@@ -67,7 +75,7 @@ def run_room(room: str, sample: int | None, seed: int, children: int) -> str:
     mutants = sorted(results(copy))
     chosen = sorted(random.Random(seed).sample(mutants, sample)) if sample and sample < len(mutants) else []
     with (OUT / f"{room}.log").open("w") as log:
-        run = [sys.executable, "-m", "mutmut", "run", f"--max-children={children}", *chosen]
+        run = [sys.executable, "-c", RUN, "run", f"--max-children={children}", *chosen]
         done = subprocess.run(run, cwd=copy, check=False, stdout=log, stderr=subprocess.STDOUT)
     if done.returncode:
         raise SystemExit(f"mutmut ended with status {done.returncode} on {room}. Its output is in {OUT / room}.log.")
