@@ -104,6 +104,20 @@ def test_short_lines_of_an_encrypted_text_are_redacted() -> None:
     assert redacted(b"pin 47\n\tx: {\n", secrets_of(b"pin 47\n\tx: {\n")).count("<redacted>") == 2
 
 
+def test_the_escapes_of_a_json_pointer_are_those_of_the_key() -> None:
+    known = secrets_of(b"- {op: add, path: /machine/a~1b~0c, value: '4711'}\n")
+    assert redacted(b"a/b~c: 4711\n", known) == "a/b~c: <redacted>\n"
+
+
+def test_a_secret_that_begins_like_another_leaves_no_rest() -> None:
+    known = KnownSecrets(frozenset({"hunter", "hunter2hunter2"}))
+    assert redacted(b"\tx\x01 hunter2hunter2 hunter\n", known) == "\tx\x01 <redacted> <redacted>\n"
+
+
+def test_an_encrypted_file_without_a_value_has_no_secrets() -> None:
+    assert secrets_of(b"---\n# nothing\n---\n~\n").pairs == frozenset()
+
+
 def test_a_text_that_is_not_yaml_is_redacted_line_by_line() -> None:
     text = redacted(b"[net]\nwifi_password = hunter22\nssid=home\n\tx\x01: {\n", NO_SECRETS)
     assert "hunter22" not in text

@@ -35,6 +35,12 @@ def test_the_machine_type_is_found_with_and_without_tables(tables: bool) -> None
     assert judge(parse_yaml(LINK), Schema.TALOS, Rules(tables=tables)).machine_type == ""
 
 
+def test_faults_after_a_document_that_is_not_a_mapping_are_found_too() -> None:
+    found = fatal(b"- 1\n---\n" + GOOD.replace(b"worker", b"boss"), rules=Rules(tables=False))
+    assert "1: a Talos document must be a mapping" in found
+    assert "it is 'boss'" in found
+
+
 @pytest.mark.parametrize("config", [GOOD, GOOD + LINK, LINK, GOOD.replace(b"worker", b"init")])
 def test_a_configuration_that_talos_accepts_has_no_faults(config: bytes) -> None:
     assert fatal(config) == ""

@@ -108,6 +108,7 @@ def test_a_possible_tie_is_reported_with_an_example(one: dict[str, str], other: 
     ("one", "other"),
     [
         ({"uuid": UUID}, {"serial": "SN1"}),
+        ({"uuid": UUID}, {"uuid": UUID.replace("4", "5")}),
         ({"serial": "A*"}, {"serial": "B*"}),
         ({"mac": "52:54:*"}, {"mac": "52:55:*"}),
         ({"serial": "A*"}, {"mac": "5*"}),

@@ -55,6 +55,10 @@ def test_addresses(read: Callable[[str], str], text: str, shown: str) -> None:
     assert read(text) == shown
 
 
+def test_a_percentage_may_be_negative() -> None:
+    assert [go_values.percentage(text) for text in ("50%", "-5%")] == ["50%", "-5%"]
+
+
 @pytest.mark.parametrize(
     ("read", "texts"),
     [
