@@ -1,1 +1,1 @@
-"""One file per thing that happens to a grant. They know the ports and the pure rules; no HTTP, no concrete store."""
+"""What happens at a site, one file per subject. Knows the ports and the pure rules, no HTTP and no concrete store."""

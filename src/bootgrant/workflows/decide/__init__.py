@@ -1,1 +1,1 @@
-"""What happens when people or rules decide: cards, evidence, votes, decisions, windows, assignments."""
+"""People or rules decide: cards, evidence, votes, decisions, windows, assignments."""

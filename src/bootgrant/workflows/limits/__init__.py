@@ -1,1 +1,1 @@
-"""How much of something is allowed at once: attempts, pending requests, held polls."""
+"""How much is allowed at once or in a time: attempts, polls, pending requests."""

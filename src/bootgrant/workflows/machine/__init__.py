@@ -1,1 +1,1 @@
-"""What happens to the request of a machine: opened, polled, delivered, collected."""
+"""The requests of machines: opened, polled, delivered, forgotten."""

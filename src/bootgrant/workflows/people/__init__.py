@@ -1,1 +1,1 @@
-"""Operators: signing in, sessions, passkeys, tokens, and who may have which role."""
+"""Operators: sign-in, sessions, passkeys, API tokens, roles."""

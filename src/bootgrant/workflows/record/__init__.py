@@ -1,1 +1,1 @@
-"""What is kept for later readers: the audit, and notifications."""
+"""Records and messages for people: the audit, and notifications."""
