@@ -16,7 +16,7 @@ help: ## list the targets
 demo: $(RUN)/.stamp ## a server, a machine, an approval, the configuration delivered (AUTO=1 approves for you)
 	@$(RUN)/bin/bootgrant demo $(if $(filter 1,$(AUTO)),--auto)
 
-test: $(DEV)/.stamp ## every test
+test: $(DEV)/.stamp ## the test suite (the longer suites are targets of their own)
 	@tools/debian_packages.sh tests/debian-packages.txt
 	$(DEV)/bin/python -m pytest -n 2 --dist worksteal $(TESTS)
 

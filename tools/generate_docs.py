@@ -53,10 +53,10 @@ def states_page() -> str:
     arrows = "\n".join(f"    {old.value} --> {new.value}: {event.value}" for (old, event), new in TRANSITIONS.items())
     final = "\n".join(f"    {state.value} --> [*]" for state in GrantState if not _leaves(state))
     return f"""{NOTE.format(source="src/bootgrant/approval/grant.py")}
-# The life of a grant
+# The life of a request
 
-A grant is one device authorization (RFC 8628), from the machine's request to the delivered configuration. A step
-without an arrow is refused.
+A request (a *grant* in the code) is one device authorization (RFC 8628), from the machine's first call to the delivered
+configuration. Steps that have no arrow are refused.
 
 ```mermaid
 stateDiagram-v2

@@ -32,7 +32,18 @@ def test_pending_lists_waiting_machines_with_code_times_configuration_and_identi
     code = ask(site)
     done = site.command("pending")
     head, *rows = done.stdout.splitlines()
-    assert head.split() == ["CODE", "ASKED", "LEFT", "FROM", "EVIDENCE", "GETS", "SAYS", "IT", "IS"]
+    assert head.split() == [
+        "CODE",
+        "AGE",
+        "LEFT",
+        "FROM",
+        "EVIDENCE",
+        "CONFIGURATION",
+        "REPORTED",
+        "BY",
+        "THE",
+        "MACHINE",
+    ]
     [row] = [row for row in rows if row.startswith(code)]
     assert f"127.0.0.1  inventory, history  {UUID}.yaml (by uuid)  uuid={UUID} mac={MAC}" in row
     assert (done.returncode, done.stderr) == (0, "")

@@ -116,7 +116,7 @@ def test_a_token_is_shown_once_listed_without_itself_and_revoked(running: Served
     made = running.command("tokens", "add", "ci", "--role", "approver", "--for", "12h")
     token, summary = made.stdout.splitlines()
     assert token.startswith("bootgrant_")
-    assert summary.startswith("made ci, good until ")
+    assert summary.startswith("created ci, valid until ")
     listed = running.command("tokens", "list")
     assert re.search(r"^ci +approver +every machine", listed.stdout, re.MULTILINE)
     assert token not in listed.stdout

@@ -25,6 +25,8 @@ def file(tmp_path: Path) -> Iterator[SqliteFile]:
             "CREATE TABLE numbers (number INTEGER CHECK (number <> 13));"
             "CREATE TRIGGER full BEFORE INSERT ON numbers WHEN new.number = 17 "
             "BEGIN SELECT RAISE(ROLLBACK, 'full'); END;"
+            "CREATE TABLE known (number INTEGER PRIMARY KEY);"
+            "CREATE TABLE late (number INTEGER REFERENCES known DEFERRABLE INITIALLY DEFERRED);"
         )
     with closing(SqliteFile(tmp_path / "file")) as opened:
         yield opened
@@ -59,3 +61,18 @@ async def test_a_rolled_back_transaction_fails_all_its_writes_and_keeps_none(fil
     assert stored(file) == []
     assert file.counts.failures == 1
     assert await write(file, 3) == [3]
+
+
+async def test_work_that_arrives_during_a_failing_commit_is_still_written(file: SqliteFile) -> None:
+    later: list[asyncio.Task[int]] = []
+
+    def unknown(connection: sqlite3.Connection) -> None:
+        """A reference that only the commit checks. The other write arrives while it runs."""
+        connection.execute("INSERT INTO late VALUES (1)")
+        later.append(asyncio.create_task(file.write(partial(insert, 2))))
+
+    with pytest.raises(StoreUnavailable, match="FOREIGN KEY"):
+        await file.write(unknown)
+    assert await later[0] == 2
+    assert stored(file) == [2]
+    assert file.counts.failures == 1

@@ -140,4 +140,4 @@ def _bounded(parts: Iterator[bytes], limit: int, what: str) -> bytes:
 
 
 def _too_large(what: str, limit: int) -> BadConfig:
-    return BadConfig(f"{what} holds more than {limit} bytes", "a configuration is smaller than that")
+    return BadConfig(f"{what} holds more than {limit} bytes", "check that this is the right content")

@@ -39,6 +39,7 @@ from bootgrant.fleet.rehearsal import Rehearsal, Site, holds_identity
 from bootgrant.fleet.report import Report, as_json, as_text, build_report
 from bootgrant.fleet.scenario import Curve, Decisions, Kind, Run, Scenario
 
+_INTERRUPTS: Final = (signal.SIGINT, signal.SIGTERM)
 _LIVE: Final = 0.2
 _LOGGED: Final = 5.0
 _SPARE_FILES: Final = 200
@@ -118,6 +119,8 @@ def _rehearse(args: argparse.Namespace) -> int:
 
 def _run_until_interrupted(rehearsal: Rehearsal) -> bool:
     """Run the rehearsal. Return True if it was interrupted; what happened so far is still reported."""
+    # Until the runner handles interrupts, one could be raised where Python ignores exceptions, and be lost.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPTS)
     import uvloop
 
     try:
@@ -158,6 +161,7 @@ async def _shown(rehearsal: Rehearsal) -> None:
     """Run it and show its progress: one changing line on a terminal, otherwise a line every few seconds."""
     display = asyncio.create_task(_display(rehearsal))
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPTS)
         await rehearsal.go()
     finally:
         display.cancel()

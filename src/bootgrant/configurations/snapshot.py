@@ -118,8 +118,10 @@ class Snapshot:
             recipe = self._recipe(entry)
             key = self.keys[entry.name] = _key(recipe)
             self._recipes[entry.name] = recipe
-            if before is not None and before.keys.get(entry.name) == key and entry.name not in before.broken:
-                return before.verdicts[entry.name]
+            if before is not None and before.keys.get(entry.name) == key:
+                verdict = before.verdicts[entry.name]
+                if verdict.problem is None:
+                    return verdict
             made = self._finished(recipe, sample_identity(entry))
         except SiteBroken as broken:
             return Verdict(problem=broken)

@@ -126,7 +126,7 @@ def _judge_pair(first: Poll, second: Poll, patience: float) -> Iterator[Finding]
 
 def _judge_second(first: Poll, second: Poll) -> Finding:
     match second.outcome:
-        case ErrorCode.AUTHORIZATION_PENDING | "no answer":
+        case ErrorCode.AUTHORIZATION_PENDING | "no answer":  # _NO_ANSWER
             return _finding(Level.OK, "pairs", "both requests of a Talos poll get the same answer")
         case ErrorCode.SLOW_DOWN:
             message = "the second request of each Talos poll is answered with slow_down: every poll takes 5 s longer"
@@ -167,7 +167,8 @@ def _judge_strangers(machine: Machine, client: Client, codes: DeviceAuthorizatio
     """Poll with a code that was never issued, and with ours as another client (CVE-2023-2585)."""
     unknown = _poll(machine, client, _NO_SUCH_CODE, _LIMIT).outcome
     if unknown in _UNREFUSED:
-        message = f"a device code that does not exist is answered with {unknown}: a machine would wait forever"
+        got = "gets no answer" if unknown == _NO_ANSWER else f"is answered with {unknown}"
+        message = f"a device code that does not exist {got}: a machine would wait forever"
         yield _finding(Level.WARNING, "unknown-code", message, "answer invalid_grant")
     else:
         message = f"a device code that does not exist is refused ({printable(unknown)[:80]})"

@@ -28,8 +28,8 @@ class ErrorPage:
 def _error(name: str, status: int, link: str = "/", link_text: str = "", **values: object) -> ErrorPage:
     """Build a page from the texts ``error.<name>_…``. Title, loss and link text have defaults."""
 
-    def part(part: str, usual: str) -> str:
-        own = f"error.{name}_{part}"
+    def part(which: str, usual: str) -> str:
+        own = f"error.{name}_{which}"
         return text(own if own in texts() else usual, **values)
 
     return ErrorPage(

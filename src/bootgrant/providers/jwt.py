@@ -21,6 +21,10 @@ from bootgrant.wire.unverified_jwt import read_unverified
 
 LEEWAY: Final = 60.0
 """Seconds by which the provider's clock may differ, unless a setting says otherwise."""
+
+ID_TOKEN_TYPES: Final = frozenset({"jwt", ""})
+"""What ``typ`` may be in an ID token, in lower case."""
+
 _MOST_BYTES: Final = 128 * 1024
 
 

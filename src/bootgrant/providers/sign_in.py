@@ -16,7 +16,7 @@ from bootgrant.ports.providers import ProviderPerson, ProviderUnavailable, Provi
 from bootgrant.ports.time import Clock
 from bootgrant.providers.client import ProviderClient
 from bootgrant.providers.discovery import Discovery
-from bootgrant.providers.jwt import JwtReader, Refused, is_for_client, listed, moment
+from bootgrant.providers.jwt import ID_TOKEN_TYPES, JwtReader, Refused, is_for_client, listed, moment
 from bootgrant.providers.settings import SignInProvider
 from bootgrant.wire.secret import Secret
 
@@ -106,7 +106,7 @@ class OidcProvider:
         if isinstance(token, Refused):
             raise self._wrong(f"the ID token is refused: {token.reason[:300]}")
         claims, subject = token.claims, token.claims.get("sub")
-        if token.kind not in ("jwt", ""):
+        if token.kind not in ID_TOKEN_TYPES:
             raise self._wrong(f"the ID token has the typ {token.kind[:100]!a}, which is not that of an ID token")
         if "iat" not in claims:
             raise self._wrong("the ID token has no iat")

@@ -15,7 +15,17 @@ from bootgrant.ports.providers import ProviderUnavailable, TokenRefusal, Verifie
 from bootgrant.ports.time import Clock
 from bootgrant.providers.client import ProviderClient
 from bootgrant.providers.discovery import Discovery
-from bootgrant.providers.jwt import JwtReader, Refused, SignedToken, invalid, is_for_client, listed, moment, untimely
+from bootgrant.providers.jwt import (
+    ID_TOKEN_TYPES,
+    JwtReader,
+    Refused,
+    SignedToken,
+    invalid,
+    is_for_client,
+    listed,
+    moment,
+    untimely,
+)
 from bootgrant.providers.settings import Check, TokenProvider
 from bootgrant.wire.secret import Secret
 from bootgrant.wire.unverified_jwt import read_unverified
@@ -30,7 +40,6 @@ _REFUSED_KEPT: Final = 2.0
 """Seconds for which a provider is not asked again about the same token."""
 _NAMES: Final = ("email", "preferred_username", "upn", "username", "name")
 _ACCESS_TOKEN_TYPES: Final = frozenset({"at+jwt", "application/at+jwt", "jwt", ""})
-_ID_TOKEN_TYPES: Final = frozenset({"jwt", ""})
 
 
 class _Checking(Protocol):
@@ -58,7 +67,7 @@ class JwtCheck:
     def _id_token(self, token: SignedToken) -> Mapping[str, Any] | Refused:
         if not self.settings.id_token:
             return invalid("it looks like an ID token (no scope, no client), and id_token is not set")
-        if token.kind not in _ID_TOKEN_TYPES:
+        if token.kind not in ID_TOKEN_TYPES:
             return invalid(f"its typ {token.kind!a} is not that of an ID token")
         if not is_for_client(token.claims, self.settings.client_ids):
             return Refused(TokenRefusal.CLIENT, "it is an ID token for a client that client_ids does not list")

@@ -303,3 +303,10 @@ def test_five_clear_text_secrets_are_listed_without_a_summary() -> None:
     found = clear_text_secrets(files)
     assert [(finding.file, finding.line) for finding in found] == [("five.yaml", line) for line in range(2, 7)]
     assert found[0].message.startswith("token is a secret in clear text")
+
+
+@pytest.mark.parametrize("value", ["!!null hunter22", '!!null "hunter22"', "!<tag:yaml.org,2002:null> hunter22"])
+def test_a_secret_stays_hidden_although_a_tag_makes_it_null(value: str) -> None:
+    config = f"password: {value}\n".encode()
+    assert "hunter22" not in redacted(config, NO_SECRETS)
+    assert [finding.place for finding in clear_text_secrets({"a.yaml": config})] != []

@@ -170,7 +170,7 @@ async def test_windows_that_their_operator_could_not_arm_any_more_are_closed(
     await manage.set_rights("ana", role, labels)
     assert await site.open_windows() == [*left, "socket"]
     reasons = [event.reason for event in await site.events() if event.kind is AuditKind.DISARMED]
-    assert reasons == ["the operator ana may not arm it any more"] * ("ana" not in left)
+    assert reasons == ["the operator ana can no longer arm it"] * ("ana" not in left)
 
 
 async def test_the_vote_of_a_revoked_token_does_not_count(site: Site) -> None:

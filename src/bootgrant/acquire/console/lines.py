@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import json
 import time
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Final, Literal, TextIO
 
@@ -24,7 +26,7 @@ Level = Literal["info", "warning", "error"]
 SPACES: Final = ((80, 20), (80, qr.UNLIMITED))
 
 
-class StreamConsole:
+class StreamConsole(ABC):
     """A console whose medium takes one line after the other."""
 
     def info(self, line: str) -> None:
@@ -36,8 +38,9 @@ class StreamConsole:
     def error(self, line: str) -> None:
         self._report("error", line)
 
+    @abstractmethod
     def _report(self, level: Level, line: str) -> None:
-        raise NotImplementedError
+        """Write one message."""
 
     def prompt_over(self) -> None:
         """Nothing counts down here."""
@@ -55,14 +58,18 @@ class LineConsole(StreamConsole):
         self._blocks = blocks
         self._spaces = spaces
 
+    @abstractmethod
     def _write(self, level: Level, text: str) -> None:
         """Write one line. A medium that fails is ignored, because the machine can still be configured."""
-        raise NotImplementedError
+
+    def _write_lines(self, level: Level, lines: Sequence[str]) -> None:
+        """Write lines that belong together."""
+        for line in lines:
+            self._write(level, line)
 
     def _report(self, level: Level, line: str) -> None:
         if level == "error" and self._compat:
-            for part in line.split("\n"):
-                self._write(level, escape_but_tabs(part))
+            self._write_lines(level, [escape_but_tabs(part) for part in line.split("\n")])
         else:
             self._write(level, wording.PREFIX + escape(line))
 
@@ -73,8 +80,7 @@ class LineConsole(StreamConsole):
         drawing = qr.draw_as_talos(url) if as_talos else qr.draw(url, self._qr, self._blocks, self._spaces)
         if drawing.lines:
             self.info(wording.SCAN)
-        for line in drawing.lines:
-            self._write("info", line)
+            self._write_lines("info", drawing.lines)
         if drawing.notice:
             self.info(drawing.notice)
         self.info(wording.waiting(prompt, compat=self._compat))
@@ -89,6 +95,10 @@ class PlainConsole(LineConsole):
 
     def _write(self, _level: Level, text: str) -> None:
         write_line(self._stream, text)
+
+    def _write_lines(self, _level: Level, lines: Sequence[str]) -> None:
+        # At once, so that nothing else that writes here can land between the rows of a QR code.
+        write_line(self._stream, "\n".join(lines))
 
 
 class JsonConsole(StreamConsole):

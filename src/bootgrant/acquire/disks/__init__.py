@@ -71,7 +71,7 @@ def read_file_url(url: str, limit: int = CONFIG) -> bytes:
         what = f"cannot read {parsed.path}: {reason_of(error)}"
         raise DownloadFailed(what, "check the path in talos.config") from error
     if len(content) > limit:
-        raise BadConfig(f"{parsed.path} holds more than {limit} bytes", "a configuration is smaller than that")
+        raise BadConfig(f"{parsed.path} holds more than {limit} bytes", "check that this is the right content")
     return content
 
 

@@ -90,7 +90,7 @@ class _Reporter:
         seconds = f"{max(0.1, action.until - self._clock.steady()):.1f}".removesuffix(".0")
         if action.why is values.WhyWait.SPACING:
             self._console.prompt_over()
-            ended = "the code ended before anybody could type it"
+            ended = "the code became invalid before anyone could enter it"
             self._console.warning(f"[OAuth] {ended}, asking for a new one in {seconds} s")
         elif action.error is None:
             return

@@ -171,7 +171,7 @@ def _is_complete(path: Path) -> bool:
         raise _output_failed(path, error) from error
     if not stat.S_ISREG(status.st_mode):
         what = f"cannot write to {path} (it is not a file)"
-        raise OutputFailed(what, "name a file, or omit --output to use standard output")
+        raise OutputFailed(what, "remove it, or name another place")
     return status.st_size > 0
 
 

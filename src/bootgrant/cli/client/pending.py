@@ -7,7 +7,7 @@ import argparse
 from bootgrant.cli.client.asking import add_server_arguments, ask_api
 from bootgrant.cli.output import Json, identity, printable, reporting, show, table
 
-_HEAD = ("CODE", "ASKED", "LEFT", "FROM", "EVIDENCE", "GETS", "SAYS IT IS")
+_HEAD = ("CODE", "AGE", "LEFT", "FROM", "EVIDENCE", "CONFIGURATION", "REPORTED BY THE MACHINE")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,7 +51,7 @@ def _evidence(checks: list[Json]) -> str:
     against = [check["name"] for check in checks if check["verdict"] == "mismatch"]
     names = against or [check["name"] for check in checks if check["verdict"] == "match"]
     text = ", ".join(dict.fromkeys(printable(name) for name in names))
-    return f"AGAINST: {text}" if against else text or "unknown"
+    return f"MISMATCH: {text}" if against else text or "unknown"
 
 
 def _span(seconds: float) -> str:

@@ -17,7 +17,7 @@ from bootgrant.cli.client.asking import add_server_arguments, ask_api, read_answ
 from bootgrant.cli.output import Json, Refused, day, reporting, show, table
 
 _OPERATORS = ("NAME", "ROLE", "LABELS", "KIND", "STATE", "CREATED (UTC)", "LAST SEEN (UTC)")
-_TOKENS = ("NAME", "ROLE", "LABELS", "MADE BY", "MADE (UTC)", "GOOD UNTIL (UTC)", "LAST USED (UTC)")
+_TOKENS = ("NAME", "ROLE", "LABELS", "CREATED BY", "CREATED (UTC)", "VALID UNTIL (UTC)", "LAST USED (UTC)")
 
 
 def _ask(args: argparse.Namespace, method: str, path: str, members: Mapping[str, Any] | None = None) -> Json:
@@ -215,7 +215,7 @@ def _token_outcome(args: argparse.Namespace, answer: Json) -> str:
     if args.verb == "revoke":
         return f"revoked {args.name}"
     until = day(answer["about"]["expires_at"])
-    return f"{answer['token']}\nmade {args.name}, good until {until} UTC (shown once: keep it now)"
+    return f"{answer['token']}\ncreated {args.name}, valid until {until} UTC (shown once: keep it now)"
 
 
 def _labels(one: Json) -> str:

@@ -223,7 +223,7 @@ def _comments(text: str, scalars: Sequence[ScalarNode]) -> Iterator[Edit]:
 
 
 def _is_secret(key: str, scalar: ScalarNode) -> bool:
-    if not scalar.text or is_null(scalar):
+    if not scalar.text or (scalar.plain and is_null(scalar)):
         return False
     text = scalar.text
     by_look = _PRIVATE_KEY.search(text) or _URL.search(text) or _KUBERNETES_SECRET.search(text)

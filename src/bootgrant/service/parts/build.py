@@ -159,10 +159,9 @@ def _site_chores(
     has_more = False
 
     async def refresh() -> None:
-        await asyncio.to_thread(current.refresh)
-
-    async def wait_for_refresh() -> None:
+        # The pause comes first: the server has just read them when it starts.
         await asyncio.sleep(current.pause)
+        await asyncio.to_thread(current.refresh)
 
     async def collect_some() -> None:
         nonlocal has_more
@@ -175,7 +174,7 @@ def _site_chores(
         Chore("automatic approvals", decisions.auto_approve.step, decisions.auto_approve.wait),
         Chore("recording of requests", decisions.openings.step, decisions.openings.wait),
         Chore("recording of refused sign-ins", decisions.refusals.step, decisions.refusals.wait),
-        Chore("reading of configurations", refresh, wait_for_refresh),
+        Chore("reading of configurations", refresh, every(0.0)),
         Chore("recording of revisions", snapshots.step, every(_RECORD_EVERY)),
         Chore("retention", collect_some, wait_to_collect),
     ]

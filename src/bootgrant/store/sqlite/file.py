@@ -66,7 +66,8 @@ class SqliteFile:
             if self._writing.in_transaction:
                 self._writing.execute("ROLLBACK")
             self.counts.failures += 1
-            raise _unavailable(error) from error
+            # Returned, not raised: work that arrived meanwhile is still tried.
+            return [_unavailable(error) for _ in group]
         self.counts.transactions.add(loop.time() - began)
         return outcomes
 

@@ -148,7 +148,7 @@ class CloseWindows:
                 return False
             return not role.is_at_least(Role.APPROVER) or bool(beyond_limits(window.conditions.select, labels))
 
-        await self._close(f"the operator {name} may not arm it any more", is_beyond)
+        await self._close(f"the operator {name} can no longer arm it", is_beyond)
 
     async def of_token(self, name: str) -> None:
         """Close the windows that were armed with this API token."""
