@@ -42,10 +42,10 @@ class StreamConsole(ABC):
     def _report(self, level: Level, line: str) -> None:
         """Write one message."""
 
-    def prompt_over(self) -> None:
+    def prompt_over(self) -> None:  # noqa: B027  (only some consoles count down)
         """Nothing counts down here."""
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027  (only some have something to restore)
         """Nothing to restore."""
 
 
