@@ -165,7 +165,7 @@ def test_local_operators_can_sign_in_during_an_outage(company: Company, context:
     page = context.new_page()
     company.close_provider()
     go_to_provider(page, company, "/device")
-    page.get_by_text("The provider is not responding to this server").wait_for()
+    page.get_by_text("The provider did not respond to this server").wait_for()
     page.get_by_role("link", name="Sign in", exact=True).click()
     page.get_by_label("Name").fill("ana")
     page.get_by_label("Password").fill(company.site.made.password.reveal())

@@ -171,7 +171,7 @@ def _is_complete(path: Path) -> bool:
         raise _output_failed(path, error) from error
     if not stat.S_ISREG(status.st_mode):
         what = f"cannot write to {path} (it is not a file)"
-        raise OutputFailed(what, "remove it, or name another place")
+        raise OutputFailed(what, "name another place")
     return status.st_size > 0
 
 
