@@ -64,8 +64,10 @@ def test_a_place_that_is_not_writable_is_found_before_any_request(tmp_path: Path
 
 
 def test_a_device_is_not_taken_for_a_file() -> None:
-    with pytest.raises(OutputFailed, match=r"not a file\): name another place"):
+    with pytest.raises(OutputFailed, match="omit --output to use standard output"):
         FileSink(Path("/dev/null")).already_there()
+    with pytest.raises(OutputFailed, match=r"not a file\): name another place"):
+        IgnitionSink(Path("/dev/null")).already_there()
 
 
 def test_both_files_of_a_nocloud_seed_are_private(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ class FileSink:
         self._path = path
 
     def already_there(self) -> str | None:
-        if _is_complete(self._path):
+        if _is_complete(self._path, "name a file, or omit --output to use standard output"):
             return str(self._path)
         _require_writable(self._path)
         return None
@@ -161,8 +161,8 @@ def _flush_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _is_complete(path: Path) -> bool:
-    """Whether ``path`` is a file with content. Raises OutputFailed if it cannot be replaced by a file."""
+def _is_complete(path: Path, otherwise: str = "name another place") -> bool:
+    """Whether ``path`` is a file with content. Raises OutputFailed, with ``otherwise`` as advice, for another thing."""
     try:
         status = path.stat()
     except (FileNotFoundError, NotADirectoryError):
@@ -171,7 +171,7 @@ def _is_complete(path: Path) -> bool:
         raise _output_failed(path, error) from error
     if not stat.S_ISREG(status.st_mode):
         what = f"cannot write to {path} (it is not a file)"
-        raise OutputFailed(what, "name another place")
+        raise OutputFailed(what, otherwise)
     return status.st_size > 0
 
 
