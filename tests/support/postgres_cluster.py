@@ -32,6 +32,9 @@ _SETTINGS = {
     "max_connections": "200",
     "shared_buffers": "32MB",
     "log_min_messages": "fatal",
+    # A shutdown waits for every connection that has not signed in yet, for a minute by default. A test that stops the
+    # server blocks its own event loop, which may have such a connection.
+    "authentication_timeout": "10s",
 }
 
 
