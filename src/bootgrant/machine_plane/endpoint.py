@@ -16,7 +16,7 @@ from bootgrant.asgi.body_limit import BodyTooLarge, BodyTooSlow, ClientGone, rea
 from bootgrant.asgi.client_address import AllowedNetworks, client_address
 from bootgrant.asgi.observing import RequestCounts
 from bootgrant.machine_plane.clients import Client
-from bootgrant.machine_plane.form import BadRequest, read_form
+from bootgrant.machine_plane.form import BadRequest, header, read_form
 from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.wire.device_flow import ErrorCode, OAuthError
 from bootgrant.wire.limits import REQUEST_BODY, REQUEST_SECONDS
@@ -42,7 +42,8 @@ Authentication = Callable[[Scope, Mapping[str, str], Mapping[str, Client]], Clie
 class OAuthRequest:
     """A parsed request of a known client from an allowed network.
 
-    ``gone`` completes when the connection ends. ``refused`` counts refusals by (endpoint, reason).
+    ``gone`` completes when the connection ends. ``refused`` counts refusals by (endpoint, reason). ``has_basic``: it
+    has an Authorization header.
     """
 
     client: Client
@@ -50,6 +51,7 @@ class OAuthRequest:
     address: str
     gone: asyncio.Future[None]
     refused: Counter[tuple[str, str]]
+    has_basic: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -116,7 +118,8 @@ class OAuthEndpoint:
             raise BadRequest(ErrorCode.ACCESS_DENIED, problem, 403)
         form = read_form(scope, body)
         client = self.authenticate(scope, form, self.rules.clients)
-        return OAuthRequest(client, form, _as_text(address), gone, self.rules.counts.refused)
+        has_basic = header(scope, b"authorization") is not None
+        return OAuthRequest(client, form, _as_text(address), gone, self.rules.counts.refused, has_basic)
 
 
 _as_text: Final = lru_cache(maxsize=8192)(str)

@@ -30,7 +30,8 @@ class Token:
     poll_grant: PollGrant
 
     async def __call__(self, request: OAuthRequest) -> Answer:
-        outcome = await self.poll_grant(request.client.client_id, _parse(request.form), request.gone)
+        code = _parse(request.form)
+        outcome = await self.poll_grant(request.client.client_id, code, request.gone, has_basic=request.has_basic)
         if isinstance(outcome, TokenIssued):
             log.info("token issued to %s", request.address, extra={"grant_id": outcome.grant_id})
         elif outcome.code is not ErrorCode.AUTHORIZATION_PENDING:

@@ -25,11 +25,13 @@ class PollPace:
     seconds of any steady clock.
     """
 
-    __slots__ = ("_cost", "_free_at")
+    __slots__ = ("_cost", "_free_at", "_was_first_half")
 
-    def __init__(self, interval: float) -> None:
+    def __init__(self, interval: float, *, is_complete: bool = True) -> None:
+        """``is_complete``: no request of this code can have come before."""
         self._cost = interval / 2
         self._free_at = 0.0
+        self._was_first_half = not is_complete
 
     def arrive(self, now: float) -> bool:
         """Count a request; False when it came too early and the answer is ``slow_down``."""
@@ -38,6 +40,16 @@ class PollPace:
             return False
         self._free_at = due + self._cost
         return True
+
+    def may_hold(self, *, has_basic: bool) -> bool:
+        """Note a request, and return whether it may wait for the decision. The second half of a pair may not.
+
+        Talos ends its flow when the connection of a second half breaks, but after a first half it sends the second. So
+        a server that dies while it holds only first halves costs no machine its code.
+        """
+        is_second_half = self._was_first_half and not has_basic
+        self._was_first_half = has_basic
+        return not is_second_half
 
 
 class WhenFull(Enum):

@@ -45,19 +45,27 @@ class TokenIssued:
 class PollGrant:
     """A machine polls for its token, and may wait for the decision; the wait ends the moment it is made.
 
-    Talos sends each poll twice. Both get the same answer, and every exchange yields the same token.
+    Talos sends each poll twice. Both get the same answer, only the first is held, and every exchange yields the same
+    token.
     """
 
     store: GrantStore
     clock: Clock
     rules: GrantRules
     held: HeldPolls
+    since: float = field(init=False)
+    """When this server began to answer, in Unix seconds: of older codes it has not seen every request."""
     _paces: OrderedDict[str, PollPace] = field(default_factory=OrderedDict)
 
-    async def __call__(self, client_id: str, code: Secret, gone: asyncio.Future[None]) -> TokenIssued | PollRefused:
+    def __post_init__(self) -> None:
+        self.since = self.clock.now()
+
+    async def __call__(
+        self, client_id: str, code: Secret, gone: asyncio.Future[None], *, has_basic: bool = False
+    ) -> TokenIssued | PollRefused:
         """Answer a token request. ``gone`` is done when its connection ends; then no token is consumed.
 
-        Raises StoreUnavailable.
+        ``has_basic``: it came with an Authorization header, as the first half of a pair does. Raises StoreUnavailable.
         """
         # Taken before any wait: a store that stalls must not make a patient machine look hasty.
         arrived = self.clock.steady()
@@ -65,25 +73,28 @@ class PollGrant:
         grant = await self.store.find_by_device_code(digest)
         if grant is None or grant.client_id != client_id:
             return PollRefused(ErrorCode.INVALID_GRANT)
-        if not self._pace(grant.grant_id).arrive(arrived):
+        pace = self._pace(grant)
+        if not pace.arrive(arrived):
             return PollRefused(ErrorCode.SLOW_DOWN)
-        if self.rules.hold <= 0 and grant.state_at(self.clock.now()) is GrantState.PENDING:
+        hold = self.rules.hold if pace.may_hold(has_basic=has_basic) else 0.0
+        if hold <= 0 and grant.state_at(self.clock.now()) is GrantState.PENDING:
             return PENDING
-        until = self.clock.steady() + self.rules.hold
+        until = self.clock.steady() + hold
         while True:
             with self.store.watch_grant(grant.grant_id) as wake:
                 outcome = await self._redeem(grant.grant_id, client_id, code)
-                if outcome is not PENDING or self.rules.hold <= 0:
+                if outcome is not PENDING or hold <= 0:
                     return outcome
                 gone.add_done_callback(partial(_wake, wake))
                 seconds = min(until - self.clock.steady(), grant.expires_at - self.clock.now())
                 if not await self.held.wait(wake, seconds) or gone.done():
                     return outcome
 
-    def _pace(self, grant_id: str) -> PollPace:
-        pace = self._paces.get(grant_id)
+    def _pace(self, grant: DeviceGrant) -> PollPace:
+        pace = self._paces.get(grant.grant_id)
         if pace is None:
-            pace = self._paces[grant_id] = PollPace(self.rules.interval)
+            is_complete = grant.opened_at >= self.since
+            pace = self._paces[grant.grant_id] = PollPace(self.rules.interval, is_complete=is_complete)
             if len(self._paces) > _PACES:
                 self._paces.popitem(last=False)
         return pace
