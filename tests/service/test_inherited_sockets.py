@@ -37,7 +37,7 @@ def of_systemd(count: int, names: str) -> dict[str, str]:
 )
 def test_the_name_of_a_socket_decides_its_use(count: int, names: str, taken: Inherited) -> None:
     environment = of_systemd(count, names)
-    assert activated(environment) == taken
+    assert activated(environment, os.getpid()) == taken
     assert environment == {"HOME": "/root"}
 
 
@@ -45,11 +45,11 @@ def test_the_name_of_a_socket_decides_its_use(count: int, names: str, taken: Inh
 def test_two_sockets_for_the_same_use_are_refused(names: str) -> None:
     environment = of_systemd(names.count(":") + 1, names)
     with pytest.raises(SettingsError, match="FileDescriptorName=people"):
-        activated(environment)
+        activated(environment, os.getpid())
 
 
 def test_variables_for_another_process_are_ignored() -> None:
-    assert activated({**of_systemd(1, "machines"), "LISTEN_PID": "1"}) == Inherited()
+    assert activated({**of_systemd(1, "machines"), "LISTEN_PID": "1"}, os.getpid()) == Inherited()
 
 
 @contextlib.contextmanager

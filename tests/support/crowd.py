@@ -111,11 +111,11 @@ def held(site: Served) -> int:
 
 
 def open_files(site: Served) -> int:
-    return len(list(Path(f"/proc/{site.process.pid}/fd").iterdir()))
+    return len(list(Path(f"/proc/{site.server_pid}/fd").iterdir()))
 
 
 def memory(site: Served) -> int:
     """Return the bytes of memory of the server's process."""
-    text = Path(f"/proc/{site.process.pid}/status").read_text()
+    text = Path(f"/proc/{site.server_pid}/status").read_text()
     (line,) = [line for line in text.splitlines() if line.startswith("VmRSS:")]
     return int(line.split()[1]) * 1024

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -116,10 +117,23 @@ class Served:
                 env=clean_environment(),
             )
 
+    @property
+    def server_pid(self) -> int:
+        """The process that serves, below the supervisor."""
+        (pid,) = children(self.process.pid)
+        return pid
+
     def kill(self) -> None:
-        """As `kill -9` does: nothing is written any more."""
+        """As a loss of the host does: nothing of it writes any more."""
+        servers = children(self.process.pid)
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
+        for pid in servers:
+            kill_and_wait(pid)
+
+    def kill_server(self) -> None:
+        """Kill the server; its supervisor lives, and starts another one."""
+        kill_and_wait(self.server_pid)
 
     def stop(self) -> int:
         self.process.terminate()
@@ -134,6 +148,29 @@ class Served:
             timeout=60,
             env=clean_environment(),
         )
+
+
+def children(pid: int) -> list[int]:
+    """The processes that this one started."""
+    try:
+        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except FileNotFoundError:
+        return []
+
+
+def kill_and_wait(pid: int) -> None:
+    """Kill a process that need not be a child of this one, and return when it has released what it held."""
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        signal.pidfd_send_signal(handle, signal.SIGKILL)
+        select.select([handle], [], [], 20)
+    except ProcessLookupError:
+        pass
+    finally:
+        os.close(handle)
 
 
 @contextmanager

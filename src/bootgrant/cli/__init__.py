@@ -17,6 +17,7 @@ SUMMARIES: Final[Mapping[str, tuple[str, str]]] = {
     "acquire": ("acquire", "get this machine's configuration the way Talos does (RFC 8628 device flow)"),
     "init": ("site", "create a working folder for a server: settings, keys, an operator, an example"),
     "serve": ("site", "run the server: device authorization, approval pages, configurations"),
+    "reload": ("site", "start the installed version with the present settings, without a gap for machines"),
     "migrate": ("site", "update the database to this version's schema (PostgreSQL: before its servers start)"),
     "pending": ("client.pending", "list the machines that are waiting for a decision"),
     "approve": ("client.decide", "approve machines, by the codes on their screens"),
@@ -63,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(f"bootgrant {words[0]}", description=text, allow_abbrev=False)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     add_arguments(parser)
-    status: int = run(parser.parse_args(words[1:]))
+    status: int = run(parser.parse_args(words[1:], argparse.Namespace(words=words[1:])))
     return status
 
 

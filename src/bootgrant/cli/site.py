@@ -1,4 +1,4 @@
-"""The commands that run a site: init, serve, migrate, notify."""
+"""The commands that run a site: init, serve, reload, migrate, notify."""
 
 from __future__ import annotations
 
@@ -7,14 +7,22 @@ import asyncio
 import getpass
 import logging
 import os
+import signal
+import socket
+import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from bootgrant.cli.arguments import add_config_argument
-from bootgrant.cli.output import fail
+from bootgrant.cli.output import fail, printable
+
+if TYPE_CHECKING:
+    from bootgrant.service.server.supervised import SupervisorChannel
+
+_RELOAD_SECONDS: Final = 180.0
 
 
 def _reporting(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Namespace], int]:
@@ -94,6 +102,7 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--people-fd", type=int, metavar="NUMBER", help="the same for the pages, if operators.listen is set"
     )
+    parser.add_argument("--supervised", type=int, help=argparse.SUPPRESS)
     for setting in SETTINGS:
         if setting.flag:
             parser.add_argument(
@@ -101,28 +110,84 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
             )
 
 
-@_reporting
 def _serve(args: argparse.Namespace) -> int:
-    """Run the server: device authorization and tokens for machines, approval pages for people, configurations."""
+    """Run the server: device authorization and tokens for machines, approval pages for people, configurations.
+
+    It runs as two processes. The first holds the listening sockets and starts the server again if it dies; the second
+    is the server. SIGHUP or `bootgrant reload` replaces the server without a gap, SIGTERM ends both.
+    """
+    if args.supervised is None:
+        # A fresh interpreter is small: this one has loaded the settings to know the flags.
+        os.execv(sys.executable, [sys.executable, "-P", "-m", "bootgrant.service.supervisor", *args.words])
+    from bootgrant.service.server.supervised import SupervisorChannel, SupervisorGone
+
+    supervisor = SupervisorChannel(args.supervised)
+    try:
+        return _serve_supervised(args, supervisor)
+    except SupervisorGone:
+        return fail("the process that started this server has ended")
+
+
+def _serve_supervised(args: argparse.Namespace, supervisor: SupervisorChannel) -> int:
+    from bootgrant.ports.grants import StoreUnavailable
     from bootgrant.service.logs import start_log
     from bootgrant.service.server.listening import Inherited, activated
     from bootgrant.service.server.run import serve
-    from bootgrant.service.settings.site import SETTINGS, load_site
+    from bootgrant.service.settings.site import SETTINGS, SettingsError, load_site
 
+    # Only the supervisor acts on it. A closing terminal sends it to both.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     given = vars(args)
     flags = {setting.key: given[setting.key] for setting in SETTINGS if given.get(setting.key) is not None}
-    site = load_site(args.config, os.environ, flags)
-    listener = start_log(site.log.format)
     try:
-        taken = activated(os.environ)
+        site = load_site(args.config, os.environ, flags)
+        taken = activated(os.environ, os.getppid())
         if args.fd is not None or args.people_fd is not None:
             taken = Inherited(args.fd, args.people_fd)
-        serve(site, lambda: _log_ready(site.public_url, site.listen), taken)
+        listener = start_log(site.log.format)
+        try:
+            serve(site, supervisor, lambda: _log_ready(site.public_url, site.listen), taken)
+        finally:
+            listener.stop()
+    except (SettingsError, StoreUnavailable) as error:
+        supervisor.refuse(str(error))
+        return fail(error)
     except KeyboardInterrupt:
-        # Only while waiting for the database; afterwards a signal ends the server in order.
+        # Only before the server has its own signal handlers.
         return 130
-    finally:
-        listener.stop()
+    return 0
+
+
+def _add_reload(parser: argparse.ArgumentParser) -> None:
+    add_config_argument(parser)
+
+
+@_reporting
+def _reload(args: argparse.Namespace) -> int:
+    """Replace the running server by a new one, without a gap for machines and people.
+
+    The new server is the version that is installed now, with the settings as they are now. It starts next to the
+    running one, which ends when the new one has read its settings. If that fails, the running server keeps serving, and
+    the exit status is 1.
+    """
+    from bootgrant.service.data_folder import control_socket
+    from bootgrant.service.settings.site import load_site
+    from bootgrant.service.supervisor.places import socket_address
+
+    path = control_socket(load_site(args.config, os.environ).data)
+    try:
+        with socket_address(path) as address, socket.socket(socket.AF_UNIX) as control:
+            control.settimeout(_RELOAD_SECONDS)
+            control.connect(address)
+            answer = control.makefile(encoding="utf-8", errors="replace").readline()
+    except OSError as error:
+        problem = error.strerror or str(error)
+        return fail(f"no answer on {path} ({problem}): check that the server runs, and run this as the server's user")
+    if not answer:
+        return fail("the server stopped before it was replaced")
+    if reason := printable(answer.rstrip("\n")):
+        return fail(f"the running server keeps serving, because the next one did not start: {reason}")
+    print("the new server serves")
     return 0
 
 
@@ -202,6 +267,7 @@ def _notify(args: argparse.Namespace) -> int:
 COMMANDS: Final = {
     "init": (_add_init, _init),
     "serve": (_add_serve, _serve),
+    "reload": (_add_reload, _reload),
     "migrate": (_add_migrate, _migrate),
     "notify": (_add_notify, _notify),
 }

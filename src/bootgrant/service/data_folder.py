@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from bootgrant.service.settings.setting import SettingsError
@@ -67,11 +65,6 @@ def admin_socket(folder: Path) -> Path:
     return folder / "admin.sock"
 
 
-@contextmanager
-def socket_address(path: Path) -> Iterator[str]:
-    """Yield an address for a Unix socket that fits into 107 bytes, whatever the length of the path."""
-    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        yield f"/proc/{os.getpid()}/fd/{folder}/{path.name}"
-    finally:
-        os.close(folder)
+def control_socket(folder: Path) -> Path:
+    """Return the path of the socket on which `bootgrant reload` reaches the supervisor."""
+    return folder / "control.sock"

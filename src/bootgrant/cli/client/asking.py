@@ -68,8 +68,9 @@ def ask_here(config: Path, method: str, path: str, members: Mapping[str, Any] | 
     """Send a request below ``/api/v1/`` over the site's admin socket, and return the answer. Raises Refused."""
     import httpx2
 
-    from bootgrant.service.data_folder import admin_socket, socket_address
+    from bootgrant.service.data_folder import admin_socket
     from bootgrant.service.settings.site import SettingsError, load_site
+    from bootgrant.service.supervisor.places import socket_address
 
     try:
         place = admin_socket(load_site(config, os.environ).data)

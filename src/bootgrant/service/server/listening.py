@@ -1,19 +1,15 @@
-"""The listening sockets of a server: the public one, the one for the pages, and the admin socket (mode 0600)."""
+"""Listening sockets that another program opened: systemd, or the caller that passes `--fd`."""
 
 from __future__ import annotations
 
-import errno
 import os
 import socket
 from collections.abc import MutableMapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
-from bootgrant.service.data_folder import socket_address
 from bootgrant.service.settings.setting import SettingsError
 
-_BACKLOG = 4096
 _FIRST_ACTIVATED = 3
 PEOPLE: Final = "people"
 """The name of the socket unit's descriptor for ``operators.listen`` (``FileDescriptorName=``)."""
@@ -25,22 +21,6 @@ class Inherited:
 
     public: int | None = None
     pages: int | None = None
-
-
-def listen_public(host: str, port: int) -> socket.socket:
-    """Open a listening TCP socket. An empty host means all addresses, IPv6 and IPv4. Raises SettingsError."""
-    family = socket.AF_INET6 if ":" in host or not host else socket.AF_INET
-    try:
-        return socket.create_server(
-            (host, port), family=family, backlog=_BACKLOG, dualstack_ipv6=host in ("", "::"), reuse_port=False
-        )
-    except OSError as error:
-        shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        if error.errno == errno.EADDRINUSE:
-            raise SettingsError(
-                f"{shown} is already in use by another program: stop it, or choose another --listen"
-            ) from error
-        raise SettingsError(f"cannot listen on {shown}: {error.strerror}") from error
 
 
 def inherited(number: int) -> socket.socket:
@@ -59,14 +39,14 @@ def inherited(number: int) -> socket.socket:
     return listener
 
 
-def activated(environment: MutableMapping[str, str]) -> Inherited:
-    """Return the sockets passed by systemd (sd_listen_fds(3)), and remove its variables from ``environment``.
+def activated(environment: MutableMapping[str, str], process: int) -> Inherited:
+    """Return the sockets that systemd passed to ``process`` (sd_listen_fds(3)), and remove its variables.
 
     The socket named ``people`` is for the pages; any other name is for machines. Raises SettingsError.
     """
-    process, count = environment.pop("LISTEN_PID", ""), environment.pop("LISTEN_FDS", "")
+    addressee, count = environment.pop("LISTEN_PID", ""), environment.pop("LISTEN_FDS", "")
     names = environment.pop("LISTEN_FDNAMES", "").split(":")
-    if process != str(os.getpid()) or not count.isdigit():
+    if addressee != str(process) or not count.isdigit():
         return Inherited()
     named = {number: names[number] if number < len(names) else "" for number in range(int(count))}
     pages = [_FIRST_ACTIVATED + number for number, name in named.items() if name == PEOPLE]
@@ -77,21 +57,3 @@ def activated(environment: MutableMapping[str, str]) -> Inherited:
             f"FileDescriptorName={PEOPLE} for the pages"
         )
     return Inherited(public[0] if public else None, pages[0] if pages else None)
-
-
-def listen_admin(path: Path) -> socket.socket:
-    """Open a Unix socket for the owner only, replacing one that a killed server left. Raises SettingsError."""
-    admin = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        path.unlink(missing_ok=True)
-        before = os.umask(0o177)
-        try:
-            with socket_address(path) as address:
-                admin.bind(address)
-        finally:
-            os.umask(before)
-        admin.listen(64)
-    except OSError as error:
-        admin.close()
-        raise SettingsError(f"{path} cannot be created: {error.strerror}") from error
-    return admin

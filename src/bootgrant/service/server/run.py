@@ -20,16 +20,18 @@ from bootgrant.asgi import App
 from bootgrant.configurations.current_revision import CurrentRevision
 from bootgrant.ports.chores import Chore, every
 from bootgrant.ports.grants import StoreUnavailable
-from bootgrant.service.data_folder import admin_socket, code_key, prepare_data_folder
+from bootgrant.service.data_folder import admin_socket, code_key, control_socket, prepare_data_folder
 from bootgrant.service.parts.build import build
 from bootgrant.service.parts.database import open_database
 from bootgrant.service.parts.decisions import Decisions
 from bootgrant.service.parts.http_protocol import NO_SHORT_WAY, ShortWay, protocol_with
 from bootgrant.service.server.chores import Chores
-from bootgrant.service.server.listening import Inherited, inherited, listen_admin, listen_public
+from bootgrant.service.server.listening import Inherited, inherited
+from bootgrant.service.server.supervised import SupervisorChannel
 from bootgrant.service.server.tls import ServerTls
 from bootgrant.service.settings.setting import SettingsError
 from bootgrant.service.settings.site import Site
+from bootgrant.service.supervisor.places import BACKLOG, Place, Tcp, Unix
 from bootgrant.service.system import SystemClock, SystemEntropy
 from bootgrant.store.database import Database
 from bootgrant.wire.limits import REQUEST_SECONDS
@@ -87,40 +89,45 @@ class _Listeners:
     admin: socket.socket
 
 
-def serve(site: Site, ready: Callable[[], None] = lambda: None, taken: Inherited | None = None) -> None:
-    """Serve until a signal arrives. ``ready`` is called when every socket answers.
+def serve(site: Site, supervisor: SupervisorChannel, ready: Callable[[], None], taken: Inherited) -> None:
+    """Serve until a signal arrives or the supervisor ends. ``ready`` is called when every socket answers.
 
     ``taken`` are listening sockets to use instead of ``listen`` and ``operators.listen``. Raises SettingsError and
-    StoreUnavailable before the first request is served.
+    StoreUnavailable before the first request is served, and SupervisorGone.
     """
     prepare_data_folder(site.data)
     tls = ServerTls(files) if (files := site.tls.files) else None
+    if taken.pages is not None and site.operators.listen is None:
+        raise SettingsError(_NO_PAGES)
+    supervisor.wait_for_turn(site.log.format)
     with asyncio.Runner(loop_factory=_Loop) as runner:
-        runner.run(_open_and_serve(site, tls, ready, taken or Inherited()))
+        runner.run(_open_and_serve(site, supervisor, tls, ready, taken))
 
 
-async def _open_and_serve(site: Site, tls: ServerTls | None, ready: Callable[[], None], taken: Inherited) -> None:
+async def _open_and_serve(
+    site: Site, supervisor: SupervisorChannel, tls: ServerTls | None, ready: Callable[[], None], taken: Inherited
+) -> None:
+    def listener(descriptor: int | None, place: Place) -> socket.socket:
+        return supervisor.listener(place) if descriptor is None else inherited(descriptor)
+
     # The lock of the database prevents a second server from replacing the sockets of this one.
     async with open_database(site, SystemClock().now(), patience=_DATABASE_PATIENCE) as database:
         with contextlib.ExitStack() as stack:
-            public = stack.enter_context(_listener(taken.public, site.listen))
+            public = stack.enter_context(listener(taken.public, Tcp(*site.listen)))
             pages = None
             if site.operators.listen:
-                pages = stack.enter_context(_listener(taken.pages, site.operators.listen))
-            elif taken.pages is not None:
-                raise SettingsError(_NO_PAGES)
-            path = admin_socket(site.data)
-            admin = stack.enter_context(listen_admin(path))
-            stack.callback(path.unlink, missing_ok=True)
-            await _serve(site, database, _Listeners(public, pages, admin), tls, ready)
-
-
-def _listener(descriptor: int | None, place: tuple[str, int]) -> socket.socket:
-    return listen_public(*place) if descriptor is None else inherited(descriptor)
+                pages = stack.enter_context(listener(taken.pages, Tcp(*site.operators.listen)))
+            admin = stack.enter_context(supervisor.listener(Unix(str(admin_socket(site.data)))))
+            await _serve(site, database, _Listeners(public, pages, admin), tls, supervisor, ready)
 
 
 async def _serve(
-    site: Site, database: Database, listeners: _Listeners, tls: ServerTls | None, ready: Callable[[], None]
+    site: Site,
+    database: Database,
+    listeners: _Listeners,
+    tls: ServerTls | None,
+    supervisor: SupervisorChannel,
+    ready: Callable[[], None],
 ) -> None:
     own = [_certificate_chore(tls)] if tls else []
     clock = SystemClock()
@@ -143,6 +150,7 @@ async def _serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop)
+    supervisor.watch(loop, stop)
     # A repository that does not respond must not delay machines.
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(_first_read(built.source.current), _FIRST_READ)
@@ -153,6 +161,7 @@ async def _serve(
         await server.answering.wait()
     _limit_garbage_collections()
     ready()
+    supervisor.serving(control_socket(site.data))
     await asyncio.gather(*running)
     await chores.stop()
     await built.notify.stop()
@@ -205,6 +214,7 @@ def _server(app: App, tls: ServerTls | None, short_way: ShortWay = NO_SHORT_WAY)
         server_header=False,
         timeout_keep_alive=15,
         timeout_graceful_shutdown=5,
+        backlog=BACKLOG,
     )
     config.load()
     config.ssl = tls.context if tls else None

@@ -1,0 +1,34 @@
+"""The supervisor's lines in the log, in the server's two forms (bootgrant.service.logs)."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+
+_LOGGER = "bootgrant.supervisor"
+
+
+class Lines:
+    """Writes to standard error. ``form`` is "text" until the server has said what ``log.format`` is."""
+
+    form = "text"
+
+    def info(self, message: str) -> None:
+        self._write("info", message)
+
+    def error(self, message: str) -> None:
+        self._write("error", message)
+
+    def _write(self, level: str, message: str) -> None:
+        now = time.time()
+        milliseconds = int(now * 1000) % 1000
+        if self.form == "json":
+            at = f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(now))}.{milliseconds:03}Z"
+            line = json.dumps({"time": at, "level": level, "logger": _LOGGER, "message": message})
+        else:
+            at = f"{time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(now))},{milliseconds:03}"
+            line = f"{at} {level.upper()} {_LOGGER}: {message}"
+        # One write: the server writes to the same file.
+        sys.stderr.write(line + "\n")
+        sys.stderr.flush()
