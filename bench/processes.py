@@ -22,10 +22,10 @@ _START_LIMIT = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Resources used so far: ``cpu`` in seconds of user and system time, ``rss`` in bytes."""
+    """Resources used so far: ``cpu`` in seconds, and ``memory`` in bytes (pages that processes share count once)."""
 
     cpu: float
-    rss: int
+    memory: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Running:
     def usage(self) -> Usage:
         """Return the usage of the process and its children, such as gunicorn's worker."""
         pids = _family(self.process.pid)
-        return Usage(sum(_cpu(pid) for pid in pids), sum(_rss(pid) for pid in pids))
+        return Usage(sum(_cpu(pid) for pid in pids), sum(_memory(pid) for pid in pids))
 
 
 @contextlib.contextmanager
@@ -129,9 +129,9 @@ def _cpu(pid: int) -> float:
     return total / 1e9
 
 
-def _rss(pid: int) -> int:
+def _memory(pid: int) -> int:
     try:
-        pages = Path(f"/proc/{pid}/statm").read_text().split()[1]
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except OSError:
         return 0
-    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+    return next((int(line.split()[1]) << 10 for line in lines if line.startswith("Pss:")), 0)

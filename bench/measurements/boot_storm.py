@@ -66,7 +66,7 @@ def _storm(options: Options, scenario: Scenario) -> _Storm:
         after = server.running.usage()
     (OUT / "boot_storm.html").write_text(as_page(report))
     options.say(as_text(report))
-    return _Storm(report, after.cpu - before.cpu, after.rss / 1e6)
+    return _Storm(report, after.cpu - before.cpu, after.memory / 1e6)
 
 
 def _known(found: Percentiles | None, report: Report) -> Percentiles:

@@ -80,7 +80,7 @@ def _measure(start: Callable[[], AbstractContextManager[Server]], machines: int,
         ask=(spent["settled"] - spent["empty"]) / machines * 1e6 - poll,
         poll=poll,
         deliver=(spent["delivered"] - spent["waited"]) / machines * 1e6,
-        kib=(seen["settled"][0].rss - seen["empty"][0].rss) / machines / 1024,
+        kib=(seen["settled"][0].memory - seen["empty"][0].memory) / machines / 1024,
         disk=disk / machines,
         wire=(seen["waited"][1] - seen["settled"][1]) / polls,
     )

@@ -35,7 +35,7 @@ def _measure(start: Start, count: int) -> Callable[[], dict[str, float]]:
             rate = wrk.open_grants(server, count, 2)
             after = server.running.usage()
         cost = (after.cpu - before.cpu) / count * 1e6
-        return {"req/s": rate, "CPU µs": cost, "KB per request": (after.rss - before.rss) / count / 1024}
+        return {"req/s": rate, "CPU µs": cost, "KB per request": (after.memory - before.memory) / count / 1024}
 
     return measure
 

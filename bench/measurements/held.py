@@ -36,13 +36,13 @@ def run(options: Options) -> Result:
         scenario = Scenario(machines, arrive, Curve.EVEN, Decisions(10_000.0), limit=settled + idle + cycle + 1.0)
         report = rehearse(server, scenario, watch)
     held = seen["held"].cpu
-    each = (seen["begin"].rss - seen["empty"].rss) / held / 1024
+    each = (seen["begin"].memory - seen["empty"].memory) / held / 1024
     share = (seen["end"].cpu - seen["begin"].cpu) / idle
     long_run = (seen["cycle"].cpu - seen["end"].cpu) / cycle
     rows = [
         ["held polls", f"{held:,.0f}"],
-        ["server memory without machines, MB", f"{seen['empty'].rss / 1e6:.1f}"],
-        ["server memory with all machines, MB", f"{seen['begin'].rss / 1e6:.1f}"],
+        ["server memory without machines, MB", f"{seen['empty'].memory / 1e6:.1f}"],
+        ["server memory with all machines, MB", f"{seen['begin'].memory / 1e6:.1f}"],
         ["KiB per machine (row, connection and held request)", f"{each:.1f}"],
         ["CPU while nothing happens", f"{share:.2%} of a core"],
         ["CPU with every poll repeated after 25 s", f"{long_run:.2%} of a core"],

@@ -23,7 +23,7 @@ def run(options: Options) -> Result:
         after = {name: server.running.usage() for name, server in servers.items()}
     cost = {name: (after[name].cpu - before[name].cpu) / machines * 1000 for name in servers}
     polls = {name: len(seen[name].observations.requests[Step.TOKEN].ended) / machines for name in servers}
-    memory = {name: (after[name].rss - before[name].rss) / machines / 1024 for name in servers}
+    memory = {name: (after[name].memory - before[name].memory) / machines / 1024 for name in servers}
     rows = [[name, f"{cost[name]:.2f}", f"{polls[name]:.1f}", f"{memory[name]:.1f}"] for name in servers]
     share = cost["bootgrant"] / cost["oidc-provider"]
     bars = [Bar("CPU ÷ oidc-provider", f"{share:.3f}", share, 0.2, at_least=False)]

@@ -138,7 +138,7 @@ class Storm:
         while True:
             life = await self._waiting.get()
             life.decided = "deny" if self.dice.random() < 0.1 else "approve"
-            request = _post_json(f"/api/v1/{life.decided}", {"code": life.user_code})
+            request = post_json(f"/api/v1/{life.decided}", {"code": life.user_code})
             while not life.confirmed:
                 answer = await self._send(life.decided, request, self.dice.choice(self._admin_sockets))
                 if answer is not None and answer.status in (200, 409):
@@ -175,7 +175,7 @@ def post(path: str, form: Mapping[str, str]) -> bytes:
     return _request(path, "application/x-www-form-urlencoded", urlencode(form))
 
 
-def _post_json(path: str, members: Mapping[str, str]) -> bytes:
+def post_json(path: str, members: Mapping[str, str]) -> bytes:
     return _request(path, "application/json", json.dumps(members))
 
 

@@ -7,6 +7,7 @@ import asyncio
 import getpass
 import logging
 import os
+import platform
 import signal
 import socket
 import sys
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from bootgrant.service.server.supervised import SupervisorChannel
 
 _RELOAD_SECONDS: Final = 180.0
+_NO_LAST_ANSWERS: Final = (
+    "a machine may show a new code if this server is killed while it answers a poll of it: "
+    "the system calls of %s are not known here"
+)
 
 
 def _reporting(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Namespace], int]:
@@ -129,14 +134,20 @@ def _serve(args: argparse.Namespace) -> int:
 
 
 def _serve_supervised(args: argparse.Namespace, supervisor: SupervisorChannel) -> int:
+    from bootgrant.service.parts.open_polls import OpenPolls
+    from bootgrant.service.server.last_answers import answer_after_death
+
+    # Only the supervisor acts on it. A closing terminal sends it to both.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    # Before the server is imported, so that this process stays small.
+    polls = OpenPolls()
+    answers_after_death = answer_after_death(polls)
     from bootgrant.ports.grants import StoreUnavailable
     from bootgrant.service.logs import start_log
     from bootgrant.service.server.listening import Inherited, activated
     from bootgrant.service.server.run import serve
     from bootgrant.service.settings.site import SETTINGS, SettingsError, load_site
 
-    # Only the supervisor acts on it. A closing terminal sends it to both.
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     given = vars(args)
     flags = {setting.key: given[setting.key] for setting in SETTINGS if given.get(setting.key) is not None}
     try:
@@ -146,7 +157,9 @@ def _serve_supervised(args: argparse.Namespace, supervisor: SupervisorChannel) -
             taken = Inherited(args.fd, args.people_fd)
         listener = start_log(site.log.format)
         try:
-            serve(site, supervisor, lambda: _log_ready(site.public_url, site.listen), taken)
+            if not answers_after_death:
+                logging.getLogger("bootgrant").warning(_NO_LAST_ANSWERS, platform.machine())
+            serve(site, supervisor, lambda: _log_ready(site.public_url, site.listen), taken, polls)
         finally:
             listener.stop()
     except (SettingsError, StoreUnavailable) as error:

@@ -20,24 +20,27 @@ if TYPE_CHECKING:
     from bootgrant.store.postgres.connections import PostgresAddress
 
 CODE_KEY: Final = "code key"
+_ENDING: Final = 6.0
+"""Seconds in which a server ends whose supervisor was killed."""
 
 
 @asynccontextmanager
 async def open_database(site: Site, now: float, *, patience: float = 0.0) -> AsyncIterator[Database]:
     """Open the stores of a site until the block ends. ``now`` is in Unix seconds.
 
-    Only one process at a time can have a data folder. SQLite is migrated; PostgreSQL is not (``migrate_database``), and
-    is waited for, for ``patience`` seconds. Raises SettingsError and StoreUnavailable.
+    Only one process at a time can have a data folder. SQLite is migrated; PostgreSQL is not (``migrate_database``).
+    PostgreSQL is waited for, for ``patience`` seconds, and at most ``_ENDING`` of them a process that has the folder.
+    Raises SettingsError and StoreUnavailable.
     """
     address = _postgres_address(site)
     if address is None:
-        with SqliteDatabase(site.data, now) as sqlite:
+        with SqliteDatabase(site.data, now, min(patience, _ENDING)) as sqlite:
             yield sqlite
         return
     from bootgrant.store.postgres.database import open_postgres
 
     key = code_key(site.code_key_path, create=False)
-    with closing(FolderLock(site.data)):
+    with closing(FolderLock(site.data, min(patience, _ENDING))):
         async with open_postgres(address, site.database.connections, patience) as postgres:
             if not await postgres.agrees(CODE_KEY, hmac.digest(key, b"bootgrant code key", "sha256").hex()):
                 raise SettingsError(

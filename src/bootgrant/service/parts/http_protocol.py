@@ -28,6 +28,7 @@ from bootgrant.asgi.eager import Done, Rest, start
 from bootgrant.asgi.observing import RequestCounts
 from bootgrant.asgi.strict_requests import refuse_ambiguous
 from bootgrant.machine_plane.endpoint import TOO_LARGE, TOO_SLOW, OAuthEndpoint, oauth_error
+from bootgrant.service.parts.open_polls import POLL_PATH, OpenPolls
 from bootgrant.wire.device_flow import ErrorCode
 from bootgrant.wire.limits import ANSWER_SECONDS, REQUEST_BODY, REQUEST_HEAD, REQUEST_SECONDS
 
@@ -68,11 +69,12 @@ class ShortWay:
 NO_SHORT_WAY = ShortWay({}, TrustedProxies.none(), in_tasks=True)
 
 
-def protocol_with(short_way: ShortWay) -> type[PatientProtocol]:
-    """Return the protocol class for one server."""
+def protocol_with(short_way: ShortWay, open_polls: OpenPolls | None = None) -> type[PatientProtocol]:
+    """Return the protocol class for one server. ``open_polls`` learns on which connections there is a poll."""
 
     class WithShortWay(PatientProtocol):
         way = short_way
+        polls = open_polls
 
     return WithShortWay
 
@@ -89,6 +91,7 @@ class PatientProtocol(HttpToolsProtocol):
     """
 
     way = NO_SHORT_WAY
+    polls: OpenPolls | None = None
     request_seconds = REQUEST_SECONDS
     answer_seconds = ANSWER_SECONDS
     _ends_at = NEVER
@@ -101,6 +104,7 @@ class PatientProtocol(HttpToolsProtocol):
     _gone: asyncio.Future[None] | None = None
     _unread = 0
     _idle = False
+    _polls_on: int | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(cast("asyncio.Transport", transport))
@@ -110,6 +114,7 @@ class PatientProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
         self._has_room()
+        self._note_poll(b"")
         if self._gone is not None and not self._gone.done():
             self._gone.set_result(None)
         super().connection_lost(exc)
@@ -207,6 +212,7 @@ class PatientProtocol(HttpToolsProtocol):
         if self._answering:
             return
         path = self.url.partition(b"?")[0]
+        self._note_poll(path)
         # The parser appends trailers from here on, which are not headers (RFC 9110 section 6.5.1).
         head, self.headers = self.headers, []
         if self.parser.should_upgrade():
@@ -226,6 +232,15 @@ class PatientProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         if not self._keep_alive:
             self.cycle.keep_alive = False
+
+    def _note_poll(self, path: bytes) -> None:
+        """Note whether the present request is a poll. It stays noted after the answer, which may not be sent yet."""
+        if self._polls_on is not None and self.polls is not None:
+            self.polls.end(self._polls_on)
+            self._polls_on = None
+        if path == POLL_PATH and self.polls is not None:
+            self._polls_on = self.transport.get_extra_info("socket").fileno()
+            self.polls.begin(self._polls_on)
 
     def _is_plain_post(self) -> bool:
         # uvicorn knows that the answer to HEAD has no body.

@@ -25,6 +25,7 @@ from bootgrant.service.parts.build import build
 from bootgrant.service.parts.database import open_database
 from bootgrant.service.parts.decisions import Decisions
 from bootgrant.service.parts.http_protocol import NO_SHORT_WAY, ShortWay, protocol_with
+from bootgrant.service.parts.open_polls import OpenPolls
 from bootgrant.service.server.chores import Chores
 from bootgrant.service.server.listening import Inherited, inherited
 from bootgrant.service.server.supervised import SupervisorChannel
@@ -89,10 +90,13 @@ class _Listeners:
     admin: socket.socket
 
 
-def serve(site: Site, supervisor: SupervisorChannel, ready: Callable[[], None], taken: Inherited) -> None:
+def serve(
+    site: Site, supervisor: SupervisorChannel, ready: Callable[[], None], taken: Inherited, polls: OpenPolls
+) -> None:
     """Serve until a signal arrives or the supervisor ends. ``ready`` is called when every socket answers.
 
-    ``taken`` are listening sockets to use instead of ``listen`` and ``operators.listen``. Raises SettingsError and
+    ``taken`` are listening sockets to use instead of ``listen`` and ``operators.listen``, ``polls`` what this process
+    has to answer if it is killed (bootgrant.service.server.last_answers). Raises SettingsError and
     StoreUnavailable before the first request is served, and SupervisorGone.
     """
     prepare_data_folder(site.data)
@@ -101,11 +105,16 @@ def serve(site: Site, supervisor: SupervisorChannel, ready: Callable[[], None], 
         raise SettingsError(_NO_PAGES)
     supervisor.wait_for_turn(site.log.format)
     with asyncio.Runner(loop_factory=_Loop) as runner:
-        runner.run(_open_and_serve(site, supervisor, tls, ready, taken))
+        runner.run(_open_and_serve(site, supervisor, tls, ready, taken, polls))
 
 
 async def _open_and_serve(
-    site: Site, supervisor: SupervisorChannel, tls: ServerTls | None, ready: Callable[[], None], taken: Inherited
+    site: Site,
+    supervisor: SupervisorChannel,
+    tls: ServerTls | None,
+    ready: Callable[[], None],
+    taken: Inherited,
+    polls: OpenPolls,
 ) -> None:
     def listener(descriptor: int | None, place: Place) -> socket.socket:
         return supervisor.listener(place) if descriptor is None else inherited(descriptor)
@@ -118,7 +127,7 @@ async def _open_and_serve(
             if site.operators.listen:
                 pages = stack.enter_context(listener(taken.pages, Tcp(*site.operators.listen)))
             admin = stack.enter_context(supervisor.listener(Unix(str(admin_socket(site.data)))))
-            await _serve(site, database, _Listeners(public, pages, admin), tls, supervisor, ready)
+            await _serve(site, database, _Listeners(public, pages, admin), tls, supervisor, ready, polls)
 
 
 async def _serve(
@@ -128,13 +137,14 @@ async def _serve(
     tls: ServerTls | None,
     supervisor: SupervisorChannel,
     ready: Callable[[], None],
+    polls: OpenPolls,
 ) -> None:
     own = [_certificate_chore(tls)] if tls else []
     clock = SystemClock()
     built = build(site, database, code_key(site.code_key_path), _held_most(), clock, SystemEntropy(), own)
     built.admission.add_all(await database.grants.pending_grants(clock.now(), site.limits.pending))
     served = [
-        (_server(built.public, tls, built.short_way), listeners.public),
+        (_server(built.public, tls, built.short_way, polls), listeners.public),
         (_server(built.admin, None), listeners.admin),
     ]
     if listeners.pages is not None:
@@ -201,10 +211,13 @@ async def _first_read(current: CurrentRevision) -> None:
         log.exception("machine configurations could not be read at startup")
 
 
-def _server(app: App, tls: ServerTls | None, short_way: ShortWay = NO_SHORT_WAY) -> _Server:
+def _server(
+    app: App, tls: ServerTls | None, short_way: ShortWay = NO_SHORT_WAY, polls: OpenPolls | None = None
+) -> _Server:
     config = uvicorn.Config(
         app,
-        http=protocol_with(short_way),
+        # Nobody else could answer on a connection that this process encrypts.
+        http=protocol_with(short_way, polls if tls is None else None),
         ws="none",
         lifespan="off",
         loop="none",

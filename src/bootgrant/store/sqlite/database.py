@@ -26,12 +26,12 @@ DATABASE: Final = "bootgrant.sqlite3"
 class SqliteDatabase(Database):
     """``bootgrant.sqlite3`` in a data folder, migrated and locked. A context manager.
 
-    ``now`` (Unix seconds) decides which grants are loaded. Raises StoreUnavailable when another process holds the
-    folder or the file cannot be opened.
+    ``now`` (Unix seconds) decides which grants are loaded. Raises StoreUnavailable when another process still holds
+    the folder after ``patience`` seconds, or the file cannot be opened.
     """
 
-    def __init__(self, folder: Path, now: float) -> None:
-        self._lock = FolderLock(folder)
+    def __init__(self, folder: Path, now: float, patience: float = 0.0) -> None:
+        self._lock = FolderLock(folder, patience)
         try:
             migrate(folder / DATABASE)
             self.file = SqliteFile(folder / DATABASE)
