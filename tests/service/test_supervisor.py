@@ -80,6 +80,16 @@ def test_local_commands_wait_for_the_next_server(site: Served) -> None:
     assert pending.returncode == 0, pending.stderr
 
 
+def test_removed_socket_files_are_made_again_by_the_next_server(site: Served) -> None:
+    for file in (site.folder / "data").glob("*.sock"):
+        file.unlink()
+    site.kill_server()
+    wait_until(lambda: site.log.count(" serving http") == 2, "the next server serves")
+    for _ in range(2):
+        assert site.command("reload").returncode == 0
+        assert site.command("pending").returncode == 0
+
+
 def test_reload_replaces_the_server_with_the_present_settings(site: Served) -> None:
     former, supervisor = site.server_pid, site.process.pid
     settings = site.made.config.read_text()

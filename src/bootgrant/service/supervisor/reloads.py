@@ -14,6 +14,7 @@ class Reloads:
     def __init__(self, selector: selectors.BaseSelector) -> None:
         self._selector = selector
         self._listener: socket.socket | None = None
+        self._number = -1
         self._waiting: list[socket.socket] = []
         self.again = False
         """Someone asked while a reload was under way."""
@@ -24,6 +25,7 @@ class Reloads:
             return
         self._forget()
         self._listener = listener
+        self._number = listener.fileno()
         listener.setblocking(False)
         self._selector.register(listener, selectors.EVENT_READ, lambda: self._accept(listener, reload))
 
@@ -52,6 +54,7 @@ class Reloads:
         self._waiting.clear()
 
     def _forget(self) -> None:
-        if self._listener is not None and self._listener.fileno() >= 0:
-            self._selector.unregister(self._listener)
+        if self._listener is not None:
+            # By number: the socket may be closed already, and a new one may have the same number.
+            self._selector.unregister(self._number)
         self._listener = None

@@ -13,7 +13,8 @@ import selectors
 import signal
 import socket
 import time
-from collections.abc import Sequence
+import traceback
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from bootgrant.service.supervisor import messages
@@ -29,6 +30,7 @@ LONGEST_PAUSE: Final = 30.0
 then doubled each time up to the longest."""
 _STOP_SECONDS: Final = 30.0
 _PREPARE_SECONDS: Final = 60.0
+_AFTER_ERROR: Final = 1.0
 _NEVER: Final = float("inf")
 
 
@@ -60,10 +62,19 @@ class Supervisor:
         self._start_next()
         while self._status is None or self._children():
             for key, _ in self._selector.select(max(0.0, self._next_deadline() - time.monotonic())):
-                key.data()
-            self._meet_deadlines()
+                self._survive(key.data)
+            self._survive(self._meet_deadlines)
         self._places.keep_only(set())
         return self._status or 0
+
+    def _survive(self, step: Callable[[], None]) -> None:
+        """Take a step. The sockets, and with them the codes of waiting machines, are worth more than a clean end."""
+        try:
+            step()
+        except Exception:  # noqa: BLE001
+            self._lines.error(traceback.format_exc())
+            # An error that comes again must not fill the disk.
+            time.sleep(_AFTER_ERROR)
 
     def _children(self) -> list[Child]:
         return [child for child in (self._current, self._next) if child is not None]
