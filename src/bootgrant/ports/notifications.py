@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from bootgrant.wire.identity import MachineIdentity
+
 
 @dataclass(frozen=True, slots=True)
 class NoticeMachine:
@@ -24,8 +26,8 @@ class NoticeMachine:
     @property
     def line(self) -> str:
         """The machine on one line, without its link."""
-        identity = " ".join(f"{name}={value}" for name, value in self.identity.items())
-        return f"{identity} from {self.address}, {f'gets {self.entry}' if self.entry else 'no configuration yet'}"
+        gets = f"gets {self.entry}" if self.entry else "no configuration yet"
+        return f"{MachineIdentity.shown(self.identity)} from {self.address}, {gets}"
 
 
 @dataclass(frozen=True, slots=True)
