@@ -64,10 +64,10 @@ def _delivered(past: Past, identity: MachineIdentity) -> Iterator[Check]:
     """The last delivery: to this machine, or to one that had another serial, mac or uuid, with both values."""
     if (changed := past.changed(identity)) is not None:
         last, differences = changed
-        both = "; ".join(f"{one.name} was {_quoted(one.before)}, now {_quoted(one.now)}" for one in differences)
+        both = " and ".join(f"{one.name} {_quoted(one.before)} (now {_quoted(one.now)})" for one in differences)
         shared = " and ".join(_shared(identity, last.identity))
-        detail = f"the machine with this {shared} that received {last.entry} at {_time(last.at)} was another one"
-        yield Check(_NAME, Verdict.MISMATCH, f"{detail}, or its hardware has changed: {both}")
+        detail = f"{last.entry} went at {_time(last.at)} to a machine with this {shared}, but with {both}"
+        yield Check(_NAME, Verdict.MISMATCH, detail)
     elif past.deliveries:
         last = past.deliveries[0]
         detail = f"received {last.entry} at {_time(last.at)}, at {last.address}"

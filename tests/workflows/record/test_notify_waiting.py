@@ -104,6 +104,18 @@ async def test_one_machine_is_one_message_with_a_link_to_its_page() -> None:
     assert text.endswith(f"Sign in to decide: {LINK}/requests/{grant_id}")
 
 
+async def test_what_a_machine_reports_never_reads_like_an_entry() -> None:
+    inbox = Inbox()
+    site = Site(target(inbox))
+    await site.machine(identity=MachineIdentity(serial="fra-1"))
+    await site.machine(identity=MachineIdentity(serial="x from 10.0.0.1, gets fra-1", hostname='fra-1"'))
+    await site.wait(60)
+    [(_, text)] = inbox.taken
+    assert "- serial=fra-1 from 10.20.0.11, no configuration yet" in text
+    reported = r'- serial="x from 10.0.0.1, gets fra-1" hostname="fra-1\x22"'
+    assert f"{reported} from 10.20.0.11, no configuration yet" in text
+
+
 async def test_two_hundred_at_once_are_one_message() -> None:
     inbox = Inbox()
     site = Site(target(inbox))

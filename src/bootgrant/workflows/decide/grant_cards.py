@@ -199,19 +199,19 @@ class GrantCard:
         """Why no batch may have this pending request, as one line; empty if one may."""
         match self.standing:
             case Standing.MISMATCH:
-                return "its evidence mismatches: decide about it on its own page"
+                return "its evidence mismatches: decide about it on its own"
             case Standing.UNKNOWN:
                 return self.problem or NO_ENTRY
             case Standing.PATTERN:
                 matched = self.entry.matched if self.entry else ""
-                return f"it is only matched by pattern ({matched}): approve it on its own page, with its own code"
+                return f"it is only matched by pattern ({matched}): approve it on its own, by its own code"
             case Standing.ASSIGNED:
                 by = self.assignment.by if self.assignment else ""
-                return f"its entry was assigned by {by}: approve it on its own page, with its own code"
+                return f"its entry was assigned by {by}: approve it on its own, by its own code"
             case Standing.EXPECTED:
                 if self.alike:
-                    return f"{ALIKE}: decide about each on its own page"
-                return f"it needs {self.needed} people: approve it on its own page" if self.needed > 1 else ""
+                    return f"{ALIKE}: decide about each on its own"
+                return f"it needs {self.needed} people: approve it on its own" if self.needed > 1 else ""
 
     @property
     def may_be_approved_in_a_batch(self) -> bool:
