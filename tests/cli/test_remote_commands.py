@@ -63,7 +63,13 @@ def test_machines_are_listed_filtered_and_approved_remotely(site: Served, token:
 def test_several_are_approved_by_one_command(site: Served, token: Path) -> None:
     codes = [asks(site, 10 + number) for number in range(3)]
     done = elsewhere("approve", *codes, "BBBB-BBBB", "--server", site.url, "--token-file", str(token))
-    assert (done.returncode, done.stdout.splitlines()) == (1, [f"approved {code}" for code in codes])
+    assert (done.returncode, done.stdout.splitlines()) == (
+        1,
+        [
+            f"approved {code} (mac={mac(10 + number)}): it gets 52-54-00-00-00-{10 + number:02x}.yaml"
+            for number, code in enumerate(codes)
+        ],
+    )
     assert done.stderr.startswith("bootgrant: BBBB-BBBB: no machine has this code")
 
 

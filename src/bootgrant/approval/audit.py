@@ -255,13 +255,35 @@ def _read_time(text: str) -> float:
 
 
 @dataclass(frozen=True, slots=True)
+class Difference:
+    """A variable (uuid, serial or mac) that a machine reports otherwise than a machine did before."""
+
+    name: str
+    before: str
+    now: str
+
+
+@dataclass(frozen=True, slots=True)
 class PastDelivery:
-    """A configuration that was delivered to this identity: when (Unix seconds), to which address, which one."""
+    """A configuration that was delivered: when (Unix seconds), to which address, which one, to which machine.
+
+    ``identity`` shares at least one of uuid, serial and mac with the machine whose history this is.
+    """
 
     at: float
     address: str
     entry: str
     sha256: str
+    identity: MachineIdentity = _NOBODY
+
+    def differences(self, identity: MachineIdentity) -> tuple[Difference, ...]:
+        """Return the variables that ``identity`` contradicts. One that a side does not report contradicts nothing."""
+        pairs = ((name, getattr(self.identity, name), getattr(identity, name)) for name in MachineIdentity.STRONG)
+        return tuple(
+            Difference(name, before, now)
+            for name, before, now in pairs
+            if MachineIdentity(**{name: before}).contradicts(MachineIdentity(**{name: now}))
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +302,11 @@ class Past:
     def is_new(self) -> bool:
         return not self.requests and not self.deliveries and not self.denials
 
+    def changed(self, identity: MachineIdentity) -> tuple[PastDelivery, tuple[Difference, ...]] | None:
+        """Return the last delivery and how ``identity`` differs from the machine that got it; None if it does not."""
+        differences = self.deliveries[0].differences(identity) if self.deliveries else ()
+        return (self.deliveries[0], differences) if differences else None
+
 
 def past_of(events: Iterable[AuditEvent], apart_from: str) -> Past:
     """Return the history in ``events`` (each kind newest first), without the request with the id ``apart_from``."""
@@ -292,7 +319,7 @@ def past_of(events: Iterable[AuditEvent], apart_from: str) -> Past:
         if event.kind is AuditKind.OPENED:
             requests.append((event.at, event.address))
         elif event.kind is AuditKind.DELIVERED:
-            deliveries.append(PastDelivery(event.at, event.address, event.entry, event.digest))
+            deliveries.append(PastDelivery(event.at, event.address, event.entry, event.digest, event.identity))
         elif event.kind is AuditKind.DENIED:
             denials.append((event.at, event.actor, event.reason))
         elif event.kind is AuditKind.REVOKED:

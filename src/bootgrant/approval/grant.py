@@ -78,6 +78,7 @@ class Refusal(Enum):
     NO_ENTRY = "no entry"
     NO_CONFIG = "no config"
     ENTRY_CHANGED = "entry changed"
+    NOT_IN_BATCH = "not in batch"
     SAME_PERSON = "same person"
     NEEDS_PEOPLE = "needs people"
     NOT_ALLOWED = "not allowed"

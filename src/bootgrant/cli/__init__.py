@@ -25,7 +25,7 @@ SUMMARIES: Final[Mapping[str, tuple[str, str]]] = {
     "revoke": ("client.decide", "revoke an approval, by the machine's code: its token becomes invalid"),
     "assign": ("client.decide", "assign an entry to a machine that has none"),
     "unassign": ("client.decide", "remove the entry that was assigned to a machine"),
-    "arm": ("client.decide", "approve a number of expected machines automatically, for a while"),
+    "arm": ("client.decide", "approve a number of machines automatically, for a while"),
     "disarm": ("client.decide", "close an armed window early"),
     "audit": ("audit", "show, export, and verify the audit"),
     "operators": ("client.people", "manage operators: add, list, set, disable, enable, reset"),

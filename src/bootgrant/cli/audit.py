@@ -206,7 +206,7 @@ def _filter(args: argparse.Namespace) -> AuditFilter:
 def _row(record: ChainedEvent) -> tuple[str, ...]:
     event = record.event
     when = datetime.fromtimestamp(event.at, UTC).strftime("%Y-%m-%d %H:%M:%S")
-    identity = " ".join(f"{name}={value}" for name, value in event.identity.given().items())
+    identity = MachineIdentity.shown(event.identity.given())
     actor = event.actor or "-"
     return (str(record.seq), when, event.kind.value, actor, event.entry, event.address, identity, _more(record))
 

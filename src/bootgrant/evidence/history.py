@@ -18,6 +18,7 @@ _NAME: Final = "history"
 _BURST: Final = 5
 _BURST_SECONDS: Final = 600.0
 _DAY: Final = 86400.0
+_SHOWN: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class HistoryEvidence:
         grant, now = claim.grant, self.clock.now()
         past = await past_in(self.audit, grant.identity, grant.grant_id)
         checks = [
-            *_delivered(past),
+            *_delivered(past, grant.identity),
             *_denied(past, now),
             *await self._rivals(claim, now),
             *_burst(past, now),
@@ -59,8 +60,15 @@ class HistoryEvidence:
         return checks
 
 
-def _delivered(past: Past) -> Iterator[Check]:
-    if past.deliveries:
+def _delivered(past: Past, identity: MachineIdentity) -> Iterator[Check]:
+    """The last delivery: to this machine, or to one that had another serial, mac or uuid, with both values."""
+    if (changed := past.changed(identity)) is not None:
+        last, differences = changed
+        both = " and ".join(f"{one.name} {_quoted(one.before)} (now {_quoted(one.now)})" for one in differences)
+        shared = " and ".join(_shared(identity, last.identity))
+        detail = f"{last.entry} went at {_time(last.at)} to a machine with this {shared}, but with {both}"
+        yield Check(_NAME, Verdict.MISMATCH, detail)
+    elif past.deliveries:
         last = past.deliveries[0]
         detail = f"received {last.entry} at {_time(last.at)}, at {last.address}"
         yield Check(_NAME, Verdict.MISMATCH, f"{detail}: an installed machine does not ask again. Was it reset?")
@@ -89,7 +97,13 @@ def _elsewhere(past: Past, address: str, now: float) -> Iterator[Check]:
 
 
 def _shared(one: MachineIdentity, other: MachineIdentity) -> list[str]:
-    return [name for name in one.STRONG if getattr(one, name) and getattr(one, name) == getattr(other, name)]
+    theirs = dict(other.strong())
+    return [name for name, value in one.strong() if theirs.get(name) == value]
+
+
+def _quoted(value: str) -> str:
+    """A machine's own words in quotes, short enough for one line; the card shows them in full."""
+    return f'"{value}"' if len(value) <= _SHOWN else f'"{value[:_SHOWN]}…"'
 
 
 def _time(at: float) -> str:

@@ -19,7 +19,7 @@ class AuditFilter:
     """Which events to return; everything that is given must match. Times are Unix seconds.
 
     ``actor`` is a name, whichever way it was used ("ana" finds "ana (passkey)" too), or a name with one way.
-    ``machine`` matches events that share a uuid, serial or mac.
+    ``machine`` matches events that share a uuid (in either byte order), serial or mac.
     """
 
     kinds: tuple[AuditKind, ...] = ()

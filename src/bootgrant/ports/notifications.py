@@ -6,12 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from bootgrant.wire.identity import MachineIdentity
+
 
 @dataclass(frozen=True, slots=True)
 class NoticeMachine:
     """A waiting machine. Every text is short printable ASCII, because anyone may have claimed it.
 
-    ``entry`` is empty if the machine has no configuration. ``link`` leads to its card.
+    ``entry`` is empty if the machine has no configuration; ``by_pattern`` means that it does not name the machine
+    exactly. ``link`` leads to its card.
     """
 
     identity: Mapping[str, str]
@@ -20,12 +23,14 @@ class NoticeMachine:
     labels: Mapping[str, str]
     asked_at: float
     link: str
+    by_pattern: bool = False
 
     @property
     def line(self) -> str:
         """The machine on one line, without its link."""
-        identity = " ".join(f"{name}={value}" for name, value in self.identity.items())
-        return f"{identity} from {self.address}, {f'gets {self.entry}' if self.entry else 'no configuration yet'}"
+        how = " (matched by pattern)" if self.by_pattern else ""
+        gets = f"gets {self.entry}{how}" if self.entry else "no configuration yet"
+        return f"{MachineIdentity.shown(self.identity)} from {self.address}, {gets}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,7 @@ _KNOWN_JUNK = frozenset(
 # Nearly every machine sends canonical values.
 _CANONICAL_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _CANONICAL_MAC = re.compile(r"(?!00:00:00:00:00:00|ff:ff:ff:ff:ff:ff)[0-9a-f]{2}(?::[0-9a-f]{2}){5}")
+_PLAIN = re.compile(r"[A-Za-z0-9._:/+#-]+")
 _MAC_DIGITS = (12, 16, 40)  # Ethernet, EUI-64, InfiniBand
 
 
@@ -153,8 +154,21 @@ class MachineIdentity:
         """The variables that are present, in the order of NAMES."""
         return {name: value for name in self.NAMES if (value := getattr(self, name))}
 
+    @staticmethod
+    def shown(given: Mapping[str, str]) -> str:
+        """Return reported values as ``name=value`` pairs on one line. A value that could be read as something else,
+        such as one with spaces, is in quotes: a machine must not be able to write the rest of the line."""
+        return " ".join(f"{name}={_in_quotes(value)}" for name, value in given.items())
+
     def __str__(self) -> str:
-        return " ".join(f"{name}={value}" for name, value in self.given().items()) or "unidentified"
+        return self.shown(self.given()) or "unidentified"
+
+
+def _in_quotes(value: str) -> str:
+    if _PLAIN.fullmatch(value):
+        return value
+    # No quote inside, so that none can end the value early.
+    return '"' + value.replace('"', r"\x22") + '"'
 
 
 def _same(name: str, mine: str, theirs: str) -> bool:

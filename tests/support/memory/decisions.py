@@ -48,7 +48,7 @@ def _passes(event: AuditEvent, which: AuditFilter) -> bool:
         and (which.actor in ("", event.actor) or event.actor.startswith(f"{which.actor} ("))
         and which.grant_id in ("", event.grant_id)
         and which.entry in ("", event.entry)
-        and (which.machine is None or _share(which.machine, event.identity))
+        and (which.machine is None or not set(which.machine.strong()).isdisjoint(event.identity.strong()))
         and (which.since is None or event.at >= which.since)
         and (which.until is None or event.at < which.until)
     )

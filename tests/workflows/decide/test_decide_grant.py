@@ -353,7 +353,7 @@ async def test_a_batch_leaves_requests_that_changed_since_the_list_was_shown(sit
     await site.request(other_machine(3), "10.20.0.99")
     outcomes = await site.decide.approve_many(chosen, ANA, as_batch=True)
     assert isinstance(outcomes[0], DeviceGrant)
-    assert [refusal(outcome) for outcome in outcomes[1:]] == [Refusal.ENTRY_CHANGED, Refusal.ENTRY_CHANGED]
+    assert [refusal(outcome) for outcome in outcomes[1:]] == [Refusal.ENTRY_CHANGED, Refusal.NOT_IN_BATCH]
     assert isinstance(outcomes[2], NotDecided)
     assert outcomes[2].grant == await site.current(rivalled)
     assert (await site.current(rivalled)).state is GrantState.PENDING
@@ -366,7 +366,7 @@ async def test_a_batch_leaves_requests_that_changed_since_the_list_was_shown(sit
 async def test_a_batch_leaves_a_request_that_needs_two_people_without_a_vote(site: Deciders) -> None:
     grant = await site.request(CONTROL_PLANE)
     (outcome,) = await site.decide.approve_many([(grant.grant_id, CP.fingerprint)], ANA, as_batch=True)
-    assert refusal(outcome) is Refusal.ENTRY_CHANGED
+    assert refusal(outcome) is Refusal.NOT_IN_BATCH
     assert (await site.current(grant)).votes == ()
 
 

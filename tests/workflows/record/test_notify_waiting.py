@@ -43,9 +43,14 @@ class Inbox:
 
 
 class Rack:
-    """ports.configurations.ConfigSource: the serial SN0004 is in site fra, SN0005 in ams, others are unknown."""
+    """ports.configurations.ConfigSource: the serial SN0004 is in site fra, SN0005 in ams, others are unknown.
+
+    A machine with only a MAC gets an entry by a pattern.
+    """
 
     async def find_entry(self, identity: MachineIdentity) -> MachineEntry | None:
+        if not identity.serial:
+            return MachineEntry("pool", "mac 52:2f:*", exact=False)
         site = {"SN0004": "fra", "SN0005": "ams"}.get(identity.serial)
         return MachineEntry(f"{site}-1", "serial", {"site": site}) if site else None
 
@@ -102,6 +107,27 @@ async def test_one_machine_is_one_message_with_a_link_to_its_page() -> None:
     assert text.startswith("A machine is waiting for a decision.\n")
     assert "- serial=SN0004 from 10.20.0.11, gets fra-1" in text
     assert text.endswith(f"Sign in to decide: {LINK}/requests/{grant_id}")
+
+
+async def test_what_a_machine_reports_never_reads_like_an_entry() -> None:
+    inbox = Inbox()
+    site = Site(target(inbox))
+    await site.machine(identity=MachineIdentity(serial="fra-1"))
+    await site.machine(identity=MachineIdentity(serial="x from 10.0.0.1, gets fra-1", hostname='fra-1"'))
+    await site.wait(60)
+    [(_, text)] = inbox.taken
+    assert "- serial=fra-1 from 10.20.0.11, no configuration yet" in text
+    reported = r'- serial="x from 10.0.0.1, gets fra-1" hostname="fra-1\x22"'
+    assert f"{reported} from 10.20.0.11, no configuration yet" in text
+
+
+async def test_a_machine_that_only_a_pattern_matched_says_so() -> None:
+    inbox = Inbox()
+    site = Site(target(inbox))
+    await site.machine(identity=MachineIdentity(mac="52:2f:fd:df:fc:c0"))
+    await site.wait(60)
+    [(_, text)] = inbox.taken
+    assert "- mac=52:2f:fd:df:fc:c0 from 10.20.0.11, gets pool (matched by pattern)" in text
 
 
 async def test_two_hundred_at_once_are_one_message() -> None:

@@ -29,7 +29,11 @@ def _add_approve(parser: argparse.ArgumentParser) -> None:
 
 @reporting
 def _approve(args: argparse.Namespace) -> int:
-    """Approve machines, by the codes on their screens. The exit status is 0 only if every approval took effect."""
+    """Approve machines, by the codes on their screens. The exit status is 0 only if every approval took effect.
+
+    Several are approved together only if an entry names each of them exactly, nothing contradicts it, and it needs one
+    person. Approve each of the others by a command of its own.
+    """
     if len(args.codes) == 1:
         return _decide(args, args.codes[0], "approve", "approved")
     answer = ask_api(args, "POST", "approve", {"codes": args.codes})
@@ -37,9 +41,12 @@ def _approve(args: argparse.Namespace) -> int:
         print(json.dumps(answer))
     else:
         for code in answer["approved"]:
-            print(f"approved {printable(code)}")
+            machine = answer["machines"][code]
+            print(f"approved {printable(code)} ({identity(machine)}): it gets {printable(machine['entry'])}")
         for code, refusal in answer["refused"].items():
-            print(f"bootgrant: {printable(code)}: {printable(refusal['message'])}", file=sys.stderr)
+            machine = answer["machines"].get(code)
+            which = f"{printable(code)} ({identity(machine)})" if machine else printable(code)
+            print(f"bootgrant: {which}: {printable(refusal['message'])}", file=sys.stderr)
     return 1 if answer["refused"] else 0
 
 
@@ -145,7 +152,7 @@ def _add_arm(parser: argparse.ArgumentParser) -> None:
 
 @reporting
 def _arm(args: argparse.Namespace) -> int:
-    """Approve a number of expected machines automatically, for a while.
+    """Approve a number of machines automatically, for a while.
 
       bootgrant arm site=fra,role=worker --for 2h --count 12
       bootgrant arm 'rack4-*' --for 30m --count 40 --network fra-rack4 --evidence inventory,history --name rack4
@@ -153,7 +160,8 @@ def _arm(args: argparse.Namespace) -> int:
 
     A selector is a comma-separated list of labels and entry names that must all match; with several selectors, any of
     them may match. A machine with a mismatch in its evidence is never approved automatically, nor is a control plane or
-    anything else that needs two people.
+    anything else that needs two people, a machine whose entry a person assigned, or one that cannot be distinguished
+    from another. To leave out machines that only a pattern matches, add --evidence inventory.
     """
     if args.list:
         answer = ask_api(args, "GET", "windows")

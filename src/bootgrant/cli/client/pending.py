@@ -7,7 +7,7 @@ import argparse
 from bootgrant.cli.client.asking import add_server_arguments, ask_api
 from bootgrant.cli.output import Json, identity, printable, reporting, show, table
 
-_HEAD = ("CODE", "AGE", "LEFT", "FROM", "EVIDENCE", "CONFIGURATION", "REPORTED BY THE MACHINE")
+_HEAD = ("CODE", "AGE", "LEFT", "VERDICT", "FROM", "EVIDENCE", "CONFIGURATION", "REPORTED BY THE MACHINE")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,14 +36,20 @@ def run(args: argparse.Namespace) -> int:
 def row(request: Json) -> tuple[str, ...]:
     """The cells of one machine. The identity is last, because it may be long."""
     entry = request["entry"]
-    gets = (
-        f"{printable(entry['name'])} (by {printable(entry['matched'])})" if entry else "nothing yet: no configuration"
-    )
+    how = "" if request["assigned_by"] or not entry else f" (by {entry['matched']})"
+    gets = printable(f"{entry['name']}{how}") if entry else "nothing yet: no configuration"
     if request["needed"] > 1:
         gets += f", {len(request['votes'])} of {request['needed']} approvals"
     where = printable(" ".join(part for part in (request["address"], request["network"]) if part))
     times = (_span(request["age"]), _span(request["left"]))
-    return request["code"], *times, where, _evidence(request["evidence"]), gets, identity(request)
+    return request["code"], *times, _verdict(request), where, _evidence(request["evidence"]), gets, identity(request)
+
+
+def _verdict(request: Json) -> str:
+    """The standing as pages show it, and whether another request reports the same machine."""
+    by = request["assigned_by"]
+    words = {"pattern": "matched by pattern", "assigned": f"assigned by {by}"}.get(request["standing"])
+    return printable(words or request["standing"]) + (", not unique" if request["alike"] else "")
 
 
 def _evidence(checks: list[Json]) -> str:

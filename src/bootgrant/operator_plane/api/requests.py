@@ -115,19 +115,36 @@ async def approve(call: Call) -> Reply:
 
 
 async def _approve_many(call: Call, codes: Sequence[str]) -> Reply:
-    """Approve each machine independently: one refusal does not affect the others."""
+    """Approve each machine independently: one refusal does not affect the others.
+
+    As on the pages, only machines that can be distinguished are approved together. Each other one needs its own call.
+    """
     grants = await asyncio.gather(*(call.plane.decide.cards.find(code) for code in codes))
-    known = {code: grant.grant_id for code, grant in zip(codes, grants, strict=True) if grant is not None}
-    outcomes = await call.plane.decide.approve_many([(grant_id, "") for grant_id in known.values()], call.actor)
+    known = {code: grant for code, grant in zip(codes, grants, strict=True) if grant is not None}
+    pairs = [(grant.grant_id, "") for grant in known.values()]
+    outcomes = await call.plane.decide.approve_many(pairs, call.actor, as_batch=True)
     approved: list[str] = []
     refusals = {code: dict(UNKNOWN.body) for code in codes if code not in known}
     for code, outcome in zip(known, outcomes, strict=True):
         if isinstance(outcome, NotDecided):
             refusals[code] = {"error": _error(outcome), "message": outcome.message}
+            known[code] = outcome.grant or known[code]
         else:
             approved.append(code)
+            known[code] = outcome
             _log(outcome)
-    return Reply({"approved": approved, "refused": refusals})
+    machines = {code: _machine(grant) for code, grant in known.items()}
+    return Reply({"approved": approved, "refused": refusals, "machines": machines})
+
+
+def _machine(grant: DeviceGrant) -> Json:
+    """Return which machine a code was of, and which entry was approved for it."""
+    return {
+        "id": grant.grant_id,
+        "identity": grant.identity.given(),
+        "address": grant.source_address,
+        "entry": grant.entry or None,
+    }
 
 
 async def deny(call: Call) -> Reply:
@@ -202,6 +219,8 @@ def grant_json(card: GrantCard, now: float) -> Json:
         "left": max(0.0, grant.expires_at - now),
         "entry": _entry_of(card),
         "problem": card.problem,
+        "standing": card.standing.value if card.state is GrantState.PENDING else None,
+        "alike": list(card.alike),
         "assigned_by": card.assignment.by if card.assignment else None,
         "rivals": list(card.rivals),
         "needed": card.needed,
@@ -249,7 +268,13 @@ def past_json(past: Past) -> Json:
     return {
         "requests": [{"at": at, "address": address} for at, address in past.requests],
         "deliveries": [
-            {"at": done.at, "address": done.address, "entry": done.entry, "sha256": done.sha256}
+            {
+                "at": done.at,
+                "address": done.address,
+                "entry": done.entry,
+                "sha256": done.sha256,
+                "identity": done.identity.given(),
+            }
             for done in past.deliveries
         ],
         "denials": [{"at": at, "by": by, "reason": reason} for at, by, reason in past.denials],

@@ -61,7 +61,10 @@ ROUTES: Final[tuple[ApiRoute[ApiPlane], ...]] = (
         query={
             "label": _LABEL,
             "text": {**_SHORT, "description": "Part of a reported variable, the address or the entry's name."},
-            "expected": {**FLAG, "description": "Only machines that match an entry, or only those that do not."},
+            "expected": {
+                **FLAG,
+                "description": "Only machines whose standing is expected, or only the others.",
+            },
             "limit": _LIMIT,
             "after": {"type": "string", "maxLength": 64, "description": "The `next` of the previous page."},
         },
@@ -87,6 +90,13 @@ ROUTES: Final[tuple[ApiRoute[ApiPlane], ...]] = (
                         "type": "object",
                         "description": "The errors of the others, by code.",
                         "additionalProperties": ref("Error"),
+                    },
+                    machines={
+                        "type": "object",
+                        "description": "Each machine whose request was found, by code.",
+                        "additionalProperties": record(
+                            id=TEXT, identity=IDENTITY, address=TEXT, entry=nullable(TEXT)
+                        ),
                     },
                 ),
             ]

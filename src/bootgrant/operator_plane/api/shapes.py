@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from bootgrant.approval.standing import Standing
+
 Schema = dict[str, Any]
 
 TEXT: Final[Schema] = {"type": "string"}
@@ -87,6 +89,14 @@ COMPONENTS: Final[dict[str, Schema]] = {
         opened_at=TIME, expires_at=TIME, age=SECONDS, left=SECONDS,
         entry={"anyOf": [ref("Entry"), ref("ApprovedEntry"), NULL]},
         problem={**TEXT, "description": "Why there is no entry and what to do, or empty if there is one."},
+        standing={
+            **nullable({"type": "string", "enum": [standing.value for standing in Standing]}),
+            "description": "The verdict about a waiting machine. Only an expected one may be approved with others.",
+        },
+        alike={
+            **array(TEXT),
+            "description": "Ids of other requests from this address that report the same uuid, serial or mac.",
+        },
         assigned_by=nullable(TEXT),
         rivals={**array(TEXT), "description": "Other addresses that claim to be the same machine at the same time."},
         needed={"type": "integer", "minimum": 1, "description": "How many people must approve."},
@@ -96,7 +106,7 @@ COMPONENTS: Final[dict[str, Schema]] = {
     ),
     "Past": record(
         requests=array(record(at=TIME, address=TEXT)),
-        deliveries=array(record(at=TIME, address=TEXT, entry=TEXT, sha256=TEXT)),
+        deliveries=array(record(at=TIME, address=TEXT, entry=TEXT, sha256=TEXT, identity=IDENTITY)),
         denials=array(record(at=TIME, by=TEXT, reason=TEXT)),
     ),
     "Operator": record(

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from bootgrant.approval.audit import AuditEvent, AuditKind
 from bootgrant.approval.evidence import Verdict
-from bootgrant.operator_plane.pages.machine_view import claimed_name
+from bootgrant.operator_plane.pages.machine_view import reported
 from bootgrant.operator_plane.visit import Visit
 from bootgrant.operator_plane.wording import text
 from bootgrant.ports.audit import AuditFilter
@@ -41,7 +41,7 @@ async def show(visit: Visit) -> Response:
         kinds=_GROUPS.get(asked["what"], ()), actor=asked["who"], grant_id=asked["request"], entry=asked["entry"]
     )
     found = await visit.plane.audit.newest(which, _PAGE + 1, before if before and before < 2**53 else None)
-    rows = [(record.event, claimed_name(record.event.identity), _facts(record.event)) for record in found[:_PAGE]]
+    rows = [(record.event, reported(record.event.identity), _facts(record.event)) for record in found[:_PAGE]]
     return visit.page(
         "audit.html",
         rows=rows,

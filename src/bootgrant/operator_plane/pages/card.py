@@ -11,7 +11,15 @@ from bootgrant.approval.grant import GrantState
 from bootgrant.approval.operators import Actor, Role
 from bootgrant.operator_plane import error_pages
 from bootgrant.operator_plane.forms import is_typed_proof
-from bootgrant.operator_plane.pages.machine_view import checks_of, hidden_code, kind_of, labels_of, name_of, standing_of
+from bootgrant.operator_plane.pages.machine_view import (
+    changed_of,
+    checks_of,
+    hidden_code,
+    kind_of,
+    labels_of,
+    name_of,
+    verdict_of,
+)
 from bootgrant.operator_plane.pages.outcome import outcome_of
 from bootgrant.operator_plane.visit import Visit, actor_of
 from bootgrant.operator_plane.wording import text
@@ -103,7 +111,8 @@ async def _pending_page(visit: Visit, card: GrantCard, typed: Typed, status: int
         labels=labels_of(card),
         code=code,
         known=code[:5],
-        standing=standing_of(card),
+        verdict=verdict_of(card),
+        changed=changed_of(card),
         votes=votes,
         checks=checks_of(card),
         not_yours=not_yours,

@@ -11,15 +11,8 @@ from starlette.responses import Response
 
 from bootgrant.approval.audit import AuditKind
 from bootgrant.approval.operators import Actor
-from bootgrant.operator_plane.pages.machine_view import (
-    Standing,
-    hidden_code,
-    kind_of,
-    labels_of,
-    name_of,
-    standing_of,
-    why_of,
-)
+from bootgrant.approval.standing import Standing
+from bootgrant.operator_plane.pages.machine_view import hidden_code, kind_of, labels_of, name_of, verdict_of, why_of
 from bootgrant.operator_plane.visit import Visit, actor_of
 from bootgrant.operator_plane.wording import text
 from bootgrant.ports.audit import AuditFilter
@@ -28,6 +21,7 @@ from bootgrant.workflows.decide.watch_requests import queue_version
 
 PAGE: Final = 50
 _WORDS: Final = 100
+_ALWAYS_COUNTED: Final = (Standing.EXPECTED, Standing.UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +43,12 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One waiting machine."""
+    """One waiting machine. ``name`` is that of its entry, empty without one; ``verdict`` is the standing in words."""
 
     card: GrantCard
     name: str
     standing: Standing
+    verdict: str
     kind: str
     code: str
     why: str
@@ -158,9 +153,9 @@ def view_of(cards: Sequence[GrantCard], chosen: Filter, actor: Actor, hides_code
     shown = [row for row in matching if chosen.show in ("", row.standing.value)]
     counts = {standing: sum(row.standing is standing for row in matching) for standing in Standing}
     shows = [Show("all", len(matching), f"/{chosen.query('')}", chosen.show == "")]
-    for standing in (Standing.EXPECTED, Standing.SUSPICIOUS, Standing.UNKNOWN):
+    for standing in (Standing.EXPECTED, Standing.PATTERN, Standing.ASSIGNED, Standing.MISMATCH, Standing.UNKNOWN):
         link = f"/{chosen.query(standing.value)}"
-        if counts[standing] or standing is not Standing.SUSPICIOUS:
+        if counts[standing] or standing in _ALWAYS_COUNTED:
             shows.append(Show(standing.value, counts[standing], link, chosen.show == standing.value))
     return QueueView(
         filter=chosen,
@@ -179,6 +174,16 @@ def batch_rows(cards: Sequence[GrantCard], chosen: Filter, actor: Actor, hides_c
     return tuple(row for row in rows if _matches(row, chosen) and chosen.show in ("", row.standing.value))
 
 
+def left_out_rows(cards: Sequence[GrantCard], chosen: Filter, actor: Actor, hides_code: bool) -> tuple[Row, ...]:
+    """Return the machines with an entry that match the filter but that ``actor`` has to decide about one by one."""
+    rows = (
+        _row(card, hides_code)
+        for card in cards
+        if card.entry and card.batch_obstacle and actor.may_decide_about(card.entry.labels)
+    )
+    return tuple(row for row in rows if _matches(row, chosen) and chosen.show in ("", row.standing.value))
+
+
 def _is_for_batch(actor: Actor, card: GrantCard) -> bool:
     labels = card.entry.labels if card.entry else {}
     return card.may_be_approved_in_a_batch and actor.may_decide_about(labels)
@@ -188,7 +193,8 @@ def _row(card: GrantCard, hides_code: bool) -> Row:
     return Row(
         card=card,
         name=name_of(card),
-        standing=standing_of(card),
+        standing=card.standing,
+        verdict=verdict_of(card),
         kind=kind_of(card.entry) if card.entry else text("queue.no_entry"),
         code=hidden_code(card.user_code) if hides_code else card.user_code,
         why=why_of(card),

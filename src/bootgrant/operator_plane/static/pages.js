@@ -114,7 +114,7 @@
       const other = newer.get(row.dataset.id);
       newer.delete(row.dataset.id);
       if (other) {
-        for (const name of [".row-name", ".row-kind", ".row-votes", ".row-where"]) {
+        for (const name of [".row-name", ".row-kind", ".row-votes", ".row-where", ".row-ids"]) {
           const [mine, theirs] = [row.querySelector(name), other.querySelector(name)];
           if (mine.textContent !== theirs.textContent) mine.replaceChildren(...theirs.childNodes);
         }

@@ -22,7 +22,6 @@ REASON_LENGTH: Final = 200
 APPROVED: Final = frozenset({GrantState.APPROVED, GrantState.REDEEMED, GrantState.DELIVERED})
 """The states of an approval that can be revoked."""
 
-_CHANGED_SINCE_LIST: Final = "this machine has changed since the list was shown: open its page to decide"
 _UNKNOWN: Final = "no machine has this code: look for a newer code on its screen"
 
 
@@ -61,8 +60,8 @@ class DecideGrant:
         if card.state is GrantState.PENDING:
             if (refused := _refused(actor, card, seen)) is not None:
                 return refused
-            if as_batch and not card.may_be_approved_in_a_batch:
-                return NotDecided(Refusal.ENTRY_CHANGED, _CHANGED_SINCE_LIST, grant)
+            if as_batch and card.entry is not None and (obstacle := card.batch_obstacle):
+                return NotDecided(Refusal.NOT_IN_BATCH, obstacle, grant)
         return await self.approve_card(card, Decision(actor.author, self.clock.now()))
 
     async def approve_card(self, card: GrantCard, decision: Decision) -> DeviceGrant | NotDecided:

@@ -15,6 +15,7 @@ from bootgrant.approval.evidence import Check, Verdict, has_mismatch, worst_firs
 from bootgrant.approval.grant import Decision, DeviceGrant, GrantState
 from bootgrant.approval.operators import VIA_ADMIN_SOCKET, Role, is_within, person_key
 from bootgrant.approval.policy import NetworkNames, needed_approvals
+from bootgrant.approval.standing import Standing, standing
 from bootgrant.ports.audit import AuditLog
 from bootgrant.ports.configurations import ConfigUnavailable, MachineEntry
 from bootgrant.ports.evidence import Claim, EvidenceSource, past_in
@@ -144,6 +145,7 @@ async def _answer(source: EvidenceSource, claim: Claim) -> tuple[Check, ...]:
     return (Check(source.name, Verdict.UNKNOWN, problem),)
 
 
+ALIKE: Final = "another request from the same address reports the same uuid, serial or mac"
 NO_ENTRY = "no configuration for this machine: assign it an entry, or add one that matches it (docs/machines.md)"
 _AT_ONCE = 50
 
@@ -155,6 +157,8 @@ class GrantCard:
     ``rivals`` are the addresses of other pending requests that claim the same uuid, serial or mac. ``network`` is the
     site's name for the request's network. ``needed`` is how many people must approve; ``votes`` are those that count.
     ``evidence`` is worst first. ``assignment`` is set when a person assigned the entry. ``past`` is None in lists.
+    ``alike`` are the ids of other pending requests from the same address with the same uuid, serial or mac: nothing
+    says reliably which of them is the machine in front of a person.
     """
 
     grant: DeviceGrant
@@ -169,6 +173,7 @@ class GrantCard:
     evidence: tuple[Check, ...] = ()
     assignment: Assignment | None = None
     past: Past | None = None
+    alike: tuple[str, ...] = ()
 
     @property
     def has_conflict(self) -> bool:
@@ -176,13 +181,41 @@ class GrantCard:
         return has_mismatch(self.evidence) or bool(self.rivals)
 
     @property
+    def standing(self) -> Standing:
+        return standing(
+            has_conflict=self.has_conflict,
+            has_entry=self.entry is not None,
+            is_assigned=self.assignment is not None,
+            is_exact=self.entry is not None and self.entry.exact,
+        )
+
+    @property
     def is_expected(self) -> bool:
-        """Whether the request is pending and the configurations know the machine."""
-        return self.state is GrantState.PENDING and self.entry is not None and self.assignment is None
+        """Whether the request is pending, an entry names the machine exactly, and no evidence contradicts it."""
+        return self.state is GrantState.PENDING and self.standing is Standing.EXPECTED
+
+    @property
+    def batch_obstacle(self) -> str:
+        """Why no batch may have this pending request, as one line; empty if one may."""
+        match self.standing:
+            case Standing.MISMATCH:
+                return "its evidence mismatches: decide about it on its own"
+            case Standing.UNKNOWN:
+                return self.problem or NO_ENTRY
+            case Standing.PATTERN:
+                matched = self.entry.matched if self.entry else ""
+                return f"it is only matched by pattern ({matched}): approve it on its own, by its own code"
+            case Standing.ASSIGNED:
+                by = self.assignment.by if self.assignment else ""
+                return f"its entry was assigned by {by}: approve it on its own, by its own code"
+            case Standing.EXPECTED:
+                if self.alike:
+                    return f"{ALIKE}: decide about each on its own"
+                return f"it needs {self.needed} people: approve it on its own" if self.needed > 1 else ""
 
     @property
     def may_be_approved_in_a_batch(self) -> bool:
-        return self.is_expected and not self.has_conflict and self.needed == 1
+        return self.state is GrantState.PENDING and not self.batch_obstacle
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +288,7 @@ class GrantCards:
             entry = MachineEntry(grant.entry, "approved", revision=grant.revision)
             return replace(card, entry=entry, needed=len(grant.votes) + 1)
         if card.state is GrantState.PENDING:
-            card = replace(card, rivals=await self._rivals(grant, now))
+            card = await self._with_rivals(card, now)
         try:
             found = await self.find_entry(grant.identity)
         except ConfigUnavailable as error:
@@ -267,6 +300,11 @@ class GrantCards:
             card = replace(card, votes=tuple(filter(counts, grant.votes_for(found.entry.fingerprint))))
         return replace(card, entry=found.entry, assignment=found.assignment, needed=needed_approvals(found.entry))
 
-    async def _rivals(self, grant: DeviceGrant, now: float) -> tuple[str, ...]:
-        others = await self.store.live_with(grant.identity, now)
-        return tuple(sorted({other.source_address for other in others} - {grant.source_address}))
+    async def _with_rivals(self, card: GrantCard, now: float) -> GrantCard:
+        grant = card.grant
+        others = [
+            other for other in await self.store.live_with(grant.identity, now) if other.grant_id != grant.grant_id
+        ]
+        here = [other.grant_id for other in others if other.source_address == grant.source_address]
+        elsewhere = {other.source_address for other in others} - {grant.source_address}
+        return replace(card, rivals=tuple(sorted(elsewhere)), alike=tuple(sorted(here)))

@@ -209,6 +209,7 @@ class NotifyWaiting:
             labels={plain(key): plain(value) for key, value in entry.labels.items()} if entry else {},
             asked_at=grant.opened_at,
             link=f"{self.link}/requests/{grant.grant_id}",
+            by_pattern=entry is not None and not entry.exact,
         )
 
 
