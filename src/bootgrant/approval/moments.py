@@ -8,6 +8,7 @@ from typing import Final
 
 _AGO: Final = re.compile(r"(\d{1,5})([mhd])")
 _TODAY: Final = re.compile(r"\d{1,2}:\d{2}(:\d{2})?")
+_LENGTH: Final = 40
 _SECONDS: Final = {"m": 60.0, "h": 3600.0, "d": 86400.0}
 
 EXAMPLES: Final = "2h, 12:00, 2026-11-24T03:00, or 2026-11-24T03:00+01:00"
@@ -25,14 +26,17 @@ def read_moment(text: str, now: float, zone: tzinfo | None) -> float:
     """
     words = text.strip()
     if ago := _AGO.fullmatch(words):
-        return now - int(ago[1]) * _SECONDS[ago[2]]
+        return max(0.0, now - int(ago[1]) * _SECONDS[ago[2]])
     try:
-        moment = _today(words, now, zone) if _TODAY.fullmatch(words) else datetime.fromisoformat(words)
+        moment = _today(words, now, zone) if _TODAY.fullmatch(words) else datetime.fromisoformat(words[:_LENGTH])
         at = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        shown = in_zone(at, zone)
     except (ValueError, OverflowError):
-        raise BadMoment(f"{words[:64]!r} is not a time: write {EXAMPLES}") from None
+        at, shown = -1.0, ""
+    if at < 0:
+        raise BadMoment(f"{words[:_LENGTH]!r} is not a time: write {EXAMPLES}")
     if at > now:
-        raise BadMoment(f"{words!r} ({in_zone(at, zone)}) is in the future: write an earlier one")
+        raise BadMoment(f"{words!r} ({shown}) is in the future: write an earlier one")
     return at
 
 

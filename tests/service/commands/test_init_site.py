@@ -38,11 +38,11 @@ def test_the_audit_begins_with_the_first_operator(tmp_path: Path) -> None:
     assert record["actor"].endswith(" (admin.sock)")
     assert record["details"] == {
         "operator": "ana",
-        "done": "added by `bootgrant init`",
+        "done": "added by bootgrant init",
         "role_after": "admin",
         "labels_after": "every machine",
     }
-    assert "ana added by `bootgrant init`: no rights -> admin, every machine" in run("audit", *config).stdout
+    assert "ana added by bootgrant init: no rights -> admin, every machine" in run("audit", *config).stdout
     assert run("audit", "verify", *config).returncode == 0
 
 

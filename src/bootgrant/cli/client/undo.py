@@ -66,6 +66,8 @@ def _report(answer: Json, chosen: dict[str, bool], *, preview: bool) -> Iterator
         where = f"{printable(last['address'])}, {day(last['at'])} UTC"
         yield f"  already delivered: change its keys: {_machine(each)}, delivered to {where}"
     yield from _ends(answer, chosen, preview=preview)
+    for account in answer["accounts"]:
+        yield f"{printable(account)} can sign in until you run: bootgrant operators disable {printable(account)}"
 
 
 def _ends(answer: Json, chosen: dict[str, bool], *, preview: bool) -> Iterator[str]:

@@ -60,6 +60,7 @@ def _reply(call: Call, outcome: WorkOf | Refused) -> Reply:
         {
             "by": outcome.name,
             "since": outcome.since,
+            "accounts": list(outcome.accounts),
             "approvals": [_approval_json(approval) for approval in outcome.approvals],
             "sessions": [_session_json(session) for session in outcome.sessions],
             "windows": [window_json(window) for window in outcome.windows],
@@ -98,7 +99,9 @@ _BY: Final[Schema] = {
     "maxLength": 256,
     "description": "The person whose approvals are undone: an operator, or a Unix user of the admin socket.",
 }
-_SINCE: Final[Schema] = {**TIME, "description": "Unix time in seconds, not in the future."}
+_SINCE: Final[Schema] = {
+    **TIME, "minimum": 0, "maximum": 2**36, "description": "Unix time in seconds, not in the future."
+}  # fmt: skip
 _APPROVAL: Final[Schema] = record(
     request={**TEXT, "description": "The id of the request."},
     by={**TEXT, "description": "The author of the approval: the person, or a window that they armed."},
@@ -117,6 +120,7 @@ _APPROVAL: Final[Schema] = record(
 _WORK: Final = record(
     by=TEXT,
     since=TIME,
+    accounts={**array(TEXT), "description": "The person's operator accounts that are not disabled."},
     approvals=array(_APPROVAL),
     sessions=array(record(operator=TEXT, via=TEXT, created_at=TIME, seen_at=TIME, address=TEXT, browser=TEXT)),
     windows=array(ref("Window")),

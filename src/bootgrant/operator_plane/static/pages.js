@@ -112,10 +112,11 @@
     const newer = new Map(all("[data-window]", fresh).map((item) => [item.dataset.window, item]));
     for (const item of all("[data-window]:not(.gone)", section)) {
       if (newer.delete(item.dataset.window)) continue;
+      // Still there and as high as before, so that nothing moves, but it does nothing any more.
+      item.style.minHeight = `${item.offsetHeight}px`;
       item.classList.add("gone");
       item.querySelector(".window-state").textContent = section.dataset.over;
       item.querySelector(".window-time").textContent = "";
-      // Still there, so that nothing moves, but it does nothing any more.
       for (const details of all("details", item)) details.inert = true;
       news.gone.push(item);
     }

@@ -87,7 +87,7 @@ async def _add_operator(site: Site, name: str, password: Secret, user: str) -> N
         hashed = await Argon2Hasher().hash(password)
         now = SystemClock().now()
         operator = Operator(name, hashed, now, Role.ADMIN)
-        change = Change(now, socket_actor(user), "added by `bootgrant init`")
+        change = Change(now, socket_actor(user), "added by bootgrant init")
         await database.operators.add_operator(operator, operator_changed(change, name, None, operator))
 
 

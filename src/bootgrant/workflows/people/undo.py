@@ -71,11 +71,13 @@ class GivenApproval:
 class WorkOf:
     """What one person did since ``since`` (Unix seconds), and what they can still act with. Approvals: oldest first.
 
-    Of an undo: what was undone, and deliveries, which cannot be undone.
+    Of an undo: what was undone, and deliveries, which cannot be undone. ``accounts`` are the person's operator accounts
+    that are not disabled.
     """
 
     name: str
     since: float
+    accounts: tuple[str, ...] = ()
     approvals: tuple[GivenApproval, ...] = ()
     sessions: tuple[Session, ...] = ()
     windows: tuple[Window, ...] = ()
@@ -121,6 +123,7 @@ class UndoWork:
         work = WorkOf(
             name,
             since,
+            tuple(operator.name for operator in people if operator.name in same and operator.disabled_at is None),
             await self._approvals({name, *same}, since),
             tuple([session for each in same for session in await self.sessions.of(each)]),
             tuple(window for window in await self.arm.windows() if window.author.is_operator(name)),
@@ -150,7 +153,7 @@ class UndoWork:
         approvals = found.approvals if isinstance(last, Refused) else last.approvals
         undone = await _in_parts(approvals, lambda each: self._take_back(each, since, actor, reason))
         kept = tuple(each for each in undone if each is not None)
-        return WorkOf(name, since, kept, tuple(sessions), tuple(windows), tuple(tokens))
+        return WorkOf(name, since, found.accounts, kept, tuple(sessions), tuple(windows), tuple(tokens))
 
     async def _approvals(self, names: set[str], since: float) -> tuple[GivenApproval, ...]:
         """Return the approvals of a person with these names, and of their windows, each request once."""
