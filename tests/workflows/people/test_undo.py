@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from bootgrant.approval.audit import AuditKind
-from bootgrant.approval.grant import Delivery, DeviceGrant, GrantRules, GrantState
+from bootgrant.approval.grant import Decision, Delivery, DeviceGrant, GrantRules, GrantState
 from bootgrant.approval.operators import VIA_SESSION, Actor, Kind, Refused, Role
 from bootgrant.approval.policy import Window
 from bootgrant.ports.audit import AuditFilter
@@ -49,6 +49,12 @@ class Site(Deciders):
         done = await self.decide.approve(grant.grant_id, actor)
         assert isinstance(done, DeviceGrant)
         return done
+
+    async def moved_vote(self, grant: DeviceGrant, vote: Decision) -> None:
+        """Let a request have a vote without a record of it."""
+        await self.database.grants.change_grant(
+            grant.grant_id, lambda stored: stored._replace(votes=(vote,), fingerprint=CP.fingerprint)
+        )
 
     async def redeemed(self, grant: DeviceGrant) -> None:
         """Let the machine fetch its token."""
@@ -155,6 +161,20 @@ async def test_an_approval_that_needed_the_persons_vote_is_revoked(site: Site) -
         await site.decide.approve(grant.grant_id, actor)
     assert given(await work.undo("ana", NOW, NOTHING, ROOT)) == [("control plane", Given.APPROVAL)]
     assert await site.states(grant) == [GrantState.REVOKED]
+
+
+async def test_a_vote_that_another_request_took_over_is_found_without_its_own_record(site: Site) -> None:
+    work = await site.prepare()
+    for approvers in ((), (BEN,)):
+        grant = await site.request(MachineIdentity(uuid=UUID))
+        await site.moved_vote(grant, Decision(ANA.author, site.clock.now()))
+        for actor in approvers:
+            await site.decide.approve(grant.grant_id, actor)
+        given_now = Given.APPROVAL if approvers else Given.VOTE
+        assert given(await work.undo("ana", NOW, NOTHING, ROOT)) == [("control plane", given_now)]
+        current = await site.current(grant)
+        assert current.votes == () or current.state is GrantState.REVOKED
+        site.clock.advance(1)
 
 
 async def test_approvals_of_the_persons_windows_are_undone_too(site: Site) -> None:

@@ -14,7 +14,7 @@ from enum import Enum
 from typing import Final, TypeVar
 
 from bootgrant.approval.audit import AuditEvent, AuditKind, written_time
-from bootgrant.approval.grant import Delivery, DeviceGrant, GrantState, Refusal
+from bootgrant.approval.grant import Decision, Delivery, DeviceGrant, GrantState, Refusal
 from bootgrant.approval.nearest import nearest
 from bootgrant.approval.operators import Actor, Refused, person_key
 from bootgrant.approval.policy import Window
@@ -30,6 +30,7 @@ from bootgrant.workflows.record.audit import Change, operator_changed, taken_bac
 
 _PAGE: Final = 500
 _AT_ONCE: Final = 50
+_WAITING: Final = 20_000
 _APPROVALS: Final = (AuditKind.VOTED, AuditKind.APPROVED)
 
 T = TypeVar("T")
@@ -163,9 +164,30 @@ class UndoWork:
                 known = first.get(event.grant_id)
                 if known is None or event.at < known.at:
                     first[event.grant_id] = event
+        async for event in self._votes(names, since):
+            first.setdefault(event.grant_id, event)
         oldest = sorted(first.values(), key=lambda event: event.at)
         found = await _in_parts(oldest, self._given)
         return tuple(each for each in found if each is not None)
+
+    async def _votes(self, names: set[str], since: float) -> AsyncIterator[AuditEvent]:
+        """Yield the person's votes of requests that wait or were approved since then, wherever they were given first.
+
+        The event is that of the request, with the author and the time of the vote.
+        """
+        keys = {person_key(name) for name in names}
+
+        def vote_in(grant: DeviceGrant | None) -> Decision | None:
+            votes = grant.votes if grant else ()
+            given = (vote for vote in votes if person_key(vote.author.name) in keys and vote.at >= since)
+            return next(given, None)
+
+        for grant in await self.grants.pending_grants(self.clock.now(), _WAITING):
+            if vote := vote_in(grant):
+                yield AuditEvent(vote.at, AuditKind.VOTED, vote.by, grant_id=grant.grant_id, identity=grant.identity)
+        async for event in self._events(AuditFilter((AuditKind.APPROVED,), since=since)):
+            if event.details.get("votes") and (vote := vote_in(await self.grants.find_grant(event.grant_id))):
+                yield replace(event, at=vote.at, actor=vote.by)
 
     async def _window_authors(self, names: set[str], since: float) -> list[str]:
         """Return how the audit names the windows that the person armed and that were open after ``since``."""
@@ -218,7 +240,7 @@ class UndoWork:
         def rule(stored: DeviceGrant) -> DeviceGrant | Refusal:
             before.append(stored)
             if stored.state is GrantState.PENDING:
-                return stored.with_votes_that(lambda vote: vote.by != approval.by or vote.at < since)
+                return stored.withdraw(lambda vote: vote.by == approval.by and vote.at >= since)
             return stored.revoke(now)
 
         event = taken_back(now, actor, reason)
