@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import NoReturn
 
 import pytest
 
@@ -375,3 +377,19 @@ async def test_without_entries_a_window_is_only_armed_by_force() -> None:
     refused = await Deciders().arm.arm(WindowRequest(("*",), 60.0, 1), ANA)
     assert isinstance(refused, Refused)
     assert "there are no entries at all" in refused.message
+
+
+async def test_without_readable_configurations_a_window_is_only_armed_by_force() -> None:
+    made = site()
+    made.arm = replace(made.arm, source=Unreadable())
+    refused = await made.arm.arm(WindowRequest(("site=fra",), 60.0, 1), ANA)
+    assert isinstance(refused, Refused)
+    assert "the configurations cannot be read, so nobody knows what the selector means: no folder" in refused.message
+    assert isinstance(await made.arm.arm(WindowRequest(("site=fra",), 60.0, 1, forced=True), ANA), Window)
+
+
+class Unreadable(Entries):
+    """Configurations that cannot be read."""
+
+    async def entries(self) -> NoReturn:
+        raise ConfigUnavailable("no folder", "no folder")
