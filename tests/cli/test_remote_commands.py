@@ -125,7 +125,7 @@ def test_an_invalid_token_is_reported(site: Served, tmp_path: Path) -> None:
 
 def test_windows_and_the_audit_are_available_remotely(site: Served, token: Path) -> None:
     there = ("--server", site.url, "--token-file", str(token))
-    armed = elsewhere("arm", "role=spare", "--for", "1h", "--count", "2", "--name", "spares", *there)
+    armed = elsewhere("arm", "role=spare", "--for", "1h", "--count", "2", "--name", "spares", "--force", *there)
     listed = elsewhere("arm", "--list", *there)
     closed = elsewhere("disarm", "spares", *there)
     audit = elsewhere("audit", "--kind", "armed", *there)

@@ -33,7 +33,7 @@ _ENTROPY = CountedEntropy()
 async def program(office: Office, role: Role = Role.ADMIN, *labels: str, seconds: float = 3600) -> httpx2.AsyncClient:
     """Return a client at 10.0.0.5 with a token of this role."""
     site = office.site
-    windows = CloseWindows(site.database.windows, site.database.audit, site.clock)
+    windows = CloseWindows(site.database.windows, site.clock)
     tokens = ApiTokens(site.database.api_tokens, site.database.operators, site.clock, _ENTROPY, windows)
     name = f"ci-{_ENTROPY.random_bytes(4).hex()}"
     made = await tokens.create(name, role, parse_labels(labels), seconds, socket_actor("root"))

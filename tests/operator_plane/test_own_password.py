@@ -38,7 +38,9 @@ async def test_the_new_password_replaces_the_old_one_and_ends_other_sessions(off
     assert "bootgrant" not in (await signed_in(office, OLD)).client.cookies
     assert "bootgrant" in (await signed_in(office, NEW)).client.cookies
     (record,) = await office.site.database.audit.newest(AuditFilter(kinds=(AuditKind.OPERATOR_CHANGED,)), 5)
-    assert record.event.details == {"operator": "ana", "done": "changed their password"}
+    kept = {"role_before": "approver", "labels_before": "every machine"}
+    kept |= {"role_after": "approver", "labels_after": "every machine"}
+    assert record.event.details == {"operator": "ana", "done": "changed their password", **kept}
     assert NEW not in record.line
 
 

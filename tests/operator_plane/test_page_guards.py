@@ -23,7 +23,7 @@ from bootgrant.ports.people import Operator
 from bootgrant.service.parts.decisions import build_decisions
 from bootgrant.service.parts.people import people_plane
 from bootgrant.store.people_rows import OperatorRows
-from bootgrant.store.rows import Row, Statement, Value
+from bootgrant.store.rows import AuditOfRow, Row, Statement, Value
 from bootgrant.wire.secret import Secret
 from bootgrant.workflows.limits.admission import Admission
 from support.fakes import CountedEntropy
@@ -244,7 +244,7 @@ class BrokenRows:
     async def read(self, statement: str, *values: Value) -> Sequence[Row]:
         raise StoreUnavailable("disk full")
 
-    async def write(self, *statements: Statement) -> Sequence[Row]:
+    async def write(self, *statements: Statement, audit: AuditOfRow | None = None) -> Sequence[Row]:
         raise StoreUnavailable("disk full")
 
 

@@ -68,7 +68,7 @@ class Deciders:
         self.decide = DecideGrant(base.grants, source, clock, self.cards, Admission(99, 999))
         self.assign = AssignMachine(base.grants, source, base.assignments, base.audit, clock, find)
         self.auto_approve = AutoApprove(base.grants, base.windows, self.cards, self.decide, clock, self.rules)
-        self.arm = ArmWindow(base.windows, base.audit, clock, CountedEntropy(), VOCABULARY, self.auto_approve.check_all)
+        self.arm = ArmWindow(base.windows, source, clock, CountedEntropy(), VOCABULARY, self.auto_approve.check_all)
 
     async def request(self, identity: MachineIdentity, address: str = "10.20.0.11") -> DeviceGrant:
         """Open a request of a machine."""

@@ -32,6 +32,7 @@ class AuditKind(StrEnum):
     OPENED = "opened"
     STORM = "storm"
     VOTED = "voted"
+    VOTE_WITHDRAWN = "vote-withdrawn"
     APPROVED = "approved"
     DENIED = "denied"
     REVOKED = "revoked"

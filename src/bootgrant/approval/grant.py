@@ -8,8 +8,9 @@
     APPROVED, REDEEMED, DELIVERED ──revoke──▶ REVOKED
 
 A person decides only about a PENDING grant that has not expired. One that needs two people stays PENDING after the
-first approval and keeps it as a vote. The token exchange and the delivery may be repeated, because an answer can be
-lost and Talos then asks again with what it has. No transition leaves DENIED, REPLACED, EXPIRED or REVOKED.
+first approval and keeps it as a vote, until it is withdrawn. The token exchange and the delivery may be repeated,
+because an answer can be lost and Talos then asks again with what it has. No transition leaves DENIED, REPLACED, EXPIRED
+or REVOKED.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ class GrantState(StrEnum):
 
 class GrantEvent(StrEnum):
     VOTE = "vote"
+    WITHDRAW = "withdraw a vote"
     APPROVE = "approve"
     DENY = "deny"
     REPLACE = "replace"
@@ -50,6 +52,7 @@ class GrantEvent(StrEnum):
 
 TRANSITIONS: Final[dict[tuple[GrantState, GrantEvent], GrantState]] = {
     (GrantState.PENDING, GrantEvent.VOTE): GrantState.PENDING,
+    (GrantState.PENDING, GrantEvent.WITHDRAW): GrantState.PENDING,
     (GrantState.PENDING, GrantEvent.APPROVE): GrantState.APPROVED,
     (GrantState.PENDING, GrantEvent.DENY): GrantState.DENIED,
     (GrantState.PENDING, GrantEvent.REPLACE): GrantState.REPLACED,
@@ -192,6 +195,13 @@ class DeviceGrant(NamedTuple):
     def with_votes_that(self, counts: Callable[[Decision], bool]) -> DeviceGrant:
         """Return the grant without the votes that no longer count."""
         return self._replace(votes=tuple(vote for vote in self.votes if counts(vote)))
+
+    def withdraw(self, is_withdrawn: Callable[[Decision], bool]) -> DeviceGrant | Refusal:
+        """Remove votes, because they are undone. The machine keeps waiting."""
+        if (self.state, GrantEvent.WITHDRAW) not in TRANSITIONS:
+            return Refusal.ALREADY_DECIDED
+        votes = tuple(vote for vote in self.votes if not is_withdrawn(vote))
+        return self._replace(state=TRANSITIONS[self.state, GrantEvent.WITHDRAW], votes=votes)
 
     def deny(self, decision: Decision) -> DeviceGrant | Refusal:
         """Deny the machine; its console shows the reason."""

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from bootgrant.cli.arguments import add_config_argument
+from bootgrant.cli.client.asking import user_here
 from bootgrant.cli.output import fail, printable
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def _init(args: argparse.Namespace) -> int:
     from bootgrant.service.commands.init_site import init_site
 
     operator = args.operator or getpass.getuser()
-    made = init_site(args.folder, args.public_url, args.listen, operator, _database(args))
+    made = init_site(args.folder, args.public_url, args.listen, operator, _database(args), user_here())
     machines = made.config.parent / "machines" / "machines.yaml"
     print(f"made {made.config}")
     print(f"sign in as {made.operator} with the password {made.password.reveal()} (shown once: keep it now)")

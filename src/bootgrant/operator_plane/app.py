@@ -29,6 +29,8 @@ from bootgrant.operator_plane.pages import (
     passkey,
     queue,
     settings,
+    undo,
+    windows,
 )
 from bootgrant.operator_plane.permissions import Permission, require_permission
 from bootgrant.operator_plane.plane import OperatorPlane
@@ -62,6 +64,7 @@ _AFTER_PASSWORD: Final = Permission.AFTER_PASSWORD
 _SIGNED_IN: Final = Permission.SIGNED_IN
 _APPROVER: Final = Permission.APPROVER
 _ADMIN: Final = Permission.ADMIN
+_ADMIN_OF_ALL: Final = Permission.ADMIN_OF_ALL
 
 PAGES: Final[tuple[PageRoute, ...]] = (
     PageRoute("GET", "/", _SIGNED_IN, queue.show),
@@ -78,7 +81,10 @@ PAGES: Final[tuple[PageRoute, ...]] = (
     PageRoute("POST", "/requests/{grant_id}/revoke", _ADMIN, decision.revoke),
     PageRoute("POST", "/requests/{grant_id}/assign", _APPROVER, decision.assign),
     PageRoute("POST", "/requests/{grant_id}/unassign", _APPROVER, decision.unassign),
+    PageRoute("POST", "/windows/{window_id}/close", _APPROVER, windows.close),
     PageRoute("GET", "/audit", _SIGNED_IN, audit.show),
+    PageRoute("GET", "/audit/undo", _ADMIN_OF_ALL, undo.show),
+    PageRoute("POST", "/audit/undo", _ADMIN_OF_ALL, undo.undo),
     PageRoute("GET", "/settings", _SIGNED_IN, settings.show),
     PageRoute("GET", "/login", _PUBLIC, login.show),
     PageRoute("POST", "/login", _PUBLIC, login.sign_in),

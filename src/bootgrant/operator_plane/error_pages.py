@@ -80,6 +80,11 @@ def no_configuration(grant_id: str, why: str) -> ErrorPage:
     return _error("no_configuration", 404, f"/requests/{grant_id}", why=sentence(why))
 
 
+def window_not_closed(why: str) -> ErrorPage:
+    """An armed window was not closed. ``why`` is a sentence."""
+    return _error("window", 409, why=why)
+
+
 def not_signed_in(label: str, why: OidcRefused, sign_in: str) -> ErrorPage:
     """Signing in at the provider ``label`` failed. ``sign_in`` is the page to try again on."""
     status = _OIDC_STATUS.get(why, 403)

@@ -17,11 +17,13 @@ from bootgrant.wire.secret import Secret
 from bootgrant.workflows.decide.assign_machine import AssignMachine
 from bootgrant.workflows.decide.decide_grant import DecideGrant
 from bootgrant.workflows.decide.watch_requests import WaitingCards, WatchRequests
+from bootgrant.workflows.decide.windows import ArmWindow
 from bootgrant.workflows.limits.rates import AttemptLimit, WhenFull, address_key
 from bootgrant.workflows.people.api_tokens import ApiTokens
 from bootgrant.workflows.people.oidc_sign_in import COOKIE_LIFETIME, OidcSignIn
 from bootgrant.workflows.people.passkeys import Passkeys
 from bootgrant.workflows.people.sign_in import Sessions, SignIn
+from bootgrant.workflows.people.undo import UndoWork
 from bootgrant.workflows.record.recording import RecordRefusals
 
 _SESSION: Final = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -82,6 +84,8 @@ class OperatorPlane:
 
     decide: DecideGrant
     assign: AssignMachine
+    arm: ArmWindow
+    undo: UndoWork
     configurations: WatchedSource
     audit: AuditLog
     sessions: Sessions

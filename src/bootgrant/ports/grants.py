@@ -12,12 +12,15 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from bootgrant.approval.audit import AuditEvent
 from bootgrant.approval.grant import Delivery, DeviceGrant, Refusal
 from bootgrant.approval.policy import Window
 from bootgrant.ports.audit import AuditOf
 from bootgrant.wire.identity import MachineIdentity
 
 GrantRule = Callable[[DeviceGrant], DeviceGrant | Refusal]
+AuditOfWindow = Callable[[Window], AuditEvent]
+"""Makes the event of a closed window from the window as it was."""
 
 
 class UserCodeTaken(Exception):
@@ -165,12 +168,12 @@ class AssignmentStore(Protocol):
 
 
 class WindowStore(Protocol):
-    """Every method may raise StoreUnavailable."""
+    """Every method may raise StoreUnavailable. An event is appended to the audit in the transaction of its change."""
 
-    async def arm(self, window: Window) -> None:
+    async def arm(self, window: Window, audit: AuditEvent | None = None) -> None:
         """Store a new window."""
 
-    async def disarm(self, window_id: str) -> bool:
+    async def disarm(self, window_id: str, audit: AuditOfWindow | None = None) -> bool:
         """Delete a window; return whether there was one."""
 
     async def windows(self) -> Sequence[Window]:

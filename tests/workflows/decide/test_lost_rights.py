@@ -6,7 +6,7 @@ import pytest
 
 from bootgrant.approval.audit import AuditKind
 from bootgrant.approval.grant import DeviceGrant, GrantState
-from bootgrant.approval.operators import Actor, Kind, Label, Role, socket_actor, via_token
+from bootgrant.approval.operators import VIA_SESSION, Actor, Kind, Label, Role, socket_actor, via_token
 from bootgrant.approval.policy import Window
 from bootgrant.credentials.passwords import Argon2Hasher
 from bootgrant.ports.people import Operator
@@ -22,6 +22,7 @@ pytestmark = pytest.mark.anyio
 AMS = (Label("site", "ams"),)
 FRA = (Label("site", "fra"),)
 CONTROL_PLANE = MachineIdentity(uuid=UUID)
+ROOT = socket_actor("root")
 _ENTROPY = CountedEntropy()
 
 
@@ -41,7 +42,7 @@ class Site(Deciders):
         return ApiTokens(base.api_tokens, base.operators, self.clock, _ENTROPY, self.windows())
 
     def windows(self) -> CloseWindows:
-        return CloseWindows(self.database.windows, self.database.audit, self.clock)
+        return CloseWindows(self.database.windows, self.clock)
 
     async def window(self, by: Actor, name: str) -> None:
         assert isinstance(await self.arm.arm(WindowRequest(("site=fra",), 3600, 5, name=name), by), Window)
@@ -59,7 +60,7 @@ class Site(Deciders):
         ana = await self.database.operators.find_operator("ana")
         assert ana is not None
         tokens = self.tokens()
-        made = await tokens.create_own(name, Role.APPROVER, (), 3600, ana)
+        made = await tokens.create_own(name, Role.APPROVER, (), 3600, ana, VIA_SESSION)
         assert isinstance(made, NewToken)
         actor = await tokens.authenticate(made.secret)
         assert actor is not None
@@ -80,9 +81,9 @@ async def test_a_vote_stops_counting_when_its_operator_may_no_longer_decide(site
     await site.decide.approve(grant.grant_id, ANA)
     assert await site.counted_votes(grant) == ["ana"]
     if way == "disabled":
-        await manage.disable("ana")
+        await manage.disable("ana", ROOT)
     else:
-        await manage.set_rights("ana", Role.VIEWER if way == "viewer" else Role.APPROVER, AMS)
+        await manage.set_rights("ana", Role.VIEWER if way == "viewer" else Role.APPROVER, AMS, ROOT)
     assert await site.counted_votes(grant) == []
     outcome = await site.decide.approve(grant.grant_id, BEN)
     assert isinstance(outcome, DeviceGrant)
@@ -103,14 +104,14 @@ async def test_a_vote_over_the_admin_socket_needs_no_operator_but_falls_with_a_d
     site: Site,
 ) -> None:
     manage = await site.people()
-    await manage.set_rights("ana", Role.VIEWER, None)
+    await manage.set_rights("ana", Role.VIEWER, None, ROOT)
     for user in ("root", "ana", "Ana"):
         grant = await site.request(CONTROL_PLANE, f"10.20.0.{len(user)}")
         await site.decide.approve(grant.grant_id, socket_actor(user))
         assert await site.counted_votes(grant) == [f"{user} (admin.sock)"]
-        await manage.disable("ana")
+        await manage.disable("ana", ROOT)
         assert await site.counted_votes(grant) == (["root (admin.sock)"] if user == "root" else [])
-        await manage.enable("ana")
+        await manage.enable("ana", ROOT)
 
 
 async def test_operators_whose_names_differ_in_case_are_judged_each_for_themselves(site: Site) -> None:
@@ -118,10 +119,10 @@ async def test_operators_whose_names_differ_in_case_are_judged_each_for_themselv
     await site.database.operators.add_operator(Operator("Ana", "hash", NOW, Role.APPROVER))
     grant = await site.request(CONTROL_PLANE)
     await site.decide.approve(grant.grant_id, Actor("Ana", Role.APPROVER))
-    await manage.disable("ana")
+    await manage.disable("ana", ROOT)
     assert await site.counted_votes(grant) == ["Ana"]
-    await manage.enable("ana")
-    await manage.disable("Ana")
+    await manage.enable("ana", ROOT)
+    await manage.disable("Ana", ROOT)
     assert await site.counted_votes(grant) == []
 
 
@@ -131,7 +132,7 @@ async def test_a_disabled_operators_windows_are_closed_and_approve_nothing(site:
     await site.window(Actor("ana", Role.APPROVER, via="passkey"), "passkey")
     await site.window(BEN, "ben")
     await site.window(Actor("ana", Role.ADMIN, via=via_token("ana")), "token")
-    await manage.disable("ana")
+    await manage.disable("ana", ROOT)
     assert await site.open_windows() == ["ben", "token"]
     closed = [event for event in await site.events() if event.kind is AuditKind.DISARMED]
     assert [(event.reason, event.details["name"], event.details["by"]) for event in closed] == [
@@ -139,8 +140,8 @@ async def test_a_disabled_operators_windows_are_closed_and_approve_nothing(site:
         ("the operator ana was disabled", "passkey", "ana (passkey)"),
     ]
     assert all(event.details["window"] for event in closed)
-    await manage.disable("ben")
-    assert await site.tokens().revoke("ana") is False
+    await manage.disable("ben", ROOT)
+    assert await site.tokens().revoke("ana", ROOT) is False
     await site.windows().of_token("ana")
     grant = await site.request(other_machine(1))
     await site.auto_approve.step()
@@ -151,9 +152,9 @@ async def test_a_window_that_has_ended_is_closed_without_a_record(site: Site) ->
     manage = await site.people()
     await site.window(ANA, "over")
     site.clock.advance(3600)
-    await manage.disable("ana")
+    await manage.disable("ana", ROOT)
     assert await site.database.windows.windows() == []
-    assert [event.kind for event in await site.events()] == [AuditKind.ARMED]
+    assert [event.kind for event in await site.events()] == [AuditKind.ARMED, AuditKind.OPERATOR_CHANGED]
 
 
 @pytest.mark.parametrize(
@@ -167,7 +168,7 @@ async def test_windows_that_their_operator_could_not_arm_any_more_are_closed(
     await site.window(ANA, "ana")
     await site.window(BEN, "ben")
     await site.window(socket_actor("ana"), "socket")
-    await manage.set_rights("ana", role, labels)
+    await manage.set_rights("ana", role, labels, ROOT)
     assert await site.open_windows() == [*left, "socket"]
     reasons = [event.reason for event in await site.events() if event.kind is AuditKind.DISARMED]
     assert reasons == ["the operator ana can no longer arm it"] * ("ana" not in left)
@@ -178,7 +179,7 @@ async def test_the_vote_of_a_revoked_token_does_not_count(site: Site) -> None:
     grant = await site.request(CONTROL_PLANE)
     await site.decide.approve(grant.grant_id, await site.own_token("laptop"))
     assert await site.counted_votes(grant) == ["ana (token:laptop)"]
-    assert await site.tokens().revoke_own("ana", "laptop")
+    assert await site.tokens().revoke_own(Actor("ana", Role.APPROVER), "laptop")
     await site.decide.approve(grant.grant_id, BEN)
     assert (await site.current(grant)).state is GrantState.PENDING
     await site.decide.approve(grant.grant_id, ANA)
@@ -198,7 +199,7 @@ async def test_a_revoked_token_leaves_no_window_open(site: Site) -> None:
     await tokens.create("ci", Role.APPROVER, (), 3600, socket_actor("root"))
     await site.window(Actor("ci", Role.APPROVER, via=via_token("ci")), "rack-4")
     await site.window(socket_actor("ci"), "by-hand")
-    assert await tokens.revoke("ci")
+    assert await tokens.revoke("ci", ROOT)
     assert await site.open_windows() == ["by-hand"]
 
 
@@ -207,8 +208,8 @@ async def test_windows_armed_with_a_persons_own_token_close_with_the_token_and_w
     for name in ("laptop", "ben"):
         await site.window(await site.own_token(name), f"by-{name}")
     assert [window.by for window in await site.arm.windows()] == ["ana (token:laptop)", "ana (token:ben)"]
-    await manage.disable("ben")
-    assert await site.tokens().revoke("laptop")
+    await manage.disable("ben", ROOT)
+    assert await site.tokens().revoke("laptop", ROOT)
     assert await site.open_windows() == ["by-ben"]
-    await manage.disable("ana")
+    await manage.disable("ana", ROOT)
     assert await site.open_windows() == []

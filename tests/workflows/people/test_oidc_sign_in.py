@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from bootgrant.approval.audit import AuditKind
+from bootgrant.approval.changed_rights import rights_in
 from bootgrant.approval.claims import RoleRule
 from bootgrant.approval.operators import Author, Kind, Label, Role
 from bootgrant.approval.policy import Conditions, Window, parse_selector
+from bootgrant.ports.audit import AuditFilter
 from bootgrant.ports.people import Operator, OperatorStore
 from bootgrant.ports.providers import ProviderPerson, ProviderUnavailable, Request
 from bootgrant.wire.secret import Secret
@@ -100,7 +103,7 @@ class Desk:
             self.sessions,
             "https://boot.example",
             Labelled(),
-            CloseWindows(self.database.windows, self.database.audit, self.clock),
+            CloseWindows(self.database.windows, self.clock),
         )
 
     async def leave(self, who: SignedIn | None = None) -> OidcStarted:
@@ -280,3 +283,22 @@ async def test_proving_again_is_for_the_same_person_authenticated_again(
     desk.provider.subject, desk.provider.authenticated_at = subject, authenticated_at
     outcome = await desk.back(away)
     assert isinstance(outcome, OidcFinished) if taken else outcome is OidcRefused.OTHER_PERSON
+
+
+async def test_the_audit_records_who_is_added_and_whose_rights_change_at_a_sign_in(desk: Desk) -> None:
+    await desk.arrive()
+    await desk.arrive()
+    desk.provider.claims = {"preferred_username": "ana", "groups": ["admins"]}
+    await desk.arrive()
+    desk.provider.claims = {"preferred_username": "ana", "groups": []}
+    assert await desk.refused() is OidcRefused.NO_ROLE
+    records = await desk.database.audit.newest(AuditFilter(kinds=(AuditKind.OPERATOR_CHANGED,)), 9)
+    events = [record.event for record in reversed(records)]
+    assert {(event.actor, event.via, event.details["operator"]) for event in events} == {
+        ("corp:ana (oidc:corp)", "oidc:corp", "corp:ana")
+    }
+    assert [(event.details["done"], *rights_in(event.details)) for event in events] == [
+        ("added by signing in", "", "approver, site=fra"),
+        ("changed by signing in", "approver, site=fra", "admin, every machine"),
+        ("changed: no role at the provider", "admin, every machine", "viewer, every machine"),
+    ]

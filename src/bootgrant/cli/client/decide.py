@@ -14,6 +14,7 @@ from typing import Final
 
 from bootgrant.cli.arguments import seconds_in
 from bootgrant.cli.client.asking import add_server_arguments, ask_api
+from bootgrant.cli.client.undo import add_undo_arguments, undo
 from bootgrant.cli.output import Json, Refused, day, identity, printable, reporting, show, table
 
 _CODE = "the code as the machine shows it; case and dashes do not matter"
@@ -63,16 +64,28 @@ def _deny(args: argparse.Namespace) -> int:
 
 
 def _add_revoke(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("code", metavar="CODE", help=_CODE)
+    parser.add_argument("code", metavar="CODE", nargs="?", help=_CODE)
+    add_undo_arguments(parser)
     add_server_arguments(parser)
 
 
 @reporting
 def _revoke(args: argparse.Namespace) -> int:
-    """Revoke an approval, by the code that the machine showed. Its token becomes invalid.
+    """Revoke an approval, by the code that the machine showed, or everything that one person approved.
 
-    The machine keeps the configuration it already downloaded. The exit status is 0 only if the approval was revoked.
+      bootgrant revoke CODE                                     the approval of one machine; its token becomes invalid
+      bootgrant revoke --by ana --since 12:00 --dry-run         list what ana approved since noon; nothing is changed
+      bootgrant revoke --by ana --since 2h --all                undo it, and end her sessions, windows, and API tokens
+
+    A machine keeps the configuration it already downloaded: it is listed, and you have to change its keys. The exit
+    status is 0 only if the approval was revoked, or with --by, if the server finished the undo.
     """
+    if args.by is not None or args.since is not None:
+        return undo(args)
+    if args.dry_run or args.sessions or args.windows or args.tokens or args.all:
+        raise Refused("usage", "--dry-run, --sessions, --windows, --tokens, and --all need --by and --since")
+    if args.code is None:
+        raise Refused("incomplete", "name a machine's code, or a person and a time: --by ana --since 12:00")
     return _decide(args, args.code, "revoke", "revoked the approval of")
 
 
@@ -146,6 +159,7 @@ def _add_arm(parser: argparse.ArgumentParser) -> None:
         help="only if this evidence matches: network, inventory, history, or your own command",
     )  # fmt: skip
     parser.add_argument("--name", default="", metavar="NAME", help="its name in the audit (default: a short number)")
+    parser.add_argument("--force", action="store_true", help="arm it even if a selector fits no entry")
     parser.add_argument("--list", action="store_true", help="list the open windows")
     add_server_arguments(parser)
 
@@ -159,9 +173,10 @@ def _arm(args: argparse.Namespace) -> int:
       bootgrant arm --list
 
     A selector is a comma-separated list of labels and entry names that must all match; with several selectors, any of
-    them may match. A machine with a mismatch in its evidence is never approved automatically, nor is a control plane or
-    anything else that needs two people, a machine whose entry a person assigned, or one that cannot be distinguished
-    from another. To leave out machines that only a pattern matches, add --evidence inventory.
+    them may match. A selector that fits no entry is refused, unless you use --force. A machine with a mismatch in its
+    evidence is never approved automatically, nor is a control plane or anything else that needs two people, a machine
+    whose entry a person assigned, or one that cannot be distinguished from another. To leave out machines that only a
+    pattern matches, add --evidence inventory.
     """
     if args.list:
         answer = ask_api(args, "GET", "windows")
@@ -178,6 +193,9 @@ def _arm(args: argparse.Namespace) -> int:
         "evidence": _words(args.evidence),
         "name": args.name,
     }
+    if args.force:
+        # Only then: earlier servers do not know it.
+        members["force"] = True
     answer = ask_api(args, "POST", "arm", members)
     text = (
         f"armed {printable(answer['name'])}: up to {answer['count']} machines with {_select(answer)} are approved "

@@ -24,7 +24,6 @@ from bootgrant.operator_plane.permissions import Permission
 from bootgrant.ports.people import ApiToken, Operator
 from bootgrant.wire.secret import Secret
 from bootgrant.workflows.people.manage_operators import NewPassword
-from bootgrant.workflows.record.audit import operator_changed, token_changed
 
 log = logging.getLogger("bootgrant.operators")
 
@@ -65,28 +64,28 @@ async def add_operator(call: AccountsCall) -> Reply:
     chosen = _chosen_password(call)
     if isinstance(chosen, Reply):
         return chosen
-    outcome = await call.plane.manage.add(members["name"], Role(members["role"]), labels, kind, chosen)
-    return await _with_password(call, members["name"], outcome, "added")
+    outcome = await call.plane.manage.add(members["name"], Role(members["role"]), labels, kind, chosen, call.actor)
+    return _with_password(call, members["name"], outcome, "added")
 
 
 async def change_operator(call: AccountsCall) -> Reply:
     """Change an operator's role and, if sent, labels. An empty list of labels removes the limits."""
     name = call.path["name"]
     labels = parse_labels(call.members["labels"]) if "labels" in call.members else None
-    problem = await call.plane.manage.set_rights(name, Role(call.members["role"]), labels)
-    return await _changed(call, name, problem, "changed")
+    problem = await call.plane.manage.set_rights(name, Role(call.members["role"]), labels, call.actor)
+    return _changed(call, name, problem, "changed")
 
 
 async def disable_operator(call: AccountsCall) -> Reply:
     """Disable an operator and end their sessions."""
     name = call.path["name"]
-    return await _changed(call, name, await call.plane.manage.disable(name), "disabled")
+    return _changed(call, name, await call.plane.manage.disable(name, call.actor), "disabled")
 
 
 async def enable_operator(call: AccountsCall) -> Reply:
     """Enable a disabled operator."""
     name = call.path["name"]
-    return await _changed(call, name, await call.plane.manage.enable(name), "enabled")
+    return _changed(call, name, await call.plane.manage.enable(name, call.actor), "enabled")
 
 
 async def reset_operator(call: AccountsCall) -> Reply:
@@ -94,7 +93,7 @@ async def reset_operator(call: AccountsCall) -> Reply:
     name, chosen = call.path["name"], _chosen_password(call)
     if isinstance(chosen, Reply):
         return chosen
-    return await _with_password(call, name, await call.plane.manage.reset(name, chosen), "reset")
+    return _with_password(call, name, await call.plane.manage.reset(name, chosen, call.actor), "reset")
 
 
 async def tokens(call: AccountsCall) -> Reply:
@@ -113,19 +112,16 @@ async def add_token(call: AccountsCall) -> Reply:
     if isinstance(made, Refused):
         return refused(409, "refused", made.message)
     log.info("%s created the token %s with the role %s", call.actor, ascii(members["name"]), members["role"])
-    now = call.plane.clock.now()
-    done = f"created with the role {members['role']}"
-    await call.plane.audit.append([token_changed(now, call.actor, members["name"], done)])
-    return Reply({"token": made.secret.reveal(), "about": token_json(made.token, now)}, 201)
+    about = token_json(made.token, call.plane.clock.now())
+    return Reply({"token": made.secret.reveal(), "about": about}, 201)
 
 
 async def revoke_token(call: AccountsCall) -> Reply:
     """Revoke an API token."""
     name = call.path["name"]
-    if not await call.plane.tokens.revoke(name):
+    if not await call.plane.tokens.revoke(name, call.actor):
         return refused(404, "unknown", f"there is no token {name!r}: list them with `bootgrant tokens list`")
     log.info("%s revoked the token %s", call.actor, ascii(name))
-    await call.plane.audit.append([token_changed(call.plane.clock.now(), call.actor, name, "revoked")])
     return Reply({"name": name})
 
 
@@ -139,24 +135,19 @@ def _chosen_password(call: AccountsCall) -> Secret | Reply | None:
     return Secret(call.members["password"])
 
 
-async def _changed(call: AccountsCall, name: str, problem: Refused | None, done: str) -> Reply:
+def _changed(call: AccountsCall, name: str, problem: Refused | None, done: str) -> Reply:
     if problem is not None:
         return refused(409, "refused", problem.message)
-    await _record(call, name, done)
+    log.info("%s %s the operator %s", call.actor, done, ascii(name))
     return Reply({"name": name})
 
 
-async def _with_password(call: AccountsCall, name: str, outcome: NewPassword | Refused, done: str) -> Reply:
+def _with_password(call: AccountsCall, name: str, outcome: NewPassword | Refused, done: str) -> Reply:
     if isinstance(outcome, Refused):
         return refused(409, "refused", outcome.message)
-    await _record(call, name, done)
+    log.info("%s %s the operator %s", call.actor, done, ascii(name))
     made = outcome.generated.reveal() if outcome.generated else None
     return Reply({"name": name, "password": made}, 201 if done == "added" else 200)
-
-
-async def _record(call: AccountsCall, name: str, done: str) -> None:
-    log.info("%s %s the operator %s", call.actor, done, ascii(name))
-    await call.plane.audit.append([operator_changed(call.plane.clock.now(), call.actor, name, done)])
 
 
 def operator_json(operator: Operator) -> Json:

@@ -19,6 +19,7 @@ from bootgrant.workflows.decide.decide_grant import DecideGrant
 from bootgrant.workflows.decide.windows import ArmWindow
 from bootgrant.workflows.people.api_tokens import ApiTokens
 from bootgrant.workflows.people.manage_operators import ManageOperators
+from bootgrant.workflows.people.undo import UndoWork
 
 Json = dict[str, Any]
 
@@ -41,6 +42,7 @@ class ApiPlane(AccountsPlane):
     decide: DecideGrant
     assign: AssignMachine
     arm: ArmWindow
+    undo: UndoWork
     store: GrantStore
     source: ConfigSource
     settings: tuple[ShownSetting, ...]

@@ -25,6 +25,7 @@ from bootgrant.operator_plane.api.shapes import (
     record,
     ref,
 )  # fmt: skip
+from bootgrant.operator_plane.api.undo import UNDO_ROUTES
 from bootgrant.operator_plane.permissions import Permission
 from bootgrant.workflows.decide.windows import LONGEST, MOST
 
@@ -162,6 +163,7 @@ ROUTES: Final[tuple[ApiRoute[ApiPlane], ...]] = (
             networks={**array(_SHORT), "maxItems": 32, "description": "Networks or their names. Empty means anywhere."},
             evidence={**array(_SHORT), "maxItems": 16, "description": "Names of evidence that must match."},
             name={"type": "string", "maxLength": 63},
+            force={**FLAG, "description": "Arm it even if a selector fits no entry."},
         ),
         refusals=(409,),
     ),
@@ -184,5 +186,6 @@ ROUTES: Final[tuple[ApiRoute[ApiPlane], ...]] = (
             "before": {"type": "integer", "minimum": 1, "maximum": 2**53},
         },
     ),
+    *UNDO_ROUTES,
     *ACCOUNT_ROUTES,
 )  # fmt: skip

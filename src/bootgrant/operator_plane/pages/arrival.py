@@ -16,7 +16,7 @@ from bootgrant.operator_plane import error_pages
 from bootgrant.operator_plane.visit import STAGE_PAGES, Visit, signed_in
 from bootgrant.ports.people import Stage
 from bootgrant.workflows.people.sign_in import NewSession
-from bootgrant.workflows.record.audit import operator_changed
+from bootgrant.workflows.record.audit import Change, operator_changed
 
 log = logging.getLogger("bootgrant.operators")
 
@@ -49,8 +49,10 @@ async def record(visit: Visit, kind: AuditKind, actor: Actor) -> None:
 
 async def record_change(visit: Visit, done: str) -> None:
     """Record in the audit what an operator changed about their own account."""
-    actor = signed_in(visit).actor
-    await visit.plane.audit.append([operator_changed(visit.plane.clock.now(), actor, actor.name, done)])
+    who = signed_in(visit)
+    change = Change(visit.plane.clock.now(), who.actor, done)
+    event = operator_changed(change, who.operator.name, who.operator, who.operator)
+    await visit.plane.audit.append([event])
 
 
 def record_refusal(visit: Visit, why: str, via: str, name: str = "") -> None:

@@ -13,6 +13,7 @@ from bootgrant.approval.audit import AuditKind
 from bootgrant.approval.operators import Actor
 from bootgrant.approval.standing import Standing
 from bootgrant.operator_plane.pages.machine_view import hidden_code, kind_of, labels_of, name_of, verdict_of, why_of
+from bootgrant.operator_plane.pages.windows import window_rows
 from bootgrant.operator_plane.visit import Visit, actor_of
 from bootgrant.operator_plane.wording import text
 from bootgrant.ports.audit import AuditFilter
@@ -97,10 +98,12 @@ async def show(visit: Visit) -> Response:
     """Show the queue or, if it is empty, how to make a machine request a configuration."""
     waiting = visit.plane.waiting
     cards = await (waiting.recent() if visit.is_automatic else waiting.current())
+    windows = await visit.plane.arm.windows()
     return visit.page(
         "queue.html",
         view=view_of(cards, filter_of(visit), actor_of(visit), visit.plane.requires_suffix),
-        version=queue_version(card.grant for card in cards),
+        windows=window_rows(windows, actor_of(visit)),
+        version=queue_version((card.grant for card in cards), windows),
         now=visit.plane.clock.now(),
         configurations=visit.plane.configurations.state(),
         most=waiting.most,

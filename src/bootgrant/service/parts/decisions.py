@@ -69,7 +69,7 @@ def build_decisions(
     return Decisions(
         decide,
         AssignMachine(database.grants, source, database.assignments, database.audit, clock, find_entry),
-        ArmWindow(database.windows, database.audit, clock, entropy, site.vocabulary, auto_approve.check_all),
+        ArmWindow(database.windows, source, clock, entropy, site.vocabulary, auto_approve.check_all),
         auto_approve,
         RecordOpenings(database.audit, clock),
         RecordRefusals(database.audit, clock),

@@ -32,6 +32,7 @@ from bootgrant.workflows.people.manage_operators import ManageOperators
 from bootgrant.workflows.people.oidc_sign_in import OidcSignIn
 from bootgrant.workflows.people.passkeys import Passkeys
 from bootgrant.workflows.people.sign_in import Sessions, SignIn
+from bootgrant.workflows.people.undo import UndoWork
 
 
 def people_plane(
@@ -45,6 +46,8 @@ def people_plane(
     return OperatorPlane(
         decide=decisions.decide,
         assign=decisions.assign,
+        arm=decisions.arm,
+        undo=undo_work(database, decisions, sessions, tokens),
         configurations=source,
         audit=database.audit,
         oidc=OidcSignIn(
@@ -65,7 +68,7 @@ def people_plane(
         public_url=site.operators_url,
         client_id=_public_client(site),
         machine_url=site.public_url,
-        watching=WatchRequests(database.grants, clock),
+        watching=WatchRequests(database.grants, database.windows, clock),
         waiting=WaitingCards(decisions.decide.cards, clock),
         tokens=tokens,
         refusals=decisions.refusals,
@@ -88,10 +91,20 @@ def api_plane(
         decide=decisions.decide,
         assign=decisions.assign,
         arm=decisions.arm,
+        undo=undo_work(
+            database, decisions, Sessions(database.operators, clock, entropy, site.operators.sessions), accounts.tokens
+        ),
         store=database.grants,
         source=source,
         settings=site.shown,
         configurations=source.current,
+    )
+
+
+def undo_work(database: Database, decisions: Decisions, sessions: Sessions, tokens: ApiTokens) -> UndoWork:
+    """Build what undoes one person's approvals."""
+    return UndoWork(
+        database.grants, database.audit, database.operators, sessions, tokens, decisions.arm, sessions.clock
     )
 
 
@@ -116,7 +129,7 @@ def accounts_plane(site: Site, database: Database, clock: Clock, entropy: Entrop
 
 def api_tokens(database: Database, clock: Clock, entropy: Entropy) -> ApiTokens:
     """Build the workflow of API tokens."""
-    windows = CloseWindows(database.windows, database.audit, clock)
+    windows = CloseWindows(database.windows, clock)
     return ApiTokens(database.api_tokens, database.operators, clock, entropy, windows)
 
 

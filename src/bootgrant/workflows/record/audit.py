@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from bootgrant.approval.audit import AuditEvent, AuditKind, Broken, ChainCheck, Head, exported, read_record
+from bootgrant.approval.changed_rights import HasRights, changed_rights
 from bootgrant.approval.evidence import Check
 from bootgrant.approval.grant import Decision, Delivery, DeviceGrant, GrantState
 from bootgrant.approval.operators import Actor
@@ -51,9 +52,19 @@ def decided(decision: Decision, entry: str, revision: str, digest: str, evidence
 _KINDS: Final = {GrantState.PENDING: AuditKind.VOTED, GrantState.DENIED: AuditKind.DENIED}
 
 
-def revoked(at: float, actor: str, via: str) -> AuditOf:
+def revoked(at: float, actor: str, via: str, reason: str = "") -> AuditOf:
     """Return the event of a revoked approval."""
-    return lambda after: replace(_about(after, AuditKind.REVOKED, at), actor=actor, via=via)
+    return lambda after: replace(_about(after, AuditKind.REVOKED, at), actor=actor, via=via, reason=reason)
+
+
+def taken_back(at: float, actor: Actor, reason: str) -> AuditOf:
+    """Return the event of an undone approval: revoked, or a vote withdrawn while the machine waits for another."""
+
+    def event(after: DeviceGrant) -> AuditEvent:
+        kind = AuditKind.VOTE_WITHDRAWN if after.state is GrantState.PENDING else AuditKind.REVOKED
+        return replace(_about(after, kind, at), actor=str(actor), via=actor.via, reason=reason)
+
+    return event
 
 
 def delivered(delivery: Delivery, revision: str, composer: str) -> AuditOf:
@@ -72,18 +83,33 @@ def delivered(delivery: Delivery, revision: str, composer: str) -> AuditOf:
     return event
 
 
-def operator_changed(at: float, actor: Actor, name: str, done: str) -> AuditEvent:
-    """Return the event of a change ``done`` ("added", "disabled", …) to the operator ``name``."""
-    return _changed(AuditKind.OPERATOR_CHANGED, at, actor, {"operator": name, "done": done})
+@dataclass(frozen=True, slots=True)
+class Change:
+    """When something was changed, by whom, what was ``done`` ("added", "disabled", …), and why, if that is known."""
+
+    at: float
+    actor: Actor
+    done: str
+    reason: str = ""
 
 
-def token_changed(at: float, actor: Actor, name: str, done: str) -> AuditEvent:
-    """Return the event of a change ``done`` ("made", "revoked") to the API token ``name``."""
-    return _changed(AuditKind.TOKEN_CHANGED, at, actor, {"token": name, "done": done})
+def operator_changed(change: Change, name: str, before: HasRights | None, after: HasRights | None) -> AuditEvent:
+    """Return the event of a change to the operator ``name``, with their rights before and after it."""
+    return _changed(AuditKind.OPERATOR_CHANGED, change, {"operator": name, **_done(change, before, after)})
 
 
-def _changed(kind: AuditKind, at: float, actor: Actor, details: dict[str, str | int]) -> AuditEvent:
-    return AuditEvent(at=at, kind=kind, actor=str(actor), via=actor.via, details=details)
+def token_changed(change: Change, name: str, before: HasRights | None, after: HasRights | None) -> AuditEvent:
+    """Return the event of a change to the API token ``name``, with its rights before and after it."""
+    return _changed(AuditKind.TOKEN_CHANGED, change, {"token": name, **_done(change, before, after)})
+
+
+def _done(change: Change, before: HasRights | None, after: HasRights | None) -> dict[str, str]:
+    return {"done": change.done, **changed_rights(before, after)}
+
+
+def _changed(kind: AuditKind, change: Change, details: Mapping[str, str]) -> AuditEvent:
+    actor = change.actor
+    return AuditEvent(change.at, kind, str(actor), actor.via, reason=change.reason, details=dict(details))
 
 
 @dataclass(frozen=True, slots=True)
