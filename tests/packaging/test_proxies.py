@@ -155,6 +155,16 @@ def test_tls_is_1_2_or_later(proxy: Proxied) -> None:
         raw(proxy, request, version=ssl.TLSVersion.TLSv1_1)
 
 
+def test_http_2_is_offered_by_those_that_answer_a_held_request_when_the_server_ends(proxy: Proxied) -> None:
+    """On HTTP/2, HAProxy resets such a request instead."""
+    context = client_context(proxy.ca)
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    plain = socket.create_connection(("127.0.0.1", proxy.port), timeout=20)
+    with plain, context.wrap_socket(plain, server_hostname="127.0.0.1") as connection:
+        expected = {"caddy": "h2", "traefik": "h2", "haproxy": "http/1.1", "nginx": "http/1.1"}
+        assert connection.selected_alpn_protocol() == expected[proxy.kind]
+
+
 def test_people_and_machines_have_separate_host_names(proxy: Proxied) -> None:
     context = client_context(proxy.ca)
     with httpx2.Client(verify=context, base_url=proxy.people, follow_redirects=True) as person:
@@ -182,19 +192,23 @@ def test_a_large_configuration_arrives_complete(proxy: Proxied) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_request_target_arrives_as_it_was_sent(kind: str, tmp_path: Path) -> None:
+def test_a_request_arrives_as_it_was_sent_except_for_its_claims_about_the_address(kind: str, tmp_path: Path) -> None:
     targets = (
         "/device/code?uuid=${uuid}&mac=<${mac}>",
         "/config/rack%2F4/node?uuid=${uuid}&serial=a%20b+c",
         "/config//a/../b",
     )
+    claims = "X-Forwarded-For: 203.0.113.9\r\nForwarded: for=203.0.113.9\r\n"
     with AnsweringServer(lambda _: http(200, b"seen")) as upstream:
         changes = {"127.0.0.1:8080": f"127.0.0.1:{upstream.port}"}
         with proxied(kind, tmp_path, changes) as proxy:
             for target in targets:
-                request = f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+                request = f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n{claims}\r\n"
                 raw(proxy, request.encode())
     assert tuple(upstream.targets()) == targets
+    for asked in upstream.asked:
+        assert asked.headers["x-forwarded-for"] == ("203.0.113.9, 127.0.0.1" if kind == "nginx" else "127.0.0.1")
+        assert not asked.headers.get("forwarded")
 
 
 @pytest.mark.parametrize("kind", KINDS)
