@@ -22,6 +22,7 @@ from support.machine import DEVICE_GRANT, TALOS
 from support.proxies import KINDS, Proxied, proxied
 from support.site import CONFIG, Served, booting, wait_until
 
+pytestmark = pytest.mark.timeout(400)
 PENDING = {"error": "authorization_pending"}
 RUN = Run("0c2d4e6f")
 MACHINES = 6
@@ -97,7 +98,7 @@ def test_no_waiting_talos_node_loses_its_code_when_the_server_is_killed_or_resta
         address = Address("127.0.0.1", proxy.port, "127.0.0.1", client_context(proxy.ca))
         paths = Paths(host, "/device/code?uuid=${uuid}", "/token", "/config?uuid=${uuid}", "talos")
         sources = [f"127.64.0.{index + 1}" for index in range(MACHINES)]
-        scenario = Scenario(MACHINES, 0.2, Curve.EVEN, Decisions(0.1, 0), Kind.TALOS, 120.0)
+        scenario = Scenario(MACHINES, 0.2, Curve.EVEN, Decisions(0.1, 0), Kind.TALOS, 240.0)
         disturbance = Disturbance(proxy, lambda: rehearsal.observations)
         rehearsal = Rehearsal(Site(address, paths, sources), scenario, RUN, holds_identity, disturbance)
         seen = asyncio.run(rehearsal.go()).observations
