@@ -34,7 +34,7 @@ from bootgrant.service.metrics.collecting import MetricsEndpoint, ServerCollecto
 from bootgrant.service.parts.decisions import Decisions, build_decisions
 from bootgrant.service.parts.http_protocol import ShortWay
 from bootgrant.service.parts.machines import site_configurations, webhook_secret
-from bootgrant.service.parts.people import api_plane, people_plane
+from bootgrant.service.parts.people import api_plane, device_proofs, people_plane
 from bootgrant.service.settings.site import Site
 from bootgrant.store.database import Database
 from bootgrant.store.sqlite.database import SqliteDatabase
@@ -106,7 +106,7 @@ def build(
     admission = Admission(site.limits.pending_per_address, site.limits.pending, site.grants.lifetime)
     counts = RequestCounts()
     decisions = build_decisions(site, database, source, clock, entropy, codes, admission)
-    plane = people_plane(site, database, decisions, source.current, clock, entropy)
+    plane = people_plane(site, database, decisions, source.current, device_proofs(key), clock, entropy)
     api = api_plane(site, database, decisions, source, clock, entropy)
     notify = NotifyWaiting(database.grants, source, database.outbox, clock, entropy, site.operators_url, site.notify)
     verifier = Verifier(site.providers, clock)
