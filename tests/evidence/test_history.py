@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -102,3 +103,11 @@ async def test_an_earlier_request_from_another_address_is_unknown(database: Memo
 async def test_the_history_of_another_machine_does_not_count(database: MemoryDatabase) -> None:
     await database.audit.append([event(AuditKind.DELIVERED, NOW - 90_000, mac="52:54:00:00:00:01")])
     assert [check.verdict for check in await evidence(database, pending_grant()[0])] == [Verdict.MATCH]
+
+
+async def test_a_machine_whose_token_was_used_elsewhere_is_a_mismatch(database: MemoryDatabase) -> None:
+    used = event(AuditKind.OTHER_ADDRESS, NOW - 3600, address="192.0.2.7")
+    await database.audit.append([replace(used, details={"requested_from": "10.20.0.11"})])
+    (check,) = await evidence(database, pending_grant()[0])
+    assert check.verdict is Verdict.MISMATCH
+    assert "the token of an earlier request from 10.20.0.11 was used at 192.0.2.7, at 2027-01-15 07:00" in check.detail

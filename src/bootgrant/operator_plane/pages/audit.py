@@ -21,7 +21,7 @@ _HIDDEN: Final = frozenset({"asked", "client", "size", "delivery"})
 """Details that are only for programs."""
 _GROUPS: Final[Mapping[str, tuple[AuditKind, ...]]] = {
     "decisions": (AuditKind.VOTED, AuditKind.APPROVED, AuditKind.DENIED, AuditKind.REVOKED),
-    "deliveries": (AuditKind.DELIVERED,),
+    "deliveries": (AuditKind.DELIVERED, AuditKind.OTHER_ADDRESS),
     "requests": (AuditKind.OPENED, AuditKind.STORM),
     "machines": (AuditKind.ASSIGNED, AuditKind.UNASSIGNED, AuditKind.ARMED, AuditKind.DISARMED),
     "people": (
