@@ -273,7 +273,7 @@ async def redeemed(site: Site, use: Elsewhere) -> DeviceGrant:
 async def test_people_are_notified_of_a_token_at_another_address(refused: bool, done: str) -> None:
     inbox = Inbox()
     site = Site(target(inbox))
-    grant = await redeemed(site, Elsewhere("192.0.2.7", NOW + 5, refused))
+    grant = await redeemed(site, Elsewhere("192.0.2.7", NOW, refused))
     await site.notify.report_elsewhere(grant)
     await site.wait(2)
     [(notice, text)] = inbox.taken
@@ -287,17 +287,22 @@ async def test_people_are_notified_of_a_token_at_another_address(refused: bool, 
 async def test_each_use_at_another_address_is_a_message_of_its_own() -> None:
     inbox = Inbox()
     site = Site(target(inbox))
-    grant = await redeemed(site, Elsewhere("192.0.2.7", NOW + 5, refused=True))
-    for _ in range(2):
-        await site.notify.report_elsewhere(grant)
+    site.clock.advance(5)
+    grant = await redeemed(site, Elsewhere("192.0.2.7", site.clock.now(), refused=True))
+    await site.notify.report_elsewhere(grant)
+    site.clock.advance(1)
+    newer = Elsewhere("192.0.2.8", site.clock.now(), refused=True)
+    later = await site.database.grants.change_grant(grant.grant_id, lambda g: g.used_elsewhere(newer))
+    assert isinstance(later, DeviceGrant)
+    await site.notify.report_elsewhere(later)
     await site.wait(2)
-    assert len(inbox.taken) == 2
+    assert sorted(notice.machines[0].used_at for notice, _ in inbox.taken) == ["192.0.2.7", "192.0.2.8"]
 
 
 async def test_a_target_is_notified_of_tokens_of_its_own_machines() -> None:
     inboxes = [Inbox(), Inbox(), Inbox()]
     selectors = [(), ("site=fra",), ("site=ams",)]
     site = Site(*(target(inbox, f"t{n}", *selectors[n]) for n, inbox in enumerate(inboxes)))
-    await site.notify.report_elsewhere(await redeemed(site, Elsewhere("192.0.2.7", NOW + 5, refused=True)))
+    await site.notify.report_elsewhere(await redeemed(site, Elsewhere("192.0.2.7", NOW, refused=True)))
     await site.wait(2)
     assert [len(inbox.taken) for inbox in inboxes] == [1, 1, 0]

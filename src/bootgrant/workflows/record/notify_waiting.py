@@ -217,9 +217,11 @@ class NotifyWaiting:
         return Notice(message.message_id, now, link, len(waiting), tuple(machines))
 
     async def _elsewhere(self, message: Outgoing, grant: DeviceGrant | None, now: float) -> Notice | None:
-        if grant is None or not grant.elsewhere:
+        # The use that it was stored for; there may be newer ones.
+        uses = [use for use in grant.elsewhere if use.at <= message.created_at] if grant else []
+        if grant is None or not uses:
             return None
-        machine, use = await self._machine(grant), grant.elsewhere[-1]
+        machine, use = await self._machine(grant), uses[-1]
         machine = replace(machine, entry=plain(grant.entry), used_at=use.address, refused=use.refused)
         return Notice(message.message_id, now, machine.link, 1, (machine,), topic=message.topic)
 
