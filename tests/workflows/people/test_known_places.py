@@ -179,7 +179,7 @@ async def test_an_address_is_forgotten_after_ninety_days(door: Door) -> None:
 
 
 async def test_a_name_that_no_operator_has_is_known_nowhere(door: Door) -> None:
-    await door.signed_in_at(OFFICE, "eve")
+    await door.signed_in_at(OFFICE)
     await door.strangers_guess("eve")
     assert await door.enter("pw", Client(OFFICE), "eve") is TOO_MANY
 

@@ -25,6 +25,7 @@ KNOWN_FOR: Final = 90 * 86400.0
 _SIGN_INS: Final = 100
 _REMEMBERED: Final = 1000
 _FRESH: Final = 60.0
+_NAME_LENGTH: Final = 128
 
 
 def _by_device() -> AttemptLimit:
@@ -77,16 +78,16 @@ class KnownPlaces:
         return not self.by_address.attempt(key, self.clock.steady())
 
     async def _addresses_of(self, name: str) -> frozenset[str]:
-        """Return the keys of the addresses; at most a minute old, so that guesses cost the store no more than that."""
-        operator = await self.operators.find_operator(name.strip())
-        if operator is None:
-            return frozenset()
-        steady = self.clock.steady()
-        read_at, known = self._addresses.get(operator.name, (float("-inf"), frozenset[str]()))
+        """Return the keys of the addresses; at most a minute old, so that guesses cost the store no more than that.
+
+        A name that no operator has takes as long, so that the time does not reveal which names exist.
+        """
+        name, steady = name.strip()[:_NAME_LENGTH], self.clock.steady()
+        read_at, known = self._addresses.get(name, (float("-inf"), frozenset[str]()))
         if steady - read_at > _FRESH:
-            known = _keys(await self._sign_ins(operator.name))
-            self._addresses[operator.name] = (steady, known)
-            self._addresses.move_to_end(operator.name)
+            known = _keys(await self._sign_ins(name)) if name else known
+            self._addresses[name] = (steady, known)
+            self._addresses.move_to_end(name)
             if len(self._addresses) > _REMEMBERED:
                 self._addresses.popitem(last=False)
         return known
