@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -159,3 +160,11 @@ async def test_a_variable_that_is_missing_or_written_otherwise_is_no_difference(
     await database.audit.append([event])
     (check,) = await evidence(database, pending_grant(identity=now)[0])
     assert check.detail.startswith("received cp-1 at 2027-01-14 07:00 UTC, at a: an installed machine")
+
+
+async def test_a_machine_whose_token_was_used_elsewhere_is_a_mismatch(database: MemoryDatabase) -> None:
+    used = event(AuditKind.OTHER_ADDRESS, NOW - 3600, address="192.0.2.7")
+    await database.audit.append([replace(used, details={"requested_from": "10.20.0.11"})])
+    (check,) = await evidence(database, pending_grant()[0])
+    assert check.verdict is Verdict.MISMATCH
+    assert "the token of an earlier request from 10.20.0.11 was used at 192.0.2.7, at 2027-01-15 07:00" in check.detail

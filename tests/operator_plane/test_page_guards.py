@@ -21,7 +21,7 @@ from bootgrant.operator_plane.visit import Visit
 from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.ports.people import Operator
 from bootgrant.service.parts.decisions import build_decisions
-from bootgrant.service.parts.people import people_plane
+from bootgrant.service.parts.people import device_proofs, people_plane
 from bootgrant.store.people_rows import OperatorRows
 from bootgrant.store.rows import AuditOfRow, Row, Statement, Value
 from bootgrant.wire.secret import Secret
@@ -39,7 +39,7 @@ def plane(office: Office, public_url: str = "http://boot.example:8080") -> Opera
     decisions = build_decisions(office.site.site, database, source, clock, CountedEntropy(), CODES, admission)
     site = office.site.site
     site = replace(site, operators=replace(site.operators, public_url=public_url))
-    return people_plane(site, database, decisions, source.current, clock, CountedEntropy())
+    return people_plane(site, database, decisions, source.current, device_proofs(b"k" * 32), clock, CountedEntropy())
 
 
 @pytest.mark.parametrize(
@@ -115,8 +115,11 @@ async def test_over_https_the_cookie_is_secure_and_bound_to_this_host(office: Of
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="https://boot.example") as client:
         form = {"name": "ana", "password": "pw", "next": "/"}
         answer = await client.post("/login", data=form, headers={"origin": "https://boot.example"})
-        assert answer.headers["set-cookie"].startswith("__Host-bootgrant=")
-        assert "Secure" in answer.headers["set-cookie"]
+        session, device = answer.headers.get_list("set-cookie")
+        assert session.startswith("__Host-bootgrant=")
+        assert device.startswith("__Host-bootgrant-device=")
+        assert "; Secure" in session
+        assert "; Secure" in device
         assert (await client.get("/")).status_code == 200
 
 

@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 
 from bootgrant.approval.codes import access_token, access_token_digest
-from bootgrant.approval.grant import Delivery, DeviceGrant, GrantRules, GrantState, Refusal
+from bootgrant.approval.grant import Delivery, DeviceGrant, Elsewhere, GrantRules, GrantState, Refusal
 from bootgrant.ports.grants import GrantRule, GrantStore, UserCodeTaken
 from bootgrant.wire.identity import MachineIdentity, swapped_uuid
 from support.grants import MAC, NOW, UUID, decision_by, other_machine, pending_grant
@@ -32,6 +32,8 @@ async def test_every_field_that_a_step_changes_is_stored(store: GrantStore) -> N
         lambda g: g.approve(decision_by("ana", NOW + 1), "cp-1.yaml"),
         lambda g: g.redeem("talos", digest, GrantRules(), NOW + 2),
         lambda g: g.deliver(GrantRules(), NOW + 3),
+        lambda g: g.used_elsewhere(Elsewhere("192.0.2.7", NOW + 4.5, refused=False)),
+        lambda g: g.used_elsewhere(Elsewhere("2001:db8::1", NOW + 5, refused=True)),
     ):
         changed = await store.change_grant(grant.grant_id, rule)
         assert await store.find_grant(grant.grant_id) == changed

@@ -37,6 +37,7 @@ class AuditKind(StrEnum):
     DENIED = "denied"
     REVOKED = "revoked"
     DELIVERED = "delivered"
+    OTHER_ADDRESS = "other-address"
     ASSIGNED = "assigned"
     UNASSIGNED = "unassigned"
     ARMED = "armed"
@@ -289,7 +290,8 @@ class PastDelivery:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """A machine's history, newest first: requests as (time, address), deliveries, denials as (time, by, reason).
+    """A machine's history, newest first: requests as (time, address), deliveries, denials as (time, by, reason), and
+    uses of its tokens at other addresses as (time, address, address of the request).
 
     A revoked approval counts as a denial. The history goes back as far as the audit does, and includes other machines
     that claimed one of this machine's variables.
@@ -298,10 +300,11 @@ class Past:
     requests: tuple[tuple[float, str], ...] = ()
     deliveries: tuple[PastDelivery, ...] = ()
     denials: tuple[tuple[float, str, str], ...] = ()
+    elsewhere: tuple[tuple[float, str, str], ...] = ()
 
     @property
     def is_new(self) -> bool:
-        return not self.requests and not self.deliveries and not self.denials
+        return not (self.requests or self.deliveries or self.denials or self.elsewhere)
 
     def changed(self, identity: MachineIdentity) -> tuple[PastDelivery, tuple[Difference, ...]] | None:
         """Return the last delivery and how ``identity`` differs from the machine that got it; None if it does not."""
@@ -314,6 +317,7 @@ def past_of(events: Iterable[AuditEvent], apart_from: str) -> Past:
     requests: list[tuple[float, str]] = []
     deliveries: list[PastDelivery] = []
     denials: list[tuple[float, str, str]] = []
+    elsewhere: list[tuple[float, str, str]] = []
     for event in events:
         if event.grant_id == apart_from:
             continue
@@ -321,8 +325,10 @@ def past_of(events: Iterable[AuditEvent], apart_from: str) -> Past:
             requests.append((event.at, event.address))
         elif event.kind is AuditKind.DELIVERED:
             deliveries.append(PastDelivery(event.at, event.address, event.entry, event.digest, event.identity))
+        elif event.kind is AuditKind.OTHER_ADDRESS:
+            elsewhere.append((event.at, event.address, str(event.details.get("requested_from", ""))))
         elif event.kind is AuditKind.DENIED:
             denials.append((event.at, event.actor, event.reason))
         elif event.kind is AuditKind.REVOKED:
             denials.append((event.at, event.actor, "the approval was revoked"))
-    return Past(tuple(requests), tuple(deliveries), tuple(denials))
+    return Past(tuple(requests), tuple(deliveries), tuple(denials), tuple(elsewhere))

@@ -87,9 +87,16 @@ class Refusal(Enum):
     NOT_ALLOWED = "not allowed"
 
 
+class AddressBinding(Enum):
+    """What happens when a token comes from another address than the request (setting ``grants.bind_address``)."""
+
+    FLAG = "flag"
+    REFUSE = "refuse"
+
+
 @dataclass(frozen=True, slots=True)
 class GrantRules:
-    """The site's durations for a grant, in seconds (``[grants]`` of ``bootgrant.toml``)."""
+    """The site's rules for a grant (``[grants]`` of ``bootgrant.toml``); durations are in seconds."""
 
     lifetime: float = 600.0
     interval: float = 1.0
@@ -97,6 +104,19 @@ class GrantRules:
     token_lifetime: float = 4 * 3600.0
     delivery_grace: float = 15 * 60.0
     denial_cooldown: float = 10 * 60.0
+    bind_address: AddressBinding = AddressBinding.FLAG
+
+
+class Elsewhere(NamedTuple):
+    """The first use of a token at an address that is not the request's: where, when (Unix seconds), whether refused."""
+
+    address: str
+    at: float
+    refused: bool
+
+
+MOST_ELSEWHERE: Final = 8
+"""Addresses that a grant keeps; of more, only the log and the deliveries know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +154,8 @@ class DeviceGrant(NamedTuple):
 
     ``entry`` names the approved machine configuration; ``token_digest`` is empty until the first exchange. ``votes``
     are the approvals before the last one, where more than one is needed. ``fingerprint`` identifies the entry that
-    votes and approval are for, ``approved_sha256`` and ``revision`` its configuration at that moment.
+    votes and approval are for, ``approved_sha256`` and ``revision`` its configuration at that moment. ``elsewhere`` are
+    the uses of its token at other addresses, in their order.
     """
 
     grant_id: str
@@ -158,6 +179,7 @@ class DeviceGrant(NamedTuple):
     fingerprint: str = ""
     approved_sha256: str = ""
     revision: str = ""
+    elsewhere: tuple[Elsewhere, ...] = ()
 
     def state_at(self, now: float) -> GrantState:
         """Return the state at ``now``: a grant that was not decided or fetched in time is expired."""
@@ -244,6 +266,12 @@ class DeviceGrant(NamedTuple):
             delivered_at=now if self.delivered_at is None else self.delivered_at,
             deliveries=self.deliveries + 1,
         )
+
+    def used_elsewhere(self, use: Elsewhere) -> DeviceGrant:
+        """Keep the use of its token at another address. A grant that has as many as it keeps stays as it is."""
+        if len(self.elsewhere) >= MOST_ELSEWHERE:
+            return self
+        return self._replace(elsewhere=(*self.elsewhere, use))
 
     def replaced(self) -> DeviceGrant | Refusal:
         """Remove it from the queue, because the same machine has asked again."""

@@ -38,6 +38,7 @@ class HistoryEvidence:
         past = await past_in(self.audit, grant.identity, grant.grant_id)
         checks = [
             *_delivered(past, grant.identity),
+            *_used_elsewhere(past),
             *_denied(past, now),
             *await self._rivals(claim, now),
             *_burst(past, now),
@@ -72,6 +73,14 @@ def _delivered(past: Past, identity: MachineIdentity) -> Iterator[Check]:
         last = past.deliveries[0]
         detail = f"received {last.entry} at {_time(last.at)}, at {last.address}"
         yield Check(_NAME, Verdict.MISMATCH, f"{detail}: an installed machine does not ask again. Was it reset?")
+
+
+def _used_elsewhere(past: Past) -> Iterator[Check]:
+    """A token that another computer may have: it counts until people have looked, however long ago it was."""
+    if past.elsewhere:
+        at, address, asked_from = past.elsewhere[0]
+        detail = f"the token of an earlier request from {asked_from} was used at {address}, at {_time(at)}"
+        yield Check(_NAME, Verdict.MISMATCH, f"{detail}: another computer may have this configuration")
 
 
 def _denied(past: Past, now: float) -> Iterator[Check]:

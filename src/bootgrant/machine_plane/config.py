@@ -90,6 +90,10 @@ class ConfigEndpoint:
             self.counts.refused["/config", "no_token"] += 1
             return plain_answer(401, "no token: set talos.config.oauth", _NO_TOKEN)
         outcome = await self.deliver(token, _claimed(scope), str(client_address(scope)))
+        if isinstance(outcome, ConfigReady) and outcome.elsewhere:
+            self.counts.elsewhere["sent"] += 1
+        if outcome is DeliveryRefusal.OTHER_ADDRESS:
+            self.counts.elsewhere["refused"] += 1
         if not isinstance(outcome, Refused):
             return outcome
         self.counts.refused["/config", outcome.name.lower()] += 1
@@ -138,6 +142,7 @@ def _refused(refusal: Refused) -> Answer:
             | DeliveryRefusal.NOT_ALLOWED
             | DeliveryRefusal.CONTROL_PLANE
             | DeliveryRefusal.OTHER_NETWORK
+            | DeliveryRefusal.OTHER_ADDRESS
             | DeliveryRefusal.OTHER_MACHINE
         ):
             return plain_answer(403, refusal.value)

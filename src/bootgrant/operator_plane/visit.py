@@ -63,8 +63,9 @@ class Visit:
 
     @property
     def client(self) -> Client:
-        """The person's address and browser, for the list of their sessions."""
-        return Client(self.address, self.request.headers.get("user-agent", ""))
+        """The person's address and browser, for the limits of sign-ins and the list of their sessions."""
+        device = self.plane.device_cookie.read(self.request)
+        return Client(self.address, self.request.headers.get("user-agent", ""), device)
 
     @property
     def csrf(self) -> str:

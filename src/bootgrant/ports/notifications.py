@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Protocol
 
 from bootgrant.wire.identity import MachineIdentity
+
+
+class Topic(Enum):
+    """What a message is about."""
+
+    WAITING = "waiting"
+    ELSEWHERE = "other address"
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +23,9 @@ class NoticeMachine:
 
     ``entry`` is empty if the machine has no configuration; ``by_pattern`` means that it does not name the machine
     exactly. ``link`` leads to its card.
+
+    ``used_at`` is the other address at which its token was used, and ``refused`` whether it got nothing there (only for
+    Topic.ELSEWHERE).
     """
 
     identity: Mapping[str, str]
@@ -24,6 +35,8 @@ class NoticeMachine:
     asked_at: float
     link: str
     by_pattern: bool = False
+    used_at: str = ""
+    refused: bool = False
 
     @property
     def line(self) -> str:
@@ -35,7 +48,10 @@ class NoticeMachine:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """``count`` machines are waiting, ``machines`` are the first of them, ``link`` leads to all. Nothing is secret."""
+    """``count`` machines are waiting, ``machines`` are the first of them, ``link`` leads to all. Nothing is secret.
+
+    With Topic.ELSEWHERE, it is about the one machine in ``machines``, which is not waiting.
+    """
 
     message_id: str
     at: float
@@ -43,11 +59,14 @@ class Notice:
     count: int
     machines: tuple[NoticeMachine, ...] = field(default=())
     is_test: bool = False
+    topic: Topic = Topic.WAITING
 
     @property
     def title(self) -> str:
         if self.is_test:
             return "bootgrant: test message, no machine is waiting"
+        if self.topic is Topic.ELSEWHERE:
+            return "bootgrant: a token was used at another address"
         return "bootgrant: a machine is waiting" if self.count == 1 else f"bootgrant: {self.count} machines are waiting"
 
     @property
@@ -82,6 +101,7 @@ class Outgoing:
     grant_ids: tuple[str, ...]
     created_at: float
     attempts: int = 0
+    topic: Topic = Topic.WAITING
 
 
 class Outbox(Protocol):
@@ -91,6 +111,7 @@ class Outbox(Protocol):
         """Keep the message for those of its machines that its target does not know of yet, and return their number.
 
         This is one transaction: if several servers send the same, one succeeds. Without new machines nothing is kept.
+        A message of another topic than WAITING is always kept.
         """
 
     async def take(self, targets: Sequence[str], now: float, until: float, limit: int) -> Sequence[Outgoing]:

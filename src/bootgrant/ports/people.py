@@ -203,6 +203,14 @@ class NewCredential:
     sign_count: int
 
 
+class PasskeyFlaw(Enum):
+    """Why an answer of a browser was refused, after the challenge in it was found to be ours."""
+
+    WRONG = "wrong"
+    CROSS_ORIGIN = "cross-origin"
+    WEAK_KEY = "weak key"
+
+
 class PasskeyCeremony(Protocol):
     """Options and answers are JSON as in WebAuthn Level 3 (PublicKeyCredential…OptionsJSON, …ResponseJSON)."""
 
@@ -218,14 +226,17 @@ class PasskeyCeremony(Protocol):
     def challenge_of(self, answer: str) -> bytes | None:
         """Return the challenge that is answered; None when ``answer`` is not valid JSON of that form."""
 
-    def verify_creation(self, answer: str, challenge: bytes) -> NewCredential | None:
-        """Return the new credential; None when the answer is wrong (WebAuthn section 7.1)."""
+    def verify_creation(self, answer: str, challenge: bytes) -> NewCredential | PasskeyFlaw:
+        """Return the new credential, or what is wrong with the answer (WebAuthn section 7.1)."""
 
     def read_assertion(self, answer: str) -> PasskeyAssertion | None:
         """Return what the answer claims; None when ``answer`` is not valid JSON of that form."""
 
-    def verify_assertion(self, answer: str, challenge: bytes, passkey: Passkey, *, verified: bool) -> int | None:
-        """Return the authenticator's new count; None when the answer is wrong or the count went back (section 7.2)."""
+    def verify_assertion(self, answer: str, challenge: bytes, passkey: Passkey, *, verified: bool) -> int | PasskeyFlaw:
+        """Return the authenticator's new count, or what is wrong with the answer (section 7.2).
+
+        A count that went back is wrong.
+        """
 
 
 class Purpose(Enum):

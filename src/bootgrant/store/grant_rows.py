@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, Final
 
-from bootgrant.approval.grant import Decision, DeviceGrant, GrantState
+from bootgrant.approval.grant import Decision, DeviceGrant, Elsewhere, GrantState
 from bootgrant.approval.operators import Author
 from bootgrant.wire.identity import MachineIdentity
 
@@ -60,9 +60,10 @@ def from_row(row: Sequence[Any]) -> DeviceGrant:
     decided = None if decided_at is None else _decision(decided_by, decided_at, reason, *stored.get("by", ()))
     votes = tuple(_decision(*vote) for vote in stored.get("votes", ()))
     approved = (stored.get(name, "") for name in ("fingerprint", "sha256", "revision"))
+    elsewhere = tuple(Elsewhere(*use) for use in stored.get("elsewhere", ()))
     request = (grant_id, client_id, MachineIdentity(uuid, serial, mac, hostname), *fixed)
     answer = (GrantState(state), decided, entry, token_digest or b"", *fetched)
-    return DeviceGrant._make((*request, *answer, votes, *approved))
+    return DeviceGrant._make((*request, *answer, votes, *approved, elsewhere))
 
 
 def _decision(by: str, at: float, reason: str, name: str = "", via: str = "") -> Decision:
@@ -72,7 +73,10 @@ def _decision(by: str, at: float, reason: str, name: str = "", via: str = "") ->
 
 
 def _approval(grant: DeviceGrant) -> str | None:
-    """Return, as JSON, what no query searches for: the actor, the votes, the approved configuration. None if empty."""
+    """Return, as JSON, what no query searches for: the actor, the votes, the approved configuration, other addresses.
+
+    None if empty.
+    """
     decision = grant.decision
     if decision is None and not grant.votes:
         return None
@@ -82,6 +86,7 @@ def _approval(grant: DeviceGrant) -> str | None:
         "fingerprint": grant.fingerprint,
         "sha256": grant.approved_sha256,
         "revision": grant.revision,
+        "elsewhere": grant.elsewhere,
     }
     members = {name: value for name, value in members.items() if value}
     return json.dumps(members, separators=(",", ":")) if members else None

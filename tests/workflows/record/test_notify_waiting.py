@@ -8,9 +8,10 @@ from itertools import pairwise
 
 import pytest
 
+from bootgrant.approval.grant import DeviceGrant, Elsewhere
 from bootgrant.approval.policy import parse_selector
 from bootgrant.ports.configurations import MachineEntry, Rendered
-from bootgrant.ports.notifications import Notice, NotSent
+from bootgrant.ports.notifications import Notice, NotSent, Topic
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.workflows.record.notify_waiting import (
     LONGEST,
@@ -55,7 +56,8 @@ class Rack:
         return MachineEntry(f"{site}-1", "serial", {"site": site}) if site else None
 
     async def named_entry(self, name: str) -> MachineEntry | None:
-        return None
+        site = name.partition("-")[0]
+        return MachineEntry(name, "serial", {"site": site}) if site in ("fra", "ams") else None
 
     async def entries(self) -> Sequence[MachineEntry]:
         return []
@@ -279,3 +281,54 @@ async def test_a_machines_claim_arrives_as_short_plain_text() -> None:
     assert text.replace("\n", "").isprintable()
     assert text.isascii()
     assert len(text) < 400
+
+
+async def redeemed(site: Site, use: Elsewhere) -> DeviceGrant:
+    """Return an approved machine whose token was used at another address."""
+    grant_id = await site.machine(4)
+    grants = site.database.grants
+    await grants.change_grant(grant_id, lambda g: g.approve(decision_by("ana", NOW), "fra-1"))
+    after = await grants.change_grant(grant_id, lambda g: g.used_elsewhere(use))
+    assert isinstance(after, DeviceGrant)
+    return after
+
+
+@pytest.mark.parametrize(
+    ("refused", "done"), [(False, "The configuration of fra-1 was sent there."), (True, "It was refused there.")]
+)
+async def test_people_are_notified_of_a_token_at_another_address(refused: bool, done: str) -> None:
+    inbox = Inbox()
+    site = Site(target(inbox))
+    grant = await redeemed(site, Elsewhere("192.0.2.7", NOW, refused))
+    await site.notify.report_elsewhere(grant)
+    await site.wait(2)
+    [(notice, text)] = inbox.taken
+    assert (notice.topic, notice.title) == (Topic.ELSEWHERE, "bootgrant: a token was used at another address")
+    assert (notice.machines[0].used_at, notice.machines[0].refused) == ("192.0.2.7", refused)
+    assert text.startswith("The token of a machine was used at 192.0.2.7, but 10.20.0.11 asked for it.\n")
+    assert f"- serial=SN0004, fra-1\n{done}\n" in text
+    assert text.endswith(f"Sign in to look: {LINK}/requests/{grant.grant_id}")
+
+
+async def test_each_use_at_another_address_is_a_message_of_its_own() -> None:
+    inbox = Inbox()
+    site = Site(target(inbox))
+    site.clock.advance(5)
+    grant = await redeemed(site, Elsewhere("192.0.2.7", site.clock.now(), refused=True))
+    await site.notify.report_elsewhere(grant)
+    site.clock.advance(1)
+    newer = Elsewhere("192.0.2.8", site.clock.now(), refused=True)
+    later = await site.database.grants.change_grant(grant.grant_id, lambda g: g.used_elsewhere(newer))
+    assert isinstance(later, DeviceGrant)
+    await site.notify.report_elsewhere(later)
+    await site.wait(2)
+    assert sorted(notice.machines[0].used_at for notice, _ in inbox.taken) == ["192.0.2.7", "192.0.2.8"]
+
+
+async def test_a_target_is_notified_of_tokens_of_its_own_machines() -> None:
+    inboxes = [Inbox(), Inbox(), Inbox()]
+    selectors = [(), ("site=fra",), ("site=ams",)]
+    site = Site(*(target(inbox, f"t{n}", *selectors[n]) for n, inbox in enumerate(inboxes)))
+    await site.notify.report_elsewhere(await redeemed(site, Elsewhere("192.0.2.7", NOW, refused=True)))
+    await site.wait(2)
+    assert [len(inbox.taken) for inbox in inboxes] == [1, 1, 0]

@@ -83,7 +83,7 @@ async def show_by_id(call: Call) -> Reply:
     card = await call.plane.decide.cards.show(call.path["id"])
     if card is None:
         return NO_REQUEST
-    past = past_json(card.past) if card.past else {"requests": [], "deliveries": [], "denials": []}
+    past = past_json(card.past or Past())
     return Reply({"request": grant_json(card, call.plane.clock.now()), "past": past})
 
 
@@ -233,6 +233,7 @@ def grant_json(card: GrantCard, now: float) -> Json:
         "reason": decision.reason if decision else None,
         "delivered_at": grant.delivered_at,
         "deliveries": grant.deliveries,
+        "elsewhere": [use._asdict() for use in grant.elsewhere],
     }
 
 
@@ -278,4 +279,5 @@ def past_json(past: Past) -> Json:
             for done in past.deliveries
         ],
         "denials": [{"at": at, "by": by, "reason": reason} for at, by, reason in past.denials],
+        "elsewhere": [{"at": at, "address": address, "requested_from": asked} for at, address, asked in past.elsewhere],
     }

@@ -103,11 +103,16 @@ COMPONENTS: Final[dict[str, Schema]] = {
         votes=array(record(by=TEXT, at=TIME)), evidence={**array(ref("Check")), "description": "Worst first."},
         decided_by=nullable(TEXT), decided_at=nullable(TIME), reason=nullable(TEXT), delivered_at=nullable(TIME),
         deliveries=COUNT,
+        elsewhere={
+            **array(record(address=TEXT, at=TIME, refused=FLAG)),
+            "description": "Uses of the machine's token at other addresses than the one that asked.",
+        },
     ),
     "Past": record(
         requests=array(record(at=TIME, address=TEXT)),
         deliveries=array(record(at=TIME, address=TEXT, entry=TEXT, sha256=TEXT, identity=IDENTITY)),
         denials=array(record(at=TIME, by=TEXT, reason=TEXT)),
+        elsewhere=array(record(at=TIME, address=TEXT, requested_from=TEXT)),
     ),
     "Operator": record(
         name=TEXT, role=ROLE, labels=array(TEXT), kind={"type": "string", "enum": ["local", "oidc", "break-glass"]},

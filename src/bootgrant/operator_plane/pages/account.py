@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 
 from bootgrant.approval.operators import BadLabel, Kind, Refused, Role, parse_labels
 from bootgrant.operator_plane import error_pages
-from bootgrant.operator_plane.pages.arrival import record_change, record_refusal, too_many
+from bootgrant.operator_plane.pages.arrival import record_change, record_refusal, remember_browser, too_many
 from bootgrant.operator_plane.pages.login import explain
 from bootgrant.operator_plane.visit import Visit, actor_of, sign_in_again_first, signed_in
 from bootgrant.operator_plane.wording import sentence, text
@@ -112,6 +112,7 @@ async def change_password(visit: Visit) -> Response:
     await record_change(visit, "changed their password")
     response = RedirectResponse("/account", 303)
     visit.plane.cookie.set(response, outcome.session)
+    remember_browser(visit, response, outcome.operator)
     return response
 
 

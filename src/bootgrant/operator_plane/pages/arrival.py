@@ -14,7 +14,7 @@ from bootgrant.approval.audit import AuditEvent, AuditKind
 from bootgrant.approval.operators import VIA_BREAK_GLASS, Actor
 from bootgrant.operator_plane import error_pages
 from bootgrant.operator_plane.visit import STAGE_PAGES, Visit, signed_in
-from bootgrant.ports.people import Stage
+from bootgrant.ports.people import Operator, Stage
 from bootgrant.workflows.people.sign_in import NewSession
 from bootgrant.workflows.record.audit import Change, operator_changed
 
@@ -38,7 +38,15 @@ async def arrive(visit: Visit, begun: NewSession, goal: str) -> Response:
     else:
         response = RedirectResponse(f"{STAGE_PAGES[begun.stage]}?{urlencode({'next': goal})}", 303)
     visit.plane.cookie.set(response, begun.session)
+    if begun.stage is Stage.FULL:
+        remember_browser(visit, response, begun.operator)
     return response
+
+
+def remember_browser(visit: Visit, response: Response, operator: Operator) -> None:
+    """Give this browser sign-in attempts of its own, for an operator with a password."""
+    if operator.password_hash:
+        visit.plane.device_cookie.set(response, visit.plane.sign_in.known.proof_for(operator))
 
 
 async def record(visit: Visit, kind: AuditKind, actor: Actor) -> None:

@@ -25,7 +25,7 @@ _GROUPS: Final[Mapping[str, tuple[AuditKind, ...]]] = {
     "decisions": (
         AuditKind.VOTED, AuditKind.VOTE_WITHDRAWN, AuditKind.APPROVED, AuditKind.DENIED, AuditKind.REVOKED,
     ),
-    "deliveries": (AuditKind.DELIVERED,),
+    "deliveries": (AuditKind.DELIVERED, AuditKind.OTHER_ADDRESS),
     "requests": (AuditKind.OPENED, AuditKind.STORM),
     "machines": (AuditKind.ASSIGNED, AuditKind.UNASSIGNED, AuditKind.ARMED, AuditKind.DISARMED),
     "people": (

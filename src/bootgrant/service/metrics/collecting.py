@@ -94,6 +94,7 @@ class ServerCollector(Collector):
             table.DELIVERY.name: lambda: counts.delivery,
             table.ANSWERS.name: lambda: {(name, str(code)): count for (name, code), count in requests.answered.items()},
             table.REFUSALS.name: lambda: {(name, str(why)): count for (name, why), count in requests.refused.items()},
+            table.OTHER_ADDRESS.name: lambda: {(name,): requests.elsewhere[name] for name in ("sent", "refused")},
             table.STORE.name: lambda: counts.transactions,
             table.CONFIGURATIONS_AGE.name: lambda: self._watched.clock.now() - self._watched.source.state().taken_at,
             table.CONFIGURATIONS_FAILED.name: lambda: 1 if self._watched.source.state().problem else 0,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bootgrant.approval.codes import UserCodes
+from bootgrant.approval.grant import DeviceGrant
 from bootgrant.asgi import App, Receive, Scope, Send
 from bootgrant.asgi.answer import plain_answer
 from bootgrant.asgi.client_address import AllowedNetworks, TrustedProxies
@@ -34,7 +35,7 @@ from bootgrant.service.metrics.collecting import MetricsEndpoint, ServerCollecto
 from bootgrant.service.parts.decisions import Decisions, build_decisions
 from bootgrant.service.parts.http_protocol import ShortWay
 from bootgrant.service.parts.machines import site_configurations, webhook_secret
-from bootgrant.service.parts.people import api_plane, people_plane
+from bootgrant.service.parts.people import api_plane, device_proofs, people_plane
 from bootgrant.service.settings.site import Site
 from bootgrant.store.database import Database
 from bootgrant.store.sqlite.database import SqliteDatabase
@@ -106,7 +107,7 @@ def build(
     admission = Admission(site.limits.pending_per_address, site.limits.pending, site.grants.lifetime)
     counts = RequestCounts()
     decisions = build_decisions(site, database, source, clock, entropy, codes, admission)
-    plane = people_plane(site, database, decisions, source.current, clock, entropy)
+    plane = people_plane(site, database, decisions, source.current, device_proofs(key), clock, entropy)
     api = api_plane(site, database, decisions, source, clock, entropy)
     notify = NotifyWaiting(database.grants, source, database.outbox, clock, entropy, site.operators_url, site.notify)
     verifier = Verifier(site.providers, clock)
@@ -140,7 +141,8 @@ def build(
             },
         ),
     }
-    config = ConfigEndpoint(_deliver(site, database, source, verifier, clock), rules.networks, counts)
+    deliver = _deliver(site, database, source, verifier, clock, notify.report_elsewhere)
+    config = ConfigEndpoint(deliver, rules.networks, counts)
     pages, admin = _people(api, plane, counts, entropy)
     endpoints["/config"] = config
     router = Router(endpoints, {"/config/": config}, pages if site.operators.listen is None else _nothing_else)
@@ -197,9 +199,14 @@ def _hooks(site: Site, source: SiteConfigurations) -> Mapping[str, App]:
 
 
 def _deliver(
-    site: Site, database: Database, source: SiteConfigurations, verifier: Verifier, clock: Clock
+    site: Site,
+    database: Database,
+    source: SiteConfigurations,
+    verifier: Verifier,
+    clock: Clock,
+    report: Callable[[DeviceGrant], Awaitable[None]],
 ) -> DeliverToBearer:
-    own = DeliverConfig(database.grants, source, clock, site.grants)
+    own = DeliverConfig(database.grants, source, clock, site.grants, report)
     if not site.providers:
         return DeliverToBearer(own)
     find_entry = FindEntry(source, database.assignments)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Mapping
 from typing import Any
 
 import httpx2
 
+from bootgrant.approval.devices import DeviceProofs
 from bootgrant.configurations.site_configurations import SiteConfigurations
 from bootgrant.credentials.passkeys import WebAuthnCeremony
 from bootgrant.credentials.passwords import Argon2Hasher
@@ -28,6 +30,7 @@ from bootgrant.store.database import Database
 from bootgrant.workflows.decide.watch_requests import WaitingCards, WatchRequests
 from bootgrant.workflows.decide.windows import CloseWindows
 from bootgrant.workflows.people.api_tokens import ApiTokens
+from bootgrant.workflows.people.known_places import KnownPlaces
 from bootgrant.workflows.people.manage_operators import ManageOperators
 from bootgrant.workflows.people.oidc_sign_in import OidcSignIn
 from bootgrant.workflows.people.passkeys import Passkeys
@@ -36,7 +39,13 @@ from bootgrant.workflows.people.undo import UndoWork
 
 
 def people_plane(
-    site: Site, database: Database, decisions: Decisions, source: WatchedSource, clock: Clock, entropy: Entropy
+    site: Site,
+    database: Database,
+    decisions: Decisions,
+    source: WatchedSource,
+    proofs: DeviceProofs,
+    clock: Clock,
+    entropy: Entropy,
 ) -> OperatorPlane:
     """Build the plane of the pages."""
     sessions = Sessions(database.operators, clock, entropy, site.operators.sessions)
@@ -61,7 +70,13 @@ def people_plane(
         ),
         sessions=sessions,
         sign_in=SignIn(
-            database.operators, database.passkeys, sessions, Argon2Hasher(), entropy, site.operators.second_factor
+            database.operators,
+            database.passkeys,
+            sessions,
+            Argon2Hasher(),
+            entropy,
+            KnownPlaces(proofs, database.operators, database.audit, clock, entropy),
+            site.operators.second_factor,
         ),
         passkeys=passkeys,
         clock=clock,
@@ -75,6 +90,11 @@ def people_plane(
         requires_suffix=site.operators.confirm is Confirmation.SUFFIX,
         settings=site.shown,
     )
+
+
+def device_proofs(code_key: bytes) -> DeviceProofs:
+    """Return the proofs of known browsers, whose key follows from the key that all servers of a site share."""
+    return DeviceProofs(hmac.digest(code_key, b"bootgrant known devices", "sha256"))
 
 
 def api_plane(

@@ -27,12 +27,12 @@ from bootgrant.service.parts.decisions import Decisions
 from bootgrant.service.parts.http_protocol import NO_SHORT_WAY, ShortWay, protocol_with
 from bootgrant.service.parts.open_polls import OpenPolls
 from bootgrant.service.server.chores import Chores
-from bootgrant.service.server.listening import Inherited, inherited
+from bootgrant.service.server.listening import Inherited, inherited, wider_than
 from bootgrant.service.server.supervised import SupervisorChannel
 from bootgrant.service.server.tls import ServerTls
 from bootgrant.service.settings.setting import SettingsError
 from bootgrant.service.settings.site import Site
-from bootgrant.service.supervisor.places import BACKLOG, Place, Tcp, Unix
+from bootgrant.service.supervisor.places import BACKLOG, Tcp, Unix
 from bootgrant.service.system import SystemClock, SystemEntropy
 from bootgrant.store.database import Database
 from bootgrant.wire.limits import REQUEST_SECONDS
@@ -116,16 +116,21 @@ async def _open_and_serve(
     taken: Inherited,
     polls: OpenPolls,
 ) -> None:
-    def listener(descriptor: int | None, place: Place) -> socket.socket:
-        return supervisor.listener(place) if descriptor is None else inherited(descriptor)
+    def listener(descriptor: int | None, setting: str, place: Tcp) -> socket.socket:
+        if descriptor is None:
+            return supervisor.listener(place)
+        passed_on = inherited(descriptor)
+        if problem := wider_than(passed_on, setting, place.host):
+            log.warning("%s", problem)
+        return passed_on
 
     # The lock of the database prevents a second server from replacing the sockets of this one.
     async with open_database(site, SystemClock().now(), patience=_DATABASE_PATIENCE) as database:
         with contextlib.ExitStack() as stack:
-            public = stack.enter_context(listener(taken.public, Tcp(*site.listen)))
+            public = stack.enter_context(listener(taken.public, "listen", Tcp(*site.listen)))
             pages = None
             if site.operators.listen:
-                pages = stack.enter_context(listener(taken.pages, Tcp(*site.operators.listen)))
+                pages = stack.enter_context(listener(taken.pages, "operators.listen", Tcp(*site.operators.listen)))
             admin = stack.enter_context(supervisor.listener(Unix(str(admin_socket(site.data)))))
             await _serve(site, database, _Listeners(public, pages, admin), tls, supervisor, ready, polls)
 

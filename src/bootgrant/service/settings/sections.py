@@ -8,7 +8,7 @@ from enum import Enum, StrEnum
 from pathlib import Path
 from typing import Final
 
-from bootgrant.approval.grant import GrantRules
+from bootgrant.approval.grant import AddressBinding, GrantRules
 from bootgrant.approval.policy import BUILT_IN, Network, Rule, Vocabulary
 from bootgrant.machine_plane.clients import Client
 from bootgrant.service.logs import LogFormat
@@ -90,7 +90,7 @@ class Operators:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grants(GrantRules):
-    """``[grants]``: the times of a request, in seconds."""
+    """``[grants]``: the rules of a request; times in seconds."""
 
     lifetime: float = setting(duration("1s"), "10m", "How long a code is valid while it waits for a decision.")
     interval: float = setting(forms.WHOLE_SECONDS, "1s", "How often a machine polls; whole seconds.")
@@ -107,6 +107,12 @@ class Grants(GrantRules):
     )
     denial_cooldown: float = setting(
         duration(most="24h"), "10m", "How long a denied machine is refused without asking an operator again."
+    )
+    bind_address: AddressBinding = setting(
+        one_of(AddressBinding),
+        "flag",
+        "What happens when a machine's token is used at another address than the one that asked for the code (an IPv6 "
+        "/64 counts as one address). People are notified; with `refuse`, no configuration is sent there.",
     )
     kept: float = setting(forms.DURATION, "90d", "How long delivered requests are kept as the history of a machine.")
 

@@ -48,7 +48,7 @@ def request_version(grant: DeviceGrant, now: float) -> str:
 
 
 def _shown(grant: DeviceGrant) -> str:
-    return f"{grant.decision} {grant.votes} {grant.deliveries} {grant.entry}"
+    return f"{grant.decision} {grant.votes} {grant.deliveries} {grant.entry} {grant.elsewhere}"
 
 
 class WatchRequests:

@@ -11,24 +11,27 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from bootgrant.approval.audit import AuditEvent, AuditKind
 from bootgrant.approval.claims import NotAllowed, Person, allowing_rule
 from bootgrant.approval.codes import access_token_digest
-from bootgrant.approval.grant import Delivery, DeviceGrant, GrantRules, GrantState
+from bootgrant.approval.grant import AddressBinding, Delivery, DeviceGrant, Elsewhere, GrantRules, GrantState
 from bootgrant.approval.policy import is_in
 from bootgrant.ports.audit import AuditLog
 from bootgrant.ports.configurations import ConfigSource, MachineEntry, Rendered
-from bootgrant.ports.grants import Assignment, AssignmentStore, Binding, BindingStore, GrantStore
+from bootgrant.ports.grants import Assignment, AssignmentStore, Binding, BindingStore, GrantStore, StoreUnavailable
 from bootgrant.ports.providers import TokenRefusal, TokenVerifier, Verified
 from bootgrant.ports.time import Clock
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.wire.secret import Secret
 from bootgrant.wire.unverified_jwt import read_unverified
-from bootgrant.workflows.limits.rates import AttemptLimit, WhenFull, address_key
-from bootgrant.workflows.record.audit import delivered
+from bootgrant.workflows.limits.rates import AttemptLimit, WhenFull, address_key, is_same_place
+from bootgrant.workflows.record.audit import delivered, used_elsewhere
+
+log = logging.getLogger("bootgrant.machines")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,28 +92,31 @@ class DeliveryRefusal(Enum):
     NOT_ALLOWED = "approver has no right to this"
     CONTROL_PLANE = "control plane: not by this token"
     OTHER_NETWORK = "not in its expected network"
+    OTHER_ADDRESS = "not from the address that asked"
     OTHER_MACHINE = "token used by another machine"
     BAD_TOKENS = "too many bad tokens: wait"
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigReady:
-    """The configuration to send for an approved request."""
+    """The configuration to send for an approved request. ``elsewhere``: to another address than the one that asked."""
 
     grant: DeviceGrant
     rendered: Rendered
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class DeliverConfig:
-    """Delivery for our own tokens."""
+    """Delivery for our own tokens. ``report`` notifies people of a token that is used at another address."""
 
     store: GrantStore
     source: ConfigSource
     clock: Clock
     rules: GrantRules
+    report: Callable[[DeviceGrant], Awaitable[None]]
 
-    async def __call__(self, token: Secret, claimed: MachineIdentity) -> ConfigReady | DeliveryRefusal:
+    async def __call__(self, token: Secret, claimed: MachineIdentity, address: str) -> ConfigReady | DeliveryRefusal:
         """Return the configuration that this token is for. ``claimed`` (from the query) can only contradict.
 
         The configuration is rendered from the revision that is valid now; an entry whose name, labels or
@@ -126,6 +132,17 @@ class DeliverConfig:
             return DeliveryRefusal.EXPIRED_TOKEN
         if grant.token_ends_at(self.rules) <= now:
             return DeliveryRefusal.USED_TOKEN
+        if is_same_place(grant.source_address, address):
+            return await self._rendered(grant, claimed)
+        outcome: ConfigReady | DeliveryRefusal = DeliveryRefusal.OTHER_ADDRESS
+        if self.rules.bind_address is AddressBinding.FLAG:
+            outcome = await self._rendered(grant, claimed)
+        # Before anything is sent: a thief who hangs up early has read most of the configuration, too.
+        use = Elsewhere(address, now, refused=isinstance(outcome, DeliveryRefusal))
+        await self._note(grant, use)
+        return outcome if isinstance(outcome, DeliveryRefusal) else replace(outcome, elsewhere=True)
+
+    async def _rendered(self, grant: DeviceGrant, claimed: MachineIdentity) -> ConfigReady | DeliveryRefusal:
         if grant.identity.contradicts(claimed):
             return DeliveryRefusal.OTHER_IDENTITY
         rendered = await self.source.render(grant.entry, grant.identity)
@@ -135,6 +152,34 @@ class DeliverConfig:
             return DeliveryRefusal.CHANGED_ENTRY
         return ConfigReady(grant, rendered)
 
+    async def _note(self, grant: DeviceGrant, use: Elsewhere) -> None:
+        """Record the first use of a token at each other address, and notify people of it."""
+        is_new = False
+
+        def rule(stored: DeviceGrant) -> DeviceGrant:
+            nonlocal is_new
+            known = any(
+                is_same_place(earlier.address, use.address) and earlier.refused == use.refused
+                for earlier in stored.elsewhere
+            )
+            after = stored if known else stored.used_elsewhere(use)
+            is_new = after is not stored
+            return after
+
+        log.warning(
+            "the token of a request from %s was used at %s%s", grant.source_address, use.address,
+            ", and refused" if use.refused else "", extra={"grant_id": grant.grant_id},
+        )  # fmt: skip
+        after = await self.store.change_grant(grant.grant_id, rule, audit=used_elsewhere(use))
+        if is_new and isinstance(after, DeviceGrant):
+            await self._report(after)
+
+    async def _report(self, grant: DeviceGrant) -> None:
+        try:
+            await self.report(grant)
+        except StoreUnavailable as error:
+            log.error("nobody was notified of a token at another address: %s", error)  # noqa: TRY400
+
     async def record(self, ready: ConfigReady, address: str) -> None:
         """Record a complete delivery to ``address``. Raises StoreUnavailable."""
         now = self.clock.now()
@@ -143,11 +188,8 @@ class DeliverConfig:
             ready.grant.grant_id,
             lambda stored: stored.deliver(self.rules, now),
             delivery,
-            delivered(delivery, ready.rendered.entry.revision, ready.rendered.composer),
+            delivered(delivery, ready.rendered.entry.revision, ready.rendered.composer, elsewhere=ready.elsewhere),
         )
-
-
-log = logging.getLogger("bootgrant.machines")
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,7 +334,7 @@ class DeliverToBearer:
 
         Raises StoreUnavailable, ConfigUnavailable and ProviderUnavailable.
         """
-        outcome = await self.own(token, claimed)
+        outcome = await self.own(token, claimed, address)
         if outcome is DeliveryRefusal.INVALID_TOKEN and self.outside is not None:
             return await self.outside(token, claimed, address)
         return outcome

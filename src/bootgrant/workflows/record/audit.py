@@ -10,7 +10,7 @@ from typing import Final
 from bootgrant.approval.audit import AuditEvent, AuditKind, Broken, ChainCheck, Head, exported, read_record
 from bootgrant.approval.changed_rights import HasRights, changed_rights
 from bootgrant.approval.evidence import Check
-from bootgrant.approval.grant import Decision, Delivery, DeviceGrant, GrantState
+from bootgrant.approval.grant import Decision, Delivery, DeviceGrant, Elsewhere, GrantState
 from bootgrant.approval.operators import Actor
 from bootgrant.ports.audit import AuditLog, AuditOf
 
@@ -67,20 +67,39 @@ def taken_back(at: float, actor: Actor, reason: str) -> AuditOf:
     return event
 
 
-def delivered(delivery: Delivery, revision: str, composer: str) -> AuditOf:
-    """Return the event of a complete delivery; its details have the digest that was approved."""
+def delivered(delivery: Delivery, revision: str, composer: str, *, elsewhere: bool = False) -> AuditOf:
+    """Return the event of a complete delivery; its details have the digest that was approved.
+
+    With ``elsewhere`` it went to another address than the one that asked, and they have that one too.
+    """
 
     def event(after: DeviceGrant) -> AuditEvent:
         approved = {"approved_sha256": after.approved_sha256} if after.approved_sha256 else {}
+        asked = _requested_from(after) if elsewhere else {}
         return replace(
             _about(after, AuditKind.DELIVERED, delivery.at),
             address=delivery.address,
             revision=revision,
             digest=delivery.sha256,
-            details={"size": delivery.size, "delivery": after.deliveries, "composer": composer, **approved},
+            details={"size": delivery.size, "delivery": after.deliveries, "composer": composer, **approved, **asked},
         )
 
     return event
+
+
+def used_elsewhere(use: Elsewhere) -> AuditOf:
+    """Return the event of a token that was used at another address than the one that asked."""
+    done = "the configuration was refused" if use.refused else "the configuration was sent"
+
+    def event(after: DeviceGrant) -> AuditEvent:
+        about = _about(after, AuditKind.OTHER_ADDRESS, use.at)
+        return replace(about, address=use.address, reason=done, details=_requested_from(after))
+
+    return event
+
+
+def _requested_from(grant: DeviceGrant) -> dict[str, str]:
+    return {"requested_from": grant.source_address}
 
 
 @dataclass(frozen=True, slots=True)
