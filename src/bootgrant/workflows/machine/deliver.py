@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
@@ -86,6 +87,7 @@ class DeliveryRefusal(Enum):
     CHANGED_ENTRY = "entry changed since: ask again"
     NO_CONFIG = "no config for this machine yet"
     NO_IDENTITY = "no uuid, serial or mac in URL"
+    TWO_IDENTITIES = "two identities in the URL"
     NOT_ALLOWED = "approver has no right to this"
     CONTROL_PLANE = "control plane: not by this token"
     OTHER_NETWORK = "not in its expected network"
@@ -110,8 +112,11 @@ class DeliverConfig:
     clock: Clock
     rules: GrantRules
 
-    async def __call__(self, token: Secret, claimed: MachineIdentity) -> ConfigReady | DeliveryRefusal:
-        """Return the configuration that this token is for. ``claimed`` (from the query) can only contradict.
+    async def __call__(
+        self, token: Secret, claimed: MachineIdentity, others: Sequence[MachineIdentity] = ()
+    ) -> ConfigReady | DeliveryRefusal:
+        """Return the configuration that this token is for. ``claimed`` and ``others`` (from the query) can only
+        contradict.
 
         The configuration is rendered from the revision that is valid now; an entry whose name, labels or
         ``machine.type`` have changed since the approval needs a new one. Raises StoreUnavailable and ConfigUnavailable.
@@ -126,7 +131,7 @@ class DeliverConfig:
             return DeliveryRefusal.EXPIRED_TOKEN
         if grant.token_ends_at(self.rules) <= now:
             return DeliveryRefusal.USED_TOKEN
-        if grant.identity.contradicts(claimed):
+        if any(grant.identity.contradicts(each) for each in (claimed, *others)):
             return DeliveryRefusal.OTHER_IDENTITY
         rendered = await self.source.render(grant.entry, grant.identity)
         if rendered is None:
@@ -287,13 +292,19 @@ class DeliverToBearer:
     own: DeliverConfig
     outside: DeliverOutside | None = None
 
-    async def __call__(self, token: Secret, claimed: MachineIdentity, address: str) -> Ready | Refused:
-        """Return the configuration for this token, presented from ``address``.
+    async def __call__(
+        self, token: Secret, claimed: MachineIdentity, address: str, others: Sequence[MachineIdentity] = ()
+    ) -> Ready | Refused:
+        """Return the configuration for this token, presented from ``address``. ``claimed`` and ``others`` are the
+        readings of the query (MachineIdentity.readings).
 
         Raises StoreUnavailable, ConfigUnavailable and ProviderUnavailable.
         """
-        outcome = await self.own(token, claimed)
+        outcome = await self.own(token, claimed, others)
         if outcome is DeliveryRefusal.INVALID_TOKEN and self.outside is not None:
+            # Here the query selects the entry, so it must not name two machines.
+            if any(claimed.contradicts(other) for other in others):
+                return DeliveryRefusal.TWO_IDENTITIES
             return await self.outside(token, claimed, address)
         return outcome
 
