@@ -18,7 +18,7 @@ from bootgrant.machine_plane.config import ConfigEndpoint
 from bootgrant.machine_plane.device_authorization import device_authorization
 from bootgrant.machine_plane.endpoint import MachineRules
 from bootgrant.machine_plane.git_webhook import GitWebhook
-from bootgrant.machine_plane.health import health, readiness
+from bootgrant.machine_plane.health import StoreCheck, health, readiness
 from bootgrant.machine_plane.issued_tokens import introspection, revocation
 from bootgrant.machine_plane.metadata import Metadata
 from bootgrant.machine_plane.token import token
@@ -110,7 +110,9 @@ def build(
     api = api_plane(site, database, decisions, source, clock, entropy)
     notify = NotifyWaiting(database.grants, source, database.outbox, clock, entropy, site.operators_url, site.notify)
     verifier = Verifier(site.providers, clock)
+    store_check = StoreCheck(database.grants)
     chores = [
+        store_check.chore,
         *_site_chores(site, database, decisions, source.current, clock),
         Chore("live pages", plane.watching.step, plane.watching.wait),
         *([Chore("notifications", notify.step, every(_NOTIFY_EVERY))] if site.notify else []),
@@ -133,8 +135,8 @@ def build(
             counts,
             {
                 "/.well-known/oauth-authorization-server": Metadata(site.public_url),
-                "/healthz": health(database.grants),
-                "/readyz": readiness(database.grants, source, held, chores),
+                "/healthz": health(store_check),
+                "/readyz": readiness(store_check, source, held, chores),
                 "/metrics": _metrics(site, watched),
                 **_hooks(site, source),
             },
