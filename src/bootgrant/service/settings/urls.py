@@ -6,7 +6,7 @@ import re
 from typing import Final
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from bootgrant.wire.origin import ascii_host, origin_of
+from bootgrant.wire.origin import ascii_host
 
 _CHARACTER: Final = r"(?:[^\x00-\x20\x7f\ud800-\udfff/?#\[\]@:,%]|%[0-9A-Fa-f]{2})"
 _HOST: Final = rf"(?:\[[0-9A-Fa-f:.]+(?:%[0-9A-Za-z]+)?\]|{_CHARACTER}*)(?::[0-9]*)?"
@@ -41,10 +41,13 @@ def split(written: str) -> SplitResult:
     """Return the parts of a URL, whose port can be read. Raises ValueError, which repeats no part of it."""
     try:
         parts = urlsplit(written)
-        if parts.port == 0 or re.search(r"[\s\x00-\x1f\x7f@]", parts.netloc.rpartition("@")[2] + parts.path):
-            raise ValueError(written)
+        port = parts.port
     except ValueError:
         raise ValueError("not a URL") from None
+    # A password with a raw / or # that begins with digits looks like a port.
+    is_cut = port is not None and "@" not in parts.netloc and "@" in written
+    if port == 0 or is_cut or re.search(r"[\s\x00-\x1f\x7f]", written):
+        raise ValueError("not a URL")
     return parts
 
 
@@ -54,7 +57,8 @@ def quoted(written: str) -> str:
 
 
 def server_url(written: str) -> str:
-    """Return scheme, host and port of a server, as typed, but with a host of other alphabets in its ASCII form.
+    """Return scheme, host and port of a server, as typed, but with a host of other alphabets in its ASCII form, and
+    without a dot at its end: browsers allow no passkeys there.
 
     Raises ValueError.
     """
@@ -68,10 +72,10 @@ def server_url(written: str) -> str:
         )
     if parts.path not in ("", "/") or parts.query or parts.fragment or parts.username is not None:
         raise ValueError(f"{quoted(written)} must have only a scheme, a host and an optional port")
-    netloc = parts.netloc
-    if not netloc.isascii():
+    try:
         host = ascii_host(parts.hostname)
-        netloc = host if parts.port is None else f"{host}:{parts.port}"
-    if origin_of(f"{parts.scheme}://{netloc}") is None:
-        raise ValueError(f"{quoted(written)} has a host name that cannot be used")
-    return f"{parts.scheme}://{netloc}"
+    except ValueError:
+        raise ValueError(f"{quoted(written)} has a host name that cannot be used") from None
+    if parts.netloc.isascii() and not parts.hostname.endswith("."):
+        return f"{parts.scheme}://{parts.netloc}"
+    return f"{parts.scheme}://{host}" if parts.port is None else f"{parts.scheme}://{host}:{parts.port}"
