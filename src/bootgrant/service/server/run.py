@@ -24,7 +24,8 @@ from bootgrant.service.data_folder import admin_socket, code_key, control_socket
 from bootgrant.service.parts.build import build
 from bootgrant.service.parts.database import open_database
 from bootgrant.service.parts.decisions import Decisions
-from bootgrant.service.parts.http_protocol import NO_SHORT_WAY, ShortWay, protocol_with
+from bootgrant.service.parts.http_protocol import protocol_with
+from bootgrant.service.parts.short_way import NO_SHORT_WAY, ShortWay
 from bootgrant.service.server.chores import Chores
 from bootgrant.service.server.listening import Inherited, inherited
 from bootgrant.service.server.supervised import SupervisorChannel
