@@ -101,8 +101,8 @@ def test_requests_the_server_and_its_state_have_the_attributes_that_we_rely_on()
     used = {"response_complete", "keep_alive", "transport", "more_body", "disconnected", "message_event"}
     assert used <= assigned(CYCLE), ADVICE
     assert {"default_headers", "total_requests", "tasks", "connections"} <= vars(ServerState()).keys(), ADVICE
-    assert {"servers", "should_exit", "config"} <= assigned(uvicorn.Server), ADVICE
-    assert {"ssl", "loaded_app"} <= assigned(uvicorn.Config), ADVICE
+    assert {"servers", "should_exit", "config", "started", "server_state"} <= assigned(uvicorn.Server), ADVICE
+    assert {"ssl", "loaded_app", "http_protocol_class"} <= assigned(uvicorn.Config), ADVICE
     assert httptools_impl.STATUS_LINE[200] == b"HTTP/1.1 200 OK\r\n", ADVICE
 
 

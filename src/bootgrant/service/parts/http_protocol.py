@@ -23,6 +23,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from bootgrant.asgi.answer import CLOSE, Answer
 from bootgrant.asgi.eager import Done, Rest, start
 from bootgrant.machine_plane.endpoint import TOO_LARGE, TOO_SLOW, oauth_error
+from bootgrant.service.parts.connections import Place
 from bootgrant.service.parts.cycle_transport import CycleTransport
 from bootgrant.service.parts.short_way import NO_SHORT_WAY, ShortWay
 from bootgrant.wire.device_flow import ErrorCode
@@ -69,6 +70,7 @@ class PatientProtocol(HttpToolsProtocol):
     """
 
     way = NO_SHORT_WAY
+    place: Place | None = None
     request_seconds = REQUEST_SECONDS
     answer_seconds = ANSWER_SECONDS
     _ends_at = NEVER
@@ -94,6 +96,8 @@ class PatientProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
         self._has_room()
+        if self.place is not None:
+            self.place.leave()
         if self._gone is not None and not self._gone.done():
             self._gone.set_result(None)
         self._abandon()
@@ -178,6 +182,7 @@ class PatientProtocol(HttpToolsProtocol):
             self._cycles.popleft()
         self._idle = not self.pipeline
         if self._idle:
+            self._has_answered()
             # uvicorn restarts its own limit with every byte, even if the byte does not begin a request.
             self._ends_at = min(self._ends_at, self._next_begins_by())
         super().on_response_complete()
@@ -252,7 +257,7 @@ class PatientProtocol(HttpToolsProtocol):
         """Answer a request of the short way whose body is too large, without waiting for the rest of it."""
         if self._path is not None and not self._lingers:
             self._answering, self._keep_alive = True, False
-            self._write(self._cut_short(self._path, TOO_LARGE), linger=True)
+            self._write(self.way.cut_short(self._path, TOO_LARGE), linger=True)
 
     def _linger(self) -> None:
         """Close the connection after the answer, but first discard for a moment what the client is still sending."""
@@ -266,8 +271,14 @@ class PatientProtocol(HttpToolsProtocol):
         self._ends_at = monotonic() + _LINGER
         self._check_later()
 
+    def _has_answered(self) -> None:
+        if self.place is not None:
+            self.place.answered()
+
     def on_message_complete(self) -> None:
         self._unread = 0
+        if self.place is not None and not self._lingers:
+            self.place.heard()
         if self._path is None:
             self._ends_at = self._next_begins_by() if self._is_answered() else NEVER
             super().on_message_complete()
@@ -310,9 +321,6 @@ class PatientProtocol(HttpToolsProtocol):
     async def _wait(self, rest: Rest[Answer | None]) -> None:
         self._write(await rest)
 
-    def _cut_short(self, path: bytes, answer: Answer) -> Answer:
-        return self.way.endpoints[path].cut_short(path.decode("ascii"), answer)
-
     def _write(self, answer: Answer | None, *, linger: bool = False) -> None:
         """Write the answer, and prepare for the next request or close the connection."""
         self._gone = None
@@ -336,6 +344,7 @@ class PatientProtocol(HttpToolsProtocol):
         self._answering, self._path = False, None
         self.server_state.total_requests += 1
         self._idle = True
+        self._has_answered()
         self._ends_at = self._next_begins_by()
         if self._timer is None:
             self._check_later()
@@ -370,7 +379,7 @@ class PatientProtocol(HttpToolsProtocol):
             return
         if self._path is not None and not self._lingers:
             self._keep_alive = False
-            self._write(self._cut_short(self._path, TOO_SLOW))
+            self._write(self.way.cut_short(self._path, TOO_SLOW))
         else:
             self._abandon()
             self.transport.close()

@@ -33,5 +33,9 @@ class ShortWay:
             return refusal
         return await self.endpoints[path].respond(self.proxies.resolve(scope), body, gone)
 
+    def cut_short(self, path: bytes, answer: Answer) -> Answer:
+        """Count and return ``answer``, for a request that never became complete."""
+        return self.endpoints[path].cut_short(path.decode("ascii"), answer)
+
 
 NO_SHORT_WAY = ShortWay({}, TrustedProxies.none(), in_tasks=True)
