@@ -11,9 +11,16 @@ import pytest
 
 from bootgrant.asgi.client_address import AllowedNetworks
 from bootgrant.asgi.observing import RequestCounts
-from bootgrant.service.parts.connections import SILENCE, Connections, FileLimits, Place
+from bootgrant.service.parts.connections import MUTE, SILENCE, Connections, FileLimits, Place
 
 PROXIES = AllowedNetworks([ip_network("192.0.2.0/24")])
+
+
+def tcp_pair() -> tuple[socket.socket, socket.socket]:
+    """The two ends of a connection: the server's, and the client's."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        client = socket.create_connection(listener.getsockname())
+        return listener.accept()[0], client
 
 
 @dataclass
@@ -23,6 +30,7 @@ class Hall:
     most: int = 6
     per_address: int = 3
     now: float = 100.0
+    mute: bool = False
     clients: dict[int, socket.socket] = field(default_factory=dict)
     counts: RequestCounts = field(default_factory=RequestCounts)
 
@@ -34,7 +42,10 @@ class Hall:
         """A client connects; None if it is not admitted, or has to wait."""
         if not self.room.has_room():
             return None
-        ours, theirs = socket.socketpair()
+        ours, theirs = tcp_pair()
+        if not self.mute:
+            theirs.sendall(b"G")
+            ours.recv(1)
         self.ends += (ours, theirs)
         place = self.room.admit(ours, (address, 40000))
         self.clients[id(place)] = theirs
@@ -86,6 +97,16 @@ def test_a_new_connection_has_time_for_its_request(hall: Hall) -> None:
     hall.now += SILENCE / 2
     assert hall.come("10.0.0.1") is None
     assert not any(hall.has_ended(place) for place in places)
+
+
+def test_a_connection_on_which_nothing_ever_came_has_less_time(hall: Hall) -> None:
+    hall.mute = True
+    first, *_ = (hall.come("10.0.0.1") for _ in range(3))
+    hall.now += MUTE / 2
+    assert hall.come("10.0.0.1") is None
+    hall.now += MUTE
+    assert hall.come("10.0.0.1") is not None
+    assert hall.has_ended(first)
 
 
 def test_a_connection_whose_request_was_not_read_yet_is_not_silent(hall: Hall) -> None:

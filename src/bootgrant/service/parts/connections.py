@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import socket
+import struct
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,6 +26,10 @@ log = logging.getLogger("bootgrant")
 
 SILENCE: Final = 1.0
 """Seconds that a connection has for its request before it can be ended for another one."""
+MUTE: Final = 0.05
+"""The same for a connection on which not a single byte has arrived: clients begin as soon as they are connected."""
+_RECEIVED: Final = struct.Struct("=128xQ")
+"""``tcpi_bytes_received`` in the kernel's ``struct tcp_info``."""
 _LOOKED_AT: Final = 16
 """Silent connections that are looked at until one of them can be ended."""
 _OVER: Final = 16
@@ -85,6 +90,14 @@ class Place:
         try:
             return bool(self._socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
         except OSError:
+            return False
+
+    def is_mute(self) -> bool:
+        """Return whether nothing was ever received, not even a part of a TLS handshake."""
+        try:
+            info = self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _RECEIVED.size)
+            return _RECEIVED.unpack(info) == (0,)
+        except (OSError, struct.error):
             return False
 
     def end(self) -> None:
@@ -158,7 +171,8 @@ class Connections:
 
     def _end_oldest(self, silent: dict[Place, None]) -> bool:
         for place in list(islice(silent, _LOOKED_AT)):
-            if self._clock() - place.since < SILENCE:
+            age = self._clock() - place.since
+            if age < MUTE or (age < SILENCE and not place.is_mute()):
                 return False
             self.forget_silent(place)
             if place.has_input():
