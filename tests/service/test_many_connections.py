@@ -101,7 +101,7 @@ async def test_clients_beyond_the_limit_of_files_wait_and_none_is_reset(site: Se
 
     async with polling(site, 140) as polls:
         await until(lambda: held(site) >= 100, "the polls are held")
-        answers = await asyncio.gather(*(client(number) for number in range(300)))
+        answers = await asyncio.gather(*(client(number) for number in range(150)))
         assert all(each.startswith(b"HTTP/1.1 200 ") for each in answers)
         await until(lambda: all(poll.heard for poll in polls), "every poll is answered")
         assert all(b'"error":"authorization_pending"' in poll.heard for poll in polls)

@@ -107,6 +107,11 @@ def test_a_connection_on_which_nothing_ever_came_has_less_time(hall: Hall) -> No
     hall.now += MUTE
     assert hall.come("10.0.0.1") is not None
     assert hall.has_ended(first)
+    hall.room = Connections(1, 3, PROXIES, hall.counts, lambda: hall.now)
+    hall.come("10.0.0.2")
+    hall.now += MUTE
+    # When the whole server is full, the next one waits in the kernel instead.
+    assert hall.come("10.0.0.3") is None
 
 
 def test_a_connection_whose_request_was_not_read_yet_is_not_silent(hall: Hall) -> None:

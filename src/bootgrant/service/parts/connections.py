@@ -27,7 +27,8 @@ log = logging.getLogger("bootgrant")
 SILENCE: Final = 1.0
 """Seconds that a connection has for its request before it can be ended for another one."""
 MUTE: Final = 0.05
-"""The same for a connection on which not a single byte has arrived: clients begin as soon as they are connected."""
+"""The same for a connection on which not a single byte has arrived, when its own address has too many: clients begin as
+soon as they are connected."""
 _RECEIVED: Final = struct.Struct("=128xQ")
 """``tcpi_bytes_received`` in the kernel's ``struct tcp_info``."""
 _LOOKED_AT: Final = 16
@@ -140,7 +141,7 @@ class Connections:
         """Return whether another connection may be accepted, after ending a silent one if that is necessary."""
         if len(self._open) < self._most:
             return True
-        return len(self._open) < self._most + _OVER and self._end_oldest(self._silent)
+        return len(self._open) < self._most + _OVER and self._end_oldest(self._silent, SILENCE)
 
     def admit(self, connection: socket.socket, peer: object) -> Place | None:
         """Return the place of a new connection from ``peer``, or None if its address has too many that are not silent.
@@ -161,7 +162,7 @@ class Connections:
 
     def _has_room_for(self, key: str) -> bool:
         is_near = self._by_key[key] < self._per_address + _OVER
-        return is_near and self._end_oldest(self._silent_by_key.get(key, {}))
+        return is_near and self._end_oldest(self._silent_by_key.get(key, {}), MUTE)
 
     def _key(self, peer: object) -> str:
         if not isinstance(peer, tuple):
@@ -169,10 +170,10 @@ class Connections:
         address = client_address({"client": peer})
         return "" if address is None or address in self._without_limit else address_key(str(address))
 
-    def _end_oldest(self, silent: dict[Place, None]) -> bool:
+    def _end_oldest(self, silent: dict[Place, None], mute: float) -> bool:
         for place in list(islice(silent, _LOOKED_AT)):
             age = self._clock() - place.since
-            if age < MUTE or (age < SILENCE and not place.is_mute()):
+            if age < mute or (age < SILENCE and not place.is_mute()):
                 return False
             self.forget_silent(place)
             if place.has_input():
