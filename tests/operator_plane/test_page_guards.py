@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import cast
@@ -98,13 +99,56 @@ async def test_a_request_for_another_host_gets_the_right_address(office: Office,
     page = await office.browser().open("/login", headers={"host": host})
     assert page.status_code == 421
     assert "Open http://boot.example:8080 instead." in text_of(page)
+    assert '<a class="button" href="http://boot.example:8080/">' in page.text
 
 
-async def test_the_host_is_compared_without_case_and_default_port(office: Office) -> None:
-    app = build_pages(plane(office, "https://boot.example"))
-    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="https://boot.example") as client:
-        for host in ("BOOT.example", "boot.example:443"):
-            assert (await client.get("/login", headers={"host": host})).status_code == 200
+async def test_the_page_for_another_host_has_the_style_of_all_pages(office: Office) -> None:
+    wrong = {"host": "evil.example"}
+    page = await office.browser().open("/login", headers=wrong)
+    assert page.status_code == 421
+    loaded = re.findall(r'(?:href|src)="(/static/[^"]+)"', page.text)
+    assert any(path.endswith(".css") for path in loaded)
+    for path in loaded:
+        assert (await office.browser().open(path, headers=wrong)).status_code == 200
+
+
+SPELLINGS = {
+    "https://bücher.example": (
+        "xn--bcher-kva.example",
+        "XN--BCHER-KVA.example:443",
+        "b%C3%BCcher.example.",
+        "BÜCHER.example",
+    ),
+    "https://xn--bcher-kva.example:8443": ("bücher.example:8443", "xn--bcher-kva.example.:8443"),
+    "https://boot.example": ("BOOT.example", "boot.example:443", "boot.example."),
+    "http://[fd00:0::1]:8080": ("[FD00::1]:8080", "[fd00:0:0:0:0:0:0:1]:8080"),
+}
+
+
+@pytest.mark.parametrize("public_url", SPELLINGS)
+async def test_host_and_origin_are_compared_in_one_normal_form(office: Office, public_url: str) -> None:
+    app = build_pages(plane(office, public_url))
+    scheme = public_url.partition(":")[0]
+    form = {"name": "ana", "password": "wrong"}
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="https://any.example") as client:
+        for host in SPELLINGS[public_url]:
+            # Browsers send an origin in ASCII only.
+            origin = host if host.isascii() else host.encode("idna").decode()
+            head = {b"host": host.encode(), b"origin": f"{scheme}://{origin}".encode()}
+            assert (await client.get("/login", headers=head)).status_code == 200, host
+            assert "did not come from this site" not in (await client.post("/login", headers=head, data=form)).text, (
+                host
+            )
+        wrong = {b"host": SPELLINGS[public_url][0].encode(), b"origin": f"{scheme}://other.example".encode()}
+        assert "did not come from this site" in (await client.post("/login", headers=wrong, data=form)).text
+        for host in (
+            "xn--bucher-kva.example",
+            "bucher.example",
+            "[fd00::2]:8080",
+            "boot.example..",
+            "b\xfccher.example",
+        ):
+            assert (await client.get("/login", headers={b"host": host.encode("latin-1")})).status_code == 421, host
 
 
 async def test_over_https_the_cookie_is_secure_and_bound_to_this_host(office: Office) -> None:

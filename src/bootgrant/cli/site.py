@@ -15,7 +15,6 @@ from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
 from bootgrant.cli.arguments import add_config_argument
 from bootgrant.cli.client.asking import user_here
@@ -84,14 +83,19 @@ def _init(args: argparse.Namespace) -> int:
 def _database(args: argparse.Namespace) -> dict[str, str]:
     """The database settings for the file, with absolute paths. Raises SettingsError."""
     from bootgrant.service.settings.site import SettingsError
+    from bootgrant.service.settings.urls import has_password, postgres_url
 
     chosen: dict[str, str] = {}
     if args.database_url:
-        if urlsplit(args.database_url).password is not None or "password=" in args.database_url:
+        try:
+            url = args.database_url if args.database_url == "sqlite" else postgres_url(args.database_url)
+        except ValueError as error:
+            raise SettingsError(f"--database-url: {error}") from None
+        if has_password(url):
             raise SettingsError(
                 "--database-url must not contain the password, because others can see it: use --database-password-file"
             )
-        chosen["database.url"] = args.database_url
+        chosen["database.url"] = url
     if args.database_password_file:
         chosen["database.password_file"] = str(args.database_password_file.absolute())
     return chosen

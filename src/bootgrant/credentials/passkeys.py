@@ -22,11 +22,10 @@ from webauthn.helpers.structs import (
 )
 
 from bootgrant.ports.people import NewCredential, Passkey, PasskeyAssertion, PasskeyFlaw
+from bootgrant.wire.origin import browser_origin
 
 _TIME_LIMIT: Final = 5 * 60 * 1000
 """Milliseconds for which the browser waits for the person. The challenge expires at the same time."""
-
-_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 _MALFORMED: Final = (WebAuthnException, ValueError, KeyError, TypeError, RecursionError)
 """What py_webauthn raises for malformed answers. Some of its parsers raise plain errors."""
@@ -39,11 +38,8 @@ class WebAuthnCeremony:
     """Implements ports.people.PasskeyCeremony for the pages at ``public_url``; ``origin`` is as browsers write it."""
 
     def __init__(self, public_url: str) -> None:
-        parts = urlsplit(public_url)
-        self._rp_id = parts.hostname or ""
-        self.origin = f"{parts.scheme}://{self._rp_id}"
-        if parts.port not in (None, _DEFAULT_PORTS.get(parts.scheme)):
-            self.origin += f":{parts.port}"
+        self.origin = browser_origin(public_url)
+        self._rp_id = urlsplit(self.origin).hostname or ""
 
     def creation_options(self, challenge: bytes, handle: bytes, name: str, known: Sequence[bytes]) -> str:
         options = webauthn.generate_registration_options(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -14,7 +14,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from bootgrant.asgi import App
+from bootgrant.asgi.body_limit import BodyLimit
 from bootgrant.operator_plane import error_pages
+from bootgrant.operator_plane.forms import most_bytes
 from bootgrant.operator_plane.page_rules import HostRule, PageHeaders
 from bootgrant.operator_plane.pages import (
     account,
@@ -126,7 +129,8 @@ def build_pages(plane: OperatorPlane, pages: Iterable[PageRoute] = PAGES) -> ASG
     # Starlette's redirect fails on a query that is not UTF-8.
     app.router.redirect_slashes = False
     misdirected = partial(error_pages.respond, error_pages.misdirected(plane.public_url))
-    return PageHeaders(HostRule(app, plane.public_url, misdirected))
+    limited = BodyLimit(cast("App", app), most_bytes, cast("App", error_pages.respond(error_pages.TOO_LARGE)))
+    return PageHeaders(HostRule(cast("ASGIApp", limited), plane.public_url, misdirected))
 
 
 async def _http_error(_request: Request, error: Exception) -> Response:

@@ -102,7 +102,9 @@ def too_many(what: str, wait: float) -> ErrorPage:
 def respond(
     error: ErrorPage, operator: str | None = None, csrf: str = "", headers: Mapping[str, str] | None = None
 ) -> Response:
-    """Return the page with its status."""
+    """Return the page with its status. A connection whose request was not read is not used again."""
+    if error is TOO_LARGE:
+        headers = {**(headers or {}), "connection": "close"}
     return render(
         "error.html", {"error": error, "role": ""}, operator=operator, csrf=csrf, status=error.status, headers=headers
     )

@@ -6,7 +6,7 @@ They are claims, never proof; placeholders of vendors count as absent. Source: T
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -123,6 +123,21 @@ class MachineIdentity:
             mac=canonical_mac(claim.get("mac", "")),
             hostname=claim.get("hostname", "").strip(),
         )
+
+    @classmethod
+    def readings(cls, pairs: Iterable[tuple[str, str]]) -> tuple[MachineIdentity, ...]:
+        """Read every identity from parameters that may be repeated, with names in any letter case.
+
+        The first reading has the first usable value of each variable; each other value that is repeated is a reading of
+        its own.
+        """
+        values: dict[str, list[MachineIdentity]] = {name: [] for name in cls.NAMES}
+        for name, value in pairs:
+            known = name.strip().casefold()
+            if known in values and (one := cls.from_claim({known: value})).given():
+                values[known].append(one)
+        first = cls.from_claim({name: getattr(found[0], name) for name, found in values.items() if found})
+        return (first, *(one for found in values.values() for one in found[1:]))
 
     def __post_init__(self) -> None:
         # Computed once, because every request needs it several times.

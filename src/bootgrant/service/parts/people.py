@@ -16,7 +16,6 @@ from bootgrant.credentials.sealing import SessionSealing
 from bootgrant.operator_plane.api.accounts import ACCOUNT_ROUTES
 from bootgrant.operator_plane.api.app import Listener, build_api
 from bootgrant.operator_plane.api.call import AccountsPlane, ApiPlane
-from bootgrant.operator_plane.origin import has_passkeys
 from bootgrant.operator_plane.plane import OperatorPlane
 from bootgrant.ports.configurations import WatchedSource
 from bootgrant.ports.time import Clock, Entropy
@@ -27,6 +26,7 @@ from bootgrant.service.settings.sections import Confirmation
 from bootgrant.service.settings.site import Site
 from bootgrant.service.system import SystemClock, SystemEntropy
 from bootgrant.store.database import Database
+from bootgrant.wire.origin import has_passkeys
 from bootgrant.workflows.decide.watch_requests import WaitingCards, WatchRequests
 from bootgrant.workflows.decide.windows import CloseWindows
 from bootgrant.workflows.people.api_tokens import ApiTokens

@@ -128,6 +128,13 @@ class Limits:
         "IPv6 /64 network counts as one address.",
     )
     pending: int = setting(forms.COUNT, 100_000, "How many pending requests the server accepts in total.")
+    connections_per_address: int | None = setting(
+        optional(forms.COUNT),
+        "",
+        "How many connections one address (IPv6: one /64 network) may have open; each waiting machine has one. Empty: "
+        "three quarters of those that the limit of open files allows. Proxies in networks.trusted_proxies have no "
+        "limit (docs/server.md).",
+    )
 
 
 def _network_names(value: object, _base: Path) -> Mapping[str, tuple[Network, ...]]:
@@ -230,6 +237,12 @@ class Tls:
         "A certificate chain (PEM), to serve HTTPS without a proxy; read again when it changes.",
     )
     key: Path | None = setting(OPTIONAL_FILE, "", "The private key of the certificate (PEM).")
+    hsts: float = setting(
+        forms.DURATION,
+        "365d",
+        "How long browsers use only HTTPS for this host name, on every port (Strict-Transport-Security), if the public "
+        'URL is https, also behind a proxy. "0s": the header is not sent.',
+    )
 
     @property
     def files(self) -> TlsFiles | None:

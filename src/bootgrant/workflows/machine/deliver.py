@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
@@ -89,6 +89,7 @@ class DeliveryRefusal(Enum):
     CHANGED_ENTRY = "entry changed since: ask again"
     NO_CONFIG = "no config for this machine yet"
     NO_IDENTITY = "no uuid, serial or mac in URL"
+    TWO_IDENTITIES = "two identities in the URL"
     NOT_ALLOWED = "approver has no right to this"
     CONTROL_PLANE = "control plane: not by this token"
     OTHER_NETWORK = "not in its expected network"
@@ -116,8 +117,11 @@ class DeliverConfig:
     rules: GrantRules
     report: Callable[[DeviceGrant], Awaitable[None]]
 
-    async def __call__(self, token: Secret, claimed: MachineIdentity, address: str) -> ConfigReady | DeliveryRefusal:
-        """Return the configuration that this token is for. ``claimed`` (from the query) can only contradict.
+    async def __call__(
+        self, token: Secret, claimed: MachineIdentity, address: str, others: Sequence[MachineIdentity] = ()
+    ) -> ConfigReady | DeliveryRefusal:
+        """Return the configuration that this token is for. ``claimed`` and ``others`` (from the query) can only
+        contradict.
 
         The configuration is rendered from the revision that is valid now; an entry whose name, labels or
         ``machine.type`` have changed since the approval needs a new one. Raises StoreUnavailable and ConfigUnavailable.
@@ -132,18 +136,19 @@ class DeliverConfig:
             return DeliveryRefusal.EXPIRED_TOKEN
         if grant.token_ends_at(self.rules) <= now:
             return DeliveryRefusal.USED_TOKEN
+        named = (claimed, *others)
         if is_same_place(grant.source_address, address):
-            return await self._rendered(grant, claimed)
+            return await self._rendered(grant, named)
         outcome: ConfigReady | DeliveryRefusal = DeliveryRefusal.OTHER_ADDRESS
         if self.rules.bind_address is AddressBinding.FLAG:
-            outcome = await self._rendered(grant, claimed)
+            outcome = await self._rendered(grant, named)
         # Before anything is sent: a thief who hangs up early has read most of the configuration, too.
         use = Elsewhere(address, now, refused=isinstance(outcome, DeliveryRefusal))
         await self._note(grant, use)
         return outcome if isinstance(outcome, DeliveryRefusal) else replace(outcome, elsewhere=True)
 
-    async def _rendered(self, grant: DeviceGrant, claimed: MachineIdentity) -> ConfigReady | DeliveryRefusal:
-        if grant.identity.contradicts(claimed):
+    async def _rendered(self, grant: DeviceGrant, named: Sequence[MachineIdentity]) -> ConfigReady | DeliveryRefusal:
+        if any(grant.identity.contradicts(each) for each in named):
             return DeliveryRefusal.OTHER_IDENTITY
         rendered = await self.source.render(grant.entry, grant.identity)
         if rendered is None:
@@ -329,13 +334,19 @@ class DeliverToBearer:
     own: DeliverConfig
     outside: DeliverOutside | None = None
 
-    async def __call__(self, token: Secret, claimed: MachineIdentity, address: str) -> Ready | Refused:
-        """Return the configuration for this token, presented from ``address``.
+    async def __call__(
+        self, token: Secret, claimed: MachineIdentity, address: str, others: Sequence[MachineIdentity] = ()
+    ) -> Ready | Refused:
+        """Return the configuration for this token, presented from ``address``. ``claimed`` and ``others`` are the
+        readings of the query (MachineIdentity.readings).
 
         Raises StoreUnavailable, ConfigUnavailable and ProviderUnavailable.
         """
-        outcome = await self.own(token, claimed, address)
+        outcome = await self.own(token, claimed, address, others)
         if outcome is DeliveryRefusal.INVALID_TOKEN and self.outside is not None:
+            # Here the query selects the entry, so it must not name two machines.
+            if any(claimed.contradicts(other) for other in others):
+                return DeliveryRefusal.TWO_IDENTITIES
             return await self.outside(token, claimed, address)
         return outcome
 
