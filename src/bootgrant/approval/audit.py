@@ -32,6 +32,8 @@ class AuditKind(StrEnum):
     OPENED = "opened"
     STORM = "storm"
     VOTED = "voted"
+    VOTE_MOVED = "vote-moved"
+    VOIDED = "voided"
     APPROVED = "approved"
     DENIED = "denied"
     REVOKED = "revoked"

@@ -48,6 +48,7 @@ def event(notice: Notice, text: str) -> dict[str, object]:
             "labels": dict(machine.labels),
             "asked_at": machine.asked_at,
             "link": machine.link,
+            "undelivered": machine.undelivered or None,
         }
         for machine in notice.machines
     ]

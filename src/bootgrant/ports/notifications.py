@@ -11,7 +11,8 @@ from typing import Protocol
 class NoticeMachine:
     """A waiting machine. Every text is short printable ASCII, because anyone may have claimed it.
 
-    ``entry`` is empty if the machine has no configuration. ``link`` leads to its card.
+    ``entry`` is empty if the machine has no configuration. ``link`` leads to its card. ``undelivered`` says that the
+    machine was approved before, but got nothing; empty when that is not so.
     """
 
     identity: Mapping[str, str]
@@ -20,12 +21,14 @@ class NoticeMachine:
     labels: Mapping[str, str]
     asked_at: float
     link: str
+    undelivered: str = ""
 
     @property
     def line(self) -> str:
         """The machine on one line, without its link."""
         identity = " ".join(f"{name}={value}" for name, value in self.identity.items())
-        return f"{identity} from {self.address}, {f'gets {self.entry}' if self.entry else 'no configuration yet'}"
+        gets = f"gets {self.entry}" if self.entry else "no configuration yet"
+        return f"{identity} from {self.address}, {gets}" + (f". {self.undelivered}" if self.undelivered else "")
 
 
 @dataclass(frozen=True, slots=True)

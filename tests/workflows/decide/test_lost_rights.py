@@ -11,6 +11,7 @@ from bootgrant.approval.policy import Window
 from bootgrant.credentials.passwords import Argon2Hasher
 from bootgrant.ports.people import Operator
 from bootgrant.wire.identity import MachineIdentity
+from bootgrant.workflows.decide.lost_rights import LostRights, VoidApprovals
 from bootgrant.workflows.decide.windows import CloseWindows, WindowRequest
 from bootgrant.workflows.people.api_tokens import ApiTokens, NewToken
 from bootgrant.workflows.people.manage_operators import ManageOperators
@@ -31,17 +32,17 @@ class Site(Deciders):
     async def people(self) -> ManageOperators:
         for name in ("ana", "ben", "cleo"):
             await self.database.operators.add_operator(Operator(name, "hash", NOW, Role.APPROVER, (), Kind.LOCAL))
-        base, windows = self.database, self.windows()
-        return ManageOperators(
-            base.operators, base.passkeys, Argon2Hasher(), self.clock, _ENTROPY, windows, self.tokens()
-        )
+        base, lost = self.database, self.lost()
+        return ManageOperators(base.operators, base.passkeys, Argon2Hasher(), self.clock, _ENTROPY, lost, self.tokens())
 
     def tokens(self) -> ApiTokens:
         base = self.database
-        return ApiTokens(base.api_tokens, base.operators, self.clock, _ENTROPY, self.windows())
+        return ApiTokens(base.api_tokens, base.operators, self.clock, _ENTROPY, self.lost())
 
-    def windows(self) -> CloseWindows:
-        return CloseWindows(self.database.windows, self.database.audit, self.clock)
+    def lost(self) -> LostRights:
+        base = self.database
+        windows = CloseWindows(base.windows, base.audit, self.clock)
+        return LostRights(windows, VoidApprovals(base.grants, self.cards.votes, self.clock, self.entries))
 
     async def window(self, by: Actor, name: str) -> None:
         assert isinstance(await self.arm.arm(WindowRequest(("site=fra",), 3600, 5, name=name), by), Window)
@@ -104,8 +105,8 @@ async def test_a_vote_over_the_admin_socket_needs_no_operator_but_falls_with_a_d
 ) -> None:
     manage = await site.people()
     await manage.set_rights("ana", Role.VIEWER, None)
-    for user in ("root", "ana", "Ana"):
-        grant = await site.request(CONTROL_PLANE, f"10.20.0.{len(user)}")
+    for number, user in enumerate(("root", "ana", "Ana")):
+        grant = await site.request(CONTROL_PLANE, f"10.20.0.{number}")
         await site.decide.approve(grant.grant_id, socket_actor(user))
         assert await site.counted_votes(grant) == [f"{user} (admin.sock)"]
         await manage.disable("ana")
@@ -141,7 +142,7 @@ async def test_a_disabled_operators_windows_are_closed_and_approve_nothing(site:
     assert all(event.details["window"] for event in closed)
     await manage.disable("ben")
     assert await site.tokens().revoke("ana") is False
-    await site.windows().of_token("ana")
+    await site.lost().of_token("ana")
     grant = await site.request(other_machine(1))
     await site.auto_approve.step()
     assert (await site.current(grant)).state is GrantState.PENDING

@@ -9,10 +9,12 @@ import pytest
 
 from bootgrant.approval.codes import device_code_digest, normalise_user_code
 from bootgrant.approval.grant import DeviceGrant, GrantRules
+from bootgrant.ports.audit import EventsOf
 from bootgrant.ports.grants import Binding, UserCodeTaken
 from bootgrant.store.grant_book import GrantBook
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.workflows.limits.admission import Admission, TooMany
+from bootgrant.workflows.machine.deliver import FindEntry
 from bootgrant.workflows.machine.requests import (
     UNFETCHED_KEPT,
     CollectEnded,
@@ -20,6 +22,7 @@ from bootgrant.workflows.machine.requests import (
     OpenGrant,
     RecentlyDenied,
 )
+from support.entries import Entries
 from support.fakes import CountedEntropy, FakeClock
 from support.grants import CODES, NOW, decision_by, other_machine
 from support.memory.database import MemoryDatabase
@@ -38,11 +41,13 @@ class TakenCodes(GrantBook):
     async def find_denial(self, identity: MachineIdentity, address: str, since: float) -> DeviceGrant | None:
         return None
 
-    async def open_grant(self, grant: DeviceGrant) -> Sequence[str]:
+    async def open_grant(
+        self, grant: DeviceGrant, fingerprint: str = "", audit: EventsOf | None = None
+    ) -> Sequence[str]:
         if self.taken:
             self.taken -= 1
             raise UserCodeTaken
-        return await self._book.open_grant(grant)
+        return await self._book.open_grant(grant, fingerprint, audit)
 
 
 @dataclass
@@ -55,6 +60,7 @@ class Site:
     arrived: list[DeviceGrant] = field(default_factory=list)
     rules: GrantRules = RULES
     entropy: CountedEntropy = field(default_factory=CountedEntropy)
+    entries: Entries = field(default_factory=Entries)
 
     def workflow(self, store: GrantBook | None = None) -> OpenGrant:
         return OpenGrant(
@@ -64,6 +70,7 @@ class Site:
             CODES,
             self.rules,
             self.admission,
+            FindEntry(self.entries, self.database.assignments),
             self.arrived.append,
         )
 

@@ -13,6 +13,8 @@ from bootgrant.approval.policy import Conditions, Window, parse_selector
 from bootgrant.ports.people import Operator, OperatorStore
 from bootgrant.ports.providers import ProviderPerson, ProviderUnavailable, Request
 from bootgrant.wire.secret import Secret
+from bootgrant.workflows.decide.grant_cards import VoteFilter
+from bootgrant.workflows.decide.lost_rights import LostRights, VoidApprovals
 from bootgrant.workflows.decide.windows import CloseWindows
 from bootgrant.workflows.people.oidc_sign_in import OidcFinished, OidcRefused, OidcSignIn, OidcStarted
 from bootgrant.workflows.people.sign_in import Client, Sessions, SignedIn
@@ -100,7 +102,10 @@ class Desk:
             self.sessions,
             "https://boot.example",
             Labelled(),
-            CloseWindows(self.database.windows, self.database.audit, self.clock),
+            LostRights(
+                CloseWindows(self.database.windows, self.database.audit, self.clock),
+                VoidApprovals(self.database.grants, VoteFilter(operators, self.database.api_tokens), self.clock),
+            ),
         )
 
     async def leave(self, who: SignedIn | None = None) -> OidcStarted:

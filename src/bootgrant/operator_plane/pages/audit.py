@@ -20,7 +20,10 @@ _LENGTH: Final = 100
 _HIDDEN: Final = frozenset({"asked", "client", "size", "delivery"})
 """Details that are only for programs."""
 _GROUPS: Final[Mapping[str, tuple[AuditKind, ...]]] = {
-    "decisions": (AuditKind.VOTED, AuditKind.APPROVED, AuditKind.DENIED, AuditKind.REVOKED),
+    "decisions": (
+        AuditKind.VOTED, AuditKind.VOTE_MOVED, AuditKind.APPROVED, AuditKind.DENIED, AuditKind.REVOKED,
+        AuditKind.VOIDED,
+    ),
     "deliveries": (AuditKind.DELIVERED,),
     "requests": (AuditKind.OPENED, AuditKind.STORM),
     "machines": (AuditKind.ASSIGNED, AuditKind.UNASSIGNED, AuditKind.ARMED, AuditKind.DISARMED),

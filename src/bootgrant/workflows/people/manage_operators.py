@@ -9,7 +9,7 @@ from bootgrant.approval.operators import NAME, NAME_RULE, Kind, Label, Refused, 
 from bootgrant.ports.people import Operator, OperatorStore, PasskeyStore, PasswordHasher
 from bootgrant.ports.time import Clock, Entropy
 from bootgrant.wire.secret import Secret
-from bootgrant.workflows.decide.windows import CloseWindows
+from bootgrant.workflows.decide.lost_rights import LostRights
 from bootgrant.workflows.people.api_tokens import ApiTokens
 
 SHORTEST_PASSWORD: Final = 12
@@ -38,7 +38,7 @@ class ManageOperators:
     hasher: PasswordHasher
     clock: Clock
     entropy: Entropy
-    windows: CloseWindows
+    lost: LostRights
     tokens: ApiTokens
 
     async def add(
@@ -62,10 +62,10 @@ class ManageOperators:
             )
         return NewPassword(name, None if password else given)
 
-    async def set_rights(self, name: str, role: Role, labels: tuple[Label, ...] | None) -> Refused | None:
-        """Change role and limits (None: keep them), from the next request on. Return None when that was done.
+    async def set_rights(self, name: str, role: Role, labels: tuple[Label, ...] | None) -> Refused | int:
+        """Change role and limits (None: keep them), from the next request on.
 
-        Armed windows beyond the new limits close.
+        Armed windows beyond the new limits close. Undelivered approvals beyond them become void; return how many.
         """
         operator = await self.operators.find_operator(name)
         if operator is None:
@@ -75,18 +75,17 @@ class ManageOperators:
         limits = operator.labels if labels is None else labels
         if not await self.operators.set_rights(name, role, limits):
             return _nobody(name)
-        await self.windows.beyond(name, role, limits)
-        return None
+        return await self.lost.beyond(name, role, limits)
 
-    async def disable(self, name: str) -> Refused | None:
-        """Disable an operator at once and close their sessions and armed windows. Return None when that was done.
+    async def disable(self, name: str) -> Refused | int:
+        """Disable an operator at once and close their sessions and armed windows.
 
-        Their votes stop counting (VoteFilter in workflows/decide/grant_cards.py).
+        Their votes stop counting (VoteFilter in workflows/decide/grant_cards.py). Their undelivered approvals become
+        void; return how many.
         """
         if not await self.operators.set_disabled(name, self.clock.now()):
             return _nobody(name)
-        await self.windows.of_operator(name)
-        return None
+        return await self.lost.of_operator(name)
 
     async def enable(self, name: str) -> Refused | None:
         """Enable an operator again. Return None when that was done."""

@@ -30,7 +30,7 @@ from bootgrant.ports.providers import (
     Sealing,
 )
 from bootgrant.wire.secret import Secret
-from bootgrant.workflows.decide.windows import CloseWindows
+from bootgrant.workflows.decide.lost_rights import LostRights
 from bootgrant.workflows.people.sign_in import Client, NewSession, Sessions, SignedIn
 
 log = logging.getLogger("bootgrant.operators")
@@ -82,7 +82,7 @@ class OidcSignIn:
     sessions: Sessions
     base_url: str
     sealing: Sealing
-    windows: CloseWindows
+    lost: LostRights
 
     async def start(self, provider_id: str, goal: str, who: SignedIn | None = None) -> OidcStarted | OidcRefused:
         """Begin a sign-in. ``who`` is signed in already and must prove again who they are."""
@@ -191,7 +191,7 @@ class OidcSignIn:
 
     async def _set_rights(self, name: str, rights: Rights) -> None:
         await self.operators.set_rights(name, rights.role, rights.labels)
-        await self.windows.beyond(name, rights.role, rights.labels)
+        await self.lost.beyond(name, rights.role, rights.labels)
 
     async def _operator(self, provider_id: str, person: ProviderPerson, rights: Rights) -> Operator | None:
         """Return the operator with the provider's subject and these rights; a new person is added."""
