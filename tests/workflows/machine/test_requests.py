@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
 from bootgrant.approval.codes import device_code_digest, normalise_user_code
 from bootgrant.approval.grant import DeviceGrant, GrantRules
 from bootgrant.ports.audit import EventsOf
-from bootgrant.ports.grants import Binding, UserCodeTaken
+from bootgrant.ports.configurations import ConfigUnavailable, MachineEntry
+from bootgrant.ports.grants import Assignment, Binding, UserCodeTaken
 from bootgrant.store.grant_book import GrantBook
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.workflows.limits.admission import Admission, TooMany
@@ -200,3 +201,56 @@ async def test_a_full_step_of_collection_asks_for_another() -> None:
     collect = CollectEnded(site.database.grants, site.database.bindings, site.clock, 0.0)
     site.clock.advance(600 + UNFETCHED_KEPT + 1)
     assert [await collect.step() for _ in range(2)] == [True, False]
+
+
+PRECIOUS = MachineEntry("cp-1", "serial", match={"serial": ("SN0001",)}, machine_type="controlplane")
+BY_RULE = MachineEntry("db-1", "serial", match={"serial": ("SN0001",)}, approvals=2)
+PLAIN = MachineEntry("worker-1", "serial", match={"serial": ("SN0001",)})
+
+
+@pytest.mark.parametrize(
+    ("entry", "lifetime"),
+    [(PRECIOUS, 1800), (BY_RULE, 1800), (PLAIN, 600), (None, 600)],
+    ids=lambda each: str(each)[:20],
+)
+async def test_the_code_of_a_machine_that_needs_two_people_lives_longer(
+    entry: MachineEntry | None, lifetime: int
+) -> None:
+    site = Site()
+    site.entries.known += [entry] if entry else []
+    opened = await site.open()
+    assert isinstance(opened, OpenedGrant)
+    assert opened.expires_in == lifetime
+    grant = await site.database.grants.find_grant(opened.grant_id)
+    assert grant is not None
+    assert grant.expires_at == NOW + lifetime
+
+
+async def test_an_assigned_entry_decides_how_long_the_code_lives_too() -> None:
+    site = Site()
+    site.entries.known.append(replace(PRECIOUS, match={"serial": ("SN9999",)}))
+    await site.database.assignments.put(Assignment(other_machine(1), "cp-1", "ana", NOW))
+    opened = await site.open()
+    assert isinstance(opened, OpenedGrant)
+    assert opened.expires_in == 1800
+
+
+async def test_configurations_that_cannot_be_read_keep_no_machine_from_its_code() -> None:
+    class Broken(Entries):
+        async def find_entry(self, identity: MachineIdentity) -> MachineEntry | None:
+            raise ConfigUnavailable("machines.yaml is broken", "configs broken, see server log")
+
+    opened = await Site(entries=Broken()).open()
+    assert isinstance(opened, OpenedGrant)
+    assert opened.expires_in == 600
+
+
+async def test_a_request_with_a_longer_life_does_not_keep_others_from_being_forgotten() -> None:
+    site = Site(admission=Admission(2, 100))
+    site.entries.known.append(PRECIOUS)
+    await site.open(1)
+    await site.open(2)
+    assert await site.open(3) is TooMany.FROM_ADDRESS
+    site.clock.advance(600)
+    assert isinstance(await site.open(3), OpenedGrant)
+    assert await site.open(4) is TooMany.FROM_ADDRESS

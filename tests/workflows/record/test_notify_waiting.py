@@ -253,3 +253,18 @@ async def test_a_machines_claim_arrives_as_short_plain_text() -> None:
     assert text.replace("\n", "").isprintable()
     assert text.isascii()
     assert len(text) < 400
+
+
+async def test_a_message_says_that_a_machine_was_approved_before_and_got_nothing() -> None:
+    inbox = Inbox()
+    site = Site(target(inbox))
+    approved = await site.machine(4)
+    await site.database.grants.change_grant(approved, lambda g: g.approve(decision_by("ana", NOW), "fra-1"))
+    site.clock.advance(13)
+    await site.machine(4)
+    await site.machine(5)
+    await site.wait(30)
+    [(notice, text)] = inbox.taken
+    said = "Approved by ana 17 s ago, but never delivered: the machine lost its code. Approve again."
+    assert f"- serial=SN0004 from 10.20.0.11, gets fra-1. {said}" in text
+    assert sorted(machine.undelivered for machine in notice.machines) == ["", said]
