@@ -17,7 +17,7 @@ from bootgrant.ports.audit import AuditFilter
 
 _PAGE: Final = 50
 _LENGTH: Final = 100
-_HIDDEN: Final = frozenset({"asked", "client", "size", "delivery"})
+_HIDDEN: Final = frozenset({"asked", "voted", "client", "size", "delivery"})
 """Details that are only for programs."""
 _GROUPS: Final[Mapping[str, tuple[AuditKind, ...]]] = {
     "decisions": (
