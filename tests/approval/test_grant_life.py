@@ -154,8 +154,9 @@ def test_nothing_is_delivered_without_a_token(state: GrantState) -> None:
 
 def test_only_a_pending_grant_is_replaced() -> None:
     grant, _ = pending_grant()
-    assert must(grant.replaced()).state is GrantState.REPLACED
-    assert must(approve(grant)).replaced() is Refusal.ALREADY_DECIDED
+    replaced = must(grant.replaced("next"))
+    assert (replaced.state, replaced.replaced_by) == (GrantState.REPLACED, "next")
+    assert must(approve(grant)).replaced("next") is Refusal.ALREADY_DECIDED
 
 
 def test_a_revocation_ends_an_approval_once() -> None:
@@ -167,7 +168,7 @@ def test_a_revocation_ends_an_approval_once() -> None:
     assert pending_grant()[0].revoke(NOW) is Refusal.UNKNOWN
 
 
-FINAL = {GrantState.DENIED, GrantState.EXPIRED, GrantState.REPLACED, GrantState.REVOKED}
+FINAL = {GrantState.DENIED, GrantState.EXPIRED, GrantState.REPLACED, GrantState.REVOKED, GrantState.VOID}
 
 
 @pytest.mark.parametrize("state", GrantState)
@@ -177,7 +178,9 @@ def test_nothing_leaves_a_final_state(state: GrantState) -> None:
 
 
 STEPS = st.lists(
-    st.tuples(st.sampled_from(["approve", "deny", "redeem", "deliver", "revoke", "replace"]), st.floats(0, 20_000))
+    st.tuples(
+        st.sampled_from(["approve", "deny", "redeem", "deliver", "revoke", "void", "replace"]), st.floats(0, 20_000)
+    )
 )
 
 
@@ -198,8 +201,10 @@ def test_no_sequence_yields_a_token_without_approval_or_two_tokens(steps: list[t
                 outcome = grant.deliver(RULES, at)
             case "revoke":
                 outcome = grant.revoke(at)
+            case "void":
+                outcome = grant.void("the operator ana was disabled", at)
             case _:
-                outcome = grant.replaced()
+                outcome = grant.replaced("next")
         if isinstance(outcome, DeviceGrant):
             assert grant.state not in FINAL or outcome == grant
             grant = outcome

@@ -68,6 +68,20 @@ def test_approve_takes_effect_once_and_says_what_the_machine_gets(site: Served) 
     assert again.stderr.count("\n") == 1
 
 
+def test_pending_says_what_became_of_an_approval_that_was_never_delivered(site: Served) -> None:
+    old = ask(site, uuid=UUID, mac="52:2f:fd:df:fc:c1")
+    assert site.command("approve", old).returncode == 0
+    code = ask(site, uuid=UUID, mac="52:2f:fd:df:fc:c1")
+    [line] = [line for line in site.command("pending").stdout.splitlines() if line.startswith(f"{code}: ")]
+    assert line.startswith(f"{code}: Approved by ")
+    assert line.endswith(" s ago, but never delivered: the machine lost its code. Approve again.")
+    newer = ask(site, uuid=UUID, mac="52:2f:fd:df:fc:c1")
+    refused = site.command("approve", code)
+    assert refused.returncode == 1
+    [request] = [one for one in json.loads(site.command("pending", "--json").stdout)["pending"] if one["code"] == newer]
+    assert refused.stderr.endswith(f"shows a new code: decide about that one (request {request['id']})\n")
+
+
 def test_deny_takes_effect_and_needs_a_reason(site: Served) -> None:
     code = ask(site)
     assert site.command("deny", code).returncode == 2

@@ -92,6 +92,7 @@ def test_a_webhook_names_the_waiting_machines_their_addresses_and_times() -> Non
                 "labels": {"site": "fra"},
                 "asked_at": 1000.0,
                 "link": LINK,
+                "undelivered": None,
             }
         ],
         "link": LINK,

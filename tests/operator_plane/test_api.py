@@ -18,6 +18,8 @@ from bootgrant.operator_plane.api.routes import ROUTES
 from bootgrant.operator_plane.permissions import LEAST_ROLE, Permission, UndeclaredRoute
 from bootgrant.service.parts.people import api_plane
 from bootgrant.wire.identity import MachineIdentity
+from bootgrant.workflows.decide.grant_cards import VoteFilter
+from bootgrant.workflows.decide.lost_rights import LostRights, VoidApprovals
 from bootgrant.workflows.decide.windows import CloseWindows
 from bootgrant.workflows.people.api_tokens import ApiTokens, NewToken
 from support.fakes import CountedEntropy
@@ -34,7 +36,9 @@ async def program(office: Office, role: Role = Role.ADMIN, *labels: str, seconds
     """Return a client at 10.0.0.5 with a token of this role."""
     site = office.site
     windows = CloseWindows(site.database.windows, site.clock)
-    tokens = ApiTokens(site.database.api_tokens, site.database.operators, site.clock, _ENTROPY, windows)
+    votes = VoteFilter(site.database.operators, site.database.api_tokens)
+    lost = LostRights(windows, VoidApprovals(site.database.grants, votes, site.clock))
+    tokens = ApiTokens(site.database.api_tokens, site.database.operators, site.clock, _ENTROPY, lost)
     name = f"ci-{_ENTROPY.random_bytes(4).hex()}"
     made = await tokens.create(name, role, parse_labels(labels), seconds, socket_actor("root"))
     assert isinstance(made, NewToken)

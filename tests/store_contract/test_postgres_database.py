@@ -150,7 +150,9 @@ def test_queries_on_behalf_of_machines_use_an_index(address: PostgresAddress) ->
         "queue": (grant_sql.PENDING, (NOW, 10)),
         "new ones": (grant_sql.PENDING_SINCE, (NOW, NOW, 10)),
         "rivals": (grant_sql.LIVE_WITH, (["a"], NOW, ["b"], NOW, ["c"], NOW)),
-        "replace": (grant_sql.REPLACE, ("a", "b")),
+        "replace": (grant_sql.REPLACE, ("id", "a", "b")),
+        "last decisions": (grant_sql.LAST_DECIDED, (NOW, ["a"])),
+        "undelivered": (grant_sql.UNDELIVERED, ()),
     }
     with connect(address) as connection:
         connection.execute("SET enable_seqscan = off")

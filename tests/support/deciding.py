@@ -6,15 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from bootgrant.approval.audit import AuditEvent
+from bootgrant.approval.codes import api_token_digest
 from bootgrant.approval.grant import DeviceGrant
-from bootgrant.approval.operators import Actor, Role
+from bootgrant.approval.operators import Actor, Role, via_token
 from bootgrant.approval.policy import NO_NAMES, Rule, Vocabulary
 from bootgrant.evidence.history import HistoryEvidence
 from bootgrant.evidence.inventory import InventoryEvidence
 from bootgrant.evidence.network import NetworkEvidence
 from bootgrant.ports.audit import AuditFilter
 from bootgrant.ports.configurations import MachineEntry
+from bootgrant.ports.people import ApiToken
 from bootgrant.wire.identity import MachineIdentity
+from bootgrant.wire.secret import Secret
 from bootgrant.workflows.decide.assign_machine import AssignMachine
 from bootgrant.workflows.decide.auto_approve import AutoApprove
 from bootgrant.workflows.decide.decide_grant import DecideGrant
@@ -76,6 +79,13 @@ class Deciders:
         await self.database.grants.open_grant(grant)
         self.auto_approve.arrived(grant)
         return grant
+
+    async def token(self, name: str, owner: str = "") -> Actor:
+        """Store an API token, and return who presents it."""
+        digest = api_token_digest(Secret(name))
+        token = ApiToken(name, digest, Role.ADMIN, (), NOW, owner or "root", NOW + 3600, owner=owner)
+        await self.database.api_tokens.add_token(token)
+        return Actor(name, Role.ADMIN, via=via_token(name), owner=owner)
 
     async def current(self, grant: DeviceGrant) -> DeviceGrant:
         """Return the request as it is stored now."""

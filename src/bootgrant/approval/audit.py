@@ -33,6 +33,8 @@ class AuditKind(StrEnum):
     STORM = "storm"
     VOTED = "voted"
     VOTE_WITHDRAWN = "vote-withdrawn"
+    VOTE_MOVED = "vote-moved"
+    VOIDED = "voided"
     APPROVED = "approved"
     DENIED = "denied"
     REVOKED = "revoked"

@@ -6,17 +6,21 @@
        └──────expire───▶ EXPIRED ◀──expire── APPROVED (the token was not fetched in time)
 
     APPROVED, REDEEMED, DELIVERED ──revoke──▶ REVOKED
+    APPROVED, REDEEMED ──void──▶ VOID   (a person who approved lost the right to)
 
 A person decides only about a PENDING grant that has not expired. One that needs two people stays PENDING after the
 first approval and keeps it as a vote, until it is withdrawn. The token exchange and the delivery may be repeated,
-because an answer can be lost and Talos then asks again with what it has. No transition leaves DENIED, REPLACED, EXPIRED
-or REVOKED.
+because an answer can be lost and Talos then asks again with what it has. No transition leaves DENIED, REPLACED,
+EXPIRED, REVOKED or VOID.
+
+The request that replaces another inherits its votes, if it is the same in everything that a person saw
+(``following``). An approval that never led to a delivery is not inherited: ``not_delivered`` says what became of it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, StrEnum
 from typing import Final, NamedTuple
 
@@ -26,6 +30,9 @@ from bootgrant.wire.identity import MachineIdentity
 REDEEM_GRACE: Final = 60.0
 """Seconds after expiry in which an approved code still yields its token: a restart may have delayed the answer."""
 
+VOTE_LIFETIME: Final = 24 * 3600.0
+"""Seconds after which a vote moves to no further request of the machine."""
+
 
 class GrantState(StrEnum):
     PENDING = "pending"
@@ -34,6 +41,7 @@ class GrantState(StrEnum):
     EXPIRED = "expired"
     REPLACED = "replaced"
     REVOKED = "revoked"
+    VOID = "void"
     REDEEMED = "redeemed"
     DELIVERED = "delivered"
 
@@ -45,6 +53,7 @@ class GrantEvent(StrEnum):
     DENY = "deny"
     REPLACE = "replace"
     REVOKE = "revoke"
+    VOID = "void"
     EXPIRE = "expire"
     REDEEM = "redeem"
     DELIVER = "deliver"
@@ -66,7 +75,12 @@ TRANSITIONS: Final[dict[tuple[GrantState, GrantEvent], GrantState]] = {
     (GrantState.APPROVED, GrantEvent.REVOKE): GrantState.REVOKED,
     (GrantState.REDEEMED, GrantEvent.REVOKE): GrantState.REVOKED,
     (GrantState.DELIVERED, GrantEvent.REVOKE): GrantState.REVOKED,
+    (GrantState.APPROVED, GrantEvent.VOID): GrantState.VOID,
+    (GrantState.REDEEMED, GrantEvent.VOID): GrantState.VOID,
 }
+
+UNDELIVERED: Final = frozenset(state for state, event in TRANSITIONS if event is GrantEvent.VOID)
+"""The states of an approval whose configuration was not delivered."""
 
 
 class Refusal(Enum):
@@ -99,12 +113,17 @@ class GrantRules:
     """The site's rules for a grant (``[grants]`` of ``bootgrant.toml``); durations are in seconds."""
 
     lifetime: float = 600.0
+    lifetime_two_people: float = 1800.0
     interval: float = 1.0
     hold: float = 25.0
     token_lifetime: float = 4 * 3600.0
     delivery_grace: float = 15 * 60.0
     denial_cooldown: float = 10 * 60.0
     bind_address: AddressBinding = AddressBinding.FLAG
+
+    def lifetime_for(self, people: int) -> float:
+        """Return how long the code of a machine lives that so many people must approve: never shorter for two."""
+        return self.lifetime if people < 2 else max(self.lifetime, self.lifetime_two_people)
 
 
 class Elsewhere(NamedTuple):
@@ -121,16 +140,48 @@ MOST_ELSEWHERE: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """An approval, a vote or a denial: by whom, when (Unix seconds), and the reason given for a denial."""
+    """An approval, a vote or a denial: by whom, when (Unix seconds), and the reason given for a denial.
+
+    ``request`` is the id of the earlier request that a vote was given to; empty for a vote given to this one.
+    """
 
     author: Author
     at: float
     reason: str = ""
+    request: str = ""
 
     @property
     def by(self) -> str:
         """The author as people read it: "root (admin.sock)", "rule spare"."""
         return str(self.author)
+
+
+class WhyVoid(StrEnum):
+    """Why a vote for an earlier request of a machine does not count for this one."""
+
+    CLIENT = "client"
+    IDENTITY = "identity"
+    ADDRESS = "address"
+    ENTRY = "entry"
+    APPROVER = "approver"
+    AGE = "age"
+
+
+class VoidVote(NamedTuple):
+    """A vote that does not count, and why."""
+
+    vote: Decision
+    why: WhyVoid
+
+
+class NotDelivered(StrEnum):
+    """What became of an approval whose configuration was not delivered."""
+
+    CODE_WAITING = "code waiting"
+    CODE_EXPIRED = "code expired"
+    TOKEN_WAITING = "token waiting"  # noqa: S105  (a state)
+    TOKEN_EXPIRED = "token expired"  # noqa: S105  (a state)
+    VOID = "void"
 
 
 class Terms(NamedTuple):
@@ -156,6 +207,9 @@ class DeviceGrant(NamedTuple):
     are the approvals before the last one, where more than one is needed. ``fingerprint`` identifies the entry that
     votes and approval are for, ``approved_sha256`` and ``revision`` its configuration at that moment. ``elsewhere`` are
     the uses of its token at other addresses, in their order.
+
+    ``replaced_by`` is the id of the machine's next request. ``void_votes`` are votes for the request before this one
+    that were not inherited. ``void_reason`` is why the approval is void, one line for a person.
     """
 
     grant_id: str
@@ -180,6 +234,15 @@ class DeviceGrant(NamedTuple):
     approved_sha256: str = ""
     revision: str = ""
     elsewhere: tuple[Elsewhere, ...] = ()
+    replaced_by: str = ""
+    void_votes: tuple[VoidVote, ...] = ()
+    void_reason: str = ""
+
+    @property
+    def approvals(self) -> tuple[Decision, ...]:
+        """The decisions of everybody who approved, oldest first; votes only while it waits for another person."""
+        is_approval = self.decision is not None and self.state is not GrantState.DENIED
+        return (*self.votes, self.decision) if is_approval and self.decision else self.votes
 
     def state_at(self, now: float) -> GrantState:
         """Return the state at ``now``: a grant that was not decided or fetched in time is expired."""
@@ -273,11 +336,63 @@ class DeviceGrant(NamedTuple):
             return self
         return self._replace(elsewhere=(*self.elsewhere, use))
 
-    def replaced(self) -> DeviceGrant | Refusal:
-        """Remove it from the queue, because the same machine has asked again."""
+    def replaced(self, by: str) -> DeviceGrant | Refusal:
+        """Remove it from the queue, because the same machine has asked again: ``by`` is the id of that request."""
         if (self.state, GrantEvent.REPLACE) not in TRANSITIONS:
             return Refusal.ALREADY_DECIDED
-        return self._replace(state=TRANSITIONS[self.state, GrantEvent.REPLACE])
+        return self._replace(state=TRANSITIONS[self.state, GrantEvent.REPLACE], replaced_by=by)
+
+    def following(self, earlier: DeviceGrant, fingerprint: str) -> DeviceGrant:
+        """Return this new request with the votes for ``earlier``, the one that it replaces.
+
+        ``fingerprint`` is that of the machine's entry now, empty when it could not be read: then the vote is inherited
+        for the entry that it was for, and ``approve`` counts it only for that one.
+        """
+        votes, void = list(self.votes), list(self.void_votes)
+        for vote in earlier.votes:
+            carried = replace(vote, request=vote.request or earlier.grant_id)
+            why = self._why_void(carried, earlier, fingerprint)
+            if why is None:
+                votes.append(carried)
+            else:
+                void.append(VoidVote(carried, why))
+        kept = earlier.fingerprint if votes else self.fingerprint
+        return self._replace(votes=tuple(votes), void_votes=tuple(void), fingerprint=kept)
+
+    def _why_void(self, vote: Decision, earlier: DeviceGrant, fingerprint: str) -> WhyVoid | None:
+        if (why := self.differs_from(earlier)) is not None:
+            return why
+        if fingerprint and fingerprint != earlier.fingerprint:
+            return WhyVoid.ENTRY
+        return WhyVoid.AGE if self.opened_at - vote.at >= VOTE_LIFETIME else None
+
+    def differs_from(self, other: DeviceGrant) -> WhyVoid | None:
+        """Return in what the machine of another request differs; None when both requests look the same to a person."""
+        if other.identity != self.identity:
+            return WhyVoid.IDENTITY
+        if other.source_address != self.source_address:
+            return WhyVoid.ADDRESS
+        return WhyVoid.CLIENT if other.client_id != self.client_id else None
+
+    def not_delivered(self, now: float) -> NotDelivered | None:
+        """Return what became of an approval that was never delivered; None when there is no such approval."""
+        match self.state:
+            case GrantState.APPROVED:
+                return (
+                    NotDelivered.CODE_EXPIRED if self.state_at(now) is GrantState.EXPIRED else NotDelivered.CODE_WAITING
+                )
+            case GrantState.REDEEMED:
+                return NotDelivered.TOKEN_WAITING if now < self.token_expires_at else NotDelivered.TOKEN_EXPIRED
+            case GrantState.VOID:
+                return NotDelivered.VOID
+            case _:
+                return None
+
+    def void(self, reason: str, now: float) -> DeviceGrant | Refusal:
+        """End an approval that was not delivered, with its token, because it no longer counts."""
+        if (self.state, GrantEvent.VOID) not in TRANSITIONS:
+            return Refusal.ALREADY_DECIDED
+        return self._replace(state=TRANSITIONS[self.state, GrantEvent.VOID], revoked_at=now, void_reason=reason)
 
     def revoke(self, now: float) -> DeviceGrant | Refusal:
         """Revoke the approval and its token (RFC 7009). A revoked grant stays as it is."""
@@ -292,6 +407,7 @@ _NO_TOKEN: Final = {
     GrantState.PENDING: Refusal.PENDING,
     GrantState.DENIED: Refusal.DENIED,
     GrantState.REVOKED: Refusal.DENIED,
+    GrantState.VOID: Refusal.EXPIRED,
     GrantState.EXPIRED: Refusal.EXPIRED,
     GrantState.REPLACED: Refusal.EXPIRED,
 }

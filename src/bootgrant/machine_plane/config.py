@@ -135,6 +135,7 @@ def _refused(refusal: Refused) -> Answer:
             | DeliveryRefusal.EXPIRED_TOKEN
             | DeliveryRefusal.USED_TOKEN
             | DeliveryRefusal.REVOKED_TOKEN
+            | DeliveryRefusal.VOID_TOKEN
             | DeliveryRefusal.CHANGED_ENTRY
         ):
             return plain_answer(401, refusal.value, _INVALID_TOKEN)

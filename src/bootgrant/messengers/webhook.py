@@ -49,6 +49,7 @@ def event(notice: Notice, text: str) -> dict[str, object]:
             "labels": dict(machine.labels),
             "asked_at": machine.asked_at,
             "link": machine.link,
+            "undelivered": machine.undelivered or None,
             **({"used_at": machine.used_at, "refused": machine.refused} if machine.used_at else {}),
         }
         for machine in notice.machines

@@ -13,6 +13,9 @@ from bootgrant.wire.identity import MachineIdentity
 AuditOf = Callable[[DeviceGrant], AuditEvent]
 """Makes the event of a step from the grant after the step."""
 
+EventsOf = Callable[[DeviceGrant], Sequence[AuditEvent]]
+"""Makes the events of a new grant."""
+
 
 @dataclass(frozen=True, slots=True)
 class AuditFilter:

@@ -22,7 +22,8 @@ class NoticeMachine:
     """A waiting machine. Every text is short printable ASCII, because anyone may have claimed it.
 
     ``entry`` is empty if the machine has no configuration; ``by_pattern`` means that it does not name the machine
-    exactly. ``link`` leads to its card.
+    exactly. ``link`` leads to its card. ``undelivered`` says
+    that the machine was approved before, but got nothing; empty when that is not so.
 
     ``used_at`` is the other address at which its token was used, and ``refused`` whether it got nothing there (only for
     Topic.ELSEWHERE).
@@ -37,13 +38,16 @@ class NoticeMachine:
     by_pattern: bool = False
     used_at: str = ""
     refused: bool = False
+    undelivered: str = ""
 
     @property
     def line(self) -> str:
         """The machine on one line, without its link."""
         how = " (matched by pattern)" if self.by_pattern else ""
         gets = f"gets {self.entry}{how}" if self.entry else "no configuration yet"
-        return f"{MachineIdentity.shown(self.identity)} from {self.address}, {gets}"
+        return f"{MachineIdentity.shown(self.identity)} from {self.address}, {gets}" + (
+            f". {self.undelivered}" if self.undelivered else ""
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from bootgrant.approval.grant import DeviceGrant, GrantState
+from bootgrant.approval.grant import UNDELIVERED, VOTE_LIFETIME, DeviceGrant, GrantState
+from bootgrant.ports.grants import DECISION_KEPT
 from bootgrant.wire.identity import MachineIdentity
 
 ENDED_KEPT: Final = 600.0
@@ -16,14 +17,14 @@ ENDED_KEPT: Final = 600.0
 DENIAL_KEPT: Final = 24 * 3600.0
 """Seconds that a denial stays in memory: the longest cool-down that a site may set."""
 
-_UNFETCHED: Final = frozenset({GrantState.APPROVED, GrantState.REDEEMED})
-
 
 def forgotten_at(grant: DeviceGrant) -> float:
     """Return when memory no longer needs this grant."""
     ended_at = max(grant.expires_at, grant.token_expires_at)
-    if grant.state is GrantState.DENIED and grant.decision is not None:
-        ended_at = max(ended_at, grant.decision.at + DENIAL_KEPT)
+    if grant.decision is not None:
+        ended_at = max(ended_at, grant.decision.at + max(DENIAL_KEPT, DECISION_KEPT))
+    elif grant.state is GrantState.PENDING and grant.votes:
+        ended_at = max(ended_at, grant.votes[-1].at + VOTE_LIFETIME)
     return ended_at + ENDED_KEPT
 
 
@@ -42,6 +43,8 @@ class GrantIndex:
         self._pending_by_machine = _Groups()
         # Approved, and the configuration was not fetched yet.
         self._unfetched: dict[str, None] = {}
+        # Decided grants by identity key.
+        self._decided = _Groups()
         # Denied grants by each strong variable.
         self._denied = _Groups()
         self._ends: list[tuple[float, str]] = []
@@ -69,7 +72,9 @@ class GrantIndex:
             self._pending_by_machine.add(_machine(grant), grant_id)
             return
         self._no_longer_pending(grant)
-        if grant.state in _UNFETCHED:
+        if grant.decision is not None:
+            self._decided.add(_decided(grant), grant_id)
+        if grant.state in UNDELIVERED:
             self._unfetched[grant_id] = None
         else:
             self._unfetched.pop(grant_id, None)
@@ -89,6 +94,8 @@ class GrantIndex:
         del self._by_user[grant.user_code_digest]
         self._by_token.pop(grant.token_digest, None)
         self._unfetched.pop(grant_id, None)
+        if grant.decision is not None:
+            self._decided.remove(_decided(grant), grant_id)
         if grant.state is GrantState.DENIED:
             for variable in grant.identity.strong():
                 self._denied.remove(variable, grant_id)
@@ -133,8 +140,16 @@ class GrantIndex:
 
     def unfetched(self, now: float) -> int:
         """Return how many grants are approved, not expired, and without a fetched configuration."""
-        grants = (self.by_id[grant_id] for grant_id in self._unfetched)
-        return sum(1 for grant in grants if _may_fetch(grant, now))
+        return len(self.undelivered(now))
+
+    def undelivered(self, now: float) -> list[DeviceGrant]:
+        """Return those grants."""
+        return [grant for grant_id in self._unfetched if may_fetch(grant := self.by_id[grant_id], now)]
+
+    def last_decision(self, identity: MachineIdentity, since: float) -> DeviceGrant | None:
+        """Return the grant of this identity that was decided last, if that was after ``since``."""
+        ids = self._decided.get((identity.key, ""))
+        return newest_decision((self.by_id[grant_id] for grant_id in ids), since)
 
     def denial(self, identity: MachineIdentity, address: str, since: float) -> DeviceGrant | None:
         """Return the newest denial after ``since`` that applies to this machine (GrantStore.find_denial)."""
@@ -165,7 +180,8 @@ class GrantIndex:
         self._pending_by_machine.remove(_machine(grant), grant.grant_id)
 
 
-def _may_fetch(grant: DeviceGrant, now: float) -> bool:
+def may_fetch(grant: DeviceGrant, now: float) -> bool:
+    """Return whether a configuration that was not delivered can still be fetched."""
     if grant.state is GrantState.REDEEMED:
         return grant.token_expires_at > now
     return grant.state_at(now) is GrantState.APPROVED
@@ -185,6 +201,17 @@ def newest_denial(
         )
     ]
     return max(applying, key=lambda pair: pair[0])[1] if applying else None
+
+
+def newest_decision(decided: Iterable[DeviceGrant], since: float) -> DeviceGrant | None:
+    """Return the grant of ``decided`` that was decided last, if that was after ``since``."""
+    found = [(grant.decision.at, grant.grant_id, grant) for grant in decided if grant.decision is not None]
+    last = max(found, key=lambda each: each[:2], default=None)
+    return last[2] if last is not None and last[0] > since else None
+
+
+def _decided(grant: DeviceGrant) -> tuple[str, str]:
+    return grant.identity.key, ""
 
 
 def _machine(grant: DeviceGrant) -> tuple[str, str]:

@@ -63,6 +63,8 @@ WAYS = [
 async def test_who_decided_and_by_which_way_is_stored_and_recorded(
     site: Deciders, actor: Actor, author: Author, shown: str, via: str
 ) -> None:
+    if author.token:
+        await site.token(author.token, author.name)
     approved, denied = await site.request(other_machine(1)), await site.request(other_machine(2))
     await site.decide.approve(approved.grant_id, actor)
     await site.decide.deny(denied.grant_id, actor, "no")
@@ -115,7 +117,7 @@ async def test_a_control_plane_waits_for_a_second_person(site: Deciders) -> None
 
 async def test_a_token_without_an_owner_cannot_vote(site: Deciders) -> None:
     grant = await site.request(CONTROL_PLANE)
-    program = Actor("ci", Role.ADMIN, via=via_token("ci"))
+    program = await site.token("ci")
     outcome = await site.decide.approve(grant.grant_id, program)
     assert refusal(outcome) is Refusal.NEEDS_PEOPLE
     assert message(outcome).startswith("this machine needs two people: neither a rule nor a token")

@@ -11,6 +11,8 @@ from bootgrant.ports.people import Operator
 from bootgrant.store.database import Database
 from bootgrant.store.sqlite.database import SqliteDatabase
 from bootgrant.wire.secret import Secret
+from bootgrant.workflows.decide.grant_cards import VoteFilter
+from bootgrant.workflows.decide.lost_rights import LostRights, VoidApprovals
 from bootgrant.workflows.decide.windows import CloseWindows
 from bootgrant.workflows.people.api_tokens import ApiTokens, NewToken
 from support.fakes import CountedEntropy, FakeClock
@@ -25,7 +27,10 @@ DAY = 86400.0
 
 def tokens_of(database: Database, clock: FakeClock) -> ApiTokens:
     windows = CloseWindows(database.windows, clock)
-    return ApiTokens(database.api_tokens, database.operators, clock, CountedEntropy(), windows)
+    lost = LostRights(
+        windows, VoidApprovals(database.grants, VoteFilter(database.operators, database.api_tokens), clock)
+    )
+    return ApiTokens(database.api_tokens, database.operators, clock, CountedEntropy(), lost)
 
 
 @pytest.fixture

@@ -11,6 +11,8 @@ import pytest
 from bootgrant.approval.operators import VIA_SESSION, Kind, Label, Refused, Role, socket_actor
 from bootgrant.ports.people import Operator, Passkey, Session
 from bootgrant.wire.secret import Secret
+from bootgrant.workflows.decide.grant_cards import VoteFilter
+from bootgrant.workflows.decide.lost_rights import LostRights, VoidApprovals
 from bootgrant.workflows.decide.windows import CloseWindows
 from bootgrant.workflows.people.api_tokens import ApiTokens
 from bootgrant.workflows.people.manage_operators import (
@@ -49,9 +51,10 @@ class Office:
     def __post_init__(self) -> None:
         base, entropy = self.database, CountedEntropy()
         windows = CloseWindows(base.windows, self.clock)
-        self.tokens = ApiTokens(base.api_tokens, base.operators, self.clock, entropy, windows)
+        lost = LostRights(windows, VoidApprovals(base.grants, VoteFilter(base.operators, base.api_tokens), self.clock))
+        self.tokens = ApiTokens(base.api_tokens, base.operators, self.clock, entropy, lost)
         self.manage = ManageOperators(
-            base.operators, base.passkeys, PlainHasher(), self.clock, entropy, windows, self.tokens
+            base.operators, base.passkeys, PlainHasher(), self.clock, entropy, lost, self.tokens
         )
 
     async def find(self, name: str) -> Operator:
@@ -99,17 +102,17 @@ async def test_an_operator_that_cannot_be_added_is_refused_with_a_reason(office:
 
 async def test_rights_are_changed_and_labels_are_kept_unless_given(office: Office) -> None:
     await office.manage.add("ana", Role.ADMIN, FRA, Kind.LOCAL, PASSWORD, ROOT)
-    assert await office.manage.set_rights("ana", Role.VIEWER, None, ROOT) is None
+    assert await office.manage.set_rights("ana", Role.VIEWER, None, ROOT) == 0
     ana = await office.find("ana")
     assert (ana.role, ana.labels) == (Role.VIEWER, FRA)
-    assert await office.manage.set_rights("ana", Role.VIEWER, (), ROOT) is None
+    assert await office.manage.set_rights("ana", Role.VIEWER, (), ROOT) == 0
     assert (await office.find("ana")).labels == ()
 
 
 async def test_an_operator_is_disabled_and_enabled(office: Office) -> None:
     await office.manage.add("ana", Role.ADMIN, (), Kind.LOCAL, PASSWORD, ROOT)
     office.clock.advance(5)
-    assert await office.manage.disable("ana", ROOT) is None
+    assert await office.manage.disable("ana", ROOT) == 0
     assert (await office.find("ana")).disabled_at == NOW + 5
     assert await office.manage.enable("ana", ROOT) is None
     assert (await office.find("ana")).disabled_at is None

@@ -10,17 +10,20 @@ import pytest
 from bootgrant.approval.audit import AuditKind
 from bootgrant.approval.changed_rights import rights_in
 from bootgrant.approval.claims import RoleRule
+from bootgrant.approval.grant import GrantState
 from bootgrant.approval.operators import Author, Kind, Label, Role
 from bootgrant.approval.policy import Conditions, Window, parse_selector
 from bootgrant.ports.audit import AuditFilter
 from bootgrant.ports.people import Operator, OperatorStore
 from bootgrant.ports.providers import ProviderPerson, ProviderUnavailable, Request
 from bootgrant.wire.secret import Secret
+from bootgrant.workflows.decide.grant_cards import VoteFilter
+from bootgrant.workflows.decide.lost_rights import LostRights, VoidApprovals
 from bootgrant.workflows.decide.windows import CloseWindows
 from bootgrant.workflows.people.oidc_sign_in import OidcFinished, OidcRefused, OidcSignIn, OidcStarted
 from bootgrant.workflows.people.sign_in import Client, Sessions, SignedIn
 from support.fakes import CountedEntropy, FakeClock
-from support.grants import NOW
+from support.grants import NOW, decision_by, pending_grant
 from support.memory.database import MemoryDatabase
 from support.memory.people import MemoryOperatorStore
 
@@ -103,7 +106,10 @@ class Desk:
             self.sessions,
             "https://boot.example",
             Labelled(),
-            CloseWindows(self.database.windows, self.clock),
+            LostRights(
+                CloseWindows(self.database.windows, self.clock),
+                VoidApprovals(self.database.grants, VoteFilter(operators, self.database.api_tokens), self.clock),
+            ),
         )
 
     async def leave(self, who: SignedIn | None = None) -> OidcStarted:
@@ -165,6 +171,26 @@ async def test_a_person_who_lost_their_groups_keeps_no_rights(desk: Desk) -> Non
     assert await desk.database.operators.sessions_of("corp:ana") == []
     (operator,) = await desk.database.operators.operators()
     assert (operator.role, operator.labels, operator.disabled_at) == (Role.VIEWER, (), None)
+
+
+async def test_an_undelivered_approval_is_void_when_its_operator_loses_the_groups_for_it(desk: Desk) -> None:
+    desk.provider.claims = {"preferred_username": "ana", "groups": ["admins"]}
+    await desk.arrive()
+    grant, _ = pending_grant()
+    store = desk.database.grants
+    await store.open_grant(grant)
+    decision = decision_by("corp:ana", NOW, via="oidc:corp")
+    await store.change_grant(grant.grant_id, lambda stored: stored.approve(decision, "worker-1"))
+    await desk.arrive()
+    assert len(await store.undelivered(NOW)) == 1
+    desk.provider.claims = {"groups": []}
+    await desk.refused()
+    after = await store.find_grant(grant.grant_id)
+    assert after is not None
+    assert (after.state, after.void_reason) == (
+        GrantState.VOID,
+        "the operator corp:ana may no longer approve this machine",
+    )
 
 
 async def test_armed_windows_close_when_their_operator_loses_the_groups_for_them(desk: Desk) -> None:

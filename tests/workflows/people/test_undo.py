@@ -13,6 +13,7 @@ from bootgrant.approval.policy import Window
 from bootgrant.ports.audit import AuditFilter
 from bootgrant.ports.people import Operator, Session
 from bootgrant.wire.identity import MachineIdentity
+from bootgrant.workflows.decide.lost_rights import LostRights, VoidApprovals
 from bootgrant.workflows.decide.windows import CloseWindows, WindowRequest
 from bootgrant.workflows.people.api_tokens import ApiTokens, NewToken
 from bootgrant.workflows.people.sign_in import Sessions
@@ -38,7 +39,9 @@ class Site(Deciders):
         base, clock, entropy = self.database, self.clock, CountedEntropy()
         for name in ("ana", "ben"):
             await base.operators.add_operator(Operator(name, "hash", NOW, Role.APPROVER, (), Kind.LOCAL))
-        self.tokens = ApiTokens(base.api_tokens, base.operators, clock, entropy, CloseWindows(base.windows, clock))
+        void = VoidApprovals(base.grants, self.cards.votes, clock, self.entries)
+        lost = LostRights(CloseWindows(base.windows, clock), void)
+        self.tokens = ApiTokens(base.api_tokens, base.operators, clock, entropy, lost)
         sessions = Sessions(base.operators, clock, entropy)
         return UndoWork(base.grants, base.audit, base.operators, sessions, self.tokens, self.arm, clock)
 

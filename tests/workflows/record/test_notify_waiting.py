@@ -332,3 +332,18 @@ async def test_a_target_is_notified_of_tokens_of_its_own_machines() -> None:
     await site.notify.report_elsewhere(await redeemed(site, Elsewhere("192.0.2.7", NOW, refused=True)))
     await site.wait(2)
     assert [len(inbox.taken) for inbox in inboxes] == [1, 1, 0]
+
+
+async def test_a_message_says_that_a_machine_was_approved_before_and_got_nothing() -> None:
+    inbox = Inbox()
+    site = Site(target(inbox))
+    approved = await site.machine(4)
+    await site.database.grants.change_grant(approved, lambda g: g.approve(decision_by("ana", NOW), "fra-1"))
+    site.clock.advance(13)
+    await site.machine(4)
+    await site.machine(5)
+    await site.wait(30)
+    [(notice, text)] = inbox.taken
+    said = "Approved by ana 17 s ago, but never delivered: the machine lost its code. Approve again."
+    assert f"- serial=SN0004 from 10.20.0.11, gets fra-1. {said}" in text
+    assert sorted(machine.undelivered for machine in notice.machines) == ["", said]

@@ -28,6 +28,9 @@ def run(args: argparse.Namespace) -> int:
     answer = ask_api(args, "GET", "pending", query=query)
     rows = [row(request) for request in answer["pending"]]
     text = table(_HEAD, rows) if rows else "no machines waiting"
+    for request in answer["pending"]:
+        if request["undelivered"]:
+            text += f"\n{request['code']}: {printable(request['undelivered']['message'])}"
     if answer["next"]:
         text += f"\nonly the newest {len(rows)} are shown; narrow the list with --label or --text"
     return show(answer, text, as_json=args.json)
@@ -40,6 +43,8 @@ def row(request: Json) -> tuple[str, ...]:
     gets = printable(f"{entry['name']}{how}") if entry else "nothing yet: no configuration"
     if request["needed"] > 1:
         gets += f", {len(request['votes'])} of {request['needed']} approvals"
+    if request["void_votes"]:
+        gets += f", {len(request['void_votes'])} void"
     where = printable(" ".join(part for part in (request["address"], request["network"]) if part))
     times = (_span(request["age"]), _span(request["left"]))
     return request["code"], *times, _verdict(request), where, _evidence(request["evidence"]), gets, identity(request)

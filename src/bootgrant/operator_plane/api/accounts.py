@@ -8,6 +8,7 @@ from typing import Final
 from bootgrant.approval.operators import VIA_ADMIN_SOCKET, Kind, Refused, Role, parse_labels
 from bootgrant.operator_plane.api.call import AccountsCall, AccountsPlane, ApiRoute, Call, Json, Reply, refused
 from bootgrant.operator_plane.api.shapes import (
+    COUNT,
     FLAG,
     LABELS,
     NAME,
@@ -52,8 +53,10 @@ async def settings(call: Call) -> Reply:
 
 
 async def operators(call: AccountsCall) -> Reply:
-    """List all operators by name."""
-    return Reply({"operators": [operator_json(operator) for operator in await call.plane.manage.operators.operators()]})
+    """List all operators by name, each with the number of approvals that would become void if you disabled them."""
+    listed = await call.plane.manage.operators.operators()
+    undelivered = await call.plane.manage.lost.approvals.counts()
+    return Reply({"operators": [operator_json(operator, undelivered(operator.name)) for operator in listed]})
 
 
 async def add_operator(call: AccountsCall) -> Reply:
@@ -72,20 +75,24 @@ async def change_operator(call: AccountsCall) -> Reply:
     """Change an operator's role and, if sent, labels. An empty list of labels removes the limits."""
     name = call.path["name"]
     labels = parse_labels(call.members["labels"]) if "labels" in call.members else None
-    problem = await call.plane.manage.set_rights(name, Role(call.members["role"]), labels, call.actor)
-    return _changed(call, name, problem, "changed")
+    outcome = await call.plane.manage.set_rights(name, Role(call.members["role"]), labels, call.actor)
+    return _lost_rights(call, name, outcome, "changed")
 
 
 async def disable_operator(call: AccountsCall) -> Reply:
-    """Disable an operator and end their sessions."""
+    """Disable an operator, end their sessions, and void their undelivered approvals."""
     name = call.path["name"]
-    return _changed(call, name, await call.plane.manage.disable(name, call.actor), "disabled")
+    return _lost_rights(call, name, await call.plane.manage.disable(name, call.actor), "disabled")
 
 
 async def enable_operator(call: AccountsCall) -> Reply:
     """Enable a disabled operator."""
     name = call.path["name"]
-    return _changed(call, name, await call.plane.manage.enable(name, call.actor), "enabled")
+    problem = await call.plane.manage.enable(name, call.actor)
+    if problem is not None:
+        return refused(409, "refused", problem.message)
+    log.info("%s enabled the operator %s", call.actor, ascii(name))
+    return Reply({"name": name})
 
 
 async def reset_operator(call: AccountsCall) -> Reply:
@@ -135,11 +142,11 @@ def _chosen_password(call: AccountsCall) -> Secret | Reply | None:
     return Secret(call.members["password"])
 
 
-def _changed(call: AccountsCall, name: str, problem: Refused | None, done: str) -> Reply:
-    if problem is not None:
-        return refused(409, "refused", problem.message)
+def _lost_rights(call: AccountsCall, name: str, outcome: Refused | int, done: str) -> Reply:
+    if isinstance(outcome, Refused):
+        return refused(409, "refused", outcome.message)
     log.info("%s %s the operator %s", call.actor, done, ascii(name))
-    return Reply({"name": name})
+    return Reply({"name": name, "void_approvals": outcome})
 
 
 def _with_password(call: AccountsCall, name: str, outcome: NewPassword | Refused, done: str) -> Reply:
@@ -150,7 +157,7 @@ def _with_password(call: AccountsCall, name: str, outcome: NewPassword | Refused
     return Reply({"name": name, "password": made}, 201 if done == "added" else 200)
 
 
-def operator_json(operator: Operator) -> Json:
+def operator_json(operator: Operator, undelivered: int) -> Json:
     """Return an operator without the password hash."""
     return {
         "name": operator.name,
@@ -161,6 +168,7 @@ def operator_json(operator: Operator) -> Json:
         "created_at": operator.created_at,
         "seen_at": operator.seen_at,
         "issuer": operator.issuer or None,
+        "undelivered_approvals": undelivered,
     }
 
 
@@ -185,6 +193,9 @@ _CHOSEN: Final[Schema] = {
     "description": "The password, accepted only on admin.sock. Without it one is generated.",
 }
 _NAMED: Final = record(name=TEXT)
+_FEWER_RIGHTS: Final = record(
+    name=TEXT, void_approvals={**COUNT, "description": "How many undelivered approvals of this operator became void."}
+)
 _PASSWORD: Final = record(
     name=TEXT, password={**nullable(TEXT), "description": "The generated password, shown once, or null."}
 )
@@ -204,10 +215,10 @@ ACCOUNT_ROUTES: Final[tuple[ApiRoute[AccountsPlane], ...]] = (
         refusals=(409,),
     ),
     ApiRoute(
-        "PATCH", "/api/v1/operators/{name}", _ADMIN, change_operator, _NAMED, body=body("role", **_RIGHTS),
+        "PATCH", "/api/v1/operators/{name}", _ADMIN, change_operator, _FEWER_RIGHTS, body=body("role", **_RIGHTS),
         refusals=(409,),
     ),
-    ApiRoute("POST", "/api/v1/operators/{name}/disable", _ADMIN, disable_operator, _NAMED, refusals=(409,)),
+    ApiRoute("POST", "/api/v1/operators/{name}/disable", _ADMIN, disable_operator, _FEWER_RIGHTS, refusals=(409,)),
     ApiRoute("POST", "/api/v1/operators/{name}/enable", _ADMIN, enable_operator, _NAMED, refusals=(409,)),
     ApiRoute(
         "POST", "/api/v1/operators/{name}/reset", _ADMIN, reset_operator, _PASSWORD, body=body(password=_CHOSEN),

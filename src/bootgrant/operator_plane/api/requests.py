@@ -14,6 +14,7 @@ from bootgrant.operator_plane.api.call import Call, Json, Reply, refused
 from bootgrant.ports.configurations import ConfigUnavailable, MachineEntry
 from bootgrant.workflows.decide.decide_grant import NotDecided
 from bootgrant.workflows.decide.grant_cards import GrantCard
+from bootgrant.workflows.record.approvals import WHY_VOID, Undelivered
 
 log = logging.getLogger("bootgrant.operators")
 
@@ -224,7 +225,20 @@ def grant_json(card: GrantCard, now: float) -> Json:
         "assigned_by": card.assignment.by if card.assignment else None,
         "rivals": list(card.rivals),
         "needed": card.needed,
-        "votes": [{"by": vote.by, "at": vote.at} for vote in card.votes],
+        "votes": [{"by": vote.by, "at": vote.at, "request": vote.request or None} for vote in card.votes],
+        "void_votes": [
+            {
+                "by": vote.by,
+                "at": vote.at,
+                "request": vote.request or None,
+                "why": why.value,
+                "message": f"{vote.by} approved an earlier request; this vote is void: {WHY_VOID[why]}",
+            }
+            for vote, why in card.void_votes
+        ],
+        "undelivered": _undelivered_json(card.undelivered) if card.undelivered else None,
+        "replaced_by": card.successor or None,
+        "void_reason": grant.void_reason or None,
         "evidence": [
             {"name": check.name, "verdict": check.verdict.value, "detail": check.detail} for check in card.evidence
         ],
@@ -234,6 +248,17 @@ def grant_json(card: GrantCard, now: float) -> Json:
         "delivered_at": grant.delivered_at,
         "deliveries": grant.deliveries,
         "elsewhere": [use._asdict() for use in grant.elsewhere],
+    }
+
+
+def _undelivered_json(before: Undelivered) -> Json:
+    return {
+        "request": before.grant.grant_id,
+        "by": before.by,
+        "at": before.grant.decision.at if before.grant.decision else before.grant.opened_at,
+        "address": before.grant.source_address,
+        "what": before.what.value,
+        "message": before.message,
     }
 
 

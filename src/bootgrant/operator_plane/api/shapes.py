@@ -37,6 +37,13 @@ IDENTITY: Final[Schema] = {
 }
 
 
+WHY_VOID: Final[Schema] = {
+    "type": "string",
+    "enum": ["client", "identity", "address", "entry", "approver", "age"],
+    "description": "In what this request differs from the one that was voted for, or what is wrong with the vote.",
+}
+
+
 def nullable(schema: Schema) -> Schema:
     """Return the schema of a value or null."""
     return {"anyOf": [schema, NULL]}
@@ -82,7 +89,9 @@ COMPONENTS: Final[dict[str, Schema]] = {
         id=TEXT, code=TEXT,
         state={
             "type": "string",
-            "enum": ["pending", "approved", "denied", "expired", "replaced", "revoked", "redeemed", "delivered"],
+            "enum": [
+                "pending", "approved", "denied", "expired", "replaced", "revoked", "void", "redeemed", "delivered",
+            ],
         },
         identity=IDENTITY, address=TEXT,
         network={**TEXT, "description": "The site's name for the network of the request, or empty."}, client_id=TEXT,
@@ -100,7 +109,31 @@ COMPONENTS: Final[dict[str, Schema]] = {
         assigned_by=nullable(TEXT),
         rivals={**array(TEXT), "description": "Other addresses that claim to be the same machine at the same time."},
         needed={"type": "integer", "minimum": 1, "description": "How many people must approve."},
-        votes=array(record(by=TEXT, at=TIME)), evidence={**array(ref("Check")), "description": "Worst first."},
+        votes=array(
+            record(
+                by=TEXT, at=TIME,
+                request={
+                    **nullable(TEXT), "description": "The id of the earlier request that was voted for, or null.",
+                },
+            )
+        ),
+        void_votes={
+            **array(record(by=TEXT, at=TIME, request=nullable(TEXT), why=WHY_VOID, message=TEXT)),
+            "description": "Votes for another request of the machine, or by a person without rights.",
+        },
+        undelivered=nullable(
+            record(
+                request=TEXT, by=TEXT, at=TIME, address=TEXT,
+                what={
+                    "type": "string",
+                    "enum": ["code waiting", "code expired", "token waiting", "token expired", "void"],
+                },
+                message={**TEXT, "description": "What the card says about it."},
+            )
+        ),
+        replaced_by={**nullable(TEXT), "description": "The id of the machine's newest request, or null."},
+        void_reason={**nullable(TEXT), "description": "Why the approval is void, or null."},
+        evidence={**array(ref("Check")), "description": "Worst first."},
         decided_by=nullable(TEXT), decided_at=nullable(TIME), reason=nullable(TEXT), delivered_at=nullable(TIME),
         deliveries=COUNT,
         elsewhere={
@@ -117,6 +150,7 @@ COMPONENTS: Final[dict[str, Schema]] = {
     "Operator": record(
         name=TEXT, role=ROLE, labels=array(TEXT), kind={"type": "string", "enum": ["local", "oidc", "break-glass"]},
         disabled_at=nullable(TIME), created_at=TIME, seen_at=nullable(TIME), issuer=nullable(TEXT),
+        undelivered_approvals={**COUNT, "description": "Approvals that become void if this operator is disabled now."},
     ),
     "Token": record(
         name=TEXT, role=ROLE, labels=array(TEXT), created_by=TEXT, created_at=TIME, expires_at=TIME, expired=FLAG,

@@ -19,11 +19,12 @@ from bootgrant.ports.audit import AuditFilter
 
 _PAGE: Final = 50
 _LENGTH: Final = 100
-_HIDDEN: Final = frozenset({"asked", "client", "size", "delivery", *RIGHTS})
+_HIDDEN: Final = frozenset({"asked", "voted", "client", "size", "delivery", *RIGHTS})
 """Details that are only for programs, or shown in another form."""
 _GROUPS: Final[Mapping[str, tuple[AuditKind, ...]]] = {
     "decisions": (
-        AuditKind.VOTED, AuditKind.VOTE_WITHDRAWN, AuditKind.APPROVED, AuditKind.DENIED, AuditKind.REVOKED,
+        AuditKind.VOTED, AuditKind.VOTE_MOVED, AuditKind.VOTE_WITHDRAWN, AuditKind.APPROVED, AuditKind.DENIED,
+        AuditKind.REVOKED, AuditKind.VOIDED,
     ),
     "deliveries": (AuditKind.DELIVERED, AuditKind.OTHER_ADDRESS),
     "requests": (AuditKind.OPENED, AuditKind.STORM),

@@ -22,10 +22,11 @@ from bootgrant.operator_plane.pages.machine_view import (
 )
 from bootgrant.operator_plane.pages.outcome import outcome_of
 from bootgrant.operator_plane.visit import Visit, actor_of
-from bootgrant.operator_plane.wording import text
+from bootgrant.operator_plane.wording import clock_time, text
 from bootgrant.ports.configurations import ConfigUnavailable
 from bootgrant.workflows.decide.grant_cards import GrantCard
 from bootgrant.workflows.decide.watch_requests import request_version
+from bootgrant.workflows.record.approvals import WHY_VOID
 
 TYPED: Final = "typed"
 """The query parameter that carries the proof of a typed code to its card."""
@@ -45,11 +46,26 @@ class Typed:
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """One approval of several required ones."""
+    """One approval of several required ones.
+
+    ``request`` is the id of the earlier request that it was given to, if it was. ``void`` is why it does not count.
+    """
 
     by: str
     at: float
     is_mine: bool
+    request: str = ""
+    void: str = ""
+
+    @property
+    def line(self) -> str:
+        """What the card says about it."""
+        at = clock_time(self.at)
+        if self.void:
+            return text("card.votes_void", by=self.by, at=at, why=self.void)
+        if self.request:
+            return text("card.votes_moved_yours" if self.is_mine else "card.votes_moved_by", by=self.by, at=at)
+        return text("card.votes_yours" if self.is_mine else "card.votes_by", by=self.by, at=at)
 
 
 async def show(visit: Visit) -> Response:
@@ -92,6 +108,7 @@ async def card_page(visit: Visit, card: GrantCard, typed: Typed, status: int = 2
         version=request_version(card.grant, now),
         typed=typed,
         outcome=outcome_of(card.grant, card.state, now),
+        newest=await _newest(visit, card),
         may_revoke=actor.role.is_at_least(Role.ADMIN) and await visit.plane.decide.may_revoke(card, actor),
     )
 
@@ -99,7 +116,7 @@ async def card_page(visit: Visit, card: GrantCard, typed: Typed, status: int = 2
 async def _pending_page(visit: Visit, card: GrantCard, typed: Typed, status: int) -> Response:
     now, actor = visit.plane.clock.now(), actor_of(visit)
     code = hidden_code(card.user_code) if visit.plane.requires_suffix else card.user_code
-    votes = tuple(Vote(vote.by, vote.at, vote.author.is_same_person(actor.author)) for vote in card.votes)
+    votes = tuple(Vote(each.by, each.at, each.author.is_same_person(actor.author), each.request) for each in card.votes)
     has_voted = any(vote.is_mine for vote in votes)
     not_yours = _not_yours(actor, card)
     return visit.page(
@@ -113,7 +130,8 @@ async def _pending_page(visit: Visit, card: GrantCard, typed: Typed, status: int
         known=code[:5],
         verdict=verdict_of(card),
         changed=changed_of(card),
-        votes=votes,
+        votes=(*votes, *(Vote(vote.by, vote.at, False, vote.request, WHY_VOID[why]) for vote, why in card.void_votes)),
+        given=len(votes),
         checks=checks_of(card),
         not_yours=not_yours,
         has_voted=has_voted,
@@ -125,6 +143,12 @@ async def _pending_page(visit: Visit, card: GrantCard, typed: Typed, status: int
         suffix_field=_suffix_field(visit, card),
         proof=_proof(visit),
     )
+
+
+async def _newest(visit: Visit, card: GrantCard) -> GrantCard | None:
+    """Return the newest request that replaced this one, if it is still stored."""
+    found = await visit.plane.decide.store.find_grant(card.successor) if card.successor else None
+    return await visit.plane.decide.cards.brief(found) if found else None
 
 
 def _not_yours(actor: Actor, card: GrantCard) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final, assert_never
 
 from bootgrant.approval.grant import DeviceGrant, GrantState
-from bootgrant.operator_plane.wording import text
+from bootgrant.operator_plane.wording import sentence, text
 
 _WATCHED: Final = ((60.0, 2), (600.0, 10))
 """Up to this many seconds after an approval, a page without scripts reloads every so many seconds."""
@@ -42,6 +42,9 @@ def outcome_of(grant: DeviceGrant, state: GrantState, now: float) -> Outcome:
             name = "outcome.delivered_again" if grant.deliveries > 1 else "outcome.delivered_more"
             detail = text(name, count=grant.deliveries)
             return Outcome(text("outcome.delivered"), detail, True, _steps(grant), is_moving=True)
+        case GrantState.VOID:
+            detail = text("outcome.void_more", why=sentence(grant.void_reason))
+            return Outcome(text("outcome.void"), detail, False)
         case GrantState.DENIED | GrantState.REPLACED | GrantState.REVOKED:
             return Outcome(text(f"outcome.{state.value}"), text(f"outcome.{state.value}_more"), False)
         case GrantState.EXPIRED:

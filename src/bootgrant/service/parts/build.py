@@ -124,7 +124,8 @@ def build(
         *more_chores,
     ]
     rules = MachineRules(AllowedNetworks(site.networks.machines), site.clients, counts)
-    opening = OpenGrant(database.grants, clock, entropy, codes, site.grants, admission, decisions.arrived)
+    find_entry = FindEntry(source, database.assignments)
+    opening = OpenGrant(database.grants, clock, entropy, codes, site.grants, admission, find_entry, decisions.arrived)
     busiest = {
         "/device/code": device_authorization(opening, site.operators_url, rules),
         "/token": token(PollGrant(database.grants, clock, site.grants, held), rules),

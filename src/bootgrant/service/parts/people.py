@@ -17,7 +17,7 @@ from bootgrant.operator_plane.api.accounts import ACCOUNT_ROUTES
 from bootgrant.operator_plane.api.app import Listener, build_api
 from bootgrant.operator_plane.api.call import AccountsPlane, ApiPlane
 from bootgrant.operator_plane.plane import OperatorPlane
-from bootgrant.ports.configurations import WatchedSource
+from bootgrant.ports.configurations import ConfigSource, WatchedSource
 from bootgrant.ports.time import Clock, Entropy
 from bootgrant.providers.sign_in import OidcProvider
 from bootgrant.service.parts.database import open_database
@@ -27,6 +27,8 @@ from bootgrant.service.settings.site import Site
 from bootgrant.service.system import SystemClock, SystemEntropy
 from bootgrant.store.database import Database
 from bootgrant.wire.origin import has_passkeys
+from bootgrant.workflows.decide.grant_cards import VoteFilter
+from bootgrant.workflows.decide.lost_rights import LostRights, VoidApprovals
 from bootgrant.workflows.decide.watch_requests import WaitingCards, WatchRequests
 from bootgrant.workflows.decide.windows import CloseWindows
 from bootgrant.workflows.people.api_tokens import ApiTokens
@@ -51,7 +53,7 @@ def people_plane(
     sessions = Sessions(database.operators, clock, entropy, site.operators.sessions)
     ceremony = WebAuthnCeremony(site.operators_url) if has_passkeys(site.operators_url) else None
     passkeys = Passkeys(database.passkeys, database.challenges, ceremony, sessions) if ceremony else None
-    tokens = api_tokens(database, clock, entropy)
+    tokens = api_tokens(database, clock, entropy, decisions.decide.source)
     return OperatorPlane(
         decide=decisions.decide,
         assign=decisions.assign,
@@ -66,7 +68,7 @@ def people_plane(
             sessions,
             site.operators_url,
             SessionSealing(),
-            tokens.windows,
+            tokens.lost,
         ),
         sessions=sessions,
         sign_in=SignIn(
@@ -101,7 +103,7 @@ def api_plane(
     site: Site, database: Database, decisions: Decisions, source: SiteConfigurations, clock: Clock, entropy: Entropy
 ) -> ApiPlane:
     """Build the plane of the API."""
-    accounts = accounts_plane(site, database, clock, entropy)
+    accounts = accounts_plane(site, database, clock, entropy, source)
     return ApiPlane(
         manage=accounts.manage,
         tokens=accounts.tokens,
@@ -133,12 +135,14 @@ def _public_client(site: Site) -> str:
     return min(site.clients.values(), key=lambda client: (client.secret is not None, client.client_id)).client_id
 
 
-def accounts_plane(site: Site, database: Database, clock: Clock, entropy: Entropy) -> AccountsPlane:
-    """Build what manages operators and tokens."""
-    tokens = api_tokens(database, clock, entropy)
+def accounts_plane(
+    site: Site, database: Database, clock: Clock, entropy: Entropy, source: ConfigSource | None = None
+) -> AccountsPlane:
+    """Build what manages operators and tokens. ``source`` is None while no server reads the configurations."""
+    tokens = api_tokens(database, clock, entropy, source)
     return AccountsPlane(
         manage=ManageOperators(
-            database.operators, database.passkeys, Argon2Hasher(), clock, entropy, tokens.windows, tokens
+            database.operators, database.passkeys, Argon2Hasher(), clock, entropy, tokens.lost, tokens
         ),
         tokens=tokens,
         audit=database.audit,
@@ -147,10 +151,13 @@ def accounts_plane(site: Site, database: Database, clock: Clock, entropy: Entrop
     )
 
 
-def api_tokens(database: Database, clock: Clock, entropy: Entropy) -> ApiTokens:
+def api_tokens(database: Database, clock: Clock, entropy: Entropy, source: ConfigSource | None) -> ApiTokens:
     """Build the workflow of API tokens."""
     windows = CloseWindows(database.windows, clock)
-    return ApiTokens(database.api_tokens, database.operators, clock, entropy, windows)
+    lost = LostRights(
+        windows, VoidApprovals(database.grants, VoteFilter(database.operators, database.api_tokens), clock, source)
+    )
+    return ApiTokens(database.api_tokens, database.operators, clock, entropy, lost)
 
 
 async def ask_database(

@@ -93,6 +93,12 @@ class Grants(GrantRules):
     """``[grants]``: the rules of a request; times in seconds."""
 
     lifetime: float = setting(duration("1s"), "10m", "How long a code is valid while it waits for a decision.")
+    lifetime_two_people: float = setting(
+        duration("1s"),
+        "30m",
+        "The same for a machine that needs the approval of two people, if that is longer than grants.lifetime. It is "
+        "decided when the machine asks.",
+    )
     interval: float = setting(forms.WHOLE_SECONDS, "1s", "How often a machine polls; whole seconds.")
     hold: float = setting(
         forms.DURATION,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from bootgrant.approval.grant import Decision, DeviceGrant, GrantState, Refusal, Terms
@@ -22,6 +23,7 @@ REASON_LENGTH: Final = 200
 APPROVED: Final = frozenset({GrantState.APPROVED, GrantState.REDEEMED, GrantState.DELIVERED})
 """The states of an approval that can be revoked."""
 
+_LOST_RIGHTS: Final = "a person who approved it lost the right to do so at that moment"
 _UNKNOWN: Final = "no machine has this code: look for a newer code on its screen"
 
 
@@ -81,7 +83,27 @@ class DecideGrant:
             lambda stored: (stored.with_votes_that(counts) if counts else stored).approve(decision, name, terms),
             audit=audit.decided(decision, name, revision, sha256, card.evidence),
         )
+        if isinstance(outcome, DeviceGrant) and entry and not await self._still_counts(outcome, entry):
+            return NotDecided(Refusal.NOT_ALLOWED, _LOST_RIGHTS, outcome)
         return await self._outcome(grant.grant_id, outcome, card.problem)
+
+    async def _still_counts(self, approved: DeviceGrant, entry: MachineEntry) -> bool:
+        """Return whether everybody who approved still may. If not, the approval is void.
+
+        A person who loses rights at this moment loses their approvals too (LostRights), but this one may have been
+        stored just after those were looked for.
+        """
+        people = [each for each in approved.approvals if not each.author.is_automatic]
+        if approved.state is not GrantState.APPROVED or not people:
+            return True
+        counts = await self.cards.votes.for_labels(entry.labels)
+        if all(map(counts, people)):
+            return True
+        now = self.clock.now()
+        rule = partial(DeviceGrant.void, reason=_LOST_RIGHTS, now=now)
+        outcome = await self.store.change_grant(approved.grant_id, rule, audit=audit.voided(now, _LOST_RIGHTS))
+        self.admission.release(approved.grant_id)
+        return not isinstance(outcome, DeviceGrant)
 
     async def approve_many(
         self, chosen: Sequence[tuple[str, str]], actor: Actor, *, as_batch: bool = False
@@ -158,7 +180,8 @@ class DecideGrant:
             return outcome
         grant = await self.store.find_grant(grant_id)
         message = _MESSAGES.get(outcome) or (problem if outcome is Refusal.NO_ENTRY else "")
-        return NotDecided(outcome, message or _why_not(grant, self.clock.now()), grant)
+        newest = await self.cards.successor(grant) if grant else ""
+        return NotDecided(outcome, message or _why_not(grant, newest, self.clock.now()), grant)
 
 
 _MESSAGES: Final = {
@@ -193,11 +216,14 @@ def one_line(text: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:REASON_LENGTH]
 
 
-def _why_not(grant: DeviceGrant | None, now: float) -> str:
+def _why_not(grant: DeviceGrant | None, newest: str, now: float) -> str:
     if grant is None:
         return _UNKNOWN
     if grant.state is GrantState.REPLACED:
-        return "the machine has asked again and shows a new code: decide about that one"
+        newer = f" (request {newest})" if newest else ""
+        return f"the machine has asked again and shows a new code: decide about that one{newer}"
+    if grant.state is GrantState.VOID:
+        return f"its approval is void: {grant.void_reason}. The machine asks again and shows a new code"
     if grant.decision is None:
         ago = max(0, round((now - grant.expires_at) / 60))
         return f"this code expired {ago} min ago: the machine shows a new one"

@@ -12,7 +12,7 @@ from typing import Final
 from bootgrant.approval.audit import Past
 from bootgrant.approval.codes import UserCodes, display_user_code, normalise_user_code
 from bootgrant.approval.evidence import Check, Verdict, has_mismatch, worst_first
-from bootgrant.approval.grant import Decision, DeviceGrant, GrantState
+from bootgrant.approval.grant import Decision, DeviceGrant, GrantState, VoidVote, WhyVoid
 from bootgrant.approval.operators import VIA_ADMIN_SOCKET, Role, is_within, person_key
 from bootgrant.approval.policy import NetworkNames, needed_approvals
 from bootgrant.approval.standing import Standing, standing
@@ -23,6 +23,7 @@ from bootgrant.ports.grants import Assignment, GrantStore, StoreUnavailable
 from bootgrant.ports.people import ApiTokenStore, Operator, OperatorStore
 from bootgrant.ports.time import Clock
 from bootgrant.workflows.machine.deliver import FindEntry
+from bootgrant.workflows.record.approvals import Undelivered, undelivered_approval
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +149,7 @@ async def _answer(source: EvidenceSource, claim: Claim) -> tuple[Check, ...]:
 ALIKE: Final = "another request from the same address reports the same uuid, serial or mac"
 NO_ENTRY = "no configuration for this machine: assign it an entry, or add one that matches it (docs/machines.md)"
 _AT_ONCE = 50
+_MOST_FOLLOWED: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +161,9 @@ class GrantCard:
     ``evidence`` is worst first. ``assignment`` is set when a person assigned the entry. ``past`` is None in lists.
     ``alike`` are the ids of other pending requests from the same address with the same uuid, serial or mac: nothing
     says reliably which of them is the machine in front of a person.
+
+    ``void_votes`` do not count, or were given to another request of this machine. ``undelivered`` is the machine's last
+    approval, if it was never delivered. ``successor`` is the id of the newest request that replaced this one.
     """
 
     grant: DeviceGrant
@@ -174,6 +179,9 @@ class GrantCard:
     assignment: Assignment | None = None
     past: Past | None = None
     alike: tuple[str, ...] = ()
+    void_votes: tuple[VoidVote, ...] = ()
+    undelivered: Undelivered | None = None
+    successor: str = ""
 
     @property
     def has_conflict(self) -> bool:
@@ -287,8 +295,10 @@ class GrantCards:
         if grant.entry:
             entry = MachineEntry(grant.entry, "approved", revision=grant.revision)
             return replace(card, entry=entry, needed=len(grant.votes) + 1)
+        if card.state is GrantState.REPLACED:
+            card = replace(card, successor=await self.successor(grant))
         if card.state is GrantState.PENDING:
-            card = await self._with_rivals(card, now)
+            card = await self._with_others(card, now)
         try:
             found = await self.find_entry(grant.identity)
         except ConfigUnavailable as error:
@@ -296,15 +306,48 @@ class GrantCards:
         if found is None:
             return replace(card, problem=NO_ENTRY, votes=())
         if grant.votes:
-            counts = await self.votes.for_labels(found.entry.labels)
-            card = replace(card, votes=tuple(filter(counts, grant.votes_for(found.entry.fingerprint))))
+            card = await self._with_votes(card, found.entry)
         return replace(card, entry=found.entry, assignment=found.assignment, needed=needed_approvals(found.entry))
 
-    async def _with_rivals(self, card: GrantCard, now: float) -> GrantCard:
+    async def _with_votes(self, card: GrantCard, entry: MachineEntry) -> GrantCard:
+        """Return a card with the votes that count, and why the others do not."""
+        if card.grant.fingerprint != entry.fingerprint:
+            void = [VoidVote(vote, WhyVoid.ENTRY) for vote in card.grant.votes]
+            return replace(card, votes=(), void_votes=(*card.void_votes, *void))
+        counts = await self.votes.for_labels(entry.labels)
+        void = [VoidVote(vote, WhyVoid.APPROVER) for vote in card.grant.votes if not counts(vote)]
+        return replace(card, votes=tuple(filter(counts, card.grant.votes)), void_votes=(*card.void_votes, *void))
+
+    async def _with_others(self, card: GrantCard, now: float) -> GrantCard:
+        """Return a card of a pending request with what is known of other requests of this machine.
+
+        Votes for a live request of a machine that differs in something do not count here; the card says so.
+        """
         grant = card.grant
         others = [
             other for other in await self.store.live_with(grant.identity, now) if other.grant_id != grant.grant_id
         ]
         here = [other.grant_id for other in others if other.source_address == grant.source_address]
-        elsewhere = {other.source_address for other in others} - {grant.source_address}
-        return replace(card, rivals=tuple(sorted(elsewhere)), alike=tuple(sorted(here)))
+        elsewhere = [
+            VoidVote(replace(vote, request=other.grant_id), why)
+            for other in others
+            for vote in other.votes
+            if (why := grant.differs_from(other)) is not None
+        ]
+        return replace(
+            card,
+            rivals=tuple(sorted({other.source_address for other in others} - {grant.source_address})),
+            alike=tuple(sorted(here)),
+            void_votes=(*grant.void_votes, *elsewhere),
+            undelivered=await undelivered_approval(self.store, grant, now),
+        )
+
+    async def successor(self, grant: DeviceGrant) -> str:
+        """Return the id of the newest request that replaced this one, or of the last that is stored."""
+        newest = grant.replaced_by
+        for _ in range(_MOST_FOLLOWED):
+            found = await self.store.find_grant(newest) if newest else None
+            if found is None or not found.replaced_by:
+                break
+            newest = found.replaced_by
+        return newest

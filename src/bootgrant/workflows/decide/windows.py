@@ -163,7 +163,10 @@ def _event(kind: AuditKind, window: Window, actor: Actor, at: float) -> AuditEve
 
 @dataclass(frozen=True, slots=True)
 class CloseWindows:
-    """Closes the windows of a person who loses rights; their approvals stay. All methods may raise StoreUnavailable."""
+    """Closes the windows of a person who loses rights; what the windows approved stays.
+
+    All methods may raise StoreUnavailable.
+    """
 
     store: WindowStore
     clock: Clock

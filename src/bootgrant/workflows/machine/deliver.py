@@ -84,6 +84,7 @@ class DeliveryRefusal(Enum):
     INVALID_TOKEN = "token unknown: ask again"  # noqa: S105  (a message)
     USED_TOKEN = "token used: ask again"  # noqa: S105  (a message)
     REVOKED_TOKEN = "token revoked by an operator"  # noqa: S105  (a message)
+    VOID_TOKEN = "approval void: ask again"  # noqa: S105  (a message)
     EXPIRED_TOKEN = "token expired: ask again"  # noqa: S105  (a message)
     OTHER_IDENTITY = "not the machine approved"
     CHANGED_ENTRY = "entry changed since: ask again"
@@ -132,6 +133,8 @@ class DeliverConfig:
         now = self.clock.now()
         if grant.state is GrantState.REVOKED:
             return DeliveryRefusal.REVOKED_TOKEN
+        if grant.state is GrantState.VOID:
+            return DeliveryRefusal.VOID_TOKEN
         if grant.token_expires_at <= now:
             return DeliveryRefusal.EXPIRED_TOKEN
         if grant.token_ends_at(self.rules) <= now:

@@ -28,7 +28,7 @@ from bootgrant.approval.operators import (
 from bootgrant.ports.people import ApiToken, ApiTokenStore, Operator, OperatorStore
 from bootgrant.ports.time import Clock, Entropy
 from bootgrant.wire.secret import Secret
-from bootgrant.workflows.decide.windows import CloseWindows
+from bootgrant.workflows.decide.lost_rights import LostRights
 from bootgrant.workflows.record.audit import Change, token_changed
 
 PREFIX: Final = "bootgrant_"
@@ -55,7 +55,7 @@ class ApiTokens:
     operators: OperatorStore
     clock: Clock
     entropy: Entropy
-    windows: CloseWindows
+    lost: LostRights
 
     async def create(
         self, name: str, role: Role, labels: tuple[Label, ...], lifetime: float, by: Actor
@@ -106,11 +106,14 @@ class ApiTokens:
         return own and await self.revoke(name, by)
 
     async def revoke(self, name: str, by: Actor, reason: str = "") -> bool:
-        """Revoke a token and close the windows it armed. Return False when none has this name."""
+        """Revoke a token. Its windows close, and its undelivered approvals become void.
+
+        Return False when none has this name.
+        """
         change = Change(self.clock.now(), by, "revoked", reason)
         removed = await self.store.remove_token(name, lambda before: token_changed(change, name, before, None))
         if removed:
-            await self.windows.of_token(name)
+            await self.lost.of_token(name)
         return removed
 
     async def authenticate(self, presented: Secret) -> Actor | None:

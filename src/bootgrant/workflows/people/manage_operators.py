@@ -10,7 +10,7 @@ from bootgrant.approval.operators import NAME, NAME_RULE, Actor, Kind, Label, Re
 from bootgrant.ports.people import AuditOfOperator, Operator, OperatorStore, PasskeyStore, PasswordHasher
 from bootgrant.ports.time import Clock, Entropy
 from bootgrant.wire.secret import Secret
-from bootgrant.workflows.decide.windows import CloseWindows
+from bootgrant.workflows.decide.lost_rights import LostRights
 from bootgrant.workflows.people.api_tokens import ApiTokens
 from bootgrant.workflows.record.audit import Change, operator_changed
 
@@ -40,7 +40,7 @@ class ManageOperators:
     hasher: PasswordHasher
     clock: Clock
     entropy: Entropy
-    windows: CloseWindows
+    lost: LostRights
     tokens: ApiTokens
 
     async def add(
@@ -66,10 +66,10 @@ class ManageOperators:
             )
         return NewPassword(name, None if password else given)
 
-    async def set_rights(self, name: str, role: Role, labels: tuple[Label, ...] | None, by: Actor) -> Refused | None:
-        """Change role and limits (None: keep them), from the next request on. Return None when that was done.
+    async def set_rights(self, name: str, role: Role, labels: tuple[Label, ...] | None, by: Actor) -> Refused | int:
+        """Change role and limits (None: keep them), from the next request on.
 
-        Armed windows beyond the new limits close.
+        Armed windows beyond the new limits close. Undelivered approvals beyond them become void; return how many.
         """
         operator = await self.operators.find_operator(name)
         if operator is None:
@@ -80,18 +80,17 @@ class ManageOperators:
         event = self._change(by, "changed", lambda before: replace(before, role=role, labels=limits))
         if not await self.operators.set_rights(name, role, limits, event):
             return _nobody(name)
-        await self.windows.beyond(name, role, limits)
-        return None
+        return await self.lost.beyond(name, role, limits)
 
-    async def disable(self, name: str, by: Actor) -> Refused | None:
-        """Disable an operator at once and close their sessions and armed windows. Return None when that was done.
+    async def disable(self, name: str, by: Actor) -> Refused | int:
+        """Disable an operator at once and close their sessions and armed windows.
 
-        Their votes stop counting (VoteFilter in workflows/decide/grant_cards.py).
+        Their votes stop counting (VoteFilter in workflows/decide/grant_cards.py). Their undelivered approvals become
+        void; return how many.
         """
         if not await self.operators.set_disabled(name, self.clock.now(), self._change(by, "disabled")):
             return _nobody(name)
-        await self.windows.of_operator(name)
-        return None
+        return await self.lost.of_operator(name)
 
     async def enable(self, name: str, by: Actor) -> Refused | None:
         """Enable an operator again. Return None when that was done."""

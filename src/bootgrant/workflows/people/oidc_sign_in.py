@@ -30,7 +30,7 @@ from bootgrant.ports.providers import (
     Sealing,
 )
 from bootgrant.wire.secret import Secret
-from bootgrant.workflows.decide.windows import CloseWindows
+from bootgrant.workflows.decide.lost_rights import LostRights
 from bootgrant.workflows.people.sign_in import Client, NewSession, Sessions, SignedIn
 from bootgrant.workflows.record.audit import Change, operator_changed
 
@@ -83,7 +83,7 @@ class OidcSignIn:
     sessions: Sessions
     base_url: str
     sealing: Sealing
-    windows: CloseWindows
+    lost: LostRights
 
     async def start(self, provider_id: str, goal: str, who: SignedIn | None = None) -> OidcStarted | OidcRefused:
         """Begin a sign-in. ``who`` is signed in already and must prove again who they are."""
@@ -195,7 +195,7 @@ class OidcSignIn:
         await self.operators.set_rights(
             known.name, rights.role, rights.labels, lambda before: operator_changed(change, known.name, before, rights)
         )
-        await self.windows.beyond(known.name, rights.role, rights.labels)
+        await self.lost.beyond(known.name, rights.role, rights.labels)
 
     def _change(self, provider_id: str, operator: Operator, done: str) -> Change:
         """Return a change that the provider made when this person signed in."""

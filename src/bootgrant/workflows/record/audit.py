@@ -13,6 +13,7 @@ from bootgrant.approval.evidence import Check
 from bootgrant.approval.grant import Decision, Delivery, DeviceGrant, Elsewhere, GrantState
 from bootgrant.approval.operators import Actor
 from bootgrant.ports.audit import AuditLog, AuditOf
+from bootgrant.workflows.record.approvals import WHY_VOID
 
 
 def _about(grant: DeviceGrant, kind: AuditKind, at: float) -> AuditEvent:
@@ -50,6 +51,32 @@ def decided(decision: Decision, entry: str, revision: str, digest: str, evidence
 
 
 _KINDS: Final = {GrantState.PENDING: AuditKind.VOTED, GrantState.DENIED: AuditKind.DENIED}
+
+
+def votes_followed(opened: DeviceGrant) -> Sequence[AuditEvent]:
+    """Return the events of the votes that a new request inherited from the one it replaced, and of those it did not."""
+    moved = [_vote_event(opened, AuditKind.VOTE_MOVED, vote, "") for vote in opened.votes]
+    return [*moved, *(_vote_event(opened, AuditKind.VOIDED, vote, WHY_VOID[why]) for vote, why in opened.void_votes)]
+
+
+def _vote_event(opened: DeviceGrant, kind: AuditKind, vote: Decision, reason: str) -> AuditEvent:
+    return replace(
+        _about(opened, kind, opened.opened_at),
+        actor=vote.by,
+        via=vote.author.via,
+        reason=reason,
+        details={"vote_for": vote.request, "voted": round(vote.at * 1000)},
+    )
+
+
+def voided(at: float, reason: str) -> AuditOf:
+    """Return the event of an undelivered approval that became void; its details say whose it was."""
+
+    def event(after: DeviceGrant) -> AuditEvent:
+        people = [decision.by for decision in after.approvals]
+        return replace(_about(after, AuditKind.VOIDED, at), reason=reason, details={"approved_by": ", ".join(people)})
+
+    return event
 
 
 def revoked(at: float, actor: str, via: str, reason: str = "") -> AuditOf:

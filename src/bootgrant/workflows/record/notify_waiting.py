@@ -20,6 +20,7 @@ from bootgrant.ports.configurations import ConfigSource, ConfigUnavailable, Mach
 from bootgrant.ports.grants import GrantStore
 from bootgrant.ports.notifications import Messenger, Notice, NoticeMachine, NotSent, Outbox, Outgoing, Topic
 from bootgrant.ports.time import Clock, Entropy
+from bootgrant.workflows.record.approvals import undelivered_approval
 
 log = logging.getLogger("bootgrant.notify")
 
@@ -42,6 +43,7 @@ _KEPT: Final = 86400.0
 _FORGET_EVERY: Final = 600.0
 _PRUNE_EVERY: Final = 60.0
 _TEXT: Final = 80
+_SENTENCE: Final = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +229,7 @@ class NotifyWaiting:
 
     async def _machine(self, grant: DeviceGrant) -> NoticeMachine:
         entry = await self._entry(grant)
+        before = await undelivered_approval(self.store, grant, self.clock.now())
         return NoticeMachine(
             identity={name: plain(value) for name, value in grant.identity.given().items()},
             address=grant.source_address,
@@ -235,13 +238,14 @@ class NotifyWaiting:
             asked_at=grant.opened_at,
             link=f"{self.link}/requests/{grant.grant_id}",
             by_pattern=entry is not None and not entry.exact,
+            undelivered=plain(before.message, _SENTENCE) if before else "",
         )
 
 
-def plain(text: str) -> str:
+def plain(text: str, most: int = _TEXT) -> str:
     """Return a machine's text as short printable ASCII, the only form in which it reaches a chat or an email."""
     escaped = "".join(c if " " <= c <= "~" else c.encode("unicode_escape").decode("ascii") for c in text)
-    return escaped if len(escaped) <= _TEXT else f"{escaped[:_TEXT]}..."
+    return escaped if len(escaped) <= most else f"{escaped[:most]}..."
 
 
 def plain_text(notice: Notice) -> str:
