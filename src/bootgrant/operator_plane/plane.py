@@ -22,6 +22,7 @@ from bootgrant.workflows.people.api_tokens import ApiTokens
 from bootgrant.workflows.people.oidc_sign_in import COOKIE_LIFETIME, OidcSignIn
 from bootgrant.workflows.people.passkeys import Passkeys
 from bootgrant.workflows.people.sign_in import Sessions, SignIn
+from bootgrant.workflows.record.codes_again import CodesAgain
 from bootgrant.workflows.record.recording import RecordRefusals
 
 _SESSION: Final = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -96,6 +97,7 @@ class OperatorPlane:
     waiting: WaitingCards
     tokens: ApiTokens
     refusals: RecordRefusals
+    codes_again: CodesAgain
     requires_suffix: bool = True
     settings: tuple[ShownSetting, ...] = ()
     codes_by_operator: AttemptLimit = field(default_factory=_by_operator)

@@ -122,6 +122,9 @@ class GrantBook:
     async def find_denial(self, identity: MachineIdentity, address: str, since: float) -> DeviceGrant | None:
         return self._index.denial(identity, address, since)
 
+    async def denials(self, since: float, limit: int) -> Sequence[DeviceGrant]:
+        return self._index.denials(since, limit)
+
     async def live_with(self, identity: MachineIdentity, now: float) -> Sequence[DeviceGrant]:
         return list(self._index.pending_with(identity, now))
 

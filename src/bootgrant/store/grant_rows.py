@@ -18,7 +18,7 @@ FIXED: Final = (
 
 CHANGING: Final = (
     "state", "decided_by", "decided_at", "decision_reason", "entry", "token_digest", "token_expires_at",
-    "delivered_at", "deliveries", "revoked_at", "approval",
+    "delivered_at", "deliveries", "revoked_at", "undenied_at", "approval",
 )  # fmt: skip
 """The columns that a step may change."""
 
@@ -47,7 +47,7 @@ def to_changing_values(grant: DeviceGrant) -> tuple[object, ...]:
     return (
         grant.state.value, decision and decision.by, decision and decision.at, decision and decision.reason,
         grant.entry, grant.token_digest or None, grant.token_expires_at, grant.delivered_at, grant.deliveries,
-        grant.revoked_at, _approval(grant),
+        grant.revoked_at, grant.undenied and grant.undenied.at, _approval(grant),
     )  # fmt: skip
 
 
@@ -55,14 +55,15 @@ def from_row(row: Sequence[Any]) -> DeviceGrant:
     """Return the grant with these values of COLUMNS."""
     # The columns that are not named here have the order of DeviceGrant's fields.
     grant_id, client_id, uuid, serial, mac, hostname, *fixed = row[: len(FIXED)]
-    state, decided_by, decided_at, reason, entry, token_digest, *fetched, approval = row[len(FIXED) :]
+    state, decided_by, decided_at, reason, entry, token_digest, *fetched, undenied_at, approval = row[len(FIXED) :]
     stored: dict[str, Any] = json.loads(approval) if approval else {}
     decided = None if decided_at is None else _decision(decided_by, decided_at, reason, *stored.get("by", ()))
     votes = tuple(_decision(*vote) for vote in stored.get("votes", ()))
     approved = (stored.get(name, "") for name in ("fingerprint", "sha256", "revision"))
+    undenied = None if undenied_at is None else Decision(Author(*stored.get("undenied", ("",))), undenied_at)
     request = (grant_id, client_id, MachineIdentity(uuid, serial, mac, hostname), *fixed)
     answer = (GrantState(state), decided, entry, token_digest or b"", *fetched)
-    return DeviceGrant._make((*request, *answer, votes, *approved))
+    return DeviceGrant._make((*request, *answer, votes, *approved, undenied))
 
 
 def _decision(by: str, at: float, reason: str, name: str = "", via: str = "") -> Decision:
@@ -72,7 +73,7 @@ def _decision(by: str, at: float, reason: str, name: str = "", via: str = "") ->
 
 
 def _approval(grant: DeviceGrant) -> str | None:
-    """Return, as JSON, what no query searches for: the actor, the votes, the approved configuration. None if empty."""
+    """Return, as JSON, what no query searches for: the actors, the votes, the approved configuration. None if empty."""
     decision = grant.decision
     if decision is None and not grant.votes:
         return None
@@ -82,6 +83,7 @@ def _approval(grant: DeviceGrant) -> str | None:
         "fingerprint": grant.fingerprint,
         "sha256": grant.approved_sha256,
         "revision": grant.revision,
+        "undenied": [grant.undenied.author.name, grant.undenied.author.via] if grant.undenied else None,
     }
     members = {name: value for name, value in members.items() if value}
     return json.dumps(members, separators=(",", ":")) if members else None

@@ -77,7 +77,11 @@ COMPONENTS: Final[dict[str, Schema]] = {
         "description": "The entry as it was when the request was approved. Members that were not stored are null.",
     },
     "Request": record(
-        id=TEXT, code=TEXT,
+        id=TEXT,
+        code={
+            **TEXT,
+            "description": "The code; its second half is **** for callers that may not decide about this machine.",
+        },
         state={
             "type": "string",
             "enum": ["pending", "approved", "denied", "expired", "replaced", "revoked", "redeemed", "delivered"],
@@ -93,6 +97,8 @@ COMPONENTS: Final[dict[str, Schema]] = {
         votes=array(record(by=TEXT, at=TIME)), evidence={**array(ref("Check")), "description": "Worst first."},
         decided_by=nullable(TEXT), decided_at=nullable(TIME), reason=nullable(TEXT), delivered_at=nullable(TIME),
         deliveries=COUNT,
+        refused_until={**nullable(TIME), "description": "When a denied machine may ask again; null if it may now."},
+        undenied_by=nullable(TEXT), undenied_at=nullable(TIME),
     ),
     "Past": record(
         requests=array(record(at=TIME, address=TEXT)),

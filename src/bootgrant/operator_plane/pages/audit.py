@@ -20,9 +20,11 @@ _LENGTH: Final = 100
 _HIDDEN: Final = frozenset({"asked", "client", "size", "delivery"})
 """Details that are only for programs."""
 _GROUPS: Final[Mapping[str, tuple[AuditKind, ...]]] = {
-    "decisions": (AuditKind.VOTED, AuditKind.APPROVED, AuditKind.DENIED, AuditKind.REVOKED),
+    "decisions": (
+        AuditKind.VOTED, AuditKind.APPROVED, AuditKind.DENIED, AuditKind.UNDENIED, AuditKind.REVOKED,
+    ),
     "deliveries": (AuditKind.DELIVERED,),
-    "requests": (AuditKind.OPENED, AuditKind.STORM),
+    "requests": (AuditKind.OPENED, AuditKind.STORM, AuditKind.CODE_AGAIN),
     "machines": (AuditKind.ASSIGNED, AuditKind.UNASSIGNED, AuditKind.ARMED, AuditKind.DISARMED),
     "people": (
         AuditKind.SIGNED_IN, AuditKind.SIGNED_OUT, AuditKind.SIGN_IN_REFUSED, AuditKind.OPERATOR_CHANGED,

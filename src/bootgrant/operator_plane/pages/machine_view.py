@@ -13,7 +13,6 @@ from bootgrant.wire.identity import MachineIdentity
 from bootgrant.workflows.decide.grant_cards import GrantCard
 
 _NAMED_BY: Final = ("serial", "hostname", "mac", "uuid")
-_HIDDEN: Final = "····"
 
 
 class Standing(Enum):
@@ -76,11 +75,6 @@ def claimed_name(identity: MachineIdentity) -> str:
 
 def labels_of(card: GrantCard) -> tuple[str, ...]:
     return tuple(f"{key}={value}" for key, value in sorted(card.entry.labels.items())) if card.entry else ()
-
-
-def hidden_code(user_code: str) -> str:
-    """Return ``WDJB-····``, without the half that the person has to type."""
-    return user_code[: -len(_HIDDEN)] + _HIDDEN
 
 
 def why_of(card: GrantCard) -> str:

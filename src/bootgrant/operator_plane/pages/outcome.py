@@ -33,8 +33,11 @@ class Outcome:
     reload: int | None = None
 
 
-def outcome_of(grant: DeviceGrant, state: GrantState, now: float) -> Outcome:
-    """Return what to show about a request that is no longer pending."""
+def outcome_of(grant: DeviceGrant, state: GrantState, now: float, *, is_refused: bool = False) -> Outcome:
+    """Return what to show about a request that is no longer pending.
+
+    ``is_refused``: its machine is refused if it asks again.
+    """
     match state:
         case GrantState.APPROVED | GrantState.REDEEMED:
             return _in_progress(grant, state, now)
@@ -42,6 +45,8 @@ def outcome_of(grant: DeviceGrant, state: GrantState, now: float) -> Outcome:
             name = "outcome.delivered_again" if grant.deliveries > 1 else "outcome.delivered_more"
             detail = text(name, count=grant.deliveries)
             return Outcome(text("outcome.delivered"), detail, True, _steps(grant), is_moving=True)
+        case GrantState.DENIED if not is_refused:
+            return Outcome(text("outcome.denied"), text("outcome.denied_over"), False)
         case GrantState.DENIED | GrantState.REPLACED | GrantState.REVOKED:
             return Outcome(text(f"outcome.{state.value}"), text(f"outcome.{state.value}_more"), False)
         case GrantState.EXPIRED:

@@ -55,6 +55,12 @@ REFUSALS: Final = Metric(
     "bootgrant_refusals_total", Kind.COUNTER, "Refused requests from machines, by endpoint and reason.",
     ("endpoint", "reason"),
 )  # fmt: skip
+CODES_AGAIN: Final = Metric(
+    "bootgrant_codes_again_total",
+    Kind.COUNTER,
+    "Codes that were presented again after they were used or replaced, by who presented them: machine, person.",
+    ("by", "code"),
+)
 STORE: Final = Metric(
     "bootgrant_store_seconds",
     Kind.HISTOGRAM,

@@ -77,6 +77,9 @@ class PostgresGrantStore:
     async def find_denial(self, identity: MachineIdentity, address: str, since: float) -> DeviceGrant | None:
         return await self._denials.run((identity, address, since))
 
+    async def denials(self, since: float, limit: int) -> Sequence[DeviceGrant]:
+        return await self._read(sql.DENIALS, (since, limit))
+
     async def live_with(self, identity: MachineIdentity, now: float) -> Sequence[DeviceGrant]:
         values = [sql.spellings(identity, name) for name in identity.STRONG]
         return await self._read(sql.LIVE_WITH, tuple(part for value in values for part in (value, now)))

@@ -12,7 +12,7 @@ from typing import Final
 from bootgrant.approval.audit import Past
 from bootgrant.approval.codes import UserCodes, display_user_code, normalise_user_code
 from bootgrant.approval.evidence import Check, Verdict, has_mismatch, worst_first
-from bootgrant.approval.grant import Decision, DeviceGrant, GrantState
+from bootgrant.approval.grant import Decision, DeviceGrant, GrantRules, GrantState
 from bootgrant.approval.operators import VIA_ADMIN_SOCKET, Role, is_within, person_key
 from bootgrant.approval.policy import NetworkNames, needed_approvals
 from bootgrant.ports.audit import AuditLog
@@ -155,6 +155,7 @@ class GrantCard:
     ``rivals`` are the addresses of other pending requests that claim the same uuid, serial or mac. ``network`` is the
     site's name for the request's network. ``needed`` is how many people must approve; ``votes`` are those that count.
     ``evidence`` is worst first. ``assignment`` is set when a person assigned the entry. ``past`` is None in lists.
+    ``refused_until`` is when a denied machine may ask again (Unix seconds), None if it may now.
     """
 
     grant: DeviceGrant
@@ -169,6 +170,12 @@ class GrantCard:
     evidence: tuple[Check, ...] = ()
     assignment: Assignment | None = None
     past: Past | None = None
+    refused_until: float | None = None
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """The labels of the entry; none without one, so that only people without limits may decide."""
+        return self.entry.labels if self.entry else {}
 
     @property
     def has_conflict(self) -> bool:
@@ -197,6 +204,7 @@ class GrantCards:
     codes: UserCodes
     networks: NetworkNames
     votes: VoteFilter
+    rules: GrantRules
 
     async def waiting(self, limit: int = 500) -> Sequence[GrantCard]:
         """Return the pending requests, newest first, with the evidence that is available at once."""
@@ -205,6 +213,12 @@ class GrantCards:
         for start in range(0, len(grants), _AT_ONCE):
             cards += await asyncio.gather(*(self.brief(grant) for grant in grants[start : start + _AT_ONCE]))
         return cards
+
+    async def refused(self, limit: int) -> Sequence[GrantCard]:
+        """Return the machines that are refused now because a person denied them, the newest denial first."""
+        denials = await self.store.denials(self.clock.now() - self.rules.denial_cooldown, limit)
+        cards = await asyncio.gather(*(self.brief(grant) for grant in denials))
+        return [card for card in cards if card.refused_until is not None]
 
     async def find(self, typed: str) -> DeviceGrant | None:
         """Return the request for a typed user code, whatever its state."""
@@ -250,6 +264,7 @@ class GrantCards:
             None,
             network=self.networks.name_of(grant.source_address),
             votes=grant.votes,
+            refused_until=grant.refused_until(self.rules) if grant.refused_for(self.rules, now) > 0 else None,
         )
         if grant.entry:
             entry = MachineEntry(grant.entry, "approved", revision=grant.revision)

@@ -51,6 +51,17 @@ def decided(decision: Decision, entry: str, revision: str, digest: str, evidence
 _KINDS: Final = {GrantState.PENDING: AuditKind.VOTED, GrantState.DENIED: AuditKind.DENIED}
 
 
+def undenied(decision: Decision) -> AuditOf:
+    """Return the event of a denial that was taken back; its reason is that of the denial."""
+
+    def event(after: DeviceGrant) -> AuditEvent:
+        reason = after.decision.reason if after.decision else ""
+        about = _about(after, AuditKind.UNDENIED, decision.at)
+        return replace(about, actor=decision.by, via=decision.author.via, reason=reason)
+
+    return event
+
+
 def revoked(at: float, actor: str, via: str) -> AuditOf:
     """Return the event of a revoked approval."""
     return lambda after: replace(_about(after, AuditKind.REVOKED, at), actor=actor, via=via)
