@@ -19,6 +19,7 @@ from bootgrant.operator_plane.api.call import Call, Json, Reply, refused
 from bootgrant.ports.configurations import ConfigUnavailable, MachineEntry
 from bootgrant.workflows.decide.decide_grant import NotDecided
 from bootgrant.workflows.decide.grant_cards import GrantCard
+from bootgrant.workflows.limits.rates import name_key
 
 log = logging.getLogger("bootgrant.operators")
 
@@ -84,7 +85,7 @@ async def show(call: Call) -> Reply:
     # A caller that sees only half of a code must not find the other half by trying. Those that see all are not slowed.
     counts_hits = not call.actor.role.is_at_least(Role.APPROVER)
     limit, steady = call.plane.codes_by_caller, call.plane.clock.steady()
-    caller = f"{call.actor.via} {call.actor.name}"
+    caller = name_key(call.actor.author.name or call.actor.name)
     wait = limit.attempt(caller, steady) if counts_hits else limit.wait(caller, steady)
     if wait > 0:
         return refused(429, "too_many", f"too many codes from this caller: try again in {math.ceil(wait)} s")

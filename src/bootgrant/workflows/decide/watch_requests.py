@@ -46,7 +46,7 @@ def request_version(grant: DeviceGrant, now: float) -> str:
 
 
 def _shown(grant: DeviceGrant) -> str:
-    return f"{grant.decision} {grant.votes} {grant.deliveries} {grant.entry}"
+    return f"{grant.decision} {grant.votes} {grant.deliveries} {grant.entry} {grant.undenied}"
 
 
 class WatchRequests:
