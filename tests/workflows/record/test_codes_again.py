@@ -65,10 +65,13 @@ async def test_the_code_of_one_request_is_recorded_a_few_times_and_counted_alway
     await again.step()
     assert again.counts["machine", "replaced"] == 500
     assert len(await recorded(site)) == PER_REQUEST
+    again.entered(grant, ANA, "opened", "10.0.0.5")
+    await again.step()
+    assert (await recorded(site))[-1].actor == "ana"
 
 
-async def test_a_stranger_who_replaces_request_after_request_does_not_fill_the_audit(
-    site: Deciders, again: CodesAgain
+async def test_a_stranger_who_replaces_request_after_request_fills_neither_audit_nor_log(
+    site: Deciders, again: CodesAgain, caplog: pytest.LogCaptureFixture
 ) -> None:
     for _ in range(5000):
         again.polled(replaced(), "10.66.0.6", is_elsewhere=True)
@@ -76,6 +79,7 @@ async def test_a_stranger_who_replaces_request_after_request_does_not_fill_the_a
     events = await recorded(site)
     assert len(events) == BURST + 1
     assert dict(events[-1].details) == {"presented": 5000 - BURST, "from": "10.66.0.6"}
+    assert len(caplog.records) == BURST
     site.clock.advance(EVERY)
     await again.step()
     for _ in range(5000):

@@ -21,7 +21,7 @@ from bootgrant.workflows.record.recording import BoundedRecorder
 log = logging.getLogger("bootgrant")
 
 PER_REQUEST: Final = 3
-"""Records about the code of one request, however often it is presented."""
+"""Records about the code of one request, for machines and for people each, however often it is presented."""
 
 BURST: Final = 20
 EVERY: Final = 6.0
@@ -41,7 +41,7 @@ class CodesAgain(BoundedRecorder[AuditEvent]):
         super().__init__(audit, clock, BURST, EVERY, address_of, lambda event: event, kind, "presented")
         self.counts: Counter[tuple[str, str]] = Counter()
         self._rules = rules
-        self._noted: OrderedDict[str, int] = OrderedDict()
+        self._noted: OrderedDict[tuple[str, str], int] = OrderedDict()
 
     def polled(self, grant: DeviceGrant, address: str, *, is_elsewhere: bool) -> None:
         """Note a token request with the device code of ``grant``, as the grant was before it.
@@ -74,17 +74,14 @@ class CodesAgain(BoundedRecorder[AuditEvent]):
 
     def _note(self, who: str, over: CodeOver, event: AuditEvent) -> None:
         self.counts[who, over.value] += 1
-        times = self._noted.get(event.grant_id, 0)
+        key = (event.grant_id, who)
+        times = self._noted.get(key, 0)
         if times >= PER_REQUEST:
             return
-        self._noted[event.grant_id] = times + 1
+        self._noted[key] = times + 1
         if len(self._noted) > _REQUESTS:
             self._noted.popitem(last=False)
-        log.warning(
-            "the code of a request was presented again after it was %s: by %s, %s",
-            over.value,
-            event.actor or "a machine",
-            event.address or "by the API",
-            extra={"grant_id": event.grant_id},
-        )
-        self.note(event)
+        if self.note(event):
+            by, where = event.actor or "a machine", f" from {event.address}" if event.address else ""
+            message = "a code was presented again after it was %s, by %s%s"
+            log.warning(message, over.value, by, where, extra={"grant_id": event.grant_id})
