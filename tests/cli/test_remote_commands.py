@@ -80,6 +80,28 @@ def test_a_remote_denial_names_its_token(site: Served, token: Path) -> None:
     assert (denial["state"], denial["decided_by"]) == ("denied", "ci (token:ci)")
 
 
+def test_a_denial_is_listed_and_taken_back_remotely(site: Served, token: Path, tmp_path: Path) -> None:
+    made = site.command("tokens", "add", "watcher", "--role", "viewer", "--for", "1h", "--json")
+    watcher = tmp_path / "watcher.token"
+    watcher.write_text(json.loads(made.stdout)["token"] + "\n")
+    code = asks(site, 21)
+    there = ("--server", site.url, "--token-file", str(token))
+    seen = elsewhere("pending", "--server", site.url, "--token-file", str(watcher))
+    assert code not in seen.stdout
+    assert f"{code[:5]}****" in seen.stdout
+    denied = elsewhere("deny", code, "--reason", "not today", *there)
+    assert denied.stdout.startswith(f"denied {code} (mac={mac(21)}): it is refused until ")
+    (row,) = [line for line in elsewhere("pending", "--denied", *there).stdout.splitlines() if code in line]
+    assert all(part in row for part in ("ci (token:ci)", "not today", f"mac={mac(21)}"))
+    masked = elsewhere("pending", "--denied", "--server", site.url, "--token-file", str(watcher))
+    assert (code in masked.stdout, "bootgrant undeny" in masked.stdout) == (False, False)
+    done = elsewhere("undeny", code, *there)
+    assert (done.returncode, done.stdout) == (0, f"took back the denial of {code} (mac={mac(21)}): it may ask again\n")
+    again = elsewhere("undeny", code, *there, "--json")
+    assert (again.returncode, json.loads(again.stdout)["error"]) == (1, "not_refused")
+    assert asks(site, 21) != code
+
+
 def test_an_approval_is_revoked_locally_and_remotely(site: Served, token: Path, tmp_path: Path) -> None:
     made = site.command("tokens", "add", "chief", "--role", "admin", "--for", "1h", "--json")
     boss = tmp_path / "boss.token"

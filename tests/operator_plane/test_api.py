@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from bootgrant.approval.audit import AuditEvent, AuditKind
-from bootgrant.approval.operators import Role, parse_labels, socket_actor
+from bootgrant.approval.operators import Role
 from bootgrant.operator_plane.api.accounts import ACCOUNT_ROUTES
 from bootgrant.operator_plane.api.app import Listener, build_api
 from bootgrant.operator_plane.api.openapi import document
@@ -18,10 +18,7 @@ from bootgrant.operator_plane.api.routes import ROUTES
 from bootgrant.operator_plane.permissions import LEAST_ROLE, Permission, UndeclaredRoute
 from bootgrant.service.parts.people import api_plane
 from bootgrant.wire.identity import MachineIdentity
-from bootgrant.workflows.decide.grant_cards import VoteFilter
-from bootgrant.workflows.decide.lost_rights import LostRights, VoidApprovals
-from bootgrant.workflows.decide.windows import CloseWindows
-from bootgrant.workflows.people.api_tokens import ApiTokens, NewToken
+from support.api_program import program
 from support.fakes import CountedEntropy
 from support.grants import MAC, NOW, UUID, other_machine
 from support.layered_site import write_machines
@@ -30,21 +27,6 @@ from support.site import CONFIG, as_user
 
 pytestmark = pytest.mark.anyio
 _ENTROPY = CountedEntropy()
-
-
-async def program(office: Office, role: Role = Role.ADMIN, *labels: str, seconds: float = 3600) -> httpx2.AsyncClient:
-    """Return a client at 10.0.0.5 with a token of this role."""
-    site = office.site
-    windows = CloseWindows(site.database.windows, site.clock)
-    votes = VoteFilter(site.database.operators, site.database.api_tokens)
-    lost = LostRights(windows, VoidApprovals(site.database.grants, votes, site.clock))
-    tokens = ApiTokens(site.database.api_tokens, site.database.operators, site.clock, _ENTROPY, lost)
-    name = f"ci-{_ENTROPY.random_bytes(4).hex()}"
-    made = await tokens.create(name, role, parse_labels(labels), seconds, socket_actor("root"))
-    assert isinstance(made, NewToken)
-    client = site.client("10.0.0.5")
-    client.headers["authorization"] = f"Bearer {made.secret.reveal()}"
-    return client
 
 
 async def json_of(answer: httpx2.Response, status: int = 200) -> Any:

@@ -46,7 +46,8 @@ Servers = Callable[[AsyncExitStack, float], Awaitable[Sequence[GrantStore]]]
 
 Outcome = DeviceGrant | Refusal
 RULES = GrantRules(token_lifetime=3600, delivery_grace=120)
-MACHINES, ADDRESSES, STEPS = 3, 2, ("approve", "vote", "deny", "redeem", "deliver", "revoke", "void")
+MACHINES, ADDRESSES = 3, 2
+STEPS = ("approve", "vote", "deny", "undeny", "redeem", "deliver", "revoke", "void")
 TWO = Terms(needed=2, fingerprint="precious", sha256="ab", revision="4f2c9ab")
 KEPT = 5000.0
 FETCHABLE = (NotDelivered.CODE_WAITING, NotDelivered.TOKEN_WAITING)
@@ -72,6 +73,7 @@ class Step:
             "approve": lambda g: g.approve(decision, f"{self.number}.yaml"),
             "vote": lambda g: g.approve(one_of_three, f"{self.number}.yaml", TWO),
             "deny": lambda g: g.deny(decision),
+            "undeny": lambda g: g.undeny(decision, RULES),
             "redeem": lambda g: g.redeem("talos", token, RULES, self.now),
             "deliver": lambda g: g.deliver(RULES, self.now),
             "revoke": lambda g: g.revoke(self.now),
@@ -183,6 +185,10 @@ class GrantLife(RuleBasedStateMachine):
         assert {g.grant_id for g in await store.pending_grants(self.now, 100)} == {g.grant_id for g in waiting}
         undelivered = [g for g in self.model.values() if g.not_delivered(self.now) in FETCHABLE]
         assert sorted(await store.undelivered(self.now)) == sorted(undelivered)
+        denied = [g for g in self.model.values() if g.refused_for(RULES, self.now) > 0]
+        assert {g.grant_id for g in await store.denials(self.now - RULES.denial_cooldown, 100)} == {
+            g.grant_id for g in denied
+        }
         for grant in self.model.values():
             if grant.token_digest and grant.token_expires_at > self.now:
                 assert await store.find_by_token(grant.token_digest) == grant

@@ -186,6 +186,25 @@ async def test_a_denial_applies_to_its_machine_and_to_parts_of_its_identity_at_i
         assert found == [denied if asking is denied_too else None] * len(asking)
 
 
+async def test_an_undenied_machine_is_no_longer_found_as_denied(store: GrantStore) -> None:
+    denied = []
+    for number in range(3):
+        grant, _ = pending_grant(identity=other_machine(number))
+        await store.open_grant(grant)
+        decision = decision_by("ana", NOW + number, f"no {number}")
+        denied.append(await store.change_grant(grant.grant_id, partial(DeviceGrant.deny, decision=decision)))
+    assert await store.denials(NOW - 1, 10) == denied[::-1]
+    assert await store.denials(NOW, 1) == [denied[2]]
+    first = denied[0]
+    assert isinstance(first, DeviceGrant)
+    undeny: GrantRule = partial(DeviceGrant.undeny, decision=decision_by("ben", NOW + 5), rules=GrantRules())
+    undenied = await store.change_grant(first.grant_id, undeny)
+    assert undenied == first._replace(undenied=decision_by("ben", NOW + 5))
+    assert await store.find_grant(first.grant_id) == undenied
+    assert await store.find_denial(first.identity, first.source_address, NOW - 1) is None
+    assert await store.denials(NOW - 1, 10) == denied[:0:-1]
+
+
 async def test_a_uuid_in_the_other_byte_order_is_the_same_machine(store: GrantStore) -> None:
     mine, _ = pending_grant()
     swapped = MachineIdentity(uuid=swapped_uuid(UUID), mac=MAC)

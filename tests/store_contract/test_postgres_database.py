@@ -147,6 +147,7 @@ def test_queries_on_behalf_of_machines_use_an_index(address: PostgresAddress) ->
         "by user code": (grant_sql.BY["user_code_digest"], ([b"a"],)),
         "by token": (grant_sql.BY["token_digest"], ([b"a"],)),
         "denials": (grant_sql.DENIED, (["a"], NOW, ["b"], NOW, ["c"], NOW)),
+        "refused machines": (grant_sql.DENIALS, (NOW, 10)),
         "queue": (grant_sql.PENDING, (NOW, 10)),
         "new ones": (grant_sql.PENDING_SINCE, (NOW, NOW, 10)),
         "rivals": (grant_sql.LIVE_WITH, (["a"], NOW, ["b"], NOW, ["c"], NOW)),

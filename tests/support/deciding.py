@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from bootgrant.approval.audit import AuditEvent
 from bootgrant.approval.codes import api_token_digest
-from bootgrant.approval.grant import DeviceGrant
+from bootgrant.approval.grant import DeviceGrant, GrantRules
 from bootgrant.approval.operators import Actor, Role, via_token
 from bootgrant.approval.policy import NO_NAMES, Rule, Vocabulary
 from bootgrant.evidence.history import HistoryEvidence
@@ -67,7 +67,7 @@ class Deciders:
         history = HistoryEvidence(base.audit, base.grants, clock)
         evidence = GatherEvidence([NetworkEvidence(NO_NAMES), InventoryEvidence(source), history], clock)
         votes = VoteFilter(base.operators, base.api_tokens)
-        self.cards = GrantCards(base.grants, find, evidence, base.audit, clock, CODES, NO_NAMES, votes)
+        self.cards = GrantCards(base.grants, find, evidence, base.audit, clock, CODES, NO_NAMES, votes, GrantRules())
         self.decide = DecideGrant(base.grants, source, clock, self.cards, Admission(99, 999))
         self.assign = AssignMachine(base.grants, source, base.assignments, base.audit, clock, find)
         self.auto_approve = AutoApprove(base.grants, base.windows, self.cards, self.decide, clock, self.rules)

@@ -37,7 +37,9 @@ class AuditKind(StrEnum):
     VOIDED = "voided"
     APPROVED = "approved"
     DENIED = "denied"
+    UNDENIED = "undenied"
     REVOKED = "revoked"
+    CODE_AGAIN = "code-again"
     DELIVERED = "delivered"
     OTHER_ADDRESS = "other-address"
     ASSIGNED = "assigned"
@@ -293,16 +295,18 @@ class PastDelivery:
 @dataclass(frozen=True, slots=True)
 class Past:
     """A machine's history, newest first: requests as (time, address), deliveries, denials as (time, by, reason), and
-    uses of its tokens at other addresses as (time, address, address of the request).
+    uses of its tokens at other addresses as (time, address, address of the request), and ``codes_again``
+    codes that were presented again as (time, by, at which address); ``by`` is empty for a machine.
 
-    A revoked approval counts as a denial. The history goes back as far as the audit does, and includes other machines
-    that claimed one of this machine's variables.
+    A revoked approval counts as a denial, one that was taken back does not. The history goes back as far as the audit
+    does, and includes other machines that claimed one of this machine's variables.
     """
 
     requests: tuple[tuple[float, str], ...] = ()
     deliveries: tuple[PastDelivery, ...] = ()
     denials: tuple[tuple[float, str, str], ...] = ()
     elsewhere: tuple[tuple[float, str, str], ...] = ()
+    codes_again: tuple[tuple[float, str, str], ...] = ()
 
     @property
     def is_new(self) -> bool:
@@ -320,6 +324,9 @@ def past_of(events: Iterable[AuditEvent], apart_from: str) -> Past:
     deliveries: list[PastDelivery] = []
     denials: list[tuple[float, str, str]] = []
     elsewhere: list[tuple[float, str, str]] = []
+    codes_again: list[tuple[float, str, str]] = []
+    events = list(events)
+    undenied = {event.grant_id for event in events if event.kind is AuditKind.UNDENIED}
     for event in events:
         if event.grant_id == apart_from:
             continue
@@ -329,8 +336,10 @@ def past_of(events: Iterable[AuditEvent], apart_from: str) -> Past:
             deliveries.append(PastDelivery(event.at, event.address, event.entry, event.digest, event.identity))
         elif event.kind is AuditKind.OTHER_ADDRESS:
             elsewhere.append((event.at, event.address, str(event.details.get("requested_from", ""))))
-        elif event.kind is AuditKind.DENIED:
+        elif event.kind is AuditKind.CODE_AGAIN:
+            codes_again.append((event.at, event.actor, event.address))
+        elif event.kind is AuditKind.DENIED and event.grant_id not in undenied:
             denials.append((event.at, event.actor, event.reason))
         elif event.kind is AuditKind.REVOKED:
             denials.append((event.at, event.actor, "the approval was revoked"))
-    return Past(tuple(requests), tuple(deliveries), tuple(denials), tuple(elsewhere))
+    return Past(tuple(requests), tuple(deliveries), tuple(denials), tuple(elsewhere), tuple(codes_again))

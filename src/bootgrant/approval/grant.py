@@ -2,6 +2,7 @@
 
     PENDING ──approve──▶ APPROVED ──redeem──▶ REDEEMED ──deliver──▶ DELIVERED
        │ ├────deny─────▶ DENIED     redeem again ┘     redeem, deliver again ┘
+       │ │               (undeny: the machine may ask again)
        │ └────replace──▶ REPLACED   (the same machine asked again)
        └──────expire───▶ EXPIRED ◀──expire── APPROVED (the token was not fetched in time)
 
@@ -11,7 +12,7 @@
 A person decides only about a PENDING grant that has not expired. One that needs two people stays PENDING after the
 first approval and keeps it as a vote, until it is withdrawn. The token exchange and the delivery may be repeated,
 because an answer can be lost and Talos then asks again with what it has. No transition leaves DENIED, REPLACED,
-EXPIRED, REVOKED or VOID.
+EXPIRED, REVOKED or VOID: a denial that is taken back lets the machine open another request.
 
 The request that replaces another inherits its votes, if it is the same in everything that a person saw
 (``following``). An approval that never led to a delivery is not inherited: ``not_delivered`` says what became of it.
@@ -26,6 +27,9 @@ from typing import Final, NamedTuple
 
 from bootgrant.approval.operators import Author
 from bootgrant.wire.identity import MachineIdentity
+
+AGAIN_GRACE: Final = 60.0
+"""Seconds in which a used code may come again: an answer was lost, or a second person scanned the same screen."""
 
 REDEEM_GRACE: Final = 60.0
 """Seconds after expiry in which an approved code still yields its token: a restart may have delayed the answer."""
@@ -51,6 +55,7 @@ class GrantEvent(StrEnum):
     WITHDRAW = "withdraw a vote"
     APPROVE = "approve"
     DENY = "deny"
+    UNDENY = "undeny"
     REPLACE = "replace"
     REVOKE = "revoke"
     VOID = "void"
@@ -64,6 +69,7 @@ TRANSITIONS: Final[dict[tuple[GrantState, GrantEvent], GrantState]] = {
     (GrantState.PENDING, GrantEvent.WITHDRAW): GrantState.PENDING,
     (GrantState.PENDING, GrantEvent.APPROVE): GrantState.APPROVED,
     (GrantState.PENDING, GrantEvent.DENY): GrantState.DENIED,
+    (GrantState.DENIED, GrantEvent.UNDENY): GrantState.DENIED,
     (GrantState.PENDING, GrantEvent.REPLACE): GrantState.REPLACED,
     (GrantState.PENDING, GrantEvent.EXPIRE): GrantState.EXPIRED,
     (GrantState.APPROVED, GrantEvent.EXPIRE): GrantState.EXPIRED,
@@ -99,6 +105,14 @@ class Refusal(Enum):
     SAME_PERSON = "same person"
     NEEDS_PEOPLE = "needs people"
     NOT_ALLOWED = "not allowed"
+    NOT_REFUSED = "not refused"
+
+
+class CodeOver(Enum):
+    """Why a code that is presented has no use any more."""
+
+    REPLACED = "replaced"
+    USED = "used"
 
 
 class AddressBinding(Enum):
@@ -210,6 +224,7 @@ class DeviceGrant(NamedTuple):
 
     ``replaced_by`` is the id of the machine's next request. ``void_votes`` are votes for the request before this one
     that were not inherited. ``void_reason`` is why the approval is void, one line for a person.
+    ``undenied`` is who took a denial back, and when.
     """
 
     grant_id: str
@@ -237,6 +252,7 @@ class DeviceGrant(NamedTuple):
     replaced_by: str = ""
     void_votes: tuple[VoidVote, ...] = ()
     void_reason: str = ""
+    undenied: Decision | None = None
 
     @property
     def approvals(self) -> tuple[Decision, ...]:
@@ -291,6 +307,52 @@ class DeviceGrant(NamedTuple):
     def deny(self, decision: Decision) -> DeviceGrant | Refusal:
         """Deny the machine; its console shows the reason."""
         return self._decide(GrantEvent.DENY, decision, "")
+
+    def refused_until(self, rules: GrantRules) -> float | None:
+        """Return when the machine may ask again after this denial. None if it was not denied, or is not refused."""
+        if self.state is not GrantState.DENIED or self.decision is None or self.undenied is not None:
+            return None
+        return self.decision.at + rules.denial_cooldown
+
+    def refused_for(self, rules: GrantRules, now: float) -> float:
+        """Return for how many seconds the machine is still refused; 0.0 if it may ask.
+
+        A denial from the far future was made by a clock that was wrong: it must not hold for a year.
+        """
+        until = self.refused_until(rules)
+        left = 0.0 if until is None else until - now
+        return left if 0 < left < 2 * rules.denial_cooldown else 0.0
+
+    def undeny(self, decision: Decision, rules: GrantRules) -> DeviceGrant | Refusal:
+        """Take the denial back: the machine may ask again at once."""
+        if self.refused_for(rules, decision.at) <= 0:
+            return Refusal.NOT_REFUSED
+        return self._replace(state=TRANSITIONS[self.state, GrantEvent.UNDENY], undenied=decision)
+
+    def device_code_over(self, rules: GrantRules, now: float, *, is_elsewhere: bool) -> CodeOver | None:
+        """Return why a token request with this device code is strange; None if a machine may well send it.
+
+        ``is_elsewhere``: it comes from another network than the request did.
+        """
+        match self.state:
+            case GrantState.REPLACED:
+                return CodeOver.REPLACED
+            case GrantState.REDEEMED:
+                is_late = now - (self.token_expires_at - rules.token_lifetime) > AGAIN_GRACE
+                return CodeOver.USED if is_late or is_elsewhere else None
+            case GrantState.DELIVERED:
+                return CodeOver.USED
+            case GrantState.REVOKED:
+                return CodeOver.USED if self.token_digest else None
+            case _:
+                return None
+
+    def user_code_over(self, now: float) -> CodeOver | None:
+        """Return why it is strange that a person presents this user code; None if they may well do so."""
+        if self.state is GrantState.REPLACED:
+            return CodeOver.REPLACED
+        is_used = self.state in _USED and self.decision is not None and now - self.decision.at > AGAIN_GRACE
+        return CodeOver.USED if is_used else None
 
     def _decide(self, event: GrantEvent, decision: Decision, entry: str) -> DeviceGrant | Refusal:
         state = self.state_at(decision.at)
@@ -402,6 +464,9 @@ class DeviceGrant(NamedTuple):
             return Refusal.UNKNOWN
         return self._replace(state=TRANSITIONS[self.state, GrantEvent.REVOKE], revoked_at=now)
 
+
+_USED: Final = frozenset({GrantState.APPROVED, GrantState.REDEEMED, GrantState.DELIVERED, GrantState.REVOKED})
+"""The states of a grant whose user code has served its purpose."""
 
 _NO_TOKEN: Final = {
     GrantState.PENDING: Refusal.PENDING,

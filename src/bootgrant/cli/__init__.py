@@ -22,6 +22,7 @@ SUMMARIES: Final[Mapping[str, tuple[str, str]]] = {
     "pending": ("client.pending", "list the machines that are waiting for a decision"),
     "approve": ("client.decide", "approve machines, by the codes on their screens"),
     "deny": ("client.decide", "deny a machine, by the code on its screen"),
+    "undeny": ("client.decide", "take a denial back, by the code that was denied: the machine may ask at once"),
     "revoke": ("client.decide", "revoke an approval, by the machine's code: its token becomes invalid"),
     "assign": ("client.decide", "assign an entry to a machine that has none"),
     "unassign": ("client.decide", "remove the entry that was assigned to a machine"),

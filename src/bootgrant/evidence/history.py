@@ -43,6 +43,7 @@ class HistoryEvidence:
             *await self._rivals(claim, now),
             *_burst(past, now),
             *_elsewhere(past, grant.source_address, now),
+            *_codes_again(past, now),
         ]
         if checks:
             return checks
@@ -103,6 +104,22 @@ def _elsewhere(past: Past, address: str, now: float) -> Iterator[Check]:
             detail = f"an earlier request, at {_time(at)}, was from {place}; this one is from {address}"
             yield Check(_NAME, Verdict.UNKNOWN, detail)
             return
+
+
+def _codes_again(past: Past, now: float) -> Iterator[Check]:
+    """The newest code of another request that a machine, and that a person, presented when it was over."""
+    recent = [again for again in past.codes_again if now - again[0] < _DAY]
+    by_machine = next(((at, address) for at, by, address in recent if not by), None)
+    by_person = next(((at, by) for at, by, _ in recent if by), None)
+    if by_machine is not None:
+        at, address = by_machine
+        verdict = Verdict.MISMATCH if now - at < _BURST_SECONDS else Verdict.UNKNOWN
+        detail = f"the code of an earlier request was presented again from {address} at {_time(at)}"
+        yield Check(_NAME, verdict, f"{detail}: a second machine may claim to be this one")
+    if by_person is not None:
+        at, by = by_person
+        detail = f"{by} presented the code of an earlier request at {_time(at)}, when it was no longer valid"
+        yield Check(_NAME, Verdict.UNKNOWN, f"{detail}: compare the code on the machine's screen")
 
 
 def _shared(one: MachineIdentity, other: MachineIdentity) -> list[str]:

@@ -81,6 +81,7 @@ PAGES: Final[tuple[PageRoute, ...]] = (
     PageRoute("GET", "/requests/{grant_id}/configuration", _SIGNED_IN, card.show_configuration),
     PageRoute("POST", "/requests/{grant_id}/approve", _APPROVER, decision.approve),
     PageRoute("POST", "/requests/{grant_id}/deny", _APPROVER, decision.deny),
+    PageRoute("POST", "/requests/{grant_id}/undeny", _APPROVER, decision.undeny),
     PageRoute("POST", "/requests/{grant_id}/revoke", _ADMIN, decision.revoke),
     PageRoute("POST", "/requests/{grant_id}/assign", _APPROVER, decision.assign),
     PageRoute("POST", "/requests/{grant_id}/unassign", _APPROVER, decision.unassign),

@@ -25,6 +25,7 @@ from bootgrant.workflows.people.oidc_sign_in import COOKIE_LIFETIME, OidcSignIn
 from bootgrant.workflows.people.passkeys import Passkeys
 from bootgrant.workflows.people.sign_in import Sessions, SignIn
 from bootgrant.workflows.people.undo import UndoWork
+from bootgrant.workflows.record.codes_again import CodesAgain
 from bootgrant.workflows.record.recording import RecordRefusals
 
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]+")
@@ -109,6 +110,7 @@ class OperatorPlane:
     waiting: WaitingCards
     tokens: ApiTokens
     refusals: RecordRefusals
+    codes_again: CodesAgain
     requires_suffix: bool = True
     settings: tuple[ShownSetting, ...] = ()
     codes_by_operator: AttemptLimit = field(default_factory=_by_operator)

@@ -87,6 +87,7 @@ class GrantStore(Protocol):
     async def find_denial(self, identity: MachineIdentity, address: str, since: float) -> DeviceGrant | None:
         """Return the newest grant that was denied after ``since`` and applies to this machine: one with the same
         identity key from any address, or one from ``address`` that shares a strong variable and contradicts none.
+        Undenied ones do not count.
 
         From another address a part of the identity is not enough: a claim is not proof, and nobody may silence others.
         """
@@ -97,6 +98,9 @@ class GrantStore(Protocol):
 
     async def undelivered(self, now: float) -> Sequence[DeviceGrant]:
         """Return the approved grants whose configuration was not delivered and can still be fetched."""
+
+    async def denials(self, since: float, limit: int) -> Sequence[DeviceGrant]:
+        """Return the grants that were denied after ``since`` and not undenied, the newest denial first."""
 
     async def live_with(self, identity: MachineIdentity, now: float) -> Sequence[DeviceGrant]:
         """Return the pending grants that share a strong variable (uuid, serial or mac) with ``identity``."""

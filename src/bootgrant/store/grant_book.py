@@ -136,6 +136,9 @@ class GrantBook:
     async def undelivered(self, now: float) -> Sequence[DeviceGrant]:
         return self._index.undelivered(now)
 
+    async def denials(self, since: float, limit: int) -> Sequence[DeviceGrant]:
+        return self._index.denials(since, limit)
+
     async def live_with(self, identity: MachineIdentity, now: float) -> Sequence[DeviceGrant]:
         return list(self._index.pending_with(identity, now))
 

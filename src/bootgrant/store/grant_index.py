@@ -45,8 +45,9 @@ class GrantIndex:
         self._unfetched: dict[str, None] = {}
         # Decided grants by identity key.
         self._decided = _Groups()
-        # Denied grants by each strong variable.
-        self._denied = _Groups()
+        # Denied grants, and those by each strong variable. Undenied ones are in neither.
+        self._denied: dict[str, None] = {}
+        self._denied_by_variable = _Groups()
         self._ends: list[tuple[float, str]] = []
 
     def __len__(self) -> int:
@@ -79,8 +80,7 @@ class GrantIndex:
         else:
             self._unfetched.pop(grant_id, None)
         if grant.state is GrantState.DENIED:
-            for variable in grant.identity.strong():
-                self._denied.add(variable, grant_id)
+            self._put_denied(grant)
         elif grant.token_digest:
             self._by_token[grant.token_digest] = grant_id
 
@@ -96,9 +96,7 @@ class GrantIndex:
         self._unfetched.pop(grant_id, None)
         if grant.decision is not None:
             self._decided.remove(_decided(grant), grant_id)
-        if grant.state is GrantState.DENIED:
-            for variable in grant.identity.strong():
-                self._denied.remove(variable, grant_id)
+        self._no_longer_denied(grant)
 
     def forget_ended(self, now: float) -> None:
         """Drop the grants that memory no longer needs. One whose end has moved is checked again at its new end."""
@@ -155,8 +153,14 @@ class GrantIndex:
         """Return the newest denial after ``since`` that applies to this machine (GrantStore.find_denial)."""
         if not self._denied:
             return None
-        ids = dict.fromkeys(grant_id for variable in identity.strong() for grant_id in self._denied.get(variable))
+        ids = dict.fromkeys(
+            grant_id for variable in identity.strong() for grant_id in self._denied_by_variable.get(variable)
+        )
         return newest_denial((self.by_id[grant_id] for grant_id in ids), identity, address, since)
+
+    def denials(self, since: float, limit: int) -> Sequence[DeviceGrant]:
+        """Return the denials after ``since``, newest first (GrantStore.denials)."""
+        return newest_denials((self.by_id[grant_id] for grant_id in self._denied), since)[:limit]
 
     def pending_with(self, identity: MachineIdentity, now: float) -> Iterator[DeviceGrant]:
         """Return the pending, unexpired grants that share a strong variable with ``identity``, each once."""
@@ -171,6 +175,20 @@ class GrantIndex:
 
     def _get(self, grant_id: str | None) -> DeviceGrant | None:
         return None if grant_id is None else self.by_id.get(grant_id)
+
+    def _put_denied(self, grant: DeviceGrant) -> None:
+        if grant.undenied is not None:
+            self._no_longer_denied(grant)
+            return
+        self._denied[grant.grant_id] = None
+        for variable in grant.identity.strong():
+            self._denied_by_variable.add(variable, grant.grant_id)
+
+    def _no_longer_denied(self, grant: DeviceGrant) -> None:
+        if self._denied.pop(grant.grant_id, self) is self:
+            return
+        for variable in grant.identity.strong():
+            self._denied_by_variable.remove(variable, grant.grant_id)
 
     def _no_longer_pending(self, grant: DeviceGrant) -> None:
         if self._pending.pop(grant.grant_id, self) is self:
@@ -191,16 +209,23 @@ def newest_denial(
     denied: Iterable[DeviceGrant], identity: MachineIdentity, address: str, since: float
 ) -> DeviceGrant | None:
     """Return the newest of ``denied`` after ``since`` that applies to ``identity`` at ``address``."""
-    applying = [
+    applying = (grant for grant in denied if _applies(grant, identity, address))
+    return next(iter(newest_denials(applying, since)), None)
+
+
+def newest_denials(denied: Iterable[DeviceGrant], since: float) -> list[DeviceGrant]:
+    """Return those of ``denied`` that were denied after ``since`` and not undenied, newest first."""
+    found = [
         (grant.decision.at, grant)
         for grant in denied
-        if grant.decision is not None
-        and grant.decision.at > since
-        and (
-            grant.identity.key == identity.key or (grant.source_address == address and grant.identity.may_be(identity))
-        )
+        if grant.undenied is None and grant.decision is not None and grant.decision.at > since
     ]
-    return max(applying, key=lambda pair: pair[0])[1] if applying else None
+    return [grant for _, grant in sorted(found, key=lambda pair: pair[0], reverse=True)]
+
+
+def _applies(denial: DeviceGrant, identity: MachineIdentity, address: str) -> bool:
+    is_here = denial.source_address == address and denial.identity.may_be(identity)
+    return is_here or denial.identity.key == identity.key
 
 
 def newest_decision(decided: Iterable[DeviceGrant], since: float) -> DeviceGrant | None:

@@ -392,3 +392,54 @@ async def test_the_waiting_list_has_the_newest_request_first_and_no_decided_one(
 def test_a_reason_is_printable_and_on_one_line() -> None:
     assert one_line(" not\n\ttoday\x1b[2J ") == "not today [2J"
     assert len(one_line("x" * 999)) == REASON_LENGTH
+
+
+async def test_a_denial_that_is_taken_back_is_recorded_and_the_machine_is_no_longer_refused(site: Deciders) -> None:
+    grant = await site.request(other_machine(1))
+    await site.decide.deny(grant.grant_id, ANA, "wrong rack")
+    (card,) = await site.cards.refused(10)
+    assert (card.grant.grant_id, card.refused_until) == (grant.grant_id, NOW + 600)
+    site.clock.advance(60)
+    outcome = await site.decide.undeny(grant.grant_id, BEN)
+    assert isinstance(outcome, DeviceGrant)
+    assert outcome.undenied is not None
+    assert (outcome.undenied.by, outcome.undenied.at) == ("ben", NOW + 60)
+    assert await site.cards.refused(10) == []
+    event = (await site.events())[-1]
+    assert (event.kind, event.actor, event.grant_id, event.reason) == (
+        AuditKind.UNDENIED, "ben", grant.grant_id, "wrong rack",
+    )  # fmt: skip
+    again = await site.request(other_machine(1))
+    checks = (await site.cards.full(again)).evidence
+    assert not [check for check in checks if check.verdict is Verdict.MISMATCH]
+    assert message(await site.decide.undeny(grant.grant_id, ANA)) == "already taken back by ben, 0 s ago"
+
+
+async def test_taking_a_denial_back_ends_every_denial_of_the_machine(site: Deciders) -> None:
+    here, there = await site.request(other_machine(1)), await site.request(other_machine(1), "10.66.0.6")
+    other = await site.request(other_machine(2))
+    for grant in (here, there, other):
+        await site.decide.deny(grant.grant_id, ANA, "no")
+    assert isinstance(await site.decide.undeny(here.grant_id, ANA), DeviceGrant)
+    assert [card.grant.grant_id for card in await site.cards.refused(10)] == [other.grant_id]
+
+
+async def test_a_denial_is_taken_back_by_those_who_may_deny(site: Deciders) -> None:
+    grant = await site.request(other_machine(1))
+    await site.decide.deny(grant.grant_id, ANA, "no")
+    berlin = Actor("eva", Role.APPROVER, (Label("site", "ber"),))
+    for actor in (berlin, Actor("vic", Role.VIEWER)):
+        assert refusal(await site.decide.undeny(grant.grant_id, actor)) is Refusal.NOT_ALLOWED
+    assert isinstance(await site.decide.undeny(grant.grant_id, BEN), DeviceGrant)
+
+
+async def test_only_a_machine_that_is_refused_can_be_undenied(site: Deciders) -> None:
+    waiting, denied = await site.request(other_machine(1)), await site.request(other_machine(2))
+    await site.decide.deny(denied.grant_id, ANA, "no")
+    assert message(await site.decide.undeny(waiting.grant_id, ANA)) == (
+        "there is no denial to take back: the request is pending"
+    )
+    site.clock.advance(600)
+    assert "may ask again already" in message(await site.decide.undeny(denied.grant_id, ANA))
+    assert await site.cards.refused(10) == []
+    assert refusal(await site.decide.undeny("nothing", ANA)) is Refusal.UNKNOWN

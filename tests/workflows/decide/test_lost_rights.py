@@ -25,6 +25,7 @@ from bootgrant.workflows.machine.deliver import DeliverConfig, DeliveryRefusal
 from bootgrant.workflows.machine.tokens import MachineTokens, PollGrant, PollRefused
 from bootgrant.workflows.people.api_tokens import ApiTokens, NewToken
 from bootgrant.workflows.people.manage_operators import ManageOperators
+from bootgrant.workflows.record.codes_again import CodesAgain
 from support.deciding import ANA, BEN, CP, Deciders, worker
 from support.fakes import CountedEntropy
 from support.grants import NOW, UUID, other_machine, pending_grant
@@ -336,11 +337,13 @@ async def test_a_machine_whose_approval_became_void_gets_an_expired_code_at_once
     await site.database.grants.open_grant(grant)
     await site.decide.approve(grant.grant_id, ANA)
     await manage.disable("ana", ROOT)
-    poll = PollGrant(site.database.grants, site.clock, RULES, HeldPolls(9))
-    answer = await poll("talos", code, asyncio.get_running_loop().create_future())
+    again = CodesAgain(site.database.audit, site.clock, RULES)
+    poll = PollGrant(site.database.grants, site.clock, RULES, HeldPolls(9), again)
+    gone = asyncio.get_running_loop().create_future()
+    answer = await poll("talos", code, gone, grant.source_address)
     assert answer == PollRefused(ErrorCode.EXPIRED_TOKEN)
-    again = await site.request(other_machine(1))
-    card = await site.cards.show(again.grant_id)
+    following = await site.request(other_machine(1))
+    card = await site.cards.show(following.grant_id)
     assert card is not None
     assert card.undelivered is not None
     assert card.undelivered.message == (

@@ -1,4 +1,4 @@
-"""The commands that decide: approve, deny, revoke, assign, unassign, arm, disarm.
+"""The commands that decide: approve, deny, undeny, revoke, assign, unassign, arm, disarm.
 
 Their exit status is 0 only when everything that was asked for took effect.
 """
@@ -63,6 +63,23 @@ def _deny(args: argparse.Namespace) -> int:
     return _decide(args, args.code, "deny", "denied", reason=args.reason)
 
 
+def _add_undeny(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "code", metavar="CODE", help="the code that was denied: `bootgrant pending --denied` lists them"
+    )
+    add_server_arguments(parser)
+
+
+@reporting
+def _undeny(args: argparse.Namespace) -> int:
+    """Take a denial back, by the code that was denied: the machine may ask at once and then shows a new code.
+
+    A Talos node asks again by itself within 90 seconds. `bootgrant acquire` waits as long as the denial said; restart
+    it to ask at once. The exit status is 0 only if the machine was refused and no longer is.
+    """
+    return _decide(args, args.code, "undeny", "took back the denial of")
+
+
 def _add_revoke(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("code", metavar="CODE", nargs="?", help=_CODE)
     add_undo_arguments(parser)
@@ -100,6 +117,9 @@ def _outcome(answer: Json, done: str) -> str:
     if answer["state"] == "pending":
         done = "recorded your approval of"
         gets = f": {len(answer['votes'])} of {answer['needed']}, the machine is still waiting"
+    if answer["state"] == "denied":
+        until = answer.get("refused_until")
+        gets = f": it is refused until {day(until)} UTC, or until `bootgrant undeny`" if until else ": it may ask again"
     return f"{done} {answer['code']} ({identity(answer)}){gets}"
 
 
@@ -237,6 +257,7 @@ def _disarm(args: argparse.Namespace) -> int:
 COMMANDS: Final = {
     "approve": (_add_approve, _approve),
     "deny": (_add_deny, _deny),
+    "undeny": (_add_undeny, _undeny),
     "revoke": (_add_revoke, _revoke),
     "assign": (_add_assign, _assign),
     "unassign": (_add_unassign, _unassign),

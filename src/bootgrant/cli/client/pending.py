@@ -1,12 +1,17 @@
-"""List the machines that are waiting for a decision, newest first."""
+"""List the machines that are waiting for a decision, newest first.
+
+With --denied, list instead the machines that are refused because an operator denied them, and until when.
+"""
 
 from __future__ import annotations
 
 import argparse
+import time
 
 from bootgrant.cli.client.asking import add_server_arguments, ask_api
-from bootgrant.cli.output import Json, identity, printable, reporting, show, table
+from bootgrant.cli.output import Json, Refused, day, identity, printable, reporting, show, table
 
+_DENIED = ("CODE", "REFUSED UNTIL (UTC)", "FROM", "DENIED BY", "REASON", "REPORTED BY THE MACHINE")
 _HEAD = ("CODE", "AGE", "LEFT", "VERDICT", "FROM", "EVIDENCE", "CONFIGURATION", "REPORTED BY THE MACHINE")
 
 
@@ -17,11 +22,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--text", metavar="TEXT", help="only machines with this text in a variable, the address, or the entry"
     )
+    parser.add_argument(
+        "--denied",
+        action="store_true",
+        help="the machines that are refused after a denial; `bootgrant undeny` ends that",
+    )
     add_server_arguments(parser)
 
 
 @reporting
 def run(args: argparse.Namespace) -> int:
+    if args.denied:
+        return _denied(args)
     query = [("label", label) for label in args.label]
     if args.text:
         query.append(("text", args.text))
@@ -34,6 +46,24 @@ def run(args: argparse.Namespace) -> int:
     if answer["next"]:
         text += f"\nonly the newest {len(rows)} are shown; narrow the list with --label or --text"
     return show(answer, text, as_json=args.json)
+
+
+def _denied(args: argparse.Namespace) -> int:
+    if args.label or args.text:
+        raise Refused("usage", "--denied lists all refused machines: leave out --label and --text")
+    answer = ask_api(args, "GET", "denied")
+    rows = [_denied_row(request) for request in answer["denied"]]
+    text = table(_DENIED, rows) if rows else "no machines refused"
+    if any("*" not in request["code"] for request in answer["denied"]):
+        text += "\nlet one ask at once: bootgrant undeny CODE"
+    return show(answer, text, as_json=args.json)
+
+
+def _denied_row(request: Json) -> tuple[str, ...]:
+    until = request["refused_until"]
+    left = _span(max(0.0, until - time.time()))
+    where = " ".join(part for part in (request["address"], request["network"]) if part)
+    return request["code"], f"{day(until)} ({left})", where, request["decided_by"], request["reason"], identity(request)
 
 
 def row(request: Json) -> tuple[str, ...]:

@@ -70,7 +70,8 @@ ROUTES: Final[tuple[ApiRoute[ApiPlane], ...]] = (
             "after": {"type": "string", "maxLength": 64, "description": "The `next` of the previous page."},
         },
     ),
-    ApiRoute("GET", "/api/v1/grants/{code}", _LOOK, requests.show, ref("Request"), refusals=(404,)),
+    ApiRoute("GET", "/api/v1/denied", _LOOK, requests.denied, record(denied=array(ref("Request")))),
+    ApiRoute("GET", "/api/v1/grants/{code}", _LOOK, requests.show, ref("Request"), refusals=(404, 429)),
     ApiRoute(
         "GET", "/api/v1/requests/{id}", _LOOK, requests.show_by_id, record(request=ref("Request"), past=ref("Past")),
         refusals=(404,),
@@ -114,6 +115,11 @@ ROUTES: Final[tuple[ApiRoute[ApiPlane], ...]] = (
         "POST", "/api/v1/deny", _DECIDE, requests.deny, ref("Request"),
         body=body("code", code=CODE, reason={"type": "string", "maxLength": 1000}), refusals=(404, 409, 410),
     ),
+    ApiRoute(
+        "POST", "/api/v1/undeny", _DECIDE, requests.undeny_by_code, ref("Request"), body=body("code", code=CODE),
+        refusals=(404, 409),
+    ),
+    ApiRoute("POST", "/api/v1/requests/{id}/undeny", _DECIDE, requests.undeny, ref("Request"), refusals=(404, 409)),
     ApiRoute(
         "POST", "/api/v1/revoke", _ADMIN, requests.revoke_by_code, ref("Request"), body=body("code", code=CODE),
         refusals=(404, 409, 410),

@@ -86,7 +86,11 @@ COMPONENTS: Final[dict[str, Schema]] = {
         "description": "The entry as it was when the request was approved. Members that were not stored are null.",
     },
     "Request": record(
-        id=TEXT, code=TEXT,
+        id=TEXT,
+        code={
+            **TEXT,
+            "description": "The code; its second half is **** for callers that may not decide about this machine.",
+        },
         state={
             "type": "string",
             "enum": [
@@ -140,6 +144,8 @@ COMPONENTS: Final[dict[str, Schema]] = {
             **array(record(address=TEXT, at=TIME, refused=FLAG)),
             "description": "Uses of the machine's token at other addresses than the one that asked.",
         },
+        refused_until={**nullable(TIME), "description": "When a denied machine may ask again; null if it may now."},
+        undenied_by=nullable(TEXT), undenied_at=nullable(TIME),
     ),
     "Past": record(
         requests=array(record(at=TIME, address=TEXT)),

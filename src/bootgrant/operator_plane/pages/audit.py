@@ -24,10 +24,10 @@ _HIDDEN: Final = frozenset({"asked", "voted", "client", "size", "delivery", *RIG
 _GROUPS: Final[Mapping[str, tuple[AuditKind, ...]]] = {
     "decisions": (
         AuditKind.VOTED, AuditKind.VOTE_MOVED, AuditKind.VOTE_WITHDRAWN, AuditKind.APPROVED, AuditKind.DENIED,
-        AuditKind.REVOKED, AuditKind.VOIDED,
+        AuditKind.UNDENIED, AuditKind.REVOKED, AuditKind.VOIDED,
     ),
     "deliveries": (AuditKind.DELIVERED, AuditKind.OTHER_ADDRESS),
-    "requests": (AuditKind.OPENED, AuditKind.STORM),
+    "requests": (AuditKind.OPENED, AuditKind.STORM, AuditKind.CODE_AGAIN),
     "machines": (AuditKind.ASSIGNED, AuditKind.UNASSIGNED, AuditKind.ARMED, AuditKind.DISARMED),
     "people": (
         AuditKind.SIGNED_IN, AuditKind.SIGNED_OUT, AuditKind.SIGN_IN_REFUSED, AuditKind.OPERATOR_CHANGED,

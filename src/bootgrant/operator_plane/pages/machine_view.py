@@ -13,7 +13,6 @@ from bootgrant.wire.identity import MachineIdentity
 from bootgrant.workflows.decide.grant_cards import GrantCard
 
 _NAMED_BY: Final = ("serial", "hostname", "mac", "uuid")
-_HIDDEN: Final = "····"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +82,6 @@ def reported(identity: MachineIdentity) -> tuple[str, str] | None:
 
 def labels_of(card: GrantCard) -> tuple[str, ...]:
     return tuple(f"{key}={value}" for key, value in sorted(card.entry.labels.items())) if card.entry else ()
-
-
-def hidden_code(user_code: str) -> str:
-    """Return ``WDJB-····``, without the half that the person has to type."""
-    return user_code[: -len(_HIDDEN)] + _HIDDEN
 
 
 def why_of(card: GrantCard) -> str:

@@ -10,9 +10,10 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 
 from bootgrant.approval.audit import AuditKind
+from bootgrant.approval.codes import masked_user_code
 from bootgrant.approval.operators import Actor
 from bootgrant.approval.standing import Standing
-from bootgrant.operator_plane.pages.machine_view import hidden_code, kind_of, labels_of, name_of, verdict_of, why_of
+from bootgrant.operator_plane.pages.machine_view import kind_of, labels_of, name_of, verdict_of, why_of
 from bootgrant.operator_plane.pages.windows import window_rows
 from bootgrant.operator_plane.visit import Visit, actor_of
 from bootgrant.operator_plane.wording import text
@@ -53,6 +54,19 @@ class Row:
     kind: str
     code: str
     why: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeniedRow:
+    """One machine that is refused until a time (Unix seconds), because ``by`` denied it."""
+
+    card: GrantCard
+    name: str
+    code: str
+    until: float
+    by: str
+    reason: str
+    may_undeny: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +111,10 @@ class QueueView:
 async def show(visit: Visit) -> Response:
     """Show the queue or, if it is empty, how to make a machine request a configuration."""
     waiting = visit.plane.waiting
-    cards = await (waiting.recent() if visit.is_automatic else waiting.current())
+    if visit.is_automatic:
+        cards, denied = await waiting.recent()
+    else:
+        cards, denied = await waiting.current(), await waiting.refused()
     windows = await visit.plane.arm.windows()
     return visit.page(
         "queue.html",
@@ -110,7 +127,17 @@ async def show(visit: Visit) -> Response:
         unfetched=(await visit.plane.decide.store.census(visit.plane.clock.now())).unfetched,
         last=None if cards else await _last_approved(visit),
         kernel_line=kernel_line(visit),
+        denied=[_denied(card, actor_of(visit)) for card in denied],
+        most_denied=waiting.most_refused,
     )
+
+
+def _denied(card: GrantCard, actor: Actor) -> DeniedRow:
+    decision = card.grant.decision
+    by, reason = (decision.by, decision.reason) if decision else ("", "")
+    may_undeny = actor.may_decide_about(card.labels)
+    code = card.user_code if may_undeny else masked_user_code(card.user_code)
+    return DeniedRow(card, name_of(card), code, card.refused_until or 0.0, by, reason, may_undeny)
 
 
 async def _last_approved(visit: Visit) -> float | None:
@@ -149,9 +176,10 @@ def read_filter(words: str, label: str, show: str, rows: str) -> Filter:
 def view_of(cards: Sequence[GrantCard], chosen: Filter, actor: Actor, hides_code: bool) -> QueueView:
     """Return the filtered queue as ``actor`` sees it.
 
-    With ``hides_code`` the second half of each code is left out, because only the machine's screen may show it.
+    With ``hides_code``, and for machines about which ``actor`` may not decide, the second half of each code is left
+    out: only the machine's screen may show it.
     """
-    every = [_row(card, hides_code) for card in cards]
+    every = [_row(card, hides_code or not actor.may_decide_about(card.labels)) for card in cards]
     matching = [row for row in every if _matches(row, chosen)]
     shown = [row for row in matching if chosen.show in ("", row.standing.value)]
     counts = {standing: sum(row.standing is standing for row in matching) for standing in Standing}
@@ -188,8 +216,7 @@ def left_out_rows(cards: Sequence[GrantCard], chosen: Filter, actor: Actor, hide
 
 
 def _is_for_batch(actor: Actor, card: GrantCard) -> bool:
-    labels = card.entry.labels if card.entry else {}
-    return card.may_be_approved_in_a_batch and actor.may_decide_about(labels)
+    return card.may_be_approved_in_a_batch and actor.may_decide_about(card.labels)
 
 
 def _row(card: GrantCard, hides_code: bool) -> Row:
@@ -199,7 +226,7 @@ def _row(card: GrantCard, hides_code: bool) -> Row:
         standing=card.standing,
         verdict=verdict_of(card),
         kind=kind_of(card.entry) if card.entry else text("queue.no_entry"),
-        code=hidden_code(card.user_code) if hides_code else card.user_code,
+        code=masked_user_code(card.user_code) if hides_code else card.user_code,
         why=why_of(card),
     )
 

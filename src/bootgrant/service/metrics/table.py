@@ -62,6 +62,12 @@ OTHER_ADDRESS: Final = Metric(
     "(grants.bind_address).",
     ("outcome",),
 )
+CODES_AGAIN: Final = Metric(
+    "bootgrant_codes_again_total",
+    Kind.COUNTER,
+    "Codes that were presented again after they were used or replaced, by who presented them: machine, person.",
+    ("by", "code"),
+)
 STORE: Final = Metric(
     "bootgrant_store_seconds",
     Kind.HISTOGRAM,

@@ -128,10 +128,12 @@ def build(
     opening = OpenGrant(database.grants, clock, entropy, codes, site.grants, admission, find_entry, decisions.arrived)
     busiest = {
         "/device/code": device_authorization(opening, site.operators_url, rules),
-        "/token": token(PollGrant(database.grants, clock, site.grants, held), rules),
+        "/token": token(PollGrant(database.grants, clock, site.grants, held, decisions.codes_again), rules),
     }
     issued = MachineTokens(database.grants, clock, site.grants)
-    watched = Watched(database, counts, notify.counts, held, verifier.clients, clock, source.current, chores)
+    watched = Watched(
+        database, counts, notify.counts, held, verifier.clients, clock, source.current, chores, decisions.codes_again
+    )
     endpoints: dict[str, App] = {
         **busiest,
         "/introspect": introspection(issued, api.tokens, site.public_url, rules),
@@ -182,6 +184,7 @@ def _site_chores(
         Chore("automatic approvals", decisions.auto_approve.step, decisions.auto_approve.wait),
         Chore("recording of requests", decisions.openings.step, decisions.openings.wait),
         Chore("recording of refused sign-ins", decisions.refusals.step, decisions.refusals.wait),
+        Chore("recording of codes presented again", decisions.codes_again.step, decisions.codes_again.wait),
         Chore("reading of configurations", refresh, every(0.0)),
         Chore("recording of revisions", snapshots.step, every(_RECORD_EVERY)),
         Chore("retention", collect_some, wait_to_collect),

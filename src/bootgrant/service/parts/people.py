@@ -89,6 +89,7 @@ def people_plane(
         waiting=WaitingCards(decisions.decide.cards, clock),
         tokens=tokens,
         refusals=decisions.refusals,
+        codes_again=decisions.codes_again,
         requires_suffix=site.operators.confirm is Confirmation.SUFFIX,
         settings=site.shown,
     )
@@ -120,6 +121,7 @@ def api_plane(
         source=source,
         settings=site.shown,
         configurations=source.current,
+        codes_again=decisions.codes_again,
     )
 
 

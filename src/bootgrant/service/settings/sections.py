@@ -112,7 +112,9 @@ class Grants(GrantRules):
         "How long the same machine can use its token again after the first complete delivery. Then the token is spent.",
     )
     denial_cooldown: float = setting(
-        duration(most="24h"), "10m", "How long a denied machine is refused without asking an operator again."
+        duration(most="24h"),
+        "10m",
+        "How long a denied machine is refused without asking an operator again. `bootgrant undeny` ends it early.",
     )
     bind_address: AddressBinding = setting(
         one_of(AddressBinding),

@@ -28,6 +28,9 @@ CENSUS: Final = (
     "OR state = 'redeemed' AND token_expires_at > %s)"
 )
 PENDING: Final = f"{_SELECT} WHERE state = 'pending' AND expires_at > %s ORDER BY opened_at DESC LIMIT %s"
+DENIALS: Final = (
+    f"{_SELECT} WHERE state = 'denied' AND undenied_at IS NULL AND decided_at > %s ORDER BY decided_at DESC LIMIT %s"
+)
 DENIED: Final = " UNION ".join(
     f"{_SELECT} WHERE state = 'denied' AND {variable} = ANY(%s) AND decided_at > %s"
     for variable in MachineIdentity.STRONG

@@ -86,6 +86,9 @@ class PostgresGrantStore:
     async def undelivered(self, now: float) -> Sequence[DeviceGrant]:
         return [grant for grant in await self._read(sql.UNDELIVERED, ()) if may_fetch(grant, now)]
 
+    async def denials(self, since: float, limit: int) -> Sequence[DeviceGrant]:
+        return await self._read(sql.DENIALS, (since, limit))
+
     async def live_with(self, identity: MachineIdentity, now: float) -> Sequence[DeviceGrant]:
         values = [sql.spellings(identity, name) for name in identity.STRONG]
         return await self._read(sql.LIVE_WITH, tuple(part for value in values for part in (value, now)))

@@ -133,6 +133,37 @@ class DecideGrant:
         )
         return await self._outcome(grant_id, outcome, "")
 
+    async def undeny(self, grant_id: str, actor: Actor) -> DeviceGrant | NotDecided:
+        """Take a denial back: the machine may ask at once, even if it was denied more than once."""
+        grant = await self.store.find_grant(grant_id)
+        if grant is None:
+            return NotDecided(Refusal.UNKNOWN, _UNKNOWN)
+        outcome = await self._undeny(grant, actor)
+        while isinstance(outcome, DeviceGrant):
+            since = self.clock.now() - self.cards.rules.denial_cooldown
+            other = await self.store.find_denial(grant.identity, grant.source_address, since)
+            also = await self._undeny(other, actor) if other is not None else None
+            if also is None or (isinstance(also, NotDecided) and also.refusal is Refusal.NOT_REFUSED):
+                break
+            if isinstance(also, NotDecided):
+                return also
+        return outcome
+
+    async def _undeny(self, grant: DeviceGrant, actor: Actor) -> DeviceGrant | NotDecided:
+        card = await self.cards.brief(grant)
+        if (refused := _refused(actor, card)) is not None:
+            return refused
+        decision = Decision(actor.author, self.clock.now())
+        outcome = await self.store.change_grant(
+            grant.grant_id,
+            lambda stored: stored.undeny(decision, self.cards.rules),
+            audit=audit.undenied(decision),
+        )
+        if isinstance(outcome, DeviceGrant):
+            return outcome
+        grant = await self.store.find_grant(grant.grant_id) or grant
+        return NotDecided(outcome, _not_refused(grant, self.clock.now()), grant)
+
     async def revoke(self, grant_id: str, actor: Actor) -> DeviceGrant | NotDecided:
         """Revoke an approval and its token, also when the token is in use."""
         grant = await self.store.find_grant(grant_id)
@@ -194,8 +225,7 @@ _MESSAGES: Final = {
 
 def _refused(actor: Actor, card: GrantCard, seen: str = "") -> NotDecided | None:
     """Return why this person's decision is refused; None when it is not."""
-    labels = card.entry.labels if card.entry else {}
-    if not actor.may_decide_about(labels):
+    if not actor.may_decide_about(card.labels):
         return _not_allowed(actor, card.grant)
     if seen and (card.entry is None or card.entry.fingerprint != seen):
         message = "the entry for this machine has changed since the page was shown: look at it again"
@@ -209,6 +239,15 @@ def _not_allowed(actor: Actor, grant: DeviceGrant) -> NotDecided:
     limits = ", ".join(map(str, actor.labels))
     message = f"you may only decide about machines with {limits}" if limits else "you may look, but not decide"
     return NotDecided(Refusal.NOT_ALLOWED, message, grant)
+
+
+def _not_refused(grant: DeviceGrant, now: float) -> str:
+    """Return why there is no denial to take back."""
+    if grant.undenied is not None:
+        return f"already taken back by {grant.undenied.by}, {max(0, round(now - grant.undenied.at))} s ago"
+    if grant.state is GrantState.DENIED:
+        return "the machine may ask again already: the time for which it was refused is over"
+    return f"there is no denial to take back: the request is {grant.state_at(now).value}"
 
 
 def one_line(text: str) -> str:

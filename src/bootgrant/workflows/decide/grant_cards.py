@@ -12,7 +12,7 @@ from typing import Final
 from bootgrant.approval.audit import Past
 from bootgrant.approval.codes import UserCodes, display_user_code, normalise_user_code
 from bootgrant.approval.evidence import Check, Verdict, has_mismatch, worst_first
-from bootgrant.approval.grant import Decision, DeviceGrant, GrantState, VoidVote, WhyVoid
+from bootgrant.approval.grant import Decision, DeviceGrant, GrantRules, GrantState, VoidVote, WhyVoid
 from bootgrant.approval.operators import VIA_ADMIN_SOCKET, Role, is_within, person_key
 from bootgrant.approval.policy import NetworkNames, needed_approvals
 from bootgrant.approval.standing import Standing, standing
@@ -164,6 +164,7 @@ class GrantCard:
 
     ``void_votes`` do not count, or were given to another request of this machine. ``undelivered`` is the machine's last
     approval, if it was never delivered. ``successor`` is the id of the newest request that replaced this one.
+    ``refused_until`` is when a denied machine may ask again (Unix seconds), None if it may now.
     """
 
     grant: DeviceGrant
@@ -182,6 +183,12 @@ class GrantCard:
     void_votes: tuple[VoidVote, ...] = ()
     undelivered: Undelivered | None = None
     successor: str = ""
+    refused_until: float | None = None
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """The labels of the entry; none without one, so that only people without limits may decide."""
+        return self.entry.labels if self.entry else {}
 
     @property
     def has_conflict(self) -> bool:
@@ -238,6 +245,7 @@ class GrantCards:
     codes: UserCodes
     networks: NetworkNames
     votes: VoteFilter
+    rules: GrantRules
 
     async def waiting(self, limit: int = 500) -> Sequence[GrantCard]:
         """Return the pending requests, newest first, with the evidence that is available at once."""
@@ -246,6 +254,12 @@ class GrantCards:
         for start in range(0, len(grants), _AT_ONCE):
             cards += await asyncio.gather(*(self.brief(grant) for grant in grants[start : start + _AT_ONCE]))
         return cards
+
+    async def refused(self, limit: int) -> Sequence[GrantCard]:
+        """Return the machines that are refused now because a person denied them, the newest denial first."""
+        denials = await self.store.denials(self.clock.now() - self.rules.denial_cooldown, limit)
+        cards = await asyncio.gather(*(self.brief(grant) for grant in denials))
+        return [card for card in cards if card.refused_until is not None]
 
     async def find(self, typed: str) -> DeviceGrant | None:
         """Return the request for a typed user code, whatever its state."""
@@ -291,6 +305,7 @@ class GrantCards:
             None,
             network=self.networks.name_of(grant.source_address),
             votes=grant.votes,
+            refused_until=grant.refused_until(self.rules) if grant.refused_for(self.rules, now) > 0 else None,
         )
         if grant.entry:
             entry = MachineEntry(grant.entry, "approved", revision=grant.revision)

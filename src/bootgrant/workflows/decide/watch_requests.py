@@ -48,7 +48,7 @@ def request_version(grant: DeviceGrant, now: float) -> str:
 
 
 def _shown(grant: DeviceGrant) -> str:
-    return f"{grant.decision} {grant.votes} {grant.deliveries} {grant.entry} {grant.elsewhere}"
+    return f"{grant.decision} {grant.votes} {grant.deliveries} {grant.entry} {grant.elsewhere} {grant.undenied}"
 
 
 class WatchRequests:
@@ -133,26 +133,34 @@ _KEPT: Final = 1.0
 
 @dataclass(slots=True)
 class WaitingCards:
-    """The waiting list. Pages that refresh by themselves share one read per second. For one event loop."""
+    """The waiting list, and the machines that are refused after a denial. For one event loop.
+
+    Pages that refresh by themselves share one read per second.
+    """
 
     cards: GrantCards
     clock: Clock
     most: int = 500
+    most_refused: int = 50
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _recent: Sequence[GrantCard] = ()
+    _recent: tuple[Sequence[GrantCard], Sequence[GrantCard]] = ((), ())
     _at: float = float("-inf")
 
     async def current(self) -> Sequence[GrantCard]:
         """Return the list as it is now. Raises StoreUnavailable."""
         return await self.cards.waiting(self.most)
 
-    async def recent(self) -> Sequence[GrantCard]:
-        """Return the list as it was at most a second ago; watching pages are notified of what has changed since.
+    async def refused(self) -> Sequence[GrantCard]:
+        """Return the refused machines as they are now. Raises StoreUnavailable."""
+        return await self.cards.refused(self.most_refused)
+
+    async def recent(self) -> tuple[Sequence[GrantCard], Sequence[GrantCard]]:
+        """Return both lists as they were at most a second ago; watching pages are notified of what has changed since.
 
         Raises StoreUnavailable.
         """
         async with self._lock:
             if self.clock.steady() - self._at >= _KEPT:
-                self._recent = await self.current()
+                self._recent = (await self.current(), await self.refused())
                 self._at = self.clock.steady()
             return self._recent

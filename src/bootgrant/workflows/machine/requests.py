@@ -59,11 +59,8 @@ class OpenGrant:
         """Open a grant bound to the identity that the machine claims. Raises StoreUnavailable."""
         now = self.clock.now()
         denial = await self.store.find_denial(identity, address, now - self.rules.denial_cooldown)
-        if denial is not None and denial.decision is not None:
-            left = denial.decision.at + self.rules.denial_cooldown - now
-            # A denial from the far future was made by a clock that was wrong: it must not hold for a year.
-            if left < 2 * self.rules.denial_cooldown:
-                return RecentlyDenied(denial.decision.reason, left)
+        if denial is not None and denial.decision is not None and (left := denial.refused_for(self.rules, now)) > 0:
+            return RecentlyDenied(denial.decision.reason, left)
         refusal = self.admission.check(identity, address, now)
         return refusal if refusal is not None else await self._open(client_id, identity, address)
 

@@ -79,6 +79,17 @@ def voided(at: float, reason: str) -> AuditOf:
     return event
 
 
+def undenied(decision: Decision) -> AuditOf:
+    """Return the event of a denial that was taken back; its reason is that of the denial."""
+
+    def event(after: DeviceGrant) -> AuditEvent:
+        reason = after.decision.reason if after.decision else ""
+        about = _about(after, AuditKind.UNDENIED, decision.at)
+        return replace(about, actor=decision.by, via=decision.author.via, reason=reason)
+
+    return event
+
+
 def revoked(at: float, actor: str, via: str, reason: str = "") -> AuditOf:
     """Return the event of a revoked approval."""
     return lambda after: replace(_about(after, AuditKind.REVOKED, at), actor=actor, via=via, reason=reason)
