@@ -7,16 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bootgrant.approval.codes import access_token, access_token_digest
-from bootgrant.approval.grant import (
-    REDEEM_GRACE,
-    TRANSITIONS,
-    CodeOver,
-    DeviceGrant,
-    GrantEvent,
-    GrantRules,
-    GrantState,
-    Refusal,
-)
+from bootgrant.approval.grant import REDEEM_GRACE, CodeOver, DeviceGrant, Refusal
+from bootgrant.approval.grant_rules import GrantRules
+from bootgrant.approval.transitions import TRANSITIONS, GrantEvent, GrantState
 from bootgrant.wire.secret import Secret
 from support.grants import NOW, decision_by, pending_grant
 

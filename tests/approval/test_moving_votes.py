@@ -5,17 +5,10 @@ from __future__ import annotations
 
 import pytest
 
-from bootgrant.approval.grant import (
-    REDEEM_GRACE,
-    VOTE_LIFETIME,
-    DeviceGrant,
-    GrantRules,
-    GrantState,
-    NotDelivered,
-    Refusal,
-    Terms,
-    WhyVoid,
-)
+from bootgrant.approval.decision import Terms, WhyVoid
+from bootgrant.approval.grant import REDEEM_GRACE, VOTE_LIFETIME, DeviceGrant, NotDelivered, Refusal
+from bootgrant.approval.grant_rules import GrantRules
+from bootgrant.approval.transitions import GrantState
 from bootgrant.wire.identity import MachineIdentity, swapped_uuid
 from support.grants import MAC, NOW, UUID, decision_by, pending_grant
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from bootgrant.approval.grant import Decision, DeviceGrant, GrantState, Refusal, Terms
+from bootgrant.approval.decision import Decision, Terms
+from bootgrant.approval.grant import DeviceGrant, Refusal
 from bootgrant.approval.operators import VIA_RULE, Actor, Author, Role, socket_actor, via_token
+from bootgrant.approval.transitions import GrantState
 from support.grants import NOW, decision_by, pending_grant
 
 TWO = Terms(needed=2, fingerprint="cp-1", sha256="ab", revision="4f2c9ab")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from bootgrant.approval.grant import DeviceGrant, GrantRules, GrantState
+from bootgrant.approval.grant import DeviceGrant
+from bootgrant.approval.grant_rules import GrantRules
+from bootgrant.approval.transitions import GrantState
 from bootgrant.wire.identity import MachineIdentity
 from support.grants import MAC, UUID
 from support.office import Office, text_of

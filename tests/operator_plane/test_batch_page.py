@@ -8,8 +8,9 @@ import httpx2
 import pytest
 
 from bootgrant.approval.audit import AuditEvent, AuditKind
-from bootgrant.approval.grant import DeviceGrant, GrantState
+from bootgrant.approval.grant import DeviceGrant
 from bootgrant.approval.operators import Role
+from bootgrant.approval.transitions import GrantState
 from bootgrant.wire.identity import MachineIdentity
 from support.grants import MAC, NOW, UUID, other_machine
 from support.layered_site import write_machines

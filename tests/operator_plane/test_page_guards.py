@@ -11,8 +11,8 @@ import httpx2
 import pytest
 from starlette.responses import PlainTextResponse, Response
 
-from bootgrant.approval.grant import GrantState
 from bootgrant.approval.operators import Role
+from bootgrant.approval.transitions import GrantState
 from bootgrant.asgi import App, Message
 from bootgrant.credentials.passwords import Argon2Hasher
 from bootgrant.operator_plane.app import PAGES, PageRoute, build_pages

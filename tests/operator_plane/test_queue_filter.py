@@ -8,8 +8,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from bootgrant.approval.grant import GrantState
 from bootgrant.approval.operators import Actor, Label, Role
+from bootgrant.approval.transitions import GrantState
 from bootgrant.operator_plane.pages.queue import PAGE, Filter, batch_rows, read_filter, view_of
 from bootgrant.ports.configurations import MachineEntry
 from bootgrant.ports.people import Operator

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from bootgrant.approval.grant import DeviceGrant, GrantState
+from bootgrant.approval.grant import DeviceGrant
 from bootgrant.approval.operators import Label, Role
+from bootgrant.approval.transitions import GrantState
 from bootgrant.ports.people import Operator
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.workflows.decide.watch_requests import request_version

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from bootgrant.approval.grant import GrantState
 from bootgrant.approval.operators import Label, Role
+from bootgrant.approval.transitions import GrantState
 from bootgrant.ports.audit import AuditFilter
 from bootgrant.ports.people import Operator
 from support.grants import NOW

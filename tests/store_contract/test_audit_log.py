@@ -8,8 +8,10 @@ from contextlib import AsyncExitStack
 import pytest
 
 from bootgrant.approval.audit import GENESIS, AuditEvent, AuditKind, ChainCheck, Head
+from bootgrant.approval.decision import Decision
 from bootgrant.approval.evidence import Check, Verdict
-from bootgrant.approval.grant import Decision, Delivery, DeviceGrant, GrantRules, Refusal
+from bootgrant.approval.grant import Delivery, DeviceGrant, Refusal
+from bootgrant.approval.grant_rules import GrantRules
 from bootgrant.ports.audit import AuditFilter, AuditLog
 from bootgrant.store.database import Database
 from bootgrant.store.postgres.connections import PostgresAddress

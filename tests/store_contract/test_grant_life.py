@@ -23,16 +23,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from hypothesis.stateful import run_state_machine_as_test as run_machine
 
-from bootgrant.approval.grant import (
-    REDEEM_GRACE,
-    Delivery,
-    DeviceGrant,
-    GrantRules,
-    GrantState,
-    NotDelivered,
-    Refusal,
-    Terms,
-)
+from bootgrant.approval.decision import Terms
+from bootgrant.approval.grant import REDEEM_GRACE, Delivery, DeviceGrant, NotDelivered, Refusal
+from bootgrant.approval.grant_rules import GrantRules
+from bootgrant.approval.transitions import GrantState
 from bootgrant.ports.grants import DECISION_KEPT, GrantRule, GrantStore
 from bootgrant.store.postgres.database import open_postgres
 from bootgrant.store.sqlite.database import SqliteDatabase

@@ -8,7 +8,9 @@ from functools import partial
 import pytest
 
 from bootgrant.approval.codes import access_token, access_token_digest
-from bootgrant.approval.grant import Delivery, DeviceGrant, Elsewhere, GrantRules, GrantState, Refusal
+from bootgrant.approval.grant import Delivery, DeviceGrant, Elsewhere, Refusal
+from bootgrant.approval.grant_rules import GrantRules
+from bootgrant.approval.transitions import GrantState
 from bootgrant.ports.grants import GrantRule, GrantStore, UserCodeTaken
 from bootgrant.wire.identity import MachineIdentity, swapped_uuid
 from support.grants import MAC, NOW, UUID, decision_by, other_machine, pending_grant

@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 from bootgrant.approval.audit import AuditEvent, AuditKind
-from bootgrant.approval.grant import DeviceGrant, GrantRules, GrantState, Terms, WhyVoid
+from bootgrant.approval.decision import Terms, WhyVoid
+from bootgrant.approval.grant import DeviceGrant
+from bootgrant.approval.grant_rules import GrantRules
+from bootgrant.approval.transitions import GrantState
 from bootgrant.ports.audit import AuditFilter
 from bootgrant.ports.grants import DECISION_KEPT, GrantStore
 from bootgrant.store.database import Database

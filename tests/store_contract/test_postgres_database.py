@@ -12,7 +12,7 @@ import pytest
 from psycopg import sql
 
 from bootgrant.approval.codes import access_token, access_token_digest
-from bootgrant.approval.grant import GrantRules
+from bootgrant.approval.grant_rules import GrantRules
 from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.store.migrations import known_migrations
 from bootgrant.store.postgres import grant_sql

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from bootgrant.approval.audit import AuditEvent
 from bootgrant.approval.codes import api_token_digest
-from bootgrant.approval.grant import DeviceGrant, GrantRules
+from bootgrant.approval.grant import DeviceGrant
+from bootgrant.approval.grant_rules import GrantRules
 from bootgrant.approval.operators import Actor, Role, via_token
 from bootgrant.approval.policy import NO_NAMES, Rule, Vocabulary
 from bootgrant.evidence.history import HistoryEvidence

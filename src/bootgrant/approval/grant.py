@@ -25,7 +25,9 @@ from dataclasses import dataclass, replace
 from enum import Enum, StrEnum
 from typing import Final, NamedTuple
 
-from bootgrant.approval.operators import Author
+from bootgrant.approval.decision import ONE_PERSON, Decision, Terms, VoidVote, WhyVoid
+from bootgrant.approval.grant_rules import GrantRules
+from bootgrant.approval.transitions import TRANSITIONS, GrantEvent, GrantState
 from bootgrant.wire.identity import MachineIdentity
 
 AGAIN_GRACE: Final = 60.0
@@ -36,57 +38,6 @@ REDEEM_GRACE: Final = 60.0
 
 VOTE_LIFETIME: Final = 24 * 3600.0
 """Seconds after which a vote moves to no further request of the machine."""
-
-
-class GrantState(StrEnum):
-    PENDING = "pending"
-    APPROVED = "approved"
-    DENIED = "denied"
-    EXPIRED = "expired"
-    REPLACED = "replaced"
-    REVOKED = "revoked"
-    VOID = "void"
-    REDEEMED = "redeemed"
-    DELIVERED = "delivered"
-
-
-class GrantEvent(StrEnum):
-    VOTE = "vote"
-    WITHDRAW = "withdraw a vote"
-    APPROVE = "approve"
-    DENY = "deny"
-    UNDENY = "undeny"
-    REPLACE = "replace"
-    REVOKE = "revoke"
-    VOID = "void"
-    EXPIRE = "expire"
-    REDEEM = "redeem"
-    DELIVER = "deliver"
-
-
-TRANSITIONS: Final[dict[tuple[GrantState, GrantEvent], GrantState]] = {
-    (GrantState.PENDING, GrantEvent.VOTE): GrantState.PENDING,
-    (GrantState.PENDING, GrantEvent.WITHDRAW): GrantState.PENDING,
-    (GrantState.PENDING, GrantEvent.APPROVE): GrantState.APPROVED,
-    (GrantState.PENDING, GrantEvent.DENY): GrantState.DENIED,
-    (GrantState.DENIED, GrantEvent.UNDENY): GrantState.DENIED,
-    (GrantState.PENDING, GrantEvent.REPLACE): GrantState.REPLACED,
-    (GrantState.PENDING, GrantEvent.EXPIRE): GrantState.EXPIRED,
-    (GrantState.APPROVED, GrantEvent.EXPIRE): GrantState.EXPIRED,
-    (GrantState.APPROVED, GrantEvent.REDEEM): GrantState.REDEEMED,
-    (GrantState.REDEEMED, GrantEvent.REDEEM): GrantState.REDEEMED,
-    (GrantState.REDEEMED, GrantEvent.DELIVER): GrantState.DELIVERED,
-    (GrantState.DELIVERED, GrantEvent.REDEEM): GrantState.DELIVERED,
-    (GrantState.DELIVERED, GrantEvent.DELIVER): GrantState.DELIVERED,
-    (GrantState.APPROVED, GrantEvent.REVOKE): GrantState.REVOKED,
-    (GrantState.REDEEMED, GrantEvent.REVOKE): GrantState.REVOKED,
-    (GrantState.DELIVERED, GrantEvent.REVOKE): GrantState.REVOKED,
-    (GrantState.APPROVED, GrantEvent.VOID): GrantState.VOID,
-    (GrantState.REDEEMED, GrantEvent.VOID): GrantState.VOID,
-}
-
-UNDELIVERED: Final = frozenset(state for state, event in TRANSITIONS if event is GrantEvent.VOID)
-"""The states of an approval whose configuration was not delivered."""
 
 
 class Refusal(Enum):
@@ -115,31 +66,6 @@ class CodeOver(Enum):
     USED = "used"
 
 
-class AddressBinding(Enum):
-    """What happens when a token comes from another address than the request (setting ``grants.bind_address``)."""
-
-    FLAG = "flag"
-    REFUSE = "refuse"
-
-
-@dataclass(frozen=True, slots=True)
-class GrantRules:
-    """The site's rules for a grant (``[grants]`` of ``bootgrant.toml``); durations are in seconds."""
-
-    lifetime: float = 600.0
-    lifetime_two_people: float = 1800.0
-    interval: float = 1.0
-    hold: float = 25.0
-    token_lifetime: float = 4 * 3600.0
-    delivery_grace: float = 15 * 60.0
-    denial_cooldown: float = 10 * 60.0
-    bind_address: AddressBinding = AddressBinding.FLAG
-
-    def lifetime_for(self, people: int) -> float:
-        """Return how long the code of a machine lives that so many people must approve: never shorter for two."""
-        return self.lifetime if people < 2 else max(self.lifetime, self.lifetime_two_people)
-
-
 class Elsewhere(NamedTuple):
     """The first use of a token at an address that is not the request's: where, when (Unix seconds), whether refused."""
 
@@ -152,42 +78,6 @@ MOST_ELSEWHERE: Final = 8
 """Addresses that a grant keeps; of more, only the log and the deliveries know."""
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """An approval, a vote or a denial: by whom, when (Unix seconds), and the reason given for a denial.
-
-    ``request`` is the id of the earlier request that a vote was given to; empty for a vote given to this one.
-    """
-
-    author: Author
-    at: float
-    reason: str = ""
-    request: str = ""
-
-    @property
-    def by(self) -> str:
-        """The author as people read it: "root (admin.sock)", "rule spare"."""
-        return str(self.author)
-
-
-class WhyVoid(StrEnum):
-    """Why a vote for an earlier request of a machine does not count for this one."""
-
-    CLIENT = "client"
-    IDENTITY = "identity"
-    ADDRESS = "address"
-    ENTRY = "entry"
-    APPROVER = "approver"
-    AGE = "age"
-
-
-class VoidVote(NamedTuple):
-    """A vote that does not count, and why."""
-
-    vote: Decision
-    why: WhyVoid
-
-
 class NotDelivered(StrEnum):
     """What became of an approval whose configuration was not delivered."""
 
@@ -196,22 +86,6 @@ class NotDelivered(StrEnum):
     TOKEN_WAITING = "token waiting"  # noqa: S105  (a state)
     TOKEN_EXPIRED = "token expired"  # noqa: S105  (a state)
     VOID = "void"
-
-
-class Terms(NamedTuple):
-    """What an approval is for: the number of people it needs, and the entry and configuration as they are now.
-
-    ``fingerprint`` and ``revision`` are those of the entry (ports/configurations.py), ``sha256`` that of the
-    configuration.
-    """
-
-    needed: int = 1
-    fingerprint: str = ""
-    sha256: str = ""
-    revision: str = ""
-
-
-ONE_PERSON: Final = Terms()
 
 
 class DeviceGrant(NamedTuple):

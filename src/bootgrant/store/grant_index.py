@@ -7,7 +7,8 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from bootgrant.approval.grant import UNDELIVERED, VOTE_LIFETIME, DeviceGrant, GrantState
+from bootgrant.approval.grant import VOTE_LIFETIME, DeviceGrant
+from bootgrant.approval.transitions import UNDELIVERED, GrantState
 from bootgrant.ports.grants import DECISION_KEPT
 from bootgrant.wire.identity import MachineIdentity
 

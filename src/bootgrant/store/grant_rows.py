@@ -6,8 +6,10 @@ import json
 from collections.abc import Sequence
 from typing import Any, Final
 
-from bootgrant.approval.grant import Decision, DeviceGrant, Elsewhere, GrantState, VoidVote, WhyVoid
+from bootgrant.approval.decision import Decision, VoidVote, WhyVoid
+from bootgrant.approval.grant import DeviceGrant, Elsewhere
 from bootgrant.approval.operators import Author
+from bootgrant.approval.transitions import GrantState
 from bootgrant.wire.identity import MachineIdentity
 
 FIXED: Final = (

@@ -8,7 +8,10 @@ from functools import partial
 import pytest
 
 from bootgrant.approval.audit import AuditKind
-from bootgrant.approval.grant import DeviceGrant, GrantRules, GrantState, NotDelivered, WhyVoid
+from bootgrant.approval.decision import WhyVoid
+from bootgrant.approval.grant import DeviceGrant, NotDelivered
+from bootgrant.approval.grant_rules import GrantRules
+from bootgrant.approval.transitions import GrantState
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.workflows.decide.decide_grant import NotDecided
 from bootgrant.workflows.decide.grant_cards import GrantCard

@@ -11,9 +11,10 @@ from typing import NoReturn
 import pytest
 
 from bootgrant.approval.audit import AuditEvent, AuditKind
-from bootgrant.approval.grant import DeviceGrant, GrantState
+from bootgrant.approval.grant import DeviceGrant
 from bootgrant.approval.operators import VIA_RULE, Actor, Author, Label, Refused, Role, parse_labels
 from bootgrant.approval.policy import Conditions, Rule, Window, parse_selector
+from bootgrant.approval.transitions import GrantState
 from bootgrant.ports.configurations import ConfigUnavailable, Rendered
 from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.wire.identity import MachineIdentity

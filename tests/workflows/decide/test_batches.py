@@ -7,10 +7,11 @@ from dataclasses import replace
 import pytest
 
 from bootgrant.approval.audit import AuditEvent, AuditKind
-from bootgrant.approval.grant import DeviceGrant, GrantState, Refusal
+from bootgrant.approval.grant import DeviceGrant, Refusal
 from bootgrant.approval.operators import VIA_PASSKEY, Actor, Role, socket_actor, via_token
 from bootgrant.approval.policy import Conditions, Rule, parse_selector
 from bootgrant.approval.standing import Standing
+from bootgrant.approval.transitions import GrantState
 from bootgrant.ports.configurations import MachineEntry
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.workflows.decide.decide_grant import NotDecided

@@ -9,8 +9,9 @@ import pytest
 
 from bootgrant.approval.audit import AuditEvent, AuditKind
 from bootgrant.approval.evidence import Verdict
-from bootgrant.approval.grant import DeviceGrant, GrantState, Refusal
+from bootgrant.approval.grant import DeviceGrant, Refusal
 from bootgrant.approval.operators import VIA_PASSKEY, Actor, Author, Label, Role, socket_actor, via_oidc, via_token
+from bootgrant.approval.transitions import GrantState
 from bootgrant.ports.configurations import ConfigUnavailable, MachineEntry, Rendered
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.workflows.decide.decide_grant import REASON_LENGTH, NotDecided, one_line

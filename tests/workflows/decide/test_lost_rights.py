@@ -9,9 +9,11 @@ import pytest
 
 from bootgrant.approval.audit import AuditKind
 from bootgrant.approval.codes import access_token_digest
-from bootgrant.approval.grant import DeviceGrant, GrantRules, GrantState, Refusal
+from bootgrant.approval.grant import DeviceGrant, Refusal
+from bootgrant.approval.grant_rules import GrantRules
 from bootgrant.approval.operators import VIA_SESSION, Actor, Kind, Label, Role, socket_actor, via_token
 from bootgrant.approval.policy import Window
+from bootgrant.approval.transitions import GrantState
 from bootgrant.credentials.passwords import Argon2Hasher
 from bootgrant.ports.people import Operator
 from bootgrant.wire.device_flow import ErrorCode

@@ -9,8 +9,11 @@ import pytest
 from bootgrant.approval.audit import AuditKind
 from bootgrant.approval.claims import OutsideRule, Person
 from bootgrant.approval.codes import access_token, access_token_digest
-from bootgrant.approval.grant import DeviceGrant, GrantRules, GrantState, Terms
+from bootgrant.approval.decision import Terms
+from bootgrant.approval.grant import DeviceGrant
+from bootgrant.approval.grant_rules import GrantRules
 from bootgrant.approval.policy import parse_selector
+from bootgrant.approval.transitions import GrantState
 from bootgrant.ports.audit import AuditFilter
 from bootgrant.ports.configurations import MachineEntry, Rendered
 from bootgrant.ports.grants import Assignment

@@ -9,7 +9,9 @@ import pytest
 
 from bootgrant.approval.audit import AuditEvent, AuditKind
 from bootgrant.approval.codes import access_token, access_token_digest
-from bootgrant.approval.grant import MOST_ELSEWHERE, AddressBinding, DeviceGrant, Elsewhere, GrantRules, Terms
+from bootgrant.approval.decision import Terms
+from bootgrant.approval.grant import MOST_ELSEWHERE, DeviceGrant, Elsewhere
+from bootgrant.approval.grant_rules import AddressBinding, GrantRules
 from bootgrant.ports.audit import AuditFilter
 from bootgrant.ports.grants import GrantRule, StoreUnavailable
 from bootgrant.wire.identity import MachineIdentity

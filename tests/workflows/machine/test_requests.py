@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from bootgrant.approval.codes import device_code_digest, normalise_user_code
-from bootgrant.approval.grant import DeviceGrant, GrantRules
+from bootgrant.approval.grant import DeviceGrant
+from bootgrant.approval.grant_rules import GrantRules
 from bootgrant.ports.audit import EventsOf
 from bootgrant.ports.configurations import ConfigUnavailable, MachineEntry
 from bootgrant.ports.grants import Assignment, Binding, UserCodeTaken

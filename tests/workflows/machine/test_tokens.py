@@ -9,7 +9,9 @@ import pytest
 
 from bootgrant.approval.audit import AuditKind
 from bootgrant.approval.codes import access_token
-from bootgrant.approval.grant import DeviceGrant, GrantRules, GrantState
+from bootgrant.approval.grant import DeviceGrant
+from bootgrant.approval.grant_rules import GrantRules
+from bootgrant.approval.transitions import GrantState
 from bootgrant.ports.audit import AuditFilter
 from bootgrant.store.grant_book import GrantBook
 from bootgrant.wire.device_flow import ErrorCode

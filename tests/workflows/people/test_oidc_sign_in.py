@@ -10,9 +10,9 @@ import pytest
 from bootgrant.approval.audit import AuditKind
 from bootgrant.approval.changed_rights import rights_in
 from bootgrant.approval.claims import RoleRule
-from bootgrant.approval.grant import GrantState
 from bootgrant.approval.operators import Author, Kind, Label, Role
 from bootgrant.approval.policy import Conditions, Window, parse_selector
+from bootgrant.approval.transitions import GrantState
 from bootgrant.ports.audit import AuditFilter
 from bootgrant.ports.people import Operator, OperatorStore
 from bootgrant.ports.providers import ProviderPerson, ProviderUnavailable, Request

@@ -7,9 +7,12 @@ from dataclasses import replace
 import pytest
 
 from bootgrant.approval.audit import AuditKind
-from bootgrant.approval.grant import Decision, Delivery, DeviceGrant, GrantRules, GrantState
+from bootgrant.approval.decision import Decision
+from bootgrant.approval.grant import Delivery, DeviceGrant
+from bootgrant.approval.grant_rules import GrantRules
 from bootgrant.approval.operators import VIA_SESSION, Actor, Kind, Refused, Role
 from bootgrant.approval.policy import Window
+from bootgrant.approval.transitions import GrantState
 from bootgrant.ports.audit import AuditFilter
 from bootgrant.ports.people import Operator, Session
 from bootgrant.wire.identity import MachineIdentity

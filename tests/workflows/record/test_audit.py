@@ -10,8 +10,9 @@ import pytest
 
 from bootgrant.approval.audit import AuditEvent, AuditKind, Broken, Head
 from bootgrant.approval.claims import Rights
-from bootgrant.approval.grant import Delivery, GrantState
+from bootgrant.approval.grant import Delivery
 from bootgrant.approval.operators import VIA_PASSKEY, Actor, Label, Role, socket_actor
+from bootgrant.approval.transitions import GrantState
 from bootgrant.ports.audit import AuditFilter
 from bootgrant.workflows.record.audit import (
     Change,

@@ -6,7 +6,8 @@ import pytest
 
 from bootgrant.approval.audit import AuditEvent, AuditKind
 from bootgrant.approval.evidence import Verdict
-from bootgrant.approval.grant import DeviceGrant, GrantState
+from bootgrant.approval.grant import DeviceGrant
+from bootgrant.approval.transitions import GrantState
 from bootgrant.ports.audit import AuditFilter
 from bootgrant.workflows.record.codes_again import BURST, EVERY, PER_REQUEST, CodesAgain
 from support.deciding import ANA, Deciders

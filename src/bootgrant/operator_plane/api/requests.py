@@ -13,8 +13,9 @@ from typing import Final
 
 from bootgrant.approval.audit import Past
 from bootgrant.approval.codes import masked_user_code
-from bootgrant.approval.grant import DeviceGrant, GrantState, Refusal
+from bootgrant.approval.grant import DeviceGrant, Refusal
 from bootgrant.approval.operators import Actor, Role, is_within, parse_labels
+from bootgrant.approval.transitions import GrantState
 from bootgrant.operator_plane.api.call import Call, Json, Reply, refused
 from bootgrant.ports.configurations import ConfigUnavailable, MachineEntry
 from bootgrant.workflows.decide.decide_grant import NotDecided

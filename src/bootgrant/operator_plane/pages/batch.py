@@ -9,7 +9,8 @@ from typing import Final
 
 from starlette.responses import Response
 
-from bootgrant.approval.grant import DeviceGrant, GrantState
+from bootgrant.approval.grant import DeviceGrant
+from bootgrant.approval.transitions import GrantState
 from bootgrant.operator_plane.forms import MOST_CHOICES
 from bootgrant.operator_plane.pages.machine_view import name_of
 from bootgrant.operator_plane.pages.queue import batch_rows, filter_of, left_out_rows

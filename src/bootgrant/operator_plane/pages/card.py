@@ -12,8 +12,8 @@ from typing import Final
 from starlette.responses import Response
 
 from bootgrant.approval.codes import masked_user_code
-from bootgrant.approval.grant import GrantState
 from bootgrant.approval.operators import Actor, Role
+from bootgrant.approval.transitions import GrantState
 from bootgrant.operator_plane import error_pages
 from bootgrant.operator_plane.forms import is_typed_proof
 from bootgrant.operator_plane.pages.machine_view import (

@@ -10,8 +10,9 @@ from dataclasses import replace
 
 from starlette.responses import RedirectResponse, Response
 
-from bootgrant.approval.grant import DeviceGrant, GrantState, Refusal
+from bootgrant.approval.grant import DeviceGrant, Refusal
 from bootgrant.approval.operators import Refused
+from bootgrant.approval.transitions import GrantState
 from bootgrant.operator_plane import error_pages
 from bootgrant.operator_plane.forms import is_suffix, is_typed_proof
 from bootgrant.operator_plane.pages.card import Typed, card_page, is_critical

@@ -14,7 +14,7 @@ import math
 from starlette.responses import RedirectResponse, Response
 
 from bootgrant.approval.codes import display_user_code, normalise_user_code
-from bootgrant.approval.grant import GrantState
+from bootgrant.approval.transitions import GrantState
 from bootgrant.operator_plane import error_pages
 from bootgrant.operator_plane.forms import typed_proof
 from bootgrant.operator_plane.pages.card import TYPED

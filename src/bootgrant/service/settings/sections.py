@@ -8,7 +8,7 @@ from enum import Enum, StrEnum
 from pathlib import Path
 from typing import Final
 
-from bootgrant.approval.grant import AddressBinding, GrantRules
+from bootgrant.approval.grant_rules import AddressBinding, GrantRules
 from bootgrant.approval.policy import BUILT_IN, Network, Rule, Vocabulary
 from bootgrant.machine_plane.clients import Client
 from bootgrant.service.logs import LogFormat

@@ -6,7 +6,8 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from bootgrant.approval.grant import Delivery, DeviceGrant, GrantState
+from bootgrant.approval.grant import Delivery, DeviceGrant
+from bootgrant.approval.transitions import GrantState
 from bootgrant.ports.grants import DECISION_KEPT
 from bootgrant.store.grant_book import Batch
 from bootgrant.store.grant_index import DENIAL_KEPT, ENDED_KEPT, forgotten_at

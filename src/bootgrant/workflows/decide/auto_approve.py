@@ -14,9 +14,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
-from bootgrant.approval.grant import Decision, DeviceGrant, GrantState
+from bootgrant.approval.decision import Decision
+from bootgrant.approval.grant import DeviceGrant
 from bootgrant.approval.operators import VIA_RULE, Author
 from bootgrant.approval.policy import Rule, Window, person_needed
+from bootgrant.approval.transitions import GrantState
 from bootgrant.ports.configurations import MachineEntry
 from bootgrant.ports.grants import GrantStore, WindowStore
 from bootgrant.ports.time import Clock

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from bootgrant.approval.grant import Decision, DeviceGrant, GrantState, Refusal, Terms
+from bootgrant.approval.decision import Decision, Terms
+from bootgrant.approval.grant import DeviceGrant, Refusal
 from bootgrant.approval.operators import Actor
+from bootgrant.approval.transitions import GrantState
 from bootgrant.ports.configurations import ConfigSource, ConfigUnavailable, MachineEntry
 from bootgrant.ports.grants import GrantStore
 from bootgrant.ports.time import Clock

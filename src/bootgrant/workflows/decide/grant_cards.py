@@ -11,11 +11,14 @@ from typing import Final
 
 from bootgrant.approval.audit import Past
 from bootgrant.approval.codes import UserCodes, display_user_code, normalise_user_code
+from bootgrant.approval.decision import Decision, VoidVote, WhyVoid
 from bootgrant.approval.evidence import Check, Verdict, has_mismatch, worst_first
-from bootgrant.approval.grant import Decision, DeviceGrant, GrantRules, GrantState, VoidVote, WhyVoid
+from bootgrant.approval.grant import DeviceGrant
+from bootgrant.approval.grant_rules import GrantRules
 from bootgrant.approval.operators import VIA_ADMIN_SOCKET, Role, is_within, person_key
 from bootgrant.approval.policy import NetworkNames, needed_approvals
 from bootgrant.approval.standing import Standing, standing
+from bootgrant.approval.transitions import GrantState
 from bootgrant.ports.audit import AuditLog
 from bootgrant.ports.configurations import ConfigUnavailable, MachineEntry
 from bootgrant.ports.evidence import Claim, EvidenceSource, past_in

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from bootgrant.approval.grant import Decision, DeviceGrant
+from bootgrant.approval.decision import Decision
+from bootgrant.approval.grant import DeviceGrant
 from bootgrant.approval.operators import Label, Role
 from bootgrant.ports.configurations import ConfigSource, ConfigUnavailable
 from bootgrant.ports.grants import GrantStore

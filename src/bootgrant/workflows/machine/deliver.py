@@ -18,8 +18,10 @@ from enum import Enum
 from bootgrant.approval.audit import AuditEvent, AuditKind
 from bootgrant.approval.claims import NotAllowed, Person, allowing_rule
 from bootgrant.approval.codes import access_token_digest
-from bootgrant.approval.grant import AddressBinding, Delivery, DeviceGrant, Elsewhere, GrantRules, GrantState
+from bootgrant.approval.grant import Delivery, DeviceGrant, Elsewhere
+from bootgrant.approval.grant_rules import AddressBinding, GrantRules
 from bootgrant.approval.policy import is_in
+from bootgrant.approval.transitions import GrantState
 from bootgrant.ports.audit import AuditLog
 from bootgrant.ports.configurations import ConfigSource, MachineEntry, Rendered
 from bootgrant.ports.grants import Assignment, AssignmentStore, Binding, BindingStore, GrantStore, StoreUnavailable

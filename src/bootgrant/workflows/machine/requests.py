@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from bootgrant.approval.codes import UserCodes, device_code, device_code_digest, display_user_code
-from bootgrant.approval.grant import DeviceGrant, GrantRules
+from bootgrant.approval.grant import DeviceGrant
+from bootgrant.approval.grant_rules import GrantRules
 from bootgrant.approval.policy import needed_approvals
 from bootgrant.ports.configurations import ConfigUnavailable, MachineEntry
 from bootgrant.ports.grants import BindingStore, GrantStore, UserCodeTaken

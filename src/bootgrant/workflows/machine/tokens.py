@@ -9,7 +9,9 @@ from functools import partial
 from typing import Final
 
 from bootgrant.approval.codes import access_token, access_token_digest, device_code_digest
-from bootgrant.approval.grant import DeviceGrant, GrantRules, GrantState, Refusal
+from bootgrant.approval.grant import DeviceGrant, Refusal
+from bootgrant.approval.grant_rules import GrantRules
+from bootgrant.approval.transitions import GrantState
 from bootgrant.ports.grants import GrantStore
 from bootgrant.ports.time import Clock
 from bootgrant.wire.device_flow import ErrorCode

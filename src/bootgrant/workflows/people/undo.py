@@ -14,10 +14,12 @@ from enum import Enum
 from typing import Final, TypeVar
 
 from bootgrant.approval.audit import AuditEvent, AuditKind, written_time
-from bootgrant.approval.grant import Decision, Delivery, DeviceGrant, GrantState, Refusal
+from bootgrant.approval.decision import Decision
+from bootgrant.approval.grant import Delivery, DeviceGrant, Refusal
 from bootgrant.approval.nearest import nearest
 from bootgrant.approval.operators import Actor, Refused, person_key
 from bootgrant.approval.policy import Window
+from bootgrant.approval.transitions import GrantState
 from bootgrant.ports.audit import AuditFilter, AuditLog
 from bootgrant.ports.grants import GrantStore
 from bootgrant.ports.people import ApiToken, Operator, OperatorStore, Session

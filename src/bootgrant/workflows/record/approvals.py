@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from bootgrant.approval.grant import DeviceGrant, NotDelivered, WhyVoid
+from bootgrant.approval.decision import WhyVoid
+from bootgrant.approval.grant import DeviceGrant, NotDelivered
 from bootgrant.ports.grants import DECISION_KEPT
 from bootgrant.wire.identity import MachineIdentity
 

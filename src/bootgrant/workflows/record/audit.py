@@ -9,9 +9,11 @@ from typing import Final
 
 from bootgrant.approval.audit import AuditEvent, AuditKind, Broken, ChainCheck, Head, exported, read_record
 from bootgrant.approval.changed_rights import HasRights, changed_rights
+from bootgrant.approval.decision import Decision
 from bootgrant.approval.evidence import Check
-from bootgrant.approval.grant import Decision, Delivery, DeviceGrant, Elsewhere, GrantState
+from bootgrant.approval.grant import Delivery, DeviceGrant, Elsewhere
 from bootgrant.approval.operators import Actor
+from bootgrant.approval.transitions import GrantState
 from bootgrant.ports.audit import AuditLog, AuditOf
 from bootgrant.workflows.record.approvals import WHY_VOID
 

@@ -12,7 +12,8 @@ from operator import attrgetter
 from typing import Final
 
 from bootgrant.approval.audit import AuditEvent, AuditKind
-from bootgrant.approval.grant import CodeOver, DeviceGrant, GrantRules
+from bootgrant.approval.grant import CodeOver, DeviceGrant
+from bootgrant.approval.grant_rules import GrantRules
 from bootgrant.approval.operators import Actor
 from bootgrant.ports.audit import AuditLog
 from bootgrant.ports.time import Clock
