@@ -96,6 +96,26 @@ def test_a_client_that_slows_down_is_allowed_again() -> None:
     assert pace.arrive(10.0 + 5.0 + 1.0)
 
 
+@pytest.mark.parametrize(
+    ("has_basic", "may_hold"),
+    [
+        ([True, False, True, False], [True, False, True, False]),
+        ([False, False, False], [True, True, True]),
+        ([True, True, False, False], [True, True, False, True]),
+    ],
+    ids=["Talos", "acquire", "a lost second half"],
+)
+def test_only_the_second_half_of_a_pair_is_answered_at_once(has_basic: list[bool], may_hold: list[bool]) -> None:
+    pace = PollPace(1.0)
+    assert [pace.may_hold(has_basic=each) for each in has_basic] == may_hold
+
+
+def test_a_server_that_just_started_takes_the_first_request_of_a_code_for_a_second_half() -> None:
+    """The server before it may have died with the first half."""
+    pace = PollPace(1.0, is_complete=False)
+    assert [pace.may_hold(has_basic=False) for _ in range(2)] == [False, True]
+
+
 @given(st.lists(st.floats(0, 0.2), min_size=200, max_size=400))
 def test_no_client_is_locked_out_however_fast_it_polls(gaps: list[float]) -> None:
     pace, at, passed = PollPace(1.0), 0.0, 0
