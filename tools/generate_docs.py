@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from bootgrant.acquire.errors import ExitStatus
-from bootgrant.approval.grant import TRANSITIONS, GrantState
+from bootgrant.approval.transitions import TRANSITIONS, GrantState
 from bootgrant.service.metrics.table import METRICS
 from bootgrant.service.settings.setting import Setting
 from bootgrant.service.settings.site import SETTINGS
@@ -52,7 +52,7 @@ def _setting_row(setting: Setting) -> str:
 def states_page() -> str:
     arrows = "\n".join(f"    {old.value} --> {new.value}: {event.value}" for (old, event), new in TRANSITIONS.items())
     final = "\n".join(f"    {state.value} --> [*]" for state in GrantState if not _leaves(state))
-    return f"""{NOTE.format(source="src/bootgrant/approval/grant.py")}
+    return f"""{NOTE.format(source="src/bootgrant/approval/transitions.py")}
 # The life of a request
 
 A request (a *grant* in the code) is one device authorization (RFC 8628), from the machine's first call to the delivered

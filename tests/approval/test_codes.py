@@ -18,6 +18,7 @@ from bootgrant.approval.codes import (
     device_code,
     device_code_digest,
     display_user_code,
+    masked_user_code,
     normalise_user_code,
     session_digest,
 )
@@ -48,6 +49,11 @@ def test_codes_and_tokens_of_stored_grants_stay_the_same() -> None:
     )
     assert hashlib.sha256(b"".join(digests)).hexdigest()[:16] == "9a0b3651e7cfe3a8"
     assert len(set(digests)) == 5
+
+
+def test_a_masked_code_shows_its_first_half_and_is_not_a_code() -> None:
+    assert masked_user_code("WDJB-MJHT") == "WDJB-****"
+    assert normalise_user_code(masked_user_code("WDJB-MJHT")) is None
 
 
 @pytest.mark.parametrize("typed", ["wdjb-mjht", "WDJBMJHT", " wdjb mjht ", "W.D.J.B/MJHT", "wdjb–mjht", "wdjb_mjht"])  # noqa: RUF001

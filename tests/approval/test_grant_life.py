@@ -7,15 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bootgrant.approval.codes import access_token, access_token_digest
-from bootgrant.approval.grant import (
-    REDEEM_GRACE,
-    TRANSITIONS,
-    DeviceGrant,
-    GrantEvent,
-    GrantRules,
-    GrantState,
-    Refusal,
-)
+from bootgrant.approval.grant import REDEEM_GRACE, CodeOver, DeviceGrant, Refusal
+from bootgrant.approval.grant_rules import GrantRules
+from bootgrant.approval.transitions import TRANSITIONS, GrantEvent, GrantState
 from bootgrant.wire.secret import Secret
 from support.grants import NOW, decision_by, pending_grant
 
@@ -154,8 +148,9 @@ def test_nothing_is_delivered_without_a_token(state: GrantState) -> None:
 
 def test_only_a_pending_grant_is_replaced() -> None:
     grant, _ = pending_grant()
-    assert must(grant.replaced()).state is GrantState.REPLACED
-    assert must(approve(grant)).replaced() is Refusal.ALREADY_DECIDED
+    replaced = must(grant.replaced("next"))
+    assert (replaced.state, replaced.replaced_by) == (GrantState.REPLACED, "next")
+    assert must(approve(grant)).replaced("next") is Refusal.ALREADY_DECIDED
 
 
 def test_a_revocation_ends_an_approval_once() -> None:
@@ -167,17 +162,60 @@ def test_a_revocation_ends_an_approval_once() -> None:
     assert pending_grant()[0].revoke(NOW) is Refusal.UNKNOWN
 
 
-FINAL = {GrantState.DENIED, GrantState.EXPIRED, GrantState.REPLACED, GrantState.REVOKED}
+def test_a_denial_is_taken_back_once_and_only_while_the_machine_is_refused() -> None:
+    denied = must(pending_grant()[0].deny(decision_by("ana", NOW, "wrong rack")))
+    assert denied.refused_until(RULES) == NOW + RULES.denial_cooldown
+    assert denied.refused_for(RULES, NOW + 60) == RULES.denial_cooldown - 60
+    undenied = must(denied.undeny(decision_by("ben", NOW + 60), RULES))
+    assert (undenied.state, undenied.refused_until(RULES)) == (GrantState.DENIED, None)
+    assert undenied.undeny(decision_by("ana", NOW + 61), RULES) is Refusal.NOT_REFUSED
+    assert denied.undeny(decision_by("ben", NOW + RULES.denial_cooldown), RULES) is Refusal.NOT_REFUSED
+    assert pending_grant()[0].undeny(decision_by("ben", NOW), RULES) is Refusal.NOT_REFUSED
+
+
+def test_a_denial_by_a_clock_that_was_wrong_does_not_hold_for_a_year() -> None:
+    denied = must(pending_grant(expires_at=NOW + 4e7)[0].deny(decision_by("ana", NOW + 3e7)))
+    assert denied.refused_for(RULES, NOW) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("state", "seconds", "elsewhere", "by_machine", "by_person"),
+    [
+        (GrantState.PENDING, 0, False, None, None),
+        (GrantState.DENIED, 90, False, None, None),
+        (GrantState.EXPIRED, 90, False, None, None),
+        (GrantState.REPLACED, 0, False, CodeOver.REPLACED, CodeOver.REPLACED),
+        (GrantState.REDEEMED, 30, False, None, None),
+        (GrantState.REDEEMED, 30, True, CodeOver.USED, None),
+        (GrantState.REDEEMED, 61, False, CodeOver.USED, CodeOver.USED),
+        (GrantState.DELIVERED, 0, False, CodeOver.USED, None),
+        (GrantState.DELIVERED, 61, False, CodeOver.USED, CodeOver.USED),
+        (GrantState.REVOKED, 61, False, CodeOver.USED, CodeOver.USED),
+    ],
+)
+def test_a_code_that_comes_again_after_it_was_used_or_replaced_is_strange(
+    state: GrantState, seconds: float, elsewhere: bool, by_machine: CodeOver | None, by_person: CodeOver | None
+) -> None:
+    grant = redeemed_grant()[0]._replace(state=state)
+    assert grant.decision is not None
+    redeemed_at = grant.token_expires_at - RULES.token_lifetime
+    assert grant.device_code_over(RULES, redeemed_at + seconds, is_elsewhere=elsewhere) is by_machine
+    assert grant.user_code_over(grant.decision.at + seconds) is by_person
+
+
+FINAL = {GrantState.DENIED, GrantState.EXPIRED, GrantState.REPLACED, GrantState.REVOKED, GrantState.VOID}
 
 
 @pytest.mark.parametrize("state", GrantState)
 def test_nothing_leaves_a_final_state(state: GrantState) -> None:
-    leaves = any((state, event) in TRANSITIONS for event in GrantEvent)
+    leaves = any(TRANSITIONS.get((state, event), state) is not state for event in GrantEvent)
     assert leaves is (state not in FINAL)
 
 
 STEPS = st.lists(
-    st.tuples(st.sampled_from(["approve", "deny", "redeem", "deliver", "revoke", "replace"]), st.floats(0, 20_000))
+    st.tuples(
+        st.sampled_from(["approve", "deny", "redeem", "deliver", "revoke", "void", "replace"]), st.floats(0, 20_000)
+    )
 )
 
 
@@ -198,8 +236,10 @@ def test_no_sequence_yields_a_token_without_approval_or_two_tokens(steps: list[t
                 outcome = grant.deliver(RULES, at)
             case "revoke":
                 outcome = grant.revoke(at)
+            case "void":
+                outcome = grant.void("the operator ana was disabled", at)
             case _:
-                outcome = grant.replaced()
+                outcome = grant.replaced("next")
         if isinstance(outcome, DeviceGrant):
             assert grant.state not in FINAL or outcome == grant
             grant = outcome

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from bootgrant.approval.grant import Decision, DeviceGrant, GrantState, Refusal, Terms
+from bootgrant.approval.decision import Decision, Terms
+from bootgrant.approval.grant import DeviceGrant, Refusal
 from bootgrant.approval.operators import VIA_RULE, Actor, Author, Role, socket_actor, via_token
+from bootgrant.approval.transitions import GrantState
 from support.grants import NOW, decision_by, pending_grant
 
 TWO = Terms(needed=2, fingerprint="cp-1", sha256="ab", revision="4f2c9ab")
@@ -121,3 +123,14 @@ def test_a_rule_is_not_the_operator_of_its_name() -> None:
     assert not Author("ana", "passkey").is_operator("anna")
     assert not Author("ana", VIA_RULE).is_operator("ana")
     assert not Author("", via_token("ana")).is_operator("ana")
+
+
+def test_a_withdrawn_vote_no_longer_counts_and_can_be_given_again() -> None:
+    voted = approve(pending_grant()[0], vote_of("ana"))
+    without = voted.withdraw(lambda vote: vote.by == "ana")
+    assert isinstance(without, DeviceGrant)
+    assert (without.state, without.votes) == (GrantState.PENDING, ())
+    assert approve(without, vote_of("ben")).state is GrantState.PENDING
+    assert voted.withdraw(lambda vote: vote.by == "ben") == voted
+    done = approve(voted, vote_of("ben"))
+    assert done.withdraw(lambda _: True) is Refusal.ALREADY_DECIDED

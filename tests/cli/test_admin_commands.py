@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from support.grants import MAC, UUID
-from support.site import Served, bootgrant, clean_environment, served
+from support.site import CONFIG, Served, bootgrant, clean_environment, served
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +36,7 @@ def test_pending_lists_waiting_machines_with_code_times_configuration_and_identi
         "CODE",
         "AGE",
         "LEFT",
+        "VERDICT",
         "FROM",
         "EVIDENCE",
         "CONFIGURATION",
@@ -45,7 +46,7 @@ def test_pending_lists_waiting_machines_with_code_times_configuration_and_identi
         "MACHINE",
     ]
     [row] = [row for row in rows if row.startswith(code)]
-    assert f"127.0.0.1  inventory, history  {UUID}.yaml (by uuid)  uuid={UUID} mac={MAC}" in row
+    assert f"expected  127.0.0.1  inventory, history  {UUID}.yaml (by uuid)  uuid={UUID} mac={MAC}" in row
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -65,6 +66,20 @@ def test_approve_takes_effect_once_and_says_what_the_machine_gets(site: Served) 
     assert again.stderr.startswith("bootgrant: already approved by ")
     assert again.stderr.endswith(" s ago\n")
     assert again.stderr.count("\n") == 1
+
+
+def test_pending_says_what_became_of_an_approval_that_was_never_delivered(site: Served) -> None:
+    old = ask(site, uuid=UUID, mac="52:2f:fd:df:fc:c1")
+    assert site.command("approve", old).returncode == 0
+    code = ask(site, uuid=UUID, mac="52:2f:fd:df:fc:c1")
+    [line] = [line for line in site.command("pending").stdout.splitlines() if line.startswith(f"{code}: ")]
+    assert line.startswith(f"{code}: Approved by ")
+    assert line.endswith(" s ago, but never delivered: the machine lost its code. Approve again.")
+    newer = ask(site, uuid=UUID, mac="52:2f:fd:df:fc:c1")
+    refused = site.command("approve", code)
+    assert refused.returncode == 1
+    [request] = [one for one in json.loads(site.command("pending", "--json").stdout)["pending"] if one["code"] == newer]
+    assert refused.stderr.endswith(f"shows a new code: decide about that one (request {request['id']})\n")
 
 
 def test_deny_takes_effect_and_needs_a_reason(site: Served) -> None:
@@ -101,10 +116,22 @@ def test_a_machine_without_a_file_is_not_approved_and_the_line_says_what_to_add(
     assert "assign it an entry, or add one that matches it" in done.stderr
 
 
+def test_what_a_machine_reports_never_reads_like_an_entry(site: Served) -> None:
+    (site.machines / "cp-2.yaml").write_text(CONFIG)
+    code = ask(site, mac="52:54:00:00:00:02", hostname='cp-2.yaml (by serial)  serial=cp-2"')
+    [row] = [row for row in site.command("pending").stdout.splitlines() if row.startswith(code)]
+    assert "  unknown  127.0.0.1  " in row
+    assert (
+        r'nothing yet: no configuration  mac=52:54:00:00:00:02 hostname="cp-2.yaml (by serial)  serial=cp-2\x22"' in row
+    )
+    [event] = [line for line in site.command("audit").stdout.splitlines() if "52:54:00:00:00:02" in line]
+    assert r'mac=52:54:00:00:00:02 hostname="cp-2.yaml (by serial)  serial=cp-2\x22"' in event
+
+
 def test_hostile_claims_do_not_reach_the_terminal(site: Served) -> None:
     code = ask(site, serial="\x1b[2J\u202e\u00e9x")
     [row] = [row for row in site.command("pending").stdout.splitlines() if row.startswith(code)]
-    assert r"serial=\x1b[2J\u202e\xe9x" in row
+    assert r'serial="\x1b[2J\u202e\xe9x"' in row
     assert row.isascii()
     assert row.isprintable()
 

@@ -11,8 +11,10 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from bootgrant.cli.client.asking import user_here
 from bootgrant.service.commands.init_site import NewSite, init_site
-from support.site import Served, bootgrant, clean_environment, served
+from support.grants import UUID
+from support.site import CONFIG, Served, bootgrant, clean_environment, served
 
 ONCE = re.compile(r"the password is (\S+) \(shown once: keep it now\)")
 
@@ -56,6 +58,19 @@ def test_an_operator_is_added_disabled_enabled_and_reset_while_the_server_runs(r
     [another] = ONCE.findall(running.command("operators", "reset", "ben").stdout)
     assert not signs_in(running, "ben", password)
     assert signs_in(running, "ben", another)
+
+
+def test_disabling_says_how_many_approvals_became_void(running: Served) -> None:
+    name = user_here()
+    running.command("operators", "add", name)
+    (running.machines / f"{UUID}.yaml").write_text(CONFIG)
+    form = {"client_id": "talos", "uuid": UUID}
+    code = httpx2.post(f"{running.url}/device/code", data=form, trust_env=False).json()["user_code"]
+    assert running.command("approve", code).returncode == 0
+    assert running.command("operators", "disable", name).stdout == (
+        f"disabled {name}; 1 undelivered approval became void: that machine asks again\n"
+    )
+    running.command("operators", "enable", name)
 
 
 def test_the_same_works_on_the_database_while_no_server_runs(stopped: NewSite) -> None:

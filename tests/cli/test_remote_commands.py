@@ -63,7 +63,13 @@ def test_machines_are_listed_filtered_and_approved_remotely(site: Served, token:
 def test_several_are_approved_by_one_command(site: Served, token: Path) -> None:
     codes = [asks(site, 10 + number) for number in range(3)]
     done = elsewhere("approve", *codes, "BBBB-BBBB", "--server", site.url, "--token-file", str(token))
-    assert (done.returncode, done.stdout.splitlines()) == (1, [f"approved {code}" for code in codes])
+    assert (done.returncode, done.stdout.splitlines()) == (
+        1,
+        [
+            f"approved {code} (mac={mac(10 + number)}): it gets 52-54-00-00-00-{10 + number:02x}.yaml"
+            for number, code in enumerate(codes)
+        ],
+    )
     assert done.stderr.startswith("bootgrant: BBBB-BBBB: no machine has this code")
 
 
@@ -72,6 +78,28 @@ def test_a_remote_denial_names_its_token(site: Served, token: Path) -> None:
     words = ("deny", code, "--reason", "not today", "--server", site.url, "--token-file", str(token), "--json")
     denial = json.loads(elsewhere(*words).stdout)
     assert (denial["state"], denial["decided_by"]) == ("denied", "ci (token:ci)")
+
+
+def test_a_denial_is_listed_and_taken_back_remotely(site: Served, token: Path, tmp_path: Path) -> None:
+    made = site.command("tokens", "add", "watcher", "--role", "viewer", "--for", "1h", "--json")
+    watcher = tmp_path / "watcher.token"
+    watcher.write_text(json.loads(made.stdout)["token"] + "\n")
+    code = asks(site, 21)
+    there = ("--server", site.url, "--token-file", str(token))
+    seen = elsewhere("pending", "--server", site.url, "--token-file", str(watcher))
+    assert code not in seen.stdout
+    assert f"{code[:5]}****" in seen.stdout
+    denied = elsewhere("deny", code, "--reason", "not today", *there)
+    assert denied.stdout.startswith(f"denied {code} (mac={mac(21)}): it is refused until ")
+    (row,) = [line for line in elsewhere("pending", "--denied", *there).stdout.splitlines() if code in line]
+    assert all(part in row for part in ("ci (token:ci)", "not today", f"mac={mac(21)}"))
+    masked = elsewhere("pending", "--denied", "--server", site.url, "--token-file", str(watcher))
+    assert (code in masked.stdout, "bootgrant undeny" in masked.stdout) == (False, False)
+    done = elsewhere("undeny", code, *there)
+    assert (done.returncode, done.stdout) == (0, f"took back the denial of {code} (mac={mac(21)}): it may ask again\n")
+    again = elsewhere("undeny", code, *there, "--json")
+    assert (again.returncode, json.loads(again.stdout)["error"]) == (1, "not_refused")
+    assert asks(site, 21) != code
 
 
 def test_an_approval_is_revoked_locally_and_remotely(site: Served, token: Path, tmp_path: Path) -> None:
@@ -119,7 +147,7 @@ def test_an_invalid_token_is_reported(site: Served, tmp_path: Path) -> None:
 
 def test_windows_and_the_audit_are_available_remotely(site: Served, token: Path) -> None:
     there = ("--server", site.url, "--token-file", str(token))
-    armed = elsewhere("arm", "role=spare", "--for", "1h", "--count", "2", "--name", "spares", *there)
+    armed = elsewhere("arm", "role=spare", "--for", "1h", "--count", "2", "--name", "spares", "--force", *there)
     listed = elsewhere("arm", "--list", *there)
     closed = elsewhere("disarm", "spares", *there)
     audit = elsewhere("audit", "--kind", "armed", *there)

@@ -124,6 +124,13 @@ async def test_without_machines_yaml_every_file_is_a_finished_configuration(tmp_
     assert (await rendered(source, f"{UUID}.yaml")).config == b"x: 1\n"
 
 
+async def test_finished_files_next_to_entries_are_listed_with_them(tmp_path: Path) -> None:
+    write_machines(tmp_path)
+    (tmp_path / f"{UUID}.yaml").write_text("x: 1\n")
+    source = site_configurations(tmp_path)
+    assert [entry.name for entry in await source.entries()] == [f"{UUID}.yaml", "cp-1", "spare-worker"]
+
+
 async def test_a_profile_is_listed_and_found_by_name_but_by_no_machine(tmp_path: Path) -> None:
     source = site_configurations(
         write_machines(tmp_path, {"machines.yaml": MODEL + "  - name: profile\n    layers: [all]\n"})

@@ -124,6 +124,11 @@ def test_a_card_shows_the_decision_of_another_operator_immediately(site: Served,
     page.get_by_role("heading", name="Denied").wait_for()
     assert page.locator("#said").inner_text().endswith("Denied")
     assert page.get_by_text("not today").is_visible()
+    page.get_by_role("button", name="Take back the denial").wait_for()
+    done = site.command("undeny", machine["user_code"])
+    assert done.returncode == 0, done.stderr
+    page.get_by_text("taken back by").wait_for()
+    assert page.get_by_role("button", name="Take back the denial").count() == 0
 
 
 def test_after_the_approval_the_page_follows_the_delivery(site: Served, context: BrowserContext) -> None:

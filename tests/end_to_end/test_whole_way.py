@@ -83,6 +83,36 @@ def test_a_denied_machine_shows_the_reason(site: Served, tmp_path: Path) -> None
         assert not machine.output.exists()
 
 
+def test_a_denied_machine_waits_as_long_as_the_server_says_and_shows_a_new_code(tmp_path: Path) -> None:
+    with served(tmp_path, settings='denial_cooldown = "4s"') as site, booting(site.url, tmp_path) as machine:
+        first = machine.code()
+        denied = site.command("deny", first, "--reason", "not in this rack")
+        assert "refused until" in denied.stdout
+        wait_until(lambda: len(machine.codes()) > 1, "the machine shows a new code")
+        assert re.search(r"not in this rack.*; asking again in [34](\.\d)? s", machine.said)
+        assert machine.codes()[1] != first
+        assert site.command("approve", machine.codes()[1]).returncode == 0
+        assert machine.delivered() == CONFIG
+
+
+def test_an_undenied_machine_gets_a_new_code_at_once(site: Served, tmp_path: Path) -> None:
+    with booting(site.url, tmp_path, "--on-denial", "exit") as machine:
+        code = machine.code()
+        assert site.command("deny", code, "--reason", "not in this rack").returncode == 0
+        assert machine.process.wait(30) == 8
+    listed = site.command("pending", "--denied")
+    assert code in listed.stdout
+    assert "not in this rack" in listed.stdout
+    undenied = site.command("undeny", code)
+    assert (undenied.returncode, "it may ask again" in undenied.stdout) == (0, True), undenied.stderr
+    assert site.command("pending", "--denied").stdout == "no machines refused\n"
+    again = site.command("undeny", code)
+    assert (again.returncode, "already taken back by" in again.stderr) == (1, True)
+    with booting(site.url, tmp_path) as machine:
+        assert site.command("approve", machine.code()).returncode == 0
+        assert machine.delivered() == CONFIG
+
+
 def test_a_machine_that_has_its_configuration_sends_no_request(site: Served, tmp_path: Path) -> None:
     (tmp_path / "machine-config.yaml").write_text(CONFIG)
     with booting(site.url, tmp_path) as machine:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import sys
@@ -9,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+import uvloop
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -58,6 +60,15 @@ async def test_a_command_that_fails_or_prints_nonsense_is_unknown(program: str, 
     check = await evidence_of(program)
     assert check.verdict is Verdict.UNKNOWN
     assert detail in check.detail
+
+
+def test_a_command_that_ends_without_reading_is_unknown_in_the_loop_of_the_server() -> None:
+    async def check_all() -> set[Verdict]:
+        source = CommandEvidence("bmc", ("/bin/true",), 20.0, 1.0)
+        return {check.verdict for _ in range(40) for check in await source.check(claim())}
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(check_all()) == {Verdict.UNKNOWN}
 
 
 async def test_a_missing_command_is_unknown() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -11,7 +12,7 @@ from bootgrant.approval.evidence import Check, Verdict
 from bootgrant.approval.grant import DeviceGrant
 from bootgrant.evidence.history import HistoryEvidence
 from bootgrant.ports.evidence import Claim
-from bootgrant.wire.identity import MachineIdentity
+from bootgrant.wire.identity import MachineIdentity, swapped_uuid
 from support.fakes import FakeClock
 from support.grants import MAC, NOW, pending_grant
 from support.memory.database import MemoryDatabase
@@ -102,3 +103,68 @@ async def test_an_earlier_request_from_another_address_is_unknown(database: Memo
 async def test_the_history_of_another_machine_does_not_count(database: MemoryDatabase) -> None:
     await database.audit.append([event(AuditKind.DELIVERED, NOW - 90_000, mac="52:54:00:00:00:01")])
     assert [check.verdict for check in await evidence(database, pending_grant()[0])] == [Verdict.MATCH]
+
+
+UUID_BEFORE = "4c4c4544-0042-3010-8052-b4c04f4d3131"
+UUID_NOW = "4c4c4544-0042-3010-8052-b4c04f4d3199"
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "detail"),
+    [
+        (
+            MachineIdentity(UUID_BEFORE, "R640-C1", MAC),
+            MachineIdentity(UUID_BEFORE, "R640-C9", MAC),
+            'with this uuid and mac, but with serial "R640-C1" (now "R640-C9")',
+        ),
+        (
+            MachineIdentity(UUID_BEFORE, "R640-C1", MAC),
+            MachineIdentity(UUID_NOW, "R640-C1"),
+            f'with this serial, but with uuid "{UUID_BEFORE}" (now "{UUID_NOW}")',
+        ),
+        (
+            MachineIdentity(UUID_BEFORE, "R640-C1", MAC),
+            MachineIdentity(swapped_uuid(UUID_BEFORE), "R640-C9", "52:54:00:00:00:09"),
+            f'with this uuid, but with serial "R640-C1" (now "R640-C9") and mac "{MAC}" (now "52:54:00:00:00:09")',
+        ),
+        (
+            MachineIdentity(serial="S" * 200, mac=MAC),
+            MachineIdentity(serial="R640-C9", mac=MAC),
+            f'with this mac, but with serial "{"S" * 64}…" (now "R640-C9")',
+        ),
+    ],
+)
+async def test_a_machine_that_differs_from_the_delivered_one_is_a_mismatch_with_both_values(
+    database: MemoryDatabase, before: MachineIdentity, now: MachineIdentity, detail: str
+) -> None:
+    event = AuditEvent(NOW - 90_000, AuditKind.DELIVERED, grant_id="old", identity=before, address="a", entry="cp-1")
+    await database.audit.append([event])
+    (check,) = await evidence(database, pending_grant(identity=now)[0])
+    assert check.verdict is Verdict.MISMATCH
+    assert check.detail == f"cp-1 went at 2027-01-14 07:00 UTC to a machine {detail}"
+
+
+@pytest.mark.parametrize(
+    "now",
+    [
+        MachineIdentity(UUID_BEFORE, "R640-C1", MAC),
+        MachineIdentity(swapped_uuid(UUID_BEFORE), "R640-C1"),
+        MachineIdentity(UUID_BEFORE, hostname="renamed"),
+    ],
+)
+async def test_a_variable_that_is_missing_or_written_otherwise_is_no_difference(
+    database: MemoryDatabase, now: MachineIdentity
+) -> None:
+    before = MachineIdentity(UUID_BEFORE, "R640-C1", MAC, "cp-1")
+    event = AuditEvent(NOW - 90_000, AuditKind.DELIVERED, grant_id="old", identity=before, address="a", entry="cp-1")
+    await database.audit.append([event])
+    (check,) = await evidence(database, pending_grant(identity=now)[0])
+    assert check.detail.startswith("received cp-1 at 2027-01-14 07:00 UTC, at a: an installed machine")
+
+
+async def test_a_machine_whose_token_was_used_elsewhere_is_a_mismatch(database: MemoryDatabase) -> None:
+    used = event(AuditKind.OTHER_ADDRESS, NOW - 3600, address="192.0.2.7")
+    await database.audit.append([replace(used, details={"requested_from": "10.20.0.11"})])
+    (check,) = await evidence(database, pending_grant()[0])
+    assert check.verdict is Verdict.MISMATCH
+    assert "the token of an earlier request from 10.20.0.11 was used at 192.0.2.7, at 2027-01-15 07:00" in check.detail

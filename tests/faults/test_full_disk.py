@@ -93,6 +93,8 @@ def test_every_endpoint_reports_a_full_disk(site: Served, disk: Path) -> None:
         token = httpx2.post(f"{site.url}/token", data=poll, trust_env=False)
         assert (token.status_code, token.json()) == (400, {"error": "authorization_pending"})
         for path, start in (("/healthz", "not ok: "), ("/readyz", "not ready: ")):
+            # The server itself tries to write every few seconds.
+            wait_until(lambda path=path: httpx2.get(f"{site.url}{path}", trust_env=False).status_code == 503, path)
             answer = httpx2.get(f"{site.url}{path}", trust_env=False)
             assert answer.status_code == 503
             assert answer.text.startswith(start)

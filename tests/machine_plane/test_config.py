@@ -51,6 +51,36 @@ async def test_the_query_may_repeat_the_identity_but_never_selects_another(site:
     assert (other.status_code, other.text) == (403, "not the machine approved\n")
 
 
+@pytest.mark.parametrize("path", ["/config", "/config/worker/v1"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        f"uuid={UUID}&uuid={OTHER_UUID}",
+        f"uuid={UUID}&UUID={OTHER_UUID.upper()}",
+        f"uuid={UUID}&Uuid=%7B{OTHER_UUID}%7D",
+        f"uuid=00000000-0000-0000-0000-000000000000&uuid={OTHER_UUID}",
+        f"mac={MAC}&mac=52-2F-FD-00-00-01",
+        f"mac={MAC.upper()}&MAC=522f.fd00.0001",
+        "serial=R640-C1&serial=%20R640-C2",
+        "hostname=node-1&hostName=node-2",
+        f"uuid={UUID}&mac={MAC}&serial=R640-C1&hostname=node-1&%20serial=R640-C2",
+    ],
+)
+async def test_no_repeated_identity_in_the_query_may_contradict_the_token(
+    site: InProcess, path: str, query: str
+) -> None:
+    known = {"uuid": UUID, "mac": MAC, "serial": "R640-C1", "hostname": "node-1"}
+    access_token = await token(site.client(), site.admin(), **known)
+    answer = await fetch(site.client(), access_token, f"{path}?{query}")
+    assert (answer.status_code, answer.text) == (403, "not the machine approved\n")
+
+
+async def test_a_repeated_identity_in_other_spellings_is_the_same_machine(site: InProcess) -> None:
+    access_token = await token(site.client(), site.admin())
+    query = f"uuid={UUID}&UUID={UUID.upper()}&uuid=%7B{UUID}%7D&mac={MAC}&mac={MAC.replace(':', '-').upper()}&uuid=x"
+    assert (await fetch(site.client(), access_token, f"/config?{query}")).text == CONFIG
+
+
 async def test_a_serial_shaped_like_another_machines_uuid_does_not_get_its_file(site: InProcess) -> None:
     mallory = {"uuid": OTHER_UUID, "serial": UUID}
     codes = (await site.client().post("/device/code", data={"client_id": "talos", **mallory})).json()

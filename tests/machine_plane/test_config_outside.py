@@ -99,6 +99,7 @@ async def test_the_audit_records_the_approver_and_that_the_identity_is_a_claim(o
         (f"mac={MAC}", {}, (403, "control plane: not by this token")),
         ("hostname=worker-1", {}, (403, "no uuid, serial or mac in URL")),
         ("", {}, (403, "no uuid, serial or mac in URL")),
+        (f"uuid={UUID}&UUID=7b2f3f60-52c1-4e0f-8a6d-0d5f1c3e9a11", {}, (403, "two identities in the URL")),
         ("uuid=1c9d2a52-8f2e-4d9a-9a53-2d3d1f0c5c77", {}, (404, "no config for this machine yet")),
         (f"uuid={UUID}", {"aud": "another"}, (401, "token is for another audience")),
         (f"uuid={UUID}", {"exp": 1}, (401, "token expired: ask again")),

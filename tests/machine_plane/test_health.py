@@ -35,9 +35,26 @@ async def test_a_server_without_its_configurations_is_not_ready(site: InProcess)
 
 async def test_a_server_with_a_read_only_store_is_neither_healthy_nor_ready(site: InProcess) -> None:
     site.database.file._writing.execute("PRAGMA query_only = ON")
+    await site.chore("check of the store").step()
     for path, word in (("/healthz", "not ok: "), ("/readyz", "not ready: ")):
         answer = await site.client().get(path)
         assert (answer.status_code, answer.text.startswith(word)) == (503, True)
+    site.database.file._writing.execute("PRAGMA query_only = OFF")
+    await site.chore("check of the store").step()
+    assert [(await site.client().get(path)).status_code for path in ("/healthz", "/readyz")] == [200, 200]
+
+
+async def test_an_answer_about_health_writes_nothing(site: InProcess) -> None:
+    def writes() -> int:
+        [(version,)] = site.database.file.read("PRAGMA data_version")
+        return int(version) + site.database.file._writing.total_changes
+
+    before = writes()
+    for path in ("/healthz", "/readyz") * 20:
+        assert (await site.client("203.0.113.9").get(path)).status_code == 200
+    assert writes() == before
+    await site.chore("check of the store").step()
+    assert writes() > before
 
 
 async def test_a_server_whose_configurations_become_invalid_stays_ready(site: InProcess) -> None:

@@ -42,10 +42,25 @@ async def test_a_denied_machine_is_refused_automatically_during_the_cooldown(sit
     again = await site.client().post("/device/code", data=TALOS)
     assert (again.status_code, again.json()["error"]) == (400, "access_denied")
     assert again.json()["error_description"] == "wrong rack; ask again in 9 min"
+    assert again.headers["retry-after"] == "540"
+    denied = await poll(site.client(), codes["device_code"])
+    assert (denied.json()["error"], denied.headers["retry-after"]) == ("access_denied", "540")
     assert await queue(site) == []
     site.clock.advance(600)
     await ask(site.client())
     assert len(await queue(site)) == 1
+
+
+async def test_an_undenied_machine_may_ask_at_once(site: InProcess) -> None:
+    codes = await ask(site.client())
+    await deny(site.admin(), codes, "wrong rack")
+    undenied = await site.admin().post("/api/v1/undeny", json={"code": codes["user_code"]})
+    assert undenied.status_code == 200, undenied.text
+    old = await poll(site.client(), codes["device_code"])
+    assert old.json()["error"] == "access_denied"
+    assert "retry-after" not in old.headers
+    again = await ask(site.client())
+    assert [row["code"] for row in await queue(site)] == [again["user_code"]]
 
 
 async def test_a_denied_machine_is_refused_even_if_it_sends_fewer_variables(site: InProcess) -> None:

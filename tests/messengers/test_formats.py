@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode, b64encode
+from dataclasses import replace
 from hashlib import sha256
 from hmac import digest
 
@@ -12,7 +13,7 @@ import pytest
 from bootgrant.messengers.chat import ntfy_message, slack_message, teams_message
 from bootgrant.messengers.email import Email, Security, compose
 from bootgrant.messengers.webhook import event, signature
-from bootgrant.ports.notifications import Notice, NoticeMachine
+from bootgrant.ports.notifications import Notice, NoticeMachine, Topic
 from bootgrant.wire.secret import Secret
 from bootgrant.workflows.record.notify_waiting import plain_text
 
@@ -91,8 +92,18 @@ def test_a_webhook_names_the_waiting_machines_their_addresses_and_times() -> Non
                 "labels": {"site": "fra"},
                 "asked_at": 1000.0,
                 "link": LINK,
+                "undelivered": None,
             }
         ],
         "link": LINK,
         "text": TEXT,
     }
+
+
+def test_a_webhook_says_where_a_token_was_used() -> None:
+    machine = replace(NOTICE.machines[0], used_at="192.0.2.7", refused=True)
+    body = event(replace(NOTICE, machines=(machine,), topic=Topic.ELSEWHERE), TEXT)
+    assert body["type"] == "token.used_elsewhere"
+    data = body["data"]
+    assert isinstance(data, dict)
+    assert (data["machines"][0]["used_at"], data["machines"][0]["refused"]) == ("192.0.2.7", True)

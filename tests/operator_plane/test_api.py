@@ -9,7 +9,8 @@ from typing import Any, cast
 import httpx2
 import pytest
 
-from bootgrant.approval.operators import Role, parse_labels, socket_actor
+from bootgrant.approval.audit import AuditEvent, AuditKind
+from bootgrant.approval.operators import Role
 from bootgrant.operator_plane.api.accounts import ACCOUNT_ROUTES
 from bootgrant.operator_plane.api.app import Listener, build_api
 from bootgrant.operator_plane.api.openapi import document
@@ -17,28 +18,15 @@ from bootgrant.operator_plane.api.routes import ROUTES
 from bootgrant.operator_plane.permissions import LEAST_ROLE, Permission, UndeclaredRoute
 from bootgrant.service.parts.people import api_plane
 from bootgrant.wire.identity import MachineIdentity
-from bootgrant.workflows.decide.windows import CloseWindows
-from bootgrant.workflows.people.api_tokens import ApiTokens, NewToken
+from support.api_program import program
 from support.fakes import CountedEntropy
-from support.grants import MAC, UUID, other_machine
+from support.grants import MAC, NOW, UUID, other_machine
+from support.layered_site import write_machines
 from support.office import Office
 from support.site import CONFIG, as_user
 
 pytestmark = pytest.mark.anyio
 _ENTROPY = CountedEntropy()
-
-
-async def program(office: Office, role: Role = Role.ADMIN, *labels: str, seconds: float = 3600) -> httpx2.AsyncClient:
-    """Return a client at 10.0.0.5 with a token of this role."""
-    site = office.site
-    windows = CloseWindows(site.database.windows, site.database.audit, site.clock)
-    tokens = ApiTokens(site.database.api_tokens, site.database.operators, site.clock, _ENTROPY, windows)
-    name = f"ci-{_ENTROPY.random_bytes(4).hex()}"
-    made = await tokens.create(name, role, parse_labels(labels), seconds, socket_actor("root"))
-    assert isinstance(made, NewToken)
-    client = site.client("10.0.0.5")
-    client.headers["authorization"] = f"Bearer {made.secret.reveal()}"
-    return client
 
 
 async def json_of(answer: httpx2.Response, status: int = 200) -> Any:
@@ -142,6 +130,70 @@ async def test_bulk_approval_reports_each_refusal(office: Office) -> None:
     }
     assert again["approved"] == []
     assert {one["error"] for one in again["refused"].values()} == {"already_decided", "no_entry", "unknown"}
+
+
+MODEL = """
+entries:
+  - {name: worker-1, match: {serial: SN0001}, labels: {role: worker}}
+  - {name: worker-2, match: {serial: SN0002}, labels: {role: worker}}
+  - {name: pool, match: {mac: "52:54:00:*"}, labels: {role: worker}}
+  - {name: spare, labels: {role: worker}}
+"""
+POOLED = MachineIdentity(mac="52:54:00:00:00:01")
+
+
+async def test_bulk_approval_leaves_out_what_the_batch_page_leaves_out_and_names_each_machine(office: Office) -> None:
+    write_machines(office.site.machines, {"machines.yaml": MODEL})
+    office.site.built.source.current.refresh()
+    _, exact = await office.machine(identity=other_machine(1))
+    _, pooled = await office.machine(identity=POOLED)
+    _, assigned = await office.machine(identity=other_machine(77))
+    _, one = await office.machine(identity=other_machine(2))
+    _, twin = await office.machine(identity=MachineIdentity(serial="SN0002", mac="52:00:00:00:00:02"))
+    async with await program(office, Role.APPROVER) as client:
+        await json_of(await client.post("/api/v1/assign", json={"code": assigned, "entry": "spare"}))
+        body = {"codes": [exact, pooled, assigned, one, twin, "BBBB-BBBB"]}
+        answer = await json_of(await client.post("/api/v1/approve", json=body))
+        singly = await json_of(await client.post("/api/v1/approve", json={"code": pooled}))
+    assert answer["approved"] == [exact]
+    errors = {code: refusal["error"] for code, refusal in answer["refused"].items()}
+    assert errors == {**dict.fromkeys((pooled, assigned, one, twin), "not_in_batch"), "BBBB-BBBB": "unknown"}
+    assert "only matched by pattern (mac 52:54:00:*)" in answer["refused"][pooled]["message"]
+    assert set(answer["machines"]) == {exact, pooled, assigned, one, twin}
+    assert answer["machines"][exact]["entry"] == "worker-1"
+    assert answer["machines"][pooled]["identity"] == {"mac": "52:54:00:00:00:01"}
+    assert (answer["machines"][pooled]["entry"], answer["machines"][pooled]["address"]) == (None, "10.20.0.11")
+    assert singly["state"] == "approved"
+
+
+async def test_the_list_says_what_each_machine_is_and_filters_by_expected(office: Office) -> None:
+    write_machines(office.site.machines, {"machines.yaml": MODEL})
+    office.site.built.source.current.refresh()
+    exact, _ = await office.machine(identity=other_machine(1))
+    await office.machine(identity=POOLED)
+    _, assigned = await office.machine(identity=other_machine(77))
+    one, _ = await office.machine(identity=other_machine(2), source_address="10.20.0.12")
+    twin, _ = await office.machine(
+        identity=MachineIdentity(serial="SN0002", mac="52:00:00:00:00:02"), source_address="10.20.0.12"
+    )
+    before = MachineIdentity(serial="SN0005", mac="52:54:00:00:00:05")
+    event = AuditEvent(NOW - 9000, AuditKind.DELIVERED, grant_id="old", identity=before, address="a", entry="pool")
+    await office.site.database.audit.append([event])
+    changed, _ = await office.machine(identity=MachineIdentity(serial="SN0006", mac="52:54:00:00:00:05"))
+    async with await program(office, Role.APPROVER) as client:
+        await json_of(await client.post("/api/v1/assign", json={"code": assigned, "entry": "spare"}))
+        listed = (await json_of(await client.get("/api/v1/pending")))["pending"]
+        expected = (await json_of(await client.get("/api/v1/pending", params={"expected": "true"})))["pending"]
+        others = (await json_of(await client.get("/api/v1/pending", params={"expected": "false"})))["pending"]
+        shown = await json_of(await client.get(f"/api/v1/requests/{changed.grant_id}"))
+    by_id = {request["id"]: request for request in listed}
+    standings = [request["standing"] for request in listed]
+    assert sorted(standings) == ["assigned", "expected", "expected", "expected", "mismatch", "pattern"]
+    assert {request["id"] for request in expected} == {exact.grant_id, one.grant_id, twin.grant_id}
+    assert sorted(request["standing"] for request in others) == ["assigned", "mismatch", "pattern"]
+    assert (by_id[one.grant_id]["alike"], by_id[exact.grant_id]["alike"]) == ([twin.grant_id], [])
+    assert next(request for request in listed if request["standing"] == "assigned")["assigned_by"].startswith("ci-")
+    assert shown["past"]["deliveries"][0]["identity"] == {"serial": "SN0005", "mac": "52:54:00:00:00:05"}
 
 
 async def test_a_token_with_labels_only_decides_about_its_machines(office: Office) -> None:

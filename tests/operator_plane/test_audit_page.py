@@ -26,7 +26,7 @@ async def test_the_audit_shows_a_decision_with_person_and_reason(office: Office)
     await person.open(f"/requests/{grant.grant_id}")
     await person.send(f"/requests/{grant.grant_id}/deny", reason="wrong rack")
     page = text_of(await person.open("/audit"))
-    assert "2027-01-15 08:00:00 UTC Denied 0OCZJ19N17 by ana" in page
+    assert "2027-01-15 08:00:00 UTC Denied serial “ 0OCZJ19N17 ” by ana" in page
     assert "from 10.20.0.11 · via session · reason: wrong rack" in page
 
 

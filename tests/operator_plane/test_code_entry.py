@@ -60,6 +60,48 @@ async def test_a_malformed_code_is_refused_and_stays_in_the_field(office: Office
     assert 'value="&#34;&gt;&lt;b&gt;AEIOU"' in page.text
 
 
+@pytest.mark.parametrize("path", ["/device?code={0}", "/device?code={0}&typed={0}&auto=1", "/d/BBBB-BBBB", "/d/{0}x"])
+async def test_nothing_in_an_address_fills_the_field_of_the_code(office: Office, path: str) -> None:
+    person = await office.person()
+    _, code = await office.machine()
+    page = await person.open(path.format(code))
+    assert 'id="code" name="code" value=""' in page.text
+
+
+async def test_a_code_that_was_typed_before_the_session_ended_is_typed_again(office: Office) -> None:
+    _, code = await office.machine()
+    stranger = office.browser()
+    answer = await stranger.send("/device", code=code)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/login?next=%2Fdevice")
+
+
+async def test_a_form_of_another_site_enters_no_code(office: Office) -> None:
+    person = await office.person()
+    _, code = await office.machine()
+    await person.open("/device")
+    person.client.headers["origin"] = "https://evil.example"
+    assert (await person.send("/device", code=code)).status_code == 403
+    person.client.headers["origin"] = office.site.site.public_url
+    person.csrf = "made-up"
+    assert (await person.send("/device", code=code)).status_code == 403
+
+
+async def test_an_old_code_of_a_machine_is_noted_when_a_person_enters_or_opens_it(office: Office) -> None:
+    person = await office.person()
+    _, old = await office.machine()
+    await office.machine()
+    await person.open("/device")
+    assert (await person.send("/device", code=old)).status_code == 404
+    assert (await person.open(f"/d/{old}")).status_code == 404
+    again = office.site.built.decisions.codes_again
+    await again.step()
+    assert dict(again.counts) == {("person", "replaced"): 2}
+    audit = text_of(await person.open("/audit?what=requests"))
+    assert audit.count("Code presented again") == 2
+    assert "how typed" in audit
+    assert "how opened" in audit
+
+
 async def test_guessing_codes_is_rate_limited_even_after_a_hit(office: Office) -> None:
     person = await office.person()
     _, code = await office.machine()

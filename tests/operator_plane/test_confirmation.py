@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bootgrant.approval.grant import DeviceGrant, GrantState
+from bootgrant.approval.grant import DeviceGrant
+from bootgrant.approval.transitions import GrantState
 from bootgrant.operator_plane.forms import is_suffix
 from bootgrant.wire.identity import MachineIdentity
 from support.office import Office, text_of
@@ -68,6 +69,41 @@ async def test_typing_something_else_shows_the_card_again_and_changes_nothing(
     assert problem in text_of(page)
     assert "<b>" not in page.text
     assert await state_of(careful_office, grant) is GrantState.PENDING
+
+
+@pytest.mark.anyio
+async def test_nothing_in_an_address_fills_in_the_four_characters(careful_office: Office) -> None:
+    careful_office.configure()
+    person = await careful_office.person()
+    grant, code = await careful_office.machine()
+    proof = "x" * 43
+    for query in (f"suffix={code[-4:]}", f"suffix={code}&code={code}", f"typed={code}", f"typed={proof}"):
+        page = await person.open(f"/requests/{grant.grant_id}?{query}&auto=1")
+        assert 'enterkeyhint="go" data-suffix' in page.text
+        assert 'pattern="([A-Za-z]{4}[ \\-]?)?[A-Za-z]{4}" value=""' in page.text
+        assert code[-4:] not in page.text.replace(person.csrf, "")
+
+
+@pytest.mark.anyio
+async def test_the_proof_of_a_typed_code_ends_with_the_session(careful_office: Office) -> None:
+    careful_office.configure()
+    person = await careful_office.person()
+    _, code = await careful_office.machine()
+    await person.open("/device")
+    address = (await person.send("/device", code=code)).headers["location"]
+    assert "Last four characters" not in text_of(await person.open(address))
+    later = await careful_office.person()
+    assert "Last four characters" in text_of(await later.open(address))
+
+
+@pytest.mark.anyio
+async def test_what_proves_a_look_at_the_screen_is_in_no_address_after_a_sign_in(careful_office: Office) -> None:
+    careful_office.configure()
+    grant, code = await careful_office.machine()
+    stranger = careful_office.browser()
+    path = f"/requests/{grant.grant_id}"
+    answer = await stranger.send(f"{path}/approve", suffix=code[-4:], typed="x" * 43, reason="hello")
+    assert answer.headers["location"] == f"/login?next=%2Frequests%2F{grant.grant_id}%3Freason%3Dhello"
 
 
 @pytest.mark.anyio

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bootgrant.approval.grant import DeviceGrant, GrantState
+from bootgrant.approval.grant import DeviceGrant
+from bootgrant.approval.transitions import GrantState
 from bootgrant.wire.identity import MachineIdentity
 from support.grants import UUID
 from support.office import Office, text_of

@@ -44,7 +44,9 @@ async def test_a_token_is_shown_once_and_acts_as_its_owner(office: Office) -> No
     assert "laptop · approver valid until" in text_of(account)
     assert token not in account.text
     (record,) = await office.site.database.audit.newest(AuditFilter(), 1)
-    assert record.event.details == {"token": "laptop", "done": "created with the role approver, for themselves"}
+    rights = {"role_after": "approver", "labels_after": "every machine"}
+    done = "created with the role approver, for themselves"
+    assert record.event.details == {"token": "laptop", "done": done, **rights}
     assert token not in record.line
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import cast
@@ -10,8 +11,8 @@ import httpx2
 import pytest
 from starlette.responses import PlainTextResponse, Response
 
-from bootgrant.approval.grant import GrantState
 from bootgrant.approval.operators import Role
+from bootgrant.approval.transitions import GrantState
 from bootgrant.asgi import App, Message
 from bootgrant.credentials.passwords import Argon2Hasher
 from bootgrant.operator_plane.app import PAGES, PageRoute, build_pages
@@ -21,9 +22,9 @@ from bootgrant.operator_plane.visit import Visit
 from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.ports.people import Operator
 from bootgrant.service.parts.decisions import build_decisions
-from bootgrant.service.parts.people import people_plane
+from bootgrant.service.parts.people import device_proofs, people_plane
 from bootgrant.store.people_rows import OperatorRows
-from bootgrant.store.rows import Row, Statement, Value
+from bootgrant.store.rows import AuditOfRow, Row, Statement, Value
 from bootgrant.wire.secret import Secret
 from bootgrant.workflows.limits.admission import Admission
 from support.fakes import CountedEntropy
@@ -39,7 +40,7 @@ def plane(office: Office, public_url: str = "http://boot.example:8080") -> Opera
     decisions = build_decisions(office.site.site, database, source, clock, CountedEntropy(), CODES, admission)
     site = office.site.site
     site = replace(site, operators=replace(site.operators, public_url=public_url))
-    return people_plane(site, database, decisions, source.current, clock, CountedEntropy())
+    return people_plane(site, database, decisions, source.current, device_proofs(b"k" * 32), clock, CountedEntropy())
 
 
 @pytest.mark.parametrize(
@@ -98,13 +99,56 @@ async def test_a_request_for_another_host_gets_the_right_address(office: Office,
     page = await office.browser().open("/login", headers={"host": host})
     assert page.status_code == 421
     assert "Open http://boot.example:8080 instead." in text_of(page)
+    assert '<a class="button" href="http://boot.example:8080/">' in page.text
 
 
-async def test_the_host_is_compared_without_case_and_default_port(office: Office) -> None:
-    app = build_pages(plane(office, "https://boot.example"))
-    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="https://boot.example") as client:
-        for host in ("BOOT.example", "boot.example:443"):
-            assert (await client.get("/login", headers={"host": host})).status_code == 200
+async def test_the_page_for_another_host_has_the_style_of_all_pages(office: Office) -> None:
+    wrong = {"host": "evil.example"}
+    page = await office.browser().open("/login", headers=wrong)
+    assert page.status_code == 421
+    loaded = re.findall(r'(?:href|src)="(/static/[^"]+)"', page.text)
+    assert any(path.endswith(".css") for path in loaded)
+    for path in loaded:
+        assert (await office.browser().open(path, headers=wrong)).status_code == 200
+
+
+SPELLINGS = {
+    "https://bücher.example": (
+        "xn--bcher-kva.example",
+        "XN--BCHER-KVA.example:443",
+        "b%C3%BCcher.example.",
+        "BÜCHER.example",
+    ),
+    "https://xn--bcher-kva.example:8443": ("bücher.example:8443", "xn--bcher-kva.example.:8443"),
+    "https://boot.example": ("BOOT.example", "boot.example:443", "boot.example."),
+    "http://[fd00:0::1]:8080": ("[FD00::1]:8080", "[fd00:0:0:0:0:0:0:1]:8080"),
+}
+
+
+@pytest.mark.parametrize("public_url", SPELLINGS)
+async def test_host_and_origin_are_compared_in_one_normal_form(office: Office, public_url: str) -> None:
+    app = build_pages(plane(office, public_url))
+    scheme = public_url.partition(":")[0]
+    form = {"name": "ana", "password": "wrong"}
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="https://any.example") as client:
+        for host in SPELLINGS[public_url]:
+            # Browsers send an origin in ASCII only.
+            origin = host if host.isascii() else host.encode("idna").decode()
+            head = {b"host": host.encode(), b"origin": f"{scheme}://{origin}".encode()}
+            assert (await client.get("/login", headers=head)).status_code == 200, host
+            assert "did not come from this site" not in (await client.post("/login", headers=head, data=form)).text, (
+                host
+            )
+        wrong = {b"host": SPELLINGS[public_url][0].encode(), b"origin": f"{scheme}://other.example".encode()}
+        assert "did not come from this site" in (await client.post("/login", headers=wrong, data=form)).text
+        for host in (
+            "xn--bucher-kva.example",
+            "bucher.example",
+            "[fd00::2]:8080",
+            "boot.example..",
+            "b\xfccher.example",
+        ):
+            assert (await client.get("/login", headers={b"host": host.encode("latin-1")})).status_code == 421, host
 
 
 async def test_over_https_the_cookie_is_secure_and_bound_to_this_host(office: Office) -> None:
@@ -115,8 +159,11 @@ async def test_over_https_the_cookie_is_secure_and_bound_to_this_host(office: Of
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="https://boot.example") as client:
         form = {"name": "ana", "password": "pw", "next": "/"}
         answer = await client.post("/login", data=form, headers={"origin": "https://boot.example"})
-        assert answer.headers["set-cookie"].startswith("__Host-bootgrant=")
-        assert "Secure" in answer.headers["set-cookie"]
+        session, device = answer.headers.get_list("set-cookie")
+        assert session.startswith("__Host-bootgrant=")
+        assert device.startswith("__Host-bootgrant-device=")
+        assert "; Secure" in session
+        assert "; Secure" in device
         assert (await client.get("/")).status_code == 200
 
 
@@ -244,7 +291,7 @@ class BrokenRows:
     async def read(self, statement: str, *values: Value) -> Sequence[Row]:
         raise StoreUnavailable("disk full")
 
-    async def write(self, *statements: Statement) -> Sequence[Row]:
+    async def write(self, *statements: Statement, audit: AuditOfRow | None = None) -> Sequence[Row]:
         raise StoreUnavailable("disk full")
 
 

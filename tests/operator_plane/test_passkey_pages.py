@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from webauthn.helpers import bytes_to_base64url
 
 from bootgrant.approval.operators import Role
 from bootgrant.credentials.passwords import Argon2Hasher
@@ -44,6 +45,9 @@ class Desk:
         """Send the form, and return where the answer leads."""
         sent = await self.person.send(FORM, answer=answer, name="Phone", next="/account")
         return sent.headers.get("location", f"status {sent.status_code}")
+
+    async def handle(self) -> str:
+        return bytes_to_base64url((await self.passkeys())[0].handle)
 
     async def passkeys(self) -> list[Passkey]:
         return list(await self.office.site.database.passkeys.passkeys_of("ana"))
@@ -85,3 +89,18 @@ async def test_a_passkey_is_removed_only_after_a_fresh_sign_in(desk: Desk) -> No
     removed = await desk.person.send("/account/passkeys/remove", passkey=b"phone".hex())
     assert removed.headers["location"].startswith("/login/again?")
     assert len(await desk.passkeys()) == 1
+
+
+async def test_guessed_passwords_do_not_slow_down_passkeys_of_the_same_address(desk: Desk) -> None:
+    answer = await desk.open_form()
+    await desk.register(answer)
+    guesses = [await desk.person.send("/login", name=f"eve{n}", password="no", next="/") for n in range(12)]
+    assert guesses[-1].status_code == 429
+    await desk.person.open("/account")
+    await desk.person.send("/logout")
+    page = (await desk.person.open("/login/passkey")).text
+    options = re.search(r'data-options="([^"]+)"', page)
+    assert options is not None
+    phone = SoftPasskey(URL, "localhost", 7, b"phone", handle=await desk.handle())
+    sent = await desk.person.send("/login/passkey", answer=phone.sign_in(html.unescape(options[1])), next="/device")
+    assert (sent.status_code, sent.headers.get("location")) == (303, "/device")

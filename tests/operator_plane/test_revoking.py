@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bootgrant.approval.grant import GrantState
 from bootgrant.approval.operators import Label, Role
+from bootgrant.approval.transitions import GrantState
 from bootgrant.ports.people import Operator
 from support.grants import NOW
 from support.office import Office, text_of

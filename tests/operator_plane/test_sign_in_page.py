@@ -24,6 +24,11 @@ async def sign_in(browser: Person, goal: str = "/", password: str = PASSWORD) ->
     return (await browser.send("/login", name="ana", password=password, next=goal)).status_code
 
 
+async def sign_out(browser: Person) -> None:
+    await browser.open("/")
+    await browser.send("/logout")
+
+
 async def test_a_page_that_needs_a_session_redirects_to_the_sign_in_and_back(office: Office) -> None:
     await add_operator(office)
     browser = office.browser()
@@ -39,10 +44,14 @@ async def test_a_page_that_needs_a_session_redirects_to_the_sign_in_and_back(off
 async def test_scripts_and_other_sites_cannot_use_the_session_cookie(office: Office) -> None:
     await add_operator(office)
     answer = await office.browser().send("/login", name="ana", password=PASSWORD, next="/")
-    cookie = answer.headers["set-cookie"].lower()
-    assert "httponly" in cookie
-    assert "samesite=lax" in cookie
-    assert "path=/" in cookie
+    session, device = (cookie.lower() for cookie in answer.headers.get_list("set-cookie"))
+    assert session.startswith("bootgrant=")
+    assert device.startswith("bootgrant-device=")
+    for cookie in (session, device):
+        assert "httponly" in cookie
+        assert "path=/" in cookie
+    assert "samesite=lax" in session
+    assert "samesite=strict" in device
 
 
 async def test_a_wrong_password_and_an_unknown_name_get_the_same_answer(office: Office) -> None:
@@ -103,3 +112,35 @@ def test_a_sign_in_can_redirect_to_a_page_of_this_site() -> None:
 
 async def test_the_form_warns_about_an_unencrypted_connection(office: Office) -> None:
     assert "not encrypted" in text_of(await office.browser().open("/login"))
+
+
+async def test_the_right_password_works_on_a_known_browser_while_four_addresses_guess(office: Office) -> None:
+    await add_operator(office)
+    known, statuses = office.browser("203.0.113.9"), []
+    assert await sign_in(known) == 303
+    strangers = [office.browser(f"192.0.2.{number}") for number in range(4)]
+    for _ in range(7):
+        for stranger in strangers:
+            await sign_in(stranger, password="guess")
+        await sign_out(known)
+        statuses.append(await sign_in(known))
+        office.site.clock.advance(15)
+    assert statuses == [303] * 7
+    guesses = [await sign_in(office.browser(f"198.51.100.{number}"), password="guess") for number in range(3)]
+    assert guesses[-1] == 429
+    assert await sign_in(strangers[0]) == 429
+    assert await sign_in(office.browser("203.0.113.9")) == 303
+
+
+async def test_every_sign_in_gives_the_browser_another_proof_which_opens_no_page(office: Office) -> None:
+    await add_operator(office)
+    browser, proofs = office.browser(), set()
+    for _ in range(2):
+        assert await sign_in(browser) == 303
+        proofs.add(browser.client.cookies["bootgrant-device"])
+    assert len(proofs) == 2
+    await sign_out(browser)
+    assert browser.client.cookies["bootgrant-device"] in proofs
+    assert (await browser.open("/")).headers["location"].startswith("/login")
+    browser.client.cookies.set("bootgrant", browser.client.cookies["bootgrant-device"], domain="boot.example")
+    assert (await browser.open("/")).headers["location"].startswith("/login")

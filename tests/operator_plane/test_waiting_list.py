@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bootgrant.wire.identity import MachineIdentity
-from support.grants import UUID
+from support.grants import MAC, UUID
 from support.layered_site import write_machines
 from support.office import Office, text_of
 
@@ -39,7 +39,9 @@ async def test_each_row_shows_verdict_machine_and_code(office: Office) -> None:
     await office.machine(identity=MachineIdentity(serial="0OCZJ19N71"))
     page = await person.open("/")
     assert f"✓ Expected: {UUID}.yaml worker 10.20.0.11 {code} 0:00 10:00 left" in text_of(page)
-    assert "? Unknown: 0OCZJ19N71 no entry 10.20.0.11" in text_of(page)
+    assert f"serial \u2013 MAC {MAC} UUID {UUID}" in text_of(page)
+    assert "? Unknown: Unknown machine no entry 10.20.0.11" in text_of(page)
+    assert "serial 0OCZJ19N71 MAC \u2013 UUID \u2013" in text_of(page)
     assert "All 2 Expected 1 Unknown 1" in text_of(page)
     assert f'href="/requests/{grant.grant_id}"' in page.text
     assert "http-equiv" not in page.text

@@ -15,10 +15,13 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from joserfc import jwt
+from joserfc.errors import SecurityWarning
 from joserfc.jwk import RSAKey
 
 from bootgrant.approval.claims import OutsideRule
@@ -206,9 +209,14 @@ async def test_a_token_that_names_no_key_is_tried_with_every_key(provider: Signi
 
 def without_kid(provider: SigningProvider) -> Secret:
     """Sign a token by hand, because the library always writes the key's name into the header."""
+    return signed_by_hand(provider, {})
+
+
+def signed_by_hand(provider: SigningProvider, header: dict[str, Any]) -> Secret:
+    """Sign a token with this header, including those that the library refuses to write."""
     assert isinstance(provider.key, RSAKey)
     assert provider.key.private_key is not None
-    signed = f"{encoded({'alg': 'RS256', 'typ': 'at+jwt'})}.{claims_of(provider.token())}"
+    signed = f"{encoded({'alg': 'RS256', 'typ': 'at+jwt', **header})}.{claims_of(provider.token())}"
     raw = provider.key.private_key.sign(signed.encode(), PKCS1v15(), SHA256())
     return Secret(f"{signed}.{base64.urlsafe_b64encode(raw).rstrip(b'=').decode()}")
 
@@ -546,3 +554,54 @@ def test_the_repr_of_the_settings_shows_no_secret() -> None:
     settings = TokenProvider("corp", "https://x", Check.JWT, RULES, client_secret=Secret("swordfish"))
     assert "swordfish" not in repr(settings)
     assert hashlib.sha256(b"swordfish").hexdigest() not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("critical", "reason"),
+    [
+        ([], "not a list of names"),
+        ("b64", "not a list of names"),
+        (None, "not a list of names"),
+        ([7], "not a list of names"),
+        (["b64"], "demands 'b64', which bootgrant does not know"),
+        (["exp", "made-up"], "demands 'exp, made-up'"),
+    ],
+)
+async def test_a_token_with_a_critical_extension_is_refused(
+    provider: SigningProvider, caplog: pytest.LogCaptureFixture, critical: object, reason: str
+) -> None:
+    caplog.set_level("INFO")
+    tokens = verifier(provider)
+    assert isinstance(await tokens.verify(signed_by_hand(provider, {"kid": "one"})), Verified)
+    asked = {"kid": "one", "crit": critical, "b64": True, "made-up": 1, "exp": 1}
+    assert await tokens.verify(signed_by_hand(provider, asked)) is TokenRefusal.INVALID
+    assert reason in caplog.text
+
+
+def short_rsa_key(kid: str, bits: int = 1024) -> RSAKey:
+    """Return a key that is too short. The library only warns about it."""
+    private = generate_private_key(65537, bits)
+    pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    with pytest.warns(SecurityWarning):
+        return RSAKey.import_key(pem, {"kid": kid})
+
+
+async def test_a_token_signed_with_a_short_rsa_key_is_refused_with_what_to_change(
+    provider: SigningProvider, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    good, provider.key = provider.key, short_rsa_key("short", 2047)
+    provider.older_keys = [good.as_dict(private=False)]
+    named, nameless = signed_by_hand(provider, {"kid": "short"}), without_kid(provider)
+    tokens = verifier(provider)
+    assert await tokens.verify(named) is TokenRefusal.INVALID
+    assert "its RSA key 'short' has only 2047 bits: the provider must sign with at least 2048" in caplog.text
+    assert await tokens.verify(nameless) is TokenRefusal.INVALID
+    provider.key = good
+    assert isinstance(await tokens.verify(provider.token()), Verified)
+
+
+async def test_a_provider_that_only_has_short_rsa_keys_is_unavailable(provider: SigningProvider) -> None:
+    provider.key = short_rsa_key("short")
+    with pytest.raises(ProviderUnavailable, match="fewer than 2048 bits; give the provider a longer signing key"):
+        await verifier(provider).verify(signed_by_hand(provider, {"kid": "short"}))

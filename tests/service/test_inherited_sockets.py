@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bootgrant.service.server.listening import Inherited, activated
+from bootgrant.service.server.listening import Inherited, activated, wider_than
 from bootgrant.service.settings.site import SettingsError
 from support.site import Served, bootgrant, clean_environment, free_port, served
 
@@ -105,3 +105,38 @@ def test_a_socket_for_people_is_refused_without_operators_listen(tmp_path: Path)
             assert process.wait(30) == 1
             assert process.stderr is not None
             assert b"operators.listen is empty" in process.stderr.read()
+
+
+@pytest.mark.parametrize(
+    ("address", "listen", "is_wider"),
+    [
+        ("127.0.0.1", "127.0.0.1", False),
+        ("127.0.0.2", "localhost", False),
+        ("0.0.0.0", "127.0.0.1", True),
+        ("0.0.0.0", "localhost", True),
+        ("0.0.0.0", "", False),
+        ("0.0.0.0", "10.20.0.1", False),
+    ],
+)
+def test_a_socket_that_listens_for_more_than_the_setting_says_is_a_warning(
+    address: str, listen: str, is_wider: bool
+) -> None:
+    with socket.create_server((address, 0)) as listener:
+        warning = wider_than(listener, "listen", listen)
+        port = listener.getsockname()[1]
+    assert bool(warning) is is_wider
+    if is_wider:
+        assert f"listens on 0.0.0.0 port {port}, for other computers too, but listen says {listen}" in warning
+
+
+def test_the_server_warns_of_a_socket_that_is_open_to_other_computers(tmp_path: Path) -> None:
+    with served(tmp_path) as site, socket.create_server(("0.0.0.0", 0)) as machines:
+        assert site.stop() == 0
+        with contextlib.ExitStack() as stack:
+            process = stack.enter_context(next_server(site, {"machines": machines}))
+            connection = stack.enter_context(socket.create_connection(("127.0.0.1", machines.getsockname()[1]), 30))
+            connection.sendall(HEALTH)
+            assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+            process.terminate()
+            assert process.stderr is not None
+            assert b"change ListenStream= to 127.0.0.1:" in process.stderr.read()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bootgrant.approval.grant import GrantState
+from bootgrant.approval.transitions import GrantState
 from bootgrant.store.postgres.watching import SeenPending
 from support.grants import NOW, decision_by, pending_grant
 

@@ -8,13 +8,15 @@ from contextlib import AsyncExitStack
 import pytest
 
 from bootgrant.approval.audit import GENESIS, AuditEvent, AuditKind, ChainCheck, Head
+from bootgrant.approval.decision import Decision
 from bootgrant.approval.evidence import Check, Verdict
-from bootgrant.approval.grant import Decision, Delivery, DeviceGrant, GrantRules, Refusal
+from bootgrant.approval.grant import Delivery, DeviceGrant, Refusal
+from bootgrant.approval.grant_rules import GrantRules
 from bootgrant.ports.audit import AuditFilter, AuditLog
 from bootgrant.store.database import Database
 from bootgrant.store.postgres.connections import PostgresAddress
 from bootgrant.store.postgres.database import open_postgres
-from bootgrant.wire.identity import MachineIdentity
+from bootgrant.wire.identity import MachineIdentity, swapped_uuid
 from bootgrant.workflows.record.audit import decided, delivered
 from support.grants import MAC, NOW, UUID, decision_by, other_machine, pending_grant
 
@@ -103,6 +105,13 @@ async def test_a_filter_finds_the_events_that_meet_all_its_conditions(
         ]
     )
     assert [record.seq for record in await audit.newest(which, 10)] == found
+
+
+@pytest.mark.parametrize("reported", [UUID, swapped_uuid(UUID)])
+async def test_a_machine_is_found_by_its_uuid_in_either_byte_order(audit: AuditLog, reported: str) -> None:
+    await audit.append([AuditEvent(NOW, AuditKind.DELIVERED, identity=MachineIdentity(reported), entry="cp-1")])
+    for asked in (UUID, swapped_uuid(UUID)):
+        assert len(await audit.newest(AuditFilter(machine=MachineIdentity(asked, "SN-OTHER")), 10)) == 1
 
 
 async def test_a_name_finds_its_events_however_the_person_signed_in(audit: AuditLog) -> None:

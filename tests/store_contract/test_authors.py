@@ -11,7 +11,8 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from bootgrant.approval.grant import Decision, DeviceGrant, Refusal, Terms
+from bootgrant.approval.decision import Decision, Terms
+from bootgrant.approval.grant import DeviceGrant, Refusal
 from bootgrant.approval.operators import VIA_RULE, Actor, Author, Role, via_token
 from bootgrant.approval.policy import Conditions, Window, parse_selector
 from bootgrant.store.database import Database

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bootgrant.approval.grant import REDEEM_GRACE, DeviceGrant, GrantRules
+from bootgrant.approval.grant import REDEEM_GRACE, DeviceGrant
+from bootgrant.approval.grant_rules import GrantRules
 from bootgrant.ports.grants import Census, GrantStore
 from bootgrant.store.database import Database
 from support.grants import NOW, decision_by, other_machine, pending_grant

@@ -8,7 +8,8 @@ from functools import partial
 import pytest
 
 from bootgrant.approval.audit import AuditEvent
-from bootgrant.approval.grant import DeviceGrant, GrantState, Refusal
+from bootgrant.approval.grant import DeviceGrant, Refusal
+from bootgrant.approval.transitions import GrantState
 from bootgrant.ports.grants import StoreUnavailable, UserCodeTaken
 from bootgrant.store.grant_book import Batch, GrantBook
 from bootgrant.store.grant_index import DENIAL_KEPT, ENDED_KEPT, GrantIndex

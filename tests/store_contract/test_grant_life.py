@@ -1,8 +1,8 @@
 """The life of grants on every store: any steps in any order, one at a time and concurrently, on one server and on two.
 
 Two properties are checked. Each outcome is what the pure rules give for some order of the concurrent steps. And,
-whatever the rules say, a grant issues at most one token, only after an approval, never after a denial, a replacement or
-a revocation.
+whatever the rules say, a grant issues at most one token, only after an approval, never after a denial, a replacement, a
+revocation, or a lost right to approve.
 """
 
 from __future__ import annotations
@@ -23,16 +23,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from hypothesis.stateful import run_state_machine_as_test as run_machine
 
-from bootgrant.approval.grant import (
-    REDEEM_GRACE,
-    Delivery,
-    DeviceGrant,
-    GrantRules,
-    GrantState,
-    Refusal,
-    Terms,
-)
-from bootgrant.ports.grants import GrantRule, GrantStore
+from bootgrant.approval.decision import Terms
+from bootgrant.approval.grant import REDEEM_GRACE, Delivery, DeviceGrant, NotDelivered, Refusal
+from bootgrant.approval.grant_rules import GrantRules
+from bootgrant.approval.transitions import GrantState
+from bootgrant.ports.grants import DECISION_KEPT, GrantRule, GrantStore
 from bootgrant.store.postgres.database import open_postgres
 from bootgrant.store.sqlite.database import SqliteDatabase
 from support.grants import NOW, decision_by, other_machine, pending_grant
@@ -45,9 +40,13 @@ Servers = Callable[[AsyncExitStack, float], Awaitable[Sequence[GrantStore]]]
 
 Outcome = DeviceGrant | Refusal
 RULES = GrantRules(token_lifetime=3600, delivery_grace=120)
-MACHINES, ADDRESSES, STEPS = 3, 2, ("approve", "vote", "deny", "redeem", "deliver", "revoke")
+MACHINES, ADDRESSES = 3, 2
+STEPS = ("approve", "vote", "deny", "undeny", "redeem", "deliver", "revoke", "void")
 TWO = Terms(needed=2, fingerprint="precious", sha256="ab", revision="4f2c9ab")
 KEPT = 5000.0
+FETCHABLE = (NotDelivered.CODE_WAITING, NotDelivered.TOKEN_WAITING)
+ENTRIES = ("", TWO.fingerprint, "changed")
+"""The fingerprint of each machine's entry when it asks."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +67,11 @@ class Step:
             "approve": lambda g: g.approve(decision, f"{self.number}.yaml"),
             "vote": lambda g: g.approve(one_of_three, f"{self.number}.yaml", TWO),
             "deny": lambda g: g.deny(decision),
+            "undeny": lambda g: g.undeny(decision, RULES),
             "redeem": lambda g: g.redeem("talos", token, RULES, self.now),
             "deliver": lambda g: g.deliver(RULES, self.now),
             "revoke": lambda g: g.revoke(self.now),
+            "void": lambda g: g.void(f"reason {self.number}", self.now),
         }
         return steps[self.name]
 
@@ -176,11 +177,23 @@ class GrantLife(RuleBasedStateMachine):
         assert list(found) == list(self.model.values())
         waiting = [g for g in self.model.values() if g.state is GrantState.PENDING and g.expires_at > self.now]
         assert {g.grant_id for g in await store.pending_grants(self.now, 100)} == {g.grant_id for g in waiting}
+        undelivered = [g for g in self.model.values() if g.not_delivered(self.now) in FETCHABLE]
+        assert sorted(await store.undelivered(self.now)) == sorted(undelivered)
+        denied = [g for g in self.model.values() if g.refused_for(RULES, self.now) > 0]
+        assert {g.grant_id for g in await store.denials(self.now - RULES.denial_cooldown, 100)} == {
+            g.grant_id for g in denied
+        }
         for grant in self.model.values():
             if grant.token_digest and grant.token_expires_at > self.now:
                 assert await store.find_by_token(grant.token_digest) == grant
+            assert await store.last_decision(grant.identity, self.now - DECISION_KEPT) == self.last_decision(grant)
             deliveries = {delivery.size for delivery in await store.deliveries(grant.grant_id)}
             assert deliveries == self.observed[grant.grant_id].delivered
+
+    def last_decision(self, asking: DeviceGrant) -> DeviceGrant | None:
+        decided = [g for g in self.model.values() if g.identity == asking.identity and g.decision is not None]
+        newest = max(decided, key=lambda g: (g.decision.at if g.decision else 0, g.grant_id), default=None)
+        return newest if newest and newest.decision and newest.decision.at > self.now - DECISION_KEPT else None
 
     def ask(self, machine: int, address: int) -> DeviceGrant:
         self.numbers += 1
@@ -203,7 +216,8 @@ class GrantLife(RuleBasedStateMachine):
 
         async def concurrently() -> tuple[list[Sequence[str]], list[Outcome]]:
             opening = [
-                asyncio.ensure_future(self.stores[where[n]].open_grant(grant)) for n, grant in enumerate(requests)
+                asyncio.ensure_future(self.stores[where[n]].open_grant(grant, entry_of(grant)))
+                for n, grant in enumerate(requests)
             ]
             changing = [
                 asyncio.ensure_future(self.stores[where[n + 1]].change_grant(s.grant_id, s.rule, s.delivery))
@@ -250,9 +264,12 @@ class GrantLife(RuleBasedStateMachine):
         same = [g for g in model.values() if (g.identity, g.source_address) == (event.identity, event.source_address)]
         # A store may leave a request unchanged that has expired and can no longer be decided.
         live = [g for g in same if g.grant_id in answer or g.state_at(self.now) is not GrantState.EXPIRED]
-        replaced = [after for g in live if isinstance(after := g.replaced(), DeviceGrant)]
+        replaced = [after for g in live if isinstance(after := g.replaced(event.grant_id), DeviceGrant)]
+        opened = event
+        for after in replaced:
+            opened = opened.following(model[after.grant_id], entry_of(event))
         model.update((after.grant_id, after) for after in replaced)
-        model[event.grant_id] = event
+        model[event.grant_id] = opened
         return sorted(after.grant_id for after in replaced) == answer
 
     def observe(self, grant_id: str, name: str, outcome: DeviceGrant, number: int) -> None:
@@ -286,6 +303,15 @@ class GrantLife(RuleBasedStateMachine):
             case "revoke":
                 assert seen.approved
                 seen.revoked = True
+            case "void":
+                assert seen.approved
+                assert not seen.delivered
+                seen.revoked = True
+
+
+def entry_of(grant: DeviceGrant) -> str:
+    """Return the fingerprint of this machine's entry."""
+    return ENTRIES[int(grant.identity.serial[2:])]
 
 
 def in_memory(_place: ExitStack) -> Servers:

@@ -8,7 +8,9 @@ from functools import partial
 import pytest
 
 from bootgrant.approval.codes import access_token, access_token_digest
-from bootgrant.approval.grant import Delivery, DeviceGrant, GrantRules, GrantState, Refusal
+from bootgrant.approval.grant import Delivery, DeviceGrant, Elsewhere, Refusal
+from bootgrant.approval.grant_rules import GrantRules
+from bootgrant.approval.transitions import GrantState
 from bootgrant.ports.grants import GrantRule, GrantStore, UserCodeTaken
 from bootgrant.wire.identity import MachineIdentity, swapped_uuid
 from support.grants import MAC, NOW, UUID, decision_by, other_machine, pending_grant
@@ -32,6 +34,8 @@ async def test_every_field_that_a_step_changes_is_stored(store: GrantStore) -> N
         lambda g: g.approve(decision_by("ana", NOW + 1), "cp-1.yaml"),
         lambda g: g.redeem("talos", digest, GrantRules(), NOW + 2),
         lambda g: g.deliver(GrantRules(), NOW + 3),
+        lambda g: g.used_elsewhere(Elsewhere("192.0.2.7", NOW + 4.5, refused=False)),
+        lambda g: g.used_elsewhere(Elsewhere("2001:db8::1", NOW + 5, refused=True)),
     ):
         changed = await store.change_grant(grant.grant_id, rule)
         assert await store.find_grant(grant.grant_id) == changed
@@ -182,6 +186,25 @@ async def test_a_denial_applies_to_its_machine_and_to_parts_of_its_identity_at_i
     for asking in (denied_too, not_denied):
         found = await asyncio.gather(*(store.find_denial(*machine, NOW - 1) for machine in asking))
         assert found == [denied if asking is denied_too else None] * len(asking)
+
+
+async def test_an_undenied_machine_is_no_longer_found_as_denied(store: GrantStore) -> None:
+    denied = []
+    for number in range(3):
+        grant, _ = pending_grant(identity=other_machine(number))
+        await store.open_grant(grant)
+        decision = decision_by("ana", NOW + number, f"no {number}")
+        denied.append(await store.change_grant(grant.grant_id, partial(DeviceGrant.deny, decision=decision)))
+    assert await store.denials(NOW - 1, 10) == denied[::-1]
+    assert await store.denials(NOW, 1) == [denied[2]]
+    first = denied[0]
+    assert isinstance(first, DeviceGrant)
+    undeny: GrantRule = partial(DeviceGrant.undeny, decision=decision_by("ben", NOW + 5), rules=GrantRules())
+    undenied = await store.change_grant(first.grant_id, undeny)
+    assert undenied == first._replace(undenied=decision_by("ben", NOW + 5))
+    assert await store.find_grant(first.grant_id) == undenied
+    assert await store.find_denial(first.identity, first.source_address, NOW - 1) is None
+    assert await store.denials(NOW - 1, 10) == denied[:0:-1]
 
 
 async def test_a_uuid_in_the_other_byte_order_is_the_same_machine(store: GrantStore) -> None:

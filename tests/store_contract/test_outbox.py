@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
-from bootgrant.ports.notifications import Outbox, Outgoing
+from bootgrant.ports.notifications import Outbox, Outgoing, Topic
 from bootgrant.store.database import Database
 from support.grants import NOW
 
@@ -73,3 +74,12 @@ async def test_messages_to_a_removed_target_stay_until_they_are_old(outbox: Outb
     await outbox.forget(NOW + 1)
     assert list(await outbox.take(["gone"], NOW + 5, NOW + 60, 10)) == []
     assert await outbox.enqueue(message("m2", "a", target="gone")) == 1
+
+
+async def test_a_message_about_something_else_than_waiting_is_always_kept(outbox: Outbox) -> None:
+    await outbox.enqueue(message("m1", "a"))
+    for name in ("m2", "m3"):
+        assert await outbox.enqueue(replace(message(name, "a"), topic=Topic.ELSEWHERE)) == 1
+    assert await outbox.enqueue(message("m4", "a")) == 0
+    taken = {one.message_id: one.topic for one in await outbox.take(["night"], NOW, NOW + 60, 10)}
+    assert taken == {"m1": Topic.WAITING, "m2": Topic.ELSEWHERE, "m3": Topic.ELSEWHERE}

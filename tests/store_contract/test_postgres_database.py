@@ -12,7 +12,7 @@ import pytest
 from psycopg import sql
 
 from bootgrant.approval.codes import access_token, access_token_digest
-from bootgrant.approval.grant import GrantRules
+from bootgrant.approval.grant_rules import GrantRules
 from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.store.migrations import known_migrations
 from bootgrant.store.postgres import grant_sql
@@ -147,10 +147,13 @@ def test_queries_on_behalf_of_machines_use_an_index(address: PostgresAddress) ->
         "by user code": (grant_sql.BY["user_code_digest"], ([b"a"],)),
         "by token": (grant_sql.BY["token_digest"], ([b"a"],)),
         "denials": (grant_sql.DENIED, (["a"], NOW, ["b"], NOW, ["c"], NOW)),
+        "refused machines": (grant_sql.DENIALS, (NOW, 10)),
         "queue": (grant_sql.PENDING, (NOW, 10)),
         "new ones": (grant_sql.PENDING_SINCE, (NOW, NOW, 10)),
         "rivals": (grant_sql.LIVE_WITH, (["a"], NOW, ["b"], NOW, ["c"], NOW)),
-        "replace": (grant_sql.REPLACE, ("a", "b")),
+        "replace": (grant_sql.REPLACE, ("id", "a", "b")),
+        "last decisions": (grant_sql.LAST_DECIDED, (NOW, ["a"])),
+        "undelivered": (grant_sql.UNDELIVERED, ()),
     }
     with connect(address) as connection:
         connection.execute("SET enable_seqscan = off")

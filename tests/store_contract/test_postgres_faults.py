@@ -9,7 +9,8 @@ from functools import partial
 import pytest
 from psycopg import sql
 
-from bootgrant.approval.grant import DeviceGrant, GrantState
+from bootgrant.approval.grant import DeviceGrant
+from bootgrant.approval.transitions import GrantState
 from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.store.postgres.connections import PATIENCE, PostgresAddress
 from bootgrant.store.postgres.database import PostgresDatabase, open_postgres

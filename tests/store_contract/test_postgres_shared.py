@@ -11,8 +11,10 @@ import pytest
 from psycopg import sql
 
 from bootgrant.approval.codes import access_token, access_token_digest
-from bootgrant.approval.grant import DeviceGrant, GrantRules, GrantState, Refusal
+from bootgrant.approval.grant import DeviceGrant, Refusal
+from bootgrant.approval.grant_rules import GrantRules
 from bootgrant.approval.operators import Role
+from bootgrant.approval.transitions import GrantState
 from bootgrant.ports.people import Operator, Session
 from bootgrant.service.server.chores import Chores
 from bootgrant.store.postgres.connections import Connection, Connections, PostgresAddress

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bootgrant.approval.codes import access_token, access_token_digest
-from bootgrant.approval.grant import GrantRules
+from bootgrant.approval.grant_rules import GrantRules
 from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.store.sqlite.database import SqliteDatabase
 from support.grants import CODES, NOW, decision_by, pending_grant

@@ -6,15 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from bootgrant.approval.audit import AuditEvent
+from bootgrant.approval.codes import api_token_digest
 from bootgrant.approval.grant import DeviceGrant
-from bootgrant.approval.operators import Actor, Role
+from bootgrant.approval.grant_rules import GrantRules
+from bootgrant.approval.operators import Actor, Role, via_token
 from bootgrant.approval.policy import NO_NAMES, Rule, Vocabulary
 from bootgrant.evidence.history import HistoryEvidence
 from bootgrant.evidence.inventory import InventoryEvidence
 from bootgrant.evidence.network import NetworkEvidence
 from bootgrant.ports.audit import AuditFilter
 from bootgrant.ports.configurations import MachineEntry
+from bootgrant.ports.people import ApiToken
 from bootgrant.wire.identity import MachineIdentity
+from bootgrant.wire.secret import Secret
 from bootgrant.workflows.decide.assign_machine import AssignMachine
 from bootgrant.workflows.decide.auto_approve import AutoApprove
 from bootgrant.workflows.decide.decide_grant import DecideGrant
@@ -64,11 +68,11 @@ class Deciders:
         history = HistoryEvidence(base.audit, base.grants, clock)
         evidence = GatherEvidence([NetworkEvidence(NO_NAMES), InventoryEvidence(source), history], clock)
         votes = VoteFilter(base.operators, base.api_tokens)
-        self.cards = GrantCards(base.grants, find, evidence, base.audit, clock, CODES, NO_NAMES, votes)
+        self.cards = GrantCards(base.grants, find, evidence, base.audit, clock, CODES, NO_NAMES, votes, GrantRules())
         self.decide = DecideGrant(base.grants, source, clock, self.cards, Admission(99, 999))
         self.assign = AssignMachine(base.grants, source, base.assignments, base.audit, clock, find)
         self.auto_approve = AutoApprove(base.grants, base.windows, self.cards, self.decide, clock, self.rules)
-        self.arm = ArmWindow(base.windows, base.audit, clock, CountedEntropy(), VOCABULARY, self.auto_approve.check_all)
+        self.arm = ArmWindow(base.windows, source, clock, CountedEntropy(), VOCABULARY, self.auto_approve.check_all)
 
     async def request(self, identity: MachineIdentity, address: str = "10.20.0.11") -> DeviceGrant:
         """Open a request of a machine."""
@@ -76,6 +80,13 @@ class Deciders:
         await self.database.grants.open_grant(grant)
         self.auto_approve.arrived(grant)
         return grant
+
+    async def token(self, name: str, owner: str = "") -> Actor:
+        """Store an API token, and return who presents it."""
+        digest = api_token_digest(Secret(name))
+        token = ApiToken(name, digest, Role.ADMIN, (), NOW, owner or "root", NOW + 3600, owner=owner)
+        await self.database.api_tokens.add_token(token)
+        return Actor(name, Role.ADMIN, via=via_token(name), owner=owner)
 
     async def current(self, grant: DeviceGrant) -> DeviceGrant:
         """Return the request as it is stored now."""

@@ -1,8 +1,11 @@
-"""Fakes that implement ports: a clock that stands until it is moved, randomness that repeats."""
+"""Fakes that implement ports: a clock that stands until it is moved, randomness that repeats, hashes that are none."""
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+
+from bootgrant.wire.secret import Secret
 
 
 class FakeClock:
@@ -35,3 +38,20 @@ class CountedEntropy:
     def random_bytes(self, count: int) -> bytes:
         self._calls += 1
         return hashlib.shake_256(str(self._calls).encode()).digest(count)
+
+
+class CountingHasher:
+    """ports.people.PasswordHasher that counts, and waits until it is open, instead of hashing."""
+
+    def __init__(self) -> None:
+        self.verified = 0
+        self.open = asyncio.Event()
+        self.open.set()
+
+    async def hash(self, password: Secret) -> str:
+        return f"hash of {password.reveal()}"
+
+    async def verify(self, password_hash: str, password: Secret) -> bool:
+        self.verified += 1
+        await self.open.wait()
+        return password_hash == f"hash of {password.reveal()}"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from bootgrant.approval.codes import UserCodes, device_code, device_code_digest
-from bootgrant.approval.grant import Decision, DeviceGrant
+from bootgrant.approval.decision import Decision
+from bootgrant.approval.grant import DeviceGrant
 from bootgrant.approval.operators import VIA_SESSION, Author
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.wire.secret import Secret

@@ -31,6 +31,14 @@ def program(name: str, package: str) -> Path:
     return Path(found)
 
 
+def wheel_program(name: str, package: str) -> Path:
+    """The path of an executable that the Python package ``package`` brings (requirements/dev.in)."""
+    found = Path(sys.executable).parent / name
+    if not found.exists():
+        _missing(f"{name} is not in {found.parent} (the Python package {package}, requirements/dev.in)")
+    return found
+
+
 def installed_file(path: Path, package: str) -> Path:
     """A file that the Debian package ``package`` brings (tests/debian-packages.txt)."""
     if not path.exists():

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import cbor2
@@ -17,7 +18,8 @@ _USER_PRESENT, _USER_VERIFIED, _NEW_CREDENTIAL = 0x01, 0x04, 0x40
 
 @dataclass(slots=True)
 class SoftPasskey:
-    """``secret`` is the private key as a number. ``origin`` is the site's, as a browser writes it."""
+    """``secret`` is the private key as a number. ``origin`` is the site's, as a browser writes it. ``members`` are
+    added to the client data."""
 
     origin: str
     host: str
@@ -25,15 +27,21 @@ class SoftPasskey:
     credential_id: bytes
     count: int = 0
     handle: str = ""
+    members: Mapping[str, object] = field(default_factory=dict)
 
-    def register(self, options: str) -> str:
-        """Answer the options of a registration (section 5.1.3), with attestation "none"."""
+    def register(self, options: str, *, cose_key: bytes | None = None) -> str:
+        """Answer the options of a registration (section 5.1.3), with attestation "none".
+
+        ``cose_key`` replaces the key.
+        """
         asked = json.loads(options)
         self.handle = asked["user"]["id"]
         numbers = derive_private_key(self.secret, SECP256R1()).public_key().public_numbers()
         # RFC 9053: key type EC2, algorithm ES256, curve P-256, and the two coordinates.
         key = {1: 2, 3: -7, -1: 1, -2: numbers.x.to_bytes(32, "big"), -3: numbers.y.to_bytes(32, "big")}
-        credential = bytes(16) + len(self.credential_id).to_bytes(2, "big") + self.credential_id + cbor2.dumps(key)
+        credential = (
+            bytes(16) + len(self.credential_id).to_bytes(2, "big") + self.credential_id + (cose_key or cbor2.dumps(key))
+        )
         attested = self._authenticator_data(_NEW_CREDENTIAL) + credential
         attestation = cbor2.dumps({"fmt": "none", "attStmt": {}, "authData": attested})
         return self._answer(
@@ -55,7 +63,8 @@ class SoftPasskey:
         )
 
     def _client_data(self, kind: str, asked: dict[str, Any]) -> bytes:
-        return json.dumps({"type": kind, "challenge": asked["challenge"], "origin": self.origin}).encode()
+        members = {"type": kind, "challenge": asked["challenge"], "origin": self.origin, **self.members}
+        return json.dumps(members).encode()
 
     def _authenticator_data(self, flags: int) -> bytes:
         flags |= _USER_PRESENT | _USER_VERIFIED

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -201,3 +203,24 @@ def test_only_a_variable_present_on_both_sides_contradicts(other: MachineIdentit
     mine = MachineIdentity(uuid=UUID, mac=MAC, hostname="a")
     assert mine.contradicts(other) is contradicts
     assert other.contradicts(mine) is contradicts
+
+
+@pytest.mark.parametrize(
+    ("serial", "shown"),
+    [
+        ("R640-C1", "serial=R640-C1"),
+        ("a mac=52:2f:fd:df:fc:c0", 'serial="a mac=52:2f:fd:df:fc:c0"'),
+        ('a" from 10.0.0.1, gets cp-2', r'serial="a\x22 from 10.0.0.1, gets cp-2"'),
+        ("a,b=c", 'serial="a,b=c"'),
+        ("sérial", 'serial="sérial"'),
+    ],
+)
+def test_a_value_that_could_be_read_as_something_else_is_in_quotes(serial: str, shown: str) -> None:
+    assert str(MachineIdentity(serial=serial)) == shown
+
+
+@given(st.text(min_size=1), st.text(min_size=1))
+def test_no_value_can_write_the_rest_of_its_line(serial: str, hostname: str) -> None:
+    line = MachineIdentity.shown({"serial": serial, "hostname": hostname})
+    value = re.compile(r'(?:[^"\s,=]+|"[^"]*")', re.DOTALL)
+    assert re.fullmatch(f"serial={value.pattern} hostname={value.pattern}", line, re.DOTALL)

@@ -32,10 +32,16 @@ class AuditKind(StrEnum):
     OPENED = "opened"
     STORM = "storm"
     VOTED = "voted"
+    VOTE_WITHDRAWN = "vote-withdrawn"
+    VOTE_MOVED = "vote-moved"
+    VOIDED = "voided"
     APPROVED = "approved"
     DENIED = "denied"
+    UNDENIED = "undenied"
     REVOKED = "revoked"
+    CODE_AGAIN = "code-again"
     DELIVERED = "delivered"
+    OTHER_ADDRESS = "other-address"
     ASSIGNED = "assigned"
     UNASSIGNED = "unassigned"
     ARMED = "armed"
@@ -255,30 +261,61 @@ def _read_time(text: str) -> float:
 
 
 @dataclass(frozen=True, slots=True)
+class Difference:
+    """A variable (uuid, serial or mac) that a machine reports otherwise than a machine did before."""
+
+    name: str
+    before: str
+    now: str
+
+
+@dataclass(frozen=True, slots=True)
 class PastDelivery:
-    """A configuration that was delivered to this identity: when (Unix seconds), to which address, which one."""
+    """A configuration that was delivered: when (Unix seconds), to which address, which one, to which machine.
+
+    ``identity`` shares at least one of uuid, serial and mac with the machine whose history this is.
+    """
 
     at: float
     address: str
     entry: str
     sha256: str
+    identity: MachineIdentity = _NOBODY
+
+    def differences(self, identity: MachineIdentity) -> tuple[Difference, ...]:
+        """Return the variables that ``identity`` contradicts. One that a side does not report contradicts nothing."""
+        pairs = ((name, getattr(self.identity, name), getattr(identity, name)) for name in MachineIdentity.STRONG)
+        return tuple(
+            Difference(name, before, now)
+            for name, before, now in pairs
+            if MachineIdentity(**{name: before}).contradicts(MachineIdentity(**{name: now}))
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """A machine's history, newest first: requests as (time, address), deliveries, denials as (time, by, reason).
+    """A machine's history, newest first: requests as (time, address), deliveries, denials as (time, by, reason), and
+    uses of its tokens at other addresses as (time, address, address of the request), and ``codes_again``
+    codes that were presented again as (time, by, at which address); ``by`` is empty for a machine.
 
-    A revoked approval counts as a denial. The history goes back as far as the audit does, and includes other machines
-    that claimed one of this machine's variables.
+    A revoked approval counts as a denial, one that was taken back does not. The history goes back as far as the audit
+    does, and includes other machines that claimed one of this machine's variables.
     """
 
     requests: tuple[tuple[float, str], ...] = ()
     deliveries: tuple[PastDelivery, ...] = ()
     denials: tuple[tuple[float, str, str], ...] = ()
+    elsewhere: tuple[tuple[float, str, str], ...] = ()
+    codes_again: tuple[tuple[float, str, str], ...] = ()
 
     @property
     def is_new(self) -> bool:
-        return not self.requests and not self.deliveries and not self.denials
+        return not (self.requests or self.deliveries or self.denials or self.elsewhere)
+
+    def changed(self, identity: MachineIdentity) -> tuple[PastDelivery, tuple[Difference, ...]] | None:
+        """Return the last delivery and how ``identity`` differs from the machine that got it; None if it does not."""
+        differences = self.deliveries[0].differences(identity) if self.deliveries else ()
+        return (self.deliveries[0], differences) if differences else None
 
 
 def past_of(events: Iterable[AuditEvent], apart_from: str) -> Past:
@@ -286,15 +323,23 @@ def past_of(events: Iterable[AuditEvent], apart_from: str) -> Past:
     requests: list[tuple[float, str]] = []
     deliveries: list[PastDelivery] = []
     denials: list[tuple[float, str, str]] = []
+    elsewhere: list[tuple[float, str, str]] = []
+    codes_again: list[tuple[float, str, str]] = []
+    events = list(events)
+    undenied = {event.grant_id for event in events if event.kind is AuditKind.UNDENIED}
     for event in events:
         if event.grant_id == apart_from:
             continue
         if event.kind is AuditKind.OPENED:
             requests.append((event.at, event.address))
         elif event.kind is AuditKind.DELIVERED:
-            deliveries.append(PastDelivery(event.at, event.address, event.entry, event.digest))
-        elif event.kind is AuditKind.DENIED:
+            deliveries.append(PastDelivery(event.at, event.address, event.entry, event.digest, event.identity))
+        elif event.kind is AuditKind.OTHER_ADDRESS:
+            elsewhere.append((event.at, event.address, str(event.details.get("requested_from", ""))))
+        elif event.kind is AuditKind.CODE_AGAIN:
+            codes_again.append((event.at, event.actor, event.address))
+        elif event.kind is AuditKind.DENIED and event.grant_id not in undenied:
             denials.append((event.at, event.actor, event.reason))
         elif event.kind is AuditKind.REVOKED:
             denials.append((event.at, event.actor, "the approval was revoked"))
-    return Past(tuple(requests), tuple(deliveries), tuple(denials))
+    return Past(tuple(requests), tuple(deliveries), tuple(denials), tuple(elsewhere), tuple(codes_again))

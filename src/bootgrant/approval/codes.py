@@ -74,6 +74,11 @@ def display_user_code(letters: str) -> str:
     return f"{letters[:4]}-{letters[4:]}"
 
 
+def masked_user_code(shown: str) -> str:
+    """Return ``XXXX-****`` for ``XXXX-XXXX``, without the half that only the machine's screen may show."""
+    return f"{shown[:-4]}****"
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class UserCodes:
     """The user codes of one site; ``key`` is 32 bytes, from ``data/code.key``."""

@@ -2,68 +2,42 @@
 
     PENDING ──approve──▶ APPROVED ──redeem──▶ REDEEMED ──deliver──▶ DELIVERED
        │ ├────deny─────▶ DENIED     redeem again ┘     redeem, deliver again ┘
+       │ │               (undeny: the machine may ask again)
        │ └────replace──▶ REPLACED   (the same machine asked again)
        └──────expire───▶ EXPIRED ◀──expire── APPROVED (the token was not fetched in time)
 
     APPROVED, REDEEMED, DELIVERED ──revoke──▶ REVOKED
+    APPROVED, REDEEMED ──void──▶ VOID   (a person who approved lost the right to)
 
 A person decides only about a PENDING grant that has not expired. One that needs two people stays PENDING after the
-first approval and keeps it as a vote. The token exchange and the delivery may be repeated, because an answer can be
-lost and Talos then asks again with what it has. No transition leaves DENIED, REPLACED, EXPIRED or REVOKED.
+first approval and keeps it as a vote, until it is withdrawn. The token exchange and the delivery may be repeated,
+because an answer can be lost and Talos then asks again with what it has. No transition leaves DENIED, REPLACED,
+EXPIRED, REVOKED or VOID: a denial that is taken back lets the machine open another request.
+
+The request that replaces another inherits its votes, if it is the same in everything that a person saw
+(``following``). An approval that never led to a delivery is not inherited: ``not_delivered`` says what became of it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, StrEnum
 from typing import Final, NamedTuple
 
-from bootgrant.approval.operators import Author
+from bootgrant.approval.decision import ONE_PERSON, Decision, Terms, VoidVote, WhyVoid
+from bootgrant.approval.grant_rules import GrantRules
+from bootgrant.approval.transitions import TRANSITIONS, GrantEvent, GrantState
 from bootgrant.wire.identity import MachineIdentity
+
+AGAIN_GRACE: Final = 60.0
+"""Seconds in which a used code may come again: an answer was lost, or a second person scanned the same screen."""
 
 REDEEM_GRACE: Final = 60.0
 """Seconds after expiry in which an approved code still yields its token: a restart may have delayed the answer."""
 
-
-class GrantState(StrEnum):
-    PENDING = "pending"
-    APPROVED = "approved"
-    DENIED = "denied"
-    EXPIRED = "expired"
-    REPLACED = "replaced"
-    REVOKED = "revoked"
-    REDEEMED = "redeemed"
-    DELIVERED = "delivered"
-
-
-class GrantEvent(StrEnum):
-    VOTE = "vote"
-    APPROVE = "approve"
-    DENY = "deny"
-    REPLACE = "replace"
-    REVOKE = "revoke"
-    EXPIRE = "expire"
-    REDEEM = "redeem"
-    DELIVER = "deliver"
-
-
-TRANSITIONS: Final[dict[tuple[GrantState, GrantEvent], GrantState]] = {
-    (GrantState.PENDING, GrantEvent.VOTE): GrantState.PENDING,
-    (GrantState.PENDING, GrantEvent.APPROVE): GrantState.APPROVED,
-    (GrantState.PENDING, GrantEvent.DENY): GrantState.DENIED,
-    (GrantState.PENDING, GrantEvent.REPLACE): GrantState.REPLACED,
-    (GrantState.PENDING, GrantEvent.EXPIRE): GrantState.EXPIRED,
-    (GrantState.APPROVED, GrantEvent.EXPIRE): GrantState.EXPIRED,
-    (GrantState.APPROVED, GrantEvent.REDEEM): GrantState.REDEEMED,
-    (GrantState.REDEEMED, GrantEvent.REDEEM): GrantState.REDEEMED,
-    (GrantState.REDEEMED, GrantEvent.DELIVER): GrantState.DELIVERED,
-    (GrantState.DELIVERED, GrantEvent.REDEEM): GrantState.DELIVERED,
-    (GrantState.DELIVERED, GrantEvent.DELIVER): GrantState.DELIVERED,
-    (GrantState.APPROVED, GrantEvent.REVOKE): GrantState.REVOKED,
-    (GrantState.REDEEMED, GrantEvent.REVOKE): GrantState.REVOKED,
-    (GrantState.DELIVERED, GrantEvent.REVOKE): GrantState.REVOKED,
-}
+VOTE_LIFETIME: Final = 24 * 3600.0
+"""Seconds after which a vote moves to no further request of the machine."""
 
 
 class Refusal(Enum):
@@ -78,51 +52,40 @@ class Refusal(Enum):
     NO_ENTRY = "no entry"
     NO_CONFIG = "no config"
     ENTRY_CHANGED = "entry changed"
+    NOT_IN_BATCH = "not in batch"
     SAME_PERSON = "same person"
     NEEDS_PEOPLE = "needs people"
     NOT_ALLOWED = "not allowed"
+    NOT_REFUSED = "not refused"
 
 
-@dataclass(frozen=True, slots=True)
-class GrantRules:
-    """The site's durations for a grant, in seconds (``[grants]`` of ``bootgrant.toml``)."""
+class CodeOver(Enum):
+    """Why a code that is presented has no use any more."""
 
-    lifetime: float = 600.0
-    interval: float = 1.0
-    hold: float = 25.0
-    token_lifetime: float = 4 * 3600.0
-    delivery_grace: float = 15 * 60.0
-    denial_cooldown: float = 10 * 60.0
+    REPLACED = "replaced"
+    USED = "used"
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """An approval, a vote or a denial: by whom, when (Unix seconds), and the reason given for a denial."""
+class Elsewhere(NamedTuple):
+    """The first use of a token at an address that is not the request's: where, when (Unix seconds), whether refused."""
 
-    author: Author
+    address: str
     at: float
-    reason: str = ""
-
-    @property
-    def by(self) -> str:
-        """The author as people read it: "root (admin.sock)", "rule spare"."""
-        return str(self.author)
+    refused: bool
 
 
-class Terms(NamedTuple):
-    """What an approval is for: the number of people it needs, and the entry and configuration as they are now.
-
-    ``fingerprint`` and ``revision`` are those of the entry (ports/configurations.py), ``sha256`` that of the
-    configuration.
-    """
-
-    needed: int = 1
-    fingerprint: str = ""
-    sha256: str = ""
-    revision: str = ""
+MOST_ELSEWHERE: Final = 8
+"""Addresses that a grant keeps; of more, only the log and the deliveries know."""
 
 
-ONE_PERSON: Final = Terms()
+class NotDelivered(StrEnum):
+    """What became of an approval whose configuration was not delivered."""
+
+    CODE_WAITING = "code waiting"
+    CODE_EXPIRED = "code expired"
+    TOKEN_WAITING = "token waiting"  # noqa: S105  (a state)
+    TOKEN_EXPIRED = "token expired"  # noqa: S105  (a state)
+    VOID = "void"
 
 
 class DeviceGrant(NamedTuple):
@@ -130,7 +93,12 @@ class DeviceGrant(NamedTuple):
 
     ``entry`` names the approved machine configuration; ``token_digest`` is empty until the first exchange. ``votes``
     are the approvals before the last one, where more than one is needed. ``fingerprint`` identifies the entry that
-    votes and approval are for, ``approved_sha256`` and ``revision`` its configuration at that moment.
+    votes and approval are for, ``approved_sha256`` and ``revision`` its configuration at that moment. ``elsewhere`` are
+    the uses of its token at other addresses, in their order.
+
+    ``replaced_by`` is the id of the machine's next request. ``void_votes`` are votes for the request before this one
+    that were not inherited. ``void_reason`` is why the approval is void, one line for a person.
+    ``undenied`` is who took a denial back, and when.
     """
 
     grant_id: str
@@ -154,6 +122,17 @@ class DeviceGrant(NamedTuple):
     fingerprint: str = ""
     approved_sha256: str = ""
     revision: str = ""
+    elsewhere: tuple[Elsewhere, ...] = ()
+    replaced_by: str = ""
+    void_votes: tuple[VoidVote, ...] = ()
+    void_reason: str = ""
+    undenied: Decision | None = None
+
+    @property
+    def approvals(self) -> tuple[Decision, ...]:
+        """The decisions of everybody who approved, oldest first; votes only while it waits for another person."""
+        is_approval = self.decision is not None and self.state is not GrantState.DENIED
+        return (*self.votes, self.decision) if is_approval and self.decision else self.votes
 
     def state_at(self, now: float) -> GrantState:
         """Return the state at ``now``: a grant that was not decided or fetched in time is expired."""
@@ -192,9 +171,62 @@ class DeviceGrant(NamedTuple):
         """Return the grant without the votes that no longer count."""
         return self._replace(votes=tuple(vote for vote in self.votes if counts(vote)))
 
+    def withdraw(self, is_withdrawn: Callable[[Decision], bool]) -> DeviceGrant | Refusal:
+        """Remove votes, because they are undone. The machine keeps waiting."""
+        if (self.state, GrantEvent.WITHDRAW) not in TRANSITIONS:
+            return Refusal.ALREADY_DECIDED
+        votes = tuple(vote for vote in self.votes if not is_withdrawn(vote))
+        return self._replace(state=TRANSITIONS[self.state, GrantEvent.WITHDRAW], votes=votes)
+
     def deny(self, decision: Decision) -> DeviceGrant | Refusal:
         """Deny the machine; its console shows the reason."""
         return self._decide(GrantEvent.DENY, decision, "")
+
+    def refused_until(self, rules: GrantRules) -> float | None:
+        """Return when the machine may ask again after this denial. None if it was not denied, or is not refused."""
+        if self.state is not GrantState.DENIED or self.decision is None or self.undenied is not None:
+            return None
+        return self.decision.at + rules.denial_cooldown
+
+    def refused_for(self, rules: GrantRules, now: float) -> float:
+        """Return for how many seconds the machine is still refused; 0.0 if it may ask.
+
+        A denial from the far future was made by a clock that was wrong: it must not hold for a year.
+        """
+        until = self.refused_until(rules)
+        left = 0.0 if until is None else until - now
+        return left if 0 < left < 2 * rules.denial_cooldown else 0.0
+
+    def undeny(self, decision: Decision, rules: GrantRules) -> DeviceGrant | Refusal:
+        """Take the denial back: the machine may ask again at once."""
+        if self.refused_for(rules, decision.at) <= 0:
+            return Refusal.NOT_REFUSED
+        return self._replace(state=TRANSITIONS[self.state, GrantEvent.UNDENY], undenied=decision)
+
+    def device_code_over(self, rules: GrantRules, now: float, *, is_elsewhere: bool) -> CodeOver | None:
+        """Return why a token request with this device code is strange; None if a machine may well send it.
+
+        ``is_elsewhere``: it comes from another network than the request did.
+        """
+        match self.state:
+            case GrantState.REPLACED:
+                return CodeOver.REPLACED
+            case GrantState.REDEEMED:
+                is_late = now - (self.token_expires_at - rules.token_lifetime) > AGAIN_GRACE
+                return CodeOver.USED if is_late or is_elsewhere else None
+            case GrantState.DELIVERED:
+                return CodeOver.USED
+            case GrantState.REVOKED:
+                return CodeOver.USED if self.token_digest else None
+            case _:
+                return None
+
+    def user_code_over(self, now: float) -> CodeOver | None:
+        """Return why it is strange that a person presents this user code; None if they may well do so."""
+        if self.state is GrantState.REPLACED:
+            return CodeOver.REPLACED
+        is_used = self.state in _USED and self.decision is not None and now - self.decision.at > AGAIN_GRACE
+        return CodeOver.USED if is_used else None
 
     def _decide(self, event: GrantEvent, decision: Decision, entry: str) -> DeviceGrant | Refusal:
         state = self.state_at(decision.at)
@@ -234,11 +266,69 @@ class DeviceGrant(NamedTuple):
             deliveries=self.deliveries + 1,
         )
 
-    def replaced(self) -> DeviceGrant | Refusal:
-        """Remove it from the queue, because the same machine has asked again."""
+    def used_elsewhere(self, use: Elsewhere) -> DeviceGrant:
+        """Keep the use of its token at another address. A grant that has as many as it keeps stays as it is."""
+        if len(self.elsewhere) >= MOST_ELSEWHERE:
+            return self
+        return self._replace(elsewhere=(*self.elsewhere, use))
+
+    def replaced(self, by: str) -> DeviceGrant | Refusal:
+        """Remove it from the queue, because the same machine has asked again: ``by`` is the id of that request."""
         if (self.state, GrantEvent.REPLACE) not in TRANSITIONS:
             return Refusal.ALREADY_DECIDED
-        return self._replace(state=TRANSITIONS[self.state, GrantEvent.REPLACE])
+        return self._replace(state=TRANSITIONS[self.state, GrantEvent.REPLACE], replaced_by=by)
+
+    def following(self, earlier: DeviceGrant, fingerprint: str) -> DeviceGrant:
+        """Return this new request with the votes for ``earlier``, the one that it replaces.
+
+        ``fingerprint`` is that of the machine's entry now, empty when it could not be read: then the vote is inherited
+        for the entry that it was for, and ``approve`` counts it only for that one.
+        """
+        votes, void = list(self.votes), list(self.void_votes)
+        for vote in earlier.votes:
+            carried = replace(vote, request=vote.request or earlier.grant_id)
+            why = self._why_void(carried, earlier, fingerprint)
+            if why is None:
+                votes.append(carried)
+            else:
+                void.append(VoidVote(carried, why))
+        kept = earlier.fingerprint if votes else self.fingerprint
+        return self._replace(votes=tuple(votes), void_votes=tuple(void), fingerprint=kept)
+
+    def _why_void(self, vote: Decision, earlier: DeviceGrant, fingerprint: str) -> WhyVoid | None:
+        if (why := self.differs_from(earlier)) is not None:
+            return why
+        if fingerprint and fingerprint != earlier.fingerprint:
+            return WhyVoid.ENTRY
+        return WhyVoid.AGE if self.opened_at - vote.at >= VOTE_LIFETIME else None
+
+    def differs_from(self, other: DeviceGrant) -> WhyVoid | None:
+        """Return in what the machine of another request differs; None when both requests look the same to a person."""
+        if other.identity != self.identity:
+            return WhyVoid.IDENTITY
+        if other.source_address != self.source_address:
+            return WhyVoid.ADDRESS
+        return WhyVoid.CLIENT if other.client_id != self.client_id else None
+
+    def not_delivered(self, now: float) -> NotDelivered | None:
+        """Return what became of an approval that was never delivered; None when there is no such approval."""
+        match self.state:
+            case GrantState.APPROVED:
+                return (
+                    NotDelivered.CODE_EXPIRED if self.state_at(now) is GrantState.EXPIRED else NotDelivered.CODE_WAITING
+                )
+            case GrantState.REDEEMED:
+                return NotDelivered.TOKEN_WAITING if now < self.token_expires_at else NotDelivered.TOKEN_EXPIRED
+            case GrantState.VOID:
+                return NotDelivered.VOID
+            case _:
+                return None
+
+    def void(self, reason: str, now: float) -> DeviceGrant | Refusal:
+        """End an approval that was not delivered, with its token, because it no longer counts."""
+        if (self.state, GrantEvent.VOID) not in TRANSITIONS:
+            return Refusal.ALREADY_DECIDED
+        return self._replace(state=TRANSITIONS[self.state, GrantEvent.VOID], revoked_at=now, void_reason=reason)
 
     def revoke(self, now: float) -> DeviceGrant | Refusal:
         """Revoke the approval and its token (RFC 7009). A revoked grant stays as it is."""
@@ -249,10 +339,14 @@ class DeviceGrant(NamedTuple):
         return self._replace(state=TRANSITIONS[self.state, GrantEvent.REVOKE], revoked_at=now)
 
 
+_USED: Final = frozenset({GrantState.APPROVED, GrantState.REDEEMED, GrantState.DELIVERED, GrantState.REVOKED})
+"""The states of a grant whose user code has served its purpose."""
+
 _NO_TOKEN: Final = {
     GrantState.PENDING: Refusal.PENDING,
     GrantState.DENIED: Refusal.DENIED,
     GrantState.REVOKED: Refusal.DENIED,
+    GrantState.VOID: Refusal.EXPIRED,
     GrantState.EXPIRED: Refusal.EXPIRED,
     GrantState.REPLACED: Refusal.EXPIRED,
 }

@@ -58,10 +58,12 @@ def _sent(scope: Scope) -> str:
 
 @dataclass(slots=True)
 class RequestCounts:
-    """Answers by (endpoint, status) and refusals by (endpoint, reason). Both names come from closed sets."""
+    """Answers by (endpoint, status), refusals by (endpoint, reason), and tokens used at other addresses than their
+    requests, by outcome. All names come from closed sets."""
 
     answered: Counter[tuple[str, int]] = field(default_factory=Counter)
     refused: Counter[tuple[str, str]] = field(default_factory=Counter)
+    elsewhere: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(slots=True, eq=False)

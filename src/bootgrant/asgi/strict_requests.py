@@ -13,7 +13,7 @@ from bootgrant.asgi.answer import CLOSE, Answer, json_answer
 _ONCE: Final = (b"host", b"content-length", b"transfer-encoding", b"authorization", b"content-type")
 _VERSIONS: Final = ("1.1", "1.0")
 _UPGRADE: Final = "a request with a body must not have the header upgrade: send it without"
-_HOST: Final = re.compile(rb"[A-Za-z0-9._~%:\[\]-]+")
+_HOST: Final = re.compile(rb"[A-Za-z0-9._~%:\[\]\x80-\xff-]+")
 
 
 @dataclass(frozen=True, slots=True)

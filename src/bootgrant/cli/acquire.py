@@ -152,7 +152,7 @@ def _add_limits(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--retry-pause", metavar="TIME", type=seconds, default=30.0,
-        help="pause after a denial, or with --compat talos after an expired code (default: 30s)",
+        help="pause after a denial without a time, or with --compat talos after an expired code (default: 30s)",
     )  # fmt: skip
     group.add_argument("--max-size", metavar="SIZE", type=size, help="largest configuration to accept (default: 16M)")
 

@@ -24,7 +24,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from bootgrant.approval.audit import AuditKind, Broken, ChainCheck, ChainedEvent, Head, exported, read_record
+from bootgrant.approval.audit import (
+    AuditEvent,
+    AuditKind,
+    Broken,
+    ChainCheck,
+    ChainedEvent,
+    Head,
+    exported,
+    read_record,
+)
+from bootgrant.approval.changed_rights import RIGHTS, has_rights, rights_in
 from bootgrant.approval.operators import socket_actor
 from bootgrant.cli.arguments import seconds_in
 from bootgrant.cli.client.asking import add_server_arguments, ask_api, user_here
@@ -39,6 +49,7 @@ _AGO: Final = re.compile(r"\d{1,5}[mhd]")
 _NOTED: Final = re.compile(r"(\d+):([0-9a-f]{64})")
 _MORE_LENGTH: Final = 80
 _UNSHOWN: Final = frozenset({"asked", "client", "size", "delivery"})
+_CHANGE: Final = frozenset({"operator", "token", "done", *RIGHTS})
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -206,7 +217,7 @@ def _filter(args: argparse.Namespace) -> AuditFilter:
 def _row(record: ChainedEvent) -> tuple[str, ...]:
     event = record.event
     when = datetime.fromtimestamp(event.at, UTC).strftime("%Y-%m-%d %H:%M:%S")
-    identity = " ".join(f"{name}={value}" for name, value in event.identity.given().items())
+    identity = MachineIdentity.shown(event.identity.given())
     actor = event.actor or "-"
     return (str(record.seq), when, event.kind.value, actor, event.entry, event.address, identity, _more(record))
 
@@ -214,14 +225,27 @@ def _row(record: ChainedEvent) -> tuple[str, ...]:
 def _more(record: ChainedEvent) -> str:
     event = record.event
     worst: Iterable[str] = (f"{check.name}: {check.detail}" for check in event.evidence if check.verdict == "mismatch")
+    change = _change(event)
     parts = [
         f"revision {event.revision}" if event.kind == "config-snapshot" else "",
+        change,
         event.reason,
         *worst,
-        *(f"{name}={value}" for name, value in event.details.items() if name not in _UNSHOWN),
+        *(f"{name}={value}" for name, value in event.details.items() if name not in (_CHANGE if change else _UNSHOWN)),
     ]
     text = printable("; ".join(part for part in parts if part))
-    return text if len(text) <= _MORE_LENGTH else text[: _MORE_LENGTH - 3] + "..."
+    # Rights are never cut off.
+    most = max(_MORE_LENGTH, len(printable(change)))
+    return text if len(text) <= most else text[: most - 3] + "..."
+
+
+def _change(event: AuditEvent) -> str:
+    """The change of an operator or a token, with the rights before and after it; empty for any other event."""
+    name = event.details.get("operator") or event.details.get("token")
+    if not name:
+        return ""
+    rights = " -> ".join(text or "no rights" for text in rights_in(event.details)) if has_rights(event.details) else ""
+    return f"{name} {event.details.get('done', '')}{f': {rights}' if rights else ''}"
 
 
 def _moment(text: str) -> float:

@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from functools import wraps
 from typing import Any
 
+from bootgrant.wire.identity import MachineIdentity
+
 Json = dict[str, Any]
 
 
@@ -44,7 +46,7 @@ def printable(text: str) -> str:
 
 def identity(request: Mapping[str, Any]) -> str:
     """The machine's identity as ``name=value`` pairs, safe for a terminal."""
-    return " ".join(f"{name}={printable(value)}" for name, value in request["identity"].items())
+    return printable(MachineIdentity.shown(request["identity"]))
 
 
 def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:

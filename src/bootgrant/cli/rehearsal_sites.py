@@ -28,6 +28,7 @@ _AT_ONCE: Final = 32
 """Requests in parallel."""
 _TOGETHER: Final = 2000
 """Codes in one approval (the maximum of the API)."""
+_SINGLY: Final = "not_in_batch"
 _TIME_LIMIT: Final = 60.0
 _LOOPBACK_SOURCES: Final = "127.64.0.0/10"
 
@@ -212,13 +213,28 @@ class Approver:
         return refused
 
     async def _approve(self, codes: Sequence[str]) -> Mapping[str, str]:
-        try:
-            answer = await self._ask("POST", "approve", {"codes": codes})
-        except ExchangeFailed as failure:
-            answer = f"admin.sock: {failure}"
+        """Approve them together, and those that no batch may have one by one."""
+        answer = await self._try("approve", {"codes": codes})
         if isinstance(answer, str):
             return dict.fromkeys(codes, answer)
-        return {code: str(refusal.get("message")) for code, refusal in answer["refused"].items()}
+        refused = {code: str(refusal.get("message")) for code, refusal in answer["refused"].items()}
+        room = asyncio.Semaphore(_AT_ONCE)
+
+        async def singly(code: str) -> None:
+            async with room:
+                outcome = await self._try("approve", {"code": code})
+            refused.pop(code)
+            if isinstance(outcome, str):
+                refused[code] = outcome
+
+        await asyncio.gather(*(singly(code) for code, why in answer["refused"].items() if why.get("error") == _SINGLY))
+        return refused
+
+    async def _try(self, path: str, members: Mapping[str, object]) -> dict[str, Any] | str:
+        try:
+            return await self._ask("POST", path, members)
+        except ExchangeFailed as failure:
+            return f"admin.sock: {failure}"
 
     async def _why_not_ours(self, machine: ToApprove) -> str:
         try:

@@ -15,9 +15,9 @@ from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
 from bootgrant.cli.arguments import add_config_argument
+from bootgrant.cli.client.asking import user_here
 from bootgrant.cli.output import fail, printable
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _init(args: argparse.Namespace) -> int:
     from bootgrant.service.commands.init_site import init_site
 
     operator = args.operator or getpass.getuser()
-    made = init_site(args.folder, args.public_url, args.listen, operator, _database(args))
+    made = init_site(args.folder, args.public_url, args.listen, operator, _database(args), user_here())
     machines = made.config.parent / "machines" / "machines.yaml"
     print(f"made {made.config}")
     print(f"sign in as {made.operator} with the password {made.password.reveal()} (shown once: keep it now)")
@@ -83,14 +83,19 @@ def _init(args: argparse.Namespace) -> int:
 def _database(args: argparse.Namespace) -> dict[str, str]:
     """The database settings for the file, with absolute paths. Raises SettingsError."""
     from bootgrant.service.settings.site import SettingsError
+    from bootgrant.service.settings.urls import has_password, postgres_url
 
     chosen: dict[str, str] = {}
     if args.database_url:
-        if urlsplit(args.database_url).password is not None or "password=" in args.database_url:
+        try:
+            url = args.database_url if args.database_url == "sqlite" else postgres_url(args.database_url)
+        except ValueError as error:
+            raise SettingsError(f"--database-url: {error}") from None
+        if has_password(url):
             raise SettingsError(
                 "--database-url must not contain the password, because others can see it: use --database-password-file"
             )
-        chosen["database.url"] = args.database_url
+        chosen["database.url"] = url
     if args.database_password_file:
         chosen["database.password_file"] = str(args.database_password_file.absolute())
     return chosen

@@ -70,9 +70,12 @@ class SiteConfigurations:
 
     async def entries(self) -> Sequence[MachineEntry]:
         snapshot = await self._snapshot()
-        if snapshot is not None:
-            return [_described(snapshot, entry) for entry in snapshot.entries.values()]
-        return [] if self._finished is None else await asyncio.to_thread(self._finished.entries)
+        listed = [] if snapshot is None else [_described(snapshot, entry) for entry in snapshot.entries.values()]
+        finished = self._other(snapshot)
+        if finished is not None:
+            known = {entry.name for entry in listed}
+            listed += [entry for entry in await asyncio.to_thread(finished.entries) if entry.name not in known]
+        return sorted(listed, key=lambda entry: entry.name)
 
     async def render(self, name: str, identity: MachineIdentity) -> Rendered | None:
         snapshot = self.current.snapshot or await self._snapshot()

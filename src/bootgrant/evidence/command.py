@@ -130,7 +130,8 @@ async def _bounded(stream: asyncio.StreamReader | None) -> bytes:
 async def _write(process: asyncio.subprocess.Process, given: bytes) -> None:
     # A command that does not need its input may have closed it.
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        if process.stdin is not None:
+        # uvloop closes the pipe of a command that has ended, and raises RuntimeError for a write to it.
+        if process.stdin is not None and not process.stdin.is_closing():
             process.stdin.write(given)
             await process.stdin.drain()
             process.stdin.close()

@@ -18,6 +18,7 @@ _NAME: Final = "history"
 _BURST: Final = 5
 _BURST_SECONDS: Final = 600.0
 _DAY: Final = 86400.0
+_SHOWN: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +37,13 @@ class HistoryEvidence:
         grant, now = claim.grant, self.clock.now()
         past = await past_in(self.audit, grant.identity, grant.grant_id)
         checks = [
-            *_delivered(past),
+            *_delivered(past, grant.identity),
+            *_used_elsewhere(past),
             *_denied(past, now),
             *await self._rivals(claim, now),
             *_burst(past, now),
             *_elsewhere(past, grant.source_address, now),
+            *_codes_again(past, now),
         ]
         if checks:
             return checks
@@ -59,11 +62,26 @@ class HistoryEvidence:
         return checks
 
 
-def _delivered(past: Past) -> Iterator[Check]:
-    if past.deliveries:
+def _delivered(past: Past, identity: MachineIdentity) -> Iterator[Check]:
+    """The last delivery: to this machine, or to one that had another serial, mac or uuid, with both values."""
+    if (changed := past.changed(identity)) is not None:
+        last, differences = changed
+        both = " and ".join(f"{one.name} {_quoted(one.before)} (now {_quoted(one.now)})" for one in differences)
+        shared = " and ".join(_shared(identity, last.identity))
+        detail = f"{last.entry} went at {_time(last.at)} to a machine with this {shared}, but with {both}"
+        yield Check(_NAME, Verdict.MISMATCH, detail)
+    elif past.deliveries:
         last = past.deliveries[0]
         detail = f"received {last.entry} at {_time(last.at)}, at {last.address}"
         yield Check(_NAME, Verdict.MISMATCH, f"{detail}: an installed machine does not ask again. Was it reset?")
+
+
+def _used_elsewhere(past: Past) -> Iterator[Check]:
+    """A token that another computer may have: it counts until people have looked, however long ago it was."""
+    if past.elsewhere:
+        at, address, asked_from = past.elsewhere[0]
+        detail = f"the token of an earlier request from {asked_from} was used at {address}, at {_time(at)}"
+        yield Check(_NAME, Verdict.MISMATCH, f"{detail}: another computer may have this configuration")
 
 
 def _denied(past: Past, now: float) -> Iterator[Check]:
@@ -88,8 +106,30 @@ def _elsewhere(past: Past, address: str, now: float) -> Iterator[Check]:
             return
 
 
+def _codes_again(past: Past, now: float) -> Iterator[Check]:
+    """The newest code of another request that a machine, and that a person, presented when it was over."""
+    recent = [again for again in past.codes_again if now - again[0] < _DAY]
+    by_machine = next(((at, address) for at, by, address in recent if not by), None)
+    by_person = next(((at, by) for at, by, _ in recent if by), None)
+    if by_machine is not None:
+        at, address = by_machine
+        verdict = Verdict.MISMATCH if now - at < _BURST_SECONDS else Verdict.UNKNOWN
+        detail = f"the code of an earlier request was presented again from {address} at {_time(at)}"
+        yield Check(_NAME, verdict, f"{detail}: a second machine may claim to be this one")
+    if by_person is not None:
+        at, by = by_person
+        detail = f"{by} presented the code of an earlier request at {_time(at)}, when it was no longer valid"
+        yield Check(_NAME, Verdict.UNKNOWN, f"{detail}: compare the code on the machine's screen")
+
+
 def _shared(one: MachineIdentity, other: MachineIdentity) -> list[str]:
-    return [name for name in one.STRONG if getattr(one, name) and getattr(one, name) == getattr(other, name)]
+    theirs = dict(other.strong())
+    return [name for name, value in one.strong() if theirs.get(name) == value]
+
+
+def _quoted(value: str) -> str:
+    """A machine's own words in quotes, short enough for one line; the card shows them in full."""
+    return f'"{value}"' if len(value) <= _SHOWN else f'"{value[:_SHOWN]}…"'
 
 
 def _time(at: float) -> str:

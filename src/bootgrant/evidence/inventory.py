@@ -61,7 +61,7 @@ def _check_variable(name: str, value: str, entry: MachineEntry) -> Check:
     shown = ", ".join(expected[:3]) + (", …" if len(expected) > 3 else "")
     if any(fnmatchcase(value.lower(), text.lower()) for text in expected):
         return Check(_NAME, Verdict.UNKNOWN, f"{name} fits only the pattern {shown}, like that of other machines")
-    return Check(_NAME, Verdict.MISMATCH, f"{name} is {value}, but {entry.name} has {shown}")
+    return Check(_NAME, Verdict.MISMATCH, f'{name} is "{value}", but {entry.name} has {shown}')
 
 
 def _is_same(name: str, value: str, expected: str) -> bool:

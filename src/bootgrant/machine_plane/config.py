@@ -89,7 +89,12 @@ class ConfigEndpoint:
         if token is None:
             self.counts.refused["/config", "no_token"] += 1
             return plain_answer(401, "no token: set talos.config.oauth", _NO_TOKEN)
-        outcome = await self.deliver(token, _claimed(scope), str(client_address(scope)))
+        claimed, *others = _claimed(scope)
+        outcome = await self.deliver(token, claimed, str(client_address(scope)), others)
+        if isinstance(outcome, ConfigReady) and outcome.elsewhere:
+            self.counts.elsewhere["sent"] += 1
+        if outcome is DeliveryRefusal.OTHER_ADDRESS:
+            self.counts.elsewhere["refused"] += 1
         if not isinstance(outcome, Refused):
             return outcome
         self.counts.refused["/config", outcome.name.lower()] += 1
@@ -113,11 +118,12 @@ def _bearer_token(scope: Scope) -> Secret | None:
     return Secret(token.strip().decode("latin-1"))
 
 
-def _claimed(scope: Scope) -> MachineIdentity:
-    """Return the identity in the query. A placeholder that was never filled in (``${uuid}``) is ignored."""
-    query = scope["query_string"].decode("latin-1")
-    pairs = parse_qsl(query, errors="replace")
-    return MachineIdentity.from_claim({name: value for name, value in reversed(pairs) if "${" not in value})
+def _claimed(scope: Scope) -> tuple[MachineIdentity, ...]:
+    """Return the identities in the query. A placeholder that was never filled in (``${uuid}``) is ignored."""
+    if not scope["query_string"]:
+        return (MachineIdentity(),)
+    pairs = parse_qsl(scope["query_string"].decode("latin-1"), errors="replace")
+    return MachineIdentity.readings((name, value) for name, value in pairs if "${" not in value)
 
 
 def _refused(refusal: Refused) -> Answer:
@@ -129,15 +135,18 @@ def _refused(refusal: Refused) -> Answer:
             | DeliveryRefusal.EXPIRED_TOKEN
             | DeliveryRefusal.USED_TOKEN
             | DeliveryRefusal.REVOKED_TOKEN
+            | DeliveryRefusal.VOID_TOKEN
             | DeliveryRefusal.CHANGED_ENTRY
         ):
             return plain_answer(401, refusal.value, _INVALID_TOKEN)
         case (
             DeliveryRefusal.OTHER_IDENTITY
             | DeliveryRefusal.NO_IDENTITY
+            | DeliveryRefusal.TWO_IDENTITIES
             | DeliveryRefusal.NOT_ALLOWED
             | DeliveryRefusal.CONTROL_PLANE
             | DeliveryRefusal.OTHER_NETWORK
+            | DeliveryRefusal.OTHER_ADDRESS
             | DeliveryRefusal.OTHER_MACHINE
         ):
             return plain_answer(403, refusal.value)

@@ -13,7 +13,15 @@ from typing import Final
 
 from bootgrant.asgi.answer import Answer, Headers
 from bootgrant.machine_plane.clients import identify
-from bootgrant.machine_plane.endpoint import UNAVAILABLE, MachineRules, OAuthEndpoint, OAuthRequest, log, oauth_error
+from bootgrant.machine_plane.endpoint import (
+    UNAVAILABLE,
+    MachineRules,
+    OAuthEndpoint,
+    OAuthRequest,
+    log,
+    oauth_error,
+    retry_after,
+)
 from bootgrant.machine_plane.form import BadRequest
 from bootgrant.wire.device_flow import ErrorCode
 from bootgrant.wire.identity import MachineIdentity
@@ -112,7 +120,7 @@ def _parse(form: dict[str, str]) -> MachineIdentity:
 def _write_denial(denied: RecentlyDenied) -> Answer:
     again = f"ask again in {max(1, round(denied.left / 60))} min"
     reason = denied.reason[:_REASON] or "an operator denied this machine"
-    return oauth_error(ErrorCode.ACCESS_DENIED, f"{reason}; {again}")
+    return oauth_error(ErrorCode.ACCESS_DENIED, f"{reason}; {again}", headers=retry_after(denied.left))
 
 
 def _write(opened: OpenedGrant, addresses: PublicAddresses) -> Answer:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -134,6 +135,11 @@ async def hung_up(receive: Receive) -> None:
 def oauth_error(code: ErrorCode, description: str = "", status: int = 400, headers: Headers = ()) -> Answer:
     """Return an error of RFC 6749 section 5.2."""
     return json_answer(status, OAuthError(code, description).as_json(), headers)
+
+
+def retry_after(seconds: float) -> Headers:
+    """Return the header that says when to ask again (RFC 9110 section 10.2.3)."""
+    return ((b"retry-after", b"%d" % math.ceil(seconds)),)
 
 
 UNAVAILABLE: Final = oauth_error(

@@ -12,13 +12,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bootgrant.asgi import Receive, Scope, Send
-from bootgrant.asgi.answer import Answer, plain_answer
+from bootgrant.asgi.answer import CLOSE, Answer, plain_answer
 from bootgrant.asgi.body_limit import BodyTooLarge, BodyTooSlow, ClientGone, read_body_in_time
 from bootgrant.machine_plane.form import header
-from bootgrant.wire.limits import REQUEST_SECONDS
+from bootgrant.wire.limits import LARGEST_BODY, REQUEST_SECONDS
 from bootgrant.wire.secret import Secret
-
-_BODY = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +37,11 @@ class GitWebhook:
         if scope["method"] != "POST":
             return plain_answer(405, "this endpoint only accepts POST", ((b"allow", b"POST"),))
         try:
-            body = await read_body_in_time(scope, receive, _BODY, REQUEST_SECONDS)
+            body = await read_body_in_time(scope, receive, LARGEST_BODY, REQUEST_SECONDS)
         except BodyTooLarge:
-            return plain_answer(413, "the body is too large")
+            return plain_answer(413, "the body is too large", (CLOSE,))
         except BodyTooSlow:
-            return plain_answer(408, "the body took too long to arrive")
+            return plain_answer(408, "the body took too long to arrive", (CLOSE,))
         if not self._is_authentic(scope, body):
             return plain_answer(401, "the signature is missing or wrong: check git.webhook_secret_file")
         self.look_now()

@@ -1,6 +1,7 @@
 """``GET /healthz``: 200 if the store is writable. ``GET /readyz``: 200 if machines should be sent here.
 
-A healthy server may still not be ready: it may be stopping, or unable to read its configurations.
+A healthy server may still not be ready: it may be stopping, or unable to read its configurations. Anybody may ask, so
+an answer writes nothing: the server itself writes from time to time, and the endpoints report how the last write ended.
 """
 
 from __future__ import annotations
@@ -9,16 +10,38 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Final
 
 from bootgrant.asgi import Receive, Scope, Send
 from bootgrant.asgi.answer import Answer, plain_answer
-from bootgrant.ports.chores import Chore, failing
+from bootgrant.ports.chores import Chore, every, failing
 from bootgrant.ports.configurations import ConfigSource, ConfigUnavailable
 from bootgrant.ports.grants import GrantStore, StoreUnavailable
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.workflows.limits.admission import HeldPolls
 
 _LIMIT = 5.0
+CHECK_EVERY: Final = 5.0
+"""Seconds between two writes that only find out whether the store can be written."""
+
+
+class StoreCheck:
+    """``problem`` is why the last write failed, empty if it did not. Opening the store was the first write."""
+
+    def __init__(self, store: GrantStore) -> None:
+        self._store = store
+        self.problem = ""
+
+    @property
+    def chore(self) -> Chore:
+        return Chore("check of the store", self.step, every(CHECK_EVERY))
+
+    async def step(self) -> None:
+        """Write to the store, and keep the outcome."""
+        self.problem = await _problem(self._store.check_writable, "the store did not answer a write")
+
+    async def look(self) -> str:
+        return self.problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +68,12 @@ class Probe:
         return plain_answer(200, "; ".join((self.well, *self.notes())))
 
 
-def health(store: GrantStore) -> Probe:
+def health(store: StoreCheck) -> Probe:
     """``/healthz``."""
-    return Probe(partial(_store_problem, store), "ok", "not ok")
+    return Probe(store.look, "ok", "not ok")
 
 
-def readiness(store: GrantStore, source: ConfigSource, held: HeldPolls, chores: Sequence[Chore] = ()) -> Probe:
+def readiness(store: StoreCheck, source: ConfigSource, held: HeldPolls, chores: Sequence[Chore] = ()) -> Probe:
     """``/readyz``. Names the ``chores`` that keep failing; they do not make the server unready."""
 
     async def look() -> str:
@@ -58,13 +81,9 @@ def readiness(store: GrantStore, source: ConfigSource, held: HeldPolls, chores: 
             return "the server is stopping"
         # An empty identity matches no entry, but looking for it fails if the configurations are unusable.
         find = partial(source.find_entry, MachineIdentity())
-        return await _store_problem(store) or await _problem(find, "the machine configurations did not answer")
+        return store.problem or await _problem(find, "the machine configurations did not answer")
 
     return Probe(look, "ready", "not ready", partial(failing, chores))
-
-
-async def _store_problem(store: GrantStore) -> str:
-    return await _problem(store.check_writable, "the store did not answer a write")
 
 
 async def _problem(work: Callable[[], Awaitable[object]], no_answer: str) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from bootgrant.asgi.answer import Answer, json_answer
 from bootgrant.machine_plane.clients import authenticate
-from bootgrant.machine_plane.endpoint import MachineRules, OAuthEndpoint, OAuthRequest, log, oauth_error
+from bootgrant.machine_plane.endpoint import MachineRules, OAuthEndpoint, OAuthRequest, log, oauth_error, retry_after
 from bootgrant.machine_plane.form import BadRequest
 from bootgrant.wire.device_flow import GRANT_TYPE, AccessToken, ErrorCode
 from bootgrant.wire.secret import Secret
@@ -31,7 +31,8 @@ class Token:
 
     async def __call__(self, request: OAuthRequest) -> Answer:
         code = _parse(request.form)
-        outcome = await self.poll_grant(request.client.client_id, code, request.gone, has_basic=request.has_basic)
+        client_id, address = request.client.client_id, request.address
+        outcome = await self.poll_grant(client_id, code, request.gone, address, has_basic=request.has_basic)
         if isinstance(outcome, TokenIssued):
             log.info("token issued to %s", request.address, extra={"grant_id": outcome.grant_id})
         elif outcome.code is not ErrorCode.AUTHORIZATION_PENDING:
@@ -60,4 +61,5 @@ def _write(outcome: TokenIssued | PollRefused) -> Answer:
         return json_answer(200, AccessToken(outcome.token, expires_in=outcome.expires_in).as_json())
     if outcome.code is ErrorCode.AUTHORIZATION_PENDING:
         return _PENDING
-    return oauth_error(outcome.code, outcome.reason or _DESCRIPTIONS.get(outcome.code, ""))
+    headers = retry_after(outcome.retry_after) if outcome.retry_after > 0 else ()
+    return oauth_error(outcome.code, outcome.reason or _DESCRIPTIONS.get(outcome.code, ""), headers=headers)

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from bootgrant.messengers.posting import Address, post
-from bootgrant.ports.notifications import Notice
+from bootgrant.ports.notifications import Notice, Topic
 from bootgrant.wire.secret import Secret
 
 _PREFIX: Final = "whsec_"
+_TYPES: Final = {Topic.WAITING: "machines.waiting", Topic.ELSEWHERE: "token.used_elsewhere"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +49,13 @@ def event(notice: Notice, text: str) -> dict[str, object]:
             "labels": dict(machine.labels),
             "asked_at": machine.asked_at,
             "link": machine.link,
+            "undelivered": machine.undelivered or None,
+            **({"used_at": machine.used_at, "refused": machine.refused} if machine.used_at else {}),
         }
         for machine in notice.machines
     ]
     data = {"count": notice.count, "machines": machines, "link": notice.link, "text": text}
-    return {"type": "test" if notice.is_test else "machines.waiting", "timestamp": notice.at, "data": data}
+    return {"type": "test" if notice.is_test else _TYPES[notice.topic], "timestamp": notice.at, "data": data}
 
 
 def signature(secret: Secret, message_id: str, timestamp: str, body: bytes) -> str:

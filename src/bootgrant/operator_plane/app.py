@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -14,7 +14,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from bootgrant.asgi import App
+from bootgrant.asgi.body_limit import BodyLimit
 from bootgrant.operator_plane import error_pages
+from bootgrant.operator_plane.forms import most_bytes
 from bootgrant.operator_plane.page_rules import HostRule, PageHeaders
 from bootgrant.operator_plane.pages import (
     account,
@@ -29,6 +32,8 @@ from bootgrant.operator_plane.pages import (
     passkey,
     queue,
     settings,
+    undo,
+    windows,
 )
 from bootgrant.operator_plane.permissions import Permission, require_permission
 from bootgrant.operator_plane.plane import OperatorPlane
@@ -62,6 +67,7 @@ _AFTER_PASSWORD: Final = Permission.AFTER_PASSWORD
 _SIGNED_IN: Final = Permission.SIGNED_IN
 _APPROVER: Final = Permission.APPROVER
 _ADMIN: Final = Permission.ADMIN
+_ADMIN_OF_ALL: Final = Permission.ADMIN_OF_ALL
 
 PAGES: Final[tuple[PageRoute, ...]] = (
     PageRoute("GET", "/", _SIGNED_IN, queue.show),
@@ -75,10 +81,14 @@ PAGES: Final[tuple[PageRoute, ...]] = (
     PageRoute("GET", "/requests/{grant_id}/configuration", _SIGNED_IN, card.show_configuration),
     PageRoute("POST", "/requests/{grant_id}/approve", _APPROVER, decision.approve),
     PageRoute("POST", "/requests/{grant_id}/deny", _APPROVER, decision.deny),
+    PageRoute("POST", "/requests/{grant_id}/undeny", _APPROVER, decision.undeny),
     PageRoute("POST", "/requests/{grant_id}/revoke", _ADMIN, decision.revoke),
     PageRoute("POST", "/requests/{grant_id}/assign", _APPROVER, decision.assign),
     PageRoute("POST", "/requests/{grant_id}/unassign", _APPROVER, decision.unassign),
+    PageRoute("POST", "/windows/{window_id}/close", _APPROVER, windows.close),
     PageRoute("GET", "/audit", _SIGNED_IN, audit.show),
+    PageRoute("GET", "/audit/undo", _ADMIN_OF_ALL, undo.show),
+    PageRoute("POST", "/audit/undo", _ADMIN_OF_ALL, undo.undo),
     PageRoute("GET", "/settings", _SIGNED_IN, settings.show),
     PageRoute("GET", "/login", _PUBLIC, login.show),
     PageRoute("POST", "/login", _PUBLIC, login.sign_in),
@@ -120,7 +130,8 @@ def build_pages(plane: OperatorPlane, pages: Iterable[PageRoute] = PAGES) -> ASG
     # Starlette's redirect fails on a query that is not UTF-8.
     app.router.redirect_slashes = False
     misdirected = partial(error_pages.respond, error_pages.misdirected(plane.public_url))
-    return PageHeaders(HostRule(app, plane.public_url, misdirected))
+    limited = BodyLimit(cast("App", app), most_bytes, cast("App", error_pages.respond(error_pages.TOO_LARGE)))
+    return PageHeaders(HostRule(cast("ASGIApp", limited), plane.public_url, misdirected))
 
 
 async def _http_error(_request: Request, error: Exception) -> Response:

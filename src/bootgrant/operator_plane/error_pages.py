@@ -80,6 +80,11 @@ def no_configuration(grant_id: str, why: str) -> ErrorPage:
     return _error("no_configuration", 404, f"/requests/{grant_id}", why=sentence(why))
 
 
+def window_not_closed(why: str) -> ErrorPage:
+    """An armed window was not closed. ``why`` is a sentence."""
+    return _error("window", 409, why=why)
+
+
 def not_signed_in(label: str, why: OidcRefused, sign_in: str) -> ErrorPage:
     """Signing in at the provider ``label`` failed. ``sign_in`` is the page to try again on."""
     status = _OIDC_STATUS.get(why, 403)
@@ -97,7 +102,9 @@ def too_many(what: str, wait: float) -> ErrorPage:
 def respond(
     error: ErrorPage, operator: str | None = None, csrf: str = "", headers: Mapping[str, str] | None = None
 ) -> Response:
-    """Return the page with its status."""
+    """Return the page with its status. A connection whose request was not read is not used again."""
+    if error is TOO_LARGE:
+        headers = {**(headers or {}), "connection": "close"}
     return render(
         "error.html", {"error": error, "role": ""}, operator=operator, csrf=csrf, status=error.status, headers=headers
     )

@@ -16,9 +16,9 @@ from urllib.parse import parse_qsl
 from starlette.requests import Request
 
 from bootgrant.approval.codes import normalise_user_code
-from bootgrant.operator_plane.origin import origin_of
 from bootgrant.wire.device_flow import FORM_TYPE, OAuthError, parse_form
 from bootgrant.wire.limits import REQUEST_BODY
+from bootgrant.wire.origin import origin_of
 from bootgrant.wire.secret import Secret
 
 MOST_CHOICES: Final = 125

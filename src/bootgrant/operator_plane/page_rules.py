@@ -10,7 +10,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bootgrant.operator_plane.origin import origin_of
+from bootgrant.wire.origin import origin_of
 
 _HEADERS: Final = {
     "content-security-policy": (
@@ -47,7 +47,8 @@ class PageHeaders:
 class HostRule:
     """ASGI middleware that answers a request for another host with ``misdirected`` (status 421, RFC 9110).
 
-    Links and cookies for another name would not work, and must not reach anybody.
+    Links and cookies for another name would not work, and must not reach anybody. Style sheets and icons are the same
+    for everybody, and the answer needs them.
     """
 
     def __init__(self, app: ASGIApp, public_url: str, misdirected: Callable[[], Response]) -> None:
@@ -57,11 +58,18 @@ class HostRule:
         self._misdirected = misdirected
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not self._is_ours(scope):
+        if scope["type"] == "http" and not scope["path"].startswith("/static/") and not self._is_ours(scope):
             await self._misdirected()(scope, receive, send)
             return
         await self._app(scope, receive, send)
 
     def _is_ours(self, scope: Scope) -> bool:
         sent = Headers(scope=scope).getlist("host")
-        return len(sent) == 1 and origin_of(f"{self._scheme}://{sent[0]}") == self._origin
+        if len(sent) != 1:
+            return False
+        try:
+            # Browsers send ASCII; other programs may send a name as it is written.
+            host = sent[0].encode("latin-1").decode("utf-8")
+        except UnicodeDecodeError:
+            return False
+        return origin_of(f"{self._scheme}://{host}") == self._origin

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from bootgrant.approval import devices
 from bootgrant.operator_plane.shown_setting import ShownSetting
 from bootgrant.ports.audit import AuditLog
 from bootgrant.ports.configurations import WatchedSource
@@ -17,14 +18,18 @@ from bootgrant.wire.secret import Secret
 from bootgrant.workflows.decide.assign_machine import AssignMachine
 from bootgrant.workflows.decide.decide_grant import DecideGrant
 from bootgrant.workflows.decide.watch_requests import WaitingCards, WatchRequests
+from bootgrant.workflows.decide.windows import ArmWindow
 from bootgrant.workflows.limits.rates import AttemptLimit, WhenFull, address_key
 from bootgrant.workflows.people.api_tokens import ApiTokens
 from bootgrant.workflows.people.oidc_sign_in import COOKIE_LIFETIME, OidcSignIn
 from bootgrant.workflows.people.passkeys import Passkeys
 from bootgrant.workflows.people.sign_in import Sessions, SignIn
+from bootgrant.workflows.people.undo import UndoWork
+from bootgrant.workflows.record.codes_again import CodesAgain
 from bootgrant.workflows.record.recording import RecordRefusals
 
-_SESSION: Final = re.compile(r"[A-Za-z0-9_-]{43}")
+_TOKEN: Final = re.compile(r"[A-Za-z0-9_-]+")
+_SESSION_LENGTH: Final = 43
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,21 +37,23 @@ class SessionCookie:
     """A cookie that scripts cannot read and that forms of other sites do not send (RFC 6265bis).
 
     ``secure`` (if public_url is https) adds Secure and the ``__Host-`` prefix, so no other host can set or read it.
-    ``lifetime`` is in seconds.
+    ``lifetime`` is in seconds, ``length`` in characters.
     """
 
     secure: bool
     lifetime: float
     plain_name: str = "bootgrant"
+    length: int = _SESSION_LENGTH
+    same_site: Literal["lax", "strict"] = "lax"
 
     @property
     def name(self) -> str:
         return f"__Host-{self.plain_name}" if self.secure else self.plain_name
 
     def read(self, request: Request) -> Secret | None:
-        """Return the session that the browser sent, or None if there is none or it is malformed."""
+        """Return what the browser sent, or None if there is nothing or it is malformed."""
         value = request.cookies.get(self.name, "")
-        return Secret(value) if _SESSION.fullmatch(value) else None
+        return Secret(value) if len(value) == self.length and _TOKEN.fullmatch(value) else None
 
     def set(self, response: Response, session: Secret) -> None:
         response.set_cookie(
@@ -56,11 +63,11 @@ class SessionCookie:
             path="/",
             secure=self.secure,
             httponly=True,
-            samesite="lax",
+            samesite=self.same_site,
         )
 
     def clear(self, response: Response) -> None:
-        response.delete_cookie(self.name, path="/", secure=self.secure, httponly=True, samesite="lax")
+        response.delete_cookie(self.name, path="/", secure=self.secure, httponly=True, samesite=self.same_site)
 
 
 def _by_operator() -> AttemptLimit:
@@ -69,6 +76,11 @@ def _by_operator() -> AttemptLimit:
 
 def _by_address() -> AttemptLimit:
     return AttemptLimit(burst=60, every=2.0, when_full=WhenFull.REFUSE)
+
+
+def _passkeys() -> AttemptLimit:
+    # A passkey cannot be guessed: this only limits work, so a full table must not keep anybody out.
+    return AttemptLimit(burst=60, every=2.0, when_full=WhenFull.ALLOW)
 
 
 @dataclass(slots=True, eq=False)
@@ -82,6 +94,8 @@ class OperatorPlane:
 
     decide: DecideGrant
     assign: AssignMachine
+    arm: ArmWindow
+    undo: UndoWork
     configurations: WatchedSource
     audit: AuditLog
     sessions: Sessions
@@ -96,15 +110,21 @@ class OperatorPlane:
     waiting: WaitingCards
     tokens: ApiTokens
     refusals: RecordRefusals
+    codes_again: CodesAgain
     requires_suffix: bool = True
     settings: tuple[ShownSetting, ...] = ()
     codes_by_operator: AttemptLimit = field(default_factory=_by_operator)
     codes_by_address: AttemptLimit = field(default_factory=_by_address)
     challenges_by_address: AttemptLimit = field(default_factory=_by_address)
+    passkeys_by_address: AttemptLimit = field(default_factory=_passkeys)
 
     def count_challenge(self, address: str) -> float:
         """Count a public page that stores a challenge. Return 0.0, or the seconds to wait."""
         return self.challenges_by_address.attempt(address_key(address), self.clock.steady())
+
+    def count_passkey(self, address: str) -> float:
+        """Count an answer of a passkey, apart from passwords. Return 0.0, or the seconds to wait."""
+        return self.passkeys_by_address.attempt(address_key(address), self.clock.steady())
 
     @property
     def cookie(self) -> SessionCookie:
@@ -114,3 +134,9 @@ class OperatorPlane:
     def provider_cookie(self) -> SessionCookie:
         """The cookie of a browser on its way to a provider and back."""
         return SessionCookie(self.public_url.startswith("https:"), COOKIE_LIFETIME, "bootgrant-oidc")
+
+    @property
+    def device_cookie(self) -> SessionCookie:
+        """The cookie of a browser that an operator has used before (approval/devices.py). It opens no page."""
+        is_secure, length = self.public_url.startswith("https:"), devices.TEXT_LENGTH
+        return SessionCookie(is_secure, devices.LIFETIME, "bootgrant-device", length, "strict")

@@ -27,8 +27,10 @@ from bootgrant.workflows.people.sign_in import Client, SignedIn
 AUTO: Final = "auto"
 """The query parameter of a page that reloads itself. It does not keep the session from idling out."""
 
-_FORMS: Final = re.compile(r"/(approve|deny|revoke|assign|unassign)$")
-_NOT_KEPT: Final = frozenset({CSRF_FIELD, "next", "password", "answer"})
+_FORMS: Final = re.compile(r"/(approve|deny|undeny|revoke|assign|unassign)$")
+_NOT_KEPT: Final = frozenset({CSRF_FIELD, "next", "password", "answer", "code", "suffix", "typed"})
+"""Fields that no address may carry: secrets, and the proofs that a person looked at the machine's screen."""
+
 _KEPT_LENGTH: Final = 300
 _KEPT_QUERY: Final = 3900
 """Characters. The result has to fit into an address (pages/arrival.py)."""
@@ -63,8 +65,9 @@ class Visit:
 
     @property
     def client(self) -> Client:
-        """The person's address and browser, for the list of their sessions."""
-        return Client(self.address, self.request.headers.get("user-agent", ""))
+        """The person's address and browser, for the limits of sign-ins and the list of their sessions."""
+        device = self.plane.device_cookie.read(self.request)
+        return Client(self.address, self.request.headers.get("user-agent", ""), device)
 
     @property
     def csrf(self) -> str:
@@ -148,7 +151,7 @@ def _without_role(visit: Visit, permission: Permission) -> Response | None:
 
 
 def way_back(visit: Visit) -> str:
-    """Return the page to come back to after the sign-in, with what the person typed."""
+    """Return the page to come back to after the sign-in, with what the person typed, but without their proofs."""
     # Not request.url, which raises on a query that is not UTF-8.
     path: str = visit.request.scope["path"]
     if visit.request.method != "POST":
@@ -165,12 +168,17 @@ def way_back(visit: Visit) -> str:
     return f"{page}?{typed}" if typed else page
 
 
+def is_fresh(visit: Visit) -> bool:
+    """Return whether the last sign-in is recent enough for what matters most (setting ``operators.fresh``)."""
+    return visit.who is not None and visit.plane.sessions.is_fresh(visit.who.session)
+
+
 def sign_in_again_first(visit: Visit, goal: str = "") -> Response | None:
     """Redirect to a fresh sign-in, or return None if the last one is recent enough (setting ``operators.fresh``).
 
     Afterwards the person returns to ``goal`` or to the current page, with what they typed.
     """
-    if visit.who is not None and visit.plane.sessions.is_fresh(visit.who.session):
+    if is_fresh(visit):
         return None
     return RedirectResponse(f"/login/again?{visit.goal_query(goal or way_back(visit))}", 303)
 

@@ -13,13 +13,16 @@ from bootgrant.wire.identity import MachineIdentity
 AuditOf = Callable[[DeviceGrant], AuditEvent]
 """Makes the event of a step from the grant after the step."""
 
+EventsOf = Callable[[DeviceGrant], Sequence[AuditEvent]]
+"""Makes the events of a new grant."""
+
 
 @dataclass(frozen=True, slots=True)
 class AuditFilter:
     """Which events to return; everything that is given must match. Times are Unix seconds.
 
     ``actor`` is a name, whichever way it was used ("ana" finds "ana (passkey)" too), or a name with one way.
-    ``machine`` matches events that share a uuid, serial or mac.
+    ``machine`` matches events that share a uuid (in either byte order), serial or mac.
     """
 
     kinds: tuple[AuditKind, ...] = ()

@@ -38,7 +38,13 @@ class EvidenceSource(Protocol):
         """Return what was found. May be slow and may raise: the caller sets a time limit and reports errors."""
 
 
-_READ: Final = (((AuditKind.OPENED,), 100), ((AuditKind.DELIVERED,), 20), ((AuditKind.DENIED, AuditKind.REVOKED), 20))
+_READ: Final = (
+    ((AuditKind.OPENED,), 100),
+    ((AuditKind.DELIVERED,), 20),
+    ((AuditKind.DENIED, AuditKind.UNDENIED, AuditKind.REVOKED), 40),
+    ((AuditKind.OTHER_ADDRESS,), 20),
+    ((AuditKind.CODE_AGAIN,), 10),
+)
 """Kinds of records that are read together, and how many of the newest."""
 
 

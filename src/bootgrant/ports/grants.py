@@ -10,14 +10,21 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
+from bootgrant.approval.audit import AuditEvent
 from bootgrant.approval.grant import Delivery, DeviceGrant, Refusal
 from bootgrant.approval.policy import Window
-from bootgrant.ports.audit import AuditOf
+from bootgrant.ports.audit import AuditOf, EventsOf
 from bootgrant.wire.identity import MachineIdentity
 
 GrantRule = Callable[[DeviceGrant], DeviceGrant | Refusal]
+AuditOfWindow = Callable[[Window], AuditEvent]
+"""Makes the event of a closed window from the window as it was."""
+
+
+DECISION_KEPT: Final = 24 * 3600.0
+"""Seconds for which ``last_decision`` finds a decision."""
 
 
 class UserCodeTaken(Exception):
@@ -44,11 +51,15 @@ class Census:
 class GrantStore(Protocol):
     """Every method may raise StoreUnavailable."""
 
-    async def open_grant(self, grant: DeviceGrant) -> Sequence[str]:
+    async def open_grant(
+        self, grant: DeviceGrant, fingerprint: str = "", audit: EventsOf | None = None
+    ) -> Sequence[str]:
         """Store a new grant. Raises UserCodeTaken.
 
         Pending grants with the same identity key from the same address are replaced in the same transaction. Their ids
-        are returned, and their watchers are woken.
+        are returned, and their watchers are woken. The new grant inherits their votes (``DeviceGrant.following``);
+        ``fingerprint`` is that of its entry. The events that ``audit`` makes of it as it is stored are appended to the
+        audit in that transaction.
         """
 
     async def find_by_device_code(self, digest: bytes) -> DeviceGrant | None:
@@ -76,9 +87,20 @@ class GrantStore(Protocol):
     async def find_denial(self, identity: MachineIdentity, address: str, since: float) -> DeviceGrant | None:
         """Return the newest grant that was denied after ``since`` and applies to this machine: one with the same
         identity key from any address, or one from ``address`` that shares a strong variable and contradicts none.
+        Undenied ones do not count.
 
         From another address a part of the identity is not enough: a claim is not proof, and nobody may silence others.
         """
+
+    async def last_decision(self, identity: MachineIdentity, since: float) -> DeviceGrant | None:
+        """Return the grant with this identity key, from any address, that was decided last, if that was after
+        ``since``: at most DECISION_KEPT ago."""
+
+    async def undelivered(self, now: float) -> Sequence[DeviceGrant]:
+        """Return the approved grants whose configuration was not delivered and can still be fetched."""
+
+    async def denials(self, since: float, limit: int) -> Sequence[DeviceGrant]:
+        """Return the grants that were denied after ``since`` and not undenied, the newest denial first."""
 
     async def live_with(self, identity: MachineIdentity, now: float) -> Sequence[DeviceGrant]:
         """Return the pending grants that share a strong variable (uuid, serial or mac) with ``identity``."""
@@ -165,12 +187,12 @@ class AssignmentStore(Protocol):
 
 
 class WindowStore(Protocol):
-    """Every method may raise StoreUnavailable."""
+    """Every method may raise StoreUnavailable. An event is appended to the audit in the transaction of its change."""
 
-    async def arm(self, window: Window) -> None:
+    async def arm(self, window: Window, audit: AuditEvent | None = None) -> None:
         """Store a new window."""
 
-    async def disarm(self, window_id: str) -> bool:
+    async def disarm(self, window_id: str, audit: AuditOfWindow | None = None) -> bool:
         """Delete a window; return whether there was one."""
 
     async def windows(self) -> Sequence[Window]:

@@ -1,16 +1,17 @@
 """People and what they sign in with: operators, sessions, passwords, passkeys, API tokens.
 
 Stores keep digests and hashes, never a password, token or session itself. Store methods may raise StoreUnavailable
-(ports.grants). Times are Unix seconds.
+(ports.grants). Times are Unix seconds. A change with an event appends it to the audit in its own transaction.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
+from bootgrant.approval.audit import AuditEvent
 from bootgrant.approval.operators import Kind, Label, Role
 from bootgrant.wire.secret import Secret
 
@@ -65,8 +66,15 @@ class Session:
     sealed: str = ""
 
 
+AuditOfOperator = Callable[[Operator], AuditEvent]
+"""Makes the event of a change from the operator as they were before it."""
+
+AuditOfSession = Callable[[Session], AuditEvent]
+"""Makes the event of an ended session."""
+
+
 class OperatorStore(Protocol):
-    async def add_operator(self, operator: Operator) -> bool:
+    async def add_operator(self, operator: Operator, audit: AuditEvent | None = None) -> bool:
         """Add an operator. Return False when the name, or the issuer's subject, exists already."""
 
     async def operators(self) -> Sequence[Operator]:
@@ -77,13 +85,15 @@ class OperatorStore(Protocol):
     async def find_subject(self, issuer: str, subject: str) -> Operator | None:
         """Return the operator with this subject at an OIDC provider."""
 
-    async def set_rights(self, name: str, role: Role, labels: tuple[Label, ...]) -> bool:
+    async def set_rights(
+        self, name: str, role: Role, labels: tuple[Label, ...], audit: AuditOfOperator | None = None
+    ) -> bool:
         """Change role and limits, from the next request on. Return False when no operator has this name."""
 
-    async def set_disabled(self, name: str, at: float | None) -> bool:
+    async def set_disabled(self, name: str, at: float | None, audit: AuditOfOperator | None = None) -> bool:
         """Disable an operator and end their sessions, or (None) enable them. Return False when none has this name."""
 
-    async def set_password(self, name: str, password_hash: str) -> bool:
+    async def set_password(self, name: str, password_hash: str, audit: AuditOfOperator | None = None) -> bool:
         """Change the password (empty: none) and end their sessions. Return False when no operator has this name."""
 
     async def open_session(self, session: Session) -> None:
@@ -97,7 +107,8 @@ class OperatorStore(Protocol):
     async def touch_session(self, digest: bytes, seen_at: float) -> None:
         """Store when the session, and so its operator, was last seen."""
 
-    async def end_session(self, digest: bytes) -> None: ...
+    async def end_session(self, digest: bytes, audit: AuditOfSession | None = None) -> bool:
+        """Delete a session. Return False when there is none with this digest."""
 
     async def end_sessions_before(self, created_at: float, seen_at: float) -> None:
         """Delete the sessions that began before ``created_at`` or were last seen before ``seen_at``."""
@@ -118,8 +129,12 @@ class ApiToken:
     owner: str = ""
 
 
+AuditOfToken = Callable[[ApiToken], AuditEvent]
+"""Makes the event of a deleted token from the token as it was."""
+
+
 class ApiTokenStore(Protocol):
-    async def add_token(self, token: ApiToken) -> bool:
+    async def add_token(self, token: ApiToken, audit: AuditEvent | None = None) -> bool:
         """Add a token. Return False when a token has this name."""
 
     async def tokens(self) -> Sequence[ApiToken]:
@@ -129,7 +144,7 @@ class ApiTokenStore(Protocol):
 
     async def touch_token(self, digest: bytes, used_at: float) -> None: ...
 
-    async def remove_token(self, name: str) -> bool:
+    async def remove_token(self, name: str, audit: AuditOfToken | None = None) -> bool:
         """Delete a token. Return False when none has this name."""
 
 
@@ -188,6 +203,14 @@ class NewCredential:
     sign_count: int
 
 
+class PasskeyFlaw(Enum):
+    """Why an answer of a browser was refused, after the challenge in it was found to be ours."""
+
+    WRONG = "wrong"
+    CROSS_ORIGIN = "cross-origin"
+    WEAK_KEY = "weak key"
+
+
 class PasskeyCeremony(Protocol):
     """Options and answers are JSON as in WebAuthn Level 3 (PublicKeyCredential…OptionsJSON, …ResponseJSON)."""
 
@@ -203,14 +226,17 @@ class PasskeyCeremony(Protocol):
     def challenge_of(self, answer: str) -> bytes | None:
         """Return the challenge that is answered; None when ``answer`` is not valid JSON of that form."""
 
-    def verify_creation(self, answer: str, challenge: bytes) -> NewCredential | None:
-        """Return the new credential; None when the answer is wrong (WebAuthn section 7.1)."""
+    def verify_creation(self, answer: str, challenge: bytes) -> NewCredential | PasskeyFlaw:
+        """Return the new credential, or what is wrong with the answer (WebAuthn section 7.1)."""
 
     def read_assertion(self, answer: str) -> PasskeyAssertion | None:
         """Return what the answer claims; None when ``answer`` is not valid JSON of that form."""
 
-    def verify_assertion(self, answer: str, challenge: bytes, passkey: Passkey, *, verified: bool) -> int | None:
-        """Return the authenticator's new count; None when the answer is wrong or the count went back (section 7.2)."""
+    def verify_assertion(self, answer: str, challenge: bytes, passkey: Passkey, *, verified: bool) -> int | PasskeyFlaw:
+        """Return the authenticator's new count, or what is wrong with the answer (section 7.2).
+
+        A count that went back is wrong.
+        """
 
 
 class Purpose(Enum):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import warnings
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, Generic, TypeVar
 from urllib.parse import urlsplit
 
-from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
+from joserfc.errors import JoseError, SecurityWarning
+from joserfc.jwk import KeySet, RSAKey
 
 from bootgrant.ports.providers import ProviderUnavailable, ProviderWrong
 from bootgrant.ports.time import Clock
@@ -24,6 +25,8 @@ _FAILED_PAUSE: Final = 2.0
 """Seconds: the age at which a document is fetched again, also for the sake of an unknown key, and after a failure."""
 _OPENID: Final = "/.well-known/openid-configuration"
 _OAUTH: Final = "/.well-known/oauth-authorization-server"
+LEAST_RSA_BITS: Final = 2048
+"""RFC 7518 sections 3.3 and 3.5: "A key of size 2048 bits or larger MUST be used"."""
 _PRIVATE: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 
 T = TypeVar("T")
@@ -92,6 +95,8 @@ class Discovery:
         self._jwks_url = jwks_url
         self._metadata = _Cached(self._fetch_metadata, clock, kept)
         self._keys = _Cached(self._fetch_keys, clock, kept)
+        self.weak_keys: Mapping[str, int] = {}
+        """The bits of RSA keys that are too short to be used, by their ids, as they were fetched last."""
 
     async def metadata(self) -> Mapping[str, Any]:
         """Return the issuer's metadata (RFC 8414, OpenID Connect Discovery). Raise ProviderUnavailable."""
@@ -115,10 +120,10 @@ class Discovery:
         """
         began = self._clock.steady()
         keys = await self._keys.get()
-        if key_id is None or _has(keys, key_id):
+        if key_id is None or self._knows(keys, key_id):
             return keys
         keys = await self._keys.get(_UNKNOWN_KEY_PAUSE)
-        if not _has(keys, key_id) and self._keys.fetched_at < began:
+        if not self._knows(keys, key_id) and self._keys.fetched_at < began:
             raise self._too_soon()
         return keys
 
@@ -132,6 +137,9 @@ class Discovery:
         if key_id is None and self._keys.fetched_at < began:
             raise self._too_soon()
         return keys
+
+    def _knows(self, keys: KeySet, key_id: str) -> bool:
+        return key_id in self.weak_keys or any(key.kid == key_id for key in keys.keys)
 
     def _too_soon(self) -> ProviderUnavailable:
         return ProviderUnavailable(
@@ -161,9 +169,22 @@ class Discovery:
         if answer.status != 200 or not isinstance(found, list):
             raise ProviderUnavailable(f"provider {self._client.name}: no keys at {url} (status {answer.status})")
         keys = [key for key in map(_key, found) if key is not None]
-        if not keys:
+        weak = [key for key in keys if _is_weak(key)]
+        for key in weak:
+            log.warning(
+                "provider %s: the RSA key %a has only %d bits and is not used; it must have at least %d",
+                self._client.name, key.kid or "", _bits(key), LEAST_RSA_BITS,
+            )  # fmt: skip
+        usable = [key for key in keys if not _is_weak(key)]
+        if not usable and weak:
+            raise ProviderWrong(
+                f"provider {self._client.name}: all keys at {url} are RSA keys of fewer than {LEAST_RSA_BITS} bits; "
+                "give the provider a longer signing key"
+            )
+        if not usable:
             raise ProviderUnavailable(f"provider {self._client.name}: none of the keys at {url} is usable")
-        return KeySet(keys)
+        self.weak_keys = {key.kid: _bits(key) for key in weak if key.kid}
+        return KeySet(usable)
 
 
 def _is_https(url: str) -> bool:
@@ -178,8 +199,12 @@ def _metadata_urls(issuer: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((f"{base}{_OPENID}", before, f"{base}{_OAUTH}")))
 
 
-def _has(keys: KeySet, key_id: str) -> bool:
-    return any(key.kid == key_id for key in keys.keys)
+def _bits(key: RSAKey) -> int:
+    return key.public_key.key_size
+
+
+def _is_weak(key: object) -> bool:
+    return isinstance(key, RSAKey) and _bits(key) < LEAST_RSA_BITS
 
 
 def _key(members: object) -> Any:
@@ -191,6 +216,9 @@ def _key(members: object) -> Any:
         return None
     public = {name: value for name, value in members.items() if name not in _PRIVATE}
     try:
-        return KeySet.import_key_set({"keys": [public]}).keys[0]
+        with warnings.catch_warnings():
+            # Of short RSA keys; ``_fetch_keys`` logs and refuses them.
+            warnings.simplefilter("ignore", SecurityWarning)
+            return KeySet.import_key_set({"keys": [public]}).keys[0]
     except (JoseError, ValueError, KeyError, TypeError):
         return None

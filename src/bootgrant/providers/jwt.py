@@ -14,7 +14,7 @@ from joserfc.jwk import KeySet
 
 from bootgrant.ports.providers import TokenRefusal
 from bootgrant.ports.time import Clock
-from bootgrant.providers.discovery import Discovery
+from bootgrant.providers.discovery import LEAST_RSA_BITS, Discovery
 from bootgrant.providers.settings import ALGORITHMS
 from bootgrant.wire.secret import Secret
 from bootgrant.wire.unverified_jwt import read_unverified
@@ -70,9 +70,16 @@ class JwtReader:
         if read is None:
             return Refused(TokenRefusal.UNKNOWN, "it is not a JWT")
         key_id, algorithm = read[0].get("kid"), read[0].get("alg")
+        if (problem := _critical(read[0])) is not None:
+            return problem
         if algorithm not in self._algorithms:
             return invalid(f"its algorithm {algorithm!a} is not one of {', '.join(self._algorithms)}")
-        decoded = self._decode(token, await self._discovery.keys(key_id if isinstance(key_id, str) else None), key_id)
+        keys = await self._discovery.keys(key_id if isinstance(key_id, str) else None)
+        if isinstance(key_id, str) and (bits := self._discovery.weak_keys.get(key_id)):
+            return invalid(
+                f"its RSA key {key_id!a} has only {bits} bits: the provider must sign with at least {LEAST_RSA_BITS}"
+            )
+        decoded = self._decode(token, keys, key_id)
         if decoded is None:
             # The provider may not name its keys, or may have reused a name for a new key.
             decoded = self._decode(token, await self._discovery.newer_keys(key_id), key_id)
@@ -95,6 +102,22 @@ class JwtReader:
         if expires is None or begins is None or issued is None or "exp" not in claims:
             return invalid("exp is missing, or one of exp, nbf and iat is not a number")
         return untimely(expires, max(begins, issued), self._clock.now(), self._leeway) or token
+
+
+def _critical(header: Mapping[str, Any]) -> Refused | None:
+    """Return a refusal for a token whose header has ``crit``: this reader understands no extension.
+
+    An empty list is not allowed at all (RFC 7515 section 4.1.11), and joserfc accepts it.
+    """
+    if "crit" not in header:
+        return None
+    names = header["crit"]
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+        return invalid("crit in its header is not a list of names (RFC 7515): the provider must leave crit out")
+    return invalid(
+        f"crit in its header demands {', '.join(names)[:100]!a}, which bootgrant does not know: "
+        "configure the provider to sign without it"
+    )
 
 
 def invalid(reason: str) -> Refused:

@@ -2,6 +2,8 @@
 
 A line about an HTTP request of a person or a program has the id that is also in its answer (``X-Request-Id``). A line
 about a machine has the id of its request.
+
+An event is one line. Names, headers and errors from outside are in it, so every invisible character is escaped.
 """
 
 from __future__ import annotations
@@ -10,13 +12,16 @@ import json
 import logging
 import sys
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from enum import Enum
 from logging.handlers import QueueHandler, QueueListener
 from queue import SimpleQueue
+from traceback import TracebackException
 from typing import Final
 
 from bootgrant.asgi.observing import current_request_id
+from bootgrant.service.supervisor.lines import escaped
 
 _FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _IDS: Final = ("request_id", "grant_id")
@@ -60,11 +65,27 @@ class _QueueHandler(QueueHandler):
 
     def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
         record.request_id = current_request_id()
-        record.msg, record.args = record.getMessage(), None
-        if record.exc_info:
-            record.exc_text = logging.Formatter().formatException(record.exc_info)
-            record.exc_info = None
+        record.msg, record.args = escaped(record.getMessage()), None
+        if record.exc_info and record.exc_info[1] is not None:
+            record.exc_text = "\n".join(_traceback(TracebackException.from_exception(record.exc_info[1])))
+        record.exc_info = record.stack_info = None
         return record
+
+
+def _traceback(error: TracebackException) -> Iterator[str]:
+    """Yield the lines of a traceback. Only these lines of an event are not its first, and all of them are indented."""
+    if error.__cause__ is not None:
+        yield from _traceback(error.__cause__)
+        yield "  which directly caused:"
+    elif error.__context__ is not None and not error.__suppress_context__:
+        yield from _traceback(error.__context__)
+        yield "  while that was handled:"
+    for frame in error.stack.format():
+        yield from (f"  {escaped(line)}" for line in frame.splitlines())
+    yield f"  {escaped(''.join(error.format_exception_only()).rstrip())}"
+    for inner in error.exceptions or ():
+        yield "  which contains:"
+        yield from _traceback(inner)
 
 
 class TextLines(logging.Formatter):

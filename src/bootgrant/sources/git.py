@@ -189,7 +189,9 @@ class GitOrigin:
             refspec = f"+refs/heads/{self._branch}:{_FETCHED}"
             self._repository.run("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--", self._url, refspec)
         except ProgramFailed as failed:
-            message = f"the branch {self._branch} of {_without_password(self._url)} cannot be fetched: {failed}"
+            shown = _without_password(self._url)
+            reason = str(failed).replace(self._url.rstrip("/"), shown.rstrip("/"))
+            message = f"the branch {self._branch} of {shown} cannot be fetched: {reason}"
             self._failure = SiteBroken([error("git-fetch", message)])
         else:
             self._failure = None
@@ -228,7 +230,6 @@ def repository_around(folder: Path) -> tuple[Repository, str] | None:
 
 
 def _without_password(url: str) -> str:
+    """Return a URL without user and password. A password with a raw / or @ ends at the last @."""
     scheme, found, rest = url.partition("://")
-    if not found or "@" not in rest.partition("/")[0]:
-        return url
-    return f"{scheme}://…@{rest.partition('@')[2]}"
+    return f"{scheme}://…@{rest.rpartition('@')[2]}" if found and "@" in rest else url

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final
 from bootgrant.approval.audit import ChainedEvent, read_record
 from bootgrant.ports.audit import AuditFilter
 from bootgrant.ports.grants import StoreUnavailable
-from bootgrant.wire.identity import MachineIdentity
+from bootgrant.wire.identity import MachineIdentity, swapped_uuid
 
 AUDIT: Final = ("seq", "at", "kind", "actor", "grant_id", "entry", "uuid", "serial", "mac", "line", "digest")
 _PAGE: Final = "SELECT line, digest, seq FROM audit WHERE seq >= ? ORDER BY seq LIMIT 1000"
@@ -74,8 +74,11 @@ def _condition(which: AuditFilter, before: int | None, collation: str) -> tuple[
         if text:
             require(f"{column} = ?", text)
     if which.machine is not None:
-        given = {name: value for name, value in which.machine.given().items() if name in MachineIdentity.STRONG}
-        require(f"({' OR '.join(f'{name} = ?' for name in given) or 'FALSE'})", *given.values())
+        given = [pair for pair in which.machine.given().items() if pair[0] in MachineIdentity.STRONG]
+        if which.machine.uuid:
+            # Firmware disagrees about the byte order of a UUID, and a machine must not lose its history by that.
+            given.append(("uuid", swapped_uuid(which.machine.uuid)))
+        require(f"({' OR '.join(f'{name} = ?' for name, _ in given) or 'FALSE'})", *(value for _, value in given))
     if which.since is not None:
         require("at >= ?", which.since)
     if which.until is not None:

@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from bootgrant.approval.grant import DeviceGrant, GrantState
+from bootgrant.approval.grant import DeviceGrant
+from bootgrant.approval.transitions import GrantState
 from bootgrant.store.database import StoreCounts
 
 

@@ -7,9 +7,10 @@ import json
 from collections.abc import Sequence
 from typing import Final
 
+from bootgrant.approval.audit import AuditEvent
 from bootgrant.approval.operators import Author
 from bootgrant.approval.policy import Conditions, Window, parse_selector
-from bootgrant.ports.grants import Assignment, Binding
+from bootgrant.ports.grants import Assignment, AuditOfWindow, Binding
 from bootgrant.store.rows import Row, RowStore, Value, insert_into, listed
 from bootgrant.wire.identity import MachineIdentity
 
@@ -26,7 +27,7 @@ _WINDOW: Final = (
     "window_id", "name", "conditions", "armed_by", "author", "author_via", "armed_at", "until", "count", "used",
 )  # fmt: skip
 _WINDOWS: Final = f"SELECT {listed(_WINDOW)} FROM windows ORDER BY armed_at"
-_DISARM: Final = "DELETE FROM windows WHERE window_id = ? RETURNING window_id"
+_DISARM: Final = f"DELETE FROM windows WHERE window_id = ? RETURNING {listed(_WINDOW)}"
 _TAKE: Final = (
     "UPDATE windows SET used = used + 1 WHERE window_id = ? AND used < count AND until > ? RETURNING window_id"
 )
@@ -69,11 +70,13 @@ def _assignment(row: Row) -> Assignment:
 class WindowRows(RowStore):
     """ports.grants.WindowStore. One conditional statement takes a place, so servers share the count."""
 
-    async def arm(self, window: Window) -> None:
-        await self._rows.write((insert_into("windows", _WINDOW), _window_row(window)))
+    async def arm(self, window: Window, audit: AuditEvent | None = None) -> None:
+        insert = f"{insert_into('windows', _WINDOW)} RETURNING window_id"
+        await self._rows.write((insert, _window_row(window)), audit=(lambda _: audit) if audit else None)
 
-    async def disarm(self, window_id: str) -> bool:
-        return bool(await self._rows.write((_DISARM, (window_id,))))
+    async def disarm(self, window_id: str, audit: AuditOfWindow | None = None) -> bool:
+        event = (lambda row: audit(_window(row))) if audit else None
+        return bool(await self._rows.write((_DISARM, (window_id,)), audit=event))
 
     async def windows(self) -> Sequence[Window]:
         return [_window(row) for row in await self._rows.read(_WINDOWS)]

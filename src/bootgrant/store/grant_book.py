@@ -16,7 +16,7 @@ from typing import Final, Protocol
 
 from bootgrant.approval.audit import AuditEvent
 from bootgrant.approval.grant import Delivery, DeviceGrant, Refusal
-from bootgrant.ports.audit import AuditOf
+from bootgrant.ports.audit import AuditOf, EventsOf
 from bootgrant.ports.grants import Census, GrantRule, StoreUnavailable, UserCodeTaken
 from bootgrant.store.changes import ChangeBoard, count_step
 from bootgrant.store.database import StoreCounts
@@ -69,7 +69,9 @@ class GrantBook:
         self._batch = Batch()
         self._commits: GroupCommit[None, None] = GroupCommit(self._commit)
 
-    async def open_grant(self, grant: DeviceGrant) -> Sequence[str]:
+    async def open_grant(
+        self, grant: DeviceGrant, fingerprint: str = "", audit: EventsOf | None = None
+    ) -> Sequence[str]:
         self._index.forget_ended(grant.opened_at)
         if grant.user_code_digest in self._codes_ahead or self._index.has_code(grant):
             raise UserCodeTaken
@@ -77,13 +79,19 @@ class GrantBook:
         machine = (grant.identity.key, grant.source_address)
         opening = self._opening.get(machine)
         for other in [*self._index.replaced_by(grant), *([] if opening is None else [opening])]:
-            after = self._ahead.get(other.grant_id, other).replaced()
+            before = self._ahead.get(other.grant_id, other)
+            after = before.replaced(grant.grant_id)
             if isinstance(after, DeviceGrant):
                 self._stage(after)
                 replaced.append(after.grant_id)
+                grant = grant.following(before, fingerprint)
         self._opening[machine] = grant
         self._codes_ahead.add(grant.user_code_digest)
         self._ahead[grant.grant_id] = self._batch.opened[grant.grant_id] = grant
+        if grant.votes or grant.void_votes:
+            # A new row has only the fixed columns; this writes the others.
+            self._stage(grant)
+        self._batch.events += [] if audit is None else audit(grant)
         await self._commits.run(None)
         return replaced
 
@@ -121,6 +129,15 @@ class GrantBook:
 
     async def find_denial(self, identity: MachineIdentity, address: str, since: float) -> DeviceGrant | None:
         return self._index.denial(identity, address, since)
+
+    async def last_decision(self, identity: MachineIdentity, since: float) -> DeviceGrant | None:
+        return self._index.last_decision(identity, since)
+
+    async def undelivered(self, now: float) -> Sequence[DeviceGrant]:
+        return self._index.undelivered(now)
+
+    async def denials(self, since: float, limit: int) -> Sequence[DeviceGrant]:
+        return self._index.denials(since, limit)
 
     async def live_with(self, identity: MachineIdentity, now: float) -> Sequence[DeviceGrant]:
         return list(self._index.pending_with(identity, now))
@@ -180,7 +197,8 @@ class GrantBook:
     def _publish(self, batch: Batch) -> None:
         for grant in batch.opened.values():
             machine = (grant.identity.key, grant.source_address)
-            if self._opening.get(machine) is grant:
+            opening = self._opening.get(machine)
+            if opening is not None and opening.grant_id == grant.grant_id:
                 del self._opening[machine]
         for grant_id, grant in itertools.chain(batch.opened.items(), batch.grants.items()):
             self._index.put(grant)

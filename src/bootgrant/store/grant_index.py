@@ -7,7 +7,9 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from bootgrant.approval.grant import DeviceGrant, GrantState
+from bootgrant.approval.grant import VOTE_LIFETIME, DeviceGrant
+from bootgrant.approval.transitions import UNDELIVERED, GrantState
+from bootgrant.ports.grants import DECISION_KEPT
 from bootgrant.wire.identity import MachineIdentity
 
 ENDED_KEPT: Final = 600.0
@@ -16,14 +18,14 @@ ENDED_KEPT: Final = 600.0
 DENIAL_KEPT: Final = 24 * 3600.0
 """Seconds that a denial stays in memory: the longest cool-down that a site may set."""
 
-_UNFETCHED: Final = frozenset({GrantState.APPROVED, GrantState.REDEEMED})
-
 
 def forgotten_at(grant: DeviceGrant) -> float:
     """Return when memory no longer needs this grant."""
     ended_at = max(grant.expires_at, grant.token_expires_at)
-    if grant.state is GrantState.DENIED and grant.decision is not None:
-        ended_at = max(ended_at, grant.decision.at + DENIAL_KEPT)
+    if grant.decision is not None:
+        ended_at = max(ended_at, grant.decision.at + max(DENIAL_KEPT, DECISION_KEPT))
+    elif grant.state is GrantState.PENDING and grant.votes:
+        ended_at = max(ended_at, grant.votes[-1].at + VOTE_LIFETIME)
     return ended_at + ENDED_KEPT
 
 
@@ -42,8 +44,11 @@ class GrantIndex:
         self._pending_by_machine = _Groups()
         # Approved, and the configuration was not fetched yet.
         self._unfetched: dict[str, None] = {}
-        # Denied grants by each strong variable.
-        self._denied = _Groups()
+        # Decided grants by identity key.
+        self._decided = _Groups()
+        # Denied grants, and those by each strong variable. Undenied ones are in neither.
+        self._denied: dict[str, None] = {}
+        self._denied_by_variable = _Groups()
         self._ends: list[tuple[float, str]] = []
 
     def __len__(self) -> int:
@@ -69,13 +74,14 @@ class GrantIndex:
             self._pending_by_machine.add(_machine(grant), grant_id)
             return
         self._no_longer_pending(grant)
-        if grant.state in _UNFETCHED:
+        if grant.decision is not None:
+            self._decided.add(_decided(grant), grant_id)
+        if grant.state in UNDELIVERED:
             self._unfetched[grant_id] = None
         else:
             self._unfetched.pop(grant_id, None)
         if grant.state is GrantState.DENIED:
-            for variable in grant.identity.strong():
-                self._denied.add(variable, grant_id)
+            self._put_denied(grant)
         elif grant.token_digest:
             self._by_token[grant.token_digest] = grant_id
 
@@ -89,9 +95,9 @@ class GrantIndex:
         del self._by_user[grant.user_code_digest]
         self._by_token.pop(grant.token_digest, None)
         self._unfetched.pop(grant_id, None)
-        if grant.state is GrantState.DENIED:
-            for variable in grant.identity.strong():
-                self._denied.remove(variable, grant_id)
+        if grant.decision is not None:
+            self._decided.remove(_decided(grant), grant_id)
+        self._no_longer_denied(grant)
 
     def forget_ended(self, now: float) -> None:
         """Drop the grants that memory no longer needs. One whose end has moved is checked again at its new end."""
@@ -133,15 +139,29 @@ class GrantIndex:
 
     def unfetched(self, now: float) -> int:
         """Return how many grants are approved, not expired, and without a fetched configuration."""
-        grants = (self.by_id[grant_id] for grant_id in self._unfetched)
-        return sum(1 for grant in grants if _may_fetch(grant, now))
+        return len(self.undelivered(now))
+
+    def undelivered(self, now: float) -> list[DeviceGrant]:
+        """Return those grants."""
+        return [grant for grant_id in self._unfetched if may_fetch(grant := self.by_id[grant_id], now)]
+
+    def last_decision(self, identity: MachineIdentity, since: float) -> DeviceGrant | None:
+        """Return the grant of this identity that was decided last, if that was after ``since``."""
+        ids = self._decided.get((identity.key, ""))
+        return newest_decision((self.by_id[grant_id] for grant_id in ids), since)
 
     def denial(self, identity: MachineIdentity, address: str, since: float) -> DeviceGrant | None:
         """Return the newest denial after ``since`` that applies to this machine (GrantStore.find_denial)."""
         if not self._denied:
             return None
-        ids = dict.fromkeys(grant_id for variable in identity.strong() for grant_id in self._denied.get(variable))
+        ids = dict.fromkeys(
+            grant_id for variable in identity.strong() for grant_id in self._denied_by_variable.get(variable)
+        )
         return newest_denial((self.by_id[grant_id] for grant_id in ids), identity, address, since)
+
+    def denials(self, since: float, limit: int) -> Sequence[DeviceGrant]:
+        """Return the denials after ``since``, newest first (GrantStore.denials)."""
+        return newest_denials((self.by_id[grant_id] for grant_id in self._denied), since)[:limit]
 
     def pending_with(self, identity: MachineIdentity, now: float) -> Iterator[DeviceGrant]:
         """Return the pending, unexpired grants that share a strong variable with ``identity``, each once."""
@@ -157,6 +177,20 @@ class GrantIndex:
     def _get(self, grant_id: str | None) -> DeviceGrant | None:
         return None if grant_id is None else self.by_id.get(grant_id)
 
+    def _put_denied(self, grant: DeviceGrant) -> None:
+        if grant.undenied is not None:
+            self._no_longer_denied(grant)
+            return
+        self._denied[grant.grant_id] = None
+        for variable in grant.identity.strong():
+            self._denied_by_variable.add(variable, grant.grant_id)
+
+    def _no_longer_denied(self, grant: DeviceGrant) -> None:
+        if self._denied.pop(grant.grant_id, self) is self:
+            return
+        for variable in grant.identity.strong():
+            self._denied_by_variable.remove(variable, grant.grant_id)
+
     def _no_longer_pending(self, grant: DeviceGrant) -> None:
         if self._pending.pop(grant.grant_id, self) is self:
             return
@@ -165,7 +199,8 @@ class GrantIndex:
         self._pending_by_machine.remove(_machine(grant), grant.grant_id)
 
 
-def _may_fetch(grant: DeviceGrant, now: float) -> bool:
+def may_fetch(grant: DeviceGrant, now: float) -> bool:
+    """Return whether a configuration that was not delivered can still be fetched."""
     if grant.state is GrantState.REDEEMED:
         return grant.token_expires_at > now
     return grant.state_at(now) is GrantState.APPROVED
@@ -175,16 +210,34 @@ def newest_denial(
     denied: Iterable[DeviceGrant], identity: MachineIdentity, address: str, since: float
 ) -> DeviceGrant | None:
     """Return the newest of ``denied`` after ``since`` that applies to ``identity`` at ``address``."""
-    applying = [
+    applying = (grant for grant in denied if _applies(grant, identity, address))
+    return next(iter(newest_denials(applying, since)), None)
+
+
+def newest_denials(denied: Iterable[DeviceGrant], since: float) -> list[DeviceGrant]:
+    """Return those of ``denied`` that were denied after ``since`` and not undenied, newest first."""
+    found = [
         (grant.decision.at, grant)
         for grant in denied
-        if grant.decision is not None
-        and grant.decision.at > since
-        and (
-            grant.identity.key == identity.key or (grant.source_address == address and grant.identity.may_be(identity))
-        )
+        if grant.undenied is None and grant.decision is not None and grant.decision.at > since
     ]
-    return max(applying, key=lambda pair: pair[0])[1] if applying else None
+    return [grant for _, grant in sorted(found, key=lambda pair: pair[0], reverse=True)]
+
+
+def _applies(denial: DeviceGrant, identity: MachineIdentity, address: str) -> bool:
+    is_here = denial.source_address == address and denial.identity.may_be(identity)
+    return is_here or denial.identity.key == identity.key
+
+
+def newest_decision(decided: Iterable[DeviceGrant], since: float) -> DeviceGrant | None:
+    """Return the grant of ``decided`` that was decided last, if that was after ``since``."""
+    found = [(grant.decision.at, grant.grant_id, grant) for grant in decided if grant.decision is not None]
+    last = max(found, key=lambda each: each[:2], default=None)
+    return last[2] if last is not None and last[0] > since else None
+
+
+def _decided(grant: DeviceGrant) -> tuple[str, str]:
+    return grant.identity.key, ""
 
 
 def _machine(grant: DeviceGrant) -> tuple[str, str]:

@@ -5,9 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from bootgrant.approval.audit import AuditEvent
 from bootgrant.approval.operators import Kind, Label, Role, parse_labels
-from bootgrant.ports.people import ApiToken, Challenge, Operator, Passkey, Purpose, Session, Stage
-from bootgrant.store.rows import Row, RowStore, insert_into, listed
+from bootgrant.ports.people import (
+    ApiToken,
+    AuditOfOperator,
+    AuditOfSession,
+    AuditOfToken,
+    Challenge,
+    Operator,
+    Passkey,
+    Purpose,
+    Session,
+    Stage,
+)
+from bootgrant.store.rows import Row, RowStore, Statement, insert_into, listed
 
 _OPERATOR: Final = (
     "name", "password_hash", "created_at", "role", "labels", "kind", "disabled_at", "seen_at", "issuer", "subject",
@@ -24,6 +36,8 @@ _TOKEN: Final = (
 
 _OPERATORS: Final = f"SELECT {listed(_OPERATOR)} FROM operators"
 _SESSIONS: Final = f"SELECT {listed(_SESSION)} FROM sessions"
+_BEFORE: Final = f"UPDATE operators SET seen_at = seen_at WHERE name = ? RETURNING {listed(_OPERATOR)}"
+"""Returns an operator as they are before a change, and lets nobody else change them until it is made."""
 _END_ALL: Final = "DELETE FROM sessions WHERE operator = ?"
 _SEEN_WITH: Final = "UPDATE operators SET seen_at = ? WHERE name = (SELECT operator FROM sessions WHERE digest = ?)"
 
@@ -41,13 +55,13 @@ _PASSKEY_WITH_OPERATOR: Final = f"{_with_operator(_PASSKEY, 'passkeys')} WHERE t
 class OperatorRows(RowStore):
     """ports.people.OperatorStore."""
 
-    async def add_operator(self, operator: Operator) -> bool:
+    async def add_operator(self, operator: Operator, audit: AuditEvent | None = None) -> bool:
         add = f"{insert_into('operators', _OPERATOR)} ON CONFLICT DO NOTHING RETURNING name"
         values = (
             operator.name, operator.password_hash, operator.created_at, operator.role.value, _text(operator.labels),
             operator.kind.value, operator.disabled_at, operator.seen_at, operator.issuer, operator.subject,
         )  # fmt: skip
-        return bool(await self._rows.write((add, values)))
+        return bool(await self._rows.write((add, values), audit=(lambda _: audit) if audit else None))
 
     async def operators(self) -> Sequence[Operator]:
         return [_operator(row) for row in await self._rows.read(f"{_OPERATORS} ORDER BY name")]
@@ -61,17 +75,23 @@ class OperatorRows(RowStore):
         rows = await self._rows.read(f"{_OPERATORS} {where}", issuer, subject)
         return _operator(rows[0]) if rows else None
 
-    async def set_rights(self, name: str, role: Role, labels: tuple[Label, ...]) -> bool:
-        change = "UPDATE operators SET role = ?, labels = ? WHERE name = ? RETURNING name"
-        return bool(await self._rows.write((change, (role.value, _text(labels), name))))
+    async def set_rights(
+        self, name: str, role: Role, labels: tuple[Label, ...], audit: AuditOfOperator | None = None
+    ) -> bool:
+        change = "UPDATE operators SET role = ?, labels = ? WHERE name = ?"
+        return await self._change(name, (change, (role.value, _text(labels), name)), audit=audit)
 
-    async def set_disabled(self, name: str, at: float | None) -> bool:
-        change = "UPDATE operators SET disabled_at = ? WHERE name = ? RETURNING name"
-        return bool(await self._rows.write((change, (at, name)), (_END_ALL, (name,))))
+    async def set_disabled(self, name: str, at: float | None, audit: AuditOfOperator | None = None) -> bool:
+        change = "UPDATE operators SET disabled_at = ? WHERE name = ?"
+        return await self._change(name, (change, (at, name)), (_END_ALL, (name,)), audit=audit)
 
-    async def set_password(self, name: str, password_hash: str) -> bool:
-        change = "UPDATE operators SET password_hash = ? WHERE name = ? RETURNING name"
-        return bool(await self._rows.write((change, (password_hash, name)), (_END_ALL, (name,))))
+    async def set_password(self, name: str, password_hash: str, audit: AuditOfOperator | None = None) -> bool:
+        change = "UPDATE operators SET password_hash = ? WHERE name = ?"
+        return await self._change(name, (change, (password_hash, name)), (_END_ALL, (name,)), audit=audit)
+
+    async def _change(self, name: str, *statements: Statement, audit: AuditOfOperator | None) -> bool:
+        event = (lambda row: audit(_operator(row))) if audit else None
+        return bool(await self._rows.write((_BEFORE, (name,)), *statements, audit=event))
 
     async def open_session(self, session: Session) -> None:
         begin = f"{insert_into('sessions', _SESSION)} ON CONFLICT (digest) DO NOTHING"
@@ -95,8 +115,10 @@ class OperatorRows(RowStore):
         touch = "UPDATE sessions SET seen_at = ? WHERE digest = ?"
         await self._rows.write((touch, (seen_at, digest)), (_SEEN_WITH, (seen_at, digest)))
 
-    async def end_session(self, digest: bytes) -> None:
-        await self._rows.write(("DELETE FROM sessions WHERE digest = ?", (digest,)))
+    async def end_session(self, digest: bytes, audit: AuditOfSession | None = None) -> bool:
+        end = f"DELETE FROM sessions WHERE digest = ? RETURNING {listed(_SESSION)}"
+        event = (lambda row: audit(_session(row))) if audit else None
+        return bool(await self._rows.write((end, (digest,)), audit=event))
 
     async def end_sessions_before(self, created_at: float, seen_at: float) -> None:
         old = "DELETE FROM sessions WHERE created_at < ? OR seen_at < ?"
@@ -155,13 +177,13 @@ class ChallengeRows(RowStore):
 class ApiTokenRows(RowStore):
     """ports.people.ApiTokenStore."""
 
-    async def add_token(self, token: ApiToken) -> bool:
+    async def add_token(self, token: ApiToken, audit: AuditEvent | None = None) -> bool:
         add = f"{insert_into('api_tokens', _TOKEN)} ON CONFLICT DO NOTHING RETURNING name"
         values = (
             token.name, token.digest, token.role.value, _text(token.labels), token.created_at, token.created_by,
             token.expires_at, token.used_at, token.owner,
         )  # fmt: skip
-        return bool(await self._rows.write((add, values)))
+        return bool(await self._rows.write((add, values), audit=(lambda _: audit) if audit else None))
 
     async def tokens(self) -> Sequence[ApiToken]:
         rows = await self._rows.read(f"SELECT {listed(_TOKEN)} FROM api_tokens ORDER BY name")
@@ -174,8 +196,10 @@ class ApiTokenRows(RowStore):
     async def touch_token(self, digest: bytes, used_at: float) -> None:
         await self._rows.write(("UPDATE api_tokens SET used_at = ? WHERE digest = ?", (used_at, digest)))
 
-    async def remove_token(self, name: str) -> bool:
-        return bool(await self._rows.write(("DELETE FROM api_tokens WHERE name = ? RETURNING name", (name,))))
+    async def remove_token(self, name: str, audit: AuditOfToken | None = None) -> bool:
+        remove = f"DELETE FROM api_tokens WHERE name = ? RETURNING {listed(_TOKEN)}"
+        event = (lambda row: audit(_token(row))) if audit else None
+        return bool(await self._rows.write((remove, (name,)), audit=event))
 
 
 def _operator(row: Row) -> Operator:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
+
+from bootgrant.approval.audit import AuditEvent
 
 Row = tuple[Any, ...]
 Value = str | bytes | int | float | None
 Statement = tuple[str, tuple[Value, ...]]
+AuditOfRow = Callable[[Row], AuditEvent]
+"""Makes the event of a change from the row that the first statement of the change returned."""
 
 
 class Rows(Protocol):
@@ -15,8 +19,11 @@ class Rows(Protocol):
 
     async def read(self, statement: str, *values: Value) -> Sequence[Row]: ...
 
-    async def write(self, *statements: Statement) -> Sequence[Row]:
-        """Run the statements in one transaction; return the rows of the first one's RETURNING clause, if it has one."""
+    async def write(self, *statements: Statement, audit: AuditOfRow | None = None) -> Sequence[Row]:
+        """Run the statements in one transaction; return the rows of the first one's RETURNING clause, if it has one.
+
+        The events that ``audit`` makes of these rows are appended to the audit in the same transaction.
+        """
 
 
 class RowStore:

@@ -6,7 +6,7 @@ They are claims, never proof; placeholders of vendors count as absent. Source: T
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -39,6 +39,7 @@ _KNOWN_JUNK = frozenset(
 # Nearly every machine sends canonical values.
 _CANONICAL_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _CANONICAL_MAC = re.compile(r"(?!00:00:00:00:00:00|ff:ff:ff:ff:ff:ff)[0-9a-f]{2}(?::[0-9a-f]{2}){5}")
+_PLAIN = re.compile(r"[A-Za-z0-9._:/+#-]+")
 _MAC_DIGITS = (12, 16, 40)  # Ethernet, EUI-64, InfiniBand
 
 
@@ -123,6 +124,21 @@ class MachineIdentity:
             hostname=claim.get("hostname", "").strip(),
         )
 
+    @classmethod
+    def readings(cls, pairs: Iterable[tuple[str, str]]) -> tuple[MachineIdentity, ...]:
+        """Read every identity from parameters that may be repeated, with names in any letter case.
+
+        The first reading has the first usable value of each variable; each other value that is repeated is a reading of
+        its own.
+        """
+        values: dict[str, list[MachineIdentity]] = {name: [] for name in cls.NAMES}
+        for name, value in pairs:
+            known = name.strip().casefold()
+            if known in values and (one := cls.from_claim({known: value})).given():
+                values[known].append(one)
+        first = cls.from_claim({name: getattr(found[0], name) for name, found in values.items() if found})
+        return (first, *(one for found in values.values() for one in found[1:]))
+
     def __post_init__(self) -> None:
         # Computed once, because every request needs it several times.
         object.__setattr__(self, "key", f"{one_order(self.uuid) if self.uuid else ''}|{self.serial}|{self.mac}")
@@ -153,8 +169,21 @@ class MachineIdentity:
         """The variables that are present, in the order of NAMES."""
         return {name: value for name in self.NAMES if (value := getattr(self, name))}
 
+    @staticmethod
+    def shown(given: Mapping[str, str]) -> str:
+        """Return reported values as ``name=value`` pairs on one line. A value that could be read as something else,
+        such as one with spaces, is in quotes: a machine must not be able to write the rest of the line."""
+        return " ".join(f"{name}={_in_quotes(value)}" for name, value in given.items())
+
     def __str__(self) -> str:
-        return " ".join(f"{name}={value}" for name, value in self.given().items()) or "unidentified"
+        return self.shown(self.given()) or "unidentified"
+
+
+def _in_quotes(value: str) -> str:
+    if _PLAIN.fullmatch(value):
+        return value
+    # No quote inside, so that none can end the value early.
+    return '"' + value.replace('"', r"\x22") + '"'
 
 
 def _same(name: str, mine: str, theirs: str) -> bool:

@@ -3,6 +3,9 @@
 REQUEST_BODY = 16 * 1024
 """A form posted to ``/device/code`` or ``/token``."""
 
+LARGEST_BODY = 4 * 1024 * 1024
+"""The largest body that any endpoint of the server reads (the webhook of a git server)."""
+
 REQUEST_HEAD = 32 * 1024
 """The target and the header lines of one request."""
 

@@ -36,8 +36,8 @@ TOKEN = AccessToken(Secret("token"))
 REFUSED = Unreachable("cannot reach http://idp (connection refused)", "is it running?")
 
 
-def error(code: str, description: str = "") -> Refused:
-    return Refused(OAuthError(code, description))
+def error(code: str, description: str = "", retry_after: float = 0.0) -> Refused:
+    return Refused(OAuthError(code, description), retry_after)
 
 
 def polling(codes: DeviceAuthorization = CODES, rules: Rules | None = None) -> DeviceFlow:
@@ -176,6 +176,42 @@ def test_each_denial_names_whom_to_ask_and_leads_to_a_longer_pause() -> None:
     flow = flow.after(error("access_denied"), 60.0)
     assert isinstance(flow.action, Wait)
     assert flow.action.until == 120.0
+
+
+def test_after_a_denial_the_machine_waits_as_long_as_the_provider_says_and_requests_a_new_code() -> None:
+    flow = polling().after(error("access_denied", "wrong rack", 600.0), 20.0)
+    assert isinstance(flow.action, Wait)
+    assert (flow.action.until, flow.action.why) == (620.0, WhyWait.DENIED)
+    flow = after_wait(flow)
+    assert isinstance(flow.action, RequestCodes)
+    # An earlier bootgrant refuses it, and gives no time: the machine waits as after a denial.
+    flow = flow.after(error("access_denied", "wrong rack; ask again in 1 min"), 620.0)
+    assert isinstance(flow.action, Wait)
+    assert (flow.action.until, flow.action.why) == (680.0, WhyWait.DENIED)
+    flow = after_wait(flow).after(CodesArrived(CODES), 681.0)
+    assert isinstance(flow.action, ShowCode)
+
+
+def test_a_machine_that_starts_while_it_is_refused_waits_too() -> None:
+    flow = DeviceFlow.begin(Rules(), 0.0).after(error("access_denied", "wrong rack; ask again in 9 min", 521.0), 1.0)
+    assert isinstance(flow.action, Wait)
+    assert (flow.action.until, flow.action.why) == (522.0, WhyWait.DENIED)
+    assert isinstance(flow.action.error, Denied)
+    assert "ask again in 9 min" in flow.action.error.what
+    assert isinstance(after_wait(flow).action, RequestCodes)
+
+
+def test_a_refused_machine_ends_if_the_operator_wants_that_or_no_time_is_left() -> None:
+    for rules in (Rules(ask_again_after_denial=False), Rules(timeout=500.0)):
+        flow = DeviceFlow.begin(rules, 0.0).after(error("access_denied", "wrong rack", 521.0), 1.0)
+        assert isinstance(flow.action, Failed)
+        assert isinstance(flow.action.error, Denied)
+
+
+def test_a_machine_that_may_never_ask_ends() -> None:
+    flow = DeviceFlow.begin(Rules(), 0.0).after(error("access_denied", "this address is not allowed"), 1.0)
+    assert isinstance(flow.action, Failed)
+    assert isinstance(flow.action.error, ProviderFailed)
 
 
 def test_a_denial_ends_the_flow_if_the_operator_wants_that() -> None:

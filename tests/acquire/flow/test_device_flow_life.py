@@ -60,6 +60,7 @@ class Conversation(RuleBasedStateMachine):
         self.live: Secret | None = None
         self.ended_by: str | None = None
         self.live_until = 0.0
+        self.said = 0.0
         self.asked_at = self.now
 
     def _event(self, event: Event, chance: float = 0.5) -> None:
@@ -121,10 +122,18 @@ class Conversation(RuleBasedStateMachine):
     def the_provider_says_anything(self, late: float, code: str) -> None:
         self._refused(late, code)
 
-    def _refused(self, late: float, code: str) -> None:
+    @precondition(lambda self: self._is(PollToken, RequestCodes))
+    @rule(late=_LATE, code=st.sampled_from(sorted(_DENIED)), seconds=st.sampled_from([1.0, 521.0, 1e12]))
+    def the_provider_says_when_to_ask_again(self, late: float, code: str, seconds: float) -> None:
+        self._refused(late, code, seconds)
+        if isinstance(self.flow.action, Wait):
+            assert self.flow.action.until == self.now + seconds
+
+    def _refused(self, late: float, code: str, retry_after: float = 0.0) -> None:
         self.now += late
+        self.said = retry_after
         self.ended_by = code if self._is(PollToken) else None
-        self._event(Refused(OAuthError(code, "because")))
+        self._event(Refused(OAuthError(code, "because"), retry_after))
 
     @precondition(lambda self: self._is(PollToken, RequestCodes))
     @rule(late=_LATE, answered=st.booleans(), retry_after=st.sampled_from([0.0, 7.0, 1e12]), chance=_CHANCE)
@@ -164,7 +173,7 @@ class Conversation(RuleBasedStateMachine):
     def waiting_is_bounded(self) -> None:
         action = getattr(self, "flow", None) and self.flow.action
         if isinstance(action, Wait):
-            assert action.until - self.now <= 600.0
+            assert action.until - self.now <= max(600.0, self.said)
 
 
 Conversation.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)

@@ -91,6 +91,15 @@ def test_a_denial_shows_whom_to_ask_and_when_the_next_code_comes() -> None:
     assert any(abs(pause - 30.0) < 0.1 for pause in clock.slept)
 
 
+def test_a_machine_that_is_refused_for_minutes_says_so() -> None:
+    refused = Refused(OAuthError("access_denied", "wrong rack; ask again in 9 min"), 521.0)
+    screen, _, clock = run([refused, codes(), TokenArrived(TOKEN)])
+    assert "wrong rack; ask again in 9 min" in screen.warnings[0]
+    assert screen.warnings[0].endswith("; asking again in 9 min")
+    assert any(abs(pause - 521.0) < 0.1 for pause in clock.slept)
+    assert [prompt.user_code for prompt in screen.prompts] == ["AB-CD"]
+
+
 def test_the_final_error_is_raised_and_the_countdown_stopped() -> None:
     screen, script, clock = Screen(), Script(codes(), Refused(OAuthError("access_denied"))), QuickClock()
     flow = DeviceFlow.begin(Rules(ask_again_after_denial=False), clock.steady())

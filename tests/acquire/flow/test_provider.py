@@ -128,6 +128,12 @@ def test_an_oauth_error_is_a_refusal_whatever_its_status(status: int) -> None:
     assert polled(refusal) == Refused(OAuthError("authorization_pending", "wait"))
 
 
+def test_a_refusal_says_when_to_ask_again() -> None:
+    refusal = http(400, b'{"error": "access_denied"}', Content_Type="application/json", Retry_After="521")
+    for event in (asked(refusal), polled(refusal)):
+        assert event == Refused(OAuthError("access_denied"), 521.0)
+
+
 def test_an_error_as_text_or_as_a_form_is_a_refusal_too() -> None:
     expected = Refused(OAuthError("slow_down"))
     assert polled(http(400, b'{"error": "slow_down"}', Content_Type="text/plain")) == expected

@@ -29,6 +29,36 @@ def test_a_file_is_written_whole_and_private(tmp_path: Path) -> None:
     assert list(path.parent.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077, 0o177, 0o777])
+@pytest.mark.parametrize("kind", ["file", "seed", "ignition"])
+def test_folders_that_are_made_are_private_whatever_the_umask(tmp_path: Path, kind: str, umask: int) -> None:
+    there = tmp_path / "there"
+    there.mkdir()
+    there.chmod(0o755)
+    place = there / "new" / "er"
+    sinks: dict[str, Sink] = {
+        "file": FileSink(place / "machine.yaml"),
+        "seed": NoCloudSink(place),
+        "ignition": IgnitionSink(place / "user.ign"),
+    }
+    before = os.umask(umask)
+    try:
+        sinks[kind].write(IGNITION)
+    finally:
+        os.umask(before)
+    assert [stat.S_IMODE(folder.stat().st_mode) for folder in (there, place.parent, place)] == [0o755, 0o700, 0o700]
+    assert {stat.S_IMODE(file.stat().st_mode) for file in place.iterdir()} == {0o600}
+
+
+def test_a_folder_that_was_removed_is_an_error_and_not_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(OutputFailed, match=r"cannot write to machine\.yaml"):
+        FileSink(Path("machine.yaml")).write(b"machine: {}\n")
+
+
 def test_an_existing_file_with_content_counts_as_the_configuration(tmp_path: Path) -> None:
     path = tmp_path / "machine.yaml"
     assert FileSink(path).already_there() is None

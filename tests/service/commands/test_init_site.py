@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -24,6 +25,25 @@ def test_the_password_is_shown_once_and_not_stored_in_clear(tmp_path: Path) -> N
     assert len(password) == 23
     for path in (tmp_path / "site").rglob("*"):
         assert not path.is_file() or password.encode() not in path.read_bytes()
+
+
+def test_the_audit_begins_with_the_first_operator(tmp_path: Path) -> None:
+    config = ("--config", str(tmp_path / "site" / "bootgrant.toml"))
+    assert run("init", str(tmp_path / "site"), "--operator", "ana").returncode == 0
+    (line,) = run("audit", "export", *config).stdout.splitlines()
+    record = json.loads(line)
+    assert (record["seq"], record["previous"], record["kind"], record["via"]) == (
+        1, "0" * 64, "operator-changed", "admin.sock",
+    )  # fmt: skip
+    assert record["actor"].endswith(" (admin.sock)")
+    assert record["details"] == {
+        "operator": "ana",
+        "done": "added by bootgrant init",
+        "role_after": "admin",
+        "labels_after": "every machine",
+    }
+    assert "ana added by bootgrant init: no rights -> admin, every machine" in run("audit", *config).stdout
+    assert run("audit", "verify", *config).returncode == 0
 
 
 def test_only_the_owner_can_read_data_and_machines(tmp_path: Path) -> None:

@@ -121,9 +121,11 @@ async def until(condition: Callable[[], bool]) -> None:
 
 def test_every_chore_of_the_site_is_named_here(site: Site) -> None:
     assert {chore.name for chore in site.built.chores} == {
+        "check of the store",
         "automatic approvals",
         "recording of requests",
         "recording of refused sign-ins",
+        "recording of codes presented again",
         "reading of configurations",
         "recording of revisions",
         "retention",
@@ -135,6 +137,7 @@ def test_every_chore_of_the_site_is_named_here(site: Site) -> None:
 @pytest.mark.parametrize(
     "name",
     [
+        "check of the store",
         "automatic approvals",
         "reading of configurations",
         "recording of revisions",

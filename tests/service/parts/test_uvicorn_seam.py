@@ -53,6 +53,7 @@ ATTRIBUTES = {
     "client",
     "cycle",
     "expect_100_continue",
+    "flow",
     "headers",
     "loop",
     "parser",
@@ -97,10 +98,11 @@ async def test_a_connection_has_the_attributes_that_we_rely_on(protocol: http_pr
 
 
 def test_requests_the_server_and_its_state_have_the_attributes_that_we_rely_on() -> None:
-    assert {"response_complete", "keep_alive"} <= assigned(CYCLE), ADVICE
+    used = {"response_complete", "keep_alive", "transport", "more_body", "disconnected", "message_event"}
+    assert used <= assigned(CYCLE), ADVICE
     assert {"default_headers", "total_requests", "tasks", "connections"} <= vars(ServerState()).keys(), ADVICE
-    assert {"servers", "should_exit", "config"} <= assigned(uvicorn.Server), ADVICE
-    assert {"ssl", "loaded_app"} <= assigned(uvicorn.Config), ADVICE
+    assert {"servers", "should_exit", "config", "started", "server_state"} <= assigned(uvicorn.Server), ADVICE
+    assert {"ssl", "loaded_app", "http_protocol_class"} <= assigned(uvicorn.Config), ADVICE
     assert httptools_impl.STATUS_LINE[200] == b"HTTP/1.1 200 OK\r\n", ADVICE
 
 
@@ -112,7 +114,7 @@ def test_the_list_names_everything_that_our_protocol_uses() -> None:
         for node in ast.walk(ours)
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self"
     }
-    made = set(vars(http_protocol.PatientProtocol)) | {"_body", "_head", "_size"}
+    made = set(vars(http_protocol.PatientProtocol)) | {"_body", "_head", "_cycles"}
     listed = ATTRIBUTES | {name for owner, name in CALLED if owner is PROTOCOL} | {"url"}
     assert used - made <= listed, f"add these to the list: {used - made - listed}"
 

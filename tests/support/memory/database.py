@@ -63,13 +63,13 @@ class MemoryDatabase(Database):
         self.counts = StoreCounts()
         self.audit = MemoryAuditLog()
         self.assignments = MemoryAssignmentStore()
-        self.windows = MemoryWindowStore()
+        self.windows = MemoryWindowStore(self.audit)
         self.grants = GrantBook(GrantIndex(), MemoryJournal(self.audit), self.counts)
-        self.operators = MemoryOperatorStore()
+        self.operators = MemoryOperatorStore(self.audit)
         self.outbox = MemoryOutbox()
         self.passkeys = MemoryPasskeyStore(self.operators)
         self.challenges = MemoryChallengeStore()
-        self.api_tokens = MemoryApiTokenStore()
+        self.api_tokens = MemoryApiTokenStore(self.audit)
         self.bindings = MemoryBindingStore()
 
     def close(self) -> None:

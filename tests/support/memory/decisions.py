@@ -8,7 +8,7 @@ from dataclasses import replace
 from bootgrant.approval.audit import AuditEvent, ChainedEvent, Head, chain
 from bootgrant.approval.policy import Window
 from bootgrant.ports.audit import AuditFilter
-from bootgrant.ports.grants import Assignment, Binding
+from bootgrant.ports.grants import Assignment, AuditOfWindow, Binding
 from bootgrant.wire.identity import MachineIdentity
 
 
@@ -48,7 +48,7 @@ def _passes(event: AuditEvent, which: AuditFilter) -> bool:
         and (which.actor in ("", event.actor) or event.actor.startswith(f"{which.actor} ("))
         and which.grant_id in ("", event.grant_id)
         and which.entry in ("", event.entry)
-        and (which.machine is None or _share(which.machine, event.identity))
+        and (which.machine is None or not set(which.machine.strong()).isdisjoint(event.identity.strong()))
         and (which.since is None or event.at >= which.since)
         and (which.until is None or event.at < which.until)
     )
@@ -80,13 +80,17 @@ class MemoryAssignmentStore:
 class MemoryWindowStore:
     """ports.grants.WindowStore in a dictionary."""
 
-    def __init__(self) -> None:
+    def __init__(self, audit: MemoryAuditLog | None = None) -> None:
+        self._audit = audit or MemoryAuditLog()
         self._by_id: dict[str, Window] = {}
 
-    async def arm(self, window: Window) -> None:
+    async def arm(self, window: Window, audit: AuditEvent | None = None) -> None:
         self._by_id[window.window_id] = window
+        await self._audit.append([audit] if audit else [])
 
-    async def disarm(self, window_id: str) -> bool:
+    async def disarm(self, window_id: str, audit: AuditOfWindow | None = None) -> bool:
+        window = self._by_id.get(window_id)
+        await self._audit.append([audit(window)] if audit and window else [])
         return self._by_id.pop(window_id, None) is not None
 
     async def windows(self) -> Sequence[Window]:

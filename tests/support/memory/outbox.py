@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from bootgrant.ports.notifications import Outgoing
+from bootgrant.ports.notifications import Outgoing, Topic
 
 
 class MemoryOutbox:
@@ -17,9 +17,11 @@ class MemoryOutbox:
 
     async def enqueue(self, message: Outgoing) -> int:
         noted = self._notified
-        new = tuple(grant_id for grant_id in message.grant_ids if (message.target, grant_id) not in noted)
-        if new:
+        repeats = message.topic is not Topic.WAITING
+        new = tuple(grant_id for grant_id in message.grant_ids if repeats or (message.target, grant_id) not in noted)
+        if new and not repeats:
             noted.update(((message.target, grant_id), message.created_at) for grant_id in new)
+        if new:
             self._messages[message.message_id] = (message.created_at, replace(message, grant_ids=new))
         return len(new)
 

@@ -4,22 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
+from bootgrant.approval.audit import AuditEvent
 from bootgrant.approval.operators import Label, Role
-from bootgrant.ports.people import ApiToken, Challenge, Operator, Passkey, Purpose, Session
+from bootgrant.ports.people import (
+    ApiToken,
+    AuditOfOperator,
+    AuditOfSession,
+    AuditOfToken,
+    Challenge,
+    Operator,
+    Passkey,
+    Purpose,
+    Session,
+)
+from support.memory.decisions import MemoryAuditLog
 
 
 class MemoryOperatorStore:
     """ports.people.OperatorStore."""
 
-    def __init__(self) -> None:
+    def __init__(self, audit: MemoryAuditLog | None = None) -> None:
+        self._audit = audit or MemoryAuditLog()
         self._operators: dict[str, Operator] = {}
         self._sessions: dict[bytes, Session] = {}
 
-    async def add_operator(self, operator: Operator) -> bool:
+    async def add_operator(self, operator: Operator, audit: AuditEvent | None = None) -> bool:
         if operator.name in self._operators or await self.find_subject(operator.issuer, operator.subject):
             return False
         self._operators[operator.name] = operator
+        await self._audit.append([audit] if audit else [])
         return True
 
     async def operators(self) -> Sequence[Operator]:
@@ -32,22 +47,28 @@ class MemoryOperatorStore:
         same = (o for o in self._operators.values() if issuer and (o.issuer, o.subject) == (issuer, subject))
         return next(same, None)
 
-    async def set_rights(self, name: str, role: Role, labels: tuple[Label, ...]) -> bool:
-        if operator := self._operators.get(name):
-            self._operators[name] = replace(operator, role=role, labels=labels)
-        return operator is not None
+    async def set_rights(
+        self, name: str, role: Role, labels: tuple[Label, ...], audit: AuditOfOperator | None = None
+    ) -> bool:
+        return await self._change(name, audit, role=role, labels=labels)
 
-    async def set_disabled(self, name: str, at: float | None) -> bool:
-        if operator := self._operators.get(name):
-            self._operators[name] = replace(operator, disabled_at=at)
-            self._end_all(name)
-        return operator is not None
+    async def set_disabled(self, name: str, at: float | None, audit: AuditOfOperator | None = None) -> bool:
+        found = await self._change(name, audit, disabled_at=at)
+        self._end_all(name)
+        return found
 
-    async def set_password(self, name: str, password_hash: str) -> bool:
-        if operator := self._operators.get(name):
-            self._operators[name] = replace(operator, password_hash=password_hash)
-            self._end_all(name)
-        return operator is not None
+    async def set_password(self, name: str, password_hash: str, audit: AuditOfOperator | None = None) -> bool:
+        found = await self._change(name, audit, password_hash=password_hash)
+        self._end_all(name)
+        return found
+
+    async def _change(self, name: str, audit: AuditOfOperator | None, **changes: Any) -> bool:
+        operator = self._operators.get(name)
+        if operator is None:
+            return False
+        await self._audit.append([audit(operator)] if audit else [])
+        self._operators[name] = replace(operator, **changes)
+        return True
 
     async def open_session(self, session: Session) -> None:
         self._sessions.setdefault(session.digest, session)
@@ -66,8 +87,10 @@ class MemoryOperatorStore:
             self._sessions[digest] = replace(session, seen_at=seen_at)
             self._note_seen(session.operator, seen_at)
 
-    async def end_session(self, digest: bytes) -> None:
-        self._sessions.pop(digest, None)
+    async def end_session(self, digest: bytes, audit: AuditOfSession | None = None) -> bool:
+        session = self._sessions.get(digest)
+        await self._audit.append([audit(session)] if audit and session else [])
+        return self._sessions.pop(digest, None) is not None
 
     async def end_sessions_before(self, created_at: float, seen_at: float) -> None:
         self._sessions = {
@@ -141,11 +164,14 @@ class MemoryChallengeStore:
 class MemoryApiTokenStore:
     """ports.people.ApiTokenStore."""
 
-    def __init__(self) -> None:
+    def __init__(self, audit: MemoryAuditLog | None = None) -> None:
+        self._audit = audit or MemoryAuditLog()
         self._tokens: dict[str, ApiToken] = {}
 
-    async def add_token(self, token: ApiToken) -> bool:
-        return self._tokens.setdefault(token.name, token) is token
+    async def add_token(self, token: ApiToken, audit: AuditEvent | None = None) -> bool:
+        added = self._tokens.setdefault(token.name, token) is token
+        await self._audit.append([audit] if audit and added else [])
+        return added
 
     async def tokens(self) -> Sequence[ApiToken]:
         return sorted(self._tokens.values(), key=lambda token: token.name)
@@ -157,5 +183,7 @@ class MemoryApiTokenStore:
         if token := await self.find_token(digest):
             self._tokens[token.name] = replace(token, used_at=used_at)
 
-    async def remove_token(self, name: str) -> bool:
+    async def remove_token(self, name: str, audit: AuditOfToken | None = None) -> bool:
+        token = self._tokens.get(name)
+        await self._audit.append([audit(token)] if audit and token else [])
         return self._tokens.pop(name, None) is not None

@@ -70,7 +70,7 @@ async def test_another_machine_with_the_same_mac_does_not_get_it(site: Deciders)
 async def test_a_refusal_says_why(site: Deciders) -> None:
     unknown, known = await site.request(other_machine(77)), await site.request(other_machine(1))
     decided = await site.request(other_machine(78))
-    await site.database.grants.change_grant(decided.grant_id, lambda grant: grant.replaced())
+    await site.database.grants.change_grant(decided.grant_id, lambda grant: grant.replaced("next"))
     limited = Actor("cleo", Role.APPROVER, (Label("site", "ams"),))
     outcomes = [
         await site.assign.assign(unknown.grant_id, "worker-99", ANA),

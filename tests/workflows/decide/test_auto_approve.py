@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import NoReturn
 
 import pytest
 
 from bootgrant.approval.audit import AuditEvent, AuditKind
-from bootgrant.approval.grant import DeviceGrant, GrantState
+from bootgrant.approval.grant import DeviceGrant
 from bootgrant.approval.operators import VIA_RULE, Actor, Author, Label, Refused, Role, parse_labels
 from bootgrant.approval.policy import Conditions, Rule, Window, parse_selector
+from bootgrant.approval.transitions import GrantState
 from bootgrant.ports.configurations import ConfigUnavailable, Rendered
 from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.wire.identity import MachineIdentity
@@ -37,7 +40,7 @@ def site(*rules: Rule, workers: int = 20) -> Deciders:
 
 
 async def armed(made: Deciders, count: int = 3, *select: str) -> Window:
-    outcome = await made.arm.arm(WindowRequest(select or ("site=fra",), 3600.0, count, name="rack4"), ANA)
+    outcome = await made.arm.arm(WindowRequest(select or ("site=fra",), 3600.0, count, name="rack4", forced=True), ANA)
     assert isinstance(outcome, Window)
     return outcome
 
@@ -235,7 +238,7 @@ async def test_only_one_open_window_has_a_name() -> None:
 async def test_arming_and_closing_a_window_are_recorded_with_their_author() -> None:
     made = site()
     ana, ben = Actor("ana", Role.APPROVER, via="passkey"), Actor("ben", Role.ADMIN)
-    wanted = WindowRequest(("site=fra", "rack4-*"), 3600.0, 3, ("10.20.0.0/16",), ("network",), "rack4")
+    wanted = WindowRequest(("site=fra", "rack4-*"), 3600.0, 3, ("10.20.0.0/16",), ("network",), "rack4", forced=True)
     assert isinstance(await made.arm.arm(wanted, ana), Window)
     await made.arm.disarm("rack4", ben)
     window, closed = await made.events()
@@ -347,3 +350,47 @@ async def test_pending_requests_of_other_servers_are_checked_now_and_then() -> N
     assert await approved(made, grant) == [False]
     made.clock.advance(30)
     assert await approved(made, grant) == [True]
+
+
+@pytest.mark.parametrize(
+    ("select", "reason"),
+    [
+        (("sit=fra",), 'no entry has a label "sit"; the labels are site, role'),
+        (("site=frq",), "no entry has site=frq; the only value of site is fra"),
+        (("site=fra", "wroker-1"), 'no entry is named "wroker-1"; the nearest of 21 names: worker-1'),
+        (("cp-1,site=fra",), 'no entry fits all of "site=fra,cp-1" together'),
+    ],
+)
+async def test_a_selector_that_fits_no_entry_is_refused_with_what_exists(select: tuple[str, ...], reason: str) -> None:
+    made = site()
+    refused = await made.arm.arm(WindowRequest(select, 60.0, 1), ANA)
+    assert isinstance(refused, Refused)
+    assert refused.message.startswith(reason)
+    assert refused.message.endswith(
+        'Correct the selector, or add the entries first. To arm it anyway, use --force ("force": true in the API)'
+    )
+    assert not await made.arm.windows()
+    assert not await made.events()
+    assert isinstance(await made.arm.arm(WindowRequest(select, 60.0, 1, forced=True), ANA), Window)
+
+
+async def test_without_entries_a_window_is_only_armed_by_force() -> None:
+    refused = await Deciders().arm.arm(WindowRequest(("*",), 60.0, 1), ANA)
+    assert isinstance(refused, Refused)
+    assert "there are no entries at all" in refused.message
+
+
+async def test_without_readable_configurations_a_window_is_only_armed_by_force() -> None:
+    made = site()
+    made.arm = replace(made.arm, source=Unreadable())
+    refused = await made.arm.arm(WindowRequest(("site=fra",), 60.0, 1), ANA)
+    assert isinstance(refused, Refused)
+    assert "the configurations cannot be read, so nobody knows what the selector means: no folder" in refused.message
+    assert isinstance(await made.arm.arm(WindowRequest(("site=fra",), 60.0, 1, forced=True), ANA), Window)
+
+
+class Unreadable(Entries):
+    """Configurations that cannot be read."""
+
+    async def entries(self) -> NoReturn:
+        raise ConfigUnavailable("no folder", "no folder")

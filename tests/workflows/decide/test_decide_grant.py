@@ -9,8 +9,9 @@ import pytest
 
 from bootgrant.approval.audit import AuditEvent, AuditKind
 from bootgrant.approval.evidence import Verdict
-from bootgrant.approval.grant import DeviceGrant, GrantState, Refusal
+from bootgrant.approval.grant import DeviceGrant, Refusal
 from bootgrant.approval.operators import VIA_PASSKEY, Actor, Author, Label, Role, socket_actor, via_oidc, via_token
+from bootgrant.approval.transitions import GrantState
 from bootgrant.ports.configurations import ConfigUnavailable, MachineEntry, Rendered
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.workflows.decide.decide_grant import REASON_LENGTH, NotDecided, one_line
@@ -63,6 +64,8 @@ WAYS = [
 async def test_who_decided_and_by_which_way_is_stored_and_recorded(
     site: Deciders, actor: Actor, author: Author, shown: str, via: str
 ) -> None:
+    if author.token:
+        await site.token(author.token, author.name)
     approved, denied = await site.request(other_machine(1)), await site.request(other_machine(2))
     await site.decide.approve(approved.grant_id, actor)
     await site.decide.deny(denied.grant_id, actor, "no")
@@ -115,7 +118,7 @@ async def test_a_control_plane_waits_for_a_second_person(site: Deciders) -> None
 
 async def test_a_token_without_an_owner_cannot_vote(site: Deciders) -> None:
     grant = await site.request(CONTROL_PLANE)
-    program = Actor("ci", Role.ADMIN, via=via_token("ci"))
+    program = await site.token("ci")
     outcome = await site.decide.approve(grant.grant_id, program)
     assert refusal(outcome) is Refusal.NEEDS_PEOPLE
     assert message(outcome).startswith("this machine needs two people: neither a rule nor a token")
@@ -353,7 +356,7 @@ async def test_a_batch_leaves_requests_that_changed_since_the_list_was_shown(sit
     await site.request(other_machine(3), "10.20.0.99")
     outcomes = await site.decide.approve_many(chosen, ANA, as_batch=True)
     assert isinstance(outcomes[0], DeviceGrant)
-    assert [refusal(outcome) for outcome in outcomes[1:]] == [Refusal.ENTRY_CHANGED, Refusal.ENTRY_CHANGED]
+    assert [refusal(outcome) for outcome in outcomes[1:]] == [Refusal.ENTRY_CHANGED, Refusal.NOT_IN_BATCH]
     assert isinstance(outcomes[2], NotDecided)
     assert outcomes[2].grant == await site.current(rivalled)
     assert (await site.current(rivalled)).state is GrantState.PENDING
@@ -366,7 +369,7 @@ async def test_a_batch_leaves_requests_that_changed_since_the_list_was_shown(sit
 async def test_a_batch_leaves_a_request_that_needs_two_people_without_a_vote(site: Deciders) -> None:
     grant = await site.request(CONTROL_PLANE)
     (outcome,) = await site.decide.approve_many([(grant.grant_id, CP.fingerprint)], ANA, as_batch=True)
-    assert refusal(outcome) is Refusal.ENTRY_CHANGED
+    assert refusal(outcome) is Refusal.NOT_IN_BATCH
     assert (await site.current(grant)).votes == ()
 
 
@@ -390,3 +393,54 @@ async def test_the_waiting_list_has_the_newest_request_first_and_no_decided_one(
 def test_a_reason_is_printable_and_on_one_line() -> None:
     assert one_line(" not\n\ttoday\x1b[2J ") == "not today [2J"
     assert len(one_line("x" * 999)) == REASON_LENGTH
+
+
+async def test_a_denial_that_is_taken_back_is_recorded_and_the_machine_is_no_longer_refused(site: Deciders) -> None:
+    grant = await site.request(other_machine(1))
+    await site.decide.deny(grant.grant_id, ANA, "wrong rack")
+    (card,) = await site.cards.refused(10)
+    assert (card.grant.grant_id, card.refused_until) == (grant.grant_id, NOW + 600)
+    site.clock.advance(60)
+    outcome = await site.decide.undeny(grant.grant_id, BEN)
+    assert isinstance(outcome, DeviceGrant)
+    assert outcome.undenied is not None
+    assert (outcome.undenied.by, outcome.undenied.at) == ("ben", NOW + 60)
+    assert await site.cards.refused(10) == []
+    event = (await site.events())[-1]
+    assert (event.kind, event.actor, event.grant_id, event.reason) == (
+        AuditKind.UNDENIED, "ben", grant.grant_id, "wrong rack",
+    )  # fmt: skip
+    again = await site.request(other_machine(1))
+    checks = (await site.cards.full(again)).evidence
+    assert not [check for check in checks if check.verdict is Verdict.MISMATCH]
+    assert message(await site.decide.undeny(grant.grant_id, ANA)) == "already taken back by ben, 0 s ago"
+
+
+async def test_taking_a_denial_back_ends_every_denial_of_the_machine(site: Deciders) -> None:
+    here, there = await site.request(other_machine(1)), await site.request(other_machine(1), "10.66.0.6")
+    other = await site.request(other_machine(2))
+    for grant in (here, there, other):
+        await site.decide.deny(grant.grant_id, ANA, "no")
+    assert isinstance(await site.decide.undeny(here.grant_id, ANA), DeviceGrant)
+    assert [card.grant.grant_id for card in await site.cards.refused(10)] == [other.grant_id]
+
+
+async def test_a_denial_is_taken_back_by_those_who_may_deny(site: Deciders) -> None:
+    grant = await site.request(other_machine(1))
+    await site.decide.deny(grant.grant_id, ANA, "no")
+    berlin = Actor("eva", Role.APPROVER, (Label("site", "ber"),))
+    for actor in (berlin, Actor("vic", Role.VIEWER)):
+        assert refusal(await site.decide.undeny(grant.grant_id, actor)) is Refusal.NOT_ALLOWED
+    assert isinstance(await site.decide.undeny(grant.grant_id, BEN), DeviceGrant)
+
+
+async def test_only_a_machine_that_is_refused_can_be_undenied(site: Deciders) -> None:
+    waiting, denied = await site.request(other_machine(1)), await site.request(other_machine(2))
+    await site.decide.deny(denied.grant_id, ANA, "no")
+    assert message(await site.decide.undeny(waiting.grant_id, ANA)) == (
+        "there is no denial to take back: the request is pending"
+    )
+    site.clock.advance(600)
+    assert "may ask again already" in message(await site.decide.undeny(denied.grant_id, ANA))
+    assert await site.cards.refused(10) == []
+    assert refusal(await site.decide.undeny("nothing", ANA)) is Refusal.UNKNOWN

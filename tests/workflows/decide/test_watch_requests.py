@@ -49,7 +49,7 @@ async def running_chore(watching: WatchRequests) -> AsyncIterator[None]:
 
 
 async def test_a_viewer_of_the_queue_learns_of_a_new_machine(database: MemoryDatabase) -> None:
-    watching = WatchRequests(database.grants, FakeClock(NOW))
+    watching = WatchRequests(database.grants, database.windows, FakeClock(NOW))
     async with running_chore(watching):
         waiting = asyncio.create_task(watching.queue(queue_version([]), PATIENCE))
         new = grant()
@@ -58,7 +58,7 @@ async def test_a_viewer_of_the_queue_learns_of_a_new_machine(database: MemoryDat
 
 
 async def test_viewers_with_an_old_version_get_the_current_one_at_once(database: MemoryDatabase) -> None:
-    watching = WatchRequests(database.grants, FakeClock(NOW))
+    watching = WatchRequests(database.grants, database.windows, FakeClock(NOW))
     new = grant()
     await database.grants.open_grant(new)
     async with running_chore(watching):
@@ -67,7 +67,7 @@ async def test_viewers_with_an_old_version_get_the_current_one_at_once(database:
 
 
 async def test_the_queue_is_not_read_while_nobody_watches(database: MemoryDatabase) -> None:
-    watching = WatchRequests(database.grants, FakeClock(NOW))
+    watching = WatchRequests(database.grants, database.windows, FakeClock(NOW))
     await watching.step()
     waiting = asyncio.create_task(watching.wait())
     await asyncio.sleep(0)
@@ -79,7 +79,7 @@ async def test_the_queue_is_not_read_while_nobody_watches(database: MemoryDataba
 
 
 async def test_a_viewer_of_a_request_learns_of_its_decision(database: MemoryDatabase) -> None:
-    watching = WatchRequests(database.grants, FakeClock(NOW))
+    watching = WatchRequests(database.grants, database.windows, FakeClock(NOW))
     new = grant()
     await database.grants.open_grant(new)
     seen = await watching.request(new.grant_id, "", PATIENCE)
@@ -90,13 +90,13 @@ async def test_a_viewer_of_a_request_learns_of_its_decision(database: MemoryData
 
 
 async def test_the_wait_ends_after_its_patience_when_nothing_changes(database: MemoryDatabase) -> None:
-    watching = WatchRequests(database.grants, FakeClock(NOW))
+    watching = WatchRequests(database.grants, database.windows, FakeClock(NOW))
     assert await watching.queue(queue_version([]), 0.05) is Watch.QUIET
     assert await watching.request("nobody", "", 0.05) is Watch.QUIET
 
 
 async def test_more_viewers_than_the_limit_are_sent_away(database: MemoryDatabase) -> None:
-    watching = WatchRequests(database.grants, FakeClock(NOW), most=1)
+    watching = WatchRequests(database.grants, database.windows, FakeClock(NOW), most=1)
     first = asyncio.create_task(watching.queue(queue_version([]), PATIENCE))
     await asyncio.sleep(0)
     assert await watching.queue(queue_version([]), PATIENCE) is Watch.OVER
@@ -105,7 +105,7 @@ async def test_more_viewers_than_the_limit_are_sent_away(database: MemoryDatabas
 
 
 async def test_a_server_that_stops_ends_all_waits(database: MemoryDatabase) -> None:
-    watching = WatchRequests(database.grants, FakeClock(NOW))
+    watching = WatchRequests(database.grants, database.windows, FakeClock(NOW))
     waiting = asyncio.create_task(watching.queue(queue_version([]), PATIENCE))
     await asyncio.sleep(0)
     watching.drain()

@@ -9,8 +9,11 @@ import pytest
 from bootgrant.approval.audit import AuditKind
 from bootgrant.approval.claims import OutsideRule, Person
 from bootgrant.approval.codes import access_token, access_token_digest
-from bootgrant.approval.grant import DeviceGrant, GrantRules, GrantState, Terms
+from bootgrant.approval.decision import Terms
+from bootgrant.approval.grant import DeviceGrant
+from bootgrant.approval.grant_rules import GrantRules
 from bootgrant.approval.policy import parse_selector
+from bootgrant.approval.transitions import GrantState
 from bootgrant.ports.audit import AuditFilter
 from bootgrant.ports.configurations import MachineEntry, Rendered
 from bootgrant.ports.grants import Assignment
@@ -39,6 +42,11 @@ ANA = Person("corp", "8f1", "ana@example.org", {"groups": "ops"}, NOW + 300)
 OPS = OutsideRule((("groups", ("ops",)),), (parse_selector("site=fra"),))
 
 
+async def not_expected(grant: DeviceGrant) -> None:
+    """Nothing here is used at another address: test_other_address.py has that."""
+    raise AssertionError(grant.elsewhere)
+
+
 @dataclass(slots=True)
 class Verifier:
     """ports.providers.TokenVerifier with one outcome."""
@@ -63,7 +71,7 @@ class Site:
     def __post_init__(self) -> None:
         base = self.database
         self.find_entry = FindEntry(self.entries, base.assignments)
-        self.own = DeliverConfig(base.grants, self.entries, self.clock, RULES)
+        self.own = DeliverConfig(base.grants, self.entries, self.clock, RULES, not_expected)
         self.outside = DeliverOutside(
             self.verifier, self.find_entry, self.entries, base.bindings, base.audit, self.clock, RULES, 86400.0
         )
@@ -107,32 +115,32 @@ async def test_a_token_ends_when_it_expires_and_a_grace_after_its_first_delivery
     site = Site()
     _, token = await site.redeemed()
     site.clock.advance(RULES.token_lifetime - 1)
-    assert isinstance(await site.own(token, MachineIdentity()), ConfigReady)
+    assert isinstance(await site.own(token, MachineIdentity(), ADDRESS), ConfigReady)
     site.clock.advance(1)
-    assert await site.own(token, MachineIdentity()) is DeliveryRefusal.EXPIRED_TOKEN
+    assert await site.own(token, MachineIdentity(), ADDRESS) is DeliveryRefusal.EXPIRED_TOKEN
     used = Site()
     _, token = await used.redeemed()
-    ready = await used.own(token, MachineIdentity())
+    ready = await used.own(token, MachineIdentity(), ADDRESS)
     assert isinstance(ready, ConfigReady)
     await used.own.record(ready, ADDRESS)
     used.clock.advance(RULES.delivery_grace - 1)
-    assert isinstance(await used.own(token, MachineIdentity()), ConfigReady)
+    assert isinstance(await used.own(token, MachineIdentity(), ADDRESS), ConfigReady)
     used.clock.advance(1)
-    assert await used.own(token, MachineIdentity()) is DeliveryRefusal.USED_TOKEN
+    assert await used.own(token, MachineIdentity(), ADDRESS) is DeliveryRefusal.USED_TOKEN
 
 
 async def test_a_token_is_refused_with_a_reason_for_the_console() -> None:
     site = Site()
     grant, token = await site.redeemed()
-    assert await site.own(Secret("unknown"), MachineIdentity()) is DeliveryRefusal.INVALID_TOKEN
-    assert await site.own(token, other_machine(2)) is DeliveryRefusal.OTHER_IDENTITY
-    assert isinstance(await site.own(token, other_machine(1)), ConfigReady)
+    assert await site.own(Secret("unknown"), MachineIdentity(), ADDRESS) is DeliveryRefusal.INVALID_TOKEN
+    assert await site.own(token, other_machine(2), ADDRESS) is DeliveryRefusal.OTHER_IDENTITY
+    assert isinstance(await site.own(token, other_machine(1), ADDRESS), ConfigReady)
     site.entries.known[0] = replace(worker(1), machine_type="controlplane")
-    assert await site.own(token, MachineIdentity()) is DeliveryRefusal.CHANGED_ENTRY
+    assert await site.own(token, MachineIdentity(), ADDRESS) is DeliveryRefusal.CHANGED_ENTRY
     del site.entries.known[0]
-    assert await site.own(token, MachineIdentity()) is DeliveryRefusal.NO_CONFIG
+    assert await site.own(token, MachineIdentity(), ADDRESS) is DeliveryRefusal.NO_CONFIG
     await site.database.grants.change_grant(grant.grant_id, lambda stored: stored.revoke(NOW))
-    assert await site.own(token, MachineIdentity()) is DeliveryRefusal.REVOKED_TOKEN
+    assert await site.own(token, MachineIdentity(), ADDRESS) is DeliveryRefusal.REVOKED_TOKEN
 
 
 async def test_an_unknown_token_is_only_refused_where_no_provider_is_configured() -> None:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
 from bootgrant.approval.codes import device_code_digest, normalise_user_code
-from bootgrant.approval.grant import DeviceGrant, GrantRules
-from bootgrant.ports.grants import Binding, UserCodeTaken
+from bootgrant.approval.grant import DeviceGrant
+from bootgrant.approval.grant_rules import GrantRules
+from bootgrant.ports.audit import EventsOf
+from bootgrant.ports.configurations import ConfigUnavailable, MachineEntry
+from bootgrant.ports.grants import Assignment, Binding, UserCodeTaken
 from bootgrant.store.grant_book import GrantBook
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.workflows.limits.admission import Admission, TooMany
+from bootgrant.workflows.machine.deliver import FindEntry
 from bootgrant.workflows.machine.requests import (
     UNFETCHED_KEPT,
     CollectEnded,
@@ -20,6 +24,7 @@ from bootgrant.workflows.machine.requests import (
     OpenGrant,
     RecentlyDenied,
 )
+from support.entries import Entries
 from support.fakes import CountedEntropy, FakeClock
 from support.grants import CODES, NOW, decision_by, other_machine
 from support.memory.database import MemoryDatabase
@@ -38,11 +43,13 @@ class TakenCodes(GrantBook):
     async def find_denial(self, identity: MachineIdentity, address: str, since: float) -> DeviceGrant | None:
         return None
 
-    async def open_grant(self, grant: DeviceGrant) -> Sequence[str]:
+    async def open_grant(
+        self, grant: DeviceGrant, fingerprint: str = "", audit: EventsOf | None = None
+    ) -> Sequence[str]:
         if self.taken:
             self.taken -= 1
             raise UserCodeTaken
-        return await self._book.open_grant(grant)
+        return await self._book.open_grant(grant, fingerprint, audit)
 
 
 @dataclass
@@ -55,6 +62,7 @@ class Site:
     arrived: list[DeviceGrant] = field(default_factory=list)
     rules: GrantRules = RULES
     entropy: CountedEntropy = field(default_factory=CountedEntropy)
+    entries: Entries = field(default_factory=Entries)
 
     def workflow(self, store: GrantBook | None = None) -> OpenGrant:
         return OpenGrant(
@@ -64,6 +72,7 @@ class Site:
             CODES,
             self.rules,
             self.admission,
+            FindEntry(self.entries, self.database.assignments),
             self.arrived.append,
         )
 
@@ -193,3 +202,56 @@ async def test_a_full_step_of_collection_asks_for_another() -> None:
     collect = CollectEnded(site.database.grants, site.database.bindings, site.clock, 0.0)
     site.clock.advance(600 + UNFETCHED_KEPT + 1)
     assert [await collect.step() for _ in range(2)] == [True, False]
+
+
+PRECIOUS = MachineEntry("cp-1", "serial", match={"serial": ("SN0001",)}, machine_type="controlplane")
+BY_RULE = MachineEntry("db-1", "serial", match={"serial": ("SN0001",)}, approvals=2)
+PLAIN = MachineEntry("worker-1", "serial", match={"serial": ("SN0001",)})
+
+
+@pytest.mark.parametrize(
+    ("entry", "lifetime"),
+    [(PRECIOUS, 1800), (BY_RULE, 1800), (PLAIN, 600), (None, 600)],
+    ids=lambda each: str(each)[:20],
+)
+async def test_the_code_of_a_machine_that_needs_two_people_lives_longer(
+    entry: MachineEntry | None, lifetime: int
+) -> None:
+    site = Site()
+    site.entries.known += [entry] if entry else []
+    opened = await site.open()
+    assert isinstance(opened, OpenedGrant)
+    assert opened.expires_in == lifetime
+    grant = await site.database.grants.find_grant(opened.grant_id)
+    assert grant is not None
+    assert grant.expires_at == NOW + lifetime
+
+
+async def test_an_assigned_entry_decides_how_long_the_code_lives_too() -> None:
+    site = Site()
+    site.entries.known.append(replace(PRECIOUS, match={"serial": ("SN9999",)}))
+    await site.database.assignments.put(Assignment(other_machine(1), "cp-1", "ana", NOW))
+    opened = await site.open()
+    assert isinstance(opened, OpenedGrant)
+    assert opened.expires_in == 1800
+
+
+async def test_configurations_that_cannot_be_read_keep_no_machine_from_its_code() -> None:
+    class Broken(Entries):
+        async def find_entry(self, identity: MachineIdentity) -> MachineEntry | None:
+            raise ConfigUnavailable("machines.yaml is broken", "configs broken, see server log")
+
+    opened = await Site(entries=Broken()).open()
+    assert isinstance(opened, OpenedGrant)
+    assert opened.expires_in == 600
+
+
+async def test_a_request_with_a_longer_life_does_not_keep_others_from_being_forgotten() -> None:
+    site = Site(admission=Admission(2, 100))
+    site.entries.known.append(PRECIOUS)
+    await site.open(1)
+    await site.open(2)
+    assert await site.open(3) is TooMany.FROM_ADDRESS
+    site.clock.advance(600)
+    assert isinstance(await site.open(3), OpenedGrant)
+    assert await site.open(4) is TooMany.FROM_ADDRESS

@@ -9,13 +9,16 @@ import pytest
 
 from bootgrant.approval.audit import AuditKind
 from bootgrant.approval.codes import access_token
-from bootgrant.approval.grant import DeviceGrant, GrantRules, GrantState
+from bootgrant.approval.grant import DeviceGrant
+from bootgrant.approval.grant_rules import GrantRules
+from bootgrant.approval.transitions import GrantState
 from bootgrant.ports.audit import AuditFilter
 from bootgrant.store.grant_book import GrantBook
 from bootgrant.wire.device_flow import ErrorCode
 from bootgrant.wire.secret import Secret
 from bootgrant.workflows.limits.admission import HeldPolls
 from bootgrant.workflows.machine.tokens import PENDING, MachineTokens, PollGrant, PollRefused, TokenIssued
+from bootgrant.workflows.record.codes_again import CodesAgain
 from support.fakes import FakeClock
 from support.grants import NOW, decision_by, pending_grant
 from support.memory.database import MemoryDatabase
@@ -35,7 +38,8 @@ class Site:
 
     def __post_init__(self) -> None:
         self.grant, self.code = pending_grant()
-        self.poll_grant = PollGrant(self.database.grants, self.clock, self.rules, self.held)
+        self.again = CodesAgain(self.database.audit, self.clock, self.rules)
+        self.poll_grant = PollGrant(self.database.grants, self.clock, self.rules, self.held, self.again)
         self.tokens = MachineTokens(self.database.grants, self.clock, self.rules)
         self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -43,8 +47,8 @@ class Site:
         await self.database.grants.open_grant(self.grant)
         return self
 
-    async def poll(self, client_id: str = "talos") -> TokenIssued | PollRefused:
-        return await self.poll_grant(client_id, self.code, self.gone)
+    async def poll(self, client_id: str = "talos", address: str = "10.20.0.11") -> TokenIssued | PollRefused:
+        return await self.poll_grant(client_id, self.code, self.gone, address)
 
     async def approve(self) -> None:
         await self.database.grants.change_grant(
@@ -78,10 +82,10 @@ class SlowBook(GrantBook):
 async def test_a_stalled_store_does_not_make_a_patient_machine_look_hasty() -> None:
     site = await Site().opened()
     slow = SlowBook(site.database.grants)
-    poll = PollGrant(slow, site.clock, RULES, HeldPolls(100))
+    poll = PollGrant(slow, site.clock, RULES, HeldPolls(100), site.again)
     polls = []
     for number in range(20):
-        polls.append(asyncio.create_task(poll("talos", site.code, site.gone)))
+        polls.append(asyncio.create_task(poll("talos", site.code, site.gone, "10.20.0.11")))
         while slow.reads <= number:
             await asyncio.sleep(0)
         site.clock.advance(1)
@@ -110,7 +114,7 @@ async def test_a_denied_machine_gets_the_reason_and_a_revoked_one_does_not() -> 
     await denied.database.grants.change_grant(
         denied.grant.grant_id, lambda grant: grant.deny(decision_by("ana", NOW, "wrong rack"))
     )
-    assert await denied.poll() == PollRefused(ErrorCode.ACCESS_DENIED, "wrong rack")
+    assert await denied.poll() == PollRefused(ErrorCode.ACCESS_DENIED, "wrong rack", 600.0)
     await revoked.approve()
     await revoked.database.grants.change_grant(revoked.grant.grant_id, lambda grant: grant.revoke(NOW))
     assert await revoked.poll() == PollRefused(ErrorCode.ACCESS_DENIED, "")
@@ -206,3 +210,31 @@ async def test_a_client_may_revoke_its_own_token() -> None:
     await site.poll()
     assert await site.tokens.revoke(site.token, "talos", any_token=False)
     assert await site.tokens.active(site.token) is None
+
+
+async def test_a_replaced_code_that_is_polled_is_noted_and_a_held_poll_is_not() -> None:
+    site = await Site(GrantRules(hold=30.0)).opened()
+    held = asyncio.create_task(site.poll())
+    while not site.held:
+        await asyncio.sleep(0)
+    await site.database.grants.open_grant(pending_grant()[0])
+    assert await held == PollRefused(ErrorCode.EXPIRED_TOKEN)
+    assert not site.again.counts
+    assert await site.poll() == PollRefused(ErrorCode.EXPIRED_TOKEN)
+    assert dict(site.again.counts) == {("machine", "replaced"): 1}
+
+
+async def test_a_used_code_that_is_polled_is_noted_unless_the_machine_may_have_missed_the_answer() -> None:
+    site = await Site().opened()
+    await site.approve()
+    for _ in range(2):
+        assert isinstance(await site.poll(), TokenIssued)
+        site.clock.advance(30)
+    assert not site.again.counts
+    assert isinstance(await site.poll(address="10.66.0.6"), TokenIssued)
+    assert dict(site.again.counts) == {("machine", "used"): 1}
+    site.clock.advance(60)
+    await site.poll()
+    assert dict(site.again.counts) == {("machine", "used"): 2}
+    await site.poll("another client", "10.66.0.6")
+    assert dict(site.again.counts) == {("machine", "used"): 2}

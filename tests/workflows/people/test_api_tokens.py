@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from bootgrant.approval.operators import Actor, Kind, Label, Refused, Role
+from bootgrant.approval.operators import VIA_SESSION, Actor, Kind, Label, Refused, Role
 from bootgrant.ports.people import Operator
 from bootgrant.store.database import Database
 from bootgrant.store.sqlite.database import SqliteDatabase
 from bootgrant.wire.secret import Secret
+from bootgrant.workflows.decide.grant_cards import VoteFilter
+from bootgrant.workflows.decide.lost_rights import LostRights, VoidApprovals
 from bootgrant.workflows.decide.windows import CloseWindows
 from bootgrant.workflows.people.api_tokens import ApiTokens, NewToken
 from support.fakes import CountedEntropy, FakeClock
@@ -24,8 +26,11 @@ DAY = 86400.0
 
 
 def tokens_of(database: Database, clock: FakeClock) -> ApiTokens:
-    windows = CloseWindows(database.windows, database.audit, clock)
-    return ApiTokens(database.api_tokens, database.operators, clock, CountedEntropy(), windows)
+    windows = CloseWindows(database.windows, clock)
+    lost = LostRights(
+        windows, VoidApprovals(database.grants, VoteFilter(database.operators, database.api_tokens), clock)
+    )
+    return ApiTokens(database.api_tokens, database.operators, clock, CountedEntropy(), lost)
 
 
 @pytest.fixture
@@ -74,9 +79,9 @@ async def test_a_token_ends_when_it_expires(tokens: ApiTokens, clock: FakeClock)
 
 async def test_a_revoked_token_opens_nothing(tokens: ApiTokens) -> None:
     secret = await make(tokens)
-    assert await tokens.revoke("ci")
+    assert await tokens.revoke("ci", ANA)
     assert await tokens.authenticate(secret) is None
-    assert not await tokens.revoke("ci")
+    assert not await tokens.revoke("ci", ANA)
 
 
 @pytest.mark.parametrize("shown", ["", "bootgrant_", "bootgrant_" + "x" * 43, "x" * 53, "bootgrant_" + "ü" * 43])
@@ -126,7 +131,7 @@ class OfBen:
 
     async def make(self, role: Role = Role.APPROVER, labels: tuple[Label, ...] = ()) -> NewToken | Refused:
         await self.database.operators.add_operator(self.ben)
-        return await self.tokens.create_own("laptop", role, labels, DAY, self.ben)
+        return await self.tokens.create_own("laptop", role, labels, DAY, self.ben, VIA_SESSION)
 
     async def secret(self, labels: tuple[Label, ...] = ()) -> Secret:
         made = await self.make(labels=labels)
@@ -190,7 +195,7 @@ async def test_a_person_revokes_only_their_own_tokens() -> None:
     of_ben = OfBen()
     await of_ben.secret()
     await make(of_ben.tokens)
-    assert not await of_ben.tokens.revoke_own("ben", "ci")
-    assert not await of_ben.tokens.revoke_own("ana", "laptop")
-    assert await of_ben.tokens.revoke_own("ben", "laptop")
+    assert not await of_ben.tokens.revoke_own(Actor("ben", Role.APPROVER), "ci")
+    assert not await of_ben.tokens.revoke_own(Actor("ana", Role.APPROVER), "laptop")
+    assert await of_ben.tokens.revoke_own(Actor("ben", Role.APPROVER), "laptop")
     assert [token.name for token in await of_ben.tokens.store.tokens()] == ["ci"]

@@ -7,17 +7,23 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from bootgrant.approval.audit import AuditKind
+from bootgrant.approval.changed_rights import rights_in
 from bootgrant.approval.claims import RoleRule
 from bootgrant.approval.operators import Author, Kind, Label, Role
 from bootgrant.approval.policy import Conditions, Window, parse_selector
+from bootgrant.approval.transitions import GrantState
+from bootgrant.ports.audit import AuditFilter
 from bootgrant.ports.people import Operator, OperatorStore
 from bootgrant.ports.providers import ProviderPerson, ProviderUnavailable, Request
 from bootgrant.wire.secret import Secret
+from bootgrant.workflows.decide.grant_cards import VoteFilter
+from bootgrant.workflows.decide.lost_rights import LostRights, VoidApprovals
 from bootgrant.workflows.decide.windows import CloseWindows
 from bootgrant.workflows.people.oidc_sign_in import OidcFinished, OidcRefused, OidcSignIn, OidcStarted
 from bootgrant.workflows.people.sign_in import Client, Sessions, SignedIn
 from support.fakes import CountedEntropy, FakeClock
-from support.grants import NOW
+from support.grants import NOW, decision_by, pending_grant
 from support.memory.database import MemoryDatabase
 from support.memory.people import MemoryOperatorStore
 
@@ -100,7 +106,10 @@ class Desk:
             self.sessions,
             "https://boot.example",
             Labelled(),
-            CloseWindows(self.database.windows, self.database.audit, self.clock),
+            LostRights(
+                CloseWindows(self.database.windows, self.clock),
+                VoidApprovals(self.database.grants, VoteFilter(operators, self.database.api_tokens), self.clock),
+            ),
         )
 
     async def leave(self, who: SignedIn | None = None) -> OidcStarted:
@@ -162,6 +171,26 @@ async def test_a_person_who_lost_their_groups_keeps_no_rights(desk: Desk) -> Non
     assert await desk.database.operators.sessions_of("corp:ana") == []
     (operator,) = await desk.database.operators.operators()
     assert (operator.role, operator.labels, operator.disabled_at) == (Role.VIEWER, (), None)
+
+
+async def test_an_undelivered_approval_is_void_when_its_operator_loses_the_groups_for_it(desk: Desk) -> None:
+    desk.provider.claims = {"preferred_username": "ana", "groups": ["admins"]}
+    await desk.arrive()
+    grant, _ = pending_grant()
+    store = desk.database.grants
+    await store.open_grant(grant)
+    decision = decision_by("corp:ana", NOW, via="oidc:corp")
+    await store.change_grant(grant.grant_id, lambda stored: stored.approve(decision, "worker-1"))
+    await desk.arrive()
+    assert len(await store.undelivered(NOW)) == 1
+    desk.provider.claims = {"groups": []}
+    await desk.refused()
+    after = await store.find_grant(grant.grant_id)
+    assert after is not None
+    assert (after.state, after.void_reason) == (
+        GrantState.VOID,
+        "the operator corp:ana may no longer approve this machine",
+    )
 
 
 async def test_armed_windows_close_when_their_operator_loses_the_groups_for_them(desk: Desk) -> None:
@@ -280,3 +309,22 @@ async def test_proving_again_is_for_the_same_person_authenticated_again(
     desk.provider.subject, desk.provider.authenticated_at = subject, authenticated_at
     outcome = await desk.back(away)
     assert isinstance(outcome, OidcFinished) if taken else outcome is OidcRefused.OTHER_PERSON
+
+
+async def test_the_audit_records_who_is_added_and_whose_rights_change_at_a_sign_in(desk: Desk) -> None:
+    await desk.arrive()
+    await desk.arrive()
+    desk.provider.claims = {"preferred_username": "ana", "groups": ["admins"]}
+    await desk.arrive()
+    desk.provider.claims = {"preferred_username": "ana", "groups": []}
+    assert await desk.refused() is OidcRefused.NO_ROLE
+    records = await desk.database.audit.newest(AuditFilter(kinds=(AuditKind.OPERATOR_CHANGED,)), 9)
+    events = [record.event for record in reversed(records)]
+    assert {(event.actor, event.via, event.details["operator"]) for event in events} == {
+        ("corp:ana (oidc:corp)", "oidc:corp", "corp:ana")
+    }
+    assert [(event.details["done"], *rights_in(event.details)) for event in events] == [
+        ("added by signing in", "", "approver, site=fra"),
+        ("changed by signing in", "approver, site=fra", "admin, every machine"),
+        ("changed: no role at the provider", "admin, every machine", "viewer, every machine"),
+    ]

@@ -9,7 +9,16 @@ from dataclasses import dataclass, field
 import pytest
 
 from bootgrant.approval.operators import VIA_PASSKEY, Kind, Role
-from bootgrant.ports.people import NewCredential, Operator, Passkey, PasskeyAssertion, Purpose, Session, Stage
+from bootgrant.ports.people import (
+    NewCredential,
+    Operator,
+    Passkey,
+    PasskeyAssertion,
+    PasskeyFlaw,
+    Purpose,
+    Session,
+    Stage,
+)
 from bootgrant.workflows.people.passkeys import MOST_PASSKEYS, PasskeyRefused, Passkeys
 from bootgrant.workflows.people.sign_in import Client, NewSession, Sessions, SignedIn
 from support.fakes import CountedEntropy, FakeClock
@@ -36,9 +45,9 @@ class PlainCeremony:
     def challenge_of(self, answer: str) -> bytes | None:
         return bytes.fromhex(json.loads(answer)["challenge"]) if answer else None
 
-    def verify_creation(self, answer: str, challenge: bytes) -> NewCredential | None:
+    def verify_creation(self, answer: str, challenge: bytes) -> NewCredential | PasskeyFlaw:
         members = json.loads(answer)
-        return NewCredential(members["id"].encode(), b"key", 0) if members.get("valid", True) else None
+        return PasskeyFlaw(members["flaw"]) if "flaw" in members else NewCredential(members["id"].encode(), b"key", 0)
 
     def read_assertion(self, answer: str) -> PasskeyAssertion | None:
         if not answer:
@@ -47,10 +56,10 @@ class PlainCeremony:
         handle = bytes.fromhex(members.get("handle", ""))
         return PasskeyAssertion(bytes.fromhex(members["challenge"]), members["id"].encode(), handle)
 
-    def verify_assertion(self, answer: str, challenge: bytes, passkey: Passkey, *, verified: bool) -> int | None:
+    def verify_assertion(self, answer: str, challenge: bytes, passkey: Passkey, *, verified: bool) -> int | PasskeyFlaw:
         self.verified.append(verified)
         members = json.loads(answer)
-        return passkey.sign_count + 1 if members.get("valid", True) else None
+        return PasskeyFlaw(members["flaw"]) if "flaw" in members else passkey.sign_count + 1
 
 
 @dataclass
@@ -133,7 +142,7 @@ async def test_a_registration_is_for_its_session_once_and_in_time(desk: Desk) ->
 
 async def test_a_wrong_or_known_credential_is_refused(desk: Desk) -> None:
     ana = await desk.who()
-    assert await desk.register(ana, valid=False) is PasskeyRefused.WRONG
+    assert await desk.register(ana, flaw="wrong") is PasskeyRefused.WRONG
     assert isinstance(await desk.register(ana), Passkey)
     assert await desk.register(await desk.who("ben")) is PasskeyRefused.KNOWN
 
@@ -217,7 +226,7 @@ async def test_a_passkey_of_another_person_or_with_another_handle_is_refused(des
         await desk.work.sign_in(Purpose.AGAIN, await desk.answer(Purpose.AGAIN, ben), DESK, ben),
         await desk.work.sign_in(Purpose.AGAIN, await desk.answer(Purpose.AGAIN, ana, handle="00"), DESK, ana),
         await desk.work.sign_in(Purpose.AGAIN, await desk.answer(Purpose.AGAIN, ana, "unknown"), DESK, ana),
-        await desk.work.sign_in(Purpose.AGAIN, await desk.answer(Purpose.AGAIN, ana, valid=False), DESK, ana),
+        await desk.work.sign_in(Purpose.AGAIN, await desk.answer(Purpose.AGAIN, ana, flaw="wrong"), DESK, ana),
         await desk.work.sign_in(Purpose.SIGN_IN, await desk.answer(Purpose.SIGN_IN, None), DESK),
     ]
     assert refused == [PasskeyRefused.WRONG] * 5
@@ -230,3 +239,15 @@ async def test_a_disabled_operator_cannot_sign_in_with_a_passkey(desk: Desk) -> 
     await desk.database.operators.set_disabled("ana", NOW)
     answer = await desk.answer(Purpose.SIGN_IN, None, handle=await desk.handle())
     assert await desk.work.sign_in(Purpose.SIGN_IN, answer, DESK) is PasskeyRefused.WRONG
+
+
+@pytest.mark.parametrize(
+    ("flaw", "refused"), [("cross-origin", PasskeyRefused.CROSS_ORIGIN), ("weak key", PasskeyRefused.WEAK_KEY)]
+)
+async def test_a_person_reads_why_a_passkey_is_refused(desk: Desk, flaw: str, refused: PasskeyRefused) -> None:
+    ana = await desk.who()
+    assert await desk.register(ana, flaw=flaw) is refused
+    await desk.register(ana)
+    answer = await desk.answer(Purpose.SIGN_IN, None, handle=await desk.handle(), flaw=flaw)
+    assert await desk.work.sign_in(Purpose.SIGN_IN, answer, DESK) is refused
+    assert refused.value.endswith("instead.")

@@ -9,10 +9,13 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 
 from bootgrant.approval.audit import AuditEvent, AuditKind, Broken, Head
-from bootgrant.approval.grant import Delivery, GrantState
-from bootgrant.approval.operators import VIA_PASSKEY, Actor, Role, socket_actor
+from bootgrant.approval.claims import Rights
+from bootgrant.approval.grant import Delivery
+from bootgrant.approval.operators import VIA_PASSKEY, Actor, Label, Role, socket_actor
+from bootgrant.approval.transitions import GrantState
 from bootgrant.ports.audit import AuditFilter
 from bootgrant.workflows.record.audit import (
+    Change,
     Sealed,
     decided,
     delivered,
@@ -165,10 +168,20 @@ def test_the_event_of_a_revocation_names_the_entry() -> None:
     assert (event.grant_id, event.identity, event.address) == (grant.grant_id, grant.identity, grant.source_address)
 
 
-def test_changes_of_operators_and_tokens_name_who_made_them() -> None:
+def test_changes_of_operators_and_tokens_name_who_made_them_and_the_rights_before_and_after() -> None:
     ana = Actor("ana", Role.ADMIN, via=VIA_PASSKEY)
-    for event, kind, details in (
-        (operator_changed(NOW, ana, "ben", "added"), "operator-changed", {"operator": "ben", "done": "added"}),
-        (token_changed(NOW, ana, "ci", "revoked"), "token-changed", {"token": "ci", "done": "revoked"}),
+    before, after = Rights(Role.VIEWER, (Label("rack", "4"), Label("site", "fra"))), Rights(Role.ADMIN, ())
+    had = {"role_before": "viewer", "labels_before": "rack=4 site=fra"}
+    has = {"role_after": "admin", "labels_after": "every machine"}
+    for done, old, new, rights in (
+        ("added", None, after, has),
+        ("changed", before, after, had | has),
+        ("revoked", before, None, had),
     ):
-        assert (event.kind, event.actor, event.via, event.details) == (kind, "ana (passkey)", "passkey", details)
+        change = Change(NOW, ana, done, "because")
+        for event, kind, name in (
+            (operator_changed(change, "ben", old, new), "operator-changed", {"operator": "ben"}),
+            (token_changed(change, "ci", old, new), "token-changed", {"token": "ci"}),
+        ):
+            assert (event.kind, event.actor, event.via, event.reason) == (kind, "ana (passkey)", "passkey", "because")
+            assert event.details == {**name, "done": done, **rights}

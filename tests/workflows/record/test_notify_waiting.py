@@ -8,9 +8,10 @@ from itertools import pairwise
 
 import pytest
 
+from bootgrant.approval.grant import DeviceGrant, Elsewhere
 from bootgrant.approval.policy import parse_selector
 from bootgrant.ports.configurations import MachineEntry, Rendered
-from bootgrant.ports.notifications import Notice, NotSent
+from bootgrant.ports.notifications import Notice, NotSent, Topic
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.workflows.record.notify_waiting import (
     LONGEST,
@@ -43,14 +44,20 @@ class Inbox:
 
 
 class Rack:
-    """ports.configurations.ConfigSource: the serial SN0004 is in site fra, SN0005 in ams, others are unknown."""
+    """ports.configurations.ConfigSource: the serial SN0004 is in site fra, SN0005 in ams, others are unknown.
+
+    A machine with only a MAC gets an entry by a pattern.
+    """
 
     async def find_entry(self, identity: MachineIdentity) -> MachineEntry | None:
+        if not identity.serial:
+            return MachineEntry("pool", "mac 52:2f:*", exact=False)
         site = {"SN0004": "fra", "SN0005": "ams"}.get(identity.serial)
         return MachineEntry(f"{site}-1", "serial", {"site": site}) if site else None
 
     async def named_entry(self, name: str) -> MachineEntry | None:
-        return None
+        site = name.partition("-")[0]
+        return MachineEntry(name, "serial", {"site": site}) if site in ("fra", "ams") else None
 
     async def entries(self) -> Sequence[MachineEntry]:
         return []
@@ -102,6 +109,27 @@ async def test_one_machine_is_one_message_with_a_link_to_its_page() -> None:
     assert text.startswith("A machine is waiting for a decision.\n")
     assert "- serial=SN0004 from 10.20.0.11, gets fra-1" in text
     assert text.endswith(f"Sign in to decide: {LINK}/requests/{grant_id}")
+
+
+async def test_what_a_machine_reports_never_reads_like_an_entry() -> None:
+    inbox = Inbox()
+    site = Site(target(inbox))
+    await site.machine(identity=MachineIdentity(serial="fra-1"))
+    await site.machine(identity=MachineIdentity(serial="x from 10.0.0.1, gets fra-1", hostname='fra-1"'))
+    await site.wait(60)
+    [(_, text)] = inbox.taken
+    assert "- serial=fra-1 from 10.20.0.11, no configuration yet" in text
+    reported = r'- serial="x from 10.0.0.1, gets fra-1" hostname="fra-1\x22"'
+    assert f"{reported} from 10.20.0.11, no configuration yet" in text
+
+
+async def test_a_machine_that_only_a_pattern_matched_says_so() -> None:
+    inbox = Inbox()
+    site = Site(target(inbox))
+    await site.machine(identity=MachineIdentity(mac="52:2f:fd:df:fc:c0"))
+    await site.wait(60)
+    [(_, text)] = inbox.taken
+    assert "- mac=52:2f:fd:df:fc:c0 from 10.20.0.11, gets pool (matched by pattern)" in text
 
 
 async def test_two_hundred_at_once_are_one_message() -> None:
@@ -253,3 +281,69 @@ async def test_a_machines_claim_arrives_as_short_plain_text() -> None:
     assert text.replace("\n", "").isprintable()
     assert text.isascii()
     assert len(text) < 400
+
+
+async def redeemed(site: Site, use: Elsewhere) -> DeviceGrant:
+    """Return an approved machine whose token was used at another address."""
+    grant_id = await site.machine(4)
+    grants = site.database.grants
+    await grants.change_grant(grant_id, lambda g: g.approve(decision_by("ana", NOW), "fra-1"))
+    after = await grants.change_grant(grant_id, lambda g: g.used_elsewhere(use))
+    assert isinstance(after, DeviceGrant)
+    return after
+
+
+@pytest.mark.parametrize(
+    ("refused", "done"), [(False, "The configuration of fra-1 was sent there."), (True, "It was refused there.")]
+)
+async def test_people_are_notified_of_a_token_at_another_address(refused: bool, done: str) -> None:
+    inbox = Inbox()
+    site = Site(target(inbox))
+    grant = await redeemed(site, Elsewhere("192.0.2.7", NOW, refused))
+    await site.notify.report_elsewhere(grant)
+    await site.wait(2)
+    [(notice, text)] = inbox.taken
+    assert (notice.topic, notice.title) == (Topic.ELSEWHERE, "bootgrant: a token was used at another address")
+    assert (notice.machines[0].used_at, notice.machines[0].refused) == ("192.0.2.7", refused)
+    assert text.startswith("The token of a machine was used at 192.0.2.7, but 10.20.0.11 asked for it.\n")
+    assert f"- serial=SN0004, fra-1\n{done}\n" in text
+    assert text.endswith(f"Sign in to look: {LINK}/requests/{grant.grant_id}")
+
+
+async def test_each_use_at_another_address_is_a_message_of_its_own() -> None:
+    inbox = Inbox()
+    site = Site(target(inbox))
+    site.clock.advance(5)
+    grant = await redeemed(site, Elsewhere("192.0.2.7", site.clock.now(), refused=True))
+    await site.notify.report_elsewhere(grant)
+    site.clock.advance(1)
+    newer = Elsewhere("192.0.2.8", site.clock.now(), refused=True)
+    later = await site.database.grants.change_grant(grant.grant_id, lambda g: g.used_elsewhere(newer))
+    assert isinstance(later, DeviceGrant)
+    await site.notify.report_elsewhere(later)
+    await site.wait(2)
+    assert sorted(notice.machines[0].used_at for notice, _ in inbox.taken) == ["192.0.2.7", "192.0.2.8"]
+
+
+async def test_a_target_is_notified_of_tokens_of_its_own_machines() -> None:
+    inboxes = [Inbox(), Inbox(), Inbox()]
+    selectors = [(), ("site=fra",), ("site=ams",)]
+    site = Site(*(target(inbox, f"t{n}", *selectors[n]) for n, inbox in enumerate(inboxes)))
+    await site.notify.report_elsewhere(await redeemed(site, Elsewhere("192.0.2.7", NOW, refused=True)))
+    await site.wait(2)
+    assert [len(inbox.taken) for inbox in inboxes] == [1, 1, 0]
+
+
+async def test_a_message_says_that_a_machine_was_approved_before_and_got_nothing() -> None:
+    inbox = Inbox()
+    site = Site(target(inbox))
+    approved = await site.machine(4)
+    await site.database.grants.change_grant(approved, lambda g: g.approve(decision_by("ana", NOW), "fra-1"))
+    site.clock.advance(13)
+    await site.machine(4)
+    await site.machine(5)
+    await site.wait(30)
+    [(notice, text)] = inbox.taken
+    said = "Approved by ana 17 s ago, but never delivered: the machine lost its code. Approve again."
+    assert f"- serial=SN0004 from 10.20.0.11, gets fra-1. {said}" in text
+    assert sorted(machine.undelivered for machine in notice.machines) == ["", said]

@@ -5,8 +5,9 @@
         flow = flow.after(what_happened(flow.action), now, chance)
 
 One token request per poll; a code that a person may be typing survives every transient error; an expired or lost code
-is replaced at once, but not faster than a person could use it; after a denial there is a pause. Times are seconds on
-one steady clock; ``chance`` is a number in [0, 1) that spreads machines that failed together.
+is replaced at once, but not faster than a person could use it; after a denial there is a pause, as long as the
+provider says. Times are seconds on one steady clock; ``chance`` is a number in [0, 1) that spreads machines that failed
+together.
 """
 
 from __future__ import annotations
@@ -139,6 +140,9 @@ def _codes_refused(flow: DeviceFlow, event: values.Refused, now: float, chance: 
         return _request_codes(replace(flow, auth=flow.auth + 1), now)
     if error.code in _BUSY or error.code == ErrorCode.SLOW_DOWN:
         return _broken(flow, values.Broken(_refusal(error), answered=True), now, chance)
+    # An address that may never ask gets the same code, but no time after which it may.
+    if error.code in _DENIED and (event.retry_after > 0 or flow.denials > 0):
+        return _denied(flow, event, now)
     return _fail(flow, _refusal(error))
 
 
@@ -149,7 +153,7 @@ def _poll_refused(flow: DeviceFlow, event: values.Refused, now: float, chance: f
     if error.code == ErrorCode.SLOW_DOWN:
         return _slow_down(flow, now)
     if error.code in _DENIED:
-        return _denied(flow, error, now)
+        return _denied(flow, event, now)
     if error.code in _EXPIRED:
         return _new_code(flow, values.WhyCodes.EXPIRED, now)
     if _is_lost(error):
@@ -223,11 +227,13 @@ def _new_code(flow: DeviceFlow, why: values.WhyCodes, now: float) -> DeviceFlow:
     return _wait(fresh, now, flow.asked_at + spacing - now, values.WhyWait.SPACING)
 
 
-def _denied(flow: DeviceFlow, refusal: OAuthError, now: float) -> DeviceFlow:
-    reason = f" ({refusal.description})" if refusal.description else ""
-    where = flow.live.codes.verification_uri
-    error = Denied(f"a person denied this machine{reason}", f"ask the people who approve machines at {where}")
+def _denied(flow: DeviceFlow, event: values.Refused, now: float) -> DeviceFlow:
+    """Pause as long as the provider says, or else longer with each denial, and then request a new code."""
+    reason = f" ({event.error.description})" if event.error.description else ""
+    where = f" at {flow.code.codes.verification_uri}" if flow.code else ""
+    error = Denied(f"a person denied this machine{reason}", f"ask the people who approve machines{where}")
     pause = min(MAX_DENIAL_PAUSE, flow.rules.retry_pause * 2.0 ** min(flow.denials, 16))
+    pause = event.retry_after or pause
     if not flow.rules.ask_again_after_denial or now + pause >= flow.ends_at:
         return _fail(flow, error)
     pausing = replace(flow, code=None, why=values.WhyCodes.DENIED, denials=flow.denials + 1, failure=error)

@@ -87,15 +87,20 @@ class _Reporter:
         self._warning.reset()
 
     def pause(self, action: values.Wait) -> None:
-        seconds = f"{max(0.1, action.until - self._clock.steady()):.1f}".removesuffix(".0")
+        seconds = _spoken(action.until - self._clock.steady())
         if action.why is values.WhyWait.SPACING:
             self._console.prompt_over()
             ended = "the code became invalid before anyone could enter it"
-            self._console.warning(f"[OAuth] {ended}, asking for a new one in {seconds} s")
+            self._console.warning(f"[OAuth] {ended}, asking for a new one in {seconds}")
         elif action.error is None:
             return
         elif action.why is values.WhyWait.DENIED:
             self._console.prompt_over()
-            self._console.warning(f"[OAuth] {action.error}; asking again in {seconds} s")
+            self._console.warning(f"[OAuth] {action.error}; asking again in {seconds}")
         else:
-            self._warning.warn(action.error.what, f"[OAuth] {action.error.what}, trying again in {seconds} s")
+            self._warning.warn(action.error.what, f"[OAuth] {action.error.what}, trying again in {seconds}")
+
+
+def _spoken(seconds: float) -> str:
+    """Format a pause as ``30 s`` or, from two minutes on, ``9 min``."""
+    return f"{max(0.1, seconds):.1f}".removesuffix(".0") + " s" if seconds < 120 else f"{round(seconds / 60)} min"

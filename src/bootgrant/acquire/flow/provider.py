@@ -156,7 +156,7 @@ def _event(
     outcome: wire.OAuthError | wire.AnswerError, answer: http.Response, endpoint: Endpoint, parameter: str
 ) -> values.Refused | values.Broken | values.Hopeless:
     if isinstance(outcome, wire.OAuthError):
-        return values.Refused(outcome)
+        return values.Refused(outcome, answer.retry_after())
     what = f"{endpoint.shown()} answers with status {answer.status}"
     if answer.status >= 500 or answer.status in {408, 425, 429}:
         error = ProviderFailed(what, "check the provider's log")

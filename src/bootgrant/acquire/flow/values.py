@@ -120,9 +120,10 @@ class TokenArrived:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The provider answered with an OAuth error."""
+    """The provider answered with an OAuth error. ``retry_after`` is the pause that it requested, in seconds."""
 
     error: OAuthError
+    retry_after: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """Configurations on disk: a plain file, a NoCloud seed for cloud-init, an Ignition file.
 
 A file is complete or absent (written under another name, flushed, renamed), readable only by its owner (0600) from its
-first byte on, and still there after a power cut (the file and its folder are flushed).
+first byte on, and still there after a power cut (the file and its folder are flushed). Folders that are missing above
+it are created for its owner only (0700), whatever the umask is; folders that exist stay as they are.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from bootgrant.acquire.errors import BadConfig, OutputFailed, reason_of
 from bootgrant.acquire.options import Expect
 
 _PRIVATE: Final = 0o600
+_PRIVATE_FOLDER: Final = 0o700
 
 
 class FileSink:
@@ -105,7 +107,7 @@ def replace_file(path: Path, content: bytes) -> None:
     A symbolic link at ``path`` is replaced, not followed, so that nobody can redirect the configuration.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folders(path.absolute().parent)
         temporary = _write_temporary(path, content)
         try:
             temporary.rename(path)
@@ -122,6 +124,22 @@ def write_all(descriptor: int, content: bytes) -> None:
     rest = memoryview(content)
     while rest:
         rest = rest[os.write(descriptor, rest) :]
+
+
+def _make_folders(folder: Path) -> None:
+    """Create ``folder`` and what is missing above it, and flush each new name to disk."""
+    if folder.is_dir():
+        return
+    _make_folders(folder.parent)
+    try:
+        folder.mkdir(_PRIVATE_FOLDER)
+    except FileExistsError:
+        if not folder.is_dir():
+            raise
+        return
+    # A umask can only take permissions away, so nobody else could look into the folder before this.
+    folder.chmod(_PRIVATE_FOLDER)
+    _flush_folder(folder.parent)
 
 
 def _write_temporary(path: Path, content: bytes) -> Path:

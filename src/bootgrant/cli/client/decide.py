@@ -1,4 +1,4 @@
-"""The commands that decide: approve, deny, revoke, assign, unassign, arm, disarm.
+"""The commands that decide: approve, deny, undeny, revoke, assign, unassign, arm, disarm.
 
 Their exit status is 0 only when everything that was asked for took effect.
 """
@@ -14,6 +14,7 @@ from typing import Final
 
 from bootgrant.cli.arguments import seconds_in
 from bootgrant.cli.client.asking import add_server_arguments, ask_api
+from bootgrant.cli.client.undo import add_undo_arguments, undo
 from bootgrant.cli.output import Json, Refused, day, identity, printable, reporting, show, table
 
 _CODE = "the code as the machine shows it; case and dashes do not matter"
@@ -29,7 +30,11 @@ def _add_approve(parser: argparse.ArgumentParser) -> None:
 
 @reporting
 def _approve(args: argparse.Namespace) -> int:
-    """Approve machines, by the codes on their screens. The exit status is 0 only if every approval took effect."""
+    """Approve machines, by the codes on their screens. The exit status is 0 only if every approval took effect.
+
+    Several are approved together only if an entry names each of them exactly, nothing contradicts it, and it needs one
+    person. Approve each of the others by a command of its own.
+    """
     if len(args.codes) == 1:
         return _decide(args, args.codes[0], "approve", "approved")
     answer = ask_api(args, "POST", "approve", {"codes": args.codes})
@@ -37,9 +42,12 @@ def _approve(args: argparse.Namespace) -> int:
         print(json.dumps(answer))
     else:
         for code in answer["approved"]:
-            print(f"approved {printable(code)}")
+            machine = answer["machines"][code]
+            print(f"approved {printable(code)} ({identity(machine)}): it gets {printable(machine['entry'])}")
         for code, refusal in answer["refused"].items():
-            print(f"bootgrant: {printable(code)}: {printable(refusal['message'])}", file=sys.stderr)
+            machine = answer["machines"].get(code)
+            which = f"{printable(code)} ({identity(machine)})" if machine else printable(code)
+            print(f"bootgrant: {which}: {printable(refusal['message'])}", file=sys.stderr)
     return 1 if answer["refused"] else 0
 
 
@@ -55,17 +63,46 @@ def _deny(args: argparse.Namespace) -> int:
     return _decide(args, args.code, "deny", "denied", reason=args.reason)
 
 
+def _add_undeny(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "code", metavar="CODE", help="the code that was denied: `bootgrant pending --denied` lists them"
+    )
+    add_server_arguments(parser)
+
+
+@reporting
+def _undeny(args: argparse.Namespace) -> int:
+    """Take a denial back, by the code that was denied: the machine may ask at once and then shows a new code.
+
+    A Talos node asks again by itself within 90 seconds. `bootgrant acquire` waits as long as the denial said; restart
+    it to ask at once. The exit status is 0 only if the machine was refused and no longer is.
+    """
+    return _decide(args, args.code, "undeny", "took back the denial of")
+
+
 def _add_revoke(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("code", metavar="CODE", help=_CODE)
+    parser.add_argument("code", metavar="CODE", nargs="?", help=_CODE)
+    add_undo_arguments(parser)
     add_server_arguments(parser)
 
 
 @reporting
 def _revoke(args: argparse.Namespace) -> int:
-    """Revoke an approval, by the code that the machine showed. Its token becomes invalid.
+    """Revoke an approval, by the code that the machine showed, or everything that one person approved.
 
-    The machine keeps the configuration it already downloaded. The exit status is 0 only if the approval was revoked.
+      bootgrant revoke CODE                                     the approval of one machine; its token becomes invalid
+      bootgrant revoke --by ana --since 12:00 --dry-run         list what ana approved since noon; nothing is changed
+      bootgrant revoke --by ana --since 2h --all                undo it, and end her sessions, windows, and API tokens
+
+    A machine keeps the configuration it already downloaded: it is listed, and you have to change its keys. The exit
+    status is 0 only if the approval was revoked, or with --by, if the server finished the undo.
     """
+    if args.by is not None or args.since is not None:
+        return undo(args)
+    if args.dry_run or args.sessions or args.windows or args.tokens or args.all:
+        raise Refused("usage", "--dry-run, --sessions, --windows, --tokens, and --all need --by and --since")
+    if args.code is None:
+        raise Refused("incomplete", "name a machine's code, or a person and a time: --by ana --since 12:00")
     return _decide(args, args.code, "revoke", "revoked the approval of")
 
 
@@ -80,6 +117,9 @@ def _outcome(answer: Json, done: str) -> str:
     if answer["state"] == "pending":
         done = "recorded your approval of"
         gets = f": {len(answer['votes'])} of {answer['needed']}, the machine is still waiting"
+    if answer["state"] == "denied":
+        until = answer.get("refused_until")
+        gets = f": it is refused until {day(until)} UTC, or until `bootgrant undeny`" if until else ": it may ask again"
     return f"{done} {answer['code']} ({identity(answer)}){gets}"
 
 
@@ -139,21 +179,24 @@ def _add_arm(parser: argparse.ArgumentParser) -> None:
         help="only if this evidence matches: network, inventory, history, or your own command",
     )  # fmt: skip
     parser.add_argument("--name", default="", metavar="NAME", help="its name in the audit (default: a short number)")
+    parser.add_argument("--force", action="store_true", help="arm it even if a selector fits no entry")
     parser.add_argument("--list", action="store_true", help="list the open windows")
     add_server_arguments(parser)
 
 
 @reporting
 def _arm(args: argparse.Namespace) -> int:
-    """Approve a number of expected machines automatically, for a while.
+    """Approve a number of machines automatically, for a while.
 
       bootgrant arm site=fra,role=worker --for 2h --count 12
       bootgrant arm 'rack4-*' --for 30m --count 40 --network fra-rack4 --evidence inventory,history --name rack4
       bootgrant arm --list
 
     A selector is a comma-separated list of labels and entry names that must all match; with several selectors, any of
-    them may match. A machine with a mismatch in its evidence is never approved automatically, nor is a control plane or
-    anything else that needs two people.
+    them may match. A selector that fits no entry is refused, unless you use --force. A machine with a mismatch in its
+    evidence is never approved automatically, nor is a control plane or anything else that needs two people, a machine
+    whose entry a person assigned, or one that cannot be distinguished from another. To leave out machines that only a
+    pattern matches, add --evidence inventory.
     """
     if args.list:
         answer = ask_api(args, "GET", "windows")
@@ -170,6 +213,9 @@ def _arm(args: argparse.Namespace) -> int:
         "evidence": _words(args.evidence),
         "name": args.name,
     }
+    if args.force:
+        # Only then: earlier servers do not know it.
+        members["force"] = True
     answer = ask_api(args, "POST", "arm", members)
     text = (
         f"armed {printable(answer['name'])}: up to {answer['count']} machines with {_select(answer)} are approved "
@@ -211,6 +257,7 @@ def _disarm(args: argparse.Namespace) -> int:
 COMMANDS: Final = {
     "approve": (_add_approve, _approve),
     "deny": (_add_deny, _deny),
+    "undeny": (_add_undeny, _undeny),
     "revoke": (_add_revoke, _revoke),
     "assign": (_add_assign, _assign),
     "unassign": (_add_unassign, _unassign),

@@ -1,13 +1,18 @@
-"""List the machines that are waiting for a decision, newest first."""
+"""List the machines that are waiting for a decision, newest first.
+
+With --denied, list instead the machines that are refused because an operator denied them, and until when.
+"""
 
 from __future__ import annotations
 
 import argparse
+import time
 
 from bootgrant.cli.client.asking import add_server_arguments, ask_api
-from bootgrant.cli.output import Json, identity, printable, reporting, show, table
+from bootgrant.cli.output import Json, Refused, day, identity, printable, reporting, show, table
 
-_HEAD = ("CODE", "AGE", "LEFT", "FROM", "EVIDENCE", "CONFIGURATION", "REPORTED BY THE MACHINE")
+_DENIED = ("CODE", "REFUSED UNTIL (UTC)", "FROM", "DENIED BY", "REASON", "REPORTED BY THE MACHINE")
+_HEAD = ("CODE", "AGE", "LEFT", "VERDICT", "FROM", "EVIDENCE", "CONFIGURATION", "REPORTED BY THE MACHINE")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,33 +22,69 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--text", metavar="TEXT", help="only machines with this text in a variable, the address, or the entry"
     )
+    parser.add_argument(
+        "--denied",
+        action="store_true",
+        help="the machines that are refused after a denial; `bootgrant undeny` ends that",
+    )
     add_server_arguments(parser)
 
 
 @reporting
 def run(args: argparse.Namespace) -> int:
+    if args.denied:
+        return _denied(args)
     query = [("label", label) for label in args.label]
     if args.text:
         query.append(("text", args.text))
     answer = ask_api(args, "GET", "pending", query=query)
     rows = [row(request) for request in answer["pending"]]
     text = table(_HEAD, rows) if rows else "no machines waiting"
+    for request in answer["pending"]:
+        if request["undelivered"]:
+            text += f"\n{request['code']}: {printable(request['undelivered']['message'])}"
     if answer["next"]:
         text += f"\nonly the newest {len(rows)} are shown; narrow the list with --label or --text"
     return show(answer, text, as_json=args.json)
 
 
+def _denied(args: argparse.Namespace) -> int:
+    if args.label or args.text:
+        raise Refused("usage", "--denied lists all refused machines: leave out --label and --text")
+    answer = ask_api(args, "GET", "denied")
+    rows = [_denied_row(request) for request in answer["denied"]]
+    text = table(_DENIED, rows) if rows else "no machines refused"
+    if any("*" not in request["code"] for request in answer["denied"]):
+        text += "\nlet one ask at once: bootgrant undeny CODE"
+    return show(answer, text, as_json=args.json)
+
+
+def _denied_row(request: Json) -> tuple[str, ...]:
+    until = request["refused_until"]
+    left = _span(max(0.0, until - time.time()))
+    where = " ".join(part for part in (request["address"], request["network"]) if part)
+    return request["code"], f"{day(until)} ({left})", where, request["decided_by"], request["reason"], identity(request)
+
+
 def row(request: Json) -> tuple[str, ...]:
     """The cells of one machine. The identity is last, because it may be long."""
     entry = request["entry"]
-    gets = (
-        f"{printable(entry['name'])} (by {printable(entry['matched'])})" if entry else "nothing yet: no configuration"
-    )
+    how = "" if request["assigned_by"] or not entry else f" (by {entry['matched']})"
+    gets = printable(f"{entry['name']}{how}") if entry else "nothing yet: no configuration"
     if request["needed"] > 1:
         gets += f", {len(request['votes'])} of {request['needed']} approvals"
+    if request["void_votes"]:
+        gets += f", {len(request['void_votes'])} void"
     where = printable(" ".join(part for part in (request["address"], request["network"]) if part))
     times = (_span(request["age"]), _span(request["left"]))
-    return request["code"], *times, where, _evidence(request["evidence"]), gets, identity(request)
+    return request["code"], *times, _verdict(request), where, _evidence(request["evidence"]), gets, identity(request)
+
+
+def _verdict(request: Json) -> str:
+    """The standing as pages show it, and whether another request reports the same machine."""
+    by = request["assigned_by"]
+    words = {"pattern": "matched by pattern", "assigned": f"assigned by {by}"}.get(request["standing"])
+    return printable(words or request["standing"]) + (", not unique" if request["alike"] else "")
 
 
 def _evidence(checks: list[Json]) -> str:

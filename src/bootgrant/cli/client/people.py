@@ -164,7 +164,13 @@ def _operator_outcome(args: argparse.Namespace, answer: Json) -> str:
     done = {"add": "added", "set": "changed", "disable": "disabled", "enable": "enabled", "reset": "reset"}[args.verb]
     if answer.get("password"):
         return f"{done} {args.name}; the password is {answer['password']} (shown once: keep it now)"
-    return f"{done} {args.name}"
+    match answer.get("void_approvals", 0):
+        case 0:
+            return f"{done} {args.name}"
+        case 1:
+            return f"{done} {args.name}; 1 undelivered approval became void: that machine asks again"
+        case count:
+            return f"{done} {args.name}; {count} undelivered approvals became void: those machines ask again"
 
 
 def _add_tokens(parser: argparse.ArgumentParser) -> None:

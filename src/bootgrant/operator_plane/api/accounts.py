@@ -8,6 +8,7 @@ from typing import Final
 from bootgrant.approval.operators import VIA_ADMIN_SOCKET, Kind, Refused, Role, parse_labels
 from bootgrant.operator_plane.api.call import AccountsCall, AccountsPlane, ApiRoute, Call, Json, Reply, refused
 from bootgrant.operator_plane.api.shapes import (
+    COUNT,
     FLAG,
     LABELS,
     NAME,
@@ -24,7 +25,6 @@ from bootgrant.operator_plane.permissions import Permission
 from bootgrant.ports.people import ApiToken, Operator
 from bootgrant.wire.secret import Secret
 from bootgrant.workflows.people.manage_operators import NewPassword
-from bootgrant.workflows.record.audit import operator_changed, token_changed
 
 log = logging.getLogger("bootgrant.operators")
 
@@ -53,8 +53,10 @@ async def settings(call: Call) -> Reply:
 
 
 async def operators(call: AccountsCall) -> Reply:
-    """List all operators by name."""
-    return Reply({"operators": [operator_json(operator) for operator in await call.plane.manage.operators.operators()]})
+    """List all operators by name, each with the number of approvals that would become void if you disabled them."""
+    listed = await call.plane.manage.operators.operators()
+    undelivered = await call.plane.manage.lost.approvals.counts()
+    return Reply({"operators": [operator_json(operator, undelivered(operator.name)) for operator in listed]})
 
 
 async def add_operator(call: AccountsCall) -> Reply:
@@ -65,28 +67,32 @@ async def add_operator(call: AccountsCall) -> Reply:
     chosen = _chosen_password(call)
     if isinstance(chosen, Reply):
         return chosen
-    outcome = await call.plane.manage.add(members["name"], Role(members["role"]), labels, kind, chosen)
-    return await _with_password(call, members["name"], outcome, "added")
+    outcome = await call.plane.manage.add(members["name"], Role(members["role"]), labels, kind, chosen, call.actor)
+    return _with_password(call, members["name"], outcome, "added")
 
 
 async def change_operator(call: AccountsCall) -> Reply:
     """Change an operator's role and, if sent, labels. An empty list of labels removes the limits."""
     name = call.path["name"]
     labels = parse_labels(call.members["labels"]) if "labels" in call.members else None
-    problem = await call.plane.manage.set_rights(name, Role(call.members["role"]), labels)
-    return await _changed(call, name, problem, "changed")
+    outcome = await call.plane.manage.set_rights(name, Role(call.members["role"]), labels, call.actor)
+    return _lost_rights(call, name, outcome, "changed")
 
 
 async def disable_operator(call: AccountsCall) -> Reply:
-    """Disable an operator and end their sessions."""
+    """Disable an operator, end their sessions, and void their undelivered approvals."""
     name = call.path["name"]
-    return await _changed(call, name, await call.plane.manage.disable(name), "disabled")
+    return _lost_rights(call, name, await call.plane.manage.disable(name, call.actor), "disabled")
 
 
 async def enable_operator(call: AccountsCall) -> Reply:
     """Enable a disabled operator."""
     name = call.path["name"]
-    return await _changed(call, name, await call.plane.manage.enable(name), "enabled")
+    problem = await call.plane.manage.enable(name, call.actor)
+    if problem is not None:
+        return refused(409, "refused", problem.message)
+    log.info("%s enabled the operator %s", call.actor, ascii(name))
+    return Reply({"name": name})
 
 
 async def reset_operator(call: AccountsCall) -> Reply:
@@ -94,7 +100,7 @@ async def reset_operator(call: AccountsCall) -> Reply:
     name, chosen = call.path["name"], _chosen_password(call)
     if isinstance(chosen, Reply):
         return chosen
-    return await _with_password(call, name, await call.plane.manage.reset(name, chosen), "reset")
+    return _with_password(call, name, await call.plane.manage.reset(name, chosen, call.actor), "reset")
 
 
 async def tokens(call: AccountsCall) -> Reply:
@@ -113,19 +119,16 @@ async def add_token(call: AccountsCall) -> Reply:
     if isinstance(made, Refused):
         return refused(409, "refused", made.message)
     log.info("%s created the token %s with the role %s", call.actor, ascii(members["name"]), members["role"])
-    now = call.plane.clock.now()
-    done = f"created with the role {members['role']}"
-    await call.plane.audit.append([token_changed(now, call.actor, members["name"], done)])
-    return Reply({"token": made.secret.reveal(), "about": token_json(made.token, now)}, 201)
+    about = token_json(made.token, call.plane.clock.now())
+    return Reply({"token": made.secret.reveal(), "about": about}, 201)
 
 
 async def revoke_token(call: AccountsCall) -> Reply:
     """Revoke an API token."""
     name = call.path["name"]
-    if not await call.plane.tokens.revoke(name):
+    if not await call.plane.tokens.revoke(name, call.actor):
         return refused(404, "unknown", f"there is no token {name!r}: list them with `bootgrant tokens list`")
     log.info("%s revoked the token %s", call.actor, ascii(name))
-    await call.plane.audit.append([token_changed(call.plane.clock.now(), call.actor, name, "revoked")])
     return Reply({"name": name})
 
 
@@ -139,27 +142,22 @@ def _chosen_password(call: AccountsCall) -> Secret | Reply | None:
     return Secret(call.members["password"])
 
 
-async def _changed(call: AccountsCall, name: str, problem: Refused | None, done: str) -> Reply:
-    if problem is not None:
-        return refused(409, "refused", problem.message)
-    await _record(call, name, done)
-    return Reply({"name": name})
-
-
-async def _with_password(call: AccountsCall, name: str, outcome: NewPassword | Refused, done: str) -> Reply:
+def _lost_rights(call: AccountsCall, name: str, outcome: Refused | int, done: str) -> Reply:
     if isinstance(outcome, Refused):
         return refused(409, "refused", outcome.message)
-    await _record(call, name, done)
+    log.info("%s %s the operator %s", call.actor, done, ascii(name))
+    return Reply({"name": name, "void_approvals": outcome})
+
+
+def _with_password(call: AccountsCall, name: str, outcome: NewPassword | Refused, done: str) -> Reply:
+    if isinstance(outcome, Refused):
+        return refused(409, "refused", outcome.message)
+    log.info("%s %s the operator %s", call.actor, done, ascii(name))
     made = outcome.generated.reveal() if outcome.generated else None
     return Reply({"name": name, "password": made}, 201 if done == "added" else 200)
 
 
-async def _record(call: AccountsCall, name: str, done: str) -> None:
-    log.info("%s %s the operator %s", call.actor, done, ascii(name))
-    await call.plane.audit.append([operator_changed(call.plane.clock.now(), call.actor, name, done)])
-
-
-def operator_json(operator: Operator) -> Json:
+def operator_json(operator: Operator, undelivered: int) -> Json:
     """Return an operator without the password hash."""
     return {
         "name": operator.name,
@@ -170,6 +168,7 @@ def operator_json(operator: Operator) -> Json:
         "created_at": operator.created_at,
         "seen_at": operator.seen_at,
         "issuer": operator.issuer or None,
+        "undelivered_approvals": undelivered,
     }
 
 
@@ -194,6 +193,9 @@ _CHOSEN: Final[Schema] = {
     "description": "The password, accepted only on admin.sock. Without it one is generated.",
 }
 _NAMED: Final = record(name=TEXT)
+_FEWER_RIGHTS: Final = record(
+    name=TEXT, void_approvals={**COUNT, "description": "How many undelivered approvals of this operator became void."}
+)
 _PASSWORD: Final = record(
     name=TEXT, password={**nullable(TEXT), "description": "The generated password, shown once, or null."}
 )
@@ -213,10 +215,10 @@ ACCOUNT_ROUTES: Final[tuple[ApiRoute[AccountsPlane], ...]] = (
         refusals=(409,),
     ),
     ApiRoute(
-        "PATCH", "/api/v1/operators/{name}", _ADMIN, change_operator, _NAMED, body=body("role", **_RIGHTS),
+        "PATCH", "/api/v1/operators/{name}", _ADMIN, change_operator, _FEWER_RIGHTS, body=body("role", **_RIGHTS),
         refusals=(409,),
     ),
-    ApiRoute("POST", "/api/v1/operators/{name}/disable", _ADMIN, disable_operator, _NAMED, refusals=(409,)),
+    ApiRoute("POST", "/api/v1/operators/{name}/disable", _ADMIN, disable_operator, _FEWER_RIGHTS, refusals=(409,)),
     ApiRoute("POST", "/api/v1/operators/{name}/enable", _ADMIN, enable_operator, _NAMED, refusals=(409,)),
     ApiRoute(
         "POST", "/api/v1/operators/{name}/reset", _ADMIN, reset_operator, _PASSWORD, body=body(password=_CHOSEN),

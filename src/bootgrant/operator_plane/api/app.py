@@ -10,7 +10,7 @@ import json
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar, cast
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
@@ -22,7 +22,8 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bootgrant.approval.operators import Actor, BadLabel, Role, socket_actor
-from bootgrant.asgi.body_limit import BodyTooLarge, ClientGone, read_body
+from bootgrant.asgi import App
+from bootgrant.asgi.body_limit import BodyLimit, BodyTooLarge, ClientGone, read_body
 from bootgrant.operator_plane.api.call import AccountsPlane, ApiRoute, CallOf, Reply, refused
 from bootgrant.operator_plane.api.openapi import PATH, document
 from bootgrant.operator_plane.api.shapes import Schema
@@ -39,6 +40,8 @@ _BODY: Final = 1 << 20
 _NO_MEMBERS: Final = b"{}"
 _USER_LENGTH: Final = 64
 _NUMBERS: Final[Mapping[str, Callable[[str], float]]] = {"integer": int, "number": float}
+
+_TOO_LARGE: Final = refused(413, "bad_request", f"the body is larger than {_BODY >> 10} KiB")
 
 P = TypeVar("P", bound=AccountsPlane)
 _NEVER_STORED: Final = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
@@ -76,7 +79,7 @@ def build_api(plane: P, listener: Listener, routes: Iterable[ApiRoute[P]]) -> AS
         },
     )
     app.router.redirect_slashes = False
-    return app
+    return cast("ASGIApp", BodyLimit(cast("App", app), lambda _: _BODY, cast("App", _response(_TOO_LARGE))))
 
 
 class _Path:
@@ -143,7 +146,7 @@ class _Endpoint(Generic[P]):
             # A lone surrogate ("\ud800") is valid JSON but not text: it could be neither stored nor sent.
             json.dumps(members, ensure_ascii=False).encode()
         except BodyTooLarge:
-            return refused(413, "bad_request", f"the body is larger than {_BODY >> 10} KiB")
+            return _TOO_LARGE
         except (ClientGone, ValueError, RecursionError):
             return refused(400, "bad_request", "the body is not JSON")
         if problem := best_match(self._body.iter_errors(members)):
@@ -204,7 +207,8 @@ def _value(text: str, kind: str) -> object:
 
 
 def _response(reply: Reply, headers: Mapping[str, str] | None = None) -> Response:
-    return JSONResponse(reply.body, reply.status, {**_NEVER_STORED, **(headers or {})})
+    closing = {"connection": "close"} if reply is _TOO_LARGE else {}
+    return JSONResponse(reply.body, reply.status, {**_NEVER_STORED, **closing, **(headers or {})})
 
 
 async def _http_error(_request: Request, error: Exception) -> Response:

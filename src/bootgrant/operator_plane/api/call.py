@@ -17,8 +17,11 @@ from bootgrant.ports.time import Clock
 from bootgrant.workflows.decide.assign_machine import AssignMachine
 from bootgrant.workflows.decide.decide_grant import DecideGrant
 from bootgrant.workflows.decide.windows import ArmWindow
+from bootgrant.workflows.limits.rates import AttemptLimit, WhenFull
 from bootgrant.workflows.people.api_tokens import ApiTokens
 from bootgrant.workflows.people.manage_operators import ManageOperators
+from bootgrant.workflows.people.undo import UndoWork
+from bootgrant.workflows.record.codes_again import CodesAgain
 
 Json = dict[str, Any]
 
@@ -36,15 +39,20 @@ class AccountsPlane:
 
 @dataclass(frozen=True, slots=True)
 class ApiPlane(AccountsPlane):
-    """What the whole API needs."""
+    """What the whole API needs. ``codes_by_caller`` limits how fast codes can be guessed (RFC 8628 section 5.1)."""
 
     decide: DecideGrant
     assign: AssignMachine
     arm: ArmWindow
+    undo: UndoWork
     store: GrantStore
     source: ConfigSource
     settings: tuple[ShownSetting, ...]
     configurations: WatchedSource
+    codes_again: CodesAgain
+    codes_by_caller: AttemptLimit = field(
+        default_factory=lambda: AttemptLimit(burst=20, every=6.0, when_full=WhenFull.REFUSE)
+    )
 
 
 P_co = TypeVar("P_co", bound=AccountsPlane, covariant=True)

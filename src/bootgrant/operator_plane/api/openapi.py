@@ -27,6 +27,7 @@ _MEANING: Final = {
     409: "Not possible now; see the message.",
     410: "Too late: the request has expired.",
     413: "The body is too large.",
+    429: "Too many attempts; see the message for when to try again.",
     503: "The database or the configurations are unavailable; try again.",
 }
 _ALWAYS: Final = (400, 401, 403, 503)

@@ -1,19 +1,27 @@
-"""Requests of machines: list, show, approve, deny, revoke. In JSON, times are Unix seconds, spans are seconds."""
+"""Requests of machines: list, show, approve, deny, undeny, revoke.
+
+In JSON, times are Unix seconds, spans are seconds.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Sequence
 from typing import Final
 
 from bootgrant.approval.audit import Past
-from bootgrant.approval.grant import DeviceGrant, GrantState, Refusal
-from bootgrant.approval.operators import is_within, parse_labels
+from bootgrant.approval.codes import masked_user_code
+from bootgrant.approval.grant import DeviceGrant, Refusal
+from bootgrant.approval.operators import Actor, Role, is_within, parse_labels
+from bootgrant.approval.transitions import GrantState
 from bootgrant.operator_plane.api.call import Call, Json, Reply, refused
 from bootgrant.ports.configurations import ConfigUnavailable, MachineEntry
 from bootgrant.workflows.decide.decide_grant import NotDecided
 from bootgrant.workflows.decide.grant_cards import GrantCard
+from bootgrant.workflows.limits.rates import name_key
+from bootgrant.workflows.record.approvals import WHY_VOID, Undelivered
 
 log = logging.getLogger("bootgrant.operators")
 
@@ -39,13 +47,19 @@ async def pending(call: Call) -> Reply:
         cards = await asyncio.gather(*(call.plane.decide.cards.brief(grant) for grant in chunk))
         for place, card in enumerate(cards):
             last = card.grant.grant_id
-            if _is_wanted(card, wanted, call.query.get("expected")) and is_within(labels, _labels(card)):
+            if _is_wanted(card, wanted, call.query.get("expected")) and is_within(labels, card.labels):
                 found.append(card)
             if len(found) == limit:
                 rest = [*chunk[place + 1 :], *rest]
                 break
     more = last if rest else None
-    return Reply({"pending": [grant_json(card, now) for card in found], "next": more})
+    return Reply({"pending": [grant_json(card, now, call.actor) for card in found], "next": more})
+
+
+async def denied(call: Call) -> Reply:
+    """List the machines that are refused because they were denied, the newest denial first."""
+    now, cards = call.plane.clock.now(), await call.plane.decide.cards.refused(MOST_LISTED)
+    return Reply({"denied": [grant_json(card, now, call.actor) for card in cards]})
 
 
 async def _older_than(call: Call, after: str) -> list[DeviceGrant]:
@@ -56,10 +70,6 @@ async def _older_than(call: Call, after: str) -> list[DeviceGrant]:
     grants = await call.plane.store.pending_grants(call.plane.clock.now(), _QUEUE)
     rest = [grant for grant in grants if not after or grant.grant_id < after]
     return sorted(rest, key=lambda grant: grant.grant_id, reverse=True)
-
-
-def _labels(card: GrantCard) -> dict[str, str]:
-    return dict(card.entry.labels) if card.entry else {}
 
 
 def _is_wanted(card: GrantCard, text: str, expected: bool | None) -> bool:
@@ -74,8 +84,19 @@ def _is_wanted(card: GrantCard, text: str, expected: bool | None) -> bool:
 
 async def show(call: Call) -> Reply:
     """Show a request by the code on the machine's screen, in any state."""
+    # A caller that sees only half of a code must not find the other half by trying. Those that see all are not slowed.
+    counts_hits = not call.actor.role.is_at_least(Role.APPROVER)
+    limit, steady = call.plane.codes_by_caller, call.plane.clock.steady()
+    caller = name_key(call.actor.author.name or call.actor.name)
+    wait = limit.attempt(caller, steady) if counts_hits else limit.wait(caller, steady)
+    if wait > 0:
+        return refused(429, "too_many", f"too many codes from this caller: try again in {math.ceil(wait)} s")
     card = await call.plane.decide.cards.look_up(call.path["code"])
-    return UNKNOWN if card is None else Reply(grant_json(card, call.plane.clock.now()))
+    if card is not None:
+        return Reply(grant_json(card, call.plane.clock.now(), call.actor))
+    if not counts_hits:
+        limit.attempt(caller, steady)
+    return UNKNOWN
 
 
 async def show_by_id(call: Call) -> Reply:
@@ -83,8 +104,8 @@ async def show_by_id(call: Call) -> Reply:
     card = await call.plane.decide.cards.show(call.path["id"])
     if card is None:
         return NO_REQUEST
-    past = past_json(card.past) if card.past else {"requests": [], "deliveries": [], "denials": []}
-    return Reply({"request": grant_json(card, call.plane.clock.now()), "past": past})
+    past = past_json(card.past or Past())
+    return Reply({"request": grant_json(card, call.plane.clock.now(), call.actor), "past": past})
 
 
 async def configuration(call: Call) -> Reply:
@@ -107,7 +128,7 @@ async def approve(call: Call) -> Reply:
     """Approve one machine, or several at once."""
     if "codes" in call.members:
         return await _approve_many(call, list(dict.fromkeys(call.members["codes"])))
-    grant = await call.plane.decide.cards.find(call.members["code"])
+    grant = await _entered(call, call.members["code"])
     if grant is None:
         return UNKNOWN
     seen = call.members.get("seen", "")
@@ -115,28 +136,64 @@ async def approve(call: Call) -> Reply:
 
 
 async def _approve_many(call: Call, codes: Sequence[str]) -> Reply:
-    """Approve each machine independently: one refusal does not affect the others."""
-    grants = await asyncio.gather(*(call.plane.decide.cards.find(code) for code in codes))
-    known = {code: grant.grant_id for code, grant in zip(codes, grants, strict=True) if grant is not None}
-    outcomes = await call.plane.decide.approve_many([(grant_id, "") for grant_id in known.values()], call.actor)
+    """Approve each machine independently: one refusal does not affect the others.
+
+    As on the pages, only machines that can be distinguished are approved together. Each other one needs its own call.
+    """
+    grants = await asyncio.gather(*(_entered(call, code) for code in codes))
+    known = {code: grant for code, grant in zip(codes, grants, strict=True) if grant is not None}
+    pairs = [(grant.grant_id, "") for grant in known.values()]
+    outcomes = await call.plane.decide.approve_many(pairs, call.actor, as_batch=True)
     approved: list[str] = []
     refusals = {code: dict(UNKNOWN.body) for code in codes if code not in known}
     for code, outcome in zip(known, outcomes, strict=True):
         if isinstance(outcome, NotDecided):
             refusals[code] = {"error": _error(outcome), "message": outcome.message}
+            known[code] = outcome.grant or known[code]
         else:
             approved.append(code)
+            known[code] = outcome
             _log(outcome)
-    return Reply({"approved": approved, "refused": refusals})
+    machines = {code: _machine(grant) for code, grant in known.items()}
+    return Reply({"approved": approved, "refused": refusals, "machines": machines})
+
+
+def _machine(grant: DeviceGrant) -> Json:
+    """Return which machine a code was of, and which entry was approved for it."""
+    return {
+        "id": grant.grant_id,
+        "identity": grant.identity.given(),
+        "address": grant.source_address,
+        "entry": grant.entry or None,
+    }
 
 
 async def deny(call: Call) -> Reply:
     """Deny a machine. Its console shows the reason."""
-    grant = await call.plane.decide.cards.find(call.members["code"])
+    grant = await _entered(call, call.members["code"])
     if grant is None:
         return UNKNOWN
     reason = call.members.get("reason", "")
     return await _decided(call, await call.plane.decide.deny(grant.grant_id, call.actor, reason))
+
+
+async def undeny(call: Call) -> Reply:
+    """Take a denial back, so that the machine may ask at once."""
+    return await _undenied(call, call.path["id"])
+
+
+async def undeny_by_code(call: Call) -> Reply:
+    """Take a denial back, by the code that was denied, so that the machine may ask at once."""
+    grant = await call.plane.decide.cards.find(call.members["code"])
+    return UNKNOWN if grant is None else await _undenied(call, grant.grant_id, knows_code=True)
+
+
+async def _undenied(call: Call, grant_id: str, *, knows_code: bool = False) -> Reply:
+    outcome = await call.plane.decide.undeny(grant_id, call.actor)
+    if isinstance(outcome, NotDecided):
+        return _refusal(outcome)
+    log.info("%s undenied the request %s", call.actor, grant_id, extra={"grant_id": grant_id})
+    return await _shown(call, grant_id, knows_code=knows_code)
 
 
 async def revoke(call: Call) -> Reply:
@@ -147,27 +204,39 @@ async def revoke(call: Call) -> Reply:
 async def revoke_by_code(call: Call) -> Reply:
     """Revoke an approval and its token, by the machine's code."""
     grant = await call.plane.decide.cards.find(call.members["code"])
-    return UNKNOWN if grant is None else await _revoked(call, grant.grant_id)
+    return UNKNOWN if grant is None else await _revoked(call, grant.grant_id, knows_code=True)
 
 
-async def _revoked(call: Call, grant_id: str) -> Reply:
+async def _revoked(call: Call, grant_id: str, *, knows_code: bool = False) -> Reply:
     outcome = await call.plane.decide.revoke(grant_id, call.actor)
     if isinstance(outcome, NotDecided):
         return _refusal(outcome)
     log.info("%s revoked the approval of the request %s", call.actor, grant_id, extra={"grant_id": grant_id})
-    return await _shown(call, grant_id)
+    return await _shown(call, grant_id, knows_code=knows_code)
+
+
+async def _entered(call: Call, code: str) -> DeviceGrant | None:
+    """Return the request with this code, to decide about it. A used or replaced code is noted."""
+    grant = await call.plane.decide.cards.find(code)
+    if grant is not None:
+        call.plane.codes_again.entered(grant, call.actor, "API")
+    return grant
 
 
 async def _decided(call: Call, outcome: DeviceGrant | NotDecided) -> Reply:
     if isinstance(outcome, NotDecided):
         return _refusal(outcome)
     _log(outcome)
-    return await _shown(call, outcome.grant_id)
+    return await _shown(call, outcome.grant_id, knows_code=True)
 
 
-async def _shown(call: Call, grant_id: str) -> Reply:
+async def _shown(call: Call, grant_id: str, *, knows_code: bool) -> Reply:
+    """Return the request after a decision, with its whole code if the caller named it by that."""
     card = await call.plane.decide.cards.show(grant_id)
-    return UNKNOWN if card is None else Reply(grant_json(card, call.plane.clock.now()))
+    if card is None:
+        return UNKNOWN
+    members = grant_json(card, call.plane.clock.now(), call.actor)
+    return Reply(members | ({"code": card.user_code} if knows_code else {}))
 
 
 def _refusal(outcome: NotDecided) -> Reply:
@@ -185,12 +254,15 @@ def _log(outcome: DeviceGrant) -> None:
     log.info("%r %s the request %s", decision.by if decision else "", done, grant_id, extra={"grant_id": grant_id})
 
 
-def grant_json(card: GrantCard, now: float) -> Json:
-    """Return everything that the card would show. It contains no secrets."""
-    grant, decision = card.grant, card.grant.decision
+def grant_json(card: GrantCard, now: float, actor: Actor) -> Json:
+    """Return everything that the card would show to ``actor``. It contains no secrets.
+
+    The whole code is for those who may decide about the machine.
+    """
+    grant, decision, undenied = card.grant, card.grant.decision, card.grant.undenied
     return {
         "id": grant.grant_id,
-        "code": card.user_code,
+        "code": card.user_code if actor.may_decide_about(card.labels) else masked_user_code(card.user_code),
         "state": card.state.value,
         "identity": grant.identity.given(),
         "address": grant.source_address,
@@ -202,18 +274,48 @@ def grant_json(card: GrantCard, now: float) -> Json:
         "left": max(0.0, grant.expires_at - now),
         "entry": _entry_of(card),
         "problem": card.problem,
+        "standing": card.standing.value if card.state is GrantState.PENDING else None,
+        "alike": list(card.alike),
         "assigned_by": card.assignment.by if card.assignment else None,
         "rivals": list(card.rivals),
         "needed": card.needed,
-        "votes": [{"by": vote.by, "at": vote.at} for vote in card.votes],
+        "votes": [{"by": vote.by, "at": vote.at, "request": vote.request or None} for vote in card.votes],
+        "void_votes": [
+            {
+                "by": vote.by,
+                "at": vote.at,
+                "request": vote.request or None,
+                "why": why.value,
+                "message": f"{vote.by} approved an earlier request; this vote is void: {WHY_VOID[why]}",
+            }
+            for vote, why in card.void_votes
+        ],
+        "undelivered": _undelivered_json(card.undelivered) if card.undelivered else None,
+        "replaced_by": card.successor or None,
+        "void_reason": grant.void_reason or None,
         "evidence": [
             {"name": check.name, "verdict": check.verdict.value, "detail": check.detail} for check in card.evidence
         ],
         "decided_by": decision.by if decision else None,
         "decided_at": decision.at if decision else None,
         "reason": decision.reason if decision else None,
+        "refused_until": card.refused_until,
+        "undenied_by": undenied.by if undenied else None,
+        "undenied_at": undenied.at if undenied else None,
         "delivered_at": grant.delivered_at,
         "deliveries": grant.deliveries,
+        "elsewhere": [use._asdict() for use in grant.elsewhere],
+    }
+
+
+def _undelivered_json(before: Undelivered) -> Json:
+    return {
+        "request": before.grant.grant_id,
+        "by": before.by,
+        "at": before.grant.decision.at if before.grant.decision else before.grant.opened_at,
+        "address": before.grant.source_address,
+        "what": before.what.value,
+        "message": before.message,
     }
 
 
@@ -249,8 +351,15 @@ def past_json(past: Past) -> Json:
     return {
         "requests": [{"at": at, "address": address} for at, address in past.requests],
         "deliveries": [
-            {"at": done.at, "address": done.address, "entry": done.entry, "sha256": done.sha256}
+            {
+                "at": done.at,
+                "address": done.address,
+                "entry": done.entry,
+                "sha256": done.sha256,
+                "identity": done.identity.given(),
+            }
             for done in past.deliveries
         ],
         "denials": [{"at": at, "by": by, "reason": reason} for at, by, reason in past.denials],
+        "elsewhere": [{"at": at, "address": address, "requested_from": asked} for at, address, asked in past.elsewhere],
     }

@@ -25,6 +25,7 @@ from bootgrant.operator_plane.api.shapes import (
     record,
     ref,
 )  # fmt: skip
+from bootgrant.operator_plane.api.undo import UNDO_ROUTES
 from bootgrant.operator_plane.permissions import Permission
 from bootgrant.workflows.decide.windows import LONGEST, MOST
 
@@ -61,12 +62,16 @@ ROUTES: Final[tuple[ApiRoute[ApiPlane], ...]] = (
         query={
             "label": _LABEL,
             "text": {**_SHORT, "description": "Part of a reported variable, the address or the entry's name."},
-            "expected": {**FLAG, "description": "Only machines that match an entry, or only those that do not."},
+            "expected": {
+                **FLAG,
+                "description": "Only machines whose standing is expected, or only the others.",
+            },
             "limit": _LIMIT,
             "after": {"type": "string", "maxLength": 64, "description": "The `next` of the previous page."},
         },
     ),
-    ApiRoute("GET", "/api/v1/grants/{code}", _LOOK, requests.show, ref("Request"), refusals=(404,)),
+    ApiRoute("GET", "/api/v1/denied", _LOOK, requests.denied, record(denied=array(ref("Request")))),
+    ApiRoute("GET", "/api/v1/grants/{code}", _LOOK, requests.show, ref("Request"), refusals=(404, 429)),
     ApiRoute(
         "GET", "/api/v1/requests/{id}", _LOOK, requests.show_by_id, record(request=ref("Request"), past=ref("Past")),
         refusals=(404,),
@@ -88,6 +93,13 @@ ROUTES: Final[tuple[ApiRoute[ApiPlane], ...]] = (
                         "description": "The errors of the others, by code.",
                         "additionalProperties": ref("Error"),
                     },
+                    machines={
+                        "type": "object",
+                        "description": "Each machine whose request was found, by code.",
+                        "additionalProperties": record(
+                            id=TEXT, identity=IDENTITY, address=TEXT, entry=nullable(TEXT)
+                        ),
+                    },
                 ),
             ]
         },
@@ -103,6 +115,11 @@ ROUTES: Final[tuple[ApiRoute[ApiPlane], ...]] = (
         "POST", "/api/v1/deny", _DECIDE, requests.deny, ref("Request"),
         body=body("code", code=CODE, reason={"type": "string", "maxLength": 1000}), refusals=(404, 409, 410),
     ),
+    ApiRoute(
+        "POST", "/api/v1/undeny", _DECIDE, requests.undeny_by_code, ref("Request"), body=body("code", code=CODE),
+        refusals=(404, 409),
+    ),
+    ApiRoute("POST", "/api/v1/requests/{id}/undeny", _DECIDE, requests.undeny, ref("Request"), refusals=(404, 409)),
     ApiRoute(
         "POST", "/api/v1/revoke", _ADMIN, requests.revoke_by_code, ref("Request"), body=body("code", code=CODE),
         refusals=(404, 409, 410),
@@ -152,6 +169,7 @@ ROUTES: Final[tuple[ApiRoute[ApiPlane], ...]] = (
             networks={**array(_SHORT), "maxItems": 32, "description": "Networks or their names. Empty means anywhere."},
             evidence={**array(_SHORT), "maxItems": 16, "description": "Names of evidence that must match."},
             name={"type": "string", "maxLength": 63},
+            force={**FLAG, "description": "Arm it even if a selector fits no entry."},
         ),
         refusals=(409,),
     ),
@@ -174,5 +192,6 @@ ROUTES: Final[tuple[ApiRoute[ApiPlane], ...]] = (
             "before": {"type": "integer", "minimum": 1, "maximum": 2**53},
         },
     ),
+    *UNDO_ROUTES,
     *ACCOUNT_ROUTES,
 )  # fmt: skip

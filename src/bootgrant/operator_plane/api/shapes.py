@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from bootgrant.approval.standing import Standing
+
 Schema = dict[str, Any]
 
 TEXT: Final[Schema] = {"type": "string"}
@@ -32,6 +34,13 @@ IDENTITY: Final[Schema] = {
     "description": "What the machine reports about itself, without variables that it did not send.",
     "properties": dict.fromkeys(("uuid", "serial", "mac", "hostname"), TEXT),
     "additionalProperties": False,
+}
+
+
+WHY_VOID: Final[Schema] = {
+    "type": "string",
+    "enum": ["client", "identity", "address", "entry", "approver", "age"],
+    "description": "In what this request differs from the one that was voted for, or what is wrong with the vote.",
 }
 
 
@@ -77,31 +86,77 @@ COMPONENTS: Final[dict[str, Schema]] = {
         "description": "The entry as it was when the request was approved. Members that were not stored are null.",
     },
     "Request": record(
-        id=TEXT, code=TEXT,
+        id=TEXT,
+        code={
+            **TEXT,
+            "description": "The code; its second half is **** for callers that may not decide about this machine.",
+        },
         state={
             "type": "string",
-            "enum": ["pending", "approved", "denied", "expired", "replaced", "revoked", "redeemed", "delivered"],
+            "enum": [
+                "pending", "approved", "denied", "expired", "replaced", "revoked", "void", "redeemed", "delivered",
+            ],
         },
         identity=IDENTITY, address=TEXT,
         network={**TEXT, "description": "The site's name for the network of the request, or empty."}, client_id=TEXT,
         opened_at=TIME, expires_at=TIME, age=SECONDS, left=SECONDS,
         entry={"anyOf": [ref("Entry"), ref("ApprovedEntry"), NULL]},
         problem={**TEXT, "description": "Why there is no entry and what to do, or empty if there is one."},
+        standing={
+            **nullable({"type": "string", "enum": [standing.value for standing in Standing]}),
+            "description": "The verdict about a waiting machine. Only an expected one may be approved with others.",
+        },
+        alike={
+            **array(TEXT),
+            "description": "Ids of other requests from this address that report the same uuid, serial or mac.",
+        },
         assigned_by=nullable(TEXT),
         rivals={**array(TEXT), "description": "Other addresses that claim to be the same machine at the same time."},
         needed={"type": "integer", "minimum": 1, "description": "How many people must approve."},
-        votes=array(record(by=TEXT, at=TIME)), evidence={**array(ref("Check")), "description": "Worst first."},
+        votes=array(
+            record(
+                by=TEXT, at=TIME,
+                request={
+                    **nullable(TEXT), "description": "The id of the earlier request that was voted for, or null.",
+                },
+            )
+        ),
+        void_votes={
+            **array(record(by=TEXT, at=TIME, request=nullable(TEXT), why=WHY_VOID, message=TEXT)),
+            "description": "Votes for another request of the machine, or by a person without rights.",
+        },
+        undelivered=nullable(
+            record(
+                request=TEXT, by=TEXT, at=TIME, address=TEXT,
+                what={
+                    "type": "string",
+                    "enum": ["code waiting", "code expired", "token waiting", "token expired", "void"],
+                },
+                message={**TEXT, "description": "What the card says about it."},
+            )
+        ),
+        replaced_by={**nullable(TEXT), "description": "The id of the machine's newest request, or null."},
+        void_reason={**nullable(TEXT), "description": "Why the approval is void, or null."},
+        evidence={**array(ref("Check")), "description": "Worst first."},
         decided_by=nullable(TEXT), decided_at=nullable(TIME), reason=nullable(TEXT), delivered_at=nullable(TIME),
         deliveries=COUNT,
+        elsewhere={
+            **array(record(address=TEXT, at=TIME, refused=FLAG)),
+            "description": "Uses of the machine's token at other addresses than the one that asked.",
+        },
+        refused_until={**nullable(TIME), "description": "When a denied machine may ask again; null if it may now."},
+        undenied_by=nullable(TEXT), undenied_at=nullable(TIME),
     ),
     "Past": record(
         requests=array(record(at=TIME, address=TEXT)),
-        deliveries=array(record(at=TIME, address=TEXT, entry=TEXT, sha256=TEXT)),
+        deliveries=array(record(at=TIME, address=TEXT, entry=TEXT, sha256=TEXT, identity=IDENTITY)),
         denials=array(record(at=TIME, by=TEXT, reason=TEXT)),
+        elsewhere=array(record(at=TIME, address=TEXT, requested_from=TEXT)),
     ),
     "Operator": record(
         name=TEXT, role=ROLE, labels=array(TEXT), kind={"type": "string", "enum": ["local", "oidc", "break-glass"]},
         disabled_at=nullable(TIME), created_at=TIME, seen_at=nullable(TIME), issuer=nullable(TEXT),
+        undelivered_approvals={**COUNT, "description": "Approvals that become void if this operator is disabled now."},
     ),
     "Token": record(
         name=TEXT, role=ROLE, labels=array(TEXT), created_by=TEXT, created_at=TIME, expires_at=TIME, expired=FLAG,

@@ -14,7 +14,7 @@ log = logging.getLogger("bootgrant.operators")
 
 async def windows(call: Call) -> Reply:
     """List the open windows, oldest first."""
-    return Reply({"windows": [_window_json(window) for window in await call.plane.arm.windows()]})
+    return Reply({"windows": [window_json(window) for window in await call.plane.arm.windows()]})
 
 
 async def arm(call: Call) -> Reply:
@@ -27,6 +27,7 @@ async def arm(call: Call) -> Reply:
         tuple(members.get("networks", ())),
         tuple(members.get("evidence", ())),
         members.get("name", ""),
+        members.get("force", False),
     )
     return _reply(call, await call.plane.arm.arm(wish, call.actor), "armed")
 
@@ -40,10 +41,11 @@ def _reply(call: Call, outcome: Window | Refused, done: str) -> Reply:
     if isinstance(outcome, Refused):
         return refused(409, f"not_{done}", outcome.message)
     log.info("%s %s the window %s", call.actor, done, outcome.name)
-    return Reply(_window_json(outcome))
+    return Reply(window_json(outcome))
 
 
-def _window_json(window: Window) -> Json:
+def window_json(window: Window) -> Json:
+    """Return a window with its conditions."""
     return {
         "id": window.window_id,
         "name": window.name,

@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 
 from bootgrant.approval.operators import BadLabel, Kind, Refused, Role, parse_labels
 from bootgrant.operator_plane import error_pages
-from bootgrant.operator_plane.pages.arrival import record_change, record_refusal, too_many
+from bootgrant.operator_plane.pages.arrival import record_change, record_refusal, remember_browser, too_many
 from bootgrant.operator_plane.pages.login import explain
 from bootgrant.operator_plane.visit import Visit, actor_of, sign_in_again_first, signed_in
 from bootgrant.operator_plane.wording import sentence, text
@@ -19,7 +19,6 @@ from bootgrant.ports.people import Session
 from bootgrant.wire.secret import Secret
 from bootgrant.workflows.people.api_tokens import NewToken
 from bootgrant.workflows.people.sign_in import NotSignedIn, OwnPassword, SignInRefused
-from bootgrant.workflows.record.audit import token_changed
 
 log = logging.getLogger("bootgrant.operators")
 
@@ -113,6 +112,7 @@ async def change_password(visit: Visit) -> Response:
     await record_change(visit, "changed their password")
     response = RedirectResponse("/account", 303)
     visit.plane.cookie.set(response, outcome.session)
+    remember_browser(visit, response, outcome.operator)
     return response
 
 
@@ -133,19 +133,16 @@ async def create_token(visit: Visit) -> Response:
     made = await _create(visit)
     if isinstance(made, Refused):
         return _token_form(visit, sentence(made.message), 400)
-    actor, name = actor_of(visit), made.token.name
-    log.info("%s created the token %s for themselves with the role %s", actor, name, made.token.role.value)
-    done = f"created with the role {made.token.role.value}, for themselves"
-    await visit.plane.audit.append([token_changed(visit.plane.clock.now(), actor, name, done)])
+    actor, role = actor_of(visit), made.token.role.value
+    log.info("%s created the token %s for themselves with the role %s", actor, made.token.name, role)
     return visit.page("made_token.html", token=made.token, secret=made.secret.reveal(), server=visit.plane.public_url)
 
 
 async def revoke_token(visit: Visit) -> Response:
     """Revoke one of the operator's own tokens."""
     actor, name = actor_of(visit), visit.form.get("token", "")
-    if await visit.plane.tokens.revoke_own(actor.name, name):
+    if await visit.plane.tokens.revoke_own(actor, name):
         log.info("%s revoked their own token %s", actor, name)
-        await visit.plane.audit.append([token_changed(visit.plane.clock.now(), actor, name, "revoked")])
     return RedirectResponse("/account#tokens", 303)
 
 
@@ -160,7 +157,7 @@ async def _create(visit: Visit) -> NewToken | Refused:
     except ValueError:
         return Refused(text("token.incomplete"))
     name, owner = form.get("name", "").strip(), signed_in(visit).operator
-    return await visit.plane.tokens.create_own(name, role, labels, days * _DAY, owner)
+    return await visit.plane.tokens.create_own(name, role, labels, days * _DAY, owner, actor_of(visit).via)
 
 
 def _cannot_create(visit: Visit) -> Response | None:

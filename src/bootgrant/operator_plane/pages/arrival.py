@@ -14,9 +14,9 @@ from bootgrant.approval.audit import AuditEvent, AuditKind
 from bootgrant.approval.operators import VIA_BREAK_GLASS, Actor
 from bootgrant.operator_plane import error_pages
 from bootgrant.operator_plane.visit import STAGE_PAGES, Visit, signed_in
-from bootgrant.ports.people import Stage
+from bootgrant.ports.people import Operator, Stage
 from bootgrant.workflows.people.sign_in import NewSession
-from bootgrant.workflows.record.audit import operator_changed
+from bootgrant.workflows.record.audit import Change, operator_changed
 
 log = logging.getLogger("bootgrant.operators")
 
@@ -38,7 +38,15 @@ async def arrive(visit: Visit, begun: NewSession, goal: str) -> Response:
     else:
         response = RedirectResponse(f"{STAGE_PAGES[begun.stage]}?{urlencode({'next': goal})}", 303)
     visit.plane.cookie.set(response, begun.session)
+    if begun.stage is Stage.FULL:
+        remember_browser(visit, response, begun.operator)
     return response
+
+
+def remember_browser(visit: Visit, response: Response, operator: Operator) -> None:
+    """Give this browser sign-in attempts of its own, for an operator with a password."""
+    if operator.password_hash:
+        visit.plane.device_cookie.set(response, visit.plane.sign_in.known.proof_for(operator))
 
 
 async def record(visit: Visit, kind: AuditKind, actor: Actor) -> None:
@@ -49,8 +57,10 @@ async def record(visit: Visit, kind: AuditKind, actor: Actor) -> None:
 
 async def record_change(visit: Visit, done: str) -> None:
     """Record in the audit what an operator changed about their own account."""
-    actor = signed_in(visit).actor
-    await visit.plane.audit.append([operator_changed(visit.plane.clock.now(), actor, actor.name, done)])
+    who = signed_in(visit)
+    change = Change(visit.plane.clock.now(), who.actor, done)
+    event = operator_changed(change, who.operator.name, who.operator, who.operator)
+    await visit.plane.audit.append([event])
 
 
 def record_refusal(visit: Visit, why: str, via: str, name: str = "") -> None:

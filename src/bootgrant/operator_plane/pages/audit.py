@@ -9,20 +9,25 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 
 from bootgrant.approval.audit import AuditEvent, AuditKind
+from bootgrant.approval.changed_rights import RIGHTS, has_rights, rights_in
 from bootgrant.approval.evidence import Verdict
-from bootgrant.operator_plane.pages.machine_view import claimed_name
-from bootgrant.operator_plane.visit import Visit
+from bootgrant.operator_plane.pages.machine_view import reported
+from bootgrant.operator_plane.permissions import Permission, is_allowed
+from bootgrant.operator_plane.visit import Visit, actor_of
 from bootgrant.operator_plane.wording import text
 from bootgrant.ports.audit import AuditFilter
 
 _PAGE: Final = 50
 _LENGTH: Final = 100
-_HIDDEN: Final = frozenset({"asked", "client", "size", "delivery"})
-"""Details that are only for programs."""
+_HIDDEN: Final = frozenset({"asked", "voted", "client", "size", "delivery", *RIGHTS})
+"""Details that are only for programs, or shown in another form."""
 _GROUPS: Final[Mapping[str, tuple[AuditKind, ...]]] = {
-    "decisions": (AuditKind.VOTED, AuditKind.APPROVED, AuditKind.DENIED, AuditKind.REVOKED),
-    "deliveries": (AuditKind.DELIVERED,),
-    "requests": (AuditKind.OPENED, AuditKind.STORM),
+    "decisions": (
+        AuditKind.VOTED, AuditKind.VOTE_MOVED, AuditKind.VOTE_WITHDRAWN, AuditKind.APPROVED, AuditKind.DENIED,
+        AuditKind.UNDENIED, AuditKind.REVOKED, AuditKind.VOIDED,
+    ),
+    "deliveries": (AuditKind.DELIVERED, AuditKind.OTHER_ADDRESS),
+    "requests": (AuditKind.OPENED, AuditKind.STORM, AuditKind.CODE_AGAIN),
     "machines": (AuditKind.ASSIGNED, AuditKind.UNASSIGNED, AuditKind.ARMED, AuditKind.DISARMED),
     "people": (
         AuditKind.SIGNED_IN, AuditKind.SIGNED_OUT, AuditKind.SIGN_IN_REFUSED, AuditKind.OPERATOR_CHANGED,
@@ -41,7 +46,7 @@ async def show(visit: Visit) -> Response:
         kinds=_GROUPS.get(asked["what"], ()), actor=asked["who"], grant_id=asked["request"], entry=asked["entry"]
     )
     found = await visit.plane.audit.newest(which, _PAGE + 1, before if before and before < 2**53 else None)
-    rows = [(record.event, claimed_name(record.event.identity), _facts(record.event)) for record in found[:_PAGE]]
+    rows = [(record.event, reported(record.event.identity), _facts(record.event)) for record in found[:_PAGE]]
     return visit.page(
         "audit.html",
         rows=rows,
@@ -49,6 +54,8 @@ async def show(visit: Visit) -> Response:
         groups=tuple(_GROUPS),
         older=_link({**asked, "before": str(found[_PAGE - 1].seq)}) if len(found) > _PAGE else "",
         newest=_link({**asked, "before": ""}) if before else "",
+        may_undo=is_allowed(actor_of(visit), Permission.ADMIN_OF_ALL),
+        undo_query=f"?{urlencode({'by': asked['who']})}" if asked["who"] else "",
     )
 
 
@@ -69,4 +76,12 @@ def _facts(event: AuditEvent) -> list[tuple[str, str]]:
     }
     facts = [(text(f"audit.fact_{name}"), value) for name, value in values.items() if value]
     details = [(name.replace("_", " "), str(value)) for name, value in event.details.items() if name not in _HIDDEN]
-    return facts + details
+    return facts + details + _rights(event)
+
+
+def _rights(event: AuditEvent) -> list[tuple[str, str]]:
+    """Return what an operator or a token could do before and after the change."""
+    if not has_rights(event.details):
+        return []
+    before, after = (rights or text("audit.no_rights") for rights in rights_in(event.details))
+    return [(text("audit.fact_before"), before), (text("audit.fact_after"), after)]

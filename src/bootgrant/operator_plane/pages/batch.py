@@ -1,16 +1,19 @@
-"""``/batch``: approve several expected machines without mismatches at once."""
+"""``/batch``: approve several expected machines at once, each of which can be distinguished from all others."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from dataclasses import dataclass
 from typing import Final
 
 from starlette.responses import Response
 
 from bootgrant.approval.grant import DeviceGrant
+from bootgrant.approval.transitions import GrantState
 from bootgrant.operator_plane.forms import MOST_CHOICES
 from bootgrant.operator_plane.pages.machine_view import name_of
-from bootgrant.operator_plane.pages.queue import batch_rows, filter_of
+from bootgrant.operator_plane.pages.queue import batch_rows, filter_of, left_out_rows
 from bootgrant.operator_plane.visit import Visit, actor_of
 from bootgrant.operator_plane.wording import text
 from bootgrant.workflows.decide.grant_cards import GrantCard
@@ -22,6 +25,16 @@ _SEEN: Final = 16
 """Characters of the fingerprint, which keeps a form with many machines small."""
 
 
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one selected machine. ``card`` is None if its request is gone; ``why`` is empty if approved."""
+
+    grant_id: str
+    name: str
+    card: GrantCard | None
+    why: str = ""
+
+
 async def show(visit: Visit) -> Response:
     """Show the machines, each with a checkbox."""
     kept = {name.removeprefix(_FIELD) for name in visit.request.query_params if name.startswith(_FIELD)}
@@ -29,47 +42,51 @@ async def show(visit: Visit) -> Response:
 
 
 async def approve(visit: Visit) -> Response:
-    """Approve the selected machines, except those that changed since the page was shown."""
+    """Approve the selected machines, except those that changed since the page was shown, and name each of them."""
     chosen = {name.removeprefix(_FIELD): seen for name, seen in visit.form.items() if name.startswith(_FIELD)}
     if not chosen:
         return await _form(visit, set(), text("batch.nothing"), 400)
-    waiting = {card.grant.grant_id: card for card in await visit.plane.waiting.current()}
-    ready = [card for grant_id, seen in chosen.items() if _is_ready(card := waiting.get(grant_id), seen) and card]
-    seen = [(card.grant.grant_id, card.entry.fingerprint if card.entry else "") for card in ready]
-    outcomes = await visit.plane.decide.approve_many(seen, actor_of(visit), as_batch=True)
-    done, failed = [], []
-    for card, outcome in zip(ready, outcomes, strict=True):
+    cards = await asyncio.gather(*(_card(visit, grant_id) for grant_id in chosen))
+    same = [card for card, seen in zip(cards, chosen.values(), strict=True) if card and _is_as_seen(card, seen)]
+    pairs = [(card.grant.grant_id, card.entry.fingerprint if card.entry else "") for card in same]
+    outcomes = await visit.plane.decide.approve_many(pairs, actor_of(visit), as_batch=True)
+    whys = {}
+    for (grant_id, _), outcome in zip(pairs, outcomes, strict=True):
         if isinstance(outcome, DeviceGrant):
-            log.info("%r approved the request %s", visit.operator, outcome.grant_id)
-            done.append((outcome.grant_id, name_of(card)))
-        else:
-            failed.append((card.grant.grant_id, name_of(card), outcome.message))
-    for grant_id in chosen.keys() - {card.grant.grant_id for card in ready}:
-        stale = waiting.get(grant_id)
-        failed.append((grant_id, name_of(stale) if stale else grant_id, text("batch.stale")))
+            log.info("%r approved the request %s", visit.operator, grant_id)
+        whys[grant_id] = "" if isinstance(outcome, DeviceGrant) else outcome.message
+    results = [
+        Result(grant_id, name_of(card) if card else "", card, whys.get(grant_id, text("batch.stale")))
+        for grant_id, card in zip(chosen, cards, strict=True)
+    ]
+    done = [result for result in results if not result.why]
+    failed = [result for result in results if result.why]
     return visit.page("batch_done.html", 200 if done else 409, done=done, failed=failed)
 
 
-def _is_ready(card: GrantCard | None, seen: str) -> bool:
-    return (
-        card is not None
-        and card.entry is not None
-        and card.entry.fingerprint[:_SEEN] == seen
-        and card.may_be_approved_in_a_batch
-    )
+async def _card(visit: Visit, grant_id: str) -> GrantCard | None:
+    grant = await visit.plane.decide.store.find_grant(grant_id)
+    return await visit.plane.decide.cards.brief(grant) if grant else None
+
+
+def _is_as_seen(card: GrantCard, seen: str) -> bool:
+    """Return whether the entry is the one that the page showed. Why a decided request is not approved is said later."""
+    if card.state is not GrantState.PENDING:
+        return True
+    return card.entry is not None and card.entry.fingerprint[:_SEEN] == seen
 
 
 async def _form(visit: Visit, kept: set[str], problem: str = "", status: int = 200) -> Response:
     """Show the form. ``kept`` is the selection from before the session ended, if any."""
-    rows = batch_rows(
-        await visit.plane.waiting.current(), filter_of(visit), actor_of(visit), visit.plane.requires_suffix
-    )
-    left = max(0, len(rows) - MOST_CHOICES)
+    which = (await visit.plane.waiting.current(), filter_of(visit), actor_of(visit), visit.plane.requires_suffix)
+    rows, others = batch_rows(*which), left_out_rows(*which)
     return visit.page(
         "batch.html",
         status,
         rows=rows[:MOST_CHOICES],
-        left=left,
+        left=max(0, len(rows) - MOST_CHOICES),
+        others=others[:MOST_CHOICES],
+        more_others=max(0, len(others) - MOST_CHOICES),
         kept=kept,
         problem=problem,
         now=visit.plane.clock.now(),

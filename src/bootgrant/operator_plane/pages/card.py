@@ -1,4 +1,8 @@
-"""``/requests/<id>``: the request of one machine, its outcome, and a preview of the machine's configuration."""
+"""``/requests/<id>``: the request of one machine, its outcome, and a preview of the machine's configuration.
+
+Nothing in the address fills in the last four characters: they prove that the person looked at the machine's screen. The
+proof of a typed code (TYPED) is made by the form that it was typed into, and only works for the session that sent it.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +11,26 @@ from typing import Final
 
 from starlette.responses import Response
 
-from bootgrant.approval.grant import GrantState
+from bootgrant.approval.codes import masked_user_code
 from bootgrant.approval.operators import Actor, Role
+from bootgrant.approval.transitions import GrantState
 from bootgrant.operator_plane import error_pages
 from bootgrant.operator_plane.forms import is_typed_proof
-from bootgrant.operator_plane.pages.machine_view import checks_of, hidden_code, kind_of, labels_of, name_of, standing_of
+from bootgrant.operator_plane.pages.machine_view import (
+    changed_of,
+    checks_of,
+    kind_of,
+    labels_of,
+    name_of,
+    verdict_of,
+)
 from bootgrant.operator_plane.pages.outcome import outcome_of
-from bootgrant.operator_plane.visit import Visit, actor_of
-from bootgrant.operator_plane.wording import text
+from bootgrant.operator_plane.visit import Visit, actor_of, is_fresh
+from bootgrant.operator_plane.wording import clock_time, text
 from bootgrant.ports.configurations import ConfigUnavailable
 from bootgrant.workflows.decide.grant_cards import GrantCard
 from bootgrant.workflows.decide.watch_requests import request_version
+from bootgrant.workflows.record.approvals import WHY_VOID
 
 TYPED: Final = "typed"
 """The query parameter that carries the proof of a typed code to its card."""
@@ -37,11 +50,26 @@ class Typed:
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """One approval of several required ones."""
+    """One approval of several required ones.
+
+    ``request`` is the id of the earlier request that it was given to, if it was. ``void`` is why it does not count.
+    """
 
     by: str
     at: float
     is_mine: bool
+    request: str = ""
+    void: str = ""
+
+    @property
+    def line(self) -> str:
+        """What the card says about it."""
+        at = clock_time(self.at)
+        if self.void:
+            return text("card.votes_void", by=self.by, at=at, why=self.void)
+        if self.request:
+            return text("card.votes_moved_yours" if self.is_mine else "card.votes_moved_by", by=self.by, at=at)
+        return text("card.votes_yours" if self.is_mine else "card.votes_by", by=self.by, at=at)
 
 
 async def show(visit: Visit) -> Response:
@@ -49,7 +77,7 @@ async def show(visit: Visit) -> Response:
     card = await visit.plane.decide.cards.show(visit.request.path_params["grant_id"])
     if card is None:
         return visit.error(error_pages.NO_REQUEST)
-    typed = Typed(reason=visit.query("reason"), suffix=visit.query("suffix")[:9], entry=visit.query("entry"))
+    typed = Typed(reason=visit.query("reason"), entry=visit.query("entry"))
     return await card_page(visit, card, typed)
 
 
@@ -75,6 +103,7 @@ async def card_page(visit: Visit, card: GrantCard, typed: Typed, status: int = 2
     if card.state is GrantState.PENDING:
         return await _pending_page(visit, card, typed, status)
     now, actor = visit.plane.clock.now(), actor_of(visit)
+    may_decide = actor.may_decide_about(card.labels)
     return visit.page(
         "outcome.html",
         status,
@@ -83,17 +112,20 @@ async def card_page(visit: Visit, card: GrantCard, typed: Typed, status: int = 2
         now=now,
         version=request_version(card.grant, now),
         typed=typed,
-        outcome=outcome_of(card.grant, card.state, now),
+        outcome=outcome_of(card.grant, card.state, now, is_refused=card.refused_until is not None),
+        code=card.user_code if may_decide else masked_user_code(card.user_code),
+        may_undeny=may_decide and card.refused_until is not None,
+        newest=await _newest(visit, card),
         may_revoke=actor.role.is_at_least(Role.ADMIN) and await visit.plane.decide.may_revoke(card, actor),
     )
 
 
 async def _pending_page(visit: Visit, card: GrantCard, typed: Typed, status: int) -> Response:
     now, actor = visit.plane.clock.now(), actor_of(visit)
-    code = hidden_code(card.user_code) if visit.plane.requires_suffix else card.user_code
-    votes = tuple(Vote(vote.by, vote.at, vote.author.is_same_person(actor.author)) for vote in card.votes)
-    has_voted = any(vote.is_mine for vote in votes)
     not_yours = _not_yours(actor, card)
+    code = masked_user_code(card.user_code) if visit.plane.requires_suffix or not_yours else card.user_code
+    votes = tuple(Vote(each.by, each.at, each.author.is_same_person(actor.author), each.request) for each in card.votes)
+    has_voted = any(vote.is_mine for vote in votes)
     return visit.page(
         "card.html",
         status,
@@ -103,12 +135,15 @@ async def _pending_page(visit: Visit, card: GrantCard, typed: Typed, status: int
         labels=labels_of(card),
         code=code,
         known=code[:5],
-        standing=standing_of(card),
-        votes=votes,
+        verdict=verdict_of(card),
+        changed=changed_of(card),
+        votes=(*votes, *(Vote(vote.by, vote.at, False, vote.request, WHY_VOID[why]) for vote, why in card.void_votes)),
+        given=len(votes),
         checks=checks_of(card),
         not_yours=not_yours,
         has_voted=has_voted,
         may_approve=card.entry is not None and not not_yours and not has_voted,
+        must_sign_in=is_critical(card) and not is_fresh(visit),
         choices=() if not_yours else await _choices(visit, card),
         now=now,
         version=request_version(card.grant, now),
@@ -118,9 +153,20 @@ async def _pending_page(visit: Visit, card: GrantCard, typed: Typed, status: int
     )
 
 
+async def _newest(visit: Visit, card: GrantCard) -> GrantCard | None:
+    """Return the newest request that replaced this one, if it is still stored."""
+    found = await visit.plane.decide.store.find_grant(card.successor) if card.successor else None
+    return await visit.plane.decide.cards.brief(found) if found else None
+
+
+def is_critical(card: GrantCard) -> bool:
+    """Return whether approving requires a recent sign-in: a control plane, or a machine that needs several people."""
+    return card.needed > 1 or (card.entry is not None and card.entry.is_control_plane)
+
+
 def _not_yours(actor: Actor, card: GrantCard) -> str:
     """Return why this person may not decide, or "" if they may."""
-    if actor.may_decide_about(card.entry.labels if card.entry else {}):
+    if actor.may_decide_about(card.labels):
         return ""
     if not actor.role.is_at_least(Role.APPROVER):
         return text("card.viewer")

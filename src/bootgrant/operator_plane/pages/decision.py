@@ -1,4 +1,7 @@
-"""Approve, deny, revoke, assign. If two people decide at once, the first wins and the second sees who that was."""
+"""Approve, deny, undeny, revoke, assign.
+
+If two people decide at once, the first wins and the second sees who that was.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,13 @@ from dataclasses import replace
 
 from starlette.responses import RedirectResponse, Response
 
-from bootgrant.approval.grant import DeviceGrant, GrantState, Refusal
+from bootgrant.approval.grant import DeviceGrant, Refusal
 from bootgrant.approval.operators import Refused
+from bootgrant.approval.transitions import GrantState
 from bootgrant.operator_plane import error_pages
 from bootgrant.operator_plane.forms import is_suffix, is_typed_proof
-from bootgrant.operator_plane.pages.card import Typed, card_page
+from bootgrant.operator_plane.pages.card import Typed, card_page, is_critical
 from bootgrant.operator_plane.pages.device import wait_for_codes
-from bootgrant.operator_plane.pages.machine_view import hidden_code
 from bootgrant.operator_plane.visit import Visit, actor_of, sign_in_again_first
 from bootgrant.operator_plane.wording import text
 from bootgrant.workflows.decide.decide_grant import NotDecided
@@ -28,7 +31,7 @@ async def approve(visit: Visit) -> Response:
     if card is None:
         return visit.error(error_pages.NO_REQUEST)
     if card.state is GrantState.PENDING:
-        refused = await _without_suffix(visit, card) or _without_fresh_sign_in(visit, card)
+        refused = _without_fresh_sign_in(visit, card) or await _without_suffix(visit, card)
         if refused is not None:
             return refused
     outcome = await visit.plane.decide.approve(card.grant.grant_id, actor_of(visit), visit.form.get("seen", ""))
@@ -39,6 +42,15 @@ async def deny(visit: Visit) -> Response:
     reason = visit.form.get("reason", "")
     outcome = await visit.plane.decide.deny(_grant_id(visit), actor_of(visit), reason)
     return await _decided(visit, outcome, denied=True)
+
+
+async def undeny(visit: Visit) -> Response:
+    """Take a denial back, so that the machine may ask at once."""
+    outcome = await visit.plane.decide.undeny(_grant_id(visit), actor_of(visit))
+    if isinstance(outcome, DeviceGrant):
+        log.info("%r undenied the request %s", visit.operator, outcome.grant_id)
+        return RedirectResponse("/", 303) if visit.form.get("back") == "queue" else _to_request(visit)
+    return await _unchanged(visit, outcome, Typed())
 
 
 async def revoke(visit: Visit) -> Response:
@@ -100,8 +112,7 @@ def _title(outcome: NotDecided | Refused) -> str:
 
 def _without_fresh_sign_in(visit: Visit, card: GrantCard) -> Response | None:
     """Ask for a fresh sign-in before a control plane, or a machine that needs several approvals, is approved."""
-    is_critical = card.needed > 1 or (card.entry is not None and card.entry.is_control_plane)
-    return sign_in_again_first(visit) if is_critical else None
+    return sign_in_again_first(visit) if is_critical(card) else None
 
 
 async def _without_suffix(visit: Visit, card: GrantCard) -> Response | None:
@@ -119,7 +130,7 @@ async def _without_suffix(visit: Visit, card: GrantCard) -> Response | None:
     if is_suffix(typed, card.user_code):
         return None
     log.info("%r typed wrong last characters for the request %s", visit.operator, card.grant.grant_id)
-    known = hidden_code(card.user_code)[:4]
+    known = card.user_code[:4]
     return await card_page(
         visit, card, Typed(suffix=typed[:9], wrong=text("card.suffix_wrong", typed=typed[:9], known=known)), status=400
     )

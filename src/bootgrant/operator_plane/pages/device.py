@@ -1,5 +1,9 @@
 """``/device`` (type the code) and ``/d/<CODE>`` (scan it): both lead to the pending request with this code.
 
+Only a code that a person typed into the form of this page proves that they saw the machine's screen. An address can
+come from anybody, so nothing in it fills the field, and a scanned code leads to a card that asks for its last
+characters.
+
 An unknown code, an expired one and one that was already decided get the same answer (RFC 8628 section 5.1).
 """
 
@@ -10,11 +14,11 @@ import math
 from starlette.responses import RedirectResponse, Response
 
 from bootgrant.approval.codes import display_user_code, normalise_user_code
-from bootgrant.approval.grant import GrantState
+from bootgrant.approval.transitions import GrantState
 from bootgrant.operator_plane import error_pages
 from bootgrant.operator_plane.forms import typed_proof
 from bootgrant.operator_plane.pages.card import TYPED
-from bootgrant.operator_plane.visit import Visit
+from bootgrant.operator_plane.visit import Visit, actor_of
 from bootgrant.operator_plane.wording import text
 from bootgrant.workflows.limits.rates import address_key, name_key
 
@@ -22,8 +26,8 @@ _SHOWN = 64
 
 
 async def show(visit: Visit) -> Response:
-    """Show the form, with a code that was typed before the session ended."""
-    return _form(visit, visit.query("code"))
+    """Show the empty form, whatever the address says."""
+    return _form(visit, "")
 
 
 async def enter(visit: Visit) -> Response:
@@ -46,15 +50,17 @@ def wait_for_codes(visit: Visit) -> Response | None:
 
 async def _look_up(visit: Visit, typed: str, *, was_typed: bool) -> Response:
     letters = normalise_user_code(typed)
+    in_field = typed if was_typed else ""
     if letters is None:
-        return _form(visit, typed, text("device.no_code"), 400)
+        return _form(visit, in_field, text("device.no_code"), 400)
     if too_many := wait_for_codes(visit):
         return too_many
     # Not the card: the time that its evidence takes would distinguish a used code from an unknown one.
     grant = await visit.plane.decide.cards.find(letters)
     if grant is None or grant.state_at(visit.plane.clock.now()) is not GrantState.PENDING:
-        code = display_user_code(letters)
-        return _form(visit, code, text("device.not_found", code=code), 404)
+        if grant is not None:
+            visit.plane.codes_again.entered(grant, actor_of(visit), "typed" if was_typed else "opened", visit.address)
+        return _form(visit, in_field, text("device.not_found", code=display_user_code(letters)), 404)
     address = f"/requests/{grant.grant_id}"
     if was_typed and visit.session:
         address += f"?{TYPED}={typed_proof(visit.session, grant.grant_id)}"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 from typing import Final
 
+from bootgrant.approval.audit import Difference
 from bootgrant.approval.evidence import Verdict
 from bootgrant.operator_plane.wording import counted, text, texts
 from bootgrant.ports.configurations import MachineEntry
@@ -13,15 +13,22 @@ from bootgrant.wire.identity import MachineIdentity
 from bootgrant.workflows.decide.grant_cards import GrantCard
 
 _NAMED_BY: Final = ("serial", "hostname", "mac", "uuid")
-_HIDDEN: Final = "····"
 
 
-class Standing(Enum):
-    """The first thing that a person sees about a machine. The value names its texts and its sign."""
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """How a machine differs from the one that got the last configuration of this identity."""
 
-    SUSPICIOUS = "suspicious"
-    EXPECTED = "expected"
-    UNKNOWN = "unknown"
+    entry: str
+    address: str
+    at: float
+    differences: tuple[Difference, ...]
+
+
+def changed_of(card: GrantCard) -> Changed | None:
+    """Return both values of what has changed since the last delivery, or None if nothing contradicts it."""
+    found = card.past.changed(card.grant.identity) if card.past else None
+    return Changed(found[0].entry, found[0].address, found[0].at, found[1]) if found else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +57,9 @@ def _row(verdict: Verdict, name: str, finding: str) -> CheckRow:
     return CheckRow(verdict.value, name, finding, text(known))
 
 
-def standing_of(card: GrantCard) -> Standing:
-    """Return whether the machine is expected. Unknown evidence never counts as a match."""
-    if card.has_conflict:
-        return Standing.SUSPICIOUS
-    return Standing.EXPECTED if card.entry else Standing.UNKNOWN
+def verdict_of(card: GrantCard) -> str:
+    """Return the words for the verdict, such as ``Expected`` or ``Assigned by ana``."""
+    return text(f"card.sign_{card.standing.value}", by=card.assignment.by if card.assignment else "")
 
 
 def kind_of(entry: MachineEntry | None) -> str:
@@ -65,22 +70,18 @@ def kind_of(entry: MachineEntry | None) -> str:
 
 
 def name_of(card: GrantCard) -> str:
-    """Return the entry's name, or else the most distinctive value that the machine reports."""
-    return card.entry.name if card.entry else claimed_name(card.grant.identity)
+    """Return the entry's name, or "" if it has none: nothing that a machine reports may take the place of a name."""
+    return card.entry.name if card.entry else ""
 
 
-def claimed_name(identity: MachineIdentity) -> str:
+def reported(identity: MachineIdentity) -> tuple[str, str] | None:
+    """Return the most distinctive variable that a machine reports and its value, or None if it reports nothing."""
     given = identity.given()
-    return next((given[name] for name in _NAMED_BY if given.get(name)), "")
+    return next(((name, given[name]) for name in _NAMED_BY if given.get(name)), None)
 
 
 def labels_of(card: GrantCard) -> tuple[str, ...]:
     return tuple(f"{key}={value}" for key, value in sorted(card.entry.labels.items())) if card.entry else ()
-
-
-def hidden_code(user_code: str) -> str:
-    """Return ``WDJB-····``, without the half that the person has to type."""
-    return user_code[: -len(_HIDDEN)] + _HIDDEN
 
 
 def why_of(card: GrantCard) -> str:

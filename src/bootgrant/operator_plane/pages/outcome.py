@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, assert_never
 
-from bootgrant.approval.grant import DeviceGrant, GrantState
-from bootgrant.operator_plane.wording import text
+from bootgrant.approval.grant import DeviceGrant
+from bootgrant.approval.transitions import GrantState
+from bootgrant.operator_plane.wording import sentence, text
 
 _WATCHED: Final = ((60.0, 2), (600.0, 10))
 """Up to this many seconds after an approval, a page without scripts reloads every so many seconds."""
@@ -33,8 +34,11 @@ class Outcome:
     reload: int | None = None
 
 
-def outcome_of(grant: DeviceGrant, state: GrantState, now: float) -> Outcome:
-    """Return what to show about a request that is no longer pending."""
+def outcome_of(grant: DeviceGrant, state: GrantState, now: float, *, is_refused: bool = False) -> Outcome:
+    """Return what to show about a request that is no longer pending.
+
+    ``is_refused``: its machine is refused if it asks again, until an operator takes the denial back.
+    """
     match state:
         case GrantState.APPROVED | GrantState.REDEEMED:
             return _in_progress(grant, state, now)
@@ -42,8 +46,14 @@ def outcome_of(grant: DeviceGrant, state: GrantState, now: float) -> Outcome:
             name = "outcome.delivered_again" if grant.deliveries > 1 else "outcome.delivered_more"
             detail = text(name, count=grant.deliveries)
             return Outcome(text("outcome.delivered"), detail, True, _steps(grant), is_moving=True)
+        case GrantState.VOID:
+            detail = text("outcome.void_more", why=sentence(grant.void_reason))
+            return Outcome(text("outcome.void"), detail, False)
+        case GrantState.DENIED if not is_refused:
+            return Outcome(text("outcome.denied"), text("outcome.denied_over"), False)
         case GrantState.DENIED | GrantState.REPLACED | GrantState.REVOKED:
-            return Outcome(text(f"outcome.{state.value}"), text(f"outcome.{state.value}_more"), False)
+            detail = text(f"outcome.{state.value}_more")
+            return Outcome(text(f"outcome.{state.value}"), detail, False, is_moving=is_refused)
         case GrantState.EXPIRED:
             why = "undecided" if grant.decision is None else "unfetched"
             return Outcome(text("outcome.expired"), text(f"outcome.expired_{why}"), False)

@@ -140,7 +140,7 @@ async def _check(visit: Visit, purpose: Purpose) -> Response:
     goal = local_path(visit.form.get("next", ""))
     if visit.plane.passkeys is None:
         return visit.error(error_pages.NO_PASSKEYS)
-    wait = visit.plane.sign_in.count_attempt(visit.address)
+    wait = visit.plane.count_passkey(visit.address)
     if wait:
         record_refusal(visit, NotSignedIn.TOO_MANY.value, VIA_PASSKEY)
         return too_many(visit, wait)

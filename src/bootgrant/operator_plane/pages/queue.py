@@ -10,16 +10,11 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 
 from bootgrant.approval.audit import AuditKind
+from bootgrant.approval.codes import masked_user_code
 from bootgrant.approval.operators import Actor
-from bootgrant.operator_plane.pages.machine_view import (
-    Standing,
-    hidden_code,
-    kind_of,
-    labels_of,
-    name_of,
-    standing_of,
-    why_of,
-)
+from bootgrant.approval.standing import Standing
+from bootgrant.operator_plane.pages.machine_view import kind_of, labels_of, name_of, verdict_of, why_of
+from bootgrant.operator_plane.pages.windows import window_rows
 from bootgrant.operator_plane.visit import Visit, actor_of
 from bootgrant.operator_plane.wording import text
 from bootgrant.ports.audit import AuditFilter
@@ -28,6 +23,7 @@ from bootgrant.workflows.decide.watch_requests import queue_version
 
 PAGE: Final = 50
 _WORDS: Final = 100
+_ALWAYS_COUNTED: Final = (Standing.EXPECTED, Standing.UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +45,28 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One waiting machine."""
+    """One waiting machine. ``name`` is that of its entry, empty without one; ``verdict`` is the standing in words."""
 
     card: GrantCard
     name: str
     standing: Standing
+    verdict: str
     kind: str
     code: str
     why: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeniedRow:
+    """One machine that is refused until a time (Unix seconds), because ``by`` denied it."""
+
+    card: GrantCard
+    name: str
+    code: str
+    until: float
+    by: str
+    reason: str
+    may_undeny: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,18 +111,33 @@ class QueueView:
 async def show(visit: Visit) -> Response:
     """Show the queue or, if it is empty, how to make a machine request a configuration."""
     waiting = visit.plane.waiting
-    cards = await (waiting.recent() if visit.is_automatic else waiting.current())
+    if visit.is_automatic:
+        cards, denied = await waiting.recent()
+    else:
+        cards, denied = await waiting.current(), await waiting.refused()
+    windows = await visit.plane.arm.windows()
     return visit.page(
         "queue.html",
         view=view_of(cards, filter_of(visit), actor_of(visit), visit.plane.requires_suffix),
-        version=queue_version(card.grant for card in cards),
+        windows=window_rows(windows, actor_of(visit)),
+        version=queue_version((card.grant for card in cards), windows),
         now=visit.plane.clock.now(),
         configurations=visit.plane.configurations.state(),
         most=waiting.most,
         unfetched=(await visit.plane.decide.store.census(visit.plane.clock.now())).unfetched,
         last=None if cards else await _last_approved(visit),
         kernel_line=kernel_line(visit),
+        denied=[_denied(card, actor_of(visit)) for card in denied],
+        most_denied=waiting.most_refused,
     )
+
+
+def _denied(card: GrantCard, actor: Actor) -> DeniedRow:
+    decision = card.grant.decision
+    by, reason = (decision.by, decision.reason) if decision else ("", "")
+    may_undeny = actor.may_decide_about(card.labels)
+    code = card.user_code if may_undeny else masked_user_code(card.user_code)
+    return DeniedRow(card, name_of(card), code, card.refused_until or 0.0, by, reason, may_undeny)
 
 
 async def _last_approved(visit: Visit) -> float | None:
@@ -151,16 +176,17 @@ def read_filter(words: str, label: str, show: str, rows: str) -> Filter:
 def view_of(cards: Sequence[GrantCard], chosen: Filter, actor: Actor, hides_code: bool) -> QueueView:
     """Return the filtered queue as ``actor`` sees it.
 
-    With ``hides_code`` the second half of each code is left out, because only the machine's screen may show it.
+    With ``hides_code``, and for machines about which ``actor`` may not decide, the second half of each code is left
+    out: only the machine's screen may show it.
     """
-    every = [_row(card, hides_code) for card in cards]
+    every = [_row(card, hides_code or not actor.may_decide_about(card.labels)) for card in cards]
     matching = [row for row in every if _matches(row, chosen)]
     shown = [row for row in matching if chosen.show in ("", row.standing.value)]
     counts = {standing: sum(row.standing is standing for row in matching) for standing in Standing}
     shows = [Show("all", len(matching), f"/{chosen.query('')}", chosen.show == "")]
-    for standing in (Standing.EXPECTED, Standing.SUSPICIOUS, Standing.UNKNOWN):
+    for standing in (Standing.EXPECTED, Standing.PATTERN, Standing.ASSIGNED, Standing.MISMATCH, Standing.UNKNOWN):
         link = f"/{chosen.query(standing.value)}"
-        if counts[standing] or standing is not Standing.SUSPICIOUS:
+        if counts[standing] or standing in _ALWAYS_COUNTED:
             shows.append(Show(standing.value, counts[standing], link, chosen.show == standing.value))
     return QueueView(
         filter=chosen,
@@ -179,18 +205,28 @@ def batch_rows(cards: Sequence[GrantCard], chosen: Filter, actor: Actor, hides_c
     return tuple(row for row in rows if _matches(row, chosen) and chosen.show in ("", row.standing.value))
 
 
+def left_out_rows(cards: Sequence[GrantCard], chosen: Filter, actor: Actor, hides_code: bool) -> tuple[Row, ...]:
+    """Return the machines with an entry that match the filter but that ``actor`` has to decide about one by one."""
+    rows = (
+        _row(card, hides_code)
+        for card in cards
+        if card.entry and card.batch_obstacle and actor.may_decide_about(card.entry.labels)
+    )
+    return tuple(row for row in rows if _matches(row, chosen) and chosen.show in ("", row.standing.value))
+
+
 def _is_for_batch(actor: Actor, card: GrantCard) -> bool:
-    labels = card.entry.labels if card.entry else {}
-    return card.may_be_approved_in_a_batch and actor.may_decide_about(labels)
+    return card.may_be_approved_in_a_batch and actor.may_decide_about(card.labels)
 
 
 def _row(card: GrantCard, hides_code: bool) -> Row:
     return Row(
         card=card,
         name=name_of(card),
-        standing=standing_of(card),
+        standing=card.standing,
+        verdict=verdict_of(card),
         kind=kind_of(card.entry) if card.entry else text("queue.no_entry"),
-        code=hidden_code(card.user_code) if hides_code else card.user_code,
+        code=masked_user_code(card.user_code) if hides_code else card.user_code,
         why=why_of(card),
     )
 

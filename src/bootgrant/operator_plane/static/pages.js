@@ -94,27 +94,53 @@
 
   // The queue: nothing moves under a thumb. Ended requests stay in place, and new ones are only inserted after a tap,
   // unless the list is scrolled to the top and nobody points at it.
-  const news = { rows: [], gone: [] };
-  const isAtRest = () => scrollY < 8 && !by(".queue:hover, .queue:focus-within");
+  const news = { rows: [], gone: [], windows: [] };
+  const held = [".queue", ".windows"].flatMap((list) => [`${list}:hover`, `${list}:focus-within`]).join();
+  const isAtRest = () => scrollY < 8 && !by(`${held}, .windows details[open]`);
   const insert = () => {
     const list = by(".queue");
     for (const row of news.gone) row.remove();
-    list.prepend(...news.rows);
-    Object.assign(news, { rows: [], gone: [] });
+    list?.prepend(...news.rows);
+    by("#windows ul").append(...news.windows);
+    by("#windows").hidden = !by("[data-window]");
+    Object.assign(news, { rows: [], gone: [], windows: [] });
     by(".news").hidden = true;
     tick();
+  };
+  const windows = (fresh, live) => {
+    const section = by("#windows");
+    const newer = new Map(all("[data-window]", fresh).map((item) => [item.dataset.window, item]));
+    for (const item of all("[data-window]:not(.gone)", section)) {
+      if (newer.delete(item.dataset.window)) continue;
+      // Still there and as high as before, so that nothing moves, but it does nothing any more.
+      item.style.minHeight = `${item.offsetHeight}px`;
+      item.classList.add("gone");
+      item.querySelector(".window-state").textContent = section.dataset.over;
+      item.querySelector(".window-time").textContent = "";
+      for (const details of all("details", item)) details.inert = true;
+      news.gone.push(item);
+    }
+    const known = new Set(news.windows.map((item) => item.dataset.window));
+    news.windows = [...newer.values()];
+    if (news.windows.some((item) => !known.has(item.dataset.window))) say(live.dataset.newsWindow);
   };
   const queue = (fresh, live) => {
     const list = by(".queue");
     if (!list || !fresh.querySelector(".queue")) {
-      if (!list || isAtRest()) return whole(fresh);
+      if (isAtRest() || (!list && !by(".windows details[open]"))) return whole(fresh);
+    }
+    windows(fresh, live);
+    if (!list) {
+      // A person is about to close a window: the machines appear as soon as they have.
+      live.dataset.version = "";
+      return parts(fresh);
     }
     const newer = new Map(all(".row", fresh).map((row) => [row.dataset.id, row]));
     for (const row of all(".row:not(.gone)", list)) {
       const other = newer.get(row.dataset.id);
       newer.delete(row.dataset.id);
       if (other) {
-        for (const name of [".row-name", ".row-kind", ".row-votes", ".row-where"]) {
+        for (const name of [".row-name", ".row-kind", ".row-votes", ".row-where", ".row-ids"]) {
           const [mine, theirs] = [row.querySelector(name), other.querySelector(name)];
           if (mine.textContent !== theirs.textContent) mine.replaceChildren(...theirs.childNodes);
         }
@@ -132,11 +158,11 @@
     if (added.length) {
       say(added.length === 1 ? live.dataset.newsOne : live.dataset.newsMany.replace("#", added.length));
     }
-    if (!news.rows.length) return undefined;
+    if (!news.rows.length && !news.windows.length) return undefined;
     if (isAtRest()) return insert();
     const button = by(".news button");
-    button.textContent = live.dataset.news.replace("#", news.rows.length);
-    button.onclick = () => { insert(); scrollTo(0, 0); by(".queue a").focus(); };
+    button.textContent = live.dataset.news.replace("#", news.rows.length + news.windows.length);
+    button.onclick = () => { insert(); scrollTo(0, 0); by(".queue a")?.focus(); };
     by(".news").hidden = false;
     return undefined;
   };

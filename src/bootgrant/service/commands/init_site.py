@@ -10,7 +10,7 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from bootgrant.approval.operators import Role
+from bootgrant.approval.operators import Role, socket_actor
 from bootgrant.credentials.passwords import Argon2Hasher
 from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.ports.people import Operator
@@ -21,6 +21,7 @@ from bootgrant.service.settings.site import SETTINGS, Site, load_site
 from bootgrant.service.system import SystemClock, SystemEntropy
 from bootgrant.wire.secret import Secret
 from bootgrant.workflows.people.manage_operators import generated_password
+from bootgrant.workflows.record.audit import Change, operator_changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +34,16 @@ class NewSite:
 
 
 def init_site(
-    folder: Path, public_url: str, listen: str, operator: str, database: Mapping[str, str] | None = None
+    folder: Path,
+    public_url: str,
+    listen: str,
+    operator: str,
+    database: Mapping[str, str] | None = None,
+    user: str = "",
 ) -> NewSite:
     """Create a site in ``folder``, with settings of ``[database]`` if given; a PostgreSQL database is migrated.
 
+    ``user`` is the Unix user who runs this: the audit begins with the record that they added ``operator``.
     Raises StoreUnavailable, and SettingsError if there is a site already or a value cannot be used.
     """
     config = folder / "bootgrant.toml"
@@ -52,7 +59,7 @@ def init_site(
         prepare_data_folder(site.data)
         code_key(site.code_key_path)
         migrate_database(site)
-        asyncio.run(_add_operator(site, operator, password))
+        asyncio.run(_add_operator(site, operator, password, user))
     except OSError as error:
         raise SettingsError(f"{folder} cannot be written: {error.strerror}") from error
     except (SettingsError, StoreUnavailable):
@@ -70,7 +77,7 @@ def _copy(source: Traversable, folder: Path) -> None:
             (folder / each.name).write_bytes(each.read_bytes())
 
 
-async def _add_operator(site: Site, name: str, password: Secret) -> None:
+async def _add_operator(site: Site, name: str, password: Secret, user: str) -> None:
     async with open_database(site, SystemClock().now()) as database:
         if await database.operators.find_operator(name) is not None:
             raise SettingsError(
@@ -78,7 +85,10 @@ async def _add_operator(site: Site, name: str, password: Secret) -> None:
                 "(docs/server.md); to start a new site, choose another --operator"
             )
         hashed = await Argon2Hasher().hash(password)
-        await database.operators.add_operator(Operator(name, hashed, SystemClock().now(), Role.ADMIN))
+        now = SystemClock().now()
+        operator = Operator(name, hashed, now, Role.ADMIN)
+        change = Change(now, socket_actor(user), "added by bootgrant init")
+        await database.operators.add_operator(operator, operator_changed(change, name, None, operator))
 
 
 def settings_file(chosen: dict[str, str]) -> str:

@@ -27,6 +27,7 @@ from bootgrant.providers.client import ProviderClient
 from bootgrant.service.metrics import table
 from bootgrant.store.database import Database, Durations
 from bootgrant.workflows.limits.admission import HeldPolls
+from bootgrant.workflows.record.codes_again import CodesAgain
 from bootgrant.workflows.record.notify_waiting import NoticeCounts
 
 log = logging.getLogger("bootgrant")
@@ -48,6 +49,7 @@ class Watched:
     clock: Clock
     source: WatchedSource
     chores: Sequence[Chore]
+    codes_again: CodesAgain
 
 
 class ServerCollector(Collector):
@@ -94,6 +96,8 @@ class ServerCollector(Collector):
             table.DELIVERY.name: lambda: counts.delivery,
             table.ANSWERS.name: lambda: {(name, str(code)): count for (name, code), count in requests.answered.items()},
             table.REFUSALS.name: lambda: {(name, str(why)): count for (name, why), count in requests.refused.items()},
+            table.OTHER_ADDRESS.name: lambda: {(name,): requests.elsewhere[name] for name in ("sent", "refused")},
+            table.CODES_AGAIN.name: lambda: dict(self._watched.codes_again.counts.items()),
             table.STORE.name: lambda: counts.transactions,
             table.CONFIGURATIONS_AGE.name: lambda: self._watched.clock.now() - self._watched.source.state().taken_at,
             table.CONFIGURATIONS_FAILED.name: lambda: 1 if self._watched.source.state().problem else 0,

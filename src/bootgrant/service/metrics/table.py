@@ -55,6 +55,19 @@ REFUSALS: Final = Metric(
     "bootgrant_refusals_total", Kind.COUNTER, "Refused requests from machines, by endpoint and reason.",
     ("endpoint", "reason"),
 )  # fmt: skip
+OTHER_ADDRESS: Final = Metric(
+    "bootgrant_other_address_total",
+    Kind.COUNTER,
+    "Times a token was used at another address than the one that asked, by outcome: sent or refused "
+    "(grants.bind_address).",
+    ("outcome",),
+)
+CODES_AGAIN: Final = Metric(
+    "bootgrant_codes_again_total",
+    Kind.COUNTER,
+    "Codes that were presented again after they were used or replaced, by who presented them: machine, person.",
+    ("by", "code"),
+)
 STORE: Final = Metric(
     "bootgrant_store_seconds",
     Kind.HISTOGRAM,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bootgrant.approval.codes import UserCodes
+from bootgrant.approval.grant import DeviceGrant
 from bootgrant.asgi import App, Receive, Scope, Send
 from bootgrant.asgi.answer import plain_answer
+from bootgrant.asgi.body_limit import BodyLimit
 from bootgrant.asgi.client_address import AllowedNetworks, TrustedProxies
 from bootgrant.asgi.observing import Counted, RequestCounts, RequestIds
 from bootgrant.asgi.strict_requests import StrictRequests
@@ -16,9 +18,9 @@ from bootgrant.configurations.current_revision import CurrentRevision
 from bootgrant.configurations.site_configurations import SiteConfigurations
 from bootgrant.machine_plane.config import ConfigEndpoint
 from bootgrant.machine_plane.device_authorization import device_authorization
-from bootgrant.machine_plane.endpoint import MachineRules
+from bootgrant.machine_plane.endpoint import TOO_LARGE, MachineRules
 from bootgrant.machine_plane.git_webhook import GitWebhook
-from bootgrant.machine_plane.health import health, readiness
+from bootgrant.machine_plane.health import StoreCheck, health, readiness
 from bootgrant.machine_plane.issued_tokens import introspection, revocation
 from bootgrant.machine_plane.metadata import Metadata
 from bootgrant.machine_plane.token import token
@@ -32,12 +34,13 @@ from bootgrant.ports.time import Clock, Entropy
 from bootgrant.providers.tokens import Verifier
 from bootgrant.service.metrics.collecting import MetricsEndpoint, ServerCollector, Watched, registry_of
 from bootgrant.service.parts.decisions import Decisions, build_decisions
-from bootgrant.service.parts.http_protocol import ShortWay
 from bootgrant.service.parts.machines import site_configurations, webhook_secret
-from bootgrant.service.parts.people import api_plane, people_plane
+from bootgrant.service.parts.people import api_plane, device_proofs, people_plane
+from bootgrant.service.parts.short_way import ShortWay
 from bootgrant.service.settings.site import Site
 from bootgrant.store.database import Database
 from bootgrant.store.sqlite.database import SqliteDatabase
+from bootgrant.wire.limits import LARGEST_BODY, REQUEST_BODY
 from bootgrant.workflows.decide.watch_requests import WatchRequests
 from bootgrant.workflows.limits.admission import Admission, HeldPolls
 from bootgrant.workflows.machine.deliver import DeliverConfig, DeliverOutside, DeliverToBearer, FindEntry
@@ -46,6 +49,7 @@ from bootgrant.workflows.machine.tokens import MachineTokens, PollGrant
 from bootgrant.workflows.record.notify_waiting import NotifyWaiting
 from bootgrant.workflows.record.recording import RecordSnapshots
 
+_HOOK = "/hooks/git"
 _NOTIFY_EVERY = 1.0
 _RECORD_EVERY = 1.0
 _COLLECT_EVERY = 60.0
@@ -106,11 +110,13 @@ def build(
     admission = Admission(site.limits.pending_per_address, site.limits.pending, site.grants.lifetime)
     counts = RequestCounts()
     decisions = build_decisions(site, database, source, clock, entropy, codes, admission)
-    plane = people_plane(site, database, decisions, source.current, clock, entropy)
+    plane = people_plane(site, database, decisions, source.current, device_proofs(key), clock, entropy)
     api = api_plane(site, database, decisions, source, clock, entropy)
     notify = NotifyWaiting(database.grants, source, database.outbox, clock, entropy, site.operators_url, site.notify)
     verifier = Verifier(site.providers, clock)
+    store_check = StoreCheck(database.grants)
     chores = [
+        store_check.chore,
         *_site_chores(site, database, decisions, source.current, clock),
         Chore("live pages", plane.watching.step, plane.watching.wait),
         *([Chore("notifications", notify.step, every(_NOTIFY_EVERY))] if site.notify else []),
@@ -118,13 +124,16 @@ def build(
         *more_chores,
     ]
     rules = MachineRules(AllowedNetworks(site.networks.machines), site.clients, counts)
-    opening = OpenGrant(database.grants, clock, entropy, codes, site.grants, admission, decisions.arrived)
+    find_entry = FindEntry(source, database.assignments)
+    opening = OpenGrant(database.grants, clock, entropy, codes, site.grants, admission, find_entry, decisions.arrived)
     busiest = {
         "/device/code": device_authorization(opening, site.operators_url, rules),
-        "/token": token(PollGrant(database.grants, clock, site.grants, held), rules),
+        "/token": token(PollGrant(database.grants, clock, site.grants, held, decisions.codes_again), rules),
     }
     issued = MachineTokens(database.grants, clock, site.grants)
-    watched = Watched(database, counts, notify.counts, held, verifier.clients, clock, source.current, chores)
+    watched = Watched(
+        database, counts, notify.counts, held, verifier.clients, clock, source.current, chores, decisions.codes_again
+    )
     endpoints: dict[str, App] = {
         **busiest,
         "/introspect": introspection(issued, api.tokens, site.public_url, rules),
@@ -133,14 +142,15 @@ def build(
             counts,
             {
                 "/.well-known/oauth-authorization-server": Metadata(site.public_url),
-                "/healthz": health(database.grants),
-                "/readyz": readiness(database.grants, source, held, chores),
+                "/healthz": health(store_check),
+                "/readyz": readiness(store_check, source, held, chores),
                 "/metrics": _metrics(site, watched),
                 **_hooks(site, source),
             },
         ),
     }
-    config = ConfigEndpoint(_deliver(site, database, source, verifier, clock), rules.networks, counts)
+    delivery = _deliver(site, database, source, verifier, clock, notify.report_elsewhere)
+    config = _without_body("/config", ConfigEndpoint(delivery, rules.networks, counts), counts)
     pages, admin = _people(api, plane, counts, entropy)
     endpoints["/config"] = config
     router = Router(endpoints, {"/config/": config}, pages if site.operators.listen is None else _nothing_else)
@@ -174,6 +184,7 @@ def _site_chores(
         Chore("automatic approvals", decisions.auto_approve.step, decisions.auto_approve.wait),
         Chore("recording of requests", decisions.openings.step, decisions.openings.wait),
         Chore("recording of refused sign-ins", decisions.refusals.step, decisions.refusals.wait),
+        Chore("recording of codes presented again", decisions.codes_again.step, decisions.codes_again.wait),
         Chore("reading of configurations", refresh, every(0.0)),
         Chore("recording of revisions", snapshots.step, every(_RECORD_EVERY)),
         Chore("retention", collect_some, wait_to_collect),
@@ -193,13 +204,18 @@ def _people(api: ApiPlane, plane: OperatorPlane, counts: RequestCounts, entropy:
 
 def _hooks(site: Site, source: SiteConfigurations) -> Mapping[str, App]:
     secret = webhook_secret(site.machine_settings)
-    return {} if secret is None else {"/hooks/git": GitWebhook(secret, source.current.origin.fetch_soon)}
+    return {} if secret is None else {_HOOK: GitWebhook(secret, source.current.origin.fetch_soon)}
 
 
 def _deliver(
-    site: Site, database: Database, source: SiteConfigurations, verifier: Verifier, clock: Clock
+    site: Site,
+    database: Database,
+    source: SiteConfigurations,
+    verifier: Verifier,
+    clock: Clock,
+    report: Callable[[DeviceGrant], Awaitable[None]],
 ) -> DeliverToBearer:
-    own = DeliverConfig(database.grants, source, clock, site.grants)
+    own = DeliverConfig(database.grants, source, clock, site.grants, report)
     if not site.providers:
         return DeliverToBearer(own)
     find_entry = FindEntry(source, database.assignments)
@@ -209,7 +225,17 @@ def _deliver(
 
 
 def _counted(counts: RequestCounts, apps: Mapping[str, App]) -> Mapping[str, App]:
-    return {path: Counted(app, counts, path) for path, app in apps.items()}
+    return {path: _without_body(path, Counted(app, counts, path), counts) for path, app in apps.items()}
+
+
+def _without_body(path: str, app: App, counts: RequestCounts) -> App:
+    """Return ``app``, which needs no body, so that a request that announces a large one is refused."""
+
+    async def refuse(_scope: Scope, _receive: Receive, send: Send) -> None:
+        counts.answered[path, TOO_LARGE.status] += 1
+        await TOO_LARGE.send(send)
+
+    return BodyLimit(app, lambda _: LARGEST_BODY if path == _HOOK else REQUEST_BODY, refuse)
 
 
 def _metrics(site: Site, watched: Watched) -> MetricsEndpoint:

@@ -23,6 +23,7 @@ from bootgrant.workflows.decide.grant_cards import GatherEvidence, GrantCards, V
 from bootgrant.workflows.decide.windows import ArmWindow
 from bootgrant.workflows.limits.admission import Admission
 from bootgrant.workflows.machine.deliver import FindEntry
+from bootgrant.workflows.record.codes_again import CodesAgain
 from bootgrant.workflows.record.recording import RecordOpenings, RecordRefusals
 
 
@@ -36,6 +37,7 @@ class Decisions:
     auto_approve: AutoApprove
     openings: RecordOpenings
     refusals: RecordRefusals
+    codes_again: CodesAgain
 
     def arrived(self, grant: DeviceGrant) -> None:
         """Record a new request and apply the rules to it; called after the machine got its answer."""
@@ -63,14 +65,15 @@ def build_decisions(
     ]
     evidence = GatherEvidence(sources, clock)
     votes = VoteFilter(database.operators, database.api_tokens)
-    cards = GrantCards(database.grants, find_entry, evidence, database.audit, clock, codes, names, votes)
+    cards = GrantCards(database.grants, find_entry, evidence, database.audit, clock, codes, names, votes, site.grants)
     decide = DecideGrant(database.grants, source, clock, cards, admission)
     auto_approve = AutoApprove(database.grants, database.windows, cards, decide, clock, site.approval_rules())
     return Decisions(
         decide,
         AssignMachine(database.grants, source, database.assignments, database.audit, clock, find_entry),
-        ArmWindow(database.windows, database.audit, clock, entropy, site.vocabulary, auto_approve.check_all),
+        ArmWindow(database.windows, source, clock, entropy, site.vocabulary, auto_approve.check_all),
         auto_approve,
         RecordOpenings(database.audit, clock),
         RecordRefusals(database.audit, clock),
+        CodesAgain(database.audit, clock, site.grants),
     )

@@ -13,24 +13,22 @@ path. Both paths end in the same endpoint (machine_plane/endpoint.py).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections import deque
 from time import monotonic
 from typing import Any, Final, cast
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from bootgrant.asgi import Scope
 from bootgrant.asgi.answer import CLOSE, Answer
-from bootgrant.asgi.client_address import TrustedProxies
 from bootgrant.asgi.eager import Done, Rest, start
-from bootgrant.asgi.observing import RequestCounts
-from bootgrant.asgi.strict_requests import refuse_ambiguous
-from bootgrant.machine_plane.endpoint import TOO_LARGE, TOO_SLOW, OAuthEndpoint, oauth_error
+from bootgrant.machine_plane.endpoint import TOO_LARGE, TOO_SLOW, oauth_error
+from bootgrant.service.parts.connections import Place
+from bootgrant.service.parts.cycle_transport import CycleTransport
 from bootgrant.service.parts.open_polls import POLL_PATH, OpenPolls
+from bootgrant.service.parts.short_way import NO_SHORT_WAY, ShortWay
 from bootgrant.wire.device_flow import ErrorCode
-from bootgrant.wire.limits import ANSWER_SECONDS, REQUEST_BODY, REQUEST_HEAD, REQUEST_SECONDS
+from bootgrant.wire.limits import ANSWER_SECONDS, LARGEST_BODY, REQUEST_BODY, REQUEST_HEAD, REQUEST_SECONDS
 
 NEVER: Final = float("inf")
 _SOONEST: Final = 0.05
@@ -40,33 +38,12 @@ _SLOW_BODY_ANSWER: Final = 1.0
 """Extra seconds in which an endpoint can answer that a body was too slow."""
 _LAST_REQUEST: Final = 2.0
 """Seconds that a new connection has to send its first request when the server stops."""
+_LINGER: Final = 1.0
+"""Seconds in which the rest of a refused body is discarded, because closing at once could destroy the answer."""
 _LONG_HEAD: Final = oauth_error(
     ErrorCode.INVALID_REQUEST, f"the address and the headers are larger than {REQUEST_HEAD >> 10} KiB", 431, (CLOSE,)
 )
 _UNREADABLE: Final = oauth_error(ErrorCode.INVALID_REQUEST, "this is not HTTP/1.1", 400, (CLOSE,))
-
-
-@dataclass(slots=True)
-class ShortWay:
-    """The endpoints that are called without ASGI, by path.
-
-    ``in_tasks``: an answer that has to wait runs in a task, because something behind the endpoints (a connection pool)
-    requires one.
-    """
-
-    endpoints: Mapping[bytes, OAuthEndpoint]
-    proxies: TrustedProxies
-    in_tasks: bool
-    counts: RequestCounts = field(default_factory=RequestCounts)
-
-    async def respond(self, path: bytes, scope: Scope, body: bytes, gone: asyncio.Future[None]) -> Answer | None:
-        refusal = refuse_ambiguous(scope)
-        if refusal is not None:
-            return refusal
-        return await self.endpoints[path].respond(self.proxies.resolve(scope), body, gone)
-
-
-NO_SHORT_WAY = ShortWay({}, TrustedProxies.none(), in_tasks=True)
 
 
 def protocol_with(short_way: ShortWay, open_polls: OpenPolls | None = None) -> type[PatientProtocol]:
@@ -88,10 +65,15 @@ class PatientProtocol(HttpToolsProtocol):
     ``_unread`` counts the bytes since the parser last delivered a whole head or a part of a body, which are the bytes
     that it buffers: a target, headers, a chunk extension or trailers. ``_idle`` is true from the answer to one request
     until the first byte of the next; it is false before the first request.
+
+    ``_cycles`` are the requests on uvicorn's path that are not answered: uvicorn itself knows only the last of them.
+    ``_size`` counts the body of the request that arrives, and ``_is_large`` is true if more than any endpoint reads was
+    announced. While the connection ``_lingers``, it has answered everything and only discards input.
     """
 
     way = NO_SHORT_WAY
     polls: OpenPolls | None = None
+    place: Place | None = None
     request_seconds = REQUEST_SECONDS
     answer_seconds = ANSWER_SECONDS
     _ends_at = NEVER
@@ -105,9 +87,13 @@ class PatientProtocol(HttpToolsProtocol):
     _unread = 0
     _idle = False
     _polls_on: int | None = None
+    _size = 0
+    _is_large = False
+    _lingers = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(cast("asyncio.Transport", transport))
+        self._cycles: deque[RequestResponseCycle] = deque()
         self._ends_at = monotonic() + self.request_seconds
         self._check_later()
 
@@ -115,13 +101,25 @@ class PatientProtocol(HttpToolsProtocol):
         self._stop_timer()
         self._has_room()
         self._note_poll(b"")
+        if self.place is not None:
+            self.place.leave()
         if self._gone is not None and not self._gone.done():
             self._gone.set_result(None)
+        self._abandon()
         super().connection_lost(exc)
+
+    def _abandon(self) -> None:
+        """Let the requests on uvicorn's path end without an answer."""
+        for cycle in self._cycles:
+            cycle.disconnected = True
+            cycle.message_event.set()
+        self._cycles.clear()
 
     def data_received(self, data: bytes) -> None:
         if self.timeout_keep_alive_task is not None:
             self._unset_keepalive_if_required()
+        if self._lingers or self.transport.is_closing():
+            return
         self._unread += len(data)
         try:
             self.parser.feed_data(data)
@@ -141,6 +139,7 @@ class PatientProtocol(HttpToolsProtocol):
             return
         self.way.counts.answered["unreadable", answer.status] += 1
         if self._answering or not self._is_answered():
+            self._abandon()
             self.transport.close()
             return
         self._keep_alive = False
@@ -184,8 +183,11 @@ class PatientProtocol(HttpToolsProtocol):
             self._check_later()
 
     def on_response_complete(self) -> None:
+        if self._cycles:
+            self._cycles.popleft()
         self._idle = not self.pipeline
         if self._idle:
+            self._has_answered()
             # uvicorn restarts its own limit with every byte, even if the byte does not begin a request.
             self._ends_at = min(self._ends_at, self._next_begins_by())
         super().on_response_complete()
@@ -196,7 +198,8 @@ class PatientProtocol(HttpToolsProtocol):
             self._keep_alive = False
             self.url, self.headers = b"", []
             return
-        self._idle = False
+        self._idle = self._is_large = False
+        self._size = 0
         self.url = b""
         self.headers = []
         self.expect_100_continue = False
@@ -218,11 +221,14 @@ class PatientProtocol(HttpToolsProtocol):
         if self.parser.should_upgrade():
             # The parser reads nothing after this head.
             self._keep_alive = False
+        announced = _announced(head)
         if self._is_answered() and path in self.way.endpoints and self._is_plain_post():
             self._path, self._head = path, head
             self._body: list[bytes] = []
-            self._size = 0
+            if announced > REQUEST_BODY:
+                self._refuse_body()
             return
+        self._is_large = announced > LARGEST_BODY
         # The body has its own time limit; the endpoint that reads it can answer first.
         self._ends_at = monotonic() + self.request_seconds + _SLOW_BODY_ANSWER
         url, expects = self.url, self.expect_100_continue
@@ -230,7 +236,9 @@ class PatientProtocol(HttpToolsProtocol):
         self.url, self.expect_100_continue = url, expects
         self.scope["headers"] = head
         super().on_headers_complete()
-        if not self._keep_alive:
+        self._cycles.append(self.cycle)
+        self.cycle.transport = cast("asyncio.Transport", CycleTransport(self.transport, self.cycle, self._linger))
+        if self._is_large or not self._keep_alive:
             self.cycle.keep_alive = False
 
     def _note_poll(self, path: bytes) -> None:
@@ -248,15 +256,44 @@ class PatientProtocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         self._unread = 0
+        self._size += len(body)
         if self._path is None:
             super().on_body(body)
+            if self._size > REQUEST_BODY and self.cycle.response_complete:
+                self._linger()
+        elif self._answering:
             return
-        self._size += len(body)
-        if not self._answering and self._size <= REQUEST_BODY:
+        elif self._size <= REQUEST_BODY:
             self._body.append(body)
+        else:
+            self._refuse_body()
+
+    def _refuse_body(self) -> None:
+        """Answer a request of the short way whose body is too large, without waiting for the rest of it."""
+        if self._path is not None and not self._lingers:
+            self._answering, self._keep_alive = True, False
+            self._write(self.way.cut_short(self._path, TOO_LARGE), linger=True)
+
+    def _linger(self) -> None:
+        """Close the connection after the answer, but first discard for a moment what the client is still sending."""
+        if self.transport.is_closing() or self._lingers:
+            return
+        self._lingers = True
+        self._stop_timer()
+        self.flow.resume_reading()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self._ends_at = monotonic() + _LINGER
+        self._check_later()
+
+    def _has_answered(self) -> None:
+        if self.place is not None:
+            self.place.answered()
 
     def on_message_complete(self) -> None:
         self._unread = 0
+        if self.place is not None and not self._lingers:
+            self.place.heard()
         if self._path is None:
             self._ends_at = self._next_begins_by() if self._is_answered() else NEVER
             super().on_message_complete()
@@ -266,11 +303,7 @@ class PatientProtocol(HttpToolsProtocol):
         self._ends_at = NEVER
         self._keep_alive = self._keep_alive and self.parser.should_keep_alive()
         self._answering = True
-        if self._size > REQUEST_BODY:
-            self._keep_alive = False
-            self._write(self._cut_short(self._path, TOO_LARGE))
-        else:
-            self._respond(self._path)
+        self._respond(self._path)
 
     def _respond(self, path: bytes) -> None:
         scope: dict[str, Any] = {
@@ -303,10 +336,7 @@ class PatientProtocol(HttpToolsProtocol):
     async def _wait(self, rest: Rest[Answer | None]) -> None:
         self._write(await rest)
 
-    def _cut_short(self, path: bytes, answer: Answer) -> Answer:
-        return self.way.endpoints[path].cut_short(path.decode("ascii"), answer)
-
-    def _write(self, answer: Answer | None) -> None:
+    def _write(self, answer: Answer | None, *, linger: bool = False) -> None:
         """Write the answer, and prepare for the next request or close the connection."""
         self._gone = None
         if answer is None or self.transport.is_closing():
@@ -320,12 +350,16 @@ class PatientProtocol(HttpToolsProtocol):
             lines.append(b"connection: close\r\n")
         lines.append(answer.rest)
         self.transport.write(b"".join(lines))
+        if linger:
+            self._linger()
+            return
         if not self._keep_alive:
             self.transport.close()
             return
         self._answering, self._path = False, None
         self.server_state.total_requests += 1
         self._idle = True
+        self._has_answered()
         self._ends_at = self._next_begins_by()
         if self._timer is None:
             self._check_later()
@@ -358,15 +392,21 @@ class PatientProtocol(HttpToolsProtocol):
     def _give_up(self) -> None:
         if self.transport.is_closing():
             return
-        if self._path is not None:
+        if self._path is not None and not self._lingers:
             self._keep_alive = False
-            self._write(self._cut_short(self._path, TOO_SLOW))
+            self._write(self.way.cut_short(self._path, TOO_SLOW))
         else:
+            self._abandon()
             self.transport.close()
 
 
 class _HeadTooLong(Exception):
     """Raised in a callback to stop the parser."""
+
+
+def _announced(headers: list[tuple[bytes, bytes]]) -> int:
+    """Return the length of the body in the headers, 0 if there is none. The parser has checked that it is a number."""
+    return next((int(value) for name, value in headers if name == b"content-length"), 0)
 
 
 def _size(url: bytes, headers: list[tuple[bytes, bytes]]) -> int:

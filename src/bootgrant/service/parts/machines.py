@@ -15,7 +15,7 @@ from bootgrant.machines.finish.validation import BadSchema, Rules, TalosSchema
 from bootgrant.machines.site.findings import SiteBroken, error
 from bootgrant.ports.origins import Tree
 from bootgrant.ports.time import Clock
-from bootgrant.service.settings.forms import SHORTEST_SECRET, first_line
+from bootgrant.service.settings.forms import SHORTEST_SECRET, first_line, unreadable
 from bootgrant.service.settings.sections import Composer, MachineSettings, Secrets
 from bootgrant.service.settings.setting import SettingsError
 from bootgrant.service.settings.site import Site
@@ -100,7 +100,7 @@ def _identities(settings: Secrets, environment: Mapping[str, str]) -> list[Secre
             found.append(Secret(settings.age_identity_file.read_text("utf-8")))
         except (OSError, UnicodeDecodeError) as error:
             raise SettingsError(
-                f"secrets.age_identity_file: {settings.age_identity_file} cannot be read: {error}"
+                f"secrets.age_identity_file: {settings.age_identity_file} cannot be read: {unreadable(error)}"
             ) from None
     if settings.age_identity_command:
         try:

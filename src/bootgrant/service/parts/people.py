@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Mapping
 from typing import Any
 
 import httpx2
 
+from bootgrant.approval.devices import DeviceProofs
 from bootgrant.configurations.site_configurations import SiteConfigurations
 from bootgrant.credentials.passkeys import WebAuthnCeremony
 from bootgrant.credentials.passwords import Argon2Hasher
@@ -14,9 +16,8 @@ from bootgrant.credentials.sealing import SessionSealing
 from bootgrant.operator_plane.api.accounts import ACCOUNT_ROUTES
 from bootgrant.operator_plane.api.app import Listener, build_api
 from bootgrant.operator_plane.api.call import AccountsPlane, ApiPlane
-from bootgrant.operator_plane.origin import has_passkeys
 from bootgrant.operator_plane.plane import OperatorPlane
-from bootgrant.ports.configurations import WatchedSource
+from bootgrant.ports.configurations import ConfigSource, WatchedSource
 from bootgrant.ports.time import Clock, Entropy
 from bootgrant.providers.sign_in import OidcProvider
 from bootgrant.service.parts.database import open_database
@@ -25,26 +26,39 @@ from bootgrant.service.settings.sections import Confirmation
 from bootgrant.service.settings.site import Site
 from bootgrant.service.system import SystemClock, SystemEntropy
 from bootgrant.store.database import Database
+from bootgrant.wire.origin import has_passkeys
+from bootgrant.workflows.decide.grant_cards import VoteFilter
+from bootgrant.workflows.decide.lost_rights import LostRights, VoidApprovals
 from bootgrant.workflows.decide.watch_requests import WaitingCards, WatchRequests
 from bootgrant.workflows.decide.windows import CloseWindows
 from bootgrant.workflows.people.api_tokens import ApiTokens
+from bootgrant.workflows.people.known_places import KnownPlaces
 from bootgrant.workflows.people.manage_operators import ManageOperators
 from bootgrant.workflows.people.oidc_sign_in import OidcSignIn
 from bootgrant.workflows.people.passkeys import Passkeys
 from bootgrant.workflows.people.sign_in import Sessions, SignIn
+from bootgrant.workflows.people.undo import UndoWork
 
 
 def people_plane(
-    site: Site, database: Database, decisions: Decisions, source: WatchedSource, clock: Clock, entropy: Entropy
+    site: Site,
+    database: Database,
+    decisions: Decisions,
+    source: WatchedSource,
+    proofs: DeviceProofs,
+    clock: Clock,
+    entropy: Entropy,
 ) -> OperatorPlane:
     """Build the plane of the pages."""
     sessions = Sessions(database.operators, clock, entropy, site.operators.sessions)
     ceremony = WebAuthnCeremony(site.operators_url) if has_passkeys(site.operators_url) else None
     passkeys = Passkeys(database.passkeys, database.challenges, ceremony, sessions) if ceremony else None
-    tokens = api_tokens(database, clock, entropy)
+    tokens = api_tokens(database, clock, entropy, decisions.decide.source)
     return OperatorPlane(
         decide=decisions.decide,
         assign=decisions.assign,
+        arm=decisions.arm,
+        undo=undo_work(database, decisions, sessions, tokens),
         configurations=source,
         audit=database.audit,
         oidc=OidcSignIn(
@@ -54,31 +68,43 @@ def people_plane(
             sessions,
             site.operators_url,
             SessionSealing(),
-            tokens.windows,
+            tokens.lost,
         ),
         sessions=sessions,
         sign_in=SignIn(
-            database.operators, database.passkeys, sessions, Argon2Hasher(), entropy, site.operators.second_factor
+            database.operators,
+            database.passkeys,
+            sessions,
+            Argon2Hasher(),
+            entropy,
+            KnownPlaces(proofs, database.operators, database.audit, clock, entropy),
+            site.operators.second_factor,
         ),
         passkeys=passkeys,
         clock=clock,
         public_url=site.operators_url,
         client_id=_public_client(site),
         machine_url=site.public_url,
-        watching=WatchRequests(database.grants, clock),
+        watching=WatchRequests(database.grants, database.windows, clock),
         waiting=WaitingCards(decisions.decide.cards, clock),
         tokens=tokens,
         refusals=decisions.refusals,
+        codes_again=decisions.codes_again,
         requires_suffix=site.operators.confirm is Confirmation.SUFFIX,
         settings=site.shown,
     )
+
+
+def device_proofs(code_key: bytes) -> DeviceProofs:
+    """Return the proofs of known browsers, whose key follows from the key that all servers of a site share."""
+    return DeviceProofs(hmac.digest(code_key, b"bootgrant known devices", "sha256"))
 
 
 def api_plane(
     site: Site, database: Database, decisions: Decisions, source: SiteConfigurations, clock: Clock, entropy: Entropy
 ) -> ApiPlane:
     """Build the plane of the API."""
-    accounts = accounts_plane(site, database, clock, entropy)
+    accounts = accounts_plane(site, database, clock, entropy, source)
     return ApiPlane(
         manage=accounts.manage,
         tokens=accounts.tokens,
@@ -88,10 +114,21 @@ def api_plane(
         decide=decisions.decide,
         assign=decisions.assign,
         arm=decisions.arm,
+        undo=undo_work(
+            database, decisions, Sessions(database.operators, clock, entropy, site.operators.sessions), accounts.tokens
+        ),
         store=database.grants,
         source=source,
         settings=site.shown,
         configurations=source.current,
+        codes_again=decisions.codes_again,
+    )
+
+
+def undo_work(database: Database, decisions: Decisions, sessions: Sessions, tokens: ApiTokens) -> UndoWork:
+    """Build what undoes one person's approvals."""
+    return UndoWork(
+        database.grants, database.audit, database.operators, sessions, tokens, decisions.arm, sessions.clock
     )
 
 
@@ -100,12 +137,14 @@ def _public_client(site: Site) -> str:
     return min(site.clients.values(), key=lambda client: (client.secret is not None, client.client_id)).client_id
 
 
-def accounts_plane(site: Site, database: Database, clock: Clock, entropy: Entropy) -> AccountsPlane:
-    """Build what manages operators and tokens."""
-    tokens = api_tokens(database, clock, entropy)
+def accounts_plane(
+    site: Site, database: Database, clock: Clock, entropy: Entropy, source: ConfigSource | None = None
+) -> AccountsPlane:
+    """Build what manages operators and tokens. ``source`` is None while no server reads the configurations."""
+    tokens = api_tokens(database, clock, entropy, source)
     return AccountsPlane(
         manage=ManageOperators(
-            database.operators, database.passkeys, Argon2Hasher(), clock, entropy, tokens.windows, tokens
+            database.operators, database.passkeys, Argon2Hasher(), clock, entropy, tokens.lost, tokens
         ),
         tokens=tokens,
         audit=database.audit,
@@ -114,10 +153,13 @@ def accounts_plane(site: Site, database: Database, clock: Clock, entropy: Entrop
     )
 
 
-def api_tokens(database: Database, clock: Clock, entropy: Entropy) -> ApiTokens:
+def api_tokens(database: Database, clock: Clock, entropy: Entropy, source: ConfigSource | None) -> ApiTokens:
     """Build the workflow of API tokens."""
-    windows = CloseWindows(database.windows, database.audit, clock)
-    return ApiTokens(database.api_tokens, database.operators, clock, entropy, windows)
+    windows = CloseWindows(database.windows, clock)
+    lost = LostRights(
+        windows, VoidApprovals(database.grants, VoteFilter(database.operators, database.api_tokens), clock, source)
+    )
+    return ApiTokens(database.api_tokens, database.operators, clock, entropy, lost)
 
 
 async def ask_database(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import socket
 from collections.abc import MutableMapping
@@ -37,6 +38,29 @@ def inherited(number: int) -> socket.socket:
         raise SettingsError(f"file descriptor {number} is not a listening socket")
     os.set_inheritable(number, False)
     return listener
+
+
+def wider_than(listener: socket.socket, setting: str, host: str) -> str:
+    """Return a warning if an inherited socket listens for other computers and ``setting`` only for this one, else "".
+
+    Tokens and keys travel over it: people who read the setting think that a proxy encrypts them.
+    """
+    if listener.family not in (socket.AF_INET, socket.AF_INET6) or not _is_loopback(host):
+        return ""
+    address, port = listener.getsockname()[:2]
+    if _is_loopback(address):
+        return ""
+    return (
+        f"the socket that was passed on listens on {address} port {port}, for other computers too, but {setting} says "
+        f"{host}: if a proxy is in front, change ListenStream= to {host}:{port}"
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def activated(environment: MutableMapping[str, str], process: int) -> Inherited:

@@ -11,31 +11,34 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import cast
 
 import uvicorn
 import uvloop
 
 from bootgrant.asgi import App
+from bootgrant.asgi.client_address import AllowedNetworks
 from bootgrant.configurations.current_revision import CurrentRevision
 from bootgrant.ports.chores import Chore, every
 from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.service.data_folder import admin_socket, code_key, control_socket, prepare_data_folder
-from bootgrant.service.parts.build import build
+from bootgrant.service.parts.build import Built, build
+from bootgrant.service.parts.connections import Connections, FileLimits
 from bootgrant.service.parts.database import open_database
 from bootgrant.service.parts.decisions import Decisions
-from bootgrant.service.parts.http_protocol import NO_SHORT_WAY, ShortWay, protocol_with
+from bootgrant.service.parts.http_protocol import PatientProtocol, protocol_with
 from bootgrant.service.parts.open_polls import OpenPolls
+from bootgrant.service.parts.short_way import NO_SHORT_WAY, ShortWay
+from bootgrant.service.server.accepting import Acceptor
 from bootgrant.service.server.chores import Chores
-from bootgrant.service.server.listening import Inherited, inherited
+from bootgrant.service.server.listening import Inherited, inherited, wider_than
 from bootgrant.service.server.supervised import SupervisorChannel
 from bootgrant.service.server.tls import ServerTls
 from bootgrant.service.settings.setting import SettingsError
 from bootgrant.service.settings.site import Site
-from bootgrant.service.supervisor.places import BACKLOG, Place, Tcp, Unix
+from bootgrant.service.supervisor.places import BACKLOG, Tcp, Unix
 from bootgrant.service.system import SystemClock, SystemEntropy
 from bootgrant.store.database import Database
-from bootgrant.wire.limits import REQUEST_SECONDS
 
 log = logging.getLogger("bootgrant")
 _CERTIFICATE_LOOK = 5.0
@@ -49,25 +52,28 @@ _NO_PAGES = (
 )
 
 
-class _Loop(uvloop.Loop):
-    """uvloop with shorter limits for TLS handshakes (60 s by default) and shutdowns (30 s by default)."""
-
-    async def create_server(self, *args: Any, **options: Any) -> Any:
-        if options.get("ssl") is not None:
-            options |= {"ssl_handshake_timeout": REQUEST_SECONDS, "ssl_shutdown_timeout": REQUEST_SECONDS}
-        return await super().create_server(*args, **options)
-
-
 class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers: all listeners stop together, after the held polls are answered."""
+    """uvicorn without its signal handlers and its way to accept connections.
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    All listeners stop together, after the held polls are answered.
+    """
+
+    def __init__(self, config: uvicorn.Config, connections: Connections) -> None:
         super().__init__(config)
         self.answering = asyncio.Event()
+        self._connections = connections
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        self.servers = cast(
+            "list[asyncio.Server]",
+            [Acceptor(each, self._protocol, self.config.ssl, self._connections) for each in sockets or ()],
+        )
+        self.started = True
         self.answering.set()
+
+    def _protocol(self) -> PatientProtocol:
+        make = cast("type[PatientProtocol]", self.config.http_protocol_class)
+        return make(config=self.config, server_state=self.server_state, app_state={})
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Close the listening sockets, wait for TLS handshakes, and then let the connections end."""
@@ -104,7 +110,7 @@ def serve(
     if taken.pages is not None and site.operators.listen is None:
         raise SettingsError(_NO_PAGES)
     supervisor.wait_for_turn(site.log.format)
-    with asyncio.Runner(loop_factory=_Loop) as runner:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_open_and_serve(site, supervisor, tls, ready, taken, polls))
 
 
@@ -116,16 +122,21 @@ async def _open_and_serve(
     taken: Inherited,
     polls: OpenPolls,
 ) -> None:
-    def listener(descriptor: int | None, place: Place) -> socket.socket:
-        return supervisor.listener(place) if descriptor is None else inherited(descriptor)
+    def listener(descriptor: int | None, setting: str, place: Tcp) -> socket.socket:
+        if descriptor is None:
+            return supervisor.listener(place)
+        passed_on = inherited(descriptor)
+        if problem := wider_than(passed_on, setting, place.host):
+            log.warning("%s", problem)
+        return passed_on
 
     # The lock of the database prevents a second server from replacing the sockets of this one.
     async with open_database(site, SystemClock().now(), patience=_DATABASE_PATIENCE) as database:
         with contextlib.ExitStack() as stack:
-            public = stack.enter_context(listener(taken.public, Tcp(*site.listen)))
+            public = stack.enter_context(listener(taken.public, "listen", Tcp(*site.listen)))
             pages = None
             if site.operators.listen:
-                pages = stack.enter_context(listener(taken.pages, Tcp(*site.operators.listen)))
+                pages = stack.enter_context(listener(taken.pages, "operators.listen", Tcp(*site.operators.listen)))
             admin = stack.enter_context(supervisor.listener(Unix(str(admin_socket(site.data)))))
             await _serve(site, database, _Listeners(public, pages, admin), tls, supervisor, ready, polls)
 
@@ -141,14 +152,10 @@ async def _serve(
 ) -> None:
     own = [_certificate_chore(tls)] if tls else []
     clock = SystemClock()
-    built = build(site, database, code_key(site.code_key_path), _held_most(), clock, SystemEntropy(), own)
+    files = FileLimits(_raised_file_limit())
+    built = build(site, database, code_key(site.code_key_path), files.held, clock, SystemEntropy(), own)
     built.admission.add_all(await database.grants.pending_grants(clock.now(), site.limits.pending))
-    served = [
-        (_server(built.public, tls, built.short_way, polls), listeners.public),
-        (_server(built.admin, None), listeners.admin),
-    ]
-    if listeners.pages is not None:
-        served.append((_server(built.pages, tls), listeners.pages))
+    served = _servers(site, built, listeners, tls, files, polls)
 
     def stop() -> None:
         log.info("stopping: answering %d held polls, so that the machines poll again", len(built.held))
@@ -176,6 +183,25 @@ async def _serve(
     await chores.stop()
     await built.notify.stop()
     await _last_records(built.decisions)
+
+
+def _servers(
+    site: Site, built: Built, listeners: _Listeners, tls: ServerTls | None, files: FileLimits, polls: OpenPolls
+) -> list[tuple[_Server, socket.socket]]:
+    """Return a server for each listening socket. Those of machines and people share their limits of connections."""
+    counts, proxies = built.short_way.counts, AllowedNetworks(site.networks.trusted_proxies)
+    per_address = site.limits.connections_per_address or files.per_address
+    shared = Connections(files.connections, per_address, proxies, counts)
+    # Local commands have descriptors of their own.
+    admin = Connections(files.admin, files.admin, AllowedNetworks(()), counts)
+    urls = (site.public_url,) if listeners.pages else (site.public_url, site.operators_url)
+    served = [
+        (_server(built.public, tls, shared, _hsts(site, *urls), built.short_way, polls), listeners.public),
+        (_server(built.admin, None, admin, []), listeners.admin),
+    ]
+    if listeners.pages is not None:
+        served.append((_server(built.pages, tls, shared, _hsts(site, site.operators_url)), listeners.pages))
+    return served
 
 
 async def _last_records(decisions: Decisions) -> None:
@@ -211,8 +237,23 @@ async def _first_read(current: CurrentRevision) -> None:
         log.exception("machine configurations could not be read at startup")
 
 
+def _hsts(site: Site, *urls: str) -> list[tuple[str, str]]:
+    """Return the header by which browsers use only HTTPS (RFC 6797), if one of a listener's URLs is https.
+
+    Browsers ignore it over plain HTTP, and from an address that is not a name.
+    """
+    if not site.tls.hsts or not any(url.startswith("https:") for url in urls):
+        return []
+    return [("strict-transport-security", f"max-age={site.tls.hsts:.0f}")]
+
+
 def _server(
-    app: App, tls: ServerTls | None, short_way: ShortWay = NO_SHORT_WAY, polls: OpenPolls | None = None
+    app: App,
+    tls: ServerTls | None,
+    connections: Connections,
+    headers: list[tuple[str, str]],
+    short_way: ShortWay = NO_SHORT_WAY,
+    polls: OpenPolls | None = None,
 ) -> _Server:
     config = uvicorn.Config(
         app,
@@ -225,19 +266,20 @@ def _server(
         log_config=None,
         proxy_headers=False,
         server_header=False,
+        headers=headers,
         timeout_keep_alive=15,
         timeout_graceful_shutdown=5,
         backlog=BACKLOG,
     )
     config.load()
     config.ssl = tls.context if tls else None
-    return _Server(config)
+    return _Server(config, connections)
 
 
-def _held_most() -> int:
-    """Raise the limit of open files. Return four fifths of it for held polls; the rest is for people and files."""
+def _raised_file_limit() -> int:
+    """Raise the limit of open files as far as it goes, and return it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard not in (soft, resource.RLIM_INFINITY):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         soft = hard
-    return soft * 4 // 5
+    return soft

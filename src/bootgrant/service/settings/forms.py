@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 from pathlib import Path
 from typing import Final, TypeVar
-from urllib.parse import urlsplit
 
 from bootgrant.approval.policy import Network, parse_selector
+from bootgrant.service.settings import urls
 from bootgrant.service.settings.setting import Form, as_written
 from bootgrant.wire.secret import Secret
 
@@ -74,31 +74,22 @@ def file(value: object, base: Path) -> Path:
         raise ValueError(f"{value!r} is not a path: {error}") from None
 
 
+def unreadable(error: OSError | UnicodeDecodeError) -> str:
+    """Why a file could not be read. The text of a UnicodeDecodeError shows bytes of it, so that is not repeated."""
+    return "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else error.strerror or type(error).__name__
+
+
 def first_line(path: Path, shortest: int) -> Secret:
     """The first line of a file without surrounding space, which must have ``shortest`` characters."""
     try:
         found = path.read_text("utf-8").partition("\n")[0].strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} cannot be read: {error}") from None
+        raise ValueError(f"{path} cannot be read: {unreadable(error)}") from None
     if not found:
         raise ValueError(f"the first line of {path} is empty")
     if len(found) < shortest:
         raise ValueError(f"the secret in {path} is shorter than {shortest} characters; try `openssl rand -hex 32`")
     return Secret(found)
-
-
-def _server_url(value: object) -> str:
-    written = text(value)
-    try:
-        parts = urlsplit(written)
-        port = parts.port
-    except ValueError:
-        parts, port = urlsplit(""), None
-    if parts.scheme not in ("http", "https") or not parts.hostname or " " in parts.netloc or port == 0:
-        raise ValueError(f'{written!r} is not the URL of a server; write "https://boot.example.org" (scheme and host)')
-    if parts.path not in ("", "/") or parts.query or parts.fragment or parts.username is not None:
-        raise ValueError(f"{written!r} must have only a scheme, a host and an optional port")
-    return f"{parts.scheme}://{parts.netloc}"
 
 
 def _listen(value: object) -> tuple[str, int]:
@@ -137,12 +128,8 @@ def _whole_seconds(value: object) -> float:
 
 
 def _database_url(value: object) -> Secret | None:
-    """None for SQLite. The URL may contain a password, so no part of it is repeated in the error."""
-    if value == "sqlite":
-        return None
-    if not isinstance(value, str) or not value.startswith(("postgresql://", "postgres://")):
-        raise ValueError('neither "sqlite" nor a URL such as "postgresql://user@host:5432/database"')
-    return Secret(value)
+    """None for SQLite."""
+    return None if value == "sqlite" else Secret(urls.postgres_url(value))
 
 
 def _git_word(value: object) -> str:
@@ -230,7 +217,7 @@ NAME: Final = hidden("name", name)
 FLAG: Final = hidden("true or false", _flag)
 PORT: Final = hidden("port", _port)
 SELECTORS: Final = one_or_more(parse_selector)
-SERVER_URL: Final = shown("URL", _server_url)
+SERVER_URL: Final = shown("URL", lambda value: urls.server_url(text(value)))
 LISTEN: Final = shown("address:port", _listen)
 FOLDER: Final = Form("folder", file, as_written)
 FILE: Final = Form("file", file, as_written)

@@ -15,7 +15,7 @@ from bootgrant.messengers.email import Email, Security
 from bootgrant.messengers.posting import Address
 from bootgrant.messengers.webhook import Webhook
 from bootgrant.ports.notifications import Messenger, Notice
-from bootgrant.service.settings import forms
+from bootgrant.service.settings import forms, urls
 from bootgrant.service.settings.forms import FILE, SELECTORS, SHORTEST_SECRET, TEXT, hidden, if_given, one_of, secret
 from bootgrant.service.settings.setting import read_row, rows_of, setting
 from bootgrant.service.system import SystemClock
@@ -55,7 +55,7 @@ def _template(path: Path) -> Callable[[Notice], str]:
         template = environment.from_string(path.read_text("utf-8"))
         template.render(notice=example)
     except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"template: {path} cannot be read: {error}") from None
+        raise ValueError(f"template: {path} cannot be read: {forms.unreadable(error)}") from None
     except TemplateError as error:
         raise ValueError(f"template: {path} cannot be used: {error}") from None
     return lambda notice: template.render(notice=notice)
@@ -71,7 +71,10 @@ class _Web(_Target):
         if (self.url is None) is (self.url_file is None):
             raise ValueError("set either url, or url_file (a file whose first line is the URL) if the URL is a secret")
         url = self.url_file or Secret(self.url or "")
-        parts = urlsplit(url.reveal())
+        try:
+            parts = urls.split(url.reveal())
+        except ValueError:
+            parts = urlsplit("")
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError("the url is not an http or https URL")
         return Address(url)
@@ -100,6 +103,14 @@ class _Ntfy(_Web):
         return Ntfy(Address(Secret(f"{parts.scheme}://{parts.netloc}{head}/")), topic, self.token_file)
 
 
+def _mail_host(value: object) -> str:
+    """A host name, which errors repeat: a URL with a password must not be one."""
+    host = forms.text(value)
+    if any(c in "/@ " or not c.isprintable() for c in host):
+        raise ValueError('the host is not a host name: write "mail.example.org"; user and password_file have their own')
+    return host
+
+
 def _mailbox(value: object) -> str:
     address = forms.text(value)
     if "@" not in address or any(c in address for c in "\r\n,"):
@@ -109,7 +120,7 @@ def _mailbox(value: object) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Smtp(_Target):
-    host: str = setting(TEXT)
+    host: str = setting(hidden("host", _mail_host))
     port: int | None = setting(if_given(forms.PORT), ())
     security: Security = setting(one_of(Security), "starttls")
     sender: str = setting(hidden("address", _mailbox), name="from")

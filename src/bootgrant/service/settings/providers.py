@@ -12,7 +12,7 @@ from bootgrant.approval.claims import OutsideRule, RoleRule
 from bootgrant.approval.operators import Role, parse_labels
 from bootgrant.approval.policy import Selector
 from bootgrant.providers.settings import ALGORITHMS, Check, SignInProvider, TokenProvider, is_safe_url
-from bootgrant.service.settings import forms
+from bootgrant.service.settings import forms, urls
 from bootgrant.service.settings.forms import FILE, FLAG, SELECTORS, TEXT, TEXTS, duration, hidden, if_given, one_of
 from bootgrant.service.settings.setting import setting, table_of
 from bootgrant.wire.secret import Secret
@@ -29,11 +29,16 @@ def _id(value: object) -> str:
 
 def _issuer(value: object) -> str:
     url = forms.text(value)
-    parts = urlsplit(url)
-    if not parts.hostname or parts.query or parts.fragment:
-        raise ValueError(f'{url!r} is not an issuer; write it as the provider does: "https://sso.example.org"')
+    try:
+        parts = urls.split(url)
+    except ValueError:
+        parts = urlsplit("")
+    if not parts.hostname or parts.query or parts.fragment or parts.username is not None:
+        raise ValueError(
+            f'{urls.quoted(url)} is not an issuer; write it as the provider does: "https://sso.example.org"'
+        )
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
-        raise ValueError(f"{url!r} is not https, so an attacker on the network could sign in as anyone")
+        raise ValueError(f"{urls.quoted(url)} is not https, so an attacker on the network could sign in as anyone")
     return url
 
 
@@ -87,7 +92,9 @@ OIDC: Final = table_of(_SignIn, "oidc", _SignIn.provider, label="id")
 def _safe_url(value: object) -> str:
     url = forms.text(value)
     if not is_safe_url(url):
-        raise ValueError(f"{url!r} is not an https URL; over plain http an attacker could forge keys and tokens")
+        raise ValueError(
+            f"{urls.quoted(url)} is not an https URL; over plain http an attacker could forge keys and tokens"
+        )
     return url
 
 

@@ -8,7 +8,7 @@ from enum import Enum, StrEnum
 from pathlib import Path
 from typing import Final
 
-from bootgrant.approval.grant import GrantRules
+from bootgrant.approval.grant_rules import AddressBinding, GrantRules
 from bootgrant.approval.policy import BUILT_IN, Network, Rule, Vocabulary
 from bootgrant.machine_plane.clients import Client
 from bootgrant.service.logs import LogFormat
@@ -90,9 +90,15 @@ class Operators:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grants(GrantRules):
-    """``[grants]``: the times of a request, in seconds."""
+    """``[grants]``: the rules of a request; times in seconds."""
 
     lifetime: float = setting(duration("1s"), "10m", "How long a code is valid while it waits for a decision.")
+    lifetime_two_people: float = setting(
+        duration("1s"),
+        "30m",
+        "The same for a machine that needs the approval of two people, if that is longer than grants.lifetime. It is "
+        "decided when the machine asks.",
+    )
     interval: float = setting(forms.WHOLE_SECONDS, "1s", "How often a machine polls; whole seconds.")
     hold: float = setting(
         forms.DURATION,
@@ -106,7 +112,15 @@ class Grants(GrantRules):
         "How long the same machine can use its token again after the first complete delivery. Then the token is spent.",
     )
     denial_cooldown: float = setting(
-        duration(most="24h"), "10m", "How long a denied machine is refused without asking an operator again."
+        duration(most="24h"),
+        "10m",
+        "How long a denied machine is refused without asking an operator again. `bootgrant undeny` ends it early.",
+    )
+    bind_address: AddressBinding = setting(
+        one_of(AddressBinding),
+        "flag",
+        "What happens when a machine's token is used at another address than the one that asked for the code (an IPv6 "
+        "/64 counts as one address). People are notified; with `refuse`, no configuration is sent there.",
     )
     kept: float = setting(forms.DURATION, "90d", "How long delivered requests are kept as the history of a machine.")
 
@@ -122,6 +136,13 @@ class Limits:
         "IPv6 /64 network counts as one address.",
     )
     pending: int = setting(forms.COUNT, 100_000, "How many pending requests the server accepts in total.")
+    connections_per_address: int | None = setting(
+        optional(forms.COUNT),
+        "",
+        "How many connections one address (IPv6: one /64 network) may have open; each waiting machine has one. Empty: "
+        "three quarters of those that the limit of open files allows. Proxies in networks.trusted_proxies have no "
+        "limit (docs/server.md).",
+    )
 
 
 def _network_names(value: object, _base: Path) -> Mapping[str, tuple[Network, ...]]:
@@ -224,6 +245,12 @@ class Tls:
         "A certificate chain (PEM), to serve HTTPS without a proxy; read again when it changes.",
     )
     key: Path | None = setting(OPTIONAL_FILE, "", "The private key of the certificate (PEM).")
+    hsts: float = setting(
+        forms.DURATION,
+        "365d",
+        "How long browsers use only HTTPS for this host name, on every port (Strict-Transport-Security), if the public "
+        'URL is https, also behind a proxy. "0s": the header is not sent.',
+    )
 
     @property
     def files(self) -> TlsFiles | None:

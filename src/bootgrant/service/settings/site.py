@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Final
 
 from bootgrant.approval.policy import Rule, Vocabulary
 from bootgrant.machine_plane.clients import Client
-from bootgrant.operator_plane.origin import has_passkeys
 from bootgrant.operator_plane.shown_setting import ShownSetting
 from bootgrant.service.settings import forms, sections
 from bootgrant.service.settings.forms import OPTIONAL_FILE, one_of
@@ -31,6 +30,7 @@ from bootgrant.service.settings.setting import (
     table_of,
     tables,
 )
+from bootgrant.wire.origin import has_passkeys
 from bootgrant.workflows.people.sign_in import SecondFactor
 
 if TYPE_CHECKING:
@@ -246,7 +246,9 @@ def _read_file(config: Path) -> dict[str, object]:
         ) from None
     except OSError as error:
         raise SettingsError(f"{config} cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError:
+        raise SettingsError(f"{config} is not TOML: it is not UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{config} is not TOML: {error}") from error
     found = _flatten(table)
     known = [each.key for each in SETTINGS]

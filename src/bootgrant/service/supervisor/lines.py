@@ -9,6 +9,16 @@ import time
 _LOGGER = "bootgrant.supervisor"
 
 
+def escaped(text: str) -> str:
+    """Return ``text`` on one line, with every character that is not visible as its code (``\\n``, ``\\u202e``).
+
+    Text from outside can then neither begin a line of its own nor control or reorder what a terminal shows.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
 class Lines:
     """Writes to standard error. ``form`` is "text" until the server has said what ``log.format`` is."""
 
@@ -21,6 +31,7 @@ class Lines:
         self._write("error", message)
 
     def _write(self, level: str, message: str) -> None:
+        message = escaped(message)
         now = time.time()
         milliseconds = int(now * 1000) % 1000
         if self.form == "json":

@@ -90,9 +90,15 @@ class PostgresAddress:
 
 def _first_line(path: Path) -> str:
     try:
-        return path.read_text("utf-8").partition("\n")[0].strip("\r")
-    except (OSError, UnicodeDecodeError) as error:
-        raise StoreUnavailable(f"the database password cannot be read from {path} ({error})") from error
+        found = path.read_text("utf-8").partition("\n")[0].strip("\r")
+    except OSError as error:
+        raise StoreUnavailable(f"the database password cannot be read from {path} ({error.strerror})") from error
+    except UnicodeDecodeError:
+        # Its text shows bytes of the password.
+        raise StoreUnavailable(f"the database password cannot be read from {path} (it is not UTF-8)") from None
+    if "\0" in found:
+        raise StoreUnavailable(f"the database password in {path} has a NUL byte, which PostgreSQL does not take")
+    return found
 
 
 class OutcomeUnknown(StoreUnavailable):
@@ -234,5 +240,9 @@ async def _prepare(connection: Connection) -> None:
 
 
 def reason_of(error: psycopg.Error) -> str:
-    """Return the error as one line. libpq's messages never contain the password."""
+    """Return the error as one line.
+
+    libpq's messages repeat a host, a port or a user, but never a password. A part of a password can be none of these:
+    the settings refuse a URL that libpq reads in another way than it was meant (service/settings/urls.py).
+    """
     return " ".join((error.diag.message_primary or str(error)).split()) or type(error).__name__

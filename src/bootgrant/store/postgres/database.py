@@ -18,7 +18,7 @@ from bootgrant.store.postgres.grants import PostgresGrantStore
 from bootgrant.store.postgres.migrations import check_schema
 from bootgrant.store.postgres.news import News
 from bootgrant.store.postgres.outbox import PostgresOutbox
-from bootgrant.store.postgres.rows import PostgresRows
+from bootgrant.store.postgres.row_writes import PostgresRows
 from bootgrant.store.postgres.watching import Watching
 
 log = logging.getLogger("bootgrant.store")

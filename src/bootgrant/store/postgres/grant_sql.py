@@ -28,6 +28,9 @@ CENSUS: Final = (
     "OR state = 'redeemed' AND token_expires_at > %s)"
 )
 PENDING: Final = f"{_SELECT} WHERE state = 'pending' AND expires_at > %s ORDER BY opened_at DESC LIMIT %s"
+DENIALS: Final = (
+    f"{_SELECT} WHERE state = 'denied' AND undenied_at IS NULL AND decided_at > %s ORDER BY decided_at DESC LIMIT %s"
+)
 DENIED: Final = " UNION ".join(
     f"{_SELECT} WHERE state = 'denied' AND {variable} = ANY(%s) AND decided_at > %s"
     for variable in MachineIdentity.STRONG
@@ -36,9 +39,11 @@ LIVE_WITH: Final = " UNION ".join(
     f"{_SELECT} WHERE state = 'pending' AND {variable} = ANY(%s) AND expires_at > %s"
     for variable in MachineIdentity.STRONG
 )
+LAST_DECIDED: Final = f"{_SELECT} WHERE decided_at IS NOT NULL AND decided_at > %s AND identity_key = ANY(%s)"
+UNDELIVERED: Final = f"{_SELECT} WHERE state IN ('approved', 'redeemed')"
 REPLACE: Final = (
-    "UPDATE grants SET state = 'replaced', version = version + 1 "
-    "WHERE state = 'pending' AND identity_key = %s AND source_address = %s RETURNING grant_id, version"
+    "UPDATE grants SET state = 'replaced', replaced_by = %s, version = version + 1 "
+    f"WHERE state = 'pending' AND identity_key = %s AND source_address = %s RETURNING {listed(COLUMNS)}, version"
 )
 INSERT: Final = insert_into("grants", ("version", "identity_key", *COLUMNS), "%s")
 UPDATE: Final = (
@@ -88,7 +93,7 @@ def spellings(identity: MachineIdentity, variable: str) -> list[str]:
 
 
 def machine_of(grant: DeviceGrant) -> tuple[str, str]:
-    """Return the identity and address that only one pending grant may have; the parameters of REPLACE."""
+    """Return the identity and address that only one pending grant may have; the last parameters of REPLACE."""
     return escaped(grant.identity.key), escaped(grant.source_address)
 
 

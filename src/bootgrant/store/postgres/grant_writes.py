@@ -5,26 +5,36 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 from psycopg import errors
 
 from bootgrant.approval.audit import AuditEvent
-from bootgrant.approval.grant import Delivery, DeviceGrant, GrantState, Refusal
-from bootgrant.ports.audit import AuditOf
+from bootgrant.approval.grant import Delivery, DeviceGrant, Refusal
+from bootgrant.ports.audit import AuditOf, EventsOf
 from bootgrant.ports.grants import GrantRule, StoreUnavailable, UserCodeTaken
 from bootgrant.store.changes import count_step
 from bootgrant.store.postgres import grant_sql as sql
 from bootgrant.store.postgres.audit import append_events
 from bootgrant.store.postgres.connections import UNKNOWN, Connection, Connections, OutcomeUnknown, transaction
 from bootgrant.store.postgres.news import News
+from bootgrant.store.postgres.rows import escaped
 
 _OPENING_ROUNDS: Final = 20
 _CHANGING_ROUNDS: Final = 100
 _PRESENT = "SELECT grant_id FROM grants WHERE grant_id = ANY(%s)"
 _TAKEN = "SELECT 1 FROM grants WHERE user_code_digest = %s"
-Replaced = dict[tuple[str, str], list[tuple[str, int]]]
+Machine = tuple[str, str]
+Replaced = dict[Machine, list[tuple[str, int]]]
 Outcome = DeviceGrant | Refusal | Exception
+
+
+class New(NamedTuple):
+    """The arguments of ``open_grant``."""
+
+    grant: DeviceGrant
+    fingerprint: str
+    audit: EventsOf | None
 
 
 class Opening:
@@ -35,12 +45,13 @@ class Opening:
         self._connections = connections
         self._news = news
 
-    async def __call__(self, grants: Sequence[DeviceGrant]) -> Sequence[list[str]]:
+    async def __call__(self, new: Sequence[New]) -> Sequence[list[str]]:
         """Return the ids that each grant replaced. Raises UserCodeTaken for a single grant, and UniqueViolation for
         several of which one cannot be kept; then none is."""
+        grants = [each.grant for each in new]
         for _ in range(_OPENING_ROUNDS):
             try:
-                return await self._keep(grants)
+                return await self._keep(new)
             except errors.UniqueViolation:
                 if len(await self._connections.fetch(_PRESENT, ([grant.grant_id for grant in grants],))) == len(grants):
                     # The connection broke after the commit, and this was the second try.
@@ -52,38 +63,61 @@ class Opening:
                 # The same machine asks another server at this moment: try again, replacing that request.
         raise StoreUnavailable("this machine keeps asking other servers at the same time")
 
-    async def _keep(self, grants: Sequence[DeviceGrant]) -> list[list[str]]:
-        newest: dict[tuple[str, str], DeviceGrant] = {}
+    async def _keep(self, new: Sequence[New]) -> list[list[str]]:
+        by_machine: dict[Machine, list[New]] = {}
+        for each in new:
+            by_machine.setdefault(sql.machine_of(each.grant), []).append(each)
+        older = await self._connections.run(partial(_insert, by_machine))
         replaced: list[list[str]] = []
-        rows: dict[str, DeviceGrant] = {}
-        for grant in grants:
+        before: dict[Machine, str] = {}
+        for grant, _, _ in new:
             machine = sql.machine_of(grant)
-            before = newest.get(machine)
-            if before is not None:
-                rows[before.grant_id] = before._replace(state=GrantState.REPLACED)
-            replaced.append([] if before is None else [before.grant_id])
-            rows[grant.grant_id] = newest[machine] = grant
-        older = await self._connections.run(partial(_insert, sorted(newest), list(rows.values())))
-        for grant, ids in zip(grants, replaced, strict=True):
-            for grant_id, version in older.pop(sql.machine_of(grant), ()):
+            replaced.append([before[machine]] if machine in before else [])
+            before[machine] = grant.grant_id
+            for grant_id, version in older.pop(machine, ()):
                 self._news.publish(grant_id, version)
-                ids.append(grant_id)
+                replaced[-1].append(grant_id)
         return replaced
 
 
-async def _insert(machines: Sequence[tuple[str, str]], rows: Sequence[DeviceGrant], connection: Connection) -> Replaced:
-    """Insert ``rows``, replacing pending grants. All servers lock in the same order, so none waits in a circle."""
-    cursor = connection.cursor()
-    async with transaction(connection):
-        await cursor.executemany(sql.REPLACE, machines, returning=True)
-        await connection.cursor(binary=True).executemany(
-            sql.INSERT, [sql.to_insert(grant) for grant in sorted(rows, key=sql.machine_of)]
-        )
+async def _insert(by_machine: Mapping[Machine, Sequence[New]], connection: Connection) -> Replaced:
+    """Insert the new grants, replacing pending ones. All servers lock in the same order, so none waits in a circle."""
+    in_order = sorted(by_machine)
+    firsts = [(escaped(by_machine[machine][0].grant.grant_id), *machine) for machine in in_order]
+    cursor = connection.cursor(binary=True)
     replaced: Replaced = {}
-    for machine in machines:
-        replaced[machine] = [(row[0], row[1]) for row in await cursor.fetchall()]
-        cursor.nextset()
+    rows: list[DeviceGrant] = []
+    events: list[AuditEvent] = []
+    async with transaction(connection):
+        await cursor.executemany(sql.REPLACE, firsts, returning=True)
+        for machine in in_order:
+            older = [sql.stored(row) for row in await cursor.fetchall()]
+            cursor.nextset()
+            replaced[machine] = [(grant.grant_id, version) for grant, version in older]
+            opened, made = _opened(by_machine[machine], [grant for grant, _ in older])
+            rows += opened
+            events += made
+        await connection.cursor(binary=True).executemany(sql.INSERT, [sql.to_insert(grant) for grant in rows])
+        if events:
+            await append_events(connection, events)
     return replaced
+
+
+def _opened(new: Sequence[New], older: Sequence[DeviceGrant]) -> tuple[list[DeviceGrant], list[AuditEvent]]:
+    """Return the new grants of one machine, each replaced by the next one, and their events."""
+    rows: list[DeviceGrant] = []
+    events: list[AuditEvent] = []
+    before = older
+    for grant, fingerprint, audit in new:
+        for earlier in before:
+            grant = grant.following(earlier, fingerprint)  # noqa: PLW2901  (it inherits the votes of each)
+        if rows:
+            last = rows[-1].replaced(grant.grant_id)
+            rows[-1] = rows[-1] if isinstance(last, Refusal) else last
+        rows.append(grant)
+        events += [] if audit is None else audit(grant)
+        before = [grant]
+    return rows, events
 
 
 @dataclass(frozen=True, slots=True)

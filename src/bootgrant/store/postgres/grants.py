@@ -9,13 +9,13 @@ from functools import partial
 from typing import TypeVar
 
 from bootgrant.approval.grant import REDEEM_GRACE, Delivery, DeviceGrant, Refusal
-from bootgrant.ports.audit import AuditOf
+from bootgrant.ports.audit import AuditOf, EventsOf
 from bootgrant.ports.grants import Census, GrantRule
-from bootgrant.store.grant_index import newest_denial
+from bootgrant.store.grant_index import may_fetch, newest_decision, newest_denial
 from bootgrant.store.group_commit import GroupCommit
 from bootgrant.store.postgres import grant_sql as sql
 from bootgrant.store.postgres.connections import Connections
-from bootgrant.store.postgres.grant_writes import Change, Changing, Opening
+from bootgrant.store.postgres.grant_writes import Change, Changing, New, Opening
 from bootgrant.store.postgres.news import News
 from bootgrant.store.postgres.rows import escaped
 from bootgrant.store.postgres.watching import Watching
@@ -41,11 +41,14 @@ class PostgresGrantStore:
         self._by_user_code = _grouped(partial(self._find, "user_code_digest"))
         self._by_token = _grouped(partial(self._find, "token_digest"))
         self._denials = _grouped(self._find_denials)
-        self._openings = _grouped(Opening(connections, news))
+        self._openings: GroupCommit[New, list[str]] = _grouped(Opening(connections, news))
+        self._decisions = _grouped(self._find_decisions)
         self._changes: GroupCommit[Change, DeviceGrant | Refusal] = _grouped(Changing(connections, news))
 
-    async def open_grant(self, grant: DeviceGrant) -> Sequence[str]:
-        replaced = await self._openings.run(grant)
+    async def open_grant(
+        self, grant: DeviceGrant, fingerprint: str = "", audit: EventsOf | None = None
+    ) -> Sequence[str]:
+        replaced = await self._openings.run(New(grant, fingerprint, audit))
         self._watching.seen.put(grant, 1)
         return replaced
 
@@ -76,6 +79,15 @@ class PostgresGrantStore:
 
     async def find_denial(self, identity: MachineIdentity, address: str, since: float) -> DeviceGrant | None:
         return await self._denials.run((identity, address, since))
+
+    async def last_decision(self, identity: MachineIdentity, since: float) -> DeviceGrant | None:
+        return await self._decisions.run((identity, since))
+
+    async def undelivered(self, now: float) -> Sequence[DeviceGrant]:
+        return [grant for grant in await self._read(sql.UNDELIVERED, ()) if may_fetch(grant, now)]
+
+    async def denials(self, since: float, limit: int) -> Sequence[DeviceGrant]:
+        return await self._read(sql.DENIALS, (since, limit))
 
     async def live_with(self, identity: MachineIdentity, now: float) -> Sequence[DeviceGrant]:
         values = [sql.spellings(identity, name) for name in identity.STRONG]
@@ -131,6 +143,14 @@ class PostgresGrantStore:
             )
             for identity, address, since in asked
         ]
+
+    async def _find_decisions(self, asked: Sequence[tuple[MachineIdentity, float]]) -> Sequence[DeviceGrant | None]:
+        earliest = min(since for _, since in asked)
+        keys = list({escaped(identity.key) for identity, _ in asked})
+        by_key: dict[str, list[DeviceGrant]] = {}
+        for grant in await self._read(sql.LAST_DECIDED, (earliest, keys)):
+            by_key.setdefault(grant.identity.key, []).append(grant)
+        return [newest_decision(by_key.get(identity.key, ()), since) for identity, since in asked]
 
     async def _read(self, statement: str, values: tuple[object, ...]) -> list[DeviceGrant]:
         return [sql.stored(row).grant for row in await self._connections.fetch(statement, values, binary=True)]

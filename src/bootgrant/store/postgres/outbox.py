@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Final
 
-from bootgrant.ports.notifications import Outgoing
+from bootgrant.ports.notifications import Outgoing, Topic
 from bootgrant.store.postgres.connections import Connection, Connections
 
 _NOTE: Final = (
@@ -14,12 +14,13 @@ _NOTE: Final = (
     "ON CONFLICT DO NOTHING RETURNING grant_id"
 )
 _KEEP: Final = (
-    "INSERT INTO outbox (message_id, target, grant_ids, created_at, next_at, attempts) VALUES (%s, %s, %s, %s, %s, 0)"
+    "INSERT INTO outbox (message_id, target, grant_ids, created_at, next_at, attempts, topic) "
+    "VALUES (%s, %s, %s, %s, %s, 0, %s)"
 )
 _TAKE: Final = (
     "UPDATE outbox SET next_at = %s, attempts = attempts + 1 WHERE message_id IN ("
     "SELECT message_id FROM outbox WHERE next_at <= %s AND target = ANY(%s) ORDER BY next_at LIMIT %s "
-    "FOR UPDATE SKIP LOCKED) RETURNING message_id, target, grant_ids, created_at, attempts"
+    "FOR UPDATE SKIP LOCKED) RETURNING message_id, target, grant_ids, created_at, attempts, topic"
 )
 
 
@@ -34,18 +35,21 @@ class PostgresOutbox:
         async def keep(connection: Connection) -> int:
             at = message.created_at
             async with connection.transaction():
-                noted = await connection.execute(_NOTE, (message.target, at, list(message.grant_ids)))
-                new = {row[0] for row in await noted.fetchall()}
+                new = set(message.grant_ids)
+                if message.topic is Topic.WAITING:
+                    noted = await connection.execute(_NOTE, (message.target, at, list(message.grant_ids)))
+                    new = {row[0] for row in await noted.fetchall()}
                 if new:
                     ids = json.dumps([grant_id for grant_id in message.grant_ids if grant_id in new])
-                    await connection.execute(_KEEP, (message.message_id, message.target, ids, at, at))
+                    row = (message.message_id, message.target, ids, at, at, message.topic.value)
+                    await connection.execute(_KEEP, row)
             return len(new)
 
         return await self._connections.run(keep)
 
     async def take(self, targets: Sequence[str], now: float, until: float, limit: int) -> Sequence[Outgoing]:
         rows = await self._connections.fetch(_TAKE, (until, now, list(targets), limit))
-        return [Outgoing(row[0], row[1], tuple(json.loads(row[2])), row[3], row[4]) for row in rows]
+        return [Outgoing(row[0], row[1], tuple(json.loads(row[2])), row[3], row[4], Topic(row[5])) for row in rows]
 
     async def postpone(self, message_id: str, at: float) -> None:
         await self._connections.execute("UPDATE outbox SET next_at = %s WHERE message_id = %s", (at, message_id))

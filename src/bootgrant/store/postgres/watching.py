@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
-from bootgrant.approval.grant import DeviceGrant, GrantState
+from bootgrant.approval.grant import DeviceGrant
+from bootgrant.approval.transitions import GrantState
 from bootgrant.store.changes import ChangeBoard
 
 SEEN: Final = 100_000

@@ -16,9 +16,10 @@ from bootgrant.store.grant_book import GrantBook
 from bootgrant.store.grant_index import GrantIndex
 from bootgrant.store.migrations import APPLIED, MARK, RECORD, Migration, missing_migrations
 from bootgrant.store.sqlite.audit import SqliteAuditLog
-from bootgrant.store.sqlite.file import SqliteFile, SqliteRows
+from bootgrant.store.sqlite.file import SqliteFile
 from bootgrant.store.sqlite.grants import SqliteJournal
 from bootgrant.store.sqlite.outbox import SqliteOutbox
+from bootgrant.store.sqlite.rows import SqliteRows
 
 DATABASE: Final = "bootgrant.sqlite3"
 

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.store.database import StoreCounts
 from bootgrant.store.group_commit import GroupCommit
-from bootgrant.store.rows import Row, Statement, Value
+from bootgrant.store.rows import Row
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], Any]
@@ -85,23 +85,6 @@ class SqliteFile:
         finally:
             if self._writing.in_transaction:
                 self._writing.execute("RELEASE job")
-
-
-class SqliteRows:
-    """store.rows.Rows."""
-
-    def __init__(self, file: SqliteFile) -> None:
-        self._file = file
-
-    async def read(self, statement: str, *values: Value) -> Sequence[Row]:
-        return self._file.read(statement, values)
-
-    async def write(self, *statements: Statement) -> Sequence[Row]:
-        def work(connection: sqlite3.Connection) -> Sequence[Row]:
-            answers = [connection.execute(*statement).fetchall() for statement in statements]
-            return answers[0]
-
-        return await self._file.write(work)
 
 
 def _unavailable(error: Exception) -> StoreUnavailable:

@@ -6,9 +6,11 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from bootgrant.approval.grant import Delivery, DeviceGrant, GrantState
+from bootgrant.approval.grant import Delivery, DeviceGrant
+from bootgrant.approval.transitions import GrantState
+from bootgrant.ports.grants import DECISION_KEPT
 from bootgrant.store.grant_book import Batch
-from bootgrant.store.grant_index import DENIAL_KEPT, ENDED_KEPT
+from bootgrant.store.grant_index import DENIAL_KEPT, ENDED_KEPT, forgotten_at
 from bootgrant.store.grant_rows import CHANGING, COLUMNS, DELIVERY, FIXED, from_row, to_fixed_values, to_row
 from bootgrant.store.rows import insert_into, listed
 from bootgrant.store.sqlite.audit import append_events
@@ -24,6 +26,7 @@ _UPSERT: Final = (
     f"{insert_into('grants', COLUMNS)} "
     f"ON CONFLICT (grant_id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in CHANGING)}"
 )
+_DECIDED_KEPT: Final = max(DENIAL_KEPT, DECISION_KEPT)
 _DELIVERY: Final = insert_into("deliveries", DELIVERY)
 _COLLECT: Final = (
     "DELETE FROM grants WHERE grant_id IN ("
@@ -57,10 +60,11 @@ class SqliteJournal:
         rows = self._file.read(
             f"{_SELECT} WHERE token_digest IS NULL AND expires_at > ? "
             f"UNION ALL {_SELECT} WHERE token_digest IS NOT NULL AND token_expires_at > ? "
-            f"UNION ALL {_SELECT} WHERE state = 'denied' AND expires_at <= ? AND decided_at > ?",
-            (since, since, since, since - DENIAL_KEPT),
+            f"UNION ALL {_SELECT} WHERE expires_at <= ? AND (token_digest IS NULL OR token_expires_at <= ?) "
+            "AND (decided_at > ? OR state = 'pending' AND approval IS NOT NULL)",
+            (since, since, since, since, since - _DECIDED_KEPT),
         )
-        return map(from_row, rows)
+        return (grant for grant in map(from_row, rows) if forgotten_at(grant) > now)
 
     async def read_grant(self, grant_id: str) -> DeviceGrant | None:
         rows = self._file.read(f"{_SELECT} WHERE grant_id = ?", (grant_id,))

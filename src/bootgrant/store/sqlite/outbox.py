@@ -7,12 +7,13 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Final
 
-from bootgrant.ports.notifications import Outgoing
+from bootgrant.ports.notifications import Outgoing, Topic
 from bootgrant.store.sqlite.file import SqliteFile
 
 _NOTE: Final = "INSERT OR IGNORE INTO notified (target, grant_id, at) VALUES (?, ?, ?)"
 _KEEP: Final = (
-    "INSERT INTO outbox (message_id, target, grant_ids, created_at, next_at, attempts) VALUES (?, ?, ?, ?, ?, 0)"
+    "INSERT INTO outbox (message_id, target, grant_ids, created_at, next_at, attempts, topic) "
+    "VALUES (?, ?, ?, ?, ?, 0, ?)"
 )
 _DUE: Final = (
     "SELECT message_id FROM outbox WHERE next_at <= ? AND target IN (SELECT value FROM json_each(?)) "
@@ -20,7 +21,7 @@ _DUE: Final = (
 )
 _TAKE: Final = (
     f"UPDATE outbox SET next_at = ?, attempts = attempts + 1 WHERE message_id IN ({_DUE}) "
-    "RETURNING message_id, target, grant_ids, created_at, attempts"
+    "RETURNING message_id, target, grant_ids, created_at, attempts, topic"
 )
 
 
@@ -36,10 +37,12 @@ class SqliteOutbox:
             new = [
                 grant_id
                 for grant_id in message.grant_ids
-                if connection.execute(_NOTE, (message.target, grant_id, at)).rowcount
+                if message.topic is not Topic.WAITING
+                or connection.execute(_NOTE, (message.target, grant_id, at)).rowcount
             ]
             if new:
-                connection.execute(_KEEP, (message.message_id, message.target, json.dumps(new), at, at))
+                row = (message.message_id, message.target, json.dumps(new), at, at, message.topic.value)
+                connection.execute(_KEEP, row)
             return len(new)
 
         return await self._file.write(keep)
@@ -50,7 +53,7 @@ class SqliteOutbox:
         if not self._file.read(_DUE, due):
             return []
         rows = await self._file.write(lambda connection: connection.execute(_TAKE, (until, *due)).fetchall())
-        return [Outgoing(row[0], row[1], tuple(json.loads(row[2])), row[3], row[4]) for row in rows]
+        return [Outgoing(row[0], row[1], tuple(json.loads(row[2])), row[3], row[4], Topic(row[5])) for row in rows]
 
     async def postpone(self, message_id: str, at: float) -> None:
         await self._write("UPDATE outbox SET next_at = ? WHERE message_id = ?", (at, message_id))

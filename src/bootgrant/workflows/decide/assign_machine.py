@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bootgrant.approval.audit import AuditEvent, AuditKind
-from bootgrant.approval.grant import GrantState
 from bootgrant.approval.operators import Actor, Refused
+from bootgrant.approval.transitions import GrantState
 from bootgrant.ports.audit import AuditLog
 from bootgrant.ports.configurations import ConfigSource, ConfigUnavailable, MachineEntry
 from bootgrant.ports.grants import Assignment, AssignmentStore, GrantStore

@@ -1,7 +1,8 @@
-"""Approve expected machines without a person: by a rule of the settings, or by an armed window.
+"""Approve machines without a person: by a rule of the settings, or by an armed window.
 
 This runs after the machine has its code, so gathering evidence delays no request. approval/policy.py and
 approval/grant.py hold what no rule may do: approve a machine that needs two people, or one whose evidence mismatches.
+Here are the two others: one whose entry a person assigned, and one that cannot be distinguished from another.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
-from bootgrant.approval.grant import Decision, DeviceGrant, GrantState
+from bootgrant.approval.decision import Decision
+from bootgrant.approval.grant import DeviceGrant
 from bootgrant.approval.operators import VIA_RULE, Author
 from bootgrant.approval.policy import Rule, Window, person_needed
+from bootgrant.approval.transitions import GrantState
 from bootgrant.ports.configurations import MachineEntry
 from bootgrant.ports.grants import GrantStore, WindowStore
 from bootgrant.ports.time import Clock
@@ -102,6 +105,8 @@ class AutoApprove:
             return
         card = await self.cards.with_evidence(grant)
         if card.entry is None or card.problem or person_needed(card.entry, card.evidence):
+            return
+        if card.assignment is not None or card.alike:
             return
         for rule in self.rules:
             if not rule.conditions.obstacle(card.entry, grant.source_address, card.evidence):

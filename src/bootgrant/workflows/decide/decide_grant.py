@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
-from bootgrant.approval.grant import Decision, DeviceGrant, GrantState, Refusal, Terms
+from bootgrant.approval.decision import Decision, Terms
+from bootgrant.approval.grant import DeviceGrant, Refusal
 from bootgrant.approval.operators import Actor
+from bootgrant.approval.transitions import GrantState
 from bootgrant.ports.configurations import ConfigSource, ConfigUnavailable, MachineEntry
 from bootgrant.ports.grants import GrantStore
 from bootgrant.ports.time import Clock
@@ -22,7 +25,7 @@ REASON_LENGTH: Final = 200
 APPROVED: Final = frozenset({GrantState.APPROVED, GrantState.REDEEMED, GrantState.DELIVERED})
 """The states of an approval that can be revoked."""
 
-_CHANGED_SINCE_LIST: Final = "this machine has changed since the list was shown: open its page to decide"
+_LOST_RIGHTS: Final = "a person who approved it lost the right to do so at that moment"
 _UNKNOWN: Final = "no machine has this code: look for a newer code on its screen"
 
 
@@ -61,8 +64,8 @@ class DecideGrant:
         if card.state is GrantState.PENDING:
             if (refused := _refused(actor, card, seen)) is not None:
                 return refused
-            if as_batch and not card.may_be_approved_in_a_batch:
-                return NotDecided(Refusal.ENTRY_CHANGED, _CHANGED_SINCE_LIST, grant)
+            if as_batch and card.entry is not None and (obstacle := card.batch_obstacle):
+                return NotDecided(Refusal.NOT_IN_BATCH, obstacle, grant)
         return await self.approve_card(card, Decision(actor.author, self.clock.now()))
 
     async def approve_card(self, card: GrantCard, decision: Decision) -> DeviceGrant | NotDecided:
@@ -82,7 +85,27 @@ class DecideGrant:
             lambda stored: (stored.with_votes_that(counts) if counts else stored).approve(decision, name, terms),
             audit=audit.decided(decision, name, revision, sha256, card.evidence),
         )
+        if isinstance(outcome, DeviceGrant) and entry and not await self._still_counts(outcome, entry):
+            return NotDecided(Refusal.NOT_ALLOWED, _LOST_RIGHTS, outcome)
         return await self._outcome(grant.grant_id, outcome, card.problem)
+
+    async def _still_counts(self, approved: DeviceGrant, entry: MachineEntry) -> bool:
+        """Return whether everybody who approved still may. If not, the approval is void.
+
+        A person who loses rights at this moment loses their approvals too (LostRights), but this one may have been
+        stored just after those were looked for.
+        """
+        people = [each for each in approved.approvals if not each.author.is_automatic]
+        if approved.state is not GrantState.APPROVED or not people:
+            return True
+        counts = await self.cards.votes.for_labels(entry.labels)
+        if all(map(counts, people)):
+            return True
+        now = self.clock.now()
+        rule = partial(DeviceGrant.void, reason=_LOST_RIGHTS, now=now)
+        outcome = await self.store.change_grant(approved.grant_id, rule, audit=audit.voided(now, _LOST_RIGHTS))
+        self.admission.release(approved.grant_id)
+        return not isinstance(outcome, DeviceGrant)
 
     async def approve_many(
         self, chosen: Sequence[tuple[str, str]], actor: Actor, *, as_batch: bool = False
@@ -111,6 +134,37 @@ class DecideGrant:
             audit=audit.decided(decision, name, revision, "", card.evidence),
         )
         return await self._outcome(grant_id, outcome, "")
+
+    async def undeny(self, grant_id: str, actor: Actor) -> DeviceGrant | NotDecided:
+        """Take a denial back: the machine may ask at once, even if it was denied more than once."""
+        grant = await self.store.find_grant(grant_id)
+        if grant is None:
+            return NotDecided(Refusal.UNKNOWN, _UNKNOWN)
+        outcome = await self._undeny(grant, actor)
+        while isinstance(outcome, DeviceGrant):
+            since = self.clock.now() - self.cards.rules.denial_cooldown
+            other = await self.store.find_denial(grant.identity, grant.source_address, since)
+            also = await self._undeny(other, actor) if other is not None else None
+            if also is None or (isinstance(also, NotDecided) and also.refusal is Refusal.NOT_REFUSED):
+                break
+            if isinstance(also, NotDecided):
+                return also
+        return outcome
+
+    async def _undeny(self, grant: DeviceGrant, actor: Actor) -> DeviceGrant | NotDecided:
+        card = await self.cards.brief(grant)
+        if (refused := _refused(actor, card)) is not None:
+            return refused
+        decision = Decision(actor.author, self.clock.now())
+        outcome = await self.store.change_grant(
+            grant.grant_id,
+            lambda stored: stored.undeny(decision, self.cards.rules),
+            audit=audit.undenied(decision),
+        )
+        if isinstance(outcome, DeviceGrant):
+            return outcome
+        grant = await self.store.find_grant(grant.grant_id) or grant
+        return NotDecided(outcome, _not_refused(grant, self.clock.now()), grant)
 
     async def revoke(self, grant_id: str, actor: Actor) -> DeviceGrant | NotDecided:
         """Revoke an approval and its token, also when the token is in use."""
@@ -159,7 +213,8 @@ class DecideGrant:
             return outcome
         grant = await self.store.find_grant(grant_id)
         message = _MESSAGES.get(outcome) or (problem if outcome is Refusal.NO_ENTRY else "")
-        return NotDecided(outcome, message or _why_not(grant, self.clock.now()), grant)
+        newest = await self.cards.successor(grant) if grant else ""
+        return NotDecided(outcome, message or _why_not(grant, newest, self.clock.now()), grant)
 
 
 _MESSAGES: Final = {
@@ -172,8 +227,7 @@ _MESSAGES: Final = {
 
 def _refused(actor: Actor, card: GrantCard, seen: str = "") -> NotDecided | None:
     """Return why this person's decision is refused; None when it is not."""
-    labels = card.entry.labels if card.entry else {}
-    if not actor.may_decide_about(labels):
+    if not actor.may_decide_about(card.labels):
         return _not_allowed(actor, card.grant)
     if seen and (card.entry is None or card.entry.fingerprint != seen):
         message = "the entry for this machine has changed since the page was shown: look at it again"
@@ -189,16 +243,28 @@ def _not_allowed(actor: Actor, grant: DeviceGrant) -> NotDecided:
     return NotDecided(Refusal.NOT_ALLOWED, message, grant)
 
 
+def _not_refused(grant: DeviceGrant, now: float) -> str:
+    """Return why there is no denial to take back."""
+    if grant.undenied is not None:
+        return f"already taken back by {grant.undenied.by}, {max(0, round(now - grant.undenied.at))} s ago"
+    if grant.state is GrantState.DENIED:
+        return "the machine may ask again already: the time for which it was refused is over"
+    return f"there is no denial to take back: the request is {grant.state_at(now).value}"
+
+
 def one_line(text: str) -> str:
     """Return a reason as it is stored: printable, on one line, at most REASON_LENGTH characters."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:REASON_LENGTH]
 
 
-def _why_not(grant: DeviceGrant | None, now: float) -> str:
+def _why_not(grant: DeviceGrant | None, newest: str, now: float) -> str:
     if grant is None:
         return _UNKNOWN
     if grant.state is GrantState.REPLACED:
-        return "the machine has asked again and shows a new code: decide about that one"
+        newer = f" (request {newest})" if newest else ""
+        return f"the machine has asked again and shows a new code: decide about that one{newer}"
+    if grant.state is GrantState.VOID:
+        return f"its approval is void: {grant.void_reason}. The machine asks again and shows a new code"
     if grant.decision is None:
         ago = max(0, round((now - grant.expires_at) / 60))
         return f"this code expired {ago} min ago: the machine shows a new one"

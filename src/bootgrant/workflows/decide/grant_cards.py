@@ -11,10 +11,14 @@ from typing import Final
 
 from bootgrant.approval.audit import Past
 from bootgrant.approval.codes import UserCodes, display_user_code, normalise_user_code
+from bootgrant.approval.decision import Decision, VoidVote, WhyVoid
 from bootgrant.approval.evidence import Check, Verdict, has_mismatch, worst_first
-from bootgrant.approval.grant import Decision, DeviceGrant, GrantState
+from bootgrant.approval.grant import DeviceGrant
+from bootgrant.approval.grant_rules import GrantRules
 from bootgrant.approval.operators import VIA_ADMIN_SOCKET, Role, is_within, person_key
 from bootgrant.approval.policy import NetworkNames, needed_approvals
+from bootgrant.approval.standing import Standing, standing
+from bootgrant.approval.transitions import GrantState
 from bootgrant.ports.audit import AuditLog
 from bootgrant.ports.configurations import ConfigUnavailable, MachineEntry
 from bootgrant.ports.evidence import Claim, EvidenceSource, past_in
@@ -22,6 +26,7 @@ from bootgrant.ports.grants import Assignment, GrantStore, StoreUnavailable
 from bootgrant.ports.people import ApiTokenStore, Operator, OperatorStore
 from bootgrant.ports.time import Clock
 from bootgrant.workflows.machine.deliver import FindEntry
+from bootgrant.workflows.record.approvals import Undelivered, undelivered_approval
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +149,10 @@ async def _answer(source: EvidenceSource, claim: Claim) -> tuple[Check, ...]:
     return (Check(source.name, Verdict.UNKNOWN, problem),)
 
 
+ALIKE: Final = "another request from the same address reports the same uuid, serial or mac"
 NO_ENTRY = "no configuration for this machine: assign it an entry, or add one that matches it (docs/machines.md)"
 _AT_ONCE = 50
+_MOST_FOLLOWED: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +162,12 @@ class GrantCard:
     ``rivals`` are the addresses of other pending requests that claim the same uuid, serial or mac. ``network`` is the
     site's name for the request's network. ``needed`` is how many people must approve; ``votes`` are those that count.
     ``evidence`` is worst first. ``assignment`` is set when a person assigned the entry. ``past`` is None in lists.
+    ``alike`` are the ids of other pending requests from the same address with the same uuid, serial or mac: nothing
+    says reliably which of them is the machine in front of a person.
+
+    ``void_votes`` do not count, or were given to another request of this machine. ``undelivered`` is the machine's last
+    approval, if it was never delivered. ``successor`` is the id of the newest request that replaced this one.
+    ``refused_until`` is when a denied machine may ask again (Unix seconds), None if it may now.
     """
 
     grant: DeviceGrant
@@ -169,6 +182,16 @@ class GrantCard:
     evidence: tuple[Check, ...] = ()
     assignment: Assignment | None = None
     past: Past | None = None
+    alike: tuple[str, ...] = ()
+    void_votes: tuple[VoidVote, ...] = ()
+    undelivered: Undelivered | None = None
+    successor: str = ""
+    refused_until: float | None = None
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """The labels of the entry; none without one, so that only people without limits may decide."""
+        return self.entry.labels if self.entry else {}
 
     @property
     def has_conflict(self) -> bool:
@@ -176,13 +199,41 @@ class GrantCard:
         return has_mismatch(self.evidence) or bool(self.rivals)
 
     @property
+    def standing(self) -> Standing:
+        return standing(
+            has_conflict=self.has_conflict,
+            has_entry=self.entry is not None,
+            is_assigned=self.assignment is not None,
+            is_exact=self.entry is not None and self.entry.exact,
+        )
+
+    @property
     def is_expected(self) -> bool:
-        """Whether the request is pending and the configurations know the machine."""
-        return self.state is GrantState.PENDING and self.entry is not None and self.assignment is None
+        """Whether the request is pending, an entry names the machine exactly, and no evidence contradicts it."""
+        return self.state is GrantState.PENDING and self.standing is Standing.EXPECTED
+
+    @property
+    def batch_obstacle(self) -> str:
+        """Why no batch may have this pending request, as one line; empty if one may."""
+        match self.standing:
+            case Standing.MISMATCH:
+                return "its evidence mismatches: decide about it on its own"
+            case Standing.UNKNOWN:
+                return self.problem or NO_ENTRY
+            case Standing.PATTERN:
+                matched = self.entry.matched if self.entry else ""
+                return f"it is only matched by pattern ({matched}): approve it on its own, by its own code"
+            case Standing.ASSIGNED:
+                by = self.assignment.by if self.assignment else ""
+                return f"its entry was assigned by {by}: approve it on its own, by its own code"
+            case Standing.EXPECTED:
+                if self.alike:
+                    return f"{ALIKE}: decide about each on its own"
+                return f"it needs {self.needed} people: approve it on its own" if self.needed > 1 else ""
 
     @property
     def may_be_approved_in_a_batch(self) -> bool:
-        return self.is_expected and not self.has_conflict and self.needed == 1
+        return self.state is GrantState.PENDING and not self.batch_obstacle
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +248,7 @@ class GrantCards:
     codes: UserCodes
     networks: NetworkNames
     votes: VoteFilter
+    rules: GrantRules
 
     async def waiting(self, limit: int = 500) -> Sequence[GrantCard]:
         """Return the pending requests, newest first, with the evidence that is available at once."""
@@ -205,6 +257,12 @@ class GrantCards:
         for start in range(0, len(grants), _AT_ONCE):
             cards += await asyncio.gather(*(self.brief(grant) for grant in grants[start : start + _AT_ONCE]))
         return cards
+
+    async def refused(self, limit: int) -> Sequence[GrantCard]:
+        """Return the machines that are refused now because a person denied them, the newest denial first."""
+        denials = await self.store.denials(self.clock.now() - self.rules.denial_cooldown, limit)
+        cards = await asyncio.gather(*(self.brief(grant) for grant in denials))
+        return [card for card in cards if card.refused_until is not None]
 
     async def find(self, typed: str) -> DeviceGrant | None:
         """Return the request for a typed user code, whatever its state."""
@@ -250,12 +308,15 @@ class GrantCards:
             None,
             network=self.networks.name_of(grant.source_address),
             votes=grant.votes,
+            refused_until=grant.refused_until(self.rules) if grant.refused_for(self.rules, now) > 0 else None,
         )
         if grant.entry:
             entry = MachineEntry(grant.entry, "approved", revision=grant.revision)
             return replace(card, entry=entry, needed=len(grant.votes) + 1)
+        if card.state is GrantState.REPLACED:
+            card = replace(card, successor=await self.successor(grant))
         if card.state is GrantState.PENDING:
-            card = replace(card, rivals=await self._rivals(grant, now))
+            card = await self._with_others(card, now)
         try:
             found = await self.find_entry(grant.identity)
         except ConfigUnavailable as error:
@@ -263,10 +324,48 @@ class GrantCards:
         if found is None:
             return replace(card, problem=NO_ENTRY, votes=())
         if grant.votes:
-            counts = await self.votes.for_labels(found.entry.labels)
-            card = replace(card, votes=tuple(filter(counts, grant.votes_for(found.entry.fingerprint))))
+            card = await self._with_votes(card, found.entry)
         return replace(card, entry=found.entry, assignment=found.assignment, needed=needed_approvals(found.entry))
 
-    async def _rivals(self, grant: DeviceGrant, now: float) -> tuple[str, ...]:
-        others = await self.store.live_with(grant.identity, now)
-        return tuple(sorted({other.source_address for other in others} - {grant.source_address}))
+    async def _with_votes(self, card: GrantCard, entry: MachineEntry) -> GrantCard:
+        """Return a card with the votes that count, and why the others do not."""
+        if card.grant.fingerprint != entry.fingerprint:
+            void = [VoidVote(vote, WhyVoid.ENTRY) for vote in card.grant.votes]
+            return replace(card, votes=(), void_votes=(*card.void_votes, *void))
+        counts = await self.votes.for_labels(entry.labels)
+        void = [VoidVote(vote, WhyVoid.APPROVER) for vote in card.grant.votes if not counts(vote)]
+        return replace(card, votes=tuple(filter(counts, card.grant.votes)), void_votes=(*card.void_votes, *void))
+
+    async def _with_others(self, card: GrantCard, now: float) -> GrantCard:
+        """Return a card of a pending request with what is known of other requests of this machine.
+
+        Votes for a live request of a machine that differs in something do not count here; the card says so.
+        """
+        grant = card.grant
+        others = [
+            other for other in await self.store.live_with(grant.identity, now) if other.grant_id != grant.grant_id
+        ]
+        here = [other.grant_id for other in others if other.source_address == grant.source_address]
+        elsewhere = [
+            VoidVote(replace(vote, request=other.grant_id), why)
+            for other in others
+            for vote in other.votes
+            if (why := grant.differs_from(other)) is not None
+        ]
+        return replace(
+            card,
+            rivals=tuple(sorted({other.source_address for other in others} - {grant.source_address})),
+            alike=tuple(sorted(here)),
+            void_votes=(*grant.void_votes, *elsewhere),
+            undelivered=await undelivered_approval(self.store, grant, now),
+        )
+
+    async def successor(self, grant: DeviceGrant) -> str:
+        """Return the id of the newest request that replaced this one, or of the last that is stored."""
+        newest = grant.replaced_by
+        for _ in range(_MOST_FOLLOWED):
+            found = await self.store.find_grant(newest) if newest else None
+            if found is None or not found.replaced_by:
+                break
+            newest = found.replaced_by
+        return newest

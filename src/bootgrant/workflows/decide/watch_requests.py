@@ -1,4 +1,4 @@
-"""Open pages are notified when the queue, or the request that they show, changes.
+"""Open pages are notified when the queue, an open window, or the request that they show, changes.
 
 A version is a short text that changes with what a page shows. While anybody watches the queue, one read of the store
 per second serves all of them, on every kind of store and with any number of servers.
@@ -16,7 +16,8 @@ from enum import Enum
 from typing import Final
 
 from bootgrant.approval.grant import DeviceGrant
-from bootgrant.ports.grants import GrantStore
+from bootgrant.approval.policy import Window
+from bootgrant.ports.grants import GrantStore, WindowStore
 from bootgrant.ports.time import Clock
 from bootgrant.workflows.decide.grant_cards import GrantCard, GrantCards
 from bootgrant.workflows.limits.admission import HeldPolls
@@ -34,9 +35,10 @@ class Watch(Enum):
     OVER = "stop watching: too many pages watch, or the server is stopping"
 
 
-def queue_version(grants: Iterable[DeviceGrant]) -> str:
-    """Return a text that changes when a request comes, goes or changes. The order of ``grants`` does not matter."""
+def queue_version(grants: Iterable[DeviceGrant], windows: Iterable[Window] = ()) -> str:
+    """Return a text that changes when a request or an open window comes, goes or changes, in whichever order."""
     lines = sorted(f"{grant.grant_id} {_shown(grant)}" for grant in grants)
+    lines += sorted(f"window {window.window_id} {window.used}" for window in windows)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
@@ -46,7 +48,7 @@ def request_version(grant: DeviceGrant, now: float) -> str:
 
 
 def _shown(grant: DeviceGrant) -> str:
-    return f"{grant.decision} {grant.votes} {grant.deliveries} {grant.entry}"
+    return f"{grant.decision} {grant.votes} {grant.deliveries} {grant.entry} {grant.elsewhere} {grant.undenied}"
 
 
 class WatchRequests:
@@ -55,8 +57,9 @@ class WatchRequests:
     ``drain`` ends all of their waits.
     """
 
-    def __init__(self, store: GrantStore, clock: Clock, most: int = 1000) -> None:
+    def __init__(self, store: GrantStore, windows: WindowStore, clock: Clock, most: int = 1000) -> None:
         self._store = store
+        self._windows = windows
         self._clock = clock
         self._held = HeldPolls(most)
         self._at_queue: dict[asyncio.Future[None], str] = {}
@@ -111,7 +114,9 @@ class WatchRequests:
         self._news.clear()
         if not self._at_queue:
             return
-        self._queue = queue_version(await self._store.pending_grants(self._clock.now(), _QUEUE))
+        now = self._clock.now()
+        windows = [window for window in await self._windows.windows() if window.is_open(now)]
+        self._queue = queue_version(await self._store.pending_grants(now, _QUEUE), windows)
         for wake, seen in self._at_queue.items():
             if seen != self._queue and not wake.done():
                 wake.set_result(None)
@@ -128,26 +133,34 @@ _KEPT: Final = 1.0
 
 @dataclass(slots=True)
 class WaitingCards:
-    """The waiting list. Pages that refresh by themselves share one read per second. For one event loop."""
+    """The waiting list, and the machines that are refused after a denial. For one event loop.
+
+    Pages that refresh by themselves share one read per second.
+    """
 
     cards: GrantCards
     clock: Clock
     most: int = 500
+    most_refused: int = 50
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _recent: Sequence[GrantCard] = ()
+    _recent: tuple[Sequence[GrantCard], Sequence[GrantCard]] = ((), ())
     _at: float = float("-inf")
 
     async def current(self) -> Sequence[GrantCard]:
         """Return the list as it is now. Raises StoreUnavailable."""
         return await self.cards.waiting(self.most)
 
-    async def recent(self) -> Sequence[GrantCard]:
-        """Return the list as it was at most a second ago; watching pages are notified of what has changed since.
+    async def refused(self) -> Sequence[GrantCard]:
+        """Return the refused machines as they are now. Raises StoreUnavailable."""
+        return await self.cards.refused(self.most_refused)
+
+    async def recent(self) -> tuple[Sequence[GrantCard], Sequence[GrantCard]]:
+        """Return both lists as they were at most a second ago; watching pages are notified of what has changed since.
 
         Raises StoreUnavailable.
         """
         async with self._lock:
             if self.clock.steady() - self._at >= _KEPT:
-                self._recent = await self.current()
+                self._recent = (await self.current(), await self.refused())
                 self._at = self.clock.steady()
             return self._recent

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from bootgrant.approval.audit import AuditEvent, AuditKind
+from bootgrant.approval.nearest import why_nothing_fits
 from bootgrant.approval.operators import VIA_ADMIN_SOCKET, Actor, Label, Refused, Role
 from bootgrant.approval.policy import Selector, Vocabulary, Window
-from bootgrant.ports.audit import AuditLog
+from bootgrant.ports.configurations import ConfigSource, ConfigUnavailable
 from bootgrant.ports.grants import WindowStore
 from bootgrant.ports.time import Clock, Entropy
 
@@ -20,6 +21,9 @@ LONGEST: Final = 7 * 86400.0
 MOST: Final = 10_000
 """Machines that a window may approve."""
 
+_FORCE: Final = (
+    'Correct the selector, or add the entries first. To arm it anyway, use --force ("force": true in the API)'
+)
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 _KEPT: Final = 30 * 86400.0
 
@@ -27,7 +31,10 @@ _KEPT: Final = 30 * 86400.0
 @dataclass(frozen=True, slots=True)
 class WindowRequest:
     """A window as a person writes it: selectors of which one must match, networks (or their names), kinds of evidence
-    that must confirm the machine, duration in seconds, number of machines. ``name`` defaults to the window's id."""
+    that must confirm the machine, duration in seconds, number of machines. ``name`` defaults to the window's id.
+
+    ``forced``: also if no entry fits the selectors.
+    """
 
     select: tuple[str, ...]
     seconds: float
@@ -35,6 +42,7 @@ class WindowRequest:
     networks: tuple[str, ...] = ()
     evidence: tuple[str, ...] = ()
     name: str = ""
+    forced: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +53,14 @@ class ArmWindow:
     """
 
     store: WindowStore
-    audit: AuditLog
+    source: ConfigSource
     clock: Clock
     entropy: Entropy
     vocabulary: Vocabulary
     changed: Callable[[], None]
 
     async def arm(self, wanted: WindowRequest, actor: Actor) -> Window | Refused:
-        """Open a window."""
+        """Open a window. One that no entry fits is only opened when that is ``wanted.forced``."""
         if not actor.role.is_at_least(Role.APPROVER):
             return Refused("you may look, but not arm windows")
         if not 0 < wanted.seconds <= LONGEST:
@@ -65,6 +73,8 @@ class ArmWindow:
             return Refused(str(error))
         if missing := beyond_limits(conditions.select, actor.labels):
             return Refused(f"you may only decide about machines with {missing}: add that to the selector")
+        if not wanted.forced and (problem := await self._selects_nothing(conditions.select)):
+            return Refused(f"{problem}. {_FORCE}")
         now = self.clock.now()
         window_id = self.entropy.random_bytes(4).hex()
         name = wanted.name or window_id
@@ -74,29 +84,55 @@ class ArmWindow:
             return Refused(f"a window named {name!r} is open already: choose another name")
         window = Window(window_id, name, conditions, actor.author, now, now + wanted.seconds, wanted.count)
         await self.store.forget_before(now - _KEPT)
-        await self.store.arm(window)
-        await self.audit.append([_event(AuditKind.ARMED, window, actor, now)])
+        await self.store.arm(window, _event(AuditKind.ARMED, window, actor, now))
         self.changed()
         return window
+
+    async def _selects_nothing(self, select: Sequence[Selector]) -> str:
+        """Return why a selector fits no entry; empty when each fits one."""
+        try:
+            entries = await self.source.entries()
+        except ConfigUnavailable as error:
+            return f"the configurations cannot be read, so nobody knows what the selector means: {error}"
+        return next((problem for selector in select if (problem := why_nothing_fits(selector, entries))), "")
 
     async def disarm(self, name: str, actor: Actor) -> Window | Refused:
         """Close the open window of this name or id. Its approvals stay."""
         if not actor.role.is_at_least(Role.APPROVER):
             return Refused("you may look, but not close windows")
-        window = next((each for each in await self.windows() if name in (each.window_id, each.name)), None)
-        if window is None:
+        windows = await self.windows()
+        named = [each for each in windows if each.window_id == name] or [each for each in windows if each.name == name]
+        if not named:
             return Refused(f"no open window is named {name!r}: `bootgrant arm --list` shows them")
+        window = named[0]
         if missing := beyond_limits(window.conditions.select, actor.labels):
             return Refused(f"you may only decide about machines with {missing}")
-        await self.store.disarm(window.window_id)
-        await self.audit.append([_event(AuditKind.DISARMED, window, actor, self.clock.now())])
+        return await self.close(window, actor) or Refused(
+            f"the window {name!r} was closed by another operator just now"
+        )
+
+    async def close(self, window: Window, actor: Actor, reason: str = "") -> Window | None:
+        """Close a window; return it as it was then, or None when it was closed already. The caller has checked it."""
+        now, closed = self.clock.now(), []
+
+        def event(stored: Window) -> AuditEvent:
+            closed.append(stored)
+            return replace(_event(AuditKind.DISARMED, stored, actor, now), reason=reason)
+
+        if not await self.store.disarm(window.window_id, event):
+            return None
         self.changed()
-        return window
+        return closed[-1]
 
     async def windows(self) -> Sequence[Window]:
         """Return the open windows, oldest first."""
         now = self.clock.now()
         return [window for window in await self.store.windows() if window.is_open(now)]
+
+
+def may_close(window: Window, actor: Actor) -> bool:
+    """Return whether this person may close the window."""
+    return actor.role.is_at_least(Role.APPROVER) and not beyond_limits(window.conditions.select, actor.labels)
 
 
 def beyond_limits(select: Sequence[Selector], limits: Sequence[Label]) -> str:
@@ -127,10 +163,12 @@ def _event(kind: AuditKind, window: Window, actor: Actor, at: float) -> AuditEve
 
 @dataclass(frozen=True, slots=True)
 class CloseWindows:
-    """Closes the windows of a person who loses rights; their approvals stay. All methods may raise StoreUnavailable."""
+    """Closes the windows of a person who loses rights; what the windows approved stays.
+
+    All methods may raise StoreUnavailable.
+    """
 
     store: WindowStore
-    audit: AuditLog
     clock: Clock
 
     async def of_operator(self, name: str) -> None:
@@ -156,7 +194,11 @@ class CloseWindows:
 
     async def _close(self, why: str, affected: Callable[[Window], bool]) -> None:
         now = self.clock.now()
+
+        def event(window: Window) -> AuditEvent:
+            details: dict[str, str | int] = {"window": window.window_id, "name": window.name, "by": window.by}
+            return AuditEvent(now, AuditKind.DISARMED, reason=why, details=details)
+
         for window in await self.store.windows():
-            if affected(window) and await self.store.disarm(window.window_id) and window.is_open(now):
-                details: dict[str, str | int] = {"window": window.window_id, "name": window.name, "by": window.by}
-                await self.audit.append([AuditEvent(now, AuditKind.DISARMED, reason=why, details=details)])
+            if affected(window):
+                await self.store.disarm(window.window_id, event if window.is_open(now) else None)

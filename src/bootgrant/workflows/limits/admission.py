@@ -6,6 +6,7 @@ Counted in memory, per process.
 from __future__ import annotations
 
 import asyncio
+import heapq
 from collections import Counter
 from collections.abc import Iterable
 from enum import Enum
@@ -31,7 +32,6 @@ class TooMany(Enum):
 class _Waiting(NamedTuple):
     network: str
     machine: tuple[str, str]
-    expires_at: float
 
 
 class _Window:
@@ -56,8 +56,9 @@ class Admission:
     def __init__(self, per_address: int, in_all: int, window: float = 600.0) -> None:
         self._per_address = per_address
         self._in_all = in_all
-        # Ordered by expiry, because every request lives equally long.
         self._waiting: dict[str, _Waiting] = {}
+        # The ends of all of them, and of some that have been released.
+        self._ends: list[tuple[float, str]] = []
         self._at: Counter[str] = Counter()
         self._machines: set[tuple[str, str]] = set()
         self._length = window
@@ -85,13 +86,14 @@ class Admission:
     def add(self, grant: DeviceGrant) -> None:
         """Count a pending request."""
         network, machine = _network(grant.source_address), (grant.source_address, grant.identity.key)
-        self._waiting[grant.grant_id] = _Waiting(network, machine, grant.expires_at)
+        self._waiting[grant.grant_id] = _Waiting(network, machine)
+        heapq.heappush(self._ends, (grant.expires_at, grant.grant_id))
         self._machines.add(machine)
         self._at[network] += 1
 
     def add_all(self, grants: Iterable[DeviceGrant]) -> None:
         """Count the requests that were pending when this process started."""
-        for grant in sorted(grants, key=lambda grant: grant.expires_at):
+        for grant in grants:
             self.add(grant)
 
     def release(self, *grant_ids: str) -> None:
@@ -110,11 +112,8 @@ class Admission:
             if 0 <= now - window.since < self._length:
                 break
             del self._windows[network]
-        while self._waiting:
-            grant_id, waiting = next(iter(self._waiting.items()))
-            if waiting.expires_at > now:
-                return
-            self.release(grant_id)
+        while self._ends and self._ends[0][0] <= now:
+            self.release(heapq.heappop(self._ends)[1])
 
 
 @lru_cache(maxsize=8192)

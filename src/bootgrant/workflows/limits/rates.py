@@ -106,6 +106,14 @@ def address_key(address: str) -> str:
     return str(parsed)
 
 
+def is_same_place(one: str, other: str) -> bool:
+    """Return whether two addresses count as one: the same IPv4 address, or the same IPv6 /64.
+
+    Hosts change their addresses within a /64 by themselves (RFC 8981).
+    """
+    return address_key(one) == address_key(other)
+
+
 def name_key(name: str) -> str:
     """Return the key of a name; all spellings of one person's name have the same."""
     return person_key(name.strip()[:_KEY_LENGTH])

@@ -11,24 +11,29 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import logging
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from bootgrant.approval.audit import AuditEvent, AuditKind
 from bootgrant.approval.claims import NotAllowed, Person, allowing_rule
 from bootgrant.approval.codes import access_token_digest
-from bootgrant.approval.grant import Delivery, DeviceGrant, GrantRules, GrantState
+from bootgrant.approval.grant import Delivery, DeviceGrant, Elsewhere
+from bootgrant.approval.grant_rules import AddressBinding, GrantRules
 from bootgrant.approval.policy import is_in
+from bootgrant.approval.transitions import GrantState
 from bootgrant.ports.audit import AuditLog
 from bootgrant.ports.configurations import ConfigSource, MachineEntry, Rendered
-from bootgrant.ports.grants import Assignment, AssignmentStore, Binding, BindingStore, GrantStore
+from bootgrant.ports.grants import Assignment, AssignmentStore, Binding, BindingStore, GrantStore, StoreUnavailable
 from bootgrant.ports.providers import TokenRefusal, TokenVerifier, Verified
 from bootgrant.ports.time import Clock
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.wire.secret import Secret
 from bootgrant.wire.unverified_jwt import read_unverified
-from bootgrant.workflows.limits.rates import AttemptLimit, WhenFull, address_key
-from bootgrant.workflows.record.audit import delivered
+from bootgrant.workflows.limits.rates import AttemptLimit, WhenFull, address_key, is_same_place
+from bootgrant.workflows.record.audit import delivered, used_elsewhere
+
+log = logging.getLogger("bootgrant.machines")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,37 +86,45 @@ class DeliveryRefusal(Enum):
     INVALID_TOKEN = "token unknown: ask again"  # noqa: S105  (a message)
     USED_TOKEN = "token used: ask again"  # noqa: S105  (a message)
     REVOKED_TOKEN = "token revoked by an operator"  # noqa: S105  (a message)
+    VOID_TOKEN = "approval void: ask again"  # noqa: S105  (a message)
     EXPIRED_TOKEN = "token expired: ask again"  # noqa: S105  (a message)
     OTHER_IDENTITY = "not the machine approved"
     CHANGED_ENTRY = "entry changed since: ask again"
     NO_CONFIG = "no config for this machine yet"
     NO_IDENTITY = "no uuid, serial or mac in URL"
+    TWO_IDENTITIES = "two identities in the URL"
     NOT_ALLOWED = "approver has no right to this"
     CONTROL_PLANE = "control plane: not by this token"
     OTHER_NETWORK = "not in its expected network"
+    OTHER_ADDRESS = "not from the address that asked"
     OTHER_MACHINE = "token used by another machine"
     BAD_TOKENS = "too many bad tokens: wait"
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigReady:
-    """The configuration to send for an approved request."""
+    """The configuration to send for an approved request. ``elsewhere``: to another address than the one that asked."""
 
     grant: DeviceGrant
     rendered: Rendered
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class DeliverConfig:
-    """Delivery for our own tokens."""
+    """Delivery for our own tokens. ``report`` notifies people of a token that is used at another address."""
 
     store: GrantStore
     source: ConfigSource
     clock: Clock
     rules: GrantRules
+    report: Callable[[DeviceGrant], Awaitable[None]]
 
-    async def __call__(self, token: Secret, claimed: MachineIdentity) -> ConfigReady | DeliveryRefusal:
-        """Return the configuration that this token is for. ``claimed`` (from the query) can only contradict.
+    async def __call__(
+        self, token: Secret, claimed: MachineIdentity, address: str, others: Sequence[MachineIdentity] = ()
+    ) -> ConfigReady | DeliveryRefusal:
+        """Return the configuration that this token is for. ``claimed`` and ``others`` (from the query) can only
+        contradict.
 
         The configuration is rendered from the revision that is valid now; an entry whose name, labels or
         ``machine.type`` have changed since the approval needs a new one. Raises StoreUnavailable and ConfigUnavailable.
@@ -122,11 +135,25 @@ class DeliverConfig:
         now = self.clock.now()
         if grant.state is GrantState.REVOKED:
             return DeliveryRefusal.REVOKED_TOKEN
+        if grant.state is GrantState.VOID:
+            return DeliveryRefusal.VOID_TOKEN
         if grant.token_expires_at <= now:
             return DeliveryRefusal.EXPIRED_TOKEN
         if grant.token_ends_at(self.rules) <= now:
             return DeliveryRefusal.USED_TOKEN
-        if grant.identity.contradicts(claimed):
+        named = (claimed, *others)
+        if is_same_place(grant.source_address, address):
+            return await self._rendered(grant, named)
+        outcome: ConfigReady | DeliveryRefusal = DeliveryRefusal.OTHER_ADDRESS
+        if self.rules.bind_address is AddressBinding.FLAG:
+            outcome = await self._rendered(grant, named)
+        # Before anything is sent: a thief who hangs up early has read most of the configuration, too.
+        use = Elsewhere(address, now, refused=isinstance(outcome, DeliveryRefusal))
+        await self._note(grant, use)
+        return outcome if isinstance(outcome, DeliveryRefusal) else replace(outcome, elsewhere=True)
+
+    async def _rendered(self, grant: DeviceGrant, named: Sequence[MachineIdentity]) -> ConfigReady | DeliveryRefusal:
+        if any(grant.identity.contradicts(each) for each in named):
             return DeliveryRefusal.OTHER_IDENTITY
         rendered = await self.source.render(grant.entry, grant.identity)
         if rendered is None:
@@ -134,6 +161,34 @@ class DeliverConfig:
         if grant.fingerprint and grant.fingerprint != rendered.entry.fingerprint:
             return DeliveryRefusal.CHANGED_ENTRY
         return ConfigReady(grant, rendered)
+
+    async def _note(self, grant: DeviceGrant, use: Elsewhere) -> None:
+        """Record the first use of a token at each other address, and notify people of it."""
+        is_new = False
+
+        def rule(stored: DeviceGrant) -> DeviceGrant:
+            nonlocal is_new
+            known = any(
+                is_same_place(earlier.address, use.address) and earlier.refused == use.refused
+                for earlier in stored.elsewhere
+            )
+            after = stored if known else stored.used_elsewhere(use)
+            is_new = after is not stored
+            return after
+
+        log.warning(
+            "the token of a request from %s was used at %s%s", grant.source_address, use.address,
+            ", and refused" if use.refused else "", extra={"grant_id": grant.grant_id},
+        )  # fmt: skip
+        after = await self.store.change_grant(grant.grant_id, rule, audit=used_elsewhere(use))
+        if is_new and isinstance(after, DeviceGrant):
+            await self._report(after)
+
+    async def _report(self, grant: DeviceGrant) -> None:
+        try:
+            await self.report(grant)
+        except StoreUnavailable as error:
+            log.error("nobody was notified of a token at another address: %s", error)  # noqa: TRY400
 
     async def record(self, ready: ConfigReady, address: str) -> None:
         """Record a complete delivery to ``address``. Raises StoreUnavailable."""
@@ -143,11 +198,8 @@ class DeliverConfig:
             ready.grant.grant_id,
             lambda stored: stored.deliver(self.rules, now),
             delivery,
-            delivered(delivery, ready.rendered.entry.revision, ready.rendered.composer),
+            delivered(delivery, ready.rendered.entry.revision, ready.rendered.composer, elsewhere=ready.elsewhere),
         )
-
-
-log = logging.getLogger("bootgrant.machines")
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,13 +339,19 @@ class DeliverToBearer:
     own: DeliverConfig
     outside: DeliverOutside | None = None
 
-    async def __call__(self, token: Secret, claimed: MachineIdentity, address: str) -> Ready | Refused:
-        """Return the configuration for this token, presented from ``address``.
+    async def __call__(
+        self, token: Secret, claimed: MachineIdentity, address: str, others: Sequence[MachineIdentity] = ()
+    ) -> Ready | Refused:
+        """Return the configuration for this token, presented from ``address``. ``claimed`` and ``others`` are the
+        readings of the query (MachineIdentity.readings).
 
         Raises StoreUnavailable, ConfigUnavailable and ProviderUnavailable.
         """
-        outcome = await self.own(token, claimed)
+        outcome = await self.own(token, claimed, address, others)
         if outcome is DeliveryRefusal.INVALID_TOKEN and self.outside is not None:
+            # Here the query selects the entry, so it must not name two machines.
+            if any(claimed.contradicts(other) for other in others):
+                return DeliveryRefusal.TWO_IDENTITIES
             return await self.outside(token, claimed, address)
         return outcome
 

@@ -7,12 +7,17 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from bootgrant.approval.codes import UserCodes, device_code, device_code_digest, display_user_code
-from bootgrant.approval.grant import DeviceGrant, GrantRules
+from bootgrant.approval.grant import DeviceGrant
+from bootgrant.approval.grant_rules import GrantRules
+from bootgrant.approval.policy import needed_approvals
+from bootgrant.ports.configurations import ConfigUnavailable, MachineEntry
 from bootgrant.ports.grants import BindingStore, GrantStore, UserCodeTaken
 from bootgrant.ports.time import Clock, Entropy
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.wire.secret import Secret
 from bootgrant.workflows.limits.admission import Admission, TooMany
+from bootgrant.workflows.machine.deliver import FindEntry
+from bootgrant.workflows.record.audit import votes_followed
 
 _DRAWS: Final = 8
 _CODE, _SALT, _ID = 32, 16, 10
@@ -46,6 +51,7 @@ class OpenGrant:
     codes: UserCodes
     rules: GrantRules
     admission: Admission
+    find_entry: FindEntry
     arrived: Callable[[DeviceGrant], None]
 
     async def __call__(
@@ -54,19 +60,19 @@ class OpenGrant:
         """Open a grant bound to the identity that the machine claims. Raises StoreUnavailable."""
         now = self.clock.now()
         denial = await self.store.find_denial(identity, address, now - self.rules.denial_cooldown)
-        if denial is not None and denial.decision is not None:
-            left = denial.decision.at + self.rules.denial_cooldown - now
-            # A denial from the far future was made by a clock that was wrong: it must not hold for a year.
-            if left < 2 * self.rules.denial_cooldown:
-                return RecentlyDenied(denial.decision.reason, left)
+        if denial is not None and denial.decision is not None and (left := denial.refused_for(self.rules, now)) > 0:
+            return RecentlyDenied(denial.decision.reason, left)
         refusal = self.admission.check(identity, address, now)
         return refusal if refusal is not None else await self._open(client_id, identity, address)
 
     async def _open(self, client_id: str, identity: MachineIdentity, address: str) -> OpenedGrant:
+        entry = await self._entry(identity)
+        lifetime = self.rules.lifetime if entry is None else self.rules.lifetime_for(needed_approvals(entry))
+        fingerprint = "" if entry is None else entry.fingerprint
         for _ in range(_DRAWS):
-            code, letters, grant = self._draw(client_id, identity, address)
+            code, letters, grant = self._draw(client_id, identity, address, lifetime)
             try:
-                replaced = await self.store.open_grant(grant)
+                replaced = await self.store.open_grant(grant, fingerprint, votes_followed)
             except UserCodeTaken:
                 continue
             self.admission.release(*replaced)
@@ -76,13 +82,27 @@ class OpenGrant:
                 code,
                 display_user_code(letters),
                 letters,
-                round(self.rules.lifetime),
+                round(lifetime),
                 max(1, round(self.rules.interval)),
                 grant.grant_id,
             )
         raise RuntimeError(f"{_DRAWS} user codes in a row were taken: the random source repeats itself")
 
-    def _draw(self, client_id: str, identity: MachineIdentity, address: str) -> tuple[Secret, str, DeviceGrant]:
+    async def _entry(self, identity: MachineIdentity) -> MachineEntry | None:
+        """Return the machine's entry as it is now; None when there is none or it cannot be read.
+
+        It decides only how long the code lives, and which votes of the machine's last request move at once. What an
+        approval is for is decided by the entry at that moment.
+        """
+        try:
+            found = await self.find_entry(identity)
+        except ConfigUnavailable:
+            return None
+        return None if found is None else found.entry
+
+    def _draw(
+        self, client_id: str, identity: MachineIdentity, address: str, lifetime: float
+    ) -> tuple[Secret, str, DeviceGrant]:
         """Return a new grant with its device code and the letters of its user code."""
         now = self.clock.now()
         # One draw for all, because each is a system call.
@@ -100,7 +120,7 @@ class OpenGrant:
             device_code_digest=device_code_digest(code),
             token_salt=drawn[_CODE : _CODE + _SALT],
             opened_at=now,
-            expires_at=now + self.rules.lifetime,
+            expires_at=now + lifetime,
         )
         return code, letters, grant
 

@@ -9,24 +9,31 @@ from functools import partial
 from typing import Final
 
 from bootgrant.approval.codes import access_token, access_token_digest, device_code_digest
-from bootgrant.approval.grant import DeviceGrant, GrantRules, GrantState, Refusal
+from bootgrant.approval.grant import DeviceGrant, Refusal
+from bootgrant.approval.grant_rules import GrantRules
+from bootgrant.approval.transitions import GrantState
 from bootgrant.ports.grants import GrantStore
 from bootgrant.ports.time import Clock
 from bootgrant.wire.device_flow import ErrorCode
 from bootgrant.wire.secret import Secret
 from bootgrant.workflows.limits.admission import HeldPolls
-from bootgrant.workflows.limits.rates import PollPace
+from bootgrant.workflows.limits.rates import PollPace, address_key
 from bootgrant.workflows.record.audit import revoked
+from bootgrant.workflows.record.codes_again import CodesAgain
 
 _PACES: Final = 200_000
 
 
 @dataclass(frozen=True, slots=True)
 class PollRefused:
-    """The error code (RFC 8628 section 3.5), and for a denial the reason that the person gave."""
+    """The error code (RFC 8628 section 3.5), and for a denial the reason that the person gave.
+
+    ``retry_after`` is for how many seconds a denied machine is refused.
+    """
 
     code: ErrorCode
     reason: str = ""
+    retry_after: float = 0.0
 
 
 PENDING: Final = PollRefused(ErrorCode.AUTHORIZATION_PENDING)
@@ -53,6 +60,7 @@ class PollGrant:
     clock: Clock
     rules: GrantRules
     held: HeldPolls
+    again: CodesAgain
     since: float = field(init=False)
     """When this server began to answer, in Unix seconds: of older codes it has not seen every request."""
     _paces: OrderedDict[str, PollPace] = field(default_factory=OrderedDict)
@@ -61,7 +69,7 @@ class PollGrant:
         self.since = self.clock.now()
 
     async def __call__(
-        self, client_id: str, code: Secret, gone: asyncio.Future[None], *, has_basic: bool = False
+        self, client_id: str, code: Secret, gone: asyncio.Future[None], address: str, *, has_basic: bool = False
     ) -> TokenIssued | PollRefused:
         """Answer a token request. ``gone`` is done when its connection ends; then no token is consumed.
 
@@ -76,6 +84,8 @@ class PollGrant:
         pace = self._pace(grant)
         if not pace.arrive(arrived):
             return PollRefused(ErrorCode.SLOW_DOWN)
+        is_elsewhere = address_key(address) != address_key(grant.source_address)
+        self.again.polled(grant, address, is_elsewhere=is_elsewhere)
         hold = self.rules.hold if pace.may_hold(has_basic=has_basic) else 0.0
         if hold <= 0 and grant.state_at(self.clock.now()) is GrantState.PENDING:
             return PENDING
@@ -118,7 +128,7 @@ class PollGrant:
         if isinstance(outcome, DeviceGrant) and outcome != grant:
             outcome = await self.store.change_grant(grant_id, rule)
         if isinstance(outcome, Refusal):
-            return _refused(outcome, grant)
+            return _refused(outcome, grant, grant.refused_for(self.rules, now))
         return TokenIssued(token, int(outcome.token_expires_at - now), grant_id)
 
 
@@ -127,13 +137,13 @@ def _wake(wake: asyncio.Future[None], _gone: asyncio.Future[None]) -> None:
         wake.set_result(None)
 
 
-def _refused(refusal: Refusal, grant: DeviceGrant) -> PollRefused:
+def _refused(refusal: Refusal, grant: DeviceGrant, retry_after: float) -> PollRefused:
     match refusal:
         case Refusal.PENDING:
             return PENDING
         case Refusal.DENIED:
             reason = grant.decision.reason if grant.decision and grant.state is GrantState.DENIED else ""
-            return PollRefused(ErrorCode.ACCESS_DENIED, reason)
+            return PollRefused(ErrorCode.ACCESS_DENIED, reason, retry_after)
         case Refusal.EXPIRED:
             return PollRefused(ErrorCode.EXPIRED_TOKEN)
         case _:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from bootgrant.approval.codes import api_token_digest
@@ -28,7 +28,8 @@ from bootgrant.approval.operators import (
 from bootgrant.ports.people import ApiToken, ApiTokenStore, Operator, OperatorStore
 from bootgrant.ports.time import Clock, Entropy
 from bootgrant.wire.secret import Secret
-from bootgrant.workflows.decide.windows import CloseWindows
+from bootgrant.workflows.decide.lost_rights import LostRights
+from bootgrant.workflows.record.audit import Change, token_changed
 
 PREFIX: Final = "bootgrant_"
 LONGEST: Final = 366 * 86400.0
@@ -54,18 +55,21 @@ class ApiTokens:
     operators: OperatorStore
     clock: Clock
     entropy: Entropy
-    windows: CloseWindows
+    lost: LostRights
 
     async def create(
         self, name: str, role: Role, labels: tuple[Label, ...], lifetime: float, by: Actor
     ) -> NewToken | Refused:
         """Create a token without an owner; ``lifetime`` is in seconds."""
-        return await self._create(name, role, labels, lifetime, str(by), "")
+        return await self._create(ApiToken(name, b"", role, labels, 0, str(by), lifetime), by)
 
     async def create_own(
-        self, name: str, role: Role, labels: tuple[Label, ...], lifetime: float, owner: Operator
+        self, name: str, role: Role, labels: tuple[Label, ...], lifetime: float, owner: Operator, via: str
     ) -> NewToken | Refused:
-        """Create a token of ``owner`` with at most their own rights; the caller has required a fresh sign-in."""
+        """Create a token of ``owner`` with at most their own rights; the caller has required a fresh sign-in.
+
+        ``via`` is how they signed in.
+        """
         if owner.kind is Kind.BREAK_GLASS:
             return Refused("a break-glass operator cannot have tokens: sign in as yourself")
         if not owner.role.is_at_least(role):
@@ -74,36 +78,42 @@ class ApiTokens:
         if limits is None or not set(labels) <= set(limits):
             own = ", ".join(map(str, owner.labels))
             return Refused(f"you may only decide about machines with {own}, and so may your token")
-        return await self._create(name, role, limits, lifetime, owner.name, owner.name)
+        by = Actor(owner.name, owner.role, owner.labels, via)
+        return await self._create(ApiToken(name, b"", role, limits, 0, owner.name, lifetime, owner=owner.name), by)
 
-    async def _create(
-        self, name: str, role: Role, labels: tuple[Label, ...], lifetime: float, by: str, owner: str
-    ) -> NewToken | Refused:
-        if not NAME.fullmatch(name):
-            return Refused(f"{name!r} cannot be the name of a token: {NAME_RULE}")
-        if not 0 < lifetime <= LONGEST:
+    async def _create(self, wanted: ApiToken, by: Actor) -> NewToken | Refused:
+        """Create the token that is ``wanted``, for the seconds that its ``expires_at`` says."""
+        if not NAME.fullmatch(wanted.name):
+            return Refused(f"{wanted.name!r} cannot be the name of a token: {NAME_RULE}")
+        if not 0 < wanted.expires_at <= LONGEST:
             return Refused("a token's lifetime must be between 1 second and 366 days")
         secret = Secret(PREFIX + urlsafe_b64encode(self.entropy.random_bytes(32)).rstrip(b"=").decode())
         now = self.clock.now()
-        token = ApiToken(name, api_token_digest(secret), role, labels, now, by, now + lifetime, owner=owner)
-        if not await self.store.add_token(token):
-            return Refused(f"the token {name!r} exists already: revoke it first, or choose another name")
+        digest = api_token_digest(secret)
+        token = replace(wanted, digest=digest, created_at=now, expires_at=now + wanted.expires_at)
+        done = f"created with the role {token.role.value}{', for themselves' if token.owner else ''}"
+        if not await self.store.add_token(token, token_changed(Change(now, by, done), token.name, None, token)):
+            return Refused(f"the token {token.name!r} exists already: revoke it first, or choose another name")
         return NewToken(secret, token)
 
     async def of(self, owner: str) -> Sequence[ApiToken]:
         """Return the tokens of a person by name, including expired ones."""
         return [token for token in await self.store.tokens() if token.owner == owner]
 
-    async def revoke_own(self, owner: str, name: str) -> bool:
+    async def revoke_own(self, by: Actor, name: str) -> bool:
         """Revoke a person's own token. Return False when they have none of this name."""
-        own = any(token.name == name for token in await self.of(owner))
-        return own and await self.revoke(name)
+        own = any(token.name == name for token in await self.of(by.name))
+        return own and await self.revoke(name, by)
 
-    async def revoke(self, name: str) -> bool:
-        """Revoke a token and close the windows it armed. Return False when none has this name."""
-        removed = await self.store.remove_token(name)
+    async def revoke(self, name: str, by: Actor, reason: str = "") -> bool:
+        """Revoke a token. Its windows close, and its undelivered approvals become void.
+
+        Return False when none has this name.
+        """
+        change = Change(self.clock.now(), by, "revoked", reason)
+        removed = await self.store.remove_token(name, lambda before: token_changed(change, name, before, None))
         if removed:
-            await self.windows.of_token(name)
+            await self.lost.of_token(name)
         return removed
 
     async def authenticate(self, presented: Secret) -> Actor | None:

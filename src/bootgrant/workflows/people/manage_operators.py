@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Final
 
-from bootgrant.approval.operators import NAME, NAME_RULE, Kind, Label, Refused, Role
-from bootgrant.ports.people import Operator, OperatorStore, PasskeyStore, PasswordHasher
+from bootgrant.approval.operators import NAME, NAME_RULE, Actor, Kind, Label, Refused, Role
+from bootgrant.ports.people import AuditOfOperator, Operator, OperatorStore, PasskeyStore, PasswordHasher
 from bootgrant.ports.time import Clock, Entropy
 from bootgrant.wire.secret import Secret
-from bootgrant.workflows.decide.windows import CloseWindows
+from bootgrant.workflows.decide.lost_rights import LostRights
 from bootgrant.workflows.people.api_tokens import ApiTokens
+from bootgrant.workflows.record.audit import Change, operator_changed
 
 SHORTEST_PASSWORD: Final = 12
 LONGEST_PASSWORD: Final = 1024
@@ -31,18 +33,18 @@ class NewPassword:
 
 @dataclass(frozen=True, slots=True)
 class ManageOperators:
-    """Every method may raise StoreUnavailable."""
+    """``by`` is who makes a change; its audit record is durable with it. Every method may raise StoreUnavailable."""
 
     operators: OperatorStore
     passkeys: PasskeyStore
     hasher: PasswordHasher
     clock: Clock
     entropy: Entropy
-    windows: CloseWindows
+    lost: LostRights
     tokens: ApiTokens
 
     async def add(
-        self, name: str, role: Role, labels: tuple[Label, ...], kind: Kind, password: Secret | None
+        self, name: str, role: Role, labels: tuple[Label, ...], kind: Kind, password: Secret | None, by: Actor
     ) -> NewPassword | Refused:
         """Add an operator who signs in here. Without ``password``, one is generated."""
         if not NAME.fullmatch(name):
@@ -54,18 +56,20 @@ class ManageOperators:
         if problem := password_problem(password, kind):
             return Refused(problem)
         given = password or generated_password(self.entropy)
-        hashed = await self.hasher.hash(given)
-        if not await self.operators.add_operator(Operator(name, hashed, self.clock.now(), role, labels, kind)):
+        hashed, now = await self.hasher.hash(given), self.clock.now()
+        operator = Operator(name, hashed, now, role, labels, kind)
+        event = operator_changed(Change(now, by, "added"), name, None, operator)
+        if not await self.operators.add_operator(operator, event):
             return Refused(
                 f"the operator {name!r} exists already: `bootgrant operators reset {name}` sets a new password, "
                 f"`bootgrant operators set {name}` changes the role"
             )
         return NewPassword(name, None if password else given)
 
-    async def set_rights(self, name: str, role: Role, labels: tuple[Label, ...] | None) -> Refused | None:
-        """Change role and limits (None: keep them), from the next request on. Return None when that was done.
+    async def set_rights(self, name: str, role: Role, labels: tuple[Label, ...] | None, by: Actor) -> Refused | int:
+        """Change role and limits (None: keep them), from the next request on.
 
-        Armed windows beyond the new limits close.
+        Armed windows beyond the new limits close. Undelivered approvals beyond them become void; return how many.
         """
         operator = await self.operators.find_operator(name)
         if operator is None:
@@ -73,26 +77,26 @@ class ManageOperators:
         if operator.kind is Kind.OIDC:
             return Refused(f"the role of {name} comes from the provider's groups: change those, or [[oidc.roles]]")
         limits = operator.labels if labels is None else labels
-        if not await self.operators.set_rights(name, role, limits):
+        event = self._change(by, "changed", lambda before: replace(before, role=role, labels=limits))
+        if not await self.operators.set_rights(name, role, limits, event):
             return _nobody(name)
-        await self.windows.beyond(name, role, limits)
-        return None
+        return await self.lost.beyond(name, role, limits)
 
-    async def disable(self, name: str) -> Refused | None:
-        """Disable an operator at once and close their sessions and armed windows. Return None when that was done.
+    async def disable(self, name: str, by: Actor) -> Refused | int:
+        """Disable an operator at once and close their sessions and armed windows.
 
-        Their votes stop counting (VoteFilter in workflows/decide/grant_cards.py).
+        Their votes stop counting (VoteFilter in workflows/decide/grant_cards.py). Their undelivered approvals become
+        void; return how many.
         """
-        if not await self.operators.set_disabled(name, self.clock.now()):
+        if not await self.operators.set_disabled(name, self.clock.now(), self._change(by, "disabled")):
             return _nobody(name)
-        await self.windows.of_operator(name)
-        return None
+        return await self.lost.of_operator(name)
 
-    async def enable(self, name: str) -> Refused | None:
+    async def enable(self, name: str, by: Actor) -> Refused | None:
         """Enable an operator again. Return None when that was done."""
-        return None if await self.operators.set_disabled(name, None) else _nobody(name)
+        return None if await self.operators.set_disabled(name, None, self._change(by, "enabled")) else _nobody(name)
 
-    async def reset(self, name: str, password: Secret | None) -> NewPassword | Refused:
+    async def reset(self, name: str, password: Secret | None, by: Actor) -> NewPassword | Refused:
         """Set a new password for an operator who lost theirs; deletes their passkeys, sessions and own tokens."""
         operator = await self.operators.find_operator(name)
         if operator is None:
@@ -104,10 +108,17 @@ class ManageOperators:
         given = password or generated_password(self.entropy)
         await self.passkeys.remove_passkeys(name)
         for token in await self.tokens.of(name):
-            await self.tokens.revoke(token.name)
-        if not await self.operators.set_password(name, await self.hasher.hash(given)):
+            await self.tokens.revoke(token.name, by, f"the operator {name} was reset")
+        if not await self.operators.set_password(name, await self.hasher.hash(given), self._change(by, "reset")):
             return _nobody(name)
         return NewPassword(name, None if password else given)
+
+    def _change(
+        self, by: Actor, done: str, after: Callable[[Operator], Operator] = lambda before: before
+    ) -> AuditOfOperator:
+        """Return the event of a change that ``by`` makes; ``after`` is the operator with their new rights."""
+        change = Change(self.clock.now(), by, done)
+        return lambda before: operator_changed(change, before.name, before, after(before))
 
 
 def generated_password(entropy: Entropy) -> Secret:

@@ -19,7 +19,7 @@ from typing import Final
 
 from bootgrant.approval.claims import Rights, rights_of, values_of
 from bootgrant.approval.codes import challenge_digest
-from bootgrant.approval.operators import Kind, Role, via_oidc
+from bootgrant.approval.operators import Actor, Kind, Role, via_oidc
 from bootgrant.ports.people import Challenge, ChallengeStore, Operator, OperatorStore, Purpose, Stage
 from bootgrant.ports.providers import (
     IdentityProvider,
@@ -30,8 +30,9 @@ from bootgrant.ports.providers import (
     Sealing,
 )
 from bootgrant.wire.secret import Secret
-from bootgrant.workflows.decide.windows import CloseWindows
+from bootgrant.workflows.decide.lost_rights import LostRights
 from bootgrant.workflows.people.sign_in import Client, NewSession, Sessions, SignedIn
+from bootgrant.workflows.record.audit import Change, operator_changed
 
 log = logging.getLogger("bootgrant.operators")
 
@@ -82,7 +83,7 @@ class OidcSignIn:
     sessions: Sessions
     base_url: str
     sealing: Sealing
-    windows: CloseWindows
+    lost: LostRights
 
     async def start(self, provider_id: str, goal: str, who: SignedIn | None = None) -> OidcStarted | OidcRefused:
         """Begin a sign-in. ``who`` is signed in already and must prove again who they are."""
@@ -169,7 +170,7 @@ class OidcSignIn:
         rights = rights_of(person.claims, provider.rules)
         if rights is None:
             log.info("%s: %r has no role here", provider.provider_id, person.subject[:64])
-            await self._remove_rights(person)
+            await self._remove_rights(provider.provider_id, person)
             return OidcRefused.NO_ROLE
         operator = await self._operator(provider.provider_id, person, rights)
         if operator is None or operator.disabled_at is not None:
@@ -179,32 +180,41 @@ class OidcSignIn:
         session = await self.sessions.begin(operator, via, client, seal=lambda secret: self.sealing.seal(secret, token))
         return NewSession(session, Stage.FULL, operator, via)
 
-    async def _remove_rights(self, person: ProviderPerson) -> None:
+    async def _remove_rights(self, provider_id: str, person: ProviderPerson) -> None:
         """Remove all rights of a person who had a role before and has none now."""
         known = await self.operators.find_subject(person.issuer, person.subject)
         if known is None:
             return
-        await self._set_rights(known.name, Rights(Role.VIEWER, ()))
+        await self._set_rights(provider_id, known, Rights(Role.VIEWER, ()), "changed: no role at the provider")
         for session in await self.operators.sessions_of(known.name):
             await self.operators.end_session(session.digest)
         log.warning("%s no longer has a role at the provider: now a viewer, sessions ended", known.name)
 
-    async def _set_rights(self, name: str, rights: Rights) -> None:
-        await self.operators.set_rights(name, rights.role, rights.labels)
-        await self.windows.beyond(name, rights.role, rights.labels)
+    async def _set_rights(self, provider_id: str, known: Operator, rights: Rights, done: str) -> None:
+        change = self._change(provider_id, known, done)
+        await self.operators.set_rights(
+            known.name, rights.role, rights.labels, lambda before: operator_changed(change, known.name, before, rights)
+        )
+        await self.lost.beyond(known.name, rights.role, rights.labels)
+
+    def _change(self, provider_id: str, operator: Operator, done: str) -> Change:
+        """Return a change that the provider made when this person signed in."""
+        by = Actor(operator.name, operator.role, operator.labels, via_oidc(provider_id))
+        return Change(self.sessions.clock.now(), by, done)
 
     async def _operator(self, provider_id: str, person: ProviderPerson, rights: Rights) -> Operator | None:
         """Return the operator with the provider's subject and these rights; a new person is added."""
         known = await self.operators.find_subject(person.issuer, person.subject)
         if known is not None:
             if (known.role, known.labels) != (rights.role, rights.labels):
-                await self._set_rights(known.name, rights)
+                await self._set_rights(provider_id, known, rights, "changed by signing in")
             return known
         now, iss, sub = self.sessions.clock.now(), person.issuer, person.subject
         operator = Operator("", "", now, rights.role, rights.labels, Kind.OIDC, issuer=iss, subject=sub)
         for name in _names(provider_id, person):
             new = replace(operator, name=name)
-            if await self.operators.add_operator(new):
+            change = self._change(provider_id, new, "added by signing in")
+            if await self.operators.add_operator(new, operator_changed(change, name, None, new)):
                 return new
         # Every name was taken, most likely by the same person in two sign-ins at once.
         return await self.operators.find_subject(person.issuer, person.subject)

@@ -21,6 +21,7 @@ from bootgrant.ports.people import (
     Passkey,
     PasskeyAssertion,
     PasskeyCeremony,
+    PasskeyFlaw,
     PasskeyStore,
     Purpose,
     Stage,
@@ -45,6 +46,15 @@ class PasskeyRefused(Enum):
     KNOWN = "This passkey is already registered."
     FULL = "You already have 20 passkeys: remove one that you no longer use."
     NOT_HERE = "Passkeys are for operators who sign in here with a password."
+    CROSS_ORIGIN = "The browser used this passkey inside a page of another site. Open bootgrant in its own tab instead."
+    WEAK_KEY = "This passkey has an RSA key of fewer than 2,048 bits. Register one of another device instead."
+
+
+_FLAWS: Final = {
+    PasskeyFlaw.WRONG: PasskeyRefused.WRONG,
+    PasskeyFlaw.CROSS_ORIGIN: PasskeyRefused.CROSS_ORIGIN,
+    PasskeyFlaw.WEAK_KEY: PasskeyRefused.WEAK_KEY,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +83,11 @@ class Passkeys:
         if challenge is None or about is None:
             return PasskeyRefused.LATE
         session, _, handle = about.partition(" ")
-        created = self.ceremony.verify_creation(answer, challenge) if session == who.session.digest.hex() else None
-        if created is None:
+        if session != who.session.digest.hex():
             return PasskeyRefused.WRONG
+        created = self.ceremony.verify_creation(answer, challenge)
+        if isinstance(created, PasskeyFlaw):
+            return _FLAWS[created]
         if len(await self.store.passkeys_of(who.operator.name)) >= MOST_PASSKEYS:
             return PasskeyRefused.FULL
         label = "".join(c for c in name if c.isprintable()).strip()[:NAME_LENGTH] or "Passkey"
@@ -112,7 +124,9 @@ class Passkeys:
             return PasskeyRefused.WRONG
         passkey, operator = found
         count = self.ceremony.verify_assertion(answer, assertion.challenge, passkey, verified=purpose in _ONLY_FACTOR)
-        if count is None or not await self.store.use_passkey(passkey, count, self.sessions.clock.now()):
+        if isinstance(count, PasskeyFlaw):
+            return _FLAWS[count]
+        if not await self.store.use_passkey(passkey, count, self.sessions.clock.now()):
             return PasskeyRefused.WRONG
         session = await self.sessions.begin(operator, VIA_PASSKEY, client)
         return NewSession(session, Stage.FULL, operator, VIA_PASSKEY)

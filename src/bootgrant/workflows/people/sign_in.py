@@ -7,8 +7,9 @@ and at the latest some time after it began. A sign-in that still lacks its secon
 from __future__ import annotations
 
 from base64 import urlsafe_b64encode
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Final
 
@@ -18,6 +19,7 @@ from bootgrant.ports.people import Operator, OperatorStore, PasskeyStore, Passwo
 from bootgrant.ports.time import Clock, Entropy
 from bootgrant.wire.secret import Secret
 from bootgrant.workflows.limits.rates import AttemptLimit, WhenFull, address_key, name_key
+from bootgrant.workflows.people.known_places import KnownPlaces
 from bootgrant.workflows.people.manage_operators import password_problem
 
 HALF_LIFETIME: Final = 600.0
@@ -38,10 +40,11 @@ class SessionRules:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Where a person signs in: their address, and their browser's User-Agent."""
+    """Where a person signs in: their address, their browser's User-Agent, and its proof of an earlier sign-in."""
 
     address: str
     browser: str = ""
+    device: Secret | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +134,9 @@ class Sessions:
 
 
 _MOST_AT_ONCE: Final = 16
+"""Passwords that are checked at once for strangers; the others are asked to come back."""
+_MOST_KNOWN_AT_ONCE: Final = 8
+"""The same for known browsers and addresses, whatever strangers do."""
 
 
 class SecondFactor(Enum):
@@ -181,23 +187,25 @@ def _by_name() -> AttemptLimit:
 
 @dataclass(slots=True)
 class SignIn:
-    """Signing in with a password. Every method may raise StoreUnavailable."""
+    """Signing in with a password. Every method may raise StoreUnavailable.
+
+    Strangers share the attempts of a name. A browser or an address that the operator has used before has its own, so
+    nobody can keep out the right password by guessing wrong ones.
+    """
 
     operators: OperatorStore
     passkeys: PasskeyStore
     sessions: Sessions
     hasher: PasswordHasher
     entropy: Entropy
+    known: KnownPlaces
     second_factor: SecondFactor = SecondFactor.OFF
     by_address: AttemptLimit = field(default_factory=_by_address)
     by_name: AttemptLimit = field(default_factory=_by_name)
-    _running: int = 0
+    _running: Counter[bool] = field(default_factory=Counter)
+    """Passwords that are being checked: for known places, and for strangers."""
     _unused_hash: str = ""
     """A hash that no password has."""
-
-    def count_attempt(self, address: str) -> float:
-        """Count an attempt of this address without a name. Return the seconds to wait, 0.0 when it is allowed."""
-        return self.by_address.attempt(address_key(address), self.sessions.clock.steady())
 
     async def sign_in(self, name: str, password: Secret, client: Client) -> NewSession | SignInRefused:
         """Begin a session for the operator with this name and password."""
@@ -210,21 +218,38 @@ class SignIn:
 
     async def check_password(self, name: str, password: Secret, client: Client) -> Operator | SignInRefused:
         """Return the operator with this name and password. Every call counts as an attempt."""
-        steady = self.sessions.clock.steady()
-        wait = self.count_attempt(client.address) or self.by_name.attempt(name_key(name), steady)
-        if wait:
-            return SignInRefused(NotSignedIn.TOO_MANY, wait)
-        if self._running >= _MOST_AT_ONCE:
-            return SignInRefused(NotSignedIn.BUSY, 2.0)
-        self._running += 1
+        is_known = await self._admit(name, client)
+        if isinstance(is_known, SignInRefused):
+            return is_known
+        self._running[is_known] += 1
         try:
             operator = await self.operators.find_operator(name.strip())
             right = await self._is_right(operator, password)
         finally:
-            self._running -= 1
+            self._running[is_known] -= 1
         if operator is None or not right or operator.disabled_at is not None:
             return SignInRefused(NotSignedIn.WRONG, name=operator.name if operator else "")
         return operator
+
+    async def _admit(self, name: str, client: Client) -> bool | SignInRefused:
+        """Count an attempt. Return whether it comes from a known place, or why it is refused.
+
+        A known place that has used up its own attempts is treated as a stranger, never worse.
+        """
+        if await self.known.attempt_from_device(client.device, name):
+            return self._if_not_busy(is_known=True)
+        steady = self.sessions.clock.steady()
+        if wait := self.by_address.attempt(address_key(client.address), steady):
+            return SignInRefused(NotSignedIn.TOO_MANY, wait)
+        wait = self.by_name.attempt(name_key(name), steady)
+        is_stranger_refused = wait or self._running[False] >= _MOST_AT_ONCE
+        if is_stranger_refused and await self.known.attempt_from_address(client.address, name):
+            return self._if_not_busy(is_known=True)
+        return SignInRefused(NotSignedIn.TOO_MANY, wait) if wait else self._if_not_busy(is_known=False)
+
+    def _if_not_busy(self, *, is_known: bool) -> bool | SignInRefused:
+        most = _MOST_KNOWN_AT_ONCE if is_known else _MOST_AT_ONCE
+        return SignInRefused(NotSignedIn.BUSY, 2.0) if self._running[is_known] >= most else is_known
 
     async def _is_right(self, operator: Operator | None, password: Secret) -> bool:
         """An unknown name, and an operator without a password, take as long as a wrong password."""
@@ -268,6 +293,8 @@ class OwnPassword:
         if isinstance(checked, SignInRefused):
             return checked
         sessions, via = self.sign_in.sessions, who.session.via
-        await self.sign_in.operators.set_password(operator.name, await self.sign_in.hasher.hash(new))
+        hashed = await self.sign_in.hasher.hash(new)
+        await self.sign_in.operators.set_password(operator.name, hashed)
+        operator = replace(operator, password_hash=hashed)
         session = await sessions.begin(operator, via, client, proven_at=who.session.authenticated_at)
         return NewSession(session, Stage.FULL, operator, via)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from bootgrant.approval.audit import AuditEvent, AuditKind, Broken, ChainCheck, Head, exported, read_record
+from bootgrant.approval.changed_rights import HasRights, changed_rights
+from bootgrant.approval.decision import Decision
 from bootgrant.approval.evidence import Check
-from bootgrant.approval.grant import Decision, Delivery, DeviceGrant, GrantState
+from bootgrant.approval.grant import Delivery, DeviceGrant, Elsewhere
 from bootgrant.approval.operators import Actor
+from bootgrant.approval.transitions import GrantState
 from bootgrant.ports.audit import AuditLog, AuditOf
+from bootgrant.workflows.record.approvals import WHY_VOID
 
 
 def _about(grant: DeviceGrant, kind: AuditKind, at: float) -> AuditEvent:
@@ -51,39 +55,120 @@ def decided(decision: Decision, entry: str, revision: str, digest: str, evidence
 _KINDS: Final = {GrantState.PENDING: AuditKind.VOTED, GrantState.DENIED: AuditKind.DENIED}
 
 
-def revoked(at: float, actor: str, via: str) -> AuditOf:
+def votes_followed(opened: DeviceGrant) -> Sequence[AuditEvent]:
+    """Return the events of the votes that a new request inherited from the one it replaced, and of those it did not."""
+    moved = [_vote_event(opened, AuditKind.VOTE_MOVED, vote, "") for vote in opened.votes]
+    return [*moved, *(_vote_event(opened, AuditKind.VOIDED, vote, WHY_VOID[why]) for vote, why in opened.void_votes)]
+
+
+def _vote_event(opened: DeviceGrant, kind: AuditKind, vote: Decision, reason: str) -> AuditEvent:
+    return replace(
+        _about(opened, kind, opened.opened_at),
+        actor=vote.by,
+        via=vote.author.via,
+        reason=reason,
+        details={"vote_for": vote.request, "voted": round(vote.at * 1000)},
+    )
+
+
+def voided(at: float, reason: str) -> AuditOf:
+    """Return the event of an undelivered approval that became void; its details say whose it was."""
+
+    def event(after: DeviceGrant) -> AuditEvent:
+        people = [decision.by for decision in after.approvals]
+        return replace(_about(after, AuditKind.VOIDED, at), reason=reason, details={"approved_by": ", ".join(people)})
+
+    return event
+
+
+def undenied(decision: Decision) -> AuditOf:
+    """Return the event of a denial that was taken back; its reason is that of the denial."""
+
+    def event(after: DeviceGrant) -> AuditEvent:
+        reason = after.decision.reason if after.decision else ""
+        about = _about(after, AuditKind.UNDENIED, decision.at)
+        return replace(about, actor=decision.by, via=decision.author.via, reason=reason)
+
+    return event
+
+
+def revoked(at: float, actor: str, via: str, reason: str = "") -> AuditOf:
     """Return the event of a revoked approval."""
-    return lambda after: replace(_about(after, AuditKind.REVOKED, at), actor=actor, via=via)
+    return lambda after: replace(_about(after, AuditKind.REVOKED, at), actor=actor, via=via, reason=reason)
 
 
-def delivered(delivery: Delivery, revision: str, composer: str) -> AuditOf:
-    """Return the event of a complete delivery; its details have the digest that was approved."""
+def taken_back(at: float, actor: Actor, reason: str) -> AuditOf:
+    """Return the event of an undone approval: revoked, or a vote withdrawn while the machine waits for another."""
+
+    def event(after: DeviceGrant) -> AuditEvent:
+        kind = AuditKind.VOTE_WITHDRAWN if after.state is GrantState.PENDING else AuditKind.REVOKED
+        return replace(_about(after, kind, at), actor=str(actor), via=actor.via, reason=reason)
+
+    return event
+
+
+def delivered(delivery: Delivery, revision: str, composer: str, *, elsewhere: bool = False) -> AuditOf:
+    """Return the event of a complete delivery; its details have the digest that was approved.
+
+    With ``elsewhere`` it went to another address than the one that asked, and they have that one too.
+    """
 
     def event(after: DeviceGrant) -> AuditEvent:
         approved = {"approved_sha256": after.approved_sha256} if after.approved_sha256 else {}
+        asked = _requested_from(after) if elsewhere else {}
         return replace(
             _about(after, AuditKind.DELIVERED, delivery.at),
             address=delivery.address,
             revision=revision,
             digest=delivery.sha256,
-            details={"size": delivery.size, "delivery": after.deliveries, "composer": composer, **approved},
+            details={"size": delivery.size, "delivery": after.deliveries, "composer": composer, **approved, **asked},
         )
 
     return event
 
 
-def operator_changed(at: float, actor: Actor, name: str, done: str) -> AuditEvent:
-    """Return the event of a change ``done`` ("added", "disabled", …) to the operator ``name``."""
-    return _changed(AuditKind.OPERATOR_CHANGED, at, actor, {"operator": name, "done": done})
+def used_elsewhere(use: Elsewhere) -> AuditOf:
+    """Return the event of a token that was used at another address than the one that asked."""
+    done = "the configuration was refused" if use.refused else "the configuration was sent"
+
+    def event(after: DeviceGrant) -> AuditEvent:
+        about = _about(after, AuditKind.OTHER_ADDRESS, use.at)
+        return replace(about, address=use.address, reason=done, details=_requested_from(after))
+
+    return event
 
 
-def token_changed(at: float, actor: Actor, name: str, done: str) -> AuditEvent:
-    """Return the event of a change ``done`` ("made", "revoked") to the API token ``name``."""
-    return _changed(AuditKind.TOKEN_CHANGED, at, actor, {"token": name, "done": done})
+def _requested_from(grant: DeviceGrant) -> dict[str, str]:
+    return {"requested_from": grant.source_address}
 
 
-def _changed(kind: AuditKind, at: float, actor: Actor, details: dict[str, str | int]) -> AuditEvent:
-    return AuditEvent(at=at, kind=kind, actor=str(actor), via=actor.via, details=details)
+@dataclass(frozen=True, slots=True)
+class Change:
+    """When something was changed, by whom, what was ``done`` ("added", "disabled", …), and why, if that is known."""
+
+    at: float
+    actor: Actor
+    done: str
+    reason: str = ""
+
+
+def operator_changed(change: Change, name: str, before: HasRights | None, after: HasRights | None) -> AuditEvent:
+    """Return the event of a change to the operator ``name``, with their rights before and after it."""
+    return _changed(AuditKind.OPERATOR_CHANGED, change, {"operator": name, **_done(change, before, after)})
+
+
+def token_changed(change: Change, name: str, before: HasRights | None, after: HasRights | None) -> AuditEvent:
+    """Return the event of a change to the API token ``name``, with its rights before and after it."""
+    return _changed(AuditKind.TOKEN_CHANGED, change, {"token": name, **_done(change, before, after)})
+
+
+def _done(change: Change, before: HasRights | None, after: HasRights | None) -> dict[str, str]:
+    return {"done": change.done, **changed_rights(before, after)}
+
+
+def _changed(kind: AuditKind, change: Change, details: Mapping[str, str]) -> AuditEvent:
+    actor = change.actor
+    return AuditEvent(change.at, kind, str(actor), actor.via, reason=change.reason, details=dict(details))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,15 +11,17 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
-from bootgrant.approval.grant import DeviceGrant, GrantState
+from bootgrant.approval.grant import DeviceGrant
 from bootgrant.approval.policy import Selector
+from bootgrant.approval.transitions import GrantState
 from bootgrant.ports.configurations import ConfigSource, ConfigUnavailable, MachineEntry
 from bootgrant.ports.grants import GrantStore
-from bootgrant.ports.notifications import Messenger, Notice, NoticeMachine, NotSent, Outbox, Outgoing
+from bootgrant.ports.notifications import Messenger, Notice, NoticeMachine, NotSent, Outbox, Outgoing, Topic
 from bootgrant.ports.time import Clock, Entropy
+from bootgrant.workflows.record.approvals import undelivered_approval
 
 log = logging.getLogger("bootgrant.notify")
 
@@ -42,6 +44,7 @@ _KEPT: Final = 86400.0
 _FORGET_EVERY: Final = 600.0
 _PRUNE_EVERY: Final = 60.0
 _TEXT: Final = 80
+_SENTENCE: Final = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +111,20 @@ class NotifyWaiting:
         if self.clock.steady() >= self._forget_at:
             await self.outbox.forget(self.clock.now() - _KEPT)
             self._forget_at = self.clock.steady() + _FORGET_EVERY
+
+    async def report_elsewhere(self, grant: DeviceGrant) -> None:
+        """Store a message about a token that was used at another address. Raises StoreUnavailable."""
+        try:
+            entry = await self.source.named_entry(grant.entry)
+        except ConfigUnavailable:
+            entry = None
+        for target in self.targets:
+            # Without the entry nobody knows whose machine it is: then everyone is notified.
+            if entry is None or _wants(target, entry):
+                message_id, now = f"msg_{self.entropy.random_bytes(12).hex()}", self.clock.now()
+                await self.outbox.enqueue(
+                    Outgoing(message_id, target.name, (grant.grant_id,), now, topic=Topic.ELSEWHERE)
+                )
 
     async def stop(self) -> None:
         """Cancel sending. Interrupted messages are sent by the server that takes them after their lease."""
@@ -193,6 +210,8 @@ class NotifyWaiting:
         """Return the notice as of now; None when none of the machines is waiting any more."""
         now = self.clock.now()
         found = await asyncio.gather(*(self.store.find_grant(grant_id) for grant_id in message.grant_ids))
+        if message.topic is Topic.ELSEWHERE:
+            return await self._elsewhere(message, found[0], now)
         waiting = [grant for grant in found if grant and grant.state_at(now) is GrantState.PENDING]
         if not waiting:
             return None
@@ -200,8 +219,18 @@ class NotifyWaiting:
         link = machines[0].link if len(waiting) == 1 else f"{self.link}/"
         return Notice(message.message_id, now, link, len(waiting), tuple(machines))
 
+    async def _elsewhere(self, message: Outgoing, grant: DeviceGrant | None, now: float) -> Notice | None:
+        # The use that it was stored for; there may be newer ones.
+        uses = [use for use in grant.elsewhere if use.at <= message.created_at] if grant else []
+        if grant is None or not uses:
+            return None
+        machine, use = await self._machine(grant), uses[-1]
+        machine = replace(machine, entry=plain(grant.entry), used_at=use.address, refused=use.refused)
+        return Notice(message.message_id, now, machine.link, 1, (machine,), topic=message.topic)
+
     async def _machine(self, grant: DeviceGrant) -> NoticeMachine:
         entry = await self._entry(grant)
+        before = await undelivered_approval(self.store, grant, self.clock.now())
         return NoticeMachine(
             identity={name: plain(value) for name, value in grant.identity.given().items()},
             address=grant.source_address,
@@ -209,24 +238,40 @@ class NotifyWaiting:
             labels={plain(key): plain(value) for key, value in entry.labels.items()} if entry else {},
             asked_at=grant.opened_at,
             link=f"{self.link}/requests/{grant.grant_id}",
+            by_pattern=entry is not None and not entry.exact,
+            undelivered=plain(before.message, _SENTENCE) if before else "",
         )
 
 
-def plain(text: str) -> str:
+def plain(text: str, most: int = _TEXT) -> str:
     """Return a machine's text as short printable ASCII, the only form in which it reaches a chat or an email."""
     escaped = "".join(c if " " <= c <= "~" else c.encode("unicode_escape").decode("ascii") for c in text)
-    return escaped if len(escaped) <= _TEXT else f"{escaped[:_TEXT]}..."
+    return escaped if len(escaped) <= most else f"{escaped[:most]}..."
 
 
 def plain_text(notice: Notice) -> str:
     """Return the notice as plain text: which machines are waiting, and where to decide."""
     if notice.is_test:
         return f"This is a test message from bootgrant. No machine is waiting.\n{notice.link}"
+    if notice.topic is Topic.ELSEWHERE:
+        return _elsewhere_text(notice)
     waiting = "A machine is waiting" if notice.count == 1 else f"{notice.count} machines are waiting"
     lines = [f"{waiting} for a decision.", *(f"- {machine.line}" for machine in notice.machines)]
     if notice.more:
         lines.append(f"- and {notice.more} more")
     return "\n".join([*lines, f"Sign in to decide: {notice.link}"])
+
+
+def _elsewhere_text(notice: Notice) -> str:
+    machine = notice.machines[0]
+    identity = " ".join(f"{name}={value}" for name, value in machine.identity.items())
+    done = "It was refused there." if machine.refused else f"The configuration of {machine.entry} was sent there."
+    advice = (
+        "If the machine has no second address, another computer has its token: revoke the approval, and if the "
+        "configuration was sent, change the secrets in it."
+    )
+    where = f"The token of a machine was used at {machine.used_at}, but {machine.address} asked for it."
+    return "\n".join([where, f"- {identity}, {machine.entry}", done, advice, f"Sign in to look: {notice.link}"])
 
 
 def _wants(target: Target, entry: MachineEntry | None) -> bool:

@@ -69,9 +69,10 @@ class BoundedRecorder(Generic[T]):
         self._addresses: dict[str, None] = {}
         self._has_news = asyncio.Event()
 
-    def note(self, item: T) -> None:
-        """Take it for the next step, in well under a microsecond."""
-        if self._room:
+    def note(self, item: T) -> bool:
+        """Take it for the next step, in well under a microsecond. Return whether it gets a record of its own."""
+        has_room = self._room > 0
+        if has_room:
             self._room -= 1
             self._new.append(item)
         else:
@@ -80,6 +81,7 @@ class BoundedRecorder(Generic[T]):
                 self._addresses[self._address_of(item)] = None
         if not self._has_news.is_set():
             self._has_news.set()
+        return has_room
 
     async def step(self) -> None:
         """Write what was noted. Raises StoreUnavailable and keeps what was not written."""

@@ -1,0 +1,93 @@
+"""A person or a token loses rights: the armed windows close, and approvals that were not delivered become void."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from bootgrant.approval.decision import Decision
+from bootgrant.approval.grant import DeviceGrant
+from bootgrant.approval.operators import Label, Role
+from bootgrant.ports.configurations import ConfigSource, ConfigUnavailable
+from bootgrant.ports.grants import GrantStore
+from bootgrant.ports.time import Clock
+from bootgrant.workflows.decide.grant_cards import VoteFilter
+from bootgrant.workflows.decide.windows import CloseWindows
+from bootgrant.workflows.record.audit import voided
+
+
+@dataclass(frozen=True, slots=True)
+class VoidApprovals:
+    """Ends approvals that were not delivered: their machines get neither a token nor a configuration any more.
+
+    What a rule or a window approved stays: no person decided about that machine. ``source`` is None where no
+    configurations are read (commands while no server runs). Every method may raise StoreUnavailable; each returns how
+    many approvals it ended.
+    """
+
+    store: GrantStore
+    votes: VoteFilter
+    clock: Clock
+    source: ConfigSource | None = None
+
+    async def of_operator(self, name: str) -> int:
+        """Void those that this operator, who was disabled, gave or voted for, whichever way they signed in."""
+        return await self._void(f"the operator {name} was disabled", lambda each: each.author.is_operator(name))
+
+    async def beyond(self, name: str) -> int:
+        """Void those of this operator that they could not give with the role and the limits that they have now."""
+        reason = f"the operator {name} may no longer approve this machine"
+        return await self._void(reason, lambda each: each.author.is_operator(name))
+
+    async def of_token(self, name: str) -> int:
+        """Void those that were given with this API token, which was revoked."""
+        return await self._void(f"the token {name} was revoked", lambda each: each.author.token == name)
+
+    async def counts(self) -> Callable[[str], int]:
+        """Return a function that says how many ``of_operator`` would end now for an operator of this name."""
+        grants = await self.store.undelivered(self.clock.now())
+        return lambda name: sum(any(each.author.is_operator(name) for each in grant.approvals) for grant in grants)
+
+    async def _void(self, reason: str, concerns: Callable[[Decision], bool]) -> int:
+        """Void the undelivered approvals with a decision that ``concerns`` selects and that no longer counts."""
+        now, ended = self.clock.now(), 0
+        for grant in await self.store.undelivered(now):
+            given = list(filter(concerns, grant.approvals))
+            if not given or all(map(await self.votes.for_labels(await self._labels(grant.entry)), given)):
+                continue
+            rule = partial(DeviceGrant.void, reason=reason, now=now)
+            outcome = await self.store.change_grant(grant.grant_id, rule, audit=voided(now, reason))
+            ended += isinstance(outcome, DeviceGrant)
+        return ended
+
+    async def _labels(self, entry_name: str) -> Mapping[str, str]:
+        """Return the labels of an entry; none when it cannot be read, so that people with limits lose theirs."""
+        try:
+            entry = await self.source.named_entry(entry_name) if self.source else None
+        except ConfigUnavailable:
+            return {}
+        return entry.labels if entry else {}
+
+
+@dataclass(frozen=True, slots=True)
+class LostRights:
+    """Both, for one event. Every method may raise StoreUnavailable and returns how many approvals became void."""
+
+    windows: CloseWindows
+    approvals: VoidApprovals
+
+    async def of_operator(self, name: str) -> int:
+        """The operator was disabled."""
+        await self.windows.of_operator(name)
+        return await self.approvals.of_operator(name)
+
+    async def beyond(self, name: str, role: Role, labels: tuple[Label, ...]) -> int:
+        """The operator has this role and these limits now."""
+        await self.windows.beyond(name, role, labels)
+        return await self.approvals.beyond(name)
+
+    async def of_token(self, name: str) -> int:
+        """The API token was revoked."""
+        await self.windows.of_token(name)
+        return await self.approvals.of_token(name)
