@@ -138,16 +138,7 @@ def build(
         **busiest,
         "/introspect": introspection(issued, api.tokens, site.public_url, rules),
         "/revoke": revocation(issued, api.tokens, decisions.decide, rules),
-        **_counted(
-            counts,
-            {
-                "/.well-known/oauth-authorization-server": Metadata(site.public_url),
-                "/healthz": health(store_check),
-                "/readyz": readiness(store_check, source, held, chores),
-                "/metrics": _metrics(site, watched),
-                **_hooks(site, source),
-            },
-        ),
+        **_counted(counts, _about_the_server(site, source, store_check, held, chores, watched)),
     }
     delivery = _deliver(site, database, source, verifier, clock, notify.report_elsewhere)
     config = _without_body("/config", ConfigEndpoint(delivery, rules.networks, counts), counts)
@@ -159,6 +150,23 @@ def build(
     short_way = ShortWay({path.encode(): each for path, each in busiest.items()}, proxies, not is_sqlite, counts)
     public, people = (proxies.before(StrictRequests(app)) for app in (router, pages))
     return Built(public, people, admin, short_way, held, admission, source, notify, plane.watching, decisions, chores)
+
+
+def _about_the_server(
+    site: Site,
+    source: SiteConfigurations,
+    store_check: StoreCheck,
+    held: HeldPolls,
+    chores: Sequence[Chore],
+    watched: Watched,
+) -> Mapping[str, App]:
+    return {
+        "/.well-known/oauth-authorization-server": Metadata(site.public_url),
+        "/healthz": health(store_check),
+        "/readyz": readiness(store_check, source, held, chores),
+        "/metrics": _metrics(site, watched),
+        **_hooks(site, source),
+    }
 
 
 def _site_chores(

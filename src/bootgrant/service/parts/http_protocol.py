@@ -20,14 +20,14 @@ from typing import Any, Final, cast
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from bootgrant.asgi.answer import CLOSE, Answer
+from bootgrant.asgi.answer import Answer
 from bootgrant.asgi.eager import Done, Rest, start
-from bootgrant.machine_plane.endpoint import TOO_LARGE, TOO_SLOW, oauth_error
+from bootgrant.machine_plane.endpoint import TOO_LARGE, TOO_SLOW
 from bootgrant.service.parts.connections import Place
 from bootgrant.service.parts.cycle_transport import CycleTransport
+from bootgrant.service.parts.heads import LONG_HEAD, UNREADABLE, HeadTooLong, announced_body, size_of_head
 from bootgrant.service.parts.open_polls import POLL_PATH, OpenPolls
 from bootgrant.service.parts.short_way import NO_SHORT_WAY, ShortWay
-from bootgrant.wire.device_flow import ErrorCode
 from bootgrant.wire.limits import ANSWER_SECONDS, LARGEST_BODY, REQUEST_BODY, REQUEST_HEAD, REQUEST_SECONDS
 
 NEVER: Final = float("inf")
@@ -40,10 +40,6 @@ _LAST_REQUEST: Final = 2.0
 """Seconds that a new connection has to send its first request when the server stops."""
 _LINGER: Final = 1.0
 """Seconds in which the rest of a refused body is discarded, because closing at once could destroy the answer."""
-_LONG_HEAD: Final = oauth_error(
-    ErrorCode.INVALID_REQUEST, f"the address and the headers are larger than {REQUEST_HEAD >> 10} KiB", 431, (CLOSE,)
-)
-_UNREADABLE: Final = oauth_error(ErrorCode.INVALID_REQUEST, "this is not HTTP/1.1", 400, (CLOSE,))
 
 
 def protocol_with(short_way: ShortWay, open_polls: OpenPolls | None = None) -> type[PatientProtocol]:
@@ -128,10 +124,10 @@ class PatientProtocol(HttpToolsProtocol):
             return
         except httptools.HttpParserError as error:
             # Only counted: with a log line for each, anyone could fill the disk.
-            self._refuse(_LONG_HEAD if isinstance(error.__context__, _HeadTooLong) else _UNREADABLE)
+            self._refuse(LONG_HEAD if isinstance(error.__context__, HeadTooLong) else UNREADABLE)
             return
         if self._unread > REQUEST_HEAD:
-            self._refuse(_LONG_HEAD)
+            self._refuse(LONG_HEAD)
 
     def _refuse(self, answer: Answer) -> None:
         """Close the connection, after ``answer`` unless an earlier request is still waiting for its own."""
@@ -209,8 +205,8 @@ class PatientProtocol(HttpToolsProtocol):
             self._check_later()
 
     def on_headers_complete(self) -> None:
-        if self._unread > REQUEST_HEAD and _size(self.url, self.headers) > REQUEST_HEAD:
-            raise _HeadTooLong
+        if self._unread > REQUEST_HEAD and size_of_head(self.url, self.headers) > REQUEST_HEAD:
+            raise HeadTooLong
         self._unread = 0
         if self._answering:
             return
@@ -221,7 +217,7 @@ class PatientProtocol(HttpToolsProtocol):
         if self.parser.should_upgrade():
             # The parser reads nothing after this head.
             self._keep_alive = False
-        announced = _announced(head)
+        announced = announced_body(head)
         if self._is_answered() and path in self.way.endpoints and self._is_plain_post():
             self._path, self._head = path, head
             self._body: list[bytes] = []
@@ -398,17 +394,3 @@ class PatientProtocol(HttpToolsProtocol):
         else:
             self._abandon()
             self.transport.close()
-
-
-class _HeadTooLong(Exception):
-    """Raised in a callback to stop the parser."""
-
-
-def _announced(headers: list[tuple[bytes, bytes]]) -> int:
-    """Return the length of the body in the headers, 0 if there is none. The parser has checked that it is a number."""
-    return next((int(value) for name, value in headers if name == b"content-length"), 0)
-
-
-def _size(url: bytes, headers: list[tuple[bytes, bytes]]) -> int:
-    """Return the approximate size of a head, for one that arrived together with a body."""
-    return len(url) + sum(len(name) + len(value) + 4 for name, value in headers)
