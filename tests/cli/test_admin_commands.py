@@ -12,7 +12,7 @@ import httpx2
 import pytest
 
 from support.grants import MAC, UUID
-from support.site import CONFIG, Served, bootgrant, clean_environment, served
+from support.site import CONFIG, Served, bootgrant, clean_environment, served, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +127,7 @@ def test_what_a_machine_reports_never_reads_like_an_entry(site: Served) -> None:
     assert (
         r'nothing yet: no configuration  mac=52:54:00:00:00:02 hostname="cp-2.yaml (by serial)  serial=cp-2\x22"' in row
     )
+    wait_until(lambda: "52:54:00:00:00:02" in site.command("audit").stdout, "the request is in the audit")
     [event] = [line for line in site.command("audit").stdout.splitlines() if "52:54:00:00:00:02" in line]
     assert r'mac=52:54:00:00:00:02 hostname="cp-2.yaml (by serial)  serial=cp-2\x22"' in event
 

@@ -192,3 +192,34 @@ async def test_an_entry_whose_template_uses_the_machine_varies_until_it_is_rende
         assert (entry.varies, made.entry.varies) == (True, False)
         assert made.entry.is_control_plane is is_control_plane
     assert not (await found(source, CP)).varies
+
+
+@pytest.mark.parametrize(
+    ("identity", "may_need_two"),
+    [(CP, True), (SPARE, False), (MachineIdentity(serial="UNKNOWN-1"), False), (MachineIdentity(), False)],
+    ids=["control plane", "worker", "unknown", "nothing"],
+)
+async def test_memory_knows_who_may_need_two_people(
+    tmp_path: Path, identity: MachineIdentity, may_need_two: bool
+) -> None:
+    source = site_configurations(write_machines(tmp_path))
+    await source.find_entry(identity)
+    assert await source.may_need_two(identity) is may_need_two
+
+
+async def test_an_entry_whose_type_depends_on_the_machine_may_need_two_people(tmp_path: Path) -> None:
+    template = "machine:\n  network:\n    hostname: w-{{ machine.mac | replace(':', '') }}\n"
+    source = site_configurations(write_machines(tmp_path, {"worker/20-name.yaml.j2": template}))
+    await source.find_entry(SPARE)
+    assert await source.may_need_two(SPARE)
+
+
+async def test_a_finished_file_may_need_two_people_within_a_second_of_its_writing(tmp_path: Path) -> None:
+    clock = FakeClock()
+    source = site_configurations(write_machines(tmp_path), clock=clock)
+    machine = MachineIdentity(UUID.replace("4", "5"))
+    await source.find_entry(machine)
+    assert not await source.may_need_two(machine)
+    (tmp_path / f"{machine.uuid}.yaml").write_text("version: v1alpha1\nmachine:\n  type: controlplane\n")
+    clock.advance(1)
+    assert await source.may_need_two(machine)

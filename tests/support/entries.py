@@ -19,6 +19,9 @@ class Entries:
         given = identity.given()
         return next((e for e in self.known if any(given.get(name) in e.match.get(name, ()) for name in given)), None)
 
+    async def may_need_two(self, identity: MachineIdentity) -> bool:
+        return await self.find_entry(identity) is not None
+
     async def named_entry(self, name: str) -> MachineEntry | None:
         return next((entry for entry in self.known if entry.name == name), None)
 

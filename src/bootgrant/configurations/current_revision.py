@@ -54,6 +54,10 @@ class CurrentRevision:
     def state(self) -> SourceState:
         return self._state
 
+    def steady(self) -> float:
+        """Return the steady clock's time in seconds."""
+        return self._clock.steady()
+
     @property
     def is_due(self) -> bool:
         """Whether the pause since the last look is over, and nobody is looking now."""

@@ -32,7 +32,7 @@ class _Checked:
 
 
 class FinishedFiles:
-    """The finished configurations of a folder. Every method reads files, and may raise ConfigUnavailable.
+    """The finished configurations of a folder. Every method but one reads files, and may raise ConfigUnavailable.
 
     ``rules`` apply to Talos configurations; ``by_serial`` is false if no file is named after a serial number.
     """
@@ -42,6 +42,7 @@ class FinishedFiles:
         self._rules = rules
         self._by_serial = by_serial
         self._checked: dict[str, _Checked] = {}
+        self._names: frozenset[str] = frozenset()
 
     def find_entry(self, identity: MachineIdentity) -> MachineEntry | None:
         self._folder.check()
@@ -49,6 +50,15 @@ class FinishedFiles:
             if (stamp := self._stamp(name)) is not None:
                 return self._entry(name, variable, stamp)
         return None
+
+    def list_names(self) -> None:
+        """Read the names of the files, for ``has_name_of``."""
+        self._folder.check()
+        self._names = frozenset(filter(self._is_allowed, self._folder.finished_names()))
+
+    def has_name_of(self, identity: MachineIdentity) -> bool:
+        """Return whether a machine had a file when the names were listed. Reads nothing."""
+        return bool(self._names) and any(name in self._names for _, name in file_names(identity))
 
     def named_entry(self, name: str) -> MachineEntry | None:
         self._folder.check()

@@ -21,12 +21,14 @@ from bootgrant.machines.finish.rendering import Finished
 from bootgrant.machines.site.findings import SiteBroken
 from bootgrant.machines.site.model import Entry
 from bootgrant.machines.site.selection import Match, Tie
-from bootgrant.ports.configurations import ConfigUnavailable, MachineEntry, Rendered
+from bootgrant.ports.configurations import CONTROL_PLANE, ConfigUnavailable, MachineEntry, Rendered
 from bootgrant.ports.origins import FinishedFolder
 from bootgrant.wire.identity import MachineIdentity
 
 log = logging.getLogger("bootgrant.machines")
 
+_LIST_EVERY: Final = 1.0
+"""Seconds for which the names of the finished configurations are remembered."""
 _TIE: Final = "two entries match this machine"
 _NOT_LOADED: Final = "configs broken, see server log"
 _READING: Final = "configs being read, retrying"
@@ -43,6 +45,7 @@ class SiteConfigurations:
             rules = current.toolbox.rules
             self._finished = FinishedFiles(finished, rules)
             self._finished_next_to_entries = FinishedFiles(finished, rules, by_serial=False)
+        self._listed_at = float("-inf")
         # One at a time: rendering for a hundred machines at once must not keep the server from answering others.
         self._worker = ThreadPoolExecutor(1, "configurations")
 
@@ -60,6 +63,20 @@ class SiteConfigurations:
                 case Match():
                     return replace(_valid(snapshot, found.entry), matched=found.reason, exact=found.is_exact)
         return None if finished is None else await asyncio.to_thread(finished.find_entry, identity)
+
+    async def may_need_two(self, identity: MachineIdentity) -> bool:
+        snapshot = self.current.snapshot
+        found = None if snapshot is None else snapshot.selector.select(identity)
+        if snapshot is not None and isinstance(found, Match):
+            verdict = snapshot.verdicts[found.entry.name]
+            return verdict.uses_machine or found.entry.approvals > 1 or verdict.machine_type in CONTROL_PLANE
+        finished = self._other(snapshot)
+        if found is not None or finished is None:
+            return False
+        if self.current.steady() - self._listed_at >= _LIST_EVERY:
+            self._listed_at = self.current.steady()
+            await asyncio.to_thread(finished.list_names)
+        return finished.has_name_of(identity)
 
     async def named_entry(self, name: str) -> MachineEntry | None:
         snapshot = await self._snapshot()

@@ -104,6 +104,13 @@ class ConfigSource(Protocol):
     async def find_entry(self, identity: MachineIdentity) -> MachineEntry | None:
         """Return the entry for a machine, or None."""
 
+    async def may_need_two(self, identity: MachineIdentity) -> bool:
+        """Return whether more than one person may have to approve this machine.
+
+        It is asked for every request of every machine, so it answers from memory: a change may take a second to show.
+        True also where only the configuration for this machine could tell.
+        """
+
     async def named_entry(self, name: str) -> MachineEntry | None:
         """Return the entry with this name, for whichever machine, or None."""
 

@@ -76,7 +76,11 @@ class Folder:
             raise ConfigUnavailable(message, "no configs readable, retrying") from failed
 
     def finished_names(self) -> Sequence[str]:
-        return sorted(path.name for path in self.path.glob("*.yaml"))
+        try:
+            with os.scandir(self.path) as found:
+                return sorted(entry.name for entry in found if entry.name.endswith(".yaml"))
+        except FileNotFoundError:
+            return ()
 
     def finished_stamp(self, name: str) -> Stamp | None:
         file = self.path / name

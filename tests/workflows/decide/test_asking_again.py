@@ -16,8 +16,8 @@ from bootgrant.wire.identity import MachineIdentity
 from bootgrant.workflows.decide.decide_grant import NotDecided
 from bootgrant.workflows.decide.grant_cards import GrantCard
 from bootgrant.workflows.limits.admission import Admission
-from bootgrant.workflows.machine.deliver import FindEntry
 from bootgrant.workflows.machine.requests import OpenedGrant, OpenGrant
+from bootgrant.workflows.machine.two_people import TwoPeople
 from support.deciding import ANA, BEN, CP, Deciders, worker
 from support.fakes import CountedEntropy
 from support.grants import CODES, UUID, other_machine
@@ -33,7 +33,7 @@ class Site(Deciders):
 
     async def ask(self, identity: MachineIdentity, address: str = HERE, client: str = "talos") -> DeviceGrant:
         base, admission = self.database, Admission(99, 999)
-        find = FindEntry(self.entries, base.assignments)
+        find = TwoPeople(self.entries, base.assignments, self.clock)
         opening = OpenGrant(base.grants, self.clock, _ENTROPY, CODES, RULES, admission, find, lambda _grant: None)
         opened = await opening(client, identity, address)
         assert isinstance(opened, OpenedGrant)

@@ -16,7 +16,6 @@ from bootgrant.ports.grants import Assignment, Binding, UserCodeTaken
 from bootgrant.store.grant_book import GrantBook
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.workflows.limits.admission import Admission, TooMany
-from bootgrant.workflows.machine.deliver import FindEntry
 from bootgrant.workflows.machine.requests import (
     UNFETCHED_KEPT,
     CollectEnded,
@@ -24,6 +23,7 @@ from bootgrant.workflows.machine.requests import (
     OpenGrant,
     RecentlyDenied,
 )
+from bootgrant.workflows.machine.two_people import TwoPeople
 from support.entries import Entries
 from support.fakes import CountedEntropy, FakeClock
 from support.grants import CODES, NOW, decision_by, other_machine
@@ -72,7 +72,7 @@ class Site:
             CODES,
             self.rules,
             self.admission,
-            FindEntry(self.entries, self.database.assignments),
+            TwoPeople(self.entries, self.database.assignments, self.clock),
             self.arrived.append,
         )
 
@@ -238,7 +238,7 @@ async def test_an_assigned_entry_decides_how_long_the_code_lives_too() -> None:
 
 async def test_configurations_that_cannot_be_read_keep_no_machine_from_its_code() -> None:
     class Broken(Entries):
-        async def find_entry(self, identity: MachineIdentity) -> MachineEntry | None:
+        async def may_need_two(self, identity: MachineIdentity) -> bool:
             raise ConfigUnavailable("machines.yaml is broken", "configs broken, see server log")
 
     opened = await Site(entries=Broken()).open()

@@ -55,6 +55,9 @@ class Rack:
         site = {"SN0004": "fra", "SN0005": "ams"}.get(identity.serial)
         return MachineEntry(f"{site}-1", "serial", {"site": site}) if site else None
 
+    async def may_need_two(self, identity: MachineIdentity) -> bool:
+        return False
+
     async def named_entry(self, name: str) -> MachineEntry | None:
         site = name.partition("-")[0]
         return MachineEntry(name, "serial", {"site": site}) if site in ("fra", "ams") else None

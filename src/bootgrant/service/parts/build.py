@@ -46,6 +46,7 @@ from bootgrant.workflows.limits.admission import Admission, HeldPolls
 from bootgrant.workflows.machine.deliver import DeliverConfig, DeliverOutside, DeliverToBearer, FindEntry
 from bootgrant.workflows.machine.requests import CollectEnded, OpenGrant
 from bootgrant.workflows.machine.tokens import MachineTokens, PollGrant
+from bootgrant.workflows.machine.two_people import TwoPeople
 from bootgrant.workflows.record.notify_waiting import NotifyWaiting
 from bootgrant.workflows.record.recording import RecordSnapshots
 
@@ -124,8 +125,8 @@ def build(
         *more_chores,
     ]
     rules = MachineRules(AllowedNetworks(site.networks.machines), site.clients, counts)
-    find_entry = FindEntry(source, database.assignments)
-    opening = OpenGrant(database.grants, clock, entropy, codes, site.grants, admission, find_entry, decisions.arrived)
+    two_people = TwoPeople(source, database.assignments, clock)
+    opening = OpenGrant(database.grants, clock, entropy, codes, site.grants, admission, two_people, decisions.arrived)
     busiest = {
         "/device/code": device_authorization(opening, site.operators_url, rules),
         "/token": token(PollGrant(database.grants, clock, site.grants, held, decisions.codes_again), rules),

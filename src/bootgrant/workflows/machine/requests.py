@@ -10,13 +10,12 @@ from bootgrant.approval.codes import UserCodes, device_code, device_code_digest,
 from bootgrant.approval.grant import DeviceGrant
 from bootgrant.approval.grant_rules import GrantRules
 from bootgrant.approval.policy import needed_approvals
-from bootgrant.ports.configurations import ConfigUnavailable, MachineEntry
 from bootgrant.ports.grants import BindingStore, GrantStore, UserCodeTaken
 from bootgrant.ports.time import Clock, Entropy
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.wire.secret import Secret
 from bootgrant.workflows.limits.admission import Admission, TooMany
-from bootgrant.workflows.machine.deliver import FindEntry
+from bootgrant.workflows.machine.two_people import TwoPeople
 from bootgrant.workflows.record.audit import votes_followed
 
 _DRAWS: Final = 8
@@ -51,7 +50,7 @@ class OpenGrant:
     codes: UserCodes
     rules: GrantRules
     admission: Admission
-    find_entry: FindEntry
+    two_people: TwoPeople
     arrived: Callable[[DeviceGrant], None]
 
     async def __call__(
@@ -66,9 +65,11 @@ class OpenGrant:
         return refusal if refusal is not None else await self._open(client_id, identity, address)
 
     async def _open(self, client_id: str, identity: MachineIdentity, address: str) -> OpenedGrant:
-        entry = await self._entry(identity)
-        lifetime = self.rules.lifetime if entry is None else self.rules.lifetime_for(needed_approvals(entry))
-        fingerprint = "" if entry is None else entry.fingerprint
+        # It decides how long the code lives, and which votes of the machine's last request move at once. What an
+        # approval is for is decided by the entry at that moment.
+        precious = await self.two_people(identity)
+        lifetime = self.rules.lifetime if precious is None else self.rules.lifetime_for(needed_approvals(precious))
+        fingerprint = "" if precious is None else precious.fingerprint
         for _ in range(_DRAWS):
             code, letters, grant = self._draw(client_id, identity, address, lifetime)
             try:
@@ -87,18 +88,6 @@ class OpenGrant:
                 grant.grant_id,
             )
         raise RuntimeError(f"{_DRAWS} user codes in a row were taken: the random source repeats itself")
-
-    async def _entry(self, identity: MachineIdentity) -> MachineEntry | None:
-        """Return the machine's entry as it is now; None when there is none or it cannot be read.
-
-        It decides only how long the code lives, and which votes of the machine's last request move at once. What an
-        approval is for is decided by the entry at that moment.
-        """
-        try:
-            found = await self.find_entry(identity)
-        except ConfigUnavailable:
-            return None
-        return None if found is None else found.entry
 
     def _draw(
         self, client_id: str, identity: MachineIdentity, address: str, lifetime: float
