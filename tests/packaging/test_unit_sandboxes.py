@@ -102,6 +102,7 @@ def sandboxed(site: Served, sandbox: Sandbox, **environment: str) -> Iterator[No
             status = process.wait(30)
     assert status == 0, log_file.read_text()
     assert b"Traceback" not in log_file.read_bytes()
+    assert b"that answers for this server" not in log_file.read_bytes()
     assert b"not permitted" not in log_file.read_bytes()
 
 

@@ -7,7 +7,6 @@ import asyncio
 import getpass
 import logging
 import os
-import platform
 import signal
 import socket
 import sys
@@ -25,8 +24,8 @@ if TYPE_CHECKING:
 
 _RELOAD_SECONDS: Final = 180.0
 _NO_LAST_ANSWERS: Final = (
-    "a machine may show a new code if this server is killed while it answers a poll of it: "
-    "the system calls of %s are not known here"
+    "no process could be started that answers for this server if it is killed (%s): a machine whose poll it is just "
+    "answering may then show a new code"
 )
 
 
@@ -146,7 +145,7 @@ def _serve_supervised(args: argparse.Namespace, supervisor: SupervisorChannel) -
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     # Before the server is imported, so that this process stays small.
     polls = OpenPolls()
-    answers_after_death = answer_after_death(polls)
+    no_last_answers = answer_after_death(polls)
     from bootgrant.ports.grants import StoreUnavailable
     from bootgrant.service.logs import start_log
     from bootgrant.service.server.listening import Inherited, activated
@@ -162,8 +161,8 @@ def _serve_supervised(args: argparse.Namespace, supervisor: SupervisorChannel) -
             taken = Inherited(args.fd, args.people_fd)
         listener = start_log(site.log.format)
         try:
-            if not answers_after_death:
-                logging.getLogger("bootgrant").warning(_NO_LAST_ANSWERS, platform.machine())
+            if no_last_answers:
+                logging.getLogger("bootgrant").warning(_NO_LAST_ANSWERS, no_last_answers)
             serve(site, supervisor, lambda: _log_ready(site.public_url, site.listen), taken, polls)
         finally:
             listener.stop()

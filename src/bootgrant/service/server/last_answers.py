@@ -39,21 +39,26 @@ ANSWER: Final = (
 _POLL: Final = b"POST " + POLL_PATH
 
 
-def answer_after_death(polls: OpenPolls) -> bool:
+def answer_after_death(polls: OpenPolls) -> str:
     """Start the process that answers if this one is killed. Call it before there are threads.
 
-    Returns False where it is not possible: on an architecture whose system calls are not known here.
+    Returns why that is not possible, an empty text if it was done: not every architecture is known here, and a sandbox
+    may forbid the system call.
     """
     number = _CLONE.get(platform.machine())
     if number is None:
-        return False
-    # PyDLL keeps the interpreter's lock, so that both processes have a whole interpreter.
-    libc = ctypes.PyDLL(None, use_errno=True)
-    server = os.pidfd_open(os.getpid())
+        return f"the system calls of {platform.machine()} are not known here"
+    try:
+        server = os.pidfd_open(os.getpid())
+        # PyDLL keeps the interpreter's lock, so that both processes have a whole interpreter.
+        libc = ctypes.PyDLL(None, use_errno=True)
+    except OSError as error:
+        return str(error.strerror or error)
     # Without a stack of its own, the new process continues here, as after fork(2).
     pid = libc.syscall(number, _CLONE_FILES | signal.SIGCHLD, None, None, None, None)
     if pid < 0:
-        raise OSError(ctypes.get_errno(), "clone")
+        os.close(server)
+        return f"clone: {os.strerror(ctypes.get_errno())}"
     if pid == 0:
         try:
             libc.prctl(_PR_SET_NAME, b"bg-last-answers", 0, 0, 0)
@@ -61,7 +66,7 @@ def answer_after_death(polls: OpenPolls) -> bool:
             _answer_all(polls)
         finally:
             os._exit(0)
-    return True
+    return ""
 
 
 def _wait(server: int) -> None:
