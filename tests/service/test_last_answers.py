@@ -6,6 +6,8 @@ import os
 import select
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -113,3 +115,14 @@ def test_what_answers_for_a_server_ends_with_it(site: Served) -> None:
     assert site.stop() == 0
     assert select.select([handle], [], [], 30)[0]
     os.close(handle)
+
+
+def test_a_python_without_ctypes_serves_with_a_warning() -> None:
+    program = (
+        "import sys; sys.modules['ctypes'] = None\n"
+        "from bootgrant.service.parts.open_polls import OpenPolls\n"
+        "from bootgrant.service.server.last_answers import answer_after_death\n"
+        "print(answer_after_death(OpenPolls()))"
+    )
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert said.startswith("ctypes: ")

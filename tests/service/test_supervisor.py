@@ -16,6 +16,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from bootgrant.service.supervisor.places import socket_address
 from support.grants import UUID
 from support.parts import program
 from support.site import Served, bootgrant, children, clean_environment, free_port, served, wait_until
@@ -252,6 +253,67 @@ def test_as_process_1_it_collects_strangers_and_obeys_signals(tmp_path: Path, si
         assert launch.wait(30) == 0
     finally:
         launch.kill()
+
+
+def test_a_log_that_cannot_be_written_does_not_end_the_supervisor(site: Served) -> None:
+    site.stop()
+    with Path("/dev/full").open("wb") as full:
+        process = subprocess.Popen(
+            bootgrant("serve", "--config", str(site.made.config)), stderr=full, env=clean_environment()
+        )
+    try:
+        wait_until(lambda: children(process.pid) and answers(site), "it serves")
+        os.kill(children(process.pid)[0], signal.SIGKILL)
+        assert health(site) == 200
+        assert process.poll() is None
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def answers(site: Served) -> bool:
+    try:
+        return health(site) == 200
+    except httpx2.HTTPError:
+        return False
+
+
+@pytest.mark.parametrize(("before", "after"), [("0.0.0.0", "127.0.0.1"), ("127.0.0.1", "0.0.0.0"), ("", "127.0.0.1")])
+def test_the_address_can_change_where_the_port_stays(tmp_path: Path, before: str, after: str) -> None:
+    with served(tmp_path) as site:
+        port = site.url.rpartition(":")[2]
+        settings = site.made.config.read_text()
+        for host in (before, after):
+            site.made.config.write_text(re.sub(r"(?m)^listen = .*$", f'listen = "{host}:{port}"', settings, count=1))
+            done = site.command("reload")
+            assert done.returncode == 0, done.stderr
+            assert health(site) == 200
+
+
+def test_a_repository_that_does_not_answer_delays_no_reload(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/machines.git"
+        with served(tmp_path) as site:
+            settings = site.made.config.read_text()
+            site.made.config.write_text(
+                settings.replace("[git]", f'[git]\nurl = "{url}"', 1).replace('\nurl = ""', "", 1)
+            )
+            for _ in range(2):
+                assert site.command("reload").returncode == 0
+            assert "did not do in time" not in site.log
+
+
+def test_a_reload_while_no_server_can_start_says_so(site: Served) -> None:
+    settings = site.made.config.read_text()
+    site.made.config.write_text("bogus = 1\n")
+    site.kill_server()
+    wait_until(lambda: "starting it again in 0.5 s" in site.log, "no server starts")
+    with socket_address(site.folder / "data/control.sock") as address, socket.socket(socket.AF_UNIX) as control:
+        control.settimeout(60)
+        control.connect(address)
+        assert "no server runs: the next one did not start" in control.makefile().readline()
+    site.made.config.write_text(settings)
+    assert health(site) == 200
 
 
 def test_a_code_survives_the_server_that_issued_it(site: Served) -> None:

@@ -203,7 +203,7 @@ def _reload(args: argparse.Namespace) -> int:
     if not answer:
         return fail("the server stopped before it was replaced")
     if reason := printable(answer.rstrip("\n")):
-        return fail(f"the running server keeps serving, because the next one did not start: {reason}")
+        return fail(reason)
     print("the new server serves")
     return 0
 

@@ -10,6 +10,7 @@ import os
 import selectors
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -67,6 +68,19 @@ class SitePrograms:
             raise
 
 
+_running: set[subprocess.Popen[bytes]] = set()
+_is_over = threading.Event()
+
+
+def end_programs() -> None:
+    """Kill the programs that run, and run no more: this process is ending and must not wait for them."""
+    _is_over.set()
+    for process in tuple(_running):
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
 def run_program(
     words: Sequence[str],
     *,
@@ -82,6 +96,8 @@ def run_program(
     bytes. Its environment is the server's, without the settings of bootgrant, some of which are secret, and with
     ``environment``.
     """
+    if _is_over.is_set():
+        raise ProgramFailed(f"{words[0]} is not run any more: the server is stopping")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
     merged = {**inherited, **(environment or {})}
     try:
@@ -98,6 +114,7 @@ def run_program(
         why = error.strerror if isinstance(error, OSError) else "one of its arguments has a NUL byte"
         raise ProgramFailed(f"{words[0]} cannot be run: {why}") from None
     with process:
+        _running.add(process)
         try:
             out, err = _talk(process, given, time.monotonic() + seconds, most)
             process.wait(1)
@@ -109,6 +126,7 @@ def run_program(
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
+            _running.discard(process)
     if process.returncode != 0:
         raise ProgramFailed(f"{words[0]} exited with status {process.returncode}{_first_and_last_line(err)}")
     return out

@@ -18,6 +18,7 @@ from bootgrant.store.sqlite.database import migrate as migrate_sqlite
 
 if TYPE_CHECKING:
     from bootgrant.store.postgres.connections import PostgresAddress
+    from bootgrant.store.postgres.database import PostgresDatabase
 
 CODE_KEY: Final = "code key"
 _ENDING: Final = 6.0
@@ -39,15 +40,33 @@ async def open_database(site: Site, now: float, *, patience: float = 0.0) -> Asy
         return
     from bootgrant.store.postgres.database import open_postgres
 
-    key = code_key(site.code_key_path, create=False)
     with closing(FolderLock(site.data, min(patience, _ENDING))):
         async with open_postgres(address, site.database.connections, patience) as postgres:
-            if not await postgres.agrees(CODE_KEY, hmac.digest(key, b"bootgrant code key", "sha256").hex()):
-                raise SettingsError(
-                    f"{site.code_key_path} is not the code key of the other servers of this database: copy theirs, "
-                    "or if it is lost, run `bootgrant migrate --new-code-key`"
-                )
+            await _check_code_key(site, postgres)
             yield postgres
+
+
+async def check_database(site: Site, *, patience: float) -> None:
+    """Check, next to a server that runs, that a PostgreSQL database can be opened. SQLite has nothing to check.
+
+    It is waited for, for ``patience`` seconds. Raises SettingsError and StoreUnavailable.
+    """
+    address = _postgres_address(site)
+    if address is None:
+        return
+    from bootgrant.store.postgres.database import open_postgres
+
+    async with open_postgres(address, 1, patience) as postgres:
+        await _check_code_key(site, postgres)
+
+
+async def _check_code_key(site: Site, postgres: PostgresDatabase) -> None:
+    key = code_key(site.code_key_path, create=False)
+    if not await postgres.agrees(CODE_KEY, hmac.digest(key, b"bootgrant code key", "sha256").hex()):
+        raise SettingsError(
+            f"{site.code_key_path} is not the code key of the other servers of this database: copy theirs, or if it is "
+            "lost, run `bootgrant migrate --new-code-key`"
+        )
 
 
 @asynccontextmanager

@@ -11,7 +11,6 @@ Connections that are encrypted by bootgrant itself end without an answer: their 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import platform
 import select
@@ -27,10 +26,13 @@ from bootgrant.wire.device_flow import ErrorCode
 
 _CLONE: Final = {"x86_64": 56, "i686": 120, "aarch64": 220, "riscv64": 220, "armv7l": 120, "ppc64le": 120}
 """The number of the system call, by architecture."""
+_PIDFD_OPEN: Final = 434
+"""The same on every architecture."""
 _CLONE_FILES: Final = 0x400
 _PR_SET_NAME: Final = 15
 _GRACE: Final = 0.05
 """Seconds for the request of a connection that the server had only just accepted."""
+_MOST_READS: Final = 4
 _BODY: Final = b'{"error":"%s"}' % ErrorCode.AUTHORIZATION_PENDING.encode()
 ANSWER: Final = (
     b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\ncache-control: no-store\r\nconnection: close\r\n"
@@ -49,11 +51,17 @@ def answer_after_death(polls: OpenPolls) -> str:
     if number is None:
         return f"the system calls of {platform.machine()} are not known here"
     try:
-        server = os.pidfd_open(os.getpid())
+        # Not every Python is built with it.
+        import ctypes
+
         # PyDLL keeps the interpreter's lock, so that both processes have a whole interpreter.
         libc = ctypes.PyDLL(None, use_errno=True)
-    except OSError as error:
-        return str(error.strerror or error)
+    except (ImportError, OSError) as error:
+        return f"ctypes: {error}"
+    # os.pidfd_open depends on the headers that Python was built with.
+    server = libc.syscall(_PIDFD_OPEN, os.getpid(), 0)
+    if server < 0:
+        return f"pidfd_open: {os.strerror(ctypes.get_errno())}"
     # Without a stack of its own, the new process continues here, as after fork(2).
     pid = libc.syscall(number, _CLONE_FILES | signal.SIGCHLD, None, None, None, None)
     if pid < 0:
@@ -124,7 +132,8 @@ def _answer(client: socket.socket) -> None:
     with contextlib.suppress(OSError):
         # What is left unread would turn the end of the connection into a reset, which takes the answer with it.
         with contextlib.suppress(BlockingIOError):
-            while client.recv(1 << 16, socket.MSG_DONTWAIT):
-                pass
+            for _ in range(_MOST_READS):
+                if not client.recv(1 << 16, socket.MSG_DONTWAIT):
+                    break
         client.send(ANSWER, socket.MSG_DONTWAIT)
         client.shutdown(socket.SHUT_WR)

@@ -24,7 +24,7 @@ from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.service.data_folder import admin_socket, code_key, control_socket, prepare_data_folder
 from bootgrant.service.parts.build import Built, build
 from bootgrant.service.parts.connections import Connections, FileLimits
-from bootgrant.service.parts.database import open_database
+from bootgrant.service.parts.database import check_database, open_database
 from bootgrant.service.parts.decisions import Decisions
 from bootgrant.service.parts.http_protocol import PatientProtocol, protocol_with
 from bootgrant.service.parts.open_polls import OpenPolls
@@ -38,11 +38,12 @@ from bootgrant.service.settings.setting import SettingsError
 from bootgrant.service.settings.site import Site
 from bootgrant.service.supervisor.places import BACKLOG, Tcp, Unix
 from bootgrant.service.system import SystemClock, SystemEntropy
+from bootgrant.sources.programs import end_programs
 from bootgrant.store.database import Database
 
 log = logging.getLogger("bootgrant")
 _CERTIFICATE_LOOK = 5.0
-_FIRST_READ = 20.0
+_FIRST_READ = 5.0
 _DATABASE_PATIENCE = 20.0
 _HANDSHAKES = 0.5
 """Seconds to finish TLS handshakes when the server stops: uvicorn does not know these connections yet."""
@@ -109,6 +110,8 @@ def serve(
     tls = ServerTls(files) if (files := site.tls.files) else None
     if taken.pages is not None and site.operators.listen is None:
         raise SettingsError(_NO_PAGES)
+    # What would keep this server from starting is found while the one before it still serves.
+    asyncio.run(check_database(site, patience=_DATABASE_PATIENCE))
     supervisor.wait_for_turn(site.log.format)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_open_and_serve(site, supervisor, tls, ready, taken, polls))
@@ -161,6 +164,8 @@ async def _serve(
         log.info("stopping: answering %d held polls, so that the machines poll again", len(built.held))
         built.held.drain()
         built.watching.drain()
+        # A repository that does not respond must not keep the next server waiting.
+        end_programs()
         for server, _ in served:
             server.should_exit = True
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import sys
+import os
 import time
 
 _LOGGER = "bootgrant.supervisor"
@@ -40,6 +41,6 @@ class Lines:
         else:
             at = f"{time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(now))},{milliseconds:03}"
             line = f"{at} {level.upper()} {_LOGGER}: {message}"
-        # One write: the server writes to the same file.
-        sys.stderr.write(line + "\n")
-        sys.stderr.flush()
+        # One write, because the server writes to the same file. A full disk must not end the supervisor.
+        with contextlib.suppress(OSError):
+            os.write(2, f"{line}\n".encode(errors="backslashreplace"))

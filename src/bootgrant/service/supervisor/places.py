@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -39,8 +40,9 @@ def place_of(written: Sequence[object]) -> Place:
 def listen_tcp(place: Tcp) -> socket.socket:
     """Open a listening TCP socket. Raises OSError."""
     host = place.host
-    family = socket.AF_INET6 if ":" in host or not host else socket.AF_INET
-    return socket.create_server(place, family=family, backlog=BACKLOG, dualstack_ipv6=host in ("", "::"))
+    is_both = host in ("", "::") and socket.has_dualstack_ipv6()
+    family = socket.AF_INET6 if ":" in host or is_both else socket.AF_INET
+    return socket.create_server(place, family=family, backlog=BACKLOG, dualstack_ipv6=is_both)
 
 
 def listen_unix(place: Unix) -> socket.socket:
@@ -78,15 +80,33 @@ class Places:
     def __init__(self) -> None:
         self._open: dict[Place, tuple[socket.socket, tuple[int, int] | None]] = {}
 
-    def listener(self, place: Place) -> socket.socket:
-        """Return the socket of a place, opened now if there is none. Raises OSError."""
+    @property
+    def opened(self) -> set[Place]:
+        return set(self._open)
+
+    def listener(self, place: Place, instead_of: Collection[Place] = ()) -> socket.socket:
+        """Return the socket of a place, opened now if there is none. Raises OSError and ValueError.
+
+        If another socket of this process has the port, it is closed when it is one of ``instead_of``.
+        """
         found = self._open.get(place)
         if found is not None and found[1] == _file(place):
             return found[0]
         self.close(place)
-        listener = listen_tcp(place) if isinstance(place, Tcp) else listen_unix(place)
+        listener = listen_unix(place) if isinstance(place, Unix) else self._listen_tcp(place, instead_of)
         self._open[place] = listener, _file(place)
         return listener
+
+    def _listen_tcp(self, place: Tcp, instead_of: Collection[Place]) -> socket.socket:
+        try:
+            return listen_tcp(place)
+        except OSError as error:
+            in_the_way = [other for other in instead_of if isinstance(other, Tcp) and other.port == place.port]
+            if error.errno != errno.EADDRINUSE or not in_the_way:
+                raise
+        for other in in_the_way:
+            self.close(other)
+        return listen_tcp(place)
 
     def keep_only(self, wanted: set[Place]) -> None:
         """Close the sockets of all other places."""

@@ -131,6 +131,9 @@ class Supervisor:
         self._selector.register(child.channel, selectors.EVENT_READ, lambda: self._listen(child))
 
     def _listen(self, child: Child) -> None:
+        if child.channel.fileno() < 0:
+            # Its end was seen first.
+            return
         try:
             received = messages.receive(child.channel)
         except OSError:
@@ -170,9 +173,11 @@ class Supervisor:
     def _open(self, child: Child, message: messages.Message) -> None:
         try:
             place = place_of(message["place"])
-            listener = self._places.listener(place)
-        except OSError as error:
-            child.say({"problem": os.strerror(error.errno or 0), "errno": error.errno})
+            # The server before this one has ended, so a place of its settings may make room for one of the new.
+            listener = self._places.listener(place, instead_of=self._places.opened - child.wanted)
+        except (OSError, ValueError, KeyError) as error:
+            number = getattr(error, "errno", None) or 0
+            child.say({"problem": os.strerror(number) if number else str(error), "errno": number})
             return
         child.wanted.add(place)
         child.say({"opened": True}, [listener])
@@ -230,10 +235,11 @@ class Supervisor:
         else:
             self._current = None
         if self._is_stopping:
-            self._status = self._status or (0 if was_next or status == 0 else 1)
+            # A server that has no signal handlers yet is ended by the signal itself.
+            self._status = self._status or (0 if was_next or status in (0, -signal.SIGTERM) else 1)
             return
         how = child.refusal or _how(status)
-        if child.refusal and not self._has_served:
+        if child.refusal and not self._has_served and self._next is None:
             # It has said why. A first start that cannot work must not look like a running service.
             self._status = status or 1
         elif not was_next and self._next is not None:
@@ -249,11 +255,15 @@ class Supervisor:
 
     def _failed(self, reason: str) -> None:
         """Note that a server could not start: keep the current one, or try again after a pause."""
-        self._reloads.answer(reason)
         if self._current is not None:
-            self._lines.error(f"the next server did not start, so the running one keeps serving: {reason}")
+            message = f"the next server did not start, so the running one keeps serving: {reason}"
+            self._reloads.answer(message)
+            self._lines.error(message)
             self._manager.tell("READY=1")
             return
+        # The next attempt reads the settings anyway.
+        self._reloads.again = False
+        self._reloads.answer(f"no server runs: the next one did not start, and is started again and again: {reason}")
         self._failures += 1
         pause = 0.0 if self._failures == 1 else min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(self._failures - 2, 16))
         self._lines.error(f"the server ended before it served ({reason}): starting it again in {pause:g} s")
