@@ -143,7 +143,7 @@ async def test_a_disabled_operators_undelivered_approvals_become_void_and_the_re
     assert (shown["state"], shown["void_reason"]) == ("void", "the operator ana was disabled")
     assert "its approval is void: the operator ana was disabled" in again.json()["message"]
     page = text_of(await (await office.person("ben")).open(f"/requests/{grant.grant_id}"))
-    assert "Approval void The operator ana was disabled. The machine got nothing" in " ".join(
+    assert "Approval void The operator ana was disabled. No complete download was recorded." in " ".join(
         page.replace(f"{UUID}.yaml ", "").split()
     )
     audit = text_of(await (await office.person("ben")).open("/audit"))

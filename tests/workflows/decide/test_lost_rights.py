@@ -276,7 +276,7 @@ async def test_an_approval_with_a_vote_of_a_disabled_operator_is_void_and_so_is_
         await site.decide.approve(grant.grant_id, actor)
     token = await site.redeemed(grant)
     assert await manage.disable("ana", ROOT) == 1
-    deliver = DeliverConfig(site.database.grants, site.entries, site.clock, RULES, not_elsewhere)
+    deliver = DeliverConfig(site.database.grants, site.entries, site.clock, RULES, not_elsewhere, site.database.audit)
     assert await deliver(token, grant.identity, grant.source_address) is DeliveryRefusal.VOID_TOKEN
     assert await MachineTokens(site.database.grants, site.clock, RULES).active(token) is None
 

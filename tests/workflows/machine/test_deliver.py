@@ -71,7 +71,7 @@ class Site:
     def __post_init__(self) -> None:
         base = self.database
         self.find_entry = FindEntry(self.entries, base.assignments)
-        self.own = DeliverConfig(base.grants, self.entries, self.clock, RULES, not_expected)
+        self.own = DeliverConfig(base.grants, self.entries, self.clock, RULES, not_expected, base.audit)
         self.outside = DeliverOutside(
             self.verifier, self.find_entry, self.entries, base.bindings, base.audit, self.clock, RULES, 86400.0
         )
@@ -109,6 +109,25 @@ async def test_a_token_delivers_the_approved_entry_and_the_delivery_is_recorded(
     (record,) = await site.database.audit.newest(AuditFilter(kinds=(AuditKind.DELIVERED,)), 10)
     assert (record.event.entry, record.event.revision) == ("worker-1", "4f2c9ab")
     assert record.event.address == "10.20.0.99"
+
+
+@pytest.mark.parametrize("end", ["void", "revoke", "expire"])
+async def test_a_delivery_is_recorded_if_the_approval_ended_during_the_download(end: str) -> None:
+    site = Site()
+    grant, token = await site.redeemed()
+    ready = await site.own(token, MachineIdentity(), ADDRESS)
+    assert isinstance(ready, ConfigReady)
+    site.clock.advance(RULES.token_lifetime if end == "expire" else 1)
+    steps = {"void": lambda stored: stored.void("a reason", NOW), "revoke": lambda stored: stored.revoke(NOW)}
+    if end in steps:
+        await site.database.grants.change_grant(grant.grant_id, steps[end])
+    before = await site.database.grants.find_grant(grant.grant_id)
+    await site.any.record(ready, "10.20.0.99")
+    assert await site.database.grants.find_grant(grant.grant_id) == before
+    (record,) = await site.database.audit.newest(AuditFilter(kinds=(AuditKind.DELIVERED,)), 10)
+    event = record.event
+    assert (event.grant_id, event.address, event.digest) == (grant.grant_id, "10.20.0.99", ready.rendered.sha256)
+    assert (event.reason, event.details["delivery"]) == ("the approval ended during the download", 1)
 
 
 async def test_a_token_ends_when_it_expires_and_a_grace_after_its_first_delivery() -> None:

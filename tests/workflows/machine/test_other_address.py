@@ -47,7 +47,8 @@ class Site:
     async def token(self) -> Secret:
         """Approve the machine, and let it exchange its code."""
         self.rules = replace(GrantRules(), bind_address=self.bind)
-        self.deliver = DeliverConfig(self.database.grants, Entries([worker(1)]), self.clock, self.rules, self.report)
+        base, entries = self.database, Entries([worker(1)])
+        self.deliver = DeliverConfig(base.grants, entries, self.clock, self.rules, self.report, base.audit)
         grant, code = pending_grant(identity=other_machine(1), source_address=self.asked)
         self.grant_id, token = grant.grant_id, access_token(code, grant.token_salt)
         await self.database.grants.open_grant(grant)

@@ -224,7 +224,7 @@ def _deliver(
     clock: Clock,
     report: Callable[[DeviceGrant], Awaitable[None]],
 ) -> DeliverToBearer:
-    own = DeliverConfig(database.grants, source, clock, site.grants, report)
+    own = DeliverConfig(database.grants, source, clock, site.grants, report, database.audit)
     if not site.providers:
         return DeliverToBearer(own)
     find_entry = FindEntry(source, database.assignments)

@@ -18,7 +18,7 @@ from enum import Enum
 from bootgrant.approval.audit import AuditEvent, AuditKind
 from bootgrant.approval.claims import NotAllowed, Person, allowing_rule
 from bootgrant.approval.codes import access_token_digest
-from bootgrant.approval.grant import Delivery, DeviceGrant, Elsewhere
+from bootgrant.approval.grant import Delivery, DeviceGrant, Elsewhere, Refusal
 from bootgrant.approval.grant_rules import AddressBinding, GrantRules
 from bootgrant.approval.policy import is_in
 from bootgrant.approval.transitions import GrantState
@@ -119,6 +119,7 @@ class DeliverConfig:
     clock: Clock
     rules: GrantRules
     report: Callable[[DeviceGrant], Awaitable[None]]
+    audit: AuditLog
 
     async def __call__(
         self, token: Secret, claimed: MachineIdentity, address: str, others: Sequence[MachineIdentity] = ()
@@ -191,15 +192,20 @@ class DeliverConfig:
             log.error("nobody was notified of a token at another address: %s", error)  # noqa: TRY400
 
     async def record(self, ready: ConfigReady, address: str) -> None:
-        """Record a complete delivery to ``address``. Raises StoreUnavailable."""
-        now = self.clock.now()
-        delivery = Delivery(now, address, ready.rendered.sha256, len(ready.rendered.config))
-        await self.store.change_grant(
-            ready.grant.grant_id,
-            lambda stored: stored.deliver(self.rules, now),
-            delivery,
-            delivered(delivery, ready.rendered.entry.revision, ready.rendered.composer, elsewhere=ready.elsewhere),
-        )
+        """Record a complete delivery to ``address``. Raises StoreUnavailable.
+
+        If the approval ended during the download, only the audit has the delivery: the machine has its configuration.
+        """
+        now, grant_id, rendered = self.clock.now(), ready.grant.grant_id, ready.rendered
+        delivery = Delivery(now, address, rendered.sha256, len(rendered.config))
+        event = delivered(delivery, rendered.entry.revision, rendered.composer, elsewhere=ready.elsewhere)
+        after = await self.store.change_grant(grant_id, lambda stored: stored.deliver(self.rules, now), delivery, event)
+        if isinstance(after, Refusal):
+            name = ascii(rendered.entry.name)
+            log.warning("%s got %s after its approval ended", address, name, extra={"grant_id": grant_id})
+            grant = await self.store.find_grant(grant_id) or ready.grant
+            late = event(grant._replace(deliveries=grant.deliveries + 1))
+            await self.audit.append([replace(late, reason="the approval ended during the download")])
 
 
 @dataclass(frozen=True, slots=True)
