@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -32,7 +33,7 @@ from bootgrant.workflows.record.approvals import Undelivered, undelivered_approv
 @dataclass(frozen=True, slots=True)
 class VoteFilter:
     """Which votes count. A vote stops counting when its operator is disabled or may no longer decide about the machine,
-    and when its API token was revoked."""
+    and when its API token was revoked, whether or not a later token has the same name."""
 
     operators: OperatorStore
     tokens: ApiTokenStore
@@ -48,11 +49,11 @@ class VoteFilter:
         by_person: dict[str, list[Operator]] = {}
         for operator in operators:
             by_person.setdefault(person_key(operator.name), []).append(operator)
-        tokens = {token.name for token in await self.tokens.tokens()}
+        tokens = {token.name: token.created_at for token in await self.tokens.tokens()}
 
         def counts(vote: Decision) -> bool:
             author = vote.author
-            if author.token and author.token not in tokens:
+            if author.token and vote.at < tokens.get(author.token, math.inf):
                 return False
             same = by_name.get(author.name) or by_person.get(person_key(author.name), [])
             return all(
