@@ -311,6 +311,22 @@ async def test_windows_armed_with_a_persons_own_token_close_with_the_token_and_w
     assert await site.open_windows() == []
 
 
+@pytest.mark.parametrize("is_own", [True, False])
+async def test_revoking_a_token_again_ends_what_an_interrupted_revocation_left(site: Site, is_own: bool) -> None:
+    await site.people()
+    actor = await site.own_token("laptop")
+    await site.window(actor, "rack-4")
+    voted, approved = await site.request(CONTROL_PLANE), await site.request(other_machine(1), "10.20.0.2")
+    for grant in (voted, approved):
+        await site.decide.approve(grant.grant_id, actor)
+    await site.database.api_tokens.remove_token("laptop")
+    tokens = site.tokens()
+    assert not await (tokens.revoke_own(ANA, "laptop") if is_own else tokens.revoke("laptop", ROOT))
+    assert (await site.current(approved)).state is GrantState.VOID
+    assert (await site.current(voted)).votes == ()
+    assert await site.open_windows() == []
+
+
 @pytest.mark.parametrize("way", ["disabled", "viewer", "other machines"])
 async def test_undelivered_approvals_of_a_person_who_loses_the_right_are_void(site: Site, way: str) -> None:
     manage = await site.people()
