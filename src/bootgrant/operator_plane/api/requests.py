@@ -13,6 +13,7 @@ from typing import Final
 
 from bootgrant.approval.audit import Past
 from bootgrant.approval.codes import masked_user_code
+from bootgrant.approval.decision import Decision, WhyVoid
 from bootgrant.approval.grant import DeviceGrant, Refusal
 from bootgrant.approval.operators import Actor, Role, is_within, parse_labels
 from bootgrant.approval.transitions import GrantState
@@ -286,7 +287,7 @@ def grant_json(card: GrantCard, now: float, actor: Actor) -> Json:
                 "at": vote.at,
                 "request": vote.request or None,
                 "why": why.value,
-                "message": f"{vote.by} approved an earlier request; this vote is void: {WHY_VOID[why]}",
+                "message": _void_vote_text(vote, why),
             }
             for vote, why in card.void_votes
         ],
@@ -302,10 +303,21 @@ def grant_json(card: GrantCard, now: float, actor: Actor) -> Json:
         "refused_until": card.refused_until,
         "undenied_by": undenied.by if undenied else None,
         "undenied_at": undenied.at if undenied else None,
+        "also_denied": _also_denied_json(card.also_denied) if card.also_denied else None,
         "delivered_at": grant.delivered_at,
         "deliveries": grant.deliveries,
         "elsewhere": [use._asdict() for use in grant.elsewhere],
     }
+
+
+def _also_denied_json(denied: DeviceGrant) -> Json:
+    return {"request": denied.grant_id, "by": denied.decision.by if denied.decision else ""}
+
+
+def _void_vote_text(vote: Decision, why: WhyVoid) -> str:
+    if vote.request:
+        return f"{vote.by} approved another request; that vote is void for this one: {WHY_VOID[why]}"
+    return f"{vote.by} approved this request; this vote is void: {WHY_VOID[why]}"
 
 
 def _undelivered_json(before: Undelivered) -> Json:

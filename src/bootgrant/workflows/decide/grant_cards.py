@@ -168,7 +168,8 @@ class GrantCard:
 
     ``void_votes`` do not count, or were given to another request of this machine. ``undelivered`` is the machine's last
     approval, if it was never delivered. ``successor`` is the id of the newest request that replaced this one.
-    ``refused_until`` is when a denied machine may ask again (Unix seconds), None if it may now.
+    ``refused_until`` is when a denied machine may ask again (Unix seconds), None if it may now. ``also_denied`` is
+    another denial that still refuses the machine although this one was taken back.
     """
 
     grant: DeviceGrant
@@ -188,6 +189,7 @@ class GrantCard:
     undelivered: Undelivered | None = None
     successor: str = ""
     refused_until: float | None = None
+    also_denied: DeviceGrant | None = None
 
     @property
     def labels(self) -> Mapping[str, str]:
@@ -265,6 +267,11 @@ class GrantCards:
         cards = await asyncio.gather(*(self.brief(grant) for grant in denials))
         return [card for card in cards if card.refused_until is not None]
 
+    async def denial_of(self, grant: DeviceGrant) -> DeviceGrant | None:
+        """Return the newest denial that refuses the machine of ``grant`` now."""
+        since = self.clock.now() - self.rules.denial_cooldown
+        return await self.store.find_denial(grant.identity, grant.source_address, since)
+
     async def find(self, typed: str) -> DeviceGrant | None:
         """Return the request for a typed user code, whatever its state."""
         letters = normalise_user_code(typed)
@@ -284,6 +291,8 @@ class GrantCards:
         """Return a card with the machine's history and all evidence; waits a few seconds for it."""
         card = await self._card(grant)
         card = replace(card, past=await past_in(self.audit, grant.identity, grant.grant_id))
+        if grant.undenied is not None:
+            return replace(card, also_denied=await self.denial_of(grant))
         if card.state is not GrantState.PENDING:
             return card
         return replace(card, evidence=await self.evidence.about(Claim(grant, card.entry)))
