@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import math
 
+from bootgrant.approval.grant import Refusal
 from bootgrant.operator_plane.api.call import Call, Reply, refused
+from bootgrant.workflows.decide.decide_grant import NotDecided
 from bootgrant.workflows.limits.rates import name_key
 
 
@@ -38,3 +40,9 @@ def count_wrong(call: Call) -> Reply | None:
         return None
     wait = call.plane.codes_by_caller.attempt(caller_key(call), call.plane.clock.steady())
     return too_many(wait) if wait > 0 else None
+
+
+def count_not_allowed(call: Call, outcome: NotDecided) -> None:
+    """Count the code of a decision that was refused because of this caller's limits."""
+    if outcome.refusal is Refusal.NOT_ALLOWED:
+        count_wrong(call)

@@ -17,7 +17,7 @@ from bootgrant.approval.grant import DeviceGrant, Refusal
 from bootgrant.approval.operators import Actor, Role, is_within, parse_labels
 from bootgrant.approval.transitions import GrantState
 from bootgrant.operator_plane.api.call import Call, Json, Reply, refused
-from bootgrant.operator_plane.api.guesses import caller_key, count_wrong, must_wait, too_many
+from bootgrant.operator_plane.api.guesses import caller_key, count_not_allowed, count_wrong, must_wait, too_many
 from bootgrant.ports.configurations import ConfigUnavailable, MachineEntry
 from bootgrant.workflows.decide.decide_grant import NotDecided
 from bootgrant.workflows.decide.grant_cards import GrantCard
@@ -156,7 +156,7 @@ async def _approve_many(call: Call, codes: Sequence[str]) -> Reply:
     refusals = {code: dict(UNKNOWN.body) for code in codes if code not in known}
     for code, outcome in zip(known, outcomes, strict=True):
         if isinstance(outcome, NotDecided):
-            _count_not_allowed(call, outcome)
+            count_not_allowed(call, outcome)
             refusals[code] = {"error": _error(outcome), "message": outcome.message}
             known[code] = outcome.grant or known[code]
         else:
@@ -201,7 +201,7 @@ async def _undenied(call: Call, grant_id: str, *, knows_code: bool = False) -> R
     outcome = await call.plane.decide.undeny(grant_id, call.actor)
     if isinstance(outcome, NotDecided):
         if knows_code:
-            _count_not_allowed(call, outcome)
+            count_not_allowed(call, outcome)
         return _refusal(outcome)
     log.info("%s undenied the request %s", call.actor, grant_id, extra={"grant_id": grant_id})
     return await _shown(call, grant_id, knows_code=knows_code)
@@ -222,7 +222,7 @@ async def _revoked(call: Call, grant_id: str, *, knows_code: bool = False) -> Re
     outcome = await call.plane.decide.revoke(grant_id, call.actor)
     if isinstance(outcome, NotDecided):
         if knows_code:
-            _count_not_allowed(call, outcome)
+            count_not_allowed(call, outcome)
         return _refusal(outcome)
     log.info("%s revoked the approval of the request %s", call.actor, grant_id, extra={"grant_id": grant_id})
     return await _shown(call, grant_id, knows_code=knows_code)
@@ -244,14 +244,9 @@ async def _entered(call: Call) -> DeviceGrant | Reply:
     return grant
 
 
-def _count_not_allowed(call: Call, outcome: NotDecided) -> None:
-    if outcome.refusal is Refusal.NOT_ALLOWED:
-        count_wrong(call)
-
-
 async def _decided(call: Call, outcome: DeviceGrant | NotDecided) -> Reply:
     if isinstance(outcome, NotDecided):
-        _count_not_allowed(call, outcome)
+        count_not_allowed(call, outcome)
         return _refusal(outcome)
     _log(outcome)
     return await _shown(call, outcome.grant_id, knows_code=True)
