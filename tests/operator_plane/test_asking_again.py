@@ -66,6 +66,32 @@ async def test_a_void_vote_is_named_with_the_reason(office: Office) -> None:
     assert "<b>" not in page.text
 
 
+async def test_a_void_vote_for_this_request_is_not_called_one_for_another(office: Office) -> None:
+    control_plane(office)
+    grant, code = await office.machine()
+    await approve(office, "ana", grant)
+    admin = office.site.admin("root")
+    (await admin.post("/api/v1/operators/ana/disable")).raise_for_status()
+    page = text_of(await (await office.person("ben")).open(f"/requests/{grant.grant_id}"))
+    why = "this person, or their token, lost the right to approve this machine"
+    assert f"✕ ana approved at 08:00:00 UTC; this vote is void: {why}." in page
+    assert "another request" not in page
+    [vote] = (await admin.get(f"/api/v1/grants/{code}")).json()["void_votes"]
+    assert (vote["request"], vote["message"]) == (None, f"ana approved this request; this vote is void: {why}")
+
+
+async def test_a_void_vote_for_another_request_is_called_that_by_the_api(office: Office) -> None:
+    control_plane(office)
+    first, _ = await office.machine()
+    await approve(office, "ana", first)
+    _, code = await office.machine(identity=MachineIdentity(uuid=UUID, mac=MAC, hostname="other"))
+    [vote] = (await office.site.admin("root").get(f"/api/v1/grants/{code}")).json()["void_votes"]
+    assert vote["request"] == first.grant_id
+    assert vote["message"] == (
+        "ana approved another request; that vote is void for this one: the machine reports other values"
+    )
+
+
 async def test_a_replaced_request_links_to_the_newest_one(office: Office) -> None:
     office.configure()
     first, code = await office.machine()

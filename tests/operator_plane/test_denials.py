@@ -6,9 +6,10 @@ import pytest
 
 from bootgrant.approval.audit import AuditKind
 from bootgrant.approval.grant import DeviceGrant
+from bootgrant.approval.grant_rules import GrantRules
 from bootgrant.approval.operators import Role
 from bootgrant.ports.audit import AuditFilter
-from support.grants import UUID
+from support.grants import UUID, decision_by
 from support.office import Office, text_of
 
 pytestmark = pytest.mark.anyio
@@ -50,6 +51,26 @@ async def test_a_denial_is_taken_back_on_its_page(office: Office) -> None:
     assert "already taken back by ana" in text_of(again)
     (event,) = await office.site.database.audit.newest(AuditFilter(kinds=(AuditKind.UNDENIED,)), 10)
     assert (event.event.actor, event.event.identity.uuid) == ("ana", UUID)
+
+
+async def test_another_denial_that_still_refuses_the_machine_is_named_on_the_page_and_by_the_api(
+    office: Office,
+) -> None:
+    here, code = await denied_machine(office)
+    there, other = await office.machine(source_address="10.66.0.6")
+    admin = office.site.admin("root")
+    (await admin.post("/api/v1/deny", json={"code": other})).raise_for_status()
+    by_ana, rules = decision_by("ana", office.site.clock.now()), GrantRules()
+    await office.site.database.grants.change_grant(here.grant_id, lambda stored: stored.undeny(by_ana, rules))
+    person = await office.person()
+    page = await person.open(f"/requests/{here.grant_id}")
+    assert "The machine is still refused" in text_of(page)
+    assert "root (admin.sock) denied another request of this machine. It is refused until 08:10:00 UTC" in text_of(page)
+    assert f'href="/requests/{there.grant_id}"' in page.text
+    shown = (await admin.get(f"/api/v1/grants/{code}")).json()
+    assert shown["also_denied"] == {"request": there.grant_id, "by": "root (admin.sock)"}
+    await person.send(f"/requests/{there.grant_id}/undeny")
+    assert "still refused" not in text_of(await person.open(f"/requests/{here.grant_id}"))
 
 
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.APPROVER])

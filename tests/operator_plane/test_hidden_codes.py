@@ -89,6 +89,41 @@ async def test_a_program_that_knows_its_codes_is_not_slowed(office: Office) -> N
         assert [(await client.get("/api/v1/grants/BBBB-BBBB")).status_code for _ in range(21)] == [404] * 20 + [429]
 
 
+@pytest.mark.parametrize("verb", ["approve", "deny", "undeny", "revoke", "assign"])
+async def test_an_approver_with_limits_cannot_find_the_second_half_by_deciding(office: Office, verb: str) -> None:
+    office.configure()
+    _, code = await office.machine()
+    guesses = [f"{code[:5]}{letters}" for letters in ("BBBB", "CCCC", "DDDD", "FFFF")] * 5
+    more = {"entry": "any"} if verb == "assign" else {}
+    async with await program(office, Role.ADMIN, "site=fra") as client:
+        answers = [await client.post(f"/api/v1/{verb}", json={"code": guess, **more}) for guess in [*guesses, code]]
+        assert [answer.status_code for answer in answers] == [404] * 20 + [429]
+        office.site.clock.advance(6)
+        assert (await client.post(f"/api/v1/{verb}", json={"code": code, **more})).status_code in (403, 409)
+    async with await program(office, Role.ADMIN) as client:
+        answers = [await client.post(f"/api/v1/{verb}", json={"code": guess, **more}) for guess in [*guesses, *guesses]]
+        assert {answer.status_code for answer in answers} == {404}
+
+
+async def test_a_hit_on_a_machine_beyond_the_limits_counts_as_a_guess(office: Office) -> None:
+    office.configure()
+    _, code = await office.machine()
+    async with await program(office, Role.APPROVER, "site=fra") as client:
+        answers = [await client.post("/api/v1/approve", json={"code": code}) for _ in range(21)]
+        assert [answer.status_code for answer in answers] == [403] * 20 + [429]
+
+
+async def test_a_batch_of_guesses_is_refused_as_a_whole(office: Office) -> None:
+    office.configure()
+    _, code = await office.machine()
+    guesses = [f"{code[:5]}{first}{second}BB" for first in "BCDFG" for second in "BCDFG"]
+    async with await program(office, Role.APPROVER, "site=fra") as client:
+        assert (await client.post("/api/v1/approve", json={"codes": [*guesses, code]})).status_code == 429
+    async with await program(office, Role.APPROVER) as client:
+        answer = await client.post("/api/v1/approve", json={"codes": [*guesses, code]})
+        assert (answer.status_code, answer.json()["approved"]) == (200, [code])
+
+
 @pytest.mark.parametrize("part", ["{0}", "{0}-****", "{0}-", "{1}", "{0}-XXXX"])
 async def test_an_approval_by_the_api_requires_the_last_four_characters(office: Office, part: str) -> None:
     office.configure()

@@ -63,6 +63,18 @@ async def test_an_approver_closes_a_window_with_the_button(office: Office) -> No
     assert (again.status_code, "No open window is named" in text_of(again)) == (409, True)
 
 
+async def test_closing_a_window_with_an_ended_session_or_an_old_form_leads_back_to_the_queue(office: Office) -> None:
+    window_id = await arm(office)
+    ana = await office.person("ana", Role.APPROVER)
+    await ana.open("/")
+    stale = await ana.send(f"/windows/{window_id}/close", csrf="of another session")
+    assert (stale.status_code, 'class="button" href="/"' in stale.text) == (403, True)
+    assert f"/windows/{window_id}" not in stale.text
+    ana.client.cookies.clear()
+    lost = await ana.send(f"/windows/{window_id}/close")
+    assert (lost.status_code, lost.headers["location"]) == (303, "/login?next=%2F")
+
+
 async def test_only_who_may_close_a_window_has_the_button(office: Office) -> None:
     window_id = await arm(office)
     cleo = Operator("cleo", "", NOW, Role.APPROVER, (Label("site", "ams"),))

@@ -10,7 +10,7 @@ import pytest
 
 from bootgrant.approval.audit import AuditEvent, AuditKind
 from bootgrant.approval.decision import Terms, WhyVoid
-from bootgrant.approval.grant import DeviceGrant
+from bootgrant.approval.grant import VOTE_LIFETIME, DeviceGrant
 from bootgrant.approval.grant_rules import GrantRules
 from bootgrant.approval.transitions import GrantState
 from bootgrant.ports.audit import AuditFilter
@@ -176,3 +176,19 @@ async def test_undelivered_approvals_are_those_that_can_still_be_fetched(store: 
     assert isinstance(after, DeviceGrant)
     assert await store.find_by_token(bytes([1])) == after
     assert await store.undelivered(NOW + 700) == []
+
+
+async def test_a_lost_vote_is_void_and_stays_with_its_request_also_when_the_code_has_expired(
+    database: Database,
+) -> None:
+    store = database.grants
+    grant = await opened(store)
+    await vote(store, grant, "ana")
+    late = grant.expires_at + 3600
+    assert await store.pending_grants(late, 9) == []
+    assert [each.grant_id for each in await store.pending_grants(late - VOTE_LIFETIME, 9)] == [grant.grant_id]
+    await store.change_grant(grant.grant_id, partial(DeviceGrant.lose_votes, is_lost=lambda each: each.by == "ana"))
+    after = await store.find_grant(grant.grant_id)
+    assert after is not None
+    assert (after.votes, [(each.by, why) for each, why in after.void_votes]) == ((), [("ana", WhyVoid.APPROVER)])
+    assert (await opened(store)).votes == ()

@@ -97,7 +97,8 @@ class DeviceGrant(NamedTuple):
     the uses of its token at other addresses, in their order.
 
     ``replaced_by`` is the id of the machine's next request. ``void_votes`` are votes for the request before this one
-    that were not inherited. ``void_reason`` is why the approval is void, one line for a person.
+    that were not inherited, and votes of people who lost the right to give them.
+    ``void_reason`` is why the approval is void, one line for a person.
     ``undenied`` is who took a denial back, and when.
     """
 
@@ -177,6 +178,14 @@ class DeviceGrant(NamedTuple):
             return Refusal.ALREADY_DECIDED
         votes = tuple(vote for vote in self.votes if not is_withdrawn(vote))
         return self._replace(state=TRANSITIONS[self.state, GrantEvent.WITHDRAW], votes=votes)
+
+    def lose_votes(self, is_lost: Callable[[Decision], bool]) -> DeviceGrant | Refusal:
+        """Void votes for good, because their people lost the right to give them. The machine keeps waiting."""
+        outcome = self.withdraw(is_lost)
+        if isinstance(outcome, Refusal):
+            return outcome
+        lost = [VoidVote(vote, WhyVoid.APPROVER) for vote in self.votes if is_lost(vote)]
+        return outcome._replace(void_votes=(*self.void_votes, *lost))
 
     def deny(self, decision: Decision) -> DeviceGrant | Refusal:
         """Deny the machine; its console shows the reason."""

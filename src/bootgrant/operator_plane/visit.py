@@ -160,6 +160,8 @@ def way_back(visit: Visit) -> str:
     page = _FORMS.sub("", path).replace("/logout", "/")
     if page.startswith("/account"):
         return "/account"
+    if page.startswith("/windows/"):
+        return "/"
     typed = ""
     for name, text in visit.form.items():
         more = "&" * bool(typed) + urlencode({name: text[:_KEPT_LENGTH]})

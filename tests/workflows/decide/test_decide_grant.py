@@ -425,6 +425,25 @@ async def test_taking_a_denial_back_ends_every_denial_of_the_machine(site: Decid
     assert [card.grant.grant_id for card in await site.cards.refused(10)] == [other.grant_id]
 
 
+async def test_a_denial_that_a_person_may_not_take_back_still_refuses_the_machine_and_is_named(site: Deciders) -> None:
+    mine = await site.request(MachineIdentity(serial="SN0001"))
+    others = await site.request(MachineIdentity(serial="SN0001", uuid=UUID))
+    for grant in (mine, others):
+        await site.decide.deny(grant.grant_id, ANA, "no")
+    eva = Actor("eva", Role.APPROVER, (Label("site", "fra"),))
+    outcome = await site.decide.undeny(mine.grant_id, eva)
+    assert isinstance(outcome, DeviceGrant)
+    assert outcome.grant_id == mine.grant_id
+    card = await site.cards.show(mine.grant_id)
+    assert card is not None
+    assert card.also_denied is not None
+    assert card.also_denied.grant_id == others.grant_id
+    await site.decide.undeny(others.grant_id, ANA)
+    card = await site.cards.show(mine.grant_id)
+    assert card is not None
+    assert card.also_denied is None
+
+
 async def test_a_denial_is_taken_back_by_those_who_may_deny(site: Deciders) -> None:
     grant = await site.request(other_machine(1))
     await site.decide.deny(grant.grant_id, ANA, "no")

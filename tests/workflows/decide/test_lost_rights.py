@@ -9,6 +9,7 @@ import pytest
 
 from bootgrant.approval.audit import AuditKind
 from bootgrant.approval.codes import access_token_digest
+from bootgrant.approval.decision import WhyVoid
 from bootgrant.approval.grant import DeviceGrant, Refusal
 from bootgrant.approval.grant_rules import GrantRules
 from bootgrant.approval.operators import VIA_SESSION, Actor, Kind, Label, Role, socket_actor, via_token
@@ -214,6 +215,73 @@ async def test_the_vote_of_a_revoked_token_does_not_count(site: Site) -> None:
     assert (await site.current(grant)).state is GrantState.APPROVED
 
 
+async def test_the_vote_of_a_revoked_token_stays_void_when_a_later_token_has_its_name(site: Site) -> None:
+    await site.people()
+    grant = await site.request(CONTROL_PLANE)
+    await site.decide.approve(grant.grant_id, await site.own_token("laptop"))
+    site.clock.advance(1)
+    await site.tokens().revoke("laptop", ROOT)
+    await site.own_token("laptop")
+    assert await site.counted_votes(grant) == []
+    await site.decide.approve(grant.grant_id, BEN)
+    assert (await site.current(grant)).state is GrantState.PENDING
+
+
+async def test_a_vote_that_was_stored_just_after_its_token_was_revoked_does_not_count_for_a_later_token(
+    site: Site,
+) -> None:
+    await site.people()
+    grant = await site.request(CONTROL_PLANE)
+    actor = await site.own_token("laptop")
+    await site.tokens().revoke("laptop", ROOT)
+    await site.decide.approve(grant.grant_id, actor)
+    site.clock.advance(1)
+    await site.own_token("laptop")
+    assert await site.counted_votes(grant) == []
+
+
+@pytest.mark.parametrize("way", ["disabled", "viewer", "other machines"])
+@pytest.mark.parametrize("waits", [True, False])
+async def test_a_vote_stays_void_when_its_operator_gets_the_right_again(site: Site, way: str, waits: bool) -> None:
+    """Also where the code has expired: the machine asks again, and its next request would inherit the vote."""
+    manage = await site.people()
+    grant = await site.request(CONTROL_PLANE)
+    await site.decide.approve(grant.grant_id, ANA)
+    if not waits:
+        site.clock.advance(grant.expires_at - NOW + 1)
+    if way == "disabled":
+        await manage.disable("ana", ROOT)
+        await manage.enable("ana", ROOT)
+    else:
+        await manage.set_rights("ana", Role.VIEWER if way == "viewer" else Role.APPROVER, AMS, ROOT)
+        await manage.set_rights("ana", Role.APPROVER, (), ROOT)
+    if not waits:
+        again, _ = pending_grant(identity=CONTROL_PLANE, source_address=grant.source_address)
+        grant = again._replace(opened_at=site.clock.now(), expires_at=site.clock.now() + 900)
+        await site.database.grants.open_grant(grant)
+    assert await site.counted_votes(grant) == []
+    assert isinstance(await site.decide.approve(grant.grant_id, BEN), DeviceGrant)
+    assert (await site.current(grant)).state is GrantState.PENDING
+    await site.decide.approve(grant.grant_id, ANA)
+    assert (await site.current(grant)).state is GrantState.APPROVED
+
+
+async def test_votes_that_became_void_are_named_on_the_card_and_in_the_audit(site: Site) -> None:
+    manage = await site.people()
+    grant = await site.request(CONTROL_PLANE)
+    await site.decide.approve(grant.grant_id, ANA)
+    await manage.disable("ana", ROOT)
+    card = await site.cards.show(grant.grant_id)
+    assert card is not None
+    assert [(vote.by, why) for vote, why in card.void_votes] == [("ana", WhyVoid.APPROVER)]
+    [event] = [event for event in await site.events() if event.kind is AuditKind.VOTE_WITHDRAWN]
+    assert (event.grant_id, event.reason, event.details) == (
+        grant.grant_id,
+        "the operator ana was disabled",
+        {"approved_by": "ana"},
+    )
+
+
 async def test_a_person_and_their_own_token_are_one_person(site: Site) -> None:
     await site.people()
     grant = await site.request(CONTROL_PLANE)
@@ -240,6 +308,22 @@ async def test_windows_armed_with_a_persons_own_token_close_with_the_token_and_w
     assert await site.tokens().revoke("laptop", ROOT)
     assert await site.open_windows() == ["by-ben"]
     await manage.disable("ana", ROOT)
+    assert await site.open_windows() == []
+
+
+@pytest.mark.parametrize("is_own", [True, False])
+async def test_revoking_a_token_again_ends_what_an_interrupted_revocation_left(site: Site, is_own: bool) -> None:
+    await site.people()
+    actor = await site.own_token("laptop")
+    await site.window(actor, "rack-4")
+    voted, approved = await site.request(CONTROL_PLANE), await site.request(other_machine(1), "10.20.0.2")
+    for grant in (voted, approved):
+        await site.decide.approve(grant.grant_id, actor)
+    await site.database.api_tokens.remove_token("laptop")
+    tokens = site.tokens()
+    assert not await (tokens.revoke_own(ANA, "laptop") if is_own else tokens.revoke("laptop", ROOT))
+    assert (await site.current(approved)).state is GrantState.VOID
+    assert (await site.current(voted)).votes == ()
     assert await site.open_windows() == []
 
 

@@ -193,6 +193,24 @@ async def test_an_undelivered_approval_is_void_when_its_operator_loses_the_group
     )
 
 
+async def test_the_next_sign_in_voids_what_an_interrupted_one_left(desk: Desk) -> None:
+    """The server stopped after it had stored the new rights, before the approvals beyond them became void."""
+    desk.provider.claims = {"preferred_username": "ana", "groups": ["admins"]}
+    await desk.arrive()
+    grant, _ = pending_grant()
+    store = desk.database.grants
+    await store.open_grant(grant)
+    decision = decision_by("corp:ana", NOW, via="oidc:corp")
+    await store.change_grant(grant.grant_id, lambda stored: stored.approve(decision, "worker-1"))
+    desk.provider.claims = {"preferred_username": "ana", "groups": ["fra"]}
+    (known,) = await desk.database.operators.operators()
+    await desk.database.operators.set_rights(known.name, Role.APPROVER, (FRA,))
+    await desk.arrive()
+    after = await store.find_grant(grant.grant_id)
+    assert after is not None
+    assert after.state is GrantState.VOID
+
+
 async def test_armed_windows_close_when_their_operator_loses_the_groups_for_them(desk: Desk) -> None:
     desk.provider.claims = {"preferred_username": "ana", "groups": ["admins"]}
     await desk.arrive()

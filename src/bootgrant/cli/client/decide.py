@@ -109,7 +109,8 @@ def _revoke(args: argparse.Namespace) -> int:
 def _decide(args: argparse.Namespace, code: str, verb: str, done: str, **members: str) -> int:
     """Ask for a decision on ``code`` and print the outcome."""
     answer = ask_api(args, "POST", verb, {"code": code, **members})
-    return show(answer, _outcome(answer, done), as_json=args.json)
+    status = show(answer, _outcome(answer, done), as_json=args.json)
+    return 1 if answer.get("also_denied") else status
 
 
 def _outcome(answer: Json, done: str) -> str:
@@ -120,6 +121,8 @@ def _outcome(answer: Json, done: str) -> str:
     if answer["state"] == "denied":
         until = answer.get("refused_until")
         gets = f": it is refused until {day(until)} UTC, or until `bootgrant undeny`" if until else ": it may ask again"
+        if also := answer.get("also_denied"):
+            gets = f": it is still refused, because {printable(also['by'])} denied another request of it"
     return f"{done} {answer['code']} ({identity(answer)}){gets}"
 
 

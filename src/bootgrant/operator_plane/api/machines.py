@@ -6,7 +6,8 @@ import logging
 
 from bootgrant.approval.operators import Refused, is_within, parse_labels
 from bootgrant.operator_plane.api.call import Call, Json, Reply, refused
-from bootgrant.operator_plane.api.requests import UNKNOWN, entry_json
+from bootgrant.operator_plane.api.guesses import count_wrong
+from bootgrant.operator_plane.api.requests import by_code, entry_json
 from bootgrant.ports.configurations import ConfigUnavailable
 from bootgrant.ports.grants import Assignment
 from bootgrant.wire.identity import MachineIdentity
@@ -63,10 +64,12 @@ async def assignments(call: Call) -> Reply:
 
 async def assign(call: Call) -> Reply:
     """Assign an entry to a waiting machine that no entry matches. The machine still has to be approved."""
-    grant = await call.plane.decide.cards.find(call.members["code"])
-    if grant is None:
-        return UNKNOWN
+    grant = await by_code(call)
+    if isinstance(grant, Reply):
+        return grant
     outcome = await call.plane.assign.assign(grant.grant_id, call.members["entry"], call.actor)
+    if isinstance(outcome, Refused):
+        count_wrong(call)
     return _reply(call, outcome, "assigned")
 
 

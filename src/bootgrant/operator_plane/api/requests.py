@@ -7,20 +7,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 from collections.abc import Sequence
 from typing import Final
 
 from bootgrant.approval.audit import Past
 from bootgrant.approval.codes import masked_user_code
+from bootgrant.approval.decision import Decision, WhyVoid
 from bootgrant.approval.grant import DeviceGrant, Refusal
 from bootgrant.approval.operators import Actor, Role, is_within, parse_labels
 from bootgrant.approval.transitions import GrantState
 from bootgrant.operator_plane.api.call import Call, Json, Reply, refused
+from bootgrant.operator_plane.api.guesses import caller_key, count_not_allowed, count_wrong, must_wait, too_many
 from bootgrant.ports.configurations import ConfigUnavailable, MachineEntry
 from bootgrant.workflows.decide.decide_grant import NotDecided
 from bootgrant.workflows.decide.grant_cards import GrantCard
-from bootgrant.workflows.limits.rates import name_key
 from bootgrant.workflows.record.approvals import WHY_VOID, Undelivered
 
 log = logging.getLogger("bootgrant.operators")
@@ -87,10 +87,10 @@ async def show(call: Call) -> Reply:
     # A caller that sees only half of a code must not find the other half by trying. Those that see all are not slowed.
     counts_hits = not call.actor.role.is_at_least(Role.APPROVER)
     limit, steady = call.plane.codes_by_caller, call.plane.clock.steady()
-    caller = name_key(call.actor.author.name or call.actor.name)
+    caller = caller_key(call)
     wait = limit.attempt(caller, steady) if counts_hits else limit.wait(caller, steady)
     if wait > 0:
-        return refused(429, "too_many", f"too many codes from this caller: try again in {math.ceil(wait)} s")
+        return too_many(wait)
     card = await call.plane.decide.cards.look_up(call.path["code"])
     if card is not None:
         return Reply(grant_json(card, call.plane.clock.now(), call.actor))
@@ -128,9 +128,9 @@ async def approve(call: Call) -> Reply:
     """Approve one machine, or several at once."""
     if "codes" in call.members:
         return await _approve_many(call, list(dict.fromkeys(call.members["codes"])))
-    grant = await _entered(call, call.members["code"])
-    if grant is None:
-        return UNKNOWN
+    grant = await _entered(call)
+    if isinstance(grant, Reply):
+        return grant
     seen = call.members.get("seen", "")
     return await _decided(call, await call.plane.decide.approve(grant.grant_id, call.actor, seen))
 
@@ -140,14 +140,23 @@ async def _approve_many(call: Call, codes: Sequence[str]) -> Reply:
 
     As on the pages, only machines that can be distinguished are approved together. Each other one needs its own call.
     """
-    grants = await asyncio.gather(*(_entered(call, code) for code in codes))
+    grants = await asyncio.gather(*(call.plane.decide.cards.find(code) for code in codes))
+    # Before anything is decided: the answer must not say which of many guesses was right.
+    refusal = must_wait(call)
+    for _ in range(grants.count(None)):
+        refusal = refusal or count_wrong(call)
+    if refusal is not None:
+        return refusal
     known = {code: grant for code, grant in zip(codes, grants, strict=True) if grant is not None}
+    for grant in known.values():
+        call.plane.codes_again.entered(grant, call.actor, "API")
     pairs = [(grant.grant_id, "") for grant in known.values()]
     outcomes = await call.plane.decide.approve_many(pairs, call.actor, as_batch=True)
     approved: list[str] = []
     refusals = {code: dict(UNKNOWN.body) for code in codes if code not in known}
     for code, outcome in zip(known, outcomes, strict=True):
         if isinstance(outcome, NotDecided):
+            count_not_allowed(call, outcome)
             refusals[code] = {"error": _error(outcome), "message": outcome.message}
             known[code] = outcome.grant or known[code]
         else:
@@ -170,9 +179,9 @@ def _machine(grant: DeviceGrant) -> Json:
 
 async def deny(call: Call) -> Reply:
     """Deny a machine. Its console shows the reason."""
-    grant = await _entered(call, call.members["code"])
-    if grant is None:
-        return UNKNOWN
+    grant = await _entered(call)
+    if isinstance(grant, Reply):
+        return grant
     reason = call.members.get("reason", "")
     return await _decided(call, await call.plane.decide.deny(grant.grant_id, call.actor, reason))
 
@@ -184,13 +193,15 @@ async def undeny(call: Call) -> Reply:
 
 async def undeny_by_code(call: Call) -> Reply:
     """Take a denial back, by the code that was denied, so that the machine may ask at once."""
-    grant = await call.plane.decide.cards.find(call.members["code"])
-    return UNKNOWN if grant is None else await _undenied(call, grant.grant_id, knows_code=True)
+    grant = await by_code(call)
+    return grant if isinstance(grant, Reply) else await _undenied(call, grant.grant_id, knows_code=True)
 
 
 async def _undenied(call: Call, grant_id: str, *, knows_code: bool = False) -> Reply:
     outcome = await call.plane.decide.undeny(grant_id, call.actor)
     if isinstance(outcome, NotDecided):
+        if knows_code:
+            count_not_allowed(call, outcome)
         return _refusal(outcome)
     log.info("%s undenied the request %s", call.actor, grant_id, extra={"grant_id": grant_id})
     return await _shown(call, grant_id, knows_code=knows_code)
@@ -203,28 +214,39 @@ async def revoke(call: Call) -> Reply:
 
 async def revoke_by_code(call: Call) -> Reply:
     """Revoke an approval and its token, by the machine's code."""
-    grant = await call.plane.decide.cards.find(call.members["code"])
-    return UNKNOWN if grant is None else await _revoked(call, grant.grant_id, knows_code=True)
+    grant = await by_code(call)
+    return grant if isinstance(grant, Reply) else await _revoked(call, grant.grant_id, knows_code=True)
 
 
 async def _revoked(call: Call, grant_id: str, *, knows_code: bool = False) -> Reply:
     outcome = await call.plane.decide.revoke(grant_id, call.actor)
     if isinstance(outcome, NotDecided):
+        if knows_code:
+            count_not_allowed(call, outcome)
         return _refusal(outcome)
     log.info("%s revoked the approval of the request %s", call.actor, grant_id, extra={"grant_id": grant_id})
     return await _shown(call, grant_id, knows_code=knows_code)
 
 
-async def _entered(call: Call, code: str) -> DeviceGrant | None:
-    """Return the request with this code, to decide about it. A used or replaced code is noted."""
-    grant = await call.plane.decide.cards.find(code)
-    if grant is not None:
+async def by_code(call: Call) -> DeviceGrant | Reply:
+    """Return the request with the code of this call, or the refusal."""
+    if (refusal := must_wait(call)) is not None:
+        return refusal
+    grant = await call.plane.decide.cards.find(call.members["code"])
+    return grant or count_wrong(call) or UNKNOWN
+
+
+async def _entered(call: Call) -> DeviceGrant | Reply:
+    """Return the same, to decide about it. A used or replaced code is noted."""
+    grant = await by_code(call)
+    if not isinstance(grant, Reply):
         call.plane.codes_again.entered(grant, call.actor, "API")
     return grant
 
 
 async def _decided(call: Call, outcome: DeviceGrant | NotDecided) -> Reply:
     if isinstance(outcome, NotDecided):
+        count_not_allowed(call, outcome)
         return _refusal(outcome)
     _log(outcome)
     return await _shown(call, outcome.grant_id, knows_code=True)
@@ -286,7 +308,7 @@ def grant_json(card: GrantCard, now: float, actor: Actor) -> Json:
                 "at": vote.at,
                 "request": vote.request or None,
                 "why": why.value,
-                "message": f"{vote.by} approved an earlier request; this vote is void: {WHY_VOID[why]}",
+                "message": _void_vote_text(vote, why),
             }
             for vote, why in card.void_votes
         ],
@@ -302,10 +324,21 @@ def grant_json(card: GrantCard, now: float, actor: Actor) -> Json:
         "refused_until": card.refused_until,
         "undenied_by": undenied.by if undenied else None,
         "undenied_at": undenied.at if undenied else None,
+        "also_denied": _also_denied_json(card.also_denied) if card.also_denied else None,
         "delivered_at": grant.delivered_at,
         "deliveries": grant.deliveries,
         "elsewhere": [use._asdict() for use in grant.elsewhere],
     }
+
+
+def _also_denied_json(denied: DeviceGrant) -> Json:
+    return {"request": denied.grant_id, "by": denied.decision.by if denied.decision else ""}
+
+
+def _void_vote_text(vote: Decision, why: WhyVoid) -> str:
+    if vote.request:
+        return f"{vote.by} approved another request; that vote is void for this one: {WHY_VOID[why]}"
+    return f"{vote.by} approved this request; this vote is void: {WHY_VOID[why]}"
 
 
 def _undelivered_json(before: Undelivered) -> Json:

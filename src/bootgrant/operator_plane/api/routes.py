@@ -109,20 +109,20 @@ ROUTES: Final[tuple[ApiRoute[ApiPlane], ...]] = (
                 body("codes", codes={**array(CODE), "minItems": 1, "maxItems": requests.MOST_AT_ONCE}),
             ]
         },
-        refusals=(404, 409, 410),
+        refusals=(404, 409, 410, 429),
     ),
     ApiRoute(
         "POST", "/api/v1/deny", _DECIDE, requests.deny, ref("Request"),
-        body=body("code", code=CODE, reason={"type": "string", "maxLength": 1000}), refusals=(404, 409, 410),
+        body=body("code", code=CODE, reason={"type": "string", "maxLength": 1000}), refusals=(404, 409, 410, 429),
     ),
     ApiRoute(
         "POST", "/api/v1/undeny", _DECIDE, requests.undeny_by_code, ref("Request"), body=body("code", code=CODE),
-        refusals=(404, 409),
+        refusals=(404, 409, 429),
     ),
     ApiRoute("POST", "/api/v1/requests/{id}/undeny", _DECIDE, requests.undeny, ref("Request"), refusals=(404, 409)),
     ApiRoute(
         "POST", "/api/v1/revoke", _ADMIN, requests.revoke_by_code, ref("Request"), body=body("code", code=CODE),
-        refusals=(404, 409, 410),
+        refusals=(404, 409, 410, 429),
     ),
     ApiRoute("POST", "/api/v1/requests/{id}/revoke", _ADMIN, requests.revoke, ref("Request"), refusals=(404, 409, 410)),
     ApiRoute(
@@ -150,7 +150,7 @@ ROUTES: Final[tuple[ApiRoute[ApiPlane], ...]] = (
     ApiRoute(
         "POST", "/api/v1/assign", _DECIDE, machines.assign, ref("Assignment"),
         body=body("code", "entry", code=CODE, entry={"type": "string", "minLength": 1, "maxLength": 256}),
-        refusals=(404, 409),
+        refusals=(404, 409, 429),
     ),
     ApiRoute(
         "POST", "/api/v1/unassign", _DECIDE, machines.unassign, ref("Assignment"), body=body(**_CLAIM), refusals=(409,)

@@ -146,6 +146,10 @@ COMPONENTS: Final[dict[str, Schema]] = {
         },
         refused_until={**nullable(TIME), "description": "When a denied machine may ask again; null if it may now."},
         undenied_by=nullable(TEXT), undenied_at=nullable(TIME),
+        also_denied={
+            **nullable(record(request=TEXT, by=TEXT)),
+            "description": "Another denial that still refuses the machine after this one was taken back, or null.",
+        },
     ),
     "Past": record(
         requests=array(record(at=TIME, address=TEXT)),

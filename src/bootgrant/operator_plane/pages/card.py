@@ -52,7 +52,7 @@ class Typed:
 class Vote:
     """One approval of several required ones.
 
-    ``request`` is the id of the earlier request that it was given to, if it was. ``void`` is why it does not count.
+    ``request`` is the id of the other request that it was given to, if it was. ``void`` is why it does not count.
     """
 
     by: str
@@ -66,7 +66,7 @@ class Vote:
         """What the card says about it."""
         at = clock_time(self.at)
         if self.void:
-            return text("card.votes_void", by=self.by, at=at, why=self.void)
+            return text("card.votes_void" if self.request else "card.votes_void_here", by=self.by, at=at, why=self.void)
         if self.request:
             return text("card.votes_moved_yours" if self.is_mine else "card.votes_moved_by", by=self.by, at=at)
         return text("card.votes_yours" if self.is_mine else "card.votes_by", by=self.by, at=at)
@@ -114,6 +114,7 @@ async def card_page(visit: Visit, card: GrantCard, typed: Typed, status: int = 2
         typed=typed,
         outcome=outcome_of(card.grant, card.state, now, is_refused=card.refused_until is not None),
         code=card.user_code if may_decide else masked_user_code(card.user_code),
+        also_until=card.also_denied.refused_until(visit.plane.decide.cards.rules) if card.also_denied else None,
         may_undeny=may_decide and card.refused_until is not None,
         newest=await _newest(visit, card),
         may_revoke=actor.role.is_at_least(Role.ADMIN) and await visit.plane.decide.may_revoke(card, actor),

@@ -136,19 +136,18 @@ class DecideGrant:
         return await self._outcome(grant_id, outcome, "")
 
     async def undeny(self, grant_id: str, actor: Actor) -> DeviceGrant | NotDecided:
-        """Take a denial back: the machine may ask at once, even if it was denied more than once."""
+        """Take a denial back: the machine may ask at once, even if it was denied more than once.
+
+        A denial that ``actor`` may not take back still refuses the machine: GrantCard.also_denied of this one.
+        """
         grant = await self.store.find_grant(grant_id)
         if grant is None:
             return NotDecided(Refusal.UNKNOWN, _UNKNOWN)
         outcome = await self._undeny(grant, actor)
         while isinstance(outcome, DeviceGrant):
-            since = self.clock.now() - self.cards.rules.denial_cooldown
-            other = await self.store.find_denial(grant.identity, grant.source_address, since)
-            also = await self._undeny(other, actor) if other is not None else None
-            if also is None or (isinstance(also, NotDecided) and also.refusal is Refusal.NOT_REFUSED):
+            other = await self.cards.denial_of(grant)
+            if other is None or isinstance(await self._undeny(other, actor), NotDecided):
                 break
-            if isinstance(also, NotDecided):
-                return also
         return outcome
 
     async def _undeny(self, grant: DeviceGrant, actor: Actor) -> DeviceGrant | NotDecided:

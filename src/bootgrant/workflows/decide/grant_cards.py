@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -32,7 +33,7 @@ from bootgrant.workflows.record.approvals import Undelivered, undelivered_approv
 @dataclass(frozen=True, slots=True)
 class VoteFilter:
     """Which votes count. A vote stops counting when its operator is disabled or may no longer decide about the machine,
-    and when its API token was revoked."""
+    and when its API token was revoked, whether or not a later token has the same name."""
 
     operators: OperatorStore
     tokens: ApiTokenStore
@@ -48,11 +49,11 @@ class VoteFilter:
         by_person: dict[str, list[Operator]] = {}
         for operator in operators:
             by_person.setdefault(person_key(operator.name), []).append(operator)
-        tokens = {token.name for token in await self.tokens.tokens()}
+        tokens = {token.name: token.created_at for token in await self.tokens.tokens()}
 
         def counts(vote: Decision) -> bool:
             author = vote.author
-            if author.token and author.token not in tokens:
+            if author.token and vote.at < tokens.get(author.token, math.inf):
                 return False
             same = by_name.get(author.name) or by_person.get(person_key(author.name), [])
             return all(
@@ -167,7 +168,8 @@ class GrantCard:
 
     ``void_votes`` do not count, or were given to another request of this machine. ``undelivered`` is the machine's last
     approval, if it was never delivered. ``successor`` is the id of the newest request that replaced this one.
-    ``refused_until`` is when a denied machine may ask again (Unix seconds), None if it may now.
+    ``refused_until`` is when a denied machine may ask again (Unix seconds), None if it may now. ``also_denied`` is
+    another denial that still refuses the machine although this one was taken back.
     """
 
     grant: DeviceGrant
@@ -187,6 +189,7 @@ class GrantCard:
     undelivered: Undelivered | None = None
     successor: str = ""
     refused_until: float | None = None
+    also_denied: DeviceGrant | None = None
 
     @property
     def labels(self) -> Mapping[str, str]:
@@ -264,6 +267,11 @@ class GrantCards:
         cards = await asyncio.gather(*(self.brief(grant) for grant in denials))
         return [card for card in cards if card.refused_until is not None]
 
+    async def denial_of(self, grant: DeviceGrant) -> DeviceGrant | None:
+        """Return the newest denial that refuses the machine of ``grant`` now."""
+        since = self.clock.now() - self.rules.denial_cooldown
+        return await self.store.find_denial(grant.identity, grant.source_address, since)
+
     async def find(self, typed: str) -> DeviceGrant | None:
         """Return the request for a typed user code, whatever its state."""
         letters = normalise_user_code(typed)
@@ -283,6 +291,8 @@ class GrantCards:
         """Return a card with the machine's history and all evidence; waits a few seconds for it."""
         card = await self._card(grant)
         card = replace(card, past=await past_in(self.audit, grant.identity, grant.grant_id))
+        if grant.undenied is not None:
+            return replace(card, also_denied=await self.denial_of(grant))
         if card.state is not GrantState.PENDING:
             return card
         return replace(card, evidence=await self.evidence.about(Claim(grant, card.entry)))

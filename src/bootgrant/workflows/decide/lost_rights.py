@@ -1,26 +1,31 @@
-"""A person or a token loses rights: the armed windows close, and approvals that were not delivered become void."""
+"""A person or a token loses rights: the armed windows close; votes and undelivered approvals become void."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Final
 
 from bootgrant.approval.decision import Decision
-from bootgrant.approval.grant import DeviceGrant
+from bootgrant.approval.grant import VOTE_LIFETIME, DeviceGrant, Refusal
 from bootgrant.approval.operators import Label, Role
 from bootgrant.ports.configurations import ConfigSource, ConfigUnavailable
 from bootgrant.ports.grants import GrantStore
 from bootgrant.ports.time import Clock
 from bootgrant.workflows.decide.grant_cards import VoteFilter
 from bootgrant.workflows.decide.windows import CloseWindows
-from bootgrant.workflows.record.audit import voided
+from bootgrant.workflows.record.audit import voided, votes_lost
+
+_MOST: Final = 20_000
+"""Waiting machines that are looked at: more than a site has."""
 
 
 @dataclass(frozen=True, slots=True)
 class VoidApprovals:
     """Ends approvals that were not delivered: their machines get neither a token nor a configuration any more.
 
+    Votes for machines that are waiting for another person end with them, and stay void when the rights come back.
     What a rule or a window approved stays: no person decided about that machine. ``source`` is None where no
     configurations are read (commands while no server runs). Every method may raise StoreUnavailable; each returns how
     many approvals it ended.
@@ -51,6 +56,8 @@ class VoidApprovals:
 
     async def _void(self, reason: str, concerns: Callable[[Decision], bool]) -> int:
         """Void the undelivered approvals with a decision that ``concerns`` selects and that no longer counts."""
+        # Votes first: one that completes an approval meanwhile is found below.
+        await self._void_votes(reason, concerns)
         now, ended = self.clock.now(), 0
         for grant in await self.store.undelivered(now):
             given = list(filter(concerns, grant.approvals))
@@ -60,6 +67,37 @@ class VoidApprovals:
             outcome = await self.store.change_grant(grant.grant_id, rule, audit=voided(now, reason))
             ended += isinstance(outcome, DeviceGrant)
         return ended
+
+    async def _void_votes(self, reason: str, concerns: Callable[[Decision], bool]) -> None:
+        """Void the same votes of waiting machines, and of those whose code expired: these votes could still move."""
+        is_replaced = True
+        while is_replaced:
+            grants = await self.store.pending_grants(self.clock.now() - VOTE_LIFETIME, _MOST)
+            voted = [grant for grant in grants if any(map(concerns, grant.votes))]
+            is_replaced = any([await self._is_replaced(grant, reason, concerns) for grant in voted])
+
+    async def _is_replaced(self, grant: DeviceGrant, reason: str, concerns: Callable[[Decision], bool]) -> bool:
+        """Void these votes of a request. Return True if the machine asked again: its next request has the votes."""
+        counts = await self.votes.for_labels(await self._labels_of_vote(grant))
+
+        def is_lost(vote: Decision) -> bool:
+            return concerns(vote) and not counts(vote)
+
+        lost = list(filter(is_lost, grant.votes))
+        if not lost:
+            return False
+        event = votes_lost(self.clock.now(), lost, reason)
+        rule = partial(DeviceGrant.lose_votes, is_lost=is_lost)
+        outcome = await self.store.change_grant(grant.grant_id, rule, audit=event)
+        return isinstance(outcome, Refusal)
+
+    async def _labels_of_vote(self, grant: DeviceGrant) -> Mapping[str, str]:
+        """Return the labels of the entry that was voted for; none when it cannot be read or has changed."""
+        try:
+            entries = await self.source.entries() if self.source else ()
+        except ConfigUnavailable:
+            return {}
+        return next((entry.labels for entry in entries if entry.fingerprint == grant.fingerprint), {})
 
     async def _labels(self, entry_name: str) -> Mapping[str, str]:
         """Return the labels of an entry; none when it cannot be read, so that people with limits lose theirs."""

@@ -102,18 +102,21 @@ class ApiTokens:
 
     async def revoke_own(self, by: Actor, name: str) -> bool:
         """Revoke a person's own token. Return False when they have none of this name."""
-        own = any(token.name == name for token in await self.of(by.name))
-        return own and await self.revoke(name, by)
+        found = next((token for token in await self.store.tokens() if token.name == name), None)
+        if found is None:
+            await self.lost.of_token(name)
+            return False
+        return found.owner == by.name and await self.revoke(name, by)
 
     async def revoke(self, name: str, by: Actor, reason: str = "") -> bool:
-        """Revoke a token. Its windows close, and its undelivered approvals become void.
+        """Revoke a token. Its windows close, and its votes and undelivered approvals become void.
 
-        Return False when none has this name.
+        Return False when none has this name. They end then too: the server may have stopped right after the token was
+        removed.
         """
         change = Change(self.clock.now(), by, "revoked", reason)
         removed = await self.store.remove_token(name, lambda before: token_changed(change, name, before, None))
-        if removed:
-            await self.lost.of_token(name)
+        await self.lost.of_token(name)
         return removed
 
     async def authenticate(self, presented: Secret) -> Actor | None:

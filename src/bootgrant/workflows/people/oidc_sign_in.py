@@ -208,6 +208,9 @@ class OidcSignIn:
         if known is not None:
             if (known.role, known.labels) != (rights.role, rights.labels):
                 await self._set_rights(provider_id, known, rights, "changed by signing in")
+            else:
+                # The server may have stopped right after it stored these rights.
+                await self.lost.beyond(known.name, rights.role, rights.labels)
             return known
         now, iss, sub = self.sessions.clock.now(), person.issuer, person.subject
         operator = Operator("", "", now, rights.role, rights.labels, Kind.OIDC, issuer=iss, subject=sub)

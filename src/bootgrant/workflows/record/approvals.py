@@ -15,7 +15,7 @@ WHY_VOID: Final = {
     WhyVoid.IDENTITY: "the machine reports other values",
     WhyVoid.ADDRESS: "that request came from another address",
     WhyVoid.ENTRY: "the entry of this machine has changed",
-    WhyVoid.APPROVER: "this person may no longer approve this machine",
+    WhyVoid.APPROVER: "this person, or their token, lost the right to approve this machine",
     WhyVoid.AGE: "it is older than a day",
 }
 """Why a vote does not count, as the end of a sentence."""

@@ -81,6 +81,14 @@ def voided(at: float, reason: str) -> AuditOf:
     return event
 
 
+def votes_lost(at: float, votes: Sequence[Decision], reason: str) -> AuditOf:
+    """Return the event of votes that became void while the machine waits; its details say whose they were."""
+    people = ", ".join(vote.by for vote in votes)
+    return lambda after: replace(
+        _about(after, AuditKind.VOTE_WITHDRAWN, at), reason=reason, details={"approved_by": people}
+    )
+
+
 def undenied(decision: Decision) -> AuditOf:
     """Return the event of a denial that was taken back; its reason is that of the denial."""
 
