@@ -126,11 +126,11 @@ def test_text_of_every_language_stays_readable() -> None:
     assert written()[0].endswith("approved by Zoë Müller, 山田")
 
 
-def test_a_reason_in_a_line_of_the_supervisor_is_escaped(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_reason_in_a_line_of_the_supervisor_is_escaped(capfd: pytest.CaptureFixture[str]) -> None:
     for form in ("text", "json"):
         lines = Lines()
         lines.form = form
         lines.error(HOSTILE)
-    lines_written = capsys.readouterr().err.split("\n")
+    lines_written = capfd.readouterr().err.split("\n")
     assert len(lines_written) == 3
     assert all(line.isprintable() for line in lines_written)
