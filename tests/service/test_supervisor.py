@@ -45,6 +45,17 @@ def replaced(site: Served, former: int) -> bool:
     return len(now) == 1 and now != [former]
 
 
+def refused(site: Served) -> subprocess.CompletedProcess[str]:
+    """A `bootgrant serve` of this site that ends by itself."""
+    return subprocess.run(
+        bootgrant("serve", "--config", str(site.made.config)),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=clean_environment(),
+    )
+
+
 def test_the_supervisor_is_small_and_loads_nothing_of_the_server(site: Served) -> None:
     assert memory_of(site.process.pid) < 20 * _MEBIBYTE
     loaded = subprocess.run(
@@ -175,26 +186,14 @@ def test_the_server_ends_with_its_supervisor(site: Served) -> None:
 def test_wrong_settings_at_the_first_start_end_it_with_one_message(site: Served) -> None:
     site.stop()
     site.made.config.write_text("bogus = 1\n")
-    run = subprocess.run(
-        bootgrant("serve", "--config", str(site.made.config)),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env=clean_environment(),
-    )
+    run = refused(site)
     assert run.returncode == 1
     assert run.stderr.count("bogus") == 1
     assert "Traceback" not in run.stderr
 
 
 def test_a_second_server_of_the_same_folder_does_not_disturb_the_first_one(site: Served) -> None:
-    second = subprocess.run(
-        bootgrant("serve", "--config", str(site.made.config)),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env=clean_environment(),
-    )
+    second = refused(site)
     assert second.returncode == 1
     assert "in use by another bootgrant" in second.stderr
     assert health(site) == 200

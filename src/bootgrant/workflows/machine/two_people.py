@@ -1,4 +1,7 @@
-"""Whether a machine may need two people. Looked up for every request of a code, so it costs next to nothing."""
+"""Whether a machine may need two people. This is looked up for every request of a code, so memory answers it.
+
+Only for entries that may need two people, and for those whose template decides that, the entry itself is looked up.
+"""
 
 from __future__ import annotations
 
