@@ -36,6 +36,7 @@ from bootgrant.machines.talos.scalar_types import (
 
 NEWEST: Final = "2026-08"
 """The tables in use: Talos's development branch of August 2026, commit ad8823176."""
+_RELEASES: Final = {NEWEST: "1.14"}
 LEGACY: Final = "v1alpha1"
 """The kind of the document without ``kind``: ``machine``, ``cluster``, ``debug``, ``persist``."""
 
@@ -85,9 +86,13 @@ class Kind:
 
 @dataclass(frozen=True, eq=False)
 class TalosTables:
-    """``kinds`` by ``(apiVersion, kind)``; the legacy document is ``("", "v1alpha1")``. ``version`` is for messages."""
+    """``kinds`` by ``(apiVersion, kind)``; the legacy document is ``("", "v1alpha1")``. ``version`` is for messages.
+
+    ``release`` is the version whose rules apply, such as ``1.12``.
+    """
 
     version: str
+    release: str
     kinds: Mapping[tuple[str, str], Kind]
 
 
@@ -104,7 +109,7 @@ def talos_tables(version: str = NEWEST) -> TalosTables:
         described = rules["kinds"][root if api_version else name]
         kinds[api_version, name] = _kind(name, api_version, types.struct(type_name), described)
     commit = str(rules["source"]).split()[1][:9]
-    return TalosTables(f"Talos of {version} ({commit})", kinds)
+    return TalosTables(f"Talos of {version} ({commit})", _RELEASES[version], kinds)
 
 
 def _kind(name: str, api_version: str, struct: Struct, described: Mapping[str, Any]) -> Kind:
