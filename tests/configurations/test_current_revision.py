@@ -12,7 +12,8 @@ import pytest
 
 from bootgrant.configurations.site_configurations import SiteConfigurations
 from bootgrant.machines.site.findings import SiteBroken, error
-from bootgrant.machines.site.model import Command, Entry
+from bootgrant.machines.site.model import Entry
+from bootgrant.machines.site.variables import Command, Minting
 from bootgrant.ports.configurations import ConfigUnavailable
 from bootgrant.ports.origins import Tree
 from bootgrant.sources.folder import Folder
@@ -345,6 +346,9 @@ class Vault:
         if self.is_sealed:
             raise TRANSIENT
         return "s3cr3t"
+
+    def check(self, entry: Entry, variable: str, minting: Minting) -> None:
+        raise AssertionError(variable)
 
 
 async def test_after_a_restart_a_revision_that_failed_for_a_moment_is_retried() -> None:

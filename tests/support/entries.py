@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bootgrant.ports.configurations import MachineEntry, Rendered
 from bootgrant.wire.identity import MachineIdentity
+from bootgrant.wire.secret import Secret
 
 
 @dataclass(slots=True)
@@ -31,6 +32,13 @@ class Entries:
     async def render(self, name: str, identity: MachineIdentity) -> Rendered | None:
         entry = await self.named_entry(name)
         return None if entry is None else Rendered(entry, b"version: v1alpha1\n", "file")
+
+    async def render_made(self, name: str, identity: MachineIdentity, made: Mapping[str, Secret]) -> Rendered | None:
+        rendered = await self.render(name, identity)
+        if rendered is None:
+            return None
+        values = "".join(f"{variable}: {value.reveal()}\n" for variable, value in made.items())
+        return Rendered(rendered.entry, rendered.config + values.encode(), rendered.composer)
 
     async def preview(self, name: str, identity: MachineIdentity) -> str | None:
         return None

@@ -42,6 +42,8 @@ class AuditKind(StrEnum):
     CODE_AGAIN = "code-again"
     DELIVERED = "delivered"
     OTHER_ADDRESS = "other-address"
+    MINTED = "minted"
+    UNMINTED = "unminted"
     ASSIGNED = "assigned"
     UNASSIGNED = "unassigned"
     ARMED = "armed"

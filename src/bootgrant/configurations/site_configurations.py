@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Final
@@ -24,6 +24,7 @@ from bootgrant.machines.site.selection import Match, Tie
 from bootgrant.ports.configurations import CONTROL_PLANE, ConfigUnavailable, MachineEntry, Rendered
 from bootgrant.ports.origins import FinishedFolder
 from bootgrant.wire.identity import MachineIdentity
+from bootgrant.wire.secret import Secret
 
 log = logging.getLogger("bootgrant.machines")
 
@@ -104,6 +105,13 @@ class SiteConfigurations:
             return cached
         return await asyncio.get_running_loop().run_in_executor(self._worker, _rendered, snapshot, name, identity)
 
+    async def render_made(self, name: str, identity: MachineIdentity, made: Mapping[str, Secret]) -> Rendered | None:
+        snapshot = await self._snapshot()
+        if snapshot is None or name not in snapshot.entries:
+            return None
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._worker, _rendered_made, snapshot, name, identity, made)
+
     async def preview(self, name: str, identity: MachineIdentity) -> str | None:
         snapshot = await self._snapshot()
         if snapshot is None or name not in snapshot.entries:
@@ -142,11 +150,18 @@ def _rendered(snapshot: Snapshot, name: str, identity: MachineIdentity) -> Rende
     if cached is not None:
         return cached
     made = _finished(snapshot, name, identity)
-    entry = snapshot.entries[name]
-    described = _described(snapshot, entry, made.machine_type)
-    rendered = Rendered(described, made.config, snapshot.toolbox.composer, entry.schema.content_type)
+    rendered = _as_rendered(snapshot, name, made)
     snapshot.cache.put(name, identity if made.uses_machine else None, rendered)
     return rendered
+
+
+def _rendered_made(snapshot: Snapshot, name: str, identity: MachineIdentity, values: Mapping[str, Secret]) -> Rendered:
+    return replace(_as_rendered(snapshot, name, _finished(snapshot, name, identity, values)), mints={})
+
+
+def _as_rendered(snapshot: Snapshot, name: str, made: Finished) -> Rendered:
+    entry, described = snapshot.entries[name], _described(snapshot, snapshot.entries[name], made.machine_type)
+    return Rendered(described, made.config, snapshot.toolbox.composer, entry.schema.content_type, made.mints)
 
 
 def _preview(snapshot: Snapshot, name: str, identity: MachineIdentity) -> str:
@@ -154,9 +169,11 @@ def _preview(snapshot: Snapshot, name: str, identity: MachineIdentity) -> str:
     return preview(made.parsed, made.secrets, made.origins)
 
 
-def _finished(snapshot: Snapshot, name: str, identity: MachineIdentity) -> Finished:
+def _finished(
+    snapshot: Snapshot, name: str, identity: MachineIdentity, values: Mapping[str, Secret] | None = None
+) -> Finished:
     try:
-        return snapshot.finish(name, identity)
+        return snapshot.finish(name, identity, values)
     except SiteBroken as broken:
         raise ConfigUnavailable(f"{name} cannot be served: {broken}", INVALID) from None
 
@@ -184,4 +201,5 @@ def _described(snapshot: Snapshot, entry: Entry, machine_type: str | None = None
         machine_type=verdict.machine_type if machine_type is None else machine_type,
         revision=snapshot.revision,
         varies=machine_type is None and verdict.uses_machine,
+        mints=verdict.mints,
     )

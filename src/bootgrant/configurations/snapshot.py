@@ -15,6 +15,7 @@ from bootgrant.configurations.cache import RenderedCache
 from bootgrant.configurations.finished_files import schema_of
 from bootgrant.machines.finish.redaction import NO_SECRETS, KnownSecrets, secret_value, without_secrets
 from bootgrant.machines.finish.rendering import (
+    MADE_AT_DELIVERY,
     Compose,
     Content,
     Finished,
@@ -24,6 +25,7 @@ from bootgrant.machines.finish.rendering import (
     composed,
     finished,
     in_python,
+    mintings,
     parts_of,
     sample_identity,
 )
@@ -35,6 +37,7 @@ from bootgrant.machines.site.selection import Selector, ties
 from bootgrant.machines.yaml.reading import parse_yaml
 from bootgrant.ports.origins import Decrypter, Programs, Tree
 from bootgrant.wire.identity import MachineIdentity
+from bootgrant.wire.secret import Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,8 @@ class Verdict:
     uses_machine: bool = False
     warnings: tuple[Finding, ...] = ()
     problem: SiteBroken | None = None
+    mints: tuple[str, ...] = ()
+    """The variables in it whose values are made at delivery."""
 
 
 class Snapshot:
@@ -105,12 +110,16 @@ class Snapshot:
             found += verdict.problem.findings if verdict.problem else ()
         return list(dict.fromkeys(found))
 
-    def finish(self, name: str, identity: MachineIdentity) -> Finished:
-        """Return an entry's configuration for a machine. Raises SiteBroken; KeyError for an unknown entry."""
+    def finish(self, name: str, identity: MachineIdentity, made: Mapping[str, Secret] | None = None) -> Finished:
+        """Return an entry's configuration for a machine. Raises SiteBroken; KeyError for an unknown entry.
+
+        ``made`` are the values that were made for this delivery; without them it has MADE_AT_DELIVERY in their place.
+        """
         verdict = self.verdicts[name]
         if verdict.problem is not None:
             raise verdict.problem
-        return self._finished(self._recipes[name], identity)
+        recipe = self._recipes[name]
+        return self._finished(_with_made(recipe, made) if made else recipe, identity)
 
     def _try(self, entry: Entry, before: Snapshot | None) -> Verdict:
         """Make the configuration of a sample machine, unless ``before`` made the same one."""
@@ -125,7 +134,7 @@ class Snapshot:
             made = self._finished(recipe, sample_identity(entry))
         except SiteBroken as broken:
             return Verdict(problem=broken)
-        return Verdict(made.machine_type, made.uses_machine, made.warnings)
+        return Verdict(made.machine_type, made.uses_machine, made.warnings, mints=tuple(made.mints))
 
     def _recipe(self, entry: Entry) -> Recipe:
         """Gather the files of an entry's layers and the values of its variables. Raises SiteBroken."""
@@ -139,6 +148,9 @@ class Snapshot:
         for name, command in commands(entry).items():
             variables[name] = self.toolbox.programs.value(entry, name, command)
             secrets = secrets.joined(secret_value(variables[name]))
+        for name, minting in mintings(entry).items():
+            self.toolbox.programs.check(entry, name, minting)
+            variables[name] = MADE_AT_DELIVERY
         return Recipe(entry, files, contents, variables, secrets)
 
     def _content(self, file: LayerFile) -> Content:
@@ -161,6 +173,14 @@ class Snapshot:
         if not done.warnings:
             return done
         return replace(done, warnings=tuple(_without_secrets(done.secrets, finding) for finding in done.warnings))
+
+
+def _with_made(recipe: Recipe, made: Mapping[str, Secret]) -> Recipe:
+    values = {name: value.reveal() for name, value in made.items()}
+    secrets = recipe.secrets
+    for value in values.values():
+        secrets = secrets.joined(secret_value(value))
+    return replace(recipe, variables={**recipe.variables, **values}, secrets=secrets)
 
 
 def _without_secrets(known: KnownSecrets, finding: Finding) -> Finding:

@@ -1,6 +1,7 @@
-"""Encryption of the ID token that a session keeps, with a key derived from the session's cookie (RFC 7516, A256GCM).
+"""Encryption of a text with a key derived from a secret that only its owner has (RFC 7516, A256GCM).
 
-The database holds only the ciphertext, so a copy of it reveals no ID tokens.
+The database holds only the ciphertext: an ID token that a session's cookie opens, a value that a machine's access token
+opens. A copy of the database reveals neither.
 """
 
 from __future__ import annotations
@@ -13,20 +14,25 @@ from joserfc.jwk import OctKey
 
 from bootgrant.wire.secret import Secret
 
+ID_TOKEN = b"bootgrant sealed ID token"
+MINTED = b"bootgrant value made at delivery"
 
-class SessionSealing:
-    """Implements ports.providers.Sealing."""
 
-    def seal(self, session: Secret, text: str) -> str:
-        return jwe.encrypt_compact({"alg": "dir", "enc": "A256GCM"}, text, _key(session))
+class SecretSealing:
+    """Implements ports.providers.Sealing. ``purpose`` keeps the keys of different uses apart."""
 
-    def unseal(self, session: Secret, sealed: str) -> Secret | None:
+    def __init__(self, purpose: bytes) -> None:
+        self._purpose = purpose
+
+    def seal(self, secret: Secret, text: str) -> str:
+        return jwe.encrypt_compact({"alg": "dir", "enc": "A256GCM"}, text, self._key(secret))
+
+    def unseal(self, secret: Secret, sealed: str) -> Secret | None:
         try:
-            plain = jwe.decrypt_compact(sealed, _key(session)).plaintext if sealed else None
+            plain = jwe.decrypt_compact(sealed, self._key(secret)).plaintext if sealed else None
         except (JoseError, ValueError):
             return None
         return Secret(plain.decode()) if plain else None
 
-
-def _key(session: Secret) -> OctKey:
-    return OctKey.import_key(hmac.digest(session.reveal().encode(), b"bootgrant sealed ID token", "sha256"))
+    def _key(self, secret: Secret) -> OctKey:
+        return OctKey.import_key(hmac.digest(secret.reveal().encode(), self._purpose, "sha256"))

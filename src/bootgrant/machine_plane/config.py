@@ -144,6 +144,7 @@ def _refused(refusal: Refused) -> Answer:
             | DeliveryRefusal.NO_IDENTITY
             | DeliveryRefusal.TWO_IDENTITIES
             | DeliveryRefusal.NOT_ALLOWED
+            | DeliveryRefusal.MINTED
             | DeliveryRefusal.CONTROL_PLANE
             | DeliveryRefusal.OTHER_NETWORK
             | DeliveryRefusal.OTHER_ADDRESS

@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from bootgrant.machines.site.variables import Minting
 from bootgrant.wire.identity import MachineIdentity
+from bootgrant.wire.secret import Secret
 
 CONTROL_PLANE: Final = frozenset({"controlplane", "init"})
 """The values of ``machine.type`` whose configuration has the keys of a cluster (for Talos, "init" is one too)."""
@@ -37,6 +39,7 @@ class MachineEntry:
     ``machine_type``: Talos's; empty if it is unknown, or for other kinds of configuration.
     ``varies``: the configuration depends on the machine, and ``machine_type`` is that of a sample.
     ``revision``: the state of the configurations, a commit or a digest of the folder.
+    ``mints``: the variables in it whose values are made at delivery.
     """
 
     name: str
@@ -50,6 +53,7 @@ class MachineEntry:
     machine_type: str = ""
     revision: str = ""
     varies: bool = False
+    mints: tuple[str, ...] = ()
 
     @property
     def is_control_plane(self) -> bool:
@@ -66,6 +70,8 @@ class MachineEntry:
 class Rendered:
     """A finished configuration, never empty. ``composer`` is what made it: "bootgrant", "talosctl", "file".
 
+    ``mints`` are the variables in it whose values are made at delivery: ``config`` has MADE_AT_DELIVERY in their place,
+    and none is left when they were given to ``render_made``.
     ``sha256`` is computed once, because one rendering may be delivered many times.
     """
 
@@ -73,6 +79,7 @@ class Rendered:
     config: bytes
     composer: str
     content_type: str = "application/yaml"
+    mints: Mapping[str, Minting] = field(default_factory=dict)
     sha256: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -119,6 +126,9 @@ class ConfigSource(Protocol):
 
     async def render(self, name: str, identity: MachineIdentity) -> Rendered | None:
         """Return an entry's configuration for the machine with this approved identity; None if the entry is gone."""
+
+    async def render_made(self, name: str, identity: MachineIdentity, made: Mapping[str, Secret]) -> Rendered | None:
+        """Return it with the values that were made for one delivery. It is not kept anywhere."""
 
     async def preview(self, name: str, identity: MachineIdentity) -> str | None:
         """Return the configuration as a person may see it: secrets redacted, each value with its layer in a comment."""

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Protocol
 
 from bootgrant.machines.finish.rendering import Content
-from bootgrant.machines.site.model import Command, Entry
+from bootgrant.machines.site.model import Entry
+from bootgrant.machines.site.variables import Command, Minting
 
 Stamp = tuple[int, int, int, int]
 """Modification and change times (ns), size, inode: a file with the same stamp has the same content."""
@@ -83,3 +84,6 @@ class Programs(Protocol):
 
     def value(self, entry: Entry, variable: str, command: Command) -> str:
         """Return what a program prints for a variable of an entry. Raises SiteBroken."""
+
+    def check(self, entry: Entry, variable: str, minting: Minting) -> None:
+        """Raise SiteBroken unless the programs that make a value at delivery may run. They do not run here."""

@@ -67,13 +67,13 @@ class IdentityProvider(Protocol):
 
 
 class Sealing(Protocol):
-    """Encryption with a key that only the cookie of a session yields."""
+    """Encryption with a key that only a secret of its owner yields: the cookie of a session, or an access token."""
 
-    def seal(self, session: Secret, text: str) -> str:
+    def seal(self, secret: Secret, text: str) -> str:
         """Encrypt ``text`` for the database."""
 
-    def unseal(self, session: Secret, sealed: str) -> Secret | None:
-        """Return the text, or None if ``sealed`` is empty or was sealed with another session."""
+    def unseal(self, secret: Secret, sealed: str) -> Secret | None:
+        """Return the text, or None if ``sealed`` is empty or was sealed with another secret."""
 
 
 class TokenRefusal(Enum):

@@ -16,7 +16,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bootgrant.machines.site.findings import SiteBroken, error
-from bootgrant.machines.site.model import Command, Entry
+from bootgrant.machines.site.model import Entry
+from bootgrant.machines.site.variables import Command, Minting
 from bootgrant.wire.limits import CONFIG
 
 _CHUNK = 65536
@@ -40,10 +41,7 @@ class SitePrograms:
     def value(self, entry: Entry, variable: str, command: Command) -> str:
         """Return what a program prints, without the final line break. Raises SiteBroken."""
         program = command.words[0]
-        if program not in self._allowed:
-            known = ", ".join(sorted(self._allowed)) or "none"
-            reason = f"runs {program}, which secrets.exec_programs does not list: add its full path (listed: {known})"
-            raise SiteBroken([error("exec", f"the variable {variable} {reason}", entry.file, entry.line, entry.name)])
+        self._check(entry, variable, program)
         try:
             return self._printed(entry, command).decode("utf-8").rstrip("\r\n")
         except ProgramFailed as failed:
@@ -52,6 +50,18 @@ class SitePrograms:
             reason = f"{program} printed something that is not UTF-8"
         message = f"the variable {variable} has no value: {reason}"
         raise SiteBroken([error("exec", message, entry.file, entry.line, entry.name)])
+
+    def check(self, entry: Entry, variable: str, minting: Minting) -> None:
+        """Raise SiteBroken unless the programs that make a value at delivery are listed."""
+        for words in (minting.mint, minting.unmint):
+            for program in words[:1]:
+                self._check(entry, variable, program)
+
+    def _check(self, entry: Entry, variable: str, program: str) -> None:
+        if program not in self._allowed:
+            known = ", ".join(sorted(self._allowed)) or "none"
+            reason = f"runs {program}, which secrets.exec_programs does not list: add its full path (listed: {known})"
+            raise SiteBroken([error("exec", f"the variable {variable} {reason}", entry.file, entry.line, entry.name)])
 
     def _printed(self, entry: Entry, command: Command) -> bytes:
         """Run the program, unless it just took too long: not every entry waits for it in turn. Raises ProgramFailed."""

@@ -11,9 +11,11 @@ from typing import Final
 from bootgrant.ports.audit import AuditLog
 from bootgrant.ports.chores import Chore
 from bootgrant.ports.grants import AssignmentStore, BindingStore, GrantStore, WindowStore
+from bootgrant.ports.minting import MintStore
 from bootgrant.ports.notifications import Outbox
 from bootgrant.ports.people import ApiTokenStore, ChallengeStore, OperatorStore, PasskeyStore
 from bootgrant.store.decision_rows import AssignmentRows, BindingRows, WindowRows
+from bootgrant.store.minted_rows import MintedRows
 from bootgrant.store.people_rows import ApiTokenRows, ChallengeRows, OperatorRows, PasskeyRows
 from bootgrant.store.rows import Rows
 
@@ -81,9 +83,11 @@ class Database:
     bindings: BindingStore
     assignments: AssignmentStore
     windows: WindowStore
+    minted: MintStore
 
     def keep_in(self, rows: Rows) -> None:
         """Open the stores that only need rows."""
         self.operators, self.passkeys, self.challenges = OperatorRows(rows), PasskeyRows(rows), ChallengeRows(rows)
         self.api_tokens, self.bindings = ApiTokenRows(rows), BindingRows(rows)
         self.assignments, self.windows = AssignmentRows(rows), WindowRows(rows)
+        self.minted = MintedRows(rows)

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bootgrant.machines.site.model import Command, Schema, SiteModel, parse_site
+from bootgrant.machines.site.model import Schema, SiteModel, parse_site
+from bootgrant.machines.site.variables import Command
 
 SITE = b"""\
 defaults:
@@ -96,6 +97,9 @@ def test_entries_can_be_in_separate_files() -> None:
         ("entries:\n  - name: x\n    match:\n      mac: {a: b}\n", 4, "text or a list of texts"),
         ("entries:\n  - name: x\n    match:\n      mac: [' ']\n", 4, "text or a list of texts"),
         ("entries:\n  - name: x\n    variables: {a: {exec: [b], c: d}}\n", 3, "without other keys"),
+        ("entries:\n  - name: x\n    variables: {a: {mint: []}}\n", 3, "mint of the variable a"),
+        ("entries:\n  - name: x\n    variables: {a: {mint: [b], unmint: []}}\n", 3, "unmint of the variable a"),
+        ("entries:\n  - name: x\n    variables: {a: {mint: [b], exec: [c]}}\n", 3, "without other keys"),
         ("entries:\n  - name: x\n    labels: {'a b': c}\n", 3, "letters, digits"),
         ("a: 1\ndefaults: {}\n", 1, "unknown key 'a'"),
         ("defaults: 5\n", 1, "defaults must be a mapping"),

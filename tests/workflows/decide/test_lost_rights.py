@@ -32,6 +32,7 @@ from bootgrant.workflows.record.codes_again import CodesAgain
 from support.deciding import ANA, BEN, CP, Deciders, worker
 from support.fakes import CountedEntropy
 from support.grants import NOW, UUID, other_machine, pending_grant
+from support.minting import minting
 
 pytestmark = pytest.mark.anyio
 AMS = (Label("site", "ams"),)
@@ -360,7 +361,15 @@ async def test_an_approval_with_a_vote_of_a_disabled_operator_is_void_and_so_is_
         await site.decide.approve(grant.grant_id, actor)
     token = await site.redeemed(grant)
     assert await manage.disable("ana", ROOT) == 1
-    deliver = DeliverConfig(site.database.grants, site.entries, site.clock, RULES, not_elsewhere, site.database.audit)
+    deliver = DeliverConfig(
+        site.database.grants,
+        site.entries,
+        site.clock,
+        RULES,
+        not_elsewhere,
+        site.database.audit,
+        minting(site.database, site.clock),
+    )
     assert await deliver(token, grant.identity, grant.source_address) is DeliveryRefusal.VOID_TOKEN
     assert await MachineTokens(site.database.grants, site.clock, RULES).active(token) is None
 

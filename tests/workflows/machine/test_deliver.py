@@ -34,6 +34,7 @@ from support.entries import Entries
 from support.fakes import FakeClock
 from support.grants import MAC, NOW, decision_by, other_machine, pending_grant
 from support.memory.database import MemoryDatabase
+from support.minting import minting
 
 pytestmark = pytest.mark.anyio
 RULES = GrantRules()
@@ -71,7 +72,9 @@ class Site:
     def __post_init__(self) -> None:
         base = self.database
         self.find_entry = FindEntry(self.entries, base.assignments)
-        self.own = DeliverConfig(base.grants, self.entries, self.clock, RULES, not_expected, base.audit)
+        self.own = DeliverConfig(
+            base.grants, self.entries, self.clock, RULES, not_expected, base.audit, minting(base, self.clock)
+        )
         self.outside = DeliverOutside(
             self.verifier, self.find_entry, self.entries, base.bindings, base.audit, self.clock, RULES, 86400.0
         )

@@ -22,6 +22,7 @@ from support.entries import Entries
 from support.fakes import FakeClock
 from support.grants import NOW, decision_by, other_machine, pending_grant
 from support.memory.database import MemoryDatabase
+from support.minting import minting
 
 pytestmark = pytest.mark.anyio
 ASKED, OTHER = "10.20.0.11", "192.0.2.7"
@@ -48,7 +49,9 @@ class Site:
         """Approve the machine, and let it exchange its code."""
         self.rules = replace(GrantRules(), bind_address=self.bind)
         base, entries = self.database, Entries([worker(1)])
-        self.deliver = DeliverConfig(base.grants, entries, self.clock, self.rules, self.report, base.audit)
+        self.deliver = DeliverConfig(
+            base.grants, entries, self.clock, self.rules, self.report, base.audit, minting(base, self.clock)
+        )
         grant, code = pending_grant(identity=other_machine(1), source_address=self.asked)
         self.grant_id, token = grant.grant_id, access_token(code, grant.token_salt)
         await self.database.grants.open_grant(grant)

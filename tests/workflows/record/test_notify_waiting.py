@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import pytest
@@ -13,6 +13,7 @@ from bootgrant.approval.policy import parse_selector
 from bootgrant.ports.configurations import MachineEntry, Rendered
 from bootgrant.ports.notifications import Notice, NotSent, Topic
 from bootgrant.wire.identity import MachineIdentity
+from bootgrant.wire.secret import Secret
 from bootgrant.workflows.record.notify_waiting import (
     LONGEST,
     QUIET,
@@ -66,6 +67,9 @@ class Rack:
         return []
 
     async def render(self, name: str, identity: MachineIdentity) -> Rendered | None:
+        return None
+
+    async def render_made(self, name: str, identity: MachineIdentity, made: Mapping[str, Secret]) -> Rendered | None:
         return None
 
     async def preview(self, name: str, identity: MachineIdentity) -> str | None:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 from bootgrant.machines.finish.redaction import NO_SECRETS, KnownSecrets, is_written_verbatim, secrets_of
 from bootgrant.machines.finish.templates import Template, TemplateRefused, compile_template
 from bootgrant.machines.finish.validation import Fault, Rules, judge
 from bootgrant.machines.site.files import LayerFile
 from bootgrant.machines.site.findings import Finding, SiteBroken, error, errors, warning
-from bootgrant.machines.site.model import Command, Entry, Schema
+from bootgrant.machines.site.model import Entry, Schema
 from bootgrant.machines.site.pattern import Pattern, common
+from bootgrant.machines.site.variables import Command, Minting
 from bootgrant.machines.talos.composing import Composed, compose, compose_plain
 from bootgrant.machines.talos.documents import ComposeError, Part
 from bootgrant.machines.yaml.reading import ParsedYaml, YamlError, decode, parse_yaml
 from bootgrant.wire.identity import MachineIdentity
+
+MADE_AT_DELIVERY: Final = "made-at-delivery"
+"""What a configuration has in place of a value that is made when a machine fetches it."""
 
 Compose = Callable[[Schema, Sequence[Part]], Composed]
 """Composes parts. Raises ComposeError."""
@@ -40,6 +44,8 @@ class Finished:
     secrets: KnownSecrets
     origins: Mapping[str, str]
     warnings: tuple[Finding, ...] = ()
+    mints: Mapping[str, Minting] = field(default_factory=dict)
+    """The variables in it whose values are made at delivery. Here they have the value MADE_AT_DELIVERY."""
 
     @property
     def config(self) -> bytes:
@@ -71,6 +77,7 @@ class Parts:
     parts: Sequence[Part]
     uses_machine: bool
     secrets: KnownSecrets
+    mints: Mapping[str, Minting]
 
 
 class Templates(dict[str, Template]):
@@ -91,11 +98,13 @@ def parts_of(recipe: Recipe, identity: MachineIdentity, templates: Templates) ->
     parts: list[Part] = []
     uses_machine = False
     secrets = recipe.known()
+    mints: dict[str, Minting] = {}
     for file in recipe.files:
         content = recipe.contents[file.path].text
         if file.is_template:
             content, template = _from_template(recipe, file, content, identity, templates)
             uses_machine = uses_machine or template.uses_machine
+            mints |= {name: minting for name, minting in mintings(recipe.entry).items() if template.names(name)}
             if _hides_secrets(recipe, file, template):
                 secrets = secrets.joined(secrets_of(content))
         if recipe.entry.schema is Schema.TEXT or not _is_blank(content):
@@ -103,7 +112,7 @@ def parts_of(recipe: Recipe, identity: MachineIdentity, templates: Templates) ->
     if not parts:
         message = "all files of its layers are empty: write its configuration into one of them"
         raise SiteBroken([error("empty", message, recipe.entry.file, recipe.entry.line, recipe.entry.name)])
-    return Parts(parts, uses_machine, secrets)
+    return Parts(parts, uses_machine, secrets, mints)
 
 
 def _hides_secrets(recipe: Recipe, file: LayerFile, template: Template) -> bool:
@@ -112,7 +121,8 @@ def _hides_secrets(recipe: Recipe, file: LayerFile, template: Template) -> bool:
         return True
     return any(
         template.may_change(name) or (template.names(name) and not is_written_verbatim(recipe.variables[name]))
-        for name in commands(recipe.entry)
+        for name in (*commands(recipe.entry), *mintings(recipe.entry))
+        if name in recipe.variables
     )
 
 
@@ -157,7 +167,13 @@ def finished(recipe: Recipe, parts: Parts, made: Composed, rules: Rules) -> Fini
         for surprise in made.surprises
     )
     return Finished(
-        parsed, judgement.machine_type, parts.uses_machine, parts.secrets, made.origins, (*found, *surprises)
+        parsed,
+        judgement.machine_type,
+        parts.uses_machine,
+        parts.secrets,
+        made.origins,
+        (*found, *surprises),
+        parts.mints,
     )
 
 
@@ -175,6 +191,11 @@ def _finding(recipe: Recipe, parts: Parts, made: Composed, fault: Fault) -> Find
 def commands(entry: Entry) -> dict[str, Command]:
     """Return the variables whose values are the output of a command."""
     return {name: value for name, value in entry.variables.items() if isinstance(value, Command)}
+
+
+def mintings(entry: Entry) -> dict[str, Minting]:
+    """Return the variables whose values are made at delivery."""
+    return {name: value for name, value in entry.variables.items() if isinstance(value, Minting)}
 
 
 def sample_identity(entry: Entry) -> MachineIdentity:

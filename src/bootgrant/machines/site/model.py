@@ -21,9 +21,11 @@ from enum import StrEnum
 from typing import Final
 
 from bootgrant.machines.site.findings import Finding, error
+from bootgrant.machines.site.nodes import PLACEHOLDER, Wrong, filled_in, pairs, texts
 from bootgrant.machines.site.pattern import Pattern, PatternError, pattern
+from bootgrant.machines.site.variables import Variable, filled_variable, variables_of
 from bootgrant.machines.yaml.reading import MappingNode, Node, ScalarNode, SequenceNode, YamlError, is_null, read_yaml
-from bootgrant.machines.yaml.scalars import CoreValue, core_value
+from bootgrant.machines.yaml.scalars import core_value
 from bootgrant.wire.identity import MachineIdentity
 
 MODEL: Final = "machines.yaml"
@@ -33,7 +35,7 @@ MODELS: Final = "entries"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,62}")
 _LABEL_VALUE = re.compile(r"[A-Za-z0-9._/:@-]{0,127}")
-_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+
 _BY_CONVENTION: Final = ("all", "{role}", "node/{name}")
 _ENTRY_KEYS: Final = ("name", "match", "labels", "networks", "layers", "variables", "approvals", "schema")
 _DEFAULT_KEYS: Final = ("labels", "networks", "layers", "variables", "approvals", "schema")
@@ -63,16 +65,6 @@ class Schema(StrEnum):
                 return "text/plain; charset=utf-8"
             case Schema.TALOS | Schema.YAML:
                 return "application/yaml"
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """``{exec: [program, argument, …]}``: a value that a program of the site prints."""
-
-    words: tuple[str, ...]
-
-
-Variable = CoreValue | Command
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,14 +123,6 @@ def parse_site(files: Mapping[str, bytes]) -> SiteModel:
             continue
         entries[entry.name] = entry
     return SiteModel(tuple(entries[name] for name in sorted(entries)), tuple(reader.findings))
-
-
-class _Wrong(Exception):
-    """A value that cannot be used. Caught where the file is known."""
-
-    def __init__(self, message: str, line: int) -> None:
-        super().__init__(message)
-        self.line = line
 
 
 class _Reader:
@@ -202,7 +186,7 @@ class _Reader:
             return None
         try:
             return _entry(path, name, node, defaults)
-        except _Wrong as wrong:
+        except Wrong as wrong:
             self._add(path, wrong.line, str(wrong), name)
             return None
 
@@ -222,7 +206,7 @@ def _entry(path: str, name: str, node: MappingNode, defaults: MappingNode | None
         return own if own is not None else defaults.get(key) if defaults else None
 
     labels = {**_labels(defaults.get("labels") if defaults else None), **_labels(node.get("labels"))}
-    variables = {**_variables(defaults.get("variables") if defaults else None), **_variables(node.get("variables"))}
+    variables = {**variables_of(defaults.get("variables") if defaults else None), **variables_of(node.get("variables"))}
     filled = {"name": name, **labels}
     return Entry(
         name=name,
@@ -230,7 +214,7 @@ def _entry(path: str, name: str, node: MappingNode, defaults: MappingNode | None
         labels=labels,
         networks=_networks(given("networks")),
         layers=_layers(given("layers"), filled, node.line),
-        variables={key: _filled_command(variable, filled, node.line) for key, variable in variables.items()},
+        variables={key: filled_variable(variable, filled, node.line) for key, variable in variables.items()},
         approvals=_approvals(given("approvals")),
         schema=_schema(given("schema")),
         file=path,
@@ -240,97 +224,65 @@ def _entry(path: str, name: str, node: MappingNode, defaults: MappingNode | None
 
 def _match(node: Node | None) -> dict[str, tuple[Pattern, ...]]:
     found: dict[str, tuple[Pattern, ...]] = {}
-    for key, inner in _pairs(node, "match must be a mapping, such as {uuid: …}"):
+    for key, inner in pairs(node, "match must be a mapping, such as {uuid: …}"):
         if key.text not in MachineIdentity.NAMES:
-            raise _Wrong(f"match has an unknown key {key.text!r}: use {', '.join(MachineIdentity.NAMES)}", key.line)
+            raise Wrong(f"match has an unknown key {key.text!r}: use {', '.join(MachineIdentity.NAMES)}", key.line)
         values = inner.items if isinstance(inner, SequenceNode) else [inner]
         if not values:
-            raise _Wrong(f"match.{key.text} is an empty list, which no machine matches: remove it", inner.line)
+            raise Wrong(f"match.{key.text} is an empty list, which no machine matches: remove it", inner.line)
         found[key.text] = tuple(_pattern(key.text, one) for one in values)
     return found
 
 
 def _pattern(variable: str, node: Node) -> Pattern:
     if not isinstance(node, ScalarNode) or not node.text.strip():
-        raise _Wrong(f"match.{variable} must be a text or a list of texts", node.line)
+        raise Wrong(f"match.{variable} must be a text or a list of texts", node.line)
     try:
         return pattern(variable, node.text)
     except PatternError as wrong:
-        raise _Wrong(f"match.{variable}: {wrong}", node.line) from None
+        raise Wrong(f"match.{variable}: {wrong}", node.line) from None
 
 
 def _labels(node: Node | None) -> dict[str, str]:
     found = {}
-    for key, inner in _pairs(node, "labels must be a mapping, such as {role: worker}"):
+    for key, inner in pairs(node, "labels must be a mapping, such as {role: worker}"):
         if not _LABEL.fullmatch(key.text):
-            raise _Wrong(
+            raise Wrong(
                 f"the label {key.text!r} must consist of letters, digits, dots, dashes and slashes (at most 63)",
                 key.line,
             )
         if not isinstance(inner, ScalarNode) or not _LABEL_VALUE.fullmatch(inner.text):
             message = f"the value of label {key.text} must be a word of letters, digits and . _ / : @ - (at most 127)"
-            raise _Wrong(message, key.line)
+            raise Wrong(message, key.line)
         found[key.text] = inner.text
     return found
 
 
 def _networks(node: Node | None) -> tuple[str, ...]:
     found = []
-    for text, line in _texts(node, "networks must be a list, such as [10.20.0.0/24]"):
+    for text, line in texts(node, "networks must be a list, such as [10.20.0.0/24]"):
         try:
             found.append(str(ipaddress.ip_network(text)))
         except ValueError as wrong:
-            raise _Wrong(f"{text!r} is not a network ({wrong}): write 10.20.0.0/24 or fd00::/64", line) from None
+            raise Wrong(f"{text!r} is not a network ({wrong}): write 10.20.0.0/24 or fd00::/64", line) from None
     return tuple(found)
 
 
 def _layers(node: Node | None, filled: Mapping[str, str], line: int) -> tuple[Layer, ...]:
     """Return the named layers, else those of convention that exist: ``all``, the role, and ``node/`` with the name."""
     if node is None:
-        known = [text for text in _BY_CONVENTION if set(_PLACEHOLDER.findall(text)) <= filled.keys()]
-        return tuple(Layer(_filled(text, filled, line), is_optional=True) for text in known)
+        known = [text for text in _BY_CONVENTION if set(PLACEHOLDER.findall(text)) <= filled.keys()]
+        return tuple(Layer(filled_in(text, filled, line), is_optional=True) for text in known)
     found = []
-    for text, where in _texts(node, "layers must be a list of files and folders, such as [all, role/worker]"):
-        name = _filled(text, filled, where).rstrip("/")
+    for text, where in texts(node, "layers must be a list of files and folders, such as [all, role/worker]"):
+        name = filled_in(text, filled, where).rstrip("/")
         steps = name.split("/")
         if not name or any(step in ("", ".", "..") or step.startswith(".") for step in steps) or "\\" in name:
-            raise _Wrong(f"the layer {text!r} is not a path in the machines folder", where)
+            raise Wrong(f"the layer {text!r} is not a path in the machines folder", where)
         found.append(Layer(name))
     if not found:
-        raise _Wrong("layers is an empty list: name at least one layer, or remove it", node.line)
+        raise Wrong("layers is an empty list: name at least one layer, or remove it", node.line)
     return tuple(found)
-
-
-def _filled(text: str, filled: Mapping[str, str], line: int) -> str:
-    def put(found: re.Match[str]) -> str:
-        if found[1] not in filled:
-            raise _Wrong(f"{text!r} needs the label {found[1]!r}, which this entry does not have: add it", line)
-        return filled[found[1]]
-
-    return _PLACEHOLDER.sub(put, text)
-
-
-def _variables(node: Node | None) -> dict[str, Variable]:
-    found: dict[str, Variable] = {}
-    for key, inner in _pairs(node, "variables must be a mapping, such as {address: 10.20.0.11/24}"):
-        if not key.text.isidentifier():
-            raise _Wrong(f"the variable {key.text!r} must consist of letters, digits and underscores", key.line)
-        command = inner.get("exec") if isinstance(inner, MappingNode) else None
-        if command is None:
-            found[key.text] = core_value(inner)
-            continue
-        words = tuple(text for text, _ in _texts(command, "exec must be a list of a program and its arguments"))
-        if not words or (isinstance(inner, MappingNode) and len(inner.pairs) != 1):
-            message = f"the variable {key.text} must be {{exec: [program, argument, …]}} without other keys"
-            raise _Wrong(message, inner.line)
-        found[key.text] = Command(words)
-    return found
-
-
-def _filled_command(variable: Variable, filled: Mapping[str, str], line: int) -> Variable:
-    if not isinstance(variable, Command):
-        return variable
-    return Command((variable.words[0], *(_filled(word, filled, line) for word in variable.words[1:])))
 
 
 def _approvals(node: Node | None) -> int:
@@ -338,7 +290,7 @@ def _approvals(node: Node | None) -> int:
         return 1
     count = core_value(node)
     if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= _MOST_APPROVALS:
-        raise _Wrong(f"approvals must be a number of people from 1 to {_MOST_APPROVALS}", node.line)
+        raise Wrong(f"approvals must be a number of people from 1 to {_MOST_APPROVALS}", node.line)
     return count
 
 
@@ -348,20 +300,4 @@ def _schema(node: Node | None) -> Schema:
     try:
         return Schema(node.text if isinstance(node, ScalarNode) else "")
     except ValueError:
-        raise _Wrong(f"schema must be one of {', '.join(Schema)}", node.line) from None
-
-
-def _pairs(node: Node | None, message: str) -> list[tuple[ScalarNode, Node]]:
-    if node is None or is_null(node):
-        return []
-    if not isinstance(node, MappingNode):
-        raise _Wrong(message, node.line)
-    return node.pairs
-
-
-def _texts(node: Node | None, message: str) -> list[tuple[str, int]]:
-    if node is None:
-        return []
-    if not isinstance(node, SequenceNode) or not all(isinstance(item, ScalarNode) and item.text for item in node.items):
-        raise _Wrong(message, node.line)
-    return [(item.text, item.line) for item in node.items if isinstance(item, ScalarNode)]
+        raise Wrong(f"schema must be one of {', '.join(Schema)}", node.line) from None

@@ -374,6 +374,7 @@ def entry_json(entry: MachineEntry) -> Json:
         "networks": list(entry.networks),
         "approvals": entry.approvals,
         "machine_type": entry.machine_type,
+        "mints": list(entry.mints),
         "revision": entry.revision,
         "fingerprint": entry.fingerprint,
     }

@@ -77,11 +77,12 @@ COMPONENTS: Final[dict[str, Schema]] = {
         name=TEXT, matched=TEXT, labels={"type": "object", "additionalProperties": TEXT}, layers=array(TEXT),
         exact=FLAG, networks=array(TEXT), approvals={"type": "integer", "minimum": 1}, machine_type=TEXT,
         revision=TEXT, fingerprint=TEXT,
+        mints={**array(TEXT), "description": "The variables whose values are made at delivery, for this machine."},
     ),
     "ApprovedEntry": {
         **record(
             **dict.fromkeys(("name", "matched", "revision", "fingerprint"), TEXT),
-            **dict.fromkeys(("labels", "layers", "exact", "networks", "approvals", "machine_type"), NULL),
+            **dict.fromkeys(("labels", "layers", "exact", "networks", "approvals", "machine_type", "mints"), NULL),
         ),
         "description": "The entry as it was when the request was approved. Members that were not stored are null.",
     },

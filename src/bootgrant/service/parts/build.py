@@ -35,6 +35,7 @@ from bootgrant.providers.tokens import Verifier
 from bootgrant.service.metrics.collecting import MetricsEndpoint, ServerCollector, Watched, registry_of
 from bootgrant.service.parts.decisions import Decisions, build_decisions
 from bootgrant.service.parts.machines import site_configurations, webhook_secret
+from bootgrant.service.parts.minting import build_minting
 from bootgrant.service.parts.people import api_plane, device_proofs, people_plane
 from bootgrant.service.parts.short_way import ShortWay
 from bootgrant.service.settings.site import Site
@@ -44,6 +45,7 @@ from bootgrant.wire.limits import LARGEST_BODY, REQUEST_BODY
 from bootgrant.workflows.decide.watch_requests import WatchRequests
 from bootgrant.workflows.limits.admission import Admission, HeldPolls
 from bootgrant.workflows.machine.deliver import DeliverConfig, DeliverOutside, DeliverToBearer, FindEntry
+from bootgrant.workflows.machine.mint import MintValues
 from bootgrant.workflows.machine.requests import CollectEnded, OpenGrant
 from bootgrant.workflows.machine.tokens import MachineTokens, PollGrant
 from bootgrant.workflows.machine.two_people import TwoPeople
@@ -115,12 +117,14 @@ def build(
     api = api_plane(site, database, decisions, source, clock, entropy)
     notify = NotifyWaiting(database.grants, source, database.outbox, clock, entropy, site.operators_url, site.notify)
     verifier = Verifier(site.providers, clock)
+    minting = build_minting(site, database, clock, entropy)
     store_check = StoreCheck(database.grants)
     chores = [
         store_check.chore,
         *_site_chores(site, database, decisions, source.current, clock),
         Chore("live pages", plane.watching.step, plane.watching.wait),
         *([Chore("notifications", notify.step, every(_NOTIFY_EVERY))] if site.notify else []),
+        minting.chore,
         *database.chores,
         *more_chores,
     ]
@@ -141,7 +145,7 @@ def build(
         "/revoke": revocation(issued, api.tokens, decisions.decide, rules),
         **_counted(counts, _about_the_server(site, source, store_check, held, chores, watched)),
     }
-    delivery = _deliver(site, database, source, verifier, clock, notify.report_elsewhere)
+    delivery = _deliver(site, database, source, verifier, clock, notify.report_elsewhere, minting.values)
     config = _without_body("/config", ConfigEndpoint(delivery, rules.networks, counts), counts)
     pages, admin = _people(api, plane, counts, entropy)
     endpoints["/config"] = config
@@ -223,8 +227,9 @@ def _deliver(
     verifier: Verifier,
     clock: Clock,
     report: Callable[[DeviceGrant], Awaitable[None]],
+    mint: MintValues,
 ) -> DeliverToBearer:
-    own = DeliverConfig(database.grants, source, clock, site.grants, report, database.audit)
+    own = DeliverConfig(database.grants, source, clock, site.grants, report, database.audit, mint)
     if not site.providers:
         return DeliverToBearer(own)
     find_entry = FindEntry(source, database.assignments)

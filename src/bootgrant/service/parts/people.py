@@ -12,7 +12,7 @@ from bootgrant.approval.devices import DeviceProofs
 from bootgrant.configurations.site_configurations import SiteConfigurations
 from bootgrant.credentials.passkeys import WebAuthnCeremony
 from bootgrant.credentials.passwords import Argon2Hasher
-from bootgrant.credentials.sealing import SessionSealing
+from bootgrant.credentials.sealing import ID_TOKEN, SecretSealing
 from bootgrant.operator_plane.api.accounts import ACCOUNT_ROUTES
 from bootgrant.operator_plane.api.app import Listener, build_api
 from bootgrant.operator_plane.api.call import AccountsPlane, ApiPlane
@@ -67,7 +67,7 @@ def people_plane(
             database.challenges,
             sessions,
             site.operators_url,
-            SessionSealing(),
+            SecretSealing(ID_TOKEN),
             tokens.lost,
         ),
         sessions=sessions,

@@ -31,6 +31,7 @@ from bootgrant.wire.identity import MachineIdentity
 from bootgrant.wire.secret import Secret
 from bootgrant.wire.unverified_jwt import read_unverified
 from bootgrant.workflows.limits.rates import AttemptLimit, WhenFull, address_key, is_same_place
+from bootgrant.workflows.machine.mint import MintValues
 from bootgrant.workflows.record.audit import delivered, used_elsewhere
 
 log = logging.getLogger("bootgrant.machines")
@@ -91,6 +92,7 @@ class DeliveryRefusal(Enum):
     OTHER_IDENTITY = "not the machine approved"
     CHANGED_ENTRY = "entry changed since: ask again"
     NO_CONFIG = "no config for this machine yet"
+    MINTED = "needs an approval here: no token"
     NO_IDENTITY = "no uuid, serial or mac in URL"
     TWO_IDENTITIES = "two identities in the URL"
     NOT_ALLOWED = "approver has no right to this"
@@ -103,11 +105,15 @@ class DeliveryRefusal(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ConfigReady:
-    """The configuration to send for an approved request. ``elsewhere``: to another address than the one that asked."""
+    """The configuration to send for an approved request. ``elsewhere``: to another address than the one that asked.
+
+    ``made`` names the values in it that were made for this delivery: its digest is not the one that was approved.
+    """
 
     grant: DeviceGrant
     rendered: Rendered
     elsewhere: bool = False
+    made: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +126,7 @@ class DeliverConfig:
     rules: GrantRules
     report: Callable[[DeviceGrant], Awaitable[None]]
     audit: AuditLog
+    mint: MintValues
 
     async def __call__(
         self, token: Secret, claimed: MachineIdentity, address: str, others: Sequence[MachineIdentity] = ()
@@ -144,24 +151,30 @@ class DeliverConfig:
             return DeliveryRefusal.USED_TOKEN
         named = (claimed, *others)
         if is_same_place(grant.source_address, address):
-            return await self._rendered(grant, named)
+            return await self._rendered(grant, token, named)
         outcome: ConfigReady | DeliveryRefusal = DeliveryRefusal.OTHER_ADDRESS
         if self.rules.bind_address is AddressBinding.FLAG:
-            outcome = await self._rendered(grant, named)
+            outcome = await self._rendered(grant, token, named)
         # Before anything is sent: a thief who hangs up early has read most of the configuration, too.
         use = Elsewhere(address, now, refused=isinstance(outcome, DeliveryRefusal))
         await self._note(grant, use)
         return outcome if isinstance(outcome, DeliveryRefusal) else replace(outcome, elsewhere=True)
 
-    async def _rendered(self, grant: DeviceGrant, named: Sequence[MachineIdentity]) -> ConfigReady | DeliveryRefusal:
+    async def _rendered(
+        self, grant: DeviceGrant, token: Secret, named: Sequence[MachineIdentity]
+    ) -> ConfigReady | DeliveryRefusal:
         if any(grant.identity.contradicts(each) for each in named):
             return DeliveryRefusal.OTHER_IDENTITY
         rendered = await self.source.render(grant.entry, grant.identity)
+        mints = {} if rendered is None else rendered.mints
+        if mints and rendered is not None and grant.fingerprint in ("", rendered.entry.fingerprint):
+            made = await self.mint(grant, token, mints)
+            rendered = await self.source.render_made(grant.entry, grant.identity, made)
         if rendered is None:
             return DeliveryRefusal.NO_CONFIG
         if grant.fingerprint and grant.fingerprint != rendered.entry.fingerprint:
             return DeliveryRefusal.CHANGED_ENTRY
-        return ConfigReady(grant, rendered)
+        return ConfigReady(grant, rendered, made=tuple(mints))
 
     async def _note(self, grant: DeviceGrant, use: Elsewhere) -> None:
         """Record the first use of a token at each other address, and notify people of it."""
@@ -198,7 +211,8 @@ class DeliverConfig:
         """
         now, grant_id, rendered = self.clock.now(), ready.grant.grant_id, ready.rendered
         delivery = Delivery(now, address, rendered.sha256, len(rendered.config))
-        event = delivered(delivery, rendered.entry.revision, rendered.composer, elsewhere=ready.elsewhere)
+        about = (rendered.entry.revision, rendered.composer)
+        event = delivered(delivery, *about, elsewhere=ready.elsewhere, made=ready.made)
         after = await self.store.change_grant(grant_id, lambda stored: stored.deliver(self.rules, now), delivery, event)
         if isinstance(after, Refusal):
             name = ascii(rendered.entry.name)
@@ -268,6 +282,10 @@ class DeliverOutside:
         rendered = await self.source.render(found.entry.name, claimed)
         if rendered is None:
             return DeliveryRefusal.NO_CONFIG
+        if rendered.mints:
+            # A value is made for a request that was approved here, and taken back with it.
+            log.error("/config refused to %s: %s has a value that is made at delivery", address, found.entry.name)
+            return DeliveryRefusal.MINTED
         # A template may make this machine a control plane: the rendered configuration counts.
         if (refused := _not_allowed(verified, rendered.entry, address)) is not None:
             return refused

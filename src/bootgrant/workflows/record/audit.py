@@ -115,15 +115,20 @@ def taken_back(at: float, actor: Actor, reason: str) -> AuditOf:
     return event
 
 
-def delivered(delivery: Delivery, revision: str, composer: str, *, elsewhere: bool = False) -> AuditOf:
+def delivered(
+    delivery: Delivery, revision: str, composer: str, *, elsewhere: bool = False, made: Sequence[str] = ()
+) -> AuditOf:
     """Return the event of a complete delivery; its details have the digest that was approved.
 
+    ``made`` names the values that were made for it: they are why the digest is not the one that was approved.
     With ``elsewhere`` it went to another address than the one that asked, and they have that one too.
     """
 
     def event(after: DeviceGrant) -> AuditEvent:
         approved = {"approved_sha256": after.approved_sha256} if after.approved_sha256 else {}
         asked = _requested_from(after) if elsewhere else {}
+        if made:
+            asked["made_at_delivery"] = ", ".join(made)
         return replace(
             _about(after, AuditKind.DELIVERED, delivery.at),
             address=delivery.address,
