@@ -9,8 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bootgrant.configurations.finished_files import FinishedFiles
-from bootgrant.machines.finish.validation import Rules
+from bootgrant.configurations.finished_files import FinishedFiles, schema_of
+from bootgrant.machines.finish.validation import Judgement, Rules, judge
+from bootgrant.machines.yaml.reading import parse_yaml
 from bootgrant.ports.configurations import ConfigUnavailable
 from bootgrant.ports.origins import Stamp
 from bootgrant.sources.folder import Folder
@@ -21,8 +22,13 @@ CP = MachineIdentity(UUID)
 DASHED = MAC.replace(":", "-")
 
 
+def judged(content: bytes) -> Judgement:
+    parsed = parse_yaml(content)
+    return judge(parsed, schema_of(parsed), Rules())
+
+
 def files(folder: Path) -> FinishedFiles:
-    return FinishedFiles(Folder(folder), Rules())
+    return FinishedFiles(Folder(folder), judged)
 
 
 def test_a_uuid_wins_over_a_serial_and_a_serial_over_a_mac(tmp_path: Path) -> None:
@@ -174,7 +180,7 @@ class CountingFolder(Folder):
 
 def test_a_file_is_read_again_only_when_it_has_changed(tmp_path: Path) -> None:
     folder = CountingFolder(tmp_path)
-    source = FinishedFiles(folder, Rules())
+    source = FinishedFiles(folder, judged)
     path = tmp_path / f"{UUID}.yaml"
     path.write_text("machine: {type: worker}\n")
     first, second = source.find_entry(CP), source.find_entry(CP)

@@ -36,6 +36,10 @@ class Tools:
         self.decrypted_paths.append(path)
         return Content(raw)
 
+    def opened(self, path: str, raw: bytes) -> bytes | None:
+        self.decrypted_paths.append(path)
+        return None
+
     def compose(self, schema: Schema, parts: Sequence[Part]) -> Composed:
         self.composed_parts.append([part.name for part in parts])
         return in_python(schema, parts)

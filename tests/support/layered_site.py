@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bootgrant.configurations.current_revision import CurrentRevision
+from bootgrant.configurations.engine import Engine
 from bootgrant.configurations.site_configurations import SiteConfigurations
 from bootgrant.configurations.snapshot import Toolbox
 from bootgrant.ports.configurations import MachineEntry, Rendered
@@ -16,6 +17,7 @@ from bootgrant.sources.programs import SitePrograms
 from bootgrant.wire.identity import MachineIdentity
 from support.fakes import FakeClock
 from support.grants import UUID
+from support.workers import ThreadWorker
 
 MODEL = f"""\
 defaults:
@@ -72,7 +74,8 @@ def site_configurations(
 ) -> SiteConfigurations:
     """The configurations of an origin, or of a folder with its finished files."""
     place = Folder(origin) if isinstance(origin, Path) else origin
-    current = CurrentRevision(place, tools or toolbox(), clock or FakeClock())
+    engine = Engine(tools or toolbox(), start=ThreadWorker)
+    current = CurrentRevision(place, engine, clock or FakeClock())
     return SiteConfigurations(current, place if isinstance(place, Folder) else None)
 
 

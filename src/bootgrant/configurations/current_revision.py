@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from bootgrant.configurations.snapshot import Snapshot, Toolbox
+from bootgrant.configurations.engine import Engine
+from bootgrant.configurations.revision import SLOW, Revision
+from bootgrant.configurations.worker_process import WorkerFailed
 from bootgrant.machines.site.findings import Finding, SiteBroken, error
 from bootgrant.ports.configurations import SourceState
 from bootgrant.ports.origins import Origin, Tree
@@ -23,25 +25,25 @@ _PAUSE_PER_SECOND: Final = 200.0
 _SHORTEST_RETRY: Final = 60.0
 _RETRY_PER_SECOND: Final = 20.0
 """A revision that took a second to read is read again after 20 seconds at the earliest."""
-_TRANSIENT: Final = frozenset({"exec", "sops", "git", "internal"})
+_TRANSIENT: Final = frozenset({"exec", "sops", "git", "internal", SLOW})
 """Rules of errors that may go away without a change of a file, for example because a program works again."""
 _FAULT: Final = "bootgrant itself failed while reading them: report the traceback in the server's log"
 _MODEL_GONE: Final = "machines.yaml is gone: put it back, or restart the server to serve only finished configurations"
 
 
 class CurrentRevision:
-    """Keeps the last valid snapshot of an origin. ports.configurations.WatchedSource."""
+    """Keeps the last valid revision of an origin. ports.configurations.WatchedSource."""
 
-    def __init__(self, origin: Origin, toolbox: Toolbox, clock: Clock) -> None:
+    def __init__(self, origin: Origin, engine: Engine, clock: Clock) -> None:
         self.origin = origin
-        self.snapshot: Snapshot | None = None
+        self.snapshot: Revision | None = None
         self.failure: SiteBroken | None = None
         """Why the newest revision is not served."""
         self.is_layered = False
         """Whether the origin is known to have more than finished configurations."""
         self.pause = _SHORTEST_PAUSE
         """Seconds to wait before the next ``refresh``; more for a large folder."""
-        self.toolbox = toolbox
+        self.engine = engine
         self._clock = clock
         self._state = SourceState()
         # What the last revision that could be read led to. An unreachable origin hides it until it is reachable again.
@@ -75,9 +77,12 @@ class CurrentRevision:
                 if not self.is_layered:
                     self._clear_failure()
                 elif self._has_changed():
-                    self._take(Snapshot(self.origin.tree(), self.toolbox, self.snapshot))
+                    self._take(Revision(self.origin.tree(), self.engine, self.snapshot))
             except SiteBroken as broken:
                 self._refuse(broken)
+            except WorkerFailed as failed:
+                log.error("the machine configurations could not be read: %s", failed)  # noqa: TRY400
+                self._refuse(SiteBroken([error("internal", _FAULT)]))
             except Exception:
                 self._refuse(SiteBroken([error("internal", _FAULT)]))
                 raise
@@ -105,8 +110,15 @@ class CurrentRevision:
         is_due = self._clock.steady() >= self._retry_at
         return changed or is_due or (self.snapshot is None and self.failure is None)
 
-    def _take(self, new: Snapshot) -> None:
-        """Serve a snapshot from now on. Raises SiteBroken if it is worse than what is served."""
+    def _take(self, new: Revision) -> None:
+        """Serve a revision from now on. Raises SiteBroken if it is worse than what is served."""
+        try:
+            self._replace(new)
+        except BaseException:
+            new.close()
+            raise
+
+    def _replace(self, new: Revision) -> None:
         old = self.snapshot
         problems = new.problems()
         if old is not None and old.has_model and not new.has_model:
@@ -116,6 +128,8 @@ class CurrentRevision:
             raise SiteBroken(problems)
         self.snapshot = new
         self.failure = None
+        if old is not None:
+            old.close()
         if not problems:
             self.origin.keep(new.revision)
         problem = str(SiteBroken(problems)) if problems else ""
@@ -127,8 +141,8 @@ class CurrentRevision:
                 log.error("a configuration cannot be served: %s", one)
         self._settle(problems)
 
-    def _has_better(self, first: Snapshot) -> bool:
-        """Whether to refuse the first snapshot: it has no entries, or the origin kept another revision."""
+    def _has_better(self, first: Revision) -> bool:
+        """Whether to refuse the first revision: it has no entries, or the origin kept another revision."""
         good = self._last_good()
         return not first.entries or (good is not None and good.revision != first.revision)
 
@@ -156,8 +170,8 @@ class CurrentRevision:
             return
         refused, failure, retry_at = self._state, self.failure, self._retry_at
         try:
-            self._take(Snapshot(good, self.toolbox))
-        except SiteBroken as broken:
+            self._take(Revision(good, self.engine))
+        except (SiteBroken, WorkerFailed) as broken:
             log.error("the revision served before the restart is refused too: %s", broken)  # noqa: TRY400
             return
         self._retry_at = min(self._retry_at, retry_at)

@@ -6,15 +6,15 @@ Nothing is merged or rendered: a file is checked and served unchanged. Every req
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from bootgrant.machines.finish.validation import Judgement, Rules, judge
+from bootgrant.machines.finish.validation import Judgement
 from bootgrant.machines.site.files import file_names, is_valid_name, variable_of
 from bootgrant.machines.site.model import Schema
 from bootgrant.machines.talos.documents import is_talos
-from bootgrant.machines.yaml.reading import ParsedYaml, parse_yaml
+from bootgrant.machines.yaml.reading import ParsedYaml
 from bootgrant.ports.configurations import ConfigUnavailable, MachineEntry, Rendered
 from bootgrant.ports.origins import FinishedFolder, Stamp
 from bootgrant.wire.identity import MachineIdentity, canonical_mac, canonical_uuid
@@ -34,12 +34,12 @@ class _Checked:
 class FinishedFiles:
     """The finished configurations of a folder. Every method but one reads files, and may raise ConfigUnavailable.
 
-    ``rules`` apply to Talos configurations; ``by_serial`` is false if no file is named after a serial number.
+    ``judge`` validates the content of a file; ``by_serial`` is false if no file is named after a serial number.
     """
 
-    def __init__(self, folder: FinishedFolder, rules: Rules, *, by_serial: bool = True) -> None:
+    def __init__(self, folder: FinishedFolder, judge: Callable[[bytes], Judgement], *, by_serial: bool = True) -> None:
         self._folder = folder
-        self._rules = rules
+        self._judge = judge
         self._by_serial = by_serial
         self._checked: dict[str, _Checked] = {}
         self._names: frozenset[str] = frozenset()
@@ -123,11 +123,7 @@ class FinishedFiles:
     def _judged(self, name: str, content: bytes, stamp: Stamp) -> Judgement:
         digest = hashlib.sha256(content).digest()
         known = self._checked.get(name)
-        if known is not None and known.digest == digest:
-            judgement = known.judgement
-        else:
-            parsed = parse_yaml(content)
-            judgement = judge(parsed, schema_of(parsed), self._rules)
+        judgement = known.judgement if known is not None and known.digest == digest else self._judge(content)
         self._checked[name] = _Checked(stamp, digest, judgement)
         return judgement
 

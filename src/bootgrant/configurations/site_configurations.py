@@ -14,10 +14,11 @@ from dataclasses import replace
 from typing import Final
 
 from bootgrant.configurations.current_revision import CurrentRevision
+from bootgrant.configurations.engine import Workbench
 from bootgrant.configurations.finished_files import INVALID, FinishedFiles
-from bootgrant.configurations.snapshot import Snapshot
-from bootgrant.machines.finish.redaction import preview
-from bootgrant.machines.finish.rendering import Finished
+from bootgrant.configurations.revision import FAULT, Made, Revision
+from bootgrant.configurations.worker_process import WorkerFailed
+from bootgrant.machines.finish.validation import Judgement
 from bootgrant.machines.site.findings import SiteBroken
 from bootgrant.machines.site.model import Entry
 from bootgrant.machines.site.selection import Match, Tie
@@ -43,9 +44,9 @@ class SiteConfigurations:
         self._finished: FinishedFiles | None = None
         self._finished_next_to_entries: FinishedFiles | None = None
         if finished is not None:
-            rules = current.toolbox.rules
-            self._finished = FinishedFiles(finished, rules)
-            self._finished_next_to_entries = FinishedFiles(finished, rules, by_serial=False)
+            judge = Judge(Workbench(current.engine))
+            self._finished = FinishedFiles(finished, judge)
+            self._finished_next_to_entries = FinishedFiles(finished, judge, by_serial=False)
         self._listed_at = float("-inf")
         # One at a time: rendering for a hundred machines at once must not keep the server from answering others.
         self._worker = ThreadPoolExecutor(1, "configurations")
@@ -119,11 +120,11 @@ class SiteConfigurations:
             return None if finished is None else await asyncio.to_thread(finished.preview, name)
         return await asyncio.get_running_loop().run_in_executor(self._worker, _preview, snapshot, name, identity)
 
-    def _other(self, snapshot: Snapshot | None) -> FinishedFiles | None:
+    def _other(self, snapshot: Revision | None) -> FinishedFiles | None:
         """The finished configurations that may answer for what is not in the snapshot."""
         return self._finished if snapshot is None else self._finished_next_to_entries
 
-    async def _snapshot(self) -> Snapshot | None:
+    async def _snapshot(self) -> Revision | None:
         """The snapshot in use; None for a folder of finished configurations. Raises ConfigUnavailable."""
         current = self.current
         if current.snapshot is None:
@@ -145,7 +146,22 @@ class SiteConfigurations:
         return True
 
 
-def _rendered(snapshot: Snapshot, name: str, identity: MachineIdentity) -> Rendered:
+class Judge:
+    """Validates finished files in a worker process."""
+
+    def __init__(self, bench: Workbench) -> None:
+        self._bench = bench
+
+    def __call__(self, content: bytes) -> Judgement:
+        """Raises ConfigUnavailable."""
+        try:
+            return self._bench.judge(content)
+        except WorkerFailed as failed:
+            log.error("a finished configuration could not be checked: %s", failed)  # noqa: TRY400
+            raise ConfigUnavailable(FAULT, INVALID) from None
+
+
+def _rendered(snapshot: Revision, name: str, identity: MachineIdentity) -> Rendered:
     cached = snapshot.cache.get(name, identity)
     if cached is not None:
         return cached
@@ -155,38 +171,44 @@ def _rendered(snapshot: Snapshot, name: str, identity: MachineIdentity) -> Rende
     return rendered
 
 
-def _rendered_made(snapshot: Snapshot, name: str, identity: MachineIdentity, values: Mapping[str, Secret]) -> Rendered:
+def _rendered_made(snapshot: Revision, name: str, identity: MachineIdentity, values: Mapping[str, Secret]) -> Rendered:
     return replace(_as_rendered(snapshot, name, _finished(snapshot, name, identity, values)), mints={})
 
 
-def _as_rendered(snapshot: Snapshot, name: str, made: Finished) -> Rendered:
+def _as_rendered(snapshot: Revision, name: str, made: Made) -> Rendered:
     entry, described = snapshot.entries[name], _described(snapshot, snapshot.entries[name], made.machine_type)
-    return Rendered(described, made.config, snapshot.toolbox.composer, entry.schema.content_type, made.mints)
-
-
-def _preview(snapshot: Snapshot, name: str, identity: MachineIdentity) -> str:
-    made = _finished(snapshot, name, identity)
-    return preview(made.parsed, made.secrets, made.origins)
+    return Rendered(described, made.config, snapshot.composer, entry.schema.content_type, made.mints)
 
 
 def _finished(
-    snapshot: Snapshot, name: str, identity: MachineIdentity, values: Mapping[str, Secret] | None = None
-) -> Finished:
+    snapshot: Revision, name: str, identity: MachineIdentity, values: Mapping[str, Secret] | None = None
+) -> Made:
     try:
         return snapshot.finish(name, identity, values)
     except SiteBroken as broken:
-        raise ConfigUnavailable(f"{name} cannot be served: {broken}", INVALID) from None
+        raise _unavailable(name, broken) from None
 
 
-def _valid(snapshot: Snapshot, entry: Entry) -> MachineEntry:
+def _preview(snapshot: Revision, name: str, identity: MachineIdentity) -> str:
+    try:
+        return snapshot.preview(name, identity)[0]
+    except SiteBroken as broken:
+        raise _unavailable(name, broken) from None
+
+
+def _unavailable(name: str, broken: SiteBroken) -> ConfigUnavailable:
+    return ConfigUnavailable(f"{name} cannot be served: {broken}", INVALID)
+
+
+def _valid(snapshot: Revision, entry: Entry) -> MachineEntry:
     """Describe an entry; raise ConfigUnavailable if it cannot be served."""
     problem = snapshot.verdicts[entry.name].problem
     if problem is not None:
-        raise ConfigUnavailable(f"{entry.name} cannot be served: {problem}", INVALID)
+        raise _unavailable(entry.name, problem)
     return _described(snapshot, entry)
 
 
-def _described(snapshot: Snapshot, entry: Entry, machine_type: str | None = None) -> MachineEntry:
+def _described(snapshot: Revision, entry: Entry, machine_type: str | None = None) -> MachineEntry:
     """Describe an entry for people; ``machine_type`` is that of a finished rendering, None if there is none yet."""
     verdict = snapshot.verdicts[entry.name]
     return MachineEntry(

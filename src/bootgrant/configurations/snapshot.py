@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from bootgrant.configurations.cache import RenderedCache
@@ -50,6 +51,8 @@ class Toolbox:
     compose: Compose = in_python
     composer: str = "bootgrant"
     templates: Templates = field(default_factory=Templates)
+    observe: Callable[[str], None] = lambda _: None
+    """Called with the file that is worked on from here on; an empty text after the last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +71,12 @@ class Snapshot:
     """A revision that no longer changes. Building one never raises: ``problems`` returns what is wrong.
 
     ``before`` is the snapshot in use: what it decrypted and tried is not done again for files that are the same.
+    Without ``tries_entries``, its owner calls ``try_entry`` for each entry, or sets its verdict.
     """
 
-    def __init__(self, tree: Tree, toolbox: Toolbox, before: Snapshot | None = None) -> None:
+    def __init__(
+        self, tree: Tree, toolbox: Toolbox, before: Snapshot | None = None, *, tries_entries: bool = True
+    ) -> None:
         self.revision = tree.revision
         self.tree = tree
         self.toolbox = toolbox
@@ -91,8 +97,8 @@ class Snapshot:
         if before is not None:
             same = (path for path in before.contents if tree.files.get(path) == before.tree.files[path])
             self.contents |= {path: before.contents[path] for path in same}
-        for entry in entries:
-            self.verdicts[entry.name] = self._try(entry, before)
+        for entry in entries if tries_entries else ():
+            self.verdicts[entry.name] = self.try_entry(entry.name, partial(_known, before, entry.name))
 
     @property
     def broken(self) -> set[str]:
@@ -118,19 +124,24 @@ class Snapshot:
         verdict = self.verdicts[name]
         if verdict.problem is not None:
             raise verdict.problem
+        if name not in self._recipes:
+            self._recipes[name] = self._recipe(self.entries[name])
         recipe = self._recipes[name]
         return self._finished(_with_made(recipe, made) if made else recipe, identity)
 
-    def _try(self, entry: Entry, before: Snapshot | None) -> Verdict:
-        """Make the configuration of a sample machine, unless ``before`` made the same one."""
+    def try_entry(self, name: str, known: Callable[[str], Verdict | None]) -> Verdict:
+        """Make the configuration of a sample machine, and return the verdict.
+
+        ``known`` returns an earlier verdict for a digest of everything that the configuration depends on, or None.
+        """
+        entry = self.entries[name]
         try:
             recipe = self._recipe(entry)
-            key = self.keys[entry.name] = _key(recipe)
-            self._recipes[entry.name] = recipe
-            if before is not None and before.keys.get(entry.name) == key:
-                verdict = before.verdicts[entry.name]
-                if verdict.problem is None:
-                    return verdict
+            key = self.keys[name] = _key(recipe)
+            self._recipes[name] = recipe
+            verdict = known(key)
+            if verdict is not None:
+                return verdict
             made = self._finished(recipe, sample_identity(entry))
         except SiteBroken as broken:
             return Verdict(problem=broken)
@@ -163,8 +174,11 @@ class Snapshot:
     def _finished(self, recipe: Recipe, identity: MachineIdentity) -> Finished:
         """Render the layers, compose the parts, validate the result. Raises SiteBroken, without any secret in it."""
         known = recipe.known()
+        observe = self.toolbox.observe
         try:
-            parts = parts_of(recipe, identity, self.toolbox.templates)
+            observed = replace(recipe, contents=_Observed(recipe.contents, observe))
+            parts = parts_of(observed, identity, self.toolbox.templates)
+            observe("")
             known = parts.secrets
             made = composed(recipe.entry, parts.parts, self.toolbox.compose)
             done = finished(recipe, parts, made, self.toolbox.rules)
@@ -181,6 +195,26 @@ def _with_made(recipe: Recipe, made: Mapping[str, Secret]) -> Recipe:
     for value in values.values():
         secrets = secrets.joined(secret_value(value))
     return replace(recipe, variables={**recipe.variables, **values}, secrets=secrets)
+
+
+class _Observed(dict[str, Content]):
+    """The contents of a recipe; ``observe`` is called with each file that is looked at."""
+
+    def __init__(self, contents: Mapping[str, Content], observe: Callable[[str], None]) -> None:
+        super().__init__(contents)
+        self._observe = observe
+
+    def __getitem__(self, path: str) -> Content:
+        self._observe(path)
+        return super().__getitem__(path)
+
+
+def _known(before: Snapshot | None, name: str, key: str) -> Verdict | None:
+    """The verdict of the snapshot before, if the entry is the same and could be served."""
+    if before is None or before.keys.get(name) != key:
+        return None
+    verdict = before.verdicts[name]
+    return verdict if verdict.problem is None else None
 
 
 def _without_secrets(known: KnownSecrets, finding: Finding) -> Finding:

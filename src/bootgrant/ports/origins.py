@@ -78,6 +78,9 @@ class Decrypter(Protocol):
     def decrypted(self, path: str, raw: bytes) -> Content:
         """Return a file of the tree in clear; a file that is not encrypted is returned unchanged. Raises SiteBroken."""
 
+    def opened(self, path: str, raw: bytes) -> bytes | None:
+        """The same without reading the clear text; None for a file that is not encrypted. Raises SiteBroken."""
+
 
 class Programs(Protocol):
     """The site's own programs that print values (``{exec: [program, word, …]}``)."""

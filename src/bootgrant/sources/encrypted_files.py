@@ -48,13 +48,13 @@ class EncryptedFiles:
         self._seconds = sops_seconds
 
     def decrypted(self, path: str, raw: bytes) -> Content:
+        clear = self.opened(path, raw)
+        return Content(raw) if clear is None else Content(clear, secrets_of(clear))
+
+    def opened(self, path: str, raw: bytes) -> bytes | None:
         if path.endswith(".age"):
-            clear = self._age(path, raw)
-        elif _SOPS.search(raw) and _ENCRYPTED in raw:
-            clear = self._sops(path, raw)
-        else:
-            return Content(raw)
-        return Content(clear, secrets_of(clear))
+            return self._age(path, raw)
+        return self._sops(path, raw) if _SOPS.search(raw) and _ENCRYPTED in raw else None
 
     def _age(self, path: str, raw: bytes) -> bytes:
         if not self._identities:

@@ -58,7 +58,7 @@ def reporting(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Na
     @wraps(run)
     def reported(args: argparse.Namespace) -> int:
         from bootgrant.machines.site.findings import SiteBroken
-        from bootgrant.service.commands.machines import NoSuchEntry
+        from bootgrant.service.commands.machines import NoSuchEntry, WorkerFailed
         from bootgrant.service.settings.site import SettingsError
 
         try:
@@ -66,7 +66,7 @@ def reporting(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Na
         except SiteBroken as broken:
             for finding in broken.findings:
                 fail(finding)
-        except (SettingsError, NoSuchEntry, ValueError) as error:
+        except (SettingsError, NoSuchEntry, WorkerFailed, ValueError) as error:
             fail(error)
         return 1
 

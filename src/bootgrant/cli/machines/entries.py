@@ -11,7 +11,7 @@ from bootgrant.cli.output import table
 
 if TYPE_CHECKING:
     from bootgrant.machines.site.selection import Verdict
-    from bootgrant.service.commands.machines import Snapshot
+    from bootgrant.service.commands.machines import Revision
 
 _HEAD = ("NAME", "IS", "MATCHES", "LABELS", "LAYERS")
 
@@ -43,7 +43,7 @@ def _list(args: argparse.Namespace) -> int:
     return 0
 
 
-def _row(snapshot: Snapshot, name: str) -> tuple[str, ...]:
+def _row(snapshot: Revision, name: str) -> tuple[str, ...]:
     entry = snapshot.entries[name]
     verdict = snapshot.verdicts[name]
     kind = "broken: bootgrant check" if verdict.problem else verdict.machine_type or entry.schema.value
@@ -71,7 +71,7 @@ def _explain(args: argparse.Namespace) -> int:
     return 0 if chosen else 1
 
 
-def _explanation(snapshot: Snapshot, verdicts: list[Verdict], chosen: Verdict | None) -> list[str]:
+def _explanation(snapshot: Revision, verdicts: list[Verdict], chosen: Verdict | None) -> list[str]:
     if chosen is None:
         lines = ["it gets nothing: no entry matches, or several match equally well"]
     else:

@@ -31,18 +31,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from bootgrant.machines.site.model import Schema
     from bootgrant.machines.talos.documents import ComposeError
-    from bootgrant.service.parts.machines import COMPOSERS
+    from bootgrant.service.commands.machines import WorkerFailed, patched
 
     if args.patches.count("-") + (args.base == "-") > 1:
         return fail("only one of BASE and PATCH can be - (standard input)")
     try:
         parts = [_read(name) for name in (args.base, *args.patches)]
-        made = COMPOSERS[args.composer](Schema.TALOS, parts)
+        made = patched(args.composer, parts)
     except OSError as error:
         return fail(f"{error.filename}: {error.strerror}")
-    except ComposeError as error:
+    except (ComposeError, WorkerFailed) as error:
         return fail(str(error))
     for surprise in made.surprises:
         what = f"{surprise.path} " if surprise.path else ""

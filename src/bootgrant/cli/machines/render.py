@@ -5,11 +5,15 @@ from __future__ import annotations
 import argparse
 import difflib
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from bootgrant.cli.machines import add_identity_arguments, add_site_arguments, identity_of, reporting, site_of
 from bootgrant.cli.output import fail
+
+if TYPE_CHECKING:
+    from bootgrant.machines.site.findings import Finding
 
 
 def _add_render(parser: argparse.ArgumentParser) -> None:
@@ -32,28 +36,30 @@ def _render(args: argparse.Namespace) -> int:
 
 
 def _print(args: argparse.Namespace) -> int:
-    from bootgrant.service.commands.machines import finish, shown
+    from bootgrant.service.commands.machines import Shown, finish, shown
 
-    made = finish(site_of(args).snapshot(), args.name, identity_of(args))
+    snapshot, identity = site_of(args).snapshot(), identity_of(args)
     if args.reveal and args.plain:
+        made = finish(snapshot, args.name, identity)
         sys.stdout.buffer.write(made.config)
         sys.stdout.buffer.flush()
+        warnings: Sequence[Finding] = made.warnings
     else:
-        text = shown(made, reveal=args.reveal, plain=args.plain)
+        text, warnings = shown(snapshot, args.name, identity, Shown(reveal=args.reveal, plain=args.plain))
         print(text, end="" if text.endswith("\n") else "\n")
-    for finding in made.warnings:
+    for finding in warnings:
         print(f"bootgrant: warning: {finding}", file=sys.stderr)
     return 0
 
 
 def _difference(args: argparse.Namespace) -> int:
     """Exit status 0 even if something differs: a person decides whether it may."""
-    from bootgrant.service.commands.machines import finish, secret_labels, shown
+    from bootgrant.service.commands.machines import Shown, secret_labels, shown
 
     site = site_of(args)
-    label = secret_labels()
+    how = Shown(reveal=args.reveal, plain=True, label_key=secret_labels())
     texts = [
-        shown(finish(snapshot, args.name, identity_of(args)), reveal=args.reveal, plain=True, label=label)
+        shown(snapshot, args.name, identity_of(args), how)[0]
         for snapshot in (site.snapshot(args.diff), site.snapshot())
     ]
     before, after = (text.splitlines(keepends=True) for text in texts)

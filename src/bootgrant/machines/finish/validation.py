@@ -54,6 +54,7 @@ class TalosSchema:
 
     def __init__(self, content: bytes) -> None:
         """Raises BadSchema."""
+        self.content = content
         try:
             root = json.loads(content)
             Draft202012Validator.check_schema(root)

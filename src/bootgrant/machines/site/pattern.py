@@ -6,8 +6,11 @@ Values are in the canonical form of their variable, so ``52-54-00-*`` and ``52:5
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 
+from bootgrant.machines.site.overlap import shared_text, shared_text_of_shape
 from bootgrant.wire.identity import canonical_mac, canonical_serial, canonical_uuid, swapped_uuid
 from bootgrant.wire.limits import VARIABLE
 
@@ -37,7 +40,6 @@ class Pattern:
     is_exact: bool
     literals: int
     singles: int
-    _regex: re.Pattern[str] = field(repr=False, compare=False)
 
     @property
     def beginning(self) -> str:
@@ -54,7 +56,7 @@ class Pattern:
         if not value or self.is_exact:
             return bool(value) and folded(self.variable, value) == self.key
         forms = (value, swapped_uuid(value)) if self.variable == "uuid" else (folded(self.variable, value),)
-        return any(self._regex.fullmatch(form) is not None for form in forms)
+        return any(_fits(self.text, form) for form in forms)
 
     def __str__(self) -> str:
         return self.variable if self.is_exact else f"{self.variable} {self.text}"
@@ -74,13 +76,13 @@ def pattern(variable: str, written: str) -> Pattern:
         raise PatternError(f"longer than {VARIABLE} characters: shorten it")
     if "*" not in text and "?" not in text:
         exact = _exact(variable, text)
-        return Pattern(variable, exact, folded(variable, exact), True, len(exact), 0, re.compile(""))
+        return Pattern(variable, exact, folded(variable, exact), True, len(exact), 0)
     text = text.lower() if variable in ("uuid", "mac", "hostname") else text
     text = text.replace("-", ":") if variable == "mac" else text
     if not _ALLOWED[variable].fullmatch(text):
         raise PatternError(f"no {variable} matches {written!r}: write hexadecimal digits, * and ?")
     singles = text.count("?")
-    made = Pattern(variable, text, text, False, len(text) - singles - text.count("*"), singles, _compiled(text))
+    made = Pattern(variable, text, text, False, len(text) - singles - text.count("*"), singles)
     if common(made, made) is None:
         raise PatternError(f"no {variable} matches {written!r}: its form is {_SHAPES[variable].replace('h', '0')}")
     return made
@@ -96,18 +98,50 @@ def _exact(variable: str, text: str) -> str:
     return found
 
 
-def _compiled(text: str) -> re.Pattern[str]:
-    # Atomic groups: each piece matches where it first fits and is not tried again, so no text takes long.
+def _fits(text: str, value: str) -> bool:
+    """Whether a value matches a pattern. Each piece between stars is taken where it first fits, and not tried again."""
     first, *others = text.split("*")
     if not others:
-        return re.compile(_escaped(first), re.DOTALL)
+        return len(first) == len(value) and _is_at(first, value, 0)
     *middle, last = others
-    runs = "".join(f"(?>.*?{_escaped(piece)})" for piece in middle)
-    return re.compile(f"{_escaped(first)}{runs}.*{_escaped(last)}", re.DOTALL)
+    at, end = len(first), len(value) - len(last)
+    if at > end or not _is_at(first, value, 0) or not _is_at(last, value, end):
+        return False
+    for piece in middle:
+        at = _found(piece, value, at, end)
+        if at < 0:
+            return False
+        at += len(piece)
+    return True
 
 
-def _escaped(piece: str) -> str:
-    return "".join("." if char == "?" else re.escape(char) for char in piece)
+def _is_at(piece: str, value: str, at: int) -> bool:
+    if "?" not in piece:
+        return value.startswith(piece, at)
+    return all(wanted in ("?", char) for wanted, char in zip(piece, value[at : at + len(piece)], strict=True))
+
+
+def _found(piece: str, value: str, start: int, end: int) -> int:
+    """Return the first place of a piece between ``start`` and ``end``; -1 if there is none."""
+    if "?" not in piece:
+        return value.find(piece, start, end)
+    # The bits of `reached` are the beginnings of the piece that the text up to here ends with.
+    places = _places(piece)
+    reached, done = 0, 1 << (len(piece) - 1)
+    for at in range(start, end):
+        reached = (reached << 1 | 1) & (places["?"] | places.get(value[at], 0))
+        if reached & done:
+            return at - len(piece) + 1
+    return -1
+
+
+@lru_cache(1024)
+def _places(piece: str) -> Mapping[str, int]:
+    """The positions of each character of a piece, as the bits of a number."""
+    places: dict[str, int] = {}
+    for at, char in enumerate(piece):
+        places[char] = places.get(char, 0) | 1 << at
+    return places
 
 
 def common(one: Pattern, other: Pattern) -> str | None:
@@ -118,55 +152,5 @@ def common(one: Pattern, other: Pattern) -> str | None:
     (begins, begun), (ends, ended) = (one.beginning, other.beginning), (one.ending, other.ending)
     if not (begins.startswith(begun) or begun.startswith(begins)) or not (ends.endswith(ended) or ended.endswith(ends)):
         return None
-    return _walk(one.text, other.text, _SHAPES.get(one.variable))
-
-
-def _walk(one: str, other: str, shape: str | None) -> str | None:
-    """Return the shortest text that matches both patterns and the shape, by a breadth-first search."""
-    todo: list[tuple[int, int, str]] = [(0, 0, "")]
-    seen = {(0, 0, 0)}
-    for left, right, text in todo:
-        if left == len(one) and right == len(other) and text and (shape is None or len(text) == len(shape)):
-            return text
-        for step in _steps(one, other, left, right):
-            after = (step[0], step[1], text + _filled(step[2], text, shape))
-            place = (step[0], step[1], len(after[2]) if shape else min(1, len(after[2])))
-            if place not in seen and _fits(after[2], shape):
-                seen.add(place)
-                todo.append(after)
-    return None
-
-
-def _steps(one: str, other: str, left: int, right: int) -> list[tuple[int, int, str]]:
-    """Return the next positions in both patterns, each with the character that both match; ``?`` is any."""
-    here = one[left] if left < len(one) else ""
-    there = other[right] if right < len(other) else ""
-    steps = []
-    if here == "*":
-        steps.append((left + 1, right, ""))
-    if there == "*":
-        steps.append((left, right + 1, ""))
-    if here and there:
-        shared = next((char for char in (here, there) if char not in "*?"), "?")
-        if all(char in ("*", "?", shared) for char in (here, there)):
-            steps.append((left + (here != "*"), right + (there != "*"), shared))
-    return steps
-
-
-def _filled(char: str, text: str, shape: str | None) -> str:
-    if char != "?":
-        return char
-    if shape is None:
-        return "x"
-    wanted = shape[len(text)] if len(text) < len(shape) else ""
-    return "0" if wanted == "h" else wanted
-
-
-def _fits(text: str, shape: str | None) -> bool:
-    """Whether the last character fits the shape, in which ``h`` is a hexadecimal digit."""
-    if shape is None or not text:
-        return True
-    if len(text) > len(shape):
-        return False
-    wanted = shape[len(text) - 1]
-    return text[-1] in "0123456789abcdef" if wanted == "h" else text[-1] == wanted
+    shape = _SHAPES.get(one.variable)
+    return shared_text_of_shape(one.text, other.text, shape) if shape else shared_text(one.text, other.text)

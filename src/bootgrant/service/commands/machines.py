@@ -5,8 +5,6 @@ Exported files contain secrets in clear, so only their owner can read them.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import io
 import secrets
 from collections.abc import Sequence
@@ -15,30 +13,35 @@ from pathlib import Path
 from typing import Final
 
 from bootgrant.approval.policy import Network
-from bootgrant.configurations.checking import findings_of
-from bootgrant.configurations.snapshot import Snapshot
-from bootgrant.machines.finish.redaction import REDACTED, Label, preview
-from bootgrant.machines.finish.rendering import Finished, sample_identity
+from bootgrant.configurations.engine import Workbench
+from bootgrant.configurations.revision import Made, Revision
+from bootgrant.configurations.worker_process import WorkerFailed
+from bootgrant.machines.finish.rendering import sample_identity
 from bootgrant.machines.site.files import finished_entries
 from bootgrant.machines.site.findings import Finding, SiteBroken
 from bootgrant.machines.site.model import Entry
 from bootgrant.machines.site.selection import Selector, Verdict
+from bootgrant.machines.talos.composing import Composed
+from bootgrant.machines.talos.documents import Part
 from bootgrant.service.data_folder import write_private
-from bootgrant.service.parts.machines import origin_of, past_tree, toolbox
-from bootgrant.service.settings.sections import MachineSettings
+from bootgrant.service.parts.machines import engine, origin_of, past_tree
+from bootgrant.service.settings.sections import Composer, MachineSettings
 from bootgrant.service.settings.site import load_site
 from bootgrant.wire.identity import MachineIdentity
 
 __all__ = [
     "Checked",
     "NoSuchEntry",
+    "Revision",
+    "Shown",
     "SiteMachines",
-    "Snapshot",
+    "WorkerFailed",
     "check",
     "explain",
     "export_folder",
     "export_iso",
     "finish",
+    "patched",
     "secret_labels",
     "shown",
     "site_machines",
@@ -57,11 +60,11 @@ class SiteMachines:
     data: Path | None = None
     networks: Sequence[Network] = ()
 
-    def snapshot(self, revision: str = "") -> Snapshot:
-        """Read the configurations as they are now, or at a commit. Raises SettingsError and SiteBroken."""
-        tools = toolbox(self.settings)
+    def snapshot(self, revision: str = "") -> Revision:
+        """Read the configurations as they are now, or at a commit. Raises SettingsError, SiteBroken, WorkerFailed."""
+        made = engine(self.settings)
         origin = origin_of(self.folder, self.settings, self.data)
-        return Snapshot(past_tree(origin, revision) if revision else origin.tree(), tools)
+        return Revision(past_tree(origin, revision) if revision else origin.tree(), made)
 
 
 def site_machines(config: Path, environment: dict[str, str]) -> SiteMachines:
@@ -86,7 +89,7 @@ def check(machines: SiteMachines) -> Checked:
         snapshot = machines.snapshot()
     except SiteBroken as broken:
         return Checked(broken.findings, 0, "", machines.folder)
-    found = findings_of(snapshot, machines.networks)
+    found = snapshot.check([str(network) for network in machines.networks])
     return Checked(found, len(snapshot.entries), snapshot.revision, machines.folder)
 
 
@@ -94,14 +97,17 @@ class NoSuchEntry(Exception):
     """No entry has this name."""
 
 
-def finish(snapshot: Snapshot, name: str, identity: MachineIdentity | None) -> Finished:
+def finish(snapshot: Revision, name: str, identity: MachineIdentity | None) -> Made:
     """Return one configuration. Raises NoSuchEntry and SiteBroken."""
+    return snapshot.finish(name, _completed(_entry(snapshot, name), identity))
+
+
+def _entry(snapshot: Revision, name: str) -> Entry:
     if name not in snapshot.entries:
         known = ", ".join(sorted(snapshot.entries)[:8]) or "none"
         more = ", …" if len(snapshot.entries) > 8 else ""
         raise NoSuchEntry(f"there is no entry {name}; the entries are: {known}{more}")
-    entry = snapshot.entries[name]
-    return snapshot.finish(name, _completed(entry, identity))
+    return snapshot.entries[name]
 
 
 def _completed(entry: Entry, identity: MachineIdentity | None) -> MachineIdentity:
@@ -110,23 +116,36 @@ def _completed(entry: Entry, identity: MachineIdentity | None) -> MachineIdentit
     return MachineIdentity(**(sample.given() | identity.given())) if identity else sample
 
 
-def shown(made: Finished, *, reveal: bool, plain: bool, label: Label | None = None) -> str:
-    """Return a configuration as text, with its secrets redacted unless ``reveal``, and layers unless ``plain``."""
-    known = None if reveal else made.secrets
-    return preview(made.parsed, known, {} if plain else made.origins, label or (lambda _: REDACTED))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """How a configuration is shown: with its secrets, without its layers, secrets as words by a key."""
+
+    reveal: bool = False
+    plain: bool = False
+    label_key: bytes = b""
 
 
-def secret_labels() -> Label:
-    """Return labels by which a diff distinguishes secrets, but from which nobody can guess them."""
-    key = secrets.token_bytes(32)
-
-    def label(secret: str) -> str:
-        return f"<redacted {hmac.new(key, secret.encode('utf-8', 'surrogatepass'), hashlib.sha256).hexdigest()[:6]}>"
-
-    return label
+def shown(snapshot: Revision, name: str, identity: MachineIdentity | None, how: Shown) -> tuple[str, Sequence[Finding]]:
+    """Return one configuration as text, and the warnings about it. Raises NoSuchEntry and SiteBroken."""
+    machine = _completed(_entry(snapshot, name), identity)
+    return snapshot.preview(name, machine, reveal=how.reveal, plain=how.plain, label_key=how.label_key)
 
 
-def explain(snapshot: Snapshot, identity: MachineIdentity) -> list[Verdict]:
+def secret_labels() -> bytes:
+    """Return a key for labels by which a diff distinguishes secrets, but from which nobody can guess them."""
+    return secrets.token_bytes(32)
+
+
+def patched(composer: str, parts: Sequence[Part]) -> Composed:
+    """Return a Talos configuration with patches applied, by the composer of this name. Raises ComposeError."""
+    bench = Workbench(engine(MachineSettings(composer=Composer(composer))))
+    try:
+        return bench.compose(parts)
+    finally:
+        bench.close()
+
+
+def explain(snapshot: Revision, identity: MachineIdentity) -> list[Verdict]:
     """Return every entry with why the machine gets it or not, and a finished file if it gets that."""
     verdicts = snapshot.selector.explain(identity)
     if any(verdict.is_chosen for verdict in verdicts):
@@ -149,12 +168,12 @@ def metal_iso(config: bytes) -> bytes:
     return written.getvalue()
 
 
-def export_iso(snapshot: Snapshot, name: str, identity: MachineIdentity | None, out: Path) -> None:
+def export_iso(snapshot: Revision, name: str, identity: MachineIdentity | None, out: Path) -> None:
     """Write an entry's image. Raises NoSuchEntry, SiteBroken and OSError."""
     write_private(out, metal_iso(finish(snapshot, name, identity).config))
 
 
-def export_folder(snapshot: Snapshot, out: Path) -> tuple[Sequence[str], Sequence[tuple[str, str]]]:
+def export_folder(snapshot: Revision, out: Path) -> tuple[Sequence[str], Sequence[tuple[str, str]]]:
     """Write every configuration that does not depend on the machine, as ``NAME.yaml``. Raises OSError.
 
     Returns the names of those written, and those left out, each with the reason.

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from bootgrant.configurations.current_revision import CurrentRevision
+from bootgrant.configurations.engine import Engine
 from bootgrant.configurations.site_configurations import SiteConfigurations
 from bootgrant.configurations.snapshot import Toolbox
 from bootgrant.machines.finish.rendering import Compose, in_python
@@ -39,7 +40,7 @@ def site_configurations(site: Site, clock: Clock) -> SiteConfigurations:
     """Build the source of configurations. Raises SettingsError."""
     settings = site.machine_settings
     origin = origin_of(site.machines, settings, site.data)
-    current = CurrentRevision(origin, toolbox(settings), clock)
+    current = CurrentRevision(origin, engine(settings), clock)
     return SiteConfigurations(current, origin if isinstance(origin, Folder) else None)
 
 
@@ -63,6 +64,11 @@ def past_tree(origin: Folder | GitOrigin, revision: str) -> Tree:
     if not commit:
         raise SiteBroken([error("git", f"the repository of {origin.path} has no commit {revision}")])
     return repository.tree(commit, prefix)
+
+
+def engine(settings: MachineSettings) -> Engine:
+    """Return what makes the configurations of this site, within its limits. Raises SettingsError."""
+    return Engine(toolbox(settings), settings.limits)
 
 
 def toolbox(settings: MachineSettings, environment: Mapping[str, str] | None = None) -> Toolbox:

@@ -19,6 +19,7 @@ import uvloop
 from bootgrant.asgi import App
 from bootgrant.asgi.client_address import AllowedNetworks
 from bootgrant.configurations.current_revision import CurrentRevision
+from bootgrant.configurations.worker_process import end_workers
 from bootgrant.ports.chores import Chore, every
 from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.service.data_folder import admin_socket, code_key, control_socket, prepare_data_folder
@@ -166,6 +167,7 @@ async def _serve(
         built.watching.drain()
         # A repository that does not respond must not keep the next server waiting.
         end_programs()
+        end_workers()
         for server, _ in served:
             server.should_exit = True
 

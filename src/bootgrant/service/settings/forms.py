@@ -193,6 +193,28 @@ def duration(least: str = "0s", most: str = "") -> Form[float]:
     return shown("duration", parse)
 
 
+_SIZE_UNITS: Final[Mapping[str, int]] = {"MiB": 1 << 20, "GiB": 1 << 30}
+_SIZE: Final = re.compile(r"(\d+) ?(MiB|GiB)")
+
+
+def size(least: str, most: str) -> Form[int]:
+    """A number of bytes, written as ``256MiB`` or ``1GiB``, with its limits."""
+
+    def bytes_of(written: str) -> int:
+        found = _SIZE.fullmatch(written)
+        if found is None:
+            raise ValueError(f"{written!r} is not a size (write 256MiB or 1GiB)")
+        return int(found[1]) * _SIZE_UNITS[found[2]]
+
+    def parse(value: object) -> int:
+        given = bytes_of(text(value).strip())
+        if not bytes_of(least) <= given <= bytes_of(most):
+            raise ValueError(f"must be from {least} to {most}")
+        return given
+
+    return shown("size", parse)
+
+
 def one_of(values: type[E]) -> Form[E]:
     """One of the values of an enum."""
     names = [str(member.value) for member in values]

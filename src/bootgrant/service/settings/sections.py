@@ -10,6 +10,7 @@ from typing import Final
 
 from bootgrant.approval.grant_rules import AddressBinding, GrantRules
 from bootgrant.approval.policy import BUILT_IN, Network, Rule, Vocabulary
+from bootgrant.configurations.limits import EntryLimits
 from bootgrant.machine_plane.clients import Client
 from bootgrant.service.logs import LogFormat
 from bootgrant.service.settings import forms
@@ -143,6 +144,23 @@ class Limits:
         "three quarters of those that the limit of open files allows. Proxies in networks.trusted_proxies have no "
         "limit (docs/server.md).",
     )
+    entry_memory: int = setting(
+        forms.size("32MiB", "16GiB"),
+        "256MiB",
+        "How much memory the work on one entry of the machine configurations may take. An entry that exceeds this, or "
+        "one of the next two limits, is broken; the others are served (docs/machines.md).",
+    )
+    entry_cpu: float = setting(
+        duration("100ms", "10m"), "2s", "How much CPU time reading, rendering and checking one entry may take."
+    )
+    entry_time: float = setting(
+        duration("100ms", "1h"), "5s", "How long that may take by the clock, without the programs of the site."
+    )
+
+    @property
+    def entry(self) -> EntryLimits:
+        """What work on one entry may use."""
+        return EntryLimits(self.entry_memory, self.entry_cpu, self.entry_time)
 
 
 def _network_names(value: object, _base: Path) -> Mapping[str, tuple[Network, ...]]:
@@ -354,3 +372,4 @@ class MachineSettings:
     schema_file: Path | None = None
     git: Git = field(default_factory=Git)
     secrets: Secrets = field(default_factory=Secrets)
+    limits: EntryLimits = field(default_factory=EntryLimits)

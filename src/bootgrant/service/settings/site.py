@@ -178,7 +178,7 @@ class Site:
     @property
     def machine_settings(self) -> sections.MachineSettings:
         """How the machine configurations are made."""
-        return sections.MachineSettings(self.composer, self.schema_file, self.git, self.secrets)
+        return sections.MachineSettings(self.composer, self.schema_file, self.git, self.secrets, self.limits.entry)
 
     @property
     def vocabulary(self) -> Vocabulary:

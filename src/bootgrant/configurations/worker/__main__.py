@@ -1,0 +1,11 @@
+"""`python -m bootgrant.configurations.worker DESCRIPTOR`, as the server starts it."""
+
+import socket
+import sys
+
+from bootgrant.configurations.worker.guard import ProcessGuard, lock_up
+from bootgrant.configurations.worker.serving import channel_on, serve
+
+channel = channel_on(socket.socket(fileno=int(sys.argv[1])))
+lock_up()
+serve(channel, ProcessGuard(channel))
