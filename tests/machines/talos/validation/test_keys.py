@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from bootgrant.machines.talos.validation.documents.keys import is_certificate, is_pkcs8_key, key_fault
+from bootgrant.machines.talos.validation.documents.certificates import is_certificate
+from bootgrant.machines.talos.validation.documents.keys import is_pkcs8_key, key_fault
 from bootgrant.machines.talos.validation.documents.pem import pem_blocks
 
 RSA = rsa.generate_private_key(65537, 2048)
@@ -88,6 +89,19 @@ def test_a_certificate_needs_a_key_that_go_reads() -> None:
     assert is_certificate(certificate(P256))
     assert not is_certificate(certificate(ec.generate_private_key(ec.SECP256K1())))
     assert not is_certificate(certificate(P256)[:-1])
+
+
+def test_a_certificate_names_the_algorithm_of_its_signature_twice() -> None:
+    content = certificate(P256)
+    ecdsa_with_sha256, ecdsa_with_sha384 = (bytes.fromhex(f"06082a8648ce3d0403{last}") for last in ("02", "03"))
+    assert content.count(ecdsa_with_sha256) == 2
+    assert is_certificate(content.replace(ecdsa_with_sha256, ecdsa_with_sha384))
+    assert not is_certificate(content.replace(ecdsa_with_sha256, ecdsa_with_sha384, 1))
+
+
+@pytest.mark.parametrize("content", ["30", "3001", "308000", "30810100", "3003020100ff"])
+def test_what_is_not_der_is_no_certificate(content: str) -> None:
+    assert not is_certificate(bytes.fromhex(content))
 
 
 @pytest.mark.parametrize("line", ["-----BEGIN X-----", "junk", "-----END X-----", ""])
