@@ -57,7 +57,7 @@ def _is_signed(fields: list[Element], algorithm: Element) -> bool:
     serial, inner_algorithm, issuer, validity, subject, key = rest[: len(_FIELDS)]
     return (
         _is_version(version)
-        and _is_natural(serial.content)
+        and der.integer(serial) >= 0
         and inner_algorithm == algorithm
         and _is_algorithm(algorithm)
         and all(map(_is_name, (issuer, subject)))
@@ -69,11 +69,6 @@ def _is_signed(fields: list[Element], algorithm: Element) -> bool:
 
 def _is_version(version: Element | None) -> bool:
     return version is None or [(item.tag, item.content) for item in version.inside()] in _VERSIONS
-
-
-def _is_natural(number: bytes) -> bool:
-    """A number in its shortest form that is not negative."""
-    return bool(number) and number[0] < 0x80 and (len(number) == 1 or number[0] != 0 or number[1] >= 0x80)
 
 
 def _is_algorithm(algorithm: Element) -> bool:

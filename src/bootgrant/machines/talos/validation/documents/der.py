@@ -61,3 +61,12 @@ def first_element(content: bytes, at: int = 0) -> Element:
 
 def tags(found: list[Element]) -> list[int]:
     return [element.tag for element in found]
+
+
+def integer(element: Element) -> int:
+    """Return the number of an element. Raises ValueError if it has another tag, or is not in its shortest form."""
+    content = element.content
+    is_padded = len(content) > 1 and content[0] in (0x00, 0xFF) and content[0] >> 7 == content[1] >> 7
+    if element.tag != INTEGER or not content or is_padded:
+        raise ValueError("no integer of DER")
+    return int.from_bytes(content, signed=True)

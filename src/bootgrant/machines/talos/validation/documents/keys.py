@@ -1,16 +1,13 @@
 """Private keys: whether Talos loads them (``crypto/x509``, siderolabs/crypto).
 
-``cryptography`` reads them, and knows more than Go does: other curves, curves by their parameters, other kinds of keys.
-So the identifiers of the algorithm are read here, and private keys of elliptic curves altogether, whose public half Go
-does not look at.
+``cryptography`` takes keys that Go refuses (other curves, curves by their parameters, other kinds of keys), refuses
+some that Go takes, and tests for primes, which costs more than all other checks. So they are read here.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
-
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import load_der_private_key
 
 from bootgrant.machines.talos.validation.documents import der
 from bootgrant.machines.talos.validation.documents.algorithms import (
@@ -20,7 +17,6 @@ from bootgrant.machines.talos.validation.documents.algorithms import (
     RSA,
     X25519,
     is_curve,
-    is_known,
 )
 from bootgrant.machines.talos.validation.documents.der import Element
 from bootgrant.machines.talos.validation.documents.pem import pem_blocks
@@ -33,6 +29,9 @@ _FORMS: Final = {
 }
 """The form of a private key by the label of its block."""
 _PARAMETERS: Final = 0xA0
+_SEED: Final = 32
+"""Bytes of a private key for Ed25519 or X25519."""
+_RSA_FIELDS: Final = 6
 
 
 def key_fault(text: str, *, is_x25519_fine: bool = False) -> str:
@@ -61,37 +60,54 @@ def is_pkcs8_key(text: str) -> bool:
 def _loaded_algorithm(content: bytes, form: str) -> bytes:
     """Return the algorithm of a private key in a form; empty if Go does not load it."""
     try:
-        # Go ignores what follows the key, except in the form PKCS #1, which cryptography reads whole.
         key = der.first_element(content)
         fields = key.inside()
-        match form, der.tags(fields[:2]):
-            case "PKCS #1", [der.INTEGER, der.INTEGER]:
-                return RSA if _is_loaded(content) else b""
-            case "SEC 1", [der.INTEGER, der.OCTETS]:
-                return EC if _is_scalar(fields, []) else b""
-            case "PKCS #8", [der.INTEGER, der.SEQUENCE]:
-                return _pkcs8_algorithm(key, fields)
+        if form == "PKCS #8":
+            return _pkcs8_algorithm(fields)
+        if form == "SEC 1":
+            return EC if _is_scalar(fields, []) else b""
+        # Only in this form is it an error if something follows the key.
+        return RSA if key.encoded == content and is_rsa(fields) else b""
     except ValueError:
-        pass
-    return b""
-
-
-def _pkcs8_algorithm(key: Element, fields: list[Element]) -> bytes:
-    algorithm = fields[1].inside()
-    if not is_known(algorithm):
         return b""
-    if algorithm[0].content == EC:
-        inner = der.first_element(fields[2].content if fields[2:] else b"").inside()
-        return EC if _is_scalar(inner, algorithm[1:]) else b""
-    return algorithm[0].content if _is_loaded(key.encoded) else b""
 
 
-def _is_loaded(content: bytes) -> bool:
-    try:
-        load_der_private_key(content, None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
+def _pkcs8_algorithm(fields: list[Element]) -> bytes:
+    """Return the algorithm of a PKCS #8 key that Go loads. Raises ValueError for what is not DER."""
+    if der.tags(fields[:3]) != [der.INTEGER, der.SEQUENCE, der.OCTETS]:
+        return b""
+    identifier, *parameters = fields[1].inside()
+    key = der.first_element(fields[2].content)
+    if identifier.content == RSA:
+        is_loaded = key.encoded == fields[2].content and is_rsa(key.inside())
+    elif identifier.content == EC:
+        is_loaded = _is_scalar(key.inside(), parameters)
+    else:
+        is_seed = key.tag == der.OCTETS and len(key.content) == _SEED
+        is_loaded = identifier.content in (ED25519, X25519) and not parameters and is_seed
+    return identifier.content if is_loaded else b""
+
+
+def is_rsa(fields: list[Element]) -> bool:
+    """Whether the fields of a PKCS #1 key are those of a key that fits together (``rsa.PrivateKey.Validate``).
+
+    A version, n, e, d, p, q, and then numbers that follow from these, which may be left out. Raises ValueError for what
+    is not DER.
+    """
+    version, *numbers = map(der.integer, fields[: _RSA_FIELDS + 3])
+    n, e, d, p, q, *derived = numbers
+    if version > 1 or min(numbers) <= 0 or min(p, q) < 3 or e % 2 == 0 or not 2 < e < 2**31:
         return False
-    return True
+    half = n.bit_length() // 2
+    is_strong = abs(p - q).bit_length() > half - 100 and d.bit_length() > half
+    fits = n == p * q and n % 2 == 1 and d < n and all(e * d % (prime - 1) == 1 for prime in (p, q))
+    return is_strong and fits and all(map(int.__eq__, derived, _derived(d, p, q)))
+
+
+def _derived(d: int, p: int, q: int) -> Iterator[int]:
+    yield d % (p - 1)
+    yield d % (q - 1)
+    yield pow(q, -1, p)
 
 
 def _is_scalar(fields: list[Element], parameters: list[Element]) -> bool:
