@@ -138,11 +138,16 @@ class GoUrl:
 
     def hostname(self) -> str:
         """The host without port and brackets."""
-        host = self.host
-        colon = host.rfind(":")
-        if colon >= 0 and _PORT.fullmatch(host, colon):
-            host = host[:colon]
+        host, _ = self._host_and_port()
         return host[1:-1] if host.startswith("[") and host.endswith("]") else host
+
+    def port(self) -> str:
+        """The port as it was written, empty without one."""
+        return self._host_and_port()[1]
+
+    def _host_and_port(self) -> tuple[str, str]:
+        host, colon, port = self.host.rpartition(":")
+        return (host, port) if colon and _PORT.fullmatch(colon + port) else (self.host, "")
 
     def __str__(self) -> str:
         """The URL as Go prints it."""
