@@ -86,6 +86,16 @@ def test_every_file_is_listed_and_found_by_name(tmp_path: Path) -> None:
         assert source.named_entry(name) is None
 
 
+def test_a_finished_file_with_a_key_of_the_cluster_is_precious(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("machine: {type: worker}\ncluster: {serviceAccount: {key: YQ==}}\n")
+    (tmp_path / "b.yaml").write_text("machine: {type: worker}\n")
+    source = files(tmp_path)
+    assert [entry.precious for entry in source.entries()] == [("cluster.serviceAccount.key",), ()]
+    made = source.render("a.yaml")
+    assert made is not None
+    assert made.entry.is_precious
+
+
 def test_a_preview_of_a_finished_file_quotes_nothing(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("secret: swordfish\n")
     preview = files(tmp_path).preview("a.yaml")

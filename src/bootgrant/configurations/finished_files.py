@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
+from bootgrant.machines.finish.precious import precious_fields
 from bootgrant.machines.finish.validation import Judgement, Rules, judge
 from bootgrant.machines.site.files import file_names, is_valid_name, variable_of
 from bootgrant.machines.site.model import Schema
 from bootgrant.machines.talos.documents import is_talos
+from bootgrant.machines.talos.tables import NEWEST, talos_tables
 from bootgrant.machines.yaml.reading import ParsedYaml, parse_yaml
 from bootgrant.ports.configurations import ConfigUnavailable, MachineEntry, Rendered
 from bootgrant.ports.origins import FinishedFolder, Stamp
@@ -29,6 +31,7 @@ class _Checked:
     stamp: Stamp
     digest: bytes
     judgement: Judgement
+    precious: tuple[str, ...]
 
 
 class FinishedFiles:
@@ -69,7 +72,7 @@ class FinishedFiles:
         """List every file; one that cannot be served has no machine type."""
         self._folder.check()
         stamps = ((name, self._stamp(name)) for name in self._folder.finished_names())
-        return [_described(name, "name", self._listed_type(name, stamp)) for name, stamp in stamps if stamp is not None]
+        return [_described(name, "name", self._listed(name, stamp)) for name, stamp in stamps if stamp is not None]
 
     def render(self, name: str) -> Rendered | None:
         self._folder.check()
@@ -77,20 +80,19 @@ class FinishedFiles:
         if read is None:
             return None
         content, stamp = read
-        judgement = self._valid(name, self._judged(name, content, stamp))
-        return Rendered(_described(name, "approved", judgement.machine_type), content, "file")
+        checked = self._valid(name, self._judged(name, content, stamp))
+        return Rendered(_described(name, "approved", checked), content, "file")
 
     def preview(self, name: str) -> str | None:
         """It is not known which values of a finished file are secret, so none is shown."""
         made = self.render(name)
         return None if made is None else f"# {name}: a finished file of {len(made.config)} bytes, served unchanged\n"
 
-    def _listed_type(self, name: str, stamp: Stamp) -> str:
+    def _listed(self, name: str, stamp: Stamp) -> _Checked | None:
         try:
-            judgement = self._judgement(name, stamp)
+            return self._checked_file(name, stamp)
         except ConfigUnavailable:
-            return ""
-        return judgement.machine_type if judgement else ""
+            return None
 
     def _is_allowed(self, name: str) -> bool:
         return is_valid_name(name) and (self._by_serial or variable_of(name) != "serial")
@@ -99,37 +101,39 @@ class FinishedFiles:
         return self._folder.finished_stamp(name) if self._is_allowed(name) else None
 
     def _entry(self, name: str, matched: str, stamp: Stamp) -> MachineEntry | None:
-        judgement = self._judgement(name, stamp)
-        return None if judgement is None else _described(name, matched, self._valid(name, judgement).machine_type)
+        checked = self._checked_file(name, stamp)
+        return None if checked is None else _described(name, matched, self._valid(name, checked))
 
-    def _valid(self, name: str, judgement: Judgement) -> Judgement:
-        """Return the judgement if the file may be served. Raises ConfigUnavailable, with the first wrong line."""
-        wrong = [fault for fault in judgement.faults if fault.is_fatal]
+    def _valid(self, name: str, checked: _Checked) -> _Checked:
+        """Return the outcome if the file may be served. Raises ConfigUnavailable, with the first wrong line."""
+        wrong = [fault for fault in checked.judgement.faults if fault.is_fatal]
         if wrong:
             path = self._folder.path / name
             more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
             reason = f"line {wrong[0].line}: {wrong[0].message}{more}"
             raise ConfigUnavailable(f"{path} cannot be served: {reason}", INVALID)
-        return judgement
+        return checked
 
-    def _judgement(self, name: str, stamp: Stamp) -> Judgement | None:
+    def _checked_file(self, name: str, stamp: Stamp) -> _Checked | None:
         """Check a file, reading it only if it has changed. None if it is gone. Raises ConfigUnavailable."""
         known = self._checked.get(name)
         if known is not None and known.stamp == stamp:
-            return known.judgement
+            return known
         read = self._folder.finished_content(name)
         return None if read is None else self._judged(name, *read)
 
-    def _judged(self, name: str, content: bytes, stamp: Stamp) -> Judgement:
+    def _judged(self, name: str, content: bytes, stamp: Stamp) -> _Checked:
         digest = hashlib.sha256(content).digest()
         known = self._checked.get(name)
         if known is not None and known.digest == digest:
-            judgement = known.judgement
+            checked = replace(known, stamp=stamp)
         else:
             parsed = parse_yaml(content)
-            judgement = judge(parsed, schema_of(parsed), self._rules)
-        self._checked[name] = _Checked(stamp, digest, judgement)
-        return judgement
+            schema = schema_of(parsed)
+            precious = precious_fields(parsed, schema, talos_tables(NEWEST))
+            checked = _Checked(stamp, digest, judge(parsed, schema, self._rules), precious)
+        self._checked[name] = checked
+        return checked
 
 
 def schema_of(parsed: ParsedYaml) -> Schema:
@@ -137,7 +141,8 @@ def schema_of(parsed: ParsedYaml) -> Schema:
     return Schema.TALOS if is_talos(parsed) else Schema.YAML
 
 
-def _described(name: str, matched: str, machine_type: str) -> MachineEntry:
+def _described(name: str, matched: str, checked: _Checked | None) -> MachineEntry:
     stem = name.removesuffix(".yaml")
     match = {variable_of(name): (canonical_uuid(stem) or canonical_mac(stem) or stem,)}
-    return MachineEntry(name, matched, layers=(name,), match=match, machine_type=machine_type)
+    kind, precious = (checked.judgement.machine_type, checked.precious) if checked else ("", ())
+    return MachineEntry(name, matched, layers=(name,), match=match, machine_type=kind, precious=precious)

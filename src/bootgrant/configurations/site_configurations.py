@@ -21,7 +21,7 @@ from bootgrant.machines.finish.rendering import Finished
 from bootgrant.machines.site.findings import SiteBroken
 from bootgrant.machines.site.model import Entry
 from bootgrant.machines.site.selection import Match, Tie
-from bootgrant.ports.configurations import CONTROL_PLANE, ConfigUnavailable, MachineEntry, Rendered
+from bootgrant.ports.configurations import ConfigUnavailable, MachineEntry, Rendered
 from bootgrant.ports.origins import FinishedFolder
 from bootgrant.wire.identity import MachineIdentity
 
@@ -69,7 +69,7 @@ class SiteConfigurations:
         found = None if snapshot is None else snapshot.selector.select(identity)
         if snapshot is not None and isinstance(found, Match):
             verdict = snapshot.verdicts[found.entry.name]
-            return verdict.uses_machine or found.entry.approvals > 1 or verdict.machine_type in CONTROL_PLANE
+            return verdict.uses_machine or found.entry.approvals > 1 or verdict.is_precious
         finished = self._other(snapshot)
         if found is not None or finished is None:
             return False
@@ -143,7 +143,7 @@ def _rendered(snapshot: Snapshot, name: str, identity: MachineIdentity) -> Rende
         return cached
     made = _finished(snapshot, name, identity)
     entry = snapshot.entries[name]
-    described = _described(snapshot, entry, made.machine_type)
+    described = _described(snapshot, entry, made)
     rendered = Rendered(described, made.config, snapshot.toolbox.composer, entry.schema.content_type)
     snapshot.cache.put(name, identity if made.uses_machine else None, rendered)
     return rendered
@@ -169,8 +169,8 @@ def _valid(snapshot: Snapshot, entry: Entry) -> MachineEntry:
     return _described(snapshot, entry)
 
 
-def _described(snapshot: Snapshot, entry: Entry, machine_type: str | None = None) -> MachineEntry:
-    """Describe an entry for people; ``machine_type`` is that of a finished rendering, None if there is none yet."""
+def _described(snapshot: Snapshot, entry: Entry, made: Finished | None = None) -> MachineEntry:
+    """Describe an entry for people; ``made`` is its configuration for one machine, None if there is none yet."""
     verdict = snapshot.verdicts[entry.name]
     return MachineEntry(
         name=entry.name,
@@ -181,7 +181,8 @@ def _described(snapshot: Snapshot, entry: Entry, machine_type: str | None = None
         exact=not entry.has_pattern,
         networks=entry.networks,
         approvals=entry.approvals,
-        machine_type=verdict.machine_type if machine_type is None else machine_type,
+        machine_type=verdict.machine_type if made is None else made.machine_type,
         revision=snapshot.revision,
-        varies=machine_type is None and verdict.uses_machine,
+        varies=made is None and verdict.uses_machine,
+        precious=verdict.precious if made is None else made.precious,
     )

@@ -33,6 +33,7 @@ from bootgrant.machines.site.findings import Finding, SiteBroken, errors
 from bootgrant.machines.site.model import MODEL, MODELS, Entry, parse_site
 from bootgrant.machines.site.selection import Selector, ties
 from bootgrant.machines.yaml.reading import parse_yaml
+from bootgrant.ports.configurations import CONTROL_PLANE
 from bootgrant.ports.origins import Decrypter, Programs, Tree
 from bootgrant.wire.identity import MachineIdentity
 
@@ -57,6 +58,12 @@ class Verdict:
     uses_machine: bool = False
     warnings: tuple[Finding, ...] = ()
     problem: SiteBroken | None = None
+    precious: tuple[str, ...] = ()
+
+    @property
+    def is_precious(self) -> bool:
+        """Whether two people must approve it, judged by a sample (ports.configurations.MachineEntry)."""
+        return self.machine_type in CONTROL_PLANE or bool(self.precious)
 
 
 class Snapshot:
@@ -125,7 +132,7 @@ class Snapshot:
             made = self._finished(recipe, sample_identity(entry))
         except SiteBroken as broken:
             return Verdict(problem=broken)
-        return Verdict(made.machine_type, made.uses_machine, made.warnings)
+        return Verdict(made.machine_type, made.uses_machine, made.warnings, precious=made.precious)
 
     def _recipe(self, entry: Entry) -> Recipe:
         """Gather the files of an entry's layers and the values of its variables. Raises SiteBroken."""

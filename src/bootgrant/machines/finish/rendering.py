@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bootgrant.machines.finish.precious import precious_fields
 from bootgrant.machines.finish.redaction import NO_SECRETS, KnownSecrets, is_written_verbatim, secrets_of
 from bootgrant.machines.finish.templates import Template, TemplateRefused, compile_template
 from bootgrant.machines.finish.validation import Fault, Rules, judge
@@ -15,6 +16,7 @@ from bootgrant.machines.site.model import Command, Entry, Schema
 from bootgrant.machines.site.pattern import Pattern, common
 from bootgrant.machines.talos.composing import Composed, compose, compose_plain
 from bootgrant.machines.talos.documents import ComposeError, Part
+from bootgrant.machines.talos.tables import NEWEST, talos_tables
 from bootgrant.machines.yaml.reading import ParsedYaml, YamlError, decode, parse_yaml
 from bootgrant.wire.identity import MachineIdentity
 
@@ -32,7 +34,10 @@ class Content:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Finished:
-    """A configuration that may be served. ``uses_machine``: it may differ between machines with the same entry."""
+    """A configuration that may be served. ``uses_machine``: it may differ between machines with the same entry.
+
+    ``precious``: the fields with a private key or secret of a cluster.
+    """
 
     parsed: ParsedYaml
     machine_type: str
@@ -40,6 +45,7 @@ class Finished:
     secrets: KnownSecrets
     origins: Mapping[str, str]
     warnings: tuple[Finding, ...] = ()
+    precious: tuple[str, ...] = ()
 
     @property
     def config(self) -> bytes:
@@ -156,8 +162,9 @@ def finished(recipe: Recipe, parts: Parts, made: Composed, rules: Rules) -> Fini
         warning("surprise", f"{surprise.path}: {surprise.message}", surprise.part, 0, entry.name)
         for surprise in made.surprises
     )
+    precious = precious_fields(parsed, entry.schema, talos_tables(NEWEST))
     return Finished(
-        parsed, judgement.machine_type, parts.uses_machine, parts.secrets, made.origins, (*found, *surprises)
+        parsed, judgement.machine_type, parts.uses_machine, parts.secrets, made.origins, (*found, *surprises), precious
     )
 
 

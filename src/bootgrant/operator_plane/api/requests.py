@@ -374,6 +374,7 @@ def entry_json(entry: MachineEntry) -> Json:
         "networks": list(entry.networks),
         "approvals": entry.approvals,
         "machine_type": entry.machine_type,
+        "precious": list(entry.precious),
         "revision": entry.revision,
         "fingerprint": entry.fingerprint,
     }

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from bootgrant.approval.codes import masked_user_code
 from bootgrant.approval.operators import Actor, Role
 from bootgrant.approval.transitions import GrantState
+from bootgrant.machines.site.findings import named_fields
 from bootgrant.operator_plane import error_pages
 from bootgrant.operator_plane.forms import is_typed_proof
 from bootgrant.operator_plane.pages.machine_view import (
@@ -22,6 +23,7 @@ from bootgrant.operator_plane.pages.machine_view import (
     kind_of,
     labels_of,
     name_of,
+    precious_of,
     verdict_of,
 )
 from bootgrant.operator_plane.pages.outcome import outcome_of
@@ -133,6 +135,8 @@ async def _pending_page(visit: Visit, card: GrantCard, typed: Typed, status: int
         card=card,
         name=card.entry.name if card.entry else "",
         kind=kind_of(card.entry),
+        precious=precious_of(card.entry),
+        keys=named_fields(card.entry.precious) if card.entry and card.entry.is_control_plane else "",
         labels=labels_of(card),
         code=code,
         known=code[:5],
@@ -161,8 +165,8 @@ async def _newest(visit: Visit, card: GrantCard) -> GrantCard | None:
 
 
 def is_critical(card: GrantCard) -> bool:
-    """Return whether approving requires a recent sign-in: a control plane, or a machine that needs several people."""
-    return card.needed > 1 or (card.entry is not None and card.entry.is_control_plane)
+    """Return whether approving requires a recent sign-in: precious, or a machine that needs several people."""
+    return card.needed > 1 or (card.entry is not None and card.entry.is_precious)
 
 
 def _not_yours(actor: Actor, card: GrantCard) -> str:

@@ -1,0 +1,87 @@
+"""Recognise secrets by their names and by how they look: private keys, URLs with credentials, tokens of known services.
+
+A reference to a vault is not a secret, but a placeholder that another program fills in.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from typing import Final
+
+from bootgrant.machines.finish.key_material import PRIVATE_KEY
+
+_NAMES: Final = frozenset(
+    {
+        "key", "token", "secret", "password", "passwd", "passphrase", "psk", "auth", "credentials", "hash",
+        "privatekey", "presharedkey", "rsaprivate", "ecdsaprivate", "ed25519private", "dsaprivate", "apikey",
+        "secretkey", "accesskey", "authkey", "pat", "authorization",
+    }
+)  # fmt: skip
+_ENDS: Final = (
+    "token", "secret", "password", "passwd", "passphrase", "privatekey", "presharedkey", "passwordhash", "apikey",
+    "secretkey", "accesskey", "credentials", "authkey", "joinkey",
+)  # fmt: skip
+_BASE64_KEY: Final = re.compile(r"\bLS0tLS1CRUdJTi(?!BDRVJU)")
+_KUBERNETES_SECRET: Final = re.compile(r"^\s*kind:\s*[\"']?Secret\b", re.MULTILINE)
+_URL: Final = re.compile(r"://[^/\s]*:[^/\s]*@|[?&][\w.-]*(?:token|secret|password|key)=|^data:", re.IGNORECASE)
+_KNOWN_TOKEN: Final = re.compile(
+    r"(?<![A-Za-z0-9])(?:"
+    r"tskey-[a-z]+-[\w-]{8,}|gh[opsur]_[A-Za-z0-9]{16,}|github_pat_\w{16,}|gl(?:pat|dt|rt|cbt|ptt|agent)-[\w.-]{12,}"
+    r"|xox[abeoprs]-[\w-]{10,}|xapp-[\w-]{10,}|(?:AKIA|ASIA)[A-Z0-9]{16}|hv[sbr]\.[\w-]{16,}|[sr]k_(?:live|test)_\w{10,}"
+    r"|AGE-SECRET-KEY-(?:PQ-)?1[A-Z0-9]+|dop_v1_[a-f0-9]{16,}|npm_[A-Za-z0-9]{20,}|pypi-AgE[\w-]{20,}|SG\.[\w-]{16,}\.[\w-]{16,}"
+    r"|AIza[\w-]{30,}|ya29\.[\w-]{20,}|eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{8,}|dckr_(?:pat|oat)_[\w-]{16,}|glsa_\w{20,}"
+    r"|sk-(?:ant|proj)-[\w-]{16,}|\$(?:1|2[aby]|5|6|7|y|argon2[a-z]+|apr1)\$[^\s:$]+\$\S{8,}"
+    r")"
+)
+_REFERENCE: Final = re.compile(
+    r"\s*(?:op://|ref\+[a-z0-9]+://|secretref\+|vault:|\$\{?vault:|bws?://|doppler://|awssm://|gcpsm://|azkv://|keyring:"
+    r"|file://|env://|<[\w.\s-]+>\s*$|\$\{[\w.:-]+\}\s*$|\$[A-Za-z_]\w*\s*$|\{\{)"
+)
+_WORD: Final = re.compile(r"[A-Za-z0-9+/_.~=-]{20,}")
+_PLAIN_WORD: Final = re.compile(r"[a-f0-9-]+|[A-F0-9-]+|[A-Za-z]+|\d[\d.,:-]*|[A-Z0-9_]+|[a-z0-9]+(?:[-_.][a-z0-9]+)*")
+_RANDOM: Final = 3.9
+"""Bits for each character that random letters and digits exceed, and names and paths rarely do."""
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether the value of this key is secret because of the key's name."""
+    folded = re.sub(r"[^a-z0-9]", "", name.lower())
+    return folded in _NAMES or folded.endswith(_ENDS)
+
+
+def looks_secret(text: str) -> bool:
+    """Whether a text has a private key, a token of a known service, a URL with credentials, or a Kubernetes Secret."""
+    patterns = (PRIVATE_KEY, _BASE64_KEY, _URL, _KNOWN_TOKEN, _KUBERNETES_SECRET)
+    return any(pattern.search(text) for pattern in patterns)
+
+
+def has_known_token(text: str) -> bool:
+    """Whether a text has the token of a known service, such as ``ghp_…``, or the hash of a password."""
+    return _KNOWN_TOKEN.search(text) is not None
+
+
+def is_reference(text: str) -> bool:
+    """Whether a value is a placeholder for another program to fill in, such as ``op://…``, ``ref+…``, ``${NAME}``."""
+    return _REFERENCE.match(text) is not None
+
+
+def is_random(text: str) -> bool:
+    """Whether a word is in a text that looks random: long, of several kinds of characters, and without repetition.
+
+    Digests, UUIDs, versions and paths do not.
+    """
+    return any(_is_random_word(word) for word in _WORD.findall(text))
+
+
+def _is_random_word(word: str) -> bool:
+    stripped = word.rstrip("=")
+    if _PLAIN_WORD.fullmatch(stripped) or stripped.count("/") > 1 or stripped.count(".") > 2:
+        return False
+    kinds = (str.islower, str.isupper, str.isdigit)
+    if not all(any(kind(char) for char in stripped) for kind in kinds):
+        return False
+    counts = Counter(stripped).values()
+    bits = -sum(count / len(stripped) * math.log2(count / len(stripped)) for count in counts)
+    return bits >= min(_RANDOM, math.log2(len(stripped)) * 0.85)
