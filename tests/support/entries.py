@@ -32,5 +32,5 @@ class Entries:
         entry = await self.named_entry(name)
         return None if entry is None else Rendered(entry, b"version: v1alpha1\n", "file")
 
-    async def preview(self, name: str, identity: MachineIdentity) -> str | None:
+    async def preview(self, name: str, identity: MachineIdentity, *, reveal: bool = False) -> str | None:
         return None

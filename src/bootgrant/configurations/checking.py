@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Sequence
 
 from bootgrant.configurations.snapshot import Snapshot, is_model
-from bootgrant.machines.finish.redaction import clear_text_secrets
+from bootgrant.machines.finish.clear_text import clear_text_secrets
 from bootgrant.machines.finish.rendering import unset_variables
 from bootgrant.machines.site.files import finished_entries, shadowed_files, unused_layers
 from bootgrant.machines.site.findings import Finding, Level

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
-from bootgrant.machines.finish.precious import precious_fields
+from bootgrant.machines.finish.redaction import NO_SECRETS, preview
 from bootgrant.machines.finish.validation import Judgement, Rules, judge
 from bootgrant.machines.site.files import file_names, is_valid_name, variable_of
 from bootgrant.machines.site.model import Schema
 from bootgrant.machines.talos.documents import is_talos
-from bootgrant.machines.talos.tables import NEWEST, talos_tables
 from bootgrant.machines.yaml.reading import ParsedYaml, parse_yaml
 from bootgrant.ports.configurations import ConfigUnavailable, MachineEntry, Rendered
 from bootgrant.ports.origins import FinishedFolder, Stamp
@@ -31,7 +30,6 @@ class _Checked:
     stamp: Stamp
     digest: bytes
     judgement: Judgement
-    precious: tuple[str, ...]
 
 
 class FinishedFiles:
@@ -80,17 +78,25 @@ class FinishedFiles:
         if read is None:
             return None
         content, stamp = read
-        checked = self._valid(name, self._judged(name, content, stamp))
-        return Rendered(_described(name, "approved", checked), content, "file")
+        judgement = self._valid(name, self._judged(name, content, stamp))
+        return Rendered(_described(name, "approved", judgement), content, "file")
 
-    def preview(self, name: str) -> str | None:
-        """It is not known which values of a finished file are secret, so none is shown."""
+    def preview(self, name: str, *, reveal: bool = False) -> str | None:
+        """Show a Talos configuration like any other. Of another file, it is not known which values are secret, so none
+        is shown unless ``reveal``."""
         made = self.render(name)
-        return None if made is None else f"# {name}: a finished file of {len(made.config)} bytes, served unchanged\n"
+        if made is None:
+            return None
+        parsed = parse_yaml(made.config)
+        if reveal:
+            return parsed.text
+        if is_talos(parsed):
+            return preview(parsed, NO_SECRETS, schema=Schema.TALOS)
+        return f"# {name}: a finished file of {len(made.config)} bytes, served unchanged\n"
 
-    def _listed(self, name: str, stamp: Stamp) -> _Checked | None:
+    def _listed(self, name: str, stamp: Stamp) -> Judgement | None:
         try:
-            return self._checked_file(name, stamp)
+            return self._judgement(name, stamp)
         except ConfigUnavailable:
             return None
 
@@ -101,39 +107,37 @@ class FinishedFiles:
         return self._folder.finished_stamp(name) if self._is_allowed(name) else None
 
     def _entry(self, name: str, matched: str, stamp: Stamp) -> MachineEntry | None:
-        checked = self._checked_file(name, stamp)
-        return None if checked is None else _described(name, matched, self._valid(name, checked))
+        judgement = self._judgement(name, stamp)
+        return None if judgement is None else _described(name, matched, self._valid(name, judgement))
 
-    def _valid(self, name: str, checked: _Checked) -> _Checked:
-        """Return the outcome if the file may be served. Raises ConfigUnavailable, with the first wrong line."""
-        wrong = [fault for fault in checked.judgement.faults if fault.is_fatal]
+    def _valid(self, name: str, judgement: Judgement) -> Judgement:
+        """Return the judgement if the file may be served. Raises ConfigUnavailable, with the first wrong line."""
+        wrong = [fault for fault in judgement.faults if fault.is_fatal]
         if wrong:
             path = self._folder.path / name
             more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
             reason = f"line {wrong[0].line}: {wrong[0].message}{more}"
             raise ConfigUnavailable(f"{path} cannot be served: {reason}", INVALID)
-        return checked
+        return judgement
 
-    def _checked_file(self, name: str, stamp: Stamp) -> _Checked | None:
+    def _judgement(self, name: str, stamp: Stamp) -> Judgement | None:
         """Check a file, reading it only if it has changed. None if it is gone. Raises ConfigUnavailable."""
         known = self._checked.get(name)
         if known is not None and known.stamp == stamp:
-            return known
+            return known.judgement
         read = self._folder.finished_content(name)
         return None if read is None else self._judged(name, *read)
 
-    def _judged(self, name: str, content: bytes, stamp: Stamp) -> _Checked:
+    def _judged(self, name: str, content: bytes, stamp: Stamp) -> Judgement:
         digest = hashlib.sha256(content).digest()
         known = self._checked.get(name)
         if known is not None and known.digest == digest:
-            checked = replace(known, stamp=stamp)
+            judgement = known.judgement
         else:
             parsed = parse_yaml(content)
-            schema = schema_of(parsed)
-            precious = precious_fields(parsed, schema, talos_tables(NEWEST))
-            checked = _Checked(stamp, digest, judge(parsed, schema, self._rules), precious)
-        self._checked[name] = checked
-        return checked
+            judgement = judge(parsed, schema_of(parsed), self._rules)
+        self._checked[name] = _Checked(stamp, digest, judgement)
+        return judgement
 
 
 def schema_of(parsed: ParsedYaml) -> Schema:
@@ -141,8 +145,8 @@ def schema_of(parsed: ParsedYaml) -> Schema:
     return Schema.TALOS if is_talos(parsed) else Schema.YAML
 
 
-def _described(name: str, matched: str, checked: _Checked | None) -> MachineEntry:
+def _described(name: str, matched: str, judgement: Judgement | None) -> MachineEntry:
     stem = name.removesuffix(".yaml")
     match = {variable_of(name): (canonical_uuid(stem) or canonical_mac(stem) or stem,)}
-    kind, precious = (checked.judgement.machine_type, checked.precious) if checked else ("", ())
+    kind, precious = (judgement.machine_type, judgement.precious) if judgement else ("", ())
     return MachineEntry(name, matched, layers=(name,), match=match, machine_type=kind, precious=precious)

@@ -104,12 +104,13 @@ class SiteConfigurations:
             return cached
         return await asyncio.get_running_loop().run_in_executor(self._worker, _rendered, snapshot, name, identity)
 
-    async def preview(self, name: str, identity: MachineIdentity) -> str | None:
+    async def preview(self, name: str, identity: MachineIdentity, *, reveal: bool = False) -> str | None:
         snapshot = await self._snapshot()
         if snapshot is None or name not in snapshot.entries:
             finished = self._other(snapshot)
-            return None if finished is None else await asyncio.to_thread(finished.preview, name)
-        return await asyncio.get_running_loop().run_in_executor(self._worker, _preview, snapshot, name, identity)
+            return None if finished is None else await asyncio.to_thread(finished.preview, name, reveal=reveal)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._worker, _preview, snapshot, name, identity, reveal)
 
     def _other(self, snapshot: Snapshot | None) -> FinishedFiles | None:
         """The finished configurations that may answer for what is not in the snapshot."""
@@ -149,9 +150,9 @@ def _rendered(snapshot: Snapshot, name: str, identity: MachineIdentity) -> Rende
     return rendered
 
 
-def _preview(snapshot: Snapshot, name: str, identity: MachineIdentity) -> str:
+def _preview(snapshot: Snapshot, name: str, identity: MachineIdentity, reveal: bool) -> str:
     made = _finished(snapshot, name, identity)
-    return preview(made.parsed, made.secrets, made.origins)
+    return preview(made.parsed, None if reveal else made.secrets, made.origins, schema=made.schema)
 
 
 def _finished(snapshot: Snapshot, name: str, identity: MachineIdentity) -> Finished:

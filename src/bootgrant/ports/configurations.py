@@ -130,5 +130,6 @@ class ConfigSource(Protocol):
     async def render(self, name: str, identity: MachineIdentity) -> Rendered | None:
         """Return an entry's configuration for the machine with this approved identity; None if the entry is gone."""
 
-    async def preview(self, name: str, identity: MachineIdentity) -> str | None:
-        """Return the configuration as a person may see it: secrets redacted, each value with its layer in a comment."""
+    async def preview(self, name: str, identity: MachineIdentity, *, reveal: bool = False) -> str | None:
+        """Return the configuration as a person may see it: secrets and free text redacted, each value with its layer in
+        a comment. ``reveal`` shows everything, to admins only (workflows.decide.reveal)."""

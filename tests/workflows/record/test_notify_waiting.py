@@ -68,7 +68,7 @@ class Rack:
     async def render(self, name: str, identity: MachineIdentity) -> Rendered | None:
         return None
 
-    async def preview(self, name: str, identity: MachineIdentity) -> str | None:
+    async def preview(self, name: str, identity: MachineIdentity, *, reveal: bool = False) -> str | None:
         return None
 
 

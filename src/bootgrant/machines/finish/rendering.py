@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bootgrant.machines.finish.precious import precious_fields
 from bootgrant.machines.finish.redaction import NO_SECRETS, KnownSecrets, is_written_verbatim, secrets_of
 from bootgrant.machines.finish.templates import Template, TemplateRefused, compile_template
 from bootgrant.machines.finish.validation import Fault, Rules, judge
@@ -16,7 +15,6 @@ from bootgrant.machines.site.model import Command, Entry, Schema
 from bootgrant.machines.site.pattern import Pattern, common
 from bootgrant.machines.talos.composing import Composed, compose, compose_plain
 from bootgrant.machines.talos.documents import ComposeError, Part
-from bootgrant.machines.talos.tables import NEWEST, talos_tables
 from bootgrant.machines.yaml.reading import ParsedYaml, YamlError, decode, parse_yaml
 from bootgrant.wire.identity import MachineIdentity
 
@@ -46,6 +44,7 @@ class Finished:
     origins: Mapping[str, str]
     warnings: tuple[Finding, ...] = ()
     precious: tuple[str, ...] = ()
+    schema: Schema = Schema.TALOS
 
     @property
     def config(self) -> bytes:
@@ -162,9 +161,15 @@ def finished(recipe: Recipe, parts: Parts, made: Composed, rules: Rules) -> Fini
         warning("surprise", f"{surprise.path}: {surprise.message}", surprise.part, 0, entry.name)
         for surprise in made.surprises
     )
-    precious = precious_fields(parsed, entry.schema, talos_tables(NEWEST))
     return Finished(
-        parsed, judgement.machine_type, parts.uses_machine, parts.secrets, made.origins, (*found, *surprises), precious
+        parsed,
+        judgement.machine_type,
+        parts.uses_machine,
+        parts.secrets,
+        made.origins,
+        (*found, *surprises),
+        judgement.precious,
+        entry.schema,
     )
 
 

@@ -23,6 +23,7 @@ _ENDS: Final = (
     "token", "secret", "password", "passwd", "passphrase", "privatekey", "presharedkey", "passwordhash", "apikey",
     "secretkey", "accesskey", "credentials", "authkey", "joinkey",
 )  # fmt: skip
+_LAST_WORDS: Final = frozenset({"key", "pat", "pass", "pwd", "psk", "secret", "secrets", "credential"})
 _BASE64_KEY: Final = re.compile(r"\bLS0tLS1CRUdJTi(?!BDRVJU)")
 _KUBERNETES_SECRET: Final = re.compile(r"^\s*kind:\s*[\"']?Secret\b", re.MULTILINE)
 _URL: Final = re.compile(r"://[^/\s]*:[^/\s]*@|[?&][\w.-]*(?:token|secret|password|key)=|^data:", re.IGNORECASE)
@@ -49,6 +50,11 @@ def is_secret_name(name: str) -> bool:
     """Whether the value of this key is secret because of the key's name."""
     folded = re.sub(r"[^a-z0-9]", "", name.lower())
     return folded in _NAMES or folded.endswith(_ENDS)
+
+
+def is_secret_variable(name: str) -> bool:
+    """Whether the value of an environment variable is secret because of its name: ``GITHUB_PAT``, ``DB_PASS``."""
+    return is_secret_name(name) or re.split(r"[^a-z0-9]+", name.lower())[-1] in _LAST_WORDS
 
 
 def looks_secret(text: str) -> bool:

@@ -113,7 +113,8 @@ def _completed(entry: Entry, identity: MachineIdentity | None) -> MachineIdentit
 def shown(made: Finished, *, reveal: bool, plain: bool, label: Label | None = None) -> str:
     """Return a configuration as text, with its secrets redacted unless ``reveal``, and layers unless ``plain``."""
     known = None if reveal else made.secrets
-    return preview(made.parsed, known, {} if plain else made.origins, label or (lambda _: REDACTED))
+    origins = {} if plain else made.origins
+    return preview(made.parsed, known, origins, label or (lambda _: REDACTED), schema=made.schema)
 
 
 def secret_labels() -> Label:
