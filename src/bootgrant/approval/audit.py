@@ -44,6 +44,7 @@ class AuditKind(StrEnum):
     OTHER_ADDRESS = "other-address"
     ASSIGNED = "assigned"
     UNASSIGNED = "unassigned"
+    PREVIEW_REVEALED = "preview-revealed"
     ARMED = "armed"
     DISARMED = "disarmed"
     SIGNED_IN = "signed-in"

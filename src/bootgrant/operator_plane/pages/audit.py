@@ -26,7 +26,7 @@ _GROUPS: Final[Mapping[str, tuple[AuditKind, ...]]] = {
         AuditKind.VOTED, AuditKind.VOTE_MOVED, AuditKind.VOTE_WITHDRAWN, AuditKind.APPROVED, AuditKind.DENIED,
         AuditKind.UNDENIED, AuditKind.REVOKED, AuditKind.VOIDED,
     ),
-    "deliveries": (AuditKind.DELIVERED, AuditKind.OTHER_ADDRESS),
+    "deliveries": (AuditKind.DELIVERED, AuditKind.OTHER_ADDRESS, AuditKind.PREVIEW_REVEALED),
     "requests": (AuditKind.OPENED, AuditKind.STORM, AuditKind.CODE_AGAIN),
     "machines": (AuditKind.ASSIGNED, AuditKind.UNASSIGNED, AuditKind.ARMED, AuditKind.DISARMED),
     "people": (

@@ -1,4 +1,4 @@
-"""``/requests/<id>``: the request of one machine, its outcome, and a preview of the machine's configuration.
+"""``/requests/<id>``: the request of one machine, and its outcome.
 
 Nothing in the address fills in the last four characters: they prove that the person looked at the machine's screen. The
 proof of a typed code (TYPED) is made by the form that it was typed into, and only works for the session that sent it.
@@ -81,23 +81,6 @@ async def show(visit: Visit) -> Response:
         return visit.error(error_pages.NO_REQUEST)
     typed = Typed(reason=visit.query("reason"), entry=visit.query("entry"))
     return await card_page(visit, card, typed)
-
-
-async def show_configuration(visit: Visit) -> Response:
-    """Show the configuration that the machine would get, without secrets."""
-    card = await visit.plane.decide.cards.show(visit.request.path_params["grant_id"])
-    if card is None:
-        return visit.error(error_pages.NO_REQUEST)
-    grant_id = card.grant.grant_id
-    if card.entry is None:
-        return visit.error(error_pages.no_configuration(grant_id, card.problem))
-    try:
-        preview = await visit.plane.decide.source.preview(card.entry.name, card.grant.identity)
-    except ConfigUnavailable as error:
-        return visit.error(error_pages.no_configuration(grant_id, str(error)))
-    if preview is None:
-        return visit.error(error_pages.no_configuration(grant_id, text("preview.gone")))
-    return visit.page("configuration.html", name=card.entry.name, preview=preview, grant_id=grant_id)
 
 
 async def card_page(visit: Visit, card: GrantCard, typed: Typed, status: int = 200) -> Response:
