@@ -103,6 +103,16 @@ def test_a_preview_of_a_finished_file_quotes_nothing(tmp_path: Path) -> None:
     assert "swordfish" not in preview
 
 
+def test_a_preview_of_a_finished_file_of_talos_shows_what_is_harmless_and_all_to_admins(tmp_path: Path) -> None:
+    config = "machine:\n  type: worker\n  token: swordfish\n"
+    (tmp_path / "a.yaml").write_text(config)
+    source = files(tmp_path)
+    heading, *lines = str(source.preview("a.yaml")).splitlines()
+    assert heading == f"# a.yaml: a finished file of {len(config)} bytes, served unchanged"
+    assert lines == ["machine:", "  type: worker", "  token: <redacted>"]
+    assert source.preview("a.yaml", reveal=True) == config
+
+
 def test_an_empty_or_oversized_file_is_never_served(tmp_path: Path) -> None:
     (tmp_path / "empty.yaml").write_text(" \n")
     with (tmp_path / "large.yaml").open("wb") as file:

@@ -90,9 +90,8 @@ class FinishedFiles:
         parsed = parse_yaml(made.config)
         if reveal:
             return parsed.text
-        if is_talos(parsed):
-            return preview(parsed, NO_SECRETS, schema=Schema.TALOS)
-        return f"# {name}: a finished file of {len(made.config)} bytes, served unchanged\n"
+        heading = f"# {name}: a finished file of {len(made.config)} bytes, served unchanged\n"
+        return heading + (preview(parsed, NO_SECRETS, schema=Schema.TALOS) if is_talos(parsed) else "")
 
     def _listed(self, name: str, stamp: Stamp) -> Judgement | None:
         try:

@@ -152,7 +152,8 @@ def _rendered(snapshot: Snapshot, name: str, identity: MachineIdentity) -> Rende
 
 def _preview(snapshot: Snapshot, name: str, identity: MachineIdentity, reveal: bool) -> str:
     made = _finished(snapshot, name, identity)
-    return preview(made.parsed, None if reveal else made.secrets, made.origins, schema=made.schema)
+    known = None if reveal else made.secrets
+    return preview(made.parsed, known, made.origins, schema=made.schema, release=made.release)
 
 
 def _finished(snapshot: Snapshot, name: str, identity: MachineIdentity) -> Finished:

@@ -29,12 +29,13 @@ from bootgrant.machines.talos.tables import NEWEST, TalosTables, talos_tables
 from bootgrant.machines.yaml.reading import ParsedYaml, ScalarNode, SequenceNode, is_null, parse_yaml
 
 _MOST_IN_A_FILE: Final = 5
-_WEAK_NAMES: Final = frozenset({"key", "auth", "hash", "pat", "authorization"})
+_WEAK_NAMES: Final = frozenset({"key", "auth", "hash", "pat", "authorization", "secretkey"})
 """Names that also have harmless values: the key of a taint, the hash of a download."""
 _SECRET_CLASSES: Final = frozenset({FieldClass.SECRET, FieldClass.OWN, FieldClass.PRECIOUS})
+_FREE_YAML: Final = frozenset({FieldClass.YAML, FieldClass.PRECIOUS})
 _NAMED_CLASSES: Final = frozenset({FieldClass.ASSIGNMENTS, FieldClass.ARGUMENTS})
 _NOT_A_SECRET: Final = re.compile(
-    r"(?is)[\"']?(?:true|false|yes|no|on|off|null|none|~|/[\w./@-]*|\d{1,3}|\[\]|\{\}|[`$(|>&*].*)?[\"']?,?"
+    r"(?is)[\"']?(?:true|false|yes|no|on|off|null|none|~|/[\w./@-]*|\d{1,3}|\[\]|\{\}|[`$(|>&*].*|(?-i:[a-z0-9.-]+-secrets?))?[\"']?,?"
 )
 _PUBLIC_BLOCK: Final = re.compile(r"(?s)-----BEGIN (?![A-Z0-9 ]*PRIVATE)[A-Z0-9 ]+-----.*?-----END [A-Z0-9 ]+-----")
 _PUBLIC: Final = re.compile(r"(?i)public|ssh-|ecdsa-|AAAA[BCE]3N|sha(?:256|384|512)[-:]|\bh1:|certificate|\bLS0tLS1C")
@@ -95,9 +96,9 @@ def _in_value(value: _Value, source: str) -> Iterator[tuple[str, int]]:
     key, scalar, holds = value
     text, line = scalar.text, scalar.line
     is_block = source.startswith(("|", ">"), scalar.start)
-    if is_reference(text) or ("{{" in text and not is_block):
+    if is_reference(text) or ("{{" in text and not is_block) or (scalar.tag or "").startswith("!"):
         return
-    if holds in _SECRET_CLASSES:
+    if holds in _SECRET_CLASSES and is_secret_name(key):
         if not _NOT_A_SECRET.fullmatch(text):
             yield key, line
     elif holds in _NAMED_CLASSES:
@@ -108,7 +109,7 @@ def _in_value(value: _Value, source: str) -> Iterator[tuple[str, int]]:
         yield key, line
     elif is_block or holds is FieldClass.TEXT:
         yield from _in_text(text, line + is_block, key)
-    elif looks_secret(text) or (holds is FieldClass.YAML and _looks_random(text)):
+    elif looks_secret(text) or (holds in _FREE_YAML and _looks_random(text)):
         yield key, line
 
 

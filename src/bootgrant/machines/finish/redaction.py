@@ -120,11 +120,13 @@ def preview(
     label: Label = lambda _: REDACTED,
     *,
     schema: Schema = Schema.YAML,
+    release: str = NEWEST,
 ) -> str:
     """Return a configuration as text, with ``label(secret)`` for everything that is hidden; the rest is unchanged.
 
     Without ``known``, all is shown. With ``origins`` (``document/path.of.value`` to a layer's file), each line ends in
-    the layers of its values. The comments of a Talos configuration are not shown: they are free text.
+    the layers of its values. The tables of the Talos ``release`` say what its fields hold. The comments of a Talos
+    configuration are not shown: they are free text.
     """
     edits: list[Edit] = []
     if known is not None:
@@ -132,7 +134,7 @@ def preview(
             return _redacted_lines(parsed.text, known, label)
         if schema is Schema.TALOS:
             known = known.joined(KnownSecrets(hides_comments=True))
-        edits = _redactions(parsed, known, label, classes_of(parsed, schema, talos_tables(NEWEST)))
+        edits = _redactions(parsed, known, label, classes_of(parsed, schema, talos_tables(release)))
     text = _edited(parsed.text, edits)
     return _annotated(text, parsed, edits, origins) if origins else text
 

@@ -15,6 +15,7 @@ from bootgrant.machines.site.model import Command, Entry, Schema
 from bootgrant.machines.site.pattern import Pattern, common
 from bootgrant.machines.talos.composing import Composed, compose, compose_plain
 from bootgrant.machines.talos.documents import ComposeError, Part
+from bootgrant.machines.talos.tables import NEWEST
 from bootgrant.machines.yaml.reading import ParsedYaml, YamlError, decode, parse_yaml
 from bootgrant.wire.identity import MachineIdentity
 
@@ -34,7 +35,7 @@ class Content:
 class Finished:
     """A configuration that may be served. ``uses_machine``: it may differ between machines with the same entry.
 
-    ``precious``: the fields with a private key or secret of a cluster.
+    ``precious``: the fields with a private key or secret of a cluster. ``release``: the version of Talos, if it is one.
     """
 
     parsed: ParsedYaml
@@ -45,6 +46,7 @@ class Finished:
     warnings: tuple[Finding, ...] = ()
     precious: tuple[str, ...] = ()
     schema: Schema = Schema.TALOS
+    release: str = NEWEST
 
     @property
     def config(self) -> bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
+from itertools import pairwise
 from typing import Final
 
 from bootgrant.machines.finish.key_material import PRIVATE_KEY
@@ -23,7 +24,7 @@ _ENDS: Final = (
     "token", "secret", "password", "passwd", "passphrase", "privatekey", "presharedkey", "passwordhash", "apikey",
     "secretkey", "accesskey", "credentials", "authkey", "joinkey",
 )  # fmt: skip
-_LAST_WORDS: Final = frozenset({"key", "pat", "pass", "pwd", "psk", "secret", "secrets", "credential"})
+_LAST_WORDS: Final = frozenset({"key", "pat", "pass", "pwd", "psk", "secret", "credential"})
 _BASE64_KEY: Final = re.compile(r"\bLS0tLS1CRUdJTi(?!BDRVJU)")
 _KUBERNETES_SECRET: Final = re.compile(r"^\s*kind:\s*[\"']?Secret\b", re.MULTILINE)
 _URL: Final = re.compile(r"://[^/\s]*:[^/\s]*@|[?&][\w.-]*(?:token|secret|password|key)=|^data:", re.IGNORECASE)
@@ -41,9 +42,11 @@ _REFERENCE: Final = re.compile(
     r"|file://|env://|<[\w.\s-]+>\s*$|\$\{[\w.:-]+\}\s*$|\$[A-Za-z_]\w*\s*$|\{\{)"
 )
 _WORD: Final = re.compile(r"[A-Za-z0-9+/_.~=-]{20,}")
-_PLAIN_WORD: Final = re.compile(r"[a-f0-9-]+|[A-F0-9-]+|[A-Za-z]+|\d[\d.,:-]*|[A-Z0-9_]+|[a-z0-9]+(?:[-_.][a-z0-9]+)*")
-_RANDOM: Final = 3.9
-"""Bits for each character that random letters and digits exceed, and names and paths rarely do."""
+_SEPARATORS: Final = re.compile(r"[/+_.~=-]+")
+_SHORTEST_PART: Final = 12
+_CHANGES: Final = 0.35
+"""Changes between upper case, lower case and digits for each character, which random texts exceed and words do not."""
+_OF_THE_MOST_BITS: Final = 0.8
 
 
 def is_secret_name(name: str) -> bool:
@@ -74,20 +77,18 @@ def is_reference(text: str) -> bool:
 
 
 def is_random(text: str) -> bool:
-    """Whether a word is in a text that looks random: long, of several kinds of characters, and without repetition.
+    """Whether a word is in a text that looks random: long, with all kinds of letters and digits, mixed everywhere.
 
-    Digests, UUIDs, versions and paths do not.
+    Digests, UUIDs, versions, paths and names in CamelCase do not.
     """
-    return any(_is_random_word(word) for word in _WORD.findall(text))
+    return any(_is_random_part(part) for word in _WORD.findall(text) for part in _SEPARATORS.split(word))
 
 
-def _is_random_word(word: str) -> bool:
-    stripped = word.rstrip("=")
-    if _PLAIN_WORD.fullmatch(stripped) or stripped.count("/") > 1 or stripped.count(".") > 2:
+def _is_random_part(part: str) -> bool:
+    kinds = [(char.isupper(), char.isdigit()) for char in part]
+    if len(part) < _SHORTEST_PART or len(set(kinds)) < 3:
         return False
-    kinds = (str.islower, str.isupper, str.isdigit)
-    if not all(any(kind(char) for char in stripped) for kind in kinds):
-        return False
-    counts = Counter(stripped).values()
-    bits = -sum(count / len(stripped) * math.log2(count / len(stripped)) for count in counts)
-    return bits >= min(_RANDOM, math.log2(len(stripped)) * 0.85)
+    changes = sum(before != after for before, after in pairwise(kinds))
+    counts = Counter(part).values()
+    bits = -sum(count / len(part) * math.log2(count / len(part)) for count in counts)
+    return changes >= _CHANGES * len(part) and bits >= _OF_THE_MOST_BITS * math.log2(len(part))

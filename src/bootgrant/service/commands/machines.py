@@ -114,7 +114,8 @@ def shown(made: Finished, *, reveal: bool, plain: bool, label: Label | None = No
     """Return a configuration as text, with its secrets redacted unless ``reveal``, and layers unless ``plain``."""
     known = None if reveal else made.secrets
     origins = {} if plain else made.origins
-    return preview(made.parsed, known, origins, label or (lambda _: REDACTED), schema=made.schema)
+    label = label or (lambda _: REDACTED)
+    return preview(made.parsed, known, origins, label, schema=made.schema, release=made.release)
 
 
 def secret_labels() -> Label:
