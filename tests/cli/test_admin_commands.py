@@ -170,6 +170,15 @@ def _run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def test_pending_names_the_keys_of_a_precious_configuration(site: Served) -> None:
+    other = "7e0f1a2b-0000-4000-8000-0000000000cd"
+    keys = "cluster: {serviceAccount: {key: YQ==}}\n"
+    (site.machines / f"{other}.yaml").write_text(f"version: v1alpha1\nmachine:\n  type: worker\n{keys}")
+    code = ask(site, uuid=other)
+    [row] = [row for row in site.command("pending").stdout.splitlines() if row.startswith(code)]
+    assert "0 of 2 approvals, has keys: cluster.serviceAccount.key" in row
+
+
 def test_preview_prints_the_configuration_without_secrets_and_reveal_with_them(site: Served) -> None:
     other = "7e0f1a2b-0000-4000-8000-0000000000cc"
     (site.machines / f"{other}.yaml").write_text("version: v1alpha1\nmachine:\n  type: worker\n  token: swordfish\n")

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Iterator
+from importlib.resources import files
+from typing import cast
+
 import pytest
 
 from bootgrant.machines.finish.redaction import NO_SECRETS, preview, secret_value
 from bootgrant.machines.site.model import Schema
+from bootgrant.machines.talos.container_types import Free, ListOf, MapOf, Pointer, Struct
+from bootgrant.machines.talos.field_classes import FieldClass, classes_in
+from bootgrant.machines.talos.scalar_types import GoType
+from bootgrant.machines.talos.tables import talos_tables
 from bootgrant.machines.yaml.reading import parse_yaml
+
+VERSIONS = sorted(entry.name for entry in (files("bootgrant.machines.talos") / "versions").iterdir() if entry.is_dir())
 
 TALOS = """\
 # MADEUP in a comment
@@ -169,3 +180,60 @@ def test_lines_with_tokens_are_hidden_in_a_text() -> None:
         "#!/bin/sh\ncurl -H 'x: ghp_0123456789abcdefghij' http://a/\nPASSWORD=MADEUP\n\tset -e; x: {\n", Schema.TEXT
     )
     assert text == "#!/bin/sh\n<redacted>\nPASSWORD=<redacted>\n\tset -e; x: {\n"
+
+
+Path = tuple[GoType, FieldClass | None, Callable[[object], object]]
+
+
+def places(
+    type_: GoType, holds: FieldClass | None, wrap: Callable[[object], object], above: frozenset[str]
+) -> Iterator[Path]:
+    """Every value that a type can have: its type and class, and how to write a configuration that has only this one."""
+    match type_:
+        case Pointer(target=inner):
+            yield from places(inner, holds, wrap, above)
+        case ListOf(element=inner):
+            yield from places(inner, holds, lambda value: wrap([value]), above)
+        case MapOf(element=inner):
+            yield from places(inner, holds, lambda value: wrap({"name": value}), above)
+        case Struct() if type_.name not in above:
+            for name, field in type_.fields.items():
+
+                def put(value: object, name: str = name) -> object:
+                    return wrap({name: value})
+
+                yield from places(field.type, classes_in(type_).get(name), put, above | {type_.name})
+        case _:
+            yield type_, holds, wrap
+
+
+def sample(type_: GoType, holds: FieldClass | None) -> object:
+    """A value with the text MADEUP where it may be free."""
+    match holds:
+        case FieldClass.ASSIGNMENTS | FieldClass.ARGUMENTS:
+            return "--name=MADEUP"
+        case FieldClass.URL:
+            return "https://MADEUP@example.org/a?b=MADEUP#MADEUP"
+        case _:
+            return {"a": {"b": ["MADEUP"]}} if isinstance(type_, Free) else "MADEUP"
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_each_free_text_and_secret_of_every_type_is_hidden_and_what_is_harmless_is_shown(version: str) -> None:
+    wrong, tried = [], 0
+    for kind in talos_tables(version).kinds.values():
+        head = {"apiVersion": kind.api_version, "kind": kind.name} if kind.api_version else {}
+        for type_, holds, wrap in places(kind.type, None, dict_of, frozenset()):
+            document = {**head, **cast("dict[str, object]", wrap(sample(type_, holds)))}
+            if {"apiVersion", "kind"} & set(cast("dict[str, object]", wrap(0))):
+                continue
+            tried += 1
+            text = preview(parse_yaml(json.dumps(document).encode()), NO_SECRETS, schema=Schema.TALOS, release=version)
+            if ("MADEUP" in text) is not (holds is FieldClass.SHOWN):
+                wrong.append(json.dumps(document))
+    assert wrong == []
+    assert tried > 400
+
+
+def dict_of(value: object) -> object:
+    return value

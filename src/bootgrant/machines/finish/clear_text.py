@@ -40,7 +40,7 @@ _NOT_A_SECRET: Final = re.compile(
 _PUBLIC_BLOCK: Final = re.compile(r"(?s)-----BEGIN (?![A-Z0-9 ]*PRIVATE)[A-Z0-9 ]+-----.*?-----END [A-Z0-9 ]+-----")
 _PUBLIC: Final = re.compile(r"(?i)public|ssh-|ecdsa-|AAAA[BCE]3N|sha(?:256|384|512)[-:]|\bh1:|certificate|\bLS0tLS1C")
 _WORDS: Final = re.compile(
-    r"\blogin\s+\S+\s+password\s+\S+|^\s*MONITOR\s+\S+@\S+\s+\d+\s+\S+\s+\S+\s+(?:master|slave|primary|secondary)\b"
+    r"(?m)\blogin\s+\S+\s+password\s+\S+|^\s*MONITOR\s+\S+@\S+\s+\d+\s+\S+\s+\S+\s+(?:master|slave|primary|secondary)\b"
 )
 """Passwords without a name next to them: .netrc, and the UPS monitor of NUT."""
 
@@ -115,31 +115,34 @@ def _in_value(value: _Value, source: str) -> Iterator[tuple[str, int]]:
 
 def _in_text(text: str, first: int, key: str) -> Iterator[tuple[str, int]]:
     """Yield what is in the lines of a text that is not YAML, such as the content of a file."""
-    if looks_secret(text) and "PRIVATE KEY" in text:
+    if "PRIVATE KEY" in text and looks_secret(text):
         yield key, first
         return
     text = _PUBLIC_BLOCK.sub(lambda block: "\n" * block[0].count("\n"), text)
+    has_more = looks_secret(text) or _WORDS.search(text) is not None or (bool(key) and is_random(text))
     for number, line in enumerate(text.split("\n"), first):
-        if "{{" in line:
-            continue
         named = LINE.match(line)
         if named and named[3].startswith("//"):
             named = None
+        if "{{" in line:
+            continue
         if named and _is_assigned(named[2], named[3]):
             yield named[2], number
-        elif not (named and is_reference(named[3])) and (
-            looks_secret(line) or _WORDS.search(line) or (key and _looks_random(line))
-        ):
+        elif has_more and not (named and is_reference(named[3])) and _has_secret(line, key):
             yield named[2] if named else key, number
+
+
+def _has_secret(line: str, key: str) -> bool:
+    return looks_secret(line) or _WORDS.search(line) is not None or (bool(key) and _looks_random(line))
 
 
 def _is_assigned(name: str, value: str) -> bool:
     """Whether a name is one of a secret, and the value is one."""
-    if is_reference(value) or _NOT_A_SECRET.fullmatch(value):
+    if not is_secret_variable(name) or is_reference(value) or _NOT_A_SECRET.fullmatch(value):
         return False
     if re.sub(r"[^a-z0-9]", "", name.lower()) in _WEAK_NAMES:
         return looks_secret(value) or _looks_random(value)
-    return is_secret_name(name) or is_secret_variable(name)
+    return True
 
 
 def _looks_random(text: str) -> bool:

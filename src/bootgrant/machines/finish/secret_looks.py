@@ -24,6 +24,8 @@ _ENDS: Final = (
     "token", "secret", "password", "passwd", "passphrase", "privatekey", "presharedkey", "passwordhash", "apikey",
     "secretkey", "accesskey", "credentials", "authkey", "joinkey",
 )  # fmt: skip
+_HINT: Final = re.compile("(?i)key|token|secret|pass|psk|auth|cred|hash|private|pat|pwd")
+"""Something in every name of a secret: most names have none of it, and need no closer look."""
 _LAST_WORDS: Final = frozenset({"key", "pat", "pass", "pwd", "psk", "secret", "credential"})
 _BASE64_KEY: Final = re.compile(r"\bLS0tLS1CRUdJTi(?!BDRVJU)")
 _KUBERNETES_SECRET: Final = re.compile(r"^\s*kind:\s*[\"']?Secret\b", re.MULTILINE)
@@ -51,12 +53,16 @@ _OF_THE_MOST_BITS: Final = 0.8
 
 def is_secret_name(name: str) -> bool:
     """Whether the value of this key is secret because of the key's name."""
+    if not _HINT.search(name):
+        return False
     folded = re.sub(r"[^a-z0-9]", "", name.lower())
     return folded in _NAMES or folded.endswith(_ENDS)
 
 
 def is_secret_variable(name: str) -> bool:
     """Whether the value of an environment variable is secret because of its name: ``GITHUB_PAT``, ``DB_PASS``."""
+    if not _HINT.search(name):
+        return False
     return is_secret_name(name) or re.split(r"[^a-z0-9]+", name.lower())[-1] in _LAST_WORDS
 
 
