@@ -195,7 +195,7 @@ def test_without_known_secrets_nothing_is_redacted() -> None:
 
 
 def test_a_text_that_is_not_yaml_has_no_layers() -> None:
-    assert annotated("a: [\ntoken: x\n", {"v1alpha1/a": "a.yaml"}) == ["a: [", "token: <redacted>"]
+    assert annotated("a: [\ntoken: x\n", {"v1alpha1/a": "a.yaml"}) == ["a: [", "token: <redacted>", ""]
 
 
 def test_a_secret_with_an_anchor_is_redacted_as_a_whole() -> None:

@@ -40,7 +40,8 @@ _NOT_A_SECRET: Final = re.compile(
 _PUBLIC_BLOCK: Final = re.compile(r"(?s)-----BEGIN (?![A-Z0-9 ]*PRIVATE)[A-Z0-9 ]+-----.*?-----END [A-Z0-9 ]+-----")
 _PUBLIC: Final = re.compile(r"(?i)public|ssh-|ecdsa-|AAAA[BCE]3N|sha(?:256|384|512)[-:]|\bh1:|certificate|\bLS0tLS1C")
 _WORDS: Final = re.compile(
-    r"(?m)\blogin\s+\S+\s+password\s+\S+|^\s*MONITOR\s+\S+@\S+\s+\d+\s+\S+\s+\S+\s+(?:master|slave|primary|secondary)\b"
+    r"(?m)\blogin\s+\S+\s+password\s+\S+"
+    r"|^[ \t]*MONITOR\s+\S+@\S+\s+\d+\s+\S+\s+\S+\s+(?:master|slave|primary|secondary)\b"
 )
 """Passwords without a name next to them: .netrc, and the UPS monitor of NUT."""
 

@@ -32,7 +32,9 @@ _ONE_WORD = re.compile(r"[^\s\\\"'#]+")
 _COMMENT = re.compile(r"(?m)(^|(?<=\s))#.*$")
 _BLOCK = re.compile(r"(?:[&!]\S*\s+)*[|>]")
 _CLOUD_CONFIG: Final = "#cloud-config"
-LINE: Final = re.compile(r"(?m)^(\s*(?:-\s+)?(?:export\s+)?[\"']?([\w.-]+)[\"']?\s*[:=]\s*)(\S.*?)\s*$")
+LINE: Final = re.compile(
+    r"(?m)^([ \t]*(?:-[ \t]+)?(?:export[ \t]+)?[\"']?([\w.-]+)[\"']?\s*[:=]\s*)(\S(?:.*\S)?)[ \t\r]*$"
+)
 """A line of a text that has a name and a value."""
 _COLUMN: Final = 60
 """Where the names of layers begin, if the line is not longer."""

@@ -28,10 +28,10 @@ _HINT: Final = re.compile("(?i)key|token|secret|pass|psk|auth|cred|hash|private|
 """Something in every name of a secret: most names have none of it, and need no closer look."""
 _LAST_WORDS: Final = frozenset({"key", "pat", "pass", "pwd", "psk", "secret", "credential"})
 _BASE64_KEY: Final = re.compile(r"\bLS0tLS1CRUdJTi(?!BDRVJU)")
-_KUBERNETES_SECRET: Final = re.compile(r"^\s*kind:\s*[\"']?Secret\b", re.MULTILINE)
+_KUBERNETES_SECRET: Final = re.compile(r"^[ \t]*kind:[ \t]*[\"']?Secret\b", re.MULTILINE)
 _URL: Final = re.compile(r"://[^/\s]*:[^/\s]*@|[?&][\w.-]*(?:token|secret|password|key)=|^data:", re.IGNORECASE)
 _KNOWN_TOKEN: Final = re.compile(
-    r"(?<![A-Za-z0-9])(?:"
+    r"(?<![\w-])(?:"
     r"tskey-[a-z]+-[\w-]{8,}|gh[opsur]_[A-Za-z0-9]{16,}|github_pat_\w{16,}|gl(?:pat|dt|rt|cbt|ptt|agent)-[\w.-]{12,}"
     r"|xox[abeoprs]-[\w-]{10,}|xapp-[\w-]{10,}|(?:AKIA|ASIA)[A-Z0-9]{16}|hv[sbr]\.[\w-]{16,}|[sr]k_(?:live|test)_\w{10,}"
     r"|AGE-SECRET-KEY-(?:PQ-)?1[A-Z0-9]+|dop_v1_[a-f0-9]{16,}|npm_[A-Za-z0-9]{20,}|pypi-AgE[\w-]{20,}|SG\.[\w-]{16,}\.[\w-]{16,}"
