@@ -113,8 +113,8 @@ def test_a_refusal_says_what_is_missing() -> None:
     assert why_not(WORKER) == "no rule of this provider matches ana@example.org (corp)"
     assert why_not(WORKER, rule("site=ams")) == "no rule allows ana@example.org (corp) to approve worker-1"
     assert why_not(CP, rule()) == (
-        "cp-1 is a control plane or needs several people: set control_plane = true in a rule, or approve it on "
-        "bootgrant's own page"
+        "cp-1 is a control plane, has keys of a cluster, or needs several people: set control_plane = true in a rule, "
+        "or approve it on bootgrant's own page"
     )
 
 

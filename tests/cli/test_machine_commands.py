@@ -171,6 +171,16 @@ def test_machines_list_shows_every_entry(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_list_and_check_name_the_keys_of_a_worker(tmp_path: Path) -> None:
+    write_machines(tmp_path, {"worker/20-keys.yaml": "cluster: {serviceAccount: {key: YQ==}}\n"})
+    listed = json.loads(run("machines", "list", "--machines", tmp_path, "--json").stdout)["entries"]
+    assert [each["is"] for each in listed if "has keys" in each["is"]] == [
+        "worker, has keys: cluster.serviceAccount.key"
+    ]
+    checked = run("check", "--machines", tmp_path).stdout
+    assert "but is not a control plane: cluster.serviceAccount.key." in checked
+
+
 def test_export_writes_a_medium_that_a_machine_reads(tmp_path: Path) -> None:
     folder, out = write_machines(tmp_path / "m"), tmp_path / "cp-1.iso"
     done = run("export", "--metal-iso", "cp-1", out, "--machines", folder)

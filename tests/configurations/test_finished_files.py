@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bootgrant.configurations.finished_files import FinishedFiles, schema_of
+from bootgrant.configurations.finished_files import FinishedFiles, schema_of, shown
 from bootgrant.machines.finish.validation import Judgement, Rules, judge
 from bootgrant.machines.yaml.reading import parse_yaml
 from bootgrant.ports.configurations import ConfigUnavailable
@@ -28,7 +28,7 @@ def judged(content: bytes) -> Judgement:
 
 
 def files(folder: Path) -> FinishedFiles:
-    return FinishedFiles(Folder(folder), judged)
+    return FinishedFiles(Folder(folder), judged, shown)
 
 
 def test_a_uuid_wins_over_a_serial_and_a_serial_over_a_mac(tmp_path: Path) -> None:
@@ -92,11 +92,31 @@ def test_every_file_is_listed_and_found_by_name(tmp_path: Path) -> None:
         assert source.named_entry(name) is None
 
 
+def test_a_finished_file_with_a_key_of_the_cluster_is_precious(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("machine: {type: worker}\ncluster: {serviceAccount: {key: YQ==}}\n")
+    (tmp_path / "b.yaml").write_text("machine: {type: worker}\n")
+    source = files(tmp_path)
+    assert [entry.precious for entry in source.entries()] == [("cluster.serviceAccount.key",), ()]
+    made = source.render("a.yaml")
+    assert made is not None
+    assert made.entry.is_precious
+
+
 def test_a_preview_of_a_finished_file_quotes_nothing(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("secret: swordfish\n")
     preview = files(tmp_path).preview("a.yaml")
     assert preview is not None
     assert "swordfish" not in preview
+
+
+def test_a_preview_of_a_finished_file_of_talos_shows_what_is_harmless_and_all_to_admins(tmp_path: Path) -> None:
+    config = "machine:\n  type: worker\n  token: swordfish\n"
+    (tmp_path / "a.yaml").write_text(config)
+    source = files(tmp_path)
+    heading, *lines = str(source.preview("a.yaml")).splitlines()
+    assert heading == f"# a.yaml: a finished file of {len(config)} bytes, served unchanged"
+    assert lines == ["machine:", "  type: worker", "  token: <redacted>"]
+    assert source.preview("a.yaml", reveal=True) == config
 
 
 def test_an_empty_or_oversized_file_is_never_served(tmp_path: Path) -> None:
@@ -180,7 +200,7 @@ class CountingFolder(Folder):
 
 def test_a_file_is_read_again_only_when_it_has_changed(tmp_path: Path) -> None:
     folder = CountingFolder(tmp_path)
-    source = FinishedFiles(folder, judged)
+    source = FinishedFiles(folder, judged, shown)
     path = tmp_path / f"{UUID}.yaml"
     path.write_text("machine: {type: worker}\n")
     first, second = source.find_entry(CP), source.find_entry(CP)

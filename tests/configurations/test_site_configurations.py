@@ -194,6 +194,28 @@ async def test_an_entry_whose_template_uses_the_machine_varies_until_it_is_rende
     assert not (await found(source, CP)).varies
 
 
+KEYS = "cluster:\n  serviceAccount: {key: YQ==}\n"
+
+
+async def test_a_worker_with_keys_of_the_cluster_is_precious_and_names_the_fields(tmp_path: Path) -> None:
+    before = await found(site_configurations(write_machines(tmp_path)), SPARE)
+    source = site_configurations(write_machines(tmp_path, {"worker/20-keys.yaml": KEYS}))
+    entry = await found(source, SPARE)
+    assert (entry.is_precious, entry.is_control_plane) == (True, False)
+    assert entry.precious == ("cluster.serviceAccount.key",)
+    assert await source.may_need_two(SPARE)
+    assert entry.fingerprint != before.fingerprint
+    assert (await rendered(source, "spare-worker", SPARE)).entry.fingerprint == entry.fingerprint
+
+
+async def test_a_template_makes_one_machine_of_an_entry_precious(tmp_path: Path) -> None:
+    template = f"{{% if machine.mac.endswith('01') %}}{KEYS}{{% endif %}}"
+    source = site_configurations(write_machines(tmp_path, {"worker/20-keys.yaml.j2": template}))
+    for last, is_precious in (("01", True), ("02", False)):
+        machine = MachineIdentity(mac=f"52:2f:00:00:00:{last}")
+        assert (await rendered(source, "spare-worker", machine)).entry.is_precious is is_precious
+
+
 @pytest.mark.parametrize(
     ("identity", "may_need_two"),
     [(CP, True), (SPARE, False), (MachineIdentity(serial="UNKNOWN-1"), False), (MachineIdentity(), False)],

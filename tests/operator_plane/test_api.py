@@ -383,5 +383,5 @@ async def test_an_approved_request_shows_its_stored_entry_and_null_for_the_rest(
     assert known == {name: waiting[name] for name in known}
     assert waiting["labels"] is not None
     assert [name for name, value in approved.items() if value is None] == [
-        "labels", "layers", "exact", "networks", "approvals", "machine_type", "mints",
+        "labels", "layers", "exact", "networks", "approvals", "machine_type", "precious", "mints",
     ]  # fmt: skip

@@ -16,6 +16,7 @@ from support.office import Office, text_of
 pytestmark = pytest.mark.anyio
 
 CONTROL_PLANE = "version: v1alpha1\nmachine:\n  type: controlplane\n"
+KEYS = "cluster:\n  serviceAccount: {key: YQ==}\n"
 MODEL = """
 entries:
   - name: spare
@@ -68,6 +69,32 @@ async def test_the_second_of_two_operators_completes_the_approval(office: Office
     page = text_of(await ana.open(path))
     assert f"Approved {UUID}.yaml The machine will be notified" in page
     assert "approved by ana, 08:00:00 UTC decided by ben, 08:00:00 UTC" in page
+
+
+async def test_a_worker_with_keys_of_the_cluster_needs_two_people_and_the_pages_say_which_fields(
+    office: Office,
+) -> None:
+    (office.site.machines / f"{UUID}.yaml").write_text(CONTROL_PLANE.replace("controlplane", "worker") + KEYS)
+    ana = await office.person("ana")
+    grant, _ = await office.machine()
+    path = f"/requests/{grant.grant_id}"
+    said = "It has private keys or cluster secrets: cluster.serviceAccount.key. Two people must approve it."
+    card = text_of(await ana.open(path))
+    assert said in card
+    assert "needs 2 approvals" in card
+    assert said in text_of(await ana.open("/"))
+    await ana.send(f"{path}/approve")
+    assert (await state_of(office, grant)).state is GrantState.PENDING
+    async with office.site.admin() as admin:
+        [request] = (await admin.get("/api/v1/pending")).json()["pending"]
+    assert (request["needed"], request["entry"]["precious"]) == (2, ["cluster.serviceAccount.key"])
+
+
+async def test_the_card_of_a_control_plane_names_its_keys(office: Office) -> None:
+    (office.site.machines / f"{UUID}.yaml").write_text(CONTROL_PLANE + KEYS)
+    grant, _ = await office.machine()
+    card = text_of(await (await office.person("ana")).open(f"/requests/{grant.grant_id}"))
+    assert "It has the keys of the cluster: cluster.serviceAccount.key." in card
 
 
 async def test_a_vote_for_an_entry_that_changed_must_be_repeated(office: Office) -> None:

@@ -46,6 +46,7 @@ class AuditKind(StrEnum):
     UNMINTED = "unminted"
     ASSIGNED = "assigned"
     UNASSIGNED = "unassigned"
+    PREVIEW_REVEALED = "preview-revealed"
     ARMED = "armed"
     DISARMED = "disarmed"
     SIGNED_IN = "signed-in"

@@ -81,7 +81,7 @@ class OutsideRule:
     """One of ``[[providers.rules]]``: people with these claims may approve the entries of ``select``.
 
     All ``claims`` must match: one of the patterns fits the claim, or an item of it when it is a list. Entries that are
-    control planes or need several people require a rule with ``control_plane``.
+    precious (control planes, or the keys of one) or need several people require a rule with ``control_plane``.
     """
 
     claims: tuple[tuple[str, tuple[str, ...]], ...]
@@ -116,8 +116,8 @@ def allowing_rule(rules: Sequence[OutsideRule], person: Person, entry: Entry) ->
         if rule.control_plane or not precious:
             return rule
     raise NotAllowed(
-        f"{entry.name} is a control plane or needs several people: set control_plane = true in a rule, or approve it "
-        "on bootgrant's own page",
+        f"{entry.name} is a control plane, has keys of a cluster, or needs several people: set control_plane = true in "
+        "a rule, or approve it on bootgrant's own page",
         only_control_plane=True,
     )
 

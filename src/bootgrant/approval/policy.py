@@ -1,7 +1,7 @@
 """What a decision needs: how many people, or a rule or armed window instead of a person.
 
 A machine is approved without a person only by a rule of ``bootgrant.toml`` or an armed window, only when no evidence
-contradicts its claim, and never when it is a control plane or needs two people.
+contradicts its claim, and never when it is precious (a control plane, or the keys of one) or needs two people.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ class Entry(Protocol):
     @property
     def approvals(self) -> int: ...
     @property
-    def is_control_plane(self) -> bool: ...
+    def is_precious(self) -> bool: ...
 
 
 def needed_approvals(entry: Entry) -> int:
-    """Return how many people must approve: two for a control plane, or the number in the entry if that is higher."""
-    return max(entry.approvals, 2 if entry.is_control_plane else 1)
+    """Return how many people must approve: two for a precious entry, or the number in the entry if that is higher."""
+    return max(entry.approvals, 2 if entry.is_precious else 1)
 
 
 class BadSelector(ValueError):

@@ -20,6 +20,7 @@ SUMMARIES: Final[Mapping[str, tuple[str, str]]] = {
     "reload": ("site", "start the installed version with the present settings, without a gap for machines"),
     "migrate": ("site", "update the database to this version's schema (PostgreSQL: before its servers start)"),
     "pending": ("client.pending", "list the machines that are waiting for a decision"),
+    "preview": ("client.preview", "print the configuration that a waiting machine would get, by its code"),
     "approve": ("client.decide", "approve machines, by the codes on their screens"),
     "deny": ("client.decide", "deny a machine, by the code on its screen"),
     "undeny": ("client.decide", "take a denial back, by the code that was denied: the machine may ask at once"),

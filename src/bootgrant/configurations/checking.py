@@ -6,11 +6,11 @@ import ipaddress
 from collections.abc import Sequence
 
 from bootgrant.configurations.snapshot import Snapshot, is_model
-from bootgrant.machines.finish.redaction import clear_text_secrets
+from bootgrant.machines.finish.clear_text import clear_text_secrets
 from bootgrant.machines.finish.rendering import unset_variables
 from bootgrant.machines.site.files import finished_entries, shadowed_files, unused_layers
 from bootgrant.machines.site.findings import Finding, Level
-from bootgrant.machines.site.selection import control_planes_by_pattern, unreachable_entries
+from bootgrant.machines.site.selection import control_planes_by_pattern, keys_without_control_plane, unreachable_entries
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -23,10 +23,12 @@ def findings_of(snapshot: Snapshot, allowed: Sequence[Network] = ()) -> list[Fin
     entries = list(snapshot.entries.values())
     files = {path: raw for path, raw in snapshot.tree.files.items() if not is_model(path)}
     types = {name: verdict.machine_type for name, verdict in snapshot.verdicts.items()}
+    precious = {name: verdict.precious for name, verdict in snapshot.verdicts.items()}
     found = [
         *snapshot.problems(),
         *(warning for verdict in snapshot.verdicts.values() for warning in verdict.warnings),
         *control_planes_by_pattern(entries, types),
+        *keys_without_control_plane(entries, types, precious),
         *unset_variables(entries),
         *(unreachable_entries(entries, allowed) if allowed else ()),
         *shadowed_files(entries, finished_entries(snapshot.tree.finished)),

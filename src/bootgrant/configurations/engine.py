@@ -78,6 +78,14 @@ class Workbench:
             return Judgement([Fault(str(exceeded), exceeded.line or 1)])
         return from_plain(Judgement, answer["judgement"])
 
+    def show(self, content: bytes) -> str:
+        """Return a finished configuration as people may see it. Raises WorkerFailed."""
+        try:
+            _, got = self._ask({"do": "show"}, [content])
+        except Exceeded as exceeded:
+            return f"# it cannot be shown: {exceeded}\n"
+        return got[0].decode("utf-8", "surrogatepass")
+
     def compose(self, parts: Sequence[Part]) -> Composed:
         """Compose a Talos configuration; the origins of its values are not known. Raises ComposeError, WorkerFailed."""
         try:

@@ -10,11 +10,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from bootgrant.machines.finish.redaction import NO_SECRETS, preview
 from bootgrant.machines.finish.validation import Judgement
 from bootgrant.machines.site.files import file_names, is_valid_name, variable_of
 from bootgrant.machines.site.model import Schema
 from bootgrant.machines.talos.documents import is_talos
-from bootgrant.machines.yaml.reading import ParsedYaml
+from bootgrant.machines.yaml.reading import ParsedYaml, parse_yaml
 from bootgrant.ports.configurations import ConfigUnavailable, MachineEntry, Rendered
 from bootgrant.ports.origins import FinishedFolder, Stamp
 from bootgrant.wire.identity import MachineIdentity, canonical_mac, canonical_uuid
@@ -34,12 +35,21 @@ class _Checked:
 class FinishedFiles:
     """The finished configurations of a folder. Every method but one reads files, and may raise ConfigUnavailable.
 
-    ``judge`` validates the content of a file; ``by_serial`` is false if no file is named after a serial number.
+    ``judge`` validates the content of a file, ``show`` returns it as people may see it, or an empty text.
+    ``by_serial`` is false if no file is named after a serial number.
     """
 
-    def __init__(self, folder: FinishedFolder, judge: Callable[[bytes], Judgement], *, by_serial: bool = True) -> None:
+    def __init__(
+        self,
+        folder: FinishedFolder,
+        judge: Callable[[bytes], Judgement],
+        show: Callable[[bytes], str],
+        *,
+        by_serial: bool = True,
+    ) -> None:
         self._folder = folder
         self._judge = judge
+        self._show = show
         self._by_serial = by_serial
         self._checked: dict[str, _Checked] = {}
         self._names: frozenset[str] = frozenset()
@@ -69,7 +79,7 @@ class FinishedFiles:
         """List every file; one that cannot be served has no machine type."""
         self._folder.check()
         stamps = ((name, self._stamp(name)) for name in self._folder.finished_names())
-        return [_described(name, "name", self._listed_type(name, stamp)) for name, stamp in stamps if stamp is not None]
+        return [_described(name, "name", self._listed(name, stamp)) for name, stamp in stamps if stamp is not None]
 
     def render(self, name: str) -> Rendered | None:
         self._folder.check()
@@ -78,19 +88,23 @@ class FinishedFiles:
             return None
         content, stamp = read
         judgement = self._valid(name, self._judged(name, content, stamp))
-        return Rendered(_described(name, "approved", judgement.machine_type), content, "file")
+        return Rendered(_described(name, "approved", judgement), content, "file")
 
-    def preview(self, name: str) -> str | None:
-        """It is not known which values of a finished file are secret, so none is shown."""
+    def preview(self, name: str, *, reveal: bool = False) -> str | None:
+        """Show a Talos configuration like any other. Of another file, it is not known which values are secret, so none
+        is shown unless ``reveal``."""
         made = self.render(name)
-        return None if made is None else f"# {name}: a finished file of {len(made.config)} bytes, served unchanged\n"
+        if made is None:
+            return None
+        if reveal:
+            return made.config.decode("utf-8", "replace")
+        return f"# {name}: a finished file of {len(made.config)} bytes, served unchanged\n{self._show(made.config)}"
 
-    def _listed_type(self, name: str, stamp: Stamp) -> str:
+    def _listed(self, name: str, stamp: Stamp) -> Judgement | None:
         try:
-            judgement = self._judgement(name, stamp)
+            return self._judgement(name, stamp)
         except ConfigUnavailable:
-            return ""
-        return judgement.machine_type if judgement else ""
+            return None
 
     def _is_allowed(self, name: str) -> bool:
         return is_valid_name(name) and (self._by_serial or variable_of(name) != "serial")
@@ -100,7 +114,7 @@ class FinishedFiles:
 
     def _entry(self, name: str, matched: str, stamp: Stamp) -> MachineEntry | None:
         judgement = self._judgement(name, stamp)
-        return None if judgement is None else _described(name, matched, self._valid(name, judgement).machine_type)
+        return None if judgement is None else _described(name, matched, self._valid(name, judgement))
 
     def _valid(self, name: str, judgement: Judgement) -> Judgement:
         """Return the judgement if the file may be served. Raises ConfigUnavailable, with the first wrong line."""
@@ -133,7 +147,15 @@ def schema_of(parsed: ParsedYaml) -> Schema:
     return Schema.TALOS if is_talos(parsed) else Schema.YAML
 
 
-def _described(name: str, matched: str, machine_type: str) -> MachineEntry:
+def shown(content: bytes) -> str:
+    """Return a finished configuration as people may see it: empty unless it is Talos's, because of others it is not
+    known which values are secret."""
+    parsed = parse_yaml(content)
+    return preview(parsed, NO_SECRETS, schema=Schema.TALOS) if is_talos(parsed) else ""
+
+
+def _described(name: str, matched: str, judgement: Judgement | None) -> MachineEntry:
     stem = name.removesuffix(".yaml")
     match = {variable_of(name): (canonical_uuid(stem) or canonical_mac(stem) or stem,)}
-    return MachineEntry(name, matched, layers=(name,), match=match, machine_type=machine_type)
+    kind, precious = (judgement.machine_type, judgement.precious) if judgement else ("", ())
+    return MachineEntry(name, matched, layers=(name,), match=match, machine_type=kind, precious=precious)

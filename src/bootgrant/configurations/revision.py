@@ -52,6 +52,7 @@ class Made:
     uses_machine: bool
     warnings: tuple[Finding, ...] = ()
     mints: Mapping[str, Minting] = field(default_factory=dict)
+    precious: tuple[str, ...] = ()
 
 
 class Revision:
@@ -113,7 +114,8 @@ class Revision:
         answer, got = self._made({"do": "finish", "made": values}, name, identity)
         warnings = tuple(from_plain(list[Finding], answer["warnings"]))
         mints = from_plain(dict[str, Minting], answer["mints"])
-        return Made(got[0], str(answer["machine_type"]), bool(answer["uses_machine"]), warnings, mints)
+        precious = from_plain(tuple[str, ...], answer["precious"])
+        return Made(got[0], str(answer["machine_type"]), bool(answer["uses_machine"]), warnings, mints, precious)
 
     def preview(
         self, name: str, identity: MachineIdentity, *, reveal: bool = False, plain: bool = False, label_key: bytes = b""

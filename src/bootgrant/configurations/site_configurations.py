@@ -22,7 +22,7 @@ from bootgrant.machines.finish.validation import Judgement
 from bootgrant.machines.site.findings import SiteBroken
 from bootgrant.machines.site.model import Entry
 from bootgrant.machines.site.selection import Match, Tie
-from bootgrant.ports.configurations import CONTROL_PLANE, ConfigUnavailable, MachineEntry, Rendered
+from bootgrant.ports.configurations import ConfigUnavailable, MachineEntry, Rendered
 from bootgrant.ports.origins import FinishedFolder
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.wire.secret import Secret
@@ -44,9 +44,9 @@ class SiteConfigurations:
         self._finished: FinishedFiles | None = None
         self._finished_next_to_entries: FinishedFiles | None = None
         if finished is not None:
-            judge = Judge(Workbench(current.engine))
-            self._finished = FinishedFiles(finished, judge)
-            self._finished_next_to_entries = FinishedFiles(finished, judge, by_serial=False)
+            bench = _Bench(Workbench(current.engine))
+            self._finished = FinishedFiles(finished, bench.judge, bench.show)
+            self._finished_next_to_entries = FinishedFiles(finished, bench.judge, bench.show, by_serial=False)
         self._listed_at = float("-inf")
         # One at a time: rendering for a hundred machines at once must not keep the server from answering others.
         self._worker = ThreadPoolExecutor(1, "configurations")
@@ -71,7 +71,7 @@ class SiteConfigurations:
         found = None if snapshot is None else snapshot.selector.select(identity)
         if snapshot is not None and isinstance(found, Match):
             verdict = snapshot.verdicts[found.entry.name]
-            return verdict.uses_machine or found.entry.approvals > 1 or verdict.machine_type in CONTROL_PLANE
+            return verdict.uses_machine or found.entry.approvals > 1 or verdict.is_precious
         finished = self._other(snapshot)
         if found is not None or finished is None:
             return False
@@ -113,12 +113,13 @@ class SiteConfigurations:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._worker, _rendered_made, snapshot, name, identity, made)
 
-    async def preview(self, name: str, identity: MachineIdentity) -> str | None:
+    async def preview(self, name: str, identity: MachineIdentity, *, reveal: bool = False) -> str | None:
         snapshot = await self._snapshot()
         if snapshot is None or name not in snapshot.entries:
             finished = self._other(snapshot)
-            return None if finished is None else await asyncio.to_thread(finished.preview, name)
-        return await asyncio.get_running_loop().run_in_executor(self._worker, _preview, snapshot, name, identity)
+            return None if finished is None else await asyncio.to_thread(finished.preview, name, reveal=reveal)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._worker, _preview, snapshot, name, identity, reveal)
 
     def _other(self, snapshot: Revision | None) -> FinishedFiles | None:
         """The finished configurations that may answer for what is not in the snapshot."""
@@ -146,19 +147,28 @@ class SiteConfigurations:
         return True
 
 
-class Judge:
-    """Validates finished files in a worker process."""
+class _Bench:
+    """Examines finished files in a worker process. Both methods raise ConfigUnavailable."""
 
     def __init__(self, bench: Workbench) -> None:
         self._bench = bench
 
-    def __call__(self, content: bytes) -> Judgement:
-        """Raises ConfigUnavailable."""
+    def judge(self, content: bytes) -> Judgement:
         try:
             return self._bench.judge(content)
         except WorkerFailed as failed:
-            log.error("a finished configuration could not be checked: %s", failed)  # noqa: TRY400
-            raise ConfigUnavailable(FAULT, INVALID) from None
+            raise _failed(failed) from None
+
+    def show(self, content: bytes) -> str:
+        try:
+            return self._bench.show(content)
+        except WorkerFailed as failed:
+            raise _failed(failed) from None
+
+
+def _failed(failed: WorkerFailed) -> ConfigUnavailable:
+    log.error("a finished configuration could not be examined: %s", failed)
+    return ConfigUnavailable(FAULT, INVALID)
 
 
 def _rendered(snapshot: Revision, name: str, identity: MachineIdentity) -> Rendered:
@@ -176,7 +186,7 @@ def _rendered_made(snapshot: Revision, name: str, identity: MachineIdentity, val
 
 
 def _as_rendered(snapshot: Revision, name: str, made: Made) -> Rendered:
-    entry, described = snapshot.entries[name], _described(snapshot, snapshot.entries[name], made.machine_type)
+    entry, described = snapshot.entries[name], _described(snapshot, snapshot.entries[name], made)
     return Rendered(described, made.config, snapshot.composer, entry.schema.content_type, made.mints)
 
 
@@ -189,9 +199,9 @@ def _finished(
         raise _unavailable(name, broken) from None
 
 
-def _preview(snapshot: Revision, name: str, identity: MachineIdentity) -> str:
+def _preview(snapshot: Revision, name: str, identity: MachineIdentity, reveal: bool) -> str:
     try:
-        return snapshot.preview(name, identity)[0]
+        return snapshot.preview(name, identity, reveal=reveal)[0]
     except SiteBroken as broken:
         raise _unavailable(name, broken) from None
 
@@ -208,8 +218,8 @@ def _valid(snapshot: Revision, entry: Entry) -> MachineEntry:
     return _described(snapshot, entry)
 
 
-def _described(snapshot: Revision, entry: Entry, machine_type: str | None = None) -> MachineEntry:
-    """Describe an entry for people; ``machine_type`` is that of a finished rendering, None if there is none yet."""
+def _described(snapshot: Revision, entry: Entry, made: Made | None = None) -> MachineEntry:
+    """Describe an entry for people; ``made`` is its configuration for one machine, None if there is none yet."""
     verdict = snapshot.verdicts[entry.name]
     return MachineEntry(
         name=entry.name,
@@ -220,8 +230,9 @@ def _described(snapshot: Revision, entry: Entry, machine_type: str | None = None
         exact=not entry.has_pattern,
         networks=entry.networks,
         approvals=entry.approvals,
-        machine_type=verdict.machine_type if machine_type is None else machine_type,
+        machine_type=verdict.machine_type if made is None else made.machine_type,
         revision=snapshot.revision,
-        varies=machine_type is None and verdict.uses_machine,
+        varies=made is None and verdict.uses_machine,
+        precious=verdict.precious if made is None else made.precious,
         mints=verdict.mints,
     )

@@ -36,6 +36,7 @@ from bootgrant.machines.site.findings import Finding, SiteBroken, errors
 from bootgrant.machines.site.model import MODEL, MODELS, Entry, parse_site
 from bootgrant.machines.site.selection import Selector, ties
 from bootgrant.machines.yaml.reading import parse_yaml
+from bootgrant.ports.configurations import CONTROL_PLANE
 from bootgrant.ports.origins import Decrypter, Programs, Tree
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.wire.secret import Secret
@@ -65,6 +66,12 @@ class Verdict:
     problem: SiteBroken | None = None
     mints: tuple[str, ...] = ()
     """The variables in it whose values are made at delivery."""
+    precious: tuple[str, ...] = ()
+
+    @property
+    def is_precious(self) -> bool:
+        """Whether two people must approve it, judged by a sample (ports.configurations.MachineEntry)."""
+        return self.machine_type in CONTROL_PLANE or bool(self.precious)
 
 
 class Snapshot:
@@ -145,7 +152,9 @@ class Snapshot:
             made = self._finished(recipe, sample_identity(entry))
         except SiteBroken as broken:
             return Verdict(problem=broken)
-        return Verdict(made.machine_type, made.uses_machine, made.warnings, mints=tuple(made.mints))
+        return Verdict(
+            made.machine_type, made.uses_machine, made.warnings, mints=tuple(made.mints), precious=made.precious
+        )
 
     def _recipe(self, entry: Entry) -> Recipe:
         """Gather the files of an entry's layers and the values of its variables. Raises SiteBroken."""

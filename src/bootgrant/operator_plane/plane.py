@@ -17,6 +17,7 @@ from bootgrant.ports.time import Clock
 from bootgrant.wire.secret import Secret
 from bootgrant.workflows.decide.assign_machine import AssignMachine
 from bootgrant.workflows.decide.decide_grant import DecideGrant
+from bootgrant.workflows.decide.reveal import RevealConfiguration
 from bootgrant.workflows.decide.watch_requests import WaitingCards, WatchRequests
 from bootgrant.workflows.decide.windows import ArmWindow
 from bootgrant.workflows.limits.rates import AttemptLimit, WhenFull, address_key
@@ -111,6 +112,7 @@ class OperatorPlane:
     tokens: ApiTokens
     refusals: RecordRefusals
     codes_again: CodesAgain
+    reveal: RevealConfiguration
     requires_suffix: bool = True
     settings: tuple[ShownSetting, ...] = ()
     codes_by_operator: AttemptLimit = field(default_factory=_by_operator)

@@ -37,7 +37,8 @@ class MachineEntry:
     ``networks``: the CIDRs where the machine is expected; none means anywhere.
     ``approvals``: how many people must approve at least.
     ``machine_type``: Talos's; empty if it is unknown, or for other kinds of configuration.
-    ``varies``: the configuration depends on the machine, and ``machine_type`` is that of a sample.
+    ``precious``: the fields with a private key or secret of a cluster ("machine.ca.key"), never their values.
+    ``varies``: the configuration depends on the machine; ``machine_type`` and ``precious`` are those of a sample.
     ``revision``: the state of the configurations, a commit or a digest of the folder.
     ``mints``: the variables in it whose values are made at delivery.
     """
@@ -54,16 +55,25 @@ class MachineEntry:
     revision: str = ""
     varies: bool = False
     mints: tuple[str, ...] = ()
+    precious: tuple[str, ...] = ()
 
     @property
     def is_control_plane(self) -> bool:
         return self.machine_type in CONTROL_PLANE
 
     @property
+    def is_precious(self) -> bool:
+        """Whether two people must approve it: a control plane, or a configuration with the keys of one."""
+        return self.is_control_plane or bool(self.precious)
+
+    @property
     def fingerprint(self) -> str:
-        """A digest of the name, the labels and the machine type. An approval is only valid for this fingerprint."""
-        approved = json.dumps([self.name, sorted(self.labels.items()), self.machine_type])
-        return hashlib.sha256(approved.encode()).hexdigest()
+        """A digest of the name, the labels, the machine type, and whether the entry is precious without being a control
+        plane. An approval is only valid for this fingerprint."""
+        approved: list[object] = [self.name, sorted(self.labels.items()), self.machine_type]
+        if self.is_precious and not self.is_control_plane:
+            approved.append("precious")
+        return hashlib.sha256(json.dumps(approved).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -130,5 +140,6 @@ class ConfigSource(Protocol):
     async def render_made(self, name: str, identity: MachineIdentity, made: Mapping[str, Secret]) -> Rendered | None:
         """Return it with the values that were made for one delivery. It is not kept anywhere."""
 
-    async def preview(self, name: str, identity: MachineIdentity) -> str | None:
-        """Return the configuration as a person may see it: secrets redacted, each value with its layer in a comment."""
+    async def preview(self, name: str, identity: MachineIdentity, *, reveal: bool = False) -> str | None:
+        """Return the configuration as a person may see it: secrets and free text redacted, each value with its layer in
+        a comment. ``reveal`` shows everything, to admins only (workflows.decide.reveal)."""

@@ -11,7 +11,7 @@ from typing import NoReturn
 import pytest
 
 from bootgrant.approval.audit import AuditEvent, AuditKind
-from bootgrant.approval.grant import DeviceGrant
+from bootgrant.approval.grant import DeviceGrant, Refusal
 from bootgrant.approval.operators import VIA_RULE, Actor, Author, Label, Refused, Role, parse_labels
 from bootgrant.approval.policy import Conditions, Rule, Window, parse_selector
 from bootgrant.approval.transitions import GrantState
@@ -19,6 +19,7 @@ from bootgrant.ports.configurations import ConfigUnavailable, Rendered
 from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.workflows.decide.auto_approve import AutoApprove
+from bootgrant.workflows.decide.decide_grant import NotDecided
 from bootgrant.workflows.decide.windows import WindowRequest, beyond_limits
 from support.deciding import ANA, CP, Deciders, worker
 from support.entries import Entries
@@ -86,6 +87,18 @@ async def test_no_rule_approves_a_control_plane() -> None:
     made = site(EVERYTHING)
     assert await approved(made, await made.request(MachineIdentity(uuid=UUID))) == [False]
     assert await made.events() == []
+
+
+async def test_neither_a_rule_nor_a_window_nor_a_batch_approves_a_worker_with_keys_of_the_cluster() -> None:
+    made = Deciders([EVERYTHING], entries=Entries([replace(worker(1), precious=("cluster.ca.key",)), worker(2)]))
+    await armed(made)
+    precious, usual = await made.request(other_machine(1)), await made.request(other_machine(2))
+    assert await approved(made, precious, usual) == [False, True]
+    (outcome,) = await made.decide.approve_many([(precious.grant_id, "")], ANA, as_batch=True)
+    assert isinstance(outcome, NotDecided)
+    assert outcome.refusal is Refusal.NOT_IN_BATCH
+    assert isinstance(await made.decide.approve(precious.grant_id, ANA), DeviceGrant)
+    assert (await made.current(precious)).state is GrantState.PENDING
 
 
 async def test_no_rule_approves_a_machine_whose_evidence_mismatches() -> None:

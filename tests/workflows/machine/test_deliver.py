@@ -159,6 +159,8 @@ async def test_a_token_is_refused_with_a_reason_for_the_console() -> None:
     assert isinstance(await site.own(token, other_machine(1), ADDRESS), ConfigReady)
     site.entries.known[0] = replace(worker(1), machine_type="controlplane")
     assert await site.own(token, MachineIdentity(), ADDRESS) is DeliveryRefusal.CHANGED_ENTRY
+    site.entries.known[0] = replace(worker(1), precious=("cluster.ca.key",))
+    assert await site.own(token, MachineIdentity(), ADDRESS) is DeliveryRefusal.CHANGED_ENTRY
     del site.entries.known[0]
     assert await site.own(token, MachineIdentity(), ADDRESS) is DeliveryRefusal.NO_CONFIG
     await site.database.grants.change_grant(grant.grant_id, lambda stored: stored.revoke(NOW))

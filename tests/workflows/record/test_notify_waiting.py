@@ -72,7 +72,7 @@ class Rack:
     async def render_made(self, name: str, identity: MachineIdentity, made: Mapping[str, Secret]) -> Rendered | None:
         return None
 
-    async def preview(self, name: str, identity: MachineIdentity) -> str | None:
+    async def preview(self, name: str, identity: MachineIdentity, *, reveal: bool = False) -> str | None:
         return None
 
 

@@ -10,6 +10,7 @@ import time
 
 from bootgrant.cli.client.asking import add_server_arguments, ask_api
 from bootgrant.cli.output import Json, Refused, day, identity, printable, reporting, show, table
+from bootgrant.machines.site.findings import named_fields
 
 _DENIED = ("CODE", "REFUSED UNTIL (UTC)", "FROM", "DENIED BY", "REASON", "REPORTED BY THE MACHINE")
 _HEAD = ("CODE", "AGE", "LEFT", "VERDICT", "FROM", "EVIDENCE", "CONFIGURATION", "REPORTED BY THE MACHINE")
@@ -73,6 +74,8 @@ def row(request: Json) -> tuple[str, ...]:
     gets = printable(f"{entry['name']}{how}") if entry else "nothing yet: no configuration"
     if request["needed"] > 1:
         gets += f", {len(request['votes'])} of {request['needed']} approvals"
+    if entry and entry.get("precious"):
+        gets += f", has keys: {printable(named_fields(entry['precious']))}"
     if request["void_votes"]:
         gets += f", {len(request['void_votes'])} void"
     where = printable(" ".join(part for part in (request["address"], request["network"]) if part))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from bootgrant.cli.machines import add_identity_arguments, add_site_arguments, identity_of, reporting, site_of
 from bootgrant.cli.output import table
+from bootgrant.machines.site.findings import named_fields
 
 if TYPE_CHECKING:
     from bootgrant.machines.site.selection import Verdict
@@ -47,6 +48,8 @@ def _row(snapshot: Revision, name: str) -> tuple[str, ...]:
     entry = snapshot.entries[name]
     verdict = snapshot.verdicts[name]
     kind = "broken: bootgrant check" if verdict.problem else verdict.machine_type or entry.schema.value
+    if verdict.precious and verdict.machine_type != "controlplane":
+        kind += f", has keys: {named_fields(verdict.precious)}"
     matches = " ".join(f"{key}={','.join(one.text for one in ones)}" for key, ones in entry.match.items())
     labels = " ".join(f"{key}={value}" for key, value in entry.labels.items())
     layers = " ".join(layer.name for layer in entry.layers if snapshot.listing.files(layer.name) is not None)

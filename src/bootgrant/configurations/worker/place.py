@@ -10,7 +10,8 @@ from jinja2 import Template, nodes
 
 from bootgrant.machines.site.files import LayerFile
 from bootgrant.machines.talos.documents import Document, Part
-from bootgrant.machines.talos.patching import JsonPatch, StrategicPatch
+from bootgrant.machines.talos.json_patching import JsonPatch
+from bootgrant.machines.talos.patching import StrategicPatch
 from bootgrant.machines.yaml.reading import MappingNode, ScalarNode, SequenceNode
 
 TEMPLATE: Final = "<template>"

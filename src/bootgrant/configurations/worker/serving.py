@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Final
 
 from bootgrant.configurations.checking import findings_of
-from bootgrant.configurations.finished_files import schema_of
+from bootgrant.configurations.finished_files import schema_of, shown
 from bootgrant.configurations.frames import Blobs, Channel, ChannelClosed, Message
 from bootgrant.configurations.limits import EntryLimits
 from bootgrant.configurations.plain import as_plain, from_plain
@@ -92,7 +92,7 @@ class Desk:
         works: Mapping[str, Callable[[Message, list[bytes]], Answer]] = {
             "tools": self._take_tools, "load": self._load, "entries": self._entries, "try": self._try,
             "finish": self._finish, "preview": self._preview, "check": self._check, "judge": self._judge,
-            "compose": self._compose,
+            "show": self._show, "compose": self._compose,
         }  # fmt: skip
         return works[message["do"]](message, blobs)
 
@@ -135,13 +135,16 @@ class Desk:
             "uses_machine": made.uses_machine,
             "warnings": as_plain(made.warnings),
             "mints": as_plain(made.mints),
+            "precious": as_plain(made.precious),
         }
         return facts, [made.config]
 
     def _preview(self, message: Message, _blobs: list[bytes]) -> Answer:
         made = self._loaded().finish(message["name"], from_plain(MachineIdentity, message["identity"]))
         known = None if message["reveal"] else made.secrets
-        text = preview(made.parsed, known, {} if message["plain"] else made.origins, _label(message["label_key"]))
+        origins = {} if message["plain"] else made.origins
+        label = _label(message["label_key"])
+        text = preview(made.parsed, known, origins, label, schema=made.schema, release=made.release)
         return {"warnings": as_plain(made.warnings)}, [text.encode("utf-8", "surrogatepass")]
 
     def _check(self, message: Message, _blobs: list[bytes]) -> Answer:
@@ -152,6 +155,10 @@ class Desk:
         """Validate a finished configuration."""
         parsed = parse_yaml(blobs[0])
         return {"judgement": as_plain(judge(parsed, schema_of(parsed), self._tools.rules))}, ()
+
+    def _show(self, _message: Message, blobs: list[bytes]) -> Answer:
+        """A finished configuration as people may see it."""
+        return {}, [shown(blobs[0]).encode("utf-8", "surrogatepass")]
 
     def _compose(self, message: Message, blobs: list[bytes]) -> Answer:
         """Apply patches to a base."""

@@ -1,8 +1,8 @@
 """Secrets in configurations, and a configuration as people may see it: secrets replaced, each value with its layer.
 
-A value is secret if it came from an encrypted file or from a command of the site, has a secret name (``token``,
-``ca.key``, ``password``), or looks like a private key or a URL with credentials. In doubt it is secret: a preview may
-hide too much.
+A value is hidden if it is in a place for secrets or for free text (hiding.py), came from an encrypted file or from a
+command of the site, has a secret name (``token``, ``ca.key``, ``password``), or looks like a secret. In doubt it is
+hidden: a preview may hide too much.
 """
 
 from __future__ import annotations
@@ -15,8 +15,12 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Final
 
-from bootgrant.machines.site.files import LayerFile
-from bootgrant.machines.site.findings import Finding, warning
+from bootgrant.machines.finish.hiding import classes_of, readable_part
+from bootgrant.machines.finish.key_material import PRIVATE_KEY
+from bootgrant.machines.finish.secret_looks import is_secret_name, looks_secret
+from bootgrant.machines.site.model import Schema
+from bootgrant.machines.talos.field_classes import FieldClass
+from bootgrant.machines.talos.tables import NEWEST, talos_tables
 from bootgrant.machines.yaml.reading import MappingNode, Node, ParsedYaml, ScalarNode, SequenceNode, is_null, parse_yaml
 
 REDACTED: Final = "<redacted>"
@@ -24,26 +28,14 @@ _SHORTEST_ANYWHERE: Final = 8
 """Values of an encrypted file with this many characters are hidden anywhere, not only under their own key."""
 _SHORTEST_IN_MESSAGES: Final = 4
 """Values of an encrypted file with this many characters are removed from messages: ``yes`` gives nothing away."""
-_NAMES: Final = frozenset(
-    {
-        "key", "token", "secret", "password", "passwd", "passphrase", "psk", "auth", "credentials", "hash",
-        "privatekey", "presharedkey", "rsaprivate", "ecdsaprivate", "ed25519private", "dsaprivate", "apikey",
-        "secretkey", "accesskey",
-    }
-)  # fmt: skip
-_ENDS: Final = (
-    "token", "secret", "password", "passwd", "passphrase", "privatekey", "presharedkey", "passwordhash", "apikey",
-    "secretkey", "accesskey", "credentials",
-)  # fmt: skip
-_PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----|AGE-SECRET-KEY-1|\bLS0tLS1CRUdJTi(?!BDRVJU)")
-_KUBERNETES_SECRET = re.compile(r"^\s*kind:\s*[\"']?Secret\b", re.MULTILINE)
-_URL = re.compile(r"://[^/\s]*:[^/\s]*@|[?&][\w.-]*(?:token|secret|password|key)=|^data:", re.IGNORECASE)
 _ONE_WORD = re.compile(r"[^\s\\\"'#]+")
 _COMMENT = re.compile(r"(?m)(^|(?<=\s))#.*$")
 _BLOCK = re.compile(r"(?:[&!]\S*\s+)*[|>]")
 _CLOUD_CONFIG: Final = "#cloud-config"
-_LINE = re.compile(r"(?m)^(\s*(?:-\s+)?(?:export\s+)?[\"']?([\w.-]+)[\"']?\s*[:=]\s*)(\S.*?)\s*$")
-_MOST_IN_A_FILE: Final = 5
+LINE: Final = re.compile(
+    r"(?m)^([ \t]*(?:-[ \t]+)?(?:export[ \t]+)?[\"']?([\w.-]+)[\"']?\s*[:=]\s*)(\S(?:.*\S)?)[ \t\r]*$"
+)
+"""A line of a text that has a name and a value."""
 _COLUMN: Final = 60
 """Where the names of layers begin, if the line is not longer."""
 
@@ -81,7 +73,7 @@ def secrets_of(content: bytes) -> KnownSecrets:
     parsed = parse_yaml(content)
     if parsed.error is None:
         roots = [root for root in parsed.documents if not is_null(root)]
-        pairs = [(key, scalar.text.strip()) for root in roots for key, scalar in (*_scalars(root), *_patched(root))]
+        pairs = [(key, scalar.text.strip()) for root in roots for key, scalar in (*scalars_in(root), *_patched(root))]
     else:
         lines = (line.strip() for line in content.decode("utf-8", "replace").splitlines())
         pairs = [("", line) for line in lines if line]
@@ -99,7 +91,7 @@ def _patched(root: Node) -> Iterator[tuple[str, ScalarNode]]:
         if isinstance(path, ScalarNode) and value is not None:
             names = [name for name in path.text.split("/") if name and name != "-" and not name.isdigit()]
             last = names[-1].replace("~1", "/").replace("~0", "~") if names else ""
-            yield from ((key or last, scalar) for key, scalar in _scalars(value))
+            yield from ((key or last, scalar) for key, scalar in scalars_in(value))
 
 
 def secret_value(text: str) -> KnownSecrets:
@@ -123,70 +115,41 @@ def without_secrets(known: KnownSecrets, message: str) -> str:
     return message
 
 
-def is_secret_name(name: str) -> bool:
-    """Whether the value of this key is secret because of the key's name."""
-    folded = re.sub(r"[^a-z0-9]", "", name.lower())
-    return folded in _NAMES or folded.endswith(_ENDS)
-
-
-def clear_text_secrets(files: Mapping[str, bytes]) -> list[Finding]:
-    """Return a warning for each secret in a file that is not encrypted."""
-    found = []
-    for path, content in files.items():
-        if LayerFile(path).is_encrypted or b"ENC[" in content:
-            continue
-        secrets = _clear_text_secrets(content)
-        for name, line in secrets[:_MOST_IN_A_FILE]:
-            message = (
-                f"{name or 'a value'} is a secret in clear text: encrypt the file (age, SOPS), or get the value from a "
-                "program (exec)"
-            )
-            found.append(warning("secret-in-clear", message, path, line))
-        if len(secrets) > _MOST_IN_A_FILE:
-            message = f"{len(secrets) - _MOST_IN_A_FILE} more secrets in clear text"
-            found.append(warning("secret-in-clear", message, path))
-    return found
-
-
-def _clear_text_secrets(content: bytes) -> list[tuple[str, int]]:
-    """Return the key and the line of each secret in a file; values from templates do not count."""
-    parsed = parse_yaml(content)
-    if parsed.error is not None:
-        return [
-            (line[2], parsed.text.count("\n", 0, line.start(2)) + 1)
-            for line in _LINE.finditer(parsed.text)
-            if is_secret_name(line[2]) and "{{" not in line[3]
-        ]
-    found = [pair for root in parsed.documents for pair in _scalars(root)]
-    return [(key, scalar.line) for key, scalar in found if _is_secret(key, scalar) and "{{" not in scalar.text]
-
-
 def preview(
     parsed: ParsedYaml,
     known: KnownSecrets | None,
     origins: Mapping[str, str] | None = None,
     label: Label = lambda _: REDACTED,
+    *,
+    schema: Schema = Schema.YAML,
+    release: str = NEWEST,
 ) -> str:
-    """Return a configuration as text, with ``label(secret)`` for every secret; everything else is unchanged.
+    """Return a configuration as text, with ``label(secret)`` for everything that is hidden; the rest is unchanged.
 
-    Without ``known`` the secrets are shown. With ``origins`` (``document/path.of.value`` to a layer's file), each line
-    ends in the layers of its values.
+    Without ``known``, all is shown. With ``origins`` (``document/path.of.value`` to a layer's file), each line ends in
+    the layers of its values. The tables of the Talos ``release`` say what its fields hold. The comments of a Talos
+    configuration are not shown: they are free text.
     """
     edits: list[Edit] = []
     if known is not None:
         if parsed.error is not None and not parsed.documents:
             return _redacted_lines(parsed.text, known, label)
-        edits = _redactions(parsed, known, label)
+        if schema is Schema.TALOS:
+            known = known.joined(KnownSecrets(hides_comments=True))
+        edits = _redactions(parsed, known, label, classes_of(parsed, schema, talos_tables(release)))
     text = _edited(parsed.text, edits)
     return _annotated(text, parsed, edits, origins) if origins else text
 
 
-def _redactions(parsed: ParsedYaml, known: KnownSecrets, label: Label) -> list[Edit]:
+def _redactions(parsed: ParsedYaml, known: KnownSecrets, label: Label, classes: Mapping[int, FieldClass]) -> list[Edit]:
     """Return the edits that hide all secrets, in order and without overlaps."""
-    scalars = [pair for root in parsed.documents for pair in _scalars(root)]
+    scalars = [pair for root in parsed.documents for pair in scalars_in(root)]
     keys = [key for root in parsed.documents for key in _keys(root)]
-    found = [edit for key, scalar in scalars for edit in _hidden(parsed.text, key, scalar, known, label)]
-    found += [(key.start, key.end, label(key.text)) for key in keys if known.is_in("", key.text)]
+    places = ((key, scalar, classes.get(scalar.start, FieldClass.SHOWN)) for key, scalar in scalars)
+    found = [edit for key, scalar, holds in places for edit in _hidden(parsed.text, key, scalar, holds, known, label)]
+    found += [
+        (key.start, key.end, label(key.text)) for key in keys if known.is_in("", key.text) or looks_secret(key.text)
+    ]
     if known.hides_comments:
         found += _comments(parsed.text, [*(scalar for _, scalar in scalars), *keys])
     edits: list[Edit] = []
@@ -196,10 +159,18 @@ def _redactions(parsed: ParsedYaml, known: KnownSecrets, label: Label) -> list[E
     return edits
 
 
-def _hidden(text: str, key: str, scalar: ScalarNode, known: KnownSecrets, label: Label) -> Iterator[Edit]:
+def _hidden(
+    text: str, key: str, scalar: ScalarNode, holds: FieldClass, known: KnownSecrets, label: Label
+) -> Iterator[Edit]:
     start, end = scalar.start, scalar.start + len(text[scalar.start : scalar.end].rstrip())
-    if _is_secret(key, scalar) or (scalar.text and known.is_in(key, scalar.text)):
+    shown = readable_part(scalar, holds, label)
+    if (scalar.text and known.is_in(key, scalar.text)) or (shown is None and _is_secret(key, scalar)):
         yield start, end, label(scalar.text)
+    elif shown is not None:
+        raw = text[start:end]
+        whole = label(scalar.text)
+        is_partly_readable = shown != whole and scalar.text in raw and not looks_secret(shown)
+        yield start, end, raw.replace(scalar.text, shown) if is_partly_readable else whole
     elif "\n" in scalar.text:
         raw = text[start:end]
         clean = _redacted_lines(raw, known, label)
@@ -225,23 +196,21 @@ def _comments(text: str, scalars: Sequence[ScalarNode]) -> Iterator[Edit]:
 def _is_secret(key: str, scalar: ScalarNode) -> bool:
     if not scalar.text or (scalar.plain and is_null(scalar)):
         return False
-    text = scalar.text
-    by_look = _PRIVATE_KEY.search(text) or _URL.search(text) or _KUBERNETES_SECRET.search(text)
-    return by_look is not None or is_secret_name(key)
+    return looks_secret(scalar.text) or is_secret_name(key)
 
 
 def _redacted_lines(text: str, known: KnownSecrets, label: Label) -> str:
     """Redact a text that is not YAML: every line that looks like a key and a value."""
-    if _PRIVATE_KEY.search(text):
+    if PRIVATE_KEY.search(text):
         return label(text)
 
     def put(line: re.Match[str]) -> str:
         return line[1] + label(line[3]) if is_secret_name(line[2]) or known.is_in(line[2], line[3]) else line[0]
 
     def whole(line: str) -> str:
-        return label(line) if ("", line.strip()) in known.pairs else line
+        return label(line) if ("", line.strip()) in known.pairs or looks_secret(line) else line
 
-    clean = _LINE.sub(put, "\n".join(whole(line) for line in text.split("\n")))
+    clean = LINE.sub(put, "\n".join(whole(line) for line in text.split("\n")))
     for value in sorted(known.values, key=len, reverse=True):
         clean = clean.replace(value, label(value))
     return clean
@@ -294,7 +263,7 @@ def _leaves(node: Node, path: str) -> Iterator[tuple[str, ScalarNode]]:
                 yield from _leaves(value, path + key.text if path.endswith("/") else f"{path}.{key.text}")
 
 
-def _scalars(root: Node) -> Iterator[tuple[str, ScalarNode]]:
+def scalars_in(root: Node) -> Iterator[tuple[str, ScalarNode]]:
     """Yield every scalar with its key; the elements of a list have the list's key."""
     return ((key, node) for key, node in _nodes(root) if isinstance(node, ScalarNode))
 

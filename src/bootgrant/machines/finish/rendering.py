@@ -16,6 +16,7 @@ from bootgrant.machines.site.pattern import Pattern, common
 from bootgrant.machines.site.variables import Command, Minting
 from bootgrant.machines.talos.composing import Composed, compose, compose_plain
 from bootgrant.machines.talos.documents import ComposeError, Part
+from bootgrant.machines.talos.tables import NEWEST
 from bootgrant.machines.yaml.reading import ParsedYaml, YamlError, decode, parse_yaml
 from bootgrant.wire.identity import MachineIdentity
 
@@ -36,7 +37,10 @@ class Content:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Finished:
-    """A configuration that may be served. ``uses_machine``: it may differ between machines with the same entry."""
+    """A configuration that may be served. ``uses_machine``: it may differ between machines with the same entry.
+
+    ``precious``: the fields with a private key or secret of a cluster. ``release``: the version of Talos, if it is one.
+    """
 
     parsed: ParsedYaml
     machine_type: str
@@ -46,6 +50,9 @@ class Finished:
     warnings: tuple[Finding, ...] = ()
     mints: Mapping[str, Minting] = field(default_factory=dict)
     """The variables in it whose values are made at delivery. Here they have the value MADE_AT_DELIVERY."""
+    precious: tuple[str, ...] = ()
+    schema: Schema = Schema.TALOS
+    release: str = NEWEST
 
     @property
     def config(self) -> bytes:
@@ -174,6 +181,8 @@ def finished(recipe: Recipe, parts: Parts, made: Composed, rules: Rules) -> Fini
         made.origins,
         (*found, *surprises),
         parts.mints,
+        judgement.precious,
+        entry.schema,
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError, ValidationError
 
+from bootgrant.machines.finish.precious import precious_fields
 from bootgrant.machines.site.model import Schema
 from bootgrant.machines.talos.documents import (
     MACHINE_TYPES,
@@ -135,14 +136,24 @@ class Rules:
 
 @dataclass(slots=True)
 class Judgement:
-    """The result of a validation: faults, and Talos's machine type even if the entry has another schema."""
+    """The result of a validation: faults, and Talos's machine type even if the entry has another schema.
+
+    ``precious``: the fields with a private key or secret of a cluster.
+    """
 
     faults: list[Fault]
     machine_type: str = ""
+    precious: tuple[str, ...] = ()
 
 
 def judge(parsed: ParsedYaml, schema: Schema, rules: Rules) -> Judgement:
-    """Validate a finished configuration."""
+    """Validate a finished configuration, and find what makes it precious."""
+    judgement = _validated(parsed, schema, rules)
+    judgement.precious = precious_fields(parsed, schema, talos_tables(NEWEST))
+    return judgement
+
+
+def _validated(parsed: ParsedYaml, schema: Schema, rules: Rules) -> Judgement:
     if not parsed.content.strip():
         return Judgement([Fault("it is empty: the machine would continue without a configuration", 1)])
     if len(parsed.content) > CONFIG:

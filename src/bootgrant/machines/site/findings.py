@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -44,6 +44,12 @@ def warning(rule: str, message: str, file: str = "", line: int = 0, entry: str =
 
 def errors(findings: Iterable[Finding]) -> list[Finding]:
     return [finding for finding in findings if finding.level is Level.ERROR]
+
+
+def named_fields(fields: Sequence[str], most: int = 4) -> str:
+    """Return the first of the fields that make a configuration precious, for a line of text."""
+    more = f" and {len(fields) - most} more" if len(fields) > most else ""
+    return ", ".join(fields[:most]) + more
 
 
 class SiteBroken(Exception):

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from itertools import combinations, islice, product
 
-from bootgrant.machines.site.findings import Finding, error, warning
+from bootgrant.machines.site.findings import Finding, error, named_fields, warning
 from bootgrant.machines.site.model import Entry
 from bootgrant.machines.site.pattern import Pattern, common, folded
 from bootgrant.wire.identity import MachineIdentity
@@ -251,6 +251,25 @@ def control_planes_by_pattern(entries: Iterable[Entry], machine_types: Mapping[s
         for entry in entries
         if entry.has_pattern and machine_types.get(entry.name) == "controlplane"
     ]
+
+
+def keys_without_control_plane(
+    entries: Iterable[Entry], machine_types: Mapping[str, str], precious: Mapping[str, Sequence[str]]
+) -> list[Finding]:
+    """Return a warning for each entry that has the keys of a cluster and is not a control plane.
+
+    ``precious`` are the fields with keys, by the name of the entry.
+    """
+    found = []
+    for entry in entries:
+        fields = precious.get(entry.name, ())
+        if fields and machine_types.get(entry.name) != "controlplane":
+            message = (
+                f"it has private keys or cluster secrets but is not a control plane: {named_fields(fields)}. "
+                "Two people must approve it, no rule or window can: remove what the machine does not need"
+            )
+            found.append(warning("precious", message, entry.file, entry.line, entry.name))
+    return found
 
 
 def unreachable_entries(entries: Iterable[Entry], allowed: Sequence[IPv4Network | IPv6Network]) -> list[Finding]:

@@ -16,6 +16,7 @@ from bootgrant.ports.grants import GrantStore
 from bootgrant.ports.time import Clock
 from bootgrant.workflows.decide.assign_machine import AssignMachine
 from bootgrant.workflows.decide.decide_grant import DecideGrant
+from bootgrant.workflows.decide.reveal import RevealConfiguration
 from bootgrant.workflows.decide.windows import ArmWindow
 from bootgrant.workflows.limits.rates import AttemptLimit, WhenFull
 from bootgrant.workflows.people.api_tokens import ApiTokens
@@ -50,6 +51,7 @@ class ApiPlane(AccountsPlane):
     settings: tuple[ShownSetting, ...]
     configurations: WatchedSource
     codes_again: CodesAgain
+    reveal: RevealConfiguration
     codes_by_caller: AttemptLimit = field(
         default_factory=lambda: AttemptLimit(burst=20, every=6.0, when_full=WhenFull.REFUSE)
     )

@@ -18,7 +18,7 @@ from bootgrant.approval.operators import Actor, Role, is_within, parse_labels
 from bootgrant.approval.transitions import GrantState
 from bootgrant.operator_plane.api.call import Call, Json, Reply, refused
 from bootgrant.operator_plane.api.guesses import caller_key, count_not_allowed, count_wrong, must_wait, too_many
-from bootgrant.ports.configurations import ConfigUnavailable, MachineEntry
+from bootgrant.ports.configurations import MachineEntry
 from bootgrant.workflows.decide.decide_grant import NotDecided
 from bootgrant.workflows.decide.grant_cards import GrantCard
 from bootgrant.workflows.record.approvals import WHY_VOID, Undelivered
@@ -106,22 +106,6 @@ async def show_by_id(call: Call) -> Reply:
         return NO_REQUEST
     past = past_json(card.past or Past())
     return Reply({"request": grant_json(card, call.plane.clock.now(), call.actor), "past": past})
-
-
-async def configuration(call: Call) -> Reply:
-    """Show the configuration that the machine would get, with secrets removed."""
-    card = await call.plane.decide.cards.show(call.path["id"])
-    if card is None:
-        return NO_REQUEST
-    if card.entry is None:
-        return refused(409, "no_entry", card.problem)
-    try:
-        text = await call.plane.source.preview(card.entry.name, card.grant.identity)
-    except ConfigUnavailable as error:
-        return refused(409, "no_config", str(error))
-    if text is None:
-        return refused(409, "no_entry", f"the entry {card.entry.name} is no longer in the configurations")
-    return Reply({"entry": card.entry.name, "text": text})
 
 
 async def approve(call: Call) -> Reply:
@@ -374,6 +358,7 @@ def entry_json(entry: MachineEntry) -> Json:
         "networks": list(entry.networks),
         "approvals": entry.approvals,
         "machine_type": entry.machine_type,
+        "precious": list(entry.precious),
         "mints": list(entry.mints),
         "revision": entry.revision,
         "fingerprint": entry.fingerprint,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from bootgrant.approval.audit import AuditKind
-from bootgrant.operator_plane.api import accounts, audit, machines, requests, windows
+from bootgrant.operator_plane.api import accounts, audit, machines, previews, requests, windows
 from bootgrant.operator_plane.api.accounts import ACCOUNT_ROUTES
 from bootgrant.operator_plane.api.call import ApiPlane, ApiRoute
 from bootgrant.operator_plane.api.shapes import (
@@ -77,8 +77,13 @@ ROUTES: Final[tuple[ApiRoute[ApiPlane], ...]] = (
         refusals=(404,),
     ),
     ApiRoute(
-        "GET", "/api/v1/requests/{id}/configuration", _LOOK, requests.configuration,
+        "GET", "/api/v1/requests/{id}/configuration", _LOOK, previews.configuration,
         record(entry=TEXT, text={**TEXT, "description": "The configuration, with secrets removed."}),
+        refusals=(404, 409),
+    ),
+    ApiRoute(
+        "POST", "/api/v1/requests/{id}/configuration/reveal", _ADMIN, previews.reveal,
+        record(entry=TEXT, text={**TEXT, "description": "The configuration, with its secrets."}),
         refusals=(404, 409),
     ),
     ApiRoute(

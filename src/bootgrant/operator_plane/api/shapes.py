@@ -76,13 +76,19 @@ COMPONENTS: Final[dict[str, Schema]] = {
     "Entry": record(
         name=TEXT, matched=TEXT, labels={"type": "object", "additionalProperties": TEXT}, layers=array(TEXT),
         exact=FLAG, networks=array(TEXT), approvals={"type": "integer", "minimum": 1}, machine_type=TEXT,
+        precious={
+            **array(TEXT),
+            "description": "The fields with private keys or cluster secrets, for which two people must approve.",
+        },
         revision=TEXT, fingerprint=TEXT,
         mints={**array(TEXT), "description": "The variables whose values are made at delivery, for this machine."},
     ),
     "ApprovedEntry": {
         **record(
             **dict.fromkeys(("name", "matched", "revision", "fingerprint"), TEXT),
-            **dict.fromkeys(("labels", "layers", "exact", "networks", "approvals", "machine_type", "mints"), NULL),
+            **dict.fromkeys(
+                ("labels", "layers", "exact", "networks", "approvals", "machine_type", "precious", "mints"), NULL
+            ),
         ),
         "description": "The entry as it was when the request was approved. Members that were not stored are null.",
     },

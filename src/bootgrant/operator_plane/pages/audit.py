@@ -26,7 +26,9 @@ _GROUPS: Final[Mapping[str, tuple[AuditKind, ...]]] = {
         AuditKind.VOTED, AuditKind.VOTE_MOVED, AuditKind.VOTE_WITHDRAWN, AuditKind.APPROVED, AuditKind.DENIED,
         AuditKind.UNDENIED, AuditKind.REVOKED, AuditKind.VOIDED,
     ),
-    "deliveries": (AuditKind.DELIVERED, AuditKind.OTHER_ADDRESS, AuditKind.MINTED, AuditKind.UNMINTED),
+    "deliveries": (
+        AuditKind.DELIVERED, AuditKind.OTHER_ADDRESS, AuditKind.PREVIEW_REVEALED, AuditKind.MINTED, AuditKind.UNMINTED,
+    ),
     "requests": (AuditKind.OPENED, AuditKind.STORM, AuditKind.CODE_AGAIN),
     "machines": (AuditKind.ASSIGNED, AuditKind.UNASSIGNED, AuditKind.ARMED, AuditKind.DISARMED),
     "people": (

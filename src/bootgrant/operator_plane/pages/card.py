@@ -1,4 +1,4 @@
-"""``/requests/<id>``: the request of one machine, its outcome, and a preview of the machine's configuration.
+"""``/requests/<id>``: the request of one machine, and its outcome.
 
 Nothing in the address fills in the last four characters: they prove that the person looked at the machine's screen. The
 proof of a typed code (TYPED) is made by the form that it was typed into, and only works for the session that sent it.
@@ -14,6 +14,7 @@ from starlette.responses import Response
 from bootgrant.approval.codes import masked_user_code
 from bootgrant.approval.operators import Actor, Role
 from bootgrant.approval.transitions import GrantState
+from bootgrant.machines.site.findings import named_fields
 from bootgrant.operator_plane import error_pages
 from bootgrant.operator_plane.forms import is_typed_proof
 from bootgrant.operator_plane.pages.machine_view import (
@@ -22,6 +23,7 @@ from bootgrant.operator_plane.pages.machine_view import (
     kind_of,
     labels_of,
     name_of,
+    precious_of,
     verdict_of,
 )
 from bootgrant.operator_plane.pages.outcome import outcome_of
@@ -81,23 +83,6 @@ async def show(visit: Visit) -> Response:
     return await card_page(visit, card, typed)
 
 
-async def show_configuration(visit: Visit) -> Response:
-    """Show the configuration that the machine would get, without secrets."""
-    card = await visit.plane.decide.cards.show(visit.request.path_params["grant_id"])
-    if card is None:
-        return visit.error(error_pages.NO_REQUEST)
-    grant_id = card.grant.grant_id
-    if card.entry is None:
-        return visit.error(error_pages.no_configuration(grant_id, card.problem))
-    try:
-        preview = await visit.plane.decide.source.preview(card.entry.name, card.grant.identity)
-    except ConfigUnavailable as error:
-        return visit.error(error_pages.no_configuration(grant_id, str(error)))
-    if preview is None:
-        return visit.error(error_pages.no_configuration(grant_id, text("preview.gone")))
-    return visit.page("configuration.html", name=card.entry.name, preview=preview, grant_id=grant_id)
-
-
 async def card_page(visit: Visit, card: GrantCard, typed: Typed, status: int = 200) -> Response:
     """Return the card of a pending request, or the outcome of any other."""
     if card.state is GrantState.PENDING:
@@ -133,6 +118,8 @@ async def _pending_page(visit: Visit, card: GrantCard, typed: Typed, status: int
         card=card,
         name=card.entry.name if card.entry else "",
         kind=kind_of(card.entry),
+        precious=precious_of(card.entry),
+        keys=named_fields(card.entry.precious) if card.entry and card.entry.is_control_plane else "",
         labels=labels_of(card),
         code=code,
         known=code[:5],
@@ -161,8 +148,8 @@ async def _newest(visit: Visit, card: GrantCard) -> GrantCard | None:
 
 
 def is_critical(card: GrantCard) -> bool:
-    """Return whether approving requires a recent sign-in: a control plane, or a machine that needs several people."""
-    return card.needed > 1 or (card.entry is not None and card.entry.is_control_plane)
+    """Return whether approving requires a recent sign-in: precious, or a machine that needs several people."""
+    return card.needed > 1 or (card.entry is not None and card.entry.is_precious)
 
 
 def _not_yours(actor: Actor, card: GrantCard) -> str:

@@ -7,6 +7,7 @@ from typing import Final
 
 from bootgrant.approval.audit import Difference
 from bootgrant.approval.evidence import Verdict
+from bootgrant.machines.site.findings import named_fields
 from bootgrant.operator_plane.wording import counted, text, texts
 from bootgrant.ports.configurations import MachineEntry
 from bootgrant.wire.identity import MachineIdentity
@@ -67,6 +68,13 @@ def kind_of(entry: MachineEntry | None) -> str:
     if entry is None:
         return ""
     return text("card.control_plane") if entry.is_control_plane else entry.machine_type
+
+
+def precious_of(entry: MachineEntry | None) -> str:
+    """Return what makes a configuration precious although it is not of a control plane, or "" if nothing does."""
+    if entry is None or entry.is_control_plane or not entry.precious:
+        return ""
+    return text("card.precious", fields=named_fields(entry.precious))
 
 
 def name_of(card: GrantCard) -> str:

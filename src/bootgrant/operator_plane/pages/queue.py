@@ -13,7 +13,7 @@ from bootgrant.approval.audit import AuditKind
 from bootgrant.approval.codes import masked_user_code
 from bootgrant.approval.operators import Actor
 from bootgrant.approval.standing import Standing
-from bootgrant.operator_plane.pages.machine_view import kind_of, labels_of, name_of, verdict_of, why_of
+from bootgrant.operator_plane.pages.machine_view import kind_of, labels_of, name_of, precious_of, verdict_of, why_of
 from bootgrant.operator_plane.pages.windows import window_rows
 from bootgrant.operator_plane.visit import Visit, actor_of
 from bootgrant.operator_plane.wording import text
@@ -54,6 +54,7 @@ class Row:
     kind: str
     code: str
     why: str
+    precious: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +227,7 @@ def _row(card: GrantCard, hides_code: bool) -> Row:
         standing=card.standing,
         verdict=verdict_of(card),
         kind=kind_of(card.entry) if card.entry else text("queue.no_entry"),
+        precious=precious_of(card.entry),
         code=masked_user_code(card.user_code) if hides_code else card.user_code,
         why=why_of(card),
     )

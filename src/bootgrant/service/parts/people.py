@@ -29,6 +29,7 @@ from bootgrant.store.database import Database
 from bootgrant.wire.origin import has_passkeys
 from bootgrant.workflows.decide.grant_cards import VoteFilter
 from bootgrant.workflows.decide.lost_rights import LostRights, VoidApprovals
+from bootgrant.workflows.decide.reveal import RevealConfiguration
 from bootgrant.workflows.decide.watch_requests import WaitingCards, WatchRequests
 from bootgrant.workflows.decide.windows import CloseWindows
 from bootgrant.workflows.people.api_tokens import ApiTokens
@@ -90,6 +91,7 @@ def people_plane(
         tokens=tokens,
         refusals=decisions.refusals,
         codes_again=decisions.codes_again,
+        reveal=RevealConfiguration(decisions.decide.source, database.audit, clock),
         requires_suffix=site.operators.confirm is Confirmation.SUFFIX,
         settings=site.shown,
     )
@@ -122,6 +124,7 @@ def api_plane(
         settings=site.shown,
         configurations=source.current,
         codes_again=decisions.codes_again,
+        reveal=RevealConfiguration(source, database.audit, clock),
     )
 
 

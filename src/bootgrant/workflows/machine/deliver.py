@@ -65,11 +65,15 @@ class FindEntry:
         return Found(replace(assigned, matched=f"assigned by {assignment.by}", exact=False), assignment)
 
     async def _for_machine(self, entry: MachineEntry, identity: MachineIdentity) -> MachineEntry:
-        """Return the entry with the ``machine_type`` that its template gives to this machine: people decide on that."""
+        """Return the entry with the ``machine_type`` and ``precious`` that its template gives to this machine: people
+        decide on that."""
         if not entry.varies:
             return entry
         rendered = await self.source.render(entry.name, identity)
-        return entry if rendered is None else replace(entry, machine_type=rendered.entry.machine_type, varies=False)
+        if rendered is None:
+            return entry
+        made = rendered.entry
+        return replace(entry, machine_type=made.machine_type, precious=made.precious, varies=False)
 
     async def assignment_of(self, identity: MachineIdentity) -> Assignment | None:
         """Return the assignment for this machine. Its identity must not contradict the one it had then."""
@@ -134,8 +138,9 @@ class DeliverConfig:
         """Return the configuration that this token is for. ``claimed`` and ``others`` (from the query) can only
         contradict.
 
-        The configuration is rendered from the revision that is valid now; an entry whose name, labels or
-        ``machine.type`` have changed since the approval needs a new one. Raises StoreUnavailable and ConfigUnavailable.
+        The configuration is rendered from the revision that is valid now. An entry whose name, labels or
+        ``machine.type`` have changed since the approval, or that has become precious, needs a new one. Raises
+        StoreUnavailable and ConfigUnavailable.
         """
         grant = await self.store.find_by_token(access_token_digest(token))
         if grant is None:
