@@ -21,6 +21,8 @@ func run(args []string) error {
 	switch {
 	case len(args) == 1 && args[0] == "judge":
 		return judge(os.Stdin, os.Stdout)
+	case len(args) == 3 && args[0] == "tables":
+		return tables(args[1], args[2])
 	default:
 		return fmt.Errorf("usage: talos judge | talos tables DIR FROM")
 	}
