@@ -9,7 +9,7 @@ MUTATION := .venv/mutation
 ORACLE := .venv/oracle
 TALOS_VERSIONS := 1.11 1.12 1.13 1.14
 
-.PHONY: help demo test test-faults oracle check format lock clean zipapp test-boot bench bench-acquire bench-serve mutation
+.PHONY: help demo test test-faults oracle talos-tables check format lock clean zipapp test-boot bench bench-acquire bench-serve mutation
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -31,6 +31,9 @@ test-faults: $(DEV)/.stamp ## the fault suite in its long form: 100 kills, 5,000
 	FAULT_TEST=1 $(DEV)/bin/python -m pytest tests/faults -rP --durations=0
 
 oracle: $(TALOS_VERSIONS:%=$(ORACLE)/talos-%) ## Talos's own code per version, as programs that tests compare with (docs/talos-versions.md)
+
+talos-tables: $(ORACLE)/.stamp ## the tables of a Talos version, from Talos (VERSION=1.13, CHECKOUT=DIR for a commit)
+	@tools/talos/tables.sh $(ORACLE) $(VERSION) $(CHECKOUT)
 
 mutation: $(MUTATION)/.stamp ## mutation testing (ROOMS="approval machines wire workflows", SAMPLE=N per room, SEED=1)
 	$(MUTATION)/bin/python tools/mutation.py $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED)) $(ROOMS)
