@@ -1,4 +1,4 @@
-"""Talos's own patcher, loader and validation, asked over a pipe: the programs that `make oracle` builds (tools/talos)."""
+"""Talos's own patcher, loader and validation, asked over a pipe: the programs of `make oracle` (tools/talos)."""
 
 from __future__ import annotations
 
@@ -85,7 +85,9 @@ class Reference:
         """The tables that the program writes of itself: schema.json and rules.json."""
         with tempfile.TemporaryDirectory() as folder:
             subprocess.run([self.program, "tables", folder, "v0"], check=True, timeout=60)
-            schema, rules = (json.loads((Path(folder) / name).read_text("utf-8")) for name in ("schema.json", "rules.json"))
+            schema, rules = (
+                json.loads((Path(folder) / name).read_text("utf-8")) for name in ("schema.json", "rules.json")
+            )
         return schema, rules
 
     @cached_property
