@@ -20,7 +20,9 @@ def mutated(documents: list[dict[str, Any]], generator: Generator) -> list[dict[
 
 def _change(document: dict[str, Any], generator: Generator) -> None:
     kind = document.get("kind")
-    root = f"{document['apiVersion']}/{kind}" if kind else "/v1alpha1"
+    root = f"{document.get('apiVersion')}/{kind}" if kind else "/v1alpha1"
+    if root not in generator.schema["roots"]:
+        return
     places = list(_places(document, generator.schema["roots"][root], generator))
     value, type_name = generator.choose.choice(places)
     match generator.choose.choice(("add", "add", "replace", "replace", "remove", "misspell")):

@@ -17,4 +17,6 @@ def verdict_difference(reference: Reference, config: str) -> str | Difference:
     if bool(faults) == verdict.refuses:
         return "both refuse" if faults else "both accept"
     reasons = "\n".join([verdict.load_error] if verdict.load_error is not None else verdict.errors)
-    return Difference("we refuse" if faults else "Talos refuses", "\n".join(faults), reasons, config)
+    return Difference(
+        "we refuse" if faults else "Talos refuses", "\n".join(faults), reasons, config, (), reference.release
+    )
