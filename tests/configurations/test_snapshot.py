@@ -49,7 +49,9 @@ def test_only_changed_files_are_decrypted_and_only_entries_with_changes_are_comp
     assert len(tools.composed_parts) == 2
     tools.decrypted_paths.clear()
     tools.composed_parts.clear()
-    changed = {"control-plane/10-role.yaml": "machine:\n  type: controlplane\n  env: {A: b}\n"}
+    changed = {
+        "control-plane/10-role.yaml": "machine:\n  type: controlplane\n  ca: {crt: YQ==, key: YQ==}\n  env: {A: b}\n"
+    }
     second = Snapshot(tree(changed), with_tools, first)
     assert tools.decrypted_paths == ["control-plane/10-role.yaml"]
     assert [parts[1] for parts in tools.composed_parts] == ["control-plane/10-role.yaml"]
