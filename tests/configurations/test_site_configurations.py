@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -226,3 +227,28 @@ async def test_a_finished_file_may_need_two_people_within_a_second_of_its_writin
     )
     clock.advance(1)
     assert await source.may_need_two(machine)
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "says"),
+    [
+        (
+            "worker/10-role.yaml",
+            "machine:\n  logging:\n    destinations:\n      - {format: x}\n",
+            "worker/10-role.yaml:4: ",
+        ),
+        ("all/20-net.yaml", "# nothing\nmachine: {certSANs: [a], nodeLabels: {a b: c}}\n", "all/20-net.yaml:2: "),
+        (
+            "worker/20-name.yaml.j2",
+            "{% if true %}\nmachine: {kubelet: {image: k}}\n{% endif %}\n",
+            "after rendering)",
+        ),
+        ("worker/20-cp.yaml", "cluster: {etcd: {}}\n", "worker/20-cp.yaml:1: cluster.etcd: only a control plane"),
+    ],
+)
+async def test_what_talos_refuses_is_shown_in_the_layer_that_wrote_it(
+    tmp_path: Path, path: str, text: str, says: str
+) -> None:
+    source = site_configurations(write_machines(tmp_path, {path: text}))
+    with pytest.raises(ConfigUnavailable, match=re.escape(says)):
+        await source.render("spare-worker", SPARE)

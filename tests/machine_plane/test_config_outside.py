@@ -34,6 +34,8 @@ entries:
 SHAPE = """version: v1alpha1
 machine:
   type: {{ "controlplane" if machine.mac.endswith("01") else "worker" }}
+  ca: {crt: YQ==, key: {{ "YQ==" if machine.mac.endswith("01") else '""' }}}
+cluster: {}
 """
 WORKER = "version: v1alpha1\nmachine:\n  type: worker\n  ca: {crt: YQ==}\n  token: swordfish\ncluster: {}\n"
 
