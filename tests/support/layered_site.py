@@ -36,8 +36,10 @@ machine:
   type: worker
   ca: {crt: YQ==}
   token: s3cr3t-token
+  install: {disk: /dev/sda}
 cluster:
   clusterName: demo
+  controlPlane: {endpoint: "https://demo.example:6443"}
 """
 CP = MachineIdentity(UUID)
 """The machine of the entry cp-1."""

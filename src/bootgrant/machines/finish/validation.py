@@ -173,8 +173,11 @@ class Judgement:
     unchecked: tuple[str, ...] = ()
 
 
-def judge(parsed: ParsedYaml, schema: Schema, rules: Rules) -> Judgement:
-    """Validate a finished configuration."""
+def judge(parsed: ParsedYaml, schema: Schema, rules: Rules, release: str = "") -> Judgement:
+    """Validate a finished configuration, one of Talos by the rules of a release such as ``1.12``.
+
+    An empty release means that nobody said which one the machine runs: the newest is assumed.
+    """
     if not parsed.content.strip():
         return Judgement([Fault("it is empty: the machine would continue without a configuration", 1)])
     if len(parsed.content) > CONFIG:
@@ -185,7 +188,7 @@ def judge(parsed: ParsedYaml, schema: Schema, rules: Rules) -> Judgement:
         case Schema.JSON | Schema.IGNITION:
             return _plain(parsed, _json_faults(parsed.content))
         case Schema.TALOS:
-            return _talos(parsed, rules)
+            return _talos(parsed, rules, release)
         case Schema.YAML | Schema.CLOUD_CONFIG:
             return _plain(parsed, [] if parsed.error is None else [_yaml_fault(parsed.error)])
 
@@ -199,13 +202,13 @@ def _plain(parsed: ParsedYaml, found: list[Fault]) -> Judgement:
     return Judgement([*found, Fault(message, 1, is_fatal=False)], kind)
 
 
-def _talos(parsed: ParsedYaml, rules: Rules) -> Judgement:
+def _talos(parsed: ParsedYaml, rules: Rules, release: str) -> Judgement:
     """Check against the tables, then the schema, then the other program, whichever of them the site uses.
 
     Talos takes more than its schema describes: what the tables accept is a warning if only the schema objects. The
     program has the last word: what it refuses is refused, and its reasons are added to those of the tables.
     """
-    found, unchecked = _by_tables(parsed) if rules.tables else ([], ())
+    found, unchecked = _by_tables(parsed, release) if rules.tables else ([], ())
     if not rules.tables:
         found = _by_names(parsed, rules)
     elif rules.schema is not None and not _is_refused(found):
@@ -219,15 +222,15 @@ def _is_refused(faults: Sequence[Fault]) -> bool:
     return any(fault.is_fatal for fault in faults)
 
 
-def _by_tables(parsed: ParsedYaml) -> tuple[list[Fault], tuple[str, ...]]:
+def _by_tables(parsed: ParsedYaml, release: str) -> tuple[list[Fault], tuple[str, ...]]:
     """Find what Talos's parser and its validation reject; the second value is what could not be checked."""
-    tables = talos_tables(NEWEST)
+    tables = talos_tables(release or NEWEST)
     try:
         read = read_configuration(documents_of(parsed, ""), tables, "")
         check_conflicts(read, "")
     except ComposeError as wrong:
         return [Fault(wrong.message, wrong.line or 1)], ()
-    report = validate(read, tables, is_assumed=True)
+    report = validate(read, tables, is_assumed=not release)
     roots = {root.line: root for root in parsed.documents}
     ordered = sorted(report.objections, key=lambda objection: not objection.is_fatal)
     return [_fault(objection, roots) for objection in ordered[:_MOST_FAULTS]], tuple(report.unchecked)

@@ -57,9 +57,11 @@ def _refuse_version(path: str, version: Version, report: Report, *, is_assumed: 
     taken = (
         f"Talos {report.release} takes Kubernetes 1.{minor + _OLDEST_MINOR} to 1.{minor + _NEWEST_MINOR}, not {shown}"
     )
-    other = _release_for(version, minor)
-    if is_assumed and other:
-        report.warn(path, f'{taken}: write another version, or which Talos the machines run (talos: "{other}")')
+    if is_assumed and version >= (1, minor + _OLDEST_MINOR, 0):
+        report.warn(path, f"{taken}: write another version, unless the machines run a newer Talos")
+    elif is_assumed and version >= (1, _OLDEST_RELEASE + _OLDEST_MINOR, 0):
+        older = f'talos: "1.{version[1] - _OLDEST_MINOR}"'
+        report.warn(path, f"{taken}: write another version, or which Talos the machines run ({older})")
     else:
         report.refuse(path, f"{taken}: write another version")
 
@@ -67,17 +69,6 @@ def _refuse_version(path: str, version: Version, report: Report, *, is_assumed: 
 def _is_taken(version: Version, release: str) -> bool:
     minor = release_number(release)[1]
     return (1, minor + _OLDEST_MINOR, 0) <= version < (1, minor + _NEWEST_MINOR, _END_PATCH)
-
-
-def _release_for(version: Version, minor: int) -> str:
-    """Return the Talos release closest to 1.``minor`` that takes a version, empty for one older than those known."""
-    if version[0] != 1:
-        return ""
-    if version < (1, minor + _OLDEST_MINOR, 0):
-        closest = version[1] - _OLDEST_MINOR
-    else:
-        closest = version[1] - _NEWEST_MINOR + (version[2] >= _END_PATCH)
-    return f"1.{closest}" if closest >= _OLDEST_RELEASE else ""
 
 
 def version_of(image: str) -> Version | None:
