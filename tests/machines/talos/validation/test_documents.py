@@ -78,3 +78,9 @@ def test_a_refusal_repeats_no_value() -> None:
     report = report_on("kind: WireguardConfig\nname: w\nprivateKey: hunter2\npeers: [{publicKey: hunter2}]")
     assert [objection.path for objection in report.objections] == ["privateKey", "peers[0].publicKey"]
     assert "hunter2" not in "".join(objection.message for objection in report.objections)
+
+
+def test_an_expression_that_is_too_large_to_check_is_said_to_be_unchecked() -> None:
+    report = report_on(f"kind: LinkAliasConfig\nname: net0\nselector: {{match: '{'[' * 200 + ']' * 200}'}}")
+    assert report.objections == []
+    assert [place.split(":")[0] for place in report.unchecked] == ["selector.match"]

@@ -16,6 +16,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 
+_ANYTHING: Final = "interface"
 _NUMBER: Final = re.compile(r"(u?)int(\d*)")
 _LARGEST_PLAIN: Final = 1e21
 """``encoding/json`` writes greater numbers, and only those, with an exponent."""
@@ -43,24 +44,16 @@ def _faults(value: Any, kind: str, path: str, structures: Mapping[str, Mapping[s
     """Yield what does not fit a type: a structure, ``[]uint32``, ``map:string``, ``bool`` …; null fits all."""
     if not _is_json(value):
         yield _fault(path, "must be text, a finite number, true, false, a list, or a mapping with texts as keys")
-    elif value is None or kind == "interface":
-        return
-    elif kind.startswith("[]"):
-        if not isinstance(value, list):
-            yield _fault(path, "must be a list")
-            return
-        for index, item in enumerate(value):
-            yield from _faults(item, kind[2:], f"{path}[{index}]", structures)
-    elif kind in structures or kind.startswith("map:"):
-        if not isinstance(value, dict):
-            yield _fault(path, "must be a mapping")
-            return
-        element = kind.removeprefix("map:")
-        for key, item in value.items():
-            found = structures[kind].get(key.lower()) if kind in structures else element
-            yield from _faults(item, found or "interface", f"{path}.{key}" if path else key, structures)
-    elif fault := _scalar_fault(value, kind):
+    elif fault := _type_fault(value, kind, structures):
         yield _fault(path, fault)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _faults(item, kind.removeprefix("[]"), f"{path}[{index}]", structures)
+    elif isinstance(value, dict):
+        fields = structures.get(kind, {})
+        for key, item in value.items():
+            element = kind.removeprefix("map:") if kind.startswith("map:") else fields.get(key.lower(), _ANYTHING)
+            yield from _faults(item, element, f"{path}.{key}" if path else key, structures)
 
 
 def _is_json(value: Any) -> bool:
@@ -72,7 +65,14 @@ def _is_json(value: Any) -> bool:
     return value is None or isinstance(value, (str, bool, int, list))
 
 
-def _scalar_fault(value: Any, kind: str) -> str:
+def _type_fault(value: Any, kind: str, structures: Mapping[str, Mapping[str, str]]) -> str:
+    """Return why a value, without what is in it, does not fit a type."""
+    if value is None or kind == _ANYTHING:
+        return ""
+    if kind.startswith("[]"):
+        return "" if isinstance(value, list) else "must be a list"
+    if kind in structures or kind.startswith("map:"):
+        return "" if isinstance(value, dict) else "must be a mapping"
     if kind == "string":
         return "" if isinstance(value, str) else "must be a text"
     if kind == "bool":

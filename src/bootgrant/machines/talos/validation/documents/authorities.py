@@ -5,13 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from bootgrant.machines.talos.validation.documents.pem import (
-    CERTIFICATE,
-    is_certificate,
-    is_pkcs8_key,
-    key_fault,
-    pem_blocks,
-)
+from bootgrant.machines.talos.validation.documents.certificates import is_certificate
+from bootgrant.machines.talos.validation.documents.keys import is_pkcs8_key, key_fault
+from bootgrant.machines.talos.validation.documents.pem import CERTIFICATE, pem_blocks
 from bootgrant.machines.talos.validation.documents.rules import Rule, Section, before, check, inside, required, since
 from bootgrant.machines.talos.validation.report import Check
 
