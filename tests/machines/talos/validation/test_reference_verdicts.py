@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bootgrant.machines.talos.documents import ComposeError, check_conflicts, documents_of, read_configuration
-from bootgrant.machines.talos.tables import NEWEST, talos_tables
+from bootgrant.machines.talos.tables import NEWEST, RELEASES, talos_tables
 from bootgrant.machines.talos.validation.report import Report
 from bootgrant.machines.talos.validation.whole import INCOMPLETE, validate
 from bootgrant.machines.yaml.reading import parse_yaml
@@ -100,3 +100,28 @@ def test_what_depends_on_the_release_is_refused_and_what_depends_on_the_disks_is
     else:
         assert _refusals(report) == []
         assert any("diskSelector matches a disk of the machine" in words for words in report.unchecked)
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_a_configuration_with_any_part_missing_is_judged_by_every_release(release: str) -> None:
+    judged = 0
+    for case in FAMILIES["realistic"][::12]:
+        config = _FILE["bases"][case.get("base", 0)] + case["config"]
+        try:
+            documents = read_configuration(documents_of(parse_yaml(config.encode()), ""), talos_tables(release), "")
+        except ComposeError:
+            continue
+        for _ in _with_a_part_missing([document.value for document in documents]):
+            judged += bool(validate(documents, talos_tables(release)).release == release)
+    assert judged > 100
+
+
+def _with_a_part_missing(values: Any) -> Iterator[None]:
+    """Take each value out of mappings and lists, in place, and put it back."""
+    for key in list(values) if isinstance(values, dict) else range(len(values)) if isinstance(values, list) else ():
+        taken = values[key]
+        if isinstance(values, dict):
+            del values[key]
+            yield
+            values[key] = taken
+        yield from _with_a_part_missing(taken)
