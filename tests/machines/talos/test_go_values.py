@@ -50,7 +50,7 @@ def test_ranges_of_ports(text: str, ports: tuple[int, int]) -> None:
         (go_values.address_port, ("1.2.3.4", "1.2.3.4:99999", "fe80::1:80", "[1.2.3.4]:80")),
         (go_values.hardware_address, ("02-00-00-00-aa-02", "02:0", "zz:00")),
         (go_values.port_range, ("443", "1-70000", "-1", "1-", "1 - 2", "+1-2")),
-        (go_values.base64_bytes, ("not base64!", "aGk", "a\tGk=")),
+        (go_values.base64_bytes, ("not base64!", "aGk", "a\tGk=", "QUJD=", "QUJD====")),
     ],
 )
 def test_other_texts_are_rejected(read: Callable[[str], object], texts: tuple[str, ...]) -> None:
