@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from bootgrant.machines.talos.tables import TalosTables, read_tables
+from bootgrant.machines.talos.tables import TalosTables, read_tables, talos_tables
 
 _PROGRAMS = Path(os.environ.get("ORACLE_PROGRAMS") or Path(__file__).resolve().parents[2] / ".venv/oracle")
 """Where the programs are; other ones for an exact commit (docs/talos-versions.md)."""
@@ -58,6 +58,12 @@ class Reference:
     @property
     def program(self) -> Path:
         return _PROGRAMS / f"talos-{self.release}"
+
+    @cached_property
+    def label(self) -> str:
+        """The release; ``before 1.14`` if the program is of an earlier commit than the tables that we ship."""
+        is_exact = self.tables.kinds.keys() == talos_tables(self.release).kinds.keys()
+        return self.release if is_exact else f"before {self.release}"
 
     def patched(self, config: str, patches: Sequence[str]) -> tuple[str, str]:
         """Return what Talos composes and an empty error, or an empty text and its error."""

@@ -18,5 +18,5 @@ def verdict_difference(reference: Reference, config: str) -> str | Difference:
         return "both refuse" if faults else "both accept"
     reasons = "\n".join([verdict.load_error] if verdict.load_error is not None else verdict.errors)
     return Difference(
-        "we refuse" if faults else "Talos refuses", "\n".join(faults), reasons, config, (), reference.release
+        "we refuse" if faults else "Talos refuses", "\n".join(faults), reasons, config, (), reference.label
     )

@@ -247,7 +247,7 @@ class _Types:
             self._built["string"] = DatedText()
         self._built["time.Duration"] = Duration(zeros=behaviour.zero_durations)
         if not behaviour.argument_lists:
-            self._built["v1alpha1.ArgValue"] = Argument(lists=False)
+            self._built |= dict.fromkeys(("meta.ArgValue", "v1alpha1.ArgValue"), Argument(lists=False))
 
     def struct(self, name: str) -> Struct:
         built = self.get(name)
