@@ -22,11 +22,11 @@ def test_secrets_in_clear_are_reported_in_layers_and_not_in_finished_files() -> 
 
 
 def test_an_entry_with_keys_of_the_cluster_that_is_no_control_plane_is_reported_with_its_fields() -> None:
-    keys = "machine: {ca: {key: YQ==}}\ncluster: {serviceAccount: {key: YQ==}}\n"
+    keys = "cluster: {aggregatorCA: {key: YQ==}, serviceAccount: {key: YQ==}}\n"
     tree = Tree({path: text.encode() for path, text in {**FILES, "worker/20-keys.yaml": keys}.items()}, "r1")
     found = [finding for finding in findings_of(Snapshot(tree, toolbox())) if finding.rule == "precious"]
     assert [(finding.level, finding.entry) for finding in found] == [(Level.WARNING, "spare-worker")]
-    assert "machine.ca.key, cluster.serviceAccount.key" in found[0].message
+    assert "cluster.aggregatorCA.key, cluster.serviceAccount.key" in found[0].message
     assert "precious" not in rules(dict(FILES))
 
 

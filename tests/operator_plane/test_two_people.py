@@ -15,8 +15,9 @@ from support.office import Office, text_of
 
 pytestmark = pytest.mark.anyio
 
-CONTROL_PLANE = "version: v1alpha1\nmachine:\n  type: controlplane\n"
-KEYS = "cluster:\n  serviceAccount: {key: YQ==}\n"
+CONTROL_PLANE = "version: v1alpha1\nmachine:\n  type: controlplane\n  ca: {crt: YQ==, key: YQ==}\ncluster: {}\n"
+WITH_KEYS = CONTROL_PLANE.replace("cluster: {}", "cluster: {serviceAccount: {key: YQ==}}")
+WORKER_WITH_KEYS = WITH_KEYS.replace("controlplane", "worker").replace("crt: YQ==, key: YQ==", "crt: YQ==")
 MODEL = """
 entries:
   - name: spare
@@ -37,7 +38,9 @@ def control_plane(office: Office) -> None:
 
 def spare(office: Office) -> None:
     (office.site.machines / "all").mkdir()
-    (office.site.machines / "all" / "00.yaml").write_text("version: v1alpha1\nmachine:\n  type: worker\n")
+    (office.site.machines / "all" / "00.yaml").write_text(
+        "version: v1alpha1\nmachine:\n  type: worker\n  ca: {crt: YQ==}\ncluster: {}\n"
+    )
     (office.site.machines / "machines.yaml").write_text(MODEL)
 
 
@@ -74,7 +77,7 @@ async def test_the_second_of_two_operators_completes_the_approval(office: Office
 async def test_a_worker_with_keys_of_the_cluster_needs_two_people_and_the_pages_say_which_fields(
     office: Office,
 ) -> None:
-    (office.site.machines / f"{UUID}.yaml").write_text(CONTROL_PLANE.replace("controlplane", "worker") + KEYS)
+    (office.site.machines / f"{UUID}.yaml").write_text(WORKER_WITH_KEYS)
     ana = await office.person("ana")
     grant, _ = await office.machine()
     path = f"/requests/{grant.grant_id}"
@@ -91,10 +94,10 @@ async def test_a_worker_with_keys_of_the_cluster_needs_two_people_and_the_pages_
 
 
 async def test_the_card_of_a_control_plane_names_its_keys(office: Office) -> None:
-    (office.site.machines / f"{UUID}.yaml").write_text(CONTROL_PLANE + KEYS)
+    (office.site.machines / f"{UUID}.yaml").write_text(WITH_KEYS)
     grant, _ = await office.machine()
     card = text_of(await (await office.person("ana")).open(f"/requests/{grant.grant_id}"))
-    assert "It has the keys of the cluster: cluster.serviceAccount.key." in card
+    assert "It has the keys of the cluster: machine.ca.key, cluster.serviceAccount.key." in card
 
 
 async def test_a_vote_for_an_entry_that_changed_must_be_repeated(office: Office) -> None:

@@ -57,7 +57,7 @@ class Engine:
             raise ValueError("a worker asked for something that it does not need")
         parts = [Part(str(name), content) for name, content in zip(message["names"], blobs, strict=True)]
         try:
-            return {}, [self.toolbox.compose(Schema.TALOS, parts).config]
+            return {}, [self.toolbox.compose(Schema.TALOS, parts, str(message["release"])).config]
         except ComposeError as wrong:
             return {"wrong": {"message": wrong.message, "part": wrong.part, "line": wrong.line}}, ()
 
@@ -86,11 +86,12 @@ class Workbench:
             return f"# it cannot be shown: {exceeded}\n"
         return got[0].decode("utf-8", "surrogatepass")
 
-    def compose(self, parts: Sequence[Part]) -> Composed:
+    def compose(self, parts: Sequence[Part], release: str) -> Composed:
         """Compose a Talos configuration; the origins of its values are not known. Raises ComposeError, WorkerFailed."""
         try:
             answer, got = self._ask(
-                {"do": "compose", "names": [part.name for part in parts]}, [p.content for p in parts]
+                {"do": "compose", "names": [part.name for part in parts], "release": release},
+                [part.content for part in parts],
             )
         except Exceeded as exceeded:
             raise ComposeError(str(exceeded), exceeded.file, exceeded.line or None) from None

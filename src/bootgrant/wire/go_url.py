@@ -228,6 +228,20 @@ def parse_url(text: str) -> GoUrl:
         raise UrlError(f"parse {quote(text)}: {reason}") from None
 
 
+def parse_request_uri(text: str) -> GoUrl:
+    """``url.ParseRequestURI``: an absolute URL or path, in which ``#`` starts no fragment. Raises UrlError."""
+    try:
+        _bytes(text)
+        if text.startswith("//"):
+            return replace(_parse_without_fragment("/" + text.lstrip("/")), path=unescape(text.partition("?")[0]))
+        url = _parse_without_fragment(text)
+    except (UnicodeEncodeError, _PartError) as reason:
+        raise UrlError(f"parse {quote(text)}: {reason}") from None
+    if not url.scheme and not text.startswith("/") and text != "*":
+        raise UrlError(f"parse {quote(text)}: invalid URI for request")
+    return url
+
+
 def _parse_without_fragment(text: str) -> GoUrl:
     if _CONTROL.search(text):
         raise _PartError("net/url: invalid control character in URL")

@@ -59,12 +59,13 @@ class Helper:
         answer, _ = self.ask({"ask": "known", "entry": name, "key": key})
         return from_plain(Verdict, answer["verdict"]) if "verdict" in answer else None
 
-    def compose(self, schema: Schema, parts: Sequence[Part]) -> Composed:
+    def compose(self, schema: Schema, parts: Sequence[Part], release: str) -> Composed:
         """Compose with the site's own composer, which knows only Talos. Raises ComposeError."""
         if schema is not Schema.TALOS:
             return compose_plain(parts, schema.value)
         names = [part.name for part in parts]
-        answer, got = self.ask({"ask": "compose", "names": names}, [part.content for part in parts])
+        message = {"ask": "compose", "names": names, "release": release}
+        answer, got = self.ask(message, [part.content for part in parts])
         if "wrong" in answer:
             wrong = answer["wrong"]
             raise ComposeError(str(wrong["message"]), str(wrong["part"]), wrong["line"])

@@ -164,7 +164,7 @@ class Desk:
         """Apply patches to a base."""
         parts = [Part(name, content) for name, content in zip(message["names"], blobs, strict=True)]
         try:
-            made = self._tools.compose(Schema.TALOS, parts)
+            made = self._tools.compose(Schema.TALOS, parts, str(message["release"]))
         except ComposeError as wrong:
             return {"wrong": {"message": wrong.message, "part": wrong.part, "line": wrong.line}}, ()
         return {"surprises": as_plain(made.surprises)}, [made.config]

@@ -1,15 +1,15 @@
 """The tables of a Talos version: its kinds of document, their types, and the merge rules of fields.
 
-They are in ``versions/<version>/``: ``schema.json`` (types, and the order of their fields) and ``rules.json`` (for each
-kind: whether documents have names, which kinds exclude each other, and which paths are merged by a rule). Both were
-taken from Talos itself; a new Talos version is a new folder.
+They are in ``versions/<release>/``: ``schema.json`` (types, and the order of their fields) and ``rules.json`` (for each
+kind: whether documents have names, which kinds exclude each other, and which paths are merged by a rule). Both are
+taken from Talos itself by ``tools/talos`` (docs/talos-versions.md); a new Talos version is a new folder.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cache, cached_property
 from importlib.resources import files
@@ -21,6 +21,7 @@ from bootgrant.machines.talos.scalar_types import (
     Boolean,
     Bytes,
     Choice,
+    DatedText,
     Duration,
     FileMode,
     GoType,
@@ -36,9 +37,10 @@ from bootgrant.machines.talos.scalar_types import (
     Url,
 )
 
-NEWEST: Final = "2026-08"
-"""The tables in use: Talos's development branch of August 2026, commit ad8823176."""
-_RELEASES: Final = {NEWEST: "1.14"}
+RELEASES: Final = ("1.11", "1.12", "1.13", "1.14")
+"""The releases that have tables, oldest first."""
+NEWEST: Final = RELEASES[-1]
+"""The tables used where no release is named: Talos's development branch of August 2026, commit ad8823176."""
 LEGACY: Final = "v1alpha1"
 """The kind of the document without ``kind``: ``machine``, ``cluster``, ``debug``, ``persist``."""
 
@@ -57,6 +59,7 @@ class Strategy(Enum):
     PEM_WHOLE = "pem-whole"
     BYTES_REPLACE = "bytes-replace"
     UNSETTABLE_ERROR = "unsettable-error"
+    UNSETTABLE_ALWAYS = "unsettable-always"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,28 @@ class Rule:
 
     strategy: Strategy
     keys: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """What differs between releases in how they read and merge, whatever the type.
+
+    ``zero_overrides_pointers``: 0 and "" of a patch replace the value of a pointer.
+    ``patches_repeat_documents``: a patch may have the same document twice.
+    ``argument_lists``: arguments of Kubernetes components can be lists.
+    ``elements_by_form``: ``$patch: delete`` finds an element by an address or another form of text, too.
+    ``deletes_inline``: ``$patch: delete`` deletes fields that a kind shares with others, such as the mtu of links.
+    ``zero_durations``: 0 without a unit is a duration.
+    ``dates_are_texts``: a date without quotes can be given for a text.
+    """
+
+    zero_overrides_pointers: bool
+    patches_repeat_documents: bool
+    argument_lists: bool
+    elements_by_form: bool
+    deletes_inline: bool
+    zero_durations: bool
+    dates_are_texts: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +102,8 @@ class Kind:
     named: bool
     conflicts_with: frozenset[str]
     claims_link_name: bool
+    controlplane_only: bool
+    behaviour: Behaviour
     rules: Mapping[str, Rule]
 
     @cached_property
@@ -84,6 +111,12 @@ class Kind:
         """The structs with a field that every merge overwrites."""
         ends = [path for path, rule in self.rules.items() if rule.strategy is Strategy.OPAQUE_ALWAYS]
         return frozenset(path[:at] for path in ends for at, char in enumerate(path) if char == ".")
+
+    @cached_property
+    def unmergeable(self) -> Mapping[str, str]:
+        """The structs that Talos fails to merge, and the field which is the cause."""
+        ends = [path for path, rule in self.rules.items() if rule.strategy is Strategy.UNSETTABLE_ALWAYS]
+        return {path.rpartition(".")[0]: path for path in ends}
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,26 +128,44 @@ class TalosTables:
 
     version: str
     release: str
+    behaviour: Behaviour
     kinds: Mapping[tuple[str, str], Kind]
 
 
 @cache
-def talos_tables(version: str = NEWEST) -> TalosTables:
-    """Load the tables of a version, which is a folder of ``versions``."""
-    folder = files("bootgrant.machines.talos") / "versions" / version
+def talos_tables(release: str = NEWEST) -> TalosTables:
+    """Load the tables of one of RELEASES."""
+    folder = files("bootgrant.machines.talos") / "versions" / release
     schema = json.loads((folder / "schema.json").read_text("utf-8"))
     rules = json.loads((folder / "rules.json").read_text("utf-8"))
-    types = _Types(schema["types"])
+    return read_tables(release, schema, rules)
+
+
+def read_tables(release: str, schema: Mapping[str, Any], rules: Mapping[str, Any]) -> TalosTables:
+    """Make tables of the contents of ``schema.json`` and ``rules.json``."""
+    behaviour = _behaviour(rules["behaviour"])
+    types = _Types(schema["types"], behaviour)
     kinds = {}
     for root, type_name in schema["roots"].items():
         api_version, _, name = root.partition("/")
         described = rules["kinds"][root if api_version else name]
-        kinds[api_version, name] = _kind(name, api_version, types.struct(type_name), described)
-    commit = str(rules["source"]).split()[1][:9]
-    return TalosTables(f"Talos of {version} ({commit})", _RELEASES[version], kinds)
+        kinds[api_version, name] = _kind(name, api_version, types.struct(type_name), described, behaviour)
+    return TalosTables(f"Talos {release}", release, behaviour, kinds)
 
 
-def _kind(name: str, api_version: str, struct: Struct, described: Mapping[str, Any]) -> Kind:
+def _behaviour(described: Mapping[str, bool]) -> Behaviour:
+    return Behaviour(
+        zero_overrides_pointers=described["zeroOverridesPointers"],
+        patches_repeat_documents=described["patchesRepeatDocuments"],
+        argument_lists=described["argumentLists"],
+        elements_by_form=described["elementsByForm"],
+        deletes_inline=described["deletesInline"],
+        zero_durations=described["zeroDurations"],
+        dates_are_texts=described["datesAreTexts"],
+    )
+
+
+def _kind(name: str, api_version: str, struct: Struct, described: Mapping[str, Any], behaviour: Behaviour) -> Kind:
     return Kind(
         name,
         api_version,
@@ -122,6 +173,8 @@ def _kind(name: str, api_version: str, struct: Struct, described: Mapping[str, A
         named=described["named"],
         conflicts_with=frozenset(described.get("conflictsWith", ())),
         claims_link_name=described.get("claimsLinkName", False),
+        controlplane_only=described.get("controlplaneOnly", False),
+        behaviour=behaviour,
         rules={path: Rule(Strategy(strategy), tuple(*keys)) for path, strategy, *keys in described.get("rules", ())},
     )
 
@@ -151,6 +204,11 @@ _OWN_FORMS: Final[dict[str, GoType]] = {
     "meta.URL": Url(),
     "meta.ArgValue": Argument(),
     "meta.Unstructured": Free(),
+    "network.Addr": TextForm(go_values.address),
+    "network.AddrPort": TextForm(go_values.address_port),
+    "network.Prefix": TextForm(go_values.prefix),
+    "v1alpha1.ArgValue": Argument(),
+    "v1alpha1.Unstructured": Free(),
     "v1alpha1.Endpoint": Url(),
     "v1alpha1.Base64Bytes": Bytes(),
     "v1alpha1.DiskSize": PartitionSize(),
@@ -181,9 +239,15 @@ _DECIDING_FIELDS: Final[Mapping[str, frozenset[str]]] = {
 class _Types:
     """The types by their names in Go, each built once."""
 
-    def __init__(self, described: Mapping[str, Any]) -> None:
+    def __init__(self, described: Mapping[str, Any], behaviour: Behaviour) -> None:
         self._described = described
+        self._behaviour = behaviour
         self._built: dict[str, GoType] = dict(_OWN_FORMS)
+        if behaviour.dates_are_texts:
+            self._built["string"] = DatedText()
+        self._built["time.Duration"] = Duration(zeros=behaviour.zero_durations)
+        if not behaviour.argument_lists:
+            self._built |= dict.fromkeys(("meta.ArgValue", "v1alpha1.ArgValue"), Argument(lists=False))
 
     def struct(self, name: str) -> Struct:
         built = self.get(name)
@@ -200,16 +264,17 @@ class _Types:
         if name.startswith("*"):
             return Pointer(self.get(name[1:]))
         if name.startswith("[]"):
-            return ListOf(self.get(name[2:]))
+            return self._list(name[2:])
         if name.startswith("map[string]"):
             return MapOf(self.get(name.removeprefix("map[string]")))
         described = self._described[name]
         match described["kind"]:
             case "struct":
                 fields = {known.name: known for known in self._fields(name, described)}
-                return Struct(name, fields, _DECIDING_FIELDS.get(name))
+                decides = "IsZero:v" in described.get("traits", ())
+                return Struct(name, fields, _DECIDING_FIELDS.get(name) if decides else None)
             case "slice":
-                return ListOf(self.get(described["elem"]))
+                return self._list(described["elem"])
             case "map":
                 return MapOf(self.get(described["elem"]))
             case "string":
@@ -219,11 +284,15 @@ class _Types:
                 numbers = _NUMBERED_CHOICES.get(name, range(0))
                 return Choice(name, names, numbers, lenient=name in _LENIENT_CHOICES)
 
+    def _list(self, element: str) -> ListOf:
+        return ListOf(self.get(element), by_form=self._behaviour.elements_by_form)
+
     def _fields(self, owner: str, described: Mapping[str, Any]) -> list[Field]:
         found: list[Field] = []
         for name, type_name, flags in described["fields"]:
             if "i" in flags:
-                found += self._fields(type_name, self._described[type_name])
+                inline = self._fields(type_name, self._described[type_name])
+                found += [replace(field, is_deletable=self._behaviour.deletes_inline) for field in inline]
             elif "u" not in flags:
                 type_ = _OWN_FIELDS.get((owner, name)) or self.get(type_name)
                 found.append(Field(name, type_, omitted="o" in flags))

@@ -136,11 +136,11 @@ def secret_labels() -> bytes:
     return secrets.token_bytes(32)
 
 
-def patched(composer: str, parts: Sequence[Part]) -> Composed:
+def patched(composer: str, parts: Sequence[Part], release: str) -> Composed:
     """Return a Talos configuration with patches applied, by the composer of this name. Raises ComposeError."""
     bench = Workbench(engine(MachineSettings(composer=Composer(composer))))
     try:
-        return bench.compose(parts)
+        return bench.compose(parts, release)
     finally:
         bench.close()
 
