@@ -184,3 +184,17 @@ def test_a_file_is_read_again_only_when_it_has_changed(tmp_path: Path) -> None:
     entry = source.find_entry(CP)
     assert entry is not None
     assert (folder.reads, entry.is_control_plane) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("clusterName: a\nclusterEndpoint: https://a\nnodes: []\n", "TOPF"),
+        ("machine:\n  token: ENC[AES256_GCM,data:a]\nsops:\n  mac: ENC[a]\n", "encrypted with SOPS"),
+        ("machine:\n  token: ENC[AES256_GCM,data:a]\n", "line 2: machine.token is ciphertext"),
+    ],
+)
+def test_a_file_that_another_tool_left_is_not_served(tmp_path: Path, text: str, why: str) -> None:
+    (tmp_path / f"{UUID}.yaml").write_text(text)
+    with pytest.raises(ConfigUnavailable, match=why):
+        files(tmp_path).find_entry(CP)

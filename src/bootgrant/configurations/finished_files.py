@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from bootgrant.machines.finish.validation import Judgement, Rules, judge
+from bootgrant.machines.finish.leftovers import leftovers
+from bootgrant.machines.finish.validation import Fault, Judgement, Rules, judge
 from bootgrant.machines.site.files import file_names, is_valid_name, variable_of
 from bootgrant.machines.site.model import Schema
 from bootgrant.machines.talos.documents import is_talos
@@ -128,6 +129,8 @@ class FinishedFiles:
         else:
             parsed = parse_yaml(content)
             judgement = judge(parsed, schema_of(parsed), self._rules)
+            left = leftovers(name, content, schema_of(parsed))
+            judgement.faults[:0] = [Fault(one.message, one.line, one.is_fatal) for one in left]
         self._checked[name] = _Checked(stamp, digest, judgement)
         return judgement
 
