@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Sequence
 from typing import Final, TypeAlias
 
 import pyrage
@@ -32,6 +33,10 @@ _WITH_PASSPHRASE: Final = (
 
 class BadIdentity(ValueError):
     """A text without a usable age identity. The message names the line and does not quote it."""
+
+
+class BadRecipient(ValueError):
+    """A text that is not a public key. The message does not quote it: it may be a private one."""
 
 
 def age_identities(text: Secret) -> list[Identity]:
@@ -114,3 +119,15 @@ def _string(raw: bytes, at: int) -> tuple[bytes, int]:
     if end > len(raw):
         raise ValueError("shorter than its length says")
     return raw[start:end], end
+
+
+def encrypted_for(recipients: Sequence[str], content: bytes) -> bytes:
+    """Return an armored age file for public keys: ``age1…``, or the line of an SSH key. Raises BadRecipient."""
+    return bytes(pyrage.encrypt(content, [_recipient(text) for text in recipients], armored=True))
+
+
+def _recipient(text: str) -> pyrage.x25519.Recipient | pyrage.ssh.Recipient:
+    try:
+        return (pyrage.ssh if text.startswith("ssh-") else pyrage.x25519).Recipient.from_str(text)
+    except (pyrage.RecipientError, ValueError):
+        raise BadRecipient("not a public key of age (age1…) or an SSH public key: copy it from age-keygen") from None

@@ -36,6 +36,8 @@ _GO: Final = re.compile(r"\{\{-?\s*(?:\.|\$|if\b|range\b|end\b|with\b|include\b|
 _VAULT: Final = re.compile(r"(?:^|(?<=[=\s\"']))(?:op://[^/\s]+/\S+|ref\+[a-z0-9]+://\S+)")
 _ONLY_NAMES: Final = re.compile(r"\$\{[A-Za-z_][\w.]{0,60}\}|\{\{-?\s*[$.]?[A-Za-z_][\w.]{0,60}\s*-?\}\}")
 _WHOLE: Final = re.compile(r"\s*(?:\$\{[^}\n]*\}|\{\{[^\n]*\}\})\s*")
+_OPERATIONS: Final = frozenset({"add", "replace", "test"})
+"""The operations of RFC 6902 with a value. An element of ``machine.files`` has op and path, too."""
 _PATCH: Final = "$$patch"
 _JINJA_CLOUD_CONFIG: Final = "## template: jinja"
 _MOST: Final = 5
@@ -176,7 +178,7 @@ def _scalars(root: Node) -> Iterator[tuple[tuple[str, ...], ScalarNode, bool]]:
 
 
 def _patched(node: MappingNode) -> tuple[str, ...]:
-    path = node.get("path") if node.get("op") is not None else None
-    if not isinstance(path, ScalarNode) or not path.text.startswith("/"):
+    operation, path = node.get("op"), node.get("path")
+    if not isinstance(path, ScalarNode) or not isinstance(operation, ScalarNode) or operation.text not in _OPERATIONS:
         return ()
     return tuple(step for step in path.text.split("/") if step and step != "-" and not step.isdigit())
