@@ -61,6 +61,7 @@ def test_a_placeholder_in_a_field_is_an_error_that_names_the_tool(line: str, wor
     [
         "machine:\n  files:\n    - content: 'echo ${HOME} {{ .Names }}'\n      path: /var/x\n",
         "machine: {install: {extraKernelArgs: ['talos.config=https://x/config?mac=${mac}']}}",
+        "machine:\n  files:\n    - {op: create, path: /var/x, content: '${HOME}'}\n",
         "machine: {env: {http_proxy: 'http://${x}'}}",
         "machine: {kubelet: {extraArgs: {a: '${b}'}}}",
         "cluster:\n  inlineManifests:\n    - name: a\n      contents: |\n        a: {{ b }} ${c}\n",
