@@ -12,7 +12,7 @@ from bootgrant.machines.finish.redaction import secrets_of
 from bootgrant.machines.finish.rendering import Content
 from bootgrant.machines.site.encryption import Encryption, age_recipients, encryption_of, foreign_encryption
 from bootgrant.machines.site.findings import SiteBroken, error
-from bootgrant.machines.site.foreign import LFS_POINTER, is_lfs_pointer
+from bootgrant.machines.site.pointers import LFS_POINTER, is_lfs_pointer
 from bootgrant.sources.age_identities import BadIdentity, age_identities
 from bootgrant.sources.programs import ProgramFailed, run_program
 from bootgrant.wire.secret import Secret

@@ -93,6 +93,11 @@ def test_no_message_repeats_what_may_be_a_secret() -> None:
         assert "swordfish" not in leftovers("a.yaml", text.encode(), Schema.TALOS)[0].message
 
 
+@pytest.mark.parametrize("text", ["-----BEGIN AGE ENCRYPTED FILE-----\nYQ==\n", "$ANSIBLE_VAULT;1.1;AES256\n30\n"])
+def test_an_encrypted_finished_file_is_not_served(text: str) -> None:
+    assert found(text, Schema.YAML) == [("ciphertext", 1, True)]
+
+
 def test_a_finished_file_of_sops_is_not_served() -> None:
     assert found(f"machine:\n  token: {ENC}\nsops:\n  mac: {ENC}\n") == [("ciphertext", 1, True)]
 

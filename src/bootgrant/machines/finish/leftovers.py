@@ -15,12 +15,19 @@ from dataclasses import dataclass
 from typing import Final
 
 from bootgrant.machines.finish.redaction import is_secret_name
-from bootgrant.machines.site.encryption import ciphertext_line, encryption_of, is_whole_sops_file
+from bootgrant.machines.site.encryption import (
+    Encryption,
+    ciphertext_line,
+    encryption_of,
+    foreign_encryption,
+    is_whole_sops_file,
+)
 from bootgrant.machines.site.foreign import foreign_content
 from bootgrant.machines.site.model import Schema
 from bootgrant.machines.yaml.reading import MappingNode, Node, ParsedYaml, ScalarNode, SequenceNode, parse_yaml
 
-_SUSPICIOUS: Final = re.compile(rb"ENC\[AES256_GCM,|\$\{|\{\{|op://|ref\+[a-z]|\$\$patch")
+_SUSPICIOUS: Final = (b"ENC[AES256_GCM,", b"${", b"{{", b"op://", b"ref+", b"$$patch")
+"""Nearly no file has any of these, and a search for each is far faster than a regular expression."""
 _FREE: Final = frozenset(
     {
         "content", "contents", "environment", "env", "extraKernelArgs", "extraArgs", "extraManifestHeaders", "pods",
@@ -62,15 +69,23 @@ def leftovers(path: str, content: bytes, schema: Schema) -> list[Leftover]:
     """Return what other tools left in a file, which was decrypted and rendered."""
     if message := foreign_content(path, content, schema):
         return [Leftover("foreign", message, 1)]
-    if encryption_of(path, content).is_sops:
-        message = "encrypted with SOPS: a finished file is served unchanged, so name it as a layer in a machines.yaml"
+    if message := still_encrypted(path, content):
         return [Leftover("ciphertext", message, 1)]
-    if _SUSPICIOUS.search(content) is None:
+    if not any(mark in content for mark in _SUSPICIOUS):
         return []
     parsed = parse_yaml(content)
     if parsed.error is not None or schema is Schema.TEXT:
         return list(_in_text(parsed.text, schema))
     return list(_in_documents(parsed, schema))[:_MOST]
+
+
+def still_encrypted(path: str, content: bytes) -> str:
+    """Return why a file cannot be served as it is: it is encrypted. Empty if it is in clear."""
+    encryption = encryption_of(path, content)
+    tool = "SOPS" if encryption.is_sops else "age" if encryption is Encryption.AGE else foreign_encryption(content)
+    if not tool:
+        return ""
+    return f"encrypted with {tool}: a finished file is served unchanged, so name it as a layer in a machines.yaml"
 
 
 def _in_text(text: str, schema: Schema) -> Iterator[Leftover]:

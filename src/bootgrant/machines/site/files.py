@@ -19,6 +19,7 @@ from bootgrant.machines.site.findings import Finding, error, warning
 from bootgrant.machines.site.foreign import foreign_name
 from bootgrant.machines.site.model import MODEL, MODELS, Entry, Layer, Schema
 from bootgrant.machines.site.pattern import PatternError, pattern
+from bootgrant.machines.site.pointers import SUBMODULE
 from bootgrant.wire.identity import MachineIdentity, canonical_mac, canonical_uuid, swapped_uuid
 
 _STRUCTURED: Final = (".yaml", ".yml", ".json")
@@ -26,12 +27,6 @@ _MORE_ENDINGS: Final[Mapping[Schema, str]] = {Schema.CLOUD_CONFIG: ".cfg", Schem
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _FOREIGN_TEMPLATES: Final = (".tpl", ".tmpl", ".gotmpl", ".tftpl")
 _NOT_READ: Final = (".md", ".example", ".bak", ".orig", ".swp", ".tmp", "~", "#")
-
-
-SUBMODULE: Final = (
-    "a git submodule whose files are not here: bootgrant does not fetch submodules, so put the files into this "
-    "repository (git subtree add), or run `git submodule update --init` in a folder"
-)
 
 
 @dataclass(frozen=True, slots=True)

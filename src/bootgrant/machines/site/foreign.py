@@ -10,13 +10,11 @@ from collections.abc import Callable
 from typing import Final
 
 from bootgrant.machines.site.model import Schema
+from bootgrant.machines.site.pointers import LFS_POINTER, is_lfs_pointer
 
-LFS_POINTER: Final = (
-    "a pointer of Git LFS, not the file itself: run `git lfs pull` in a folder; bootgrant does not fetch LFS, so keep "
-    "the file in git itself (git lfs untrack)"
-)
-_LFS: Final = b"version https://git-lfs.github.com/spec/"
 _HTML: Final = re.compile(rb"\s*(?:<!--.*?-->\s*)*<(?:!doctype html|html\b)", re.IGNORECASE | re.DOTALL)
+_BELOW: Final = (b" ", b"#", b"\t", b"\r", b"")
+"""How a line begins that is not at the top level of a document."""
 _KEY: Final = re.compile(rb"(?m)^[\"']?([A-Za-z][\w.-]*)[\"']?:")
 _API_VERSION: Final = re.compile(rb"(?m)^apiVersion:[ \t]*[\"']?([\w./-]+)")
 _KIND: Final = re.compile(rb"(?m)^kind:[ \t]*[\"']?(\w+)")
@@ -69,11 +67,6 @@ _SHAPES: Final[tuple[tuple[Callable[[frozenset[str]], bool], str], ...]] = (
 _OMNI_KINDS: Final = frozenset(("Cluster", "ControlPlane", "Workers", "Machine"))
 
 
-def is_lfs_pointer(raw: bytes) -> bool:
-    """Whether Git LFS left a pointer where the file should be."""
-    return raw.startswith(_LFS)
-
-
 def foreign_name(path: str) -> str:
     """Return what a file is by the name that another tool gives it; empty for any other name."""
     name = path.rpartition("/")[2].removesuffix(".age").removesuffix(".j2")
@@ -91,11 +84,14 @@ def foreign_content(path: str, raw: bytes, schema: Schema) -> str:
         return ""
     if _HTML.match(raw[:4096]):
         return _PAGE
-    keys = frozenset(key.decode("ascii") for key in _KEY.findall(raw))
-    if not (schema is Schema.TALOS or schema is Schema.YAML) or _is_talos(keys, raw):
+    if schema not in (Schema.TALOS, Schema.YAML):
+        return ""
+    top = b"\n".join(line for line in raw.split(b"\n") if line[:1] not in _BELOW)
+    keys = frozenset(key.decode("ascii") for key in _KEY.findall(top))
+    if _is_talos(keys, top):
         return ""
     by_shape = next((message for matches, message in _SHAPES if matches(keys)), "")
-    return by_shape or foreign_name(path) or (_by_kind(raw) if schema is Schema.TALOS else "")
+    return by_shape or foreign_name(path) or (_by_kind(top) if schema is Schema.TALOS else "")
 
 
 def _is_talos(keys: frozenset[str], raw: bytes) -> bool:

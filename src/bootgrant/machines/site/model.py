@@ -20,8 +20,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from bootgrant.machines.site.encryption import Encryption, encryption_of
 from bootgrant.machines.site.findings import Finding, error
 from bootgrant.machines.site.pattern import Pattern, PatternError, pattern
+from bootgrant.machines.site.pointers import LFS_POINTER, is_lfs_pointer
 from bootgrant.machines.yaml.reading import MappingNode, Node, ScalarNode, SequenceNode, YamlError, is_null, read_yaml
 from bootgrant.machines.yaml.scalars import CoreValue, core_value
 from bootgrant.wire.identity import MachineIdentity
@@ -133,6 +135,12 @@ def parse_site(files: Mapping[str, bytes]) -> SiteModel:
     return SiteModel(tuple(entries[name] for name in sorted(entries)), tuple(reader.findings))
 
 
+def _not_a_list_of_machines(path: str, content: bytes) -> str:
+    if encryption_of(path, content) is not Encryption.NONE:
+        return "encrypted: the list of machines must be in clear; keep secrets in encrypted layers"
+    return LFS_POINTER if is_lfs_pointer(content) else ""
+
+
 class _Wrong(Exception):
     """A value that cannot be used. Caught where the file is known."""
 
@@ -149,6 +157,9 @@ class _Reader:
         if not content.strip():
             # A file that is just being written is empty too, and machines must not lose their entries by that.
             self.findings.append(error("empty", "the file is empty: add `entries:`, or remove the file", path, 1))
+            return
+        if message := _not_a_list_of_machines(path, content):
+            self.findings.append(error("foreign", message, path, 1))
             return
         try:
             for node in read_yaml(content):
