@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, TypeAlias
 
+from bootgrant.machines.talos.releases import known_elsewhere
 from bootgrant.machines.talos.scalar_types import Reading, Value, scalar_value
 from bootgrant.machines.talos.tables import LEGACY, Kind, TalosTables
 from bootgrant.machines.yaml.reading import (
@@ -160,7 +161,7 @@ def _find_kind(header: Header, tables: TalosTables, part: str) -> Kind:
     elif not header.api_version:
         message = f"this {header.kind} has no apiVersion: add apiVersion: v1alpha1"
     else:
-        message = (
+        message = known_elsewhere(tables, header.api_version, header.kind) or (
             f"{tables.version} has no kind {header.kind} with apiVersion {header.api_version}: correct it, "
             'or compose with the talosctl of your Talos version (composer = "talosctl")'
         )
@@ -181,7 +182,9 @@ def read_document(root: Node, header: Header, tables: TalosTables, part: str) ->
         others = ", ".join(other for _, other in reading.unknown[1:6])
         more = f" (nor {others})" if others else ""
         label = "its configuration" if kind.name == LEGACY else kind.name
-        message = f"{tables.version} has no {path}{more} in {label}: check the spelling and the indentation"
+        message = known_elsewhere(tables, kind.api_version, kind.name, path) or (
+            f"{tables.version} has no {path}{more} in {label}: check the spelling and the indentation"
+        )
         raise ComposeError(message, part, line, Reason.UNKNOWN_KEY)
     return Document(kind, value, root.line)
 

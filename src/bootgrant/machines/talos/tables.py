@@ -1,8 +1,8 @@
 """The tables of a Talos version: its kinds of document, their types, and the merge rules of fields.
 
-They are in ``versions/<version>/``: ``schema.json`` (types, and the order of their fields) and ``rules.json`` (for each
-kind: whether documents have names, which kinds exclude each other, and which paths are merged by a rule). Both were
-taken from Talos itself; a new Talos version is a new folder.
+They are in ``versions/<release>/``: ``schema.json`` (types, and the order of their fields) and ``rules.json`` (for each
+kind: whether documents have names, which kinds exclude each other, and which paths are merged by a rule). Both are
+taken from Talos itself by ``tools/talos`` (docs/talos-versions.md); a new Talos version is a new folder.
 """
 
 from __future__ import annotations
@@ -34,9 +34,10 @@ from bootgrant.machines.talos.scalar_types import (
     Url,
 )
 
-NEWEST: Final = "2026-08"
-"""The tables in use: Talos's development branch of August 2026, commit ad8823176."""
-_RELEASES: Final = {NEWEST: "1.14"}
+RELEASES: Final = ("1.11", "1.12", "1.13", "1.14")
+"""The releases that have tables, oldest first."""
+NEWEST: Final = RELEASES[-1]
+"""The tables used where no release is named: Talos's development branch of August 2026, commit ad8823176."""
 LEGACY: Final = "v1alpha1"
 """The kind of the document without ``kind``: ``machine``, ``cluster``, ``debug``, ``persist``."""
 
@@ -55,6 +56,7 @@ class Strategy(Enum):
     PEM_WHOLE = "pem-whole"
     BYTES_REPLACE = "bytes-replace"
     UNSETTABLE_ERROR = "unsettable-error"
+    UNSETTABLE_ALWAYS = "unsettable-always"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,9 @@ class Kind:
     named: bool
     conflicts_with: frozenset[str]
     claims_link_name: bool
+    controlplane_only: bool
+    zero_overrides_pointers: bool
+    """Whether 0 and "" of a patch replace the value of a pointer; Talos 1.11 keeps it."""
     rules: Mapping[str, Rule]
 
     @cached_property
@@ -82,6 +87,12 @@ class Kind:
         """The structs with a field that every merge overwrites."""
         ends = [path for path, rule in self.rules.items() if rule.strategy is Strategy.OPAQUE_ALWAYS]
         return frozenset(path[:at] for path in ends for at, char in enumerate(path) if char == ".")
+
+    @cached_property
+    def unmergeable(self) -> Mapping[str, str]:
+        """The structs that Talos fails to merge, and the field which is the cause."""
+        ends = [path for path, rule in self.rules.items() if rule.strategy is Strategy.UNSETTABLE_ALWAYS]
+        return {path.rpartition(".")[0]: path for path in ends}
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,22 +108,27 @@ class TalosTables:
 
 
 @cache
-def talos_tables(version: str = NEWEST) -> TalosTables:
-    """Load the tables of a version, which is a folder of ``versions``."""
-    folder = files("bootgrant.machines.talos") / "versions" / version
+def talos_tables(release: str = NEWEST) -> TalosTables:
+    """Load the tables of one of RELEASES."""
+    folder = files("bootgrant.machines.talos") / "versions" / release
     schema = json.loads((folder / "schema.json").read_text("utf-8"))
     rules = json.loads((folder / "rules.json").read_text("utf-8"))
+    return read_tables(release, schema, rules)
+
+
+def read_tables(release: str, schema: Mapping[str, Any], rules: Mapping[str, Any]) -> TalosTables:
+    """Make tables of the contents of ``schema.json`` and ``rules.json``."""
     types = _Types(schema["types"])
     kinds = {}
     for root, type_name in schema["roots"].items():
         api_version, _, name = root.partition("/")
         described = rules["kinds"][root if api_version else name]
-        kinds[api_version, name] = _kind(name, api_version, types.struct(type_name), described)
-    commit = str(rules["source"]).split()[1][:9]
-    return TalosTables(f"Talos of {version} ({commit})", _RELEASES[version], kinds)
+        zero = rules["zeroOverridesPointers"]
+        kinds[api_version, name] = _kind(name, api_version, types.struct(type_name), described, zero=zero)
+    return TalosTables(f"Talos {release}", release, kinds)
 
 
-def _kind(name: str, api_version: str, struct: Struct, described: Mapping[str, Any]) -> Kind:
+def _kind(name: str, api_version: str, struct: Struct, described: Mapping[str, Any], *, zero: bool) -> Kind:
     return Kind(
         name,
         api_version,
@@ -120,6 +136,8 @@ def _kind(name: str, api_version: str, struct: Struct, described: Mapping[str, A
         named=described["named"],
         conflicts_with=frozenset(described.get("conflictsWith", ())),
         claims_link_name=described.get("claimsLinkName", False),
+        controlplane_only=described.get("controlplaneOnly", False),
+        zero_overrides_pointers=zero,
         rules={path: Rule(Strategy(strategy), tuple(*keys)) for path, strategy, *keys in described.get("rules", ())},
     )
 
@@ -149,6 +167,11 @@ _OWN_FORMS: Final[dict[str, GoType]] = {
     "meta.URL": Url(),
     "meta.ArgValue": Argument(),
     "meta.Unstructured": Free(),
+    "network.Addr": TextForm(go_values.address),
+    "network.AddrPort": TextForm(go_values.address_port),
+    "network.Prefix": TextForm(go_values.prefix),
+    "v1alpha1.ArgValue": Argument(),
+    "v1alpha1.Unstructured": Free(),
     "v1alpha1.Endpoint": Url(),
     "v1alpha1.Base64Bytes": Bytes(),
     "v1alpha1.DiskSize": PartitionSize(),
