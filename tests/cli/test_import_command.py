@@ -109,3 +109,29 @@ def test_an_incomplete_bundle_is_refused_without_its_values(project: Path, capsy
     message = capsys.readouterr().err
     assert "k8s is missing" in message
     assert "c3dvcmRmaXNo" not in message
+
+
+def test_without_a_bundle_the_secrets_of_a_generated_control_plane_are_used(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "secrets.yaml").unlink()
+    (project / "output").mkdir()
+    (project / "output/a-worker.yaml").write_text("machine: {type: worker}\n")
+    (project / "output/cp-1.yaml").write_text(
+        f"machine: {{type: controlplane, token: a, ca: {{crt: {PEM}, key: c3dvcmRmaXNo}}}}\n"
+        f"cluster: {{id: a, secret: b, token: c, ca: {{crt: {PEM}, key: c3dvcmRmaXNo}}, serviceAccount: {{key: a}},\n"
+        f"  secretboxEncryptionSecret: d, aggregatorCA: {{crt: a, key: b}}, etcd: {{ca: {{crt: a, key: b}}}}}}\n"
+        "---\napiVersion: v1alpha1\nkind: HostnameConfig\nauto: stable\n"
+    )
+    out = project.parent / "machines"
+    assert main(["import", "topf", str(project), str(out), "--recipient", RECIPIENT]) == 0
+    assert "the secrets are those of output/cp-1.yaml" in capsys.readouterr().out
+    keys = pyrage.decrypt((out / CONTROL_PLANE).read_bytes(), [IDENTITY])
+    assert b"secretboxEncryptionSecret: d" in keys
+
+
+def test_without_any_secrets_the_note_says_what_to_do(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / "secrets.yaml").unlink()
+    words = ["import", "topf", str(project), str(project.parent / "machines"), "--recipient", RECIPIENT]
+    assert main(words) == 0
+    assert "were not carried over: there is no secrets.yaml" in capsys.readouterr().out

@@ -4,4 +4,4 @@ from __future__ import annotations
 
 import os
 
-collect_ignore = [] if os.environ.get("ORACLE_TEST") == "1" else ["test_sops.py"]
+collect_ignore_glob = [] if os.environ.get("ORACLE_TEST") == "1" else ["test_*.py"]

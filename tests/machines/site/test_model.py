@@ -167,16 +167,3 @@ def test_an_entry_overrides_the_defaults() -> None:
 )  # fmt: skip
 def test_every_schema_has_its_content_type(schema: str, content_type: str) -> None:
     assert Schema(schema).content_type == content_type
-
-
-@pytest.mark.parametrize(
-    ("content", "why"),
-    [
-        (b"entries: ENC[x]\nsops:\n  mac: ENC[x]\n", "must be in clear"),
-        (b"-----BEGIN AGE ENCRYPTED FILE-----\nYQ==\n", "must be in clear"),
-        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"),
-    ],
-)
-def test_a_list_of_machines_that_is_not_readable_is_named_as_that(content: bytes, why: str) -> None:
-    (finding,) = parsed(content).findings
-    assert why in finding.message

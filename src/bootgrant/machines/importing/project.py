@@ -103,6 +103,30 @@ def text_of(project: Mapping[str, Any], key: str, path: str) -> str:
     return str(value).strip()
 
 
+def mapping_in(parent: Mapping[str, Any], key: str) -> Json:
+    """Return a mapping, empty if it is not given. Raises ImportRefused for another value."""
+    found = parent.get(key)
+    if found is not None and not isinstance(found, dict):
+        raise ImportRefused(f"{key} must be a mapping, such as {{name: value}}")
+    return found or {}
+
+
+def list_in(parent: Mapping[str, Any], key: str) -> list[Any]:
+    """Return a list, empty if it is not given. Raises ImportRefused for another value."""
+    found = parent.get(key)
+    if found is not None and not isinstance(found, list):
+        raise ImportRefused(f"{key} must be a list")
+    return found or []
+
+
+def mappings_in(parent: Mapping[str, Any], key: str) -> list[Json]:
+    """Return a list of mappings, empty if it is not given. Raises ImportRefused for another value."""
+    found = list_in(parent, key)
+    if not all(isinstance(one, dict) for one in found):
+        raise ImportRefused(f"{key} must be a list of mappings")
+    return found
+
+
 def version_of(value: object) -> str:
     return str(value).strip().removeprefix("v")
 
@@ -113,14 +137,14 @@ def write_yaml(*documents: Any) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-class _Dumper(yaml.SafeDumper):
+class _Dumper(yaml.CSafeDumper):
     """Writes a text of several lines as a block, as people do, and repeats values where others use anchors."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
 
 
-def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+def _text(dumper: yaml.CSafeDumper, value: str) -> yaml.ScalarNode:
     return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
 
 

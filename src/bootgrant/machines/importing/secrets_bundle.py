@@ -10,7 +10,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from bootgrant.machines.importing.project import BASE, CONTROL_PLANE, ImportRefused, Json, read_mapping, write_yaml
+from bootgrant.machines.yaml.reading import YamlError, read_yaml
+from bootgrant.machines.yaml.scalars import core_value
 
+_ENCRYPTION_SECRETS = ("secretboxEncryptionSecret", "aescbcEncryptionSecret")
+"""Their names in a bundle are the same in lower case."""
 _NEEDED = ("os", "k8s", "k8saggregator", "k8sserviceaccount", "etcd")
 
 
@@ -31,11 +35,7 @@ def secret_layers(path: str, content: bytes) -> dict[str, bytes]:
             "ca": {"crt": _value(authority["k8s"], "crt", path), "key": ""},
         },
     }
-    names = {
-        "secretboxEncryptionSecret": "secretboxencryptionsecret",
-        "aescbcEncryptionSecret": "aescbcencryptionsecret",
-    }
-    keys = {name: secrets[key] for name, key in names.items() if secrets.get(key)}
+    keys = {name: secrets[name.lower()] for name in _ENCRYPTION_SECRETS if secrets.get(name.lower())}
     control_plane: Json = {
         "machine": {"ca": _pair(authority["os"], path)},
         "cluster": {
@@ -50,6 +50,37 @@ def secret_layers(path: str, content: bytes) -> dict[str, bytes]:
         f"{BASE}/02-secrets.yaml": write_yaml(everyone),
         f"{BASE}/{CONTROL_PLANE}/02-keys.yaml": write_yaml(control_plane),
     }
+
+
+def bundle_of_configuration(content: bytes) -> bytes | None:
+    """Return the secrets bundle in a control plane's configuration, as both tools write it; None if there is none."""
+    try:
+        values = [core_value(root) for root in read_yaml(content)]
+    except YamlError:
+        return None
+    root = next((one for one in values if isinstance(one, dict) and "machine" in one), {})
+    machine, cluster = (_mapping(root.get(key)) for key in ("machine", "cluster"))
+    if machine.get("type") != "controlplane":
+        return None
+    return write_yaml(
+        {
+            "cluster": {"id": cluster.get("id"), "secret": cluster.get("secret")},
+            "secrets": {"bootstraptoken": cluster.get("token")}
+            | {key.lower(): cluster[key] for key in _ENCRYPTION_SECRETS if cluster.get(key)},
+            "trustdinfo": {"token": machine.get("token")},
+            "certs": {
+                "etcd": _mapping(cluster.get("etcd")).get("ca"),
+                "k8s": cluster.get("ca"),
+                "k8saggregator": cluster.get("aggregatorCA"),
+                "k8sserviceaccount": cluster.get("serviceAccount"),
+                "os": machine.get("ca"),
+            },
+        }
+    )
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _section(parent: Mapping[str, Any], key: str, path: str) -> Mapping[str, Any]:

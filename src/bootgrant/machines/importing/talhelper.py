@@ -20,6 +20,9 @@ from bootgrant.machines.importing.project import (
     Json,
     Node,
     base_files,
+    list_in,
+    mapping_in,
+    mappings_in,
     model_file,
     read_mapping,
     text_of,
@@ -55,11 +58,11 @@ def import_talhelper(files: Mapping[str, bytes], bundle: bytes | None) -> Import
     project = read_mapping(PROJECT, texts.filled(PROJECT, files[PROJECT]))
     made.files |= base_files(_cluster(project))
     if bundle is not None:
-        made.secret_files |= secret_layers(next(path for path in BUNDLES if path in files), bundle)
+        made.secret_files |= secret_layers(BUNDLES[0], bundle)
     made.files |= _cluster_patches(project)
-    made.files |= texts.patches(project.get("patches"), _GLOBAL)
+    made.files |= texts.patches(list_in(project, "patches"), _GLOBAL)
     for role, group in _GROUPS.items():
-        made.files |= texts.patches((project.get(group) or {}).get("patches"), f"patches/{role}")
+        made.files |= texts.patches(list_in(mapping_in(project, group), "patches"), f"patches/{role}")
     nodes = [_node(one, project, texts, made) for one in _node_settings(project)]
     made.files[MODEL] = model_file(nodes, f"a project of talhelper ({PROJECT})")
     made.notes += [
@@ -97,8 +100,8 @@ def _cluster(project: Mapping[str, Any]) -> Cluster:
         version_of(kubernetes),
         f"ghcr.io/siderolabs/installer:v{version_of(project['talosVersion'])}",
         str(project.get("domain") or "cluster.local"),
-        project.get("clusterPodNets") or ("10.244.0.0/16",),
-        project.get("clusterSvcNets") or ("10.96.0.0/12",),
+        list_in(project, "clusterPodNets") or ("10.244.0.0/16",),
+        list_in(project, "clusterSvcNets") or ("10.96.0.0/12",),
     )
 
 
@@ -111,7 +114,7 @@ def _cluster_patches(project: Mapping[str, Any]) -> dict[str, bytes]:
     if project.get("cniConfig"):
         control_plane["network"] = {"cni": project["cniConfig"]}
     host = urlsplit(str(project["endpoint"])).hostname
-    if sans := [one for one in project.get("additionalApiServerCertSans") or () if one != host]:
+    if sans := [one for one in list_in(project, "additionalApiServerCertSans") if one != host]:
         control_plane["apiServer"] = {"certSANs": sans}
     if project.get("allowSchedulingOnMasters") or project.get("allowSchedulingOnControlPlanes"):
         control_plane["allowSchedulingOnControlPlanes"] = True
@@ -122,9 +125,8 @@ def _cluster_patches(project: Mapping[str, Any]) -> dict[str, bytes]:
 
 
 def _node_settings(project: Mapping[str, Any]) -> Iterator[Json]:
-    nodes = project.get("nodes")
-    for number, one in enumerate(nodes if isinstance(nodes, list) else [], 1):
-        if not isinstance(one, dict) or not isinstance(one.get("hostname"), str):
+    for number, one in enumerate(mappings_in(project, "nodes"), 1):
+        if not isinstance(one.get("hostname"), str):
             raise ImportRefused(f"{PROJECT}: node {number} needs a hostname")
         yield one
 
@@ -132,12 +134,12 @@ def _node_settings(project: Mapping[str, Any]) -> Iterator[Json]:
 def _node(one: Json, project: Mapping[str, Any], texts: Texts, made: Imported) -> Node:
     name = one["hostname"]
     role = CONTROL_PLANE if one.get("controlPlane") else WORKER
-    group = project.get(_GROUPS[role]) or {}
+    group = mapping_in(project, _GROUPS[role])
     merged = _merged(one, group)
     place = f"node/{name}"
     made.files[f"{place}/01-node.yaml"] = generated(merged, texts, version_of(project["talosVersion"]))
-    made.files |= texts.patches(one.get("patches"), f"{place}/patches")
-    made.files |= texts.patches(merged.get("extraManifests"), f"{place}/manifests", are_files=True)
+    made.files |= texts.patches(list_in(one, "patches"), f"{place}/patches")
+    made.files |= texts.patches(list_in(merged, "extraManifests"), f"{place}/manifests", are_files=True)
     made.notes += [f"{PROJECT}: {name}: {note}" for note in notes_of(merged)]
     wanted = [BASE, f"{BASE}/{role}", _CLUSTER, f"{_CLUSTER}/{role}", place]
     wanted += [] if one.get("overridePatches") else [f"patches/{role}"]
@@ -151,6 +153,6 @@ def _merged(one: Json, group: Mapping[str, Any]) -> Json:
     given = {key: value for key, value in one.items() if value not in (None, "", [], {}, False)}
     merged = {**group, **given}
     for key, switch in _ADDED.items():
-        if group.get(key) and given.get(key) and not one.get(switch):
+        if not one.get(switch) and (list_in(given, key) and list_in(group, key)):
             merged[key] = [*given[key], *group[key]]
     return merged

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from bootgrant.machines.importing.project import Json, write_yaml
+from bootgrant.machines.importing.project import Json, mapping_in, mappings_in, write_yaml
 from bootgrant.machines.importing.talhelper_texts import Texts
 
 _MACHINE: Final[Mapping[str, str]] = {
@@ -51,23 +51,23 @@ def _plain(value: Any) -> Any:
 
 
 def _machine_files(node: Mapping[str, Any], texts: Texts) -> Iterator[Json]:
-    for file in node.get("machineFiles") or ():
+    for file in mappings_in(node, "machineFiles"):
         content = texts.content(str(file.get("content", "")), is_filled=not file.get("skipEnvsubst"))
         if content is not None:
             yield {key: value for key, value in {**file, "content": content}.items() if key != "skipEnvsubst"}
 
 
 def _documents(node: Mapping[str, Any]) -> Iterator[Json]:
-    firewall = node.get("ingressFirewall")
-    if isinstance(firewall, dict):
+    firewall = mapping_in(node, "ingressFirewall")
+    if firewall:
         yield _document("NetworkDefaultActionConfig", {"ingress": firewall.get("defaultAction", "block")})
-        yield from (_document("NetworkRuleConfig", rule) for rule in firewall.get("rules") or ())
+        yield from (_document("NetworkRuleConfig", rule) for rule in mappings_in(firewall, "rules"))
     for key, kind in (
         ("extensionServices", "ExtensionServiceConfig"),
         ("volumes", "VolumeConfig"),
         ("userVolumes", "UserVolumeConfig"),
     ):
-        yield from (_document(kind, one) for one in node.get(key) or ())
+        yield from (_document(kind, one) for one in mappings_in(node, key))
 
 
 def _document(kind: str, value: Mapping[str, Any]) -> Json:
@@ -93,7 +93,7 @@ def _addresses(value: Any) -> Iterator[Any]:
 def notes_of(node: Mapping[str, Any]) -> Iterator[str]:
     """Yield what a node has and the import leaves out."""
     for key in ("nodeLabels", "nodeAnnotations"):
-        for name, value in (node.get(key) or {}).items():
+        for name, value in mapping_in(node, key).items():
             if _TEMPLATE in str(value):
                 yield f"{key}.{name} was not carried over: talhelper computes it from the finished configuration"
     if node.get("schematic") and not node.get("talosImageURL"):
@@ -101,6 +101,6 @@ def notes_of(node: Mapping[str, Any]) -> Iterator[str]:
             "schematic was not carried over: upload it to the Image Factory, and put the image that it gives into "
             "machine.install.image"
         )
-    secure = (node.get("machineSpec") or {}).get("secureboot")
+    secure = mapping_in(node, "machineSpec").get("secureboot")
     if secure:
         yield "machineSpec.secureboot was not carried over: use the installer image for Secure Boot"

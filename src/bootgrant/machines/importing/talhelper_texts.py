@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from bootgrant.machines.importing.project import Imported
@@ -47,10 +47,10 @@ class Texts:
             return None
         return parse_yaml(self.filled(path, raw) if is_filled else raw).text
 
-    def patches(self, given: Any, folder: str, *, are_files: bool = False) -> dict[str, bytes]:
+    def patches(self, given: Sequence[Any], folder: str, *, are_files: bool = False) -> dict[str, bytes]:
         """Return a file for each patch, in order. With ``are_files``, each is a path, with or without @."""
         found: dict[str, bytes] = {}
-        for number, patch in enumerate(given if isinstance(given, list) else [], 1):
+        for number, patch in enumerate(given, 1):
             reference = f"@{str(patch).removeprefix('@')}" if are_files else str(patch)
             text = self.content(reference, is_filled=True)
             if text is not None and text.strip():

@@ -22,6 +22,8 @@ from bootgrant.machines.importing.project import (
     Json,
     Node,
     base_files,
+    mapping_in,
+    mappings_in,
     model_file,
     read_mapping,
     text_of,
@@ -115,9 +117,8 @@ def _image(settings: Mapping[str, Any]) -> str:
 
 
 def _node_settings(settings: Mapping[str, Any]) -> Iterator[Json]:
-    nodes = settings.get("nodes")
-    for number, one in enumerate(nodes if isinstance(nodes, list) else [], 1):
-        if not isinstance(one, dict) or one.get("role") not in (CONTROL_PLANE, WORKER):
+    for number, one in enumerate(mappings_in(settings, "nodes"), 1):
+        if one.get("role") not in (CONTROL_PLANE, WORKER):
             raise ImportRefused(f"{PROJECT}: node {number} needs a host, and the role control-plane or worker")
         yield one
 
@@ -135,7 +136,7 @@ def _node(one: Json, settings: Mapping[str, Any], used: Set[str], made: Imported
         layers.append(f"{BASE}/node/{name}")
     folders = {path.rpartition("/")[0] for path in made.files if not path.endswith(".orig")}
     layers += [folder for folder in ("all", role, f"node/{name}") if folder in folders]
-    data = {key: value for where in (settings, one) for key, value in (where.get("data") or {}).items()}
+    data = {key: value for where in (settings, one) for key, value in mapping_in(where, "data").items()}
     match = {_IDENTITIES[key.lower()]: value for key, value in data.items() if key.lower() in _IDENTITIES}
     variables = {key: value for key, value in _variables(one, settings, data).items() if key in used}
     return Node(name, role, layers, match, variables)

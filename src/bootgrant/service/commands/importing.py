@@ -9,6 +9,7 @@ from typing import Final
 
 from bootgrant.machines.importing import talhelper, topf
 from bootgrant.machines.importing.project import ImportRefused
+from bootgrant.machines.importing.secrets_bundle import bundle_of_configuration
 from bootgrant.machines.site.findings import SiteBroken
 from bootgrant.service.data_folder import write_private
 from bootgrant.sources.age_identities import BadRecipient, encrypted_for
@@ -18,6 +19,8 @@ from bootgrant.sources.folder import Folder
 __all__ = ["TOOLS", "BadRecipient", "ImportRefused", "Written", "import_project"]
 
 TOOLS: Final = ("topf", "talhelper")
+_GENERATED: Final = ("clusterconfig/", "output/")
+"""The folders into which talhelper and TOPF write finished configurations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,19 +57,22 @@ def _bundle(
 ) -> bytes | None:
     """Return the secrets bundle in clear, or None with a note that says what to do."""
     path = next((name for name in names if name in files), None)
-    if path is None:
-        notes.append(f"there is no {names[0]}: put the certificates and tokens of the cluster into an encrypted layer")
-        return None
     if not recipients:
-        notes.append(
-            f"{path} was not carried over: repeat with --recipient age1…, which encrypts its secrets for that key"
-        )
+        what = f"{path} was" if path else "the secrets of the cluster were"
+        notes.append(f"{what} not carried over: repeat with --recipient age1…, which encrypts secrets for that key")
         return None
     try:
-        return EncryptedFiles().decrypted(path, files[path]).text
+        if path is not None:
+            return EncryptedFiles().decrypted(path, files[path]).text
+        why = f"there is no {names[0]}"
     except SiteBroken as broken:
-        notes.append(f"its secrets were not carried over: {broken}")
-        return None
+        why = str(broken)
+    for generated in sorted(name for name in files if name.startswith(_GENERATED)):
+        if found := bundle_of_configuration(files[generated]):
+            notes.append(f"the secrets are those of {generated}, because {why}")
+            return found
+    notes.append(f"the secrets were not carried over: {why}; put certificates and tokens into an encrypted layer")
+    return None
 
 
 def _write(out: Path, files: Mapping[str, bytes]) -> None:
