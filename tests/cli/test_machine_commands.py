@@ -57,7 +57,7 @@ def test_check_says_what_is_wrong_where_and_ends_with_one(broken: Path) -> None:
     errors = [line for line in done.stdout.splitlines() if line.startswith("error")]
     assert any("machines.yaml:12: a tie with cp-1" in line for line in errors)
     assert any("the layer nope is not a file or a folder" in line for line in errors)
-    for warning in ("extra/a.yaml: no entry uses it", "all/00-base.yaml:4: token is a secret in clear text"):
+    for warning in ("extra/a.yaml: no entry uses it", "all/00-base.yaml:5: token is a secret in clear text"):
         assert f"warning  {warning}" in done.stdout
     assert "s3cr3t" not in done.stdout
 
@@ -166,8 +166,8 @@ def test_machines_explain_says_which_why_and_why_not_the_others(tmp_path: Path) 
 
 def test_machines_list_shows_every_entry(tmp_path: Path) -> None:
     done = run("machines", "list", "--machines", write_machines(tmp_path / "m"))
-    assert [line.split()[:2] for line in done.stdout.splitlines()] == [
-        ["NAME", "IS"], ["cp-1", "controlplane"], ["spare-worker", "worker"],
+    assert [line.split()[:3] for line in done.stdout.splitlines()] == [
+        ["NAME", "IS", "TALOS"], ["cp-1", "controlplane", "1.14"], ["spare-worker", "worker", "1.14"],
     ]  # fmt: skip
 
 
@@ -233,9 +233,24 @@ def test_a_problem_of_every_entry_is_reported_once(tmp_path: Path) -> None:
     broken = "version: v1alpha1\nmachine: {}\ncluster: {}\n"
     layers = {"machines.yaml": model, "all/00-base.yaml": broken, "all/10-more.yaml": "machine: {env: {A: b}}\n"}
     folder = write_machines(tmp_path / "m", layers)
-    lines = [line for line in run("check", "--machines", folder).stdout.splitlines() if "machine.type" in line]
-    assert len(lines) == 3
-    assert lines[-1].endswith("(and 17 more of the same)")
+    done = run("check", "--machines", folder)
+    (line,) = [line for line in done.stdout.splitlines() if "machine.ca" in line]
+    assert line.startswith("error    all/00-base.yaml:2: machine.ca is missing")
+
+
+def test_what_only_machines_can_check_is_noted_for_a_few_entries_and_is_not_an_error(tmp_path: Path) -> None:
+    model = "entries:\n" + "".join(f"  - name: n{number}\n    layers: [all]\n" for number in range(20))
+    disk = "machine: {install: {diskSelector: {size: '>= 10GB'}}}\n"
+    base = "machine: {type: worker, ca: {crt: YQ==}}\ncluster: {}\n"
+    layers = {"machines.yaml": model, "all/00-base.yaml": base, "all/10-disk.yaml": disk}
+    other = {"control-plane/10-role.yaml": None, "worker/10-role.yaml": None, "node/cp-1/50-name.yaml.j2": None}
+    done = run("check", "--strict", "--machines", write_machines(tmp_path / "m", {**layers, **other}))
+    notes = [line for line in done.stdout.splitlines() if line.startswith("note ")]
+    assert done.returncode == 0, done.stdout
+    assert len(notes) == 3
+    assert "1 thing was not checked: whether machine.install.diskSelector matches a disk" in notes[0]
+    assert notes[-1].endswith("(and 17 more of the same)")
+    assert "no errors, no warnings, 20 notes" in done.stdout
 
 
 def test_a_problem_in_a_finished_file_is_reported_with_its_line(tmp_path: Path) -> None:

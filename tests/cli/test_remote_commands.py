@@ -30,7 +30,7 @@ def token(site: Served, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def asks(site: Served, number: int) -> str:
     """A machine that has a configuration asks; the code on its screen."""
     (site.machines / f"{mac(number).replace(':', '-')}.yaml").write_text(
-        "version: v1alpha1\nmachine:\n  type: worker\n"
+        "version: v1alpha1\nmachine:\n  type: worker\n  ca: {crt: YQ==}\ncluster: {}\n"
     )
     form = {"client_id": "talos", "mac": mac(number)}
     answer = httpx2.post(f"{site.url}/device/code", data=form, trust_env=False)

@@ -109,7 +109,9 @@ def test_an_unreadable_folder_is_an_error_and_not_an_unknown_machine(tmp_path: P
 
 
 def test_a_finished_control_plane_is_recognised(tmp_path: Path) -> None:
-    (tmp_path / f"{UUID}.yaml").write_text("machine:\n  type: controlplane\ncluster: {}\n")
+    (tmp_path / f"{UUID}.yaml").write_text(
+        "machine:\n  type: controlplane\n  ca: {crt: YQ==, key: YQ==}\ncluster: {}\n"
+    )
     entry = files(tmp_path).find_entry(MachineIdentity(UUID))
     assert entry is not None
     assert entry.is_control_plane
@@ -121,7 +123,7 @@ def test_a_finished_control_plane_is_recognised(tmp_path: Path) -> None:
     [
         ("machine: {<<: {type: controlplane}, bad: 'x", "line 1: not valid YAML"),
         ("machine: {<<: {type: controlplane}}\n", "has no machine.<<"),
-        ("machine:\n  type: boss\n", "machine.type must be"),
+        ("machine:\n  type: boss\n  ca: {crt: YQ==}\ncluster: {}\n", "machine.type must be"),
         ('"machine": {type: worker, tpye: 1}\n', "has no machine.tpye"),
     ],
 )
@@ -140,16 +142,16 @@ def test_a_finished_file_that_talos_would_refuse_is_neither_approved_nor_served(
             call()
         assert len(caught.value.reason) <= 32
     assert [entry.name for entry in source.entries()] == [name]
-    (tmp_path / name).write_text("machine:\n  type: worker\n")
+    (tmp_path / name).write_text("machine:\n  type: worker\n  ca: {crt: YQ==}\ncluster: {}\n")
     assert source.find_entry(MachineIdentity(UUID)) is not None
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        '{"machine": {"type": "init"}}\n',
-        "  machine :\n    type: controlplane\n",
-        "\ufeffmachine:\n  type: !!binary Y29udHJvbHBsYW5l\n",
+        '{"machine": {"type": "init", "ca": {"crt": "YQ==", "key": "YQ=="}}, "cluster": {}}\n',
+        "  machine :\n    type: controlplane\n    ca: {crt: YQ==, key: YQ==}\n  cluster: {}\n",
+        "\ufeffmachine:\n  type: !!binary Y29udHJvbHBsYW5l\n  ca: {crt: YQ==, key: YQ==}\ncluster: {}\n",
     ],
 )
 def test_a_control_plane_is_recognised_in_any_spelling(tmp_path: Path, text: str) -> None:
@@ -176,11 +178,11 @@ def test_a_file_is_read_again_only_when_it_has_changed(tmp_path: Path) -> None:
     folder = CountingFolder(tmp_path)
     source = FinishedFiles(folder, Rules())
     path = tmp_path / f"{UUID}.yaml"
-    path.write_text("machine: {type: worker}\n")
+    path.write_text("machine: {type: worker, ca: {crt: YQ==}}\ncluster: {}\n")
     first, second = source.find_entry(CP), source.find_entry(CP)
     assert first is not None
     assert (second, folder.reads, first.is_control_plane) == (first, 1, False)
-    path.write_text("machine: {type: controlplane}\n")
+    path.write_text("machine: {type: controlplane, ca: {crt: YQ==, key: YQ==}}\ncluster: {}\n")
     entry = source.find_entry(CP)
     assert entry is not None
     assert (folder.reads, entry.is_control_plane) == (2, True)

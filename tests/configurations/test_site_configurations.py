@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -89,7 +90,7 @@ async def test_a_machine_that_two_entries_match_equally_gets_neither(tmp_path: P
 async def test_a_configuration_that_talos_would_refuse_is_not_served(tmp_path: Path) -> None:
     no_type = "version: v1alpha1\nmachine: {}\ncluster: {}\n"
     source = site_configurations(write_machines(tmp_path, {"all/00-base.yaml": no_type}))
-    with pytest.raises(ConfigUnavailable, match=r"machine\.type"):
+    with pytest.raises(ConfigUnavailable, match=r"machine\.ca"):
         await source.render("spare-worker", SPARE)
     assert (await rendered(source, "cp-1")).entry.is_control_plane
 
@@ -176,7 +177,7 @@ async def test_a_text_is_served_unchanged(tmp_path: Path) -> None:
 
 async def test_a_control_plane_under_another_schema_is_recognised(tmp_path: Path) -> None:
     model = f"entries: [{{name: x, schema: text, match: {{uuid: {UUID}}}, layers: [run.yaml]}}]\n"
-    config = "machine:\n  type: controlplane\n"
+    config = "machine:\n  type: controlplane\n  ca: {crt: YQ==, key: YQ==}\n"
     source = site_configurations(write_machines(tmp_path, {"machines.yaml": model, "run.yaml": config}))
     assert (await found(source, CP)).is_control_plane
     assert (await rendered(source, "x")).entry.is_control_plane
@@ -184,7 +185,8 @@ async def test_a_control_plane_under_another_schema_is_recognised(tmp_path: Path
 
 async def test_an_entry_whose_template_uses_the_machine_varies_until_it_is_rendered(tmp_path: Path) -> None:
     kind = '{{ "controlplane" if machine.mac.endswith("01") else "worker" }}'
-    template = f"machine:\n  type: {kind}\n"
+    key = '{{ "YQ==" if machine.mac.endswith("01") else """" }}'
+    template = f"machine:\n  type: {kind}\n  ca: {{crt: YQ==, key: {key}}}\n"
     source = site_configurations(write_machines(tmp_path, {"worker/20-kind.yaml.j2": template}))
     for last, is_control_plane in (("01", True), ("02", False)):
         machine = MachineIdentity(mac=f"52:2f:00:00:00:{last}")
@@ -220,6 +222,33 @@ async def test_a_finished_file_may_need_two_people_within_a_second_of_its_writin
     machine = MachineIdentity(UUID.replace("4", "5"))
     await source.find_entry(machine)
     assert not await source.may_need_two(machine)
-    (tmp_path / f"{machine.uuid}.yaml").write_text("version: v1alpha1\nmachine:\n  type: controlplane\n")
+    (tmp_path / f"{machine.uuid}.yaml").write_text(
+        "version: v1alpha1\nmachine:\n  type: controlplane\n  ca: {crt: YQ==, key: YQ==}\ncluster: {}\n"
+    )
     clock.advance(1)
     assert await source.may_need_two(machine)
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "says"),
+    [
+        (
+            "worker/10-role.yaml",
+            "machine:\n  logging:\n    destinations:\n      - {format: x}\n",
+            "worker/10-role.yaml:4: ",
+        ),
+        ("all/20-net.yaml", "# nothing\nmachine: {certSANs: [a], nodeLabels: {a b: c}}\n", "all/20-net.yaml:2: "),
+        (
+            "worker/20-name.yaml.j2",
+            "{% if true %}\nmachine: {kubelet: {image: k}}\n{% endif %}\n",
+            "after rendering)",
+        ),
+        ("worker/20-cp.yaml", "cluster: {etcd: {}}\n", "worker/20-cp.yaml:1: cluster.etcd: only a control plane"),
+    ],
+)
+async def test_what_talos_refuses_is_shown_in_the_layer_that_wrote_it(
+    tmp_path: Path, path: str, text: str, says: str
+) -> None:
+    source = site_configurations(write_machines(tmp_path, {path: text}))
+    with pytest.raises(ConfigUnavailable, match=re.escape(says)):
+        await source.render("spare-worker", SPARE)

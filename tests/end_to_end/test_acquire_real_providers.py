@@ -29,7 +29,7 @@ from support.providers import Glewlwyd, OidcProvider, glewlwyd, glewlwyd_runs, o
 from support.screen import Screen
 from support.site import bootgrant, clean_environment, free_port, wait_until
 
-_CONFIG = b"version: v1alpha1\nmachine:\n  type: worker\n"
+_CONFIG = b"version: v1alpha1\nmachine:\n  type: worker\n  ca: {crt: YQ==}\ncluster: {}\n"
 _UUID = "5d0a7b2e-8a4c-4b8e-9d4a-0123456789ab"
 _OAUTH = "talos.config.oauth."
 _VISIT = re.compile(r"please visit the URL (\S+) and enter the code (\S+)")

@@ -40,8 +40,9 @@ evidence = ["network", "inventory", "bmc"]
 
 def fill(site: InProcess) -> None:
     (site.machines / "machines.yaml").write_text(ENTRIES)
-    for name, kind in (("worker", "worker"), ("cp", "controlplane")):
-        (site.machines / f"{name}.yaml").write_text(f"version: v1alpha1\nmachine:\n  type: {kind}\n")
+    for name, kind, key in (("worker", "worker", ""), ("cp", "controlplane", ", key: YQ==")):
+        config = f"version: v1alpha1\nmachine:\n  type: {kind}\n  ca: {{crt: YQ=={key}}}\ncluster: {{}}\n"
+        (site.machines / f"{name}.yaml").write_text(config)
     site.built.source.current.refresh()
 
 

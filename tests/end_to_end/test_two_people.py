@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page, expect
 from support.browser import chromium
 from support.site import Served, served
 
-CONTROL_PLANE = "version: v1alpha1\nmachine:\n  type: controlplane\n"
+CONTROL_PLANE = "version: v1alpha1\nmachine:\n  type: controlplane\n  ca: {crt: YQ==, key: YQ==}\ncluster: {}\n"
 ONCE = re.compile(r"the password is (\S+) \(shown once: keep it now\)")
 
 

@@ -34,8 +34,10 @@ entries:
 SHAPE = """version: v1alpha1
 machine:
   type: {{ "controlplane" if machine.mac.endswith("01") else "worker" }}
+  ca: {crt: YQ==, key: {{ "YQ==" if machine.mac.endswith("01") else '""' }}}
+cluster: {}
 """
-WORKER = "version: v1alpha1\nmachine:\n  type: worker\n  token: swordfish\n"
+WORKER = "version: v1alpha1\nmachine:\n  type: worker\n  ca: {crt: YQ==}\n  token: swordfish\ncluster: {}\n"
 
 
 @dataclass(slots=True)
@@ -68,7 +70,9 @@ def outside(tmp_path: Path) -> Iterator[Outside]:
             (site.machines / "worker").mkdir()
             (site.machines / "worker" / "base.yaml").write_text(WORKER)
             (site.machines / "cp").mkdir()
-            (site.machines / "cp" / "base.yaml").write_text("version: v1alpha1\nmachine:\n  type: controlplane\n")
+            (site.machines / "cp" / "base.yaml").write_text(
+                "version: v1alpha1\nmachine:\n  type: controlplane\n  ca: {crt: YQ==, key: YQ==}\ncluster: {}\n"
+            )
             (site.machines / "shape").mkdir()
             (site.machines / "shape" / "base.yaml.j2").write_text(SHAPE)
             yield Outside(site, provider)

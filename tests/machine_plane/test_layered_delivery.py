@@ -50,7 +50,7 @@ async def test_the_delivery_is_rendered_from_the_current_revision(site: InProces
     ("path", "text"),
     [
         ("machines.yaml", WORKER.replace("site: fra", "site: ber")),
-        ("worker/10-role.yaml", "machine: {type: controlplane}\n"),
+        ("worker/10-role.yaml", "machine: {type: controlplane, ca: {crt: YQ==, key: YQ==}}\n"),
     ],
 )
 async def test_changed_labels_or_type_need_a_new_approval(site: InProcess, path: str, text: str) -> None:

@@ -12,7 +12,7 @@ from support.grants import MAC, UUID
 from support.office import Office, text_of
 
 pytestmark = pytest.mark.anyio
-CONTROL_PLANE = "version: v1alpha1\nmachine:\n  type: controlplane\n"
+CONTROL_PLANE = "version: v1alpha1\nmachine:\n  type: controlplane\n  ca: {crt: YQ==, key: YQ==}\ncluster: {}\n"
 
 
 def control_plane(office: Office) -> None:

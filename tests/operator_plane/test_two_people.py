@@ -15,7 +15,7 @@ from support.office import Office, text_of
 
 pytestmark = pytest.mark.anyio
 
-CONTROL_PLANE = "version: v1alpha1\nmachine:\n  type: controlplane\n"
+CONTROL_PLANE = "version: v1alpha1\nmachine:\n  type: controlplane\n  ca: {crt: YQ==, key: YQ==}\ncluster: {}\n"
 MODEL = """
 entries:
   - name: spare
@@ -36,7 +36,9 @@ def control_plane(office: Office) -> None:
 
 def spare(office: Office) -> None:
     (office.site.machines / "all").mkdir()
-    (office.site.machines / "all" / "00.yaml").write_text("version: v1alpha1\nmachine:\n  type: worker\n")
+    (office.site.machines / "all" / "00.yaml").write_text(
+        "version: v1alpha1\nmachine:\n  type: worker\n  ca: {crt: YQ==}\ncluster: {}\n"
+    )
     (office.site.machines / "machines.yaml").write_text(MODEL)
 
 

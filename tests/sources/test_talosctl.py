@@ -76,3 +76,12 @@ def test_validate_reads_the_configuration_from_memory_and_returns_the_reason(tmp
     validate = Talosctl(str(tmp_path / "talosctl"), seconds=20).validate
     assert validate(b"machine: {install: {disk: /dev/sda}}\n") == ""
     assert "no disk" in validate(b"machine: {}\n")
+
+
+def test_validate_returns_every_reason_of_talosctl(tmp_path: Path) -> None:
+    listed = (
+        r"error: 2 errors occurred:\n\t* v1alpha1.Config: 2 errors occurred:\n\t* no disk\n\t* no CA\n\n\t* no name\n\n"
+    )
+    _script(tmp_path, f"printf '{listed}' >&2; exit 1")
+    found = Talosctl(str(tmp_path / "talosctl"), seconds=20).validate(b"machine: {}\n")
+    assert found.endswith(" validate: no disk; no CA; no name")

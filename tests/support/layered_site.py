@@ -30,13 +30,23 @@ entries:
     labels: {{role: worker}}
     layers: [all, worker]
 """
-BASE = "version: v1alpha1\nmachine:\n  type: worker\n  token: s3cr3t-token\ncluster:\n  clusterName: demo\n"
+BASE = """\
+version: v1alpha1
+machine:
+  type: worker
+  ca: {crt: YQ==}
+  token: s3cr3t-token
+  install: {disk: /dev/sda}
+cluster:
+  clusterName: demo
+  controlPlane: {endpoint: "https://demo.example:6443"}
+"""
 CP = MachineIdentity(UUID)
 """The machine of the entry cp-1."""
 FILES: Mapping[str, str] = {
     "machines.yaml": MODEL,
     "all/00-base.yaml": BASE,
-    "control-plane/10-role.yaml": "machine:\n  type: controlplane\n",
+    "control-plane/10-role.yaml": "machine:\n  type: controlplane\n  ca: {crt: YQ==, key: YQ==}\n",
     "worker/10-role.yaml": "# nothing yet\n",
     "node/cp-1/50-name.yaml.j2": "machine:\n  network:\n    hostname: {{ name }}\n",
 }

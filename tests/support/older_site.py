@@ -72,12 +72,19 @@ class OlderSite:
         return {"code": self.known["machines"][name]["user_code"]}
 
 
+def _add_certificate(machines: Path) -> None:
+    (machines / "all" / "02-authority.yaml").write_text("machine:\n  ca: {crt: YQ==}\n")
+    (machines / "control-plane" / "02-authority.yaml").write_text("machine:\n  ca: {crt: YQ==, key: YQ==}\n")
+
+
 def older_site(version: str, kind: str, folder: Path, cluster: Cluster | None = None) -> OlderSite:
     """The site of ``version`` on ``kind`` ("sqlite", or "postgres" with a ``cluster``), in ``folder``."""
     made = FIXTURES / version
     with tarfile.open(made / f"{kind}.tar.gz") as packed:
         packed.extractall(folder, filter="data")
     config = folder / "bootgrant.toml"
+    # The older version did not check configurations as Talos does, and served these without a certificate.
+    _add_certificate(folder / "machines")
     if cluster is not None:
         name = cluster.create()
         with psycopg.connect(cluster.url(name), autocommit=True) as connection:

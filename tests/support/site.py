@@ -25,7 +25,7 @@ from bootgrant.wire.admin_socket import USER_HEADER
 from support.fakes import CountedEntropy, FakeClock
 from support.grants import MAC, UUID
 
-CONFIG = "version: v1alpha1\nmachine:\n  type: worker\n"
+CONFIG = "version: v1alpha1\nmachine:\n  type: worker\n  ca: {crt: YQ==}\ncluster: {}\n"
 KEY = b"k" * 32
 _SERVING = re.compile(r'[ "]serving http')
 _SHOWN_CODE = re.compile(r"enter the code ([A-Z]{4}-[A-Z]{4})")

@@ -179,7 +179,8 @@ def _config(run: Run, index: int) -> str:
     identity = run.identity(index)
     return (
         f"# For a rehearsal, not for a real machine: {identity.uuid}\nversion: v1alpha1\nmachine:\n  type: worker\n"
-        f"  network:\n    hostname: {identity.serial.lower()}\ncluster:\n  clusterName: rehearsal\n"
+        f"  ca: {{crt: YQ==}}\n  network:\n    hostname: {identity.serial.lower()}\n"
+        "cluster:\n  clusterName: rehearsal\n"
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Sequence
+from typing import Final
 
 from bootgrant.configurations.snapshot import Snapshot, is_model
 from bootgrant.machines.finish.redaction import clear_text_secrets
@@ -12,13 +13,15 @@ from bootgrant.machines.site.files import finished_entries, missing_submodules, 
 from bootgrant.machines.site.findings import Finding, Level
 from bootgrant.machines.site.selection import control_planes_by_pattern, unreachable_entries
 
+_ORDER: Final = list(Level)
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def findings_of(snapshot: Snapshot, allowed: Sequence[Network] = ()) -> list[Finding]:
-    """Return the errors, then the warnings, each sorted by place. ``allowed`` are the networks of the machines.
+    """Return the errors, then the warnings, then the notes, each sorted by place.
 
-    Secrets in clear are reported only next to a ``machines.yaml``: finished configurations always have them.
+    ``allowed`` are the networks of the machines. Secrets in clear are reported only next to a ``machines.yaml``:
+    finished configurations always have them.
     """
     entries = list(snapshot.entries.values())
     files = {path: raw for path, raw in snapshot.tree.files.items() if not is_model(path)}
@@ -34,7 +37,7 @@ def findings_of(snapshot: Snapshot, allowed: Sequence[Network] = ()) -> list[Fin
         *unused_layers(entries, snapshot.listing),
         *(clear_text_secrets(files) if snapshot.has_model else ()),
     ]
-    return sorted(_merged(found), key=lambda one: (one.level is not Level.ERROR, one.file, one.line, one.entry))
+    return sorted(_merged(found), key=lambda one: (_ORDER.index(one.level), one.file, one.line, one.entry))
 
 
 def _merged(found: Sequence[Finding]) -> list[Finding]:

@@ -178,6 +178,8 @@ def _key(recipe: Recipe) -> str:
     inputs: Sequence[object] = (
         entry.name,
         entry.schema,
+        entry.talos,
+        entry.names_talos,
         sorted(entry.labels.items()),
         {name: [value.text for value in values] for name, values in entry.match.items()},
         recipe.variables,

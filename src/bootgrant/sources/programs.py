@@ -26,7 +26,14 @@ _AFTER_HANGING = 60.0
 
 
 class ProgramFailed(Exception):
-    """A program is missing, failed, took too long or printed too much. The message starts with its name."""
+    """A program is missing, failed, took too long or printed too much. The message starts with its name.
+
+    ``printed`` is its standard error if it ended with a failure, which may be secret.
+    """
+
+    def __init__(self, message: str, printed: bytes = b"") -> None:
+        super().__init__(message)
+        self.printed = printed
 
 
 class SitePrograms:
@@ -128,7 +135,7 @@ def run_program(
                 os.killpg(process.pid, signal.SIGKILL)
             _running.discard(process)
     if process.returncode != 0:
-        raise ProgramFailed(f"{words[0]} exited with status {process.returncode}{_first_and_last_line(err)}")
+        raise ProgramFailed(f"{words[0]} exited with status {process.returncode}{_first_and_last_line(err)}", err)
     return out
 
 

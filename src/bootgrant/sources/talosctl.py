@@ -6,15 +6,29 @@ It reads the parts from files in memory: decrypted text reaches no disk and no a
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Final
 
 from bootgrant.machines.site.model import Schema
 from bootgrant.machines.talos.composing import Composed, compose_plain
 from bootgrant.machines.talos.documents import ComposeError, Part, Reason
 from bootgrant.sources.programs import ProgramFailed, run_program
+
+_MOST_REASONS: Final = 20
+_LONGEST_REASON: Final = 200
+_LISTED: Final = re.compile(r"\s*\* (.*)")
+
+
+def _listed_errors(printed: bytes) -> list[str]:
+    """Return what Go's multierror lists below ``2 errors occurred:``, each on a line that begins with a star."""
+    lines = printed.decode("utf-8", "replace").splitlines()
+    listed = [match[1].strip() for line in lines if (match := _LISTED.fullmatch(line))]
+    shown = ("".join(char if char.isprintable() else " " for char in reason) for reason in listed[:_MOST_REASONS])
+    return [reason[:_LONGEST_REASON] for reason in shown if not reason.endswith("occurred:")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +42,8 @@ class Talosctl:
     def is_installed(self) -> bool:
         return shutil.which(self.program) is not None
 
-    def compose(self, schema: Schema, parts: Sequence[Part]) -> Composed:
-        """Compose as ``talosctl machineconfig patch`` does. Raises ComposeError.
+    def compose(self, schema: Schema, parts: Sequence[Part], _release: str = "") -> Composed:
+        """Compose as ``talosctl machineconfig patch`` does, for its own release. Raises ComposeError.
 
         Surprises and the origins of values are known only to bootgrant's own composer.
         """
@@ -42,14 +56,16 @@ class Talosctl:
         return Composed(self._patched(parts), (), {})
 
     def validate(self, config: bytes) -> str:
-        """Return why ``talosctl validate`` refuses a configuration; empty if it does not."""
+        """Return all the reasons why ``talosctl validate`` refuses a configuration; empty if it does not."""
         with ExitStack() as stack:
             descriptor = _in_memory(Part("", config), stack)
             words = [self.program, "validate", "--mode", "metal", "--config", f"/dev/fd/{descriptor}"]
             try:
                 run_program(words, seconds=self.seconds, open_files=[descriptor])
             except ProgramFailed as failed:
-                return str(failed).replace(f"/dev/fd/{descriptor}", "the configuration")
+                reasons = _listed_errors(failed.printed)
+                message = f"{self.program} validate: {'; '.join(reasons)}" if reasons else str(failed)
+                return message.replace(f"/dev/fd/{descriptor}", "the configuration")
         return ""
 
     def _patched(self, parts: Sequence[Part]) -> bytes:

@@ -138,11 +138,16 @@ class GoUrl:
 
     def hostname(self) -> str:
         """The host without port and brackets."""
-        host = self.host
-        colon = host.rfind(":")
-        if colon >= 0 and _PORT.fullmatch(host, colon):
-            host = host[:colon]
+        host, _ = self._host_and_port()
         return host[1:-1] if host.startswith("[") and host.endswith("]") else host
+
+    def port(self) -> str:
+        """The port as it was written, empty without one."""
+        return self._host_and_port()[1]
+
+    def _host_and_port(self) -> tuple[str, str]:
+        host, colon, port = self.host.rpartition(":")
+        return (host, port) if colon and _PORT.fullmatch(colon + port) else (self.host, "")
 
     def __str__(self) -> str:
         """The URL as Go prints it."""
@@ -221,6 +226,20 @@ def parse_url(text: str) -> GoUrl:
         return replace(url, fragment=unescape(fragment), raw_fragment=fragment)
     except _PartError as reason:
         raise UrlError(f"parse {quote(text)}: {reason}") from None
+
+
+def parse_request_uri(text: str) -> GoUrl:
+    """``url.ParseRequestURI``: an absolute URL or path, in which ``#`` starts no fragment. Raises UrlError."""
+    try:
+        _bytes(text)
+        if text.startswith("//"):
+            return replace(_parse_without_fragment("/" + text.lstrip("/")), path=unescape(text.partition("?")[0]))
+        url = _parse_without_fragment(text)
+    except (UnicodeEncodeError, _PartError) as reason:
+        raise UrlError(f"parse {quote(text)}: {reason}") from None
+    if not url.scheme and not text.startswith("/") and text != "*":
+        raise UrlError(f"parse {quote(text)}: invalid URI for request")
+    return url
 
 
 def _parse_without_fragment(text: str) -> GoUrl:

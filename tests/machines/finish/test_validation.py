@@ -13,7 +13,7 @@ from bootgrant.machines.site.model import Schema
 from bootgrant.machines.yaml.reading import parse_yaml
 from support.parts import shared_data
 
-GOOD = b"version: v1alpha1\nmachine:\n  type: worker\ncluster: {}\n"
+GOOD = b"version: v1alpha1\nmachine:\n  type: worker\n  ca: {crt: YQ==, key: ''}\ncluster: {}\n"
 LINK = b"---\napiVersion: v1alpha1\nkind: SideroLinkConfig\napiUrl: https://omni.example/\n"
 
 
@@ -41,7 +41,7 @@ def test_faults_after_a_document_that_is_not_a_mapping_are_found_too() -> None:
     assert "it is 'boss'" in found
 
 
-@pytest.mark.parametrize("config", [GOOD, GOOD + LINK, LINK, GOOD.replace(b"worker", b"init")])
+@pytest.mark.parametrize("config", [GOOD, GOOD + LINK, LINK, GOOD.replace(b"worker", b"init").replace(b"''", b"YQ==")])
 def test_a_configuration_that_talos_accepts_has_no_faults(config: bytes) -> None:
     assert fatal(config) == ""
 
@@ -51,13 +51,13 @@ def test_a_configuration_that_talos_accepts_has_no_faults(config: bytes) -> None
     [
         (b"", "1: it is empty"),
         (b" \n# nothing\n", "no document"),
-        (GOOD.replace(b"  type: worker\n", b"  token: x\n"), "1: machine.type must be"),
+        (GOOD.replace(b"  ca", b"  token"), "4: machine.token: expected a text"),
         (GOOD.replace(b"worker", b"boss"), "machine.type must be controlplane or worker; it is 'boss'"),
         (b"version: v1alpha1\ncluster: {}\n", "machine is missing"),
         (GOOD + b"---\n" + GOOD, "is repeated"),
         (GOOD + LINK + LINK, "is repeated"),
         (GOOD + b"---\napiVersion: v1alpha1\nkind: NopeConfig\n", "NopeConfig"),
-        (GOOD + b"---\nfoo: 1\n", "6: "),
+        (GOOD + b"---\nfoo: 1\n", "7: "),
         (GOOD.replace(b"cluster", b"machin"), "machin"),
         (b"- 1\n", "1: "),
         (b"machine:\n\ttype: worker\n", "2: "),
@@ -105,7 +105,7 @@ def test_the_schema_finds_wrong_types(talos: Rules) -> None:
     assert fatal(GOOD + LINK, rules=talos) == ""
     found = fatal(GOOD.replace(b"{}", b"{etcd: []}") + LINK.replace(b"https://omni.example/", b"[]"), rules=talos)
     assert "1: cluster.etcd: must be (type)" in found
-    assert "6: apiUrl: must be" in found
+    assert "7: apiUrl: must be" in found
 
 
 def test_a_key_that_is_not_in_the_schema_is_only_a_warning(talos: Rules) -> None:
@@ -137,6 +137,66 @@ def test_another_program_can_reject_a_configuration() -> None:
     assert fatal(GOOD.replace(b"{}", b"{clusterName: disk}"), rules=rules) == ""
 
 
+def test_the_reasons_of_talos_and_of_another_program_are_both_shown() -> None:
+    found = fatal(GOOD.replace(b"crt: YQ==", b"crt: ''"), rules=Rules(program=lambda _: "no certificate"))
+    assert found.startswith("4: machine.ca.crt is missing: a worker needs")
+    assert found.endswith("; 1: no certificate")
+
+
+@pytest.mark.parametrize(
+    ("config", "line", "says"),
+    [
+        (GOOD + b"persist: false\n", 6, "persist must"),
+        (GOOD.replace(b"cluster: {}", b"cluster:\n  ca:\n    key: YQ=="), 7, "cluster.ca.key: only a control plane"),
+        (GOOD.replace(b"cluster", b"  network:\n    interfaces:\n      - {}\ncluster"), 7, "interfaces[0]: neither"),
+        (GOOD.replace(b"cluster", b"  nodeLabels: {'a b/c.d': x}\ncluster"), 5, "machine.nodeLabels: 'a b/c.d'"),
+        (GOOD + b"---\napiVersion: v1alpha1\nkind: KubePrismConfig\nport: 0\n", 9, "KubePrismConfig port must be"),
+        (GOOD + b"---\napiVersion: v1alpha1\nkind: UserVolumeConfig\nname: a b\n", 9, "UserVolumeConfig:a b name"),
+    ],
+)
+def test_a_value_that_talos_refuses_is_a_fault_at_its_line(config: bytes, line: int, says: str) -> None:
+    found = [fault for fault in faults(config, Schema.TALOS, Rules()) if fault.is_fatal]
+    assert (found[0].line, says in found[0].message) == (line, True), found
+
+
+def test_a_missing_value_is_a_fault_at_its_closest_parent() -> None:
+    config = b"machine:\n  type: worker\n  network:\n    interfaces: []\ncluster: {}\n"
+    (fault,) = [fault for fault in faults(config, Schema.TALOS, Rules()) if fault.is_fatal]
+    assert (fault.line, fault.path) == (1, "machine.ca")
+
+
+HOSTNAME = b"apiVersion: v1alpha1\nkind: HostnameConfig\nauto: stable\n"
+
+
+def test_a_machine_that_joins_omni_needs_no_more_documents() -> None:
+    assert faults(LINK, Schema.TALOS, Rules()) == []
+
+
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        (GOOD.replace(b"worker", b"join"), "machine.type is 'join', which Talos reads as worker: write worker"),
+        (GOOD.replace(b"type: worker", b"type:"), "machine.type is missing, which Talos reads as worker"),
+        (
+            HOSTNAME,
+            "there is no document with machine and cluster: Talos takes the configuration, but the machine stays",
+        ),
+        (GOOD.replace(b"cluster", b"  kubelet: {image: 'k:v1.30.0'}\ncluster"), 'talos: "1.12"'),
+    ],
+)
+def test_what_a_machine_takes_although_it_is_odd_is_a_warning(config: bytes, says: str) -> None:
+    (fault,) = faults(config, Schema.TALOS, Rules())
+    assert not fault.is_fatal
+    assert says in fault.message
+
+
+def test_what_only_the_machine_can_check_is_said() -> None:
+    selector = b"  install: {diskSelector: {size: '>= 10GB'}}\ncluster"
+    judgement = judge(parse_yaml(GOOD.replace(b"cluster", selector)), Schema.TALOS, Rules())
+    assert judgement.faults == []
+    assert judgement.unchecked == ("whether machine.install.diskSelector matches a disk of the machine",)
+
+
 @settings(max_examples=100, deadline=None)
 @given(
     st.binary(max_size=80) | st.text("machine: typwork{}[],\n-'\"&*", max_size=80).map(str.encode),
@@ -153,20 +213,20 @@ def test_any_bytes_can_be_validated(config: bytes, schema: Schema) -> None:
     [
         (
             GOOD + b"---\n" + GOOD,
-            "6: the document with machine and cluster is repeated (first on line 1): keep one of them",
+            "7: the document with machine and cluster is repeated (first on line 1): keep one of them",
         ),
-        (GOOD + LINK + LINK, "is repeated (first on line 6)"),
+        (GOOD + LINK + LINK, "is repeated (first on line 7)"),
         (GOOD + LINK + LINK.replace(b"apiUrl", b"name: a\napiUrl") + LINK.replace(b"apiUrl", b"name: b\napiUrl"), ""),
-        (GOOD + b"---\nkind: X\n", "6: this X has no apiVersion"),
-        (GOOD + b"---\nfoo: 1\n", "6: this document has no apiVersion and kind"),
-        (GOOD + b"---\n- 1\n", "6: a Talos document must be a mapping"),
+        (GOOD + b"---\nkind: X\n", "7: this X has no apiVersion"),
+        (GOOD + b"---\nfoo: 1\n", "7: this document has no apiVersion and kind"),
+        (GOOD + b"---\n- 1\n", "7: a Talos document must be a mapping"),
         (GOOD + b"---\n# nothing\n", ""),
         (b"# nothing\n", "1: it has no documents"),
         (b"a: [\n", "not valid YAML"),
         (b"machine: 5\n", "1: machine is missing"),
         (b"cluster: {}\n", "1: machine is missing"),
         (b"cluster: {}\nmachine:\n  type: boss\n", "3: machine.type must be controlplane or worker; it is 'boss'"),
-        (b"debug: true\nmachine: {token: x}\n", "2: machine.type must be controlplane or worker; it is missing"),
+        (b"debug: true\nmachine: {token: x}\n", ""),
     ],
 )
 def test_without_tables_documents_are_checked_by_their_names(config: bytes, says: str) -> None:
@@ -182,15 +242,16 @@ def test_at_most_twenty_faults_are_listed() -> None:
 def test_a_kind_that_the_schema_does_not_have_is_a_fault(talos: Rules) -> None:
     found = faults(GOOD + LINK.replace(b"SideroLink", b"Fancy"), Schema.TALOS, talos)
     assert [(fault.message, fault.line, fault.is_fatal) for fault in found] == [
-        ("the kind FancyConfig (v1alpha1) is not in the schema of this Talos version", 6, True)
+        ("the kind FancyConfig (v1alpha1) is not in the schema of this Talos version", 7, True)
     ]
 
 
-def test_the_schema_is_used_together_with_the_tables() -> None:
+def test_what_only_the_schema_refuses_is_a_warning_if_the_tables_accept_it() -> None:
     schema = {"$defs": {"C": {"properties": {"version": {"const": "v2"}}}}, "oneOf": [{"$ref": "#/$defs/C"}]}
     rules = Rules(TalosSchema(json.dumps(schema).encode()))
-    assert fatal(GOOD, rules=rules) == '1: version: must be (const) "v2"'
-    assert fatal(GOOD.replace(b"v1alpha1", b"v2"), rules=rules) == ""
+    warnings = [(fault.message, fault.line, fault.is_fatal) for fault in faults(GOOD, Schema.TALOS, rules)]
+    assert warnings == [('version: must be (const) "v2"', 1, False)]
+    assert faults(GOOD.replace(b"v1alpha1", b"v2"), Schema.TALOS, rules) == []
     assert "has no machine.typ" in fatal(GOOD.replace(b"type", b"typ"), rules=rules)
 
 

@@ -59,6 +59,15 @@ def test_a_node_with_an_image_of_its_own_gets_a_layer_for_it() -> None:
     assert b":v1.12.4" in made.files["base/node/w-1/01-install.yaml"]
 
 
+def test_the_release_of_talos_is_carried_over_where_it_is_known() -> None:
+    made = imported({})
+    assert yaml.safe_load(made.files["machines.yaml"])["defaults"]["talos"] == "1.13"
+    assert entries(made)["w-1"]["talos"] == "1.12"
+    old = imported({}, PROJECT.replace("1.13.3", "1.9.1"))
+    assert "talos" not in yaml.safe_load(old.files["machines.yaml"])["defaults"]
+    assert any("Talos 1.9.1: bootgrant knows the releases" in note for note in old.notes)
+
+
 def test_templates_become_jinja_and_the_values_that_they_use_become_variables() -> None:
     made = imported({"all/01.yaml.tpl": "a: {{ .Node.Data.disk }} {{ .Data.region }}\n"})
     assert made.files["all/01.yaml.j2"] == b"a: {{ variables.disk }} {{ variables.region }}\n"

@@ -71,7 +71,7 @@ def test_a_percentage_may_be_negative() -> None:
         (go_values.port_range, ("443", "2-1", "1-70000")),
         (go_values.percentage, ("%", "a%", "5.5%")),
         (go_values.size_condition, (">>1GB", "> big")),
-        (go_values.base64_bytes, ("not base64!", "aGk", "a\tGk=")),
+        (go_values.base64_bytes, ("not base64!", "aGk", "a\tGk=", "QUJD=", "QUJD====")),
     ],
 )
 def test_other_texts_are_rejected(read: Callable[[str], object], texts: tuple[str, ...]) -> None:

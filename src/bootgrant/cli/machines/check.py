@@ -2,7 +2,7 @@
 
 Errors keep an entry from being served. Warnings need a person's attention: ties, entries that no machine can get,
 unused layers, secrets in clear, control planes selected by a pattern, patches that hardly do what their author meant.
-For CI, the exit status is 1 when there is an error, and 0 otherwise.
+Notes say what only a machine can check. For CI, the exit status is 1 when there is an error, and 0 otherwise.
 """
 
 from __future__ import annotations
@@ -37,24 +37,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 @reporting
 def run(args: argparse.Namespace) -> int:
-    from bootgrant.machines.site.findings import Level
     from bootgrant.service.commands.machines import check
 
     checked = check(site_of(args))
-    errors = [finding for finding in checked.findings if finding.level is Level.ERROR]
+    errors, warnings, _ = _counts(checked)
     match args.format:
         case "json":
-            print(json.dumps(as_json(checked, len(errors)), indent=2))
+            print(json.dumps(as_json(checked), indent=2))
         case "sarif":
             print(json.dumps(as_sarif(checked), indent=2))
         case "github":
             print("\n".join(github_line(checked, finding) for finding in checked.findings))
         case _:
-            print("\n".join(text_lines(checked, len(errors))))
-    return 1 if errors or (args.strict and checked.findings) else 0
+            print("\n".join(text_lines(checked)))
+    return 1 if errors or (args.strict and warnings) else 0
 
 
-def text_lines(checked: Checked, errors: int) -> list[str]:
+def _counts(checked: Checked) -> tuple[int, int, int]:
+    """Return the numbers of errors, warnings and notes."""
+    levels = Counter(finding.level.value for finding in checked.findings)
+    return levels["error"], levels["warning"], levels["note"]
+
+
+def text_lines(checked: Checked) -> list[str]:
     """One line per finding, only the first few of repeated ones, and a summary."""
     alike = Counter((finding.rule, finding.message) for finding in checked.findings)
     shown: Counter[tuple[str, str]] = Counter()
@@ -65,8 +70,9 @@ def text_lines(checked: Checked, errors: int) -> list[str]:
         if shown[key] <= _ALIKE:
             more = f" (and {alike[key] - _ALIKE} more of the same)" if shown[key] == _ALIKE < alike[key] else ""
             lines.append(f"{finding.level.value:7}  {described(finding)}{more}")
-    warnings = len(checked.findings) - errors
+    errors, warnings, notes = _counts(checked)
     outcome = f"{checked.entries} entries, {_count(errors, 'error')}, {_count(warnings, 'warning')}"
+    outcome += f", {_count(notes, 'note')}" if notes else ""
     return [*lines, outcome + (f", {checked.revision}" if checked.revision else "")]
 
 
@@ -75,13 +81,15 @@ def described(finding: Finding) -> str:
     return f"{finding}{entry}"
 
 
-def as_json(checked: Checked, errors: int) -> Mapping[str, Any]:
+def as_json(checked: Checked) -> Mapping[str, Any]:
     """The findings under stable names, for programs."""
+    errors, warnings, notes = _counts(checked)
     return {
         "entries": checked.entries,
         "revision": checked.revision,
         "errors": errors,
-        "warnings": len(checked.findings) - errors,
+        "warnings": warnings,
+        "notes": notes,
         "findings": [asdict(finding) | {"level": finding.level.value} for finding in checked.findings],
     }
 
@@ -118,7 +126,8 @@ def github_line(checked: Checked, finding: Finding) -> str:
     line = f",line={finding.line}" if finding.line else ""
     where = _escaped(_path(checked, finding), _GITHUB)
     message = _escaped(described(finding), {key: _GITHUB[key] for key in "%\r\n"})
-    return f"::{finding.level.value} file={where}{line},title=bootgrant {finding.rule}::{message}"
+    command = "notice" if finding.level.value == "note" else finding.level.value
+    return f"::{command} file={where}{line},title=bootgrant {finding.rule}::{message}"
 
 
 def _path(checked: Checked, finding: Finding) -> str:

@@ -7,20 +7,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from bootgrant.machines.finish.leftovers import leftovers
+from bootgrant.machines.finish.places import Source, label_of, place_of, source_of
 from bootgrant.machines.finish.redaction import NO_SECRETS, KnownSecrets, is_written_verbatim, secrets_of
 from bootgrant.machines.finish.templates import Template, TemplateRefused, compile_template
 from bootgrant.machines.finish.validation import Fault, Rules, judge
 from bootgrant.machines.site.files import LayerFile
-from bootgrant.machines.site.findings import Finding, SiteBroken, error, errors, warning
+from bootgrant.machines.site.findings import Finding, SiteBroken, error, errors, note, warning
 from bootgrant.machines.site.model import Command, Entry, Schema
 from bootgrant.machines.site.pattern import Pattern, common
 from bootgrant.machines.talos.composing import Composed, compose, compose_plain
 from bootgrant.machines.talos.documents import ComposeError, Part
+from bootgrant.machines.talos.tables import NEWEST
 from bootgrant.machines.yaml.reading import ParsedYaml, YamlError, decode, parse_yaml
 from bootgrant.wire.identity import MachineIdentity
 
-Compose = Callable[[Schema, Sequence[Part]], Composed]
-"""Composes parts. Raises ComposeError."""
+Compose = Callable[[Schema, Sequence[Part], str], Composed]
+"""Composes parts, those of a Talos configuration for a release such as ``1.12``. Raises ComposeError."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -83,9 +85,9 @@ class Templates(dict[str, Template]):
         return template
 
 
-def in_python(schema: Schema, parts: Sequence[Part]) -> Composed:
+def in_python(schema: Schema, parts: Sequence[Part], release: str = NEWEST) -> Composed:
     """Compose with the built-in composer. Raises ComposeError."""
-    return compose(parts) if schema is Schema.TALOS else compose_plain(parts, schema.value)
+    return compose(parts, release) if schema is Schema.TALOS else compose_plain(parts, schema.value)
 
 
 def parts_of(recipe: Recipe, identity: MachineIdentity, templates: Templates) -> Parts:
@@ -153,7 +155,7 @@ def _is_blank(content: bytes) -> bool:
 def composed(entry: Entry, parts: Sequence[Part], compose_parts: Compose) -> Composed:
     """Compose parts. Raises SiteBroken with the part and the line of the error."""
     try:
-        return compose_parts(entry.schema, parts)
+        return compose_parts(entry.schema, parts, entry.talos)
     except ComposeError as wrong:
         raise SiteBroken([error("compose", wrong.message, wrong.part, wrong.line or 0, entry.name)]) from None
 
@@ -162,33 +164,55 @@ def finished(recipe: Recipe, parts: Parts, made: Composed, rules: Rules) -> Fini
     """Validate a composed configuration. Raises SiteBroken if it must not be served."""
     entry = recipe.entry
     parsed = parse_yaml(made.config)
-    judgement = judge(parsed, entry.schema, rules)
-    found = [_finding(recipe, parts, made, fault) for fault in judgement.faults]
+    judgement = judge(parsed, entry.schema, rules, entry.talos if entry.names_talos else "")
+    found = [_finding(recipe, parts, made, parsed, fault) for fault in judgement.faults]
     if wrong := errors(found):
         raise SiteBroken(wrong)
     surprises = tuple(
         warning("surprise", f"{surprise.path}: {surprise.message}", surprise.part, 0, entry.name)
         for surprise in made.surprises
     )
+    noted = _not_checked(entry, judgement.unchecked)
     return Finished(
         parsed,
         judgement.machine_type,
         parts.uses_machine,
         parts.secrets,
         made.origins,
-        (*parts.warnings, *found, *surprises),
+        (*parts.warnings, *found, *surprises, *noted),
     )
 
 
-def _finding(recipe: Recipe, parts: Parts, made: Composed, fault: Fault) -> Finding:
-    """Return a finding for a fault: in the file if it is served unchanged, else at the entry."""
+def _finding(recipe: Recipe, parts: Parts, made: Composed, parsed: ParsedYaml, fault: Fault) -> Finding:
+    """Return a finding for a fault: in the file where the value was written if that is known, else at the entry."""
     entry, only = recipe.entry, parts.parts[0]
-    finding, rule = (error, "invalid") if fault.is_fatal else (warning, "schema")
+    finding, rule = (error, "invalid") if fault.is_fatal else (warning, fault.rule)
     templates = {file.path for file in recipe.files if file.is_template}
     if made.config == only.content and only.name not in templates:
         return finding(rule, fault.message, only.name, fault.line, entry.name)
-    message = f"{fault.message} (line {fault.line} of the finished configuration)"
-    return finding(rule, message, entry.file, entry.line, entry.name)
+    source = _source(parts, made, parsed, fault)
+    if source is None:
+        message = f"{fault.message} (line {fault.line} of the finished configuration)"
+        return finding(rule, message, entry.file, entry.line, entry.name)
+    if source.part in templates:
+        return finding(rule, f"{fault.message} (line {source.line} after rendering)", source.part, 0, entry.name)
+    return finding(rule, fault.message, source.part, source.line, entry.name)
+
+
+def _source(parts: Parts, made: Composed, parsed: ParsedYaml, fault: Fault) -> Source | None:
+    roots = [root for root in parsed.documents if label_of(root) == fault.document]
+    if not roots:
+        return None
+    if made.config == parts.parts[0].content:
+        return Source(parts.parts[0].name, fault.line)
+    return source_of(fault.document, place_of(roots[0], fault.path), parts.parts, made.origins)
+
+
+def _not_checked(entry: Entry, unchecked: Sequence[str]) -> Sequence[Finding]:
+    if not unchecked:
+        return ()
+    what = "1 thing was" if len(unchecked) == 1 else f"{len(unchecked)} things were"
+    return (note("unchecked", f"{what} not checked: {'; '.join(unchecked)}", entry.file, entry.line, entry.name),)
 
 
 def commands(entry: Entry) -> dict[str, Command]:

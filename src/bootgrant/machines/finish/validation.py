@@ -1,19 +1,20 @@
 """Validate finished configurations: find what Talos would reject before a machine gets it.
 
-A schema of the site's Talos version (``schema_file``) checks more. No message repeats a value of the configuration,
-because it may be secret.
+Talos's own rules are in talos.validation. A site may add a JSON Schema (``schema_file``) and ``talosctl validate``. No
+message repeats a value of the configuration, because it may be secret.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError, ValidationError
 
+from bootgrant.machines.finish.places import place_of
 from bootgrant.machines.site.model import Schema
 from bootgrant.machines.talos.documents import (
     MACHINE_TYPES,
@@ -24,25 +25,36 @@ from bootgrant.machines.talos.documents import (
     read_configuration,
 )
 from bootgrant.machines.talos.tables import LEGACY, NEWEST, talos_tables
+from bootgrant.machines.talos.validation.report import Objection
+from bootgrant.machines.talos.validation.whole import validate
 from bootgrant.machines.yaml.reading import MappingNode, Node, ParsedYaml, ScalarNode, YamlError, is_null
 from bootgrant.machines.yaml.scalars import CoreValue, core_value
 from bootgrant.wire.limits import CONFIG
 
-_LEGACY: Final = ("machine", "cluster", "debug", "persist")
+_LEGACY_KEYS: Final = ("machine", "cluster", "debug", "persist")
+_READ_AS_WORKER: Final = frozenset({"join", ""})
 _YES_OR_NO: Final = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false"})
+_VERBS: Final = ("must ", "may ", "needs ", "is ", "has ")
 _MOST_FAULTS: Final = 20
+TALOS: Final = "talos"
+"""The rule of a fault that Talos's own checks find."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
     """A fault in a finished configuration; ``line`` counts from 1.
 
-    A fault that is not fatal is for a person to look at; a machine would accept the configuration.
+    A fault that is not fatal is for a person to look at; a machine would accept the configuration. ``document`` is the
+    label of the document that it is in, and ``path`` the value; both are empty if that is not known. ``rule`` says who
+    warns: the site's ``schema``, or ``talos``.
     """
 
     message: str
     line: int
     is_fatal: bool = True
+    document: str = ""
+    path: str = ""
+    rule: str = "schema"
 
 
 class BadSchema(Exception):
@@ -68,7 +80,7 @@ class TalosSchema:
     def faults(self, kind: tuple[str, str], document: CoreValue, line: int) -> Iterator[Fault]:
         """Yield the faults of a document of this (apiVersion, kind); the legacy document has ("", "").
 
-        An unknown key is not fatal: Talos accepts deprecated keys, which are not in its schema.
+        What the schema refuses although Talos takes it is not fatal: deprecated keys, nulls, any ``version``.
         """
         validator = self._by_kind.get(kind)
         if validator is None:
@@ -76,7 +88,7 @@ class TalosSchema:
             return
         for error in validator.iter_errors(document):
             if not _is_taken_by_talos(error):
-                yield Fault(_message(error), line, error.validator != "additionalProperties")
+                yield Fault(_message(error), line, is_fatal=not _is_taken_but_odd(error))
 
 
 def _kinds(root: object) -> Iterator[tuple[str, tuple[str, str]]]:
@@ -96,7 +108,12 @@ def _validator(root: Mapping[str, Any], name: str) -> Draft202012Validator:
 
 
 def _is_taken_by_talos(error: ValidationError) -> bool:
-    """Whether Talos accepts it: it reads a number as the text it is written as, and the booleans of YAML 1.1."""
+    """Whether Talos accepts it: it reads a number as the text it is written as, and the booleans of YAML 1.1.
+
+    ``persist`` is not in the schema, but ``talosctl gen config`` writes it.
+    """
+    if error.validator == "additionalProperties" and not error.absolute_path:
+        return _strange(error) == ["persist"]
     if error.validator != "type":
         return False
     if error.validator_value == "string":
@@ -104,13 +121,25 @@ def _is_taken_by_talos(error: ValidationError) -> bool:
     return error.validator_value == "boolean" and str(error.instance).lower() in _YES_OR_NO
 
 
+def _is_taken_but_odd(error: ValidationError) -> bool:
+    """Whether Talos accepts it, but a person should look at it."""
+    if error.validator == "additionalProperties" or list(error.absolute_path) == ["version"]:
+        return True
+    return error.validator == "type" and error.instance is None
+
+
+def _strange(error: ValidationError) -> list[str]:
+    """Return the keys that a schema does not have."""
+    known = error.schema.get("properties", {}) if isinstance(error.schema, dict) else {}
+    return sorted(set(error.instance) - set(known)) if isinstance(error.instance, dict) else []
+
+
 def _message(error: ValidationError) -> str:
     path = ".".join(str(step) for step in error.absolute_path) or "the document"
     match error.validator:
         case "additionalProperties":
-            known = error.schema.get("properties", {}) if isinstance(error.schema, dict) else {}
-            strange = sorted(set(error.instance) - set(known)) if isinstance(error.instance, dict) else []
-            return f"{path}: {', '.join(strange)} is not in the schema of this Talos version: deprecated or unknown"
+            strange = ", ".join(_strange(error))
+            return f"{path}: {strange} is not in the schema of this Talos version: deprecated or unknown"
         case "required":
             return f"{path}: needs {json.dumps(error.validator_value)[:160]}"
         case "type" | "enum" | "pattern" | "const" | "format" | "minimum" | "maximum":
@@ -121,9 +150,9 @@ def _message(error: ValidationError) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What finished Talos configurations are checked against, in addition to their ``machine.type``.
+    """What finished Talos configurations are checked against.
 
-    ``tables``: the types of the built-in tables (not if another composer knows other versions of Talos).
+    ``tables``: the types and the rules of the built-in tables (not if another composer knows other versions of Talos).
     ``program``: another program (``talosctl validate``), which returns its error or an empty text.
     """
 
@@ -134,14 +163,21 @@ class Rules:
 
 @dataclass(slots=True)
 class Judgement:
-    """The result of a validation: faults, and Talos's machine type even if the entry has another schema."""
+    """The result of a validation: faults, and Talos's machine type even if the entry has another schema.
+
+    ``unchecked``: what only the machine can check, each in words.
+    """
 
     faults: list[Fault]
     machine_type: str = ""
+    unchecked: tuple[str, ...] = ()
 
 
-def judge(parsed: ParsedYaml, schema: Schema, rules: Rules) -> Judgement:
-    """Validate a finished configuration."""
+def judge(parsed: ParsedYaml, schema: Schema, rules: Rules, release: str = "") -> Judgement:
+    """Validate a finished configuration, one of Talos by the rules of a release such as ``1.12``.
+
+    An empty release means that nobody said which one the machine runs: the newest is assumed.
+    """
     if not parsed.content.strip():
         return Judgement([Fault("it is empty: the machine would continue without a configuration", 1)])
     if len(parsed.content) > CONFIG:
@@ -152,7 +188,7 @@ def judge(parsed: ParsedYaml, schema: Schema, rules: Rules) -> Judgement:
         case Schema.JSON | Schema.IGNITION:
             return _plain(parsed, _json_faults(parsed.content))
         case Schema.TALOS:
-            return _talos(parsed, rules)
+            return _talos(parsed, rules, release)
         case Schema.YAML | Schema.CLOUD_CONFIG:
             return _plain(parsed, [] if parsed.error is None else [_yaml_fault(parsed.error)])
 
@@ -166,29 +202,59 @@ def _plain(parsed: ParsedYaml, found: list[Fault]) -> Judgement:
     return Judgement([*found, Fault(message, 1, is_fatal=False)], kind)
 
 
-def _talos(parsed: ParsedYaml, rules: Rules) -> Judgement:
-    """Check against the tables, then the schema, then the other program, whichever of them the site uses."""
-    found = _by_tables(parsed) if rules.tables else []
-    if not found and (rules.schema is not None or not rules.tables):
+def _talos(parsed: ParsedYaml, rules: Rules, release: str) -> Judgement:
+    """Check against the tables, then the schema, then the other program, whichever of them the site uses.
+
+    Talos takes more than its schema describes: what the tables accept is a warning if only the schema objects. The
+    program has the last word: what it refuses is refused, and its reasons are added to those of the tables.
+    """
+    found, unchecked = _by_tables(parsed, release) if rules.tables else ([], ())
+    if not rules.tables:
         found = _by_names(parsed, rules)
-    if not found and rules.program is not None and (message := rules.program(parsed.content)):
-        found = [Fault(message, 1)]
-    return Judgement(found, machine_type(parsed.documents))
+    elif rules.schema is not None and not _is_refused(found):
+        found += [replace(fault, is_fatal=False) for fault in _by_schema(parsed, rules.schema)]
+    if rules.program is not None and parsed.error is None and (message := rules.program(parsed.content)):
+        found.append(Fault(message, 1))
+    return Judgement(found, machine_type(parsed.documents), unchecked)
 
 
-def _by_tables(parsed: ParsedYaml) -> list[Fault]:
-    """Find what Talos's parser rejects: unknown keys and documents, wrong types, documents that exclude each other."""
+def _is_refused(faults: Sequence[Fault]) -> bool:
+    return any(fault.is_fatal for fault in faults)
+
+
+def _by_tables(parsed: ParsedYaml, release: str) -> tuple[list[Fault], tuple[str, ...]]:
+    """Find what Talos's parser and its validation reject; the second value is what could not be checked."""
+    tables = talos_tables(release or NEWEST)
     try:
-        read = read_configuration(documents_of(parsed, ""), talos_tables(NEWEST), "")
+        read = read_configuration(documents_of(parsed, ""), tables, "")
         check_conflicts(read, "")
     except ComposeError as wrong:
-        return [Fault(wrong.message, wrong.line or 1)]
-    legacy = next((document for document in read if document.kind.name == LEGACY), None)
-    if legacy is None:
-        return []
-    machine = legacy.value.get("machine")
-    kind = str(machine.get("type", "")) if isinstance(machine, dict) else ""
-    return _type_faults(kind, legacy.line, has_machine=isinstance(machine, dict))
+        return [Fault(wrong.message, wrong.line or 1)], ()
+    report = validate(read, tables, is_assumed=not release)
+    roots = {root.line: root for root in parsed.documents}
+    ordered = sorted(report.objections, key=lambda objection: not objection.is_fatal)
+    return [_fault(objection, roots) for objection in ordered[:_MOST_FAULTS]], tuple(report.unchecked)
+
+
+def _fault(objection: Objection, roots: Mapping[int, Node]) -> Fault:
+    """Return a fault at the line of the value, or of its closest parent that exists."""
+    document = objection.document
+    if document is None:
+        return Fault(objection.message, 1, objection.is_fatal, rule=TALOS)
+    label = document.label
+    line = place_of(roots[document.line], objection.path).line
+    where = " ".join(word for word in ("" if label == LEGACY else label, objection.path) if word)
+    separator = " " if objection.message.startswith(_VERBS) else ": "
+    return Fault(f"{where}{separator}{objection.message}", line, objection.is_fatal, label, objection.path, TALOS)
+
+
+def _by_schema(parsed: ParsedYaml, schema: TalosSchema) -> list[Fault]:
+    found: list[Fault] = []
+    for root in parsed.documents:
+        kind = _kind(root) if isinstance(root, MappingNode) else None
+        if isinstance(root, MappingNode) and isinstance(kind, tuple):
+            found += schema.faults(kind, core_value(root), root.line)
+    return found[:_MOST_FAULTS]
 
 
 def _by_names(parsed: ParsedYaml, rules: Rules) -> list[Fault]:
@@ -205,9 +271,11 @@ def _yaml_fault(error: YamlError) -> Fault:
 def _type_faults(kind: str, line: int, *, has_machine: bool) -> list[Fault]:
     if not has_machine:
         return [Fault("machine is missing: add machine.type (controlplane or worker)", line)]
+    if kind in _READ_AS_WORKER:
+        found = f"it is {kind!r}" if kind else "it is missing"
+        return [Fault(f"machine.type must be controlplane or worker; {found}, so it is a worker", line, is_fatal=False)]
     if kind not in MACHINE_TYPES:
-        found = f"it is {kind[:40]!r}" if kind else "it is missing"
-        return [Fault(f"machine.type must be controlplane or worker; {found}", line)]
+        return [Fault(f"machine.type must be controlplane or worker; it is {kind[:40]!r}", line)]
     return []
 
 
@@ -252,7 +320,7 @@ def _kind(root: MappingNode) -> tuple[str, str] | Fault:
         return version, kind
     if kind:
         return Fault(f"this {kind} has no apiVersion: add apiVersion: v1alpha1", root.line)
-    if any(root.get(key) is not None for key in _LEGACY):
+    if any(root.get(key) is not None for key in _LEGACY_KEYS):
         return "", ""
     return Fault("this document has no apiVersion and kind, and no machine or cluster: add them", root.line)
 
@@ -261,7 +329,7 @@ def _document_faults(root: MappingNode, kind: tuple[str, str], rules: Rules) -> 
     found = []
     if kind == ("", ""):
         found += _machine_faults(root)
-    if rules.schema is not None and not found:
+    if rules.schema is not None and not _is_refused(found):
         found += rules.schema.faults(kind, core_value(root), root.line)
     return found
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import yaml
 
 from bootgrant.machines.site.encryption import Encryption, encryption_of
-from bootgrant.machines.site.model import MODEL
+from bootgrant.machines.site.model import MODEL, TALOS_RELEASES
 from bootgrant.machines.yaml.reading import MappingNode, YamlError, read_yaml
 from bootgrant.machines.yaml.scalars import core_value
 
@@ -72,13 +72,17 @@ class Cluster:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A machine of the project, and the layers that it gets. ``match`` is empty if the project does not identify it."""
+    """A machine of the project, and the layers that it gets.
+
+    ``match`` is empty if the project does not identify it, ``talos`` if it runs the version of most machines.
+    """
 
     name: str
     role: str
     layers: Sequence[str]
     match: Mapping[str, Any] = field(default_factory=dict)
     variables: Mapping[str, Any] = field(default_factory=dict)
+    talos: str = ""
 
 
 def read_mapping(path: str, content: bytes) -> Json:
@@ -212,13 +216,23 @@ def _minor(image: str) -> tuple[int, ...]:
     return (int(found[1]), int(found[2])) if found else ()
 
 
-def model_file(nodes: Iterable[Node], source: str) -> bytes:
-    """Return ``machines.yaml`` for the nodes of a project."""
+def release_of(version: str) -> str:
+    """Return the release of a Talos version (1.13 of v1.13.3), empty if bootgrant has no tables of it."""
+    release = ".".join(version_of(version).split(".")[:2])
+    return release if release in TALOS_RELEASES else ""
+
+
+def model_file(nodes: Iterable[Node], source: str, talos: str) -> bytes:
+    """Return ``machines.yaml`` for the nodes of a project; ``talos`` is the version of most machines."""
+    release = release_of(talos)
+    defaults: Json = {"schema": "talos"} | ({"talos": release} if release else {})
     entries = []
     for node in nodes:
         entry: Json = {"name": node.name}
         if node.match:
             entry["match"] = dict(node.match)
+        if node.talos and release_of(node.talos) not in ("", release):
+            entry["talos"] = release_of(node.talos)
         entry |= {"labels": {"role": node.role}, "layers": list(node.layers)}
         if node.variables:
             entry["variables"] = dict(node.variables)
@@ -227,7 +241,15 @@ def model_file(nodes: Iterable[Node], source: str) -> bytes:
         f"# Made by `bootgrant import` from {source}.\n"
         "# An entry without match is a profile, which no machine finds: add uuid, serial or mac.\n"
     )
-    return heading.encode() + write_yaml({"defaults": {"schema": "talos"}, "entries": entries})
+    return heading.encode() + write_yaml({"defaults": defaults, "entries": entries})
+
+
+def unknown_release(talos: str) -> list[str]:
+    """Return a note for a version that bootgrant has no tables of."""
+    if release_of(talos):
+        return []
+    known = ", ".join(TALOS_RELEASES)
+    return [f"Talos {talos}: bootgrant knows the releases {known}, and checks the configurations for the last of them"]
 
 
 def unmatched(nodes: Iterable[Node]) -> list[str]:

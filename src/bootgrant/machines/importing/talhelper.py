@@ -26,6 +26,7 @@ from bootgrant.machines.importing.project import (
     model_file,
     read_mapping,
     text_of,
+    unknown_release,
     unmatched,
     version_of,
     write_yaml,
@@ -64,11 +65,11 @@ def import_talhelper(files: Mapping[str, bytes], bundle: bytes | None) -> Import
     for role, group in _GROUPS.items():
         made.files |= texts.patches(list_in(mapping_in(project, group), "patches"), f"patches/{role}")
     nodes = [_node(one, project, texts, made) for one in _node_settings(project)]
-    made.files[MODEL] = model_file(nodes, f"a project of talhelper ({PROJECT})")
+    made.files[MODEL] = model_file(nodes, f"a project of talhelper ({PROJECT})", str(project["talosVersion"]))
     made.notes += [
         f"{PROJECT}: {key} was not carried over: {why}" for key, why in _NOT_CARRIED.items() if key in project
     ]
-    made.notes += unmatched(nodes)
+    made.notes += [*unknown_release(str(project["talosVersion"])), *unmatched(nodes)]
     return made
 
 

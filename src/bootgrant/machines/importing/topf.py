@@ -27,6 +27,7 @@ from bootgrant.machines.importing.project import (
     model_file,
     read_mapping,
     text_of,
+    unknown_release,
     unmatched,
     version_of,
     write_yaml,
@@ -80,11 +81,11 @@ def import_topf(files: Mapping[str, bytes], project: Project, bundle: bytes | No
     _copy_layers(files, project.folder, made)
     used = set(_USED.findall("".join(text.decode() for path, text in made.files.items() if path.endswith(".j2"))))
     nodes = [_node(one, settings, used, made) for one in _node_settings(settings)]
-    made.files[MODEL] = model_file(nodes, f"a project of TOPF ({PROJECT})")
+    made.files[MODEL] = model_file(nodes, f"a project of TOPF ({PROJECT})", str(settings["talosVersion"]))
     made.notes += [
         f"{PROJECT}: {key} was not carried over: {_REASONS.get(key, _UNKNOWN)}" for key in _strange(settings)
     ]
-    made.notes += unmatched(nodes)
+    made.notes += [*unknown_release(str(settings["talosVersion"])), *unmatched(nodes)]
     return made
 
 
@@ -139,7 +140,7 @@ def _node(one: Json, settings: Mapping[str, Any], used: Set[str], made: Imported
     data = {key: value for where in (settings, one) for key, value in mapping_in(where, "data").items()}
     match = {_IDENTITIES[key.lower()]: value for key, value in data.items() if key.lower() in _IDENTITIES}
     variables = {key: value for key, value in _variables(one, settings, data).items() if key in used}
-    return Node(name, role, layers, match, variables)
+    return Node(name, role, layers, match, variables, str(one.get("talosVersion") or ""))
 
 
 _SCHEMATIC: Final = (

@@ -8,10 +8,11 @@ from enum import StrEnum
 
 
 class Level(StrEnum):
-    """A configuration with an ERROR is not served; a WARNING is for a person to look at."""
+    """A configuration with an ERROR is not served; a WARNING is for a person to look at; a NOTE only informs."""
 
     ERROR = "error"
     WARNING = "warning"
+    NOTE = "note"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,10 @@ def error(rule: str, message: str, file: str = "", line: int = 0, entry: str = "
 
 def warning(rule: str, message: str, file: str = "", line: int = 0, entry: str = "") -> Finding:
     return Finding(Level.WARNING, rule, message, file, line, entry)
+
+
+def note(rule: str, message: str, file: str = "", line: int = 0, entry: str = "") -> Finding:
+    return Finding(Level.NOTE, rule, message, file, line, entry)
 
 
 def errors(findings: Iterable[Finding]) -> list[Finding]:

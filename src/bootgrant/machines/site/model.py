@@ -102,6 +102,8 @@ class Entry:
     schema: Schema = Schema.TALOS
     talos: str = TALOS_RELEASES[-1]
     """The Talos release that the machine runs, if the schema is talos."""
+    names_talos: bool = False
+    """Whether the site says so; otherwise ``talos`` is assumed."""
     file: str = MODEL
     line: int = 0
 
@@ -250,6 +252,7 @@ def _entry(path: str, name: str, node: MappingNode, defaults: MappingNode | None
         approvals=_approvals(given("approvals")),
         schema=(schema := _schema(given("schema"))),
         talos=_talos(node.get("talos"), defaults.get("talos") if defaults else None, schema),
+        names_talos=given("talos") is not None,
         file=path,
         line=node.line,
     )

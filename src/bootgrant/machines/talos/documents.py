@@ -25,7 +25,12 @@ from bootgrant.machines.yaml.writing import Written, write_documents
 MAX_DOCUMENTS: Final = 1_000
 _LEGACY_KEYS: Final = frozenset(("machine", "cluster", "debug", "persist"))
 _TALOS_KEYS: Final = frozenset(("machine", "cluster", "apiVersion", "<<"))
-MACHINE_TYPES: Final[Mapping[str, str]] = {"controlplane": "controlplane", "init": "controlplane", "worker": "worker"}
+MACHINE_TYPES: Final[Mapping[str, str]] = {
+    "controlplane": "controlplane",
+    "init": "controlplane",
+    "worker": "worker",
+    "join": "worker",
+}
 """What Talos reads ``machine.type`` as."""
 
 

@@ -30,6 +30,7 @@ _BITS: Final = re.compile(r"0|[1-9][0-9]{0,2}")
 _LARGEST: Final = 2**63
 _LONGEST: Final = 200
 _DURATION_HINT: Final = "is not a duration: write a number with a unit, such as 90s, 5m or 1h30m"
+_BASE64_HINT: Final = "this is not base64: write certificates and keys as base64 of PEM, in one text"
 _SIZE_HINT: Final = "is not a size: write a number with a unit, such as 10GB or 100GiB"
 
 
@@ -183,10 +184,15 @@ def port_range(text: str) -> tuple[int, int]:
 
 def base64_bytes(text: str) -> bytes:
     """Return the bytes of standard base64, in which line ends are ignored."""
+    digits = text.replace("\n", "").replace("\r", "")
     try:
-        return binascii.a2b_base64(text.replace("\n", "").replace("\r", ""), strict_mode=True)
+        content = binascii.a2b_base64(digits, strict_mode=True)
     except (binascii.Error, ValueError):
-        raise ValueError("this is not base64: write certificates and keys as base64 of PEM, in one text") from None
+        raise ValueError(_BASE64_HINT) from None
+    # Python takes padding after a complete group of four digits; Go does not.
+    if len(digits) % 4 != 0 or digits.endswith("==="):
+        raise ValueError(_BASE64_HINT)
+    return content
 
 
 def checked_byte_size(text: str) -> str:
