@@ -54,7 +54,7 @@ def test_a_file_with_a_passphrase_or_for_a_plugin_is_named() -> None:
     files = EncryptedFiles([Secret(str(IDENTITY))])
     assert "passphrase" in reason(files, "a.age", bytes(pyrage.passphrase.encrypt(b"swordfish", "pw")))
     token = b"age-encryption.org/v1\n-> piv-p256 QQQQQQ AAAA\nAAAA\n--- " + b"A" * 43 + b"\n" + bytes(40)
-    assert "plugin of age (piv-p256)" in reason(files, "a.age", token)
+    assert "keys that bootgrant does not use (piv-p256)" in reason(files, "a.age", token)
 
 
 def test_a_file_in_clear_under_the_name_of_an_encrypted_one_is_called_open() -> None:

@@ -76,7 +76,8 @@ class EncryptedFiles:
         plugins = [kind for kind in recipients if kind not in _KNOWN_RECIPIENTS]
         if plugins and len(plugins) == len(recipients):
             names = ", ".join(plugins)
-            return f"cannot be decrypted: it is encrypted for a plugin of age ({names}), which is not run here: {again}"
+            kinds = f"it is only encrypted for keys that bootgrant does not use ({names}), such as those of age plugins"
+            return f"cannot be decrypted: {kinds}: {again}"
         kinds = f" ({', '.join(recipients)})" if recipients else ""
         reason = f"it is not encrypted for the age identity of this server, only for others{kinds}"
         return f"cannot be decrypted: {reason}: {again}"

@@ -158,8 +158,8 @@ class Folder:
 def _empty_submodules(folder: Path, files: Mapping[str, bytes]) -> tuple[str, ...]:
     """Return the git submodules below a folder of a work tree that are not checked out (gitmodules(5))."""
     place = folder.resolve()
-    top = next((above for above in (place, *place.parents) if (above / ".git").exists()), None)
     try:
+        top = next((above for above in (place, *place.parents) if (above / ".git").exists()), None)
         listed = (top / ".gitmodules").read_text("utf-8", "replace") if top else ""
     except OSError:
         return ()

@@ -17,7 +17,7 @@ TOPF = b"clusterName: a\nclusterEndpoint: https://a:6443\nnodes:\n  - host: a\n"
         ("topf.yaml", b"clusterName: demo\nnodes: []\n", "import topf"),
         ("a.yaml", TOPF, "import topf"),
         ("talconfig.yaml", TALHELPER, "import talhelper"),
-        ("a.yaml", TALHELPER, "import talhelper"),
+        ("a.yaml", b"---\n" + TALHELPER, "import talhelper"),
         ("talenv.sops.yaml", b"a: b\n", "import talhelper"),
         ("schematic.yaml", b"customization: {}\n", "Image Factory"),
         ("a.yaml", b"customization:\n  meta: []\n", "Image Factory"),
@@ -40,6 +40,8 @@ def test_a_file_of_another_tool_is_named(path: str, content: bytes, word: str) -
 @pytest.mark.parametrize(
     ("path", "content", "schema"),
     [
+        ("values.yaml", b"debug: true\n", Schema.TALOS),
+        ("schematic.yaml", b"- op: add\n  path: /debug\n  value: true\n", Schema.TALOS),
         ("schematic.yaml", b"machine:\n  type: worker\n", Schema.TALOS),
         ("a.yaml", b"apiVersion: v1alpha1\nkind: HostnameConfig\nhostname: a\n", Schema.TALOS),
         ("a.yaml", b"- op: add\n  path: /machine/type\n  value: worker\n", Schema.TALOS),

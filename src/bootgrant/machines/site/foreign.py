@@ -16,6 +16,7 @@ _HTML: Final = re.compile(rb"\s*(?:<!--.*?-->\s*)*<(?:!doctype html|html\b)", re
 _BELOW: Final = (b" ", b"#", b"\t", b"\r", b"")
 """How a line begins that is not at the top level of a document."""
 _KEY: Final = re.compile(rb"(?m)^[\"']?([A-Za-z][\w.-]*)[\"']?:")
+_TALOS_KEYS: Final = frozenset({"machine", "cluster", "debug", "persist"})
 _API_VERSION: Final = re.compile(rb"(?m)^apiVersion:[ \t]*[\"']?([\w./-]+)")
 _KIND: Final = re.compile(rb"(?m)^kind:[ \t]*[\"']?(\w+)")
 
@@ -95,10 +96,10 @@ def foreign_content(path: str, raw: bytes, schema: Schema) -> str:
 
 
 def _is_talos(keys: frozenset[str], raw: bytes) -> bool:
-    """Whether it has a document of Talos: a file is judged by that, whatever it is named."""
+    """Whether it has a document of Talos, or is a list of patches: a file is judged by that, whatever it is named."""
     if "trustdinfo" in keys:
         return False
-    return bool(keys & {"machine", "cluster"}) or b"v1alpha1" in _API_VERSION.findall(raw)
+    return bool(keys & _TALOS_KEYS) or raw.startswith(b"- ") or b"v1alpha1" in _API_VERSION.findall(raw)
 
 
 def _by_kind(raw: bytes) -> str:
