@@ -14,8 +14,8 @@ from bootgrant.machine_plane.git_webhook import GitWebhook
 from bootgrant.wire.secret import Secret
 from support.grants import UUID
 from support.layered_site import BASE, MODEL, write_machines
-from support.machine import fetch, token
-from support.site import InProcess, site_in_process
+from support.machine import approve, ask, fetch, poll, token
+from support.site import CONFIG, InProcess, site_in_process
 
 pytestmark = pytest.mark.anyio
 WORKER = MODEL.replace("role: control-plane", "role: worker")
@@ -74,6 +74,32 @@ async def test_an_invalid_change_does_not_affect_deliveries(site: InProcess) -> 
     access_token = await token(site.client(), site.admin())
     change(site, "all/00-base.yaml", "machine: [\n")
     assert (await fetch(site.client(), access_token)).status_code == 200
+
+
+async def test_what_talos_refuses_cannot_be_approved_and_the_same_code_works_once_it_is_fixed(site: InProcess) -> None:
+    path = "worker/10-role.yaml"
+    (site.machines / path).write_text("# a key of the control planes\ncluster: {ca: {crt: YQ==, key: YQ==}}\n")
+    codes = await ask(site.client())
+    refused = await site.admin().post("/api/v1/approve", json={"code": codes["user_code"]})
+    assert refused.status_code == 409, refused.text
+    assert "worker/10-role.yaml:2: cluster.ca.key: only a control plane may have the key" in refused.text
+    change(site, path, "# nothing\n")
+    await approve(site.admin(), codes)
+    answer = await poll(site.client(), codes["device_code"])
+    assert (await fetch(site.client(), answer.json()["access_token"])).status_code == 200
+
+
+async def test_a_finished_file_that_talos_refuses_is_approved_only_after_it_is_fixed(tmp_path: Path) -> None:
+    with site_in_process(tmp_path, "[grants]", 'hold = "0s"') as site:
+        (site.machines / f"{UUID}.yaml").write_text(CONFIG.replace("cluster: {}", "persist: false\ncluster: {}"))
+        codes = await ask(site.client())
+        refused = await site.admin().post("/api/v1/approve", json={"code": codes["user_code"]})
+        assert refused.status_code == 409, refused.text
+        assert "line 5: persist must not be false" in refused.text
+        (site.machines / f"{UUID}.yaml").write_text(CONFIG)
+        await approve(site.admin(), codes)
+        answer = await poll(site.client(), codes["device_code"])
+        assert (await fetch(site.client(), answer.json()["access_token"])).text == CONFIG
 
 
 def webhook(looks: list[str]) -> httpx2.AsyncClient:

@@ -42,7 +42,7 @@ def _print(args: argparse.Namespace) -> int:
         text = shown(made, reveal=args.reveal, plain=args.plain)
         print(text, end="" if text.endswith("\n") else "\n")
     for finding in made.warnings:
-        print(f"bootgrant: warning: {finding}", file=sys.stderr)
+        print(f"bootgrant: {finding.level.value}: {finding}", file=sys.stderr)
     return 0
 
 

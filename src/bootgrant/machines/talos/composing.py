@@ -18,7 +18,7 @@ from typing import Any, Final
 import yaml
 
 from bootgrant.machines.talos.documents import ComposeError, Part, Reason, read_documents
-from bootgrant.machines.talos.json_patching import read_json
+from bootgrant.machines.talos.json_reading import read_json
 from bootgrant.machines.talos.patching import Patching, Surprise, read_patch
 from bootgrant.machines.talos.tables import NEWEST, TalosTables, talos_tables
 from bootgrant.machines.yaml.reading import MappingNode, Node, ScalarNode, SequenceNode, is_null

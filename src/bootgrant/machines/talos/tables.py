@@ -15,7 +15,7 @@ from functools import cache, cached_property
 from importlib.resources import files
 from typing import Any, Final
 
-from bootgrant.machines.talos import go_values
+from bootgrant.machines.talos import go_sizes, go_values
 from bootgrant.machines.talos.container_types import Argument, Field, Free, ListOf, MapOf, Pointer, Struct
 from bootgrant.machines.talos.scalar_types import (
     Boolean,
@@ -25,9 +25,11 @@ from bootgrant.machines.talos.scalar_types import (
     FileMode,
     GoType,
     Integer,
+    KeyBytes,
     MaxSize,
     PartitionSize,
     PortRange,
+    SizeCondition,
     Text,
     TextForm,
     TrimmedText,
@@ -176,17 +178,27 @@ _OWN_FORMS: Final[dict[str, GoType]] = {
     "v1alpha1.Base64Bytes": Bytes(),
     "v1alpha1.DiskSize": PartitionSize(),
     "v1alpha1.FileMode": FileMode(0, 2**32 - 1),
-    "v1alpha1.InstallDiskSizeMatcher": TextForm(go_values.size_condition),
+    "v1alpha1.InstallDiskSizeMatcher": SizeCondition(go_sizes.size_condition),
     "runtime.EtcFileMode": FileMode(0, 2**32 - 1),
     "nethelpers.HardwareAddr": TextForm(go_values.hardware_address),
     "network.PortRange": PortRange(),
-    "block.ByteSize": TextForm(go_values.checked_byte_size),
+    "block.ByteSize": TextForm(go_sizes.checked_size),
     "block.Size": MaxSize(),
     "cel.Expression": TextForm(str),
 }
 # Fields that Talos reads in a special way, by type and name.
-_OWN_FIELDS: Final[dict[tuple[str, str], GoType]] = {("v1alpha1.ClusterInlineManifest", "contents"): TrimmedText()}
-_NUMBERED_CHOICES: Final = frozenset(("nethelpers.RoutingTable",))
+_OWN_FIELDS: Final[dict[tuple[str, str], GoType]] = {
+    ("v1alpha1.ClusterInlineManifest", "contents"): TrimmedText(),
+    ("x509.PEMEncodedCertificateAndKey", "key"): KeyBytes(),
+    ("x509.PEMEncodedKey", "key"): KeyBytes(),
+}
+_NUMBERED_CHOICES: Final[Mapping[str, range]] = {"nethelpers.RoutingTable": range(1, 253)}
+_LENIENT_CHOICES: Final = frozenset(("nethelpers.FailOverMAC",))
+# The fields that Talos asks whether a struct is empty (IsZero); for other structs it asks all of them.
+_DECIDING_FIELDS: Final[Mapping[str, frozenset[str]]] = {
+    "block.EncryptionSpec": frozenset(("provider", "keys")),
+    "runtime.ProvisioningSpec": frozenset(("diskSelector",)),
+}
 
 
 class _Types:
@@ -217,7 +229,8 @@ class _Types:
         described = self._described[name]
         match described["kind"]:
             case "struct":
-                return Struct(name, {known.name: known for known in self._fields(name, described)})
+                fields = {known.name: known for known in self._fields(name, described)}
+                return Struct(name, fields, _DECIDING_FIELDS.get(name))
             case "slice":
                 return ListOf(self.get(described["elem"]))
             case "map":
@@ -226,7 +239,8 @@ class _Types:
                 return Text()
             case _:
                 names = {int(number): text for number, text in described["enum"].items()}
-                return Choice(name, names, numbers=name in _NUMBERED_CHOICES)
+                numbers = _NUMBERED_CHOICES.get(name, range(0))
+                return Choice(name, names, numbers, lenient=name in _LENIENT_CHOICES)
 
     def _fields(self, owner: str, described: Mapping[str, Any]) -> list[Field]:
         found: list[Field] = []

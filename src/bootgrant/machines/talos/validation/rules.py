@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from bootgrant.machines.talos.validation.documents.rules import release_number
@@ -19,6 +20,7 @@ class Rule:
     until: str = ""
 
 
+@cache
 def is_between(release: str, since: str = "", until: str = "") -> bool:
     """Whether a release such as ``1.12`` is ``since`` or newer, and older than ``until``."""
     number = release_number(release)

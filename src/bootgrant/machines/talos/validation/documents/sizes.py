@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from bootgrant.machines.talos.go_values import byte_size
+from bootgrant.machines.talos.go_sizes import byte_size
 from bootgrant.machines.talos.validation.documents.rules import Section
 
 
 def smallest(provisioning: Section) -> int | None:
     """Return the bytes of ``minSize`` without a sign, None if it is not set."""
     text = provisioning.text("minSize")
-    return abs(byte_size(text)) if text else None
+    return _magnitude(text) if text else None
 
 
 def largest_text(provisioning: Section) -> str:
@@ -25,7 +25,11 @@ def largest_text(provisioning: Section) -> str:
 def largest(provisioning: Section) -> int | None:
     """Return the bytes of ``maxSize`` without a sign, None if it is not set or a percentage."""
     text = largest_text(provisioning)
-    return None if not text or "%" in text else abs(byte_size(text))
+    return None if not text or "%" in text else _magnitude(text)
+
+
+def _magnitude(text: str) -> int:
+    return byte_size(text.removeprefix("-"))
 
 
 def is_negative(text: str) -> bool:
