@@ -33,7 +33,11 @@ test-faults: $(DEV)/.stamp ## the fault suite in its long form: 100 kills, 5,000
 	@tools/debian_packages.sh tests/debian-packages.txt
 	FAULT_TEST=1 $(DEV)/bin/python -m pytest tests/faults -rP --durations=0
 
-oracle: $(TALOS_VERSIONS:%=$(ORACLE)/talos-%) ## Talos's own code per version, as programs that tests compare with (docs/talos-versions.md)
+test-oracle: oracle $(DEV)/.stamp ## compare with the real programs: Talos per version, sops (built from source, some minutes)
+	@tools/debian_packages.sh tests/debian-packages.txt
+	ORACLE_TEST=1 $(DEV)/bin/python -m pytest tests/oracle -rP --durations=5
+
+oracle: $(TALOS_VERSIONS:%=$(ORACLE)/talos-%) $(ORACLE)/sops ## Talos's own code per version, as programs that tests compare with (docs/talos-versions.md)
 
 talos-tables: $(ORACLE)/.stamp ## the tables of a Talos version, from Talos (VERSION=1.13, CHECKOUT=DIR for a commit)
 	@tools/talos/tables.sh $(ORACLE) $(VERSION) $(CHECKOUT)
@@ -100,3 +104,7 @@ $(ORACLE)/.stamp: requirements/oracle.txt tools/make_venv.sh
 $(ORACLE)/talos-%: tools/talos/%.mod tools/talos/%.sum $(wildcard tools/talos/*.go) $(ORACLE)/.stamp
 	@echo "building $@ …"
 	@tools/talos/go.sh $(ORACLE) build -trimpath -modfile=$*.mod -o ../../$@ .
+
+$(ORACLE)/sops: tools/sops/go.mod tools/sops/go.sum $(ORACLE)/.stamp
+	@echo "building $@ (some minutes) …"
+	@tools/talos/go.sh $(ORACLE) build -C ../sops -trimpath -o ../../$@ github.com/getsops/sops/v3/cmd/sops

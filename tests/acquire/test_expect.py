@@ -95,3 +95,36 @@ def test_aliases_are_not_expanded() -> None:
 def test_a_document_may_be_nested_but_not_too_deeply() -> None:
     check_config(b"[" * 250 + b"]" * 250, Expect.YAML)
     assert "nested too deeply" in reason(b"[" * 50_000 + b"]" * 50_000, Expect.YAML)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        b"#cloud-config\n{}\n",
+        b"## template: jinja\n#cloud-config\nhostname: {{ v1.local_hostname }}\n",
+        b"#!/bin/sh\necho\n",
+        b"#include\nhttps://x\n",
+        b"#cloud-boothook\n",
+        b"Content-Type: multipart/mixed; boundary=x\n",
+        b"MIME-Version: 1.0\n",
+    ],
+)
+def test_user_data_is_whatever_cloud_init_reads(config: bytes) -> None:
+    check_config(config, Expect.USER_DATA)
+
+
+@pytest.mark.parametrize(
+    ("config", "why"),
+    [
+        (b"<!DOCTYPE html><html>login</html>", "web page"),
+        (b"\n<HTML>", "web page"),
+        (b"# cloud-config\nhostname: a\n", "without blanks"),
+        (b"\n#cloud-config\n", "without blanks"),
+        (TALOS, "Talos configuration"),
+        (LINK, "Talos configuration"),
+        (b'{"ignition": {"version": "3.4.0"}}', "first line must be"),
+        (b"#cloud-config\na: [\n", "line"),
+    ],
+)
+def test_user_data_that_cloud_init_would_ignore_is_refused(config: bytes, why: str) -> None:
+    assert why in reason(config, Expect.USER_DATA)

@@ -345,6 +345,15 @@ def test_a_seed_for_cloud_init_has_the_uuid_of_the_machine(tmp_path: Path) -> No
     assert UUID in (tmp_path / "seed/meta-data").read_text()
 
 
+def test_a_seed_that_cloud_init_would_ignore_is_not_written(tmp_path: Path) -> None:
+    provider = approved_provider()
+    provider.config = lambda _: http(200, b"<!DOCTYPE html><html>login</html>")
+    with server_for(provider) as server:
+        machine = run_machine(*boot(server.url, "--nocloud", str(tmp_path / "seed")))
+    _ended(machine, 12, because="web page")
+    assert not (tmp_path / "seed/user-data").exists()
+
+
 def test_a_configuration_on_the_machine_itself_needs_no_network(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_bytes(CONFIG)
     machine = run_machine("--cmdline", f"talos.config=file://{tmp_path}/config.yaml", "--expect", "talos")

@@ -269,3 +269,17 @@ def test_a_problem_in_a_finished_file_is_reported_with_its_line(tmp_path: Path) 
     folder = write_machines(tmp_path / "m", {"machines.yaml": model, "all/00-base.yaml": broken})
     (line,) = [line for line in run("check", "--machines", folder).stdout.splitlines() if "machine.typ" in line]
     assert line.startswith("error    all/00-base.yaml:3: ")
+
+
+def test_an_encrypted_file_in_a_folder_of_finished_files_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / f"{UUID}.yaml").write_text("machine:\n  token: ENC[AES256_GCM,data:a]\nsops:\n  mac: ENC[a]\n")
+    done = run("check", "--machines", tmp_path)
+    assert done.returncode == 1
+    assert f"{UUID}.yaml:1: encrypted with SOPS: a finished file is served unchanged" in done.stdout
+
+
+def test_what_other_tools_left_is_named_with_the_way_over(tmp_path: Path) -> None:
+    (tmp_path / "topf.yaml").write_text("clusterName: demo\nnodes: []\n")
+    done = run("check", "--machines", tmp_path)
+    assert done.returncode == 1
+    assert "bootgrant import topf DIR" in done.stdout

@@ -42,3 +42,38 @@ def test_errors_come_before_warnings_and_a_finding_of_several_entries_is_reporte
     found = findings_of(Snapshot(tree, toolbox()))
     assert [finding.level for finding in found] == sorted(finding.level for finding in found)
     assert [finding.file for finding in found if finding.level is Level.ERROR] == ["all/00-base.yaml"]
+
+
+def test_a_leftover_is_reported_at_its_line_in_the_layer_and_keeps_the_entry_from_being_served() -> None:
+    files = dict(FILES) | {"node/cp-1/60-disk.yaml": "machine:\n  install:\n    disk: ${disk}\n"}
+    snapshot = Snapshot(Tree({path: text.encode() for path, text in files.items()}, "r1"), toolbox())
+    wrong = [finding for finding in findings_of(snapshot) if finding.level is Level.ERROR]
+    assert [(one.rule, one.place, one.entry) for one in wrong] == [("placeholder", "node/cp-1/60-disk.yaml:3", "cp-1")]
+    assert snapshot.broken == {"cp-1"}
+
+
+def test_a_leftover_of_a_rendered_template_is_reported_without_a_line_of_the_file() -> None:
+    text = "{# a #}{% raw %}\nmachine:\n  install:\n    disk: ${disk}\n{% endraw %}"
+    snapshot = Snapshot(
+        Tree({"machines.yaml": b"entries: [{name: a, layers: [a.yaml.j2]}]", "a.yaml.j2": text.encode()}, "r1"),
+        toolbox(),
+    )
+    (wrong,) = snapshot.problems()
+    assert (wrong.place, "(line 4 after rendering)" in wrong.message) == ("a.yaml.j2", True)
+
+
+def test_files_of_other_tools_are_named_whether_they_are_used_or_not() -> None:
+    assert rules({"topf.yaml": "clusterName: a\nnodes: []\n"}) == ["foreign"]
+    files = dict(FILES) | {"topf.yaml": "nodes: []\n", "all/kustomization.yaml": "resources: []\n"}
+    tree = Tree({path: text.encode() for path, text in files.items()}, "r1")
+    found = {finding.file: finding.message for finding in findings_of(Snapshot(tree, toolbox()))}
+    assert "bootgrant import topf" in found["topf.yaml"]
+    assert "kustomize build" in found["all/kustomization.yaml"]
+
+
+def test_a_layer_in_a_git_submodule_is_missing_for_that_reason() -> None:
+    files = {"machines.yaml": "entries: [{name: a, layers: [vendor/base]}]"}
+    tree = Tree({path: text.encode() for path, text in files.items()}, "r1", submodules=("vendor",))
+    found = {finding.rule: finding.message for finding in findings_of(Snapshot(tree, toolbox()))}
+    assert "git submodule" in found["missing-layer"]
+    assert "git submodule" in found["submodule"]

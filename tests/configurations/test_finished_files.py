@@ -9,9 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bootgrant.configurations.finished_files import FinishedFiles, schema_of, shown
-from bootgrant.machines.finish.validation import Judgement, Rules, judge
-from bootgrant.machines.yaml.reading import parse_yaml
+from bootgrant.configurations.finished_files import FinishedFiles, judged, shown
+from bootgrant.machines.finish.validation import Judgement, Rules
 from bootgrant.ports.configurations import ConfigUnavailable
 from bootgrant.ports.origins import Stamp
 from bootgrant.sources.folder import Folder
@@ -22,13 +21,12 @@ CP = MachineIdentity(UUID)
 DASHED = MAC.replace(":", "-")
 
 
-def judged(content: bytes) -> Judgement:
-    parsed = parse_yaml(content)
-    return judge(parsed, schema_of(parsed), Rules())
+def judge(name: str, content: bytes) -> Judgement:
+    return judged(name, content, Rules())
 
 
 def files(folder: Path) -> FinishedFiles:
-    return FinishedFiles(Folder(folder), judged, shown)
+    return FinishedFiles(Folder(folder), judge, shown)
 
 
 def test_a_uuid_wins_over_a_serial_and_a_serial_over_a_mac(tmp_path: Path) -> None:
@@ -93,7 +91,9 @@ def test_every_file_is_listed_and_found_by_name(tmp_path: Path) -> None:
 
 
 def test_a_finished_file_with_a_key_of_the_cluster_is_precious(tmp_path: Path) -> None:
-    (tmp_path / "a.yaml").write_text("machine: {type: worker, ca: {crt: YQ==}}\ncluster: {serviceAccount: {key: YQ==}}\n")
+    (tmp_path / "a.yaml").write_text(
+        "machine: {type: worker, ca: {crt: YQ==}}\ncluster: {serviceAccount: {key: YQ==}}\n"
+    )
     (tmp_path / "b.yaml").write_text("machine: {type: worker, ca: {crt: YQ==}}\ncluster: {}\n")
     source = files(tmp_path)
     assert [entry.precious for entry in source.entries()] == [("cluster.serviceAccount.key",), ()]
@@ -202,7 +202,7 @@ class CountingFolder(Folder):
 
 def test_a_file_is_read_again_only_when_it_has_changed(tmp_path: Path) -> None:
     folder = CountingFolder(tmp_path)
-    source = FinishedFiles(folder, judged, shown)
+    source = FinishedFiles(folder, judge, shown)
     path = tmp_path / f"{UUID}.yaml"
     path.write_text("machine: {type: worker, ca: {crt: YQ==}}\ncluster: {}\n")
     first, second = source.find_entry(CP), source.find_entry(CP)
@@ -212,3 +212,17 @@ def test_a_file_is_read_again_only_when_it_has_changed(tmp_path: Path) -> None:
     entry = source.find_entry(CP)
     assert entry is not None
     assert (folder.reads, entry.is_control_plane) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("clusterName: a\nclusterEndpoint: https://a\nnodes: []\n", "TOPF"),
+        ("machine:\n  token: ENC[AES256_GCM,data:a]\nsops:\n  mac: ENC[a]\n", "encrypted with SOPS"),
+        ("machine:\n  token: ENC[AES256_GCM,data:a]\n", "line 2: machine.token is ciphertext"),
+    ],
+)
+def test_a_file_that_another_tool_left_is_not_served(tmp_path: Path, text: str, why: str) -> None:
+    (tmp_path / f"{UUID}.yaml").write_text(text)
+    with pytest.raises(ConfigUnavailable, match=why):
+        files(tmp_path).find_entry(CP)

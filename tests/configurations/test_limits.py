@@ -133,9 +133,9 @@ def test_a_matching_table_that_takes_too_long_is_refused_as_a_whole() -> None:
 def test_a_finished_file_is_judged_within_limits() -> None:
     items = "".join(f"  k{number}: [a, b]\n" for number in range(100_000))
     bench = Workbench(Engine(toolbox(), EntryLimits(32 << 20, 60.0, 120.0)))
-    (fault,) = bench.judge(f"machine:\n{items}".encode()).faults
+    (fault,) = bench.judge("a.yaml", f"machine:\n{items}".encode()).faults
     assert "memory" in fault.message
-    assert bench.judge(BASE.encode()).machine_type == "worker"
+    assert bench.judge("a.yaml", BASE.encode()).machine_type == "worker"
     bench.close()
 
 
@@ -150,7 +150,7 @@ def test_the_worker_has_nothing_of_the_servers_environment(monkeypatch: pytest.M
     read_end, write_end = os.pipe()
     os.set_inheritable(write_end, True)
     bench = Workbench(Engine(toolbox(), PATIENT, start))
-    bench.judge(BASE.encode())
+    bench.judge("a.yaml", BASE.encode())
     process = Path(f"/proc/{started[0].pid}")
     # It cannot be looked into by this user, except by the superuser.
     environment = _readable(process / "environ")

@@ -192,6 +192,8 @@ def test_a_machine_gets_its_configuration_in_the_sandbox_of_its_unit(tmp_path: P
         f"mac={MAC}",
         "--nocloud",
         str(state / "seed/nocloud"),
+        "--expect",
+        "any",
     ]
     with served(tmp_path) as site:
         machine[1] = kernel_parameters(site.url)

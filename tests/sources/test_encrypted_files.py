@@ -35,6 +35,63 @@ def test_a_file_for_other_recipients_is_reported_by_name() -> None:
         EncryptedFiles([other]).decrypted("a.yaml.age", encrypted("token: swordfish\n"))
 
 
+def reason(files: EncryptedFiles, path: str, raw: bytes) -> str:
+    with pytest.raises(SiteBroken) as caught:
+        files.decrypted(path, raw)
+    assert "swordfish" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("armored", [False, True])
+def test_a_file_for_others_says_for_whom_and_how_to_add_this_server(armored: bool) -> None:
+    other = pyrage.x25519.Identity.generate()
+    why = reason(EncryptedFiles([Secret(str(other))]), "a.yaml.age", encrypted("swordfish", armored=armored))
+    assert "only for others (X25519)" in why
+    assert f"age -r {other.to_public()}" in why
+
+
+def test_a_file_with_a_passphrase_or_for_a_plugin_is_named() -> None:
+    files = EncryptedFiles([Secret(str(IDENTITY))])
+    assert "passphrase" in reason(files, "a.age", bytes(pyrage.passphrase.encrypt(b"swordfish", "pw")))
+    token = b"age-encryption.org/v1\n-> piv-p256 QQQQQQ AAAA\nAAAA\n--- " + b"A" * 43 + b"\n" + bytes(40)
+    assert "keys that bootgrant does not use (piv-p256)" in reason(files, "a.age", token)
+
+
+def test_a_file_in_clear_under_the_name_of_an_encrypted_one_is_called_open() -> None:
+    files = EncryptedFiles([Secret(str(IDENTITY))])
+    assert "not encrypted: everyone who can read" in reason(files, "a.yaml.age", b"token: swordfish\n")
+    assert "encrypted with SOPS: remove .age" in reason(files, "a.yaml.age", SOPS_FILE)
+    assert "empty" in reason(files, "a.yaml.age", b"\n")
+
+
+def test_an_age_file_under_another_name_must_be_renamed() -> None:
+    assert "rename it to NAME.age" in reason(EncryptedFiles(), "a.yaml", encrypted("swordfish", armored=True))
+
+
+@pytest.mark.parametrize("cut", [20, 200])
+def test_a_damaged_age_file_is_not_taken_for_one_of_others(cut: int) -> None:
+    why = reason(EncryptedFiles([Secret(str(IDENTITY))]), "a.age", encrypted("swordfish" * 20)[:-cut])
+    assert "damaged or incomplete" in why
+
+
+@pytest.mark.parametrize(
+    ("raw", "tool"),
+    [
+        (b"\0GITCRYPT\0abc", "git-crypt"),
+        (b"$ANSIBLE_VAULT;1.1;AES256\n3030\n", "Ansible Vault"),
+        (b"-----BEGIN PGP MESSAGE-----\n", "PGP"),
+    ],
+)
+def test_the_encryption_of_other_tools_is_named(raw: bytes, tool: str) -> None:
+    assert f"encrypted with {tool}" in reason(EncryptedFiles(), "a.yaml", raw)
+
+
+@pytest.mark.parametrize("path", ["a.yaml", "a.yaml.age"])
+def test_a_pointer_of_lfs_is_named(path: str) -> None:
+    pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n"
+    assert "git lfs pull" in reason(EncryptedFiles(), path, pointer)
+
+
 def test_without_an_identity_the_error_names_the_setting() -> None:
     with pytest.raises(SiteBroken, match=r"secrets\.age_identity_file"):
         EncryptedFiles().decrypted("a.yaml.age", encrypted("x"))
@@ -54,6 +111,33 @@ def sops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = site_program(tmp_path / "bin", script, "sops")
     monkeypatch.setenv("PATH", f"{path.parent}:{os.environ['PATH']}")
     return path
+
+
+@pytest.mark.usefixtures("sops")
+@pytest.mark.parametrize(
+    ("path", "raw", "kind"),
+    [
+        ("a.env", b"A=ENC[AES256_GCM,data:x]\nsops_mac=ENC[x]\n", "dotenv"),
+        ("a.ini", b"[x]\na = ENC[AES256_GCM,data:x]\n[sops]\nmac = ENC[x]\n", "ini"),
+        ("a.json", b'{\n "data": "ENC[x]",\n "sops": {"mac": "ENC[x]"}\n}\n', "json"),
+        ("a.yaml", b'{\n "data": "ENC[x]",\n "sops": {"mac": "ENC[x]"}\n}\n', "binary"),
+        ("a.yaml", b'{"data": "ENC[x]", "more": 1, "sops": {"mac": "ENC[x]"}}\n', "json"),
+    ],
+)
+def test_the_store_of_sops_is_known_by_the_content(path: str, raw: bytes, kind: str) -> None:
+    assert f"--input-type {kind} --output-type {kind}".encode() in EncryptedFiles().decrypted(path, raw).text
+
+
+@pytest.mark.parametrize(
+    ("stderr", "why"),
+    [
+        ("MAC mismatch. File has 1, computed 2", "changed after it was encrypted"),
+        ("Failed to get the data key required", "none of the keys"),
+    ],
+)
+def test_common_failures_of_sops_have_their_own_words(sops: Path, stderr: str, why: str) -> None:
+    sops.write_text(f"#!/bin/sh\necho '{stderr}' >&2; exit 51\n")
+    assert why in reason(EncryptedFiles(), "a.yaml", SOPS_FILE)
 
 
 @pytest.mark.usefixtures("sops")

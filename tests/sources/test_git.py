@@ -11,6 +11,7 @@ import pytest
 
 from bootgrant.machines.site.findings import SiteBroken
 from bootgrant.ports.configurations import ConfigUnavailable
+from bootgrant.sources.folder import Folder
 from bootgrant.sources.git import GitOrigin
 from support.grants import UUID
 from support.layered_site import BASE, CP, rendered, site_configurations, write_machines
@@ -239,3 +240,20 @@ def test_a_file_of_more_than_16_mebibytes_is_refused(upstream: Upstream, tmp_pat
     upstream.commit()
     with pytest.raises(SiteBroken, match=r"all/large\.yaml: larger than 16 MiB"):
         origin(upstream, tmp_path).tree()
+
+
+def test_a_submodule_is_reported_as_a_folder_whose_files_are_not_there(upstream: Upstream, tmp_path: Path) -> None:
+    commit = upstream.git("rev-parse", "HEAD")
+    upstream.git("update-index", "--add", "--cacheinfo", f"160000,{commit},site/vendor")
+    upstream.git("commit", "-q", "-m", "x")
+    tree = origin(upstream, tmp_path).tree()
+    assert tree.submodules == ("vendor",)
+    assert not any(path.startswith("vendor") for path in tree.files)
+
+
+def test_an_empty_submodule_of_a_work_tree_is_reported(upstream: Upstream) -> None:
+    (upstream.folder / ".gitmodules").write_text('[submodule "v"]\n\tpath = site/vendor\n\turl = x\n')
+    (upstream.folder / "site/vendor").mkdir()
+    assert Folder(upstream.folder / "site").tree().submodules == ("vendor",)
+    (upstream.folder / "site/vendor/a.yaml").write_text("a: 1\n")
+    assert Folder(upstream.folder / "site").tree().submodules == ()

@@ -39,6 +39,16 @@ def wheel_program(name: str, package: str) -> Path:
     return found
 
 
+def built_program(name: str) -> Path:
+    """The path of an executable that `make oracle` builds from source (tools/NAME), or that PATH has."""
+    built = Path(__file__).resolve().parents[2] / ".venv/oracle" / name
+    found = str(built) if built.exists() else shutil.which(name)
+    if found is None:
+        _missing(f"{name} is not built (make oracle)")
+    assert found is not None
+    return Path(found)
+
+
 def installed_file(path: Path, package: str) -> Path:
     """A file that the Debian package ``package`` brings (tests/debian-packages.txt)."""
     if not path.exists():

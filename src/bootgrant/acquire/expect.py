@@ -24,9 +24,19 @@ _KINDS: Final = {
     Expect.JSON: "JSON",
     Expect.CLOUD_CONFIG: "a cloud-config",
     Expect.IGNITION: "an Ignition configuration",
+    Expect.USER_DATA: "user-data for cloud-init",
 }
 _TALOS_MARK: Final = re.compile(r"^(?:version\s*:\s*[\"']?v1alpha1\b|apiVersion\s*:\s*\S)", re.MULTILINE)
 _CLOUD_MARK: Final = re.compile(r"\A(?:##\s*template:\s*jinja[^\n]*\n)?#cloud-config[ \t]*(?:\r?\n|\Z)")
+_CLOUD_MARK_WITH_BLANKS: Final = re.compile(r"\A\s*#[ \t]+cloud-config\b|\A\s+#cloud-config\b", re.IGNORECASE)
+_USER_DATA: Final = re.compile(
+    r"\A(?:#!|#include|#cloud-boothook|#part-handler|#cloud-config-archive|#cloud-config-jsonp|#upstart-job"
+    r"|Content-Type: *(?:multipart|text)/|MIME-Version:)",
+    re.IGNORECASE,
+)
+"""What user-data may begin with besides ``#cloud-config`` (cloudinit/handlers, INCLUSION_TYPES_MAP; MIME)."""
+_HTML: Final = re.compile(r"\A\s*<(?:!doctype html|html\b)", re.IGNORECASE)
+_TALOS_KEYS: Final = re.compile(r"^(?:machine|cluster)\s*:|^apiVersion\s*:\s*[\"']?v1alpha1\b", re.MULTILINE)
 _TAB: Final = re.compile(r"^ *\t+ *\S", re.MULTILINE)
 
 
@@ -48,6 +58,8 @@ def check_config(config: bytes, expect: Expect) -> None:
             _talos(text)
         case Expect.CLOUD_CONFIG:
             _cloud_config(text)
+        case Expect.USER_DATA:
+            _user_data(text)
 
 
 def _bad(expect: Expect, why: str) -> BadConfig:
@@ -103,6 +115,24 @@ def _cloud_config(text: str) -> None:
         raise _bad(Expect.CLOUD_CONFIG, "its first line is not #cloud-config")
     if not text.startswith("##"):
         _documents(text, Expect.CLOUD_CONFIG)
+
+
+def _user_data(text: str) -> None:
+    """Refuse what cloud-init reports as "Unhandled non-multipart (text/x-not-multipart) userdata", and ignores."""
+    if _CLOUD_MARK.match(text):
+        _cloud_config(text)
+        return
+    if _USER_DATA.match(text):
+        return
+    if _CLOUD_MARK_WITH_BLANKS.match(text):
+        why = "cloud-init ignores it: write #cloud-config as the first line, without blanks"
+    elif _HTML.match(text):
+        why = "it is a web page (HTML), perhaps a login page"
+    elif _TALOS_KEYS.search(text):
+        why = "it is a Talos configuration, which cloud-init ignores: Talos gets it from its own talos.config parameter"
+    else:
+        why = "cloud-init ignores it: the first line must be #cloud-config, #!, #include or a MIME header"
+    raise _bad(Expect.USER_DATA, why)
 
 
 Document = dict[str, str]

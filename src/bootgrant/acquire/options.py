@@ -19,6 +19,7 @@ class Expect(StrEnum):
     JSON = "json"
     CLOUD_CONFIG = "cloud-config"
     IGNITION = "ignition"
+    USER_DATA = "user-data"
 
 
 class TokenChoice(StrEnum):

@@ -42,6 +42,10 @@ SUMMARIES: Final[Mapping[str, tuple[str, str]]] = {
     "render": ("machines.render", "print one machine configuration, with the layer that each value came from"),
     "patch": ("machines.patch", "print a Talos configuration with patches applied, and warn about surprises"),
     "machines": ("machines.entries", "list the entries; explain which one a machine gets, and why"),
+    "import": (
+        "machines.importing",
+        "make a machines folder from a project of TOPF or talhelper",
+    ),
     "export": (
         "machines.render",
         "write configurations to a medium or a folder, for machines that cannot reach a server",

@@ -103,7 +103,7 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
     place.add_argument("--output", metavar="FILE", type=Path, help="write a file, mode 0600 (default: standard output)")
     place.add_argument(
         "--nocloud", metavar="DIR", type=Path, nargs="?", const=Path("/var/lib/cloud/seed/nocloud"),
-        help="write a NoCloud seed for cloud-init (default: /var/lib/cloud/seed/nocloud)",
+        help="write a NoCloud seed for cloud-init (default: /var/lib/cloud/seed/nocloud; and --expect user-data)",
     )  # fmt: skip
     place.add_argument("--ignition", metavar="FILE", type=Path, help="write an Ignition file (and --expect ignition)")
     place.add_argument(
@@ -233,7 +233,8 @@ def _run(args: argparse.Namespace, console: Console) -> int:
 
 
 def _options(args: argparse.Namespace) -> Options:
-    implied = Expect.IGNITION if args.ignition is not None else Expect.ANY
+    by_place = {Expect.IGNITION: args.ignition, Expect.USER_DATA: args.nocloud}
+    implied = next((kind for kind, place in by_place.items() if place is not None), Expect.ANY)
     return Options(
         given=dict(args.given),
         code_file=args.code_file,

@@ -9,7 +9,7 @@ from typing import Final
 from bootgrant.configurations.snapshot import Snapshot, is_model
 from bootgrant.machines.finish.clear_text import clear_text_secrets
 from bootgrant.machines.finish.rendering import unset_variables
-from bootgrant.machines.site.files import finished_entries, shadowed_files, unused_layers
+from bootgrant.machines.site.files import finished_entries, missing_submodules, shadowed_files, unused_layers
 from bootgrant.machines.site.findings import Finding, Level
 from bootgrant.machines.site.selection import control_planes_by_pattern, keys_without_control_plane, unreachable_entries
 
@@ -35,6 +35,7 @@ def findings_of(snapshot: Snapshot, allowed: Sequence[Network] = ()) -> list[Fin
         *unset_variables(entries),
         *(unreachable_entries(entries, allowed) if allowed else ()),
         *shadowed_files(entries, finished_entries(snapshot.tree.finished)),
+        *missing_submodules(snapshot.listing),
         *unused_layers(entries, snapshot.listing),
         *(clear_text_secrets(files) if snapshot.has_model else ()),
     ]

@@ -70,10 +70,10 @@ class Workbench:
         self._worker: Worker | None = None
         self._lock = threading.Lock()
 
-    def judge(self, content: bytes) -> Judgement:
+    def judge(self, name: str, content: bytes) -> Judgement:
         """Validate a finished configuration. Raises WorkerFailed."""
         try:
-            answer, _ = self._ask({"do": "judge"}, [content])
+            answer, _ = self._ask({"do": "judge", "name": name}, [content])
         except Exceeded as exceeded:
             return Judgement([Fault(str(exceeded), exceeded.line or 1)])
         return from_plain(Judgement, answer["judgement"])

@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from bootgrant.machines.finish.leftovers import leftovers
 from bootgrant.machines.finish.redaction import NO_SECRETS, preview
-from bootgrant.machines.finish.validation import Judgement
+from bootgrant.machines.finish.validation import Fault, Judgement, Rules, judge
 from bootgrant.machines.site.files import file_names, is_valid_name, variable_of
 from bootgrant.machines.site.model import Schema
 from bootgrant.machines.talos.documents import is_talos
@@ -35,14 +36,14 @@ class _Checked:
 class FinishedFiles:
     """The finished configurations of a folder. Every method but one reads files, and may raise ConfigUnavailable.
 
-    ``judge`` validates the content of a file, ``show`` returns it as people may see it, or an empty text.
-    ``by_serial`` is false if no file is named after a serial number.
+    ``judge`` validates a file, given by its name and content; ``show`` returns it as people may see it, or an empty
+    text. ``by_serial`` is false if no file is named after a serial number.
     """
 
     def __init__(
         self,
         folder: FinishedFolder,
-        judge: Callable[[bytes], Judgement],
+        judge: Callable[[str, bytes], Judgement],
         show: Callable[[bytes], str],
         *,
         by_serial: bool = True,
@@ -137,7 +138,7 @@ class FinishedFiles:
     def _judged(self, name: str, content: bytes, stamp: Stamp) -> Judgement:
         digest = hashlib.sha256(content).digest()
         known = self._checked.get(name)
-        judgement = known.judgement if known is not None and known.digest == digest else self._judge(content)
+        judgement = known.judgement if known is not None and known.digest == digest else self._judge(name, content)
         self._checked[name] = _Checked(stamp, digest, judgement)
         return judgement
 
@@ -145,6 +146,15 @@ class FinishedFiles:
 def schema_of(parsed: ParsedYaml) -> Schema:
     """The rules for a finished file: those of Talos, unless it is certainly something else."""
     return Schema.TALOS if is_talos(parsed) else Schema.YAML
+
+
+def judged(name: str, content: bytes, rules: Rules) -> Judgement:
+    """Validate a finished configuration, and find what other tools left in it."""
+    parsed = parse_yaml(content)
+    schema = schema_of(parsed)
+    judgement = judge(parsed, schema, rules)
+    judgement.faults[:0] = [Fault(one.message, one.line, one.is_fatal) for one in leftovers(name, content, schema)]
+    return judgement
 
 
 def shown(content: bytes) -> str:

@@ -153,9 +153,9 @@ class _Bench:
     def __init__(self, bench: Workbench) -> None:
         self._bench = bench
 
-    def judge(self, content: bytes) -> Judgement:
+    def judge(self, name: str, content: bytes) -> Judgement:
         try:
-            return self._bench.judge(content)
+            return self._bench.judge(name, content)
         except WorkerFailed as failed:
             raise _failed(failed) from None
 

@@ -95,7 +95,7 @@ class Snapshot:
         self.has_model = bool(models)
         self.entries: Mapping[str, Entry] = {entry.name: entry for entry in entries}
         self.selector = Selector(entries)
-        self.listing = Listing(path for path in tree.files if not is_model(path))
+        self.listing = Listing((path for path in tree.files if not is_model(path)), tree.submodules)
         self.findings: list[Finding] = [*site.findings, *ties(entries)]
         self.contents: dict[str, Content] = {}
         self._recipes: dict[str, Recipe] = {}

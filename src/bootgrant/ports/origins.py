@@ -24,11 +24,13 @@ class Tree:
     """All files of one revision: ``files`` maps a path (``role/worker/10-net.yaml``) to its content.
 
     ``finished`` names the finished configurations next to ``machines.yaml``, read only when their machine asks.
+    ``submodules`` are the folders of git submodules, whose files are not in ``files``.
     """
 
     files: Mapping[str, bytes]
     revision: str
     finished: tuple[str, ...] = ()
+    submodules: tuple[str, ...] = ()
 
 
 class Origin(Protocol):

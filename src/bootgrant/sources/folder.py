@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -56,7 +57,7 @@ class Folder:
                 self._sleep(_QUIET)
             files = self._read(before)
             if files is not None and self._stamps() == before:
-                return Tree(files, _revision_of(files), self._finished)
+                return Tree(files, _revision_of(files), self._finished, _empty_submodules(self.path, files))
         raise SiteBroken([error("busy", "the machines folder keeps changing: it is read once it is quiet")])
 
     def fetch_soon(self) -> None:
@@ -152,6 +153,23 @@ class Folder:
 
     def _unreadable(self, failed: OSError | RuntimeError) -> SiteBroken:
         return SiteBroken([error("unreadable", f"the machines folder {self.path} cannot be read: {_why(failed)}")])
+
+
+def _empty_submodules(folder: Path, files: Mapping[str, bytes]) -> tuple[str, ...]:
+    """Return the git submodules below a folder of a work tree that are not checked out (gitmodules(5))."""
+    place = folder.resolve()
+    try:
+        top = next((above for above in (place, *place.parents) if (above / ".git").exists()), None)
+        listed = (top / ".gitmodules").read_text("utf-8", "replace") if top else ""
+    except OSError:
+        return ()
+    found = []
+    for path in re.findall(r"(?m)^[ \t]*path[ \t]*=[ \t]*(.+?)[ \t]*$", listed):
+        module = Path(os.path.normpath(f"{top}/{path}"))
+        if module.is_relative_to(place) and module != place:
+            below = module.relative_to(place).as_posix()
+            found += [] if any(file.startswith(f"{below}/") for file in files) else [below]
+    return tuple(found)
 
 
 def _revision_of(files: Mapping[str, bytes]) -> str:

@@ -11,7 +11,7 @@ import posixpath
 import re
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -61,7 +61,8 @@ class Repository:
     def tree(self, commit: str, folder: str) -> Tree:
         """Return every file of a commit below ``folder``. Raises SiteBroken."""
         try:
-            blobs = list(self._blobs(commit, folder))
+            rows = list(self._rows(commit, folder))
+            blobs = list(_blobs(rows))
             contents = self._contents([blob.object_id for blob in blobs])
         except ProgramFailed as failed:
             if "Not a valid object name" in str(failed) and self.commit(commit):
@@ -69,25 +70,17 @@ class Repository:
             raise SiteBroken([error("git", str(failed))]) from None
         files = {blob.path: content for blob, content in zip(blobs, contents, strict=True)}
         links = {blob.path for blob in blobs if blob.is_link}
-        return Tree({path: _followed(path, files, links) for path in files}, commit)
+        submodules = tuple(row.path for row in rows if row.kind == "commit")
+        return Tree({path: _followed(path, files, links) for path in files}, commit, submodules=submodules)
 
-    def _blobs(self, commit: str, folder: str) -> Iterator[_Blob]:
+    def _rows(self, commit: str, folder: str) -> Iterator[_Row]:
         printed = self.run("ls-tree", "-r", "-z", "-l", "--full-tree", f"{commit}:{folder}", most=_MOST_BYTES)
-        size = 0
-        for row in printed.split(b"\0"):
-            if not row:
-                continue
+        for row in filter(None, printed.split(b"\0")):
             columns, _, raw = row.partition(b"\t")
             mode, kind, object_id, length = columns.decode("ascii").split()
             path = raw.decode("utf-8", "replace")
-            if kind != "blob" or any(step.startswith(".") for step in path.split("/")):
-                continue
-            size += int(length)
-            if int(length) > CONFIG:
-                raise SiteBroken([error("too-large", f"larger than {CONFIG >> 20} MiB", path)])
-            if size > _MOST_BYTES:
-                raise SiteBroken([error("too-large", f"more than {_MOST_BYTES >> 20} MiB: is git.folder right?")])
-            yield _Blob(path, object_id, mode == "120000")
+            if not any(step.startswith(".") for step in path.split("/")):
+                yield _Row(path, kind, object_id, mode, int(length) if kind == "blob" else 0)
 
     def _contents(self, object_ids: list[str]) -> Iterator[bytes]:
         given = "".join(f"{object_id}\n" for object_id in object_ids).encode()
@@ -101,10 +94,32 @@ class Repository:
 
 
 @dataclass(frozen=True, slots=True)
-class _Blob:
+class _Row:
+    """A line of ``git ls-tree``; the kind of a submodule is ``commit``."""
+
     path: str
+    kind: str
     object_id: str
-    is_link: bool
+    mode: str
+    length: int
+
+    @property
+    def is_link(self) -> bool:
+        return self.mode == "120000"
+
+
+def _blobs(rows: Iterable[_Row]) -> Iterator[_Row]:
+    """Yield the files of a listing. Raises SiteBroken for more than a machines folder can have."""
+    size = 0
+    for row in rows:
+        if row.kind != "blob":
+            continue
+        size += row.length
+        if row.length > CONFIG:
+            raise SiteBroken([error("too-large", f"larger than {CONFIG >> 20} MiB", row.path)])
+        if size > _MOST_BYTES:
+            raise SiteBroken([error("too-large", f"more than {_MOST_BYTES >> 20} MiB: is git.folder right?")])
+        yield row
 
 
 def _followed(path: str, files: Mapping[str, bytes], links: set[str]) -> bytes:

@@ -165,12 +165,22 @@ def test_a_missing_value_is_a_fault_at_its_closest_parent() -> None:
     assert (fault.line, fault.path) == (1, "machine.ca")
 
 
+HOSTNAME = b"apiVersion: v1alpha1\nkind: HostnameConfig\nauto: stable\n"
+
+
+def test_a_machine_that_joins_omni_needs_no_more_documents() -> None:
+    assert faults(LINK, Schema.TALOS, Rules()) == []
+
+
 @pytest.mark.parametrize(
     ("config", "says"),
     [
         (GOOD.replace(b"worker", b"join"), "machine.type is 'join', which Talos reads as worker: write worker"),
         (GOOD.replace(b"type: worker", b"type:"), "machine.type is missing, which Talos reads as worker"),
-        (LINK, "there is no document with machine and cluster: Talos takes the configuration, but the machine stays"),
+        (
+            HOSTNAME,
+            "there is no document with machine and cluster: Talos takes the configuration, but the machine stays",
+        ),
         (GOOD.replace(b"cluster", b"  kubelet: {image: 'k:v1.30.0'}\ncluster"), 'talos: "1.12"'),
     ],
 )

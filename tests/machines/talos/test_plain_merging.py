@@ -99,3 +99,8 @@ def test_tags_and_empty_values_of_yaml_stay() -> None:
     tags = {key.value: value.tag for key, value in root.value}
     assert (tags["a"], tags["e"]) == ("!t", "!u")
     assert 'b: []\nc: {}\nd: ""\n' in merged
+
+
+def test_a_first_line_of_cloud_config_with_blanks_is_named() -> None:
+    with pytest.raises(ComposeError, match="without blanks"):
+        _merged("cloud-config", "# cloud-config\nruncmd: [one]\n")

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Final
 
 from bootgrant.configurations.checking import findings_of
-from bootgrant.configurations.finished_files import schema_of, shown
+from bootgrant.configurations.finished_files import judged, shown
 from bootgrant.configurations.frames import Blobs, Channel, ChannelClosed, Message
 from bootgrant.configurations.limits import EntryLimits
 from bootgrant.configurations.plain import as_plain, from_plain
@@ -23,12 +23,11 @@ from bootgrant.configurations.worker.place import place_of, raised_in
 from bootgrant.machines.finish.redaction import REDACTED, Label, preview
 from bootgrant.machines.finish.rendering import in_python
 from bootgrant.machines.finish.templates import compile_template
-from bootgrant.machines.finish.validation import Rules, TalosSchema, judge
+from bootgrant.machines.finish.validation import Rules, TalosSchema
 from bootgrant.machines.site.findings import SiteBroken
 from bootgrant.machines.site.model import Schema
 from bootgrant.machines.talos.documents import ComposeError, Part
 from bootgrant.machines.talos.tables import NEWEST, talos_tables
-from bootgrant.machines.yaml.reading import parse_yaml
 from bootgrant.ports.origins import Tree
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.wire.secret import Secret
@@ -151,10 +150,9 @@ class Desk:
         allowed = [ipaddress.ip_network(text) for text in message["networks"]]
         return {"findings": as_plain(findings_of(self._loaded(), allowed))}, ()
 
-    def _judge(self, _message: Message, blobs: list[bytes]) -> Answer:
+    def _judge(self, message: Message, blobs: list[bytes]) -> Answer:
         """Validate a finished configuration."""
-        parsed = parse_yaml(blobs[0])
-        return {"judgement": as_plain(judge(parsed, schema_of(parsed), self._tools.rules))}, ()
+        return {"judgement": as_plain(judged(str(message["name"]), blobs[0], self._tools.rules))}, ()
 
     def _show(self, _message: Message, blobs: list[bytes]) -> Answer:
         """A finished configuration as people may see it."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from bootgrant.machines.finish.leftovers import leftovers
 from bootgrant.machines.finish.places import Source, label_of, place_of, source_of
 from bootgrant.machines.finish.redaction import NO_SECRETS, KnownSecrets, is_written_verbatim, secrets_of
 from bootgrant.machines.finish.templates import Template, TemplateRefused, compile_template
@@ -80,12 +81,13 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Parts:
-    """The files of a recipe, rendered for one machine, and the secrets in them."""
+    """The files of a recipe, rendered for one machine, the secrets in them, and warnings about single files."""
 
     parts: Sequence[Part]
     uses_machine: bool
     secrets: KnownSecrets
     mints: Mapping[str, Minting]
+    warnings: tuple[Finding, ...] = ()
 
 
 class Templates(dict[str, Template]):
@@ -104,6 +106,7 @@ def in_python(schema: Schema, parts: Sequence[Part], release: str = NEWEST) -> C
 def parts_of(recipe: Recipe, identity: MachineIdentity, templates: Templates) -> Parts:
     """Render the files of a recipe. Raises SiteBroken."""
     parts: list[Part] = []
+    left: list[Finding] = []
     uses_machine = False
     secrets = recipe.known()
     mints: dict[str, Minting] = {}
@@ -115,12 +118,23 @@ def parts_of(recipe: Recipe, identity: MachineIdentity, templates: Templates) ->
             mints |= {name: minting for name, minting in mintings(recipe.entry).items() if template.names(name)}
             if _hides_secrets(recipe, file, template):
                 secrets = secrets.joined(secrets_of(content))
+        left += _left(recipe, file, content)
         if recipe.entry.schema is Schema.TEXT or not _is_blank(content):
             parts.append(Part(file.path, content))
+    if wrong := errors(left):
+        raise SiteBroken(wrong)
     if not parts:
         message = "all files of its layers are empty: write its configuration into one of them"
         raise SiteBroken([error("empty", message, recipe.entry.file, recipe.entry.line, recipe.entry.name)])
-    return Parts(parts, uses_machine, secrets, mints)
+    return Parts(parts, uses_machine, secrets, mints, tuple(left))
+
+
+def _left(recipe: Recipe, file: LayerFile, content: bytes) -> Iterator[Finding]:
+    """Yield a finding for everything that another tool left in a file. The lines of a rendered template are not its."""
+    for one in leftovers(file.path, content, recipe.entry.schema):
+        finding = error if one.is_fatal else warning
+        message = f"{one.message} (line {one.line} after rendering)" if file.is_template else one.message
+        yield finding(one.rule, message, file.path, 0 if file.is_template else one.line, recipe.entry.name)
 
 
 def _hides_secrets(recipe: Recipe, file: LayerFile, template: Template) -> bool:
@@ -181,7 +195,7 @@ def finished(recipe: Recipe, parts: Parts, made: Composed, rules: Rules) -> Fini
         parts.uses_machine,
         parts.secrets,
         made.origins,
-        (*found, *surprises, *noted),
+        (*parts.warnings, *found, *surprises, *noted),
         parts.mints,
         judgement.precious,
         entry.schema,

@@ -16,13 +16,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from bootgrant.machines.site.findings import Finding, error, warning
+from bootgrant.machines.site.foreign import foreign_name
 from bootgrant.machines.site.model import MODEL, MODELS, Entry, Layer, Schema
 from bootgrant.machines.site.pattern import PatternError, pattern
+from bootgrant.machines.site.pointers import SUBMODULE
 from bootgrant.wire.identity import MachineIdentity, canonical_mac, canonical_uuid, swapped_uuid
 
 _STRUCTURED: Final = (".yaml", ".yml", ".json")
 _MORE_ENDINGS: Final[Mapping[Schema, str]] = {Schema.CLOUD_CONFIG: ".cfg", Schema.IGNITION: ".ign"}
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_FOREIGN_TEMPLATES: Final = (".tpl", ".tmpl", ".gotmpl", ".tftpl")
 _NOT_READ: Final = (".md", ".example", ".bak", ".orig", ".swp", ".tmp", "~", "#")
 
 
@@ -47,9 +50,10 @@ class LayerFile:
 
 
 class Listing:
-    """The paths of a tree, by folder."""
+    """The paths of a tree, by folder. ``submodules`` are the folders of git submodules, whose files are not there."""
 
-    def __init__(self, paths: Iterable[str]) -> None:
+    def __init__(self, paths: Iterable[str], submodules: Sequence[str] = ()) -> None:
+        self.submodules = submodules
         self._folders: dict[str, list[str]] = {}
         self.paths = frozenset(paths)
         for path in sorted(self.paths):
@@ -82,7 +86,7 @@ def layer_files(entry: Entry, listing: Listing) -> tuple[list[LayerFile], list[F
         paths = listing.files(layer.name)
         if paths is None:
             if not layer.is_optional:
-                findings.append(_missing(entry, layer.name))
+                findings.append(_missing(entry, layer.name, listing))
             continue
         for path in paths:
             wrong = _name_error(entry, path, named=path == layer.name)
@@ -97,8 +101,10 @@ def layer_files(entry: Entry, listing: Listing) -> tuple[list[LayerFile], list[F
     return files, findings
 
 
-def _missing(entry: Entry, layer: str) -> Finding:
+def _missing(entry: Entry, layer: str, listing: Listing) -> Finding:
     message = f"the layer {layer} is not a file or a folder with files in the machines folder"
+    if any(f"{layer}/".startswith(f"{submodule}/") for submodule in listing.submodules):
+        message = f"the layer {layer} is in {SUBMODULE}"
     return error("missing-layer", message, entry.file, entry.line, entry.name)
 
 
@@ -108,8 +114,9 @@ def _name_error(entry: Entry, path: str, *, named: bool) -> Finding | None:
         return None
     if file.plain_name.endswith(".age"):
         return error("odd-name", "a file is rendered after it is decrypted: name it .j2.age", path, 0, entry.name)
-    if path.endswith(".tpl"):
-        message = "Go templates are not supported: write it for Jinja2, with a name that ends in .j2"
+    if path.endswith(_FOREIGN_TEMPLATES):
+        tool = "Terraform" if path.endswith(".tftpl") else "Go"
+        message = f"{tool} templates are not supported: write it for Jinja2, with a name that ends in .j2"
         return error("go-template", message, path, 0, entry.name)
     endings = (*_STRUCTURED, _MORE_ENDINGS[entry.schema]) if entry.schema in _MORE_ENDINGS else _STRUCTURED
     if named or entry.schema is Schema.TEXT or file.plain_name.endswith(endings):
@@ -121,6 +128,11 @@ def _name_error(entry: Entry, path: str, *, named: bool) -> Finding | None:
     return error("odd-name", message, path, 0, entry.name)
 
 
+def missing_submodules(listing: Listing) -> list[Finding]:
+    """Return a warning for each git submodule whose files are not there."""
+    return [warning("submodule", SUBMODULE, path) for path in listing.submodules]
+
+
 def unused_layers(entries: Sequence[Entry], listing: Listing) -> list[Finding]:
     """Return a warning for each folder or file that no entry uses. A folder is reported once, not for each file."""
     used = {path for entry in entries for layer in entry.layers for path in listing.files(layer.name) or ()}
@@ -129,7 +141,7 @@ def unused_layers(entries: Sequence[Entry], listing: Listing) -> list[Finding]:
         folders.setdefault(path.rpartition("/")[0] or path, []).append(path)
     message = "no entry uses it: add it to the layers of one, or remove it"
     places = [paths[0] if len(paths) == 1 else folder for folder, paths in folders.items()]
-    return [warning("unused-layer", message, place) for place in places]
+    return [warning("unused-layer", foreign_name(place) or message, place) for place in places]
 
 
 def _is_not_a_layer(path: str) -> bool:

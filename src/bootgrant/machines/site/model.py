@@ -20,9 +20,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from bootgrant.machines.site.encryption import Encryption, encryption_of
 from bootgrant.machines.site.findings import Finding, error
 from bootgrant.machines.site.nodes import PLACEHOLDER, Wrong, filled_in, pairs, texts
 from bootgrant.machines.site.pattern import Pattern, PatternError, pattern
+from bootgrant.machines.site.pointers import LFS_POINTER, is_lfs_pointer
 from bootgrant.machines.site.variables import Variable, filled_variable, variables_of
 from bootgrant.machines.yaml.reading import MappingNode, Node, ScalarNode, SequenceNode, YamlError, is_null, read_yaml
 from bootgrant.machines.yaml.scalars import core_value
@@ -132,6 +134,12 @@ def parse_site(files: Mapping[str, bytes]) -> SiteModel:
     return SiteModel(tuple(entries[name] for name in sorted(entries)), tuple(reader.findings))
 
 
+def _not_a_list_of_machines(path: str, content: bytes) -> str:
+    if encryption_of(path, content) is not Encryption.NONE:
+        return "encrypted: the list of machines must be in clear; keep secrets in encrypted layers"
+    return LFS_POINTER if is_lfs_pointer(content) else ""
+
+
 class _Reader:
     def __init__(self) -> None:
         self.findings: list[Finding] = []
@@ -140,6 +148,9 @@ class _Reader:
         if not content.strip():
             # A file that is just being written is empty too, and machines must not lose their entries by that.
             self.findings.append(error("empty", "the file is empty: add `entries:`, or remove the file", path, 1))
+            return
+        if message := _not_a_list_of_machines(path, content):
+            self.findings.append(error("foreign", message, path, 1))
             return
         try:
             for node in read_yaml(content):

@@ -9,6 +9,7 @@ the text that they were written with, so it does not matter which version of YAM
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, reduce
@@ -106,6 +107,8 @@ def _merge_cloud_config(parts: Sequence[Part]) -> bytes:
     for part in parts:
         if not part.content.startswith(b"#cloud-config"):
             message = "the first line must be #cloud-config, or cloud-init ignores the file: add it"
+            if re.match(rb"\s*#\s*cloud-config\b", part.content, re.IGNORECASE):
+                message = "cloud-init ignores the file: write #cloud-config as the first line, without blanks"
             raise ComposeError(message, part.name, 1)
     return _merge_yaml(parts, _CLOUD_CONFIG)
 

@@ -16,9 +16,10 @@ from bootgrant.approval.policy import Network
 from bootgrant.configurations.engine import Workbench
 from bootgrant.configurations.revision import Made, Revision
 from bootgrant.configurations.worker_process import WorkerFailed
+from bootgrant.machines.finish.leftovers import still_encrypted
 from bootgrant.machines.finish.rendering import sample_identity
 from bootgrant.machines.site.files import finished_entries
-from bootgrant.machines.site.findings import Finding, SiteBroken
+from bootgrant.machines.site.findings import Finding, SiteBroken, error
 from bootgrant.machines.site.model import Entry
 from bootgrant.machines.site.selection import Selector, Verdict
 from bootgrant.machines.talos.composing import Composed
@@ -27,6 +28,7 @@ from bootgrant.service.data_folder import write_private
 from bootgrant.service.parts.machines import engine, origin_of, past_tree
 from bootgrant.service.settings.sections import Composer, MachineSettings
 from bootgrant.service.settings.site import load_site
+from bootgrant.sources.folder import Folder
 from bootgrant.wire.identity import MachineIdentity
 
 __all__ = [
@@ -89,8 +91,17 @@ def check(machines: SiteMachines) -> Checked:
         snapshot = machines.snapshot()
     except SiteBroken as broken:
         return Checked(broken.findings, 0, "", machines.folder)
-    found = snapshot.check([str(network) for network in machines.networks])
+    networks = [str(network) for network in machines.networks]
+    found = [*_served_unchanged(machines, snapshot), *snapshot.check(networks)]
     return Checked(found, len(snapshot.entries), snapshot.revision, machines.folder)
+
+
+def _served_unchanged(machines: SiteMachines, snapshot: Revision) -> list[Finding]:
+    """Return an error for each encrypted file that the server would serve as it is: it decrypts only layers."""
+    if snapshot.has_model or not isinstance(origin_of(machines.folder, machines.settings, machines.data), Folder):
+        return []
+    encrypted = {name: still_encrypted(name, snapshot.tree.files[name]) for name in snapshot.entries}
+    return [error("ciphertext", message, name, 1, name) for name, message in encrypted.items() if message]
 
 
 class NoSuchEntry(Exception):

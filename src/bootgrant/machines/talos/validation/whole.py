@@ -18,6 +18,8 @@ INCOMPLETE: Final = (
     "there is no document with machine and cluster: Talos takes the configuration, but the machine stays in "
     "maintenance until it gets one"
 )
+_OMNI: Final = "SideroLinkConfig"
+"""A machine with this document joins Omni, which sends the rest."""
 
 
 def validate(documents: Sequence[Document], tables: TalosTables, *, is_assumed: bool = False) -> Report:
@@ -29,11 +31,11 @@ def validate(documents: Sequence[Document], tables: TalosTables, *, is_assumed: 
     report = Report(tables.release)
     legacy = next((document for document in documents if document.kind.name == LEGACY), None)
     others = [document for document in documents if document is not legacy]
-    if legacy is None:
-        report.warn("", INCOMPLETE)
-    else:
+    if legacy is not None:
         report.document = legacy
         check_legacy(legacy.value, report)
+    elif all(document.kind.name != _OMNI for document in documents):
+        report.warn("", INCOMPLETE)
     for document in others:
         report.document = document
         CHECKS[document.kind.name](document.value, report)

@@ -1,0 +1,3 @@
+machine:
+  nodeLabels:
+    topology.kubernetes.io/region: {{ .Data.region | quote }}
