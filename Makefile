@@ -9,7 +9,7 @@ MUTATION := .venv/mutation
 ORACLE := .venv/oracle
 TALOS_VERSIONS := 1.11 1.12 1.13 1.14
 
-.PHONY: help demo test test-faults oracle talos-tables check format lock clean zipapp test-boot bench bench-acquire bench-serve mutation
+.PHONY: help demo test test-faults test-oracle oracle talos-tables check format lock clean zipapp test-boot bench bench-acquire bench-serve mutation
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -25,6 +25,9 @@ test: $(DEV)/.stamp ## the test suite (the longer suites are targets of their ow
 test-boot: $(DEV)/.stamp ## a real boot: Debian's kernel in qemu, an initramfs with our hook, an approval (1-2 minutes; root)
 	@tools/debian_packages.sh tests/boot/debian-packages.txt
 	BOOT_TEST=1 $(DEV)/bin/python -m pytest tests/boot --durations=0
+
+test-oracle: $(DEV)/.stamp oracle ## compare with Talos's own code, per release (ORACLE_SEED=N again, ORACLE_SIZE=0.1, ORACLE_RELEASES="1.12")
+	ORACLE_TEST=1 $(DEV)/bin/python -m pytest tests/oracle -n 2 --dist worksteal -rP --durations=0
 
 test-faults: $(DEV)/.stamp ## the fault suite in its long form: 100 kills, 5,000 connections (docs/faults.md; FAULT_SEED=N again)
 	@tools/debian_packages.sh tests/debian-packages.txt

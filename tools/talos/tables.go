@@ -8,10 +8,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"reflect"
 	"slices"
-
-	"github.com/siderolabs/talos/pkg/machinery/config/merge"
 )
 
 // strategies explains the rules, for the readers of rules.json.
@@ -50,7 +47,7 @@ func tables(folder, from string) error {
 	for at, one := range strategies {
 		fmt.Fprintf(&written, " %s:%s%s\n", compact(one[0]), compact(one[1]), comma(at, len(strategies)))
 	}
-	fmt.Fprintf(&written, "},\n\"zeroOverridesPointers\":%t,\n\"kinds\":{\n", zeroOverridesPointers())
+	fmt.Fprintf(&written, "},\n\"behaviour\":%s,\n\"kinds\":{\n", compact(readBehaviour()))
 	writeLines(&written, kinds, order)
 	written.WriteString("}}\n")
 	return os.WriteFile(filepath.Join(folder, "rules.json"), written.Bytes(), 0o644)
@@ -78,16 +75,6 @@ func compact(value any) string {
 		panic(err)
 	}
 	return string(bytes.TrimSpace(written.Bytes()))
-}
-
-// zeroOverridesPointers says whether 0 and "" of a patch replace what a pointer points to. Talos 1.11 keeps it.
-func zeroOverridesPointers() bool {
-	left, right := 1, 0
-	one, other := struct{ P *int }{&left}, struct{ P *int }{&right}
-	if err := merge.Merge(&one, &other); err != nil {
-		panic(err)
-	}
-	return reflect.ValueOf(one).Field(0).Elem().Int() == 0
 }
 
 func boolNumber(yes bool) int {

@@ -48,9 +48,13 @@ class Pointer(GoType):
 
 @dataclass(frozen=True)
 class ListOf(GoType):
-    """``list``. A null element is dropped; in a list of pointers it is None."""
+    """``list``. A null element is dropped; in a list of pointers it is None.
+
+    ``by_form``: ``$patch: delete`` compares an element by what its key is written as, and not only texts.
+    """
 
     element: GoType
+    by_form: bool = True
 
     def read(self, node: Node, path: str, reading: Reading) -> Value:
         if is_null(node):
@@ -78,7 +82,7 @@ class ListOf(GoType):
         if not isinstance(wanted, Element) or wanted.value is None or further or not isinstance(element, Struct):
             return False
         known = element.fields.get(wanted.key)
-        if known is None:
+        if known is None or not (self.by_form or isinstance(known.type, Text)):
             return False
         for index, item in enumerate(value):
             if item is not None and known.type.selector_text(item.get(known.name, known.type.zero())) == wanted.value:
@@ -134,14 +138,18 @@ class MapOf(GoType):
         return True
 
 
+@dataclass(frozen=True)
 class Argument(GoType):
-    """An argument of ``extraArgs``: ``str``, a list of ``str``, or None."""
+    """An argument of ``extraArgs``: ``str``, a list of ``str`` if the release takes ``lists``, or None."""
+
+    lists: bool = True
 
     def read(self, node: Node, path: str, reading: Reading) -> Value:
-        if isinstance(node, SequenceNode):
+        if isinstance(node, SequenceNode) and self.lists:
             return ListOf(Text()).read(node, path, reading)
-        if isinstance(node, MappingNode):
-            return reading.wrong(node, path, "expected a text or a list of texts, found a mapping")
+        if not isinstance(node, ScalarNode):
+            wanted = "a text or a list of texts" if self.lists else "a text"
+            return reading.wrong(node, path, f"expected {wanted}, found {describe(node)}")
         return Text().read(node, path, reading)
 
     def written(self, value: Value) -> Written:
@@ -262,11 +270,15 @@ def _key(node: ScalarNode, *, keys_become_text: bool) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A field of a struct. ``omitted`` fields are left out when they are empty, the others are always written."""
+    """A field of a struct. ``omitted`` fields are left out when they are empty, the others are always written.
+
+    ``$patch: delete`` finds only fields that are deletable.
+    """
 
     name: str
     type: GoType
     omitted: bool
+    is_deletable: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -324,7 +336,7 @@ class Struct(GoType):
     def delete(self, value: Value, steps: Sequence[Step]) -> bool:
         name, *further = steps
         known = self.fields.get(name) if isinstance(name, str) else None
-        if known is None or (self.is_opaque_pair and not further):
+        if known is None or not known.is_deletable or (self.is_opaque_pair and not further):
             return False
         if not further:
             value.pop(known.name, None)

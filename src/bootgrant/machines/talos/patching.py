@@ -119,10 +119,25 @@ def _read_strategic(roots: Sequence[Node], part: Part, tables: TalosTables) -> S
             raise _not_a_patch(describe(root), part, root.line)
         if (read := _read_patch_document(root, part, tables, notes)) is not None:
             documents.append(read)
+    if not tables.behaviour.patches_repeat_documents:
+        _check_unique(documents, part, tables)
     if not documents:
         message = "this patch changes nothing: write what it should change, or remove the file"
         raise ComposeError(message, part.name, None, Reason.NOT_A_PATCH)
     return StrategicPatch(part.name, documents, notes)
+
+
+def _check_unique(documents: Sequence[PatchDocument], part: Part, tables: TalosTables) -> None:
+    """Raise ComposeError (DUPLICATE) for a document that is in a patch twice."""
+    seen: set[tuple[str, str, str]] = set()
+    for patched in documents:
+        if patched.document is None:
+            continue
+        identity = (patched.header.api_version, patched.header.kind, patched.name)
+        if identity in seen:
+            message = f"{tables.version} refuses a document that is in a patch twice: write this one in another patch"
+            raise ComposeError(message, part.name, patched.document.line, Reason.DUPLICATE)
+        seen.add(identity)
 
 
 def _not_a_patch(found: str, part: Part, line: int) -> ComposeError:

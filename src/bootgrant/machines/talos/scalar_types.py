@@ -132,6 +132,13 @@ class Text(ScalarType):
         return text_of(node)
 
 
+class DatedText(Text):
+    """``str`` as Talos until 1.12 reads it: dates are texts too."""
+
+    def from_scalar(self, node: ScalarNode) -> Value:
+        return raw_text(node)
+
+
 class TrimmedText(Text):
     """``str`` without leading line ends and tabs, which Talos removes from manifests."""
 
@@ -183,8 +190,11 @@ class FileMode(Integer):
         return Plain(f"0o{value:o}")
 
 
+@dataclass(frozen=True)
 class Duration(ScalarType):
-    """``int`` in nanoseconds. Talos takes 0 without a unit, and a whole number with a point for nanoseconds."""
+    """``int`` in nanoseconds. Talos takes a whole number with a point for nanoseconds, and 0 if ``zeros``."""
+
+    zeros: bool = True
 
     wanted = "a duration such as 90s or 1h30m"
     zero_value = 0
@@ -195,7 +205,7 @@ class Duration(ScalarType):
             return go_values.duration(value)
         if isinstance(value, float) and value.is_integer() and abs(value) < INT64_MAX:
             return int(value)
-        if value == 0 and not isinstance(value, bool):
+        if self.zeros and value == 0 and not isinstance(value, bool):
             return 0
         raise ValueError(f"{node.text} has no unit: write a duration such as 90s, 5m or 1h30m")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cache, cached_property
 from importlib.resources import files
@@ -21,6 +21,7 @@ from bootgrant.machines.talos.scalar_types import (
     Boolean,
     Bytes,
     Choice,
+    DatedText,
     Duration,
     FileMode,
     GoType,
@@ -69,6 +70,28 @@ class Rule:
     keys: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """What differs between releases in how they read and merge, whatever the type.
+
+    ``zero_overrides_pointers``: 0 and "" of a patch replace the value of a pointer.
+    ``patches_repeat_documents``: a patch may have the same document twice.
+    ``argument_lists``: arguments of Kubernetes components can be lists.
+    ``elements_by_form``: ``$patch: delete`` finds an element by an address or another form of text, too.
+    ``deletes_inline``: ``$patch: delete`` deletes fields that a kind shares with others, such as the mtu of links.
+    ``zero_durations``: 0 without a unit is a duration.
+    ``dates_are_texts``: a date without quotes can be given for a text.
+    """
+
+    zero_overrides_pointers: bool
+    patches_repeat_documents: bool
+    argument_lists: bool
+    elements_by_form: bool
+    deletes_inline: bool
+    zero_durations: bool
+    dates_are_texts: bool
+
+
 @dataclass(frozen=True, eq=False)
 class Kind:
     """A kind of document. ``rules`` are by path: ``a.b``, ``[]`` for list elements, ``{}`` for values of a map."""
@@ -80,8 +103,7 @@ class Kind:
     conflicts_with: frozenset[str]
     claims_link_name: bool
     controlplane_only: bool
-    zero_overrides_pointers: bool
-    """Whether 0 and "" of a patch replace the value of a pointer; Talos 1.11 keeps it."""
+    behaviour: Behaviour
     rules: Mapping[str, Rule]
 
     @cached_property
@@ -106,6 +128,7 @@ class TalosTables:
 
     version: str
     release: str
+    behaviour: Behaviour
     kinds: Mapping[tuple[str, str], Kind]
 
 
@@ -120,17 +143,29 @@ def talos_tables(release: str = NEWEST) -> TalosTables:
 
 def read_tables(release: str, schema: Mapping[str, Any], rules: Mapping[str, Any]) -> TalosTables:
     """Make tables of the contents of ``schema.json`` and ``rules.json``."""
-    types = _Types(schema["types"])
+    behaviour = _behaviour(rules["behaviour"])
+    types = _Types(schema["types"], behaviour)
     kinds = {}
     for root, type_name in schema["roots"].items():
         api_version, _, name = root.partition("/")
         described = rules["kinds"][root if api_version else name]
-        zero = rules["zeroOverridesPointers"]
-        kinds[api_version, name] = _kind(name, api_version, types.struct(type_name), described, zero=zero)
-    return TalosTables(f"Talos {release}", release, kinds)
+        kinds[api_version, name] = _kind(name, api_version, types.struct(type_name), described, behaviour)
+    return TalosTables(f"Talos {release}", release, behaviour, kinds)
 
 
-def _kind(name: str, api_version: str, struct: Struct, described: Mapping[str, Any], *, zero: bool) -> Kind:
+def _behaviour(described: Mapping[str, bool]) -> Behaviour:
+    return Behaviour(
+        zero_overrides_pointers=described["zeroOverridesPointers"],
+        patches_repeat_documents=described["patchesRepeatDocuments"],
+        argument_lists=described["argumentLists"],
+        elements_by_form=described["elementsByForm"],
+        deletes_inline=described["deletesInline"],
+        zero_durations=described["zeroDurations"],
+        dates_are_texts=described["datesAreTexts"],
+    )
+
+
+def _kind(name: str, api_version: str, struct: Struct, described: Mapping[str, Any], behaviour: Behaviour) -> Kind:
     return Kind(
         name,
         api_version,
@@ -139,7 +174,7 @@ def _kind(name: str, api_version: str, struct: Struct, described: Mapping[str, A
         conflicts_with=frozenset(described.get("conflictsWith", ())),
         claims_link_name=described.get("claimsLinkName", False),
         controlplane_only=described.get("controlplaneOnly", False),
-        zero_overrides_pointers=zero,
+        behaviour=behaviour,
         rules={path: Rule(Strategy(strategy), tuple(*keys)) for path, strategy, *keys in described.get("rules", ())},
     )
 
@@ -204,9 +239,15 @@ _DECIDING_FIELDS: Final[Mapping[str, frozenset[str]]] = {
 class _Types:
     """The types by their names in Go, each built once."""
 
-    def __init__(self, described: Mapping[str, Any]) -> None:
+    def __init__(self, described: Mapping[str, Any], behaviour: Behaviour) -> None:
         self._described = described
+        self._behaviour = behaviour
         self._built: dict[str, GoType] = dict(_OWN_FORMS)
+        if behaviour.dates_are_texts:
+            self._built["string"] = DatedText()
+        self._built["time.Duration"] = Duration(zeros=behaviour.zero_durations)
+        if not behaviour.argument_lists:
+            self._built["v1alpha1.ArgValue"] = Argument(lists=False)
 
     def struct(self, name: str) -> Struct:
         built = self.get(name)
@@ -223,16 +264,17 @@ class _Types:
         if name.startswith("*"):
             return Pointer(self.get(name[1:]))
         if name.startswith("[]"):
-            return ListOf(self.get(name[2:]))
+            return self._list(name[2:])
         if name.startswith("map[string]"):
             return MapOf(self.get(name.removeprefix("map[string]")))
         described = self._described[name]
         match described["kind"]:
             case "struct":
                 fields = {known.name: known for known in self._fields(name, described)}
-                return Struct(name, fields, _DECIDING_FIELDS.get(name))
+                decides = "IsZero:v" in described.get("traits", ())
+                return Struct(name, fields, _DECIDING_FIELDS.get(name) if decides else None)
             case "slice":
-                return ListOf(self.get(described["elem"]))
+                return self._list(described["elem"])
             case "map":
                 return MapOf(self.get(described["elem"]))
             case "string":
@@ -242,11 +284,15 @@ class _Types:
                 numbers = _NUMBERED_CHOICES.get(name, range(0))
                 return Choice(name, names, numbers, lenient=name in _LENIENT_CHOICES)
 
+    def _list(self, element: str) -> ListOf:
+        return ListOf(self.get(element), by_form=self._behaviour.elements_by_form)
+
     def _fields(self, owner: str, described: Mapping[str, Any]) -> list[Field]:
         found: list[Field] = []
         for name, type_name, flags in described["fields"]:
             if "i" in flags:
-                found += self._fields(type_name, self._described[type_name])
+                inline = self._fields(type_name, self._described[type_name])
+                found += [replace(field, is_deletable=self._behaviour.deletes_inline) for field in inline]
             elif "u" not in flags:
                 type_ = _OWN_FIELDS.get((owner, name)) or self.get(type_name)
                 found.append(Field(name, type_, omitted="o" in flags))

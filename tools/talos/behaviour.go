@@ -1,0 +1,63 @@
+package main
+
+import (
+	"github.com/siderolabs/talos/pkg/machinery/config/configloader"
+	"github.com/siderolabs/talos/pkg/machinery/config/configpatcher"
+	"github.com/siderolabs/talos/pkg/machinery/config/merge"
+)
+
+// behaviour is what differs between releases in how they read and merge, whatever the type.
+type behaviour struct {
+	// ZeroOverridesPointers: 0 and "" of a patch replace what a pointer points to.
+	ZeroOverridesPointers bool `json:"zeroOverridesPointers"`
+	// PatchesRepeatDocuments: a patch may have the same document twice.
+	PatchesRepeatDocuments bool `json:"patchesRepeatDocuments"`
+	// ArgumentLists: arguments of Kubernetes components can be lists.
+	ArgumentLists bool `json:"argumentLists"`
+	// ElementsByForm: the element to delete can be named by an address, a number with a text, or another text form.
+	ElementsByForm bool `json:"elementsByForm"`
+	// DeletesInline: fields that a kind shares with others (such as mtu of links) can be deleted.
+	DeletesInline bool `json:"deletesInline"`
+	// ZeroDurations: 0 without a unit is a duration.
+	ZeroDurations bool `json:"zeroDurations"`
+	// DatesAreTexts: a date without quotes can be given for a text.
+	DatesAreTexts bool `json:"datesAreTexts"`
+}
+
+const (
+	rule = "apiVersion: v1alpha1\nkind: NetworkRuleConfig\nname: a\n"
+	link = "apiVersion: v1alpha1\nkind: LinkConfig\nname: a\n"
+)
+
+func readBehaviour() behaviour {
+	left, right := 1, 0
+	one, other := struct{ P *int }{&left}, struct{ P *int }{&right}
+	if err := merge.Merge(&one, &other); err != nil {
+		panic(err)
+	}
+	return behaviour{
+		ZeroOverridesPointers:  *one.P == 0,
+		PatchesRepeatDocuments: isPatch("debug: true\n---\ndebug: true\n"),
+		ArgumentLists:          loads("cluster: {apiServer: {extraArgs: {a: [b]}}}\n"),
+		ElementsByForm:         composes(rule, "ingress: [{subnet: 10.0.0.0/8, $patch: delete}]\n"),
+		DeletesInline:          composes(link, "mtu: {$patch: delete}\n"),
+		ZeroDurations:          loads("machine: {time: {bootTimeout: 0}}\n"),
+		DatesAreTexts:          loads("machine: {token: 2024-01-02}\n"),
+	}
+}
+
+func loads(text string) bool {
+	_, err := configloader.NewFromBytes([]byte(text))
+	return err == nil
+}
+
+// composes says whether a document with a subnet or an mtu can be patched so.
+func composes(header, change string) bool {
+	values := map[string]string{rule: "ingress: [{subnet: 10.0.0.0/8}]\n", link: "mtu: 9000\n"}
+	return patch([]byte(header+values[header]), []string{header + change}).Error == nil
+}
+
+func isPatch(text string) bool {
+	_, err := configpatcher.LoadPatch([]byte(text))
+	return err == nil
+}
