@@ -84,3 +84,7 @@ def test_an_expression_that_is_too_large_to_check_is_said_to_be_unchecked() -> N
     report = report_on(f"kind: LinkAliasConfig\nname: net0\nselector: {{match: '{'[' * 200 + ']' * 200}'}}")
     assert report.objections == []
     assert [place.split(":")[0] for place in report.unchecked] == ["selector.match"]
+
+
+def test_a_release_before_1_13_reads_minus_zero_per_cent() -> None:
+    assert refused("kind: VolumeConfig\nname: EPHEMERAL\nprovisioning: {maxSize: -0%}", "1.12") == []

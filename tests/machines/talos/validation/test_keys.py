@@ -11,6 +11,8 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa, x25
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bootgrant.machines.talos.validation.documents.certificates import is_certificate
 from bootgrant.machines.talos.validation.documents.keys import is_pkcs8_key, key_fault
@@ -128,3 +130,27 @@ def test_a_block_may_have_headers() -> None:
     content = base64.b64encode(b"A").decode()
     [block] = pem_blocks(f"-----BEGIN A-----\nProc-Type: 4\n\n{content}\n-----END A-----")
     assert (block.content, block.has_headers) == (b"A", True)
+
+
+DER = [certificate(P256), base64.b64decode("".join(pem(RSA).splitlines()[1:-1]))]
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_a_certificate_or_not(content: bytes) -> None:
+    assert not is_certificate(content)
+
+
+@given(st.sampled_from(DER), st.data())
+def test_a_byte_that_is_changed_is_no_fault_of_the_program(content: bytes, data: st.DataObject) -> None:
+    at = data.draw(st.integers(0, len(content) - 1))
+    changed = content[:at] + data.draw(st.binary(max_size=2)) + content[at + 1 :]
+    block = f"-----BEGIN PRIVATE KEY-----\n{base64.b64encode(changed).decode()}\n-----END PRIVATE KEY-----"
+    assert isinstance(is_certificate(changed), bool)
+    assert isinstance(key_fault(block), str)
+
+
+@given(st.lists(st.sampled_from(["-----BEGIN A-----", "-----END A-----", "QQ==", "a: b", "", "x", "-----"])))
+def test_blocks_are_found_in_any_lines(lines: list[str]) -> None:
+    for block in pem_blocks("\n".join(lines)):
+        assert block.label == "A"
+        assert block.content in (b"", b"A")

@@ -3,7 +3,8 @@
 Talos writes the overrides as JSON, and reads that into the Go structures of the OCI runtime specification. So what
 counts is what ``encoding/json`` refuses: a wrong type, a fraction or a number that is out of range. Keys that the
 specification does not have are ignored, and the case of keys does not matter. ``runtime_spec.json`` has the structures
-(``specs-go``) by the first Talos release that reads them: fields and their types in Go, pointers left out.
+(``specs-go``) by the first Talos release that reads them: fields and their types in Go, pointers left out. It is
+made by ``tools/talos/runtime_spec``.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final, TypeAlias
 
 from bootgrant.machines.talos.go_values import duration_text
@@ -119,6 +120,7 @@ def _refusals(report: Report) -> int:
     return sum(objection.is_fatal for objection in report.objections)
 
 
+@cache
 def release_number(release: str) -> tuple[int, ...]:
     """Return ``(1, 12)`` for ``1.12``."""
     return tuple(int(part) for part in release.split("."))

@@ -115,7 +115,8 @@ def _no_sizes(provisioning: Section) -> None:
 def _no_negative_sizes(provisioning: Section) -> None:
     """Releases before 1.13 do not read negative sizes."""
     for name, text in (("minSize", provisioning.text("minSize")), ("maxSize", largest_text(provisioning))):
-        if is_negative(text):
+        is_zero_percentage = "%" in text and not text.strip("-0.%")
+        if is_negative(text) and not is_zero_percentage:
             provisioning.refuse(name, "must not be negative: Talos has negative sizes since 1.13")
 
 
