@@ -180,6 +180,14 @@ def test_what_a_machine_takes_although_it_is_odd_is_a_warning(config: bytes, say
     assert says in fault.message
 
 
+def test_what_is_left_to_talosctl_is_said() -> None:
+    by_program = Rules(tables=False, program=lambda _: "")
+    (left,) = judge(parse_yaml(GOOD), Schema.TALOS, Rules(tables=False)).unchecked
+    (judged,) = judge(parse_yaml(GOOD), Schema.TALOS, by_program).unchecked
+    assert left.startswith("what Talos refuses, because")
+    assert judged.startswith("the versions of Kubernetes")
+
+
 def test_what_only_the_machine_can_check_is_said() -> None:
     selector = b"  install: {diskSelector: {size: '>= 10GB'}}\ncluster"
     judgement = judge(parse_yaml(GOOD.replace(b"cluster", selector)), Schema.TALOS, Rules())

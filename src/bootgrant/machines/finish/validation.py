@@ -34,6 +34,8 @@ from bootgrant.wire.limits import CONFIG
 _LEGACY_KEYS: Final = ("machine", "cluster", "debug", "persist")
 _READ_AS_WORKER: Final = frozenset({"join", ""})
 _YES_OR_NO: Final = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false"})
+_NO_RULES: Final = 'what Talos refuses, because composer = "talosctl" leaves that to a talosctl that is not used here'
+_CLIENT_ONLY: Final = "the versions of Kubernetes, at which only a machine looks, and not talosctl validate"
 _VERBS: Final = ("must ", "may ", "needs ", "is ", "has ")
 _MOST_FAULTS: Final = 20
 TALOS: Final = "talos"
@@ -210,6 +212,7 @@ def _talos(parsed: ParsedYaml, rules: Rules, release: str) -> Judgement:
     """
     found, unchecked = _by_tables(parsed, release) if rules.tables else ([], ())
     if not rules.tables:
+        unchecked = (_NO_RULES if rules.program is None else _CLIENT_ONLY,)
         found = _by_names(parsed, rules)
     elif rules.schema is not None and not _is_refused(found):
         found += [replace(fault, is_fatal=False) for fault in _by_schema(parsed, rules.schema)]
