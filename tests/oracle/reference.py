@@ -25,11 +25,10 @@ def size(cases: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What Talos says of a configuration. A load error means that it cannot be read at all."""
+    """What Talos says of a configuration; ``errors`` are those of a client and of a machine that boots with it."""
 
     load_error: str | None
     errors: Sequence[str]
-    warnings: Sequence[str]
 
     @property
     def refuses(self) -> bool:
@@ -67,7 +66,7 @@ class Reference:
 
     def validated(self, config: str) -> Verdict:
         answer = self._ask({"op": "validate", "config": config})
-        return Verdict(answer["load_error"], answer["errors"], answer["warnings"])
+        return Verdict(answer["load_error"], [*answer["errors"], *answer.get("boot_errors", [])])
 
     def loads(self, config: str) -> bool:
         return self.validated(config).load_error is None
