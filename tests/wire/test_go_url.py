@@ -17,6 +17,7 @@ from bootgrant.wire.go_url import (
     encode_query,
     escape,
     escape_query,
+    parse_request_uri,
     parse_url,
     unescape,
     unescape_query,
@@ -147,3 +148,25 @@ def test_every_white_space_character_of_unicode_is_trimmed(space: str) -> None:
 def test_white_space_is_that_of_unicode() -> None:
     assert trim_space("\u00a0\u2003 a b\t\u3000") == "a b"
     assert trim_space("\u200b\x1c") == "\u200b\x1c"
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("https://discovery.talos.dev/", "/"),
+        ("https://a", ""),
+        ("grpc:opaque", ""),
+        ("/path?q", "/path"),
+        ("//host/path", "//host/path"),
+        ("https://a/#b", "/#b"),
+        ("*", "*"),
+    ],
+)
+def test_a_uri_of_a_request_has_no_fragment_and_an_absolute_path_no_host(text: str, path: str) -> None:
+    assert parse_request_uri(text).path == path
+
+
+@pytest.mark.parametrize("text", ["", "a", "a/b", "https://a#b", "https://a b/", "\ud800"])
+def test_other_texts_are_no_uri_of_a_request(text: str) -> None:
+    with pytest.raises(UrlError):
+        parse_request_uri(text)

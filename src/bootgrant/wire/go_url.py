@@ -209,15 +209,18 @@ def encode_query(query: Mapping[str, Sequence[str]]) -> str:
     return "&".join(f"{escape_query(key)}={escape_query(value)}" for key in keys for value in query[key])
 
 
-def parse_url(text: str) -> GoUrl:
-    """``url.Parse``. Raises UrlError, with Go's message, also for a text that cannot be encoded (a lone surrogate)."""
+def parse_url(text: str, *, strict_colons: bool = True) -> GoUrl:
+    """``url.Parse``. Raises UrlError, with Go's message, also for a text that cannot be encoded (a lone surrogate).
+
+    Without ``strict_colons`` a host of http and https may have several colons, as in programs made for Go before 1.26.
+    """
     try:
         _bytes(text)
     except UnicodeEncodeError as error:
         raise UrlError(f"parse {quote(text)}: not a text that can be encoded") from error
     rest, _, fragment = text.partition("#")
     try:
-        url = _parse_without_fragment(rest)
+        url = _parse_without_fragment(rest, strict_colons)
     except _PartError as reason:
         raise UrlError(f"parse {quote(rest)}: {reason}") from None
     if not fragment:
@@ -228,13 +231,14 @@ def parse_url(text: str) -> GoUrl:
         raise UrlError(f"parse {quote(text)}: {reason}") from None
 
 
-def parse_request_uri(text: str) -> GoUrl:
+def parse_request_uri(text: str, *, strict_colons: bool = True) -> GoUrl:
     """``url.ParseRequestURI``: an absolute URL or path, in which ``#`` starts no fragment. Raises UrlError."""
     try:
         _bytes(text)
         if text.startswith("//"):
-            return replace(_parse_without_fragment("/" + text.lstrip("/")), path=unescape(text.partition("?")[0]))
-        url = _parse_without_fragment(text)
+            url = _parse_without_fragment("/" + text.lstrip("/"), strict_colons)
+            return replace(url, path=unescape(text.partition("?")[0]))
+        url = _parse_without_fragment(text, strict_colons)
     except (UnicodeEncodeError, _PartError) as reason:
         raise UrlError(f"parse {quote(text)}: {reason}") from None
     if not url.scheme and not text.startswith("/") and text != "*":
@@ -242,7 +246,7 @@ def parse_request_uri(text: str) -> GoUrl:
     return url
 
 
-def _parse_without_fragment(text: str) -> GoUrl:
+def _parse_without_fragment(text: str, strict_colons: bool) -> GoUrl:
     if _CONTROL.search(text):
         raise _PartError("net/url: invalid control character in URL")
     if text == "*":
@@ -260,15 +264,15 @@ def _parse_without_fragment(text: str) -> GoUrl:
             raise _PartError("first path segment in URL cannot contain colon")
     if rest.startswith("//") and (scheme or not rest.startswith("///")):
         authority, slash, path = rest[2:].partition("/")
-        url, rest = _with_authority(url, authority), slash + path
+        url, rest = _with_authority(url, authority, strict_colons), slash + path
     elif scheme and rest.startswith("/"):
         url = replace(url, omit_host=True)
     return replace(url, path=unescape(rest), raw_path=rest)
 
 
-def _with_authority(url: GoUrl, authority: str) -> GoUrl:
+def _with_authority(url: GoUrl, authority: str, strict_colons: bool) -> GoUrl:
     userinfo, at, host = authority.rpartition("@")
-    url = replace(url, host=_parse_host(url.scheme, host))
+    url = replace(url, host=_parse_host(host, strict=strict_colons and url.scheme in {"http", "https"}))
     if not at:
         return url
     if not _USERINFO.fullmatch(userinfo):
@@ -282,7 +286,7 @@ def _check_port(text: str) -> None:
         raise _PartError(f"invalid port {quote(text)} after host")
 
 
-def _parse_host(scheme: str, host: str) -> str:
+def _parse_host(host: str, *, strict: bool) -> str:
     bracket = host.rfind("[")
     if bracket > 0:
         raise _PartError("invalid IP-literal")
@@ -290,7 +294,6 @@ def _parse_host(scheme: str, host: str) -> str:
         return _parse_bracketed(host)
     if ":" in host:
         # Go refuses a second colon only for http and https; elsewhere the last colon starts the port.
-        strict = scheme in {"http", "https"}
         _check_port(host[host.index(":") if strict else host.rindex(":") :])
     return _unescape_host(host)
 

@@ -137,6 +137,24 @@ def test_another_program_can_reject_a_configuration() -> None:
     assert fatal(GOOD.replace(b"{}", b"{clusterName: disk}"), rules=rules) == ""
 
 
+def test_a_deprecated_key_is_only_a_note_if_the_tables_know_it() -> None:
+    definition = {"properties": {"machine": {}, "cluster": {}, "version": {}}, "additionalProperties": False}
+    schema = {"$defs": {"C": definition}, "oneOf": [{"$ref": "#/$defs/C"}]}
+    rules = Rules(TalosSchema(json.dumps(schema).encode()))
+    (fault,) = faults(GOOD + b"debug: true\n", Schema.TALOS, rules)
+    assert (fault.is_fatal, fault.is_note, fault.rule) == (False, True, "schema")
+    rules = Rules(rules.schema, tables=False)
+    assert [each.is_note for each in faults(GOOD + b"debug: true\n", Schema.TALOS, rules)] == [False]
+    assert faults(GOOD + b"persist: true\n", Schema.TALOS, rules) == []
+
+
+def test_a_null_that_only_the_schema_refuses_is_a_warning() -> None:
+    definition = {"properties": {"machine": {}, "debug": {"type": "boolean"}}}
+    schema = {"$defs": {"C": definition}, "oneOf": [{"$ref": "#/$defs/C"}]}
+    (fault,) = faults(GOOD + b"debug:\n", Schema.TALOS, Rules(TalosSchema(json.dumps(schema).encode())))
+    assert (fault.is_fatal, fault.is_note, fault.message) == (False, False, 'debug: must be (type) "boolean"')
+
+
 def test_the_reasons_of_talos_and_of_another_program_are_both_shown() -> None:
     found = fatal(GOOD.replace(b"crt: YQ==", b"crt: ''"), rules=Rules(program=lambda _: "no certificate"))
     assert found.startswith("4: machine.ca.crt is missing: a worker needs")
@@ -188,6 +206,14 @@ def test_what_a_machine_takes_although_it_is_odd_is_a_warning(config: bytes, say
     (fault,) = faults(config, Schema.TALOS, Rules())
     assert not fault.is_fatal
     assert says in fault.message
+
+
+def test_what_is_left_to_talosctl_is_said() -> None:
+    by_program = Rules(tables=False, program=lambda _: "")
+    (left,) = judge(parse_yaml(GOOD), Schema.TALOS, Rules(tables=False)).unchecked
+    (judged,) = judge(parse_yaml(GOOD), Schema.TALOS, by_program).unchecked
+    assert left.startswith("what Talos refuses, because")
+    assert judged.startswith("the versions of Kubernetes")
 
 
 def test_what_only_the_machine_can_check_is_said() -> None:

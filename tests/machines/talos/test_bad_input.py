@@ -64,7 +64,7 @@ def test_an_error_names_the_line_and_the_next_step(content: bytes, line: int, ad
 def test_an_unknown_kind_names_the_talos_version_of_the_tables() -> None:
     error = _error_of(b"machine: {}\n---\napiVersion: v1alpha1\nkind: FancyConfig\n")
     assert (error.reason, error.line) == (Reason.UNKNOWN_DOCUMENT, 3)
-    assert "Talos of 2026-08 (ad8823176) has no kind FancyConfig" in error.message
+    assert "Talos 1.14 has no kind FancyConfig" in error.message
 
 
 @pytest.mark.parametrize(

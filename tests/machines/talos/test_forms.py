@@ -52,6 +52,12 @@ def test_ports(port: str, accepted: bool) -> None:
     assert forms.is_port_number(port) is accepted
 
 
+def test_a_second_colon_in_an_endpoint_is_an_error_since_1_13() -> None:
+    assert forms.is_endpoint_uri("https://a::1", "1.12")
+    assert not forms.is_endpoint_uri("https://a::1", "1.13")
+    assert not forms.is_endpoint_uri("https://a::x", "1.12")
+
+
 def test_two_roles_are_known_since_1_13() -> None:
     assert forms.roles("1.14") == forms.roles("1.13") == forms.ROLES
     assert forms.ROLES - forms.roles("1.12") == {"os:image:verifier", "os:meta:writer"}

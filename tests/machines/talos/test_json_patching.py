@@ -119,6 +119,13 @@ def test_values_are_tested_as_they_are_written(base: str, value: str, is_equal: 
             compose(parts)
 
 
+def test_null_in_yaml_is_a_value_and_equals_an_empty_mapping() -> None:
+    test = b"- {op: test, path: /x, value: null}\n"
+    assert compose([Part("base", b"x: {}\n"), Part("patch", test)]).config == b"x: {}\n"
+    with pytest.raises(ComposeError, match="has a different value there"):
+        compose([Part("base", b"y: {}\n"), Part("patch", test)])
+
+
 def test_dates_and_numbers_of_a_patch_in_yaml_are_those_of_go() -> None:
     patch = b"- {op: add, path: /x, value: [2024-1-2, 2024-01-02 03:04:05.50, 0x1f, 1.50, 1e21]}\n"
     made = yaml.load(compose([BASE, Part("patch", patch)]).config, Loader=yaml.BaseLoader)

@@ -206,7 +206,8 @@ def finished(recipe: Recipe, parts: Parts, made: Composed, rules: Rules) -> Fini
 def _finding(recipe: Recipe, parts: Parts, made: Composed, parsed: ParsedYaml, fault: Fault) -> Finding:
     """Return a finding for a fault: in the file where the value was written if that is known, else at the entry."""
     entry, only = recipe.entry, parts.parts[0]
-    finding, rule = (error, "invalid") if fault.is_fatal else (warning, fault.rule)
+    finding = error if fault.is_fatal else note if fault.is_note else warning
+    rule = "invalid" if fault.is_fatal else fault.rule
     templates = {file.path for file in recipe.files if file.is_template}
     if made.config == only.content and only.name not in templates:
         return finding(rule, fault.message, only.name, fault.line, entry.name)

@@ -35,6 +35,8 @@ from bootgrant.wire.limits import CONFIG
 _LEGACY_KEYS: Final = ("machine", "cluster", "debug", "persist")
 _READ_AS_WORKER: Final = frozenset({"join", ""})
 _YES_OR_NO: Final = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false"})
+_NO_RULES: Final = 'what Talos refuses, because composer = "talosctl" leaves that to a talosctl that is not used here'
+_CLIENT_ONLY: Final = "the versions of Kubernetes, at which only a machine looks, and not talosctl validate"
 _VERBS: Final = ("must ", "may ", "needs ", "is ", "has ")
 _MOST_FAULTS: Final = 20
 TALOS: Final = "talos"
@@ -47,7 +49,7 @@ class Fault:
 
     A fault that is not fatal is for a person to look at; a machine would accept the configuration. ``document`` is the
     label of the document that it is in, and ``path`` the value; both are empty if that is not known. ``rule`` says who
-    warns: the site's ``schema``, or ``talos``.
+    warns: the site's ``schema``, or ``talos``. One with ``is_note`` needs nobody's attention.
     """
 
     message: str
@@ -56,6 +58,7 @@ class Fault:
     document: str = ""
     path: str = ""
     rule: str = "schema"
+    is_note: bool = False
 
 
 class BadSchema(Exception):
@@ -90,7 +93,8 @@ class TalosSchema:
             return
         for error in validator.iter_errors(document):
             if not _is_taken_by_talos(error):
-                yield Fault(_message(error), line, is_fatal=not _is_taken_but_odd(error))
+                is_unknown = error.validator == "additionalProperties"
+                yield Fault(_message(error), line, is_fatal=not _is_taken_but_odd(error), is_note=is_unknown)
 
 
 def _kinds(root: object) -> Iterator[tuple[str, tuple[str, str]]]:
@@ -221,8 +225,10 @@ def _talos(parsed: ParsedYaml, rules: Rules, release: str) -> Judgement:
     """
     found, unchecked = _by_tables(parsed, release) if rules.tables else ([], ())
     if not rules.tables:
+        unchecked = (_NO_RULES if rules.program is None else _CLIENT_ONLY,)
         found = _by_names(parsed, rules)
     elif rules.schema is not None and not _is_refused(found):
+        # The tables have every key, so one that the schema lacks is deprecated: talosctl generates such keys, too.
         found += [replace(fault, is_fatal=False) for fault in _by_schema(parsed, rules.schema)]
     if rules.program is not None and parsed.error is None and (message := rules.program(parsed.content)):
         found.append(Fault(message, 1))
@@ -341,7 +347,9 @@ def _document_faults(root: MappingNode, kind: tuple[str, str], rules: Rules) -> 
     if kind == ("", ""):
         found += _machine_faults(root)
     if rules.schema is not None and not _is_refused(found):
-        found += rules.schema.faults(kind, core_value(root), root.line)
+        # Without the tables, nobody knows whether an unknown key is deprecated or misspelled.
+        objections = rules.schema.faults(kind, core_value(root), root.line)
+        found += [replace(fault, is_note=False) for fault in objections]
     return found
 
 

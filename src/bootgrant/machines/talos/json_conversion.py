@@ -13,7 +13,7 @@ from typing import Final
 import yaml
 
 from bootgrant.machines.talos.documents import ComposeError, Notes, Reason
-from bootgrant.machines.talos.json_reading import JsonNumber, JsonValue
+from bootgrant.machines.talos.json_reading import YAML_NULL, JsonNumber, JsonValue
 from bootgrant.machines.talos.scalar_nodes import scalar_value
 from bootgrant.machines.yaml.reading import MappingNode, Node, ScalarNode, SequenceNode
 from bootgrant.machines.yaml.scalars import (
@@ -37,9 +37,10 @@ def configuration_value(root: Node, part: str) -> JsonValue:
     return _OldYaml(part).value(root)
 
 
-def patch_value(node: Node, part: str) -> JsonValue:
+def operation_value(node: MappingNode, part: str) -> dict[str, JsonValue]:
     """Return an operation of a patch in YAML as JSON. Raises ComposeError (JSON_PATCH)."""
-    return _NewYaml(part).value(node)
+    operation = _NewYaml(part).mapping(node)
+    return operation | {"value": YAML_NULL} if operation.get("value", "") is None else operation
 
 
 def number(value: float) -> JsonNumber:

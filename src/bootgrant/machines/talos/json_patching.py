@@ -17,9 +17,10 @@ from bootgrant.machines.talos.json_conversion import (
     configuration_text,
     configuration_value,
     note_old_booleans,
-    patch_value,
+    operation_value,
 )
 from bootgrant.machines.talos.json_reading import (
+    YAML_NULL,
     JsonText,
     JsonValue,
     line_of_element,
@@ -81,7 +82,7 @@ def yaml_operations(roots: Sequence[Node], part: str) -> list[Operation] | None:
     root = roots[0]
     if not isinstance(root, SequenceNode) or not all(isinstance(item, MappingNode) for item in root.items):
         return None
-    return [patch_value(item, part) for item in root.items]
+    return [operation_value(item, part) for item in root.items if isinstance(item, MappingNode)]
 
 
 def apply_operations(roots: Sequence[Node], base: str, patch: JsonPatch, notes: Notes) -> bytes:
@@ -147,7 +148,7 @@ class _Changing:
         match operation.get("op"):
             case "add":
                 path = _pointer(operation, "path")
-                self._add(path, self._counted(operation.get("value")))
+                self._add(path, self._counted(_value(operation)))
             case "remove":
                 self._removed(_pointer(operation, "path"))
             case "replace":
@@ -196,7 +197,7 @@ class _Changing:
         return parent.pop(key)
 
     def _replace(self, path: str, operation: Operation) -> None:
-        value = self._counted(operation.get("value"))
+        value = self._counted(_value(operation))
         if not path:
             if not isinstance(value, dict | list):
                 raise _OperationError("the whole configuration can only be replaced by a mapping or a list")
@@ -210,7 +211,8 @@ class _Changing:
 
     def _test(self, path: str, operation: Operation) -> None:
         found = self.root if not path else _get(*self._parent(path))
-        if not _equal(found, operation.get("value")):
+        wanted = operation.get("value")
+        if not (found == {} if wanted is YAML_NULL else _equal(found, wanted)):
             raise _OperationError("the configuration has a different value there")
 
     def _counted(self, value: JsonValue) -> JsonValue:
@@ -251,6 +253,11 @@ def _pointer(operation: Operation, name: str) -> str:
     if not isinstance(path, str):
         raise _OperationError(_NEEDS)
     return path
+
+
+def _value(operation: Operation) -> JsonValue:
+    value = operation.get("value")
+    return None if value is YAML_NULL else value
 
 
 def _get(parent: dict[str, JsonValue] | list[JsonValue], key: str) -> JsonValue:

@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import Enum
 from itertools import chain
 from typing import Any, Final
 
@@ -42,6 +43,14 @@ class JsonText(str):
         made.written = written
         return made
 
+
+class YamlNull(Enum):
+    """Null as a member of an operation in YAML, which Talos takes for a value where JSON says that there is none."""
+
+    YAML_NULL = "null"
+
+
+YAML_NULL: Final = YamlNull.YAML_NULL
 
 JsonValue = Any
 """None, bool, str, JsonNumber, or a list or dict of them."""

@@ -163,7 +163,7 @@ def _read_patch_document(root: MappingNode, part: Part, tables: TalosTables, not
 
 
 def _is_header_only(root: MappingNode) -> bool:
-    return all(key.text in _HEADER_KEYS for key, _ in root.pairs)
+    return all(key.text in _HEADER_KEYS and isinstance(value, ScalarNode) for key, value in root.pairs)
 
 
 def _name(root: MappingNode) -> str:

@@ -7,11 +7,11 @@ nothing. Which names an expression may use depends on its environment and on the
 from __future__ import annotations
 
 from bootgrant.machines.talos.cel.checker import check
-from bootgrant.machines.talos.cel.environments import NEWEST, environment
+from bootgrant.machines.talos.cel.environments import NEWEST, Environment, environment
 from bootgrant.machines.talos.cel.errors import CelError, CelUnchecked
 from bootgrant.machines.talos.cel.parser import parse
 
-__all__ = ["CelError", "CelUnchecked", "compile_type"]
+__all__ = ["CelError", "CelUnchecked", "compile_type", "compile_type_in"]
 
 
 def compile_type(expression: str, environment_name: str, release: str = NEWEST) -> str:
@@ -21,6 +21,10 @@ def compile_type(expression: str, environment_name: str, release: str = NEWEST) 
     Raises CelError if Talos does not compile the expression, CelUnchecked (a CelError) if it is too large to tell,
     LookupError for an environment that the release has not.
     """
-    known = environment(environment_name, release)
+    return compile_type_in(environment(environment_name, release), expression)
+
+
+def compile_type_in(known: Environment, expression: str) -> str:
+    """The same for an environment at hand."""
     tree = parse(expression, known.macros, optional_syntax=known.optional_syntax, escaped_names=known.escaped_names)
     return str(check(tree, expression, known))

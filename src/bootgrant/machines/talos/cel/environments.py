@@ -51,10 +51,14 @@ class Environment:
 @cache
 def environment(name: str, release: str = NEWEST) -> Environment:
     """Return an environment of a release. Raises LookupError if there is none of this name."""
-    tables = _release(release)
+    return read_environment(_release(release), name)
+
+
+def read_environment(tables: Mapping[str, Any], name: str) -> Environment:
+    """Return an environment from the content of such a file. Raises LookupError if it has none of this name."""
     own = tables["environments"].get(name)
     if own is None:
-        raise LookupError(f"Talos {release} has no expressions of the kind {name!r}")
+        raise LookupError(f"this release of Talos has no expressions of the kind {name!r}")
     messages = {
         message: {field: parse_type(text) for field, text in fields.items()}
         for message, fields in _of_files(tables["messages"], own["files"])

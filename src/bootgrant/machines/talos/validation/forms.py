@@ -19,6 +19,7 @@ ROLES: Final = frozenset(
     for name in ("admin", "operator", "reader", "etcd:backup", "image:verifier", "meta:writer", "impersonator")
 )
 """The roles of Talos's API (``pkg/machinery/role``)."""
+_STRICT_COLONS_SINCE: Final = (1, 13)
 _ROLES_SINCE: Final = {"os:image:verifier": (1, 13), "os:meta:writer": (1, 13)}
 
 TAINT_EFFECTS: Final = frozenset({"NoSchedule", "PreferNoSchedule", "NoExecute"})
@@ -51,8 +52,12 @@ _SIZE_UNITS: Final[dict[str, int]] = {
 
 def roles(release: str) -> frozenset[str]:
     """Return the roles that a release such as ``1.12`` knows."""
+    return frozenset(role for role in ROLES if _ROLES_SINCE.get(role, (1, 0)) <= _version(release))
+
+
+def _version(release: str) -> tuple[int, int]:
     major, _, minor = release.partition(".")
-    return frozenset(role for role in ROLES if _ROLES_SINCE.get(role, (1, 0)) <= (int(major), int(minor)))
+    return int(major), int(minor)
 
 
 def _bits_of(text: str, *, zone: bool) -> int:
@@ -106,10 +111,10 @@ def is_subnet(text: str) -> bool:
     return is_netip_prefix(subnet) or is_netip_addr(subnet)
 
 
-def is_endpoint_uri(text: str) -> bool:
+def is_endpoint_uri(text: str, release: str = "1.14") -> bool:
     """``ValidateEndpointURI`` of siderolabs/net: a URL with a host, and a port from 1 to 65535 if it has one."""
     try:
-        url = parse_url(text)
+        url = parse_url(text, strict_colons=_version(release) >= _STRICT_COLONS_SINCE)
     except UrlError:
         return False
     if url.host.count(":") > 2 and not ("[" in url.host and "]" in url.host):

@@ -37,7 +37,7 @@ def check_cluster(value: dict[str, Any], report: Report) -> None:
 
 def _endpoint(value: dict[str, Any], report: Report) -> None:
     endpoint = at(value, "cluster.controlPlane.endpoint")
-    if endpoint is not None and not forms.is_endpoint_uri(str(endpoint)):
+    if endpoint is not None and not forms.is_endpoint_uri(str(endpoint), report.release):
         report.refuse("cluster.controlPlane.endpoint", _ENDPOINT_HINT)
 
 
@@ -55,7 +55,7 @@ def _cloud_provider(value: dict[str, Any], report: Report) -> None:
         report.refuse(f"{path}.manifests", "must be empty unless enabled is true: set enabled, or remove them")
         return
     for index, manifest in enumerate(manifests):
-        if not forms.is_endpoint_uri(manifest):
+        if not forms.is_endpoint_uri(manifest, report.release):
             report.refuse(f"{path}.manifests[{index}]", _ENDPOINT_HINT)
 
 
@@ -96,7 +96,8 @@ def _discovery(value: dict[str, Any], report: Report) -> None:
         return
     path = f"{_DISCOVERY}.registries.service.endpoint"
     try:
-        url = parse_request_uri(at(value, path) or _DEFAULT_DISCOVERY)
+        strict = is_between(report.release, since="1.13")
+        url = parse_request_uri(at(value, path) or _DEFAULT_DISCOVERY, strict_colons=strict)
     except UrlError:
         report.refuse(path, f"must be a URL such as {_DEFAULT_DISCOVERY}")
     else:
@@ -193,7 +194,7 @@ def _custom_plugin(urls: list[str], report: Report) -> None:
             "cluster.network.cni.urls", "is empty, so no network plugin is installed: add the URL of a manifest"
         )
     for index, url in enumerate(urls):
-        if not forms.is_endpoint_uri(url):
+        if not forms.is_endpoint_uri(url, report.release):
             report.refuse(f"cluster.network.cni.urls[{index}]", _ENDPOINT_HINT)
 
 
