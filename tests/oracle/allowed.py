@@ -22,6 +22,7 @@ ALLOWED: Final[list[Allowed]] = [
     Allowed("a mapping or a fraction for a text", "we refuse", ours="not a range|found a mapping", releases=("1.11",)),
     Allowed("v1.14.0-alpha.2 refuses an empty patch", "Talos refuses", talos="^config not found$", releases=("1.14",)),
     Allowed("an earlier commit refuses more", "Talos refuses", releases=("before 1.14",)),
+    Allowed("a rule that came after the earlier commit", "we refuse", releases=("before 1.14",)),
     # The judge asks what a client checks; until 1.13 only a running machine looks at these.
     Allowed(
         "Kubernetes versions that a machine refuses at boot", "we refuse",
