@@ -6,8 +6,10 @@ DEV := .venv/dev
 LOCK := .venv/lock
 BENCH := .venv/bench
 MUTATION := .venv/mutation
+ORACLE := .venv/oracle
+TALOS_VERSIONS := 1.11 1.12 1.13 1.14
 
-.PHONY: help demo test test-faults check format lock clean zipapp test-boot bench bench-acquire bench-serve mutation
+.PHONY: help demo test test-faults oracle talos-tables check format lock clean zipapp test-boot bench bench-acquire bench-serve mutation
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -27,6 +29,11 @@ test-boot: $(DEV)/.stamp ## a real boot: Debian's kernel in qemu, an initramfs w
 test-faults: $(DEV)/.stamp ## the fault suite in its long form: 100 kills, 5,000 connections (docs/faults.md; FAULT_SEED=N again)
 	@tools/debian_packages.sh tests/debian-packages.txt
 	FAULT_TEST=1 $(DEV)/bin/python -m pytest tests/faults -rP --durations=0
+
+oracle: $(TALOS_VERSIONS:%=$(ORACLE)/talos-%) ## Talos's own code per version, as programs that tests compare with (docs/talos-versions.md)
+
+talos-tables: $(ORACLE)/.stamp ## the tables of a Talos version, from Talos (VERSION=1.13, CHECKOUT=DIR for a commit)
+	@tools/talos/tables.sh $(ORACLE) $(VERSION) $(CHECKOUT)
 
 mutation: $(MUTATION)/.stamp ## mutation testing (ROOMS="approval machines wire workflows", SAMPLE=N per room, SEED=1)
 	$(MUTATION)/bin/python tools/mutation.py $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED)) $(ROOMS)
@@ -82,3 +89,11 @@ $(MUTATION)/.stamp: requirements/mutation.txt pyproject.toml tools/make_venv.sh
 $(LOCK)/.stamp: requirements/lock.txt tools/make_venv.sh
 	@tools/make_venv.sh "$(PYTHON)" $(LOCK) requirements/lock.txt
 	@touch $@
+
+$(ORACLE)/.stamp: requirements/oracle.txt tools/make_venv.sh
+	@tools/make_venv.sh "$(PYTHON)" $(ORACLE) requirements/oracle.txt
+	@touch $@
+
+$(ORACLE)/talos-%: tools/talos/%.mod tools/talos/%.sum $(wildcard tools/talos/*.go) $(ORACLE)/.stamp
+	@echo "building $@ …"
+	@tools/talos/go.sh $(ORACLE) build -trimpath -modfile=$*.mod -o ../../$@ .

@@ -11,3 +11,4 @@ compile -o requirements/dev.txt -c requirements/run.txt pyproject.toml requireme
 compile -o requirements/mutation.txt -c requirements/dev.txt pyproject.toml requirements/dev.in requirements/mutation.in
 compile -o requirements/bench.txt -c requirements/dev.txt pyproject.toml requirements/bench.in
 compile -o requirements/lock.txt requirements/lock.in
+compile -o requirements/oracle.txt requirements/oracle.in

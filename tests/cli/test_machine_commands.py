@@ -166,8 +166,8 @@ def test_machines_explain_says_which_why_and_why_not_the_others(tmp_path: Path) 
 
 def test_machines_list_shows_every_entry(tmp_path: Path) -> None:
     done = run("machines", "list", "--machines", write_machines(tmp_path / "m"))
-    assert [line.split()[:2] for line in done.stdout.splitlines()] == [
-        ["NAME", "IS"], ["cp-1", "controlplane"], ["spare-worker", "worker"],
+    assert [line.split()[:3] for line in done.stdout.splitlines()] == [
+        ["NAME", "IS", "TALOS"], ["cp-1", "controlplane", "1.14"], ["spare-worker", "worker", "1.14"],
     ]  # fmt: skip
 
 

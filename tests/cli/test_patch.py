@@ -51,3 +51,13 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 def test_the_standard_input_is_read_once(tmp_path: Path) -> None:
     assert "only one of BASE and PATCH" in _patch(tmp_path, "-", "-").stderr
+
+
+def test_a_patch_is_applied_as_a_release_of_talos_does(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text(BASE)
+    patch = "machine: {install: {grubUseUKICmdline: true}}\n"
+    assert _patch(tmp_path, "base.yaml", "-", "--talos", "1.12", given=patch).returncode == 0
+    older = _patch(tmp_path, "base.yaml", "-", "--talos=1.11", given=patch)
+    assert "machine.install.grubUseUKICmdline appears in Talos 1.12, and this is for Talos 1.11" in older.stderr
+    unknown = _patch(tmp_path, "base.yaml", "--talos=1.9")
+    assert (unknown.returncode, unknown.stderr) == (1, "bootgrant: --talos: write one of 1.11, 1.12, 1.13, 1.14\n")

@@ -15,7 +15,7 @@ from bootgrant.ports.configurations import MachineEntry, Rendered
 from bootgrant.ports.origins import Tree
 from bootgrant.wire.identity import MachineIdentity
 from support.grants import UUID
-from support.layered_site import BASE, FILES, toolbox
+from support.layered_site import BASE, FILES, MODEL, toolbox
 
 OTHER = "7b2f3f60-52c1-4e0f-8a6d-0d5f1c3e9a11"
 
@@ -36,9 +36,9 @@ class Tools:
         self.decrypted_paths.append(path)
         return Content(raw)
 
-    def compose(self, schema: Schema, parts: Sequence[Part]) -> Composed:
+    def compose(self, schema: Schema, parts: Sequence[Part], release: str) -> Composed:
         self.composed_parts.append([part.name for part in parts])
-        return in_python(schema, parts)
+        return in_python(schema, parts, release)
 
 
 def test_only_changed_files_are_decrypted_and_only_entries_with_changes_are_composed() -> None:
@@ -79,3 +79,18 @@ def test_the_cache_drops_the_oldest_configurations_first() -> None:
         cache.put(name, machine, Rendered(MachineEntry(name, "name"), b"x" * 10, "bootgrant"))
     assert [cache.get(name, machine) is not None for name in ("a", "b", "c")] == [False, True, True]
     assert cache.get("c", MachineIdentity(OTHER)) is None
+
+
+def test_an_entry_is_composed_and_checked_for_its_talos_release() -> None:
+    newer = {"control-plane/10-role.yaml": "machine:\n  type: controlplane\n  install: {grubUseUKICmdline: true}\n"}
+    at_1_12 = Snapshot(
+        tree(newer | {"machines.yaml": MODEL.replace("defaults:", "defaults:\n  talos: 1.12")}), toolbox()
+    )
+    assert at_1_12.broken == set()
+    older = newer | {"machines.yaml": MODEL.replace("defaults:", 'defaults:\n  talos: "1.11"')}
+    at_1_11 = Snapshot(tree(older), toolbox(), at_1_12)
+    (problem,) = at_1_11.problems()
+    assert (problem.entry, problem.file, problem.line) == ("cp-1", "control-plane/10-role.yaml", 3)
+    assert problem.message.startswith(
+        "machine.install.grubUseUKICmdline appears in Talos 1.12, and this is for Talos 1.11"
+    )

@@ -178,6 +178,7 @@ def _key(recipe: Recipe) -> str:
     inputs: Sequence[object] = (
         entry.name,
         entry.schema,
+        entry.talos,
         sorted(entry.labels.items()),
         {name: [value.text for value in values] for name, values in entry.match.items()},
         recipe.variables,

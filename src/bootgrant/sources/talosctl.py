@@ -28,8 +28,8 @@ class Talosctl:
     def is_installed(self) -> bool:
         return shutil.which(self.program) is not None
 
-    def compose(self, schema: Schema, parts: Sequence[Part]) -> Composed:
-        """Compose as ``talosctl machineconfig patch`` does. Raises ComposeError.
+    def compose(self, schema: Schema, parts: Sequence[Part], _release: str = "") -> Composed:
+        """Compose as ``talosctl machineconfig patch`` does, for its own release. Raises ComposeError.
 
         Surprises and the origins of values are known only to bootgrant's own composer.
         """

@@ -167,3 +167,24 @@ def test_an_entry_overrides_the_defaults() -> None:
 )  # fmt: skip
 def test_every_schema_has_its_content_type(schema: str, content_type: str) -> None:
     assert Schema(schema).content_type == content_type
+
+
+@pytest.mark.parametrize("written", ['"1.12"', "1.12"])
+def test_an_entry_names_the_talos_release_of_its_machine(written: str) -> None:
+    site = parsed(f"defaults: {{talos: {written}}}\nentries: [{{name: a}}, {{name: b, talos: '1.13'}}]\n")
+    assert [entry.talos for entry in site.entries] == ["1.12", "1.13"]
+    assert [entry.talos for entry in parsed("entries: [{name: a}]").entries] == ["1.14"]
+
+
+@pytest.mark.parametrize("written", ["1.9", "v1.12", "1.12.4", "[]", "null", "{}"])
+def test_an_unknown_talos_release_is_an_error_that_names_the_known_ones(written: str) -> None:
+    (finding,) = parsed(f"entries:\n- name: a\n  talos: {written}\n").findings
+    known = '"1.11", "1.12", "1.13", "1.14"'
+    assert finding.message == f"talos must be a release that bootgrant has the tables of: {known}"
+    assert (finding.line, finding.entry) == (3, "a")
+
+
+def test_a_talos_release_is_only_for_the_schema_talos() -> None:
+    site = parsed("defaults: {talos: 1.12}\nentries: [{name: a, schema: text}, {name: b, schema: text, talos: 1.12}]\n")
+    assert [entry.name for entry in site.entries] == ["a"]
+    assert "only for the schema talos" in site.findings[0].message

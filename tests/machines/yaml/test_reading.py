@@ -109,10 +109,48 @@ def test_an_alias_is_the_node_that_it_repeats_and_counts_like_it() -> None:
     assert (root.weight, root.height) == (1 + 2 * (1 + 5) + 2 * 2, 3)
 
 
-def test_anchors_belong_to_one_document() -> None:
-    with pytest.raises(YamlError, match=r"\*x has no anchor") as caught:
-        read_yaml(b"a: &x 1\n---\na: *x\n")
-    assert caught.value.line == 3
+def test_an_anchor_is_known_in_the_documents_after_it() -> None:
+    one, other = read_yaml(b"a: &x 1\n---\na: *x\n")
+    assert isinstance(one, MappingNode)
+    assert isinstance(other, MappingNode)
+    assert one.get("a") is other.get("a")
+
+
+@pytest.mark.parametrize(
+    ("text", "items"),
+    [
+        ("[?]", ["?"]),
+        ("[?a, a?]", ["?a", "a?"]),
+        ("[::1, fe80::1]", ["::1", "fe80::1"]),
+        ("[a, :b]", ["a", ":b"]),
+        ("['?x', \"?y\"]", ["?x", "?y"]),
+        ("['\ue000', ?x]", ["\ue000", "?x"]),
+        ("[-, -]", ["-", "-"]),
+    ],
+)
+def test_question_marks_and_colons_are_text_in_flow_style(text: str, items: list[str]) -> None:
+    (root,) = read_yaml(text.encode())
+    assert isinstance(root, SequenceNode)
+    assert [item.text for item in root.items if isinstance(item, ScalarNode)] == items
+
+
+@pytest.mark.parametrize(("text", "key"), [("{?: a}", "?"), ("{?a: b}", "?a"), ("{? a: b}", "a")])
+def test_only_a_question_mark_with_a_blank_begins_a_key(text: str, key: str) -> None:
+    (root,) = read_yaml(text.encode())
+    assert isinstance(root, MappingNode)
+    assert [name.text for name, _ in root.pairs] == [key]
+
+
+def test_places_are_those_of_the_text_with_question_marks() -> None:
+    (root,) = read_yaml(b"[?a, b]")
+    assert isinstance(root, SequenceNode)
+    assert [(item.start, item.end) for item in root.items if isinstance(item, ScalarNode)] == [(1, 3), (5, 6)]
+
+
+@pytest.mark.parametrize("text", ["{a: :}", "{:a: b}", "[a? b]", "{a: what? }", "a: ?"])
+def test_other_indicators_are_errors(text: str) -> None:
+    with pytest.raises(YamlError, match="not valid YAML"):
+        read_yaml(text.encode())
 
 
 def test_nesting_is_counted_through_aliases() -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from bootgrant.machines.site.selection import Verdict
     from bootgrant.service.commands.machines import Snapshot
 
-_HEAD = ("NAME", "IS", "MATCHES", "LABELS", "LAYERS")
+_HEAD = ("NAME", "IS", "TALOS", "MATCHES", "LABELS", "LAYERS")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,13 +44,16 @@ def _list(args: argparse.Namespace) -> int:
 
 
 def _row(snapshot: Snapshot, name: str) -> tuple[str, ...]:
+    from bootgrant.machines.site.model import Schema
+
     entry = snapshot.entries[name]
     verdict = snapshot.verdicts[name]
     kind = "broken: bootgrant check" if verdict.problem else verdict.machine_type or entry.schema.value
     matches = " ".join(f"{key}={','.join(one.text for one in ones)}" for key, ones in entry.match.items())
     labels = " ".join(f"{key}={value}" for key, value in entry.labels.items())
     layers = " ".join(layer.name for layer in entry.layers if snapshot.listing.files(layer.name) is not None)
-    return name, kind, matches or "no machine (a profile)", labels, layers
+    release = entry.talos if entry.schema is Schema.TALOS else ""
+    return name, kind, release, matches or "no machine (a profile)", labels, layers
 
 
 def _explain(args: argparse.Namespace) -> int:

@@ -26,20 +26,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what applies the patches: this program, or the installed talosctl (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
+        "--talos", metavar="RELEASE", default="",
+        help="the Talos release to compose for, such as 1.12 (default: the newest one that this program knows); "
+        "talosctl always composes for its own",
+    )  # fmt: skip
+    parser.add_argument(
         "--strict", action="store_true", help="treat a surprise as an error: status 3, and nothing is printed"
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    from bootgrant.machines.site.model import Schema
+    from bootgrant.machines.site.model import TALOS_RELEASES, Schema
     from bootgrant.machines.talos.documents import ComposeError
     from bootgrant.service.parts.machines import COMPOSERS
 
     if args.patches.count("-") + (args.base == "-") > 1:
         return fail("only one of BASE and PATCH can be - (standard input)")
+    release = args.talos or TALOS_RELEASES[-1]
+    if release not in TALOS_RELEASES:
+        return fail(f"--talos: write one of {', '.join(TALOS_RELEASES)}")
     try:
         parts = [_read(name) for name in (args.base, *args.patches)]
-        made = COMPOSERS[args.composer](Schema.TALOS, parts)
+        made = COMPOSERS[args.composer](Schema.TALOS, parts, release)
     except OSError as error:
         return fail(f"{error.filename}: {error.strerror}")
     except ComposeError as error:

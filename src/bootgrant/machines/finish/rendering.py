@@ -15,11 +15,12 @@ from bootgrant.machines.site.model import Command, Entry, Schema
 from bootgrant.machines.site.pattern import Pattern, common
 from bootgrant.machines.talos.composing import Composed, compose, compose_plain
 from bootgrant.machines.talos.documents import ComposeError, Part
+from bootgrant.machines.talos.tables import NEWEST
 from bootgrant.machines.yaml.reading import ParsedYaml, YamlError, decode, parse_yaml
 from bootgrant.wire.identity import MachineIdentity
 
-Compose = Callable[[Schema, Sequence[Part]], Composed]
-"""Composes parts. Raises ComposeError."""
+Compose = Callable[[Schema, Sequence[Part], str], Composed]
+"""Composes parts, those of a Talos configuration for a release such as ``1.12``. Raises ComposeError."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -81,9 +82,9 @@ class Templates(dict[str, Template]):
         return template
 
 
-def in_python(schema: Schema, parts: Sequence[Part]) -> Composed:
+def in_python(schema: Schema, parts: Sequence[Part], release: str = NEWEST) -> Composed:
     """Compose with the built-in composer. Raises ComposeError."""
-    return compose(parts) if schema is Schema.TALOS else compose_plain(parts, schema.value)
+    return compose(parts, release) if schema is Schema.TALOS else compose_plain(parts, schema.value)
 
 
 def parts_of(recipe: Recipe, identity: MachineIdentity, templates: Templates) -> Parts:
@@ -139,7 +140,7 @@ def _is_blank(content: bytes) -> bool:
 def composed(entry: Entry, parts: Sequence[Part], compose_parts: Compose) -> Composed:
     """Compose parts. Raises SiteBroken with the part and the line of the error."""
     try:
-        return compose_parts(entry.schema, parts)
+        return compose_parts(entry.schema, parts, entry.talos)
     except ComposeError as wrong:
         raise SiteBroken([error("compose", wrong.message, wrong.part, wrong.line or 0, entry.name)]) from None
 
@@ -148,7 +149,7 @@ def finished(recipe: Recipe, parts: Parts, made: Composed, rules: Rules) -> Fini
     """Validate a composed configuration. Raises SiteBroken if it must not be served."""
     entry = recipe.entry
     parsed = parse_yaml(made.config)
-    judgement = judge(parsed, entry.schema, rules)
+    judgement = judge(parsed, entry.schema, rules, entry.talos)
     found = [_finding(recipe, parts, made, fault) for fault in judgement.faults]
     if wrong := errors(found):
         raise SiteBroken(wrong)

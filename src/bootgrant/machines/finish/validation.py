@@ -140,8 +140,8 @@ class Judgement:
     machine_type: str = ""
 
 
-def judge(parsed: ParsedYaml, schema: Schema, rules: Rules) -> Judgement:
-    """Validate a finished configuration."""
+def judge(parsed: ParsedYaml, schema: Schema, rules: Rules, release: str = NEWEST) -> Judgement:
+    """Validate a finished configuration, one of Talos by the tables of a release such as ``1.12``."""
     if not parsed.content.strip():
         return Judgement([Fault("it is empty: the machine would continue without a configuration", 1)])
     if len(parsed.content) > CONFIG:
@@ -152,7 +152,7 @@ def judge(parsed: ParsedYaml, schema: Schema, rules: Rules) -> Judgement:
         case Schema.JSON | Schema.IGNITION:
             return _plain(parsed, _json_faults(parsed.content))
         case Schema.TALOS:
-            return _talos(parsed, rules)
+            return _talos(parsed, rules, release)
         case Schema.YAML | Schema.CLOUD_CONFIG:
             return _plain(parsed, [] if parsed.error is None else [_yaml_fault(parsed.error)])
 
@@ -166,9 +166,9 @@ def _plain(parsed: ParsedYaml, found: list[Fault]) -> Judgement:
     return Judgement([*found, Fault(message, 1, is_fatal=False)], kind)
 
 
-def _talos(parsed: ParsedYaml, rules: Rules) -> Judgement:
+def _talos(parsed: ParsedYaml, rules: Rules, release: str) -> Judgement:
     """Check against the tables, then the schema, then the other program, whichever of them the site uses."""
-    found = _by_tables(parsed) if rules.tables else []
+    found = _by_tables(parsed, release) if rules.tables else []
     if not found and (rules.schema is not None or not rules.tables):
         found = _by_names(parsed, rules)
     if not found and rules.program is not None and (message := rules.program(parsed.content)):
@@ -176,10 +176,10 @@ def _talos(parsed: ParsedYaml, rules: Rules) -> Judgement:
     return Judgement(found, machine_type(parsed.documents))
 
 
-def _by_tables(parsed: ParsedYaml) -> list[Fault]:
+def _by_tables(parsed: ParsedYaml, release: str) -> list[Fault]:
     """Find what Talos's parser rejects: unknown keys and documents, wrong types, documents that exclude each other."""
     try:
-        read = read_configuration(documents_of(parsed, ""), talos_tables(NEWEST), "")
+        read = read_configuration(documents_of(parsed, ""), talos_tables(release), "")
         check_conflicts(read, "")
     except ComposeError as wrong:
         return [Fault(wrong.message, wrong.line or 1)]

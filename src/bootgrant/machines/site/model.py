@@ -30,13 +30,16 @@ MODEL: Final = "machines.yaml"
 MODELS: Final = "entries"
 """A folder of files like MODEL; a site may have both."""
 
+TALOS_RELEASES: Final = ("1.11", "1.12", "1.13", "1.14")
+"""What ``talos`` can name; the last one is used where nothing is said. They are those of machines/talos/versions."""
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,62}")
 _LABEL_VALUE = re.compile(r"[A-Za-z0-9._/:@-]{0,127}")
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _BY_CONVENTION: Final = ("all", "{role}", "node/{name}")
-_ENTRY_KEYS: Final = ("name", "match", "labels", "networks", "layers", "variables", "approvals", "schema")
-_DEFAULT_KEYS: Final = ("labels", "networks", "layers", "variables", "approvals", "schema")
+_ENTRY_KEYS: Final = ("name", "match", "labels", "networks", "layers", "variables", "approvals", "schema", "talos")
+_DEFAULT_KEYS: Final = ("labels", "networks", "layers", "variables", "approvals", "schema", "talos")
 _MOST_APPROVALS: Final = 9
 
 
@@ -95,6 +98,8 @@ class Entry:
     variables: Mapping[str, Variable] = field(default_factory=dict)
     approvals: int = 1
     schema: Schema = Schema.TALOS
+    talos: str = TALOS_RELEASES[-1]
+    """The Talos release that the machine runs, if the schema is talos."""
     file: str = MODEL
     line: int = 0
 
@@ -232,7 +237,8 @@ def _entry(path: str, name: str, node: MappingNode, defaults: MappingNode | None
         layers=_layers(given("layers"), filled, node.line),
         variables={key: _filled_command(variable, filled, node.line) for key, variable in variables.items()},
         approvals=_approvals(given("approvals")),
-        schema=_schema(given("schema")),
+        schema=(schema := _schema(given("schema"))),
+        talos=_talos(node.get("talos"), defaults.get("talos") if defaults else None, schema),
         file=path,
         line=node.line,
     )
@@ -349,6 +355,20 @@ def _schema(node: Node | None) -> Schema:
         return Schema(node.text if isinstance(node, ScalarNode) else "")
     except ValueError:
         raise _Wrong(f"schema must be one of {', '.join(Schema)}", node.line) from None
+
+
+def _talos(own: Node | None, default: Node | None, schema: Schema) -> str:
+    """Return the Talos release of an entry. Only the entry's own one is wrong for another schema."""
+    node = own if own is not None else default
+    if node is None:
+        return TALOS_RELEASES[-1]
+    if own is not None and schema is not Schema.TALOS:
+        raise _Wrong(f"talos is only for the schema talos, and this entry has schema: {schema}: remove it", own.line)
+    release = node.text if isinstance(node, ScalarNode) else ""
+    if release not in TALOS_RELEASES:
+        known = ", ".join(f'"{one}"' for one in TALOS_RELEASES)
+        raise _Wrong(f"talos must be a release that bootgrant has the tables of: {known}", node.line)
+    return release
 
 
 def _pairs(node: Node | None, message: str) -> list[tuple[ScalarNode, Node]]:

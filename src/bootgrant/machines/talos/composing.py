@@ -17,7 +17,7 @@ from typing import Any, Final
 import yaml
 
 from bootgrant.machines.talos.documents import ComposeError, Part, Reason, read_documents
-from bootgrant.machines.talos.json_patching import read_json
+from bootgrant.machines.talos.json_reading import read_json
 from bootgrant.machines.talos.patching import Patching, Surprise, read_patch
 from bootgrant.machines.talos.tables import NEWEST, TalosTables, talos_tables
 from bootgrant.machines.yaml.reading import MappingNode, Node, ScalarNode, SequenceNode, is_null
@@ -40,14 +40,18 @@ class Composed:
     origins: Mapping[str, str]
 
 
-def compose(parts: Sequence[Part], tables: str = NEWEST) -> Composed:
-    """Compose a Talos configuration. Raises ComposeError.
+def compose(parts: Sequence[Part], release: str = NEWEST) -> Composed:
+    """Compose a Talos configuration for a release such as ``1.12``. Raises ComposeError.
 
     A base without patches is returned byte for byte, without reading it, as Talos does.
     """
     if not parts:
         raise ComposeError("there is nothing to compose: name the base document first", reason=Reason.EMPTY)
-    known = talos_tables(tables)
+    return compose_with(parts, talos_tables(release))
+
+
+def compose_with(parts: Sequence[Part], known: TalosTables) -> Composed:
+    """Compose one or more parts with these tables. Raises ComposeError."""
     patches = [read_patch(part, known) for part in parts[1:]]
     patching = Patching(known, parts[0])
     for patch in patches:

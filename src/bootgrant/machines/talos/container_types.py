@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from bootgrant.machines.talos.scalar_nodes import scalar_value
 from bootgrant.machines.talos.scalar_types import (
     ABSENT,
     Bytes,
@@ -17,9 +18,8 @@ from bootgrant.machines.talos.scalar_types import (
     Step,
     Text,
     Value,
-    scalar_value,
 )
-from bootgrant.machines.yaml.reading import MappingNode, Node, ScalarNode, SequenceNode, describe, is_null
+from bootgrant.machines.yaml.reading import MappingNode, Node, ScalarNode, SequenceNode, describe, is_alias, is_null
 from bootgrant.machines.yaml.scalars import Timestamp
 from bootgrant.machines.yaml.writing import Unguarded, Written, natural_order
 
@@ -98,6 +98,7 @@ class MapOf(GoType):
             return ABSENT
         if not isinstance(node, MappingNode):
             return reading.wrong(node, path, f"expected a mapping, found {describe(node)}")
+        self._check_dropped(node, path, reading)
         values = {}
         for key, item in entries(node, path, reading):
             value = self.element.read(item, f"{path}.{key}", reading)
@@ -106,6 +107,16 @@ class MapOf(GoType):
             elif is_null(item):
                 values[key] = self.element.zero()
         return values
+
+    def _check_dropped(self, node: MappingNode, path: str, reading: Reading) -> None:
+        """Check what Talos drops, or merges with ``<<``: it must have the form of the map's values, or be an alias."""
+        for key, item in node.pairs:
+            if is_null(key) and not isinstance(item, ScalarNode):
+                self.element.read(item, path, reading)
+            if not is_merge_key(key) or is_alias(key, item):
+                continue
+            if not (isinstance(item, SequenceNode) and isinstance(self.element, Argument)):
+                reading.wrong(item, path, "Talos takes only one alias here, such as <<: *name: write the values out")
 
     def zero(self) -> Value:
         return {}
@@ -134,10 +145,10 @@ class Argument(GoType):
         return Text().read(node, path, reading)
 
     def written(self, value: Value) -> Written:
-        if not value:
+        if value is None or value == "":
             return None
         # Talos does not quote these texts for YAML 1.1, so a later JSON patch may read them as booleans.
-        return Unguarded(value) if isinstance(value, str) else value
+        return Unguarded(value) if isinstance(value, str) else [Unguarded(item) for item in value]
 
 
 class Free(GoType):
@@ -148,7 +159,7 @@ class Free(GoType):
             return ABSENT
         if not isinstance(node, MappingNode):
             return reading.wrong(node, path, f"expected a mapping, found {describe(node)}")
-        return free_value(node, path, reading, keys_become_text=True)
+        return free_value(node, path, reading, is_top=True)
 
     def zero(self) -> Value:
         return {}
@@ -166,15 +177,23 @@ class Free(GoType):
         return True
 
 
-def free_value(node: Node, path: str, reading: Reading, *, keys_become_text: bool = False) -> Value:
-    """Return a node of free YAML. Dates and keys that are not texts are errors, because Talos crashes on them."""
+def free_value(node: Node, path: str, reading: Reading, *, is_top: bool = False) -> Value:
+    """Return a node of free YAML. Dates and keys that are not texts are errors, because Talos crashes on them.
+
+    In the mapping at the top, Talos turns keys into texts and reads ``<<`` as null; below it leaves ``<<`` out.
+    """
     match node:
         case SequenceNode():
-            return [free_value(item, f"{path}[{index}]", reading) for index, item in enumerate(node.items)]
+            return [
+                free_value(item, f"{path}[{index}]", reading)
+                for index, item in enumerate(node.items)
+                if not is_merge_key(item)
+            ]
         case MappingNode():
             return {
-                key: free_value(item, f"{path}.{key}", reading)
-                for key, item in entries(node, path, reading, keys_become_text=keys_become_text)
+                key: None if is_merge_key(item) else free_value(item, f"{path}.{key}", reading)
+                for key, item in entries(node, path, reading, keys_become_text=is_top)
+                if is_top or not is_merge_key(item)
             }
         case ScalarNode():
             try:
@@ -184,6 +203,11 @@ def free_value(node: Node, path: str, reading: Reading, *, keys_become_text: boo
             if isinstance(value, Timestamp):
                 return reading.wrong(node, path, f"Talos reads {node.text} as a date and crashes: write it in quotes")
             return value
+
+
+def is_merge_key(node: Node) -> bool:
+    """Whether a node is ``<<`` without quotes."""
+    return isinstance(node, ScalarNode) and node.plain and node.text == "<<"
 
 
 def free_written(value: Value) -> Written:
@@ -199,17 +223,22 @@ def free_written(value: Value) -> Written:
 def entries(
     node: MappingNode, path: str, reading: Reading, *, keys_become_text: bool = True
 ) -> Iterator[tuple[str, Node]]:
-    """Yield the keys and values of a mapping and of those merged into it with ``<<``; its own keys win."""
+    """Yield the keys and values of a mapping and of those merged into it with ``<<``; its own keys win.
+
+    Keys that are null are left out, as Talos does; where only texts can be keys, they are errors.
+    """
     written: dict[str, Node] = {}
     merged: dict[str, Node] = {}
     for key, item in node.pairs:
-        if key.plain and key.text == "<<":
+        if is_merge_key(key):
             for source in item.items if isinstance(item, SequenceNode) else [item]:
                 if isinstance(source, MappingNode):
                     found = dict(entries(source, path, reading, keys_become_text=keys_become_text))
                     merged = found | merged
                 else:
                     reading.wrong(source, path, "<< must have a mapping or a list of mappings")
+            continue
+        if keys_become_text and is_null(key):
             continue
         name = _key(key, keys_become_text=keys_become_text)
         if name is None:
@@ -242,10 +271,14 @@ class Field:
 
 @dataclass(frozen=True, eq=False)
 class Struct(GoType):
-    """``dict`` of the fields that were given; they are written in the order of ``fields``."""
+    """``dict`` of the fields that were given; they are written in the order of ``fields``.
+
+    ``deciding`` are the fields that make it a value; None means all of them.
+    """
 
     name: str
     fields: Mapping[str, Field]
+    deciding: frozenset[str] | None = None
 
     @property
     def is_opaque_pair(self) -> bool:
@@ -273,7 +306,11 @@ class Struct(GoType):
         return {}
 
     def is_zero(self, value: Value) -> bool:
-        return all(self.fields[name].type.is_zero(item) for name, item in value.items())
+        return all(
+            self.fields[name].type.is_zero(item)
+            for name, item in value.items()
+            if self.deciding is None or name in self.deciding
+        )
 
     def written(self, value: Value) -> Written:
         shown: dict[str, Written] = {}

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, TypeAlias
 
-from bootgrant.machines.talos.scalar_types import Reading, Value, scalar_value
+from bootgrant.machines.talos.releases import known_elsewhere
+from bootgrant.machines.talos.scalar_nodes import scalar_value
+from bootgrant.machines.talos.scalar_types import Reading, Value
 from bootgrant.machines.talos.tables import LEGACY, Kind, TalosTables
 from bootgrant.machines.yaml.reading import (
     MappingNode,
@@ -22,7 +24,7 @@ from bootgrant.machines.yaml.reading import (
 from bootgrant.machines.yaml.writing import Written, write_documents
 
 MAX_DOCUMENTS: Final = 1_000
-_LEGACY_KEYS: Final = frozenset(("machine", "cluster", "debug", "persist"))
+LEGACY_KEYS: Final = frozenset(("machine", "cluster", "debug", "persist"))
 _TALOS_KEYS: Final = frozenset(("machine", "cluster", "apiVersion", "<<"))
 MACHINE_TYPES: Final[Mapping[str, str]] = {"controlplane": "controlplane", "init": "controlplane", "worker": "worker"}
 """What Talos reads ``machine.type`` as."""
@@ -143,7 +145,7 @@ def read_header(root: MappingNode, part: str) -> Header:
             raise ComposeError(message, part, value.line, Reason.UNKNOWN_DOCUMENT)
         found[node.text] = "" if is_null(value) else value.text
     api_version, kind = found["apiVersion"], found["kind"]
-    if not kind and (api_version or any(key.text in _LEGACY_KEYS for key, _ in root.pairs)):
+    if not kind and (api_version or any(key.text in LEGACY_KEYS for key, _ in root.pairs)):
         return Header("", LEGACY, root.line)
     return Header(api_version, kind, root.line)
 
@@ -160,7 +162,7 @@ def _find_kind(header: Header, tables: TalosTables, part: str) -> Kind:
     elif not header.api_version:
         message = f"this {header.kind} has no apiVersion: add apiVersion: v1alpha1"
     else:
-        message = (
+        message = known_elsewhere(tables, header.api_version, header.kind) or (
             f"{tables.version} has no kind {header.kind} with apiVersion {header.api_version}: correct it, "
             'or compose with the talosctl of your Talos version (composer = "talosctl")'
         )
@@ -181,7 +183,9 @@ def read_document(root: Node, header: Header, tables: TalosTables, part: str) ->
         others = ", ".join(other for _, other in reading.unknown[1:6])
         more = f" (nor {others})" if others else ""
         label = "its configuration" if kind.name == LEGACY else kind.name
-        message = f"{tables.version} has no {path}{more} in {label}: check the spelling and the indentation"
+        message = known_elsewhere(tables, kind.api_version, kind.name, path) or (
+            f"{tables.version} has no {path}{more} in {label}: check the spelling and the indentation"
+        )
         raise ComposeError(message, part, line, Reason.UNKNOWN_KEY)
     return Document(kind, value, root.line)
 
@@ -220,11 +224,21 @@ def check_conflicts(documents: Iterable[Document], part: str) -> None:
         by_name.setdefault(document.name, []).append(document)
         if not document.kind.claims_link_name:
             continue
-        peer = document.value.get("peer", {}).get("name", "")
-        for link in (document.name, *([peer] if peer else [])):
-            if claims.setdefault(link, document) is not document:
+        for link in _claimed_links(document):
+            if link in claims:
                 message = f"{claims[link].label} and {document.label} both configure the link {link!r}: rename one"
+                if claims[link] is document:
+                    message = f"{document.label} is its own peer: give the peer another name"
                 raise ComposeError(message, part, None, Reason.CONFLICT)
+            claims[link] = document
+
+
+def _claimed_links(document: Document) -> list[str]:
+    """Return the names of the links that a document configures; names that are missing count as empty ones."""
+    names = [document.name]
+    if "peer" in document.kind.type.fields:
+        names.append(document.value.get("peer", {}).get("name", ""))
+    return names
 
 
 def write_configuration(documents: Iterable[Document]) -> bytes:

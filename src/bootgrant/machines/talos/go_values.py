@@ -1,4 +1,4 @@
-"""Texts that Talos parses into values: addresses, durations, sizes, ports. They are read and printed as Go does it.
+"""Texts that Talos parses into values: addresses, durations, ports. They are read and printed as Go does it.
 
 Each reader returns the canonical text or number, or raises ValueError that says what to write.
 """
@@ -15,22 +15,12 @@ _UNITS: Final[dict[str, int]] = {
     "h": 3_600_000_000_000,
 }  # fmt: skip
 _DURATION: Final = re.compile(r"([0-9]*)(?:\.([0-9]*))?(ns|us|µs|μs|ms|s|m|h)")
-_SIZE_UNITS: Final[dict[str, int]] = {
-    "": 1,
-    "b": 1,
-    **{f"{letter}{end}": 1000**power for power, letter in enumerate("kmgtpe", 1) for end in ("", "b")},
-    **{f"{letter}i{end}": 1024**power for power, letter in enumerate("kmgtpe", 1) for end in ("", "b")},
-}
-_SIZE: Final = re.compile(r"([0-9][0-9.,]*|[.,][0-9.,]*) *([A-Za-z]*) *")
-_SIZE_CONDITION: Final = re.compile(r"(?:>=|<=|==|>|<)?\s*(.*)")
-_PORTS: Final = re.compile(r"([0-9]{1,5})-([0-9]{1,5})")
-_PORT: Final = re.compile(r"[0-9]{1,5}")
+_PORT: Final = re.compile(r"0*([0-9]{1,5})")
 _HEX_BYTES: Final = re.compile(r"(?:[0-9a-f]{2})*")
 _BITS: Final = re.compile(r"0|[1-9][0-9]{0,2}")
 _LARGEST: Final = 2**63
 _LONGEST: Final = 200
 _DURATION_HINT: Final = "is not a duration: write a number with a unit, such as 90s, 5m or 1h30m"
-_SIZE_HINT: Final = "is not a size: write a number with a unit, such as 10GB or 100GiB"
 
 
 def duration(text: str) -> int:
@@ -46,11 +36,22 @@ def duration(text: str) -> int:
         whole, fraction, unit = match.groups()
         if not whole and not fraction:
             break
-        total += int(whole or 0) * _UNITS[unit] + int(fraction or 0) * _UNITS[unit] // 10 ** len(fraction or "")
+        total += int(whole or 0) * _UNITS[unit] + _fraction(fraction or "", _UNITS[unit])
         at = match.end()
-    if not rest or at != len(rest) or total >= _LARGEST:
+    if not rest or at != len(rest) or total > _LARGEST or (total == _LARGEST and sign > 0):
         raise ValueError(f"{text!r} {_DURATION_HINT}")
     return sign * total
+
+
+def _fraction(digits: str, unit: int) -> int:
+    """Return the nanoseconds of the digits after the point, in floating point as Go computes them."""
+    number, scale = 0, 1.0
+    for digit in digits:
+        if number > (_LARGEST - 1) // 10 or number * 10 + int(digit) > _LARGEST:
+            break
+        number = number * 10 + int(digit)
+        scale *= 10
+    return int(float(number) * (float(unit) / scale))
 
 
 def duration_text(nanoseconds: int) -> str:
@@ -94,7 +95,8 @@ def _parsed(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 def _shown(parsed: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
     if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped:
-        return f"::ffff:{parsed.ipv4_mapped}"
+        zone = f"%{parsed.scope_id}" if parsed.scope_id else ""
+        return f"::ffff:{parsed.ipv4_mapped}{zone}"
     return str(parsed)
 
 
@@ -102,7 +104,7 @@ def prefix(text: str) -> str:
     """Return a network such as ``10.0.0.0/8``; host bits are kept (``netip.ParsePrefix``)."""
     if not text:
         return ""
-    host, _, bits = text.partition("/")
+    host, _, bits = text.rpartition("/")
     parsed = _parsed(host)
     if parsed is None or not _BITS.fullmatch(bits) or int(bits) > parsed.max_prefixlen or "%" in host:
         raise ValueError(f"{text!r} is not a network: write an address and a length, such as 10.0.0.0/8")
@@ -113,13 +115,20 @@ def address_port(text: str) -> str:
     """Return ``10.0.0.1:51820`` or ``[fd00::1]:51820`` (``netip.ParseAddrPort``)."""
     if not text:
         return ""
-    host, _, port = text.rpartition(":")
+    host, _, digits = text.rpartition(":")
     bracketed = host.startswith("[") and host.endswith("]")
     bare = host[1:-1] if bracketed else host
     parsed = _parsed(bare)
-    if parsed is None or not _PORT.fullmatch(port) or int(port) > 65535 or bracketed != (":" in bare):
+    port = _port(digits)
+    if parsed is None or port is None or bracketed != (":" in bare):
         raise ValueError(f"{text!r} is not an address with a port: write it as 10.0.0.1:51820 or [fd00::1]:51820")
-    return f"[{_shown(parsed)}]:{int(port)}" if bracketed else f"{_shown(parsed)}:{int(port)}"
+    return f"[{_shown(parsed)}]:{port}" if bracketed else f"{_shown(parsed)}:{port}"
+
+
+def _port(digits: str) -> int | None:
+    """Return a port number, which may have leading zeros (``strconv.ParseUint``)."""
+    match = _PORT.fullmatch(digits)
+    return int(match[1]) if match and int(match[1]) <= 65535 else None
 
 
 def hardware_address(text: str) -> str:
@@ -130,55 +139,13 @@ def hardware_address(text: str) -> str:
     return ":".join(digits[at : at + 2] for at in range(0, len(digits), 2))
 
 
-def byte_size(text: str) -> int:
-    """Return the bytes of ``10GB``, ``1.5 GiB`` or ``-1073741824`` (humanize.ParseBytes)."""
-    if len(text) > _LONGEST:
-        raise ValueError(f"this {_SIZE_HINT}")
-    negative = text.startswith("-")
-    match = _SIZE.fullmatch(text[1:] if negative else text)
-    unit = _SIZE_UNITS.get(match[2].lower()) if match else None
-    if match is None or unit is None:
-        raise ValueError(f"{text!r} {_SIZE_HINT}")
-    try:
-        size = int(float(match[1].replace(",", "")) * unit)
-    except (ValueError, OverflowError):
-        raise ValueError(f"{text!r} {_SIZE_HINT}") from None
-    return -size if negative else size
-
-
-def size_shown(size: int) -> str:
-    """Return a size as ``100 GB``, with one decimal below 10 (humanize.Bytes), as Talos prints partition sizes."""
-    if size < 10:
-        return f"{size} B"
-    power = 0
-    while size >= 1000 ** (power + 1) and power < 6:
-        power += 1
-    value = (size * 10 * 2 // 1000**power + 1) // 2 / 10
-    number = f"{value:.1f}" if value < 10 else f"{value:.0f}"
-    return f"{number} {('', 'k', 'M', 'G', 'T', 'P', 'E')[power]}B"
-
-
-def percentage(text: str) -> str:
-    """Return the text if it is a percentage such as ``50%``."""
-    number = text[:-1].removeprefix("-")
-    if not number.isascii() or not number.isdigit():
-        raise ValueError(f"{text!r} is not a percentage: write a number and %, such as 50%")
-    return text
-
-
-def size_condition(text: str) -> str:
-    """Return the text if it compares with a size, such as ``>= 500GB``."""
-    match = _SIZE_CONDITION.fullmatch(text)
-    byte_size(match[1] if match else text)
-    return text
-
-
 def port_range(text: str) -> tuple[int, int]:
-    """Return the two ports of ``30000-32767``."""
-    match = _PORTS.fullmatch(text)
-    if match is None or int(match[1]) > int(match[2]) or int(match[2]) > 65535:
+    """Return the two ports of ``30000-32767``. The first may be the larger one: Talos refuses that later."""
+    low, _, high = text.partition("-")
+    first, last = _port(low), _port(high)
+    if first is None or last is None:
         raise ValueError(f"{text!r} is not a range of ports: write a number without quotes, or 30000-32767")
-    return int(match[1]), int(match[2])
+    return first, last
 
 
 def base64_bytes(text: str) -> bytes:
@@ -187,9 +154,3 @@ def base64_bytes(text: str) -> bytes:
         return binascii.a2b_base64(text.replace("\n", "").replace("\r", ""), strict_mode=True)
     except (binascii.Error, ValueError):
         raise ValueError("this is not base64: write certificates and keys as base64 of PEM, in one text") from None
-
-
-def checked_byte_size(text: str) -> str:
-    """Return the text if it is a size; Talos keeps it as it is written."""
-    byte_size(text)
-    return text

@@ -12,7 +12,7 @@ from typing import Any, Final, assert_never
 
 from bootgrant.machines.talos.container_types import Free, ListOf, MapOf, Pointer, Struct
 from bootgrant.machines.talos.documents import ComposeError, Notes, Reason
-from bootgrant.machines.talos.scalar_types import Choice, GoType, Url, Value
+from bootgrant.machines.talos.scalar_types import Boolean, Choice, GoType, Url, Value
 from bootgrant.machines.talos.tables import Kind, Rule, Strategy
 from bootgrant.machines.yaml.scalars import INT64_MAX
 from bootgrant.machines.yaml.writing import Written
@@ -54,6 +54,9 @@ class Merge:
         return self._structs(self.kind.type, left, right, Place())
 
     def _structs(self, struct: Struct, left: Value, right: Value, place: Place) -> Value:
+        if (field_path := self.kind.unmergeable.get(place.rule_path)) is not None:
+            cause = f"this Talos release fails on {field_path} whatever is in it"
+            raise self._error(f"{self.kind.name} cannot be patched, because {cause}: write the document as a whole")
         for name, value in right.items():
             known = struct.fields[name]
             below = place.field(name)
@@ -144,7 +147,10 @@ class Merge:
             return left if right is None else right
         if isinstance(type_.target, Struct):
             return self._structs(type_.target, left, right, place)
-        return self._urls(left, right, place) if isinstance(type_.target, Url) else right
+        if isinstance(type_.target, Url):
+            return self._urls(left, right, place)
+        is_kept = not self.kind.zero_overrides_pointers and not isinstance(type_.target, Boolean)
+        return self._scalars(type_.target, left, right, place) if is_kept else right
 
     def _maps(self, type_: MapOf, left: Value, right: Value, place: Place) -> Value:
         for key, value in right.items():
@@ -172,7 +178,7 @@ class Merge:
             case Strategy.PEM_WHOLE:
                 self._note_emptied(left or {}, right, place)
                 return right
-            case Strategy.UNSETTABLE_ERROR:
+            case Strategy.UNSETTABLE_ERROR | Strategy.UNSETTABLE_ALWAYS:
                 raise self._error(f"Talos cannot replace {place.shown}: delete it in an earlier patch ($patch: delete)")
             case Strategy.KEYED_MERGE | Strategy.KEYED_REPLACE:
                 raise TypeError(f"the tables have a rule for lists at {place.rule_path}, which is not a list")

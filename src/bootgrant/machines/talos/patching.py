@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from bootgrant.machines.talos.documents import (
+    LEGACY_KEYS,
     ComposeError,
     Document,
     Header,
@@ -26,11 +27,17 @@ from bootgrant.machines.talos.documents import (
     read_header,
     write_configuration,
 )
-from bootgrant.machines.talos.json_patching import Operation, apply_operations, json_operations, yaml_operations
+from bootgrant.machines.talos.json_patching import (
+    JsonPatch,
+    Operation,
+    apply_operations,
+    json_operations,
+    yaml_operations,
+)
 from bootgrant.machines.talos.merging import Merge
 from bootgrant.machines.talos.scalar_types import Element, Step
 from bootgrant.machines.talos.tables import LEGACY, TalosTables
-from bootgrant.machines.yaml.reading import MappingNode, Node, ScalarNode, SequenceNode, describe, is_null
+from bootgrant.machines.yaml.reading import MappingNode, Node, ScalarNode, SequenceNode, describe, is_null, parse_yaml
 
 MARK: Final = "$patch"
 _IN_AN_ELEMENT: Final = ", which is inside a list element: delete the element and add it again"
@@ -69,25 +76,14 @@ class StrategicPatch:
     notes: Notes
 
 
-@dataclass(slots=True)
-class JsonPatch:
-    """A patch by RFC 6902."""
-
-    part: str
-    operations: list[Operation]
-
-
 Patch = StrategicPatch | JsonPatch
 
 
 def read_patch(part: Part, tables: TalosTables) -> Patch:
     """Read a patch of either kind. Raises ComposeError."""
-    text = part.content.lstrip()
-    if text.startswith(b"["):
-        operations = json_operations(part)
-        if operations is None:
-            raise _not_a_patch("another list", part, part.content[: -len(text)].count(b"\n") + 1)
-        return JsonPatch(part.name, operations)
+    operations = _read_json(part) if part.content.lstrip().startswith(b"[") else None
+    if operations is not None:
+        return JsonPatch(part, operations)
     roots = read_documents(part)
     try:
         return _read_strategic(roots, part, tables)
@@ -95,7 +91,22 @@ def read_patch(part: Part, tables: TalosTables) -> Patch:
         operations = yaml_operations(roots, part.name) if error.reason is Reason.NOT_A_PATCH else None
         if operations is None:
             raise
-        return JsonPatch(part.name, operations)
+        return JsonPatch(part, operations)
+
+
+def _read_json(part: Part) -> list[Operation] | None:
+    """Return operations in JSON, None if they could still be operations in YAML. Raises ComposeError."""
+    try:
+        operations = json_operations(part)
+    except ComposeError as error:
+        # YAML has flow style, which looks like JSON and allows more: a comma at the end, a comment.
+        if error.reason is Reason.JSON_PATCH and parse_yaml(part.content).error is None:
+            return None
+        raise
+    if operations is None:
+        before = part.content[: -len(part.content.lstrip())]
+        raise _not_a_patch("another list", part, before.count(b"\n") + 1)
+    return operations
 
 
 def _read_strategic(roots: Sequence[Node], part: Part, tables: TalosTables) -> StrategicPatch:
@@ -126,12 +137,13 @@ def _read_patch_document(root: MappingNode, part: Part, tables: TalosTables, not
     deletions = tuple(deleting.deletions)
     if not deletions and _is_header_only(root):
         return None
-    header = read_header(root, part.name)
-    _check_deletions(header, deletions, root, part.name)
-    if not isinstance(rest, MappingNode) or _is_header_only(rest):
+    if deletions:
+        _check_deletions(root, deletions, part.name)
+    header = _legacy_header(root) if deletions and not _has_type(root) else read_header(root, part.name)
+    if not isinstance(rest, MappingNode) or not rest.pairs or _is_header_only(rest):
         return PatchDocument(header, _name(root), deletions, None)
-    if deletions and header.kind == LEGACY and not rest.pairs:
-        return PatchDocument(header, "", deletions, None)
+    if header.kind == LEGACY:
+        header = read_header(rest, part.name)
     return PatchDocument(header, _name(root), deletions, read_document(rest, header, tables, part.name))
 
 
@@ -143,16 +155,26 @@ def _name(root: MappingNode) -> str:
     return next((value.text for key, value in root.pairs if key.text == "name" and isinstance(value, ScalarNode)), "")
 
 
-def _check_deletions(header: Header, deletions: Sequence[Deletion], root: MappingNode, part: str) -> None:
+def _legacy_header(root: MappingNode) -> Header:
+    return Header("", LEGACY, root.line)
+
+
+def _has_type(root: MappingNode) -> bool:
+    return any(_written(root, key) for key in ("apiVersion", "kind"))
+
+
+def _written(root: MappingNode, key: str) -> str:
+    value = root.get(key)
+    return value.text if isinstance(value, ScalarNode) else ""
+
+
+def _check_deletions(root: MappingNode, deletions: Sequence[Deletion], part: str) -> None:
     """Raise ComposeError if deletions do not name their document: by apiVersion and kind, except the legacy one."""
     whole = next((deletion for deletion in deletions if not deletion.steps), None)
-    if not deletions or (whole is None and header.kind == LEGACY):
+    if (_written(root, "apiVersion") and _written(root, "kind")) or (whole is None and not _has_type(root)):
         return
-    written = {key.text for key, value in root.pairs if isinstance(value, ScalarNode) and value.text}
-    if header.kind == LEGACY and not {"apiVersion", "kind"} & written:
+    if whole is not None and not _has_type(root) and any(key.text in LEGACY_KEYS for key, _ in root.pairs):
         message = "machine and cluster cannot be deleted as a whole: delete the keys in them"
-    elif header.api_version and header.kind and header.kind != LEGACY:
-        return
     else:
         message = "$patch: delete needs the document's apiVersion and kind (and its name if it has one): add them"
     raise ComposeError(message, part, (whole or deletions[0]).line, Reason.DELETE)
@@ -187,7 +209,7 @@ class Patching:
             case JsonPatch():
                 notes: Notes = []
                 roots = read_documents(Part(self.base.name, self.text()))
-                text = apply_operations(roots, self.base.name, patch.operations, patch.part, notes)
+                text = apply_operations(roots, self.base.name, patch, notes)
                 self.base, self.documents = Part(self.base.name, text), None
                 self._keep(patch.part, "", notes)
 
@@ -198,7 +220,9 @@ class Patching:
     def loaded(self) -> list[Document]:
         """Return the documents, read from the text if needed. Raises ComposeError."""
         if self.documents is None:
-            self.documents = read_configuration(read_documents(self.base), self.tables, self.base.name)
+            documents = read_configuration(read_documents(self.base), self.tables, self.base.name)
+            check_conflicts(documents, self.base.name)
+            self.documents = documents
         return self.documents
 
     def _apply_strategic(self, patch: StrategicPatch) -> None:
@@ -217,7 +241,8 @@ class Patching:
     def _delete(self, patched: PatchDocument, part: str) -> None:
         for deletion in patched.deletions:
             target = self._find(patched.header.api_version, patched.header.kind, patched.name)
-            if target is None:
+            if target is None or target.kind.named != bool(patched.name):
+                self._note_missing_name(patched, part)
                 continue
             if not deletion.steps:
                 self.loaded().remove(target)
@@ -226,6 +251,12 @@ class Patching:
                 if any(isinstance(step, Element) for step in deletion.steps[:-1]):
                     message = f"Talos cannot delete {deletion.shown}{_IN_AN_ELEMENT}"
                 raise ComposeError(message, part, deletion.line, Reason.DELETE)
+
+    def _note_missing_name(self, patched: PatchDocument, part: str) -> None:
+        known = self.tables.kinds.get((patched.header.api_version, patched.header.kind))
+        if known is not None and known.named and not patched.name:
+            message = f"deletes nothing: it does not say which {known.name} is meant. Add its name"
+            self.surprises.append(Surprise(part, f"{known.name}/{MARK}", message))
 
     def _find(self, api_version: str, kind: str, name: str) -> Document | None:
         return next((found for found in self.loaded() if found.identity == (api_version, kind, name)), None)
@@ -271,23 +302,22 @@ class _Deleting:
                 return node
 
     def _mapping(self, node: MappingNode, steps: tuple[Step, ...]) -> Node | None:
-        mark = _mark(node)
-        if mark is not None and mark.text == "delete":
-            self._note_siblings(node, steps)
-            self._check_inner(steps, mark.line)
-            self.deletions.append(Deletion(steps, mark.line))
-            return None
-        if mark is not None:
-            message = f"is the value {mark.text!r}, which deletes nothing: write $patch: delete, in lower case"
-            self.notes.append((".".join([*_shown(steps), MARK]), message))
         pairs = []
         for key, value in node.pairs:
+            if key.text == MARK and isinstance(value, ScalarNode):
+                if value.text == "delete":
+                    self._note_siblings(node, steps)
+                    self._check_inner(steps, value.line)
+                    self.deletions.append(Deletion(steps, value.line))
+                    return None
+                message = f"is the value {value.text!r}, which deletes nothing: write $patch: delete, in lower case"
+                self.notes.append((".".join([*_shown(steps), MARK]), message))
             rest = self.rest_of(value, (*steps, key.text))
             if rest is not None:
                 pairs.append((key, rest))
         if not pairs and node.pairs:
             return None
-        return MappingNode(pairs, node.line, node.tag)
+        return MappingNode(pairs, node.line, node.tag, node.start)
 
     def _sequence(self, node: SequenceNode, steps: tuple[Step, ...]) -> Node | None:
         items = []
@@ -298,13 +328,13 @@ class _Deleting:
             rest = self.rest_of(item, (*steps, Element("", None)))
             if rest is not None:
                 items.append(rest)
-        return None if node.items and not items else SequenceNode(items, node.line, node.tag)
+        return None if node.items and not items else SequenceNode(items, node.line, node.tag, node.start)
 
     def _selector(self, item: MappingNode) -> Element:
         """Return the selector of an element to delete: its first key other than the mark."""
         for key, value in item.pairs:
             if key.text != MARK:
-                return Element(key.text, value.text if isinstance(value, ScalarNode) else None)
+                return Element(key.text, value.text if isinstance(value, ScalarNode) else "")
         message = "the list element to delete has no name: write its name next to $patch: delete"
         raise ComposeError(message, self.part, item.line, Reason.DELETE)
 

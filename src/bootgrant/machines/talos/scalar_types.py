@@ -14,16 +14,19 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, ClassVar, Final, TypeAlias
 
-from bootgrant.machines.talos import go_values
+from bootgrant.machines.talos import go_sizes, go_values
+from bootgrant.machines.talos.scalar_nodes import raw_text, scalar_value, text_of
 from bootgrant.machines.yaml.reading import Node, ScalarNode, describe, is_null
-from bootgrant.machines.yaml.scalars import OLD_BOOLEANS, PlainValue, Timestamp, plain_value
+from bootgrant.machines.yaml.scalars import INT64_MAX, OLD_BOOLEANS
 from bootgrant.machines.yaml.writing import Plain, Written
 from bootgrant.wire.go_url import GoUrl, UrlError, parse_url
 
 Value: TypeAlias = Any
 """A value as a type reads it; the docstring of each type names the Python type."""
 
-_TAG: Final = "tag:yaml.org,2002:"
+_REDACTED: Final = b"******"
+_SMALL_INTEGER: Final = re.compile(r"[-+]?0*[0-9]{1,3}")
+_PORTS: Final = range(65536)
 _QUOTED: Final = re.compile(r' "[^"]*"')
 
 
@@ -58,28 +61,6 @@ class Reading:
     def wrong(self, node: Node, path: str, message: str) -> Absent:
         self.errors.append((node.line, f"{path}: {message}" if path else message))
         return ABSENT
-
-
-def scalar_value(node: ScalarNode) -> PlainValue:
-    """Return what a scalar is to go-yaml, by its tag and quotes. Raises ValueError if the text does not fit the tag."""
-    if node.plain:
-        return plain_value(node.text)
-    match node.tag:
-        case None:
-            return node.text
-        case "tag:yaml.org,2002:binary":
-            return go_values.base64_bytes(node.text).decode("utf-8")
-        case "tag:yaml.org,2002:null":
-            return None
-        case "tag:yaml.org,2002:bool" | "tag:yaml.org,2002:int" | "tag:yaml.org,2002:float":
-            value = plain_value(node.text)
-            if isinstance(value, (bool, int, float)):
-                return value
-            raise ValueError(f"{node.text!r} does not fit its tag !!{node.tag.removeprefix(_TAG)}")
-        case "tag:yaml.org,2002:timestamp":
-            return Timestamp(node.text)
-        case _:
-            return node.text
 
 
 class GoType(ABC):
@@ -148,12 +129,7 @@ class Text(ScalarType):
     selects = True
 
     def from_scalar(self, node: ScalarNode) -> Value:
-        if node.plain or node.tag:
-            value = scalar_value(node)
-            if isinstance(value, Timestamp):
-                raise ValueError(f"Talos reads {node.text} as a date: write it in quotes")
-            return value if isinstance(value, str) else node.text
-        return node.text
+        return text_of(node)
 
 
 class TrimmedText(Text):
@@ -165,7 +141,7 @@ class TrimmedText(Text):
 
 
 class Boolean(ScalarType):
-    """``bool``. The words of YAML 1.1 (``yes``, ``on``, …) are accepted too, without quotes."""
+    """``bool``. The words of YAML 1.1 (``yes``, ``on``, …) are accepted too, even in quotes."""
 
     wanted = "true or false without quotes"
     zero_value = False
@@ -174,8 +150,8 @@ class Boolean(ScalarType):
         value = scalar_value(node)
         if isinstance(value, bool):
             return value
-        if node.plain and node.text in OLD_BOOLEANS:
-            return OLD_BOOLEANS[node.text]
+        if isinstance(value, str) and value in OLD_BOOLEANS:
+            return OLD_BOOLEANS[value]
         raise self._unexpected(node)
 
 
@@ -208,14 +184,19 @@ class FileMode(Integer):
 
 
 class Duration(ScalarType):
-    """``int`` in nanoseconds."""
+    """``int`` in nanoseconds. Talos takes 0 without a unit, and a whole number with a point for nanoseconds."""
 
     wanted = "a duration such as 90s or 1h30m"
     zero_value = 0
 
     def from_scalar(self, node: ScalarNode) -> Value:
-        if isinstance(scalar_value(node), str):
-            return go_values.duration(node.text)
+        value = scalar_value(node)
+        if isinstance(value, str):
+            return go_values.duration(value)
+        if isinstance(value, float) and value.is_integer() and abs(value) < INT64_MAX:
+            return int(value)
+        if value == 0 and not isinstance(value, bool):
+            return 0
         raise ValueError(f"{node.text} has no unit: write a duration such as 90s, 5m or 1h30m")
 
     def written(self, value: Value) -> Written:
@@ -233,32 +214,59 @@ class TextForm(ScalarType):
     selects = True
 
     def from_scalar(self, node: ScalarNode) -> Value:
-        return self.parse(node.text)
+        return self.parse(raw_text(node))
+
+
+class SizeCondition(TextForm):
+    """A condition on the size of a disk, such as ``>= 500GB``."""
+
+    def from_scalar(self, node: ScalarNode) -> Value:
+        return self.parse(text_of(node))
 
 
 @dataclass(frozen=True)
 class Choice(ScalarType):
-    """``int``, written as one of the names of an enumeration in any case, or as a number if ``numbers``."""
+    """``int``, written as one of the names of an enumeration in any case.
+
+    ``numbers`` are names of their own. ``lenient`` is the type of a bond's ``failOverMac``: its case counts, an empty
+    text is its zero, and its numbers are accepted too.
+    """
 
     name: str
     names: Mapping[int, str]
-    numbers: bool = False
+    numbers: range = range(0)
+    lenient: bool = False
 
     zero_value = 0
     selects = True
 
     def from_scalar(self, node: ScalarNode) -> Value:
+        text = raw_text(node)
+        if self.lenient:
+            return self._leniently(text)
         for number, name in self.names.items():
-            if name.lower() == node.text.lower():
+            if name.lower() == text.lower():
                 return number
-        if self.numbers and node.text.isascii() and node.text.isdigit() and len(node.text) <= 10:
-            return int(node.text)
-        allowed = ", ".join(self.names.values())
-        raise ValueError(f"{describe(node)} is not one of {allowed}{', or a number' if self.numbers else ''}")
+        if text.isascii() and text.isdigit() and text == str(int(text[:10])) and int(text) in self.numbers:
+            return int(text)
+        raise self._unknown(text)
+
+    def _leniently(self, text: str) -> int:
+        found = next((number for number, name in self.names.items() if name == text), None)
+        if found is None and _SMALL_INTEGER.fullmatch(text) and int(text) in self.names:
+            found = int(text)
+        if found is None and text:
+            raise self._unknown(text)
+        return found or 0
+
+    def _unknown(self, text: str) -> ValueError:
+        shown = text if len(text) <= 60 else text[:60] + "…"
+        numbers = f", or a number from {self.numbers[0]} to {self.numbers[-1]}" if self.numbers else ""
+        return ValueError(f"{shown!r} is not one of {', '.join(self.names.values())}{numbers}")
 
     def written(self, value: Value) -> Written:
         shown = f"{self.name.rpartition('.')[2]}({value})"
-        return self.names.get(value, str(value) if self.numbers else shown)
+        return self.names.get(value, str(value) if value in self.numbers else shown)
 
 
 class Bytes(ScalarType):
@@ -268,10 +276,21 @@ class Bytes(ScalarType):
     zero_value = b""
 
     def from_scalar(self, node: ScalarNode) -> Value:
-        return go_values.base64_bytes(node.text)
+        return go_values.base64_bytes(text_of(node))
 
     def written(self, value: Value) -> Written:
         return base64.b64encode(value).decode("ascii")
+
+
+class KeyBytes(Bytes):
+    """``bytes`` of a private key. ``******``, which Talos writes in its place, is kept as it is."""
+
+    def from_scalar(self, node: ScalarNode) -> Value:
+        text = text_of(node)
+        return _REDACTED if text.encode() == _REDACTED else go_values.base64_bytes(text)
+
+    def written(self, value: Value) -> Written:
+        return _REDACTED.decode() if value == _REDACTED else super().written(value)
 
 
 class Url(ScalarType):
@@ -283,7 +302,7 @@ class Url(ScalarType):
 
     def from_scalar(self, node: ScalarNode) -> Value:
         try:
-            return parse_url(node.text)
+            return parse_url(text_of(node))
         except UrlError as error:
             # Without the parts that the reason quotes: a URL may contain a password.
             reason = _QUOTED.sub("", str(error).rpartition('": ')[2])
@@ -300,10 +319,8 @@ class MaxSize(ScalarType):
     zero_value = "", ""
 
     def from_scalar(self, node: ScalarNode) -> Value:
-        if node.text.endswith("%"):
-            return go_values.percentage(node.text), ""
-        go_values.byte_size(node.text)
-        return "", node.text
+        text = raw_text(node)
+        return (go_sizes.percentage(text), "") if "%" in text else ("", go_sizes.checked_size(text))
 
     def written(self, value: Value) -> Written:
         percentage, size = value
@@ -320,9 +337,9 @@ class PortRange(ScalarType):
 
     def from_scalar(self, node: ScalarNode) -> Value:
         value = scalar_value(node)
-        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 65535:
-            return value, value
-        return go_values.port_range(node.text)
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and value in _PORTS:
+            return int(value), int(value)
+        return go_values.port_range(text_of(node))
 
     def written(self, value: Value) -> Written:
         low, high = value
@@ -330,16 +347,13 @@ class PortRange(ScalarType):
 
 
 class PartitionSize(ScalarType):
-    """``int`` in bytes, written in the form ``100 GB``."""
+    """``int`` in bytes, written as ``100 GB`` where that is exact."""
 
     wanted = "a size such as 100GB"
     zero_value = 0
 
     def from_scalar(self, node: ScalarNode) -> Value:
-        size = go_values.byte_size(node.text)
-        if size < 0:
-            raise self._unexpected(node)
-        return size
+        return go_sizes.byte_size(text_of(node))
 
     def written(self, value: Value) -> Written:
-        return go_values.size_shown(value)
+        return go_sizes.exact_size(value)

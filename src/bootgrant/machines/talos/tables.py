@@ -1,8 +1,8 @@
 """The tables of a Talos version: its kinds of document, their types, and the merge rules of fields.
 
-They are in ``versions/<version>/``: ``schema.json`` (types, and the order of their fields) and ``rules.json`` (for each
-kind: whether documents have names, which kinds exclude each other, and which paths are merged by a rule). Both were
-taken from Talos itself; a new Talos version is a new folder.
+They are in ``versions/<release>/``: ``schema.json`` (types, and the order of their fields) and ``rules.json`` (for each
+kind: whether documents have names, which kinds exclude each other, and which paths are merged by a rule). Both are
+taken from Talos itself by ``tools/talos`` (docs/talos-versions.md); a new Talos version is a new folder.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from functools import cache, cached_property
 from importlib.resources import files
 from typing import Any, Final
 
-from bootgrant.machines.talos import go_values
+from bootgrant.machines.talos import go_sizes, go_values
 from bootgrant.machines.talos.container_types import Argument, Field, Free, ListOf, MapOf, Pointer, Struct
 from bootgrant.machines.talos.scalar_types import (
     Boolean,
@@ -25,18 +25,21 @@ from bootgrant.machines.talos.scalar_types import (
     FileMode,
     GoType,
     Integer,
+    KeyBytes,
     MaxSize,
     PartitionSize,
     PortRange,
+    SizeCondition,
     Text,
     TextForm,
     TrimmedText,
     Url,
 )
 
-NEWEST: Final = "2026-08"
-"""The tables in use: Talos's development branch of August 2026, commit ad8823176."""
-_RELEASES: Final = {NEWEST: "1.14"}
+RELEASES: Final = ("1.11", "1.12", "1.13", "1.14")
+"""The releases that have tables, oldest first."""
+NEWEST: Final = RELEASES[-1]
+"""The tables used where no release is named: Talos's development branch of August 2026, commit ad8823176."""
 LEGACY: Final = "v1alpha1"
 """The kind of the document without ``kind``: ``machine``, ``cluster``, ``debug``, ``persist``."""
 
@@ -55,6 +58,7 @@ class Strategy(Enum):
     PEM_WHOLE = "pem-whole"
     BYTES_REPLACE = "bytes-replace"
     UNSETTABLE_ERROR = "unsettable-error"
+    UNSETTABLE_ALWAYS = "unsettable-always"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,9 @@ class Kind:
     named: bool
     conflicts_with: frozenset[str]
     claims_link_name: bool
+    controlplane_only: bool
+    zero_overrides_pointers: bool
+    """Whether 0 and "" of a patch replace the value of a pointer; Talos 1.11 keeps it."""
     rules: Mapping[str, Rule]
 
     @cached_property
@@ -82,6 +89,12 @@ class Kind:
         """The structs with a field that every merge overwrites."""
         ends = [path for path, rule in self.rules.items() if rule.strategy is Strategy.OPAQUE_ALWAYS]
         return frozenset(path[:at] for path in ends for at, char in enumerate(path) if char == ".")
+
+    @cached_property
+    def unmergeable(self) -> Mapping[str, str]:
+        """The structs that Talos fails to merge, and the field which is the cause."""
+        ends = [path for path, rule in self.rules.items() if rule.strategy is Strategy.UNSETTABLE_ALWAYS]
+        return {path.rpartition(".")[0]: path for path in ends}
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,22 +110,27 @@ class TalosTables:
 
 
 @cache
-def talos_tables(version: str = NEWEST) -> TalosTables:
-    """Load the tables of a version, which is a folder of ``versions``."""
-    folder = files("bootgrant.machines.talos") / "versions" / version
+def talos_tables(release: str = NEWEST) -> TalosTables:
+    """Load the tables of one of RELEASES."""
+    folder = files("bootgrant.machines.talos") / "versions" / release
     schema = json.loads((folder / "schema.json").read_text("utf-8"))
     rules = json.loads((folder / "rules.json").read_text("utf-8"))
+    return read_tables(release, schema, rules)
+
+
+def read_tables(release: str, schema: Mapping[str, Any], rules: Mapping[str, Any]) -> TalosTables:
+    """Make tables of the contents of ``schema.json`` and ``rules.json``."""
     types = _Types(schema["types"])
     kinds = {}
     for root, type_name in schema["roots"].items():
         api_version, _, name = root.partition("/")
         described = rules["kinds"][root if api_version else name]
-        kinds[api_version, name] = _kind(name, api_version, types.struct(type_name), described)
-    commit = str(rules["source"]).split()[1][:9]
-    return TalosTables(f"Talos of {version} ({commit})", _RELEASES[version], kinds)
+        zero = rules["zeroOverridesPointers"]
+        kinds[api_version, name] = _kind(name, api_version, types.struct(type_name), described, zero=zero)
+    return TalosTables(f"Talos {release}", release, kinds)
 
 
-def _kind(name: str, api_version: str, struct: Struct, described: Mapping[str, Any]) -> Kind:
+def _kind(name: str, api_version: str, struct: Struct, described: Mapping[str, Any], *, zero: bool) -> Kind:
     return Kind(
         name,
         api_version,
@@ -120,6 +138,8 @@ def _kind(name: str, api_version: str, struct: Struct, described: Mapping[str, A
         named=described["named"],
         conflicts_with=frozenset(described.get("conflictsWith", ())),
         claims_link_name=described.get("claimsLinkName", False),
+        controlplane_only=described.get("controlplaneOnly", False),
+        zero_overrides_pointers=zero,
         rules={path: Rule(Strategy(strategy), tuple(*keys)) for path, strategy, *keys in described.get("rules", ())},
     )
 
@@ -149,21 +169,36 @@ _OWN_FORMS: Final[dict[str, GoType]] = {
     "meta.URL": Url(),
     "meta.ArgValue": Argument(),
     "meta.Unstructured": Free(),
+    "network.Addr": TextForm(go_values.address),
+    "network.AddrPort": TextForm(go_values.address_port),
+    "network.Prefix": TextForm(go_values.prefix),
+    "v1alpha1.ArgValue": Argument(),
+    "v1alpha1.Unstructured": Free(),
     "v1alpha1.Endpoint": Url(),
     "v1alpha1.Base64Bytes": Bytes(),
     "v1alpha1.DiskSize": PartitionSize(),
     "v1alpha1.FileMode": FileMode(0, 2**32 - 1),
-    "v1alpha1.InstallDiskSizeMatcher": TextForm(go_values.size_condition),
+    "v1alpha1.InstallDiskSizeMatcher": SizeCondition(go_sizes.size_condition),
     "runtime.EtcFileMode": FileMode(0, 2**32 - 1),
     "nethelpers.HardwareAddr": TextForm(go_values.hardware_address),
     "network.PortRange": PortRange(),
-    "block.ByteSize": TextForm(go_values.checked_byte_size),
+    "block.ByteSize": TextForm(go_sizes.checked_size),
     "block.Size": MaxSize(),
     "cel.Expression": TextForm(str),
 }
 # Fields that Talos reads in a special way, by type and name.
-_OWN_FIELDS: Final[dict[tuple[str, str], GoType]] = {("v1alpha1.ClusterInlineManifest", "contents"): TrimmedText()}
-_NUMBERED_CHOICES: Final = frozenset(("nethelpers.RoutingTable",))
+_OWN_FIELDS: Final[dict[tuple[str, str], GoType]] = {
+    ("v1alpha1.ClusterInlineManifest", "contents"): TrimmedText(),
+    ("x509.PEMEncodedCertificateAndKey", "key"): KeyBytes(),
+    ("x509.PEMEncodedKey", "key"): KeyBytes(),
+}
+_NUMBERED_CHOICES: Final[Mapping[str, range]] = {"nethelpers.RoutingTable": range(1, 253)}
+_LENIENT_CHOICES: Final = frozenset(("nethelpers.FailOverMAC",))
+# The fields that Talos asks whether a struct is empty (IsZero); for other structs it asks all of them.
+_DECIDING_FIELDS: Final[Mapping[str, frozenset[str]]] = {
+    "block.EncryptionSpec": frozenset(("provider", "keys")),
+    "runtime.ProvisioningSpec": frozenset(("diskSelector",)),
+}
 
 
 class _Types:
@@ -194,7 +229,8 @@ class _Types:
         described = self._described[name]
         match described["kind"]:
             case "struct":
-                return Struct(name, {known.name: known for known in self._fields(name, described)})
+                fields = {known.name: known for known in self._fields(name, described)}
+                return Struct(name, fields, _DECIDING_FIELDS.get(name))
             case "slice":
                 return ListOf(self.get(described["elem"]))
             case "map":
@@ -203,7 +239,8 @@ class _Types:
                 return Text()
             case _:
                 names = {int(number): text for number, text in described["enum"].items()}
-                return Choice(name, names, numbers=name in _NUMBERED_CHOICES)
+                numbers = _NUMBERED_CHOICES.get(name, range(0))
+                return Choice(name, names, numbers, lenient=name in _LENIENT_CHOICES)
 
     def _fields(self, owner: str, described: Mapping[str, Any]) -> list[Field]:
         found: list[Field] = []

@@ -23,6 +23,9 @@ MAX_DEPTH: Final = 100
 MAX_VALUES: Final = 1_000_000
 """Values in one file. An alias counts as everything it repeats, and every 64 characters of a text as one more value."""
 _TEXT_WEIGHT: Final = 64
+# What go-yaml reads as text in flow style, and libyaml as an indicator: "?" before anything, ":" after "[" or ",".
+_FLOW_TEXT: Final = re.compile(r"(?<=[\s,\[\]{}:])\?(?=\S)|(?<=[\[,])(?P<blanks>\s*):(?=[^\s,\[\]{}])")
+_QUESTION: Final = re.compile(r"\?\s")
 _CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x84\x86-\x9f\ufffe\uffff]")
 
 
@@ -53,22 +56,27 @@ class ScalarNode:
 
 @dataclass(slots=True)
 class SequenceNode:
-    """``weight`` counts the values in it, ``height`` its levels of nesting; both include what aliases repeat."""
+    """``weight`` counts the values in it, ``height`` its levels of nesting; both include what aliases repeat.
+
+    ``start`` counts characters from 0.
+    """
 
     items: list[Node]
     line: int
     tag: str | None = None
+    start: int = 0
     weight: int = 1
     height: int = 1
 
 
 @dataclass(slots=True)
 class MappingNode:
-    """``pairs`` in the order of the text; all keys are different."""
+    """``pairs`` in the order of the text; all keys are different. ``start`` counts characters from 0."""
 
     pairs: list[tuple[ScalarNode, Node]]
     line: int
     tag: str | None = None
+    start: int = 0
     weight: int = 1
     height: int = 1
 
@@ -142,6 +150,11 @@ def is_null(node: Node) -> bool:
     return node.plain and node.text in {"", "~", "null", "Null", "NULL"}
 
 
+def is_alias(key: ScalarNode, value: Node) -> bool:
+    """Whether the value of a key is an alias: the value that it repeats stands before the key."""
+    return value.start < key.start
+
+
 def describe(node: Node) -> str:
     """Return "a mapping", "a list" or the quoted text, for messages."""
     match node:
@@ -172,26 +185,47 @@ def _invalid(text: str, error: yaml.MarkedYAMLError) -> YamlError:
     return YamlError(f"not valid YAML: {problem}{context}; check this line and the lines before it", line)
 
 
+def _mask_flow_text(text: str) -> tuple[str, dict[int, str]]:
+    """Return the text with other characters for ``?`` and ``:`` that are text, and what those characters stand for."""
+    if _FLOW_TEXT.search(text) is None:
+        return text, {}
+    question, colon = (chr(point) for point, _ in zip(_unused(text), range(2), strict=False))
+
+    def masked(match: re.Match[str]) -> str:
+        return question if match["blanks"] is None else match["blanks"] + colon
+
+    return _FLOW_TEXT.sub(masked, text), {ord(question): "?", ord(colon): ":"}
+
+
+def _unused(text: str) -> Iterator[int]:
+    """Yield characters for private use that the text does not have."""
+    used = set(text)
+    return (point for point in range(0xE000, 0xF900) if chr(point) not in used)
+
+
 @dataclass(slots=True)
 class _Open:
     """A list or mapping that has not ended yet.
 
     ``counted`` is how many values came before it, ``keys`` has the line of each key so far, and ``key`` waits for its
-    value.
+    value. ``is_flow``: it is written with brackets.
     """
 
     node: SequenceNode | MappingNode
     counted: int
+    is_flow: bool
     keys: dict[str, int] = field(default_factory=dict)
     key: ScalarNode | None = None
 
 
 class _Composition:
-    """One pass over the events of a text, without recursion."""
+    """One pass over the events of a text, without recursion. Anchors are known in the documents after theirs, too."""
 
     def __init__(self, text: str) -> None:
+        self._text = text
+        masked, self._masks = _mask_flow_text(text)
         # PyYAML's types say that every event may be missing; before the end of the stream none is.
-        self._next_event: Callable[[], Any] = yaml.CSafeLoader(text).get_event
+        self._next_event: Callable[[], Any] = yaml.CSafeLoader(masked).get_event
         self._anchors: dict[str, Node] = {}
         self._open: list[_Open] = []
         self._counted = 0
@@ -204,7 +238,6 @@ class _Composition:
             if isinstance(event, yaml.DocumentStartEvent):
                 if event.version not in (None, (1, 1)) and self.version_line is None:
                     self.version_line = start.line + 1
-                self._anchors = {}
                 yield self._root()
             event = self._next_event()
 
@@ -224,7 +257,11 @@ class _Composition:
         line = start.line + 1
         if isinstance(event, yaml.ScalarEvent):
             text, tag = event.value, event.tag
+            if self._masks:
+                text = text.translate(self._masks)
             plain = event.implicit[0] and tag is None
+            if "?" in text and not event.style and self._open and self._open[-1].is_flow:
+                self._check_question(start.index, end.index, line)
             scalar = ScalarNode(text, plain, None if tag == "!" else tag, line, start.index, end.index)
             if event.anchor is not None:
                 self._anchors[event.anchor] = scalar
@@ -235,16 +272,21 @@ class _Composition:
             return self._alias(str(event.anchor), line)
         node: MappingNode | SequenceNode
         if isinstance(event, yaml.MappingStartEvent):
-            node = MappingNode([], line, event.tag)
+            node = MappingNode([], line, event.tag, start.index)
         else:
-            node = SequenceNode([], line, event.tag)
+            node = SequenceNode([], line, event.tag, start.index)
         if event.anchor is not None:
             self._anchors[event.anchor] = node
         self._count(1, line)
         self._attach(node, line)
         self._check_depth(node, line)
-        self._open.append(_Open(node, self._counted - 1))
+        self._open.append(_Open(node, self._counted - 1, bool(event.flow_style)))
         return node
+
+    def _check_question(self, start: int, end: int, line: int) -> None:
+        """Raise YamlError for a plain text in flow style that Talos ends at a question mark."""
+        if _QUESTION.search(self._text, start, end + 1):
+            raise YamlError("not valid YAML: a text with ? and a blank needs quotes inside [ ] and { }", line)
 
     def _alias(self, anchor: str, line: int) -> Node:
         node = self._anchors.get(anchor)

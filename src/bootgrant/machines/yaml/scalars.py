@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from typing import Final
 
@@ -36,14 +37,14 @@ OLD_BOOLEANS: Final[dict[str, bool]] = {
     **dict.fromkeys(("y", "Y", "yes", "Yes", "YES", "on", "On", "ON"), True),
     **dict.fromkeys(("n", "N", "no", "No", "NO", "off", "Off", "OFF"), False),
 }
+_NEGATIVE_ZERO: Final = frozenset(("-0", "-0.0"))
 _INFINITY: Final = re.compile(r"[-+]?\.(?:inf|Inf|INF)")
 _NOT_A_NUMBER: Final = frozenset((".nan", ".NaN", ".NAN"))
 _INTEGER: Final = re.compile(r"([-+]?)(?:0[xX]([0-9a-fA-F]+)|0[bB]([01]+)|0[oO]?([0-7]+)|(0|[1-9][0-9]*))")
 _FLOAT: Final = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_TIME: Final = r"([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})(?:[.,][0-9]+)?"
 _TIMESTAMP: Final = re.compile(
-    r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}"
-    r"(?:[Tt][0-9]{1,2}:[0-9]{1,2}:[0-9]{1,2}(?:\.[0-9]+)?(?:Z|[-+][0-9]{2}:[0-9]{2})"
-    r"| [0-9]{1,2}:[0-9]{1,2}:[0-9]{1,2}(?:\.[0-9]+)?)?"
+    rf"([0-9]{{4}})-([0-9]{{1,2}})-([0-9]{{1,2}})(?:[Tt]{_TIME}(?:Z|[-+]([0-9]{{2}}):([0-9]{{2}}))| {_TIME})?"
 )
 _CORE_INTEGER: Final = re.compile(r"[-+]?[0-9]+")
 _CORE_INTEGER_WITH_BASE: Final = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
@@ -89,16 +90,33 @@ def plain_value(text: str) -> PlainValue:
             return float("nan")
         return _number(text)
     if first in "+-0123456789":
-        if _TIMESTAMP.fullmatch(text):
-            return Timestamp(text)
-        return _number(text)
+        return Timestamp(text) if _is_timestamp(text) else _number(text)
     return text
+
+
+def _is_timestamp(text: str) -> bool:
+    """Whether Go's ``time.Parse`` takes a text for a date that exists."""
+    match = _TIMESTAMP.fullmatch(text)
+    if match is None:
+        return False
+    year, month, day, hour, minute, second, zone_hour, zone_minute, *other = (int(part or 0) for part in match.groups())
+    hour, minute, second = max(hour, other[0]), max(minute, other[1]), max(second, other[2])
+    if hour > 23 or max(minute, second, zone_minute) > 59 or zone_hour > 24:
+        return False
+    try:
+        # Every fourth century has the same days, and Python has no year 0.
+        date(year or 400, month, day)
+    except ValueError:
+        return False
+    return True
 
 
 def old_plain_value(text: str) -> PlainValue:
     """Return what a plain scalar is to yaml.v2. Dates are texts."""
     if text in OLD_BOOLEANS:
         return OLD_BOOLEANS[text]
+    if text == "-0":
+        return 0
     value = plain_value(text)
     return value.text if isinstance(value, Timestamp) else value
 
@@ -109,11 +127,15 @@ def _number(text: str) -> int | float | str:
     if _INFINITY.fullmatch(text):
         return float("-inf") if text[0] == "-" else float("inf")
     digits = text if text[0] == "." else text.replace("_", "")
+    if text in _NEGATIVE_ZERO:
+        return -0.0
     if (match := _INTEGER.fullmatch(digits)) and text[0] != ".":
         value = _integer(match)
         if -(2**63) <= value < 2**63 or (value < 2**64 and not match[1]):
             return value
-    return float(digits) if _FLOAT.fullmatch(digits) else text
+    if _FLOAT.fullmatch(digits) and math.isfinite(number := float(digits)):
+        return number
+    return text
 
 
 def _integer(match: re.Match[str]) -> int:
@@ -123,6 +145,20 @@ def _integer(match: re.Match[str]) -> int:
             value = int(written, base)
             return -value if sign == "-" else value
     return 0
+
+
+def rfc3339(timestamp: Timestamp) -> str:
+    """Return a date as Go writes it: ``2024-01-02T00:00:00Z``, with its own time zone if it has one."""
+    match = _TIMESTAMP.fullmatch(timestamp.text)
+    if match is None:
+        return timestamp.text
+    year, month, day, *times = match.groups()
+    hour, minute, second = (int(times[at] or times[at + 5] or 0) for at in range(3))
+    fraction = re.search(r"[.,]([0-9]{1,9})", timestamp.text)
+    part = fraction[1].rstrip("0") if fraction else ""
+    zone = timestamp.text[-6:] if times[3] and timestamp.text[-5:] != "00:00" else "Z"
+    time = f"{hour:02d}:{minute:02d}:{second:02d}{'.' if part else ''}{part}"
+    return f"{year}-{int(month):02d}-{int(day):02d}T{time}{zone}"
 
 
 def looks_different_to_yaml_1_1(text: str) -> bool:

@@ -59,7 +59,7 @@ def _document(value: Written) -> str:
     elif isinstance(value, list) and value:
         _list(lines, value, 0, "")
     else:
-        lines.append(_scalar(value, 0))
+        lines.append(_scalar(value, 0, _INDENT))
     return "\n".join(lines) + "\n"
 
 
@@ -75,7 +75,7 @@ def _mapping(lines: list[str], value: dict[str, Written], indent: int, first: st
             lines.append(lead)
             _list(lines, item, _deeper(indent), "")
         else:
-            lines.append(f"{lead} {_scalar(item, indent)}")
+            lines.append(f"{lead} {_scalar(item, indent, _deeper(indent))}")
         start = " " * indent
 
 
@@ -87,7 +87,7 @@ def _list(lines: list[str], value: list[Written], indent: int, first: str) -> No
         elif isinstance(item, list) and item:
             _list(lines, item, indent + 2, f"{start}- ")
         else:
-            lines.append(f"{start}- {_scalar(item, indent)}")
+            lines.append(f"{start}- {_scalar(item, indent, indent + 2)}")
         start = " " * indent
 
 
@@ -97,18 +97,19 @@ def _deeper(indent: int) -> int:
 
 
 def _key(key: str, indent: int) -> str:
-    shown = _quoted(key) if "\n" in key else _text(key, indent)
+    shown = _quoted(key) if "\n" in key else _text(key, indent, indent)
     return f"? {shown}\n{' ' * indent}" if len(key) > _LONGEST_KEY else shown
 
 
-def _scalar(value: Written, indent: int) -> str:
+def _scalar(value: Written, indent: int, column: int) -> str:
+    """Return a scalar in a collection with this indent; the lines of a block begin in this column."""
     match value:
         case bool():
             return "true" if value else "false"
         case None:
             return "null"
         case str():
-            return _text(value, indent)
+            return _text(value, indent, column)
         case int():
             return str(value)
         case float():
@@ -116,16 +117,16 @@ def _scalar(value: Written, indent: int) -> str:
         case Plain():
             return value.text
         case Unguarded():
-            return _text(value.text, indent, guarded=False)
+            return _text(value.text, indent, column, guarded=False)
         case list():
             return "[]"
         case dict():
             return "{}"
 
 
-def _text(text: str, indent: int, *, guarded: bool = True) -> str:
+def _text(text: str, indent: int, column: int, *, guarded: bool = True) -> str:
     if "\n" in text:
-        return _quoted(text) if _UNFIT_FOR_BLOCK.search(text) or not text.strip("\n") else _block(text, indent)
+        return _quoted(text) if _UNFIT_FOR_BLOCK.search(text) or not text.strip("\n") else _block(text, indent, column)
     if not isinstance(plain_value(text), str) or _SPECIAL.search(text):
         return _quoted(text)
     if _NEEDS_QUOTES.search(text) or text == "<<" or (guarded and looks_different_to_yaml_1_1(text)):
@@ -145,9 +146,8 @@ def _escape(match: re.Match[str]) -> str:
     return f"\\x{point:02X}" if point < 0x100 else f"\\u{point:04X}" if point < 0x10000 else f"\\U{point:08X}"
 
 
-def _block(text: str, indent: int) -> str:
+def _block(text: str, indent: int, column: int) -> str:
     """Return a literal block. Its indent is written out, relative to the parent, if the text begins with a blank."""
-    column = _deeper(indent)
     hint = str(column - indent) if text[0] in " \n" else ""
     ends = "-" if not text.endswith("\n") else "+" if text.endswith("\n\n") else ""
     body = text.removesuffix("\n")
