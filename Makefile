@@ -103,7 +103,7 @@ $(ORACLE)/.stamp: requirements/oracle.txt tools/make_venv.sh
 
 $(ORACLE)/talos-%: tools/talos/%.mod tools/talos/%.sum $(wildcard tools/talos/*.go) $(ORACLE)/.stamp
 	@echo "building $@ …"
-	@tools/talos/go.sh $(ORACLE) build -trimpath -modfile=$*.mod -o ../../$@ .
+	@tools/talos/go.sh $(ORACLE) build -trimpath -tags talos$* -modfile=$*.mod -o ../../$@ .
 
 $(ORACLE)/sops: tools/sops/go.mod tools/sops/go.sum $(ORACLE)/.stamp
 	@echo "building $@ (some minutes) …"

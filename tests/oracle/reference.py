@@ -96,6 +96,13 @@ class Reference:
         return schema, rules
 
     @cached_property
+    def expressions(self) -> dict[str, Any]:
+        """What expressions in CEL can name, as in machines/talos/cel/releases."""
+        answer = subprocess.run([self.program, "expressions"], check=True, timeout=60, capture_output=True)
+        content: dict[str, Any] = json.loads(answer.stdout)
+        return content
+
+    @cached_property
     def tables(self) -> TalosTables:
         """The same as our composer reads them. For 1.14 they are those of an earlier commit than the tables we ship."""
         return read_tables(self.release, *self.files)

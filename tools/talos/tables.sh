@@ -18,7 +18,8 @@ if [ -n "$checkout" ]; then
     "$tools/go.sh" "$venv" mod tidy -modfile="$mod"
     from=$(git -C "$checkout" rev-parse HEAD)
 fi
-"$tools/go.sh" "$venv" build -trimpath -modfile="$mod" -o "$program" .
+"$tools/go.sh" "$venv" build -trimpath -tags "talos$version" -modfile="$mod" -o "$program" .
 mkdir -p "$folder"
 "$program" tables "$(realpath "$folder")" "$from"
+"$program" expressions > "$tools/../../src/bootgrant/machines/talos/cel/releases/$version.json"
 echo "wrote $folder from $from: review the difference (git diff --stat; docs/talos-versions.md says what to look at)"

@@ -1,6 +1,6 @@
 """What an expression can name in each release of Talos: variables, functions, macros, messages and constants.
 
-``releases/*.json`` are made by ``tools/talos/cel``, which asks the releases themselves. Types are written as in
+``releases/*.json`` are made by ``make talos-tables``, which asks the releases themselves. Types are written as in
 ``types.parse_type``. A release has ``functions``, ``macros`` and ``types`` for all environments, ``messages`` and
 ``constants`` by the file that declares them, and ``environments`` with what each one adds.
 """

@@ -1,13 +1,8 @@
-// Prints what the CEL expressions of a Talos release can name: variables, functions, macros, messages, constants.
-//
-// The output is src/bootgrant/machines/talos/cel/releases/RELEASE.json. Nothing is listed by hand: the environments are
-// those of pkg/machinery/cel/celenv, and each of them is asked what it knows.
 package main
 
 import (
 	"encoding/json"
-	"log"
-	"os"
+	"io"
 	"slices"
 	"strings"
 
@@ -46,7 +41,10 @@ var scalars = []string{
 	"bool", "bytes", "double", "dyn", "int", "list", "map", "null_type", "optional_type", "string", "type", "uint",
 }
 
-func main() {
+// expressions writes what the CEL expressions of this Talos release can name: variables, functions, macros, messages,
+// constants, as in src/bootgrant/machines/talos/cel/releases. Nothing is listed by hand: the environments are those of
+// pkg/machinery/cel/celenv, and each of them is asked what it knows.
+func expressions(out io.Writer) error {
 	empty := celenv.Empty()
 	tables := release{
 		Constants:      map[string]map[string][]string{},
@@ -81,11 +79,9 @@ func main() {
 		tables.Environments[name] = own
 	}
 
-	encoder := json.NewEncoder(os.Stdout)
+	encoder := json.NewEncoder(out)
 	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(tables); err != nil {
-		log.Fatal(err)
-	}
+	return encoder.Encode(tables)
 }
 
 func parses(env *cel.Env, expression string) bool {
