@@ -14,6 +14,7 @@ import os
 import resource
 import signal
 import time
+import traceback
 from collections.abc import Iterator
 from types import FrameType
 from typing import Final, NoReturn, Protocol
@@ -97,9 +98,14 @@ class ProcessGuard:
         """Report where the work was, and end: it cannot be continued, and nothing of it can be trusted."""
         resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         if not self._is_talking:
-            with contextlib.suppress(ChannelClosed, Exception):
+            try:
                 file, line = place_of(outwards(frame), self.file)
                 self._channel.send({"exceeded": what, "file": file, "line": line})
+            except ChannelClosed:
+                os._exit(1)
+            except Exception:  # noqa: BLE001  (the server must hear the reason)
+                os.write(2, traceback.format_exc().encode(errors="replace"))
+                self._channel.send({"exceeded": what, "file": self.file, "line": 0})
         os._exit(1)
 
 
