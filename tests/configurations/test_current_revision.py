@@ -14,7 +14,7 @@ from bootgrant.configurations.site_configurations import SiteConfigurations
 from bootgrant.machines.site.findings import SiteBroken, error
 from bootgrant.machines.site.model import Command, Entry
 from bootgrant.ports.configurations import ConfigUnavailable
-from bootgrant.ports.origins import Tree
+from bootgrant.ports.origins import Acceptable, Tree
 from bootgrant.sources.folder import Folder
 from bootgrant.sources.programs import SitePrograms
 from bootgrant.wire.identity import MachineIdentity
@@ -276,8 +276,17 @@ class FakeOrigin:
     def fetch_soon(self) -> None:
         """Nothing is fetched."""
 
+    def served(self, revision: str) -> None:
+        """Nothing is refused because of it."""
+
     def keep(self, revision: str) -> None:
         self.kept.append(revision)
+
+    def acceptable(self, commit: str) -> Acceptable:
+        return Acceptable(commit, "")
+
+    def accept(self, revision: str) -> None:
+        """Nothing is refused."""
 
     def last_good(self) -> Tree | None:
         return self.good

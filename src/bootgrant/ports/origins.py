@@ -30,6 +30,14 @@ class Tree:
     finished: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Acceptable:
+    """A commit that a person may accept though it does not follow ``served``, which is empty if there is none."""
+
+    commit: str
+    served: str
+
+
 class Origin(Protocol):
     """A place that trees come from. Every method may take long; all but ``fetch_soon`` raise SiteBroken."""
 
@@ -45,8 +53,17 @@ class Origin(Protocol):
     def fetch_soon(self) -> None:
         """Let the next call of ``changed`` fetch, even if the last fetch was a moment ago."""
 
+    def served(self, revision: str) -> None:
+        """Remember a revision that is now served, perhaps without some broken entries."""
+
     def keep(self, revision: str) -> None:
-        """Remember a revision that is now served."""
+        """Remember a revision that is now served as a whole, for ``last_good``."""
+
+    def acceptable(self, commit: str) -> Acceptable:
+        """Return the commit with this id if it is the newest one, so that it can be accepted."""
+
+    def accept(self, revision: str) -> None:
+        """Let ``tree`` return this commit even if it does not follow the one that is served."""
 
     def last_good(self) -> Tree | None:
         """Return the revision that was served before a restart; None if the origin does not keep it."""
