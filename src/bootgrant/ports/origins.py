@@ -94,6 +94,9 @@ class Decrypter(Protocol):
     def decrypted(self, path: str, raw: bytes) -> Content:
         """Return a file of the tree in clear; a file that is not encrypted is returned unchanged. Raises SiteBroken."""
 
+    def is_plain(self, path: str, raw: bytes) -> bool:
+        """Return whether a file is certainly not encrypted. A quick look: in doubt it is false."""
+
     def opened(self, path: str, raw: bytes) -> bytes | None:
         """The same without reading the clear text; None for a file that is not encrypted. Raises SiteBroken."""
 

@@ -51,6 +51,9 @@ class EncryptedFiles:
         clear = self.opened(path, raw)
         return Content(raw) if clear is None else Content(clear, secrets_of(clear))
 
+    def is_plain(self, path: str, raw: bytes) -> bool:
+        return not path.endswith(".age") and _ENCRYPTED not in raw
+
     def opened(self, path: str, raw: bytes) -> bytes | None:
         if path.endswith(".age"):
             return self._age(path, raw)

@@ -70,12 +70,12 @@ def _outcome(desk: Desk, guard: Guard, message: Message, blobs: list[bytes]) -> 
     except SiteBroken as broken:
         return {"broken": as_plain(broken)}, ()
     except MemoryError as error:
-        file, line = place_of(raised_in(error), guard.file)
+        file, line = place_of(raised_in(error), guard.notes.file)
         return {"exceeded": "memory", "file": file, "line": line}, ()
     except ChannelClosed:
         raise
     except Exception:  # noqa: BLE001  (one entry must not end the work on the others)
-        return {"failed": traceback.format_exc(), "file": guard.file}, ()
+        return {"failed": traceback.format_exc(), "file": guard.notes.file}, ()
 
 
 class Desk:
@@ -96,8 +96,7 @@ class Desk:
         return works[message["do"]](message, blobs)
 
     def _observe(self, file: str) -> None:
-        self._guard.file = file
-        self._helper.say({"at": file})
+        self._guard.notes.file = file
 
     def _take_tools(self, message: Message, blobs: list[bytes]) -> Answer:
         schema = TalosSchema(blobs[0]) if blobs else None
@@ -110,6 +109,7 @@ class Desk:
     def _load(self, message: Message, blobs: list[bytes]) -> Answer:
         files = dict(zip(message["paths"], blobs, strict=True))
         tree = Tree(files, message["revision"], tuple(message["finished"]))
+        self._helper.doubtful = frozenset(message["doubtful"])
         self._snapshot = snapshot = Snapshot(tree, self._tools, tries_entries=False)
         snapshot.verdicts.update({name: from_plain(Verdict, plain) for name, plain in message["verdicts"].items()})
         return {"entries": len(snapshot.entries), "findings": as_plain(snapshot.findings)}, ()
@@ -123,8 +123,14 @@ class Desk:
     def _try(self, message: Message, _blobs: list[bytes]) -> Answer:
         """The verdict of an entry."""
         name, snapshot = message["name"], self._loaded()
-        verdict = snapshot.verdicts[name] = snapshot.try_entry(name, lambda key: self._helper.known(name, key))
-        return {"verdict": as_plain(verdict)}, ()
+        has_before = message["has_before"]
+
+        def known(key: str) -> Verdict | None:
+            self._guard.notes.key = key
+            return self._helper.known(name, key) if has_before else None
+
+        verdict = snapshot.verdicts[name] = snapshot.try_entry(name, known)
+        return {"verdict": as_plain(verdict), "key": snapshot.keys.get(name, "")}, ()
 
     def _finish(self, message: Message, _blobs: list[bytes]) -> Answer:
         made = self._loaded().finish(message["name"], from_plain(MachineIdentity, message["identity"]))
