@@ -15,7 +15,7 @@ from bootgrant.machines.site.findings import SiteBroken, error
 from bootgrant.machines.site.model import Entry
 from bootgrant.machines.site.variables import Command, Minting
 from bootgrant.ports.configurations import ConfigUnavailable
-from bootgrant.ports.origins import Tree
+from bootgrant.ports.origins import Acceptable, Tree
 from bootgrant.sources.folder import Folder
 from bootgrant.sources.programs import SitePrograms
 from bootgrant.wire.identity import MachineIdentity
@@ -277,8 +277,17 @@ class FakeOrigin:
     def fetch_soon(self) -> None:
         """Nothing is fetched."""
 
+    def served(self, revision: str) -> None:
+        """Nothing is refused because of it."""
+
     def keep(self, revision: str) -> None:
         self.kept.append(revision)
+
+    def acceptable(self, commit: str) -> Acceptable:
+        return Acceptable(commit, "")
+
+    def accept(self, revision: str) -> None:
+        """Nothing is refused."""
 
     def last_good(self) -> Tree | None:
         return self.good

@@ -38,6 +38,9 @@ class Tools:
         self.decrypted_paths.append(path)
         return Content(raw)
 
+    def is_plain(self, path: str, raw: bytes) -> bool:
+        return False
+
     def opened(self, path: str, raw: bytes) -> bytes | None:
         self.decrypted_paths.append(path)
         return None

@@ -4,53 +4,26 @@ from __future__ import annotations
 
 import os
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from bootgrant.configurations.site_configurations import SiteConfigurations
 from bootgrant.machines.site.findings import SiteBroken
 from bootgrant.ports.configurations import ConfigUnavailable
 from bootgrant.sources.folder import Folder
 from bootgrant.sources.git import GitOrigin
 from support.grants import UUID
-from support.layered_site import BASE, CP, rendered, site_configurations, write_machines
+from support.layered_site import BASE, CP, rendered, site_configurations
 from support.parts import program
+from support.upstream import Signed, Upstream, new_upstream, signed_upstream
 
 pytestmark = pytest.mark.anyio
 
 
-@dataclass(frozen=True)
-class Upstream:
-    """The repository that a site pushes to, with a machines folder."""
-
-    folder: Path
-
-    def git(self, *words: str) -> str:
-        who = ("-c", "user.name=t", "-c", "user.email=ana@example", "-c", "init.defaultBranch=main")
-        command = [str(program("git", "git")), *who, "-C", str(self.folder), *words]
-        environment = {**os.environ, "GIT_CONFIG_GLOBAL": "/dev/null"}
-        done = subprocess.run(command, capture_output=True, text=True, env=environment)
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
-
-    def commit(self, *words: str) -> str:
-        self.git("add", "-A")
-        self.git(*words, "commit", "-q", "--allow-empty", "-m", "x")
-        return self.git("rev-parse", "HEAD")
-
-    def change(self, old: str, new: str) -> None:
-        base = self.folder / "site/all/00-base.yaml"
-        base.write_text(base.read_text().replace(old, new))
-
-
 @pytest.fixture
 def upstream(tmp_path: Path) -> Upstream:
-    write_machines(tmp_path / "upstream/site")
-    made = Upstream(tmp_path / "upstream")
-    made.git("init", "-q")
-    made.commit()
-    return made
+    return new_upstream(tmp_path)
 
 
 def origin(upstream: Upstream, place: Path, signers: Path | None = None) -> GitOrigin:
@@ -160,6 +133,94 @@ async def test_with_signers_only_signed_commits_are_served(upstream: Upstream, t
     source.current.refresh()
     assert (await rendered(source, "cp-1")).entry.revision == trusted
     assert "is not signed" in source.current.state().problem
+
+
+@pytest.fixture
+def signed(upstream: Upstream, tmp_path: Path) -> Signed:
+    return signed_upstream(upstream, tmp_path)
+
+
+def started(signed: Signed) -> SiteConfigurations:
+    """The configurations of a server that has just started."""
+    return site_configurations(origin(signed.upstream, signed.place, signed.signers))
+
+
+def look(source: SiteConfigurations) -> str:
+    """Fetch and look for a change; return the problem."""
+    source.current.origin.fetch_soon()
+    source.current.refresh()
+    return source.current.state().problem
+
+
+async def test_an_older_signed_commit_is_not_served_again_until_it_is_accepted(signed: Signed) -> None:
+    old, new = signed.commit("old"), signed.commit("new")
+    source = started(signed)
+    assert (await rendered(source, "cp-1")).entry.revision == new
+    signed.upstream.git("reset", "-q", "--hard", old)
+    problem = look(source)
+    assert problem.startswith(f"the commit {old[:12]} does not descend from {new[:12]}, which is served since 20")
+    assert f"bootgrant machines accept {old[:12]}" in problem
+    assert (await rendered(source, "cp-1")).entry.revision == new
+    # A restart remembers it.
+    restarted = started(signed)
+    assert (await rendered(restarted, "cp-1")).entry.revision == new
+    assert "does not descend" in restarted.current.state().problem
+    assert restarted.current.acceptable(old[:12]) == (old, new)
+    restarted.current.accept(old)
+    assert look(restarted) == ""
+    assert (await rendered(restarted, "cp-1")).entry.revision == old
+    # From here on, what follows the accepted commit is served; what was before it is not.
+    signed.upstream.git("reset", "-q", "--hard", new)
+    assert look(restarted) == ""
+    newest = signed.commit("newest")
+    assert look(restarted) == ""
+    assert (await rendered(restarted, "cp-1")).entry.revision == newest
+    signed.upstream.git("reset", "-q", "--hard", old)
+    assert "does not descend" in look(restarted)
+
+
+async def test_the_signed_commit_of_another_branch_or_a_tag_is_not_served(signed: Signed) -> None:
+    first = signed.commit("first")
+    source = started(signed)
+    await rendered(source, "cp-1")
+    served = signed.commit("served")
+    assert look(source) == ""
+    signed.upstream.git("checkout", "-q", "-b", "other", first)
+    other = signed.commit("other")
+    signed.upstream.git("tag", "main", other)
+    assert look(source) == ""
+    assert (await rendered(source, "cp-1")).entry.revision == served
+    signed.upstream.git("branch", "-f", "main", other)
+    assert "does not descend" in look(source)
+    assert (await rendered(source, "cp-1")).entry.revision == served
+
+
+@pytest.mark.parametrize("words", ["main", "HEAD", "other", "v1", "SERVED", "a", ""])
+async def test_only_the_newest_commit_can_be_accepted_by_its_id(signed: Signed, words: str) -> None:
+    old, served = signed.commit("old"), signed.commit("served")
+    source = started(signed)
+    await rendered(source, "cp-1")
+    signed.upstream.git("reset", "-q", "--hard", old)
+    signed.upstream.git("tag", "v1", old)
+    look(source)
+    with pytest.raises(ConfigUnavailable, match=f"only the newest commit of the branch main .*: {old}"):
+        source.current.acceptable(words.replace("SERVED", served))
+
+
+async def test_without_signers_an_older_commit_is_served(upstream: Upstream, tmp_path: Path) -> None:
+    source = site_configurations(origin(upstream, tmp_path))
+    old = (await rendered(source, "cp-1")).entry.revision
+    upstream.change("demo", "newer")
+    upstream.commit()
+    assert look(source) == ""
+    upstream.git("reset", "-q", "--hard", old)
+    assert look(source) == ""
+    assert (await rendered(source, "cp-1")).entry.revision == old
+
+
+def test_a_folder_has_no_commits_to_accept(tmp_path: Path) -> None:
+    with pytest.raises(ConfigUnavailable, match="in a folder"):
+        site_configurations(tmp_path).current.acceptable("0123456789ab")
 
 
 @pytest.mark.parametrize("target", ["/etc/passwd", "../../outside.yaml", "all/nope"])

@@ -9,18 +9,18 @@ import weakref
 from collections.abc import Iterator
 
 from bootgrant.configurations.limits import EntryLimits
+from bootgrant.configurations.notes import Notes
 from bootgrant.configurations.worker.serving import channel_on, serve
 
 
 class NoGuard:
     """configurations.worker.guard.Guard without limits."""
 
-    def __init__(self) -> None:
-        self.file = ""
+    def __init__(self, notes: Notes) -> None:
+        self.notes = notes
 
     @contextlib.contextmanager
     def limited(self, limits: EntryLimits) -> Iterator[None]:
-        self.file = ""
         yield
 
     @contextlib.contextmanager
@@ -33,7 +33,8 @@ class ThreadWorker:
 
     def __init__(self) -> None:
         self.socket, far = socket.socketpair()
-        thread = threading.Thread(target=_run, args=(far,), daemon=True)
+        self.notes = Notes()
+        thread = threading.Thread(target=_run, args=(far, self.notes), daemon=True)
         thread.start()
         self.end = weakref.finalize(self, _end, self.socket, thread)
 
@@ -45,9 +46,9 @@ class ThreadWorker:
         return "the thread ended"
 
 
-def _run(far: socket.socket) -> None:
+def _run(far: socket.socket, notes: Notes) -> None:
     with far:
-        serve(channel_on(far), NoGuard())
+        serve(channel_on(far), NoGuard(notes))
 
 
 def _end(near: socket.socket, thread: threading.Thread) -> None:

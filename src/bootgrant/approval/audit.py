@@ -55,6 +55,7 @@ class AuditKind(StrEnum):
     OPERATOR_CHANGED = "operator-changed"
     TOKEN_CHANGED = "token-changed"  # noqa: S105  (a kind of event)
     CONFIG_SNAPSHOT = "config-snapshot"
+    CONFIG_ACCEPTED = "config-accepted"
     SEALED = "sealed"
 
 

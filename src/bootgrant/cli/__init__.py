@@ -41,7 +41,7 @@ SUMMARIES: Final[Mapping[str, tuple[str, str]]] = {
     "check": ("machines.check", "render and check every machine configuration"),
     "render": ("machines.render", "print one machine configuration, with the layer that each value came from"),
     "patch": ("machines.patch", "print a Talos configuration with patches applied, and warn about surprises"),
-    "machines": ("machines.entries", "list the entries; explain which one a machine gets, and why"),
+    "machines": ("revisions", "list the entries; explain which one a machine gets, and why; accept a refused commit"),
     "import": (
         "machines.importing",
         "make a machines folder from a project of TOPF or talhelper",

@@ -227,7 +227,7 @@ def _more(record: ChainedEvent) -> str:
     worst: Iterable[str] = (f"{check.name}: {check.detail}" for check in event.evidence if check.verdict == "mismatch")
     change = _change(event)
     parts = [
-        f"revision {event.revision}" if event.kind == "config-snapshot" else "",
+        f"revision {event.revision}" if event.kind in ("config-snapshot", "config-accepted") else "",
         change,
         event.reason,
         *worst,

@@ -13,7 +13,7 @@ from bootgrant.configurations.engine import Engine
 from bootgrant.configurations.revision import SLOW, Revision
 from bootgrant.configurations.worker_process import WorkerFailed
 from bootgrant.machines.site.findings import Finding, SiteBroken, error
-from bootgrant.ports.configurations import SourceState
+from bootgrant.ports.configurations import ConfigUnavailable, SourceState
 from bootgrant.ports.origins import Origin, Tree
 from bootgrant.ports.time import Clock
 
@@ -64,6 +64,21 @@ class CurrentRevision:
     def is_due(self) -> bool:
         """Whether the pause since the last look is over, and nobody is looking now."""
         return self._clock.steady() - self._looked_at >= self.pause and not self._refreshing.locked()
+
+    def acceptable(self, commit: str) -> tuple[str, str]:
+        """Return the commit with this id, and the one that is served. Raises ConfigUnavailable, which says why not."""
+        try:
+            found = self.origin.acceptable(commit)
+        except SiteBroken as broken:
+            raise ConfigUnavailable(str(broken), "") from None
+        return found.commit, found.served
+
+    def accept(self, revision: str) -> None:
+        """Serve this commit though it does not follow the one that is served. Raises ConfigUnavailable."""
+        try:
+            self.origin.accept(revision)
+        except SiteBroken as broken:
+            raise ConfigUnavailable(str(broken), "") from None
 
     def refresh(self) -> None:
         """Look for a change and apply it if it is valid. Blocks; any thread may call it.
@@ -130,6 +145,7 @@ class CurrentRevision:
         self.failure = None
         if old is not None:
             old.close()
+        self.origin.served(new.revision)
         if not problems:
             self.origin.keep(new.revision)
         problem = str(SiteBroken(problems)) if problems else ""

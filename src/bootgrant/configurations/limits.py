@@ -31,14 +31,15 @@ class Exceeded(Exception):
     """Work was ended because it used more than its limits.
 
     ``what`` is "memory", "cpu", "time", or "ended" if its process ended by itself. ``file`` and ``line`` say where it
-    was, as far as that is known: an empty text and 0 if not.
+    was, as far as that is known: an empty text and 0 if not. ``key`` is a digest of what the entry is made of.
     """
 
-    def __init__(self, what: str, limits: EntryLimits, file: str = "", line: int = 0) -> None:
+    def __init__(self, what: str, limits: EntryLimits, file: str = "", line: int = 0, key: str = "") -> None:
         super().__init__(_message(what, limits))
         self.what = what
         self.file = file
         self.line = line
+        self.key = key
 
 
 def _message(what: str, limits: EntryLimits) -> str:

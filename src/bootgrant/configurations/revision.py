@@ -67,7 +67,7 @@ class Revision:
         self.composer = engine.toolbox.composer
         self.cache = RenderedCache()
         self.has_model = any(is_model(path) for path in tree.files)
-        self.listing = Listing(path for path in tree.files if not is_model(path))
+        self.listing = Listing((path for path in tree.files if not is_model(path)), tree.submodules)
         self.verdicts: dict[str, Verdict] = {}
         self.keys: dict[str, str] = {}
         self._engine = engine
@@ -185,11 +185,14 @@ class Revision:
     def _load(self) -> dict[str, Any]:
         """Start a worker, and give it the tree and what is known about it."""
         worker = self._engine.worker()
+        is_plain = self._engine.toolbox.decrypter.is_plain
         message: Message = {
             "do": "load",
             "revision": self.revision,
             "paths": list(self.tree.files),
             "finished": list(self.tree.finished),
+            "submodules": list(self.tree.submodules),
+            "doubtful": [path for path, raw in self.tree.files.items() if not is_plain(path, raw)],
             "verdicts": as_plain(self.verdicts),
         }
         answer, _ = worker.ask(message, list(self.tree.files.values()), self._site_limits, self._help)
@@ -220,13 +223,16 @@ class Revision:
 
     def _tried(self, entry: Entry, stopped: Counter[str]) -> Verdict:
         try:
-            answer, _ = self._ask({"do": "try", "name": entry.name}, self._engine.limits)
+            message = {"do": "try", "name": entry.name, "has_before": self._before is not None}
+            answer, _ = self._ask(message, self._engine.limits)
         except Exceeded as exceeded:
+            self.keys[entry.name] = exceeded.key
             stopped[exceeded.file] += 1
             return Verdict(problem=SiteBroken([_stopped(exceeded, entry.file, entry.line, entry.name)]))
         except WorkerFailed as failed:
             log.error("an entry could not be tried: %s", failed)  # noqa: TRY400  (it has its own traceback)
             return Verdict(problem=SiteBroken([error("internal", FAULT, entry.file, entry.line, entry.name)]))
+        self.keys[entry.name] = str(answer["key"])
         return from_plain(Verdict, answer["verdict"])
 
     def _skipped(self, entry: Entry, stopped: Counter[str]) -> Verdict | None:
@@ -245,7 +251,7 @@ class Revision:
     def _known(self, name: str, key: str) -> Verdict | None:
         """The verdict of the revision before, if it is final: the entry could be served, or exceeded a limit."""
         before = self._before
-        if before is None or before.keys.get(name) != key:
+        if before is None or not key or before.keys.get(name) != key:
             return None
         verdict = before.verdicts[name]
         is_final = verdict.problem is None or all(finding.rule == LIMIT for finding in verdict.problem.findings)
@@ -256,9 +262,7 @@ class Revision:
         try:
             match message["ask"]:
                 case "known":
-                    name, key = str(message["entry"]), str(message["key"])
-                    self.keys[name] = key
-                    known = self._known(name, key)
+                    known = self._known(str(message["entry"]), str(message["key"]))
                     return {} if known is None else {"verdict": as_plain(known)}, ()
                 case "opened":
                     clear = self._clear(str(message["path"]))

@@ -20,6 +20,7 @@ from typing import Any, Final, Protocol
 
 from bootgrant.configurations.frames import Blobs, Channel, ChannelClosed, Message
 from bootgrant.configurations.limits import EntryLimits, Exceeded
+from bootgrant.configurations.notes import Notes, shared_memory
 from bootgrant.configurations.plain import as_plain
 from bootgrant.wire.limits import CONFIG
 
@@ -47,6 +48,10 @@ class Peer(Protocol):
 
     @property
     def socket(self) -> socket.socket: ...
+
+    @property
+    def notes(self) -> Notes:
+        """What it works on."""
 
     def signal(self, number: int) -> None:
         """Send it a signal; nothing happens if it has ended."""
@@ -78,7 +83,10 @@ class WorkerProcess:
         if _is_over.is_set():
             raise WorkerFailed("the server is stopping")
         self.socket, far = socket.socketpair()
-        command = [sys.executable, "-P", "-B", "-m", "bootgrant.configurations.worker", str(far.fileno())]
+        memory = shared_memory()
+        self.notes = Notes(memory)
+        passed = [far.fileno(), memory]
+        command = [sys.executable, "-P", "-B", "-m", "bootgrant.configurations.worker", *map(str, passed)]
         try:
             self._process = subprocess.Popen(
                 command,
@@ -87,7 +95,7 @@ class WorkerProcess:
                 stderr=subprocess.PIPE,
                 env=_environment(),
                 cwd="/",
-                pass_fds=[far.fileno()],
+                pass_fds=passed,
                 start_new_session=True,
             )
         except OSError as error:
@@ -97,6 +105,7 @@ class WorkerProcess:
             ) from None
         finally:
             far.close()
+            os.close(memory)
         _running[self._process.pid] = self._process
         self.end = weakref.finalize(self, _end, self._process, self.socket)
 
@@ -171,26 +180,25 @@ class Worker:
     def _talk(
         self, message: Message, blobs: Blobs, limits: EntryLimits, help_with: Help
     ) -> tuple[dict[str, Any], list[bytes]]:
-        file = ""
+        notes = self._peer.notes
         try:
             self._channel.send({**message, "limits": as_plain(limits)}, blobs, time.monotonic() + _START_SECONDS)
             until = time.monotonic() + limits.time
             while True:
                 answer, got = self._channel.receive(until)
-                if "at" in answer:
-                    file = str(answer["at"])
-                elif "ask" in answer:
+                if "ask" in answer:
                     left = until - time.monotonic()
                     self._channel.send(*help_with(answer, got), until=time.monotonic() + _START_SECONDS)
                     until = time.monotonic() + left
                 else:
                     break
         except TimeoutError:
-            answer, got = self._stopped(file), []
+            answer, got = self._stopped(notes.file), []
         except ChannelClosed:
-            raise Exceeded(_how(self._peer.last_words()), limits, file) from None
+            raise Exceeded(_how(self._peer.last_words()), limits, notes.file, key=notes.key) from None
         if "exceeded" in answer:
-            raise Exceeded(str(answer["exceeded"]), limits, str(answer["file"]), int(answer["line"]))
+            place = str(answer["file"]), int(answer["line"])
+            raise Exceeded(str(answer["exceeded"]), limits, *place, key=notes.key)
         if "failed" in answer:
             raise WorkerFailed(str(answer["failed"]))
         return answer, got

@@ -115,6 +115,16 @@ class WatchedSource(Protocol):
     def state(self) -> SourceState: ...
 
 
+class AcceptingSource(Protocol):
+    """Commits that a person accepts though they do not follow the one that is served. Blocks; for any thread."""
+
+    def acceptable(self, commit: str) -> tuple[str, str]:
+        """Return the ids of a commit that can be accepted and of the one that is served. Raises ConfigUnavailable."""
+
+    def accept(self, revision: str) -> None:
+        """Serve a commit that is acceptable, at the next look. Raises ConfigUnavailable."""
+
+
 class ConfigSource(Protocol):
     """The configurations of a site. Every method may raise ConfigUnavailable."""
 

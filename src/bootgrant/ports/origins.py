@@ -33,6 +33,14 @@ class Tree:
     submodules: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Acceptable:
+    """A commit that a person may accept though it does not follow ``served``, which is empty if there is none."""
+
+    commit: str
+    served: str
+
+
 class Origin(Protocol):
     """A place that trees come from. Every method may take long; all but ``fetch_soon`` raise SiteBroken."""
 
@@ -48,8 +56,17 @@ class Origin(Protocol):
     def fetch_soon(self) -> None:
         """Let the next call of ``changed`` fetch, even if the last fetch was a moment ago."""
 
+    def served(self, revision: str) -> None:
+        """Remember a revision that is now served, perhaps without some broken entries."""
+
     def keep(self, revision: str) -> None:
-        """Remember a revision that is now served."""
+        """Remember a revision that is now served as a whole, for ``last_good``."""
+
+    def acceptable(self, commit: str) -> Acceptable:
+        """Return the commit with this id if it is the newest one, so that it can be accepted."""
+
+    def accept(self, revision: str) -> None:
+        """Let ``tree`` return this commit even if it does not follow the one that is served."""
 
     def last_good(self) -> Tree | None:
         """Return the revision that was served before a restart; None if the origin does not keep it."""
@@ -79,6 +96,9 @@ class Decrypter(Protocol):
 
     def decrypted(self, path: str, raw: bytes) -> Content:
         """Return a file of the tree in clear; a file that is not encrypted is returned unchanged. Raises SiteBroken."""
+
+    def is_plain(self, path: str, raw: bytes) -> bool:
+        """Return whether a file is certainly not encrypted. A quick look: in doubt it is false."""
 
     def opened(self, path: str, raw: bytes) -> bytes | None:
         """The same without reading the clear text; None for a file that is not encrypted. Raises SiteBroken."""

@@ -38,6 +38,11 @@ class EncryptedFiles:
         clear = self.opened(path, raw)
         return Content(raw) if clear is None else Content(clear, secrets_of(clear))
 
+    def is_plain(self, path: str, raw: bytes) -> bool:
+        if path.endswith(".age") or b"ENC[" in raw or is_lfs_pointer(raw) or foreign_encryption(raw):
+            return False
+        return encryption_of(path, raw) is Encryption.NONE
+
     def opened(self, path: str, raw: bytes) -> bytes | None:
         """Return the content in clear, None if it was not encrypted. Raises SiteBroken: also for a name that promises
         another encryption."""

@@ -14,7 +14,7 @@ from bootgrant.machines.site.files import names_one_machine
 from bootgrant.machines.site.findings import SiteBroken, error
 from bootgrant.machines.site.model import MODEL, MODELS
 from bootgrant.ports.configurations import ConfigUnavailable
-from bootgrant.ports.origins import Stamp, Tree
+from bootgrant.ports.origins import Acceptable, Stamp, Tree
 from bootgrant.wire.limits import CONFIG
 
 _MOST_FILES = 50_000
@@ -63,8 +63,17 @@ class Folder:
     def fetch_soon(self) -> None:
         """Do nothing: a folder is never fetched."""
 
+    def served(self, revision: str) -> None:
+        """Do nothing: a folder has no past that could come back."""
+
     def keep(self, revision: str) -> None:
         """Do nothing: a folder keeps no past revision."""
+
+    def acceptable(self, commit: str) -> Acceptable:
+        raise SiteBroken([error("accept", "the configurations are in a folder, which has no commits to accept")])
+
+    def accept(self, revision: str) -> None:
+        """Do nothing: nothing is acceptable."""
 
     def last_good(self) -> Tree | None:
         return None

@@ -1,7 +1,8 @@
 """Machine configurations in a git repository: the ``git`` program fetches, and files are read from its objects.
 
 Nothing is checked out. The last valid commit is kept as ``refs/bootgrant/good``, so that a server that restarts with a
-broken branch, or without the network, still serves it.
+broken branch, or without the network, still serves it. With signers, a commit must descend from the last one that was
+served, ``refs/bootgrant/served``: an older commit is signed as well as a new one.
 """
 
 from __future__ import annotations
@@ -13,19 +14,24 @@ import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from bootgrant.machines.site.findings import SiteBroken, error
-from bootgrant.ports.origins import Tree
+from bootgrant.ports.origins import Acceptable, Tree
 from bootgrant.sources.programs import ProgramFailed, run_program
 from bootgrant.wire.limits import CONFIG
 
 _FETCHED: Final = "refs/bootgrant/fetched"
 _GOOD: Final = "refs/bootgrant/good"
+_SERVED: Final = "refs/bootgrant/served"
+_ACCEPTED: Final = "refs/bootgrant/accepted"
 _SECONDS: Final = 60.0
 _MOST_BYTES: Final = 256 << 20
 _MOST_LINKS: Final = 8
+_MOST_FILES: Final = 50_000
+_COMMIT: Final = re.compile(r"[0-9a-f]{7,64}")
 _SETTINGS: Final = ("-c", "core.hooksPath=/dev/null", "-c", "protocol.ext.allow=never", "-c", "gc.auto=0")
 _ONLY_SSH: Final = ("-c", "gpg.program=false", "-c", "gpg.x509.program=false")
 _ENVIRONMENT: Final = {
@@ -75,6 +81,8 @@ class Repository:
 
     def _rows(self, commit: str, folder: str) -> Iterator[_Row]:
         printed = self.run("ls-tree", "-r", "-z", "-l", "--full-tree", f"{commit}:{folder}", most=_MOST_BYTES)
+        if printed.count(b"\0") > _MOST_FILES:
+            raise SiteBroken([error("too-many", f"more than {_MOST_FILES:,} files: is git.folder right?")])
         for row in filter(None, printed.split(b"\0")):
             columns, _, raw = row.partition(b"\t")
             mode, kind, object_id, length = columns.decode("ascii").split()
@@ -175,6 +183,7 @@ class GitOrigin:
             self.changed()
         commit = self._tried = self._fetched
         self._verify(commit)
+        self._check_descent(commit)
         return self._repository.tree(commit, self._folder)
 
     def tree_at(self, revision: str) -> Tree:
@@ -186,11 +195,27 @@ class GitOrigin:
             raise SiteBroken([error("git", f"the branch {self._branch} has no commit {revision}")])
         return self._repository.tree(commit, self._folder)
 
+    def served(self, revision: str) -> None:
+        served, accepted = self._repository.commit(_SERVED), self._repository.commit(_ACCEPTED)
+        # What a restart falls back to may be older than what was served before.
+        if served != revision and (accepted == revision or self._signers is None or self._follows(revision, served)):
+            self._update("update-ref", _SERVED, revision)
+        if accepted == revision:
+            self._update("update-ref", "-d", _ACCEPTED)
+
     def keep(self, revision: str) -> None:
-        try:
-            self._repository.run("update-ref", _GOOD, revision)
-        except ProgramFailed as failed:
-            raise SiteBroken([error("git", str(failed))]) from None
+        self._update("update-ref", _GOOD, revision)
+
+    def acceptable(self, commit: str) -> Acceptable:
+        found = self._fetched or self._repository.commit(_FETCHED)
+        if not _COMMIT.fullmatch(commit) or not found.startswith(commit):
+            message = f"only the newest commit of the branch {self._branch} can be accepted, by its id: {found}"
+            raise SiteBroken([error("accept", message)])
+        return Acceptable(found, self._repository.commit(_SERVED))
+
+    def accept(self, revision: str) -> None:
+        self._update("update-ref", _ACCEPTED, revision)
+        self._tried = ""
 
     def last_good(self) -> Tree | None:
         commit = self._repository.commit(_GOOD) if self._git_dir.is_dir() else ""
@@ -218,6 +243,40 @@ class GitOrigin:
             with contextlib.suppress(FileNotFoundError):
                 if time.time() - lock.stat().st_mtime > _SECONDS:
                     lock.unlink()
+
+    def _update(self, *words: str) -> None:
+        try:
+            self._repository.run(*words)
+        except ProgramFailed as failed:
+            raise SiteBroken([error("git", str(failed))]) from None
+
+    def _check_descent(self, commit: str) -> None:
+        """Raise SiteBroken for a commit that does not follow the one served last, unless a person accepted it."""
+        served = self._repository.commit(_SERVED) or self._repository.commit(_GOOD)
+        if self._signers is None or served in ("", commit) or self._repository.commit(_ACCEPTED) == commit:
+            return
+        if not self._follows(commit, served):
+            message = (
+                f"the commit {commit[:12]} does not descend from {served[:12]}, which is served{self._served_since()}: "
+                f"push a commit on top of that one, or run `bootgrant machines accept {commit[:12]}` if it is meant"
+            )
+            raise SiteBroken([error("rollback", message)])
+
+    def _follows(self, commit: str, served: str) -> bool:
+        if not served:
+            return True
+        try:
+            self._repository.run("merge-base", "--is-ancestor", served, commit)
+        except ProgramFailed:
+            return False
+        return True
+
+    def _served_since(self) -> str:
+        try:
+            since = (self._git_dir / _SERVED).stat().st_mtime
+        except OSError:
+            return ""
+        return f" since {datetime.fromtimestamp(since, UTC):%Y-%m-%d %H:%M} UTC"
 
     def _verify(self, commit: str) -> None:
         """Raise SiteBroken unless the commit has an SSH signature by one of ``signers``. Other keys do not count."""

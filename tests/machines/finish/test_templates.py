@@ -100,6 +100,48 @@ def test_an_error_in_a_template_names_its_line(source: str, line: int, says: str
         + "{% endset %}{% set x %}{% for i in range(99999) %}{{ s }}{% endfor %}{% endset %}",
         "{% set s = '" + "y" * 99999 + "' %}{% for i in range(99999) %}{% set t = s | upper %}{% endfor %}",
         "{{ {'a': [1]} | tojson(indent=999999999) }}",
+        "{% set _bootgrant_budget = 1 %}{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+        "{% set budget = 1 %}{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+        "{{ (5).to_bytes(5000000000, 'big') | length }}",
+        "{{ (5).bit_length() }}",
+        "{{ range(99999).index(5) }}",
+        "{{ [1, 2].copy() | length }}",
+        "{{ [1].count(1) }}",
+        "{{ variables.fromkeys(range(99999)) | length }}",
+        "{% for i in range(9999) %}{% set x = variables.fromkeys(range(99999)) %}{% endfor %}",
+        "{% set s %}" + "a b" * 99999 + "{% endset %}{% for i in range(9999) %}{% set x = s.split() %}{% endfor %}",
+        "{% set s %}" + "ab" * 99999 + "{% endset %}{% for i in range(9999) %}{% set x = s.title() %}{% endfor %}",
+        "{% set s %}" + "ß" * 99999 + "{% endset %}{% for i in range(9999) %}{% set x = s.casefold() %}{% endfor %}",
+        "{% set s %}" + "ab" * 99999 + "{% endset %}{% for i in range(99999) %}{% set x = s[1:] %}{% endfor %}",
+        "{% set l = range(99999) | list %}{% for i in range(99999) %}{% set x = l[::-1] %}{% endfor %}",
+        "{% set s %}" + "a" * 99999 + "{% endset %}{{ s.strip(s) }}",
+        "{% set s %}" + "a" * 99999 + "{% endset %}{{ s | trim(s) }}",
+        "{{ 1 | round(1000000000, 'ceil') }}",
+        "{% set s %}" + "f" * 9999 + "{% endset %}{{ s | int(base=16) }}",
+        "{{ 0x" + "f" * 9999 + " }}",
+        "{{ " + "9" * 9999 + " }}",
+        "{{ 2 ** 2 ** 2 ** 2 ** 2 ** 2 }}",
+        "{{ range(99999) | select('in', range(99999) | list) | list | length }}",
+        "{{ range(99999) | map('replace', '1', 'x' * 9) | list | length }}",
+        "{% set s %}" + "y" * 9999 + "{% endset %}{{ range(99999) | map('string') | map('replace', '1', s) | list }}",
+        "{% set s %}"
+        + "y" * 9999
+        + "{% endset %}{{ range(99999) | map('default', s) | map('upper') | list | tojson }}",
+        "{% for a in range(9) recursive %}{% if a == 0 %}{{ loop(range(99999)) }}{% endif %}{% endfor %}",
+        "{% set l = range(9999) | list %}{% for i in range(99999) %}{% if loop.changed(l) %}{% endif %}{% endfor %}",
+        "{% set l = range(9999) | list %}{% for i in range(99999) %}{% if i is in(l) %}{% endif %}{% endfor %}",
+        "{{ '%s' % range(9) }}",
+        "{{ '%-1000000000s' | format('x') }}",
+        "{{ 'x'.ljust(1000000000) }}",
+        "{{ 'x'.zfill(1000000000) }}",
+        "{{ '\t'.expandtabs(1000000000) }}",
+        "{{ 'a' | center(1000000000) }}",
+        "{{ " + '"' * 999_998 + " }}",
+        "{{ " + "[" * 9999 + "]" * 9999 + " }}",
+        "{{ 1" + " + 1" * 30_000 + " }}",
+        "{{ a" + ".b" * 200_000 + " }}",
+        "{% if 1 %}" * 20_000 + "{% endif %}" * 20_000,
+        "{{ name" + " | upper" * 20_000 + " }}",
     ],
 )
 def test_a_template_that_loops_or_grows_is_stopped(source: str) -> None:
@@ -107,6 +149,32 @@ def test_a_template_that_loops_or_grows_is_stopped(source: str) -> None:
     with pytest.raises(TemplateRefused):
         rendered(source)
     assert time.process_time() - started < 5
+
+
+@pytest.mark.parametrize(
+    ("source", "line"),
+    [
+        ("a\n{% for a in range(99999) %}\n{% for b in range(99999) %}x\n{% endfor %}{% endfor %}", 3),
+        ("a\n\n{{ (5).to_bytes(5000000000, 'big') }}", 3),
+        ("a\n{{ [1, 2].copy() | length }}", 2),
+        ("a\n\n\n{{ " + '"' * 999_998 + " }}", 4),
+    ],
+)
+def test_the_line_of_what_was_stopped_is_named(source: str, line: int) -> None:
+    assert refused_at(source) == line
+
+
+def test_a_template_reads_mappings_texts_and_loops_by_the_methods_that_are_allowed() -> None:
+    source = (
+        "{% for key, value in variables.m.items() %}{{ loop.index }}{{ key }}={{ value }}"
+        "{{ ',' if not loop.last }}{% endfor %} {{ variables.m.get('z', 'none') }} "
+        "{{ variables.m.keys() | join('+') }} "
+        "{{ variables.m.values() | sum }} {{ name.split('-')[1] }} {{ name[:2] }} {{ variables.l[1:] | join }} "
+        "{{ name.upper().strip('1').rpartition('-')[0] }} {{ 3.14159 | round(2) }} {{ '42' | int + 1 }} "
+        "{{ 3 is divisibleby 3 }} {{ 'a' is in ['a', 'b'] }} {{ variables.l | select('gt', 1) | list | length }}"
+    )
+    text = "1a=1,2b=2 none a+b 3 1 cp 23 CP 3.14 43 True True 2"
+    assert rendered(source, m={"a": 1, "b": 2}, l=[1, 2, 3]) == text
 
 
 @pytest.mark.parametrize("hostname", ["a\nmachine:", "a: b", "{x}", "$(reboot)", "a b", "ä"])

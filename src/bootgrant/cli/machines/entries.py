@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 _HEAD = ("NAME", "IS", "TALOS", "MATCHES", "LABELS", "LAYERS")
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    commands = parser.add_subparsers(dest="what", metavar="list | explain", required=True)
+def add_commands(parser: argparse.ArgumentParser) -> argparse._SubParsersAction[argparse.ArgumentParser]:
+    """Add `list` and `explain`, and return what further commands can be added to."""
+    commands = parser.add_subparsers(dest="what", metavar="list | explain | accept", required=True)
     listing = commands.add_parser("list", help="list all entries", allow_abbrev=False)
     explaining = commands.add_parser(
         "explain", help="say which entry a machine gets, and why not the others", allow_abbrev=False
@@ -27,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         add_site_arguments(command)
         command.add_argument("--json", action="store_true", help="print JSON for programs")
     add_identity_arguments(explaining)
+    return commands
 
 
 @reporting

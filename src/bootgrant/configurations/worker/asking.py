@@ -22,6 +22,8 @@ class Helper:
     """The server, as the worker asks it. ports.origins.Decrypter and Programs."""
 
     def __init__(self, channel: Channel, guard: Guard) -> None:
+        self.doubtful: frozenset[str] = frozenset()
+        """The files that may be encrypted."""
         self._channel = channel
         self._guard = guard
 
@@ -34,17 +36,18 @@ class Helper:
             raise from_plain(SiteBroken, answer["broken"])
         return answer, got
 
-    def say(self, message: Message) -> None:
-        with self._guard.talking():
-            self._channel.send(message)
-
     def decrypted(self, path: str, raw: bytes) -> Content:
         clear = self.opened(path, raw)
         return Content(raw) if clear is None else Content(clear, secrets_of(clear))
 
     def opened(self, path: str, raw: bytes) -> bytes | None:
+        if path not in self.doubtful:
+            return None
         _, got = self.ask({"ask": "opened", "path": path})
         return got[0] if got else None
+
+    def is_plain(self, path: str, raw: bytes) -> bool:
+        return path not in self.doubtful
 
     def value(self, entry: Entry, variable: str, command: Command) -> str:
         answer, _ = self.ask({"ask": "value", "entry": entry.name, "variable": variable, "words": command.words})

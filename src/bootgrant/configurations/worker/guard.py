@@ -14,12 +14,14 @@ import os
 import resource
 import signal
 import time
+import traceback
 from collections.abc import Iterator
 from types import FrameType
 from typing import Final, NoReturn, Protocol
 
 from bootgrant.configurations.frames import Channel, ChannelClosed
 from bootgrant.configurations.limits import EntryLimits
+from bootgrant.configurations.notes import Notes
 from bootgrant.configurations.worker.place import outwards, place_of
 from bootgrant.configurations.worker_process import END, SAY_WHERE
 
@@ -32,9 +34,9 @@ _PR_SET_NO_NEW_PRIVS: Final = 38
 
 
 class Guard(Protocol):
-    """Limits a piece of work. ``file`` is the one that is worked on, and set by it."""
+    """Limits a piece of work, which says in ``notes`` what it works on."""
 
-    file: str
+    notes: Notes
 
     def limited(self, limits: EntryLimits) -> contextlib.AbstractContextManager[None]:
         """Hold the limits inside the context."""
@@ -46,8 +48,8 @@ class Guard(Protocol):
 class ProcessGuard:
     """The Guard of a process of its own. For the main thread."""
 
-    def __init__(self, channel: Channel) -> None:
-        self.file = ""
+    def __init__(self, channel: Channel, notes: Notes) -> None:
+        self.notes = notes
         self._channel = channel
         self._page = os.sysconf("SC_PAGE_SIZE")
         self._statm = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
@@ -60,7 +62,7 @@ class ProcessGuard:
 
     @contextlib.contextmanager
     def limited(self, limits: EntryLimits) -> Iterator[None]:
-        self.file = ""
+        self.notes.file = self.notes.key = ""
         hard = resource.getrlimit(resource.RLIMIT_AS)[1]
         self._most_memory = self._size() + limits.memory
         self._cpu_end = time.process_time() + limits.cpu
@@ -97,9 +99,14 @@ class ProcessGuard:
         """Report where the work was, and end: it cannot be continued, and nothing of it can be trusted."""
         resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         if not self._is_talking:
-            with contextlib.suppress(ChannelClosed, Exception):
-                file, line = place_of(outwards(frame), self.file)
+            try:
+                file, line = place_of(outwards(frame), self.notes.file)
                 self._channel.send({"exceeded": what, "file": file, "line": line})
+            except ChannelClosed:
+                os._exit(1)
+            except Exception:  # noqa: BLE001  (the server must hear the reason)
+                os.write(2, traceback.format_exc().encode(errors="replace"))
+                self._channel.send({"exceeded": what, "file": self.notes.file, "line": 0})
         os._exit(1)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from types import FrameType
 from typing import Any, Final
 
@@ -17,6 +17,8 @@ from bootgrant.machines.yaml.reading import MappingNode, ScalarNode, SequenceNod
 TEMPLATE: Final = "<template>"
 """The file name of code that Jinja2 made from a template."""
 _OWN: Final = ("bootgrant", "jinja2", "yaml")
+_NAMED: Final[Mapping[type, str]] = {Part: "name", LayerFile: "path", StrategicPatch: "part", JsonPatch: "part"}
+"""What names the file that a value belongs to."""
 
 
 def place_of(frames: Iterable[FrameType], file: str) -> tuple[str, int]:
@@ -56,13 +58,13 @@ def _line_of(frame: FrameType) -> int:
         return template_line(frame.f_globals.get("__jinja_template__"), frame.f_lineno)
     found = 0
     for name, value in frame.f_locals.items():
-        match value:
-            case ScalarNode() | SequenceNode() | MappingNode() | Document():
-                found = value.line
-            case nodes.Node():
-                found = value.lineno or found
-            case int() if name == "lineno" and value > 0:
-                found = value
+        # An object that is just being made has no attributes yet.
+        if isinstance(value, (ScalarNode, SequenceNode, MappingNode, Document)):
+            found = getattr(value, "line", found)
+        elif isinstance(value, nodes.Node):
+            found = getattr(value, "lineno", found)
+        elif name == "lineno" and isinstance(value, int):
+            found = value
     return found
 
 
@@ -73,13 +75,8 @@ def template_line(template: Any, line: int) -> int:
 
 def _file_of(frame: FrameType) -> str:
     for name, value in frame.f_locals.items():
-        match value:
-            case Part() if value.name:
-                return value.name
-            case StrategicPatch() | JsonPatch():
-                return value.part
-            case LayerFile():
-                return value.path
-            case str() if name == "part" and value:
-                return value
+        attribute = _NAMED.get(type(value))
+        found = getattr(value, attribute, "") if attribute else value if name == "part" else ""
+        if isinstance(found, str) and found:
+            return found
     return ""

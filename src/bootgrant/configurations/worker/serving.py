@@ -27,7 +27,7 @@ from bootgrant.machines.finish.validation import Rules, TalosSchema
 from bootgrant.machines.site.findings import SiteBroken
 from bootgrant.machines.site.model import Schema
 from bootgrant.machines.talos.documents import ComposeError, Part
-from bootgrant.machines.talos.tables import NEWEST, talos_tables
+from bootgrant.machines.talos.tables import RELEASES, talos_tables
 from bootgrant.ports.origins import Tree
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.wire.secret import Secret
@@ -57,7 +57,8 @@ def serve(channel: Channel, guard: Guard) -> None:
 
 def _warm_up() -> None:
     """Do once what takes longer the first time, so that it does not count as work on an entry."""
-    talos_tables(NEWEST)
+    for release in RELEASES:
+        talos_tables(release)
     compile_template("{% for x in variables.x %}{{ x | default('') }}{% endfor %}").render(
         "", {}, {"x": []}, MachineIdentity()
     )
@@ -70,12 +71,12 @@ def _outcome(desk: Desk, guard: Guard, message: Message, blobs: list[bytes]) -> 
     except SiteBroken as broken:
         return {"broken": as_plain(broken)}, ()
     except MemoryError as error:
-        file, line = place_of(raised_in(error), guard.file)
+        file, line = place_of(raised_in(error), guard.notes.file)
         return {"exceeded": "memory", "file": file, "line": line}, ()
     except ChannelClosed:
         raise
     except Exception:  # noqa: BLE001  (one entry must not end the work on the others)
-        return {"failed": traceback.format_exc(), "file": guard.file}, ()
+        return {"failed": traceback.format_exc(), "file": guard.notes.file}, ()
 
 
 class Desk:
@@ -96,8 +97,7 @@ class Desk:
         return works[message["do"]](message, blobs)
 
     def _observe(self, file: str) -> None:
-        self._guard.file = file
-        self._helper.say({"at": file})
+        self._guard.notes.file = file
 
     def _take_tools(self, message: Message, blobs: list[bytes]) -> Answer:
         schema = TalosSchema(blobs[0]) if blobs else None
@@ -109,7 +109,8 @@ class Desk:
 
     def _load(self, message: Message, blobs: list[bytes]) -> Answer:
         files = dict(zip(message["paths"], blobs, strict=True))
-        tree = Tree(files, message["revision"], tuple(message["finished"]))
+        tree = Tree(files, message["revision"], tuple(message["finished"]), tuple(message["submodules"]))
+        self._helper.doubtful = frozenset(message["doubtful"])
         self._snapshot = snapshot = Snapshot(tree, self._tools, tries_entries=False)
         snapshot.verdicts.update({name: from_plain(Verdict, plain) for name, plain in message["verdicts"].items()})
         return {"entries": len(snapshot.entries), "findings": as_plain(snapshot.findings)}, ()
@@ -123,8 +124,14 @@ class Desk:
     def _try(self, message: Message, _blobs: list[bytes]) -> Answer:
         """The verdict of an entry."""
         name, snapshot = message["name"], self._loaded()
-        verdict = snapshot.verdicts[name] = snapshot.try_entry(name, lambda key: self._helper.known(name, key))
-        return {"verdict": as_plain(verdict)}, ()
+        has_before = message["has_before"]
+
+        def known(key: str) -> Verdict | None:
+            self._guard.notes.key = key
+            return self._helper.known(name, key) if has_before else None
+
+        verdict = snapshot.verdicts[name] = snapshot.try_entry(name, known)
+        return {"verdict": as_plain(verdict), "key": snapshot.keys.get(name, "")}, ()
 
     def _finish(self, message: Message, _blobs: list[bytes]) -> Answer:
         values = {str(variable): Secret(str(value)) for variable, value in message["made"].items()}

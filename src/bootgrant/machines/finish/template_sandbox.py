@@ -1,33 +1,45 @@
-"""Jinja2's sandbox, restricted further: a list of filters, few methods of texts, and a budget for everything.
+"""Jinja2's sandbox, restricted further: a list of filters, a list of methods for each type, a budget for everything.
 
 A template that loops for too long, or makes a text or list that is too large, raises NotAllowed.
 """
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
 
-from jinja2 import StrictUndefined, nodes, pass_context, pass_eval_context
-from jinja2.filters import do_tojson
-from jinja2.runtime import Context, Undefined
+from jinja2 import StrictUndefined, nodes, pass_context
+from jinja2.lexer import Token, TokenStream
+from jinja2.runtime import Context, LoopContext, Macro
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
 
-STEPS: Final = 100_000
-"""Rounds of loops, calls, values written or joined, and every WEIGHT characters of these."""
-WEIGHT: Final = 256
-VALUES: Final = 2_000_000
-"""Values in lists and mappings that one rendering makes, compares or passes to filters."""
-TEXT: Final = 1 << 20
-"""Characters of one text in a template."""
-_T = TypeVar("_T")
+from bootgrant.machines.finish.template_budget import (
+    LARGEST_NUMBER,
+    WEIGHT,
+    NotAllowed,
+    budget,
+    charge,
+    check_size,
+    counted,
+    weigh,
+    weighed,
+)
+from bootgrant.machines.finish.template_filters import (
+    FILTERS,
+    as_text,
+    bounded_range,
+    charged,
+    check_stripped,
+    weighing,
+)
+
+TOKENS: Final = 50_000
+"""Words, numbers and signs in one template."""
 _FILTERS: Final = (
-    "abs", "bool", "count", "d", "default", "dictsort", "first", "float", "groupby", "int", "items", "last", "length",
-    "list", "lower", "map", "max", "min", "reject", "rejectattr", "reverse", "round", "select", "selectattr", "sort",
-    "string", "sum", "title", "tojson", "trim", "unique", "upper",
+    "abs", "count", "d", "default", "dictsort", "first", "float", "groupby", "items", "last", "length",
+    "list", "lower", "map", "max", "min", "reject", "rejectattr", "reverse", "select", "selectattr", "sort", "title",
+    "unique", "upper",
 )  # fmt: skip
 _TEXT_METHODS: Final = frozenset(
     {
@@ -38,34 +50,18 @@ _TEXT_METHODS: Final = frozenset(
     }
 )  # fmt: skip
 
-BUDGET: Final = "_bootgrant_budget"
-"""The name of the Budget in a template's context."""
-
-
-class NotAllowed(Exception):
-    """A template exceeded a limit or does something that is not allowed, at ``lineno`` if it is known."""
-
-    def __init__(self, message: str, lineno: int | None = None) -> None:
-        super().__init__(message)
-        self.lineno = lineno
-
-
-@dataclass(slots=True)
-class Budget:
-    """What one rendering may still use."""
-
-    left: int = STEPS
-    values: int = VALUES
-
-    def take(self, steps: int = 1) -> None:
-        self.left -= steps
-        if self.left < 0:
-            raise NotAllowed(f"takes more than {STEPS:,} steps: does it loop?")
-
-    def weigh(self, values: int) -> None:
-        self.values -= values
-        if self.values < 0:
-            raise NotAllowed("makes or compares lists or mappings that are too large: does it add them to themselves?")
+_METHODS: Final[Mapping[type, frozenset[str]]] = {
+    str: _TEXT_METHODS,
+    dict: frozenset({"get", "items", "keys", "values"}),
+    LoopContext: frozenset(
+        {
+            "changed", "cycle", "depth", "depth0", "first", "index", "index0", "last", "length", "nextitem",
+            "previtem", "revindex", "revindex0",
+        }
+    ),
+}  # fmt: skip
+"""What a template may use of each type; nothing of any other type."""
+_STRIPPING: Final = frozenset({"lstrip", "rstrip", "strip"})
 
 
 class _Counting(NodeTransformer):
@@ -81,12 +77,12 @@ class _Counting(NodeTransformer):
             node.node = _weighed_node(node.node)
         return node
 
-    def visit_Test(self, node: nodes.Test) -> nodes.Node:  # noqa: N802
+    def visit_Getitem(self, node: nodes.Getitem) -> nodes.Node:  # noqa: N802
         self.generic_visit(node)
-        if node.name not in ("defined", "undefined"):
-            node.node = _weighed_node(node.node)
-            node.args = [_weighed_node(argument) for argument in node.args]
-        return node
+        if not isinstance(node.arg, nodes.Slice):
+            return node
+        bounds = [bound or nodes.Const(None) for bound in (node.arg.start, node.arg.stop, node.arg.step)]
+        return nodes.Filter(node.node, "sliced", bounds, [], None, None, lineno=node.lineno)
 
     def visit_Compare(self, node: nodes.Compare) -> nodes.Node:  # noqa: N802
         self.generic_visit(node)
@@ -128,39 +124,57 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
     def __init__(self) -> None:
         super().__init__(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False, finalize=_written)
-        self.globals = {"range": _range}
-        known = self.filters
-        self.filters = {name: known[name] for name in _FILTERS if name in known}
-        self.filters |= {
-            "counted": _counted, "joined": _join, "join": _join, "indent": _indent, "replace": _replace,
-            "b64encode": _b64encode, "weighed": _weighed, "sum": _sum, "string": _text, "tojson": _tojson,
-        }  # fmt: skip
+        self.globals = {"range": bounded_range}
+        known: Mapping[str, Any] = self.filters
+        filters = {**{name: known[name] for name in _FILTERS}, **FILTERS, "joined": FILTERS["join"]}
+        self.filters = {name: charged(function) for name, function in filters.items()}
+        self.filters |= {"counted": counted, "weighed": weighed}
+        tests: Mapping[str, Any] = self.tests
+        self.tests = {name: weighing(test) for name, test in tests.items()}
+
+    def _tokenize(
+        self, source: str, name: str | None, filename: str | None = None, state: str | None = None
+    ) -> TokenStream:
+        return TokenStream(_few(super()._tokenize(source, name, filename, state)), name, filename)
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
         tree = super()._parse(source, name, filename)
         for kind, statement in _FORBIDDEN.items():
             if found := tree.find(kind):
                 raise NotAllowed(f"{statement} is not allowed in templates", found.lineno)
+        for constant in tree.find_all(nodes.Const):
+            if isinstance(constant.value, int) and constant.value > LARGEST_NUMBER:
+                raise NotAllowed("this number is too large", constant.lineno)
         counted: nodes.Template = _Counting().visit(tree)
         return counted
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
-        if isinstance(obj, str):
-            return attr in _TEXT_METHODS
-        return super().is_safe_attribute(obj, attr, value)
+        return any(attr in names for kind, names in _METHODS.items() if isinstance(obj, kind))
 
     def wrap_str_format(self, value: Any) -> None:
         """Return None, so that str.format, which makes texts of any size, is a forbidden method like others."""
 
     def call(self, context: Context, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
-        _budget(context).take()
-        return super().call(context, obj, *args, **kwargs)
+        budget().take()
+        if isinstance(obj, Macro):
+            return super().call(context, obj, *args, **kwargs)
+        if isinstance(obj, LoopContext):
+            # The same loop over other values.
+            return super().call(context, obj, *map(counted, args), **kwargs)
+        owner = getattr(obj, "__self__", None)
+        for value in (owner if isinstance(owner, str) else "", *args, *kwargs.values()):
+            weigh(value, budget())
+        if isinstance(owner, str) and obj.__name__ in _STRIPPING and args:
+            check_stripped(args[0])
+        made = super().call(context, obj, *args, **kwargs)
+        return charge(list(made) if isinstance(owner, dict) and not isinstance(made, _PLAIN) else made)
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         numbers = isinstance(left, (int, float)) and isinstance(right, (int, float))
         if operator == "+" and not numbers:
-            return _weighed(context, _bounded(super().call_binop(context, operator, left, right)))
-        if not numbers or abs(left) > 1 << 64 or abs(right) > 1 << 64 or operator == "**":
+            check_size(left, right)
+            return weighed(super().call_binop(context, operator, left, right))
+        if not numbers or abs(left) > LARGEST_NUMBER or abs(right) > LARGEST_NUMBER or operator == "**":
             raise NotAllowed(f"the operator {operator} works only with numbers of a sensible size")
         return super().call_binop(context, operator, left, right)
 
@@ -170,135 +184,19 @@ _FORBIDDEN: Final[dict[type[nodes.Node], str]] = {
 }  # fmt: skip
 
 
-def _budget(context: Context) -> Budget:
-    budget = context.get(BUDGET)
-    return budget if isinstance(budget, Budget) else Budget()
+_PLAIN: Final = (str, bool, int, float, list, tuple, dict, type(None))
 
 
-def _range(*bounds: int) -> range:
-    rounds = range(*bounds)
-    if len(rounds) > STEPS:
-        raise NotAllowed(f"range() over more than {STEPS:,} numbers")
-    return rounds
-
-
-@pass_context
-def _counted(context: Context, values: Iterable[Any]) -> Iterator[Any]:
-    budget = _budget(context)
-    for value in values:
-        budget.take()
-        yield value
+def _few(tokens: Iterable[Token]) -> Iterator[Token]:
+    for count, token in enumerate(tokens):
+        if count > TOKENS:
+            raise NotAllowed(f"has more than {TOKENS:,} words, numbers and signs: split it", token.lineno)
+        yield token
 
 
 @pass_context
-def _weighed(context: Context, value: Any) -> Any:
-    """Return a value after counting everything in it, as often as it occurs."""
-    budget = _budget(context)
-    if isinstance(value, (str, list, tuple, dict, range)):
-        _weigh(value, budget)
-        return value
-    return _weighed_one_by_one(value, budget) if isinstance(value, Iterator) else value
-
-
-def _weighed_one_by_one(values: Iterator[Any], budget: Budget) -> Iterator[Any]:
-    for value in values:
-        budget.weigh(1)
-        _weigh(value, budget)
-        yield value
-
-
-def _weigh(whole: Any, budget: Budget) -> None:
-    todo = [whole]
-    while todo:
-        value = todo.pop()
-        if not isinstance(value, (str, range, list, tuple, dict)):
-            continue
-        if isinstance(value, str):
-            budget.take(len(value) // WEIGHT)
-            continue
-        # Counted before its values are added, so the list of values still to count stays within the budget.
-        budget.weigh(1 + len(value))
-        if isinstance(value, dict):
-            todo += [*value, *value.values()]
-        elif not isinstance(value, range):
-            todo += value
-
-
-@pass_context
-def _written(context: Context, value: Any) -> str:
+def _written(_context: Context, value: Any) -> str:
     """Return what ``{{ … }}`` writes."""
-    text = _text(value)
-    _budget(context).take(1 + len(text) // WEIGHT)
+    text = as_text(value)
+    budget().take(1 + len(text) // WEIGHT)
     return text
-
-
-def _text(value: Any) -> str:
-    """Return a text or number as text. Raises NotAllowed for lists and mappings, which Python would write as Python."""
-    _defined(value)
-    if value is None:
-        raise NotAllowed("writes a value that is null: set it, or use `default('…', true)`")
-    if not isinstance(value, (str, int, float)):
-        raise NotAllowed("writes a list or a mapping as text: use `tojson`, or `join` for a list of texts")
-    return str(_bounded(value))
-
-
-def _sum(values: Iterable[Any], attribute: str | int | None = None, start: float = 0) -> float:
-    """Return the sum of numbers, or of an attribute of mappings."""
-    total = start
-    for value in values:
-        number = value if attribute is None else value[attribute]
-        _defined(number)
-        if not isinstance(number, (int, float)) or not isinstance(total, (int, float)):
-            raise NotAllowed("sum adds only numbers: use + or join")
-        total += number
-    return total
-
-
-@pass_eval_context
-def _tojson(context: nodes.EvalContext, value: Any, indent: int | None = None) -> str:
-    if indent is not None and not 0 <= indent <= 16:
-        raise NotAllowed("tojson needs an indent of 0 to 16 spaces")
-    _weigh(value, Budget(values=STEPS))
-    return _bounded(str(do_tojson(context, value, indent)))
-
-
-def _join(values: Iterable[Any], separator: str = "") -> str:
-    pieces: list[str] = []
-    size = 0
-    for value in values:
-        pieces.append(_text(value))
-        size += len(pieces[-1]) + len(separator)
-        if size > TEXT:
-            raise NotAllowed(f"makes a text of more than {TEXT:,} characters")
-    return separator.join(pieces)
-
-
-def _indent(text: str, width: int = 4, first: bool = False) -> str:
-    """Indent the lines of a text, the first one only if ``first``. Empty lines stay empty."""
-    if not 0 <= width <= 64:
-        raise NotAllowed("indent needs 0 to 64 spaces")
-    lines = _text(text).split("\n")
-    moved = [" " * width + line if line and (number or first) else line for number, line in enumerate(lines)]
-    return _bounded("\n".join(moved))
-
-
-def _replace(text: str, old: str, new: str) -> str:
-    text = _text(text)
-    if len(text) + text.count(old) * len(new) > TEXT:
-        raise NotAllowed(f"makes a text of more than {TEXT:,} characters")
-    return text.replace(old, new)
-
-
-def _b64encode(text: str) -> str:
-    return base64.b64encode(_text(text).encode()).decode("ascii")
-
-
-def _defined(value: object) -> None:
-    if isinstance(value, Undefined):
-        str(value)
-
-
-def _bounded(value: _T) -> _T:
-    if isinstance(value, (str, list, tuple)) and len(value) > TEXT:
-        raise NotAllowed(f"makes a text of more than {TEXT:,} characters")
-    return value

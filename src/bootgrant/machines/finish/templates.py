@@ -17,7 +17,8 @@ from jinja2 import TemplateError, nodes
 from jinja2.exceptions import SecurityError
 from jinja2.meta import find_undeclared_variables
 
-from bootgrant.machines.finish.template_sandbox import BUDGET, Budget, NotAllowed, Sandbox
+from bootgrant.machines.finish.template_budget import NotAllowed, new_budget
+from bootgrant.machines.finish.template_sandbox import Sandbox
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.wire.limits import CONFIG
 
@@ -80,8 +81,8 @@ def compile_template(source: str) -> Template:
     def render(context: Mapping[str, object]) -> str:
         pieces: list[str] = []
         size = 0
-        with _refusals():
-            for piece in template.generate(**context, **{BUDGET: Budget()}):
+        with _refusals(), new_budget():
+            for piece in template.generate(**context):
                 pieces.append(piece)
                 size += len(piece)
                 if size > CONFIG:

@@ -14,6 +14,7 @@ from bootgrant.ports.audit import AuditLog
 from bootgrant.ports.configurations import ConfigSource, WatchedSource
 from bootgrant.ports.grants import GrantStore
 from bootgrant.ports.time import Clock
+from bootgrant.workflows.decide.accept_revision import AcceptRevision
 from bootgrant.workflows.decide.assign_machine import AssignMachine
 from bootgrant.workflows.decide.decide_grant import DecideGrant
 from bootgrant.workflows.decide.reveal import RevealConfiguration
@@ -50,6 +51,7 @@ class ApiPlane(AccountsPlane):
     source: ConfigSource
     settings: tuple[ShownSetting, ...]
     configurations: WatchedSource
+    accept: AcceptRevision
     codes_again: CodesAgain
     reveal: RevealConfiguration
     codes_by_caller: AttemptLimit = field(

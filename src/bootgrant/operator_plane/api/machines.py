@@ -38,6 +38,15 @@ async def configurations(call: Call) -> Reply:
     )
 
 
+async def accept_configurations(call: Call) -> Reply:
+    """Serve a commit that does not follow the one that is served. With git.signers_file, such a commit is refused."""
+    outcome = await call.plane.accept.accept(call.members["commit"], call.actor)
+    if isinstance(outcome, Refused):
+        return refused(409, "not_accepted", outcome.message)
+    log.info("%s accepted the commit %s instead of %s", call.actor, outcome.commit, outcome.instead_of or "nothing")
+    return Reply({"commit": outcome.commit, "instead_of": outcome.instead_of or None})
+
+
 async def explain(call: Call) -> Reply:
     """Show which entry a machine with this identity would get, and why."""
     identity = MachineIdentity.from_claim(call.members)

@@ -32,6 +32,7 @@ from bootgrant.workflows.decide.windows import LONGEST, MOST
 _LOOK: Final = Permission.SIGNED_IN
 _DECIDE: Final = Permission.APPROVER
 _ADMIN: Final = Permission.ADMIN
+_ADMIN_OF_ALL: Final = Permission.ADMIN_OF_ALL
 
 
 _LABEL: Final[Schema] = {
@@ -141,6 +142,11 @@ ROUTES: Final[tuple[ApiRoute[ApiPlane], ...]] = (
             problem={**TEXT, "description": "Empty if there is none."},
             since={**nullable(TIME), "description": "When the problem began."},
         ),
+    ),
+    ApiRoute(
+        "POST", "/api/v1/configurations/accept", _ADMIN_OF_ALL, machines.accept_configurations,
+        record(commit=TEXT, instead_of={**nullable(TEXT), "description": "The commit that was served until now."}),
+        body=body("commit", commit={"type": "string", "minLength": 7, "maxLength": 64}), refusals=(409,),
     ),
     ApiRoute(
         "GET", "/api/v1/settings", _LOOK, accounts.settings,

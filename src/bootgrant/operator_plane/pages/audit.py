@@ -35,7 +35,7 @@ _GROUPS: Final[Mapping[str, tuple[AuditKind, ...]]] = {
         AuditKind.SIGNED_IN, AuditKind.SIGNED_OUT, AuditKind.SIGN_IN_REFUSED, AuditKind.OPERATOR_CHANGED,
         AuditKind.TOKEN_CHANGED,
     ),
-    "server": (AuditKind.CONFIG_SNAPSHOT, AuditKind.SEALED),
+    "server": (AuditKind.CONFIG_SNAPSHOT, AuditKind.CONFIG_ACCEPTED, AuditKind.SEALED),
 }  # fmt: skip
 
 

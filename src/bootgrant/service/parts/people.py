@@ -27,6 +27,7 @@ from bootgrant.service.settings.site import Site
 from bootgrant.service.system import SystemClock, SystemEntropy
 from bootgrant.store.database import Database
 from bootgrant.wire.origin import has_passkeys
+from bootgrant.workflows.decide.accept_revision import AcceptRevision
 from bootgrant.workflows.decide.grant_cards import VoteFilter
 from bootgrant.workflows.decide.lost_rights import LostRights, VoidApprovals
 from bootgrant.workflows.decide.reveal import RevealConfiguration
@@ -123,6 +124,7 @@ def api_plane(
         source=source,
         settings=site.shown,
         configurations=source.current,
+        accept=AcceptRevision(source.current, database.audit, clock),
         codes_again=decisions.codes_again,
         reveal=RevealConfiguration(source, database.audit, clock),
     )
