@@ -1,4 +1,4 @@
-"""A patch that changes nothing keeps every value of a complete configuration.
+"""A patch that changes nothing keeps every value: of generated documents with every field, and of generated bases.
 
 ``tests/vectors/bases`` has what ``talosctl gen config`` of each release writes, without comments and with dummy keys.
 """
@@ -9,17 +9,50 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from bootgrant.machines.talos import tables
 from bootgrant.machines.talos.composing import compose
 from bootgrant.machines.talos.documents import Part
-from bootgrant.machines.talos.tables import NEWEST
+from bootgrant.machines.talos.tables import LEGACY, NEWEST, Kind, talos_tables
 from support.go_yaml_form import compared
+from support.talos_sources import documents
 
 _BASES = sorted((Path(__file__).resolve().parents[2] / "vectors/bases").glob("*.yaml"))
 _VERSIONS = Path(tables.__file__).parent / "versions"
 _FOLDERS = sorted(folder.name for folder in _VERSIONS.iterdir() if folder.is_dir())
+_KINDS = [(folder, kind) for folder in _FOLDERS for kind in talos_tables(folder).kinds.values()]
 _NOTHING = Part("nothing", b"machine: {}\n")
+
+
+def _id(value: Any) -> str:
+    return value.name if isinstance(value, Kind) else str(value)
+
+
+@pytest.mark.parametrize(("folder", "kind"), _KINDS, ids=_id)
+@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_every_field_of_a_kind_is_kept(folder: str, kind: Kind, data: st.DataObject) -> None:
+    written, meant = data.draw(documents(kind))
+    made = compared(compose([Part("base", written.encode()), _NOTHING], folder).config)
+    assert (made if kind.name == LEGACY else made[1:]) == compared(meant.encode())
+
+
+@pytest.mark.parametrize(("folder", "kind"), [case for case in _KINDS if case[1].name != LEGACY], ids=_id)
+@settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_a_patch_with_nothing_but_a_header_keeps_what_it_does_not_have_to_repeat(
+    folder: str, kind: Kind, data: st.DataObject
+) -> None:
+    if kind.cleared_below or any(
+        "." not in path for path, rule in kind.rules.items() if "always" in rule.strategy.value
+    ):
+        pytest.skip("Talos clears fields of this kind (docs/composer.md)")
+    written, meant = data.draw(documents(kind))
+    name = "name: n0\n" if kind.named else ""
+    patch = Part("header", f"apiVersion: {kind.api_version}\nkind: {kind.name}\n{name}".encode())
+    assert compared(compose([Part("base", written.encode()), patch], folder).config) == compared(meant.encode())
 
 
 @pytest.mark.parametrize("base", _BASES, ids=lambda base: base.stem)
