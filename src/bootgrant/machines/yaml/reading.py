@@ -24,7 +24,7 @@ MAX_VALUES: Final = 1_000_000
 """Values in one file. An alias counts as everything it repeats, and every 64 characters of a text as one more value."""
 _TEXT_WEIGHT: Final = 64
 # What go-yaml reads as text in flow style, and libyaml as an indicator: "?" before anything, ":" after "[" or ",".
-_FLOW_TEXT: Final = re.compile(r"(?<=[\s,\[\]{}:])\?(?=\S)|(?<=[\[,])(?P<blanks>\s*):(?=[^\s,\[\]{}])")
+_FLOW_TEXT: Final = re.compile(r"(?P<before>[\[,]\s*):(?=[^\s,\[\]{}])|\?(?<=[\s,\[\]{}:]\?)(?=\S)")
 _QUESTION: Final = re.compile(r"\?\s")
 _CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x84\x86-\x9f\ufffe\uffff]")
 
@@ -192,7 +192,7 @@ def _mask_flow_text(text: str) -> tuple[str, dict[int, str]]:
     question, colon = (chr(point) for point, _ in zip(_unused(text), range(2), strict=False))
 
     def masked(match: re.Match[str]) -> str:
-        return question if match["blanks"] is None else match["blanks"] + colon
+        return question if match["before"] is None else match["before"] + colon
 
     return _FLOW_TEXT.sub(masked, text), {ord(question): "?", ord(colon): ":"}
 
