@@ -172,7 +172,7 @@ def _run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
 
 def test_pending_names_the_keys_of_a_precious_configuration(site: Served) -> None:
     other = "7e0f1a2b-0000-4000-8000-0000000000cd"
-    keys = "cluster: {serviceAccount: {key: YQ==}}\n"
+    keys = "  ca: {crt: YQ==}\ncluster: {serviceAccount: {key: YQ==}}\n"
     (site.machines / f"{other}.yaml").write_text(f"version: v1alpha1\nmachine:\n  type: worker\n{keys}")
     code = ask(site, uuid=other)
     [row] = [row for row in site.command("pending").stdout.splitlines() if row.startswith(code)]
@@ -181,7 +181,8 @@ def test_pending_names_the_keys_of_a_precious_configuration(site: Served) -> Non
 
 def test_preview_prints_the_configuration_without_secrets_and_reveal_with_them(site: Served) -> None:
     other = "7e0f1a2b-0000-4000-8000-0000000000cc"
-    (site.machines / f"{other}.yaml").write_text("version: v1alpha1\nmachine:\n  type: worker\n  token: swordfish\n")
+    config = "version: v1alpha1\nmachine:\n  type: worker\n  token: swordfish\n  ca: {crt: YQ==}\ncluster: {}\n"
+    (site.machines / f"{other}.yaml").write_text(config)
     code = ask(site, uuid=other)
     plain, revealed = site.command("preview", code), site.command("preview", code, "--reveal")
     assert (plain.returncode, "type: worker" in plain.stdout, "swordfish" in plain.stdout) == (0, True, False)

@@ -10,7 +10,7 @@ import pytest
 from bootgrant.cli import main
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-TREES = sorted(path.name for path in EXAMPLES.iterdir() if path.is_dir())
+TREES = sorted(path.parent.name for path in EXAMPLES.glob("*/machines"))
 IMPORTED = ("topf", "talhelper")
 
 

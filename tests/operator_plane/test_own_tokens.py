@@ -104,7 +104,8 @@ async def test_the_break_glass_operator_cannot_create_a_token(office: Office) ->
 
 
 async def test_a_control_plane_needs_the_tokens_of_two_people(office: Office) -> None:
-    (office.site.machines / f"{UUID}.yaml").write_text(CONFIG.replace("worker", "controlplane"))
+    config = CONFIG.replace("worker", "controlplane").replace("crt: YQ==", "crt: YQ==, key: YQ==")
+    (office.site.machines / f"{UUID}.yaml").write_text(config)
     _, code = await office.machine()
     tokens = [
         shown_in(await create(await office.person(name), name=token_name))

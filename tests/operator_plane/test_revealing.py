@@ -22,6 +22,8 @@ machine:
   type: worker
   token: swordfish
   network: {{hostname: node-{UUID[:4]}}}
+  ca: {{crt: YQ==}}
+cluster: {{}}
 """
 
 

@@ -36,6 +36,7 @@ def test_a_file_for_other_recipients_is_reported_by_name() -> None:
 
 
 def reason(files: EncryptedFiles, path: str, raw: bytes) -> str:
+    assert not files.is_plain(path, raw)
     with pytest.raises(SiteBroken) as caught:
         files.decrypted(path, raw)
     assert "swordfish" not in str(caught.value)
