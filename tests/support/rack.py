@@ -48,12 +48,14 @@ _CLUSTER = """version: v1alpha1
 machine:
   type: {role}
   token: 0m2ynq.h2a9qjrr2v4exxxx
+  ca: {ca}
 cluster:
   clusterName: fra
   controlPlane:
     endpoint: https://10.20.0.10:6443
 """
-_LAYERS = {role: _CLUSTER.format(role=role) for role in ("controlplane", "worker")}
+_AUTHORITIES = {"controlplane": "{crt: YQ==, key: YQ==}", "worker": "{crt: YQ==}"}
+_LAYERS = {role: _CLUSTER.format(role=role, ca=ca) for role, ca in _AUTHORITIES.items()}
 
 _NOT_THE_SAME = {"password": "what-it-was-before", "new": "some-words-in-a-row", "again": "some-words-in-a-raw"}
 _TOKENS = count(1)
