@@ -71,7 +71,7 @@ def text_lines(checked: Checked) -> list[str]:
             more = f" (and {alike[key] - _ALIKE} more of the same)" if shown[key] == _ALIKE < alike[key] else ""
             lines.append(f"{finding.level.value:7}  {described(finding)}{more}")
     errors, warnings, notes = _counts(checked)
-    outcome = f"{checked.entries} entries, {_count(errors, 'error')}, {_count(warnings, 'warning')}"
+    outcome = f"{_count(checked.entries, 'entry')}, {_count(errors, 'error')}, {_count(warnings, 'warning')}"
     outcome += f", {_count(notes, 'note')}" if notes else ""
     return [*lines, outcome + (f", {checked.revision}" if checked.revision else "")]
 
@@ -140,4 +140,5 @@ def _escaped(text: str, replaced: Mapping[str, str]) -> str:
 
 
 def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number or 'no'} {noun}s"
+    several = f"{noun.removesuffix('y')}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{number} {noun}" if number == 1 else f"{number or 'no'} {several}"
