@@ -36,6 +36,8 @@ _FREE: Final = frozenset(
     }
 )  # fmt: skip
 """Keys of Talos configurations below which a site writes text that Talos does not look into."""
+_REGISTRIES: Final = ("machine", "registries", "config")
+"""The one `config` that is not free: it has the passwords of registries."""
 _SHELL: Final = re.compile(r"\$\{[^}\n]*\}")
 _BRACES: Final = re.compile(r"\{\{[^\n]*?\}\}")
 _TEMPLATE_LINE: Final = re.compile(r"(?m)^(?![ \t]*#).*?\{\{-?[ \t]*[.$\w\"][^\n]*?\}\}")
@@ -167,7 +169,8 @@ def _unresolved(reference: str) -> str:
 
 
 def _is_free(keys: tuple[str, ...]) -> bool:
-    return not _FREE.isdisjoint(keys)
+    below = keys[len(_REGISTRIES) :] if keys[: len(_REGISTRIES)] == _REGISTRIES else keys
+    return not _FREE.isdisjoint(below)
 
 
 def _name(keys: tuple[str, ...]) -> str:
