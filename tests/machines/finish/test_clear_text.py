@@ -168,7 +168,7 @@ def test_clear_text_secrets_of_a_file_are_summed_up_after_five() -> None:
     files = {"many.yaml": b"".join(b"token%d: {token: x}\n" % at for at in range(7)), "five.yaml": b"token: x\n"}
     found = clear_text_secrets(files)
     assert [(finding.file, finding.line) for finding in found] == [
-        *(("many.yaml", line) for line in range(1, 6)), ("many.yaml", 0), ("five.yaml", 1),
+        *(("many.yaml", line) for line in range(1, 6)), ("many.yaml", 6), ("five.yaml", 1),
     ]  # fmt: skip
     assert "2 more secrets" in found[5].message
 

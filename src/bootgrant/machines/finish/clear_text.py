@@ -71,8 +71,8 @@ def clear_text_secrets(files: Mapping[str, bytes]) -> list[Finding]:
             )
             found.append(warning("secret-in-clear", message, path, line))
         if len(secrets) > _MOST_IN_A_FILE:
-            message = f"{len(secrets) - _MOST_IN_A_FILE} more secrets in clear text"
-            found.append(warning("secret-in-clear", message, path))
+            message = f"{len(secrets) - _MOST_IN_A_FILE} more secrets in clear text from this line on"
+            found.append(warning("secret-in-clear", message, path, secrets[_MOST_IN_A_FILE][1]))
     return found
 
 

@@ -28,6 +28,8 @@ from bootgrant.machines.yaml.reading import MappingNode, Node, ParsedYaml, Scala
 
 _SUSPICIOUS: Final = (b"ENC[AES256_GCM,", b"${", b"{{", b"op://", b"ref+", b"$$patch")
 """Nearly no file has any of these, and a search for each is far faster than a regular expression."""
+_REGISTRIES: Final = ("machine", "registries", "config")
+"""The one `config` that is not free: it has the passwords of registries."""
 _FREE: Final = frozenset(
     {
         "content", "contents", "environment", "env", "extraKernelArgs", "extraArgs", "extraManifestHeaders", "pods",
@@ -36,8 +38,6 @@ _FREE: Final = frozenset(
     }
 )  # fmt: skip
 """Keys of Talos configurations below which a site writes text that Talos does not look into."""
-_REGISTRIES: Final = ("machine", "registries", "config")
-"""The one `config` that is not free: it has the passwords of registries."""
 _SHELL: Final = re.compile(r"\$\{[^}\n]*\}")
 _BRACES: Final = re.compile(r"\{\{[^\n]*?\}\}")
 _TEMPLATE_LINE: Final = re.compile(r"(?m)^(?![ \t]*#).*?\{\{-?[ \t]*[.$\w\"][^\n]*?\}\}")
