@@ -124,9 +124,8 @@ def test_what_a_machine_reports_never_reads_like_an_entry(site: Served) -> None:
     # Columns are as wide as what other tests left in the list.
     row = re.sub(" {3,}", "  ", shown)
     assert "  unknown  127.0.0.1  " in row
-    assert (
-        r'nothing yet: no configuration  mac=52:54:00:00:00:02 hostname="cp-2.yaml (by serial)  serial=cp-2\x22"' in row
-    )
+    reported = r'mac=52:54:00:00:00:02 hostname="cp-2.yaml (by serial)  serial=cp-2\x22"'
+    assert f"nothing yet: no configuration for this machine  {reported}" in row
     wait_until(lambda: "52:54:00:00:00:02" in site.command("audit").stdout, "the request is in the audit")
     [event] = [line for line in site.command("audit").stdout.splitlines() if "52:54:00:00:00:02" in line]
     assert r'mac=52:54:00:00:00:02 hostname="cp-2.yaml (by serial)  serial=cp-2\x22"' in event

@@ -30,6 +30,13 @@ def test_an_entry_with_keys_of_the_cluster_that_is_no_control_plane_is_reported_
     assert "precious" not in rules(dict(FILES))
 
 
+def test_layers_are_not_called_unused_while_an_entry_cannot_be_read() -> None:
+    entries = 'entries: [{{name: a, layers: [all], talos: "{}"}}]\n'
+    files = {"all/00-base.yaml": BASE, "other/a.yaml": "a: 1\n"}
+    assert "unused-layer" in rules(files | {"machines.yaml": entries.format("1.12")})
+    assert "unused-layer" not in rules(files | {"machines.yaml": entries.format("v1.12")})
+
+
 def test_a_finished_file_of_a_machine_that_has_an_entry_is_unreachable() -> None:
     assert "unreachable" not in rules(dict(FILES))
     assert "unreachable" in rules(dict(FILES), (f"{UUID}.yaml",))

@@ -114,6 +114,18 @@ def with_program(folder: Path, program: Path, clock: FakeClock) -> SiteConfigura
     return site_configurations(folder, clock, toolbox(programs=SitePrograms([program])))
 
 
+async def test_the_log_names_the_entry_that_a_layer_breaks(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    clock = FakeClock()
+    source = site_configurations(write_machines(tmp_path), clock)
+    await rendered(source, "cp-1")
+    (tmp_path / "all/70-more.yaml").write_text("machine:\n  nope: 1\n")
+    clock.advance(60)
+    with caplog.at_level(logging.ERROR):
+        source.current.refresh()
+    (reported,) = [record.getMessage() for record in caplog.records if "nope" in record.getMessage()]
+    assert reported.endswith("[cp-1]")
+
+
 async def test_a_program_that_fails_at_the_start_is_retried_each_minute(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -21,7 +21,7 @@ def findings_of(snapshot: Snapshot, allowed: Sequence[Network] = ()) -> list[Fin
     """Return the errors, then the warnings, then the notes, each sorted by place.
 
     ``allowed`` are the networks of the machines. Secrets in clear are reported only next to a ``machines.yaml``:
-    finished configurations always have them.
+    finished configurations always have them. Layers are unused only if every entry could be read.
     """
     entries = list(snapshot.entries.values())
     files = {path: raw for path, raw in snapshot.tree.files.items() if not is_model(path)}
@@ -36,7 +36,7 @@ def findings_of(snapshot: Snapshot, allowed: Sequence[Network] = ()) -> list[Fin
         *(unreachable_entries(entries, allowed) if allowed else ()),
         *shadowed_files(entries, finished_entries(snapshot.tree.finished)),
         *missing_submodules(snapshot.listing),
-        *unused_layers(entries, snapshot.listing),
+        *(unused_layers(entries, snapshot.listing) if snapshot.has_every_entry else ()),
         *(clear_text_secrets(files) if snapshot.has_model else ()),
     ]
     return sorted(_merged(found), key=lambda one: (_ORDER.index(one.level), one.file, one.line, one.entry))

@@ -154,7 +154,7 @@ class CurrentRevision:
             self._state = SourceState(new.revision, now, problem, now if problem else 0.0)
             log.info("machine configurations: %d entries, revision %s", len(new.entries), new.revision)
             for one in problems:
-                log.error("a configuration cannot be served: %s", one)
+                log.error("a configuration cannot be served: %s", one.with_entry)
         self._settle(problems)
 
     def _has_better(self, first: Revision) -> bool:
@@ -177,8 +177,9 @@ class CurrentRevision:
         since = state.since if state.problem else self._clock.now()
         self._state = SourceState(state.revision, state.taken_at, str(broken), since)
         served = f"still serving revision {state.revision}" if state.revision else "serving no configurations"
-        for message in dict.fromkeys(str(finding) for finding in broken.findings):
-            log.error("machine configurations were refused (%s): %s", served, message)
+        # A mistake in a layer is reported once, with the first of its entries.
+        for finding in {str(finding): finding for finding in reversed(broken.findings)}.values():
+            log.error("machine configurations were refused (%s): %s", served, finding.with_entry)
 
     def _fall_back(self) -> None:
         """After a restart, serve what the origin kept."""

@@ -93,6 +93,7 @@ class Snapshot:
         names = (path for path in tree.files if not models or names_one_machine(path))
         entries = (*site.entries, *finished_entries(names, lambda name: schema_of(parse_yaml(tree.files[name]))))
         self.has_model = bool(models)
+        self.has_every_entry = not errors(site.findings)
         self.entries: Mapping[str, Entry] = {entry.name: entry for entry in entries}
         self.selector = Selector(entries)
         self.listing = Listing((path for path in tree.files if not is_model(path)), tree.submodules)

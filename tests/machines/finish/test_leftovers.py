@@ -44,6 +44,8 @@ def test_a_whole_file_of_sops_inside_a_value_is_for_its_reader() -> None:
         ("machine: {token: '${TOKEN}'}", "${TOKEN}"),
         ("cluster: {token: 'op://vault/talos/token'}", "1Password"),
         ("cluster: {token: 'ref+vault://secret/x#y'}", "vals"),
+        ("machine: {registries: {config: {ghcr.io: {auth: {password: '${GHCR_TOKEN}'}}}}}", "${GHCR_TOKEN}"),
+        ("machine: {registries: {config: {ghcr.io: {auth: {password: 'op://vault/a/b'}}}}}", "1Password"),
         ("machine: {$$patch: delete}", "write $patch"),
         ("machine: {nodeLabels: {'${KEY}': a}}", "${KEY}"),
         ("- {op: add, path: /machine/install/disk, value: '${disk}'}", "machine.install.disk"),

@@ -184,7 +184,7 @@ def test_an_entry_names_the_talos_release_of_its_machine(written: str) -> None:
 def test_an_unknown_talos_release_is_an_error_that_names_the_known_ones(written: str) -> None:
     (finding,) = parsed(f"entries:\n- name: a\n  talos: {written}\n").findings
     known = '"1.11", "1.12", "1.13", "1.14"'
-    assert finding.message == f"talos must be a release that bootgrant has the tables of: {known}"
+    assert finding.message == f"talos must be one of {known}: a release, without v and without the last number"
     assert (finding.line, finding.entry) == (3, "a")
 
 

@@ -71,7 +71,7 @@ def row(request: Json) -> tuple[str, ...]:
     """The cells of one machine. The identity is last, because it may be long."""
     entry = request["entry"]
     how = "" if request["assigned_by"] or not entry else f" (by {entry['matched']})"
-    gets = printable(f"{entry['name']}{how}") if entry else "nothing yet: no configuration"
+    gets = printable(f"{entry['name']}{how}" if entry else _without_entry(request))
     if request["needed"] > 1:
         gets += f", {len(request['votes'])} of {request['needed']} approvals"
     if entry and entry.get("precious"):
@@ -81,6 +81,11 @@ def row(request: Json) -> tuple[str, ...]:
     where = printable(" ".join(part for part in (request["address"], request["network"]) if part))
     times = (_span(request["age"]), _span(request["left"]))
     return request["code"], *times, _verdict(request), where, _evidence(request["evidence"]), gets, identity(request)
+
+
+def _without_entry(request: Json) -> str:
+    """Why a machine cannot be approved yet: its entry cannot be served, or it has none. `preview CODE` says more."""
+    return f"nothing yet: {request['problem'].partition(': ')[0] or 'no configuration'}"
 
 
 def _verdict(request: Json) -> str:

@@ -69,16 +69,11 @@ def text_lines(checked: Checked) -> list[str]:
         shown[key] += 1
         if shown[key] <= _ALIKE:
             more = f" (and {alike[key] - _ALIKE} more of the same)" if shown[key] == _ALIKE < alike[key] else ""
-            lines.append(f"{finding.level.value:7}  {described(finding)}{more}")
+            lines.append(f"{finding.level.value:7}  {finding.with_entry}{more}")
     errors, warnings, notes = _counts(checked)
-    outcome = f"{checked.entries} entries, {_count(errors, 'error')}, {_count(warnings, 'warning')}"
+    outcome = f"{_count(checked.entries, 'entry')}, {_count(errors, 'error')}, {_count(warnings, 'warning')}"
     outcome += f", {_count(notes, 'note')}" if notes else ""
     return [*lines, outcome + (f", {checked.revision}" if checked.revision else "")]
-
-
-def described(finding: Finding) -> str:
-    entry = f" [{finding.entry}]" if finding.entry else ""
-    return f"{finding}{entry}"
 
 
 def as_json(checked: Checked) -> Mapping[str, Any]:
@@ -102,7 +97,7 @@ def as_sarif(checked: Checked) -> Mapping[str, Any]:
         {
             "ruleId": finding.rule,
             "level": finding.level.value,
-            "message": {"text": described(finding) if not finding.file else finding.message},
+            "message": {"text": finding.with_entry if not finding.file else finding.message},
             "locations": [_location(checked, finding)],
         }
         for finding in checked.findings
@@ -125,7 +120,7 @@ def github_line(checked: Checked, finding: Finding) -> str:
     """A workflow command of GitHub Actions, which shows the finding at its line."""
     line = f",line={finding.line}" if finding.line else ""
     where = _escaped(_path(checked, finding), _GITHUB)
-    message = _escaped(described(finding), {key: _GITHUB[key] for key in "%\r\n"})
+    message = _escaped(finding.with_entry, {key: _GITHUB[key] for key in "%\r\n"})
     command = "notice" if finding.level.value == "note" else finding.level.value
     return f"::{command} file={where}{line},title=bootgrant {finding.rule}::{message}"
 
@@ -140,4 +135,5 @@ def _escaped(text: str, replaced: Mapping[str, str]) -> str:
 
 
 def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number or 'no'} {noun}s"
+    several = f"{noun.removesuffix('y')}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{number} {noun}" if number == 1 else f"{number or 'no'} {several}"

@@ -8,12 +8,14 @@ secret.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, takewhile
 from typing import Final, NamedTuple
 
 from bootgrant.machines.finish.hiding import classes_of
 from bootgrant.machines.finish.redaction import LINE, scalars_in
 from bootgrant.machines.finish.secret_looks import (
+    KUBERNETES_SECRET,
     is_random,
     is_reference,
     is_secret_name,
@@ -45,6 +47,8 @@ _WORDS: Final = re.compile(
 )
 """Passwords without a name next to them: .netrc, and the UPS monitor of NUT."""
 
+_DATA: Final = re.compile(r"[ \t]*[\"']?(?:data|stringData)[\"']?:")
+
 
 class _Value(NamedTuple):
     key: str
@@ -67,8 +71,8 @@ def clear_text_secrets(files: Mapping[str, bytes]) -> list[Finding]:
             )
             found.append(warning("secret-in-clear", message, path, line))
         if len(secrets) > _MOST_IN_A_FILE:
-            message = f"{len(secrets) - _MOST_IN_A_FILE} more secrets in clear text"
-            found.append(warning("secret-in-clear", message, path))
+            message = f"{len(secrets) - _MOST_IN_A_FILE} more secrets in clear text from this line on"
+            found.append(warning("secret-in-clear", message, path, secrets[_MOST_IN_A_FILE][1]))
     return found
 
 
@@ -109,7 +113,8 @@ def _in_value(value: _Value, source: str) -> Iterator[tuple[str, int]]:
     elif _is_assigned(key, text):
         yield key, line
     elif is_block or holds is FieldClass.TEXT:
-        yield from _in_text(text, line + is_block, key)
+        found = _in_text(text, line + 1, key)
+        yield from found if is_block else ((name, line) for name, _ in found)
     elif looks_secret(text) or (holds in _FREE_YAML and _looks_random(text)):
         yield key, line
 
@@ -121,7 +126,8 @@ def _in_text(text: str, first: int, key: str) -> Iterator[tuple[str, int]]:
         return
     text = _PUBLIC_BLOCK.sub(lambda block: "\n" * block[0].count("\n"), text)
     has_more = looks_secret(text) or _WORDS.search(text) is not None or (bool(key) and is_random(text))
-    for number, line in enumerate(text.split("\n"), first):
+    lines = text.split("\n")
+    for number, line in enumerate(lines, first):
         named = LINE.match(line)
         if named and named[3].startswith("//"):
             named = None
@@ -129,8 +135,22 @@ def _in_text(text: str, first: int, key: str) -> Iterator[tuple[str, int]]:
             continue
         if named and _is_assigned(named[2], named[3]):
             yield named[2], number
+        elif KUBERNETES_SECRET.match(line):
+            if _has_data(lines, number - first):
+                yield "a Kubernetes Secret", number
         elif has_more and not (named and is_reference(named[3])) and _has_secret(line, key):
             yield named[2] if named else key, number
+
+
+def _has_data(lines: Sequence[str], at: int) -> bool:
+    """Whether the manifest that this line is in has data: a Secret without any hides nothing."""
+    before = takewhile(_is_same_manifest, reversed(lines[:at]))
+    after = takewhile(_is_same_manifest, lines[at:])
+    return any(_DATA.match(line) for line in chain(before, after))
+
+
+def _is_same_manifest(line: str) -> bool:
+    return not line.startswith("---")
 
 
 def _has_secret(line: str, key: str) -> bool:

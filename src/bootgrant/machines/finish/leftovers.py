@@ -28,6 +28,8 @@ from bootgrant.machines.yaml.reading import MappingNode, Node, ParsedYaml, Scala
 
 _SUSPICIOUS: Final = (b"ENC[AES256_GCM,", b"${", b"{{", b"op://", b"ref+", b"$$patch")
 """Nearly no file has any of these, and a search for each is far faster than a regular expression."""
+_REGISTRIES: Final = ("machine", "registries", "config")
+"""The one `config` that is not free: it has the passwords of registries."""
 _FREE: Final = frozenset(
     {
         "content", "contents", "environment", "env", "extraKernelArgs", "extraArgs", "extraManifestHeaders", "pods",
@@ -167,7 +169,8 @@ def _unresolved(reference: str) -> str:
 
 
 def _is_free(keys: tuple[str, ...]) -> bool:
-    return not _FREE.isdisjoint(keys)
+    below = keys[len(_REGISTRIES) :] if keys[: len(_REGISTRIES)] == _REGISTRIES else keys
+    return not _FREE.isdisjoint(below)
 
 
 def _name(keys: tuple[str, ...]) -> str:

@@ -28,8 +28,8 @@ _HINT: Final = re.compile("(?i)key|token|secret|pass|psk|auth|cred|hash|private|
 """Something in every name of a secret: most names have none of it, and need no closer look."""
 _LAST_WORDS: Final = frozenset({"key", "pat", "pass", "pwd", "psk", "secret", "credential"})
 _BASE64_KEY: Final = re.compile(r"\bLS0tLS1CRUdJTi(?!BDRVJU)")
-_KUBERNETES_SECRET: Final = re.compile(r"^[ \t]*kind:[ \t]*[\"']?Secret\b", re.MULTILINE)
-_URL: Final = re.compile(r"://[^/\s]*:[^/\s]*@|[?&][\w.-]*(?:token|secret|password|key)=|^data:", re.IGNORECASE)
+KUBERNETES_SECRET: Final = re.compile(r"^[ \t]*kind:[ \t]*[\"']?Secret\b", re.MULTILINE)
+_URL: Final = re.compile(r"://[^/\s]*:[^/\s]*@|[?&][\w.-]*(?:token|secret|password|key)=|^data:\S", re.IGNORECASE)
 _KNOWN_TOKEN: Final = re.compile(
     r"(?<![\w-])(?:"
     r"tskey-[a-z]+-[\w-]{8,}|gh[opsur]_[A-Za-z0-9]{16,}|github_pat_\w{16,}|gl(?:pat|dt|rt|cbt|ptt|agent)-[\w.-]{12,}"
@@ -68,7 +68,7 @@ def is_secret_variable(name: str) -> bool:
 
 def looks_secret(text: str) -> bool:
     """Whether a text has a private key, a token of a known service, a URL with credentials, or a Kubernetes Secret."""
-    patterns = (PRIVATE_KEY, _BASE64_KEY, _URL, _KNOWN_TOKEN, _KUBERNETES_SECRET)
+    patterns = (PRIVATE_KEY, _BASE64_KEY, _URL, _KNOWN_TOKEN, KUBERNETES_SECRET)
     return any(pattern.search(text) for pattern in patterns)
 
 

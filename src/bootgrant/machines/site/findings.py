@@ -34,6 +34,11 @@ class Finding:
         where = self.place or self.entry
         return f"{where}: {self.message}" if where else self.message
 
+    @property
+    def with_entry(self) -> str:
+        """The finding and the entry that it is about, because its file may be a layer of many entries."""
+        return f"{self} [{self.entry}]" if self.entry else str(self)
+
 
 def error(rule: str, message: str, file: str = "", line: int = 0, entry: str = "") -> Finding:
     return Finding(Level.ERROR, rule, message, file, line, entry)

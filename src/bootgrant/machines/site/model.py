@@ -333,5 +333,5 @@ def _talos(own: Node | None, default: Node | None, schema: Schema) -> str:
     release = node.text if isinstance(node, ScalarNode) else ""
     if release not in TALOS_RELEASES:
         known = ", ".join(f'"{one}"' for one in TALOS_RELEASES)
-        raise Wrong(f"talos must be a release that bootgrant has the tables of: {known}", node.line)
+        raise Wrong(f"talos must be one of {known}: a release, without v and without the last number", node.line)
     return release

@@ -118,5 +118,5 @@ def check_conflict(document: Document, legacy: Mapping[str, Any], report: Report
     """Check one document against the one with ``machine`` and ``cluster``."""
     for field in FIELDS.get(document.kind.name, ()):
         if field.only(document.value) and field.takes(at(legacy, field.path)):
-            report.refuse("", f"{field.path} says the same in the old form: remove one of the two")
+            report.refuse("", f"the older field {field.path} is set too: remove one of the two")
             return
