@@ -70,6 +70,11 @@ class Workbench:
         self._worker: Worker | None = None
         self._lock = threading.Lock()
 
+    def warm(self) -> None:
+        """Start the worker, so that the first file does not wait for it. Raises WorkerFailed."""
+        with self._lock:
+            self._worker = self._worker or self._engine.worker()
+
     def judge(self, name: str, content: bytes) -> Judgement:
         """Validate a finished configuration. Raises WorkerFailed."""
         try:

@@ -41,15 +41,23 @@ class SiteConfigurations:
 
     def __init__(self, current: CurrentRevision, finished: FinishedFolder | None = None) -> None:
         self.current = current
+        self._workbench: Workbench | None = None
         self._finished: FinishedFiles | None = None
         self._finished_next_to_entries: FinishedFiles | None = None
         if finished is not None:
-            bench = _Bench(Workbench(current.engine))
+            self._workbench = Workbench(current.engine)
+            bench = _Bench(self._workbench)
             self._finished = FinishedFiles(finished, bench.judge, bench.show)
             self._finished_next_to_entries = FinishedFiles(finished, bench.judge, bench.show, by_serial=False)
         self._listed_at = float("-inf")
         # One at a time: rendering for a hundred machines at once must not keep the server from answering others.
         self._worker = ThreadPoolExecutor(1, "configurations")
+
+    def prepare(self) -> None:
+        """Read the configurations, and start what the first request would wait for. Blocks; may raise anything."""
+        self.current.refresh()
+        if self._workbench is not None and not self.current.is_layered:
+            self._workbench.warm()
 
     async def find_entry(self, identity: MachineIdentity) -> MachineEntry | None:
         snapshot = await self._snapshot()

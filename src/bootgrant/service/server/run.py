@@ -18,7 +18,7 @@ import uvloop
 
 from bootgrant.asgi import App
 from bootgrant.asgi.client_address import AllowedNetworks
-from bootgrant.configurations.current_revision import CurrentRevision
+from bootgrant.configurations.site_configurations import SiteConfigurations
 from bootgrant.configurations.worker_process import end_workers
 from bootgrant.ports.chores import Chore, every
 from bootgrant.ports.grants import StoreUnavailable
@@ -177,7 +177,7 @@ async def _serve(
     supervisor.watch(loop, stop)
     # A repository that does not respond must not delay machines.
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(_first_read(built.source.current), _FIRST_READ)
+        await asyncio.wait_for(_first_read(built.source), _FIRST_READ)
     chores = Chores(built.chores)
     chores.start()
     running = [asyncio.create_task(server.serve(sockets=[listener])) for server, listener in served]
@@ -236,9 +236,9 @@ def _certificate_chore(tls: ServerTls) -> Chore:
     return Chore("certificate", step, every(_CERTIFICATE_LOOK))
 
 
-async def _first_read(current: CurrentRevision) -> None:
+async def _first_read(source: SiteConfigurations) -> None:
     try:
-        await asyncio.to_thread(current.refresh)
+        await asyncio.to_thread(source.prepare)
     except Exception:
         # A chore retries and counts the failures.
         log.exception("machine configurations could not be read at startup")
