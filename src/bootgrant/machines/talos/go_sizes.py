@@ -9,6 +9,7 @@ import math
 import re
 from typing import Final
 
+from bootgrant.machines.yaml.reading import quoted
 from bootgrant.wire.go_text import trim_space
 
 _UNITS: Final[dict[str, int]] = {
@@ -36,10 +37,10 @@ def byte_size(text: str) -> int:
     number = match[1].replace(",", "") if match else ""
     unit = _UNITS.get(trim_space(match[2]).lower()) if match else None
     if unit is None or not _DECIMAL.fullmatch(number):
-        raise ValueError(f"{text!r} {_HINT}")
+        raise ValueError(f"{quoted(text)} {_HINT}")
     size = float(number) * float(unit)
     if size >= _LIMIT:
-        raise ValueError(f"{text!r} is too large: write a size below 16 EiB")
+        raise ValueError(f"{quoted(text)} is too large: write a size below 16 EiB")
     return int(size)
 
 
@@ -73,7 +74,7 @@ def percentage(text: str) -> str:
     """Return the text if it is a percentage such as ``50%``, ``33.5%`` or ``-10%``."""
     number = text.removeprefix("-").removesuffix("%")
     if not text.endswith("%") or not _FLOAT.fullmatch(number) or not 0 <= float(number) <= 100:
-        raise ValueError(f"{text!r} {_PERCENTAGE_HINT}")
+        raise ValueError(f"{quoted(text)} {_PERCENTAGE_HINT}")
     return text
 
 
