@@ -68,6 +68,25 @@ def test_a_secret_is_hidden_however_a_message_writes_it(secret: str, message: st
         assert word not in shown
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"password: *hunter2secret\n", "*hunter2secret has no anchor: write &hunter2secret on the value it repeats"),
+        (b"password: ab{{ hunter2secret }}\n", "'hunter2secret' is not defined: use name, labels"),
+        (b"password: ab{{ variables.hunter2secret }}\n", "hunter2secret is not defined"),
+        (b"password: ab{% hunter2secret\n", "Encountered unknown tag 'hunter2secret'."),
+        (b"match: link.hunter2secret\n", "LinkStatusSpec has no field 'hunter2secret' (column 5)"),
+    ],
+)
+def test_a_word_of_a_secret_that_is_read_as_something_else_is_hidden(content: bytes, message: str) -> None:
+    assert without_secrets(secrets_of(content), message) == message.replace("hunter2secret", REDACTED)
+    assert without_secrets(secrets_of(b"a: other\n"), message) == message
+
+
+def test_a_secret_in_a_url_is_known_as_talos_writes_it() -> None:
+    assert secrets_of(b"a: https://h/pa'th to\n").is_in("endpoint", "https://h/pa%27th%20to")
+
+
 def test_a_value_with_the_beginning_of_a_longer_one_is_hidden_whole() -> None:
     known = secrets_of(b"a: 0123456789abcdefgh-longer\nb: 0123456789abXYZ\n")
     assert without_secrets(known, "0123456789abXYZ is not a size") == f"{REDACTED} is not a size"

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, takewhile
 from typing import Final
+from urllib.parse import unquote
 
 from bootgrant.machines.finish.hiding import classes_of, readable_part
 from bootgrant.machines.finish.key_material import PRIVATE_KEY
@@ -30,6 +31,8 @@ _SHORTEST_ANYWHERE: Final = 8
 _SHORTEST_IN_MESSAGES: Final = 4
 """Values of an encrypted file with this many characters are removed from messages: ``yes`` gives nothing away."""
 _SHORTEST_BEGINNING: Final = 12
+_REPEATED: Final = re.compile(r"'([^']{4,})'|\"([^\"]{4,})\"|(?<=[*&])([^\s*&]{4,})|([^\s'\"]{4,})(?= is not defined)")
+"""What a message repeats of a template, an expression, or YAML that is not valid."""
 _ONE_WORD = re.compile(r"[^\s\\\"'#]+")
 _COMMENT = re.compile(r"(?m)(^|(?<=\s))#.*$")
 _BLOCK = re.compile(r"(?:[&!]\S*\s+)*[|>]")
@@ -64,7 +67,9 @@ class KnownSecrets:
 
     def is_in(self, key: str, text: str) -> bool:
         stripped = text.strip()
-        return (key, stripped) in self.pairs or any(value in text for value in self.values)
+        # Talos writes URLs in its own way, with other characters percent-encoded.
+        forms = (text, unquote(text)) if "%" in text else (text,)
+        return (key, stripped) in self.pairs or any(value in form for value in self.values for form in forms)
 
 
 NO_SECRETS: Final = KnownSecrets()
@@ -110,7 +115,7 @@ def is_written_verbatim(text: str) -> bool:
 
 
 def without_secrets(known: KnownSecrets, message: str) -> str:
-    """Return a message without any known secret: neither whole, nor in quotes, nor the beginning of a long one."""
+    """Return a message without any known secret: whole, escaped, its beginning, or a word of it that is repeated."""
     texts = known.values | {text for _, text in known.pairs if len(text) >= _SHORTEST_IN_MESSAGES}
     lines = {line for text in texts if "\n" in text for line in text.split("\n") if len(line) >= _SHORTEST_ANYWHERE}
     forms = {form for text in texts | lines for form in (text, repr(text)[1:-1], json.dumps(text)[1:-1])}
@@ -119,7 +124,12 @@ def without_secrets(known: KnownSecrets, message: str) -> str:
         message = message.replace(text, REDACTED)
     for text in ordered:
         message = _without_beginning(text, message)
-    return message
+
+    def put(found: re.Match[str]) -> str:
+        part = found[found.lastindex or 0]
+        return found[0].replace(part, REDACTED) if any(part in text for text in texts) else found[0]
+
+    return _REPEATED.sub(put, message)
 
 
 def _without_beginning(text: str, message: str) -> str:
