@@ -33,6 +33,7 @@ _SHORTEST_IN_MESSAGES: Final = 4
 _SHORTEST_BEGINNING: Final = 12
 _REPEATED: Final = re.compile(r"'([^']{4,})'|\"([^\"]{4,})\"|(?<=[*&])([^\s*&]{4,})|([^\s'\"]{4,})(?= is not defined)")
 """What a message repeats of a template, an expression, or YAML that is not valid."""
+_NEVER_ESCAPED: Final = re.compile(r"[\w .,:;/+=@$-]*", re.ASCII)
 _ONE_WORD = re.compile(r"[^\s\\\"'#]+")
 _COMMENT = re.compile(r"(?m)(^|(?<=\s))#.*$")
 _BLOCK = re.compile(r"(?:[&!]\S*\s+)*[|>]")
@@ -118,12 +119,14 @@ def without_secrets(known: KnownSecrets, message: str) -> str:
     """Return a message without any known secret: whole, escaped, its beginning, or a word of it that is repeated."""
     texts = known.values | {text for _, text in known.pairs if len(text) >= _SHORTEST_IN_MESSAGES}
     lines = {line for text in texts if "\n" in text for line in text.split("\n") if len(line) >= _SHORTEST_ANYWHERE}
-    forms = {form for text in texts | lines for form in (text, repr(text)[1:-1], json.dumps(text)[1:-1])}
+    escaped = [text for text in texts | lines if not _NEVER_ESCAPED.fullmatch(text)]
+    forms = texts | lines | {form for text in escaped for form in (repr(text)[1:-1], json.dumps(text)[1:-1])}
     ordered = sorted(forms, key=len, reverse=True)
     for text in ordered:
         message = message.replace(text, REDACTED)
     for text in ordered:
-        message = _without_beginning(text, message)
+        if text[:_SHORTEST_BEGINNING] in message:
+            message = _without_beginning(text, message)
 
     def put(found: re.Match[str]) -> str:
         part = found[found.lastindex or 0]
