@@ -7,7 +7,9 @@ from pathlib import Path
 import pyrage
 import pytest
 
+from bootgrant.configurations.limits import EntryLimits
 from bootgrant.configurations.snapshot import Snapshot
+from bootgrant.configurations.worker_process import Worker, WorkerFailed
 from bootgrant.machines.finish.redaction import preview
 from bootgrant.sources.encrypted_files import EncryptedFiles
 from bootgrant.sources.folder import Folder
@@ -15,6 +17,7 @@ from bootgrant.sources.programs import SitePrograms
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.wire.secret import Secret
 from support.layered_site import site_program, toolbox, write_machines
+from support.workers import ThreadWorker
 
 IDENTITY = pyrage.x25519.Identity.generate()
 
@@ -153,3 +156,12 @@ def test_a_program_that_hangs_delays_only_one_entry(tmp_path: Path) -> None:
     found = Snapshot(Folder(tmp_path / "m").tree(), toolbox(programs=SitePrograms([path], seconds=0.3)))
     assert len(found.problems()) == 5
     assert (tmp_path / "runs").read_text() == "x\n"
+
+
+def test_the_traceback_of_an_unforeseen_error_does_not_have_its_text() -> None:
+    worker = Worker(ThreadWorker)
+    with pytest.raises(WorkerFailed) as failed:
+        worker.ask({"do": "token-of-cp-1"}, (), EntryLimits(), lambda message, blobs: (message, blobs))
+    assert "serving.py" in str(failed.value)
+    assert "KeyError" in str(failed.value)
+    assert "token-of-cp-1" not in str(failed.value)

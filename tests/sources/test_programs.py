@@ -26,6 +26,10 @@ def test_a_program_does_not_get_the_servers_settings(monkeypatch: pytest.MonkeyP
         ("", "/bin/sh exited with status 3"),
         ("vault is sealed\n", "/bin/sh exited with status 3: vault is sealed"),
         ("fatal: no such host\n\nmake sure\nthat it exists.\n", "status 3: fatal: no such host … that it exists."),
+        (
+            "https://site:hunter2@vault\ntskey-auth-MADEUP123-abcdef\nlast\n",
+            "status 3: (a line that is not shown, because it has a secret) … last",
+        ),
     ],
 )
 def test_an_error_quotes_the_first_and_the_last_line(printed: str, message: str) -> None:

@@ -1,6 +1,7 @@
 """The programs of a site: no shell, a time limit, limited output.
 
-A program's output never appears in a message, because it may be secret. Of its errors, the first and the last line do.
+A program's output never appears in a message, because it may be secret. Of its errors, the first and the last line
+do, unless they look like a secret.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from bootgrant.machines.finish.secret_looks import looks_secret
 from bootgrant.machines.site.findings import SiteBroken, error
 from bootgrant.machines.site.model import Entry
 from bootgrant.machines.site.variables import Command, Minting
@@ -24,6 +26,7 @@ _CHUNK = 65536
 _OURS = "BOOTGRANT_"
 _LONGEST_VALUE = 1 << 20
 _AFTER_HANGING = 60.0
+_NOT_SHOWN = "(a line that is not shown, because it has a secret)"
 
 
 class ProgramFailed(Exception):
@@ -196,5 +199,6 @@ def _first_and_last_line(err: bytes) -> str:
     """Quote standard error: git and sops say what is wrong on the first line, a Python program on the last."""
     lines = [line for line in map(str.strip, err.decode("utf-8", "replace").splitlines()) if line]
     ends = lines if len(lines) < 2 else (lines[0], lines[-1])
-    quoted = " … ".join("".join(char if char.isprintable() else " " for char in line)[:200] for line in ends)
+    shown = (_NOT_SHOWN if looks_secret(line) else line for line in ends)
+    quoted = " … ".join("".join(char if char.isprintable() else " " for char in line)[:200] for line in shown)
     return f": {quoted}" if quoted else ""

@@ -75,6 +75,14 @@ def test_what_every_worker_has_is_not_precious() -> None:
          "machine.registries.config.a.auth.password"),
         (f"machine: {{type: worker}}\n# {ONCE}", "a comment"),
         (f"machine: {{sysctls: {{'{ONCE}': a}}}}", "machine.sysctls"),
+        *(
+            (f"machine: {{files: [{{content: '{before}{ONCE}'}}]}}", "machine.files[0].content")
+            for before in ("K", "KE", "KEY", "data/")
+        ),
+        ("machine: {files: [{content: '---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----'}]}", "machine.files[0].content"),
+        (f"machine: {{files: [{{content: {base64.b64encode(PEM.decode().encode('utf-16')).decode()}}}]}}",
+         "machine.files[0].content"),
+        ("machine:\n  files:\n    - content: | # AGE-SECRET-KEY-1QQQQPPPPZZZZ\n        a\n", "a comment"),
     ],
 )  # fmt: skip
 def test_a_key_of_the_cluster_or_a_private_key_anywhere_makes_a_worker_precious(text: str, field: str) -> None:
@@ -114,6 +122,7 @@ CLOUD = "#cloud-config\nwrite_files: [{{path: /a, encoding: {}, content: {}}}]\n
         (Schema.YAML, f"{ONCE}\n", "the whole configuration"),
         (Schema.TEXT, f"#!/bin/sh\ncat <<E\n{PEM.decode()}E\n", "line 3"),
         (Schema.TEXT, f"#!/bin/sh\necho {ONCE} | base64 -d\n", "an encoded part (base64 or gzip)"),
+        (Schema.TEXT, "machine: {type: worker}\ncluster: {ca: {key: YQ==}}\n", "cluster.ca.key"),
     ],
 )  # fmt: skip
 def test_a_private_key_makes_any_other_kind_precious(schema: Schema, text: str, field: str) -> None:
@@ -161,3 +170,10 @@ def test_a_gzip_file_of_several_members_or_a_torn_one_is_read_as_far_as_it_goes(
 def test_base64_without_padding_and_for_urls_is_decoded(cut: int) -> None:
     text = base64.urlsafe_b64encode(b"a" * cut + b"\xff\xfe" + PEM).decode().rstrip("=")
     assert KeySearch().finds(f"key={text}")
+
+
+@pytest.mark.parametrize(
+    "content", [gzip.compress(PEM), PEM.decode().encode("utf-16"), PEM.decode().encode("utf-16-be")]
+)
+def test_a_private_key_in_a_file_that_is_not_utf_8_is_found(content: bytes) -> None:
+    assert precious_fields(parse_yaml(content), Schema.TEXT, talos_tables()) == ("an encoded part (base64 or gzip)",)

@@ -57,7 +57,9 @@ def test_what_is_written_says_the_same_size(size: int) -> None:
     assert (go_sizes.byte_size(written) if isinstance(written, str) else written) == size
 
 
-@pytest.mark.parametrize("text", ["50%", "-5%", "50.5%", "0%", "1e1%", "+7%"])
+@pytest.mark.parametrize(
+    "text", ["50%", "-5%", "50.5%", "0%", "1e1%", "+7%", "1_0.5%", "0x_1_0.8P1%", "NaN%", "-nan%", "1E0_1%", "5.%"]
+)
 def test_percentages_keep_their_text(text: str) -> None:
     assert go_sizes.percentage(text) == text
 
@@ -75,7 +77,25 @@ def test_a_condition_loses_the_blanks_around_it() -> None:
     ("read", "texts"),
     [
         (go_sizes.byte_size, ("", "lots", "50%", " 1GB", "1.2.3", "1 XB", "-5", "18446744073709551616", "9" * 300)),
-        (go_sizes.percentage, ("%", "a%", "101%", "50", "5%0", "--5%")),
+        (
+            go_sizes.percentage,
+            (
+                "%",
+                "a%",
+                "101%",
+                "50",
+                "5%0",
+                "--5%",
+                "1_%",
+                "_1%",
+                "1__0%",
+                "1._5%",
+                "0x10%",
+                "0x1p9999%",
+                "+nan%",
+                "inf%",
+            ),
+        ),
         (go_sizes.size_condition, (">>1GB", "> big", "")),
         (go_sizes.checked_size, ("5%", "--1", "-")),
     ],

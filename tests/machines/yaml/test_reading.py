@@ -195,6 +195,9 @@ def test_a_text_that_is_not_utf_8_is_parsed_as_far_as_possible() -> None:
     assert decode(b"\xef\xbb\xbfa") == "a"
 
 
-@pytest.mark.parametrize(("text", "shown"), [(b"{}", "a mapping"), (b"[]", "a list"), (b"x" * 99, f"'{'x' * 60}…'")])
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [(b"{}", "a mapping"), (b"[]", "a list"), (b"x" * 60, repr("x" * 60)), (b"x" * 61, "a text of 61 characters")],
+)
 def test_a_node_is_described_for_messages(text: bytes, shown: str) -> None:
     assert describe(read_yaml(text)[0]) == shown

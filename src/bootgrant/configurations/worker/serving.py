@@ -75,8 +75,14 @@ def _outcome(desk: Desk, guard: Guard, message: Message, blobs: list[bytes]) -> 
         return {"exceeded": "memory", "file": file, "line": line}, ()
     except ChannelClosed:
         raise
-    except Exception:  # noqa: BLE001  (one entry must not end the work on the others)
-        return {"failed": traceback.format_exc(), "file": guard.notes.file}, ()
+    except Exception as error:  # noqa: BLE001  (one entry must not end the work on the others)
+        return {"failed": _where(error), "file": guard.notes.file}, ()
+
+
+def _where(error: BaseException) -> str:
+    """Return the traceback for the log, without the text of the exception: it may repeat a secret value."""
+    lines = traceback.format_list(traceback.extract_tb(error.__traceback__))
+    return f"{''.join(lines)}{type(error).__name__}, its text is not logged because it may have a secret value"
 
 
 class Desk:

@@ -78,7 +78,8 @@ def clear_text_secrets(files: Mapping[str, bytes]) -> list[Finding]:
 
 def _secrets_in(parsed: ParsedYaml, tables: TalosTables) -> Iterator[tuple[str, int]]:
     """Yield the name and the line of each secret in a file; values from templates do not count."""
-    if parsed.error is not None:
+    if parsed.error is not None or all(isinstance(root, ScalarNode) for root in parsed.documents):
+        # A script may happen to be valid YAML: one long text.
         yield from _in_text(parsed.text, 1, "")
         return
     for value in _values(parsed, tables):

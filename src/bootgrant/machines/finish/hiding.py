@@ -28,7 +28,7 @@ _CONTENTS: Final = frozenset(
     {
         "content", "contents", "inline", "runcmd", "bootcmd", "cmd", "command", "commands", "args", "script", "scripts",
         "env", "environment", "envs", "variables", "data", "stringdata", "binarydata", "userdata", "vendordata",
-        "headers", "httpheaders", "manifest", "manifests",
+        "headers", "httpheaders", "manifest", "manifests", "chpasswd", "pillar",
     }
 )  # fmt: skip
 """Names in other configurations whose values a site writes freely, in lower-case letters."""

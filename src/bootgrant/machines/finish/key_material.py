@@ -12,10 +12,12 @@ from typing import Final
 from urllib.parse import unquote_to_bytes
 
 PRIVATE_KEY: Final = re.compile(
-    r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|AGE-SECRET-KEY-(?:PQ-)?1|PuTTY-User-Key-File-\d"
+    r"----[- ]BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?[- ]----|AGE-SECRET-KEY-(?:PQ-)?1|PuTTY-User-Key-File-\d"
 )
 MOST_UNPACKED: Final = 16 * 1024 * 1024
 """Bytes that are unpacked for one configuration."""
+_IN_BASE64: Final = (b"UFJJVkFURSBLRVkt", b"BSSVZBVEUgS0VZL", b"QUklWQVRFIEtFWS")
+"""``PRIVATE KEY-`` in base64, for each of the three places in a group where it may begin: whatever is before it."""
 _IN_BYTES: Final = re.compile(PRIVATE_KEY.pattern.encode())
 _BASE64: Final = re.compile(rb"[A-Za-z0-9+/_-]{24,}(?:[ \t]*\r?\n[ \t]*[A-Za-z0-9+/_-]+)*")
 _PERCENT: Final = re.compile(rb"%[0-9A-Fa-f]{2}")
@@ -43,13 +45,21 @@ class KeySearch:
             return False
         if PRIVATE_KEY.search(text):
             return True
-        return len(text) >= _SHORTEST and self._is_in(text.encode("utf-8", "surrogatepass"), _LAYERS)
+        return len(text) >= _SHORTEST and self.finds_in(text.encode("utf-8", "surrogatepass"))
+
+    def finds_in(self, content: bytes) -> bool:
+        """Whether a private key is in the content of a file."""
+        return self._is_in(content, _LAYERS)
 
     def _is_in(self, content: bytes, layers: int) -> bool:
-        if _IN_BYTES.search(content):
+        first, second, third = _IN_BASE64
+        if first in content or second in content or third in content or _IN_BYTES.search(content):
             return True
         if layers == 0:
             return False
+        if b"\0" in content and _IN_BYTES.search(content.replace(b"\0", b"")):
+            # UTF-16 has a zero next to each letter.
+            return True
         if content.startswith(_GZIP):
             return self._is_in(self._unpacked(content), layers - 1) or self._left < 0
         if _PERCENT.search(content) and self._is_in(unquote_to_bytes(content), layers - 1):

@@ -29,8 +29,8 @@ def precious_fields(parsed: ParsedYaml, schema: Schema, tables: TalosTables) -> 
     At most MOST_FIELDS paths. Fields of a document with a kind begin with it: ``KubeAPIServerCAConfig.issuingCA.key``.
     """
     search = KeySearch()
-    if schema is Schema.TEXT or parsed.error is not None or not parsed.documents:
-        found = _in_lines(parsed.text, search)
+    if parsed.error is not None or not parsed.documents or (schema is Schema.TEXT and not is_talos(parsed)):
+        found = _in_lines(parsed, search)
     else:
         found = _in_documents(parsed, schema, tables, search)
     return tuple(dict.fromkeys(found))[:MOST_FIELDS]
@@ -62,12 +62,16 @@ def _between(text: str, placed: Sequence[Placed]) -> Iterator[str]:
     for start, end in [*places, (len(text), len(text))]:
         if start - at >= _SHORTEST_COMMENT:
             yield text[at:start]
+        if text.startswith(("|", ">"), start):
+            # The first line of a block scalar may end in a comment.
+            yield text[start:end].partition("\n")[0]
         at = max(at, end)
 
 
-def _in_lines(text: str, search: KeySearch) -> Iterator[str]:
+def _in_lines(parsed: ParsedYaml, search: KeySearch) -> Iterator[str]:
     """Name the lines of the private keys in a text that has no fields."""
+    text = parsed.text
     lines = [f"line {text.count(chr(10), 0, found.start()) + 1}" for found in PRIVATE_KEY.finditer(text)]
-    if not lines and search.finds(text):
+    if not lines and (search.finds(text) or search.finds_in(parsed.content)):
         lines = ["an encoded part (base64 or gzip)"]
     yield from lines[:MOST_FIELDS]

@@ -7,17 +7,19 @@ hidden: a preview may hide too much.
 
 from __future__ import annotations
 
+import json
 import re
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, takewhile
 from typing import Final
+from urllib.parse import unquote
 
 from bootgrant.machines.finish.hiding import classes_of, readable_part
 from bootgrant.machines.finish.key_material import PRIVATE_KEY
-from bootgrant.machines.finish.secret_looks import is_secret_name, looks_secret
+from bootgrant.machines.finish.secret_looks import is_secret_name, is_secret_variable, looks_secret
 from bootgrant.machines.site.model import Schema
 from bootgrant.machines.talos.field_classes import FieldClass
 from bootgrant.machines.talos.tables import NEWEST, talos_tables
@@ -28,6 +30,10 @@ _SHORTEST_ANYWHERE: Final = 8
 """Values of an encrypted file with this many characters are hidden anywhere, not only under their own key."""
 _SHORTEST_IN_MESSAGES: Final = 4
 """Values of an encrypted file with this many characters are removed from messages: ``yes`` gives nothing away."""
+_SHORTEST_BEGINNING: Final = 12
+_REPEATED: Final = re.compile(r"'([^']{4,})'|\"([^\"]{4,})\"|(?<=[*&])([^\s*&]{4,})|([^\s'\"]{4,})(?= is not defined)")
+"""What a message repeats of a template, an expression, or YAML that is not valid."""
+_NEVER_ESCAPED: Final = re.compile(r"[\w .,:;/+=@$-]*", re.ASCII)
 _ONE_WORD = re.compile(r"[^\s\\\"'#]+")
 _COMMENT = re.compile(r"(?m)(^|(?<=\s))#.*$")
 _BLOCK = re.compile(r"(?:[&!]\S*\s+)*[|>]")
@@ -62,7 +68,9 @@ class KnownSecrets:
 
     def is_in(self, key: str, text: str) -> bool:
         stripped = text.strip()
-        return (key, stripped) in self.pairs or any(value in text for value in self.values)
+        # Talos writes URLs in its own way, with other characters percent-encoded.
+        forms = (text, unquote(text)) if "%" in text else (text,)
+        return (key, stripped) in self.pairs or any(value in form for value in self.values for form in forms)
 
 
 NO_SECRETS: Final = KnownSecrets()
@@ -108,10 +116,35 @@ def is_written_verbatim(text: str) -> bool:
 
 
 def without_secrets(known: KnownSecrets, message: str) -> str:
-    """Return a message without any known secret."""
+    """Return a message without any known secret: whole, escaped, its beginning, or a word of it that is repeated."""
     texts = known.values | {text for _, text in known.pairs if len(text) >= _SHORTEST_IN_MESSAGES}
-    for text in sorted(texts, key=len, reverse=True):
+    lines = {line for text in texts if "\n" in text for line in text.split("\n") if len(line) >= _SHORTEST_ANYWHERE}
+    escaped = [text for text in texts | lines if not _NEVER_ESCAPED.fullmatch(text)]
+    forms = texts | lines | {form for text in escaped for form in (repr(text)[1:-1], json.dumps(text)[1:-1])}
+    ordered = sorted(forms, key=len, reverse=True)
+    for text in ordered:
         message = message.replace(text, REDACTED)
+    for text in ordered:
+        if text[:_SHORTEST_BEGINNING] in message:
+            message = _without_beginning(text, message)
+
+    def put(found: re.Match[str]) -> str:
+        part = found[found.lastindex or 0]
+        return found[0].replace(part, REDACTED) if any(part in text for text in texts) else found[0]
+
+    return _REPEATED.sub(put, message)
+
+
+def _without_beginning(text: str, message: str) -> str:
+    """Return a message without the first characters of a text, as many as are in it: another program shortens it."""
+    head = text[:_SHORTEST_BEGINNING]
+    if len(head) == len(text):
+        return message
+    at = message.find(head)
+    while at >= 0:
+        common = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(text, message[at:], strict=False)))
+        message = message[:at] + REDACTED + message[at + common :]
+        at = message.find(head, at)
     return message
 
 
@@ -128,11 +161,14 @@ def preview(
 
     Without ``known``, all is shown. With ``origins`` (``document/path.of.value`` to a layer's file), each line ends in
     the layers of its values. The tables of the Talos ``release`` say what its fields hold. The comments of a Talos
-    configuration are not shown: they are free text.
+    configuration are not shown: they are free text. Of a text with anything from an encrypted file nothing is shown.
     """
     edits: list[Edit] = []
     if known is not None:
-        if parsed.error is not None and not parsed.documents:
+        if schema is Schema.TEXT and known.pairs:
+            # A value of an encrypted file may be written in several ways in a text.
+            return label(parsed.text)
+        if schema is Schema.TEXT or (parsed.error is not None and not parsed.documents):
             return _redacted_lines(parsed.text, known, label)
         if schema is Schema.TALOS:
             known = known.joined(KnownSecrets(hides_comments=True))
@@ -205,7 +241,7 @@ def _redacted_lines(text: str, known: KnownSecrets, label: Label) -> str:
         return label(text)
 
     def put(line: re.Match[str]) -> str:
-        return line[1] + label(line[3]) if is_secret_name(line[2]) or known.is_in(line[2], line[3]) else line[0]
+        return line[1] + label(line[3]) if is_secret_variable(line[2]) or known.is_in(line[2], line[3]) else line[0]
 
     def whole(line: str) -> str:
         return label(line) if ("", line.strip()) in known.pairs or looks_secret(line) else line

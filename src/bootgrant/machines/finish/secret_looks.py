@@ -22,7 +22,7 @@ _NAMES: Final = frozenset(
 )  # fmt: skip
 _ENDS: Final = (
     "token", "secret", "password", "passwd", "passphrase", "privatekey", "presharedkey", "passwordhash", "apikey",
-    "secretkey", "accesskey", "credentials", "authkey", "joinkey",
+    "secretkey", "accesskey", "credentials", "authkey", "joinkey", "activationkey",
 )  # fmt: skip
 _HINT: Final = re.compile("(?i)key|token|secret|pass|psk|auth|cred|hash|private|pat|pwd")
 """Something in every name of a secret: most names have none of it, and need no closer look."""

@@ -28,7 +28,7 @@ from bootgrant.machines.talos.documents import (
 from bootgrant.machines.talos.tables import LEGACY, NEWEST, talos_tables
 from bootgrant.machines.talos.validation.report import Objection
 from bootgrant.machines.talos.validation.whole import validate
-from bootgrant.machines.yaml.reading import MappingNode, Node, ParsedYaml, ScalarNode, YamlError, is_null
+from bootgrant.machines.yaml.reading import MappingNode, Node, ParsedYaml, ScalarNode, YamlError, is_null, quoted
 from bootgrant.machines.yaml.scalars import CoreValue, core_value
 from bootgrant.wire.limits import CONFIG
 
@@ -292,7 +292,7 @@ def _type_faults(kind: str, line: int, *, has_machine: bool) -> list[Fault]:
         found = f"it is {kind!r}" if kind else "it is missing"
         return [Fault(f"machine.type must be controlplane or worker; {found}, so it is a worker", line, is_fatal=False)]
     if kind not in MACHINE_TYPES:
-        return [Fault(f"machine.type must be controlplane or worker; it is {kind[:40]!r}", line)]
+        return [Fault(f"machine.type must be controlplane or worker; it is {quoted(kind)}", line)]
     return []
 
 

@@ -19,7 +19,16 @@ from bootgrant.machines.talos.scalar_types import (
     Text,
     Value,
 )
-from bootgrant.machines.yaml.reading import MappingNode, Node, ScalarNode, SequenceNode, describe, is_alias, is_null
+from bootgrant.machines.yaml.reading import (
+    MappingNode,
+    Node,
+    ScalarNode,
+    SequenceNode,
+    describe,
+    is_alias,
+    is_null,
+    shape,
+)
 from bootgrant.machines.yaml.scalars import Timestamp
 from bootgrant.machines.yaml.writing import Unguarded, Written, natural_order
 
@@ -60,7 +69,7 @@ class ListOf(GoType):
         if is_null(node):
             return ABSENT
         if not isinstance(node, SequenceNode):
-            return reading.wrong(node, path, f"expected a list, found {describe(node)}")
+            return reading.wrong(node, path, f"expected a list, found {shape(node)}")
         values = []
         for index, item in enumerate(node.items):
             value = self.element.read(item, f"{path}[{index}]", reading)
@@ -101,7 +110,7 @@ class MapOf(GoType):
         if is_null(node):
             return ABSENT
         if not isinstance(node, MappingNode):
-            return reading.wrong(node, path, f"expected a mapping, found {describe(node)}")
+            return reading.wrong(node, path, f"expected a mapping, found {shape(node)}")
         self._check_dropped(node, path, reading)
         values = {}
         for key, item in entries(node, path, reading):
@@ -149,7 +158,7 @@ class Argument(GoType):
             return ListOf(Text()).read(node, path, reading)
         if not isinstance(node, ScalarNode):
             wanted = "a text or a list of texts" if self.lists else "a text"
-            return reading.wrong(node, path, f"expected {wanted}, found {describe(node)}")
+            return reading.wrong(node, path, f"expected {wanted}, found {shape(node)}")
         return Text().read(node, path, reading)
 
     def written(self, value: Value) -> Written:
@@ -166,7 +175,7 @@ class Free(GoType):
         if is_null(node):
             return ABSENT
         if not isinstance(node, MappingNode):
-            return reading.wrong(node, path, f"expected a mapping, found {describe(node)}")
+            return reading.wrong(node, path, f"expected a mapping, found {shape(node)}")
         return free_value(node, path, reading, is_top=True)
 
     def zero(self) -> Value:
@@ -301,7 +310,7 @@ class Struct(GoType):
         if is_null(node):
             return ABSENT
         if not isinstance(node, MappingNode):
-            return reading.wrong(node, path, f"expected a mapping, found {describe(node)}")
+            return reading.wrong(node, path, f"expected a mapping, found {shape(node)}")
         values = {}
         for key, item in node.pairs:
             below = f"{path}.{key.text}" if path else key.text

@@ -17,9 +17,9 @@ from bootgrant.machines.yaml.reading import (
     ParsedYaml,
     ScalarNode,
     SequenceNode,
-    describe,
     is_null,
     parse_yaml,
+    shape,
 )
 from bootgrant.machines.yaml.writing import Written, write_documents
 
@@ -203,7 +203,7 @@ def read_configuration(roots: Iterable[Node], tables: TalosTables, part: str) ->
         if is_null(root):
             continue
         if not isinstance(root, MappingNode):
-            message = f"expected a document of a Talos configuration, found {describe(root)}"
+            message = f"expected a document of a Talos configuration, found {shape(root)}"
             raise ComposeError(message, part, root.line, Reason.WRONG_TYPE)
         document = read_document(root, read_header(root, part), tables, part)
         if document.identity in seen:

@@ -9,6 +9,7 @@ import math
 import re
 from typing import Final
 
+from bootgrant.machines.yaml.reading import quoted
 from bootgrant.wire.go_text import trim_space
 
 _UNITS: Final[dict[str, int]] = {
@@ -20,7 +21,12 @@ _UNITS: Final[dict[str, int]] = {
 _SHOWN_UNITS: Final = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
 _SIZE: Final = re.compile(r"([0-9.,]*)(.*)", re.DOTALL)
 _DECIMAL: Final = re.compile(r"[0-9]+\.?[0-9]*|\.[0-9]+")
-_FLOAT: Final = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
+_DIGITS: Final = r"[0-9](?:_?[0-9])*"
+_HEXADECIMAL: Final = r"[0-9a-f](?:_?[0-9a-f])*"
+_FLOAT: Final = re.compile(rf"[-+]?(?:{_DIGITS}\.?(?:{_DIGITS})?|\.{_DIGITS})(?:e[-+]?{_DIGITS})?", re.IGNORECASE)
+_HEXADECIMAL_FLOAT: Final = re.compile(
+    rf"[-+]?0x_?(?:{_HEXADECIMAL}\.?(?:{_HEXADECIMAL})?|\.{_HEXADECIMAL})p[-+]?{_DIGITS}", re.IGNORECASE
+)
 _CONDITION: Final = re.compile(r"(?:>=|<=|>|<|==)?(.*)\Z")
 _LIMIT: Final = 2.0**64
 _LONGEST: Final = 200
@@ -36,10 +42,10 @@ def byte_size(text: str) -> int:
     number = match[1].replace(",", "") if match else ""
     unit = _UNITS.get(trim_space(match[2]).lower()) if match else None
     if unit is None or not _DECIMAL.fullmatch(number):
-        raise ValueError(f"{text!r} {_HINT}")
+        raise ValueError(f"{quoted(text)} {_HINT}")
     size = float(number) * float(unit)
     if size >= _LIMIT:
-        raise ValueError(f"{text!r} is too large: write a size below 16 EiB")
+        raise ValueError(f"{quoted(text)} is too large: write a size below 16 EiB")
     return int(size)
 
 
@@ -70,11 +76,23 @@ def checked_size(text: str) -> str:
 
 
 def percentage(text: str) -> str:
-    """Return the text if it is a percentage such as ``50%``, ``33.5%`` or ``-10%``."""
-    number = text.removeprefix("-").removesuffix("%")
-    if not text.endswith("%") or not _FLOAT.fullmatch(number) or not 0 <= float(number) <= 100:
-        raise ValueError(f"{text!r} {_PERCENTAGE_HINT}")
+    """Return the text if it is a percentage such as ``50%``, ``33.5%`` or ``-10%``. ``NaN%`` is one in Go."""
+    value = _float(text.removeprefix("-").removesuffix("%"))
+    if not text.endswith("%") or value is None or value < 0 or value > 100:
+        raise ValueError(f"{quoted(text)} {_PERCENTAGE_HINT}")
     return text
+
+
+def _float(text: str) -> float | None:
+    """Return what Go's ``strconv.ParseFloat`` reads, None if it is not a number: ``1_0``, ``0x1p4`` and ``nan`` are."""
+    if _FLOAT.fullmatch(text):
+        return float(text)
+    if _HEXADECIMAL_FLOAT.fullmatch(text):
+        try:
+            return float.fromhex(text.replace("_", ""))
+        except OverflowError:
+            return math.inf
+    return math.nan if text.lower() == "nan" else None
 
 
 def size_condition(text: str) -> str:

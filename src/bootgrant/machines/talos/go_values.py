@@ -10,6 +10,8 @@ import ipaddress
 import re
 from typing import Final
 
+from bootgrant.machines.yaml.reading import quoted
+
 _UNITS: Final[dict[str, int]] = {
     "ns": 1, "us": 1_000, "µs": 1_000, "μs": 1_000, "ms": 1_000_000, "s": 1_000_000_000, "m": 60_000_000_000,
     "h": 3_600_000_000_000,
@@ -40,7 +42,7 @@ def duration(text: str) -> int:
         total += int(whole or 0) * _UNITS[unit] + _fraction(fraction or "", _UNITS[unit])
         at = match.end()
     if not rest or at != len(rest) or total > _LARGEST or (total == _LARGEST and sign > 0):
-        raise ValueError(f"{text!r} {_DURATION_HINT}")
+        raise ValueError(f"{quoted(text)} {_DURATION_HINT}")
     return sign * total
 
 
@@ -83,7 +85,7 @@ def address(text: str) -> str:
         return ""
     parsed = _parsed(text)
     if parsed is None:
-        raise ValueError(f"{text!r} is not an IP address")
+        raise ValueError(f"{quoted(text)} is not an IP address")
     return _shown(parsed)
 
 
@@ -108,7 +110,7 @@ def prefix(text: str) -> str:
     host, _, bits = text.rpartition("/")
     parsed = _parsed(host)
     if parsed is None or not _BITS.fullmatch(bits) or int(bits) > parsed.max_prefixlen or "%" in host:
-        raise ValueError(f"{text!r} is not a network: write an address and a length, such as 10.0.0.0/8")
+        raise ValueError(f"{quoted(text)} is not a network: write an address and a length, such as 10.0.0.0/8")
     return f"{_shown(parsed)}/{bits}"
 
 
@@ -122,7 +124,7 @@ def address_port(text: str) -> str:
     parsed = _parsed(bare)
     port = _port(digits)
     if parsed is None or port is None or bracketed != (":" in bare):
-        raise ValueError(f"{text!r} is not an address with a port: write it as 10.0.0.1:51820 or [fd00::1]:51820")
+        raise ValueError(f"{quoted(text)} is not an address with a port: write it as 10.0.0.1:51820 or [fd00::1]:51820")
     return f"[{_shown(parsed)}]:{port}" if bracketed else f"{_shown(parsed)}:{port}"
 
 
@@ -136,7 +138,7 @@ def hardware_address(text: str) -> str:
     """Return a hardware address in lower-case hexadecimal with colons."""
     digits = text.replace(":", "").lower()
     if not _HEX_BYTES.fullmatch(digits):
-        raise ValueError(f"{text!r} is not a hardware address: write it as 52:54:00:12:34:56")
+        raise ValueError(f"{quoted(text)} is not a hardware address: write it as 52:54:00:12:34:56")
     return ":".join(digits[at : at + 2] for at in range(0, len(digits), 2))
 
 
@@ -145,7 +147,7 @@ def port_range(text: str) -> tuple[int, int]:
     low, _, high = text.partition("-")
     first, last = _port(low), _port(high)
     if first is None or last is None:
-        raise ValueError(f"{text!r} is not a range of ports: write a number without quotes, or 30000-32767")
+        raise ValueError(f"{quoted(text)} is not a range of ports: write a number without quotes, or 30000-32767")
     return first, last
 
 

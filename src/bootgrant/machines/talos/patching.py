@@ -37,7 +37,7 @@ from bootgrant.machines.talos.json_patching import (
 from bootgrant.machines.talos.merging import Merge
 from bootgrant.machines.talos.scalar_types import Element, Step
 from bootgrant.machines.talos.tables import LEGACY, TalosTables
-from bootgrant.machines.yaml.reading import MappingNode, Node, ScalarNode, SequenceNode, describe, is_null, parse_yaml
+from bootgrant.machines.yaml.reading import MappingNode, Node, ScalarNode, SequenceNode, is_null, parse_yaml, shape
 
 MARK: Final = "$patch"
 _IN_AN_ELEMENT: Final = ", which is inside a list element: delete the element and add it again"
@@ -116,7 +116,7 @@ def _read_strategic(roots: Sequence[Node], part: Part, tables: TalosTables) -> S
         if is_null(root):
             continue
         if not isinstance(root, MappingNode):
-            raise _not_a_patch(describe(root), part, root.line)
+            raise _not_a_patch(shape(root), part, root.line)
         if (read := _read_patch_document(root, part, tables, notes)) is not None:
             documents.append(read)
     if not tables.behaviour.patches_repeat_documents:

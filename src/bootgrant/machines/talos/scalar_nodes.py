@@ -46,7 +46,7 @@ def _tagged_value(text: str, tag: str) -> PlainValue:
         return float(value)
     wanted = {f"{_TAG}bool": bool, f"{_TAG}int": int, f"{_TAG}float": float}[tag]
     if type(value) is not wanted:
-        raise ValueError(f"{text!r} does not fit its tag !!{tag.removeprefix(_TAG)}")
+        raise ValueError(f"the value does not fit its tag !!{tag.removeprefix(_TAG)}")
     return value
 
 

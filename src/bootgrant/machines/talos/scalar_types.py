@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Final, TypeAlias
 
 from bootgrant.machines.talos import go_sizes, go_values
 from bootgrant.machines.talos.scalar_nodes import raw_text, scalar_value, text_of
-from bootgrant.machines.yaml.reading import Node, ScalarNode, describe, is_null
+from bootgrant.machines.yaml.reading import Node, ScalarNode, describe, is_null, quoted, shape
 from bootgrant.machines.yaml.scalars import INT64_MAX, OLD_BOOLEANS
 from bootgrant.machines.yaml.writing import Plain, Written
 from bootgrant.wire.go_url import GoUrl, UrlError, parse_url
@@ -103,7 +103,7 @@ class ScalarType(GoType):
         if is_null(node):
             return ABSENT
         if not isinstance(node, ScalarNode):
-            return reading.wrong(node, path, f"expected {self.wanted}, found {describe(node)}")
+            return reading.wrong(node, path, f"expected {self.wanted}, found {shape(node)}")
         try:
             return self.from_scalar(node)
         except ValueError as error:
@@ -117,8 +117,8 @@ class ScalarType(GoType):
         return str(self.written(value)) if self.selects else None
 
     def _unexpected(self, node: ScalarNode) -> ValueError:
-        quoted = "" if node.plain or node.tag else " in quotes"
-        return ValueError(f"expected {self.wanted}, found {describe(node)}{quoted}")
+        how = "" if node.plain or node.tag else " in quotes"
+        return ValueError(f"expected {self.wanted}, found {describe(node)}{how}")
 
 
 class Text(ScalarType):
@@ -270,9 +270,8 @@ class Choice(ScalarType):
         return found or 0
 
     def _unknown(self, text: str) -> ValueError:
-        shown = text if len(text) <= 60 else text[:60] + "…"
         numbers = f", or a number from {self.numbers[0]} to {self.numbers[-1]}" if self.numbers else ""
-        return ValueError(f"{shown!r} is not one of {', '.join(self.names.values())}{numbers}")
+        return ValueError(f"{quoted(text)} is not one of {', '.join(self.names.values())}{numbers}")
 
     def written(self, value: Value) -> Written:
         shown = f"{self.name.rpartition('.')[2]}({value})"

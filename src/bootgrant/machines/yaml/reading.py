@@ -22,6 +22,7 @@ MAX_DEPTH: Final = 100
 """Levels of nesting."""
 MAX_VALUES: Final = 1_000_000
 """Values in one file. An alias counts as everything it repeats, and every 64 characters of a text as one more value."""
+_LONGEST_QUOTED: Final = 60
 _TEXT_WEIGHT: Final = 64
 # What go-yaml reads as text in flow style, and libyaml as an indicator: "?" before anything, ":" after "[" or ",".
 _FLOW_TEXT: Final = re.compile(r"(?P<before>[\[,]\s*):(?=[^\s,\[\]{}])|\?(?<=[\s,\[\]{}:]\?)(?=\S)")
@@ -156,14 +157,24 @@ def is_alias(key: ScalarNode, value: Node) -> bool:
 
 
 def describe(node: Node) -> str:
-    """Return "a mapping", "a list" or the quoted text, for messages."""
+    """Return "a mapping", "a list" or the quoted text, for messages about a value that people may see."""
+    return quoted(node.text) if isinstance(node, ScalarNode) else shape(node)
+
+
+def shape(node: Node) -> str:
+    """Return "a mapping", "a list" or "a single value", for messages about a value that may be a secret."""
     match node:
         case MappingNode():
             return "a mapping"
         case SequenceNode():
             return "a list"
         case ScalarNode():
-            return repr(node.text if len(node.text) <= 60 else node.text[:60] + "…")
+            return "a single value"
+
+
+def quoted(text: str) -> str:
+    """Return a text in quotes, for messages. A long one is not repeated: it may be a secret, and so may a part."""
+    return repr(text) if len(text) <= _LONGEST_QUOTED else f"a text of {len(text)} characters"
 
 
 def _decoded(content: bytes) -> tuple[str, YamlError | None]:

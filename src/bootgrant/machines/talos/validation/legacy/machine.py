@@ -10,6 +10,7 @@ from bootgrant.machines.talos.validation.legacy.roles import Role, role_of
 from bootgrant.machines.talos.validation.report import Report
 from bootgrant.machines.talos.validation.rules import at
 from bootgrant.machines.talos.validation.runtime_spec import runtime_spec_faults
+from bootgrant.machines.yaml.reading import quoted
 from bootgrant.wire.go_url import GoUrl
 
 _SMALLEST_MTU: Final = 1280
@@ -38,7 +39,7 @@ def host_dns(value: dict[str, Any], report: Report) -> None:
 def machine_type(value: dict[str, Any], report: Report) -> None:
     written = value["machine"].get("type", "")
     if role_of(value) is Role.UNKNOWN:
-        report.refuse("machine.type", f"must be controlplane or worker; it is {written[:40]!r}")
+        report.refuse("machine.type", f"must be controlplane or worker; it is {quoted(written)}")
     elif written in _DEPRECATED_TYPES:
         found = f"is {written!r}, which" if written else "is missing, which"
         report.warn("machine.type", f"{found} Talos reads as worker: write worker")
