@@ -6,6 +6,7 @@ import pytest
 
 from bootgrant.machines.talos.composing import compose
 from bootgrant.machines.talos.documents import ComposeError, Part, Reason
+from bootgrant.machines.talos.go_values import address
 from bootgrant.machines.yaml.reading import MAX_BYTES
 
 _VOLUME = "apiVersion: v1alpha1\nkind: UserVolumeConfig\nname: a\nprovisioning: {minSize: %s}\n"
@@ -48,3 +49,18 @@ def test_the_result_of_merging_has_the_limit_of_one_file() -> None:
     with pytest.raises(ComposeError, match=r"grows beyond 16 MiB") as caught:
         compose([Part("base", half), Part("first", b"debug: true\n"), Part("second", half)])
     assert (caught.value.part, caught.value.reason) == ("second", Reason.TOO_LARGE)
+
+
+def test_a_number_with_a_fraction_is_not_a_key_of_an_operation() -> None:
+    base = Part("base", b"machine: {type: worker}\n")
+    patch = "- {op: add, path: /machine/sysctls, value: {%s: a}}\n"
+    assert b'"1": a' in compose([base, Part("patch", (patch % "1").encode())]).config
+    with pytest.raises(ComposeError, match=r"patch, line 1: the key '1\.5' is not a text"):
+        compose([base, Part("patch", (patch % "1.5").encode())])
+
+
+def test_any_text_can_be_the_zone_of_an_address() -> None:
+    assert address("fe80::1%eth0/64") == "fe80::1%eth0/64"
+    for text in ("fe80::1%", "10.0.0.1%eth0"):
+        with pytest.raises(ValueError, match="is not an IP address"):
+            address(text)
