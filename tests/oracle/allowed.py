@@ -9,7 +9,6 @@ from oracle.comparing import Allowed
 _OLD: Final = ("1.11", "1.12")
 ALLOWED: Final[list[Allowed]] = [
     Allowed("Talos writes a text that begins with a blank in a form that loses it", "value", talos=r"\|[2-9]"),
-    Allowed("a fraction for a whole number", "we refuse", ours="expected a whole number", releases=_OLD),
     Allowed(
         "deletes below free YAML", "Talos refuses",
         talos=r"'machine\.kubelet\.extraConfig\..*lookup failed", releases=_OLD,
@@ -18,8 +17,6 @@ ALLOWED: Final[list[Allowed]] = [
     Allowed("an empty document before the patch", "value", given=r"(?m)^(null|~|---)$", releases=("1.11",)),
     Allowed("? as a text in flow style", "Talos refuses", "", "did not find expected", r"\?", ("1.11",)),
     Allowed("? as a text in flow style", "value", given=r"[\[{]\s*\?", releases=("1.11",)),
-    Allowed("a date without quotes", "we refuse", ours="as a date: write it in quotes", releases=(*_OLD, "1.13")),
-    Allowed("a mapping or a fraction for a text", "we refuse", ours="not a range|found a mapping", releases=("1.11",)),
     Allowed("v1.14.0-alpha.2 refuses an empty patch", "Talos refuses", talos="^config not found$", releases=("1.14",)),
     Allowed("an earlier commit refuses more", "Talos refuses", releases=("before 1.14",)),
     Allowed("a rule that came after the earlier commit", "we refuse", releases=("before 1.14",)),

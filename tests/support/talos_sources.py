@@ -20,6 +20,7 @@ from bootgrant.machines.talos.scalar_types import (
     Duration,
     FileMode,
     GoType,
+    HardwareAddress,
     Integer,
     KeyBytes,
     MaxSize,
@@ -39,6 +40,10 @@ Source: TypeAlias = tuple[str, str]
 
 def _same(*texts: str) -> list[Source]:
     return [(text, text) for text in texts]
+
+
+def _without_signs(sources: Sequence[Source]) -> list[Source]:
+    return [source for source in sources if not source[0].startswith("-")]
 
 
 _SIZES = [*_same("10GiB", "1GB", "'100'", "'1,000'", "10 GB", "-5GB", "1.5 TiB", "10ki", "'0'"), ("100", "'100'")]
@@ -64,8 +69,8 @@ _PARSED: Mapping[Any, Sequence[Source]] = {
     go_values.address: [*_same("1.2.3.4", "'fd00::1'", "'fe80::1%eth0'", "'::'"), ("'FD00:0:0::1'", "'fd00::1'")],
     go_values.prefix: [*_same("10.1.2.3/16", "'::/0'"), ("'FD00:0::/8'", "'fd00::/8'")],
     go_values.address_port: [*_same("1.2.3.4:80", "'[fd00::1]:80'"), ("1.2.3.4:0080", "1.2.3.4:80")],
-    go_values.hardware_address: [("'AA:BB:0c:00:11:22'", "'aa:bb:0c:00:11:22'"), ("aabb", "'aa:bb'")],
     go_sizes.checked_size: _SIZES,
+    go_sizes.unsigned_size: _without_signs(_SIZES),
     go_sizes.size_condition: [*_same("'>= 500GB'", "5GB", "'<1TB'"), ("' == 5GiB '", "'== 5GiB'")],
     str: _same("'disk.size > 5u * GiB && disk.rotational'", "'true'", "system_disk"),
 }
@@ -86,6 +91,7 @@ _SCALARS: Mapping[type[ScalarType], Sequence[Source]] = {
         *[("90s", "1m30s"), ("1h", "1h0m0s"), ("1.5h", "1h30m0s"), ("0.1s", "100ms"), ("'36h'", "36h0m0s")],
         *[("5.0", "5ns"), ("-1m", "-1m0s"), ("1us", "1µs"), ("1.1h", "1h6m0s")],
     ],
+    HardwareAddress: [("'AA:BB:0c:00:11:22'", "'aa:bb:0c:00:11:22'"), ("aabb", "'aa:bb'")],
     SizeCondition: _PARSED[go_sizes.size_condition],
     Bytes: _same("aGk=", "aGV5", "'1234'", "aGVsbG8="),
     KeyBytes: _same("aGk=", "'******'"),
@@ -187,6 +193,10 @@ def _forms(type_: GoType) -> Sequence[Source]:
             return [*_same(*(f"'{name}'" for name in names)), *upper] or [("'" + type_.names[0] + "'",) * 2]
         case TextForm() if type(type_) is TextForm:
             return _PARSED[type_.parse]
+        case MaxSize(negative=False):
+            return _without_signs(_SCALARS[MaxSize])
+        case Duration(floats=False):
+            return [source for source in _SCALARS[Duration] if source[0] != "5.0"]
         case ScalarType():
             return _SCALARS[type(type_)]
         case _:

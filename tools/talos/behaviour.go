@@ -20,13 +20,20 @@ type behaviour struct {
 	DeletesInline bool `json:"deletesInline"`
 	// ZeroDurations: 0 without a unit is a duration.
 	ZeroDurations bool `json:"zeroDurations"`
+	// FloatDurations: a number with an exponent is a duration in nanoseconds.
+	FloatDurations bool `json:"floatDurations"`
+	// NegativeSizes: the size of a volume may begin with a minus.
+	NegativeSizes bool `json:"negativeSizes"`
 	// DatesAreTexts: a date without quotes can be given for a text.
 	DatesAreTexts bool `json:"datesAreTexts"`
+	// LenientScalars: fractions of whole numbers are cut off; by the same YAML library, {} is an empty text form.
+	LenientScalars bool `json:"lenientScalars"`
 }
 
 const (
 	rule = "apiVersion: v1alpha1\nkind: NetworkRuleConfig\nname: a\n"
 	link = "apiVersion: v1alpha1\nkind: LinkConfig\nname: a\n"
+	volume = "apiVersion: v1alpha1\nkind: UserVolumeConfig\nname: a\n"
 )
 
 func readBehaviour() behaviour {
@@ -42,7 +49,10 @@ func readBehaviour() behaviour {
 		ElementsByForm:         composes(rule, "ingress: [{subnet: 10.0.0.0/8, $patch: delete}]\n"),
 		DeletesInline:          composes(link, "mtu: {$patch: delete}\n"),
 		ZeroDurations:          loads("machine: {time: {bootTimeout: 0}}\n"),
+		FloatDurations:         loads("machine: {time: {bootTimeout: 1e9}}\n"),
+		NegativeSizes:          loads(volume + "provisioning: {minSize: -1GB}\n"),
 		DatesAreTexts:          loads("machine: {token: 2024-01-02}\n"),
+		LenientScalars:         loads("machine: {network: {interfaces: [{interface: a, mtu: 1500.5}]}}\n"),
 	}
 }
 

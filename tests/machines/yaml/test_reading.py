@@ -173,11 +173,11 @@ def test_long_texts_count_as_more_values() -> None:
 
 
 def test_plain_quoted_and_tagged_scalars_differ() -> None:
-    (root,) = read_yaml(b"[a, 'a', \"a\", !!str a, !own a, ~, !!null x, '']")
+    (root,) = read_yaml(b"[a, 'a', \"a\", !!str a, !own a, ~, !!null ~, '', !!null x]")
     found = list(scalars(root))
-    assert [one.plain for one in found] == [True, False, False, False, False, True, False, False]
+    assert [one.plain for one in found] == [True, False, False, False, False, True, False, False, False]
     assert [one.tag for one in found[3:5]] == ["tag:yaml.org,2002:str", "!own"]
-    assert [is_null(one) for one in found] == [False] * 5 + [True, True, False]
+    assert [is_null(one) for one in found] == [False] * 5 + [True, True, False, False]
 
 
 def test_the_directive_of_another_yaml_version_has_its_line() -> None:

@@ -257,7 +257,7 @@ def entries(
             continue
         if keys_become_text and is_null(key):
             continue
-        name = _key(key, keys_become_text=keys_become_text)
+        name = _key(key, reading, keys_become_text=keys_become_text)
         if name is None:
             reading.wrong(key, path, f"the key {describe(key)} is not a text: write it in quotes")
         else:
@@ -265,7 +265,7 @@ def entries(
     yield from (merged | written).items()
 
 
-def _key(node: ScalarNode, *, keys_become_text: bool) -> str | None:
+def _key(node: ScalarNode, reading: Reading, *, keys_become_text: bool) -> str | None:
     if not node.plain and not node.tag:
         return node.text
     try:
@@ -274,7 +274,8 @@ def _key(node: ScalarNode, *, keys_become_text: bool) -> str | None:
         return None
     if isinstance(value, str):
         return value
-    return node.text if keys_become_text and not isinstance(value, Timestamp) else None
+    may_be_text = reading.dates_are_texts or not isinstance(value, Timestamp)
+    return node.text if keys_become_text and may_be_text else None
 
 
 @dataclass(frozen=True, slots=True)

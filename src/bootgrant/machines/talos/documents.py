@@ -177,7 +177,8 @@ def _find_kind(header: Header, tables: TalosTables, part: str) -> Kind:
 def read_document(root: Node, header: Header, tables: TalosTables, part: str) -> Document:
     """Return a document with its value. Raises ComposeError: for wrong types first, then for unknown keys."""
     kind = _find_kind(header, tables, part)
-    reading = Reading()
+    behaviour = kind.behaviour
+    reading = Reading(dates_are_texts=behaviour.dates_are_texts, lenient_scalars=behaviour.lenient_scalars)
     value = kind.type.read(root, "", reading)
     if reading.errors:
         line, message = reading.errors[0]

@@ -75,6 +75,18 @@ def checked_size(text: str) -> str:
     return text
 
 
+def unsigned_size(text: str) -> str:
+    """Return the text if it is a size that does not begin with ``-``; empty stays empty."""
+    check_sign(text)
+    return checked_size(text)
+
+
+def check_sign(text: str) -> None:
+    """Raise ValueError for a size that begins with ``-``, which Talos takes since 1.13."""
+    if text.startswith("-"):
+        raise ValueError(f"{text!r} {_HINT}")
+
+
 def percentage(text: str) -> str:
     """Return the text if it is a percentage such as ``50%``, ``33.5%`` or ``-10%``. ``NaN%`` is one in Go."""
     value = _float(text.removeprefix("-").removesuffix("%"))

@@ -83,10 +83,10 @@ def address(text: str) -> str:
     """Return an IPv4 or IPv6 address in its canonical form; empty stays empty (``netip.ParseAddr``)."""
     if not text:
         return ""
-    parsed = _parsed(text)
-    if parsed is None:
+    canonical = _canonical(text)
+    if canonical is None:
         raise ValueError(f"{quoted(text)} is not an IP address")
-    return _shown(parsed)
+    return canonical
 
 
 def _parsed(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
@@ -96,10 +96,18 @@ def _parsed(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         return None
 
 
+def _canonical(text: str) -> str | None:
+    """Return an address as Go writes it. Any text can be the zone of an IPv6 address."""
+    bare, percent, zone = text.partition("%")
+    parsed = _parsed(bare)
+    if parsed is None or (percent and (not zone or parsed.version == 4)):
+        return None
+    return f"{_shown(parsed)}{percent}{zone}"
+
+
 def _shown(parsed: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
     if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped:
-        zone = f"%{parsed.scope_id}" if parsed.scope_id else ""
-        return f"::ffff:{parsed.ipv4_mapped}{zone}"
+        return f"::ffff:{parsed.ipv4_mapped}"
     return str(parsed)
 
 
@@ -121,11 +129,11 @@ def address_port(text: str) -> str:
     host, _, digits = text.rpartition(":")
     bracketed = host.startswith("[") and host.endswith("]")
     bare = host[1:-1] if bracketed else host
-    parsed = _parsed(bare)
+    canonical = _canonical(bare)
     port = _port(digits)
-    if parsed is None or port is None or bracketed != (":" in bare):
+    if canonical is None or port is None or bracketed != (":" in bare):
         raise ValueError(f"{quoted(text)} is not an address with a port: write it as 10.0.0.1:51820 or [fd00::1]:51820")
-    return f"[{_shown(parsed)}]:{port}" if bracketed else f"{_shown(parsed)}:{port}"
+    return f"[{canonical}]:{port}" if bracketed else f"{canonical}:{port}"
 
 
 def _port(digits: str) -> int | None:

@@ -116,8 +116,8 @@ class _NewYaml:
         return self.other_key(value, key)
 
     def other_key(self, value: PlainValue, key: ScalarNode) -> str:
-        """Return the text of a number. Talos built with Go before 1.27 rejects these keys."""
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
+        """Return the text of a whole number. Talos built with Go before 1.27 rejects these keys, too."""
+        if isinstance(value, int) and not isinstance(value, bool):
             return number(value).text
         raise self.error(f"the key {key.text!r} is not a text: write it in quotes", key)
 

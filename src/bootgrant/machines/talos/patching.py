@@ -14,6 +14,7 @@ from typing import Final
 
 from bootgrant.machines.talos.documents import (
     LEGACY_KEYS,
+    MAX_DOCUMENTS,
     ComposeError,
     Document,
     Header,
@@ -37,7 +38,16 @@ from bootgrant.machines.talos.json_patching import (
 from bootgrant.machines.talos.merging import Merge
 from bootgrant.machines.talos.scalar_types import Element, Step
 from bootgrant.machines.talos.tables import LEGACY, TalosTables
-from bootgrant.machines.yaml.reading import MappingNode, Node, ScalarNode, SequenceNode, is_null, parse_yaml, shape
+from bootgrant.machines.yaml.reading import (
+    MAX_BYTES,
+    MappingNode,
+    Node,
+    ScalarNode,
+    SequenceNode,
+    is_null,
+    parse_yaml,
+    shape,
+)
 
 MARK: Final = "$patch"
 _IN_AN_ELEMENT: Final = ", which is inside a list element: delete the element and add it again"
@@ -215,9 +225,11 @@ class Patching:
     base: Part
     documents: list[Document] | None = None
     surprises: list[Surprise] = field(default_factory=list)
+    last: str = ""
 
     def apply(self, patch: Patch) -> None:
         """Raises ComposeError."""
+        self.last = patch.part
         match patch:
             case StrategicPatch():
                 self._apply_strategic(patch)
@@ -229,8 +241,14 @@ class Patching:
                 self._keep(patch.part, "", notes)
 
     def text(self) -> bytes:
-        """Return the configuration as it would be served."""
-        return self.base.content if self.documents is None else write_configuration(self.documents)
+        """Return the configuration as it would be served. Raises ComposeError if it is larger than a file may be."""
+        if self.documents is None:
+            return self.base.content
+        text = write_configuration(self.documents)
+        if len(text) > MAX_BYTES or len(self.documents) > MAX_DOCUMENTS:
+            limits = f"{MAX_BYTES >> 20} MiB or {MAX_DOCUMENTS:,} documents"
+            raise ComposeError(f"the configuration grows beyond {limits}: add less", self.last, None, Reason.TOO_LARGE)
+        return text
 
     def loaded(self) -> list[Document]:
         """Return the documents, read from the text if needed. Raises ComposeError."""

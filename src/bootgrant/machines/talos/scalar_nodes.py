@@ -5,10 +5,12 @@ go-yaml reads numbers and booleans into a string as they are written; a type tha
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import Final
 
 from bootgrant.machines.talos import go_values
-from bootgrant.machines.yaml.reading import ScalarNode
+from bootgrant.machines.yaml.reading import Node, ScalarNode
 from bootgrant.machines.yaml.scalars import PlainValue, Timestamp, plain_value
 
 _TAG: Final = "tag:yaml.org,2002:"
@@ -24,11 +26,11 @@ def scalar_value(node: ScalarNode) -> PlainValue:
         case "tag:yaml.org,2002:binary":
             return _binary_text(node.text)
         case "tag:yaml.org,2002:null":
-            return None
+            return _tagged_value(node.text, node.tag)
         case "tag:yaml.org,2002:bool" | "tag:yaml.org,2002:int" | "tag:yaml.org,2002:float":
             return _tagged_value(node.text, node.tag)
         case "tag:yaml.org,2002:timestamp":
-            return Timestamp(node.text)
+            return _tagged_value(node.text, node.tag)
         case _:
             return node.text
 
@@ -44,8 +46,9 @@ def _tagged_value(text: str, tag: str) -> PlainValue:
     value = plain_value(text)
     if tag == f"{_TAG}float" and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    wanted = {f"{_TAG}bool": bool, f"{_TAG}int": int, f"{_TAG}float": float}[tag]
-    if type(value) is not wanted:
+    wanted: dict[str, type] = {f"{_TAG}bool": bool, f"{_TAG}int": int, f"{_TAG}float": float}
+    wanted |= {f"{_TAG}null": type(None), f"{_TAG}timestamp": Timestamp}
+    if type(value) is not wanted[tag]:
         raise ValueError(f"the value does not fit its tag !!{tag.removeprefix(_TAG)}")
     return value
 
@@ -67,3 +70,20 @@ def raw_text(node: ScalarNode) -> str:
     """Return what Go gives to a type that parses texts itself (``encoding.TextUnmarshaler``), dates included."""
     value = scalar_value(node)
     return value if isinstance(value, str) else node.text
+
+
+def dated_text(node: ScalarNode) -> ScalarNode:
+    """Return a date as the text that it is written as, other scalars unchanged. Raises ValueError as scalar_value."""
+    if (node.plain or node.tag) and isinstance(scalar_value(node), Timestamp):
+        return replace(node, plain=False, tag=f"{_TAG}str")
+    return node
+
+
+def cut_off(node: Node) -> Node:
+    """Return a number without its fraction, other nodes unchanged."""
+    if not isinstance(node, ScalarNode) or not (node.plain or node.tag == f"{_TAG}float"):
+        return node
+    value = plain_value(node.text)
+    if isinstance(value, float) and math.isfinite(value) and not value.is_integer():
+        return replace(node, text=str(int(value)), plain=True, tag=None)
+    return node

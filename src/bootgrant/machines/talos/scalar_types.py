@@ -15,9 +15,9 @@ from enum import Enum
 from typing import Any, ClassVar, Final, TypeAlias
 
 from bootgrant.machines.talos import go_sizes, go_values
-from bootgrant.machines.talos.scalar_nodes import raw_text, scalar_value, text_of
-from bootgrant.machines.yaml.reading import Node, ScalarNode, describe, is_null, quoted, shape
-from bootgrant.machines.yaml.scalars import INT64_MAX, OLD_BOOLEANS
+from bootgrant.machines.talos.scalar_nodes import cut_off, dated_text, raw_text, scalar_value, text_of
+from bootgrant.machines.yaml.reading import MappingNode, Node, ScalarNode, describe, is_null, quoted, shape
+from bootgrant.machines.yaml.scalars import OLD_BOOLEANS
 from bootgrant.machines.yaml.writing import Plain, Written
 from bootgrant.wire.go_url import GoUrl, UrlError, parse_url
 
@@ -53,8 +53,13 @@ ABSENT: Final = Absent.ABSENT
 
 @dataclass(slots=True)
 class Reading:
-    """Errors found while a document is read: wrong types, and keys that no type has, each with its line."""
+    """Errors found while a document is read: wrong types, and keys that no type has, each with its line.
 
+    ``dates_are_texts`` and ``lenient_scalars`` are those of ``tables.Behaviour``.
+    """
+
+    dates_are_texts: bool = False
+    lenient_scalars: bool = False
     errors: list[tuple[int, str]] = field(default_factory=list)
     unknown: list[tuple[int, str]] = field(default_factory=list)
 
@@ -95,17 +100,23 @@ class GoType(ABC):
 
 
 class ScalarType(GoType):
-    """A type whose values are written as one scalar. ``selects``: ``$patch: delete`` compares them by that text."""
+    """A type whose values are written as one scalar. ``selects``: ``$patch: delete`` compares them by that text.
+
+    ``is_struct``: it is a struct in Go, so lenient releases take ``{}`` for its zero.
+    """
 
     selects: ClassVar[bool] = False
+    is_struct: ClassVar[bool] = False
 
     def read(self, node: Node, path: str, reading: Reading) -> Value:
         if is_null(node):
             return ABSENT
         if not isinstance(node, ScalarNode):
+            if self.is_struct and reading.lenient_scalars and isinstance(node, MappingNode) and not node.pairs:
+                return self.zero()
             return reading.wrong(node, path, f"expected {self.wanted}, found {shape(node)}")
         try:
-            return self.from_scalar(node)
+            return self.from_scalar(dated_text(node) if reading.dates_are_texts else node)
         except ValueError as error:
             return reading.wrong(node, path, str(error))
 
@@ -122,7 +133,7 @@ class ScalarType(GoType):
 
 
 class Text(ScalarType):
-    """``str``. Numbers and booleans are read as the text they are written as; a date needs quotes."""
+    """``str``. Numbers and booleans are read as the text they are written as; a date needs quotes since 1.14."""
 
     wanted = "a text"
     zero_value = ""
@@ -130,13 +141,6 @@ class Text(ScalarType):
 
     def from_scalar(self, node: ScalarNode) -> Value:
         return text_of(node)
-
-
-class DatedText(Text):
-    """``str`` as Talos until 1.12 reads it: dates are texts too."""
-
-    def from_scalar(self, node: ScalarNode) -> Value:
-        return raw_text(node)
 
 
 class TrimmedText(Text):
@@ -164,13 +168,16 @@ class Boolean(ScalarType):
 
 @dataclass(frozen=True)
 class Integer(ScalarType):
-    """``int`` from ``low`` to ``high``; ``7447.0`` is accepted too."""
+    """``int`` from ``low`` to ``high``; ``7447.0`` is accepted too. Lenient releases cut off fractions."""
 
     low: int
     high: int
 
     wanted = "a whole number without quotes"
     zero_value = 0
+
+    def read(self, node: Node, path: str, reading: Reading) -> Value:
+        return super().read(cut_off(node) if reading.lenient_scalars else node, path, reading)
 
     def from_scalar(self, node: ScalarNode) -> Value:
         value = scalar_value(node)
@@ -192,9 +199,10 @@ class FileMode(Integer):
 
 @dataclass(frozen=True)
 class Duration(ScalarType):
-    """``int`` in nanoseconds. Talos takes a whole number with a point for nanoseconds, and 0 if ``zeros``."""
+    """``int`` in nanoseconds. Talos takes 0 for a duration if ``zeros``, and ``1e9`` for nanoseconds if ``floats``."""
 
     zeros: bool = True
+    floats: bool = True
 
     wanted = "a duration such as 90s or 1h30m"
     zero_value = 0
@@ -203,9 +211,9 @@ class Duration(ScalarType):
         value = scalar_value(node)
         if isinstance(value, str):
             return go_values.duration(value)
-        if isinstance(value, float) and value.is_integer() and abs(value) < INT64_MAX:
+        if self.floats and isinstance(value, float) and value.is_integer() and -(2**63) <= value < 2**63:
             return int(value)
-        if self.zeros and value == 0 and not isinstance(value, bool):
+        if self.zeros and value == 0 and type(value) is int:
             return 0
         raise ValueError(f"{node.text} has no unit: write a duration such as 90s, 5m or 1h30m")
 
@@ -222,13 +230,22 @@ class TextForm(ScalarType):
 
     zero_value = ""
     selects = True
+    is_struct = True
 
     def from_scalar(self, node: ScalarNode) -> Value:
         return self.parse(raw_text(node))
 
 
+class HardwareAddress(TextForm):
+    """A hardware address, which is a list of bytes in Go."""
+
+    is_struct = False
+
+
 class SizeCondition(TextForm):
     """A condition on the size of a disk, such as ``>= 500GB``."""
+
+    is_struct = False
 
     def from_scalar(self, node: ScalarNode) -> Value:
         return self.parse(text_of(node))
@@ -321,14 +338,23 @@ class Url(ScalarType):
         return str(value)
 
 
+@dataclass(frozen=True)
 class MaxSize(ScalarType):
-    """``(percentage, bytes)`` as texts. One of them is empty; if a merge sets both, the bytes are written."""
+    """``(percentage, bytes)`` as texts. One of them is empty; if a merge sets both, the bytes are written.
+
+    ``negative``: a size may begin with ``-``.
+    """
+
+    negative: bool = True
 
     wanted = "a size such as 100GiB or 50%"
     zero_value = "", ""
+    is_struct = True
 
     def from_scalar(self, node: ScalarNode) -> Value:
         text = raw_text(node)
+        if not self.negative:
+            go_sizes.check_sign(text)
         return (go_sizes.percentage(text), "") if "%" in text else ("", go_sizes.checked_size(text))
 
     def written(self, value: Value) -> Written:
@@ -343,6 +369,9 @@ class PortRange(ScalarType):
     wanted = "a port without quotes, or a range such as 30000-32767"
     zero_value = 0, 0
     selects = True
+
+    def read(self, node: Node, path: str, reading: Reading) -> Value:
+        return super().read(cut_off(node) if reading.lenient_scalars else node, path, reading)
 
     def from_scalar(self, node: ScalarNode) -> Value:
         value = scalar_value(node)

@@ -21,10 +21,10 @@ from bootgrant.machines.talos.scalar_types import (
     Boolean,
     Bytes,
     Choice,
-    DatedText,
     Duration,
     FileMode,
     GoType,
+    HardwareAddress,
     Integer,
     KeyBytes,
     MaxSize,
@@ -80,7 +80,10 @@ class Behaviour:
     ``elements_by_form``: ``$patch: delete`` finds an element by an address or another form of text, too.
     ``deletes_inline``: ``$patch: delete`` deletes fields that a kind shares with others, such as the mtu of links.
     ``zero_durations``: 0 without a unit is a duration.
+    ``float_durations``: a whole number with a point or an exponent is a duration in nanoseconds.
+    ``negative_sizes``: a volume size may begin with ``-``.
     ``dates_are_texts``: a date without quotes can be given for a text.
+    ``lenient_scalars``: fractions of whole numbers are cut off, and ``{}`` can be given for a text of its own form.
     """
 
     zero_overrides_pointers: bool
@@ -89,7 +92,10 @@ class Behaviour:
     elements_by_form: bool
     deletes_inline: bool
     zero_durations: bool
+    float_durations: bool
+    negative_sizes: bool
     dates_are_texts: bool
+    lenient_scalars: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,7 +167,10 @@ def _behaviour(described: Mapping[str, bool]) -> Behaviour:
         elements_by_form=described["elementsByForm"],
         deletes_inline=described["deletesInline"],
         zero_durations=described["zeroDurations"],
+        float_durations=described["floatDurations"],
+        negative_sizes=described["negativeSizes"],
         dates_are_texts=described["datesAreTexts"],
+        lenient_scalars=described["lenientScalars"],
     )
 
 
@@ -215,7 +224,7 @@ _OWN_FORMS: Final[dict[str, GoType]] = {
     "v1alpha1.FileMode": FileMode(0, 2**32 - 1),
     "v1alpha1.InstallDiskSizeMatcher": SizeCondition(go_sizes.size_condition),
     "runtime.EtcFileMode": FileMode(0, 2**32 - 1),
-    "nethelpers.HardwareAddr": TextForm(go_values.hardware_address),
+    "nethelpers.HardwareAddr": HardwareAddress(go_values.hardware_address),
     "network.PortRange": PortRange(),
     "block.ByteSize": TextForm(go_sizes.checked_size),
     "block.Size": MaxSize(),
@@ -243,9 +252,9 @@ class _Types:
         self._described = described
         self._behaviour = behaviour
         self._built: dict[str, GoType] = dict(_OWN_FORMS)
-        if behaviour.dates_are_texts:
-            self._built["string"] = DatedText()
-        self._built["time.Duration"] = Duration(zeros=behaviour.zero_durations)
+        self._built["time.Duration"] = Duration(behaviour.zero_durations, behaviour.float_durations)
+        if not behaviour.negative_sizes:
+            self._built |= {"block.ByteSize": TextForm(go_sizes.unsigned_size), "block.Size": MaxSize(negative=False)}
         if not behaviour.argument_lists:
             self._built |= dict.fromkeys(("meta.ArgValue", "v1alpha1.ArgValue"), Argument(lists=False))
 

@@ -146,9 +146,8 @@ def is_null(node: Node) -> bool:
     """Whether a node is null: empty, ``~``, ``null`` without quotes, or tagged ``!!null``."""
     if not isinstance(node, ScalarNode):
         return False
-    if node.tag == "tag:yaml.org,2002:null":
-        return True
-    return node.plain and node.text in {"", "~", "null", "Null", "NULL"}
+    may_be_null = node.plain or node.tag == "tag:yaml.org,2002:null"
+    return may_be_null and node.text in {"", "~", "null", "Null", "NULL"}
 
 
 def is_alias(key: ScalarNode, value: Node) -> bool:
