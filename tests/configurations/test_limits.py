@@ -95,6 +95,16 @@ def test_an_entry_that_is_the_same_as_before_is_served_without_another_try() -> 
         assert second.finish("cp-1", CP).config == first.finish("cp-1", CP).config
 
 
+def test_warnings_are_looked_up_only_where_people_read_them() -> None:
+    deprecated = {"node/cp-1/60-files.yaml": "machine:\n  files: [{path: /var/a, op: create, content: a}]\n"}
+    with revision(deprecated) as made:
+        with_warnings, without = made.finish("cp-1", CP), made.finish("cp-1", CP, warns=False)
+        assert [warning.file for warning in with_warnings.warnings] == ["node/cp-1/60-files.yaml"]
+        assert without.warnings == ()
+        assert without.config == with_warnings.config
+        assert made.verdicts["cp-1"].warnings == with_warnings.warnings
+
+
 def test_a_worker_that_dies_is_followed_by_another_one(capfd: pytest.CaptureFixture[str]) -> None:
     started: list[WorkerProcess] = []
 
