@@ -111,12 +111,28 @@ def _wait_for_answer(process: subprocess.Popen[bytes], url: str, log: Path) -> N
     raise RuntimeError(f"{url} does not respond; its log:\n{log.read_text(errors='replace')[-2000:]}")
 
 
+def most_memory(pid: int) -> int:
+    """Return the most bytes that a process had so far, 0 if it has ended."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) << 10 for line in lines if line.startswith("VmHWM:")), 0)
+
+
+def children(pid: int) -> list[int]:
+    """Return the child processes of a process."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            found += [int(child) for child in task.read_text().split()]
+    return found
+
+
 def _family(pid: int) -> list[int]:
     family = [pid]
     for parent in family:
-        for task in Path(f"/proc/{parent}/task").glob("*/children"):
-            with contextlib.suppress(OSError):
-                family += [int(child) for child in task.read_text().split()]
+        family += children(parent)
     return family
 
 

@@ -23,7 +23,6 @@ from support.layered_site import BASE, CP, FILES, MODEL, site_program, toolbox
 PATIENT = EntryLimits(cpu=0.5, time=120.0)
 """Limits by which only CPU time ends anything, however busy this computer is."""
 HOSTNAME = "node/cp-1/50-name.yaml.j2"
-LOOP = "a\n{% for a in range(99) %}\n{% for b in variables.x %}{{ b | title | lower }}\n{% endfor %}{% endfor %}"
 
 
 @contextmanager
@@ -44,8 +43,11 @@ def the_problem(of: Revision) -> Finding:
 
 
 def slow_merge() -> dict[str, str]:
-    """A base and a patch that take seconds to merge, each within the limits of a file."""
-    hosts = "".join(f"      - {{ip: 10.0.{n // 250}.{n % 250}, aliases: [h{n}]}}\n" for n in range(9000))
+    """A patch that is within the limits of a file, and takes many times longer to read than all the rest together.
+
+    So the work on the entry is in this file when its time is over, on a fast computer and on a slow one.
+    """
+    hosts = "".join(f"      - {{ip: 10.0.{n // 250}.{n % 250}, aliases: [h{n}]}}\n" for n in range(40_000))
     return {
         "all/00-base.yaml": f"{BASE}",
         "node/cp-1/10-hosts.yaml": f"machine:\n  network:\n    extraHostEntries:\n{hosts}",
@@ -91,6 +93,16 @@ def test_an_entry_that_is_the_same_as_before_is_served_without_another_try() -> 
     ):
         assert second.verdicts["cp-1"] == first.verdicts["cp-1"]
         assert second.finish("cp-1", CP).config == first.finish("cp-1", CP).config
+
+
+def test_warnings_are_looked_up_only_where_people_read_them() -> None:
+    deprecated = {"node/cp-1/60-files.yaml": "machine:\n  files: [{path: /var/a, op: create, content: a}]\n"}
+    with revision(deprecated) as made:
+        with_warnings, without = made.finish("cp-1", CP), made.finish("cp-1", CP, warns=False)
+        assert [warning.file for warning in with_warnings.warnings] == ["node/cp-1/60-files.yaml"]
+        assert without.warnings == ()
+        assert without.config == with_warnings.config
+        assert made.verdicts["cp-1"].warnings == with_warnings.warnings
 
 
 def test_a_worker_that_dies_is_followed_by_another_one(capfd: pytest.CaptureFixture[str]) -> None:

@@ -162,3 +162,9 @@ def test_an_error_of_sops_quotes_its_first_and_last_line(sops: Path) -> None:
     sops.write_text("#!/bin/sh\nsleep 60\n")
     with pytest.raises(SiteBroken, match="took too long"):
         EncryptedFiles(sops_seconds=0.2).decrypted("a.yaml", SOPS_FILE)
+
+
+def test_a_file_that_only_looks_encrypted_is_looked_at_once() -> None:
+    """The server looks at it itself: a regular expression that goes back and forth would keep it from everything."""
+    raw = b'{ "a": "ENC[" ' + b"\n" * (1 << 20)
+    assert EncryptedFiles().opened("a.json", raw) is None

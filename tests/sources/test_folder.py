@@ -229,3 +229,9 @@ def test_a_change_of_the_same_size_is_noticed(tmp_path: Path) -> None:
     os.utime(changed, (1_000_000_000, 1_000_000_000))
     assert folder.changed()
     assert folder.tree().files["a.yaml"] == b"new"
+
+
+def test_the_list_of_submodules_is_looked_at_once(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".gitmodules").write_text("  path = vendor \t\n  path = \n  path = a" + " " * (1 << 20) + "b\n")
+    assert Folder(tmp_path).tree().submodules[0] == "vendor"

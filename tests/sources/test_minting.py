@@ -52,10 +52,17 @@ def test_a_program_prints_a_value_or_an_object_with_its_id(
     assert printed(tmp_path, text) == expected
 
 
+def test_an_object_that_is_nested_too_deeply_is_a_text(tmp_path: Path) -> None:
+    deep = '{"a":' * 9_000
+    (tmp_path / "deep").write_text(deep)
+    assert printed(tmp_path, f"cat {tmp_path}/deep") == (deep, "")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("true", "printed no value"),
+        ("""echo '{"value": "a\\ud800"}'""", "half of a surrogate pair"),
         ("""echo '{"value": ""}'""", "printed no value"),
         ("echo s3cr3t; echo why >&2; exit 3", "status 3: why"),
         ("printf '\\377'", "not UTF-8"),

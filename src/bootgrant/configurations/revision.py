@@ -105,13 +105,15 @@ class Revision:
             found += verdict.problem.findings if verdict.problem else ()
         return list(dict.fromkeys(found))
 
-    def finish(self, name: str, identity: MachineIdentity, made: Mapping[str, Secret] | None = None) -> Made:
+    def finish(
+        self, name: str, identity: MachineIdentity, made: Mapping[str, Secret] | None = None, *, warns: bool = True
+    ) -> Made:
         """Return an entry's configuration for a machine. Raises SiteBroken; KeyError for an unknown entry.
 
-        ``made`` are the values that were made for this delivery.
+        ``made`` are the values that were made for this delivery. Unless it ``warns``, warnings are left out.
         """
         values = {variable: value.reveal() for variable, value in (made or {}).items()}
-        answer, got = self._made({"do": "finish", "made": values}, name, identity)
+        answer, got = self._made({"do": "finish", "made": values, "warns": warns}, name, identity)
         warnings = tuple(from_plain(list[Finding], answer["warnings"]))
         mints = from_plain(dict[str, Minting], answer["mints"])
         precious = from_plain(tuple[str, ...], answer["precious"])

@@ -202,7 +202,8 @@ def _finished(
     snapshot: Revision, name: str, identity: MachineIdentity, values: Mapping[str, Secret] | None = None
 ) -> Made:
     try:
-        return snapshot.finish(name, identity, values)
+        # `check` has the warnings, which no machine reads.
+        return snapshot.finish(name, identity, values, warns=False)
     except SiteBroken as broken:
         raise _unavailable(name, broken) from None
 

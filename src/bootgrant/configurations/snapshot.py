@@ -124,10 +124,13 @@ class Snapshot:
             found += verdict.problem.findings if verdict.problem else ()
         return list(dict.fromkeys(found))
 
-    def finish(self, name: str, identity: MachineIdentity, made: Mapping[str, Secret] | None = None) -> Finished:
+    def finish(
+        self, name: str, identity: MachineIdentity, made: Mapping[str, Secret] | None = None, *, warns: bool = True
+    ) -> Finished:
         """Return an entry's configuration for a machine. Raises SiteBroken; KeyError for an unknown entry.
 
         ``made`` are the values that were made for this delivery; without them it has MADE_AT_DELIVERY in their place.
+        Unless it ``warns``, the warnings of the validation are left out.
         """
         verdict = self.verdicts[name]
         if verdict.problem is not None:
@@ -135,7 +138,7 @@ class Snapshot:
         if name not in self._recipes:
             self._recipes[name] = self._recipe(self.entries[name])
         recipe = self._recipes[name]
-        return self._finished(_with_made(recipe, made) if made else recipe, identity)
+        return self._finished(_with_made(recipe, made) if made else recipe, identity, warns=warns)
 
     def try_entry(self, name: str, known: Callable[[str], Verdict | None]) -> Verdict:
         """Make the configuration of a sample machine, and return the verdict.
@@ -181,7 +184,7 @@ class Snapshot:
             self.contents[file.path] = found
         return found
 
-    def _finished(self, recipe: Recipe, identity: MachineIdentity) -> Finished:
+    def _finished(self, recipe: Recipe, identity: MachineIdentity, *, warns: bool = True) -> Finished:
         """Render the layers, compose the parts, validate the result. Raises SiteBroken, without any secret in it."""
         known = recipe.known()
         observe = self.toolbox.observe
@@ -191,7 +194,7 @@ class Snapshot:
             observe("")
             known = parts.secrets
             made = composed(recipe.entry, parts.parts, self.toolbox.compose)
-            done = finished(recipe, parts, made, self.toolbox.rules)
+            done = finished(recipe, parts, made, self.toolbox.rules, warns=warns)
         except SiteBroken as broken:
             raise SiteBroken(_without_secrets(known, finding) for finding in broken.findings) from None
         if not done.warnings:

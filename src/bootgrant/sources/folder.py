@@ -173,8 +173,8 @@ def _empty_submodules(folder: Path, files: Mapping[str, bytes]) -> tuple[str, ..
     except OSError:
         return ()
     found = []
-    for path in re.findall(r"(?m)^[ \t]*path[ \t]*=[ \t]*(.+?)[ \t]*$", listed):
-        module = Path(os.path.normpath(f"{top}/{path}"))
+    for path in re.findall(r"(?m)^[ \t]*path[ \t]*=(.+)$", listed):
+        module = Path(os.path.normpath(f"{top}/{path.strip()}"))
         if module.is_relative_to(place) and module != place:
             below = module.relative_to(place).as_posix()
             found += [] if any(file.startswith(f"{below}/") for file in files) else [below]

@@ -30,6 +30,8 @@ class SiteMintPrograms:
         except UnicodeDecodeError:
             raise MintFailed(f"{words[0]} printed something that is not UTF-8") from None
         value, program_id = _answer(text)
+        if any("\ud800" <= char <= "\udfff" for char in value):
+            raise MintFailed(f"{words[0]} printed half of a surrogate pair (\\ud800 to \\udfff): print the character")
         if not value:
             raise MintFailed(f'{words[0]} printed no value: print the value, or {{"value": …, "id": …}}')
         if not _PROGRAM_ID.fullmatch(program_id):
@@ -53,7 +55,7 @@ def _answer(text: str) -> tuple[str, str]:
     if text.startswith("{"):
         try:
             answer = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return text, ""
         if isinstance(answer, dict) and isinstance(answer.get("value"), str):
             return answer["value"], str(answer.get("id", ""))

@@ -36,7 +36,7 @@ def _id(value: Any) -> str:
 
 
 @pytest.mark.parametrize(("folder", "kind"), _KINDS, ids=_id)
-@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=3, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_every_field_of_a_kind_is_kept(folder: str, kind: Kind, data: st.DataObject) -> None:
     written, meant = data.draw(documents(kind))
@@ -45,7 +45,7 @@ def test_every_field_of_a_kind_is_kept(folder: str, kind: Kind, data: st.DataObj
 
 
 @pytest.mark.parametrize(("folder", "kind"), [case for case in _KINDS if not _clears_fields(case[1])], ids=_id)
-@settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=2, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_a_patch_with_nothing_but_a_header_keeps_what_it_does_not_have_to_repeat(
     folder: str, kind: Kind, data: st.DataObject

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -34,3 +36,9 @@ def test_every_text_is_read_back_as_written(text: str) -> None:
 def test_the_order_of_keys_is_antisymmetric(one: str, other: str) -> None:
     assert (compare_keys(one, other) > 0) == (compare_keys(other, one) < 0)
     assert (compare_keys(one, other) == 0) == (one == other)
+
+
+@given(st.lists(st.text("abzABZé", max_size=3), unique=True))
+def test_keys_of_letters_only_are_in_the_order_of_the_same_comparison(keys: list[str]) -> None:
+    ordered = natural_order(keys)
+    assert all(compare_keys(one, other) < 0 for one, other in pairwise(ordered))

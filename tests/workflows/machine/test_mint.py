@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -156,6 +157,24 @@ async def test_a_changed_entry_makes_no_value() -> None:
     site.entries.known = [replace(worker(1), labels={"site": "ams"})]
     assert await site.deliver(token, MachineIdentity(), ADDRESS) is DeliveryRefusal.CHANGED_ENTRY
     assert site.programs.asked == []
+
+
+async def test_a_key_that_is_made_for_the_machine_needs_no_second_person() -> None:
+    site = Site()
+    _, token = await site.redeemed()
+
+    class WithKey(Joining):
+        """The configuration is precious with the value, and was not without it."""
+
+        async def render_made(
+            self, name: str, identity: MachineIdentity, made: Mapping[str, Secret]
+        ) -> Rendered | None:
+            rendered = await super().render_made(name, identity, made)
+            assert rendered is not None
+            return replace(rendered, entry=replace(rendered.entry, precious=("machine.files[0].content",)))
+
+    site.deliver = replace(site.deliver, source=WithKey([worker(1)]))
+    assert b"value-1" in (await site.fetched(token)).rendered.config
 
 
 async def test_a_value_of_a_request_that_was_revoked_is_taken_back_once() -> None:

@@ -141,7 +141,8 @@ class Desk:
 
     def _finish(self, message: Message, _blobs: list[bytes]) -> Answer:
         values = {str(variable): Secret(str(value)) for variable, value in message["made"].items()}
-        made = self._loaded().finish(message["name"], from_plain(MachineIdentity, message["identity"]), values)
+        identity = from_plain(MachineIdentity, message["identity"])
+        made = self._loaded().finish(message["name"], identity, values, warns=message["warns"])
         facts = {
             "machine_type": made.machine_type,
             "uses_machine": made.uses_machine,

@@ -39,11 +39,14 @@ _NAMED_CLASSES: Final = frozenset({FieldClass.ASSIGNMENTS, FieldClass.ARGUMENTS}
 _NOT_A_SECRET: Final = re.compile(
     r"(?is)[\"']?(?:true|false|yes|no|on|off|null|none|~|/[\w./@-]*|\d{1,3}|\[\]|\{\}|[`$(|>&*].*|(?-i:[a-z0-9.-]+-secrets?))?[\"']?,?"
 )
-_PUBLIC_BLOCK: Final = re.compile(r"(?s)-----BEGIN (?![A-Z0-9 ]*PRIVATE)[A-Z0-9 ]+-----.*?-----END [A-Z0-9 ]+-----")
+_PUBLIC_BLOCK: Final = re.compile(
+    r"(?s)-----BEGIN (?![A-Z0-9 ]*PRIVATE)[A-Z0-9 ]+-----(?:.*?(-----END [A-Z0-9 ]+-----)|.*)"
+)
+"""A block of PEM that anyone may read. One without an end is the rest of the text, so that no text is read twice."""
 _PUBLIC: Final = re.compile(r"(?i)public|ssh-|ecdsa-|AAAA[BCE]3N|sha(?:256|384|512)[-:]|\bh1:|certificate|\bLS0tLS1C")
 _WORDS: Final = re.compile(
     r"(?m)\blogin\s+\S+\s+password\s+\S+"
-    r"|^[ \t]*MONITOR\s+\S+@\S+\s+\d+\s+\S+\s+\S+\s+(?:master|slave|primary|secondary)\b"
+    r"|^[ \t]*MONITOR\s+\S[^\s@]*@\S+\s+\d+\s+\S+\s+\S+\s+(?:master|slave|primary|secondary)\b"
 )
 """Passwords without a name next to them: .netrc, and the UPS monitor of NUT."""
 
@@ -125,7 +128,7 @@ def _in_text(text: str, first: int, key: str) -> Iterator[tuple[str, int]]:
     if "PRIVATE KEY" in text and looks_secret(text):
         yield key, first
         return
-    text = _PUBLIC_BLOCK.sub(lambda block: "\n" * block[0].count("\n"), text)
+    text = _PUBLIC_BLOCK.sub(lambda block: "\n" * block[0].count("\n") if block[1] else block[0], text)
     has_more = looks_secret(text) or _WORDS.search(text) is not None or (bool(key) and is_random(text))
     lines = text.split("\n")
     for number, line in enumerate(lines, first):

@@ -38,9 +38,10 @@ _FREE: Final = frozenset(
     }
 )  # fmt: skip
 """Keys of Talos configurations below which a site writes text that Talos does not look into."""
-_SHELL: Final = re.compile(r"\$\{[^}\n]*\}")
-_BRACES: Final = re.compile(r"\{\{[^\n]*?\}\}")
-_TEMPLATE_LINE: Final = re.compile(r"(?m)^(?![ \t]*#).*?\{\{-?[ \t]*[.$\w\"][^\n]*?\}\}")
+_SHELL: Final = re.compile(r"\$\{[^}\n]*\}?")
+_BRACES: Final = re.compile(r"\{\{(?:[^\n]*?\}\}|[^\n]*)")
+"""Either also finds an opening that is not closed on its line, up to the end of the line: no text is read twice."""
+_TEMPLATE_LINE: Final = re.compile(r"(?m)^(?![ \t]*#)(?>.*?\{\{-?[ \t]*[.$\w\"])[^\n]*?\}\}")
 _GO: Final = re.compile(r"\{\{-?\s*(?:\.|\$|if\b|range\b|end\b|with\b|include\b|template\b|env\b|lookup\b)")
 _VAULT: Final = re.compile(r"(?:^|(?<=[=\s\"']))(?:op://[^/\s]+/\S+|ref\+[a-z0-9]+://\S+)")
 _ONLY_NAMES: Final = re.compile(r"\$\{[A-Za-z_][\w.]{0,60}\}|\{\{-?\s*[$.]?[A-Za-z_][\w.]{0,60}\s*-?\}\}")
@@ -120,7 +121,7 @@ def _in_key(keys: tuple[str, ...], key: ScalarNode) -> Iterator[Leftover]:
     if key.text == _PATCH:
         message = "$$patch is $patch as Terraform, Helm and envsubst escape it: write $patch"
         yield Leftover("placeholder", message, key.line)
-    elif not _is_free(keys) and (_SHELL.search(key.text) or _BRACES.search(key.text)):
+    elif not _is_free(keys) and (_shell_placeholder(key.text) or _braces_placeholder(key.text)):
         yield Leftover("placeholder", f"a key in {_name(keys)} {_unfilled(key.text)}", key.line)
 
 
@@ -133,7 +134,7 @@ def _in_value(keys: tuple[str, ...], scalar: ScalarNode) -> Iterator[Leftover]:
     elif is_free or (is_secret_name(keys[-1] if keys else "") and _WHOLE.fullmatch(text) is None):
         # A password may have any characters, so only one that is nothing but a placeholder is taken for one.
         return
-    elif _SHELL.search(text) or _BRACES.search(text):
+    elif _shell_placeholder(text) or _braces_placeholder(text):
         yield Leftover("placeholder", f"{_name(keys)} {_unfilled(text)}", scalar.line)
 
 
@@ -147,9 +148,10 @@ def _whole_value(keys: tuple[str, ...], scalar: ScalarNode) -> Iterator[Leftover
 
 def _unfilled(text: str) -> str:
     """Name the placeholder and its tool. Anything but a name in it may be a secret, such as a default."""
-    found = _SHELL.search(text) or _BRACES.search(text)
-    shown = found[0] if found and _ONLY_NAMES.fullmatch(found[0]) else "${…}" if _SHELL.search(text) else "{{ … }}"
-    if _SHELL.search(text):
+    of_shell = _shell_placeholder(text)
+    found = of_shell or _braces_placeholder(text)
+    shown = found if _ONLY_NAMES.fullmatch(found) else "${…}" if of_shell else "{{ … }}"
+    if of_shell:
         tool = "Terraform, envsubst, talhelper"
     elif _GO.search(text):
         tool = "a Go template: TOPF, talhelper, talm, Helm"
@@ -159,6 +161,16 @@ def _unfilled(text: str) -> str:
         f"has the placeholder {shown} ({tool}) that was not filled in: write the value, or end the file's name in .j2 "
         "and write {{ variables.NAME }}"
     )
+
+
+def _shell_placeholder(text: str) -> str:
+    """The first ``${…}`` in a text; empty if there is none."""
+    return next((found[0] for found in _SHELL.finditer(text) if found[0].endswith("}")), "")
+
+
+def _braces_placeholder(text: str) -> str:
+    """The first ``{{…}}`` in a text; empty if there is none."""
+    return next((found[0] for found in _BRACES.finditer(text) if found[0].endswith("}}")), "")
 
 
 def _unresolved(reference: str) -> str:

@@ -176,12 +176,16 @@ def composed(entry: Entry, parts: Sequence[Part], compose_parts: Compose) -> Com
         raise SiteBroken([error("compose", wrong.message, wrong.part, wrong.line or 0, entry.name)]) from None
 
 
-def finished(recipe: Recipe, parts: Parts, made: Composed, rules: Rules) -> Finished:
-    """Validate a composed configuration. Raises SiteBroken if it must not be served."""
+def finished(recipe: Recipe, parts: Parts, made: Composed, rules: Rules, *, warns: bool = True) -> Finished:
+    """Validate a composed configuration. Raises SiteBroken if it must not be served.
+
+    Unless it ``warns``, nothing but errors is looked up in the layers: that takes as long as all the rest.
+    """
     entry = recipe.entry
     parsed = parse_yaml(made.config)
     judgement = judge(parsed, entry.schema, rules, entry.talos if entry.names_talos else "")
-    found = [_finding(recipe, parts, made, parsed, fault) for fault in judgement.faults]
+    faults = [fault for fault in judgement.faults if fault.is_fatal or warns]
+    found = [_finding(recipe, parts, made, parsed, fault) for fault in faults]
     if wrong := errors(found):
         raise SiteBroken(wrong)
     surprises = tuple(

@@ -29,7 +29,7 @@ _HINT: Final = re.compile("(?i)key|token|secret|pass|psk|auth|cred|hash|private|
 _LAST_WORDS: Final = frozenset({"key", "pat", "pass", "pwd", "psk", "secret", "credential"})
 _BASE64_KEY: Final = re.compile(r"\bLS0tLS1CRUdJTi(?!BDRVJU)")
 KUBERNETES_SECRET: Final = re.compile(r"^[ \t]*kind:[ \t]*[\"']?Secret\b", re.MULTILINE)
-_URL: Final = re.compile(r"://[^/\s]*:[^/\s]*@|[?&][\w.-]*(?:token|secret|password|key)=|^data:\S", re.IGNORECASE)
+_URL: Final = re.compile(r"://[^/\s:]*:[^/\s]*@|[?&][\w.-]*(?:token|secret|password|key)=|^data:\S", re.IGNORECASE)
 _KNOWN_TOKEN: Final = re.compile(
     r"(?<![\w-])(?:"
     r"tskey-[a-z]+-[\w-]{8,}|gh[opsur]_[A-Za-z0-9]{16,}|github_pat_\w{16,}|gl(?:pat|dt|rt|cbt|ptt|agent)-[\w.-]{12,}"

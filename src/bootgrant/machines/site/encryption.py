@@ -18,10 +18,10 @@ _ARMOR: Final = b"-----BEGIN AGE ENCRYPTED FILE-----"
 _STANZA: Final = re.compile(rb"(?m)^-> ([\x21-\x7e]+)")
 _GREASE: Final = b"-grease"
 _SOPS_YAML: Final = re.compile(rb"(?m)^sops:[ \t]*\r?$")
-_SOPS_JSON: Final = re.compile(rb'(?m)^\s*"sops"\s*:\s*\{|^\{.*"sops"\s*:\s*\{')
+_SOPS_JSON: Final = re.compile(rb'(?m)^[^\S\n]*"sops"\s*:\s*\{|^\{.*"sops"\s*:\s*\{')
 _SOPS_DOTENV: Final = re.compile(rb"(?m)^sops_mac=ENC\[")
 _SOPS_INI: Final = re.compile(rb"(?m)^\[sops\][ \t]*\r?$")
-_SOPS_SECTION: Final = re.compile(r"(?m)^\s*(?:sops:|\[sops\]|sops_mac=|\"sops\"\s*:)|\{\s*\"sops\"\s*:")
+_SOPS_SECTION: Final = re.compile(r"(?m)^[^\S\n]*(?:sops:|\[sops\]|sops_mac=|\"sops\"\s*:)|\{\s*\"sops\"\s*:")
 _LEFT: Final = re.compile(r"(?m)^(?![ \t]*(?:#|//)).*?ENC\[AES256_GCM,")
 _OTHERS: Final[Mapping[bytes, str]] = {
     b"\0GITCRYPT\0": "git-crypt",

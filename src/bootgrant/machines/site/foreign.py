@@ -12,7 +12,7 @@ from typing import Final
 from bootgrant.machines.site.model import Schema
 from bootgrant.machines.site.pointers import LFS_POINTER, is_lfs_pointer
 
-_HTML: Final = re.compile(rb"\s*(?:<!--.*?-->\s*)*<(?:!doctype html|html\b)", re.IGNORECASE | re.DOTALL)
+_HTML: Final = re.compile(rb"\s*(?:(?><!--.*?-->)\s*)*+<(?:!doctype html|html\b)", re.IGNORECASE | re.DOTALL)
 _BELOW: Final = (b" ", b"#", b"\t", b"\r", b"")
 """How a line begins that is not at the top level of a document."""
 _KEY: Final = re.compile(rb"(?m)^[\"']?([A-Za-z][\w.-]*)[\"']?:")

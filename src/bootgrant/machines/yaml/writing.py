@@ -157,7 +157,10 @@ def _block(text: str, indent: int, column: int) -> str:
 
 def natural_order(keys: Collection[str]) -> list[str]:
     """Return keys in the order in which go-yaml writes them: ``a9`` before ``a10``, letters after everything else."""
-    return sorted(keys, key=cmp_to_key(compare_keys)) if len(keys) > 1 else list(keys)
+    if all(map(str.isalpha, keys)):
+        # Most keys are names of fields, which have only letters: these are in the order of their code points.
+        return sorted(keys)
+    return sorted(keys, key=cmp_to_key(compare_keys))
 
 
 def compare_keys(left: str, right: str) -> int:

@@ -174,7 +174,7 @@ class DeliverConfig:
         mints = {} if rendered is None else rendered.mints
         if mints and rendered is not None and grant.fingerprint in ("", rendered.entry.fingerprint):
             made = await self.mint(grant, token, mints)
-            rendered = await self.source.render_made(grant.entry, grant.identity, made)
+            rendered = _as_approved(rendered, await self.source.render_made(grant.entry, grant.identity, made))
         if rendered is None:
             return DeliveryRefusal.NO_CONFIG
         if grant.fingerprint and grant.fingerprint != rendered.entry.fingerprint:
@@ -235,6 +235,14 @@ class OutsideReady:
     identity: MachineIdentity
     binding: Binding
     rendered: Rendered
+
+
+def _as_approved(approved: Rendered, made: Rendered | None) -> Rendered | None:
+    """Return the configuration with made values as the entry that was approved: a key that was made for this machine
+    is its own, and no reason for a second person. Another machine type is."""
+    if made is None or made.entry.machine_type != approved.entry.machine_type:
+        return made
+    return replace(made, entry=approved.entry)
 
 
 def _bad_tokens() -> AttemptLimit:
