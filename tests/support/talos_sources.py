@@ -104,7 +104,7 @@ _SCALARS: Mapping[type[ScalarType], Sequence[Source]] = {
     MaxSize: [*_SIZES, *_same("50%", "50.5%", "-5%")],
     PortRange: [("80", "80"), ("443-80", "443-80"), ("01-2", "1-2"), ("5-5", "5"), ("80.0", "80"), ("0x50", "80")],
     PartitionSize: [
-        *[("10GiB", "10737418240"), ("100GB", "100 GB"), ("1 MB", "1.0 MB"), ("1,000", "1.0 kB"), ("1234", "1234")],
+        *[("10GiB", "10737418240"), ("100GB", "100 GB"), ("1 MB", "1.0 MB"), ("'1,000'", "1.0 kB"), ("1234", "1234")],
         *[("1500MB", "1.5 GB"), ("4TiB", "4398046511104"), ("123456789000", "123456789000"), ("9", "9")],
     ],
 }
@@ -169,8 +169,9 @@ def _value(draw: Random, type_: GoType) -> Source:
             keys = [*draw.sample(_KEYS[:5], 2), *draw.sample(_KEYS[6:7], 1)]
             values = [_value(draw, type_.element) for _ in keys]
             return _mapping([(f"{k[0]}: {v[0]}", f"{k[1]}: {v[1]}") for k, v in zip(keys, values, strict=True)])
-        case Argument():
-            return draw.choice([*_TEXTS, _list([_TEXTS[0], _TEXTS[12]]), ("[]", "[]"), ("null", "null")])
+        case Argument(lists=lists):
+            in_lists = [_list([_TEXTS[0], _TEXTS[12]]), ("[]", "[]")] if lists else []
+            return draw.choice([*_TEXTS, *in_lists, ("null", "null")])
         case Free():
             return _mapping([(f"{key}: {v[0]}", f"{key}: {v[1]}") for key in "ab" for v in [draw.choice(_FREE)]])
         case _:
