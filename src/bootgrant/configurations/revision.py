@@ -18,10 +18,11 @@ from bootgrant.configurations.engine import Engine, broken_in
 from bootgrant.configurations.frames import Blobs, Message
 from bootgrant.configurations.limits import EntryLimits, Exceeded
 from bootgrant.configurations.plain import as_plain, from_plain
-from bootgrant.configurations.snapshot import Verdict, is_model
+from bootgrant.configurations.snapshot import is_model
+from bootgrant.configurations.verdicts import Judged, Verdict
 from bootgrant.configurations.worker_process import Worker, WorkerFailed
 from bootgrant.machines.site.files import Listing, layer_files
-from bootgrant.machines.site.findings import Finding, SiteBroken, error, errors
+from bootgrant.machines.site.findings import Finding, SiteBroken, error
 from bootgrant.machines.site.model import MODEL, Entry
 from bootgrant.machines.site.selection import Selector
 from bootgrant.machines.site.variables import Command, Minting
@@ -55,7 +56,7 @@ class Made:
     precious: tuple[str, ...] = ()
 
 
-class Revision:
+class Revision(Judged):
     """A revision that no longer changes. Making one raises SiteBroken if it cannot be read, and WorkerFailed.
 
     ``before`` is the revision in use: what was decrypted and tried for it is not done again for what is the same.
@@ -88,22 +89,6 @@ class Revision:
         except BaseException:
             self.close()
             raise
-
-    @property
-    def broken(self) -> set[str]:
-        """The names of entries that cannot be served."""
-        return {name for name, verdict in self.verdicts.items() if verdict.problem is not None}
-
-    def troubles(self) -> set[str]:
-        """A name for everything that is wrong, the same in each revision until it is fixed."""
-        return self.broken | {f"{finding.rule} {finding.file} {finding.entry}" for finding in errors(self.findings)}
-
-    def problems(self) -> list[Finding]:
-        """Every error, the site's own first."""
-        found = errors(self.findings)
-        for verdict in self.verdicts.values():
-            found += verdict.problem.findings if verdict.problem else ()
-        return list(dict.fromkeys(found))
 
     def finish(
         self, name: str, identity: MachineIdentity, made: Mapping[str, Secret] | None = None, *, warns: bool = True

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from bootgrant.configurations.cache import RenderedCache
 from bootgrant.configurations.finished_files import schema_of
+from bootgrant.configurations.verdicts import Judged, Verdict
 from bootgrant.machines.finish.redaction import NO_SECRETS, KnownSecrets, secret_value, without_secrets
 from bootgrant.machines.finish.rendering import (
     MADE_AT_DELIVERY,
@@ -36,7 +36,6 @@ from bootgrant.machines.site.findings import Finding, SiteBroken, errors
 from bootgrant.machines.site.model import MODEL, MODELS, Entry, parse_site
 from bootgrant.machines.site.selection import Selector, ties
 from bootgrant.machines.yaml.reading import parse_yaml
-from bootgrant.ports.configurations import CONTROL_PLANE
 from bootgrant.ports.origins import Decrypter, Programs, Tree
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.wire.secret import Secret
@@ -56,25 +55,7 @@ class Toolbox:
     """Called with the file that is worked on from here on; an empty text after the last."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """The outcome of trying an entry; ``problem`` is why it cannot be served, None if it can."""
-
-    machine_type: str = ""
-    uses_machine: bool = False
-    warnings: tuple[Finding, ...] = ()
-    problem: SiteBroken | None = None
-    mints: tuple[str, ...] = ()
-    """The variables in it whose values are made at delivery."""
-    precious: tuple[str, ...] = ()
-
-    @property
-    def is_precious(self) -> bool:
-        """Whether two people must approve it, judged by a sample (ports.configurations.MachineEntry)."""
-        return self.machine_type in CONTROL_PLANE or bool(self.precious)
-
-
-class Snapshot:
+class Snapshot(Judged):
     """A revision that no longer changes. Building one never raises: ``problems`` returns what is wrong.
 
     ``before`` is the snapshot in use: what it decrypted and tried is not done again for files that are the same.
@@ -87,7 +68,6 @@ class Snapshot:
         self.revision = tree.revision
         self.tree = tree
         self.toolbox = toolbox
-        self.cache = RenderedCache()
         models = {path: raw for path, raw in tree.files.items() if is_model(path)}
         site = parse_site(models)
         names = (path for path in tree.files if not models or names_one_machine(path))
@@ -107,22 +87,6 @@ class Snapshot:
             self.contents |= {path: before.contents[path] for path in same}
         for entry in entries if tries_entries else ():
             self.verdicts[entry.name] = self.try_entry(entry.name, partial(_known, before, entry.name))
-
-    @property
-    def broken(self) -> set[str]:
-        """The names of entries that cannot be served."""
-        return {name for name, verdict in self.verdicts.items() if verdict.problem is not None}
-
-    def troubles(self) -> set[str]:
-        """A name for everything that is wrong, the same in each revision until it is fixed."""
-        return self.broken | {f"{finding.rule} {finding.file} {finding.entry}" for finding in errors(self.findings)}
-
-    def problems(self) -> list[Finding]:
-        """Every error, the site's own first."""
-        found = errors(self.findings)
-        for verdict in self.verdicts.values():
-            found += verdict.problem.findings if verdict.problem else ()
-        return list(dict.fromkeys(found))
 
     def finish(
         self, name: str, identity: MachineIdentity, made: Mapping[str, Secret] | None = None, *, warns: bool = True

@@ -7,7 +7,7 @@ from typing import Any
 
 from bootgrant.configurations.frames import Blobs, Channel, Message
 from bootgrant.configurations.plain import as_plain, from_plain
-from bootgrant.configurations.snapshot import Verdict
+from bootgrant.configurations.verdicts import Verdict
 from bootgrant.configurations.worker.guard import Guard
 from bootgrant.machines.finish.redaction import secrets_of
 from bootgrant.machines.finish.rendering import Content

@@ -16,7 +16,8 @@ from bootgrant.configurations.finished_files import judged, shown
 from bootgrant.configurations.frames import Blobs, Channel, ChannelClosed, Message
 from bootgrant.configurations.limits import EntryLimits
 from bootgrant.configurations.plain import as_plain, from_plain
-from bootgrant.configurations.snapshot import Snapshot, Toolbox, Verdict
+from bootgrant.configurations.snapshot import Snapshot, Toolbox
+from bootgrant.configurations.verdicts import Verdict
 from bootgrant.configurations.worker.asking import Helper
 from bootgrant.configurations.worker.guard import Guard
 from bootgrant.configurations.worker.place import place_of, raised_in

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import lru_cache
 from typing import Final, TypeAlias
 
 from bootgrant.machines.talos.releases import known_elsewhere
@@ -24,6 +25,9 @@ from bootgrant.machines.yaml.reading import (
 from bootgrant.machines.yaml.writing import Written, write_documents
 
 MAX_DOCUMENTS: Final = 1_000
+_MOST_KEPT: Final = 16
+_LARGEST_KEPT: Final = 64 << 10
+"""Files that stay parsed, and the size of the largest one: about 20 MiB of memory at most."""
 LEGACY_KEYS: Final = frozenset(("machine", "cluster", "debug", "persist"))
 _TALOS_KEYS: Final = frozenset(("machine", "cluster", "apiVersion", "<<"))
 MACHINE_TYPES: Final[Mapping[str, str]] = {
@@ -111,8 +115,17 @@ class Document:
 
 
 def read_documents(part: Part) -> tuple[Node, ...]:
-    """Return the YAML documents of a part. Raises ComposeError."""
-    return documents_of(parse_yaml(part.content), part.name)
+    """Return the YAML documents of a part. Raises ComposeError.
+
+    What was read last is kept: a file of a layer is read for many entries. Nobody changes nodes.
+    """
+    parse = _parsed_lately if len(part.content) <= _LARGEST_KEPT else parse_yaml
+    return documents_of(parse(part.content), part.name)
+
+
+@lru_cache(_MOST_KEPT)
+def _parsed_lately(content: bytes) -> ParsedYaml:
+    return parse_yaml(content)
 
 
 def documents_of(parsed: ParsedYaml, part: str) -> tuple[Node, ...]:
