@@ -51,7 +51,7 @@ def test_the_result_passes_the_check_and_its_secrets_are_encrypted(
     key.write_text(str(IDENTITY))
     assert main(["import", "topf", str(project), str(out), "--recipient", RECIPIENT]) == 0
     assert main(["check", "--machines", str(out), "--age-identity-file", str(key)]) == 0
-    assert "1 entries, no errors" in capsys.readouterr().out
+    assert "1 entry, no errors" in capsys.readouterr().out
     assert all(b"c3dvcmRmaXNo" not in path.read_bytes() for path in out.rglob("*") if path.is_file())
     assert {path.stat().st_mode & 0o777 for path in out.rglob("*") if path.is_file()} == {0o600}
 

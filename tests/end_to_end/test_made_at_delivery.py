@@ -35,7 +35,7 @@ def test_the_machine_gets_a_value_of_its_own_and_a_revoked_approval_takes_it_bac
         )
         with booting(site.url, tmp_path) as machine:
             code = machine.code()
-            assert site.command("approve", code).returncode == 0
+            wait_until(lambda: site.command("approve", code).returncode == 0, "the new entries are read")
             assert machine.delivered() == "join: join-1\n"
         (minted,) = calls(tmp_path, "minted")
         assert (minted["entry"], minted["variable"]) == ("w-1", "join")

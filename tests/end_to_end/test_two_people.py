@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from support.browser import chromium
-from support.site import Served, served
+from support.site import CONFIG, Served, served
 
 CONTROL_PLANE = "version: v1alpha1\nmachine:\n  type: controlplane\n  ca: {crt: YQ==, key: YQ==}\ncluster: {}\n"
 ONCE = re.compile(r"the password is (\S+) \(shown once: keep it now\)")
@@ -108,7 +108,7 @@ def test_a_first_vote_survives_a_new_request_and_a_second_person_completes_it(si
 
 def test_a_machine_that_lost_its_approved_code_says_so_and_is_approved_again(site: Served, browser: Browser) -> None:
     machine = Machine(site)
-    (site.machines / f"{machine.uuid}.yaml").write_text(CONTROL_PLANE.replace("controlplane", "worker"))
+    (site.machines / f"{machine.uuid}.yaml").write_text(CONFIG)
     machine.ask()
     assert site.command("approve", machine.codes["user_code"]).returncode == 0
     machine.ask()

@@ -131,6 +131,7 @@ def test_every_chore_of_the_site_is_named_here(site: Site) -> None:
         "retention",
         "live pages",
         "notifications",
+        "taking back of values",
     }
 
 
