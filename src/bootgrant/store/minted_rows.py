@@ -32,6 +32,7 @@ _FETCHED: Final = (
     "WHERE made = 1 AND fetched_at IS NULL "
     "AND grant_id IN (SELECT g.grant_id FROM grants g WHERE g.delivered_at IS NOT NULL)"
 )
+_ANY: Final = "SELECT 1 FROM minted LIMIT 1"
 _DUE: Final = (
     f"SELECT {listed(_MINTED, 'm')} FROM minted m LEFT JOIN grants g ON g.grant_id = m.grant_id "
     "WHERE m.retry_at <= ? AND (g.state IN (?, ?) OR (m.fetched_at IS NULL AND (g.grant_id IS NULL "
@@ -78,6 +79,9 @@ class MintedRows(RowStore):
         await self._rows.write((_FORGET, (minted.grant_id, minted.variable)), audit=event)
 
     async def settle(self, fetched_before: float) -> None:
+        # Most sites make no values, and must not write every few seconds because of that.
+        if not await self._rows.read(_ANY):
+            return
         await self._rows.write((_FETCHED, ()), (_BLANK, (fetched_before,)), (_SETTLED, ()))
 
 
