@@ -48,14 +48,6 @@ def site(tmp_path: Path) -> Iterator[Served]:
         yield running
 
 
-def state(site: Served) -> dict[str, str]:
-    """What `GET /api/v1/configurations` says on the admin socket."""
-    transport = httpx2.HTTPTransport(uds=str(site.folder / "data/admin.sock"))
-    with httpx2.Client(transport=transport, base_url="http://admin", timeout=10) as client:
-        answer: dict[str, str] = client.get("/api/v1/configurations").json()
-        return answer
-
-
 def delivered(site: Served, folder: Path) -> str:
     folder.mkdir()
     with booting(site.url, folder) as machine:
@@ -67,18 +59,18 @@ def delivered(site: Served, folder: Path) -> str:
 def test_bombs_in_the_configurations_leave_the_rest_of_the_server_as_it_is(site: Served, tmp_path: Path) -> None:
     write(site.machines, "first", bombs=False)
     wait_until(lambda: "4 entries" in site.log, "the first revision is served")
-    first = state(site)["revision"]
+    first = site.configurations()["revision"]
     # A change with bombs: refused, named, and everything else is answered meanwhile.
     write(site.machines, "second", bombs=True)
-    wait_until(lambda: state(site)["problem"], "the change is refused", 90)
+    wait_until(lambda: site.configurations()["problem"], "the change is refused", 90)
     assert httpx2.get(f"{site.url}/healthz", timeout=5).status_code == 200
-    assert state(site)["revision"] == first
+    assert site.configurations()["revision"] == first
     for file in ("node/loop/10.yaml.j2:2: takes more than", "node/memory/10.yaml.j2:2: ", "node/merge/10.yaml"):
         assert file in site.log
     assert "clusterName: first" in delivered(site, tmp_path / "one")
     # A later good change is taken.
     write(site.machines, "third", bombs=False)
-    wait_until(lambda: not state(site)["problem"], "the good change is served", 90)
+    wait_until(lambda: not site.configurations()["problem"], "the good change is served", 90)
     assert "clusterName: third" in delivered(site, tmp_path / "two")
     # A start on bombs: the good entries are served.
     write(site.machines, "fourth", bombs=True)
@@ -102,6 +94,6 @@ def workers(server: int) -> int:
 
 
 def delivered_if_served(site: Served, folder: Path) -> str:
-    if not state(site)["revision"]:
+    if not site.configurations()["revision"]:
         return ""
     return delivered(site, folder / "three")

@@ -14,9 +14,10 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from support.browser import chromium
-from support.site import CONFIG, Served, bootgrant, clean_environment, served
+from support.site import CONFIG, Served, bootgrant, clean_environment, served, wait_until
 
 SIZES = {"phone": (390, 844), "desk": (1280, 800)}
+CONTROL_PLANE = "version: v1alpha1\nmachine:\n  type: controlplane\n  ca: {crt: YQ==, key: YQ==}\ncluster: {}\n"
 MODEL = "entries:\n  - name: spare\n    labels: {role: worker}\n    layers: [all]\n"
 
 
@@ -77,7 +78,7 @@ def approve(page: Page, machine: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("size", ["phone", "desk"])
 def test_two_operators_approve_a_control_plane(site: Served, browser: Browser, size: str) -> None:
-    machine = request_configuration(site, CONFIG.replace("worker", "controlplane"))
+    machine = request_configuration(site, CONTROL_PLANE)
     with (
         signed_in(browser, site, size) as first,
         signed_in(browser, site, size, "ben", add_approver(site, "ben")) as second,
@@ -96,6 +97,7 @@ def test_an_unknown_machine_is_assigned_an_entry_and_approved(site: Served, brow
     (site.machines / "all").mkdir(exist_ok=True)
     (site.machines / "all" / "00.yaml").write_text(CONFIG)
     (site.machines / "machines.yaml").write_text(MODEL)
+    wait_until(lambda: "1 entries" in site.log, "the server has read the entries")
     machine = request_configuration(site)
     with signed_in(browser, site, size) as page:
         page.goto(machine["verification_uri_complete"])

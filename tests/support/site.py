@@ -139,6 +139,13 @@ class Served:
         self.process.terminate()
         return self.process.wait(20)
 
+    def configurations(self) -> dict[str, str]:
+        """What `GET /api/v1/configurations` says on the admin socket; the revision is empty for finished files."""
+        transport = httpx2.HTTPTransport(uds=str(self.folder / "data/admin.sock"))
+        with httpx2.Client(transport=transport, base_url="http://admin", timeout=10) as client:
+            answer: dict[str, str] = client.get("/api/v1/configurations").raise_for_status().json()
+            return answer
+
     def command(self, *words: str) -> subprocess.CompletedProcess[str]:
         """A local command of this site, such as `approve CODE`."""
         return subprocess.run(
