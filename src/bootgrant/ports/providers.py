@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
@@ -33,13 +34,19 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class ProviderPerson:
-    """The person who signed in: verified claims, and the ID token that they came in."""
+    """The person who signed in: verified claims, and the ID token that they came in.
+
+    ``left_out`` explains, by the name of the claim, why the provider did not send a claim that a rule needs: such a
+    claim is unknown, not empty. ``session_id`` is the provider's own name of its session (sid), empty without one.
+    """
 
     issuer: str
     subject: str
     claims: Claims
     id_token: Secret
     authenticated_at: float | None
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    session_id: str = ""
 
 
 class IdentityProvider(Protocol):

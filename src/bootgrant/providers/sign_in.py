@@ -66,7 +66,12 @@ class OidcProvider:
         claims = await self._checked(Secret(id_token), request.nonce)
         claims = await self._with_userinfo(claims, tokens.get("access_token"))
         return ProviderPerson(
-            self._settings.issuer, str(claims["sub"]), claims, Secret(id_token), moment(claims.get("auth_time"))
+            self._settings.issuer,
+            str(claims["sub"]),
+            claims,
+            Secret(id_token),
+            moment(claims.get("auth_time")),
+            session_id=str(claims.get("sid") or ""),
         )
 
     async def sign_out_url(self, id_token: Secret | None, back: str) -> str | None:
