@@ -7,6 +7,8 @@ LOCK := .venv/lock
 BENCH := .venv/bench
 MUTATION := .venv/mutation
 ORACLE := .venv/oracle
+# Compiled modules are kept: without them every program that a test starts compiles the whole package again.
+unexport PYTHONDONTWRITEBYTECODE
 TALOS_VERSIONS := 1.11 1.12 1.13 1.14
 
 .PHONY: help demo test test-faults test-oracle oracle talos-tables check format lock clean zipapp test-boot bench bench-acquire bench-serve mutation

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bootgrant.machines.finish.validation import BadSchema, Fault, Rules, TalosSchema, judge
+from bootgrant.machines.finish.talos_schema import BadSchema, TalosSchema
+from bootgrant.machines.finish.validation import Fault, Rules, judge
 from bootgrant.machines.site.model import Schema
 from bootgrant.machines.yaml.reading import parse_yaml
 from support.parts import shared_data

@@ -24,7 +24,7 @@ from bootgrant.configurations.worker.place import place_of, raised_in
 from bootgrant.machines.finish.redaction import REDACTED, Label, preview
 from bootgrant.machines.finish.rendering import in_python
 from bootgrant.machines.finish.templates import compile_template
-from bootgrant.machines.finish.validation import Rules, TalosSchema
+from bootgrant.machines.finish.validation import DocumentSchema, Rules
 from bootgrant.machines.site.findings import SiteBroken
 from bootgrant.machines.site.model import Schema
 from bootgrant.machines.talos.documents import ComposeError, Part
@@ -107,7 +107,7 @@ class Desk:
         self._guard.notes.file = file
 
     def _take_tools(self, message: Message, blobs: list[bytes]) -> Answer:
-        schema = TalosSchema(blobs[0]) if blobs else None
+        schema = _schema(blobs[0]) if blobs else None
         program = self._helper.validate if message["has_program"] else None
         rules = Rules(schema, tables=message["tables"], program=program)
         compose = in_python if message["composes"] else self._helper.compose
@@ -199,3 +199,9 @@ def _label(key: str) -> Label:
         return f"<redacted {digest.hexdigest()[:6]}>"
 
     return label
+
+
+def _schema(content: bytes) -> DocumentSchema:
+    from bootgrant.machines.finish.talos_schema import TalosSchema
+
+    return TalosSchema(content)

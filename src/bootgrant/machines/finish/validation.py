@@ -9,10 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
-
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError, ValidationError
+from typing import Final, Protocol
 
 from bootgrant.machines.finish.places import place_of
 from bootgrant.machines.finish.precious import precious_fields
@@ -34,7 +31,6 @@ from bootgrant.wire.limits import CONFIG
 
 _LEGACY_KEYS: Final = ("machine", "cluster", "debug", "persist")
 _READ_AS_WORKER: Final = frozenset({"join", ""})
-_YES_OR_NO: Final = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false"})
 _NO_RULES: Final = 'what Talos refuses, because composer = "talosctl" leaves that to a talosctl that is not used here'
 _CLIENT_ONLY: Final = "the versions of Kubernetes, at which only a machine looks, and not talosctl validate"
 _VERBS: Final = ("must ", "may ", "needs ", "is ", "has ")
@@ -61,97 +57,14 @@ class Fault:
     is_note: bool = False
 
 
-class BadSchema(Exception):
-    """A schema file that cannot be used; the message says why."""
+class DocumentSchema(Protocol):
+    """The JSON Schema of a Talos version (finish.talos_schema)."""
 
-
-class TalosSchema:
-    """The JSON Schema of a Talos version, with a definition for each kind of document."""
-
-    def __init__(self, content: bytes) -> None:
-        """Raises BadSchema."""
-        self.content = content
-        try:
-            root = json.loads(content)
-            Draft202012Validator.check_schema(root)
-        except (ValueError, RecursionError) as error:
-            raise BadSchema(f"not JSON: {error}") from None
-        except SchemaError as error:
-            raise BadSchema(f"not a JSON Schema: {error.message[:200]}") from None
-        self._by_kind = {kind: _validator(root, name) for name, kind in _kinds(root)}
-        if not self._by_kind:
-            raise BadSchema("it describes no Talos document: use config.schema.json of your Talos version")
+    @property
+    def content(self) -> bytes: ...
 
     def faults(self, kind: tuple[str, str], document: CoreValue, line: int) -> Iterator[Fault]:
-        """Yield the faults of a document of this (apiVersion, kind); the legacy document has ("", "").
-
-        What the schema refuses although Talos takes it is not fatal: deprecated keys, nulls, any ``version``.
-        """
-        validator = self._by_kind.get(kind)
-        if validator is None:
-            yield Fault(f"the kind {kind[1]} ({kind[0]}) is not in the schema of this Talos version", line)
-            return
-        for error in validator.iter_errors(document):
-            if not _is_taken_by_talos(error):
-                is_unknown = error.validator == "additionalProperties"
-                yield Fault(_message(error), line, is_fatal=not _is_taken_but_odd(error), is_note=is_unknown)
-
-
-def _kinds(root: object) -> Iterator[tuple[str, tuple[str, str]]]:
-    definitions = root.get("$defs", {}) if isinstance(root, dict) else {}
-    listed = root.get("oneOf", root.get("anyOf", [])) if isinstance(root, dict) else []
-    for member in listed if isinstance(listed, list) else []:
-        name = str(member.get("$ref", "")).removeprefix("#/$defs/") if isinstance(member, dict) else ""
-        properties = definitions.get(name, {}).get("properties", {})
-        if not properties:
-            continue
-        version, kind = (properties.get(key, {}).get("enum", [""])[0] for key in ("apiVersion", "kind"))
-        yield name, (version, kind)
-
-
-def _validator(root: Mapping[str, Any], name: str) -> Draft202012Validator:
-    return Draft202012Validator({"$ref": f"#/$defs/{name}", "$defs": root["$defs"]})
-
-
-def _is_taken_by_talos(error: ValidationError) -> bool:
-    """Whether Talos accepts it: it reads a number as the text it is written as, and the booleans of YAML 1.1.
-
-    ``persist`` is not in the schema, but ``talosctl gen config`` writes it.
-    """
-    if error.validator == "additionalProperties" and not error.absolute_path:
-        return _strange(error) == ["persist"]
-    if error.validator != "type":
-        return False
-    if error.validator_value == "string":
-        return isinstance(error.instance, (int, float))
-    return error.validator_value == "boolean" and str(error.instance).lower() in _YES_OR_NO
-
-
-def _is_taken_but_odd(error: ValidationError) -> bool:
-    """Whether Talos accepts it, but a person should look at it."""
-    if error.validator == "additionalProperties" or list(error.absolute_path) == ["version"]:
-        return True
-    return error.validator == "type" and error.instance is None
-
-
-def _strange(error: ValidationError) -> list[str]:
-    """Return the keys that a schema does not have."""
-    known = error.schema.get("properties", {}) if isinstance(error.schema, dict) else {}
-    return sorted(set(error.instance) - set(known)) if isinstance(error.instance, dict) else []
-
-
-def _message(error: ValidationError) -> str:
-    path = ".".join(str(step) for step in error.absolute_path) or "the document"
-    match error.validator:
-        case "additionalProperties":
-            strange = ", ".join(_strange(error))
-            return f"{path}: {strange} is not in the schema of this Talos version: deprecated or unknown"
-        case "required":
-            return f"{path}: needs {json.dumps(error.validator_value)[:160]}"
-        case "type" | "enum" | "pattern" | "const" | "format" | "minimum" | "maximum":
-            return f"{path}: must be ({error.validator}) {json.dumps(error.validator_value)[:160]}"
-        case _:
-            return f"{path}: does not match the schema ({error.validator})"
+        """Yield the faults of a document of this (apiVersion, kind); the legacy document has ("", "")."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +75,7 @@ class Rules:
     ``program``: another program (``talosctl validate``), which returns its error or an empty text.
     """
 
-    schema: TalosSchema | None = None
+    schema: DocumentSchema | None = None
     tables: bool = True
     program: Callable[[bytes], str] | None = None
 
@@ -265,7 +178,7 @@ def _fault(objection: Objection, roots: Mapping[int, Node]) -> Fault:
     return Fault(f"{where}{separator}{objection.message}", line, objection.is_fatal, label, objection.path, TALOS)
 
 
-def _by_schema(parsed: ParsedYaml, schema: TalosSchema) -> list[Fault]:
+def _by_schema(parsed: ParsedYaml, schema: DocumentSchema) -> list[Fault]:
     found: list[Fault] = []
     for root in parsed.documents:
         kind = _kind(root) if isinstance(root, MappingNode) else None

@@ -12,7 +12,7 @@ from bootgrant.configurations.engine import Engine
 from bootgrant.configurations.site_configurations import SiteConfigurations
 from bootgrant.configurations.snapshot import Toolbox
 from bootgrant.machines.finish.rendering import Compose, in_python
-from bootgrant.machines.finish.validation import BadSchema, Rules, TalosSchema
+from bootgrant.machines.finish.validation import DocumentSchema, Rules
 from bootgrant.machines.site.findings import SiteBroken, error
 from bootgrant.ports.origins import Tree
 from bootgrant.ports.time import Clock
@@ -117,9 +117,11 @@ def _identities(settings: Secrets, environment: Mapping[str, str]) -> list[Secre
     return found
 
 
-def _schema(settings: MachineSettings) -> TalosSchema | None:
+def _schema(settings: MachineSettings) -> DocumentSchema | None:
     if settings.schema_file is None:
         return None
+    from bootgrant.machines.finish.talos_schema import BadSchema, TalosSchema
+
     try:
         return TalosSchema(settings.schema_file.read_bytes())
     except OSError as error:
