@@ -187,6 +187,7 @@ def token_json(token: ApiToken, now: float) -> Json:
 
 
 _ADMIN: Final = Permission.ADMIN_OF_ALL
+_LIST: Final = Permission.ACCOUNTS
 _CHOSEN: Final[Schema] = {
     **TEXT,
     "writeOnly": True,
@@ -208,7 +209,7 @@ _LIFETIME: Final[Schema] = {
 }
 
 ACCOUNT_ROUTES: Final[tuple[ApiRoute[AccountsPlane], ...]] = (
-    ApiRoute("GET", "/api/v1/operators", _ADMIN, operators, record(operators=array(ref("Operator")))),
+    ApiRoute("GET", "/api/v1/operators", _LIST, operators, record(operators=array(ref("Operator")))),
     ApiRoute(
         "POST", "/api/v1/operators", _ADMIN, add_operator, _PASSWORD,
         body=body("name", "role", name=NAME, **_RIGHTS, break_glass=FLAG, password=_CHOSEN), status=201,
@@ -224,7 +225,7 @@ ACCOUNT_ROUTES: Final[tuple[ApiRoute[AccountsPlane], ...]] = (
         "POST", "/api/v1/operators/{name}/reset", _ADMIN, reset_operator, _PASSWORD, body=body(password=_CHOSEN),
         refusals=(409,),
     ),
-    ApiRoute("GET", "/api/v1/tokens", _ADMIN, tokens, record(tokens=array(ref("Token")))),
+    ApiRoute("GET", "/api/v1/tokens", _LIST, tokens, record(tokens=array(ref("Token")))),
     ApiRoute(
         "POST", "/api/v1/tokens", _ADMIN, add_token,
         record(token={**TEXT, "description": "Shown once."}, about=ref("Token")),
