@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +15,7 @@ from bootgrant.operator_plane.app import PAGES
 from support.api_program import program
 from support.grants import CODES, UUID
 from support.office import Office, text_of
-from support.site import CONFIG
+from support.site import CONFIG, site_in_process
 
 pytestmark = pytest.mark.anyio
 CONFIGURATION = "/requests/{grant_id}/configuration"
@@ -114,6 +115,36 @@ async def test_the_audit_of_an_auditor_is_complete_but_for_reasons_that_quote_a_
     assert {name for name in whole if whole[name] != shown[name]} == {"reason"}
     olaf = await office.person("olaf", Role.AUDITOR)
     assert whole["reason"] not in text_of(await olaf.open("/audit"))
+
+
+OIDC = """
+[[oidc]]
+id = "corp"
+issuer = "https://sso.example"
+client_id = "boot"
+[[oidc.roles]]
+group = "fra-auditors"
+role = "auditor"
+[[rules]]
+name = "spare"
+select = ["worker-*"]
+networks = ["10.0.0.0/8"]
+evidence = ["network"]
+"""
+
+
+@pytest.mark.parametrize("role", Role)
+async def test_an_auditor_and_an_admin_see_who_gets_which_role_by_sign_in(tmp_path: Path, role: Role) -> None:
+    with site_in_process(tmp_path, OIDC) as site:
+        office = Office(site)
+        page = await (await office.person("olaf", role)).open("/settings")
+        async with await program(office, role) as client:
+            answer = (await client.get("/api/v1/settings")).json()["settings"]
+    rows = {row["key"]: row for row in answer}
+    sees = role in (Role.AUDITOR, Role.ADMIN)
+    for key, text in (("oidc", 'group = "fra-auditors", role = "auditor"'), ("rules", 'select = ["worker-*"]')):
+        assert (text in text_of(page), text in rows[key]["value"]) == (sees, sees)
+        assert rows[key]["is_hidden"] is not sees
 
 
 async def test_an_auditor_with_labels_does_not_list_accounts(office: Office) -> None:

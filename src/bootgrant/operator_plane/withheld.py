@@ -1,15 +1,18 @@
-"""What a role that must not see configurations gets in place of a text that may quote one.
+"""What depends on the role in an answer that every role gets: problems that may quote a configuration, and settings.
 
 Why a configuration cannot be served is said with names of fields and with values: see ``ConfigUnavailable``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
 from bootgrant.approval.audit import AuditEvent, AuditKind
 from bootgrant.approval.operators import Actor, Right
+from bootgrant.operator_plane.permissions import Permission, is_allowed
+from bootgrant.operator_plane.shown_setting import ShownSetting
 from bootgrant.workflows.decide.grant_cards import NO_ENTRY
 
 WITHHELD: Final = (
@@ -22,6 +25,11 @@ def problem_for(actor: Actor, problem: str) -> str:
     if problem in ("", NO_ENTRY) or actor.may(Right.READ_CONFIGURATIONS):
         return problem
     return WITHHELD
+
+
+def settings_for(actor: Actor, settings: Sequence[ShownSetting]) -> Sequence[ShownSetting]:
+    """Return the settings as ``actor`` may read them. Who gets which rights is in some of them."""
+    return [row.with_summary() for row in settings] if is_allowed(actor, Permission.ACCOUNTS) else settings
 
 
 def event_for(actor: Actor, event: AuditEvent) -> AuditEvent:

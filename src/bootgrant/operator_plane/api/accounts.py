@@ -22,6 +22,7 @@ from bootgrant.operator_plane.api.shapes import (
     ref,
 )
 from bootgrant.operator_plane.permissions import Permission
+from bootgrant.operator_plane.withheld import settings_for
 from bootgrant.ports.people import ApiToken, Operator
 from bootgrant.wire.secret import Secret
 from bootgrant.workflows.people.manage_operators import NewPassword
@@ -47,7 +48,7 @@ async def settings(call: Call) -> Reply:
     """List the settings of the running server, without secrets."""
     rows = [
         {"key": row.key, "value": row.value, "is_default": row.is_default, "is_hidden": row.is_hidden}
-        for row in call.plane.settings
+        for row in settings_for(call.actor, call.plane.settings)
     ]
     return Reply({"settings": rows})
 
