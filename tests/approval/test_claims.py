@@ -48,6 +48,19 @@ def test_the_highest_role_counts_with_the_labels_of_all_rules_that_give_it(
     assert rights_of({"groups": groups}, RULES) == rights
 
 
+@pytest.mark.parametrize(
+    ("groups", "role"),
+    [
+        (["viewers", "auditors"], Role.AUDITOR),
+        (["auditors", "approvers"], Role.APPROVER),
+        (["admins", "auditors"], Role.ADMIN),
+    ],
+)
+def test_an_auditor_ranks_above_a_viewer_and_below_an_approver(groups: list[str], role: Role) -> None:
+    rules = [RoleRule("groups", f"{each.value}s", each) for each in Role]
+    assert rights_of({"groups": groups}, rules) == Rights(role, ())
+
+
 def test_any_claim_can_give_a_role() -> None:
     assert rights_of({"email": "boss@example.org", "groups": ["fra"]}, RULES) == Rights(Role.ADMIN, ())
 

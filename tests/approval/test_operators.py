@@ -1,4 +1,4 @@
-"""Roles are a ladder, labels are limits, and an author is shown with the way they signed in."""
+"""Roles are sets of rights, labels are limits, and an author is shown with the way they signed in."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from bootgrant.approval.operators import (
     Author,
     BadLabel,
     Label,
+    Right,
     Role,
+    common_role,
     is_within,
-    lower_role,
     narrowed,
     parse_label,
     parse_labels,
+    roles_with,
     socket_actor,
     via_oidc,
     via_token,
@@ -26,20 +28,44 @@ FRA, AMS, RACK = Label("site", "fra"), Label("site", "ams"), Label("rack", "4")
 
 
 @pytest.mark.parametrize(
-    ("role", "may"),
+    ("role", "rights"),
     [
-        (Role.VIEWER, {Role.VIEWER}),
-        (Role.APPROVER, {Role.VIEWER, Role.APPROVER}),
-        (Role.ADMIN, {Role.VIEWER, Role.APPROVER, Role.ADMIN}),
+        (Role.VIEWER, {Right.READ, Right.READ_CONFIGURATIONS}),
+        (Role.AUDITOR, {Right.READ, Right.READ_ACCOUNTS}),
+        (Role.APPROVER, {Right.READ, Right.READ_CONFIGURATIONS, Right.DECIDE}),
+        (Role.ADMIN, set(Right)),
     ],
 )
-def test_a_role_may_do_what_the_lower_ones_may(role: Role, may: set[Role]) -> None:
-    assert {least for least in Role if role.is_at_least(least)} == may
+def test_a_role_has_these_rights_and_no_others(role: Role, rights: set[Right]) -> None:
+    assert {right for right in Right if role.has(right)} == rights
+    assert all(role in roles_with(right) for right in rights)
 
 
-def test_the_lower_of_two_roles_may_do_less() -> None:
-    assert lower_role(Role.ADMIN, Role.VIEWER) is lower_role(Role.VIEWER, Role.ADMIN) is Role.VIEWER
-    assert lower_role(Role.APPROVER, Role.APPROVER) is Role.APPROVER
+def test_an_auditor_and_a_viewer_do_not_include_each_other() -> None:
+    included = {(role, other) for role in Role for other in Role if role is not other and role.includes(other)}
+    assert included == {
+        (Role.APPROVER, Role.VIEWER),
+        (Role.ADMIN, Role.VIEWER),
+        (Role.ADMIN, Role.AUDITOR),
+        (Role.ADMIN, Role.APPROVER),
+    }
+
+
+@pytest.mark.parametrize("one", Role)
+@pytest.mark.parametrize("other", Role)
+def test_two_roles_together_allow_exactly_what_both_allow(one: Role, other: Role) -> None:
+    role, limit = common_role(one, other)
+    assert (role, limit) == common_role(other, one)
+    actor = Actor("laptop", role, limit=limit)
+    assert {right for right in Right if actor.may(right)} == {
+        right for right in Right if one.has(right) and other.has(right)
+    }
+
+
+def test_a_role_says_what_two_may_where_one_does() -> None:
+    assert common_role(Role.ADMIN, Role.AUDITOR) == (Role.AUDITOR, None)
+    assert common_role(Role.APPROVER, Role.VIEWER) == (Role.VIEWER, None)
+    assert common_role(Role.APPROVER, Role.AUDITOR) == (Role.AUDITOR, Role.APPROVER)
 
 
 def test_a_label_is_read_as_it_is_written() -> None:
@@ -122,6 +148,8 @@ def test_a_decision_needs_the_role_and_the_label() -> None:
     assert Actor("ana", Role.APPROVER, (FRA,)).may_decide_about({"site": "fra"})
     assert not Actor("ana", Role.APPROVER, (FRA,)).may_decide_about({"site": "ams"})
     assert not Actor("ana", Role.VIEWER, (FRA,)).may_decide_about({"site": "fra"})
+    assert not Actor("ana", Role.AUDITOR).may_decide_about({})
+    assert not Actor("ana", Role.APPROVER, limit=Role.AUDITOR).may_decide_about({})
     assert Actor("ana", Role.ADMIN).may_decide_about({})
     assert socket_actor("root").may_decide_about({"site": "fra"})
 

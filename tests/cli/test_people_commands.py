@@ -86,6 +86,17 @@ def test_the_same_works_on_the_database_while_no_server_runs(stopped: NewSite) -
     ]
 
 
+@pytest.mark.parametrize("role", ["viewer", "auditor", "approver", "admin"])
+def test_every_role_is_given_to_operators_and_tokens(stopped: NewSite, role: str) -> None:
+    command(stopped, "operators", "add", "ben", "--role", role)
+    command(stopped, "tokens", "add", "ci", "--role", role, "--for", "1d")
+    for kind in ("operators", "tokens"):
+        listed = json.loads(command(stopped, kind, "list", "--json").stdout)[kind]
+        assert (listed[-1]["name"], listed[-1]["role"]) == ("ben" if kind == "operators" else "ci", role)
+    changed = command(stopped, "operators", "set", "ben", "--role", "auditor")
+    assert changed.stdout == "changed ben\n"
+
+
 def test_another_role_leaves_the_limits_until_they_are_lifted(stopped: NewSite) -> None:
     command(stopped, "operators", "add", "ben", "--label", "site=fra")
     assert command(stopped, "operators", "set", "ben", "--role", "viewer").stdout == "changed ben\n"

@@ -123,9 +123,10 @@ async def program(site: InProcess, role: str, *labels: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {made.raise_for_status().json()['token']}"}
 
 
-async def test_a_program_with_any_role_can_introspect_a_token(guarded: InProcess) -> None:
+@pytest.mark.parametrize("role", ["viewer", "auditor", "approver", "admin"])
+async def test_a_program_with_any_role_can_introspect_a_token(guarded: InProcess, role: str) -> None:
     access_token = await token(guarded.client(), guarded.admin())
-    headers = await program(guarded, "viewer")
+    headers = await program(guarded, role)
     answer = await guarded.client().post("/introspect", data={"token": access_token}, headers=headers)
     assert (answer.json()["active"], answer.json()["sub"]) == (True, UUID)
 
@@ -140,7 +141,9 @@ async def test_a_program_of_an_admin_can_revoke_a_token_and_the_audit_names_it(g
     assert "admin (token:admin)" in events
 
 
-@pytest.mark.parametrize(("role", "labels"), [("viewer", ()), ("approver", ()), ("admin", ("site=fra",))])
+@pytest.mark.parametrize(
+    ("role", "labels"), [("viewer", ()), ("auditor", ()), ("approver", ()), ("admin", ("site=fra",))]
+)
 async def test_a_program_without_the_rights_cannot_revoke_a_token(
     guarded: InProcess, role: str, labels: tuple[str, ...]
 ) -> None:

@@ -13,6 +13,7 @@ from support.office import Office
 from support.site import CONFIG
 
 pytestmark = pytest.mark.anyio
+READERS = [Role.VIEWER, Role.AUDITOR]
 
 
 async def machines_in_every_state(office: Office) -> dict[str, str]:
@@ -31,10 +32,11 @@ async def machines_in_every_state(office: Office) -> dict[str, str]:
     return codes | {newer.grant_id: code}
 
 
-async def test_no_answer_to_a_viewers_token_has_a_whole_code(office: Office) -> None:
+@pytest.mark.parametrize("role", READERS)
+async def test_no_answer_to_a_viewers_token_has_a_whole_code(office: Office, role: Role) -> None:
     codes = await machines_in_every_state(office)
     letters = CODES.of_grant(next(iter(codes)))
-    async with await program(office, Role.VIEWER) as client:
+    async with await program(office, role) as client:
         for route in (route for route in ROUTES if route.method == "GET"):
             for grant_id, code in codes.items():
                 path = route.path.replace("{code}", code).replace("{id}", grant_id)
@@ -57,20 +59,24 @@ async def test_an_approver_sees_the_codes_of_the_machines_in_their_labels(office
         assert all(row["code"].endswith("-****") for row in pending)
 
 
+@pytest.mark.parametrize("role", READERS)
 @pytest.mark.parametrize("confirm", ["office", "careful_office"])
-async def test_no_page_of_a_viewer_has_the_second_half_of_a_code(request: pytest.FixtureRequest, confirm: str) -> None:
+async def test_no_page_of_a_viewer_has_the_second_half_of_a_code(
+    request: pytest.FixtureRequest, confirm: str, role: Role
+) -> None:
     office: Office = request.getfixturevalue(confirm)
     codes = await machines_in_every_state(office)
-    person = await office.person("vic", Role.VIEWER)
+    person = await office.person("vic", role)
     for page in (page for page in PAGES if page.method == "GET" and "{code}" not in page.path):
         for grant_id in codes:
             text = (await person.open(page.path.replace("{grant_id}", grant_id))).text.replace(person.csrf, "")
             assert not [code for code in codes.values() if code in text or code[-4:] in text], page.path
 
 
-async def test_a_viewer_cannot_find_the_second_half_by_trying(office: Office) -> None:
+@pytest.mark.parametrize("role", READERS)
+async def test_a_viewer_cannot_find_the_second_half_by_trying(office: Office, role: Role) -> None:
     _, code = await office.machine()
-    async with await program(office, Role.VIEWER) as client:
+    async with await program(office, role) as client:
         guesses = [f"{code[:5]}{letters}" for letters in ("BBBB", "CCCC", "DDDD", "FFFF")] * 5
         statuses = [(await client.get(f"/api/v1/grants/{guess}")).status_code for guess in [*guesses, code]]
         assert statuses == [404] * 20 + [429]

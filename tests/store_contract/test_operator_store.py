@@ -45,6 +45,14 @@ def same(found: Operator | None, operator: Operator) -> bool:
     return found == operator
 
 
+@pytest.mark.parametrize("role", Role)
+async def test_every_role_is_stored_and_can_be_changed_to(operators: OperatorStore, role: Role) -> None:
+    await operators.add_operator(replace(ANA, role=role))
+    await operators.add_operator(replace(ANA, name="ben", role=Role.ADMIN))
+    await operators.set_rights("ben", role, (FRA,))
+    assert [(one.role, one.labels) for one in await operators.operators()] == [(role, ANA.labels), (role, (FRA,))]
+
+
 async def test_a_name_with_unusual_characters_is_stored_unchanged(operators: OperatorStore) -> None:
     name = "a\\0 \0 ü '; --"
     await operators.add_operator(replace(ANA, name=name))

@@ -1,7 +1,7 @@
 """Who acts: roles, the labels that limit a person, and the author that decisions, windows and the audit name.
 
-Roles are a ladder: each one may do everything that the ones below it may do. operator_plane/permissions.py declares
-which role a route needs; labels limit the machines that a person may decide about.
+A role is a set of rights (RIGHTS). operator_plane/permissions.py declares which right a route needs; labels limit the
+machines that a person may decide about.
 """
 
 from __future__ import annotations
@@ -22,19 +22,44 @@ NAME_RULE: Final = 'letters, digits and ".", "_", "-", "@", "+", at most 64, a l
 """Names of local operators and of tokens: ASCII, so that no two look alike in the audit. OIDC names have a colon."""
 
 
+class Right(Enum):
+    """What a role allows, in the words of a refusal: "this role may not …"."""
+
+    READ = "read requests, armed windows, settings, and the audit"
+    READ_CONFIGURATIONS = "see what machines get"
+    READ_ACCOUNTS = "list operators and API tokens"
+    DECIDE = "decide about machines"
+    ADMINISTER = "administer the server"
+
+
 class Role(Enum):
-    """What a person is trusted with, lowest first."""
+    """What a person is trusted with. Of several roles that a provider's rules give, the last one here counts."""
 
     VIEWER = "viewer"
+    AUDITOR = "auditor"
     APPROVER = "approver"
     ADMIN = "admin"
 
-    def is_at_least(self, least: Role) -> bool:
-        """Return whether this role may do everything that ``least`` may do."""
-        return _LADDER.index(self) >= _LADDER.index(least)
+    def has(self, right: Right) -> bool:
+        return right in RIGHTS[self]
+
+    def includes(self, other: Role) -> bool:
+        """Return whether this role may do everything that ``other`` may do."""
+        return RIGHTS[other] <= RIGHTS[self]
 
 
-_LADDER: Final = tuple(Role)
+RIGHTS: Final[Mapping[Role, frozenset[Right]]] = {
+    Role.VIEWER: frozenset({Right.READ, Right.READ_CONFIGURATIONS}),
+    Role.AUDITOR: frozenset({Right.READ, Right.READ_ACCOUNTS}),
+    Role.APPROVER: frozenset({Right.READ, Right.READ_CONFIGURATIONS, Right.DECIDE}),
+    Role.ADMIN: frozenset(Right),
+}
+"""Roles are not a ladder: an auditor reads what a viewer may not, and the other way round."""
+
+
+def roles_with(right: Right) -> tuple[Role, ...]:
+    """Return the roles that have a right."""
+    return tuple(role for role in Role if role.has(right))
 
 
 class Kind(Enum):
@@ -90,9 +115,18 @@ def is_within(limits: Iterable[Label], labels: Mapping[str, str]) -> bool:
     return all(labels.get(key) in values for key, values in allowed.items())
 
 
-def lower_role(one: Role, other: Role) -> Role:
-    """Return the role that may do less."""
-    return other if one.is_at_least(other) else one
+def common_role(one: Role, other: Role) -> tuple[Role, Role | None]:
+    """Return the role that has the rights that both have, and None.
+
+    Where no role has exactly these rights (approver and auditor, viewer and auditor), return both, the lower one first:
+    only what both allow is allowed (``Actor.limit``).
+    """
+    if one.includes(other):
+        return other, None
+    if other.includes(one):
+        return one, None
+    low, high = sorted((one, other), key=list(Role).index)
+    return low, high
 
 
 def narrowed(limits: tuple[Label, ...], others: tuple[Label, ...]) -> tuple[Label, ...] | None:
@@ -175,7 +209,8 @@ class Author:
 class Actor:
     """A person or program that calls: what it may do, and how it authenticated.
 
-    ``via`` is as in Author. ``owner`` is the operator who made a program's token and answers for it.
+    ``via`` is as in Author. ``owner`` is the operator who made a program's token and answers for it. ``limit`` is a
+    second role that also has to allow everything: that of the owner, where no role says what both may do.
     """
 
     name: str
@@ -183,6 +218,11 @@ class Actor:
     labels: tuple[Label, ...] = ()
     via: str = VIA_SESSION
     owner: str = ""
+    limit: Role | None = None
+
+    def may(self, right: Right) -> bool:
+        """Return whether the role allows it, and the owner's role if that limits it."""
+        return self.role.has(right) and (self.limit is None or self.limit.has(right))
 
     @property
     def author(self) -> Author:
@@ -191,7 +231,7 @@ class Actor:
 
     def may_decide_about(self, labels: Mapping[str, str]) -> bool:
         """Return whether role and limits allow a decision about a machine with these ``labels``."""
-        return self.role.is_at_least(Role.APPROVER) and is_within(self.labels, labels)
+        return self.may(Right.DECIDE) and is_within(self.labels, labels)
 
     def __str__(self) -> str:
         return str(self.author)

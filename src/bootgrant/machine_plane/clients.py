@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote_plus
 
-from bootgrant.approval.operators import Actor, Role
+from bootgrant.approval.operators import Actor, Right, roles_with
 from bootgrant.asgi import Scope
 from bootgrant.asgi.answer import Headers
 from bootgrant.machine_plane.form import BadRequest, header
@@ -95,14 +95,15 @@ def authenticate_token_client(scope: Scope, form: Mapping[str, str], clients: Ma
     return Program("", Secret(credentials.strip().decode("latin-1")))
 
 
-async def actor_of(program: Program, tokens: ApiTokens, least: Role) -> Actor:
+async def actor_of(program: Program, tokens: ApiTokens, right: Right) -> Actor:
     """Return the owner of the program's API token. Raises BadRequest (``invalid_client``) and StoreUnavailable."""
     actor = await tokens.authenticate(program.secret or Secret(""))
     if actor is None:
         problem = "this API token is unknown, revoked or expired: create one with bootgrant tokens add"
         raise BadRequest(ErrorCode.INVALID_CLIENT, problem, 401, _UNKNOWN)
-    if not actor.role.is_at_least(least):
-        problem = f"this needs an API token with the role {least.value}; this one has {actor.role.value}"
+    if not actor.may(right):
+        roles = " or ".join(role.value for role in roles_with(right))
+        problem = f"this needs an API token with the role {roles}; this one has {actor.role.value}"
         raise BadRequest(ErrorCode.INVALID_CLIENT, problem, 401, _TOO_LITTLE)
     return actor
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bootgrant.approval.grant import DeviceGrant, Refusal
-from bootgrant.approval.operators import Role
+from bootgrant.approval.operators import Right
 from bootgrant.asgi.answer import Answer, json_answer
 from bootgrant.machine_plane.clients import Program, actor_of, authenticate_token_client
 from bootgrant.machine_plane.endpoint import UNAVAILABLE, MachineRules, OAuthEndpoint, OAuthRequest, log
@@ -29,7 +29,7 @@ class Introspection:
 
     async def __call__(self, request: OAuthRequest) -> Answer:
         if isinstance(request.client, Program):
-            await actor_of(request.client, self.tokens, Role.VIEWER)
+            await actor_of(request.client, self.tokens, Right.READ)
         grant = await self.look.active(required_token(request.form))
         return json_answer(200, {"active": False} if grant is None else self._members(grant))
 
@@ -63,7 +63,7 @@ class Revocation:
         return json_answer(200, {})
 
     async def _by_program(self, program: Program, token: Secret) -> Answer:
-        actor = await actor_of(program, self.tokens, Role.ADMIN)
+        actor = await actor_of(program, self.tokens, Right.ADMINISTER)
         grant = await self.look.find(token)
         if grant is not None:
             outcome = await self.decide.revoke(grant.grant_id, actor)

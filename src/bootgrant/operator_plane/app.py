@@ -66,6 +66,7 @@ async def serve_asset(visit: Visit) -> Response:
 _PUBLIC: Final = Permission.PUBLIC
 _AFTER_PASSWORD: Final = Permission.AFTER_PASSWORD
 _SIGNED_IN: Final = Permission.SIGNED_IN
+_CONFIGURATIONS: Final = Permission.CONFIGURATIONS
 _APPROVER: Final = Permission.APPROVER
 _ADMIN: Final = Permission.ADMIN
 _ADMIN_OF_ALL: Final = Permission.ADMIN_OF_ALL
@@ -79,7 +80,7 @@ PAGES: Final[tuple[PageRoute, ...]] = (
     PageRoute("POST", "/device", _SIGNED_IN, device.enter),
     PageRoute("GET", "/d/{code}", _SIGNED_IN, device.scanned),
     PageRoute("GET", "/requests/{grant_id}", _SIGNED_IN, card.show),
-    PageRoute("GET", "/requests/{grant_id}/configuration", _SIGNED_IN, configuration.show),
+    PageRoute("GET", "/requests/{grant_id}/configuration", _CONFIGURATIONS, configuration.show),
     PageRoute("POST", "/requests/{grant_id}/configuration/reveal", _ADMIN, configuration.reveal),
     PageRoute("POST", "/requests/{grant_id}/approve", _APPROVER, decision.approve),
     PageRoute("POST", "/requests/{grant_id}/deny", _APPROVER, decision.deny),

@@ -65,9 +65,9 @@ def foreign_form(public_url: str) -> ErrorPage:
     return _error("foreign_form", 403, f"{public_url}/", public_url, public_url=public_url)
 
 
-def not_allowed(least: str) -> ErrorPage:
-    """The operator's role is too low. ``least`` is the lowest role that suffices."""
-    return _error("not_allowed", 403, least=least)
+def not_allowed(roles: str, *, everywhere: bool = False) -> ErrorPage:
+    """The operator's role does not allow this. ``roles`` are those that do, ``everywhere`` without limits by labels."""
+    return _error("not_allowed_everywhere" if everywhere else "not_allowed", 403, roles=roles)
 
 
 def misdirected(public_url: str) -> ErrorPage:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Final
 
-from bootgrant.approval.operators import Actor, Role
+from bootgrant.approval.operators import Actor, Right, Role, roles_with
 
 
 class Permission(Enum):
@@ -15,26 +15,53 @@ class Permission(Enum):
     PUBLIC = "anybody who can reach the server"
     AFTER_PASSWORD = "an operator who has given the right password, even if a passkey is still required"  # noqa: S105  (no password)
     SIGNED_IN = "an operator or an API token with any role"
+    CONFIGURATIONS = "an operator or an API token that may see what machines get"
+    ACCOUNTS = "an auditor or admin whose rights are not limited by labels, because accounts belong to no machine"
     APPROVER = "an operator or an API token that may decide about machines"
     ADMIN = "an admin"
     ADMIN_OF_ALL = "an admin whose rights are not limited by labels, because operators and tokens can have any rights"
 
 
-LEAST_ROLE: Final[Mapping[Permission, Role]] = {
-    Permission.AFTER_PASSWORD: Role.VIEWER,
-    Permission.SIGNED_IN: Role.VIEWER,
-    Permission.APPROVER: Role.APPROVER,
-    Permission.ADMIN: Role.ADMIN,
-    Permission.ADMIN_OF_ALL: Role.ADMIN,
+NEEDED: Final[Mapping[Permission, Right]] = {
+    Permission.AFTER_PASSWORD: Right.READ,
+    Permission.SIGNED_IN: Right.READ,
+    Permission.CONFIGURATIONS: Right.READ_CONFIGURATIONS,
+    Permission.ACCOUNTS: Right.READ_ACCOUNTS,
+    Permission.APPROVER: Right.DECIDE,
+    Permission.ADMIN: Right.ADMINISTER,
+    Permission.ADMIN_OF_ALL: Right.ADMINISTER,
 }
-"""The lowest role that has a permission."""
+"""The right that a permission requires. Which roles have it: approval/operators.py, RIGHTS."""
+
+FOR_EVERY_MACHINE: Final = frozenset({Permission.ACCOUNTS, Permission.ADMIN_OF_ALL})
+"""Permissions that nobody has whose rights are limited by labels."""
+
+
+def roles_of(permission: Permission) -> tuple[Role, ...]:
+    """Return the roles that have a permission."""
+    return roles_with(NEEDED[permission]) if permission in NEEDED else tuple(Role)
+
+
+def named_roles(permission: Permission) -> str:
+    """Return the roles that have a permission in words, such as "viewer, approver or admin"."""
+    *others, last = (role.value for role in roles_of(permission))
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def is_allowed(actor: Actor, permission: Permission) -> bool:
     """Return whether ``actor`` may call a route with this permission."""
-    least = LEAST_ROLE.get(permission)
-    is_limited = permission is Permission.ADMIN_OF_ALL and bool(actor.labels)
-    return least is None or (actor.role.is_at_least(least) and not is_limited)
+    if permission in FOR_EVERY_MACHINE and actor.labels:
+        return False
+    return permission not in NEEDED or actor.may(NEEDED[permission])
+
+
+def why_not(actor: Actor, permission: Permission) -> str:
+    """Return why ``actor`` may not call a route with this permission, as one line."""
+    needed = f"this needs the role {named_roles(permission)}"
+    if not actor.may(NEEDED[permission]):
+        limit = f", limited to what the role {actor.limit.value} may do" if actor.limit else ""
+        return f"{needed}; {actor} has the role {actor.role.value}{limit}"
+    return f"{needed} for every machine; {actor} is limited to {', '.join(map(str, actor.labels))}"
 
 
 class UndeclaredRoute(Exception):

@@ -17,7 +17,7 @@ from bootgrant.asgi.client_address import client_address
 from bootgrant.operator_plane import error_pages
 from bootgrant.operator_plane.error_pages import ErrorPage
 from bootgrant.operator_plane.forms import CSRF_FIELD, csrf_token, is_from_here, is_right_token, most_bytes, read_form
-from bootgrant.operator_plane.permissions import LEAST_ROLE, Permission, is_allowed
+from bootgrant.operator_plane.permissions import FOR_EVERY_MACHINE, Permission, is_allowed, named_roles
 from bootgrant.operator_plane.plane import OperatorPlane
 from bootgrant.operator_plane.rendering import render
 from bootgrant.ports.people import Stage
@@ -121,7 +121,7 @@ def guarded(plane: OperatorPlane, permission: Permission, handler: Handler) -> C
                 return await handler(visit)
             case Permission.AFTER_PASSWORD:
                 return _without_session(visit) or await handler(visit)
-            case Permission.SIGNED_IN | Permission.APPROVER | Permission.ADMIN | Permission.ADMIN_OF_ALL:
+            case _:
                 refusal = _without_session(visit) or _before_completion(visit) or _without_role(visit, permission)
                 return refusal or await handler(visit)
 
@@ -144,9 +144,10 @@ def _before_completion(visit: Visit) -> Response | None:
 
 
 def _without_role(visit: Visit, permission: Permission) -> Response | None:
-    """Refuse an operator whose role is too low for this route. Return None for any other."""
+    """Refuse an operator whose role does not allow this route. Return None for any other."""
     if visit.actor is None or not is_allowed(visit.actor, permission):
-        return visit.error(error_pages.not_allowed(LEAST_ROLE[permission].value))
+        everywhere = permission in FOR_EVERY_MACHINE
+        return visit.error(error_pages.not_allowed(named_roles(permission), everywhere=everywhere))
     return None
 
 

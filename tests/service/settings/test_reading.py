@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from bootgrant.service.commands.init_site import settings_file
 from bootgrant.service.settings.site import SETTINGS, SettingsError, load_site
+from bootgrant.service.settings.summaries import summary_of
 
 MINIMAL = 'public_url = "https://boot.example"\n'
 WRITTEN_BY_546E06E = Path(__file__).parents[2] / "fixtures/546e06e/bootgrant.toml"
@@ -192,3 +193,38 @@ def test_reading_the_settings_imports_no_web_framework_and_no_client(tmp_path: P
     words = [sys.executable, "-c", program, str(site_file(tmp_path, MINIMAL))]
     done = subprocess.run(words, capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
+
+
+def test_auditors_see_of_hidden_tables_what_is_never_a_secret(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("0123456789abcdef\n")
+    oidc = "[[oidc]]\nid = 'corp'\nissuer = 'https://sso.example'\nclient_id = 'boot'\nclient_secret_file = 'secret'\n"
+    role = "[[oidc.roles]]\ngroup = 'auditors'\nrole = 'auditor'\nlabels = ['site=fra']\n"
+    provider = "[[providers]]\nname = 'ci'\nissuer = 'https://idp.example'\naudiences = ['boot']\n"
+    rule = (
+        "[[providers.rules]]\nclaims = {groups = ['ops', 'dev'], email_verified = 'true'}\nselect = ['role=worker']\n"
+    )
+    target = "[[notify]]\nkind = 'slack'\nurl = 'https://hooks.example/token'\n"
+    shown = load_site(site_file(tmp_path, MINIMAL + oidc + role + provider + rule + target)).shown
+    summaries = {each.key: each.summary for each in shown if each.summary}
+    assert summaries == {
+        "oidc": 'id = "corp", issuer = "https://sso.example", client_id = "boot", client_secret_file = …, '
+        'roles = [{group = "auditors", role = "auditor", labels = ["site=fra"]}]',
+        "providers": 'name = "ci", issuer = "https://idp.example", audiences = ["boot"], '
+        'rules = [{claims = {groups = ["ops", "dev"], email_verified = "true"}, select = ["role=worker"]}]',
+    }
+    assert {each.key: each.value for each in shown if each.key in summaries} == {"oidc": "", "providers": ""}
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        [{"id": "corp", "password": "s3cr3t"}],
+        [{"id": "corp", "roles": [{"group": "ops", "password": "s3cr3t"}]}],
+        [{"id": "corp", "roles": {"group": "ops", "password": "s3cr3t"}}],
+        [{"id": "corp", "more": [{"id": "s3cr3t"}]}],
+        ["s3cr3t"],
+        "s3cr3t",
+    ],
+)
+def test_a_summary_shows_nothing_but_the_keys_that_it_names(written: object) -> None:
+    assert "s3cr3t" not in summary_of("id", "roles", "group")(written)

@@ -64,7 +64,7 @@ def test_a_provider_has_its_rules_and_its_secret(tmp_path: Path) -> None:
         ("corp.secret", "nowhere", "cannot be read"),
         ("groups_claim", "group_claim", "no key 'group_claim'; did you mean groups_claim"),
         ('group = "fra"', "", "either a group, or a claim and a value"),
-        ('role = "approver"', 'role = "boss"', "not one of viewer, approver, admin"),
+        ('role = "approver"', 'role = "boss"', "not one of viewer, auditor, approver, admin"),
         ("site=fra", "site", "is not a label"),
         ('label = "Corp SSO"', 'scopes = ["profile"]', 'add "openid"'),
     ],

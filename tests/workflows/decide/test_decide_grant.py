@@ -165,6 +165,7 @@ async def test_labels_and_role_limit_who_decides_about_what(site: Deciders) -> N
         (known, limited, "you may only decide about machines with site=ams"),
         (unknown, limited, "you may only decide about machines with site=ams"),
         (known, viewer, "you may look, but not decide"),
+        (known, Actor("olaf", Role.AUDITOR), "you may look, but not decide"),
     ):
         for outcome in (
             await site.decide.approve(grant.grant_id, actor),
@@ -448,7 +449,7 @@ async def test_a_denial_is_taken_back_by_those_who_may_deny(site: Deciders) -> N
     grant = await site.request(other_machine(1))
     await site.decide.deny(grant.grant_id, ANA, "no")
     berlin = Actor("eva", Role.APPROVER, (Label("site", "ber"),))
-    for actor in (berlin, Actor("vic", Role.VIEWER)):
+    for actor in (berlin, Actor("vic", Role.VIEWER), Actor("olaf", Role.AUDITOR)):
         assert refusal(await site.decide.undeny(grant.grant_id, actor)) is Refusal.NOT_ALLOWED
     assert isinstance(await site.decide.undeny(grant.grant_id, BEN), DeviceGrant)
 

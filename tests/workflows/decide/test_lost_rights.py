@@ -41,6 +41,7 @@ CONTROL_PLANE = MachineIdentity(uuid=UUID)
 ROOT = socket_actor("root")
 _ENTROPY = CountedEntropy()
 RULES = GrantRules()
+ROLES = {"viewer": Role.VIEWER, "auditor": Role.AUDITOR}
 
 
 class Site(Deciders):
@@ -104,7 +105,7 @@ def site() -> Site:
     return made
 
 
-@pytest.mark.parametrize("way", ["disabled", "viewer", "other machines"])
+@pytest.mark.parametrize("way", ["disabled", "viewer", "auditor", "other machines"])
 async def test_a_vote_stops_counting_when_its_operator_may_no_longer_decide(site: Site, way: str) -> None:
     manage = await site.people()
     grant = await site.request(CONTROL_PLANE)
@@ -113,7 +114,7 @@ async def test_a_vote_stops_counting_when_its_operator_may_no_longer_decide(site
     if way == "disabled":
         await manage.disable("ana", ROOT)
     else:
-        await manage.set_rights("ana", Role.VIEWER if way == "viewer" else Role.APPROVER, AMS, ROOT)
+        await manage.set_rights("ana", ROLES.get(way, Role.APPROVER), AMS, ROOT)
     assert await site.counted_votes(grant) == []
     outcome = await site.decide.approve(grant.grant_id, BEN)
     assert isinstance(outcome, DeviceGrant)
@@ -189,7 +190,12 @@ async def test_a_window_that_has_ended_is_closed_without_a_record(site: Site) ->
 
 @pytest.mark.parametrize(
     ("role", "labels", "left"),
-    [(Role.VIEWER, None, ["ben"]), (Role.APPROVER, AMS, ["ben"]), (Role.APPROVER, FRA, ["ana", "ben"])],
+    [
+        (Role.VIEWER, None, ["ben"]),
+        (Role.AUDITOR, None, ["ben"]),
+        (Role.APPROVER, AMS, ["ben"]),
+        (Role.APPROVER, FRA, ["ana", "ben"]),
+    ],
 )
 async def test_windows_that_their_operator_could_not_arm_any_more_are_closed(
     site: Site, role: Role, labels: tuple[Label, ...] | None, left: list[str]
@@ -241,7 +247,7 @@ async def test_a_vote_that_was_stored_just_after_its_token_was_revoked_does_not_
     assert await site.counted_votes(grant) == []
 
 
-@pytest.mark.parametrize("way", ["disabled", "viewer", "other machines"])
+@pytest.mark.parametrize("way", ["disabled", "viewer", "auditor", "other machines"])
 @pytest.mark.parametrize("waits", [True, False])
 async def test_a_vote_stays_void_when_its_operator_gets_the_right_again(site: Site, way: str, waits: bool) -> None:
     """Also where the code has expired: the machine asks again, and its next request would inherit the vote."""
@@ -254,7 +260,7 @@ async def test_a_vote_stays_void_when_its_operator_gets_the_right_again(site: Si
         await manage.disable("ana", ROOT)
         await manage.enable("ana", ROOT)
     else:
-        await manage.set_rights("ana", Role.VIEWER if way == "viewer" else Role.APPROVER, AMS, ROOT)
+        await manage.set_rights("ana", ROLES.get(way, Role.APPROVER), AMS, ROOT)
         await manage.set_rights("ana", Role.APPROVER, (), ROOT)
     if not waits:
         again, _ = pending_grant(identity=CONTROL_PLANE, source_address=grant.source_address)
@@ -328,7 +334,7 @@ async def test_revoking_a_token_again_ends_what_an_interrupted_revocation_left(s
     assert await site.open_windows() == []
 
 
-@pytest.mark.parametrize("way", ["disabled", "viewer", "other machines"])
+@pytest.mark.parametrize("way", ["disabled", "viewer", "auditor", "other machines"])
 async def test_undelivered_approvals_of_a_person_who_loses_the_right_are_void(site: Site, way: str) -> None:
     manage = await site.people()
     mine, others, decided = [await site.request(other_machine(1), f"10.20.0.{n}") for n in range(3)]
@@ -339,7 +345,7 @@ async def test_undelivered_approvals_of_a_person_who_loses_the_right_are_void(si
         ended = await manage.disable("ana", ROOT)
         reason = "the operator ana was disabled"
     else:
-        ended = await manage.set_rights("ana", Role.VIEWER if way == "viewer" else Role.APPROVER, AMS, ROOT)
+        ended = await manage.set_rights("ana", ROLES.get(way, Role.APPROVER), AMS, ROOT)
         reason = "the operator ana may no longer approve this machine"
     assert ended == 1
     after = await site.current(mine)

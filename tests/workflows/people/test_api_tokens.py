@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bootgrant.approval.operators import VIA_SESSION, Actor, Kind, Label, Refused, Role
+from bootgrant.approval.operators import VIA_SESSION, Actor, Kind, Label, Refused, Right, Role
 from bootgrant.ports.people import Operator
 from bootgrant.store.database import Database
 from bootgrant.store.sqlite.database import SqliteDatabase
@@ -155,7 +155,12 @@ async def test_a_token_without_labels_has_those_of_its_person() -> None:
 
 @pytest.mark.parametrize(
     ("role", "labels"),
-    [(Role.ADMIN, ()), (Role.VIEWER, (Label("site", "sto"),)), (Role.VIEWER, (FRA, Label("site", "sto")))],
+    [
+        (Role.ADMIN, ()),
+        (Role.AUDITOR, ()),
+        (Role.VIEWER, (Label("site", "sto"),)),
+        (Role.VIEWER, (FRA, Label("site", "sto"))),
+    ],
 )
 async def test_nobody_creates_a_token_with_more_rights_than_their_own(role: Role, labels: tuple[Label, ...]) -> None:
     of_ben = OfBen()
@@ -182,6 +187,19 @@ async def test_a_token_loses_the_rights_that_its_person_loses() -> None:
     assert await of_ben.tokens.authenticate(secret) is None
     await operators.set_disabled("ben", None)
     assert await of_ben.tokens.authenticate(secret) is not None
+
+
+async def test_a_token_of_a_person_who_became_an_auditor_decides_nothing_and_lists_no_accounts() -> None:
+    of_ben = OfBen()
+    secret = await of_ben.secret()
+    await of_ben.database.operators.set_rights("ben", Role.AUDITOR, ())
+    actor = await of_ben.tokens.authenticate(secret)
+    assert actor is not None
+    assert [right for right in Right if actor.may(right)] == [Right.READ]
+    await of_ben.database.operators.set_rights("ben", Role.ADMIN, ())
+    actor = await of_ben.tokens.authenticate(secret)
+    assert actor is not None
+    assert (actor.role, actor.limit) == (Role.APPROVER, None)
 
 
 async def test_a_token_without_any_limit_in_common_with_its_person_opens_nothing() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
+from bootgrant.approval.operators import Role
 from bootgrant.cli.arguments import seconds_in
 from bootgrant.cli.client.asking import add_server_arguments, ask_api, read_answer, user_header
 from bootgrant.cli.output import Json, Refused, day, reporting, show, table
@@ -48,9 +49,9 @@ def _ask_database(config: Path, method: str, path: str, members: Mapping[str, An
 
 def _add_rights(parser: argparse.ArgumentParser, default_role: str | None) -> None:
     """Add ``--role`` (required without ``default_role``) and ``--label``."""
-    meaning = "viewer: see; approver: also decide; admin: everything"
+    meaning = "viewer: see; auditor: see all but configurations; approver: see and decide; admin: everything"
     parser.add_argument(
-        "--role", choices=("viewer", "approver", "admin"), default=default_role, required=default_role is None,
+        "--role", choices=[role.value for role in Role], default=default_role, required=default_role is None,
         help=f"{meaning} (default: %(default)s)" if default_role else meaning,
     )  # fmt: skip
     parser.add_argument(

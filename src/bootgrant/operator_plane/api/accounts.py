@@ -22,6 +22,7 @@ from bootgrant.operator_plane.api.shapes import (
     ref,
 )
 from bootgrant.operator_plane.permissions import Permission
+from bootgrant.operator_plane.withheld import settings_for
 from bootgrant.ports.people import ApiToken, Operator
 from bootgrant.wire.secret import Secret
 from bootgrant.workflows.people.manage_operators import NewPassword
@@ -47,7 +48,7 @@ async def settings(call: Call) -> Reply:
     """List the settings of the running server, without secrets."""
     rows = [
         {"key": row.key, "value": row.value, "is_default": row.is_default, "is_hidden": row.is_hidden}
-        for row in call.plane.settings
+        for row in settings_for(call.actor, call.plane.settings)
     ]
     return Reply({"settings": rows})
 
@@ -187,6 +188,7 @@ def token_json(token: ApiToken, now: float) -> Json:
 
 
 _ADMIN: Final = Permission.ADMIN_OF_ALL
+_LIST: Final = Permission.ACCOUNTS
 _CHOSEN: Final[Schema] = {
     **TEXT,
     "writeOnly": True,
@@ -208,7 +210,7 @@ _LIFETIME: Final[Schema] = {
 }
 
 ACCOUNT_ROUTES: Final[tuple[ApiRoute[AccountsPlane], ...]] = (
-    ApiRoute("GET", "/api/v1/operators", _ADMIN, operators, record(operators=array(ref("Operator")))),
+    ApiRoute("GET", "/api/v1/operators", _LIST, operators, record(operators=array(ref("Operator")))),
     ApiRoute(
         "POST", "/api/v1/operators", _ADMIN, add_operator, _PASSWORD,
         body=body("name", "role", name=NAME, **_RIGHTS, break_glass=FLAG, password=_CHOSEN), status=201,
@@ -224,7 +226,7 @@ ACCOUNT_ROUTES: Final[tuple[ApiRoute[AccountsPlane], ...]] = (
         "POST", "/api/v1/operators/{name}/reset", _ADMIN, reset_operator, _PASSWORD, body=body(password=_CHOSEN),
         refusals=(409,),
     ),
-    ApiRoute("GET", "/api/v1/tokens", _ADMIN, tokens, record(tokens=array(ref("Token")))),
+    ApiRoute("GET", "/api/v1/tokens", _LIST, tokens, record(tokens=array(ref("Token")))),
     ApiRoute(
         "POST", "/api/v1/tokens", _ADMIN, add_token,
         record(token={**TEXT, "description": "Shown once."}, about=ref("Token")),

@@ -21,13 +21,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from bootgrant.approval.operators import Actor, BadLabel, Role, socket_actor
+from bootgrant.approval.operators import Actor, BadLabel, socket_actor
 from bootgrant.asgi import App
 from bootgrant.asgi.body_limit import BodyLimit, BodyTooLarge, ClientGone, read_body
 from bootgrant.operator_plane.api.call import AccountsPlane, ApiRoute, CallOf, Reply, refused
 from bootgrant.operator_plane.api.openapi import PATH, document
 from bootgrant.operator_plane.api.shapes import Schema
-from bootgrant.operator_plane.permissions import LEAST_ROLE, Permission, is_allowed, require_permission
+from bootgrant.operator_plane.permissions import Permission, is_allowed, require_permission, why_not
 from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.wire.admin_socket import USER_HEADER
 from bootgrant.wire.secret import Secret
@@ -114,7 +114,7 @@ class _Endpoint(Generic[P]):
         if isinstance(actor, Reply):
             return _response(actor, _CHALLENGE)
         if not is_allowed(actor, self._permission):
-            return _response(refused(403, "not_allowed", _rights_missing(actor, LEAST_ROLE[self._permission])))
+            return _response(refused(403, "not_allowed", why_not(actor, self._permission)))
         query = _typed(request, self._route.query)
         if problem := best_match(self._query.iter_errors(query)):
             return _response(_invalid("the query", problem))
@@ -153,13 +153,6 @@ class _Endpoint(Generic[P]):
             return _invalid("the body", problem)
         checked: Mapping[str, Any] = members
         return checked
-
-
-def _rights_missing(actor: Actor, least: Role) -> str:
-    if not actor.role.is_at_least(least):
-        return f"this needs the role {least.value}; {actor} has the role {actor.role.value}"
-    limits = ", ".join(map(str, actor.labels))
-    return f"this needs the role {least.value} for every machine; {actor} is limited to {limits}"
 
 
 def _no_constant(name: str) -> None:

@@ -1,12 +1,15 @@
-"""The audit as JSON, newest first. Each record is unchanged, so that its digest can be verified."""
+"""The audit as JSON, newest first. Each record is unchanged, so that its digest can be verified, except where a role
+must not see why a configuration cannot be served."""
 
 from __future__ import annotations
 
 import json
 from typing import Final
 
-from bootgrant.approval.audit import AuditKind, exported
-from bootgrant.operator_plane.api.call import Call, Reply
+from bootgrant.approval.audit import AuditKind, ChainedEvent, exported
+from bootgrant.approval.operators import Actor
+from bootgrant.operator_plane.api.call import Call, Json, Reply
+from bootgrant.operator_plane.withheld import event_for
 from bootgrant.ports.audit import AuditFilter
 from bootgrant.wire.identity import MachineIdentity
 
@@ -29,6 +32,10 @@ async def newest(call: Call) -> Reply:
     limit = query.get("limit", 100)
     records = await call.plane.audit.newest(which, limit + 1, query.get("before"))
     more = records[limit - 1].seq if len(records) > limit else None
-    return Reply(
-        {"events": [json.loads(exported(record.line, record.digest)) for record in records[:limit]], "next": more}
-    )
+    return Reply({"events": [_event_json(record, call.actor) for record in records[:limit]], "next": more})
+
+
+def _event_json(record: ChainedEvent, actor: Actor) -> Json:
+    members: Json = json.loads(exported(record.line, record.digest))
+    readable = event_for(actor, record.event)
+    return members if readable.reason == record.event.reason else members | {"reason": readable.reason}

@@ -8,6 +8,7 @@ from bootgrant.approval.operators import Refused, is_within, parse_labels
 from bootgrant.operator_plane.api.call import Call, Json, Reply, refused
 from bootgrant.operator_plane.api.guesses import count_wrong
 from bootgrant.operator_plane.api.requests import by_code, entry_json
+from bootgrant.operator_plane.withheld import problem_for
 from bootgrant.ports.configurations import ConfigUnavailable
 from bootgrant.ports.grants import Assignment
 from bootgrant.wire.identity import MachineIdentity
@@ -21,7 +22,7 @@ async def entries(call: Call) -> Reply:
     try:
         found = await call.plane.source.entries()
     except ConfigUnavailable as error:
-        return refused(503, "no_config", str(error))
+        return refused(503, "no_config", problem_for(call.actor, str(error)))
     return Reply({"entries": [entry_json(entry) for entry in found if is_within(labels, entry.labels)]})
 
 
@@ -32,7 +33,7 @@ async def configurations(call: Call) -> Reply:
         {
             "revision": state.revision,
             "taken_at": state.taken_at or None,
-            "problem": state.problem,
+            "problem": problem_for(call.actor, state.problem),
             "since": state.since or None,
         }
     )
@@ -56,7 +57,7 @@ async def explain(call: Call) -> Reply:
     try:
         found = await call.plane.assign.find_entry(identity)
     except ConfigUnavailable as error:
-        return refused(503, "no_config", str(error))
+        return refused(503, "no_config", problem_for(call.actor, str(error)))
     return Reply(
         {
             "identity": identity.given(),

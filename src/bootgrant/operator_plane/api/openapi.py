@@ -9,7 +9,7 @@ from typing import Any, Final
 from bootgrant import __version__
 from bootgrant.operator_plane.api.call import ApiRoute, Json
 from bootgrant.operator_plane.api.shapes import COMPONENTS, Schema
-from bootgrant.operator_plane.permissions import LEAST_ROLE, Permission
+from bootgrant.operator_plane.permissions import FOR_EVERY_MACHINE, named_roles
 
 PATH: Final = "/api/v1/openapi.json"
 
@@ -31,7 +31,6 @@ _MEANING: Final = {
     503: "The database or the configurations are unavailable; try again.",
 }
 _ALWAYS: Final = (400, 401, 403, 503)
-_UNLIMITED: Final = {Permission.ADMIN_OF_ALL: ", without label limits"}
 _PLACE: Final = re.compile(r"\{(\w+)\}")
 
 
@@ -61,7 +60,7 @@ def _operation(route: ApiRoute[Any]) -> Json:
     operation: Json = {
         "operationId": route.operation,
         "summary": route.summary,
-        "description": f"Minimum role: {LEAST_ROLE[route.permission].value}{_UNLIMITED.get(route.permission, '')}.",
+        "description": _who(route),
         "responses": {
             str(route.status): _answer(route.status, route.reply),
             **{str(status): _answer(status, {"$ref": "#/components/schemas/Error"}) for status in statuses},
@@ -73,6 +72,11 @@ def _operation(route: ApiRoute[Any]) -> Json:
         required = route.body.get("required") != []
         operation["requestBody"] = {"required": required, "content": {"application/json": {"schema": route.body}}}
     return operation
+
+
+def _who(route: ApiRoute[Any]) -> str:
+    limits = ", without label limits" if route.permission in FOR_EVERY_MACHINE else ""
+    return f"Role: {named_roles(route.permission)}{limits}."
 
 
 def _parameter(schema: Schema) -> Json:

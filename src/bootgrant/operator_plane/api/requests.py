@@ -14,10 +14,11 @@ from bootgrant.approval.audit import Past
 from bootgrant.approval.codes import masked_user_code
 from bootgrant.approval.decision import Decision, WhyVoid
 from bootgrant.approval.grant import DeviceGrant, Refusal
-from bootgrant.approval.operators import Actor, Role, is_within, parse_labels
+from bootgrant.approval.operators import Actor, Right, is_within, parse_labels
 from bootgrant.approval.transitions import GrantState
 from bootgrant.operator_plane.api.call import Call, Json, Reply, refused
 from bootgrant.operator_plane.api.guesses import caller_key, count_not_allowed, count_wrong, must_wait, too_many
+from bootgrant.operator_plane.withheld import problem_for
 from bootgrant.ports.configurations import MachineEntry
 from bootgrant.workflows.decide.decide_grant import NotDecided
 from bootgrant.workflows.decide.grant_cards import GrantCard
@@ -85,7 +86,7 @@ def _is_wanted(card: GrantCard, text: str, expected: bool | None) -> bool:
 async def show(call: Call) -> Reply:
     """Show a request by the code on the machine's screen, in any state."""
     # A caller that sees only half of a code must not find the other half by trying. Those that see all are not slowed.
-    counts_hits = not call.actor.role.is_at_least(Role.APPROVER)
+    counts_hits = not call.actor.may(Right.DECIDE)
     limit, steady = call.plane.codes_by_caller, call.plane.clock.steady()
     caller = caller_key(call)
     wait = limit.attempt(caller, steady) if counts_hits else limit.wait(caller, steady)
@@ -279,7 +280,7 @@ def grant_json(card: GrantCard, now: float, actor: Actor) -> Json:
         "age": max(0.0, now - grant.opened_at),
         "left": max(0.0, grant.expires_at - now),
         "entry": _entry_of(card),
-        "problem": card.problem,
+        "problem": problem_for(actor, card.problem),
         "standing": card.standing.value if card.state is GrantState.PENDING else None,
         "alike": list(card.alike),
         "assigned_by": card.assignment.by if card.assignment else None,

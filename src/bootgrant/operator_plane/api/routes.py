@@ -78,7 +78,7 @@ ROUTES: Final[tuple[ApiRoute[ApiPlane], ...]] = (
         refusals=(404,),
     ),
     ApiRoute(
-        "GET", "/api/v1/requests/{id}/configuration", _LOOK, previews.configuration,
+        "GET", "/api/v1/requests/{id}/configuration", Permission.CONFIGURATIONS, previews.configuration,
         record(entry=TEXT, text={**TEXT, "description": "The configuration, with secrets removed."}),
         refusals=(404, 409),
     ),

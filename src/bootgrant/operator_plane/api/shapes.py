@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from bootgrant.approval.operators import Role
 from bootgrant.approval.standing import Standing
 
 Schema = dict[str, Any]
@@ -22,7 +23,7 @@ LABEL: Final[Schema] = {
     "pattern": "^[a-z0-9]([a-z0-9_.-]{0,61}[a-z0-9])?=[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$",
 }
 LABELS: Final[Schema] = {"type": "array", "items": LABEL, "maxItems": 32, "description": 'Labels such as "site=fra".'}
-ROLE: Final[Schema] = {"type": "string", "enum": ["viewer", "approver", "admin"]}
+ROLE: Final[Schema] = {"type": "string", "enum": [role.value for role in Role]}
 CODE: Final[Schema] = {
     "type": "string",
     "minLength": 1,

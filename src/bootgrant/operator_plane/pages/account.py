@@ -169,7 +169,7 @@ def _cannot_create(visit: Visit) -> Response | None:
 
 def _token_form(visit: Visit, problem: str = "", status: int = 200) -> Response:
     operator, typed = signed_in(visit).operator, visit.form
-    roles = [role.value for role in Role if operator.role.is_at_least(role)]
+    roles = [role.value for role in Role if operator.role.includes(role)]
     return visit.page(
         "new_token.html",
         status,

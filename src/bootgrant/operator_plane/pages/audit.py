@@ -14,6 +14,7 @@ from bootgrant.approval.evidence import Verdict
 from bootgrant.operator_plane.pages.machine_view import reported
 from bootgrant.operator_plane.permissions import Permission, is_allowed
 from bootgrant.operator_plane.visit import Visit, actor_of
+from bootgrant.operator_plane.withheld import event_for
 from bootgrant.operator_plane.wording import text
 from bootgrant.ports.audit import AuditFilter
 
@@ -48,7 +49,8 @@ async def show(visit: Visit) -> Response:
         kinds=_GROUPS.get(asked["what"], ()), actor=asked["who"], grant_id=asked["request"], entry=asked["entry"]
     )
     found = await visit.plane.audit.newest(which, _PAGE + 1, before if before and before < 2**53 else None)
-    rows = [(record.event, reported(record.event.identity), _facts(record.event)) for record in found[:_PAGE]]
+    events = [event_for(actor_of(visit), record.event) for record in found[:_PAGE]]
+    rows = [(event, reported(event.identity), _facts(event)) for event in events]
     return visit.page(
         "audit.html",
         rows=rows,

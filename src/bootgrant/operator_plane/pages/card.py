@@ -12,7 +12,7 @@ from typing import Final
 from starlette.responses import Response
 
 from bootgrant.approval.codes import masked_user_code
-from bootgrant.approval.operators import Actor, Role
+from bootgrant.approval.operators import Actor, Right
 from bootgrant.approval.transitions import GrantState
 from bootgrant.machines.site.findings import named_fields
 from bootgrant.operator_plane import error_pages
@@ -27,7 +27,9 @@ from bootgrant.operator_plane.pages.machine_view import (
     verdict_of,
 )
 from bootgrant.operator_plane.pages.outcome import outcome_of
+from bootgrant.operator_plane.permissions import Permission, is_allowed
 from bootgrant.operator_plane.visit import Visit, actor_of, is_fresh
+from bootgrant.operator_plane.withheld import problem_for
 from bootgrant.operator_plane.wording import clock_time, text
 from bootgrant.ports.configurations import ConfigUnavailable
 from bootgrant.workflows.decide.grant_cards import GrantCard
@@ -102,7 +104,7 @@ async def card_page(visit: Visit, card: GrantCard, typed: Typed, status: int = 2
         also_until=card.also_denied.refused_until(visit.plane.decide.cards.rules) if card.also_denied else None,
         may_undeny=may_decide and card.refused_until is not None,
         newest=await _newest(visit, card),
-        may_revoke=actor.role.is_at_least(Role.ADMIN) and await visit.plane.decide.may_revoke(card, actor),
+        may_revoke=actor.may(Right.ADMINISTER) and await visit.plane.decide.may_revoke(card, actor),
     )
 
 
@@ -128,6 +130,8 @@ async def _pending_page(visit: Visit, card: GrantCard, typed: Typed, status: int
         votes=(*votes, *(Vote(vote.by, vote.at, False, vote.request, WHY_VOID[why]) for vote, why in card.void_votes)),
         given=len(votes),
         checks=checks_of(card),
+        problem=problem_for(actor, card.problem),
+        sees_configuration=is_allowed(actor, Permission.CONFIGURATIONS),
         not_yours=not_yours,
         has_voted=has_voted,
         may_approve=card.entry is not None and not not_yours and not has_voted,
@@ -156,7 +160,7 @@ def _not_yours(actor: Actor, card: GrantCard) -> str:
     """Return why this person may not decide, or "" if they may."""
     if actor.may_decide_about(card.labels):
         return ""
-    if not actor.role.is_at_least(Role.APPROVER):
+    if not actor.may(Right.DECIDE):
         return text("card.viewer")
     return text("card.limited", labels=", ".join(map(str, actor.labels)))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import urlencode
 
@@ -16,6 +16,7 @@ from bootgrant.approval.standing import Standing
 from bootgrant.operator_plane.pages.machine_view import kind_of, labels_of, name_of, precious_of, verdict_of, why_of
 from bootgrant.operator_plane.pages.windows import window_rows
 from bootgrant.operator_plane.visit import Visit, actor_of
+from bootgrant.operator_plane.withheld import problem_for
 from bootgrant.operator_plane.wording import text
 from bootgrant.ports.audit import AuditFilter
 from bootgrant.workflows.decide.grant_cards import GrantCard
@@ -117,13 +118,14 @@ async def show(visit: Visit) -> Response:
     else:
         cards, denied = await waiting.current(), await waiting.refused()
     windows = await visit.plane.arm.windows()
+    state = visit.plane.configurations.state()
     return visit.page(
         "queue.html",
         view=view_of(cards, filter_of(visit), actor_of(visit), visit.plane.requires_suffix),
         windows=window_rows(windows, actor_of(visit)),
         version=queue_version((card.grant for card in cards), windows),
         now=visit.plane.clock.now(),
-        configurations=visit.plane.configurations.state(),
+        configurations=replace(state, problem=problem_for(actor_of(visit), state.problem)),
         most=waiting.most,
         unfetched=(await visit.plane.decide.store.census(visit.plane.clock.now())).unfetched,
         last=None if cards else await _last_approved(visit),

@@ -7,12 +7,13 @@ from itertools import groupby
 from starlette.responses import Response
 
 from bootgrant.operator_plane.shown_setting import ShownSetting
-from bootgrant.operator_plane.visit import Visit
+from bootgrant.operator_plane.visit import Visit, actor_of
+from bootgrant.operator_plane.withheld import settings_for
 
 
 async def show(visit: Visit) -> Response:
     """Show the settings in the groups of ``bootgrant.toml``."""
-    rows = visit.plane.settings
+    rows = settings_for(actor_of(visit), visit.plane.settings)
     groups = [(name, list(found)) for name, found in groupby(sorted(rows, key=_group), key=_group)]
     return visit.page("settings.html", groups=groups)
 

@@ -46,7 +46,8 @@ class Form(Generic[T_co]):
     """A form of values, under the name that the documentation uses.
 
     ``parse`` takes the value as it is written and the folder that relative paths start from, and raises ValueError.
-    ``show`` is None where a value may hold a secret: it is never shown. The environment separates the items of an
+    ``show`` is None where a value may hold a secret: it is never shown, except for the ``summary`` that auditors and
+    admins see. The environment separates the items of an
     ``is_list`` with commas, and cannot set what is ``file_only``.
     """
 
@@ -55,6 +56,7 @@ class Form(Generic[T_co]):
     show: Callable[[object], str] | None = None
     is_list: bool = False
     file_only: bool = False
+    summary: Callable[[object], str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

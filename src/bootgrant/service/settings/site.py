@@ -30,6 +30,7 @@ from bootgrant.service.settings.setting import (
     table_of,
     tables,
 )
+from bootgrant.service.settings.summaries import summary_of
 from bootgrant.wire.origin import has_passkeys
 from bootgrant.workflows.people.sign_in import SecondFactor
 
@@ -59,6 +60,16 @@ def _notify(value: object, base: Path) -> tuple[Target, ...]:
     from bootgrant.service.settings.notify import parse_notify
 
     return parse_notify(value, base)
+
+
+_OIDC_SUMMARY: Final = summary_of(
+    "id", "label", "issuer", "client_id", "scopes", "groups_claim", "roles", "group", "claim", "value", "role", "labels"
+)
+_PROVIDERS_SUMMARY: Final = summary_of(
+    "name", "issuer", "check", "audiences", "scopes", "client_ids", "algorithms", "id_token", "client_id", "rules",
+    "claims", "select", "control_plane",
+)  # fmt: skip
+_RULES_SUMMARY: Final = summary_of("name", "select", "networks", "evidence")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +108,7 @@ class Site:
     database: sections.Database = field(default_factory=sections.Database)
     operators: sections.Operators = field(default_factory=sections.Operators)
     oidc: tuple[SignInProvider, ...] = setting(
-        tables(_oidc),
+        replace(tables(_oidc), summary=_OIDC_SUMMARY),
         (),
         "OpenID providers whose people may sign in, each as [[oidc]] (docs/sign-in.md).",
         example=(
@@ -127,7 +138,7 @@ class Site:
         example=("[[notify]]", 'kind = "ntfy"', 'url = "https://ntfy.example.org/bootgrant"'),
     )
     providers: tuple[TokenProvider, ...] = setting(
-        tables(_providers),
+        replace(tables(_providers), summary=_PROVIDERS_SUMMARY),
         (),
         "Outside identity providers whose tokens are accepted at /config, each as [[providers]] with "
         "[[providers.rules]] that say which entries a token may fetch (docs/providers.md).",
@@ -151,7 +162,7 @@ class Site:
     )
     evidence: sections.Evidence = field(default_factory=sections.Evidence)
     rules: tuple[sections.WrittenRule, ...] = setting(
-        table_of(sections.WrittenRule, "rules", lambda rule: rule),
+        replace(table_of(sections.WrittenRule, "rules", lambda rule: rule), summary=_RULES_SUMMARY),
         (),
         "Machines that are approved without an operator, each as [[rules]] (docs/decisions-and-audit.md); none by "
         "default.",
@@ -272,4 +283,5 @@ def _shown(row: Setting, written: Mapping[str, object]) -> ShownSetting:
     value = tuple(value) if isinstance(value, list) else value
     is_default = value == row.default
     show = row.form.show or (as_written if is_default or not value else None)
-    return ShownSetting(row.key, show(value) if show and value else "", row.help, is_default, show is None)
+    summary = row.form.summary(value) if row.form.summary and value else ""
+    return ShownSetting(row.key, show(value) if show and value else "", row.help, is_default, show is None, summary)

@@ -16,7 +16,7 @@ from bootgrant.approval.decision import Decision, VoidVote, WhyVoid
 from bootgrant.approval.evidence import Check, Verdict, has_mismatch, worst_first
 from bootgrant.approval.grant import DeviceGrant
 from bootgrant.approval.grant_rules import GrantRules
-from bootgrant.approval.operators import VIA_ADMIN_SOCKET, Role, is_within, person_key
+from bootgrant.approval.operators import VIA_ADMIN_SOCKET, Right, is_within, person_key
 from bootgrant.approval.policy import NetworkNames, needed_approvals
 from bootgrant.approval.standing import Standing, standing
 from bootgrant.approval.transitions import GrantState
@@ -65,7 +65,7 @@ class VoteFilter:
 
 
 def _may_decide(operator: Operator, labels: Mapping[str, str]) -> bool:
-    return operator.role.is_at_least(Role.APPROVER) and is_within(operator.labels, labels)
+    return operator.role.has(Right.DECIDE) and is_within(operator.labels, labels)
 
 
 log = logging.getLogger("bootgrant.evidence")
@@ -142,8 +142,11 @@ async def _answer(source: EvidenceSource, claim: Claim) -> tuple[Check, ...]:
             return tuple(await source.check(claim))
     except TimeoutError:
         problem = f"no answer within {_LONGEST:.0f} s"
-    except (StoreUnavailable, ConfigUnavailable) as error:
+    except StoreUnavailable as error:
         problem = f"could not be checked: {error}"
+    except ConfigUnavailable:
+        # The reason may quote a configuration, which not everybody who reads evidence may see: the card has it.
+        problem = "could not be checked: the configurations have a problem"
     except Exception:
         log.exception("evidence source %s failed", source.name)
         problem = "the check failed; see the server's log"

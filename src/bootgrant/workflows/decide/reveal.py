@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bootgrant.approval.audit import AuditEvent, AuditKind
-from bootgrant.approval.operators import Actor, Refused, Role
+from bootgrant.approval.operators import Actor, Refused, Right
 from bootgrant.ports.audit import AuditLog
 from bootgrant.ports.configurations import ConfigSource, ConfigUnavailable
 from bootgrant.ports.time import Clock
@@ -22,7 +22,7 @@ class Revealed:
 
 def may_reveal(card: GrantCard, actor: Actor) -> bool:
     """Return whether a person may see the secrets: an admin who may decide about the machine."""
-    return actor.role.is_at_least(Role.ADMIN) and actor.may_decide_about(card.labels)
+    return actor.may(Right.ADMINISTER) and actor.may_decide_about(card.labels)
 
 
 @dataclass(frozen=True, slots=True)

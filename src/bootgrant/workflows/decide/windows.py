@@ -9,7 +9,7 @@ from typing import Final
 
 from bootgrant.approval.audit import AuditEvent, AuditKind
 from bootgrant.approval.nearest import why_nothing_fits
-from bootgrant.approval.operators import VIA_ADMIN_SOCKET, Actor, Label, Refused, Role
+from bootgrant.approval.operators import VIA_ADMIN_SOCKET, Actor, Label, Refused, Right, Role
 from bootgrant.approval.policy import Selector, Vocabulary, Window
 from bootgrant.ports.configurations import ConfigSource, ConfigUnavailable
 from bootgrant.ports.grants import WindowStore
@@ -61,7 +61,7 @@ class ArmWindow:
 
     async def arm(self, wanted: WindowRequest, actor: Actor) -> Window | Refused:
         """Open a window. One that no entry fits is only opened when that is ``wanted.forced``."""
-        if not actor.role.is_at_least(Role.APPROVER):
+        if not actor.may(Right.DECIDE):
             return Refused("you may look, but not arm windows")
         if not 0 < wanted.seconds <= LONGEST:
             return Refused(f"a window can be open for at most {LONGEST / 86400:.0f} days")
@@ -98,7 +98,7 @@ class ArmWindow:
 
     async def disarm(self, name: str, actor: Actor) -> Window | Refused:
         """Close the open window of this name or id. Its approvals stay."""
-        if not actor.role.is_at_least(Role.APPROVER):
+        if not actor.may(Right.DECIDE):
             return Refused("you may look, but not close windows")
         windows = await self.windows()
         named = [each for each in windows if each.window_id == name] or [each for each in windows if each.name == name]
@@ -132,7 +132,7 @@ class ArmWindow:
 
 def may_close(window: Window, actor: Actor) -> bool:
     """Return whether this person may close the window."""
-    return actor.role.is_at_least(Role.APPROVER) and not beyond_limits(window.conditions.select, actor.labels)
+    return actor.may(Right.DECIDE) and not beyond_limits(window.conditions.select, actor.labels)
 
 
 def beyond_limits(select: Sequence[Selector], limits: Sequence[Label]) -> str:
@@ -184,7 +184,7 @@ class CloseWindows:
         def is_beyond(window: Window) -> bool:
             if not window.author.is_operator(name) or window.author.via == VIA_ADMIN_SOCKET:
                 return False
-            return not role.is_at_least(Role.APPROVER) or bool(beyond_limits(window.conditions.select, labels))
+            return not role.has(Right.DECIDE) or bool(beyond_limits(window.conditions.select, labels))
 
         await self._close(f"the operator {name} can no longer arm it", is_beyond)
 

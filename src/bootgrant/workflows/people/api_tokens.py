@@ -21,7 +21,7 @@ from bootgrant.approval.operators import (
     Label,
     Refused,
     Role,
-    lower_role,
+    common_role,
     narrowed,
     via_token,
 )
@@ -72,7 +72,7 @@ class ApiTokens:
         """
         if owner.kind is Kind.BREAK_GLASS:
             return Refused("a break-glass operator cannot have tokens: sign in as yourself")
-        if not owner.role.is_at_least(role):
+        if not owner.role.includes(role):
             return Refused(f"your role is {owner.role.value}, so your token cannot have the role {role.value}")
         limits = narrowed(owner.labels, labels)
         if limits is None or not set(labels) <= set(limits):
@@ -126,20 +126,23 @@ class ApiTokens:
         token, now = await self.store.find_token(api_token_digest(presented)), self.clock.now()
         if token is None or now >= token.expires_at:
             return None
-        rights = await self._rights(token)
-        if rights is None:
+        actor = await self._actor(token)
+        if actor is None:
             return None
         if token.used_at is None or now - token.used_at >= _SEEN_STEP:
             await self.store.touch_token(token.digest, now)
-        role, labels = rights
-        return Actor(token.name, role, labels, via_token(token.name), token.owner)
+        return actor
 
-    async def _rights(self, token: ApiToken) -> tuple[Role, tuple[Label, ...]] | None:
-        """Return what a token may do now: its own rights, limited to those its owner still has."""
+    async def _actor(self, token: ApiToken) -> Actor | None:
+        """Return who acts with a token: with its own rights, limited to those that its owner still has."""
+        acting = Actor(token.name, token.role, token.labels, via_token(token.name), token.owner)
         if not token.owner:
-            return token.role, token.labels
+            return acting
         owner = await self.operators.find_operator(token.owner)
         if owner is None or owner.disabled_at is not None:
             return None
         labels = narrowed(token.labels, owner.labels)
-        return None if labels is None else (lower_role(token.role, owner.role), labels)
+        if labels is None:
+            return None
+        role, limit = common_role(token.role, owner.role)
+        return replace(acting, role=role, labels=labels, limit=limit)
