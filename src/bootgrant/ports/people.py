@@ -13,6 +13,7 @@ from typing import Protocol
 
 from bootgrant.approval.audit import AuditEvent
 from bootgrant.approval.operators import Kind, Label, Role
+from bootgrant.approval.role_grace import Confirmed
 from bootgrant.wire.secret import Secret
 
 
@@ -21,7 +22,8 @@ class Operator:
     """A person who may sign in.
 
     ``password_hash`` is empty for an operator without a password. ``issuer`` and ``subject`` (OpenID Connect Core
-    section 2, iss and sub) identify an operator of kind OIDC, whatever name they use.
+    section 2, iss and sub) identify an operator of kind OIDC, whatever name they use. ``confirmed`` says which claims
+    last gave them their rights; it is changed with ``set_confirmed`` only.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Operator:
     seen_at: float | None = None
     issuer: str = ""
     subject: str = ""
+    confirmed: Confirmed | None = None
 
 
 class Stage(Enum):
@@ -89,6 +92,9 @@ class OperatorStore(Protocol):
         self, name: str, role: Role, labels: tuple[Label, ...], audit: AuditOfOperator | None = None
     ) -> bool:
         """Change role and limits, from the next request on. Return False when no operator has this name."""
+
+    async def set_confirmed(self, name: str, confirmed: Confirmed | None) -> None:
+        """Store which claims gave the operator their rights at a sign-in, or (None) that no claims do."""
 
     async def set_disabled(self, name: str, at: float | None, audit: AuditOfOperator | None = None) -> bool:
         """Disable an operator and end their sessions, or (None) enable them. Return False when none has this name."""

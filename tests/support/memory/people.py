@@ -8,6 +8,7 @@ from typing import Any
 
 from bootgrant.approval.audit import AuditEvent
 from bootgrant.approval.operators import Label, Role
+from bootgrant.approval.role_grace import Confirmed
 from bootgrant.ports.people import (
     ApiToken,
     AuditOfOperator,
@@ -51,6 +52,9 @@ class MemoryOperatorStore:
         self, name: str, role: Role, labels: tuple[Label, ...], audit: AuditOfOperator | None = None
     ) -> bool:
         return await self._change(name, audit, role=role, labels=labels)
+
+    async def set_confirmed(self, name: str, confirmed: Confirmed | None) -> None:
+        await self._change(name, None, confirmed=confirmed)
 
     async def set_disabled(self, name: str, at: float | None, audit: AuditOfOperator | None = None) -> bool:
         found = await self._change(name, audit, disabled_at=at)
