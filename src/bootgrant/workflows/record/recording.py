@@ -134,6 +134,32 @@ class RecordRefusals(BoundedRecorder[AuditEvent]):
         super().__init__(audit, clock, burst, REFUSAL_EVERY, address_of, lambda event: event, kind, "refused")
 
 
+_SAME_AGAIN: Final = 3600.0
+_MOST_SAME: Final = 1000
+
+
+class RecordTokenRefusals(BoundedRecorder[AuditEvent]):
+    """Tokens of outside providers with which no rule allows the delivery. A machine tries again every few seconds: the
+    same refusal is recorded once in an hour."""
+
+    def __init__(self, audit: AuditLog, clock: Clock, burst: int = REFUSALS) -> None:
+        kind, address_of = AuditKind.TOKEN_REFUSED, attrgetter("address")
+        super().__init__(audit, clock, burst, REFUSAL_EVERY, address_of, lambda event: event, kind, "refused")
+        self._recorded: dict[tuple[str, ...], float] = {}
+
+    def note_new(self, event: AuditEvent) -> None:
+        """Take it for the next step, unless the same was taken within the last hour."""
+        same = (event.actor, event.via, event.address, event.entry, event.reason, event.identity.key)
+        last = self._recorded.pop(same, None)
+        if last is not None and event.at - last < _SAME_AGAIN:
+            self._recorded[same] = last
+            return
+        while len(self._recorded) >= _MOST_SAME:
+            del self._recorded[next(iter(self._recorded))]
+        self._recorded[same] = event.at
+        self.note(event)
+
+
 _SNAPSHOTS: Final = AuditFilter(kinds=(AuditKind.CONFIG_SNAPSHOT,))
 _PROBLEM: Final = 500
 
