@@ -18,7 +18,14 @@ class ProviderUnavailable(Exception):
 
 
 class ProviderWrong(ProviderUnavailable):
-    """The provider answers, but the answer cannot be accepted, now or later, until someone corrects a setting."""
+    """The provider answers, but the answer cannot be accepted, now or later, until someone corrects a setting.
+
+    ``said`` is the provider's own ``error: error_description``, cleaned; empty when it gave none.
+    """
+
+    def __init__(self, text: str, said: str = "") -> None:
+        super().__init__(text)
+        self.said = said
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +69,14 @@ class IdentityProvider(Protocol):
 
     @property
     def rules(self) -> tuple[RoleRule, ...]: ...
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """The scopes that are asked for."""
+
+    @property
+    def role_grace(self) -> float:
+        """Seconds for which the last known role holds while the claims that decide about it do not come."""
 
     async def ask(self, request: Request) -> str:
         """Return where to send the browser (OpenID Connect Core section 3.1.2.1, PKCE as in RFC 7636)."""

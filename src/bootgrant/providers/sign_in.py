@@ -31,6 +31,7 @@ class OidcProvider:
 
     def __init__(self, settings: SignInProvider, clock: Clock) -> None:
         self.provider_id, self.label, self.rules = settings.provider_id, settings.label, settings.rules
+        self.scopes, self.role_grace = settings.scopes, settings.role_grace
         self._settings = settings
         self._client = ProviderClient(settings.provider_id, clock, _TIMEOUT)
         self._discovery = Discovery(
