@@ -102,6 +102,15 @@ def test_a_claim_under_another_name_or_missing_is_named(
     assert reason in nearest({"sub": "1", **claims}, rule)
 
 
+def test_a_better_reason_counts_before_the_provider_s_own() -> None:
+    left_out = {"groups": "neither the ID token nor userinfo has groups"}
+    assert "neither the ID token nor userinfo" in nearest({"sub": "1"}, left_out=left_out)
+    assert 'but "roles" has "platform"' in nearest({"roles": ["platform"]}, left_out=left_out)
+    assert '"memberOf" did' in nearest({"memberOf": ["x"]}, left_out=left_out)
+    objects = {"groups": [{"name": "platform"}]}
+    assert 'name the claim "groups.name"' in nearest(dict(objects), left_out={"groups": "a list without texts"})
+
+
 @pytest.mark.parametrize("claim", ["nickname", "preferred_username", "name", "website"])
 def test_no_role_is_advised_to_be_read_from_what_people_write_themselves(claim: str) -> None:
     assert claim not in nearest({claim: ["platform"]})
@@ -116,8 +125,8 @@ def test_the_nearest_of_several_rules_is_shown_and_every_rule_with_its_reason() 
     assert found.nearest.startswith('"/fra" is not "fra"')
     assert found.came == ('groups: "/fra", "ops"',)
     assert found.rules == (
-        'groups = "admins" → admin: "groups" has "/fra", "ops": none is "admins"',
-        f'groups = "fra" → approver, site=fra: {found.nearest}',
+        'groups = "admins" gives admin: "groups" has "/fra", "ops": none is "admins"',
+        f'groups = "fra" gives approver, site=fra: {found.nearest}',
     )
     assert found.names == '"sub", "groups", "email"'
     assert "ana@example.org" not in str(found)
@@ -143,7 +152,7 @@ def test_of_a_rule_with_several_claims_the_one_that_does_not_match_is_explained(
     other = (Need("groups", ("admins", "root"), is_exact=False), Need("email_verified", ("true",), is_exact=False))
     found = explain({"groups": ["ops-1"], "email_verified": False}, {}, [Tried(other, "*"), Tried(needs, "site=fra")])
     assert found.nearest == '"email_verified" has "false": none is "true"'
-    assert found.rules[0].startswith('groups = "admins" or "root" and email_verified = "true" → *: ')
+    assert found.rules[0].startswith('groups = "admins" or "root" and email_verified = "true" gives *: ')
 
 
 def test_thousands_of_long_groups_are_cut_and_still_searched() -> None:

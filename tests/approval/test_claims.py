@@ -104,6 +104,7 @@ def test_a_claim_that_did_not_come_is_unknown_and_an_empty_one_is_not(
         ({"hasgroups": True}, {}, "groups", "hasgroups: the person is in too many groups"),
         ({"hasgroups": "true"}, {}, "groups", "hasgroups: "),
         ({"hasgroups": False}, {}, "groups", ""),
+        ({"groups:src1": "https://graph.example/x"}, {}, "groups", "groups:src1: the person is in too many groups"),
         ({}, {"groups": "userinfo answered 403"}, "groups", "userinfo answered 403"),
         ({}, {"realm_access": "userinfo answered 403"}, "realm_access.roles", "userinfo answered 403"),
     ],

@@ -54,6 +54,8 @@ def outcome(claims: dict[str, object], had: Held | None, grace: float = 0.0, lef
         ({}, held(IN_FRA), Unknown(("groups", "roles", "email"))),
         ({"groups": [], "roles": []}, held(IN_FRA), Unknown(("email",))),
         ({"groups": ["fra"]}, held(IN_FRA), IN_FRA),
+        # The rules no longer name the claim that gave the role.
+        ({"groups": []}, held(IN_FRA, "teams"), Unknown(("roles", "email"))),
         # Everything came.
         ({"groups": [], "roles": [], "email": "x"}, held(ADMIN), None),
         # Nothing gave this role: it is what is left after the last loss.
@@ -82,9 +84,14 @@ def test_the_last_rights_hold_for_the_grace(claims: dict[str, object], had: Held
     assert outcome(claims, had, grace=3600) == after
 
 
+def test_without_a_grace_nothing_holds_even_if_the_clock_went_back() -> None:
+    assert outcome({}, held(ADMIN, "groups", ago=-60)) == Unknown(("groups",))
+
+
 def test_a_claim_that_is_said_to_be_incomplete_takes_nothing_away_either() -> None:
     assert outcome({"groups": ["x"]}, held(ADMIN, "groups"), left_out="groups") == Unknown(("groups",))
     assert outcome({"groups": ["x"]}, None, left_out="groups") == Unknown(("groups", "roles", "email"))
+    assert outcome({"groups": ["x"]}, None, left_out="email") is None
     assert outcome({"groups": ["admins"]}, held(IN_FRA, "groups"), left_out="groups") == ADMIN
     assert outcome({"_claim_names": {"groups": "src1"}}, held(ADMIN, "groups"), 3600) == Kept(ADMIN, ("groups",))
 

@@ -25,6 +25,11 @@ _LIKE_GROUPS: Final = re.compile(
 _MOST: Final = 50
 
 
+def is_about_the_person(name: str) -> bool:
+    """Return whether a claim describes who the person is, not what they belong to."""
+    return name in _WRITTEN_BY_THE_PERSON
+
+
 def names_like_groups(claims: Claims) -> list[str]:
     """Return the names of claims that may hold groups or roles, nested ones with dots; at most fifty."""
     found = dict.fromkeys(_candidates(claims))

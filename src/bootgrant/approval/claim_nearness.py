@@ -12,9 +12,9 @@ from bootgrant.approval.claim_names import advice_for, names_like_groups, simila
 from bootgrant.approval.claim_texts import listed, plain, quoted
 from bootgrant.approval.claim_values import Claims, claim_of, texts_of, values_of, why_left_out
 
-_EXAMINED: Final = 40_000
-"""Values that are compared in all, over all rules."""
-_EXAMINED_OF_ONE: Final = 2_000
+_SEARCHED: Final = 5_000
+_EXAMINED: Final = 200
+"""Values that are compared letter by letter with each rule. Of thousands, those that contain the name count first."""
 _LENGTH: Final = 512
 _TYPING_ERRORS: Final = 2
 _SHORTEST: Final = 4
@@ -51,57 +51,77 @@ class Need:
         return f"{plain(self.claim)} = {' or '.join(map(quoted, self.wanted))}"
 
 
-def nearest_of(need: Need, claims: Claims, left_out: Mapping[str, str], rules: int = 1) -> Near | None:
-    """Return why the claims do not meet ``need``, one of ``rules``; None when they do."""
+def nearest_of(need: Need, claims: Claims, left_out: Mapping[str, str]) -> Near | None:
+    """Return why the claims do not meet ``need``; None when they do."""
     found = claim_of(claims, need.claim)
     values = texts_of(found)
     if need.is_met(values):
         return None
-    if why := why_left_out(claims, left_out, need.claim):
-        return Near(8, f"the provider left out {quoted(need.claim)} ({plain(why, 300)})")
+    near = [_elsewhere(need, claims), _left_out(need, claims, left_out)]
     if found is None:
-        return _elsewhere(need, claims) or _absent(need, claims)
-    examined = [value[:_LENGTH] for value in values[: max(20, min(_EXAMINED_OF_ONE, _EXAMINED // max(1, rules)))]]
-    reasons = [near for value in examined for wanted in need.wanted for near in _value(need, value, wanted)]
-    more = (_elsewhere(need, claims), _form(need, found), _nothing_near(need, examined))
-    return min([*reasons, *(near for near in more if near)], key=lambda near: near.rank)
+        near += [_similar(need, claims), _absent(need, claims)]
+    else:
+        near += [_form(need, found), _nothing_near(need, values)]
+        near += [
+            each for wanted in need.wanted for value in _likely(values, wanted) for each in _value(need, value, wanted)
+        ]
+    return min((each for each in near if each), key=lambda each: each.rank)
+
+
+def _left_out(need: Need, claims: Claims, left_out: Mapping[str, str]) -> Near | None:
+    why = why_left_out(claims, left_out, need.claim)
+    return Near(8, f"the provider left out {quoted(need.claim)} ({plain(why, 300)})") if why else None
+
+
+def _likely(values: Sequence[str], wanted: str) -> list[str]:
+    """Return the values that may be meant, cut: those that contain the name or are part of it, and the first others."""
+    name = _UNSEEN.sub("", wanted).casefold()
+    cut = [value[:_LENGTH] for value in values[:_SEARCHED]]
+    alike = [value for value in cut if name in value.casefold() or (value and value.casefold() in name)]
+    return list(dict.fromkeys([*alike[:_EXAMINED], *cut[:_EXAMINED]]))
 
 
 def _value(need: Need, value: str, wanted: str) -> Iterator[Near]:
     """Yield how one value differs from the one that is wanted."""
     plainly = _UNSEEN.sub("", value)
-    pair = f"{quoted(value)} is not {quoted(wanted)}"
     if need.fits(plainly, _UNSEEN.sub("", wanted)):
-        yield Near(0, f"{pair}: there are spaces or invisible characters around one of them; remove them")
+        text = "there are spaces or invisible characters around one of them; remove them"
+        yield Near(0, f"{_pair(value, wanted)}: {text}")
     elif _folded(need, plainly, wanted):
-        yield Near(1, f"{pair}: upper and lower case differ; write {quoted(plainly)} in the rule")
+        text = f"upper and lower case differ; write {quoted(plainly)} in the rule"
+        yield Near(1, f"{_pair(value, wanted)}: {text}")
     else:
-        yield from _longer_form(need, plainly, wanted, pair)
+        yield from _longer_form(need, plainly, wanted)
     if any(need.fits(part, wanted) for part in _parts(plainly)):
         text = f"{quoted(value)} came as one text, which is not split"
         yield Near(4, f"{text}: let the provider send a list, in which {quoted(wanted)} is one value")
     if need.is_exact and is_typing_error(plainly, wanted):
-        yield Near(6, f"{pair}, but nearly: correct the one that is mistyped")
+        yield Near(6, f"{_pair(value, wanted)}, but nearly: correct the one that is mistyped")
 
 
-def _longer_form(need: Need, value: str, wanted: str, pair: str) -> Iterator[Near]:
+def _pair(value: str, wanted: str) -> str:
+    return f"{quoted(value)} is not {quoted(wanted)}"
+
+
+def _longer_form(need: Need, value: str, wanted: str) -> Iterator[Near]:
     """Yield the forms in which a name has something around it: a path, a directory entry, a domain."""
     last, last_wanted = value.rpartition("/")[2], wanted.rpartition("/")[2]
+    turn = ""
     if "/" in value and _folded(need, last, wanted):
-        yield Near(
-            2, f'{pair}: turn off "Full group path" in Keycloak\'s group mapper, or write {quoted(value)} in the rule'
-        )
+        turn = "off"
     elif "/" in wanted and _folded(need, value, last_wanted):
-        yield Near(
-            2, f'{pair}: turn on "Full group path" in Keycloak\'s group mapper, or write {quoted(value)} in the rule'
-        )
+        turn = "on"
+    if turn:
+        text = f'turn {turn} "Full group path" in Keycloak\'s group mapper, or write {quoted(value)} in the rule'
+        yield Near(2, f"{_pair(value, wanted)}: {text}")
     entry = _DN.match(value + ",") if "=" in value else None
     if entry and _folded(need, entry[1].strip(), wanted):
-        name = f"{pair}: it is the distinguished name (DN) of a directory entry"
-        yield Near(3, f"{name}; let the provider send the name (cn), or write the whole DN in the rule")
-    domain = _DOMAIN.fullmatch(value)
+        text = "it is the distinguished name (DN) of a directory entry; let the provider send the name (cn), or write"
+        yield Near(3, f"{_pair(value, wanted)}: {text} the whole DN in the rule")
+    domain = _DOMAIN.fullmatch(value) if "\\" in value or "@" in value else None
     if domain and _folded(need, domain[1] or domain[2], wanted):
-        yield Near(3, f"{pair}: it has a domain; write {quoted(value)} in the rule, or let the provider send the name")
+        text = f"it has a domain; write {quoted(value)} in the rule, or let the provider send the name"
+        yield Near(3, f"{_pair(value, wanted)}: {text}")
 
 
 def _folded(need: Need, value: str, wanted: str) -> bool:
@@ -144,20 +164,24 @@ def _elsewhere(need: Need, claims: Claims) -> Near | None:
     return None
 
 
+def _similar(need: Need, claims: Claims) -> Near | None:
+    """Return the claim that is most likely meant by one that did not come."""
+    near = similar_name(need.claim, claims)
+    text = f"{quoted(need.claim)} did not come, {quoted(near)} did"
+    return Near(7, f"{text}: name that claim in the rule, or rename it at the provider") if near else None
+
+
 def _absent(need: Need, claims: Claims) -> Near:
     """Return what to do about a claim that did not come."""
-    text = f"{quoted(need.claim)} did not come"
-    if near := similar_name(need.claim, claims):
-        return Near(9, f"{text}, {quoted(near)} did: name that claim in the rule, or rename it at the provider")
     like = [name for name in names_like_groups(claims) if name != need.claim]
     others = f" (what came and may have it: {listed(like, 5)})" if like else ""
-    return Near(10, f"{text}{others}: {advice_for(need.claim)}")
+    return Near(10, f"{quoted(need.claim)} did not come{others}: {advice_for(need.claim)}")
 
 
 def _form(need: Need, found: object) -> Near | None:
     """Return how to reach the values of objects."""
     if isinstance(found, (list, tuple)):
-        objects = [each for each in found[:_EXAMINED_OF_ONE] if isinstance(each, Mapping)]
+        objects = [each for each in found[:_EXAMINED] if isinstance(each, Mapping)]
         if not objects:
             return None
         members = dict.fromkeys(str(name) for each in objects for name in each)
@@ -181,8 +205,9 @@ def _nothing_near(need: Need, values: Sequence[str]) -> Near:
     wanted = " or ".join(map(quoted, need.wanted[:3]))
     if not values:
         return Near(12, f"{quoted(need.claim)} came without a value, and {wanted} is needed")
-    guids = sum(bool(_GUID.fullmatch(value)) for value in values)
-    if guids == len(values) and not any(map(_GUID.fullmatch, need.wanted)):
+    seen = values[:_EXAMINED]
+    guids = sum(bool(_GUID.fullmatch(value)) for value in seen)
+    if guids == len(seen) and not any(map(_GUID.fullmatch, need.wanted)):
         return Near(7, f"{quoted(need.claim)} has object IDs, not names, as Entra ID sends them: {_ID_ADVICE}")
     if guids == 0 and any(map(_GUID.fullmatch, need.wanted)):
         return Near(7, f"{quoted(need.claim)} has names, and the rule has an object ID: write the name in the rule")

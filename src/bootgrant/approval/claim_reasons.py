@@ -6,7 +6,8 @@ limited: a person may be in thousands of groups, and their provider chooses the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -28,7 +29,7 @@ class Tried:
     gives: str
 
     def __str__(self) -> str:
-        return f"{' and '.join(map(str, self.needs))} → {self.gives}"
+        return f"{' and '.join(map(str, self.needs))} gives {self.gives}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +52,18 @@ class Explanation:
         return {"claims": self.names, **numbered, "nearest": self.nearest}
 
 
+_NUMBERED: Final = re.compile(r"(?:came|rule)_\d{1,3}")
+
+
+def explained_details(details: Iterable[str]) -> frozenset[str]:
+    """Return the names of the details in which an event has an explanation, without the nearest rule."""
+    return frozenset(name for name in details if name == "claims" or _NUMBERED.fullmatch(name))
+
+
 def explain(claims: Claims, left_out: Mapping[str, str], tried: Sequence[Tried]) -> Explanation:
     """Explain why none of the rules matched these claims. ``left_out`` is as in ports.providers.ProviderPerson."""
     named = dict.fromkeys(need.claim for rule in tried for need in rule.needs)
-    reasons = [(rule, _reason(rule, claims, left_out, len(tried))) for rule in tried[:_REASONS]]
+    reasons = [(rule, _reason(rule, claims, left_out)) for rule in tried[:_REASONS]]
     rules = [f"{cut(str(rule), _REASON)}: {near.text}" for rule, near in reasons[:_RULES]]
     more = len(tried) - len(rules)
     return Explanation(
@@ -63,6 +72,11 @@ def explain(claims: Claims, left_out: Mapping[str, str], tried: Sequence[Tried])
         (*rules, *((f"and {more} more rules",) if more > 0 else ())),
         min(reasons, key=lambda each: each[1].rank)[1].text if reasons else "there are no rules",
     )
+
+
+def missing(claims: Claims, left_out: Mapping[str, str], names: Sequence[str]) -> str:
+    """Return why these claims are unknown, for the person whose they are: without rules or values."""
+    return "; ".join(_came(claims, left_out, name) for name in names[:_RULES])
 
 
 def _came(claims: Claims, left_out: Mapping[str, str], name: str) -> str:
@@ -85,8 +99,8 @@ def _form(found: object) -> str:
     return "a list of objects" if isinstance(found, (list, tuple)) else "neither a text nor a list"
 
 
-def _reason(rule: Tried, claims: Claims, left_out: Mapping[str, str], rules: int) -> Near:
+def _reason(rule: Tried, claims: Claims, left_out: Mapping[str, str]) -> Near:
     """Return why a rule did not match: by the claim that is farthest from matching."""
-    missing = [near for need in rule.needs if (near := nearest_of(need, claims, left_out, rules)) is not None]
+    missing = [near for need in rule.needs if (near := nearest_of(need, claims, left_out)) is not None]
     worst = max(missing, key=lambda near: near.rank, default=Near(0, "it matches"))
     return Near(worst.rank + 100 * max(0, len(missing) - 1), cut(worst.text, _REASON))

@@ -7,6 +7,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from bootgrant.approval.claim_texts import plain
+
 Claims = Mapping[str, object]
 
 _BITS: Final = 256
@@ -54,6 +56,8 @@ def texts_of(found: object) -> tuple[str, ...]:
     if isinstance(found, Mapping):
         return tuple(name for name, held in found.items() if held is True or (held and isinstance(held, Mapping)))
     each = found if isinstance(found, (list, tuple)) else (found,)
+    if set(map(type, each)) == {str}:
+        return tuple(each)
     return tuple(text for one in each if (text := _text(one)) is not None)
 
 
@@ -81,7 +85,8 @@ def why_left_out(claims: Claims, left_out: Mapping[str, str], name: str) -> str:
         return f"_claim_names: {_TOO_MANY}"
     if "groups" in beginnings and claims.get("hasgroups") in (True, "true"):
         return f"hasgroups: {_TOO_MANY}"
-    return ""
+    marked = next((claim for claim in claims for each in beginnings if str(claim).startswith(f"{each}:src")), "")
+    return f"{plain(marked)}: {_TOO_MANY}" if marked else ""
 
 
 _TOO_MANY: Final = (

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from bootgrant.approval.claim_names import is_about_the_person
 from bootgrant.approval.claim_values import Claims, claim_of, is_unknown, why_left_out
 from bootgrant.approval.claims import Rights, RoleRule, matching, rights_of
 from bootgrant.approval.operators import Label, Role
@@ -70,25 +71,28 @@ def judge(
     deciding = tuple(name for name in unknown if name in _suspects(held, rules))
     if not deciding:
         return proven
-    if held.confirmed is not None and now < held.confirmed.at + grace:
+    if grace > 0 and held.confirmed is not None and now < held.confirmed.at + grace:
         return Kept(held.rights, deciding)
     return Unknown(deciding)
 
 
 def _suspects(held: Held, rules: Sequence[RoleRule]) -> Sequence[str]:
-    """Return the claims that gave the last rights: those that did, or while that is not known, those that may have."""
-    if held.confirmed is not None:
+    """Return the claims that gave the last rights: those that did, or while that is not known, those that may have.
+
+    It is not known either when the rules have changed, and no longer name one of those claims.
+    """
+    if held.confirmed is not None and {rule.claim for rule in rules}.issuperset(held.confirmed.claims):
         return held.confirmed.claims
     order = list(Role)
     return [rule.claim for rule in rules if order.index(rule.role) >= order.index(held.rights.role)]
 
 
 def _is_undecided(claims: Claims, left_out: Mapping[str, str], rules: Sequence[RoleRule]) -> bool:
-    """Return whether the claims that did come say nothing about a new person."""
+    """Return whether the claims that did come say nothing about a new person: none of them came, or groups or roles
+    were left out. A missing e-mail address next to groups that came does not make it unknown."""
     named = {rule.claim for rule in rules}
-    return any(why_left_out(claims, left_out, name) for name in named) or all(
-        claim_of(claims, name) is None for name in named
-    )
+    left = (name for name in named if why_left_out(claims, left_out, name))
+    return not all(map(is_about_the_person, left)) or all(claim_of(claims, name) is None for name in named)
 
 
 def _covers(rights: Rights, others: Rights) -> bool:

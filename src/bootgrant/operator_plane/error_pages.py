@@ -101,8 +101,9 @@ def not_signed_in(label: str, refusal: OidcRefusal, sign_in: str, scopes: Sequen
     asked = refused_scopes(refusal.said, scopes)
     page = _error(name, status, sign_in, text("error.oidc_link"), label=label, scopes=asked)
     said = refusal.said or (refusal.error if is_known else "")
-    facts = ((text("error.oidc_account", label=label), refusal.person), (text("error.oidc_said", label=label), said))
-    return replace(page, facts=tuple((fact, value) for fact, value in facts if value))
+    facts = {"account": refusal.person, "missing": refusal.missing, "said": said}
+    shown = tuple((text(f"error.oidc_{fact}", label=label), value) for fact, value in facts.items() if value)
+    return replace(page, facts=shown)
 
 
 def refused_scopes(said: str, scopes: Sequence[str]) -> str:

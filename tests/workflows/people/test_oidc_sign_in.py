@@ -431,6 +431,8 @@ async def test_a_disabled_operator_stays_disabled_within_the_grace(desk: Desk) -
     await desk.database.operators.set_disabled("corp:ana", NOW)
     desk.provider.role_grace, desk.provider.claims = 3600, {}
     assert await desk.refused() is OidcRefused.DISABLED
+    (added,) = await desk.database.audit.newest(AuditFilter(kinds=(AuditKind.OPERATOR_CHANGED,)), 9)
+    assert added.event.details["done"] == "added by signing in"
 
 
 @pytest.mark.parametrize("claims", [{}, {"_claim_names": {"groups": "src1"}}])
@@ -440,6 +442,7 @@ async def test_a_new_person_without_the_claims_that_decide_is_refused_with_the_r
     desk.provider.claims = {"name": "Ana", "preferred_username": "ana@corp", **claims}
     refusal = await desk.refusal()
     assert (refusal.why, refusal.person) == (OidcRefused.CLAIMS_UNKNOWN, "Ana (ana@corp)")
+    assert refusal.missing.startswith("groups: left out by the provider (" if claims else "groups: did not come")
     assert refusal.explanation is not None
     assert ("too many groups for one token; use app roles" in refusal.explanation.nearest) is bool(claims)
     assert await desk.database.operators.operators() == []
@@ -495,8 +498,13 @@ async def test_an_error_without_a_sign_in_is_logged_and_its_words_are_not_passed
 
 
 async def test_what_the_token_endpoint_says_reaches_the_person(desk: Desk) -> None:
-    desk.provider.wrong = ProviderWrong("the token endpoint refuses the code", "invalid_client: Bad secret\n")
+    desk.provider.wrong = ProviderWrong("the token endpoint refuses the code", "invalid_client: Bad secret")
     refusal = await desk.refusal()
-    assert refusal == OidcRefusal(OidcRefused.WRONG, said=r"invalid_client: Bad secret\n", error="invalid_client")
-    desk.provider.wrong = ProviderWrong("its keys cannot be read")
-    assert await desk.refusal() == OidcRefusal(OidcRefused.WRONG)
+    assert refusal == OidcRefusal(
+        OidcRefused.WRONG,
+        said="invalid_client: Bad secret",
+        error="invalid_client",
+        problem="the token endpoint refuses the code",
+    )
+    desk.provider.wrong = ProviderWrong("its keys cannot be read\n")
+    assert await desk.refusal() == OidcRefusal(OidcRefused.WRONG, problem=r"its keys cannot be read\n")

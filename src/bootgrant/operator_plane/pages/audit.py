@@ -10,9 +10,9 @@ from starlette.responses import Response
 
 from bootgrant.approval.audit import AuditEvent, AuditKind
 from bootgrant.approval.changed_rights import RIGHTS, has_rights, rights_in
+from bootgrant.approval.claim_reasons import explained_details
 from bootgrant.approval.evidence import Verdict
 from bootgrant.operator_plane.pages.machine_view import reported
-from bootgrant.operator_plane.pages.refused import explained
 from bootgrant.operator_plane.permissions import Permission, is_allowed
 from bootgrant.operator_plane.visit import Visit, actor_of
 from bootgrant.operator_plane.wording import text
@@ -79,7 +79,7 @@ def _facts(event: AuditEvent) -> list[tuple[str, str]]:
         "mismatches": "; ".join(check.detail for check in event.evidence if check.verdict is Verdict.MISMATCH),
     }
     facts = [(text(f"audit.fact_{name}"), value) for name, value in values.items() if value]
-    hidden = _HIDDEN | set(explained(event.details))
+    hidden = _HIDDEN | explained_details(event.details)
     details = [(name.replace("_", " "), str(value)) for name, value in event.details.items() if name not in hidden]
     return facts + details + _rights(event)
 

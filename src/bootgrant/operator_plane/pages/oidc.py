@@ -57,7 +57,7 @@ def _refused(visit: Visit, provider_id: str, refusal: OidcRefusal, sign_in: str 
 
 def _details(refusal: OidcRefusal) -> Mapping[str, str]:
     """Return what admins may need to know about a refusal, for the audit."""
-    known = {"account": refusal.person, "provider_said": refusal.said}
+    known = {"account": refusal.person, "provider_said": refusal.said, "problem": refusal.problem}
     return {name: text for name, text in known.items() if text} | (
         dict(refusal.explanation.details()) if refusal.explanation else {}
     )

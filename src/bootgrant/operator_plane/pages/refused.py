@@ -30,6 +30,7 @@ class Refused:
     address: str
     why: str
     said: str
+    problem: str
     came: tuple[str, ...]
     rules: tuple[str, ...]
     claims: str
@@ -50,11 +51,6 @@ async def show(visit: Visit) -> Response:
     )
 
 
-def explained(details: Mapping[str, str | int]) -> list[str]:
-    """Return the names of the details that this page shows and the audit does not repeat."""
-    return [name for name in details if name == "claims" or _NUMBERED.fullmatch(name)]
-
-
 def _refused(plane: OperatorPlane, event: AuditEvent) -> Refused:
     def text(name: str) -> str:
         return str(event.details.get(name, ""))
@@ -68,6 +64,7 @@ def _refused(plane: OperatorPlane, event: AuditEvent) -> Refused:
         event.address or text("from"),
         event.reason,
         text("provider_said"),
+        text("problem"),
         _numbered(event.details, "came"),
         _numbered(event.details, "rule"),
         text("claims"),

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
-from bootgrant.approval.claim_reasons import Explanation
+from bootgrant.approval.claim_reasons import Explanation, missing
 from bootgrant.approval.claim_texts import listed, plain
 from bootgrant.approval.claim_values import Claims, values_of
 from bootgrant.approval.claims import Rights, why_no_role
@@ -47,6 +47,7 @@ _NAMES: Final = ("preferred_username", "email", "name")
 _NOT_IN_NAMES: Final = re.compile(r"[^A-Za-z0-9._@+-]+")
 _NAME_LENGTH: Final = 64
 _SAID_LENGTH: Final = 300
+_PROBLEM_LENGTH: Final = 500
 _ERROR: Final = re.compile(r"[a-z_]{1,40}")
 
 
@@ -70,13 +71,16 @@ class OidcRefusal:
     from outside, printable and limited.
 
     ``error`` is the provider's error code (RFC 6749 section 4.1.2.1, OpenID Connect Core section 3.1.2.6), or empty.
-    ``explanation`` says what came, for admins.
+    ``missing`` says which claims did not come, and why. ``problem`` (what is wrong with the provider's answer) and
+    ``explanation`` (what came) are for admins.
     """
 
     why: OidcRefused
     person: str = ""
     said: str = ""
     error: str = ""
+    missing: str = ""
+    problem: str = ""
     explanation: Explanation | None = None
 
 
@@ -200,9 +204,11 @@ class OidcSignIn:
         if rights is None or isinstance(rights, Unknown):
             if rights is None and known is not None:
                 await self._remove_rights(provider.provider_id, known)
-            return _without_role(provider, person, OidcRefused.CLAIMS_UNKNOWN if rights else OidcRefused.NO_ROLE)
-        if isinstance(rights, Kept):
-            operator = known and await self._keep(provider, known, rights)
+            return _without_role(provider, person, rights.claims if rights else ())
+        if isinstance(rights, Kept) and known is not None and known.disabled_at is None:
+            operator: Operator | None = await self._keep(provider, known, rights)
+        elif isinstance(rights, Kept):
+            operator = known
         else:
             operator = await self._operator(provider.provider_id, person, known, rights)
         if operator is None or operator.disabled_at is not None:
@@ -284,11 +290,14 @@ def _first(claims: Claims, names: Sequence[str]) -> str:
     return next((text for text in texts if text), "")
 
 
-def _without_role(provider: IdentityProvider, person: ProviderPerson, why: OidcRefused) -> OidcRefusal:
+def _without_role(provider: IdentityProvider, person: ProviderPerson, unknown: Sequence[str]) -> OidcRefusal:
+    """Refuse a person without a role; ``unknown`` are the claims that may give one, and did not come."""
+    why = OidcRefused.CLAIMS_UNKNOWN if unknown else OidcRefused.NO_ROLE
     name, explanation = account_name(person.claims), why_no_role(person.claims, person.left_out, provider.rules)
     account = f"{name}, " if name else ""
     log.warning("%s: %s: %ssub %r; %s", provider.provider_id, why.value, account, person.subject[:64], explanation)
-    return OidcRefusal(why, name, explanation=explanation)
+    lacking = missing(person.claims, person.left_out, unknown)
+    return OidcRefusal(why, name, missing=lacking, explanation=explanation)
 
 
 def _refused_by(answer: Mapping[str, str]) -> tuple[str, str]:
@@ -304,4 +313,5 @@ def _logged(error: ProviderUnavailable) -> OidcRefusal:
         return OidcRefusal(OidcRefused.DOWN)
     said = plain(error.said, _SAID_LENGTH)
     code = said.partition(":")[0]
-    return OidcRefusal(OidcRefused.WRONG, said=said, error=code if _ERROR.fullmatch(code) else "")
+    code, problem = code if _ERROR.fullmatch(code) else "", plain(str(error), _PROBLEM_LENGTH)
+    return OidcRefusal(OidcRefused.WRONG, said=said, error=code, problem=problem)
