@@ -22,8 +22,7 @@ class Operator:
     """A person who may sign in.
 
     ``password_hash`` is empty for an operator without a password. ``issuer`` and ``subject`` (OpenID Connect Core
-    section 2, iss and sub) identify an operator of kind OIDC, whatever name they use. ``confirmed`` says which claims
-    last gave them their rights; it is changed with ``set_confirmed`` only.
+    section 2, iss and sub) identify an operator of kind OIDC, whatever name they use.
     """
 
     name: str
@@ -36,7 +35,6 @@ class Operator:
     seen_at: float | None = None
     issuer: str = ""
     subject: str = ""
-    confirmed: Confirmed | None = None
 
 
 class Stage(Enum):
@@ -92,6 +90,9 @@ class OperatorStore(Protocol):
         self, name: str, role: Role, labels: tuple[Label, ...], audit: AuditOfOperator | None = None
     ) -> bool:
         """Change role and limits, from the next request on. Return False when no operator has this name."""
+
+    async def confirmed(self, name: str) -> Confirmed | None:
+        """Return which claims last gave the operator their rights; None if none did, or it is not known."""
 
     async def set_confirmed(self, name: str, confirmed: Confirmed | None) -> None:
         """Store which claims gave the operator their rights at a sign-in, or (None) that no claims do."""

@@ -20,11 +20,14 @@ class ProviderUnavailable(Exception):
 class ProviderWrong(ProviderUnavailable):
     """The provider answers, but the answer cannot be accepted, now or later, until someone corrects a setting.
 
-    ``said`` is the provider's own ``error: error_description``, cleaned; empty when it gave none.
+    ``said`` is what the provider itself gave as the reason (``error: error_description``), as one printable line of at
+    most 300 characters that a page may show; empty without one.
     """
 
-    def __init__(self, text: str, said: str = "") -> None:
-        super().__init__(text)
+    reason = "provider misconfigured: see log"
+
+    def __init__(self, message: str, said: str = "") -> None:
+        super().__init__(message)
         self.said = said
 
 
@@ -64,19 +67,19 @@ class IdentityProvider(Protocol):
         """The id in bootgrant.toml and in addresses."""
 
     @property
-    def label(self) -> str:
-        """The text of the button."""
-
-    @property
-    def rules(self) -> tuple[RoleRule, ...]: ...
-
-    @property
     def scopes(self) -> tuple[str, ...]:
         """The scopes that are asked for."""
 
     @property
     def role_grace(self) -> float:
         """Seconds for which the last known role holds while the claims that decide about it do not come."""
+
+    @property
+    def label(self) -> str:
+        """The text of the button."""
+
+    @property
+    def rules(self) -> tuple[RoleRule, ...]: ...
 
     async def ask(self, request: Request) -> str:
         """Return where to send the browser (OpenID Connect Core section 3.1.2.1, PKCE as in RFC 7636)."""

@@ -31,13 +31,13 @@ class OidcProvider:
 
     def __init__(self, settings: SignInProvider, clock: Clock) -> None:
         self.provider_id, self.label, self.rules = settings.provider_id, settings.label, settings.rules
-        self.scopes, self.role_grace = settings.scopes, settings.role_grace
         self._settings = settings
         self._client = ProviderClient(settings.provider_id, clock, _TIMEOUT)
         self._discovery = Discovery(
             self._client, settings.issuer, clock, kept=_DOCUMENTS_KEPT, advice="check the issuer in [[oidc]]"
         )
         self._reader = JwtReader(self._discovery, clock)
+        self.scopes, self.role_grace = settings.scopes, settings.role_grace
 
     async def ask(self, request: Request) -> str:
         digest = hashlib.sha256(request.verifier.reveal().encode()).digest()

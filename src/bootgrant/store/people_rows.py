@@ -25,7 +25,6 @@ from bootgrant.store.rows import Row, RowStore, Statement, insert_into, listed
 
 _OPERATOR: Final = (
     "name", "password_hash", "created_at", "role", "labels", "kind", "disabled_at", "seen_at", "issuer", "subject",
-    "confirmed_at", "confirmed_by",
 )  # fmt: skip
 _SESSION: Final = (
     "digest", "operator", "created_at", "seen_at", "authenticated_at", "via", "stage", "address", "browser", "sealed",
@@ -63,7 +62,6 @@ class OperatorRows(RowStore):
         values = (
             operator.name, operator.password_hash, operator.created_at, operator.role.value, _text(operator.labels),
             operator.kind.value, operator.disabled_at, operator.seen_at, operator.issuer, operator.subject,
-            *_confirmed_columns(operator.confirmed),
         )  # fmt: skip
         return bool(await self._rows.write((add, values), audit=(lambda _: audit) if audit else None))
 
@@ -85,9 +83,15 @@ class OperatorRows(RowStore):
         change = "UPDATE operators SET role = ?, labels = ? WHERE name = ?"
         return await self._change(name, (change, (role.value, _text(labels), name)), audit=audit)
 
+    async def confirmed(self, name: str) -> Confirmed | None:
+        found = "SELECT confirmed_at, confirmed_by FROM operators WHERE name = ? AND confirmed_at IS NOT NULL"
+        rows = await self._rows.read(found, name)
+        return Confirmed(rows[0][0], tuple(json.loads(rows[0][1]))) if rows else None
+
     async def set_confirmed(self, name: str, confirmed: Confirmed | None) -> None:
         change = "UPDATE operators SET confirmed_at = ?, confirmed_by = ? WHERE name = ?"
-        await self._rows.write((change, (*_confirmed_columns(confirmed), name)))
+        values = (confirmed.at, json.dumps(confirmed.claims)) if confirmed else (None, "[]")
+        await self._rows.write((change, (*values, name)))
 
     async def set_disabled(self, name: str, at: float | None, audit: AuditOfOperator | None = None) -> bool:
         change = "UPDATE operators SET disabled_at = ? WHERE name = ?"
@@ -211,16 +215,8 @@ class ApiTokenRows(RowStore):
 
 
 def _operator(row: Row) -> Operator:
-    name, password_hash, created_at, role, labels, kind, disabled_at, seen_at, issuer, subject, at, by = row
-    confirmed = None if at is None else Confirmed(at, tuple(json.loads(by)))
-    return Operator(
-        name, password_hash, created_at, Role(role), _labels(labels), Kind(kind), disabled_at, seen_at, issuer, subject,
-        confirmed,
-    )  # fmt: skip
-
-
-def _confirmed_columns(confirmed: Confirmed | None) -> tuple[float | None, str]:
-    return (confirmed.at, json.dumps(confirmed.claims)) if confirmed else (None, "[]")
+    name, password_hash, created_at, role, labels, kind, *rest = row
+    return Operator(name, password_hash, created_at, Role(role), _labels(labels), Kind(kind), *rest)
 
 
 def _session(row: Row) -> Session:

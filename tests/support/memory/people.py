@@ -30,6 +30,7 @@ class MemoryOperatorStore:
         self._audit = audit or MemoryAuditLog()
         self._operators: dict[str, Operator] = {}
         self._sessions: dict[bytes, Session] = {}
+        self._confirmed: dict[str, Confirmed] = {}
 
     async def add_operator(self, operator: Operator, audit: AuditEvent | None = None) -> bool:
         if operator.name in self._operators or await self.find_subject(operator.issuer, operator.subject):
@@ -53,8 +54,14 @@ class MemoryOperatorStore:
     ) -> bool:
         return await self._change(name, audit, role=role, labels=labels)
 
+    async def confirmed(self, name: str) -> Confirmed | None:
+        return self._confirmed.get(name)
+
     async def set_confirmed(self, name: str, confirmed: Confirmed | None) -> None:
-        await self._change(name, None, confirmed=confirmed)
+        if confirmed is None:
+            self._confirmed.pop(name, None)
+        elif name in self._operators:
+            self._confirmed[name] = confirmed
 
     async def set_disabled(self, name: str, at: float | None, audit: AuditOfOperator | None = None) -> bool:
         found = await self._change(name, audit, disabled_at=at)

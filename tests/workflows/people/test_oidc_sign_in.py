@@ -368,7 +368,8 @@ async def state_of(desk: Desk) -> tuple[object, ...]:
     (operator,) = await desk.database.operators.operators()
     sessions = await desk.database.operators.sessions_of(operator.name)
     grants = await desk.database.grants.undelivered(NOW)
-    return operator.role, operator.labels, operator.confirmed, len(sessions), [grant.grant_id for grant in grants]
+    confirmed = await desk.database.operators.confirmed(operator.name)
+    return operator.role, operator.labels, confirmed, len(sessions), [grant.grant_id for grant in grants]
 
 
 async def an_admin_with_an_approval(desk: Desk) -> None:

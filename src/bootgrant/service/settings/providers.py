@@ -68,11 +68,11 @@ class _SignIn:
     id: str = setting(hidden("id", _id))
     label: str | None = setting(if_given(TEXT), ())
     issuer: str = setting(hidden("issuer", _issuer))
+    role_grace: float = setting(duration(most="30d"), "0s")
     client_id: str = setting(TEXT)
     client_secret_file: Secret | None = setting(if_given(forms.secret()), ())
     scopes: tuple[str, ...] = setting(TEXTS, ())
     groups_claim: str = setting(TEXT, "groups")
-    role_grace: float = setting(duration(most="30d"), "0s")
     roles: tuple[_Role, ...] = setting(table_of(_Role, "oidc.roles", lambda row: row, label=""), ())
 
     def provider(self) -> SignInProvider:

@@ -32,8 +32,8 @@ from bootgrant.wire.secret import Secret
 from bootgrant.wire.unverified_jwt import lasting_part
 from bootgrant.workflows.limits.rates import AttemptLimit, WhenFull, address_key, is_same_place
 from bootgrant.workflows.machine.mint import MintValues
-from bootgrant.workflows.record.audit import delivered, token_refused, used_elsewhere
-from bootgrant.workflows.record.recording import RecordTokenRefusals
+from bootgrant.workflows.record.audit import delivered, used_elsewhere
+from bootgrant.workflows.record.recording import RecordTokenRefusals, token_refused
 
 log = logging.getLogger("bootgrant.machines")
 

@@ -199,7 +199,8 @@ class OidcSignIn:
         self, provider: IdentityProvider, person: ProviderPerson, client: Client
     ) -> NewSession | OidcRefusal:
         known, now = await self.operators.find_subject(person.issuer, person.subject), self.sessions.clock.now()
-        held = Held(Rights(known.role, known.labels), known.confirmed) if known else None
+        confirmed = await self.operators.confirmed(known.name) if known else None
+        held = Held(Rights(known.role, known.labels), confirmed) if known else None
         rights = judge(person.claims, person.left_out, provider.rules, held, now, provider.role_grace)
         if rights is None or isinstance(rights, Unknown):
             if rights is None and known is not None:

@@ -9,14 +9,12 @@ from typing import Final
 
 from bootgrant.approval.audit import AuditEvent, AuditKind, Broken, ChainCheck, Head, exported, read_record
 from bootgrant.approval.changed_rights import HasRights, changed_rights
-from bootgrant.approval.claims import NotAllowed, Person
 from bootgrant.approval.decision import Decision
 from bootgrant.approval.evidence import Check
 from bootgrant.approval.grant import Delivery, DeviceGrant, Elsewhere
 from bootgrant.approval.operators import Actor
 from bootgrant.approval.transitions import GrantState
 from bootgrant.ports.audit import AuditLog, AuditOf
-from bootgrant.wire.identity import MachineIdentity
 from bootgrant.workflows.record.approvals import WHY_VOID
 
 
@@ -151,20 +149,6 @@ def used_elsewhere(use: Elsewhere) -> AuditOf:
         return replace(about, address=use.address, reason=done, details=_requested_from(after))
 
     return event
-
-
-def token_refused(
-    at: float, person: Person, why: NotAllowed, identity: MachineIdentity, address: str, entry: str
-) -> AuditEvent:
-    """Return the event of a token with which no rule allows a delivery."""
-    reason, details = str(why), {}
-    if why.explanation is not None:
-        reason, details = "no rule of this provider matches the person", dict(why.explanation.details())
-    via = f"provider:{person.provider}"
-    return AuditEvent(
-        at, AuditKind.TOKEN_REFUSED, str(person), via, identity=identity, address=address, entry=entry, reason=reason,
-        details=details,
-    )  # fmt: skip
 
 
 def _requested_from(grant: DeviceGrant) -> dict[str, str]:

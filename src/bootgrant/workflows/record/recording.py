@@ -13,10 +13,12 @@ from operator import attrgetter
 from typing import Final, Generic, TypeVar
 
 from bootgrant.approval.audit import AuditEvent, AuditKind
+from bootgrant.approval.claims import NotAllowed, Person
 from bootgrant.approval.grant import DeviceGrant
 from bootgrant.ports.audit import AuditFilter, AuditLog
 from bootgrant.ports.configurations import WatchedSource
 from bootgrant.ports.time import Clock
+from bootgrant.wire.identity import MachineIdentity
 from bootgrant.workflows.record.audit import opened
 
 T = TypeVar("T")
@@ -158,6 +160,20 @@ class RecordTokenRefusals(BoundedRecorder[AuditEvent]):
             del self._recorded[next(iter(self._recorded))]
         self._recorded[same] = event.at
         self.note(event)
+
+
+def token_refused(
+    at: float, person: Person, why: NotAllowed, identity: MachineIdentity, address: str, entry: str
+) -> AuditEvent:
+    """Return the event of a token with which no rule allows a delivery."""
+    reason, details = str(why), {}
+    if why.explanation is not None:
+        reason, details = "no rule of this provider matches the person", dict(why.explanation.details())
+    via = f"provider:{person.provider}"
+    return AuditEvent(
+        at, AuditKind.TOKEN_REFUSED, str(person), via, identity=identity, address=address, entry=entry, reason=reason,
+        details=details,
+    )  # fmt: skip
 
 
 _SNAPSHOTS: Final = AuditFilter(kinds=(AuditKind.CONFIG_SNAPSHOT,))
