@@ -86,16 +86,16 @@ class OperatorStore(Protocol):
     async def find_subject(self, issuer: str, subject: str) -> Operator | None:
         """Return the operator with this subject at an OIDC provider."""
 
-    async def set_rights(
-        self, name: str, role: Role, labels: tuple[Label, ...], audit: AuditOfOperator | None = None
-    ) -> bool:
-        """Change role and limits, from the next request on. Return False when no operator has this name."""
-
     async def confirmed(self, name: str) -> Confirmed | None:
         """Return which claims last gave the operator their rights; None if none did, or it is not known."""
 
     async def set_confirmed(self, name: str, confirmed: Confirmed | None) -> None:
         """Store which claims gave the operator their rights at a sign-in, or (None) that no claims do."""
+
+    async def set_rights(
+        self, name: str, role: Role, labels: tuple[Label, ...], audit: AuditOfOperator | None = None
+    ) -> bool:
+        """Change role and limits, from the next request on. Return False when no operator has this name."""
 
     async def set_disabled(self, name: str, at: float | None, audit: AuditOfOperator | None = None) -> bool:
         """Disable an operator and end their sessions, or (None) enable them. Return False when none has this name."""

@@ -77,12 +77,6 @@ class OperatorRows(RowStore):
         rows = await self._rows.read(f"{_OPERATORS} {where}", issuer, subject)
         return _operator(rows[0]) if rows else None
 
-    async def set_rights(
-        self, name: str, role: Role, labels: tuple[Label, ...], audit: AuditOfOperator | None = None
-    ) -> bool:
-        change = "UPDATE operators SET role = ?, labels = ? WHERE name = ?"
-        return await self._change(name, (change, (role.value, _text(labels), name)), audit=audit)
-
     async def confirmed(self, name: str) -> Confirmed | None:
         found = "SELECT confirmed_at, confirmed_by FROM operators WHERE name = ? AND confirmed_at IS NOT NULL"
         rows = await self._rows.read(found, name)
@@ -92,6 +86,12 @@ class OperatorRows(RowStore):
         change = "UPDATE operators SET confirmed_at = ?, confirmed_by = ? WHERE name = ?"
         values = (confirmed.at, json.dumps(confirmed.claims)) if confirmed else (None, "[]")
         await self._rows.write((change, (*values, name)))
+
+    async def set_rights(
+        self, name: str, role: Role, labels: tuple[Label, ...], audit: AuditOfOperator | None = None
+    ) -> bool:
+        change = "UPDATE operators SET role = ?, labels = ? WHERE name = ?"
+        return await self._change(name, (change, (role.value, _text(labels), name)), audit=audit)
 
     async def set_disabled(self, name: str, at: float | None, audit: AuditOfOperator | None = None) -> bool:
         change = "UPDATE operators SET disabled_at = ? WHERE name = ?"

@@ -49,11 +49,6 @@ class MemoryOperatorStore:
         same = (o for o in self._operators.values() if issuer and (o.issuer, o.subject) == (issuer, subject))
         return next(same, None)
 
-    async def set_rights(
-        self, name: str, role: Role, labels: tuple[Label, ...], audit: AuditOfOperator | None = None
-    ) -> bool:
-        return await self._change(name, audit, role=role, labels=labels)
-
     async def confirmed(self, name: str) -> Confirmed | None:
         return self._confirmed.get(name)
 
@@ -62,6 +57,11 @@ class MemoryOperatorStore:
             self._confirmed.pop(name, None)
         elif name in self._operators:
             self._confirmed[name] = confirmed
+
+    async def set_rights(
+        self, name: str, role: Role, labels: tuple[Label, ...], audit: AuditOfOperator | None = None
+    ) -> bool:
+        return await self._change(name, audit, role=role, labels=labels)
 
     async def set_disabled(self, name: str, at: float | None, audit: AuditOfOperator | None = None) -> bool:
         found = await self._change(name, audit, disabled_at=at)
