@@ -18,7 +18,17 @@ class ProviderUnavailable(Exception):
 
 
 class ProviderWrong(ProviderUnavailable):
-    """The provider answers, but the answer cannot be accepted, now or later, until someone corrects a setting."""
+    """The provider answers, but the answer cannot be accepted, now or later, until someone corrects a setting.
+
+    ``said`` is what the provider itself gave as the reason (``error: error_description``), as one printable line of at
+    most 300 characters that a page may show; empty without one.
+    """
+
+    reason = "provider misconfigured: see log"
+
+    def __init__(self, message: str, said: str = "") -> None:
+        super().__init__(message)
+        self.said = said
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +65,14 @@ class IdentityProvider(Protocol):
     @property
     def provider_id(self) -> str:
         """The id in bootgrant.toml and in addresses."""
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """The scopes that are asked for."""
+
+    @property
+    def role_grace(self) -> float:
+        """Seconds for which the last known role holds while the claims that decide about it do not come."""
 
     @property
     def label(self) -> str:
