@@ -156,8 +156,9 @@ def _odd_times(claims: Mapping[str, Any]) -> Refused | None:
     for name in ("exp", "nbf", "iat"):
         if moment(claims.get(name, 0)) is None:
             value = claims[name]
-            what = "a number beyond any time" if isinstance(value, (int, float)) else kind_of(value)
-            return invalid(f"{name} is {what}, not a number of seconds since 1970")
+            kind = kind_of(value)
+            what = "a number beyond any time" if kind == "a number" else kind
+            return invalid(f"{name} is {what}, not seconds since 1970")
     return None
 
 

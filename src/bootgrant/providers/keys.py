@@ -29,7 +29,7 @@ _CURVE_ALGORITHMS: Final = {
 }
 _EDDSA: Final = frozenset({"EdDSA", "Ed25519"})
 """Two names of one algorithm (RFC 9864)."""
-_MOST_NAMED: Final = 8
+_MOST_NAMED: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
