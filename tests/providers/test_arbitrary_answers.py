@@ -120,13 +120,13 @@ async def check_tokens(crooked: CrookedProvider) -> None:
         assert isinstance(outcome, (Verified, TokenRefusal, ProviderUnavailable))
 
 
-@settings(suppress_health_check=list(HealthCheck), max_examples=100, deadline=None)
+@settings(suppress_health_check=list(HealthCheck), max_examples=25, deadline=None)
 @given(answer=answers())
 async def test_any_answer_ends_in_an_outcome(
     crooked: CrookedProvider, caplog: pytest.LogCaptureFixture, answer: tuple[str, int, Callable[[Any], bytes]]
 ) -> None:
     path, status, body = answer
-    crooked.claims = {}
+    crooked.claims, crooked.requests, crooked.forms, crooked.authorizations = {}, [], [], []
     crooked.instead = {path: Response(body(right_answers(crooked)[path]), status, media_type="application/json")}
     if path != "/introspect":
         await sign_in(crooked)
@@ -134,9 +134,9 @@ async def test_any_answer_ends_in_an_outcome(
     assert all(record.getMessage().isprintable() for record in caplog.records if record.name == "bootgrant.providers")
 
 
-@settings(suppress_health_check=list(HealthCheck), max_examples=100, deadline=None)
+@settings(suppress_health_check=list(HealthCheck), max_examples=25, deadline=None)
 @given(claims=st.dictionaries(st.sampled_from(CLAIMS), JSON, min_size=1, max_size=3))
 async def test_any_signed_claims_end_in_an_outcome(crooked: CrookedProvider, claims: dict[str, Any]) -> None:
-    crooked.claims, crooked.instead = claims, {}
+    crooked.claims, crooked.instead, crooked.requests, crooked.forms, crooked.authorizations = claims, {}, [], [], []
     await sign_in(crooked)
     await check_tokens(crooked)

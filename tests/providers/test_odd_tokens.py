@@ -265,3 +265,23 @@ async def test_a_provider_that_is_down_is_not_a_wrong_setting(provider: SigningP
         assert not isinstance(caught.value, ProviderWrong)
     with pytest.raises(ProviderUnavailable, match="3 times in a row, last with status 503"):
         await tokens.verify(Secret("opaque"))
+
+
+@pytest.mark.parametrize(
+    ("issuer", "words"),
+    [
+        ("https://sts.windows.net/t/", "set requestedAccessTokenVersion to 2"),
+        ("{issuer}/", "its issuer is '{issuer}/', and the issuers in [[providers]] are ['{issuer}']"),
+        (7, "its issuer is a number"),
+        (None, 'it names no issuer, and no provider in [[providers]] has check = "introspection"'),
+    ],
+)
+async def test_a_token_of_an_issuer_that_is_not_configured_is_named_in_the_log(
+    provider: SigningProvider, caplog: pytest.LogCaptureFixture, issuer: object, words: str
+) -> None:
+    caplog.set_level("INFO")
+    named = issuer.format(issuer=provider.issuer) if isinstance(issuer, str) else issuer
+    tokens = verifier(provider, audiences=(AUDIENCE,))
+    assert await tokens.verify(provider.token(iss=named)) is TokenRefusal.UNKNOWN
+    assert words.format(issuer=provider.issuer) in caplog.text
+    assert provider.server.asked == []

@@ -80,9 +80,12 @@ class ProviderClient:
         """Return an error about an answer that is not what was expected, such as a web page."""
         return ProviderWrong(
             f"provider {self.name}: {cleaned(url)} answers status {answer.status} with {answer.arrived}, "
-            f"not {expected}; {advice}",
-            answer.said(),
+            f"not {expected}; {advice}"
         )
+
+    def reason(self, error: ProviderUnavailable) -> str:
+        """Return the text of an error without the provider's name, for a text that has it already."""
+        return str(error).removeprefix(f"provider {self.name}: ")
 
     async def _request(self, method: str, url: str, **options: Any) -> ProviderAnswer:
         self._raise_if_open()

@@ -147,7 +147,7 @@ class Discovery:
                 answer = await self._client.get(url)
             except ProviderWrong as error:
                 # It may be at the next place: some servers redirect every unknown address to a page.
-                seen.append(str(error).removeprefix(f"provider {self._client.name}: "))
+                seen.append(self._client.reason(error))
                 continue
             if answer.status != 200 or answer.members is None:
                 seen.append(f"{url} answers status {answer.status} with {answer.arrived}")

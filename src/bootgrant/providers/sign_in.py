@@ -190,7 +190,7 @@ class OidcProvider:
         except ProviderUnavailable as error:
             if not isinstance(error, ProviderWrong) and rights_of(signed, self.rules) is None:
                 raise
-            return f"the userinfo endpoint cannot be asked: {error}"
+            return f"the userinfo endpoint cannot be asked: {self._client.reason(error)}"
         if isinstance(found, NoUserinfo):
             return found.reason
         if found.get("sub") != signed["sub"]:

@@ -41,6 +41,7 @@ _REMEMBERED: Final = 4096
 _ACCEPTED_KEPT: Final = 20.0
 _REFUSED_KEPT: Final = 2.0
 """Seconds for which a provider is not asked again about the same token."""
+_ENTRA: Final = "for Entra ID's version 2 issuer, set requestedAccessTokenVersion to 2 in the application's manifest"
 _LONGEST_NAME: Final = 200
 """Characters of a person's name in messages and in the audit."""
 _OF_THE_TOKEN: Final = frozenset(
@@ -228,6 +229,8 @@ class Verifier:
         asked = [one for one in self._providers if issuer == one.settings.issuer]
         if not asked and issuer is None:
             asked = [one for one in self._providers if one.settings.check is not Check.JWT]
+        if not asked:
+            log.info("token refused (unknown): %s", self._nobodys(token, issuer))
         refusal = TokenRefusal.UNKNOWN
         for one in asked:
             outcome = await one.verify(token)
@@ -235,3 +238,12 @@ class Verifier:
                 return outcome
             refusal = outcome
         return refusal
+
+    def _nobodys(self, token: Secret, issuer: object) -> str:
+        """Return why no provider is asked about a token."""
+        issuers = quoted([one.settings.issuer for one in self._providers])
+        if issuer is None:
+            kind = "an encrypted token" if token.reveal().count(".") == 4 else "a token that names no issuer"
+            return f'it is {kind}, and every provider has check = "jwt": turn encryption off, or use introspection'
+        advice = f"; {_ENTRA}" if isinstance(issuer, str) and issuer.startswith("https://sts.windows.net/") else ""
+        return f"its issuer is {quoted(issuer)}, and the issuers in [[providers]] are {issuers}{advice}"

@@ -26,11 +26,6 @@ class NoUserinfo:
     reason: str
     error: str = ""
 
-    @property
-    def refuses_token(self) -> bool:
-        """Whether it is about this access token, not about the endpoint."""
-        return self.status in (401, 403)
-
 
 @dataclass(frozen=True, slots=True)
 class Userinfo:
@@ -51,25 +46,14 @@ class Userinfo:
         try:
             answer = await self.client.get(url, token, _ACCEPT)
         except ProviderWrong as error:
-            return NoUserinfo(0, str(error))
+            return NoUserinfo(0, self.client.reason(error))
         if answer.status != 200:
-            return self._refused(url, answer)
+            return _refused(url, answer, token)
         if answer.token is not None:
             return await self._signed(answer.token, client_ids)
         if answer.members is None:
             return NoUserinfo(200, f"the userinfo endpoint answers with {answer.arrived}, not with a JSON object")
         return answer.members
-
-    def _refused(self, url: str, answer: ProviderAnswer) -> NoUserinfo:
-        said = answer.said() or answer.arrived
-        if answer.status in (401, 403):
-            advice = "the scope openid must be granted, and the provider may demand more for userinfo"
-            reason = (
-                f"the userinfo endpoint does not accept the access token (status {answer.status}: {said}); {advice}"
-            )
-        else:
-            reason = f"the userinfo endpoint {quoted(url)} answers status {answer.status}: {said}; check its address"
-        return NoUserinfo(answer.status, reason, answer.error)
 
     async def _signed(self, token: Secret, client_ids: Sequence[str]) -> Mapping[str, Any] | NoUserinfo:
         if token.reveal().count(".") != 2:
@@ -86,3 +70,13 @@ class Userinfo:
             return NoUserinfo(200, f"the signed userinfo is for {quoted(claims['aud'])}, not for {client_ids[0]}")
         late = untimely(moment(claims.get("exp")), moment(claims.get("nbf")), self.clock.now(), self.leeway)
         return NoUserinfo(200, f"the signed userinfo cannot be used: {late.reason}") if late else claims
+
+
+def _refused(url: str, answer: ProviderAnswer, token: Secret) -> NoUserinfo:
+    said = answer.said([token]) or answer.arrived
+    if answer.status in (401, 403):
+        advice = "the scope openid must be granted, and the provider may demand more for userinfo"
+        reason = f"the userinfo endpoint does not accept the access token (status {answer.status}: {said}); {advice}"
+    else:
+        reason = f"the userinfo endpoint {quoted(url)} answers status {answer.status}: {said}; check its address"
+    return NoUserinfo(answer.status, reason, answer.error)
