@@ -243,7 +243,7 @@ class Verifier:
         """Return why no provider is asked about a token."""
         issuers = quoted([one.settings.issuer for one in self._providers])
         if issuer is None:
-            kind = "an encrypted token" if token.reveal().count(".") == 4 else "a token that names no issuer"
-            return f'it is {kind}, and every provider has check = "jwt": turn encryption off, or use introspection'
+            kind = "it is encrypted" if token.reveal().count(".") == 4 else "it names no issuer"
+            return f'{kind}, and no provider in [[providers]] has check = "introspection" or "userinfo"'
         advice = f"; {_ENTRA}" if isinstance(issuer, str) and issuer.startswith("https://sts.windows.net/") else ""
         return f"its issuer is {quoted(issuer)}, and the issuers in [[providers]] are {issuers}{advice}"
