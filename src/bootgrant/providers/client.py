@@ -19,6 +19,8 @@ from bootgrant.providers.arrived import cleaned
 from bootgrant.trust import client_context
 from bootgrant.wire.secret import Secret
 
+__all__ = ["ProviderAnswer", "ProviderClient", "RequestCounts"]
+
 _MOST_BYTES: Final = 512 * 1024
 _AT_ONCE: Final = 16
 _FAILURES: Final = 3
