@@ -110,6 +110,7 @@ class TokenRefusal(Enum):
     AUDIENCE = "token is for another audience"
     CLIENT = "token is of another client"
     SCOPE = "token lacks the scope needed"
+    LEFT_OUT = "claims left out: see server log"
     INVALID = "token invalid: see server log"
 
 
