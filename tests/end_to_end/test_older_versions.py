@@ -94,6 +94,16 @@ async def test_operators_sign_in_with_their_passwords(old: OlderSite) -> None:
                 assert answer.status_code == (403 if name == "dora" else 303), name
 
 
+async def test_an_operator_becomes_an_auditor(old: OlderSite) -> None:
+    async with old.running() as site, site.admin("root") as admin, browser(site) as client:
+        assert (await admin.patch("/api/v1/operators/ben", json={"role": "auditor"})).status_code == 200
+        listed = (await admin.get("/api/v1/operators")).json()["operators"]
+        assert {one["name"]: one["role"] for one in listed}["ben"] == "auditor"
+        await client.post("/login", data={"name": "ben", "password": old.known["passwords"]["ben"]})
+        assert [(await client.get(path)).status_code for path in ("/", "/audit", "/settings")] == [200] * 3
+        assert (await client.get("/batch")).status_code == 403
+
+
 async def test_an_operator_signs_in_with_the_passkey(old: OlderSite) -> None:
     known = old.known["passkey"]
     credential = bytes.fromhex(known["credential_id"])

@@ -24,6 +24,7 @@ from bootgrant.store.sqlite.database import SqliteDatabase
 from bootgrant.wire.admin_socket import USER_HEADER
 from support.fakes import CountedEntropy, FakeClock
 from support.grants import MAC, UUID
+from support.new_database import put_new_database
 
 CONFIG = "version: v1alpha1\nmachine:\n  type: worker\n  ca: {crt: YQ==}\ncluster: {}\n"
 KEY = b"k" * 32
@@ -74,6 +75,7 @@ def site_in_process(folder: Path, *settings: str, clock: FakeClock | None = None
     config.write_text("\n".join(['public_url = "http://boot.example:8080"', *settings]))
     site = load_site(config)
     site.data.mkdir()
+    put_new_database(site.data)
     site.machines.mkdir(exist_ok=True)
     clock = clock or FakeClock()
     with SqliteDatabase(site.data, clock.now()) as database:
