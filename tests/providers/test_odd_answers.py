@@ -321,7 +321,6 @@ SOURCE = {"src1": {"endpoint": "https://graph.example.net/users/1/getMemberObjec
         ({"_claim_names": ENTRA, "_claim_sources": {"src1": {"endpoint": "http://["}}}, "left groups out"),
         ({"hasgroups": True}, "(hasgroups). Entra ID"),
         ({"groups:src1": "https://graph.example.net"}, "(groups:src1). Entra ID"),
-        ({"groups": 5}, "sends groups as a number, not as names"),
         ({"groups": [{"id": 1}]}, "as a list without texts"),
     ],
 )

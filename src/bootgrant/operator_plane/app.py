@@ -69,6 +69,7 @@ _AFTER_PASSWORD: Final = Permission.AFTER_PASSWORD
 _SIGNED_IN: Final = Permission.SIGNED_IN
 _CONFIGURATIONS: Final = Permission.CONFIGURATIONS
 _APPROVER: Final = Permission.APPROVER
+_ACCOUNTS: Final = Permission.ACCOUNTS
 _ADMIN: Final = Permission.ADMIN
 _ADMIN_OF_ALL: Final = Permission.ADMIN_OF_ALL
 
@@ -91,7 +92,7 @@ PAGES: Final[tuple[PageRoute, ...]] = (
     PageRoute("POST", "/requests/{grant_id}/unassign", _APPROVER, decision.unassign),
     PageRoute("POST", "/windows/{window_id}/close", _APPROVER, windows.close),
     PageRoute("GET", "/audit", _SIGNED_IN, audit.show),
-    PageRoute("GET", "/audit/refused", _ADMIN, refused.show),
+    PageRoute("GET", "/audit/refused", _ACCOUNTS, refused.show),
     PageRoute("GET", "/audit/undo", _ADMIN_OF_ALL, undo.show),
     PageRoute("POST", "/audit/undo", _ADMIN_OF_ALL, undo.undo),
     PageRoute("GET", "/settings", _SIGNED_IN, settings.show),

@@ -59,7 +59,7 @@ async def show(visit: Visit) -> Response:
         groups=tuple(_GROUPS),
         older=_link({**asked, "before": str(found[_PAGE - 1].seq)}) if len(found) > _PAGE else "",
         newest=_link({**asked, "before": ""}) if before else "",
-        may_see_refused=is_allowed(actor_of(visit), Permission.ADMIN),
+        may_see_refused=is_allowed(actor_of(visit), Permission.ACCOUNTS),
         may_undo=is_allowed(actor_of(visit), Permission.ADMIN_OF_ALL),
         undo_query=f"?{urlencode({'by': asked['who']})}" if asked["who"] else "",
     )

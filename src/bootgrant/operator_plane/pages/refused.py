@@ -1,4 +1,4 @@
-"""``/audit/refused``: refused sign-ins, newest first, with what the providers sent. For admins."""
+"""``/audit/refused``: refused sign-ins, newest first, with what the providers sent. For auditors and admins."""
 
 from __future__ import annotations
 
