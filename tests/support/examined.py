@@ -95,7 +95,8 @@ def line(url: str, *more: str) -> str:
     oauth = "talos.config.oauth."
     words = (f"{oauth}client_id=talos", f"{oauth}device_auth_url={url}/device/code", f"{oauth}token_url={url}/token")
     variables = (f"{oauth}extra_variable=uuid", f"{oauth}extra_variable=mac")
-    return " ".join([f"talos.config={url}/config?uuid=${{uuid}}", *words, *variables, *more])
+    config = ("talos.platform=metal", f"talos.config={url}/config?uuid=${{uuid}}")
+    return " ".join([*config, *words, *variables, *more])
 
 
 def examined(

@@ -24,7 +24,8 @@ from bootgrant.acquire.facts import check_names
 from bootgrant.acquire.http.tls import client_context
 from bootgrant.cli.acquire import seconds, variable
 from bootgrant.doctor.findings import Finding, Level, Report
-from bootgrant.loaders.parameters import PLATFORM, BootParameters, CannotWrite, config_url, endpoints
+from bootgrant.loaders.parameters import PLATFORM, BootParameters, config_url, endpoints
+from bootgrant.loaders.urls import CannotWrite
 
 if TYPE_CHECKING:
     from bootgrant.doctor.examination import Examination
@@ -59,6 +60,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--patience", type=seconds, default=65.0, metavar="TIME",
         help="how long to wait for a held request (default: 65s)",
     )  # fmt: skip
+    machine.add_argument(
+        "--no-platform",
+        action="store_true",
+        help="the machine runs another Linux with `bootgrant acquire`, which needs no talos.platform=metal",
+    )
     out = parser.add_argument_group("the result")
     out.add_argument("--json", action="store_true", help="print JSON for programs")
     out.add_argument("--strict", action="store_true", help="exit with 1 for warnings as well")
@@ -131,7 +137,8 @@ def _examination(args: argparse.Namespace) -> Examination:
     check_names(given)
     client_context(args.ca)
     wrong_token = f"bootgrant-doctor-{secrets.token_urlsafe(24)}"
-    options = Options(own_identity(socket.gethostname()) | given, wrong_token, args.ca, args.issuer, args.patience)
+    values = own_identity(socket.gethostname()) | given
+    options = Options(values, wrong_token, args.ca, args.issuer, args.patience, not args.no_platform)
     return Examination(options, SystemClock(), _say if sys.stderr.isatty() else lambda _text: None)
 
 

@@ -24,7 +24,8 @@ from bootgrant.doctor.provider import examine_codes, examine_discovery, examine_
 class Options:
     """``values`` are the machine's variables, ``ca`` is a PEM file, ``patience`` seconds that a poll may be held.
 
-    ``wrong_token`` is a random text that no provider has issued.
+    ``wrong_token`` is a random text that no provider has issued. ``for_talos``: Talos boots with the parameters,
+    and not another Linux that runs ``bootgrant acquire``.
     """
 
     values: Mapping[str, str]
@@ -32,6 +33,7 @@ class Options:
     ca: Path | None = None
     issuer: str = ""
     patience: float = 65.0
+    for_talos: bool = True
 
 
 @dataclass(slots=True)
@@ -46,7 +48,7 @@ class Examination:
 
     def run(self, cmdline: str) -> None:
         """Check everything about a machine with this kernel command line. Raises BadParameter."""
-        machine, found = examine_parameters(cmdline, self.options.values)
+        machine, found = examine_parameters(cmdline, self.options.values, for_talos=self.options.for_talos)
         self.findings += found
         if machine is None:
             return

@@ -83,10 +83,15 @@ def own_identity(computer: str) -> dict[str, str]:
     }
 
 
-def examine_parameters(text: str, values: Mapping[str, str]) -> tuple[Machine | None, list[Finding]]:
-    """Read a kernel command line. The machine is None if it would request nothing over HTTP."""
+def examine_parameters(
+    text: str, values: Mapping[str, str], *, for_talos: bool = True
+) -> tuple[Machine | None, list[Finding]]:
+    """Read a kernel command line. The machine is None if it would request nothing over HTTP.
+
+    ``for_talos``: Talos boots with the line, and not another Linux that runs ``bootgrant acquire``.
+    """
     cmdline = parse_cmdline(text)
-    explanation = explain(cmdline, MachineFacts(_NO_MACHINE, cmdline, values))
+    explanation = explain(cmdline, MachineFacts(_NO_MACHINE, cmdline, values), for_talos=for_talos)
     found = [
         _finding(Level(each.level.value), each.code, each.message, each.fix)
         for each in explanation.findings
