@@ -130,7 +130,7 @@ def test_the_outside_providers_of_a_site_are_asked_for_what_is_needed_of_them(
         file.flush()
         assert main(["doctor", "--config", str(made.config), "--json"]) == 1
     found = {each["message"]: each for each in json.loads(capsys.readouterr().out)["findings"]}
-    assert found["the provider good is usable"]["level"] == "ok"
+    assert found["good: the provider good is usable"]["level"] == "ok"
     (gone,) = [each for message, each in found.items() if message.startswith("provider gone")]
     assert (gone["level"], gone["code"]) == ("error", "outside-provider-unusable")
     assert "[[providers]]" in gone["fix"]

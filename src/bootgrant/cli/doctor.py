@@ -14,6 +14,7 @@ import os
 import secrets
 import socket
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -23,12 +24,13 @@ from bootgrant.acquire.errors import AcquireError
 from bootgrant.acquire.facts import check_names
 from bootgrant.acquire.http.tls import client_context
 from bootgrant.cli.acquire import seconds, variable
-from bootgrant.doctor.findings import Finding, Level, Report
+from bootgrant.doctor.findings import Finding, Level, Report, Step
 from bootgrant.loaders.parameters import PLATFORM, BootParameters, config_url, endpoints
 from bootgrant.loaders.urls import CannotWrite
 
 if TYPE_CHECKING:
     from bootgrant.doctor.examination import Examination
+    from bootgrant.service.settings.site import Site
 
 _USAGE: Final = 2
 
@@ -107,18 +109,28 @@ def _subject(args: argparse.Namespace) -> tuple[str, str, list[Finding]]:
         return str(args.cmdline_file), read_cmdline(args.cmdline_file), []
     if args.config is not None:
         from bootgrant.cli.kernel_args import public_client
-        from bootgrant.doctor.parameters import examine_networks, examine_provider
-        from bootgrant.service.parts.probes import probe_providers
+        from bootgrant.doctor.parameters import examine_networks
         from bootgrant.service.settings.site import load_site
 
         site = load_site(args.config, os.environ)
         client_id = public_client(site) if args.client_id is None else args.client_id
         cmdline = _parameters(site.public_url, client_id)
-        found = [examine_provider(*probed) for probed in asyncio.run(probe_providers(site)).items()]
-        return str(args.config), cmdline, [*examine_networks(site.networks.machines), *found]
+        return str(args.config), cmdline, [*examine_networks(site.networks.machines), *_providers(site)]
     if "talos." in args.url:
         raise CannotWrite("that is not the URL of a server: pass a kernel command line with --cmdline")
     return args.url, _parameters(args.url, "talos" if args.client_id is None else args.client_id), []
+
+
+def _providers(site: Site) -> Iterator[Finding]:
+    """Examine the identity providers of a site."""
+    from bootgrant.service.parts.probes import examine_providers
+
+    for one in asyncio.run(examine_providers(site)):
+        step = Step.SIGN_IN if one.signs_in else Step.PROVIDERS
+        for remark in one.remarks:
+            is_named = remark.message.startswith(f"provider {one.name}")
+            message = remark.message if is_named else f"{one.name}: {remark.message}"
+            yield Finding(step, Level(remark.grade.value), remark.code, message, remark.fix)
 
 
 def _parameters(server: str, client_id: str) -> str:

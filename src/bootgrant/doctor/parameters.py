@@ -120,14 +120,6 @@ def examine_networks(networks: Sequence[IPv4Network | IPv6Network]) -> Iterator[
             yield _finding(Level.WARNING, "open-networks", message, "list only the networks where machines boot")
 
 
-def examine_provider(name: str, problem: str) -> Finding:
-    """Report one of ``[[providers]]``; ``problem`` is why it cannot be used, empty if it can."""
-    if not problem:
-        return Finding(Step.DISCOVERY, Level.OK, "outside-provider", f"the provider {name} is usable")
-    fix = "correct it in [[providers]] of bootgrant.toml, or at the provider; until then its tokens get 503"
-    return Finding(Step.DISCOVERY, Level.ERROR, "outside-provider-unusable", problem, fix)
-
-
 def _machine(cmdline: KernelCmdline, values: Mapping[str, str]) -> Machine | None:
     settings = read_settings(cmdline)
     if settings.oauth is None or settings.kind is not ConfigKind.HTTP:

@@ -15,10 +15,10 @@ import httpx2
 
 from bootgrant.ports.providers import ProviderUnavailable
 from bootgrant.ports.time import Clock
+from bootgrant.providers.exchange import MOST_BYTES, TooLarge, exchange
 from bootgrant.trust import client_context
 from bootgrant.wire.secret import Secret
 
-_MOST_BYTES: Final = 512 * 1024
 _AT_ONCE: Final = 16
 _FAILURES: Final = 3
 _OPEN: Final = 10.0
@@ -118,19 +118,13 @@ class ProviderClient:
         return answer
 
     async def _read(self, method: str, url: str, options: Mapping[str, Any], context: ssl.SSLContext) -> ProviderAnswer:
-        # A client per request: no cookie of one person's token goes with the next, and no connection is reused that
-        # the other end may just be closing.
-        client = httpx2.AsyncClient(verify=context, timeout=self._timeout)
-        async with client, client.stream(method, url, **options) as answer:
-            body = b""
-            async for piece in answer.aiter_bytes():
-                body += piece
-                if len(body) > _MOST_BYTES:
-                    raise _BadAnswer(f"the answer is larger than {_MOST_BYTES >> 10} KiB")
-        status = answer.status_code
-        if status in (408, 429) or (status != 200 and not 400 <= status < 500):
-            raise _BadAnswer(f"status {status}")
-        return ProviderAnswer(status, _object(body, status))
+        try:
+            answer = await exchange(method, url, options, context, self._timeout)
+        except TooLarge:
+            raise _BadAnswer(f"the answer is larger than {MOST_BYTES >> 10} KiB") from None
+        if answer.status in (408, 429) or (answer.status != 200 and not 400 <= answer.status < 500):
+            raise _BadAnswer(f"status {answer.status}")
+        return ProviderAnswer(answer.status, _object(answer.body, answer.status))
 
 
 class _BadAnswer(Exception):
