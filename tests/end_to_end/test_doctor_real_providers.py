@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,6 +54,23 @@ def test_the_doctor_reports_that_talos_with_a_secret_gets_no_code() -> None:
         )
     (refused,) = [each for each in examination.findings if each.code == "codes-refused"]
     assert "public client" in refused.fix
+
+
+def test_the_doctor_reads_the_lifetime_of_a_token_that_a_person_approved() -> None:
+    with oidc_provider() as provider, AnsweringServer(lambda _: http(401, b"no token")) as config:
+
+        def approve(text: str) -> None:
+            if (visit := re.match(r"waiting until a person approves (\S+) at (\S+)", text)) is not None:
+                provider.approve(f"{visit[2]}?user_code={visit[1]}")
+
+        examination = Examination(Options(own_identity("a computer"), "wrong", approval=60), SystemClock(), approve)
+        examination.run(
+            f"talos.platform=metal talos.config={config.url}/config {_OAUTH}client_id=machines {_OAUTH}scope=openid "
+            f"{_OAUTH}extra_variable=uuid {provider.endpoints}"
+        )
+    assert examination.pending is None
+    (found,) = [each for each in examination.findings if each.code == "token-lifetime"]
+    assert (found.level, found.message) == (Level.OK, "the token is valid for 3600 s")
 
 
 @pytest.fixture(scope="module")

@@ -102,12 +102,14 @@ def line(url: str, *more: str) -> str:
 def examined(
     server: HealthyServer | None = None, cmdline: Callable[[str], str] = line, *,
     tls: ssl.SSLContext | None = None, ca: Path | None = None, issuer: str = "", patience: float = 5.0,
+    approval: float = 0.0,
 ) -> Examined:  # fmt: skip
     """Run the whole examination against ``server``."""
     healthy = server or HealthyServer()
     with AnsweringServer(healthy, tls=tls) as listening:
         healthy.url = listening.url
-        options = Options(own_identity("a computer"), "wrong", ca, issuer.replace("SERVER", listening.url), patience)
+        where = issuer.replace("SERVER", listening.url)
+        options = Options(own_identity("a computer"), "wrong", ca, where, patience, approval=approval)
         examination = Examination(options, QuickClock(), lambda _: None)
         examination.run(cmdline(listening.url))
     return Examined(examination.findings, listening.asked, examination)

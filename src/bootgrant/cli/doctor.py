@@ -67,6 +67,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="the machine runs another Linux with `bootgrant acquire`, which needs no talos.platform=metal",
     )
+    machine.add_argument(
+        "--approval", type=seconds, default=0.0, metavar="TIME",
+        help="wait this long until a person approves the doctor's code, and check how long its token is valid",
+    )  # fmt: skip
     out = parser.add_argument_group("the result")
     out.add_argument("--json", action="store_true", help="print JSON for programs")
     out.add_argument("--strict", action="store_true", help="exit with 1 for warnings as well")
@@ -150,7 +154,7 @@ def _examination(args: argparse.Namespace) -> Examination:
     client_context(args.ca)
     wrong_token = f"bootgrant-doctor-{secrets.token_urlsafe(24)}"
     values = own_identity(socket.gethostname()) | given
-    options = Options(values, wrong_token, args.ca, args.issuer, args.patience, not args.no_platform)
+    options = Options(values, wrong_token, args.ca, args.issuer, args.patience, not args.no_platform, args.approval)
     return Examination(options, SystemClock(), _say if sys.stderr.isatty() else lambda _text: None)
 
 

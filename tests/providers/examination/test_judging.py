@@ -129,6 +129,9 @@ def test_the_answer_to_a_made_up_code_is_reported(
 def test_both_causes_of_keycloaks_unauthorized_client_are_named() -> None:
     remark = judge_made_up_code(seen(401, '{"error": "unauthorized_client"}'), settings())
     assert "its secret is wrong, or the client or its grant is off" in remark.message
+    assert "look at the secret first" not in remark.message
+    on = judge_made_up_code(seen(401, '{"error": "unauthorized_client"}'), settings(), is_on=True)
+    assert "look at the secret first" in on.message
     public = judge_made_up_code(seen(401, '{"error": "unauthorized_client"}'), settings(""))
     assert "it needs a secret" in public.message
 
@@ -206,7 +209,8 @@ def test_clocks_that_differ_are_reported(off: float, grade: Grade) -> None:
 
 @pytest.mark.parametrize("date", ["", "yesterday", "Mon, 99 Nov 2026 00:00:00 GMT"])
 def test_an_answer_without_a_date_says_nothing_about_clocks(date: str) -> None:
-    assert list(judge_clock(Seen(RawAnswer(200, {"date": date}, b""), NOW), 60)) == []
+    (remark,) = judge_clock(Seen(RawAnswer(200, {"date": date}, b""), NOW), 60)
+    assert (remark.code, remark.grade) == ("provider-clock-unknown", Grade.NOTE)
     assert list(judge_clock(None, 60)) == []
 
 

@@ -46,10 +46,12 @@ def _count(number: int) -> str:
 
 
 def _ignored(published: list[object], usable: KeySet) -> list[str]:
-    """Describe the published keys that are not among the usable ones."""
+    """Describe the published keys that are not among the usable ones. Those for encryption have no part in this."""
     left = [key.as_dict(private=False) for key in usable.keys]
     found = []
     for key in published:
+        if isinstance(key, dict) and key.get("use") == "enc":
+            continue
         if not isinstance(key, dict):
             found.append("something that is not a key")
         elif not any(_is_same(key, one) for one in left):

@@ -80,8 +80,12 @@ def judge_leaving(metadata: Mapping[str, Any], logout_url: str) -> Iterator[Rema
 
 def judge_clock(seen: Seen | None, leeway: float) -> Iterator[Remark]:
     """Compare the clocks; tokens are refused if they differ by more than ``leeway`` seconds."""
-    ahead = None if seen is None else seen.clock_ahead
+    if seen is None:
+        return
+    ahead = seen.clock_ahead
     if ahead is None:
+        message = "the provider's answers have no Date, so its clock cannot be compared with this computer's"
+        yield _NOTE("provider-clock-unknown", message, "let both computers set their clocks from the network (NTP)")
         return
     which = "ahead of" if ahead > 0 else "behind"
     message = f"this computer's clock is {abs(ahead):.0f} s {which} the provider's"

@@ -11,7 +11,7 @@ from bootgrant.ports.time import Clock, Entropy
 from bootgrant.providers.client import ProviderClient
 from bootgrant.providers.discovery import Discovery
 from bootgrant.providers.examination.asking import Asking, NoAnswer, Seen
-from bootgrant.providers.examination.authorization import Asked, judge_authorization
+from bootgrant.providers.examination.authorization import ACCEPTED, Asked, judge_authorization
 from bootgrant.providers.examination.documents import keys_remarks, metadata_answer
 from bootgrant.providers.examination.metadata import (
     judge_algorithms,
@@ -58,7 +58,8 @@ class SignInExamination:
         found += judge_algorithms(metadata, ALGORITHMS)
         found += await keys_remarks(discovery, asking)
         found += await self._authorization(metadata)
-        found += await self._credentials(asking, discovery, metadata)
+        is_on = any(remark.code == ACCEPTED for remark in found)
+        found += await self._credentials(asking, discovery, metadata, is_on=is_on)
         found += judge_claims(metadata, settings)
         found += judge_leaving(metadata, f"{self.base_url}/login/oidc/{settings.provider_id}/logout")
         return found
@@ -88,12 +89,14 @@ class SignInExamination:
         remark = judge_authorization(seen, url, asked)
         return [remark, *([] if remark.code == "scope" else _judge_scopes(unknown))]
 
-    async def _credentials(self, asking: Asking, discovery: Discovery, metadata: Mapping[str, Any]) -> list[Remark]:
+    async def _credentials(
+        self, asking: Asking, discovery: Discovery, metadata: Mapping[str, Any], *, is_on: bool
+    ) -> list[Remark]:
         try:
             seen = await self._with_made_up_code(asking, await discovery.endpoint("token_endpoint"), metadata)
         except (ProviderUnavailable, NoAnswer) as error:
             return [Remark(Grade.ERROR, "token-endpoint", str(error), "check the provider's own address")]
-        return [judge_made_up_code(seen, self.settings)]
+        return [judge_made_up_code(seen, self.settings, is_on=is_on)]
 
     async def _with_made_up_code(self, asking: Asking, url: str, metadata: Mapping[str, Any]) -> Seen:
         """Ask for tokens as OidcProvider does, with a code that nobody issued."""

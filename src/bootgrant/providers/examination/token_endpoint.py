@@ -12,8 +12,11 @@ from bootgrant.providers.settings import SignInProvider
 _ABOUT_GRANT: Final = re.compile(r"grant|flow|not allowed|not authorized", re.IGNORECASE)
 
 
-def judge_made_up_code(seen: Seen, settings: SignInProvider) -> Remark:
-    """Judge the answer: ``invalid_grant`` shows that the client was accepted, and only the code was not."""
+def judge_made_up_code(seen: Seen, settings: SignInProvider, *, is_on: bool = False) -> Remark:
+    """Judge the answer: ``invalid_grant`` shows that the client was accepted, and only the code was not.
+
+    ``is_on``: the authorization endpoint has accepted the client, so it and its grant are not turned off.
+    """
     client, has_secret = settings.client_id, settings.secret is not None
     match seen.error:
         case "invalid_grant":
@@ -25,6 +28,8 @@ def judge_made_up_code(seen: Seen, settings: SignInProvider) -> Remark:
             # Keycloak answers this for both, with status 401.
             wrong = "its secret is wrong, or " if has_secret else "it needs a secret, or "
             message = f"the token endpoint refuses the client {client}: {wrong}the client or its grant is off"
+            if is_on:
+                message += "; the authorization endpoint accepts it, so look at the secret first"
             fix = "compare client_secret_file, and the client's authorization code flow (Keycloak: Standard flow)"
             return Remark(Grade.ERROR, "credentials", f"{message} ({seen.words()})", fix)
         case "unsupported_grant_type":
