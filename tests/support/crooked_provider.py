@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from joserfc import jwt
 from joserfc.jwk import OctKey, RSAKey
+from joserfc.jws import serialize_compact
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -17,25 +18,29 @@ from starlette.routing import Route
 from support.browser import ServedApp
 from support.fakes import FakeClock
 
+_KEY = RSAKey.generate_key(2048, {"kid": "one"})
+
 
 @dataclass(slots=True)
 class CrookedProvider:
     """Values in ``header``, ``claims`` and ``metadata`` replace the right ones; None removes one. ``is_down``: status
-    503 for everything. ``requests`` are the paths asked for, ``forms`` and ``authorizations`` those of the token
-    endpoint.
+    503 for everything. ``tokens`` does the same for the token endpoint's answer. ``instead`` has whole answers by path.
+    ``requests`` are the paths asked for, ``forms`` and ``authorizations`` those of the token endpoint.
     """
 
     clock: FakeClock = field(default_factory=FakeClock)
     issuer: str = ""
     nonce: str = ""
-    key: RSAKey = field(default_factory=lambda: RSAKey.generate_key(2048, {"kid": "one"}))
-    more_keys: list[dict[str, Any]] = field(default_factory=list)
+    key: RSAKey = field(default_factory=lambda: _KEY)
+    more_keys: list[Any] = field(default_factory=list)
     signing: RSAKey | OctKey | None = None
     algorithm: str = "RS256"
     header: dict[str, Any] = field(default_factory=dict)
     claims: dict[str, Any] = field(default_factory=dict)
     metadata: dict[str, Any] = field(default_factory=dict)
     userinfo: dict[str, Any] = field(default_factory=lambda: {"sub": "8f1", "groups": ["fra"]})
+    tokens: dict[str, Any] = field(default_factory=dict)
+    instead: dict[str, Response] = field(default_factory=dict)
     token_status: int = 200
     token_answer: bytes | None = None
     is_down: bool = False
@@ -48,16 +53,23 @@ class CrookedProvider:
         usual = {"iss": self.issuer, "aud": "pages", "sub": "8f1", "iat": now, "exp": now + 300, "nonce": self.nonce}
         claims = {name: value for name, value in {**usual, **self.claims}.items() if value is not None}
         header = {"alg": self.algorithm, "kid": self.key.kid, **self.header}
-        return jwt.encode(header, claims, self.signing or self.key, algorithms=[self.algorithm])
+        # Written with ASCII only, so that a test can have texts that are not Unicode.
+        return serialize_compact(header, json.dumps(claims).encode(), self.signing or self.key, [self.algorithm])
+
+    def sign(self, claims: dict[str, Any], header: dict[str, Any] | None = None) -> str:
+        """Sign any claims, for a signed answer."""
+        return serialize_compact({"alg": "RS256", "kid": self.key.kid, **(header or {})}, json.dumps(claims), self.key)
 
     async def answer(self, request: Request) -> Response:
         path = request.url.path
         self.requests.append(path)
         if self.is_down:
             return Response(status_code=503)
+        if path in self.instead:
+            return self.instead[path]
         match path:
             case "/.well-known/openid-configuration":
-                return JSONResponse(self._described())
+                return as_json(self._described())
             case "/keys":
                 return JSONResponse({"keys": [*self.more_keys, self.key.as_dict(private=False)]})
             case "/token":
@@ -86,7 +98,13 @@ class CrookedProvider:
             return Response(self.token_answer, self.token_status)
         if self.token_status != 200:
             return JSONResponse({"error": "invalid_grant"}, self.token_status)
-        return JSONResponse({"access_token": "at", "token_type": "Bearer", "id_token": self.id_token()})
+        usual = {"access_token": "at", "token_type": "Bearer", "id_token": self.id_token(), **self.tokens}
+        return as_json({name: value for name, value in usual.items() if value is not None})
+
+
+def as_json(value: object, status: int = 200) -> Response:
+    """Answer in ASCII, so that a text may be anything that JSON can write."""
+    return Response(json.dumps(value), status, media_type="application/json")
 
 
 @contextmanager

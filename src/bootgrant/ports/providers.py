@@ -18,7 +18,17 @@ class ProviderUnavailable(Exception):
 
 
 class ProviderWrong(ProviderUnavailable):
-    """The provider answers, but the answer cannot be accepted, now or later, until someone corrects a setting."""
+    """The provider answers, but the answer cannot be accepted, now or later, until someone corrects a setting.
+
+    ``said`` is what the provider itself gave as the reason (``error: error_description``), as one printable line of at
+    most 300 characters that a page may show; empty without one.
+    """
+
+    reason = "provider misconfigured: see log"
+
+    def __init__(self, message: str, said: str = "") -> None:
+        super().__init__(message)
+        self.said = said
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +102,7 @@ class TokenRefusal(Enum):
     AUDIENCE = "token is for another audience"
     CLIENT = "token is of another client"
     SCOPE = "token lacks the scope needed"
+    LEFT_OUT = "claims left out: see server log"
     INVALID = "token invalid: see server log"
 
 

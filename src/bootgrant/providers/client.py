@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,8 +12,10 @@ from urllib.parse import quote_plus
 
 import httpx2
 
-from bootgrant.ports.providers import ProviderUnavailable
+from bootgrant.ports.providers import ProviderUnavailable, ProviderWrong
 from bootgrant.ports.time import Clock
+from bootgrant.providers.answer import ProviderAnswer, read_answer
+from bootgrant.providers.arrived import cleaned
 from bootgrant.providers.exchange import MOST_BYTES, TooLarge, exchange
 from bootgrant.trust import client_context
 from bootgrant.wire.secret import Secret
@@ -22,6 +23,7 @@ from bootgrant.wire.secret import Secret
 _AT_ONCE: Final = 16
 _FAILURES: Final = 3
 _OPEN: Final = 10.0
+_ACCEPT: Final = "application/json"
 
 
 @dataclass(slots=True)
@@ -32,19 +34,13 @@ class RequestCounts:
     failed: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class ProviderAnswer:
-    """Status 200 or 4xx, and the JSON object of the body; empty if a 4xx answer has none."""
-
-    status: int
-    members: Mapping[str, Any]
-
-
 class ProviderClient:
     """Sends requests to one provider; redirects are not followed and cookies are not kept.
 
     After three failures in a row the provider gets no requests for ten seconds. Then a single request finds out
-    whether it is back (a half-open circuit breaker). ``name`` is for messages, ``timeout`` is in seconds.
+    whether it is back (a half-open circuit breaker). An answer that cannot be used is not such a failure: otherwise
+    one odd answer, which a stranger may be able to cause, would stop the requests of all others. ``name`` is for
+    messages, ``timeout`` is in seconds.
     """
 
     def __init__(self, name: str, clock: Clock, timeout: float, ca_file: Path | None = None) -> None:
@@ -55,6 +51,7 @@ class ProviderClient:
         self._ca_file = ca_file
         self._context: ssl.SSLContext | None = None
         self._failures = 0
+        self._failed_with = ""
         self._open_until = 0.0
         self._slots = asyncio.Semaphore(_AT_ONCE)
 
@@ -63,15 +60,32 @@ class ProviderClient:
         """Whether the circuit is open: the provider failed repeatedly and gets no requests now."""
         return self._clock.steady() < self._open_until
 
-    async def get(self, url: str, bearer: Secret | None = None) -> ProviderAnswer:
-        """Raise ProviderUnavailable unless the provider answers with 200 or a 4xx status that concerns the request."""
-        headers = {"authorization": f"Bearer {bearer.reveal()}"} if bearer else {}
+    async def get(self, url: str, bearer: Secret | None = None, accept: str = _ACCEPT) -> ProviderAnswer:
+        """Return an answer with status 200 or a 4xx status that concerns the request.
+
+        Raises ProviderUnavailable if the provider does not answer or is overloaded, ProviderWrong if it redirects or
+        answers too much.
+        """
+        headers = {"accept": accept} | ({"authorization": f"Bearer {bearer.reveal()}"} if bearer else {})
         return await self._request("GET", url, headers=headers)
 
-    async def post(self, url: str, form: Mapping[str, str], basic: tuple[str, Secret] | None = None) -> ProviderAnswer:
+    async def post(
+        self, url: str, form: Mapping[str, str], basic: tuple[str, Secret] | None = None, accept: str = _ACCEPT
+    ) -> ProviderAnswer:
         """Send a form, with a client id and secret as HTTP Basic (RFC 6749 section 2.3.1). Raise as ``get`` does."""
         auth = {"auth": httpx2.BasicAuth(quote_plus(basic[0]), quote_plus(basic[1].reveal()))} if basic else {}
-        return await self._request("POST", url, data=dict(form), **auth)
+        return await self._request("POST", url, data=dict(form), headers={"accept": accept}, **auth)
+
+    def wrong(self, url: str, answer: ProviderAnswer, expected: str, advice: str) -> ProviderWrong:
+        """Return an error about an answer that is not what was expected, such as a web page."""
+        return ProviderWrong(
+            f"provider {self.name}: {cleaned(url)} answers status {answer.status} with {answer.arrived}, "
+            f"not {expected}; {advice}"
+        )
+
+    def reason(self, error: ProviderUnavailable) -> str:
+        """Return the text of an error without the provider's name, for a text that has it already."""
+        return str(error).removeprefix(f"provider {self.name}: ")
 
     async def _request(self, method: str, url: str, **options: Any) -> ProviderAnswer:
         self._raise_if_open()
@@ -95,7 +109,8 @@ class ProviderClient:
     def _raise_if_open(self) -> None:
         if self.is_open:
             raise ProviderUnavailable(
-                f"provider {self.name} failed {_FAILURES} times in a row; the next attempt is within {_OPEN:.0f} s"
+                f"provider {self.name} failed {_FAILURES} times in a row, last with {self._failed_with}; "
+                f"the next attempt is within {_OPEN:.0f} s"
             )
 
     async def _counted(self, method: str, url: str, options: Mapping[str, Any]) -> ProviderAnswer:
@@ -106,14 +121,21 @@ class ProviderClient:
                 self._context = await asyncio.to_thread(client_context, self._ca_file)
             async with asyncio.timeout(self._timeout):
                 answer = await self._read(method, url, options, self._context)
-        except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeError, TimeoutError, OSError, _BadAnswer) as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeError, TimeoutError, OSError, _Overloaded) as error:
             self.counts.failed += 1
             self._failures += 1
+            reason = str(error) if isinstance(error, _Overloaded) else f"{type(error).__name__}: {error}".rstrip(": ")
+            self._failed_with = cleaned(reason)
             if self._failures >= _FAILURES:
                 # From now, not from the start of the request: a slow provider gets as long a pause as a dead one.
                 self._open_until = self._clock.steady() + _OPEN
-            reason = str(error) if isinstance(error, _BadAnswer) else f"{type(error).__name__}: {error}".rstrip(": ")
-            raise ProviderUnavailable(f"provider {self.name}: the request to {url} failed: {reason}") from error
+            raise ProviderUnavailable(
+                f"provider {self.name}: the request to {cleaned(url)} failed: {self._failed_with}"
+            ) from error
+        except _Unusable as error:
+            self.counts.failed += 1
+            self._failures, self._open_until = 0, 0.0
+            raise ProviderWrong(f"provider {self.name}: {cleaned(url)} {error}") from error
         self._failures, self._open_until = 0, 0.0
         return answer
 
@@ -121,23 +143,29 @@ class ProviderClient:
         try:
             answer = await exchange(method, url, options, context, self._timeout)
         except TooLarge:
-            raise _BadAnswer(f"the answer is larger than {MOST_BYTES >> 10} KiB") from None
-        if answer.status in (408, 429) or (answer.status != 200 and not 400 <= answer.status < 500):
-            raise _BadAnswer(f"status {answer.status}")
-        return ProviderAnswer(answer.status, _object(answer.body, answer.status))
+            raise _Unusable(f"answers with a body larger than {MOST_BYTES >> 10} KiB") from None
+        _raise_for(answer.status, answer.headers)
+        return read_answer(answer.status, answer.headers, answer.body)
 
 
-class _BadAnswer(Exception):
+class _Overloaded(Exception):
     """An answer that does not concern the request, such as that of an overloaded provider."""
 
 
-def _object(body: bytes, status: int) -> Mapping[str, Any]:
-    try:
-        members = json.loads(body)
-    except (ValueError, RecursionError):
-        members = None
-    if isinstance(members, dict):
-        return members
-    if status == 200:
-        raise _BadAnswer("the answer is not a JSON object")
-    return {}
+class _Unusable(Exception):
+    """An answer that will not be better the next time: someone must correct a setting."""
+
+
+def _raise_for(status: int, headers: Mapping[str, str]) -> None:
+    """Raise for a status that does not concern the request."""
+    if status >= 500 or status in (408, 429):
+        raise _Overloaded(f"status {status}")
+    if 300 <= status < 400:
+        # The query of an address may have a code or a token in it.
+        target = cleaned(headers.get("location", "").partition("?")[0]) or "an address that it does not name"
+        raise _Unusable(
+            f"redirects to {target} (status {status}); bootgrant does not follow redirects of a provider, because "
+            "secrets would go along: write the final address, or turn the redirect off at the provider or its proxy"
+        )
+    if status != 200 and not status >= 400:
+        raise _Unusable(f"answers status {status}, not 200")

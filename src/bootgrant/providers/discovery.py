@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import warnings
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, Generic, TypeVar
-from urllib.parse import urlsplit
-
-from joserfc.errors import JoseError, SecurityWarning
-from joserfc.jwk import KeySet, RSAKey
 
 from bootgrant.ports.providers import ProviderUnavailable, ProviderWrong
 from bootgrant.ports.time import Clock
+from bootgrant.providers.arrived import cleaned, kind_of
 from bootgrant.providers.client import ProviderClient
-from bootgrant.providers.settings import is_safe_url
+from bootgrant.providers.issuer import endpoint_problem, issuer_problem, metadata_urls
+from bootgrant.providers.keys import KeyList, in_words, read_keys
 
 log = logging.getLogger("bootgrant.providers")
 
@@ -23,11 +20,6 @@ _FRESH: Final = 600.0
 _UNKNOWN_KEY_PAUSE: Final = 60.0
 _FAILED_PAUSE: Final = 2.0
 """Seconds: the age at which a document is fetched again, also for the sake of an unknown key, and after a failure."""
-_OPENID: Final = "/.well-known/openid-configuration"
-_OAUTH: Final = "/.well-known/oauth-authorization-server"
-LEAST_RSA_BITS: Final = 2048
-"""RFC 7518 sections 3.3 and 3.5: "A key of size 2048 bits or larger MUST be used"."""
-_PRIVATE: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 
 T = TypeVar("T")
 
@@ -95,8 +87,7 @@ class Discovery:
         self._jwks_url = jwks_url
         self._metadata = _Cached(self._fetch_metadata, clock, kept)
         self._keys = _Cached(self._fetch_keys, clock, kept)
-        self.weak_keys: Mapping[str, int] = {}
-        """The bits of RSA keys that are too short to be used, by their ids, as they were fetched last."""
+        self._logged = ""
 
     async def metadata(self) -> Mapping[str, Any]:
         """Return the issuer's metadata (RFC 8414, OpenID Connect Discovery). Raise ProviderUnavailable."""
@@ -107,12 +98,12 @@ class Discovery:
         if configured:
             return configured
         url = (await self.metadata()).get(name)
-        # Only a provider on this computer may point to another of its ports.
-        if not isinstance(url, str) or not is_safe_url(url) or (_is_https(self.issuer) and not _is_https(url)):
-            raise ProviderWrong(f"provider {self._client.name}: its metadata has no https {name}; {self._advice}")
+        problem = endpoint_problem(url, self.issuer)
+        if problem or not isinstance(url, str):
+            raise self._wrong(f"its metadata has no https {name}; {self._advice}. There, {problem}")
         return url
 
-    async def keys(self, key_id: str | None) -> KeySet:
+    async def keys(self, key_id: str | None) -> KeyList:
         """Return the keys, fetching them again (at most once a minute) if none has this id.
 
         Raise ProviderUnavailable, also if the key could not be looked for now: the provider may have just begun to use
@@ -120,105 +111,73 @@ class Discovery:
         """
         began = self._clock.steady()
         keys = await self._keys.get()
-        if key_id is None or self._knows(keys, key_id):
+        if keys.knows(key_id):
             return keys
         keys = await self._keys.get(_UNKNOWN_KEY_PAUSE)
-        if not self._knows(keys, key_id) and self._keys.fetched_at < began:
+        if not keys.knows(key_id) and self._keys.fetched_at < began:
             raise self._too_soon()
         return keys
 
-    async def newer_keys(self, key_id: object) -> KeySet:
+    async def newer_keys(self, key_id: str | None) -> KeyList:
         """Return the keys, at most a minute old, for a token that none of the known keys signed.
 
-        Raise ProviderUnavailable, also if they were not fetched now and the token names no key: it may be a new one.
+        Raise ProviderUnavailable, also if they were not fetched now and no key has the id: it may be a new one.
         """
         began = self._clock.steady()
         keys = await self._keys.get(_UNKNOWN_KEY_PAUSE)
-        if key_id is None and self._keys.fetched_at < began:
+        is_nameless = key_id is None or (keys.knows(key_id) and not keys.names(key_id))
+        if is_nameless and self._keys.fetched_at < began:
             raise self._too_soon()
         return keys
-
-    def _knows(self, keys: KeySet, key_id: str) -> bool:
-        return key_id in self.weak_keys or any(key.kid == key_id for key in keys.keys)
 
     def _too_soon(self) -> ProviderUnavailable:
         return ProviderUnavailable(
             f"provider {self._client.name}: a token names an unknown key; keys are fetched at most once a minute"
         )
 
-    async def _fetch_metadata(self) -> Mapping[str, Any]:
-        for url in _metadata_urls(self.issuer):
-            answer = await self._client.get(url)
-            if answer.status != 200:
-                continue
-            named = answer.members.get("issuer")
-            if named != self.issuer:
-                raise ProviderWrong(
-                    f"provider {self._client.name}: its metadata names another issuer, {str(named)[:200]!r}; "
-                    "if that is right, set issuer to exactly that text"
-                )
-            return answer.members
-        raise ProviderUnavailable(
-            f"provider {self._client.name}: there is no metadata at {self.issuer}; {self._advice}"
-        )
+    def _wrong(self, problem: str) -> ProviderWrong:
+        return ProviderWrong(f"provider {self._client.name}: {problem}")
 
-    async def _fetch_keys(self) -> KeySet:
+    async def _fetch_metadata(self) -> Mapping[str, Any]:
+        if "{" in self.issuer:
+            raise self._wrong(issuer_problem(self.issuer, self.issuer))
+        seen = []
+        for url in metadata_urls(self.issuer):
+            try:
+                answer = await self._client.get(url)
+            except ProviderWrong as error:
+                # It may be at the next place: some servers redirect every unknown address to a page.
+                seen.append(self._client.reason(error))
+                continue
+            if answer.status != 200 or answer.members is None:
+                seen.append(f"{url} answers status {answer.status} with {answer.arrived}")
+                continue
+            if problem := issuer_problem(answer.members.get("issuer"), self.issuer):
+                raise self._wrong(problem)
+            return answer.members
+        raise self._wrong(f"there is no metadata at {self.issuer}: {'; '.join(seen)}; {self._advice}")
+
+    async def _fetch_keys(self) -> KeyList:
         url = await self.endpoint("jwks_uri", self._jwks_url)
         answer = await self._client.get(url)
-        found = answer.members.get("keys")
-        if answer.status != 200 or not isinstance(found, list):
-            raise ProviderUnavailable(f"provider {self._client.name}: no keys at {url} (status {answer.status})")
-        keys = [key for key in map(_key, found) if key is not None]
-        weak = [key for key in keys if _is_weak(key)]
-        for key in weak:
-            log.warning(
-                "provider %s: the RSA key %a has only %d bits and is not used; it must have at least %d",
-                self._client.name, key.kid or "", _bits(key), LEAST_RSA_BITS,
-            )  # fmt: skip
-        usable = [key for key in keys if not _is_weak(key)]
-        if not usable and weak:
-            raise ProviderWrong(
-                f"provider {self._client.name}: all keys at {url} are RSA keys of fewer than {LEAST_RSA_BITS} bits; "
-                "give the provider a longer signing key"
+        found = (answer.members or {}).get("keys")
+        if answer.status != 200 or answer.members is None:
+            raise self._client.wrong(url, answer, "a set of keys", f"{self._advice} (jwks_uri)")
+        if not isinstance(found, list):
+            raise self._wrong(f"the set of keys at {url} has no list of keys: keys is {kind_of(found)}")
+        keys = read_keys(found)
+        if not keys.usable:
+            why = in_words(keys.ignored) or "the list is empty"
+            raise self._wrong(
+                f"none of the keys at {url} can verify a signature: {why}; give the provider a signing key for RS256 "
+                "or ES256"
             )
-        if not usable:
-            raise ProviderUnavailable(f"provider {self._client.name}: none of the keys at {url} is usable")
-        self.weak_keys = {key.kid: _bits(key) for key in weak if key.kid}
-        return KeySet(usable)
+        self._log_ignored(url, keys)
+        return keys
 
-
-def _is_https(url: str) -> bool:
-    return urlsplit(url).scheme == "https"
-
-
-def _metadata_urls(issuer: str) -> tuple[str, ...]:
-    """The places of OpenID Discovery section 4 and RFC 8414 section 3.1 (before the path), and RFC 8414's after it."""
-    parts = urlsplit(issuer)
-    base, path = issuer.rstrip("/"), parts.path.rstrip("/")
-    before = f"{parts.scheme}://{parts.netloc}{_OAUTH}{path}"
-    return tuple(dict.fromkeys((f"{base}{_OPENID}", before, f"{base}{_OAUTH}")))
-
-
-def _bits(key: RSAKey) -> int:
-    return key.public_key.key_size
-
-
-def _is_weak(key: object) -> bool:
-    return isinstance(key, RSAKey) and _bits(key) < LEAST_RSA_BITS
-
-
-def _key(members: object) -> Any:
-    """Return a public signing key, or None for any other kind, which must be ignored (RFC 7517 section 5).
-
-    Without its private members a shared secret (``k``) is not a key at all.
-    """
-    if not isinstance(members, dict) or members.get("use", "sig") != "sig":
-        return None
-    public = {name: value for name, value in members.items() if name not in _PRIVATE}
-    try:
-        with warnings.catch_warnings():
-            # Of short RSA keys; ``_fetch_keys`` logs and refuses them.
-            warnings.simplefilter("ignore", SecurityWarning)
-            return KeySet.import_key_set({"keys": [public]}).keys[0]
-    except (JoseError, ValueError, KeyError, TypeError):
-        return None
+    def _log_ignored(self, url: str, keys: KeyList) -> None:
+        """Log the keys that are ignored, once, except those that are for another use."""
+        ignored = in_words([key for key in keys.ignored if key.is_for_signatures])
+        if ignored and ignored != self._logged:
+            log.warning("provider %s: some keys at %s are not used: %s", self._client.name, cleaned(url), ignored)
+        self._logged = ignored

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 from joserfc import jwt
-from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
+from joserfc.errors import JoseError, SecurityWarning
+from joserfc.jwk import Key
+from joserfc.jws import JWSRegistry
 
 from bootgrant.ports.providers import TokenRefusal
 from bootgrant.ports.time import Clock
-from bootgrant.providers.discovery import LEAST_RSA_BITS, Discovery
+from bootgrant.providers.arrived import cleaned, kind_of, names_of, quoted, span
+from bootgrant.providers.discovery import Discovery
 from bootgrant.providers.settings import ALGORITHMS
 from bootgrant.wire.secret import Secret
 from bootgrant.wire.unverified_jwt import read_unverified
@@ -26,6 +29,19 @@ ID_TOKEN_TYPES: Final = frozenset({"jwt", ""})
 """What ``typ`` may be in an ID token, in lower case."""
 
 _MOST_BYTES: Final = 128 * 1024
+_SHARED_SECRETS: Final = frozenset({"HS256", "HS384", "HS512"})
+
+
+class _Registry(JWSRegistry):
+    """Ignores header members that it does not know, as RFC 7515 section 4 demands: joserfc refuses them by default.
+
+    A header may hold a chain of certificates (``x5c``), and a signature be that of the longest RSA key.
+    """
+
+    default_header_registry = {"alg": JWSRegistry.default_header_registry["alg"]}  # noqa: RUF012  (joserfc's own way)
+    max_header_length = 32 * 1024
+    max_payload_length = _MOST_BYTES
+    max_signature_length = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,42 +82,84 @@ class JwtReader:
 
     async def read(self, token: Secret) -> SignedToken | Refused:
         """Check signature, issuer and times; not for whom the token is. Raise ProviderUnavailable without keys."""
+        signed = await self.read_signed(token)
+        return signed if isinstance(signed, Refused) else self._timely(signed)
+
+    async def read_signed(self, token: Secret) -> SignedToken | Refused:
+        """Check the signature only. Raise ProviderUnavailable without keys."""
         read = read_unverified(token, _MOST_BYTES)
         if read is None:
-            return Refused(TokenRefusal.UNKNOWN, "it is not a JWT")
-        key_id, algorithm = read[0].get("kid"), read[0].get("alg")
-        if (problem := _critical(read[0])) is not None:
+            return _unreadable(token)
+        header = read[0]
+        named, algorithm = header.get("kid"), header.get("alg")
+        key_id = named if isinstance(named, str) and named else None
+        if (problem := _critical(header)) is not None:
             return problem
-        if algorithm not in self._algorithms:
-            return invalid(f"its algorithm {algorithm!a} is not one of {', '.join(self._algorithms)}")
-        keys = await self._discovery.keys(key_id if isinstance(key_id, str) else None)
-        if isinstance(key_id, str) and (bits := self._discovery.weak_keys.get(key_id)):
-            return invalid(
-                f"its RSA key {key_id!a} has only {bits} bits: the provider must sign with at least {LEAST_RSA_BITS}"
-            )
-        decoded = self._decode(token, keys, key_id)
+        if not isinstance(algorithm, str) or algorithm not in self._algorithms:
+            return self._other_algorithm(algorithm)
+        keys = await self._discovery.keys(key_id)
+        decoded = _decode(token, keys.candidates(key_id, algorithm), algorithm)
         if decoded is None:
             # The provider may not name its keys, or may have reused a name for a new key.
-            decoded = self._decode(token, await self._discovery.newer_keys(key_id), key_id)
-        if decoded is None:
-            return invalid(f"it is damaged, or not signed by a key of the provider (kid {key_id!a})")
-        return self._timely(SignedToken(str(decoded.header.get("typ", "")).lower(), decoded.claims))
+            keys = await self._discovery.newer_keys(key_id)
+            decoded = _decode(token, keys.candidates(key_id, algorithm), algorithm)
+        if decoded is not None:
+            return SignedToken(str(decoded.header.get("typ") or "").lower(), decoded.claims)
+        if not keys.candidates(key_id, algorithm):
+            return invalid(f"it is not signed by a key of the provider: {keys.why_none(key_id, algorithm)}")
+        return invalid(f"it is damaged, or not signed by a key of the provider (kid {quoted(named)})")
 
-    def _decode(self, token: Secret, keys: KeySet, key_id: object) -> jwt.Token | None:
-        """Verify with the key that the token names, or with each key if it names none."""
-        for key in [keys] if key_id is not None else keys.keys:
-            with contextlib.suppress(JoseError, ValueError, KeyError, TypeError):
-                return jwt.decode(token.reveal(), key, algorithms=self._algorithms)
-        return None
+    def _other_algorithm(self, algorithm: object) -> Refused:
+        allowed = ", ".join(self._algorithms)
+        secret = " (a shared secret is never accepted)" if algorithm in _SHARED_SECRETS else ""
+        return invalid(
+            f"its algorithm {quoted(algorithm)} is not one of {allowed}{secret}: "
+            "set the signature algorithm of the client at the provider to one of these"
+        )
 
     def _timely(self, token: SignedToken) -> SignedToken | Refused:
         claims = token.claims
         if claims.get("iss") != self._discovery.issuer:
-            return invalid(f"its issuer is {claims.get('iss')!a}, not {self._discovery.issuer}")
+            return invalid(f"its issuer is {quoted(claims.get('iss'))}, not {quoted(self._discovery.issuer)}")
+        if (problem := _odd_times(claims)) is not None:
+            return problem
         expires, begins, issued = (moment(claims.get(name, 0)) for name in ("exp", "nbf", "iat"))
-        if expires is None or begins is None or issued is None or "exp" not in claims:
-            return invalid("exp is missing, or one of exp, nbf and iat is not a number")
-        return untimely(expires, max(begins, issued), self._clock.now(), self._leeway) or token
+        return untimely(expires, max(begins or 0, issued or 0), self._clock.now(), self._leeway) or token
+
+
+def _decode(token: Secret, candidates: Sequence[Key], algorithm: str) -> jwt.Token | None:
+    """Verify with each key that may have signed the token. One that fails in use does not stop the others."""
+    registry = _Registry(algorithms=[algorithm], strict_check_header=False)
+    for key in candidates:
+        try:
+            with warnings.catch_warnings():
+                # Of the name EdDSA, which RFC 9864 replaces and providers still use.
+                warnings.simplefilter("ignore", SecurityWarning)
+                return jwt.decode(token.reveal(), key, registry=registry)
+        except (JoseError, UnsupportedAlgorithm, InternalError, ValueError, KeyError, TypeError, RecursionError):
+            continue
+    return None
+
+
+def _unreadable(token: Secret) -> Refused:
+    if len(token.reveal()) > _MOST_BYTES:
+        return invalid(f"it is larger than {_MOST_BYTES >> 10} KiB: configure the provider to send fewer claims")
+    if token.reveal().count(".") == 4:
+        return Refused(TokenRefusal.UNKNOWN, "it is encrypted (JWE): turn encryption off for this client")
+    return Refused(TokenRefusal.UNKNOWN, "it is not a JWT")
+
+
+def _odd_times(claims: Mapping[str, Any]) -> Refused | None:
+    """Return a refusal for times that are not NumericDates (RFC 7519 section 2), or a token that never expires."""
+    if "exp" not in claims:
+        return invalid(f"exp is missing: it would never expire. Its claims are {names_of(claims)}")
+    for name in ("exp", "nbf", "iat"):
+        if moment(claims.get(name, 0)) is None:
+            value = claims[name]
+            kind = kind_of(value)
+            what = "a number beyond any time" if kind == "a number" else kind
+            return invalid(f"{name} is {what}, not seconds since 1970")
+    return None
 
 
 def _critical(header: Mapping[str, Any]) -> Refused | None:
@@ -115,7 +173,7 @@ def _critical(header: Mapping[str, Any]) -> Refused | None:
     if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
         return invalid("crit in its header is not a list of names (RFC 7515): the provider must leave crit out")
     return invalid(
-        f"crit in its header demands {', '.join(names)[:100]!a}, which bootgrant does not know: "
+        f"crit in its header demands '{cleaned(', '.join(names), 100)}', which bootgrant does not know: "
         "configure the provider to sign without it"
     )
 
@@ -128,9 +186,13 @@ def invalid(reason: str) -> Refused:
 def untimely(expires: float | None, begins: float | None, now: float, leeway: float) -> Refused | None:
     """Return a refusal if the token has expired or is not valid yet. All in seconds; None for a time not given."""
     if expires is not None and expires + leeway <= now:
-        return Refused(TokenRefusal.EXPIRED, f"it expired {now - expires:.0f} s ago")
+        ago = span(now - expires)
+        return Refused(TokenRefusal.EXPIRED, f"it expired {ago} ago ({span(leeway)} are allowed); compare the clocks")
     if begins is not None and begins > now + leeway:
-        return Refused(TokenRefusal.EARLY, f"it is valid only in {begins - now:.0f} s; compare the clocks")
+        ahead = span(begins - now)
+        return Refused(
+            TokenRefusal.EARLY, f"it is valid only in {ahead} ({span(leeway)} are allowed); compare the clocks"
+        )
     return None
 
 

@@ -75,3 +75,12 @@ class TokenProvider:
     leeway: float = 60.0
     keys_kept: float = 24 * 3600.0
     timeout: float = 5.0
+
+    @property
+    def wanted_audiences(self) -> tuple[str, ...]:
+        """The audiences of which an access token must name one; none allows any.
+
+        With ``id_token`` and without audiences, it must name one of the clients: an access token that a client got for
+        another service must not be accepted here.
+        """
+        return self.audiences or (self.client_ids if self.id_token else ())

@@ -6,24 +6,40 @@ OpenID Connect Core sections 3.1.2 and 3.1.3, RP-Initiated Logout section 2, RFC
 from __future__ import annotations
 
 import hashlib
+import logging
+import re
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
-from bootgrant.approval.claims import Claims, values_of
+from bootgrant.approval.claims import Claims, rights_of
 from bootgrant.ports.providers import ProviderPerson, ProviderUnavailable, ProviderWrong, Request
 from bootgrant.ports.time import Clock
+from bootgrant.providers.arrived import cleaned, quoted
 from bootgrant.providers.client import ProviderClient
 from bootgrant.providers.discovery import Discovery
-from bootgrant.providers.jwt import ID_TOKEN_TYPES, JwtReader, Refused, is_for_client, listed, moment
+from bootgrant.providers.jwt import (
+    ID_TOKEN_TYPES,
+    LEEWAY,
+    JwtReader,
+    Refused,
+    is_for_client,
+    moment,
+)
+from bootgrant.providers.left_out import absent, explained, value_at
 from bootgrant.providers.settings import SignInProvider
+from bootgrant.providers.token_answer import refusal, sends_in_form, without_id_token
+from bootgrant.providers.userinfo import NoUserinfo, Userinfo
 from bootgrant.wire.secret import Secret
+
+log = logging.getLogger("bootgrant.providers")
 
 _TIMEOUT: Final = 10.0
 _DOCUMENTS_KEPT: Final = 600.0
 """Seconds. A provider that is down cannot sign anybody in, so older documents are of no use."""
 _SUBJECT_LENGTH: Final = 255
+_ACCESS_TOKEN: Final = re.compile(r"[\x21-\x7e]{1,16384}")
 
 
 class OidcProvider:
@@ -37,6 +53,9 @@ class OidcProvider:
             self._client, settings.issuer, clock, kept=_DOCUMENTS_KEPT, advice="check the issuer in [[oidc]]"
         )
         self._reader = JwtReader(self._discovery, clock)
+        # A client of its own: while userinfo fails, people whose ID token suffices still sign in.
+        userinfo_client = ProviderClient(settings.provider_id, clock, _TIMEOUT)
+        self._userinfo = Userinfo(userinfo_client, self._reader, settings.issuer, clock, LEEWAY)
 
     async def ask(self, request: Request) -> str:
         digest = hashlib.sha256(request.verifier.reveal().encode()).digest()
@@ -58,20 +77,23 @@ class OidcProvider:
         metadata = await self._discovery.metadata()
         must_name_issuer = metadata.get("authorization_response_iss_parameter_supported") is True
         if (issuer or must_name_issuer) and issuer != self._settings.issuer:
-            raise self._wrong(f"the answer names the issuer {issuer!r}, not {self._settings.issuer}")
-        tokens = await self._exchange(request, code)
+            raise self._wrong(f"the answer names the issuer '{cleaned(issuer)}', not {self._settings.issuer}")
+        tokens = await self._exchange(request, code, metadata)
         id_token = tokens.get("id_token")
-        if not isinstance(id_token, str):
-            raise self._wrong("the answer has no ID token; scopes in [[oidc]] must include openid")
-        claims = await self._checked(Secret(id_token), request.nonce)
-        claims = await self._with_userinfo(claims, tokens.get("access_token"))
+        if not isinstance(id_token, str) or not id_token:
+            raise self._wrong(without_id_token(tokens))
+        signed = await self._checked(Secret(id_token), request.nonce)
+        claims, left_out = await self._with_userinfo(signed, tokens)
+        for name, why in left_out.items():
+            log.info("provider %s: %s is unknown: %s", self.provider_id, cleaned(name), why)
         return ProviderPerson(
             self._settings.issuer,
-            str(claims["sub"]),
+            str(signed["sub"]),
             claims,
             Secret(id_token),
-            moment(claims.get("auth_time")),
-            session_id=str(claims.get("sid") or ""),
+            moment(signed.get("auth_time")),
+            left_out,
+            session if isinstance(session := signed.get("sid"), str) and session.isprintable() else "",
         )
 
     async def sign_out_url(self, id_token: Secret | None, back: str) -> str | None:
@@ -81,7 +103,7 @@ class OidcProvider:
         query = {**hint, "client_id": self._settings.client_id, "post_logout_redirect_uri": back}
         return _with_query(await self._discovery.endpoint("end_session_endpoint"), query)
 
-    async def _exchange(self, request: Request, code: str) -> Mapping[str, Any]:
+    async def _exchange(self, request: Request, code: str, metadata: Mapping[str, Any]) -> Mapping[str, Any]:
         """Exchange the code for tokens (RFC 6749 section 4.1.3)."""
         settings, secret = self._settings, self._settings.secret
         form = {
@@ -90,54 +112,93 @@ class OidcProvider:
             "redirect_uri": request.redirect_uri,
             "code_verifier": request.verifier.reveal(),
         }
-        # Providers that say nothing take Basic (OpenID Connect Discovery section 3).
-        metadata = await self._discovery.metadata()
-        methods = listed(metadata.get("token_endpoint_auth_methods_supported"))
-        in_form = "client_secret_post" in methods and "client_secret_basic" not in methods
+        in_form = sends_in_form(metadata)
         if secret is None:
             form["client_id"] = settings.client_id
         elif in_form:
             form |= {"client_id": settings.client_id, "client_secret": secret.reveal()}
         basic = (settings.client_id, secret) if secret and not in_form else None
-        answer = await self._client.post(await self._discovery.endpoint("token_endpoint"), form, basic)
-        if answer.status != 200:
-            error = str(answer.members.get("error", f"status {answer.status}"))
-            raise self._wrong(f"the token endpoint refuses the code: {error[:200]!a}")
+        url = await self._discovery.endpoint("token_endpoint")
+        answer = await self._client.post(url, form, basic)
+        members = answer.members or {}
+        # Some providers refuse with status 200.
+        if answer.status != 200 or ("error" in members and "id_token" not in members):
+            said = answer.said([Secret(code), request.verifier, *([secret] if secret else [])])
+            raise self._wrong(refusal(answer, said, settings, metadata), said)
+        if answer.members is None:
+            raise self._client.wrong(url, answer, "a JSON object", "check that the issuer is an OpenID provider")
         return answer.members
 
     async def _checked(self, id_token: Secret, nonce: str) -> Claims:
         """Return the claims of an ID token (OpenID Connect Core section 3.1.3.7)."""
         token = await self._reader.read(id_token)
         if isinstance(token, Refused):
-            raise self._wrong(f"the ID token is refused: {token.reason[:300]}")
-        claims, subject = token.claims, token.claims.get("sub")
+            raise self._wrong(f"the ID token is refused: {token.reason}")
+        claims, subject, client = token.claims, token.claims.get("sub"), self._settings.client_id
         if token.kind not in ID_TOKEN_TYPES:
-            raise self._wrong(f"the ID token has the typ {token.kind[:100]!a}, which is not that of an ID token")
+            raise self._wrong(f"the ID token has the typ {quoted(token.kind)}, which is not that of an ID token")
         if "iat" not in claims:
             raise self._wrong("the ID token has no iat")
         if claims.get("nonce") != nonce:
-            raise self._wrong("the ID token belongs to another sign-in (nonce)")
-        if not is_for_client(claims, (self._settings.client_id,)):
-            raise self._wrong(f"the ID token is not for the client {self._settings.client_id} (aud, azp)")
-        if not isinstance(subject, str) or not 0 < len(subject) <= _SUBJECT_LENGTH:
-            raise self._wrong(f"the ID token has no sub of 1 to {_SUBJECT_LENGTH} characters")
+            which = "has no nonce" if claims.get("nonce") is None else "belongs to another sign-in (nonce)"
+            raise self._wrong(f"the ID token {which}; the provider must repeat the nonce of the request")
+        if not is_for_client(claims, (client,)):
+            issued_to = f" and azp {quoted(claims['azp'])}" if "azp" in claims else ""
+            raise self._wrong(
+                f"the ID token is for aud {quoted(claims.get('aud'))}{issued_to}, not for the client {client} only; "
+                "compare client_id in [[oidc]], and have the provider name the client in azp if aud has several"
+            )
+        if not isinstance(subject, str) or not 0 < len(subject) <= _SUBJECT_LENGTH or not subject.isprintable():
+            raise self._wrong(f"the ID token has no sub of 1 to {_SUBJECT_LENGTH} printable characters")
         return claims
 
-    async def _with_userinfo(self, claims: Claims, access_token: object) -> Claims:
-        """Add the claims of the userinfo endpoint if a rule needs one that the ID token lacks."""
-        is_complete = all(values_of(claims, rule.claim) for rule in self.rules)
-        if is_complete or not (await self._discovery.metadata()).get("userinfo_endpoint"):
-            return claims
-        url = await self._discovery.endpoint("userinfo_endpoint")
-        answer = await self._client.get(url, Secret(access_token) if isinstance(access_token, str) else None)
-        if answer.status != 200:
-            raise ProviderUnavailable(f"provider {self.provider_id} answers {answer.status} at {url}")
-        if answer.members.get("sub") != claims["sub"]:
-            raise self._wrong("the userinfo endpoint describes another person (sub)")
-        return {**answer.members, **claims}
+    async def _with_userinfo(self, signed: Claims, tokens: Mapping[str, Any]) -> tuple[Claims, dict[str, str]]:
+        """Return the claims with those that only the userinfo endpoint has, and why others are unknown.
 
-    def _wrong(self, problem: str) -> ProviderWrong:
-        return ProviderWrong(f"provider {self.provider_id}: {problem}")
+        The endpoint is asked if a rule needs a claim that the ID token lacks without saying why.
+        """
+        names = list(dict.fromkeys(rule.claim for rule in self.rules))
+        unknown = explained(signed, names)
+        missing = [name for name in names if value_at(signed, name) is None and name not in unknown]
+        if not missing:
+            return signed, unknown
+        more = await self._more_claims(signed, tokens.get("access_token"))
+        if isinstance(more, str):
+            return signed, unknown | dict.fromkeys(missing, more)
+        claims = {**more, **{name: value for name, value in signed.items() if value is not None}}
+        for name in missing:
+            if value_at(claims, name) is None and (value := value_at(more, name)) is not None:
+                # A nested claim, such as realm_access.roles, next to others that the ID token has.
+                claims[name] = value
+        unknown |= explained(claims, names)
+        lost = (name for name in missing if value_at(claims, name) is None and name not in unknown)
+        return claims, unknown | {name: absent(name, self._settings.scopes, tokens.get("scope")) for name in lost}
+
+    async def _more_claims(self, signed: Claims, access_token: object) -> Claims | str:
+        """Return the claims of the userinfo endpoint, or why they cannot be had.
+
+        Raises ProviderUnavailable if the endpoint is down and the ID token gives the person no role, and ProviderWrong
+        if it describes another person.
+        """
+        if (await self._discovery.metadata()).get("userinfo_endpoint") is None:
+            return "neither the ID token nor a userinfo endpoint has it: have the provider put it into the ID token"
+        if not isinstance(access_token, str) or not _ACCESS_TOKEN.fullmatch(access_token):
+            return "the ID token does not have it, and userinfo cannot be asked without an access token"
+        try:
+            url = await self._discovery.endpoint("userinfo_endpoint")
+            found = await self._userinfo.claims(url, Secret(access_token), (self._settings.client_id,))
+        except ProviderUnavailable as error:
+            if not isinstance(error, ProviderWrong) and rights_of(signed, self.rules) is None:
+                raise
+            return f"the userinfo endpoint cannot be asked: {self._client.reason(error)}"
+        if isinstance(found, NoUserinfo):
+            return found.reason
+        if found.get("sub") != signed["sub"]:
+            raise self._wrong("the userinfo endpoint describes another person (sub)")
+        return found
+
+    def _wrong(self, problem: str, said: str = "") -> ProviderWrong:
+        return ProviderWrong(f"provider {self.provider_id}: {problem}", said)
 
 
 def _with_query(url: str, query: Mapping[str, str]) -> str:

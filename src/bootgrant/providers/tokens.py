@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from bootgrant.approval.claims import Person
-from bootgrant.ports.providers import ProviderUnavailable, TokenRefusal, Verified
+from bootgrant.ports.providers import ProviderWrong, TokenRefusal, Verified
 from bootgrant.ports.time import Clock
+from bootgrant.providers.arrived import cleaned, names_of, quoted
 from bootgrant.providers.client import ProviderClient
 from bootgrant.providers.discovery import Discovery
+from bootgrant.providers.introspection import IntrospectionCheck
 from bootgrant.providers.jwt import (
     ID_TOKEN_TYPES,
     JwtReader,
@@ -22,11 +24,12 @@ from bootgrant.providers.jwt import (
     SignedToken,
     invalid,
     is_for_client,
-    listed,
     moment,
-    untimely,
 )
+from bootgrant.providers.left_out import explained, value_at
+from bootgrant.providers.purpose import meant_for_others
 from bootgrant.providers.settings import Check, TokenProvider
+from bootgrant.providers.userinfo import NoUserinfo, Userinfo
 from bootgrant.wire.secret import Secret
 from bootgrant.wire.unverified_jwt import read_unverified
 
@@ -38,6 +41,12 @@ _REMEMBERED: Final = 4096
 _ACCEPTED_KEPT: Final = 20.0
 _REFUSED_KEPT: Final = 2.0
 """Seconds for which a provider is not asked again about the same token."""
+_ENTRA: Final = "for Entra ID's version 2 issuer, set requestedAccessTokenVersion to 2 in the application's manifest"
+_LONGEST_NAME: Final = 200
+"""Characters of a person's name in messages and in the audit."""
+_OF_THE_TOKEN: Final = frozenset(
+    {"active", "aud", "azp", "client_id", "exp", "iat", "iss", "jti", "nbf", "scope", "scp", "sub", "token_type"}
+)
 _NAMES: Final = ("email", "preferred_username", "upn", "username", "name")
 _ACCESS_TOKEN_TYPES: Final = frozenset({"at+jwt", "application/at+jwt", "jwt", ""})
 
@@ -61,50 +70,21 @@ class JwtCheck:
         if read.is_id_token:
             return self._id_token(read)
         if read.kind not in _ACCESS_TOKEN_TYPES:
-            return invalid(f"its typ {read.kind!a} is not that of an access token")
-        return _meant_for_others(self.settings, read.claims) or read.claims
+            return invalid(f"its typ {quoted(read.kind)} is not that of an access token")
+        return meant_for_others(self.settings, read.claims) or read.claims
 
     def _id_token(self, token: SignedToken) -> Mapping[str, Any] | Refused:
         if not self.settings.id_token:
             return invalid("it looks like an ID token (no scope, no client), and id_token is not set")
         if token.kind not in ID_TOKEN_TYPES:
-            return invalid(f"its typ {token.kind!a} is not that of an ID token")
+            return invalid(f"its typ {quoted(token.kind)} is not that of an ID token")
         if not is_for_client(token.claims, self.settings.client_ids):
-            return Refused(TokenRefusal.CLIENT, "it is an ID token for a client that client_ids does not list")
-        return token.claims
-
-
-@dataclass(frozen=True, slots=True)
-class IntrospectionCheck:
-    """Asks the provider's introspection endpoint (RFC 7662)."""
-
-    settings: TokenProvider
-    client: ProviderClient
-    discovery: Discovery
-    clock: Clock
-
-    async def check(self, token: Secret) -> Mapping[str, Any] | Refused:
-        settings = self.settings
-        url = await self.discovery.endpoint("introspection_endpoint", settings.introspection_url)
-        form = {"token": token.reveal(), "token_type_hint": "access_token"}
-        basic = (settings.client_id, settings.client_secret) if settings.client_secret else None
-        if basic is None and settings.client_id:
-            form["client_id"] = settings.client_id
-        answer = await self.client.post(url, form, basic)
-        if answer.status != 200:
-            # The provider does not know our client, or does not let it ask: that says nothing about the token.
-            raise ProviderUnavailable(
-                f"provider {settings.name} refuses introspection at {url} (status {answer.status}); "
-                "check client_id and client_secret_file in [[providers]]"
+            audience, client = quoted(token.claims.get("aud")), quoted(token.claims.get("azp"))
+            return Refused(
+                TokenRefusal.CLIENT,
+                f"it is an ID token for aud {audience} (azp {client}), and client_ids does not list that client",
             )
-        claims = answer.members
-        if claims.get("active") is not True:
-            return Refused(TokenRefusal.UNKNOWN, "the provider says that it is not active")
-        if "iss" in claims and claims["iss"] != settings.issuer:
-            return invalid(f"its issuer is {claims['iss']!a}, not {settings.issuer}")
-        expires, begins = moment(claims.get("exp")), moment(claims.get("nbf"))
-        refused = untimely(expires, begins, self.clock.now(), settings.leeway)
-        return refused or _meant_for_others(settings, claims) or claims
+        return token.claims
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,29 +92,19 @@ class UserinfoCheck:
     """Asks the provider's userinfo endpoint, which names the person but not for whom the token was issued."""
 
     settings: TokenProvider
-    client: ProviderClient
+    userinfo: Userinfo
     discovery: Discovery
 
     async def check(self, token: Secret) -> Mapping[str, Any] | Refused:
         url = await self.discovery.endpoint("userinfo_endpoint", self.settings.userinfo_url)
-        answer = await self.client.get(url, token)
-        if answer.status in (401, 403):
-            return Refused(TokenRefusal.UNKNOWN, f"the userinfo endpoint refuses it (status {answer.status})")
-        if answer.status != 200:
-            raise ProviderUnavailable(f"provider {self.settings.name} answers {answer.status} at {url}")
-        return answer.members
-
-
-def _meant_for_others(settings: TokenProvider, claims: Mapping[str, Any]) -> Refused | None:
-    """Return a refusal for an access token that was issued for another audience, client or purpose."""
-    if settings.audiences and not set(listed(claims.get("aud"))) & set(settings.audiences):
-        return Refused(TokenRefusal.AUDIENCE, f"its audience is {claims.get('aud')!a}")
-    client = next((claims[name] for name in ("client_id", "azp", "appid", "cid") if name in claims), None)
-    if settings.client_ids and client not in settings.client_ids:
-        return Refused(TokenRefusal.CLIENT, f"its client is {client!a}")
-    scopes = {scope for name in ("scope", "scp") for text in listed(claims.get(name)) for scope in text.split()}
-    missing = sorted(set(settings.scopes) - scopes)
-    return Refused(TokenRefusal.SCOPE, f"it lacks the scope {missing[0]}") if missing else None
+        found = await self.userinfo.claims(url, token)
+        if not isinstance(found, NoUserinfo):
+            return found
+        if found.status == 403 or found.error == "insufficient_scope":
+            return Refused(TokenRefusal.SCOPE, found.reason)
+        if found.status == 401:
+            return Refused(TokenRefusal.UNKNOWN, found.reason)
+        raise ProviderWrong(f"provider {self.settings.name}: {found.reason}")
 
 
 class OneProvider:
@@ -152,14 +122,16 @@ class OneProvider:
         self._remembered: OrderedDict[bytes, tuple[Verified | TokenRefusal, float]] = OrderedDict()
 
     def _checking(self) -> _Checking:
-        match self.settings.check:
+        settings, clock = self.settings, self._clock
+        reader = JwtReader(self._discovery, clock, settings.algorithms, settings.leeway)
+        match settings.check:
             case Check.JWT:
-                reader = JwtReader(self._discovery, self._clock, self.settings.algorithms, self.settings.leeway)
-                return JwtCheck(self.settings, reader)
+                return JwtCheck(settings, reader)
             case Check.INTROSPECTION:
-                return IntrospectionCheck(self.settings, self.client, self._discovery, self._clock)
+                return IntrospectionCheck(settings, self.client, self._discovery, reader, clock)
             case Check.USERINFO:
-                return UserinfoCheck(self.settings, self.client, self._discovery)
+                userinfo = Userinfo(self.client, reader, settings.issuer, clock, settings.leeway)
+                return UserinfoCheck(settings, userinfo, self._discovery)
 
     async def probe(self, made_up: Secret) -> Verified | TokenRefusal:
         """Check a made-up token, fetching whatever that takes. Raise ProviderUnavailable."""
@@ -189,16 +161,52 @@ class OneProvider:
         return _ACCEPTED_KEPT if expires is None else max(0.0, min(_ACCEPTED_KEPT, expires - self._clock.now()))
 
     def _outcome(self, checked: Mapping[str, Any] | Refused) -> Verified | TokenRefusal:
-        if not isinstance(checked, Refused):
-            subject = checked.get("sub")
-            if isinstance(subject, str) and subject:
-                name = next((text for key in _NAMES if isinstance(text := checked.get(key), str) and text), "")
-                person = Person(self.settings.name, subject, name, dict(checked), moment(checked.get("exp")))
-                return Verified(person, self.settings.rules)
-            checked = invalid("it has no sub that says whose it is")
-        shown = checked.shown
-        log.info("provider %s: token refused (%s): %.300s", self.settings.name, shown.name.lower(), checked.reason)
+        outcome = checked if isinstance(checked, Refused) else self._verified(checked)
+        if isinstance(outcome, Verified):
+            return outcome
+        shown = outcome.shown
+        log.info("provider %s: token refused (%s): %s", self.settings.name, shown.name.lower(), outcome.reason)
         return shown
+
+    def _verified(self, checked: Mapping[str, Any]) -> Verified | Refused:
+        subject = checked.get("sub")
+        if not isinstance(subject, str) or not subject or not subject.isprintable():
+            return invalid(
+                f"it has no sub that says whose it is; its claims are {names_of(checked)}. In Keycloak, a lightweight "
+                'access token lacks it: turn that off for the client, or write check = "introspection"'
+            )
+        claims = _with_extension(checked)
+        name = next((text for key in _NAMES if (text := cleaned(claims.get(key), _LONGEST_NAME))), "")
+        person = Person(self.settings.name, subject, name, claims, moment(checked.get("exp")))
+        needed = list(dict.fromkeys(name for rule in self.settings.rules for name, _ in rule.claims))
+        unknown = explained(claims, needed)
+        if any(rule.is_about(person) for rule in self.settings.rules):
+            return Verified(person, self.settings.rules)
+        if unknown:
+            return Refused(TokenRefusal.LEFT_OUT, "; ".join(unknown.values()))
+        if lacking := [cleaned(name, 60) for name in needed if value_at(claims, name) is None]:
+            log.info(
+                "provider %s: the token of %s has no %s, which the rules need; it has %s. Have the provider add them "
+                "to the %s, or request their scopes",
+                self.settings.name, cleaned(str(person)), ", ".join(lacking), names_of(claims), self._source,
+            )  # fmt: skip
+        return Verified(person, self.settings.rules)
+
+    @property
+    def _source(self) -> str:
+        """What the claims of a person come from."""
+        return "access token" if self.settings.check is Check.JWT else f"answer of {self.settings.check.value}"
+
+
+def _with_extension(claims: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the claims with those under ``ext``, where Hydra puts what the consent application adds.
+
+    They replace no other claim, and none of them says whose or for whom the token is.
+    """
+    more = claims.get("ext")
+    if not isinstance(more, Mapping):
+        return dict(claims)
+    return {name: value for name, value in more.items() if name not in _OF_THE_TOKEN} | dict(claims)
 
 
 class Verifier:
@@ -221,6 +229,8 @@ class Verifier:
         asked = [one for one in self._providers if issuer == one.settings.issuer]
         if not asked and issuer is None:
             asked = [one for one in self._providers if one.settings.check is not Check.JWT]
+        if not asked:
+            log.info("token refused (unknown): %s", self._nobodys(token, issuer))
         refusal = TokenRefusal.UNKNOWN
         for one in asked:
             outcome = await one.verify(token)
@@ -228,3 +238,12 @@ class Verifier:
                 return outcome
             refusal = outcome
         return refusal
+
+    def _nobodys(self, token: Secret, issuer: object) -> str:
+        """Return why no provider is asked about a token."""
+        issuers = quoted([one.settings.issuer for one in self._providers])
+        if issuer is None:
+            kind = "it is encrypted" if token.reveal().count(".") == 4 else "it names no issuer"
+            return f'{kind}, and no provider in [[providers]] has check = "introspection" or "userinfo"'
+        advice = f"; {_ENTRA}" if isinstance(issuer, str) and issuer.startswith("https://sts.windows.net/") else ""
+        return f"its issuer is {quoted(issuer)}, and the issuers in [[providers]] are {issuers}{advice}"

@@ -23,9 +23,10 @@ from bootgrant.providers.examination.metadata import (
 )
 from bootgrant.providers.examination.remark import Grade, Remark
 from bootgrant.providers.examination.token_endpoint import judge_made_up_code
-from bootgrant.providers.jwt import LEEWAY, listed
+from bootgrant.providers.jwt import LEEWAY
 from bootgrant.providers.settings import ALGORITHMS, SignInProvider
 from bootgrant.providers.sign_in import OidcProvider
+from bootgrant.providers.token_answer import sends_in_form
 from bootgrant.wire.secret import Secret
 
 _TIMEOUT: Final = 10.0
@@ -56,7 +57,7 @@ class SignInExamination:
         found += judge_clock(await metadata_answer(asking, settings.issuer), LEEWAY)
         found += judge_flow(metadata, settings)
         found += judge_algorithms(metadata, ALGORITHMS)
-        found += await keys_remarks(discovery, asking)
+        found += await keys_remarks(discovery)
         found += await self._authorization(metadata)
         is_on = any(remark.code == ACCEPTED for remark in found)
         found += await self._credentials(asking, discovery, metadata, is_on=is_on)
@@ -107,8 +108,7 @@ class SignInExamination:
             "redirect_uri": self._redirect_uri,
             "code_verifier": self.entropy.random_bytes(24).hex(),
         }
-        methods = listed(metadata.get("token_endpoint_auth_methods_supported"))
-        in_form = "client_secret_post" in methods and "client_secret_basic" not in methods
+        in_form = sends_in_form(metadata)
         if settings.secret is None or in_form:
             form["client_id"] = settings.client_id
         if settings.secret is not None and in_form:

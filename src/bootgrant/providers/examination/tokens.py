@@ -65,7 +65,7 @@ class TokenExamination:
         token = Secret(f"bootgrant-doctor-{self.entropy.random_bytes(24).hex()}")
         try:
             if settings.check is Check.JWT:
-                keys = await keys_remarks(discovery, asking, settings.jwks_url)
+                keys = await keys_remarks(discovery)
                 if keys[0].grade is Grade.ERROR:
                     return [Remark(Grade.ERROR, UNUSABLE, keys[0].message, _FIX)]
                 return [Remark(Grade.OK, "outside-provider", f"the provider {settings.name} is usable"), *keys]
