@@ -55,7 +55,7 @@ async def refusal(crooked: CrookedProvider, **changes: Any) -> str:
 
 @pytest.mark.parametrize("kind", ["bearer", "BEARER", "BearerToken", "DPoP", "", 7, None, ["Bearer"]])
 async def test_the_type_of_the_access_token_does_not_matter(crooked: CrookedProvider, kind: object) -> None:
-    crooked.tokens = {"token_type": kind}
+    crooked.more_tokens = {"token_type": kind}
     assert (await person(crooked)).claims["groups"] == ["fra"]
 
 
@@ -121,7 +121,7 @@ async def test_answers_that_cannot_be_used_do_not_stop_the_requests_of_others(cr
 async def test_a_missing_or_odd_id_token_is_refused_in_words(
     crooked: CrookedProvider, id_token: object, words: str
 ) -> None:
-    crooked.tokens = {"id_token": id_token}
+    crooked.more_tokens = {"id_token": id_token}
     assert words in await refusal(crooked)
 
 
@@ -285,7 +285,7 @@ async def test_userinfo_that_is_down_stops_only_people_whose_id_token_gives_no_r
 async def test_an_access_token_that_cannot_be_sent_leaves_a_claim_unknown(
     crooked: CrookedProvider, access_token: object
 ) -> None:
-    crooked.tokens = {"access_token": access_token}
+    crooked.more_tokens = {"access_token": access_token}
     assert "without an access token" in (await person(crooked)).left_out["groups"]
     assert "/me" not in crooked.requests
 
@@ -347,7 +347,7 @@ async def test_a_claim_that_arrived_is_known_even_if_it_is_empty(
 async def test_a_claim_that_is_nowhere_is_unknown(crooked: CrookedProvider) -> None:
     crooked.userinfo = {"sub": "8f1"}
     assert "neither the ID token nor userinfo has groups" in (await person(crooked)).left_out["groups"]
-    crooked.tokens = {"scope": "openid profile"}
+    crooked.more_tokens = {"scope": "openid profile"}
     assert "did not grant the scope groups" in (await person(crooked)).left_out["groups"]
 
 

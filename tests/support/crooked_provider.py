@@ -24,8 +24,8 @@ _KEY = RSAKey.generate_key(2048, {"kid": "one"})
 @dataclass(slots=True)
 class CrookedProvider:
     """Values in ``header``, ``claims`` and ``metadata`` replace the right ones; None removes one. ``is_down``: status
-    503 for everything. ``tokens`` does the same for the token endpoint's answer. ``instead`` has whole answers by path.
-    ``requests`` are the paths asked for, ``forms`` and ``authorizations`` those of the token endpoint.
+    503 for everything. ``more_tokens`` does the same for the token endpoint's answer. ``instead`` has whole answers by
+    path. ``requests`` are the paths asked for, ``forms`` and ``authorizations`` those of the token endpoint.
     """
 
     clock: FakeClock = field(default_factory=FakeClock)
@@ -39,7 +39,7 @@ class CrookedProvider:
     claims: dict[str, Any] = field(default_factory=dict)
     metadata: dict[str, Any] = field(default_factory=dict)
     userinfo: dict[str, Any] = field(default_factory=lambda: {"sub": "8f1", "groups": ["fra"]})
-    tokens: dict[str, Any] = field(default_factory=dict)
+    more_tokens: dict[str, Any] = field(default_factory=dict)
     instead: dict[str, Response] = field(default_factory=dict)
     token_status: int = 200
     token_answer: bytes | None = None
@@ -98,7 +98,7 @@ class CrookedProvider:
             return Response(self.token_answer, self.token_status)
         if self.token_status != 200:
             return JSONResponse({"error": "invalid_grant"}, self.token_status)
-        usual = {"access_token": "at", "token_type": "Bearer", "id_token": self.id_token(), **self.tokens}
+        usual = {"access_token": "at", "token_type": "Bearer", "id_token": self.id_token(), **self.more_tokens}
         return as_json({name: value for name, value in usual.items() if value is not None})
 
 

@@ -20,13 +20,14 @@ _PARAMETER: Final = re.compile(r'\b(error|error_description)="([^"]*)"')
 
 @dataclass(frozen=True, slots=True)
 class ProviderAnswer:
-    """Status 200 or 4xx. ``members`` are those of the JSON object in the body, None without one; ``token`` is the body
-    if it is a signed or an encrypted token (``application/jwt``). ``arrived`` says in words what the body is.
-    ``challenge`` is the header WWW-Authenticate.
+    """Status 200 or 4xx. ``members`` are those of the JSON object in the body, empty without one (``is_object``);
+    ``token`` is the body if it is a signed or an encrypted token (``application/jwt``). ``arrived`` says in words what
+    the body is. ``challenge`` is the header WWW-Authenticate.
     """
 
     status: int
-    members: Mapping[str, Any] | None
+    members: Mapping[str, Any]
+    is_object: bool
     arrived: str
     token: Secret | None = None
     challenge: str = ""
@@ -43,7 +44,7 @@ class ProviderAnswer:
 
     @property
     def _named(self) -> Mapping[str, Any]:
-        return dict(_PARAMETER.findall(self.challenge)) | dict(self.members or {})
+        return dict(_PARAMETER.findall(self.challenge)) | dict(self.members)
 
 
 def read_answer(status: int, headers: Mapping[str, str], body: bytes) -> ProviderAnswer:
@@ -53,10 +54,10 @@ def read_answer(status: int, headers: Mapping[str, str], body: bytes) -> Provide
         value = json.loads(body)
     except (ValueError, RecursionError):
         token = Secret(body.strip().decode()) if _COMPACT.fullmatch(body.strip()) else None
-        return ProviderAnswer(status, None, _in_words(body, kind, token), token, challenge)
+        return ProviderAnswer(status, {}, False, _in_words(body, kind, token), token, challenge)
     if isinstance(value, dict):
-        return ProviderAnswer(status, value, f"a JSON object ({names_of(value)})", None, challenge)
-    return ProviderAnswer(status, None, f"{kind_of(value)} in JSON", None, challenge)
+        return ProviderAnswer(status, value, True, f"a JSON object ({names_of(value)})", None, challenge)
+    return ProviderAnswer(status, {}, False, f"{kind_of(value)} in JSON", None, challenge)
 
 
 def _in_words(body: bytes, content_type: str, token: Secret | None) -> str:

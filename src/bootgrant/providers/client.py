@@ -20,6 +20,8 @@ from bootgrant.providers.exchange import MOST_BYTES, TooLarge, exchange
 from bootgrant.trust import client_context
 from bootgrant.wire.secret import Secret
 
+__all__ = ["ProviderAnswer", "ProviderClient", "RequestCounts"]
+
 _AT_ONCE: Final = 16
 _FAILURES: Final = 3
 _OPEN: Final = 10.0

@@ -17,7 +17,7 @@ from bootgrant.providers.keys import KeyList, in_words, read_keys
 log = logging.getLogger("bootgrant.providers")
 
 _FRESH: Final = 600.0
-_UNKNOWN_KEY_PAUSE: Final = 60.0
+UNKNOWN_KEY_PAUSE: Final = 60.0
 _FAILED_PAUSE: Final = 2.0
 """Seconds: the age at which a document is fetched again, also for the sake of an unknown key, and after a failure."""
 
@@ -103,8 +103,8 @@ class Discovery:
             raise self._wrong(f"its metadata has no https {name}; {self._advice}. There, {problem}")
         return url
 
-    async def keys(self, key_id: str | None) -> KeyList:
-        """Return the keys, fetching them again (at most once a minute) if none has this id.
+    async def keys(self, key_id: str | None, pause: float = UNKNOWN_KEY_PAUSE) -> KeyList:
+        """Return the keys, fetching them again (at most once in ``pause`` seconds) if none has this id.
 
         Raise ProviderUnavailable, also if the key could not be looked for now: the provider may have just begun to use
         it, so the caller must come again.
@@ -113,18 +113,18 @@ class Discovery:
         keys = await self._keys.get()
         if keys.knows(key_id):
             return keys
-        keys = await self._keys.get(_UNKNOWN_KEY_PAUSE)
+        keys = await self._keys.get(pause)
         if not keys.knows(key_id) and self._keys.fetched_at < began:
             raise self._too_soon()
         return keys
 
-    async def newer_keys(self, key_id: str | None) -> KeyList:
-        """Return the keys, at most a minute old, for a token that none of the known keys signed.
+    async def newer_keys(self, key_id: str | None, pause: float = UNKNOWN_KEY_PAUSE) -> KeyList:
+        """Return the keys, at most ``pause`` seconds old, for a token that none of the known keys signed.
 
         Raise ProviderUnavailable, also if they were not fetched now and no key has the id: it may be a new one.
         """
         began = self._clock.steady()
-        keys = await self._keys.get(_UNKNOWN_KEY_PAUSE)
+        keys = await self._keys.get(pause)
         is_nameless = key_id is None or (keys.knows(key_id) and not keys.names(key_id))
         if is_nameless and self._keys.fetched_at < began:
             raise self._too_soon()
@@ -149,7 +149,7 @@ class Discovery:
                 # It may be at the next place: some servers redirect every unknown address to a page.
                 seen.append(self._client.reason(error))
                 continue
-            if answer.status != 200 or answer.members is None:
+            if answer.status != 200 or not answer.is_object:
                 seen.append(f"{url} answers status {answer.status} with {answer.arrived}")
                 continue
             if problem := issuer_problem(answer.members.get("issuer"), self.issuer):
@@ -160,8 +160,8 @@ class Discovery:
     async def _fetch_keys(self) -> KeyList:
         url = await self.endpoint("jwks_uri", self._jwks_url)
         answer = await self._client.get(url)
-        found = (answer.members or {}).get("keys")
-        if answer.status != 200 or answer.members is None:
+        found = answer.members.get("keys")
+        if answer.status != 200 or not answer.is_object:
             raise self._client.wrong(url, answer, "a set of keys", f"{self._advice} (jwks_uri)")
         if not isinstance(found, list):
             raise self._wrong(f"the set of keys at {url} has no list of keys: keys is {kind_of(found)}")

@@ -56,7 +56,7 @@ class IntrospectionCheck:
             raise self._refused(url, answer, token)
         if answer.token is not None:
             return await self._signed(answer.token)
-        if answer.members is None:
+        if not answer.is_object:
             raise self.client.wrong(url, answer, "a JSON object", _ADVICE)
         return answer.members
 

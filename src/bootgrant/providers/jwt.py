@@ -17,7 +17,7 @@ from joserfc.jws import JWSRegistry
 from bootgrant.ports.providers import TokenRefusal
 from bootgrant.ports.time import Clock
 from bootgrant.providers.arrived import cleaned, kind_of, names_of, quoted, span
-from bootgrant.providers.discovery import Discovery
+from bootgrant.providers.discovery import UNKNOWN_KEY_PAUSE, Discovery
 from bootgrant.providers.settings import ALGORITHMS
 from bootgrant.wire.secret import Secret
 from bootgrant.wire.unverified_jwt import read_unverified
@@ -80,13 +80,16 @@ class JwtReader:
         self._algorithms = list(algorithms)
         self._leeway = leeway
 
-    async def read(self, token: Secret) -> SignedToken | Refused:
-        """Check signature, issuer and times; not for whom the token is. Raise ProviderUnavailable without keys."""
-        signed = await self.read_signed(token)
+    async def read(self, token: Secret, key_pause: float = UNKNOWN_KEY_PAUSE) -> SignedToken | Refused:
+        """Check signature, issuer and times; not for whom the token is. Raise ProviderUnavailable without keys.
+
+        A key that is not known is looked for if the keys are at least ``key_pause`` seconds old.
+        """
+        signed = await self.read_signed(token, key_pause)
         return signed if isinstance(signed, Refused) else self._timely(signed)
 
-    async def read_signed(self, token: Secret) -> SignedToken | Refused:
-        """Check the signature only. Raise ProviderUnavailable without keys."""
+    async def read_signed(self, token: Secret, key_pause: float = UNKNOWN_KEY_PAUSE) -> SignedToken | Refused:
+        """Check the signature only, as ``read`` does. Raise ProviderUnavailable without keys."""
         read = read_unverified(token, _MOST_BYTES)
         if read is None:
             return _unreadable(token)
@@ -97,11 +100,11 @@ class JwtReader:
             return problem
         if not isinstance(algorithm, str) or algorithm not in self._algorithms:
             return self._other_algorithm(algorithm)
-        keys = await self._discovery.keys(key_id)
+        keys = await self._discovery.keys(key_id, key_pause)
         decoded = _decode(token, keys.candidates(key_id, algorithm), algorithm)
         if decoded is None:
             # The provider may not name its keys, or may have reused a name for a new key.
-            keys = await self._discovery.newer_keys(key_id)
+            keys = await self._discovery.newer_keys(key_id, key_pause)
             decoded = _decode(token, keys.candidates(key_id, algorithm), algorithm)
         if decoded is not None:
             return SignedToken(str(decoded.header.get("typ") or "").lower(), decoded.claims)

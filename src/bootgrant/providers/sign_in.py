@@ -17,7 +17,7 @@ from bootgrant.approval.claims import Claims, rights_of
 from bootgrant.ports.providers import ProviderPerson, ProviderUnavailable, ProviderWrong, Request
 from bootgrant.ports.time import Clock
 from bootgrant.providers.arrived import cleaned, quoted
-from bootgrant.providers.client import ProviderClient
+from bootgrant.providers.client import ProviderAnswer, ProviderClient
 from bootgrant.providers.discovery import Discovery
 from bootgrant.providers.jwt import (
     ID_TOKEN_TYPES,
@@ -78,7 +78,7 @@ class OidcProvider:
         must_name_issuer = metadata.get("authorization_response_iss_parameter_supported") is True
         if (issuer or must_name_issuer) and issuer != self._settings.issuer:
             raise self._wrong(f"the answer names the issuer '{cleaned(issuer)}', not {self._settings.issuer}")
-        tokens = await self._exchange(request, code, metadata)
+        tokens = await self._exchange(request, code)
         id_token = tokens.get("id_token")
         if not isinstance(id_token, str) or not id_token:
             raise self._wrong(without_id_token(tokens))
@@ -103,16 +103,29 @@ class OidcProvider:
         query = {**hint, "client_id": self._settings.client_id, "post_logout_redirect_uri": back}
         return _with_query(await self._discovery.endpoint("end_session_endpoint"), query)
 
-    async def _exchange(self, request: Request, code: str, metadata: Mapping[str, Any]) -> Mapping[str, Any]:
+    async def _exchange(self, request: Request, code: str) -> Mapping[str, Any]:
         """Exchange the code for tokens (RFC 6749 section 4.1.3)."""
-        settings, secret = self._settings, self._settings.secret
         form = {
             "grant_type": "authorization_code",
             "code": code,
             "redirect_uri": request.redirect_uri,
             "code_verifier": request.verifier.reveal(),
         }
-        in_form = sends_in_form(metadata)
+        answer = await self._ask_for_tokens(form)
+        # Some providers refuse with status 200.
+        if answer.status != 200 or ("error" in answer.members and "id_token" not in answer.members):
+            secret = self._settings.secret
+            said = answer.said([Secret(code), request.verifier, *([secret] if secret else [])])
+            raise self._wrong(refusal(answer, said, self._settings, await self._discovery.metadata()), said)
+        return answer.members
+
+    async def _ask_for_tokens(self, form: dict[str, str]) -> ProviderAnswer:
+        """Send a form to the token endpoint, as the client of the settings (RFC 6749 section 2.3.1).
+
+        The answer is an object, or a refusal with a 4xx status.
+        """
+        settings, secret = self._settings, self._settings.secret
+        in_form = sends_in_form(await self._discovery.metadata())
         if secret is None:
             form["client_id"] = settings.client_id
         elif in_form:
@@ -120,18 +133,14 @@ class OidcProvider:
         basic = (settings.client_id, secret) if secret and not in_form else None
         url = await self._discovery.endpoint("token_endpoint")
         answer = await self._client.post(url, form, basic)
-        members = answer.members or {}
-        # Some providers refuse with status 200.
-        if answer.status != 200 or ("error" in members and "id_token" not in members):
-            said = answer.said([Secret(code), request.verifier, *([secret] if secret else [])])
-            raise self._wrong(refusal(answer, said, settings, metadata), said)
-        if answer.members is None:
+        if answer.status == 200 and not answer.is_object:
             raise self._client.wrong(url, answer, "a JSON object", "check that the issuer is an OpenID provider")
-        return answer.members
+        return answer
 
     async def _checked(self, id_token: Secret, nonce: str) -> Claims:
         """Return the claims of an ID token (OpenID Connect Core section 3.1.3.7)."""
-        token = await self._reader.read(id_token)
+        # It comes from the provider itself, and once for each sign-in: a new key is fetched at once.
+        token = await self._reader.read(id_token, key_pause=0.0)
         if isinstance(token, Refused):
             raise self._wrong(f"the ID token is refused: {token.reason}")
         claims, subject, client = token.claims, token.claims.get("sub"), self._settings.client_id

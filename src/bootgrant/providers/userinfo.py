@@ -51,7 +51,7 @@ class Userinfo:
             return _refused(url, answer, token)
         if answer.token is not None:
             return await self._signed(answer.token, client_ids)
-        if answer.members is None:
+        if not answer.is_object:
             return NoUserinfo(200, f"the userinfo endpoint answers with {answer.arrived}, not with a JSON object")
         return answer.members
 
