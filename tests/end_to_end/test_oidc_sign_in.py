@@ -120,7 +120,8 @@ def test_an_account_without_a_matching_group_is_refused(company: Company, contex
     go_to_provider(page, company)
     sign_in_there(page, "eve.others")
     page.get_by_role("heading", name="Could not sign in with Corp SSO").wait_for()
-    assert page.get_by_text("none of your groups has a role here").is_visible()
+    assert page.get_by_text("but this account has no role here").is_visible()
+    assert page.get_by_text("eve").is_visible()
     assert "corp:" not in company.site.command("operators", "list").stdout
 
 
@@ -199,4 +200,5 @@ def test_cancelling_at_the_provider_does_not_sign_in(company: Company, context: 
     page = context.new_page()
     go_to_provider(page, company)
     page.get_by_role("link", name="Cancel").click()
-    page.get_by_text("or you cancelled").wait_for()
+    page.get_by_text("You cancelled, or Corp SSO does not let this account").wait_for()
+    assert page.get_by_text("access_denied: End-User aborted interaction").is_visible()

@@ -11,7 +11,7 @@ import pytest
 from bootgrant.approval.audit import AuditKind
 from bootgrant.operator_plane.error_pages import not_signed_in
 from bootgrant.operator_plane.wording import counted, day_time, text, texts
-from bootgrant.workflows.people.oidc_sign_in import OidcRefused
+from bootgrant.workflows.people.oidc_sign_in import OidcRefusal, OidcRefused
 
 ROOM = Path(str(resources.files("bootgrant.operator_plane")))
 ASKED = re.compile(r"""(?<![\w.])(?:t|text|counted)\(\s*["']([a-z_]+\.[a-z_]+)["'](?! ~)""")
@@ -50,7 +50,7 @@ def test_every_kind_of_event_has_a_text() -> None:
 
 @pytest.mark.parametrize("why", OidcRefused)
 def test_every_refusal_of_a_sign_in_has_an_error_page(why: OidcRefused) -> None:
-    page = not_signed_in("Corp SSO", why, "/login")
+    page = not_signed_in("Corp SSO", OidcRefusal(why), "/login")
     assert page.status >= 400
     assert page.happened
     assert page.now

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from bootgrant.approval.operators import Kind, Label, Role
+from bootgrant.approval.role_grace import Confirmed
 from bootgrant.ports.people import Operator, OperatorStore, Session, Stage
 from support.grants import NOW
 
@@ -75,6 +76,21 @@ async def test_a_provider_s_subject_is_one_operator(operators: OperatorStore) ->
     assert same(found, BEN)
     assert await operators.find_subject("", "") is None
     assert await operators.find_subject("https://lab.example", "other") is None
+
+
+async def test_which_claims_gave_the_rights_is_stored_until_none_do(operators: OperatorStore) -> None:
+    await operators.add_operator(ANA)
+    await operators.add_operator(BEN)
+    confirmed = Confirmed(NOW + 0.25, ("groups", "https://x.example/a b", 'q"\0ü'))
+    assert await operators.confirmed("corp:ben") is None
+    await operators.set_confirmed("corp:ben", confirmed)
+    assert await operators.confirmed("corp:ben") == confirmed
+    assert await operators.confirmed("ana") is None
+    assert same(await operators.find_subject(BEN.issuer, BEN.subject), BEN)
+    await operators.set_confirmed("corp:ben", None)
+    assert await operators.confirmed("corp:ben") is None
+    await operators.set_confirmed("nobody", confirmed)
+    assert await operators.confirmed("nobody") is None
 
 
 async def test_changed_rights_apply_to_open_sessions(operators: OperatorStore) -> None:

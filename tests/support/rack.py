@@ -11,9 +11,10 @@ from pathlib import Path
 from playwright.sync_api import Page
 
 from bootgrant.approval.audit import AuditEvent, AuditKind
+from bootgrant.approval.claims import RoleRule, why_no_role
 from bootgrant.approval.codes import session_digest
 from bootgrant.approval.grant import DeviceGrant, Refusal
-from bootgrant.approval.operators import VIA_SESSION, Role
+from bootgrant.approval.operators import VIA_SESSION, Label, Role
 from bootgrant.ports.people import Operator, Session
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.wire.secret import Secret
@@ -22,6 +23,7 @@ from support.site import InProcess, site_in_process
 
 PUBLIC_URL = "http://boot.example:8080"
 SESSION = Secret("s" * 43)
+ADMIN_SESSION = Secret("a" * 43)
 HOSTILE = MachineIdentity(
     uuid="7c1f2a90-55aa-4a4b-9d0e-2f7b1c3d4e5f",
     serial="<script>alert(1)</script>\u202e{{7*7}}" + "A" * 400,
@@ -57,6 +59,18 @@ cluster:
 _AUTHORITIES = {"controlplane": "{crt: YQ==, key: YQ==}", "worker": "{crt: YQ==}"}
 _LAYERS = {role: _CLUSTER.format(role=role, ca=ca) for role, ca in _AUTHORITIES.items()}
 
+_ROLES = (
+    RoleRule("groups", "platform", Role.ADMIN),
+    RoleRule("groups", "fra-techs", Role.APPROVER, (Label("site", "fra"),)),
+)
+_REFUSED: tuple[tuple[float, str, dict[str, object]], ...] = (
+    (NOW - 8000, "Ben Baker (ben)", {"sub": "b", "name": "Ben Baker", "_claim_names": {"groups": "src1"}}),
+    (
+        NOW - 5000,
+        "Eve Example (eve)",
+        {"sub": "e", "name": "Eve Example", "preferred_username": "eve", "groups": ["/platform", "/everyone"]},
+    ),
+)
 _NOT_THE_SAME = {"password": "what-it-was-before", "new": "some-words-in-a-row", "again": "some-words-in-a-raw"}
 _TOKENS = count(1)
 """Every visit of the page creates a token, which needs a new name."""
@@ -76,6 +90,8 @@ class Rack:
         now = self.site.clock.now()
         await operators.add_operator(Operator("ana", "", NOW, role=Role.APPROVER))
         await operators.open_session(Session(session_digest(SESSION), "ana", now, now, now, VIA_SESSION))
+        await operators.add_operator(Operator("ada", "", NOW, role=Role.ADMIN))
+        await operators.open_session(Session(session_digest(ADMIN_SESSION), "ada", now, now, now, VIA_SESSION))
         if self.waiting:
             found = await self.site.built.decisions.assign.find_entry(_CP)
             assert found is not None
@@ -104,10 +120,14 @@ class View:
     path: str
     click: str = ""
     signed_in: bool = True
+    as_admin: bool = False
     fill: dict[str, str] = field(default_factory=dict)
 
     def open(self, page: Page) -> None:
-        """Load the page, fill in its fields, click."""
+        """Load the page as the right operator, fill in its fields, click."""
+        if self.signed_in:
+            session = ADMIN_SESSION if self.as_admin else SESSION
+            page.context.add_cookies([{"name": "bootgrant", "value": session.reveal(), "url": PUBLIC_URL}])
         page.goto(PUBLIC_URL + self.path)
         for name, text in self.fill.items():
             page.fill(f"#{name}", text)
@@ -121,7 +141,7 @@ def views(site: Rack) -> list[View]:
     card = {name: f"/requests/{grant_id}" for name, grant_id in site.grants.items()}
     return [
         View("login", "/login?next=/d/WDJB-MJHT", signed_in=False),
-        View("login-wrong", "/login", "text=Sign in >> nth=-1", False, {"name": "eve", "password": "no"}),
+        View("login-wrong", "/login", "text=Sign in >> nth=-1", False, fill={"name": "eve", "password": "no"}),
         View("queue", "/"),
         View("queue-filtered", "/?show=expected&q=fra"),
         View("queue-nothing", "/?q=nothing+like+this"),
@@ -143,6 +163,7 @@ def views(site: Rack) -> list[View]:
         View("outcome-denied", card["denied"]),
         View("outcome-expired", card["expired"]),
         View("audit", "/audit"),
+        View("refused", "/audit/refused", as_admin=True),
         View("settings", "/settings"),
         View("account", "/account"),
         View("password", "/account/password"),
@@ -209,6 +230,10 @@ def _events(grants: dict[str, str]) -> Iterator[AuditEvent]:
         NOW - week + 61, AuditKind.DELIVERED, "", "", "0" * 32, worker, "10.20.0.37", "worker-17", "4f2c9ab",
         "9b2e4c1f00aa51d7" * 4,
     )  # fmt: skip
+    for at, name, claims in _REFUSED:
+        details = {"account": name, **why_no_role(claims, {}, _ROLES).details()}
+        via, why = "oidc:corp", "the person has no role here"
+        yield AuditEvent(at, AuditKind.SIGN_IN_REFUSED, via=via, address="10.20.1.9", reason=why, details=details)
     yield AuditEvent(NOW, AuditKind.OPENED, identity=_CP, address="10.20.0.11", grant_id=grants["cp-1"])
     yield AuditEvent(
         NOW + 12, AuditKind.VOTED, "ben", "session", grants["cp-1"], _CP, "10.20.0.11", "cp-1", details={"approval": 1}

@@ -52,6 +52,7 @@ class AuditKind(StrEnum):
     SIGNED_IN = "signed-in"
     SIGNED_OUT = "signed-out"
     SIGN_IN_REFUSED = "sign-in-refused"
+    TOKEN_REFUSED = "token-refused"  # noqa: S105  (a kind of event)
     OPERATOR_CHANGED = "operator-changed"
     TOKEN_CHANGED = "token-changed"  # noqa: S105  (a kind of event)
     CONFIG_SNAPSHOT = "config-snapshot"

@@ -7,12 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
+from bootgrant.approval.claim_nearness import Need
+from bootgrant.approval.claim_reasons import Explanation, Tried, explain
+from bootgrant.approval.claim_texts import cut
+from bootgrant.approval.claim_values import Claims, values_of
 from bootgrant.approval.operators import Label, Role
 from bootgrant.approval.policy import Entry, Selector, needed_approvals
 
-Claims = Mapping[str, object]
+__all__ = [
+    "Claims", "NotAllowed", "OutsideRule", "Person", "Rights", "RoleRule", "allowing_rule", "matching", "rights_of",
+    "values_of", "why_no_role",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +29,11 @@ class RoleRule:
     value: str
     role: Role
     labels: tuple[Label, ...] = ()
+
+    @property
+    def tried(self) -> Tried:
+        """The rule for an explanation."""
+        return Tried((Need(self.claim, (self.value,)),), ", ".join((self.role.value, *map(str, self.labels))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +49,7 @@ def rights_of(claims: Claims, rules: Iterable[RoleRule]) -> Rights | None:
 
     A matching rule without labels removes the limits of the others that give the same role.
     """
-    fitting = [rule for rule in rules if rule.value in values_of(claims, rule.claim)]
+    fitting = matching(claims, rules)
     if not fitting:
         return None
     best = max((rule.role for rule in fitting), key=list(Role).index)
@@ -47,18 +58,15 @@ def rights_of(claims: Claims, rules: Iterable[RoleRule]) -> Rights | None:
     return Rights(best, tuple(labels))
 
 
-def values_of(claims: Claims, name: str) -> Sequence[str]:
-    """Return the texts of a claim, which is a text or a list. ``realm_access.roles`` may be nested claims."""
-    found = claims.get(name)
-    if found is None and "." in name:
-        head, _, rest = name.partition(".")
-        inner = claims.get(head)
-        return values_of(inner, rest) if isinstance(inner, Mapping) else ()
-    if isinstance(found, str):
-        return (found,)
-    if isinstance(found, (list, tuple)):
-        return tuple(value for value in found if isinstance(value, str))
-    return ()
+def matching(claims: Claims, rules: Iterable[RoleRule]) -> list[RoleRule]:
+    """Return the rules that these claims match."""
+    return [rule for rule in rules if rule.value in values_of(claims, rule.claim)]
+
+
+def why_no_role(claims: Claims, left_out: Mapping[str, str], rules: Iterable[RoleRule]) -> Explanation:
+    """Explain why none of the rules gives these claims a role (or not all that they could)."""
+    unmatched = [rule for rule in rules if rule.value not in values_of(claims, rule.claim)]
+    return explain(claims, left_out, [rule.tried for rule in unmatched])
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,29 +96,43 @@ class OutsideRule:
     select: tuple[Selector, ...]
     control_plane: bool = False
 
+    @property
+    def tried(self) -> Tried:
+        """The rule for an explanation."""
+        needs = tuple(Need(name, patterns, is_exact=False) for name, patterns in self.claims)
+        return Tried(needs, ", ".join(map(str, self.select)))
+
     def is_about(self, person: Person) -> bool:
-        return all(_holds(person.claims, name, patterns) for name, patterns in self.claims)
+        return all(need.is_met(values_of(person.claims, need.claim)) for need in self.tried.needs)
 
     def selects(self, entry: Entry) -> bool:
         return any(selector.matches(entry) for selector in self.select)
 
 
 class NotAllowed(Exception):
-    """No rule allows this person to approve this entry; the message says why, for the server's log."""
+    """No rule allows this person to approve this entry; the message says why, for the server's log.
 
-    def __init__(self, message: str, *, only_control_plane: bool = False) -> None:
+    ``explanation`` says what came, when no rule matches the person.
+    """
+
+    def __init__(
+        self, message: str, *, only_control_plane: bool = False, explanation: Explanation | None = None
+    ) -> None:
         super().__init__(message)
         self.only_control_plane = only_control_plane
+        self.explanation = explanation
 
 
 def allowing_rule(rules: Sequence[OutsideRule], person: Person, entry: Entry) -> OutsideRule:
     """Return the first rule by which ``person`` may approve ``entry``. Raises NotAllowed."""
     about = [rule for rule in rules if rule.is_about(person)]
     if not about:
-        raise NotAllowed(f"no rule of this provider matches {person}")
+        why = explain(person.claims, {}, [rule.tried for rule in rules])
+        raise NotAllowed(f"no rule of this provider matches {person}; {why}", explanation=why)
     selecting = [rule for rule in about if rule.selects(entry)]
     if not selecting:
-        raise NotAllowed(f"no rule allows {person} to approve {entry.name}")
+        selects = ", ".join(str(selector) for rule in about for selector in rule.select)
+        raise NotAllowed(f"no rule allows {person} to approve {entry.name}: theirs select {cut(selects, 300)}")
     precious = needed_approvals(entry) > 1
     for rule in selecting:
         if rule.control_plane or not precious:
@@ -120,10 +142,3 @@ def allowing_rule(rules: Sequence[OutsideRule], person: Person, entry: Entry) ->
         "a rule, or approve it on bootgrant's own page",
         only_control_plane=True,
     )
-
-
-def _holds(claims: Claims, name: str, patterns: Sequence[str]) -> bool:
-    """A boolean claim is compared as JSON writes it."""
-    plain = claims.get(name)
-    values = [str(plain).lower()] if isinstance(plain, bool) else values_of(claims, name)
-    return any(fnmatchcase(text, pattern) for text in values for pattern in patterns)

@@ -35,6 +35,7 @@ from bootgrant.approval.audit import (
     read_record,
 )
 from bootgrant.approval.changed_rights import RIGHTS, has_rights, rights_in
+from bootgrant.approval.claim_reasons import explained_details
 from bootgrant.approval.operators import socket_actor
 from bootgrant.cli.arguments import seconds_in
 from bootgrant.cli.client.asking import add_server_arguments, ask_api, user_here
@@ -226,12 +227,13 @@ def _more(record: ChainedEvent) -> str:
     event = record.event
     worst: Iterable[str] = (f"{check.name}: {check.detail}" for check in event.evidence if check.verdict == "mismatch")
     change = _change(event)
+    hidden = _CHANGE if change else _UNSHOWN | explained_details(event.details)
     parts = [
         f"revision {event.revision}" if event.kind in ("config-snapshot", "config-accepted") else "",
         change,
         event.reason,
         *worst,
-        *(f"{name}={value}" for name, value in event.details.items() if name not in (_CHANGE if change else _UNSHOWN)),
+        *(f"{name}={value}" for name, value in event.details.items() if name not in hidden),
     ]
     text = printable("; ".join(part for part in parts if part))
     # Rights are never cut off.

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from starlette.responses import Response
 
 from bootgrant.operator_plane.rendering import render
 from bootgrant.operator_plane.wording import sentence, spoken_span, text, texts
-from bootgrant.workflows.people.oidc_sign_in import OidcRefused
+from bootgrant.workflows.people.oidc_sign_in import OidcRefusal, OidcRefused
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorPage:
-    """``lost`` answers "Was anything lost?" and ``now`` "What now?". ``link`` is an address and its text."""
+    """``lost`` answers "Was anything lost?" and ``now`` "What now?". ``link`` is an address and its text.
+
+    ``facts`` are pairs of a name and an untrusted text.
+    """
 
     status: int
     title: str
@@ -23,6 +27,7 @@ class ErrorPage:
     lost: str
     now: str
     link: tuple[str, str]
+    facts: tuple[tuple[str, str], ...] = ()
 
 
 def _error(name: str, status: int, link: str = "/", link_text: str = "", **values: object) -> ErrorPage:
@@ -85,12 +90,33 @@ def window_not_closed(why: str) -> ErrorPage:
     return _error("window", 409, why=why)
 
 
-def not_signed_in(label: str, why: OidcRefused, sign_in: str) -> ErrorPage:
-    """Signing in at the provider ``label`` failed. ``sign_in`` is the page to try again on."""
-    status = _OIDC_STATUS.get(why, 403)
-    return _error(f"oidc_{why.name.lower()}", status, sign_in, text("error.oidc_link"), label=label)
+def not_signed_in(label: str, refusal: OidcRefusal, sign_in: str, scopes: Sequence[str] = ()) -> ErrorPage:
+    """Signing in at the provider ``label`` failed. ``sign_in`` is the page to try again on, ``scopes`` were asked for.
+
+    A provider's error that is known is explained; its own words are shown only of an answer to this sign-in.
+    """
+    why, status = refusal.why, _OIDC_STATUS.get(refusal.why, 403)
+    is_known = f"error.oidc_{refusal.error}_happened" in texts()
+    name = f"oidc_{refusal.error}" if is_known and why is OidcRefused.DECLINED else f"oidc_{why.name.lower()}"
+    asked = refused_scopes(refusal.said, scopes)
+    page = _error(name, status, sign_in, text("error.oidc_link"), label=label, scopes=asked)
+    said = refusal.said or (refusal.error if is_known else "")
+    facts = {"account": refusal.person, "missing": refusal.missing, "said": said}
+    shown = tuple((text(f"error.oidc_{fact}", label=label), value) for fact, value in facts.items() if value)
+    return replace(page, facts=shown)
 
 
+def refused_scopes(said: str, scopes: Sequence[str]) -> str:
+    """Return the scopes that a provider may have refused: those it names, without the standard ones if others remain
+    (OpenID Connect Core section 5.4)."""
+    words = re.split(r"""[\s,;:'"\[\]()<>]+""", said)
+    asked = [scope for scope in scopes if scope != "openid"]
+    named = [scope for scope in asked if scope in words] or asked
+    unusual = [scope for scope in named if scope not in _STANDARD_SCOPES] or named or ["openid"]
+    return ", ".join(f"`{scope}`" for scope in unusual)
+
+
+_STANDARD_SCOPES: Final = frozenset({"profile", "email", "address", "phone", "offline_access"})
 _OIDC_STATUS: Final = {OidcRefused.UNKNOWN: 404, OidcRefused.DOWN: 503, OidcRefused.LATE: 400, OidcRefused.WRONG: 502}
 
 

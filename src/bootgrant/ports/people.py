@@ -13,6 +13,7 @@ from typing import Protocol
 
 from bootgrant.approval.audit import AuditEvent
 from bootgrant.approval.operators import Kind, Label, Role
+from bootgrant.approval.role_grace import Confirmed
 from bootgrant.wire.secret import Secret
 
 
@@ -84,6 +85,12 @@ class OperatorStore(Protocol):
 
     async def find_subject(self, issuer: str, subject: str) -> Operator | None:
         """Return the operator with this subject at an OIDC provider."""
+
+    async def confirmed(self, name: str) -> Confirmed | None:
+        """Return which claims last gave the operator their rights; None if none did, or it is not known."""
+
+    async def set_confirmed(self, name: str, confirmed: Confirmed | None) -> None:
+        """Store which claims gave the operator their rights at a sign-in, or (None) that no claims do."""
 
     async def set_rights(
         self, name: str, role: Role, labels: tuple[Label, ...], audit: AuditOfOperator | None = None

@@ -67,6 +67,14 @@ class IdentityProvider(Protocol):
         """The id in bootgrant.toml and in addresses."""
 
     @property
+    def scopes(self) -> tuple[str, ...]:
+        """The scopes that are asked for."""
+
+    @property
+    def role_grace(self) -> float:
+        """Seconds for which the last known role holds while the claims that decide about it do not come."""
+
+    @property
     def label(self) -> str:
         """The text of the button."""
 

@@ -29,7 +29,7 @@ def is_safe_url(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class SignInProvider:
-    """One of ``[[oidc]]``. Without ``secret`` the client is a public one."""
+    """One of ``[[oidc]]``. Without ``secret`` the client is a public one. ``role_grace`` is in seconds."""
 
     provider_id: str
     label: str
@@ -38,6 +38,7 @@ class SignInProvider:
     secret: Secret | None
     scopes: tuple[str, ...]
     rules: tuple[RoleRule, ...]
+    role_grace: float = 0.0
 
 
 class Check(Enum):

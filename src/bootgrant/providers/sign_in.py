@@ -49,6 +49,7 @@ class OidcProvider:
         self.provider_id, self.label, self.rules = settings.provider_id, settings.label, settings.rules
         self._settings = settings
         self._client = ProviderClient(settings.provider_id, clock, _TIMEOUT)
+        self.scopes, self.role_grace = settings.scopes, settings.role_grace
         self._discovery = Discovery(
             self._client, settings.issuer, clock, kept=_DOCUMENTS_KEPT, advice="check the issuer in [[oidc]]"
         )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Final
 
 from bootgrant.approval.audit import AuditEvent
 from bootgrant.approval.operators import Kind, Label, Role, parse_labels
+from bootgrant.approval.role_grace import Confirmed
 from bootgrant.ports.people import (
     ApiToken,
     AuditOfOperator,
@@ -74,6 +76,16 @@ class OperatorRows(RowStore):
         where = "WHERE issuer <> '' AND issuer = ? AND subject = ?"
         rows = await self._rows.read(f"{_OPERATORS} {where}", issuer, subject)
         return _operator(rows[0]) if rows else None
+
+    async def confirmed(self, name: str) -> Confirmed | None:
+        found = "SELECT confirmed_at, confirmed_by FROM operators WHERE name = ? AND confirmed_at IS NOT NULL"
+        rows = await self._rows.read(found, name)
+        return Confirmed(rows[0][0], tuple(json.loads(rows[0][1]))) if rows else None
+
+    async def set_confirmed(self, name: str, confirmed: Confirmed | None) -> None:
+        change = "UPDATE operators SET confirmed_at = ?, confirmed_by = ? WHERE name = ?"
+        values = (confirmed.at, json.dumps(confirmed.claims)) if confirmed else (None, "[]")
+        await self._rows.write((change, (*values, name)))
 
     async def set_rights(
         self, name: str, role: Role, labels: tuple[Label, ...], audit: AuditOfOperator | None = None

@@ -22,3 +22,12 @@ def read_unverified(token: Secret, most: int = _LONGEST) -> tuple[Mapping[str, A
     except (ValueError, RecursionError):
         return None
     return (header, claims) if isinstance(header, dict) and isinstance(claims, dict) else None
+
+
+def lasting_part(token: Secret) -> str:
+    """Return the part of a token that identifies it: of a JWT the signed part, without the signature.
+
+    Anybody who has an ECDSA signature can compute a second valid one (s and n - s), and so make two tokens of one.
+    """
+    text = token.reveal()
+    return text.rpartition(".")[0] if read_unverified(token) else text

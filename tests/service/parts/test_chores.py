@@ -125,6 +125,7 @@ def test_every_chore_of_the_site_is_named_here(site: Site) -> None:
         "automatic approvals",
         "recording of requests",
         "recording of refused sign-ins",
+        "recording of refused tokens",
         "recording of codes presented again",
         "reading of configurations",
         "recording of revisions",

@@ -54,6 +54,17 @@ def test_a_provider_has_its_rules_and_its_secret(tmp_path: Path) -> None:
     assert "s3cret" not in repr(corp)
 
 
+@pytest.mark.parametrize(("written", "seconds"), [("", 0.0), ('role_grace = "36h"', 36 * 3600.0)])
+def test_the_last_role_holds_for_no_time_unless_it_is_set(tmp_path: Path, written: str, seconds: float) -> None:
+    (corp,) = site_of(tmp_path, CORP.replace("[[oidc.roles]]", f"{written}\n[[oidc.roles]]", 1)).oidc
+    assert corp.role_grace == seconds
+
+
+def test_the_grace_is_at_most_thirty_days(tmp_path: Path) -> None:
+    text = CORP.replace("[[oidc.roles]]", 'role_grace = "31d"\n[[oidc.roles]]', 1)
+    assert "too long: it must be at most 30d" in problem(tmp_path, text)
+
+
 @pytest.mark.parametrize(
     ("before", "after", "message"),
     [

@@ -8,6 +8,7 @@ from typing import Any
 
 from bootgrant.approval.audit import AuditEvent
 from bootgrant.approval.operators import Label, Role
+from bootgrant.approval.role_grace import Confirmed
 from bootgrant.ports.people import (
     ApiToken,
     AuditOfOperator,
@@ -29,6 +30,7 @@ class MemoryOperatorStore:
         self._audit = audit or MemoryAuditLog()
         self._operators: dict[str, Operator] = {}
         self._sessions: dict[bytes, Session] = {}
+        self._confirmed: dict[str, Confirmed] = {}
 
     async def add_operator(self, operator: Operator, audit: AuditEvent | None = None) -> bool:
         if operator.name in self._operators or await self.find_subject(operator.issuer, operator.subject):
@@ -46,6 +48,15 @@ class MemoryOperatorStore:
     async def find_subject(self, issuer: str, subject: str) -> Operator | None:
         same = (o for o in self._operators.values() if issuer and (o.issuer, o.subject) == (issuer, subject))
         return next(same, None)
+
+    async def confirmed(self, name: str) -> Confirmed | None:
+        return self._confirmed.get(name)
+
+    async def set_confirmed(self, name: str, confirmed: Confirmed | None) -> None:
+        if confirmed is None:
+            self._confirmed.pop(name, None)
+        elif name in self._operators:
+            self._confirmed[name] = confirmed
 
     async def set_rights(
         self, name: str, role: Role, labels: tuple[Label, ...], audit: AuditOfOperator | None = None

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from bootgrant.approval.audit import AuditKind
+from bootgrant.approval.audit import AuditEvent, AuditKind
 from bootgrant.approval.claims import OutsideRule, Person
 from bootgrant.approval.codes import access_token, access_token_digest
 from bootgrant.approval.decision import Terms
@@ -28,6 +28,7 @@ from bootgrant.workflows.machine.deliver import (
 )
 from bootgrant.workflows.machine.deliver_outside import DeliverOutside, OutsideReady
 from bootgrant.workflows.machine.deliver_to_bearer import DeliverToBearer
+from bootgrant.workflows.record.recording import RecordTokenRefusals
 from support.deciding import worker
 from support.entries import Entries
 from support.fakes import FakeClock
@@ -74,8 +75,10 @@ class Site:
         self.own = DeliverConfig(
             base.grants, self.entries, self.clock, RULES, not_expected, base.audit, minting(base, self.clock)
         )
+        self.refusals = RecordTokenRefusals(base.audit, self.clock)
+        stores = base.bindings, base.audit
         self.outside = DeliverOutside(
-            self.verifier, self.find_entry, self.entries, base.bindings, base.audit, self.clock, RULES, 86400.0
+            self.verifier, self.find_entry, self.entries, *stores, self.clock, RULES, 86400.0, self.refusals
         )
         self.any = DeliverToBearer(self.own, self.outside)
 
@@ -258,6 +261,39 @@ def test_every_refusal_fits_the_console() -> None:
     assert all(each.value.isascii() and len(each.value) <= 32 for each in (*DeliveryRefusal, *TokenRefusal))
     # Two with the same text would be one.
     assert len(DeliveryRefusal) == len(DeliveryRefusal.__members__)
+
+
+async def token_refusals(site: Site) -> list[AuditEvent]:
+    await site.refusals.step()
+    found = await site.database.audit.newest(AuditFilter(kinds=(AuditKind.TOKEN_REFUSED,)), 50)
+    return [record.event for record in reversed(found)]
+
+
+async def test_a_refused_token_is_recorded_once_an_hour_with_what_came(caplog: pytest.LogCaptureFixture) -> None:
+    site = Site()
+    site.verifier.outcome = Verified(replace(ANA, claims={"groups": ["/ops"], "mail": "other@example.net"}), (OPS,))
+    for _ in range(3):
+        assert await outside(site) is DeliveryRefusal.NOT_ALLOWED
+        site.clock.advance(5)
+    (event,) = await token_refusals(site)
+    assert (event.actor, event.entry, event.address) == (str(ANA), "worker-1", ADDRESS)
+    assert event.reason == "no rule of this provider matches the person"
+    assert event.details["came_1"] == 'groups: "/ops"'
+    assert str(event.details["nearest"]).startswith('"/ops" is not "ops": turn off "Full group path"')
+    assert 'nearest rule: "/ops" is not "ops"' in caplog.text
+    assert "other@example.net" not in caplog.text
+    site.clock.advance(3600)
+    await outside(site)
+    assert len(await token_refusals(site)) == 2
+
+
+async def test_a_token_whose_groups_were_left_out_is_refused_with_that_reason() -> None:
+    site = Site()
+    site.verifier.outcome = Verified(replace(ANA, claims={"_claim_names": {"groups": "src1"}}), (OPS,))
+    assert await outside(site) is DeliveryRefusal.NOT_ALLOWED
+    (event,) = await token_refusals(site)
+    assert "left out" in str(event.details["nearest"])
+    assert "use app roles" in str(event.details["nearest"])
 
 
 async def test_a_refusal_binds_nothing() -> None:

@@ -15,12 +15,12 @@ from bootgrant.approval.policy import Conditions, Window, parse_selector
 from bootgrant.approval.transitions import GrantState
 from bootgrant.ports.audit import AuditFilter
 from bootgrant.ports.people import Operator, OperatorStore
-from bootgrant.ports.providers import ProviderPerson, ProviderUnavailable, Request
+from bootgrant.ports.providers import ProviderPerson, ProviderUnavailable, ProviderWrong, Request
 from bootgrant.wire.secret import Secret
 from bootgrant.workflows.decide.grant_cards import VoteFilter
 from bootgrant.workflows.decide.lost_rights import LostRights, VoidApprovals
 from bootgrant.workflows.decide.windows import CloseWindows
-from bootgrant.workflows.people.oidc_sign_in import OidcFinished, OidcRefused, OidcSignIn, OidcStarted
+from bootgrant.workflows.people.oidc_sign_in import OidcFinished, OidcRefusal, OidcRefused, OidcSignIn, OidcStarted
 from bootgrant.workflows.people.sign_in import Client, Sessions, SignedIn
 from support.fakes import CountedEntropy, FakeClock
 from support.grants import NOW, decision_by, pending_grant
@@ -46,6 +46,10 @@ class Provider:
     claims: Mapping[str, object] = field(default_factory=lambda: {"preferred_username": "ana", "groups": ["fra"]})
     authenticated_at: float | None = NOW
     is_down: bool = False
+    scopes: tuple[str, ...] = ("openid", "profile")
+    role_grace: float = 0.0
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    wrong: ProviderWrong | None = None
     asked: list[Request] = field(default_factory=list)
     issuers: list[str] = field(default_factory=list)
 
@@ -59,8 +63,11 @@ class Provider:
         self.issuers.append(issuer)
         assert request.nonce == self.asked[-1].nonce
         assert request.verifier == self.asked[-1].verifier
+        if self.wrong is not None:
+            raise self.wrong
+        token = Secret(f"token {code}")
         return ProviderPerson(
-            "https://sso.example", self.subject, self.claims, Secret(f"token {code}"), self.authenticated_at
+            "https://sso.example", self.subject, self.claims, token, self.authenticated_at, self.left_out
         )
 
     async def sign_out_url(self, id_token: Secret | None, back: str) -> str | None:
@@ -118,8 +125,17 @@ class Desk:
         return away
 
     async def back(self, away: OidcStarted, **answer: str) -> OidcFinished | OidcRefused:
-        answered = {"state": self.provider.asked[-1].state, "code": "c", **answer}
-        return await self.work.finish("corp", away.secret, answered, DESK)
+        outcome = await self.answer(away, code="c", **answer)
+        return outcome.why if isinstance(outcome, OidcRefusal) else outcome
+
+    async def answer(self, away: OidcStarted, **answer: str) -> OidcFinished | OidcRefusal:
+        """Come back with exactly this answer, and the right state if it has none."""
+        return await self.work.finish("corp", away.secret, {"state": self.provider.asked[-1].state, **answer}, DESK)
+
+    async def refusal(self) -> OidcRefusal:
+        outcome = await self.answer(await self.leave(), code="c")
+        assert isinstance(outcome, OidcRefusal)
+        return outcome
 
     async def arrive(self) -> SignedIn:
         back = await self.back(await self.leave())
@@ -155,7 +171,7 @@ async def test_rights_follow_the_groups_at_the_next_sign_in(desk: Desk) -> None:
     assert (actor.name, actor.role, actor.labels) == ("corp:ana", Role.ADMIN, ())
 
 
-@pytest.mark.parametrize("claims", [{}, {"groups": []}, {"groups": ["others"]}, {"groups": {"fra": 1}}, {"groups": 7}])
+@pytest.mark.parametrize("claims", [{"groups": []}, {"groups": ["others"]}, {"groups": {"fra": 1}}, {"groups": 7}])
 async def test_a_person_without_a_role_is_not_signed_in_and_not_added(desk: Desk, claims: dict[str, object]) -> None:
     desk.provider.claims = claims
     assert await desk.refused() is OidcRefused.NO_ROLE
@@ -295,23 +311,22 @@ async def test_a_sign_in_is_finished_by_the_browser_that_started_it(desk: Desk) 
     await desk.leave()
     for secret in (None, Secret("x" * 43)):
         answered = {"state": state, "code": "c"}
-        assert await desk.work.finish("corp", secret, answered, DESK) is OidcRefused.LATE
+        assert await desk.work.finish("corp", secret, answered, DESK) == OidcRefusal(OidcRefused.LATE)
     assert await desk.back(mine, state="") is OidcRefused.LATE
 
 
 async def test_an_answer_of_one_provider_is_not_accepted_from_another(desk: Desk) -> None:
     away = await desk.leave()
     answered = {"state": desk.provider.asked[-1].state, "code": "c"}
-    assert await desk.work.finish("lab", away.secret, answered, DESK) is OidcRefused.LATE
-    assert await desk.work.finish("nowhere", away.secret, answered, DESK) is OidcRefused.UNKNOWN
+    assert await desk.work.finish("lab", away.secret, answered, DESK) == OidcRefusal(OidcRefused.LATE)
+    assert await desk.work.finish("nowhere", away.secret, answered, DESK) == OidcRefusal(OidcRefused.UNKNOWN)
 
 
 async def test_a_provider_that_is_unavailable_or_declines_signs_nobody_in(desk: Desk) -> None:
-    away = await desk.leave()
-    answer = {"state": desk.provider.asked[-1].state, "error": "access_denied"}
-    assert await desk.work.finish("corp", away.secret, answer, DESK) is OidcRefused.DECLINED
+    outcome = await desk.answer(await desk.leave(), error="access_denied")
+    assert outcome == OidcRefusal(OidcRefused.DECLINED, said="access_denied", error="access_denied")
     desk.provider.is_down = True
-    assert await desk.work.start("corp", "/") is OidcRefused.DOWN
+    assert await desk.work.start("corp", "/") == OidcRefusal(OidcRefused.DOWN)
 
 
 @pytest.mark.parametrize(
@@ -346,3 +361,151 @@ async def test_the_audit_records_who_is_added_and_whose_rights_change_at_a_sign_
         ("changed by signing in", "approver, site=fra", "admin, every machine"),
         ("changed: no role at the provider", "admin, every machine", "viewer, every machine"),
     ]
+
+
+async def state_of(desk: Desk) -> tuple[object, ...]:
+    """Everything that a demotion would change."""
+    (operator,) = await desk.database.operators.operators()
+    sessions = await desk.database.operators.sessions_of(operator.name)
+    grants = await desk.database.grants.undelivered(NOW)
+    confirmed = await desk.database.operators.confirmed(operator.name)
+    return operator.role, operator.labels, confirmed, len(sessions), [grant.grant_id for grant in grants]
+
+
+async def an_admin_with_an_approval(desk: Desk) -> None:
+    desk.provider.claims = {"preferred_username": "ana", "groups": ["admins"]}
+    await desk.arrive()
+    grant, _ = pending_grant()
+    await desk.database.grants.open_grant(grant)
+    decision = decision_by("corp:ana", NOW, via="oidc:corp")
+    await desk.database.grants.change_grant(grant.grant_id, lambda stored: stored.approve(decision, "worker-1"))
+
+
+@pytest.mark.parametrize(
+    ("claims", "left_out"),
+    [
+        ({}, {}),
+        ({"groups": None}, {}),
+        ({"_claim_names": {"groups": "src1"}}, {}),
+        ({"hasgroups": True}, {}),
+        ({}, {"groups": "the userinfo endpoint answered 403"}),
+    ],
+)
+async def test_a_claim_that_was_left_out_changes_nothing(
+    desk: Desk, claims: dict[str, object], left_out: dict[str, str]
+) -> None:
+    await an_admin_with_an_approval(desk)
+    before = await state_of(desk)
+    desk.provider.claims, desk.provider.left_out = {"preferred_username": "ana", **claims}, left_out
+    assert await desk.refused() is OidcRefused.CLAIMS_UNKNOWN
+    assert await state_of(desk) == before
+    desk.provider.claims, desk.provider.left_out = {"preferred_username": "ana", "groups": []}, {}
+    assert await desk.refused() is OidcRefused.NO_ROLE
+    assert (await state_of(desk))[:4] == (Role.VIEWER, (), None, 0)
+
+
+async def test_the_last_role_holds_for_the_grace_after_claims_last_gave_it(desk: Desk) -> None:
+    await an_admin_with_an_approval(desk)
+    desk.provider.role_grace = 3600
+    desk.provider.claims = {"preferred_username": "ana", "_claim_names": {"groups": "src1"}}
+    desk.clock.advance(1800)
+    assert (await desk.arrive()).actor.role is Role.ADMIN
+    (kept,) = await desk.database.audit.newest(AuditFilter(kinds=(AuditKind.OPERATOR_CHANGED,)), 1)
+    assert kept.event.details["done"] == "kept the last known role"
+    assert kept.event.reason == '"groups" did not come; role_grace'
+    desk.clock.advance(1800)
+    assert await desk.refused() is OidcRefused.CLAIMS_UNKNOWN
+    assert (await state_of(desk))[0] is Role.ADMIN
+
+
+async def test_a_person_who_lost_their_role_does_not_get_it_back_by_a_missing_claim(desk: Desk) -> None:
+    await desk.arrive()
+    desk.provider.role_grace = 3600
+    desk.provider.claims = {"groups": []}
+    assert await desk.refused() is OidcRefused.NO_ROLE
+    desk.provider.claims = {}
+    assert await desk.refused() is OidcRefused.CLAIMS_UNKNOWN
+
+
+async def test_a_disabled_operator_stays_disabled_within_the_grace(desk: Desk) -> None:
+    await desk.arrive()
+    await desk.database.operators.set_disabled("corp:ana", NOW)
+    desk.provider.role_grace, desk.provider.claims = 3600, {}
+    assert await desk.refused() is OidcRefused.DISABLED
+    (added,) = await desk.database.audit.newest(AuditFilter(kinds=(AuditKind.OPERATOR_CHANGED,)), 9)
+    assert added.event.details["done"] == "added by signing in"
+
+
+@pytest.mark.parametrize("claims", [{}, {"_claim_names": {"groups": "src1"}}])
+async def test_a_new_person_without_the_claims_that_decide_is_refused_with_the_reason(
+    desk: Desk, claims: dict[str, object], caplog: pytest.LogCaptureFixture
+) -> None:
+    desk.provider.claims = {"name": "Ana", "preferred_username": "ana@corp", **claims}
+    refusal = await desk.refusal()
+    assert (refusal.why, refusal.person) == (OidcRefused.CLAIMS_UNKNOWN, "Ana (ana@corp)")
+    assert refusal.missing.startswith("groups: left out by the provider (" if claims else "groups: did not come")
+    assert refusal.explanation is not None
+    assert ("too many groups for one token; use app roles" in refusal.explanation.nearest) is bool(claims)
+    assert await desk.database.operators.operators() == []
+    assert refusal.explanation.nearest in caplog.text
+
+
+async def test_a_refusal_says_what_came_and_logs_it_in_one_line(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    desk.provider.claims = {"name": "A\nna\u202e", "groups": ["/fra"], "email": "ana@example.org"}
+    refusal = await desk.refusal()
+    assert (refusal.why, refusal.person) == (OidcRefused.NO_ROLE, r"A\nna\u202e")
+    assert refusal.explanation is not None
+    assert refusal.explanation.nearest.startswith('"/fra" is not "fra": turn off "Full group path"')
+    (record,) = [record for record in caplog.records if "no role here" in record.message]
+    assert '"/fra" is not "fra"' in record.message
+    assert record.message.isprintable()
+    assert "ana@example.org" not in record.message
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "said"),
+    [
+        ({"error": "access_denied"}, "access_denied", "access_denied"),
+        (
+            {"error": "invalid_scope", "error_description": "Invalid scopes: openid groups"},
+            "invalid_scope",
+            "invalid_scope: Invalid scopes: openid groups",
+        ),
+        ({"error": "<b>", "error_description": "a\nb\u202e"}, "", r"<b>: a\nb\u202e"),
+        ({"error": "", "error_description": "only words"}, "", "only words"),
+        ({"error": "x" * 9000}, "", "x" * 299 + "…"),
+        ({"error": "server_error", "code": "c"}, "server_error", "server_error"),
+        ({}, "", ""),
+        ({"code": ""}, "", ""),
+    ],
+)
+async def test_what_the_provider_says_is_kept_cleaned_and_limited(
+    desk: Desk, answer: dict[str, str], error: str, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    refusal = await desk.answer(await desk.leave(), **answer)
+    assert refusal == OidcRefusal(OidcRefused.DECLINED, said=said, error=error)
+    assert (said or "no error and no code") in caplog.text
+
+
+async def test_an_error_without_a_sign_in_is_logged_and_its_words_are_not_passed_on(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    away = await desk.leave()
+    for secret, state in ((away.secret, ""), (None, desk.provider.asked[-1].state)):
+        answer = {"state": state, "error": "invalid_request", "error_description": "Call 555 now"}
+        refusal = await desk.work.finish("corp", secret, answer, DESK)
+        assert refusal == OidcRefusal(OidcRefused.LATE, error="invalid_request")
+    assert caplog.text.count("to no sign-in that is open: invalid_request: Call 555 now") == 2
+
+
+async def test_what_the_token_endpoint_says_reaches_the_person(desk: Desk) -> None:
+    desk.provider.wrong = ProviderWrong("the token endpoint refuses the code", "invalid_client: Bad secret")
+    refusal = await desk.refusal()
+    assert refusal == OidcRefusal(
+        OidcRefused.WRONG,
+        said="invalid_client: Bad secret",
+        error="invalid_client",
+        problem="the token endpoint refuses the code",
+    )
+    desk.provider.wrong = ProviderWrong("its keys cannot be read\n")
+    assert await desk.refusal() == OidcRefusal(OidcRefused.WRONG, problem=r"its keys cannot be read\n")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import math
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 from urllib.parse import urlencode
 
@@ -63,10 +65,12 @@ async def record_change(visit: Visit, done: str) -> None:
     await visit.plane.audit.append([event])
 
 
-def record_refusal(visit: Visit, why: str, via: str, name: str = "") -> None:
+def record_refusal(
+    visit: Visit, why: str, via: str, name: str = "", *, details: Mapping[str, str] = MappingProxyType({})
+) -> None:
     """Record a refused sign-in in the audit, within its limits. ``name`` is an operator's, never typed text."""
     now, kind = visit.plane.clock.now(), AuditKind.SIGN_IN_REFUSED
-    visit.plane.refusals.note(AuditEvent(now, kind, name, via, address=visit.address, reason=why))
+    visit.plane.refusals.note(AuditEvent(now, kind, name, via, address=visit.address, reason=why, details=details))
 
 
 def too_many(visit: Visit, wait: float) -> Response:

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from bootgrant.approval.audit import AuditEvent, AuditKind
 from bootgrant.approval.changed_rights import RIGHTS, has_rights, rights_in
+from bootgrant.approval.claim_reasons import explained_details
 from bootgrant.approval.evidence import Verdict
 from bootgrant.operator_plane.pages.machine_view import reported
 from bootgrant.operator_plane.permissions import Permission, is_allowed
@@ -32,8 +33,8 @@ _GROUPS: Final[Mapping[str, tuple[AuditKind, ...]]] = {
     "requests": (AuditKind.OPENED, AuditKind.STORM, AuditKind.CODE_AGAIN),
     "machines": (AuditKind.ASSIGNED, AuditKind.UNASSIGNED, AuditKind.ARMED, AuditKind.DISARMED),
     "people": (
-        AuditKind.SIGNED_IN, AuditKind.SIGNED_OUT, AuditKind.SIGN_IN_REFUSED, AuditKind.OPERATOR_CHANGED,
-        AuditKind.TOKEN_CHANGED,
+        AuditKind.SIGNED_IN, AuditKind.SIGNED_OUT, AuditKind.SIGN_IN_REFUSED, AuditKind.TOKEN_REFUSED,
+        AuditKind.OPERATOR_CHANGED, AuditKind.TOKEN_CHANGED,
     ),
     "server": (AuditKind.CONFIG_SNAPSHOT, AuditKind.CONFIG_ACCEPTED, AuditKind.SEALED),
 }  # fmt: skip
@@ -56,6 +57,7 @@ async def show(visit: Visit) -> Response:
         groups=tuple(_GROUPS),
         older=_link({**asked, "before": str(found[_PAGE - 1].seq)}) if len(found) > _PAGE else "",
         newest=_link({**asked, "before": ""}) if before else "",
+        may_see_refused=is_allowed(actor_of(visit), Permission.ADMIN),
         may_undo=is_allowed(actor_of(visit), Permission.ADMIN_OF_ALL),
         undo_query=f"?{urlencode({'by': asked['who']})}" if asked["who"] else "",
     )
@@ -77,7 +79,8 @@ def _facts(event: AuditEvent) -> list[tuple[str, str]]:
         "mismatches": "; ".join(check.detail for check in event.evidence if check.verdict is Verdict.MISMATCH),
     }
     facts = [(text(f"audit.fact_{name}"), value) for name, value in values.items() if value]
-    details = [(name.replace("_", " "), str(value)) for name, value in event.details.items() if name not in _HIDDEN]
+    hidden = _HIDDEN | explained_details(event.details)
+    details = [(name.replace("_", " "), str(value)) for name, value in event.details.items() if name not in hidden]
     return facts + details + _rights(event)
 
 

@@ -53,7 +53,7 @@ from bootgrant.workflows.machine.requests import CollectEnded, OpenGrant
 from bootgrant.workflows.machine.tokens import MachineTokens, PollGrant
 from bootgrant.workflows.machine.two_people import TwoPeople
 from bootgrant.workflows.record.notify_waiting import NotifyWaiting
-from bootgrant.workflows.record.recording import RecordSnapshots
+from bootgrant.workflows.record.recording import RecordSnapshots, RecordTokenRefusals
 
 _HOOK = "/hooks/git"
 _NOTIFY_EVERY = 1.0
@@ -148,7 +148,9 @@ def build(
         "/revoke": revocation(issued, api.tokens, decisions.decide, rules),
         **_counted(counts, _about_the_server(site, source, store_check, held, chores, watched)),
     }
-    delivery = _deliver(site, database, source, verifier, clock, notify.report_elsewhere, minting.values)
+    delivery = _deliver(
+        site, database, source, verifier, clock, notify.report_elsewhere, minting.values, decisions.token_refusals
+    )
     config = _without_body("/config", ConfigEndpoint(delivery, rules.networks, counts), counts)
     pages, admin = _people(api, plane, counts, entropy)
     endpoints["/config"] = config
@@ -200,6 +202,7 @@ def _site_chores(
         Chore("automatic approvals", decisions.auto_approve.step, decisions.auto_approve.wait),
         Chore("recording of requests", decisions.openings.step, decisions.openings.wait),
         Chore("recording of refused sign-ins", decisions.refusals.step, decisions.refusals.wait),
+        Chore("recording of refused tokens", decisions.token_refusals.step, decisions.token_refusals.wait),
         Chore("recording of codes presented again", decisions.codes_again.step, decisions.codes_again.wait),
         Chore("reading of configurations", refresh, every(0.0)),
         Chore("recording of revisions", snapshots.step, every(_RECORD_EVERY)),
@@ -231,17 +234,16 @@ def _deliver(
     clock: Clock,
     report: Callable[[DeviceGrant], Awaitable[None]],
     mint: MintValues,
+    refusals: RecordTokenRefusals,
 ) -> DeliverToBearer:
     own = DeliverConfig(database.grants, source, clock, site.grants, report, database.audit, mint)
     if not site.providers:
         return DeliverToBearer(own)
-    find_entry = FindEntry(source, database.assignments)
-    kept = site.grants.kept
+    find_entry, kept = FindEntry(source, database.assignments), site.grants.kept
+    stores = database.bindings, database.audit
     # Introspection and userinfo ask again who the person is; a JWT says the same until it expires.
     unchanging = frozenset(each.name for each in site.providers if each.check is Check.JWT)
-    outside = DeliverOutside(
-        verifier, find_entry, source, database.bindings, database.audit, clock, site.grants, kept, unchanging
-    )
+    outside = DeliverOutside(verifier, find_entry, source, *stores, clock, site.grants, kept, refusals, unchanging)
     return DeliverToBearer(own, outside)
 
 

@@ -24,7 +24,7 @@ from bootgrant.workflows.decide.windows import ArmWindow
 from bootgrant.workflows.limits.admission import Admission
 from bootgrant.workflows.machine.deliver import FindEntry
 from bootgrant.workflows.record.codes_again import CodesAgain
-from bootgrant.workflows.record.recording import RecordOpenings, RecordRefusals
+from bootgrant.workflows.record.recording import RecordOpenings, RecordRefusals, RecordTokenRefusals
 
 
 @dataclass(slots=True)
@@ -37,6 +37,7 @@ class Decisions:
     auto_approve: AutoApprove
     openings: RecordOpenings
     refusals: RecordRefusals
+    token_refusals: RecordTokenRefusals
     codes_again: CodesAgain
 
     def arrived(self, grant: DeviceGrant) -> None:
@@ -75,5 +76,6 @@ def build_decisions(
         auto_approve,
         RecordOpenings(database.audit, clock),
         RecordRefusals(database.audit, clock),
+        RecordTokenRefusals(database.audit, clock),
         CodesAgain(database.audit, clock, site.grants),
     )

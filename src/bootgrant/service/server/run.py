@@ -215,6 +215,7 @@ async def _last_records(decisions: Decisions) -> None:
     try:
         await decisions.openings.step()
         await decisions.refusals.step()
+        await decisions.token_refusals.step()
     except StoreUnavailable as error:
         log.error("the audit log may lack the latest requests and refused sign-ins: %s", error)  # noqa: TRY400
 

@@ -68,6 +68,7 @@ class _SignIn:
     id: str = setting(hidden("id", _id))
     label: str | None = setting(if_given(TEXT), ())
     issuer: str = setting(hidden("issuer", _issuer))
+    role_grace: float = setting(duration(most="30d"), "0s")
     client_id: str = setting(TEXT)
     client_secret_file: Secret | None = setting(if_given(forms.secret()), ())
     scopes: tuple[str, ...] = setting(TEXTS, ())
@@ -83,7 +84,8 @@ class _SignIn:
             raise ValueError("without roles nobody could do anything: write [[oidc.roles]] with group and role")
         rules = tuple(role.rule(self.groups_claim) for role in self.roles)
         secret = self.client_secret_file
-        return SignInProvider(self.id, self.label or self.id, self.issuer, self.client_id, secret, scopes, rules)
+        client = self.client_id, secret, scopes
+        return SignInProvider(self.id, self.label or self.id, self.issuer, *client, rules, self.role_grace)
 
 
 OIDC: Final = table_of(_SignIn, "oidc", _SignIn.provider, label="id")

@@ -26,9 +26,10 @@ from bootgrant.ports.providers import TokenRefusal, TokenVerifier, Verified
 from bootgrant.ports.time import Clock
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.wire.secret import Secret
-from bootgrant.wire.unverified_jwt import read_unverified
+from bootgrant.wire.unverified_jwt import lasting_part
 from bootgrant.workflows.limits.rates import AttemptLimit, WhenFull, address_key
 from bootgrant.workflows.machine.deliver import DeliveryRefusal, FindEntry
+from bootgrant.workflows.record.recording import RecordTokenRefusals, token_refused
 
 log = logging.getLogger("bootgrant.machines")
 
@@ -65,6 +66,7 @@ class DeliverOutside:
     clock: Clock
     rules: GrantRules
     kept: float
+    refusals: RecordTokenRefusals
     unchanging: frozenset[str] = frozenset()
     bad_tokens: AttemptLimit = field(default_factory=_bad_tokens)
 
@@ -87,7 +89,7 @@ class DeliverOutside:
         found = await self.find_entry(claimed)
         if found is None:
             return DeliveryRefusal.NO_CONFIG
-        if (refused := self._not_allowed(verified, found.entry, address)) is not None:
+        if (refused := self._not_allowed(verified, found.entry, claimed, address)) is not None:
             return refused
         if not _expected_at(found.entry, address):
             log.warning("/config refused to %s: %s is not expected there", address, found.entry.name)
@@ -100,19 +102,24 @@ class DeliverOutside:
             log.error("/config refused to %s: %s has a value that is made at delivery", address, found.entry.name)
             return DeliveryRefusal.MINTED
         # A template may make this machine a control plane: the rendered configuration counts.
-        if (refused := self._not_allowed(verified, rendered.entry, address)) is not None:
+        if (refused := self._not_allowed(verified, rendered.entry, claimed, address)) is not None:
             return refused
         binding = await self._bind(token, claimed, address, found.entry.name, verified.person)
         if isinstance(binding, DeliveryRefusal):
             return binding
         return OutsideReady(verified.person, claimed, binding, rendered)
 
-    def _not_allowed(self, verified: Verified, entry: MachineEntry, address: str) -> DeliveryRefusal | None:
+    def _not_allowed(
+        self, verified: Verified, entry: MachineEntry, claimed: MachineIdentity, address: str
+    ) -> DeliveryRefusal | None:
         """Return why the person may not approve this entry; None when a rule allows it."""
         try:
             allowing_rule(verified.rules, verified.person, entry)
         except NotAllowed as error:
             log.warning("/config refused to %s with the token of %s: %s", address, verified.person, error)
+            self.refusals.note_new(
+                token_refused(self.clock.now(), verified.person, error, claimed, address, entry.name)
+            )
             is_final = verified.person.provider in self.unchanging
             if error.only_control_plane:
                 return DeliveryRefusal.OTHER_APPROVER if is_final else DeliveryRefusal.CONTROL_PLANE
@@ -123,7 +130,7 @@ class DeliverOutside:
         self, token: Secret, claimed: MachineIdentity, address: str, entry: str, person: Person
     ) -> Binding | DeliveryRefusal:
         now = self.clock.now()
-        digest = hashlib.sha256(b"bootgrant outside token\0" + _lasting_part(token).encode()).digest()
+        digest = hashlib.sha256(b"bootgrant outside token\0" + lasting_part(token).encode()).digest()
         ends = now + self.kept if person.expires_at is None else person.expires_at
         binding = await self.bindings.bind(Binding(digest, claimed.key, address, entry, now, ends))
         if (binding.identity_key, binding.address, binding.entry) != (claimed.key, address, entry):
@@ -151,15 +158,6 @@ class DeliverOutside:
             details={"size": len(rendered.config), "composer": rendered.composer, "subject": ready.person.subject},
         )
         await self.audit.append([event])
-
-
-def _lasting_part(token: Secret) -> str:
-    """Return the part of a token that identifies it: of a JWT the signed part, without the signature.
-
-    Anybody who has an ECDSA signature can compute a second valid one (s and n - s), and so make two tokens of one.
-    """
-    text = token.reveal()
-    return text.rpartition(".")[0] if read_unverified(token) else text
 
 
 def _expected_at(entry: MachineEntry, address: str) -> bool:

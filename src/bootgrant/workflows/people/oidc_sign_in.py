@@ -12,14 +12,18 @@ import json
 import logging
 import re
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
-from bootgrant.approval.claims import Rights, rights_of, values_of
+from bootgrant.approval.claim_reasons import Explanation, missing
+from bootgrant.approval.claim_texts import listed, plain
+from bootgrant.approval.claim_values import Claims, values_of
+from bootgrant.approval.claims import Rights, why_no_role
 from bootgrant.approval.codes import challenge_digest
 from bootgrant.approval.operators import Actor, Kind, Role, via_oidc
+from bootgrant.approval.role_grace import Held, Kept, Unknown, confirming, judge
 from bootgrant.ports.people import Challenge, ChallengeStore, Operator, OperatorStore, Purpose, Stage
 from bootgrant.ports.providers import (
     IdentityProvider,
@@ -42,6 +46,9 @@ COOKIE_LIFETIME: Final = 600.0
 _NAMES: Final = ("preferred_username", "email", "name")
 _NOT_IN_NAMES: Final = re.compile(r"[^A-Za-z0-9._@+-]+")
 _NAME_LENGTH: Final = 64
+_SAID_LENGTH: Final = 300
+_PROBLEM_LENGTH: Final = 500
+_ERROR: Final = re.compile(r"[a-z_]{1,40}")
 
 
 class OidcRefused(Enum):
@@ -53,8 +60,28 @@ class OidcRefused(Enum):
     DECLINED = "the provider did not sign the person in"
     WRONG = "the answer of the provider cannot be trusted"
     NO_ROLE = "the person has no role here"
+    CLAIMS_UNKNOWN = "the provider left out the claims that decide"
     DISABLED = "the operator is disabled"
     OTHER_PERSON = "signed in as another person, or not signed in again"
+
+
+@dataclass(frozen=True, slots=True)
+class OidcRefusal:
+    """A refused sign-in. ``person`` is the display name of their account, ``said`` what the provider says: both are
+    from outside, printable and limited.
+
+    ``error`` is the provider's error code (RFC 6749 section 4.1.2.1, OpenID Connect Core section 3.1.2.6), or empty.
+    ``missing`` says which claims did not come, and why. ``problem`` (what is wrong with the provider's answer) and
+    ``explanation`` (what came) are for admins.
+    """
+
+    why: OidcRefused
+    person: str = ""
+    said: str = ""
+    error: str = ""
+    missing: str = ""
+    problem: str = ""
+    explanation: Explanation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +112,11 @@ class OidcSignIn:
     sealing: Sealing
     lost: LostRights
 
-    async def start(self, provider_id: str, goal: str, who: SignedIn | None = None) -> OidcStarted | OidcRefused:
+    async def start(self, provider_id: str, goal: str, who: SignedIn | None = None) -> OidcStarted | OidcRefusal:
         """Begin a sign-in. ``who`` is signed in already and must prove again who they are."""
         provider = self.providers.get(provider_id)
         if provider is None:
-            return OidcRefused.UNKNOWN
+            return OidcRefusal(OidcRefused.UNKNOWN)
         secret = Secret(urlsafe_b64encode(self.sessions.entropy.random_bytes(32)).rstrip(b"=").decode())
         request, now = self._request(provider_id, secret, again=who is not None), self.sessions.clock.now()
         about = {"provider": provider_id, "goal": goal, "again": who.operator.name if who else "", "at": now}
@@ -105,24 +132,28 @@ class OidcSignIn:
 
     async def finish(
         self, provider_id: str, secret: Secret | None, answer: Mapping[str, str], client: Client
-    ) -> OidcFinished | OidcRefused:
+    ) -> OidcFinished | OidcRefusal:
         """Finish a sign-in when the browser returns with the provider's ``answer`` (its query)."""
         provider = self.providers.get(provider_id)
         if provider is None:
-            return OidcRefused.UNKNOWN
+            return OidcRefusal(OidcRefused.UNKNOWN)
         about = await self._take_challenge(provider_id, secret, answer.get("state", "")) if secret else None
+        error, said = _refused_by(answer)
         if secret is None or about is None:
-            return OidcRefused.LATE
-        if "code" not in answer:
-            log.info("%s refused a sign-in: %r", provider_id, answer.get("error", "")[:64])
-            return OidcRefused.DECLINED
+            if said:
+                log.warning("%s returned an error, but to no sign-in that is open: %s", provider_id, said)
+            # Anybody can make such a link, so what it says is not shown.
+            return OidcRefusal(OidcRefused.LATE, error=error)
+        if said or not answer.get("code"):
+            log.warning("%s did not sign a person in: %s", provider_id, said or "no error and no code")
+            return OidcRefusal(OidcRefused.DECLINED, said=said, error=error)
         request = self._request(provider_id, secret, again=bool(about["again"]))
         try:
             person = await provider.person(request, answer["code"], answer.get("iss", ""))
         except ProviderUnavailable as error:
             return _logged(error)
         if about["again"] and not await self._has_proved_again(person, str(about["again"]), float(about["at"])):
-            return OidcRefused.OTHER_PERSON
+            return OidcRefusal(OidcRefused.OTHER_PERSON, account_name(person.claims))
         session = await self._begin(provider, person, client)
         return OidcFinished(session, str(about["goal"])) if isinstance(session, NewSession) else session
 
@@ -166,45 +197,61 @@ class OidcSignIn:
 
     async def _begin(
         self, provider: IdentityProvider, person: ProviderPerson, client: Client
-    ) -> NewSession | OidcRefused:
-        rights = rights_of(person.claims, provider.rules)
-        if rights is None:
-            log.info("%s: %r has no role here", provider.provider_id, person.subject[:64])
-            await self._remove_rights(provider.provider_id, person)
-            return OidcRefused.NO_ROLE
-        operator = await self._operator(provider.provider_id, person, rights)
+    ) -> NewSession | OidcRefusal:
+        known, now = await self.operators.find_subject(person.issuer, person.subject), self.sessions.clock.now()
+        confirmed = await self.operators.confirmed(known.name) if known else None
+        held = Held(Rights(known.role, known.labels), confirmed) if known else None
+        rights = judge(person.claims, person.left_out, provider.rules, held, now, provider.role_grace)
+        if rights is None or isinstance(rights, Unknown):
+            if rights is None and known is not None:
+                await self._remove_rights(provider.provider_id, known)
+            return _without_role(provider, person, rights.claims if rights else ())
+        if isinstance(rights, Kept) and known is not None and known.disabled_at is None:
+            operator: Operator | None = await self._keep(provider, known, rights)
+        elif isinstance(rights, Kept):
+            operator = known
+        else:
+            operator = await self._operator(provider.provider_id, person, known, rights)
         if operator is None or operator.disabled_at is not None:
-            return OidcRefused.DISABLED
+            return OidcRefusal(OidcRefused.DISABLED, account_name(person.claims))
+        if isinstance(rights, Rights):
+            await self.operators.set_confirmed(operator.name, confirming(person.claims, provider.rules, rights, now))
         via = via_oidc(provider.provider_id)
         token = person.id_token.reveal()
         session = await self.sessions.begin(operator, via, client, seal=lambda secret: self.sealing.seal(secret, token))
         return NewSession(session, Stage.FULL, operator, via)
 
-    async def _remove_rights(self, provider_id: str, person: ProviderPerson) -> None:
+    async def _keep(self, provider: IdentityProvider, known: Operator, kept: Kept) -> Operator:
+        """Let the last rights hold, and record why."""
+        why = f"{listed(kept.unknown)} did not come; role_grace"
+        log.warning("%s keeps the last known role: %s", known.name, why)
+        await self._set_rights(provider.provider_id, known, kept.rights, "kept the last known role", why)
+        return known
+
+    async def _remove_rights(self, provider_id: str, known: Operator) -> None:
         """Remove all rights of a person who had a role before and has none now."""
-        known = await self.operators.find_subject(person.issuer, person.subject)
-        if known is None:
-            return
+        await self.operators.set_confirmed(known.name, None)
         await self._set_rights(provider_id, known, Rights(Role.VIEWER, ()), "changed: no role at the provider")
         for session in await self.operators.sessions_of(known.name):
             await self.operators.end_session(session.digest)
         log.warning("%s no longer has a role at the provider: now a viewer, sessions ended", known.name)
 
-    async def _set_rights(self, provider_id: str, known: Operator, rights: Rights, done: str) -> None:
-        change = self._change(provider_id, known, done)
+    async def _set_rights(self, provider_id: str, known: Operator, rights: Rights, done: str, reason: str = "") -> None:
+        change = self._change(provider_id, known, done, reason)
         await self.operators.set_rights(
             known.name, rights.role, rights.labels, lambda before: operator_changed(change, known.name, before, rights)
         )
         await self.lost.beyond(known.name, rights.role, rights.labels)
 
-    def _change(self, provider_id: str, operator: Operator, done: str) -> Change:
+    def _change(self, provider_id: str, operator: Operator, done: str, reason: str = "") -> Change:
         """Return a change that the provider made when this person signed in."""
         by = Actor(operator.name, operator.role, operator.labels, via_oidc(provider_id))
-        return Change(self.sessions.clock.now(), by, done)
+        return Change(self.sessions.clock.now(), by, done, reason)
 
-    async def _operator(self, provider_id: str, person: ProviderPerson, rights: Rights) -> Operator | None:
+    async def _operator(
+        self, provider_id: str, person: ProviderPerson, known: Operator | None, rights: Rights
+    ) -> Operator | None:
         """Return the operator with the provider's subject and these rights; a new person is added."""
-        known = await self.operators.find_subject(person.issuer, person.subject)
         if known is not None:
             if (known.role, known.labels) != (rights.role, rights.labels):
                 await self._set_rights(provider_id, known, rights, "changed by signing in")
@@ -233,6 +280,39 @@ def _names(provider_id: str, person: ProviderPerson) -> Iterator[str]:
     yield f"{provider_id}:{plain[: _NAME_LENGTH - 13]}#{mark}"
 
 
-def _logged(error: ProviderUnavailable) -> OidcRefused:
+def account_name(claims: Claims) -> str:
+    """Return how a person recognizes their account at the provider: "Ana (ana)"; printable and limited."""
+    full, login = (_first(claims, names) for names in (("name",), ("preferred_username",)))
+    return f"{full} ({login})" if full and login else full or login
+
+
+def _first(claims: Claims, names: Sequence[str]) -> str:
+    texts = (plain(text.strip()) for name in names for text in values_of(claims, name))
+    return next((text for text in texts if text), "")
+
+
+def _without_role(provider: IdentityProvider, person: ProviderPerson, unknown: Sequence[str]) -> OidcRefusal:
+    """Refuse a person without a role; ``unknown`` are the claims that may give one, and did not come."""
+    why = OidcRefused.CLAIMS_UNKNOWN if unknown else OidcRefused.NO_ROLE
+    name, explanation = account_name(person.claims), why_no_role(person.claims, person.left_out, provider.rules)
+    account = f"{name}, " if name else ""
+    log.warning("%s: %s: %ssub %r; %s", provider.provider_id, why.value, account, person.subject[:64], explanation)
+    lacking = missing(person.claims, person.left_out, unknown)
+    return OidcRefusal(why, name, missing=lacking, explanation=explanation)
+
+
+def _refused_by(answer: Mapping[str, str]) -> tuple[str, str]:
+    """Return the error code of the provider, and its code with its description; empty without an error."""
+    error, description = answer.get("error", "").strip(), answer.get("error_description", "").strip()
+    said = plain(": ".join(text for text in (error, description) if text), _SAID_LENGTH)
+    return (error if _ERROR.fullmatch(error) else ""), said
+
+
+def _logged(error: ProviderUnavailable) -> OidcRefusal:
     log.warning("sign-in failed: %s", error)
-    return OidcRefused.WRONG if isinstance(error, ProviderWrong) else OidcRefused.DOWN
+    if not isinstance(error, ProviderWrong):
+        return OidcRefusal(OidcRefused.DOWN)
+    said = plain(error.said, _SAID_LENGTH)
+    code = said.partition(":")[0]
+    code, problem = code if _ERROR.fullmatch(code) else "", plain(str(error), _PROBLEM_LENGTH)
+    return OidcRefusal(OidcRefused.WRONG, said=said, error=code, problem=problem)

@@ -13,10 +13,12 @@ from operator import attrgetter
 from typing import Final, Generic, TypeVar
 
 from bootgrant.approval.audit import AuditEvent, AuditKind
+from bootgrant.approval.claims import NotAllowed, Person
 from bootgrant.approval.grant import DeviceGrant
 from bootgrant.ports.audit import AuditFilter, AuditLog
 from bootgrant.ports.configurations import WatchedSource
 from bootgrant.ports.time import Clock
+from bootgrant.wire.identity import MachineIdentity
 from bootgrant.workflows.record.audit import opened
 
 T = TypeVar("T")
@@ -132,6 +134,46 @@ class RecordRefusals(BoundedRecorder[AuditEvent]):
     def __init__(self, audit: AuditLog, clock: Clock, burst: int = REFUSALS) -> None:
         kind, address_of = AuditKind.SIGN_IN_REFUSED, attrgetter("address")
         super().__init__(audit, clock, burst, REFUSAL_EVERY, address_of, lambda event: event, kind, "refused")
+
+
+_SAME_AGAIN: Final = 3600.0
+_MOST_SAME: Final = 1000
+
+
+class RecordTokenRefusals(BoundedRecorder[AuditEvent]):
+    """Tokens of outside providers with which no rule allows the delivery. A machine tries again every few seconds: the
+    same refusal is recorded once in an hour."""
+
+    def __init__(self, audit: AuditLog, clock: Clock, burst: int = REFUSALS) -> None:
+        kind, address_of = AuditKind.TOKEN_REFUSED, attrgetter("address")
+        super().__init__(audit, clock, burst, REFUSAL_EVERY, address_of, lambda event: event, kind, "refused")
+        self._recorded: dict[tuple[str, ...], float] = {}
+
+    def note_new(self, event: AuditEvent) -> None:
+        """Take it for the next step, unless the same was taken within the last hour."""
+        same = (event.actor, event.via, event.address, event.entry, event.reason, event.identity.key)
+        last = self._recorded.pop(same, None)
+        if last is not None and event.at - last < _SAME_AGAIN:
+            self._recorded[same] = last
+            return
+        while len(self._recorded) >= _MOST_SAME:
+            del self._recorded[next(iter(self._recorded))]
+        self._recorded[same] = event.at
+        self.note(event)
+
+
+def token_refused(
+    at: float, person: Person, why: NotAllowed, identity: MachineIdentity, address: str, entry: str
+) -> AuditEvent:
+    """Return the event of a token with which no rule allows a delivery."""
+    reason, details = str(why), {}
+    if why.explanation is not None:
+        reason, details = "no rule of this provider matches the person", dict(why.explanation.details())
+    via = f"provider:{person.provider}"
+    return AuditEvent(
+        at, AuditKind.TOKEN_REFUSED, str(person), via, identity=identity, address=address, entry=entry, reason=reason,
+        details=details,
+    )  # fmt: skip
 
 
 _SNAPSHOTS: Final = AuditFilter(kinds=(AuditKind.CONFIG_SNAPSHOT,))
