@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import threading
@@ -64,6 +65,22 @@ def test_a_warning_counts_with_strict_only(capsys: pytest.CaptureFixture[str]) -
 def test_an_unusable_subject_is_a_usage_error(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor", *words]) == 2
     assert capsys.readouterr().err.startswith("bootgrant doctor: ")
+
+
+@pytest.mark.parametrize("platform", ["talos.platform=nocloud", ""])
+def test_a_line_that_talos_ignores_fails_unless_it_is_for_another_linux(
+    platform: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = HealthyServer()
+    with AnsweringServer(server) as listening:
+        server.url = listening.url
+        text = line(listening.url).replace("talos.platform=metal", platform)
+        assert main(["doctor", "--cmdline", text]) == 1
+        assert "talos.platform=metal" in capsys.readouterr().out
+        assert main(["doctor", "--cmdline", text, "--no-platform"]) == 0
+    explain = bootgrant("acquire", "--explain", "--cmdline", text)
+    explained = subprocess.run(explain, capture_output=True, text=True, env=clean_environment(), check=True).stdout
+    assert re.search(r"error: .*talos\.platform", explained)
 
 
 def test_a_kernel_command_line_is_read_from_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -130,7 +147,7 @@ def test_the_outside_providers_of_a_site_are_asked_for_what_is_needed_of_them(
         file.flush()
         assert main(["doctor", "--config", str(made.config), "--json"]) == 1
     found = {each["message"]: each for each in json.loads(capsys.readouterr().out)["findings"]}
-    assert found["the provider good is usable"]["level"] == "ok"
+    assert found["good: the provider good is usable"]["level"] == "ok"
     (gone,) = [each for message, each in found.items() if message.startswith("provider gone")]
     assert (gone["level"], gone["code"]) == ("error", "outside-provider-unusable")
     assert "[[providers]]" in gone["fix"]

@@ -35,16 +35,32 @@ def test_a_trap_is_reported(more: str, code: str) -> None:
     ("text", "code"),
     [
         ("quiet", "no-config-source"),
-        ("talos.config=https://boot.example.org/config", "no-oauth"),
-        (f"talos.config=metal-iso {OAUTH}client_id=talos", "nothing-to-ask"),
+        ("talos.platform=metal talos.config=https://boot.example.org/config", "no-oauth"),
+        (f"talos.platform=metal talos.config=metal-iso {OAUTH}client_id=talos", "nothing-to-ask"),
         (f"talos.config=tftp://boot/x {OAUTH}client_id=talos", "bad-parameter"),
-        (f"talos.config=https://boot:99999/x {OAUTH}client_id=talos", "nothing-to-ask"),
+        (f"talos.config=https://boot:99999/x {OAUTH}client_id=talos", "bad-url"),
+        ("talos.platform=nocloud talos.config=https://boot.example.org/config", "other-platform"),
     ],
 )
 def test_parameters_that_request_nothing_are_an_error_and_make_no_machine(text: str, code: str) -> None:
     machine, found = examine_parameters(text, ME)
     assert machine is None
     assert code in [each.code for each in found if each.level is Level.ERROR]
+
+
+@pytest.mark.parametrize("platform", ["", "talos.platform=nocloud", "talos.platform=aws talos.platform=metal"])
+def test_a_line_that_talos_ignores_is_an_error_and_the_servers_are_still_checked(platform: str) -> None:
+    text = line("https://boot.example.org").replace("talos.platform=metal", platform)
+    machine, found = examine_parameters(text, ME)
+    assert machine is not None
+    (wrong,) = [each for each in found if each.level is Level.ERROR]
+    assert wrong.code == ("other-platform" if platform else "no-platform")
+
+
+def test_another_linux_needs_no_platform() -> None:
+    text = line("https://boot.example.org").removeprefix("talos.platform=metal ")
+    _, found = examine_parameters(text, ME, for_talos=False)
+    assert [each.code for each in found] == ["parameters"]
 
 
 def test_valid_parameters_are_reported_as_valid_and_make_a_machine() -> None:

@@ -137,6 +137,25 @@ def test_a_person_whom_no_rule_names_cannot_approve(oidc: OidcProvider, tmp_path
         assert not (tmp_path / "config.yaml").exists()
 
 
+def test_a_token_of_a_person_without_a_right_ends_and_another_person_can_approve(
+    oidc: OidcProvider, tmp_path: Path
+) -> None:
+    rule = _RULE.replace('"ana"', '"root"')
+    endpoints = f"{oidc.endpoints} {_OAUTH}scope=openid {_OAUTH}audience=https://config.example/"
+    with (
+        served(tmp_path, more=outside(oidc.issuer, 'audiences = ["https://config.example/"]', rule=rule)) as site,
+        machine(tmp_path, site.url, endpoints) as (console, process),
+    ):
+        for approvals in range(1, 4):
+            wait_until(lambda wanted=approvals: len(_VISIT.findall(console.read_text())) == wanted, "a code is shown")
+            url, code = _VISIT.findall(console.read_text())[-1]
+            oidc.approve(f"{url}?user_code={code}")
+        # As many codes as approvals: it requests no codes in a loop.
+        assert process.wait(60) != 0
+        assert len(_VISIT.findall(console.read_text())) == 3
+        assert console.read_text().count("approver has no right: ask again") == 3
+
+
 def test_a_machine_waits_through_an_outage_of_the_provider(tmp_path: Path) -> None:
     with oidc_provider() as oidc:
         lines = ['audiences = ["https://config.example/"]']

@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from bootgrant.acquire.cmdline.inline import decode_inline
-from bootgrant.loaders.parameters import CannotWrite
 from bootgrant.loaders.private_ca import early_value
+from bootgrant.loaders.urls import CannotWrite
 from bootgrant.wire.secret import Secret
 from support.certificates import Authority
 

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from bootgrant.acquire.cmdline.kernel_cmdline import parse_cmdline
 from bootgrant.acquire.cmdline.settings import Settings, read_settings
 from bootgrant.acquire.cmdline.url_template import populate
-from bootgrant.loaders.parameters import BootParameters, CannotWrite, config_url, endpoints
+from bootgrant.loaders.parameters import BootParameters, config_url, endpoints
+from bootgrant.loaders.urls import CannotWrite
 from bootgrant.loaders.writing import BootFiles, Form, write
 from bootgrant.wire.secret import Secret
 from support.grants import UUID

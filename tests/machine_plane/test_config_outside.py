@@ -97,10 +97,10 @@ async def test_the_audit_records_the_approver_and_that_the_identity_is_a_claim(o
 @pytest.mark.parametrize(
     ("query", "claims", "refusal"),
     [
-        (f"uuid={UUID}", {"email": "eve@elsewhere.example"}, (403, "approver has no right to this")),
-        (f"uuid={UUID}", {"email": None}, (403, "approver has no right to this")),
-        ("serial=SN-BER", {}, (403, "approver has no right to this")),
-        (f"mac={MAC}", {}, (403, "control plane: not by this token")),
+        (f"uuid={UUID}", {"email": "eve@elsewhere.example"}, (401, "approver has no right: ask again")),
+        (f"uuid={UUID}", {"email": None}, (401, "approver has no right: ask again")),
+        ("serial=SN-BER", {}, (401, "approver has no right: ask again")),
+        (f"mac={MAC}", {}, (401, "control plane: ask someone else")),
         ("hostname=worker-1", {}, (403, "no uuid, serial or mac in URL")),
         ("", {}, (403, "no uuid, serial or mac in URL")),
         (f"uuid={UUID}&UUID=7b2f3f60-52c1-4e0f-8a6d-0d5f1c3e9a11", {}, (403, "two identities in the URL")),
@@ -124,7 +124,7 @@ async def test_a_control_plane_needs_a_rule_that_allows_it(outside: Outside) -> 
 
 async def test_a_template_that_renders_a_control_plane_counts_as_one(outside: Outside) -> None:
     assert (await outside.fetch(outside.provider.token().reveal(), "mac=52:54:00:00:00:02")).status_code == 200
-    assert await outside.refused("mac=52:54:00:00:00:01") == (403, "control plane: not by this token")
+    assert await outside.refused("mac=52:54:00:00:00:01") == (401, "control plane: ask someone else")
 
 
 async def test_a_machine_is_served_only_in_the_networks_of_its_entry(outside: Outside) -> None:
@@ -136,7 +136,7 @@ async def test_a_token_only_serves_the_first_machine_that_uses_it(outside: Outsi
     assert (await outside.fetch(bearer)).status_code == 200
     for query, address in ((f"uuid={OTHER_UUID}", "10.20.0.11"), (f"uuid={UUID}", "10.20.0.12")):
         stolen = await outside.fetch(bearer, query, address)
-        assert (stolen.status_code, stolen.text) == (403, "token used by another machine\n")
+        assert (stolen.status_code, stolen.text) == (401, "token used by another machine\n")
     assert (await outside.fetch(bearer)).status_code == 200
 
 
@@ -145,7 +145,7 @@ async def test_a_twin_signature_does_not_make_a_second_token(outside: Outside) -
     bearer = outside.provider.token({"alg": "ES256"}).reveal()
     assert (await outside.fetch(bearer)).status_code == 200
     twin = await outside.fetch(with_twin_signature(bearer), f"uuid={OTHER_UUID}", "10.20.0.12")
-    assert (twin.status_code, twin.text) == (403, "token used by another machine\n")
+    assert (twin.status_code, twin.text) == (401, "token used by another machine\n")
 
 
 def with_twin_signature(bearer: str) -> str:
@@ -168,12 +168,37 @@ async def test_opaque_tokens_with_two_dots_are_different_tokens(tmp_path: Path) 
             outside = Outside(site, provider)
             assert (await outside.fetch("v4.local.one")).status_code == 200
             assert (await outside.fetch("v4.local.two", f"uuid={OTHER_UUID}")).status_code == 200
-            assert (await outside.fetch("v4.local.one", f"uuid={OTHER_UUID}")).status_code == 403
+            assert (await outside.fetch("v4.local.one", f"uuid={OTHER_UUID}")).status_code == 401
+
+
+async def test_a_person_whom_the_provider_is_asked_about_may_still_get_the_right(tmp_path: Path) -> None:
+    clock = FakeClock()
+    with signing_provider(clock) as provider:
+        provider.answers = {"sub": "ana", "groups": "staff"}
+        corp = ("[[providers]]", 'name = "corp"', f'issuer = "{provider.issuer}"', 'check = "userinfo"')
+        rule = ("[[providers.rules]]", 'claims = {groups = "ops"}', 'select = ["*"]')
+        with site_in_process(tmp_path, *corp, *rule, clock=clock) as site:
+            (site.machines / f"{UUID}.yaml").write_text(WORKER)
+            outside = Outside(site, provider)
+            refused = await outside.fetch("opaque")
+            assert (refused.status_code, refused.text) == (403, "approver has no right to this\n")
+            provider.answers = {"sub": "ana", "groups": "ops"}
+            clock.advance(20)
+            assert (await outside.fetch("opaque")).status_code == 200
+
+
+async def test_a_changed_rule_or_entry_still_helps_a_talos_node_that_keeps_its_token(outside: Outside) -> None:
+    bearer = outside.provider.token().reveal()
+    refused = await outside.fetch(bearer, "serial=SN-BER")
+    assert (refused.status_code, refused.headers["www-authenticate"].count("invalid_token")) == (401, 1)
+    (outside.site.machines / "machines.yaml").write_text(ENTRIES.replace("site: ber", "site: fra"))
+    outside.site.built.source.current.refresh()
+    assert (await outside.fetch(bearer, "serial=SN-BER")).status_code == 200
 
 
 async def test_a_refused_request_does_not_bind_the_token(outside: Outside) -> None:
     bearer = outside.provider.token().reveal()
-    assert (await outside.fetch(bearer, f"mac={MAC}")).status_code == 403
+    assert (await outside.fetch(bearer, f"mac={MAC}")).status_code == 401
     assert (await outside.fetch(bearer, f"uuid={UUID}", "10.99.0.1")).status_code == 403
     assert (await outside.fetch(bearer)).status_code == 200
 

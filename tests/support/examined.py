@@ -95,18 +95,21 @@ def line(url: str, *more: str) -> str:
     oauth = "talos.config.oauth."
     words = (f"{oauth}client_id=talos", f"{oauth}device_auth_url={url}/device/code", f"{oauth}token_url={url}/token")
     variables = (f"{oauth}extra_variable=uuid", f"{oauth}extra_variable=mac")
-    return " ".join([f"talos.config={url}/config?uuid=${{uuid}}", *words, *variables, *more])
+    config = ("talos.platform=metal", f"talos.config={url}/config?uuid=${{uuid}}")
+    return " ".join([*config, *words, *variables, *more])
 
 
 def examined(
     server: HealthyServer | None = None, cmdline: Callable[[str], str] = line, *,
     tls: ssl.SSLContext | None = None, ca: Path | None = None, issuer: str = "", patience: float = 5.0,
+    approval: float = 0.0,
 ) -> Examined:  # fmt: skip
     """Run the whole examination against ``server``."""
     healthy = server or HealthyServer()
     with AnsweringServer(healthy, tls=tls) as listening:
         healthy.url = listening.url
-        options = Options(own_identity("a computer"), "wrong", ca, issuer.replace("SERVER", listening.url), patience)
+        where = issuer.replace("SERVER", listening.url)
+        options = Options(own_identity("a computer"), "wrong", ca, where, patience, approval=approval)
         examination = Examination(options, QuickClock(), lambda _: None)
         examination.run(cmdline(listening.url))
     return Examined(examination.findings, listening.asked, examination)

@@ -14,6 +14,7 @@ import os
 import secrets
 import socket
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -23,11 +24,13 @@ from bootgrant.acquire.errors import AcquireError
 from bootgrant.acquire.facts import check_names
 from bootgrant.acquire.http.tls import client_context
 from bootgrant.cli.acquire import seconds, variable
-from bootgrant.doctor.findings import Finding, Level, Report
-from bootgrant.loaders.parameters import PLATFORM, BootParameters, CannotWrite, config_url, endpoints
+from bootgrant.doctor.findings import Finding, Level, Report, Step
+from bootgrant.loaders.parameters import PLATFORM, BootParameters, config_url, endpoints
+from bootgrant.loaders.urls import CannotWrite
 
 if TYPE_CHECKING:
     from bootgrant.doctor.examination import Examination
+    from bootgrant.service.settings.site import Site
 
 _USAGE: Final = 2
 
@@ -58,6 +61,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     machine.add_argument(
         "--patience", type=seconds, default=65.0, metavar="TIME",
         help="how long to wait for a held request (default: 65s)",
+    )  # fmt: skip
+    machine.add_argument(
+        "--no-platform",
+        action="store_true",
+        help="the machine runs another Linux with `bootgrant acquire`, which needs no talos.platform=metal",
+    )
+    machine.add_argument(
+        "--approval", type=seconds, default=0.0, metavar="TIME",
+        help="wait this long until a person approves the doctor's code, and check how long its token is valid",
     )  # fmt: skip
     out = parser.add_argument_group("the result")
     out.add_argument("--json", action="store_true", help="print JSON for programs")
@@ -101,18 +113,28 @@ def _subject(args: argparse.Namespace) -> tuple[str, str, list[Finding]]:
         return str(args.cmdline_file), read_cmdline(args.cmdline_file), []
     if args.config is not None:
         from bootgrant.cli.kernel_args import public_client
-        from bootgrant.doctor.parameters import examine_networks, examine_provider
-        from bootgrant.service.parts.probes import probe_providers
+        from bootgrant.doctor.parameters import examine_networks
         from bootgrant.service.settings.site import load_site
 
         site = load_site(args.config, os.environ)
         client_id = public_client(site) if args.client_id is None else args.client_id
         cmdline = _parameters(site.public_url, client_id)
-        found = [examine_provider(*probed) for probed in asyncio.run(probe_providers(site)).items()]
-        return str(args.config), cmdline, [*examine_networks(site.networks.machines), *found]
+        return str(args.config), cmdline, [*examine_networks(site.networks.machines), *_providers(site)]
     if "talos." in args.url:
         raise CannotWrite("that is not the URL of a server: pass a kernel command line with --cmdline")
     return args.url, _parameters(args.url, "talos" if args.client_id is None else args.client_id), []
+
+
+def _providers(site: Site) -> Iterator[Finding]:
+    """Examine the identity providers of a site."""
+    from bootgrant.service.parts.probes import examine_providers
+
+    for one in asyncio.run(examine_providers(site)):
+        step = Step.SIGN_IN if one.signs_in else Step.PROVIDERS
+        for remark in one.remarks:
+            is_named = remark.message.startswith(f"provider {one.name}")
+            message = remark.message if is_named else f"{one.name}: {remark.message}"
+            yield Finding(step, Level(remark.grade.value), remark.code, message, remark.fix)
 
 
 def _parameters(server: str, client_id: str) -> str:
@@ -131,7 +153,8 @@ def _examination(args: argparse.Namespace) -> Examination:
     check_names(given)
     client_context(args.ca)
     wrong_token = f"bootgrant-doctor-{secrets.token_urlsafe(24)}"
-    options = Options(own_identity(socket.gethostname()) | given, wrong_token, args.ca, args.issuer, args.patience)
+    values = own_identity(socket.gethostname()) | given
+    options = Options(values, wrong_token, args.ca, args.issuer, args.patience, not args.no_platform, args.approval)
     return Examination(options, SystemClock(), _say if sys.stderr.isatty() else lambda _text: None)
 
 

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from bootgrant.acquire.cmdline.lint import Level
+from bootgrant.acquire.cmdline.findings import Level
 from bootgrant.acquire.cmdline.settings import CLIENT_SECRET
 from bootgrant.acquire.facts import VARIABLES
 from bootgrant.cli.output import fail
@@ -20,11 +20,11 @@ from bootgrant.loaders.parameters import (
     KERNEL_LIMIT,
     PLATFORM,
     BootParameters,
-    CannotWrite,
     config_url,
     endpoints,
 )
 from bootgrant.loaders.private_ca import early_value
+from bootgrant.loaders.urls import CannotWrite, machine_url
 from bootgrant.loaders.writing import BootFiles, Form, write
 from bootgrant.wire.secret import Secret
 
@@ -105,9 +105,9 @@ def _parameters(args: argparse.Namespace) -> BootParameters:
         device, token = device or own_device, token or own_token
     platform = () if args.no_platform or args.form is Form.SCHEMATIC else PLATFORM
     return BootParameters(
-        config_url=args.config_url or config_url(server, variables),
-        device_auth_url=device,
-        token_url=token,
+        config_url=machine_url(args.config_url or config_url(server, variables), "--config-url", is_config=True),
+        device_auth_url=machine_url(device, "--device-auth-url"),
+        token_url=machine_url(token, "--token-url"),
         client_id=client_id,
         variables=variables,
         client_secret=_secret(args.client_secret_file),
@@ -115,6 +115,7 @@ def _parameters(args: argparse.Namespace) -> BootParameters:
         audience=args.audience,
         early=early_value(_text_of(args.ca, "--ca")) if args.ca else "",
         others=(*platform, *args.add),
+        for_talos=bool(platform),
     )
 
 

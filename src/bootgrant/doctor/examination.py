@@ -18,13 +18,16 @@ from bootgrant.doctor.findings import Finding, Level, PendingRequest, Step
 from bootgrant.doctor.parameters import Machine, examine_parameters
 from bootgrant.doctor.polls import DECIDED, examine_polls
 from bootgrant.doctor.provider import examine_codes, examine_discovery, examine_page
+from bootgrant.doctor.token import examine_approval
+from bootgrant.wire.device_flow import DeviceAuthorization
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """``values`` are the machine's variables, ``ca`` is a PEM file, ``patience`` seconds that a poll may be held.
 
-    ``wrong_token`` is a random text that no provider has issued.
+    ``wrong_token`` is a random text that no provider has issued. ``for_talos``: Talos boots with the parameters,
+    and not another Linux that runs ``bootgrant acquire``. ``approval``: seconds to wait for a person's approval.
     """
 
     values: Mapping[str, str]
@@ -32,6 +35,8 @@ class Options:
     ca: Path | None = None
     issuer: str = ""
     patience: float = 65.0
+    for_talos: bool = True
+    approval: float = 0.0
 
 
 @dataclass(slots=True)
@@ -46,7 +51,7 @@ class Examination:
 
     def run(self, cmdline: str) -> None:
         """Check everything about a machine with this kernel command line. Raises BadParameter."""
-        machine, found = examine_parameters(cmdline, self.options.values)
+        machine, found = examine_parameters(cmdline, self.options.values, for_talos=self.options.for_talos)
         self.findings += found
         if machine is None:
             return
@@ -93,10 +98,17 @@ class Examination:
         self.pending = PendingRequest(codes.user_code, codes.expires_in)
         self.findings += examine_page(codes, client)
         if machine.token.origin in origins:
-            polled = list(examine_polls(machine, codes, client, self.clock, self.options.patience, self.progress))
-            self.findings += polled
-            if any(each.code in DECIDED for each in polled):
-                self.pending = None
+            self._poll(machine, codes, client)
+
+    def _poll(self, machine: Machine, codes: DeviceAuthorization, client: Client) -> None:
+        """Poll before anybody has decided, and then, if that is wanted, until a person has."""
+        options = self.options
+        polled = list(examine_polls(machine, codes, client, self.clock, options.patience, self.progress))
+        if options.approval and not any(each.level is Level.ERROR or each.code in DECIDED for each in polled):
+            polled += examine_approval(machine, codes, client, self.clock, options.approval, self.progress)
+        self.findings += polled
+        if any(each.code in DECIDED for each in polled):
+            self.pending = None
 
     def _compare_clocks(self, answer: Answer | None) -> None:
         found = None if answer is None else examine_clock(answer.response.header("date"), self.clock.unix())

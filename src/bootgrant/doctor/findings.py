@@ -19,7 +19,7 @@ class Level(StrEnum):
 
 
 class Step(StrEnum):
-    """The steps of a machine, in order."""
+    """The steps of a machine, in order, and then what a server needs from identity providers."""
 
     PARAMETERS = "kernel parameters"
     NETWORK = "network"
@@ -28,6 +28,8 @@ class Step(StrEnum):
     CODES = "requesting a code"
     POLLS = "requesting the token"
     CONFIGURATION = "configuration"
+    SIGN_IN = "sign-in of people"
+    PROVIDERS = "tokens of other providers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +93,19 @@ class Report:
     def summary(self) -> str:
         errors, warnings = self.count(Level.ERROR), self.count(Level.WARNING)
         if errors:
-            return f"{_counted(errors, 'error')}, {_counted(warnings, 'warning')}: a machine will not get through"
+            return f"{_counted(errors, 'error')}, {_counted(warnings, 'warning')}: {self._broken()}"
         if not self.complete:
             return f"interrupted; {_counted(warnings, 'warning')} so far"
         if warnings:
             return f"{_counted(warnings, 'warning')}: a machine will get through, but expect trouble"
         return "no problems: a machine will get through once a person approves it"
+
+    def _broken(self) -> str:
+        """Say what does not work: problems with an identity provider do not stop a machine that uses none."""
+        steps = {each.step for each in self.findings if each.level is Level.ERROR}
+        if steps <= {Step.SIGN_IN, Step.PROVIDERS}:
+            return "people or tokens of an identity provider will not get through"
+        return "a machine will not get through"
 
 
 def _pending_line(pending: PendingRequest) -> str:

@@ -83,10 +83,15 @@ def own_identity(computer: str) -> dict[str, str]:
     }
 
 
-def examine_parameters(text: str, values: Mapping[str, str]) -> tuple[Machine | None, list[Finding]]:
-    """Read a kernel command line. The machine is None if it would request nothing over HTTP."""
+def examine_parameters(
+    text: str, values: Mapping[str, str], *, for_talos: bool = True
+) -> tuple[Machine | None, list[Finding]]:
+    """Read a kernel command line. The machine is None if it would request nothing over HTTP.
+
+    ``for_talos``: Talos boots with the line, and not another Linux that runs ``bootgrant acquire``.
+    """
     cmdline = parse_cmdline(text)
-    explanation = explain(cmdline, MachineFacts(_NO_MACHINE, cmdline, values))
+    explanation = explain(cmdline, MachineFacts(_NO_MACHINE, cmdline, values), for_talos=for_talos)
     found = [
         _finding(Level(each.level.value), each.code, each.message, each.fix)
         for each in explanation.findings
@@ -113,14 +118,6 @@ def examine_networks(networks: Sequence[IPv4Network | IPv6Network]) -> Iterator[
         if network.prefixlen == 0:
             message = f"networks.machines has {network}: anyone can request a code and send it to an operator"
             yield _finding(Level.WARNING, "open-networks", message, "list only the networks where machines boot")
-
-
-def examine_provider(name: str, problem: str) -> Finding:
-    """Report one of ``[[providers]]``; ``problem`` is why it cannot be used, empty if it can."""
-    if not problem:
-        return Finding(Step.DISCOVERY, Level.OK, "outside-provider", f"the provider {name} is usable")
-    fix = "correct it in [[providers]] of bootgrant.toml, or at the provider; until then its tokens get 503"
-    return Finding(Step.DISCOVERY, Level.ERROR, "outside-provider-unusable", problem, fix)
 
 
 def _machine(cmdline: KernelCmdline, values: Mapping[str, str]) -> Machine | None:

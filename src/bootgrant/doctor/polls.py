@@ -18,6 +18,7 @@ from bootgrant.acquire.http.transport import basic, unreachable
 from bootgrant.doctor.client import Answer, Client
 from bootgrant.doctor.findings import Finding, Level, Step
 from bootgrant.doctor.parameters import Machine
+from bootgrant.doctor.token import judge_token
 from bootgrant.wire.device_flow import AccessToken, AnswerError, DeviceAuthorization, ErrorCode, parse_token, token_form
 from bootgrant.wire.go_text import printable
 from bootgrant.wire.secret import Secret
@@ -45,6 +46,7 @@ class Poll:
     outcome: str
     seconds: float
     answer: Answer | None = None
+    token: AccessToken | None = None
 
     @property
     def was_held(self) -> bool:
@@ -97,7 +99,9 @@ def _poll(
         outcome = parse_token(answer.response.body)
     except AnswerError as error:
         return Poll(f"status {answer.status}, and {error}", answer.seconds, answer)
-    return Poll("token" if isinstance(outcome, AccessToken) else outcome.code, answer.seconds, answer)
+    if isinstance(outcome, AccessToken):
+        return Poll("token", answer.seconds, answer, outcome)
+    return Poll(outcome.code, answer.seconds, answer)
 
 
 def _empty_basic(machine: Machine) -> str:
@@ -109,6 +113,8 @@ def _judge_pair(first: Poll, second: Poll, patience: float) -> Iterator[Finding]
         message = "the doctor's request was approved during the check, by a person or by a rule"
         fix = "nothing was downloaded with the token; if no person approved it, look at the rules"
         yield _finding(Level.WARNING, "approved", message, fix)
+        if (token := second.token or first.token) is not None:
+            yield from judge_token(token)
         return
     yield from _judge_answer(second)
     if first.outcome == _NO_ANSWER:

@@ -35,7 +35,10 @@ _QR_OF_25_LINES: Final = 106
 """Bytes that fit into a QR code of version 5, level L: 23 lines in half blocks. The next version needs more than 25."""
 _FIXES: Final[Mapping[str, str]] = {
     ErrorCode.INVALID_CLIENT: "check client_id; if it is right, make it a public client: Talos sends no secret here",
-    ErrorCode.UNAUTHORIZED_CLIENT: "allow the device flow for this client, and make it a public client",
+    ErrorCode.UNAUTHORIZED_CLIENT: (
+        "allow the device flow for this client, and make it a public client: Keycloak also says this, with status 401, "
+        "if the client has a secret, which Talos does not send here"
+    ),
     ErrorCode.UNSUPPORTED_GRANT_TYPE: "turn on the device flow at the provider",
     ErrorCode.INVALID_GRANT: "turn on the device flow for this client (this is Keycloak's error for it)",
     ErrorCode.INVALID_SCOPE: "check talos.config.oauth.scope against the provider",

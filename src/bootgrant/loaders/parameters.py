@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from bootgrant.acquire.cmdline import settings as keys
+from bootgrant.acquire.cmdline.findings import Finding, Subject
 from bootgrant.acquire.cmdline.kernel_cmdline import parse_cmdline
-from bootgrant.acquire.cmdline.lint import Finding, Subject, find_all
-from bootgrant.acquire.http.endpoint import EndpointError, parse_endpoint
+from bootgrant.acquire.cmdline.lint import find_all
+from bootgrant.acquire.http.endpoint import parse_endpoint
+from bootgrant.loaders.urls import CannotWrite, machine_url
 from bootgrant.wire.go_text import WHITE_SPACE
 from bootgrant.wire.secret import Secret
 
@@ -30,15 +32,12 @@ _IDENTIFYING: Final = ("uuid", "serial", "mac")
 _UNWRITABLE: Final = re.compile(f"[\x00-\x20\x7f\"'\\\\{WHITE_SPACE}]")
 
 
-class CannotWrite(Exception):
-    """A parameter cannot be written for a boot loader. The message says which one, and what to do."""
-
-
 @dataclass(frozen=True, slots=True)
 class BootParameters:
     """The content of a kernel command line. Empty texts are left out; ``early`` is the value of ``talos.config.early``.
 
-    ``variables`` are what the machine reports about itself; ``others`` are complete parameters.
+    ``variables`` are what the machine reports about itself; ``others`` are complete parameters. ``for_talos``:
+    they have to be all that Talos needs, and not a part that another Linux or an image completes.
     """
 
     config_url: str
@@ -51,6 +50,7 @@ class BootParameters:
     audience: str = ""
     early: str = ""
     others: tuple[str, ...] = ()
+    for_talos: bool = True
 
     def words(self) -> tuple[str, ...]:
         """Return the parameters in order, with the secret in clear. Raises CannotWrite."""
@@ -62,6 +62,9 @@ class BootParameters:
                     f"{name} has a space, a quote or a backslash in it, which is lost on a kernel command line: "
                     "percent-encode it in a URL (%20, %22, %27, %5C), or repeat the flag for several values"
                 )
+        machine_url(self.config_url, keys.CONFIG, is_config=True)
+        for name, url in ((keys.DEVICE_AUTH_URL, self.device_auth_url), (keys.TOKEN_URL, self.token_url)):
+            machine_url(url, name)
         return words
 
     def _words(self) -> Iterator[str]:
@@ -82,8 +85,9 @@ class BootParameters:
     def findings(self) -> tuple[Finding, ...]:
         """Return the problems that a machine would have with them, except for what is deliberate here."""
         cmdline = parse_cmdline(" ".join(self.words()))
+        config_url = cmdline.first(keys.CONFIG) or ""
         oauth = keys.read_oauth(cmdline, self.config_url)
-        return find_all(Subject(cmdline, self.config_url, oauth, (), frozenset(self.variables), None))
+        return find_all(Subject(cmdline, config_url, oauth, (), frozenset(self.variables), None, self.for_talos))
 
     def secrets(self) -> tuple[str, ...]:
         """Return the names of the parameters that have a secret."""
@@ -105,10 +109,8 @@ def config_url(server: str, variables: tuple[str, ...]) -> str:
 
 
 def _base(server: str) -> str:
-    try:
-        endpoint = parse_endpoint(server)
-    except EndpointError as error:
-        raise CannotWrite(f"the server's URL cannot be used: {error}; write https://boot.example.org") from None
+    server = machine_url(server, "the server's URL")
+    endpoint = parse_endpoint(server)
     if "?" in endpoint.target or "#" in server or endpoint.user is not None:
         raise CannotWrite("the server's URL must not have a user or a query: write https://boot.example.org")
     return server.rstrip("/")

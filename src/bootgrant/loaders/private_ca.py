@@ -12,7 +12,7 @@ from typing import Final
 
 import yaml
 
-from bootgrant.loaders.parameters import CannotWrite
+from bootgrant.loaders.urls import CannotWrite
 
 if sys.version_info >= (3, 14):
     from compression import zstd

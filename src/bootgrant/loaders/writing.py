@@ -16,7 +16,7 @@ import yaml
 
 from bootgrant.acquire.cmdline.settings import CONFIG
 from bootgrant.acquire.facts import VARIABLES
-from bootgrant.loaders.parameters import CannotWrite
+from bootgrant.loaders.urls import CannotWrite
 
 _PLAIN_IN_GRUB: Final = re.compile(r"[A-Za-z0-9_./:=,@+%-]+")
 _VARIABLE: Final = re.compile(r"\$\{(" + "|".join(VARIABLES) + r")\}")

@@ -23,7 +23,8 @@ from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.ports.providers import ProviderUnavailable, TokenRefusal
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.wire.secret import Secret
-from bootgrant.workflows.machine.deliver import ConfigReady, DeliverToBearer, DeliveryRefusal, Ready, Refused
+from bootgrant.workflows.machine.deliver import ConfigReady, DeliveryRefusal
+from bootgrant.workflows.machine.deliver_to_bearer import DeliverToBearer, Ready, Refused
 
 log = logging.getLogger("bootgrant.machines")
 
@@ -137,6 +138,9 @@ def _refused(refusal: Refused) -> Answer:
             | DeliveryRefusal.REVOKED_TOKEN
             | DeliveryRefusal.VOID_TOKEN
             | DeliveryRefusal.CHANGED_ENTRY
+            | DeliveryRefusal.NO_RIGHT
+            | DeliveryRefusal.OTHER_APPROVER
+            | DeliveryRefusal.OTHER_MACHINE
         ):
             return plain_answer(401, refusal.value, _INVALID_TOKEN)
         case (
@@ -148,7 +152,6 @@ def _refused(refusal: Refused) -> Answer:
             | DeliveryRefusal.CONTROL_PLANE
             | DeliveryRefusal.OTHER_NETWORK
             | DeliveryRefusal.OTHER_ADDRESS
-            | DeliveryRefusal.OTHER_MACHINE
         ):
             return plain_answer(403, refusal.value)
         case DeliveryRefusal.NO_CONFIG:

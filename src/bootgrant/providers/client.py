@@ -16,12 +16,12 @@ from bootgrant.ports.providers import ProviderUnavailable, ProviderWrong
 from bootgrant.ports.time import Clock
 from bootgrant.providers.answer import ProviderAnswer, read_answer
 from bootgrant.providers.arrived import cleaned
+from bootgrant.providers.exchange import MOST_BYTES, TooLarge, exchange
 from bootgrant.trust import client_context
 from bootgrant.wire.secret import Secret
 
 __all__ = ["ProviderAnswer", "ProviderClient", "RequestCounts"]
 
-_MOST_BYTES: Final = 512 * 1024
 _AT_ONCE: Final = 16
 _FAILURES: Final = 3
 _OPEN: Final = 10.0
@@ -142,17 +142,12 @@ class ProviderClient:
         return answer
 
     async def _read(self, method: str, url: str, options: Mapping[str, Any], context: ssl.SSLContext) -> ProviderAnswer:
-        # A client per request: no cookie of one person's token goes with the next, and no connection is reused that
-        # the other end may just be closing.
-        client = httpx2.AsyncClient(verify=context, timeout=self._timeout)
-        async with client, client.stream(method, url, **options) as answer:
-            _raise_for(answer.status_code, answer.headers)
-            body = b""
-            async for piece in answer.aiter_bytes():
-                body += piece
-                if len(body) > _MOST_BYTES:
-                    raise _Unusable(f"answers with a body larger than {_MOST_BYTES >> 10} KiB")
-        return read_answer(answer.status_code, answer.headers, body)
+        try:
+            answer = await exchange(method, url, options, context, self._timeout)
+        except TooLarge:
+            raise _Unusable(f"answers with a body larger than {MOST_BYTES >> 10} KiB") from None
+        _raise_for(answer.status, answer.headers)
+        return read_answer(answer.status, answer.headers, answer.body)
 
 
 class _Overloaded(Exception):

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bootgrant.acquire.cmdline.explain import Explanation, explain
+from bootgrant.acquire.cmdline.findings import Level
 from bootgrant.acquire.cmdline.kernel_cmdline import parse_cmdline
 from bootgrant.acquire.errors import BadParameter
 from bootgrant.acquire.facts import MachineFacts
@@ -21,7 +22,7 @@ from support.vectors import vectors
 _NOWHERE = Path("/nonexistent")
 _UUID = "5d0a7b2e-8a4c-4b8e-9d4a-0123456789ab"
 _OAUTH = "talos.config.oauth."
-_GOOD = f"talos.config=https://x/c {_OAUTH}client_id=a {_OAUTH}extra_variable=uuid"
+_GOOD = f"talos.platform=metal talos.config=https://x/c {_OAUTH}client_id=a {_OAUTH}extra_variable=uuid"
 
 
 def _explain(text: str, root: Path = _NOWHERE, *, compat: bool = False, **given: str) -> Explanation:
@@ -65,7 +66,7 @@ def test_the_client_secret_is_not_shown() -> None:
 
 
 def test_without_oauth_the_explanation_has_none() -> None:
-    shown = _explain("talos.config=https://x/c").as_json()
+    shown = _explain("talos.platform=metal talos.config=https://x/c").as_json()
     assert shown["oauth"] is None
     assert shown["findings"] == []
 
@@ -145,6 +146,46 @@ def test_a_good_command_line_has_no_findings() -> None:
         (f"{_GOOD} {_OAUTH}device_auth_url=https://x/?u=${{uuid}}", "misplaced-variable"),
         (f"talos.config=https://x/?u=${{uuid}} {_OAUTH}client_id=a {_OAUTH}extra_variable=uuid", "copied-query"),
         ("talos.config=https://x/?s=${serial}", "missing-value"),
+        (f"talos.config=https://x/c {_OAUTH}client_id=a {_OAUTH}extra_variable=uuid", "no-platform"),
+        ("talos.platform= talos.platform=metal talos.config=https://x/c", "other-platform"),
+        ("talos.platform=nocloud talos.platform=metal talos.config=https://x/c", "other-platform"),
+        ("talos.platform=Metal talos.config=https://x/c", "other-platform"),
+        ("talos.platform=metal talos.platform=nocloud talos.config=https://x/c", "repeated-parameter"),
+        ("talos_platform=metal talos.config=https://x/c", "unknown-parameter"),
+        (f"{_GOOD} {_OAUTH}token_url=https://x:a/t", "bad-url"),
+        (f"{_GOOD} {_OAUTH}token_url=https://x/%zz", "bad-url"),
+        (f"{_GOOD} {_OAUTH}token_url=tftp://x/t", "bad-url"),
+        (f"{_GOOD} {_OAUTH}token_url=https:///t", "bad-url"),
+        (f"{_GOOD} {_OAUTH}token_url=https://x:70000/t", "bad-url"),
+        (r"talos.config=https://x/c?uuid=\${uuid}", "backslash"),
+        (r"talos.config=https://x/c?uuid=\$\{uuid\}", "backslash"),
+        (f"{_GOOD} \\", "backslash"),
+        ("talos.config=https://x/c?uuid=${uuid}&amp;mac=${mac}", "html-entity"),
+        ("talos.config=https://x/c?uuid=${uuid}&#38;mac=${mac}", "html-entity"),
+        ("talos.config=https://x/c?uuid=${uuid};mac=${mac}", "semicolon"),
+        ("talos.config=https://[fe80::1%25eth0]/c", "zone"),
+        ("talos.config=https://[fe80::1]/c", "zone"),
+        (f"{_GOOD} {_OAUTH}token_url=https://[fe80::1%25eth0]/t", "zone"),
+        ("talos.config=\u201chttps://x/c\u201d", "quotes"),
+        (f"{_GOOD} {_OAUTH}scope=\u2018openid\u2019", "quotes"),
+        ('"talos.config=https://x/c"', "hidden-parameter"),
+        ("\ufefftalos.config=https://x/c", "hidden-parameter"),
+        ("talos.config=https://x/c\u200b", "invisible-character"),
+        ("talos.config=https://x/c?uuid=${uuid", "unclosed-variable"),
+        ("talos.config=https://x/c?uuid=$uuid", "variable-spelling"),
+        ("talos.config=https://x/c?uuid=$(uuid)", "variable-spelling"),
+        ("talos.config=https://x/c?uuid={uuid}", "variable-spelling"),
+        ("talos.config=https://x/c?uuid={{uuid}}", "variable-spelling"),
+        ("talos.config=https://x/c?uuid=<uuid>", "variable-spelling"),
+        ("talos.config=https://x/c?uuid=%2524%257Buuid%257D", "encoded-twice"),
+        ("talos.config=https://x/c?uuid=${uuid}mac=${mac}", "lost-ampersand"),
+        ("talos.config=https://x/c?uuid=${uuid} mac=${mac}", "lost-ampersand"),
+        ("talos.config=https://x/c?uuid=${uuid} &mac=${mac}", "lost-ampersand"),
+        ("talos.config=https://x/c?uuid=${uuid}&mac=", "emptied-variable"),
+        ("talos.config=https://x/c?uuid=${uuid},", "trailing-character"),
+        ("talos.config=https://x/%24%7Buuid%7D.yaml", "misplaced-variable"),
+        ("talos.config=https://x/?u=%24%7Buid%7D", "unknown-variable"),
+        (f"{_GOOD} {_OAUTH}device_auth_url=https://x/?u=%24%7Buuid%7D", "misplaced-variable"),
     ],
 )
 def test_a_mistake_is_found(text: str, code: str) -> None:
@@ -165,14 +206,37 @@ def test_a_mistake_is_found(text: str, code: str) -> None:
         ("talos.config=https://x/?uuid=", "missing-value"),
         (f"{_GOOD} {_OAUTH}scope=a {_OAUTH}scope=b", "repeated-parameter"),
         (f"{_GOOD} talos.configuration=x", "unknown-parameter"),
+        ("talos.platform=nocloud quiet", "other-platform"),
+        ("talos.config=none", "no-platform"),
+        ("talos.config=https://x/c?uuid=${UUID}", "variable-spelling"),
+        ("talos.config=https://x/c?uuid=%24%7Buuid%7D", "variable-spelling"),
+        ("talos.config=https://x/c?uuid=%24%7Buuid%7D", "encoded-twice"),
+        ("talos.config=https://[fd00::1]:8443/c", "zone"),
+        ("talos.config=https://x/c?uuid=", "emptied-variable"),
+        ("talos.config=https://x/c?a=${uuid}&b=${mac}", "lost-ampersand"),
+        (f"{_GOOD} mac=1", "lost-ampersand"),
+        ("talos.config=file:///c.yaml", "bad-url"),
     ],
 )
 def test_a_correct_parameter_has_no_finding(text: str, code: str) -> None:
     assert code not in _codes(text)
 
 
+def test_a_line_for_another_linux_needs_no_platform() -> None:
+    cmdline = parse_cmdline(_GOOD.removeprefix("talos.platform=metal "))
+    assert explain(cmdline, MachineFacts(_NOWHERE, cmdline, {"uuid": _UUID}), for_talos=False).findings == ()
+
+
+def test_every_level_of_platform_is_an_error() -> None:
+    for text in ("talos.config=https://x/c", "talos.platform=aws talos.config=https://x/c"):
+        (found,) = [each for each in _explain(text).findings if each.code.endswith("platform")]
+        assert found.level is Level.ERROR
+        assert "talos.platform=metal" in found.fix
+
+
 def test_findings_show_no_secret() -> None:
-    text = "talos.config=http://user:hidden@10.0.0.1/?token=hidden talos.config.inline=hidden"
+    secret = f"{_OAUTH}client_secret=\\'hidden&amp; {_OAUTH}token_url=https://u:hidden@[x/"
+    text = f"talos.config=http://user:hidden@10.0.0.1/?token=hidden talos.config.inline=hidden {secret}"
     shown = "\n".join(_explain(text).lines()[4:])
     assert "hidden" not in shown
     assert "http://user:…@10.0.0.1/" in _explain(text).lines()[0]

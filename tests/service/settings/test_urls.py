@@ -132,12 +132,27 @@ def test_a_secret_file_that_is_not_text_is_not_quoted(tmp_path: Path) -> None:
         ("https://Boot.example.org", "https://Boot.example.org"),
         ("https://boot.example.org.", "https://boot.example.org"),
         ("http://[fd00::1]:8080", "http://[fd00::1]:8080"),
+        ("https://b%C3%BCcher.example", "https://xn--bcher-kva.example"),
+        ("https://fa%c3%9f.example:8443", "https://xn--fa-hia.example:8443"),
     ],
 )
 def test_a_public_url_in_another_alphabet_is_used_in_its_ascii_form(tmp_path: Path, written: str, host: str) -> None:
     config = tmp_path / "bootgrant.toml"
     config.write_text(f"public_url = '{written}'", "utf-8")
     assert load_site(config, {}).public_url == host
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("https://bücher.example", "https://xn--bcher-kva.example (written as https://bücher.example)"),
+        ("https://boot.example/", "https://boot.example"),
+    ],
+)
+def test_the_settings_page_shows_a_url_in_both_forms(tmp_path: Path, written: str, shown: str) -> None:
+    config = tmp_path / "bootgrant.toml"
+    config.write_text(f"public_url = '{written}'", "utf-8")
+    assert [row.value for row in load_site(config, {}).shown if row.key == "public_url"] == [shown]
 
 
 @pytest.mark.parametrize("host", ["b\u2fffcher.example", "[fd00::g]", "b%ffcher.example"])

@@ -23,12 +23,11 @@ from bootgrant.wire.secret import Secret
 from bootgrant.workflows.machine.deliver import (
     ConfigReady,
     DeliverConfig,
-    DeliverOutside,
-    DeliverToBearer,
     DeliveryRefusal,
     FindEntry,
-    OutsideReady,
 )
+from bootgrant.workflows.machine.deliver_outside import DeliverOutside, OutsideReady
+from bootgrant.workflows.machine.deliver_to_bearer import DeliverToBearer
 from bootgrant.workflows.record.recording import RecordTokenRefusals
 from support.deciding import worker
 from support.entries import Entries
@@ -244,6 +243,24 @@ async def test_a_provider_token_needs_an_identity_an_entry_its_network_and_a_rul
     site.verifier.outcome = Verified(ANA, (OPS,))
     site.entries.known[0] = replace(worker(1), machine_type="controlplane")
     assert await outside(site) is DeliveryRefusal.CONTROL_PLANE
+
+
+async def test_a_token_whose_claims_cannot_change_ends_with_the_refusal() -> None:
+    site = Site()
+    site.outside.unchanging = frozenset({"corp"})
+    site.verifier.outcome = Verified(replace(ANA, claims={}), (OPS,))
+    assert await outside(site) is DeliveryRefusal.NO_RIGHT
+    site.verifier.outcome = Verified(replace(ANA, provider="another", claims={}), (OPS,))
+    assert await outside(site) is DeliveryRefusal.NOT_ALLOWED
+    site.verifier.outcome = Verified(ANA, (OPS,))
+    site.entries.known[0] = replace(worker(1), machine_type="controlplane")
+    assert await outside(site) is DeliveryRefusal.OTHER_APPROVER
+
+
+def test_every_refusal_fits_the_console() -> None:
+    assert all(each.value.isascii() and len(each.value) <= 32 for each in (*DeliveryRefusal, *TokenRefusal))
+    # Two with the same text would be one.
+    assert len(DeliveryRefusal) == len(DeliveryRefusal.__members__)
 
 
 async def token_refusals(site: Site) -> list[AuditEvent]:

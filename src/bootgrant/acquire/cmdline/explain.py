@@ -6,9 +6,10 @@ import re
 from dataclasses import dataclass
 
 from bootgrant.acquire.cmdline import settings as param
+from bootgrant.acquire.cmdline.findings import Finding, Subject
 from bootgrant.acquire.cmdline.inline import decode_inline
 from bootgrant.acquire.cmdline.kernel_cmdline import KernelCmdline
-from bootgrant.acquire.cmdline.lint import Finding, Subject, find_all
+from bootgrant.acquire.cmdline.lint import find_all
 from bootgrant.acquire.cmdline.url_template import populate, wanted_variables
 from bootgrant.acquire.errors import AcquireError, BadParameter
 from bootgrant.acquire.facts import VARIABLES, Absent, Fact, MachineFacts, check_names
@@ -76,8 +77,13 @@ class Explanation:
         return lines if self.findings else [*lines, "  none"]
 
 
-def explain(cmdline: KernelCmdline, facts: MachineFacts, *, compat: bool = False) -> Explanation:
-    """Check everything that a real run checks before its first request. Never raises for a problem that it finds."""
+def explain(
+    cmdline: KernelCmdline, facts: MachineFacts, *, compat: bool = False, for_talos: bool = True
+) -> Explanation:
+    """Check everything that a real run checks before its first request. Never raises for a problem that it finds.
+
+    ``for_talos``: Talos boots with the line, and not another Linux that runs ``bootgrant acquire``.
+    """
     config_url = cmdline.first(param.CONFIG)
     error, unusable = _problems(cmdline)
     oauth = _oauth(cmdline, config_url)
@@ -85,7 +91,7 @@ def explain(cmdline: KernelCmdline, facts: MachineFacts, *, compat: bool = False
     values = {variable.name: variable.value for variable in variables if isinstance(variable, Fact)}
     in_url, url = _fetched(config_url, values, compat=compat)
     wanted = frozenset([*in_url, *(oauth.extra_variables if oauth else ())])
-    findings = find_all(Subject(cmdline, config_url, oauth, variables, wanted, error or unusable))
+    findings = find_all(Subject(cmdline, config_url, oauth, variables, wanted, error or unusable, for_talos))
     return Explanation(config_url, oauth, variables, wanted, url, findings, cmdline, error)
 
 

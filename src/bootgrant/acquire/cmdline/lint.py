@@ -4,54 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import StrEnum
 
 from bootgrant.acquire.cmdline import settings as param
-from bootgrant.acquire.cmdline.kernel_cmdline import KernelCmdline
-from bootgrant.acquire.errors import AcquireError
-from bootgrant.acquire.facts import VARIABLES, Absent, Fact
+from bootgrant.acquire.cmdline.damage import DAMAGE, plain, url_problem, urls
+from bootgrant.acquire.cmdline.findings import Finding, Level, Subject
+from bootgrant.acquire.facts import VARIABLES, Absent
 from bootgrant.acquire.facts.network import is_loopback
 from bootgrant.wire.go_text import quote, trim_space
-from bootgrant.wire.go_url import GoUrl, UrlError, parse_url
+from bootgrant.wire.go_url import GoUrl
 
 _STRONG = ("uuid", "serial", "mac")
-_ONLY_ONE = (param.CONFIG, param.CLIENT_ID, param.CLIENT_SECRET, param.AUDIENCE, param.DEVICE_AUTH_URL, param.TOKEN_URL)
+_ONLY_ONE = (
+    param.PLATFORM, param.CONFIG, param.CLIENT_ID, param.CLIENT_SECRET, param.AUDIENCE, param.DEVICE_AUTH_URL,
+    param.TOKEN_URL,
+)  # fmt: skip
 _AUTH = "talos.config.auth."
 _SECRET_KEY = re.compile(
     r"(?:.*[-_.])?(?:token|secret|password|passwd|pwd|api[-_]?key|apikey|signature|sig|credential)s?", re.IGNORECASE
 )
 _PLACEHOLDER = re.compile(r"\$\{([^}]*)\}")
-
-
-class Level(StrEnum):
-    """ERROR: it cannot work. WARNING: it works, with a risk. NOTE: good to know."""
-
-    ERROR = "error"
-    WARNING = "warning"
-    NOTE = "note"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """``code`` is stable, for programs; ``message`` and ``fix`` are for people. Neither contains a secret."""
-
-    code: str
-    level: Level
-    message: str
-    fix: str
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """The input of the rules. ``error`` is what would end a real run before its first request, if anything."""
-
-    cmdline: KernelCmdline
-    config_url: str | None
-    oauth: param.OAuthSettings | None
-    variables: tuple[Fact | Absent, ...]
-    wanted: frozenset[str]
-    error: AcquireError | None
 
 
 def find_all(subject: Subject) -> tuple[Finding, ...]:
@@ -68,6 +39,21 @@ def _cannot_run(subject: Subject) -> Iterator[Finding]:
         yield Finding(code, Level.ERROR, subject.error.what, subject.error.next_step)
 
 
+def _platform(subject: Subject) -> Iterator[Finding]:
+    """Talos fetches talos.config on its metal platform only (the first value of talos.platform counts)."""
+    platform = subject.cmdline.first(param.PLATFORM)
+    wanted = f"write {param.PLATFORM}=metal"
+    if not subject.for_talos or platform == "metal" or subject.config_url in {None, "none"}:
+        return
+    if platform is None:
+        message = f"{param.PLATFORM} is missing: Talos fetches {param.CONFIG} only with {param.PLATFORM}=metal"
+        fix = f"{wanted}; only another Linux that runs `bootgrant acquire` does not need it"
+        yield Finding("no-platform", Level.ERROR, message, fix)
+    else:
+        message = f"Talos ignores {param.CONFIG} with {param.PLATFORM}={quote(platform)}: only metal fetches it"
+        yield Finding("other-platform", Level.ERROR, message, wanted)
+
+
 def _old_prefix(subject: Subject) -> Iterator[Finding]:
     for key, _ in subject.cmdline.parameters:
         if key.startswith(_AUTH):
@@ -77,14 +63,17 @@ def _old_prefix(subject: Subject) -> Iterator[Finding]:
 
 
 def _unknown_parameter(subject: Subject) -> Iterator[Finding]:
-    known = {param.CONFIG, param.INLINE, param.EARLY, *param.OAUTH_PARAMETERS}
+    known = {param.PLATFORM, param.CONFIG, param.INLINE, param.EARLY, *param.OAUTH_PARAMETERS}
     for key, _ in subject.cmdline.parameters:
-        spelled = key.lower().replace("-", "_").rstrip("s")
-        meant = next((name for name in known if name.rstrip("s") == spelled), "")
+        meant = next((name for name in known if _loosely(name) == _loosely(key)), "")
         if key in known or key.startswith(_AUTH) or not (meant or key.startswith(f"{param.CONFIG}.")):
             continue
         fix = f"write {meant}" if meant else f"the parameters are {', '.join(param.OAUTH_PARAMETERS)}"
         yield Finding("unknown-parameter", Level.ERROR, f"{quote(key)} is not a known parameter and is ignored", fix)
+
+
+def _loosely(key: str) -> str:
+    return re.sub("[-._]", "_", key.lower()).rstrip("s")
 
 
 def _without_client_id(subject: Subject) -> Iterator[Finding]:
@@ -139,14 +128,6 @@ def _repeated(subject: Subject) -> Iterator[Finding]:
             yield Finding("repeated-parameter", Level.WARNING, message, "remove the others")
 
 
-def _quotes(subject: Subject) -> Iterator[Finding]:
-    for key, values in subject.cmdline.parameters:
-        if key.startswith(param.CONFIG) and any('"' in value or "'" in value for value in values):
-            message = f"the quotes in {key} are not removed; they become part of its value"
-            fix = "remove them; write a space as %20, or repeat the parameter"
-            yield Finding("quotes", Level.WARNING, message, fix)
-
-
 def _empty_endpoint(subject: Subject) -> Iterator[Finding]:
     for key in (param.DEVICE_AUTH_URL, param.TOKEN_URL):
         if subject.oauth is not None and subject.cmdline.first(key) == "":
@@ -156,16 +137,17 @@ def _empty_endpoint(subject: Subject) -> Iterator[Finding]:
 
 
 def _urls(subject: Subject) -> Iterator[tuple[str, GoUrl]]:
-    """The URLs that will be requested, each with the parameter that sets it."""
-    named = [(param.CONFIG, subject.config_url or "")]
-    if subject.oauth is not None:
-        own = {param.DEVICE_AUTH_URL: subject.oauth.device_auth_url, param.TOKEN_URL: subject.oauth.token_url}
-        named += [(key, url) for key, url in own.items() if subject.cmdline.first(key) is not None]
-    for key, url in named:
-        try:
-            yield key, parse_url(url)
-        except UrlError:
+    return ((key, url) for key, url in urls(subject) if isinstance(url, GoUrl))
+
+
+def _bad_url(subject: Subject) -> Iterator[Finding]:
+    for key, url in urls(subject):
+        if key == param.CONFIG and subject.error is not None:
             continue
+        schemes = ("http", "https", "file", "tftp") if key == param.CONFIG else ("http", "https")
+        if problem := url_problem(url, schemes):
+            message = f"the URL in {key} cannot be used: {problem}"
+            yield Finding("bad-url", Level.ERROR, message, "write https://host/path")
 
 
 def _plain_http(subject: Subject) -> Iterator[Finding]:
@@ -197,10 +179,10 @@ def _misplaced_placeholder(subject: Subject) -> Iterator[Finding]:
     keys = "&".join(pair.partition("=")[0] for pair in query.split("&"))
     parts = {"the path or host": base, "a query key": keys, "the fragment": url.partition("#")[2]}
     for where, text in parts.items():
-        if _PLACEHOLDER.search(text):
+        if _PLACEHOLDER.search(plain(text)):
             message = f"a variable in {where} of {param.CONFIG} is not replaced"
             yield Finding("misplaced-variable", Level.WARNING, message, "use it in a query value: ?uuid=${uuid}")
-    for name in dict.fromkeys(_PLACEHOLDER.findall(query)):
+    for name in dict.fromkeys(_PLACEHOLDER.findall(plain(query))):
         if name.lower() not in VARIABLES:
             message = f"{quote('${' + name + '}')} in {param.CONFIG} is not a variable and is sent unchanged"
             yield Finding("unknown-variable", Level.WARNING, message, f"the variables are {', '.join(VARIABLES)}")
@@ -208,7 +190,7 @@ def _misplaced_placeholder(subject: Subject) -> Iterator[Finding]:
 
 def _endpoint_placeholder(subject: Subject) -> Iterator[Finding]:
     for key, url in _urls(subject):
-        if key != param.CONFIG and _PLACEHOLDER.search(str(url)):
+        if key != param.CONFIG and _PLACEHOLDER.search(plain(str(url))):
             message = f"variables in {key} are not replaced"
             fix = f"send them with {param.EXTRA_VARIABLE} instead"
             yield Finding("misplaced-variable", Level.WARNING, message, fix)
@@ -235,6 +217,7 @@ def _missing_value(subject: Subject) -> Iterator[Finding]:
 
 _RULES = (
     _cannot_run,
+    _platform,
     _old_prefix,
     _unknown_parameter,
     _without_client_id,
@@ -243,12 +226,13 @@ _RULES = (
     _unknown_variable,
     _missing_extra_variable,
     _repeated,
-    _quotes,
     _empty_endpoint,
+    _bad_url,
     _plain_http,
     _secret_in_url,
     _misplaced_placeholder,
     _endpoint_placeholder,
     _copied_query,
     _missing_value,
+    *DAMAGE,
 )

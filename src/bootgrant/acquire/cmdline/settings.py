@@ -17,6 +17,7 @@ from bootgrant.wire.go_text import quote, quote_list
 from bootgrant.wire.go_url import UrlError, parse_url
 from bootgrant.wire.secret import Secret
 
+PLATFORM = "talos.platform"
 CONFIG = "talos.config"
 INLINE = "talos.config.inline"
 EARLY = "talos.config.early"

@@ -31,6 +31,7 @@ from bootgrant.operator_plane.app import build_pages
 from bootgrant.operator_plane.plane import OperatorPlane
 from bootgrant.ports.chores import Chore, every
 from bootgrant.ports.time import Clock, Entropy
+from bootgrant.providers.settings import Check
 from bootgrant.providers.tokens import Verifier
 from bootgrant.service.metrics.collecting import MetricsEndpoint, ServerCollector, Watched, registry_of
 from bootgrant.service.parts.decisions import Decisions, build_decisions
@@ -44,7 +45,9 @@ from bootgrant.store.sqlite.database import SqliteDatabase
 from bootgrant.wire.limits import LARGEST_BODY, REQUEST_BODY
 from bootgrant.workflows.decide.watch_requests import WatchRequests
 from bootgrant.workflows.limits.admission import Admission, HeldPolls
-from bootgrant.workflows.machine.deliver import DeliverConfig, DeliverOutside, DeliverToBearer, FindEntry
+from bootgrant.workflows.machine.deliver import DeliverConfig, FindEntry
+from bootgrant.workflows.machine.deliver_outside import DeliverOutside
+from bootgrant.workflows.machine.deliver_to_bearer import DeliverToBearer
 from bootgrant.workflows.machine.mint import MintValues
 from bootgrant.workflows.machine.requests import CollectEnded, OpenGrant
 from bootgrant.workflows.machine.tokens import MachineTokens, PollGrant
@@ -238,7 +241,9 @@ def _deliver(
         return DeliverToBearer(own)
     find_entry, kept = FindEntry(source, database.assignments), site.grants.kept
     stores = database.bindings, database.audit
-    outside = DeliverOutside(verifier, find_entry, source, *stores, clock, site.grants, kept, refusals)
+    # Introspection and userinfo ask again who the person is; a JWT says the same until it expires.
+    unchanging = frozenset(each.name for each in site.providers if each.check is Check.JWT)
+    outside = DeliverOutside(verifier, find_entry, source, *stores, clock, site.grants, kept, refusals, unchanging)
     return DeliverToBearer(own, outside)
 
 

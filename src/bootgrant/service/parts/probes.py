@@ -2,29 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from bootgrant.ports.notifications import NotSent
-from bootgrant.ports.providers import ProviderUnavailable, TokenRefusal
-from bootgrant.providers.tokens import OneProvider
+from bootgrant.providers.examination.remark import Remark
+from bootgrant.providers.examination.sign_in import SignInExamination
+from bootgrant.providers.examination.tokens import TokenExamination
 from bootgrant.service.settings.site import Site
 from bootgrant.service.system import SystemClock, SystemEntropy
-from bootgrant.wire.secret import Secret
 from bootgrant.workflows.record.notify_waiting import send_test
 
 
-async def probe_providers(site: Site) -> dict[str, str]:
-    """Fetch each provider's metadata and keys, or show it a made-up token.
+@dataclass(frozen=True, slots=True)
+class ExaminedProvider:
+    """One of ``[[oidc]]`` (``signs_in``) or of ``[[providers]]``, by its id or name."""
 
-    Return by name why the provider cannot be used; empty if it can.
-    """
-    return {settings.name: await _problem(OneProvider(settings, SystemClock())) for settings in site.providers}
+    name: str
+    signs_in: bool
+    remarks: Sequence[Remark]
 
 
-async def _problem(provider: OneProvider) -> str:
-    try:
-        outcome = await provider.probe(Secret("bootgrant-doctor-no-token-of-anybody"))
-    except ProviderUnavailable as error:
-        return str(error)
-    return "" if isinstance(outcome, TokenRefusal) else f"provider {provider.settings.name} accepts a made-up token"
+async def examine_providers(site: Site) -> list[ExaminedProvider]:
+    """Examine every identity provider of a site, as far as that goes without a person."""
+    clock, entropy = SystemClock(), SystemEntropy()
+    found = [
+        ExaminedProvider(one.provider_id, True, await SignInExamination(one, site.operators_url, clock, entropy).run())
+        for one in site.oidc
+    ]
+    return [
+        *found,
+        *[
+            ExaminedProvider(one.name, False, await TokenExamination(one, clock, entropy).run())
+            for one in site.providers
+        ],
+    ]
 
 
 async def send_tests(site: Site, name: str | None) -> dict[str, str]:

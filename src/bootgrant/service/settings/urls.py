@@ -56,6 +56,15 @@ def quoted(written: str) -> str:
     return "the URL" if {"@", "?"} & set(written) else repr(written)
 
 
+def shown_url(written: object) -> str:
+    """Return the URL of a server for the settings page: as it is written, and as it is used if that differs."""
+    try:
+        used = server_url(str(written))
+    except ValueError:
+        return str(written)
+    return used if used == str(written).rstrip("/") else f"{used} (written as {written})"
+
+
 def server_url(written: str) -> str:
     """Return scheme, host and port of a server, as typed, but with a host of other alphabets in its ASCII form, and
     without a dot at its end: browsers allow no passkeys there.
@@ -76,6 +85,7 @@ def server_url(written: str) -> str:
         host = ascii_host(parts.hostname)
     except ValueError:
         raise ValueError(f"{quoted(written)} has a host name that cannot be used") from None
-    if parts.netloc.isascii() and not parts.hostname.endswith("."):
+    is_plain = parts.netloc.isascii() and ("%" not in parts.hostname or ":" in host)
+    if is_plain and not parts.hostname.endswith("."):
         return f"{parts.scheme}://{parts.netloc}"
     return f"{parts.scheme}://{host}" if parts.port is None else f"{parts.scheme}://{host}:{parts.port}"

@@ -1,39 +1,28 @@
-"""A machine fetches its configuration with a bearer token: our own, or one of an outside provider.
+"""A machine fetches its configuration with a token of this server: which entry it gets, and what is refused.
 
-Our token names the request, so the configuration is the one that was approved, for the identity that was bound. A
-provider's token says which person approved, not which machine: the identity is what the query claims. Three things keep
-machines apart then: the rules for that person, the networks where the entry is expected, and the token itself, which
-works only for the first machine and address that present it.
+Such a token names the request, so the configuration is the one that was approved, for the identity that was bound.
 """
 
 from __future__ import annotations
 
-import hashlib
-import ipaddress
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import Enum
 
-from bootgrant.approval.audit import AuditEvent, AuditKind
-from bootgrant.approval.claims import NotAllowed, Person, allowing_rule
 from bootgrant.approval.codes import access_token_digest
 from bootgrant.approval.grant import Delivery, DeviceGrant, Elsewhere, Refusal
 from bootgrant.approval.grant_rules import AddressBinding, GrantRules
-from bootgrant.approval.policy import is_in
 from bootgrant.approval.transitions import GrantState
 from bootgrant.ports.audit import AuditLog
 from bootgrant.ports.configurations import ConfigSource, MachineEntry, Rendered
-from bootgrant.ports.grants import Assignment, AssignmentStore, Binding, BindingStore, GrantStore, StoreUnavailable
-from bootgrant.ports.providers import TokenRefusal, TokenVerifier, Verified
+from bootgrant.ports.grants import Assignment, AssignmentStore, GrantStore, StoreUnavailable
 from bootgrant.ports.time import Clock
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.wire.secret import Secret
-from bootgrant.wire.unverified_jwt import lasting_part
-from bootgrant.workflows.limits.rates import AttemptLimit, WhenFull, address_key, is_same_place
+from bootgrant.workflows.limits.rates import is_same_place
 from bootgrant.workflows.machine.mint import MintValues
 from bootgrant.workflows.record.audit import delivered, used_elsewhere
-from bootgrant.workflows.record.recording import RecordTokenRefusals, token_refused
 
 log = logging.getLogger("bootgrant.machines")
 
@@ -101,7 +90,9 @@ class DeliveryRefusal(Enum):
     NO_IDENTITY = "no uuid, serial or mac in URL"
     TWO_IDENTITIES = "two identities in the URL"
     NOT_ALLOWED = "approver has no right to this"
+    NO_RIGHT = "approver has no right: ask again"
     CONTROL_PLANE = "control plane: not by this token"
+    OTHER_APPROVER = "control plane: ask someone else"
     OTHER_NETWORK = "not in its expected network"
     OTHER_ADDRESS = "not from the address that asked"
     OTHER_MACHINE = "token used by another machine"
@@ -228,170 +219,9 @@ class DeliverConfig:
             await self.audit.append([replace(late, reason="the approval ended during the download")])
 
 
-@dataclass(frozen=True, slots=True)
-class OutsideReady:
-    """The configuration to send, the person who approved, and the token's binding."""
-
-    person: Person
-    identity: MachineIdentity
-    binding: Binding
-    rendered: Rendered
-
-
 def _as_approved(approved: Rendered, made: Rendered | None) -> Rendered | None:
     """Return the configuration with made values as the entry that was approved: a key that was made for this machine
     is its own, and no reason for a second person. Another machine type is."""
     if made is None or made.entry.machine_type != approved.entry.machine_type:
         return made
     return replace(made, entry=approved.entry)
-
-
-def _bad_tokens() -> AttemptLimit:
-    """Limit invalid tokens per address: each one is a request to the provider, which could end up refusing valid ones
-    too. Machines behind one address that return with expired tokens stay far below this limit."""
-    return AttemptLimit(burst=300, every=0.25, when_full=WhenFull.ALLOW)
-
-
-@dataclass(slots=True)
-class DeliverOutside:
-    """Delivery for tokens of outside providers.
-
-    ``kept`` is how long a token's binding is kept when the provider does not say when the token expires, in seconds.
-    """
-
-    verifier: TokenVerifier
-    find_entry: FindEntry
-    source: ConfigSource
-    bindings: BindingStore
-    audit: AuditLog
-    clock: Clock
-    rules: GrantRules
-    kept: float
-    refusals: RecordTokenRefusals
-    bad_tokens: AttemptLimit = field(default_factory=_bad_tokens)
-
-    async def __call__(
-        self, token: Secret, claimed: MachineIdentity, address: str
-    ) -> OutsideReady | DeliveryRefusal | TokenRefusal:
-        """Return the configuration that this token approves for the claimed machine. A refusal binds nothing.
-
-        Raises ProviderUnavailable, StoreUnavailable and ConfigUnavailable.
-        """
-        key = address_key(address)
-        if self.bad_tokens.wait(key, self.clock.steady()) > 0:
-            return DeliveryRefusal.BAD_TOKENS
-        verified = await self.verifier.verify(token)
-        if isinstance(verified, TokenRefusal):
-            self.bad_tokens.attempt(key, self.clock.steady())
-            return verified
-        if not claimed.identifies():
-            return DeliveryRefusal.NO_IDENTITY
-        found = await self.find_entry(claimed)
-        if found is None:
-            return DeliveryRefusal.NO_CONFIG
-        if (refused := self._not_allowed(verified, found.entry, claimed, address)) is not None:
-            return refused
-        if not _expected_at(found.entry, address):
-            log.warning("/config refused to %s: %s is not expected there", address, found.entry.name)
-            return DeliveryRefusal.OTHER_NETWORK
-        rendered = await self.source.render(found.entry.name, claimed)
-        if rendered is None:
-            return DeliveryRefusal.NO_CONFIG
-        if rendered.mints:
-            # A value is made for a request that was approved here, and taken back with it.
-            log.error("/config refused to %s: %s has a value that is made at delivery", address, found.entry.name)
-            return DeliveryRefusal.MINTED
-        # A template may make this machine a control plane: the rendered configuration counts.
-        if (refused := self._not_allowed(verified, rendered.entry, claimed, address)) is not None:
-            return refused
-        binding = await self._bind(token, claimed, address, found.entry.name, verified.person)
-        if isinstance(binding, DeliveryRefusal):
-            return binding
-        return OutsideReady(verified.person, claimed, binding, rendered)
-
-    def _not_allowed(
-        self, verified: Verified, entry: MachineEntry, claimed: MachineIdentity, address: str
-    ) -> DeliveryRefusal | None:
-        """Return why the person may not approve this entry; None when a rule allows it."""
-        try:
-            allowing_rule(verified.rules, verified.person, entry)
-        except NotAllowed as error:
-            log.warning("/config refused to %s with the token of %s: %s", address, verified.person, error)
-            self.refusals.note_new(
-                token_refused(self.clock.now(), verified.person, error, claimed, address, entry.name)
-            )
-            return DeliveryRefusal.CONTROL_PLANE if error.only_control_plane else DeliveryRefusal.NOT_ALLOWED
-        return None
-
-    async def _bind(
-        self, token: Secret, claimed: MachineIdentity, address: str, entry: str, person: Person
-    ) -> Binding | DeliveryRefusal:
-        now = self.clock.now()
-        digest = hashlib.sha256(b"bootgrant outside token\0" + lasting_part(token).encode()).digest()
-        ends = now + self.kept if person.expires_at is None else person.expires_at
-        binding = await self.bindings.bind(Binding(digest, claimed.key, address, entry, now, ends))
-        if (binding.identity_key, binding.address, binding.entry) != (claimed.key, address, entry):
-            log.warning("/config refused to %s: the token of %s is bound to another machine", address, person)
-            return DeliveryRefusal.OTHER_MACHINE
-        if binding.delivered_at is not None and binding.delivered_at + self.rules.delivery_grace <= now:
-            return DeliveryRefusal.USED_TOKEN
-        return binding
-
-    async def record(self, ready: OutsideReady, address: str) -> None:
-        """Record a complete delivery to ``address``. Raises StoreUnavailable."""
-        now, rendered = self.clock.now(), ready.rendered
-        await self.bindings.mark_delivered(ready.binding.digest, now)
-        event = AuditEvent(
-            at=now,
-            kind=AuditKind.DELIVERED,
-            actor=str(ready.person),
-            via=f"provider:{ready.person.provider}",
-            identity=ready.identity,
-            address=address,
-            entry=rendered.entry.name,
-            revision=rendered.entry.revision,
-            digest=rendered.sha256,
-            reason="the machine's identity is its own claim",
-            details={"size": len(rendered.config), "composer": rendered.composer, "subject": ready.person.subject},
-        )
-        await self.audit.append([event])
-
-
-def _expected_at(entry: MachineEntry, address: str) -> bool:
-    """Return whether the address is in one of the entry's networks, if it names any."""
-    return not entry.networks or is_in(address, [ipaddress.ip_network(text) for text in entry.networks])
-
-
-Ready = ConfigReady | OutsideReady
-Refused = DeliveryRefusal | TokenRefusal
-
-
-@dataclass(frozen=True, slots=True)
-class DeliverToBearer:
-    """Delivery for any bearer token; ``outside`` is None for a site without ``[[providers]]``."""
-
-    own: DeliverConfig
-    outside: DeliverOutside | None = None
-
-    async def __call__(
-        self, token: Secret, claimed: MachineIdentity, address: str, others: Sequence[MachineIdentity] = ()
-    ) -> Ready | Refused:
-        """Return the configuration for this token, presented from ``address``. ``claimed`` and ``others`` are the
-        readings of the query (MachineIdentity.readings).
-
-        Raises StoreUnavailable, ConfigUnavailable and ProviderUnavailable.
-        """
-        outcome = await self.own(token, claimed, address, others)
-        if outcome is DeliveryRefusal.INVALID_TOKEN and self.outside is not None:
-            # Here the query selects the entry, so it must not name two machines.
-            if any(claimed.contradicts(other) for other in others):
-                return DeliveryRefusal.TWO_IDENTITIES
-            return await self.outside(token, claimed, address)
-        return outcome
-
-    async def record(self, ready: Ready, address: str) -> None:
-        """Record a complete delivery to ``address``. Raises StoreUnavailable."""
-        if isinstance(ready, ConfigReady):
-            await self.own.record(ready, address)
-        elif self.outside is not None:
-            await self.outside.record(ready, address)
