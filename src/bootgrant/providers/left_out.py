@@ -6,23 +6,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from bootgrant.approval.claims import Claims, values_of
+from bootgrant.approval.claim_values import Claims, claim_of, values_of
 from bootgrant.providers.arrived import cleaned, kind_of
 
 _ENTRA: Final = (
     "Entra ID leaves the groups out of the token when there are more than 200 (150 for SAML, 6 in the implicit flow): "
     "use app roles, or 'groups assigned to the application'"
 )
-
-
-def value_at(claims: Claims, name: str) -> object:
-    """Return the value of a claim, None without one. ``realm_access.roles`` may be nested, as in ``values_of``."""
-    found = claims.get(name)
-    if found is None and "." in name:
-        head, _, rest = name.partition(".")
-        inner = claims.get(head)
-        return value_at(inner, rest) if isinstance(inner, Mapping) else None
-    return found
 
 
 def overage(claims: Claims, name: str) -> str:
@@ -67,7 +57,7 @@ def _mapping(claims: Claims, name: str) -> Mapping[str, Any]:
 
 def unreadable(claims: Claims, name: str) -> str:
     """Return why the value of a claim that did arrive has no texts in it, or ""."""
-    value = value_at(claims, name)
+    value = claim_of(claims, name)
     if value is None or isinstance(value, (bool, Mapping)) or value in ("", []) or values_of(claims, name):
         return ""
     what = "a list without texts" if isinstance(value, list) else kind_of(value)
@@ -77,7 +67,7 @@ def unreadable(claims: Claims, name: str) -> str:
 def explained(claims: Claims, names: Iterable[str]) -> dict[str, str]:
     """Return, by claim, what the claims themselves say about why a claim is missing or cannot be read."""
     reasons = {
-        name: overage(claims, name) if value_at(claims, name) is None else unreadable(claims, name) for name in names
+        name: overage(claims, name) if claim_of(claims, name) is None else unreadable(claims, name) for name in names
     }
     return {name: reason for name, reason in reasons.items() if reason}
 

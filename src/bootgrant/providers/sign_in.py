@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
+from bootgrant.approval.claim_values import claim_of
 from bootgrant.approval.claims import Claims, rights_of
 from bootgrant.ports.providers import ProviderPerson, ProviderUnavailable, ProviderWrong, Request
 from bootgrant.ports.time import Clock
@@ -27,7 +28,7 @@ from bootgrant.providers.jwt import (
     is_for_client,
     moment,
 )
-from bootgrant.providers.left_out import absent, explained, value_at
+from bootgrant.providers.left_out import absent, explained
 from bootgrant.providers.settings import SignInProvider
 from bootgrant.providers.token_answer import refusal, sends_in_form, without_id_token
 from bootgrant.providers.userinfo import NoUserinfo, Userinfo
@@ -169,7 +170,7 @@ class OidcProvider:
         """
         names = list(dict.fromkeys(rule.claim for rule in self.rules))
         unknown = explained(signed, names)
-        missing = [name for name in names if value_at(signed, name) is None and name not in unknown]
+        missing = [name for name in names if claim_of(signed, name) is None and name not in unknown]
         if not missing:
             return signed, unknown
         more = await self._more_claims(signed, tokens.get("access_token"))
@@ -177,11 +178,11 @@ class OidcProvider:
             return signed, unknown | dict.fromkeys(missing, more)
         claims = {**more, **{name: value for name, value in signed.items() if value is not None}}
         for name in missing:
-            if value_at(claims, name) is None and (value := value_at(more, name)) is not None:
+            if claim_of(claims, name) is None and (value := claim_of(more, name)) is not None:
                 # A nested claim, such as realm_access.roles, next to others that the ID token has.
                 claims[name] = value
         unknown |= explained(claims, names)
-        lost = (name for name in missing if value_at(claims, name) is None and name not in unknown)
+        lost = (name for name in missing if claim_of(claims, name) is None and name not in unknown)
         return claims, unknown | {name: absent(name, self._settings.scopes, tokens.get("scope")) for name in lost}
 
     async def _more_claims(self, signed: Claims, access_token: object) -> Claims | str:

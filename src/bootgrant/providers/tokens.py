@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+from bootgrant.approval.claim_values import claim_of
 from bootgrant.approval.claims import Person
 from bootgrant.ports.providers import ProviderWrong, TokenRefusal, Verified
 from bootgrant.ports.time import Clock
@@ -26,7 +27,7 @@ from bootgrant.providers.jwt import (
     is_for_client,
     moment,
 )
-from bootgrant.providers.left_out import explained, value_at
+from bootgrant.providers.left_out import explained
 from bootgrant.providers.purpose import meant_for_others
 from bootgrant.providers.settings import Check, TokenProvider
 from bootgrant.providers.userinfo import NoUserinfo, Userinfo
@@ -184,7 +185,7 @@ class OneProvider:
             return Verified(person, self.settings.rules)
         if unknown:
             return Refused(TokenRefusal.LEFT_OUT, "; ".join(unknown.values()))
-        if lacking := [cleaned(name, 60) for name in needed if value_at(claims, name) is None]:
+        if lacking := [cleaned(name, 60) for name in needed if claim_of(claims, name) is None]:
             log.info(
                 "provider %s: the token of %s has no %s, which the rules need; it has %s. Have the provider add them "
                 "to the %s, or request their scopes",

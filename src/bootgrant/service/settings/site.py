@@ -63,8 +63,8 @@ def _notify(value: object, base: Path) -> tuple[Target, ...]:
 
 
 _OIDC_SUMMARY: Final = summary_of(
-    "id", "label", "issuer", "client_id", "scopes", "groups_claim", "role_grace", "check_every", "roles", "group", "claim",
-    "value", "role", "labels",
+    "id", "label", "issuer", "client_id", "scopes", "groups_claim", "role_grace", "check_every", "roles", "group",
+    "claim", "value", "role", "labels",
 )  # fmt: skip
 _PROVIDERS_SUMMARY: Final = summary_of(
     "name", "issuer", "check", "audiences", "scopes", "client_ids", "algorithms", "id_token", "client_id", "rules",
