@@ -15,6 +15,9 @@ pytestmark = pytest.mark.anyio
 REFUSED = "Your role does not allow this"
 
 
+WITHOUT_SESSION = {Permission.PUBLIC, Permission.PROVIDER}
+
+
 async def ask(person: Person, method: str, path: str) -> tuple[int, str, str]:
     """Return status, redirect target and text."""
     address = re.sub(r"\{[a-z_]+\}", "nothing", path)
@@ -30,17 +33,17 @@ async def test_a_route_requires_its_permission_and_no_more(
 ) -> None:
     status, target, _ = await ask(office.browser(), method, path)
     to_login = status == 303 and target.startswith("/login?")
-    assert to_login == (permission is not Permission.PUBLIC)
+    assert to_login == (permission not in WITHOUT_SESSION)
     for role in Role:
         person = await office.person(role.value, role)
         status, target, page = await ask(person, method, path)
-        may = permission is Permission.PUBLIC or role.is_at_least(LEAST_ROLE[permission])
+        may = permission in WITHOUT_SESSION or role.is_at_least(LEAST_ROLE[permission])
         assert (status == 403 and REFUSED in page) != may, (role, status)
         assert not target.startswith("/login?"), role
 
 
 def test_every_permission_but_public_has_a_least_role() -> None:
-    assert set(LEAST_ROLE) == set(Permission) - {Permission.PUBLIC}
+    assert set(LEAST_ROLE) == set(Permission) - WITHOUT_SESSION
 
 
 async def test_a_viewer_can_see_a_request_but_not_decide(office: Office) -> None:

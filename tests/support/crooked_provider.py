@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from bootgrant.wire.secret import Secret
 from support.browser import ServedApp
 from support.fakes import FakeClock
 
@@ -22,7 +23,7 @@ from support.fakes import FakeClock
 class CrookedProvider:
     """Values in ``header``, ``claims`` and ``metadata`` replace the right ones; None removes one. ``is_down``: status
     503 for everything. ``requests`` are the paths asked for, ``forms`` and ``authorizations`` those of the token
-    endpoint.
+    endpoint, whose answer also has ``more_tokens``.
     """
 
     clock: FakeClock = field(default_factory=FakeClock)
@@ -38,6 +39,7 @@ class CrookedProvider:
     userinfo: dict[str, Any] = field(default_factory=lambda: {"sub": "8f1", "groups": ["fra"]})
     token_status: int = 200
     token_answer: bytes | None = None
+    more_tokens: dict[str, Any] = field(default_factory=dict)
     is_down: bool = False
     requests: list[str] = field(default_factory=list)
     forms: list[dict[str, str]] = field(default_factory=list)
@@ -49,6 +51,18 @@ class CrookedProvider:
         claims = {name: value for name, value in {**usual, **self.claims}.items() if value is not None}
         header = {"alg": self.algorithm, "kid": self.key.kid, **self.header}
         return jwt.encode(header, claims, self.signing or self.key, algorithms=[self.algorithm])
+
+    def logout_token(self, header: Mapping[str, Any] | None = None, /, **changes: Any) -> Secret:
+        """Return a right logout token (Back-Channel Logout section 2.4) with these changes; None removes a claim."""
+        now = round(self.clock.now())
+        usual = {
+            "iss": self.issuer, "aud": "pages", "sub": "8f1", "sid": "sid-1", "iat": now, "exp": now + 120,
+            "jti": "one", "events": {"http://schemas.openid.net/event/backchannel-logout": {}},
+        }  # fmt: skip
+        claims = {name: value for name, value in {**usual, **changes}.items() if value is not None}
+        head = {"alg": self.algorithm, "kid": self.key.kid, "typ": "logout+jwt"} | dict(header or {})
+        head = {name: value for name, value in head.items() if value is not None}
+        return Secret(jwt.encode(head, claims, self.signing or self.key, algorithms=[head["alg"]]))
 
     async def answer(self, request: Request) -> Response:
         path = request.url.path
@@ -86,7 +100,8 @@ class CrookedProvider:
             return Response(self.token_answer, self.token_status)
         if self.token_status != 200:
             return JSONResponse({"error": "invalid_grant"}, self.token_status)
-        return JSONResponse({"access_token": "at", "token_type": "Bearer", "id_token": self.id_token()})
+        tokens = {"access_token": "at", "token_type": "Bearer", "id_token": self.id_token(), **self.more_tokens}
+        return JSONResponse(tokens)
 
 
 @contextmanager

@@ -29,7 +29,10 @@ def is_safe_url(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class SignInProvider:
-    """One of ``[[oidc]]``. Without ``secret`` the client is a public one."""
+    """One of ``[[oidc]]``. Without ``secret`` the client is a public one.
+
+    ``check_every`` is the seconds after which the provider is asked again whether a session continues; 0.0 for never.
+    """
 
     provider_id: str
     label: str
@@ -38,6 +41,7 @@ class SignInProvider:
     secret: Secret | None
     scopes: tuple[str, ...]
     rules: tuple[RoleRule, ...]
+    check_every: float = 0.0
 
 
 class Check(Enum):

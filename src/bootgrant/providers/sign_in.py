@@ -12,11 +12,22 @@ from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
 from bootgrant.approval.claims import Claims, values_of
-from bootgrant.ports.providers import ProviderPerson, ProviderUnavailable, ProviderWrong, Request
+from bootgrant.ports.providers import (
+    Ended,
+    Logout,
+    LogoutRefused,
+    ProviderPerson,
+    ProviderUnavailable,
+    ProviderWrong,
+    Renewed,
+    Request,
+)
 from bootgrant.ports.time import Clock
-from bootgrant.providers.client import ProviderClient
+from bootgrant.providers.client import ProviderAnswer, ProviderClient
 from bootgrant.providers.discovery import Discovery
 from bootgrant.providers.jwt import ID_TOKEN_TYPES, JwtReader, Refused, is_for_client, listed, moment
+from bootgrant.providers.logout import read_logout_token
+from bootgrant.providers.renewal import read_renewal, renewal_of
 from bootgrant.providers.settings import SignInProvider
 from bootgrant.wire.secret import Secret
 
@@ -31,6 +42,8 @@ class OidcProvider:
 
     def __init__(self, settings: SignInProvider, clock: Clock) -> None:
         self.provider_id, self.label, self.rules = settings.provider_id, settings.label, settings.rules
+        self.issuer, self.check_every = settings.issuer, settings.check_every
+        self._clock = clock
         self._settings = settings
         self._client = ProviderClient(settings.provider_id, clock, _TIMEOUT)
         self._discovery = Discovery(
@@ -72,7 +85,15 @@ class OidcProvider:
             Secret(id_token),
             moment(claims.get("auth_time")),
             session_id=str(claims.get("sid") or ""),
+            renewal=renewal_of(tokens, self._clock.now()),
         )
+
+    async def logout(self, token: Secret) -> Logout | LogoutRefused:
+        return await read_logout_token(self._reader, self._settings.client_id, token)
+
+    async def renew(self, refresh_token: Secret) -> Renewed | Ended:
+        form = {"grant_type": "refresh_token", "refresh_token": refresh_token.reveal()}
+        return read_renewal(await self._ask_for_tokens(form), refresh_token, self._clock.now(), self.provider_id)
 
     async def sign_out_url(self, id_token: Secret | None, back: str) -> str | None:
         if not (await self._discovery.metadata()).get("end_session_endpoint"):
@@ -83,13 +104,21 @@ class OidcProvider:
 
     async def _exchange(self, request: Request, code: str) -> Mapping[str, Any]:
         """Exchange the code for tokens (RFC 6749 section 4.1.3)."""
-        settings, secret = self._settings, self._settings.secret
         form = {
             "grant_type": "authorization_code",
             "code": code,
             "redirect_uri": request.redirect_uri,
             "code_verifier": request.verifier.reveal(),
         }
+        answer = await self._ask_for_tokens(form)
+        if answer.status != 200:
+            error = str(answer.members.get("error", f"status {answer.status}"))
+            raise self._wrong(f"the token endpoint refuses the code: {error[:200]!a}")
+        return answer.members
+
+    async def _ask_for_tokens(self, form: dict[str, str]) -> ProviderAnswer:
+        """Send a form to the token endpoint, as the client of the settings (RFC 6749 section 2.3.1)."""
+        settings, secret = self._settings, self._settings.secret
         # Providers that say nothing take Basic (OpenID Connect Discovery section 3).
         metadata = await self._discovery.metadata()
         methods = listed(metadata.get("token_endpoint_auth_methods_supported"))
@@ -99,11 +128,7 @@ class OidcProvider:
         elif in_form:
             form |= {"client_id": settings.client_id, "client_secret": secret.reveal()}
         basic = (settings.client_id, secret) if secret and not in_form else None
-        answer = await self._client.post(await self._discovery.endpoint("token_endpoint"), form, basic)
-        if answer.status != 200:
-            error = str(answer.members.get("error", f"status {answer.status}"))
-            raise self._wrong(f"the token endpoint refuses the code: {error[:200]!a}")
-        return answer.members
+        return await self._client.post(await self._discovery.endpoint("token_endpoint"), form, basic)
 
     async def _checked(self, id_token: Secret, nonce: str) -> Claims:
         """Return the claims of an ID token (OpenID Connect Core section 3.1.3.7)."""

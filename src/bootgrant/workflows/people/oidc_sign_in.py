@@ -20,7 +20,7 @@ from typing import Final
 from bootgrant.approval.claims import Rights, rights_of, values_of
 from bootgrant.approval.codes import challenge_digest
 from bootgrant.approval.operators import Actor, Kind, Role, via_oidc
-from bootgrant.ports.people import Challenge, ChallengeStore, Operator, OperatorStore, Purpose, Stage
+from bootgrant.ports.people import BY_PROVIDER, Challenge, ChallengeStore, Operator, OperatorStore, Purpose, Stage
 from bootgrant.ports.providers import (
     IdentityProvider,
     ProviderPerson,
@@ -31,6 +31,7 @@ from bootgrant.ports.providers import (
 )
 from bootgrant.wire.secret import Secret
 from bootgrant.workflows.decide.lost_rights import LostRights
+from bootgrant.workflows.people.presence import CheckPresence
 from bootgrant.workflows.people.sign_in import Client, NewSession, Sessions, SignedIn
 from bootgrant.workflows.record.audit import Change, operator_changed
 
@@ -84,6 +85,7 @@ class OidcSignIn:
     base_url: str
     sealing: Sealing
     lost: LostRights
+    presence: CheckPresence
 
     async def start(self, provider_id: str, goal: str, who: SignedIn | None = None) -> OidcStarted | OidcRefused:
         """Begin a sign-in. ``who`` is signed in already and must prove again who they are."""
@@ -173,12 +175,24 @@ class OidcSignIn:
             await self._remove_rights(provider.provider_id, person)
             return OidcRefused.NO_ROLE
         operator = await self._operator(provider.provider_id, person, rights)
+        if operator is not None and operator.disabled_by == BY_PROVIDER:
+            operator = await self._enabled(provider.provider_id, operator)
         if operator is None or operator.disabled_at is not None:
             return OidcRefused.DISABLED
         via = via_oidc(provider.provider_id)
         token = person.id_token.reveal()
-        session = await self.sessions.begin(operator, via, client, seal=lambda secret: self.sealing.seal(secret, token))
+        there = self.presence.at_provider(provider, person)
+        session = await self.sessions.begin(
+            operator, via, client, seal=lambda secret: self.sealing.seal(secret, token), at_provider=there
+        )
         return NewSession(session, Stage.FULL, operator, via)
+
+    async def _enabled(self, provider_id: str, operator: Operator) -> Operator:
+        """Enable an operator whom the provider had disabled, and who can sign in there again."""
+        change = self._change(provider_id, operator, "enabled by signing in")
+        name = operator.name
+        await self.operators.set_disabled(name, None, lambda before: operator_changed(change, name, before, before))
+        return replace(operator, disabled_at=None, disabled_by="")
 
     async def _remove_rights(self, provider_id: str, person: ProviderPerson) -> None:
         """Remove all rights of a person who had a role before and has none now."""
