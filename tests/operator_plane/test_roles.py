@@ -53,6 +53,7 @@ WHO: Final = {
     "POST /login/passkey": PUBLIC,
     "GET /login/oidc/{provider}": PUBLIC,
     "GET /login/oidc/{provider}/callback": PUBLIC,
+    "POST /login/oidc/{provider}/logout": PUBLIC,
     "GET /login/second": EVERY_ROLE,
     "POST /login/second": EVERY_ROLE,
     "GET /login/again": EVERY_ROLE,

@@ -145,6 +145,13 @@ async def test_a_key_inside_the_token_is_not_trusted(provider: SigningProvider) 
     assert await tokens.verify(forged) is TokenRefusal.INVALID
 
 
+async def test_a_logout_token_is_not_accepted_as_an_id_token(provider: SigningProvider) -> None:
+    """It is for the same client and names the same person, and some providers give it no type of its own."""
+    events: dict[str, object] = {"http://schemas.openid.net/event/backchannel-logout": {}}
+    token = provider.token({"typ": "JWT"}, aud="machines", scope=None, client_id=None, events=events)
+    assert await verifier(provider, id_token=True, client_ids=("machines",)).verify(token) is TokenRefusal.INVALID
+
+
 async def test_an_id_token_is_accepted_only_if_configured_and_for_our_client(provider: SigningProvider) -> None:
     id_token = provider.token({"typ": "JWT"}, aud="machines", nonce="n", scope=None, client_id=None)
     tokens = verifier(provider)

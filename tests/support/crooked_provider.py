@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from bootgrant.wire.secret import Secret
 from support.browser import ServedApp
 from support.fakes import FakeClock
 
@@ -59,6 +60,18 @@ class CrookedProvider:
     def sign(self, claims: dict[str, Any], header: dict[str, Any] | None = None) -> str:
         """Sign any claims, for a signed answer."""
         return serialize_compact({"alg": "RS256", "kid": self.key.kid, **(header or {})}, json.dumps(claims), self.key)
+
+    def logout_token(self, header: Mapping[str, Any] | None = None, /, **changes: Any) -> Secret:
+        """Return a right logout token (Back-Channel Logout section 2.4) with these changes; None removes a claim."""
+        now = round(self.clock.now())
+        usual = {
+            "iss": self.issuer, "aud": "pages", "sub": "8f1", "sid": "sid-1", "iat": now, "exp": now + 120,
+            "jti": "one", "events": {"http://schemas.openid.net/event/backchannel-logout": {}},
+        }  # fmt: skip
+        claims = {name: value for name, value in {**usual, **changes}.items() if value is not None}
+        head = {"alg": self.algorithm, "kid": self.key.kid, "typ": "logout+jwt"} | dict(header or {})
+        head = {name: value for name, value in head.items() if value is not None}
+        return Secret(serialize_compact(head, json.dumps(claims).encode(), self.signing or self.key, [head["alg"]]))
 
     async def answer(self, request: Request) -> Response:
         path = request.url.path

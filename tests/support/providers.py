@@ -32,6 +32,10 @@ class OidcProvider:
         self.process.kill()
         self.process.wait()
 
+    def remove(self, name: str) -> None:
+        """Remove a person. Their session stays, and no client is called."""
+        httpx2.post(f"{self.issuer}/removed/{name}", trust_env=False).raise_for_status()
+
     @property
     def endpoints(self) -> str:
         """The kernel parameters for its endpoints."""
@@ -72,16 +76,20 @@ class OidcProvider:
 
 
 @contextmanager
-def oidc_provider(port: int = 0, code_life: int = 600, pages_url: str = "") -> Iterator[OidcProvider]:
+def oidc_provider(
+    port: int = 0, code_life: int = 600, pages_url: str = "", logout_url: str = ""
+) -> Iterator[OidcProvider]:
     """Start a new provider for the duration of the block. ``code_life`` is in seconds.
 
-    People sign in to the pages at ``pages_url`` with its client "pages".
+    People sign in to the pages at ``pages_url`` with its client "pages"; logout calls go to ``logout_url``, which is
+    that of another server of the same site.
     """
     node, folder = npm_packages(_OIDC_PROVIDER)
+    settings = {"port": port, "codeLife": code_life, "pagesUrl": pages_url, "logoutUrl": logout_url}
     script = (_OIDC_PROVIDER / "server.mjs").read_text()
     # The script comes on standard input, so that Node looks for its imports where the packages are.
     with subprocess.Popen(
-        [node, "--input-type=module", "-", json.dumps({"port": port, "codeLife": code_life, "pagesUrl": pages_url})],
+        [node, "--input-type=module", "-", json.dumps(settings)],
         cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip
         try:

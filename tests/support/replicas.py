@@ -28,14 +28,17 @@ async def server_on(address: PostgresAddress) -> AsyncIterator[PostgresDatabase]
 
 
 @contextmanager
-def two_servers(folder: Path, cluster: Cluster, settings: str = "") -> Iterator[tuple[Served, Served]]:
-    """Start two servers: the first made by `init`, the second by copying its folder, as in docs/server.md."""
+def two_servers(folder: Path, cluster: Cluster, settings: str = "", more: str = "") -> Iterator[tuple[Served, Served]]:
+    """Start two servers: the first made by `init`, the second by copying its folder, as in docs/server.md.
+
+    ``settings`` and ``more`` are as in ``served``.
+    """
     password = folder / "database-password"
     password.write_text(PASSWORD)
     name = cluster.create()
     database = {"database.url": cluster.url(name, ""), "database.password_file": str(password)}
     try:
-        with served(folder, settings=settings, database=database) as first:
+        with served(folder, settings=settings, database=database, more=more) as first:
             second = copied(first, folder / "second")
             second.start()
             try:

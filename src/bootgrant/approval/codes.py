@@ -61,6 +61,11 @@ def challenge_digest(challenge: bytes) -> bytes:
     return hashlib.sha256(b"bootgrant challenge\0" + challenge).digest()
 
 
+def sign_out_digest(what: str, issuer: str, name: str) -> bytes:
+    """Return the digest that the store keeps of a sign-out; ``name`` is the issuer's, of what ``what`` says."""
+    return hashlib.sha256(f"bootgrant sign-out\0{what}\0{issuer}\0{name}".encode()).digest()
+
+
 def normalise_user_code(text: str) -> str | None:
     """Return a typed code without separators and in upper case; None when it cannot be a code."""
     letters = _SEPARATORS.sub("", text[:64]).upper()

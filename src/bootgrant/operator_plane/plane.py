@@ -22,8 +22,10 @@ from bootgrant.workflows.decide.watch_requests import WaitingCards, WatchRequest
 from bootgrant.workflows.decide.windows import ArmWindow
 from bootgrant.workflows.limits.rates import AttemptLimit, WhenFull, address_key
 from bootgrant.workflows.people.api_tokens import ApiTokens
+from bootgrant.workflows.people.oidc_logout import OidcLogout
 from bootgrant.workflows.people.oidc_sign_in import COOKIE_LIFETIME, OidcSignIn
 from bootgrant.workflows.people.passkeys import Passkeys
+from bootgrant.workflows.people.presence import CheckPresence
 from bootgrant.workflows.people.sign_in import Sessions, SignIn
 from bootgrant.workflows.people.undo import UndoWork
 from bootgrant.workflows.record.codes_again import CodesAgain
@@ -84,6 +86,11 @@ def _passkeys() -> AttemptLimit:
     return AttemptLimit(burst=60, every=2.0, when_full=WhenFull.ALLOW)
 
 
+def _bad_logouts() -> AttemptLimit:
+    # Only refused tokens count: a provider that signs many people out at once must never be slowed down.
+    return AttemptLimit(burst=60, every=1.0, when_full=WhenFull.ALLOW)
+
+
 @dataclass(slots=True, eq=False)
 class OperatorPlane:
     """``public_url`` is scheme, host and port. ``passkeys`` is None where browsers do not allow them.
@@ -103,6 +110,8 @@ class OperatorPlane:
     sign_in: SignIn
     passkeys: Passkeys | None
     oidc: OidcSignIn
+    logout: OidcLogout
+    presence: CheckPresence
     clock: Clock
     public_url: str
     client_id: str
@@ -119,6 +128,7 @@ class OperatorPlane:
     codes_by_address: AttemptLimit = field(default_factory=_by_address)
     challenges_by_address: AttemptLimit = field(default_factory=_by_address)
     passkeys_by_address: AttemptLimit = field(default_factory=_passkeys)
+    bad_logouts_by_address: AttemptLimit = field(default_factory=_bad_logouts)
 
     def count_challenge(self, address: str) -> float:
         """Count a public page that stores a challenge. Return 0.0, or the seconds to wait."""

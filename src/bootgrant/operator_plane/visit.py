@@ -112,18 +112,21 @@ def guarded(plane: OperatorPlane, permission: Permission, handler: Handler) -> C
     """Wrap ``handler`` in the check of its permission and, for a form, in the checks against forms of other sites."""
 
     async def endpoint(request: Request) -> Response:
-        form = await _read_form(plane, request)
+        is_program = permission is Permission.PROVIDER
+        form = await _read_form(plane, request, is_program=is_program)
         if isinstance(form, ErrorPage):
             return error_pages.respond(form)
+        if is_program:
+            return await handler(Visit(plane, request, form, None, None))
         visit = await _recognise(plane, request, form)
         match permission:
-            case Permission.PUBLIC:
+            case Permission.PUBLIC | Permission.PROVIDER:
                 return await handler(visit)
             case Permission.AFTER_PASSWORD:
                 return _without_session(visit) or await handler(visit)
             case _:
                 refusal = _without_session(visit) or _before_completion(visit) or _without_role(visit, permission)
-                return refusal or await handler(visit)
+                return refusal or await _absent(visit) or await handler(visit)
 
     return endpoint
 
@@ -149,6 +152,13 @@ def _without_role(visit: Visit, permission: Permission) -> Response | None:
         everywhere = permission in FOR_EVERY_MACHINE
         return visit.error(error_pages.not_allowed(named_roles(permission), everywhere=everywhere))
     return None
+
+
+async def _absent(visit: Visit) -> Response | None:
+    """Ask a person who sends a form to sign in when their session at the provider has ended."""
+    if visit.request.method != "POST" or visit.who is None or await visit.plane.presence.is_present(visit.who):
+        return None
+    return _without_session(visit.signed_out())
 
 
 def way_back(visit: Visit) -> str:
@@ -200,10 +210,13 @@ def signed_in(visit: Visit) -> SignedIn:
     return visit.who
 
 
-async def _read_form(plane: OperatorPlane, request: Request) -> Mapping[str, str] | ErrorPage:
+async def _read_form(
+    plane: OperatorPlane, request: Request, *, is_program: bool = False
+) -> Mapping[str, str] | ErrorPage:
+    """Return the fields of a form. One that a program sends comes from no page."""
     if request.method != "POST":
         return {}
-    if not is_from_here(request, plane.public_url):
+    if not is_program and not is_from_here(request, plane.public_url):
         return error_pages.foreign_form(plane.public_url)
     try:
         body = await read_body(request.scope, request.receive, most_bytes(request.scope["path"]))

@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import Final, Protocol
 
 from bootgrant.approval.audit import AuditEvent
 from bootgrant.approval.operators import Kind, Label, Role
 from bootgrant.approval.role_grace import Confirmed
 from bootgrant.wire.secret import Secret
+
+BY_PROVIDER: Final = "provider"
+"""Who disabled an operator: the provider, at which the account was disabled or removed."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -22,7 +25,8 @@ class Operator:
     """A person who may sign in.
 
     ``password_hash`` is empty for an operator without a password. ``issuer`` and ``subject`` (OpenID Connect Core
-    section 2, iss and sub) identify an operator of kind OIDC, whatever name they use.
+    section 2, iss and sub) identify an operator of kind OIDC, whatever name they use. ``disabled_by`` is BY_PROVIDER
+    when the provider said that the person left, and empty when an admin disabled them.
     """
 
     name: str
@@ -35,6 +39,7 @@ class Operator:
     seen_at: float | None = None
     issuer: str = ""
     subject: str = ""
+    disabled_by: str = ""
 
 
 class Stage(Enum):
@@ -48,11 +53,27 @@ class Stage(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class AtProvider:
+    """The provider's session that a session here belongs to.
+
+    ``session_id`` is its name (sid); empty when the provider gave none. ``renewal`` is its refresh token, sealed with a
+    key of the server; empty for none. ``renewal_until`` is until when the token can be used (Unix seconds), None when
+    the provider did not say.
+    """
+
+    session_id: str = ""
+    renewal: str = ""
+    renewal_until: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
     """One sign-in of one operator.
 
     ``authenticated_at`` is when the person last proved who they are; ``via`` is as in approval.operators.Author.
     ``sealed`` is the provider's ID token, encrypted with a key that only the browser's cookie yields; empty for none.
+    ``provider_session``, ``renewal`` and ``renewal_until`` are those of AtProvider. ``checked_at`` is when the provider
+    last said that its session continues; the sign-in was the first time.
     """
 
     digest: bytes
@@ -65,6 +86,10 @@ class Session:
     address: str = ""
     browser: str = ""
     sealed: str = ""
+    provider_session: str = ""
+    renewal: str = ""
+    renewal_until: float | None = None
+    checked_at: float = 0.0
 
 
 AuditOfOperator = Callable[[Operator], AuditEvent]
@@ -97,8 +122,13 @@ class OperatorStore(Protocol):
     ) -> bool:
         """Change role and limits, from the next request on. Return False when no operator has this name."""
 
-    async def set_disabled(self, name: str, at: float | None, audit: AuditOfOperator | None = None) -> bool:
-        """Disable an operator and end their sessions, or (None) enable them. Return False when none has this name."""
+    async def set_disabled(
+        self, name: str, at: float | None, audit: AuditOfOperator | None = None, by: str = ""
+    ) -> bool:
+        """Disable an operator and end their sessions, or (None) enable them. Return False when none has this name.
+
+        ``by`` is BY_PROVIDER or empty.
+        """
 
     async def set_password(self, name: str, password_hash: str, audit: AuditOfOperator | None = None) -> bool:
         """Change the password (empty: none) and end their sessions. Return False when no operator has this name."""
@@ -110,6 +140,9 @@ class OperatorStore(Protocol):
 
     async def sessions_of(self, name: str) -> Sequence[Session]:
         """Return the sessions of an operator, newest first."""
+
+    async def sessions_at(self, issuer: str, provider_session: str) -> Sequence[Session]:
+        """Return the sessions of operators of this issuer that began in its session of this name (sid)."""
 
     async def touch_session(self, digest: bytes, seen_at: float) -> None:
         """Store when the session, and so its operator, was last seen."""

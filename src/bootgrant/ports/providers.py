@@ -48,6 +48,7 @@ class ProviderPerson:
 
     ``left_out`` explains, by the name of the claim, why the provider did not send a claim that a rule needs: such a
     claim is unknown, not empty. ``session_id`` is the provider's own name of its session (sid), empty without one.
+    ``renewal`` is the refresh token, None without one.
     """
 
     issuer: str
@@ -57,6 +58,59 @@ class ProviderPerson:
     authenticated_at: float | None
     left_out: Mapping[str, str] = field(default_factory=dict)
     session_id: str = ""
+    renewal: Renewed | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Logout:
+    """A logout token that was checked (OpenID Connect Back-Channel Logout section 2.4): whose session ended.
+
+    At least one of ``subject`` (sub) and ``session_id`` (sid) is not empty. ``token_id`` (jti) is the token's own name;
+    it was issued and expires at these Unix seconds.
+    """
+
+    subject: str
+    session_id: str
+    token_id: str
+    issued_at: float
+    expires_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class LogoutRefused:
+    """A logout token that is not accepted. ``reason`` names what arrived and what was expected, without secrets."""
+
+    reason: str
+
+
+class Cause(Enum):
+    """Why a provider gives no new tokens for a refresh token, as far as its answer says."""
+
+    LEFT = "left"
+    """The account is disabled or was removed."""
+    ENDED = "ended"
+    """The session does not exist any more. Some providers answer the same when it only expired."""
+    UNCLEAR = "unclear"
+    """Anything else, such as a refresh token that has expired or was used twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Renewed:
+    """The provider's session continues. ``refresh_token`` is the one to use next.
+
+    ``expires_at`` is until when it can be used (Unix seconds), None when the provider does not say.
+    """
+
+    refresh_token: Secret
+    expires_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The provider's session does not continue. ``reason`` is the provider's error, for the log and the audit."""
+
+    cause: Cause
+    reason: str
 
 
 class IdentityProvider(Protocol):
@@ -79,13 +133,26 @@ class IdentityProvider(Protocol):
         """The text of the button."""
 
     @property
+    def issuer(self) -> str: ...
+
+    @property
     def rules(self) -> tuple[RoleRule, ...]: ...
+
+    @property
+    def check_every(self) -> float:
+        """The seconds after which the provider is asked again whether a session continues; 0.0 for never."""
 
     async def ask(self, request: Request) -> str:
         """Return where to send the browser (OpenID Connect Core section 3.1.2.1, PKCE as in RFC 7636)."""
 
     async def person(self, request: Request, code: str, issuer: str) -> ProviderPerson:
         """Exchange the code and check the ID token. ``issuer`` is the one in the answer (RFC 9207), or empty."""
+
+    async def logout(self, token: Secret) -> Logout | LogoutRefused:
+        """Check a logout token that arrived at this provider's logout address (Back-Channel Logout section 2.6)."""
+
+    async def renew(self, refresh_token: Secret) -> Renewed | Ended:
+        """Ask whether the session of a refresh token continues, by using it (RFC 6749 section 6)."""
 
     async def sign_out_url(self, id_token: Secret | None, back: str) -> str | None:
         """Return where the browser ends its session at the provider (RP-Initiated Logout), or None if it cannot."""

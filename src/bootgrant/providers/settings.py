@@ -29,7 +29,10 @@ def is_safe_url(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class SignInProvider:
-    """One of ``[[oidc]]``. Without ``secret`` the client is a public one. ``role_grace`` is in seconds."""
+    """One of ``[[oidc]]``. Without ``secret`` the client is a public one. ``role_grace`` is in seconds.
+
+    ``check_every`` is the seconds after which the provider is asked again whether a session continues; 0.0 for never.
+    """
 
     provider_id: str
     label: str
@@ -39,6 +42,7 @@ class SignInProvider:
     scopes: tuple[str, ...]
     rules: tuple[RoleRule, ...]
     role_grace: float = 0.0
+    check_every: float = 0.0
 
 
 class Check(Enum):

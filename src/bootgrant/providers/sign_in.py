@@ -15,20 +15,24 @@ from urllib.parse import urlencode, urlsplit
 
 from bootgrant.approval.claim_values import claim_of
 from bootgrant.approval.claims import Claims, rights_of
-from bootgrant.ports.providers import ProviderPerson, ProviderUnavailable, ProviderWrong, Request
+from bootgrant.ports.providers import (
+    Ended,
+    Logout,
+    LogoutRefused,
+    ProviderPerson,
+    ProviderUnavailable,
+    ProviderWrong,
+    Renewed,
+    Request,
+)
 from bootgrant.ports.time import Clock
 from bootgrant.providers.arrived import cleaned, quoted
 from bootgrant.providers.client import ProviderAnswer, ProviderClient
 from bootgrant.providers.discovery import Discovery
-from bootgrant.providers.jwt import (
-    ID_TOKEN_TYPES,
-    LEEWAY,
-    JwtReader,
-    Refused,
-    is_for_client,
-    moment,
-)
+from bootgrant.providers.jwt import ID_TOKEN_TYPES, LEEWAY, JwtReader, Refused, is_for_client, moment
 from bootgrant.providers.left_out import absent, explained
+from bootgrant.providers.logout import read_logout_token
+from bootgrant.providers.renewal import read_renewal, renewal_of
 from bootgrant.providers.settings import SignInProvider
 from bootgrant.providers.token_answer import refusal, sends_in_form, without_id_token
 from bootgrant.providers.userinfo import NoUserinfo, Userinfo
@@ -48,6 +52,8 @@ class OidcProvider:
 
     def __init__(self, settings: SignInProvider, clock: Clock) -> None:
         self.provider_id, self.label, self.rules = settings.provider_id, settings.label, settings.rules
+        self.issuer, self.check_every = settings.issuer, settings.check_every
+        self._clock = clock
         self._settings = settings
         self._client = ProviderClient(settings.provider_id, clock, _TIMEOUT)
         self.scopes, self.role_grace = settings.scopes, settings.role_grace
@@ -96,7 +102,15 @@ class OidcProvider:
             moment(signed.get("auth_time")),
             left_out,
             session if isinstance(session := signed.get("sid"), str) and session.isprintable() else "",
+            renewal_of(tokens, self._clock.now()),
         )
+
+    async def logout(self, token: Secret) -> Logout | LogoutRefused:
+        return await read_logout_token(self._reader, self._settings.client_id, token)
+
+    async def renew(self, refresh_token: Secret) -> Renewed | Ended:
+        form = {"grant_type": "refresh_token", "refresh_token": refresh_token.reveal()}
+        return read_renewal(await self._ask_for_tokens(form), refresh_token, self._clock.now(), self.provider_id)
 
     async def sign_out_url(self, id_token: Secret | None, back: str) -> str | None:
         if not (await self._discovery.metadata()).get("end_session_endpoint"):

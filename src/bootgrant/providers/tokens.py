@@ -68,6 +68,9 @@ class JwtCheck:
         read = await self.reader.read(token)
         if isinstance(read, Refused):
             return read
+        if "events" in read.claims:
+            # Its other claims are those of an ID token (Back-Channel Logout section 2.4, RFC 8417 section 2.2).
+            return invalid("it has events, so it is a logout token or another security event")
         if read.is_id_token:
             return self._id_token(read)
         if read.kind not in _ACCESS_TOKEN_TYPES:

@@ -11,10 +11,12 @@ from typing import Final
 from bootgrant.ports.audit import AuditLog
 from bootgrant.ports.chores import Chore
 from bootgrant.ports.grants import AssignmentStore, BindingStore, GrantStore, WindowStore
+from bootgrant.ports.leaving import SessionCheckStore, SignOutStore
 from bootgrant.ports.minting import MintStore
 from bootgrant.ports.notifications import Outbox
 from bootgrant.ports.people import ApiTokenStore, ChallengeStore, OperatorStore, PasskeyStore
 from bootgrant.store.decision_rows import AssignmentRows, BindingRows, WindowRows
+from bootgrant.store.leaving_rows import SessionCheckRows, SignOutRows
 from bootgrant.store.minted_rows import MintedRows
 from bootgrant.store.people_rows import ApiTokenRows, ChallengeRows, OperatorRows, PasskeyRows
 from bootgrant.store.rows import Rows
@@ -84,6 +86,8 @@ class Database:
     assignments: AssignmentStore
     windows: WindowStore
     minted: MintStore
+    sign_outs: SignOutStore
+    session_checks: SessionCheckStore
 
     def keep_in(self, rows: Rows) -> None:
         """Open the stores that only need rows."""
@@ -91,3 +95,4 @@ class Database:
         self.api_tokens, self.bindings = ApiTokenRows(rows), BindingRows(rows)
         self.assignments, self.windows = AssignmentRows(rows), WindowRows(rows)
         self.minted = MintedRows(rows)
+        self.sign_outs, self.session_checks = SignOutRows(rows), SessionCheckRows(rows)

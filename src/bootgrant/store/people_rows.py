@@ -25,9 +25,11 @@ from bootgrant.store.rows import Row, RowStore, Statement, insert_into, listed
 
 _OPERATOR: Final = (
     "name", "password_hash", "created_at", "role", "labels", "kind", "disabled_at", "seen_at", "issuer", "subject",
+    "disabled_by",
 )  # fmt: skip
-_SESSION: Final = (
+SESSION: Final = (
     "digest", "operator", "created_at", "seen_at", "authenticated_at", "via", "stage", "address", "browser", "sealed",
+    "provider_session", "renewal", "renewal_until", "checked_at",
 )  # fmt: skip
 _PASSKEY: Final = (
     "credential_id", "operator", "handle", "public_key", "sign_count", "name", "created_at", "used_at"
@@ -37,7 +39,7 @@ _TOKEN: Final = (
 )  # fmt: skip
 
 _OPERATORS: Final = f"SELECT {listed(_OPERATOR)} FROM operators"
-_SESSIONS: Final = f"SELECT {listed(_SESSION)} FROM sessions"
+_SESSIONS: Final = f"SELECT {listed(SESSION)} FROM sessions"
 _BEFORE: Final = f"UPDATE operators SET seen_at = seen_at WHERE name = ? RETURNING {listed(_OPERATOR)}"
 """Returns an operator as they are before a change, and lets nobody else change them until it is made."""
 _END_ALL: Final = "DELETE FROM sessions WHERE operator = ?"
@@ -50,7 +52,8 @@ def _with_operator(columns: Sequence[str], table: str) -> str:
     return f"SELECT {both} FROM {table} t JOIN operators o ON o.name = t.operator"
 
 
-_SESSION_WITH_OPERATOR: Final = f"{_with_operator(_SESSION, 'sessions')} WHERE t.digest = ?"
+_SESSIONS_WITH_OPERATOR: Final = _with_operator(SESSION, "sessions")
+_SESSION_WITH_OPERATOR: Final = f"{_SESSIONS_WITH_OPERATOR} WHERE t.digest = ?"
 _PASSKEY_WITH_OPERATOR: Final = f"{_with_operator(_PASSKEY, 'passkeys')} WHERE t.credential_id = ?"
 
 
@@ -62,6 +65,7 @@ class OperatorRows(RowStore):
         values = (
             operator.name, operator.password_hash, operator.created_at, operator.role.value, _text(operator.labels),
             operator.kind.value, operator.disabled_at, operator.seen_at, operator.issuer, operator.subject,
+            operator.disabled_by,
         )  # fmt: skip
         return bool(await self._rows.write((add, values), audit=(lambda _: audit) if audit else None))
 
@@ -93,9 +97,11 @@ class OperatorRows(RowStore):
         change = "UPDATE operators SET role = ?, labels = ? WHERE name = ?"
         return await self._change(name, (change, (role.value, _text(labels), name)), audit=audit)
 
-    async def set_disabled(self, name: str, at: float | None, audit: AuditOfOperator | None = None) -> bool:
-        change = "UPDATE operators SET disabled_at = ? WHERE name = ?"
-        return await self._change(name, (change, (at, name)), (_END_ALL, (name,)), audit=audit)
+    async def set_disabled(
+        self, name: str, at: float | None, audit: AuditOfOperator | None = None, by: str = ""
+    ) -> bool:
+        change = "UPDATE operators SET disabled_at = ?, disabled_by = ? WHERE name = ?"
+        return await self._change(name, (change, (at, by, name)), (_END_ALL, (name,)), audit=audit)
 
     async def set_password(self, name: str, password_hash: str, audit: AuditOfOperator | None = None) -> bool:
         change = "UPDATE operators SET password_hash = ? WHERE name = ?"
@@ -106,30 +112,36 @@ class OperatorRows(RowStore):
         return bool(await self._rows.write((_BEFORE, (name,)), *statements, audit=event))
 
     async def open_session(self, session: Session) -> None:
-        begin = f"{insert_into('sessions', _SESSION)} ON CONFLICT (digest) DO NOTHING"
+        begin = f"{insert_into('sessions', SESSION)} ON CONFLICT (digest) DO NOTHING"
         values = (
             session.digest, session.operator, session.created_at, session.seen_at, session.authenticated_at,
             session.via, session.stage.value, session.address, session.browser, session.sealed,
+            session.provider_session, session.renewal, session.renewal_until, session.checked_at,
         )  # fmt: skip
         seen = "UPDATE operators SET seen_at = ? WHERE name = ?"
         await self._rows.write((begin, values), (seen, (session.seen_at, session.operator)))
 
     async def find_session(self, digest: bytes) -> tuple[Session, Operator] | None:
         rows = await self._rows.read(_SESSION_WITH_OPERATOR, digest)
-        width = len(_SESSION)
-        return (_session(rows[0][:width]), _operator(rows[0][width:])) if rows else None
+        width = len(SESSION)
+        return (session_of(rows[0][:width]), _operator(rows[0][width:])) if rows else None
 
     async def sessions_of(self, name: str) -> Sequence[Session]:
         rows = await self._rows.read(f"{_SESSIONS} WHERE operator = ? ORDER BY created_at DESC", name)
-        return [_session(row) for row in rows]
+        return [session_of(row) for row in rows]
+
+    async def sessions_at(self, issuer: str, provider_session: str) -> Sequence[Session]:
+        where = "WHERE o.issuer = ? AND t.provider_session = ? AND t.provider_session <> '' ORDER BY t.created_at DESC"
+        rows = await self._rows.read(f"{_SESSIONS_WITH_OPERATOR} {where}", issuer, provider_session)
+        return [session_of(row[: len(SESSION)]) for row in rows]
 
     async def touch_session(self, digest: bytes, seen_at: float) -> None:
         touch = "UPDATE sessions SET seen_at = ? WHERE digest = ?"
         await self._rows.write((touch, (seen_at, digest)), (_SEEN_WITH, (seen_at, digest)))
 
     async def end_session(self, digest: bytes, audit: AuditOfSession | None = None) -> bool:
-        end = f"DELETE FROM sessions WHERE digest = ? RETURNING {listed(_SESSION)}"
-        event = (lambda row: audit(_session(row))) if audit else None
+        end = f"DELETE FROM sessions WHERE digest = ? RETURNING {listed(SESSION)}"
+        event = (lambda row: audit(session_of(row))) if audit else None
         return bool(await self._rows.write((end, (digest,)), audit=event))
 
     async def end_sessions_before(self, created_at: float, seen_at: float) -> None:
@@ -219,7 +231,7 @@ def _operator(row: Row) -> Operator:
     return Operator(name, password_hash, created_at, Role(role), _labels(labels), Kind(kind), *rest)
 
 
-def _session(row: Row) -> Session:
+def session_of(row: Row) -> Session:
     digest, operator, created_at, seen_at, authenticated_at, via, stage, *rest = row
     return Session(digest, operator, created_at, seen_at, authenticated_at, via, Stage(stage), *rest)
 

@@ -65,6 +65,14 @@ def test_the_grace_is_at_most_thirty_days(tmp_path: Path) -> None:
     assert "too long: it must be at most 30d" in problem(tmp_path, text)
 
 
+@pytest.mark.parametrize(("line", "seconds"), [("", 60.0), ('check_every = "0s"', 0.0), ('check_every = "10s"', 10.0)])
+def test_people_are_checked_every_minute_unless_a_setting_says_otherwise(
+    tmp_path: Path, line: str, seconds: float
+) -> None:
+    (corp,) = site_of(tmp_path, CORP.replace("[[oidc.roles]]", f"{line}\n[[oidc.roles]]", 1)).oidc
+    assert corp.check_every == seconds
+
+
 @pytest.mark.parametrize(
     ("before", "after", "message"),
     [
@@ -78,6 +86,9 @@ def test_the_grace_is_at_most_thirty_days(tmp_path: Path) -> None:
         ('role = "approver"', 'role = "boss"', "not one of viewer, auditor, approver, admin"),
         ("site=fra", "site", "is not a label"),
         ('label = "Corp SSO"', 'scopes = ["profile"]', 'add "openid"'),
+        ('label = "Corp SSO"', 'check_every = "1s"', '"0s" turns the checks off'),
+        ('label = "Corp SSO"', 'check_every = "2h"', 'not between "10s" and "1h"'),
+        ('label = "Corp SSO"', "check_every = 60", "check_every"),
     ],
 )
 def test_an_error_names_the_provider(tmp_path: Path, before: str, after: str, message: str) -> None:

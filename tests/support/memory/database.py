@@ -9,6 +9,7 @@ from bootgrant.store.database import Database, StoreCounts
 from bootgrant.store.grant_book import Batch, GrantBook
 from bootgrant.store.grant_index import GrantIndex
 from support.memory.decisions import MemoryAssignmentStore, MemoryAuditLog, MemoryBindingStore, MemoryWindowStore
+from support.memory.leaving import MemorySessionCheckStore, MemorySignOutStore
 from support.memory.minting import MemoryMintStore
 from support.memory.outbox import MemoryOutbox
 from support.memory.people import (
@@ -68,6 +69,8 @@ class MemoryDatabase(Database):
         self.grants = GrantBook(GrantIndex(), MemoryJournal(self.audit), self.counts)
         self.minted = MemoryMintStore(self.grants, self.audit)
         self.operators = MemoryOperatorStore(self.audit)
+        self.sign_outs = MemorySignOutStore()
+        self.session_checks = MemorySessionCheckStore(self.operators)
         self.outbox = MemoryOutbox()
         self.passkeys = MemoryPasskeyStore(self.operators)
         self.challenges = MemoryChallengeStore()

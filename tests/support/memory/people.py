@@ -29,7 +29,7 @@ class MemoryOperatorStore:
     def __init__(self, audit: MemoryAuditLog | None = None) -> None:
         self._audit = audit or MemoryAuditLog()
         self._operators: dict[str, Operator] = {}
-        self._sessions: dict[bytes, Session] = {}
+        self.open_sessions: dict[bytes, Session] = {}
         self._confirmed: dict[str, Confirmed] = {}
 
     async def add_operator(self, operator: Operator, audit: AuditEvent | None = None) -> bool:
@@ -63,8 +63,10 @@ class MemoryOperatorStore:
     ) -> bool:
         return await self._change(name, audit, role=role, labels=labels)
 
-    async def set_disabled(self, name: str, at: float | None, audit: AuditOfOperator | None = None) -> bool:
-        found = await self._change(name, audit, disabled_at=at)
+    async def set_disabled(
+        self, name: str, at: float | None, audit: AuditOfOperator | None = None, by: str = ""
+    ) -> bool:
+        found = await self._change(name, audit, disabled_at=at, disabled_by=by)
         self._end_all(name)
         return found
 
@@ -82,36 +84,41 @@ class MemoryOperatorStore:
         return True
 
     async def open_session(self, session: Session) -> None:
-        self._sessions.setdefault(session.digest, session)
+        self.open_sessions.setdefault(session.digest, session)
         self._note_seen(session.operator, session.seen_at)
 
     async def find_session(self, digest: bytes) -> tuple[Session, Operator] | None:
-        session = self._sessions.get(digest)
+        session = self.open_sessions.get(digest)
         return (session, self._operators[session.operator]) if session else None
 
     async def sessions_of(self, name: str) -> Sequence[Session]:
-        own = [session for session in self._sessions.values() if session.operator == name]
+        own = [session for session in self.open_sessions.values() if session.operator == name]
         return sorted(own, key=lambda session: -session.created_at)
 
+    async def sessions_at(self, issuer: str, provider_session: str) -> Sequence[Session]:
+        found = [one for one in self.open_sessions.values() if provider_session == one.provider_session != ""]
+        of_issuer = [one for one in found if self._operators[one.operator].issuer == issuer]
+        return sorted(of_issuer, key=lambda session: -session.created_at)
+
     async def touch_session(self, digest: bytes, seen_at: float) -> None:
-        if session := self._sessions.get(digest):
-            self._sessions[digest] = replace(session, seen_at=seen_at)
+        if session := self.open_sessions.get(digest):
+            self.open_sessions[digest] = replace(session, seen_at=seen_at)
             self._note_seen(session.operator, seen_at)
 
     async def end_session(self, digest: bytes, audit: AuditOfSession | None = None) -> bool:
-        session = self._sessions.get(digest)
+        session = self.open_sessions.get(digest)
         await self._audit.append([audit(session)] if audit and session else [])
-        return self._sessions.pop(digest, None) is not None
+        return self.open_sessions.pop(digest, None) is not None
 
     async def end_sessions_before(self, created_at: float, seen_at: float) -> None:
-        self._sessions = {
+        self.open_sessions = {
             digest: session
-            for digest, session in self._sessions.items()
+            for digest, session in self.open_sessions.items()
             if session.created_at >= created_at and session.seen_at >= seen_at
         }
 
     def _end_all(self, name: str) -> None:
-        self._sessions = {d: session for d, session in self._sessions.items() if session.operator != name}
+        self.open_sessions = {d: session for d, session in self.open_sessions.items() if session.operator != name}
 
     def _note_seen(self, name: str, at: float) -> None:
         self._operators[name] = replace(self._operators[name], seen_at=at)

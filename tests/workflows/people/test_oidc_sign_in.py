@@ -15,12 +15,22 @@ from bootgrant.approval.policy import Conditions, Window, parse_selector
 from bootgrant.approval.transitions import GrantState
 from bootgrant.ports.audit import AuditFilter
 from bootgrant.ports.people import Operator, OperatorStore
-from bootgrant.ports.providers import ProviderPerson, ProviderUnavailable, ProviderWrong, Request
+from bootgrant.ports.providers import (
+    Ended,
+    Logout,
+    LogoutRefused,
+    ProviderPerson,
+    ProviderUnavailable,
+    ProviderWrong,
+    Renewed,
+    Request,
+)
 from bootgrant.wire.secret import Secret
 from bootgrant.workflows.decide.grant_cards import VoteFilter
 from bootgrant.workflows.decide.lost_rights import LostRights, VoidApprovals
 from bootgrant.workflows.decide.windows import CloseWindows
 from bootgrant.workflows.people.oidc_sign_in import OidcFinished, OidcRefusal, OidcRefused, OidcSignIn, OidcStarted
+from bootgrant.workflows.people.presence import CheckPresence
 from bootgrant.workflows.people.sign_in import Client, Sessions, SignedIn
 from support.fakes import CountedEntropy, FakeClock
 from support.grants import NOW, decision_by, pending_grant
@@ -38,6 +48,8 @@ class Provider:
 
     provider_id: str = "corp"
     label: str = "Corp SSO"
+    issuer: str = "https://sso.example"
+    check_every: float = 60.0
     rules: tuple[RoleRule, ...] = (
         RoleRule("groups", "admins", Role.ADMIN),
         RoleRule("groups", "fra", Role.APPROVER, (FRA,)),
@@ -69,6 +81,12 @@ class Provider:
         return ProviderPerson(
             "https://sso.example", self.subject, self.claims, token, self.authenticated_at, self.left_out
         )
+
+    async def logout(self, token: Secret) -> Logout | LogoutRefused:
+        return LogoutRefused(token.reveal())
+
+    async def renew(self, refresh_token: Secret) -> Renewed | Ended:
+        return Renewed(refresh_token, None)
 
     async def sign_out_url(self, id_token: Secret | None, back: str) -> str | None:
         return None
@@ -106,17 +124,21 @@ class Desk:
         self.clock = FakeClock(NOW)
         self.provider = Provider()
         self.sessions = Sessions(operators, self.clock, CountedEntropy())
+        lost = LostRights(
+            CloseWindows(self.database.windows, self.clock),
+            VoidApprovals(self.database.grants, VoteFilter(operators, self.database.api_tokens), self.clock),
+        )
+        providers = {"corp": self.provider, "lab": Provider("lab")}
+        checks = self.database.session_checks
         self.work = OidcSignIn(
-            {"corp": self.provider, "lab": Provider("lab")},
+            providers,
             operators,
             self.database.challenges,
             self.sessions,
             "https://boot.example",
             Labelled(),
-            LostRights(
-                CloseWindows(self.database.windows, self.clock),
-                VoidApprovals(self.database.grants, VoteFilter(operators, self.database.api_tokens), self.clock),
-            ),
+            lost,
+            CheckPresence(providers, operators, checks, Labelled(), Secret("key"), lost, self.clock),
         )
 
     async def leave(self, who: SignedIn | None = None) -> OidcStarted:

@@ -35,7 +35,7 @@ from bootgrant.workflows.decide.decide_grant import one_line
 
 log = logging.getLogger("bootgrant.operators")
 
-_OFFERED: Final = frozenset(Permission) - {Permission.AFTER_PASSWORD, Permission.PUBLIC}
+_OFFERED: Final = frozenset(Permission) - {Permission.AFTER_PASSWORD, Permission.PUBLIC, Permission.PROVIDER}
 _BODY: Final = 1 << 20
 _NO_MEMBERS: Final = b"{}"
 _USER_LENGTH: Final = 64

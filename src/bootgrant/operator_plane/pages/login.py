@@ -57,7 +57,9 @@ async def sign_in_again(visit: Visit) -> Response:
 
 async def sign_out(visit: Visit) -> Response:
     """End the session in the browser and in the store."""
-    if visit.session:
+    if visit.session and visit.who:
+        # First, because the provider may call back as soon as the session has ended there.
+        await visit.plane.logout.note_own(visit.who)
         await visit.plane.sessions.end(visit.session)
     if visit.actor:
         await record(visit, AuditKind.SIGNED_OUT, visit.actor)

@@ -37,7 +37,7 @@ from bootgrant.service.metrics.collecting import MetricsEndpoint, ServerCollecto
 from bootgrant.service.parts.decisions import Decisions, build_decisions
 from bootgrant.service.parts.machines import site_configurations, webhook_secret
 from bootgrant.service.parts.minting import build_minting
-from bootgrant.service.parts.people import api_plane, device_proofs, people_plane
+from bootgrant.service.parts.people import api_plane, people_plane
 from bootgrant.service.parts.short_way import ShortWay
 from bootgrant.service.settings.site import Site
 from bootgrant.store.database import Database
@@ -52,12 +52,14 @@ from bootgrant.workflows.machine.mint import MintValues
 from bootgrant.workflows.machine.requests import CollectEnded, OpenGrant
 from bootgrant.workflows.machine.tokens import MachineTokens, PollGrant
 from bootgrant.workflows.machine.two_people import TwoPeople
+from bootgrant.workflows.people.presence import CheckPresence
 from bootgrant.workflows.record.notify_waiting import NotifyWaiting
 from bootgrant.workflows.record.recording import RecordSnapshots, RecordTokenRefusals
 
 _HOOK = "/hooks/git"
 _NOTIFY_EVERY = 1.0
 _RECORD_EVERY = 1.0
+_CHECK_EVERY = 2.0
 _COLLECT_EVERY = 60.0
 _COLLECT_MORE = 0.1
 """Seconds until the next round of retention if the last one left some over: rounds are short, so that machines do not
@@ -116,7 +118,7 @@ def build(
     admission = Admission(site.limits.pending_per_address, site.limits.pending, site.grants.lifetime)
     counts = RequestCounts()
     decisions = build_decisions(site, database, source, clock, entropy, codes, admission)
-    plane = people_plane(site, database, decisions, source.current, device_proofs(key), clock, entropy)
+    plane = people_plane(site, database, decisions, source.current, key, clock, entropy)
     api = api_plane(site, database, decisions, source, clock, entropy)
     notify = NotifyWaiting(database.grants, source, database.outbox, clock, entropy, site.operators_url, site.notify)
     verifier = Verifier(site.providers, clock)
@@ -126,6 +128,7 @@ def build(
         store_check.chore,
         *_site_chores(site, database, decisions, source.current, clock),
         Chore("live pages", plane.watching.step, plane.watching.wait),
+        *(_presence_chores(plane.presence) if site.oidc else ()),
         *([Chore("notifications", notify.step, every(_NOTIFY_EVERY))] if site.notify else []),
         minting.chore,
         *database.chores,
@@ -207,6 +210,13 @@ def _site_chores(
         Chore("reading of configurations", refresh, every(0.0)),
         Chore("recording of revisions", snapshots.step, every(_RECORD_EVERY)),
         Chore("retention", collect_some, wait_to_collect),
+    ]
+
+
+def _presence_chores(presence: CheckPresence) -> list[Chore]:
+    return [
+        Chore("checks at providers", presence.step, every(_CHECK_EVERY)),
+        Chore("checks before decisions", presence.before_decision, presence.wait_for_decision),
     ]
 
 

@@ -12,7 +12,7 @@ from bootgrant.approval.devices import DeviceProofs
 from bootgrant.configurations.site_configurations import SiteConfigurations
 from bootgrant.credentials.passkeys import WebAuthnCeremony
 from bootgrant.credentials.passwords import Argon2Hasher
-from bootgrant.credentials.sealing import ID_TOKEN, SecretSealing
+from bootgrant.credentials.sealing import ID_TOKEN, RENEWAL, SecretSealing
 from bootgrant.operator_plane.api.accounts import ACCOUNT_ROUTES
 from bootgrant.operator_plane.api.app import Listener, build_api
 from bootgrant.operator_plane.api.call import AccountsPlane, ApiPlane
@@ -27,6 +27,7 @@ from bootgrant.service.settings.site import Site
 from bootgrant.service.system import SystemClock, SystemEntropy
 from bootgrant.store.database import Database
 from bootgrant.wire.origin import has_passkeys
+from bootgrant.wire.secret import Secret
 from bootgrant.workflows.decide.accept_revision import AcceptRevision
 from bootgrant.workflows.decide.grant_cards import VoteFilter
 from bootgrant.workflows.decide.lost_rights import LostRights, VoidApprovals
@@ -36,8 +37,10 @@ from bootgrant.workflows.decide.windows import CloseWindows
 from bootgrant.workflows.people.api_tokens import ApiTokens
 from bootgrant.workflows.people.known_places import KnownPlaces
 from bootgrant.workflows.people.manage_operators import ManageOperators
+from bootgrant.workflows.people.oidc_logout import OidcLogout
 from bootgrant.workflows.people.oidc_sign_in import OidcSignIn
 from bootgrant.workflows.people.passkeys import Passkeys
+from bootgrant.workflows.people.presence import CheckPresence
 from bootgrant.workflows.people.sign_in import Sessions, SignIn
 from bootgrant.workflows.people.undo import UndoWork
 
@@ -47,15 +50,20 @@ def people_plane(
     database: Database,
     decisions: Decisions,
     source: WatchedSource,
-    proofs: DeviceProofs,
+    key: bytes,
     clock: Clock,
     entropy: Entropy,
 ) -> OperatorPlane:
-    """Build the plane of the pages."""
+    """Build the plane of the pages. ``key`` is the code key, which all servers of a site share."""
     sessions = Sessions(database.operators, clock, entropy, site.operators.sessions)
     ceremony = WebAuthnCeremony(site.operators_url) if has_passkeys(site.operators_url) else None
     passkeys = Passkeys(database.passkeys, database.challenges, ceremony, sessions) if ceremony else None
     tokens = api_tokens(database, clock, entropy, decisions.decide.source)
+    providers = {one.provider_id: OidcProvider(one, clock) for one in site.oidc}
+    presence = CheckPresence(
+        providers, database.operators, database.session_checks, SecretSealing(RENEWAL), Secret(key.hex()), tokens.lost,
+        clock,
+    )  # fmt: skip
     return OperatorPlane(
         decide=decisions.decide,
         assign=decisions.assign,
@@ -64,14 +72,17 @@ def people_plane(
         configurations=source,
         audit=database.audit,
         oidc=OidcSignIn(
-            {one.provider_id: OidcProvider(one, clock) for one in site.oidc},
+            providers,
             database.operators,
             database.challenges,
             sessions,
             site.operators_url,
             SecretSealing(ID_TOKEN),
             tokens.lost,
+            presence,
         ),
+        logout=OidcLogout(providers, database.operators, database.sign_outs, sessions, tokens.lost),
+        presence=presence,
         sessions=sessions,
         sign_in=SignIn(
             database.operators,
@@ -79,7 +90,7 @@ def people_plane(
             sessions,
             Argon2Hasher(),
             entropy,
-            KnownPlaces(proofs, database.operators, database.audit, clock, entropy),
+            KnownPlaces(device_proofs(key), database.operators, database.audit, clock, entropy),
             site.operators.second_factor,
         ),
         passkeys=passkeys,

@@ -18,6 +18,9 @@ from bootgrant.service.settings.setting import setting, table_of
 from bootgrant.wire.secret import Secret
 
 _ID: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
+_LEAST_CHECK: Final = 10.0
+_MOST_CHECK: Final = 3600.0
+"""Seconds between two checks of one session with its provider."""
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 
 
@@ -40,6 +43,13 @@ def _issuer(value: object) -> str:
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
         raise ValueError(f"{urls.quoted(url)} is not https, so an attacker on the network could sign in as anyone")
     return url
+
+
+def _check_every(value: object) -> float:
+    found = forms.seconds(value)
+    if found and not _LEAST_CHECK <= found <= _MOST_CHECK:
+        raise ValueError(f'{value!r} is not between "10s" and "1h"; "0s" turns the checks off')
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +83,7 @@ class _SignIn:
     client_secret_file: Secret | None = setting(if_given(forms.secret()), ())
     scopes: tuple[str, ...] = setting(TEXTS, ())
     groups_claim: str = setting(TEXT, "groups")
+    check_every: float = setting(hidden("duration", _check_every), "1m")
     roles: tuple[_Role, ...] = setting(table_of(_Role, "oidc.roles", lambda row: row, label=""), ())
 
     def provider(self) -> SignInProvider:
@@ -85,7 +96,8 @@ class _SignIn:
         rules = tuple(role.rule(self.groups_claim) for role in self.roles)
         secret = self.client_secret_file
         client = self.client_id, secret, scopes
-        return SignInProvider(self.id, self.label or self.id, self.issuer, *client, rules, self.role_grace)
+        times = self.role_grace, self.check_every
+        return SignInProvider(self.id, self.label or self.id, self.issuer, *client, rules, *times)
 
 
 OIDC: Final = table_of(_SignIn, "oidc", _SignIn.provider, label="id")

@@ -188,6 +188,10 @@ class CloseWindows:
 
         await self._close(f"the operator {name} can no longer arm it", is_beyond)
 
+    async def signed_out(self, name: str, why: str) -> None:
+        """Close the windows of this operator, who was signed out at the provider; ``why`` is for the audit."""
+        await self._close(why, lambda window: window.author.is_operator(name))
+
     async def of_token(self, name: str) -> None:
         """Close the windows that were armed with this API token."""
         await self._close(f"the token {name} was revoked", lambda window: window.author.token == name)

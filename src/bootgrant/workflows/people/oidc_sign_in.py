@@ -24,7 +24,7 @@ from bootgrant.approval.claims import Rights, why_no_role
 from bootgrant.approval.codes import challenge_digest
 from bootgrant.approval.operators import Actor, Kind, Role, via_oidc
 from bootgrant.approval.role_grace import Held, Kept, Unknown, confirming, judge
-from bootgrant.ports.people import Challenge, ChallengeStore, Operator, OperatorStore, Purpose, Stage
+from bootgrant.ports.people import BY_PROVIDER, Challenge, ChallengeStore, Operator, OperatorStore, Purpose, Stage
 from bootgrant.ports.providers import (
     IdentityProvider,
     ProviderPerson,
@@ -35,6 +35,7 @@ from bootgrant.ports.providers import (
 )
 from bootgrant.wire.secret import Secret
 from bootgrant.workflows.decide.lost_rights import LostRights
+from bootgrant.workflows.people.presence import CheckPresence
 from bootgrant.workflows.people.sign_in import Client, NewSession, Sessions, SignedIn
 from bootgrant.workflows.record.audit import Change, operator_changed
 
@@ -111,6 +112,7 @@ class OidcSignIn:
     base_url: str
     sealing: Sealing
     lost: LostRights
+    presence: CheckPresence
 
     async def start(self, provider_id: str, goal: str, who: SignedIn | None = None) -> OidcStarted | OidcRefusal:
         """Begin a sign-in. ``who`` is signed in already and must prove again who they are."""
@@ -206,6 +208,8 @@ class OidcSignIn:
             if rights is None and known is not None:
                 await self._remove_rights(provider.provider_id, known)
             return _without_role(provider, person, rights.claims if rights else ())
+        if known is not None and known.disabled_by == BY_PROVIDER:
+            known = await self._enabled(provider.provider_id, known)
         if isinstance(rights, Kept) and known is not None and known.disabled_at is None:
             operator: Operator | None = await self._keep(provider, known, rights)
         elif isinstance(rights, Kept):
@@ -218,8 +222,18 @@ class OidcSignIn:
             await self.operators.set_confirmed(operator.name, confirming(person.claims, provider.rules, rights, now))
         via = via_oidc(provider.provider_id)
         token = person.id_token.reveal()
-        session = await self.sessions.begin(operator, via, client, seal=lambda secret: self.sealing.seal(secret, token))
+        there = self.presence.at_provider(provider, person)
+        session = await self.sessions.begin(
+            operator, via, client, seal=lambda secret: self.sealing.seal(secret, token), at_provider=there
+        )
         return NewSession(session, Stage.FULL, operator, via)
+
+    async def _enabled(self, provider_id: str, operator: Operator) -> Operator:
+        """Enable an operator whom the provider had disabled, and who can sign in there again."""
+        change = self._change(provider_id, operator, "enabled by signing in")
+        name = operator.name
+        await self.operators.set_disabled(name, None, lambda before: operator_changed(change, name, before, before))
+        return replace(operator, disabled_at=None, disabled_by="")
 
     async def _keep(self, provider: IdentityProvider, known: Operator, kept: Kept) -> Operator:
         """Let the last rights hold, and record why."""

@@ -15,7 +15,7 @@ from typing import Final
 
 from bootgrant.approval.codes import session_digest
 from bootgrant.approval.operators import VIA_BREAK_GLASS, VIA_SESSION, Actor, Kind, Refused
-from bootgrant.ports.people import Operator, OperatorStore, PasskeyStore, PasswordHasher, Session, Stage
+from bootgrant.ports.people import AtProvider, Operator, OperatorStore, PasskeyStore, PasswordHasher, Session, Stage
 from bootgrant.ports.time import Clock, Entropy
 from bootgrant.wire.secret import Secret
 from bootgrant.workflows.limits.rates import AttemptLimit, WhenFull, address_key, name_key
@@ -59,6 +59,9 @@ class SignedIn:
         return Actor(self.operator.name, self.operator.role, self.operator.labels, self.session.via)
 
 
+_NO_PROVIDER: Final = AtProvider()
+
+
 def _not_sealed(_session: Secret) -> str:
     return ""
 
@@ -80,10 +83,12 @@ class Sessions:
         stage: Stage = Stage.FULL,
         seal: Callable[[Secret], str] = _not_sealed,
         proven_at: float | None = None,
+        at_provider: AtProvider = _NO_PROVIDER,
     ) -> Secret:
         """Begin a session. ``seal`` returns what is stored encrypted with it (ports.people.Session.sealed).
 
-        ``proven_at`` is when the person last proved who they are, for a session that replaces another.
+        ``proven_at`` is when the person last proved who they are, for a session that replaces another. ``at_provider``
+        is the provider's session, for one that began there.
         """
         now = self.clock.now()
         await self.store.end_sessions_before(now - self.rules.lifetime, now - self.rules.idle)
@@ -91,7 +96,16 @@ class Sessions:
         place = client.address[:_MOST_TEXT], client.browser[:_MOST_TEXT]
         digest = session_digest(secret)
         since = now if proven_at is None else proven_at
-        await self.store.open_session(Session(digest, operator.name, now, now, since, via, stage, *place, seal(secret)))
+        session = Session(digest, operator.name, now, now, since, via, stage, *place, seal(secret))
+        await self.store.open_session(
+            replace(
+                session,
+                provider_session=at_provider.session_id,
+                renewal=at_provider.renewal,
+                renewal_until=at_provider.renewal_until,
+                checked_at=now,
+            )
+        )
         return secret
 
     async def who(self, session: Secret, *, present: bool = True) -> SignedIn | None:

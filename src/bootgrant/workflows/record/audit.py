@@ -12,9 +12,10 @@ from bootgrant.approval.changed_rights import HasRights, changed_rights
 from bootgrant.approval.decision import Decision
 from bootgrant.approval.evidence import Check
 from bootgrant.approval.grant import Delivery, DeviceGrant, Elsewhere
-from bootgrant.approval.operators import Actor
+from bootgrant.approval.operators import Actor, Author
 from bootgrant.approval.transitions import GrantState
 from bootgrant.ports.audit import AuditLog, AuditOf
+from bootgrant.ports.people import Session
 from bootgrant.workflows.record.approvals import WHY_VOID
 
 
@@ -182,6 +183,12 @@ def _done(change: Change, before: HasRights | None, after: HasRights | None) -> 
 def _changed(kind: AuditKind, change: Change, details: Mapping[str, str]) -> AuditEvent:
     actor = change.actor
     return AuditEvent(change.at, kind, str(actor), actor.via, reason=change.reason, details=dict(details))
+
+
+def signed_out(session: Session, at: float, reason: str) -> AuditEvent:
+    """Return the event of a session that ended because the session at the provider ended."""
+    author = Author(session.operator, session.via)
+    return AuditEvent(at, AuditKind.SIGNED_OUT, str(author), author.via, reason=reason)
 
 
 @dataclass(frozen=True, slots=True)
