@@ -105,3 +105,7 @@ $(ORACLE)/talos-%: tools/talos/%.mod tools/talos/%.sum $(wildcard tools/talos/*.
 $(ORACLE)/sops: tools/sops/go.mod tools/sops/go.sum $(ORACLE)/.stamp
 	@echo "building $@ (some minutes) …"
 	@tools/talos/go.sh $(ORACLE) build -C ../sops -trimpath -o ../../$@ github.com/getsops/sops/v3/cmd/sops
+
+$(ORACLE)/dex: tools/dex/go.mod tools/dex/go.sum $(ORACLE)/.stamp
+	@echo "building $@ (some minutes) …"
+	@tools/talos/go.sh $(ORACLE) build -C ../dex -trimpath -o ../../$@ github.com/dexidp/dex/cmd/dex
