@@ -34,7 +34,7 @@ test-oracle: $(DEV)/.stamp oracle ## compare with Talos's own code and sops (ORA
 	@tools/debian_packages.sh tests/debian-packages.txt
 	ORACLE_TEST=1 $(DEV)/bin/python -m pytest tests/oracle -n 2 --dist worksteal -rP --durations=5
 
-test-providers: $(DEV)/.stamp ## people and machines at a real Keycloak: Maven fetches it, Java runs it (some minutes; root)
+test-providers: $(DEV)/.stamp $(ORACLE)/dex ## people and machines at a real Keycloak (Maven, Java) and a real Dex (Go; some minutes; root)
 	@tools/debian_packages.sh tests/providers_real/debian-packages.txt
 	@$(DEV)/bin/python -m tools.keycloak.install
 	PROVIDERS_TEST=1 $(DEV)/bin/python -m pytest tests/providers_real -rPs --durations=5
