@@ -109,7 +109,7 @@ def test_a_machine_finds_dex_by_its_issuer_and_uses_pkce(at_dex: Place, tmp_path
 def test_a_person_outside_the_group_approves_nothing(at_dex: Place, tmp_path: Path) -> None:
     with at_dex.site(tmp_path, "Machines at Dex"), machine(tmp_path, at_dex.cmdline) as booting:
         approve(booting.complete_url(), "ben")
-        booting.shows("approver has no right to this")
+        booting.shows("approver has no right")
         assert not booting.output.exists()
 
 
