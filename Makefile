@@ -36,7 +36,7 @@ test-oracle: $(DEV)/.stamp oracle ## compare with Talos's own code and sops (ORA
 	@tools/debian_packages.sh tests/debian-packages.txt
 	ORACLE_TEST=1 $(DEV)/bin/python -m pytest tests/oracle -n 2 --dist worksteal -rP --durations=5
 
-test-providers: $(DEV)/.stamp ## people and machines at a real Keycloak: Maven fetches it, Java runs it (some minutes; root)
+test-providers: $(DEV)/.stamp $(ORACLE)/dex ## people and machines at a real Keycloak (Maven, Java) and a real Dex (Go; some minutes; root)
 	@tools/debian_packages.sh tests/providers_real/debian-packages.txt
 	@$(DEV)/bin/python -m tools.keycloak.install
 	PROVIDERS_TEST=1 $(DEV)/bin/python -m pytest tests/providers_real -rPs --durations=5
@@ -112,3 +112,7 @@ $(ORACLE)/talos-%: tools/talos/%.mod tools/talos/%.sum $(wildcard tools/talos/*.
 $(ORACLE)/sops: tools/sops/go.mod tools/sops/go.sum $(ORACLE)/.stamp
 	@echo "building $@ (some minutes) …"
 	@tools/talos/go.sh $(ORACLE) build -C ../sops -trimpath -o ../../$@ github.com/getsops/sops/v3/cmd/sops
+
+$(ORACLE)/dex: tools/dex/go.mod tools/dex/go.sum $(ORACLE)/.stamp
+	@echo "building $@ (some minutes) …"
+	@tools/talos/go.sh $(ORACLE) build -C ../dex -trimpath -o ../../$@ github.com/dexidp/dex/cmd/dex

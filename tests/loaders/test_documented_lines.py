@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 _BLOCK = re.compile(r"```text\n((?: *talos\..+\n)+) *```")
 EXAMPLES = [
     pytest.param(block, id=f"{page.name} {number}")
-    for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+    for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
     for number, block in enumerate(_BLOCK.findall(page.read_text("utf-8")), 1)
 ]
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from providers_real.keycloak_recipe import Corp, add_strict_clients, corp
 from support.keycloak import Keycloak, Realm, keycloak
 
 collect_ignore_glob = [] if os.environ.get("PROVIDERS_TEST") == "1" else ["test_*.py"]
@@ -26,3 +27,16 @@ def realm(keycloak_server: Keycloak) -> Realm:
     if keycloak_server.process is None:
         keycloak_server.start()
     return keycloak_server.realm()
+
+
+@pytest.fixture(scope="session")
+def there(keycloak_server: Keycloak, tmp_path_factory: pytest.TempPathFactory) -> Corp:
+    """A realm made by the commands of docs/providers/keycloak.md, which take a minute."""
+    return corp(keycloak_server, tmp_path_factory.mktemp("recipe"))
+
+
+@pytest.fixture(scope="session")
+def strict(there: Corp) -> Corp:
+    """The same realm with clients that require PKCE or have a secret."""
+    add_strict_clients(there.realm)
+    return there

@@ -41,11 +41,11 @@ def wheel_program(name: str, package: str) -> Path:
 
 
 def built_program(name: str) -> Path:
-    """The path of an executable that `make oracle` builds from source (tools/NAME), or that PATH has."""
+    """The path of an executable that make builds from source (tools/NAME), or that PATH has."""
     built = Path(__file__).resolve().parents[2] / ".venv/oracle" / name
     found = str(built) if built.exists() else shutil.which(name)
     if found is None:
-        missing(f"{name} is not built (make oracle)")
+        missing(f"{name} is not built (make oracle; dex: make test-providers)")
     assert found is not None
     return Path(found)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx2
 
@@ -34,7 +35,9 @@ class Browser:
     """Keeps cookies and follows redirects. ``page`` is the current response."""
 
     def __init__(self) -> None:
-        self._client = httpx2.Client(follow_redirects=True, timeout=20, trust_env=False)
+        # Browsers send Secure cookies to loopback addresses over plain HTTP, too; Keycloak relies on it.
+        cookies = CookieJar(DefaultCookiePolicy(secure_protocols=("https", "http")))
+        self._client = httpx2.Client(follow_redirects=True, timeout=60, trust_env=False, cookies=cookies)
         self.page = httpx2.Response(200)
 
     def __enter__(self) -> Browser:
