@@ -20,7 +20,7 @@ from bootgrant.providers.settings import is_safe_url
 log = logging.getLogger("bootgrant.providers")
 
 _FRESH: Final = 600.0
-_UNKNOWN_KEY_PAUSE: Final = 60.0
+UNKNOWN_KEY_PAUSE: Final = 60.0
 _FAILED_PAUSE: Final = 2.0
 """Seconds: the age at which a document is fetched again, also for the sake of an unknown key, and after a failure."""
 _OPENID: Final = "/.well-known/openid-configuration"
@@ -112,8 +112,8 @@ class Discovery:
             raise ProviderWrong(f"provider {self._client.name}: its metadata has no https {name}; {self._advice}")
         return url
 
-    async def keys(self, key_id: str | None) -> KeySet:
-        """Return the keys, fetching them again (at most once a minute) if none has this id.
+    async def keys(self, key_id: str | None, pause: float = UNKNOWN_KEY_PAUSE) -> KeySet:
+        """Return the keys, fetching them again (at most once in ``pause`` seconds) if none has this id.
 
         Raise ProviderUnavailable, also if the key could not be looked for now: the provider may have just begun to use
         it, so the caller must come again.
@@ -122,18 +122,18 @@ class Discovery:
         keys = await self._keys.get()
         if key_id is None or self._knows(keys, key_id):
             return keys
-        keys = await self._keys.get(_UNKNOWN_KEY_PAUSE)
+        keys = await self._keys.get(pause)
         if not self._knows(keys, key_id) and self._keys.fetched_at < began:
             raise self._too_soon()
         return keys
 
-    async def newer_keys(self, key_id: object) -> KeySet:
-        """Return the keys, at most a minute old, for a token that none of the known keys signed.
+    async def newer_keys(self, key_id: object, pause: float = UNKNOWN_KEY_PAUSE) -> KeySet:
+        """Return the keys, at most ``pause`` seconds old, for a token that none of the known keys signed.
 
         Raise ProviderUnavailable, also if they were not fetched now and the token names no key: it may be a new one.
         """
         began = self._clock.steady()
-        keys = await self._keys.get(_UNKNOWN_KEY_PAUSE)
+        keys = await self._keys.get(pause)
         if key_id is None and self._keys.fetched_at < began:
             raise self._too_soon()
         return keys

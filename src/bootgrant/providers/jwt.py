@@ -14,7 +14,7 @@ from joserfc.jwk import KeySet
 
 from bootgrant.ports.providers import TokenRefusal
 from bootgrant.ports.time import Clock
-from bootgrant.providers.discovery import LEAST_RSA_BITS, Discovery
+from bootgrant.providers.discovery import LEAST_RSA_BITS, UNKNOWN_KEY_PAUSE, Discovery
 from bootgrant.providers.settings import ALGORITHMS
 from bootgrant.wire.secret import Secret
 from bootgrant.wire.unverified_jwt import read_unverified
@@ -64,8 +64,11 @@ class JwtReader:
         self._algorithms = list(algorithms)
         self._leeway = leeway
 
-    async def read(self, token: Secret) -> SignedToken | Refused:
-        """Check signature, issuer and times; not for whom the token is. Raise ProviderUnavailable without keys."""
+    async def read(self, token: Secret, key_pause: float = UNKNOWN_KEY_PAUSE) -> SignedToken | Refused:
+        """Check signature, issuer and times; not for whom the token is. Raise ProviderUnavailable without keys.
+
+        For a token of an unknown key, keys are fetched that are at most ``key_pause`` seconds old.
+        """
         read = read_unverified(token, _MOST_BYTES)
         if read is None:
             return Refused(TokenRefusal.UNKNOWN, "it is not a JWT")
@@ -74,7 +77,7 @@ class JwtReader:
             return problem
         if algorithm not in self._algorithms:
             return invalid(f"its algorithm {algorithm!a} is not one of {', '.join(self._algorithms)}")
-        keys = await self._discovery.keys(key_id if isinstance(key_id, str) else None)
+        keys = await self._discovery.keys(key_id if isinstance(key_id, str) else None, key_pause)
         if isinstance(key_id, str) and (bits := self._discovery.weak_keys.get(key_id)):
             return invalid(
                 f"its RSA key {key_id!a} has only {bits} bits: the provider must sign with at least {LEAST_RSA_BITS}"
@@ -82,7 +85,7 @@ class JwtReader:
         decoded = self._decode(token, keys, key_id)
         if decoded is None:
             # The provider may not name its keys, or may have reused a name for a new key.
-            decoded = self._decode(token, await self._discovery.newer_keys(key_id), key_id)
+            decoded = self._decode(token, await self._discovery.newer_keys(key_id, key_pause), key_id)
         if decoded is None:
             return invalid(f"it is damaged, or not signed by a key of the provider (kid {key_id!a})")
         return self._timely(SignedToken(str(decoded.header.get("typ", "")).lower(), decoded.claims))

@@ -107,7 +107,8 @@ class OidcProvider:
 
     async def _checked(self, id_token: Secret, nonce: str) -> Claims:
         """Return the claims of an ID token (OpenID Connect Core section 3.1.3.7)."""
-        token = await self._reader.read(id_token)
+        # It comes from the provider itself, and once for each sign-in: a new key is fetched at once.
+        token = await self._reader.read(id_token, key_pause=0.0)
         if isinstance(token, Refused):
             raise self._wrong(f"the ID token is refused: {token.reason[:300]}")
         claims, subject = token.claims, token.claims.get("sub")
