@@ -15,17 +15,15 @@ collect_ignore_glob = [] if os.environ.get("PROVIDERS_TEST") == "1" else ["test_
 
 @pytest.fixture(scope="session")
 def keycloak_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keycloak]:
-    """One Keycloak for all tests. A test that kills it starts it again."""
+    """One Keycloak for all tests. After a test that killed it, the next realm starts it again."""
     with keycloak(tmp_path_factory.mktemp("keycloak")) as server:
         yield server
-        print(f"Keycloak has {server.memory() // 1024} MB in memory")
+        print(f"Keycloak has {server.memory() // 1024} MB in memory; its log is {server.folder}/keycloak.log")
 
 
 @pytest.fixture
 def realm(keycloak_server: Keycloak) -> Realm:
     """A new realm, for this test only."""
-    if keycloak_server.process is None:
-        keycloak_server.start()
     return keycloak_server.realm()
 
 

@@ -83,8 +83,9 @@ class Keycloak:
         self.process = None
 
     def memory(self) -> int:
-        """How many kilobytes it has in memory (VmRSS)."""
-        statuses = [Path(f"/proc/{pid}/status").read_text() for pid in children(self._running().pid)]
+        """How many kilobytes it has in memory (VmRSS); 0 for a server that was killed."""
+        programs = children(self.process.pid) if self.process is not None else []
+        statuses = [Path(f"/proc/{pid}/status").read_text() for pid in programs]
         lines = [line.split() for status in statuses for line in status.splitlines() if line.startswith("VmRSS:")]
         return sum(int(words[1]) for words in lines)
 
@@ -97,7 +98,12 @@ class Keycloak:
         return answer.json() if answer.content else None
 
     def realm(self, **settings: object) -> Realm:
-        """Make a realm with a name of its own. ``settings`` are members of its RealmRepresentation."""
+        """Make a realm with a name of its own. ``settings`` are members of its RealmRepresentation.
+
+        A server that was killed is started again first.
+        """
+        if self.process is None:
+            self.start()
         name = f"site-{secrets.token_hex(4)}"
         self.call("POST", "", {"realm": name, "enabled": True, "sslRequired": "none", **settings})
         return Realm(self, name)
@@ -220,13 +226,19 @@ class Realm:
         }
         self.call("POST", "/clients", client | ({"secret": secret} if secret else {}) | members)
 
-    def add_pages(self, site_url: str, *, secret: str | None = None, **members: object) -> None:
-        """Add the client "pages" as docs/sign-in.md says: people sign in at ``site_url`` with the provider "corp"."""
-        attributes = {"post.logout.redirect.uris": f"{site_url}/login"}
-        given = members.pop("attributes", {})
-        assert isinstance(given, Mapping)
-        redirects = [f"{site_url}/login/oidc/corp/callback"]
-        self.add_client("pages", secret=secret, redirectUris=redirects, attributes={**attributes, **given}, **members)
+    def add_pages(
+        self,
+        site_url: str,
+        provider: str = "corp",
+        *,
+        client: str = "pages",
+        secret: str | None = None,
+        attributes: Mapping[str, str] | None = None,
+    ) -> None:
+        """Add a client as docs/sign-in.md says: people sign in at ``site_url`` with the ``[[oidc]]`` of this id."""
+        merged = {"post.logout.redirect.uris": f"{site_url}/login", **(attributes or {})}
+        redirects = [f"{site_url}/login/oidc/{provider}/callback"]
+        self.add_client(client, secret=secret, redirectUris=redirects, attributes=merged)
 
     def add_machines(self, client_id: str = "talos", *, secret: str | None = None, **members: object) -> None:
         """Add a client for machines, with the device flow."""

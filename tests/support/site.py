@@ -91,6 +91,7 @@ class Served:
     made: NewSite
     process: subprocess.Popen[bytes] = field(init=False)
     url: str = ""
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def machines(self) -> Path:
@@ -116,7 +117,7 @@ class Served:
                 bootgrant("serve", "--config", str(self.made.config)),
                 stdin=subprocess.DEVNULL,
                 stderr=log,
-                env=clean_environment(),
+                env={**clean_environment(), **self.variables},
             )
 
     @property
@@ -192,10 +193,12 @@ def served(
     host: str = "127.0.0.1",
     port: int | None = None,
     more: str = "",
+    variables: Mapping[str, str] | None = None,
 ) -> Iterator[Served]:
     """A site made by `init` with a running server; ``machine`` is the configuration of the machine UUID.
 
     ``settings`` replaces values of single lines, ``more`` is appended to the file; people come to ``host``.
+    ``variables`` are added to the server's environment.
     """
     port = port or free_port()
     url = f"http://{host}:{port}"
@@ -204,7 +207,7 @@ def served(
         made.config.write_text(_with(made.config.read_text(), settings))
     with made.config.open("a") as file:
         file.write(more)
-    site = Served(folder / "site", made, url=url)
+    site = Served(folder / "site", made, url=url, variables=variables or {})
     if machine is not None:
         (site.machines / f"{UUID}.yaml").write_text(machine)
     try:
