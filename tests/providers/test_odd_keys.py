@@ -86,7 +86,7 @@ async def subject(crooked: CrookedProvider) -> str:
     return (await OidcProvider(settings, crooked.clock).person(REQUEST, "the code", "")).subject
 
 
-@pytest.mark.parametrize("key", UNUSABLE, ids=str)
+@pytest.mark.parametrize("key", UNUSABLE, ids=range(len(UNUSABLE)))
 def test_a_key_that_cannot_be_used_is_ignored_for_a_reason(key: object) -> None:
     keys = read_keys([key, EC])
     assert [found.key_id for found in keys.usable] == ["ec"]
