@@ -39,7 +39,7 @@ test-oracle: $(DEV)/.stamp oracle ## compare with Talos's own code and sops (ORA
 test-providers: $(DEV)/.stamp $(ORACLE)/dex ## people and machines at a real Keycloak (Maven, Java) and a real Dex (Go; some minutes; root)
 	@tools/debian_packages.sh tests/providers_real/debian-packages.txt
 	@$(DEV)/bin/python -m tools.keycloak.install
-	PROVIDERS_TEST=1 $(DEV)/bin/python -m pytest tests/providers_real -rPs --durations=5
+	PROVIDERS_TEST=1 $(DEV)/bin/python -m pytest tests/providers_real -n 2 --dist loadfile -rPs --durations=15
 
 oracle: $(TALOS_VERSIONS:%=$(ORACLE)/talos-%) $(ORACLE)/sops ## Talos's own code per version, as programs that tests compare with (docs/talos-versions.md)
 

@@ -27,6 +27,7 @@ PROVIDERS = {
     "by-client-role": BY_CLIENT_ROLE,
     "userinfo-only": ADMINS,
     "leaving": ADMINS,
+    "last-group": ADMINS,
 }
 
 
@@ -34,10 +35,12 @@ PROVIDERS = {
 def shared(keycloak_server: Keycloak, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
     realm, port, folder = keycloak_server.realm(), free_port(), tmp_path_factory.mktemp("roles")
     realm.add_group("/platform")
+    realm.add_group("/office")
     realm.add_role("boot-approver")
     for name in PROVIDERS:
         realm.add_user(name, groups=["/platform"], roles=["boot-approver"])
         realm.add_pages(f"http://localhost:{port}", name, client=name, secret="s3cret")
+    realm.join("leaving", "/office")
     set_up(realm)
     settings = [
         provider_settings(folder, realm, name=name, label=name, client=name, secret="s3cret", roles=roles)
@@ -49,7 +52,7 @@ def shared(keycloak_server: Keycloak, tmp_path_factory: pytest.TempPathFactory) 
 
 def set_up(realm: Realm) -> None:
     """Add the mappers of each client."""
-    for client in ("short-groups", "leaving"):
+    for client in ("short-groups", "leaving", "last-group"):
         realm.map_groups(client, full_path=False)
     for client in ("full-paths", "full-paths-unlike-the-rule"):
         realm.map_groups(client, full_path=True)
@@ -109,3 +112,18 @@ def test_a_person_who_left_the_group_loses_role_and_sessions_at_the_next_sign_in
     assert row[:2] == ["leaving:leaving", "viewer"]
     first.reload()
     first.get_by_role("link", name="Sign in with leaving").wait_for()
+
+
+def test_keycloak_sends_no_groups_of_a_person_who_left_the_last_one(there: Company) -> None:
+    """The role is unknown then: nobody gets in with it, and it takes nothing away."""
+    first = there.sign_in("last-group", label="last-group")
+    is_signed_in(first, "last-group", "admin")
+    other = there.with_new_browser()
+    there.realm.leave("last-group", "/platform")
+    page = other.sign_in("last-group", label="last-group")
+    page.get_by_role("heading", name="Could not sign in with last-group").wait_for()
+    page.get_by_text("groups", exact=False).first.wait_for()
+    [row] = [line.split() for line in there.operators().splitlines() if line.startswith("last-group:")]
+    assert row[:2] == ["last-group:last-group", "admin"]
+    first.reload()
+    first.get_by_role("heading", name="last-group:last-group").wait_for()

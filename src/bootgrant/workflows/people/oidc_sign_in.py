@@ -192,10 +192,13 @@ class OidcSignIn:
         return about if about and about["provider"] == provider_id else None
 
     async def _has_proved_again(self, person: ProviderPerson, name: str, since: float) -> bool:
-        """Return whether the same person has authenticated since they were sent away (clocks may differ by 60 s)."""
+        """Return whether the same person has authenticated since they were sent away (clocks may differ by 60 s).
+
+        ``authenticated_at`` is in whole seconds, cut off: it may be up to a second before the moment that it stands for.
+        """
         operator = await self.operators.find_subject(person.issuer, person.subject)
         when = person.authenticated_at
-        return operator is not None and operator.name == name and when is not None and when >= since - 60
+        return operator is not None and operator.name == name and when is not None and when + 1 > since - 60
 
     async def _begin(
         self, provider: IdentityProvider, person: ProviderPerson, client: Client
