@@ -194,7 +194,7 @@ class OidcSignIn:
     async def _has_proved_again(self, person: ProviderPerson, name: str, since: float) -> bool:
         """Return whether the same person has authenticated since they were sent away (clocks may differ by 60 s).
 
-        ``authenticated_at`` is in whole seconds, cut off: it may be up to a second before the moment that it stands for.
+        ``authenticated_at`` is in whole seconds, cut off: it may be up to a second before the moment.
         """
         operator = await self.operators.find_subject(person.issuer, person.subject)
         when = person.authenticated_at
