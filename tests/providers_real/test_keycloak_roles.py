@@ -27,6 +27,7 @@ PROVIDERS = {
     "by-client-role": BY_CLIENT_ROLE,
     "userinfo-only": ADMINS,
     "leaving": ADMINS,
+    "last-group": ADMINS,
 }
 
 
@@ -34,6 +35,7 @@ PROVIDERS = {
 def shared(keycloak_server: Keycloak, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
     realm, port, folder = keycloak_server.realm(), free_port(), tmp_path_factory.mktemp("roles")
     realm.add_group("/platform")
+    realm.add_group("/guests")
     realm.add_role("boot-approver")
     for name in PROVIDERS:
         realm.add_user(name, groups=["/platform"], roles=["boot-approver"])
@@ -49,7 +51,7 @@ def shared(keycloak_server: Keycloak, tmp_path_factory: pytest.TempPathFactory) 
 
 def set_up(realm: Realm) -> None:
     """Add the mappers of each client."""
-    for client in ("short-groups", "leaving"):
+    for client in ("short-groups", "leaving", "last-group"):
         realm.map_groups(client, full_path=False)
     for client in ("full-paths", "full-paths-unlike-the-rule"):
         realm.map_groups(client, full_path=True)
@@ -102,6 +104,7 @@ def test_a_person_who_left_the_group_loses_role_and_sessions_at_the_next_sign_in
     first = there.sign_in("leaving", label="leaving")
     is_signed_in(first, "leaving", "admin")
     other = there.with_new_browser()
+    there.realm.join("leaving", "/guests")
     there.realm.leave("leaving", "/platform")
     page = other.sign_in("leaving", label="leaving")
     page.get_by_role("heading", name="Could not sign in with leaving").wait_for()
@@ -109,3 +112,16 @@ def test_a_person_who_left_the_group_loses_role_and_sessions_at_the_next_sign_in
     assert row[:2] == ["leaving:leaving", "viewer"]
     first.reload()
     first.get_by_role("link", name="Sign in with leaving").wait_for()
+
+
+def test_a_person_who_left_every_group_is_refused_and_keeps_the_role(there: Company) -> None:
+    """Keycloak then sends no groups at all: docs/providers/keycloak.md has a mapper that makes them come always."""
+    first = there.sign_in("last-group", label="last-group")
+    is_signed_in(first, "last-group", "admin")
+    other = there.with_new_browser()
+    there.realm.leave("last-group", "/platform")
+    page = other.sign_in("last-group", label="last-group")
+    page.get_by_text("did not send what decides about your role").wait_for()
+    page.get_by_text("leaves it out for a person without groups").wait_for()
+    first.reload()
+    is_signed_in(first, "last-group", "admin")
