@@ -10,7 +10,7 @@ from bootgrant.approval.claim_values import Claims, claim_of, values_of
 from bootgrant.providers.arrived import cleaned, kind_of
 
 _ENTRA: Final = (
-    "Entra ID leaves the groups out of the token when there are more than 200 (150 for SAML, 6 in the implicit flow): "
+    "Entra ID does so with more than 200 groups (in the implicit flow, more than 5): "
     "use app roles, or 'groups assigned to the application'"
 )
 
