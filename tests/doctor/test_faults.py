@@ -58,6 +58,21 @@ def test_a_device_endpoint_without_a_code_is_an_error(device: bytes, code: str) 
     assert found(HealthyServer(device=device), code) is Level.ERROR
 
 
+@pytest.mark.parametrize(
+    ("status", "error", "fix"),
+    [
+        (400, "unauthorized_client", "allow the device flow"),
+        (401, "unauthorized_client", "make it a public client"),
+        (401, "invalid_client", "check client_id"),
+    ],
+    ids=["grant off", "has a secret", "unknown"],
+)
+def test_each_refusal_of_keycloak_has_its_own_fix(status: int, error: str, fix: str) -> None:
+    """As Keycloak 26.4.7 answers (tests/providers_real/test_keycloak_answers.py)."""
+    finding = examined(HealthyServer(device=reply(status, {"error": error}))).found("codes-refused")
+    assert finding.fix.startswith(fix)
+
+
 def test_a_redirect_is_followed_as_talos_follows_it_and_is_a_warning() -> None:
     def device(asked: Asked) -> bytes:
         return http(307, Location="/device/code?again") if "?" not in asked.target else reply(200, healthy._codes())

@@ -313,7 +313,7 @@ SOURCE = {"src1": {"endpoint": "https://graph.example.net/users/1/getMemberObjec
     [
         (
             {"_claim_names": ENTRA, "_claim_sources": SOURCE},
-            "points to graph.example.net. Entra ID leaves the groups out",
+            "points to graph.example.net. Entra ID does so with more than 200",
         ),
         ({"_claim_names": ENTRA}, "app roles, or 'groups assigned to the application'"),
         ({"_claim_names": ENTRA, "_claim_sources": {"src1": {"JWT": "a.b.c"}}}, "as an aggregated claim"),

@@ -34,13 +34,12 @@ _SHORT_LIFETIME: Final = 120
 _QR_OF_25_LINES: Final = 106
 """Bytes that fit into a QR code of version 5, level L: 23 lines in half blocks. The next version needs more than 25."""
 _FIXES: Final[Mapping[str, str]] = {
-    ErrorCode.INVALID_CLIENT: "check client_id; if it is right, make it a public client: Talos sends no secret here",
-    ErrorCode.UNAUTHORIZED_CLIENT: (
-        "allow the device flow for this client, and make it a public client: Keycloak also says this, with status 401, "
-        "if the client has a secret, which Talos does not send here"
+    ErrorCode.INVALID_CLIENT: (
+        "check client_id (Keycloak's error for an unknown client); if it is right, make it a public client: Talos "
+        "sends no secret here"
     ),
     ErrorCode.UNSUPPORTED_GRANT_TYPE: "turn on the device flow at the provider",
-    ErrorCode.INVALID_GRANT: "turn on the device flow for this client (this is Keycloak's error for it)",
+    ErrorCode.INVALID_GRANT: "turn on the device flow for this client",
     ErrorCode.INVALID_SCOPE: "check talos.config.oauth.scope against the provider",
     ErrorCode.INVALID_REQUEST: "check what the provider says is missing; if it requires PKCE, it cannot serve Talos",
     ErrorCode.SLOW_DOWN: "too many requests from here: wait, or raise the provider's limit",
@@ -49,6 +48,13 @@ _FIXES: Final[Mapping[str, str]] = {
         "the doctor in a network of machines (networks.machines)"
     ),
 }
+_WITHOUT_401: Final = "allow the device flow for this client (in Keycloak: OAuth 2.0 Device Authorization Grant)"
+_WITH_401: Final = (
+    "make it a public client (in Keycloak: Client authentication off): it has a secret, which Talos does not send "
+    "here; if it is public, allow the device flow for it"
+)
+"""RFC 6749 section 5.2: 401 is about the client's authentication. Keycloak 26.4.7: 400 with the grant off, 401 with a
+secret that is wrong or missing."""
 
 _metadata = partial(Finding, Step.DISCOVERY)
 _codes = partial(Finding, Step.CODES)
@@ -173,6 +179,8 @@ def _judge_qr(codes: DeviceAuthorization) -> Iterator[Finding]:
 
 def _refused(answer: Answer, error: OAuthError) -> Finding:
     fix = _FIXES.get(error.code, "look for this request in the provider's log")
+    if error.code == ErrorCode.UNAUTHORIZED_CLIENT:
+        fix = _WITH_401 if answer.status == 401 else _WITHOUT_401
     message = f"the provider refuses to issue a code (status {answer.status}, {printable(str(error))[:300]})"
     return _codes(Level.ERROR, "codes-refused", message, fix)
 

@@ -10,7 +10,7 @@ from bootgrant.approval.claim_values import Claims, claim_of, values_of
 from bootgrant.providers.arrived import cleaned, kind_of
 
 _ENTRA: Final = (
-    "Entra ID leaves the groups out of the token when there are more than 200 (150 for SAML, 6 in the implicit flow): "
+    "Entra ID does so with more than 200 groups (in the implicit flow, more than 5): "
     "use app roles, or 'groups assigned to the application'"
 )
 
@@ -72,6 +72,9 @@ def explained(claims: Claims, names: Iterable[str]) -> dict[str, str]:
     return {name: reason for name, reason in reasons.items() if reason}
 
 
+_NO_GROUPS: Final = "; Keycloak, for one, leaves it out for a person without groups"
+
+
 def absent(name: str, scopes: Iterable[str], granted: object) -> str:
     """Return why a claim may be neither in the ID token nor in userinfo. ``granted`` is the scope that was granted."""
     head = name.partition(".")[0]
@@ -79,5 +82,5 @@ def absent(name: str, scopes: Iterable[str], granted: object) -> str:
         return f"the provider did not grant the scope {cleaned(head, 60)}: allow it for this client"
     return (
         f"neither the ID token nor userinfo has {cleaned(name, 60)}: have the provider add it (a mapper with "
-        "'Add to ID token' in Keycloak), or request its scope in scopes"
+        f"'Add to ID token' in Keycloak), or request its scope in scopes{_NO_GROUPS if 'group' in name.lower() else ''}"
     )

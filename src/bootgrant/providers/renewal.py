@@ -12,10 +12,12 @@ from bootgrant.providers.jwt import moment
 from bootgrant.wire.secret import Secret
 
 _CAUSES: Final = (
-    # Keycloak (TokenManager.validateToken), then Microsoft Entra (AADSTS error codes).
+    # Keycloak (TokenManager.validateToken), then Microsoft Entra: the account is disabled (50057), was deleted
+    # (500341), or does not exist (50034, 51004). Revoked tokens (50173: signed out everywhere, a new password) and a
+    # disabled computer (135011) say nothing about the account.
     (re.compile(r"^User disabled$"), Cause.LEFT),
     (re.compile(r"^Session not active$"), Cause.ENDED),
-    (re.compile(r"^AADSTS(50057|50034|51004|135011)\b"), Cause.LEFT),
+    (re.compile(r"^AADSTS(50057|500341|50034|51004)\b"), Cause.LEFT),
 )
 """What the descriptions of providers that say more than ``invalid_grant`` mean. Every other one is unclear."""
 
