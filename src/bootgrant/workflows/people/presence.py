@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from bootgrant.approval.operators import Actor, via_oidc
+from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.ports.leaving import SessionCheckStore
 from bootgrant.ports.people import BY_PROVIDER, AtProvider, Operator, OperatorStore, Session
 from bootgrant.ports.providers import (
@@ -41,7 +42,13 @@ PATIENCE: Final = 2.0
 """Seconds that a decision waits for a check at most."""
 
 _CLAIM: Final = 30.0
-"""Seconds after which another server may check a session whose check did not finish: more than the longest request."""
+"""Seconds after which another server may check a session whose check did not finish."""
+
+_LONGEST: Final = 25.0
+"""Seconds that one check may take: less than _CLAIM, so that no two servers use the same refresh token."""
+
+_EARLY: Final = 5.0
+"""Seconds before its end from which a session may have expired by itself: clocks and answers are not exact."""
 
 _AT_ONCE: Final = 8
 _ROUND: Final = 200
@@ -82,15 +89,19 @@ class CheckPresence:
         return AtProvider(session_id, self._sealed(person.renewal), person.renewal.expires_at)
 
     async def step(self) -> None:
-        """Check the sessions that are due: the chore of the regular checks."""
-        periods = [one.check_every for one in self.providers.values() if one.check_every]
-        if not periods:
+        """Check the sessions that are due: the chore of the regular checks. No provider waits for another one."""
+        await asyncio.gather(*(self._step_of(one) for one in self.providers.values() if one.check_every))
+
+    async def _step_of(self, provider: IdentityProvider) -> None:
+        if self._is_paused(provider):
             return
-        now = self.clock.now()
-        before = now - min(periods) * (1 - _SPREAD)
-        found = await self.checks.sessions_to_check(before, now, _ROUND)
-        due = [session for session in found if self._is_due(session, now)]
+        now, via = self.clock.now(), via_oidc(provider.provider_id)
+        before = now - provider.check_every * (1 - _SPREAD)
+        found = await self.checks.sessions_to_check(via, before, now, _ROUND)
+        due = [session for session in found if _is_due(provider, session, now)]
         for start in range(0, len(due), _AT_ONCE):
+            if self._is_paused(provider):
+                return
             await asyncio.gather(*(self._check(session) for session in due[start : start + _AT_ONCE]))
 
     async def wait_for_decision(self) -> None:
@@ -98,15 +109,40 @@ class CheckPresence:
         await self._wanted.wait()
 
     async def before_decision(self) -> None:
-        """Check the sessions of people who are deciding: the chore of these checks."""
+        """Check the sessions of people who are deciding: the chore of these checks.
+
+        Those who come while others are checked do not wait for them.
+        """
+        running: set[asyncio.Task[None]] = set()
+        failed: StoreUnavailable | None = None
+        try:
+            while running := running | {asyncio.create_task(self._answer(*each)) for each in self._take_urgent()}:
+                more = asyncio.create_task(self.wait_for_decision())
+                done, _ = await asyncio.wait({*running, more}, return_when=asyncio.FIRST_COMPLETED)
+                more.cancel()
+                for each in done & running:
+                    try:
+                        each.result()
+                    except StoreUnavailable as error:
+                        failed = error
+                running -= done
+        finally:
+            for each in running:
+                each.cancel()
+        if failed is not None:
+            raise failed
+
+    def _take_urgent(self) -> Collection[tuple[Session, asyncio.Future[None]]]:
         self._wanted.clear()
         waiting, self._urgent = self._urgent, {}
+        return waiting.values()
+
+    async def _answer(self, session: Session, checked: asyncio.Future[None]) -> None:
         try:
-            await asyncio.gather(*(self._check_soon(session) for session, _ in waiting.values()))
+            await self._check_soon(session)
         finally:
-            for _, checked in waiting.values():
-                if not checked.done():
-                    checked.set_result(None)
+            if not checked.done():
+                checked.set_result(None)
 
     async def is_present(self, who: SignedIn) -> bool:
         """Return whether the session of a person who is about to decide continues at the provider.
@@ -126,12 +162,8 @@ class CheckPresence:
         found = next((one for one in self.providers.values() if via_oidc(one.provider_id) == session.via), None)
         return found if found and found.check_every else None
 
-    def _is_due(self, session: Session, now: float) -> bool:
-        provider = self._provider_of(session)
-        if provider is None or self._paused_until.get(provider.provider_id, 0.0) > self.clock.steady():
-            return False
-        early = _SPREAD * session.digest[0] / 255
-        return now - session.checked_at >= provider.check_every * (1 - early)
+    def _is_paused(self, provider: IdentityProvider) -> bool:
+        return self._paused_until.get(provider.provider_id, 0.0) > self.clock.steady()
 
     async def _check_soon(self, session: Session) -> None:
         """Check now, or wait until the server that is checking has finished."""
@@ -145,13 +177,13 @@ class CheckPresence:
         provider, now = self._provider_of(session), self.clock.now()
         if provider is None:
             return True
+        if not await self.checks.claim_check(session, now, now + _CLAIM):
+            found = await self.operators.find_session(session.digest)
+            return found is None or found[0].renewal != session.renewal
         if session.renewal_until is not None and now >= session.renewal_until:
             # Nothing is sent: Keycloak would call a session that only expired a logout.
             await self._end(provider, session, Ended(Cause.UNCLEAR, "it expired"))
             return True
-        if not await self.checks.claim_check(session, now, now + _CLAIM):
-            found = await self.operators.find_session(session.digest)
-            return found is None or found[0].renewal != session.renewal
         try:
             answer = await self._renewed(provider, session)
         except ProviderUnavailable as error:
@@ -169,7 +201,11 @@ class CheckPresence:
         """Use the refresh token; None if it cannot be read, because it was sealed with another code key."""
         token = self.sealing.unseal(self.key, session.renewal)
         if token is not None:
-            return await provider.renew(token)
+            try:
+                async with asyncio.timeout(_LONGEST):
+                    return await provider.renew(token)
+            except TimeoutError:
+                raise ProviderUnavailable(f"provider {provider.provider_id}: no answer in {_LONGEST:.0f} s") from None
         log.warning("the session of %s is not checked any more: the code key has changed", session.operator)
         await self.checks.keep_check(session, "", None, session.checked_at)
         return None
@@ -177,13 +213,16 @@ class CheckPresence:
     async def _end(self, provider: IdentityProvider, session: Session, ended: Ended) -> None:
         """End a session that does not continue at the provider, and what else its cause takes away.
 
-        As in workflows/people/oidc_logout.py, votes become void before and after.
+        As in workflows/people/oidc_logout.py, votes become void before and after. A session that ended here while the
+        provider was asked takes nothing along: that its person signed out here may be why the provider's ended.
         """
         name, reason = session.operator, f"at the provider {provider.provider_id}: {ended.reason}"
         if ended.cause is Cause.LEFT:
             await self._disable(name, session, f"disabled {reason}")
             return
-        is_early = session.renewal_until is not None and self.clock.now() < session.renewal_until
+        if await self.operators.find_session(session.digest) is None:
+            return
+        is_early = session.renewal_until is not None and self.clock.now() < session.renewal_until - _EARLY
         is_lost = ended.cause is Cause.ENDED and is_early
         why = f"signed out {reason}" if is_lost else f"the session ended {reason}"
         if is_lost:
@@ -209,6 +248,11 @@ class CheckPresence:
 
     def _sealed(self, renewal: Renewed) -> str:
         return self.sealing.seal(self.key, renewal.refresh_token.reveal())
+
+
+def _is_due(provider: IdentityProvider, session: Session, now: float) -> bool:
+    early = _SPREAD * session.digest[0] / 255
+    return now - session.checked_at >= provider.check_every * (1 - early)
 
 
 def _actor(operator: Operator, session: Session) -> Actor:
