@@ -87,7 +87,6 @@ class OidcLogout:
             raise UnknownProvider
         logout = await provider.logout(token)
         if isinstance(logout, LogoutRefused):
-            log.warning("%s: logout refused: %s", provider_id, logout.reason)
             return logout
         now, used = self.sessions.clock.now(), sign_out_digest(_TOKEN, provider.issuer, logout.token_id)
         if await self.sign_outs.sign_out_noted(used, now) is not None:
