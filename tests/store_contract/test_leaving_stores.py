@@ -119,7 +119,14 @@ async def test_an_operator_remembers_that_the_provider_disabled_them(signed_in: 
     await signed_in.operators.set_disabled(ANA.name, NOW, by=BY_PROVIDER)
     assert await disabled() == (NOW, BY_PROVIDER)
     assert await signed_in.operators.find_session(OPEN.digest) is None
+    assert await signed_in.operators.set_disabled(ANA.name, None, by=BY_PROVIDER)
+    assert await disabled() == (None, "")
+    await signed_in.operators.set_disabled(ANA.name, NOW, by=BY_PROVIDER)
     await signed_in.operators.set_disabled(ANA.name, NOW + 1)
     assert await disabled() == (NOW + 1, "")
+    # What an admin did meanwhile counts: the provider neither changes nor ends it.
+    for at in (NOW + 2, None):
+        assert not await signed_in.operators.set_disabled(ANA.name, at, by=BY_PROVIDER)
+        assert await disabled() == (NOW + 1, "")
     await signed_in.operators.set_disabled(ANA.name, None)
     assert await disabled() == (None, "")
