@@ -9,7 +9,7 @@ import pytest
 from bootgrant.approval.audit import AuditKind
 from bootgrant.approval.transitions import GrantState
 from bootgrant.ports.people import BY_PROVIDER
-from bootgrant.ports.providers import Cause, Ended
+from bootgrant.ports.providers import Cause, Ended, ProviderWrong
 from bootgrant.wire.secret import Secret
 from bootgrant.workflows.people.oidc_sign_in import OidcRefusal, OidcRefused
 from bootgrant.workflows.people.presence import FRESH, CheckPresence
@@ -247,6 +247,24 @@ async def test_a_provider_that_is_down_takes_nothing(company: Company) -> None:
     company.clock.advance(60)
     await company.presence.step()
     assert await company.who(session) is None
+
+
+async def test_an_odd_answer_for_one_session_keeps_no_other_from_being_checked(company: Company) -> None:
+    sessions = []
+    for name in "abcdefghijklmnopqrst":
+        sessions.append(await company.arrive(name))
+        company.corp.used.append(name)
+
+    async def refuse_first(token: str) -> None:
+        if token == "r0":
+            raise ProviderWrong("invalid_request")
+
+    company.corp.meanwhile = refuse_first
+    for seconds in (60, 10):
+        company.clock.advance(seconds)
+        await company.presence.step()
+        assert len(company.corp.used) == 2 * len(sessions)
+    assert None not in [await company.who(session) for session in sessions]
 
 
 async def test_two_servers_do_not_use_a_refresh_token_twice(company: Company) -> None:

@@ -24,6 +24,7 @@ from bootgrant.ports.providers import (
     IdentityProvider,
     ProviderPerson,
     ProviderUnavailable,
+    ProviderWrong,
     Renewed,
     Sealing,
 )
@@ -55,7 +56,7 @@ _ROUND: Final = 200
 """Checks at the same time, and sessions of one round."""
 
 _PAUSE: Final = 30.0
-"""Seconds until the next round after a provider did not answer."""
+"""Seconds until the next round after a provider did not answer, and between two warnings about it."""
 
 _LONGEST_SID: Final = 1000
 _LOOK: Final = 0.1
@@ -80,6 +81,7 @@ class CheckPresence:
     _urgent: dict[bytes, tuple[Session, asyncio.Future[None]]] = field(default_factory=dict)
     _wanted: asyncio.Event = field(default_factory=asyncio.Event)
     _paused_until: dict[str, float] = field(default_factory=dict)
+    _warned_until: dict[str, float] = field(default_factory=dict)
 
     def at_provider(self, provider: IdentityProvider, person: ProviderPerson) -> AtProvider:
         """Return what a new session stores of the provider's. A name (sid) that is too long counts as unknown."""
@@ -186,8 +188,13 @@ class CheckPresence:
             return True
         try:
             answer = await self._renewed(provider, session)
+        except ProviderWrong as error:
+            # It may concern only this session, so the others are checked, and this one in its turn.
+            self._warn(provider, error)
+            await self.checks.keep_check(session, session.renewal, session.renewal_until, self.clock.now())
+            return True
         except ProviderUnavailable as error:
-            log.warning("people of %s are not checked now, nobody loses anything: %s", provider.provider_id, error)
+            self._warn(provider, error)
             self._paused_until[provider.provider_id] = self.clock.steady() + _PAUSE
             await self.checks.release_check(session.digest)
             return True
@@ -196,6 +203,12 @@ class CheckPresence:
         elif answer is not None:
             await self._end(provider, session, answer)
         return True
+
+    def _warn(self, provider: IdentityProvider, error: ProviderUnavailable) -> None:
+        now = self.clock.steady()
+        if self._warned_until.get(provider.provider_id, 0.0) <= now:
+            self._warned_until[provider.provider_id] = now + _PAUSE
+            log.warning("people of %s are not checked now, nobody loses anything: %s", provider.provider_id, error)
 
     async def _renewed(self, provider: IdentityProvider, session: Session) -> Renewed | Ended | None:
         """Use the refresh token; None if it cannot be read, because it was sealed with another code key."""
