@@ -214,6 +214,8 @@ async def test_nobody_who_decides_waits_for_the_check_of_another_person(company:
         assert not await company.presence.is_present(left)
         assert not answered.is_set()
         assert await waiting, "a provider that is slow delays nobody, and takes nothing"
+        assert await company.presence.is_present(slow)
+        assert company.corp.used == ["r0", "r1"], "the check that is running is the one to wait for"
     finally:
         chore.cancel()
 

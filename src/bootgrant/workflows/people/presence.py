@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from bootgrant.approval.operators import Actor, via_oidc
-from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.ports.leaving import SessionCheckStore
 from bootgrant.ports.people import BY_PROVIDER, AtProvider, Operator, OperatorStore, Session
 from bootgrant.ports.providers import (
@@ -78,7 +77,9 @@ class CheckPresence:
     key: Secret
     lost: LostRights
     clock: Clock
-    _urgent: dict[bytes, tuple[Session, asyncio.Future[None]]] = field(default_factory=dict)
+    _urgent: list[tuple[Session, asyncio.Future[None]]] = field(default_factory=list)
+    _checked: dict[bytes, asyncio.Future[None]] = field(default_factory=dict)
+    """The checks before decisions that are wanted or running, by the digest of their session."""
     _wanted: asyncio.Event = field(default_factory=asyncio.Event)
     _paused_until: dict[str, float] = field(default_factory=dict)
     _warned_until: dict[str, float] = field(default_factory=dict)
@@ -116,17 +117,14 @@ class CheckPresence:
         Those who come while others are checked do not wait for them.
         """
         running: set[asyncio.Task[None]] = set()
-        failed: StoreUnavailable | None = None
+        failed: BaseException | None = None
         try:
             while running := running | {asyncio.create_task(self._answer(*each)) for each in self._take_urgent()}:
                 more = asyncio.create_task(self.wait_for_decision())
                 done, _ = await asyncio.wait({*running, more}, return_when=asyncio.FIRST_COMPLETED)
                 more.cancel()
                 for each in done & running:
-                    try:
-                        each.result()
-                    except StoreUnavailable as error:
-                        failed = error
+                    failed = each.exception() or failed
                 running -= done
         finally:
             for each in running:
@@ -136,13 +134,14 @@ class CheckPresence:
 
     def _take_urgent(self) -> Collection[tuple[Session, asyncio.Future[None]]]:
         self._wanted.clear()
-        waiting, self._urgent = self._urgent, {}
-        return waiting.values()
+        waiting, self._urgent = self._urgent, []
+        return waiting
 
     async def _answer(self, session: Session, checked: asyncio.Future[None]) -> None:
         try:
             await self._check_soon(session)
         finally:
+            self._checked.pop(session.digest, None)
             if not checked.done():
                 checked.set_result(None)
 
@@ -154,8 +153,11 @@ class CheckPresence:
         session, provider = who.session, self._provider_of(who.session)
         if provider is None or not session.renewal or self.clock.now() - session.checked_at < FRESH:
             return True
-        _, checked = self._urgent.setdefault(session.digest, (session, asyncio.get_running_loop().create_future()))
-        self._wanted.set()
+        checked = self._checked.get(session.digest)
+        if checked is None:
+            checked = self._checked[session.digest] = asyncio.get_running_loop().create_future()
+            self._urgent.append((session, checked))
+            self._wanted.set()
         await asyncio.wait([checked], timeout=PATIENCE)
         return await self.operators.find_session(session.digest) is not None
 
