@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 
-from bootgrant.approval.claims import Rights, RoleRule
+from bootgrant.approval.claims import Rights, RoleRule, rights_of
 from bootgrant.approval.operators import Label, Role
 from bootgrant.approval.role_grace import Confirmed, Held, Kept, Unknown, confirming, judge
 
@@ -120,3 +122,19 @@ def test_labels_that_allow_fewer_machines_are_a_loss(
 def test_the_claims_that_gave_the_role_are_noted() -> None:
     claims: dict[str, object] = {"groups": ["fra"], "roles": ["ams"], "email": "look@example.org"}
     assert confirming(claims, RULES, IN_BOTH, NOW) == Confirmed(NOW, ("groups", "roles"))
+
+
+@pytest.mark.parametrize("had", Role)
+def test_roles_that_are_no_ladder_never_add_up(had: Role) -> None:
+    """Whatever came and did not: the rights are those that the claims prove, or the last ones; never a mixture."""
+    rules = tuple(RoleRule(f"c{role.value}", "yes", role) for role in Role)
+    for came in product((["yes"], ["no"], None), repeat=len(Role)):
+        claims = {rule.claim: value for rule, value in zip(rules, came, strict=True) if value is not None}
+        found = judge(claims, {}, rules, held(Rights(had, ()), f"c{had.value}"), NOW, 3600)
+        proven = rights_of(claims, rules)
+        if f"c{had.value}" in claims:
+            assert found == proven, "the claim that gave the last role came"
+        elif proven is not None and list(Role).index(proven.role) >= list(Role).index(had):
+            assert found == proven, "with that claim the role would be the same"
+        else:
+            assert found == Kept(Rights(had, ()), (f"c{had.value}",))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import httpx2
@@ -84,6 +86,15 @@ def test_the_same_works_on_the_database_while_no_server_runs(stopped: NewSite) -
         ("ben", "viewer", ["site=fra"], "local", True),
         ("glass", "admin", [], "break-glass", False),
     ]
+
+
+def test_the_list_says_whom_a_provider_disabled_and_enable_enables_them(stopped: NewSite) -> None:
+    command(stopped, "operators", "add", "ben")
+    with closing(sqlite3.connect(stopped.config.parent / "data" / "bootgrant.sqlite3")) as database, database:
+        database.execute("UPDATE operators SET disabled_at = 86400, disabled_by = 'provider' WHERE name = 'ben'")
+    assert "disabled 1970-01-02 00:00 by the provider" in command(stopped, "operators", "list").stdout
+    assert command(stopped, "operators", "enable", "ben").stdout == "enabled ben\n"
+    assert "disabled" not in command(stopped, "operators", "list").stdout
 
 
 @pytest.mark.parametrize("role", ["viewer", "auditor", "approver", "admin"])

@@ -183,7 +183,7 @@ async def test_an_outside_token_stays_bound_to_its_first_machine(old: OlderSite)
         async with old.running() as site, site.client(MACHINE) as machine:
             assert (await fetch(machine, token, "/config?serial=SN-BOUND")).status_code == 200
             refused = await fetch(machine, token, "/config?serial=SN-OTHER")
-            assert (refused.status_code, refused.text) == (403, "token used by another machine\n")
+            assert (refused.status_code, refused.text) == (401, "token used by another machine\n")
 
 
 def browser(site: Running, session: str = "") -> httpx2.AsyncClient:

@@ -134,9 +134,12 @@ async def test_a_machine_is_served_only_in_the_networks_of_its_entry(outside: Ou
 async def test_a_token_only_serves_the_first_machine_that_uses_it(outside: Outside) -> None:
     bearer = outside.provider.token().reveal()
     assert (await outside.fetch(bearer)).status_code == 200
-    for query, address in ((f"uuid={OTHER_UUID}", "10.20.0.11"), (f"uuid={UUID}", "10.20.0.12")):
-        stolen = await outside.fetch(bearer, query, address)
+    for address in ("10.20.0.11", "10.20.0.12"):
+        stolen = await outside.fetch(bearer, f"uuid={OTHER_UUID}", address)
         assert (stolen.status_code, stolen.text) == (401, "token used by another machine\n")
+    # A machine with IPv4 and IPv6 may use one or the other, and needs no other approval when it comes back.
+    moved = await outside.fetch(bearer, f"uuid={UUID}", "10.20.0.12")
+    assert (moved.status_code, moved.text) == (403, "token used at another address\n")
     assert (await outside.fetch(bearer)).status_code == 200
 
 

@@ -16,6 +16,7 @@ from bootgrant.operator_plane.api.app import Listener, build_api
 from bootgrant.operator_plane.api.openapi import document
 from bootgrant.operator_plane.api.routes import ROUTES
 from bootgrant.operator_plane.permissions import Permission, UndeclaredRoute
+from bootgrant.ports.people import BY_PROVIDER
 from bootgrant.service.parts.people import api_plane
 from bootgrant.wire.identity import MachineIdentity
 from support.api_program import program
@@ -268,8 +269,11 @@ async def test_operators_can_be_added_changed_and_disabled(office: Office) -> No
         await json_of(await client.post("/api/v1/operators/ben/disable"))
         [ben] = (await json_of(await client.get("/api/v1/operators")))["operators"]
         await json_of(await client.post("/api/v1/operators/ben/enable"))
+        await office.site.database.operators.set_disabled("ben", 1.0, by=BY_PROVIDER)
+        [left] = (await json_of(await client.get("/api/v1/operators")))["operators"]
         reset = await json_of(await client.post("/api/v1/operators/ben/reset"))
     assert (ben["role"], ben["labels"], ben["disabled_at"] is None) == ("viewer", ["site=fra"], False)
+    assert (ben["disabled_by"], left["disabled_by"]) == (None, "provider")
     assert added["password"]
     assert reset["password"] not in ("", added["password"])
 

@@ -151,11 +151,24 @@ async def test_a_token_that_cannot_be_checked_now_may_come_again(company: Compan
 async def test_refused_tokens_are_limited_and_right_ones_are_not(company: Company) -> None:
     for number in range(100):
         assert (await company.call(company.provider.logout_token(jti=str(number)))).status_code == 200
+    ana = await company.arrive()
     assert [(await company.call("forged")).status_code for _ in range(60)] == [400] * 60
-    refused = await company.call(company.provider.logout_token())
+    refused = await company.call("forged")
     assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
-    company.provider.clock.advance(1)
     assert (await company.call(company.provider.logout_token())).status_code == 200
+    assert (await ana.open("/account")).headers["location"].startswith("/login?")
+    company.provider.clock.advance(1)
+    assert (await company.call("forged")).status_code == 400
+
+
+async def test_the_log_names_refused_calls_within_their_limit(
+    company: Company, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(70):
+        await company.call("forged")
+    lines = [record.getMessage() for record in caplog.records if "logout call" in record.getMessage()]
+    assert len(lines) == 60
+    assert lines[0].startswith("corp: a logout call from 10.9.9.9 is refused: ")
 
 
 async def test_a_form_of_a_person_who_left_is_not_accepted(company: Company) -> None:

@@ -69,7 +69,7 @@ async def test_one_of_many_servers_claims_a_check(signed_in: Database) -> None:
     checks = signed_in.session_checks
     claimed = await asyncio.gather(*(checks.claim_check(OPEN, NOW, NOW + 30) for _ in range(10)))
     assert sorted(claimed) == [False] * 9 + [True]
-    assert await checks.sessions_to_check(NOW + 60, NOW + 29, 10) == []
+    assert await checks.sessions_to_check(OPEN.via, NOW + 60, NOW + 29, 10) == []
     assert await checks.claim_check(OPEN, NOW + 30, NOW + 60)
 
 
@@ -98,9 +98,16 @@ async def test_the_session_that_was_checked_longest_ago_is_next(signed_in: Datab
     for number, checked_at, renewal in ((2, NOW - 9, "sealed"), (3, NOW - 20, ""), (4, NOW + 9, "sealed")):
         session = replace(OPEN, digest=bytes([number]) * 32, checked_at=checked_at, renewal=renewal)
         await signed_in.operators.open_session(session)
-    due = await signed_in.session_checks.sessions_to_check(NOW + 1, NOW, 10)
+    due = await signed_in.session_checks.sessions_to_check(OPEN.via, NOW + 1, NOW, 10)
     assert [session.checked_at for session in due] == [NOW - 9, NOW]
-    assert len(await signed_in.session_checks.sessions_to_check(NOW + 1, NOW, 1)) == 1
+    assert len(await signed_in.session_checks.sessions_to_check(OPEN.via, NOW + 1, NOW, 1)) == 1
+
+
+async def test_sessions_of_other_providers_do_not_keep_a_session_waiting(signed_in: Database) -> None:
+    other = replace(OPEN, digest=bytes([2]) * 32, checked_at=NOW - 9, via="oidc:old")
+    await signed_in.operators.open_session(other)
+    assert await signed_in.session_checks.sessions_to_check(OPEN.via, NOW + 1, NOW, 1) == [OPEN]
+    assert await signed_in.session_checks.sessions_to_check("oidc:old", NOW + 1, NOW, 1) == [other]
 
 
 async def test_an_operator_remembers_that_the_provider_disabled_them(signed_in: Database) -> None:
@@ -112,7 +119,14 @@ async def test_an_operator_remembers_that_the_provider_disabled_them(signed_in: 
     await signed_in.operators.set_disabled(ANA.name, NOW, by=BY_PROVIDER)
     assert await disabled() == (NOW, BY_PROVIDER)
     assert await signed_in.operators.find_session(OPEN.digest) is None
+    assert await signed_in.operators.set_disabled(ANA.name, None, by=BY_PROVIDER)
+    assert await disabled() == (None, "")
+    await signed_in.operators.set_disabled(ANA.name, NOW, by=BY_PROVIDER)
     await signed_in.operators.set_disabled(ANA.name, NOW + 1)
     assert await disabled() == (NOW + 1, "")
+    # What an admin did meanwhile counts: the provider neither changes nor ends it.
+    for at in (NOW + 2, None):
+        assert not await signed_in.operators.set_disabled(ANA.name, at, by=BY_PROVIDER)
+        assert await disabled() == (NOW + 1, "")
     await signed_in.operators.set_disabled(ANA.name, None)
     assert await disabled() == (None, "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from bootgrant.approval.audit import AuditEvent
@@ -44,7 +44,7 @@ class Corp:
 
     A logout token is the name of one of ``logouts``. Refresh tokens are r0, r1 and so on; each can be used once, and
     ``answer`` replaces the usual answer. ``lifetime`` is the seconds that the provider says one lasts, None if it does
-    not.
+    not. ``meanwhile`` is awaited while a refresh token is used.
     """
 
     clock: FakeClock
@@ -62,6 +62,7 @@ class Corp:
     answer: Ended | None = None
     logouts: dict[str, Logout] = field(default_factory=dict)
     used: list[str] = field(default_factory=list)
+    meanwhile: Callable[[str], Awaitable[object]] | None = None
 
     def renewed(self) -> Renewed:
         expires_at = None if self.lifetime is None else self.clock.now() + self.lifetime
@@ -89,6 +90,8 @@ class Corp:
         token = refresh_token.reveal()
         assert token not in self.used, "a refresh token was used twice"
         self.used.append(token)
+        if self.meanwhile is not None:
+            await self.meanwhile(token)
         return self.answer or self.renewed()
 
 

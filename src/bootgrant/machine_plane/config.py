@@ -152,6 +152,7 @@ def _refused(refusal: Refused) -> Answer:
             | DeliveryRefusal.CONTROL_PLANE
             | DeliveryRefusal.OTHER_NETWORK
             | DeliveryRefusal.OTHER_ADDRESS
+            | DeliveryRefusal.OTHER_PLACE
         ):
             return plain_answer(403, refusal.value)
         case DeliveryRefusal.NO_CONFIG:

@@ -87,7 +87,7 @@ def _passkeys() -> AttemptLimit:
 
 
 def _bad_logouts() -> AttemptLimit:
-    # Only refused tokens count: a provider that signs many people out at once must never be slowed down.
+    # Only refused tokens count, and only they are limited: a right one is obeyed whatever came before.
     return AttemptLimit(burst=60, every=1.0, when_full=WhenFull.ALLOW)
 
 

@@ -24,10 +24,10 @@ class SignOutStore(Protocol):
 class SessionCheckStore(Protocol):
     """Checks of sessions with their provider: one server at a time, and each refresh token is used once."""
 
-    async def sessions_to_check(self, checked_before: float, now: float, limit: int) -> Sequence[Session]:
+    async def sessions_to_check(self, via: str, checked_before: float, now: float, limit: int) -> Sequence[Session]:
         """Return sessions with a refresh token that were checked before and that no server is checking at ``now``.
 
-        The one that was checked longest ago comes first.
+        Only those of ``via``, so that no provider's sessions keep another's waiting; checked longest ago first.
         """
 
     async def claim_check(self, session: Session, now: float, until: float) -> bool:

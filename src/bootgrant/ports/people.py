@@ -127,7 +127,8 @@ class OperatorStore(Protocol):
     ) -> bool:
         """Disable an operator and end their sessions, or (None) enable them. Return False when none has this name.
 
-        ``by`` is BY_PROVIDER or empty.
+        ``by`` is BY_PROVIDER or empty (an admin). For the provider, it changes nothing for an operator whom an admin
+        disabled, and returns False.
         """
 
     async def set_password(self, name: str, password_hash: str, audit: AuditOfOperator | None = None) -> bool:

@@ -31,9 +31,10 @@ class SignOutRows(RowStore):
 class SessionCheckRows(RowStore):
     """ports.leaving.SessionCheckStore."""
 
-    async def sessions_to_check(self, checked_before: float, now: float, limit: int) -> Sequence[Session]:
-        due = "renewal <> '' AND checked_at < ? AND claimed_until <= ? ORDER BY checked_at LIMIT ?"
-        rows = await self._rows.read(f"SELECT {listed(SESSION)} FROM sessions WHERE {due}", checked_before, now, limit)
+    async def sessions_to_check(self, via: str, checked_before: float, now: float, limit: int) -> Sequence[Session]:
+        due = "via = ? AND renewal <> '' AND checked_at < ? AND claimed_until <= ? ORDER BY checked_at LIMIT ?"
+        found = f"SELECT {listed(SESSION)} FROM sessions WHERE {due}"
+        rows = await self._rows.read(found, via, checked_before, now, limit)
         return [session_of(row) for row in rows]
 
     async def claim_check(self, session: Session, now: float, until: float) -> bool:

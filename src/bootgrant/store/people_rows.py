@@ -40,8 +40,8 @@ _TOKEN: Final = (
 
 _OPERATORS: Final = f"SELECT {listed(_OPERATOR)} FROM operators"
 _SESSIONS: Final = f"SELECT {listed(SESSION)} FROM sessions"
-_BEFORE: Final = f"UPDATE operators SET seen_at = seen_at WHERE name = ? RETURNING {listed(_OPERATOR)}"
-"""Returns an operator as they are before a change, and lets nobody else change them until it is made."""
+_NOT_BY_ADMIN: Final = "(disabled_at IS NULL OR disabled_by <> '')"
+"""That no admin has disabled the operator."""
 _END_ALL: Final = "DELETE FROM sessions WHERE operator = ?"
 _SEEN_WITH: Final = "UPDATE operators SET seen_at = ? WHERE name = (SELECT operator FROM sessions WHERE digest = ?)"
 
@@ -100,16 +100,20 @@ class OperatorRows(RowStore):
     async def set_disabled(
         self, name: str, at: float | None, audit: AuditOfOperator | None = None, by: str = ""
     ) -> bool:
-        change = "UPDATE operators SET disabled_at = ?, disabled_by = ? WHERE name = ?"
-        return await self._change(name, (change, (at, by, name)), (_END_ALL, (name,)), audit=audit)
+        which = f" AND {_NOT_BY_ADMIN}" if by else ""
+        change = f"UPDATE operators SET disabled_at = ?, disabled_by = ? WHERE name = ?{which}"
+        values = (at, by if at is not None else "", name)
+        return await self._change(name, (change, values), (_END_ALL, (name,)), audit=audit, which=which)
 
     async def set_password(self, name: str, password_hash: str, audit: AuditOfOperator | None = None) -> bool:
         change = "UPDATE operators SET password_hash = ? WHERE name = ?"
         return await self._change(name, (change, (password_hash, name)), (_END_ALL, (name,)), audit=audit)
 
-    async def _change(self, name: str, *statements: Statement, audit: AuditOfOperator | None) -> bool:
+    async def _change(self, name: str, *statements: Statement, audit: AuditOfOperator | None, which: str = "") -> bool:
         event = (lambda row: audit(_operator(row))) if audit else None
-        return bool(await self._rows.write((_BEFORE, (name,)), *statements, audit=event))
+        # Returns the operator as they are before the change, and lets nobody else change them until it is made.
+        before = f"UPDATE operators SET seen_at = seen_at WHERE name = ?{which} RETURNING {listed(_OPERATOR)}"
+        return bool(await self._rows.write((before, (name,)), *statements, audit=event))
 
     async def open_session(self, session: Session) -> None:
         begin = f"{insert_into('sessions', SESSION)} ON CONFLICT (digest) DO NOTHING"

@@ -31,11 +31,14 @@ class MemorySessionCheckStore:
         self._operators = operators
         self._claims: dict[bytes, float] = {}
 
-    async def sessions_to_check(self, checked_before: float, now: float, limit: int) -> Sequence[Session]:
+    async def sessions_to_check(self, via: str, checked_before: float, now: float, limit: int) -> Sequence[Session]:
         due = [
             session
             for session in self._operators.open_sessions.values()
-            if session.renewal and session.checked_at < checked_before and self._is_free(session.digest, now)
+            if session.via == via
+            and session.renewal
+            and session.checked_at < checked_before
+            and self._is_free(session.digest, now)
         ]
         return sorted(due, key=lambda session: session.checked_at)[:limit]
 

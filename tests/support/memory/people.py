@@ -66,7 +66,10 @@ class MemoryOperatorStore:
     async def set_disabled(
         self, name: str, at: float | None, audit: AuditOfOperator | None = None, by: str = ""
     ) -> bool:
-        found = await self._change(name, audit, disabled_at=at, disabled_by=by)
+        operator = self._operators.get(name)
+        if by and operator is not None and operator.disabled_at is not None and not operator.disabled_by:
+            return False
+        found = await self._change(name, audit, disabled_at=at, disabled_by=by if at is not None else "")
         self._end_all(name)
         return found
 

@@ -187,9 +187,10 @@ async def test_a_provider_token_is_bound_to_its_first_machine_address_and_entry(
     assert (ready.binding.entry, ready.binding.address, ready.binding.expires_at) == ("worker-1", ADDRESS, NOW + 300)
     assert isinstance(await outside(site), OutsideReady)
     assert await outside(site, 2) is DeliveryRefusal.OTHER_MACHINE
-    assert await outside(site, 1, "10.20.0.12") is DeliveryRefusal.OTHER_MACHINE
+    assert await outside(site, 1, "10.20.0.12") is DeliveryRefusal.OTHER_PLACE
+    assert isinstance(await outside(site), OutsideReady)
     site.entries.known[0] = replace(worker(1), name="worker-1b")
-    assert await outside(site) is DeliveryRefusal.OTHER_MACHINE
+    assert await outside(site) is DeliveryRefusal.CHANGED_ENTRY
 
 
 async def test_each_provider_token_has_its_own_binding() -> None:

@@ -9,7 +9,7 @@ import pytest
 from bootgrant.approval.audit import AuditKind
 from bootgrant.approval.transitions import GrantState
 from bootgrant.ports.people import BY_PROVIDER
-from bootgrant.ports.providers import Cause, Ended
+from bootgrant.ports.providers import Cause, Ended, ProviderWrong
 from bootgrant.wire.secret import Secret
 from bootgrant.workflows.people.oidc_sign_in import OidcRefusal, OidcRefused
 from bootgrant.workflows.people.presence import FRESH, CheckPresence
@@ -136,6 +136,96 @@ async def test_a_session_that_may_only_have_expired_takes_no_approval_along(
     assert ended.reason == f"the session ended at the provider corp: {answer.reason}"
 
 
+async def test_a_session_that_ends_as_it_expires_takes_no_approval_along(company: Company) -> None:
+    company.corp.lifetime = 63.0
+    await company.arrive()
+    given = await gave(company)
+    company.corp.answer = NOT_ACTIVE
+    company.clock.advance(60)
+    await company.presence.step()
+    assert await company.given(*given) == KEPT
+
+
+async def test_a_check_during_the_own_sign_out_takes_nothing_along(company: Company) -> None:
+    session = await company.arrive()
+    who, given = await signed_in(company, session), await gave(company)
+
+    async def sign_out(_token: str) -> None:
+        await company.logout.note_own(who)
+        await company.sessions.end(session)
+
+    company.corp.meanwhile, company.corp.answer = sign_out, NOT_ACTIVE
+    company.clock.advance(60)
+    await company.presence.step()
+    assert company.corp.used == ["r0"]
+    assert await company.given(*given) == KEPT
+
+
+async def test_an_own_sign_out_keeps_everything_although_the_browser_left_an_older_session(company: Company) -> None:
+    older, session = await company.arrive(), await company.arrive()
+    given = await gave(company)
+    await company.logout.note_own(await signed_in(company, session))
+    await company.sessions.end(session)
+    assert await company.who(older) is None
+    company.corp.answer = NOT_ACTIVE
+    company.clock.advance(60)
+    await company.presence.step()
+    assert await company.given(*given) == KEPT
+
+
+async def test_an_own_sign_out_ends_no_session_of_another_browser(company: Company) -> None:
+    session = await company.arrive()
+    company.corp.session_id = "sid-2"
+    other = await company.arrive()
+    await company.logout.note_own(await signed_in(company, session))
+    await company.sessions.end(session)
+    assert await company.who(other) is not None
+
+
+async def test_a_session_that_was_renewed_meanwhile_does_not_end_at_its_former_time(company: Company) -> None:
+    company.corp.lifetime = 70.0
+    session = await company.arrive()
+    before = await signed_in(company, session)
+    company.clock.advance(60)
+    await company.server().step()
+    company.clock.advance(20)
+    assert await decides(company, before)
+    assert await company.who(session) is not None
+
+
+async def test_nobody_who_decides_waits_for_the_check_of_another_person(company: Company) -> None:
+    slow = await signed_in(company, await company.arrive("ben"))
+    company.clock.advance(FRESH)
+    asked, answered = asyncio.Event(), asyncio.Event()
+
+    async def hang(token: str) -> None:
+        if token == "r0":
+            asked.set()
+            await answered.wait()
+
+    company.corp.meanwhile = hang
+    chore = asyncio.create_task(repeated(company.presence))
+    waiting = asyncio.create_task(company.presence.is_present(slow))
+    try:
+        await asked.wait()
+        left = await signed_in(company, await company.arrive())
+        company.corp.answer = DISABLED
+        company.clock.advance(FRESH)
+        assert not await company.presence.is_present(left)
+        assert not answered.is_set()
+        assert await waiting, "a provider that is slow delays nobody, and takes nothing"
+        assert await company.presence.is_present(slow)
+        assert company.corp.used == ["r0", "r1"], "the check that is running is the one to wait for"
+    finally:
+        chore.cancel()
+
+
+async def repeated(work: CheckPresence) -> None:
+    while True:
+        await work.wait_for_decision()
+        await work.before_decision()
+
+
 async def test_an_expired_refresh_token_is_not_sent(company: Company) -> None:
     company.corp.lifetime = 50.0
     session = await company.arrive()
@@ -159,6 +249,24 @@ async def test_a_provider_that_is_down_takes_nothing(company: Company) -> None:
     company.clock.advance(60)
     await company.presence.step()
     assert await company.who(session) is None
+
+
+async def test_an_odd_answer_for_one_session_keeps_no_other_from_being_checked(company: Company) -> None:
+    sessions = []
+    for name in "abcdefghijklmnopqrst":
+        sessions.append(await company.arrive(name))
+        company.corp.used.append(name)
+
+    async def refuse_first(token: str) -> None:
+        if token == "r0":
+            raise ProviderWrong("invalid_request")
+
+    company.corp.meanwhile = refuse_first
+    for seconds in (60, 10):
+        company.clock.advance(seconds)
+        await company.presence.step()
+        assert len(company.corp.used) == 2 * len(sessions)
+    assert None not in [await company.who(session) for session in sessions]
 
 
 async def test_two_servers_do_not_use_a_refresh_token_twice(company: Company) -> None:

@@ -157,6 +157,8 @@ def _password(args: argparse.Namespace) -> dict[str, str]:
 
 def _operator(operator: Json) -> tuple[str, ...]:
     state = "active" if operator["disabled_at"] is None else f"disabled {day(operator['disabled_at'])}"
+    if operator.get("disabled_by"):
+        state += f" by the {operator['disabled_by']}"
     days = (day(operator["created_at"]), day(operator["seen_at"]))
     return (operator["name"], operator["role"], _labels(operator), operator["kind"], state, *days)
 

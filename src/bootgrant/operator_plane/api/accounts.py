@@ -166,6 +166,7 @@ def operator_json(operator: Operator, undelivered: int) -> Json:
         "labels": [str(label) for label in operator.labels],
         "kind": operator.kind.value,
         "disabled_at": operator.disabled_at,
+        "disabled_by": operator.disabled_by or None,
         "created_at": operator.created_at,
         "seen_at": operator.seen_at,
         "issuer": operator.issuer or None,

@@ -168,6 +168,10 @@ COMPONENTS: Final[dict[str, Schema]] = {
     "Operator": record(
         name=TEXT, role=ROLE, labels=array(TEXT), kind={"type": "string", "enum": ["local", "oidc", "break-glass"]},
         disabled_at=nullable(TIME), created_at=TIME, seen_at=nullable(TIME), issuer=nullable(TEXT),
+        disabled_by={
+            **nullable(TEXT),
+            "description": "provider: they left there, and is enabled by signing in there again. null: an admin.",
+        },
         undelivered_approvals={**COUNT, "description": "Approvals that become void if this operator is disabled now."},
     ),
     "Token": record(

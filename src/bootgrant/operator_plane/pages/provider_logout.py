@@ -25,31 +25,38 @@ _NO_STORE: Final = {"cache-control": "no-store"}
 
 
 async def log_out(visit: Visit) -> Response:
-    """Obey the logout token in the form."""
-    limit, key, steady = visit.plane.bad_logouts_by_address, address_key(visit.address), visit.plane.clock.steady()
-    if wait := limit.wait(key, steady):
-        return _error("too_many_requests", "too many refused logout tokens from this address", 429, wait)
-    answer = await _obeyed(visit)
-    if answer.status_code != 200:
-        limit.attempt(key, steady)
-    return answer
+    """Obey the logout token in the form.
 
-
-async def _obeyed(visit: Visit) -> Response:
-    token = visit.form.get("logout_token", "")
+    Refused ones are limited for each address: only the answers and the log. A right one is obeyed whatever came before,
+    because the provider may share its address with anybody (a proxy), and usually calls once. To verify a signature
+    costs no more than to read the request.
+    """
+    provider_id, token = visit.request.path_params["provider"], visit.form.get("logout_token", "")
     if not token:
-        return _error("invalid_request", "the form has no logout_token")
-    provider_id = visit.request.path_params["provider"]
+        return _refused(visit, provider_id, "the form has no logout_token")
     try:
         outcome = await visit.plane.logout.by_provider(provider_id, Secret(token))
     except UnknownProvider:
-        return _error("invalid_request", "no [[oidc]] has the id in this address", 404)
+        return _refused(visit, provider_id, "no [[oidc]] has the id in this address", 404)
     except (ProviderUnavailable, StoreUnavailable) as error:
-        log.error("%s: a logout call could not be obeyed: %s", provider_id, error)  # noqa: TRY400
+        if not _wait_after_refusal(visit):
+            log.error("%s: a logout call could not be obeyed: %s", provider_id, error)  # noqa: TRY400
         return _error("temporarily_unavailable", "the token cannot be checked or obeyed now: send it again")
     if isinstance(outcome, LogoutRefused):
-        return _error("invalid_request", outcome.reason)
+        return _refused(visit, provider_id, outcome.reason)
     return JSONResponse({}, headers=_NO_STORE)
+
+
+def _refused(visit: Visit, provider_id: str, reason: str, status: int = 400) -> Response:
+    if wait := _wait_after_refusal(visit):
+        return _error("too_many_requests", "too many refused logout tokens from this address", 429, wait)
+    log.warning("%s: a logout call from %s is refused: %s", ascii(provider_id[:100])[1:-1], visit.address, reason)
+    return _error("invalid_request", reason, status)
+
+
+def _wait_after_refusal(visit: Visit) -> float:
+    """Count a call that was not obeyed. Return the seconds until the next one of this address would be answered."""
+    return visit.plane.bad_logouts_by_address.attempt(address_key(visit.address), visit.plane.clock.steady())
 
 
 def _error(error: str, description: str, status: int = 400, wait: float = 0.0) -> Response:

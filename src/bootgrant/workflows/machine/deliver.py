@@ -96,6 +96,7 @@ class DeliveryRefusal(Enum):
     OTHER_NETWORK = "not in its expected network"
     OTHER_ADDRESS = "not from the address that asked"
     OTHER_MACHINE = "token used by another machine"
+    OTHER_PLACE = "token used at another address"
     BAD_TOKENS = "too many bad tokens: wait"
 
 

@@ -5,7 +5,8 @@ machines apart then: the rules for that person, the networks where the entry is 
 works only for the first machine and address that present it.
 
 A refusal ends the token for the machine (it asks for a new one) if the same token can never be accepted: the claims in
-a JWT are the person's until it expires, and a token that serves one machine serves no other.
+a JWT are the person's until it expires, and a token that serves one machine serves no other. At another address it does
+not end: a machine with IPv4 and IPv6 may come back to the first one.
 """
 
 from __future__ import annotations
@@ -133,9 +134,12 @@ class DeliverOutside:
         digest = hashlib.sha256(b"bootgrant outside token\0" + lasting_part(token).encode()).digest()
         ends = now + self.kept if person.expires_at is None else person.expires_at
         binding = await self.bindings.bind(Binding(digest, claimed.key, address, entry, now, ends))
-        if (binding.identity_key, binding.address, binding.entry) != (claimed.key, address, entry):
-            log.warning("/config refused to %s: the token of %s is bound to another machine", address, person)
-            return DeliveryRefusal.OTHER_MACHINE
+        if (refused := _bound_elsewhere(binding, claimed, address, entry)) is not None:
+            log.warning(
+                "/config refused to %s with the token of %s, first used at %s for %s: %s",
+                address, person, binding.address, binding.entry, refused.value,
+            )  # fmt: skip
+            return refused
         if binding.delivered_at is not None and binding.delivered_at + self.rules.delivery_grace <= now:
             return DeliveryRefusal.USED_TOKEN
         return binding
@@ -158,6 +162,15 @@ class DeliverOutside:
             details={"size": len(rendered.config), "composer": rendered.composer, "subject": ready.person.subject},
         )
         await self.audit.append([event])
+
+
+def _bound_elsewhere(binding: Binding, claimed: MachineIdentity, address: str, entry: str) -> DeliveryRefusal | None:
+    """Return what a token is bound to instead of this machine, address and entry; None when it is bound to these."""
+    if binding.identity_key != claimed.key:
+        return DeliveryRefusal.OTHER_MACHINE
+    if binding.entry != entry:
+        return DeliveryRefusal.CHANGED_ENTRY
+    return None if binding.address == address else DeliveryRefusal.OTHER_PLACE
 
 
 def _expected_at(entry: MachineEntry, address: str) -> bool:

@@ -57,7 +57,11 @@ class OidcLogout:
     lost: LostRights
 
     async def note_own(self, who: SignedIn) -> None:
-        """Remember that the person of this session is signing out here. Call this before the session ends."""
+        """Remember that the person of this session is signing out here. Call this before the session ends.
+
+        Others that began in the same session of the provider, which only the same browser can have, end now: a check of
+        one would find that the provider's has ended, and take away what the person gave.
+        """
         operator, now = who.operator, self.sessions.clock.now()
         if not operator.issuer:
             return
@@ -66,6 +70,10 @@ class OidcLogout:
             if name:
                 digest = sign_out_digest(what, operator.issuer, name)
                 await self.sign_outs.note_sign_out(digest, now, now + OWN_REMEMBERED)
+        if who.session.provider_session:
+            for each in await self.operators.sessions_at(operator.issuer, who.session.provider_session):
+                if each.operator == operator.name and each.digest != who.session.digest:
+                    await self.operators.end_session(each.digest)
 
     async def by_provider(self, provider_id: str, token: Secret) -> LoggedOut | LogoutRefused:
         """Obey a logout token. Raise UnknownProvider, and ProviderUnavailable when it cannot be checked now.
@@ -79,7 +87,6 @@ class OidcLogout:
             raise UnknownProvider
         logout = await provider.logout(token)
         if isinstance(logout, LogoutRefused):
-            log.warning("%s: logout refused: %s", provider_id, logout.reason)
             return logout
         now, used = self.sessions.clock.now(), sign_out_digest(_TOKEN, provider.issuer, logout.token_id)
         if await self.sign_outs.sign_out_noted(used, now) is not None:

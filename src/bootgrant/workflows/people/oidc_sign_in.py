@@ -231,12 +231,15 @@ class OidcSignIn:
         )
         return NewSession(session, Stage.FULL, operator, via)
 
-    async def _enabled(self, provider_id: str, operator: Operator) -> Operator:
-        """Enable an operator whom the provider had disabled, and who can sign in there again."""
+    async def _enabled(self, provider_id: str, operator: Operator) -> Operator | None:
+        """Enable an operator whom the provider had disabled, and who can sign in there again; unless an admin has
+        disabled them in this moment."""
         change = self._change(provider_id, operator, "enabled by signing in")
         name = operator.name
-        await self.operators.set_disabled(name, None, lambda before: operator_changed(change, name, before, before))
-        return replace(operator, disabled_at=None, disabled_by="")
+        await self.operators.set_disabled(
+            name, None, lambda before: operator_changed(change, name, before, before), BY_PROVIDER
+        )
+        return await self.operators.find_operator(name)
 
     async def _keep(self, provider: IdentityProvider, known: Operator, kept: Kept) -> Operator:
         """Let the last rights hold, and record why."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -23,6 +23,7 @@ from bootgrant.ports.providers import (
     IdentityProvider,
     ProviderPerson,
     ProviderUnavailable,
+    ProviderWrong,
     Renewed,
     Sealing,
 )
@@ -41,14 +42,20 @@ PATIENCE: Final = 2.0
 """Seconds that a decision waits for a check at most."""
 
 _CLAIM: Final = 30.0
-"""Seconds after which another server may check a session whose check did not finish: more than the longest request."""
+"""Seconds after which another server may check a session whose check did not finish."""
+
+_LONGEST: Final = 25.0
+"""Seconds that one check may take: less than _CLAIM, so that no two servers use the same refresh token."""
+
+_EARLY: Final = 5.0
+"""Seconds before its end from which a session may have expired by itself: clocks and answers are not exact."""
 
 _AT_ONCE: Final = 8
 _ROUND: Final = 200
 """Checks at the same time, and sessions of one round."""
 
 _PAUSE: Final = 30.0
-"""Seconds until the next round after a provider did not answer."""
+"""Seconds until the next round after a provider did not answer, and between two warnings about it."""
 
 _LONGEST_SID: Final = 1000
 _LOOK: Final = 0.1
@@ -70,9 +77,12 @@ class CheckPresence:
     key: Secret
     lost: LostRights
     clock: Clock
-    _urgent: dict[bytes, tuple[Session, asyncio.Future[None]]] = field(default_factory=dict)
+    _urgent: list[tuple[Session, asyncio.Future[None]]] = field(default_factory=list)
+    _checked: dict[bytes, asyncio.Future[None]] = field(default_factory=dict)
+    """The checks before decisions that are wanted or running, by the digest of their session."""
     _wanted: asyncio.Event = field(default_factory=asyncio.Event)
     _paused_until: dict[str, float] = field(default_factory=dict)
+    _warned_until: dict[str, float] = field(default_factory=dict)
 
     def at_provider(self, provider: IdentityProvider, person: ProviderPerson) -> AtProvider:
         """Return what a new session stores of the provider's. A name (sid) that is too long counts as unknown."""
@@ -82,15 +92,19 @@ class CheckPresence:
         return AtProvider(session_id, self._sealed(person.renewal), person.renewal.expires_at)
 
     async def step(self) -> None:
-        """Check the sessions that are due: the chore of the regular checks."""
-        periods = [one.check_every for one in self.providers.values() if one.check_every]
-        if not periods:
+        """Check the sessions that are due: the chore of the regular checks. No provider waits for another one."""
+        await asyncio.gather(*(self._step_of(one) for one in self.providers.values() if one.check_every))
+
+    async def _step_of(self, provider: IdentityProvider) -> None:
+        if self._is_paused(provider):
             return
-        now = self.clock.now()
-        before = now - min(periods) * (1 - _SPREAD)
-        found = await self.checks.sessions_to_check(before, now, _ROUND)
-        due = [session for session in found if self._is_due(session, now)]
+        now, via = self.clock.now(), via_oidc(provider.provider_id)
+        before = now - provider.check_every * (1 - _SPREAD)
+        found = await self.checks.sessions_to_check(via, before, now, _ROUND)
+        due = [session for session in found if _is_due(provider, session, now)]
         for start in range(0, len(due), _AT_ONCE):
+            if self._is_paused(provider):
+                return
             await asyncio.gather(*(self._check(session) for session in due[start : start + _AT_ONCE]))
 
     async def wait_for_decision(self) -> None:
@@ -98,15 +112,38 @@ class CheckPresence:
         await self._wanted.wait()
 
     async def before_decision(self) -> None:
-        """Check the sessions of people who are deciding: the chore of these checks."""
-        self._wanted.clear()
-        waiting, self._urgent = self._urgent, {}
+        """Check the sessions of people who are deciding: the chore of these checks.
+
+        Those who come while others are checked do not wait for them.
+        """
+        running: set[asyncio.Task[None]] = set()
+        failed: BaseException | None = None
         try:
-            await asyncio.gather(*(self._check_soon(session) for session, _ in waiting.values()))
+            while running := running | {asyncio.create_task(self._answer(*each)) for each in self._take_urgent()}:
+                more = asyncio.create_task(self.wait_for_decision())
+                done, _ = await asyncio.wait({*running, more}, return_when=asyncio.FIRST_COMPLETED)
+                more.cancel()
+                for each in done & running:
+                    failed = each.exception() or failed
+                running -= done
         finally:
-            for _, checked in waiting.values():
-                if not checked.done():
-                    checked.set_result(None)
+            for each in running:
+                each.cancel()
+        if failed is not None:
+            raise failed
+
+    def _take_urgent(self) -> Collection[tuple[Session, asyncio.Future[None]]]:
+        self._wanted.clear()
+        waiting, self._urgent = self._urgent, []
+        return waiting
+
+    async def _answer(self, session: Session, checked: asyncio.Future[None]) -> None:
+        try:
+            await self._check_soon(session)
+        finally:
+            self._checked.pop(session.digest, None)
+            if not checked.done():
+                checked.set_result(None)
 
     async def is_present(self, who: SignedIn) -> bool:
         """Return whether the session of a person who is about to decide continues at the provider.
@@ -116,8 +153,11 @@ class CheckPresence:
         session, provider = who.session, self._provider_of(who.session)
         if provider is None or not session.renewal or self.clock.now() - session.checked_at < FRESH:
             return True
-        _, checked = self._urgent.setdefault(session.digest, (session, asyncio.get_running_loop().create_future()))
-        self._wanted.set()
+        checked = self._checked.get(session.digest)
+        if checked is None:
+            checked = self._checked[session.digest] = asyncio.get_running_loop().create_future()
+            self._urgent.append((session, checked))
+            self._wanted.set()
         await asyncio.wait([checked], timeout=PATIENCE)
         return await self.operators.find_session(session.digest) is not None
 
@@ -126,12 +166,8 @@ class CheckPresence:
         found = next((one for one in self.providers.values() if via_oidc(one.provider_id) == session.via), None)
         return found if found and found.check_every else None
 
-    def _is_due(self, session: Session, now: float) -> bool:
-        provider = self._provider_of(session)
-        if provider is None or self._paused_until.get(provider.provider_id, 0.0) > self.clock.steady():
-            return False
-        early = _SPREAD * session.digest[0] / 255
-        return now - session.checked_at >= provider.check_every * (1 - early)
+    def _is_paused(self, provider: IdentityProvider) -> bool:
+        return self._paused_until.get(provider.provider_id, 0.0) > self.clock.steady()
 
     async def _check_soon(self, session: Session) -> None:
         """Check now, or wait until the server that is checking has finished."""
@@ -145,17 +181,22 @@ class CheckPresence:
         provider, now = self._provider_of(session), self.clock.now()
         if provider is None:
             return True
+        if not await self.checks.claim_check(session, now, now + _CLAIM):
+            found = await self.operators.find_session(session.digest)
+            return found is None or found[0].renewal != session.renewal
         if session.renewal_until is not None and now >= session.renewal_until:
             # Nothing is sent: Keycloak would call a session that only expired a logout.
             await self._end(provider, session, Ended(Cause.UNCLEAR, "it expired"))
             return True
-        if not await self.checks.claim_check(session, now, now + _CLAIM):
-            found = await self.operators.find_session(session.digest)
-            return found is None or found[0].renewal != session.renewal
         try:
             answer = await self._renewed(provider, session)
+        except ProviderWrong as error:
+            # It may concern only this session, so the others are checked, and this one in its turn.
+            self._warn(provider, error)
+            await self.checks.keep_check(session, session.renewal, session.renewal_until, self.clock.now())
+            return True
         except ProviderUnavailable as error:
-            log.warning("people of %s are not checked now, nobody loses anything: %s", provider.provider_id, error)
+            self._warn(provider, error)
             self._paused_until[provider.provider_id] = self.clock.steady() + _PAUSE
             await self.checks.release_check(session.digest)
             return True
@@ -165,11 +206,21 @@ class CheckPresence:
             await self._end(provider, session, answer)
         return True
 
+    def _warn(self, provider: IdentityProvider, error: ProviderUnavailable) -> None:
+        now = self.clock.steady()
+        if self._warned_until.get(provider.provider_id, 0.0) <= now:
+            self._warned_until[provider.provider_id] = now + _PAUSE
+            log.warning("people of %s are not checked now, nobody loses anything: %s", provider.provider_id, error)
+
     async def _renewed(self, provider: IdentityProvider, session: Session) -> Renewed | Ended | None:
         """Use the refresh token; None if it cannot be read, because it was sealed with another code key."""
         token = self.sealing.unseal(self.key, session.renewal)
         if token is not None:
-            return await provider.renew(token)
+            try:
+                async with asyncio.timeout(_LONGEST):
+                    return await provider.renew(token)
+            except TimeoutError:
+                raise ProviderUnavailable(f"provider {provider.provider_id}: no answer in {_LONGEST:.0f} s") from None
         log.warning("the session of %s is not checked any more: the code key has changed", session.operator)
         await self.checks.keep_check(session, "", None, session.checked_at)
         return None
@@ -177,13 +228,16 @@ class CheckPresence:
     async def _end(self, provider: IdentityProvider, session: Session, ended: Ended) -> None:
         """End a session that does not continue at the provider, and what else its cause takes away.
 
-        As in workflows/people/oidc_logout.py, votes become void before and after.
+        As in workflows/people/oidc_logout.py, votes become void before and after. A session that ended here while the
+        provider was asked takes nothing along: that its person signed out here may be why the provider's ended.
         """
         name, reason = session.operator, f"at the provider {provider.provider_id}: {ended.reason}"
         if ended.cause is Cause.LEFT:
             await self._disable(name, session, f"disabled {reason}")
             return
-        is_early = session.renewal_until is not None and self.clock.now() < session.renewal_until
+        if await self.operators.find_session(session.digest) is None:
+            return
+        is_early = session.renewal_until is not None and self.clock.now() < session.renewal_until - _EARLY
         is_lost = ended.cause is Cause.ENDED and is_early
         why = f"signed out {reason}" if is_lost else f"the session ended {reason}"
         if is_lost:
@@ -209,6 +263,11 @@ class CheckPresence:
 
     def _sealed(self, renewal: Renewed) -> str:
         return self.sealing.seal(self.key, renewal.refresh_token.reveal())
+
+
+def _is_due(provider: IdentityProvider, session: Session, now: float) -> bool:
+    early = _SPREAD * session.digest[0] / 255
+    return now - session.checked_at >= provider.check_every * (1 - early)
 
 
 def _actor(operator: Operator, session: Session) -> Actor:
