@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -145,7 +146,7 @@ class ProviderClient:
         try:
             answer = await exchange(method, url, options, context, self._timeout)
         except TooLarge:
-            raise _Unusable(f"answers with a body larger than {MOST_BYTES >> 10} KiB") from None
+            raise _Unusable(f"answers with a body larger than {MOST_BYTES >> 10} KiB; check this address") from None
         _raise_for(answer.status, answer.headers)
         return read_answer(answer.status, answer.headers, answer.body)
 
@@ -163,11 +164,11 @@ def _raise_for(status: int, headers: Mapping[str, str]) -> None:
     if status >= 500 or status in (408, 429):
         raise _Overloaded(f"status {status}")
     if 300 <= status < 400:
-        # The query of an address may have a code or a token in it.
-        target = cleaned(headers.get("location", "").partition("?")[0]) or "an address that it does not name"
+        # The query and the fragment of an address may have a code or a token in them.
+        target = cleaned(re.split("[?#]", headers.get("location", ""))[0]) or "an address that it does not name"
         raise _Unusable(
             f"redirects to {target} (status {status}); bootgrant does not follow redirects of a provider, because "
             "secrets would go along: write the final address, or turn the redirect off at the provider or its proxy"
         )
     if status != 200 and not status >= 400:
-        raise _Unusable(f"answers status {status}, not 200")
+        raise _Unusable(f"answers status {status}, not 200; check this address, and what a proxy in between does")
