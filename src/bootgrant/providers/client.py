@@ -127,8 +127,7 @@ class ProviderClient:
         except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeError, TimeoutError, OSError, _Overloaded) as error:
             self.counts.failed += 1
             self._failures += 1
-            reason = str(error) if isinstance(error, _Overloaded) else f"{type(error).__name__}: {error}".rstrip(": ")
-            self._failed_with = cleaned(reason)
+            self._failed_with = cleaned(self._words(error))
             if self._failures >= _FAILURES:
                 # From now, not from the start of the request: a slow provider gets as long a pause as a dead one.
                 self._open_until = self._clock.steady() + _OPEN
@@ -141,6 +140,15 @@ class ProviderClient:
             raise ProviderWrong(f"provider {self.name}: {cleaned(url)} {error}") from error
         self._failures, self._open_until = 0, 0.0
         return answer
+
+    def _words(self, error: Exception) -> str:
+        match error:
+            case _Overloaded():
+                return str(error)
+            case TimeoutError() | httpx2.TimeoutException():
+                return f"no answer within {self._timeout:.0f} s"
+            case _:
+                return f"{type(error).__name__}: {error}".rstrip(": ")
 
     async def _read(self, method: str, url: str, options: Mapping[str, Any], context: ssl.SSLContext) -> ProviderAnswer:
         try:
