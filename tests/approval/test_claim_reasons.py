@@ -92,7 +92,7 @@ def test_the_difference_between_what_came_and_what_a_rule_needs_is_named(groups:
         (
             {"_claim_names": {"groups": "src1"}},
             ("groups", "x"),
-            'left out "groups" (_claim_names: the person is in too',
+            '"groups" is unknown (_claim_names: the person is in too',
         ),
     ],
 )
@@ -140,7 +140,7 @@ def test_what_did_not_come_is_said_of_every_claim_that_rules_name() -> None:
     rules = [RoleRule(name, "x", Role.VIEWER) for name in ("groups", "email", "roles", "teams")]
     claims: dict[str, object] = {"roles": [], "teams": [{"id": 1}]}
     assert why_no_role(claims, {"groups": "userinfo answered 403"}, rules).came == (
-        "groups: left out by the provider (userinfo answered 403)",
+        "groups: unknown (userinfo answered 403)",
         "email: did not come",
         "roles: came empty",
         "teams: a list of objects",

@@ -144,7 +144,7 @@ def test_groups_that_were_left_out_change_nothing_and_a_lost_group_does(company:
         wait_until(lambda: "sign-in-refused" in company.site.command("audit", "list").stdout, "the audit has it")
         company.refused(page)
         body = page.get_by_role("main").inner_text()
-        assert "groups: left out by the provider (" in body
+        assert "groups: unknown (" in body
         assert "_claim_names" in body
         company.sign_in(page, preferred_username="eve", groups=["others"])
         page.get_by_text("but this account has no role here").wait_for()

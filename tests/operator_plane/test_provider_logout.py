@@ -192,3 +192,13 @@ async def test_a_form_of_a_person_who_left_is_not_accepted(company: Company) -> 
     await running
     assert late.headers["location"].startswith("/login?")
     assert await state(company, grant.grant_id) is GrantState.PENDING
+
+
+async def test_a_sign_in_that_cannot_begin_is_listed_with_its_reason(company: Company) -> None:
+    company.provider.metadata = {"issuer": "https://login.example/{tenantid}/v2.0"}
+    page = await company.office.browser().open("/login/oidc/corp")
+    assert page.status_code == 502
+    assert "Refused sign-ins" in text_of(page)
+    await company.office.site.built.decisions.refusals.step()
+    listed = text_of(await (await company.office.person()).open("/audit/refused"))
+    assert "{tenantid}/v2.0', which stands for the accounts of every tenant" in listed

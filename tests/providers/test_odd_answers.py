@@ -441,3 +441,72 @@ async def test_nobody_is_sent_to_an_address_that_cannot_be_right(
     assert f"its metadata has no https authorization_endpoint; check the issuer in [[oidc]]. There, {words}" in str(
         caught.value
     )
+
+
+async def test_an_endpoint_that_was_wrong_is_read_again_at_the_next_sign_in(crooked: CrookedProvider) -> None:
+    provider = client_of(crooked)
+    crooked.metadata = {"token_endpoint": None}
+    with pytest.raises(ProviderWrong):
+        await provider.person(REQUEST, CODE, "")
+    crooked.metadata = {}
+    crooked.clock.advance(3)
+    assert (await provider.person(REQUEST, CODE, "")).subject == "8f1"
+
+
+async def test_a_password_in_an_address_is_not_repeated(crooked: CrookedProvider) -> None:
+    address = "https://someone:pa55word@idp.example/x"
+    crooked.metadata = {"token_endpoint": address}
+    words = await refusal(crooked)
+    assert "pa55word" not in words
+    assert "https://…@idp.example/x" in words
+    crooked.metadata = {}
+    crooked.instead = {"/token": RedirectResponse(f"{address}#access_token=secret-of-another")}
+    words = await refusal(crooked)
+    assert "redirects to https://…@idp.example/x (status 307)" in words
+    assert "secret-of-another" not in words
+
+
+@pytest.mark.parametrize("typ", ["JWT", "jwt", "application/jwt", "application/JWT"])
+async def test_the_media_type_of_an_id_token_may_be_written_in_full(crooked: CrookedProvider, typ: str) -> None:
+    crooked.header = {"typ": typ}
+    assert (await person(crooked)).subject == "8f1"
+
+
+async def test_times_in_milliseconds_are_named(crooked: CrookedProvider) -> None:
+    crooked.claims = {"iat": round(crooked.clock.now() * 1000), "exp": round((crooked.clock.now() + 300) * 1000)}
+    assert "iat seems to be milliseconds: the provider must send seconds since 1970" in await refusal(crooked)
+
+
+@pytest.mark.parametrize(
+    ("claims", "words"),
+    [
+        ({"sub": None}, "it is missing; correct what the provider sends as sub"),
+        ({"sub": 7}, "it is a number; correct"),
+        ({"sub": "s" * 300}, "it is a text of 300 characters; correct"),
+        ({"sub": ""}, "it is an empty text; correct"),
+        ({"iat": None}, "the ID token has no iat, which the provider must add; it has aud, exp, iss, nonce, sub"),
+        ({"iss": "https://other.example"}, "its issuer is 'https://other.example', not"),
+    ],
+)
+async def test_a_claim_that_must_be_there_is_refused_with_what_came(
+    crooked: CrookedProvider, claims: dict[str, Any], words: str
+) -> None:
+    crooked.claims = claims
+    assert words in await refusal(crooked)
+
+
+@pytest.mark.parametrize(
+    ("sub", "words"), [("9a2", "sub is '9a2' there"), (9, "a number there"), (None, "missing there")]
+)
+async def test_userinfo_of_another_person_is_refused_with_both_subjects(
+    crooked: CrookedProvider, sub: object, words: str
+) -> None:
+    crooked.userinfo = {"sub": sub, "groups": ["fra"]} if sub is not None else {"groups": ["fra"]}
+    found = await refusal(crooked)
+    assert words in found
+    assert "and '8f1' in the ID token" in found
+
+
+async def test_a_set_without_keys_says_what_it_has(crooked: CrookedProvider) -> None:
+    crooked.instead = {"/keys": JSONResponse({"one": "-----BEGIN CERTIFICATE-----"})}
+    assert "has no list of keys: keys is missing (it has one); check the issuer" in await refusal(crooked)

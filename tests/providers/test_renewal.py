@@ -115,3 +115,15 @@ async def test_a_provider_that_is_down_has_not_ended_a_session(crooked: CrookedP
     crooked.is_down = True
     with pytest.raises(ProviderUnavailable):
         await client_of(crooked).renew(OLD)
+
+
+@pytest.mark.parametrize("error", ["invalid_grant", "invalid_client"])
+async def test_a_refresh_token_that_the_provider_repeats_is_hidden(crooked: CrookedProvider, error: str) -> None:
+    refuse(crooked, error, "no such token: refresh-token-of-ana")
+    token = Secret("refresh-token-of-ana")
+    try:
+        words = str(await client_of(crooked).renew(token))
+    except ProviderWrong as wrong:
+        words = str(wrong)
+    assert "no such token" in words
+    assert token.reveal() not in words

@@ -186,7 +186,7 @@ async def test_a_new_key_is_fetched_at_once(crooked: CrookedProvider) -> None:
 async def test_an_answer_of_another_issuer_is_refused_before_the_code_is_used(crooked: CrookedProvider) -> None:
     assert "names the issuer 'https://evil.example'" in await refusal(crooked, issuer="https://evil.example")
     crooked.metadata = {"authorization_response_iss_parameter_supported": True}
-    assert "names the issuer ''" in await refusal(crooked)
+    assert "has no iss, and the metadata promises one" in await refusal(crooked)
     assert crooked.forms == []
 
 

@@ -70,7 +70,7 @@ def nearest_of(need: Need, claims: Claims, left_out: Mapping[str, str]) -> Near 
 
 def _left_out(need: Need, claims: Claims, left_out: Mapping[str, str]) -> Near | None:
     why = why_left_out(claims, left_out, need.claim)
-    return Near(8, f"the provider left out {quoted(need.claim)} ({plain(why, 300)})") if why else None
+    return Near(8, f"{quoted(need.claim)} is unknown ({plain(why, 300)})") if why else None
 
 
 def _likely(values: Sequence[str], wanted: str) -> list[str]:

@@ -83,7 +83,7 @@ def _came(claims: Claims, left_out: Mapping[str, str], name: str) -> str:
     """Return what came as one claim."""
     shown, found = plain(name), claim_of(claims, name)
     if why := why_left_out(claims, left_out, name):
-        return f"{shown}: left out by the provider ({plain(why, _REASON)})"
+        return f"{shown}: unknown ({plain(why, _REASON)})"
     if found is None:
         return f"{shown}: did not come"
     values = texts_of(found)

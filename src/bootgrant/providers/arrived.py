@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -13,20 +14,29 @@ _LONGEST_NAME: Final = 60
 _MOST_NAMES: Final = 12
 _SHORTEST_HIDDEN: Final = 8
 """Characters. A shorter secret is also a part of ordinary words."""
+_USER_INFO: Final = re.compile(r"(?<=//)[^/?#@\s]+@")
+"""The user and the password of a URL (RFC 3986 section 3.2.1)."""
 
 
 def cleaned(text: object, most: int = _LONGEST, hidden: Iterable[Secret] = ()) -> str:
     """Return a text of a provider as one printable line of at most ``most`` characters, empty if it is not a text.
 
-    The secrets in ``hidden`` are replaced: some providers repeat in an error what they were sent.
+    The secrets in ``hidden`` are replaced: some providers repeat in an error what they were sent. So are user and
+    password of a URL.
     """
     if not isinstance(text, str):
         return ""
+    text = _USER_INFO.sub("…@", without(text, hidden)[: 4 * most])
+    line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+    return line if len(line) <= most else f"{line[: most - 1]}…"
+
+
+def without(text: str, hidden: Iterable[Secret]) -> str:
+    """Return a text with the secrets replaced that it repeats."""
     for secret in hidden:
         if len(secret.reveal()) >= _SHORTEST_HIDDEN:
             text = text.replace(secret.reveal(), "…")
-    line = " ".join("".join(letter if letter.isprintable() else " " for letter in text[: 4 * most]).split())
-    return line if len(line) <= most else f"{line[: most - 1]}…"
+    return text
 
 
 def kind_of(value: object) -> str:

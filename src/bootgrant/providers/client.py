@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -126,8 +127,7 @@ class ProviderClient:
         except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeError, TimeoutError, OSError, _Overloaded) as error:
             self.counts.failed += 1
             self._failures += 1
-            reason = str(error) if isinstance(error, _Overloaded) else f"{type(error).__name__}: {error}".rstrip(": ")
-            self._failed_with = cleaned(reason)
+            self._failed_with = cleaned(self._words(error))
             if self._failures >= _FAILURES:
                 # From now, not from the start of the request: a slow provider gets as long a pause as a dead one.
                 self._open_until = self._clock.steady() + _OPEN
@@ -141,11 +141,20 @@ class ProviderClient:
         self._failures, self._open_until = 0, 0.0
         return answer
 
+    def _words(self, error: Exception) -> str:
+        match error:
+            case _Overloaded():
+                return str(error)
+            case TimeoutError() | httpx2.TimeoutException():
+                return f"no answer within {self._timeout:.0f} s"
+            case _:
+                return f"{type(error).__name__}: {error}".rstrip(": ")
+
     async def _read(self, method: str, url: str, options: Mapping[str, Any], context: ssl.SSLContext) -> ProviderAnswer:
         try:
             answer = await exchange(method, url, options, context, self._timeout)
         except TooLarge:
-            raise _Unusable(f"answers with a body larger than {MOST_BYTES >> 10} KiB") from None
+            raise _Unusable(f"answers with a body larger than {MOST_BYTES >> 10} KiB; check this address") from None
         _raise_for(answer.status, answer.headers)
         return read_answer(answer.status, answer.headers, answer.body)
 
@@ -163,11 +172,11 @@ def _raise_for(status: int, headers: Mapping[str, str]) -> None:
     if status >= 500 or status in (408, 429):
         raise _Overloaded(f"status {status}")
     if 300 <= status < 400:
-        # The query of an address may have a code or a token in it.
-        target = cleaned(headers.get("location", "").partition("?")[0]) or "an address that it does not name"
+        # The query and the fragment of an address may have a code or a token in them.
+        target = cleaned(re.split("[?#]", headers.get("location", ""))[0]) or "an address that it does not name"
         raise _Unusable(
             f"redirects to {target} (status {status}); bootgrant does not follow redirects of a provider, because "
             "secrets would go along: write the final address, or turn the redirect off at the provider or its proxy"
         )
     if status != 200 and not status >= 400:
-        raise _Unusable(f"answers status {status}, not 200")
+        raise _Unusable(f"answers status {status}, not 200; check this address, and what a proxy in between does")

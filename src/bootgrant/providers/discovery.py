@@ -9,7 +9,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from bootgrant.ports.providers import ProviderUnavailable, ProviderWrong
 from bootgrant.ports.time import Clock
-from bootgrant.providers.arrived import cleaned, kind_of
+from bootgrant.providers.arrived import cleaned, kind_of, names_of
 from bootgrant.providers.client import ProviderClient
 from bootgrant.providers.issuer import endpoint_problem, issuer_problem, metadata_urls
 from bootgrant.providers.keys import KeyList, in_words, read_keys
@@ -99,6 +99,10 @@ class Discovery:
             return configured
         url = (await self.metadata()).get(name)
         problem = endpoint_problem(url, self.issuer)
+        if problem:
+            # It may have been corrected since, or come from a proxy that answered in the provider's place.
+            url = (await self._metadata.get(_FAILED_PAUSE)).get(name)
+            problem = endpoint_problem(url, self.issuer)
         if problem or not isinstance(url, str):
             raise self._wrong(f"its metadata has no https {name}; {self._advice}. There, {problem}")
         return url
@@ -164,7 +168,10 @@ class Discovery:
         if answer.status != 200 or not answer.is_object:
             raise self._client.wrong(url, answer, "a set of keys", f"{self._advice} (jwks_uri)")
         if not isinstance(found, list):
-            raise self._wrong(f"the set of keys at {url} has no list of keys: keys is {kind_of(found)}")
+            what = kind_of(found) if "keys" in answer.members else f"missing (it has {names_of(answer.members)})"
+            raise self._wrong(
+                f"the set of keys at {url} has no list of keys: keys is {what}; {self._advice} (jwks_uri)"
+            )
         keys = read_keys(found)
         if not keys.usable:
             why = in_words(keys.ignored) or "the list is empty"

@@ -84,7 +84,7 @@ class IntrospectionCheck:
                 "this client to RS256 or ES256, or turn signing off"
             )
         claims, client_id = read.claims, self.settings.client_id
-        if read.kind.removeprefix("application/") != _SIGNED:
+        if read.kind != _SIGNED:
             raise self._wrong(f"has the typ {quoted(read.kind)}, not {_SIGNED}")
         if claims.get("iss") != self.settings.issuer:
             raise self._wrong(f"is of the issuer {quoted(claims.get('iss'))}, not {self.settings.issuer}")

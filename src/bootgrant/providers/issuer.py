@@ -28,7 +28,9 @@ def issuer_problem(named: object, issuer: str) -> str:
     if named is None:
         return "its metadata has no issuer; check that issuer is the address of an OpenID provider"
     if not isinstance(named, str) or not named:
-        return f"the issuer in its metadata is {kind_of(named)}, not a URL"
+        return (
+            f"the issuer in its metadata is {kind_of(named)}, not a URL; configure the provider with its public address"
+        )
     if "{" in named:
         # Entra ID's common and organizations: a token of any tenant of the world would fit.
         return (

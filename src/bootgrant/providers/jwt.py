@@ -29,6 +29,8 @@ ID_TOKEN_TYPES: Final = frozenset({"jwt", ""})
 """What ``typ`` may be in an ID token, in lower case."""
 
 _MOST_BYTES: Final = 128 * 1024
+_MILLISECONDS: Final = 1e11
+"""A NumericDate of the year 5138, or a time of 1973 or later in milliseconds."""
 _SHARED_SECRETS: Final = frozenset({"HS256", "HS384", "HS512"})
 
 
@@ -54,7 +56,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class SignedToken:
-    """A token whose signature, issuer and times are right. ``kind`` is its ``typ`` in lower case."""
+    """A token whose signature, issuer and times are right. ``kind`` is its ``typ`` in lower case, such as ``jwt``."""
 
     kind: str
     claims: Mapping[str, Any]
@@ -107,7 +109,9 @@ class JwtReader:
             keys = await self._discovery.newer_keys(key_id, key_pause)
             decoded = _decode(token, keys.candidates(key_id, algorithm), algorithm)
         if decoded is not None:
-            return SignedToken(str(decoded.header.get("typ") or "").lower(), decoded.claims)
+            # RFC 7515 section 4.1.9: without a slash, "application/" is meant.
+            kind = str(decoded.header.get("typ") or "").lower().removeprefix("application/")
+            return SignedToken(kind, decoded.claims)
         if not keys.candidates(key_id, algorithm):
             return invalid(f"it is not signed by a key of the provider: {keys.why_none(key_id, algorithm)}")
         return invalid(f"it is damaged, or not signed by a key of the provider (kid {quoted(named)})")
@@ -123,7 +127,10 @@ class JwtReader:
     def _timely(self, token: SignedToken) -> SignedToken | Refused:
         claims = token.claims
         if claims.get("iss") != self._discovery.issuer:
-            return invalid(f"its issuer is {quoted(claims.get('iss'))}, not {quoted(self._discovery.issuer)}")
+            return invalid(
+                f"its issuer is {quoted(claims.get('iss'))}, not {quoted(self._discovery.issuer)}: it must be the "
+                "one in the provider's metadata; configure the provider with its public address"
+            )
         if (problem := _odd_times(claims)) is not None:
             return problem
         expires, begins, issued = (moment(claims.get(name, 0)) for name in ("exp", "nbf", "iat"))
@@ -162,6 +169,8 @@ def _odd_times(claims: Mapping[str, Any]) -> Refused | None:
             kind = kind_of(value)
             what = "a number beyond any time" if kind == "a number" else kind
             return invalid(f"{name} is {what}, not seconds since 1970")
+        if name != "exp" and (moment(claims.get(name, 0)) or 0) > _MILLISECONDS:
+            return invalid(f"{name} seems to be milliseconds: the provider must send seconds since 1970 (RFC 7519)")
     return None
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from bootgrant.ports.providers import Cause, Ended, ProviderWrong, Renewed
+from bootgrant.providers.arrived import without
 from bootgrant.providers.client import ProviderAnswer
 from bootgrant.providers.jwt import moment
 from bootgrant.wire.secret import Secret
@@ -42,7 +43,8 @@ def read_renewal(answer: ProviderAnswer, used: Secret, now: float, name: str) ->
     if answer.status == 200:
         tokens = answer.members
         return renewal_of(tokens, now) or renewal_of({**tokens, "refresh_token": used.reveal()}, now) or _impossible()
-    error, description = (str(answer.members.get(member) or "") for member in ("error", "error_description"))
+    texts = (str(answer.members.get(member) or "") for member in ("error", "error_description"))
+    error, description = (without(text, [used]) for text in texts)
     if error != "invalid_grant":
         raise ProviderWrong(
             f"provider {name}: the token endpoint does not renew tokens: {(error or f'status {answer.status}')[:100]!a}"

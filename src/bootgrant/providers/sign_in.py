@@ -26,7 +26,7 @@ from bootgrant.ports.providers import (
     Request,
 )
 from bootgrant.ports.time import Clock
-from bootgrant.providers.arrived import cleaned, quoted
+from bootgrant.providers.arrived import cleaned, names_of, quoted
 from bootgrant.providers.client import ProviderAnswer, ProviderClient
 from bootgrant.providers.discovery import Discovery
 from bootgrant.providers.jwt import ID_TOKEN_TYPES, LEEWAY, JwtReader, Refused, is_for_client, moment
@@ -85,7 +85,13 @@ class OidcProvider:
         metadata = await self._discovery.metadata()
         must_name_issuer = metadata.get("authorization_response_iss_parameter_supported") is True
         if (issuer or must_name_issuer) and issuer != self._settings.issuer:
-            raise self._wrong(f"the answer names the issuer '{cleaned(issuer)}', not {self._settings.issuer}")
+            named = (
+                f"names the issuer {quoted(issuer)}, not" if issuer else "has no iss, and the metadata promises one:"
+            )
+            raise self._wrong(
+                f"the answer that the browser brought {named} {quoted(self._settings.issuer)} (RFC 9207); sign in "
+                "again, and if it happens every time, configure the provider with its public address"
+            )
         tokens = await self._exchange(request, code)
         id_token = tokens.get("id_token")
         if not isinstance(id_token, str) or not id_token:
@@ -161,9 +167,12 @@ class OidcProvider:
             raise self._wrong(f"the ID token is refused: {token.reason}")
         claims, subject, client = token.claims, token.claims.get("sub"), self._settings.client_id
         if token.kind not in ID_TOKEN_TYPES:
-            raise self._wrong(f"the ID token has the typ {quoted(token.kind)}, which is not that of an ID token")
+            raise self._wrong(
+                f"the ID token has the typ {quoted(token.kind)}, not JWT: the provider sent another kind of token as "
+                "id_token"
+            )
         if "iat" not in claims:
-            raise self._wrong("the ID token has no iat")
+            raise self._wrong(f"the ID token has no iat, which the provider must add; it has {names_of(claims)}")
         if claims.get("nonce") != nonce:
             which = "has no nonce" if claims.get("nonce") is None else "belongs to another sign-in (nonce)"
             raise self._wrong(f"the ID token {which}; the provider must repeat the nonce of the request")
@@ -174,7 +183,11 @@ class OidcProvider:
                 "compare client_id in [[oidc]], and have the provider name the client in azp if aud has several"
             )
         if not isinstance(subject, str) or not 0 < len(subject) <= _SUBJECT_LENGTH or not subject.isprintable():
-            raise self._wrong(f"the ID token has no sub of 1 to {_SUBJECT_LENGTH} printable characters")
+            came = f"a text of {len(subject)} characters" if isinstance(subject, str) and subject else quoted(subject)
+            raise self._wrong(
+                f"the ID token has no sub of 1 to {_SUBJECT_LENGTH} printable characters: it is "
+                f"{came if 'sub' in claims else 'missing'}; correct what the provider sends as sub"
+            )
         return claims
 
     async def _with_userinfo(self, signed: Claims, tokens: Mapping[str, Any]) -> tuple[Claims, dict[str, str]]:
@@ -219,7 +232,11 @@ class OidcProvider:
         if isinstance(found, NoUserinfo):
             return found.reason
         if found.get("sub") != signed["sub"]:
-            raise self._wrong("the userinfo endpoint describes another person (sub)")
+            came = quoted(found["sub"]) if "sub" in found else "missing"
+            raise self._wrong(
+                f"the userinfo endpoint describes another person: sub is {came} there, and {quoted(signed['sub'])} in "
+                "the ID token; have the provider send the same sub in both, or put the claims into the ID token"
+            )
         return found
 
     def _wrong(self, problem: str, said: str = "") -> ProviderWrong:

@@ -227,3 +227,24 @@ def test_any_answer_is_judged_in_printable_words(status: int, body: bytes, locat
 def test_a_text_of_a_provider_becomes_one_short_line(text: str) -> None:
     assert one_line(text).isprintable()
     assert len(one_line(text)) <= 200
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "words"),
+    [
+        (
+            b'{"access_token": "AT-secret", "id_token": "x"}',
+            "application/json",
+            "a JSON object (access_token, id_token)",
+        ),
+        (b'["AT-secret"]', "application/json", "a list in JSON"),
+        (b"access_token=AT-secret", "application/x-www-form-urlencoded", "a form (access_token;"),
+        (b"eyJh.AT-secret.c2ln", "application/jwt", "a signed token"),
+        (b"<html><body>Invalid redirect uri</body></html>", "text/html", "Invalid redirect uri"),
+        (b"no healthy upstream", "text/plain", "no healthy upstream"),
+    ],
+)
+def test_only_texts_for_people_are_repeated(body: bytes, kind: str, words: str) -> None:
+    found = Seen(RawAnswer(200, {"content-type": kind}, body), 0.0).words()
+    assert words in found
+    assert "AT-secret" not in found

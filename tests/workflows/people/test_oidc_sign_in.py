@@ -471,7 +471,7 @@ async def test_a_new_person_without_the_claims_that_decide_is_refused_with_the_r
     desk.provider.claims = {"name": "Ana", "preferred_username": "ana@corp", **claims}
     refusal = await desk.refusal()
     assert (refusal.why, refusal.person) == (OidcRefused.CLAIMS_UNKNOWN, "Ana (ana@corp)")
-    assert refusal.missing.startswith("groups: left out by the provider (" if claims else "groups: did not come")
+    assert refusal.missing.startswith("groups: unknown (" if claims else "groups: did not come")
     assert refusal.explanation is not None
     assert ("too many groups for one token; use app roles" in refusal.explanation.nearest) is bool(claims)
     assert await desk.database.operators.operators() == []

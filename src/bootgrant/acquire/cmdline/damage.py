@@ -23,11 +23,16 @@ _QUOTES: Final = re.compile("[\"'`\u00ab\u00bb\u2018-\u201f\u2032\u2033\u2039\u2
 _ENTITY: Final = re.compile(r"&(?:amp|lt|gt|quot|apos|nbsp|#[0-9]+|#x[0-9a-f]+);", re.IGNORECASE)
 _ENCODED_TWICE: Final = re.compile(r"%25(?:24|7b|7d)", re.IGNORECASE)
 _UNCLOSED: Final = re.compile(r"\$\{[^}]*$")
-_GLUED: Final = re.compile(r"\$\{[^}]*\}[^&]*?(\w+)=")
+_GLUED: Final = re.compile(r"\$\{[^}]*\}.*?(\w+)=")
+_PLACEHOLDER: Final = re.compile(rf"\$\{{(?:{_NAMES})\}}", re.IGNORECASE)
+_NUL: Final = "\0"
+"""Replaces a variable: nothing on a kernel command line is one."""
+_LEFT_OVER: Final = re.compile(rf"\$+{_NUL}|{_NUL}\}}+|\$$")
 _LEFT_PLACEHOLDER: Final = re.compile(rf"(?:\\*\$\{{|%24%7B)(?:{_NAMES})(?:\}}|%7D)", re.IGNORECASE)
 _OTHER_SPELLING: Final = re.compile(
     rf"\$(?:{_NAMES})\b|\$\((?:{_NAMES})\)|(?<!\$)\{{+ *(?:{_NAMES}) *\}}+|<(?:{_NAMES})>|%(?:{_NAMES})%", re.IGNORECASE
 )
+_HIDDEN_IN_VALUE: Final = re.compile(r"[^\w.-](talos\.(?:platform|config(?:\.oauth\.\w+)?))=")
 _WEB: Final = frozenset({"http", "https"})
 _ENCODED_CONTENT: Final = (param.INLINE, param.EARLY)
 
@@ -51,24 +56,33 @@ def _query(subject: Subject) -> str:
     return (subject.config_url or "").partition("#")[0].partition("?")[2]
 
 
+def _arriving(key: str, value: str) -> str:
+    """A value as the server gets it: Talos undoes the percent-encoding of a query, and then sees the same marks."""
+    return plain(value) if key == param.CONFIG else value
+
+
 def _hidden_parameter(subject: Subject) -> Iterator[Finding]:
-    for key, _ in subject.cmdline.parameters:
+    for key, values in subject.cmdline.parameters:
         at = key.find(param.CONFIG) if param.CONFIG in key else key.find(param.PLATFORM)
         if at > 0:
             message = f"{quote(key[:at])} before {key[at:]} hides the parameter, so it is ignored"
             yield Finding("hidden-parameter", Level.ERROR, message, f"remove it: a parameter begins with {key[at:]}=")
+        for found in filter(None, map(_HIDDEN_IN_VALUE.search, values)):
+            message = f"{found[1]} is in the value of {key}, after {quote(found[0][0])}, so it is ignored"
+            yield Finding("hidden-parameter", Level.ERROR, message, f"write a space before {found[1]}=")
 
 
 def _quotes(subject: Subject) -> Iterator[Finding]:
     for key, value in _values(subject):
-        if _QUOTES.search(value):
+        if _QUOTES.search(_arriving(key, value)):
             message = f"the quotes in {key} are not removed; they become part of its value"
             fix = "remove them; write a space as %20, or repeat the parameter"
             yield Finding("quotes", Level.WARNING, message, fix)
 
 
 def _backslash(subject: Subject) -> Iterator[Finding]:
-    for key, value in _values(subject):
+    for key, raw in _values(subject):
+        value = _arriving(key, raw)
         if "\\" in value:
             what = "a backslash before a variable" if "\\$" in value or "\\{" in value else "a backslash"
             message = f"{key} has {what}, which a shell or iPXE did not remove: the server gets it, too"
@@ -112,6 +126,15 @@ def _other_spelling(subject: Subject) -> Iterator[Finding]:
         if found is not None:
             message = f"{found[0]} in {key} is not a variable for Talos and is sent unchanged"
             yield Finding("variable-spelling", Level.WARNING, message, "write ${uuid}, in a value of the query")
+
+
+def _left_over(subject: Subject) -> Iterator[Finding]:
+    for pair in _query(subject).split("&"):
+        value = _PLACEHOLDER.sub(_NUL, plain(pair.partition("=")[2]))
+        if (found := _LEFT_OVER.search(value)) is not None:
+            message = f"{quote(found[0].strip(_NUL))} is next to a variable in {param.CONFIG}: the server gets it, too"
+            yield Finding("left-over", Level.WARNING, message, "remove it, in what writes the line: ?uuid=${uuid}")
+            return
 
 
 def _encoded_twice(subject: Subject) -> Iterator[Finding]:
@@ -206,6 +229,7 @@ DAMAGE: Final = (
     _invisible,
     _unclosed,
     _other_spelling,
+    _left_over,
     _encoded_twice,
     _lost_ampersand,
     _emptied_variable,

@@ -25,6 +25,8 @@ async def leave(visit: Visit) -> Response:
     who = visit.who if visit.query("again") else None
     away = await visit.plane.oidc.start(provider_id, goal, who)
     if isinstance(away, OidcRefusal):
+        if away.why in _OF_PEOPLE:
+            record_refusal(visit, away.why.value, via_oidc(provider_id), details=_details(away))
         return _refused(visit, provider_id, away, f"/login?{visit.goal_query(goal)}")
     response = RedirectResponse(away.url, 303)
     visit.plane.provider_cookie.set(response, away.secret)

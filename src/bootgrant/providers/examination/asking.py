@@ -17,6 +17,7 @@ from urllib.parse import quote_plus
 import httpx2
 
 from bootgrant.ports.time import Clock
+from bootgrant.providers.answer import read_answer
 from bootgrant.providers.exchange import MOST_BYTES, RawAnswer, TooLarge, exchange
 from bootgrant.trust import client_context
 from bootgrant.wire.secret import Secret
@@ -78,10 +79,25 @@ class Seen:
         return one_line(self.members.get("error"), self.hidden)
 
     def words(self) -> str:
-        """The status and what the provider says: its error and description, or the start of its text."""
+        """The status and what the provider says: its error and description, or the start of a page or another text.
+
+        Of JSON, a form or a token only the kind is said: there may be tokens in it.
+        """
         named = [one_line(self.members.get(name), self.hidden) for name in ("error", "error_description")]
-        said = ": ".join(filter(None, named)) or one_line(self.text, (), _MOST_SHOWN)
+        said = ": ".join(filter(None, named)) or (
+            one_line(self.text, (), _MOST_SHOWN) if self._is_prose else read_answer(*self._parts).arrived
+        )
         return f"status {self.status}, {said}" if said else f"status {self.status}"
+
+    @property
+    def _parts(self) -> tuple[int, Mapping[str, str], bytes]:
+        return self.raw.status, self.raw.headers, self.raw.body
+
+    @property
+    def _is_prose(self) -> bool:
+        """Whether the body is for people to read."""
+        body, form = self.raw.body.strip(), self.header("content-type").startswith("application/x-www-form")
+        return not (form or body.startswith((b"{", b"[")) or read_answer(*self._parts).token)
 
     @property
     def clock_ahead(self) -> float | None:
@@ -124,7 +140,9 @@ class Asking:
                 raw = await exchange(method, url, options, context, self._timeout)
         except TooLarge:
             raise NoAnswer(f"{where} answers more than {MOST_BYTES >> 10} KiB") from None
-        except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeError, TimeoutError, OSError) as error:
+        except TimeoutError:
+            raise NoAnswer(f"the request to {where} failed: no answer within {self._timeout:.0f} s") from None
+        except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeError, OSError) as error:
             reason = one_line(f"{type(error).__name__}: {error}".rstrip(": "), self._hidden)
             raise NoAnswer(f"the request to {where} failed: {reason}") from None
         return Seen(raw, self._clock.now(), self._hidden)
