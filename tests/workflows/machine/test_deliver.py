@@ -293,7 +293,7 @@ async def test_a_token_whose_groups_were_left_out_is_refused_with_that_reason() 
     site.verifier.outcome = Verified(replace(ANA, claims={"_claim_names": {"groups": "src1"}}), (OPS,))
     assert await outside(site) is DeliveryRefusal.NOT_ALLOWED
     (event,) = await token_refusals(site)
-    assert "left out" in str(event.details["nearest"])
+    assert "unknown (_claim_names" in str(event.details["nearest"])
     assert "use app roles" in str(event.details["nearest"])
 
 
