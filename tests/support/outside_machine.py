@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from support.grants import MAC, UUID
-from support.site import bootgrant, clean_environment, wait_until
+from support.site import Acquiring, acquiring, wait_until
 
 _VISIT = re.compile(r"please visit the URL (\S+) and enter the code (\S+)")
 
 
 @dataclass(slots=True)
-class OutsideMachine:
-    """A running `bootgrant acquire` as the machine UUID."""
-
-    process: subprocess.Popen[bytes]
-    output: Path
-    console: Path
-
-    @property
-    def said(self) -> str:
-        return self.console.read_text()
+class OutsideMachine(Acquiring):
+    """One that is authorized by a provider."""
 
     def codes(self) -> list[tuple[str, str]]:
         """The addresses and codes that it has shown, in order."""
@@ -47,25 +38,13 @@ class OutsideMachine:
         wait_until(lambda: text in self.said or self.process.poll() is not None, f"the console shows {text!r}", 60)
         assert text in self.said, self.said
 
-    def delivered(self, seconds: float = 90) -> str:
-        assert self.process.wait(seconds) == 0, self.said
-        return self.output.read_text()
-
 
 @contextmanager
 def machine(folder: Path, cmdline: str, *words: str) -> Iterator[OutsideMachine]:
     """Boot with these kernel parameters, on one line or several; it has ended after the block."""
-    command = bootgrant("acquire", "--cmdline", " ".join(cmdline.split()), "--set", f"uuid={UUID}")
     output, console = folder / "config.yaml", folder / "console"
-    with console.open("wb") as screen:
-        process = subprocess.Popen(
-            [*command, "--set", f"mac={MAC}", "--output", str(output), *words],
-            stdin=subprocess.DEVNULL,
-            stderr=screen,
-            env=clean_environment(),
-        )
-    try:
+    identity = ("--set", f"uuid={UUID}", "--set", f"mac={MAC}")
+    with acquiring(
+        ["--cmdline", " ".join(cmdline.split()), *identity, "--output", str(output), *words], console
+    ) as process:
         yield OutsideMachine(process, output, console)
-    finally:
-        process.kill()
-        process.wait()

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -236,7 +236,7 @@ def kernel_parameters(url: str) -> str:
 
 
 @dataclass(slots=True)
-class Machine:
+class Acquiring:
     """A running `bootgrant acquire` as the machine UUID, its output, and what it has said so far."""
 
     process: subprocess.Popen[bytes]
@@ -247,6 +247,15 @@ class Machine:
     def said(self) -> str:
         return self.console.read_text()
 
+    def delivered(self, seconds: float = 90) -> str:
+        assert self.process.wait(seconds) == 0, self.said
+        return self.output.read_text()
+
+
+@dataclass(slots=True)
+class Machine(Acquiring):
+    """One that is authorized by the server itself."""
+
     def codes(self) -> list[str]:
         """The codes that it has shown, in order."""
         return _SHOWN_CODE.findall(self.said)
@@ -256,25 +265,25 @@ class Machine:
         assert self.codes(), self.said
         return self.codes()[0]
 
-    def delivered(self) -> str:
-        assert self.process.wait(60) == 0, self.said
-        return self.output.read_text()
-
 
 @contextmanager
 def booting(url: str, folder: Path, *words: str) -> Iterator[Machine]:
     """A machine of the site at ``url``; it has ended after the block."""
     machine_words = ("--cmdline", kernel_parameters(url), "--set", f"uuid={UUID}", "--set", f"mac={MAC}")
     output, console = folder / "machine-config.yaml", folder / "machine-console"
+    with acquiring([*machine_words, "--output", str(output), *words], console) as process:
+        yield Machine(process, output, console)
+
+
+@contextmanager
+def acquiring(words: Sequence[str], console: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run `bootgrant acquire` with a console; it has ended after the block."""
     with console.open("wb") as screen:
         process = subprocess.Popen(
-            bootgrant("acquire", *machine_words, "--output", str(output), *words),
-            stdin=subprocess.DEVNULL,
-            stderr=screen,
-            env=clean_environment(),
+            bootgrant("acquire", *words), stdin=subprocess.DEVNULL, stderr=screen, env=clean_environment()
         )
     try:
-        yield Machine(process, output, console)
+        yield process
     finally:
         process.kill()
         process.wait()

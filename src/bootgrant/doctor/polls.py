@@ -7,50 +7,33 @@ the second answer counts. A server that counts these as two polls makes the mach
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from typing import Final
 from urllib.parse import quote_plus
 
 from bootgrant.acquire.clock import Clock
-from bootgrant.acquire.http.dial import TransportError, Trouble
+from bootgrant.acquire.http.dial import TransportError
 from bootgrant.acquire.http.transport import basic, unreachable
-from bootgrant.doctor.client import Answer, Client
+from bootgrant.doctor.client import Client
 from bootgrant.doctor.findings import Finding, Level, Step
 from bootgrant.doctor.parameters import Machine
+from bootgrant.doctor.polling import NO_ANSWER, Poll, poll
 from bootgrant.doctor.token import judge_token
-from bootgrant.wire.device_flow import AccessToken, AnswerError, DeviceAuthorization, ErrorCode, parse_token, token_form
+from bootgrant.wire.device_flow import DeviceAuthorization, ErrorCode
 from bootgrant.wire.go_text import printable
 from bootgrant.wire.secret import Secret
 
 DECIDED: Final = ("approved", "denied")
 """Findings after which the request is no longer waiting."""
 _LONGEST_INTERVAL: Final = 60
-_HELD: Final = 1.0
-"""An answer that takes this many seconds was held on purpose."""
 _SECOND_LIMIT: Final = 3.0
 _LIMIT: Final = 10.0
 _FORM_TYPES: Final = ("text/plain", "application/x-www-form-urlencoded")
 _NO_SUCH_CODE: Final = Secret("bootgrant-doctor-no-such-code")
 _NO_SUCH_CLIENT: Final = "bootgrant-doctor-no-such-client"
-_NO_ANSWER: Final = "no answer"
-_UNREFUSED: Final = ("token", ErrorCode.AUTHORIZATION_PENDING, ErrorCode.SLOW_DOWN, _NO_ANSWER)
+_UNREFUSED: Final = ("token", ErrorCode.AUTHORIZATION_PENDING, ErrorCode.SLOW_DOWN, NO_ANSWER)
 
 _finding = partial(Finding, Step.POLLS)
-
-
-@dataclass(frozen=True, slots=True)
-class Poll:
-    """A token request. ``outcome`` is the error code, "token" if one came, or "no answer" if it was still held."""
-
-    outcome: str
-    seconds: float
-    answer: Answer | None = None
-    token: AccessToken | None = None
-
-    @property
-    def was_held(self) -> bool:
-        return self.seconds >= _HELD
 
 
 def examine_polls(
@@ -70,38 +53,15 @@ def examine_polls(
     clock.sleep_until(clock.steady() + codes.interval)
     progress(f"requesting the token; a server may hold the request for up to {patience:.0f} s")
     try:
-        first = _poll(machine, client, codes.device_code, patience, authorization=_empty_basic(machine))
-        second = _poll(machine, client, codes.device_code, _SECOND_LIMIT if first.was_held else _LIMIT)
+        first = poll(machine, client, codes.device_code, patience, authorization=_empty_basic(machine))
+        second = poll(machine, client, codes.device_code, _SECOND_LIMIT if first.was_held else _LIMIT)
         yield from _judge_pair(first, second, patience)
         if second.outcome == ErrorCode.AUTHORIZATION_PENDING and not first.was_held:
-            yield _judge_pace(_poll(machine, client, codes.device_code, _LIMIT))
+            yield _judge_pace(poll(machine, client, codes.device_code, _LIMIT))
         yield from _judge_strangers(machine, client, codes)
     except TransportError as error:
         explained = unreachable(error, machine.token)
         yield _finding(Level.ERROR, "token-unreachable", explained.what, explained.next_step)
-
-
-def _poll(
-    machine: Machine, client: Client, code: Secret, limit: float, *, authorization: str = "", client_id: str = ""
-) -> Poll:
-    """Poll once, perhaps as another client. Raises TransportError, but not if no answer came within ``limit``."""
-    oauth = machine.oauth
-    form = token_form(client_id or oauth.client_id, code, oauth.scopes, oauth.audience, machine.sent_variables())
-    if oauth.client_secret is not None and not client_id:
-        form["client_secret"] = oauth.client_secret.reveal()
-    try:
-        answer = client.post(machine.token, form, authorization=authorization, limit=limit)
-    except TransportError as error:
-        if error.trouble is Trouble.TIMEOUT:
-            return Poll(_NO_ANSWER, limit)
-        raise
-    try:
-        outcome = parse_token(answer.response.body)
-    except AnswerError as error:
-        return Poll(f"status {answer.status}, and {error}", answer.seconds, answer)
-    if isinstance(outcome, AccessToken):
-        return Poll("token", answer.seconds, answer, outcome)
-    return Poll(outcome.code, answer.seconds, answer)
 
 
 def _empty_basic(machine: Machine) -> str:
@@ -117,7 +77,7 @@ def _judge_pair(first: Poll, second: Poll, patience: float) -> Iterator[Finding]
             yield from judge_token(token)
         return
     yield from _judge_answer(second)
-    if first.outcome == _NO_ANSWER:
+    if first.outcome == NO_ANSWER:
         message = f"the request was held for more than {patience:.0f} s without an answer"
         yield _finding(Level.WARNING, "held-long", message, "hold for 25 s: a proxy in between may cut longer requests")
     elif first.answer is not None and first.answer.status >= 500 and first.was_held:
@@ -131,7 +91,7 @@ def _judge_pair(first: Poll, second: Poll, patience: float) -> Iterator[Finding]
 
 
 def _judge_second(first: Poll, second: Poll) -> Finding:
-    if second.outcome in (ErrorCode.AUTHORIZATION_PENDING, _NO_ANSWER):
+    if second.outcome in (ErrorCode.AUTHORIZATION_PENDING, NO_ANSWER):
         return _finding(Level.OK, "pairs", "both requests of a Talos poll get the same answer")
     match second.outcome:
         case ErrorCode.SLOW_DOWN:
@@ -171,15 +131,15 @@ def _judge_pace(early: Poll) -> Finding:
 
 def _judge_strangers(machine: Machine, client: Client, codes: DeviceAuthorization) -> Iterator[Finding]:
     """Poll with a code that was never issued, and with ours as another client (CVE-2023-2585)."""
-    unknown = _poll(machine, client, _NO_SUCH_CODE, _LIMIT).outcome
+    unknown = poll(machine, client, _NO_SUCH_CODE, _LIMIT).outcome
     if unknown in _UNREFUSED:
-        got = "gets no answer" if unknown == _NO_ANSWER else f"is answered with {unknown}"
+        got = "gets no answer" if unknown == NO_ANSWER else f"is answered with {unknown}"
         message = f"a device code that does not exist {got}: a machine would wait forever"
         yield _finding(Level.WARNING, "unknown-code", message, "answer invalid_grant")
     else:
         message = f"a device code that does not exist is refused ({printable(unknown)[:80]})"
         yield _finding(Level.OK, "unknown-code", message)
-    other = _poll(machine, client, codes.device_code, _LIMIT, client_id=_NO_SUCH_CLIENT).outcome
+    other = poll(machine, client, codes.device_code, _LIMIT, client_id=_NO_SUCH_CLIENT).outcome
     if other in _UNREFUSED:
         message = "the device code is accepted from a client that did not request it"
         level = Level.ERROR if other == "token" else Level.WARNING

@@ -10,21 +10,13 @@ from functools import partial
 from typing import Final
 
 from bootgrant.acquire.clock import Clock
-from bootgrant.acquire.http.dial import TransportError, Trouble
+from bootgrant.acquire.http.dial import TransportError
 from bootgrant.acquire.http.transport import unreachable
+from bootgrant.doctor import polling
 from bootgrant.doctor.client import Client
 from bootgrant.doctor.findings import Finding, Level, Step
 from bootgrant.doctor.parameters import Machine
-from bootgrant.wire.device_flow import (
-    SLOW_DOWN_STEP,
-    AccessToken,
-    AnswerError,
-    DeviceAuthorization,
-    ErrorCode,
-    OAuthError,
-    parse_token,
-    token_form,
-)
+from bootgrant.wire.device_flow import SLOW_DOWN_STEP, AccessToken, DeviceAuthorization, ErrorCode
 from bootgrant.wire.go_text import printable
 
 LEAST_LIFETIME: Final = 3600
@@ -64,44 +56,27 @@ def examine_approval(
     while clock.steady() < began + patience:
         clock.sleep_until(clock.steady() + interval)
         try:
-            outcome = _poll(machine, codes, client)
+            polled = polling.poll(machine, client, codes.device_code, _LIMIT)
         except TransportError as error:
             explained = unreachable(error, machine.token)
             yield _finding(Level.ERROR, "token-unreachable", explained.what, explained.next_step)
             return
-        match outcome:
-            case AccessToken():
-                yield _finding(Level.OK, "approved", f"the token came after {clock.steady() - began:.0f} s")
-                yield from judge_token(outcome)
-                return
-            case OAuthError(code=ErrorCode.AUTHORIZATION_PENDING) | None:
+        if polled.token is not None:
+            yield _finding(Level.OK, "approved", f"the token came after {clock.steady() - began:.0f} s")
+            yield from judge_token(polled.token)
+            return
+        match polled.outcome:
+            case ErrorCode.AUTHORIZATION_PENDING | polling.NO_ANSWER:
                 continue
-            case OAuthError(code=ErrorCode.SLOW_DOWN):
+            case ErrorCode.SLOW_DOWN:
                 interval += SLOW_DOWN_STEP
-            case OAuthError(code=ErrorCode.ACCESS_DENIED):
+            case ErrorCode.ACCESS_DENIED:
                 yield _finding(Level.NOTE, "denied", "a person denied the doctor's request", "run the doctor again")
                 return
             case _:
-                message = f"the token endpoint answers {printable(str(outcome))[:200]} to a machine that was waiting"
+                said = printable(f"{polled.outcome}: {polled.description}".removesuffix(": "))[:200]
+                message = f"the token endpoint answers {said} to a machine that was waiting"
                 yield _finding(Level.ERROR, "token-refused", message, "look at the provider's log")
                 return
     message = f"no person approved the doctor's request within {patience:.0f} s, so its token was not checked"
     yield _finding(Level.NOTE, "not-approved", message, "run the doctor again, and approve its code")
-
-
-def _poll(
-    machine: Machine, codes: DeviceAuthorization, client: Client
-) -> AccessToken | OAuthError | AnswerError | None:
-    """Poll once; None if the request was held for longer than the limit. Raises TransportError."""
-    oauth = machine.oauth
-    form = token_form(oauth.client_id, codes.device_code, oauth.scopes, oauth.audience, machine.sent_variables())
-    if oauth.client_secret is not None:
-        form["client_secret"] = oauth.client_secret.reveal()
-    try:
-        return parse_token(client.post(machine.token, form, limit=_LIMIT).response.body)
-    except TransportError as error:
-        if error.trouble is Trouble.TIMEOUT:
-            return None
-        raise
-    except AnswerError as error:
-        return error

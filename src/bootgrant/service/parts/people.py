@@ -59,11 +59,7 @@ def people_plane(
     ceremony = WebAuthnCeremony(site.operators_url) if has_passkeys(site.operators_url) else None
     passkeys = Passkeys(database.passkeys, database.challenges, ceremony, sessions) if ceremony else None
     tokens = api_tokens(database, clock, entropy, decisions.decide.source)
-    providers = {one.provider_id: OidcProvider(one, clock) for one in site.oidc}
-    presence = CheckPresence(
-        providers, database.operators, database.session_checks, SecretSealing(RENEWAL), Secret(key.hex()), tokens.lost,
-        clock,
-    )  # fmt: skip
+    oidc, logout = provider_work(site, database, sessions, tokens.lost, key)
     return OperatorPlane(
         decide=decisions.decide,
         assign=decisions.assign,
@@ -71,18 +67,9 @@ def people_plane(
         undo=undo_work(database, decisions, sessions, tokens),
         configurations=source,
         audit=database.audit,
-        oidc=OidcSignIn(
-            providers,
-            database.operators,
-            database.challenges,
-            sessions,
-            site.operators_url,
-            SecretSealing(ID_TOKEN),
-            tokens.lost,
-            presence,
-        ),
-        logout=OidcLogout(providers, database.operators, database.sign_outs, sessions, tokens.lost),
-        presence=presence,
+        oidc=oidc,
+        logout=logout,
+        presence=oidc.presence,
         sessions=sessions,
         sign_in=SignIn(
             database.operators,
@@ -106,6 +93,21 @@ def people_plane(
         reveal=RevealConfiguration(decisions.decide.source, database.audit, clock),
         requires_suffix=site.operators.confirm is Confirmation.SUFFIX,
         settings=site.shown,
+    )
+
+
+def provider_work(
+    site: Site, database: Database, sessions: Sessions, lost: LostRights, key: bytes
+) -> tuple[OidcSignIn, OidcLogout]:
+    """Build the sign-in at the providers of ``[[oidc]]``, with its checks, and what ends sessions for them."""
+    operators, clock = database.operators, sessions.clock
+    providers = {one.provider_id: OidcProvider(one, clock) for one in site.oidc}
+    renewals = SecretSealing(RENEWAL), Secret(key.hex())
+    presence = CheckPresence(providers, operators, database.session_checks, *renewals, lost, clock)
+    sealing = SecretSealing(ID_TOKEN)
+    return (
+        OidcSignIn(providers, operators, database.challenges, sessions, site.operators_url, sealing, lost, presence),
+        OidcLogout(providers, operators, database.sign_outs, sessions, lost),
     )
 
 
