@@ -109,3 +109,13 @@ def test_elements_changed_in_place_keep_the_origin_of_their_other_values() -> No
 def test_origins_have_a_length_and_are_empty_for_a_base_that_is_not_valid() -> None:
     assert len(compose([BASE]).origins) == 8
     assert dict(compose([Part("all.yaml", b"machine: [\n")]).origins) == {}
+
+
+@pytest.mark.parametrize("given", ["false", "off", "null"])
+def test_a_patch_turns_a_feature_of_a_link_off(given: str) -> None:
+    """The features of an EthernetConfig are the one mapping of plain booleans: a false one overrides."""
+    header = "apiVersion: v1alpha1\nkind: EthernetConfig\nname: eth0\n"
+    link = Part("link.yaml", f"{header}features: {{tx-gro: true, rx-gro: true}}\n".encode())
+    made = compose([link, Part("patch.yaml", f"{header}features: {{tx-gro: {given}}}\n".encode())])
+    assert made.config.decode().endswith("features:\n    rx-gro: true\n    tx-gro: false\n")
+    assert not made.surprises

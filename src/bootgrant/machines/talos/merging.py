@@ -117,7 +117,7 @@ class Merge:
                 return self._scalars(type_, left, right, place)
 
     def _scalars(self, type_: GoType, left: Value, right: Value, place: Place) -> Value:
-        if not type_.is_zero(right):
+        if not type_.is_zero(right) or isinstance(type_, Boolean):
             return right
         if not type_.is_zero(left):
             if isinstance(type_, Choice):
@@ -149,7 +149,7 @@ class Merge:
             return self._structs(type_.target, left, right, place)
         if isinstance(type_.target, Url):
             return self._urls(left, right, place)
-        is_kept = not self.kind.behaviour.zero_overrides_pointers and not isinstance(type_.target, Boolean)
+        is_kept = not self.kind.behaviour.zero_overrides_pointers
         return self._scalars(type_.target, left, right, place) if is_kept else right
 
     def _maps(self, type_: MapOf, left: Value, right: Value, place: Place) -> Value:
