@@ -8,7 +8,11 @@ from importlib import resources
 
 import pytest
 
-SHEET = (resources.files("bootgrant.operator_plane") / "static" / "pages.css").read_text("utf-8")
+from bootgrant.operator_plane.rendering import assets
+
+SHEET = next(
+    asset.content for name, asset in assets().items() if name.startswith("pages.") and name.endswith(".css")
+).decode()
 TEXTS = [
     ("text", "ground"), ("text", "panel"), ("soft", "ground"), ("soft", "panel"), ("accent", "panel"),
     ("accent", "ground"), ("on-accent", "accent"), ("on-accent", "accent-strong"), ("amber", "amber-ground"),

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from importlib.resources.abc import Traversable
 from typing import Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -28,10 +29,10 @@ _TYPES: Final = {
     "modern-normalize.css": "text/css; charset=utf-8",
     "pages.css": "text/css; charset=utf-8",
     "pages.js": "text/javascript; charset=utf-8",
-    "account.css": "text/css; charset=utf-8",
     "passkeys.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }
+_JOINED: Final = {"pages.css": "pages", "pages.js": "scripts"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,15 @@ def _environment() -> Environment:
 
 @cache
 def _read(name: str) -> bytes:
-    return (resources.files("bootgrant.operator_plane") / "static" / name).read_bytes()
+    """Return a static file. ``pages.css`` and ``pages.js`` are the files of a folder, one after another."""
+    static = resources.files("bootgrant.operator_plane") / "static"
+    if name not in _JOINED:
+        return (static / name).read_bytes()
+    return b"\n".join(file.read_bytes() for file in sorted((static / _JOINED[name]).iterdir(), key=_file_name))
+
+
+def _file_name(file: Traversable) -> str:
+    return file.name
 
 
 def _public_name(name: str, content: bytes) -> str:

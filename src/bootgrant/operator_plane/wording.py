@@ -1,4 +1,4 @@
-"""The texts of the pages, all from ``texts/en.toml``, and times as people read them."""
+"""The texts of the pages, all from ``texts/en/``, and times as people read them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,19 @@ from importlib import resources
 
 @cache
 def texts() -> Mapping[str, str]:
-    """Return every text by its name, such as ``queue.title``."""
-    source = (resources.files("bootgrant.operator_plane") / "texts" / "en.toml").read_text("utf-8")
-    return {f"{group}.{name}": words for group, names in tomllib.loads(source).items() for name, words in names.items()}
+    """Return every text by its name, such as ``queue.title``. Each section is in one of the files.
+
+    ``{names}`` are placeholders, and `backticks` mark code on error pages, in warnings and in leads. A text with
+    ``_one`` is the singular of the one without.
+    """
+    folder = resources.files("bootgrant.operator_plane") / "texts" / "en"
+    sections: dict[str, Mapping[str, str]] = {}
+    for file in folder.iterdir():
+        found = tomllib.loads(file.read_text("utf-8"))
+        if twice := found.keys() & sections.keys():
+            raise ValueError(f"the section {twice} is in two files of {folder}")
+        sections |= found
+    return {f"{group}.{name}": words for group, names in sections.items() for name, words in names.items()}
 
 
 def text(name: str, /, **values: object) -> str:

@@ -14,7 +14,15 @@ from bootgrant.configurations.limits import EntryLimits
 from bootgrant.machine_plane.clients import Client
 from bootgrant.service.logs import LogFormat
 from bootgrant.service.settings import forms
-from bootgrant.service.settings.forms import OPTIONAL_FILE, SHORTEST_SECRET, duration, if_given, one_of, optional
+from bootgrant.service.settings.forms import (
+    OPTIONAL_FILE,
+    SHORTEST_SECRET,
+    duration,
+    if_given,
+    one_of,
+    optional,
+    shown,
+)
 from bootgrant.service.settings.setting import Form, setting, table_of
 from bootgrant.wire.secret import Secret
 from bootgrant.workflows.people.sign_in import SecondFactor, SessionRules
@@ -34,6 +42,25 @@ class Confirmation(Enum):
 
     SUFFIX = "suffix"
     BUTTON = "button"
+
+
+def _site_name(value: object) -> str:
+    name = forms.text(value).strip() if value else ""
+    if len(name) > 40 or not name.isprintable():
+        raise ValueError("write at most 40 printable characters")
+    return name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteLook:
+    """``[site]``: what distinguishes this site from others for people."""
+
+    name: str = setting(
+        shown("string", _site_name),
+        "",
+        "The name of this site, such as `fra production`, in the header and the title of every page and in "
+        "notifications to phones. Empty: the host name of the pages' address.",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from bootgrant.approval.policy import Rule, Vocabulary
 from bootgrant.machine_plane.clients import Client
@@ -106,6 +107,7 @@ class Site:
         "The key that user codes are made with. Empty: code.key in `data`, created if it is missing. Servers that "
         "share a database share this key.",
     )
+    site: sections.SiteLook = field(default_factory=sections.SiteLook)
     database: sections.Database = field(default_factory=sections.Database)
     operators: sections.Operators = field(default_factory=sections.Operators)
     oidc: tuple[SignInProvider, ...] = setting(
@@ -176,6 +178,11 @@ class Site:
         ),
     )
     shown: tuple[ShownSetting, ...] = field(default=(), compare=False)
+
+    @property
+    def name(self) -> str:
+        """What people call this site: ``site.name``, or the host name of the pages."""
+        return self.site.name or urlsplit(self.operators_url).hostname or ""
 
     @property
     def operators_url(self) -> str:
