@@ -13,7 +13,10 @@ ALLOWED: Final[list[Allowed]] = [
         "deletes below free YAML", "Talos refuses",
         talos=r"'machine\.kubelet\.extraConfig\..*lookup failed", releases=_OLD,
     ),
-    Allowed("a hardware address as a list of bytes", "we refuse", ours=r"hardwareAddr: expected a text, found a list"),
+    Allowed(
+        "a hardware address as a list of bytes", "we refuse",
+        ours=r"(hardwareAddr|duidRaw): expected a text, found a list",
+    ),
     Allowed("an empty size is unset", "Talos refuses", talos='parsing "": invalid syntax', releases=_OLD),
     Allowed("an empty document before the patch", "value", given=r"(?m)^(null|~|---)$", releases=("1.11",)),
     Allowed("? as a text in flow style", "Talos refuses", "", "did not find expected", r"\?", ("1.11",)),

@@ -23,16 +23,14 @@ from bootgrant.machines.talos.scalar_types import (
     HardwareAddress,
     Integer,
     KeyBytes,
-    MaxSize,
-    PartitionSize,
     PortRange,
     ScalarType,
-    SizeCondition,
     Text,
     TextForm,
     TrimmedText,
     Url,
 )
+from bootgrant.machines.talos.size_types import MaxSize, PartitionSize, SizeCondition
 from bootgrant.machines.talos.tables import LEGACY, Kind
 
 Source: TypeAlias = tuple[str, str]

@@ -119,3 +119,25 @@ def test_a_patch_turns_a_feature_of_a_link_off(given: str) -> None:
     made = compose([link, Part("patch.yaml", f"{header}features: {{tx-gro: {given}}}\n".encode())])
     assert made.config.decode().endswith("features:\n    rx-gro: true\n    tx-gro: false\n")
     assert not made.surprises
+
+
+@pytest.mark.parametrize(
+    ("text", "selector", "left"),
+    [
+        ("machine: {files: [{path: /a, permissions: 0o644}, {path: /b}]}\n", "permissions: 0o644", "/b"),
+        ("machine: {files: [{path: /a, permissions: 0o644}, {path: /b}]}\n", "permissions: 0o0", "/a"),
+    ],
+)
+def test_an_element_is_deleted_by_what_talos_writes_for_a_number(text: str, selector: str, left: str) -> None:
+    patch = Part("patch.yaml", f"machine: {{files: [{{{selector}, $patch: delete}}]}}\n".encode())
+    config = compose([Part("files.yaml", text.encode()), patch]).config.decode()
+    assert [line.split()[-1] for line in config.splitlines() if "path:" in line] == [left]
+
+
+@pytest.mark.parametrize(("interval", "left"), [("0s", ["b"]), ("1m30s", ["a"])])
+def test_a_peer_is_deleted_by_its_interval_given_or_not(interval: str, left: list[str]) -> None:
+    header = "apiVersion: v1alpha1\nkind: WireguardConfig\nname: wg0\n"
+    peers = "peers: [{publicKey: a}, {publicKey: b, persistentKeepaliveInterval: 90s}]\n"
+    patch = f"peers: [{{persistentKeepaliveInterval: {interval}, $patch: delete}}]\n"
+    config = compose([Part("link", f"{header}{peers}".encode()), Part("patch", f"{header}{patch}".encode())]).config
+    assert [line.split()[-1] for line in config.decode().splitlines() if "publicKey" in line] == left

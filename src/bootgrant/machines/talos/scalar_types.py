@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, ClassVar, Final, TypeAlias
 
-from bootgrant.machines.talos import go_sizes, go_values
+from bootgrant.machines.talos import go_values
 from bootgrant.machines.talos.scalar_nodes import cut_off, dated_text, raw_text, scalar_value, text_of
 from bootgrant.machines.yaml.reading import MappingNode, Node, ScalarNode, describe, is_null, quoted, shape
 from bootgrant.machines.yaml.scalars import OLD_BOOLEANS
@@ -194,7 +194,10 @@ class FileMode(Integer):
     """``int``, written as ``0o644``."""
 
     def written(self, value: Value) -> Written:
-        return Plain(f"0o{value:o}")
+        return Plain(self.selector_text(value))
+
+    def selector_text(self, value: Value) -> str:
+        return f"0o{value:o}"
 
 
 @dataclass(frozen=True)
@@ -206,6 +209,7 @@ class Duration(ScalarType):
 
     wanted = "a duration such as 90s or 1h30m"
     zero_value = 0
+    selects = True
 
     def from_scalar(self, node: ScalarNode) -> Value:
         value = scalar_value(node)
@@ -240,15 +244,6 @@ class HardwareAddress(TextForm):
     """A hardware address, which is a list of bytes in Go."""
 
     is_struct = False
-
-
-class SizeCondition(TextForm):
-    """A condition on the size of a disk, such as ``>= 500GB``."""
-
-    is_struct = False
-
-    def from_scalar(self, node: ScalarNode) -> Value:
-        return self.parse(text_of(node))
 
 
 @dataclass(frozen=True)
@@ -338,31 +333,6 @@ class Url(ScalarType):
         return str(value)
 
 
-@dataclass(frozen=True)
-class MaxSize(ScalarType):
-    """``(percentage, bytes)`` as texts. One of them is empty; if a merge sets both, the bytes are written.
-
-    ``negative``: a size may begin with ``-``.
-    """
-
-    negative: bool = True
-
-    wanted = "a size such as 100GiB or 50%"
-    zero_value = "", ""
-    is_struct = True
-
-    def from_scalar(self, node: ScalarNode) -> Value:
-        text = raw_text(node)
-        if not self.negative:
-            go_sizes.check_sign(text)
-        return (go_sizes.percentage(text), "") if "%" in text else ("", go_sizes.checked_size(text))
-
-    def written(self, value: Value) -> Written:
-        percentage, size = value
-        shown: str = size or percentage
-        return shown
-
-
 class PortRange(ScalarType):
     """``(lowest, highest)``."""
 
@@ -382,16 +352,3 @@ class PortRange(ScalarType):
     def written(self, value: Value) -> Written:
         low, high = value
         return int(low) if low == high else f"{low}-{high}"
-
-
-class PartitionSize(ScalarType):
-    """``int`` in bytes, written as ``100 GB`` where that is exact."""
-
-    wanted = "a size such as 100GB"
-    zero_value = 0
-
-    def from_scalar(self, node: ScalarNode) -> Value:
-        return go_sizes.byte_size(text_of(node))
-
-    def written(self, value: Value) -> Written:
-        return go_sizes.exact_size(value)

@@ -27,15 +27,13 @@ from bootgrant.machines.talos.scalar_types import (
     HardwareAddress,
     Integer,
     KeyBytes,
-    MaxSize,
-    PartitionSize,
     PortRange,
-    SizeCondition,
     Text,
     TextForm,
     TrimmedText,
     Url,
 )
+from bootgrant.machines.talos.size_types import MaxSize, PartitionSize, SizeCondition
 
 RELEASES: Final = ("1.11", "1.12", "1.13", "1.14")
 """The releases that have tables, oldest first."""
