@@ -42,6 +42,7 @@ WHO: Final = {
     "POST /requests/{grant_id}/unassign": DECIDERS,
     "POST /windows/{window_id}/close": DECIDERS,
     "GET /audit": EVERY_ROLE,
+    "GET /audit/export": EVERY_ROLE,
     "GET /audit/refused": AUDITORS_AND_ADMINS,
     "GET /audit/undo": ADMINS,
     "POST /audit/undo": ADMINS,

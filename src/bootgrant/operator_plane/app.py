@@ -24,6 +24,7 @@ from bootgrant.operator_plane.page_rules import HostRule, PageHeaders
 from bootgrant.operator_plane.pages import (
     account,
     audit,
+    audit_export,
     batch,
     card,
     configuration,
@@ -95,6 +96,7 @@ PAGES: Final[tuple[PageRoute, ...]] = (
     PageRoute("POST", "/requests/{grant_id}/unassign", _APPROVER, decision.unassign),
     PageRoute("POST", "/windows/{window_id}/close", _APPROVER, windows.close),
     PageRoute("GET", "/audit", _SIGNED_IN, audit.show),
+    PageRoute("GET", "/audit/export", _SIGNED_IN, audit_export.show),
     PageRoute("GET", "/audit/refused", _ACCOUNTS, refused.show),
     PageRoute("GET", "/audit/undo", _ADMIN_OF_ALL, undo.show),
     PageRoute("POST", "/audit/undo", _ADMIN_OF_ALL, undo.undo),

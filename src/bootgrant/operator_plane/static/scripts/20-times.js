@@ -24,6 +24,21 @@
   // What a live update has loaded, before it is compared with what the page shows (10-pages.js).
   document.addEventListener("loaded", (event) => show(event.detail));
   show(document);
+
+  // Fields for times, which the server reads and writes in UTC.
+  const local = (at) => new Date(at - at.getTimezoneOffset() * 60000).toISOString().slice(0, 16);
+  for (const field of document.querySelectorAll('input[type="datetime-local"]')) {
+    if (field.value) field.value = local(new Date(`${field.value}Z`));
+    field.form.addEventListener("formdata", ({ formData }) => {
+      if (field.value) formData.set(field.name, new Date(field.value).toISOString());
+      else formData.delete(field.name);
+    });
+  }
+  for (const link of document.querySelectorAll("a[data-today]")) {
+    const address = new URL(link.href);
+    address.searchParams.set("since", new Date(new Date().setHours(0, 0, 0, 0)).toISOString());
+    link.href = address;
+  }
   // "today" ends at midnight.
   setInterval(() => show(document), 60000);
 })();
