@@ -41,7 +41,7 @@ def test_a_route_without_a_permission_of_its_listener_keeps_the_server_from_star
     office: Office, permission: Permission | None
 ) -> None:
     site, built = office.site, office.site.built
-    status = SiteStatus(site.site, site.database, built.source.current, (), site.clock)
+    status = SiteStatus(site.site, site.database, built.source.current, (), (), site.clock)
     plane = api_plane(site.site, site.database, built.decisions, built.source, site.clock, CountedEntropy(), status)
     route = replace(ROUTES[0], permission=cast("Permission", permission))
     with pytest.raises(UndeclaredRoute, match="GET /api/v1/whoami"):

@@ -207,7 +207,7 @@ async def test_a_download_withholds_what_the_page_withholds(office: Office) -> N
 @pytest.mark.anyio
 async def test_the_settings_are_shown_without_secrets(office: Office) -> None:
     page = text_of(await (await office.person()).open("/settings"))
-    assert "public_url http://boot.example:8080" in page
+    assert "Different from the default public_url http://boot.example:8080 operators.confirm button All" in page
     assert "operators.confirm button" in page
     assert "grants.lifetime 10m · default" in page
 

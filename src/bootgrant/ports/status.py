@@ -10,8 +10,11 @@ from bootgrant.ports.configurations import SourceState
 
 
 @dataclass(frozen=True, slots=True)
-class ChoreHealth:
-    """``error`` is why the last round failed; empty if it did not. ``last_success`` is None before the first one."""
+class Health:
+    """The health of background work, or of a server that this one asks.
+
+    ``error`` is why the last attempt failed; empty if it did not. ``last_success`` is None before the first one.
+    """
 
     name: str
     last_success: float | None
@@ -27,7 +30,8 @@ class ServerStatus:
     """``version`` is the program's, ``commit`` its Git commit, empty if it was not installed from one.
 
     ``servers`` is how many servers share the database, or None if that is unknown. ``certificate_ends`` is None if
-    this server has no certificate of its own. Times are Unix seconds.
+    this server has no certificate of its own. ``sources`` are the configurations and the providers. Times are Unix
+    seconds.
     """
 
     version: str
@@ -36,7 +40,8 @@ class ServerStatus:
     database: str
     servers: int | None
     certificate_ends: float | None
-    chores: Sequence[ChoreHealth]
+    chores: Sequence[Health]
+    sources: Sequence[Health]
     windows: int
     waiting: int
     now: float

@@ -201,6 +201,15 @@ COMPONENTS: Final[dict[str, Schema]] = {
     },
 }  # fmt: skip
 
+_HEALTH: Final[Schema] = array(
+    record(
+        name=TEXT,
+        ok=FLAG,
+        last_success={**nullable(TIME), "description": "Null before the first one since the server started."},
+        error={**TEXT, "description": "Why the last attempt failed. Empty if it did not."},
+    )
+)
+
 STATUS: Final[Schema] = record(
     version={**TEXT, "description": "The version of the program."},
     revision={**nullable(TEXT), "description": "The Git commit that the program was installed from, if it was."},
@@ -213,14 +222,8 @@ STATUS: Final[Schema] = record(
     database={"type": "string", "enum": ["sqlite", "postgresql"]},
     replicas={**nullable(COUNT), "description": "How many servers use the database; null if that is unknown."},
     certificate_end={**nullable(TIME), "description": "Null if this server has no certificate of its own."},
-    chores=array(
-        record(
-            name=TEXT,
-            ok=FLAG,
-            last_success={**nullable(TIME), "description": "Null before the first one since the server started."},
-            error={**TEXT, "description": "Why the last round failed. Empty if it did not."},
-        )
-    ),
+    chores={**_HEALTH, "description": "Background work."},
+    sources={**_HEALTH, "description": "The machine configurations, and the providers."},
     windows={**COUNT, "description": "Open windows."},
     waiting={**COUNT, "description": "Machines that are waiting for a decision."},
     now=TIME,

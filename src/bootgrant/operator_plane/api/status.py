@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from bootgrant.operator_plane.api.call import Call, Reply
+from bootgrant.operator_plane.api.call import Call, Json, Reply
 from bootgrant.operator_plane.api.machines import state_json
+from bootgrant.operator_plane.withheld import sources_for
+from bootgrant.ports.status import Health
 
 
 async def show_status(call: Call) -> Reply:
@@ -17,12 +19,14 @@ async def show_status(call: Call) -> Reply:
             "database": status.database,
             "replicas": status.servers,
             "certificate_end": status.certificate_ends,
-            "chores": [
-                {"name": each.name, "ok": each.is_ok, "last_success": each.last_success, "error": each.error}
-                for each in status.chores
-            ],
+            "chores": [_health_json(each) for each in status.chores],
+            "sources": [_health_json(each) for each in sources_for(call.actor, status)],
             "windows": status.windows,
             "waiting": status.waiting,
             "now": status.now,
         }
     )
+
+
+def _health_json(health: Health) -> Json:
+    return {"name": health.name, "ok": health.is_ok, "last_success": health.last_success, "error": health.error}

@@ -30,6 +30,7 @@ from bootgrant.operator_plane.api.routes import ROUTES
 from bootgrant.operator_plane.app import build_pages
 from bootgrant.operator_plane.plane import OperatorPlane
 from bootgrant.ports.chores import Chore, every
+from bootgrant.ports.status import Health
 from bootgrant.ports.time import Clock, Entropy
 from bootgrant.providers.settings import Check
 from bootgrant.providers.tokens import Verifier
@@ -120,13 +121,16 @@ def build(
     counts = RequestCounts()
     decisions = build_decisions(site, database, source, clock, entropy, codes, admission)
     chores: list[Chore] = []
-    status = SiteStatus(site, database, source.current, chores, clock)
+    sources: list[Callable[[], Health]] = []
+    status = SiteStatus(site, database, source.current, chores, sources, clock)
     plane = people_plane(site, database, decisions, source.current, key, clock, entropy, status)
     api = api_plane(site, database, decisions, source, clock, entropy, status)
     notify = NotifyWaiting(database.grants, source, database.outbox, clock, entropy, site.operators_url, site.notify)
     verifier = Verifier(site.providers, clock)
     minting = build_minting(site, database, clock, entropy)
     store_check = StoreCheck(database.grants)
+    sources += [client.health for client in verifier.clients.values()]
+    sources += [provider.health for provider in plane.oidc.providers.values()]
     chores += [
         store_check.chore,
         *_site_chores(site, database, decisions, source.current, clock),

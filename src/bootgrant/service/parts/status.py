@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -15,7 +15,7 @@ from cryptography import x509
 from bootgrant import __version__
 from bootgrant.ports.chores import Chore
 from bootgrant.ports.configurations import WatchedSource
-from bootgrant.ports.status import ChoreHealth, ServerStatus
+from bootgrant.ports.status import Health, ServerStatus
 from bootgrant.ports.time import Clock
 from bootgrant.service.settings.site import Site
 from bootgrant.store.database import Database
@@ -23,12 +23,13 @@ from bootgrant.store.database import Database
 
 @dataclass(slots=True)
 class SiteStatus:
-    """``chores`` is the list of the server, which may still grow after this was built."""
+    """``chores`` and ``sources`` are lists that may still grow after this was built."""
 
     site: Site
     database: Database
     configurations: WatchedSource
     chores: Sequence[Chore]
+    sources: Sequence[Callable[[], Health]]
     clock: Clock
 
     async def status(self) -> ServerStatus:
@@ -42,11 +43,16 @@ class SiteStatus:
             database=self.database.kind,
             servers=await self.database.servers(),
             certificate_ends=await asyncio.to_thread(certificate_end, self.site.tls.certificate),
-            chores=[ChoreHealth(each.name, each.succeeded_at, each.reason) for each in self.chores],
+            chores=[Health(each.name, each.succeeded_at, each.reason) for each in self.chores],
+            sources=[self._configurations(), *(health() for health in self.sources)],
             windows=sum(window.is_open(now) for window in windows),
             waiting=census.pending,
             now=now,
         )
+
+    def _configurations(self) -> Health:
+        state = self.configurations.state()
+        return Health("machine configurations", state.taken_at or None, state.problem)
 
 
 def certificate_end(path: Path | None) -> float | None:
