@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -12,6 +13,7 @@ from bootgrant.approval.grant import DeviceGrant, Refusal
 from bootgrant.operator_plane.app import PAGES
 from bootgrant.operator_plane.frame import NAVIGATION
 from bootgrant.operator_plane.wording import text
+from support.axe import violations
 from support.browser import ServedApp, chromium
 from support.grants import NOW
 from support.rack import PUBLIC_URL, SESSION, Rack, rack, views
@@ -96,6 +98,61 @@ def test_with_large_text_every_page_is_still_reachable(phone: Page) -> None:
             phone.get_by_role("navigation").get_by_text(text("site.more")).tap()
         with phone.expect_navigation(url=PUBLIC_URL + link.path):
             target.tap()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_wrong_host_name_has_the_style_and_links_to_the_right_one(
+    site: tuple[Rack, ServedApp], browser: Browser, scheme: Literal["light", "dark"]
+) -> None:
+    with browser.new_context(viewport={"width": 390, "height": 844}, color_scheme=scheme) as context:
+        page = context.new_page()
+        answer = page.goto(f"http://127.0.0.1:{site[1].port}/audit")
+        assert answer is not None
+        assert answer.status == 421
+        assert violations(page) == []
+        page.get_by_role("navigation").get_by_role("link", name=text("site.queue")).click()
+        page.wait_for_url(f"{PUBLIC_URL}/login**")
+
+
+def test_the_keyboard_reaches_the_content_in_two_steps_and_opens_the_menu(browser: Browser) -> None:
+    with browser.new_context(viewport={"width": 390, "height": 844}) as context:
+        context.add_cookies([{"name": "bootgrant", "value": SESSION.reveal(), "url": PUBLIC_URL}])
+        page = context.new_page()
+        page.goto(f"{PUBLIC_URL}/audit")
+        page.keyboard.press("Tab")
+        expect(page.get_by_role("link", name=text("site.skip"))).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(page.locator("main")).to_be_focused()
+        more = page.locator("details.more summary")
+        more.focus()
+        page.keyboard.press("Enter")
+        page.keyboard.press("Tab")
+        expect(page.get_by_role("navigation").get_by_role("link", name=text("site.access"))).to_be_focused()
+
+
+def test_the_filtered_audit_is_downloaded_for_times_in_the_zone_of_the_person(browser: Browser) -> None:
+    page = in_tokyo(browser)
+    page.goto(f"{PUBLIC_URL}/audit")
+    page.get_by_text(text("audit.between")).click()
+    page.get_by_label(text("audit.since"), exact=True).fill("2027-01-15T16:59")
+    page.get_by_role("button", name=text("queue.filter")).click()
+    page.wait_for_url("**since=2027-01-15T07%3A59%3A00.000Z**")
+    expect(page.get_by_label(text("audit.since"), exact=True)).to_have_value("2027-01-15T16:59")
+    expect(page.locator(".log time")).to_have_text(["today 17:00:30", "today 17:00:12"])
+    with page.expect_download() as download:
+        page.get_by_role("link", name=text("audit.csv")).click()
+    assert download.value.suggested_filename.startswith("bootgrant-audit-boot.example-")
+    lines = download.value.path().read_text().splitlines()
+    assert [line.split(",")[2] for line in lines] == ["kind", "denied", "voted"]
+    page.context.close()
+
+
+def test_today_begins_at_midnight_of_the_person(browser: Browser) -> None:
+    page = in_tokyo(browser)
+    page.goto(f"{PUBLIC_URL}/audit")
+    page.get_by_role("link", name=text("audit.span_today"), exact=True).click()
+    page.wait_for_url("**since=2027-01-14T15%3A00%3A00.000Z**")
+    page.context.close()
 
 
 def test_a_time_is_in_the_zone_of_the_person_with_utc_as_its_title(

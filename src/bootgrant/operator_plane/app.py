@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 
 from bootgrant.asgi import App
 from bootgrant.asgi.body_limit import BodyLimit
+from bootgrant.asgi.content_coding import asks_for_gzip
 from bootgrant.operator_plane import error_pages
 from bootgrant.operator_plane.forms import most_bytes
 from bootgrant.operator_plane.frame import Frame
@@ -64,8 +65,11 @@ async def serve_asset(visit: Visit) -> Response:
     asset = assets().get(visit.request.path_params["name"])
     if asset is None:
         return visit.error(error_pages.NOT_FOUND)
-    headers = {"cache-control": "public, max-age=31536000, immutable"}
-    return Response(asset.content, media_type=asset.media_type, headers=headers)
+    headers = {"cache-control": "public, max-age=31536000, immutable", "vary": "accept-encoding"}
+    # Pages are not compressed: their length would reveal the token of their forms (BREACH).
+    if not asks_for_gzip(visit.request.scope):
+        return Response(asset.content, media_type=asset.media_type, headers=headers)
+    return Response(asset.compressed, media_type=asset.media_type, headers={**headers, "content-encoding": "gzip"})
 
 
 _PUBLIC: Final = Permission.PUBLIC

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -39,7 +40,10 @@ _JOINED: Final = {"pages.css": "pages", "pages.js": "scripts"}
 
 @dataclass(frozen=True, slots=True)
 class Asset:
+    """``compressed`` is the content as gzip."""
+
     content: bytes
+    compressed: bytes
     media_type: str
 
 
@@ -49,7 +53,11 @@ def assets() -> dict[str, Asset]:
 
     The name contains a digest of the content, so browsers may cache a file forever.
     """
-    return {_public_name(name, _read(name)): Asset(_read(name), media) for name, media in _TYPES.items()}
+    return {_public_name(name, _read(name)): _asset(_read(name), media) for name, media in _TYPES.items()}
+
+
+def _asset(content: bytes, media_type: str) -> Asset:
+    return Asset(content, gzip.compress(content, mtime=0), media_type)
 
 
 @cache
