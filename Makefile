@@ -11,7 +11,7 @@ ORACLE := .venv/oracle
 unexport PYTHONDONTWRITEBYTECODE
 TALOS_VERSIONS := 1.11 1.12 1.13 1.14
 
-.PHONY: help demo test test-faults test-oracle test-providers oracle talos-tables check format lock clean zipapp test-boot bench bench-acquire bench-serve mutation
+.PHONY: help demo test test-faults test-oracle test-providers pictures oracle talos-tables check format lock clean zipapp test-boot bench bench-acquire bench-serve mutation
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -48,6 +48,10 @@ talos-tables: $(ORACLE)/.stamp ## the tables of a Talos version, from Talos (VER
 
 mutation: $(MUTATION)/.stamp ## mutation testing (ROOMS="approval machines wire workflows", SAMPLE=N per room, SEED=1)
 	$(MUTATION)/bin/python tools/mutation.py $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED)) $(ROOMS)
+
+pictures: $(DEV)/.stamp ## take the pictures of the documentation again (docs/images)
+	@tools/debian_packages.sh tests/debian-packages.txt
+	PICTURES=1 $(DEV)/bin/python -m pytest tests/end_to_end/test_pictures.py
 
 check: $(DEV)/.stamp ## format, lint, types, import contracts, generated docs, wording
 	$(DEV)/bin/ruff format --check .

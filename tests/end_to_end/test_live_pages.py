@@ -37,7 +37,7 @@ def session(site: Served, browser: Browser) -> StorageState:
         page.get_by_label("Name").fill(site.made.operator)
         page.get_by_label("Password", exact=True).fill(site.made.password.reveal())
         page.get_by_role("button", name="Sign in").first.click()
-        page.get_by_role("link", name="Enter code").wait_for()
+        page.get_by_role("link", name="Code", exact=True).wait_for()
         return context.storage_state()
 
 

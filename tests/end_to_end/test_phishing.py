@@ -56,7 +56,7 @@ def session(site: Served, browser: Browser) -> StorageState:
         page = context.new_page()
         page.goto(site.url)
         sign_in(page, site)
-        page.get_by_role("link", name="Enter code").wait_for()
+        page.get_by_role("link", name="Code", exact=True).wait_for()
         return context.storage_state()
 
 

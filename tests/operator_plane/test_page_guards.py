@@ -23,6 +23,7 @@ from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.ports.people import Operator
 from bootgrant.service.parts.decisions import build_decisions
 from bootgrant.service.parts.people import people_plane
+from bootgrant.service.parts.status import SiteStatus
 from bootgrant.store.people_rows import OperatorRows
 from bootgrant.store.rows import AuditOfRow, Row, Statement, Value
 from bootgrant.wire.secret import Secret
@@ -40,7 +41,8 @@ def plane(office: Office, public_url: str = "http://boot.example:8080") -> Opera
     decisions = build_decisions(office.site.site, database, source, clock, CountedEntropy(), CODES, admission)
     site = office.site.site
     site = replace(site, operators=replace(site.operators, public_url=public_url))
-    return people_plane(site, database, decisions, source.current, b"k" * 32, clock, CountedEntropy())
+    status = SiteStatus(site, database, source.current, (), (), clock)
+    return people_plane(site, database, decisions, source.current, b"k" * 32, clock, CountedEntropy(), status)
 
 
 @pytest.mark.parametrize(
@@ -200,7 +202,7 @@ async def test_static_files_may_be_cached_and_are_small(office: Office) -> None:
         answer = await browser.open(f"/static/{address}")
         assert answer.status_code == 200
         assert "immutable" in answer.headers["cache-control"]
-        total += len(answer.content)
+        total += int(answer.headers["content-length"])
     assert total < 60_000
 
 
@@ -283,6 +285,20 @@ async def test_a_strange_address_never_makes_the_server_fail(
     cookie = (await office.person()).client.cookies["bootgrant"] if signed_in else "\xff"
     status = await status_of(office.site.built.public, path, query, f"bootgrant={cookie}".encode("latin-1"))
     assert status < 500
+
+
+async def test_files_are_compressed_for_a_browser_that_accepts_it_and_pages_are_not(office: Office) -> None:
+    browser = office.browser()
+    page = await browser.open("/login", headers={"accept-encoding": "gzip, br"})
+    assert "content-encoding" not in page.headers
+    for path in re.findall(r'(?:href|src)="(/static/[^"]+)"', page.text):
+        small = await browser.open(path, headers={"accept-encoding": "gzip, br"})
+        whole = await browser.open(path, headers={"accept-encoding": "identity"})
+        assert small.headers["content-encoding"] == "gzip"
+        assert "content-encoding" not in whole.headers
+        assert small.headers["vary"] == whole.headers["vary"] == "accept-encoding"
+        assert int(small.headers["content-length"]) < int(whole.headers["content-length"])
+        assert small.content == whole.content
 
 
 class BrokenRows:

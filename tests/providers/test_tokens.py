@@ -27,6 +27,7 @@ from joserfc.jwk import RSAKey
 from bootgrant.approval.claims import OutsideRule
 from bootgrant.approval.policy import parse_selector
 from bootgrant.ports.providers import ProviderUnavailable, TokenRefusal, Verified
+from bootgrant.ports.status import Health
 from bootgrant.providers.settings import Check, TokenProvider
 from bootgrant.providers.tokens import Verifier
 from bootgrant.wire.secret import Secret
@@ -255,6 +256,20 @@ async def test_a_provider_that_fails_is_open_for_a_while(provider: SigningProvid
     provider.clock.advance(11)
     assert isinstance(await tokens.verify(provider.token()), Verified)
     assert not corp.is_open
+
+
+async def test_the_health_of_a_provider_is_how_its_last_request_ended(provider: SigningProvider) -> None:
+    tokens = verifier(provider)
+    corp = tokens.clients["corp"]
+    assert corp.health() == Health("corp", None, "")
+    provider.down = True
+    with pytest.raises(ProviderUnavailable):
+        await tokens.verify(provider.token())
+    assert corp.health().error != ""
+    provider.down = False
+    provider.clock.advance(60)
+    await tokens.verify(provider.token())
+    assert corp.health() == Health("corp", provider.clock.now(), "")
 
 
 async def test_a_failure_is_not_repeated_at_once_for_the_next_token(provider: SigningProvider) -> None:

@@ -84,6 +84,7 @@ async def test_concurrent_writers_append_to_one_chain(audit: AuditLog) -> None:
     [
         (AuditFilter(), [4, 3, 2, 1]),
         (AuditFilter(kinds=(AuditKind.DENIED, AuditKind.ARMED)), [4, 2]),
+        (AuditFilter(without=(AuditKind.DENIED, AuditKind.ARMED)), [3, 1]),
         (AuditFilter(actor="ana"), [2]),
         (AuditFilter(grant_id="grant-3"), [3]),
         (AuditFilter(entry="cp-1"), [3, 2]),
@@ -105,6 +106,8 @@ async def test_a_filter_finds_the_events_that_meet_all_its_conditions(
         ]
     )
     assert [record.seq for record in await audit.newest(which, 10)] == found
+    assert await audit.count(which, 10) == len(found)
+    assert await audit.count(which, 1) == min(len(found), 1)
 
 
 @pytest.mark.parametrize("reported", [UUID, swapped_uuid(UUID)])

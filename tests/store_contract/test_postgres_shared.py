@@ -18,7 +18,7 @@ from bootgrant.approval.transitions import GrantState
 from bootgrant.ports.people import Operator, Session
 from bootgrant.service.server.chores import Chores
 from bootgrant.store.postgres.connections import Connection, Connections, PostgresAddress
-from bootgrant.store.postgres.database import PostgresDatabase
+from bootgrant.store.postgres.database import PostgresDatabase, open_postgres
 from bootgrant.store.postgres.news import News
 from bootgrant.store.postgres.watching import Watching
 from support.grants import NOW, decision_by, other_machine, pending_grant
@@ -274,3 +274,13 @@ async def test_a_deaf_server_answers_no_poll_from_memory(postgres: Cluster, addr
 def transactions(database: PostgresDatabase) -> int:
     """Return how many transactions a server has made."""
     return sum(count for bound, count in database.counts.transactions.cumulative() if bound == "+Inf")
+
+
+async def test_the_servers_of_a_database_are_counted(two: Two) -> None:
+    await hearing(two)
+    assert [await database.servers() for database in two] == [2, 2]
+
+
+async def test_the_servers_are_unknown_to_one_that_hears_nothing(address: PostgresAddress) -> None:
+    async with open_postgres(address, 2) as database:
+        assert await database.servers() is None

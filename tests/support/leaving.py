@@ -22,6 +22,7 @@ from bootgrant.ports.providers import (
     Renewed,
     Request,
 )
+from bootgrant.ports.status import Health
 from bootgrant.wire.secret import Secret
 from bootgrant.workflows.decide.grant_cards import VoteFilter
 from bootgrant.workflows.decide.lost_rights import LostRights, VoidApprovals
@@ -67,6 +68,9 @@ class Corp:
     def renewed(self) -> Renewed:
         expires_at = None if self.lifetime is None else self.clock.now() + self.lifetime
         return Renewed(Secret(f"r{len(self.used)}"), expires_at)
+
+    def health(self) -> Health:
+        return Health(self.label, None, "")
 
     async def ask(self, request: Request) -> str:
         return f"https://sso.example/auth?state={request.state}"

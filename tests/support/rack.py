@@ -163,8 +163,18 @@ def views(site: Rack) -> list[View]:
         View("outcome-denied", card["denied"]),
         View("outcome-expired", card["expired"]),
         View("audit", "/audit"),
+        View("audit-unfolded", "/audit?asked=1&span=week"),
+        View("audit-between", "/audit?what=decisions&since=2027-01-01T00:00&until=2027-01-15T12:00"),
+        View("audit-entry", "/audit?entry=worker-17"),
+        View("audit-machine", "/audit?machine=0OCZJ19N17"),
+        View("audit-person", "/audit?who=ben", as_admin=True),
+        View("audit-nothing", "/audit?who=nobody&until=yesterday"),
         View("refused", "/audit/refused", as_admin=True),
+        View("undo", "/audit/undo", as_admin=True),
+        View("undo-preview", "/audit/undo?by=ana&since=2h", as_admin=True),
         View("settings", "/settings"),
+        View("settings-open", "/settings", ".fold summary", as_admin=True),
+        View("menu", "/audit", ".me summary"),
         View("account", "/account"),
         View("password", "/account/password"),
         View("password-wrong", "/account/password", "text=Change password", fill=_NOT_THE_SAME),
@@ -173,6 +183,9 @@ def views(site: Rack) -> list[View]:
         View("token-made", "/account/tokens/new", "text=Create the token", fill={"name": f"laptop-{next(_TOKENS)}"}),
         View("again", "/login/again?next=/"),
         View("error-404", "/nowhere"),
+        View("error-404-stranger", "/nowhere", signed_in=False),
+        View("error-403", "/audit/refused"),
+        View("no-passkeys", "/login/passkey", signed_in=False),
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import partial
 from typing import Final, NamedTuple, cast
 
@@ -16,12 +17,15 @@ from starlette.types import ASGIApp
 
 from bootgrant.asgi import App
 from bootgrant.asgi.body_limit import BodyLimit
+from bootgrant.asgi.content_coding import asks_for_gzip
 from bootgrant.operator_plane import error_pages
 from bootgrant.operator_plane.forms import most_bytes
+from bootgrant.operator_plane.frame import Frame
 from bootgrant.operator_plane.page_rules import HostRule, PageHeaders
 from bootgrant.operator_plane.pages import (
     account,
     audit,
+    audit_export,
     batch,
     card,
     configuration,
@@ -41,7 +45,7 @@ from bootgrant.operator_plane.pages import (
 from bootgrant.operator_plane.permissions import Permission, require_permission
 from bootgrant.operator_plane.plane import OperatorPlane
 from bootgrant.operator_plane.rendering import assets
-from bootgrant.operator_plane.visit import Handler, Visit, guarded
+from bootgrant.operator_plane.visit import Handler, Visit, frame_for, guarded
 from bootgrant.ports.grants import StoreUnavailable
 
 log = logging.getLogger("bootgrant.operators")
@@ -61,8 +65,11 @@ async def serve_asset(visit: Visit) -> Response:
     asset = assets().get(visit.request.path_params["name"])
     if asset is None:
         return visit.error(error_pages.NOT_FOUND)
-    headers = {"cache-control": "public, max-age=31536000, immutable"}
-    return Response(asset.content, media_type=asset.media_type, headers=headers)
+    headers = {"cache-control": "public, max-age=31536000, immutable", "vary": "accept-encoding"}
+    # Pages are not compressed: their length would reveal the token of their forms (BREACH).
+    if not asks_for_gzip(visit.request.scope):
+        return Response(asset.content, media_type=asset.media_type, headers=headers)
+    return Response(asset.compressed, media_type=asset.media_type, headers={**headers, "content-encoding": "gzip"})
 
 
 _PUBLIC: Final = Permission.PUBLIC
@@ -93,6 +100,7 @@ PAGES: Final[tuple[PageRoute, ...]] = (
     PageRoute("POST", "/requests/{grant_id}/unassign", _APPROVER, decision.unassign),
     PageRoute("POST", "/windows/{window_id}/close", _APPROVER, windows.close),
     PageRoute("GET", "/audit", _SIGNED_IN, audit.show),
+    PageRoute("GET", "/audit/export", _SIGNED_IN, audit_export.show),
     PageRoute("GET", "/audit/refused", _ACCOUNTS, refused.show),
     PageRoute("GET", "/audit/undo", _ADMIN_OF_ALL, undo.show),
     PageRoute("POST", "/audit/undo", _ADMIN_OF_ALL, undo.undo),
@@ -132,26 +140,47 @@ def build_pages(plane: OperatorPlane, pages: Iterable[PageRoute] = PAGES) -> ASG
         Route(path, guarded(plane, require_permission(method, path, permission, _OFFERED), handler), methods=[method])
         for method, path, permission, handler in pages
     ]
+    bare = Frame(plane.look)
+    failures = _Failures(plane, bare)
     app = Starlette(
-        routes=routes, exception_handlers={HTTPException: _http_error, StoreUnavailable: _store_down, Exception: _fault}
+        routes=routes,
+        exception_handlers={
+            HTTPException: failures.http_error,
+            StoreUnavailable: failures.store_down,
+            Exception: failures.fault,
+        },
     )
     # Starlette's redirect fails on a query that is not UTF-8.
     app.router.redirect_slashes = False
-    misdirected = partial(error_pages.respond, error_pages.misdirected(plane.public_url))
-    limited = BodyLimit(cast("App", app), most_bytes, cast("App", error_pages.respond(error_pages.TOO_LARGE)))
+    elsewhere = Frame(plane.look, elsewhere=plane.public_url)
+    misdirected = partial(error_pages.respond, error_pages.misdirected(plane.public_url), elsewhere)
+    limited = BodyLimit(cast("App", app), most_bytes, cast("App", error_pages.respond(error_pages.TOO_LARGE, bare)))
     return PageHeaders(HostRule(cast("ASGIApp", limited), plane.public_url, misdirected))
 
 
-async def _http_error(_request: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    return error_pages.respond(_HTTP_ERRORS.get(status, error_pages.NOT_FOUND))
+@dataclass(frozen=True, slots=True)
+class _Failures:
+    """The error pages of requests that no handler answers. ``bare`` is the frame without a person."""
 
+    plane: OperatorPlane
+    bare: Frame
 
-async def _store_down(request: Request, error: Exception) -> Response:
-    # The route, not the path, which may contain a code.
-    log.error("%s %s: %s", request.method, request.scope["route"].path, error)
-    return error_pages.respond(error_pages.STORE_DOWN, headers={"retry-after": "5"})
+    async def http_error(self, request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        page = _HTTP_ERRORS.get(status, error_pages.NOT_FOUND)
+        try:
+            return error_pages.respond(page, await frame_for(self.plane, request))
+        except StoreUnavailable:
+            return error_pages.respond(page, self.bare)
 
+    async def store_down(self, request: Request, error: Exception) -> Response:
+        # The route, not the path, which may contain a code.
+        log.error("%s %s: %s", request.method, request.scope["route"].path, error)
+        return error_pages.respond(error_pages.STORE_DOWN, self.bare, {"retry-after": "5"})
 
-async def _fault(_request: Request, _error: Exception) -> Response:
-    return error_pages.respond(error_pages.FAULT)
+    async def fault(self, request: Request, _error: Exception) -> Response:
+        try:
+            frame = await frame_for(self.plane, request)
+        except Exception:  # noqa: BLE001  (what failed before may fail again)
+            frame = self.bare
+        return error_pages.respond(error_pages.FAULT, frame)

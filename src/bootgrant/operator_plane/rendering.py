@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,9 +12,11 @@ from importlib.resources.abc import Traversable
 from typing import Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse
 
 from bootgrant.operator_plane import wording
+from bootgrant.operator_plane.frame import Frame
 from bootgrant.operator_plane.visible import show
 
 _OF_TIMES: Final = (
@@ -37,7 +40,10 @@ _JOINED: Final = {"pages.css": "pages", "pages.js": "scripts"}
 
 @dataclass(frozen=True, slots=True)
 class Asset:
+    """``compressed`` is the content as gzip."""
+
     content: bytes
+    compressed: bytes
     media_type: str
 
 
@@ -47,7 +53,11 @@ def assets() -> dict[str, Asset]:
 
     The name contains a digest of the content, so browsers may cache a file forever.
     """
-    return {_public_name(name, _read(name)): Asset(_read(name), media) for name, media in _TYPES.items()}
+    return {_public_name(name, _read(name)): _asset(_read(name), media) for name, media in _TYPES.items()}
+
+
+def _asset(content: bytes, media_type: str) -> Asset:
+    return Asset(content, gzip.compress(content, mtime=0), media_type)
 
 
 @cache
@@ -59,15 +69,20 @@ def asset_path(name: str) -> str:
 def render(
     template: str,
     values: Mapping[str, object],
-    *,
-    operator: str | None = None,
-    csrf: str = "",
+    frame: Frame,
     status: int = 200,
     headers: Mapping[str, str] | None = None,
 ) -> HTMLResponse:
-    """Render a page. With ``operator`` its header contains the menu, whose forms use ``csrf``."""
-    page = _environment().get_template(template).render(values, operator=operator, csrf=csrf)
+    """Render a page in its frame. The forms of its template use ``csrf``."""
+    page = _environment().get_template(template).render(values, frame=frame, operator=frame.operator, csrf=frame.csrf)
     return HTMLResponse(page, status, headers)
+
+
+def worded(name: str, /, **values: object) -> str:
+    """Return a text as ``wording.text`` does. With a value that is markup, such as a time, the result is markup."""
+    if not any(isinstance(value, Markup) for value in values.values()):
+        return wording.text(name, **values)
+    return escape(wording.texts()[name]).format(**values)
 
 
 @cache
@@ -80,7 +95,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(_FILTERS)
-    environment.globals.update(static=asset_path, t=wording.text, counted=wording.counted)
+    environment.globals.update(static=asset_path, t=worded, counted=wording.counted)
     return environment
 
 

@@ -13,6 +13,7 @@ from bootgrant.approval.audit import AuditEvent, AuditKind
 from bootgrant.approval.operators import Actor, Right
 from bootgrant.operator_plane.permissions import Permission, is_allowed
 from bootgrant.operator_plane.shown_setting import ShownSetting
+from bootgrant.ports.status import Health, ServerStatus
 from bootgrant.workflows.decide.grant_cards import NO_ENTRY
 
 WITHHELD: Final = (
@@ -30,6 +31,12 @@ def problem_for(actor: Actor, problem: str) -> str:
 def settings_for(actor: Actor, settings: Sequence[ShownSetting]) -> Sequence[ShownSetting]:
     """Return the settings as ``actor`` may read them. Who gets which rights is in some of them."""
     return [row.with_summary() for row in settings] if is_allowed(actor, Permission.ACCOUNTS) else settings
+
+
+def sources_for(actor: Actor, status: ServerStatus) -> Sequence[Health]:
+    """Return the health of the sources as ``actor`` may read it: the first is that of the configurations."""
+    first, *others = status.sources
+    return [replace(first, error=problem_for(actor, first.error)), *others]
 
 
 def event_for(actor: Actor, event: AuditEvent) -> AuditEvent:

@@ -23,6 +23,7 @@ class AuditFilter:
 
     ``actor`` is a name, whichever way it was used ("ana" finds "ana (passkey)" too), or a name with one way.
     ``machine`` matches events that share a uuid (in either byte order), serial or mac.
+    ``without`` are kinds to leave out.
     """
 
     kinds: tuple[AuditKind, ...] = ()
@@ -32,6 +33,7 @@ class AuditFilter:
     machine: MachineIdentity | None = None
     since: float | None = None
     until: float | None = None
+    without: tuple[AuditKind, ...] = ()
 
 
 class AuditLog(Protocol):
@@ -45,6 +47,9 @@ class AuditLog(Protocol):
 
     async def newest(self, which: AuditFilter, limit: int, before: int | None = None) -> Sequence[ChainedEvent]:
         """Return the events that match, newest first; ``before`` is the number of the record to continue from."""
+
+    async def count(self, which: AuditFilter, most: int) -> int:
+        """Count the events that match, at most up to ``most``."""
 
     def from_oldest(self, first: int = 1) -> AsyncIterator[Sequence[tuple[str, str]]]:
         """Yield all records from number ``first`` on, oldest first, in pages: lines and digests as they are stored."""

@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Protocol
 
 from bootgrant.approval.claims import Claims, OutsideRule, Person, RoleRule
+from bootgrant.ports.status import Health
 from bootgrant.wire.secret import Secret
 
 
@@ -131,6 +132,9 @@ class IdentityProvider(Protocol):
     @property
     def label(self) -> str:
         """The text of the button."""
+
+    def health(self) -> Health:
+        """Return how the last request to it ended."""
 
     @property
     def issuer(self) -> str: ...

@@ -14,6 +14,7 @@ from urllib.parse import quote_plus
 import httpx2
 
 from bootgrant.ports.providers import ProviderUnavailable, ProviderWrong
+from bootgrant.ports.status import Health
 from bootgrant.ports.time import Clock
 from bootgrant.providers.answer import ProviderAnswer, read_answer
 from bootgrant.providers.arrived import cleaned
@@ -55,6 +56,7 @@ class ProviderClient:
         self._context: ssl.SSLContext | None = None
         self._failures = 0
         self._failed_with = ""
+        self._answered_at: float | None = None
         self._open_until = 0.0
         self._slots = asyncio.Semaphore(_AT_ONCE)
 
@@ -62,6 +64,10 @@ class ProviderClient:
     def is_open(self) -> bool:
         """Whether the circuit is open: the provider failed repeatedly and gets no requests now."""
         return self._clock.steady() < self._open_until
+
+    def health(self) -> Health:
+        """Return how the last request ended, for the status of the server."""
+        return Health(self.name, self._answered_at, self._failed_with if self._failures else "")
 
     async def get(self, url: str, bearer: Secret | None = None, accept: str = _ACCEPT) -> ProviderAnswer:
         """Return an answer with status 200 or a 4xx status that concerns the request.
@@ -139,6 +145,7 @@ class ProviderClient:
             self._failures, self._open_until = 0, 0.0
             raise ProviderWrong(f"provider {self.name}: {cleaned(url)} {error}") from error
         self._failures, self._open_until = 0, 0.0
+        self._answered_at = self._clock.now()
         return answer
 
     def _words(self, error: Exception) -> str:

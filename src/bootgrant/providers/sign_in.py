@@ -10,6 +10,7 @@ import logging
 import re
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
@@ -25,6 +26,7 @@ from bootgrant.ports.providers import (
     Renewed,
     Request,
 )
+from bootgrant.ports.status import Health
 from bootgrant.ports.time import Clock
 from bootgrant.providers.arrived import cleaned, names_of, quoted
 from bootgrant.providers.client import ProviderAnswer, ProviderClient
@@ -64,6 +66,9 @@ class OidcProvider:
         # A client of its own: while userinfo fails, people whose ID token suffices still sign in.
         userinfo_client = ProviderClient(settings.provider_id, clock, _TIMEOUT)
         self._userinfo = Userinfo(userinfo_client, self._reader, settings.issuer, clock, LEEWAY)
+
+    def health(self) -> Health:
+        return replace(self._client.health(), name=f"sign-in at {self.label}")
 
     async def ask(self, request: Request) -> str:
         digest = hashlib.sha256(request.verifier.reveal().encode()).digest()

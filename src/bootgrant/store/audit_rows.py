@@ -37,6 +37,12 @@ class AuditReader(ABC):
         statement = f"SELECT line, digest FROM audit WHERE {where} ORDER BY seq DESC LIMIT ?"
         return [_record(*row) for row in await self.read(statement, *values, limit)]
 
+    async def count(self, which: AuditFilter, most: int) -> int:
+        where, values = _condition(which, None, self.collation)
+        statement = f"SELECT count(*) FROM (SELECT 1 FROM audit WHERE {where} LIMIT ?) AS found"
+        [(count,)] = await self.read(statement, *values, most)
+        return int(count)
+
     async def from_oldest(self, first: int = 1) -> AsyncIterator[Sequence[tuple[str, str]]]:
         while rows := await self.read(_PAGE, first):
             yield [(line, digest) for line, digest, _ in rows]
@@ -66,6 +72,9 @@ def _condition(which: AuditFilter, before: int | None, collation: str) -> tuple[
 
     if which.kinds:
         require(f"kind IN ({', '.join('?' * len(which.kinds))})", *(kind.value for kind in which.kinds))
+    if which.without:
+        listed = ", ".join("?" * len(which.without))
+        require(f"kind NOT IN ({listed})", *(kind.value for kind in which.without))
     if which.actor:
         # "ana" also finds "ana (passkey)": every text that begins with "ana (" sorts from there to "ana )".
         begins = f"(actor{collation} >= ? AND actor{collation} < ?)"

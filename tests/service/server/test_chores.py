@@ -11,6 +11,7 @@ import pytest
 from bootgrant.ports.chores import Chore, failing
 from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.service.server.chores import Chores
+from support.fakes import FakeClock
 
 pytestmark = pytest.mark.anyio
 QUICKLY = (0.0, 0.0)
@@ -140,3 +141,15 @@ def test_the_pause_after_failures_grows_to_a_limit_and_stays_short_without_a_dat
     pauses = [chores._note_failure(chore, OSError()) for _ in range(8)]
     assert pauses == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0]
     assert chores._note_failure(chore, StoreUnavailable("away")) == 5.0
+
+
+async def test_a_chore_notes_when_it_last_succeeded() -> None:
+    work, clock = Work([OSError("x")]), FakeClock()
+    chore = Chore("sweeping", work.step, work.wait)
+    chores = Chores([chore], QUICKLY, clock)
+    assert chore.succeeded_at is None
+    chores.start()
+    async with asyncio.timeout(10):
+        await work.succeeded.wait()
+    await chores.stop()
+    assert chore.succeeded_at == clock.now()

@@ -32,6 +32,9 @@ class MemoryAuditLog:
         found = (r for r in reversed(self._records) if (before is None or r.seq < before) and _passes(r.event, which))
         return [record for record, _ in zip(found, range(limit), strict=False)]
 
+    async def count(self, which: AuditFilter, most: int) -> int:
+        return len(await self.newest(which, most))
+
     async def from_oldest(self, first: int = 1) -> AsyncIterator[Sequence[tuple[str, str]]]:
         if page := [(record.line, record.digest) for record in self._records if record.seq >= first]:
             yield page
@@ -45,6 +48,7 @@ class MemoryAuditLog:
 def _passes(event: AuditEvent, which: AuditFilter) -> bool:
     return (
         (not which.kinds or event.kind in which.kinds)
+        and event.kind not in which.without
         and (which.actor in ("", event.actor) or event.actor.startswith(f"{which.actor} ("))
         and which.grant_id in ("", event.grant_id)
         and which.entry in ("", event.entry)

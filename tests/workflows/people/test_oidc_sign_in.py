@@ -25,6 +25,7 @@ from bootgrant.ports.providers import (
     Renewed,
     Request,
 )
+from bootgrant.ports.status import Health
 from bootgrant.wire.secret import Secret
 from bootgrant.workflows.decide.grant_cards import VoteFilter
 from bootgrant.workflows.decide.lost_rights import LostRights, VoidApprovals
@@ -64,6 +65,9 @@ class Provider:
     wrong: ProviderWrong | None = None
     asked: list[Request] = field(default_factory=list)
     issuers: list[str] = field(default_factory=list)
+
+    def health(self) -> Health:
+        return Health(self.label, None, "")
 
     async def ask(self, request: Request) -> str:
         if self.is_down:

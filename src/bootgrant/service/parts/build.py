@@ -30,6 +30,7 @@ from bootgrant.operator_plane.api.routes import ROUTES
 from bootgrant.operator_plane.app import build_pages
 from bootgrant.operator_plane.plane import OperatorPlane
 from bootgrant.ports.chores import Chore, every
+from bootgrant.ports.status import Health
 from bootgrant.ports.time import Clock, Entropy
 from bootgrant.providers.settings import Check
 from bootgrant.providers.tokens import Verifier
@@ -39,6 +40,7 @@ from bootgrant.service.parts.machines import site_configurations, webhook_secret
 from bootgrant.service.parts.minting import build_minting
 from bootgrant.service.parts.people import api_plane, people_plane
 from bootgrant.service.parts.short_way import ShortWay
+from bootgrant.service.parts.status import SiteStatus
 from bootgrant.service.settings.site import Site
 from bootgrant.store.database import Database
 from bootgrant.store.sqlite.database import SqliteDatabase
@@ -118,13 +120,18 @@ def build(
     admission = Admission(site.limits.pending_per_address, site.limits.pending, site.grants.lifetime)
     counts = RequestCounts()
     decisions = build_decisions(site, database, source, clock, entropy, codes, admission)
-    plane = people_plane(site, database, decisions, source.current, key, clock, entropy)
-    api = api_plane(site, database, decisions, source, clock, entropy)
+    chores: list[Chore] = []
+    sources: list[Callable[[], Health]] = []
+    status = SiteStatus(site, database, source.current, chores, sources, clock)
+    plane = people_plane(site, database, decisions, source.current, key, clock, entropy, status)
+    api = api_plane(site, database, decisions, source, clock, entropy, status)
     notify = NotifyWaiting(database.grants, source, database.outbox, clock, entropy, site.operators_url, site.notify)
     verifier = Verifier(site.providers, clock)
     minting = build_minting(site, database, clock, entropy)
     store_check = StoreCheck(database.grants)
-    chores = [
+    sources += [client.health for client in verifier.clients.values()]
+    sources += [provider.health for provider in plane.oidc.providers.values()]
+    chores += [
         store_check.chore,
         *_site_chores(site, database, decisions, source.current, clock),
         Chore("live pages", plane.watching.step, plane.watching.wait),
