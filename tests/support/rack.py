@@ -18,6 +18,7 @@ from bootgrant.approval.operators import VIA_SESSION, Label, Role
 from bootgrant.ports.people import Operator, Session
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.wire.secret import Secret
+from support.access_rack import ACCESS_SETTINGS, fill_access, views_of_access
 from support.grants import MAC, NOW, UUID, decision_by, pending_grant
 from support.site import InProcess, site_in_process
 
@@ -45,7 +46,12 @@ entries:
   - name: spare
     labels: {{role: worker}}
 """
-_SETTINGS = ("[networks.names]", 'fra-rack4 = ["10.20.0.0/24"]', 'fra-office = ["10.20.9.0/24"]')
+_SETTINGS = (
+    "[networks.names]",
+    'fra-rack4 = ["10.20.0.0/24"]',
+    'fra-office = ["10.20.9.0/24"]',
+    *ACCESS_SETTINGS,
+)
 _CLUSTER = """version: v1alpha1
 machine:
   type: {role}
@@ -78,11 +84,15 @@ _TOKENS = count(1)
 
 @dataclass(slots=True)
 class Rack:
-    """``grants`` are the ids of its requests by name, after ``fill`` was awaited in the event loop of the store."""
+    """``grants`` are the ids of its requests by name, after ``fill`` was awaited in the event loop of the store.
+
+    ``window`` is the id of the open armed window.
+    """
 
     site: InProcess
     waiting: bool
     grants: dict[str, str] = field(default_factory=dict)
+    window: str = ""
 
     async def fill(self) -> None:
         """Add the signed-in operator ana, and requests in every state."""
@@ -99,6 +109,7 @@ class Rack:
                 await self.site.database.grants.open_grant(grant)
                 self.grants[name] = grant.grant_id
             await self.site.database.audit.append(list(_events(self.grants)))
+        self.window = await fill_access(self.site)
         self.site.clock.advance(42)
 
 
@@ -173,6 +184,10 @@ def views(site: Rack) -> list[View]:
         View("token-made", "/account/tokens/new", "text=Create the token", fill={"name": f"laptop-{next(_TOKENS)}"}),
         View("again", "/login/again?next=/"),
         View("error-404", "/nowhere"),
+        *(
+            View(name, path, click, as_admin=True, fill=fill)
+            for name, path, click, fill in views_of_access(site.window)
+        ),
     ]
 
 

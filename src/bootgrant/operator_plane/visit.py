@@ -27,7 +27,7 @@ from bootgrant.workflows.people.sign_in import Client, SignedIn
 AUTO: Final = "auto"
 """The query parameter of a page that reloads itself. It does not keep the session from idling out."""
 
-_FORMS: Final = re.compile(r"/(approve|deny|undeny|revoke|assign|unassign|reveal)$")
+_FORMS: Final = re.compile(r"/(approve|deny|undeny|revoke|assign|unassign|reveal|close|enable)$")
 _NOT_KEPT: Final = frozenset({CSRF_FIELD, "next", "password", "answer", "code", "suffix", "typed"})
 """Fields that no address may carry: secrets, and the proofs that a person looked at the machine's screen."""
 

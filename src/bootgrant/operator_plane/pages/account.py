@@ -33,8 +33,9 @@ _SYSTEMS: Final = (
     ("iPhone", "iPhone"), ("iPad", "iPad"), ("Android", "Android"), ("Windows", "Windows"), ("Mac OS", "Mac"),
     ("Linux", "Linux"),
 )  # fmt: skip
-_DAYS: Final = (1, 7, 30, 90, 365)
-_DAY: Final = 86400.0
+DAYS: Final = (1, 7, 30, 90, 365)
+"""The lifetimes of a token that a form offers."""
+DAY: Final = 86400.0
 _NEW_TOKEN: Final = "/account/tokens/new"  # noqa: S105  (a path)
 
 
@@ -135,7 +136,9 @@ async def create_token(visit: Visit) -> Response:
         return _token_form(visit, sentence(made.message), 400)
     actor, role = actor_of(visit), made.token.role.value
     log.info("%s created the token %s for themselves with the role %s", actor, made.token.name, role)
-    return visit.page("made_token.html", token=made.token, secret=made.secret.reveal(), server=visit.plane.public_url)
+    return visit.page(
+        "made_token.html", token=made.token, secret=made.secret.reveal(), server=visit.plane.public_url, back="/account"
+    )
 
 
 async def revoke_token(visit: Visit) -> Response:
@@ -157,7 +160,7 @@ async def _create(visit: Visit) -> NewToken | Refused:
     except ValueError:
         return Refused(text("token.incomplete"))
     name, owner = form.get("name", "").strip(), signed_in(visit).operator
-    return await visit.plane.tokens.create_own(name, role, labels, days * _DAY, owner, actor_of(visit).via)
+    return await visit.plane.tokens.create_own(name, role, labels, days * DAY, owner, actor_of(visit).via)
 
 
 def _cannot_create(visit: Visit) -> Response | None:
@@ -175,10 +178,11 @@ def _token_form(visit: Visit, problem: str = "", status: int = 200) -> Response:
         status,
         problem=problem,
         roles=roles,
-        days=_DAYS,
+        days=DAYS,
         name=typed.get("name", "")[:64],
-        chosen=typed.get("role", operator.role.value),
+        chosen=typed.get("role", roles[0]),
         chosen_days=typed.get("days", "30"),
         labels=typed.get("labels", " ".join(map(str, operator.labels)))[:300],
         own_labels=operator.labels,
+        back="/account",
     )

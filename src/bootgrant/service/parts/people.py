@@ -17,6 +17,7 @@ from bootgrant.operator_plane.api.accounts import ACCOUNT_ROUTES
 from bootgrant.operator_plane.api.app import Listener, build_api
 from bootgrant.operator_plane.api.call import AccountsPlane, ApiPlane
 from bootgrant.operator_plane.plane import OperatorPlane
+from bootgrant.operator_plane.shown_provider import ShownProvider
 from bootgrant.ports.configurations import ConfigSource, WatchedSource
 from bootgrant.ports.time import Clock, Entropy
 from bootgrant.providers.sign_in import OidcProvider
@@ -91,8 +92,13 @@ def people_plane(
         refusals=decisions.refusals,
         codes_again=decisions.codes_again,
         reveal=RevealConfiguration(decisions.decide.source, database.audit, clock),
+        manage=manage_operators(database, tokens),
         requires_suffix=site.operators.confirm is Confirmation.SUFFIX,
         settings=site.shown,
+        rules=site.approval_rules(),
+        token_providers=tuple(
+            ShownProvider(one.name, one.issuer, one.check.value, one.rules) for one in site.providers
+        ),
     )
 
 
@@ -161,13 +167,18 @@ def accounts_plane(
     """Build what manages operators and tokens. ``source`` is None while no server reads the configurations."""
     tokens = api_tokens(database, clock, entropy, source)
     return AccountsPlane(
-        manage=ManageOperators(
-            database.operators, database.passkeys, Argon2Hasher(), clock, entropy, tokens.lost, tokens
-        ),
+        manage=manage_operators(database, tokens),
         tokens=tokens,
         audit=database.audit,
         clock=clock,
         public_url=site.operators_url,
+    )
+
+
+def manage_operators(database: Database, tokens: ApiTokens) -> ManageOperators:
+    """Build the workflow that manages operators."""
+    return ManageOperators(
+        database.operators, database.passkeys, Argon2Hasher(), tokens.clock, tokens.entropy, tokens.lost, tokens
     )
 
 
