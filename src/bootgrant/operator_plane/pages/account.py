@@ -36,6 +36,7 @@ _SYSTEMS: Final = (
 DAYS: Final = (1, 7, 30, 90, 365)
 """The lifetimes of a token that a form offers."""
 DAY: Final = 86400.0
+_OTHERS: Final = "others"
 _NEW_TOKEN: Final = "/account/tokens/new"  # noqa: S105  (a path)
 
 
@@ -70,8 +71,15 @@ async def show(visit: Visit) -> Response:
 
 
 async def end_session(visit: Visit) -> Response:
-    """End one of the operator's own sessions. The current one ends by signing out instead."""
+    """End one of the operator's own sessions, or all but the current one, which ends by signing out instead."""
     who, key = signed_in(visit), visit.form.get("session", "")
+    if key == _OTHERS:
+        for session in await visit.plane.sessions.of(who.operator.name):
+            if session.digest != who.session.digest:
+                await visit.plane.sessions.end_one_of(who.operator.name, session.digest)
+        log.info("%r ended their other sessions from %s", who.operator.name, visit.address)
+        await record_change(visit, "ended all other sessions")
+        return RedirectResponse("/account#sessions", 303)
     digest = bytes.fromhex(key) if re.fullmatch(r"[0-9a-f]{64}", key) else b""
     if await visit.plane.sessions.end_one_of(who.operator.name, digest):
         log.info("%r ended one of their sessions from %s", who.operator.name, visit.address)

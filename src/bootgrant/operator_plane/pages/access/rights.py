@@ -59,11 +59,14 @@ async def _add(visit: Visit) -> NewPassword | Refused:
     if isinstance(role, Refused):
         return role
     kind = Kind.BREAK_GLASS if "break_glass" in visit.form else Kind.LOCAL
+    name, manage = visit.form.get("name", "").strip(), visit.plane.manage
     try:
         labels = read_labels(visit)
     except BadLabel as error:
         return Refused(str(error))
-    return await visit.plane.manage.add(visit.form.get("name", "").strip(), role, labels, kind, None, actor_of(visit))
+    if await manage.operators.find_operator(name) is not None:
+        return Refused(text("operators.exists", name=name))
+    return await manage.add(name, role, labels, kind, None, actor_of(visit))
 
 
 async def _change(visit: Visit, name: str) -> int | Refused:

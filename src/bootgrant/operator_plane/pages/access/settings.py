@@ -16,7 +16,7 @@ from bootgrant.ports.audit import AuditFilter
 
 LATELY: Final = 30
 """Days for which the approvals of a rule are counted."""
-MOST: Final = 500
+MOST: Final = 100
 """Approvals that are counted for one rule."""
 
 

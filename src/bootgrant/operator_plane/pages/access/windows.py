@@ -26,6 +26,8 @@ _PAST: Final = 30 * 86400.0
 _MOST_PAST: Final = 20
 _MOST_READ: Final = 500
 _MOST_MACHINES: Final = 200
+_TICK: Final = 0.001
+"""Seconds: how exactly the audit keeps times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,21 +75,26 @@ async def show_one(visit: Visit) -> Response:
 
 async def close(visit: Visit) -> Response:
     """Close a window. Machines that it approved stay approved."""
-    outcome = await visit.plane.arm.disarm(visit.request.path_params["window_id"], actor_of(visit))
+    window_id = visit.request.path_params["window_id"]
+    outcome = await visit.plane.arm.disarm(window_id, actor_of(visit))
     if isinstance(outcome, Refused):
-        return visit.error(replace(error_pages.window_not_closed(sentence(outcome.message)), link=_BACK))
-    log.info("%s disarmed the window %s", actor_of(visit), outcome.name)
-    return RedirectResponse(f"/access/windows/{outcome.window_id}", 303)
+        found = await _find(visit, window_id)
+        if found is None or not found.ended:
+            return visit.error(replace(error_pages.window_not_closed(sentence(outcome.message)), link=_BACK))
+    else:
+        log.info("%s disarmed the window %s", actor_of(visit), outcome.name)
+    # The page says who closed it: perhaps another operator, a moment earlier.
+    return RedirectResponse(f"/access/windows/{window_id}", 303)
 
 
 _BACK: Final = ("/access/windows", text("armed.title"))
 
 
 async def _page(visit: Visit, shown: Shown) -> Response:
-    since, until = shown.armed_at, shown.ended_at
-    which = AuditFilter(
-        kinds=(AuditKind.APPROVED,), actor=f"window {shown.name} by {shown.by}", since=since, until=until
-    )
+    # Another window may have had the same name before or later.
+    until = shown.ended_at + _TICK if shown.ended_at is not None else None
+    actor = f"window {shown.name} by {shown.by}"
+    which = AuditFilter(kinds=(AuditKind.APPROVED,), actor=actor, since=shown.armed_at, until=until)
     found = await visit.plane.audit.newest(which, _MOST_MACHINES + 1)
     machines = [record.event for record in found]
     return visit.page(
@@ -101,8 +108,10 @@ async def _page(visit: Visit, shown: Shown) -> Response:
 
 
 async def _find(visit: Visit, window_id: str) -> Shown | None:
-    opened = [_open(visit, window) for window in await visit.plane.arm.windows()]
-    return next((each for each in (*opened, *await _past(visit)) if each.window_id == window_id), None)
+    window = next((each for each in await visit.plane.arm.windows() if each.window_id == window_id), None)
+    if window is not None:
+        return _open(visit, window)
+    return next((each for each in await _past(visit) if each.window_id == window_id), None)
 
 
 async def _fits(visit: Visit, shown: Shown) -> str:
@@ -137,15 +146,19 @@ async def _past(visit: Visit) -> list[Shown]:
     """Return the windows of the audit that have ended, newest first."""
     plane, now = visit.plane, visit.plane.clock.now()
     stored = {window.window_id: window for window in await plane.arm.store.windows()}
-    armed = await plane.audit.newest(AuditFilter(kinds=(AuditKind.ARMED,), since=now - _PAST), _MOST_READ)
-    closed = await plane.audit.newest(AuditFilter(kinds=(AuditKind.DISARMED,), since=now - _PAST), _MOST_READ)
-    closings = {str(record.event.details.get("window")): record.event for record in closed}
-    shown = []
-    for record in armed:
-        window = stored.get(str(record.event.details.get("window")))
-        if window is None or not window.is_open(now):
-            shown.append(_over(record.event, window, closings.get(str(record.event.details.get("window")))))
-    return shown
+    which = AuditFilter(kinds=(AuditKind.ARMED, AuditKind.DISARMED), since=now - _PAST)
+    events = [record.event for record in await plane.audit.newest(which, _MOST_READ)]
+    closings = {_window_of(event): event for event in events if event.kind is AuditKind.DISARMED}
+    ended = []
+    for event in events:
+        window = stored.get(_window_of(event))
+        if event.kind is AuditKind.ARMED and (window is None or not window.is_open(now)):
+            ended.append(_over(event, window, closings.get(_window_of(event))))
+    return ended
+
+
+def _window_of(event: AuditEvent) -> str:
+    return str(event.details.get("window", ""))
 
 
 def _over(armed: AuditEvent, window: Window | None, closing: AuditEvent | None) -> Shown:
