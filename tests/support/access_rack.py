@@ -1,9 +1,11 @@
-"""What the Access pages of the rack (support/rack.py) show: operators, tokens, windows, rules, and a provider."""
+"""The rack (support/rack.py) with what the Access pages show: operators, tokens, windows, a rule, and a provider."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final
 
 from bootgrant.approval.audit import AuditEvent, AuditKind
@@ -15,9 +17,10 @@ from bootgrant.wire.identity import MachineIdentity
 from bootgrant.wire.secret import Secret
 from bootgrant.workflows.decide.windows import WindowRequest
 from support.grants import NOW
+from support.rack import Rack, View, rack
 from support.site import InProcess
 
-ACCESS_SETTINGS: Final = (
+_SETTINGS: Final = (
     "[[rules]]",
     'name = "fra-workers"',
     'select = "role=worker,site=fra"',
@@ -58,14 +61,39 @@ _VIEWS: Final[tuple[tuple[str, str, str, dict[str, str]], ...]] = (
 )
 
 
-def views_of_access(window_id: str) -> Iterator[tuple[str, str, str, dict[str, str]]]:
-    """Yield name, path, what to click, and what to fill in. An admin opens them all."""
-    for name, path, click, fill in _VIEWS:
-        yield name, path.replace("WINDOW", window_id), click, fill
+@dataclass(slots=True)
+class AccessRack:
+    """``window`` is the id of the open armed window, after ``fill`` was awaited in the event loop of the store."""
+
+    rack: Rack
+    window: str = ""
+
+    @property
+    def site(self) -> InProcess:
+        return self.rack.site
+
+    async def fill(self) -> None:
+        """Add everything. The signed-in admin is ada."""
+        await self.rack.fill()
+        await _people(self.site)
+        self.window = await _windows(self.site)
 
 
-async def fill_access(site: InProcess) -> str:
-    """Add operators, tokens and windows. Return the id of the open window."""
+@contextmanager
+def access_rack(folder: Path) -> Iterator[AccessRack]:
+    with rack(folder, settings=_SETTINGS) as made:
+        yield AccessRack(made)
+
+
+def access_views(site: AccessRack) -> list[View]:
+    """Return every Access page in every state. An admin opens them."""
+    return [
+        View(name, path.replace("WINDOW", site.window), click, as_admin=True, fill=fill)
+        for name, path, click, fill in _VIEWS
+    ]
+
+
+async def _people(site: InProcess) -> None:
     people, now = site.database.operators, site.clock.now()
     ben = Operator("ben", "", NOW - 40 * 86400, Role.APPROVER, (Label("site", "fra"),), seen_at=NOW - 3600)
     await people.add_operator(ben)
@@ -89,10 +117,10 @@ async def fill_access(site: InProcess) -> str:
         ApiToken("old", b"3" * 32, Role.VIEWER, (), NOW - 99 * day, "ada", NOW - 9 * day),
     ):
         await tokens.add_token(token)
-    return await _windows(site)
 
 
 async def _windows(site: InProcess) -> str:
+    """Arm a window that is closed, and one that stays open. Return the id of that one."""
     arm, ada = site.built.decisions.arm, Actor("ada", Role.ADMIN)
     await arm.arm(WindowRequest(("role=worker",), 600, 2, name="night", forced=True), ada)
     await arm.disarm("night", ada)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -18,7 +18,6 @@ from bootgrant.approval.operators import VIA_SESSION, Label, Role
 from bootgrant.ports.people import Operator, Session
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.wire.secret import Secret
-from support.access_rack import ACCESS_SETTINGS, fill_access, views_of_access
 from support.grants import MAC, NOW, UUID, decision_by, pending_grant
 from support.site import InProcess, site_in_process
 
@@ -46,12 +45,7 @@ entries:
   - name: spare
     labels: {{role: worker}}
 """
-_SETTINGS = (
-    "[networks.names]",
-    'fra-rack4 = ["10.20.0.0/24"]',
-    'fra-office = ["10.20.9.0/24"]',
-    *ACCESS_SETTINGS,
-)
+_SETTINGS = ("[networks.names]", 'fra-rack4 = ["10.20.0.0/24"]', 'fra-office = ["10.20.9.0/24"]')
 _CLUSTER = """version: v1alpha1
 machine:
   type: {role}
@@ -84,15 +78,11 @@ _TOKENS = count(1)
 
 @dataclass(slots=True)
 class Rack:
-    """``grants`` are the ids of its requests by name, after ``fill`` was awaited in the event loop of the store.
-
-    ``window`` is the id of the open armed window.
-    """
+    """``grants`` are the ids of its requests by name, after ``fill`` was awaited in the event loop of the store."""
 
     site: InProcess
     waiting: bool
     grants: dict[str, str] = field(default_factory=dict)
-    window: str = ""
 
     async def fill(self) -> None:
         """Add the signed-in operator ana, and requests in every state."""
@@ -109,16 +99,15 @@ class Rack:
                 await self.site.database.grants.open_grant(grant)
                 self.grants[name] = grant.grant_id
             await self.site.database.audit.append(list(_events(self.grants)))
-        self.window = await fill_access(self.site)
         self.site.clock.advance(42)
 
 
 @contextmanager
-def rack(folder: Path, *, waiting: bool = True) -> Iterator[Rack]:
-    """Return the site, without requests if ``waiting`` is false."""
+def rack(folder: Path, *, waiting: bool = True, settings: Sequence[str] = ()) -> Iterator[Rack]:
+    """Return the site, without requests if ``waiting`` is false. ``settings`` are more lines of bootgrant.toml."""
     (folder / "machines").mkdir()
     _write(folder / "machines")
-    with site_in_process(folder, *_SETTINGS) as site:
+    with site_in_process(folder, *_SETTINGS, *settings) as site:
         site.built.source.current.refresh()
         yield Rack(site, waiting)
 
@@ -184,10 +173,6 @@ def views(site: Rack) -> list[View]:
         View("token-made", "/account/tokens/new", "text=Create the token", fill={"name": f"laptop-{next(_TOKENS)}"}),
         View("again", "/login/again?next=/"),
         View("error-404", "/nowhere"),
-        *(
-            View(name, path, click, as_admin=True, fill=fill)
-            for name, path, click, fill in views_of_access(site.window)
-        ),
     ]
 
 

@@ -10,7 +10,7 @@ from bootgrant.approval.operators import BadLabel, Kind, Refused, Role
 from bootgrant.operator_plane import error_pages
 from bootgrant.operator_plane.pages.access.operators import account_page
 from bootgrant.operator_plane.pages.access.shared import is_blank, read_labels, read_role, typed
-from bootgrant.operator_plane.visit import Visit, actor_of, sign_in_again_first
+from bootgrant.operator_plane.visit import KEPT_LENGTH, Visit, actor_of, sign_in_again_first
 from bootgrant.operator_plane.wording import sentence, text
 from bootgrant.ports.people import Operator
 from bootgrant.workflows.people.manage_operators import NewPassword
@@ -105,10 +105,13 @@ async def _rights_form(visit: Visit, problem: str = "", status: int = 200) -> Re
         operator_shown=operator,
         roles=tuple(Role),
         chosen=typed(visit, "role", operator.role.value),
-        labels=_labels_of(operator) if is_blank(visit) else typed(visit, "labels"),
+        labels=_labels_of(visit, operator),
         is_at_provider=operator.kind is Kind.OIDC,
     )
 
 
-def _labels_of(operator: Operator) -> str:
-    return " ".join(map(str, operator.labels))
+def _labels_of(visit: Visit, operator: Operator) -> str:
+    """Return the labels for the form: those typed, unless a sign-in in between may have cut them."""
+    written = typed(visit, "labels")
+    is_cut = visit.request.method != "POST" and len(written) >= KEPT_LENGTH
+    return " ".join(map(str, operator.labels)) if is_blank(visit) or is_cut else written

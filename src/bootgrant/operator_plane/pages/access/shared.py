@@ -9,7 +9,7 @@ from bootgrant.approval.operators import Label, Refused, Role, parse_labels
 from bootgrant.approval.policy import Network
 from bootgrant.operator_plane.visit import Visit
 
-_LENGTH: Final = 300
+_LENGTH: Final = 4200
 
 
 def typed(visit: Visit, name: str, usual: str = "") -> str:
