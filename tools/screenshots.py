@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from PIL import Image
@@ -19,6 +20,7 @@ from playwright.sync_api import Browser, Page
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
+from support.access_rack import AccessRack, access_rack, access_views  # noqa: E402
 from support.browser import ServedApp, chromium  # noqa: E402
 from support.claims_provider import claims_provider  # noqa: E402
 from support.rack import Rack, View, rack, views  # noqa: E402
@@ -33,7 +35,7 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, rack(Path(folder)) as full, _browser(full) as browser:
         if args.all:
-            _all(browser, full, args.all)
+            _all(browser, views(full), args.all)
         else:
             _documentation(browser, full, ROOT / "docs" / "images")
     with (
@@ -47,8 +49,24 @@ def main() -> None:
                     _take(browser, View("queue-empty", "/"), size, scheme, args.all / scheme / str(size[0]), whole=True)
         else:
             _take(browser, View("empty-390", "/"), PHONE, "light", ROOT / "docs" / "images", whole=False)
+    _access(args.all)
     if not args.all:
         _without_a_role(ROOT / "docs" / "images")
+
+
+_ACCESS = ("operators", "operator-disable", "window", "window-force")
+"""The Access pages in the documentation."""
+
+
+def _access(everything: Path | None) -> None:
+    """Take the Access pages: those of the documentation, or all of them into the folder ``everything``."""
+    with tempfile.TemporaryDirectory() as folder, access_rack(Path(folder)) as site, _browser(site) as browser:
+        if everything:
+            _all(browser, access_views(site), everything)
+            return
+        for view in access_views(site):
+            if view.name in _ACCESS:
+                _take(browser, _named(view, PHONE), PHONE, "light", ROOT / "docs" / "images", whole=False)
 
 
 _PROVIDER = """
@@ -80,7 +98,7 @@ def _without_a_role(folder: Path) -> None:
 
 
 @contextmanager
-def _browser(site: Rack) -> Iterator[Browser]:
+def _browser(site: Rack | AccessRack) -> Iterator[Browser]:
     with (
         ServedApp(site.site.built.public) as app,
         chromium(f"MAP boot.example:8080 127.0.0.1:{app.port}") as browser,
@@ -105,13 +123,13 @@ def _documentation(browser: Browser, site: Rack, folder: Path) -> None:
 
 
 def _named(view: View, size: tuple[int, int]) -> View:
-    return View(f"{view.name}-{size[0]}", view.path, view.click)
+    return replace(view, name=f"{view.name}-{size[0]}")
 
 
-def _all(browser: Browser, site: Rack, folder: Path) -> None:
+def _all(browser: Browser, shown: list[View], folder: Path) -> None:
     for scheme in ("light", "dark"):
         for size in (PHONE, DESK):
-            for view in views(site):
+            for view in shown:
                 _take(browser, view, size, scheme, folder / scheme / str(size[0]), whole=True)
 
 

@@ -127,8 +127,10 @@ async def _windows(site: InProcess) -> str:
     wanted = WindowRequest(("site=fra,role=worker", "rack4-*"), 7200, 12, ("fra-rack4",), ("inventory",), "rack4", True)
     made = await arm.arm(wanted, Actor("ben", Role.APPROVER, (), VIA_SESSION))
     assert isinstance(made, Window), made
+    at = site.clock.now() + 9
+    await site.database.windows.take_place(made.window_id, at)
     worker = MachineIdentity(serial="0OCZJ19N18", mac="52:2f:fd:00:17:12")
     by, grant = "window rack4 by ben", "1" * 32
-    event = AuditEvent(NOW + 9, AuditKind.APPROVED, by, VIA_RULE, grant, worker, "10.20.0.38", "worker-18", "4f2c9ab")
+    event = AuditEvent(at, AuditKind.APPROVED, by, VIA_RULE, grant, worker, "10.20.0.38", "worker-18", "4f2c9ab")
     await site.database.audit.append([event])
     return made.window_id

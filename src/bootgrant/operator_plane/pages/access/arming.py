@@ -34,7 +34,7 @@ async def arm(visit: Visit) -> Response:
     wanted = _wanted(visit)
     outcome = wanted if isinstance(wanted, Refused) else await visit.plane.arm.arm(wanted, actor_of(visit))
     if isinstance(outcome, FitsNothing):
-        return _form(visit, sentence(outcome.problem), 409, fits_nothing=True)
+        return _form(visit, f"{sentence(outcome.problem)} {text('armed.fix')}", 409, fits_nothing=True)
     if isinstance(outcome, Refused):
         return _form(visit, sentence(outcome.message), 409)
     log.info("%s armed the window %s", actor_of(visit), outcome.name)
