@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from support.access_rack import access_rack
 from support.browser import ServedApp, chromium
 from support.claims_provider import claims_provider
-from support.pictures import IMAGES, PHONE, ROOT, Picture, documented, save, take
+from support.pictures import IMAGES, PHONE, ROOT, Picture, documented, documented_access, save, take
 from support.rack import View, rack
 from support.site import served
 
@@ -61,6 +62,17 @@ def test_the_picture_of_an_empty_queue_can_be_taken(tmp_path: Path, folder: Path
     ):
         app.run(empty.fill)
         take(browser, Picture(View("empty-390", "/"), PHONE), folder)
+
+
+def test_the_pictures_of_the_access_pages_can_be_taken(tmp_path: Path, folder: Path) -> None:
+    with (
+        access_rack(tmp_path) as people,
+        ServedApp(people.site.built.public) as app,
+        chromium(f"MAP boot.example:8080 127.0.0.1:{app.port}") as browser,
+    ):
+        app.run(people.fill)
+        for picture in documented_access(people):
+            take(browser, picture, folder)
 
 
 def test_the_pictures_of_people_without_a_role_can_be_taken(tmp_path: Path, folder: Path) -> None:

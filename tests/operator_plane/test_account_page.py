@@ -42,6 +42,20 @@ async def test_an_operator_can_see_their_sessions_and_end_another_one(office: Of
     assert (await desk.open("/")).status_code == 200
 
 
+async def test_an_operator_ends_all_their_other_sessions_at_once(office: Office) -> None:
+    desk, ben = await signed_in(office), await office.person("ben")
+    assert "End all other sessions" not in text_of(await desk.open("/account"))
+    others = [await signed_in(office, PHONE) for _ in range(2)]
+    assert "End all other sessions" in text_of(await desk.open("/account"))
+    await desk.send("/account/sessions/end", session="others")
+    for other in others:
+        assert (await other.open("/")).headers["location"].startswith("/login?")
+    for stays in (desk, ben):
+        assert (await stays.open("/")).status_code == 200
+    (record,) = await office.site.database.audit.newest(AuditFilter(), 1)
+    assert (record.event.actor, record.event.details["done"]) == ("ana", "ended all other sessions")
+
+
 async def test_nobody_can_end_the_session_of_another_operator(office: Office) -> None:
     ana, ben = await signed_in(office), await office.person("ben")
     await ben.open("/account")

@@ -19,7 +19,11 @@ from support.site import CONFIG, site_in_process
 
 pytestmark = pytest.mark.anyio
 CONFIGURATION = "/requests/{grant_id}/configuration"
-ACTS = {"/batch", "/audit/undo"}
+ONE = "/access/operators/{name}"
+ACTS = {
+    *("/batch", "/audit/undo", "/access/add-operator", "/access/tokens/new", "/access/windows/new"),
+    *(f"{ONE}/rights", f"{ONE}/disable", f"{ONE}/reset"),
+}
 """Pages that are only a form for an act."""
 
 WRONG = CONFIG.replace("worker", "swordfish")
@@ -35,10 +39,13 @@ async def waiting(office: Office, config: str = CONFIG) -> str:
 
 async def test_an_auditor_opens_every_page_for_reading(office: Office) -> None:
     grant_id, olaf = await waiting(office), await office.person("olaf", Role.AUDITOR)
+    answer = await office.site.admin().post("/api/v1/arm", json={"select": ["*"], "seconds": 60, "count": 1})
+    code, window_id = CODES.of_grant(grant_id), answer.json()["id"]
+    values = {"grant_id": grant_id, "code": code, "name": "olaf", "window_id": window_id}
     reading = [page.path for page in PAGES if page.method == "GET" and not page.path.startswith(("/login", "/static"))]
     statuses = {}
     for path in reading:
-        page = await olaf.open(path.replace("{grant_id}", grant_id).replace("{code}", CODES.of_grant(grant_id)))
+        page = await olaf.open(path.format(**values))
         statuses[path] = page.status_code
     refused = {path for path, status in statuses.items() if status == 403}
     assert refused == {*ACTS, CONFIGURATION}

@@ -6,6 +6,7 @@ The clock and the codes are fixed, so a new run changes a picture only if its pa
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -13,6 +14,7 @@ from typing import Final, NamedTuple
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
+from support.access_rack import AccessRack, access_views
 from support.grants import NOW
 from support.rack import Rack, View
 
@@ -46,6 +48,16 @@ def documented(site: Rack) -> Iterator[Picture]:
     yield Picture(View("error-390", "/requests/feed"), PHONE)
     yield Picture(View("menu-390", "/", "details.more summary"), PHONE)
     yield Picture(View("dark-390", card), PHONE, "dark")
+
+
+_OF_ACCESS: Final = ("operators", "operator-disable", "window", "window-force")
+
+
+def documented_access(site: AccessRack) -> Iterator[Picture]:
+    """Yield the pictures of the Access pages."""
+    for view in access_views(site):
+        if view.name in _OF_ACCESS:
+            yield Picture(replace(view, name=f"{view.name}-390"), PHONE)
 
 
 def take(browser: Browser, picture: Picture, folder: Path, *, whole: bool = False) -> None:

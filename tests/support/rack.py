@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -103,11 +103,11 @@ class Rack:
 
 
 @contextmanager
-def rack(folder: Path, *, waiting: bool = True) -> Iterator[Rack]:
-    """Return the site, without requests if ``waiting`` is false."""
+def rack(folder: Path, *, waiting: bool = True, settings: Sequence[str] = ()) -> Iterator[Rack]:
+    """Return the site, without requests if ``waiting`` is false. ``settings`` are more lines of bootgrant.toml."""
     (folder / "machines").mkdir()
     _write(folder / "machines")
-    with site_in_process(folder, *_SETTINGS) as site:
+    with site_in_process(folder, *_SETTINGS, *settings) as site:
         site.built.source.current.refresh()
         yield Rack(site, waiting)
 

@@ -42,6 +42,9 @@ from bootgrant.operator_plane.pages import (
     undo,
     windows,
 )
+from bootgrant.operator_plane.pages.access import arming, operators, overview, rights, tokens
+from bootgrant.operator_plane.pages.access import settings as access_settings
+from bootgrant.operator_plane.pages.access import windows as access_windows
 from bootgrant.operator_plane.permissions import Permission, require_permission
 from bootgrant.operator_plane.plane import OperatorPlane
 from bootgrant.operator_plane.rendering import assets
@@ -128,6 +131,29 @@ PAGES: Final[tuple[PageRoute, ...]] = (
     PageRoute("POST", "/account/tokens/end", _SIGNED_IN, account.revoke_token),
     PageRoute("GET", "/account/password", _SIGNED_IN, account.show_password),
     PageRoute("POST", "/account/password", _SIGNED_IN, account.change_password),
+    PageRoute("GET", "/access", _SIGNED_IN, overview.show),
+    PageRoute("GET", "/access/operators", _ACCOUNTS, operators.show),
+    PageRoute("GET", "/access/add-operator", _ADMIN_OF_ALL, rights.show_add),
+    PageRoute("POST", "/access/add-operator", _ADMIN_OF_ALL, rights.add),
+    PageRoute("GET", "/access/operators/{name}", _ACCOUNTS, operators.show_one),
+    PageRoute("GET", "/access/operators/{name}/rights", _ADMIN_OF_ALL, rights.show_rights),
+    PageRoute("POST", "/access/operators/{name}/rights", _ADMIN_OF_ALL, rights.change_rights),
+    PageRoute("GET", "/access/operators/{name}/disable", _ADMIN_OF_ALL, operators.show_disable),
+    PageRoute("POST", "/access/operators/{name}/disable", _ADMIN_OF_ALL, operators.disable),
+    PageRoute("POST", "/access/operators/{name}/enable", _ADMIN_OF_ALL, operators.enable),
+    PageRoute("GET", "/access/operators/{name}/reset", _ADMIN_OF_ALL, operators.show_reset),
+    PageRoute("POST", "/access/operators/{name}/reset", _ADMIN_OF_ALL, operators.reset),
+    PageRoute("GET", "/access/tokens", _ACCOUNTS, tokens.show),
+    PageRoute("GET", "/access/tokens/new", _ADMIN_OF_ALL, tokens.show_add),
+    PageRoute("POST", "/access/tokens/new", _ADMIN_OF_ALL, tokens.add),
+    PageRoute("POST", "/access/tokens/revoke", _ADMIN_OF_ALL, tokens.revoke),
+    PageRoute("GET", "/access/windows", _SIGNED_IN, access_windows.show),
+    PageRoute("GET", "/access/windows/new", _APPROVER, arming.show),
+    PageRoute("POST", "/access/windows/new", _APPROVER, arming.arm),
+    PageRoute("GET", "/access/windows/{window_id}", _SIGNED_IN, access_windows.show_one),
+    PageRoute("POST", "/access/windows/{window_id}/close", _APPROVER, access_windows.close),
+    PageRoute("GET", "/access/rules", _ACCOUNTS, access_settings.show_rules),
+    PageRoute("GET", "/access/providers", _ACCOUNTS, access_settings.show_providers),
     PageRoute("GET", "/static/{name}", _PUBLIC, serve_asset),
 )
 _OFFERED: Final = frozenset(Permission)

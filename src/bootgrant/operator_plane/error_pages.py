@@ -57,6 +57,7 @@ NO_PASSKEYS: Final = _error("no_passkeys", 404, "/login")
 NOT_YOUR_PASSKEYS: Final = _error("not_your_passkeys", 403, "/account")
 NOT_YOUR_TOKENS: Final = _error("not_your_tokens", 403, "/account")
 NOT_YOUR_PASSWORD: Final = _error("not_your_password", 403, "/account")
+NO_WINDOW: Final = _error("no_window", 404, "/access/windows")
 STORE_DOWN: Final = _error("store_down", 503)
 FAULT: Final = _error("fault", 500)
 
@@ -89,6 +90,16 @@ def no_configuration(grant_id: str, why: str) -> ErrorPage:
 def window_not_closed(why: str) -> ErrorPage:
     """An armed window was not closed. ``why`` is a sentence."""
     return _error("window", 409, why=why)
+
+
+def no_operator(name: str) -> ErrorPage:
+    """There is no operator of this name."""
+    return _error("no_operator", 404, "/access/operators", called=name[:64])
+
+
+def no_token(name: str) -> ErrorPage:
+    """There is no API token of this name."""
+    return _error("no_token", 404, "/access/tokens", called=name[:64])
 
 
 def not_signed_in(label: str, refusal: OidcRefusal, sign_in: str, scopes: Sequence[str] = ()) -> ErrorPage:

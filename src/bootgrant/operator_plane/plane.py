@@ -10,7 +10,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from bootgrant.approval import devices
+from bootgrant.approval.policy import Rule
 from bootgrant.operator_plane.frame import Look
+from bootgrant.operator_plane.shown_provider import ShownProvider
 from bootgrant.operator_plane.shown_setting import ShownSetting
 from bootgrant.ports.audit import AuditLog
 from bootgrant.ports.configurations import WatchedSource
@@ -24,6 +26,7 @@ from bootgrant.workflows.decide.watch_requests import WaitingCards, WatchRequest
 from bootgrant.workflows.decide.windows import ArmWindow
 from bootgrant.workflows.limits.rates import AttemptLimit, WhenFull, address_key
 from bootgrant.workflows.people.api_tokens import ApiTokens
+from bootgrant.workflows.people.manage_operators import ManageOperators
 from bootgrant.workflows.people.oidc_logout import OidcLogout
 from bootgrant.workflows.people.oidc_sign_in import COOKIE_LIFETIME, OidcSignIn
 from bootgrant.workflows.people.passkeys import Passkeys
@@ -126,8 +129,11 @@ class OperatorPlane:
     reveal: RevealConfiguration
     look: Look
     status: StatusReport
+    manage: ManageOperators
     requires_suffix: bool = True
     settings: tuple[ShownSetting, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    token_providers: tuple[ShownProvider, ...] = ()
     codes_by_operator: AttemptLimit = field(default_factory=_by_operator)
     codes_by_address: AttemptLimit = field(default_factory=_by_address)
     challenges_by_address: AttemptLimit = field(default_factory=_by_address)

@@ -28,11 +28,13 @@ from bootgrant.workflows.people.sign_in import Client, SignedIn
 AUTO: Final = "auto"
 """The query parameter of a page that reloads itself. It does not keep the session from idling out."""
 
-_FORMS: Final = re.compile(r"/(approve|deny|undeny|revoke|assign|unassign|reveal)$")
+_FORMS: Final = re.compile(r"/(approve|deny|undeny|revoke|assign|unassign|reveal|close|enable)$")
 _NOT_KEPT: Final = frozenset({CSRF_FIELD, "next", "password", "answer", "code", "suffix", "typed"})
 """Fields that no address may carry: secrets, and the proofs that a person looked at the machine's screen."""
 
-_KEPT_LENGTH: Final = 300
+KEPT_LENGTH: Final = 300
+"""Characters of each field that a sign-in in between keeps."""
+
 _KEPT_QUERY: Final = 3900
 """Characters. The result has to fit into an address (pages/arrival.py)."""
 
@@ -180,7 +182,7 @@ def way_back(visit: Visit) -> str:
         return "/"
     typed = ""
     for name, text in visit.form.items():
-        more = "&" * bool(typed) + urlencode({name: text[:_KEPT_LENGTH]})
+        more = "&" * bool(typed) + urlencode({name: text[:KEPT_LENGTH]})
         if text and name not in _NOT_KEPT and len(typed) + len(more) <= _KEPT_QUERY:
             typed += more
     return f"{page}?{typed}" if typed else page

@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from bootgrant.approval.operators import VIA_SESSION, Kind, Label, Refused, Role, socket_actor
+from bootgrant.approval.operators import VIA_SESSION, Actor, Kind, Label, Refused, Role, socket_actor, via_token
 from bootgrant.ports.people import Operator, Passkey, Session
 from bootgrant.wire.secret import Secret
 from bootgrant.workflows.decide.grant_cards import VoteFilter
@@ -169,6 +169,41 @@ async def test_an_unknown_operator_is_refused(office: Office) -> None:
     assert {message(outcome) for outcome in outcomes} == {
         "there is no operator 'eve': `bootgrant operators list` shows all of them"
     }
+
+
+OWN_TOKEN = Actor("desk", Role.ADMIN, (), via_token("desk"), "ana")
+NOBODYS_TOKEN = Actor("ci", Role.ADMIN, (), via_token("ci"))
+
+
+@pytest.mark.parametrize("by", [Actor("ana", Role.ADMIN), OWN_TOKEN])
+async def test_an_admin_cannot_take_away_their_own_rights(office: Office, by: Actor) -> None:
+    for name in ("ana", "ben"):
+        await office.manage.add(name, Role.ADMIN, (), Kind.LOCAL, PASSWORD, ROOT)
+    for outcome in (
+        await office.manage.disable("ana", by),
+        await office.manage.set_rights("ana", Role.APPROVER, None, by),
+        await office.manage.set_rights("ana", Role.ADMIN, FRA, by),
+    ):
+        assert "ask another admin, or run `bootgrant operators" in message(outcome)
+    assert (await office.find("ana")).disabled_at is None
+    assert await office.manage.set_rights("ana", Role.ADMIN, None, by) == 0
+    assert await office.manage.disable("ben", by) == 0
+
+
+async def test_the_last_admin_stays_except_on_the_server(office: Office) -> None:
+    await office.manage.add("ana", Role.ADMIN, (), Kind.LOCAL, PASSWORD, ROOT)
+    await office.manage.add("lea", Role.ADMIN, FRA, Kind.LOCAL, PASSWORD, ROOT)
+    await office.manage.add("ben", Role.ADMIN, (), Kind.LOCAL, PASSWORD, ROOT)
+    assert await office.manage.disable("ben", NOBODYS_TOKEN) == 0
+    refused = message(await office.manage.disable("ana", NOBODYS_TOKEN))
+    assert refused == (
+        "ana is the only admin of every machine; make another one first, or "
+        "run `bootgrant operators disable ana` on the server"
+    )
+    assert "only admin" in message(await office.manage.set_rights("ana", Role.ADMIN, FRA, NOBODYS_TOKEN))
+    assert await office.manage.disable("lea", NOBODYS_TOKEN) == 0
+    assert await office.manage.set_rights("ben", Role.VIEWER, None, NOBODYS_TOKEN) == 0
+    assert await office.manage.set_rights("ana", Role.VIEWER, None, ROOT) == 0
 
 
 @pytest.mark.parametrize(("length", "is_accepted"), [(11, False), (12, True), (1024, True), (1025, False)])

@@ -251,6 +251,22 @@ async def test_a_provider_that_is_down_takes_nothing(company: Company) -> None:
     assert await company.who(session) is None
 
 
+async def test_why_a_check_failed_is_known_until_the_provider_answers_again(company: Company) -> None:
+    await company.arrive()
+    server = company.presence
+    assert server.problem_of("corp") is None
+    company.corp.is_down = True
+    company.clock.advance(61)
+    await server.step()
+    problem = server.problem_of("corp")
+    assert problem is not None
+    assert (problem.at, problem.reason) == (company.clock.now(), "nobody there")
+    company.corp.is_down = False
+    company.clock.advance(61)
+    await server.step()
+    assert server.problem_of("corp") is None
+
+
 async def test_an_odd_answer_for_one_session_keeps_no_other_from_being_checked(company: Company) -> None:
     sessions = []
     for name in "abcdefghijklmnopqrst":

@@ -33,8 +33,10 @@ _SYSTEMS: Final = (
     ("iPhone", "iPhone"), ("iPad", "iPad"), ("Android", "Android"), ("Windows", "Windows"), ("Mac OS", "Mac"),
     ("Linux", "Linux"),
 )  # fmt: skip
-_DAYS: Final = (1, 7, 30, 90, 365)
-_DAY: Final = 86400.0
+DAYS: Final = (1, 7, 30, 90, 365)
+"""The lifetimes of a token that a form offers."""
+DAY: Final = 86400.0
+_OTHERS: Final = "others"
 _NEW_TOKEN: Final = "/account/tokens/new"  # noqa: S105  (a path)
 
 
@@ -69,8 +71,15 @@ async def show(visit: Visit) -> Response:
 
 
 async def end_session(visit: Visit) -> Response:
-    """End one of the operator's own sessions. The current one ends by signing out instead."""
+    """End one of the operator's own sessions, or all but the current one, which ends by signing out instead."""
     who, key = signed_in(visit), visit.form.get("session", "")
+    if key == _OTHERS:
+        for session in await visit.plane.sessions.of(who.operator.name):
+            if session.digest != who.session.digest:
+                await visit.plane.sessions.end_one_of(who.operator.name, session.digest)
+        log.info("%r ended their other sessions from %s", who.operator.name, visit.address)
+        await record_change(visit, "ended all other sessions")
+        return RedirectResponse("/account#sessions", 303)
     digest = bytes.fromhex(key) if re.fullmatch(r"[0-9a-f]{64}", key) else b""
     if await visit.plane.sessions.end_one_of(who.operator.name, digest):
         log.info("%r ended one of their sessions from %s", who.operator.name, visit.address)
@@ -135,7 +144,9 @@ async def create_token(visit: Visit) -> Response:
         return _token_form(visit, sentence(made.message), 400)
     actor, role = actor_of(visit), made.token.role.value
     log.info("%s created the token %s for themselves with the role %s", actor, made.token.name, role)
-    return visit.page("made_token.html", token=made.token, secret=made.secret.reveal(), server=visit.plane.public_url)
+    return visit.page(
+        "made_token.html", token=made.token, secret=made.secret.reveal(), server=visit.plane.public_url, back="/account"
+    )
 
 
 async def revoke_token(visit: Visit) -> Response:
@@ -157,7 +168,7 @@ async def _create(visit: Visit) -> NewToken | Refused:
     except ValueError:
         return Refused(text("token.incomplete"))
     name, owner = form.get("name", "").strip(), signed_in(visit).operator
-    return await visit.plane.tokens.create_own(name, role, labels, days * _DAY, owner, actor_of(visit).via)
+    return await visit.plane.tokens.create_own(name, role, labels, days * DAY, owner, actor_of(visit).via)
 
 
 def _cannot_create(visit: Visit) -> Response | None:
@@ -175,10 +186,11 @@ def _token_form(visit: Visit, problem: str = "", status: int = 200) -> Response:
         status,
         problem=problem,
         roles=roles,
-        days=_DAYS,
+        days=DAYS,
         name=typed.get("name", "")[:64],
-        chosen=typed.get("role", operator.role.value),
+        chosen=typed.get("role", roles[0]),
         chosen_days=typed.get("days", "30"),
         labels=typed.get("labels", " ".join(map(str, operator.labels)))[:300],
         own_labels=operator.labels,
+        back="/account",
     )

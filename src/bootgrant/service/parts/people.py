@@ -18,6 +18,7 @@ from bootgrant.operator_plane.api.app import Listener, build_api
 from bootgrant.operator_plane.api.call import AccountsPlane, ApiPlane
 from bootgrant.operator_plane.frame import Look
 from bootgrant.operator_plane.plane import OperatorPlane
+from bootgrant.operator_plane.shown_provider import ShownProvider
 from bootgrant.ports.configurations import ConfigSource, WatchedSource
 from bootgrant.ports.status import StatusReport
 from bootgrant.ports.time import Clock, Entropy
@@ -96,8 +97,13 @@ def people_plane(
         reveal=RevealConfiguration(decisions.decide.source, database.audit, clock),
         status=status,
         look=Look(site.name, site.site.colour),
+        manage=manage_operators(database, tokens),
         requires_suffix=site.operators.confirm is Confirmation.SUFFIX,
         settings=site.shown,
+        rules=site.approval_rules(),
+        token_providers=tuple(
+            ShownProvider(one.name, one.issuer, one.check.value, one.rules) for one in site.providers
+        ),
     )
 
 
@@ -173,13 +179,18 @@ def accounts_plane(
     """Build what manages operators and tokens. ``source`` is None while no server reads the configurations."""
     tokens = api_tokens(database, clock, entropy, source)
     return AccountsPlane(
-        manage=ManageOperators(
-            database.operators, database.passkeys, Argon2Hasher(), clock, entropy, tokens.lost, tokens
-        ),
+        manage=manage_operators(database, tokens),
         tokens=tokens,
         audit=database.audit,
         clock=clock,
         public_url=site.operators_url,
+    )
+
+
+def manage_operators(database: Database, tokens: ApiTokens) -> ManageOperators:
+    """Build the workflow that manages operators."""
+    return ManageOperators(
+        database.operators, database.passkeys, Argon2Hasher(), tokens.clock, tokens.entropy, tokens.lost, tokens
     )
 
 

@@ -65,6 +65,11 @@ class VoidApprovals:
         grants = await self.store.undelivered(self.clock.now())
         return lambda name: sum(any(each.author.is_operator(name) for each in grant.approvals) for grant in grants)
 
+    async def undelivered_of(self, name: str) -> Sequence[DeviceGrant]:
+        """Return those that ``of_operator`` would end now for the operator of this name."""
+        grants = await self.store.undelivered(self.clock.now())
+        return [grant for grant in grants if any(each.author.is_operator(name) for each in grant.approvals)]
+
     async def _void(self, reason: str, concerns: Concerns, *, in_any_case: bool = False) -> int:
         """Void the undelivered approvals with a decision that ``concerns`` selects and that no longer counts.
 

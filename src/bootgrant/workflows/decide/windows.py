@@ -46,6 +46,13 @@ class WindowRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class FitsNothing(Refused):
+    """No entry fits the selectors of a window. It can be forced; ``problem`` is the reason only."""
+
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
 class ArmWindow:
     """``vocabulary`` has the names that conditions may use; ``changed`` is called after windows have changed.
 
@@ -74,7 +81,7 @@ class ArmWindow:
         if missing := beyond_limits(conditions.select, actor.labels):
             return Refused(f"you may only decide about machines with {missing}: add that to the selector")
         if not wanted.forced and (problem := await self._selects_nothing(conditions.select)):
-            return Refused(f"{problem}. {_FORCE}")
+            return FitsNothing(f"{problem}. {_FORCE}", problem)
         now = self.clock.now()
         window_id = self.entropy.random_bytes(4).hex()
         name = wanted.name or window_id

@@ -6,7 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from bootgrant.approval.operators import NAME, NAME_RULE, Actor, Kind, Label, Refused, Role
+from bootgrant.approval.operators import (
+    NAME,
+    NAME_RULE,
+    VIA_ADMIN_SOCKET,
+    Actor,
+    Kind,
+    Label,
+    Refused,
+    Right,
+    Role,
+)
 from bootgrant.ports.people import AuditOfOperator, Operator, OperatorStore, PasskeyStore, PasswordHasher
 from bootgrant.ports.time import Clock, Entropy
 from bootgrant.wire.secret import Secret
@@ -33,7 +43,10 @@ class NewPassword:
 
 @dataclass(frozen=True, slots=True)
 class ManageOperators:
-    """``by`` is who makes a change; its audit record is durable with it. Every method may raise StoreUnavailable."""
+    """``by`` is who makes a change; its audit record is durable with it. Every method may raise StoreUnavailable.
+
+    Nobody can take away their own admin rights or those of the last admin, except on the server itself.
+    """
 
     operators: OperatorStore
     passkeys: PasskeyStore
@@ -77,6 +90,8 @@ class ManageOperators:
         if operator.kind is Kind.OIDC:
             return Refused(f"the role of {name} comes from the provider's groups: change those, or [[oidc.roles]]")
         limits = operator.labels if labels is None else labels
+        if not _manages(role, limits) and (problem := await self._locks_out(operator, by)):
+            return Refused(f"{problem} run `bootgrant operators set {name}` on the server")
         event = self._change(by, "changed", lambda before: replace(before, role=role, labels=limits))
         if not await self.operators.set_rights(name, role, limits, event):
             return _nobody(name)
@@ -88,6 +103,9 @@ class ManageOperators:
         Their votes stop counting (VoteFilter in workflows/decide/grant_cards.py). Their undelivered approvals become
         void; return how many.
         """
+        operator = await self.operators.find_operator(name)
+        if operator is not None and (problem := await self._locks_out(operator, by)):
+            return Refused(f"{problem} run `bootgrant operators disable {name}` on the server")
         if not await self.operators.set_disabled(name, self.clock.now(), self._change(by, "disabled")):
             return _nobody(name)
         return await self.lost.of_operator(name)
@@ -112,6 +130,19 @@ class ManageOperators:
         if not await self.operators.set_password(name, await self.hasher.hash(given), self._change(by, "reset")):
             return _nobody(name)
         return NewPassword(name, None if password else given)
+
+    async def _locks_out(self, operator: Operator, by: Actor) -> str:
+        """Return why this operator must keep their admin rights, as a refusal begins; empty when they need not."""
+        if by.via == VIA_ADMIN_SOCKET or operator.disabled_at is not None:
+            return ""
+        if by.author.is_operator(operator.name):
+            return "you cannot disable yourself or give up your own admin rights; ask another admin, or"
+        if not _manages(operator.role, operator.labels):
+            return ""
+        others = [each for each in await self.operators.operators() if each.name != operator.name]
+        if any(each.disabled_at is None and _manages(each.role, each.labels) for each in others):
+            return ""
+        return f"{operator.name} is the only admin of every machine; make another one first, or"
 
     def _change(
         self, by: Actor, done: str, after: Callable[[Operator], Operator] = lambda before: before
@@ -140,6 +171,11 @@ def password_problem(password: Secret | None, kind: Kind = Kind.LOCAL) -> str:
     if not SHORTEST_PASSWORD <= len(password.reveal()) <= LONGEST_PASSWORD:
         return f"a password must have {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters: use several words"
     return ""
+
+
+def _manages(role: Role, labels: tuple[Label, ...]) -> bool:
+    """Return whether an operator with these rights may manage operators."""
+    return role.has(Right.ADMINISTER) and not labels
 
 
 def _nobody(name: str) -> Refused:

@@ -63,6 +63,14 @@ _SPREAD: Final = 0.2
 """The part of ``check_every`` by which a check may be early, so that sessions are not all checked at the same time."""
 
 
+@dataclass(frozen=True, slots=True)
+class ProviderProblem:
+    """Why the sessions of a provider cannot be checked, and when that was last tried (Unix seconds)."""
+
+    at: float
+    reason: str
+
+
 @dataclass(slots=True)
 class CheckPresence:
     """``key`` seals the refresh tokens; all servers of a site have the same. For one event loop.
@@ -83,6 +91,11 @@ class CheckPresence:
     _wanted: asyncio.Event = field(default_factory=asyncio.Event)
     _paused_until: dict[str, float] = field(default_factory=dict)
     _warned_until: dict[str, float] = field(default_factory=dict)
+    _problems: dict[str, ProviderProblem] = field(default_factory=dict)
+
+    def problem_of(self, provider_id: str) -> ProviderProblem | None:
+        """Return why the last check at a provider failed on this server; None if it did not."""
+        return self._problems.get(provider_id)
 
     def at_provider(self, provider: IdentityProvider, person: ProviderPerson) -> AtProvider:
         """Return what a new session stores of the provider's. A name (sid) that is too long counts as unknown."""
@@ -200,6 +213,8 @@ class CheckPresence:
             self._paused_until[provider.provider_id] = self.clock.steady() + _PAUSE
             await self.checks.release_check(session.digest)
             return True
+        if answer is not None:
+            self._problems.pop(provider.provider_id, None)
         if isinstance(answer, Renewed):
             await self.checks.keep_check(session, self._sealed(answer), answer.expires_at, self.clock.now())
         elif answer is not None:
@@ -208,6 +223,7 @@ class CheckPresence:
 
     def _warn(self, provider: IdentityProvider, error: ProviderUnavailable) -> None:
         now = self.clock.steady()
+        self._problems[provider.provider_id] = ProviderProblem(self.clock.now(), str(error))
         if self._warned_until.get(provider.provider_id, 0.0) <= now:
             self._warned_until[provider.provider_id] = now + _PAUSE
             log.warning("people of %s are not checked now, nobody loses anything: %s", provider.provider_id, error)
