@@ -17,6 +17,7 @@ from bootgrant.ports.time import Clock
 from bootgrant.wire.secret import Secret
 from bootgrant.workflows.decide.assign_machine import AssignMachine
 from bootgrant.workflows.decide.decide_grant import DecideGrant
+from bootgrant.workflows.decide.machines import Machines
 from bootgrant.workflows.decide.reveal import RevealConfiguration
 from bootgrant.workflows.decide.watch_requests import WaitingCards, WatchRequests
 from bootgrant.workflows.decide.windows import ArmWindow
@@ -122,6 +123,7 @@ class OperatorPlane:
     refusals: RecordRefusals
     codes_again: CodesAgain
     reveal: RevealConfiguration
+    machines: Machines
     requires_suffix: bool = True
     settings: tuple[ShownSetting, ...] = ()
     codes_by_operator: AttemptLimit = field(default_factory=_by_operator)

@@ -32,10 +32,11 @@ async def newest(call: Call) -> Reply:
     limit = query.get("limit", 100)
     records = await call.plane.audit.newest(which, limit + 1, query.get("before"))
     more = records[limit - 1].seq if len(records) > limit else None
-    return Reply({"events": [_event_json(record, call.actor) for record in records[:limit]], "next": more})
+    return Reply({"events": [event_json(record, call.actor) for record in records[:limit]], "next": more})
 
 
-def _event_json(record: ChainedEvent, actor: Actor) -> Json:
+def event_json(record: ChainedEvent, actor: Actor) -> Json:
+    """Return an audit record as ``actor`` may read it."""
     members: Json = json.loads(exported(record.line, record.digest))
     readable = event_for(actor, record.event)
     return members if readable.reason == record.event.reason else members | {"reason": readable.reason}

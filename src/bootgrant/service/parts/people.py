@@ -31,6 +31,7 @@ from bootgrant.wire.secret import Secret
 from bootgrant.workflows.decide.accept_revision import AcceptRevision
 from bootgrant.workflows.decide.grant_cards import VoteFilter
 from bootgrant.workflows.decide.lost_rights import LostRights, VoidApprovals
+from bootgrant.workflows.decide.machines import Machines
 from bootgrant.workflows.decide.reveal import RevealConfiguration
 from bootgrant.workflows.decide.watch_requests import WaitingCards, WatchRequests
 from bootgrant.workflows.decide.windows import CloseWindows
@@ -91,6 +92,7 @@ def people_plane(
         refusals=decisions.refusals,
         codes_again=decisions.codes_again,
         reveal=RevealConfiguration(decisions.decide.source, database.audit, clock),
+        machines=Machines(decisions.assign, database.deliveries),
         requires_suffix=site.operators.confirm is Confirmation.SUFFIX,
         settings=site.shown,
     )
@@ -140,6 +142,7 @@ def api_plane(
         accept=AcceptRevision(source.current, database.audit, clock),
         codes_again=decisions.codes_again,
         reveal=RevealConfiguration(source, database.audit, clock),
+        machines=Machines(decisions.assign, database.deliveries),
     )
 
 
