@@ -97,6 +97,8 @@ def _documentation(browser: Browser, site: Rack, folder: Path) -> None:
     _take(browser, View("suspicious-390", f"/requests/{site.grants['rival']}"), PHONE, "light", folder, whole=False)
     _take(browser, View("deny-390", card, "text=Deny…"), PHONE, "light", folder, whole=False)
     _take(browser, View("delivered-390", f"/requests/{site.grants['delivered']}"), PHONE, "light", folder, whole=False)
+    _take(browser, View("machines-1280", "/machines"), DESK, "light", folder, whole=False)
+    _take(browser, View("machine-390", "/machines/worker-17"), PHONE, "light", folder, whole=False)
     _take(browser, View("error-390", "/requests/feed"), PHONE, "light", folder, whole=False)
     _take(browser, View("dark-390", card), PHONE, "dark", folder, whole=False)
     for size in (PHONE, DESK):

@@ -106,7 +106,7 @@ async def test_the_list_has_each_entry_with_its_state_and_last_delivery(shelf: O
     assert text("machines.is_assigned", by="ana") in rows["spare"]
     assert text("machines.is_delivered") in rows["worker-1"]
     assert "to 10.20.0.37, serial SN1" in rows["worker-1"]
-    assert f'href="/requests/{grant.grant_id}">{text("machines.is_waiting")}' in page.text
+    assert f'href="/requests/{grant.grant_id}">{text("machines.is_waiting_one")}' in page.text
     assert text("machines.is_broken") in rows["worker-3"]
     assert "the layer nowhere is not a file or a folder" in rows["worker-3"]
 

@@ -14,7 +14,7 @@ from bootgrant.operator_plane import error_pages
 from bootgrant.operator_plane.pages.machine_view import kind_of
 from bootgrant.operator_plane.visit import Visit, actor_of
 from bootgrant.operator_plane.withheld import problem_for
-from bootgrant.operator_plane.wording import text
+from bootgrant.operator_plane.wording import counted, text
 from bootgrant.ports.configurations import ConfigUnavailable, MachineEntry
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.workflows.decide.machines import Machine, MachineState
@@ -46,7 +46,9 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One entry. ``where`` is the most distinctive variable of the machine that got it last, and its value."""
+    """One entry. ``where`` is the most distinctive variable of the machine that got it last, and its value.
+    ``requests`` is the link to the card of its waiting request, or to the queue if there are several.
+    """
 
     machine: Machine
     state: MachineState
@@ -56,6 +58,7 @@ class Row:
     labels: str
     where: tuple[str, str] | None
     problem: str
+    requests: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +152,7 @@ def row_of(machine: Machine) -> Row:
         labels=" · ".join(_labels(machine.entry)),
         where=_most_distinctive(machine.last.identity) if machine.last else None,
         problem=machine.entry.problem,
+        requests=_requests(machine),
     )
 
 
@@ -158,8 +162,18 @@ def page_of(entry: str) -> str:
 
 
 def _word(machine: Machine) -> str:
+    if machine.state is MachineState.WAITING:
+        return counted("machines.is_waiting", len(machine.waiting))
     by = machine.assigned[0].by if machine.assigned else ""
-    return text(f"machines.is_{machine.state.value}", by=by, count=len(machine.waiting))
+    return text(f"machines.is_{machine.state.value}", by=by)
+
+
+def _requests(machine: Machine) -> str:
+    if machine.state is not MachineState.WAITING:
+        return ""
+    if len(machine.waiting) == 1:
+        return f"/requests/{machine.waiting[0].grant_id}"
+    return f"/?{urlencode({'q': machine.entry.name})}"
 
 
 def _most_distinctive(identity: MachineIdentity) -> tuple[str, str] | None:
