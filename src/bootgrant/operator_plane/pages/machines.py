@@ -19,7 +19,7 @@ from bootgrant.ports.configurations import ConfigUnavailable, MachineEntry
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.workflows.decide.machines import Machine, MachineState
 
-PAGE: Final = 100
+PAGE: Final = 50
 _WORDS: Final = 100
 _MOST_LABELS: Final = 100
 _ALWAYS_COUNTED: Final = (MachineState.WAITING, MachineState.BROKEN)

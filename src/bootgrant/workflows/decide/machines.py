@@ -64,11 +64,12 @@ class Machine:
 
     @property
     def identity(self) -> MachineIdentity | None:
-        """The machine that the entry is shown for: the one that got it last, or else the newest that it was assigned
-        to. None means a sample."""
+        """The machine that the entry is shown for: the last one that got it, or else a waiting one, or one that it was
+        assigned to. None means a sample."""
         if self.last is not None:
             return self.last.identity
-        return self.assigned[0].identity if self.assigned else None
+        known = [grant.identity for grant in self.waiting] + [one.identity for one in self.assigned]
+        return known[0] if known else None
 
 
 class Difference(StrEnum):
