@@ -174,9 +174,8 @@ def test_machines_list_shows_every_entry(tmp_path: Path) -> None:
 def test_list_and_check_name_the_keys_of_a_worker(tmp_path: Path) -> None:
     write_machines(tmp_path, {"worker/20-keys.yaml": "cluster: {serviceAccount: {key: YQ==}}\n"})
     listed = json.loads(run("machines", "list", "--machines", tmp_path, "--json").stdout)["entries"]
-    assert [each["is"] for each in listed if "has keys" in each["is"]] == [
-        "worker, has keys: cluster.serviceAccount.key"
-    ]
+    assert [each["precious"] for each in listed if each["machine_type"] == "worker"] == [["cluster.serviceAccount.key"]]
+    assert "worker, has keys: cluster.serviceAccount.key" in run("machines", "list", "--machines", tmp_path).stdout
     checked = run("check", "--machines", tmp_path).stdout
     assert "but is not a control plane: cluster.serviceAccount.key." in checked
 

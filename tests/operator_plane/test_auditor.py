@@ -37,15 +37,22 @@ async def waiting(office: Office, config: str = CONFIG) -> str:
     return grant.grant_id
 
 
+def filled(path: str, grant_id: str, **more: str) -> str:
+    """Return the path of a route with the request and the entry of ``waiting`` in it."""
+    values = {"grant_id": grant_id, "id": grant_id, "code": CODES.of_grant(grant_id)}
+    for name, value in {**values, "entry": f"{UUID}.yaml", "name": f"{UUID}.yaml", **more}.items():
+        path = path.replace(f"{{{name}}}", value)
+    return path
+
+
 async def test_an_auditor_opens_every_page_for_reading(office: Office) -> None:
     grant_id, olaf = await waiting(office), await office.person("olaf", Role.AUDITOR)
     answer = await office.site.admin().post("/api/v1/arm", json={"select": ["*"], "seconds": 60, "count": 1})
-    code, window_id = CODES.of_grant(grant_id), answer.json()["id"]
-    values = {"grant_id": grant_id, "code": code, "name": "olaf", "window_id": window_id}
+    window_id = answer.json()["id"]
     reading = [page.path for page in PAGES if page.method == "GET" and not page.path.startswith(("/login", "/static"))]
     statuses = {}
     for path in reading:
-        page = await olaf.open(path.format(**values))
+        page = await olaf.open(filled(path, grant_id, name="olaf", window_id=window_id))
         statuses[path] = page.status_code
     refused = {path for path, status in statuses.items() if status == 403}
     assert refused == {*ACTS, CONFIGURATION}
@@ -57,7 +64,7 @@ async def test_an_auditors_token_reads_everything_but_configurations(office: Off
     grant_id = await waiting(office)
     async with await program(office, Role.AUDITOR) as client:
         for route in (route for route in ROUTES if route.method == "GET" and "{code}" not in route.path):
-            answer = await client.get(route.path.replace("{id}", grant_id))
+            answer = await client.get(filled(route.path, grant_id))
             expected = 403 if route.path.endswith("/configuration") else 200
             assert answer.status_code == expected, (route.path, answer.text)
         operators, tokens = (await client.get("/api/v1/operators")).json(), (await client.get("/api/v1/tokens")).json()
@@ -84,10 +91,10 @@ async def test_the_card_of_an_auditor_has_neither_the_configuration_nor_a_button
 async def all_that(office: Office, role: Role, grant_id: str) -> str:
     """Return every page and every answer of the API that can be read with this role."""
     person = await office.person(role.value, role)
-    pages = [page.path.replace("{grant_id}", grant_id) for page in PAGES if page.method == "GET"]
+    pages = [filled(page.path, grant_id) for page in PAGES if page.method == "GET"]
     texts = [(await person.open(path)).text for path in pages]
     async with await program(office, role) as client:
-        paths = [route.path.replace("{id}", grant_id) for route in ROUTES if route.method == "GET"]
+        paths = [filled(route.path, grant_id) for route in ROUTES if route.method == "GET"]
         texts += [(await client.get(path)).text for path in paths]
         texts.append((await client.post("/api/v1/machines/explain", json={"uuid": UUID})).text)
     return "\n".join(texts)

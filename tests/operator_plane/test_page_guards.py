@@ -244,7 +244,7 @@ async def test_every_page_that_is_not_public_redirects_to_the_sign_in(office: Of
         if permission is Permission.SIGNED_IN:
             answer = await browser.client.request(
                 method,
-                path.format(code="BBBB-BBBB", grant_id="x", window_id="x"),
+                path.format(code="BBBB-BBBB", grant_id="x", entry="x", window_id="x"),
                 data={} or None,
                 headers={"content-type": "application/x-www-form-urlencoded"},
             )

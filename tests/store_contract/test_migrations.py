@@ -1,4 +1,5 @@
-"""Rows of earlier versions after the migrations: operators of 0001, and windows armed before 0009."""
+"""Rows of earlier versions after the migrations: operators of 0001, windows armed before 0009, and deliveries before
+0021."""
 
 from __future__ import annotations
 
@@ -9,8 +10,12 @@ from contextlib import closing
 import psycopg
 import pytest
 
+from bootgrant.approval.audit import AuditEvent, AuditKind, Head, chain
+from bootgrant.store.audit_rows import AUDIT, audit_row
 from bootgrant.store.migrations import known_migrations
-from support.grants import NOW
+from bootgrant.store.rows import insert_into
+from bootgrant.wire.identity import MachineIdentity
+from support.grants import MAC, NOW, UUID
 from support.postgres_cluster import Cluster
 
 # The display text that a window had, and its author after the migration.
@@ -96,3 +101,55 @@ def test_an_earlier_operator_becomes_an_admin_and_nobody_is_signed_in(table: str
         operator = "SELECT name, password_hash, created_at, role, labels, kind, disabled_at FROM operators"
         assert database.execute(operator).fetchall() == [("ana", "$argon2id$", NOW, "admin", "", "local", None)]
         assert database.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
+
+
+# A hostname that looks like a part of a record, and has what PostgreSQL's JSON cannot hold.
+ODD = MachineIdentity(UUID, "SN1", MAC, 'x","address":"1.2.3.4\0')
+FACTS = "entry, seq, address, uuid, serial, mac, grant_id, revision, digest, made, no_preview"
+DELIVERIES = [
+    ("cp-1", 3, "10.20.0.12", UUID, "SN1", MAC, "g2", "4f2c9ab", "e" * 64, "join_key", "older"),
+    ("cp-2", 2, "fd00::1", "", "", "", "", "", "", "", "older"),
+]
+
+
+def audit_rows() -> list[tuple[object, ...]]:
+    """Return the audit of an earlier version: cp-1 was delivered twice, cp-2 once, cp-3 only approved."""
+    made: dict[str, str | int] = {"made_at_delivery": "join_key", "approved_sha256": "a" * 64}
+    events = [
+        AuditEvent(NOW, AuditKind.DELIVERED, grant_id="g1", identity=ODD, address="10.20.0.11", entry="cp-1"),
+        AuditEvent(NOW, AuditKind.DELIVERED, address="fd00::1", entry="cp-2"),
+        AuditEvent(
+            NOW + 1, AuditKind.DELIVERED, "", "", "g2", ODD, "10.20.0.12", "cp-1", "4f2c9ab", "e" * 64, details=made
+        ),
+        AuditEvent(NOW + 2, AuditKind.APPROVED, "ana", entry="cp-3"),
+    ]
+    return [audit_row(record) for record in chain(events, Head())]
+
+
+def scripts_of_deliveries(kind: str) -> tuple[list[str], str]:
+    migrations = known_migrations(kind)
+    before = [migration.sql for migration in migrations if migration.name < "0021"]
+    return before, next(migration.sql for migration in migrations if migration.name.startswith("0021"))
+
+
+def test_sqlite_takes_last_deliveries_from_the_audit() -> None:
+    before, after = scripts_of_deliveries("sqlite")
+    with closing(sqlite3.connect(":memory:")) as database:
+        for script in before:
+            database.executescript(script)
+        database.executemany(insert_into("audit", AUDIT), audit_rows())
+        database.executescript(after)
+        assert database.execute(f"SELECT {FACTS} FROM last_deliveries ORDER BY entry").fetchall() == DELIVERIES
+
+
+def test_postgresql_takes_last_deliveries_from_the_audit(postgres: Cluster) -> None:
+    before, after = scripts_of_deliveries("postgres")
+    name = postgres.create()
+    with psycopg.connect(postgres.url(name), autocommit=True) as database:
+        for script in before:
+            database.execute(script.encode())
+        database.cursor().executemany(insert_into("audit", AUDIT, "%s"), audit_rows())
+        database.execute(after.encode())
+        rows = database.execute(f"SELECT {FACTS} FROM last_deliveries ORDER BY entry".encode())
+        assert rows.fetchall() == DELIVERIES
+    postgres.drop(name)

@@ -40,5 +40,7 @@ class Entries:
         values = "".join(f"{variable}: {value.reveal()}\n" for variable, value in made.items())
         return Rendered(rendered.entry, rendered.config + values.encode(), rendered.composer)
 
-    async def preview(self, name: str, identity: MachineIdentity, *, reveal: bool = False) -> str | None:
+    async def preview(
+        self, name: str, identity: MachineIdentity | None, *, reveal: bool = False, plain: bool = False
+    ) -> str | None:
         return None

@@ -45,6 +45,8 @@ def documented(site: Rack) -> Iterator[Picture]:
     yield Picture(View("suspicious-390", f"/requests/{site.grants['rival']}"), PHONE)
     yield Picture(View("deny-390", card, "text=Deny…"), PHONE)
     yield Picture(View("delivered-390", f"/requests/{site.grants['delivered']}"), PHONE)
+    yield Picture(View("machines-1280", "/machines"), DESK)
+    yield Picture(View("machine-390", "/machines/worker-17"), PHONE)
     yield Picture(View("error-390", "/requests/feed"), PHONE)
     yield Picture(View("menu-390", "/", "details.more summary"), PHONE)
     yield Picture(View("dark-390", card), PHONE, "dark")

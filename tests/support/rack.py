@@ -15,6 +15,7 @@ from bootgrant.approval.claims import RoleRule, why_no_role
 from bootgrant.approval.codes import session_digest
 from bootgrant.approval.grant import DeviceGrant, Refusal
 from bootgrant.approval.operators import VIA_SESSION, Label, Role
+from bootgrant.ports.grants import Assignment
 from bootgrant.ports.people import Operator, Session
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.wire.secret import Secret
@@ -99,7 +100,18 @@ class Rack:
                 await self.site.database.grants.open_grant(grant)
                 self.grants[name] = grant.grant_id
             await self.site.database.audit.append(list(_events(self.grants)))
+            await self._deliver_before()
         self.site.clock.advance(42)
+
+    async def _deliver_before(self) -> None:
+        """Keep what worker-17 got a week ago, when the control plane had another address; and assign the spare."""
+        deliveries = self.site.database.deliveries
+        last = await deliveries.last_delivery("worker-17")
+        assert last is not None
+        now = await self.site.built.source.preview("worker-17", last.identity, plain=True)
+        await deliveries.keep_preview(last, str(now).replace("10.20.0.10", "10.20.0.9"))
+        retired = MachineIdentity(serial="0OCZJ19N90", mac="52:2f:fd:00:17:90")
+        await self.site.database.assignments.put(Assignment(retired, "spare", "ana", NOW))
 
 
 @contextmanager
@@ -162,6 +174,13 @@ def views(site: Rack) -> list[View]:
         View("outcome-delivered", card["delivered"]),
         View("outcome-denied", card["denied"]),
         View("outcome-expired", card["expired"]),
+        View("machines", "/machines"),
+        View("machines-filtered", "/machines?q=0oczj&label=site%3Dfra&state=waiting"),
+        View("machines-nothing", "/machines?q=nothing+like+this"),
+        View("machine", "/machines/worker-17"),
+        View("machine-configuration", "/machines/cp-1", "text=Show the configuration"),
+        View("machine-assign", "/machines/spare", "text=Choose a machine…"),
+        View("machine-unknown", "/machines/gone"),
         View("audit", "/audit"),
         View("audit-unfolded", "/audit?asked=1&span=week"),
         View("audit-between", "/audit?what=decisions&since=2027-01-01T00:00&until=2027-01-15T12:00"),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from bootgrant.machines.finish.leftovers import leftovers
@@ -77,10 +77,10 @@ class FinishedFiles:
         return None if stamp is None else self._entry(name, "name", stamp)
 
     def entries(self) -> Sequence[MachineEntry]:
-        """List every file; one that cannot be served has no machine type."""
+        """List every file; one that cannot be served has its problem."""
         self._folder.check()
         stamps = ((name, self._stamp(name)) for name in self._folder.finished_names())
-        return [_described(name, "name", self._listed(name, stamp)) for name, stamp in stamps if stamp is not None]
+        return [self._listed(name, stamp) for name, stamp in stamps if stamp is not None]
 
     def render(self, name: str) -> Rendered | None:
         self._folder.check()
@@ -101,11 +101,15 @@ class FinishedFiles:
             return made.config.decode("utf-8", "replace")
         return f"# {name}: a finished file of {len(made.config)} bytes, served unchanged\n{self._show(made.config)}"
 
-    def _listed(self, name: str, stamp: Stamp) -> Judgement | None:
+    def _listed(self, name: str, stamp: Stamp) -> MachineEntry:
+        judgement = None
         try:
-            return self._judgement(name, stamp)
-        except ConfigUnavailable:
-            return None
+            judgement = self._judgement(name, stamp)
+            if judgement is not None:
+                self._valid(name, judgement)
+        except ConfigUnavailable as problem:
+            return replace(_described(name, "name", judgement), problem=str(problem))
+        return _described(name, "name", judgement)
 
     def _is_allowed(self, name: str) -> bool:
         return is_valid_name(name) and (self._by_serial or variable_of(name) != "serial")

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from bootgrant.configurations.current_revision import CurrentRevision
@@ -18,6 +19,7 @@ from bootgrant.configurations.engine import Workbench
 from bootgrant.configurations.finished_files import INVALID, FinishedFiles
 from bootgrant.configurations.revision import FAULT, Made, Revision
 from bootgrant.configurations.worker_process import WorkerFailed
+from bootgrant.machines.finish.rendering import sample_identity
 from bootgrant.machines.finish.validation import Judgement
 from bootgrant.machines.site.findings import SiteBroken
 from bootgrant.machines.site.model import Entry
@@ -97,7 +99,9 @@ class SiteConfigurations:
 
     async def entries(self) -> Sequence[MachineEntry]:
         snapshot = await self._snapshot()
-        listed = [] if snapshot is None else [_described(snapshot, entry) for entry in snapshot.entries.values()]
+        listed = (
+            [] if snapshot is None else [described_with_problem(snapshot, entry) for entry in snapshot.entries.values()]
+        )
         finished = self._other(snapshot)
         if finished is not None:
             known = {entry.name for entry in listed}
@@ -121,13 +125,16 @@ class SiteConfigurations:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._worker, _rendered_made, snapshot, name, identity, made)
 
-    async def preview(self, name: str, identity: MachineIdentity, *, reveal: bool = False) -> str | None:
+    async def preview(
+        self, name: str, identity: MachineIdentity | None, *, reveal: bool = False, plain: bool = False
+    ) -> str | None:
         snapshot = await self._snapshot()
         if snapshot is None or name not in snapshot.entries:
             finished = self._other(snapshot)
             return None if finished is None else await asyncio.to_thread(finished.preview, name, reveal=reveal)
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._worker, _preview, snapshot, name, identity, reveal)
+        shown = partial(_preview, snapshot, name, identity, reveal=reveal, plain=plain)
+        return await loop.run_in_executor(self._worker, shown)
 
     def _other(self, snapshot: Revision | None) -> FinishedFiles | None:
         """The finished configurations that may answer for what is not in the snapshot."""
@@ -208,9 +215,10 @@ def _finished(
         raise _unavailable(name, broken) from None
 
 
-def _preview(snapshot: Revision, name: str, identity: MachineIdentity, reveal: bool) -> str:
+def _preview(snapshot: Revision, name: str, identity: MachineIdentity | None, *, reveal: bool, plain: bool) -> str:
+    machine = sample_identity(snapshot.entries[name]) if identity is None else identity
     try:
-        return snapshot.preview(name, identity, reveal=reveal)[0]
+        return snapshot.preview(name, machine, reveal=reveal, plain=plain)[0]
     except SiteBroken as broken:
         raise _unavailable(name, broken) from None
 
@@ -225,6 +233,13 @@ def _valid(snapshot: Revision, entry: Entry) -> MachineEntry:
     if problem is not None:
         raise _unavailable(entry.name, problem)
     return _described(snapshot, entry)
+
+
+def described_with_problem(snapshot: Revision, entry: Entry) -> MachineEntry:
+    """Describe an entry, with what is wrong with it."""
+    problem = snapshot.verdicts[entry.name].problem
+    described = _described(snapshot, entry)
+    return described if problem is None else replace(described, problem=str(problem))
 
 
 def _described(snapshot: Revision, entry: Entry, made: Made | None = None) -> MachineEntry:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
+from urllib.parse import urlencode
 
 from starlette.responses import Response
 
@@ -85,6 +86,16 @@ def misdirected(public_url: str) -> ErrorPage:
 def no_configuration(grant_id: str, why: str) -> ErrorPage:
     """There is no configuration to show for a machine."""
     return _error("no_configuration", 404, f"/requests/{grant_id}", why=sentence(why))
+
+
+def no_entry(name: str) -> ErrorPage:
+    """The configurations have no entry with this name; the audit may know it."""
+    return _error("no_entry", 404, f"/audit?{urlencode({'entry': name})}", entry=name)
+
+
+def no_machines(why: str) -> ErrorPage:
+    """The configurations cannot be read, so there are no entries to show."""
+    return _error("no_machines", 503, "/machines", why=sentence(why))
 
 
 def window_not_closed(why: str) -> ErrorPage:

@@ -21,6 +21,7 @@ from bootgrant.ports.time import Clock
 from bootgrant.wire.secret import Secret
 from bootgrant.workflows.decide.assign_machine import AssignMachine
 from bootgrant.workflows.decide.decide_grant import DecideGrant
+from bootgrant.workflows.decide.machines import Machines
 from bootgrant.workflows.decide.reveal import RevealConfiguration
 from bootgrant.workflows.decide.watch_requests import WaitingCards, WatchRequests
 from bootgrant.workflows.decide.windows import ArmWindow
@@ -130,6 +131,7 @@ class OperatorPlane:
     look: Look
     status: StatusReport
     manage: ManageOperators
+    machines: Machines
     requires_suffix: bool = True
     settings: tuple[ShownSetting, ...] = ()
     rules: tuple[Rule, ...] = ()

@@ -41,6 +41,7 @@ class MachineEntry:
     ``varies``: the configuration depends on the machine; ``machine_type`` and ``precious`` are those of a sample.
     ``revision``: the state of the configurations, a commit or a digest of the folder.
     ``mints``: the variables in it whose values are made at delivery.
+    ``problem``: in a list of all entries, why it cannot be served.
     """
 
     name: str
@@ -56,6 +57,7 @@ class MachineEntry:
     varies: bool = False
     mints: tuple[str, ...] = ()
     precious: tuple[str, ...] = ()
+    problem: str = ""
 
     @property
     def is_control_plane(self) -> bool:
@@ -150,6 +152,9 @@ class ConfigSource(Protocol):
     async def render_made(self, name: str, identity: MachineIdentity, made: Mapping[str, Secret]) -> Rendered | None:
         """Return it with the values that were made for one delivery. It is not kept anywhere."""
 
-    async def preview(self, name: str, identity: MachineIdentity, *, reveal: bool = False) -> str | None:
+    async def preview(
+        self, name: str, identity: MachineIdentity | None, *, reveal: bool = False, plain: bool = False
+    ) -> str | None:
         """Return the configuration as a person may see it: secrets and free text redacted, each value with its layer in
-        a comment. ``reveal`` shows everything, to admins only (workflows.decide.reveal)."""
+        a comment unless ``plain``. Without an identity it is that of a sample machine. ``reveal`` shows everything, to
+        admins only (workflows.decide.reveal)."""

@@ -10,12 +10,14 @@ from typing import Final
 
 from bootgrant.ports.audit import AuditLog
 from bootgrant.ports.chores import Chore
+from bootgrant.ports.deliveries import DeliveryStore
 from bootgrant.ports.grants import AssignmentStore, BindingStore, GrantStore, WindowStore
 from bootgrant.ports.leaving import SessionCheckStore, SignOutStore
 from bootgrant.ports.minting import MintStore
 from bootgrant.ports.notifications import Outbox
 from bootgrant.ports.people import ApiTokenStore, ChallengeStore, OperatorStore, PasskeyStore
 from bootgrant.store.decision_rows import AssignmentRows, BindingRows, WindowRows
+from bootgrant.store.delivery_rows import DeliveryRows
 from bootgrant.store.leaving_rows import SessionCheckRows, SignOutRows
 from bootgrant.store.minted_rows import MintedRows
 from bootgrant.store.people_rows import ApiTokenRows, ChallengeRows, OperatorRows, PasskeyRows
@@ -88,6 +90,7 @@ class Database:
     minted: MintStore
     sign_outs: SignOutStore
     session_checks: SessionCheckStore
+    deliveries: DeliveryStore
 
     kind = "sqlite"
     """What the database is, for people."""
@@ -102,4 +105,5 @@ class Database:
         self.api_tokens, self.bindings = ApiTokenRows(rows), BindingRows(rows)
         self.assignments, self.windows = AssignmentRows(rows), WindowRows(rows)
         self.minted = MintedRows(rows)
+        self.deliveries = DeliveryRows(rows)
         self.sign_outs, self.session_checks = SignOutRows(rows), SessionCheckRows(rows)

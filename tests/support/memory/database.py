@@ -64,6 +64,7 @@ class MemoryDatabase(Database):
     def __init__(self) -> None:
         self.counts = StoreCounts()
         self.audit = MemoryAuditLog()
+        self.deliveries = self.audit.deliveries
         self.assignments = MemoryAssignmentStore()
         self.windows = MemoryWindowStore(self.audit)
         self.grants = GrantBook(GrantIndex(), MemoryJournal(self.audit), self.counts)

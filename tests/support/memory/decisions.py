@@ -5,11 +5,45 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
-from bootgrant.approval.audit import AuditEvent, ChainedEvent, Head, chain
+from bootgrant.approval.audit import AuditEvent, AuditKind, ChainedEvent, Head, chain
 from bootgrant.approval.policy import Window
 from bootgrant.ports.audit import AuditFilter
+from bootgrant.ports.deliveries import LastDelivery, NoPreview
 from bootgrant.ports.grants import Assignment, AuditOfWindow, Binding
 from bootgrant.wire.identity import MachineIdentity
+
+
+class MemoryDeliveryStore:
+    """ports.deliveries.DeliveryStore in a dictionary."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, tuple[LastDelivery, str | NoPreview]] = {}
+
+    def note(self, record: ChainedEvent) -> None:
+        event = record.event
+        if event.kind is AuditKind.DELIVERED and event.entry:
+            place = (event.entry, record.seq, event.at, event.address, event.identity)
+            made = str(event.details.get("made_at_delivery", ""))
+            delivery = LastDelivery(*place, event.grant_id, event.revision, event.digest, made)
+            self._kept[event.entry] = (delivery, NoPreview.PENDING)
+
+    async def last_deliveries(self) -> Sequence[LastDelivery]:
+        return [self._kept[name][0] for name in sorted(self._kept)]
+
+    async def last_delivery(self, entry: str) -> LastDelivery | None:
+        return self._kept[entry][0] if entry in self._kept else None
+
+    async def preview_of(self, delivery: LastDelivery) -> str | NoPreview:
+        kept, preview = self._kept[delivery.entry]
+        return preview if kept.seq == delivery.seq else NoPreview.CHANGED
+
+    async def without_preview(self, limit: int) -> Sequence[LastDelivery]:
+        pending = [kept for kept, preview in self._kept.values() if preview is NoPreview.PENDING]
+        return sorted(pending, key=lambda delivery: delivery.seq)[:limit]
+
+    async def keep_preview(self, delivery: LastDelivery, preview: str | NoPreview) -> None:
+        if self._kept[delivery.entry][0].seq == delivery.seq:
+            self._kept[delivery.entry] = (delivery, preview)
 
 
 class MemoryAuditLog:
@@ -18,11 +52,13 @@ class MemoryAuditLog:
     def __init__(self) -> None:
         self._records: list[ChainedEvent] = []
         self._head = Head()
+        self.deliveries = MemoryDeliveryStore()
 
     async def append(self, events: Sequence[AuditEvent]) -> Head:
         for record in chain(events, self._head):
             self._records.append(record)
             self._head = Head(record.seq, record.digest)
+            self.deliveries.note(record)
         return self._head
 
     async def head(self) -> Head:

@@ -72,7 +72,9 @@ class Rack:
     async def render_made(self, name: str, identity: MachineIdentity, made: Mapping[str, Secret]) -> Rendered | None:
         return None
 
-    async def preview(self, name: str, identity: MachineIdentity, *, reveal: bool = False) -> str | None:
+    async def preview(
+        self, name: str, identity: MachineIdentity | None, *, reveal: bool = False, plain: bool = False
+    ) -> str | None:
         return None
 
 

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 def add_site_arguments(parser: argparse.ArgumentParser) -> None:
     """Add ``--config`` and ``--machines``."""
     add_config_argument(parser)
+    add_folder_arguments(parser)
+
+
+def add_folder_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add ``--machines`` and what belongs to it."""
     parser.add_argument("--machines", type=Path, metavar="DIR", help="only a machines folder, without settings")
     parser.add_argument("--age-identity-file", type=Path, metavar="FILE", help="with --machines: decrypts .age files")
     parser.add_argument("--schema-file", type=Path, metavar="FILE", help="with --machines: your Talos version's schema")

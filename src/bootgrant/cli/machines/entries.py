@@ -1,4 +1,4 @@
-"""List the entries, or explain which entry a machine gets: `machines list`, `machines explain --uuid …`."""
+"""The entries as the files have them: `machines list` without a server, and `machines explain --uuid …`."""
 
 from __future__ import annotations
 
@@ -14,35 +14,29 @@ if TYPE_CHECKING:
     from bootgrant.machines.site.selection import Verdict
     from bootgrant.service.commands.machines import Revision
 
+NO_ENTRIES = "there are no entries: write one in machines.yaml (docs/machines.md)"
 _HEAD = ("NAME", "IS", "TALOS", "MATCHES", "LABELS", "LAYERS")
 
 
-def add_commands(parser: argparse.ArgumentParser) -> argparse._SubParsersAction[argparse.ArgumentParser]:
-    """Add `list` and `explain`, and return what further commands can be added to."""
-    commands = parser.add_subparsers(dest="what", metavar="list | explain | accept", required=True)
-    listing = commands.add_parser("list", help="list all entries", allow_abbrev=False)
-    explaining = commands.add_parser(
-        "explain", help="say which entry a machine gets, and why not the others", allow_abbrev=False
-    )
-    for command in (listing, explaining):
-        add_site_arguments(command)
-        command.add_argument("--json", action="store_true", help="print JSON for programs")
-    add_identity_arguments(explaining)
-    return commands
+def add_explain_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `explain`."""
+    add_site_arguments(parser)
+    parser.add_argument("--json", action="store_true", help="print JSON for programs")
+    add_identity_arguments(parser)
 
 
 @reporting
-def run(args: argparse.Namespace) -> int:
-    return _explain(args) if args.what == "explain" else _list(args)
+def list_files(args: argparse.Namespace) -> int:
+    """List the entries. Their states and deliveries are only known to a server."""
+    from bootgrant.service.commands.machines import listed
 
-
-def _list(args: argparse.Namespace) -> int:
     snapshot = site_of(args).snapshot()
-    rows = [_row(snapshot, name) for name in snapshot.entries]
     if args.json:
-        print(json.dumps({"entries": [dict(zip(map(str.lower, _HEAD), row, strict=True)) for row in rows]}))
-    else:
-        print(table(_HEAD, rows) if rows else "there are no entries: write one in machines.yaml (docs/machines.md)")
+        print(json.dumps({"entries": listed(snapshot, args.label)}))
+        return 0
+    names = [entry["name"] for entry in listed(snapshot, args.label)]
+    rows = [_row(snapshot, name) for name in names]
+    print(table(_HEAD, rows) if rows else NO_ENTRIES)
     return 0
 
 
@@ -61,7 +55,8 @@ def _row(snapshot: Revision, name: str) -> tuple[str, ...]:
     return name, kind, release, matches or "no machine (a profile)", labels, layers
 
 
-def _explain(args: argparse.Namespace) -> int:
+@reporting
+def explain_files(args: argparse.Namespace) -> int:
     """Exit status 0 means that the machine gets an entry."""
     from bootgrant.service.commands.machines import explain
 

@@ -36,7 +36,7 @@ async def newest(call: Call) -> Reply:
 
 
 def event_json(record: ChainedEvent, actor: Actor) -> Json:
-    """Return a record as ``actor`` may read it."""
+    """Return an audit record as ``actor`` may read it."""
     members: Json = json.loads(exported(record.line, record.digest))
     readable = event_for(actor, record.event)
     return members if readable.reason == record.event.reason else members | {"reason": readable.reason}

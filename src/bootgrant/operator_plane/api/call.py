@@ -18,6 +18,7 @@ from bootgrant.ports.time import Clock
 from bootgrant.workflows.decide.accept_revision import AcceptRevision
 from bootgrant.workflows.decide.assign_machine import AssignMachine
 from bootgrant.workflows.decide.decide_grant import DecideGrant
+from bootgrant.workflows.decide.machines import Machines
 from bootgrant.workflows.decide.reveal import RevealConfiguration
 from bootgrant.workflows.decide.windows import ArmWindow
 from bootgrant.workflows.limits.rates import AttemptLimit, WhenFull
@@ -56,6 +57,7 @@ class ApiPlane(AccountsPlane):
     codes_again: CodesAgain
     reveal: RevealConfiguration
     status: StatusReport
+    machines: Machines
     codes_by_caller: AttemptLimit = field(
         default_factory=lambda: AttemptLimit(burst=20, every=6.0, when_full=WhenFull.REFUSE)
     )

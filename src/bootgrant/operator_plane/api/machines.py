@@ -1,10 +1,10 @@
-"""Machine configurations: the entries, which of them a machine would get, and assignments."""
+"""Machine configurations: the revision that is served, which entry a machine would get, and assignments."""
 
 from __future__ import annotations
 
 import logging
 
-from bootgrant.approval.operators import Actor, Refused, is_within, parse_labels
+from bootgrant.approval.operators import Actor, Refused
 from bootgrant.operator_plane.api.call import Call, Json, Reply, refused
 from bootgrant.operator_plane.api.guesses import count_wrong
 from bootgrant.operator_plane.api.requests import by_code, entry_json
@@ -14,16 +14,6 @@ from bootgrant.ports.grants import Assignment
 from bootgrant.wire.identity import MachineIdentity
 
 log = logging.getLogger("bootgrant.operators")
-
-
-async def entries(call: Call) -> Reply:
-    """List the entries that machines can get, by name."""
-    labels = parse_labels(call.query.get("label", ()))
-    try:
-        found = await call.plane.source.entries()
-    except ConfigUnavailable as error:
-        return refused(503, "no_config", problem_for(call.actor, str(error)))
-    return Reply({"entries": [entry_json(entry) for entry in found if is_within(labels, entry.labels)]})
 
 
 async def configurations(call: Call) -> Reply:
@@ -71,7 +61,7 @@ async def explain(call: Call) -> Reply:
 
 async def assignments(call: Call) -> Reply:
     """List the machines to which a person assigned an entry, newest first."""
-    return Reply({"assignments": [_assignment_json(one) for one in await call.plane.assign.assignments.assignments()]})
+    return Reply({"assignments": [assignment_json(one) for one in await call.plane.assign.assignments.assignments()]})
 
 
 async def assign(call: Call) -> Reply:
@@ -95,10 +85,11 @@ def _reply(call: Call, outcome: Assignment | Refused, done: str) -> Reply:
     if isinstance(outcome, Refused):
         return refused(409, "not_assigned", outcome.message)
     log.info("%s %s the entry %s", call.actor, done, ascii(outcome.entry))
-    return Reply(_assignment_json(outcome))
+    return Reply(assignment_json(outcome))
 
 
-def _assignment_json(assignment: Assignment) -> Json:
+def assignment_json(assignment: Assignment) -> Json:
+    """Return an assignment."""
     return {
         "identity": assignment.identity.given(),
         "entry": assignment.entry,

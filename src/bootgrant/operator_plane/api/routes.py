@@ -8,12 +8,12 @@ from bootgrant.approval.audit import AuditKind
 from bootgrant.operator_plane.api import accounts, audit, machines, previews, requests, status, windows
 from bootgrant.operator_plane.api.accounts import ACCOUNT_ROUTES
 from bootgrant.operator_plane.api.call import ApiPlane, ApiRoute
+from bootgrant.operator_plane.api.entries import BY_LABEL, ENTRY_ROUTES
 from bootgrant.operator_plane.api.shapes import (
     CODE,
     COUNT,
     FLAG,
     IDENTITY,
-    LABEL,
     NAME,
     ROLE,
     STATUS,
@@ -36,11 +36,6 @@ _ADMIN: Final = Permission.ADMIN
 _ADMIN_OF_ALL: Final = Permission.ADMIN_OF_ALL
 
 
-_LABEL: Final[Schema] = {
-    **array(LABEL),
-    "maxItems": 32,
-    "description": 'Only machines whose entry has this label, such as "site=fra". May be repeated.',
-}
 _LIMIT: Final[Schema] = {"type": "integer", "minimum": 1, "maximum": requests.MOST_LISTED}
 _SEEN: Final[Schema] = {
     "type": "string",
@@ -62,7 +57,7 @@ ROUTES: Final[tuple[ApiRoute[ApiPlane], ...]] = (
             next={**nullable(TEXT), "description": "Send this as `after` to get the next page."},
         ),
         query={
-            "label": _LABEL,
+            "label": BY_LABEL,
             "text": {**_SHORT, "description": "Part of a reported variable, the address or the entry's name."},
             "expected": {
                 **FLAG,
@@ -133,9 +128,6 @@ ROUTES: Final[tuple[ApiRoute[ApiPlane], ...]] = (
     ),
     ApiRoute("POST", "/api/v1/requests/{id}/revoke", _ADMIN, requests.revoke, ref("Request"), refusals=(404, 409, 410)),
     ApiRoute(
-        "GET", "/api/v1/machines", _LOOK, machines.entries, record(entries=array(ref("Entry"))), query={"label": _LABEL}
-    ),
-    ApiRoute(
         "GET", "/api/v1/configurations", _LOOK, machines.configurations,
         record(
             revision={**TEXT, "description": "Empty for a folder of finished files."},
@@ -205,6 +197,7 @@ ROUTES: Final[tuple[ApiRoute[ApiPlane], ...]] = (
             "before": {"type": "integer", "minimum": 1, "maximum": 2**53},
         },
     ),
+    *ENTRY_ROUTES,
     *UNDO_ROUTES,
     *ACCOUNT_ROUTES,
 )  # fmt: skip

@@ -8,6 +8,8 @@ from starlette.responses import Response
 
 from bootgrant.approval.operators import Refused
 from bootgrant.operator_plane import error_pages
+from bootgrant.operator_plane.pages.machine import ChangesView, changes_view
+from bootgrant.operator_plane.pages.machines import page_of
 from bootgrant.operator_plane.visit import Visit, actor_of, sign_in_again_first
 from bootgrant.operator_plane.wording import text
 from bootgrant.ports.configurations import ConfigUnavailable
@@ -31,7 +33,9 @@ async def show(visit: Visit) -> Response:
     if preview is None:
         return visit.error(error_pages.no_configuration(grant_id, text("preview.gone")))
     shown = Revealed(card.entry.name, preview)
-    return _page(visit, grant_id, shown, offers_secrets=may_reveal(card, actor_of(visit)), is_revealed=False)
+    changes = changes_view(await visit.plane.machines.changes(card.entry.name))
+    offers_secrets = may_reveal(card, actor_of(visit))
+    return _page(visit, grant_id, shown, offers_secrets=offers_secrets, is_revealed=False, changes=changes)
 
 
 async def reveal(visit: Visit) -> Response:
@@ -49,10 +53,20 @@ async def reveal(visit: Visit) -> Response:
     return _page(visit, grant_id, outcome, offers_secrets=False, is_revealed=True)
 
 
-def _page(visit: Visit, grant_id: str, shown: Revealed, *, offers_secrets: bool, is_revealed: bool) -> Response:
+def _page(
+    visit: Visit,
+    grant_id: str,
+    shown: Revealed,
+    *,
+    offers_secrets: bool,
+    is_revealed: bool,
+    changes: ChangesView | None = None,
+) -> Response:
     return visit.page(
         "configuration.html",
         name=shown.entry,
+        machine=page_of(shown.entry),
+        changes=changes,
         preview=shown.text,
         grant_id=grant_id,
         offers_secrets=offers_secrets,

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import io
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from bootgrant.approval.operators import is_within, parse_labels
 from bootgrant.approval.policy import Network
 from bootgrant.configurations.engine import Workbench
 from bootgrant.configurations.revision import Made, Revision
+from bootgrant.configurations.site_configurations import described_with_problem
 from bootgrant.configurations.worker_process import WorkerFailed
 from bootgrant.machines.finish.leftovers import still_encrypted
 from bootgrant.machines.finish.rendering import sample_identity
@@ -43,6 +45,7 @@ __all__ = [
     "export_folder",
     "export_iso",
     "finish",
+    "listed",
     "patched",
     "secret_labels",
     "shown",
@@ -102,6 +105,15 @@ def _served_unchanged(machines: SiteMachines, snapshot: Revision) -> list[Findin
         return []
     encrypted = {name: still_encrypted(name, snapshot.tree.files[name]) for name in snapshot.entries}
     return [error("ciphertext", message, name, 1, name) for name, message in encrypted.items() if message]
+
+
+def listed(snapshot: Revision, labels: Iterable[str] = ()) -> list[dict[str, Any]]:
+    """Return the entries with these labels as the API has them. What only a server knows is null."""
+    from bootgrant.operator_plane.api.entries import entry_of_files
+
+    wanted = parse_labels(labels)
+    entries = [described_with_problem(snapshot, entry) for entry in snapshot.entries.values()]
+    return [entry_of_files(entry) for entry in entries if is_within(wanted, entry.labels)]
 
 
 class NoSuchEntry(Exception):

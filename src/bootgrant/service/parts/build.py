@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bootgrant.approval.codes import UserCodes
 from bootgrant.approval.grant import DeviceGrant
@@ -50,6 +50,7 @@ from bootgrant.workflows.limits.admission import Admission, HeldPolls
 from bootgrant.workflows.machine.deliver import DeliverConfig, FindEntry
 from bootgrant.workflows.machine.deliver_outside import DeliverOutside
 from bootgrant.workflows.machine.deliver_to_bearer import DeliverToBearer
+from bootgrant.workflows.machine.keep_previews import KeepPreviews
 from bootgrant.workflows.machine.mint import MintValues
 from bootgrant.workflows.machine.requests import CollectEnded, OpenGrant
 from bootgrant.workflows.machine.tokens import MachineTokens, PollGrant
@@ -131,6 +132,7 @@ def build(
     store_check = StoreCheck(database.grants)
     sources += [client.health for client in verifier.clients.values()]
     sources += [provider.health for provider in plane.oidc.providers.values()]
+    previews = KeepPreviews(database.deliveries, source)
     chores += [
         store_check.chore,
         *_site_chores(site, database, decisions, source.current, clock),
@@ -138,6 +140,7 @@ def build(
         *(_presence_chores(plane.presence) if site.oidc else ()),
         *([Chore("notifications", notify.step, every(_NOTIFY_EVERY))] if site.notify else []),
         minting.chore,
+        Chore("previews of deliveries", previews.step, previews.wait),
         *database.chores,
         *more_chores,
     ]
@@ -161,6 +164,7 @@ def build(
     delivery = _deliver(
         site, database, source, verifier, clock, notify.report_elsewhere, minting.values, decisions.token_refusals
     )
+    delivery = replace(delivery, recorded=previews.recorded)
     config = _without_body("/config", ConfigEndpoint(delivery, rules.networks, counts), counts)
     pages, admin = _people(api, plane, counts, entropy)
     endpoints["/config"] = config

@@ -34,6 +34,7 @@ from bootgrant.wire.secret import Secret
 from bootgrant.workflows.decide.accept_revision import AcceptRevision
 from bootgrant.workflows.decide.grant_cards import VoteFilter
 from bootgrant.workflows.decide.lost_rights import LostRights, VoidApprovals
+from bootgrant.workflows.decide.machines import Machines
 from bootgrant.workflows.decide.reveal import RevealConfiguration
 from bootgrant.workflows.decide.watch_requests import WaitingCards, WatchRequests
 from bootgrant.workflows.decide.windows import CloseWindows
@@ -98,6 +99,7 @@ def people_plane(
         status=status,
         look=Look(site.name, site.site.colour),
         manage=manage_operators(database, tokens),
+        machines=Machines(decisions.assign, database.deliveries),
         requires_suffix=site.operators.confirm is Confirmation.SUFFIX,
         settings=site.shown,
         rules=site.approval_rules(),
@@ -158,6 +160,7 @@ def api_plane(
         codes_again=decisions.codes_again,
         reveal=RevealConfiguration(source, database.audit, clock),
         status=status,
+        machines=Machines(decisions.assign, database.deliveries),
     )
 
 

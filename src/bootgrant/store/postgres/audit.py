@@ -7,11 +7,13 @@ from typing import Any, ClassVar, Final
 
 from bootgrant.approval.audit import AuditEvent, Head, chain
 from bootgrant.store.audit_rows import AUDIT, AuditReader, audit_row
+from bootgrant.store.delivery_rows import PUT_DELIVERY, delivery_rows
 from bootgrant.store.postgres.connections import Connection, Connections, transaction
 from bootgrant.store.postgres.rows import escaped, marked
 from bootgrant.store.rows import insert_into
 
 _INSERT: Final = insert_into("audit", AUDIT, "%s")
+_DELIVERED: Final = marked(PUT_DELIVERY)
 _HEAD: Final = "SELECT seq, digest FROM audit_head WHERE id = 1"
 _MOVE: Final = "UPDATE audit_head SET seq = %s, digest = %s WHERE id = 1"
 _OWN: Final = len(AUDIT) - 2
@@ -19,9 +21,11 @@ _OWN: Final = len(AUDIT) - 2
 
 
 async def append_events(connection: Connection, events: Iterable[AuditEvent]) -> Head:
-    """Append inside the current transaction; return the new end of the chain.
+    """Append inside the current transaction, and store deliveries as the last ones of their entries; return the new end
+    of the chain.
 
-    This must be the last lock that a transaction takes, or servers could wait for each other in a circle.
+    This must be the last lock that a transaction takes, or servers could wait for each other in a circle. The rows of
+    deliveries are only locked by a transaction that holds it.
     """
     cursor = await connection.execute(f"{_HEAD} FOR UPDATE")
     head = Head(*(await cursor.fetchone() or ()))
@@ -30,6 +34,8 @@ async def append_events(connection: Connection, events: Iterable[AuditEvent]) ->
         return head
     rows = [(*map(escaped, row[:_OWN]), *row[_OWN:]) for row in map(audit_row, records)]
     await connection.cursor().executemany(_INSERT, rows)
+    if deliveries := delivery_rows(records):
+        await connection.cursor().executemany(_DELIVERED, [tuple(map(escaped, row)) for row in deliveries])
     last = Head(records[-1].seq, records[-1].digest)
     await connection.execute(_MOVE, (last.seq, last.digest))
     return last

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from bootgrant.approval.audit import AuditEvent, Head, chain
 from bootgrant.store.audit_rows import AUDIT, AuditReader, audit_row
+from bootgrant.store.delivery_rows import PUT_DELIVERY, delivery_rows
 from bootgrant.store.rows import insert_into
 from bootgrant.store.sqlite.file import SqliteFile
 
@@ -16,11 +17,14 @@ _HEAD: Final = "SELECT seq, digest FROM audit ORDER BY seq DESC LIMIT 1"
 
 
 def append_events(connection: sqlite3.Connection, events: Iterable[AuditEvent]) -> Head:
-    """Append inside the current transaction; return the new end of the chain."""
+    """Append inside the current transaction, and store deliveries as the last ones of their entries; return the new end
+    of the chain."""
     row = connection.execute(_HEAD).fetchone()
     head = Head(*row) if row else Head()
     records = list(chain(events, head))
     connection.executemany(_INSERT, map(audit_row, records))
+    if deliveries := delivery_rows(records):
+        connection.executemany(PUT_DELIVERY, deliveries)
     return Head(records[-1].seq, records[-1].digest) if records else head
 
 

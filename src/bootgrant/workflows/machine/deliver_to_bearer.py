@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bootgrant.ports.providers import TokenRefusal
@@ -17,10 +17,14 @@ Refused = DeliveryRefusal | TokenRefusal
 
 @dataclass(frozen=True, slots=True)
 class DeliverToBearer:
-    """Delivery for any bearer token; ``outside`` is None for a site without ``[[providers]]``."""
+    """Delivery for any bearer token; ``outside`` is None for a site without ``[[providers]]``.
+
+    ``recorded`` is called after a delivery was recorded.
+    """
 
     own: DeliverConfig
     outside: DeliverOutside | None = None
+    recorded: Callable[[], None] = lambda: None
 
     async def __call__(
         self, token: Secret, claimed: MachineIdentity, address: str, others: Sequence[MachineIdentity] = ()
@@ -44,3 +48,4 @@ class DeliverToBearer:
             await self.own.record(ready, address)
         elif self.outside is not None:
             await self.outside.record(ready, address)
+        self.recorded()
