@@ -40,7 +40,7 @@ def plane(office: Office, public_url: str = "http://boot.example:8080") -> Opera
     decisions = build_decisions(office.site.site, database, source, clock, CountedEntropy(), CODES, admission)
     site = office.site.site
     site = replace(site, operators=replace(site.operators, public_url=public_url))
-    return people_plane(site, database, decisions, source.current, b"k" * 32, clock, CountedEntropy())
+    return people_plane(site, database, decisions, source.current, b"k" * 32, clock, CountedEntropy(), None)
 
 
 @pytest.mark.parametrize(

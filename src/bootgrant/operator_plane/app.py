@@ -32,6 +32,7 @@ from bootgrant.operator_plane.pages import (
     oidc,
     passkey,
     provider_logout,
+    push,
     queue,
     refused,
     settings,
@@ -120,6 +121,12 @@ PAGES: Final[tuple[PageRoute, ...]] = (
     PageRoute("POST", "/account/tokens/end", _SIGNED_IN, account.revoke_token),
     PageRoute("GET", "/account/password", _SIGNED_IN, account.show_password),
     PageRoute("POST", "/account/password", _SIGNED_IN, account.change_password),
+    PageRoute("POST", "/account/push/on", _SIGNED_IN, push.turn_on),
+    PageRoute("POST", "/account/push/change", _SIGNED_IN, push.change),
+    PageRoute("POST", "/account/push/test", _SIGNED_IN, push.test),
+    PageRoute("POST", "/account/push/off", _SIGNED_IN, push.turn_off),
+    PageRoute("GET", "/manifest.webmanifest", _PUBLIC, push.show_manifest),
+    PageRoute("GET", "/worker.js", _PUBLIC, push.show_worker),
     PageRoute("GET", "/static/{name}", _PUBLIC, serve_asset),
 )
 _OFFERED: Final = frozenset(Permission)

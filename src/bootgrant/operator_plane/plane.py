@@ -26,6 +26,7 @@ from bootgrant.workflows.people.oidc_logout import OidcLogout
 from bootgrant.workflows.people.oidc_sign_in import COOKIE_LIFETIME, OidcSignIn
 from bootgrant.workflows.people.passkeys import Passkeys
 from bootgrant.workflows.people.presence import CheckPresence
+from bootgrant.workflows.people.push_devices import PushDevices
 from bootgrant.workflows.people.sign_in import Sessions, SignIn
 from bootgrant.workflows.people.undo import UndoWork
 from bootgrant.workflows.record.codes_again import CodesAgain
@@ -97,7 +98,8 @@ class OperatorPlane:
 
     ``client_id`` and ``machine_url`` are for the kernel command line; the URL differs from ``public_url`` if people and
     machines have separate ones. With ``requires_suffix``, an operator types the last four characters of the code before
-    approving. ``codes_by_operator`` and ``codes_by_address`` limit typed and scanned codes (RFC 8628 section 5.1).
+    approving. ``push`` is None where push messages are off. ``codes_by_operator`` and ``codes_by_address`` limit typed
+    and scanned codes (RFC 8628 section 5.1).
     """
 
     decide: DecideGrant
@@ -122,6 +124,8 @@ class OperatorPlane:
     refusals: RecordRefusals
     codes_again: CodesAgain
     reveal: RevealConfiguration
+    push: PushDevices | None
+    site_name: str
     requires_suffix: bool = True
     settings: tuple[ShownSetting, ...] = ()
     codes_by_operator: AttemptLimit = field(default_factory=_by_operator)

@@ -31,6 +31,7 @@ _TYPES: Final = {
     "pages.js": "text/javascript; charset=utf-8",
     "passkeys.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
+    **dict.fromkeys(("icon-192.png", "icon-512.png", "icon-maskable-192.png", "icon-maskable-512.png"), "image/png"),
 }
 _JOINED: Final = {"pages.css": "pages", "pages.js": "scripts"}
 
@@ -48,6 +49,11 @@ def assets() -> dict[str, Asset]:
     The name contains a digest of the content, so browsers may cache a file forever.
     """
     return {_public_name(name, _read(name)): Asset(_read(name), media) for name, media in _TYPES.items()}
+
+
+def static_file(name: str) -> bytes:
+    """Return a static file that has an address of its own."""
+    return _read(name)
 
 
 @cache

@@ -41,6 +41,7 @@ from bootgrant.workflows.people.oidc_logout import OidcLogout
 from bootgrant.workflows.people.oidc_sign_in import OidcSignIn
 from bootgrant.workflows.people.passkeys import Passkeys
 from bootgrant.workflows.people.presence import CheckPresence
+from bootgrant.workflows.people.push_devices import PushDevices
 from bootgrant.workflows.people.sign_in import Sessions, SignIn
 from bootgrant.workflows.people.undo import UndoWork
 
@@ -53,6 +54,7 @@ def people_plane(
     key: bytes,
     clock: Clock,
     entropy: Entropy,
+    push: PushDevices | None,
 ) -> OperatorPlane:
     """Build the plane of the pages. ``key`` is the code key, which all servers of a site share."""
     sessions = Sessions(database.operators, clock, entropy, site.operators.sessions)
@@ -91,6 +93,8 @@ def people_plane(
         refusals=decisions.refusals,
         codes_again=decisions.codes_again,
         reveal=RevealConfiguration(decisions.decide.source, database.audit, clock),
+        push=push,
+        site_name=site.name,
         requires_suffix=site.operators.confirm is Confirmation.SUFFIX,
         settings=site.shown,
     )
@@ -162,7 +166,14 @@ def accounts_plane(
     tokens = api_tokens(database, clock, entropy, source)
     return AccountsPlane(
         manage=ManageOperators(
-            database.operators, database.passkeys, Argon2Hasher(), clock, entropy, tokens.lost, tokens
+            database.operators,
+            database.passkeys,
+            Argon2Hasher(),
+            clock,
+            entropy,
+            tokens.lost,
+            tokens,
+            database.push_devices,
         ),
         tokens=tokens,
         audit=database.audit,
