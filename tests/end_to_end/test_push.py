@@ -7,11 +7,12 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import httpx2
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, Worker
+from playwright.sync_api import Browser, BrowserContext, Page, StorageState, ViewportSize, Worker
 
 from support.browser import chromium
 from support.certificates import Authority
@@ -34,6 +35,10 @@ SHOWN = """async () => {
   return (await (await ready).getNotifications()).map(({ title, body }) => [title, body]);
 }"""
 THIS = ".device:has([data-push-this]:not([hidden]))"
+IPHONE = """
+Object.defineProperty(navigator, "userAgent", { get: () => "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X)" });
+delete window.PushManager;
+"""
 PAINTS = "performance.getEntriesByName('first-contentful-paint')"
 TAP = 1.2
 """Seconds in which a person finds and taps something on a phone, with one hand."""
@@ -61,22 +66,47 @@ def browser(site: Served) -> Iterator[Browser]:
         yield running
 
 
-@contextmanager
-def signed_in(browser: Browser, site: Served, phone: Phone | None = None) -> Iterator[Page]:
-    """Yield the account page on a phone, whose browser has this subscription."""
-    with browser.new_context(viewport=PHONE, has_touch=True) as context:
-        context.set_default_timeout(20_000)
-        context.grant_permissions(["notifications"], origin=site.url)
-        if phone is not None:
-            keys = json.dumps({"p256dh": phone.p256dh, "auth": phone.form["auth"]})
-            context.add_init_script(SUBSCRIBE % {"endpoint": phone.endpoint, "keys": keys})
+@pytest.fixture(scope="module")
+def state(browser: Browser, site: Served) -> StorageState:
+    """The cookies of the operator, after signing in."""
+    with browser.new_context() as context:
         page = context.new_page()
         page.goto(f"{site.url}/account")
         page.get_by_label("Name").fill(site.made.operator)
         page.get_by_label("Password").fill(site.made.password.reveal())
         page.get_by_role("button", name="Sign in").click()
         page.get_by_role("heading", name="Push messages").wait_for()
-        yield page
+        return context.storage_state()
+
+
+@dataclass(frozen=True, slots=True)
+class Hand:
+    """Opens the account page on phones of the operator."""
+
+    browser: Browser
+    url: str
+    state: StorageState
+
+    @contextmanager
+    def holding(self, phone: Phone | None = None, *, script: str = "") -> Iterator[Page]:
+        """Yield the account page in a browser that has this subscription, after ``script`` has run in it."""
+        with self.browser.new_context(viewport=PHONE, has_touch=True, storage_state=self.state) as context:
+            context.set_default_timeout(20_000)
+            context.grant_permissions(["notifications"], origin=self.url)
+            if phone is not None:
+                keys = json.dumps({"p256dh": phone.p256dh, "auth": phone.form["auth"]})
+                context.add_init_script(SUBSCRIBE % {"endpoint": phone.endpoint, "keys": keys})
+            if script:
+                context.add_init_script(script)
+            page = context.new_page()
+            page.goto(f"{self.url}/account")
+            page.get_by_role("heading", name="Push messages").wait_for()
+            yield page
+
+
+@pytest.fixture
+def hand(browser: Browser, site: Served, state: StorageState) -> Hand:
+    return Hand(browser, site.url, state)
 
 
 def turned_on(page: Page) -> None:
@@ -113,9 +143,9 @@ def deliver(page: Page, site: Served, note: dict[str, Any]) -> None:
     )
 
 
-def test_a_machine_is_approved_from_a_locked_phone(site: Served, service: PushService, browser: Browser) -> None:
+def test_a_machine_is_approved_from_a_locked_phone(site: Served, service: PushService, hand: Hand) -> None:
     phone = service.phone("journey")
-    with signed_in(browser, site, phone) as page:
+    with hand.holding(phone) as page:
         turned_on(page)
         before = len(service.messages)
         codes = ask(site, uuid=UUID, mac=MAC)
@@ -158,8 +188,8 @@ def test_a_machine_is_approved_from_a_locked_phone(site: Served, service: PushSe
         assert seconds < 10
 
 
-def test_the_pages_are_installable_under_the_name_of_the_site(site: Served, browser: Browser) -> None:
-    with signed_in(browser, site) as page:
+def test_the_pages_are_installable_under_the_name_of_the_site(hand: Hand) -> None:
+    with hand.holding() as page:
         worker_of(page.context)
         session = page.context.new_cdp_session(page)
         found = session.send("Page.getAppManifest")
@@ -173,8 +203,8 @@ def test_the_pages_are_installable_under_the_name_of_the_site(site: Served, brow
         assert [error["errorId"] for error in errors] == ["in-incognito"]
 
 
-def test_without_a_connection_the_phone_says_so_and_has_kept_nothing(site: Served, browser: Browser) -> None:
-    with signed_in(browser, site) as page:
+def test_without_a_connection_the_phone_says_so_and_has_kept_nothing(site: Served, hand: Hand) -> None:
+    with hand.holding() as page:
         worker_of(page.context)
         page.wait_for_function("navigator.serviceWorker.controller !== null")
         assert page.evaluate("caches.keys()") == []
@@ -187,35 +217,28 @@ def test_without_a_connection_the_phone_says_so_and_has_kept_nothing(site: Serve
         assert page.get_by_text("No connection to bootgrant").count() == 0
 
 
-def test_a_browser_whose_push_service_cannot_be_reached_explains_that(site: Served, browser: Browser) -> None:
-    with signed_in(browser, site) as page:
+def test_a_browser_whose_push_service_cannot_be_reached_explains_that(hand: Hand) -> None:
+    with hand.holding() as page:
         refused = "Promise.reject(new DOMException('', 'AbortError'))"
         page.evaluate(f"() => {{ PushManager.prototype.subscribe = () => {refused}; }}")
         page.get_by_role("button", name="Turn on for this device").click()
         page.get_by_text("The browser could not reach its push service (AbortError).").wait_for()
 
 
-def test_a_browser_that_blocks_notifications_explains_how_to_allow_them(site: Served, browser: Browser) -> None:
-    with signed_in(browser, site) as page:
-        page.add_init_script("Object.defineProperty(Notification, 'permission', { get: () => 'denied' })")
-        page.reload()
+def test_a_browser_that_blocks_notifications_explains_how_to_allow_them(hand: Hand) -> None:
+    with hand.holding(script="Object.defineProperty(Notification, 'permission', { get: () => 'denied' })") as page:
         page.get_by_text("Notifications from this site are blocked").wait_for()
         assert page.get_by_role("button", name="Turn on for this device").count() == 0
 
 
-def test_an_iphone_explains_to_install_first(site: Served, browser: Browser) -> None:
-    with signed_in(browser, site) as page:
-        page.add_init_script(
-            "Object.defineProperty(navigator, 'userAgent', { get: () => 'Mozilla/5.0 (iPhone; CPU iPhone OS 18_5)' });"
-            "delete window.PushManager;"
-        )
-        page.reload()
+def test_an_iphone_explains_to_install_first(hand: Hand) -> None:
+    with hand.holding(script=IPHONE) as page:
         page.get_by_text("first add bootgrant to the home screen").wait_for()
 
 
-def test_this_device_is_marked_tested_and_turned_off(site: Served, service: PushService, browser: Browser) -> None:
+def test_this_device_is_marked_tested_and_turned_off(service: PushService, hand: Hand) -> None:
     phone = service.phone("device")
-    with signed_in(browser, site, phone) as page:
+    with hand.holding(phone) as page:
         kept = f"{{ endpoint: '{phone.endpoint}', unsubscribe: async () => true }}"
         page.add_init_script(f"PushManager.prototype.getSubscription = async () => ({kept})")
         turned_on(page)
@@ -232,11 +255,11 @@ def test_this_device_is_marked_tested_and_turned_off(site: Served, service: Push
 
 
 def test_a_push_service_that_hangs_delays_neither_machines_nor_other_phones(
-    site: Served, service: PushService, browser: Browser
+    site: Served, service: PushService, hand: Hand
 ) -> None:
     slow, quick, over = service.phone("slow"), service.phone("quick"), threading.Event()
     for phone in (slow, quick):
-        with signed_in(browser, site, phone) as page:
+        with hand.holding(phone) as page:
             turned_on(page)
     service.answer_next(slow, *(hanging(over) for _ in range(20)))
     before = len(service.messages)
@@ -248,9 +271,9 @@ def test_a_push_service_that_hangs_delays_neither_machines_nor_other_phones(
     assert slow not in [message.phone for message in service.messages[before:]]
 
 
-def test_the_server_keeps_no_address_of_a_phone_in_clear(site: Served, service: PushService, browser: Browser) -> None:
+def test_the_server_keeps_no_address_of_a_phone_in_clear(site: Served, service: PushService, hand: Hand) -> None:
     phone = service.phone("capability-of-a-phone")
-    with signed_in(browser, site, phone) as page:
+    with hand.holding(phone) as page:
         turned_on(page)
         assert "capability-of-a-phone" not in page.content()
     stored = b"".join(file.read_bytes() for file in (site.folder / "data").glob("bootgrant.sqlite3*"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from bootgrant.messengers.push_encryption import PADDED, BrowserKeys, encrypted
 from bootgrant.messengers.vapid import PushKey
-from bootgrant.messengers.web_push import WebPush
+from bootgrant.messengers.web_push import WebPush, look_up
 from bootgrant.ports.notifications import NotSent
 from bootgrant.ports.push import PushNote, Subscription, SubscriptionGone
 from bootgrant.wire.secret import Secret
@@ -23,6 +23,7 @@ from support.push_service import Phone, PushService, b64, hanging, raw, unb64
 
 pytestmark = pytest.mark.anyio
 NOW = 1_800_000_000.0
+LookUp = Callable[[str, int], Awaitable[Sequence[str]]]
 NOTE = PushNote("fra: cp-1", "Expected, 10.20.0.11.", "/requests/019a", "019a", 540)
 
 # RFC 8291 appendix A.
@@ -54,9 +55,21 @@ def service(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> Iterator[P
         yield running
 
 
-def web_push(*services: str, allow_private: bool = True, contact: str = "mailto:ops@example.org") -> WebPush:
-    key = PushKey.from_secret(b"k" * 32, contact)
-    return WebPush(key, services or ("127.0.0.1", "localhost"), allow_private, lambda: NOW, os.urandom)
+def web_push(*services: str, allow_private: bool = True, names: LookUp = look_up) -> WebPush:
+    key = PushKey.from_secret(b"k" * 32, "mailto:ops@example.org")
+    return WebPush(key, services or ("127.0.0.1", "localhost"), allow_private, lambda: NOW, os.urandom, names)
+
+
+class Names:
+    """A name server that answers each look-up with the next of these, and then fails."""
+
+    def __init__(self, *answers: list[str]) -> None:
+        self.answers = list(answers)
+
+    async def __call__(self, _host: str, _port: int) -> Sequence[str]:
+        if not self.answers:
+            raise OSError("no such host")
+        return self.answers.pop(0)
 
 
 async def failure(phone: Phone, push: WebPush | None = None) -> NotSent:
@@ -112,7 +125,7 @@ async def test_the_token_names_the_server_to_this_push_service_only(service: Pus
     header = service.messages[0].asked.headers["authorization"]
     claims = json.loads(unb64(header.split(".")[1]))
     assert claims == {"aud": service.url("localhost"), "exp": int(NOW) + 12 * 3600, "sub": "mailto:ops@example.org"}
-    other = WebPush(PushKey.from_secret(b"o" * 32), ("127.0.0.1",), True, lambda: NOW, os.urandom)
+    other = WebPush(PushKey.from_secret(b"o" * 32), ("127.0.0.1",), True, lambda: NOW, os.urandom, look_up)
     assert "400" in str(await failure(service.phone(), other))
 
 
@@ -148,6 +161,31 @@ async def test_a_private_address_is_refused_before_anything_is_sent(service: Pus
     for host in ("127.0.0.1", "localhost"):
         failed = await failure(service.phone(host=host), web_push(allow_private=False))
         assert (failed.permanent, "push.allow_private" in str(failed)) == (True, True)
+    assert service.asked == []
+
+
+async def test_one_private_address_among_others_is_refused(service: PushService) -> None:
+    for private in ("127.0.0.1", "10.0.0.1", "169.254.169.254", "::1", "fd00::1", "::ffff:10.0.0.1", "0.0.0.0"):
+        names = Names(["198.51.99.1", private])
+        failed = await failure(
+            service.phone(host="push.example"), web_push("push.example", allow_private=False, names=names)
+        )
+        assert "push.allow_private" in str(failed), private
+    assert service.asked == []
+
+
+async def test_the_address_that_was_looked_up_is_used_and_the_certificate_must_have_the_name(
+    authority: Authority, service: PushService
+) -> None:
+    named = authority.server("DNS:push.example")
+    with PushService(named, lambda: NOW) as other:
+        # The first address is that of nobody, the second that of the service; a second look-up would fail.
+        names = Names(["127.0.0.2", "127.0.0.1"])
+        await web_push("push.example", names=names).send(other.phone(host="push.example").subscription, NOTE)
+        assert other.messages[0].asked.headers["host"] == f"push.example:{other.port}"
+    impostor = service.phone(host="push.example")
+    assert "cannot be reached" in str(await failure(impostor, web_push("push.example", names=Names(["127.0.0.1"]))))
+    assert "cannot be reached" in str(await failure(impostor, web_push("push.example", names=Names())))
     assert service.asked == []
 
 

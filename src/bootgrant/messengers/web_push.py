@@ -7,11 +7,12 @@ over HTTPS, to no private address, and redirects are not followed.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import json
 import socket
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
@@ -27,6 +28,7 @@ from bootgrant.ports.push import PushNote, Subscription, SubscriptionGone
 from bootgrant.trust import client_context
 
 TIMEOUT: Final = 10.0
+_CONNECT: Final = 3.0
 _GONE: Final = frozenset({404, 410})
 _TOPIC: Final = 24
 _SALT: Final = 16
@@ -37,7 +39,7 @@ class WebPush:
     """ports.push.PushService.
 
     ``services`` are host names; ``*.example.org`` is every host below example.org. ``allow_private`` permits private
-    addresses. ``now`` reads Unix time, ``random`` gives random bytes.
+    addresses. ``now`` reads Unix time, ``random`` gives random bytes, ``look_up`` the addresses of a host and port.
     """
 
     key: PushKey
@@ -45,6 +47,7 @@ class WebPush:
     allow_private: bool
     now: Callable[[], float]
     random: Callable[[int], bytes]
+    look_up: Callable[[str, int], Awaitable[Sequence[str]]]
 
     def problem(self, subscription: Subscription) -> str:
         try:
@@ -94,30 +97,43 @@ class WebPush:
 
     async def _post(self, url: httpx2.URL, body: bytes, headers: dict[str, str]) -> tuple[int, str]:
         """Return status and Retry-After of the answer, whose body is not read."""
-        place, extensions = await self._place(url)
-        headers = {**headers, "host": url.netloc.decode("ascii")}
         # In a thread: reading all authorities takes tens of milliseconds.
         context = await asyncio.to_thread(client_context)
-        client = httpx2.AsyncClient(timeout=TIMEOUT, verify=context, follow_redirects=False)
-        async with (
-            client,
-            client.stream("POST", place, content=body, headers=headers, extensions=extensions) as answer,
-        ):
-            return answer.status_code, answer.headers.get("retry-after", "")
+        timeout = httpx2.Timeout(TIMEOUT, connect=_CONNECT)
+        headers = {**headers, "host": url.netloc.decode("ascii")}
+        async with httpx2.AsyncClient(timeout=timeout, verify=context, follow_redirects=False) as client:
+            *others, last = await self._places(url)
+            for place in others:
+                with contextlib.suppress(httpx2.ConnectError, httpx2.ConnectTimeout):
+                    return await _posted(client, place, url.host, body, headers)
+            return await _posted(client, last, url.host, body, headers)
 
-    async def _place(self, url: httpx2.URL) -> tuple[httpx2.URL, dict[str, str]]:
-        """Return the URL to connect to: that of an address that was checked, so that no second look-up gives another.
+    async def _places(self, url: httpx2.URL) -> Sequence[httpx2.URL]:
+        """Return the URLs to connect to: those of addresses that were checked, so that no second look-up gives others.
 
         A proxy of the environment looks names up itself.
         """
-        if self.allow_private or _has_proxy(url.host):
-            return url, {}
-        loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(url.host, url.port or 443, type=socket.SOCK_STREAM)
-        addresses = [ipaddress.ip_address(str(each[4][0])) for each in found]
-        if not addresses or not all(address.is_global for address in addresses):
+        if _has_proxy(url.host):
+            return [url]
+        addresses = [ipaddress.ip_address(found) for found in await self.look_up(url.host, url.port or 443)]
+        if not self.allow_private and not all(address.is_global for address in addresses):
             raise NotSent(f"{url.host} has a private address: push.allow_private permits that", permanent=True)
-        return url.copy_with(host=str(addresses[0])), {"sni_hostname": url.host}
+        return [url.copy_with(host=str(address)) for address in dict.fromkeys(addresses)]
+
+
+async def look_up(host: str, port: int) -> Sequence[str]:
+    """Return the addresses of a host. Raises OSError; there is at least one."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(address[0]) for *_, address in found]
+
+
+async def _posted(
+    client: httpx2.AsyncClient, place: httpx2.URL, host: str, body: bytes, headers: dict[str, str]
+) -> tuple[int, str]:
+    """Send to ``place``, whose certificate must be that of ``host``."""
+    named = {"sni_hostname": host}
+    async with client.stream("POST", place, content=body, headers=headers, extensions=named) as answer:
+        return answer.status_code, answer.headers.get("retry-after", "")
 
 
 def _url(subscription: Subscription) -> httpx2.URL:

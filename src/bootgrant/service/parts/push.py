@@ -6,7 +6,7 @@ from typing import Final
 
 from bootgrant.credentials.sealing import SUBSCRIPTION, SecretSealing
 from bootgrant.messengers.vapid import PushKey
-from bootgrant.messengers.web_push import WebPush
+from bootgrant.messengers.web_push import WebPush, look_up
 from bootgrant.ports.chores import Chore, every
 from bootgrant.ports.time import Clock, Entropy
 from bootgrant.service.parts.decisions import Decisions
@@ -27,7 +27,7 @@ def push_devices(site: Site, database: Database, key: bytes, clock: Clock, entro
         return None
     url = site.operators_url
     push_key = PushKey.from_secret(key, site.push.contact or (url if url.startswith("https:") else ""))
-    service = WebPush(push_key, site.push.services, site.push.allow_private, clock.now, entropy.random_bytes)
+    service = WebPush(push_key, site.push.services, site.push.allow_private, clock.now, entropy.random_bytes, look_up)
     sealed = SealedSubscriptions(SecretSealing(SUBSCRIPTION), Secret(key.hex()))
     return PushDevices(database.push_devices, service, sealed, clock, site.name, push_key.public)
 
