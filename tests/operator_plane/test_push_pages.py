@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bootgrant.approval.operators import Role
 from bootgrant.approval.push import parse_selectors
 from bootgrant.ports.audit import AuditFilter
 from bootgrant.ports.push import PushDevice
@@ -190,6 +191,12 @@ async def test_a_reset_operator_loses_their_devices(phone_office: Office, servic
     async with phone_office.site.admin("root") as root:
         answer = await root.post("/api/v1/operators/ana/reset", json={})
     assert (answer.status_code, await devices(phone_office)) == (200, [])
+
+
+@pytest.mark.parametrize("role", [Role.VIEWER, Role.AUDITOR])
+async def test_people_who_decide_about_no_machine_are_offered_no_push(phone_office: Office, role: Role) -> None:
+    viewer = await phone_office.person("vic", role)
+    assert "Push messages" not in text_of(await viewer.open("/account"))
 
 
 async def test_a_site_without_push_services_offers_no_push(tmp_path: Path) -> None:

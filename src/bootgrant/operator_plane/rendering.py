@@ -30,6 +30,7 @@ _TYPES: Final = {
     "pages.css": "text/css; charset=utf-8",
     "pages.js": "text/javascript; charset=utf-8",
     "passkeys.js": "text/javascript; charset=utf-8",
+    "push.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
     **dict.fromkeys(("icon-192.png", "icon-512.png", "icon-maskable-192.png", "icon-maskable-512.png"), "image/png"),
 }

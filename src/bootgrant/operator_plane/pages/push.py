@@ -10,7 +10,7 @@ from typing import Final
 
 from starlette.responses import RedirectResponse, Response
 
-from bootgrant.approval.operators import Refused
+from bootgrant.approval.operators import Refused, Right
 from bootgrant.approval.policy import BadSelector
 from bootgrant.approval.push import Wishes, parse_selectors
 from bootgrant.operator_plane import error_pages
@@ -118,11 +118,16 @@ async def turn_off(visit: Visit) -> Response:
 
 
 async def push_section(visit: Visit, place_of: Callable[[str], str]) -> PushSection | None:
-    """Return what account_push.html shows, None where push is off. ``place_of`` shortens a User-Agent."""
+    """Return what account_push.html shows; None where push is off, and for people who decide about no machine.
+
+    ``place_of`` shortens a User-Agent.
+    """
     push, done = visit.plane.push, visit.query("push")
     if push is None:
         return None
     devices = [(device, place_of(device.browser)) for device in await push.of(signed_in(visit).operator.name)]
+    if not devices and not actor_of(visit).may(Right.DECIDE):
+        return None
     said = text(f"push.done_{done}") if done in _DONE else ""
     return PushSection(push.public_key, devices, said)
 

@@ -1,18 +1,16 @@
-// The service worker, and push messages for this browser on the account page.
+// Push messages for this browser, on the account page.
 "use strict";
 (() => {
   const workers = isSecureContext ? navigator.serviceWorker : undefined;
   const register = () => workers.register("/worker.js", { updateViaCache: "none" });
-  // Without it there is no message when the network is down; nothing else depends on it.
-  if (workers) addEventListener("load", () => { register().catch(() => {}); });
-
   const form = document.querySelector("[data-push-on]");
   if (!form) return;
   const all = (selector) => [...document.querySelectorAll(selector)];
   const explain = (why, reason) => {
     for (const words of all("[data-push-why]")) {
       words.hidden = words.dataset.pushWhy !== why;
-      if (!words.hidden && reason) words.textContent = words.textContent.replace("…", reason);
+      words.dataset.words ??= words.textContent;
+      words.textContent = words.dataset.words.replace("…", reason ?? "");
     }
   };
   const bytes = (text) => Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (c) => c.charCodeAt(0));
