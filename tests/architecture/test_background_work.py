@@ -16,6 +16,7 @@ ENDING = {
     "machine_plane/config.py": "watches one request's connection",
     "machine_plane/endpoint.py": "watches one request's connection",
     "workflows/decide/grant_cards.py": "one check of evidence, shared by those who wait for it",
+    "workflows/decide/push_waiting.py": "one message, whose failure is counted and retried",
     "workflows/people/presence.py": "one check for a person who decides, within the step of its chore",
     "workflows/record/notify_waiting.py": "one message, whose failure is counted and retried",
     "store/group_commit.py": "one group of callers, each of whom gets its outcome",

@@ -42,7 +42,7 @@ def plane(office: Office, public_url: str = "http://boot.example:8080") -> Opera
     site = office.site.site
     site = replace(site, operators=replace(site.operators, public_url=public_url))
     status = SiteStatus(site, database, source.current, (), (), clock)
-    return people_plane(site, database, decisions, source.current, b"k" * 32, clock, CountedEntropy(), status)
+    return people_plane(site, database, decisions, source.current, b"k" * 32, clock, CountedEntropy(), status, None)
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,10 @@ from bootgrant.approval.claims import RoleRule, why_no_role
 from bootgrant.approval.codes import session_digest
 from bootgrant.approval.grant import DeviceGrant, Refusal
 from bootgrant.approval.operators import VIA_SESSION, Label, Role
+from bootgrant.approval.push import Wishes, parse_selectors
 from bootgrant.ports.grants import Assignment
 from bootgrant.ports.people import Operator, Session
+from bootgrant.ports.push import PushDevice
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.wire.secret import Secret
 from support.grants import MAC, NOW, UUID, decision_by, pending_grant
@@ -72,6 +74,11 @@ _REFUSED: tuple[tuple[float, str, dict[str, object]], ...] = (
         {"sub": "e", "name": "Eve Example", "preferred_username": "eve", "groups": ["/platform", "/everyone"]},
     ),
 )
+_DEVICE = PushDevice(
+    "d" * 32, "ana", "fcm.googleapis.com", "Mozilla/5.0 (Linux; Android 15) Chrome/131.0 Mobile", "sealed",
+    Wishes(selectors=parse_selectors("site=fra,role=worker")), NOW - 9 * 86400, NOW - 7200, NOW - 86400,
+    "fcm.googleapis.com answered 503",
+)  # fmt: skip
 _NOT_THE_SAME = {"password": "what-it-was-before", "new": "some-words-in-a-row", "again": "some-words-in-a-raw"}
 _TOKENS = count(1)
 """Every visit of the page creates a token, which needs a new name."""
@@ -91,6 +98,7 @@ class Rack:
         now = self.site.clock.now()
         await operators.add_operator(Operator("ana", "", NOW, role=Role.APPROVER))
         await operators.open_session(Session(session_digest(SESSION), "ana", now, now, now, VIA_SESSION))
+        await self.site.database.push_devices.put_device(_DEVICE)
         await operators.add_operator(Operator("ada", "", NOW, role=Role.ADMIN))
         await operators.open_session(Session(session_digest(ADMIN_SESSION), "ada", now, now, now, VIA_SESSION))
         if self.waiting:
@@ -195,6 +203,7 @@ def views(site: Rack) -> list[View]:
         View("settings-open", "/settings", ".fold summary", as_admin=True),
         View("menu", "/audit", ".me summary"),
         View("account", "/account"),
+        View("account-push", "/account", ".device summary"),
         View("password", "/account/password"),
         View("password-wrong", "/account/password", "text=Change password", fill=_NOT_THE_SAME),
         View("token-new", "/account/tokens/new"),

@@ -1,7 +1,8 @@
 """Encryption of a text with a key derived from a secret that only its owner has (RFC 7516, A256GCM).
 
 The database holds only the ciphertext: an ID token that a session's cookie opens, a value that a machine's access token
-opens. A copy of the database reveals neither. A refresh token is sealed with the code key, which is a file of its own.
+opens. A copy of the database reveals neither. A refresh token and a subscription to push messages are sealed with the
+code key, which is a file of its own.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from bootgrant.wire.secret import Secret
 ID_TOKEN = b"bootgrant sealed ID token"
 RENEWAL = b"bootgrant sealed refresh token"
 MINTED = b"bootgrant value made at delivery"
+SUBSCRIPTION = b"bootgrant sealed push subscription"
 
 
 class SecretSealing:

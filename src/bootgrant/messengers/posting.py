@@ -15,7 +15,8 @@ from bootgrant.wire.secret import Secret
 
 _TIMEOUT: Final = 10.0
 _MOST_WAIT: Final = 3600.0
-_PERMANENT: Final = frozenset({400, 401, 403, 404, 405, 410, 413, 415, 422})
+PERMANENT: Final = frozenset({400, 401, 403, 404, 405, 410, 413, 415, 422})
+"""The statuses of an answer after which the same message will not be accepted either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +45,10 @@ async def post(address: Address, body: bytes, headers: Mapping[str, str]) -> Non
         # The text of some errors contains the URL.
         raise NotSent(f"{address.shown} cannot be reached ({type(error).__name__})") from None
     if not 200 <= status < 300:
-        raise NotSent(f"{address.shown} answered {status}", permanent=status in _PERMANENT, after=_seconds(wait))
+        raise NotSent(f"{address.shown} answered {status}", permanent=status in PERMANENT, after=retry_after(wait))
 
 
-def _seconds(retry_after: str) -> float:
+def retry_after(header: str) -> float:
     """Return ``Retry-After`` (RFC 9110 section 10.2.3) in seconds; a date counts as 0."""
-    is_number = retry_after.isascii() and retry_after.isdigit()
-    return min(float(retry_after), _MOST_WAIT) if is_number else 0.0
+    is_number = header.isascii() and header.isdigit()
+    return min(float(header), _MOST_WAIT) if is_number else 0.0

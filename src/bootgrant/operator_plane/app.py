@@ -38,6 +38,7 @@ from bootgrant.operator_plane.pages import (
     oidc,
     passkey,
     provider_logout,
+    push,
     queue,
     refused,
     settings,
@@ -160,6 +161,12 @@ PAGES: Final[tuple[PageRoute, ...]] = (
     PageRoute("POST", "/access/windows/{window_id}/close", _APPROVER, access_windows.close),
     PageRoute("GET", "/access/rules", _ACCOUNTS, access_settings.show_rules),
     PageRoute("GET", "/access/providers", _ACCOUNTS, access_settings.show_providers),
+    PageRoute("POST", "/account/push/on", _SIGNED_IN, push.turn_on),
+    PageRoute("POST", "/account/push/change", _SIGNED_IN, push.change),
+    PageRoute("POST", "/account/push/test", _SIGNED_IN, push.test),
+    PageRoute("POST", "/account/push/off", _SIGNED_IN, push.turn_off),
+    PageRoute("GET", "/manifest.webmanifest", _PUBLIC, push.show_manifest),
+    PageRoute("GET", "/worker.js", _PUBLIC, push.show_worker),
     PageRoute("GET", "/static/{name}", _PUBLIC, serve_asset),
 )
 _OFFERED: Final = frozenset(Permission)

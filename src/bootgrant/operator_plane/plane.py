@@ -32,6 +32,7 @@ from bootgrant.workflows.people.oidc_logout import OidcLogout
 from bootgrant.workflows.people.oidc_sign_in import COOKIE_LIFETIME, OidcSignIn
 from bootgrant.workflows.people.passkeys import Passkeys
 from bootgrant.workflows.people.presence import CheckPresence
+from bootgrant.workflows.people.push_devices import PushDevices
 from bootgrant.workflows.people.sign_in import Sessions, SignIn
 from bootgrant.workflows.people.undo import UndoWork
 from bootgrant.workflows.record.codes_again import CodesAgain
@@ -103,7 +104,8 @@ class OperatorPlane:
 
     ``client_id`` and ``machine_url`` are for the kernel command line; the URL differs from ``public_url`` if people and
     machines have separate ones. With ``requires_suffix``, an operator types the last four characters of the code before
-    approving. ``codes_by_operator`` and ``codes_by_address`` limit typed and scanned codes (RFC 8628 section 5.1).
+    approving. ``push`` is None where push messages are off. ``codes_by_operator`` and ``codes_by_address`` limit typed
+    and scanned codes (RFC 8628 section 5.1).
     """
 
     decide: DecideGrant
@@ -132,6 +134,7 @@ class OperatorPlane:
     status: StatusReport
     manage: ManageOperators
     machines: Machines
+    push: PushDevices | None
     requires_suffix: bool = True
     settings: tuple[ShownSetting, ...] = ()
     rules: tuple[Rule, ...] = ()

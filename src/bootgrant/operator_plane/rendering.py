@@ -33,7 +33,9 @@ _TYPES: Final = {
     "pages.css": "text/css; charset=utf-8",
     "pages.js": "text/javascript; charset=utf-8",
     "passkeys.js": "text/javascript; charset=utf-8",
+    "push.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
+    **dict.fromkeys(("icon-192.png", "icon-512.png", "icon-maskable-192.png", "icon-maskable-512.png"), "image/png"),
 }
 _JOINED: Final = {"pages.css": "pages", "pages.js": "scripts"}
 
@@ -58,6 +60,11 @@ def assets() -> dict[str, Asset]:
 
 def _asset(content: bytes, media_type: str) -> Asset:
     return Asset(content, gzip.compress(content, mtime=0), media_type)
+
+
+def static_file(name: str) -> bytes:
+    """Return a static file that has an address of its own."""
+    return _read(name)
 
 
 @cache

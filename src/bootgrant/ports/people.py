@@ -125,7 +125,9 @@ class OperatorStore(Protocol):
     async def set_disabled(
         self, name: str, at: float | None, audit: AuditOfOperator | None = None, by: str = ""
     ) -> bool:
-        """Disable an operator and end their sessions, or (None) enable them. Return False when none has this name.
+        """Disable an operator, end their sessions and remove their devices (ports.push), or (None) enable them.
+
+        Return False when none has this name.
 
         ``by`` is BY_PROVIDER or empty (an admin). For the provider, it changes nothing for an operator whom an admin
         disabled, and returns False.

@@ -16,11 +16,13 @@ from bootgrant.ports.leaving import SessionCheckStore, SignOutStore
 from bootgrant.ports.minting import MintStore
 from bootgrant.ports.notifications import Outbox
 from bootgrant.ports.people import ApiTokenStore, ChallengeStore, OperatorStore, PasskeyStore
+from bootgrant.ports.push import PushDeviceStore
 from bootgrant.store.decision_rows import AssignmentRows, BindingRows, WindowRows
 from bootgrant.store.delivery_rows import DeliveryRows
 from bootgrant.store.leaving_rows import SessionCheckRows, SignOutRows
 from bootgrant.store.minted_rows import MintedRows
 from bootgrant.store.people_rows import ApiTokenRows, ChallengeRows, OperatorRows, PasskeyRows
+from bootgrant.store.push_rows import PushDeviceRows
 from bootgrant.store.rows import Rows
 
 WRITING: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
@@ -91,6 +93,7 @@ class Database:
     sign_outs: SignOutStore
     session_checks: SessionCheckStore
     deliveries: DeliveryStore
+    push_devices: PushDeviceStore
 
     kind = "sqlite"
     """What the database is, for people."""
@@ -107,3 +110,4 @@ class Database:
         self.minted = MintedRows(rows)
         self.deliveries = DeliveryRows(rows)
         self.sign_outs, self.session_checks = SignOutRows(rows), SessionCheckRows(rows)
+        self.push_devices = PushDeviceRows(rows)

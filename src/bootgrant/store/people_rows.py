@@ -21,6 +21,7 @@ from bootgrant.ports.people import (
     Session,
     Stage,
 )
+from bootgrant.store.push_rows import REMOVE_ALL
 from bootgrant.store.rows import Row, RowStore, Statement, insert_into, listed
 
 _OPERATOR: Final = (
@@ -103,7 +104,8 @@ class OperatorRows(RowStore):
         which = f" AND {_NOT_BY_ADMIN}" if by else ""
         change = f"UPDATE operators SET disabled_at = ?, disabled_by = ? WHERE name = ?{which}"
         values = (at, by if at is not None else "", name)
-        return await self._change(name, (change, values), (_END_ALL, (name,)), audit=audit, which=which)
+        ends = [_END_ALL, *([REMOVE_ALL] if at is not None else [])]
+        return await self._change(name, (change, values), *((end, (name,)) for end in ends), audit=audit, which=which)
 
     async def set_password(self, name: str, password_hash: str, audit: AuditOfOperator | None = None) -> bool:
         change = "UPDATE operators SET password_hash = ? WHERE name = ?"

@@ -132,6 +132,7 @@ def test_every_chore_of_the_site_is_named_here(site: Site) -> None:
         "retention",
         "live pages",
         "notifications",
+        "push messages",
         "taking back of values",
     }
 

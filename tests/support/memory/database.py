@@ -18,6 +18,7 @@ from support.memory.people import (
     MemoryOperatorStore,
     MemoryPasskeyStore,
 )
+from support.memory.push import MemoryPushDeviceStore
 
 
 class MemoryJournal:
@@ -60,6 +61,8 @@ class MemoryDatabase(Database):
     """The stores in dictionaries."""
 
     grants: GrantBook
+    operators: MemoryOperatorStore
+    audit: MemoryAuditLog
 
     def __init__(self) -> None:
         self.counts = StoreCounts()
@@ -77,6 +80,7 @@ class MemoryDatabase(Database):
         self.challenges = MemoryChallengeStore()
         self.api_tokens = MemoryApiTokenStore(self.audit)
         self.bindings = MemoryBindingStore()
+        self.push_devices = MemoryPushDeviceStore(self.operators, self.audit)
 
     def close(self) -> None:
         return

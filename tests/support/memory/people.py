@@ -20,6 +20,7 @@ from bootgrant.ports.people import (
     Purpose,
     Session,
 )
+from bootgrant.ports.push import PushDevice
 from support.memory.decisions import MemoryAuditLog
 
 
@@ -31,6 +32,7 @@ class MemoryOperatorStore:
         self._operators: dict[str, Operator] = {}
         self.open_sessions: dict[bytes, Session] = {}
         self._confirmed: dict[str, Confirmed] = {}
+        self.push_devices: dict[str, PushDevice] = {}
 
     async def add_operator(self, operator: Operator, audit: AuditEvent | None = None) -> bool:
         if operator.name in self._operators or await self.find_subject(operator.issuer, operator.subject):
@@ -71,6 +73,8 @@ class MemoryOperatorStore:
             return False
         found = await self._change(name, audit, disabled_at=at, disabled_by=by if at is not None else "")
         self._end_all(name)
+        if at is not None:
+            self.push_devices = {key: one for key, one in self.push_devices.items() if one.operator != name}
         return found
 
     async def set_password(self, name: str, password_hash: str, audit: AuditOfOperator | None = None) -> bool:

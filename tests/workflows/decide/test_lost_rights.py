@@ -51,7 +51,10 @@ class Site(Deciders):
         for name in ("ana", "ben", "cleo"):
             await self.database.operators.add_operator(Operator(name, "hash", NOW, Role.APPROVER, (), Kind.LOCAL))
         base, lost = self.database, self.lost()
-        return ManageOperators(base.operators, base.passkeys, Argon2Hasher(), self.clock, _ENTROPY, lost, self.tokens())
+        tokens, hasher = self.tokens(), Argon2Hasher()
+        return ManageOperators(
+            base.operators, base.passkeys, hasher, self.clock, _ENTROPY, lost, tokens, base.push_devices
+        )
 
     def tokens(self) -> ApiTokens:
         base = self.database

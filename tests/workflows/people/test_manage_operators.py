@@ -54,7 +54,7 @@ class Office:
         lost = LostRights(windows, VoidApprovals(base.grants, VoteFilter(base.operators, base.api_tokens), self.clock))
         self.tokens = ApiTokens(base.api_tokens, base.operators, self.clock, entropy, lost)
         self.manage = ManageOperators(
-            base.operators, base.passkeys, PlainHasher(), self.clock, entropy, lost, self.tokens
+            base.operators, base.passkeys, PlainHasher(), self.clock, entropy, lost, self.tokens, base.push_devices
         )
 
     async def find(self, name: str) -> Operator:

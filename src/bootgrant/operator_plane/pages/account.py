@@ -13,6 +13,7 @@ from bootgrant.approval.operators import BadLabel, Kind, Refused, Role, parse_la
 from bootgrant.operator_plane import error_pages
 from bootgrant.operator_plane.pages.arrival import record_change, record_refusal, remember_browser, too_many
 from bootgrant.operator_plane.pages.login import explain
+from bootgrant.operator_plane.pages.push import push_section
 from bootgrant.operator_plane.visit import Visit, actor_of, sign_in_again_first, signed_in
 from bootgrant.operator_plane.wording import sentence, text
 from bootgrant.ports.people import Session
@@ -67,6 +68,7 @@ async def show(visit: Visit) -> Response:
         takes_tokens=who.operator.kind is not Kind.BREAK_GLASS,
         has_password=who.operator.kind is Kind.LOCAL,
         now=plane.clock.now(),
+        push=await push_section(visit, place_of),
     )
 
 

@@ -87,7 +87,8 @@ CONFIGURATIONS_FAILED: Final = Metric(
 NOTICES: Final = Metric(
     "bootgrant_notifications_total",
     Kind.COUNTER,
-    "Notifications by [[notify]] target and outcome: sent, failed, needless (no machine was waiting any more).",
+    "Notifications by [[notify]] target (push: to phones) and outcome: sent, failed, needless (no machine was waiting "
+    "any more).",
     ("target", "outcome"),
 )
 PROVIDER_QUESTIONS: Final = Metric(

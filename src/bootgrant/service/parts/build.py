@@ -39,12 +39,14 @@ from bootgrant.service.parts.decisions import Decisions, build_decisions
 from bootgrant.service.parts.machines import site_configurations, webhook_secret
 from bootgrant.service.parts.minting import build_minting
 from bootgrant.service.parts.people import api_plane, people_plane
+from bootgrant.service.parts.push import push_chores, push_devices, push_waiting
 from bootgrant.service.parts.short_way import ShortWay
 from bootgrant.service.parts.status import SiteStatus
 from bootgrant.service.settings.site import Site
 from bootgrant.store.database import Database
 from bootgrant.store.sqlite.database import SqliteDatabase
 from bootgrant.wire.limits import LARGEST_BODY, REQUEST_BODY
+from bootgrant.workflows.decide.push_waiting import PushWaiting
 from bootgrant.workflows.decide.watch_requests import WatchRequests
 from bootgrant.workflows.limits.admission import Admission, HeldPolls
 from bootgrant.workflows.machine.deliver import DeliverConfig, FindEntry
@@ -84,6 +86,7 @@ class Built:
     admission: Admission
     source: SiteConfigurations
     notify: NotifyWaiting
+    push: PushWaiting | None
     watching: WatchRequests
     decisions: Decisions
     chores: Sequence[Chore]
@@ -124,9 +127,11 @@ def build(
     chores: list[Chore] = []
     sources: list[Callable[[], Health]] = []
     status = SiteStatus(site, database, source.current, chores, sources, clock)
-    plane = people_plane(site, database, decisions, source.current, key, clock, entropy, status)
+    devices = push_devices(site, database, key, clock, entropy)
+    plane = people_plane(site, database, decisions, source.current, key, clock, entropy, status, devices)
     api = api_plane(site, database, decisions, source, clock, entropy, status)
     notify = NotifyWaiting(database.grants, source, database.outbox, clock, entropy, site.operators_url, site.notify)
+    push = push_waiting(devices, database, decisions, entropy, notify.counts) if devices else None
     verifier = Verifier(site.providers, clock)
     minting = build_minting(site, database, clock, entropy)
     store_check = StoreCheck(database.grants)
@@ -139,6 +144,7 @@ def build(
         Chore("live pages", plane.watching.step, plane.watching.wait),
         *(_presence_chores(plane.presence) if site.oidc else ()),
         *([Chore("notifications", notify.step, every(_NOTIFY_EVERY))] if site.notify else []),
+        *push_chores(push),
         minting.chore,
         Chore("previews of deliveries", previews.step, previews.wait),
         *database.chores,
@@ -173,7 +179,8 @@ def build(
     is_sqlite = isinstance(database, SqliteDatabase)
     short_way = ShortWay({path.encode(): each for path, each in busiest.items()}, proxies, not is_sqlite, counts)
     public, people = (proxies.before(StrictRequests(app)) for app in (router, pages))
-    return Built(public, people, admin, short_way, held, admission, source, notify, plane.watching, decisions, chores)
+    work = notify, push, plane.watching, decisions, chores
+    return Built(public, people, admin, short_way, held, admission, source, *work)
 
 
 def _about_the_server(

@@ -45,6 +45,7 @@ from bootgrant.workflows.people.oidc_logout import OidcLogout
 from bootgrant.workflows.people.oidc_sign_in import OidcSignIn
 from bootgrant.workflows.people.passkeys import Passkeys
 from bootgrant.workflows.people.presence import CheckPresence
+from bootgrant.workflows.people.push_devices import PushDevices
 from bootgrant.workflows.people.sign_in import Sessions, SignIn
 from bootgrant.workflows.people.undo import UndoWork
 
@@ -58,6 +59,7 @@ def people_plane(
     clock: Clock,
     entropy: Entropy,
     status: StatusReport,
+    push: PushDevices | None,
 ) -> OperatorPlane:
     """Build the plane of the pages. ``key`` is the code key, which all servers of a site share."""
     sessions = Sessions(database.operators, clock, entropy, site.operators.sessions)
@@ -100,6 +102,7 @@ def people_plane(
         look=Look(site.name, site.site.colour),
         manage=manage_operators(database, tokens),
         machines=Machines(decisions.assign, database.deliveries),
+        push=push,
         requires_suffix=site.operators.confirm is Confirmation.SUFFIX,
         settings=site.shown,
         rules=site.approval_rules(),
@@ -193,7 +196,14 @@ def accounts_plane(
 def manage_operators(database: Database, tokens: ApiTokens) -> ManageOperators:
     """Build the workflow that manages operators."""
     return ManageOperators(
-        database.operators, database.passkeys, Argon2Hasher(), tokens.clock, tokens.entropy, tokens.lost, tokens
+        database.operators,
+        database.passkeys,
+        Argon2Hasher(),
+        tokens.clock,
+        tokens.entropy,
+        tokens.lost,
+        tokens,
+        database.push_devices,
     )
 
 

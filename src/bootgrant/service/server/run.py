@@ -189,6 +189,8 @@ async def _serve(
     await asyncio.gather(*running)
     await chores.stop()
     await built.notify.stop()
+    if built.push is not None:
+        await built.push.stop()
     await _last_records(built.decisions)
 
 

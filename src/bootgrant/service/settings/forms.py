@@ -120,6 +120,12 @@ def _flag(value: object) -> bool:
     return value
 
 
+def _switch(value: object) -> bool:
+    if value not in ("true", "false", True, False):
+        raise ValueError("expected true or false")
+    return value in ("true", True)
+
+
 def _whole_seconds(value: object) -> float:
     found = seconds(value)
     if found < 1 or found != round(found):
@@ -236,6 +242,7 @@ def secret(shortest: int = 1) -> Form[Secret]:
 TEXT: Final = hidden("string", text)
 TEXTS: Final = one_or_more(text)
 NAME: Final = hidden("name", name)
+SWITCH: Final = shown("true or false", _switch)
 FLAG: Final = hidden("true or false", _flag)
 PORT: Final = hidden("port", _port)
 SELECTORS: Final = one_or_more(parse_selector)

@@ -18,6 +18,7 @@ from bootgrant.machine_plane.clients import Client
 from bootgrant.operator_plane.shown_setting import ShownSetting
 from bootgrant.service.settings import forms, sections
 from bootgrant.service.settings.forms import OPTIONAL_FILE, one_of
+from bootgrant.service.settings.push import Push
 from bootgrant.service.settings.setting import (
     BadSetting,
     Form,
@@ -108,6 +109,7 @@ class Site:
         "share a database share this key.",
     )
     site: sections.SiteLook = field(default_factory=sections.SiteLook)
+    push: Push = field(default_factory=Push)
     database: sections.Database = field(default_factory=sections.Database)
     operators: sections.Operators = field(default_factory=sections.Operators)
     oidc: tuple[SignInProvider, ...] = setting(

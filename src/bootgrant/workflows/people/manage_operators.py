@@ -18,6 +18,7 @@ from bootgrant.approval.operators import (
     Role,
 )
 from bootgrant.ports.people import AuditOfOperator, Operator, OperatorStore, PasskeyStore, PasswordHasher
+from bootgrant.ports.push import PushDeviceStore
 from bootgrant.ports.time import Clock, Entropy
 from bootgrant.wire.secret import Secret
 from bootgrant.workflows.decide.lost_rights import LostRights
@@ -55,6 +56,7 @@ class ManageOperators:
     entropy: Entropy
     lost: LostRights
     tokens: ApiTokens
+    devices: PushDeviceStore
 
     async def add(
         self, name: str, role: Role, labels: tuple[Label, ...], kind: Kind, password: Secret | None, by: Actor
@@ -115,7 +117,8 @@ class ManageOperators:
         return None if await self.operators.set_disabled(name, None, self._change(by, "enabled")) else _nobody(name)
 
     async def reset(self, name: str, password: Secret | None, by: Actor) -> NewPassword | Refused:
-        """Set a new password for an operator who lost theirs; deletes their passkeys, sessions and own tokens."""
+        """Set a new password for an operator who lost theirs; deletes their passkeys, sessions, own tokens,
+        and devices that get push messages."""
         operator = await self.operators.find_operator(name)
         if operator is None:
             return _nobody(name)
@@ -125,6 +128,7 @@ class ManageOperators:
             return Refused(problem)
         given = password or generated_password(self.entropy)
         await self.passkeys.remove_passkeys(name)
+        await self.devices.remove_devices(name)
         for token in await self.tokens.of(name):
             await self.tokens.revoke(token.name, by, f"the operator {name} was reset")
         if not await self.operators.set_password(name, await self.hasher.hash(given), self._change(by, "reset")):
