@@ -12,11 +12,13 @@ from bootgrant.ports.audit import AuditLog
 from bootgrant.ports.chores import Chore
 from bootgrant.ports.grants import AssignmentStore, BindingStore, GrantStore, WindowStore
 from bootgrant.ports.leaving import SessionCheckStore, SignOutStore
+from bootgrant.ports.logins import LoginStore
 from bootgrant.ports.minting import MintStore
 from bootgrant.ports.notifications import Outbox
 from bootgrant.ports.people import ApiTokenStore, ChallengeStore, OperatorStore, PasskeyStore
 from bootgrant.store.decision_rows import AssignmentRows, BindingRows, WindowRows
 from bootgrant.store.leaving_rows import SessionCheckRows, SignOutRows
+from bootgrant.store.login_rows import LoginRows
 from bootgrant.store.minted_rows import MintedRows
 from bootgrant.store.people_rows import ApiTokenRows, ChallengeRows, OperatorRows, PasskeyRows
 from bootgrant.store.rows import Rows
@@ -88,6 +90,7 @@ class Database:
     minted: MintStore
     sign_outs: SignOutStore
     session_checks: SessionCheckStore
+    logins: LoginStore
 
     def keep_in(self, rows: Rows) -> None:
         """Open the stores that only need rows."""
@@ -96,3 +99,4 @@ class Database:
         self.assignments, self.windows = AssignmentRows(rows), WindowRows(rows)
         self.minted = MintedRows(rows)
         self.sign_outs, self.session_checks = SignOutRows(rows), SessionCheckRows(rows)
+        self.logins = LoginRows(rows)
