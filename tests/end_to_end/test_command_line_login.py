@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from bootgrant.operator_plane.wording import text
+from support.axe import violations
 from support.browser import chromium
 from support.login import Computer
 from support.site import Served, served
@@ -63,6 +64,7 @@ def test_a_person_logs_in_a_command_line_uses_it_and_logs_out(
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         page.get_by_role("button", name=text("command_line.approve")).click()
         page.get_by_role("heading", name=text("command_line.approved_title")).wait_for()
+        assert violations(page) == []
     status, out, err = login.finish()
     assert status == 0, err
     assert out.startswith(f"logged in to {site.url} as ana: role approver, site=fra, until ")
@@ -88,6 +90,7 @@ def test_a_person_denies_a_login(site: Served, browser: Browser, tmp_path: Path)
         page.keyboard.press("Enter")
         page.get_by_role("button", name=text("command_line.deny")).click()
         page.get_by_role("heading", name=text("command_line.denied_title")).wait_for()
+        assert violations(page) == []
     status, out, err = login.finish()
     assert (status, out) == (1, "")
     assert err.endswith("bootgrant: the login was denied in the browser\n")

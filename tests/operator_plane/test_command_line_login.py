@@ -13,6 +13,7 @@ from bootgrant.approval.codes import session_digest
 from bootgrant.approval.operators import VIA_SESSION, Kind, Label, Role
 from bootgrant.operator_plane.wording import text
 from bootgrant.ports.audit import AuditFilter
+from bootgrant.ports.logins import KEPT_AFTER_EXPIRY, TAKEN_WITHIN
 from bootgrant.ports.people import Operator, Session
 from bootgrant.wire.device_flow import GRANT_TYPE
 from bootgrant.wire.secret import Secret
@@ -196,6 +197,14 @@ async def test_a_denied_login_gets_nothing_and_is_in_the_audit(office: Office) -
     assert (await typed(ana, line.code)).status_code == 404
 
 
+async def test_an_approval_is_not_kept_for_a_command_line_that_comes_late(office: Office) -> None:
+    ana, line = await office.person("ana"), await begun(office)
+    await approve(ana, line.code)
+    office.site.clock.advance(TAKEN_WITHIN)
+    assert (await line.poll())["error"] == "expired_token"
+    assert await office.site.database.api_tokens.tokens() == []
+
+
 @pytest.mark.parametrize("change", ["disabled", "viewer"])
 async def test_rights_that_were_lost_in_between_count(office: Office, change: str) -> None:
     ana, line = await office.person("ana", Role.APPROVER), await begun(office)
@@ -311,9 +320,17 @@ async def test_one_address_cannot_fill_the_database(office: Office) -> None:
 
 
 async def test_many_addresses_cannot_fill_the_database(office: Office) -> None:
-    for number in range(MOST):
-        assert (await CommandLine(office, f"10.9.{number // 200}.{number % 200}").begin()).status_code == 200
-    assert (await CommandLine(office, "10.8.0.1").begin()).status_code == 429
+    await begun(office)
+    rows = office.site.database.file
+    [(columns,)] = rows.read("SELECT group_concat(name) FROM pragma_table_info('command_line_logins')", ())
+    others = columns.replace("secret_digest", "randomblob(32)").replace("code_digest", "randomblob(32)")
+    numbers = "WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < ?)"
+    copies = f"{numbers} INSERT INTO command_line_logins SELECT {others} FROM command_line_logins, n"
+    await rows.write(lambda connection: connection.execute(copies, (MOST,)).fetchall())
+    answer = await CommandLine(office, "203.0.113.9").begin()
+    assert (answer.status_code, answer.json()["error"]) == (429, "temporarily_unavailable")
+    office.site.clock.advance(LIFETIME + KEPT_AFTER_EXPIRY)
+    assert (await CommandLine(office, "203.0.113.9").begin()).status_code == 200
 
 
 async def test_long_names_are_cut(office: Office) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from bootgrant.approval.operators import Label, Role
-from bootgrant.ports.logins import KEPT_AFTER_EXPIRY, Consent, DecidedLogin, PendingLogin, Unfinished
+from bootgrant.ports.logins import KEPT_AFTER_EXPIRY, TAKEN_WITHIN, Consent, DecidedLogin, PendingLogin, Unfinished
 from bootgrant.store.database import Database
 from support.grants import NOW
 
@@ -33,7 +33,8 @@ async def test_a_login_waits_until_it_is_approved_and_is_taken_once(database: Da
     assert await store.decide_login(LOGIN.code_digest, CONSENT, NOW + 2)
     assert await store.find_login(LOGIN.code_digest, NOW + 3) is None
     assert not await store.decide_login(LOGIN.code_digest, None, NOW + 3)
-    assert await store.take_login(LOGIN.secret_digest, NOW + 3) == DecidedLogin(LOGIN, CONSENT)
+    decided = replace(LOGIN, expires_at=NOW + 2 + TAKEN_WITHIN)
+    assert await store.take_login(LOGIN.secret_digest, NOW + 3) == DecidedLogin(decided, CONSENT)
     assert await store.take_login(LOGIN.secret_digest, NOW + 3) is None
 
 
@@ -41,7 +42,17 @@ async def test_a_denied_login_is_taken_without_consent(database: Database) -> No
     store = database.logins
     await store.add_login(LOGIN, NOW, 10)
     assert await store.decide_login(LOGIN.code_digest, None, NOW)
-    assert await store.take_login(LOGIN.secret_digest, NOW) == DecidedLogin(LOGIN, None)
+    taken = await store.take_login(LOGIN.secret_digest, NOW)
+    assert isinstance(taken, DecidedLogin)
+    assert taken.consent is None
+
+
+async def test_a_decision_is_taken_within_a_minute_or_never(database: Database) -> None:
+    store = database.logins
+    await store.add_login(LOGIN, NOW, 10)
+    await store.decide_login(LOGIN.code_digest, CONSENT, NOW + 2)
+    assert await store.take_login(LOGIN.secret_digest, NOW + 2 + TAKEN_WITHIN) is Unfinished.EXPIRED
+    assert isinstance(await store.take_login(LOGIN.secret_digest, NOW + 1 + TAKEN_WITHIN), DecidedLogin)
 
 
 async def test_an_expired_login_is_neither_found_nor_decided_nor_taken(database: Database) -> None:

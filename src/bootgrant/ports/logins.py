@@ -13,6 +13,8 @@ from bootgrant.approval.operators import Label, Role
 
 KEPT_AFTER_EXPIRY: Final = 600.0
 """Seconds for which an expired login is kept, so that its command line gets the right error."""
+TAKEN_WITHIN: Final = 60.0
+"""Seconds within which a command line must take a decision. A person who notices a mistake finds the token by then."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -71,7 +73,10 @@ class LoginStore(Protocol):
         """Return the login with this code while it waits for a person."""
 
     async def decide_login(self, code_digest: bytes, consent: Consent | None, now: float) -> bool:
-        """Approve a login, or (without consent) deny it. Return False when it does not wait any more."""
+        """Approve a login, or (without consent) deny it; it expires TAKEN_WITHIN from now at the latest.
+
+        Return False when it does not wait any more.
+        """
 
     async def take_login(self, secret_digest: bytes, now: float) -> DecidedLogin | Unfinished | None:
         """Return and delete a decided login, so that only one caller gets it; None when there is none."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from bootgrant.approval.operators import Role, parse_labels
-from bootgrant.ports.logins import KEPT_AFTER_EXPIRY, Consent, DecidedLogin, PendingLogin, Unfinished
+from bootgrant.ports.logins import KEPT_AFTER_EXPIRY, TAKEN_WITHIN, Consent, DecidedLogin, PendingLogin, Unfinished
 from bootgrant.store.rows import Row, RowStore, Value, listed
 
 _ASKED: Final = (
@@ -20,7 +20,8 @@ _ADD: Final = (
 _WAITS: Final = "code_digest = ? AND expires_at > ? AND decided_at IS NULL"
 _DECIDE: Final = (
     "UPDATE command_line_logins SET decided_at = ?, operator = ?, via = ?, given_role = ?, given_labels = ?, "
-    f"given_seconds = ? WHERE {_WAITS} RETURNING address"
+    "given_seconds = ?, expires_at = CASE WHEN expires_at < ? THEN expires_at ELSE ? END "
+    f"WHERE {_WAITS} RETURNING address"
 )
 _TAKE: Final = (
     "DELETE FROM command_line_logins WHERE secret_digest = ? AND expires_at > ? AND decided_at IS NOT NULL "
@@ -54,7 +55,8 @@ class LoginRows(RowStore):
         if consent is not None:
             labels = " ".join(map(str, consent.labels))
             given = (consent.operator, consent.via, consent.role.value, labels, consent.seconds)
-        return bool(await self._rows.write((_DECIDE, (now, *given, code_digest, now))))
+        until = now + TAKEN_WITHIN
+        return bool(await self._rows.write((_DECIDE, (now, *given, until, until, code_digest, now))))
 
     async def take_login(self, secret_digest: bytes, now: float) -> DecidedLogin | Unfinished | None:
         # Most polls find a login that waits: they only read.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from bootgrant.ports.logins import KEPT_AFTER_EXPIRY, Consent, DecidedLogin, PendingLogin, Unfinished
+from dataclasses import replace
+
+from bootgrant.ports.logins import KEPT_AFTER_EXPIRY, TAKEN_WITHIN, Consent, DecidedLogin, PendingLogin, Unfinished
 
 
 class MemoryLoginStore:
@@ -32,6 +34,8 @@ class MemoryLoginStore:
         login = await self.find_login(code_digest, now)
         if login is not None:
             self._decided[login.secret_digest] = consent
+            until = min(login.expires_at, now + TAKEN_WITHIN)
+            self._logins[login.secret_digest] = replace(login, expires_at=until)
         return login is not None
 
     async def take_login(self, secret_digest: bytes, now: float) -> DecidedLogin | Unfinished | None:
