@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import pty
+import signal
 import stat
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +22,9 @@ from bootgrant.cli.client.device_login import ask_codes, poster, wait_for_token
 from bootgrant.cli.output import Refused
 from bootgrant.wire.device_flow import DeviceAuthorization
 from support.answering_server import RESET, AnsweringServer, Asked, http, reply
+from support.login import Computer
 from support.screen import QuickClock
+from support.site import bootgrant as command
 
 TOKEN = "bootgrant_" + "t" * 43
 WHO = {
@@ -354,3 +360,32 @@ def test_a_token_that_the_server_does_not_know_is_not_kept(capsys: pytest.Captur
         assert log_in(server.url) == 1
     assert "does not know this token; nothing was stored" in capsys.readouterr().err
     assert not profiles.place().exists()
+
+
+def test_ctrl_c_ends_a_login_in_one_line(tmp_path: Path) -> None:
+    with Bootgrant(token=[error("authorization_pending")] * 100).server as server:
+        login = Computer(tmp_path).login(server.url)
+        login.process.send_signal(signal.SIGINT)
+        status, out, err = login.finish()
+    assert (status, out) == (1, "")
+    assert err.endswith("bootgrant: cancelled; nothing was stored\n")
+    assert "Traceback" not in err
+
+
+def test_a_terminal_shows_the_address_as_a_qr_code(tmp_path: Path) -> None:
+    laptop = Computer(tmp_path, {"COLUMNS": "80", "LINES": "60", "PYTHONIOENCODING": "utf-8"})
+    bootgrant = Bootgrant()
+    mine, theirs = pty.openpty()
+    with bootgrant.server as server, os.fdopen(mine, "rb", buffering=0) as screen:
+        bootgrant.replies["code"] = [reply(200, codes(server.url, interval=1))]
+        process = subprocess.Popen(
+            command("login", server.url), stderr=theirs, stdout=subprocess.DEVNULL, env=laptop.environment, cwd=tmp_path
+        )
+        os.close(theirs)
+        shown = b""
+        while b"Waiting" not in shown:
+            shown += screen.read(4096)
+        assert process.wait(30) == 0
+    drawn = [line for line in shown.decode().splitlines() if "\u2588" in line or "\u2580" in line]
+    assert len(drawn) > 12
+    assert "scan this code with your phone" in shown.decode()
