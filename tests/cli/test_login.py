@@ -389,3 +389,8 @@ def test_a_terminal_shows_the_address_as_a_qr_code(tmp_path: Path) -> None:
     drawn = [line for line in shown.decode().splitlines() if "\u2588" in line or "\u2580" in line]
     assert len(drawn) > 12
     assert "scan this code with your phone" in shown.decode()
+
+
+def test_a_computer_with_nothing_suggests_a_login(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["pending"]) == 1
+    assert "for a server on another computer, run `bootgrant login URL` first" in capsys.readouterr().err

@@ -148,7 +148,8 @@ def ask_here(config: Path, method: str, path: str, members: Mapping[str, Any] | 
     try:
         place = admin_socket(load_site(config, os.environ).data)
     except SettingsError as error:
-        raise Refused("no_site", str(error)) from error
+        other = "" if config.exists() else "; for a server on another computer, run `bootgrant login URL` first"
+        raise Refused("no_site", f"{error}{other}") from error
     body = None if members is None else dict(members)
     try:
         with (
