@@ -13,14 +13,19 @@ from psycopg import sql
 from bootgrant.approval.codes import access_token, access_token_digest
 from bootgrant.approval.grant import DeviceGrant, Refusal
 from bootgrant.approval.grant_rules import GrantRules
-from bootgrant.approval.operators import Role
+from bootgrant.approval.login_codes import LoginCodes
+from bootgrant.approval.operators import VIA_SESSION, Role
 from bootgrant.approval.transitions import GrantState
 from bootgrant.ports.people import Operator, Session
+from bootgrant.service.parts.people import api_tokens
 from bootgrant.service.server.chores import Chores
 from bootgrant.store.postgres.connections import Connection, Connections, PostgresAddress
 from bootgrant.store.postgres.database import PostgresDatabase, open_postgres
 from bootgrant.store.postgres.news import News
 from bootgrant.store.postgres.watching import Watching
+from bootgrant.workflows.people.api_tokens import NewToken
+from bootgrant.workflows.people.command_line import CommandLineLogins, NoToken, Wishes
+from support.fakes import CountedEntropy, FakeClock
 from support.grants import NOW, decision_by, other_machine, pending_grant
 from support.postgres_cluster import Cluster
 from support.replicas import server_on
@@ -284,3 +289,24 @@ async def test_the_servers_of_a_database_are_counted(two: Two) -> None:
 async def test_the_servers_are_unknown_to_one_that_hears_nothing(address: PostgresAddress) -> None:
     async with open_postgres(address, 2) as database:
         assert await database.servers() is None
+
+
+async def test_a_login_begun_at_one_server_is_approved_at_the_other_and_taken_once(two: Two) -> None:
+    clock, entropy = FakeClock(), CountedEntropy()
+    here, there = (
+        CommandLineLogins(
+            database.logins, api_tokens(database, clock, entropy, None), LoginCodes(b"k" * 32), clock, entropy
+        )
+        for database in two
+    )
+    ana = Operator("ana", "", NOW, Role.APPROVER)
+    await two[0].operators.add_operator(ana)
+    begun = await here.begin(Wishes("laptop", "ana", "10.0.0.9"))
+    assert begun is not None
+    assert await there.find(begun.digits) is not None
+    assert await there.approve(begun.digits, Role.VIEWER, (), 3600.0, ana, VIA_SESSION) is True
+    taken = await asyncio.gather(*(server.take(begun.secret) for server in (here, there, here, there)))
+    [token] = [one for one in taken if isinstance(one, NewToken)]
+    assert [one for one in taken if one is not token] == [NoToken.UNKNOWN] * 3
+    actor = await here.tokens.authenticate(token.secret)
+    assert (actor.owner, actor.role) == ("ana", Role.VIEWER) if actor else False

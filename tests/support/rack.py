@@ -14,15 +14,17 @@ from bootgrant.approval.audit import AuditEvent, AuditKind
 from bootgrant.approval.claims import RoleRule, why_no_role
 from bootgrant.approval.codes import session_digest
 from bootgrant.approval.grant import DeviceGrant, Refusal
+from bootgrant.approval.login_codes import LoginCodes
 from bootgrant.approval.operators import VIA_SESSION, Label, Role
 from bootgrant.approval.push import Wishes, parse_selectors
 from bootgrant.ports.grants import Assignment
+from bootgrant.ports.logins import PendingLogin
 from bootgrant.ports.people import Operator, Session
 from bootgrant.ports.push import PushDevice
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.wire.secret import Secret
 from support.grants import MAC, NOW, UUID, decision_by, pending_grant
-from support.site import InProcess, site_in_process
+from support.site import KEY, InProcess, site_in_process
 
 PUBLIC_URL = "http://boot.example:8080"
 SESSION = Secret("s" * 43)
@@ -80,6 +82,17 @@ _DEVICE = PushDevice(
     "fcm.googleapis.com answered 503",
 )  # fmt: skip
 _NOT_THE_SAME = {"password": "what-it-was-before", "new": "some-words-in-a-row", "again": "some-words-in-a-raw"}
+_LOGIN_CODES = ("123-456-789", "987-654-321")
+_LOGINS = (
+    PendingLogin(
+        b"1" * 32, LoginCodes(KEY).digest("123456789"), "anas-laptop", "ana", "127.0.0.1", NOW, NOW + 600, Role.VIEWER,
+        (), 43200.0,
+    ),
+    PendingLogin(
+        b"2" * 32, LoginCodes(KEY).digest("987654321"), HOSTILE.serial[:64], "\u202eroot", "203.0.113.7", NOW,
+        NOW + 600, Role.ADMIN, (Label("site", "fra"),), 30 * 86400.0,
+    ),
+)  # fmt: skip
 _TOKENS = count(1)
 """Every visit of the page creates a token, which needs a new name."""
 
@@ -109,6 +122,8 @@ class Rack:
                 self.grants[name] = grant.grant_id
             await self.site.database.audit.append(list(_events(self.grants)))
             await self._deliver_before()
+        for login in _LOGINS:
+            await self.site.database.logins.add_login(login, NOW, 10)
         self.site.clock.advance(42)
 
     async def _deliver_before(self) -> None:
@@ -209,6 +224,10 @@ def views(site: Rack) -> list[View]:
         View("token-new", "/account/tokens/new"),
         View("token-wrong", "/account/tokens/new", "text=Create the token", fill={"name": "my laptop"}),
         View("token-made", "/account/tokens/new", "text=Create the token", fill={"name": f"laptop-{next(_TOKENS)}"}),
+        View("login-code", "/login/device"),
+        View("login-code-machine", "/login/device", "text=Continue", fill={"code": "WDJB-MJHT"}),
+        View("login-asks", "/login/device", "text=Continue", as_admin=True, fill={"code": _LOGIN_CODES[0]}),
+        View("login-asks-hostile", "/login/device", "text=Continue", as_admin=True, fill={"code": _LOGIN_CODES[1]}),
         View("again", "/login/again?next=/"),
         View("error-404", "/nowhere"),
         View("error-404-stranger", "/nowhere", signed_in=False),

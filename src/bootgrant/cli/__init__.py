@@ -32,6 +32,9 @@ SUMMARIES: Final[Mapping[str, tuple[str, str]]] = {
     "audit": ("audit", "show, export, and verify the audit"),
     "operators": ("client.people", "manage operators: add, list, set, disable, enable, reset"),
     "tokens": ("client.people", "manage API tokens for programs: add, list, revoke"),
+    "login": ("client.login", "log in to a server elsewhere, so that commands use it without --server"),
+    "logout": ("client.login", "revoke the token of a login, and remove its profile"),
+    "profiles": ("client.login", "list the servers that you have logged in to; choose the default one"),
     "kernel-args": (
         "kernel_args",
         "print a server's kernel parameters: one line, GRUB, iPXE, systemd-boot, Image Factory",

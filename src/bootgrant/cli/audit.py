@@ -38,7 +38,7 @@ from bootgrant.approval.changed_rights import RIGHTS, has_rights, rights_in
 from bootgrant.approval.claim_reasons import explained_details
 from bootgrant.approval.operators import socket_actor
 from bootgrant.cli.arguments import seconds_in
-from bootgrant.cli.client.asking import add_server_arguments, ask_api, user_here
+from bootgrant.cli.client.asking import add_server_arguments, ask_api, is_elsewhere, user_here
 from bootgrant.cli.output import Refused, printable, reporting, table
 from bootgrant.ports.audit import AuditFilter, AuditLog
 from bootgrant.ports.grants import StoreUnavailable
@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
         return _verify_files(args)
     if args.files:
         raise Refused("usage", "only `bootgrant audit verify` accepts files")
-    if args.server is not None:
+    if is_elsewhere(args):
         return _list_there(args)
     from bootgrant.service.settings.site import SettingsError
 

@@ -14,6 +14,7 @@ class Permission(Enum):
 
     PUBLIC = "anybody who can reach the server"
     PROVIDER = "a provider, whose request proves itself with a signed token"
+    COMMAND_LINE = "a command line that logs in, which gets nothing before a person approves it"
     AFTER_PASSWORD = "an operator who has given the right password, even if a passkey is still required"  # noqa: S105  (no password)
     SIGNED_IN = "an operator or an API token with any role"
     CONFIGURATIONS = "an operator or an API token that may see what machines get"

@@ -27,6 +27,7 @@ from bootgrant.workflows.decide.watch_requests import WaitingCards, WatchRequest
 from bootgrant.workflows.decide.windows import ArmWindow
 from bootgrant.workflows.limits.rates import AttemptLimit, WhenFull, address_key
 from bootgrant.workflows.people.api_tokens import ApiTokens
+from bootgrant.workflows.people.command_line import INTERVAL, CommandLineLogins
 from bootgrant.workflows.people.manage_operators import ManageOperators
 from bootgrant.workflows.people.oidc_logout import OidcLogout
 from bootgrant.workflows.people.oidc_sign_in import COOKIE_LIFETIME, OidcSignIn
@@ -98,6 +99,20 @@ def _bad_logouts() -> AttemptLimit:
     return AttemptLimit(burst=60, every=1.0, when_full=WhenFull.ALLOW)
 
 
+def _logins() -> AttemptLimit:
+    # The number of waiting logins is limited too, so a full table must not keep anybody out.
+    return AttemptLimit(burst=10, every=20.0, when_full=WhenFull.ALLOW)
+
+
+def _login_polls() -> AttemptLimit:
+    # For one device code: a little faster than it has to be, for the jitter of networks.
+    return AttemptLimit(burst=2, every=INTERVAL * 0.8, when_full=WhenFull.ALLOW)
+
+
+def _login_polls_by_address() -> AttemptLimit:
+    return AttemptLimit(burst=60, every=0.5, when_full=WhenFull.ALLOW)
+
+
 @dataclass(slots=True, eq=False)
 class OperatorPlane:
     """``public_url`` is scheme, host and port. ``passkeys`` is None where browsers do not allow them.
@@ -127,6 +142,7 @@ class OperatorPlane:
     watching: WatchRequests
     waiting: WaitingCards
     tokens: ApiTokens
+    logins: CommandLineLogins
     refusals: RecordRefusals
     codes_again: CodesAgain
     reveal: RevealConfiguration
@@ -143,6 +159,9 @@ class OperatorPlane:
     codes_by_address: AttemptLimit = field(default_factory=_by_address)
     challenges_by_address: AttemptLimit = field(default_factory=_by_address)
     passkeys_by_address: AttemptLimit = field(default_factory=_passkeys)
+    logins_by_address: AttemptLimit = field(default_factory=_logins)
+    login_polls: AttemptLimit = field(default_factory=_login_polls)
+    login_polls_by_address: AttemptLimit = field(default_factory=_login_polls_by_address)
     bad_logouts_by_address: AttemptLimit = field(default_factory=_bad_logouts)
 
     def count_challenge(self, address: str) -> float:

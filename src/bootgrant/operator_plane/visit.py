@@ -112,6 +112,9 @@ class Visit:
         return self.request.query_params.get(name, "")
 
 
+_PROGRAMS: Final = frozenset({Permission.PROVIDER, Permission.COMMAND_LINE})
+"""Permissions of programs: their forms come from no page."""
+
 Handler = Callable[[Visit], Awaitable[Response]]
 
 
@@ -119,7 +122,7 @@ def guarded(plane: OperatorPlane, permission: Permission, handler: Handler) -> C
     """Wrap ``handler`` in the check of its permission and, for a form, in the checks against forms of other sites."""
 
     async def endpoint(request: Request) -> Response:
-        is_program = permission is Permission.PROVIDER
+        is_program = permission in _PROGRAMS
         form = await _read_form(plane, request, is_program=is_program)
         if isinstance(form, ErrorPage):
             return error_pages.respond(form, Frame(plane.look))
@@ -127,7 +130,7 @@ def guarded(plane: OperatorPlane, permission: Permission, handler: Handler) -> C
             return await handler(Visit(plane, request, form, None, None))
         visit = await _recognise(plane, request, form)
         match permission:
-            case Permission.PUBLIC | Permission.PROVIDER:
+            case Permission.PUBLIC:
                 return await handler(visit)
             case Permission.AFTER_PASSWORD:
                 return _without_session(visit) or await handler(visit)

@@ -13,6 +13,7 @@ from bootgrant.ports.chores import Chore
 from bootgrant.ports.deliveries import DeliveryStore
 from bootgrant.ports.grants import AssignmentStore, BindingStore, GrantStore, WindowStore
 from bootgrant.ports.leaving import SessionCheckStore, SignOutStore
+from bootgrant.ports.logins import LoginStore
 from bootgrant.ports.minting import MintStore
 from bootgrant.ports.notifications import Outbox
 from bootgrant.ports.people import ApiTokenStore, ChallengeStore, OperatorStore, PasskeyStore
@@ -20,6 +21,7 @@ from bootgrant.ports.push import PushDeviceStore
 from bootgrant.store.decision_rows import AssignmentRows, BindingRows, WindowRows
 from bootgrant.store.delivery_rows import DeliveryRows
 from bootgrant.store.leaving_rows import SessionCheckRows, SignOutRows
+from bootgrant.store.login_rows import LoginRows
 from bootgrant.store.minted_rows import MintedRows
 from bootgrant.store.people_rows import ApiTokenRows, ChallengeRows, OperatorRows, PasskeyRows
 from bootgrant.store.push_rows import PushDeviceRows
@@ -94,6 +96,7 @@ class Database:
     session_checks: SessionCheckStore
     deliveries: DeliveryStore
     push_devices: PushDeviceStore
+    logins: LoginStore
 
     kind = "sqlite"
     """What the database is, for people."""
@@ -111,3 +114,4 @@ class Database:
         self.deliveries = DeliveryRows(rows)
         self.sign_outs, self.session_checks = SignOutRows(rows), SessionCheckRows(rows)
         self.push_devices = PushDeviceRows(rows)
+        self.logins = LoginRows(rows)

@@ -10,6 +10,7 @@ from bootgrant.store.grant_book import Batch, GrantBook
 from bootgrant.store.grant_index import GrantIndex
 from support.memory.decisions import MemoryAssignmentStore, MemoryAuditLog, MemoryBindingStore, MemoryWindowStore
 from support.memory.leaving import MemorySessionCheckStore, MemorySignOutStore
+from support.memory.logins import MemoryLoginStore
 from support.memory.minting import MemoryMintStore
 from support.memory.outbox import MemoryOutbox
 from support.memory.people import (
@@ -75,6 +76,7 @@ class MemoryDatabase(Database):
         self.operators = MemoryOperatorStore(self.audit)
         self.sign_outs = MemorySignOutStore()
         self.session_checks = MemorySessionCheckStore(self.operators)
+        self.logins = MemoryLoginStore()
         self.outbox = MemoryOutbox()
         self.passkeys = MemoryPasskeyStore(self.operators)
         self.challenges = MemoryChallengeStore()

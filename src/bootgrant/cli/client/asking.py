@@ -1,7 +1,11 @@
 """Requests to a server's API: over ``data/admin.sock`` here, or over the network with an API token.
 
-On the socket there is no password: its file mode decides who may use it. ``--server`` and ``--token-file``, or
-``BOOTGRANT_SERVER`` and ``BOOTGRANT_TOKEN_FILE``, name another server.
+On the socket there is no password: its file mode decides who may use it. Which server a command asks, in this order:
+
+1. ``--server`` (with ``--token-file``, or with the profile for this server), or ``--profile``;
+2. ``BOOTGRANT_SERVER`` (with ``BOOTGRANT_TOKEN_FILE``, or with the profile for it), or ``BOOTGRANT_PROFILE``;
+3. the site of ``--config``, ``BOOTGRANT_CONFIG``, or ``bootgrant.toml`` in the current folder;
+4. the default profile of ``bootgrant login``.
 """
 
 from __future__ import annotations
@@ -11,19 +15,24 @@ import getpass
 import json
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from bootgrant.cli.arguments import add_config_argument
+from bootgrant.cli.client import profiles
+from bootgrant.cli.client.profiles import Profile
 from bootgrant.cli.output import Json, Refused, printable
 from bootgrant.wire.admin_socket import USER_HEADER
+from bootgrant.wire.secret import Secret
 
 Query = Sequence[tuple[str, str]]
 
 _SOCKET_LIMIT = 15.0
 _NETWORK_LIMIT = 30.0
 """Seconds for an answer."""
+_USUAL_CONFIG: Final = Path("bootgrant.toml")
 _UNKNOWN_OUTCOME = "; run `bootgrant pending` to see whether it took effect"
 
 
@@ -32,13 +41,82 @@ def add_server_arguments(parser: argparse.ArgumentParser) -> None:
     add_config_argument(parser)
     parser.add_argument("--json", action="store_true", help="print the server's answer as JSON")
     parser.add_argument(
-        "--server", default=os.environ.get("BOOTGRANT_SERVER"), metavar="URL",
-        help="ask the server at this address instead of the local one; needs --token-file (BOOTGRANT_SERVER)",
+        "--server", metavar="URL",
+        help="ask the server at this address, not the local one; needs a login or --token-file (BOOTGRANT_SERVER)",
     )  # fmt: skip
     parser.add_argument(
-        "--token-file", type=Path, default=os.environ.get("BOOTGRANT_TOKEN_FILE") or None, metavar="FILE",
+        "--token-file", type=Path, metavar="FILE",
         help="a file whose first line is an API token from `bootgrant tokens add` (BOOTGRANT_TOKEN_FILE)",
     )  # fmt: skip
+    parser.add_argument(
+        "--profile", metavar="PROFILE", help="ask the server of this profile of `bootgrant login` (BOOTGRANT_PROFILE)"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """A server on the network and the token for it. ``profile`` is empty when the token comes from a file."""
+
+    server: str
+    token: Secret
+    profile: str = ""
+
+
+def destination(args: argparse.Namespace) -> Remote | None:
+    """Return the server on the network that a command asks, or None for the one here. Raises Refused."""
+    environment = os.environ.get
+    if args.profile is not None:
+        if args.server is not None or args.token_file is not None:
+            raise Refused("usage", "--profile names a server and its token: leave out --server and --token-file")
+        return _of_profile(profiles.load().named(args.profile))
+    file = args.token_file or (Path(name) if (name := environment("BOOTGRANT_TOKEN_FILE")) else None)
+    server = args.server if args.server is not None else environment("BOOTGRANT_SERVER")
+    if server is not None:
+        return _of_server(server, file)
+    if name := environment("BOOTGRANT_PROFILE"):
+        return _of_profile(profiles.load().named(name))
+    if args.config != _USUAL_CONFIG or args.config.exists():
+        return None
+    found = profiles.load()
+    if found.default:
+        return _of_profile(found.named(found.default))
+    if found.by_name:
+        raise Refused("no_profile", "no profile is the default: choose one with `bootgrant profiles use PROFILE`")
+    return None
+
+
+def is_elsewhere(args: argparse.Namespace) -> bool:
+    """Return whether a command asks a server on the network. Raises Refused."""
+    return destination(args) is not None
+
+
+def _of_profile(profile: Profile) -> Remote:
+    if not profile.allows_http and (problem := _address_problem(profile.server)):
+        raise Refused("bad_server", problem)
+    return Remote(profile.server, profile.secret(), profile.name)
+
+
+def _of_server(server: str, token_file: Path | None) -> Remote:
+    """Return the server with the token from a file, or else from the profile for exactly this server."""
+    if problem := _address_problem(server):
+        raise Refused("bad_server", problem)
+    if token_file is not None:
+        return Remote(server.rstrip("/"), _token_in(token_file))
+    profile = profiles.load().of_server(server)
+    if profile is None:
+        other = f"run `bootgrant tokens add` on the server to get a token, or `bootgrant login {printable(server)}`"
+        raise Refused("no_token", f"--server needs --token-file: {other}")
+    return _of_profile(profile)
+
+
+def _token_in(file: Path) -> Secret:
+    try:
+        token = file.read_text("utf-8").partition("\n")[0].strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Refused("no_token", f"the token file {file} cannot be read: {error}") from error
+    if not token or not token.isascii() or not token.isprintable():
+        raise Refused("no_token", f"the first line of {file} is not an API token")
+    return Secret(token)
 
 
 def ask_api(
@@ -47,21 +125,16 @@ def ask_api(
     """Send a request below ``/api/v1/`` to the server that ``args`` names, and return its answer. Raises Refused."""
     if not _is_unicode([path, members, query]):
         raise Refused("usage", "an argument is not valid text in this terminal's encoding: type it again")
-    if args.server is None:
+    remote = destination(args)
+    if remote is None:
         return ask_here(args.config, method, path, members, query)
-    if problem := _address_problem(args.server):
-        raise Refused("bad_server", problem)
-    if args.token_file is None:
-        raise Refused(
-            "no_token", "--server needs --token-file: run `bootgrant tokens add` on the server to get a token"
-        )
     try:
-        token = args.token_file.read_text("utf-8").partition("\n")[0].strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise Refused("no_token", f"the token file {args.token_file} cannot be read: {error}") from error
-    if not token or not token.isascii() or not token.isprintable():
-        raise Refused("no_token", f"the first line of {args.token_file} is not an API token")
-    return _ask_there(args.server.rstrip("/"), token, (method, path, members, query))
+        return ask_there(remote, method, path, members, query)
+    except Refused as refused:
+        if refused.error != "bad_token" or not remote.profile:
+            raise
+        again = f"run `bootgrant login {remote.server}` again"
+        raise Refused("bad_token", f"the login {remote.profile} has expired or was revoked: {again}") from refused
 
 
 def ask_here(config: Path, method: str, path: str, members: Mapping[str, Any] | None = None, query: Query = ()) -> Json:
@@ -75,7 +148,8 @@ def ask_here(config: Path, method: str, path: str, members: Mapping[str, Any] | 
     try:
         place = admin_socket(load_site(config, os.environ).data)
     except SettingsError as error:
-        raise Refused("no_site", str(error)) from error
+        other = "" if config.exists() else "; for a server on another computer, run `bootgrant login URL` first"
+        raise Refused("no_site", f"{error}{other}") from error
     body = None if members is None else dict(members)
     try:
         with (
@@ -96,13 +170,16 @@ def ask_here(config: Path, method: str, path: str, members: Mapping[str, Any] | 
     return read_answer(answer.status_code, answer.content)
 
 
-def _ask_there(server: str, token: str, request: tuple[str, str, Mapping[str, Any] | None, Query]) -> Json:
+def ask_there(
+    remote: Remote, method: str, path: str, members: Mapping[str, Any] | None = None, query: Query = ()
+) -> Json:
+    """Send a request below ``/api/v1/`` to a server on the network, and return the answer. Raises Refused."""
     import httpx2
 
     from bootgrant.trust import client_context
 
-    method, path, members, query = request
-    headers = {"authorization": f"Bearer {token}"}
+    server = remote.server
+    headers = {"authorization": f"Bearer {remote.token.reveal()}"}
     try:
         with httpx2.Client(timeout=_NETWORK_LIMIT, verify=client_context(), headers=headers) as client:
             answer = client.request(method, f"{server}/api/v1/{path}", json=members, params=list(query))

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from bootgrant.approval.operators import Role
 from bootgrant.cli.arguments import seconds_in
-from bootgrant.cli.client.asking import add_server_arguments, ask_api, read_answer, user_header
+from bootgrant.cli.client.asking import add_server_arguments, ask_api, is_elsewhere, read_answer, user_header
 from bootgrant.cli.output import Json, Refused, day, reporting, show, table
 
 _OPERATORS = ("NAME", "ROLE", "LABELS", "KIND", "STATE", "CREATED (UTC)", "LAST SEEN (UTC)")
@@ -23,7 +23,7 @@ _TOKENS = ("NAME", "ROLE", "LABELS", "CREATED BY", "CREATED (UTC)", "VALID UNTIL
 
 def _ask(args: argparse.Namespace, method: str, path: str, members: Mapping[str, Any] | None = None) -> Json:
     """Send a request about operators or tokens below ``/api/v1/`` and return the answer. Raises Refused."""
-    if args.server is not None and members and "password" in members:
+    if members and "password" in members and is_elsewhere(args):
         reason = "a password can only be chosen on the server itself; from elsewhere one is generated and shown once"
         raise Refused("usage", reason)
     try:

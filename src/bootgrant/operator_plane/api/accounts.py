@@ -31,8 +31,9 @@ log = logging.getLogger("bootgrant.operators")
 
 
 async def whoami(call: Call) -> Reply:
-    """Show the name and the rights of the caller."""
+    """Show the name and the rights of the caller, and until when its API token is valid."""
     actor = call.actor
+    token = await call.plane.tokens.named(actor.author.token) if actor.author.token else None
     return Reply(
         {
             "name": actor.name,
@@ -40,8 +41,19 @@ async def whoami(call: Call) -> Reply:
             "labels": [str(label) for label in actor.labels],
             "via": actor.via,
             "person": actor.author.name or None,
+            "expires_at": token.expires_at if token else None,
         }
     )
+
+
+async def logout(call: Call) -> Reply:
+    """Revoke the API token of this call. Its windows close, and its undelivered approvals become void."""
+    name = call.actor.author.token
+    if not name:
+        return refused(409, "no_token", "this call has no API token: the admin socket needs none")
+    await call.plane.tokens.revoke(name, call.actor, "logged out")
+    log.info("%s logged out: its token is revoked", call.actor)
+    return Reply({"revoked": name})
 
 
 async def settings(call: Call) -> Reply:

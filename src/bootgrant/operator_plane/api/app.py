@@ -35,7 +35,12 @@ from bootgrant.workflows.decide.decide_grant import one_line
 
 log = logging.getLogger("bootgrant.operators")
 
-_OFFERED: Final = frozenset(Permission) - {Permission.AFTER_PASSWORD, Permission.PUBLIC, Permission.PROVIDER}
+_OFFERED: Final = frozenset(Permission) - {
+    Permission.AFTER_PASSWORD,
+    Permission.PUBLIC,
+    Permission.PROVIDER,
+    Permission.COMMAND_LINE,
+}
 _BODY: Final = 1 << 20
 _NO_MEMBERS: Final = b"{}"
 _USER_LENGTH: Final = 64

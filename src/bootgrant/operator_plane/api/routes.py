@@ -48,8 +48,12 @@ _CLAIM: Final = dict.fromkeys(("uuid", "serial", "mac", "hostname"), _SHORT)
 ROUTES: Final[tuple[ApiRoute[ApiPlane], ...]] = (
     ApiRoute(
         "GET", "/api/v1/whoami", _LOOK, accounts.whoami,
-        record(name=TEXT, role=ROLE, labels=array(TEXT), via=TEXT, person=nullable(TEXT)),
+        record(
+            name=TEXT, role=ROLE, labels=array(TEXT), via=TEXT, person=nullable(TEXT),
+            expires_at={**nullable(TIME), "description": "When the token ends. Null on the admin socket."},
+        ),
     ),
+    ApiRoute("POST", "/api/v1/logout", _LOOK, accounts.logout, record(revoked=TEXT), refusals=(409,)),
     ApiRoute(
         "GET", "/api/v1/pending", _LOOK, requests.pending,
         record(

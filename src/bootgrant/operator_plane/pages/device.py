@@ -14,6 +14,7 @@ import math
 from starlette.responses import RedirectResponse, Response
 
 from bootgrant.approval.codes import display_user_code, normalise_user_code
+from bootgrant.approval.login_codes import normalise_login_code
 from bootgrant.approval.transitions import GrantState
 from bootgrant.operator_plane import error_pages
 from bootgrant.operator_plane.forms import typed_proof
@@ -51,6 +52,8 @@ def wait_for_codes(visit: Visit) -> Response | None:
 async def _look_up(visit: Visit, typed: str, *, was_typed: bool) -> Response:
     letters = normalise_user_code(typed)
     in_field = typed if was_typed else ""
+    if letters is None and normalise_login_code(typed) is not None:
+        return _form(visit, in_field, text("command_line.login_code"), 400, is_login=True)
     if letters is None:
         return _form(visit, in_field, text("device.no_code"), 400)
     if too_many := wait_for_codes(visit):
@@ -67,5 +70,5 @@ async def _look_up(visit: Visit, typed: str, *, was_typed: bool) -> Response:
     return RedirectResponse(address, 303)
 
 
-def _form(visit: Visit, typed: str, problem: str = "", status: int = 200) -> Response:
-    return visit.page("device.html", status, typed=typed[:_SHOWN], problem=problem)
+def _form(visit: Visit, typed: str, problem: str = "", status: int = 200, *, is_login: bool = False) -> Response:
+    return visit.page("device.html", status, typed=typed[:_SHOWN], problem=problem, is_login=is_login)

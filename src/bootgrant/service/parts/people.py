@@ -9,6 +9,7 @@ from typing import Any
 import httpx2
 
 from bootgrant.approval.devices import DeviceProofs
+from bootgrant.approval.login_codes import LoginCodes
 from bootgrant.configurations.site_configurations import SiteConfigurations
 from bootgrant.credentials.passkeys import WebAuthnCeremony
 from bootgrant.credentials.passwords import Argon2Hasher
@@ -39,6 +40,7 @@ from bootgrant.workflows.decide.reveal import RevealConfiguration
 from bootgrant.workflows.decide.watch_requests import WaitingCards, WatchRequests
 from bootgrant.workflows.decide.windows import CloseWindows
 from bootgrant.workflows.people.api_tokens import ApiTokens
+from bootgrant.workflows.people.command_line import CommandLineLogins
 from bootgrant.workflows.people.known_places import KnownPlaces
 from bootgrant.workflows.people.manage_operators import ManageOperators
 from bootgrant.workflows.people.oidc_logout import OidcLogout
@@ -95,6 +97,7 @@ def people_plane(
         watching=WatchRequests(database.grants, database.windows, clock),
         waiting=WaitingCards(decisions.decide.cards, clock),
         tokens=tokens,
+        logins=CommandLineLogins(database.logins, tokens, LoginCodes(key), clock, entropy),
         refusals=decisions.refusals,
         codes_again=decisions.codes_again,
         reveal=RevealConfiguration(decisions.decide.source, database.audit, clock),

@@ -37,6 +37,7 @@ LONGEST: Final = 366 * 86400.0
 
 _FORM: Final = re.compile(rf"{PREFIX}[A-Za-z0-9_-]{{43}}")
 _SEEN_STEP: Final = 60.0
+_BAD_LIFETIME: Final = Refused("a token's lifetime must be between 1 second and 366 days")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,37 +65,45 @@ class ApiTokens:
         return await self._create(ApiToken(name, b"", role, labels, 0, str(by), lifetime), by)
 
     async def create_own(
-        self, name: str, role: Role, labels: tuple[Label, ...], lifetime: float, owner: Operator, via: str
+        self,
+        name: str,
+        role: Role,
+        labels: tuple[Label, ...],
+        lifetime: float,
+        owner: Operator,
+        via: str,
+        reason: str = "",
     ) -> NewToken | Refused:
         """Create a token of ``owner`` with at most their own rights; the caller has required a fresh sign-in.
 
-        ``via`` is how they signed in.
+        ``via`` is how they signed in, ``reason`` what it is for, if that is known.
         """
-        if owner.kind is Kind.BREAK_GLASS:
-            return Refused("a break-glass operator cannot have tokens: sign in as yourself")
-        if not owner.role.includes(role):
-            return Refused(f"your role is {owner.role.value}, so your token cannot have the role {role.value}")
-        limits = narrowed(owner.labels, labels)
-        if limits is None or not set(labels) <= set(limits):
-            own = ", ".join(map(str, owner.labels))
-            return Refused(f"you may only decide about machines with {own}, and so may your token")
+        limits = own_limits(owner, role, labels, lifetime)
+        if isinstance(limits, Refused):
+            return limits
         by = Actor(owner.name, owner.role, owner.labels, via)
-        return await self._create(ApiToken(name, b"", role, limits, 0, owner.name, lifetime, owner=owner.name), by)
+        wanted = ApiToken(name, b"", role, limits, 0, owner.name, lifetime, owner=owner.name)
+        return await self._create(wanted, by, reason)
 
-    async def _create(self, wanted: ApiToken, by: Actor) -> NewToken | Refused:
+    async def _create(self, wanted: ApiToken, by: Actor, reason: str = "") -> NewToken | Refused:
         """Create the token that is ``wanted``, for the seconds that its ``expires_at`` says."""
         if not NAME.fullmatch(wanted.name):
             return Refused(f"{wanted.name!r} cannot be the name of a token: {NAME_RULE}")
         if not 0 < wanted.expires_at <= LONGEST:
-            return Refused("a token's lifetime must be between 1 second and 366 days")
+            return _BAD_LIFETIME
         secret = Secret(PREFIX + urlsafe_b64encode(self.entropy.random_bytes(32)).rstrip(b"=").decode())
         now = self.clock.now()
         digest = api_token_digest(secret)
         token = replace(wanted, digest=digest, created_at=now, expires_at=now + wanted.expires_at)
         done = f"created with the role {token.role.value}{', for themselves' if token.owner else ''}"
-        if not await self.store.add_token(token, token_changed(Change(now, by, done), token.name, None, token)):
+        change = Change(now, by, done, reason)
+        if not await self.store.add_token(token, token_changed(change, token.name, None, token)):
             return Refused(f"the token {token.name!r} exists already: revoke it first, or choose another name")
         return NewToken(secret, token)
+
+    async def named(self, name: str) -> ApiToken | None:
+        """Return the token of this name, also if it has expired."""
+        return next((token for token in await self.store.tokens() if token.name == name), None)
 
     async def of(self, owner: str) -> Sequence[ApiToken]:
         """Return the tokens of a person by name, including expired ones."""
@@ -102,7 +111,7 @@ class ApiTokens:
 
     async def revoke_own(self, by: Actor, name: str) -> bool:
         """Revoke a person's own token. Return False when they have none of this name."""
-        found = next((token for token in await self.store.tokens() if token.name == name), None)
+        found = await self.named(name)
         if found is None:
             await self.lost.of_token(name)
             return False
@@ -146,3 +155,16 @@ class ApiTokens:
             return None
         role, limit = common_role(token.role, owner.role)
         return replace(acting, role=role, labels=labels, limit=limit)
+
+
+def own_limits(owner: Operator, role: Role, labels: tuple[Label, ...], lifetime: float) -> tuple[Label, ...] | Refused:
+    """Return the limits of a token that ``owner`` may create for themselves, or why they may not."""
+    if owner.kind is Kind.BREAK_GLASS:
+        return Refused("a break-glass operator cannot have tokens: sign in as yourself")
+    if not owner.role.includes(role):
+        return Refused(f"your role is {owner.role.value}, so your token cannot have the role {role.value}")
+    limits = narrowed(owner.labels, labels)
+    if limits is None or not set(labels) <= set(limits):
+        own = ", ".join(map(str, owner.labels))
+        return Refused(f"you may only decide about machines with {own}, and so may your token")
+    return limits if 0 < lifetime <= LONGEST else _BAD_LIFETIME
