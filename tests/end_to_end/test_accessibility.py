@@ -93,4 +93,4 @@ def test_every_page_with_its_files_is_smaller_than_sixty_kilobytes(
                 view.open(page)
                 weights[view.name] = page.evaluate(WEIGHT)
     assert max(weights.values()) < 60_000, weights
-    assert min(weights.values()) > 15_000, weights
+    assert min(weights.values()) > 10_000, weights
