@@ -138,7 +138,6 @@ def test_a_password_from_a_file_is_used_and_not_shown(running: Served, tmp_path:
         (["operators", "reset", "eve"], "there is no operator 'eve'"),
         (["operators", "set", "eve", "--role", "admin"], "there is no operator 'eve'"),
         (["tokens", "revoke", "ci"], "there is no token 'ci'"),
-        (["tokens", "add", "ci", "--for", "400d"], "at most 366 days"),
         (["tokens", "add", "c i"], "cannot be the name of a token"),
     ],
 )

@@ -85,7 +85,10 @@ def run(args: argparse.Namespace) -> int:
         examination.findings += more
         stopped = _interrupted(examination, cmdline)
     except (AcquireError, CannotWrite, SettingsError) as error:
-        print(f"bootgrant doctor: {error}", file=sys.stderr)
+        if args.json:
+            print(json.dumps({"error": "usage", "message": str(error)}))
+        else:
+            print(f"bootgrant doctor: {error}", file=sys.stderr)
         return _USAGE
     report = Report(about, examination.findings, examination.pending, not stopped)
     if args.json:
