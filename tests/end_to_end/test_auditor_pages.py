@@ -52,10 +52,10 @@ def signed_in(browser: Browser, url: str, password: str, size: str) -> Iterator[
 
 
 def follow(page: Page, name: str) -> None:
-    """Open a page by its link in the menu, which a phone hides below the person's name."""
+    """Open a page by its link in the menu, which a phone hides below "More"."""
     if not (link := page.get_by_role("navigation").get_by_role("link", name=name)).is_visible():
-        page.locator("details.me summary").click()
-        link = page.locator("details.me").get_by_role("link", name=name)
+        page.locator("details.more summary").click()
+        link = page.locator("details.more").get_by_role("link", name=name)
     link.click()
     page.wait_for_load_state()
 

@@ -18,6 +18,7 @@ from bootgrant.operator_plane.api.routes import ROUTES
 from bootgrant.operator_plane.permissions import Permission, UndeclaredRoute
 from bootgrant.ports.people import BY_PROVIDER
 from bootgrant.service.parts.people import api_plane
+from bootgrant.service.parts.status import SiteStatus
 from bootgrant.wire.identity import MachineIdentity
 from support.api_program import program
 from support.fakes import CountedEntropy
@@ -40,7 +41,8 @@ def test_a_route_without_a_permission_of_its_listener_keeps_the_server_from_star
     office: Office, permission: Permission | None
 ) -> None:
     site, built = office.site, office.site.built
-    plane = api_plane(site.site, site.database, built.decisions, built.source, site.clock, CountedEntropy())
+    status = SiteStatus(site.site, site.database, built.source.current, (), site.clock)
+    plane = api_plane(site.site, site.database, built.decisions, built.source, site.clock, CountedEntropy(), status)
     route = replace(ROUTES[0], permission=cast("Permission", permission))
     with pytest.raises(UndeclaredRoute, match="GET /api/v1/whoami"):
         build_api(plane, Listener.PUBLIC, [route])

@@ -64,7 +64,7 @@ async def state_of(office: Office, grant: DeviceGrant) -> GrantState:
 def rows_of(page: httpx2.Response) -> list[str]:
     """Return the text of each row of the queue."""
     rows = re.findall(r'(?s)<li class="row".*?</li>', page.text)
-    return [" ".join(re.sub(r"<[^>]+>", " ", row).split()) for row in rows]
+    return [" ".join(re.sub(r"<[^>]+>", " ", re.sub(r"</?time[^>]*>", "", row)).split()) for row in rows]
 
 
 async def send_all(person: Person) -> httpx2.Response:

@@ -23,6 +23,7 @@ from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.ports.people import Operator
 from bootgrant.service.parts.decisions import build_decisions
 from bootgrant.service.parts.people import people_plane
+from bootgrant.service.parts.status import SiteStatus
 from bootgrant.store.people_rows import OperatorRows
 from bootgrant.store.rows import AuditOfRow, Row, Statement, Value
 from bootgrant.wire.secret import Secret
@@ -40,7 +41,8 @@ def plane(office: Office, public_url: str = "http://boot.example:8080") -> Opera
     decisions = build_decisions(office.site.site, database, source, clock, CountedEntropy(), CODES, admission)
     site = office.site.site
     site = replace(site, operators=replace(site.operators, public_url=public_url))
-    return people_plane(site, database, decisions, source.current, b"k" * 32, clock, CountedEntropy())
+    status = SiteStatus(site, database, source.current, (), clock)
+    return people_plane(site, database, decisions, source.current, b"k" * 32, clock, CountedEntropy(), status)
 
 
 @pytest.mark.parametrize(

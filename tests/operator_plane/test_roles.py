@@ -87,6 +87,7 @@ WHO: Final = {
     "GET /api/v1/configurations": EVERY_ROLE,
     "POST /api/v1/configurations/accept": ADMINS,
     "GET /api/v1/settings": EVERY_ROLE,
+    "GET /api/v1/status": EVERY_ROLE,
     "POST /api/v1/machines/explain": EVERY_ROLE,
     "GET /api/v1/assignments": EVERY_ROLE,
     "POST /api/v1/assign": DECIDERS,

@@ -8,6 +8,7 @@ from importlib import resources
 
 import pytest
 
+from bootgrant.operator_plane.frame import Colour
 from bootgrant.operator_plane.rendering import assets
 
 SHEET = next(
@@ -50,6 +51,13 @@ def test_text_has_enough_contrast(scheme: str, text: str, ground: str) -> None:
 def test_the_edges_of_fields_and_buttons_have_enough_contrast(scheme: str) -> None:
     colours = palettes()[scheme]
     assert contrast(colours["edge"], colours["panel"]) >= 3
+
+
+@pytest.mark.parametrize("colour", Colour)
+def test_the_header_of_every_site_has_enough_contrast(colour: Colour) -> None:
+    named = dict(re.findall(r'\[data-colour="([a-z]+)"\] \{ --site: (#[0-9a-f]{6}); \}', SHEET))
+    ground = palettes()["light"]["site"] if colour is Colour.TEAL else named[colour]
+    assert contrast("#ffffff", ground) >= 4.5
 
 
 def test_the_style_sheets_load_nothing() -> None:

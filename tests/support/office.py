@@ -81,4 +81,5 @@ class Office:
 def text_of(page: httpx2.Response) -> str:
     """Return the visible text of a page on one line."""
     body = re.sub(r"(?s)<head>.*?</head>|<script.*?</script>", " ", page.text)
+    body = re.sub(r"</?time[^>]*>", "", body)
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", body)).split())

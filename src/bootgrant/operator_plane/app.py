@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import partial
 from typing import Final, NamedTuple, cast
 
@@ -18,6 +19,7 @@ from bootgrant.asgi import App
 from bootgrant.asgi.body_limit import BodyLimit
 from bootgrant.operator_plane import error_pages
 from bootgrant.operator_plane.forms import most_bytes
+from bootgrant.operator_plane.frame import Frame
 from bootgrant.operator_plane.page_rules import HostRule, PageHeaders
 from bootgrant.operator_plane.pages import (
     account,
@@ -41,7 +43,7 @@ from bootgrant.operator_plane.pages import (
 from bootgrant.operator_plane.permissions import Permission, require_permission
 from bootgrant.operator_plane.plane import OperatorPlane
 from bootgrant.operator_plane.rendering import assets
-from bootgrant.operator_plane.visit import Handler, Visit, guarded
+from bootgrant.operator_plane.visit import Handler, Visit, frame_for, guarded
 from bootgrant.ports.grants import StoreUnavailable
 
 log = logging.getLogger("bootgrant.operators")
@@ -132,26 +134,47 @@ def build_pages(plane: OperatorPlane, pages: Iterable[PageRoute] = PAGES) -> ASG
         Route(path, guarded(plane, require_permission(method, path, permission, _OFFERED), handler), methods=[method])
         for method, path, permission, handler in pages
     ]
+    bare = Frame(plane.look)
+    failures = _Failures(plane, bare)
     app = Starlette(
-        routes=routes, exception_handlers={HTTPException: _http_error, StoreUnavailable: _store_down, Exception: _fault}
+        routes=routes,
+        exception_handlers={
+            HTTPException: failures.http_error,
+            StoreUnavailable: failures.store_down,
+            Exception: failures.fault,
+        },
     )
     # Starlette's redirect fails on a query that is not UTF-8.
     app.router.redirect_slashes = False
-    misdirected = partial(error_pages.respond, error_pages.misdirected(plane.public_url))
-    limited = BodyLimit(cast("App", app), most_bytes, cast("App", error_pages.respond(error_pages.TOO_LARGE)))
+    elsewhere = Frame(plane.look, elsewhere=plane.public_url)
+    misdirected = partial(error_pages.respond, error_pages.misdirected(plane.public_url), elsewhere)
+    limited = BodyLimit(cast("App", app), most_bytes, cast("App", error_pages.respond(error_pages.TOO_LARGE, bare)))
     return PageHeaders(HostRule(cast("ASGIApp", limited), plane.public_url, misdirected))
 
 
-async def _http_error(_request: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    return error_pages.respond(_HTTP_ERRORS.get(status, error_pages.NOT_FOUND))
+@dataclass(frozen=True, slots=True)
+class _Failures:
+    """The error pages of requests that no handler answers. ``bare`` is the frame without a person."""
 
+    plane: OperatorPlane
+    bare: Frame
 
-async def _store_down(request: Request, error: Exception) -> Response:
-    # The route, not the path, which may contain a code.
-    log.error("%s %s: %s", request.method, request.scope["route"].path, error)
-    return error_pages.respond(error_pages.STORE_DOWN, headers={"retry-after": "5"})
+    async def http_error(self, request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        page = _HTTP_ERRORS.get(status, error_pages.NOT_FOUND)
+        try:
+            return error_pages.respond(page, await frame_for(self.plane, request))
+        except StoreUnavailable:
+            return error_pages.respond(page, self.bare)
 
+    async def store_down(self, request: Request, error: Exception) -> Response:
+        # The route, not the path, which may contain a code.
+        log.error("%s %s: %s", request.method, request.scope["route"].path, error)
+        return error_pages.respond(error_pages.STORE_DOWN, self.bare, {"retry-after": "5"})
 
-async def _fault(_request: Request, _error: Exception) -> Response:
-    return error_pages.respond(error_pages.FAULT)
+    async def fault(self, request: Request, _error: Exception) -> Response:
+        try:
+            frame = await frame_for(self.plane, request)
+        except Exception:  # noqa: BLE001  (what failed before may fail again)
+            frame = self.bare
+        return error_pages.respond(error_pages.FAULT, frame)

@@ -9,6 +9,7 @@ from typing import Final
 
 from starlette.responses import Response
 
+from bootgrant.operator_plane.frame import Frame
 from bootgrant.operator_plane.rendering import render
 from bootgrant.operator_plane.wording import sentence, spoken_span, text, texts
 from bootgrant.workflows.people.oidc_sign_in import OidcRefusal, OidcRefused
@@ -125,12 +126,8 @@ def too_many(what: str, wait: float) -> ErrorPage:
     return _error("too_many", 429, what=what, wait=spoken_span(wait))
 
 
-def respond(
-    error: ErrorPage, operator: str | None = None, csrf: str = "", headers: Mapping[str, str] | None = None
-) -> Response:
+def respond(error: ErrorPage, frame: Frame, headers: Mapping[str, str] | None = None) -> Response:
     """Return the page with its status. A connection whose request was not read is not used again."""
     if error is TOO_LARGE:
         headers = {**(headers or {}), "connection": "close"}
-    return render(
-        "error.html", {"error": error, "role": ""}, operator=operator, csrf=csrf, status=error.status, headers=headers
-    )
+    return render("error.html", {"error": error}, frame, error.status, headers)

@@ -10,9 +10,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from bootgrant.approval import devices
+from bootgrant.operator_plane.frame import Look
 from bootgrant.operator_plane.shown_setting import ShownSetting
 from bootgrant.ports.audit import AuditLog
 from bootgrant.ports.configurations import WatchedSource
+from bootgrant.ports.status import StatusReport
 from bootgrant.ports.time import Clock
 from bootgrant.wire.secret import Secret
 from bootgrant.workflows.decide.assign_machine import AssignMachine
@@ -122,6 +124,8 @@ class OperatorPlane:
     refusals: RecordRefusals
     codes_again: CodesAgain
     reveal: RevealConfiguration
+    look: Look
+    status: StatusReport
     requires_suffix: bool = True
     settings: tuple[ShownSetting, ...] = ()
     codes_by_operator: AttemptLimit = field(default_factory=_by_operator)

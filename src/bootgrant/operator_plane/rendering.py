@@ -11,9 +11,11 @@ from importlib.resources.abc import Traversable
 from typing import Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse
 
 from bootgrant.operator_plane import wording
+from bootgrant.operator_plane.frame import Frame
 from bootgrant.operator_plane.visible import show
 
 _OF_TIMES: Final = (
@@ -59,15 +61,20 @@ def asset_path(name: str) -> str:
 def render(
     template: str,
     values: Mapping[str, object],
-    *,
-    operator: str | None = None,
-    csrf: str = "",
+    frame: Frame,
     status: int = 200,
     headers: Mapping[str, str] | None = None,
 ) -> HTMLResponse:
-    """Render a page. With ``operator`` its header contains the menu, whose forms use ``csrf``."""
-    page = _environment().get_template(template).render(values, operator=operator, csrf=csrf)
+    """Render a page in its frame. The forms of its template use ``csrf``."""
+    page = _environment().get_template(template).render(values, frame=frame, operator=frame.operator, csrf=frame.csrf)
     return HTMLResponse(page, status, headers)
+
+
+def worded(name: str, /, **values: object) -> str:
+    """Return a text as ``wording.text`` does. With a value that is markup, such as a time, the result is markup."""
+    if not any(isinstance(value, Markup) for value in values.values()):
+        return wording.text(name, **values)
+    return escape(wording.texts()[name]).format(**values)
 
 
 @cache
@@ -80,7 +87,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(_FILTERS)
-    environment.globals.update(static=asset_path, t=wording.text, counted=wording.counted)
+    environment.globals.update(static=asset_path, t=worded, counted=wording.counted)
     return environment
 
 

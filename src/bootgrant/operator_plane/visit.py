@@ -17,6 +17,7 @@ from bootgrant.asgi.client_address import client_address
 from bootgrant.operator_plane import error_pages
 from bootgrant.operator_plane.error_pages import ErrorPage
 from bootgrant.operator_plane.forms import CSRF_FIELD, csrf_token, is_from_here, is_right_token, most_bytes, read_form
+from bootgrant.operator_plane.frame import Frame
 from bootgrant.operator_plane.permissions import FOR_EVERY_MACHINE, Permission, is_allowed, named_roles
 from bootgrant.operator_plane.plane import OperatorPlane
 from bootgrant.operator_plane.rendering import render
@@ -79,14 +80,18 @@ class Visit:
         """Whether the page made this request, and not necessarily a person."""
         return _is_automatic(self.request)
 
+    @property
+    def frame(self) -> Frame:
+        """What is around the pages of this person."""
+        return Frame(self.plane.look, self.actor, self.csrf)
+
     def page(self, template: str, status: int = 200, **values: object) -> Response:
         """Render a template for this person."""
-        role = " ".join((self.actor.role.value, *map(str, self.actor.labels))) if self.actor else ""
-        return render(template, {"role": role, **values}, operator=self.operator, csrf=self.csrf, status=status)
+        return render(template, values, self.frame, status)
 
     def error(self, error: ErrorPage, headers: Mapping[str, str] | None = None) -> Response:
         """Render an error page for this person."""
-        return error_pages.respond(error, self.operator, self.csrf, headers)
+        return error_pages.respond(error, self.frame, headers)
 
     async def is_still_signed_in(self) -> bool:
         """Return whether the session of a long request is still valid, without keeping it from idling out."""
@@ -115,7 +120,7 @@ def guarded(plane: OperatorPlane, permission: Permission, handler: Handler) -> C
         is_program = permission is Permission.PROVIDER
         form = await _read_form(plane, request, is_program=is_program)
         if isinstance(form, ErrorPage):
-            return error_pages.respond(form)
+            return error_pages.respond(form, Frame(plane.look))
         if is_program:
             return await handler(Visit(plane, request, form, None, None))
         visit = await _recognise(plane, request, form)
@@ -239,3 +244,8 @@ async def _recognise(plane: OperatorPlane, request: Request, form: Mapping[str, 
         if who is not None:
             return Visit(plane, request, form, session, who)
     return Visit(plane, request, form, None, None)
+
+
+async def frame_for(plane: OperatorPlane, request: Request) -> Frame:
+    """Return the frame of a page that no handler answers. Raises StoreUnavailable."""
+    return (await _recognise(plane, request, {})).frame

@@ -20,7 +20,7 @@ class Chore:
     is due. ``name`` is for the log, the metrics and ``/readyz``: a few lower-case words.
 
     The runner (service/server/chores.py) counts ``failures`` since the server started and ``in_a_row`` since the last
-    success, and keeps the ``reason`` of the last failure.
+    success, keeps the ``reason`` of a failure until a success, and notes when that was (Unix seconds).
     """
 
     name: str
@@ -29,6 +29,7 @@ class Chore:
     failures: int = 0
     in_a_row: int = 0
     reason: str = ""
+    succeeded_at: float | None = None
 
 
 def every(seconds: float) -> Callable[[], Awaitable[None]]:

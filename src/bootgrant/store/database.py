@@ -89,6 +89,13 @@ class Database:
     sign_outs: SignOutStore
     session_checks: SessionCheckStore
 
+    kind = "sqlite"
+    """What the database is, for people."""
+
+    async def servers(self) -> int | None:
+        """Return how many servers use this database now; None if that is unknown. Raises StoreUnavailable."""
+        return 1
+
     def keep_in(self, rows: Rows) -> None:
         """Open the stores that only need rows."""
         self.operators, self.passkeys, self.challenges = OperatorRows(rows), PasskeyRows(rows), ChallengeRows(rows)

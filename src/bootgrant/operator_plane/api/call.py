@@ -13,6 +13,7 @@ from bootgrant.operator_plane.shown_setting import ShownSetting
 from bootgrant.ports.audit import AuditLog
 from bootgrant.ports.configurations import ConfigSource, WatchedSource
 from bootgrant.ports.grants import GrantStore
+from bootgrant.ports.status import StatusReport
 from bootgrant.ports.time import Clock
 from bootgrant.workflows.decide.accept_revision import AcceptRevision
 from bootgrant.workflows.decide.assign_machine import AssignMachine
@@ -54,6 +55,7 @@ class ApiPlane(AccountsPlane):
     accept: AcceptRevision
     codes_again: CodesAgain
     reveal: RevealConfiguration
+    status: StatusReport
     codes_by_caller: AttemptLimit = field(
         default_factory=lambda: AttemptLimit(burst=20, every=6.0, when_full=WhenFull.REFUSE)
     )

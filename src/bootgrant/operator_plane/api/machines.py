@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 
-from bootgrant.approval.operators import Refused, is_within, parse_labels
+from bootgrant.approval.operators import Actor, Refused, is_within, parse_labels
 from bootgrant.operator_plane.api.call import Call, Json, Reply, refused
 from bootgrant.operator_plane.api.guesses import count_wrong
 from bootgrant.operator_plane.api.requests import by_code, entry_json
 from bootgrant.operator_plane.withheld import problem_for
-from bootgrant.ports.configurations import ConfigUnavailable
+from bootgrant.ports.configurations import ConfigUnavailable, SourceState
 from bootgrant.ports.grants import Assignment
 from bootgrant.wire.identity import MachineIdentity
 
@@ -28,15 +28,17 @@ async def entries(call: Call) -> Reply:
 
 async def configurations(call: Call) -> Reply:
     """Show which revision of the configurations is served, since when, and why a newer one is not."""
-    state = call.plane.configurations.state()
-    return Reply(
-        {
-            "revision": state.revision,
-            "taken_at": state.taken_at or None,
-            "problem": problem_for(call.actor, state.problem),
-            "since": state.since or None,
-        }
-    )
+    return Reply(state_json(call.plane.configurations.state(), call.actor))
+
+
+def state_json(state: SourceState, actor: Actor) -> Json:
+    """Return the state of the configurations as ``actor`` may read it."""
+    return {
+        "revision": state.revision,
+        "taken_at": state.taken_at or None,
+        "problem": problem_for(actor, state.problem),
+        "since": state.since or None,
+    }
 
 
 async def accept_configurations(call: Call) -> Reply:

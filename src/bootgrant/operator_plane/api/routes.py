@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from bootgrant.approval.audit import AuditKind
-from bootgrant.operator_plane.api import accounts, audit, machines, previews, requests, windows
+from bootgrant.operator_plane.api import accounts, audit, machines, previews, requests, status, windows
 from bootgrant.operator_plane.api.accounts import ACCOUNT_ROUTES
 from bootgrant.operator_plane.api.call import ApiPlane, ApiRoute
 from bootgrant.operator_plane.api.shapes import (
@@ -16,6 +16,7 @@ from bootgrant.operator_plane.api.shapes import (
     LABEL,
     NAME,
     ROLE,
+    STATUS,
     TEXT,
     TIME,
     Schema,
@@ -148,6 +149,7 @@ ROUTES: Final[tuple[ApiRoute[ApiPlane], ...]] = (
         record(commit=TEXT, instead_of={**nullable(TEXT), "description": "The commit that was served until now."}),
         body=body("commit", commit={"type": "string", "minLength": 7, "maxLength": 64}), refusals=(409,),
     ),
+    ApiRoute("GET", "/api/v1/status", _LOOK, status.show_status, STATUS),
     ApiRoute(
         "GET", "/api/v1/settings", _LOOK, accounts.settings,
         record(settings=array(record(key=TEXT, value=TEXT, is_default=FLAG, is_hidden=FLAG))),

@@ -200,3 +200,28 @@ COMPONENTS: Final[dict[str, Schema]] = {
         "additionalProperties": False,
     },
 }  # fmt: skip
+
+STATUS: Final[Schema] = record(
+    version={**TEXT, "description": "The version of the program."},
+    revision={**nullable(TEXT), "description": "The Git commit that the program was installed from, if it was."},
+    configurations=record(
+        revision={**TEXT, "description": "Empty for a folder of finished files."},
+        taken_at=nullable(TIME),
+        problem={**TEXT, "description": "Empty if there is none."},
+        since={**nullable(TIME), "description": "When the problem began."},
+    ),
+    database={"type": "string", "enum": ["sqlite", "postgresql"]},
+    replicas={**nullable(COUNT), "description": "How many servers use the database; null if that is unknown."},
+    certificate_end={**nullable(TIME), "description": "Null if this server has no certificate of its own."},
+    chores=array(
+        record(
+            name=TEXT,
+            ok=FLAG,
+            last_success={**nullable(TIME), "description": "Null before the first one since the server started."},
+            error={**TEXT, "description": "Why the last round failed. Empty if it did not."},
+        )
+    ),
+    windows={**COUNT, "description": "Open windows."},
+    waiting={**COUNT, "description": "Machines that are waiting for a decision."},
+    now=TIME,
+)

@@ -30,7 +30,7 @@ from bootgrant.operator_plane.pages.outcome import outcome_of
 from bootgrant.operator_plane.permissions import Permission, is_allowed
 from bootgrant.operator_plane.visit import Visit, actor_of, is_fresh
 from bootgrant.operator_plane.withheld import problem_for
-from bootgrant.operator_plane.wording import clock_time, text
+from bootgrant.operator_plane.wording import text
 from bootgrant.ports.configurations import ConfigUnavailable
 from bootgrant.workflows.decide.grant_cards import GrantCard
 from bootgrant.workflows.decide.watch_requests import request_version
@@ -66,14 +66,13 @@ class Vote:
     void: str = ""
 
     @property
-    def line(self) -> str:
-        """What the card says about it."""
-        at = clock_time(self.at)
+    def words(self) -> str:
+        """The name of the text that the card has about it."""
         if self.void:
-            return text("card.votes_void" if self.request else "card.votes_void_here", by=self.by, at=at, why=self.void)
+            return "card.votes_void" if self.request else "card.votes_void_here"
         if self.request:
-            return text("card.votes_moved_yours" if self.is_mine else "card.votes_moved_by", by=self.by, at=at)
-        return text("card.votes_yours" if self.is_mine else "card.votes_by", by=self.by, at=at)
+            return "card.votes_moved_yours" if self.is_mine else "card.votes_moved_by"
+        return "card.votes_yours" if self.is_mine else "card.votes_by"
 
 
 async def show(visit: Visit) -> Response:

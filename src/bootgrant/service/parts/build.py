@@ -39,6 +39,7 @@ from bootgrant.service.parts.machines import site_configurations, webhook_secret
 from bootgrant.service.parts.minting import build_minting
 from bootgrant.service.parts.people import api_plane, people_plane
 from bootgrant.service.parts.short_way import ShortWay
+from bootgrant.service.parts.status import SiteStatus
 from bootgrant.service.settings.site import Site
 from bootgrant.store.database import Database
 from bootgrant.store.sqlite.database import SqliteDatabase
@@ -118,13 +119,15 @@ def build(
     admission = Admission(site.limits.pending_per_address, site.limits.pending, site.grants.lifetime)
     counts = RequestCounts()
     decisions = build_decisions(site, database, source, clock, entropy, codes, admission)
-    plane = people_plane(site, database, decisions, source.current, key, clock, entropy)
-    api = api_plane(site, database, decisions, source, clock, entropy)
+    chores: list[Chore] = []
+    status = SiteStatus(site, database, source.current, chores, clock)
+    plane = people_plane(site, database, decisions, source.current, key, clock, entropy, status)
+    api = api_plane(site, database, decisions, source, clock, entropy, status)
     notify = NotifyWaiting(database.grants, source, database.outbox, clock, entropy, site.operators_url, site.notify)
     verifier = Verifier(site.providers, clock)
     minting = build_minting(site, database, clock, entropy)
     store_check = StoreCheck(database.grants)
-    chores = [
+    chores += [
         store_check.chore,
         *_site_chores(site, database, decisions, source.current, clock),
         Chore("live pages", plane.watching.step, plane.watching.wait),

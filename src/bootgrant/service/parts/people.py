@@ -16,8 +16,10 @@ from bootgrant.credentials.sealing import ID_TOKEN, RENEWAL, SecretSealing
 from bootgrant.operator_plane.api.accounts import ACCOUNT_ROUTES
 from bootgrant.operator_plane.api.app import Listener, build_api
 from bootgrant.operator_plane.api.call import AccountsPlane, ApiPlane
+from bootgrant.operator_plane.frame import Look
 from bootgrant.operator_plane.plane import OperatorPlane
 from bootgrant.ports.configurations import ConfigSource, WatchedSource
+from bootgrant.ports.status import StatusReport
 from bootgrant.ports.time import Clock, Entropy
 from bootgrant.providers.sign_in import OidcProvider
 from bootgrant.service.parts.database import open_database
@@ -53,6 +55,7 @@ def people_plane(
     key: bytes,
     clock: Clock,
     entropy: Entropy,
+    status: StatusReport,
 ) -> OperatorPlane:
     """Build the plane of the pages. ``key`` is the code key, which all servers of a site share."""
     sessions = Sessions(database.operators, clock, entropy, site.operators.sessions)
@@ -91,6 +94,8 @@ def people_plane(
         refusals=decisions.refusals,
         codes_again=decisions.codes_again,
         reveal=RevealConfiguration(decisions.decide.source, database.audit, clock),
+        status=status,
+        look=Look(site.name, site.site.colour),
         requires_suffix=site.operators.confirm is Confirmation.SUFFIX,
         settings=site.shown,
     )
@@ -117,7 +122,13 @@ def device_proofs(code_key: bytes) -> DeviceProofs:
 
 
 def api_plane(
-    site: Site, database: Database, decisions: Decisions, source: SiteConfigurations, clock: Clock, entropy: Entropy
+    site: Site,
+    database: Database,
+    decisions: Decisions,
+    source: SiteConfigurations,
+    clock: Clock,
+    entropy: Entropy,
+    status: StatusReport,
 ) -> ApiPlane:
     """Build the plane of the API."""
     accounts = accounts_plane(site, database, clock, entropy, source)
@@ -140,6 +151,7 @@ def api_plane(
         accept=AcceptRevision(source.current, database.audit, clock),
         codes_again=decisions.codes_again,
         reveal=RevealConfiguration(source, database.audit, clock),
+        status=status,
     )
 
 

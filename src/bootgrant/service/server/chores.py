@@ -12,6 +12,8 @@ from typing import Final
 
 from bootgrant.ports.chores import Chore
 from bootgrant.ports.grants import StoreUnavailable
+from bootgrant.ports.time import Clock
+from bootgrant.service.system import SystemClock
 
 log = logging.getLogger("bootgrant.chores")
 
@@ -28,7 +30,13 @@ class Chores:
     ``pauses`` are the first and the longest pause after a failure, in seconds.
     """
 
-    def __init__(self, chores: Iterable[Chore], pauses: tuple[float, float] = (FIRST_PAUSE, LONGEST_PAUSE)) -> None:
+    def __init__(
+        self,
+        chores: Iterable[Chore],
+        pauses: tuple[float, float] = (FIRST_PAUSE, LONGEST_PAUSE),
+        clock: Clock | None = None,
+    ) -> None:
+        self._clock = clock or SystemClock()
         self._chores = tuple(chores)
         self._first, self._longest = pauses
         self._tasks: list[asyncio.Task[None]] = []
@@ -52,6 +60,7 @@ class Chores:
                 await asyncio.sleep(self._note_failure(chore, error))
 
     def _note_success(self, chore: Chore) -> None:
+        chore.succeeded_at = self._clock.now()
         if chore.in_a_row:
             log.info("%s: works again after %d failures", chore.name, chore.in_a_row)
             chore.in_a_row, chore.reason = 0, ""

@@ -12,6 +12,7 @@ from bootgrant.approval.grant_rules import AddressBinding, GrantRules
 from bootgrant.approval.policy import BUILT_IN, Network, Rule, Vocabulary
 from bootgrant.configurations.limits import EntryLimits
 from bootgrant.machine_plane.clients import Client
+from bootgrant.operator_plane.frame import Colour
 from bootgrant.service.logs import LogFormat
 from bootgrant.service.settings import forms
 from bootgrant.service.settings.forms import (
@@ -60,6 +61,11 @@ class SiteLook:
         "",
         "The name of this site, such as `fra production`, in the header and the title of every page and in "
         "notifications to phones. Empty: the host name of the pages' address.",
+    )
+    colour: Colour = setting(
+        one_of(Colour),
+        "teal",
+        "The colour of the header of every page, so that two sites do not look alike.",
     )
 
 

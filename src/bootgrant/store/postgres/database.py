@@ -16,12 +16,13 @@ from bootgrant.store.postgres.audit import PostgresAuditLog
 from bootgrant.store.postgres.connections import Connection, Connections, PostgresAddress, reason_of
 from bootgrant.store.postgres.grants import PostgresGrantStore
 from bootgrant.store.postgres.migrations import check_schema
-from bootgrant.store.postgres.news import News
+from bootgrant.store.postgres.news import LISTENER, News
 from bootgrant.store.postgres.outbox import PostgresOutbox
 from bootgrant.store.postgres.row_writes import PostgresRows
 from bootgrant.store.postgres.watching import Watching
 
 log = logging.getLogger("bootgrant.store")
+_SERVERS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = %s"
 _AGREE = "INSERT INTO agreed (name, fingerprint) VALUES (%s, %s) ON CONFLICT (name) DO NOTHING"
 
 
@@ -37,6 +38,15 @@ class PostgresDatabase(Database):
         self.counts = connections.counts
         self.outbox = PostgresOutbox(connections)
         self.audit = PostgresAuditLog(connections)
+
+    kind = "postgresql"
+
+    async def servers(self) -> int | None:
+        """Count the connections that listen: each server has one. They are unknown where nothing listens."""
+        if not self.hears_others:
+            return None
+        ((count,),) = await self._connections.fetch(_SERVERS, (LISTENER,))
+        return int(count)
 
     @property
     def hears_others(self) -> bool:

@@ -29,6 +29,9 @@ LOOK_HEARING: Final = 10.0
 LOOK_DEAF: Final = 1.0
 """The same while they do not."""
 
+LISTENER: Final = "bootgrant listener"
+"""The application name of the connection that listens."""
+
 _CHANNEL: Final = "bootgrant_grants"
 _PAYLOAD: Final = 7900
 _HEARTBEAT: Final = 15.0
@@ -83,7 +86,8 @@ class News:
         if not self._supported:
             return
         try:
-            async with await AsyncConnection.connect(autocommit=True, **self._address.parameters()) as connection:
+            parameters = {**self._address.parameters(), "application_name": LISTENER}
+            async with await AsyncConnection.connect(autocommit=True, **parameters) as connection:
                 await self._hear(connection)
         except _UNSUPPORTED:
             self._supported = False

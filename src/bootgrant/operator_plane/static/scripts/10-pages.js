@@ -71,7 +71,9 @@
     address.searchParams.set("auto", "1");
     const answer = await fetch(address, { headers: { accept: "text/html" } });
     if (!answer.ok || answer.redirected) throw new Error(String(answer.status));
-    return new DOMParser().parseFromString(await answer.text(), "text/html");
+    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    document.dispatchEvent(new CustomEvent("loaded", { detail: fresh }));
+    return fresh;
   };
   const parts = (fresh, root = document) => {
     for (const part of all("[data-part]", root)) {

@@ -1,0 +1,47 @@
+"""How the server is doing, as the settings page and ``GET /api/v1/status`` report it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from bootgrant.ports.configurations import SourceState
+
+
+@dataclass(frozen=True, slots=True)
+class ChoreHealth:
+    """``error`` is why the last round failed; empty if it did not. ``last_success`` is None before the first one."""
+
+    name: str
+    last_success: float | None
+    error: str
+
+    @property
+    def is_ok(self) -> bool:
+        return not self.error
+
+
+@dataclass(frozen=True, slots=True)
+class ServerStatus:
+    """``version`` is the program's, ``commit`` its Git commit, empty if it was not installed from one.
+
+    ``servers`` is how many servers share the database, or None if that is unknown. ``certificate_ends`` is None if
+    this server has no certificate of its own. Times are Unix seconds.
+    """
+
+    version: str
+    commit: str
+    configurations: SourceState
+    database: str
+    servers: int | None
+    certificate_ends: float | None
+    chores: Sequence[ChoreHealth]
+    windows: int
+    waiting: int
+    now: float
+
+
+class StatusReport(Protocol):
+    async def status(self) -> ServerStatus:
+        """Return the state of the server that answers. Raises StoreUnavailable."""
