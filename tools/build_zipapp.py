@@ -32,6 +32,7 @@ OURS = (
     "bootgrant/cli/__init__.py",
     "bootgrant/cli/acquire.py",
     "bootgrant/cli/parsing.py",
+    "bootgrant/cli/statuses.py",
     "bootgrant/trust.py",
 )
 OUR_FOLDERS = ("bootgrant/acquire", "bootgrant/wire")

@@ -22,19 +22,9 @@ from bootgrant import __version__
 from bootgrant.acquire.errors import ExitStatus
 from bootgrant.cli import SUMMARIES, overview
 from bootgrant.cli.parsing import groups_of, verbs_of
+from bootgrant.cli.statuses import COMMON, statuses_of
 
 _WIDTH: Final = 78
-_STATUSES: Final = {
-    "0": "Success.",
-    "1": "It was refused or failed; one line on standard error says why.",
-    "2": "The command line is wrong.",
-    "130": "Interrupted (Ctrl-C).",
-    "141": "The program that read the output has ended.",
-}
-_OTHER_STATUSES: Final[Mapping[str, Mapping[str, str]]] = {
-    "acquire": {str(status.value): f"{status.meaning[0].upper()}{status.meaning[1:]}." for status in ExitStatus},
-    "patch": {**_STATUSES, "3": "With --strict: a patch has a surprising effect."},
-}
 _ENVIRONMENT: Final = {
     "BOOTGRANT_CONFIG": "The site's settings, if --config is not used.",
     "BOOTGRANT_SERVER": "The address of the server to ask, if --server is not used.",
@@ -84,7 +74,7 @@ def _main_page(parser: argparse.ArgumentParser) -> Iterator[str]:
     yield ".SH ENVIRONMENT"
     yield from _list(_ENVIRONMENT)
     yield ".SH EXIT STATUS"
-    yield from _list(_STATUSES)
+    yield from _list({str(status): _sentence(meaning) for status, meaning in COMMON.items()})
 
 
 def _command_page(name: str, parser: argparse.ArgumentParser) -> Iterator[str]:
@@ -93,7 +83,7 @@ def _command_page(name: str, parser: argparse.ArgumentParser) -> Iterator[str]:
     verbs = verbs_of(parser)
     yield from _synopses([*verbs.values()] or [parser])
     yield ".SH DESCRIPTION"
-    yield from _description(parser.description or "")
+    yield from description(parser.description or "")
     for title, actions in groups_of(parser):
         shown = [action for action in actions if not isinstance(action.choices, Mapping)]
         if shown:
@@ -104,8 +94,12 @@ def _command_page(name: str, parser: argparse.ArgumentParser) -> Iterator[str]:
         yield f".SH COMMAND {_text(verb.upper())}"
         yield from _options(each)
     yield ".SH EXIT STATUS"
-    yield from _list(_OTHER_STATUSES.get(name, _STATUSES))
+    yield from _list({str(status): _sentence(meaning) for status, meaning in _statuses(name).items()})
     yield from (".SH SEE ALSO", ".BR bootgrant (1)")
+
+
+def _statuses(name: str) -> dict[int, str]:
+    return {status.value: status.meaning for status in ExitStatus} if name == "acquire" else statuses_of(name)
 
 
 def _synopses(parsers: Sequence[argparse.ArgumentParser]) -> Iterator[str]:
@@ -116,7 +110,7 @@ def _synopses(parsers: Sequence[argparse.ArgumentParser]) -> Iterator[str]:
         yield from _lines(usage.removeprefix(parser.prog).strip())
 
 
-def _description(text: str) -> Iterator[str]:
+def description(text: str) -> Iterator[str]:
     """Paragraphs, and indented lines as they are: they are commands."""
     for number, block in enumerate(re.split(r"\n\s*\n", text.strip())):
         yield from (".PP",) if number else ()

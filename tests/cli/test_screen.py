@@ -31,6 +31,7 @@ def request(**members: object) -> Json:
     return {
         "id": "1",
         "code": "GNFZ-QTTN",
+        "state": "pending",
         "identity": {"uuid": "40dcbd19-3b10-444e-bfff-aaee44a51fda"},
         "address": "10.20.0.11",
         "network": "",

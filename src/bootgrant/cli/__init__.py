@@ -7,6 +7,7 @@ in ``COMMANDS``, by name. The docstring of the module, or of ``run`` in ``COMMAN
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import inspect
 import os
@@ -14,7 +15,8 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from bootgrant.cli.parsing import USAGE, CommandParser, did_you_mean, options_of
+from bootgrant.cli.parsing import CommandParser, did_you_mean, options_of
+from bootgrant.cli.statuses import CLOSED_OUTPUT, INTERRUPTED, USAGE
 
 SUMMARIES: Final[Mapping[str, tuple[str, str]]] = {
     "acquire": ("acquire", "get this machine's configuration the way Talos does (RFC 8628 device flow)"),
@@ -61,10 +63,6 @@ SUMMARIES: Final[Mapping[str, tuple[str, str]]] = {
 }
 """Each command's module below ``bootgrant.cli``, and its line in ``bootgrant --help``."""
 
-INTERRUPTED: Final = 130
-CLOSED_OUTPUT: Final = 141
-"""As after SIGPIPE: the program that read the output, such as `head`, has ended."""
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status (2: the command line is wrong)."""
@@ -77,11 +75,21 @@ def main(argv: Sequence[str] | None = None) -> int:
             if sys.stdout is not None:
                 sys.stdout.flush()
     except BrokenPipeError:
-        # What is still in the buffer goes nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
         return CLOSED_OUTPUT
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        _discard_output()
+        print(f"bootgrant: {error.filename or 'the output'} cannot be written: {error.strerror}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def _discard_output() -> None:
+    """Send what is still buffered nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(words: list[str]) -> int:

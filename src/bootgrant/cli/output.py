@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from functools import wraps
 from typing import Any, Final
 
+from bootgrant.cli.statuses import USAGE
 from bootgrant.wire.identity import MachineIdentity
 
 Json = dict[str, Any]
@@ -27,7 +28,7 @@ class Refused(Exception):
 
     @property
     def status(self) -> int:
-        return 2 if self.error in _USAGE_ERRORS else 1
+        return USAGE if self.error in _USAGE_ERRORS else 1
 
 
 def reporting(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Namespace], int]:

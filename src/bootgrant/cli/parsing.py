@@ -6,10 +6,12 @@ import argparse
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-USAGE: Final = 2
-"""The exit status when the command line is wrong."""
+from bootgrant.cli.statuses import USAGE
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 _CHOICES: Final = re.compile(r"invalid choice: '(.*)' \(choose from (.*)\)$")
 _UNKNOWN: Final = "unrecognized arguments: "
@@ -41,6 +43,10 @@ class CommandParser(argparse.ArgumentParser):
             sys.exit(USAGE)
         self.print_usage(sys.stderr)
         self.exit(USAGE, f"{self.prog}: error: {text}\n")
+
+    def print_help(self, file: SupportsWrite[str] | None = None) -> None:
+        """Print the help. argparse would ignore that it cannot be written."""
+        print(self.format_help(), end="", file=file)
 
     def _suggestion(self, message: str) -> str:
         if found := _CHOICES.search(message):

@@ -49,7 +49,8 @@ def verdict(request: Json, screen: Screen) -> str:
 def gets(request: Json) -> str:
     """The entry of a machine and how it was found, and what its approval needs."""
     entry = request["entry"]
-    how = "" if request["assigned_by"] or not entry else f" (by {entry['matched']})"
+    is_known = request["assigned_by"] or request["state"] != "pending"
+    how = "" if is_known or not entry else f" (by {entry['matched']})"
     text = printable(f"{entry['name']}{how}" if entry else _without_entry(request))
     if request["needed"] > 1:
         text += f", {len(request['votes'])} of {request['needed']} approvals"

@@ -65,10 +65,10 @@ def _rows(request: Json, past: Json, screen: Screen) -> Iterator[Row]:
     yield "from", f"{printable(request['address'])}{network}", ""
     expires = f"; the code expires in {span(request['left'])}" if request["state"] == "pending" else ""
     yield "requested", f"{day(request['opened_at'])} UTC, {span(request['age'])} ago{expires}", ""
-    for check in request["evidence"]:
+    for number, check in enumerate(request["evidence"]):
         sign, color = _SIGNS[check["verdict"]]
         text = screen.sign(sign, f"{check['verdict']}: {printable(check['name'])}: {printable(check['detail'])}")
-        yield "evidence", text, color if check["verdict"] == "mismatch" else ""
+        yield "evidence" if not number else "", text, color if check["verdict"] == "mismatch" else ""
     yield "configuration", gets(request), ""
     yield from _entry(request)
     yield from _votes(request)
