@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from bootgrant.cli.client.queue import colors, row
+from bootgrant.cli.client.queue import colors, listed, row
 from bootgrant.cli.client.watch import frame
 from bootgrant.cli.output import Json
 from bootgrant.cli.screen import Screen, screen_of
@@ -125,3 +125,11 @@ def test_a_live_list_fits_the_height_of_the_screen() -> None:
     assert lines[0] == "40 machines waiting, 00:00:00 UTC; Ctrl-C ends"
     assert lines[-1] == "and 20 more"
     assert all(len(re.sub(r"\x1b\[[0-9;]*m", "", line)) <= 100 for line in lines)
+
+
+def test_a_narrow_terminal_gets_the_verdict_in_one_word_and_whole_codes_and_addresses() -> None:
+    one = request(standing="pattern", network="fra-rack4", entry={"name": "worker-17", "matched": "serial"})
+    lines = listed([one], Screen(80, has_signs=True)).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines[1].startswith("GNFZ-QTTN  0:42  9:18  ≈ pattern  10.20.0.11 fra-rack4  unknown")
+    assert "matched by pattern" in listed([one], Screen())

@@ -134,7 +134,7 @@ def overview(*, whole: bool = False) -> CommandParser:
         epilog="Run `bootgrant COMMAND --help` for the arguments of a command.",
     )
     parser.add_argument("--version", action="version", version=f"bootgrant {__version__}")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name, (_, summary) in SUMMARIES.items():
         command = commands.add_parser(name, help=summary, add_help=whole)
         if whole:

@@ -52,14 +52,19 @@ class Screen:
         return text if len(text) <= width else text[: max(0, width - len(dots))] + dots[:width]
 
     def table(
-        self, head: tuple[str, ...], rows: Sequence[tuple[str, ...]], colors: Sequence[Mapping[int, str]] = ()
+        self,
+        head: tuple[str, ...],
+        rows: Sequence[tuple[str, ...]],
+        colors: Sequence[Mapping[int, str]] = (),
+        whole: int = 0,
     ) -> str:
-        """Format rows as aligned columns that fit the screen: the widest are cut first, and the last ones left out.
+        """Format rows as aligned columns that fit the screen.
 
-        The cells are plain text. ``colors`` names the colors of some columns for each row.
+        The widest columns are cut, except the first ones (as many as ``whole``); if that is not enough, the last ones
+        are left out. The cells are plain text. ``colors`` names the colors of some columns for each row.
         """
         lines = [head, *rows]
-        widths = self._fitted([max(len(line[column]) for line in lines) for column in range(len(head))])
+        widths = self._fitted([max(len(line[column]) for line in lines) for column in range(len(head))], whole)
         painted = [dict.fromkeys(range(len(head)), QUIET), *(colors or [{}] * len(rows))]
         return "\n".join(self._line(line, widths, paint) for line, paint in zip(lines, painted, strict=True))
 
@@ -71,12 +76,12 @@ class Screen:
             shown.append(self.paint(text, colors.get(column, "")) + gap)
         return _GAP.join(shown).rstrip()
 
-    def _fitted(self, widths: list[int]) -> list[int]:
+    def _fitted(self, widths: list[int], whole: int) -> list[int]:
         """Return the widths of the columns that fit the screen."""
         while self.width and _total(widths) > self.width and len(widths) > 1:
-            widest = max(widths)
+            widest = max(widths[whole:], default=0)
             if widest > _NARROWEST:
-                widths[widths.index(widest)] -= 1
+                widths[widths.index(widest, whole)] -= 1
             else:
                 widths.pop()
         return widths

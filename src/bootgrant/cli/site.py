@@ -53,7 +53,10 @@ def _add_init(parser: argparse.ArgumentParser) -> None:
         "--public-url", default="http://127.0.0.1:8080", metavar="URL",
         help="where people and machines will reach the server (default: %(default)s, for a trial on this computer)",
     )  # fmt: skip
-    parser.add_argument("--listen", default="127.0.0.1:8080", metavar="ADDRESS:PORT", help="default: %(default)s")
+    parser.add_argument(
+        "--listen", default="127.0.0.1:8080", metavar="ADDRESS:PORT",
+        help="the address and the port to listen on (default: %(default)s)",
+    )  # fmt: skip
     parser.add_argument(
         "--database-url",
         metavar="URL",

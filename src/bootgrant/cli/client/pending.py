@@ -15,7 +15,7 @@ import time
 from typing import Final
 
 from bootgrant.cli.client.asking import add_server_arguments, ask_api
-from bootgrant.cli.client.queue import HEAD, colors, row
+from bootgrant.cli.client.queue import listed
 from bootgrant.cli.output import Json, Refused, day, identity, printable, reporting, show, span, table
 from bootgrant.cli.screen import Screen, add_color_argument, standard_output
 
@@ -62,13 +62,12 @@ def _ask(args: argparse.Namespace) -> Json:
 def as_text(answer: Json, screen: Screen) -> str:
     """The list as a table, followed by what does not fit in a column."""
     waiting = answer["pending"]
-    rows = [row(request, screen) for request in waiting]
-    text = screen.table(HEAD, rows, [colors(request) for request in waiting]) if rows else "no machines waiting"
+    text = listed(waiting, screen) if waiting else "no machines waiting"
     for request in waiting:
         if request["undelivered"]:
             text += f"\n{printable(request['code'])}: {printable(request['undelivered']['message'])}"
     if answer["next"]:
-        text += f"\nonly the newest {len(rows)} are shown; narrow the list with --label or --text"
+        text += f"\nonly the newest {len(waiting)} are shown; narrow the list with --label or --text"
     return text
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from bootgrant.cli.output import Json, identity, printable, span
@@ -13,14 +13,23 @@ HEAD: Final = ("CODE", "AGE", "LEFT", "VERDICT", "FROM", "EVIDENCE", "CONFIGURAT
 VERDICT_SIGNS: Final = {"expected": "✓", "mismatch": "▲", "pattern": "≈", "assigned": "+", "unknown": "?"}
 VERDICT_COLORS: Final = {"expected": GOOD, "mismatch": BAD, "pattern": WARN, "assigned": WARN, "unknown": QUIET}
 _LEFT, _VERDICT, _EVIDENCE = 2, 3, 5
+_WHOLE: Final = 5
+"""The columns that are never cut: those before the evidence."""
 _SOON: Final = 60.0
+_WIDE: Final = 120
+
+
+def listed(waiting: Sequence[Json], screen: Screen) -> str:
+    """The waiting machines as a table."""
+    return screen.table(HEAD, [row(one, screen) for one in waiting], [colors(one) for one in waiting], _WHOLE)
 
 
 def row(request: Json, screen: Screen) -> tuple[str, ...]:
     """The cells of one machine. The identity is last, because it may be long."""
     where = printable(" ".join(part for part in (request["address"], request["network"]) if part))
     times = (span(request["age"]), span(request["left"]))
-    said = (verdict(request, screen), where, _evidence(request["evidence"]), gets(request))
+    is_short = 0 < screen.width < _WIDE
+    said = (verdict(request, screen, is_short=is_short), where, _evidence(request["evidence"]), gets(request))
     return printable(request["code"]), *times, *said, identity(request)
 
 
@@ -38,10 +47,12 @@ def verdict_color(request: Json) -> str:
     return VERDICT_COLORS.get(request["standing"] or "", "")
 
 
-def verdict(request: Json, screen: Screen) -> str:
-    """The standing as pages show it, and whether another request reports the same machine."""
+def verdict(request: Json, screen: Screen, *, is_short: bool = False) -> str:
+    """The standing as pages show it, or in one word, and whether another request reports the same machine."""
     by = request["assigned_by"]
     words = {"pattern": "matched by pattern", "assigned": f"assigned by {by}"}.get(request["standing"])
+    if is_short:
+        words = None
     text = printable(words or request["standing"]) + (", not unique" if request["alike"] else "")
     return screen.sign(VERDICT_SIGNS.get(request["standing"], "?"), text)
 

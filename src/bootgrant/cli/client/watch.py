@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
-from bootgrant.cli.client.queue import HEAD, colors, row
+from bootgrant.cli.client.queue import listed, row
 from bootgrant.cli.output import Json, Refused, fail
 from bootgrant.cli.screen import QUIET, WARN, Screen, standard_output
 
@@ -123,8 +123,7 @@ def frame(answer: Json, note: str, screen: Screen, height: int, now: float) -> l
     if note:
         title = screen.paint(screen.cut(f"{clock}: {note}", screen.width), WARN)
     shown = waiting[: max(1, height - _AROUND)]
-    rows = [row(request, screen) for request in shown]
-    lines = [title, *(screen.table(HEAD, rows, [colors(request) for request in shown]).splitlines() if rows else ())]
+    lines = [title, *(listed(shown, screen).splitlines() if shown else ())]
     if len(shown) < len(waiting):
         lines.append(screen.paint(f"and {len(waiting) - len(shown)} more", QUIET))
     return lines
