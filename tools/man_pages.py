@@ -133,7 +133,7 @@ def _option(parser: argparse.ArgumentParser, action: argparse.Action) -> Iterato
     value = _value(action)
     names = ", ".join(rf"\fB{_text(option)}\fR{value}" for option in action.option_strings) or value.strip()
     help_text = (action.help or "") % {**vars(action), "prog": parser.prog}
-    yield from (".TP", names, *_lines(_sentence(help_text)))
+    yield from (".TP", names, *(_lines(_sentence(help_text)) if help_text else (r"\&",)))
 
 
 def _value(action: argparse.Action) -> str:

@@ -40,6 +40,7 @@ from bootgrant.approval.operators import socket_actor
 from bootgrant.cli.arguments import seconds_in
 from bootgrant.cli.client.asking import add_server_arguments, ask_api, user_here
 from bootgrant.cli.output import Refused, printable, reporting, show, table
+from bootgrant.cli.parsing import did_you_mean
 from bootgrant.ports.audit import AuditFilter, AuditLog
 from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.wire.identity import MachineIdentity
@@ -211,7 +212,8 @@ def _report_check(check: ChainCheck, *, as_json: bool) -> int:
 def _filter(args: argparse.Namespace) -> AuditFilter:
     known = [kind.value for kind in AuditKind]
     if unknown := [kind for kind in args.kind if kind not in known]:
-        raise Refused("usage", f"there is no kind {unknown[0]!r}: choose from {', '.join(known)}")
+        hint = did_you_mean(unknown[0], known)
+        raise Refused("usage", f"there is no kind {unknown[0]!r}: choose from {', '.join(known)}{hint}")
     machine = MachineIdentity.from_claim({"uuid": args.uuid, "serial": args.serial, "mac": args.mac})
     if (args.uuid or args.serial or args.mac) and not machine.identifies():
         raise Refused("usage", "that uuid, serial, or mac does not identify a machine")
