@@ -11,7 +11,7 @@ ORACLE := .venv/oracle
 unexport PYTHONDONTWRITEBYTECODE
 TALOS_VERSIONS := 1.11 1.12 1.13 1.14
 
-.PHONY: help demo test test-faults test-oracle test-providers pictures oracle talos-tables check format lock clean zipapp test-boot bench bench-acquire bench-serve mutation
+.PHONY: man help demo test test-faults test-oracle test-providers pictures oracle talos-tables check format lock clean zipapp test-boot bench bench-acquire bench-serve mutation
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -65,6 +65,10 @@ format: $(DEV)/.stamp ## format the code and generate the docs
 	$(DEV)/bin/ruff format .
 	$(DEV)/bin/ruff check --fix --quiet . || true
 	$(DEV)/bin/python tools/generate_docs.py
+
+man: $(RUN)/.stamp ## dist/man: the manual, bootgrant(1) and a page for each command, from the same source as --help
+	@$(RUN)/bin/python -m tools.man_pages dist/man
+	@ls -d dist/man
 
 zipapp: $(RUN)/.stamp ## dist/bootgrant-acquire.pyz: the machine's half in one file, for a bare python3
 	@$(RUN)/bin/python tools/build_zipapp.py dist/bootgrant-acquire.pyz

@@ -27,7 +27,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 SHEBANG = b"#!/usr/bin/env python3\n"
 LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the first moment that a zip file can name
-OURS = ("bootgrant/__init__.py", "bootgrant/cli/__init__.py", "bootgrant/cli/acquire.py", "bootgrant/trust.py")
+OURS = (
+    "bootgrant/__init__.py",
+    "bootgrant/cli/__init__.py",
+    "bootgrant/cli/acquire.py",
+    "bootgrant/cli/parsing.py",
+    "bootgrant/cli/statuses.py",
+    "bootgrant/trust.py",
+)
 OUR_FOLDERS = ("bootgrant/acquire", "bootgrant/wire")
 MAIN = """\
 import sys

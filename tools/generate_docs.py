@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bootgrant.acquire.errors import ExitStatus
 from bootgrant.approval.transitions import TRANSITIONS, GrantState
+from bootgrant.cli.statuses import COMMON, OWN
 from bootgrant.service.metrics.table import METRICS
 from bootgrant.service.settings.setting import Setting
 from bootgrant.service.settings.site import SETTINGS
@@ -73,8 +74,28 @@ def _leaves(state: GrantState) -> bool:
 
 def exit_status_page() -> str:
     rows = "\n".join(f"| {status.value} | {status.meaning} |" for status in ExitStatus)
-    return f"""{NOTE.format(source="src/bootgrant/acquire/errors.py")}
-# Exit statuses of `bootgrant acquire`
+    common = "\n".join(f"| {status} | {meaning} |" for status, meaning in COMMON.items())
+    own = "\n".join(
+        f"| `bootgrant {command}` | {status} | {meaning} |"
+        for command, statuses in OWN.items()
+        for status, meaning in statuses.items()
+    )
+    return f"""{NOTE.format(source="src/bootgrant/acquire/errors.py and src/bootgrant/cli/statuses.py")}
+# Exit statuses
+
+| status | when |
+| --- | --- |
+{common}
+
+Some commands give them a narrower meaning:
+
+| command | status | when |
+| --- | --- | --- |
+{own}
+
+With `--json`, an error is JSON on standard output: `{{"error": "…", "message": "…"}}`.
+
+## `bootgrant acquire`
 
 When `bootgrant acquire` fails, it prints one line on standard error that says what failed and what to do, and ends with
 one of these statuses:

@@ -96,7 +96,7 @@ def test_contradictory_arguments_are_reported(
     config: Path, capsys: pytest.CaptureFixture[str], words: list[str]
 ) -> None:
     status, said = ran(config, capsys, *words)
-    assert status == 1
+    assert status == 2
     assert said.startswith("bootgrant: ")
 
 

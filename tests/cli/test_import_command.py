@@ -85,17 +85,17 @@ def test_nothing_is_overwritten(project: Path, capsys: pytest.CaptureFixture[str
 
 
 @pytest.mark.parametrize(
-    ("words", "why"),
+    ("words", "status", "why"),
     [
-        (("talhelper",), "no talconfig.yaml"),
-        (("topf", "--recipient", "AGE-SECRET-KEY-1NONSENSE"), "--recipient: not a public key"),
+        (("talhelper",), 1, "no talconfig.yaml"),
+        (("topf", "--recipient", "AGE-SECRET-KEY-1NONSENSE"), 2, "--recipient: not a public key"),
     ],
 )
 def test_what_cannot_be_imported_leaves_no_folder(
-    project: Path, words: tuple[str, ...], why: str, capsys: pytest.CaptureFixture[str]
+    project: Path, words: tuple[str, ...], status: int, why: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tool, *rest = words
-    assert main(["import", tool, str(project), str(project.parent / "machines"), *rest]) == 1
+    assert main(["import", tool, str(project), str(project.parent / "machines"), *rest]) == status
     printed = capsys.readouterr()
     assert why in printed.err
     assert "NONSENSE" not in printed.err + printed.out

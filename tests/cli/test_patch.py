@@ -60,4 +60,4 @@ def test_a_patch_is_applied_as_a_release_of_talos_does(tmp_path: Path) -> None:
     older = _patch(tmp_path, "base.yaml", "-", "--talos=1.11", given=patch)
     assert "machine.install.grubUseUKICmdline appears in Talos 1.12, and this is for Talos 1.11" in older.stderr
     unknown = _patch(tmp_path, "base.yaml", "--talos=1.9")
-    assert (unknown.returncode, unknown.stderr) == (1, "bootgrant: --talos: write one of 1.11, 1.12, 1.13, 1.14\n")
+    assert (unknown.returncode, unknown.stderr) == (2, "bootgrant: --talos: write one of 1.11, 1.12, 1.13, 1.14\n")

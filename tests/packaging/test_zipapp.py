@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from bootgrant import __version__
 from support.grants import MAC, UUID
 from support.site import CONFIG, kernel_parameters, served, wait_until
 
@@ -43,7 +44,7 @@ def test_only_the_machines_half_and_its_libraries_are_inside(pyz: Path) -> None:
     rooms = {name.split("/")[1].partition(".")[0] for name in names if name.startswith("bootgrant/")}
     assert rooms == {"__init__", "acquire", "cli", "trust", "wire"}
     assert {name for name in names if name.startswith("bootgrant/cli/") and name.endswith(".py")} == {
-        "bootgrant/cli/__init__.py", "bootgrant/cli/acquire.py",
+        *(f"bootgrant/cli/{name}.py" for name in ("__init__", "acquire", "parsing", "statuses")),
     }  # fmt: skip
     assert {name.rpartition(".")[2] for name in names} == {"py", "pyc", "txt"}
 
@@ -132,3 +133,8 @@ def test_it_is_executable(pyz: Path) -> None:
     assert os.access(pyz, os.X_OK)
     done = subprocess.run([str(pyz), "--help"], capture_output=True, text=True, timeout=60)
     assert done.stdout.startswith("usage: bootgrant acquire")
+
+
+def test_it_says_its_version(pyz: Path) -> None:
+    done = bare(pyz, "--version")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"bootgrant {__version__}\n", "")

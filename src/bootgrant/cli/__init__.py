@@ -7,11 +7,16 @@ in ``COMMANDS``, by name. The docstring of the module, or of ``run`` in ``COMMAN
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import inspect
+import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
+
+from bootgrant.cli.parsing import CommandParser, did_you_mean, options_of
+from bootgrant.cli.statuses import CLOSED_OUTPUT, INTERRUPTED, USAGE
 
 SUMMARIES: Final[Mapping[str, tuple[str, str]]] = {
     "acquire": ("acquire", "get this machine's configuration the way Talos does (RFC 8628 device flow)"),
@@ -19,7 +24,9 @@ SUMMARIES: Final[Mapping[str, tuple[str, str]]] = {
     "serve": ("site", "run the server: device authorization, approval pages, configurations"),
     "reload": ("site", "start the installed version with the present settings, without a gap for machines"),
     "migrate": ("site", "update the database to this version's schema (PostgreSQL: before its servers start)"),
+    "status": ("client.status", "show what is waiting and what is wrong"),
     "pending": ("client.pending", "list the machines that are waiting for a decision"),
+    "show": ("client.show", "show one request as the card does, by its code"),
     "preview": ("client.preview", "print the configuration that a waiting machine would get, by its code"),
     "approve": ("client.decide", "approve machines, by the codes on their screens"),
     "deny": ("client.decide", "deny a machine, by the code on its screen"),
@@ -53,6 +60,7 @@ SUMMARIES: Final[Mapping[str, tuple[str, str]]] = {
         "machines.render",
         "write configurations to a medium or a folder, for machines that cannot reach a server",
     ),
+    "completion": ("completion", "print a script that completes commands and options in bash, zsh, or fish"),
     "rehearse": ("rehearse", "simulate thousands of machines to see how a server handles a boot storm"),
     "demo": ("demo", "see all of it on this computer: a server, a machine, an approval, the configuration"),
 }
@@ -62,32 +70,76 @@ SUMMARIES: Final[Mapping[str, tuple[str, str]]] = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status (2: the command line is wrong)."""
     words = list(sys.argv[1:] if argv is None else argv)
-    if not words or words[0] not in SUMMARIES:
-        return _overview(words)
-    module = importlib.import_module(f"bootgrant.cli.{SUMMARIES[words[0]][0]}")
+    try:
+        try:
+            return _run(words)
+        finally:
+            # Otherwise Python finds out only at its end that nobody reads any more, and prints a traceback.
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except BrokenPipeError:
+        _discard_output()
+        return CLOSED_OUTPUT
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        _discard_output()
+        print(f"bootgrant: {error.filename or 'the output'} cannot be written: {error.strerror}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _discard_output() -> None:
+    """Send what is still buffered nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _run(words: list[str]) -> int:
+    if not words or words[0].startswith("-"):
+        parser = overview()
+        if words and words[0] not in options_of(parser):
+            parser.error(f"unrecognized arguments: {words[0]}")
+        parser.parse_args(words)
+        return USAGE
+    if words[0] not in SUMMARIES:
+        hint = did_you_mean(words[0], list(SUMMARIES))
+        print(f"bootgrant: {words[0]!r} is not a command{hint or '.'} `bootgrant --help` lists them", file=sys.stderr)
+        return USAGE
+    parser = CommandParser(f"bootgrant {words[0]}")
+    run = fill(parser, words[0])
+    if "--json" in words:
+        parser.answer_in_json()
+    return run(parser.parse_args(words[1:], argparse.Namespace(words=words[1:])))
+
+
+def fill(parser: argparse.ArgumentParser, name: str) -> Callable[[argparse.Namespace], int]:
+    """Import a command, give its parser the help and the arguments, and return what runs it."""
+    module = importlib.import_module(f"bootgrant.cli.{SUMMARIES[name][0]}")
     if hasattr(module, "COMMANDS"):
-        add_arguments, run = module.COMMANDS[words[0]]
+        add_arguments, run = module.COMMANDS[name]
         text = inspect.getdoc(run)
     else:
         add_arguments, run, text = module.add_arguments, module.run, module.__doc__
-    parser = argparse.ArgumentParser(f"bootgrant {words[0]}", description=text, allow_abbrev=False)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.description = text
     add_arguments(parser)
-    status: int = run(parser.parse_args(words[1:], argparse.Namespace(words=words[1:])))
-    return status
+    chosen: Callable[[argparse.Namespace], int] = run
+    return chosen
 
 
-def _overview(words: list[str]) -> int:
+def overview(*, whole: bool = False) -> CommandParser:
+    """Return the parser of `bootgrant --help`. The ``whole`` one knows the arguments of every command as well."""
     from bootgrant import __version__
 
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="bootgrant",
         description="OAuth2-authenticated machine configuration for bare metal.",
         epilog="Run `bootgrant COMMAND --help` for the arguments of a command.",
     )
     parser.add_argument("--version", action="version", version=f"bootgrant {__version__}")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name, (_, summary) in SUMMARIES.items():
-        commands.add_parser(name, help=summary, add_help=False)
-    parser.parse_args(words)
-    return 2
+        command = commands.add_parser(name, help=summary, add_help=whole)
+        if whole:
+            fill(command, name)
+    return parser

@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
+from bootgrant import __version__
 from bootgrant.acquire.cmdline.kernel_cmdline import KernelCmdline, parse_cmdline, read_cmdline
 from bootgrant.acquire.console import Console, choose_console
 from bootgrant.acquire.errors import AcquireError, ExitStatus
@@ -69,6 +70,8 @@ def variable(text: str) -> tuple[str, str]:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add all flags."""
+    # The single file for machines has no other command that could say it.
+    parser.add_argument("--version", action="version", version=f"bootgrant {__version__}", help="show the version")
     _add_input(parser.add_argument_group("input"))
     _add_output(parser.add_argument_group("output (at most one place)"))
     _add_provider(parser.add_argument_group("provider and server"))

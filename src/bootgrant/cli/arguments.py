@@ -6,8 +6,17 @@ import argparse
 import os
 import re
 from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
+from typing import Final, TypeVar
 
+from bootgrant.approval.codes import normalise_user_code
+from bootgrant.cli.output import Refused
+from bootgrant.cli.parsing import did_you_mean
+
+Chosen = TypeVar("Chosen", bound=StrEnum)
+
+CODE_HELP: Final = "the code as the machine shows it; case and dashes do not matter"
 _SECONDS = {"m": 60, "h": 3600, "d": 86400}
 
 
@@ -19,13 +28,46 @@ def add_config_argument(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def seconds_in(units: str, examples: str) -> Callable[[str], int]:
-    """Return an argument type: a number and one of ``units`` (``m``, ``h``, ``d``), as seconds."""
+def add_json_argument(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    """Add ``--json``."""
+    parser.add_argument("--json", action="store_true", help="print the result as JSON, and an error as well")
+
+
+def seconds_in(units: str, examples: str, *, most: int = 0, limits: str = "") -> Callable[[str], int]:
+    """Return an argument type: a number and one of ``units`` (``m``, ``h``, ``d``), as seconds.
+
+    Unless it is between 1 and ``most``, the error says ``limits``.
+    """
 
     def parse(text: str) -> int:
-        found = re.fullmatch(rf"(\d{{1,5}})([{units}])", text)
+        found = re.fullmatch(rf"(\d{{1,9}})([{units}])", text)
         if not found:
             raise argparse.ArgumentTypeError(f"{text!r} is not a time: write {examples}")
-        return int(found[1]) * _SECONDS[found[2]]
+        seconds = int(found[1]) * _SECONDS[found[2]]
+        if most and not 0 < seconds <= most:
+            raise argparse.ArgumentTypeError(limits)
+        return seconds
 
     return parse
+
+
+def one_of(kind: type[Chosen]) -> Callable[[str], Chosen]:
+    """Return an argument type: one of the values of an enum. Use it with ``choices=list(kind)``."""
+
+    def parse(text: str) -> Chosen:
+        try:
+            return kind(text)
+        except ValueError:
+            values = [each.value for each in kind]
+            hint = did_you_mean(text, values)
+            message = f"there is no {text!r}: choose from {', '.join(values)}{hint}"
+            raise argparse.ArgumentTypeError(message) from None
+
+    return parse
+
+
+def code_in(text: str) -> str:
+    """Return a code that a person typed. Raises Refused unless it can be one."""
+    if normalise_user_code(text) is None:
+        raise Refused("not_a_code", f"{text} is not a code: a code looks like WDJB-MJHT")
+    return text

@@ -39,7 +39,8 @@ from bootgrant.approval.claim_reasons import explained_details
 from bootgrant.approval.operators import socket_actor
 from bootgrant.cli.arguments import seconds_in
 from bootgrant.cli.client.asking import add_server_arguments, ask_api, is_elsewhere, user_here
-from bootgrant.cli.output import Refused, printable, reporting, table
+from bootgrant.cli.output import Refused, printable, reporting, show, table
+from bootgrant.cli.parsing import did_you_mean
 from bootgrant.ports.audit import AuditFilter, AuditLog
 from bootgrant.ports.grants import StoreUnavailable
 from bootgrant.wire.identity import MachineIdentity
@@ -54,7 +55,10 @@ _CHANGE: Final = frozenset({"operator", "token", "done", *RIGHTS})
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("verb", nargs="?", choices=("list", "export", "verify", "seal"), default="list", metavar="VERB")
+    parser.add_argument(
+        "verb", nargs="?", choices=("list", "export", "verify", "seal"), default="list", metavar="VERB",
+        help="list (the default), export, verify, or seal",
+    )  # fmt: skip
     parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="verify: exported files, in order")
     parser.add_argument("--kind", action="append", default=[], metavar="KIND", help="approved, denied, delivered, …")
     parser.add_argument("--actor", default="", metavar="NAME", help="who did it, as the list shows them")
@@ -90,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
     except (SettingsError, StoreUnavailable) as error:
         raise Refused("no_database", str(error)) from error
     except BrokenPipeError:
-        return 0
+        raise
     except OSError as error:
         raise Refused("no_file", f"{error.filename}: {error.strerror}") from error
 
@@ -145,7 +149,8 @@ async def _export(args: argparse.Namespace, audit: AuditLog) -> int:
         if out is not sys.stdout:
             out.close()
     if args.out is not None:
-        print(f"wrote {count} records to {args.out}; check them with: bootgrant audit verify {args.out}")
+        text = f"wrote {count} records to {args.out}; check them with: bootgrant audit verify {args.out}"
+        show({"records": count, "file": str(args.out)}, text, as_json=args.json)
     return 0
 
 
@@ -183,10 +188,10 @@ async def _seal(args: argparse.Namespace, audit: AuditLog) -> int:
     if isinstance(outcome, Broken):
         args.out.unlink()
         raise Refused("broken", f"the audit is broken at record {outcome.seq}: {outcome.problem}. Nothing was sealed")
-    print(
-        f"moved {outcome.records} records, up to {outcome.through.seq}, to {args.out} (SHA-256 {outcome.file_sha256})"
-    )
-    return 0
+    through, digest = outcome.through.seq, outcome.file_sha256
+    answer = {"records": outcome.records, "through": through, "file": str(args.out), "sha256": digest}
+    text = f"moved {outcome.records} records, up to {through}, to {args.out} (SHA-256 {digest})"
+    return show(answer, text, as_json=args.json)
 
 
 def _report_check(check: ChainCheck, *, as_json: bool) -> int:
@@ -207,7 +212,8 @@ def _report_check(check: ChainCheck, *, as_json: bool) -> int:
 def _filter(args: argparse.Namespace) -> AuditFilter:
     known = [kind.value for kind in AuditKind]
     if unknown := [kind for kind in args.kind if kind not in known]:
-        raise Refused("usage", f"there is no kind {unknown[0]!r}: choose from {', '.join(known)}")
+        hint = did_you_mean(unknown[0], known)
+        raise Refused("usage", f"there is no kind {unknown[0]!r}: choose from {', '.join(known)}{hint}")
     machine = MachineIdentity.from_claim({"uuid": args.uuid, "serial": args.serial, "mac": args.mac})
     if (args.uuid or args.serial or args.mac) and not machine.identifies():
         raise Refused("usage", "that uuid, serial, or mac does not identify a machine")

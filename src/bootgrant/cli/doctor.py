@@ -16,7 +16,7 @@ import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from bootgrant.acquire.clock import SystemClock
 from bootgrant.acquire.cmdline.kernel_cmdline import read_cmdline
@@ -24,6 +24,7 @@ from bootgrant.acquire.errors import AcquireError
 from bootgrant.acquire.facts import check_names
 from bootgrant.acquire.http.tls import client_context
 from bootgrant.cli.acquire import seconds, variable
+from bootgrant.cli.statuses import USAGE
 from bootgrant.doctor.findings import Finding, Level, Report, Step
 from bootgrant.loaders.parameters import PLATFORM, BootParameters, config_url, endpoints
 from bootgrant.loaders.urls import CannotWrite
@@ -31,8 +32,6 @@ from bootgrant.loaders.urls import CannotWrite
 if TYPE_CHECKING:
     from bootgrant.doctor.examination import Examination
     from bootgrant.service.settings.site import Site
-
-_USAGE: Final = 2
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -85,8 +84,11 @@ def run(args: argparse.Namespace) -> int:
         examination.findings += more
         stopped = _interrupted(examination, cmdline)
     except (AcquireError, CannotWrite, SettingsError) as error:
-        print(f"bootgrant doctor: {error}", file=sys.stderr)
-        return _USAGE
+        if args.json:
+            print(json.dumps({"error": "usage", "message": str(error)}))
+        else:
+            print(f"bootgrant doctor: {error}", file=sys.stderr)
+        return USAGE
     report = Report(about, examination.findings, examination.pending, not stopped)
     if args.json:
         print(json.dumps(report.as_json(), indent=2))

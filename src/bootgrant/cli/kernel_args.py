@@ -8,13 +8,15 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bootgrant.acquire.cmdline.findings import Level
 from bootgrant.acquire.cmdline.settings import CLIENT_SECRET
 from bootgrant.acquire.facts import VARIABLES
-from bootgrant.cli.output import fail
+from bootgrant.cli.arguments import add_json_argument, one_of
+from bootgrant.cli.output import Json, Refused, reporting, show
 from bootgrant.loaders.parameters import (
     CAREFUL_LIMIT,
     KERNEL_LIMIT,
@@ -55,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     server.add_argument("--client-secret-file", type=Path, metavar="FILE", help="a file whose first line is the secret")
     server.add_argument("--scope", action="append", default=[], metavar="SCOPE", help="repeat it for more than one")
-    server.add_argument("--audience", default="", metavar="TEXT")
+    server.add_argument("--audience", default="", metavar="TEXT", help="the audience that the machine requests")
     server.add_argument("--ca", type=Path, metavar="FILE", help="a private authority (PEM) for machines to trust")
     machine = parser.add_argument_group("the machine")
     machine.add_argument(
@@ -70,7 +72,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     out = parser.add_argument_group("the form")
     out.add_argument(
-        "--as", dest="form", type=Form, choices=list(Form), default=Form.LINE, help="default: one kernel command line"
+        "--as",
+        dest="form",
+        type=one_of(Form),
+        choices=list(Form),
+        default=Form.LINE,
+        help="default: one kernel command line",
     )
     out.add_argument("--kernel", metavar="PATH", help="for the boot entry; a URL for iPXE")
     out.add_argument("--initrd", metavar="PATH", help="for the boot entry; a URL for iPXE")
@@ -78,8 +85,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--secret-in-schematic", action="store_true",
         help="allow the secret in the schematic, which is uploaded and built into every image",
     )  # fmt: skip
+    add_json_argument(out)
 
 
+@reporting
 def run(args: argparse.Namespace) -> int:
     from bootgrant.service.settings.site import SettingsError
 
@@ -90,8 +99,13 @@ def run(args: argparse.Namespace) -> int:
         files = BootFiles(args.kernel or default.kernel, args.initrd or default.initrd)
         text = write(args.form, parameters.words(), files)
     except (CannotWrite, SettingsError) as error:
-        return fail(error, "kernel-args")
-    _warn(parameters)
+        raise Refused("cannot_write", str(error)) from error
+    remarks = list(_remarks(parameters))
+    if args.json:
+        answer: Json = {"form": args.form.value, "text": text, "parameters": parameters.words(), "remarks": remarks}
+        return show(answer, "", as_json=True)
+    for remark in remarks:
+        print(f"bootgrant kernel-args: {remark}", file=sys.stderr)
     print(text, end="")
     return 0
 
@@ -175,13 +189,13 @@ def _check(args: argparse.Namespace, parameters: BootParameters) -> None:
         )
 
 
-def _warn(parameters: BootParameters) -> None:
+def _remarks(parameters: BootParameters) -> Iterator[str]:
     for found in parameters.findings():
-        _say(f"{found.level.value}: {found.message}: {found.fix}")
+        yield f"{found.level.value}: {found.message}: {found.fix}"
     if CLIENT_SECRET in parameters.secrets():
-        _say("warning: everyone on the machine can read the client secret in /proc/cmdline; a public client needs none")
+        yield "warning: everyone on the machine can read the client secret in /proc/cmdline; a public client needs none"
     if "serial" in parameters.variables:
-        _say("note: Talos waits 90 seconds for a serial number that the firmware left empty, then sends none")
+        yield "note: Talos waits 90 seconds for a serial number that the firmware left empty, then sends none"
     length = len(" ".join(parameters.words()).encode())
     if length > CAREFUL_LIMIT:
         advice = "remove what is not needed"
@@ -189,8 +203,4 @@ def _warn(parameters: BootParameters) -> None:
             advice = (
                 "use an authority with an EC key, whose certificate is short, or build the certificate into the image"
             )
-        _say(f"warning: {length} bytes, and the kernel truncates them at {KERNEL_LIMIT} on x86 and arm64: {advice}")
-
-
-def _say(text: str) -> None:
-    print(f"bootgrant kernel-args: {text}", file=sys.stderr)
+        yield f"warning: {length} bytes, and the kernel truncates them at {KERNEL_LIMIT} on x86 and arm64: {advice}"

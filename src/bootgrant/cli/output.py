@@ -8,11 +8,15 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import wraps
-from typing import Any
+from typing import Any, Final
 
+from bootgrant.cli.statuses import USAGE
 from bootgrant.wire.identity import MachineIdentity
 
 Json = dict[str, Any]
+
+_USAGE_ERRORS: Final = frozenset({"usage", "incomplete", "not_a_code", "bad_request", "bad_server"})
+"""The errors that mean that the command line is wrong: exit status 2 instead of 1."""
 
 
 class Refused(Exception):
@@ -22,19 +26,27 @@ class Refused(Exception):
         super().__init__(message)
         self.error = error
 
+    @property
+    def status(self) -> int:
+        return USAGE if self.error in _USAGE_ERRORS else 1
+
 
 def reporting(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Namespace], int]:
-    """Let a command raise Refused: print it on standard error, or with ``--json`` on standard output. Exit status 1."""
+    """Let a command raise Refused: print it on standard error, or with ``--json`` on standard output.
+
+    The exit status is 1, or 2 if the command line is wrong.
+    """
 
     @wraps(run)
     def reported(args: argparse.Namespace) -> int:
         try:
             return run(args)
         except Refused as refused:
-            if not args.json:
-                return fail(printable(str(refused)))
-            print(json.dumps({"error": refused.error, "message": str(refused)}))
-            return 1
+            if args.json:
+                print(json.dumps({"error": refused.error, "message": str(refused)}))
+            else:
+                fail(printable(str(refused)))
+            return refused.status
 
     return reported
 
@@ -61,6 +73,12 @@ def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
 def day(at: float | None, never: str = "never") -> str:
     """Format Unix seconds as ``2026-11-24 20:14``, in UTC."""
     return never if at is None else datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M")
+
+
+def span(seconds: float) -> str:
+    """Format a time span as ``9:18``: minutes and seconds."""
+    minutes, rest = divmod(int(max(0.0, seconds)), 60)
+    return f"{minutes}:{rest:02}"
 
 
 def show(answer: Json, text: str, *, as_json: bool) -> int:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Final
 
 from bootgrant.cli.acquire import seconds
+from bootgrant.cli.arguments import one_of
 from bootgrant.cli.rehearsal_sites import (
     Approver,
     NoRehearsal,
@@ -55,10 +56,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--arrive", type=seconds, default=10.0, metavar="TIME", help="they arrive within this time (default: 10s)"
     )
     what.add_argument(
-        "--curve", type=Curve, choices=list(Curve), default=Curve.EVEN, help="how they arrive (default: %(default)s)"
+        "--curve",
+        type=one_of(Curve),
+        choices=list(Curve),
+        default=Curve.EVEN,
+        help="how they arrive (default: %(default)s)",
     )
     what.add_argument(
-        "--as", dest="kind", type=Kind, choices=list(Kind), default=Kind.TALOS, help="what they run (default: talos)"
+        "--as",
+        dest="kind",
+        type=one_of(Kind),
+        choices=list(Kind),
+        default=Kind.TALOS,
+        help="what they run (default: talos)",
     )
     what.add_argument(
         "--decide-after", type=seconds, default=5.0, metavar="TIME",

@@ -15,9 +15,9 @@ from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from bootgrant.cli.arguments import add_config_argument
+from bootgrant.cli.arguments import add_config_argument, add_json_argument
 from bootgrant.cli.client.asking import user_here
-from bootgrant.cli.output import fail, printable
+from bootgrant.cli.output import Refused, fail, reporting, show
 
 if TYPE_CHECKING:
     from bootgrant.service.server.supervised import SupervisorChannel
@@ -30,19 +30,21 @@ _NO_LAST_ANSWERS: Final = (
 
 
 def _reporting(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Namespace], int]:
-    """Make a command print what is wrong with the settings or the database, and return exit status 1."""
+    """Make a command report what is wrong with the settings or the database, with exit status 1."""
 
     @wraps(run)
-    def reported(args: argparse.Namespace) -> int:
+    def checked(args: argparse.Namespace) -> int:
         from bootgrant.ports.grants import StoreUnavailable
         from bootgrant.service.settings.site import SettingsError
 
         try:
             return run(args)
-        except (SettingsError, StoreUnavailable) as error:
-            return fail(error)
+        except SettingsError as error:
+            raise Refused("no_site", str(error)) from error
+        except StoreUnavailable as error:
+            raise Refused("store_unavailable", str(error)) from error
 
-    return reported
+    return reporting(checked)
 
 
 def _add_init(parser: argparse.ArgumentParser) -> None:
@@ -51,7 +53,10 @@ def _add_init(parser: argparse.ArgumentParser) -> None:
         "--public-url", default="http://127.0.0.1:8080", metavar="URL",
         help="where people and machines will reach the server (default: %(default)s, for a trial on this computer)",
     )  # fmt: skip
-    parser.add_argument("--listen", default="127.0.0.1:8080", metavar="ADDRESS:PORT", help="default: %(default)s")
+    parser.add_argument(
+        "--listen", default="127.0.0.1:8080", metavar="ADDRESS:PORT",
+        help="the address and the port to listen on (default: %(default)s)",
+    )  # fmt: skip
     parser.add_argument(
         "--database-url",
         metavar="URL",
@@ -61,6 +66,7 @@ def _add_init(parser: argparse.ArgumentParser) -> None:
         "--database-password-file", type=Path, metavar="FILE", help="a file whose first line is the password"
     )
     parser.add_argument("--operator", metavar="NAME", help="the first operator (default: your user name)")
+    add_json_argument(parser)
 
 
 @_reporting
@@ -71,12 +77,15 @@ def _init(args: argparse.Namespace) -> int:
     operator = args.operator or getpass.getuser()
     made = init_site(args.folder, args.public_url, args.listen, operator, _database(args), user_here())
     machines = made.config.parent / "machines" / "machines.yaml"
-    print(f"made {made.config}")
-    print(f"sign in as {made.operator} with the password {made.password.reveal()} (shown once: keep it now)")
-    print(f"describe your machines in {machines} (its comments explain how), then run:")
-    print(f"  bootgrant check --config {made.config}")
-    print(f"  bootgrant serve --config {made.config}")
-    return 0
+    text = (
+        f"made {made.config}\n"
+        f"sign in as {made.operator} with the password {made.password.reveal()} (shown once: keep it now)\n"
+        f"describe your machines in {machines} (its comments explain how), then run:\n"
+        f"  bootgrant check --config {made.config}\n"
+        f"  bootgrant serve --config {made.config}"
+    )
+    answer = {"config": str(made.config), "operator": made.operator, "password": made.password.reveal()}
+    return show(answer, text, as_json=args.json)
 
 
 def _database(args: argparse.Namespace) -> dict[str, str]:
@@ -177,6 +186,7 @@ def _serve_supervised(args: argparse.Namespace, supervisor: SupervisorChannel) -
 
 def _add_reload(parser: argparse.ArgumentParser) -> None:
     add_config_argument(parser)
+    add_json_argument(parser)
 
 
 @_reporting
@@ -199,13 +209,13 @@ def _reload(args: argparse.Namespace) -> int:
             answer = control.makefile(encoding="utf-8", errors="replace").readline()
     except OSError as error:
         problem = error.strerror or str(error)
-        return fail(f"no answer on {path} ({problem}): check that the server runs, and run this as the server's user")
+        advice = "check that the server runs, and run this as the server's user"
+        raise Refused("not_running", f"no answer on {path} ({problem}): {advice}") from error
     if not answer:
-        return fail("the server stopped before it was replaced")
-    if reason := printable(answer.rstrip("\n")):
-        return fail(reason)
-    print("the new server serves")
-    return 0
+        raise Refused("no_answer", "the server stopped before it was replaced")
+    if reason := answer.rstrip("\n"):
+        raise Refused("not_replaced", reason)
+    return show({"replaced": True}, "the new server serves", as_json=args.json)
 
 
 def _log_ready(public_url: str, listen: tuple[str, int]) -> None:
@@ -220,6 +230,7 @@ def _log_ready(public_url: str, listen: tuple[str, int]) -> None:
 
 def _add_migrate(parser: argparse.ArgumentParser) -> None:
     add_config_argument(parser)
+    add_json_argument(parser)
     parser.add_argument(
         "--break-lock", action="store_true", help="remove the lock that a killed migration left in PostgreSQL"
     )
@@ -243,10 +254,9 @@ def _migrate(args: argparse.Namespace) -> int:
 
     site = load_site(args.config, os.environ)
     prepare_data_folder(site.data)
-    for name in migrate_database(site, break_lock=args.break_lock, new_code_key=args.new_code_key):
-        print(f"applied {name}")
-    print("the database has this version's schema")
-    return 0
+    applied = migrate_database(site, break_lock=args.break_lock, new_code_key=args.new_code_key)
+    lines = [*(f"applied {name}" for name in applied), "the database has this version's schema"]
+    return show({"applied": applied}, "\n".join(lines), as_json=args.json)
 
 
 def _add_notify(parser: argparse.ArgumentParser) -> None:
@@ -255,6 +265,7 @@ def _add_notify(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("name", nargs="?", metavar="NAME", help="the name or kind of one [[notify]]")
     add_config_argument(parser)
+    add_json_argument(parser)
 
 
 @_reporting
@@ -272,12 +283,14 @@ def _notify(args: argparse.Namespace) -> int:
     site = load_site(args.config, os.environ)
     names = [target.name for target in site.notify]
     if not names:
-        return fail(f"{args.config} has no [[notify]]: docs/notifications.md shows how to write one")
+        raise Refused("no_target", f"{args.config} has no [[notify]]: docs/notifications.md shows how to write one")
     if args.name is not None and args.name not in names:
-        return fail(f"{args.config} has no [[notify]] called {args.name!r}; the names are: {', '.join(names)}")
+        known = f"the names are: {', '.join(names)}"
+        raise Refused("no_target", f"{args.config} has no [[notify]] called {args.name!r}; {known}")
     outcomes = asyncio.run(send_tests(site, args.name))
-    for name, problem in outcomes.items():
-        print(f"{name}: {f'not sent: {problem}' if problem else 'sent'}")
+    lines = [f"{name}: {f'not sent: {problem}' if problem else 'sent'}" for name, problem in outcomes.items()]
+    targets = [{"name": name, "sent": not problem, "problem": problem} for name, problem in outcomes.items()]
+    show({"targets": targets}, "\n".join(lines), as_json=args.json)
     return 1 if any(outcomes.values()) else 0
 
 

@@ -10,7 +10,7 @@ import base64
 import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote_plus
 
 from bootgrant.approval.operators import Actor, Right, roles_with
@@ -19,7 +19,10 @@ from bootgrant.asgi.answer import Headers
 from bootgrant.machine_plane.form import BadRequest, header
 from bootgrant.wire.device_flow import ErrorCode
 from bootgrant.wire.secret import Secret
-from bootgrant.workflows.people.api_tokens import ApiTokens
+
+if TYPE_CHECKING:
+    # Commands read the settings, which name clients, and should not import the workflows for that.
+    from bootgrant.workflows.people.api_tokens import ApiTokens
 
 # RFC 7662 section 2.3 wants a 401 as in RFC 6750, both for an invalid token and for one with too few rights.
 _UNKNOWN: Final[Headers] = ((b"www-authenticate", b'Bearer realm="bootgrant", error="invalid_token"'),)

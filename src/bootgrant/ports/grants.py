@@ -38,6 +38,10 @@ class StoreUnavailable(Exception):
     """
 
 
+class FolderInUse(StoreUnavailable):
+    """Another process has the data folder: a server that runs, or one that is starting or stopping."""
+
+
 @dataclass(frozen=True, slots=True)
 class Census:
     """How many grants are pending, when the oldest of them was opened (Unix seconds), and how many are approved but not

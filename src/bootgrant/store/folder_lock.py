@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from bootgrant.ports.grants import StoreUnavailable
+from bootgrant.ports.grants import FolderInUse, StoreUnavailable
 
 _PAUSE: Final = 0.05
 
@@ -16,7 +16,8 @@ _PAUSE: Final = 0.05
 class FolderLock:
     """Held from construction until ``close``.
 
-    Raises StoreUnavailable when another process still holds it after ``patience`` seconds.
+    Raises FolderInUse when another process still holds it after ``patience`` seconds, StoreUnavailable when the lock
+    cannot be written.
     """
 
     def __init__(self, folder: Path, patience: float = 0.0) -> None:
@@ -31,7 +32,7 @@ class FolderLock:
         while not self._try():
             if time.monotonic() >= until:
                 self.close()
-                raise StoreUnavailable(f"{folder} is in use by another bootgrant: stop that one first")
+                raise FolderInUse(f"{folder} is in use by another bootgrant: stop that one first")
             time.sleep(_PAUSE)
 
     def _try(self) -> bool:

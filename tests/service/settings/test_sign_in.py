@@ -10,7 +10,7 @@ from bootgrant.approval.claims import RoleRule
 from bootgrant.approval.operators import Label, Role
 from bootgrant.service.settings.site import SettingsError, Site, load_site
 from bootgrant.wire.secret import Secret
-from bootgrant.workflows.people.sign_in import SecondFactor, SessionRules
+from bootgrant.workflows.people.sign_in_rules import SecondFactor, SessionRules
 
 CORP = """
 [[oidc]]

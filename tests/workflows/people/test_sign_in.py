@@ -20,11 +20,11 @@ from bootgrant.workflows.people.sign_in import (
     NewSession,
     NotSignedIn,
     OwnPassword,
-    SecondFactor,
     Sessions,
     SignIn,
     SignInRefused,
 )
+from bootgrant.workflows.people.sign_in_rules import SecondFactor
 from support.fakes import CountedEntropy, CountingHasher, FakeClock
 from support.grants import NOW
 

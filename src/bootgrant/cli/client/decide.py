@@ -12,19 +12,18 @@ import sys
 import time
 from typing import Final
 
-from bootgrant.cli.arguments import seconds_in
+from bootgrant.cli.arguments import CODE_HELP, code_in, seconds_in
 from bootgrant.cli.client.asking import add_server_arguments, ask_api
 from bootgrant.cli.client.undo import add_undo_arguments, undo
 from bootgrant.cli.output import Json, Refused, day, identity, printable, reporting, show, table
 
-_CODE = "the code as the machine shows it; case and dashes do not matter"
 _ASSIGNED = ("ENTRY", "BY", "SINCE (UTC)", "MACHINE")
 _WINDOWS = ("NAME", "SELECTS", "NETWORKS", "EVIDENCE", "APPROVED", "OPEN UNTIL (UTC)", "BY")
 _VARIABLES = ("uuid", "serial", "mac")
 
 
 def _add_approve(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("codes", metavar="CODE", nargs="+", help=f"{_CODE}; several are approved together")
+    parser.add_argument("codes", metavar="CODE", nargs="+", help=f"{CODE_HELP}; several are approved together")
     add_server_arguments(parser)
 
 
@@ -37,7 +36,7 @@ def _approve(args: argparse.Namespace) -> int:
     """
     if len(args.codes) == 1:
         return _decide(args, args.codes[0], "approve", "approved")
-    answer = ask_api(args, "POST", "approve", {"codes": args.codes})
+    answer = ask_api(args, "POST", "approve", {"codes": list(map(code_in, args.codes))})
     if args.json:
         print(json.dumps(answer))
     else:
@@ -52,7 +51,7 @@ def _approve(args: argparse.Namespace) -> int:
 
 
 def _add_deny(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("code", metavar="CODE", help=_CODE)
+    parser.add_argument("code", metavar="CODE", help=CODE_HELP)
     parser.add_argument("--reason", required=True, metavar="TEXT", help="one line, shown on the machine's console")
     add_server_arguments(parser)
 
@@ -81,7 +80,7 @@ def _undeny(args: argparse.Namespace) -> int:
 
 
 def _add_revoke(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("code", metavar="CODE", nargs="?", help=_CODE)
+    parser.add_argument("code", metavar="CODE", nargs="?", help=CODE_HELP)
     add_undo_arguments(parser)
     add_server_arguments(parser)
 
@@ -108,7 +107,7 @@ def _revoke(args: argparse.Namespace) -> int:
 
 def _decide(args: argparse.Namespace, code: str, verb: str, done: str, **members: str) -> int:
     """Ask for a decision on ``code`` and print the outcome."""
-    answer = ask_api(args, "POST", verb, {"code": code, **members})
+    answer = ask_api(args, "POST", verb, {"code": code_in(code), **members})
     status = show(answer, _outcome(answer, done), as_json=args.json)
     return 1 if answer.get("also_denied") else status
 
@@ -127,7 +126,7 @@ def _outcome(answer: Json, done: str) -> str:
 
 
 def _add_assign(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("code", nargs="?", metavar="CODE", help=_CODE)
+    parser.add_argument("code", nargs="?", metavar="CODE", help=CODE_HELP)
     parser.add_argument("entry", nargs="?", metavar="ENTRY", help="the name of the entry")
     parser.add_argument("--list", action="store_true", help="list the assigned entries")
     add_server_arguments(parser)
@@ -148,7 +147,7 @@ def _assign(args: argparse.Namespace) -> int:
         return show(answer, table(_ASSIGNED, rows) if rows else "no entries are assigned", as_json=args.json)
     if not args.code or not args.entry:
         raise Refused("incomplete", "name the machine and the entry: bootgrant assign CODE ENTRY")
-    answer = ask_api(args, "POST", "assign", {"code": args.code, "entry": args.entry})
+    answer = ask_api(args, "POST", "assign", {"code": code_in(args.code), "entry": args.entry})
     text = f"{identity(answer)} gets {printable(answer['entry'])}; now approve it: bootgrant approve {args.code}"
     return show(answer, text, as_json=args.json)
 
@@ -170,7 +169,8 @@ def _unassign(args: argparse.Namespace) -> int:
 def _add_arm(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("selector", nargs="*", metavar="SELECTOR", help="labels and names, such as site=fra,worker-*")
     parser.add_argument(
-        "--for", dest="seconds", type=seconds_in("mhd", "30m, 2h, or 1d"), metavar="TIME",
+        "--for", dest="seconds", metavar="TIME",
+        type=seconds_in("mhd", "30m, 2h, or 1d", most=7 * 86400, limits="a window stays open for at most 7 days"),
         help="how long the window stays open: 30m, 2h, 1d; at most 7d",
     )  # fmt: skip
     parser.add_argument("--count", type=int, metavar="N", help="how many machines")

@@ -7,6 +7,7 @@ import asyncio
 import getpass
 import os
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -15,10 +16,15 @@ from urllib.parse import quote
 from bootgrant.approval.operators import Role
 from bootgrant.cli.arguments import seconds_in
 from bootgrant.cli.client.asking import add_server_arguments, ask_api, is_elsewhere, read_answer, user_header
-from bootgrant.cli.output import Json, Refused, day, reporting, show, table
+from bootgrant.cli.output import Json, Refused, day, fail, reporting, show, table
 
 _OPERATORS = ("NAME", "ROLE", "LABELS", "KIND", "STATE", "CREATED (UTC)", "LAST SEEN (UTC)")
 _TOKENS = ("NAME", "ROLE", "LABELS", "CREATED BY", "CREATED (UTC)", "VALID UNTIL (UTC)", "LAST USED (UTC)")
+
+_STARTING: Final = 30.0
+"""Seconds to wait for a server that has the data folder and does not answer yet."""
+_PAUSE: Final = 0.2
+_LIFETIME: Final = "a token's lifetime must be between 1 second and 366 days"
 
 
 def _ask(args: argparse.Namespace, method: str, path: str, members: Mapping[str, Any] | None = None) -> Json:
@@ -26,22 +32,34 @@ def _ask(args: argparse.Namespace, method: str, path: str, members: Mapping[str,
     if members and "password" in members and is_elsewhere(args):
         reason = "a password can only be chosen on the server itself; from elsewhere one is generated and shown once"
         raise Refused("usage", reason)
-    try:
-        return ask_api(args, method, path, members)
-    except Refused as refused:
-        if refused.error != "not_running":
-            raise
-    return _ask_database(args.config, method, path, members)
+    until, has_said = time.monotonic() + _STARTING, False
+    while True:
+        try:
+            return ask_api(args, method, path, members)
+        except Refused as refused:
+            if refused.error != "not_running":
+                raise
+        try:
+            return _ask_database(args.config, method, path, members)
+        except Refused as refused:
+            if refused.error != "in_use" or time.monotonic() > until:
+                raise
+        if not has_said:
+            fail(f"a server is starting or stopping: waiting for it, at most {_STARTING:.0f} s")
+            has_said = True
+        time.sleep(_PAUSE)
 
 
 def _ask_database(config: Path, method: str, path: str, members: Mapping[str, Any] | None) -> Json:
-    from bootgrant.ports.grants import StoreUnavailable
+    from bootgrant.ports.grants import FolderInUse, StoreUnavailable
     from bootgrant.service.parts.people import ask_database
     from bootgrant.service.settings.site import SettingsError, load_site
 
     try:
         site = load_site(config, os.environ)
         answer = asyncio.run(ask_database(site, method, f"/api/v1/{path}", members, user_header()))
+    except FolderInUse as error:
+        raise Refused("in_use", str(error)) from error
     except (SettingsError, StoreUnavailable) as error:
         raise Refused("no_database", str(error)) from error
     return read_answer(answer.status_code, answer.content)
@@ -61,7 +79,7 @@ def _add_rights(parser: argparse.ArgumentParser, default_role: str | None) -> No
 
 
 def _add_name(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", metavar="NAME")
+    parser.add_argument("name", metavar="NAME", help="the name, as `list` shows it")
 
 
 def _add_password(parser: argparse.ArgumentParser) -> None:
@@ -74,7 +92,7 @@ def _add_password(parser: argparse.ArgumentParser) -> None:
 def _add_operators(parser: argparse.ArgumentParser) -> None:
     verbs = parser.add_subparsers(dest="verb", metavar="add|list|set|disable|enable|reset", required=True)
     add = verbs.add_parser("add", help="add an operator", allow_abbrev=False)
-    _add_name(add)
+    add.add_argument("name", metavar="NAME", help="the name of the new operator")
     _add_rights(add, "approver")
     add.add_argument(
         "--break-glass",
@@ -182,7 +200,8 @@ def _add_tokens(parser: argparse.ArgumentParser) -> None:
     add.add_argument("name", metavar="NAME", help="what uses it, such as ci or grafana")
     _add_rights(add, "viewer")
     add.add_argument(
-        "--for", dest="seconds", type=seconds_in("hd", "12h or 90d"), default="90d", metavar="TIME",
+        "--for", dest="seconds", default="90d", metavar="TIME",
+        type=seconds_in("hd", "12h or 90d", most=366 * 86400, limits=_LIFETIME),
         help="its lifetime, such as 12h or 90d; at most 366d (default: %(default)s)",
     )  # fmt: skip
     add_server_arguments(add)

@@ -8,19 +8,20 @@ from __future__ import annotations
 import argparse
 from urllib.parse import quote
 
+from bootgrant.cli.arguments import CODE_HELP, code_in
 from bootgrant.cli.client.asking import add_server_arguments, ask_api
 from bootgrant.cli.output import printable, reporting, show
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("code", metavar="CODE", help="the code as the machine shows it; case and dashes do not matter")
+    parser.add_argument("code", metavar="CODE", help=CODE_HELP)
     parser.add_argument("--reveal", action="store_true", help="show the secrets; only for admins, and audited")
     add_server_arguments(parser)
 
 
 @reporting
 def run(args: argparse.Namespace) -> int:
-    request = ask_api(args, "GET", f"grants/{quote(args.code, safe='')}")
+    request = ask_api(args, "GET", f"grants/{quote(code_in(args.code), safe='')}")
     path = f"requests/{request['id']}/configuration"
     answer = ask_api(args, "POST", f"{path}/reveal") if args.reveal else ask_api(args, "GET", path)
     return show(answer, "\n".join(map(printable, answer["text"].splitlines())), as_json=args.json)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 from collections.abc import Callable
 from functools import wraps
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from bootgrant.cli.arguments import add_config_argument
 from bootgrant.cli.output import fail
+from bootgrant.cli.output import reporting as command_reporting
 from bootgrant.wire.identity import MachineIdentity
 
 if TYPE_CHECKING:
@@ -58,7 +60,7 @@ def site_of(args: argparse.Namespace) -> SiteMachines:
 
 
 def reporting(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Namespace], int]:
-    """Make a command print what is wrong with the site or its arguments, and return exit status 1."""
+    """Make a command report what is wrong with the site or its arguments: with ``--json`` as JSON. Exit status 1."""
 
     @wraps(run)
     def reported(args: argparse.Namespace) -> int:
@@ -69,10 +71,18 @@ def reporting(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Na
         try:
             return run(args)
         except SiteBroken as broken:
-            for finding in broken.findings:
-                fail(finding)
-        except (SettingsError, NoSuchEntry, WorkerFailed, ValueError) as error:
-            fail(error)
+            error, lines = "site_broken", list(map(str, broken.findings))
+        except NoSuchEntry as missing:
+            error, lines = "no_entry", [str(missing)]
+        except SettingsError as wrong:
+            error, lines = "no_site", [str(wrong)]
+        except (WorkerFailed, ValueError) as wrong:
+            error, lines = "failed", [str(wrong)]
+        if getattr(args, "json", False):
+            print(json.dumps({"error": error, "message": "\n".join(lines)}))
+        else:
+            for line in lines:
+                fail(line)
         return 1
 
-    return reported
+    return command_reporting(reported)

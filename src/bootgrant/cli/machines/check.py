@@ -32,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--format", choices=("text", "json", "sarif", "github"), default="text",
         help="sarif for code scanning, github for annotations in a GitHub workflow (default: %(default)s)",
     )  # fmt: skip
+    parser.add_argument("--json", action="store_true", help="the same as --format json; an error is JSON as well")
     parser.add_argument("--strict", action="store_true", help="treat warnings as errors")
 
 
@@ -41,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
 
     checked = check(site_of(args))
     errors, warnings, _ = _counts(checked)
-    match args.format:
+    match "json" if args.json else args.format:
         case "json":
             print(json.dumps(as_json(checked), indent=2))
         case "sarif":

@@ -12,7 +12,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from bootgrant.cli.output import fail
+from bootgrant.cli.arguments import add_json_argument
+from bootgrant.cli.output import Refused, reporting, show
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,8 +31,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--recipient", action="append", default=[], metavar="KEY",
         help="a public key of age or SSH for which secrets are encrypted (repeatable)",
     )  # fmt: skip
+    add_json_argument(parser)
 
 
+@reporting
 def run(args: argparse.Namespace) -> int:
     from bootgrant.machines.site.findings import SiteBroken
     from bootgrant.service.commands.importing import BadRecipient, ImportRefused, import_project
@@ -39,13 +42,12 @@ def run(args: argparse.Namespace) -> int:
     try:
         written = import_project(args.tool, args.folder, args.out, args.recipient)
     except BadRecipient as bad:
-        return fail(f"--recipient: {bad}")
+        raise Refused("usage", f"--recipient: {bad}") from bad
     except (ImportRefused, SiteBroken) as refused:
-        return fail(refused)
+        raise Refused("import_refused", str(refused)) from refused
     except OSError as error:
-        return fail(f"{error.filename}: {error.strerror}; nothing was overwritten")
-    print(f"wrote {len(written.paths)} files to {args.out}")
-    for note in written.notes:
-        print(f"note: {note}")
-    print(f"next: bootgrant check --machines {args.out} --age-identity-file FILE")
-    return 0
+        raise Refused("no_file", f"{error.filename}: {error.strerror}; nothing was overwritten") from error
+    lines = [f"wrote {len(written.paths)} files to {args.out}", *(f"note: {note}" for note in written.notes)]
+    lines.append(f"next: bootgrant check --machines {args.out} --age-identity-file FILE")
+    answer = {"folder": str(args.out), "files": list(map(str, written.paths)), "notes": list(map(str, written.notes))}
+    return show(answer, "\n".join(lines), as_json=args.json)

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from bootgrant.cli.arguments import add_json_argument
 from bootgrant.cli.machines import add_identity_arguments, add_site_arguments, identity_of, reporting, site_of
-from bootgrant.cli.output import fail
+from bootgrant.cli.output import Refused, fail, show
 
 if TYPE_CHECKING:
     from bootgrant.machines.site.findings import Finding
@@ -22,6 +23,7 @@ def _add_render(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--reveal", action="store_true", help="show secrets")
     parser.add_argument("--plain", action="store_true", help="omit the layers after the values")
     parser.add_argument("--diff", metavar="REV", help="show what has changed since this git commit")
+    add_json_argument(parser)
     add_identity_arguments(parser)
 
 
@@ -39,13 +41,20 @@ def _print(args: argparse.Namespace) -> int:
     from bootgrant.service.commands.machines import Shown, finish, shown
 
     snapshot, identity = site_of(args).snapshot(), identity_of(args)
+    config = b""
     if args.reveal and args.plain:
         made = finish(snapshot, args.name, identity)
-        sys.stdout.buffer.write(made.config)
-        sys.stdout.buffer.flush()
+        config, text = made.config, made.config.decode()
         warnings: Sequence[Finding] = made.warnings
     else:
         text, warnings = shown(snapshot, args.name, identity, Shown(reveal=args.reveal, plain=args.plain))
+    if args.json:
+        answer = {"entry": args.name, "text": text, "warnings": [f"{one.level.value}: {one}" for one in warnings]}
+        return show(answer, "", as_json=True)
+    if config:
+        sys.stdout.buffer.write(config)
+        sys.stdout.buffer.flush()
+    else:
         print(text, end="" if text.endswith("\n") else "\n")
     for finding in warnings:
         print(f"bootgrant: {finding.level.value}: {finding}", file=sys.stderr)
@@ -64,6 +73,8 @@ def _difference(args: argparse.Namespace) -> int:
     ]
     before, after = (text.splitlines(keepends=True) for text in texts)
     lines = list(difflib.unified_diff(before, after, f"{args.name} at {args.diff}", f"{args.name} now"))
+    if args.json:
+        return show({"entry": args.name, "since": args.diff, "diff": "".join(lines)}, "", as_json=True)
     sys.stdout.writelines(line if line.endswith("\n") else f"{line}\n" for line in lines)
     if not lines:
         print(f"bootgrant: {args.name} has not changed since {args.diff}", file=sys.stderr)
@@ -74,6 +85,7 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     wanted = parser.add_mutually_exclusive_group(required=True)
     wanted.add_argument("--metal-iso", nargs=2, metavar=("NAME", "OUT.iso"), help="one entry, as a medium")
     wanted.add_argument("--folder", type=Path, metavar="DIR", help="all entries, in a new folder")
+    add_json_argument(parser)
     add_site_arguments(parser)
     add_identity_arguments(parser)
 
@@ -90,7 +102,7 @@ def _export(args: argparse.Namespace) -> int:
     try:
         return _export_folder(args) if args.folder else _export_iso(args)
     except OSError as error:
-        return fail(f"{error.filename}: {error.strerror}; nothing was overwritten")
+        raise Refused("no_file", f"{error.filename}: {error.strerror}; nothing was overwritten") from error
 
 
 def _export_iso(args: argparse.Namespace) -> int:
@@ -98,17 +110,19 @@ def _export_iso(args: argparse.Namespace) -> int:
 
     name, out = args.metal_iso[0], Path(args.metal_iso[1])
     export_iso(site_of(args).snapshot(), name, identity_of(args), out)
-    print(f"wrote {out} with the configuration of {name}: it contains secrets in clear")
-    print("boot Talos with talos.config=metal-iso and this medium attached")
-    return 0
+    text = f"wrote {out} with the configuration of {name}: it contains secrets in clear\n"
+    text += "boot Talos with talos.config=metal-iso and this medium attached"
+    return show({"entry": name, "file": str(out)}, text, as_json=args.json)
 
 
 def _export_folder(args: argparse.Namespace) -> int:
     from bootgrant.service.commands.machines import export_folder
 
     written, left_out = export_folder(site_of(args).snapshot(), args.folder)
-    print(f"wrote {len(written)} configurations to {args.folder}: they contain secrets in clear")
-    for name, reason in left_out:
+    text = f"wrote {len(written)} configurations to {args.folder}: they contain secrets in clear"
+    answer = {"folder": str(args.folder), "entries": list(written), "left_out": dict(left_out)}
+    show(answer, text, as_json=args.json)
+    for name, reason in left_out if not args.json else ():
         fail(f"{name} was not written: {reason}")
     return 1 if left_out else 0
 

@@ -26,7 +26,7 @@ from bootgrant.service.settings.forms import (
 )
 from bootgrant.service.settings.setting import Form, setting, table_of
 from bootgrant.wire.secret import Secret
-from bootgrant.workflows.people.sign_in import SecondFactor, SessionRules
+from bootgrant.workflows.people.sign_in_rules import SecondFactor, SessionRules
 
 _PRIVATE: Final = ("127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
 

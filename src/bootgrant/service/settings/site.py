@@ -34,7 +34,7 @@ from bootgrant.service.settings.setting import (
 )
 from bootgrant.service.settings.summaries import summary_of
 from bootgrant.wire.origin import has_passkeys
-from bootgrant.workflows.people.sign_in import SecondFactor
+from bootgrant.workflows.people.sign_in_rules import SecondFactor
 
 if TYPE_CHECKING:
     from bootgrant.providers.settings import SignInProvider, TokenProvider

@@ -21,21 +21,13 @@ from bootgrant.wire.secret import Secret
 from bootgrant.workflows.limits.rates import AttemptLimit, WhenFull, address_key, name_key
 from bootgrant.workflows.people.known_places import KnownPlaces
 from bootgrant.workflows.people.manage_operators import password_problem
+from bootgrant.workflows.people.sign_in_rules import SecondFactor, SessionRules
 
 HALF_LIFETIME: Final = 600.0
 """Seconds to finish a sign-in whose password was right."""
 
 _SEEN_STEP: Final = 60.0
 _MOST_TEXT: Final = 200
-
-
-@dataclass(frozen=True, slots=True)
-class SessionRules:
-    """Seconds until a session ends unused, until it ends in any case, and for which a sign-in counts as fresh."""
-
-    idle: float = 12 * 3600.0
-    lifetime: float = 7 * 86400.0
-    fresh: float = 15 * 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +65,7 @@ class Sessions:
     store: OperatorStore
     clock: Clock
     entropy: Entropy
-    rules: SessionRules = SessionRules()
+    rules: SessionRules = field(default_factory=SessionRules)
 
     async def begin(
         self,
@@ -151,13 +143,6 @@ _MOST_AT_ONCE: Final = 16
 """Passwords that are checked at once for strangers; the others are asked to come back."""
 _MOST_KNOWN_AT_ONCE: Final = 8
 """The same for known browsers and addresses, whatever strangers do."""
-
-
-class SecondFactor(Enum):
-    """Whether local operators need a passkey besides their password (setting ``operators.second_factor``)."""
-
-    OFF = "off"
-    REQUIRED = "required"
 
 
 class NotSignedIn(Enum):
