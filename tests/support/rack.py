@@ -14,7 +14,7 @@ from bootgrant.approval.audit import AuditEvent, AuditKind
 from bootgrant.approval.claims import RoleRule, why_no_role
 from bootgrant.approval.codes import session_digest
 from bootgrant.approval.grant import DeviceGrant, Refusal
-from bootgrant.approval.operators import VIA_SESSION, Label, Role
+from bootgrant.approval.operators import VIA_SESSION, Actor, Label, Refused, Role
 from bootgrant.ports.people import Operator, Session
 from bootgrant.wire.identity import MachineIdentity
 from bootgrant.wire.secret import Secret
@@ -36,6 +36,9 @@ entries:
   - name: cp-1
     match: {{uuid: {UUID}, serial: 0OCZJ19N65}}
     labels: {{role: controlplane, site: fra}}
+  - name: worker-16
+    match: {{serial: 0OCZJ19N16}}
+    labels: {{role: worker, site: fra}}
   - name: worker-17
     match: {{serial: 0OCZJ19N17}}
     labels: {{role: worker, site: fra}}
@@ -44,6 +47,9 @@ entries:
     labels: {{role: worker, site: fra}}
   - name: spare
     labels: {{role: worker}}
+  - name: pool
+    match: {{mac: "a0:36:9f:00:*"}}
+    labels: {{role: worker, site: fra}}
 """
 _SETTINGS = ("[networks.names]", 'fra-rack4 = ["10.20.0.0/24"]', 'fra-office = ["10.20.9.0/24"]')
 _CLUSTER = """version: v1alpha1
@@ -78,10 +84,14 @@ _TOKENS = count(1)
 
 @dataclass(slots=True)
 class Rack:
-    """``grants`` are the ids of its requests by name, after ``fill`` was awaited in the event loop of the store."""
+    """``grants`` are the ids of its requests by name, after ``fill`` was awaited in the event loop of the store.
+
+    With ``pool``, so many machines of a pool wait, and nothing else.
+    """
 
     site: InProcess
     waiting: bool
+    pool: int = 0
     grants: dict[str, str] = field(default_factory=dict)
 
     async def fill(self) -> None:
@@ -99,17 +109,26 @@ class Rack:
                 await self.site.database.grants.open_grant(grant)
                 self.grants[name] = grant.grant_id
             await self.site.database.audit.append(list(_events(self.grants)))
+            await self._assign()
+        for number in range(self.pool):
+            await self.site.database.grants.open_grant(_pooled(number))
         self.site.clock.advance(42)
+
+    async def _assign(self) -> None:
+        """Assign an entry to one machine."""
+        assign = self.site.built.decisions.assign
+        done = await assign.assign(self.grants["assigned"], "spare", Actor("ben", Role.APPROVER))
+        assert not isinstance(done, Refused), done
 
 
 @contextmanager
-def rack(folder: Path, *, waiting: bool = True) -> Iterator[Rack]:
-    """Return the site, without requests if ``waiting`` is false."""
+def rack(folder: Path, *, waiting: bool = True, pool: int = 0) -> Iterator[Rack]:
+    """Return the site, without requests if ``waiting`` is false. With ``pool``, so many of a pool wait."""
     (folder / "machines").mkdir()
     _write(folder / "machines")
     with site_in_process(folder, *_SETTINGS) as site:
         site.built.source.current.refresh()
-        yield Rack(site, waiting)
+        yield Rack(site, waiting and not pool, pool)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +158,10 @@ class View:
 def views(site: Rack) -> list[View]:
     """Return every page in every state."""
     card = {name: f"/requests/{grant_id}" for name, grant_id in site.grants.items()}
+    if site.pool:
+        return [View("queue-pool", "/"), View("batch-none", "/batch")]
+    if not site.waiting:
+        return [View("queue-empty", "/")]
     return [
         View("login", "/login?next=/d/WDJB-MJHT", signed_in=False),
         View("login-wrong", "/login", "text=Sign in >> nth=-1", False, fill={"name": "eve", "password": "no"}),
@@ -153,7 +176,11 @@ def views(site: Rack) -> list[View]:
         View("card-wrong", card["worker-17"], "text=Approve >> nth=-1", fill={"suffix": "wxzq"}),
         View("card-deny", card["worker-17"], "text=Deny…"),
         View("card-assign", card["unknown"], "text=Assign…"),
-        View("card-rival", card["rival"], ".mismatch summary"),
+        View("card-rival", card["rival"]),
+        View("card-changed", card["changed"]),
+        View("card-pattern", card["pattern"]),
+        View("card-assigned", card["assigned"]),
+        View("card-unchecked", card["pattern"], ".unchecked summary"),
         View("card-menu", card["cp-1"], ".me summary"),
         View("card-unknown", card["unknown"]),
         View("card-hostile", card["hostile"]),
@@ -162,6 +189,7 @@ def views(site: Rack) -> list[View]:
         View("outcome-delivered", card["delivered"]),
         View("outcome-denied", card["denied"]),
         View("outcome-expired", card["expired"]),
+        View("outcome-replaced", card["replaced"]),
         View("audit", "/audit"),
         View("refused", "/audit/refused", as_admin=True),
         View("settings", "/settings"),
@@ -191,7 +219,17 @@ def _requests(site: InProcess, fingerprint: str) -> dict[str, DeviceGrant]:
     fetched = _one(_grant(MachineIdentity(serial="0OCZJ19N18")).approve(decided, "worker-18"))
     fetched = _one(fetched.redeem("talos", b"t" * 32, rules, NOW + 39))
     approved = _grant(MachineIdentity(serial="0OCZJ19N18"), address="10.20.0.39")
+    changed = MachineIdentity(serial="0OCZJ19N16", mac="a0:36:9f:11:00:09")
+    replaced = _grant(MachineIdentity(serial="0OCZJ19N72"), age=300)
+    newer = _grant(MachineIdentity(serial="0OCZJ19N72"), age=30)
     return {
+        "assigned": _grant(
+            MachineIdentity(serial="0OCZJ19N73", mac="52:2f:fd:00:17:a0"), age=200, address="10.20.0.41"
+        ),
+        "replaced": _one(replaced.replaced(newer.grant_id)),
+        "newer": newer,
+        "pattern": _grant(MachineIdentity(serial="0OCZJ19N74", mac="a0:36:9f:00:00:0a"), age=90, address="10.20.0.42"),
+        "changed": _grant(changed, age=50, address="10.20.0.43"),
         "expired": _grant(MachineIdentity(serial="0OCZJ19N80"), age=700),
         "delivered": _one(fetched.deliver(rules, NOW + 40)),
         "approved": _one(approved.approve(decided, "worker-18")),
@@ -218,6 +256,16 @@ def _grant(identity: MachineIdentity, *, age: float = 0, address: str = "10.20.0
     return grant._replace(expires_at=NOW - age + 600)
 
 
+def _pooled(number: int) -> DeviceGrant:
+    """Return the request of a machine of the pool, which differs from the others only in the ends of its values."""
+    identity = MachineIdentity(
+        uuid=f"4c4c4544-0042-3510-8056-b3c04f4e{number:04x}",
+        serial=f"CZJ2190{number:03}",
+        mac=f"a0:36:9f:00:00:{number:02x}",
+    )
+    return _grant(identity, age=number, address=f"10.20.0.{100 + number}")
+
+
 def _events(grants: dict[str, str]) -> Iterator[AuditEvent]:
     week = 7 * 86400
     worker = MachineIdentity(serial="0OCZJ19N17")
@@ -228,6 +276,11 @@ def _events(grants: dict[str, str]) -> Iterator[AuditEvent]:
     )
     yield AuditEvent(
         NOW - week + 61, AuditKind.DELIVERED, "", "", "0" * 32, worker, "10.20.0.37", "worker-17", "4f2c9ab",
+        "9b2e4c1f00aa51d7" * 4,
+    )  # fmt: skip
+    before = MachineIdentity(serial="0OCZJ19N16", mac="a0:36:9f:11:00:01")
+    yield AuditEvent(
+        NOW - week + 90, AuditKind.DELIVERED, "", "", "1" * 32, before, "10.20.0.43", "worker-16", "4f2c9ab",
         "9b2e4c1f00aa51d7" * 4,
     )  # fmt: skip
     for at, name, claims in _REFUSED:

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 
 from bootgrant.asgi import App
 from bootgrant.asgi.body_limit import BodyLimit
+from bootgrant.asgi.content_coding import Gzip, asks_for_gzip
 from bootgrant.operator_plane import error_pages
 from bootgrant.operator_plane.forms import most_bytes
 from bootgrant.operator_plane.page_rules import HostRule, PageHeaders
@@ -61,10 +62,15 @@ async def serve_asset(visit: Visit) -> Response:
     asset = assets().get(visit.request.path_params["name"])
     if asset is None:
         return visit.error(error_pages.NOT_FOUND)
-    headers = {"cache-control": "public, max-age=31536000, immutable"}
-    return Response(asset.content, media_type=asset.media_type, headers=headers)
+    headers = {"cache-control": "public, max-age=31536000, immutable", "vary": "accept-encoding"}
+    if not asks_for_gzip(visit.request.scope):
+        return Response(asset.content, media_type=asset.media_type, headers=headers)
+    # Only what has no secrets in it is compressed: the length of a page would give them away.
+    coded = await _GZIP.compress(asset.content)
+    return Response(coded, media_type=asset.media_type, headers={**headers, "content-encoding": "gzip"})
 
 
+_GZIP: Final = Gzip()
 _PUBLIC: Final = Permission.PUBLIC
 _AFTER_PASSWORD: Final = Permission.AFTER_PASSWORD
 _SIGNED_IN: Final = Permission.SIGNED_IN
