@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import html
+
 import pytest
 
 from bootgrant.approval.audit import AuditEvent, AuditKind
+from bootgrant.cli import main
 from bootgrant.wire.identity import MachineIdentity
 from support.grants import MAC, NOW, UUID
 from support.layered_site import write_machines
@@ -20,6 +23,13 @@ async def test_an_empty_list_shows_kernel_parameters_and_reloads(office: Office)
     assert [word for word in line if word.startswith("talos.config=http://boot.example:8080/config")]
     assert "talos.config.oauth.client_id=talos" in line
     assert '<noscript><meta http-equiv="refresh" content="5; url=/?auto=1"></noscript>' in page.text
+
+
+async def test_an_empty_list_shows_what_kernel_args_prints(office: Office, capsys: pytest.CaptureFixture[str]) -> None:
+    page = await (await office.person()).open("/")
+    assert main(["kernel-args", "--url", "http://boot.example:8080"]) == 0
+    printed = capsys.readouterr().out.strip()
+    assert f'<pre class="line" tabindex="0">{html.escape(printed)}</pre>' in page.text
 
 
 async def test_an_empty_list_says_which_machine_was_delivered_last_and_when(office: Office) -> None:

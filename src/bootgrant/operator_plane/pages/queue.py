@@ -140,7 +140,7 @@ def kernel_line(visit: Visit) -> str:
     url = visit.plane.machine_url
     return " ".join(
         (
-            "talos.platform=metal",
+            "talos.platform=metal slab_nomerge pti=on",
             f"talos.config={url}/config?uuid=${{uuid}}",
             f"talos.config.oauth.client_id={visit.plane.client_id}",
             f"talos.config.oauth.device_auth_url={url}/device/code",
