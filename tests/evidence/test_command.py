@@ -45,6 +45,12 @@ async def test_the_command_reads_the_claim_and_prints_evidence(tmp_path: Path) -
     assert asked["entry"] == {"name": "cp-1", "labels": {"site": "fra"}, "matched": "uuid"}
 
 
+async def test_a_command_may_say_which_variables_it_compared() -> None:
+    rows = '{"evidence": [{"verdict": "match", "detail": "", "about": ["mac", "serial", "colour"]}]}'
+    (check,) = read_answer("bmc", rows.encode())
+    assert check.about == ("serial", "mac")
+
+
 @pytest.mark.parametrize(
     ("program", "detail"),
     [
@@ -54,6 +60,7 @@ async def test_the_command_reads_the_claim_and_prints_evidence(tmp_path: Path) -
         ("print('x' * 1000000)", "printed more than 64 KiB"),
         ("import sys; sys.stderr.write('x' * 1000000)", "printed more than 64 KiB"),
         ('print(\'{"evidence": [{"verdict": "yes", "detail": ""}]}\')', "did not print"),
+        ('print(\'{"evidence": [{"verdict": "match", "detail": "", "about": "mac"}]}\')', "did not print"),
     ],
 )
 async def test_a_command_that_fails_or_prints_nonsense_is_unknown(program: str, detail: str) -> None:

@@ -39,6 +39,16 @@ async def test_a_serial_number_other_than_the_entrys_is_a_mismatch() -> None:
     assert verdicts(checks) == [Verdict.MATCH, Verdict.MISMATCH]
 
 
+async def test_each_check_names_the_variable_that_it_compared() -> None:
+    checks = await evidence(MachineIdentity(UUID, "EVIL", MAC), CP1, CP1)
+    assert [check.about for check in checks] == [("uuid",), ("serial",), ("mac",)]
+
+
+async def test_values_of_two_machines_count_against_those_that_are_not_the_entrys() -> None:
+    checks = await evidence(MachineIdentity(UUID, "", MAC), CP1, CP1, WORKER)
+    assert checks[-1].about == ("mac",)
+
+
 async def test_a_uuid_in_the_other_byte_order_is_a_match() -> None:
     assert verdicts(await evidence(MachineIdentity(swapped_uuid(UUID)), CP1, CP1)) == [Verdict.MATCH]
 

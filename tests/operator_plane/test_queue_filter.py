@@ -78,7 +78,7 @@ def test_only_expected_machines_without_mismatches_that_need_one_approval_are_fo
 def test_five_hundred_machines_are_shown_page_by_page() -> None:
     many = [card(number % 8, WORKER) for number in range(500)]
     view = view_of(many, Filter(), ANA, False)
-    assert (len(view.rows), view.more, view.more_link) == (PAGE, 100, "/?rows=150")
+    assert (len(view.rows), view.more, view.more_link) == (PAGE, 50, "/?rows=75")
     last = view_of(many, Filter(rows=500), ANA, False)
     assert (len(last.rows), last.more) == (500, 0)
 

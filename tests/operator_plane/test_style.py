@@ -47,6 +47,11 @@ def test_text_has_enough_contrast(scheme: str, text: str, ground: str) -> None:
     assert contrast(colours[text], colours[ground]) >= 4.5
 
 
+def test_a_marked_character_has_the_colour_whose_contrast_with_the_mark_is_tested() -> None:
+    (rule,) = re.findall(r"\.claim mark \{(.*?)\}", SHEET, re.DOTALL)
+    assert "background: var(--mark); color: var(--text);" in rule
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_edges_of_fields_and_buttons_have_enough_contrast(scheme: str) -> None:
     colours = palettes()[scheme]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import html
+
 import pytest
 
+from bootgrant.approval.audit import AuditEvent, AuditKind
+from bootgrant.cli import main
 from bootgrant.wire.identity import MachineIdentity
-from support.grants import MAC, UUID
+from support.grants import MAC, NOW, UUID
 from support.layered_site import write_machines
 from support.office import Office, text_of
 
@@ -21,27 +25,37 @@ async def test_an_empty_list_shows_kernel_parameters_and_reloads(office: Office)
     assert '<noscript><meta http-equiv="refresh" content="5; url=/?auto=1"></noscript>' in page.text
 
 
-async def test_an_empty_list_says_when_the_last_machine_was_approved(office: Office) -> None:
+async def test_an_empty_list_shows_what_kernel_args_prints(office: Office, capsys: pytest.CaptureFixture[str]) -> None:
+    page = await (await office.person()).open("/")
+    assert main(["kernel-args", "--url", "http://boot.example:8080"]) == 0
+    printed = capsys.readouterr().out.strip()
+    assert f'<pre class="line" tabindex="0">{html.escape(printed)}</pre>' in page.text
+
+
+async def test_an_empty_list_says_which_machine_was_delivered_last_and_when(office: Office) -> None:
     office.configure()
     person = await office.person()
     grant, _ = await office.machine()
     await person.open(f"/requests/{grant.grant_id}")
     await person.send(f"/requests/{grant.grant_id}/approve")
     page = text_of(await person.open("/"))
-    assert "The last machine was approved at 2027-01-15 08:00:00 UTC." in page
     assert "Approved, not downloaded yet: 1" in page
+    assert "Last delivered" not in page
+    event = AuditEvent(NOW + 9, AuditKind.DELIVERED, grant_id=grant.grant_id, entry="cp-7", identity=grant.identity)
+    await office.site.database.audit.append([event])
+    assert "Last delivered: cp-7 , 2027-01-15 08:00:09 UTC" in text_of(await person.open("/"))
 
 
 async def test_each_row_shows_verdict_machine_and_code(office: Office) -> None:
     office.configure()
     person = await office.person()
     grant, code = await office.machine()
-    await office.machine(identity=MachineIdentity(serial="0OCZJ19N71"))
+    _, other = await office.machine(identity=MachineIdentity(serial="0OCZJ19N71"))
     page = await person.open("/")
-    assert f"✓ Expected: {UUID}.yaml worker 10.20.0.11 {code} 0:00 10:00 left" in text_of(page)
-    assert f"serial \u2013 MAC {MAC} UUID {UUID}" in text_of(page)
-    assert "? Unknown: Unknown machine no entry 10.20.0.11" in text_of(page)
-    assert "serial 0OCZJ19N71 MAC \u2013 UUID \u2013" in text_of(page)
+    expected = f"✓ Expected {UUID}.yaml {code} worker \u2013 {MAC} … {UUID[-12:]} 10.20.0.11 0:00 10:00 left"
+    assert expected in text_of(page)
+    unknown = f"? Unknown Unknown machine {other} no entry 0OCZJ19N71 \u2013 \u2013 10.20.0.11 0:00 10:00 left"
+    assert unknown in text_of(page)
     assert "All 2 Expected 1 Unknown 1" in text_of(page)
     assert f'href="/requests/{grant.grant_id}"' in page.text
     assert "http-equiv" not in page.text

@@ -15,7 +15,7 @@ from bootgrant.approval.claims import RoleRule, why_no_role
 from bootgrant.approval.codes import session_digest
 from bootgrant.approval.grant import DeviceGrant, Refusal
 from bootgrant.approval.login_codes import LoginCodes
-from bootgrant.approval.operators import VIA_SESSION, Label, Role
+from bootgrant.approval.operators import VIA_SESSION, Actor, Label, Refused, Role
 from bootgrant.approval.push import Wishes, parse_selectors
 from bootgrant.ports.grants import Assignment
 from bootgrant.ports.logins import PendingLogin
@@ -41,6 +41,9 @@ entries:
   - name: cp-1
     match: {{uuid: {UUID}, serial: 0OCZJ19N65}}
     labels: {{role: controlplane, site: fra}}
+  - name: worker-16
+    match: {{serial: 0OCZJ19N16}}
+    labels: {{role: worker, site: fra}}
   - name: worker-17
     match: {{serial: 0OCZJ19N17}}
     labels: {{role: worker, site: fra}}
@@ -49,6 +52,9 @@ entries:
     labels: {{role: worker, site: fra}}
   - name: spare
     labels: {{role: worker}}
+  - name: pool
+    match: {{mac: "a0:36:9f:00:*"}}
+    labels: {{role: worker, site: fra}}
 """
 _SETTINGS = ("[networks.names]", 'fra-rack4 = ["10.20.0.0/24"]', 'fra-office = ["10.20.9.0/24"]')
 _CLUSTER = """version: v1alpha1
@@ -99,10 +105,14 @@ _TOKENS = count(1)
 
 @dataclass(slots=True)
 class Rack:
-    """``grants`` are the ids of its requests by name, after ``fill`` was awaited in the event loop of the store."""
+    """``grants`` are the ids of its requests by name, after ``fill`` was awaited in the event loop of the store.
+
+    With ``pool``, so many machines of a pool wait, and nothing else.
+    """
 
     site: InProcess
     waiting: bool
+    pool: int = 0
     grants: dict[str, str] = field(default_factory=dict)
 
     async def fill(self) -> None:
@@ -122,8 +132,11 @@ class Rack:
                 self.grants[name] = grant.grant_id
             await self.site.database.audit.append(list(_events(self.grants)))
             await self._deliver_before()
+            await self._assign()
         for login in _LOGINS:
             await self.site.database.logins.add_login(login, NOW, 10)
+        for number in range(self.pool):
+            await self.site.database.grants.open_grant(_pooled(number))
         self.site.clock.advance(42)
 
     async def _deliver_before(self) -> None:
@@ -136,15 +149,24 @@ class Rack:
         retired = MachineIdentity(serial="0OCZJ19N90", mac="52:2f:fd:00:17:90")
         await self.site.database.assignments.put(Assignment(retired, "spare", "ana", NOW))
 
+    async def _assign(self) -> None:
+        """Assign an entry to one machine."""
+        assign = self.site.built.decisions.assign
+        done = await assign.assign(self.grants["assigned"], "spare", Actor("ben", Role.APPROVER))
+        assert not isinstance(done, Refused), done
+
 
 @contextmanager
-def rack(folder: Path, *, waiting: bool = True, settings: Sequence[str] = ()) -> Iterator[Rack]:
-    """Return the site, without requests if ``waiting`` is false. ``settings`` are more lines of bootgrant.toml."""
+def rack(folder: Path, *, waiting: bool = True, pool: int = 0, settings: Sequence[str] = ()) -> Iterator[Rack]:
+    """Return the site, without requests if ``waiting`` is false. With ``pool``, so many of a pool wait.
+
+    ``settings`` are more lines of bootgrant.toml.
+    """
     (folder / "machines").mkdir()
     _write(folder / "machines")
     with site_in_process(folder, *_SETTINGS, *settings) as site:
         site.built.source.current.refresh()
-        yield Rack(site, waiting)
+        yield Rack(site, waiting and not pool, pool)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +196,10 @@ class View:
 def views(site: Rack) -> list[View]:
     """Return every page in every state."""
     card = {name: f"/requests/{grant_id}" for name, grant_id in site.grants.items()}
+    if site.pool:
+        return [View("queue-pool", "/"), View("batch-none", "/batch")]
+    if not site.waiting:
+        return [View("queue-empty", "/")]
     return [
         View("login", "/login?next=/d/WDJB-MJHT", signed_in=False),
         View("login-wrong", "/login", "text=Sign in >> nth=-1", False, fill={"name": "eve", "password": "no"}),
@@ -188,7 +214,11 @@ def views(site: Rack) -> list[View]:
         View("card-wrong", card["worker-17"], "text=Approve >> nth=-1", fill={"suffix": "wxzq"}),
         View("card-deny", card["worker-17"], "text=Deny…"),
         View("card-assign", card["unknown"], "text=Assign…"),
-        View("card-rival", card["rival"], ".mismatch summary"),
+        View("card-rival", card["rival"]),
+        View("card-changed", card["changed"]),
+        View("card-pattern", card["pattern"]),
+        View("card-assigned", card["assigned"]),
+        View("card-unchecked", card["pattern"], ".unchecked summary"),
         View("card-menu", card["cp-1"], ".me summary"),
         View("card-unknown", card["unknown"]),
         View("card-hostile", card["hostile"]),
@@ -204,6 +234,7 @@ def views(site: Rack) -> list[View]:
         View("machine-configuration", "/machines/cp-1", "text=Show the configuration"),
         View("machine-assign", "/machines/spare", "text=Choose a machine…"),
         View("machine-unknown", "/machines/gone"),
+        View("outcome-replaced", card["replaced"]),
         View("audit", "/audit"),
         View("audit-unfolded", "/audit?asked=1&span=week"),
         View("audit-between", "/audit?what=decisions&since=2027-01-01T00:00&until=2027-01-15T12:00"),
@@ -251,7 +282,17 @@ def _requests(site: InProcess, fingerprint: str) -> dict[str, DeviceGrant]:
     fetched = _one(_grant(MachineIdentity(serial="0OCZJ19N18")).approve(decided, "worker-18"))
     fetched = _one(fetched.redeem("talos", b"t" * 32, rules, NOW + 39))
     approved = _grant(MachineIdentity(serial="0OCZJ19N18"), address="10.20.0.39")
+    changed = MachineIdentity(serial="0OCZJ19N16", mac="a0:36:9f:11:00:09")
+    replaced = _grant(MachineIdentity(serial="0OCZJ19N72"), age=300)
+    newer = _grant(MachineIdentity(serial="0OCZJ19N72"), age=30)
     return {
+        "assigned": _grant(
+            MachineIdentity(serial="0OCZJ19N73", mac="52:2f:fd:00:17:a0"), age=200, address="10.20.0.41"
+        ),
+        "replaced": _one(replaced.replaced(newer.grant_id)),
+        "newer": newer,
+        "pattern": _grant(MachineIdentity(serial="0OCZJ19N74", mac="a0:36:9f:00:00:0a"), age=90, address="10.20.0.42"),
+        "changed": _grant(changed, age=50, address="10.20.0.43"),
         "expired": _grant(MachineIdentity(serial="0OCZJ19N80"), age=700),
         "delivered": _one(fetched.deliver(rules, NOW + 40)),
         "approved": _one(approved.approve(decided, "worker-18")),
@@ -278,6 +319,16 @@ def _grant(identity: MachineIdentity, *, age: float = 0, address: str = "10.20.0
     return grant._replace(expires_at=NOW - age + 600)
 
 
+def _pooled(number: int) -> DeviceGrant:
+    """Return the request of a machine of the pool, which differs from the others only in the ends of its values."""
+    identity = MachineIdentity(
+        uuid=f"4c4c4544-0042-3510-8056-b3c04f4e{number:04x}",
+        serial=f"CZJ2190{number:03}",
+        mac=f"a0:36:9f:00:00:{number:02x}",
+    )
+    return _grant(identity, age=number, address=f"10.20.0.{100 + number}")
+
+
 def _events(grants: dict[str, str]) -> Iterator[AuditEvent]:
     week = 7 * 86400
     worker = MachineIdentity(serial="0OCZJ19N17")
@@ -288,6 +339,11 @@ def _events(grants: dict[str, str]) -> Iterator[AuditEvent]:
     )
     yield AuditEvent(
         NOW - week + 61, AuditKind.DELIVERED, "", "", "0" * 32, worker, "10.20.0.37", "worker-17", "4f2c9ab",
+        "9b2e4c1f00aa51d7" * 4,
+    )  # fmt: skip
+    before = MachineIdentity(serial="0OCZJ19N16", mac="a0:36:9f:11:00:01")
+    yield AuditEvent(
+        NOW - week + 90, AuditKind.DELIVERED, "", "", "1" * 32, before, "10.20.0.43", "worker-16", "4f2c9ab",
         "9b2e4c1f00aa51d7" * 4,
     )  # fmt: skip
     for at, name, claims in _REFUSED:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
@@ -23,11 +23,13 @@ _WORST_FIRST: Final = (Verdict.MISMATCH, Verdict.UNKNOWN, Verdict.MATCH)
 @dataclass(frozen=True, slots=True)
 class Check:
     """One finding. ``name`` is its source (network, inventory, history, or a command of the site), which may have
-    several; ``detail`` is one line for a person."""
+    several; ``detail`` is one line for a person. ``about`` are the variables (uuid, serial, mac) whose values were
+    compared; only pages use it, so it is not stored."""
 
     name: str
     verdict: Verdict
     detail: str
+    about: tuple[str, ...] = field(default=(), compare=False)
 
 
 def worst_first(checks: Iterable[Check]) -> tuple[Check, ...]:

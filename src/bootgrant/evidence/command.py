@@ -18,6 +18,7 @@ from typing import Final
 
 from bootgrant.approval.evidence import DETAIL_LENGTH, Check, Verdict
 from bootgrant.ports.evidence import Claim
+from bootgrant.wire.identity import MachineIdentity
 
 log = logging.getLogger("bootgrant.evidence")
 
@@ -101,17 +102,28 @@ def question(claim: Claim) -> bytes:
 
 
 def read_answer(name: str, answer: bytes) -> tuple[Check, ...]:
-    """Parse ``{"evidence": [{"verdict": "match", "detail": "…"}]}``. Raises _Unusable for anything else."""
+    """Parse ``{"evidence": [{"verdict": "match", "detail": "…"}]}``. Raises _Unusable for anything else.
+
+    A row may have ``about``, a list of the variables that it compared, such as ``["serial"]``.
+    """
     try:
         members = json.loads(answer)
         rows = members["evidence"]
-        checks = tuple(Check(name, Verdict(row["verdict"]), _one_line(row["detail"])) for row in rows)
+        checks = tuple(Check(name, Verdict(row["verdict"]), _one_line(row["detail"]), _about(row)) for row in rows)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         expected = '{"evidence": [{"verdict": "match|mismatch|unknown", "detail": "…"}]}'
         raise _Unusable(f"did not print {expected}") from error
     if not 1 <= len(checks) <= _MOST_CHECKS:
         raise _Unusable(f"printed {len(checks)} checks; it must print 1 to {_MOST_CHECKS}")
     return checks
+
+
+def _about(row: Mapping[str, object]) -> tuple[str, ...]:
+    """Return the variables that a row of the answer is about. Names that are not known yet are left out."""
+    given = row.get("about", [])
+    if not isinstance(given, list):
+        raise TypeError("about is not a list")
+    return tuple(name for name in MachineIdentity.STRONG if name in given)
 
 
 async def _bounded(stream: asyncio.StreamReader | None) -> bytes:

@@ -69,7 +69,7 @@ def _delivered(past: Past, identity: MachineIdentity) -> Iterator[Check]:
         both = " and ".join(f"{one.name} {_quoted(one.before)} (now {_quoted(one.now)})" for one in differences)
         shared = " and ".join(_shared(identity, last.identity))
         detail = f"{last.entry} went at {_time(last.at)} to a machine with this {shared}, but with {both}"
-        yield Check(_NAME, Verdict.MISMATCH, detail)
+        yield Check(_NAME, Verdict.MISMATCH, detail, tuple(one.name for one in differences))
     elif past.deliveries:
         last = past.deliveries[0]
         detail = f"received {last.entry} at {_time(last.at)}, at {last.address}"

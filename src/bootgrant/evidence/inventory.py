@@ -36,7 +36,9 @@ class InventoryEvidence:
         owners = await self._owners(identity)
         if len(set(owners.values())) > 1:
             listed = "; ".join(f"the {name} is {owner}'s" for name, owner in owners.items())
-            checks.append(Check(_NAME, Verdict.MISMATCH, f"these values belong to different machines: {listed}"))
+            detail = f"these values belong to different machines: {listed}"
+            others = tuple(name for name, owner in owners.items() if entry is None or owner != entry.name)
+            checks.append(Check(_NAME, Verdict.MISMATCH, detail, others))
         return checks
 
     async def _owners(self, identity: MachineIdentity) -> dict[str, str]:
@@ -51,17 +53,22 @@ class InventoryEvidence:
 
 
 def _check_variable(name: str, value: str, entry: MachineEntry) -> Check:
+    verdict, detail = _compare(name, value, entry)
+    return Check(_NAME, verdict, detail, (name,))
+
+
+def _compare(name: str, value: str, entry: MachineEntry) -> tuple[Verdict, str]:
     expected = entry.match.get(name)
     if expected is None:
         if entry.exact and entry.matched == name:
-            return Check(_NAME, Verdict.MATCH, f"{name} is {entry.name}'s")
-        return Check(_NAME, Verdict.UNKNOWN, f"{entry.name} does not specify a {name}")
+            return Verdict.MATCH, f"{name} is {entry.name}'s"
+        return Verdict.UNKNOWN, f"{entry.name} does not specify a {name}"
     if any(_is_same(name, value, text) for text in expected if not _PATTERN & set(text)):
-        return Check(_NAME, Verdict.MATCH, f"{name} is {entry.name}'s")
+        return Verdict.MATCH, f"{name} is {entry.name}'s"
     shown = ", ".join(expected[:3]) + (", …" if len(expected) > 3 else "")
     if any(fnmatchcase(value.lower(), text.lower()) for text in expected):
-        return Check(_NAME, Verdict.UNKNOWN, f"{name} fits only the pattern {shown}, like that of other machines")
-    return Check(_NAME, Verdict.MISMATCH, f'{name} is "{value}", but {entry.name} has {shown}')
+        return Verdict.UNKNOWN, f"{name} fits only the pattern {shown}, like that of other machines"
+    return Verdict.MISMATCH, f'{name} is "{value}", but {entry.name} has {shown}'
 
 
 def _is_same(name: str, value: str, expected: str) -> bool:

@@ -13,7 +13,7 @@ from bootgrant.approval.grant import DeviceGrant
 from bootgrant.approval.transitions import GrantState
 from bootgrant.operator_plane.forms import MOST_CHOICES
 from bootgrant.operator_plane.pages.machine_view import name_of
-from bootgrant.operator_plane.pages.queue import batch_rows, filter_of, left_out_rows
+from bootgrant.operator_plane.pages.queue import PAGE, batch_rows, filter_of, left_out_rows
 from bootgrant.operator_plane.visit import Visit, actor_of
 from bootgrant.operator_plane.wording import text
 from bootgrant.workflows.decide.grant_cards import GrantCard
@@ -85,8 +85,8 @@ async def _form(visit: Visit, kept: set[str], problem: str = "", status: int = 2
         status,
         rows=rows[:MOST_CHOICES],
         left=max(0, len(rows) - MOST_CHOICES),
-        others=others[:MOST_CHOICES],
-        more_others=max(0, len(others) - MOST_CHOICES),
+        others=others[:PAGE],
+        more_others=max(0, len(others) - PAGE),
         kept=kept,
         problem=problem,
         now=visit.plane.clock.now(),

@@ -19,13 +19,14 @@ from bootgrant.operator_plane import error_pages
 from bootgrant.operator_plane.forms import is_typed_proof
 from bootgrant.operator_plane.pages.machine_view import (
     changed_of,
-    checks_of,
+    evidence_of,
     kind_of,
     labels_of,
     name_of,
     precious_of,
     verdict_of,
 )
+from bootgrant.operator_plane.pages.marks import marks_of, values_of
 from bootgrant.operator_plane.pages.outcome import outcome_of
 from bootgrant.operator_plane.permissions import Permission, is_allowed
 from bootgrant.operator_plane.visit import Visit, actor_of, is_fresh
@@ -95,6 +96,7 @@ async def card_page(visit: Visit, card: GrantCard, typed: Typed, status: int = 2
         status,
         card=card,
         name=name_of(card),
+        printed=values_of(card.grant.identity),
         now=now,
         version=request_version(card.grant, now),
         typed=typed,
@@ -128,7 +130,8 @@ async def _pending_page(visit: Visit, card: GrantCard, typed: Typed, status: int
         changed=changed_of(card),
         votes=(*votes, *(Vote(vote.by, vote.at, False, vote.request, WHY_VOID[why]) for vote, why in card.void_votes)),
         given=len(votes),
-        checks=checks_of(card),
+        evidence=evidence_of(card),
+        marks=marks_of(card),
         problem=problem_for(actor, card.problem),
         sees_configuration=is_allowed(actor, Permission.CONFIGURATIONS),
         not_yours=not_yours,

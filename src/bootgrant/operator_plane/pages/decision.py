@@ -131,9 +131,9 @@ async def _without_suffix(visit: Visit, card: GrantCard) -> Response | None:
         return None
     log.info("%r typed wrong last characters for the request %s", visit.operator, card.grant.grant_id)
     known = card.user_code[:4]
-    return await card_page(
-        visit, card, Typed(suffix=typed[:9], wrong=text("card.suffix_wrong", typed=typed[:9], known=known)), status=400
-    )
+    # The field stays empty, so that the next four characters can be typed at once.
+    wrong = text("card.suffix_wrong", typed=typed[:9], known=known)
+    return await card_page(visit, card, Typed(wrong=wrong), status=400)
 
 
 async def _decided(visit: Visit, outcome: DeviceGrant | NotDecided, *, denied: bool) -> Response:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from bootgrant.approval.audit import Difference
-from bootgrant.approval.evidence import Verdict
+from bootgrant.approval.evidence import Check, Verdict
 from bootgrant.machines.site.findings import named_fields
+from bootgrant.operator_plane.pages.marks import shared_beginning
 from bootgrant.operator_plane.wording import counted, text, texts
 from bootgrant.ports.configurations import MachineEntry
 from bootgrant.wire.identity import MachineIdentity
@@ -24,6 +26,10 @@ class Changed:
     address: str
     at: float
     differences: tuple[Difference, ...]
+
+    def shared(self, one: Difference) -> int:
+        """Return how many characters both values have in common at their beginning."""
+        return shared_beginning(one.name, (one.before, one.now))
 
 
 def changed_of(card: GrantCard) -> Changed | None:
@@ -42,14 +48,52 @@ class CheckRow:
     meaning: str
 
 
+@dataclass(frozen=True, slots=True)
+class EvidenceView:
+    """The evidence as the card shows it: ``against`` in full, ``matches`` on a line each, ``unknown`` folded."""
+
+    against: tuple[CheckRow, ...]
+    matches: tuple[CheckRow, ...]
+    unknown: tuple[CheckRow, ...]
+
+    @property
+    def not_checked(self) -> str:
+        """The sources of ``unknown``, each once."""
+        return ", ".join(dict.fromkeys(row.name for row in self.unknown))
+
+
+def evidence_of(card: GrantCard) -> EvidenceView:
+    """Return the evidence without what the card shows elsewhere: a match with the inventory is the mark of its value,
+    and what differs from the last delivery is a comparison."""
+    compared = card.past is not None and card.past.changed(card.grant.identity) is not None
+    rows = _rows(check for check in card.evidence if not _is_shown_elsewhere(check, compared=compared))
+    rows = (*_rivals(card), *rows)
+    by = {verdict: tuple(row for row in rows if row.verdict == verdict.value) for verdict in Verdict}
+    return EvidenceView(by[Verdict.MISMATCH], by[Verdict.MATCH], by[Verdict.UNKNOWN])
+
+
+def _is_shown_elsewhere(check: Check, *, compared: bool) -> bool:
+    if check.name == "inventory":
+        return check.verdict is Verdict.MATCH and bool(check.about)
+    return compared and check.name == "history" and check.verdict is Verdict.MISMATCH and bool(check.about)
+
+
 def checks_of(card: GrantCard) -> tuple[CheckRow, ...]:
     """Return the evidence, worst first."""
-    rows = [_row(check.verdict, check.name, check.detail) for check in card.evidence]
-    has_mismatch = any(row.name == "history" and row.verdict == Verdict.MISMATCH for row in rows)
-    if card.rivals and not has_mismatch:
-        finding = text("evidence.rivals", count=len(card.rivals) + 1, others=", ".join(card.rivals))
-        rows.insert(0, _row(Verdict.MISMATCH, "history", finding))
-    return tuple(rows)
+    return (*_rivals(card), *_rows(card.evidence))
+
+
+def _rivals(card: GrantCard) -> tuple[CheckRow, ...]:
+    """Return the other addresses of this machine, if no check reports them."""
+    has_mismatch = any(check.name == "history" and check.verdict is Verdict.MISMATCH for check in card.evidence)
+    if not card.rivals or has_mismatch:
+        return ()
+    finding = text("evidence.rivals", count=len(card.rivals) + 1, others=", ".join(card.rivals))
+    return (_row(Verdict.MISMATCH, "history", finding),)
+
+
+def _rows(checks: Iterable[Check]) -> tuple[CheckRow, ...]:
+    return tuple(_row(check.verdict, check.name, check.detail) for check in checks)
 
 
 def _row(verdict: Verdict, name: str, finding: str) -> CheckRow:

@@ -9,20 +9,20 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from bootgrant.approval.audit import AuditKind
+from bootgrant.approval.audit import AuditEvent, AuditKind
 from bootgrant.approval.codes import masked_user_code
 from bootgrant.approval.operators import Actor
 from bootgrant.approval.standing import Standing
-from bootgrant.operator_plane.pages.machine_view import kind_of, labels_of, name_of, precious_of, verdict_of, why_of
+from bootgrant.operator_plane.pages.machine_rows import Row, distinguished, row_of
+from bootgrant.operator_plane.pages.machine_view import labels_of, name_of
 from bootgrant.operator_plane.pages.windows import window_rows
 from bootgrant.operator_plane.visit import Visit, actor_of
 from bootgrant.operator_plane.withheld import problem_for
-from bootgrant.operator_plane.wording import text
 from bootgrant.ports.audit import AuditFilter
 from bootgrant.workflows.decide.grant_cards import GrantCard
 from bootgrant.workflows.decide.watch_requests import queue_version
 
-PAGE: Final = 50
+PAGE: Final = 25
 _WORDS: Final = 100
 _ALWAYS_COUNTED: Final = (Standing.EXPECTED, Standing.UNKNOWN)
 
@@ -42,20 +42,6 @@ class Filter:
         pairs = {"q": self.words, "label": self.label, "show": show, "rows": more}
         given = {name: value for name, value in pairs.items() if value}
         return f"?{urlencode(given)}" if given else ""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One waiting machine. ``name`` is that of its entry, empty without one; ``verdict`` is the standing in words."""
-
-    card: GrantCard
-    name: str
-    standing: Standing
-    verdict: str
-    kind: str
-    code: str
-    why: str
-    precious: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +114,7 @@ async def show(visit: Visit) -> Response:
         configurations=replace(state, problem=problem_for(actor_of(visit), state.problem)),
         most=waiting.most,
         unfetched=(await visit.plane.decide.store.census(visit.plane.clock.now())).unfetched,
-        last=None if cards else await _last_approved(visit),
+        last=None if cards else await _last_delivered(visit),
         kernel_line=kernel_line(visit),
         denied=[_denied(card, actor_of(visit)) for card in denied],
         most_denied=waiting.most_refused,
@@ -143,18 +129,18 @@ def _denied(card: GrantCard, actor: Actor) -> DeniedRow:
     return DeniedRow(card, name_of(card), code, card.refused_until or 0.0, by, reason, may_undeny)
 
 
-async def _last_approved(visit: Visit) -> float | None:
-    """Return when a machine was last approved, or None if the audit contains no approval."""
-    found = await visit.plane.audit.newest(AuditFilter(kinds=(AuditKind.APPROVED,)), 1)
-    return found[0].event.at if found else None
+async def _last_delivered(visit: Visit) -> AuditEvent | None:
+    """Return the last delivery, or None if the audit contains none."""
+    found = await visit.plane.audit.newest(AuditFilter(kinds=(AuditKind.DELIVERED,)), 1)
+    return found[0].event if found else None
 
 
 def kernel_line(visit: Visit) -> str:
-    """Return the kernel parameters that make a Talos machine use this server."""
+    """Return the kernel parameters that ``bootgrant kernel-args`` prints for this server."""
     url = visit.plane.machine_url
     return " ".join(
         (
-            "talos.platform=metal",
+            "talos.platform=metal slab_nomerge pti=on",
             f"talos.config={url}/config?uuid=${{uuid}}",
             f"talos.config.oauth.client_id={visit.plane.client_id}",
             f"talos.config.oauth.device_auth_url={url}/device/code",
@@ -182,7 +168,7 @@ def view_of(cards: Sequence[GrantCard], chosen: Filter, actor: Actor, hides_code
     With ``hides_code``, and for machines about which ``actor`` may not decide, the second half of each code is left
     out: only the machine's screen may show it.
     """
-    every = [_row(card, hides_code or not actor.may_decide_about(card.labels)) for card in cards]
+    every = [row_of(card, hides_code or not actor.may_decide_about(card.labels)) for card in cards]
     matching = [row for row in every if _matches(row, chosen)]
     shown = [row for row in matching if chosen.show in ("", row.standing.value)]
     counts = {standing: sum(row.standing is standing for row in matching) for standing in Standing}
@@ -196,7 +182,7 @@ def view_of(cards: Sequence[GrantCard], chosen: Filter, actor: Actor, hides_code
         total=len(cards),
         matching=len(shown),
         approvable=sum(_is_for_batch(actor, row.card) for row in shown),
-        rows=tuple(shown[: chosen.rows]),
+        rows=distinguished(shown[: chosen.rows]),
         shows=tuple(shows),
         labels=tuple(sorted({label for card in cards for label in labels_of(card)})),
     )
@@ -204,35 +190,22 @@ def view_of(cards: Sequence[GrantCard], chosen: Filter, actor: Actor, hides_code
 
 def batch_rows(cards: Sequence[GrantCard], chosen: Filter, actor: Actor, hides_code: bool) -> tuple[Row, ...]:
     """Return the machines that match the filter and that ``actor`` can approve together."""
-    rows = (_row(card, hides_code) for card in cards if _is_for_batch(actor, card))
-    return tuple(row for row in rows if _matches(row, chosen) and chosen.show in ("", row.standing.value))
+    rows = (row_of(card, hides_code) for card in cards if _is_for_batch(actor, card))
+    return distinguished(row for row in rows if _matches(row, chosen) and chosen.show in ("", row.standing.value))
 
 
 def left_out_rows(cards: Sequence[GrantCard], chosen: Filter, actor: Actor, hides_code: bool) -> tuple[Row, ...]:
     """Return the machines with an entry that match the filter but that ``actor`` has to decide about one by one."""
     rows = (
-        _row(card, hides_code)
+        row_of(card, hides_code)
         for card in cards
         if card.entry and card.batch_obstacle and actor.may_decide_about(card.entry.labels)
     )
-    return tuple(row for row in rows if _matches(row, chosen) and chosen.show in ("", row.standing.value))
+    return distinguished(row for row in rows if _matches(row, chosen) and chosen.show in ("", row.standing.value))
 
 
 def _is_for_batch(actor: Actor, card: GrantCard) -> bool:
     return card.may_be_approved_in_a_batch and actor.may_decide_about(card.labels)
-
-
-def _row(card: GrantCard, hides_code: bool) -> Row:
-    return Row(
-        card=card,
-        name=name_of(card),
-        standing=card.standing,
-        verdict=verdict_of(card),
-        kind=kind_of(card.entry) if card.entry else text("queue.no_entry"),
-        precious=precious_of(card.entry),
-        code=masked_user_code(card.user_code) if hides_code else card.user_code,
-        why=why_of(card),
-    )
 
 
 def _matches(row: Row, chosen: Filter) -> bool:

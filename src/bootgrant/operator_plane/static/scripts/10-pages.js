@@ -142,7 +142,9 @@
       const other = newer.get(row.dataset.id);
       newer.delete(row.dataset.id);
       if (other) {
-        for (const name of [".row-name", ".row-kind", ".row-votes", ".row-where", ".row-ids"]) {
+        // Notes change the height of a row.
+        const cells = ["verdict", "name", "kind", "votes", "where", "serial", "mac", "uuid", ...(isAtRest() ? ["notes"] : [])];
+        for (const name of cells.map((cell) => `.row-${cell}`)) {
           const [mine, theirs] = [row.querySelector(name), other.querySelector(name)];
           if (mine.textContent !== theirs.textContent) mine.replaceChildren(...theirs.childNodes);
         }
