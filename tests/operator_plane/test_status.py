@@ -6,9 +6,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from bootgrant import __version__
 from bootgrant.approval.operators import Role
+from bootgrant.operator_plane.api.shapes import STATUS
 from bootgrant.operator_plane.withheld import WITHHELD
 from bootgrant.service.parts.status import certificate_end
 from support.api_program import program
@@ -23,6 +25,7 @@ async def test_the_status_says_what_waits_and_how_the_server_is(office: Office) 
     await office.machine()
     async with await program(office) as client:
         status = (await client.get("/api/v1/status")).json()
+    Draft202012Validator(STATUS).validate(status)
     assert (status["version"], status["database"], status["replicas"]) == (__version__, "sqlite", 1)
     assert (status["waiting"], status["windows"], status["certificate_end"]) == (1, 0, None)
     assert status["now"] == NOW
