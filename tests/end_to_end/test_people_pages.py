@@ -118,6 +118,7 @@ def test_an_own_token_works_remotely_until_it_is_revoked(
     with signed_in(browser, site, size) as page:
         page.get_by_role("link", name="New API token").click()
         page.get_by_label("Name of the token").fill("laptop")
+        page.get_by_label("Role").select_option("approver")
         page.get_by_role("button", name="Create the token").click()
         token.write_text(page.get_by_label("Token laptop", exact=True).input_value())
         done = remote_command("approve", machine["user_code"], *remote)
