@@ -171,6 +171,19 @@ def test_machines_list_shows_every_entry(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_without_a_server_the_list_has_no_states_and_says_so(tmp_path: Path) -> None:
+    write_machines(tmp_path / "machines")
+    config = tmp_path / "bootgrant.toml"
+    config.write_text('public_url = "http://boot.example:8080"\n')
+    done = run("machines", "list", "--config", config, "--label", "site=fra")
+    assert (done.returncode, [line.split()[0] for line in done.stdout.splitlines()]) == (0, ["NAME", "cp-1"])
+    assert "no states and deliveries: the server is not running" in done.stderr
+    (entry,) = json.loads(run("machines", "list", "--config", config, "--label", "site=fra", "--json").stdout)[
+        "entries"
+    ]
+    assert (entry["name"], entry["state"], entry["last_delivery"]) == ("cp-1", None, None)
+
+
 def test_list_and_check_name_the_keys_of_a_worker(tmp_path: Path) -> None:
     write_machines(tmp_path, {"worker/20-keys.yaml": "cluster: {serviceAccount: {key: YQ==}}\n"})
     listed = json.loads(run("machines", "list", "--machines", tmp_path, "--json").stdout)["entries"]
