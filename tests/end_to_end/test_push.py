@@ -8,12 +8,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import httpx2
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, StorageState, ViewportSize, Worker
 
+from support.axe import violations
 from support.browser import chromium
 from support.certificates import Authority
 from support.grants import MAC, UUID
@@ -203,6 +204,14 @@ def test_the_pages_are_installable_under_the_name_of_the_site(hand: Hand) -> Non
         errors = session.send("Page.getInstallabilityErrors")["installabilityErrors"]
         # Contexts of the tests are like private windows, in which nothing can be installed.
         assert [error["errorId"] for error in errors] == ["in-incognito"]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_where_push_is_turned_on(hand: Hand, scheme: Literal["light", "dark"]) -> None:
+    with hand.holding() as page:
+        page.emulate_media(color_scheme=scheme)
+        page.locator("[data-push-on] summary").click()
+        assert violations(page) == []
 
 
 def test_without_a_connection_the_phone_says_so_and_has_kept_nothing(site: Served, hand: Hand) -> None:
